@@ -1,1 +1,50 @@
-//! pve
+//! A typed client for the HTTP API of Proxmox VE, for programs that lease LXC containers.
+//!
+//! [`Client`] speaks to one host; its methods are grouped by the part of the API they call. What makes this client
+//! different from a thin wrapper is its [`Error`]: every failure says whether the request can have been executed, so
+//! that a caller knows when repeating a create would make a second container.
+//!
+//! Layout, from the wire upwards:
+//!
+//! | Module | Holds |
+//! | --- | --- |
+//! | `config`, `tls`, `auth` | where to connect, whom to trust, who we are |
+//! | `path`, `transport` | request building, sending, the response envelope |
+//! | `error`, `refusal` | what went wrong and what it means |
+//! | `lenient`, `ids`, `upid` | readers and newtypes for Proxmox's loosely typed values |
+//! | `access`, `cluster`, `node`, `lxc`, `task` | the calls themselves |
+
+mod access;
+mod auth;
+mod client;
+mod cluster;
+mod config;
+mod error;
+mod ids;
+mod lenient;
+pub mod lxc;
+mod node;
+mod path;
+mod refusal;
+mod secret;
+mod task;
+mod tls;
+mod transport;
+mod upid;
+
+pub use access::{Permissions, Version};
+pub use client::Client;
+pub use cluster::{GuestResource, Pool, PoolMember};
+pub use config::{Auth, ClientConfig, ConfigError, Timeouts, Tls};
+pub use error::{Call, Error};
+pub use ids::{InvalidNodeName, InvalidVmid, NodeName, Vmid};
+pub use lxc::{
+    Address, ContainerConfig, ContainerState, ContainerStatus, CreateContainer, Destroy, Interface,
+    IpSetting, Network, RootFs,
+};
+pub use node::{CpuInfo, DiskUse, MemoryUse, Node, NodeState, NodeStatus, Storage, Volume};
+pub use refusal::Refusal;
+pub use secret::Secret;
+pub use task::{LineSink, LogLine, TaskLog, TaskOutcome, TaskStatus, WaitError, WaitOptions};
+pub use tls::{Fingerprint, InvalidFingerprint};
+pub use upid::{InvalidUpid, Upid};

@@ -1,0 +1,199 @@
+//! Trust in the host's certificate: by roots, by a private authority, by a pinned fingerprint, or not at all.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use reqwest::ClientBuilder;
+use ring::digest::{SHA256, digest};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
+
+use crate::config::{ConfigError, Tls};
+
+/// The SHA-256 of a certificate, written `AA:BB:…` as Proxmox shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl Fingerprint {
+    /// The fingerprint of a certificate in DER form.
+    pub fn of(der: &[u8]) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest(&SHA256, der).as_ref());
+        Self(bytes)
+    }
+}
+
+/// A text that is not a SHA-256 fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a SHA-256 fingerprint: 32 bytes in hexadecimal, like AA:BB:…")]
+pub struct InvalidFingerprint(String);
+
+impl FromStr for Fingerprint {
+    type Err = InvalidFingerprint;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
+        let invalid = || InvalidFingerprint(text.chars().take(120).collect());
+        let digits: Vec<u8> = text.trim().bytes().filter(|b| *b != b':').collect();
+        let mut bytes = [0; 32];
+        if digits.len() != 2 * bytes.len() {
+            return Err(invalid());
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let digit = |b: u8| char::from(b).to_digit(16).ok_or_else(invalid);
+            *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, byte) in self.0.iter().enumerate() {
+            let colon = if position == 0 { "" } else { ":" };
+            write!(f, "{colon}{byte:02X}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
+    }
+}
+
+/// Applies the chosen trust to a client under construction.
+pub(crate) fn configure(builder: ClientBuilder, tls: &Tls) -> Result<ClientBuilder, ConfigError> {
+    // Fails when a provider is installed already, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match tls {
+        Tls::System => Ok(builder.tls_backend_rustls()),
+        Tls::CaFile(path) => {
+            let pem = std::fs::read(path).map_err(|cause| ConfigError::CaFile {
+                path: path.clone(),
+                cause,
+            })?;
+            trust_only(builder, &pem)
+        }
+        Tls::CaPem(pem) => trust_only(builder, pem),
+        Tls::Fingerprint(pin) => {
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let config = rustls::ClientConfig::builder_with_provider(provider.clone())
+                .with_safe_default_protocol_versions()
+                .map_err(|e| ConfigError::Tls(e.to_string()))?
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Pinned {
+                    pin: *pin,
+                    provider,
+                }))
+                .with_no_client_auth();
+            Ok(builder.tls_backend_preconfigured(config))
+        }
+        Tls::Insecure => Ok(builder
+            .tls_backend_rustls()
+            .tls_danger_accept_invalid_certs(true)),
+    }
+}
+
+fn trust_only(builder: ClientBuilder, pem: &[u8]) -> Result<ClientBuilder, ConfigError> {
+    let roots =
+        reqwest::Certificate::from_pem_bundle(pem).map_err(|e| ConfigError::Ca(e.to_string()))?;
+    if roots.is_empty() {
+        return Err(ConfigError::Ca("there is none in the PEM text".to_owned()));
+    }
+    Ok(builder.tls_backend_rustls().tls_certs_only(roots))
+}
+
+/// Accepts exactly one certificate. The handshake's signature is still checked, so its key has to be there too.
+#[derive(Debug)]
+struct Pinned {
+    pin: Fingerprint,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let seen = Fingerprint::of(end_entity);
+        if seen == self.pin {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(rustls::Error::General(format!(
+                "the server's certificate has the fingerprint {seen}, expected {}",
+                self.pin
+            )))
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_read_with_and_without_colons() {
+        let pin = Fingerprint::of(b"certificate");
+        let text = pin.to_string();
+        assert_eq!(text.len(), 95);
+        assert_eq!(text.parse::<Fingerprint>().unwrap(), pin);
+        assert_eq!(
+            text.to_lowercase()
+                .replace(':', "")
+                .parse::<Fingerprint>()
+                .unwrap(),
+            pin
+        );
+        for bad in [
+            "",
+            "AA:BB",
+            &text[3..],
+            &text.replace('A', "G").replace('0', "x"),
+            &format!("{text}:00"),
+        ] {
+            assert!(bad.parse::<Fingerprint>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! Sends one request and reads the answer: Proxmox's transport rules, the `data` envelope, the size limit, and the
+//! sorting of every failure into "never executed", "perhaps executed" and "refused".
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use http::{HeaderMap, Method, StatusCode};
+use hyper::ext::ReasonPhrase;
+use reqwest::Response;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::auth::{Credentials, Ticket, token_headers};
+use crate::client::Client;
+use crate::error::{Call, Error, one_line};
+use crate::path::ApiPath;
+use crate::refusal::{Refusal, classify};
+use crate::secret::Secret;
+
+/// The largest answer that is read; a list of ten thousand guests is about 5 MiB.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+/// Parameters of a call, sent as a query or as a form.
+pub(crate) type Params = Vec<(String, String)>;
+
+/// The payload of an answer.
+pub(crate) struct Envelope {
+    pub(crate) data: Value,
+    /// The number of all entries, where `data` is a page of a list.
+    pub(crate) total: Option<u64>,
+}
+
+impl Client {
+    /// A call that reads.
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        path: ApiPath,
+        params: Params,
+    ) -> Result<T, Error> {
+        self.call(Method::GET, path, params).await
+    }
+
+    /// A call whose `data` is a `T`.
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: ApiPath,
+        params: Params,
+    ) -> Result<T, Error> {
+        let call = Call {
+            method: method.clone(),
+            path: path.as_str().to_owned(),
+        };
+        let envelope = self.envelope(method, path, params).await?;
+        decode(call, envelope.data)
+    }
+
+    /// A call whose envelope is wanted whole.
+    pub(crate) async fn envelope(
+        &self,
+        method: Method,
+        path: ApiPath,
+        params: Params,
+    ) -> Result<Envelope, Error> {
+        let call = Call {
+            method,
+            path: path.as_str().to_owned(),
+        };
+        if !path.is_valid() {
+            return Err(Error::Unsent {
+                call,
+                cause: "an identifier is empty or consists of dots".to_owned(),
+            });
+        }
+        let (headers, generation) = self.auth_headers(None).await?;
+        let first = self.exchange(&call, &params, headers).await;
+        match (first, generation) {
+            // Authentication comes before everything else on the server, so a 401 proves that nothing was done.
+            (
+                Err(Error::Refused {
+                    kind: Refusal::Unauthorized,
+                    ..
+                }),
+                Some(stale),
+            ) => {
+                let (headers, _) = self.auth_headers(Some(stale)).await?;
+                self.exchange(&call, &params, headers).await
+            }
+            (result, _) => result,
+        }
+    }
+
+    /// The headers of the account, and the generation of the ticket in them. `stale` names a ticket that was refused.
+    pub(crate) async fn auth_headers(
+        &self,
+        stale: Option<u64>,
+    ) -> Result<(HeaderMap, Option<u64>), Error> {
+        match &self.inner.credentials {
+            Credentials::Token(value) => Ok((token_headers(value), None)),
+            Credentials::Password {
+                user,
+                password,
+                ticket,
+            } => {
+                let mut current = ticket.lock().await;
+                let usable = current
+                    .as_ref()
+                    .filter(|t| t.is_fresh() && stale != Some(t.generation))
+                    .cloned();
+                let ticket = match usable {
+                    Some(ticket) => ticket,
+                    None => {
+                        let generation = current.as_ref().map_or(1, |t| t.generation + 1);
+                        let fresh = self.log_in(user, password, generation).await?;
+                        current.insert(fresh).clone()
+                    }
+                };
+                let headers = ticket.headers().ok_or_else(|| Error::Decode {
+                    call: login_call(),
+                    cause: "the ticket cannot be sent in a header".to_owned(),
+                })?;
+                Ok((headers, Some(ticket.generation)))
+            }
+        }
+    }
+
+    async fn log_in(
+        &self,
+        user: &str,
+        password: &Secret,
+        generation: u64,
+    ) -> Result<Ticket, Error> {
+        #[derive(serde::Deserialize)]
+        struct Login {
+            ticket: Option<String>,
+            #[serde(rename = "CSRFPreventionToken")]
+            csrf: Option<String>,
+            #[serde(default, rename = "NeedTFA", deserialize_with = "crate::lenient::flag")]
+            need_tfa: bool,
+        }
+        let call = login_call();
+        let params = vec![
+            ("username".to_owned(), user.to_owned()),
+            ("password".to_owned(), password.expose().to_owned()),
+        ];
+        let envelope = self.exchange(&call, &params, HeaderMap::new()).await?;
+        let login: Login = decode(call.clone(), envelope.data)?;
+        match login {
+            Login {
+                ticket: Some(ticket),
+                csrf: Some(csrf),
+                need_tfa: false,
+            } => Ok(Ticket {
+                generation,
+                ticket: ticket.into(),
+                csrf: csrf.into(),
+                obtained: Instant::now(),
+            }),
+            Login { need_tfa: true, .. } => Err(Error::Refused {
+                call,
+                status: 401,
+                kind: Refusal::Unauthorized,
+                message:
+                    "the user has a second factor, which a service cannot give: use an API token"
+                        .to_owned(),
+                fields: BTreeMap::new(),
+            }),
+            _ => Err(Error::Decode {
+                call,
+                cause: "the login gave no ticket".to_owned(),
+            }),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        call: &Call,
+        params: &Params,
+        headers: HeaderMap,
+    ) -> Result<Envelope, Error> {
+        let response = self.send(call, params, headers).await?;
+        let status = response.status();
+        let reason = reason_phrase(&response);
+        let body = match self.read_body(response).await {
+            Ok(body) => body,
+            // An answer that only says no has said so with its status line.
+            Err(_) if status.is_client_error() => Vec::new(),
+            Err(cause) => {
+                return Err(Error::Ambiguous {
+                    call: call.clone(),
+                    status: Some(status.as_u16()),
+                    cause,
+                });
+            }
+        };
+        self.interpret(call, status, &reason, &body)
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub(crate) async fn send(
+        &self,
+        call: &Call,
+        params: &Params,
+        headers: HeaderMap,
+    ) -> Result<Response, Error> {
+        let inner = &self.inner;
+        let timeout = if call.method == Method::GET {
+            inner.timeouts.read
+        } else {
+            inner.timeouts.write
+        };
+        let mut url = format!("{}{}", inner.api_root, call.path);
+        let form = serde_urlencoded::to_string(params).map_err(|e| self.unsent(call, &e))?;
+        let with_body = matches!(call.method, Method::POST | Method::PUT);
+        // The server refuses a GET or DELETE that has a body.
+        if !with_body && !form.is_empty() {
+            url.push('?');
+            url.push_str(&form);
+        }
+        let mut request = inner
+            .http
+            .request(call.method.clone(), url)
+            .headers(headers)
+            .timeout(timeout);
+        if with_body {
+            request = request
+                .header(
+                    http::header::CONTENT_TYPE,
+                    "application/x-www-form-urlencoded",
+                )
+                .body(form);
+        }
+        let started = Instant::now();
+        let result = request.send().await;
+        tracing::debug!(
+            pve.call = %call,
+            pve.status = result.as_ref().map_or(0, |r| r.status().as_u16()),
+            elapsed_ms = started.elapsed().as_millis() as u64,
+            "proxmox call"
+        );
+        result.map_err(|e| {
+            if e.is_connect() || e.is_builder() {
+                self.unsent(call, &e.without_url())
+            } else {
+                let late = if e.is_timeout() { "timed out: " } else { "" };
+                let cause = self.scrub(&format!("{late}{}", chain(&e.without_url())));
+                Error::Ambiguous {
+                    call: call.clone(),
+                    status: None,
+                    cause,
+                }
+            }
+        })
+    }
+
+    fn unsent(&self, call: &Call, cause: &dyn std::error::Error) -> Error {
+        Error::Unsent {
+            call: call.clone(),
+            cause: self.scrub(&chain(cause)),
+        }
+    }
+
+    async fn read_body(&self, mut response: Response) -> Result<Vec<u8>, String> {
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > MAX_ANSWER => {
+                    return Err(format!("the answer is larger than {MAX_ANSWER} bytes"));
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => return Ok(body),
+                Err(e) => return Err(format!("the answer broke off: {}", chain(&e.without_url()))),
+            }
+        }
+    }
+
+    fn interpret(
+        &self,
+        call: &Call,
+        status: StatusCode,
+        reason: &str,
+        body: &[u8],
+    ) -> Result<Envelope, Error> {
+        let call = call.clone();
+        let code = status.as_u16();
+        let envelope = serde_json::from_slice::<Value>(body)
+            .ok()
+            .and_then(|v| match v {
+                Value::Object(object) if object.contains_key("data") => Some(object),
+                _ => None,
+            });
+        if status.is_success() {
+            let Some(mut object) = envelope else {
+                let cause = format!("not Proxmox's envelope: {}", self.excerpt(body));
+                return Err(Error::Ambiguous {
+                    call,
+                    status: Some(code),
+                    cause,
+                });
+            };
+            let total = object.get("total").and_then(Value::as_u64);
+            let data = object.remove("data").unwrap_or(Value::Null);
+            return Ok(Envelope { data, total });
+        }
+        let object = envelope.clone().unwrap_or_default();
+        let fields = self.fields(object.get("errors"));
+        let message = object
+            .get("message")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let message = self.scrub(if message.trim().is_empty() {
+            reason
+        } else {
+            message
+        });
+        if code == 595 {
+            return Err(Error::Unsent {
+                call,
+                cause: format!("595 {message}"),
+            });
+        }
+        let kind = classify(code, &message, &fields);
+        // A server error without the envelope is not Proxmox's word, unless its reason phrase is a known one.
+        let foreign = envelope.is_none() && status.as_u16() >= 500 && kind == Refusal::Other;
+        if code >= 596 || foreign {
+            return Err(Error::Ambiguous {
+                call,
+                status: Some(code),
+                cause: format!("{code} {message}"),
+            });
+        }
+        let message = if status.is_redirection() {
+            "the server redirects: check the scheme, host and port of the address".to_owned()
+        } else {
+            message
+        };
+        Err(Error::Refused {
+            call,
+            status: code,
+            kind,
+            message,
+            fields,
+        })
+    }
+
+    fn fields(&self, errors: Option<&Value>) -> BTreeMap<String, String> {
+        let Some(Value::Object(errors)) = errors else {
+            return BTreeMap::new();
+        };
+        errors
+            .iter()
+            .map(|(name, problem)| {
+                let text = problem
+                    .as_str()
+                    .map_or_else(|| problem.to_string(), str::to_owned);
+                (one_line(name, 80), self.scrub(&text))
+            })
+            .collect()
+    }
+
+    fn excerpt(&self, body: &[u8]) -> String {
+        if body.is_empty() {
+            return "an empty body".to_owned();
+        }
+        let start = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
+        self.scrub(&start)
+    }
+
+    /// One bounded line without our credentials, in case the other side echoes them.
+    pub(crate) fn scrub(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in &self.inner.secrets {
+            text = text.replace(secret.expose(), "***");
+        }
+        one_line(&text, 400)
+    }
+}
+
+fn login_call() -> Call {
+    Call {
+        method: Method::POST,
+        path: "/access/ticket".to_owned(),
+    }
+}
+
+fn decode<T: DeserializeOwned>(call: Call, data: Value) -> Result<T, Error> {
+    serde_json::from_value(data).map_err(|e| Error::Decode {
+        call,
+        cause: one_line(&e.to_string(), 300),
+    })
+}
+
+/// The words in the status line. Before 2025 they were the only place of an error's text, and for 401 they still are.
+pub(crate) fn reason_phrase(response: &Response) -> String {
+    match response.extensions().get::<ReasonPhrase>() {
+        Some(phrase) => String::from_utf8_lossy(phrase.as_bytes()).into_owned(),
+        None => response
+            .status()
+            .canonical_reason()
+            .unwrap_or_default()
+            .to_owned(),
+    }
+}
+
+/// An error with its causes, which is where the libraries below put what really happened.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
