@@ -1,0 +1,138 @@
+//! What a simulated cluster looks like when it starts: nodes, storages, templates, pool, bridge, accounts and timing. The defaults
+//! describe the small installation that the project's documentation sets up; a test overrides what it cares about. Goes to
+//! [`Sim::start`](crate::Sim::start).
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const GIB: u64 = 1 << 30;
+
+/// Everything that a simulated Proxmox VE can be told before it starts.
+#[derive(Debug, Clone)]
+pub struct SimConfig {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Serve HTTPS with a certificate of a CA made at start (the default), or plain HTTP.
+    pub tls: bool,
+    /// Names of the cluster's nodes; the first one is the node that answers.
+    pub nodes: Vec<String>,
+    /// Factor on every realistic duration: 1.0 behaves like a real node (a create takes some seconds), tests use 0.001.
+    pub time_scale: f64,
+    /// Realistic delay before a 401 is answered (times `time_scale`).
+    pub auth_failure_delay: Duration,
+    /// Realistic delay between a container's start and its IPv4 address (times `time_scale`).
+    pub address_delay: Duration,
+    /// How far `/cluster/resources` and `/pools` lag behind with status and name (times `time_scale`).
+    pub resource_lag: Duration,
+    /// The pool that the service's account may use.
+    pub pool: String,
+    /// The bridge that the service's account may attach containers to.
+    pub bridge: String,
+    /// Storages of every node.
+    pub storages: Vec<StorageConfig>,
+    /// Container templates that exist.
+    pub templates: Vec<TemplateConfig>,
+    /// Size of each node.
+    pub node: NodeCapacity,
+    /// Secret of the service's API token; `None` makes a random one.
+    pub token_secret: Option<String>,
+    /// Whether the service's token has privilege separation, that is, needs access rules of its own.
+    pub token_privsep: bool,
+    /// Password of the console account; `None` makes a random one.
+    pub console_password: Option<String>,
+    /// Password of `root@pam`; `None` makes a random one.
+    pub root_password: Option<String>,
+    /// Where containers, certificates and credentials are kept between two runs.
+    pub state_file: Option<PathBuf>,
+    /// Seed of everything that looks random but is no secret (addresses, process ids, fault dice).
+    pub seed: u64,
+}
+
+/// One storage, as every node sees it.
+#[derive(Debug, Clone)]
+pub struct StorageConfig {
+    /// Storage id, such as `local-lvm`.
+    pub name: String,
+    /// Plugin type, such as `dir` or `lvmthin`.
+    pub kind: String,
+    /// Content types, such as `rootdir` or `vztmpl`.
+    pub content: Vec<String>,
+    /// Size in bytes.
+    pub capacity_bytes: u64,
+    /// Bytes taken by things that are no simulated container.
+    pub used_bytes: u64,
+}
+
+/// One container template.
+#[derive(Debug, Clone)]
+pub struct TemplateConfig {
+    /// Volume id, such as `local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst`.
+    pub volid: String,
+    /// Size of the archive in bytes.
+    pub size_bytes: u64,
+}
+
+/// Size of a node.
+#[derive(Debug, Clone)]
+pub struct NodeCapacity {
+    /// Logical processors.
+    pub cores: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// Root file system in bytes.
+    pub rootfs_bytes: u64,
+}
+
+impl Default for SimConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: true,
+            nodes: vec!["pve".into()],
+            time_scale: 1.0,
+            auth_failure_delay: Duration::from_secs(3),
+            address_delay: Duration::from_secs(3),
+            resource_lag: Duration::ZERO,
+            pool: "infra402".into(),
+            bridge: "vmbr0".into(),
+            storages: vec![
+                StorageConfig {
+                    name: "local".into(),
+                    kind: "dir".into(),
+                    content: ["backup", "iso", "vztmpl"].map(String::from).into(),
+                    capacity_bytes: 100 * GIB,
+                    used_bytes: 9 * GIB,
+                },
+                StorageConfig {
+                    name: "local-lvm".into(),
+                    kind: "lvmthin".into(),
+                    content: ["images", "rootdir"].map(String::from).into(),
+                    capacity_bytes: 4096 * GIB,
+                    used_bytes: 0,
+                },
+            ],
+            templates: vec![
+                TemplateConfig {
+                    volid: "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst".into(),
+                    size_bytes: 126_515_062,
+                },
+                TemplateConfig {
+                    volid: "local:vztmpl/alpine-3.20-default_20240908_amd64.tar.xz".into(),
+                    size_bytes: 2_988_076,
+                },
+            ],
+            node: NodeCapacity {
+                cores: 32,
+                memory_bytes: 256 * GIB,
+                rootfs_bytes: 100 * GIB,
+            },
+            token_secret: None,
+            token_privsep: false,
+            console_password: None,
+            root_password: None,
+            state_file: None,
+            seed: 402,
+        }
+    }
+}
