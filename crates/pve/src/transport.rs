@@ -223,11 +223,13 @@ impl Client {
             .headers(headers)
             .timeout(timeout);
         if with_body {
+            // Said in so many words, because an empty form would go out without a length.
             request = request
                 .header(
                     http::header::CONTENT_TYPE,
                     "application/x-www-form-urlencoded",
                 )
+                .header(http::header::CONTENT_LENGTH, form.len())
                 .body(form);
         }
         let started = Instant::now();
