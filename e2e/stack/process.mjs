@@ -1,0 +1,101 @@
+// Child processes that tests start: they listen on loopback, are waited for by a
+// condition with a deadline, leave their output for the failure message, and are
+// gone when the test is.
+
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+
+const running = new Set();
+
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** A TCP port of 127.0.0.1 that nobody was using a moment ago. */
+export async function freePort() {
+  const server = createServer();
+  await new Promise((done, failed) => server.once('error', failed).listen(0, '127.0.0.1', done));
+  const { port } = server.address();
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** Polls `condition` until it gives something truthy; throws with `what` after the deadline. */
+export async function until(what, condition, { timeoutMs = 15_000, everyMs = 40 } = {}) {
+  const deadline = Date.now() + timeoutMs;
+  let last;
+  for (;;) {
+    try {
+      const value = await condition();
+      if (value) return value;
+      last = value;
+    } catch (error) {
+      if (error.fatal) throw error;
+      last = error;
+    }
+    if (Date.now() > deadline) {
+      throw new Error(`waited ${timeoutMs} ms in vain: ${what}; last: ${last?.message ?? JSON.stringify(last)}`);
+    }
+    await new Promise((done) => setTimeout(done, everyMs));
+  }
+}
+
+/** Starts a program with exactly this environment (plus PATH and HOME) and remembers its last output. */
+export function start(name, command, args, { env = {}, cwd } = {}) {
+  const child = spawn(command, args, {
+    cwd,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.add(child);
+  const lines = [];
+  const keep = (chunk) => {
+    lines.push(...chunk.toString().split('\n').filter(Boolean));
+    if (lines.length > 400) lines.splice(0, lines.length - 400);
+  };
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  const exited = new Promise((done) => {
+    child.once('error', (error) => {
+      lines.push(error.message);
+      running.delete(child);
+      done(error.message);
+    });
+    child.once('exit', (code, signal) => {
+      running.delete(child);
+      done(signal ?? code);
+    });
+  });
+  return {
+    name,
+    pid: child.pid,
+    log: () => lines.join('\n'),
+    exited,
+    isRunning: () => running.has(child),
+    signal: (signal) => child.kill(signal),
+    async stop(signal = 'SIGTERM') {
+      if (!running.has(child)) return;
+      child.kill(signal);
+      const late = setTimeout(() => child.kill('SIGKILL'), 5_000);
+      await exited;
+      clearTimeout(late);
+    },
+  };
+}
+
+/** Waits until `ready` holds, and says what the process printed when it died or never got there. */
+export async function healthy(child, ready, options) {
+  try {
+    await until(
+      `${child.name} to be ready`,
+      async () => {
+        if (!child.isRunning()) throw Object.assign(new Error(`${child.name} ended`), { fatal: true });
+        return await ready();
+      },
+      options,
+    );
+  } catch (error) {
+    await child.stop('SIGKILL');
+    throw new Error(`${error.message}\n--- ${child.name} said:\n${child.log()}`);
+  }
+}
