@@ -13,6 +13,7 @@
 //! | `error`, `refusal` | what went wrong and what it means |
 //! | `lenient`, `ids`, `upid` | readers and newtypes for Proxmox's loosely typed values |
 //! | `access`, `cluster`, `node`, `lxc`, `task` | the calls themselves |
+//! | `terminal`, `exec` | a container's console, and commands run through it |
 
 mod access;
 mod auth;
@@ -20,6 +21,7 @@ mod client;
 mod cluster;
 mod config;
 mod error;
+pub mod exec;
 mod ids;
 mod lenient;
 pub mod lxc;
@@ -28,6 +30,7 @@ mod path;
 mod refusal;
 mod secret;
 mod task;
+pub mod terminal;
 mod tls;
 mod transport;
 mod upid;
@@ -37,6 +40,7 @@ pub use client::Client;
 pub use cluster::{GuestResource, Pool, PoolMember};
 pub use config::{Auth, ClientConfig, ConfigError, Timeouts, Tls};
 pub use error::{Call, Error};
+pub use exec::{ExecError, ExecOutcome, ExecRequest, OutputSink, OutputStream};
 pub use ids::{InvalidNodeName, InvalidVmid, NodeName, Vmid};
 pub use lxc::{
     Address, ContainerConfig, ContainerState, ContainerStatus, CreateContainer, Destroy, Interface,
@@ -46,5 +50,6 @@ pub use node::{CpuInfo, DiskUse, MemoryUse, Node, NodeState, NodeStatus, Storage
 pub use refusal::Refusal;
 pub use secret::Secret;
 pub use task::{LineSink, LogLine, TaskLog, TaskOutcome, TaskStatus, WaitError, WaitOptions};
+pub use terminal::{ConsoleInUse, ConsoleLocks, Consoles, Terminal, TerminalError};
 pub use tls::{Fingerprint, InvalidFingerprint};
 pub use upid::{InvalidUpid, Upid};

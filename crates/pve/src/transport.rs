@@ -179,6 +179,11 @@ impl Client {
         headers: HeaderMap,
     ) -> Result<Envelope, Error> {
         let response = self.send(call, params, headers).await?;
+        self.answer(call, response).await
+    }
+
+    /// Reads an answer whose head has come.
+    pub(crate) async fn answer(&self, call: &Call, response: Response) -> Result<Envelope, Error> {
         let status = response.status();
         let reason = reason_phrase(&response);
         let body = match self.read_body(response).await {

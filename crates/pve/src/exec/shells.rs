@@ -1,0 +1,417 @@
+//! The conversation held with real shells in real pseudo-terminals: bash with its line editor, dash, busybox's ash,
+//! and bash behind the dtach that Proxmox puts before every container's shell.
+
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use tokio::sync::mpsc;
+
+use crate::exec::session::{Failure, Sink, Source, converse};
+use crate::exec::{ExecError, ExecOutcome, ExecRequest, OutputSink, OutputStream};
+use crate::terminal::TerminalError;
+
+/// A shell in a pseudo-terminal. Dropping it kills the shell.
+struct Shell {
+    output: Output,
+    input: Input,
+    child: Box<dyn Child + Send + Sync>,
+    _master: Box<dyn MasterPty + Send>,
+    home: tempfile::TempDir,
+}
+
+struct Output(mpsc::Receiver<Bytes>);
+struct Input(mpsc::Sender<Vec<u8>>);
+
+impl Source for Output {
+    async fn read(&mut self) -> Result<Option<Bytes>, TerminalError> {
+        Ok(self.0.recv().await)
+    }
+}
+
+impl Sink for Input {
+    async fn write(&self, bytes: &[u8]) -> Result<(), TerminalError> {
+        self.0
+            .send(bytes.to_vec())
+            .await
+            .map_err(|_| TerminalError::Lost("closed".into()))
+    }
+}
+
+impl Shell {
+    fn start(command: &[&str]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let size = PtySize {
+            rows: 50,
+            cols: 200,
+            ..PtySize::default()
+        };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let mut builder = CommandBuilder::new(command[0]);
+        builder.args(&command[1..]);
+        builder.env_clear();
+        builder.env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        builder.env("TERM", "xterm-256color");
+        builder.env("HOME", home.path());
+        builder.env("TMPDIR", home.path());
+        builder.cwd(home.path());
+        let child = pair.slave.spawn_command(builder).unwrap();
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let mut writer = pair.master.take_writer().unwrap();
+        let (send, output) = mpsc::channel(64);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(n @ 1..) = reader.read(&mut buffer) {
+                if send
+                    .blocking_send(Bytes::copy_from_slice(&buffer[..n]))
+                    .is_err()
+                {
+                    return;
+                }
+            }
+        });
+        let (input, mut typed) = mpsc::channel::<Vec<u8>>(4);
+        std::thread::spawn(move || {
+            while let Some(bytes) = typed.blocking_recv() {
+                if writer.write_all(&bytes).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            output: Output(output),
+            input: Input(input),
+            child,
+            _master: pair.master,
+            home,
+        }
+    }
+
+    async fn run(
+        &mut self,
+        request: &ExecRequest,
+        output: Option<&OutputSink>,
+    ) -> Result<ExecOutcome, ExecError> {
+        match converse(&mut self.output, &self.input, request, output).await {
+            Ok(outcome) => Ok(outcome),
+            Err(Failure::Error(error)) => Err(error),
+            Err(Failure::Dying) => panic!("the shell ended by itself"),
+        }
+    }
+
+    /// Types a line and waits until its word is shown, so that what follows finds it running.
+    async fn leave_running(&mut self, line: &str, word: &str) {
+        self.input.write(line.as_bytes()).await.unwrap();
+        let mut shown = Vec::new();
+        let all = async {
+            while !String::from_utf8_lossy(&shown).contains(word) {
+                shown.extend_from_slice(
+                    &self.output.read().await.unwrap().expect("the shell lives"),
+                );
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), all)
+            .await
+            .expect("the program starts");
+    }
+
+    /// Leaves no file behind in the container.
+    fn assert_clean(&self) {
+        let left: Vec<_> = std::fs::read_dir(self.home.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn exists(program: &str) -> bool {
+    let found = ["/bin", "/usr/bin"]
+        .iter()
+        .any(|dir| std::path::Path::new(dir).join(program).exists());
+    if !found {
+        eprintln!("skipped: {program} is not installed here");
+    }
+    found
+}
+
+const BASH: &[&str] = &["bash", "--norc", "--noprofile", "-i"];
+const DASH: &[&str] = &["dash", "-i"];
+const ASH: &[&str] = &["busybox", "ash", "-i"];
+
+fn shells() -> Vec<&'static [&'static str]> {
+    [BASH, DASH, ASH]
+        .into_iter()
+        .filter(|shell| exists(shell[0]))
+        .collect()
+}
+
+async fn run_in(shell: &[&str], request: &ExecRequest, output: Option<&OutputSink>) -> ExecOutcome {
+    let mut shell = Shell::start(shell);
+    let outcome = shell.run(request, output).await.unwrap();
+    shell.assert_clean();
+    outcome
+}
+
+#[tokio::test]
+async fn exit_status_and_both_outputs_come_back_from_every_shell() {
+    for shell in shells() {
+        for code in [0, 1, 7, 127, 200] {
+            let script = format!("echo out; echo err >&2; exit {code}");
+            let outcome = run_in(shell, &ExecRequest::new(script), None).await;
+            let expected = ExecOutcome {
+                stdout: b"out\n".to_vec(),
+                stderr: b"err\n".to_vec(),
+                exit_code: code,
+                timed_out: false,
+                truncated: false,
+                stdout_bytes: 4,
+                stderr_bytes: 4,
+            };
+            assert_eq!(outcome, expected, "{shell:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn binary_output_large_scripts_and_hostile_texts_come_back_exactly() {
+    for shell in shells() {
+        let binary = run_in(
+            shell,
+            &ExecRequest::new(r"printf '\000\377\r\n\033[2J\001'"),
+            None,
+        )
+        .await;
+        assert_eq!(binary.stdout, b"\0\xff\r\n\x1b[2J\x01", "{shell:?}");
+
+        let padding =
+            "# a comment that makes the script long enough to need many lines\n".repeat(320);
+        let large = run_in(shell, &ExecRequest::new(format!("{padding}echo end")), None).await;
+        assert_eq!(large.stdout, b"end\n", "{shell:?}");
+
+        let hostile = "cat <<'EOF'\n'\"`$(x)\\\x1b[31m\nEOF\necho deadbeefH; [ -t 0 ] && echo tty; cat; echo after";
+        let quoted = run_in(shell, &ExecRequest::new(hostile), None).await;
+        assert_eq!(
+            quoted.stdout, b"'\"`$(x)\\\x1b[31m\ndeadbeefH\nafter\n",
+            "{shell:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_long_output_is_cut_and_its_true_size_told() {
+    for shell in shells() {
+        let outcome = run_in(
+            shell,
+            &ExecRequest::new("yes 0123456 | head -c 405000"),
+            None,
+        )
+        .await;
+        assert_eq!(outcome.stdout.len(), 64 * 1024, "{shell:?}");
+        assert_eq!(outcome.stdout_bytes, 405_000);
+        assert!(outcome.truncated && outcome.exit_code == 0);
+    }
+}
+
+#[tokio::test]
+async fn a_script_is_ended_at_its_time_limit() {
+    for shell in shells() {
+        let mut request = ExecRequest::new("echo begun; sleep 60; echo never");
+        request.timeout = Duration::from_secs(1);
+        let outcome = run_in(shell, &request, None).await;
+        assert!(outcome.timed_out, "{shell:?}: {outcome:?}");
+        assert_eq!(outcome.stdout, b"begun\n");
+        let quick = run_in(shell, &ExecRequest::new("exit 124"), None).await;
+        assert!(!quick.timed_out, "a code alone is no time-out");
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_cannot_be_written_is_not_run() {
+    for shell in shells() {
+        let mut shell = Shell::start(shell);
+        shell
+            .leave_running(
+                "TMPDIR=/nonexistent; export TMPDIR; printf 'se%s\\n' t\r",
+                "set",
+            )
+            .await;
+        let error = shell
+            .run(&ExecRequest::new("echo no"), None)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, ExecError::Setup), "{error}");
+        assert!(!error.may_have_executed());
+    }
+}
+
+#[tokio::test]
+async fn a_program_left_running_is_reported_and_ended_by_force() {
+    for shell in shells() {
+        let busy = [
+            "printf 'st%s\\n' art; sleep 1000\r",
+            "printf 'st%s\\n' art; cat >/dev/null\r",
+        ];
+        for line in busy {
+            let mut shell = Shell::start(shell);
+            shell.leave_running(line, "start").await;
+            let mut request = ExecRequest::new("echo hi");
+            let error = shell.run(&request, None).await.unwrap_err();
+            assert!(matches!(error, ExecError::Busy), "{error}");
+            assert!(!error.may_have_executed());
+            request.force = true;
+            assert_eq!(
+                shell.run(&request, None).await.unwrap().stdout,
+                b"hi\n",
+                "{line}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn force_also_ends_an_editor_and_a_program_that_ignores_interrupts() {
+    let mut lines =
+        vec!["sh -c 'trap \"\" INT; printf \"st%s\\n\" art; while :; do sleep 1; done'\r"];
+    if exists("busybox") {
+        lines.push("busybox vi note; printf left\r");
+    }
+    for line in lines {
+        let mut shell = Shell::start(BASH);
+        let word = if line.contains("vi") { "note" } else { "start" };
+        shell.leave_running(line, word).await;
+        let mut request = ExecRequest::new("echo hi");
+        request.force = true;
+        assert_eq!(
+            shell.run(&request, None).await.unwrap().stdout,
+            b"hi\n",
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_login_prompt_is_told_apart_from_a_busy_shell() {
+    let mut shell = Shell::start(&[
+        "sh",
+        "-c",
+        "printf 'box login: '; read x; printf 'Password: '; read y; sleep 60",
+    ]);
+    let error = shell
+        .run(&ExecRequest::new("echo hi"), None)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ExecError::NotShell), "{error}");
+}
+
+#[tokio::test]
+async fn a_session_that_ends_in_the_middle_leaves_the_outcome_open() {
+    let mut shell = Shell::start(DASH);
+    shell
+        .leave_running("echo $$ >pid; printf 'se%s\\n' t\r", "set")
+        .await;
+    let error = shell
+        .run(&ExecRequest::new("kill -9 $(cat pid)"), None)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ExecError::Lost(_)), "{error}");
+    assert!(error.may_have_executed());
+}
+
+#[tokio::test]
+async fn output_is_passed_on_while_the_script_runs() {
+    for shell in shells() {
+        let seen = Arc::new(Mutex::new((Vec::new(), Vec::new(), 0)));
+        let log = seen.clone();
+        let sink = OutputSink::new(move |stream, bytes| {
+            let mut log = log.lock().unwrap();
+            log.2 += 1;
+            match stream {
+                OutputStream::Stdout => log.0.extend_from_slice(bytes),
+                OutputStream::Stderr => log.1.extend_from_slice(bytes),
+            }
+        });
+        let script =
+            "for i in 1 2 3; do echo $i; echo e$i >&2; sleep 0.5; done; printf 'last'; exit 5";
+        let outcome = run_in(shell, &ExecRequest::new(script), Some(&sink)).await;
+        let seen = seen.lock().unwrap();
+        assert_eq!(outcome.exit_code, 5, "{shell:?}");
+        assert_eq!(outcome.stdout, b"1\n2\n3\nlast");
+        assert_eq!(seen.0, outcome.stdout, "{shell:?}");
+        assert_eq!(seen.1, outcome.stderr);
+        assert!(seen.2 >= 4, "{} pieces are not a stream", seen.2);
+    }
+}
+
+#[tokio::test]
+async fn a_streamed_script_is_cut_and_ended_like_any_other() {
+    for shell in shells() {
+        let total = Arc::new(Mutex::new(0));
+        let count = total.clone();
+        let sink = OutputSink::new(move |_, bytes| *count.lock().unwrap() += bytes.len());
+        let mut request = ExecRequest::new("yes 0123456 | head -c 405000; sleep 60");
+        request.timeout = Duration::from_secs(1);
+        let outcome = run_in(shell, &request, Some(&sink)).await;
+        assert!(
+            outcome.timed_out && outcome.truncated,
+            "{shell:?}: {}",
+            outcome.exit_code
+        );
+        assert_eq!(outcome.stdout_bytes, 405_000);
+        assert_eq!(*total.lock().unwrap(), 64 * 1024, "{shell:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_behind_dtach_ends_and_the_next_one_is_fresh() {
+    if !exists("dtach") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("console");
+    let command = [
+        &["dtach", "-A", socket.to_str().unwrap(), "-r", "winch", "-z"],
+        BASH,
+    ]
+    .concat();
+    for round in 0..3 {
+        let outcome = run_in(&command, &ExecRequest::new(format!("echo {round}")), None).await;
+        assert_eq!(outcome.stdout, format!("{round}\n").as_bytes());
+        assert!(!socket.exists(), "the session has ended");
+    }
+}
+
+#[test]
+fn random_bytes_and_exit_codes_survive_the_journey() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 12,
+        failure_persistence: None,
+        ..Default::default()
+    });
+    let case = (prop::collection::vec(any::<u8>(), 0..2000), 0_i32..=255);
+    runner
+        .run(&case, |(bytes, code)| {
+            let octal: String = bytes.iter().map(|byte| format!("\\{byte:03o}")).collect();
+            let request = ExecRequest::new(format!("printf '{octal}'; exit {code}"));
+            let outcome = runtime.block_on(run_in(DASH, &request, None));
+            prop_assert_eq!((outcome.stdout, outcome.exit_code), (bytes, code));
+            Ok(())
+        })
+        .unwrap();
+}

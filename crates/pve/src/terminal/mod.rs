@@ -1,0 +1,18 @@
+//! A container's terminal over Proxmox's API: the ticket (`proxy`), the WebSocket (`socket`), what is said on it
+//! (`framing`), and the two ends a program holds (`stream`). [`Consoles`] adds what a service needs around that: one
+//! user of a container's terminal at a time (`locks`) and a second account for older hosts.
+//!
+//! All terminals of one container are one and the same session inside of it; see [`ConsoleLocks`].
+
+mod consoles;
+mod error;
+mod framing;
+mod locks;
+mod proxy;
+mod socket;
+mod stream;
+
+pub use consoles::{ConsoleSession, Consoles};
+pub use error::TerminalError;
+pub use locks::{ConsoleGuard, ConsoleInUse, ConsoleLocks, ConsoleUse};
+pub use stream::{Terminal, TerminalReader, TerminalWriter};

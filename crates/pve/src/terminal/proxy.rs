@@ -1,0 +1,139 @@
+//! Opens a terminal: the call that starts the host's terminal program and gives a ticket, then, within ten seconds and
+//! at the same host, the WebSocket that leads to it, then the ticket itself as the first line on that stream.
+
+use std::time::Duration;
+
+use http::Method;
+use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use crate::client::Client;
+use crate::error::{Call, Error};
+use crate::ids::{NodeName, Vmid};
+use crate::lenient;
+use crate::path::ApiPath;
+use crate::secret::Secret;
+use crate::terminal::error::TerminalError;
+use crate::terminal::socket::{self, SocketReader};
+use crate::terminal::stream::Terminal;
+
+/// How long the host waits for the ticket, and we for its word.
+const AUTH_WINDOW: Duration = Duration::from_secs(10);
+
+#[derive(Deserialize)]
+struct Proxy {
+    user: String,
+    #[serde(deserialize_with = "secret")]
+    ticket: Secret,
+    #[serde(deserialize_with = "lenient::required_u64")]
+    port: u64,
+}
+
+fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    Ok(Secret::from(String::deserialize(deserializer)?))
+}
+
+impl Client {
+    /// Opens a container's terminal. There is one session per container, which everybody who opens it shares and which
+    /// outlives the connection; hold a [`crate::terminal::ConsoleLocks`] entry around this call and the use of it.
+    /// The container has to run; a stopped one gives a terminal that ends at once.
+    ///
+    /// # Errors
+    /// [`TerminalError::AuthUnsupported`] when the host is too old for this account; see [`TerminalError`].
+    pub async fn terminal(
+        &self,
+        node: &NodeName,
+        vmid: Vmid,
+        cols: u16,
+        rows: u16,
+    ) -> Result<Terminal, TerminalError> {
+        let path = ApiPath::lxc(node, vmid).seg("termproxy");
+        let proxy: Proxy = self.call(Method::POST, path, Vec::new()).await?;
+        let (mut reader, writer) = self.dial(node, vmid, &proxy).await?;
+        let line = format!("{}:{}\n", proxy.user, proxy.ticket.expose());
+        writer
+            .send(line.into())
+            .await
+            .map_err(|_| self.rejected())?;
+        let early = timeout(AUTH_WINDOW, self.await_ok(&mut reader))
+            .await
+            .map_err(|_| TerminalError::Timeout("the host did not confirm the ticket"))??;
+        let mut terminal = Terminal::new(reader, writer, early);
+        terminal.resize(cols, rows).await?;
+        Ok(terminal)
+    }
+
+    async fn dial(
+        &self,
+        node: &NodeName,
+        vmid: Vmid,
+        proxy: &Proxy,
+    ) -> Result<(SocketReader, socket::SocketWriter), TerminalError> {
+        let path = ApiPath::lxc(node, vmid).seg("vncwebsocket");
+        let call = Call {
+            method: Method::GET,
+            path: path.as_str().to_owned(),
+        };
+        let params = vec![
+            ("port".to_owned(), proxy.port.to_string()),
+            ("vncticket".to_owned(), proxy.ticket.expose().to_owned()),
+        ];
+        let key = socket::handshake_key();
+        let (mut headers, _) = self.auth_headers(None).await?;
+        headers.extend(upgrade_headers(&key));
+        let response = self.send(&call, &params, headers).await?;
+        if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+            return Err(match self.answer(&call, response).await {
+                Err(error) => error.into(),
+                Ok(_) => TerminalError::Protocol(
+                    "the host answered the upgrade with a plain result".into(),
+                ),
+            });
+        }
+        socket::check_accept(response.headers(), &key)?;
+        let upgraded = response.upgrade().await.map_err(|e| Error::Ambiguous {
+            call,
+            status: Some(101),
+            cause: crate::transport::chain(&e.without_url()),
+        })?;
+        Ok(socket::split(upgraded))
+    }
+
+    /// Waits for the two bytes that confirm the ticket, and returns what came behind them.
+    async fn await_ok(&self, reader: &mut SocketReader) -> Result<bytes::Bytes, TerminalError> {
+        let mut seen = bytes::BytesMut::new();
+        while seen.len() < 2 {
+            match reader.read().await {
+                Ok(Some(bytes)) => seen.extend_from_slice(&bytes),
+                // A refused ticket is a closed connection and nothing else.
+                Ok(None) | Err(TerminalError::Lost(_)) => return Err(self.rejected()),
+                Err(error) => return Err(error),
+            }
+        }
+        if &seen[..2] != b"OK" {
+            return Err(TerminalError::Protocol(
+                "the host did not say OK".to_owned(),
+            ));
+        }
+        Ok(seen.split_off(2).freeze())
+    }
+
+    fn rejected(&self) -> TerminalError {
+        TerminalError::AuthUnsupported {
+            account: self.account().to_owned(),
+        }
+    }
+}
+
+fn upgrade_headers(key: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert("sec-websocket-version", HeaderValue::from_static("13"));
+    // Older hosts close a connection that does not ask for this subprotocol.
+    headers.insert("sec-websocket-protocol", HeaderValue::from_static("binary"));
+    let key = HeaderValue::from_str(key).expect("base64 is valid in a header");
+    headers.insert("sec-websocket-key", key);
+    headers
+}
