@@ -1,1 +1,30 @@
-//! x402
+//! x402: paying for an HTTP call with a signed stablecoin transfer.
+//!
+//! The core knows both protocol versions and no transport, and builds for WebAssembly:
+//! an [`offer::Offer`] becomes the challenges of both versions, [`payment::Payment`] is what a
+//! client sent, [`check::local`] says what can be said of it without a chain, and [`eip3009`] is
+//! the signature itself. Time comes in as a parameter, in Unix seconds. With the feature
+//! `facilitator`, the module `facilitator` asks somebody to verify and settle.
+//!
+//! Sources: the x402 specification, versions 1 and 2, transport HTTP, scheme `exact` on EVM;
+//! EIP-3009 and EIP-712.
+
+// Held by the lock file only to switch features on for the browser.
+#[cfg(target_arch = "wasm32")]
+use getrandom02 as _;
+#[cfg(target_arch = "wasm32")]
+use getrandom04 as _;
+
+// Selects libsecp256k1 in alloy's recovery.
+#[cfg(feature = "fast-recover")]
+use alloy_primitives as _;
+
+pub mod check;
+pub mod eip3009;
+pub mod network;
+pub mod offer;
+pub mod payment;
+pub mod reason;
+#[cfg(test)]
+mod testing;
+pub mod wire;

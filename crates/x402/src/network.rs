@@ -1,0 +1,135 @@
+//! The chains that a payment may be made on, with their USDC contracts.
+//!
+//! Version 1 of x402 names a network by a word (`base-sepolia`), version 2 by its CAIP-2 id
+//! (`eip155:84532`); both spellings lead to the same [`Network`]. Contract addresses and
+//! EIP-712 names are Circle's, as the reference clients carry them.
+
+use alloy::primitives::{Address, address};
+
+/// An EIP-3009 token: what an authorization is signed against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asset {
+    /// The token contract.
+    pub address: Address,
+    /// EIP-712 domain name, which differs between deployments.
+    pub name: &'static str,
+    /// EIP-712 domain version.
+    pub version: &'static str,
+    /// Decimals of one unit.
+    pub decimals: u8,
+}
+
+/// A chain and its USDC.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The word by which version 1 knows it, where it has one.
+    pub v1_name: Option<&'static str>,
+    /// CAIP-2 id, the spelling of version 2.
+    pub caip2: &'static str,
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// Name for people.
+    pub display_name: &'static str,
+    /// Whether its money is play money.
+    pub testnet: bool,
+    /// Its USDC.
+    pub usdc: Asset,
+    /// Base URL of a block explorer, without a trailing slash.
+    pub explorer: &'static str,
+}
+
+const fn usdc(address: Address, name: &'static str) -> Asset {
+    Asset {
+        address,
+        name,
+        version: "2",
+        decimals: 6,
+    }
+}
+
+/// Every network that this crate knows.
+pub static NETWORKS: &[Network] = &[
+    Network {
+        v1_name: Some("base-sepolia"),
+        caip2: "eip155:84532",
+        chain_id: 84532,
+        display_name: "Base Sepolia",
+        testnet: true,
+        usdc: usdc(address!("036CbD53842c5426634e7929541eC2318f3dCF7e"), "USDC"),
+        explorer: "https://sepolia.basescan.org",
+    },
+    Network {
+        v1_name: Some("base"),
+        caip2: "eip155:8453",
+        chain_id: 8453,
+        display_name: "Base",
+        testnet: false,
+        usdc: usdc(
+            address!("833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"),
+            "USD Coin",
+        ),
+        explorer: "https://basescan.org",
+    },
+    Network {
+        v1_name: Some("avalanche-fuji"),
+        caip2: "eip155:43113",
+        chain_id: 43113,
+        display_name: "Avalanche Fuji",
+        testnet: true,
+        usdc: usdc(
+            address!("5425890298aed601595a70AB815c96711a31Bc65"),
+            "USD Coin",
+        ),
+        explorer: "https://testnet.snowtrace.io",
+    },
+    Network {
+        v1_name: Some("avalanche"),
+        caip2: "eip155:43114",
+        chain_id: 43114,
+        display_name: "Avalanche C-Chain",
+        testnet: false,
+        usdc: usdc(
+            address!("B97EF9Ef8734C71904D8002F8b6Bc66Dd9c48a6E"),
+            "USD Coin",
+        ),
+        explorer: "https://snowtrace.io",
+    },
+];
+
+impl Network {
+    /// Finds a network by either spelling.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<&'static Network> {
+        NETWORKS
+            .iter()
+            .find(|n| n.caip2 == name || n.v1_name == Some(name))
+    }
+
+    /// Whether version 1 clients accept it: their lists are closed, and one unknown entry makes
+    /// them refuse the whole challenge.
+    #[must_use]
+    pub fn v1_listed(&self) -> bool {
+        self.v1_name.is_some()
+    }
+
+    /// Where a person can look at a transaction.
+    #[must_use]
+    pub fn explorer_tx(&self, transaction: &str) -> String {
+        format!("{}/tx/{transaction}", self.explorer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spellings_lead_to_the_same_network() {
+        for network in NETWORKS {
+            assert_eq!(Network::by_name(network.caip2), Some(network));
+            assert_eq!(network.v1_name.and_then(Network::by_name), Some(network));
+            assert_eq!(network.caip2, format!("eip155:{}", network.chain_id));
+        }
+        assert_eq!(Network::by_name("dogecoin"), None);
+    }
+}

@@ -1,0 +1,57 @@
+//! The inner object of the scheme `exact` on EVM chains, the same in both versions.
+
+use alloy::primitives::{Address, B256, U256};
+use serde::{Deserialize, Serialize};
+
+use super::Rest;
+
+/// A signed EIP-3009 authorization.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExactPayload {
+    /// `0x` and hexadecimal digits: 65 bytes of an ordinary account, anything else of a contract.
+    pub signature: String,
+    /// What was signed.
+    pub authorization: Authorization,
+    /// Members that this crate does not know.
+    #[serde(flatten)]
+    pub rest: Rest,
+}
+
+/// The EIP-3009 message `TransferWithAuthorization`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Authorization {
+    /// Who pays.
+    pub from: Address,
+    /// Who is paid.
+    pub to: Address,
+    /// Atomic units, a decimal string on the wire.
+    #[serde(with = "decimal")]
+    pub value: U256,
+    /// Unix seconds from which it can be used.
+    #[serde(with = "decimal")]
+    pub valid_after: U256,
+    /// Unix seconds before which it has to be used.
+    #[serde(with = "decimal")]
+    pub valid_before: U256,
+    /// A random number that can be used once.
+    pub nonce: B256,
+}
+
+/// Numbers as the protocol writes them: decimal digits in a string.
+mod decimal {
+    use alloy::primitives::U256;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(value: &U256, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<U256, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(from)?;
+        if text.is_empty() || text.len() > 78 || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(D::Error::custom("expected a decimal number in a string"));
+        }
+        U256::from_str_radix(&text, 10).map_err(|_| D::Error::custom("the number is too large"))
+    }
+}
