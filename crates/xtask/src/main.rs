@@ -1,1 +1,48 @@
-fn main() {}
+//! The project's own commands: `cargo xtask up` starts the whole system on this machine, `cargo xtask test` sets up and runs every
+//! test, `cargo xtask setup` only sets up. Each command is one module; [`workspace`] knows where things are.
+
+mod node_tests;
+mod setup;
+mod test;
+mod up;
+mod workspace;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  up [--release]   build and start everything, with a simulated Proxmox and a demo ledger
+                   unless .env says otherwise; Ctrl-C stops it
+  pay METHOD PATH [JSON]
+                   call the running API and pay for it with a public development key
+  test             set up and run every test: Rust, and the clients by others
+  setup            only set up what the tests need (npm packages, Python environments)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["up"] => up::run(workspace::Profile::Dev),
+        ["up", "--release"] => up::run(workspace::Profile::Release),
+        ["pay", rest @ ..] => workspace::pay(rest),
+        ["test"] => test::run(),
+        ["setup"] => setup::run(),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

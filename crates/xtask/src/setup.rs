@@ -1,0 +1,170 @@
+//! Sets up what the tests need beside Rust: the npm packages of `e2e/`, pinned by its lock file, and one virtual environment for
+//! each Python client. A copy of the pinned list is left beside what was installed from it, so that a second run costs nothing.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace::{self, root};
+
+/// The oldest Node that the test packages support.
+const NODE_MAJOR: u32 = 20;
+
+/// One virtual environment of the end-to-end tests.
+struct Environment {
+    folder: &'static str,
+    requirements: &'static str,
+}
+
+const ENVIRONMENTS: [Environment; 2] = [
+    Environment {
+        folder: "e2e/.venv-v1",
+        requirements: "e2e/requirements-v1.txt",
+    },
+    Environment {
+        folder: "e2e/.venv-proxmoxer",
+        requirements: "e2e/proxmoxer/requirements.txt",
+    },
+];
+
+/// Sets up everything; says every missing tool at once.
+///
+/// # Errors
+/// A tool is missing, or an installation failed.
+pub fn prepare() -> Result<()> {
+    let missing = missing_tools();
+    if !missing.is_empty() {
+        bail!("the tests need more tools:\n  {}", missing.join("\n  "));
+    }
+    node_packages()?;
+    for environment in ENVIRONMENTS {
+        python_environment(&environment)?;
+    }
+    Ok(())
+}
+
+/// The command `cargo xtask setup`.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn run() -> Result<()> {
+    prepare()?;
+    println!("ready: npm packages in e2e/node_modules, Python environments in e2e/.venv-*");
+    Ok(())
+}
+
+fn missing_tools() -> Vec<String> {
+    let mut missing = Vec::new();
+    match first_line("node", &["--version"]) {
+        None => missing.push(format!(
+            "node is missing: install Node.js {NODE_MAJOR} or newer"
+        )),
+        Some(version) if major(&version) < NODE_MAJOR => {
+            missing.push(format!(
+                "node is {version}: install Node.js {NODE_MAJOR} or newer"
+            ));
+        }
+        Some(_) => {}
+    }
+    if first_line("npm", &["--version"]).is_none() {
+        missing.push("npm is missing: it comes with Node.js (Debian: apt-get install npm)".into());
+    }
+    if first_line("python3", &["--version"]).is_none() {
+        missing.push("python3 is missing: install Python 3.10 or newer (Debian: apt-get install python3-venv)".into());
+    } else if first_line("python3", &["-c", "import venv, ensurepip; print('ok')"]).is_none() {
+        missing.push(
+            "python3 cannot make virtual environments (Debian: apt-get install python3-venv)"
+                .into(),
+        );
+    }
+    missing
+}
+
+fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    output
+        .status
+        .success()
+        .then(|| text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+fn major(version: &str) -> u32 {
+    let digits = version
+        .trim_start_matches('v')
+        .split('.')
+        .next()
+        .unwrap_or_default();
+    digits.parse().unwrap_or(0)
+}
+
+fn node_packages() -> Result<()> {
+    let folder = root().join("e2e");
+    let pinned = folder.join("package-lock.json");
+    let stamp = folder.join("node_modules/.installed-from");
+    if same(&pinned, &stamp) {
+        return Ok(());
+    }
+    println!("setting up e2e/node_modules");
+    workspace::run(
+        Command::new("npm")
+            .args([
+                "ci",
+                "--ignore-scripts",
+                "--no-audit",
+                "--no-fund",
+                "--loglevel=error",
+            ])
+            .current_dir(&folder),
+    )?;
+    fs::copy(&pinned, &stamp).context("cannot note what was installed")?;
+    Ok(())
+}
+
+fn python_environment(environment: &Environment) -> Result<()> {
+    let pinned = root().join(environment.requirements);
+    let folder = root().join(environment.folder);
+    let stamp = folder.join(".installed-from");
+    if !pinned.exists() || same(&pinned, &stamp) {
+        return Ok(());
+    }
+    println!("setting up {}", environment.folder);
+    workspace::run(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&folder),
+    )?;
+    workspace::run(
+        Command::new(folder.join("bin/python"))
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--requirement",
+            ])
+            .arg(&pinned),
+    )?;
+    fs::copy(&pinned, &stamp).context("cannot note what was installed")?;
+    Ok(())
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    matches!((fs::read(one), fs::read(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_major_version_is_read_with_and_without_the_v() {
+        assert_eq!(
+            (major("v20.20.2"), major("9.1"), major("nonsense")),
+            (20, 9, 0)
+        );
+    }
+}

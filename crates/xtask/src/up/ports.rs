@@ -1,0 +1,110 @@
+//! Looks whether the ports are free before anything is built, and finds out who has one that is not.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, TcpListener};
+
+use anyhow::{Result, bail};
+
+use super::settings::Settings;
+
+/// Checks every port that a part of ours will listen on.
+///
+/// # Errors
+/// Names each taken port, its holder where that can be told, and the variable that changes it.
+pub fn check(settings: &Settings) -> Result<()> {
+    let mut wanted = vec![("proxmox-api", "PORT", settings.api_port()?)];
+    if settings.simulates_proxmox() {
+        wanted.push((
+            "the simulated Proxmox",
+            "PVE_SIM_PORT",
+            settings.simulator_port()?,
+        ));
+    }
+    let problems: Vec<String> = wanted
+        .into_iter()
+        .filter_map(|(part, variable, port)| {
+            Some(format!(
+                "{} wanted by {part}: {variable} changes it",
+                taken(port)?
+            ))
+        })
+        .collect();
+    if !problems.is_empty() {
+        bail!("not started:\n  {}", problems.join("\n  "));
+    }
+    Ok(())
+}
+
+fn taken(port: u16) -> Option<String> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => None,
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Some(match holder(port) {
+            Some(holder) => format!("port {port} is taken by {holder},"),
+            None => format!("port {port} is taken by another program,"),
+        }),
+        Err(error) => Some(format!("port {port} cannot be had ({error}),")),
+    }
+}
+
+/// The listening process as `name (pid N)`, where /proc shows it.
+fn holder(port: u16) -> Option<String> {
+    let socket = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| fs::read_to_string(table).ok())
+        .find_map(|table| table.lines().find_map(|line| listening_inode(line, port)))?;
+    let link = format!("socket:[{socket}]");
+    for process in fs::read_dir("/proc").ok()?.flatten() {
+        let Ok(files) = fs::read_dir(process.path().join("fd")) else {
+            continue;
+        };
+        if files
+            .flatten()
+            .any(|file| fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == link.as_str()))
+        {
+            let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            return Some(format!(
+                "{} (pid {})",
+                name.trim(),
+                process.file_name().to_string_lossy()
+            ));
+        }
+    }
+    None
+}
+
+/// The socket's inode, if this line of /proc/net/tcp is a listener (state `0A`) on that port.
+fn listening_inode(line: &str, port: u16) -> Option<String> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let (_, local_port) = fields.get(1)?.rsplit_once(':')?;
+    let listens = *fields.get(3)? == "0A" && u16::from_str_radix(local_port, 16) == Ok(port);
+    if listens {
+        fields.get(9).map(|inode| (*inode).to_owned())
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_told_with_its_holder() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let told = taken(port).unwrap();
+        assert!(
+            told.starts_with(&format!("port {port} is taken by")),
+            "{told}"
+        );
+        if cfg!(target_os = "linux") {
+            assert!(
+                told.contains(&format!("(pid {})", std::process::id())),
+                "{told}"
+            );
+        }
+        drop(listener);
+        assert_eq!(taken(port), None);
+    }
+}

@@ -1,0 +1,179 @@
+//! What `.env` and the environment say, and the defaults that make an empty configuration a complete demo. The environment wins
+//! over `.env`; whatever is set there is handed on to the parts untouched.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::workspace::root;
+
+/// Account 1 of the public development mnemonic: a payee for demos, never for money.
+const DEMO_PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+const API_PORT: u16 = 4021;
+const SIMULATOR_PORT: u16 = 8006;
+
+/// Every variable that was set, by `.env` or the environment.
+pub struct Settings {
+    variables: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// Reads `.env` at the workspace's root, if there is one, and the environment.
+    ///
+    /// # Errors
+    /// `.env` cannot be read as one.
+    pub fn load() -> Result<Self> {
+        let file = root().join(".env");
+        let mut variables = BTreeMap::new();
+        if file.exists() {
+            let lines = dotenvy::from_path_iter(&file)
+                .with_context(|| format!("cannot read {}", file.display()))?;
+            for pair in lines {
+                let (name, value) = pair.with_context(|| {
+                    format!("{} has a line that is no NAME=value", file.display())
+                })?;
+                variables.insert(name, value);
+            }
+        }
+        variables.extend(std::env::vars());
+        Ok(Self { variables })
+    }
+
+    #[cfg(test)]
+    fn of(pairs: &[(&str, &str)]) -> Self {
+        let owned = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self {
+            variables: owned.collect(),
+        }
+    }
+
+    /// A variable's value; one that is set to nothing counts as not set.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Whether Proxmox is simulated: nobody named a host.
+    pub fn simulates_proxmox(&self) -> bool {
+        self.get("PVE_HOST").is_none()
+    }
+
+    /// Whether payments are simulated, by the demo ledger.
+    pub fn simulates_payments(&self) -> bool {
+        self.facilitator() == "demo"
+    }
+
+    /// Who settles payments: `demo`, `cdp`, `onchain` or a URL.
+    pub fn facilitator(&self) -> &str {
+        self.get("FACILITATOR")
+            .or(self.get("FACILITATOR_URL"))
+            .unwrap_or("demo")
+    }
+
+    /// The network that prices are asked in.
+    pub fn network(&self) -> &str {
+        self.get("NETWORK").unwrap_or("base-sepolia")
+    }
+
+    /// The port of the lease API.
+    ///
+    /// # Errors
+    /// `PORT` is no port.
+    pub fn api_port(&self) -> Result<u16> {
+        self.port("PORT", API_PORT)
+    }
+
+    /// The port of the simulated Proxmox.
+    ///
+    /// # Errors
+    /// `PVE_SIM_PORT` is no port.
+    pub fn simulator_port(&self) -> Result<u16> {
+        self.port("PVE_SIM_PORT", SIMULATOR_PORT)
+    }
+
+    /// Factor on the simulator's realistic durations.
+    pub fn time_scale(&self) -> &str {
+        self.get("PVE_SIM_TIME_SCALE").unwrap_or("0.2")
+    }
+
+    fn port(&self, name: &str, default: u16) -> Result<u16> {
+        let Some(text) = self.get(name) else {
+            return Ok(default);
+        };
+        text.parse()
+            .with_context(|| format!("{name}={text} is no port; for example {name}={default}"))
+    }
+
+    /// Where the demo keeps its state between two runs.
+    pub fn data_folder(&self) -> PathBuf {
+        root().join("data")
+    }
+
+    /// The environment of the lease API: everything that was set, and a default for what a demo needs.
+    pub fn proxmox_api(&self) -> BTreeMap<String, String> {
+        let mut environment = self.variables.clone();
+        let database = self
+            .data_folder()
+            .join("infra402.sqlite")
+            .display()
+            .to_string();
+        let mut default = |name: &str, value: &str| {
+            if self.get(name).is_none() {
+                environment.insert(name.to_owned(), value.to_owned());
+            }
+        };
+        default("FACILITATOR", self.facilitator());
+        default("NETWORK", self.network());
+        default("DATABASE", &database);
+        default("BIND", "127.0.0.1");
+        default("PORT", &API_PORT.to_string());
+        if self.simulates_payments() {
+            default("ADDRESS", DEMO_PAYEE);
+        }
+        environment
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_set_is_a_complete_demo() {
+        let settings = Settings::of(&[]);
+        let environment = settings.proxmox_api();
+        assert!(settings.simulates_proxmox() && settings.simulates_payments());
+        assert_eq!(environment["FACILITATOR"], "demo");
+        assert_eq!(environment["ADDRESS"], DEMO_PAYEE);
+        assert_eq!(environment["PORT"], "4021");
+    }
+
+    #[test]
+    fn real_payments_never_go_to_the_demo_payee() {
+        let settings = Settings::of(&[("FACILITATOR_URL", "https://x402.org/facilitator")]);
+        assert!(!settings.simulates_payments());
+        assert!(!settings.proxmox_api().contains_key("ADDRESS"));
+    }
+
+    #[test]
+    fn what_is_set_is_handed_on_untouched_and_empty_counts_as_unset() {
+        let settings = Settings::of(&[("PORT", "5021"), ("PVE_HOST", ""), ("PVE_POOL", "mine")]);
+        assert_eq!(settings.proxmox_api()["PORT"], "5021");
+        assert_eq!(settings.proxmox_api()["PVE_POOL"], "mine");
+        assert!(settings.simulates_proxmox());
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_named_with_an_example() {
+        let error = Settings::of(&[("PORT", "http")]).api_port().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "PORT=http is no port; for example PORT=4021"
+        );
+    }
+}

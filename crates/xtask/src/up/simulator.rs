@@ -1,0 +1,74 @@
+//! Starts the simulated Proxmox and reads the connection file that it writes once it listens: the settings with which the lease
+//! API reaches it, exactly as it would reach a real one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use super::START_DEADLINE;
+use super::part::{Part, Spec};
+use super::settings::Settings;
+use crate::workspace::{self, Profile};
+
+/// What the simulator tells about itself.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Connection {
+    url: String,
+    token_id: String,
+    token_secret: String,
+    fingerprint: String,
+    node: String,
+}
+
+/// Starts it, and returns the `PVE_*` settings that lead to it, except those that were set by hand.
+///
+/// # Errors
+/// It does not start, or does not say how to reach it.
+pub async fn start(
+    profile: Profile,
+    settings: &Settings,
+    data: &Path,
+) -> Result<(Part, BTreeMap<String, String>)> {
+    let file = data.join("pve-sim-connection.json");
+    if file.exists() {
+        std::fs::remove_file(&file)
+            .with_context(|| format!("cannot remove the old {}", file.display()))?;
+    }
+    let mut part = Part::start(Spec {
+        name: "pve-sim",
+        program: workspace::binary(profile, "pve-sim"),
+        arguments: vec![
+            "--listen".into(),
+            format!("127.0.0.1:{}", settings.simulator_port()?),
+            "--time-scale".into(),
+            settings.time_scale().into(),
+            "--state-file".into(),
+            data.join("pve-sim.json").display().to_string(),
+            "--connection-file".into(),
+            file.display().to_string(),
+        ],
+        environment: BTreeMap::new(),
+    })?;
+    let read = || {
+        let text = std::fs::read_to_string(&file).ok()?;
+        serde_json::from_str::<Connection>(&text).ok()
+    };
+    part.healthy(START_DEADLINE, async || read().is_some())
+        .await?;
+    let connection = read().context("the simulator's connection file went away")?;
+    let found = [
+        ("PVE_HOST", connection.url),
+        ("PVE_TOKEN_ID", connection.token_id),
+        ("PVE_TOKEN_SECRET", connection.token_secret),
+        ("PVE_FINGERPRINT", connection.fingerprint),
+        ("PVE_NODE", connection.node),
+    ];
+    // A token or a pin in .env belongs to a real host, which is not in use without PVE_HOST.
+    Ok((
+        part,
+        found.map(|(name, value)| (name.to_owned(), value)).into(),
+    ))
+}

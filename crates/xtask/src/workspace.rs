@@ -1,0 +1,107 @@
+//! Where the workspace's files are, and how its own binaries are built.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// How binaries are compiled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Fast to build.
+    Dev,
+    /// Fast to run.
+    Release,
+}
+
+/// The workspace's root folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("this crate lives two folders below the root")
+}
+
+/// The cargo that runs us, or the one on the path.
+pub fn cargo() -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(program);
+    command.current_dir(root());
+    command
+}
+
+/// Where a binary of the workspace is put.
+pub fn binary(profile: Profile, name: &str) -> PathBuf {
+    let target = match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => root().join(folder),
+        None => root().join("target"),
+    };
+    let folder = match profile {
+        Profile::Dev => "debug",
+        Profile::Release => "release",
+    };
+    target
+        .join(folder)
+        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// Builds binaries and examples, each of the package of its own name unless `package/example`.
+///
+/// # Errors
+/// The compiler's, after it has printed them itself.
+pub fn build(profile: Profile, binaries: &[&str]) -> Result<()> {
+    let mut command = cargo();
+    command.arg("build");
+    for name in binaries {
+        command.args(["--package", name, "--bin", name]);
+    }
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
+    run(&mut command)
+}
+
+/// Calls the running API through the paying example client.
+///
+/// # Errors
+/// The client's, after it has printed them itself.
+pub fn pay(arguments: &[&str]) -> Result<()> {
+    let mut command = cargo();
+    command.args([
+        "run",
+        "--quiet",
+        "--package",
+        "proxmox-api",
+        "--example",
+        "pay",
+        "--",
+    ]);
+    run(command.args(arguments))
+}
+
+/// Runs a command to its end with our own input and output.
+///
+/// # Errors
+/// It cannot be started, or says that it failed.
+pub fn run(command: &mut Command) -> Result<()> {
+    let shown = show(command);
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run `{shown}`"))?;
+    if !status.success() {
+        bail!("`{shown}` failed ({status})");
+    }
+    Ok(())
+}
+
+/// A command as a person would type it, with the program's name instead of its path.
+pub fn show(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(command.get_program());
+    std::iter::once(name)
+        .chain(command.get_args())
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
