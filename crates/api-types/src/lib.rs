@@ -1,1 +1,41 @@
-//! api-types
+//! The words that server, agent and user interface exchange: request and answer bodies, limits,
+//! the one price formula and the error envelope.
+//!
+//! Layout: [`money`], [`time`], [`secret`] and [`json`] are the value types; [`limits`] says what may be
+//! asked for and [`price`] what it costs; [`lease`], [`management`], [`quote`], [`catalog`], [`stats`],
+//! [`session`] and [`payment`] hold the bodies of the routes; [`error`] is what every refusal looks like.
+//! Nothing here reads a clock, a file or the network, so the crate builds for WebAssembly as it is.
+//! With the feature `schema` every type also describes itself as a JSON Schema.
+
+pub mod catalog;
+pub mod error;
+pub mod json;
+pub mod lease;
+pub mod limits;
+pub mod management;
+pub mod money;
+pub mod payment;
+pub mod price;
+pub mod quote;
+pub mod secret;
+pub mod session;
+pub mod stats;
+pub mod time;
+
+pub use catalog::{Catalog, Template};
+pub use error::{ErrorBody, ErrorCode, ErrorDetails, ErrorEnvelope, FieldError};
+pub use json::Json;
+pub use lease::{
+    LeaseRequest, LeaseResponse, LeaseStatus, LeaseView, ListResponse, PaymentReceipt,
+    RenewRequest, RenewResponse,
+};
+pub use limits::{Bounds, Limits};
+pub use management::{ConsoleResponse, ConsoleType, ExecRequest, ExecResponse};
+pub use money::{Overflow, ParseUsdcError, Usdc};
+pub use payment::{PaymentState, PaymentView, PaymentsResponse};
+pub use price::{LineItem, Price, Size, Tariff};
+pub use quote::QuoteResponse;
+pub use secret::Secret;
+pub use session::{SessionChallenge, SessionChallengeRequest, SessionRequest, SessionResponse};
+pub use stats::{ContainerStats, LxcStats, NodeStats, NodeUsage};
+pub use time::{ParseTimestampError, Timestamp};

@@ -1,0 +1,84 @@
+//! The answer of `GET /catalog`: what is on offer, at which rates, within which limits.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{limits::Limits, price::Tariff};
+
+/// An operating system that a container can be made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Template {
+    /// The name to put into `template` of a lease request.
+    pub name: String,
+    /// What it is, for people.
+    pub description: String,
+    /// Whether it is used where the request names none.
+    pub default: bool,
+}
+
+/// Everything a customer or program has to know before asking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Catalog {
+    /// What may be asked for.
+    pub limits: Limits,
+    /// The rates, in atomic USDC.
+    pub rates: Tariff,
+    /// The templates on offer.
+    pub templates: Vec<Template>,
+    /// The network that is paid on.
+    pub network: String,
+    /// The contract address of the token that is paid in.
+    pub asset: String,
+    /// The address that is paid.
+    pub pay_to: String,
+    /// How many more default leases there is room for; absent when Proxmox cannot be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity_left: Option<u32>,
+    /// How long the data of an expired lease is kept, in minutes.
+    pub grace_minutes: u32,
+    /// The parts of this deployment that are simulated, such as `proxmox` or `payments`.
+    #[serde(default)]
+    pub simulated: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_catalog_names_limits_rates_and_what_is_simulated() {
+        let catalog = Catalog {
+            limits: Limits::default(),
+            rates: Tariff::default(),
+            templates: vec![Template {
+                name: "debian-12".to_owned(),
+                description: "Debian 12".to_owned(),
+                default: true,
+            }],
+            network: "base-sepolia".to_owned(),
+            asset: "0x036C".to_owned(),
+            pay_to: "0x7099".to_owned(),
+            capacity_left: None,
+            grace_minutes: 60,
+            simulated: vec!["proxmox".to_owned()],
+        };
+        let json = serde_json::to_value(&catalog).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "limits": Limits::default(),
+                "rates": {
+                    "baseFee": "2000", "coreHour": "4000", "memoryGibHour": "3200", "diskGibHour": "300",
+                    "callFee": "1000",
+                },
+                "templates": [{"name": "debian-12", "description": "Debian 12", "default": true}],
+                "network": "base-sepolia", "asset": "0x036C", "payTo": "0x7099", "graceMinutes": 60,
+                "simulated": ["proxmox"],
+            })
+        );
+        assert_eq!(serde_json::from_value::<Catalog>(json).unwrap(), catalog);
+    }
+}
