@@ -139,10 +139,7 @@ impl Client {
     /// See [`Error`]; a pool that does not exist is refused.
     pub async fn pool(&self, poolid: &str) -> Result<Pool, Error> {
         let path = ApiPath::new("/pools");
-        let call = Call {
-            method: Method::GET,
-            path: path.as_str().to_owned(),
-        };
+        let call = Call::new(Method::GET, path.as_str());
         let params = vec![
             ("poolid".to_owned(), poolid.to_owned()),
             ("type".to_owned(), "lxc".to_owned()),

@@ -18,6 +18,13 @@ pub struct Call {
 }
 
 impl Call {
+    pub(crate) fn new(method: Method, path: impl Into<String>) -> Box<Self> {
+        Box::new(Self {
+            method,
+            path: path.into(),
+        })
+    }
+
     fn is_read(&self) -> bool {
         self.method == Method::GET
     }
@@ -37,7 +44,7 @@ pub enum Error {
     #[error("{call}: not sent: {cause}")]
     Unsent {
         /// What was attempted.
-        call: Call,
+        call: Box<Call>,
         /// Why it could not be sent.
         cause: String,
     },
@@ -45,7 +52,7 @@ pub enum Error {
     #[error("{call}: no usable answer: {cause}")]
     Ambiguous {
         /// What was attempted.
-        call: Call,
+        call: Box<Call>,
         /// The status, when one came.
         status: Option<u16>,
         /// What came instead of an answer.
@@ -55,7 +62,7 @@ pub enum Error {
     #[error("{call}: refused with {status}: {message}")]
     Refused {
         /// What was attempted.
-        call: Call,
+        call: Box<Call>,
         /// The HTTP status.
         status: u16,
         /// What the refusal means.
@@ -69,7 +76,7 @@ pub enum Error {
     #[error("{call}: unexpected result: {cause}")]
     Decode {
         /// What was attempted.
-        call: Call,
+        call: Box<Call>,
         /// What does not fit.
         cause: String,
     },
@@ -168,10 +175,7 @@ mod tests {
 
     fn refused(method: Method, status: u16, kind: Refusal) -> Error {
         Error::Refused {
-            call: Call {
-                method,
-                path: "/nodes/pve/lxc".into(),
-            },
+            call: Call::new(method, "/nodes/pve/lxc"),
             status,
             kind,
             message: "m".into(),

@@ -180,10 +180,7 @@ impl Client {
     /// See [`Error`].
     pub async fn task_log(&self, upid: &Upid, start: u64, limit: u64) -> Result<TaskLog, Error> {
         let path = task_path(upid).seg("log");
-        let call = Call {
-            method: Method::GET,
-            path: path.as_str().to_owned(),
-        };
+        let call = Call::new(Method::GET, path.as_str());
         let params = vec![
             ("start".to_owned(), start.to_string()),
             ("limit".to_owned(), limit.to_string()),

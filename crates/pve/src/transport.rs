@@ -47,10 +47,7 @@ impl Client {
         path: ApiPath,
         params: Params,
     ) -> Result<T, Error> {
-        let call = Call {
-            method: method.clone(),
-            path: path.as_str().to_owned(),
-        };
+        let call = Call::new(method.clone(), path.as_str());
         let envelope = self.envelope(method, path, params).await?;
         decode(call, envelope.data)
     }
@@ -62,10 +59,7 @@ impl Client {
         path: ApiPath,
         params: Params,
     ) -> Result<Envelope, Error> {
-        let call = Call {
-            method,
-            path: path.as_str().to_owned(),
-        };
+        let call = Call::new(method, path.as_str());
         if !path.is_valid() {
             return Err(Error::Unsent {
                 call,
@@ -192,7 +186,7 @@ impl Client {
             Err(_) if status.is_client_error() => Vec::new(),
             Err(cause) => {
                 return Err(Error::Ambiguous {
-                    call: call.clone(),
+                    call: Box::new(call.clone()),
                     status: Some(status.as_u16()),
                     cause,
                 });
@@ -252,7 +246,7 @@ impl Client {
                 let late = if e.is_timeout() { "timed out: " } else { "" };
                 let cause = self.scrub(&format!("{late}{}", chain(&e.without_url())));
                 Error::Ambiguous {
-                    call: call.clone(),
+                    call: Box::new(call.clone()),
                     status: None,
                     cause,
                 }
@@ -262,7 +256,7 @@ impl Client {
 
     fn unsent(&self, call: &Call, cause: &dyn std::error::Error) -> Error {
         Error::Unsent {
-            call: call.clone(),
+            call: Box::new(call.clone()),
             cause: self.scrub(&chain(cause)),
         }
     }
@@ -288,7 +282,7 @@ impl Client {
         reason: &str,
         body: &[u8],
     ) -> Result<Envelope, Error> {
-        let call = call.clone();
+        let call = Box::new(call.clone());
         let code = status.as_u16();
         let envelope = serde_json::from_slice::<Value>(body)
             .ok()
@@ -383,14 +377,11 @@ impl Client {
     }
 }
 
-fn login_call() -> Call {
-    Call {
-        method: Method::POST,
-        path: "/access/ticket".to_owned(),
-    }
+fn login_call() -> Box<Call> {
+    Call::new(Method::POST, "/access/ticket")
 }
 
-fn decode<T: DeserializeOwned>(call: Call, data: Value) -> Result<T, Error> {
+fn decode<T: DeserializeOwned>(call: Box<Call>, data: Value) -> Result<T, Error> {
     serde_json::from_value(data).map_err(|e| Error::Decode {
         call,
         cause: one_line(&e.to_string(), 300),

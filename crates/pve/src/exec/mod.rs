@@ -78,7 +78,9 @@ pub enum OutputStream {
 
 /// Receives output while the script runs, in the order of each stream, with a delay of a fraction of a second.
 #[derive(Clone)]
-pub struct OutputSink(Arc<dyn Fn(OutputStream, &[u8]) + Send + Sync>);
+pub struct OutputSink(Arc<Receiver>);
+
+type Receiver = dyn Fn(OutputStream, &[u8]) + Send + Sync;
 
 impl OutputSink {
     /// Calls `sink` with every piece. It must not block.

@@ -257,48 +257,41 @@ async fn a_script_that_cannot_be_written_is_not_run() {
     }
 }
 
-#[tokio::test]
-async fn a_program_left_running_is_reported_and_ended_by_force() {
-    for shell in shells() {
-        let busy = [
-            "printf 'st%s\\n' art; sleep 1000\r",
-            "printf 'st%s\\n' art; cat >/dev/null\r",
-        ];
-        for line in busy {
-            let mut shell = Shell::start(shell);
-            shell.leave_running(line, "start").await;
-            let mut request = ExecRequest::new("echo hi");
-            let error = shell.run(&request, None).await.unwrap_err();
-            assert!(matches!(error, ExecError::Busy), "{error}");
-            assert!(!error.may_have_executed());
-            request.force = true;
-            assert_eq!(
-                shell.run(&request, None).await.unwrap().stdout,
-                b"hi\n",
-                "{line}"
-            );
-        }
-    }
+/// Leaves a program running, sees that it is reported, and ends it by force.
+async fn recover(command: &'static [&'static str], line: &str, word: &str) {
+    let mut shell = Shell::start(command);
+    shell.leave_running(line, word).await;
+    let mut request = ExecRequest::new("echo hi");
+    let error = shell.run(&request, None).await.unwrap_err();
+    assert!(
+        matches!(error, ExecError::Busy),
+        "{command:?} {line}: {error}"
+    );
+    assert!(!error.may_have_executed());
+    request.force = true;
+    let outcome = shell.run(&request, None).await;
+    assert_eq!(outcome.unwrap().stdout, b"hi\n", "{command:?} {line}");
 }
 
 #[tokio::test]
-async fn force_also_ends_an_editor_and_a_program_that_ignores_interrupts() {
-    let mut lines =
-        vec!["sh -c 'trap \"\" INT; printf \"st%s\\n\" art; while :; do sleep 1; done'\r"];
-    if exists("busybox") {
-        lines.push("busybox vi note; printf left\r");
+async fn a_program_left_running_is_reported_and_ended_by_force() {
+    let mut cases = Vec::new();
+    for shell in shells() {
+        cases.push((shell, "printf 'st%s\\n' art; sleep 1000\r", "start"));
+        cases.push((shell, "printf 'st%s\\n' art; cat >/dev/null\r", "start"));
     }
-    for line in lines {
-        let mut shell = Shell::start(BASH);
-        let word = if line.contains("vi") { "note" } else { "start" };
-        shell.leave_running(line, word).await;
-        let mut request = ExecRequest::new("echo hi");
-        request.force = true;
-        assert_eq!(
-            shell.run(&request, None).await.unwrap().stdout,
-            b"hi\n",
-            "{line}"
-        );
+    let deaf = "sh -c 'trap \"\" INT; printf \"st%s\\n\" art; while :; do sleep 1; done'\r";
+    cases.push((BASH, deaf, "start"));
+    if exists("busybox") {
+        cases.push((BASH, "busybox vi note\r", "1/1"));
+    }
+    // Each of them mostly waits, so all wait together.
+    let all: Vec<_> = cases
+        .into_iter()
+        .map(|(shell, line, word)| tokio::spawn(recover(shell, line, word)))
+        .collect();
+    for one in all {
+        one.await.unwrap();
     }
 }
 

@@ -71,10 +71,7 @@ impl Client {
         proxy: &Proxy,
     ) -> Result<(SocketReader, socket::SocketWriter), TerminalError> {
         let path = ApiPath::lxc(node, vmid).seg("vncwebsocket");
-        let call = Call {
-            method: Method::GET,
-            path: path.as_str().to_owned(),
-        };
+        let call = Call::new(Method::GET, path.as_str());
         let params = vec![
             ("port".to_owned(), proxy.port.to_string()),
             ("vncticket".to_owned(), proxy.ticket.expose().to_owned()),

@@ -25,7 +25,7 @@ fn parts(error: &Error) -> (u16, Refusal, String) {
                 method: http::Method::POST,
                 path: "/nodes/pve/lxc/101/status/start".into(),
             };
-            assert_eq!(*call, expected);
+            assert_eq!(**call, expected);
             (*status, kind.clone(), message.clone())
         }
         other => panic!("not a refusal: {other}"),

@@ -1,5 +1,10 @@
 //! The client against a server that says exactly what a test tells it to, and against the simulated Proxmox.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "the functions that tests share may fail like the tests do"
+)]
+
 mod answers;
 mod certainty;
 mod login;
