@@ -1,1 +1,25 @@
-//! service
+//! What every service of the workspace needs once, so that none of them grows its own variant.
+//!
+//! A `main` usually goes through the modules in this order: [`env`] reads the configuration and reports every mistake
+//! at once, [`telemetry`] starts the log, [`crypto`] installs the TLS provider, [`metrics`] the recorder; the router is
+//! then merged with [`health::router`] and [`metrics::Metrics::router`], wrapped by [`observe`], and given to [`serve`].
+//! [`clock`] is how the domain code asks for the time. Nothing here knows a service.
+
+pub mod clock;
+pub mod crypto;
+pub mod env;
+pub mod health;
+pub mod metrics;
+pub mod request_id;
+pub mod serve;
+pub mod telemetry;
+
+/// Wraps a whole router (routes and fallback) in request ids, the access log and the request metrics.
+///
+/// Call it last: what is merged into the router afterwards is neither counted nor logged.
+pub fn observe<S>(router: axum::Router<S>) -> axum::Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    request_id::track(metrics::count(router))
+}

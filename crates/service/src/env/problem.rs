@@ -1,0 +1,57 @@
+//! What is wrong with a configuration, in words for the person who has to mend it.
+
+use std::fmt;
+
+/// One variable that cannot be used as it is. Values are never repeated, since they may be secrets in the wrong place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The variable's name, or the file's when `.env` itself is at fault.
+    pub variable: String,
+    /// What is wrong, as a clause: `is not set`.
+    pub what: String,
+    /// A value that would do.
+    pub example: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            variable,
+            what,
+            example,
+        } = self;
+        write!(
+            formatter,
+            "{variable} {what}; example: {variable}={example}"
+        )
+    }
+}
+
+/// Every problem of a configuration, one per line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// Wraps what [`super::Env`] has collected.
+    pub(super) fn new(problems: Vec<Problem>) -> Self {
+        Self(problems)
+    }
+
+    /// The problems in the order in which the variables were read.
+    pub fn as_slice(&self) -> &[Problem] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        let noun = if count == 1 { "problem" } else { "problems" };
+        write!(formatter, "the configuration has {count} {noun}:")?;
+        self.0
+            .iter()
+            .try_for_each(|problem| write!(formatter, "\n  {problem}"))
+    }
+}
+
+impl std::error::Error for Problems {}

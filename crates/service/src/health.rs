@@ -1,0 +1,203 @@
+//! `GET /health` says that the process answers; `GET /ready` says whether it can do its work, by asking each part that
+//! it needs. Orchestrators restart on the first and route by the second.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+/// What a check finds: what it saw working, or why it does not. Both texts are public, so they hold no credential.
+pub type Finding = Result<String, String>;
+
+type Probe = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Finding> + Send>> + Send + Sync>;
+
+/// The parts that have to work before the service takes requests.
+#[derive(Clone)]
+pub struct Readiness {
+    timeout: Duration,
+    checks: Vec<(String, Probe)>,
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.checks.iter().map(|(name, _)| name);
+        formatter.debug_list().entries(names).finish()
+    }
+}
+
+/// The answer of `/ready`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Whether every check is fine.
+    pub ready: bool,
+    /// The checks in the order in which they were added.
+    pub checks: Vec<CheckReport>,
+}
+
+/// One line of a [`Report`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// The part that was asked.
+    pub name: String,
+    /// Whether it works.
+    pub ok: bool,
+    /// What was seen, for people.
+    pub message: String,
+}
+
+impl Readiness {
+    /// No checks yet (which counts as ready); each gets `timeout` to answer.
+    pub fn new(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            checks: Vec::new(),
+        }
+    }
+
+    /// Adds a check, run anew for every report, at the same time as the others.
+    #[must_use]
+    pub fn check<F, W>(mut self, name: impl Into<String>, probe: F) -> Self
+    where
+        F: Fn() -> W + Send + Sync + 'static,
+        W: Future<Output = Finding> + Send + 'static,
+    {
+        let probe: Probe = Arc::new(move || Box::pin(probe()));
+        self.checks.push((name.into(), probe));
+        self
+    }
+
+    /// Runs all checks. Takes no longer than the timeout; a check that panics counts as failed.
+    pub async fn report(&self) -> Report {
+        let mut running = JoinSet::new();
+        for (position, (_, probe)) in self.checks.iter().enumerate() {
+            let (probe, timeout) = (Arc::clone(probe), self.timeout);
+            running.spawn(async move {
+                let finding = tokio::time::timeout(timeout, probe()).await;
+                let late = |_| Err(format!("no answer within {} ms", timeout.as_millis()));
+                (position, finding.unwrap_or_else(late))
+            });
+        }
+        // What a panic leaves unanswered keeps this finding.
+        let mut findings = vec![Err("the check itself failed".to_owned()); self.checks.len()];
+        while let Some(outcome) = running.join_next().await {
+            if let Ok((position, finding)) = outcome {
+                findings[position] = finding;
+            }
+        }
+        let names = self.checks.iter().map(|(name, _)| name.clone());
+        let checks: Vec<_> = names.zip(findings).map(CheckReport::from).collect();
+        Report {
+            ready: checks.iter().all(|check| check.ok),
+            checks,
+        }
+    }
+}
+
+impl From<(String, Finding)> for CheckReport {
+    fn from((name, finding): (String, Finding)) -> Self {
+        let ok = finding.is_ok();
+        let (Ok(message) | Err(message)) = finding;
+        Self { name, ok, message }
+    }
+}
+
+/// `/health` (200 `{"status": "ok"}` as long as the process answers) and `/ready` (200 or 503 with a [`Report`]).
+pub fn router<S>(readiness: Readiness) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    Router::new()
+        .route("/health", get(health))
+        .route("/ready", get(ready))
+        .with_state(readiness)
+}
+
+async fn health() -> Json<serde_json::Value> {
+    Json(serde_json::json!({"status": "ok"}))
+}
+
+async fn ready(State(readiness): State<Readiness>) -> Response {
+    let report = readiness.report().await;
+    let status = if report.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(report)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use serde_json::{Value, json};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn get_json(readiness: Readiness, path: &str) -> (u16, Value) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = router::<()>(readiness).oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), 4096).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    fn store_is_fine() -> Readiness {
+        Readiness::new(Duration::from_secs(5)).check("store", || async { Ok("open".to_owned()) })
+    }
+
+    #[tokio::test]
+    async fn health_is_ok_even_when_a_part_is_away() {
+        let away = Readiness::new(Duration::ZERO).check("store", std::future::pending);
+        assert_eq!(
+            get_json(away, "/health").await,
+            (200, json!({"status": "ok"}))
+        );
+    }
+
+    #[tokio::test]
+    async fn ready_when_every_check_is_fine() {
+        let expected = json!({
+            "ready": true,
+            "checks": [{"name": "store", "ok": true, "message": "open"}],
+        });
+        assert_eq!(get_json(store_is_fine(), "/ready").await, (200, expected));
+    }
+
+    #[tokio::test]
+    async fn one_failing_check_makes_it_unready_and_the_others_are_still_reported() {
+        let readiness = store_is_fine()
+            .check("proxmox", || async { Err("401".to_owned()) })
+            .check("broken", || async { panic!("on purpose") });
+        let expected = json!({
+            "ready": false,
+            "checks": [
+                {"name": "store", "ok": true, "message": "open"},
+                {"name": "proxmox", "ok": false, "message": "401"},
+                {"name": "broken", "ok": false, "message": "the check itself failed"},
+            ],
+        });
+        assert_eq!(get_json(readiness, "/ready").await, (503, expected));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_hangs_is_cut_off() {
+        let readiness =
+            Readiness::new(Duration::from_millis(1500)).check("rpc", std::future::pending);
+        let expected = json!({
+            "ready": false,
+            "checks": [{"name": "rpc", "ok": false, "message": "no answer within 1500 ms"}],
+        });
+        assert_eq!(get_json(readiness, "/ready").await, (503, expected));
+    }
+}

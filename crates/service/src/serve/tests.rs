@@ -1,0 +1,130 @@
+//! Binding and stopping, over real loopback sockets.
+
+use std::net::Ipv4Addr;
+
+use axum::extract::State;
+use axum::routing::get;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::*;
+
+const DEADLINE: Duration = Duration::from_secs(5);
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// A server whose only route says when it was entered and answers once it is let go.
+struct Held {
+    address: SocketAddr,
+    entered: &'static Semaphore,
+    release: &'static Semaphore,
+    trigger: ShutdownTrigger,
+    server: JoinHandle<io::Result<Ending>>,
+}
+
+type Gates = (&'static Semaphore, &'static Semaphore);
+
+async fn hold(State((entered, release)): State<Gates>) -> &'static str {
+    entered.add_permits(1);
+    release.acquire().await.unwrap().forget();
+    "done"
+}
+
+async fn start(grace: Duration) -> Held {
+    let listener = bind(LOOPBACK, "PORT").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let entered: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+    let release: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+    let app = Router::new()
+        .route("/", get(hold))
+        .with_state((entered, release));
+    let (trigger, shutdown) = Shutdown::manual();
+    let server = tokio::spawn(serve(listener, app, shutdown, grace));
+    Held {
+        address,
+        entered,
+        release,
+        trigger,
+        server,
+    }
+}
+
+impl Held {
+    /// Sends a request and waits until the handler has it.
+    async fn request(&self) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let entered = timeout(DEADLINE, self.entered.acquire()).await.unwrap();
+        entered.unwrap().forget();
+        stream
+    }
+
+    async fn ending(self) -> Ending {
+        let outcome = timeout(DEADLINE, self.server).await;
+        outcome.unwrap().unwrap().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_names_the_variable_to_change() {
+    let first = bind(LOOPBACK, "PORT").await.unwrap();
+    let address = first.local_addr().unwrap();
+    let error = bind(address, "API_PORT").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{address} is already in use; stop what listens there, or set API_PORT to a free port"
+        )
+    );
+}
+
+#[tokio::test]
+async fn an_open_request_is_answered_before_the_service_ends() {
+    let held = start(DEADLINE).await;
+    let mut stream = held.request().await;
+    held.trigger.request();
+    held.release.add_permits(1);
+
+    let mut answer = String::new();
+    timeout(DEADLINE, stream.read_to_string(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert!(answer.ends_with("done"), "{answer}");
+    assert_eq!(held.ending().await, Ending::Drained);
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_is_cut_at_the_deadline() {
+    let held = start(Duration::from_millis(20)).await;
+    let _stream = held.request().await;
+    held.trigger.request();
+    assert_eq!(held.ending().await, Ending::Cut);
+}
+
+#[tokio::test]
+async fn a_second_request_to_stop_does_not_wait_for_the_deadline() {
+    let held = start(Duration::from_secs(3600)).await;
+    let _stream = held.request().await;
+    held.trigger.request();
+    held.trigger.request();
+    assert_eq!(held.ending().await, Ending::Cut);
+}
+
+#[tokio::test]
+async fn a_shutdown_whose_trigger_is_gone_is_never_requested() {
+    let (trigger, shutdown) = Shutdown::manual();
+    assert!(!shutdown.is_requested());
+    drop(trigger);
+    let waited = timeout(Duration::from_millis(20), shutdown.requested()).await;
+    assert!(waited.is_err());
+
+    let (trigger, shutdown) = Shutdown::manual();
+    trigger.request();
+    timeout(DEADLINE, shutdown.requested()).await.unwrap();
+    assert!(shutdown.is_requested());
+}
