@@ -21,10 +21,12 @@ use alloy_primitives as _;
 
 pub mod check;
 pub mod eip3009;
+#[cfg(feature = "facilitator")]
+pub mod facilitator;
 pub mod network;
 pub mod offer;
 pub mod payment;
 pub mod reason;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod wire;

@@ -272,7 +272,8 @@ mod tests {
             Ok(())
         );
         assert_eq!(with(|a| a.asset = a.asset.to_lowercase()), Ok(()));
-        let changes: [(&str, fn(&mut v2::PaymentRequirements)); 7] = [
+        type Change = fn(&mut v2::PaymentRequirements);
+        let changes: [(&str, Change); 7] = [
             ("scheme", |a| a.scheme = "upto".into()),
             ("network", |a| a.network = "eip155:8453".into()),
             ("amount", |a| a.amount = "1".into()),

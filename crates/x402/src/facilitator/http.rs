@@ -1,0 +1,257 @@
+//! A facilitator at a URL.
+//!
+//! A body with `isValid` or `success` is a decision whatever its status says, as some facilitators
+//! decide with 400 and 412. For a settlement everything else is unknown: a timeout, a reset or
+//! nonsense may come after the transfer.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use reqwest::{Method, StatusCode, header::RETRY_AFTER};
+use serde::Deserialize;
+use url::Url;
+
+use super::{
+    Description, Facilitator, FacilitatorError, FacilitatorRequest, Settlement, Supported,
+    Verification,
+};
+use crate::{reason::code, wire::receipt::Receipt};
+
+/// The largest answer that is read.
+pub const MAX_ANSWER: usize = 64 * 1024;
+/// How long `/supported` is taken as fresh.
+const SUPPORTED_FRESH: Duration = Duration::from_secs(300);
+
+/// How long to wait for an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// `/verify` and `/supported`.
+    pub verify: Duration,
+    /// `/settle`, which waits for a chain.
+    pub settle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            verify: Duration::from_secs(10),
+            settle: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Asks a facilitator over HTTP.
+pub struct HttpFacilitator {
+    base: Url,
+    client: reqwest::Client,
+    timeouts: Timeouts,
+    supported: Mutex<Option<(Instant, Supported)>>,
+}
+
+/// What came back: a status and a bounded body.
+struct Answer {
+    status: StatusCode,
+    retry_after: Option<u64>,
+    body: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct VerifyAnswer {
+    is_valid: bool,
+    invalid_reason: Option<String>,
+    invalid_message: Option<String>,
+    payer: Option<String>,
+}
+
+impl HttpFacilitator {
+    /// `base` is the URL to which `/verify` and the others are appended. The client should follow
+    /// no redirects, since a redirected settlement cannot be told from a lost one.
+    #[must_use]
+    pub fn new(base: Url, client: reqwest::Client, timeouts: Timeouts) -> Self {
+        Self {
+            base,
+            client,
+            timeouts,
+            supported: Mutex::new(None),
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&FacilitatorRequest>,
+        timeout: Duration,
+    ) -> Result<Answer, FacilitatorError> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| FacilitatorError::Unreachable("its URL cannot have a path".into()))?
+            .pop_if_empty()
+            .push(path);
+        let mut request = self.client.request(method, url).timeout(timeout);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let lost = |e: reqwest::Error| FacilitatorError::Unreachable(e.without_url().to_string());
+        let mut response = request.send().await.map_err(lost)?;
+        let status = response.status();
+        let retry_after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|v| v.to_str().ok()?.parse().ok());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                let message = format!("the answer is larger than {MAX_ANSWER} bytes");
+                return Err(FacilitatorError::Nonsense(message));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer {
+            status,
+            retry_after,
+            body,
+        })
+    }
+}
+
+impl Answer {
+    /// The text of a failure: the status only, since the body is a stranger's.
+    fn no_decision(&self) -> FacilitatorError {
+        match self.status {
+            StatusCode::TOO_MANY_REQUESTS => FacilitatorError::RateLimited {
+                retry_after: self.retry_after,
+            },
+            status => FacilitatorError::Nonsense(format!("HTTP {status}")),
+        }
+    }
+}
+
+#[async_trait]
+impl Facilitator for HttpFacilitator {
+    async fn verify(&self, request: &FacilitatorRequest) -> Result<Verification, FacilitatorError> {
+        let answer = self
+            .ask(Method::POST, "verify", Some(request), self.timeouts.verify)
+            .await?;
+        let decision: VerifyAnswer =
+            serde_json::from_slice(&answer.body).map_err(|_| answer.no_decision())?;
+        if decision.is_valid && !answer.status.is_success() {
+            return Err(answer.no_decision());
+        }
+        Ok(if decision.is_valid {
+            Verification::Valid {
+                payer: decision.payer.and_then(|p| p.parse().ok()),
+            }
+        } else {
+            Verification::Invalid {
+                reason: decision
+                    .invalid_reason
+                    .unwrap_or_else(|| "unexpected_verify_error".into()),
+                message: decision.invalid_message,
+            }
+        })
+    }
+
+    async fn settle(&self, request: &FacilitatorRequest) -> Settlement {
+        match self
+            .ask(Method::POST, "settle", Some(request), self.timeouts.settle)
+            .await
+        {
+            Ok(answer) => match serde_json::from_slice::<Receipt>(&answer.body) {
+                Ok(receipt) => decide(receipt, answer.status),
+                Err(_) => unknown(answer.no_decision().to_string()),
+            },
+            Err(error) => unknown(error.to_string()),
+        }
+    }
+
+    async fn supported(&self) -> Result<Supported, FacilitatorError> {
+        let cached = self
+            .supported
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some((at, fresh)) = &cached
+            && at.elapsed() < SUPPORTED_FRESH
+        {
+            return Ok(fresh.clone());
+        }
+        let asked = async {
+            let answer = self
+                .ask(Method::GET, "supported", None, self.timeouts.verify)
+                .await?;
+            serde_json::from_slice::<Supported>(&answer.body).map_err(|_| answer.no_decision())
+        };
+        match (asked.await, cached) {
+            (Ok(supported), _) => {
+                let entry = Some((Instant::now(), supported.clone()));
+                *self
+                    .supported
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner) = entry;
+                Ok(supported)
+            }
+            // What it could do a while ago is the best guess while it is away.
+            (Err(_), Some((_, stale))) => Ok(stale),
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    fn describe(&self) -> Description {
+        let mut url = self.base.clone();
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_query(None);
+        Description {
+            kind: "remote",
+            url: Some(url.to_string()),
+            simulated: false,
+        }
+    }
+}
+
+fn unknown(reason: String) -> Settlement {
+    Settlement::Unknown {
+        reason,
+        transaction: None,
+    }
+}
+
+/// Reads a settlement's answer for what it proves.
+fn decide(receipt: Receipt, status: StatusCode) -> Settlement {
+    let transaction = (!receipt.transaction.is_empty()).then(|| receipt.transaction.clone());
+    if receipt.success {
+        return match transaction {
+            Some(_) if status.is_success() => Settlement::Settled(receipt),
+            _ => Settlement::Unknown {
+                reason: "success without proof".into(),
+                transaction,
+            },
+        };
+    }
+    let reason = receipt
+        .error_reason
+        .unwrap_or_else(|| "unexpected_settle_error".into());
+    // Each of these can be the answer to a second copy of a transfer that went through.
+    let may_have_moved = [
+        "settlement_pending",
+        "duplicate_settlement",
+        code::NONCE_USED,
+    ];
+    if transaction.is_some() || may_have_moved.contains(&reason.as_str()) {
+        return Settlement::Unknown {
+            reason,
+            transaction,
+        };
+    }
+    let message = receipt
+        .rest
+        .get("errorMessage")
+        .and_then(|m| m.as_str())
+        .map(str::to_owned);
+    Settlement::Refused { reason, message }
+}

@@ -1,0 +1,134 @@
+//! Who verifies a payment and moves the money.
+//!
+//! A settlement has three outcomes and never an error: what is not known to have failed may have
+//! moved money, and is [`Settlement::Unknown`]. Callers keep an unknown payment and ask again with
+//! the same request; they never ask the customer to sign again.
+
+pub mod demo;
+pub mod http;
+pub mod ledger;
+#[cfg(test)]
+mod tests;
+
+use alloy::primitives::Address;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+pub use crate::offer::FacilitatorRequest;
+use crate::wire::{Rest, receipt::Receipt};
+
+/// Verifies and settles payments.
+#[async_trait]
+pub trait Facilitator: Send + Sync + 'static {
+    /// Whether the payment would settle now.
+    ///
+    /// # Errors
+    /// The facilitator could not be asked or its answer not be understood: no decision.
+    async fn verify(&self, request: &FacilitatorRequest) -> Result<Verification, FacilitatorError>;
+
+    /// Moves the money. The same request may be sent again and again and moves it once.
+    async fn settle(&self, request: &FacilitatorRequest) -> Settlement;
+
+    /// What it can do.
+    ///
+    /// # Errors
+    /// As for [`Facilitator::verify`].
+    async fn supported(&self) -> Result<Supported, FacilitatorError>;
+
+    /// What operators and customers are told of it.
+    fn describe(&self) -> Description;
+}
+
+/// A decision before money moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verification {
+    /// It would settle.
+    Valid {
+        /// Who pays, as the facilitator found.
+        payer: Option<Address>,
+    },
+    /// It would not.
+    Invalid {
+        /// The SDKs' string.
+        reason: String,
+        /// The facilitator's own words.
+        message: Option<String>,
+    },
+}
+
+/// What became of the money.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Settlement {
+    /// It moved.
+    Settled(Receipt),
+    /// It did not move and will not by this request.
+    Refused {
+        /// The SDKs' string.
+        reason: String,
+        /// The facilitator's own words.
+        message: Option<String>,
+    },
+    /// Nobody knows yet.
+    Unknown {
+        /// What was seen.
+        reason: String,
+        /// The transaction to look for, where one was named.
+        transaction: Option<String>,
+    },
+}
+
+/// No decision could be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FacilitatorError {
+    /// It did not answer, or not in time.
+    #[error("the facilitator did not answer: {0}")]
+    Unreachable(String),
+    /// It answered something that is no decision.
+    #[error("the facilitator's answer is no decision: {0}")]
+    Nonsense(String),
+    /// It wants to be asked later.
+    #[error("the facilitator asks to wait {} s", retry_after.unwrap_or(1))]
+    RateLimited {
+        /// Seconds.
+        retry_after: Option<u64>,
+    },
+}
+
+/// The answer of `GET /supported`; version 1 facilitators send `kinds` only.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Supported {
+    /// What it settles.
+    pub kinds: Vec<Kind>,
+    /// The extensions it knows.
+    #[serde(default)]
+    pub extensions: Vec<String>,
+    /// Members that this crate does not know.
+    #[serde(flatten)]
+    pub rest: Rest,
+}
+
+/// One combination of version, scheme and network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kind {
+    /// 1 or 2.
+    pub x402_version: u32,
+    /// `exact`.
+    pub scheme: String,
+    /// In the spelling of that version.
+    pub network: String,
+    /// Members that this crate does not know.
+    #[serde(flatten)]
+    pub rest: Rest,
+}
+
+/// What a facilitator is, for status pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// `demo` or `remote`.
+    pub kind: &'static str,
+    /// Where it is, without credentials.
+    pub url: Option<String>,
+    /// Whether its money is not real.
+    pub simulated: bool,
+}
