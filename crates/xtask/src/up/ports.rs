@@ -55,19 +55,22 @@ fn holder(port: u16) -> Option<String> {
         .find_map(|table| table.lines().find_map(|line| listening_inode(line, port)))?;
     let link = format!("socket:[{socket}]");
     for process in fs::read_dir("/proc").ok()?.flatten() {
-        let Ok(files) = fs::read_dir(process.path().join("fd")) else {
-            continue;
+        let Some(pid) = process
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
+            continue; // not a process, or the link to our own
         };
-        if files
-            .flatten()
-            .any(|file| fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == link.as_str()))
-        {
+        let Ok(files) = fs::read_dir(process.path().join("fd")) else {
+            continue; // somebody else's
+        };
+        let holds = |file: fs::DirEntry| {
+            fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == link.as_str())
+        };
+        if files.flatten().any(holds) {
             let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            return Some(format!(
-                "{} (pid {})",
-                name.trim(),
-                process.file_name().to_string_lossy()
-            ));
+            return Some(format!("{} (pid {pid})", name.trim()));
         }
     }
     None
