@@ -1,6 +1,6 @@
 //! What every service of the workspace needs once, so that none of them grows its own variant.
 //!
-//! A `main` usually goes through the modules in this order: [`env`] reads the configuration and reports every mistake
+//! A `main` usually goes through the modules in this order: [`mod@env`] reads the configuration and reports every mistake
 //! at once, [`telemetry`] starts the log, [`crypto`] installs the TLS provider, [`metrics`] the recorder; the router is
 //! then merged with [`health::router`] and [`metrics::Metrics::router`], wrapped by [`observe`], and given to [`serve`].
 //! [`clock`] is how the domain code asks for the time. Nothing here knows a service.
@@ -16,7 +16,8 @@ pub mod telemetry;
 
 /// Wraps a whole router (routes and fallback) in request ids, the access log and the request metrics.
 ///
-/// Call it last: what is merged into the router afterwards is neither counted nor logged.
+/// Call it last: what is merged into the router afterwards is neither counted nor logged, and a merge may replace the
+/// observed fallback by a plain one.
 pub fn observe<S>(router: axum::Router<S>) -> axum::Router<S>
 where
     S: Clone + Send + Sync + 'static,
