@@ -1,1 +1,3 @@
 //! proxmox-api
+pub mod lease;
+pub mod store;

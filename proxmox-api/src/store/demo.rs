@@ -1,0 +1,164 @@
+//! The demo ledger: play money that obeys the rules of the real token, so that the whole flow runs without a chain.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Store, StoreError, signed, unsigned};
+
+/// A signed transfer of play money.
+#[derive(Debug, Clone)]
+pub struct Transfer {
+    /// CAIP-2 id of the network that is simulated.
+    pub network: String,
+    /// Token contract.
+    pub asset: String,
+    /// Who pays.
+    pub sender: String,
+    /// Who is paid.
+    pub recipient: String,
+    /// Nonce of the authorization.
+    pub nonce: String,
+    /// Atomic units.
+    pub amount: u64,
+    /// The name of the transaction, if this is the first time.
+    pub transaction: String,
+}
+
+/// What became of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransferOutcome {
+    /// The money moved now.
+    Moved {
+        /// The transaction's name.
+        transaction: String,
+    },
+    /// The same transfer was made before; nothing moved now.
+    AlreadyMoved {
+        /// The first transaction's name.
+        transaction: String,
+    },
+    /// The nonce was used for another transfer.
+    NonceUsed,
+    /// The sender has less than the amount.
+    Insufficient,
+}
+
+impl Store {
+    /// Moves play money once per (network, asset, sender, nonce).
+    ///
+    /// # Errors
+    /// The amount is out of range, or the database failed.
+    pub async fn demo_transfer(
+        &self,
+        transfer: Transfer,
+        now: i64,
+    ) -> Result<TransferOutcome, StoreError> {
+        self.write(move |db| move_money(db, &transfer, now)).await
+    }
+
+    /// Play money of `account`, in atomic units.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn demo_balance(
+        &self,
+        network: &str,
+        asset: &str,
+        account: &str,
+    ) -> Result<u64, StoreError> {
+        let (network, asset, account) = (
+            network.to_owned(),
+            asset.to_ascii_lowercase(),
+            account.to_ascii_lowercase(),
+        );
+        self.read(move |db| {
+            let balance = db
+                .prepare_cached("SELECT balance FROM demo_balances WHERE network = ?1 AND asset = ?2 AND account = ?3")?
+                .query_row(params![network, asset, account], |row| unsigned(row.get(0)?))
+                .optional()?;
+            Ok(balance.unwrap_or(0))
+        })
+        .await
+    }
+
+    /// Raises the balance of `account` to at least `level` and returns it. Asking twice gives nothing more.
+    ///
+    /// # Errors
+    /// The level is out of range, or the database failed.
+    pub async fn demo_faucet(
+        &self,
+        network: &str,
+        asset: &str,
+        account: &str,
+        level: u64,
+    ) -> Result<u64, StoreError> {
+        let (network, asset, account) = (
+            network.to_owned(),
+            asset.to_ascii_lowercase(),
+            account.to_ascii_lowercase(),
+        );
+        self.write(move |db| {
+            let balance = db.query_row(
+                "INSERT INTO demo_balances (network, asset, account, balance) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (network, asset, account) DO UPDATE SET balance = max(balance, excluded.balance)
+                 RETURNING balance",
+                params![network, asset, account, signed(level)?],
+                |row| unsigned(row.get(0)?),
+            )?;
+            Ok(balance)
+        })
+        .await
+    }
+}
+
+fn move_money(
+    db: &Connection,
+    transfer: &Transfer,
+    now: i64,
+) -> Result<TransferOutcome, StoreError> {
+    let amount = signed(transfer.amount)?;
+    let (network, asset) = (&transfer.network, transfer.asset.to_ascii_lowercase());
+    let (sender, recipient) = (
+        transfer.sender.to_ascii_lowercase(),
+        transfer.recipient.to_ascii_lowercase(),
+    );
+    let nonce = transfer.nonce.to_ascii_lowercase();
+    let before: Option<(String, String, i64)> = db
+        .prepare_cached(
+            "SELECT transaction_hash, recipient, amount FROM demo_transfers
+             WHERE network = ?1 AND asset = ?2 AND sender = ?3 AND nonce = ?4",
+        )?
+        .query_row(params![network, asset, sender, nonce], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    if let Some((transaction, to, moved)) = before {
+        let same = to == recipient && moved == amount;
+        return Ok(if same {
+            TransferOutcome::AlreadyMoved { transaction }
+        } else {
+            TransferOutcome::NonceUsed
+        });
+    }
+    let taken = db
+        .prepare_cached(
+            "UPDATE demo_balances SET balance = balance - ?4
+             WHERE network = ?1 AND asset = ?2 AND account = ?3 AND balance >= ?4",
+        )?
+        .execute(params![network, asset, sender, amount])?;
+    if taken == 0 {
+        return Ok(TransferOutcome::Insufficient);
+    }
+    db.prepare_cached(
+        "INSERT INTO demo_balances (network, asset, account, balance) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (network, asset, account) DO UPDATE SET balance = balance + excluded.balance",
+    )?
+    .execute(params![network, asset, recipient, amount])?;
+    db.prepare_cached(
+        "INSERT INTO demo_transfers (transaction_hash, network, asset, sender, nonce, recipient, amount, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![transfer.transaction, network, asset, sender, nonce, recipient, amount, now])?;
+    Ok(TransferOutcome::Moved {
+        transaction: transfer.transaction.clone(),
+    })
+}

@@ -1,0 +1,74 @@
+//! The audit trail: rows are added and never changed.
+
+use rusqlite::params;
+
+use super::{Store, StoreError};
+
+/// Something that happened to a lease or a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Position in the trail.
+    pub event_id: i64,
+    /// Unix seconds.
+    pub at: i64,
+    /// The lease or payment it is about.
+    pub subject: String,
+    /// What happened, as a short word.
+    pub kind: String,
+    /// Details as JSON; no secrets.
+    pub data: String,
+}
+
+impl Store {
+    /// Adds an event and returns its position.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn append_event(
+        &self,
+        at: i64,
+        subject: &str,
+        kind: &str,
+        data: &serde_json::Value,
+    ) -> Result<i64, StoreError> {
+        let (subject, kind, data) = (subject.to_owned(), kind.to_owned(), data.to_string());
+        self.write(move |db| {
+            db.prepare_cached(
+                "INSERT INTO events (at, subject, kind, data) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![at, subject, kind, data])?;
+            Ok(db.last_insert_rowid())
+        })
+        .await
+    }
+
+    /// The events about `subject` after position `after`, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn events(
+        &self,
+        subject: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        let subject = subject.to_owned();
+        self.read(move |db| {
+            let mut query = db.prepare_cached(
+                "SELECT event_id, at, subject, kind, data FROM events
+                 WHERE subject = ?1 AND event_id > ?2 ORDER BY event_id LIMIT ?3",
+            )?;
+            let rows = query.query_map(params![subject, after, limit], |row| {
+                Ok(Event {
+                    event_id: row.get(0)?,
+                    at: row.get(1)?,
+                    subject: row.get(2)?,
+                    kind: row.get(3)?,
+                    data: row.get(4)?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+}

@@ -1,0 +1,487 @@
+//! Leases: the claim of a VMID together with the payment, guarded moves, deadlines and renewals.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{Answer, Store, StoreError, payments, signed};
+use crate::lease::LeaseState;
+
+/// A lease to be claimed for a payment that is reserved.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Claim {
+    pub lease_id: String,
+    pub payment_id: String,
+    pub node: String,
+    pub owner: String,
+    pub sku: String,
+    pub hostname: String,
+    pub cores: u32,
+    /// MiB.
+    pub memory_mb: u32,
+    /// GiB.
+    pub disk_gb: u32,
+    pub minutes: u32,
+    /// Our VMIDs.
+    pub vmids: RangeInclusive<u32>,
+    /// VMIDs that Proxmox reports as used, by whomever.
+    pub busy: HashSet<u32>,
+}
+
+/// Bounds per payer.
+#[derive(Debug, Clone, Copy)]
+pub struct ClaimLimits {
+    /// Leases not yet paid for.
+    pub in_flight: u32,
+    /// Leases not yet destroyed.
+    pub per_wallet: u32,
+    /// Sum of payments not yet settled, this one included, in atomic units.
+    pub reserved: u64,
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimOutcome {
+    /// The lease is `provisioning` and its payment `verified`.
+    Claimed {
+        /// The VMID, taken until the lease is destroyed.
+        vmid: u32,
+    },
+    /// Too many leases of this payer are being made.
+    InFlight,
+    /// The payer has as many leases as are allowed.
+    TooMany,
+    /// Too much of the payer's money is waiting.
+    TooMuchReserved,
+    /// Every VMID of the range is taken.
+    NoVmid,
+    /// The payment is no longer reserved or verified.
+    PaymentMoved,
+}
+
+/// A lease as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Lease {
+    pub lease_id: String,
+    pub vmid: u32,
+    pub node: String,
+    pub owner: String,
+    pub state: LeaseState,
+    pub sku: String,
+    pub hostname: String,
+    pub cores: u32,
+    pub memory_mb: u32,
+    pub disk_gb: u32,
+    pub minutes: u32,
+    pub ip: Option<String>,
+    pub expires_at: Option<i64>,
+    pub destroy_at: Option<i64>,
+    pub payment_id: String,
+    pub created_at: i64,
+}
+
+/// What a deadline asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueAction {
+    /// Tell the owner that the end is near.
+    Warn,
+    /// Shut down.
+    Stop,
+    /// Remove.
+    Destroy,
+}
+
+/// A lease whose deadline has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The lease.
+    pub lease: Lease,
+    /// What is to be done.
+    pub action: DueAction,
+}
+
+/// A paid extension.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Renewal {
+    pub lease_id: String,
+    pub payment_id: String,
+    pub minutes: u32,
+    /// Time between expiry and destruction.
+    pub grace_seconds: i64,
+}
+
+/// What became of a renewal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RenewalOutcome {
+    /// Extended, now or earlier by the same payment.
+    Renewed {
+        /// New end, Unix seconds.
+        expires_at: i64,
+        /// The state before: a container that was not `Active` has to be started.
+        was: LeaseState,
+    },
+    /// There is no such lease, or it is past saving.
+    NotRenewable,
+}
+
+const COLUMNS: &str = "lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes, ip, expires_at,
+    destroy_at, payment_id, created_at";
+
+fn read_state(name: &str) -> Result<LeaseState, rusqlite::Error> {
+    LeaseState::parse(name).ok_or(rusqlite::Error::InvalidQuery)
+}
+
+fn read_lease(row: &Row<'_>) -> Result<Lease, rusqlite::Error> {
+    Ok(Lease {
+        lease_id: row.get(0)?,
+        vmid: row.get(1)?,
+        node: row.get(2)?,
+        owner: row.get(3)?,
+        state: read_state(&row.get::<_, String>(4)?)?,
+        sku: row.get(5)?,
+        hostname: row.get(6)?,
+        cores: row.get(7)?,
+        memory_mb: row.get(8)?,
+        disk_gb: row.get(9)?,
+        minutes: row.get(10)?,
+        ip: row.get(11)?,
+        expires_at: row.get(12)?,
+        destroy_at: row.get(13)?,
+        payment_id: row.get(14)?,
+        created_at: row.get(15)?,
+    })
+}
+
+impl Store {
+    /// Takes a VMID and makes the lease and its payment go on together, or changes nothing.
+    /// # Errors
+    /// The payment does not exist, or the database failed.
+    pub async fn claim_lease(
+        &self,
+        claim: Claim,
+        limits: ClaimLimits,
+        now: i64,
+    ) -> Result<ClaimOutcome, StoreError> {
+        self.write(move |db| claim_lease(db, &claim, limits, now))
+            .await
+    }
+
+    /// Moves a lease if it is in `from` and the move is allowed; says whether it moved.
+    /// # Errors
+    /// The database failed.
+    pub async fn move_lease(
+        &self,
+        id: &str,
+        from: LeaseState,
+        to: LeaseState,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        if !from.may_become(to) {
+            return Ok(false);
+        }
+        let id = id.to_owned();
+        self.write(move |db| move_lease(db, &id, from, to, now))
+            .await
+    }
+
+    /// Gives a lease that is `provisioning` another VMID and node, when Proxmox surely made nothing.
+    /// `None`: no VMID is free, or the lease is elsewhere.
+    /// # Errors
+    /// The database failed.
+    pub async fn reassign_lease(
+        &self,
+        id: &str,
+        node: &str,
+        vmids: RangeInclusive<u32>,
+        busy: HashSet<u32>,
+        now: i64,
+    ) -> Result<Option<u32>, StoreError> {
+        let (id, node) = (id.to_owned(), node.to_owned());
+        self.write(move |db| {
+            let Some(vmid) = free_vmid(db, vmids, &busy)? else { return Ok(None) };
+            let moved = db.execute(
+                "UPDATE leases SET vmid = ?2, node = ?3, updated_at = ?4 WHERE lease_id = ?1 AND state = 'provisioning'",
+                params![id, vmid, node, now],
+            )?;
+            Ok((moved == 1).then_some(vmid))
+        })
+        .await
+    }
+
+    /// The last step of a lease: the clock starts and the answer is stored, together. False, and nothing changed, unless the
+    /// payment is settled and the lease settling or unknown.
+    /// # Errors
+    /// The database failed.
+    pub async fn activate_lease(
+        &self,
+        id: &str,
+        ip: Option<&str>,
+        grace_seconds: i64,
+        answer: Answer,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let (id, ip) = (id.to_owned(), ip.map(str::to_owned));
+        self.write(move |db| {
+            let paid: Option<String> = db
+                .query_row(
+                    "SELECT payment_id FROM leases JOIN payments USING (payment_id)
+                     WHERE lease_id = ?1 AND leases.state IN ('settling', 'unknown') AND payments.state = 'settled'",
+                    [&id],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            let Some(payment_id) = paid else { return Ok(false) };
+            db.execute(
+                "UPDATE leases SET state = 'active', ip = ?2, expires_at = ?3 + minutes * 60,
+                     destroy_at = ?3 + minutes * 60 + ?4, updated_at = ?3 WHERE lease_id = ?1",
+                params![id, ip, now, grace_seconds],
+            )?;
+            payments::mark_answered(db, &payment_id, &answer, now)
+        })
+        .await
+    }
+
+    /// Extends from the later of now and the old end, once per payment.
+    /// # Errors
+    /// The payment does not exist, or the database failed.
+    pub async fn renew(&self, renewal: Renewal, now: i64) -> Result<RenewalOutcome, StoreError> {
+        self.write(move |db| renew(db, &renewal, now)).await
+    }
+
+    /// Notes that the owner was warned; true for exactly one caller until the lease is renewed.
+    /// # Errors
+    /// The database failed.
+    pub async fn mark_warned(&self, id: &str, now: i64) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.write(move |db| {
+            let sql = "UPDATE leases SET warned_at = ?2 WHERE lease_id = ?1 AND state = 'active' AND warned_at IS NULL";
+            Ok(db.execute(sql, params![id, now])? == 1)
+        })
+        .await
+    }
+
+    /// When the expiry worker has to wake next, Unix seconds.
+    /// # Errors
+    /// The database failed.
+    pub async fn next_deadline(&self, warn_seconds: i64) -> Result<Option<i64>, StoreError> {
+        self.read(move |db| {
+            Ok(db.query_row(
+                "SELECT min(CASE WHEN state = 'stopped' THEN destroy_at
+                             WHEN warned_at IS NULL THEN expires_at - ?1 ELSE expires_at END)
+                 FROM leases WHERE state IN ('active', 'stopped')",
+                [warn_seconds],
+                |row| row.get(0),
+            )?)
+        })
+        .await
+    }
+
+    /// Leases whose deadline has come. Leases already `expiring` or `destroying` are in [`Store::unfinished_leases`].
+    /// # Errors
+    /// The database failed.
+    pub async fn due_leases(&self, warn_seconds: i64, now: i64) -> Result<Vec<Due>, StoreError> {
+        let sql = "(state = 'stopped' AND destroy_at <= ?1) OR (state = 'active' AND
+            (expires_at <= ?1 OR (warned_at IS NULL AND expires_at - ?2 <= ?1)))";
+        let due = self
+            .leases_where(sql, move |query| {
+                query_leases(query, params![now, warn_seconds])
+            })
+            .await?;
+        Ok(due
+            .into_iter()
+            .map(|lease| {
+                let action = match lease.state {
+                    LeaseState::Stopped => DueAction::Destroy,
+                    _ if lease.expires_at.is_some_and(|end| end <= now) => DueAction::Stop,
+                    _ => DueAction::Warn,
+                };
+                Due { lease, action }
+            })
+            .collect())
+    }
+
+    /// Leases that a start-up has to go on with or undo.
+    /// # Errors
+    /// The database failed.
+    pub async fn unfinished_leases(&self) -> Result<Vec<Lease>, StoreError> {
+        let mut leases = self
+            .leases_where("state <> 'destroyed'", |query| query_leases(query, []))
+            .await?;
+        leases.retain(|lease| lease.state.is_unfinished());
+        Ok(leases)
+    }
+
+    /// Every lease of a wallet, destroyed ones included, oldest first.
+    /// # Errors
+    /// The database failed.
+    pub async fn leases_by_owner(&self, owner: &str) -> Result<Vec<Lease>, StoreError> {
+        let owner = owner.to_ascii_lowercase();
+        self.leases_where("owner = ?1", move |query| query_leases(query, [owner]))
+            .await
+    }
+
+    /// One lease by its id.
+    /// # Errors
+    /// The database failed.
+    pub async fn lease(&self, id: &str) -> Result<Option<Lease>, StoreError> {
+        let id = id.to_owned();
+        Ok(self
+            .leases_where("lease_id = ?1", move |query| query_leases(query, [id]))
+            .await?
+            .pop())
+    }
+
+    /// The lease that holds a VMID now.
+    /// # Errors
+    /// The database failed.
+    pub async fn lease_by_vmid(&self, vmid: u32) -> Result<Option<Lease>, StoreError> {
+        let live = "vmid = ?1 AND state <> 'destroyed'";
+        Ok(self
+            .leases_where(live, move |query| query_leases(query, [vmid]))
+            .await?
+            .pop())
+    }
+
+    async fn leases_where<F>(&self, condition: &str, run: F) -> Result<Vec<Lease>, StoreError>
+    where
+        F: FnOnce(&mut rusqlite::Statement<'_>) -> Result<Vec<Lease>, StoreError> + Send + 'static,
+    {
+        let sql =
+            format!("SELECT {COLUMNS} FROM leases WHERE {condition} ORDER BY created_at, rowid");
+        self.read(move |db| run(&mut *db.prepare_cached(&sql)?))
+            .await
+    }
+}
+
+fn query_leases(
+    query: &mut rusqlite::Statement<'_>,
+    params: impl rusqlite::Params,
+) -> Result<Vec<Lease>, StoreError> {
+    Ok(query
+        .query_map(params, read_lease)?
+        .collect::<Result<_, _>>()?)
+}
+
+fn move_lease(
+    db: &Connection,
+    id: &str,
+    from: LeaseState,
+    to: LeaseState,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE leases SET state = ?3, updated_at = ?4 WHERE lease_id = ?1 AND state = ?2";
+    Ok(db
+        .prepare_cached(sql)?
+        .execute(params![id, from.as_str(), to.as_str(), now])?
+        == 1)
+}
+
+fn free_vmid(
+    db: &Connection,
+    mut vmids: RangeInclusive<u32>,
+    busy: &HashSet<u32>,
+) -> Result<Option<u32>, StoreError> {
+    let mut query = db.prepare_cached("SELECT vmid FROM leases WHERE state <> 'destroyed'")?;
+    let taken = query
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<HashSet<u32>, _>>()?;
+    Ok(vmids.find(|vmid| !taken.contains(vmid) && !busy.contains(vmid)))
+}
+
+fn claim_lease(
+    db: &Connection,
+    claim: &Claim,
+    limits: ClaimLimits,
+    now: i64,
+) -> Result<ClaimOutcome, StoreError> {
+    let owner = claim.owner.to_ascii_lowercase();
+    let mut live =
+        db.prepare_cached("SELECT state FROM leases WHERE owner = ?1 AND state <> 'destroyed'")?;
+    let (mut count, mut in_flight) = (0, 0);
+    for state in live.query_map([&owner], |row| read_state(&row.get::<_, String>(0)?))? {
+        count += 1;
+        in_flight += u32::from(state?.is_in_flight());
+    }
+    if in_flight >= limits.in_flight {
+        return Ok(ClaimOutcome::InFlight);
+    }
+    if count >= limits.per_wallet {
+        return Ok(ClaimOutcome::TooMany);
+    }
+    let reserved: i64 = db.query_row(
+        "SELECT coalesce(sum(amount), 0) FROM payments
+         WHERE payer = ?1 AND state IN ('reserved', 'verified', 'settling', 'unknown')",
+        [&owner],
+        |row| row.get(0),
+    )?;
+    if reserved > signed(limits.reserved)? {
+        return Ok(ClaimOutcome::TooMuchReserved);
+    }
+    let Some(vmid) = free_vmid(db, claim.vmids.clone(), &claim.busy)? else {
+        return Ok(ClaimOutcome::NoVmid);
+    };
+    let verified = db.execute(
+        "UPDATE payments SET state = 'verified', updated_at = ?2
+         WHERE payment_id = ?1 AND state IN ('reserved', 'verified')",
+        params![claim.payment_id, now],
+    )?;
+    if verified == 0 {
+        return Ok(ClaimOutcome::PaymentMoved);
+    }
+    db.execute(
+        "INSERT INTO leases (lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes,
+             payment_id, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, 'provisioning', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)",
+        params![
+            claim.lease_id, vmid, claim.node, owner, claim.sku, claim.hostname, claim.cores, claim.memory_mb,
+            claim.disk_gb, claim.minutes, claim.payment_id, now
+        ],
+    )?;
+    Ok(ClaimOutcome::Claimed { vmid })
+}
+
+fn renew(db: &Connection, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, StoreError> {
+    let done: Option<(i64, String)> = db
+        .query_row(
+            "SELECT expires_at, previous_state FROM renewals WHERE payment_id = ?1 AND lease_id = ?2",
+            params![renewal.payment_id, renewal.lease_id],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    if let Some((expires_at, was)) = done {
+        return Ok(RenewalOutcome::Renewed {
+            expires_at,
+            was: read_state(&was)?,
+        });
+    }
+    let lease: Option<(String, Option<i64>)> = db
+        .query_row(
+            "SELECT state, expires_at FROM leases WHERE lease_id = ?1",
+            [&renewal.lease_id],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    let Some((state, Some(old_end))) = lease else {
+        return Ok(RenewalOutcome::NotRenewable);
+    };
+    let was = read_state(&state)?;
+    if !was.is_renewable() {
+        return Ok(RenewalOutcome::NotRenewable);
+    }
+    let expires_at = old_end.max(now) + i64::from(renewal.minutes) * 60;
+    db.execute(
+        "UPDATE leases SET state = 'active', expires_at = ?2, destroy_at = ?2 + ?3, warned_at = NULL, updated_at = ?4
+         WHERE lease_id = ?1",
+        params![renewal.lease_id, expires_at, renewal.grace_seconds, now],
+    )?;
+    db.execute(
+        "INSERT INTO renewals (payment_id, lease_id, minutes, previous_state, expires_at, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![renewal.payment_id, renewal.lease_id, renewal.minutes, was.as_str(), expires_at, now],
+    )?;
+    Ok(RenewalOutcome::Renewed { expires_at, was })
+}

@@ -1,0 +1,127 @@
+//! Everything that has to survive a restart, in one SQLite file. Writes go through one thread that commits them in groups;
+//! reads use a few connections of their own. Races are decided by constraints of the tables, never by a look beforehand.
+//! Times are Unix seconds and come from the caller; amounts are atomic units of the asset.
+
+mod demo;
+mod events;
+mod leases;
+mod payments;
+mod readers;
+mod sessions;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite_migration::{M, Migrations};
+
+pub use demo::{Transfer, TransferOutcome};
+pub use events::Event;
+pub use leases::{
+    Claim, ClaimLimits, ClaimOutcome, Due, DueAction, Lease, Renewal, RenewalOutcome,
+};
+pub use payments::{Answer, NewPayment, Payment, PaymentState, Reservation};
+
+use readers::Readers;
+use writer::Writer;
+
+/// Why the store could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite refused, or the disk did. The change was not made.
+    #[error("database: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The schema could not be brought up to date.
+    #[error("migration: {0}")]
+    Migration(#[from] rusqlite_migration::Error),
+    /// The thread of the writer or reader could not be started.
+    #[error("thread: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The group of this change failed to commit. The change was not made, unless the disk failed in the middle.
+    #[error("commit: {0}")]
+    Commit(String),
+    /// The store stopped before it answered.
+    #[error("the store has stopped")]
+    Stopped,
+    /// A number is larger than the database can hold.
+    #[error("{0} is out of range")]
+    Range(&'static str),
+    /// A row holds a value that no version of this program writes.
+    #[error("unreadable {0} in the database")]
+    Corrupt(&'static str),
+}
+
+/// The handle that is shared by everybody.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: Writer,
+    readers: Readers,
+}
+
+impl Store {
+    /// Opens or creates the file at `path` and brings its schema up to date.
+    ///
+    /// # Errors
+    /// The file cannot be opened or migrated, or a thread cannot be started.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        const READERS: usize = 4;
+        let mut connection = connect(path)?;
+        migrations().to_latest(&mut connection)?;
+        let readers = (0..READERS)
+            .map(|_| {
+                let reader = connect(path)?;
+                reader.pragma_update(None, "query_only", true)?;
+                Ok(reader)
+            })
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        Ok(Self {
+            writer: Writer::start(connection)?,
+            readers: Readers::new(readers),
+        })
+    }
+
+    async fn write<T, F>(&self, change: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run(change).await
+    }
+
+    async fn read<T, F>(&self, look: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.readers.run(look).await
+    }
+}
+
+fn migrations() -> Migrations<'static> {
+    Migrations::new(vec![M::up(include_str!(
+        "../../migrations/0001_initial.sql"
+    ))])
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL: a settled payment must survive a power cut, not only a crash of this process.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    Ok(connection)
+}
+
+/// An unsigned amount as SQLite's signed integer.
+fn signed(amount: u64) -> Result<i64, StoreError> {
+    i64::try_from(amount).map_err(|_| StoreError::Range("amount"))
+}
+
+/// A stored amount; the tables allow no negative ones.
+fn unsigned(amount: i64) -> Result<u64, rusqlite::Error> {
+    u64::try_from(amount).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, amount))
+}

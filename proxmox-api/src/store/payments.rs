@@ -1,0 +1,432 @@
+//! Payments: one row per authorization, inserted before anything is asked of a facilitator, and moved from state to state
+//! only by those who know the state it is in.
+
+use std::fmt;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{Store, StoreError, signed, unsigned};
+
+/// How far a payment has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PaymentState {
+    /// The nonce is ours; the facilitator may have been asked to verify.
+    Reserved,
+    /// The facilitator found it good.
+    Verified,
+    /// The facilitator may have been asked to settle.
+    Settling,
+    /// The money moved.
+    Settled,
+    /// Settlement was refused; no money moved.
+    Refused,
+    /// Nobody knows whether the money moved.
+    Unknown,
+    /// Given back without asking for settlement.
+    Released,
+    /// The money moved and the answer is stored.
+    Answered,
+}
+
+use PaymentState::*;
+
+impl PaymentState {
+    const ALL: [Self; 8] = [
+        Reserved, Verified, Settling, Settled, Refused, Unknown, Released, Answered,
+    ];
+
+    /// The name in the store and in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reserved => "reserved",
+            Verified => "verified",
+            Settling => "settling",
+            Settled => "settled",
+            Refused => "refused",
+            Unknown => "unknown",
+            Released => "released",
+            Answered => "answered",
+        }
+    }
+
+    fn parse(name: &str) -> Result<Self, rusqlite::Error> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == name)
+            .ok_or(rusqlite::Error::InvalidQuery)
+    }
+}
+
+/// A payment about to be reserved. Hexadecimal fields may come in any case; `network` must be the CAIP-2 id.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct NewPayment {
+    pub payment_id: String,
+    pub network: String,
+    pub asset: String,
+    pub payer: String,
+    pub nonce: String,
+    /// Digest of method, path and canonical body.
+    pub digest: String,
+    pub idempotency_key: Option<String>,
+    /// Atomic units.
+    pub amount: u64,
+    pub pay_to: String,
+    /// Unix seconds.
+    pub valid_before: i64,
+    /// What the facilitator is sent, as JSON; sent again unchanged when nobody knows the outcome.
+    pub request: String,
+    /// Name of the paid operation.
+    pub operation: String,
+}
+
+/// A stored answer. It may hold a password, so `Debug` hides the body.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// HTTP body.
+    pub body: String,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer {{ status: {}, body: *** }}", self.status)
+    }
+}
+
+/// A payment as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Payment {
+    pub payment_id: String,
+    pub network: String,
+    pub asset: String,
+    pub payer: String,
+    pub nonce: String,
+    pub digest: String,
+    pub idempotency_key: Option<String>,
+    pub state: PaymentState,
+    pub amount: u64,
+    pub pay_to: String,
+    pub valid_before: i64,
+    pub request: String,
+    pub operation: String,
+    pub transaction: Option<String>,
+    pub reason: Option<String>,
+    pub answer: Option<Answer>,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+/// What became of a reservation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reservation {
+    /// The nonce is the caller's. The id is that of an earlier row when that one was released.
+    Reserved {
+        /// Row of the payment.
+        payment_id: String,
+    },
+    /// Same request and same key: the answer that was given.
+    Replay {
+        /// The stored answer, secrets included.
+        answer: Answer,
+    },
+    /// Same request, but not proven to come from the payer, or not answered yet: only what is public.
+    Known {
+        /// Row of the payment.
+        payment_id: String,
+        /// How far it is.
+        state: PaymentState,
+        /// Transaction hash, once there is one.
+        transaction: Option<String>,
+    },
+    /// The nonce or the key belongs to another request.
+    Conflict,
+}
+
+const COLUMNS: &str = "payment_id, network, asset, payer, nonce, digest, idempotency_key, state, amount, pay_to, valid_before,
+    request, operation, transaction_hash, reason, answer_status, answer_body, created_at, updated_at";
+
+fn read_payment(row: &Row<'_>) -> Result<Payment, rusqlite::Error> {
+    let answer = match (row.get(15)?, row.get(16)?) {
+        (Some(status), Some(body)) => Some(Answer { status, body }),
+        _ => None,
+    };
+    Ok(Payment {
+        payment_id: row.get(0)?,
+        network: row.get(1)?,
+        asset: row.get(2)?,
+        payer: row.get(3)?,
+        nonce: row.get(4)?,
+        digest: row.get(5)?,
+        idempotency_key: row.get(6)?,
+        state: PaymentState::parse(&row.get::<_, String>(7)?)?,
+        amount: unsigned(row.get(8)?)?,
+        pay_to: row.get(9)?,
+        valid_before: row.get(10)?,
+        request: row.get(11)?,
+        operation: row.get(12)?,
+        transaction: row.get(13)?,
+        reason: row.get(14)?,
+        answer,
+        created_at: row.get(17)?,
+        updated_at: row.get(18)?,
+    })
+}
+
+impl Store {
+    /// Takes the nonce for a request, or says what it was used for.
+    ///
+    /// # Errors
+    /// The amount is out of range, or the database failed.
+    pub async fn reserve(&self, payment: NewPayment, now: i64) -> Result<Reservation, StoreError> {
+        self.write(move |db| reserve(db, payment, now)).await
+    }
+
+    /// The facilitator found it good.
+    /// # Errors
+    /// The database failed.
+    pub async fn mark_verified(&self, id: &str, now: i64) -> Result<bool, StoreError> {
+        self.move_payment(id, &[Reserved], Verified, None, None, now)
+            .await
+    }
+
+    /// Settlement is about to be asked for.
+    /// # Errors
+    /// The database failed.
+    pub async fn mark_settling(&self, id: &str, now: i64) -> Result<bool, StoreError> {
+        self.move_payment(id, &[Verified], Settling, None, None, now)
+            .await
+    }
+
+    /// The money moved.
+    /// # Errors
+    /// The database failed.
+    pub async fn mark_settled(
+        &self,
+        id: &str,
+        transaction: &str,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        self.move_payment(
+            id,
+            &[Settling, Unknown],
+            Settled,
+            Some(transaction),
+            None,
+            now,
+        )
+        .await
+    }
+
+    /// Settlement was refused, for a reason that may be shown.
+    /// # Errors
+    /// The database failed.
+    pub async fn mark_refused(&self, id: &str, reason: &str, now: i64) -> Result<bool, StoreError> {
+        self.move_payment(id, &[Settling, Unknown], Refused, None, Some(reason), now)
+            .await
+    }
+
+    /// Nobody knows; keeps a transaction hash that may be looked for.
+    /// # Errors
+    /// The database failed.
+    pub async fn mark_unknown(
+        &self,
+        id: &str,
+        transaction: Option<&str>,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        self.move_payment(id, &[Settling], Unknown, transaction, None, now)
+            .await
+    }
+
+    /// Given back before settlement was asked for.
+    /// # Errors
+    /// The database failed.
+    pub async fn mark_released(
+        &self,
+        id: &str,
+        reason: &str,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        self.move_payment(id, &[Reserved, Verified], Released, None, Some(reason), now)
+            .await
+    }
+
+    /// Stores the answer of a settled payment.
+    /// # Errors
+    /// The database failed.
+    pub async fn mark_answered(
+        &self,
+        id: &str,
+        answer: Answer,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.write(move |db| mark_answered(db, &id, &answer, now))
+            .await
+    }
+
+    async fn move_payment(
+        &self,
+        id: &str,
+        from: &'static [PaymentState],
+        to: PaymentState,
+        transaction: Option<&str>,
+        reason: Option<&str>,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let (id, transaction, reason) = (
+            id.to_owned(),
+            transaction.map(str::to_owned),
+            reason.map(str::to_owned),
+        );
+        self.write(move |db| {
+            let mut update = db.prepare_cached(
+                "UPDATE payments SET state = ?3, transaction_hash = coalesce(?4, transaction_hash),
+                     reason = coalesce(?5, reason), updated_at = ?6
+                 WHERE payment_id = ?1 AND state = ?2",
+            )?;
+            for state in from {
+                if update.execute(params![
+                    id,
+                    state.as_str(),
+                    to.as_str(),
+                    transaction,
+                    reason,
+                    now
+                ])? == 1
+                {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+        .await
+    }
+
+    /// One payment.
+    /// # Errors
+    /// The database failed.
+    pub async fn payment(&self, id: &str) -> Result<Option<Payment>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |db| {
+            let sql = format!("SELECT {COLUMNS} FROM payments WHERE payment_id = ?1");
+            Ok(db
+                .prepare_cached(&sql)?
+                .query_row([id], read_payment)
+                .optional()?)
+        })
+        .await
+    }
+
+    /// Payments of a payer, newest first.
+    /// # Errors
+    /// The database failed.
+    pub async fn payments_by_payer(
+        &self,
+        payer: &str,
+        limit: u32,
+    ) -> Result<Vec<Payment>, StoreError> {
+        let payer = payer.to_ascii_lowercase();
+        self.read(move |db| {
+            let sql = format!("SELECT {COLUMNS} FROM payments WHERE payer = ?1 ORDER BY created_at DESC, rowid DESC LIMIT ?2");
+            Ok(db.prepare_cached(&sql)?.query_map(params![payer, limit], read_payment)?.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Payments that a start-up has to resume, reconcile or release, oldest first.
+    /// # Errors
+    /// The database failed.
+    pub async fn unfinished_payments(&self) -> Result<Vec<Payment>, StoreError> {
+        self.read(|db| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM payments
+                 WHERE state IN ('reserved', 'verified', 'settling', 'settled', 'unknown') ORDER BY created_at"
+            );
+            Ok(db.prepare_cached(&sql)?.query_map([], read_payment)?.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+}
+
+pub(super) fn mark_answered(
+    db: &Connection,
+    id: &str,
+    answer: &Answer,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let moved = db
+        .prepare_cached(
+            "UPDATE payments SET state = 'answered', answer_status = ?2, answer_body = ?3, updated_at = ?4
+             WHERE payment_id = ?1 AND state = 'settled'",
+        )?
+        .execute(params![id, answer.status, answer.body, now])?;
+    Ok(moved == 1)
+}
+
+fn reserve(db: &Connection, mut new: NewPayment, now: i64) -> Result<Reservation, StoreError> {
+    for text in [&mut new.asset, &mut new.payer, &mut new.nonce] {
+        text.make_ascii_lowercase();
+    }
+    let by_nonce = format!(
+        "SELECT {COLUMNS} FROM payments WHERE network = ?1 AND asset = ?2 AND payer = ?3 AND nonce = ?4"
+    );
+    let known = db
+        .prepare_cached(&by_nonce)?
+        .query_row(
+            params![new.network, new.asset, new.payer, new.nonce],
+            read_payment,
+        )
+        .optional()?;
+    if let Some(known) = known.as_ref().filter(|known| known.state != Released) {
+        return Ok(outcome(known, &new));
+    }
+    // A client that signs again under the same key gets the first outcome; its new signature is never settled.
+    let by_key = format!(
+        "SELECT {COLUMNS} FROM payments
+         WHERE payer = ?1 AND idempotency_key = ?2 AND state NOT IN ('released', 'refused')"
+    );
+    let same_key = db
+        .prepare_cached(&by_key)?
+        .query_row(params![new.payer, new.idempotency_key], read_payment)
+        .optional()?;
+    if let Some(same_key) = same_key {
+        return Ok(outcome(&same_key, &new));
+    }
+    let payment_id = known.map_or(new.payment_id, |released| released.payment_id);
+    db.prepare_cached(
+        "INSERT INTO payments (payment_id, network, asset, payer, nonce, digest, idempotency_key, state, amount, pay_to,
+             valid_before, request, operation, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'reserved', ?8, ?9, ?10, ?11, ?12, ?13, ?13)
+         ON CONFLICT (network, asset, payer, nonce) DO UPDATE SET digest = excluded.digest,
+             idempotency_key = excluded.idempotency_key, state = 'reserved', amount = excluded.amount,
+             pay_to = excluded.pay_to, valid_before = excluded.valid_before, request = excluded.request,
+             operation = excluded.operation, reason = NULL, updated_at = excluded.updated_at
+         WHERE state = 'released'",
+    )?
+    .execute(params![
+        payment_id, new.network, new.asset, new.payer, new.nonce, new.digest, new.idempotency_key, signed(new.amount)?,
+        new.pay_to, new.valid_before, new.request, new.operation, now,
+    ])?;
+    Ok(Reservation::Reserved { payment_id })
+}
+
+fn outcome(known: &Payment, new: &NewPayment) -> Reservation {
+    if known.digest != new.digest {
+        return Reservation::Conflict;
+    }
+    let same_key = known.idempotency_key.is_some() && known.idempotency_key == new.idempotency_key;
+    match &known.answer {
+        Some(answer) if same_key => Reservation::Replay {
+            answer: answer.clone(),
+        },
+        _ => Reservation::Known {
+            payment_id: known.payment_id.clone(),
+            state: known.state,
+            transaction: known.transaction.clone(),
+        },
+    }
+}

@@ -1,0 +1,50 @@
+//! A few connections that only read. In WAL mode they see the last commit and never wait for the writer.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use super::StoreError;
+
+#[derive(Debug, Clone)]
+pub(super) struct Readers {
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(super) fn new(connections: Vec<Connection>) -> Self {
+        let permits = Arc::new(Semaphore::new(connections.len()));
+        Self {
+            idle: Arc::new(Mutex::new(connections)),
+            permits,
+        }
+    }
+
+    pub(super) async fn run<T, F>(&self, look: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let permit = self
+            .permits
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| StoreError::Stopped)?;
+        let idle = self.idle.clone();
+        tokio::task::spawn_blocking(move || {
+            let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = taken.ok_or(StoreError::Stopped)?;
+            let result = look(&connection);
+            idle.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
+            drop(permit);
+            result
+        })
+        .await
+        .map_err(|_| StoreError::Stopped)?
+    }
+}

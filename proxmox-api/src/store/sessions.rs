@@ -1,0 +1,89 @@
+//! Sign-in by wallet: challenges that work once, and sessions known only by the hash of their token.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Store, StoreError};
+
+impl Store {
+    /// Remembers the nonce of a sign-in text until `expires_at`.
+    ///
+    /// # Errors
+    /// The nonce exists already, or the database failed.
+    pub async fn create_challenge(
+        &self,
+        nonce: &str,
+        expires_at: i64,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let nonce = nonce.to_owned();
+        self.write(move |db| {
+            db.execute("DELETE FROM challenges WHERE expires_at <= ?1", [now])?;
+            db.execute(
+                "INSERT INTO challenges (nonce, expires_at) VALUES (?1, ?2)",
+                params![nonce, expires_at],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Uses a nonce up. True for exactly one caller, and only before the nonce expires.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn consume_challenge(&self, nonce: &str, now: i64) -> Result<bool, StoreError> {
+        let nonce = nonce.to_owned();
+        self.write(move |db| {
+            let used = db.execute(
+                "UPDATE challenges SET consumed_at = ?2 WHERE nonce = ?1 AND consumed_at IS NULL AND expires_at > ?2",
+                params![nonce, now],
+            )?;
+            Ok(used == 1)
+        })
+        .await
+    }
+
+    /// Opens a session of `wallet`. Only the token's hash is stored, so a stolen file signs nobody in.
+    ///
+    /// # Errors
+    /// The hash exists already, or the database failed.
+    pub async fn create_session(
+        &self,
+        token_hash: &str,
+        wallet: &str,
+        expires_at: i64,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let (token_hash, wallet) = (token_hash.to_owned(), wallet.to_ascii_lowercase());
+        self.write(move |db| {
+            db.execute("DELETE FROM sessions WHERE expires_at <= ?1", [now])?;
+            db.execute(
+                "INSERT INTO sessions (token_hash, wallet, expires_at) VALUES (?1, ?2, ?3)",
+                params![token_hash, wallet, expires_at],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The wallet (lower case) of a session that has not expired.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn session_wallet(
+        &self,
+        token_hash: &str,
+        now: i64,
+    ) -> Result<Option<String>, StoreError> {
+        let token_hash = token_hash.to_owned();
+        self.read(move |db| {
+            Ok(db
+                .prepare_cached(
+                    "SELECT wallet FROM sessions WHERE token_hash = ?1 AND expires_at > ?2",
+                )?
+                .query_row(params![token_hash, now], |row| row.get(0))
+                .optional()?)
+        })
+        .await
+    }
+}

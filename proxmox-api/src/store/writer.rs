@@ -1,0 +1,102 @@
+//! The one thread that writes. It takes whatever jobs are waiting, runs each in a savepoint of one transaction, commits once,
+//! and only then answers: a caller that has its answer has it on disk, and a burst shares the price of one disk flush.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use super::StoreError;
+
+/// Sends the result of a job to its caller, or the failure of the commit in place of it.
+type Reply = Box<dyn FnOnce(Result<(), StoreError>)>;
+type Job = Box<dyn FnOnce(&mut Transaction<'_>) -> Reply + Send>;
+
+/// Jobs waiting before callers are made to wait themselves.
+const QUEUE: usize = 1024;
+/// Jobs in one commit: enough to hide the flush, few enough to keep the first caller's wait short.
+const GROUP: usize = 256;
+
+#[derive(Debug, Clone)]
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Writer {
+    pub(super) fn start(mut connection: Connection) -> Result<Self, StoreError> {
+        let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
+        // The thread ends by itself once the last handle is dropped and the queue is empty.
+        std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || {
+                while let Some(first) = queue.blocking_recv() {
+                    let mut group = vec![first];
+                    while group.len() < GROUP {
+                        let Ok(job) = queue.try_recv() else { break };
+                        group.push(job);
+                    }
+                    commit_group(&mut connection, group);
+                }
+            })?;
+        Ok(Self { jobs })
+    }
+
+    pub(super) async fn run<T, F>(&self, change: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |transaction| {
+            let result = in_savepoint(transaction, change);
+            Box::new(move |committed| {
+                // A caller that hung up changes nothing.
+                let _ = answer.send(committed.and(result));
+            })
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Stopped)?;
+        answered.await.map_err(|_| StoreError::Stopped)?
+    }
+}
+
+fn in_savepoint<T>(
+    transaction: &mut Transaction<'_>,
+    change: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    // Dropped without a commit, a savepoint rolls back.
+    let savepoint = transaction.savepoint()?;
+    let value = change(&savepoint)?;
+    savepoint.commit()?;
+    Ok(value)
+}
+
+fn commit_group(connection: &mut Connection, group: Vec<Job>) {
+    let mut transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate)
+    {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            // Dropping the jobs answers their callers with `Stopped`; nothing was done.
+            tracing::error!(%error, "the store could not begin a transaction");
+            return;
+        }
+    };
+    let mut replies = Vec::with_capacity(group.len());
+    for job in group {
+        // A full disk can make SQLite roll back everything; a job run after that would commit on its own.
+        if transaction.is_autocommit() {
+            break;
+        }
+        match catch_unwind(AssertUnwindSafe(|| job(&mut transaction))) {
+            Ok(reply) => replies.push(reply),
+            Err(_) => tracing::error!("a change of the store panicked and was rolled back"),
+        }
+    }
+    let failure = transaction.commit().err().map(|error| error.to_string());
+    for reply in replies {
+        reply(
+            failure
+                .clone()
+                .map_or(Ok(()), |text| Err(StoreError::Commit(text))),
+        );
+    }
+}
