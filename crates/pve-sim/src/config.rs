@@ -9,7 +9,7 @@ use std::time::Duration;
 const GIB: u64 = 1 << 30;
 
 /// Everything that a simulated Proxmox VE can be told before it starts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SimConfig {
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,

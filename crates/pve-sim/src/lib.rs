@@ -2,10 +2,22 @@
 //! tickets, access rules with pools, parameter validation with Proxmox's texts, configuration locks, tasks with realistic lives,
 //! and faults on request.
 
+mod access;
+mod api;
+mod certificate;
+mod clock;
+mod cluster;
 mod config;
+mod encoding;
 mod faults;
+mod refusal;
+mod schema;
+mod server;
 mod sim;
 mod snapshot;
+mod state;
+mod worker;
+mod world;
 
 pub use config::{NodeCapacity, SimConfig, StorageConfig, TemplateConfig};
 pub use faults::{Fault, FaultKind, Faults, Operation};

@@ -1,0 +1,80 @@
+//! One call of an API method, as its handler sees it.
+
+use std::sync::{Arc, MutexGuard};
+
+use crate::access::{Caller, ROOT};
+use crate::cluster::Cluster;
+use crate::faults::FaultKind;
+use crate::refusal::Refusal;
+use crate::schema::Params;
+use crate::worker::Order;
+use crate::world::World;
+use crate::world::container::Container;
+
+/// One call.
+pub(crate) struct Call<'a> {
+    pub(crate) cluster: &'a Arc<Cluster>,
+    pub(crate) caller: &'a Caller,
+    /// The node that the path names, or the one that answers.
+    pub(crate) node: String,
+    pub(super) params: Params,
+    pub(crate) fault: Option<FaultKind>,
+}
+
+impl Call<'_> {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.cluster.world()
+    }
+
+    pub(crate) fn authid(&self) -> &str {
+        &self.caller.authid
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        self.caller.authid == ROOT
+    }
+
+    /// The container id from path or parameters.
+    pub(crate) fn vmid(&self) -> u32 {
+        self.params
+            .int("vmid")
+            .and_then(|vmid| u32::try_from(vmid).ok())
+            .expect("the schema requires a VMID within bounds")
+    }
+
+    /// The container that the path names, on the node that the path names.
+    pub(crate) fn container<'w>(&self, world: &'w World) -> Result<&'w Container, Refusal> {
+        let vmid = self.vmid();
+        world
+            .containers
+            .get(&vmid)
+            .filter(|container| container.node == self.node)
+            .ok_or_else(|| {
+                Refusal::died(format!(
+                    "Configuration file 'nodes/{}/lxc/{vmid}.conf' does not exist",
+                    self.node
+                ))
+            })
+    }
+
+    /// An order for a worker about the container that the path names.
+    pub(crate) fn order(&self, kind: &'static str) -> Order<'_> {
+        Order {
+            node: &self.node,
+            kind,
+            id: self.vmid().to_string(),
+            user: self.authid(),
+            fault: self.fault.clone(),
+        }
+    }
+
+    /// Refuses options that only root may use.
+    pub(crate) fn root_only(&self, names: &[&str]) -> Result<(), Refusal> {
+        match names.iter().find(|name| self.params.has(name)) {
+            Some(name) if !self.is_root() => {
+                Err(Refusal::parameter(name, "Only root may use this option."))
+            }
+            _ => Ok(()),
+        }
+    }
+}

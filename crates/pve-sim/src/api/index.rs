@@ -1,0 +1,50 @@
+//! Directory listings, the version, and methods that exist only to be refused.
+
+use serde_json::{Value, json};
+
+use super::Call;
+use crate::refusal::{Outcome, Refusal};
+
+fn directory(names: &[&str]) -> Value {
+    names.iter().map(|name| json!({"subdir": name})).collect()
+}
+
+pub(super) fn root(_: &Call<'_>) -> Outcome {
+    Ok(directory(&["access", "cluster", "nodes", "pools", "storage", "version"]).into())
+}
+
+pub(super) fn version(_: &Call<'_>) -> Outcome {
+    Ok(json!({"version": "9.1.4", "release": "9.1", "repoid": "5ac30304265fbd8e"}).into())
+}
+
+pub(super) fn node(_: &Call<'_>) -> Outcome {
+    let names = ["lxc", "status", "storage", "tasks", "version"];
+    Ok(names
+        .iter()
+        .map(|name| json!({"name": name}))
+        .collect::<Value>()
+        .into())
+}
+
+pub(super) fn container(call: &Call<'_>) -> Outcome {
+    call.container(&call.world())?;
+    let names = [
+        "config",
+        "interfaces",
+        "rrddata",
+        "status",
+        "termproxy",
+        "vncwebsocket",
+    ];
+    Ok(directory(&names).into())
+}
+
+pub(super) fn container_status(call: &Call<'_>) -> Outcome {
+    call.container(&call.world())?;
+    Ok(directory(&["current", "reboot", "shutdown", "start", "stop"]).into())
+}
+
+/// A method that stock Proxmox has, but that nothing here should ever need.
+pub(super) fn refuse(_: &Call<'_>) -> Outcome {
+    Err(Refusal::died("not simulated"))
+}

@@ -1,0 +1,403 @@
+//! `POST /nodes/{node}/lxc`: what is checked before a worker is forked, and what the worker does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::permission::check_options;
+use super::power;
+use super::rootfs::RootDisk;
+use crate::api::Call;
+use crate::cluster::Cluster;
+use crate::encoding;
+use crate::faults::FaultKind;
+use crate::refusal::{Outcome, Refusal};
+use crate::schema::{Params, format, property};
+use crate::worker::{self, Failure, Worker};
+use crate::world::World;
+use crate::world::container::{Address, Container, Disk, mac_for};
+
+/// What the worker needs.
+struct Plan {
+    vmid: u32,
+    node: String,
+    user: String,
+    template: String,
+    systemd: bool,
+    disk: RootDisk,
+    pool: Option<String>,
+    start: bool,
+}
+
+pub(crate) fn create(call: &Call<'_>) -> Outcome {
+    let vmid = call.vmid();
+    let params = call.params();
+    if call.fault == Some(FaultKind::VmidTaken) {
+        put_foreign(call.cluster, &call.node, vmid, "somebody-else");
+    }
+    let plan = {
+        let mut world = call.world();
+        let unable = |text: &str| Refusal::died(format!("unable to create CT {vmid} - {text}"));
+        if let Some(other) = world.containers.get(&vmid) {
+            let text = format!("CT {vmid} already exists on node '{}'", other.node);
+            let raced = call.fault == Some(FaultKind::VmidTaken);
+            return Err(if raced {
+                unable(&text)
+            } else {
+                Refusal::died(text)
+            });
+        }
+        let plan = checked(call, &world, params)?;
+        if call.fault == Some(FaultKind::LockTimeout) {
+            return Err(unable(&worker::lock_timeout(vmid)));
+        }
+        let config = BTreeMap::from([("lock".to_owned(), json!("create"))]);
+        let now = call.cluster.clock.now();
+        let container = Container {
+            vmid,
+            node: call.node.clone(),
+            config,
+            running_since: None,
+            created: now,
+            changed: now,
+            pid: 0,
+            disk: None,
+            address: Address::ByConfig,
+            systemd: plan.systemd,
+            ignores_shutdown: false,
+        };
+        world.containers.insert(vmid, container);
+        plan
+    };
+    let config = configuration(params, vmid, &plan);
+    let upid = worker::fork(
+        call.cluster,
+        call.order("vzcreate"),
+        move |worker| async move {
+            let made = build(&worker, &plan, config).await;
+            if let Err(failure) = made {
+                return Err(clean_up(&worker, &plan, failure));
+            }
+            if plan.start {
+                power::fork_start(&worker.cluster, &plan.node, plan.vmid, &plan.user, None);
+            }
+            Ok(())
+        },
+    );
+    Ok(json!(upid).into())
+}
+
+/// All refusals that come before the worker, in Proxmox's order.
+fn checked(call: &Call<'_>, world: &World, params: &Params) -> Result<Plan, Refusal> {
+    let vmid = call.vmid();
+    let authid = call.authid();
+    let access = &world.access;
+    let pool = params.text("pool");
+    if let Some(keys) = params.text("ssh-public-keys") {
+        valid_ssh_keys(keys)?;
+    }
+    if let Some(pool) = pool.filter(|pool| !access.pools.contains(*pool)) {
+        return Err(Refusal::forbidden(&format!("pool '{pool}' does not exist")));
+    }
+    let by_guest = access.allows(authid, &format!("/vms/{vmid}"), &["VM.Allocate"]);
+    let by_pool =
+        pool.is_some_and(|pool| access.allows(authid, &format!("/pool/{pool}"), &["VM.Allocate"]));
+    if !by_guest && !by_pool {
+        return Err(Refusal::forbidden_plainly());
+    }
+    if params.has("ha-managed") {
+        access.check(authid, "/", &["Sys.Console"])?;
+    }
+    check_options(access, authid, vmid, pool, params)?;
+    let unprivileged = params.int("unprivileged").unwrap_or(1) == 1;
+    if !unprivileged && !call.is_root() {
+        access.check(authid, "/", &["Sys.Modify"])?;
+    }
+    let template = params.text("ostemplate").unwrap_or_default();
+    let Some((storage, volume)) = template.split_once(':') else {
+        return Err(Refusal::died(format!(
+            "unable to parse volume ID '{template}'"
+        )));
+    };
+    if world.storage(storage).is_none() {
+        return Err(Refusal::died(format!("storage '{storage}' does not exist")));
+    }
+    if !volume.starts_with("vztmpl/") {
+        return Err(Refusal::died(format!(
+            "unable to use '{template}' as a container template"
+        )));
+    }
+    access.check_any(
+        authid,
+        &format!("/storage/{storage}"),
+        &["Datastore.AllocateSpace", "Datastore.Audit"],
+    )?;
+    let disk = RootDisk::wanted(params)?;
+    disk.check(world, authid)?;
+    Ok(Plan {
+        vmid,
+        node: call.node.clone(),
+        user: authid.to_owned(),
+        template: template.to_owned(),
+        systemd: !template.contains("alpine"),
+        disk,
+        pool: pool.map(str::to_owned),
+        start: params.flag("start"),
+    })
+}
+
+/// The configuration file that the worker will write, but for disk and lock.
+fn configuration(params: &Params, vmid: u32, plan: &Plan) -> BTreeMap<String, Value> {
+    const ELSEWHERE: &[&str] = &[
+        "node",
+        "vmid",
+        "ostemplate",
+        "password",
+        "ssh-public-keys",
+        "storage",
+        "pool",
+        "start",
+        "bwlimit",
+        "force",
+        "restore",
+        "unique",
+        "ha-managed",
+        "ignore-unpack-errors",
+        "rootfs",
+    ];
+    let ostype = ["alpine", "ubuntu", "centos", "fedora", "archlinux"]
+        .into_iter()
+        .find(|name| plan.template.contains(name))
+        .unwrap_or("debian");
+    let mut config = BTreeMap::from([
+        ("arch".to_owned(), json!("amd64")),
+        ("hostname".to_owned(), json!(format!("CT{vmid}"))),
+        ("memory".to_owned(), json!(512)),
+        ("ostype".to_owned(), json!(ostype)),
+        ("swap".to_owned(), json!(512)),
+        ("unprivileged".to_owned(), json!(1)),
+    ]);
+    for (name, value) in &params.0 {
+        if !ELSEWHERE.contains(&name.as_str()) {
+            config.insert(name.clone(), stored(name, value, vmid));
+        }
+    }
+    config
+}
+
+/// A value as the configuration file keeps it.
+pub(super) fn stored(name: &str, value: &Value, vmid: u32) -> Value {
+    let text = value.as_str().unwrap_or_default();
+    if name == "tags" {
+        let mut tags: Vec<String> = format::list(text).map(str::to_lowercase).collect();
+        tags.sort();
+        tags.dedup();
+        return json!(tags.join(";"));
+    }
+    if name == "cpulimit" {
+        return json!(value.to_string().trim_end_matches(".0"));
+    }
+    let index = name
+        .strip_prefix("net")
+        .and_then(|index| index.parse().ok());
+    if let Some(index) = index {
+        return json!(complete_net(text, vmid, index));
+    }
+    value.clone()
+}
+
+/// A network with the MAC address and type that Proxmox fills in, name first.
+fn complete_net(text: &str, vmid: u32, index: u32) -> String {
+    let mut pairs = property::pairs(text);
+    let mac = mac_for(vmid, index);
+    pairs.entry("hwaddr").or_insert(&mac);
+    pairs.entry("type").or_insert("veth");
+    let name = pairs.remove("name").unwrap_or("eth0");
+    let rest: String = pairs
+        .iter()
+        .map(|(key, value)| format!(",{key}={value}"))
+        .collect();
+    format!("name={name}{rest}")
+}
+
+/// The worker's way: disk, archive, host keys, configuration, pool.
+async fn build(
+    worker: &Worker,
+    plan: &Plan,
+    config: BTreeMap<String, Value>,
+) -> Result<(), Failure> {
+    let vmid = plan.vmid;
+    let _lock = worker::lock_config(&worker.cluster, vmid).await?;
+    let full = worker.fault == Some(FaultKind::StorageFull);
+    {
+        let mut world = worker.cluster.world();
+        if full || !plan.disk.fits(&world, &plan.node) {
+            return Err(Failure::Died(no_room(plan)));
+        }
+        let disk = Disk {
+            storage: plan.disk.storage.clone(),
+            bytes: plan.disk.bytes,
+        };
+        if let Some(container) = world.containers.get_mut(&vmid) {
+            container.disk = Some(disk);
+        }
+    }
+    worker.sleep(Duration::from_millis(500)).await;
+    worker.log(format!("  Logical volume \"vm-{vmid}-disk-0\" created."));
+    worker.log(format!(
+        "Creating filesystem with {} 4k blocks and {} inodes",
+        plan.disk.bytes / 4096,
+        plan.disk.bytes / 16384
+    ));
+    worker.sleep(Duration::from_millis(1000)).await;
+
+    let size = worker
+        .cluster
+        .world()
+        .templates
+        .get(&plan.template)
+        .copied();
+    let missing = worker.fault == Some(FaultKind::MissingTemplate);
+    let Some(size) = size.filter(|_| !missing) else {
+        let text = format!("volume '{}' does not exist", plan.template);
+        return Err(Failure::Died(text));
+    };
+    let archive = plan.template.rsplit('/').next().unwrap_or_default();
+    worker.log(format!(
+        "extracting archive '/var/lib/vz/template/cache/{archive}'"
+    ));
+    worker.sleep(Duration::from_millis(2000)).await;
+    worker.trip()?;
+    worker.sleep(Duration::from_millis(1500)).await;
+    worker.log(format!("Total bytes read: {} (512MiB, 220MiB/s)", size * 4));
+    worker.log("Detected container architecture: amd64");
+    for kind in ["rsa", "ecdsa", "ed25519"] {
+        worker.log(format!(
+            "Creating SSH host key 'ssh_host_{kind}_key' - this may take some time ..."
+        ));
+        worker.sleep(Duration::from_millis(300)).await;
+        let digest = encoding::base64(&encoding::random::<32>());
+        worker.log(format!(
+            "done: SHA256:{} root@CT{vmid}",
+            digest.trim_end_matches('=')
+        ));
+    }
+
+    let mut world = worker.cluster.world();
+    let rootfs = plan.disk.volume(&world, vmid);
+    let lacks_nesting = match world.containers.get_mut(&vmid) {
+        Some(container) => {
+            container.config = config;
+            container.config.insert("rootfs".into(), json!(rootfs));
+            container.lacks_nesting()
+        }
+        None => return Err(Failure::Died(format!("CT {vmid} vanished"))),
+    };
+    if let Some(pool) = plan.pool.clone() {
+        world.access.pool_of_guest.insert(vmid, pool);
+    }
+    drop(world);
+    if lacks_nesting {
+        worker.warn(NESTING);
+    }
+    Ok(())
+}
+
+/// What Proxmox says about a systemd container without nesting.
+pub(super) const NESTING: &str = "Systemd 252 detected. You may need to enable nesting.";
+
+fn no_room(plan: &Plan) -> String {
+    format!(
+        "lvcreate 'pve/vm-{}-disk-0' error:   Cannot create new thin volume, free space in thin pool pve/data reached threshold.",
+        plan.vmid
+    )
+}
+
+/// A failed create takes everything away again; one whose process is gone leaves its lock behind.
+fn clean_up(worker: &Worker, plan: &Plan, failure: Failure) -> Failure {
+    match failure {
+        Failure::Vanished => Failure::Vanished,
+        Failure::Died(text) => {
+            worker.cluster.world().forget(plan.vmid);
+            let known = text.starts_with("unable to create CT");
+            Failure::Died(if known {
+                text
+            } else {
+                format!("unable to create CT {} - {text}", plan.vmid)
+            })
+        }
+    }
+}
+
+/// As `ssh-keygen -l` sees it: type, base64 body, comment.
+fn valid_ssh_keys(text: &str) -> Result<(), Refusal> {
+    let valid = |line: &str| {
+        let mut parts = line.split_whitespace();
+        let kind = parts.next().unwrap_or_default();
+        let body = parts.next().and_then(encoding::unbase64);
+        let named = ["ssh-", "ecdsa-", "sk-"]
+            .iter()
+            .any(|start| kind.starts_with(start));
+        // The body repeats the type, after its length.
+        let body_agrees = body.is_some_and(|body| {
+            body.len() > 4 + kind.len() && &body[4..4 + kind.len()] == kind.as_bytes()
+        });
+        named && body_agrees
+    };
+    let mut lines = text.lines().filter(|line| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with('#')
+    });
+    if lines.all(valid) {
+        return Ok(());
+    }
+    Err(Refusal::died("SSH public key validation error"))
+}
+
+/// An operator's own container, running, outside of any pool.
+pub(crate) fn put_foreign(cluster: &Arc<Cluster>, node: &str, vmid: u32, hostname: &str) {
+    let now = cluster.clock.now();
+    let config = [
+        ("arch", json!("amd64")),
+        ("cores", json!(2)),
+        ("hostname", json!(hostname)),
+        ("memory", json!(2048)),
+        (
+            "net0",
+            json!(complete_net("name=eth0,bridge=vmbr0,ip=dhcp", vmid, 0)),
+        ),
+        ("ostype", json!("debian")),
+        (
+            "rootfs",
+            json!(format!("local-lvm:vm-{vmid}-disk-0,size=16G")),
+        ),
+        ("swap", json!(512)),
+        ("unprivileged", json!(1)),
+    ];
+    let mut world = cluster.world();
+    let pid = world.tasks.pid();
+    world.containers.insert(
+        vmid,
+        Container {
+            vmid,
+            node: node.to_owned(),
+            config: config.map(|(name, value)| (name.to_owned(), value)).into(),
+            running_since: Some(now),
+            created: now,
+            changed: now,
+            pid,
+            disk: Some(Disk {
+                storage: "local-lvm".into(),
+                bytes: 16 << 30,
+            }),
+            address: Address::ByConfig,
+            systemd: false,
+            ignores_shutdown: false,
+        },
+    );
+    world.foreign.insert(vmid);
+    drop(world);
+    cluster.changed.notify_one();
+}

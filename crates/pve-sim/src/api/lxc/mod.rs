@@ -1,0 +1,21 @@
+//! `/nodes/{node}/lxc`: containers.
+
+mod create;
+mod destroy;
+mod options;
+mod permission;
+mod power;
+mod read;
+mod rootfs;
+mod update;
+
+pub(super) use create::create;
+pub(crate) use create::put_foreign;
+pub(super) use destroy::destroy;
+pub(super) use options::{
+    CONFIG_PRIVILEGES, CREATE, DESTROY, OPTIONS, READ_CONFIG, REBOOT, RRD, SHUTDOWN, START, STOP,
+    UPDATE,
+};
+pub(super) use power::{reboot, shutdown, start, stop};
+pub(super) use read::{config, current, interfaces, list, memory_used, rrd};
+pub(super) use update::update;

@@ -1,0 +1,75 @@
+//! `PUT /nodes/{node}/lxc/{vmid}/config`.
+
+use serde_json::{Value, json};
+
+use super::create::stored;
+use super::permission::check_options;
+use crate::api::Call;
+use crate::faults::FaultKind;
+use crate::refusal::{Outcome, Refusal};
+use crate::schema::format;
+use crate::worker;
+
+pub(crate) fn update(call: &Call<'_>) -> Outcome {
+    let vmid = call.vmid();
+    let params = call.params();
+    let changes: Vec<(String, Value)> = params
+        .0
+        .iter()
+        .filter(|(name, _)| {
+            !matches!(
+                name.as_str(),
+                "node" | "vmid" | "digest" | "delete" | "revert"
+            )
+        })
+        .map(|(name, value)| (name.clone(), stored(name, value, vmid)))
+        .collect();
+    let deleted: Vec<&str> = params
+        .text("delete")
+        .map(|text| format::list(text).collect())
+        .unwrap_or_default();
+    if changes.is_empty() && deleted.is_empty() && !params.has("revert") {
+        return Err(Refusal::died("no options specified"));
+    }
+    for fixed in ["rootfs", "arch", "ostype", "unprivileged", "lock"] {
+        if changes.iter().any(|(name, _)| name == fixed) && !call.is_root() {
+            return Err(Refusal::died(format!(
+                "unable to change '{fixed}' of a container"
+            )));
+        }
+    }
+    let mut world = call.world();
+    let container = call.container(&world)?;
+    check_options(
+        &world.access,
+        call.authid(),
+        vmid,
+        world.pool_of(vmid),
+        params,
+    )?;
+    let digest = container.digest();
+    if params.text("digest").is_some_and(|given| given != digest) {
+        return Err(Refusal::died(
+            "detected modified configuration - file changed by other user? Try again.",
+        ));
+    }
+    container.refuse_locked().map_err(Refusal::died)?;
+    if call.fault == Some(FaultKind::LockTimeout) {
+        return Err(Refusal::died(worker::lock_timeout(vmid)));
+    }
+    let container = world
+        .containers
+        .get_mut(&vmid)
+        .expect("it was there under the same lock");
+    for name in deleted {
+        container.config.remove(name);
+    }
+    container.config.extend(changes);
+    container
+        .config
+        .entry("memory".into())
+        .or_insert(json!(512));
+    drop(world);
+    call.cluster.changed.notify_one();
+    Ok(Value::Null.into())
+}

@@ -1,0 +1,106 @@
+//! `/nodes` and `/nodes/{node}/status`.
+
+use serde_json::{Value, json};
+
+use super::Call;
+use crate::faults::FaultKind;
+use crate::refusal::{Outcome, Refusal};
+use crate::world::{Node, World};
+
+/// `GET /nodes`.
+pub(super) fn list(call: &Call<'_>) -> Outcome {
+    Ok(Value::from(entries(call, &call.world())).into())
+}
+
+/// Nodes as lists show them: with figures only for those who may see them.
+pub(super) fn entries(call: &Call<'_>, world: &World) -> Vec<Value> {
+    world
+        .nodes
+        .iter()
+        .map(|node| {
+            let faulty = call
+                .cluster
+                .faults
+                .any(|kind| *kind == FaultKind::NodeOffline(node.name.clone()));
+            let online = node.online && !faulty;
+            let mut entry = json!({
+                "id": format!("node/{}", node.name),
+                "node": node.name,
+                "type": "node",
+                "status": if online { "online" } else { "offline" },
+                "level": "",
+                "ssl_fingerprint": call.cluster.fingerprint,
+            });
+            let path = format!("/nodes/{}", node.name);
+            if online && world.access.allows(call.authid(), &path, &["Sys.Audit"]) {
+                let load = Load::of(world, node);
+                entry["cpu"] = json!(load.cpu);
+                entry["maxcpu"] = json!(node.cores);
+                entry["mem"] = json!(load.memory);
+                entry["maxmem"] = json!(node.memory);
+                entry["disk"] = json!(load.rootfs);
+                entry["maxdisk"] = json!(node.rootfs);
+                entry["uptime"] = json!((call.cluster.clock.now() - node.booted) as u64);
+            }
+            entry
+        })
+        .collect()
+}
+
+/// `GET /nodes/{node}/status`.
+pub(super) fn status(call: &Call<'_>) -> Outcome {
+    let world = call.world();
+    let node = world
+        .node(&call.node)
+        .ok_or_else(|| Refusal::died("no such node"))?;
+    let load = Load::of(&world, node);
+    let free = node.memory.saturating_sub(load.memory);
+    let kernel = "6.14.8-2-pve";
+    Ok(json!({
+        "uptime": (call.cluster.clock.now() - node.booted) as u64,
+        "idle": 0,
+        "loadavg": ["0.12", "0.18", "0.15"],
+        "kversion": format!("Linux {kernel} #1 SMP PREEMPT_DYNAMIC PMX {kernel}"),
+        "current-kernel": {"sysname": "Linux", "machine": "x86_64", "release": kernel, "version": "#1 SMP PREEMPT_DYNAMIC PMX"},
+        "boot-info": {"mode": "efi", "secureboot": 0},
+        "cpuinfo": {
+            "model": "Simulated Processor", "cores": node.cores, "cpus": node.cores, "sockets": 1,
+            "mhz": "2400.000", "flags": "fpu vme sse2 avx2", "user_hz": 100, "hvm": "1",
+        },
+        "cpu": load.cpu,
+        "wait": 0.0003,
+        "memory": {"total": node.memory, "used": load.memory, "free": free, "available": free},
+        "swap": {"total": 8_589_934_592_u64, "used": 0, "free": 8_589_934_592_u64},
+        "ksm": {"shared": 0},
+        "rootfs": {
+            "total": node.rootfs, "used": load.rootfs,
+            "avail": node.rootfs - load.rootfs, "free": node.rootfs - load.rootfs,
+        },
+        "pveversion": "pve-manager/9.1.4/5ac30304265fbd8e",
+    })
+    .into())
+}
+
+/// What a node carries.
+struct Load {
+    cpu: f64,
+    memory: u64,
+    rootfs: u64,
+}
+
+impl Load {
+    fn of(world: &World, node: &Node) -> Self {
+        let running: Vec<_> = world
+            .containers
+            .values()
+            .filter(|one| one.node == node.name && one.running())
+            .collect();
+        let guests: u64 = running.iter().map(|one| super::lxc::memory_used(one)).sum();
+        let base = (2 << 30).min(node.memory / 8);
+        Self {
+            cpu: (0.004 + 0.002 * running.len() as f64 / f64::from(node.cores.max(1))).min(1.0),
+            memory: (base + guests).min(node.memory),
+            rootfs: node.rootfs / 10,
+        }
+    }
+}

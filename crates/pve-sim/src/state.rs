@@ -1,0 +1,93 @@
+//! The state file: containers, pool members, certificates and credentials, so that a simulator that is started again is the same
+//! cluster. Written next to its final place and renamed, readable by its owner only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use crate::certificate::Identity;
+use crate::cluster::Cluster;
+use crate::world::container::Container;
+use crate::world::{Secrets, World};
+
+/// What is kept.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) identity: Identity,
+    pub(crate) secrets: Secrets,
+    containers: Vec<Container>,
+    members: BTreeMap<u32, String>,
+    foreign: BTreeSet<u32>,
+}
+
+impl State {
+    /// Reads the file; `None` if there is none yet.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Option<Self>> {
+        let text = match std::fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("read {}", path.display()));
+            }
+        };
+        let state = serde_json::from_slice(&text)
+            .with_context(|| format!("{} is no state file of the simulator", path.display()))?;
+        Ok(Some(state))
+    }
+
+    /// Puts the containers back.
+    pub(crate) fn restore(self, world: &mut World) {
+        world.containers = self
+            .containers
+            .into_iter()
+            .map(|container| (container.vmid, container))
+            .collect();
+        world.access.pools.extend(self.members.values().cloned());
+        world.access.pool_of_guest = self.members;
+        world.foreign = self.foreign;
+    }
+
+    fn of(cluster: &Cluster, identity: &Identity) -> Self {
+        let world = cluster.world();
+        Self {
+            identity: identity.clone(),
+            secrets: cluster.secrets.clone(),
+            containers: world.containers.values().cloned().collect(),
+            members: world.access.pool_of_guest.clone(),
+            foreign: world.foreign.clone(),
+        }
+    }
+}
+
+/// Writes the state as it is now.
+pub(crate) fn write(cluster: &Cluster, identity: &Identity, path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let text = serde_json::to_vec_pretty(&State::of(cluster, identity))?;
+    let draft = path.with_extension("new");
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)
+        .with_context(|| format!("write {}", draft.display()))?;
+    file.write_all(&text)?;
+    std::fs::rename(&draft, path).with_context(|| format!("write {}", path.display()))?;
+    Ok(())
+}
+
+/// Writes the state after changes, many of them at once.
+pub(crate) async fn keep(cluster: Arc<Cluster>, identity: Identity, path: std::path::PathBuf) {
+    loop {
+        cluster.changed.notified().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if let Err(error) = write(&cluster, &identity, &path) {
+            tracing::warn!(%error, "cannot keep the state");
+        }
+    }
+}

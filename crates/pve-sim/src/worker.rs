@@ -1,0 +1,158 @@
+//! Workers: what Proxmox forks for everything that takes time. A worker has a task id, writes a log, can be aborted, and ends
+//! with an exit status. Faults of the request that started it meet it here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cluster::Cluster;
+use crate::faults::FaultKind;
+
+/// What a worker is about.
+pub(crate) struct Order<'a> {
+    pub(crate) node: &'a str,
+    pub(crate) kind: &'a str,
+    pub(crate) id: String,
+    /// `user@realm` or `user@realm!token`.
+    pub(crate) user: &'a str,
+    pub(crate) fault: Option<FaultKind>,
+}
+
+/// How a worker fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// It says why.
+    Died(String),
+    /// Its process is gone without a word.
+    Vanished,
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self::Died(text)
+    }
+}
+
+/// The running worker, as its body sees it.
+pub(crate) struct Worker {
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) fault: Option<FaultKind>,
+    upid: String,
+}
+
+impl Worker {
+    pub(crate) fn log(&self, line: impl Into<String>) {
+        if let Some(task) = self.cluster.world().tasks.find_mut(&self.upid) {
+            task.log.push(line.into());
+        }
+    }
+
+    /// Logs a warning; the task then ends with `WARNINGS: n`.
+    pub(crate) fn warn(&self, text: &str) {
+        if let Some(task) = self.cluster.world().tasks.find_mut(&self.upid) {
+            task.log.push(format!("WARN: {text}"));
+            task.warnings += 1;
+        }
+    }
+
+    /// Lets realistic time pass.
+    pub(crate) async fn sleep(&self, realistic: Duration) {
+        self.cluster.clock.sleep(realistic).await;
+    }
+
+    /// Fails here if a fault says so.
+    pub(crate) fn trip(&self) -> Result<(), Failure> {
+        match &self.fault {
+            Some(FaultKind::TaskFailure(text)) => Err(Failure::Died(text.clone())),
+            Some(FaultKind::TaskUnexpectedStatus) => Err(Failure::Vanished),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Starts a worker and returns its task id.
+pub(crate) fn fork<F, Work>(cluster: &Arc<Cluster>, order: Order<'_>, body: F) -> String
+where
+    F: FnOnce(Arc<Worker>) -> Work + Send + 'static,
+    Work: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    let (upid, abort) = {
+        let now = cluster.clock.now();
+        let mut world = cluster.world();
+        let booted = world.node(order.node).map_or(now, |node| node.booted);
+        let task = world.tasks.open(
+            order.node,
+            order.kind,
+            &order.id,
+            order.user,
+            now as u64,
+            now - booted,
+        );
+        (task.upid.clone(), task.abort.clone())
+    };
+    let worker = Arc::new(Worker {
+        cluster: cluster.clone(),
+        fault: order.fault,
+        upid: upid.clone(),
+    });
+    let home = cluster.clone();
+    cluster.spawn(async move {
+        let work = async {
+            if let Some(FaultKind::SlowTask(longer)) = worker.fault {
+                tokio::time::sleep(longer).await;
+            }
+            body(worker.clone()).await?;
+            if worker.fault == Some(FaultKind::Warnings) {
+                worker.warn("a warning that was asked for");
+            }
+            Ok(())
+        };
+        let end = tokio::select! {
+            end = work => end,
+            () = abort.notified() => Err(Failure::Died("received interrupt".into())),
+        };
+        close(&worker, end);
+        home.changed.notify_one();
+    });
+    upid
+}
+
+fn close(worker: &Worker, end: Result<(), Failure>) {
+    let now = worker.cluster.clock.seconds();
+    let mut world = worker.cluster.world();
+    let Some(task) = world.tasks.find_mut(&worker.upid) else {
+        return;
+    };
+    let (line, exit) = match end {
+        Ok(()) if task.warnings > 0 => {
+            let text = format!("WARNINGS: {}", task.warnings);
+            (Some(format!("TASK {text}")), text)
+        }
+        Ok(()) => (Some("TASK OK".into()), "OK".into()),
+        Err(Failure::Died(text)) => (Some(format!("TASK ERROR: {text}")), text),
+        Err(Failure::Vanished) => (None, "unexpected status".into()),
+    };
+    task.log.extend(line);
+    task.exit = Some(exit);
+    task.ended = Some(now);
+}
+
+/// Waits for the lock file of a container's configuration as long as Proxmox does.
+pub(crate) async fn lock_config(
+    cluster: &Cluster,
+    vmid: u32,
+) -> Result<tokio::sync::OwnedMutexGuard<()>, Failure> {
+    let lock = cluster.guest_lock(vmid);
+    // Ten seconds on the real node; scaled, but never so short that a busy machine fails by chance.
+    let patience = cluster
+        .clock
+        .scaled(Duration::from_secs(10))
+        .max(Duration::from_secs(2));
+    tokio::time::timeout(patience, lock.lock_owned())
+        .await
+        .map_err(|_| Failure::Died(lock_timeout(vmid)))
+}
+
+/// Proxmox's text for a configuration lock that could not be had in time.
+pub(crate) fn lock_timeout(vmid: u32) -> String {
+    format!("can't lock file '/run/lock/lxc/pve-config-{vmid}.lock' - got timeout")
+}

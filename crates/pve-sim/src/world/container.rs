@@ -1,0 +1,168 @@
+//! One container: its configuration as Proxmox stores it, whether it runs, its disk, and the address that it has or will have.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::encoding;
+use crate::schema::property;
+
+/// One container.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Container {
+    pub(crate) vmid: u32,
+    pub(crate) node: String,
+    /// As `GET …/config` shows it, without the digest.
+    pub(crate) config: BTreeMap<String, Value>,
+    /// When it was started, in seconds since the epoch; `None` is stopped.
+    pub(crate) running_since: Option<f64>,
+    pub(crate) created: f64,
+    /// When it was last started or stopped.
+    pub(crate) changed: f64,
+    pub(crate) pid: u32,
+    pub(crate) disk: Option<Disk>,
+    pub(crate) address: Address,
+    /// Whether its init is a systemd that wants nesting.
+    pub(crate) systemd: bool,
+    /// Whether it does not halt when asked to.
+    pub(crate) ignores_shutdown: bool,
+}
+
+/// The root disk.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Disk {
+    pub(crate) storage: String,
+    pub(crate) bytes: u64,
+}
+
+/// How a container gets its IPv4 address.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Address {
+    /// By its `net0`: from DHCP some time after its start, or static.
+    ByConfig,
+    /// This one, at once.
+    Fixed(String),
+    /// Never.
+    Never,
+}
+
+impl Container {
+    pub(crate) fn running(&self) -> bool {
+        self.running_since.is_some()
+    }
+
+    pub(crate) fn status(&self) -> &'static str {
+        if self.running() { "running" } else { "stopped" }
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        self.config.get(key).and_then(Value::as_str)
+    }
+
+    pub(crate) fn number(&self, key: &str) -> Option<u64> {
+        self.config.get(key).and_then(Value::as_u64)
+    }
+
+    pub(crate) fn flag(&self, key: &str) -> bool {
+        self.number(key) == Some(1)
+    }
+
+    pub(crate) fn hostname(&self) -> String {
+        self.text("hostname")
+            .map_or_else(|| format!("CT{}", self.vmid), str::to_owned)
+    }
+
+    pub(crate) fn lock(&self) -> Option<&str> {
+        self.text("lock")
+    }
+
+    pub(crate) fn set_lock(&mut self, lock: Option<&str>) {
+        match lock {
+            Some(lock) => self.config.insert("lock".into(), json!(lock)),
+            None => self.config.remove("lock"),
+        };
+    }
+
+    /// `CT is locked (…)`, if it is.
+    pub(crate) fn refuse_locked(&self) -> Result<(), String> {
+        match self.lock() {
+            Some(lock) => Err(format!("CT is locked ({lock})")),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn memory_mib(&self) -> u64 {
+        self.number("memory").unwrap_or(512)
+    }
+
+    pub(crate) fn swap_mib(&self) -> u64 {
+        self.number("swap").unwrap_or(512)
+    }
+
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.disk.as_ref().map_or(0, |disk| disk.bytes)
+    }
+
+    /// A systemd container without nesting makes Proxmox warn.
+    pub(crate) fn lacks_nesting(&self) -> bool {
+        let features = self.text("features").unwrap_or_default();
+        let nesting = property::pairs(features)
+            .get("nesting")
+            .is_some_and(|value| matches!(*value, "1" | "on" | "yes" | "true"));
+        self.systemd && !nesting
+    }
+
+    pub(crate) fn start(&mut self, now: f64, pid: u32) {
+        self.running_since = Some(now);
+        self.changed = now;
+        self.pid = pid;
+    }
+
+    pub(crate) fn stop(&mut self, now: f64) {
+        self.running_since = None;
+        self.changed = now;
+    }
+
+    /// SHA-1 of the configuration; any change changes it.
+    pub(crate) fn digest(&self) -> String {
+        let text = json!(self.config).to_string();
+        let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
+        encoding::hex(digest.as_ref())
+    }
+
+    /// The IPv4 address with prefix, this long (seconds) after the start, when DHCP takes `delay` seconds.
+    pub(crate) fn ipv4(&self, running_for: f64, delay: f64) -> Option<String> {
+        match &self.address {
+            Address::Never => return None,
+            Address::Fixed(address) => return Some(address.clone()),
+            Address::ByConfig => {}
+        }
+        let net = self.text("net0")?;
+        match property::pairs(net).get("ip").copied() {
+            Some("dhcp") => (running_for >= delay).then(|| {
+                let [_, high, middle, low] = self.vmid.to_be_bytes();
+                format!("10.{}.{middle}.{low}/8", 64 + high % 128)
+            }),
+            None | Some("manual") => None,
+            Some(fixed) => Some(fixed.to_owned()),
+        }
+    }
+
+    /// The MAC address of `net0`.
+    pub(crate) fn mac(&self) -> Option<String> {
+        let net = self.text("net0")?;
+        property::pairs(net)
+            .get("hwaddr")
+            .map(|mac| (*mac).to_owned())
+    }
+}
+
+/// A MAC address with the prefix that Proxmox uses by default.
+pub(crate) fn mac_for(vmid: u32, index: u32) -> String {
+    let [_, high, middle, low] = vmid.to_be_bytes();
+    format!(
+        "BC:24:11:{:02X}:{middle:02X}:{low:02X}",
+        high.wrapping_add(u8::try_from(index).unwrap_or_default() << 3)
+    )
+}

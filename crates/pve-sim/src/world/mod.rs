@@ -1,0 +1,217 @@
+//! The state of the simulated cluster: nodes, storages, containers, pools, accounts and tasks. One lock guards all of it
+//! ([`crate::cluster::Cluster`]); nothing in here waits or does IO.
+
+pub(crate) mod container;
+pub(crate) mod task;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::access::{Access, Token, User};
+use crate::config::SimConfig;
+use container::Container;
+use task::Tasks;
+
+/// Id of the service's user.
+pub(crate) const SERVICE_USER: &str = "infra402@pve";
+/// Name of the service's token.
+pub(crate) const SERVICE_TOKEN: &str = "svc";
+/// Id of the account that opens consoles with a password.
+pub(crate) const CONSOLE_USER: &str = "infra402-console@pve";
+
+/// Everything that a request can read or change.
+pub(crate) struct World {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) storages: Vec<Storage>,
+    pub(crate) templates: BTreeMap<String, u64>,
+    pub(crate) containers: BTreeMap<u32, Container>,
+    pub(crate) access: Access,
+    pub(crate) tasks: Tasks,
+    /// Containers that their own operator has, as opposed to those made through the API.
+    pub(crate) foreign: BTreeSet<u32>,
+}
+
+/// A node of the cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) online: bool,
+    /// Seconds since the epoch.
+    pub(crate) booted: f64,
+    pub(crate) cores: u32,
+    pub(crate) memory: u64,
+    pub(crate) rootfs: u64,
+}
+
+/// A storage; every node sees one of that name.
+#[derive(Debug, Clone)]
+pub(crate) struct Storage {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) content: Vec<String>,
+    pub(crate) capacity: u64,
+    /// Taken by something else than simulated containers.
+    pub(crate) used_otherwise: u64,
+}
+
+/// Secrets of the accounts that exist from the start.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Secrets {
+    pub(crate) token: String,
+    pub(crate) console: String,
+    pub(crate) root: String,
+    /// Key of the tickets, in hex.
+    pub(crate) ticket_key: String,
+}
+
+impl World {
+    pub(crate) fn new(config: &SimConfig, secrets: &Secrets, now: f64) -> Self {
+        let node = |name: &String| Node {
+            name: name.clone(),
+            online: true,
+            booted: now - 777_600.0,
+            cores: config.node.cores,
+            memory: config.node.memory_bytes,
+            rootfs: config.node.rootfs_bytes,
+        };
+        let storage = |storage: &crate::config::StorageConfig| Storage {
+            name: storage.name.clone(),
+            kind: storage.kind.clone(),
+            content: storage.content.clone(),
+            capacity: storage.capacity_bytes,
+            used_otherwise: storage.used_bytes,
+        };
+        Self {
+            nodes: config.nodes.iter().map(node).collect(),
+            storages: config.storages.iter().map(storage).collect(),
+            templates: config
+                .templates
+                .iter()
+                .map(|template| (template.volid.clone(), template.size_bytes))
+                .collect(),
+            containers: BTreeMap::new(),
+            access: accounts(config, secrets),
+            tasks: Tasks::new(config.seed),
+            foreign: BTreeSet::new(),
+        }
+    }
+
+    /// The node of that name; `localhost` is the one that answers.
+    pub(crate) fn node(&self, name: &str) -> Option<&Node> {
+        if name == "localhost" {
+            return self.nodes.first();
+        }
+        self.nodes.iter().find(|node| node.name == name)
+    }
+
+    pub(crate) fn storage(&self, name: &str) -> Option<&Storage> {
+        self.storages.iter().find(|storage| storage.name == name)
+    }
+
+    /// Bytes in use on a storage of a node.
+    pub(crate) fn storage_used(&self, storage: &Storage, node: &str) -> u64 {
+        let containers: u64 = self
+            .containers
+            .values()
+            .filter(|container| container.node == node)
+            .filter_map(|container| container.disk.as_ref())
+            .filter(|disk| disk.storage == storage.name)
+            .map(|disk| disk.bytes)
+            .sum();
+        let templates: u64 = self
+            .templates
+            .iter()
+            .filter(|(volid, _)| volid.split(':').next() == Some(&storage.name))
+            .map(|(_, size)| size)
+            .sum();
+        storage.used_otherwise + containers + templates
+    }
+
+    /// The lowest free id from 100 on.
+    pub(crate) fn next_free_vmid(&self) -> u32 {
+        (100..)
+            .find(|vmid| !self.containers.contains_key(vmid))
+            .expect("fewer containers than ids")
+    }
+
+    pub(crate) fn pool_of(&self, vmid: u32) -> Option<&str> {
+        self.access.pool_of_guest.get(&vmid).map(String::as_str)
+    }
+
+    /// Removes a container with everything that refers to it.
+    pub(crate) fn forget(&mut self, vmid: u32) {
+        self.containers.remove(&vmid);
+        self.foreign.remove(&vmid);
+        self.access.pool_of_guest.remove(&vmid);
+        self.access.forget_path(&format!("/vms/{vmid}"));
+    }
+}
+
+/// The least privilege that the project's documentation asks an operator to give.
+fn accounts(config: &SimConfig, secrets: &Secrets) -> Access {
+    let mut access = Access::new();
+    access.set_role(
+        "Infra402Guest",
+        &[
+            "VM.Allocate",
+            "VM.Audit",
+            "VM.Console",
+            "VM.PowerMgmt",
+            "VM.Config.CPU",
+            "VM.Config.Memory",
+            "VM.Config.Disk",
+            "VM.Config.Network",
+            "VM.Config.Options",
+            "Pool.Audit",
+        ],
+    );
+    access.set_role("Infra402Node", &["Sys.Audit"]);
+    access.set_role("Infra402Console", &["VM.Audit", "VM.Console"]);
+    access.set_role("Infra402Templates", &["Datastore.Audit"]);
+    access.pools.insert(config.pool.clone());
+
+    let login = |password: &str| User {
+        password: Some(password.to_owned()),
+        ..User::default()
+    };
+    access.users.insert("root@pam".into(), login(&secrets.root));
+    access
+        .users
+        .insert(CONSOLE_USER.into(), login(&secrets.console));
+    let token = Token {
+        secret: secrets.token.clone(),
+        privsep: config.token_privsep,
+    };
+    let service = User {
+        password: None,
+        tokens: BTreeMap::from([(SERVICE_TOKEN.to_owned(), token)]),
+    };
+    access.users.insert(SERVICE_USER.into(), service);
+
+    let token_id = format!("{SERVICE_USER}!{SERVICE_TOKEN}");
+    let mut holders = vec![SERVICE_USER];
+    if config.token_privsep {
+        holders.push(&token_id);
+    }
+    for holder in holders {
+        access.grant(&format!("/pool/{}", config.pool), holder, "Infra402Guest");
+        for storage in &config.storages {
+            let role = if storage.content.iter().any(|kind| kind == "rootdir") {
+                "PVEDatastoreUser"
+            } else {
+                "Infra402Templates"
+            };
+            access.grant(&format!("/storage/{}", storage.name), holder, role);
+        }
+        let bridge = format!("/sdn/zones/localnetwork/{}", config.bridge);
+        access.grant(&bridge, holder, "PVESDNUser");
+        for node in &config.nodes {
+            access.grant(&format!("/nodes/{node}"), holder, "Infra402Node");
+        }
+    }
+    access.grant(
+        &format!("/pool/{}", config.pool),
+        CONSOLE_USER,
+        "Infra402Console",
+    );
+    access
+}
