@@ -43,7 +43,6 @@ impl Client {
             .no_proxy()
             .referer(false)
             .tcp_nodelay(true)
-            .tls_info(true)
             .user_agent(concat!("infra402-pve/", env!("CARGO_PKG_VERSION")));
         let http = tls::configure(builder, &config.tls)?
             .build()

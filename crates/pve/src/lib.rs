@@ -8,7 +8,7 @@
 //!
 //! | Module | Holds |
 //! | --- | --- |
-//! | `config`, `tls`, `auth` | where to connect, whom to trust, who we are |
+//! | `config`, `tls`, `auth`, `login` | where to connect, whom to trust, who we are |
 //! | `path`, `transport` | request building, sending, the response envelope |
 //! | `error`, `refusal` | what went wrong and what it means |
 //! | `lenient`, `ids`, `upid` | readers and newtypes for Proxmox's loosely typed values |
@@ -24,6 +24,7 @@ mod error;
 pub mod exec;
 mod ids;
 mod lenient;
+mod login;
 pub mod lxc;
 mod node;
 mod path;
@@ -51,5 +52,5 @@ pub use refusal::Refusal;
 pub use secret::Secret;
 pub use task::{LineSink, LogLine, TaskLog, TaskOutcome, TaskStatus, WaitError, WaitOptions};
 pub use terminal::{ConsoleInUse, ConsoleLocks, Consoles, Terminal, TerminalError};
-pub use tls::{Fingerprint, InvalidFingerprint};
+pub use tls::{Fingerprint, InvalidFingerprint, server_fingerprint};
 pub use upid::{InvalidUpid, Upid};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::ClientBuilder;
 use ring::digest::{SHA256, digest};
@@ -11,7 +12,8 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 
-use crate::config::{ConfigError, Tls};
+use crate::config::{ConfigError, Tls, api_root};
+use crate::transport::chain;
 
 /// The SHA-256 of a certificate, written `AA:BB:…` as Proxmox shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,6 +65,37 @@ impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Fingerprint({self})")
     }
+}
+
+/// Looks at the certificate of a host without trusting it, for an operator who wants to pin it after comparing it with
+/// the one that Proxmox shows. No credential is sent.
+///
+/// # Errors
+/// [`ConfigError`] when the address is unusable or not HTTPS, or the host cannot be reached.
+pub async fn server_fingerprint(
+    base_url: &str,
+    patience: Duration,
+) -> Result<Fingerprint, ConfigError> {
+    let url = format!("{}/version", api_root(base_url)?);
+    let builder = reqwest::Client::builder()
+        .http1_only()
+        .timeout(patience)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .tls_info(true);
+    let failed = |e: reqwest::Error| ConfigError::Tls(chain(&e.without_url()));
+    let http = configure(builder, &Tls::Insecure)?
+        .build()
+        .map_err(failed)?;
+    let response = http.get(url).send().await.map_err(failed)?;
+    response
+        .extensions()
+        .get::<reqwest::tls::TlsInfo>()
+        .and_then(|info| info.peer_certificate())
+        .map(Fingerprint::of)
+        .ok_or_else(|| {
+            ConfigError::Tls("the host has no certificate: the address is not https".to_owned())
+        })
 }
 
 /// Applies the chosen trust to a client under construction.

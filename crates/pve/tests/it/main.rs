@@ -10,3 +10,5 @@ mod certainty;
 mod login;
 mod mock;
 mod requests;
+mod simulator;
+mod terminal;
