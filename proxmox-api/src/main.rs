@@ -1,1 +1,44 @@
-fn main() {}
+//! The lease API's process: configuration, log, store directory, server.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use proxmox_api::{app, config::Config};
+use service::{
+    env::Env,
+    metrics::Metrics,
+    serve::{self, Shutdown},
+    telemetry::Telemetry,
+};
+
+/// How long open requests may take after a stop was asked for.
+const GRACE: Duration = Duration::from_secs(20);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut env = Env::load();
+    let telemetry = Telemetry::from_env(&mut env);
+    let config = match Config::from_env(env) {
+        Ok(config) => config,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return ExitCode::FAILURE;
+        }
+    };
+    telemetry.install();
+    match run(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    service::crypto::install_ring_provider();
+    let metrics = Metrics::install()?;
+    let listener = serve::bind(config.listen, "PORT").await?;
+    let app = app(Arc::new(config), metrics);
+    serve::serve(listener, app, Shutdown::on_signals()?, GRACE).await?;
+    Ok(())
+}

@@ -49,9 +49,6 @@ pub enum StoreError {
     /// A number is larger than the database can hold.
     #[error("{0} is out of range")]
     Range(&'static str),
-    /// A row holds a value that no version of this program writes.
-    #[error("unreadable {0} in the database")]
-    Corrupt(&'static str),
 }
 
 /// The handle that is shared by everybody.
