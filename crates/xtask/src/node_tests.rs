@@ -1,21 +1,24 @@
 //! The end-to-end tests in `e2e/tests`, run by Node's own runner, one file after the other: they start the built binaries.
 
+use std::path::Path;
 use std::process::Command;
+
+use anyhow::{Context, Result};
 
 use crate::test::Counts;
 use crate::workspace::{self, Profile};
 
 /// The command that runs them all against the development binaries.
-pub fn command() -> Command {
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn command() -> Result<Command> {
+    let folder = workspace::root().join("e2e");
     let mut command = Command::new("node");
     command
-        .args([
-            "--test",
-            "--test-concurrency=1",
-            "--test-reporter=spec",
-            "tests/",
-        ])
-        .current_dir(workspace::root().join("e2e"))
+        .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
+        .args(files(&folder)?)
+        .current_dir(folder)
         .env(
             "INFRA402_PVE_SIM",
             workspace::binary(Profile::Dev, "pve-sim"),
@@ -25,7 +28,20 @@ pub fn command() -> Command {
             workspace::binary(Profile::Dev, "proxmox-api"),
         )
         .env("NO_COLOR", "1");
-    command
+    Ok(command)
+}
+
+/// The test files by name: the meaning of a folder as an argument differs between versions of Node.
+fn files(folder: &Path) -> Result<Vec<String>> {
+    let entries = std::fs::read_dir(folder.join("tests")).context("cannot read e2e/tests")?;
+    let mut files: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".test.mjs"))
+        .map(|name| format!("tests/{name}"))
+        .collect();
+    files.sort();
+    Ok(files)
 }
 
 /// Reads one line of the summary: `ℹ pass 5`. A cancelled test (its time was up) has failed.

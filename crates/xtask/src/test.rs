@@ -42,7 +42,7 @@ pub fn run() -> Result<()> {
     )?;
     total += rust.counts;
     workspace::build(Profile::Dev, &["pve-sim", "proxmox-api"])?;
-    let node = counted(&mut node_tests::command(), node_tests::counts)?;
+    let node = counted(&mut node_tests::command()?, node_tests::counts)?;
     total += node.counts;
 
     println!(
