@@ -87,6 +87,12 @@ pub fn signing_hash(network: &Network, asset: &Asset, authorization: &Authorizat
     alloy::primitives::keccak256(preimage)
 }
 
+/// A nonce that nobody has used and nobody can guess, from the system's or the browser's generator.
+#[must_use]
+pub fn random_nonce() -> B256 {
+    B256::random()
+}
+
 /// Signs with a key held in this process.
 ///
 /// # Errors

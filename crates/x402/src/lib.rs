@@ -3,8 +3,9 @@
 //! The core knows both protocol versions and no transport, and builds for WebAssembly:
 //! an [`offer::Offer`] becomes the challenges of both versions, [`payment::Payment`] is what a
 //! client sent, [`check::local`] says what can be said of it without a chain, and [`eip3009`] is
-//! the signature itself. Time comes in as a parameter, in Unix seconds. With the feature
-//! `facilitator`, the module `facilitator` asks somebody to verify and settle.
+//! the signature itself; [`purchase`] is the buyer's side of the same. Time comes in as a parameter,
+//! in Unix seconds. With the feature `facilitator`, the module `facilitator` asks somebody to verify
+//! and settle; with the feature `client`, the module `client` is an HTTP client that pays.
 //!
 //! Sources: the x402 specification, versions 1 and 2, transport HTTP, scheme `exact` on EVM;
 //! EIP-3009 and EIP-712.
@@ -20,12 +21,15 @@ use getrandom04 as _;
 use alloy_primitives as _;
 
 pub mod check;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod eip3009;
 #[cfg(feature = "facilitator")]
 pub mod facilitator;
 pub mod network;
 pub mod offer;
 pub mod payment;
+pub mod purchase;
 pub mod reason;
 #[cfg(test)]
 pub(crate) mod testing;

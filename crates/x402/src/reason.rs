@@ -30,6 +30,8 @@ impl Reason {
 pub mod code {
     /// The header cannot be read as a payment.
     pub const INVALID_PAYLOAD: &str = "invalid_payload";
+    /// The challenge cannot be read, or not be met.
+    pub const INVALID_REQUIREMENTS: &str = "invalid_payment_requirements";
     /// `x402Version` is neither 1 nor 2.
     pub const INVALID_VERSION: &str = "invalid_x402_version";
     /// Version 2: `accepted` is none of the options offered.

@@ -1,0 +1,97 @@
+//! Getting one signed payment through.
+
+use std::time::Duration;
+
+use reqwest::{
+    Client, Request, Response, StatusCode,
+    header::{HeaderValue, RETRY_AFTER},
+};
+
+use super::error::ClientError;
+use crate::payment::Payment;
+
+/// The header that names a request, so that its copies are known as such.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// How a signed payment is sent: again and again, the very same, until there is an answer.
+///
+/// Programs that have a payment signed elsewhere use this on its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery {
+    /// How often at most, the first time included.
+    pub attempts: u32,
+    /// The pause after the first failure; it doubles after each.
+    pub first_pause: Duration,
+    /// The longest pause, also where the server asks for a longer one.
+    pub longest_pause: Duration,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            attempts: 5,
+            first_pause: Duration::from_millis(250),
+            longest_pause: Duration::from_secs(20),
+        }
+    }
+}
+
+impl Delivery {
+    /// Sends the request with the payment. It is sent again when no answer came, when a gateway or
+    /// the server was not able to serve it (502, 503, 504), and when the server says with 409 or
+    /// 429 and `Retry-After` that the same payment is under way. Give the request an
+    /// `Idempotency-Key`: without one some servers cannot give the first answer again.
+    ///
+    /// # Errors
+    /// [`ClientError::Lost`] where no answer came the last time, [`ClientError::NotRepeatable`]
+    /// where the body is a stream, and nothing was sent.
+    pub async fn send(
+        &self,
+        http: &Client,
+        request: &Request,
+        payment: &Payment,
+    ) -> Result<Response, ClientError> {
+        let (name, value) = payment.to_header();
+        let mut value = HeaderValue::from_str(&value).expect("base64 is a header value");
+        value.set_sensitive(true);
+        let mut pause = self.first_pause;
+        let mut left = self.attempts.max(1);
+        loop {
+            left -= 1;
+            let mut copy = request.try_clone().ok_or(ClientError::NotRepeatable)?;
+            copy.headers_mut().insert(name, value.clone());
+            let asked_to_wait = match http.execute(copy).await {
+                Ok(response) if left == 0 || !worth_another(&response) => return Ok(response),
+                Err(source) if left == 0 => return Err(lost(request, payment, source)),
+                Ok(response) => retry_after(&response),
+                Err(_) => None,
+            };
+            tokio::time::sleep(asked_to_wait.unwrap_or(pause).min(self.longest_pause)).await;
+            pause = pause.saturating_mul(2);
+        }
+    }
+}
+
+fn lost(request: &Request, payment: &Payment, source: reqwest::Error) -> ClientError {
+    let key = request.headers().get(IDEMPOTENCY_KEY);
+    ClientError::Lost {
+        payment: Box::new(payment.clone()),
+        idempotency_key: key.and_then(|k| k.to_str().ok()).map(str::to_owned),
+        source,
+    }
+}
+
+fn worth_another(response: &Response) -> bool {
+    match response.status() {
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            true
+        }
+        StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS => retry_after(response).is_some(),
+        _ => false,
+    }
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    seconds.parse().ok().map(Duration::from_secs)
+}
