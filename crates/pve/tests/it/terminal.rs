@@ -18,11 +18,22 @@ async fn head(stream: &mut TcpStream) -> Option<String> {
     while !bytes.ends_with(b"\r\n\r\n") {
         bytes.push(stream.read_u8().await.ok()?);
     }
-    Some(String::from_utf8(bytes).unwrap())
+    let head = String::from_utf8(bytes).unwrap();
+    let mut body =
+        vec![0; header(&head, "content-length").map_or(0, |length| length.parse().unwrap())];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(head)
+}
+
+fn header(head: &str, name: &str) -> Option<String> {
+    let mut lines = head.lines().filter_map(|l| l.split_once(": "));
+    lines
+        .find(|(n, _)| n.eq_ignore_ascii_case(name))
+        .map(|(_, v)| v.to_owned())
 }
 
 /// Reads one frame of the client's and checks that Proxmox would take it.
-async fn frame(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+pub async fn frame(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<(u8, Vec<u8>)> {
     let first = stream.read_u8().await.ok()?;
     let second = stream.read_u8().await.ok()?;
     assert_eq!(first & 0xf0, 0x80, "whole and without extensions");
@@ -45,12 +56,12 @@ async fn frame(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
 }
 
 /// A short frame of the server's.
-fn binary(payload: &[u8]) -> Vec<u8> {
+pub fn binary(payload: &[u8]) -> Vec<u8> {
     [&[0x82, payload.len() as u8], payload].concat()
 }
 
-/// Serves termproxy, and gives the upgraded connection to `terminal` with its head already read.
-async fn serve<F>(terminal: impl Fn(TcpStream) -> F + Clone + Send + 'static) -> String
+/// Serves what opens a terminal, and gives the upgraded connection to `terminal` with its head already read.
+pub async fn serve<F>(terminal: impl Fn(TcpStream) -> F + Clone + Send + 'static) -> String
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -61,25 +72,16 @@ where
             let terminal = terminal.clone();
             tokio::spawn(async move {
                 while let Some(head) = head(&mut stream).await {
-                    if head.starts_with("POST ") {
-                        assert!(
-                            head.starts_with(
-                                "POST /api2/json/nodes/pve/lxc/101/termproxy HTTP/1.1"
-                            ),
-                            "{head}"
-                        );
-                        let body = format!(
-                            r#"{{"data":{{"user":"lease@pve!svc","ticket":"{TICKET}","port":"5900","upid":"UPID:"}}}}"#
-                        );
-                        let answer = format!(
-                            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
-                            body.len()
-                        );
-                        stream.write_all(answer.as_bytes()).await.unwrap();
-                        continue;
+                    if head.contains("/vncwebsocket?") {
+                        accept(&mut stream, &head).await;
+                        return terminal(stream).await;
                     }
-                    accept(&mut stream, &head).await;
-                    return terminal(stream).await;
+                    let body = plain_answer(&head);
+                    let answer = format!(
+                        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+                        body.len()
+                    );
+                    stream.write_all(answer.as_bytes()).await.unwrap();
                 }
             });
         }
@@ -87,21 +89,47 @@ where
     url
 }
 
+fn plain_answer(head: &str) -> String {
+    let path = head.split(' ').nth(1).unwrap();
+    match path.strip_prefix("/api2/json").unwrap() {
+        "/access/ticket" => {
+            r#"{"data":{"ticket":"PVE:console@pve:x","CSRFPreventionToken":"y"}}"#.to_owned()
+        }
+        "/nodes/pve/lxc/101/status/current" => {
+            r#"{"data":{"vmid":101,"status":"running"}}"#.to_owned()
+        }
+        "/nodes/pve/lxc/102/status/current" => {
+            r#"{"data":{"vmid":102,"status":"stopped"}}"#.to_owned()
+        }
+        "/nodes/pve/lxc/101/termproxy" => {
+            let user = if head.contains("PVEAuthCookie") {
+                "console@pve"
+            } else {
+                "lease@pve!svc"
+            };
+            format!(
+                r#"{{"data":{{"user":"{user}","ticket":"{TICKET}","port":"5900","upid":"UPID:"}}}}"#
+            )
+        }
+        other => panic!("{other}"),
+    }
+}
+
 async fn accept(stream: &mut TcpStream, head: &str) {
     let line = "GET /api2/json/nodes/pve/lxc/101/vncwebsocket?port=5900&vncticket=PVEVNC%3A1%3A%3Aa%2Bb%2Fc%3D HTTP/1.1";
     assert!(head.starts_with(line), "{head}");
-    let header = |name: &str| {
-        let mut lines = head.lines().filter_map(|l| l.split_once(": "));
-        lines
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, v)| v.to_owned())
-    };
-    assert_eq!(header("sec-websocket-protocol").as_deref(), Some("binary"));
-    assert_eq!(header("sec-websocket-extensions"), None);
-    assert!(header("authorization").unwrap().starts_with("PVEAPIToken="));
+    assert_eq!(
+        header(head, "sec-websocket-protocol").as_deref(),
+        Some("binary")
+    );
+    assert_eq!(header(head, "sec-websocket-extensions"), None);
+    let account = header(head, "authorization")
+        .or(header(head, "cookie"))
+        .unwrap();
+    assert!(account.starts_with("PVEAPIToken=") || account.starts_with("PVEAuthCookie="));
     let joined = format!(
         "{}258EAFA5-E914-47DA-95CA-C5AB0DC85B11",
-        header("sec-websocket-key").unwrap()
+        header(head, "sec-websocket-key").unwrap()
     );
     let accept = digest(&SHA1_FOR_LEGACY_USE_ONLY, joined.as_bytes());
     let accept = base64::engine::general_purpose::STANDARD.encode(accept);
@@ -112,7 +140,7 @@ async fn accept(stream: &mut TcpStream, head: &str) {
     stream.write_all(answer.as_bytes()).await.unwrap();
 }
 
-fn token_client(url: &str) -> Client {
+pub fn token_client(url: &str) -> Client {
     client(url, Auth::token("lease@pve!svc", "s3cr3t-value"))
 }
 

@@ -1,0 +1,220 @@
+//! Commands over the whole way: locks, calls, WebSocket, framing, and a real shell behind it that all connections to the
+//! container share.
+
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use pve::terminal::ConsoleUse;
+use pve::{Auth, ConsoleLocks, Consoles, ExecError, ExecRequest, NodeName, TerminalError, Vmid};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use crate::mock::client;
+use crate::terminal::{binary, frame, serve, token_client};
+
+fn ids() -> (NodeName, Vmid) {
+    ("pve".parse().unwrap(), "101".parse().unwrap())
+}
+
+/// A terminal whose other end is a shell of its own; the connection ends with the shell, abruptly.
+async fn shell(mut stream: TcpStream) {
+    let (_, _line) = frame(&mut stream).await.unwrap();
+    stream.write_all(&binary(b"OK")).await.unwrap();
+    let size = PtySize {
+        rows: 50,
+        cols: 200,
+        ..PtySize::default()
+    };
+    let pair = native_pty_system().openpty(size).unwrap();
+    let mut command = CommandBuilder::new("sh");
+    command.args(["-i"]);
+    let mut child = pair.slave.spawn_command(command).unwrap();
+    drop(pair.slave);
+    let mut reader = pair.master.try_clone_reader().unwrap();
+    let mut writer = pair.master.take_writer().unwrap();
+    let (send, mut shown) = mpsc::channel(16);
+    std::thread::spawn(move || {
+        let mut buffer = [0; 100];
+        while let Ok(n @ 1..) = reader.read(&mut buffer) {
+            if send.blocking_send(buffer[..n].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    let (mut read, mut write) = stream.into_split();
+    let typing = tokio::spawn(async move {
+        while let Some((2, message)) = frame(&mut read).await {
+            let Some(rest) = message.strip_prefix(b"0:") else {
+                continue;
+            };
+            let colon = rest.iter().position(|byte| *byte == b':').unwrap();
+            writer.write_all(&rest[colon + 1..]).unwrap();
+        }
+    });
+    while let Some(bytes) = shown.recv().await {
+        if write.write_all(&binary(&bytes)).await.is_err() {
+            break;
+        }
+    }
+    typing.abort();
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+async fn consoles() -> Consoles {
+    let url = serve(shell).await;
+    Consoles::new(token_client(&url), None, ConsoleLocks::default())
+}
+
+#[tokio::test]
+async fn ten_commands_at_once_on_one_container_take_turns_and_all_come_back() {
+    let (consoles, (node, vmid)) = (consoles().await, ids());
+    let all: Vec<_> = (0..10)
+        .map(|number| {
+            let (consoles, node) = (consoles.clone(), node.clone());
+            tokio::spawn(async move {
+                let mut request = ExecRequest::new(format!("echo {number}; exit {number}"));
+                request.patience = Duration::from_secs(60);
+                (number, consoles.exec(&node, vmid, request, None).await)
+            })
+        })
+        .collect();
+    for one in all {
+        let (number, outcome) = one.await.unwrap();
+        let outcome = outcome.unwrap();
+        assert_eq!(
+            (outcome.exit_code, outcome.stdout),
+            (number, format!("{number}\n").into_bytes())
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_command_is_refused_while_a_console_is_open_and_when_the_container_is_stopped() {
+    let (consoles, (node, vmid)) = (consoles().await, ids());
+    let console = consoles
+        .open(&node, vmid, (80, 24), Duration::ZERO)
+        .await
+        .unwrap();
+    let refused = consoles
+        .exec(&node, vmid, ExecRequest::new("true"), None)
+        .await
+        .unwrap_err();
+    let ExecError::Terminal(TerminalError::InUse(by)) = &refused else {
+        panic!("{refused}")
+    };
+    assert_eq!(by.by, ConsoleUse::Console);
+    assert!(!refused.may_have_executed());
+    drop(console);
+    consoles
+        .exec(&node, vmid, ExecRequest::new("true"), None)
+        .await
+        .unwrap();
+
+    let stopped: Vmid = "102".parse().unwrap();
+    let refused = consoles
+        .exec(&node, stopped, ExecRequest::new("true"), None)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused, ExecError::Terminal(TerminalError::NotRunning)),
+        "{refused}"
+    );
+    let large = consoles
+        .exec(&node, vmid, ExecRequest::new(vec![b'#'; 1 << 20]), None)
+        .await
+        .unwrap_err();
+    assert!(matches!(large, ExecError::TooLarge(_)), "{large}");
+}
+
+#[tokio::test]
+async fn a_command_goes_on_and_leaves_the_terminal_free_when_its_caller_goes_away() {
+    let (consoles, (node, vmid)) = (consoles().await, ids());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("done");
+    let request = ExecRequest::new(format!("sleep 0.5; echo done >'{}'", file.display()));
+    let abandoned = consoles.exec(&node, vmid, request, None);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), abandoned)
+            .await
+            .is_err()
+    );
+    let next = consoles.exec(
+        &node,
+        vmid,
+        ExecRequest::new(format!("cat '{}'", file.display())),
+        None,
+    );
+    assert_eq!(next.await.unwrap().stdout, b"done\n");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_leaves_the_outcome_open() {
+    let url = serve(|mut stream| async move {
+        frame(&mut stream).await.unwrap();
+        stream.write_all(&binary(b"OK\x1b[H\x1b[J")).await.unwrap();
+        // Answers the probe by joining the halves that were typed, and hangs up when the script comes.
+        while let Some((_, message)) = frame(&mut stream).await {
+            let text = String::from_utf8(message).unwrap();
+            if let Some((_, halves)) = text
+                .split_once("\\n%s%s\\n' '")
+                .filter(|_| text.contains("HISTFILE"))
+            {
+                let joined = halves.replace("' '", "").replace("'\r", "\r\n");
+                stream.write_all(&binary(joined.as_bytes())).await.unwrap();
+            } else if text.contains("mktemp") {
+                return;
+            }
+        }
+    })
+    .await;
+    let consoles = Consoles::new(token_client(&url), None, ConsoleLocks::default());
+    let (node, vmid) = ids();
+    let error = consoles
+        .exec(&node, vmid, ExecRequest::new("true"), None)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ExecError::Lost(_)), "{error}");
+    assert!(error.may_have_executed());
+}
+
+#[tokio::test]
+async fn the_account_for_consoles_is_used_where_the_token_is_not_accepted() {
+    let accounts = Arc::new(Mutex::new(Vec::new()));
+    let log = accounts.clone();
+    let url = serve(move |mut stream| {
+        let log = log.clone();
+        async move {
+            let (_, line) = frame(&mut stream).await.unwrap();
+            let account = String::from_utf8(line)
+                .unwrap()
+                .split_once(':')
+                .unwrap()
+                .0
+                .to_owned();
+            log.lock().unwrap().push(account.clone());
+            if account == "console@pve" {
+                stream.write_all(&binary(b"OK$ ")).await.unwrap();
+                while frame(&mut stream).await.is_some() {}
+            }
+        }
+    })
+    .await;
+    let fallback = client(&url, Auth::password("console@pve", "hush"));
+    let consoles = Consoles::new(token_client(&url), Some(fallback), ConsoleLocks::default());
+    let (node, vmid) = ids();
+    for _ in 0..2 {
+        consoles
+            .open(&node, vmid, (80, 24), Duration::from_secs(1))
+            .await
+            .unwrap();
+    }
+    // The second time it is known, and the token is not tried again.
+    assert_eq!(
+        *accounts.lock().unwrap(),
+        ["lease@pve!svc", "console@pve", "console@pve"]
+    );
+}
