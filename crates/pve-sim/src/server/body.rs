@@ -17,7 +17,11 @@ pub(crate) enum Reply {
     /// All of it at once.
     Whole(Option<Bytes>),
     /// Announces `promised` bytes and breaks off after the ones it has.
-    Broken { promised: u64, part: Option<Bytes> },
+    Broken {
+        promised: u64,
+        part: Option<Bytes>,
+        paused: bool,
+    },
     /// A JSON string of this many more bytes, then its end.
     Endless { left: u64, begun: bool },
 }
@@ -34,6 +38,7 @@ impl Reply {
         Self::Broken {
             promised: body.len() as u64,
             part: Some(Bytes::copy_from_slice(&body[..body.len() / 2])),
+            paused: false,
         }
     }
 
@@ -52,10 +57,20 @@ impl Body for Reply {
 
     fn poll_frame(
         self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let frame = match self.get_mut() {
             Self::Whole(bytes) => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
+            Self::Broken {
+                part: None,
+                paused: paused @ false,
+                ..
+            } => {
+                // A pause lets what there is reach the wire before the end does.
+                *paused = true;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             Self::Broken { part, .. } => Some(part.take().map(Frame::data).ok_or(Cut)),
             Self::Endless { left: 0, .. } => None,
             Self::Endless {

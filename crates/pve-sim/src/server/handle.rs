@@ -124,7 +124,9 @@ fn perform(cluster: &Arc<Cluster>, received: Received, fault: Option<FaultKind>)
         segments,
         params,
     } = received;
-    let caller = if api::is_open(&method, &segments) {
+    // A token is looked at even where nobody has to say who they are; tickets are not.
+    let anonymous = !headers.contains_key(header::AUTHORIZATION);
+    let caller = if anonymous && api::is_open(&method, &segments) {
         Caller::nobody()
     } else {
         let world = cluster.world();

@@ -1,0 +1,11 @@
+//! The simulator over real sockets, asked by a plain HTTP client.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panic anywhere")]
+
+mod acl;
+mod client;
+mod creation;
+mod faults;
+mod life;
+mod tasks;
+mod transport;

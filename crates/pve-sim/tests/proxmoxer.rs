@@ -1,0 +1,82 @@
+//! A client that others wrote, PyPI's `proxmoxer`, runs a container's whole life against the simulator, by token and by ticket.
+//! It needs a Python with `e2e/proxmoxer/requirements.txt` installed, which `cargo xtask test` sets up.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use pve_sim::{Sim, SimConfig};
+use tokio::process::Command;
+
+const VARIABLE: &str = "INFRA402_PYTHON_PROXMOXER";
+
+/// The Python that has proxmoxer.
+fn python(workspace: &Path) -> PathBuf {
+    let python = std::env::var_os(VARIABLE).map_or_else(
+        || workspace.join("e2e/.venv-proxmoxer/bin/python"),
+        PathBuf::from,
+    );
+    assert!(
+        python.exists(),
+        "{} does not exist: `cargo xtask test` sets it up from e2e/proxmoxer/requirements.txt, or {VARIABLE} names another",
+        python.display()
+    );
+    python
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proxmoxer_runs_a_containers_whole_life_by_token_and_by_ticket() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .expect("the workspace is there");
+    let python = python(&workspace);
+    let sim = Sim::start(SimConfig {
+        time_scale: 0.005,
+        ..SimConfig::default()
+    })
+    .await
+    .expect("the simulator starts");
+
+    // An ordinary account with a password and the rights that the token has.
+    let (user, password) = ("proxmoxer@pve", "only-for-this-test");
+    sim.add_user(user, password);
+    for (path, role) in [
+        ("/pool/infra402", "Infra402Guest"),
+        ("/storage/local-lvm", "PVEDatastoreUser"),
+        ("/storage/local", "PVEAuditor"),
+        ("/sdn/zones/localnetwork/vmbr0", "PVESDNUser"),
+    ] {
+        sim.grant(path, user, role);
+    }
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, sim.ca_pem()).expect("the CA is written");
+    let output = Command::new(python)
+        .arg(workspace.join("e2e/proxmoxer/life.py"))
+        .env("PVE_HOST", sim.addr().to_string())
+        .env("PVE_CA_FILE", &ca)
+        .env("PVE_TOKEN_ID", sim.token_id())
+        .env("PVE_TOKEN_SECRET", sim.token_secret())
+        .env("PVE_USER", user)
+        .env("PVE_PASSWORD", password)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("Python starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{complained}");
+    for part in [
+        "token life",
+        "token refusals",
+        "ticket life",
+        "ticket refusals",
+        "wrong password refused",
+    ] {
+        assert!(said.contains(part), "{part} is missing in: {said}");
+    }
+    assert!(sim.containers().is_empty());
+    sim.stop().await;
+}
