@@ -111,7 +111,10 @@ fn node_packages() -> Result<()> {
     workspace::run(
         Command::new("npm")
             .args([
-                "ci",
+                "install",
+                // The lock file is read and left alone. `npm ci` refuses it wherever a registry lacks
+                // the chain's binaries for the other platforms, which are optional.
+                "--no-save",
                 "--ignore-scripts",
                 "--no-audit",
                 "--no-fund",
