@@ -1,4 +1,4 @@
-//! What a person sees when everything runs: each part, its address, whether it is real, and how to make it real; then two lines
+//! What a person sees when everything runs: each part, its address, whether it is real, and how to make it real; then a line
 //! to try.
 
 use super::settings::Settings;
@@ -20,20 +20,10 @@ pub fn print(settings: &Settings, api_port: u16) {
             println!("  {}", "-".repeat(widths.iter().sum::<usize>() + 9));
         }
     }
-    println!("\nAsk for a container, and get its price (402 Payment Required):");
+    println!("\nAsk what a container costs:");
     println!(
-        "  curl -i http://127.0.0.1:{api_port}/lease/container --json '{{\"sku\":\"small\",\"runtimeMinutes\":60}}'"
+        "  curl http://127.0.0.1:{api_port}/lease/quote --json '{{\"sku\":\"small\",\"runtimeMinutes\":60}}'\n"
     );
-    println!("Lease it, paying with a public development key:");
-    let port = if api_port == 4021 {
-        String::new()
-    } else {
-        format!("PORT={api_port} ")
-    };
-    println!(
-        "  {port}cargo xtask pay POST /lease/container '{{\"sku\":\"small\",\"runtimeMinutes\":60}}'"
-    );
-    println!("  {port}cargo xtask pay GET /management/list\n");
 }
 
 fn rows(settings: &Settings, api_port: u16) -> Vec<[String; 4]> {

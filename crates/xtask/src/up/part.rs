@@ -51,7 +51,11 @@ impl Part {
     /// # Errors
     /// The program cannot be run.
     pub fn start(spec: Spec) -> Result<Self> {
-        let mut child = Command::new(&spec.program)
+        let mut command = Command::new(&spec.program);
+        if plain() {
+            command.env("NO_COLOR", "1");
+        }
+        let mut child = command
             .args(&spec.arguments)
             .envs(&spec.environment)
             .current_dir(crate::workspace::root())
@@ -174,10 +178,13 @@ pub async fn answers_health(port: u16) -> bool {
         .unwrap_or(false)
 }
 
+fn plain() -> bool {
+    std::env::var_os("NO_COLOR").is_some() || !std::io::stdout().is_terminal()
+}
+
 fn prefix(name: &str) -> String {
-    let plain = std::env::var_os("NO_COLOR").is_some() || !std::io::stdout().is_terminal();
     match COLOURS.iter().find(|(of, _)| *of == name) {
-        Some((_, colour)) if !plain => format!("{colour}{name:<11}\x1b[0m | "),
+        Some((_, colour)) if !plain() => format!("{colour}{name:<11}\x1b[0m | "),
         _ => format!("{name:<11} | "),
     }
 }
