@@ -94,6 +94,76 @@ pub static NETWORKS: &[Network] = &[
         ),
         explorer: "https://snowtrace.io",
     },
+    // From here on, networks that version 1's closed lists lack.
+    Network {
+        v1_name: None,
+        caip2: "eip155:1",
+        chain_id: 1,
+        display_name: "Ethereum",
+        testnet: false,
+        usdc: usdc(
+            address!("A0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"),
+            "USD Coin",
+        ),
+        explorer: "https://etherscan.io",
+    },
+    Network {
+        v1_name: None,
+        caip2: "eip155:10",
+        chain_id: 10,
+        display_name: "OP Mainnet",
+        testnet: false,
+        usdc: usdc(
+            address!("0b2C639c533813f4Aa9D7837CAf62653d097Ff85"),
+            "USD Coin",
+        ),
+        explorer: "https://optimistic.etherscan.io",
+    },
+    Network {
+        v1_name: None,
+        caip2: "eip155:137",
+        chain_id: 137,
+        display_name: "Polygon",
+        testnet: false,
+        usdc: usdc(
+            address!("3c499c542cEF5E3811e1192ce70d8cC03d5c3359"),
+            "USD Coin",
+        ),
+        explorer: "https://polygonscan.com",
+    },
+    Network {
+        v1_name: None,
+        caip2: "eip155:42161",
+        chain_id: 42161,
+        display_name: "Arbitrum One",
+        testnet: false,
+        usdc: usdc(
+            address!("af88d065e77c8cC2239327C5EDb3A432268e5831"),
+            "USD Coin",
+        ),
+        explorer: "https://arbiscan.io",
+    },
+    Network {
+        v1_name: None,
+        caip2: "eip155:421614",
+        chain_id: 421614,
+        display_name: "Arbitrum Sepolia",
+        testnet: true,
+        usdc: usdc(
+            address!("75faf114eafb1BDbe2F0316DF893fd58CE46AA4d"),
+            "USD Coin",
+        ),
+        explorer: "https://sepolia.arbiscan.io",
+    },
+    Network {
+        v1_name: None,
+        caip2: "eip155:11155111",
+        chain_id: 11155111,
+        display_name: "Ethereum Sepolia",
+        testnet: true,
+        usdc: usdc(address!("1c7D4B196Cb0C7B01d743Fbc6116a902379C7238"), "USDC"),
+        explorer: "https://sepolia.etherscan.io",
+    },
 ];
 
 impl Network {
@@ -127,9 +197,21 @@ mod tests {
     fn both_spellings_lead_to_the_same_network() {
         for network in NETWORKS {
             assert_eq!(Network::by_name(network.caip2), Some(network));
-            assert_eq!(network.v1_name.and_then(Network::by_name), Some(network));
+            if let Some(name) = network.v1_name {
+                assert_eq!(Network::by_name(name), Some(network));
+            }
             assert_eq!(network.caip2, format!("eip155:{}", network.chain_id));
         }
         assert_eq!(Network::by_name("dogecoin"), None);
+    }
+
+    #[test]
+    fn v1_clients_are_offered_only_what_all_of_them_list() {
+        let listed = NETWORKS.iter().filter(|n| n.v1_listed());
+        let names: Vec<_> = listed.filter_map(|n| n.v1_name).collect();
+        assert_eq!(
+            names,
+            ["base-sepolia", "base", "avalanche-fuji", "avalanche"]
+        );
     }
 }

@@ -5,12 +5,15 @@
 //! nonsense may come after the transfer.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
-use reqwest::{Method, StatusCode, header::RETRY_AFTER};
+use reqwest::{
+    Method, StatusCode,
+    header::{HeaderMap, RETRY_AFTER},
+};
 use serde::Deserialize;
 use url::Url;
 
@@ -24,6 +27,17 @@ use crate::{reason::code, wire::receipt::Receipt};
 pub const MAX_ANSWER: usize = 64 * 1024;
 /// How long `/supported` is taken as fresh.
 const SUPPORTED_FRESH: Duration = Duration::from_secs(300);
+/// How long a facilitator that did not answer `/supported` is left alone.
+const SUPPORTED_PAUSE: Duration = Duration::from_secs(20);
+
+/// Headers by which a facilitator knows its customer, made anew for each request.
+pub trait AuthHeaders: Send + Sync + 'static {
+    /// The headers for one request.
+    ///
+    /// # Errors
+    /// They cannot be made; the request is not sent. The text must hold no secret.
+    fn headers(&self, method: &Method, url: &Url) -> Result<HeaderMap, String>;
+}
 
 /// How long to wait for an answer.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +62,15 @@ pub struct HttpFacilitator {
     base: Url,
     client: reqwest::Client,
     timeouts: Timeouts,
-    supported: Mutex<Option<(Instant, Supported)>>,
+    auth: Option<Arc<dyn AuthHeaders>>,
+    supported: Mutex<Option<Known>>,
+}
+
+/// The last good answer of `/supported`.
+#[derive(Clone)]
+struct Known {
+    supported: Supported,
+    ask_again: Instant,
 }
 
 /// What came back: a status and a bounded body.
@@ -76,7 +98,17 @@ impl HttpFacilitator {
             base,
             client,
             timeouts,
+            auth: None,
             supported: Mutex::new(None),
+        }
+    }
+
+    /// The same with headers that say who asks.
+    #[must_use]
+    pub fn with_auth(self, auth: Arc<dyn AuthHeaders>) -> Self {
+        Self {
+            auth: Some(auth),
+            ..self
         }
     }
 
@@ -92,7 +124,14 @@ impl HttpFacilitator {
             .map_err(|()| FacilitatorError::Unreachable("its URL cannot have a path".into()))?
             .pop_if_empty()
             .push(path);
+        let auth = match &self.auth {
+            Some(auth) => auth
+                .headers(&method, &url)
+                .map_err(FacilitatorError::Unreachable)?,
+            None => HeaderMap::new(),
+        };
         let mut request = self.client.request(method, url).timeout(timeout);
+        request = request.headers(auth);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -116,6 +155,22 @@ impl HttpFacilitator {
             retry_after,
             body,
         })
+    }
+
+    async fn ask_supported(&self) -> Result<Supported, FacilitatorError> {
+        let answer = self
+            .ask(Method::GET, "supported", None, self.timeouts.verify)
+            .await?;
+        serde_json::from_slice(&answer.body).map_err(|_| answer.no_decision())
+    }
+
+    fn known<T>(&self, read: impl FnOnce(&mut Option<Known>) -> T) -> T {
+        read(
+            &mut self
+                .supported
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }
 
@@ -170,35 +225,25 @@ impl Facilitator for HttpFacilitator {
     }
 
     async fn supported(&self) -> Result<Supported, FacilitatorError> {
-        let cached = self
-            .supported
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        if let Some((at, fresh)) = &cached
-            && at.elapsed() < SUPPORTED_FRESH
+        let known = self.known(|known| known.clone());
+        if let Some(known) = &known
+            && Instant::now() < known.ask_again
         {
-            return Ok(fresh.clone());
+            return Ok(known.supported.clone());
         }
-        let asked = async {
-            let answer = self
-                .ask(Method::GET, "supported", None, self.timeouts.verify)
-                .await?;
-            serde_json::from_slice::<Supported>(&answer.body).map_err(|_| answer.no_decision())
-        };
-        match (asked.await, cached) {
-            (Ok(supported), _) => {
-                let entry = Some((Instant::now(), supported.clone()));
-                *self
-                    .supported
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = entry;
-                Ok(supported)
-            }
+        let (supported, fresh_for) = match (self.ask_supported().await, known) {
+            (Ok(supported), _) => (supported, SUPPORTED_FRESH),
             // What it could do a while ago is the best guess while it is away.
-            (Err(_), Some((_, stale))) => Ok(stale),
-            (Err(error), None) => Err(error),
-        }
+            (Err(_), Some(stale)) => (stale.supported, SUPPORTED_PAUSE),
+            (Err(error), None) => return Err(error),
+        };
+        self.known(|known| {
+            *known = Some(Known {
+                supported: supported.clone(),
+                ask_again: Instant::now() + fresh_for,
+            });
+        });
+        Ok(supported)
     }
 
     fn describe(&self) -> Description {

@@ -4,7 +4,11 @@
 //! moved money, and is [`Settlement::Unknown`]. Callers keep an unknown payment and ask again with
 //! the same request; they never ask the customer to sign again.
 
+#[cfg(feature = "cdp")]
+pub mod cdp;
 pub mod demo;
+#[cfg(feature = "faults")]
+pub mod faults;
 pub mod http;
 pub mod ledger;
 #[cfg(test)]

@@ -1,13 +1,23 @@
 //! The facilitators, the remote one against a server that answers as they do on bad days.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
-use axum::{Router, http::StatusCode, routing::post};
+use axum::{
+    Router,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    routing::{get, post},
+};
 
 use super::{
     Facilitator, FacilitatorError, Settlement, Verification,
     demo::DemoFacilitator,
-    http::{HttpFacilitator, MAX_ANSWER, Timeouts},
+    http::{AuthHeaders, HttpFacilitator, MAX_ANSWER, Timeouts},
     ledger::{Ledger as _, MemoryLedger},
 };
 use crate::{
@@ -238,4 +248,50 @@ async fn a_verification_is_a_decision_whatever_its_status_except_a_yes_with_an_e
 fn credentials_in_the_url_are_not_described() {
     let described = client("https://user:secret@host.example/x402?key=secret").describe();
     assert_eq!(described.url.as_deref(), Some("https://host.example/x402"));
+}
+
+#[tokio::test]
+async fn what_it_supports_is_asked_once_and_remembered() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&asked);
+    let body = r#"{"kinds":[{"x402Version":1,"scheme":"exact","network":"base","extra":{"a":1}}]}"#;
+    let answer = move |headers: HeaderMap| {
+        let first = counter.fetch_add(1, Ordering::Relaxed) == 0;
+        let known = headers.get("x-key").is_some_and(|key| key == "mine");
+        async move {
+            if first || !known {
+                (StatusCode::BAD_GATEWAY, "<html>")
+            } else {
+                (StatusCode::OK, body)
+            }
+        }
+    };
+    let router = Router::new().route("/supported", get(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let facilitator = client(&base).with_auth(Arc::new(Mine));
+    assert!(matches!(
+        facilitator.supported().await,
+        Err(FacilitatorError::Nonsense(_))
+    ));
+    let supported = facilitator.supported().await.unwrap();
+    assert_eq!(
+        serde_json::to_value(&supported.kinds[0]).unwrap()["extra"]["a"],
+        1
+    );
+    assert_eq!(facilitator.supported().await.unwrap(), supported);
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
+
+struct Mine;
+
+impl AuthHeaders for Mine {
+    fn headers(&self, _: &reqwest::Method, _: &url::Url) -> Result<HeaderMap, String> {
+        let key = (
+            HeaderName::from_static("x-key"),
+            HeaderValue::from_static("mine"),
+        );
+        Ok(HeaderMap::from_iter([key]))
+    }
 }

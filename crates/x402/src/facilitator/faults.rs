@@ -1,0 +1,191 @@
+//! A facilitator that fails on command, around one that works: for tests of what its callers do when
+//! it is away, refuses, or settles and is not heard.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+
+use super::{
+    Description, Facilitator, FacilitatorError, FacilitatorRequest, Settlement, Supported,
+    Verification,
+};
+
+/// What is done with one settlement instead of the usual.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettleFault {
+    /// Refused with this reason; no money moves.
+    Refuse(String),
+    /// The money moves, and the answer is lost.
+    LoseAnswer,
+    /// The request is lost: no money moves and there is no answer.
+    LoseRequest,
+}
+
+/// The levers; copies move the same ones.
+#[derive(Clone, Debug, Default)]
+pub struct Faults(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    settle: VecDeque<SettleFault>,
+    away: bool,
+    delay: Duration,
+    settlements_asked: u64,
+}
+
+impl Faults {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the next settlements that are not yet spoken for fail, in this order.
+    pub fn on_settle(&self, faults: impl IntoIterator<Item = SettleFault>) {
+        self.state().settle.extend(faults);
+    }
+
+    /// Whether nothing answers at all: no decision, and no money moves.
+    pub fn set_away(&self, away: bool) {
+        self.state().away = away;
+    }
+
+    /// How long verification and settlement take from now on.
+    pub fn set_delay(&self, delay: Duration) {
+        self.state().delay = delay;
+    }
+
+    /// How many settlements were asked for, copies counted.
+    #[must_use]
+    pub fn settlements_asked(&self) -> u64 {
+        self.state().settlements_asked
+    }
+}
+
+/// A facilitator with [`Faults`].
+pub struct Faulty<F> {
+    inner: F,
+    faults: Faults,
+}
+
+impl<F: Facilitator> Faulty<F> {
+    /// Behaves as `inner` until a lever is moved.
+    pub fn new(inner: F, faults: Faults) -> Self {
+        Self { inner, faults }
+    }
+
+    /// The one that works.
+    pub fn inner(&self) -> &F {
+        &self.inner
+    }
+
+    /// Whether it answers at all, after the delay.
+    async fn answers(&self) -> Result<(), FacilitatorError> {
+        let (delay, away) = {
+            let state = self.faults.state();
+            (state.delay, state.away)
+        };
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        if away {
+            return Err(FacilitatorError::Unreachable("it is away".into()));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl<F: Facilitator> Facilitator for Faulty<F> {
+    async fn verify(&self, request: &FacilitatorRequest) -> Result<Verification, FacilitatorError> {
+        self.answers().await?;
+        self.inner.verify(request).await
+    }
+
+    async fn settle(&self, request: &FacilitatorRequest) -> Settlement {
+        let fault = {
+            let mut state = self.faults.state();
+            state.settlements_asked += 1;
+            if state.away {
+                None
+            } else {
+                state.settle.pop_front()
+            }
+        };
+        let lost = |reason: &str| Settlement::Unknown {
+            reason: reason.to_owned(),
+            transaction: None,
+        };
+        if let Err(away) = self.answers().await {
+            return lost(&away.to_string());
+        }
+        match fault {
+            None => self.inner.settle(request).await,
+            Some(SettleFault::Refuse(reason)) => Settlement::Refused {
+                reason,
+                message: None,
+            },
+            Some(SettleFault::LoseAnswer) => {
+                self.inner.settle(request).await;
+                lost("the answer was lost")
+            }
+            Some(SettleFault::LoseRequest) => lost("the request was lost"),
+        }
+    }
+
+    async fn supported(&self) -> Result<Supported, FacilitatorError> {
+        self.answers().await?;
+        self.inner.supported().await
+    }
+
+    fn describe(&self) -> Description {
+        self.inner.describe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        facilitator::{
+            demo::DemoFacilitator,
+            ledger::{Ledger as _, MemoryLedger},
+        },
+        testing::{NOW, offer, paid_v2, payer},
+    };
+
+    #[tokio::test]
+    async fn money_moves_where_the_fault_says_so_and_once_at_most() {
+        let demo = DemoFacilitator::new(offer().network, MemoryLedger::default())
+            .unwrap()
+            .with_clock(|| NOW);
+        demo.ledger().fund(payer().address(), 10_000);
+        let faults = Faults::default();
+        let faulty = Faulty::new(demo, faults.clone());
+        let request = offer().facilitator_request(&paid_v2(&offer())).unwrap();
+        faults.on_settle([
+            SettleFault::LoseRequest,
+            SettleFault::Refuse("no".into()),
+            SettleFault::LoseAnswer,
+        ]);
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            let outcome = faulty.settle(&request).await;
+            let balance = faulty.inner().ledger().balance(payer().address()).await;
+            seen.push((outcome, balance.unwrap()));
+        }
+        assert!(matches!(&seen[0], (Settlement::Unknown { .. }, 10_000)));
+        assert!(matches!(&seen[1], (Settlement::Refused { reason, .. }, 10_000) if reason == "no"));
+        assert!(matches!(&seen[2], (Settlement::Unknown { .. }, 1_100)));
+        assert!(matches!(&seen[3], (Settlement::Settled(_), 1_100)));
+        faults.set_away(true);
+        assert!(faulty.verify(&request).await.is_err());
+        assert!(matches!(
+            faulty.settle(&request).await,
+            Settlement::Unknown { .. }
+        ));
+        assert_eq!(faults.settlements_asked(), 5);
+    }
+}
