@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::SimConfig;
 use crate::faults::Faults;
 use crate::snapshot::RequestRecord;
+use crate::terminal::Terminals;
 use crate::world::{Secrets, World};
 
 const REQUESTS_KEPT: usize = 10_000;
@@ -25,6 +26,7 @@ pub(crate) struct Cluster {
     pub(crate) signer: Signer,
     pub(crate) secrets: Secrets,
     pub(crate) fingerprint: String,
+    pub(crate) terminals: Arc<Terminals>,
     /// Told after every change that the state file should have.
     pub(crate) changed: Notify,
     requests: Mutex<VecDeque<RequestRecord>>,
@@ -40,6 +42,7 @@ impl Cluster {
             faults: Faults::new(config.seed),
             signer: Signer::new(secrets.ticket_key.as_bytes()),
             clock,
+            terminals: Arc::new(Terminals::new(&config)),
             config,
             secrets,
             fingerprint,

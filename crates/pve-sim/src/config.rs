@@ -45,8 +45,28 @@ pub struct SimConfig {
     pub root_password: Option<String>,
     /// Where containers, certificates and credentials are kept between two runs.
     pub state_file: Option<PathBuf>,
+    /// What answers in a container's terminal.
+    pub shell: ShellMode,
+    /// Where the root file systems of confined shells are kept; `None` keeps them in a temporary folder that goes with the simulator.
+    pub rootfs_dir: Option<PathBuf>,
+    /// How long a terminal proxy waits for its connection, and then for the ticket (real time, not scaled).
+    pub terminal_window: Duration,
+    /// Whether consoles accept API tokens, as they do from pve-container 6.1.3 on; before, only users with a password got one.
+    pub console_tokens: bool,
     /// Seed of everything that looks random but is no secret (addresses, process ids, fault dice).
     pub seed: u64,
+}
+
+/// What answers in a container's terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShellMode {
+    /// A real shell, kept in its place by bubblewrap or plain namespaces with a root file system of its own; the toy where the
+    /// host forbids that.
+    Confined,
+    /// A small shell made of Rust, which touches nothing of the host.
+    Toy,
+    /// This shell of the host (`bash`, `dash`, `busybox`), unconfined. Only for tests that type nothing harmful.
+    HostForTests(PathBuf),
 }
 
 /// One storage, as every node sees it.
@@ -132,6 +152,10 @@ impl Default for SimConfig {
             console_password: None,
             root_password: None,
             state_file: None,
+            shell: ShellMode::Confined,
+            rootfs_dir: None,
+            terminal_window: Duration::from_secs(10),
+            console_tokens: true,
             seed: 402,
         }
     }

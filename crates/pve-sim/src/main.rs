@@ -3,9 +3,10 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use pve_sim::{Sim, SimConfig};
+use pve_sim::{ShellMode, Sim, SimConfig};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -19,6 +20,7 @@ pve-sim: a simulated Proxmox VE
   --state-file PATH         keep containers and credentials here (PVE_SIM_STATE_FILE, default: forget)
   --connection-file PATH    write address and credentials here as JSON (PVE_SIM_CONNECTION_FILE)
   --nodes NAMES             comma separated node names (PVE_SIM_NODES, default pve)
+  --shell KIND              what answers in terminals: confined or toy (PVE_SIM_SHELL, default confined)
   --plain-http              serve HTTP instead of HTTPS
   --help                    this text";
 
@@ -29,7 +31,18 @@ struct Options {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to do if even this cannot be said.
+            let _ = writeln!(std::io::stderr(), "pve-sim: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--help") {
         writeln!(std::io::stdout(), "{USAGE}")?;
@@ -44,8 +57,10 @@ async fn main() -> anyhow::Result<()> {
     if let Some(path) = &options.connection_file {
         write_connection(&sim, path)?;
     }
+    let shell = sim.describe_shell().await;
     tracing::info!(
         url = sim.url(),
+        shell,
         token = sim.token_id(),
         "simulated Proxmox VE is up"
     );
@@ -114,6 +129,17 @@ fn parse(arguments: &[String]) -> anyhow::Result<Options> {
     }
     config.token_secret = setting("token-secret");
     config.state_file = setting("state-file").map(PathBuf::from);
+    config.rootfs_dir = config
+        .state_file
+        .as_ref()
+        .map(|file| file.with_extension("rootfs"));
+    if let Some(shell) = setting("shell") {
+        config.shell = match shell.as_str() {
+            "confined" => ShellMode::Confined,
+            "toy" => ShellMode::Toy,
+            _ => bail!("--shell {shell} is neither confined nor toy"),
+        };
+    }
     Ok(Options {
         config,
         connection_file: setting("connection-file").map(PathBuf::from),

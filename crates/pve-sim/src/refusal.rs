@@ -69,6 +69,11 @@ impl Refusal {
         Self::new(401, "authentication failure")
     }
 
+    /// 401 for a terminal ticket that is wrong, old or somebody else's.
+    pub(crate) fn bad_terminal_ticket() -> Self {
+        Self::new(401, "permission denied - invalid PVEVNC ticket")
+    }
+
     /// 501 with Proxmox's text for an unknown path or method.
     pub(crate) fn not_implemented(method: &str, path: &str) -> Self {
         Self::new(501, format!("Method '{method} {path}' not implemented"))

@@ -246,11 +246,13 @@ impl Sim {
     pub fn kill_container(&self, vmid: u32) {
         let now = self.cluster.clock.now();
         self.change(vmid, |one| one.stop(now));
+        self.cluster.terminals.end(vmid);
     }
 
     /// Removes a container behind everybody's back.
     pub fn remove_container(&self, vmid: u32) {
         self.cluster.world().forget(vmid);
+        self.cluster.terminals.forget(vmid);
         self.cluster.changed.notify_one();
     }
 
@@ -290,6 +292,11 @@ impl Sim {
         self.cluster.world().access.set_role(role, privileges);
     }
 
+    /// What answers in terminals, in words: a confined shell, or the toy and why.
+    pub async fn describe_shell(&self) -> &'static str {
+        self.cluster.terminals.describe().await
+    }
+
     /// Stops it: the listener and all connections are closed, tasks are dropped, and the state file is written.
     pub async fn stop(self) {
         self.cluster.end_background().await;
@@ -311,6 +318,7 @@ impl Sim {
 impl Drop for Sim {
     fn drop(&mut self) {
         self.cluster.abort_background();
+        self.cluster.terminals.end_all();
     }
 }
 

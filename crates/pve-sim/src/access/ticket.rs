@@ -63,7 +63,6 @@ impl Signer {
         (-ACCESS_GRACE..=ACCESS_LIFE).contains(&age) && self.csrf(user, made) == token
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "terminals come next"))]
     /// A ticket for one terminal: bound to the account, the path and the port.
     pub(crate) fn terminal(&self, authid: &str, path: &str, port: u16, now: u64) -> String {
         let plain = format!("PVEVNC:{now:08X}");

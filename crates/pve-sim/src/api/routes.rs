@@ -60,6 +60,7 @@ use Permission::{All, Any, Anyone, Open, Root};
 
 const AUDIT_GUEST: Permission = All("/vms/{vmid}", &["VM.Audit"]);
 const POWER: Permission = All("/vms/{vmid}", &["VM.PowerMgmt"]);
+const CONSOLE: Permission = All("/vms/{vmid}", &["VM.Console"]);
 const AUDIT_NODE: Permission = All("/nodes/{node}", &["Sys.Audit"]);
 const AUDIT_STORE: Permission = Any(
     "/storage/{storage}",
@@ -263,6 +264,20 @@ static ROUTES: &[Route] = &[
         POWER,
         &[lxc::REBOOT],
         lxc::reboot,
+    ),
+    route(
+        "POST",
+        "/nodes/{node}/lxc/{vmid}/termproxy",
+        CONSOLE,
+        &[],
+        lxc::termproxy,
+    ),
+    route(
+        "GET",
+        "/nodes/{node}/lxc/{vmid}/vncwebsocket",
+        CONSOLE,
+        &[lxc::SOCKET],
+        lxc::vncwebsocket,
     ),
     route(
         "GET",

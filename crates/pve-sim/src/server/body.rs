@@ -26,6 +26,12 @@ pub(crate) enum Reply {
     Endless { left: u64, begun: bool },
 }
 
+impl Default for Reply {
+    fn default() -> Self {
+        Self::Whole(None)
+    }
+}
+
 const BLOCK: u64 = 64 << 10;
 
 impl Reply {

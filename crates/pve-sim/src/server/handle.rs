@@ -9,13 +9,14 @@ use hyper::ext::ReasonPhrase;
 use super::body::{Cut, Reply};
 use super::operation::{classify, fits};
 use super::receive::{self, Received};
-use super::wire::Reset;
 use crate::access::{Caller, identify};
 use crate::api;
 use crate::cluster::Cluster;
-use crate::faults::FaultKind;
+use crate::console::Upgrade;
+use crate::faults::{FaultKind, Operation};
 use crate::refusal::{Outcome, Refusal};
 use crate::snapshot::RequestRecord;
+use crate::wire::Reset;
 
 /// Answers a request, or cuts the connection where a fault wants that.
 pub(super) async fn handle(
@@ -44,9 +45,11 @@ pub(super) async fn handle(
 async fn answer(
     cluster: &Arc<Cluster>,
     reset: &Reset,
-    request: http::Request<Incoming>,
+    mut request: http::Request<Incoming>,
 ) -> Result<Response<Reply>, Cut> {
+    let upgrade = hyper::upgrade::on(&mut request);
     let (parts, body) = request.into_parts();
+    let head = handshake_of(&parts);
     let received = async {
         receive::check_transport(&parts.method, &parts.headers)?;
         let segments = receive::segments(parts.uri.path())?;
@@ -93,6 +96,22 @@ async fn answer(
         cluster.clock.sleep(cluster.config.auth_failure_delay).await;
     }
     cluster.changed.notify_one();
+    let port = outcome
+        .as_ref()
+        .ok()
+        .and_then(|answer| answer.data["port"].as_u64());
+    if let (Some(Operation::Websocket), Some(port)) = (&operation, port) {
+        let upgrade = Upgrade {
+            upgrade,
+            request: head,
+            port: u16::try_from(port).unwrap_or_default(),
+            fault: fault.clone(),
+            reset: reset.clone(),
+        };
+        return Ok(upgrade
+            .accept(cluster)
+            .unwrap_or_else(|refusal| refuse(&refusal)));
+    }
     match fault {
         Some(FaultKind::Answer596After) => Ok(refuse(&connection_timed_out())),
         Some(FaultKind::DropAfter) => {
@@ -114,6 +133,14 @@ async fn answer(
         }
         _ => Ok(speak(&outcome)),
     }
+}
+
+/// Method and headers, for a handshake.
+fn handshake_of(parts: &http::request::Parts) -> http::Request<()> {
+    let mut head = http::Request::new(());
+    *head.method_mut() = parts.method.clone();
+    head.headers_mut().clone_from(&parts.headers);
+    head
 }
 
 /// Who is asking, and what the API answers.

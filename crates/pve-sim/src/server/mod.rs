@@ -5,7 +5,6 @@ mod body;
 mod handle;
 mod operation;
 mod receive;
-mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::cluster::Cluster;
-use wire::Wire;
+use crate::wire::{Reset, Wire};
 
 /// How long pveproxy waits for the next request on a connection.
 const IDLE: Duration = Duration::from_secs(5);
@@ -73,7 +72,7 @@ async fn connection(
     requests(cluster, stream, reset).await
 }
 
-async fn requests<S>(cluster: Arc<Cluster>, stream: S, reset: wire::Reset) -> anyhow::Result<()>
+async fn requests<S>(cluster: Arc<Cluster>, stream: S, reset: Reset) -> anyhow::Result<()>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {

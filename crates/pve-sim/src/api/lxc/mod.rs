@@ -7,6 +7,7 @@ mod permission;
 mod power;
 mod read;
 mod rootfs;
+mod terminal;
 mod update;
 
 pub(super) use create::create;
@@ -18,4 +19,5 @@ pub(super) use options::{
 };
 pub(super) use power::{reboot, shutdown, start, stop};
 pub(super) use read::{config, current, interfaces, list, memory_used, rrd};
+pub(super) use terminal::{SOCKET, termproxy, vncwebsocket};
 pub(super) use update::update;

@@ -152,6 +152,7 @@ async fn ask_to_halt(worker: &Worker, vmid: u32, timeout: Duration) -> bool {
 }
 
 fn halt(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+    worker.cluster.terminals.end(vmid);
     let now = worker.cluster.clock.now();
     with(worker, vmid, |container| {
         container.stop(now);

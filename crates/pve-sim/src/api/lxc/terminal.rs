@@ -1,0 +1,104 @@
+//! `POST …/termproxy` and `GET …/vncwebsocket`: the calls that lead to a terminal.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::api::Call;
+use crate::refusal::{Outcome, Refusal};
+use crate::schema::{Kind, Param, required};
+use crate::terminal::Waiting;
+use crate::worker::{self, Failure};
+
+/// Parameters of `vncwebsocket`.
+pub(crate) const SOCKET: &[Param] = &[
+    required("port", Kind::Int(5900, 5999)),
+    required("vncticket", Kind::Text(0, 512)),
+];
+
+/// Frees the port when the proxy's worker ends, however it ends.
+struct Port {
+    cluster: std::sync::Arc<crate::cluster::Cluster>,
+    number: u16,
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        self.cluster.terminals.release(self.number);
+    }
+}
+
+/// `POST …/termproxy`. It does not look at whether the container runs.
+pub(crate) fn termproxy(call: &Call<'_>) -> Outcome {
+    call.container(&call.world())?;
+    let vmid = call.vmid();
+    let terminals = &call.cluster.terminals;
+    let number = terminals
+        .reserve()
+        .ok_or_else(|| Refusal::died("unable to find free port (5900-6000)"))?;
+    let port = Port {
+        cluster: call.cluster.clone(),
+        number,
+    };
+    let (claimed, connection) = oneshot::channel();
+    let (ended, end) = oneshot::channel();
+    terminals.wait_on(
+        number,
+        Waiting {
+            vmid,
+            claimed,
+            ended,
+        },
+    );
+    let window = call.cluster.config.terminal_window;
+    let upid = worker::fork(
+        call.cluster,
+        call.order("vncproxy"),
+        move |worker| async move {
+            let port = port;
+            let failed = || {
+                Failure::Died(format!(
+                    "command '/usr/bin/termproxy {} --path /vms/{vmid} --perm VM.Console' failed: exit code 1",
+                    port.number
+                ))
+            };
+            worker.log(format!("starting lxc termproxy for CT {vmid}"));
+            connected(connection, window).await.ok_or_else(failed)?;
+            match end.await {
+                Ok(true) => Ok(()),
+                Ok(false) | Err(_) => Err(failed()),
+            }
+        },
+    );
+    let now = call.cluster.clock.seconds();
+    let path = format!("/vms/{vmid}");
+    Ok(json!({
+        "user": call.authid(),
+        "ticket": call.cluster.signer.terminal(call.authid(), &path, number, now),
+        "port": number,
+        "upid": upid,
+    })
+    .into())
+}
+
+async fn connected(connection: oneshot::Receiver<()>, window: Duration) -> Option<()> {
+    tokio::time::timeout(window, connection).await.ok()?.ok()
+}
+
+/// `GET …/vncwebsocket`, as far as it is an ordinary call; the upgrade follows if it succeeds.
+pub(crate) fn vncwebsocket(call: &Call<'_>) -> Outcome {
+    let params = call.params();
+    let port = params
+        .int("port")
+        .and_then(|port| u16::try_from(port).ok())
+        .expect("the schema requires a port within bounds");
+    let path = format!("/vms/{}", call.vmid());
+    let now = call.cluster.clock.seconds();
+    let ticket = params.text("vncticket").unwrap_or_default();
+    let signer = &call.cluster.signer;
+    if !signer.verify_terminal(ticket, call.authid(), &path, port, now) {
+        return Err(Refusal::bad_terminal_ticket());
+    }
+    Ok(json!({"port": port}).into())
+}

@@ -1,0 +1,154 @@
+//! The byte stream of termproxy: one line with the ticket, then messages `0:length:bytes` (keystrokes), `1:columns:rows:` (size)
+//! and `2` (sign of life). The borders of WebSocket frames mean nothing in it.
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Message {
+    Keys(Vec<u8>),
+    Size { columns: u16, rows: u16 },
+    Ping,
+}
+
+/// Takes the stream apart.
+#[derive(Debug, Default)]
+pub(super) struct Messages {
+    buffer: Vec<u8>,
+}
+
+/// A message that termproxy does not know; it gives up on the connection then.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed terminal message")]
+pub(super) struct Malformed;
+
+/// A length or size never has more digits.
+const LONGEST_NUMBER: usize = 10;
+
+impl Messages {
+    /// Adds bytes as they come.
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The first line without its end, if it is there as a whole.
+    pub(super) fn line(&mut self) -> Option<Vec<u8>> {
+        let end = self.buffer.iter().position(|byte| *byte == b'\n')?;
+        let mut line: Vec<u8> = self.buffer.drain(..=end).collect();
+        line.pop();
+        Some(line)
+    }
+
+    /// Bytes that wait for the rest of something.
+    pub(super) fn pending(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// The next whole message.
+    pub(super) fn next(&mut self) -> Result<Option<Message>, Malformed> {
+        let (message, used) = match self.buffer.first() {
+            None => return Ok(None),
+            Some(b'2') => (Message::Ping, 1),
+            Some(b'0') => {
+                let Some((length, start)) = self.number(1)? else {
+                    return Ok(None);
+                };
+                let end = start + length;
+                let Some(keys) = self.buffer.get(start..end) else {
+                    return Ok(None);
+                };
+                (Message::Keys(keys.to_vec()), end)
+            }
+            Some(b'1') => {
+                let Some((columns, middle)) = self.number(1)? else {
+                    return Ok(None);
+                };
+                let Some((rows, end)) = self.number(middle - 1)? else {
+                    return Ok(None);
+                };
+                let size = |number: usize| u16::try_from(number).map_err(|_| Malformed);
+                let (columns, rows) = (size(columns)?, size(rows)?);
+                (Message::Size { columns, rows }, end)
+            }
+            Some(_) => return Err(Malformed),
+        };
+        self.buffer.drain(..used);
+        Ok(Some(message))
+    }
+
+    /// The number between the colon at `at` and the next one, and where it goes on after that.
+    fn number(&self, at: usize) -> Result<Option<(usize, usize)>, Malformed> {
+        match self.buffer.get(at) {
+            None => return Ok(None),
+            Some(b':') => {}
+            Some(_) => return Err(Malformed),
+        }
+        let rest = &self.buffer[at + 1..];
+        let Some(length) = rest.iter().position(|byte| *byte == b':') else {
+            let plausible = rest.len() <= LONGEST_NUMBER && rest.iter().all(u8::is_ascii_digit);
+            return if plausible { Ok(None) } else { Err(Malformed) };
+        };
+        let digits = &rest[..length];
+        if digits.is_empty() || length > LONGEST_NUMBER || !digits.iter().all(u8::is_ascii_digit) {
+            return Err(Malformed);
+        }
+        let number = digits
+            .iter()
+            .fold(0, |number, digit| number * 10 + usize::from(digit - b'0'));
+        Ok(Some((number, at + 1 + length + 1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(messages: &mut Messages) -> Vec<Message> {
+        std::iter::from_fn(|| messages.next().unwrap()).collect()
+    }
+
+    #[test]
+    fn messages_are_the_same_however_the_stream_is_cut() {
+        let stream = b"u@pve!t:PVEVNC:1::a\n0:3:l:\r21:200:50:0:0:2";
+        for step in 1..stream.len() {
+            let mut messages = Messages::default();
+            let mut line = None;
+            let mut seen = Vec::new();
+            for part in stream.chunks(step) {
+                messages.feed(part);
+                if line.is_none() {
+                    line = messages.line();
+                }
+                if line.is_some() {
+                    seen.extend(all(&mut messages));
+                }
+            }
+            assert_eq!(line.as_deref(), Some(&b"u@pve!t:PVEVNC:1::a"[..]));
+            let size = Message::Size {
+                columns: 200,
+                rows: 50,
+            };
+            let keys = |text: &[u8]| Message::Keys(text.to_vec());
+            assert_eq!(
+                seen,
+                [keys(b"l:\r"), Message::Ping, size, keys(b""), Message::Ping],
+                "step {step}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_malformed() {
+        for text in [
+            "x",
+            "0x",
+            "0:x:",
+            "0::",
+            "0:12345678901",
+            "1:99999:1:",
+            "1:1:x",
+        ] {
+            let mut messages = Messages::default();
+            messages.feed(text.as_bytes());
+            assert_eq!(messages.next(), Err(Malformed), "{text}");
+        }
+    }
+}

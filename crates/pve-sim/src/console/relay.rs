@@ -1,0 +1,251 @@
+//! One connection between a WebSocket and a session: first the ticket, then `OK`, then bytes both ways until one side ends. The
+//! end is a dropped connection.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+
+use super::messages::{Message, Messages};
+use super::websocket::{self, Incoming};
+use crate::cluster::Cluster;
+use crate::faults::FaultKind;
+use crate::terminal::{Input, Session, Waiting, login_prompt};
+use crate::wire::Reset;
+
+/// What dtach clears the screen with when somebody attaches.
+const ATTACHED: &[u8] = b"\x1b[H\x1b[J";
+/// What dtach says when the shell has gone.
+const TERMINATED: &[u8] = b"\x1b[999H\r\n[EOF - dtach terminating]\r\n";
+/// What dtach says to the one who leaves.
+const DETACHED: &[u8] = b"\x1b[999H\r\n[detached]\r\n";
+/// `^\` leaves the session.
+const DETACH_KEY: u8 = 0x1c;
+/// The longest line with a ticket that is looked at.
+const LONGEST_LINE: usize = 2048;
+
+/// A connection that was accepted.
+pub(super) struct Relay {
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) port: u16,
+    pub(super) fault: Option<FaultKind>,
+    pub(super) reset: Reset,
+}
+
+impl Relay {
+    /// Serves the connection to its end.
+    pub(super) async fn run<S>(self, stream: S, waiting: Waiting)
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let Waiting {
+            vmid,
+            claimed,
+            mut ended,
+        } = waiting;
+        if claimed.send(()).is_err() {
+            return;
+        }
+        let (mut read, mut write) = tokio::io::split(stream);
+        let (frames, mut incoming) = mpsc::channel(16);
+        // Frames are read by a task of their own, since a half-read frame cannot be given back.
+        let reader = tokio::spawn(async move {
+            loop {
+                let frame = websocket::read(&mut read).await;
+                let last = frame == Incoming::End;
+                if frames.send(frame).await.is_err() || last {
+                    return;
+                }
+            }
+        });
+        let served = tokio::select! {
+            served = self.serve(vmid, &mut incoming, &mut write) => served.is_some(),
+            // The proxy's task was aborted.
+            () = ended.closed() => false,
+        };
+        reader.abort();
+        // The task may have gone already.
+        let _ = ended.send(served);
+    }
+
+    async fn serve<W: AsyncWrite + Unpin>(
+        &self,
+        vmid: u32,
+        incoming: &mut mpsc::Receiver<Incoming>,
+        write: &mut W,
+    ) -> Option<()> {
+        let mut messages = Messages::default();
+        let window = self.cluster.config.terminal_window;
+        let line = tokio::time::timeout(window, first_line(&mut messages, incoming, write))
+            .await
+            .ok()??;
+        if !self.admitted(vmid, &line) {
+            return None;
+        }
+        websocket::write(write, b"OK").await.ok()?;
+        let Some(session) = self.session(vmid).await else {
+            let text = format!(
+                "lxc-attach: {vmid}: ../src/lxc/attach.c: get_attach_context: 405 Connection refused - Failed to get init pid\r\n"
+            );
+            websocket::write(write, text.as_bytes()).await.ok()?;
+            websocket::write(write, TERMINATED).await.ok()?;
+            return Some(());
+        };
+        // However it ends from here on, the ticket was good.
+        let _ = self
+            .exchange(&session, &mut messages, incoming, write)
+            .await;
+        Some(())
+    }
+
+    /// Whether the line is a ticket for this port by somebody who may open this console.
+    fn admitted(&self, vmid: u32, line: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(line);
+        let Some((authid, ticket)) = text.split_once(':') else {
+            return false;
+        };
+        // Before its check could take tokens, termproxy refused them like any wrong ticket.
+        let token = authid.contains('!');
+        if authid.len() > 64 || token && !self.cluster.config.console_tokens {
+            return false;
+        }
+        let path = format!("/vms/{vmid}");
+        let now = self.cluster.clock.seconds();
+        self.cluster
+            .signer
+            .verify_terminal(ticket, authid, &path, self.port, now)
+            && self
+                .cluster
+                .world()
+                .access
+                .allows(authid, &path, &["VM.Console"])
+    }
+
+    /// The container's session, or a login prompt where it is configured to have one; `None` if the container is stopped.
+    async fn session(&self, vmid: u32) -> Option<Arc<Session>> {
+        let (hostname, shell) = {
+            let world = self.cluster.world();
+            let container = world.containers.get(&vmid).filter(|one| one.running())?;
+            (
+                container.hostname(),
+                container.text("cmode") == Some("shell"),
+            )
+        };
+        if !shell || self.fault == Some(FaultKind::LoginPrompt) {
+            return Some(login_prompt(&hostname));
+        }
+        let session = self.cluster.terminals.session(vmid, &hostname).await;
+        let session = session
+            .inspect_err(|error| tracing::warn!(%error, "cannot begin a shell"))
+            .ok()?;
+        if self.fault == Some(FaultKind::BusySession) {
+            session.send(Input::Keys(b" sleep 100000\r".to_vec())).await;
+        }
+        Some(session)
+    }
+
+    async fn exchange<W: AsyncWrite + Unpin>(
+        &self,
+        session: &Session,
+        messages: &mut Messages,
+        incoming: &mut mpsc::Receiver<Incoming>,
+        write: &mut W,
+    ) -> Option<()> {
+        let mut screen = session.attach()?;
+        let mut allowed = match self.fault {
+            Some(FaultKind::CutAfter(bytes)) => bytes,
+            _ => usize::MAX,
+        };
+        self.show(write, &mut allowed, ATTACHED).await?;
+        loop {
+            while let Some(message) = messages.next().ok()? {
+                let detach = matches!(&message, Message::Keys(keys) if keys.contains(&DETACH_KEY));
+                if detach {
+                    return self.show(write, &mut allowed, DETACHED).await;
+                }
+                // Reading on while the shell does not is what keeps both from waiting for each other.
+                let typing = type_in(session, message);
+                tokio::pin!(typing);
+                loop {
+                    tokio::select! {
+                        biased;
+                        shown = screen.recv() => self.shown(write, &mut allowed, shown).await?,
+                        () = &mut typing => break,
+                    }
+                }
+            }
+            tokio::select! {
+                shown = screen.recv() => match shown {
+                    Some(bytes) => self.show(write, &mut allowed, &bytes).await?,
+                    None => return self.show(write, &mut allowed, TERMINATED).await,
+                },
+                frame = incoming.recv() => match frame {
+                    Some(Incoming::Bytes(bytes)) => messages.feed(&bytes),
+                    Some(Incoming::Ping(payload)) => websocket::pong(write, &payload).await.ok()?,
+                    Some(Incoming::End) | None => return Some(()),
+                },
+            }
+        }
+    }
+
+    async fn shown<W: AsyncWrite + Unpin>(
+        &self,
+        write: &mut W,
+        allowed: &mut usize,
+        bytes: Option<Bytes>,
+    ) -> Option<()> {
+        match bytes {
+            Some(bytes) => self.show(write, allowed, &bytes).await,
+            None => {
+                self.show(write, allowed, TERMINATED).await?;
+                None
+            }
+        }
+    }
+
+    /// Shows bytes to the client, or cuts it off where a fault says so.
+    async fn show<W: AsyncWrite + Unpin>(
+        &self,
+        write: &mut W,
+        allowed: &mut usize,
+        bytes: &[u8],
+    ) -> Option<()> {
+        let part = &bytes[..bytes.len().min(*allowed)];
+        websocket::write(write, part).await.ok()?;
+        *allowed -= part.len();
+        if part.len() < bytes.len() || *allowed == 0 {
+            self.reset.on_close();
+            return None;
+        }
+        Some(())
+    }
+}
+
+async fn type_in(session: &Session, message: Message) {
+    match message {
+        Message::Keys(keys) => session.send(Input::Keys(keys)).await,
+        Message::Size { columns, rows } => session.send(Input::Size { columns, rows }).await,
+        Message::Ping => {}
+    }
+}
+
+async fn first_line<W: AsyncWrite + Unpin>(
+    messages: &mut Messages,
+    incoming: &mut mpsc::Receiver<Incoming>,
+    write: &mut W,
+) -> Option<Vec<u8>> {
+    loop {
+        if let Some(line) = messages.line() {
+            return Some(line);
+        }
+        if messages.pending() > LONGEST_LINE {
+            return None;
+        }
+        match incoming.recv().await? {
+            Incoming::Bytes(bytes) => messages.feed(&bytes),
+            Incoming::Ping(payload) => websocket::pong(write, &payload).await.ok()?,
+            Incoming::End => return None,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Terminals: the ports on which terminal proxies wait, the one shared session of each container, and the shells behind the
+//! sessions: a real one in a real terminal (`pty`) that is kept in its place (`confine`, `rootfs`), one made of Rust (`toy`), or a
+//! login prompt (`login`). The way from a request to a session is [`crate::console`].
+
+mod confine;
+mod login;
+mod pty;
+mod rootfs;
+mod session;
+mod toy;
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::{OnceCell, oneshot};
+
+use crate::config::{ShellMode, SimConfig};
+use confine::Confinement;
+pub(crate) use login::begin as login_prompt;
+use rootfs::RootFolders;
+pub(crate) use session::{Input, Session};
+
+/// Everything about the terminals of one simulator.
+pub(crate) struct Terminals {
+    mode: ShellMode,
+    /// How shells are kept in their place, found out when it is first asked for; `None` is not at all.
+    confinement: OnceCell<Option<Confinement>>,
+    roots: RootFolders,
+    ports: Mutex<Ports>,
+    sessions: Mutex<HashMap<u32, Arc<Session>>>,
+}
+
+#[derive(Default)]
+struct Ports {
+    taken: HashSet<u16>,
+    waiting: HashMap<u16, Waiting>,
+}
+
+/// A terminal proxy that waits for its WebSocket.
+pub(crate) struct Waiting {
+    pub(crate) vmid: u32,
+    /// Told when the connection comes.
+    pub(crate) claimed: oneshot::Sender<()>,
+    /// Told whether the ticket was good, at the end; closed when the proxy's task is aborted.
+    pub(crate) ended: oneshot::Sender<bool>,
+}
+
+impl Terminals {
+    pub(crate) fn new(config: &SimConfig) -> Self {
+        Self {
+            mode: config.shell.clone(),
+            confinement: OnceCell::new(),
+            roots: RootFolders::new(config.rootfs_dir.clone()),
+            ports: Mutex::default(),
+            sessions: Mutex::default(),
+        }
+    }
+
+    /// How shells run here, in words for the operator.
+    pub(crate) async fn describe(&self) -> &'static str {
+        match &self.mode {
+            ShellMode::HostForTests(_) => "unconfined host shell, for tests only",
+            ShellMode::Toy => "toy shell",
+            ShellMode::Confined => match self.confinement().await {
+                Some(Confinement::Bubblewrap) => "real shell, confined by bubblewrap",
+                Some(Confinement::Namespaces) => "real shell, confined by namespaces",
+                None => "toy shell, because this host forbids namespaces",
+            },
+        }
+    }
+
+    async fn confinement(&self) -> Option<Confinement> {
+        *self
+            .confinement
+            .get_or_init(|| async {
+                let probe = self.roots.prepare("probe", "probe").ok()?;
+                let found = confine::find(&probe).await;
+                self.roots.remove("probe");
+                found
+            })
+            .await
+    }
+
+    /// Ends a container's session, as its stop does.
+    pub(crate) fn end(&self, vmid: u32) {
+        if let Some(session) = self.sessions().remove(&vmid) {
+            session.end();
+        }
+    }
+
+    /// Ends a container's session and forgets its files.
+    pub(crate) fn forget(&self, vmid: u32) {
+        self.end(vmid);
+        self.roots.remove(&vmid.to_string());
+    }
+
+    /// Ends all sessions.
+    pub(crate) fn end_all(&self) {
+        for (_, session) in self.sessions().drain() {
+            session.end();
+        }
+    }
+
+    /// The container's session, begun if there is none.
+    pub(crate) async fn session(
+        self: &Arc<Self>,
+        vmid: u32,
+        hostname: &str,
+    ) -> std::io::Result<Arc<Session>> {
+        let confinement = match self.mode {
+            ShellMode::Confined => self.confinement().await,
+            _ => None,
+        };
+        let mut sessions = self.sessions();
+        if let Some(session) = sessions.get(&vmid).filter(|session| session.is_open()) {
+            return Ok(session.clone());
+        }
+        let name = vmid.to_string();
+        let session = match (&self.mode, confinement) {
+            (ShellMode::HostForTests(shell), _) => {
+                let home = self.roots.bare(&name)?;
+                pty::begin(host_command(shell, &home))?
+            }
+            (ShellMode::Confined, Some(confinement)) => {
+                let root = self.roots.prepare(&name, hostname)?;
+                pty::begin(confinement.shell(&root, hostname))?
+            }
+            _ => toy::begin(hostname),
+        };
+        sessions.insert(vmid, session.clone());
+        Ok(session)
+    }
+
+    /// Takes a free console port.
+    pub(crate) fn reserve(&self) -> Option<u16> {
+        let mut ports = self.ports();
+        let free = (5900..6000).find(|port| !ports.taken.contains(port))?;
+        ports.taken.insert(free);
+        Some(free)
+    }
+
+    /// Lets a proxy wait on its port.
+    pub(crate) fn wait_on(&self, port: u16, waiting: Waiting) {
+        self.ports().waiting.insert(port, waiting);
+    }
+
+    /// Takes the proxy that waits on a port.
+    pub(crate) fn claim(&self, port: u16) -> Option<Waiting> {
+        self.ports().waiting.remove(&port)
+    }
+
+    /// Gives a console port back.
+    pub(crate) fn release(&self, port: u16) {
+        let mut ports = self.ports();
+        ports.waiting.remove(&port);
+        ports.taken.remove(&port);
+    }
+
+    fn ports(&self) -> MutexGuard<'_, Ports> {
+        self.ports
+            .lock()
+            .expect("no code panics while it holds the port table")
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<u32, Arc<Session>>> {
+        self.sessions
+            .lock()
+            .expect("no code panics while it holds the session table")
+    }
+}
+
+/// A shell of the host as it is, for tests of what is typed into it.
+fn host_command(shell: &Path, home: &Path) -> portable_pty::CommandBuilder {
+    let mut command = portable_pty::CommandBuilder::new(shell);
+    if shell.file_name().is_some_and(|name| name == "busybox") {
+        command.arg("ash");
+    }
+    command.env_clear();
+    command.env("HOME", home);
+    command.env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    command.env("TERM", "xterm-256color");
+    command.cwd(PathBuf::from(home));
+    command
+}

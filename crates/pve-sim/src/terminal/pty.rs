@@ -1,0 +1,84 @@
+//! A real shell in a real pseudo-terminal. The terminal blocks, so it is served by two threads that end with it.
+
+use std::io::{Error, Read as _, Write as _};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+use super::session::{Backend, Input, Session, told_to_end};
+
+/// Size that termproxy gives its terminal.
+const SIZE: PtySize = PtySize {
+    rows: 20,
+    cols: 80,
+    pixel_width: 0,
+    pixel_height: 0,
+};
+
+/// Runs a command in a new terminal of a new session.
+pub(super) fn begin(command: CommandBuilder) -> std::io::Result<Arc<Session>> {
+    let pair = native_pty_system().openpty(SIZE).map_err(Error::other)?;
+    let mut child = pair.slave.spawn_command(command).map_err(Error::other)?;
+    drop(pair.slave);
+    let mut reader = pair.master.try_clone_reader().map_err(Error::other)?;
+    let mut writer = pair.master.take_writer().map_err(Error::other)?;
+    let master = pair.master;
+    let mut killer = child.clone_killer();
+    let (session, backend) = Session::begin();
+    let Backend {
+        mut input,
+        output,
+        mut ending,
+    } = backend;
+
+    // Whether the process id may belong to somebody else by now.
+    let reaped = Arc::new(Mutex::new(false));
+    let seen = reaped.clone();
+    std::thread::Builder::new()
+        .name("pty-output".into())
+        .spawn(move || {
+            let mut buffer = vec![0; 16 << 10];
+            // A terminal whose shell has gone gives an error, not an end.
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                if output
+                    .blocking_send(Bytes::copy_from_slice(&buffer[..count]))
+                    .is_err()
+                {
+                    break;
+                }
+            }
+            *reaped.lock().expect("nobody panics while holding this") = true;
+            // Nobody can use what is left of it now.
+            let _ = child.kill();
+            let _ = child.wait();
+        })?;
+    std::thread::Builder::new()
+        .name("pty-input".into())
+        .spawn(move || {
+            while let Some(input) = input.blocking_recv() {
+                let done = match input {
+                    Input::Keys(keys) => writer.write_all(&keys).and_then(|()| writer.flush()),
+                    Input::Size { columns, rows } => master
+                        .resize(PtySize {
+                            rows: rows.max(1),
+                            cols: columns.max(1),
+                            ..SIZE
+                        })
+                        .map_err(Error::other),
+                };
+                if done.is_err() {
+                    break;
+                }
+            }
+        })?;
+    tokio::spawn(async move {
+        told_to_end(&mut ending).await;
+        let reaped = seen.lock().expect("nobody panics while holding this");
+        if !*reaped {
+            // It may have gone by itself just now.
+            let _ = killer.kill();
+        }
+    });
+    Ok(session)
+}

@@ -1,0 +1,114 @@
+//! A container's one session, as dtach keeps it: everybody who attaches sees the same screen and types into the same shell, and
+//! it goes on when everybody has left.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+
+/// What goes into a session.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Keys(Vec<u8>),
+    Size { columns: u16, rows: u16 },
+}
+
+/// Messages that may wait on their way to a shell or a client before the sender has to.
+const QUEUE: usize = 64;
+
+/// How long a client may not read before it is cut off, so that it does not hold up the others.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The session.
+pub(crate) struct Session {
+    input: mpsc::Sender<Input>,
+    clients: Mutex<Option<Vec<mpsc::Sender<Bytes>>>>,
+    ending: watch::Sender<bool>,
+}
+
+/// The shell's side.
+pub(super) struct Backend {
+    pub(super) input: mpsc::Receiver<Input>,
+    /// Dropping it ends the session.
+    pub(super) output: mpsc::Sender<Bytes>,
+    /// Becomes true when the shell has to go.
+    pub(super) ending: watch::Receiver<bool>,
+}
+
+impl Session {
+    /// A session and the end that a shell has to serve.
+    pub(super) fn begin() -> (Arc<Self>, Backend) {
+        let (input, for_shell) = mpsc::channel(QUEUE);
+        let (output, screen) = mpsc::channel(QUEUE);
+        let (ending, ended) = watch::channel(false);
+        let session = Arc::new(Self {
+            input,
+            clients: Mutex::new(Some(Vec::new())),
+            ending,
+        });
+        tokio::spawn(show(Arc::downgrade(&session), screen));
+        let backend = Backend {
+            input: for_shell,
+            output,
+            ending: ended,
+        };
+        (session, backend)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.clients().is_some()
+    }
+
+    /// Everything that the shell shows from now on; `None` if it has gone.
+    pub(crate) fn attach(&self) -> Option<mpsc::Receiver<Bytes>> {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        self.clients().as_mut()?.push(sender);
+        Some(receiver)
+    }
+
+    /// Types into the shell; waits while it does not read.
+    pub(crate) async fn send(&self, input: Input) {
+        // A shell that has gone is noticed by the closed screen.
+        let _ = self.input.send(input).await;
+    }
+
+    /// Makes the shell go.
+    pub(super) fn end(&self) {
+        self.ending.send_replace(true);
+    }
+
+    fn clients(&self) -> MutexGuard<'_, Option<Vec<mpsc::Sender<Bytes>>>> {
+        self.clients
+            .lock()
+            .expect("no code panics while it holds the client list")
+    }
+}
+
+/// Waits until the shell has to go, because it is told to or because the session has gone.
+pub(super) async fn told_to_end(ending: &mut watch::Receiver<bool>) {
+    // An error means that the session has gone.
+    let _ = ending.wait_for(|ending| *ending).await;
+}
+
+/// Shows what the shell writes to all clients, until it writes no more.
+async fn show(session: std::sync::Weak<Session>, mut screen: mpsc::Receiver<Bytes>) {
+    while let Some(bytes) = screen.recv().await {
+        let Some(session) = session.upgrade() else {
+            return;
+        };
+        let clients = session.clients().clone().unwrap_or_default();
+        for client in clients {
+            let sent = tokio::time::timeout(PATIENCE, client.send(bytes.clone())).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                let mut clients = session.clients();
+                if let Some(clients) = clients.as_mut() {
+                    clients.retain(|one| !one.same_channel(&client));
+                }
+            }
+        }
+    }
+    if let Some(session) = session.upgrade() {
+        session.clients().take();
+    }
+}

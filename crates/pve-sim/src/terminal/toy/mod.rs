@@ -1,0 +1,186 @@
+//! A toy shell made of Rust, for hosts that allow no confinement: it edits a line, runs a dozen commands on a file system in
+//! memory, and understands what is typed to run a script through a terminal ([`envelope`]).
+
+mod commands;
+mod envelope;
+mod interpret;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::session::{Backend, Input, Session, told_to_end};
+use envelope::{Envelope, Step};
+use interpret::Machine;
+
+/// A session with a toy shell.
+pub(super) fn begin(hostname: &str) -> Arc<Session> {
+    let (session, backend) = Session::begin();
+    let shell = Shell {
+        machine: Machine::new(hostname),
+        envelope: Envelope::default(),
+        line: Vec::new(),
+        typed: Vec::new(),
+        echo: true,
+        quiet: false,
+    };
+    tokio::spawn(shell.run(backend));
+    session
+}
+
+struct Shell {
+    machine: Machine,
+    envelope: Envelope,
+    line: Vec<u8>,
+    /// What was typed while a command ran.
+    typed: Vec<u8>,
+    echo: bool,
+    /// No prompt either.
+    quiet: bool,
+}
+
+impl Shell {
+    async fn run(mut self, mut backend: Backend) {
+        if backend.show(self.prompt()).await.is_none() {
+            return;
+        }
+        loop {
+            let input = tokio::select! {
+                input = backend.input.recv() => input,
+                () = told_to_end(&mut backend.ending) => return,
+            };
+            match input {
+                Some(Input::Keys(keys)) => self.typed.extend(keys),
+                Some(Input::Size { .. }) => continue,
+                None => return,
+            }
+            if self.take_typed(&mut backend).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Handles all typed keys; `None` when the shell has ended.
+    async fn take_typed(&mut self, backend: &mut Backend) -> Option<()> {
+        while !self.typed.is_empty() {
+            let key = self.typed.remove(0);
+            match key {
+                b'\r' | b'\n' => {
+                    self.echo(backend, b"\r\n").await?;
+                    let line = String::from_utf8_lossy(&self.line).into_owned();
+                    self.line.clear();
+                    self.enter(backend, &line).await?;
+                }
+                0x03 => {
+                    self.line.clear();
+                    backend.show(format!("^C\r\n{}", self.prompt())).await?;
+                }
+                0x04 if self.line.is_empty() => return None,
+                0x7f | 0x08 => {
+                    if self.line.pop().is_some() {
+                        self.echo(backend, b"\x08 \x08").await?;
+                    }
+                }
+                // Escapes and other controls mean nothing to it.
+                0..0x20 => {}
+                key => {
+                    self.line.push(key);
+                    self.echo(backend, &[key]).await?;
+                }
+            }
+        }
+        Some(())
+    }
+
+    async fn enter(&mut self, backend: &mut Backend, line: &str) -> Option<()> {
+        match self.envelope.take(line) {
+            Step::Consumed => Some(()),
+            Step::Probed(answer) => {
+                self.echo = false;
+                self.quiet = true;
+                backend.show(answer).await
+            }
+            Step::Run { script, seconds } => {
+                let limit = Duration::from_secs(seconds);
+                let mut report = self.machine.script(&script);
+                let slept = std::mem::take(&mut self.machine.pause);
+                if slept > limit {
+                    report.code = 124;
+                }
+                self.pause(backend, slept.min(limit)).await?;
+                self.envelope.ran(report);
+                Some(())
+            }
+            Step::Report(text) => {
+                backend.show(text).await?;
+                None
+            }
+            Step::Plain => {
+                let report = self.machine.script(line);
+                let slept = std::mem::take(&mut self.machine.pause);
+                self.pause(backend, slept).await?;
+                let mut shown = report.stdout;
+                shown.extend(report.stderr);
+                backend.show(terminal_lines(&shown)).await?;
+                if self.machine.exited {
+                    backend.show("exit\r\n").await?;
+                    return None;
+                }
+                backend.show(self.prompt()).await
+            }
+        }
+    }
+
+    /// Lets a command's time pass; `^C` ends it early, everything else waits its turn.
+    async fn pause(&mut self, backend: &mut Backend, time: Duration) -> Option<()> {
+        let end = tokio::time::sleep(time);
+        tokio::pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => return Some(()),
+                () = told_to_end(&mut backend.ending) => return None,
+                input = backend.input.recv() => match input? {
+                    Input::Keys(keys) if keys.contains(&0x03) => {
+                        self.typed.clear();
+                        return backend.show("^C\r\n").await;
+                    }
+                    Input::Keys(keys) => self.typed.extend(keys),
+                    Input::Size { .. } => {}
+                },
+            }
+        }
+    }
+
+    async fn echo(&self, backend: &mut Backend, bytes: &[u8]) -> Option<()> {
+        if self.echo {
+            backend.show(Bytes::copy_from_slice(bytes)).await?;
+        }
+        Some(())
+    }
+
+    fn prompt(&self) -> String {
+        if self.quiet {
+            return String::new();
+        }
+        self.machine.prompt()
+    }
+}
+
+impl Backend {
+    async fn show(&mut self, bytes: impl Into<Bytes>) -> Option<()> {
+        self.output.send(bytes.into()).await.ok()
+    }
+}
+
+/// Output as a terminal shows it.
+fn terminal_lines(bytes: &[u8]) -> Vec<u8> {
+    let mut shown = Vec::with_capacity(bytes.len());
+    for byte in bytes {
+        if *byte == b'\n' {
+            shown.push(b'\r');
+        }
+        shown.push(*byte);
+    }
+    shown
+}
