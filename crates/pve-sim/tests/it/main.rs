@@ -7,5 +7,7 @@ mod client;
 mod creation;
 mod faults;
 mod life;
+mod socket;
 mod tasks;
+mod terminal;
 mod transport;
