@@ -1,23 +1,23 @@
 //! `POST /nodes/{node}/lxc`: what is checked before a worker is forked, and what the worker does.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::configuration::{configuration, valid_ssh_keys};
+use super::foreign::put_foreign;
 use super::permission::check_options;
 use super::power;
 use super::rootfs::RootDisk;
 use crate::api::Call;
-use crate::cluster::Cluster;
 use crate::encoding;
 use crate::faults::FaultKind;
 use crate::refusal::{Outcome, Refusal};
-use crate::schema::{Params, format, property};
+use crate::schema::Params;
 use crate::worker::{self, Failure, Worker};
 use crate::world::World;
-use crate::world::container::{Address, Container, Disk, mac_for};
+use crate::world::container::{Address, Container, Disk};
 
 /// What the worker needs.
 struct Plan {
@@ -71,7 +71,7 @@ pub(crate) fn create(call: &Call<'_>) -> Outcome {
         world.containers.insert(vmid, container);
         plan
     };
-    let config = configuration(params, vmid, &plan);
+    let config = configuration(params, vmid, &plan.template);
     let upid = worker::fork(
         call.cluster,
         call.order("vzcreate"),
@@ -146,80 +146,6 @@ fn checked(call: &Call<'_>, world: &World, params: &Params) -> Result<Plan, Refu
         pool: pool.map(str::to_owned),
         start: params.flag("start"),
     })
-}
-
-/// The configuration file that the worker will write, but for disk and lock.
-fn configuration(params: &Params, vmid: u32, plan: &Plan) -> BTreeMap<String, Value> {
-    const ELSEWHERE: &[&str] = &[
-        "node",
-        "vmid",
-        "ostemplate",
-        "password",
-        "ssh-public-keys",
-        "storage",
-        "pool",
-        "start",
-        "bwlimit",
-        "force",
-        "restore",
-        "unique",
-        "ha-managed",
-        "ignore-unpack-errors",
-        "rootfs",
-    ];
-    let ostype = ["alpine", "ubuntu", "centos", "fedora", "archlinux"]
-        .into_iter()
-        .find(|name| plan.template.contains(name))
-        .unwrap_or("debian");
-    let mut config = BTreeMap::from([
-        ("arch".to_owned(), json!("amd64")),
-        ("hostname".to_owned(), json!(format!("CT{vmid}"))),
-        ("memory".to_owned(), json!(512)),
-        ("ostype".to_owned(), json!(ostype)),
-        ("swap".to_owned(), json!(512)),
-        ("unprivileged".to_owned(), json!(1)),
-    ]);
-    for (name, value) in &params.0 {
-        if !ELSEWHERE.contains(&name.as_str()) {
-            config.insert(name.clone(), stored(name, value, vmid));
-        }
-    }
-    config
-}
-
-/// A value as the configuration file keeps it.
-pub(super) fn stored(name: &str, value: &Value, vmid: u32) -> Value {
-    let text = value.as_str().unwrap_or_default();
-    if name == "tags" {
-        let mut tags: Vec<String> = format::list(text).map(str::to_lowercase).collect();
-        tags.sort();
-        tags.dedup();
-        return json!(tags.join(";"));
-    }
-    if name == "cpulimit" {
-        return json!(value.to_string().trim_end_matches(".0"));
-    }
-    let index = name
-        .strip_prefix("net")
-        .and_then(|index| index.parse().ok());
-    if let Some(index) = index {
-        return json!(complete_net(text, vmid, index));
-    }
-    value.clone()
-}
-
-/// A network with the MAC address and type that Proxmox fills in, name first.
-fn complete_net(text: &str, vmid: u32, index: u32) -> String {
-    let mut pairs = property::pairs(text);
-    let mac = mac_for(vmid, index);
-    pairs.entry("hwaddr").or_insert(&mac);
-    pairs.entry("type").or_insert("veth");
-    let name = pairs.remove("name").unwrap_or("eth0");
-    let rest: String = pairs
-        .iter()
-        .map(|(key, value)| format!(",{key}={value}"))
-        .collect();
-    format!("name={name}{rest}")
 }
 
 /// The worker's way: disk, archive, host keys, configuration, pool.
@@ -329,75 +255,4 @@ fn clean_up(worker: &Worker, plan: &Plan, failure: Failure) -> Failure {
             })
         }
     }
-}
-
-/// As `ssh-keygen -l` sees it: type, base64 body, comment.
-fn valid_ssh_keys(text: &str) -> Result<(), Refusal> {
-    let valid = |line: &str| {
-        let mut parts = line.split_whitespace();
-        let kind = parts.next().unwrap_or_default();
-        let body = parts.next().and_then(encoding::unbase64);
-        let named = ["ssh-", "ecdsa-", "sk-"]
-            .iter()
-            .any(|start| kind.starts_with(start));
-        // The body repeats the type, after its length.
-        let body_agrees = body.is_some_and(|body| {
-            body.len() > 4 + kind.len() && &body[4..4 + kind.len()] == kind.as_bytes()
-        });
-        named && body_agrees
-    };
-    let mut lines = text.lines().filter(|line| {
-        let line = line.trim();
-        !line.is_empty() && !line.starts_with('#')
-    });
-    if lines.all(valid) {
-        return Ok(());
-    }
-    Err(Refusal::died("SSH public key validation error"))
-}
-
-/// An operator's own container, running, outside of any pool.
-pub(crate) fn put_foreign(cluster: &Arc<Cluster>, node: &str, vmid: u32, hostname: &str) {
-    let now = cluster.clock.now();
-    let config = [
-        ("arch", json!("amd64")),
-        ("cores", json!(2)),
-        ("hostname", json!(hostname)),
-        ("memory", json!(2048)),
-        (
-            "net0",
-            json!(complete_net("name=eth0,bridge=vmbr0,ip=dhcp", vmid, 0)),
-        ),
-        ("ostype", json!("debian")),
-        (
-            "rootfs",
-            json!(format!("local-lvm:vm-{vmid}-disk-0,size=16G")),
-        ),
-        ("swap", json!(512)),
-        ("unprivileged", json!(1)),
-    ];
-    let mut world = cluster.world();
-    let pid = world.tasks.pid();
-    world.containers.insert(
-        vmid,
-        Container {
-            vmid,
-            node: node.to_owned(),
-            config: config.map(|(name, value)| (name.to_owned(), value)).into(),
-            running_since: Some(now),
-            created: now,
-            changed: now,
-            pid,
-            disk: Some(Disk {
-                storage: "local-lvm".into(),
-                bytes: 16 << 30,
-            }),
-            address: Address::ByConfig,
-            systemd: false,
-            ignores_shutdown: false,
-        },
-    );
-    world.foreign.insert(vmid);
-    drop(world);
-    cluster.changed.notify_one();
 }

@@ -1,7 +1,9 @@
 //! `/nodes/{node}/lxc`: containers.
 
+mod configuration;
 mod create;
 mod destroy;
+mod foreign;
 mod options;
 mod permission;
 mod power;
@@ -11,8 +13,8 @@ mod terminal;
 mod update;
 
 pub(super) use create::create;
-pub(crate) use create::put_foreign;
 pub(super) use destroy::destroy;
+pub(crate) use foreign::put_foreign;
 pub(super) use options::{
     CONFIG_PRIVILEGES, CREATE, DESTROY, OPTIONS, READ_CONFIG, REBOOT, RRD, SHUTDOWN, START, STOP,
     UPDATE,

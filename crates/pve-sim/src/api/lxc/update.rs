@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::create::stored;
+use super::configuration::stored;
 use super::permission::check_options;
 use crate::api::Call;
 use crate::faults::FaultKind;
