@@ -5,7 +5,8 @@
 //! client sent, [`check::local`] says what can be said of it without a chain, and [`eip3009`] is
 //! the signature itself; [`purchase`] is the buyer's side of the same. Time comes in as a parameter,
 //! in Unix seconds. With the feature `facilitator`, the module `facilitator` asks somebody to verify
-//! and settle; with the feature `client`, the module `client` is an HTTP client that pays.
+//! and settle (`onchain` with a gas key of one's own, `cdp` at Coinbase); with the feature `client`, the
+//! module `client` is an HTTP client that pays.
 //!
 //! Sources: the x402 specification, versions 1 and 2, transport HTTP, scheme `exact` on EVM;
 //! EIP-3009 and EIP-712.

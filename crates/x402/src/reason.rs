@@ -52,6 +52,12 @@ pub mod code {
     pub const SIGNATURE: &str = "invalid_exact_evm_signature";
     /// The authorization was used before.
     pub const NONCE_USED: &str = "invalid_exact_evm_nonce_already_used";
+    /// The asset is none that is served.
+    pub const UNKNOWN_ASSET: &str = "asset_not_deployed_contract";
+    /// The token would refuse the transfer, for a reason that it keeps to itself.
+    pub const SIMULATION_FAILED: &str = "invalid_exact_evm_transaction_simulation_failed";
+    /// The transfer was tried on the chain and reverted.
+    pub const TRANSACTION_FAILED: &str = "invalid_exact_evm_transaction_failed";
     /// The payer has not enough.
     pub const BALANCE: &str = "invalid_exact_evm_insufficient_balance";
 }

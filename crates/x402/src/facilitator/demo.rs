@@ -3,19 +3,16 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use alloy::primitives::{Address, U256, hex};
 use async_trait::async_trait;
-use serde_json::Value;
 
 use super::{
-    Description, Facilitator, FacilitatorError, FacilitatorRequest, Kind, Settlement, Supported,
+    Description, Facilitator, FacilitatorError, FacilitatorRequest, Settlement, Supported,
     Verification,
     ledger::{Ledger, Transfer, TransferOutcome},
+    terms::Terms,
 };
 use crate::{
-    eip3009,
     network::Network,
-    payment::Version,
     reason::{Reason, code},
     wire::{Rest, receipt::Receipt},
 };
@@ -67,81 +64,32 @@ impl<L: Ledger> DemoFacilitator<L> {
         &self.ledger
     }
 
-    /// Whether the authorization can be used now.
-    fn window(&self, request: &FacilitatorRequest) -> Result<(), Reason> {
-        let authorization = request.payment_payload.authorization();
-        let now = U256::from((self.now)());
-        if authorization.valid_after > now {
-            return Err(Reason::new(code::VALID_AFTER, "not valid yet"));
-        }
-        if authorization.valid_before <= now {
-            return Err(Reason::new(code::VALID_BEFORE, "no longer valid"));
-        }
-        Ok(())
-    }
-
     /// Everything but the window, and balance and nonce, which the ledger checks.
-    fn transfer(&self, request: &FacilitatorRequest) -> Result<Transfer, Reason> {
-        let payment = &request.payment_payload;
-        if Network::by_name(payment.network()) != Some(self.network) {
-            return Err(Reason::new(
-                code::INVALID_NETWORK,
-                "this facilitator serves another network",
-            ));
-        }
-        let wanted = |member: &str| {
-            request
-                .payment_requirements
-                .get(member)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
-        let asset = &self.network.usdc;
-        if wanted("asset").parse() != Ok(asset.address) {
-            return Err(Reason::new(
-                "asset_not_deployed_contract",
-                "only USDC is known here",
-            ));
-        }
-        let authorization = payment.authorization();
-        let pay_to: Option<Address> = wanted("payTo").parse().ok();
-        if pay_to != Some(authorization.to) {
-            return Err(Reason::new(
-                code::RECIPIENT,
-                "payTo and the authorization's to differ",
-            ));
-        }
-        let (amount, enough): (_, fn(&U256, &U256) -> bool) = match payment.version() {
-            Version::V1 => (wanted("maxAmountRequired"), U256::ge),
-            Version::V2 => (wanted("amount"), U256::eq),
-        };
-        let amount: U256 = amount
-            .parse()
-            .map_err(|_| Reason::new(code::VALUE, "no amount asked for"))?;
-        let value = u64::try_from(authorization.value)
-            .ok()
-            .filter(|_| enough(&authorization.value, &amount))
-            .ok_or_else(|| Reason::new(code::VALUE, "another amount was authorized"))?;
-        let signature = hex::decode(&payment.exact().signature)
-            .map_err(|_| Reason::new(code::SIGNATURE, "not hexadecimal"))?;
-        if eip3009::recover(self.network, asset, authorization, &signature)? != authorization.from {
-            return Err(Reason::new(code::SIGNATURE, "signed by another account"));
-        }
-        Ok(Transfer {
-            network: self.network.caip2,
-            asset: asset.address,
-            from: authorization.from,
-            to: authorization.to,
-            value,
-            nonce: authorization.nonce,
-        })
+    fn terms(&self, request: &FacilitatorRequest) -> Result<Terms, Reason> {
+        let terms = Terms::read(request, self.network)?;
+        terms.signed_by_payer()?;
+        Ok(terms)
+    }
+}
+
+fn transfer(terms: &Terms) -> Transfer {
+    Transfer {
+        network: terms.network.caip2,
+        asset: terms.network.usdc.address,
+        from: terms.authorization.from,
+        to: terms.authorization.to,
+        value: terms.value,
+        nonce: terms.authorization.nonce,
     }
 }
 
 #[async_trait]
 impl<L: Ledger> Facilitator for DemoFacilitator<L> {
     async fn verify(&self, request: &FacilitatorRequest) -> Result<Verification, FacilitatorError> {
-        let checked = self.window(request).and_then(|()| self.transfer(request));
+        let checked = self.terms(request).and_then(|terms| {
+            terms.window((self.now)())?;
+            Ok(transfer(&terms))
+        });
         let transfer = match checked {
             Ok(transfer) => transfer,
             Err(reason) => {
@@ -170,16 +118,17 @@ impl<L: Ledger> Facilitator for DemoFacilitator<L> {
             reason: reason.to_owned(),
             message: Some(message),
         };
-        let transfer = match self.transfer(request) {
-            Ok(transfer) => transfer,
+        let terms = match self.terms(request) {
+            Ok(terms) => terms,
             Err(reason) => return refused(&reason.code, reason.message),
         };
+        let transfer = transfer(&terms);
         let transaction = transfer.transaction();
         let payer = Some(transfer.from.to_checksum(None));
         // A transfer that was made stays made when its window has passed.
         let outcome = match self.ledger.was_done(&transfer).await {
             Ok(true) => Ok(TransferOutcome::Done),
-            Ok(false) => match self.window(request) {
+            Ok(false) => match terms.window((self.now)()) {
                 Ok(()) => self.ledger.transfer(transfer).await,
                 Err(reason) => return refused(&reason.code, reason.message),
             },
@@ -209,18 +158,7 @@ impl<L: Ledger> Facilitator for DemoFacilitator<L> {
     }
 
     async fn supported(&self) -> Result<Supported, FacilitatorError> {
-        let kind = |x402_version, network: &str| Kind {
-            x402_version,
-            scheme: "exact".into(),
-            network: network.into(),
-            rest: Rest::new(),
-        };
-        let mut kinds = vec![kind(2, self.network.caip2)];
-        kinds.extend(self.network.v1_name.map(|name| kind(1, name)));
-        Ok(Supported {
-            kinds,
-            ..Supported::default()
-        })
+        Ok(Supported::exact_on(self.network))
     }
 
     fn describe(&self) -> Description {

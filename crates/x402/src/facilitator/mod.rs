@@ -11,6 +11,9 @@ pub mod demo;
 pub mod faults;
 pub mod http;
 pub mod ledger;
+#[cfg(feature = "onchain")]
+pub mod onchain;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +22,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 pub use crate::offer::FacilitatorRequest;
-use crate::wire::{Rest, receipt::Receipt};
+use crate::{
+    network::Network,
+    wire::{Rest, receipt::Receipt},
+};
 
 /// Verifies and settles payments.
 #[async_trait]
@@ -111,6 +117,24 @@ pub struct Supported {
     pub rest: Rest,
 }
 
+impl Supported {
+    /// The scheme `exact` in both versions, where version 1 knows the network.
+    pub(crate) fn exact_on(network: &Network) -> Self {
+        let kind = |x402_version, network: &str| Kind {
+            x402_version,
+            scheme: "exact".into(),
+            network: network.into(),
+            rest: Rest::new(),
+        };
+        let mut kinds = vec![kind(2, network.caip2)];
+        kinds.extend(network.v1_name.map(|name| kind(1, name)));
+        Self {
+            kinds,
+            ..Self::default()
+        }
+    }
+}
+
 /// One combination of version, scheme and network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -129,7 +153,7 @@ pub struct Kind {
 /// What a facilitator is, for status pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// `demo` or `remote`.
+    /// `demo`, `remote` or `onchain`.
     pub kind: &'static str,
     /// Where it is, without credentials.
     pub url: Option<String>,

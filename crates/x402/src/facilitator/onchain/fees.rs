@@ -1,0 +1,67 @@
+//! What a transaction offers for its place in a block.
+
+use super::{
+    rpc::{Rpc, RpcError},
+    sent::Sent,
+};
+
+/// An offer by EIP-1559, in wei for each unit of gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fees {
+    pub(super) max_fee: u128,
+    pub(super) priority_fee: u128,
+}
+
+impl Fees {
+    /// What the chain asks now, good for several full blocks, and the number of its latest block.
+    pub(super) async fn now(rpc: &Rpc) -> Result<(Self, u64), RpcError> {
+        let (block, priority_fee) = tokio::try_join!(rpc.latest_block(), rpc.priority_fee())?;
+        let base: u128 = block.base_fee_per_gas.to();
+        let fees = Self {
+            max_fee: base.saturating_mul(2).saturating_add(priority_fee),
+            priority_fee,
+        };
+        Ok((fees, block.number.to()))
+    }
+
+    /// At least what nodes ask of a transaction that takes another's place: 10 % more of both, and
+    /// a little for rounding.
+    pub(super) fn outbidding(self, old: &Sent) -> Self {
+        let more = |fee: u128| fee.saturating_add(fee / 8).saturating_add(1);
+        let priority_fee = self.priority_fee.max(more(old.max_priority_fee_per_gas));
+        Self {
+            max_fee: self
+                .max_fee
+                .max(more(old.max_fee_per_gas))
+                .max(priority_fee),
+            priority_fee,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::{B256, Bytes};
+
+    use super::*;
+
+    #[test]
+    fn a_replacement_offers_at_least_an_eighth_more_of_both_fees() {
+        let old = Sent {
+            hash: B256::ZERO,
+            raw: Bytes::new(),
+            sender_nonce: 0,
+            gas: 0,
+            max_fee_per_gas: 800,
+            max_priority_fee_per_gas: 0,
+            after_block: 0,
+        };
+        let now = |max_fee, priority_fee| Fees {
+            max_fee,
+            priority_fee,
+        };
+        assert_eq!(now(10, 0).outbidding(&old), now(901, 1));
+        assert_eq!(now(5_000, 70).outbidding(&old), now(5_000, 70));
+        assert_eq!(now(u128::MAX, 1).outbidding(&old), now(u128::MAX, 1));
+    }
+}

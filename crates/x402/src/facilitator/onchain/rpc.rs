@@ -1,0 +1,235 @@
+//! A chain's node, asked over JSON-RPC.
+
+use std::time::Duration;
+
+use alloy::primitives::{Address, B256, Bytes, U64, U128, U256};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use url::Url;
+
+/// The largest answer that is read: a receipt with a few logs is a few KiB.
+const MAX_ANSWER: usize = 1024 * 1024;
+/// The longest text of a node's that is kept.
+const MAX_TEXT: usize = 200;
+
+/// A question to the node that has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RpcError {
+    /// No answer, or not in time: the node may have acted.
+    #[error("the node did not answer: {0}")]
+    Unreachable(String),
+    /// It answered something that is no answer: it may have acted.
+    #[error("the node's answer cannot be read: {0}")]
+    Nonsense(String),
+    /// It said no.
+    #[error("the node refused ({code}): {message}")]
+    Refused {
+        /// JSON-RPC's code; 3 is a reverted call.
+        code: i64,
+        /// Its words, shortened.
+        message: String,
+    },
+}
+
+/// One node.
+pub(super) struct Rpc {
+    url: Url,
+    client: reqwest::Client,
+    timeout: Duration,
+}
+
+#[derive(Deserialize)]
+struct Envelope<T> {
+    // A null result is an answer: `default` would take its absence for one.
+    result: Option<T>,
+    error: Option<Refusal>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    code: i64,
+    message: String,
+}
+
+/// The part of a block that fees and windows depend on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Block {
+    pub(super) number: U64,
+    pub(super) timestamp: U64,
+    #[serde(default)]
+    pub(super) base_fee_per_gas: U128,
+}
+
+/// What became of a transaction.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TransactionReceipt {
+    pub(super) transaction_hash: B256,
+    pub(super) block_number: U64,
+    /// 1 unless it reverted.
+    pub(super) status: U64,
+    pub(super) logs: Vec<Log>,
+}
+
+/// One event.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Log {
+    pub(super) address: Address,
+    pub(super) topics: Vec<B256>,
+    pub(super) data: Bytes,
+    pub(super) transaction_hash: B256,
+}
+
+impl Rpc {
+    pub(super) fn new(url: Url, client: reqwest::Client, timeout: Duration) -> Self {
+        Self {
+            url,
+            client,
+            timeout,
+        }
+    }
+
+    /// Scheme, host and port: the path and the query of a node's URL often hold a key.
+    pub(super) fn place(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: Value,
+    ) -> Result<Option<T>, RpcError> {
+        let lost = |e: reqwest::Error| RpcError::Unreachable(e.without_url().to_string());
+        let mut response = self
+            .client
+            .post(self.url.clone())
+            .timeout(self.timeout)
+            .json(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+            .send()
+            .await
+            .map_err(lost)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                return Err(RpcError::Nonsense(format!("over {MAX_ANSWER} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let envelope: Envelope<T> = serde_json::from_slice(&body)
+            .map_err(|_| RpcError::Nonsense(format!("HTTP {}", response.status())))?;
+        match envelope.error {
+            None => Ok(envelope.result),
+            Some(error) => Err(RpcError::Refused {
+                code: error.code,
+                message: error.message.chars().take(MAX_TEXT).collect(),
+            }),
+        }
+    }
+
+    async fn get<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, RpcError> {
+        self.ask(method, params)
+            .await?
+            .ok_or_else(|| RpcError::Nonsense(format!("{method} without a result")))
+    }
+
+    pub(super) async fn chain_id(&self) -> Result<u64, RpcError> {
+        let id: U64 = self.get("eth_chainId", json!([])).await?;
+        Ok(id.to())
+    }
+
+    pub(super) async fn code(&self, address: Address) -> Result<Bytes, RpcError> {
+        self.get("eth_getCode", json!([address, "latest"])).await
+    }
+
+    pub(super) async fn gas_balance(&self, address: Address) -> Result<U256, RpcError> {
+        self.get("eth_getBalance", json!([address, "latest"])).await
+    }
+
+    /// The next nonce of an account, with what is waiting in the node's pool.
+    pub(super) async fn next_nonce(&self, address: Address) -> Result<u64, RpcError> {
+        let params = json!([address, "pending"]);
+        let nonce: U64 = self.get("eth_getTransactionCount", params).await?;
+        Ok(nonce.to())
+    }
+
+    pub(super) async fn latest_block(&self) -> Result<Block, RpcError> {
+        self.get("eth_getBlockByNumber", json!(["latest", false]))
+            .await
+    }
+
+    /// What miners want on top, in wei; nodes that do not say so get none.
+    pub(super) async fn priority_fee(&self) -> Result<u128, RpcError> {
+        match self
+            .get::<U128>("eth_maxPriorityFeePerGas", json!([]))
+            .await
+        {
+            Ok(fee) => Ok(fee.to()),
+            Err(RpcError::Refused { .. }) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn call(&self, to: Address, data: Bytes) -> Result<Bytes, RpcError> {
+        let params = json!([{"to": to, "input": data}, "latest"]);
+        self.get("eth_call", params).await
+    }
+
+    /// The gas that a call needs, which the node finds by running it.
+    pub(super) async fn estimate_gas(
+        &self,
+        from: Address,
+        to: Address,
+        data: &Bytes,
+    ) -> Result<u64, RpcError> {
+        let params = json!([{"from": from, "to": to, "input": data}]);
+        let gas: U64 = self.get("eth_estimateGas", params).await?;
+        Ok(gas.to())
+    }
+
+    pub(super) async fn broadcast(&self, raw: &Bytes) -> Result<B256, RpcError> {
+        self.get("eth_sendRawTransaction", json!([raw])).await
+    }
+
+    pub(super) async fn receipt(
+        &self,
+        transaction: B256,
+    ) -> Result<Option<TransactionReceipt>, RpcError> {
+        self.ask("eth_getTransactionReceipt", json!([transaction]))
+            .await
+    }
+
+    /// The events of one contract that have these topics, from a block on.
+    pub(super) async fn logs(
+        &self,
+        address: Address,
+        topics: &[B256],
+        from_block: u64,
+    ) -> Result<Vec<Log>, RpcError> {
+        let filter = json!([{
+            "address": address,
+            "topics": topics,
+            "fromBlock": format!("{from_block:#x}"),
+            "toBlock": "latest",
+        }]);
+        self.get("eth_getLogs", filter).await
+    }
+}
+
+impl RpcError {
+    /// Whether a call was run and reverted, in the words that nodes use.
+    pub(super) fn reverted(&self) -> bool {
+        matches!(self, Self::Refused { code, message }
+            if *code == 3 || message.to_ascii_lowercase().contains("revert"))
+    }
+
+    /// Whether the node refused with one of these phrases.
+    pub(super) fn says(&self, phrases: &[&str]) -> bool {
+        let Self::Refused { message, .. } = self else {
+            return false;
+        };
+        let message = message.to_ascii_lowercase();
+        phrases.iter().any(|phrase| message.contains(phrase))
+    }
+}

@@ -1,0 +1,121 @@
+//! A node with a bad line: it stands before the chain and mistreats the next transaction that is
+//! broadcast through it.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use alloy::primitives::Address;
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde_json::Value;
+
+use crate::client::http;
+
+#[derive(Clone, PartialEq)]
+pub enum Line {
+    Good,
+    /// The transactions arrive and the answers do not.
+    LosesAnswers,
+    /// The transactions do not arrive.
+    LosesTransactions,
+    /// Somebody sees the transaction and is faster: the same call, from this account.
+    Overtaken(Address),
+}
+
+#[derive(Clone)]
+pub struct Node {
+    pub url: String,
+    chain: String,
+    line: Arc<Mutex<Line>>,
+    lost: Arc<AtomicU32>,
+}
+
+impl Node {
+    pub async fn before(chain: &str) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let node = Self {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            chain: chain.to_owned(),
+            line: Arc::new(Mutex::new(Line::Good)),
+            lost: Arc::default(),
+        };
+        let router = Router::new()
+            .route("/", post(pass))
+            .with_state(node.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        node
+    }
+
+    pub fn set(&self, line: Line) {
+        *self.line.lock().unwrap() = line;
+    }
+
+    /// Waits until so many broadcasts have been mistreated.
+    pub async fn has_lost(&self, count: u32) {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.lost.load(Ordering::Relaxed) < count {
+            assert!(Instant::now() < deadline, "nothing was broadcast");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn forward(&self, body: Bytes) -> Bytes {
+        let request = http()
+            .post(&self.chain)
+            .header("content-type", "application/json")
+            .body(body);
+        request.send().await.unwrap().bytes().await.unwrap()
+    }
+}
+
+async fn pass(State(node): State<Node>, body: Bytes) -> Response {
+    let request: Value = serde_json::from_slice(&body).unwrap();
+    let line = node.line.lock().unwrap().clone();
+    let lost = || {
+        node.lost.fetch_add(1, Ordering::Relaxed);
+        StatusCode::BAD_GATEWAY.into_response()
+    };
+    if request["method"] != "eth_sendRawTransaction" {
+        return node.forward(body).await.into_response();
+    }
+    match line {
+        Line::Good => node.forward(body).await.into_response(),
+        Line::LosesTransactions => lost(),
+        Line::LosesAnswers => {
+            node.forward(body).await;
+            lost()
+        }
+        Line::Overtaken(by) => {
+            node.set(Line::Good);
+            overtake(&node, &request, by).await;
+            node.forward(body).await.into_response()
+        }
+    }
+}
+
+/// Sends the call of a raw transaction from another account.
+async fn overtake(node: &Node, request: &Value, by: Address) {
+    use alloy::{
+        consensus::{Transaction as _, TxEip1559},
+        eips::eip2718::Decodable2718 as _,
+        primitives::hex,
+    };
+    let raw = hex::decode(request["params"][0].as_str().unwrap()).unwrap();
+    let signed = alloy::consensus::Signed::<TxEip1559>::decode_2718(&mut raw.as_slice()).unwrap();
+    let call = serde_json::json!({
+        "jsonrpc": "2.0", "id": 1, "method": "eth_sendTransaction",
+        "params": [{"from": by, "to": signed.tx().to(), "input": signed.tx().input()}],
+    });
+    node.forward(call.to_string().into()).await;
+}
