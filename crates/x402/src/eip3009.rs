@@ -230,4 +230,23 @@ mod tests {
             signing_hash(base, &base.usdc, &message)
         );
     }
+
+    #[test]
+    fn signatures_are_those_that_viem_makes() {
+        let expected = [
+            (
+                "base-sepolia",
+                "0xe66c1964128928ece36d728b976efc8fc2a7b99a382472ba925cf2f8338385c575a360ab4a921f6ec2c958db6d04a8ea9cc3129a89de3d12046dc9cbb2d87d491b",
+            ),
+            (
+                "base",
+                "0x764ac45fc8db2f14c8cc38f8ef901046dce1b3daf4836adb606cdea5c94158c32b7dec471f4068a9ab2bf07d31e3bbbcb55d2ca8d544f3b29220db1b12af643d1c",
+            ),
+        ];
+        for (name, expected) in expected {
+            let network = Network::by_name(name).unwrap();
+            let made = sign(&payer(), network, &network.usdc, &authorization(8900)).unwrap();
+            assert_eq!(made, expected);
+        }
+    }
 }

@@ -1,12 +1,14 @@
 //! The inner object of the scheme `exact` on EVM chains, the same in both versions.
 
+use std::fmt;
+
 use alloy::primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
 
 use super::Rest;
 
 /// A signed EIP-3009 authorization.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExactPayload {
     /// `0x` and hexadecimal digits: 65 bytes of an ordinary account, anything else of a contract.
     pub signature: String,
@@ -15,6 +17,16 @@ pub struct ExactPayload {
     /// Members that this crate does not know.
     #[serde(flatten)]
     pub rest: Rest,
+}
+
+/// Until it is settled, a signature is money for its payee: it is not for logs.
+impl fmt::Debug for ExactPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExactPayload")
+            .field("signature", &"***")
+            .field("authorization", &self.authorization)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The EIP-3009 message `TransferWithAuthorization`.
@@ -53,5 +65,43 @@ mod decimal {
             return Err(D::Error::custom("expected a decimal number in a string"));
         }
         U256::from_str_radix(&text, 10).map_err(|_| D::Error::custom("the number is too large"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_decimal_strings_and_nothing_else() {
+        let with = |value: serde_json::Value| {
+            serde_json::from_value::<Authorization>(json!({
+                "from": Address::ZERO, "to": Address::ZERO, "value": value,
+                "validAfter": "0", "validBefore": "1", "nonce": B256::ZERO,
+            }))
+        };
+        assert_eq!(with(json!("8900")).unwrap().value, U256::from(8900));
+        assert_eq!(with(json!(U256::MAX.to_string())).unwrap().value, U256::MAX);
+        let over = format!("{}0", U256::MAX);
+        for bad in [
+            json!(8900),
+            json!(""),
+            json!("0x10"),
+            json!("-1"),
+            json!("1e3"),
+            json!(over),
+        ] {
+            assert!(with(bad.clone()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_signature_is_not_in_the_debug_text() {
+        let payment = crate::testing::paid_v2(&crate::testing::offer());
+        let text = format!("{payment:?}");
+        assert!(text.contains("***"));
+        assert!(!text.contains(&payment.exact().signature[2..]));
     }
 }
