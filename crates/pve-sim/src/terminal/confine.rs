@@ -63,7 +63,7 @@ impl Confinement {
     async fn works(self, root: &Path) -> bool {
         let check = "test \"$(uname -n)\" = probe && test -d /proc/self && test $(ls -d /proc/[0-9]* | wc -l) -lt 9 && \
                      ! test -e /etc/shadow && echo x >/root/written && rm /root/written && \
-                     ! touch /usr/written 2>/dev/null && echo confined";
+                     echo x >/dev/null && ! touch /usr/written 2>/dev/null && echo confined";
         let arguments = self.arguments(root, "probe", &["/bin/sh", "-c", check]);
         let mut command = Command::new(&arguments[0]);
         command
@@ -204,12 +204,16 @@ for entry in sys sysrq-trigger irq bus; do
     mount -o remount,bind,ro,nosuid,nodev,noexec "proc/$entry"
   fi
 done
-mount -t tmpfs -o nosuid,size=1m tmpfs dev
+# Not writable for all: the kernel lets nobody open somebody else's device for writing in a folder that is.
+mount -t tmpfs -o nosuid,mode=755,size=1m tmpfs dev
 for device in null zero full random urandom tty; do
   : >"dev/$device"
   mount --bind "/dev/$device" "dev/$device"
 done
 ln -s /proc/self/fd dev/fd
+ln -s fd/0 dev/stdin
+ln -s fd/1 dev/stdout
+ln -s fd/2 dev/stderr
 hostname "$name"
 mkdir -p .host
 pivot_root . .host
