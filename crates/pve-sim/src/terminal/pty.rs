@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
-use super::session::{Backend, Input, Session, told_to_end};
+use super::session::{Backend, Input, Session};
 
 /// Size that termproxy gives its terminal.
 const SIZE: PtySize = PtySize {
@@ -29,7 +29,7 @@ pub(super) fn begin(command: CommandBuilder) -> std::io::Result<Arc<Session>> {
     let Backend {
         mut input,
         output,
-        mut ending,
+        ending: _,
     } = backend;
 
     // Whether the process id may belong to somebody else by now.
@@ -72,13 +72,12 @@ pub(super) fn begin(command: CommandBuilder) -> std::io::Result<Arc<Session>> {
                 }
             }
         })?;
-    tokio::spawn(async move {
-        told_to_end(&mut ending).await;
+    session.ends_by(Box::new(move || {
         let reaped = seen.lock().expect("nobody panics while holding this");
         if !*reaped {
             // It may have gone by itself just now.
             let _ = killer.kill();
         }
-    });
+    }));
     Ok(session)
 }

@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use tempfile::TempDir;
 
 use super::confine::{NOBODY, is_root};
+use crate::encoding;
 
 const FOLDERS: &[&str] = &[
     "dev", "etc", "home", "mnt", "opt", "proc", "root", "run", "srv", "sys", "tmp", "usr", "var",
@@ -68,13 +69,21 @@ impl RootFolders {
         Ok(root)
     }
 
-    /// Removes a root folder; a part that cannot be removed is left to the temporary folder's end.
+    /// Removes a root folder. It is out of the way at once, even if something in it is still busy.
     pub(super) fn remove(&self, name: &str) {
-        if let Ok(base) = self.base()
-            && let Err(error) = fs::remove_dir_all(base.join(name))
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, name, "cannot remove a root folder");
+        let Ok(base) = self.base() else {
+            return;
+        };
+        let trash = base.join(format!(
+            "{name}.{}",
+            encoding::hex(&encoding::random::<4>())
+        ));
+        if fs::rename(base.join(name), &trash).is_err() {
+            // There is none.
+            return;
+        }
+        if let Err(error) = fs::remove_dir_all(&trash) {
+            tracing::warn!(%error, name, "cannot remove all of a root folder");
         }
     }
 

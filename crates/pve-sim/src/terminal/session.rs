@@ -25,7 +25,11 @@ pub(crate) struct Session {
     input: mpsc::Sender<Input>,
     clients: Mutex<Option<Vec<mpsc::Sender<Bytes>>>>,
     ending: watch::Sender<bool>,
+    kill: Mutex<Option<Kill>>,
 }
+
+/// What ends a shell that cannot be told to.
+pub(super) type Kill = Box<dyn FnOnce() + Send>;
 
 /// The shell's side.
 pub(super) struct Backend {
@@ -46,6 +50,7 @@ impl Session {
             input,
             clients: Mutex::new(Some(Vec::new())),
             ending,
+            kill: Mutex::default(),
         });
         tokio::spawn(show(Arc::downgrade(&session), screen));
         let backend = Backend {
@@ -76,12 +81,34 @@ impl Session {
     /// Makes the shell go.
     pub(super) fn end(&self) {
         self.ending.send_replace(true);
+        let kill = self
+            .kill
+            .lock()
+            .expect("no code panics while it holds this")
+            .take();
+        if let Some(kill) = kill {
+            kill();
+        }
+    }
+
+    /// Says how to end the shell; happens at the latest when the session is dropped.
+    pub(super) fn ends_by(&self, kill: Kill) {
+        *self
+            .kill
+            .lock()
+            .expect("no code panics while it holds this") = Some(kill);
     }
 
     fn clients(&self) -> MutexGuard<'_, Option<Vec<mpsc::Sender<Bytes>>>> {
         self.clients
             .lock()
             .expect("no code panics while it holds the client list")
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
