@@ -74,12 +74,29 @@ impl Terminals {
         *self
             .confinement
             .get_or_init(|| async {
-                let probe = self.roots.prepare("probe", "probe").ok()?;
-                let found = confine::find(&probe).await;
-                self.roots.remove("probe");
+                if let Some(found) = self.try_confinement().await {
+                    return Some(found);
+                }
+                // Most often a folder above is closed to the ordinary user that a shell becomes.
+                if !self.roots.go_elsewhere() {
+                    return None;
+                }
+                let found = self.try_confinement().await;
+                if found.is_some() {
+                    tracing::warn!(
+                        "shells cannot reach the root folders' place; their files will not be kept"
+                    );
+                }
                 found
             })
             .await
+    }
+
+    async fn try_confinement(&self) -> Option<Confinement> {
+        let probe = self.roots.prepare("probe", "probe").ok()?;
+        let found = confine::find(&probe).await;
+        self.roots.remove("probe");
+        found
     }
 
     /// Ends a container's session, as its stop does.

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 
@@ -20,6 +21,8 @@ const FOLDERS: &[&str] = &[
 /// Where the folders are.
 pub(super) struct RootFolders {
     given: Option<PathBuf>,
+    /// Set when shells cannot reach the given place.
+    elsewhere: AtomicBool,
     /// Made when it is first needed, if no place was given.
     temporary: Mutex<Option<TempDir>>,
 }
@@ -28,6 +31,7 @@ impl RootFolders {
     pub(super) fn new(given: Option<PathBuf>) -> Self {
         Self {
             given,
+            elsewhere: AtomicBool::new(false),
             temporary: Mutex::default(),
         }
     }
@@ -87,8 +91,14 @@ impl RootFolders {
         }
     }
 
+    /// Gives up a place that shells cannot reach; false if there was none to give up.
+    pub(super) fn go_elsewhere(&self) -> bool {
+        self.given.is_some() && !self.elsewhere.swap(true, Ordering::Relaxed)
+    }
+
     fn base(&self) -> io::Result<PathBuf> {
-        if let Some(given) = &self.given {
+        let elsewhere = self.elsewhere.load(Ordering::Relaxed);
+        if let Some(given) = self.given.as_ref().filter(|_| !elsewhere) {
             fs::create_dir_all(given)?;
             return given.canonicalize();
         }

@@ -400,3 +400,21 @@ async fn an_ordinary_simulator_confines_its_shells_or_says_that_it_does_not() {
     socket.until("# ").await;
     node.sim.stop().await;
 }
+
+#[tokio::test]
+async fn shells_are_confined_wherever_the_root_folders_are() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let closed = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(closed.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let open = node(|config| config.shell = ShellMode::Confined).await;
+    let place = closed.path().join("roots");
+    let node = node(|config| {
+        config.shell = ShellMode::Confined;
+        config.rootfs_dir = Some(place);
+    })
+    .await;
+    assert_eq!(
+        node.sim.describe_shell().await,
+        open.sim.describe_shell().await
+    );
+}
