@@ -45,19 +45,13 @@ fn rows(settings: &Settings, api_port: u16) -> Vec<[String; 4]> {
             "-",
         ])
     };
-    let network = settings.network();
-    let payments = if settings.simulates_payments() {
-        let address = format!("demo ledger as {network}");
-        words([
-            "payments",
-            &address,
-            "SIMULATED",
-            "set FACILITATOR=https://x402.org/facilitator and ADDRESS in .env",
-        ])
-    } else {
-        let address = format!("{} on {network}", settings.facilitator());
-        words(["payments", &address, "real", "-"])
-    };
+    // The API quotes; it has no paid route yet, so nobody settles anything.
+    let payments = words([
+        "payments",
+        &format!("quoted in {}", settings.network()),
+        "NOT YET",
+        "the paid routes are to come: nothing can be leased so far",
+    ]);
     let api = words([
         "proxmox-api",
         &format!("http://127.0.0.1:{api_port}"),
