@@ -281,13 +281,7 @@ fn decide(receipt: Receipt, status: StatusCode) -> Settlement {
     let reason = receipt
         .error_reason
         .unwrap_or_else(|| "unexpected_settle_error".into());
-    // Each of these can be the answer to a second copy of a transfer that went through.
-    let may_have_moved = [
-        "settlement_pending",
-        "duplicate_settlement",
-        code::NONCE_USED,
-    ];
-    if transaction.is_some() || may_have_moved.contains(&reason.as_str()) {
+    if transaction.is_some() || status.is_server_error() || !said_before_sending(&reason) {
         return Settlement::Unknown {
             reason,
             transaction,
@@ -299,4 +293,37 @@ fn decide(receipt: Receipt, status: StatusCode) -> Settlement {
         .and_then(|m| m.as_str())
         .map(str::to_owned);
     Settlement::Refused { reason, message }
+}
+
+/// Whether facilitators give this reason only while they examine a payment, before anything is sent
+/// to a chain. Every other reason, `unexpected_settle_error` and those of tomorrow among them, may be
+/// the answer to a transfer that is under way, or to the second copy of one that went through.
+fn said_before_sending(reason: &str) -> bool {
+    const EXAMINED: [&str; 24] = [
+        code::BALANCE,
+        code::INVALID_NETWORK,
+        code::INVALID_PAYLOAD,
+        code::INVALID_REQUIREMENTS,
+        code::INVALID_VERSION,
+        code::RECIPIENT,
+        code::SIGNATURE,
+        code::SIMULATION_FAILED,
+        code::UNKNOWN_ASSET,
+        code::UNSUPPORTED_SCHEME,
+        "eip6492_factory_not_allowed",
+        "insufficient_funds",
+        "invalid_exact_evm_eip3009_not_supported",
+        "invalid_exact_evm_failed_to_parse_signature",
+        "invalid_exact_evm_missing_eip712_domain",
+        "invalid_exact_evm_network_mismatch",
+        "invalid_exact_evm_scheme",
+        "invalid_exact_evm_token_name_mismatch",
+        "invalid_exact_evm_token_version_mismatch",
+        "invalid_payment",
+        "invalid_scheme",
+        "payment_expired",
+        "permit2_allowance_required",
+        "unsupported_payload_type",
+    ];
+    EXAMINED.contains(&reason) || reason.starts_with("invalid_exact_evm_payload_")
 }

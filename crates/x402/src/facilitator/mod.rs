@@ -71,7 +71,9 @@ pub enum Verification {
 pub enum Settlement {
     /// It moved.
     Settled(Receipt),
-    /// It did not move and will not by this request.
+    /// It did not move by this request. After an [`Settlement::Unknown`] for an earlier copy this
+    /// proves nothing: a payer emptied by the first copy has too little for the second. The caller
+    /// then asks the chain, or holds the payment until its window has passed.
     Refused {
         /// The SDKs' string.
         reason: String,

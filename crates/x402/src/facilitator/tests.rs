@@ -188,6 +188,27 @@ async fn only_a_success_with_a_transaction_is_settled_and_only_a_plain_no_is_ref
             r#"{"success":false,"errorReason":"invalid_exact_evm_nonce_already_used","transaction":"","network":"base"}"#,
             "unknown",
         ),
+        // A crash after the broadcast reads like this; so does an older facilitator's receipt timeout.
+        (
+            200,
+            r#"{"success":false,"errorReason":"unexpected_settle_error","transaction":"","network":"base"}"#,
+            "unknown",
+        ),
+        (
+            200,
+            r#"{"success":false,"transaction":"","network":"base"}"#,
+            "unknown",
+        ),
+        (
+            200,
+            r#"{"success":false,"errorReason":"a reason of tomorrow","transaction":"","network":"base"}"#,
+            "unknown",
+        ),
+        (
+            500,
+            r#"{"success":false,"errorReason":"insufficient_funds","transaction":"","network":"base"}"#,
+            "unknown",
+        ),
         (502, "<html>", "unknown"),
         (200, "", "unknown"),
         (200, r#"{"success":tr"#, "unknown"),

@@ -99,9 +99,7 @@ fn key(request: &FacilitatorRequest) -> PaymentKey {
 
 #[tokio::test]
 async fn both_versions_settle_once_and_a_repeated_settlement_names_the_same_transaction() {
-    let Some(chain) = Chain::start().await else {
-        return;
-    };
+    let chain = Chain::start().await;
     chain.mint(buyer(1).address(), 20_000).await;
     let store = Arc::new(MemorySentStore::default());
     let first = facilitator(&chain.url, &store, QUICK);
@@ -138,9 +136,7 @@ async fn both_versions_settle_once_and_a_repeated_settlement_names_the_same_tran
 
 #[tokio::test]
 async fn what_the_token_would_refuse_is_named_and_costs_no_gas() {
-    let Some(chain) = Chain::start().await else {
-        return;
-    };
+    let chain = Chain::start().await;
     let store = Arc::new(MemorySentStore::default());
     let facilitator = facilitator(&chain.url, &store, QUICK);
     let poor = request(&buyer(2));
@@ -185,9 +181,7 @@ async fn what_the_token_would_refuse_is_named_and_costs_no_gas() {
 
 #[tokio::test]
 async fn of_many_payments_at_once_none_is_refused_and_copies_cost_nothing() {
-    let Some(chain) = Chain::start().await else {
-        return;
-    };
+    let chain = Chain::start().await;
     let store = Arc::new(MemorySentStore::default());
     let facilitator = Arc::new(facilitator(&chain.url, &store, QUICK));
     let mut tasks = tokio::task::JoinSet::new();
@@ -209,9 +203,7 @@ async fn of_many_payments_at_once_none_is_refused_and_copies_cost_nothing() {
 
 #[tokio::test]
 async fn a_transaction_that_is_not_mined_is_outbid_then_pending_and_found_later() {
-    let Some(chain) = Chain::start().await else {
-        return;
-    };
+    let chain = Chain::start().await;
     chain.mint(buyer(1).address(), 10_000).await;
     chain.mine_by_hand().await;
     let store = Arc::new(MemorySentStore::default());
@@ -244,9 +236,7 @@ async fn a_transaction_that_is_not_mined_is_outbid_then_pending_and_found_later(
 
 #[tokio::test]
 async fn a_node_that_loses_answers_or_transactions_delays_a_settlement_and_no_more() {
-    let Some(chain) = Chain::start().await else {
-        return;
-    };
+    let chain = Chain::start().await;
     let node = Node::before(&chain.url).await;
     let store = Arc::new(MemorySentStore::default());
     let facilitator = Arc::new(facilitator(&node.url, &store, QUICK));
@@ -269,9 +259,7 @@ async fn a_node_that_loses_answers_or_transactions_delays_a_settlement_and_no_mo
 
 #[tokio::test]
 async fn a_transfer_that_a_stranger_sends_first_counts_as_ours() {
-    let Some(chain) = Chain::start().await else {
-        return;
-    };
+    let chain = Chain::start().await;
     chain.mint(buyer(1).address(), 10_000).await;
     let node = Node::before(&chain.url).await;
     node.set(Line::Overtaken(STRANGER));
@@ -287,9 +275,7 @@ async fn a_transfer_that_a_stranger_sends_first_counts_as_ours() {
 
 #[tokio::test]
 async fn a_transfer_that_was_made_before_we_saw_it_is_not_taken_for_a_payment() {
-    let Some(chain) = Chain::start().await else {
-        return;
-    };
+    let chain = Chain::start().await;
     chain.mint(buyer(1).address(), 20_000).await;
     let (theirs, ours) = (
         Arc::new(MemorySentStore::default()),
@@ -308,9 +294,7 @@ async fn a_transfer_that_was_made_before_we_saw_it_is_not_taken_for_a_payment() 
 
 #[tokio::test]
 async fn what_was_recorded_and_never_sent_is_sent_after_a_restart_even_if_its_place_is_taken() {
-    let Some(chain) = Chain::start().await else {
-        return;
-    };
+    let chain = Chain::start().await;
     let node = Node::before(&chain.url).await;
     let store = Arc::new(MemorySentStore::default());
     chain.mint(buyer(1).address(), 8_900).await;
@@ -338,9 +322,7 @@ async fn what_was_recorded_and_never_sent_is_sent_after_a_restart_even_if_its_pl
 
 #[tokio::test]
 async fn a_payment_that_ran_out_unsent_is_refused_for_good() {
-    let Some(chain) = Chain::start().await else {
-        return;
-    };
+    let chain = Chain::start().await;
     let node = Node::before(&chain.url).await;
     node.set(Line::LosesTransactions);
     chain.mint(buyer(1).address(), 8_900).await;
@@ -369,9 +351,7 @@ async fn a_payment_that_ran_out_unsent_is_refused_for_good() {
 
 #[tokio::test]
 async fn a_contract_wallet_pays_as_its_own_code_judges() {
-    let Some(chain) = Chain::start().await else {
-        return;
-    };
+    let chain = Chain::start().await;
     // Answers every isValidSignature with ERC-1271's yes.
     let yes = alloy::primitives::hex!("631626ba7e60e01b60005260206000f3");
     let wallet = Address::repeat_byte(0x5a);
@@ -399,9 +379,7 @@ async fn a_contract_wallet_pays_as_its_own_code_judges() {
 
 #[tokio::test]
 async fn a_node_or_a_key_that_does_not_fit_is_named() {
-    let Some(chain) = Chain::start().await else {
-        return;
-    };
+    let chain = Chain::start().await;
     let with = |network: &str, gas_key: PrivateKeySigner| {
         OnchainFacilitator::new(
             Network::by_name(network).unwrap(),
