@@ -13,6 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use service::{
+    clock::Clock,
     health::{self, Readiness},
     metrics::Metrics,
 };
@@ -22,14 +23,25 @@ use config::Config;
 /// The largest body that is read.
 const MAX_BODY: usize = 256 * 1024;
 
+/// What the routes need.
+#[derive(Clone)]
+pub struct App {
+    /// What the process was told.
+    pub config: Arc<Config>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
 /// The whole service, without a socket.
-pub fn app(config: Arc<Config>, metrics: Metrics) -> Router {
+pub fn app(state: App, metrics: Metrics) -> Router {
     let routes = Router::new()
         .merge(routes::catalog::router())
         .merge(routes::quote::router())
-        .with_state(config)
+        .with_state(state)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .merge(health::router(Readiness::new(Duration::from_secs(2))))
-        .merge(metrics.router());
+        .merge(metrics.router())
+        .fallback(routes::not_found)
+        .method_not_allowed_fallback(routes::method_not_allowed);
     service::observe(routes)
 }

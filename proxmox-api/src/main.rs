@@ -1,9 +1,10 @@
-//! The lease API's process: configuration, log, store directory, server.
+//! The lease API's process: configuration, log, server.
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use proxmox_api::{app, config::Config};
+use proxmox_api::{App, app, config::Config};
 use service::{
+    clock::SystemClock,
     env::Env,
     metrics::Metrics,
     serve::{self, Shutdown},
@@ -38,7 +39,11 @@ async fn run(config: Config) -> anyhow::Result<()> {
     service::crypto::install_ring_provider();
     let metrics = Metrics::install()?;
     let listener = serve::bind(config.listen, "PORT").await?;
-    let app = app(Arc::new(config), metrics);
+    let state = App {
+        config: Arc::new(config),
+        clock: Arc::new(SystemClock),
+    };
+    let app = app(state, metrics);
     serve::serve(listener, app, Shutdown::on_signals()?, GRACE).await?;
     Ok(())
 }

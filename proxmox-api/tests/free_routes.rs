@@ -10,16 +10,20 @@ use axum::{
     http::{Request, StatusCode},
 };
 use http_body_util::BodyExt as _;
-use proxmox_api::{app, config::Config};
+use proxmox_api::{App, app, config::Config};
 use serde_json::{Value, json};
-use service::{env::Env, metrics::Metrics};
+use service::{clock::ManualClock, env::Env, metrics::Metrics};
 use tower::ServiceExt as _;
 
 async fn ask(method: &str, path: &str, body: &str) -> (StatusCode, Value) {
     // Public development account 1.
     let address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
     let config = Config::from_env(Env::from_map([("ADDRESS", address)])).unwrap();
-    let app = app(Arc::new(config), Metrics::install().unwrap());
+    let state = App {
+        config: Arc::new(config),
+        clock: Arc::new(ManualClock::at(1_800_000_000)),
+    };
+    let app = app(state, Metrics::install().unwrap());
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -45,6 +49,7 @@ async fn a_quote_is_the_price_of_the_body_with_line_items() {
         (StatusCode::OK, &json!(true))
     );
     assert_eq!(quote["price"]["total"], "10000");
+    assert_eq!(quote["validUntil"], "2027-01-15T08:05:00Z");
     let lines = quote["price"]["lines"].as_array().unwrap();
     let sum: u64 = lines
         .iter()
@@ -79,24 +84,47 @@ async fn a_quote_names_every_field_that_would_be_refused() {
 
 #[tokio::test]
 async fn a_body_that_cannot_be_read_is_refused_without_being_repeated() {
-    for body in [
-        "{",
-        "[1]",
-        r#"{"password":7}"#,
-        r#"{"runtimeMinutes":1,"hunter2":1}"#,
-        "\u{feff}{}",
-    ] {
+    let cases = [
+        ("{", "malformed_body"),
+        ("\u{feff}{}", "malformed_body"),
+        ("[1]", "invalid_request"),
+        (r#"{"password":7}"#, "invalid_request"),
+        (r#"{"runtimeMinutes":-1}"#, "invalid_request"),
+        (r#"{"runtimeMinutes":1,"hunter2":1}"#, "invalid_request"),
+    ];
+    for (body, code) in cases {
         let (status, envelope) = ask("POST", "/lease/quote", body).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
-        assert_eq!(envelope["error"]["code"], "invalid_request");
+        assert_eq!(envelope["error"]["code"], code, "{body}");
         assert_eq!(envelope["error"]["requestId"], "test-1");
         assert!(!envelope.to_string().contains("hunter2"));
     }
-    let huge = "x".repeat(10_000_000);
+    // The depth of the free-form field is bounded by the field's own reader.
+    let deep = format!("{}{}", r#"{"payload":"#, "[".repeat(100_000));
+    let (status, envelope) = ask("POST", "/lease/quote", &deep).await;
     assert_eq!(
-        ask("POST", "/lease/quote", &huge).await.0,
-        StatusCode::PAYLOAD_TOO_LARGE
+        (status, &envelope["error"]["code"]),
+        (StatusCode::BAD_REQUEST, &json!("invalid_request"))
     );
+}
+
+#[tokio::test]
+async fn every_error_is_an_envelope() {
+    let huge = "x".repeat(10_000_000);
+    let cases = [
+        ("POST", "/lease/quote", huge.as_str(), 413, "body_too_large"),
+        ("GET", "/nowhere", "", 404, "not_found"),
+        ("DELETE", "/lease/quote", "", 405, "method_not_allowed"),
+        ("POST", "/health", "", 405, "method_not_allowed"),
+    ];
+    for (method, path, body, status, code) in cases {
+        let (seen, envelope) = ask(method, path, body).await;
+        assert_eq!(
+            (seen.as_u16(), &envelope["error"]["code"]),
+            (status, &json!(code))
+        );
+        assert_eq!(envelope["error"]["requestId"], "test-1");
+    }
 }
 
 #[tokio::test]

@@ -1,18 +1,17 @@
 //! `GET /catalog`: limits, rates, and how to pay.
 
-use std::sync::Arc;
-
 use api_types::Catalog;
 use axum::{Json, Router, extract::State, routing::get};
 
-use crate::config::Config;
+use crate::App;
 
 /// The route.
-pub fn router() -> Router<Arc<Config>> {
+pub fn router() -> Router<App> {
     Router::new().route("/catalog", get(catalog))
 }
 
-async fn catalog(State(config): State<Arc<Config>>) -> Json<Catalog> {
+async fn catalog(State(app): State<App>) -> Json<Catalog> {
+    let config = &app.config;
     Json(Catalog {
         limits: config.limits.clone(),
         rates: config.tariff.clone(),

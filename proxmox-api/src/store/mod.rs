@@ -23,7 +23,7 @@ pub use events::Event;
 pub use leases::{
     Claim, ClaimLimits, ClaimOutcome, Due, DueAction, Lease, Renewal, RenewalOutcome,
 };
-pub use payments::{Answer, NewPayment, Payment, PaymentState, Reservation};
+pub use payments::{Answer, NewPayment, Payment, PaymentState, Reservation, SignedRequest};
 
 use readers::Readers;
 use writer::Writer;

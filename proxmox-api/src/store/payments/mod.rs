@@ -1,179 +1,14 @@
 //! Payments: one row per authorization, inserted before anything is asked of a facilitator, and moved from state to state
 //! only by those who know the state it is in.
 
-use std::fmt;
+mod record;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Store, StoreError, signed, unsigned};
-
-/// How far a payment has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PaymentState {
-    /// The nonce is ours; the facilitator may have been asked to verify.
-    Reserved,
-    /// The facilitator found it good.
-    Verified,
-    /// The facilitator may have been asked to settle.
-    Settling,
-    /// The money moved.
-    Settled,
-    /// Settlement was refused; no money moved.
-    Refused,
-    /// Nobody knows whether the money moved.
-    Unknown,
-    /// Given back without asking for settlement.
-    Released,
-    /// The money moved and the answer is stored.
-    Answered,
-}
-
+use super::{Store, StoreError, signed};
 use PaymentState::*;
-
-impl PaymentState {
-    const ALL: [Self; 8] = [
-        Reserved, Verified, Settling, Settled, Refused, Unknown, Released, Answered,
-    ];
-
-    /// The name in the store and in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Reserved => "reserved",
-            Verified => "verified",
-            Settling => "settling",
-            Settled => "settled",
-            Refused => "refused",
-            Unknown => "unknown",
-            Released => "released",
-            Answered => "answered",
-        }
-    }
-
-    fn parse(name: &str) -> Result<Self, rusqlite::Error> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.as_str() == name)
-            .ok_or(rusqlite::Error::InvalidQuery)
-    }
-}
-
-/// A payment about to be reserved. Hexadecimal fields may come in any case; `network` must be the CAIP-2 id.
-#[derive(Debug, Clone)]
-#[allow(missing_docs)]
-pub struct NewPayment {
-    pub payment_id: String,
-    pub network: String,
-    pub asset: String,
-    pub payer: String,
-    pub nonce: String,
-    /// Digest of method, path and canonical body.
-    pub digest: String,
-    pub idempotency_key: Option<String>,
-    /// Atomic units.
-    pub amount: u64,
-    pub pay_to: String,
-    /// Unix seconds.
-    pub valid_before: i64,
-    /// What the facilitator is sent, as JSON; sent again unchanged when nobody knows the outcome.
-    pub request: String,
-    /// Name of the paid operation.
-    pub operation: String,
-}
-
-/// A stored answer. It may hold a password, so `Debug` hides the body.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// HTTP body.
-    pub body: String,
-}
-
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Answer {{ status: {}, body: *** }}", self.status)
-    }
-}
-
-/// A payment as stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Payment {
-    pub payment_id: String,
-    pub network: String,
-    pub asset: String,
-    pub payer: String,
-    pub nonce: String,
-    pub digest: String,
-    pub idempotency_key: Option<String>,
-    pub state: PaymentState,
-    pub amount: u64,
-    pub pay_to: String,
-    pub valid_before: i64,
-    pub request: String,
-    pub operation: String,
-    pub transaction: Option<String>,
-    pub reason: Option<String>,
-    pub answer: Option<Answer>,
-    pub created_at: i64,
-    pub updated_at: i64,
-}
-
-/// What became of a reservation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reservation {
-    /// The nonce is the caller's. The id is that of an earlier row when that one was released.
-    Reserved {
-        /// Row of the payment.
-        payment_id: String,
-    },
-    /// Same request and same key: the answer that was given.
-    Replay {
-        /// The stored answer, secrets included.
-        answer: Answer,
-    },
-    /// Same request, but not proven to come from the payer, or not answered yet: only what is public.
-    Known {
-        /// Row of the payment.
-        payment_id: String,
-        /// How far it is.
-        state: PaymentState,
-        /// Transaction hash, once there is one.
-        transaction: Option<String>,
-    },
-    /// The nonce or the key belongs to another request.
-    Conflict,
-}
-
-const COLUMNS: &str = "payment_id, network, asset, payer, nonce, digest, idempotency_key, state, amount, pay_to, valid_before,
-    request, operation, transaction_hash, reason, answer_status, answer_body, created_at, updated_at";
-
-fn read_payment(row: &Row<'_>) -> Result<Payment, rusqlite::Error> {
-    let answer = match (row.get(15)?, row.get(16)?) {
-        (Some(status), Some(body)) => Some(Answer { status, body }),
-        _ => None,
-    };
-    Ok(Payment {
-        payment_id: row.get(0)?,
-        network: row.get(1)?,
-        asset: row.get(2)?,
-        payer: row.get(3)?,
-        nonce: row.get(4)?,
-        digest: row.get(5)?,
-        idempotency_key: row.get(6)?,
-        state: PaymentState::parse(&row.get::<_, String>(7)?)?,
-        amount: unsigned(row.get(8)?)?,
-        pay_to: row.get(9)?,
-        valid_before: row.get(10)?,
-        request: row.get(11)?,
-        operation: row.get(12)?,
-        transaction: row.get(13)?,
-        reason: row.get(14)?,
-        answer,
-        created_at: row.get(17)?,
-        updated_at: row.get(18)?,
-    })
-}
+pub use record::{Answer, NewPayment, Payment, PaymentState, Reservation, SignedRequest};
+use record::{COLUMNS, read_payment};
 
 impl Store {
     /// Takes the nonce for a request, or says what it was used for.
@@ -409,7 +244,7 @@ fn reserve(db: &Connection, mut new: NewPayment, now: i64) -> Result<Reservation
     )?
     .execute(params![
         payment_id, new.network, new.asset, new.payer, new.nonce, new.digest, new.idempotency_key, signed(new.amount)?,
-        new.pay_to, new.valid_before, new.request, new.operation, now,
+        new.pay_to, new.valid_before, new.request.0, new.operation, now,
     ])?;
     Ok(Reservation::Reserved { payment_id })
 }

@@ -1,0 +1,156 @@
+//! A lease as it is claimed, kept and renewed.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+
+use rusqlite::Row;
+
+use crate::lease::LeaseState;
+
+/// A lease to be claimed for a payment that is reserved.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Claim {
+    pub lease_id: String,
+    pub payment_id: String,
+    pub node: String,
+    pub owner: String,
+    pub sku: String,
+    pub hostname: String,
+    pub cores: u32,
+    /// MiB.
+    pub memory_mb: u32,
+    /// GiB.
+    pub disk_gb: u32,
+    pub minutes: u32,
+    /// Our VMIDs.
+    pub vmids: RangeInclusive<u32>,
+    /// VMIDs that Proxmox reports as used, by whomever.
+    pub busy: HashSet<u32>,
+}
+
+/// Bounds per payer.
+#[derive(Debug, Clone, Copy)]
+pub struct ClaimLimits {
+    /// Leases not yet paid for.
+    pub in_flight: u32,
+    /// Leases not yet destroyed.
+    pub per_wallet: u32,
+    /// Sum of payments not yet settled, this one included, in atomic units.
+    pub reserved: u64,
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimOutcome {
+    /// The lease is `provisioning` and its payment `verified`.
+    Claimed {
+        /// The VMID, taken until the lease is destroyed.
+        vmid: u32,
+    },
+    /// Too many leases of this payer are being made.
+    InFlight,
+    /// The payer has as many leases as are allowed.
+    TooMany,
+    /// Too much of the payer's money is waiting.
+    TooMuchReserved,
+    /// Every VMID of the range is taken.
+    NoVmid,
+    /// The payment is no longer reserved or verified.
+    PaymentMoved,
+}
+
+/// A lease as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Lease {
+    pub lease_id: String,
+    pub vmid: u32,
+    pub node: String,
+    pub owner: String,
+    pub state: LeaseState,
+    pub sku: String,
+    pub hostname: String,
+    pub cores: u32,
+    pub memory_mb: u32,
+    pub disk_gb: u32,
+    pub minutes: u32,
+    pub ip: Option<String>,
+    pub expires_at: Option<i64>,
+    pub destroy_at: Option<i64>,
+    pub payment_id: String,
+    pub created_at: i64,
+}
+
+/// What a deadline asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueAction {
+    /// Tell the owner that the end is near.
+    Warn,
+    /// Shut down.
+    Stop,
+    /// Remove.
+    Destroy,
+}
+
+/// A lease whose deadline has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The lease.
+    pub lease: Lease,
+    /// What is to be done.
+    pub action: DueAction,
+}
+
+/// A paid extension.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Renewal {
+    pub lease_id: String,
+    pub payment_id: String,
+    pub minutes: u32,
+    /// Time between expiry and destruction.
+    pub grace_seconds: i64,
+}
+
+/// What became of a renewal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RenewalOutcome {
+    /// Extended, now or earlier by the same payment.
+    Renewed {
+        /// New end, Unix seconds.
+        expires_at: i64,
+        /// The state before: a container that was not `Active` has to be started.
+        was: LeaseState,
+    },
+    /// There is no such lease, or it is past saving.
+    NotRenewable,
+}
+
+pub(super) const COLUMNS: &str = "lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes, ip, expires_at,
+    destroy_at, payment_id, created_at";
+
+pub(super) fn read_state(name: &str) -> Result<LeaseState, rusqlite::Error> {
+    LeaseState::parse(name).ok_or(rusqlite::Error::InvalidQuery)
+}
+
+pub(super) fn read_lease(row: &Row<'_>) -> Result<Lease, rusqlite::Error> {
+    Ok(Lease {
+        lease_id: row.get(0)?,
+        vmid: row.get(1)?,
+        node: row.get(2)?,
+        owner: row.get(3)?,
+        state: read_state(&row.get::<_, String>(4)?)?,
+        sku: row.get(5)?,
+        hostname: row.get(6)?,
+        cores: row.get(7)?,
+        memory_mb: row.get(8)?,
+        disk_gb: row.get(9)?,
+        minutes: row.get(10)?,
+        ip: row.get(11)?,
+        expires_at: row.get(12)?,
+        destroy_at: row.get(13)?,
+        payment_id: row.get(14)?,
+        created_at: row.get(15)?,
+    })
+}

@@ -1,0 +1,190 @@
+//! VMIDs, bounds, deadlines and renewals.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_vmid_is_handed_out_twice() {
+    let (_folder, store) = open();
+    let claims: Vec<_> = (0..40)
+        .map(|i| {
+            let store = store.clone();
+            tokio::spawn(async move { claimed(&store, i, &format!("0x{i}")).await })
+        })
+        .collect();
+    let (mut vmids, mut full) = (Vec::new(), 0);
+    for claim in claims {
+        match claim.await.unwrap() {
+            ClaimOutcome::Claimed { vmid } => vmids.push(vmid),
+            other => {
+                assert_eq!(other, ClaimOutcome::NoVmid);
+                full += 1;
+            }
+        }
+    }
+    // 500 is used by somebody else.
+    assert_eq!((vmids.len(), full), (31, 9));
+    assert_eq!(
+        vmids.into_iter().collect::<BTreeSet<_>>(),
+        (501..=531).collect()
+    );
+    let lease = store.lease_by_vmid(510).await.unwrap().unwrap();
+    use LeaseState::*;
+    for (from, to) in [(Provisioning, Undoing), (Undoing, Destroyed)] {
+        assert!(
+            store
+                .move_lease(&lease.lease_id, from, to, 1)
+                .await
+                .unwrap()
+        );
+    }
+    assert_eq!(
+        claimed(&store, 99, "0x99").await,
+        ClaimOutcome::Claimed { vmid: 510 },
+        "free once destroyed"
+    );
+}
+
+#[tokio::test]
+async fn a_payer_is_held_to_the_bounds() {
+    let (_folder, store) = open();
+    assert!(matches!(
+        claimed(&store, 1, PAYER).await,
+        ClaimOutcome::Claimed { .. }
+    ));
+    assert!(matches!(
+        claimed(&store, 2, PAYER).await,
+        ClaimOutcome::Claimed { .. }
+    ));
+    assert_eq!(claimed(&store, 3, PAYER).await, ClaimOutcome::InFlight);
+    assert_eq!(
+        store.payment("pay-3").await.unwrap().unwrap().state,
+        PaymentState::Reserved,
+        "nothing changed"
+    );
+
+    let (_folder, store) = open();
+    for number in 1..=3 {
+        activated(&store, number, 0).await;
+    }
+    assert_eq!(claimed(&store, 4, PAYER).await, ClaimOutcome::TooMany);
+
+    let (_folder, store) = open();
+    store
+        .reserve(payment("pay-1", PAYER, "0x1"), 0)
+        .await
+        .unwrap();
+    let poor = ClaimLimits {
+        reserved: 999,
+        ..LIMITS
+    };
+    assert_eq!(
+        store.claim_lease(claim(1, PAYER), poor, 0).await.unwrap(),
+        ClaimOutcome::TooMuchReserved
+    );
+    store.mark_released("pay-1", "", 0).await.unwrap();
+    assert_eq!(
+        store.claim_lease(claim(1, PAYER), LIMITS, 0).await.unwrap(),
+        ClaimOutcome::PaymentMoved
+    );
+}
+
+#[tokio::test]
+async fn a_lease_warns_stops_and_goes_at_its_deadlines() {
+    let (_folder, store) = open();
+    activated(&store, 1, 1000).await;
+    let due = async |now| {
+        let due = store.due_leases(300, now).await.unwrap();
+        due.into_iter().map(|due| due.action).collect::<Vec<_>>()
+    };
+    assert_eq!(store.next_deadline(300).await.unwrap(), Some(4300));
+    assert_eq!(due(4299).await, []);
+    assert_eq!(due(4300).await, [DueAction::Warn]);
+    assert!(store.mark_warned("lease-1", 4300).await.unwrap());
+    assert!(!store.mark_warned("lease-1", 4300).await.unwrap());
+    assert_eq!(store.next_deadline(300).await.unwrap(), Some(4600));
+    assert_eq!(due(4600).await, [DueAction::Stop]);
+    assert!(
+        store
+            .move_lease("lease-1", LeaseState::Active, LeaseState::Expiring, 4600)
+            .await
+            .unwrap()
+    );
+    assert_eq!(store.unfinished_leases().await.unwrap().len(), 1);
+    assert!(
+        store
+            .move_lease("lease-1", LeaseState::Expiring, LeaseState::Stopped, 4600)
+            .await
+            .unwrap()
+    );
+    assert_eq!(store.next_deadline(300).await.unwrap(), Some(5200));
+    assert_eq!(due(5200).await, [DueAction::Destroy]);
+    assert!(
+        !store
+            .move_lease("lease-1", LeaseState::Active, LeaseState::Expiring, 5200)
+            .await
+            .unwrap()
+    );
+}
+
+#[tokio::test]
+async fn a_renewal_counts_once_and_from_the_later_of_now_and_the_end() {
+    let (_folder, store) = open();
+    activated(&store, 1, 0).await;
+    for number in [2, 3, 4] {
+        store
+            .reserve(
+                payment(&format!("pay-{number}"), PAYER, &format!("0x{number}")),
+                0,
+            )
+            .await
+            .unwrap();
+    }
+    let renewal = |number: u32| Renewal {
+        lease_id: "lease-1".into(),
+        payment_id: format!("pay-{number}"),
+        minutes: 10,
+        grace_seconds: 600,
+    };
+    let early = RenewalOutcome::Renewed {
+        expires_at: 4200,
+        was: LeaseState::Active,
+    };
+    assert_eq!(store.renew(renewal(2), 100).await.unwrap(), early);
+    assert_eq!(
+        store.renew(renewal(2), 200).await.unwrap(),
+        early,
+        "the same payment extends nothing twice"
+    );
+    use LeaseState::*;
+    assert!(
+        store
+            .move_lease("lease-1", Active, Expiring, 4200)
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .move_lease("lease-1", Expiring, Stopped, 4200)
+            .await
+            .unwrap()
+    );
+    let late = RenewalOutcome::Renewed {
+        expires_at: 5100,
+        was: Stopped,
+    };
+    assert_eq!(store.renew(renewal(3), 4500).await.unwrap(), late);
+    let lease = store.lease("lease-1").await.unwrap().unwrap();
+    assert_eq!((lease.state, lease.destroy_at), (Active, Some(5700)));
+    assert!(
+        store
+            .move_lease("lease-1", Active, Destroying, 4600)
+            .await
+            .unwrap()
+    );
+    assert_eq!(
+        store.renew(renewal(4), 4600).await.unwrap(),
+        RenewalOutcome::NotRenewable
+    );
+}

@@ -1,0 +1,152 @@
+//! What survives, the audit trail, sign-in and play money.
+
+use super::*;
+
+#[tokio::test]
+async fn a_reopened_file_keeps_everything_and_is_migrated_once() {
+    let (folder, store) = open();
+    activated(&store, 1, 0).await;
+    store
+        .append_event(5, "lease-1", "active", &serde_json::json!({"a": 1}))
+        .await
+        .unwrap();
+    store.demo_faucet("n", "0xa", PAYER, 70).await.unwrap();
+    let look = async |store: &Store| {
+        let payments = store.payments_by_payer(PAYER, 9).await.unwrap();
+        let leases = store.leases_by_owner("0xAA").await.unwrap();
+        let events = store.events("lease-1", 0, 9).await.unwrap();
+        (
+            payments,
+            leases,
+            events,
+            store.demo_balance("n", "0xA", PAYER).await.unwrap(),
+        )
+    };
+    let before = look(&store).await;
+    assert_eq!(
+        (before.0.len(), before.1.len(), before.2.len(), before.3),
+        (1, 1, 1, 70)
+    );
+    drop(store);
+    let store = Store::open(&folder.path().join("store.db")).unwrap();
+    assert_eq!(look(&store).await, before);
+    let version = store
+        .read(|db| Ok(db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?))
+        .await
+        .unwrap();
+    assert_eq!(version, 1);
+}
+
+#[tokio::test]
+async fn events_cannot_be_changed() {
+    let (_folder, store) = open();
+    store
+        .append_event(5, "lease-1", "active", &serde_json::json!({}))
+        .await
+        .unwrap();
+    for sql in ["UPDATE events SET at = 6", "DELETE FROM events"] {
+        let refused = store.write(move |db| Ok(db.execute(sql, [])?)).await;
+        assert!(matches!(refused, Err(StoreError::Sqlite(_))), "{sql}");
+    }
+    assert_eq!(store.events("lease-1", 0, 9).await.unwrap()[0].at, 5);
+}
+
+#[tokio::test]
+async fn a_failed_or_panicking_change_leaves_nothing_and_harms_no_other() {
+    let (_folder, store) = open();
+    let insert = "INSERT INTO challenges (nonce, expires_at) VALUES ('half', 9)";
+    let failed = store.write::<(), _>(move |db| {
+        db.execute(insert, [])?;
+        Err(StoreError::Range("test"))
+    });
+    let panicked = store.write::<(), _>(move |db| {
+        db.execute(insert, [])?;
+        panic!("on purpose")
+    });
+    let (failed, panicked, good) =
+        tokio::join!(failed, panicked, store.create_challenge("whole", 9, 0));
+    assert!(matches!(failed, Err(StoreError::Range(_))));
+    assert!(matches!(panicked, Err(StoreError::Stopped)));
+    good.unwrap();
+    assert!(!store.consume_challenge("half", 1).await.unwrap());
+    assert!(store.consume_challenge("whole", 1).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_challenge_works_once_and_a_session_until_it_expires() {
+    let (_folder, store) = open();
+    store.create_challenge("nonce", 10, 0).await.unwrap();
+    store.create_challenge("old", 10, 0).await.unwrap();
+    assert!(!store.consume_challenge("old", 10).await.unwrap());
+    let (one, two) = tokio::join!(
+        store.consume_challenge("nonce", 5),
+        store.consume_challenge("nonce", 5)
+    );
+    assert_ne!(one.unwrap(), two.unwrap());
+    store.create_session("hash", "0xAA", 10, 0).await.unwrap();
+    assert_eq!(
+        store.session_wallet("hash", 9).await.unwrap().as_deref(),
+        Some(PAYER)
+    );
+    assert_eq!(store.session_wallet("hash", 10).await.unwrap(), None);
+    assert_eq!(store.session_wallet("other", 0).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn demo_money_moves_once_per_nonce_and_is_never_overdrawn() {
+    let (_folder, store) = open();
+    store.demo_faucet("n", "0xa", PAYER, 100).await.unwrap();
+    assert_eq!(
+        store.demo_faucet("n", "0xa", PAYER, 100).await.unwrap(),
+        100
+    );
+    let transfer = |nonce: u32, amount: u64, copy: u32| Transfer {
+        network: "n".into(),
+        asset: "0xa".into(),
+        sender: PAYER.into(),
+        recipient: "0xbb".into(),
+        nonce: format!("0x{nonce}"),
+        amount,
+        transaction: format!("tx-{nonce}-{copy}"),
+    };
+    let transfers: Vec<_> = (0..64)
+        .map(|i| {
+            let (store, transfer) = (store.clone(), transfer(i % 32, 10, i / 32));
+            tokio::spawn(async move { store.demo_transfer(transfer, 0).await.unwrap() })
+        })
+        .collect();
+    let mut moved = Vec::new();
+    for transfer in transfers {
+        if let TransferOutcome::Moved { transaction } = transfer.await.unwrap() {
+            moved.push(transaction);
+        }
+    }
+    assert_eq!(moved.len(), 10);
+    assert_eq!(store.demo_balance("n", "0xa", PAYER).await.unwrap(), 0);
+    assert_eq!(store.demo_balance("n", "0xa", "0xbb").await.unwrap(), 100);
+    let nonce: u32 = moved[0].split('-').nth(1).unwrap().parse().unwrap();
+    let again = store
+        .demo_transfer(transfer(nonce, 10, 9), 0)
+        .await
+        .unwrap();
+    assert_eq!(
+        again,
+        TransferOutcome::AlreadyMoved {
+            transaction: moved[0].clone()
+        }
+    );
+    assert_eq!(
+        store
+            .demo_transfer(transfer(nonce, 11, 9), 0)
+            .await
+            .unwrap(),
+        TransferOutcome::NonceUsed
+    );
+}
+
+#[test]
+fn no_debug_text_shows_a_signed_request_or_an_answer() {
+    let shown = format!("{:?} {:?}", payment("pay-1", PAYER, "0x1"), answer());
+    assert!(!shown.contains("signature"), "{shown}");
+    assert!(!shown.contains(&answer().body), "{shown}");
+}
