@@ -29,6 +29,30 @@ const ENVIRONMENTS: [Environment; 2] = [
     },
 ];
 
+/// Programs of the system that some cases of the Rust tests try, and which cases those are. The tests
+/// go on without them, so what is left out is said and counted here.
+const OPTIONAL: [(&str, &str); 3] = [
+    ("bash", "the exec cases under bash"),
+    ("busybox", "the exec cases under busybox ash and vi"),
+    ("dtach", "the exec case behind dtach"),
+];
+
+/// What the Rust tests leave out on this machine, each with its reason.
+pub fn skips() -> Vec<String> {
+    let absent = |program: &&(&str, &str)| {
+        ["/bin", "/usr/bin"]
+            .iter()
+            .all(|folder| !Path::new(folder).join(program.0).exists())
+    };
+    OPTIONAL
+        .iter()
+        .filter(absent)
+        .map(|(program, cases)| {
+            format!("{cases}: {program} is not installed (Debian: apt-get install {program})")
+        })
+        .collect()
+}
+
 /// Sets up everything; says every missing tool at once.
 ///
 /// # Errors
@@ -130,7 +154,7 @@ fn python_environment(environment: &Environment) -> Result<()> {
     let pinned = root().join(environment.requirements);
     let folder = root().join(environment.folder);
     let stamp = folder.join(".installed-from");
-    if !pinned.exists() || same(&pinned, &stamp) {
+    if same(&pinned, &stamp) {
         return Ok(());
     }
     println!("setting up {}", environment.folder);
