@@ -14,6 +14,8 @@ CREATE TABLE payments (
     valid_before INTEGER NOT NULL,
     request TEXT NOT NULL,
     operation TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    lease_id TEXT,
     transaction_hash TEXT,
     reason TEXT,
     answer_status INTEGER,
@@ -28,6 +30,7 @@ CREATE TABLE payments (
 CREATE UNIQUE INDEX payments_key ON payments (payer, idempotency_key)
     WHERE idempotency_key IS NOT NULL AND state NOT IN ('released', 'refused');
 CREATE INDEX payments_payer ON payments (payer, created_at);
+CREATE INDEX payments_lease ON payments (lease_id) WHERE lease_id IS NOT NULL;
 CREATE INDEX payments_unfinished ON payments (state)
     WHERE state IN ('reserved', 'verified', 'settling', 'settled', 'unknown');
 
@@ -40,6 +43,7 @@ CREATE TABLE leases (
         ('provisioning', 'create_sent', 'created', 'probed', 'settling', 'unknown', 'active', 'expiring', 'stopped',
          'undoing', 'destroying', 'destroyed')),
     sku TEXT NOT NULL,
+    template TEXT NOT NULL,
     hostname TEXT NOT NULL,
     cores INTEGER NOT NULL CHECK (cores > 0),
     memory_mb INTEGER NOT NULL CHECK (memory_mb > 0),
@@ -67,6 +71,23 @@ CREATE TABLE renewals (
     previous_state TEXT NOT NULL,
     expires_at INTEGER NOT NULL,
     created_at INTEGER NOT NULL
+) STRICT;
+
+-- What this installation knows of itself: its id, its key, the tariff it last quoted.
+CREATE TABLE installation (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
+
+-- Transactions sent with the gas key, recorded before the chain hears of them.
+CREATE TABLE sent_transactions (
+    network TEXT NOT NULL,
+    asset TEXT NOT NULL,
+    payer TEXT NOT NULL,
+    nonce TEXT NOT NULL,
+    transaction_hash TEXT NOT NULL,
+    sent TEXT NOT NULL,
+    PRIMARY KEY (network, asset, payer, nonce, transaction_hash)
 ) STRICT;
 
 CREATE TABLE challenges (

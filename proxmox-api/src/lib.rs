@@ -1,47 +1,101 @@
-//! The lease API. So far it quotes and shows its catalogue; the store and the lease's states are
-//! there for the paywall and the lease operations that come on top of them.
+//! The lease API: time on Linux containers, paid for over HTTP 402.
 //!
-//! `config` is read once; `routes` are HTTP words only; `store` is SQL only; `lease` is the pure
-//! state machine.
+//! `config` is read once; [`state::App`] is what everything shares. `routes` are HTTP words only; a paid route is an
+//! `operation` behind the `paywall`, which reserves, verifies and settles; `lease` makes and ends containers; `store` is SQL
+//! only, `proxmox` the host. Two workers end leases in time and compare Proxmox with the store.
 
 pub mod config;
+pub mod error;
 pub mod lease;
+pub mod locks;
+pub mod operations;
+pub mod paywall;
+pub mod proxmox;
 pub mod routes;
+pub mod sessions;
+pub mod state;
 pub mod store;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::Router;
 use service::{
-    clock::Clock,
     health::{self, Readiness},
     metrics::Metrics,
 };
+use tokio::task::JoinSet;
 
-use config::Config;
+pub use state::App;
 
 /// The largest body that is read.
 const MAX_BODY: usize = 256 * 1024;
-
-/// What the routes need.
-#[derive(Clone)]
-pub struct App {
-    /// What the process was told.
-    pub config: Arc<Config>,
-    /// What time it is.
-    pub clock: Arc<dyn Clock>,
-}
+/// How long each part gets to say that it is ready.
+const READY_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The whole service, without a socket.
 pub fn app(state: App, metrics: Metrics) -> Router {
-    let routes = Router::new()
-        .merge(routes::catalog::router())
-        .merge(routes::quote::router())
+    let ready = readiness(&state);
+    let cors = routes::cors::layer(&state.config);
+    let routes = routes::router()
         .with_state(state)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
-        .merge(health::router(Readiness::new(Duration::from_secs(2))))
+        .merge(health::router(ready))
         .merge(metrics.router())
         .fallback(routes::not_found)
-        .method_not_allowed_fallback(routes::method_not_allowed);
+        .method_not_allowed_fallback(routes::method_not_allowed)
+        .layer(cors);
     service::observe(routes)
+}
+
+/// Takes up what a crash left behind and starts the workers, which stop when the set is dropped.
+///
+/// # Errors
+/// The store failed.
+pub async fn start_work(app: &App) -> anyhow::Result<JoinSet<()>> {
+    operations::recover(app).await?;
+    let mut workers = JoinSet::new();
+    workers.spawn(lease::expiry::run(app.clone()));
+    workers.spawn(lease::reconcile::run(app.clone()));
+    Ok(workers)
+}
+
+fn readiness(app: &App) -> Readiness {
+    let (store, proxmox, payments) = (app.clone(), app.clone(), app.clone());
+    Readiness::new(READY_PATIENCE)
+        .check("store", move || {
+            let app = store.clone();
+            async move {
+                let counts = app.store.lease_counts().await;
+                counts
+                    .map(|_| "answers".into())
+                    .map_err(|_| "does not answer".into())
+            }
+        })
+        .check("proxmox", move || {
+            let app = proxmox.clone();
+            async move {
+                let version = app.proxmox.client.version().await;
+                // The cause may name the host, and this page is public.
+                version
+                    .map(|_| "answers".into())
+                    .map_err(|_| "does not answer".into())
+            }
+        })
+        .check("facilitator", move || {
+            let app = payments.clone();
+            async move {
+                let supported = app.facilitator.supported().await;
+                let supported = supported.map_err(|_| "does not answer".to_owned())?;
+                let network = app.config.payments.network;
+                let serves = supported.kinds.iter().any(|kind| {
+                    kind.scheme == "exact"
+                        && x402::network::Network::by_name(&kind.network) == Some(network)
+                });
+                if serves {
+                    Ok(format!("settles on {}", network.display_name))
+                } else {
+                    Err(format!("does not settle on {}", network.display_name))
+                }
+            }
+        })
 }

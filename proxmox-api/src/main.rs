@@ -1,8 +1,8 @@
-//! The lease API's process: configuration, log, server.
+//! The lease API's process: configuration, log, workers, server.
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use proxmox_api::{App, app, config::Config};
+use proxmox_api::{App, app, config::Config, start_work};
 use service::{
     clock::SystemClock,
     env::Env,
@@ -29,7 +29,7 @@ async fn main() -> ExitCode {
     match run(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "stopped");
+            tracing::error!(error = format!("{error:#}"), "stopped");
             ExitCode::FAILURE
         }
     }
@@ -39,10 +39,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     service::crypto::install_ring_provider();
     let metrics = Metrics::install()?;
     let listener = serve::bind(config.listen, "PORT").await?;
-    let state = App {
-        config: Arc::new(config),
-        clock: Arc::new(SystemClock),
-    };
+    let state = App::start(config, Arc::new(SystemClock)).await?;
+    let _workers = start_work(&state).await?;
     let app = app(state, metrics);
     serve::serve(listener, app, Shutdown::on_signals()?, GRACE).await?;
     Ok(())

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::client::Client;
 use crate::error::{Call, Error};
+use crate::ids::{NodeName, Vmid};
 use crate::lenient;
 use crate::path::ApiPath;
 use crate::upid::Upid;
@@ -172,6 +173,28 @@ impl Client {
             )),
             _ => TaskStatus::Running,
         })
+    }
+
+    /// The tasks of one type that worked on a container, running and ended ones, the youngest first
+    /// (`GET /nodes/{node}/tasks`). A token sees its own without any privilege.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn tasks(&self, node: &NodeName, vmid: Vmid, kind: &str) -> Result<Vec<Upid>, Error> {
+        #[derive(Deserialize)]
+        struct Entry {
+            upid: Upid,
+        }
+        let path = ApiPath::new("/nodes").seg(node).seg("tasks");
+        let params = vec![
+            ("source".to_owned(), "all".to_owned()),
+            ("typefilter".to_owned(), kind.to_owned()),
+            ("vmid".to_owned(), vmid.to_string()),
+        ];
+        let entries: Vec<Entry> = self.get(path, params).await?;
+        let mut upids: Vec<Upid> = entries.into_iter().map(|entry| entry.upid).collect();
+        upids.sort_by_key(|upid| std::cmp::Reverse(upid.starttime));
+        Ok(upids)
     }
 
     /// Part of a task's log: at most `limit` lines after the first `start`.

@@ -1,7 +1,16 @@
 //! The life of a lease. The states and their order are pure functions here; the store guards the same order in its rows.
+//! [`create`] and [`start`] make a container, [`expiry`] ends it in time, [`remove`] takes it away, [`reconcile`] compares
+//! with Proxmox, [`view`] shows it to its owner.
 
-// The file is named for what it holds; its neighbours will be the steps of provisioning and expiry.
+pub mod create;
+pub mod expiry;
+// The file is named for what it holds.
 #[allow(clippy::module_inception)]
 mod lease;
+pub mod marker;
+pub mod reconcile;
+pub mod remove;
+pub mod start;
+pub mod view;
 
 pub use lease::LeaseState;

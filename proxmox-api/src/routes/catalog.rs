@@ -1,6 +1,6 @@
-//! `GET /catalog`: limits, rates, and how to pay.
+//! `GET /catalog`: limits, rates, templates, and how to pay.
 
-use api_types::Catalog;
+use api_types::{Catalog, Template};
 use axum::{Json, Router, extract::State, routing::get};
 
 use crate::App;
@@ -10,17 +10,54 @@ pub fn router() -> Router<App> {
     Router::new().route("/catalog", get(catalog))
 }
 
+/// Stays useful when Proxmox is away: the templates are then left out.
 async fn catalog(State(app): State<App>) -> Json<Catalog> {
     let config = &app.config;
+    let payments = &config.payments;
+    let templates = app.proxmox.templates().await.unwrap_or_else(|error| {
+        tracing::warn!(
+            proxmox.cause = error.safe_text(),
+            "the templates cannot be listed"
+        );
+        Vec::new()
+    });
+    let templates = templates
+        .into_iter()
+        .enumerate()
+        .map(|(position, template)| Template {
+            description: described(&template.volume),
+            name: template.name,
+            default: position == 0,
+        })
+        .collect();
     Json(Catalog {
         limits: config.limits.clone(),
         rates: config.tariff.clone(),
-        templates: Vec::new(),
-        network: config.network.caip2.to_owned(),
-        asset: config.network.usdc.address.to_checksum(None),
-        pay_to: config.pay_to.to_checksum(None),
+        templates,
+        network: payments.network.caip2.to_owned(),
+        asset: payments.network.usdc.address.to_checksum(None),
+        pay_to: payments.pay_to.to_checksum(None),
         capacity_left: None,
-        grace_minutes: config.grace_minutes,
-        simulated: Vec::new(),
+        grace_minutes: config.grace_seconds.div_ceil(60),
+        simulated: simulated(&app),
     })
+}
+
+/// The template's file without its storage and its endings.
+fn described(volume: &str) -> String {
+    let file = volume.rsplit('/').next().unwrap_or(volume);
+    let stem = file.split(".tar").next().unwrap_or(file);
+    stem.replace('_', " ")
+}
+
+/// Which parts are not the real ones.
+fn simulated(app: &App) -> Vec<String> {
+    let mut parts = Vec::new();
+    if app.config.simulated_proxmox {
+        parts.push("proxmox".to_owned());
+    }
+    if app.facilitator.describe().simulated {
+        parts.push("payments".to_owned());
+    }
+    parts
 }

@@ -1,16 +1,30 @@
 //! HTTP in, HTTP out: one file per resource, each with its own `router()`.
 
 pub mod catalog;
+pub mod cors;
+pub mod demo;
+pub mod lease;
 pub mod quote;
 
 use api_types::{ErrorCode, ErrorEnvelope};
 use axum::{
-    Extension, Json,
+    Extension, Json, Router,
     extract::rejection::BytesRejection,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use service::request_id::RequestId;
+
+use crate::App;
+
+/// Every route of the API itself.
+pub fn router() -> Router<App> {
+    Router::new()
+        .merge(catalog::router())
+        .merge(demo::router())
+        .merge(lease::router())
+        .merge(quote::router())
+}
 
 /// An error envelope with the status that belongs to its code.
 pub(crate) fn refuse(envelope: ErrorEnvelope) -> Response {

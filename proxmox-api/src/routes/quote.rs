@@ -1,8 +1,6 @@
 //! `POST /lease/quote`: what a lease would cost, with line items, and what would be refused.
 
-use api_types::{
-    ErrorCode, ErrorEnvelope, FieldError, LeaseRequest, QuoteResponse, Timestamp, price,
-};
+use api_types::{ErrorCode, LeaseRequest, QuoteResponse, Timestamp, price};
 use axum::{
     Extension, Json, Router,
     body::Bytes,
@@ -12,11 +10,12 @@ use axum::{
 };
 use service::request_id::RequestId;
 
-use super::{refuse, unread};
-use crate::App;
-
-/// How long a quoted price is honoured, in seconds: as long as a payment for it stays valid.
-const VALID_SECONDS: u64 = 300;
+use super::unread;
+use crate::{
+    App,
+    error::ApiError,
+    paywall::{MAX_TIMEOUT_SECONDS, body},
+};
 
 /// The route.
 pub fn router() -> Router<App> {
@@ -29,56 +28,42 @@ async fn quote(
     Extension(id): Extension<RequestId>,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let config = &app.config;
-    let body = match body {
-        Ok(body) => body,
+    let bytes = match body {
+        Ok(bytes) => bytes,
         Err(rejection) => return unread(&rejection, &id),
     };
-    let read = if body.trim_ascii().is_empty() {
-        Ok(LeaseRequest::default())
-    } else {
-        serde_json::from_slice::<LeaseRequest>(&body)
-    };
-    let request = match read {
+    let limits = &app.config.limits;
+    // Fields out of range are the quote's to tell; a body that cannot be read is refused.
+    let request: LeaseRequest = match body::read(&bytes, |_| Ok(())) {
         Ok(request) => request,
-        Err(error) => {
-            // Only the kind and the place: the text may quote a password.
-            let place = format!("at line {} column {}", error.line(), error.column());
-            if error.classify() != serde_json::error::Category::Data {
-                let message = format!("The body is not JSON, {place}.");
-                return refuse(ErrorEnvelope::new(
-                    ErrorCode::MalformedBody,
-                    message,
-                    id.as_str(),
-                ));
-            }
-            let message = format!("a field is unknown, missing or of the wrong type, {place}");
-            let field = FieldError::new("body", message);
-            return refuse(ErrorEnvelope::invalid(vec![field], id.as_str()));
-        }
+        Err(error) => return error.respond(&id),
     };
-    let field_errors = config
-        .limits
-        .validate_lease(&request)
-        .err()
-        .unwrap_or_default();
-    let Ok(price) = price::price_lease(&config.tariff, request.size(), request.runtime_minutes)
-    else {
-        return refuse(ErrorEnvelope::invalid(field_errors, id.as_str()));
+    let field_errors = limits.validate_lease(&request).err().unwrap_or_default();
+    let priced = price::price_lease(app.tariff(), request.size(), request.runtime_minutes);
+    let Ok(price) = priced else {
+        return ApiError::invalid(field_errors).respond(&id);
     };
-    let refusals = if field_errors.is_empty() {
-        vec![]
-    } else {
-        vec![ErrorCode::InvalidRequest]
-    };
+    let refusals = refusals(&app, &request, field_errors.is_empty()).await;
+    let network = app.config.payments.network;
     Json(QuoteResponse {
-        acceptable: field_errors.is_empty(),
+        acceptable: field_errors.is_empty() && refusals.is_empty(),
         price: Some(price),
-        network: config.network.caip2.to_owned(),
-        asset: config.network.usdc.address.to_checksum(None),
-        valid_until: Timestamp(app.clock.unix_seconds() + VALID_SECONDS),
+        network: network.caip2.to_owned(),
+        asset: network.usdc.address.to_checksum(None),
+        valid_until: Timestamp(app.clock.unix_seconds() + MAX_TIMEOUT_SECONDS),
         field_errors,
         refusals,
     })
     .into_response()
+}
+
+/// What stands against it beside its fields.
+async fn refusals(app: &App, request: &LeaseRequest, fields_fit: bool) -> Vec<ErrorCode> {
+    if !fields_fit {
+        return vec![ErrorCode::InvalidRequest];
+    }
+    match app.proxmox.place(request.size(), &[]).await {
+        Ok(_) => Vec::new(),
+        Err(error) => vec![error.code],
+    }
 }

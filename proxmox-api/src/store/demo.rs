@@ -1,6 +1,15 @@
 //! The demo ledger: play money that obeys the rules of the real token, so that the whole flow runs without a chain.
 
+use std::sync::Arc;
+
+use alloy::primitives::Address;
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
+use service::clock::Clock;
+use x402::{
+    facilitator::ledger::{self, Ledger, LedgerError},
+    network::Network,
+};
 
 use super::{Store, StoreError, signed, unsigned};
 
@@ -107,6 +116,78 @@ impl Store {
             Ok(balance)
         })
         .await
+    }
+}
+
+/// The store as the demo facilitator's ledger, for one network's USDC.
+pub struct DemoLedger {
+    store: Store,
+    network: &'static Network,
+    clock: Arc<dyn Clock>,
+}
+
+impl DemoLedger {
+    /// A ledger in this store.
+    pub fn new(store: Store, network: &'static Network, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            network,
+            clock,
+        }
+    }
+}
+
+fn ledger_failed(error: StoreError) -> LedgerError {
+    LedgerError(error.to_string())
+}
+
+fn stored(transfer: &ledger::Transfer) -> Transfer {
+    Transfer {
+        network: transfer.network.to_owned(),
+        asset: transfer.asset.to_string(),
+        sender: transfer.from.to_string(),
+        recipient: transfer.to.to_string(),
+        nonce: transfer.nonce.to_string(),
+        amount: transfer.value,
+        transaction: transfer.transaction(),
+    }
+}
+
+#[async_trait]
+impl Ledger for DemoLedger {
+    async fn balance(&self, account: Address) -> Result<u64, LedgerError> {
+        let asset = self.network.usdc.address.to_string();
+        self.store
+            .demo_balance(self.network.caip2, &asset, &account.to_string())
+            .await
+            .map_err(ledger_failed)
+    }
+
+    async fn was_done(&self, transfer: &ledger::Transfer) -> Result<bool, LedgerError> {
+        // The name is a digest of everything in the transfer.
+        let name = transfer.transaction();
+        self.store
+            .read(move |db| {
+                let sql = "SELECT 1 FROM demo_transfers WHERE transaction_hash = ?1";
+                Ok(db.prepare_cached(sql)?.exists([name])?)
+            })
+            .await
+            .map_err(ledger_failed)
+    }
+
+    async fn transfer(
+        &self,
+        transfer: ledger::Transfer,
+    ) -> Result<ledger::TransferOutcome, LedgerError> {
+        let now = i64::try_from(self.clock.unix_seconds()).unwrap_or(i64::MAX);
+        let outcome = self.store.demo_transfer(stored(&transfer), now).await;
+        Ok(match outcome.map_err(ledger_failed)? {
+            TransferOutcome::Moved { .. } | TransferOutcome::AlreadyMoved { .. } => {
+                ledger::TransferOutcome::Done
+            }
+            TransferOutcome::NonceUsed => ledger::TransferOutcome::NonceUsed,
+            TransferOutcome::Insufficient => ledger::TransferOutcome::Insufficient,
+        })
     }
 }
 

@@ -4,9 +4,11 @@
 
 mod demo;
 mod events;
+mod installation;
 mod leases;
 mod payments;
 mod readers;
+mod sent;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -18,7 +20,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
-pub use demo::{Transfer, TransferOutcome};
+pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
 pub use leases::{
     Claim, ClaimLimits, ClaimOutcome, Due, DueAction, Lease, Renewal, RenewalOutcome,

@@ -1,7 +1,10 @@
 //! A facilitator with play money: signatures, windows, nonces and balances are really checked, only
 //! the chain is missing. It exists on test networks alone.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use async_trait::async_trait;
 
@@ -18,7 +21,7 @@ use crate::{
 };
 
 /// Unix seconds now, for windows.
-pub type Now = fn() -> u64;
+pub type Now = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Settles on a [`Ledger`] instead of a chain.
 pub struct DemoFacilitator<L> {
@@ -49,14 +52,17 @@ impl<L: Ledger> DemoFacilitator<L> {
         Ok(Self {
             network,
             ledger,
-            now,
+            now: Arc::new(now),
         })
     }
 
     /// The same with another clock.
     #[must_use]
-    pub fn with_clock(self, now: Now) -> Self {
-        Self { now, ..self }
+    pub fn with_clock(self, now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self {
+            now: Arc::new(now),
+            ..self
+        }
     }
 
     /// The ledger.

@@ -87,7 +87,7 @@ impl Store {
             let paid: Option<String> = db
                 .query_row(
                     "SELECT payment_id FROM leases JOIN payments USING (payment_id)
-                     WHERE lease_id = ?1 AND leases.state IN ('settling', 'unknown') AND payments.state = 'settled'",
+                     WHERE leases.lease_id = ?1 AND leases.state IN ('settling', 'unknown') AND payments.state = 'settled'",
                     [&id],
                     |row| row.get(0),
                 )
@@ -101,6 +101,41 @@ impl Store {
             payments::mark_answered(db, &payment_id, &answer, now)
         })
         .await
+    }
+
+    /// Notes the container's address.
+    /// # Errors
+    /// The database failed.
+    pub async fn set_ip(&self, id: &str, ip: &str, now: i64) -> Result<bool, StoreError> {
+        let (id, ip) = (id.to_owned(), ip.to_owned());
+        self.write(move |db| {
+            let sql = "UPDATE leases SET ip = ?2, updated_at = ?3 WHERE lease_id = ?1 AND state <> 'destroyed'";
+            Ok(db.execute(sql, params![id, ip, now])? == 1)
+        })
+        .await
+    }
+
+    /// How many leases are in each state.
+    /// # Errors
+    /// The database failed.
+    pub async fn lease_counts(&self) -> Result<Vec<(LeaseState, u32)>, StoreError> {
+        self.read(move |db| {
+            let mut query =
+                db.prepare_cached("SELECT state, count(*) FROM leases GROUP BY state")?;
+            let rows = query.query_map([], |row| {
+                Ok((read_state(&row.get::<_, String>(0)?)?, row.get(1)?))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Every lease that still holds its VMID.
+    /// # Errors
+    /// The database failed.
+    pub async fn live_leases(&self) -> Result<Vec<Lease>, StoreError> {
+        self.leases_where("state <> 'destroyed'", |query| query_leases(query, []))
+            .await
     }
 
     /// Extends from the later of now and the old end, once per payment.
@@ -283,20 +318,20 @@ fn claim_lease(
         return Ok(ClaimOutcome::NoVmid);
     };
     let verified = db.execute(
-        "UPDATE payments SET state = 'verified', updated_at = ?2
+        "UPDATE payments SET state = 'verified', lease_id = ?3, updated_at = ?2
          WHERE payment_id = ?1 AND state IN ('reserved', 'verified')",
-        params![claim.payment_id, now],
+        params![claim.payment_id, now, claim.lease_id],
     )?;
     if verified == 0 {
         return Ok(ClaimOutcome::PaymentMoved);
     }
     db.execute(
         "INSERT INTO leases (lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes,
-             payment_id, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, 'provisioning', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)",
+             payment_id, created_at, updated_at, template)
+         VALUES (?1, ?2, ?3, ?4, 'provisioning', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13)",
         params![
             claim.lease_id, vmid, claim.node, owner, claim.sku, claim.hostname, claim.cores, claim.memory_mb,
-            claim.disk_gb, claim.minutes, claim.payment_id, now
+            claim.disk_gb, claim.minutes, claim.payment_id, now, claim.template
         ],
     )?;
     Ok(ClaimOutcome::Claimed { vmid })

@@ -16,6 +16,7 @@ pub struct Claim {
     pub node: String,
     pub owner: String,
     pub sku: String,
+    pub template: String,
     pub hostname: String,
     pub cores: u32,
     /// MiB.
@@ -70,6 +71,7 @@ pub struct Lease {
     pub owner: String,
     pub state: LeaseState,
     pub sku: String,
+    pub template: String,
     pub hostname: String,
     pub cores: u32,
     pub memory_mb: u32,
@@ -128,7 +130,7 @@ pub enum RenewalOutcome {
 }
 
 pub(super) const COLUMNS: &str = "lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes, ip, expires_at,
-    destroy_at, payment_id, created_at";
+    destroy_at, payment_id, created_at, template";
 
 pub(super) fn read_state(name: &str) -> Result<LeaseState, rusqlite::Error> {
     LeaseState::parse(name).ok_or(rusqlite::Error::InvalidQuery)
@@ -152,5 +154,6 @@ pub(super) fn read_lease(row: &Row<'_>) -> Result<Lease, rusqlite::Error> {
         destroy_at: row.get(13)?,
         payment_id: row.get(14)?,
         created_at: row.get(15)?,
+        template: row.get(16)?,
     })
 }

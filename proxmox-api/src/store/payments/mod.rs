@@ -3,9 +3,11 @@
 
 mod record;
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Store, StoreError, signed};
+use super::{Store, StoreError, signed, unsigned};
 use PaymentState::*;
 pub use record::{Answer, NewPayment, Payment, PaymentState, Reservation, SignedRequest};
 use record::{COLUMNS, read_payment};
@@ -31,7 +33,7 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn mark_settling(&self, id: &str, now: i64) -> Result<bool, StoreError> {
-        self.move_payment(id, &[Verified], Settling, None, None, now)
+        self.move_payment(id, &[Verified, Reserved], Settling, None, None, now)
             .await
     }
 
@@ -172,6 +174,21 @@ impl Store {
         .await
     }
 
+    /// What was paid for each lease of `owner`, renewals and calls included, in atomic units.
+    /// # Errors
+    /// The database failed.
+    pub async fn paid_by_lease(&self, owner: &str) -> Result<HashMap<String, u64>, StoreError> {
+        let owner = owner.to_ascii_lowercase();
+        self.read(move |db| {
+            let sql = "SELECT lease_id, sum(amount) FROM payments
+                 WHERE payer = ?1 AND lease_id IS NOT NULL AND state IN ('settled', 'answered') GROUP BY lease_id";
+            let mut query = db.prepare_cached(sql)?;
+            let rows = query.query_map([owner], |row| Ok((row.get(0)?, unsigned(row.get(1)?)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     /// Payments that a start-up has to resume, reconcile or release, oldest first.
     /// # Errors
     /// The database failed.
@@ -234,17 +251,17 @@ fn reserve(db: &Connection, mut new: NewPayment, now: i64) -> Result<Reservation
     let payment_id = known.map_or(new.payment_id, |released| released.payment_id);
     db.prepare_cached(
         "INSERT INTO payments (payment_id, network, asset, payer, nonce, digest, idempotency_key, state, amount, pay_to,
-             valid_before, request, operation, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'reserved', ?8, ?9, ?10, ?11, ?12, ?13, ?13)
+             valid_before, request, operation, created_at, updated_at, arguments, lease_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'reserved', ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15)
          ON CONFLICT (network, asset, payer, nonce) DO UPDATE SET digest = excluded.digest,
              idempotency_key = excluded.idempotency_key, state = 'reserved', amount = excluded.amount,
              pay_to = excluded.pay_to, valid_before = excluded.valid_before, request = excluded.request,
-             operation = excluded.operation, reason = NULL, updated_at = excluded.updated_at
+             operation = excluded.operation, reason = NULL, arguments = excluded.arguments, lease_id = excluded.lease_id, updated_at = excluded.updated_at
          WHERE state = 'released'",
     )?
     .execute(params![
         payment_id, new.network, new.asset, new.payer, new.nonce, new.digest, new.idempotency_key, signed(new.amount)?,
-        new.pay_to, new.valid_before, new.request.0, new.operation, now,
+        new.pay_to, new.valid_before, new.request.0, new.operation, now, new.arguments, new.lease_id,
     ])?;
     Ok(Reservation::Reserved { payment_id })
 }
@@ -256,6 +273,7 @@ fn outcome(known: &Payment, new: &NewPayment) -> Reservation {
     let same_key = known.idempotency_key.is_some() && known.idempotency_key == new.idempotency_key;
     match &known.answer {
         Some(answer) if same_key => Reservation::Replay {
+            payment_id: known.payment_id.clone(),
             answer: answer.clone(),
         },
         _ => Reservation::Known {

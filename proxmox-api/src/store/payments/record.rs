@@ -88,6 +88,10 @@ pub struct NewPayment {
     pub request: SignedRequest,
     /// Name of the paid operation.
     pub operation: String,
+    /// What the operation needs to go on after a restart, as JSON; no secrets.
+    pub arguments: String,
+    /// The lease it is for, where that is known already.
+    pub lease_id: Option<String>,
 }
 
 /// A stored answer. It may hold a password, so `Debug` hides the body.
@@ -122,6 +126,8 @@ pub struct Payment {
     pub valid_before: i64,
     pub request: SignedRequest,
     pub operation: String,
+    pub arguments: String,
+    pub lease_id: Option<String>,
     pub transaction: Option<String>,
     pub reason: Option<String>,
     pub answer: Option<Answer>,
@@ -139,6 +145,8 @@ pub enum Reservation {
     },
     /// Same request and same key: the answer that was given.
     Replay {
+        /// Row of the payment.
+        payment_id: String,
         /// The stored answer, secrets included.
         answer: Answer,
     },
@@ -156,7 +164,7 @@ pub enum Reservation {
 }
 
 pub(super) const COLUMNS: &str = "payment_id, network, asset, payer, nonce, digest, idempotency_key, state, amount, pay_to, valid_before,
-    request, operation, transaction_hash, reason, answer_status, answer_body, created_at, updated_at";
+    request, operation, transaction_hash, reason, answer_status, answer_body, created_at, updated_at, arguments, lease_id";
 
 pub(super) fn read_payment(row: &Row<'_>) -> Result<Payment, rusqlite::Error> {
     let answer = match (row.get(15)?, row.get(16)?) {
@@ -182,5 +190,7 @@ pub(super) fn read_payment(row: &Row<'_>) -> Result<Payment, rusqlite::Error> {
         answer,
         created_at: row.get(17)?,
         updated_at: row.get(18)?,
+        arguments: row.get(19)?,
+        lease_id: row.get(20)?,
     })
 }

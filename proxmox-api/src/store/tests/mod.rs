@@ -38,6 +38,8 @@ fn payment(id: &str, payer: &str, nonce: &str) -> NewPayment {
         valid_before: 300,
         request: SignedRequest("{\"signature\":\"0xab\"}".into()),
         operation: "lease".into(),
+        arguments: "{}".into(),
+        lease_id: None,
     }
 }
 
@@ -48,6 +50,7 @@ fn claim(number: u32, owner: &str) -> Claim {
         node: "pve".into(),
         owner: owner.into(),
         sku: "small".into(),
+        template: "debian-12-standard".into(),
         hostname: "box".into(),
         cores: 1,
         memory_mb: 512,

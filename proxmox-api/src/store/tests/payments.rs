@@ -71,7 +71,10 @@ async fn a_replay_gets_what_the_rules_say() {
         state: PaymentState::Answered,
         transaction: Some("0xfeed".into()),
     };
-    let replay = Reservation::Replay { answer: answer() };
+    let replay = Reservation::Replay {
+        payment_id: "pay-1".into(),
+        answer: answer(),
+    };
     // nonce, digest, key, outcome
     let table = [
         ("0x1", "digest", Some("key"), replay.clone()),

@@ -14,9 +14,11 @@ mod sender;
 mod sent;
 mod settle;
 mod token;
+mod witness;
 
 pub use rpc::RpcError;
 pub use sent::{MemorySentStore, PaymentKey, Sent, SentStore, SentStoreError};
+pub use witness::{Evidence, Witness};
 
 use std::{
     collections::HashMap,

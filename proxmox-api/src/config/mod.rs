@@ -1,0 +1,128 @@
+//! The configuration, read once at start. Every mistake is reported at once, with the variable's name and an example.
+
+mod offer;
+mod payments;
+mod proxmox;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use api_types::{Limits, Tariff};
+use service::env::{Env, Problems};
+use url::Url;
+
+pub use payments::{FacilitatorChoice, PaymentConfig};
+pub use proxmox::{ConsoleAccount, ProxmoxConfig, TlsTrust};
+
+/// What the process was told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen: `BIND` and `PORT`.
+    pub listen: SocketAddr,
+    /// Under which address customers reach this service, without a trailing slash: `PUBLIC_BASE_URL`.
+    pub public_base_url: String,
+    /// Browser pages that may call the API: `ALLOWED_ORIGINS`.
+    pub allowed_origins: Vec<String>,
+    /// The store's file: `DATABASE`.
+    pub database: PathBuf,
+    /// How long the data of an expired lease is kept, in seconds: `LEASE_GRACE_MINUTES`.
+    pub grace_seconds: u32,
+    /// Leases of one wallet that may be in the making at a time: `LEASES_IN_FLIGHT_PER_WALLET`.
+    pub leases_in_flight: u32,
+    /// Whether the Proxmox host is the simulator, so that customers are told: `PVE_SIMULATED`.
+    pub simulated_proxmox: bool,
+    /// The rates.
+    pub tariff: Tariff,
+    /// What may be asked for.
+    pub limits: Limits,
+    /// Who is paid, where and through whom.
+    pub payments: PaymentConfig,
+    /// The Proxmox host.
+    pub proxmox: ProxmoxConfig,
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// Every problem, with the variable's name and an example.
+    pub fn from_env(mut env: Env) -> Result<Self, Problems> {
+        let bind = env.parse("BIND", IpAddr::V4(Ipv4Addr::LOCALHOST), "127.0.0.1");
+        let port = env.parse("PORT", 4021_u16, "4021");
+        let public_base_url = public_base_url(&mut env, bind, port);
+        let allowed_origins = allowed_origins(&mut env);
+        let database = PathBuf::from(env.text("DATABASE", "data/infra402.sqlite"));
+        let grace_seconds = grace_seconds(&mut env);
+        let leases_in_flight = env.number_in("LEASES_IN_FLIGHT_PER_WALLET", 2, 1..=100);
+        let simulated_proxmox = env.flag("PVE_SIMULATED", false);
+        let tariff = offer::tariff(&mut env);
+        let limits = offer::limits(&mut env);
+        let payments = PaymentConfig::read(&mut env);
+        let proxmox = ProxmoxConfig::read(&mut env);
+        env.finish_with(|| {
+            Some(Self {
+                listen: SocketAddr::new(bind, port),
+                public_base_url,
+                allowed_origins,
+                database,
+                grace_seconds,
+                leases_in_flight,
+                simulated_proxmox,
+                tariff,
+                limits,
+                payments: payments?,
+                proxmox: proxmox?,
+            })
+        })
+    }
+}
+
+/// Never taken from a request: a `Host` header can be anybody's.
+fn public_base_url(env: &mut Env, bind: IpAddr, port: u16) -> String {
+    let example = "https://lease.example.org";
+    let host = match bind {
+        ip if ip.is_unspecified() => "localhost".to_owned(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        IpAddr::V4(ip) => ip.to_string(),
+    };
+    let text = env.text("PUBLIC_BASE_URL", &format!("http://{host}:{port}"));
+    let fits = Url::parse(&text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    if !fits {
+        let what = "is no address that begins with http:// or https://";
+        env.problem("PUBLIC_BASE_URL", what, example);
+    }
+    text.trim_end_matches('/').to_owned()
+}
+
+fn allowed_origins(env: &mut Env) -> Vec<String> {
+    let mut origins = env.list("ALLOWED_ORIGINS");
+    if origins.is_empty() {
+        origins = ["http://localhost:3000", "http://127.0.0.1:3000"]
+            .map(String::from)
+            .into();
+    }
+    for origin in &origins {
+        let same = Url::parse(origin)
+            .is_ok_and(|url| url.origin().ascii_serialization() == origin.as_str());
+        if origin != "*" && !same {
+            let what = "has an entry that is no origin: scheme, host and port, without a path";
+            env.problem("ALLOWED_ORIGINS", what, "https://infra402.example.org");
+            break;
+        }
+    }
+    origins
+}
+
+fn grace_seconds(env: &mut Env) -> u32 {
+    let minutes: f64 = env.number_in("LEASE_GRACE_MINUTES", 1440.0, 0.0..=43_200.0);
+    // At most 2,592,000: the limits above keep it within the type.
+    (minutes * 60.0).round() as u32
+}

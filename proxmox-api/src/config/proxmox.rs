@@ -1,0 +1,212 @@
+//! Where Proxmox is, who we are there, and where containers go.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use pve::{Fingerprint, NodeName, Vmid};
+use service::env::{Env, Secret};
+
+/// The Proxmox host and what we may use of it.
+#[derive(Clone, Debug)]
+pub struct ProxmoxConfig {
+    /// Address of the API: `PVE_HOST`.
+    pub host: String,
+    /// The API token's id: `PVE_TOKEN_ID`, such as `infra402@pve!svc`.
+    pub token_id: String,
+    /// The API token's secret: `PVE_TOKEN_SECRET`.
+    pub token_secret: Secret,
+    /// Whom to trust: `PVE_FINGERPRINT`, `PVE_CA_FILE` or `PVE_VERIFY_SSL`.
+    pub tls: TlsTrust,
+    /// The nodes that take containers; empty means every node that is online: `PVE_NODE`.
+    pub nodes: Vec<NodeName>,
+    /// The storage for root disks: `PVE_STORAGE`.
+    pub storage: String,
+    /// The templates on offer as volume ids, the default first; empty offers all that the nodes have:
+    /// `PVE_OS_TEMPLATE`.
+    pub templates: Vec<String>,
+    /// The bridge that containers are attached to; none for containers without a network: `PVE_BRIDGE`.
+    pub bridge: Option<String>,
+    /// The pool that our containers, and nothing else, belong to: `PVE_POOL`.
+    pub pool: String,
+    /// The numbers that our containers get: `PVE_VMID_RANGE`.
+    pub vmids: RangeInclusive<u32>,
+    /// Creations that run on one node at a time: `PVE_CREATES_PER_NODE`.
+    pub creates_per_node: usize,
+    /// A user with a password, for consoles of hosts that accept no token there.
+    pub console: Option<ConsoleAccount>,
+}
+
+/// Whom to trust when connecting.
+#[derive(Clone, Debug)]
+pub enum TlsTrust {
+    /// The authorities that the system trusts.
+    System,
+    /// The authority in this file.
+    CaFile(PathBuf),
+    /// The one certificate with this SHA-256 fingerprint.
+    Fingerprint(Fingerprint),
+    /// Anybody: for trying things out.
+    Insecure,
+}
+
+/// A user with a password.
+#[derive(Clone, Debug)]
+pub struct ConsoleAccount {
+    /// Such as `infra402-console@pve`.
+    pub user: String,
+    /// Its password.
+    pub password: Secret,
+    /// It is the prototype's `root@pam`, which should be replaced.
+    pub is_root: bool,
+}
+
+impl ProxmoxConfig {
+    /// Reads everything about Proxmox; `None` only after noting a problem.
+    pub(super) fn read(env: &mut Env) -> Option<Self> {
+        let host = host(env);
+        let token_id = token_id(env);
+        let example = "the token's secret, shown once by `pveum user token add`";
+        let token_secret = env.required_secret("PVE_TOKEN_SECRET", example);
+        let tls = tls(env);
+        let nodes = nodes(env);
+        let storage = env.text("PVE_STORAGE", "local-lvm");
+        let templates = templates(env);
+        let bridge = Some(env.text("PVE_BRIDGE", "vmbr0")).filter(|bridge| bridge != "none");
+        let pool = env.text("PVE_POOL", "infra402");
+        let vmids = vmids(env);
+        let creates_per_node = env.number_in("PVE_CREATES_PER_NODE", 4, 1..=64);
+        let console = console(env);
+        Some(Self {
+            host: host?,
+            token_id: token_id?,
+            token_secret: token_secret?,
+            tls,
+            nodes,
+            storage,
+            templates,
+            bridge,
+            pool,
+            vmids,
+            creates_per_node,
+            console,
+        })
+    }
+}
+
+fn host(env: &mut Env) -> Option<String> {
+    let example = "https://192.168.1.100:8006";
+    let host = env.required_text("PVE_HOST", example)?;
+    let lower = host.to_ascii_lowercase();
+    if !lower.starts_with("https://") && !lower.starts_with("http://") {
+        // The value may hold credentials and is not repeated.
+        env.problem("PVE_HOST", "lacks its scheme https://", example);
+        return None;
+    }
+    Some(host)
+}
+
+fn token_id(env: &mut Env) -> Option<String> {
+    let example = "infra402@pve!svc";
+    let id = env.required_text("PVE_TOKEN_ID", example)?;
+    let parts = id
+        .split_once('!')
+        .and_then(|(user, name)| Some((user.split_once('@')?, name)));
+    let fits = parts.is_some_and(|((user, realm), name)| {
+        !user.is_empty() && !realm.is_empty() && !name.is_empty()
+    });
+    if !fits || id.len() > 64 {
+        let what = "is not of the form user@realm!name, with at most 64 characters";
+        env.problem("PVE_TOKEN_ID", what, example);
+    }
+    Some(id)
+}
+
+fn tls(env: &mut Env) -> TlsTrust {
+    let fingerprint: Option<Fingerprint> = env.optional(
+        "PVE_FINGERPRINT",
+        "the SHA-256 fingerprint that `proxmox-api doctor` prints",
+    );
+    let ca_file = env.optional_text("PVE_CA_FILE");
+    let verify = env.flag("PVE_VERIFY_SSL", true);
+    match (fingerprint, ca_file, verify) {
+        (Some(fingerprint), _, _) => TlsTrust::Fingerprint(fingerprint),
+        (None, Some(file), _) => TlsTrust::CaFile(file.into()),
+        (None, None, true) => TlsTrust::System,
+        (None, None, false) => TlsTrust::Insecure,
+    }
+}
+
+fn nodes(env: &mut Env) -> Vec<NodeName> {
+    let names = env.list("PVE_NODE");
+    if names.len() == 1 && names[0].eq_ignore_ascii_case("auto") {
+        return Vec::new();
+    }
+    let mut nodes = Vec::new();
+    for name in names {
+        match NodeName::new(name) {
+            Ok(node) => nodes.push(node),
+            Err(_) => {
+                let what = "names a node as no Proxmox node can be named; it is not an address";
+                env.problem("PVE_NODE", what, "pve, or pve1,pve2, or auto");
+            }
+        }
+    }
+    nodes
+}
+
+fn templates(env: &mut Env) -> Vec<String> {
+    let list = env.list("PVE_OS_TEMPLATE");
+    if list.len() == 1 && list[0].eq_ignore_ascii_case("auto") {
+        return Vec::new();
+    }
+    if list.iter().any(|volume| !volume.contains(":vztmpl/")) {
+        let example = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst";
+        let what = "has an entry that is no template volume (STORAGE:vztmpl/FILE)";
+        env.problem("PVE_OS_TEMPLATE", what, example);
+    }
+    list
+}
+
+fn vmids(env: &mut Env) -> RangeInclusive<u32> {
+    const EXAMPLE: &str = "40200-49999";
+    let text = env.text("PVE_VMID_RANGE", EXAMPLE);
+    let range = text.split_once('-').and_then(|(low, high)| {
+        let (low, high): (u32, u32) = (low.trim().parse().ok()?, high.trim().parse().ok()?);
+        (Vmid::MIN <= low && low <= high && high <= Vmid::MAX).then_some(low..=high)
+    });
+    range.unwrap_or_else(|| {
+        let what = "is no range of VMIDs from 100 to 999999999";
+        env.problem("PVE_VMID_RANGE", what, EXAMPLE);
+        40_200..=49_999
+    })
+}
+
+/// The account for consoles; the prototype's variable still works, and is said to be a bad idea.
+fn console(env: &mut Env) -> Option<ConsoleAccount> {
+    let user = env.optional_text("PVE_CONSOLE_USER");
+    let password = env.optional_secret("PVE_CONSOLE_PASSWORD");
+    let root = env.optional_secret("PVE_ROOT_PASSWORD");
+    match (user, password, root) {
+        (Some(user), Some(password), _) => Some(ConsoleAccount {
+            is_root: user == "root@pam",
+            user,
+            password,
+        }),
+        (Some(_), None, _) => {
+            let what = "is not set, but PVE_CONSOLE_USER is";
+            env.problem("PVE_CONSOLE_PASSWORD", what, "the password of that user");
+            None
+        }
+        (None, Some(_), _) => {
+            let what = "is not set, but PVE_CONSOLE_PASSWORD is";
+            env.problem("PVE_CONSOLE_USER", what, "infra402-console@pve");
+            None
+        }
+        (None, None, Some(password)) => Some(ConsoleAccount {
+            user: "root@pam".into(),
+            password,
+            is_root: true,
+        }),
+        (None, None, None) => None,
+    }
+}

@@ -1,0 +1,120 @@
+use super::*;
+
+const ADDRESS: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+
+fn least() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("ADDRESS", ADDRESS),
+        ("FACILITATOR", "demo"),
+        ("PVE_HOST", "https://pve.example.org:8006"),
+        ("PVE_TOKEN_ID", "infra402@pve!svc"),
+        ("PVE_TOKEN_SECRET", "00000000-0000-0000-0000-000000000000"),
+    ]
+}
+
+fn with(more: &[(&'static str, &'static str)]) -> Result<Config, Problems> {
+    let mut all = least();
+    all.extend(more);
+    Config::from_env(Env::from_map(all))
+}
+
+#[test]
+fn every_problem_is_named_at_once() {
+    let wrong = [
+        ("ADDRESS", "0x12"),
+        ("NETWORK", "dogecoin"),
+        ("PORT", "ninety"),
+        ("LEASE_GRACE_MINUTES", "-1"),
+        ("PUBLIC_BASE_URL", "lease.example.org"),
+        ("ALLOWED_ORIGINS", "https://a.example/path"),
+        ("FACILITATOR", "ftp://x"),
+        ("MAX_CORES", "0"),
+        ("PRICE_BASE", "-5"),
+        ("PVE_HOST", "192.168.1.100:8006"),
+        ("PVE_TOKEN_ID", "root"),
+        ("PVE_NODE", "https://pve"),
+        ("PVE_OS_TEMPLATE", "debian"),
+        ("PVE_VMID_RANGE", "9-1"),
+        ("PVE_FINGERPRINT", "aa:bb"),
+        ("PVE_CONSOLE_USER", "someone@pve"),
+    ];
+    let problems = Config::from_env(Env::from_map(wrong))
+        .unwrap_err()
+        .to_string();
+    let missing = ["PVE_TOKEN_SECRET", "PVE_CONSOLE_PASSWORD"];
+    for variable in wrong.map(|(name, _)| name).into_iter().chain(missing) {
+        // The user is there; its password is what is missing.
+        if variable != "PVE_CONSOLE_USER" {
+            assert!(
+                problems.contains(variable),
+                "{variable} is not in:\n{problems}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_payee_and_a_token_are_all_that_has_to_be_set() {
+    let config = with(&[]).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:4021");
+    assert_eq!(config.public_base_url, "http://127.0.0.1:4021");
+    assert_eq!(config.payments.network.caip2, "eip155:84532");
+    assert_eq!(config.payments.pay_to.to_checksum(None), ADDRESS);
+    assert_eq!(config.grace_seconds, 86_400);
+    assert_eq!(config.proxmox.vmids, 40_200..=49_999);
+    assert!(Config::from_env(Env::from_map::<&str, &str>([])).is_err());
+}
+
+#[test]
+fn the_facilitator_for_tests_is_the_default_and_never_serves_real_money() {
+    let mut all = least();
+    all.retain(|(name, _)| *name != "FACILITATOR");
+    let default = Config::from_env(Env::from_map(all.clone())).unwrap();
+    let FacilitatorChoice::Remote(url) = default.payments.facilitator else {
+        panic!("a URL")
+    };
+    assert_eq!(url.as_str(), "https://x402.org/facilitator");
+    all.push(("NETWORK", "base"));
+    assert!(Config::from_env(Env::from_map(all)).is_err());
+    assert!(with(&[("NETWORK", "base")]).is_err(), "nor does play money");
+}
+
+#[test]
+fn a_gas_key_is_never_repeated() {
+    let key = "0xnothexadecimal";
+    let problems = with(&[("FACILITATOR", "onchain"), ("GAS_KEY", key)])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        problems.contains("GAS_KEY") && problems.contains("RPC_URL"),
+        "{problems}"
+    );
+    assert!(!problems.contains(key), "{problems}");
+}
+
+#[test]
+fn the_prototypes_root_password_works_and_is_known_for_what_it_is() {
+    let console = with(&[("PVE_ROOT_PASSWORD", "x")])
+        .unwrap()
+        .proxmox
+        .console
+        .unwrap();
+    assert!(console.is_root && console.user == "root@pam");
+    let own = [
+        ("PVE_ROOT_PASSWORD", "x"),
+        ("PVE_CONSOLE_USER", "c@pve"),
+        ("PVE_CONSOLE_PASSWORD", "y"),
+    ];
+    let console = with(&own).unwrap().proxmox.console.unwrap();
+    assert_eq!((console.is_root, console.user.as_str()), (false, "c@pve"));
+}
+
+#[test]
+fn fractions_of_a_minute_are_taken_for_the_grace_time() {
+    assert_eq!(
+        with(&[("LEASE_GRACE_MINUTES", "0.05")])
+            .unwrap()
+            .grace_seconds,
+        3
+    );
+}

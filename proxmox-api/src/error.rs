@@ -1,0 +1,149 @@
+//! The one error of this service: what the customer is told, in the contract's words. Causes are logged where the error is
+//! made, once; they never travel in it.
+
+use api_types::{ErrorBody, ErrorCode, ErrorDetails, ErrorEnvelope, FieldError, Json};
+use axum::{
+    Json as JsonBody,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use service::request_id::RequestId;
+
+use crate::store::StoreError;
+
+/// A refusal or failure, ready to be sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApiError {
+    /// The kind.
+    pub code: ErrorCode,
+    /// One sentence for people.
+    pub message: String,
+    /// Every refused field.
+    pub fields: Vec<FieldError>,
+    /// Further values, such as `statusUrl`.
+    pub values: Vec<(&'static str, Json)>,
+    /// What the caller can do now.
+    pub next_actions: Vec<String>,
+    /// Seconds after which the same request may succeed.
+    pub retry_after: Option<u64>,
+}
+
+impl ApiError {
+    /// An error of this kind.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            fields: Vec::new(),
+            values: Vec::new(),
+            next_actions: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// Fields that are not acceptable.
+    pub fn invalid(fields: Vec<FieldError>) -> Self {
+        Self {
+            fields,
+            ..Self::new(ErrorCode::InvalidRequest, "Some fields are not acceptable.")
+        }
+    }
+
+    /// The same about a field.
+    #[must_use]
+    pub fn with_field(mut self, field: FieldError) -> Self {
+        self.fields.push(field);
+        self
+    }
+
+    /// The same, worth another try after some seconds.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self {
+            retry_after: Some(seconds),
+            ..self
+        }
+    }
+
+    /// The same with a further value in its details.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Json>) -> Self {
+        self.values.push((name, value.into()));
+        self
+    }
+
+    /// The same with advice.
+    #[must_use]
+    pub fn advise(mut self, action: impl Into<String>) -> Self {
+        self.next_actions.push(action.into());
+        self
+    }
+
+    /// The body that goes with it.
+    pub fn envelope(&self, request_id: &str) -> ErrorEnvelope {
+        let values = self
+            .values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
+        let details = ErrorDetails {
+            fields: self.fields.clone(),
+            values,
+        };
+        let empty = details == ErrorDetails::default();
+        ErrorEnvelope {
+            error: ErrorBody {
+                code: self.code,
+                message: self.message.clone(),
+                retryable: self.code.retryable() || self.retry_after.is_some(),
+                next_actions: self.next_actions.clone(),
+                details: (!empty).then_some(details),
+                request_id: request_id.to_owned(),
+            },
+        }
+    }
+
+    /// The whole answer.
+    pub fn respond(&self, id: &RequestId) -> Response {
+        let status = StatusCode::from_u16(self.code.status())
+            .expect("every code has an HTTP status, by its own table");
+        let mut response = (status, JsonBody(self.envelope(id.as_str()))).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// The store's failures are ours; what failed goes to the log.
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed");
+        let message = "The service cannot reach its own records just now.";
+        Self::new(ErrorCode::Unavailable, message).retry_after(5)
+    }
+}
+
+/// What Proxmox's failure means for the customer; its words go to the log.
+impl From<pve::Error> for ApiError {
+    fn from(error: pve::Error) -> Self {
+        let cause = error.safe_text();
+        metrics::counter!("proxmox_errors_total", "call" => error.call().method.to_string())
+            .increment(1);
+        if error.is_transient() {
+            tracing::warn!(proxmox.cause = cause, "Proxmox did not answer");
+            let message = "The machines cannot be reached just now.";
+            return Self::new(ErrorCode::HypervisorUnavailable, message).retry_after(10);
+        }
+        tracing::error!(
+            proxmox.cause = cause,
+            "Proxmox refused or answered nonsense"
+        );
+        Self::new(
+            ErrorCode::HypervisorError,
+            "The machines answered something that cannot be used.",
+        )
+    }
+}

@@ -1,0 +1,213 @@
+//! The worker that ends leases in time: it sleeps until the next deadline, warns, stops, and after the grace destroys. What
+//! cannot be done now is tried again. It also finishes removals that were begun, by an undo or by their owner.
+
+use std::time::Duration;
+
+use pve::{Refusal, WaitOptions};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::{LeaseState, remove};
+use crate::{
+    locks::Turn,
+    state::App,
+    store::{DueAction, Lease, StoreError},
+};
+
+/// Seconds before the end at which the owner is warned.
+pub const WARN_SECONDS: i64 = 300;
+/// Seconds after which work that was not done is tried again.
+const RETRY_SECONDS: i64 = 5;
+/// The longest sleep, in seconds.
+const LONGEST: i64 = 300;
+/// Seconds that a container gets to shut down by itself.
+const SHUTDOWN: Duration = Duration::from_secs(20);
+/// Containers that are stopped or removed at a time.
+const AT_ONCE: usize = 8;
+
+/// Works until the process ends.
+pub async fn run(app: App) {
+    loop {
+        let wake = match tick(&app).await {
+            Ok(wake) => wake,
+            Err(error) => {
+                tracing::error!(%error, "deadlines cannot be read");
+                app.now() + RETRY_SECONDS
+            }
+        };
+        let millis = u64::try_from(wake).unwrap_or(0).saturating_mul(1000);
+        tokio::select! {
+            () = app.clock.sleep_until(millis) => {}
+            () = app.deadlines_moved.notified() => {}
+        }
+    }
+}
+
+/// Does what is due and says when to come again, Unix seconds.
+///
+/// # Errors
+/// The store failed.
+pub async fn tick(app: &App) -> Result<i64, StoreError> {
+    let now = app.now();
+    let mut work = Vec::new();
+    for due in app.store.due_leases(WARN_SECONDS, now).await? {
+        match due.action {
+            DueAction::Warn => warn(app, &due.lease).await?,
+            DueAction::Stop | DueAction::Destroy => work.push(due.lease),
+        }
+    }
+    let begun = [
+        LeaseState::Expiring,
+        LeaseState::Undoing,
+        LeaseState::Destroying,
+    ];
+    let unfinished = app.store.unfinished_leases().await?;
+    work.extend(
+        unfinished
+            .into_iter()
+            .filter(|lease| begun.contains(&lease.state)),
+    );
+
+    let mut running = JoinSet::new();
+    let mut all_done = true;
+    for lease in work {
+        // Somebody who works on it now will leave it in order, or it is here again next time.
+        let Some(turn) = app.leases_in_work.try_take(&lease.lease_id) else {
+            all_done = false;
+            continue;
+        };
+        if running.len() >= AT_ONCE {
+            all_done &= matches!(running.join_next().await, Some(Ok(true)));
+        }
+        running.spawn(end(app.clone(), lease.lease_id, turn));
+    }
+    while let Some(done) = running.join_next().await {
+        all_done &= matches!(done, Ok(true));
+    }
+    let next = app
+        .store
+        .next_deadline(WARN_SECONDS)
+        .await?
+        .unwrap_or(i64::MAX);
+    let now = app.now();
+    Ok(if all_done {
+        next.clamp(now, now + LONGEST)
+    } else {
+        now + RETRY_SECONDS
+    })
+}
+
+async fn warn(app: &App, lease: &Lease) -> Result<(), StoreError> {
+    if app.store.mark_warned(&lease.lease_id, app.now()).await? {
+        let data = json!({ "expiresAt": lease.expires_at, "destroysAt": lease.destroy_at });
+        app.note(&lease.lease_id, "expires_soon", data).await;
+    }
+    Ok(())
+}
+
+/// Takes one lease a step further; true if nothing is left to be done for it now.
+async fn end(app: App, lease_id: String, _turn: Turn) -> bool {
+    match step(&app, &lease_id).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(lease.id = lease_id, %error, "a lease cannot be ended yet");
+            false
+        }
+    }
+}
+
+async fn step(app: &App, lease_id: &str) -> Result<(), remove::RemoveError> {
+    // Read again under its turn: it may have been renewed.
+    let Some(lease) = app.store.lease(lease_id).await? else {
+        return Ok(());
+    };
+    let now = app.now();
+    let passed = |at: Option<i64>| at.is_some_and(|at| at <= now);
+    match lease.state {
+        LeaseState::Active if passed(lease.expires_at) => {
+            let moved = app
+                .store
+                .move_lease(lease_id, LeaseState::Active, LeaseState::Expiring, now)
+                .await?;
+            if moved {
+                stop(app, &lease).await
+            } else {
+                Ok(())
+            }
+        }
+        LeaseState::Expiring => stop(app, &lease).await,
+        LeaseState::Stopped if passed(lease.destroy_at) => destroy(app, &lease).await,
+        LeaseState::Undoing | LeaseState::Destroying => remove::remove(app, &lease).await,
+        _ => Ok(()),
+    }
+}
+
+async fn stop(app: &App, lease: &Lease) -> Result<(), remove::RemoveError> {
+    let (node, vmid) = remove::place(lease)?;
+    let client = &app.proxmox.client;
+    match client.shutdown(&node, vmid, SHUTDOWN, true).await {
+        Ok(upid) => {
+            let outcome = client.wait(&upid, WaitOptions::within(SHUTDOWN * 2)).await;
+            if !matches!(&outcome, Ok(outcome) if outcome.is_success()) {
+                // It does not listen: the plug is pulled.
+                let upid = client.stop(&node, vmid).await;
+                if let Ok(upid) = upid {
+                    let _ = client.wait(&upid, WaitOptions::within(SHUTDOWN)).await;
+                }
+            }
+        }
+        Err(error) if error.refusal() == Some(&Refusal::NotRunning) || gone(&error) => {}
+        Err(error) => return Err(error.into()),
+    }
+    match client.container(&node, vmid).await {
+        Ok(status) if status.is_running() => {
+            return Err(remove::RemoveError::Proxmox("it still runs".into()));
+        }
+        Ok(_) => {}
+        Err(error) if gone(&error) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let moved = app
+        .store
+        .move_lease(
+            &lease.lease_id,
+            LeaseState::Expiring,
+            LeaseState::Stopped,
+            app.now(),
+        )
+        .await?;
+    if moved {
+        app.note(
+            &lease.lease_id,
+            "stopped",
+            json!({ "destroysAt": lease.destroy_at }),
+        )
+        .await;
+    }
+    Ok(())
+}
+
+/// With rights on the pool only, what is gone is answered with 403.
+fn gone(error: &pve::Error) -> bool {
+    error.is_missing() || matches!(error.refusal(), Some(Refusal::Forbidden { .. }))
+}
+
+/// Destroys a lease that was paid for: at the end of its grace, or because its owner asked. The caller has its turn.
+///
+/// # Errors
+/// The container is still there; the lease stays `destroying` and the worker goes on.
+pub async fn destroy(app: &App, lease: &Lease) -> Result<(), remove::RemoveError> {
+    let destroying = LeaseState::Destroying;
+    let moved = app
+        .store
+        .move_lease(&lease.lease_id, lease.state, destroying, app.now())
+        .await?;
+    if !moved {
+        return Ok(());
+    }
+    let lease = Lease {
+        state: destroying,
+        ..lease.clone()
+    };
+    remove::remove(app, &lease).await
+}

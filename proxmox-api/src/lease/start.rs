@@ -1,0 +1,146 @@
+//! Starts a container and makes sure that it answers: only a container that answers is settled for.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use api_types::ErrorCode;
+use pve::{ExecRequest, NodeName, Refusal, Vmid, WaitOptions};
+use tokio::time::{Instant, sleep};
+
+use crate::{error::ApiError, state::App};
+
+/// How long an address is waited for before the container is asked to run a command instead.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(12);
+const LOOK_FIRST: Duration = Duration::from_millis(40);
+const LOOK_MOST: Duration = Duration::from_secs(1);
+
+fn dead() -> ApiError {
+    let message = "The container was made but does not answer; nothing was charged.";
+    ApiError::new(ErrorCode::ProvisioningFailed, message).retry_after(10)
+}
+
+/// Starts the container, if it does not run.
+///
+/// # Errors
+/// It does not run in the end.
+pub async fn start(
+    app: &App,
+    node: &NodeName,
+    vmid: Vmid,
+    deadline: Instant,
+) -> Result<(), ApiError> {
+    let client = &app.proxmox.client;
+    match client.start(node, vmid).await {
+        Ok(upid) => {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match client.wait(&upid, WaitOptions::within(left)).await {
+                Ok(outcome) if outcome.is_success() => return Ok(()),
+                Ok(outcome) => tracing::error!(vmid = vmid.get(), %outcome, "a start failed"),
+                Err(error) => {
+                    tracing::error!(vmid = vmid.get(), %error, "a start was not seen to its end")
+                }
+            }
+        }
+        Err(error) if error.refusal() == Some(&Refusal::AlreadyRunning) => return Ok(()),
+        // It may have been executed all the same; a second start does no harm.
+        Err(error) if error.may_have_executed() => {
+            tracing::warn!(
+                vmid = vmid.get(),
+                cause = error.safe_text(),
+                "a start of unknown outcome"
+            );
+            return runs(app, node, vmid, deadline).await;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Err(dead())
+}
+
+/// Looks whether the container runs, and starts it once more if not.
+async fn runs(app: &App, node: &NodeName, vmid: Vmid, deadline: Instant) -> Result<(), ApiError> {
+    let client = &app.proxmox.client;
+    let mut again = true;
+    while Instant::now() < deadline {
+        sleep(Duration::from_millis(500)).await;
+        match client.container(node, vmid).await {
+            Ok(status) if status.is_running() => return Ok(()),
+            Ok(status) if status.lock.is_none() && again => {
+                again = false;
+                if let Err(error) = client.start(node, vmid).await {
+                    tracing::warn!(
+                        vmid = vmid.get(),
+                        cause = error.safe_text(),
+                        "a second start failed"
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+    Err(dead())
+}
+
+/// Makes sure that the container answers: it runs and, where it has a network, has an address or runs a command. The
+/// address, where there is one.
+///
+/// # Errors
+/// It does not answer in time.
+pub async fn probe(
+    app: &App,
+    node: &NodeName,
+    vmid: Vmid,
+    deadline: Instant,
+) -> Result<Option<IpAddr>, ApiError> {
+    if !app.proxmox.client.container(node, vmid).await?.is_running() {
+        return Err(dead());
+    }
+    if app.proxmox.config.bridge.is_none() {
+        return Ok(None);
+    }
+    let until = deadline.min(Instant::now() + ADDRESS_PATIENCE);
+    if let Some(address) = address(app, node, vmid, until).await {
+        return Ok(Some(address));
+    }
+    let run = app
+        .proxmox
+        .consoles
+        .exec(node, vmid, ExecRequest::new("true"), None)
+        .await;
+    match run {
+        Ok(outcome) if outcome.exit_code == 0 => Ok(None),
+        Ok(outcome) => {
+            tracing::error!(
+                vmid = vmid.get(),
+                exit_code = outcome.exit_code,
+                "`true` failed"
+            );
+            Err(dead())
+        }
+        Err(error) => {
+            tracing::error!(vmid = vmid.get(), %error, "a container has no address and runs no command");
+            Err(dead())
+        }
+    }
+}
+
+/// The first address that others can reach, once there is one.
+pub async fn address(app: &App, node: &NodeName, vmid: Vmid, until: Instant) -> Option<IpAddr> {
+    let mut pause = LOOK_FIRST;
+    loop {
+        let interfaces = app
+            .proxmox
+            .client
+            .interfaces(node, vmid)
+            .await
+            .unwrap_or_default();
+        let found = interfaces
+            .iter()
+            .flat_map(|interface| interface.reachable())
+            .next();
+        if found.is_some() || Instant::now() >= until {
+            return found;
+        }
+        sleep(pause).await;
+        pause = (pause * 3 / 2).min(LOOK_MOST);
+    }
+}

@@ -1,0 +1,383 @@
+//! `POST /lease/container`: a container for some minutes. It is made, started and seen to answer before the money moves; if the
+//! money does not move, it is taken away again.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use api_types::{
+    ErrorCode, FieldError, LeaseRequest, LeaseResponse, LeaseStatus, PaymentReceipt, Price, Secret,
+    Tariff, price,
+};
+use axum::http::Method;
+use serde_json::{Value, json};
+use service::crypto;
+use sha_crypt::{PasswordHasher as _, ShaCrypt};
+use tokio::time::{Instant, timeout};
+
+use super::answer;
+use crate::{
+    error::ApiError,
+    lease::{
+        LeaseState, create,
+        create::Order,
+        remove, start,
+        view::{checksummed, time},
+    },
+    paywall::{Call, Flow, Job, Operation, Paid, body},
+    state::App,
+    store::{Answer, Claim, ClaimLimits, ClaimOutcome, Lease, Payment},
+};
+
+/// Seconds of a payment's window that are kept for the settlement.
+const SETTLE_RESERVE: i64 = 30;
+/// How long a container may take to be made.
+const MAKE_AT_MOST: i64 = 240;
+/// How long a refused customer waits for the removal before they are answered; the worker goes on with it.
+const UNDO_PATIENCE: Duration = Duration::from_secs(15);
+/// How long an address that comes late is waited for.
+const LATE_ADDRESS: Duration = Duration::from_secs(120);
+
+/// A lease that is asked for, or one that is taken up again.
+#[derive(Debug)]
+pub struct LeaseContainer {
+    lease_id: String,
+    request: LeaseRequest,
+    /// Whether root's password is made here.
+    makes_password: bool,
+}
+
+impl Operation for LeaseContainer {
+    const NAME: &'static str = "lease_container";
+    const METHOD: Method = Method::POST;
+    const DESCRIPTION: &'static str = "A Linux container for the time asked for";
+    const FLOW: Flow = Flow::DeliverThenSettle;
+    const MIN_SECONDS_LEFT: u64 = 60;
+
+    async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
+        let limits = &app.config.limits;
+        let request: LeaseRequest =
+            body::read(call.body, |request| limits.validate_lease(request))?;
+        Ok(Self {
+            lease_id: format!("lease-{}", crypto::random_hex(8)),
+            makes_password: request.password.is_none() && request.ssh_public_key.is_none(),
+            request,
+        })
+    }
+
+    fn price(&self, tariff: &Tariff) -> Result<Price, ApiError> {
+        price::price_lease(tariff, self.request.size(), self.request.runtime_minutes).map_err(
+            |_| {
+                let field =
+                    FieldError::new("runtimeMinutes", "makes a price too large for any payment");
+                ApiError::invalid(vec![field])
+            },
+        )
+    }
+
+    fn arguments(&self) -> Value {
+        json!({"makesPassword": self.makes_password})
+    }
+
+    async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
+        let request = &self.request;
+        let template = self.template(app).await?;
+        let node = app.proxmox.place(request.size(), &[]).await?;
+        let resources = app.proxmox.client.resources().await?;
+        let busy: HashSet<u32> = resources.iter().map(|found| found.vmid.get()).collect();
+        let claim = Claim {
+            lease_id: self.lease_id.clone(),
+            payment_id: job.payment_id.clone(),
+            node: node.to_string(),
+            owner: job.payer.clone(),
+            sku: request.sku.clone(),
+            template: template.name,
+            hostname: self.hostname(),
+            cores: request.cores,
+            memory_mb: request.memory_mb,
+            disk_gb: request.disk_gb,
+            minutes: request.runtime_minutes,
+            vmids: app.proxmox.config.vmids.clone(),
+            busy,
+        };
+        let limits = ClaimLimits {
+            in_flight: app.config.leases_in_flight,
+            per_wallet: app.config.limits.leases_per_wallet,
+            reserved: app.config.payments.max_reserved,
+        };
+        match app.store.claim_lease(claim, limits, app.now()).await? {
+            ClaimOutcome::Claimed { .. } => {
+                let data = json!({"cores": request.cores, "memoryMB": request.memory_mb, "diskGB": request.disk_gb,
+                    "minutes": request.runtime_minutes, "requester": request.requester, "paymentId": job.payment_id});
+                app.note(&self.lease_id, "claimed", data).await;
+                Ok(())
+            }
+            refused => Err(not_claimed(refused)),
+        }
+    }
+
+    async fn prepare(&self, app: &App, job: &Job) -> Result<(), ApiError> {
+        let _turn = app.leases_in_work.take(&self.lease_id).await;
+        let left = (job.valid_before - SETTLE_RESERVE - app.now()).clamp(0, MAKE_AT_MOST);
+        let deadline = Instant::now() + Duration::from_secs(left.unsigned_abs());
+        let lease = self.lease(app).await?;
+        let (node, vmid) = remove::place(&lease).map_err(|error| {
+            tracing::error!(%error, "a lease cannot be placed");
+            ApiError::new(ErrorCode::Internal, "The lease cannot be placed.")
+        })?;
+        let mut order = Order {
+            lease_id: self.lease_id.clone(),
+            vmid,
+            node,
+            hostname: lease.hostname.clone(),
+            size: self.request.size(),
+            template: self.template(app).await?.volume,
+            password_hash: self.password_hash(app).await?,
+            ssh_public_key: self.request.ssh_public_key.clone(),
+        };
+        create::create(app, &mut order, deadline, &job.progress).await?;
+        job.progress.step("starting");
+        start::start(app, &order.node, order.vmid, deadline).await?;
+        job.progress.step("probing");
+        let ip = start::probe(app, &order.node, order.vmid, deadline).await?;
+        if let Some(ip) = ip {
+            app.store
+                .set_ip(&self.lease_id, &ip.to_string(), app.now())
+                .await?;
+        }
+        create::step(app, &self.lease_id, LeaseState::Created, LeaseState::Probed).await?;
+        create::step(
+            app,
+            &self.lease_id,
+            LeaseState::Probed,
+            LeaseState::Settling,
+        )
+        .await
+    }
+
+    async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Answer, ApiError> {
+        let _turn = app.leases_in_work.take(&self.lease_id).await;
+        let lease = self.lease(app).await?;
+        let now = app.now();
+        let response = LeaseResponse {
+            lease_id: lease.lease_id.clone(),
+            status: LeaseStatus::Active,
+            ctid: lease.vmid,
+            expires_at: time(now + i64::from(lease.minutes) * 60),
+            message: format!(
+                "{} is running for {} minutes.",
+                lease.hostname, lease.minutes
+            ),
+            owner_wallet: checksummed(&lease.owner),
+            hostname: lease.hostname.clone(),
+            node: lease.node.clone(),
+            ip: lease.ip.clone(),
+            password: self
+                .makes_password
+                .then(|| Secret::new(app.installation.password(&self.lease_id))),
+            price: job.price.clone(),
+            payment: PaymentReceipt {
+                transaction: paid.transaction.clone(),
+                network: paid.network.clone(),
+            },
+        };
+        let answer = answer(200, &response)?;
+        let grace = i64::from(app.config.grace_seconds);
+        let ip = lease.ip.as_deref();
+        if app
+            .store
+            .activate_lease(&self.lease_id, ip, grace, answer.clone(), now)
+            .await?
+        {
+            app.deadlines_moved.notify_one();
+            let data = json!({"paymentId": job.payment_id, "transaction": paid.transaction});
+            app.note(&self.lease_id, "activated", data).await;
+            if lease.ip.is_none() && app.proxmox.config.bridge.is_some() {
+                note_late_address(app.clone(), lease);
+            }
+            return Ok(answer);
+        }
+        // Activated before: what was said then is what is said now.
+        let row = app.store.payment(&job.payment_id).await?;
+        row.and_then(|row| row.answer).ok_or_else(|| {
+            tracing::error!(
+                lease.id = self.lease_id,
+                state = lease.state.as_str(),
+                "a paid lease cannot be activated"
+            );
+            ApiError::new(
+                ErrorCode::Internal,
+                "The lease was paid for and cannot be activated.",
+            )
+        })
+    }
+
+    async fn hold(&self, app: &App, job: &Job) -> Option<Answer> {
+        // A copy of the request has read a lease of its own; the payment's row knows which one is meant.
+        let row = app.store.payment(&job.payment_id).await.ok().flatten()?;
+        let lease_id = row.lease_id?;
+        let unknown = LeaseState::Unknown;
+        let _ = app
+            .store
+            .move_lease(&lease_id, LeaseState::Settling, unknown, app.now())
+            .await;
+        let lease = app.store.lease(&lease_id).await.ok().flatten()?;
+        let body = json!({
+            "leaseId": lease_id, "status": LeaseStatus::Reconciling, "ctid": lease.vmid, "hostname": lease.hostname,
+            "paymentId": job.payment_id, "statusUrl": format!("/leases/{lease_id}"),
+            "message": "It is not known yet whether the payment moved money. The container is held; do not sign another payment.",
+        });
+        answer(202, &body).ok()
+    }
+
+    async fn undo(&self, app: &App, _job: &Job) {
+        let removal = async {
+            let _turn = app.leases_in_work.take(&self.lease_id).await;
+            let Ok(Some(lease)) = app.store.lease(&self.lease_id).await else {
+                return;
+            };
+            let undoing = LeaseState::Undoing;
+            if !lease.state.is_in_flight() {
+                return;
+            }
+            let moved = app
+                .store
+                .move_lease(&self.lease_id, lease.state, undoing, app.now())
+                .await;
+            if !matches!(moved, Ok(true)) {
+                tracing::error!(lease.id = self.lease_id, "a lease cannot be undone");
+                return;
+            }
+            let lease = Lease {
+                state: undoing,
+                ..lease
+            };
+            if let Err(error) = remove::remove(app, &lease).await {
+                tracing::warn!(lease.id = self.lease_id, %error, "a container cannot be removed yet");
+            }
+        };
+        if timeout(UNDO_PATIENCE, removal).await.is_err() {
+            tracing::warn!(
+                lease.id = self.lease_id,
+                "a removal takes long; the worker goes on with it"
+            );
+        }
+        app.deadlines_moved.notify_one();
+    }
+
+    async fn resume(app: &App, payment: &Payment) -> Option<Self> {
+        let lease_id = payment.lease_id.clone()?;
+        // Without a row nothing was begun.
+        app.store.lease(&lease_id).await.ok().flatten()?;
+        let arguments: Value = serde_json::from_str(&payment.arguments).unwrap_or_default();
+        Some(Self {
+            lease_id,
+            request: LeaseRequest::default(),
+            makes_password: arguments["makesPassword"] == true,
+        })
+    }
+}
+
+impl LeaseContainer {
+    async fn lease(&self, app: &App) -> Result<Lease, ApiError> {
+        app.store
+            .lease(&self.lease_id)
+            .await?
+            .ok_or_else(|| ApiError::new(ErrorCode::LeaseNotFound, "There is no such lease."))
+    }
+
+    fn hostname(&self) -> String {
+        self.request
+            .hostname
+            .clone()
+            .unwrap_or_else(|| self.lease_id.clone())
+    }
+
+    async fn template(&self, app: &App) -> Result<crate::proxmox::Template, ApiError> {
+        let templates = app.proxmox.templates().await?;
+        let found = match &self.request.template {
+            None => templates.first(),
+            Some(wanted) => templates
+                .iter()
+                .find(|template| template.name == *wanted || template.volume == *wanted),
+        };
+        found.cloned().ok_or_else(|| match &self.request.template {
+            Some(_) => {
+                let field = FieldError::new("template", "is none of those in GET /catalog");
+                ApiError::invalid(vec![field])
+            }
+            None => {
+                tracing::error!("no storage has a container template: download one with `pveam download local …`");
+                ApiError::new(ErrorCode::Unavailable, "No operating system is on offer just now.")
+            }
+        })
+    }
+
+    async fn password_hash(&self, app: &App) -> Result<Option<pve::Secret>, ApiError> {
+        let password = match &self.request.password {
+            Some(password) => password.expose().to_owned(),
+            None if self.makes_password => app.installation.password(&self.lease_id),
+            None => return Ok(None),
+        };
+        // Five thousand rounds: milliseconds that others need not wait for.
+        let hash = tokio::task::spawn_blocking(move || {
+            let salt: [u8; 12] = crypto::random_bytes();
+            ShaCrypt::default()
+                .hash_password_with_salt(password.as_bytes(), &salt)
+                .map(|hash| hash.to_string())
+        });
+        match hash.await {
+            Ok(Ok(hash)) => Ok(Some(pve::Secret::new(hash))),
+            _ => {
+                tracing::error!("a password cannot be hashed");
+                Err(ApiError::new(
+                    ErrorCode::Internal,
+                    "The password cannot be used.",
+                ))
+            }
+        }
+    }
+}
+
+fn not_claimed(outcome: ClaimOutcome) -> ApiError {
+    match outcome {
+        ClaimOutcome::InFlight => {
+            let message = "Other leases of this wallet are being made; nothing was charged.";
+            ApiError::new(ErrorCode::RateLimited, message).retry_after(5)
+        }
+        ClaimOutcome::TooMuchReserved => {
+            let message = "Other payments of this wallet wait to be settled; nothing was charged.";
+            ApiError::new(ErrorCode::RateLimited, message).retry_after(5)
+        }
+        ClaimOutcome::TooMany => {
+            let message = "The wallet has as many leases as it may have; nothing was charged.";
+            ApiError::new(ErrorCode::LeaseLimitReached, message)
+                .advise("destroy a lease, or renew one")
+        }
+        ClaimOutcome::NoVmid => {
+            let message = "Every number for a container is taken; nothing was charged.";
+            ApiError::new(ErrorCode::CapacityExhausted, message).retry_after(60)
+        }
+        ClaimOutcome::PaymentMoved | ClaimOutcome::Claimed { .. } => ApiError::new(
+            ErrorCode::PaymentInProgress,
+            "The payment is being worked on.",
+        )
+        .retry_after(2),
+    }
+}
+
+fn note_late_address(app: App, lease: Lease) {
+    tokio::spawn(async move {
+        let Ok((node, vmid)) = remove::place(&lease) else {
+            return;
+        };
+        let until = Instant::now() + LATE_ADDRESS;
+        if let Some(ip) = start::address(&app, &node, vmid, until).await
+            && let Err(error) = app
+                .store
+                .set_ip(&lease.lease_id, &ip.to_string(), app.now())
+                .await
+        {
+            tracing::error!(%error, "an address cannot be written down");
+        }
+    });
+}

@@ -1,0 +1,104 @@
+//! The paid operations, one per file: what it costs, what has to hold before money moves, how it is done, how it is undone.
+
+pub mod lease_container;
+pub mod list;
+pub mod renew_lease;
+
+use api_types::{ErrorCode, FieldError};
+use serde::Serialize;
+
+use crate::{
+    error::ApiError,
+    lease::LeaseState,
+    paywall::{Operation, follow},
+    state::App,
+    store::{Answer, Lease, Payment, StoreError},
+};
+
+pub use lease_container::LeaseContainer;
+pub use list::List;
+pub use renew_lease::RenewLease;
+
+/// Takes up what a crash left behind.
+///
+/// # Errors
+/// The store failed.
+pub async fn recover(app: &App) -> Result<(), StoreError> {
+    for payment in app.store.unfinished_payments().await? {
+        let _turn = app.payments_in_work.take(&payment.payment_id).await;
+        recover_one(app, &payment).await?;
+    }
+    Ok(())
+}
+
+async fn recover_one(app: &App, payment: &Payment) -> Result<(), StoreError> {
+    tracing::info!(
+        payment.id = payment.payment_id,
+        state = payment.state.as_str(),
+        "taking up a payment"
+    );
+    match payment.operation.as_str() {
+        LeaseContainer::NAME => follow::recover::<LeaseContainer>(app, payment).await,
+        RenewLease::NAME => follow::recover::<RenewLease>(app, payment).await,
+        // What is done anew on each request needs nothing but its payment's outcome.
+        _ => follow::recover::<List>(app, payment).await,
+    }
+}
+
+/// The lease in the path.
+///
+/// # Errors
+/// The path has no VMID, or no lease has it.
+pub async fn lease_in_path(app: &App, ctid: Option<&str>) -> Result<Lease, ApiError> {
+    let number = ctid
+        .and_then(|ctid| ctid.parse::<u32>().ok())
+        .filter(|number| *number >= 100);
+    let Some(vmid) = number else {
+        let field = FieldError::new("ctid", "has to be a container's number, 100 or more");
+        return Err(ApiError::invalid(vec![field]));
+    };
+    app.store.lease_by_vmid(vmid).await?.ok_or_else(|| {
+        ApiError::new(
+            ErrorCode::LeaseNotFound,
+            "No lease has a container with this number.",
+        )
+    })
+}
+
+/// Only the owner; the lease may have changed since it was read.
+///
+/// # Errors
+/// It is somebody else's, or it is gone.
+pub async fn owned(app: &App, lease_id: &str, payer: &str) -> Result<Lease, ApiError> {
+    let lease = app
+        .store
+        .lease(lease_id)
+        .await?
+        .ok_or_else(|| ApiError::new(ErrorCode::LeaseNotFound, "There is no such lease."))?;
+    if lease.owner != payer {
+        let message = "The lease belongs to another wallet; nothing was charged.";
+        return Err(ApiError::new(ErrorCode::Forbidden, message));
+    }
+    if matches!(
+        lease.state,
+        LeaseState::Undoing | LeaseState::Destroying | LeaseState::Destroyed
+    ) {
+        return Err(ApiError::new(
+            ErrorCode::LeaseEnded,
+            "The lease is over and its container is gone.",
+        ));
+    }
+    Ok(lease)
+}
+
+/// An answer with a JSON body.
+///
+/// # Errors
+/// The body cannot be written.
+pub fn answer(status: u16, body: &impl Serialize) -> Result<Answer, ApiError> {
+    let body = serde_json::to_string(body).map_err(|error| {
+        tracing::error!(%error, "an answer cannot be written");
+        ApiError::new(ErrorCode::Internal, "The answer cannot be written.")
+    })?;
+    Ok(Answer { status, body })
+}

@@ -1,0 +1,157 @@
+//! `POST /lease/{ctid}/renew`: more time, at the container's real size. A container that was stopped is started again.
+
+use std::time::Duration;
+
+use api_types::{
+    ErrorCode, FieldError, LeaseStatus, PaymentReceipt, Price, RenewRequest, RenewResponse, Size,
+    Tariff, price,
+};
+use axum::http::Method;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{answer, lease_in_path, owned};
+use crate::{
+    error::ApiError,
+    lease::{remove, start, view::time},
+    paywall::{Call, Flow, Job, Operation, Paid, body},
+    state::App,
+    store::{Answer, Lease, Payment, Renewal, RenewalOutcome},
+};
+
+/// How long a stopped container may take to start.
+const START_AT_MOST: Duration = Duration::from_secs(60);
+
+/// More time for a lease.
+#[derive(Debug)]
+pub struct RenewLease {
+    lease: Lease,
+    minutes: u32,
+}
+
+impl Operation for RenewLease {
+    const NAME: &'static str = "renew_lease";
+    const METHOD: Method = Method::POST;
+    const DESCRIPTION: &'static str = "More time for a leased container";
+    const FLOW: Flow = Flow::SettleThenDeliver;
+
+    async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
+        let limits = &app.config.limits;
+        let request: RenewRequest =
+            body::read(call.body, |request| limits.validate_renew(request))?;
+        Ok(Self {
+            lease: lease_in_path(app, call.ctid).await?,
+            minutes: request.runtime_minutes,
+        })
+    }
+
+    fn price(&self, tariff: &Tariff) -> Result<Price, ApiError> {
+        let size = Size {
+            cores: self.lease.cores,
+            memory_mb: self.lease.memory_mb,
+            disk_gb: self.lease.disk_gb,
+        };
+        price::price_renew(tariff, size, self.minutes).map_err(|_| {
+            let field =
+                FieldError::new("runtimeMinutes", "makes a price too large for any payment");
+            ApiError::invalid(vec![field])
+        })
+    }
+
+    fn lease_id(&self) -> Option<String> {
+        Some(self.lease.lease_id.clone())
+    }
+
+    fn arguments(&self) -> Value {
+        json!({"minutes": self.minutes})
+    }
+
+    async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
+        let lease = owned(app, &self.lease.lease_id, &job.payer).await?;
+        if lease.state.is_renewable() {
+            return Ok(());
+        }
+        let message = "The lease is not active yet; nothing was charged.";
+        Err(ApiError::new(ErrorCode::LeaseConflict, message).retry_after(5))
+    }
+
+    async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Answer, ApiError> {
+        // Waits for a stop that is under way; what is stopped is then started again.
+        let _turn = app.leases_in_work.take(&self.lease.lease_id).await;
+        let renewal = Renewal {
+            lease_id: self.lease.lease_id.clone(),
+            payment_id: job.payment_id.clone(),
+            minutes: self.minutes,
+            grace_seconds: app.config.grace_seconds.into(),
+        };
+        let expires_at = match app.store.renew(renewal, app.now()).await? {
+            RenewalOutcome::Renewed { expires_at, .. } => expires_at,
+            RenewalOutcome::NotRenewable => {
+                let message = "The lease ended before the renewal; the operator has been told that it was paid.";
+                let data = json!({"paymentId": job.payment_id, "transaction": paid.transaction});
+                app.note(&self.lease.lease_id, "renewal_came_too_late", data)
+                    .await;
+                return Err(ApiError::new(ErrorCode::LeaseEnded, message));
+            }
+        };
+        app.deadlines_moved.notify_one();
+        self.make_sure_it_runs(app).await?;
+        let data = json!({"minutes": self.minutes, "paymentId": job.payment_id, "transaction": paid.transaction});
+        app.note(&self.lease.lease_id, "renewed", data).await;
+        answer(
+            200,
+            &RenewResponse {
+                lease_id: self.lease.lease_id.clone(),
+                status: LeaseStatus::Active,
+                ctid: self.lease.vmid,
+                expires_at: time(expires_at),
+                message: format!("{} has {} minutes more.", self.lease.hostname, self.minutes),
+                price: job.price.clone(),
+                payment: PaymentReceipt {
+                    transaction: paid.transaction.clone(),
+                    network: paid.network.clone(),
+                },
+            },
+        )
+    }
+
+    async fn resume(app: &App, payment: &Payment) -> Option<Self> {
+        let lease = app
+            .store
+            .lease(payment.lease_id.as_deref()?)
+            .await
+            .ok()
+            .flatten()?;
+        let arguments: Value = serde_json::from_str(&payment.arguments).ok()?;
+        let minutes = u32::try_from(arguments["minutes"].as_u64()?).ok()?;
+        Some(Self { lease, minutes })
+    }
+}
+
+impl RenewLease {
+    /// Asked of Proxmox and not of the store: the owner may have shut it down.
+    async fn make_sure_it_runs(&self, app: &App) -> Result<(), ApiError> {
+        let (node, vmid) = remove::place(&self.lease).map_err(|error| {
+            tracing::error!(%error, "a lease cannot be found");
+            ApiError::new(ErrorCode::Internal, "The container cannot be found.")
+        })?;
+        if app
+            .proxmox
+            .client
+            .container(&node, vmid)
+            .await?
+            .is_running()
+        {
+            return Ok(());
+        }
+        start::start(app, &node, vmid, Instant::now() + START_AT_MOST)
+            .await
+            .map_err(|error| {
+                let message = "The time was added, but the container does not start.";
+                ApiError {
+                    message: message.into(),
+                    ..error
+                }
+            })
+    }
+}

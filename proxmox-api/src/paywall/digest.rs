@@ -1,0 +1,34 @@
+//! What binds a payment to one request: a digest of method, path and canonical body. Two bodies with the same members in another
+//! order are the same request; any other difference makes another one.
+
+use api_types::Json;
+use service::crypto;
+
+/// The digest of a request whose body has been read as JSON before, as lower-case hex.
+pub fn of(method: &str, path: &str, body: &[u8]) -> String {
+    let canonical = match serde_json::from_slice::<Json>(body) {
+        // `Json` keeps objects sorted by key.
+        Ok(value) => serde_json::to_string(&value).unwrap_or_default(),
+        Err(_) => String::from_utf8_lossy(body.trim_ascii()).into_owned(),
+    };
+    crypto::sha256_hex(format!("{method}\n{path}\n{canonical}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_order_of_members_and_white_space_do_not_matter() {
+        let digest = |body: &str| of("POST", "/lease/container", body.as_bytes());
+        assert_eq!(
+            digest(r#"{"a": 1, "b": [1, 2]}"#),
+            digest("{\"b\":[1,2],\n\"a\":1}")
+        );
+        assert_ne!(digest(r#"{"a":1}"#), digest(r#"{"a":2}"#));
+        assert_ne!(digest(r#"{"b":[1,2]}"#), digest(r#"{"b":[2,1]}"#));
+        assert_ne!(digest(""), digest("{}"));
+        assert_ne!(of("POST", "/a", b""), of("GET", "/a", b""));
+        assert_ne!(of("POST", "/a", b""), of("POST", "/b", b""));
+    }
+}

@@ -1,0 +1,211 @@
+//! Mounts a paid operation. The gate is the handler itself, so that a paid route without it cannot be written. Everything here
+//! costs microseconds and leaves no row; what comes after is [`process`](super::process)'s.
+
+use std::collections::HashMap;
+
+use api_types::{ErrorCode, Price};
+use axum::{
+    Extension,
+    body::Bytes,
+    extract::{OriginalUri, Path, State, rejection::BytesRejection},
+    http::{HeaderMap, Method, header},
+    response::Response,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use service::request_id::RequestId;
+use tokio::sync::oneshot;
+use tracing::Instrument as _;
+use x402::{
+    check::{self, Policy},
+    offer::Offer,
+    payment::Payment,
+    reason::Reason,
+    wire::header as wire,
+};
+
+use super::{
+    Call, Operation, challenge, digest,
+    process::{Entry, process},
+    progress::Progress,
+    reply::{Frame, arrived},
+};
+use crate::{error::ApiError, routes, sessions, state::App};
+
+/// The longest `Idempotency-Key`.
+const MAX_KEY: usize = 128;
+
+/// The route of a paid operation.
+pub fn paid<O: Operation>() -> MethodRouter<App> {
+    let method = MethodFilter::try_from(O::METHOD).expect("operations use ordinary methods");
+    on(method, serve::<O>)
+}
+
+async fn serve<O: Operation>(
+    State(app): State<App>,
+    Extension(id): Extension<RequestId>,
+    OriginalUri(uri): OriginalUri,
+    Path(parameters): Path<HashMap<String, String>>,
+    method: Method,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return routes::unread(&rejection, &id),
+    };
+    let call = Call {
+        ctid: parameters.get("ctid").map(String::as_str),
+        body: &body,
+    };
+    let operation = match O::read(&app, call).await {
+        Ok(operation) => operation,
+        Err(error) => return error.respond(&id),
+    };
+    let path = uri.path();
+    let checked = match check_payment(&app, &operation, path, &headers) {
+        Ok(checked) => checked,
+        Err(Rejected::Challenge(offer, reason)) => {
+            return match reason {
+                None => challenge::required(&offer, "Payment required"),
+                Some(reason) => challenge::refused(&offer, &reason),
+            };
+        }
+        Err(Rejected::Error(error)) => return error.respond(&id),
+    };
+    let key = match idempotency_key(&headers, &checked.payment) {
+        Ok(key) => key,
+        Err(error) => return error.respond(&id),
+    };
+    // HEAD is GET to the router, and one request is one digest.
+    let method = if method == Method::HEAD {
+        Method::GET
+    } else {
+        method
+    };
+    let entry = Entry {
+        operation,
+        digest: digest::of(method.as_str(), path, &body),
+        key,
+        wallet: sessions::wallet_of(&app, &headers).await,
+        price: checked.price,
+        offer: checked.offer.clone(),
+        payment: checked.payment,
+        path: path.to_owned(),
+    };
+    let frame = Frame {
+        version: entry.payment.version(),
+        offer: checked.offer,
+        id,
+    };
+    perform(app, entry, frame, wants_events(&headers)).await
+}
+
+/// Runs in a task of its own: a client that hangs up changes nothing.
+async fn perform<O: Operation>(app: App, entry: Entry<O>, frame: Frame, events: bool) -> Response {
+    let (progress, steps) = if events {
+        let (progress, steps) = Progress::listened();
+        (progress, Some(steps))
+    } else {
+        (Progress::default(), None)
+    };
+    let (replied, reply) = oneshot::channel();
+    let work = async move {
+        // Nobody may be left to hear it; whoever asks again is told.
+        let _ = replied.send(process(&app, entry, progress).await);
+    };
+    tokio::spawn(work.instrument(tracing::Span::current()));
+    match steps {
+        Some(steps) => frame.stream(steps, reply).await,
+        None => frame.respond(&arrived(reply).await),
+    }
+}
+
+struct Checked {
+    payment: Payment,
+    offer: Offer,
+    price: Price,
+}
+
+enum Rejected {
+    Challenge(Box<Offer>, Option<Reason>),
+    Error(ApiError),
+}
+
+/// Prices the call at every tariff that may have been quoted, and takes the first whose offer the payment fits.
+fn check_payment<O: Operation>(
+    app: &App,
+    operation: &O,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Checked, Rejected> {
+    let now = app.clock.unix_seconds();
+    let offered = |tariff| {
+        let price = operation.price(tariff).map_err(Rejected::Error)?;
+        let offer = challenge::offer::<O>(app, path, price.total.0);
+        Ok::<_, Rejected>((offer, price))
+    };
+    let (offer, price) = offered(app.tariff())?;
+    let values = |name| {
+        headers
+            .get_all(name)
+            .iter()
+            .map(|value| value.as_bytes())
+            .collect::<Vec<_>>()
+    };
+    let read = Payment::from_headers(&values(wire::PAYMENT_SIGNATURE), &values(wire::X_PAYMENT));
+    let payment = match read {
+        Ok(Some(payment)) => payment,
+        Ok(None) => return Err(Rejected::Challenge(Box::new(offer), None)),
+        Err(reason) => return Err(Rejected::Challenge(Box::new(offer), Some(reason))),
+    };
+    let policy = Policy {
+        min_time_left: O::MIN_SECONDS_LEFT,
+        contracts_possible: !app.facilitator.describe().simulated,
+    };
+    let fits = |offer: &Offer| {
+        offer.match_payment(&payment)?;
+        check::local(&payment, offer, now, policy)
+    };
+    let Err(reason) = fits(&offer) else {
+        return Ok(Checked {
+            payment,
+            offer,
+            price,
+        });
+    };
+    for tariff in app.tariffs.honoured(now).skip(1) {
+        let (earlier, price) = offered(tariff)?;
+        if fits(&earlier).is_ok() {
+            return Ok(Checked {
+                payment,
+                offer: earlier,
+                price,
+            });
+        }
+    }
+    Err(Rejected::Challenge(Box::new(offer), Some(reason)))
+}
+
+/// The header's key, or the id of the payment's extension.
+fn idempotency_key(headers: &HeaderMap, payment: &Payment) -> Result<Option<String>, ApiError> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else {
+        return Ok(payment.payment_identifier().map(str::to_owned));
+    };
+    let key = value.to_str().unwrap_or_default();
+    let printable = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if values.next().is_some() || !printable || key.len() > MAX_KEY {
+        let message =
+            format!("Idempotency-Key has to be one value of 1 to {MAX_KEY} printable characters.");
+        return Err(ApiError::new(ErrorCode::InvalidRequest, message));
+    }
+    Ok(Some(key.to_owned()))
+}
+
+fn wants_events(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("text/event-stream"))
+}

@@ -1,0 +1,133 @@
+//! What a paid operation says of itself: how a request is read and priced, what has to hold before money moves, how it is
+//! performed, and how it is undone.
+
+use std::future::Future;
+
+use api_types::{Price, Tariff};
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use super::progress::Progress;
+use crate::{
+    error::ApiError,
+    state::App,
+    store::{Answer, Payment},
+};
+
+/// When the money moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Once what was ordered is there: [`Operation::prepare`], settlement, [`Operation::deliver`].
+    DeliverThenSettle,
+    /// Before it is done: settlement, [`Operation::deliver`]. Announced as `upfront`.
+    SettleThenDeliver,
+}
+
+/// A request as it came in.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The `{ctid}` of the path, where the route has one.
+    pub ctid: Option<&'a str>,
+    /// The body, within the size that is read.
+    pub body: &'a [u8],
+}
+
+/// A reserved payment that is being worked for.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Row of the payment.
+    pub payment_id: String,
+    /// Who pays, lower case.
+    pub payer: String,
+    /// What was signed for.
+    pub price: Price,
+    /// Unix seconds after which the authorization is worthless.
+    pub valid_before: i64,
+    /// Where to say how far the work is.
+    pub progress: Progress,
+}
+
+/// The money moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paid {
+    /// The transaction's hash.
+    pub transaction: String,
+    /// CAIP-2 id.
+    pub network: String,
+}
+
+/// A paid operation.
+pub trait Operation: Sized + Send + Sync + 'static {
+    /// Its name in the store, the log and the metrics.
+    const NAME: &'static str;
+    /// The method of its route.
+    const METHOD: Method;
+    /// For people, in the challenge.
+    const DESCRIPTION: &'static str;
+    /// When the money moves.
+    const FLOW: Flow;
+    /// Seconds of a payment's window that have to be left when it comes in.
+    const MIN_SECONDS_LEFT: u64 = 20;
+
+    /// Reads and validates a request, before anything is said of a price.
+    ///
+    /// # Errors
+    /// Every field that is wrong, or what it is about does not exist.
+    fn read(app: &App, call: Call<'_>) -> impl Future<Output = Result<Self, ApiError>> + Send;
+
+    /// What it costs.
+    ///
+    /// # Errors
+    /// The request has no price.
+    fn price(&self, tariff: &Tariff) -> Result<Price, ApiError>;
+
+    /// The lease it is about, where there is one already.
+    fn lease_id(&self) -> Option<String> {
+        None
+    }
+
+    /// What [`Operation::resume`] needs beside the rows; no secrets.
+    fn arguments(&self) -> Value {
+        json!({})
+    }
+
+    /// What has to hold before money moves: owner, state, capacity. Nothing is charged on an error.
+    ///
+    /// # Errors
+    /// The customer cannot have this now.
+    fn admit(&self, app: &App, job: &Job) -> impl Future<Output = Result<(), ApiError>> + Send;
+
+    /// Makes what is settled for afterwards. On an error, [`Operation::undo`] is called and nothing is charged.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    fn prepare(&self, _app: &App, _job: &Job) -> impl Future<Output = Result<(), ApiError>> + Send {
+        async { Ok(()) }
+    }
+
+    /// The money moved: does what is left to do and says what is answered. Has to bear being called again after a crash.
+    ///
+    /// # Errors
+    /// It could not be done; the payment stays good for the same request.
+    fn deliver(
+        &self,
+        app: &App,
+        job: &Job,
+        paid: &Paid,
+    ) -> impl Future<Output = Result<Answer, ApiError>> + Send;
+
+    /// Nobody knows whether the money moved: what was prepared is kept. The answer, where there is something to show.
+    fn hold(&self, _app: &App, _job: &Job) -> impl Future<Output = Option<Answer>> + Send {
+        async { None }
+    }
+
+    /// The money did not move, and will not: takes back what was prepared.
+    fn undo(&self, _app: &App, _job: &Job) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
+    /// The operation of a payment that was left behind, if it can be taken up without the customer.
+    fn resume(_app: &App, _payment: &Payment) -> impl Future<Output = Option<Self>> + Send {
+        async { None }
+    }
+}

@@ -1,0 +1,169 @@
+//! What came of a payment, and how it is said over HTTP: as an answer with its receipt, or as the last event of a stream.
+
+use std::convert::Infallible;
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderValue, StatusCode, header},
+    response::{
+        IntoResponse, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use futures_util::stream;
+use serde_json::{Value, json};
+use service::request_id::RequestId;
+use tokio::sync::{mpsc, oneshot};
+use x402::{offer::Offer, payment::Version, reason::Reason, wire::receipt::Receipt};
+
+use super::{challenge, progress::Step};
+use crate::{error::ApiError, store::Answer};
+
+/// What came of a payment.
+#[derive(Debug)]
+pub enum Reply {
+    /// Paid and done, now or earlier.
+    Done {
+        /// The stored answer.
+        answer: Answer,
+        /// How it was paid.
+        receipt: Receipt,
+    },
+    /// It is not known yet whether the money moved; what there is to show.
+    Held(Answer),
+    /// The payment cannot be taken; nothing was charged.
+    NotTaken(Reason),
+    /// Settlement was refused; nothing was charged.
+    NotSettled(Receipt),
+    /// It cannot be done. With a receipt, it is paid and can be asked for again.
+    Failed {
+        /// What the customer is told.
+        error: ApiError,
+        /// How it was paid, if it was.
+        receipt: Option<Receipt>,
+    },
+}
+
+impl From<ApiError> for Reply {
+    fn from(error: ApiError) -> Self {
+        Self::Failed {
+            error,
+            receipt: None,
+        }
+    }
+}
+
+/// Everything that turns a reply into an answer.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// What was asked for.
+    pub offer: Offer,
+    /// The version that the customer speaks.
+    pub version: Version,
+    /// The request.
+    pub id: RequestId,
+}
+
+impl Frame {
+    /// The whole answer.
+    pub fn respond(&self, reply: &Reply) -> Response {
+        match reply {
+            Reply::Done { answer, receipt } => {
+                let mut response = plain(answer);
+                challenge::attach_receipt(&mut response, self.version, receipt);
+                response
+            }
+            Reply::Held(answer) => {
+                let mut response = plain(answer);
+                let headers = response.headers_mut();
+                headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+                response
+            }
+            Reply::NotTaken(reason) => challenge::refused(&self.offer, reason),
+            Reply::NotSettled(receipt) => {
+                challenge::not_settled(&self.offer, self.version, receipt)
+            }
+            Reply::Failed { error, receipt } => {
+                let mut response = error.respond(&self.id);
+                if let Some(receipt) = receipt {
+                    challenge::attach_receipt(&mut response, self.version, receipt);
+                }
+                response
+            }
+        }
+    }
+
+    /// The answer to somebody who listens: steps as they come, then `result` with status, body and receipt. What ends
+    /// before its first step is answered in the ordinary way, so that a refusal keeps its status.
+    pub async fn stream(
+        self,
+        mut steps: mpsc::UnboundedReceiver<Step>,
+        reply: oneshot::Receiver<Reply>,
+    ) -> Response {
+        let Some(first) = steps.recv().await else {
+            return self.respond(&arrived(reply).await);
+        };
+        let state = (self, Some(first), steps, Some(reply));
+        let events = stream::unfold(state, |(frame, first, mut steps, reply)| async move {
+            let step = match first {
+                Some(step) => Some(step),
+                None => steps.recv().await,
+            };
+            if let Some(step) = step {
+                let event = Event::default()
+                    .event(step.name)
+                    .data(step.data.to_string());
+                return Some((Ok::<_, Infallible>(event), (frame, None, steps, reply)));
+            }
+            // The work has dropped its end: the reply is there or will never be.
+            let reply = arrived(reply?).await;
+            let data = frame.result(&reply).to_string();
+            let event = Event::default().event("result").data(data);
+            Some((Ok(event), (frame, None, steps, None)))
+        });
+        let mut response = Sse::new(events)
+            .keep_alive(KeepAlive::default())
+            .into_response();
+        response.headers_mut().insert(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("private, no-store"),
+        );
+        response
+    }
+
+    fn result(&self, reply: &Reply) -> Value {
+        let body = |text: &str| serde_json::from_str::<Value>(text).unwrap_or(Value::Null);
+        match reply {
+            Reply::Done { answer, receipt } => {
+                json!({"status": answer.status, "body": body(&answer.body), "receipt": receipt})
+            }
+            Reply::Held(answer) => json!({"status": answer.status, "body": body(&answer.body)}),
+            Reply::NotTaken(reason) => {
+                json!({"status": 402, "body": self.offer.v1_body(&reason.code)})
+            }
+            Reply::NotSettled(receipt) => {
+                let error = receipt.error_reason.as_deref().unwrap_or("payment_refused");
+                json!({"status": 402, "body": self.offer.v1_body(error), "receipt": receipt})
+            }
+            Reply::Failed { error, receipt } => json!({
+                "status": error.code.status(), "body": error.envelope(self.id.as_str()), "receipt": receipt,
+            }),
+        }
+    }
+}
+
+fn plain(answer: &Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = Body::from(Bytes::from(answer.body.clone()));
+    let json = HeaderValue::from_static("application/json");
+    (status, [(header::CONTENT_TYPE, json)], body).into_response()
+}
+
+/// The work always replies, unless it panicked or the process is going.
+pub async fn arrived(reply: oneshot::Receiver<Reply>) -> Reply {
+    reply.await.unwrap_or_else(|_| {
+        let message = "The work on this request broke off; send the same signed request again to learn its outcome.";
+        ApiError::new(api_types::ErrorCode::Internal, message).into()
+    })
+}

@@ -1,0 +1,229 @@
+//! What every route, operation and worker shares, made once at start.
+
+use std::{ops::Deref, sync::Arc, time::Duration};
+
+use api_types::Tariff;
+use service::{clock::Clock, crypto};
+use tokio::sync::Notify;
+use x402::facilitator::{
+    Facilitator,
+    cdp::{self, CdpAuth},
+    demo::DemoFacilitator,
+    http::{HttpFacilitator, Timeouts},
+    onchain::{OnchainFacilitator, Patience, Witness},
+};
+
+use crate::{
+    config::{Config, FacilitatorChoice, PaymentConfig},
+    locks::Locks,
+    paywall::tariffs::Tariffs,
+    proxmox::Proxmox,
+    store::{DemoLedger, Store},
+};
+
+/// The shared state; clones are cheap.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts of [`App`].
+pub struct Parts {
+    /// What the process was told.
+    pub config: Config,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// What has to survive a restart.
+    pub store: Store,
+    /// Who verifies and settles.
+    pub facilitator: Arc<dyn Facilitator>,
+    /// Who says what became of a payment when the facilitator does not.
+    pub witness: Option<Witness>,
+    /// The machines.
+    pub proxmox: Proxmox,
+    /// Which installation this is.
+    pub installation: Installation,
+    /// The rates, and those that were quoted until a moment ago.
+    pub tariffs: Tariffs,
+    /// One piece of work at a time on each payment, by nonce.
+    pub payments_in_work: Locks,
+    /// One piece of work at a time on each lease, by id.
+    pub leases_in_work: Locks,
+    /// Wakes the expiry worker when a deadline was added or moved.
+    pub deadlines_moved: Notify,
+}
+
+/// What tells this installation's containers from those of another on the same Proxmox.
+#[derive(Clone)]
+pub struct Installation {
+    /// Written into the note of each container.
+    pub id: String,
+    /// The key from which made passwords are derived, so that they survive a crash without being stored.
+    key: String,
+}
+
+impl Installation {
+    async fn load(store: &Store) -> anyhow::Result<Self> {
+        Ok(Self {
+            id: store.kept_or("id", crypto::random_hex(8)).await?,
+            key: store.kept_or("key", crypto::random_hex(32)).await?,
+        })
+    }
+
+    /// The password that is made for a lease whose customer gave none: 20 letters and digits, about 115 bits.
+    pub fn password(&self, lease_id: &str) -> String {
+        const ALPHABET: &[u8] = b"abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+        let tag = crypto::hmac_sign(
+            self.key.as_bytes(),
+            format!("password:{lease_id}").as_bytes(),
+        );
+        tag.iter()
+            .take(20)
+            .map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]))
+            .collect()
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    /// Opens the store and makes everything that hangs on the configuration.
+    ///
+    /// # Errors
+    /// The store cannot be opened, or a client cannot be made.
+    pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let store = open_store(&config)?;
+        let http = facilitator_http()?;
+        let facilitator = facilitator(&config.payments, &store, &clock, &http)?;
+        Self::assemble(config, clock, store, facilitator, http).await
+    }
+
+    /// The same with a facilitator of the caller's.
+    ///
+    /// # Errors
+    /// As [`App::start`].
+    pub async fn with_facilitator(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        facilitator: Arc<dyn Facilitator>,
+    ) -> anyhow::Result<Self> {
+        let store = open_store(&config)?;
+        Self::assemble(config, clock, store, facilitator, facilitator_http()?).await
+    }
+
+    async fn assemble(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        store: Store,
+        facilitator: Arc<dyn Facilitator>,
+        http: reqwest::Client,
+    ) -> anyhow::Result<Self> {
+        let proxmox = Proxmox::new(config.proxmox.clone())?;
+        let installation = Installation::load(&store).await?;
+        let tariffs = Tariffs::load(&store, &config.tariff, clock.unix_seconds()).await?;
+        let payments = &config.payments;
+        let witness = payments
+            .rpc_url
+            .clone()
+            .map(|node| Witness::new(payments.network, node, http));
+        Ok(Self(Arc::new(Parts {
+            clock,
+            store,
+            facilitator,
+            witness,
+            proxmox,
+            installation,
+            tariffs,
+            payments_in_work: Locks::default(),
+            leases_in_work: Locks::default(),
+            deadlines_moved: Notify::new(),
+            config,
+        })))
+    }
+
+    /// Unix seconds, as the store counts them.
+    pub fn now(&self) -> i64 {
+        i64::try_from(self.clock.unix_seconds()).unwrap_or(i64::MAX)
+    }
+
+    /// The rates of this moment.
+    pub fn tariff(&self) -> &Tariff {
+        &self.config.tariff
+    }
+
+    /// Adds to the audit trail; a trail that cannot be written is said in the log and stops nothing.
+    pub async fn note(&self, subject: &str, kind: &str, data: serde_json::Value) {
+        tracing::info!(subject, event = kind, %data, "noted");
+        if let Err(error) = self
+            .store
+            .append_event(self.now(), subject, kind, &data)
+            .await
+        {
+            tracing::error!(%error, subject, event = kind, "the audit trail cannot be written");
+        }
+    }
+}
+
+fn open_store(config: &Config) -> anyhow::Result<Store> {
+    use anyhow::Context as _;
+    let path = &config.database;
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("DATABASE: cannot make the folder {}", folder.display()))?;
+    }
+    Store::open(path).with_context(|| format!("DATABASE: cannot open {}", path.display()))
+}
+
+/// A redirected settlement cannot be told from a lost one, so none is followed.
+fn facilitator_http() -> anyhow::Result<reqwest::Client> {
+    Ok(reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(5))
+        .build()?)
+}
+
+fn facilitator(
+    payments: &PaymentConfig,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    http: &reqwest::Client,
+) -> anyhow::Result<Arc<dyn Facilitator>> {
+    let timeouts = Timeouts {
+        settle: payments.settle_timeout,
+        verify: payments.settle_timeout.min(Timeouts::default().verify),
+    };
+    Ok(match &payments.facilitator {
+        FacilitatorChoice::Demo => {
+            let ledger = DemoLedger::new(store.clone(), payments.network, Arc::clone(clock));
+            let clock = Arc::clone(clock);
+            let demo = DemoFacilitator::new(payments.network, ledger)?;
+            Arc::new(demo.with_clock(move || clock.unix_seconds()))
+        }
+        FacilitatorChoice::Remote(url) => {
+            Arc::new(HttpFacilitator::new(url.clone(), http.clone(), timeouts))
+        }
+        FacilitatorChoice::Cdp { key_id, key_secret } => {
+            let auth = CdpAuth::new(key_id, key_secret.expose())?;
+            let base = url::Url::parse(cdp::URL)?;
+            Arc::new(HttpFacilitator::new(base, http.clone(), timeouts).with_auth(Arc::new(auth)))
+        }
+        FacilitatorChoice::Onchain { gas_key, node } => Arc::new(OnchainFacilitator::new(
+            payments.network,
+            node.clone(),
+            http.clone(),
+            gas_key.clone(),
+            Arc::new(store.clone()),
+            Patience {
+                settle: payments.settle_timeout,
+                ..Patience::default()
+            },
+        )),
+    })
+}

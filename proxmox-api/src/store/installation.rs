@@ -1,0 +1,48 @@
+//! What this installation knows of itself: a few named values that are made once and kept.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Store, StoreError};
+
+impl Store {
+    /// The value called `name`; `fresh` is stored and returned if there was none.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn kept_or(&self, name: &str, fresh: String) -> Result<String, StoreError> {
+        let name = name.to_owned();
+        self.write(move |db| {
+            Ok(db.query_row(
+                "INSERT INTO installation (name, value) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET value = value RETURNING value",
+                params![name, fresh],
+                |row| row.get(0),
+            )?)
+        })
+        .await
+    }
+
+    /// Stores a value and returns the one before.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn keep(&self, name: &str, value: String) -> Result<Option<String>, StoreError> {
+        let name = name.to_owned();
+        self.write(move |db| {
+            let before = db
+                .query_row(
+                    "SELECT value FROM installation WHERE name = ?1",
+                    [&name],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            db.execute(
+                "INSERT INTO installation (name, value) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                params![name, value],
+            )?;
+            Ok(before)
+        })
+        .await
+    }
+}

@@ -1,0 +1,126 @@
+//! The memory of the on-chain facilitator: each transaction is a row before the chain hears of it.
+
+use alloy::primitives::{B256, Bytes};
+use async_trait::async_trait;
+use rusqlite::params;
+use serde_json::{Value, json};
+use x402::facilitator::onchain::{PaymentKey, Sent, SentStore, SentStoreError};
+
+use super::{Store, StoreError};
+
+fn failed(error: &StoreError) -> SentStoreError {
+    SentStoreError(error.to_string())
+}
+
+fn key(payment: &PaymentKey) -> [String; 4] {
+    [
+        payment.network.to_owned(),
+        payment.asset.to_string().to_lowercase(),
+        payment.from.to_string().to_lowercase(),
+        payment.nonce.to_string().to_lowercase(),
+    ]
+}
+
+fn to_text(sent: &Sent) -> String {
+    json!({
+        "raw": sent.raw, "senderNonce": sent.sender_nonce, "gas": sent.gas,
+        "maxFeePerGas": sent.max_fee_per_gas.to_string(),
+        "maxPriorityFeePerGas": sent.max_priority_fee_per_gas.to_string(),
+        "afterBlock": sent.after_block,
+    })
+    .to_string()
+}
+
+fn from_text(hash: &str, text: &str) -> Option<Sent> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let wei = |name: &str| value.get(name)?.as_str()?.parse().ok();
+    let number = |name: &str| value.get(name)?.as_u64();
+    Some(Sent {
+        hash: hash.parse::<B256>().ok()?,
+        raw: value.get("raw")?.as_str()?.parse::<Bytes>().ok()?,
+        sender_nonce: number("senderNonce")?,
+        gas: number("gas")?,
+        max_fee_per_gas: wei("maxFeePerGas")?,
+        max_priority_fee_per_gas: wei("maxPriorityFeePerGas")?,
+        after_block: number("afterBlock")?,
+    })
+}
+
+#[async_trait]
+impl SentStore for Store {
+    async fn record(&self, payment: &PaymentKey, sent: &Sent) -> Result<(), SentStoreError> {
+        let [network, asset, payer, nonce] = key(payment);
+        let (hash, text) = (sent.hash.to_string(), to_text(sent));
+        self.write(move |db| {
+            db.execute(
+                "INSERT INTO sent_transactions (network, asset, payer, nonce, transaction_hash, sent)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+                params![network, asset, payer, nonce, hash, text],
+            )?;
+            Ok(())
+        })
+        .await
+        .map_err(|error| failed(&error))
+    }
+
+    async fn sent(&self, payment: &PaymentKey) -> Result<Vec<Sent>, SentStoreError> {
+        let [network, asset, payer, nonce] = key(payment);
+        let rows: Vec<(String, String)> = self
+            .read(move |db| {
+                let mut query = db.prepare_cached(
+                    "SELECT transaction_hash, sent FROM sent_transactions
+                     WHERE network = ?1 AND asset = ?2 AND payer = ?3 AND nonce = ?4 ORDER BY rowid",
+                )?;
+                let rows = query.query_map(params![network, asset, payer, nonce], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+            .map_err(|error| failed(&error))?;
+        rows.iter()
+            .map(|(hash, text)| from_text(hash, text))
+            .collect::<Option<_>>()
+            .ok_or_else(|| SentStoreError("a stored transaction cannot be read".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::{Address, B256, Bytes};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_sent_is_found_after_the_file_was_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let payment = PaymentKey {
+            network: "eip155:84532",
+            asset: Address::repeat_byte(1),
+            from: Address::repeat_byte(2),
+            nonce: B256::repeat_byte(3),
+        };
+        let sent = |byte| Sent {
+            hash: B256::repeat_byte(byte),
+            raw: Bytes::from_static(b"\x02raw"),
+            sender_nonce: 7,
+            gas: 90_000,
+            max_fee_per_gas: u128::MAX,
+            max_priority_fee_per_gas: 1,
+            after_block: 12,
+        };
+        let store = Store::open(&path).unwrap();
+        for byte in [4, 5, 4] {
+            store.record(&payment, &sent(byte)).await.unwrap();
+        }
+        drop(store);
+        let store = Store::open(&path).unwrap();
+        assert_eq!(store.sent(&payment).await.unwrap(), [sent(4), sent(5)]);
+        let other = PaymentKey {
+            nonce: B256::ZERO,
+            ..payment
+        };
+        assert_eq!(store.sent(&other).await.unwrap(), []);
+    }
+}

@@ -1,0 +1,198 @@
+//! The service as a test runs it: on a free port, with a simulated Proxmox, a facilitator with levers, and a clock that can be
+//! put forward.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use alloy::primitives::Address;
+use proxmox_api::{App, app, config::Config, start_work, store::DemoLedger, store::Store};
+use pve_sim::{ShellMode, Sim, SimConfig};
+use service::{
+    clock::{Clock, Sleep, SystemClock},
+    env::Env,
+    metrics::Metrics,
+};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use x402::facilitator::{
+    demo::DemoFacilitator,
+    faults::{Faults, Faulty},
+};
+use x402::network::Network;
+
+/// Public development account 1, who is paid.
+pub const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+
+/// The system's time, put forward.
+#[derive(Clone, Default)]
+pub struct TestClock(Arc<AtomicU64>);
+
+impl TestClock {
+    /// Puts the time forward.
+    pub fn advance(&self, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).unwrap();
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn unix_millis(&self) -> u64 {
+        SystemClock.unix_millis() + self.0.load(Ordering::SeqCst)
+    }
+
+    fn sleep_until(&self, deadline_millis: u64) -> Sleep<'_> {
+        Box::pin(async move {
+            while self.unix_millis() < deadline_millis {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+    }
+}
+
+/// Everything that a test needs; what it started goes with it.
+pub struct TestApp {
+    pub sim: Sim,
+    pub app: App,
+    pub url: String,
+    pub clock: TestClock,
+    pub faults: Faults,
+    pub http: reqwest::Client,
+    variables: Vec<(String, String)>,
+    folder: TempDir,
+    running: JoinSet<()>,
+}
+
+impl TestApp {
+    /// A service with ordinary settings.
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// A service with these settings on top.
+    pub async fn with(more: &[(&str, &str)]) -> Self {
+        let config = SimConfig {
+            time_scale: 0.002,
+            shell: ShellMode::Toy,
+            ..SimConfig::default()
+        };
+        Self::on(Sim::start(config).await.unwrap(), more).await
+    }
+
+    /// A service on this simulator.
+    pub async fn on(sim: Sim, more: &[(&str, &str)]) -> Self {
+        service::crypto::install_ring_provider();
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("infra402.sqlite");
+        let mut variables: Vec<(String, String)> = [
+            ("ADDRESS", PAYEE.to_owned()),
+            ("FACILITATOR", "demo".to_owned()),
+            ("DATABASE", database.display().to_string()),
+            ("PUBLIC_BASE_URL", "http://lease.example".to_owned()),
+            ("PVE_HOST", sim.url()),
+            ("PVE_TOKEN_ID", sim.token_id()),
+            ("PVE_TOKEN_SECRET", sim.token_secret()),
+            ("PVE_FINGERPRINT", sim.fingerprint()),
+            ("PVE_NODE", sim.node()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        variables.extend(
+            more.iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
+        let (clock, faults) = (TestClock::default(), Faults::default());
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let (app, url, running) = launch(&variables, &clock, &faults).await;
+        Self {
+            sim,
+            app,
+            url,
+            clock,
+            faults,
+            http,
+            variables,
+            folder,
+            running,
+        }
+    }
+
+    /// Ends the service at once, as a crash would, and starts it on the same data. Work in tasks of their own goes on in a
+    /// test process, so they are cut off at the store.
+    pub async fn restart(&mut self) {
+        self.running.shutdown().await;
+        let (app, url, running) = launch(&self.variables, &self.clock, &self.faults).await;
+        (self.app, self.url, self.running) = (app, url, running);
+    }
+
+    /// Where the store's file is.
+    pub fn database(&self) -> std::path::PathBuf {
+        self.folder.path().join("infra402.sqlite")
+    }
+
+    /// Gives a wallet play money.
+    pub async fn fund(&self, wallet: Address) {
+        let body = serde_json::json!({ "address": wallet });
+        let request = self
+            .http
+            .post(format!("{}/demo/faucet", self.url))
+            .json(&body);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+
+    /// Play money of a wallet, atomic units.
+    pub async fn balance(&self, wallet: Address) -> u64 {
+        let network = Network::by_name("base-sepolia").unwrap();
+        let asset = network.usdc.address.to_string();
+        self.app
+            .store
+            .demo_balance(network.caip2, &asset, &wallet.to_string())
+            .await
+            .unwrap()
+    }
+}
+
+async fn launch(
+    variables: &[(String, String)],
+    clock: &TestClock,
+    faults: &Faults,
+) -> (App, String, JoinSet<()>) {
+    let config = Config::from_env(Env::from_map(variables.iter().cloned())).unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(clock.clone());
+    let network = config.payments.network;
+    let ledger = DemoLedger::new(
+        Store::open(&config.database).unwrap(),
+        network,
+        Arc::clone(&clock),
+    );
+    let now = Arc::clone(&clock);
+    let demo = DemoFacilitator::new(network, ledger)
+        .unwrap()
+        .with_clock(move || now.unix_seconds());
+    let facilitator = Arc::new(Faulty::new(demo, faults.clone()));
+    let state = App::with_facilitator(config, clock, facilitator)
+        .await
+        .unwrap();
+    let mut running = start_work(&state).await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = app(state.clone(), Metrics::install().unwrap());
+    running.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (state, url, running)
+}
+
+/// Waits until something holds, and fails with its name if it does not in time.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
