@@ -3,11 +3,12 @@
 //!
 //! Layout: [`money`], [`time`], [`secret`] and [`json`] are the value types; [`limits`] says what may be
 //! asked for and [`price`] what it costs; [`lease`], [`management`], [`quote`], [`catalog`], [`stats`],
-//! [`session`] and [`payment`] hold the bodies of the routes; [`error`] is what every refusal looks like.
+//! [`session`] and [`payment`] hold the bodies of the routes, [`chat`] those of the agent; [`error`] is what every refusal looks like.
 //! Nothing here reads a clock, a file or the network, so the crate builds for WebAssembly as it is.
 //! With the feature `schema` every type also describes itself as a JSON Schema.
 
 pub mod catalog;
+pub mod chat;
 pub mod error;
 pub mod json;
 pub mod lease;
@@ -23,6 +24,10 @@ pub mod stats;
 pub mod time;
 
 pub use catalog::{Catalog, Template};
+pub use chat::{
+    AgentInfo, ChatEvent, ChatMessage, ChatRequest, ChatResponse, ChatRole, ChatSecrets,
+    PaymentRequest, SuspendedCall,
+};
 pub use error::{ErrorBody, ErrorCode, ErrorDetails, ErrorEnvelope, FieldError};
 pub use json::Json;
 pub use lease::{

@@ -65,7 +65,7 @@ impl Default for Limits {
             disk_gb: Bounds::new(1, 200),
             runtime_minutes: Bounds::new(1, 30 * 24 * 60),
             password_length: Bounds::new(8, 64),
-            command_bytes: 16 * 1024,
+            command_bytes: 64 * 1024,
             exec_timeout_seconds: Bounds::new(1, 300),
             leases_per_wallet: 10,
         }

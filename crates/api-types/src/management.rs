@@ -17,6 +17,9 @@ pub struct ExecRequest {
     /// How long the command may run, in seconds; the server's default where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u32>,
+    /// Ends whatever was left running in the container's session before, when it is found busy.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 /// The answer of `POST /management/exec/{ctid}`.
