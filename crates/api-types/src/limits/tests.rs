@@ -21,6 +21,7 @@ fn exec(command: &str) -> ExecRequest {
         command: command.to_owned(),
         extra_args: Vec::new(),
         timeout_seconds: None,
+        force: false,
     }
 }
 
