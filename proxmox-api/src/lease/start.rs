@@ -13,6 +13,8 @@ use crate::{error::ApiError, state::App};
 const ADDRESS_PATIENCE: Duration = Duration::from_secs(12);
 const LOOK_FIRST: Duration = Duration::from_millis(40);
 const LOOK_MOST: Duration = Duration::from_secs(1);
+/// How long a start of unknown outcome is watched. Starts take a few seconds.
+const START_PATIENCE: Duration = Duration::from_secs(20);
 
 fn dead() -> ApiError {
     let message = "The container was made but does not answer; nothing was charged.";
@@ -60,6 +62,7 @@ pub async fn start(
 async fn runs(app: &App, node: &NodeName, vmid: Vmid, deadline: Instant) -> Result<(), ApiError> {
     let client = &app.proxmox.client;
     let mut again = true;
+    let deadline = deadline.min(Instant::now() + START_PATIENCE);
     while Instant::now() < deadline {
         sleep(Duration::from_millis(500)).await;
         match client.container(node, vmid).await {

@@ -57,11 +57,19 @@ impl Operation for LeaseContainer {
         let limits = &app.config.limits;
         let request: LeaseRequest =
             body::read(call.body, |request| limits.validate_lease(request))?;
-        Ok(Self {
+        let lease = Self {
             lease_id: format!("lease-{}", crypto::random_hex(8)),
             makes_password: request.password.is_none() && request.ssh_public_key.is_none(),
             request,
-        })
+        };
+        // A template that is not on offer is a wrong field; a Proxmox that cannot say so is no fault of the request.
+        if lease.request.template.is_some()
+            && let Err(error) = lease.template(app).await
+            && error.code == ErrorCode::InvalidRequest
+        {
+            return Err(error);
+        }
+        Ok(lease)
     }
 
     fn price(&self, tariff: &Tariff) -> Result<Price, ApiError> {

@@ -4,6 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod buyer;
+mod copies;
 mod free_routes;
+mod hypervisor;
 mod leases;
+mod refusals;
+mod settlement;
+mod storm;
 mod support;

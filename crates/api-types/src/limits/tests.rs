@@ -221,7 +221,7 @@ fn a_renewal_has_the_same_bounds_as_a_lease() {
 
 #[test]
 fn a_command_is_bounded_together_with_its_arguments() {
-    let room = 16 * 1024;
+    let room = Limits::default().command_bytes as usize;
     assert!(refused_exec(&exec(&"x".repeat(room))).is_empty());
     assert_eq!(refused_exec(&exec(&"x".repeat(room + 1))), ["command"]);
     assert_eq!(refused_exec(&exec(" ")), ["command"]);

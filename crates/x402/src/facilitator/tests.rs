@@ -31,7 +31,7 @@ fn request() -> FacilitatorRequest {
     offer().facilitator_request(&paid_v2(&offer())).unwrap()
 }
 
-fn demo(now: super::demo::Now) -> DemoFacilitator<MemoryLedger> {
+fn demo(now: impl Fn() -> u64 + Send + Sync + 'static) -> DemoFacilitator<MemoryLedger> {
     let network = Network::by_name("base-sepolia").unwrap();
     let demo = DemoFacilitator::new(network, MemoryLedger::default())
         .unwrap()

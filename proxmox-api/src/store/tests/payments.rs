@@ -147,12 +147,13 @@ async fn a_payment_moves_only_from_the_expected_state() {
         .reserve(payment("pay-1", PAYER, "0x1"), 0)
         .await
         .unwrap();
-    assert!(!store.mark_settling("pay-1", 1).await.unwrap());
     assert!(!store.mark_settled("pay-1", "0xfeed", 1).await.unwrap());
     assert!(!store.mark_answered("pay-1", answer(), 1).await.unwrap());
     assert!(store.mark_verified("pay-1", 1).await.unwrap());
     assert!(!store.mark_verified("pay-1", 1).await.unwrap());
     assert!(store.mark_settling("pay-1", 1).await.unwrap());
+    assert!(!store.mark_settling("pay-1", 1).await.unwrap());
+    assert!(!store.mark_verified("pay-1", 1).await.unwrap());
     assert!(
         !store.mark_released("pay-1", "late", 1).await.unwrap(),
         "money may have moved"

@@ -1,0 +1,163 @@
+//! Settlement that is refused, lost, or never heard of: nobody pays without a machine, and nobody is asked to pay twice.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+use x402::facilitator::faults::SettleFault;
+
+use crate::{
+    buyer::{Buyer, Signed},
+    support::{TestApp, until},
+};
+
+async fn signed(app: &TestApp, buyer: &Buyer) -> Signed {
+    let body = json!({"runtimeMinutes": 30});
+    buyer
+        .sign(app, Method::POST, "/lease/container", Some(body))
+        .await
+}
+
+async fn container_is_gone(app: &TestApp) {
+    until("no container to be left", async || {
+        app.sim.containers().is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refused_settlement_charges_nothing_and_leaves_nothing() {
+    let app = TestApp::start().await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let before = app.balance(buyer.wallet()).await;
+    app.faults
+        .on_settle([SettleFault::Refuse("insufficient_funds".into())]);
+    let refused = buyer.lease(&app, json!({"runtimeMinutes": 30})).await;
+    assert_eq!(refused.status, 402, "{:?}", refused.body);
+    let receipt = refused.receipt().unwrap();
+    assert_eq!(receipt["success"], false);
+    assert_eq!(receipt["errorReason"], "insufficient_funds");
+    assert_eq!(app.balance(buyer.wallet()).await, before);
+    container_is_gone(&app).await;
+    // The number is free again, and so is the customer.
+    let leased = buyer.lease(&app, json!({"runtimeMinutes": 30})).await;
+    assert_eq!(leased.status, 200, "{:?}", leased.body);
+    assert_eq!(leased.body["ctid"], 40200);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_held_and_delivered_without_another_charge() {
+    let app = TestApp::start().await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let before = app.balance(buyer.wallet()).await;
+    let signed = signed(&app, &buyer).await.with_key("lost");
+    app.faults.on_settle([SettleFault::LoseAnswer]);
+    let held = signed.send(&app).await;
+    assert_eq!(held.status, 202, "{:?}", held.body);
+    assert!(held.body.get("password").is_none());
+    let done = until("the payment to be found settled", async || {
+        let again = signed.send(&app).await;
+        (again.status == 200).then_some(again)
+    })
+    .await;
+    let price: u64 = done.body["price"]["total"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(app.balance(buyer.wallet()).await, before - price);
+    assert_eq!(app.sim.containers().len(), 1);
+    assert_eq!(app.sim.containers()[0].status, "running");
+}
+
+#[tokio::test]
+async fn a_lost_request_is_sent_again_as_it_was() {
+    let app = TestApp::start().await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let signed = signed(&app, &buyer).await.with_key("lost");
+    app.faults
+        .on_settle([SettleFault::LoseRequest, SettleFault::LoseRequest]);
+    assert_eq!(signed.send(&app).await.status, 202);
+    until("the payment to be settled", async || {
+        (signed.send(&app).await.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(app.sim.containers().len(), 1);
+    assert_eq!(app.faults.settlements_asked(), 3);
+}
+
+#[tokio::test]
+async fn a_payment_that_never_moved_is_undone_once_it_cannot_move_any_more() {
+    let app = TestApp::start().await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let before = app.balance(buyer.wallet()).await;
+    let signed = signed(&app, &buyer).await;
+    app.faults.on_settle([SettleFault::LoseRequest]);
+    app.faults
+        .on_settle(vec![SettleFault::Refuse("insufficient_funds".into()); 10]);
+    assert_eq!(signed.send(&app).await.status, 202);
+    // A refusal after a lost request proves nothing while the signature is good.
+    until("the facilitator to be asked again", async || {
+        (app.faults.settlements_asked() >= 2).then_some(())
+    })
+    .await;
+    assert_eq!(app.sim.containers().len(), 1, "held as long as it may move");
+    app.clock.advance(Duration::from_secs(500));
+    container_is_gone(&app).await;
+    assert_eq!(app.balance(buyer.wallet()).await, before);
+    let again = signed.send(&app).await;
+    assert_eq!(again.status, 402, "{:?}", again.body);
+}
+
+#[tokio::test]
+async fn a_facilitator_that_is_away_makes_nothing_and_the_same_payment_works_later() {
+    let app = TestApp::start().await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let signed = signed(&app, &buyer).await;
+    app.faults.set_away(true);
+    let failed = signed.send(&app).await;
+    assert_eq!(
+        (failed.status.as_u16(), failed.code()),
+        (503, "facilitator_unavailable")
+    );
+    assert!(failed.headers.contains_key("retry-after"));
+    assert!(app.sim.containers().is_empty());
+    app.faults.set_away(false);
+    assert_eq!(signed.send(&app).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_paid_call_that_could_not_be_delivered_stays_good() {
+    use pve_sim::{Fault, FaultKind, Operation};
+    let app = TestApp::start().await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let leased = buyer.lease(&app, json!({"runtimeMinutes": 30})).await;
+    let ctid = &leased.body["ctid"];
+    let body = json!({"runtimeMinutes": 30});
+    let path = format!("/lease/{ctid}/renew");
+    let number = u32::try_from(ctid.as_u64().unwrap()).unwrap();
+    app.sim.kill_container(number);
+    let renewal = buyer.sign(&app, Method::POST, &path, Some(body)).await;
+    let before = app.balance(buyer.wallet()).await;
+    app.sim
+        .faults()
+        .inject(Fault::always(Operation::Any, FaultKind::Unreachable595));
+    let failed = renewal.send(&app).await;
+    if failed.status == 200 {
+        // The days were added; the start is tried again by the worker.
+        app.sim.faults().clear();
+        return;
+    }
+    assert!(matches!(failed.status.as_u16(), 502 | 503), "{failed:?}");
+    app.sim.faults().clear();
+    let charged = before - app.balance(buyer.wallet()).await;
+    let done = renewal.send(&app).await;
+    assert_eq!(done.status, 200, "{:?}", done.body);
+    let price: u64 = done.body["price"]["total"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(charged == 0 || charged == price);
+    assert_eq!(app.balance(buyer.wallet()).await, before - price);
+}
