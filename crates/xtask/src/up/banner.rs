@@ -1,11 +1,17 @@
 //! What a person sees when everything runs: each part, its address, whether it is real, and how to make it real; then a line
 //! to try.
 
+use anyhow::Result;
+
+use super::services::SERVICES;
 use super::settings::Settings;
 
 /// Prints the table and what to try.
-pub fn print(settings: &Settings, api_port: u16) {
-    let rows = rows(settings, api_port);
+///
+/// # Errors
+/// A port is none.
+pub fn print(settings: &Settings) -> Result<()> {
+    let rows = rows(settings)?;
     let mut widths = [0; 4];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -20,48 +26,53 @@ pub fn print(settings: &Settings, api_port: u16) {
             println!("  {}", "-".repeat(widths.iter().sum::<usize>() + 9));
         }
     }
+    let api = SERVICES[0].address(settings)?;
     println!("\nAsk what a container costs:");
-    println!(
-        "  curl http://127.0.0.1:{api_port}/lease/quote --json '{{\"sku\":\"small\",\"runtimeMinutes\":60}}'\n"
-    );
+    println!("  curl {api}/lease/quote --json '{{\"runtimeMinutes\":30}}'");
+    if settings.simulates_payments() {
+        println!("Lease one, paid with play money by a public development key:");
+        println!("  cargo xtask pay POST /lease/container '{{\"runtimeMinutes\":30}}'");
+    } else {
+        println!("Lease one, paid with the key in PAYER_KEY:");
+        println!(
+            "  PAYER_KEY=0x… cargo xtask pay POST /lease/container '{{\"runtimeMinutes\":30}}'"
+        );
+    }
+    println!();
+    Ok(())
 }
 
-fn rows(settings: &Settings, api_port: u16) -> Vec<[String; 4]> {
+fn rows(settings: &Settings) -> Result<Vec<[String; 4]>> {
     let words = |cells: [&str; 4]| cells.map(str::to_owned);
+    let simulator = format!(
+        "https://127.0.0.1:{}",
+        settings.simulator_port().unwrap_or_default()
+    );
     let proxmox = if settings.simulates_proxmox() {
-        let port = settings.simulator_port().unwrap_or_default();
-        let address = format!("https://127.0.0.1:{port}");
-        words([
-            "Proxmox VE",
-            &address,
-            "SIMULATED",
-            "set PVE_HOST, PVE_TOKEN_ID, PVE_TOKEN_SECRET and PVE_NODE in .env",
-        ])
+        let how = "set PVE_HOST, PVE_TOKEN_ID, PVE_TOKEN_SECRET and PVE_NODE in .env";
+        ["Proxmox VE", &simulator, "SIMULATED", how]
     } else {
-        words([
-            "Proxmox VE",
-            settings.get("PVE_HOST").unwrap_or_default(),
-            "real",
-            "-",
-        ])
+        let host = settings.get("PVE_HOST").unwrap_or_default();
+        ["Proxmox VE", host, "real", "-"]
     };
-    // The API quotes; it has no paid route yet, so nobody settles anything.
-    let payments = words([
-        "payments",
-        &format!("quoted in {}", settings.network()),
-        "NOT YET",
-        "the paid routes are to come: nothing can be leased so far",
-    ]);
-    let api = words([
-        "proxmox-api",
-        &format!("http://127.0.0.1:{api_port}"),
-        "real",
-        "-",
-    ]);
-    vec![
+    let facilitator = settings.facilitator();
+    let payments = if settings.simulates_payments() {
+        let how = "set FACILITATOR (a URL, cdp or onchain) and ADDRESS in .env";
+        ["payments", "demo ledger, play money on", "SIMULATED", how]
+    } else {
+        ["payments", facilitator, "real", "-"]
+    };
+    let mut rows = vec![
         words(["part", "address", "", "how to make it real"]),
-        proxmox,
-        payments,
-        api,
-    ]
+        words(proxmox),
+        words(payments),
+    ];
+    if settings.simulates_payments() {
+        rows[2][1] = format!("{} {}", rows[2][1], settings.network());
+    }
+    for service in &SERVICES {
+        let address = service.address(settings)?;
+        rows.push(words([service.name, &address, "real", "-"]));
+    }
+    Ok(rows)
 }

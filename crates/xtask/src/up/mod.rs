@@ -5,9 +5,11 @@
 mod banner;
 mod part;
 mod ports;
+mod services;
 mod settings;
 mod simulator;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -15,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::workspace::{self, Profile};
 use part::{Part, Spec};
+use services::SERVICES;
 use settings::Settings;
 
 /// How long a part may take until it answers.
@@ -27,7 +30,7 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 pub fn run(profile: Profile) -> Result<()> {
     let settings = Settings::load()?;
     ports::check(&settings)?;
-    let mut binaries = vec!["proxmox-api"];
+    let mut binaries: Vec<_> = SERVICES.iter().map(|service| service.name).collect();
     if settings.simulates_proxmox() {
         binaries.push("pve-sim");
     }
@@ -70,23 +73,27 @@ enum Started {
 async fn start_all(profile: Profile, settings: &Settings, parts: &mut Vec<Part>) -> Result<()> {
     let data = settings.data_folder();
     std::fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
-    let mut environment = settings.proxmox_api();
+    let mut proxmox = BTreeMap::new();
     if settings.simulates_proxmox() {
         let (part, connection) = simulator::start(profile, settings, &data).await?;
         parts.push(part);
-        environment.extend(connection);
+        proxmox = connection;
     }
-    let port = settings.api_port()?;
-    parts.push(Part::start(Spec {
-        name: "proxmox-api",
-        program: workspace::binary(profile, "proxmox-api"),
-        arguments: Vec::new(),
-        environment,
-    })?);
-    let api = parts.last_mut().expect("just pushed");
-    api.healthy(START_DEADLINE, async || part::answers_health(port).await)
-        .await?;
-    banner::print(settings, port);
+    for service in &SERVICES {
+        let port = service.port(settings)?;
+        let mut environment = service.environment(settings)?;
+        environment.extend(proxmox.clone());
+        parts.push(Part::start(Spec {
+            name: service.name,
+            program: workspace::binary(profile, service.name),
+            arguments: Vec::new(),
+            environment,
+        })?);
+        let part = parts.last_mut().expect("just pushed");
+        part.healthy(START_DEADLINE, async || part::answers_health(port).await)
+            .await?;
+    }
+    banner::print(settings)?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Result, bail};
 
+use super::services::SERVICES;
 use super::settings::Settings;
 
 /// Checks every port that a part of ours will listen on.
@@ -13,7 +14,10 @@ use super::settings::Settings;
 /// # Errors
 /// Names each taken port, its holder where that can be told, and the variable that changes it.
 pub fn check(settings: &Settings) -> Result<()> {
-    let mut wanted = vec![("proxmox-api", "PORT", settings.api_port()?)];
+    let mut wanted = Vec::new();
+    for service in &SERVICES {
+        wanted.push((service.name, service.port_variable, service.port(settings)?));
+    }
     if settings.simulates_proxmox() {
         wanted.push((
             "the simulated Proxmox",

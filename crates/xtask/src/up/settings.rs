@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+use super::services::Defaults;
 use crate::workspace::root;
 
 /// Account 1 of the public development mnemonic: a payee for demos, never for money.
 const DEMO_PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
-const API_PORT: u16 = 4021;
 const SIMULATOR_PORT: u16 = 8006;
 
 /// Every variable that was set, by `.env` or the environment.
@@ -80,14 +80,6 @@ impl Settings {
         self.get("NETWORK").unwrap_or("base-sepolia")
     }
 
-    /// The port of the lease API.
-    ///
-    /// # Errors
-    /// `PORT` is no port.
-    pub fn api_port(&self) -> Result<u16> {
-        self.port("PORT", API_PORT)
-    }
-
     /// The port of the simulated Proxmox.
     ///
     /// # Errors
@@ -101,7 +93,11 @@ impl Settings {
         self.get("PVE_SIM_TIME_SCALE").unwrap_or("0.2")
     }
 
-    fn port(&self, name: &str, default: u16) -> Result<u16> {
+    /// A port.
+    ///
+    /// # Errors
+    /// The variable is set to something else.
+    pub fn port(&self, name: &str, default: u16) -> Result<u16> {
         let Some(text) = self.get(name) else {
             return Ok(default);
         };
@@ -114,39 +110,42 @@ impl Settings {
         root().join("data")
     }
 
-    /// The environment of the lease API: everything that was set, and a default for what a demo needs.
-    pub fn proxmox_api(&self) -> BTreeMap<String, String> {
-        let mut environment = self.variables.clone();
-        let database = self
-            .data_folder()
-            .join("infra402.sqlite")
-            .display()
-            .to_string();
-        let mut default = |name: &str, value: &str| {
-            if self.get(name).is_none() {
-                environment.insert(name.to_owned(), value.to_owned());
-            }
-        };
-        default("FACILITATOR", self.facilitator());
-        default("NETWORK", self.network());
-        default("DATABASE", &database);
-        default("BIND", "127.0.0.1");
-        default("PORT", &API_PORT.to_string());
+    /// Everything that was set.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
+    /// What the lease API needs for a demo, unless it is set.
+    ///
+    /// # Errors
+    /// None so far; other services have ports of others among theirs.
+    pub fn proxmox_api(&self) -> Result<Defaults> {
+        let database = self.data_folder().join("infra402.sqlite");
+        let mut defaults = vec![
+            ("FACILITATOR", self.facilitator().to_owned()),
+            ("NETWORK", self.network().to_owned()),
+            ("DATABASE", database.display().to_string()),
+        ];
         if self.simulates_payments() {
-            default("ADDRESS", DEMO_PAYEE);
+            defaults.push(("ADDRESS", DEMO_PAYEE.to_owned()));
         }
-        environment
+        Ok(defaults)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::up::services::SERVICES;
+
+    fn environment(settings: &Settings) -> BTreeMap<String, String> {
+        SERVICES[0].environment(settings).unwrap()
+    }
 
     #[test]
     fn nothing_set_is_a_complete_demo() {
         let settings = Settings::of(&[]);
-        let environment = settings.proxmox_api();
+        let environment = environment(&settings);
         assert!(settings.simulates_proxmox() && settings.simulates_payments());
         assert_eq!(environment["FACILITATOR"], "demo");
         assert_eq!(environment["ADDRESS"], DEMO_PAYEE);
@@ -157,20 +156,21 @@ mod tests {
     fn real_payments_never_go_to_the_demo_payee() {
         let settings = Settings::of(&[("FACILITATOR_URL", "https://x402.org/facilitator")]);
         assert!(!settings.simulates_payments());
-        assert!(!settings.proxmox_api().contains_key("ADDRESS"));
+        assert!(!environment(&settings).contains_key("ADDRESS"));
     }
 
     #[test]
     fn what_is_set_is_handed_on_untouched_and_empty_counts_as_unset() {
         let settings = Settings::of(&[("PORT", "5021"), ("PVE_HOST", ""), ("PVE_POOL", "mine")]);
-        assert_eq!(settings.proxmox_api()["PORT"], "5021");
-        assert_eq!(settings.proxmox_api()["PVE_POOL"], "mine");
+        assert_eq!(environment(&settings)["PORT"], "5021");
+        assert_eq!(environment(&settings)["PVE_POOL"], "mine");
         assert!(settings.simulates_proxmox());
     }
 
     #[test]
     fn a_port_that_is_none_is_named_with_an_example() {
-        let error = Settings::of(&[("PORT", "http")]).api_port().unwrap_err();
+        let settings = Settings::of(&[("PORT", "http")]);
+        let error = SERVICES[0].port(&settings).unwrap_err();
         assert_eq!(
             error.to_string(),
             "PORT=http is no port; for example PORT=4021"

@@ -65,6 +65,7 @@ pub async fn start(
         ("PVE_TOKEN_SECRET", connection.token_secret),
         ("PVE_FINGERPRINT", connection.fingerprint),
         ("PVE_NODE", connection.node),
+        ("PVE_SIMULATED", "true".to_owned()),
     ];
     // A token or a pin in .env belongs to a real host, which is not in use without PVE_HOST.
     Ok((
