@@ -90,8 +90,9 @@ CREATE TABLE sent_transactions (
     PRIMARY KEY (network, asset, payer, nonce, transaction_hash)
 ) STRICT;
 
+-- Sign-in texts by their SHA-256, so that only a text that was given out, unchanged, can be signed.
 CREATE TABLE challenges (
-    nonce TEXT PRIMARY KEY,
+    digest TEXT PRIMARY KEY,
     expires_at INTEGER NOT NULL,
     consumed_at INTEGER
 ) STRICT;

@@ -36,7 +36,7 @@ const READY_PATIENCE: Duration = Duration::from_secs(3);
 pub fn app(state: App, metrics: Metrics) -> Router {
     let ready = readiness(&state);
     let cors = routes::cors::layer(&state.config);
-    let routes = routes::router()
+    let routes = routes::router(&state)
         .with_state(state)
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .merge(health::router(ready))

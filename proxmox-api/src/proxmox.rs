@@ -1,6 +1,8 @@
 //! The Proxmox host as the lease operations use it: the client and the consoles, which nodes and templates there are, and how
 //! much may be asked of a node at once.
 
+mod usage;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +17,8 @@ use crate::{
     config::{ProxmoxConfig, TlsTrust},
     error::ApiError,
 };
+
+pub use usage::Usage;
 
 /// Commands and consoles that run on one node at a time; Proxmox has a hundred console ports.
 const CONSOLES_PER_NODE: usize = 8;
@@ -34,6 +38,7 @@ pub struct Proxmox {
     creates: Mutex<HashMap<NodeName, Arc<Semaphore>>>,
     nodes: Kept<Vec<Node>>,
     templates: Kept<Vec<Template>>,
+    usage: Kept<Vec<Usage>>,
 }
 
 /// A template on offer.
@@ -85,6 +90,7 @@ impl Proxmox {
             creates: Mutex::default(),
             nodes: Kept::default(),
             templates: Kept::default(),
+            usage: Kept::default(),
         })
     }
 

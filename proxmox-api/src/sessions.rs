@@ -1,23 +1,160 @@
-//! Wallet sessions: who a bearer token speaks for.
+//! Wallet sessions: a text to be signed ([`message`]), its signature ([`signature`]), and the bearer token that stands for the
+//! wallet from then on. Texts and tokens are stored as digests only: a stolen file signs nobody in.
 
-use axum::http::{HeaderMap, header};
-use service::crypto;
+pub mod message;
+pub mod signature;
 
-use crate::state::App;
+use alloy::primitives::Address;
+use api_types::{ErrorCode, Secret, SessionChallenge, SessionRequest, SessionResponse, Timestamp};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+    response::Response,
+};
+use service::{crypto, request_id::RequestId};
 
-/// The wallet (lower case) of a request's session, if it has one that is valid.
-pub async fn wallet_of(app: &App, headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return None;
+use self::message::{Page, SignIn};
+use crate::{
+    error::ApiError,
+    lease::view::{checksummed, time},
+    state::App,
+    store::StoreError,
+};
+
+/// Seconds that a text may be signed for.
+pub const CHALLENGE_SECONDS: u64 = 5 * 60;
+/// Seconds that a session lasts.
+pub const SESSION_SECONDS: u64 = 24 * 60 * 60;
+
+/// The session of a request: a handler that takes it answers 401 to everybody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// The wallet, lower case.
+    pub wallet: String,
+    /// The digest of the token.
+    pub token_hash: String,
+}
+
+impl FromRequestParts<App> for Session {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let found = Self::of(app, &parts.headers).await;
+        let session = found.map_err(ApiError::from).and_then(|session| {
+            session.ok_or_else(|| {
+                ApiError::new(
+                    ErrorCode::Unauthorized,
+                    "This needs a session of the wallet: none was sent, or it has ended.",
+                )
+                .advise("POST /session/challenge, sign the text, POST /session")
+            })
+        });
+        session.map_err(|error| {
+            let id = parts.extensions.get::<RequestId>().cloned();
+            error.respond(&id.unwrap_or_else(|| RequestId::from_headers(&parts.headers)))
+        })
     }
-    let hash = crypto::sha256_hex(token.trim());
-    match app.store.session_wallet(&hash, app.now()).await {
-        Ok(wallet) => wallet,
+}
+
+impl Session {
+    /// The session of a request, if it has one that is valid.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn of(app: &App, headers: &HeaderMap) -> Result<Option<Self>, StoreError> {
+        let Some(token) = bearer(headers) else {
+            return Ok(None);
+        };
+        let token_hash = crypto::sha256_hex(token);
+        let wallet = app.store.session_wallet(&token_hash, app.now()).await?;
+        Ok(wallet.map(|wallet| Self { wallet, token_hash }))
+    }
+}
+
+/// The wallet (lower case) of a request's session, where having none is fine; a store that fails is said in the log.
+pub async fn wallet_of(app: &App, headers: &HeaderMap) -> Option<String> {
+    match Session::of(app, headers).await {
+        Ok(session) => session.map(|session| session.wallet),
         Err(error) => {
             tracing::error!(%error, "a session cannot be looked up");
             None
         }
     }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Makes a text for a wallet to sign.
+///
+/// # Errors
+/// The store failed.
+pub async fn challenge(
+    app: &App,
+    address: Address,
+    chain_id: u64,
+    page: Page,
+) -> Result<SessionChallenge, ApiError> {
+    let now = app.clock.unix_seconds();
+    let sign_in = SignIn {
+        page,
+        address,
+        chain_id,
+        nonce: crypto::random_hex(16),
+        issued_at: Timestamp(now),
+        expires_at: Timestamp(now + CHALLENGE_SECONDS),
+    };
+    let message = sign_in.to_string();
+    let expires_at = app.now() + CHALLENGE_SECONDS.cast_signed();
+    app.store
+        .create_challenge(&crypto::sha256_hex(&message), expires_at, app.now())
+        .await?;
+    Ok(SessionChallenge {
+        message,
+        nonce: sign_in.nonce,
+        expires_at: sign_in.expires_at,
+    })
+}
+
+/// Opens a session for whoever signed a text of ours.
+///
+/// # Errors
+/// The text is not ours, was used or is too old; the signature is another wallet's; or it cannot be checked now.
+pub async fn open(app: &App, request: &SessionRequest) -> Result<SessionResponse, ApiError> {
+    // Used up before the signature is looked at, so that one text costs us one recovery or one question to a node.
+    let digest = crypto::sha256_hex(&request.message);
+    let ours = app.store.consume_challenge(&digest, app.now()).await?;
+    let Some(address) = ours
+        .then(|| message::address_in(&request.message))
+        .flatten()
+    else {
+        return Err(refused(
+            "The text was not given out here, was changed or used, or is too old.",
+        ));
+    };
+    if !signature::is_of(app, address, &request.message, request.signature.expose()).await? {
+        return Err(refused(
+            "The signature is not one of the wallet in the text.",
+        ));
+    }
+    let token = crypto::random_hex(32);
+    let wallet = address.to_string().to_ascii_lowercase();
+    let expires_at = app.now() + SESSION_SECONDS.cast_signed();
+    app.store
+        .create_session(&crypto::sha256_hex(&token), &wallet, expires_at, app.now())
+        .await?;
+    Ok(SessionResponse {
+        token: Secret::new(token),
+        token_type: "Bearer".to_owned(),
+        wallet: checksummed(&wallet),
+        expires_at: time(expires_at),
+    })
+}
+
+fn refused(message: &str) -> ApiError {
+    ApiError::new(ErrorCode::Unauthorized, message)
+        .advise("POST /session/challenge for a new text and sign it unchanged")
 }

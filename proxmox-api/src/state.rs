@@ -18,6 +18,7 @@ use crate::{
     locks::Locks,
     paywall::tariffs::Tariffs,
     proxmox::Proxmox,
+    routes::limited::CallLimits,
     store::{DemoLedger, Store},
 };
 
@@ -41,6 +42,8 @@ pub struct Parts {
     pub proxmox: Proxmox,
     /// Which installation this is.
     pub installation: Installation,
+    /// How often somebody may use the free routes.
+    pub free_calls: CallLimits,
     /// The rates, and those that were quoted until a moment ago.
     pub tariffs: Tariffs,
     /// One piece of work at a time on each payment, by nonce.
@@ -130,6 +133,7 @@ impl App {
             .rpc_url
             .clone()
             .map(|node| Witness::new(payments.network, node, http));
+        let free_calls = CallLimits::new(config.free_calls_per_minute, Arc::clone(&clock));
         Ok(Self(Arc::new(Parts {
             clock,
             store,
@@ -137,6 +141,7 @@ impl App {
             witness,
             proxmox,
             installation,
+            free_calls,
             tariffs,
             payments_in_work: Locks::default(),
             leases_in_work: Locks::default(),

@@ -81,6 +81,9 @@ pub struct PaymentView {
 pub struct PaymentsResponse {
     /// The wallet's payments, the youngest first.
     pub payments: Vec<PaymentView>,
+    /// What to send as `before` for the page after this one; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 #[cfg(test)]

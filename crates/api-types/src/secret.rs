@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A password, token or ticket. It is serialised as the plain text, since it has to reach its reader; `Debug`
 /// prints `***`, and there is no `Display`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Secret(String);

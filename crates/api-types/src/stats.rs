@@ -20,20 +20,27 @@ pub struct NodeUsage {
     pub node: String,
     /// Whether it answers.
     pub online: bool,
-    /// Share of the processor in use, from 0 to 1.
-    pub cpu: f64,
+    /// Share of the processor in use, from 0 to 1. This and the other figures are absent where Proxmox does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<f64>,
     /// Number of logical processors.
-    pub cores: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cores: Option<u32>,
     /// Memory in use, in bytes.
-    pub memory_used: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_used: Option<u64>,
     /// Memory, in bytes.
-    pub memory_total: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_total: Option<u64>,
     /// Root disk in use, in bytes.
-    pub disk_used: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_used: Option<u64>,
     /// Root disk, in bytes.
-    pub disk_total: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_total: Option<u64>,
     /// Seconds since it was started.
-    pub uptime_seconds: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uptime_seconds: Option<u64>,
 }
 
 /// The answer of `GET /stats/lxc`: counts for everyone, containers for their owner only.

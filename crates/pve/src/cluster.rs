@@ -58,6 +58,12 @@ pub struct GuestResource {
     /// Root disk size, bytes.
     #[serde(default, deserialize_with = "lenient::opt_u64")]
     pub maxdisk: Option<u64>,
+    /// Bytes received.
+    #[serde(default, deserialize_with = "lenient::opt_u64")]
+    pub netin: Option<u64>,
+    /// Bytes sent.
+    #[serde(default, deserialize_with = "lenient::opt_u64")]
+    pub netout: Option<u64>,
     /// Seconds since start.
     #[serde(default, deserialize_with = "lenient::opt_u64")]
     pub uptime: Option<u64>,

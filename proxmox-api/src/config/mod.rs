@@ -7,6 +7,7 @@ mod proxmox;
 mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use api_types::{Limits, Tariff};
@@ -31,6 +32,10 @@ pub struct Config {
     pub grace_seconds: u32,
     /// Leases of one wallet that may be in the making at a time: `LEASES_IN_FLIGHT_PER_WALLET`.
     pub leases_in_flight: u32,
+    /// Calls of the free routes that one address may make in a minute: `FREE_CALLS_PER_MINUTE`.
+    pub free_calls_per_minute: NonZeroU32,
+    /// Proxies of ours in front of the service, each of which adds to `X-Forwarded-For`: `TRUSTED_PROXIES`.
+    pub trusted_proxies: usize,
     /// Whether the Proxmox host is the simulator, so that customers are told: `PVE_SIMULATED`.
     pub simulated_proxmox: bool,
     /// The rates.
@@ -56,6 +61,8 @@ impl Config {
         let database = PathBuf::from(env.text("DATABASE", "data/infra402.sqlite"));
         let grace_seconds = grace_seconds(&mut env);
         let leases_in_flight = env.number_in("LEASES_IN_FLIGHT_PER_WALLET", 2, 1..=100);
+        let free_calls = env.number_in("FREE_CALLS_PER_MINUTE", 600, 1..=1_000_000);
+        let trusted_proxies = env.number_in("TRUSTED_PROXIES", 0, 0..=8);
         let simulated_proxmox = env.flag("PVE_SIMULATED", false);
         let tariff = offer::tariff(&mut env);
         let limits = offer::limits(&mut env);
@@ -69,6 +76,8 @@ impl Config {
                 database,
                 grace_seconds,
                 leases_in_flight,
+                free_calls_per_minute: NonZeroU32::new(free_calls).unwrap_or(NonZeroU32::MIN),
+                trusted_proxies,
                 simulated_proxmox,
                 tariff,
                 limits,

@@ -3,6 +3,7 @@
 //! with Proxmox, [`view`] shows it to its owner.
 
 pub mod create;
+pub mod destroy;
 pub mod expiry;
 // The file is named for what it holds.
 #[allow(clippy::module_inception)]

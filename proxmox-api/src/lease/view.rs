@@ -6,7 +6,7 @@ use api_types::{LeaseStatus, LeaseView, Timestamp, Usdc};
 use pve::ContainerState;
 
 use super::LeaseState;
-use crate::{error::ApiError, proxmox::Proxmox, state::App, store::Lease};
+use crate::{error::ApiError, state::App, store::Lease};
 
 /// The state in the contract's words.
 pub fn status(state: LeaseState) -> LeaseStatus {
@@ -61,27 +61,28 @@ pub fn checksummed(address: &str) -> String {
         .map_or_else(|_| address.to_owned(), |address| address.to_checksum(None))
 }
 
-/// The leases of a wallet, the youngest first; with the containers' live state if `live` was asked for.
+/// What to do about the containers' live state when Proxmox is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Live {
+    /// It was paid for: fail.
+    Required,
+    /// Leave it out.
+    IfPossible,
+}
+
+/// The leases of a wallet, the youngest first, with the live state of their containers by one request to Proxmox.
 ///
 /// # Errors
-/// The store failed, or Proxmox did when it was asked.
-pub async fn of_wallet(app: &App, wallet: &str, live: bool) -> Result<Vec<LeaseView>, ApiError> {
+/// The store failed, or Proxmox did and its answer is required.
+pub async fn of_wallet(app: &App, wallet: &str, live: Live) -> Result<Vec<LeaseView>, ApiError> {
     let mut leases = app.store.leases_by_owner(wallet).await?;
     leases.reverse();
     let paid = app.store.paid_by_lease(wallet).await?;
-    let states = if live && leases.iter().any(holds_container) {
-        live_states(&app.proxmox).await?
-    } else {
-        HashMap::new()
-    };
+    let states = live_states(app, &leases, live).await?;
     Ok(leases
         .iter()
         .map(|lease| {
-            let state = live.then(|| match states.get(&lease.vmid) {
-                _ if !holds_container(lease) => "destroyed",
-                Some(state) => state.as_str(),
-                None => "missing",
-            });
+            let state = states.as_ref().map(|states| live_state(lease, states));
             view(
                 lease,
                 state,
@@ -91,23 +92,56 @@ pub async fn of_wallet(app: &App, wallet: &str, live: bool) -> Result<Vec<LeaseV
         .collect())
 }
 
+/// One lease with the live state of its container, where Proxmox can be asked.
+///
+/// # Errors
+/// The store failed.
+pub async fn of_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError> {
+    let paid = app.store.paid_by_lease(&lease.owner).await?;
+    let states = live_states(app, std::slice::from_ref(lease), Live::IfPossible).await?;
+    let state = states.as_ref().map(|states| live_state(lease, states));
+    Ok(view(
+        lease,
+        state,
+        paid.get(&lease.lease_id).copied().unwrap_or(0),
+    ))
+}
+
+fn live_state(lease: &Lease, states: &HashMap<u32, ContainerState>) -> &'static str {
+    match states.get(&lease.vmid) {
+        _ if !holds_container(lease) => "destroyed",
+        Some(state) => state.as_str(),
+        None => "missing",
+    }
+}
+
 fn holds_container(lease: &Lease) -> bool {
     lease.state != LeaseState::Destroyed
 }
 
-/// The state of every container, by one request: the node's own list, which is live, where there is one node, else the
-/// cluster's, which lags a few seconds.
-async fn live_states(proxmox: &Proxmox) -> Result<HashMap<u32, ContainerState>, pve::Error> {
-    if let [node] = proxmox.config.nodes.as_slice() {
-        let containers = proxmox.client.containers(node).await?;
-        return Ok(containers
-            .iter()
-            .map(|found| (found.vmid.get(), found.status))
-            .collect());
+/// `None` where Proxmox is away and that is borne. It is not asked about containers that are gone.
+async fn live_states(
+    app: &App,
+    leases: &[Lease],
+    live: Live,
+) -> Result<Option<HashMap<u32, ContainerState>>, ApiError> {
+    if !leases.iter().any(holds_container) {
+        return Ok(Some(HashMap::new()));
     }
-    let resources = proxmox.client.resources().await?;
-    Ok(resources
-        .iter()
-        .map(|found| (found.vmid.get(), found.status))
-        .collect())
+    match (app.proxmox.usage().await, live) {
+        (Ok(usage), _) => Ok(Some(
+            usage
+                .into_iter()
+                .map(|usage| (usage.vmid, usage.state))
+                .collect(),
+        )),
+        (Err(error), Live::Required) => Err(error.into()),
+        (Err(error), Live::IfPossible) => {
+            tracing::warn!(
+                proxmox.cause = error.safe_text(),
+                "leases are shown without their live state"
+            );
+            Ok(None)
+        }
+    }
 }

@@ -49,6 +49,7 @@ pub struct LeaseContainer {
 impl Operation for LeaseContainer {
     const NAME: &'static str = "lease_container";
     const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/lease/container";
     const DESCRIPTION: &'static str = "A Linux container for the time asked for";
     const FLOW: Flow = Flow::DeliverThenSettle;
     const MIN_SECONDS_LEFT: u64 = 60;

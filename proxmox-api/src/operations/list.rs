@@ -6,7 +6,7 @@ use axum::http::Method;
 use super::answer;
 use crate::{
     error::ApiError,
-    lease::view,
+    lease::view::{self, Live},
     paywall::{Call, Flow, Job, Operation, Paid, body},
     state::App,
     store::Answer,
@@ -19,6 +19,7 @@ pub struct List;
 impl Operation for List {
     const NAME: &'static str = "list";
     const METHOD: Method = Method::GET;
+    const PATH: &'static str = "/management/list";
     const DESCRIPTION: &'static str = "The payer's leases with their live state";
     const FLOW: Flow = Flow::SettleThenDeliver;
 
@@ -36,7 +37,7 @@ impl Operation for List {
     }
 
     async fn deliver(&self, app: &App, job: &Job, _paid: &Paid) -> Result<Answer, ApiError> {
-        let leases = view::of_wallet(app, &job.payer, true).await?;
+        let leases = view::of_wallet(app, &job.payer, Live::Required).await?;
         answer(200, &ListResponse { leases })
     }
 }

@@ -45,18 +45,41 @@ async fn recover_one(app: &App, payment: &Payment) -> Result<(), StoreError> {
     }
 }
 
+/// Method and path of an operation, by its name in the store.
+pub fn route_of(name: &str) -> String {
+    fn route<O: Operation>() -> (&'static str, String) {
+        (O::NAME, format!("{} {}", O::METHOD, O::PATH))
+    }
+    let known = [
+        route::<LeaseContainer>(),
+        route::<RenewLease>(),
+        route::<List>(),
+    ];
+    known
+        .into_iter()
+        .find(|(known, _)| *known == name)
+        .map_or_else(|| name.to_owned(), |(_, route)| route)
+}
+
+/// The container's number in the path.
+///
+/// # Errors
+/// It is none that a container can have.
+pub fn vmid_in_path(ctid: Option<&str>) -> Result<u32, ApiError> {
+    ctid.and_then(|ctid| ctid.parse::<u32>().ok())
+        .filter(|number| *number >= 100)
+        .ok_or_else(|| {
+            let field = FieldError::new("ctid", "has to be a container's number, 100 or more");
+            ApiError::invalid(vec![field])
+        })
+}
+
 /// The lease in the path.
 ///
 /// # Errors
 /// The path has no VMID, or no lease has it.
 pub async fn lease_in_path(app: &App, ctid: Option<&str>) -> Result<Lease, ApiError> {
-    let number = ctid
-        .and_then(|ctid| ctid.parse::<u32>().ok())
-        .filter(|number| *number >= 100);
-    let Some(vmid) = number else {
-        let field = FieldError::new("ctid", "has to be a container's number, 100 or more");
-        return Err(ApiError::invalid(vec![field]));
-    };
+    let vmid = vmid_in_path(ctid)?;
     app.store.lease_by_vmid(vmid).await?.ok_or_else(|| {
         ApiError::new(
             ErrorCode::LeaseNotFound,

@@ -32,6 +32,7 @@ pub struct RenewLease {
 impl Operation for RenewLease {
     const NAME: &'static str = "renew_lease";
     const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/lease/{ctid}/renew";
     const DESCRIPTION: &'static str = "More time for a leased container";
     const FLOW: Flow = Flow::SettleThenDeliver;
 

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 use api_types::{ErrorCode, Price};
 use axum::{
-    Extension,
+    Extension, Router,
     body::Bytes,
     extract::{OriginalUri, Path, State, rejection::BytesRejection},
     http::{HeaderMap, Method, header},
     response::Response,
-    routing::{MethodFilter, MethodRouter, on},
+    routing::{MethodFilter, on},
 };
 use service::request_id::RequestId;
 use tokio::sync::oneshot;
@@ -35,9 +35,9 @@ use crate::{error::ApiError, routes, sessions, state::App};
 const MAX_KEY: usize = 128;
 
 /// The route of a paid operation.
-pub fn paid<O: Operation>() -> MethodRouter<App> {
+pub fn paid<O: Operation>() -> Router<App> {
     let method = MethodFilter::try_from(O::METHOD).expect("operations use ordinary methods");
-    on(method, serve::<O>)
+    Router::new().route(O::PATH, on(method, serve::<O>))
 }
 
 async fn serve<O: Operation>(

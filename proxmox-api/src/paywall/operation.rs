@@ -62,6 +62,8 @@ pub trait Operation: Sized + Send + Sync + 'static {
     const NAME: &'static str;
     /// The method of its route.
     const METHOD: Method;
+    /// Its route.
+    const PATH: &'static str;
     /// For people, in the challenge.
     const DESCRIPTION: &'static str;
     /// When the money moves.

@@ -357,7 +357,7 @@ pub(super) async fn deliver<O: Operation>(
     let answer = operation.deliver(app, job, paid).await?;
     // False where the operation has stored it with its own change.
     app.store
-        .mark_answered(&job.payment_id, answer.clone(), app.now())
+        .mark_answered(&job.payment_id, answer.clone())
         .await?;
     Ok(answer)
 }

@@ -11,7 +11,7 @@ use crate::{
 /// The routes.
 pub fn router() -> Router<App> {
     Router::new()
-        .route("/lease/container", paid::<LeaseContainer>())
-        .route("/lease/{ctid}/renew", paid::<RenewLease>())
-        .route("/management/list", paid::<List>())
+        .merge(paid::<LeaseContainer>())
+        .merge(paid::<RenewLease>())
+        .merge(paid::<List>())
 }

@@ -3,27 +3,91 @@
 pub mod catalog;
 pub mod cors;
 pub mod demo;
+pub mod destroy;
 pub mod lease;
+pub mod leases;
+pub mod limited;
+pub mod payments;
 pub mod quote;
+pub mod session;
+pub mod stats;
 
 use api_types::{ErrorCode, ErrorEnvelope};
 use axum::{
     Extension, Json, Router,
-    extract::rejection::BytesRejection,
-    http::StatusCode,
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
+    http::{Extensions, HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use serde::{Serialize, de::DeserializeOwned};
 use service::request_id::RequestId;
 
-use crate::App;
+use crate::{App, error::ApiError};
 
 /// Every route of the API itself.
-pub fn router() -> Router<App> {
+pub fn router(app: &App) -> Router<App> {
     Router::new()
         .merge(catalog::router())
-        .merge(demo::router())
+        .merge(demo::router(app))
+        .merge(destroy::router())
         .merge(lease::router())
-        .merge(quote::router())
+        .merge(leases::router())
+        .merge(payments::router())
+        .merge(quote::router(app))
+        .merge(session::router(app))
+        .merge(stats::router())
+}
+
+/// A body within the size that is read.
+pub(crate) struct Body(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let id = id_of(request.extensions());
+        let read = Bytes::from_request(request, state).await;
+        read.map(Self).map_err(|rejection| unread(&rejection, &id))
+    }
+}
+
+/// A query whose every parameter is known and can be read.
+pub(crate) struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Response> {
+        match axum::extract::Query::try_from_uri(&parts.uri) {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(_) => {
+                let message = "The query has a parameter that is unknown or cannot be read.";
+                let error = ApiError::new(ErrorCode::InvalidRequest, message);
+                Err(error.respond(&id_of(&parts.extensions)))
+            }
+        }
+    }
+}
+
+fn id_of(extensions: &Extensions) -> RequestId {
+    let id = extensions.get::<RequestId>().cloned();
+    id.unwrap_or_else(|| RequestId::from_headers(&HeaderMap::new()))
+}
+
+/// An answer that is one caller's, or of one moment; or the error.
+pub(crate) fn private<T: Serialize>(id: &RequestId, result: Result<T, ApiError>) -> Response {
+    match result {
+        Ok(body) => no_store(Json(body).into_response()),
+        Err(error) => error.respond(id),
+    }
+}
+
+/// The same answer, kept by no cache.
+pub(crate) fn no_store(mut response: Response) -> Response {
+    let value = HeaderValue::from_static("private, no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, value);
+    response
 }
 
 /// An error envelope with the status that belongs to its code.

@@ -3,14 +3,13 @@
 use api_types::{ErrorCode, LeaseRequest, QuoteResponse, Timestamp, price};
 use axum::{
     Extension, Json, Router,
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
+    extract::State,
     response::{IntoResponse, Response},
     routing::post,
 };
 use service::request_id::RequestId;
 
-use super::unread;
+use super::{Body, limited};
 use crate::{
     App,
     error::ApiError,
@@ -18,20 +17,16 @@ use crate::{
 };
 
 /// The route.
-pub fn router() -> Router<App> {
-    Router::new().route("/lease/quote", post(quote))
+pub fn router(app: &App) -> Router<App> {
+    limited::per_caller(Router::new().route("/lease/quote", post(quote)), app)
 }
 
 /// An absent body is the default lease, so that a probe learns a price.
 async fn quote(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
-    body: Result<Bytes, BytesRejection>,
+    Body(bytes): Body,
 ) -> Response {
-    let bytes = match body {
-        Ok(bytes) => bytes,
-        Err(rejection) => return unread(&rejection, &id),
-    };
     let limits = &app.config.limits;
     // Fields out of range are the quote's to tell; a body that cannot be read is refused.
     let request: LeaseRequest = match body::read(&bytes, |_| Ok(())) {

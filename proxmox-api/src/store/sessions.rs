@@ -5,38 +5,38 @@ use rusqlite::{OptionalExtension, params};
 use super::{Store, StoreError};
 
 impl Store {
-    /// Remembers the nonce of a sign-in text until `expires_at`.
+    /// Remembers a sign-in text, by its digest, until `expires_at`.
     ///
     /// # Errors
-    /// The nonce exists already, or the database failed.
+    /// The text was given out before, or the database failed.
     pub async fn create_challenge(
         &self,
-        nonce: &str,
+        digest: &str,
         expires_at: i64,
         now: i64,
     ) -> Result<(), StoreError> {
-        let nonce = nonce.to_owned();
+        let digest = digest.to_owned();
         self.write(move |db| {
             db.execute("DELETE FROM challenges WHERE expires_at <= ?1", [now])?;
             db.execute(
-                "INSERT INTO challenges (nonce, expires_at) VALUES (?1, ?2)",
-                params![nonce, expires_at],
+                "INSERT INTO challenges (digest, expires_at) VALUES (?1, ?2)",
+                params![digest, expires_at],
             )?;
             Ok(())
         })
         .await
     }
 
-    /// Uses a nonce up. True for exactly one caller, and only before the nonce expires.
+    /// Uses a text up. True for exactly one caller, and only before the text expires.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn consume_challenge(&self, nonce: &str, now: i64) -> Result<bool, StoreError> {
-        let nonce = nonce.to_owned();
+    pub async fn consume_challenge(&self, digest: &str, now: i64) -> Result<bool, StoreError> {
+        let digest = digest.to_owned();
         self.write(move |db| {
             let used = db.execute(
-                "UPDATE challenges SET consumed_at = ?2 WHERE nonce = ?1 AND consumed_at IS NULL AND expires_at > ?2",
-                params![nonce, now],
+                "UPDATE challenges SET consumed_at = ?2 WHERE digest = ?1 AND consumed_at IS NULL AND expires_at > ?2",
+                params![digest, now],
             )?;
             Ok(used == 1)
         })
@@ -61,6 +61,19 @@ impl Store {
                 "INSERT INTO sessions (token_hash, wallet, expires_at) VALUES (?1, ?2, ?3)",
                 params![token_hash, wallet, expires_at],
             )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends a session; one that is unknown has ended already.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn end_session(&self, token_hash: &str) -> Result<(), StoreError> {
+        let token_hash = token_hash.to_owned();
+        self.write(move |db| {
+            db.execute("DELETE FROM sessions WHERE token_hash = ?1", [token_hash])?;
             Ok(())
         })
         .await

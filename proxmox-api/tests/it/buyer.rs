@@ -2,10 +2,10 @@
 
 use alloy::{
     primitives::{Address, keccak256},
-    signers::local::PrivateKeySigner,
+    signers::{SignerSync as _, local::PrivateKeySigner},
 };
 use reqwest::{Method, StatusCode, header::HeaderMap};
-use serde_json::Value;
+use serde_json::{Value, json};
 use service::clock::Clock as _;
 use x402::{
     eip3009,
@@ -129,6 +129,24 @@ impl Buyer {
         self.sign(app, method, path, body).await.send(app).await
     }
 
+    /// The challenge's text, signed.
+    pub async fn signed_text(&self, app: &TestApp) -> Value {
+        let ask = json!({"address": self.wallet()});
+        let challenge = call(app, &Method::POST, "/session/challenge", Some(&ask), &[]).await;
+        assert_eq!(challenge.status, 200, "{:?}", challenge.body);
+        let message = challenge.body["message"].as_str().unwrap();
+        let signature = self.key.sign_message_sync(message.as_bytes()).unwrap();
+        json!({"message": message, "signature": signature.to_string()})
+    }
+
+    /// Signs in.
+    pub async fn sign_in(&self, app: &TestApp) -> SignedIn {
+        let signed = self.signed_text(app).await;
+        let session = call(app, &Method::POST, "/session", Some(&signed), &[]).await;
+        assert_eq!(session.status, 200, "{:?}", session.body);
+        SignedIn(session.body["token"].as_str().unwrap().to_owned())
+    }
+
     /// Leases a container.
     pub async fn lease(&self, app: &TestApp, body: Value) -> Answer {
         self.pay(app, Method::POST, "/lease/container", Some(body))
@@ -153,6 +171,23 @@ impl Signed {
             headers.push(("idempotency-key", key.clone()));
         }
         call(app, &self.method, &self.path, self.body.as_ref(), &headers).await
+    }
+}
+
+/// A session.
+#[derive(Clone)]
+pub struct SignedIn(pub String);
+
+impl SignedIn {
+    /// A call with it.
+    pub async fn call(&self, app: &TestApp, method: Method, path: &str) -> Answer {
+        let bearer = [("authorization", format!("Bearer {}", self.0))];
+        call(app, &method, path, None, &bearer).await
+    }
+
+    /// What there is at a path.
+    pub async fn get(&self, app: &TestApp, path: &str) -> Answer {
+        self.call(app, Method::GET, path).await
     }
 }
 

@@ -98,7 +98,7 @@ impl Store {
                      destroy_at = ?3 + minutes * 60 + ?4, updated_at = ?3 WHERE lease_id = ?1",
                 params![id, ip, now, grace_seconds],
             )?;
-            payments::mark_answered(db, &payment_id, &answer, now)
+            payments::mark_answered(db, &payment_id, &answer)
         })
         .await
     }

@@ -94,15 +94,9 @@ impl Store {
     /// Stores the answer of a settled payment.
     /// # Errors
     /// The database failed.
-    pub async fn mark_answered(
-        &self,
-        id: &str,
-        answer: Answer,
-        now: i64,
-    ) -> Result<bool, StoreError> {
+    pub async fn mark_answered(&self, id: &str, answer: Answer) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        self.write(move |db| mark_answered(db, &id, &answer, now))
-            .await
+        self.write(move |db| mark_answered(db, &id, &answer)).await
     }
 
     async fn move_payment(
@@ -158,18 +152,23 @@ impl Store {
         .await
     }
 
-    /// Payments of a payer, newest first.
+    /// Payments of a payer, newest first; with `before`, only those older than that payment of theirs.
     /// # Errors
     /// The database failed.
     pub async fn payments_by_payer(
         &self,
         payer: &str,
+        before: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Payment>, StoreError> {
-        let payer = payer.to_ascii_lowercase();
+        let (payer, before) = (payer.to_ascii_lowercase(), before.map(str::to_owned));
         self.read(move |db| {
-            let sql = format!("SELECT {COLUMNS} FROM payments WHERE payer = ?1 ORDER BY created_at DESC, rowid DESC LIMIT ?2");
-            Ok(db.prepare_cached(&sql)?.query_map(params![payer, limit], read_payment)?.collect::<Result<_, _>>()?)
+            let sql = format!(
+                "SELECT {COLUMNS} FROM payments WHERE payer = ?1 AND (?2 IS NULL OR (created_at, rowid) <
+                     (SELECT created_at, rowid FROM payments WHERE payment_id = ?2 AND payer = ?1))
+                 ORDER BY created_at DESC, rowid DESC LIMIT ?3"
+            );
+            Ok(db.prepare_cached(&sql)?.query_map(params![payer, before, limit], read_payment)?.collect::<Result<_, _>>()?)
         })
         .await
     }
@@ -208,14 +207,14 @@ pub(super) fn mark_answered(
     db: &Connection,
     id: &str,
     answer: &Answer,
-    now: i64,
 ) -> Result<bool, StoreError> {
     let moved = db
         .prepare_cached(
-            "UPDATE payments SET state = 'answered', answer_status = ?2, answer_body = ?3, updated_at = ?4
+            // The row keeps the time of its settlement.
+            "UPDATE payments SET state = 'answered', answer_status = ?2, answer_body = ?3
              WHERE payment_id = ?1 AND state = 'settled'",
         )?
-        .execute(params![id, answer.status, answer.body, now])?;
+        .execute(params![id, answer.status, answer.body])?;
     Ok(moved == 1)
 }
 

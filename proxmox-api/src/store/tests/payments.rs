@@ -39,7 +39,14 @@ async fn one_of_many_concurrent_copies_gets_the_nonce() {
         }
     }
     assert_eq!(reserved, 1);
-    assert_eq!(store.payments_by_payer(PAYER, 100).await.unwrap().len(), 1);
+    assert_eq!(
+        store
+            .payments_by_payer(PAYER, None, 100)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -65,7 +72,7 @@ async fn a_replay_gets_what_the_rules_say() {
     assert!(store.mark_verified("pay-1", 1).await.unwrap());
     assert!(store.mark_settling("pay-1", 1).await.unwrap());
     assert!(store.mark_settled("pay-1", "0xfeed", 1).await.unwrap());
-    assert!(store.mark_answered("pay-1", answer(), 1).await.unwrap());
+    assert!(store.mark_answered("pay-1", answer()).await.unwrap());
     let public = Reservation::Known {
         payment_id: "pay-1".into(),
         state: PaymentState::Answered,
@@ -148,7 +155,7 @@ async fn a_payment_moves_only_from_the_expected_state() {
         .await
         .unwrap();
     assert!(!store.mark_settled("pay-1", "0xfeed", 1).await.unwrap());
-    assert!(!store.mark_answered("pay-1", answer(), 1).await.unwrap());
+    assert!(!store.mark_answered("pay-1", answer()).await.unwrap());
     assert!(store.mark_verified("pay-1", 1).await.unwrap());
     assert!(!store.mark_verified("pay-1", 1).await.unwrap());
     assert!(store.mark_settling("pay-1", 1).await.unwrap());

@@ -12,7 +12,7 @@ async fn a_reopened_file_keeps_everything_and_is_migrated_once() {
         .unwrap();
     store.demo_faucet("n", "0xa", PAYER, 70).await.unwrap();
     let look = async |store: &Store| {
-        let payments = store.payments_by_payer(PAYER, 9).await.unwrap();
+        let payments = store.payments_by_payer(PAYER, None, 9).await.unwrap();
         let leases = store.leases_by_owner("0xAA").await.unwrap();
         let events = store.events("lease-1", 0, 9).await.unwrap();
         (
@@ -54,7 +54,7 @@ async fn events_cannot_be_changed() {
 #[tokio::test]
 async fn a_failed_or_panicking_change_leaves_nothing_and_harms_no_other() {
     let (_folder, store) = open();
-    let insert = "INSERT INTO challenges (nonce, expires_at) VALUES ('half', 9)";
+    let insert = "INSERT INTO challenges (digest, expires_at) VALUES ('half', 9)";
     let failed = store.write::<(), _>(move |db| {
         db.execute(insert, [])?;
         Err(StoreError::Range("test"))
@@ -90,6 +90,10 @@ async fn a_challenge_works_once_and_a_session_until_it_expires() {
     );
     assert_eq!(store.session_wallet("hash", 10).await.unwrap(), None);
     assert_eq!(store.session_wallet("other", 0).await.unwrap(), None);
+    store.end_session("other").await.unwrap();
+    assert!(store.session_wallet("hash", 9).await.unwrap().is_some());
+    store.end_session("hash").await.unwrap();
+    assert_eq!(store.session_wallet("hash", 9).await.unwrap(), None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,6 +14,7 @@ mod sender;
 mod sent;
 mod settle;
 mod token;
+mod wallet;
 mod witness;
 
 pub use rpc::RpcError;

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use alloy::primitives::{Address, B256, Bytes};
 use url::Url;
 
 use super::{
     rpc::{Rpc, RpcError},
     token::{self, Spent},
+    wallet,
 };
 use crate::{
     facilitator::{FacilitatorRequest, terms::Terms},
@@ -49,6 +51,19 @@ impl Witness {
             network,
             rpc: Rpc::new(node, http, PATIENCE),
         }
+    }
+
+    /// Whether a wallet that is a contract takes a signature of `hash` for its own (ERC-1271).
+    ///
+    /// # Errors
+    /// The node did not answer.
+    pub async fn accepts(
+        &self,
+        account: Address,
+        hash: B256,
+        signature: Bytes,
+    ) -> Result<bool, RpcError> {
+        wallet::accepts(&self.rpc, account, hash, signature).await
     }
 
     /// What the chain says now. An authorization that is spent and was not canceled has made

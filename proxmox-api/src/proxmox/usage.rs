@@ -1,0 +1,101 @@
+//! How busy the containers are, by one request for all of them.
+
+use std::time::{Duration, Instant};
+
+use pve::{ContainerState, ContainerStatus, GuestResource, NodeName};
+
+use super::Proxmox;
+
+/// How long figures for people are good; whoever watches them polls every few seconds, and many may watch.
+const USAGE_FRESH: Duration = Duration::from_secs(3);
+
+/// The figures of one container; bytes where they are sizes.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub struct Usage {
+    pub vmid: u32,
+    pub node: NodeName,
+    pub state: ContainerState,
+    /// Share of its own cores, from 0 to 1.
+    pub cpu: Option<f64>,
+    pub memory: Option<u64>,
+    pub max_memory: Option<u64>,
+    pub disk: Option<u64>,
+    pub max_disk: Option<u64>,
+    pub network_in: Option<u64>,
+    pub network_out: Option<u64>,
+    /// Seconds.
+    pub uptime: Option<u64>,
+}
+
+impl Proxmox {
+    /// Every container that we may see: by the node's own list, which is live, where there is one node, else by the cluster's,
+    /// which lags a few seconds.
+    ///
+    /// # Errors
+    /// Proxmox did not answer.
+    pub async fn usage(&self) -> Result<Vec<Usage>, pve::Error> {
+        if let [node] = self.config.nodes.as_slice() {
+            let containers = self.client.containers(node).await?;
+            return Ok(containers
+                .into_iter()
+                .map(|container| of_container(node, container))
+                .collect());
+        }
+        let guests = self.client.resources().await?;
+        Ok(guests
+            .into_iter()
+            .filter(|guest| guest.kind == "lxc")
+            .map(of_guest)
+            .collect())
+    }
+
+    /// The same, a few seconds old at most.
+    ///
+    /// # Errors
+    /// Proxmox did not answer.
+    pub async fn recent_usage(&self) -> Result<Vec<Usage>, pve::Error> {
+        // Held while Proxmox is asked: those who come meanwhile wait for this answer.
+        let mut kept = self.usage.lock().await;
+        if let Some((read, usage)) = &*kept
+            && read.elapsed() < USAGE_FRESH
+        {
+            return Ok(usage.clone());
+        }
+        let usage = self.usage().await?;
+        *kept = Some((Instant::now(), usage.clone()));
+        Ok(usage)
+    }
+}
+
+fn of_container(node: &NodeName, status: ContainerStatus) -> Usage {
+    Usage {
+        vmid: status.vmid.get(),
+        node: node.clone(),
+        state: status.status,
+        cpu: status.cpu,
+        memory: status.mem,
+        max_memory: status.maxmem,
+        disk: status.disk,
+        max_disk: status.maxdisk,
+        network_in: status.netin,
+        network_out: status.netout,
+        uptime: status.uptime,
+    }
+}
+
+fn of_guest(guest: GuestResource) -> Usage {
+    Usage {
+        vmid: guest.vmid.get(),
+        node: guest.node,
+        state: guest.status,
+        cpu: guest.cpu,
+        memory: guest.mem,
+        max_memory: guest.maxmem,
+        disk: guest.disk,
+        max_disk: guest.maxdisk,
+        network_in: guest.netin,
+        network_out: guest.netout,
+        uptime: guest.uptime,
+    }
+}

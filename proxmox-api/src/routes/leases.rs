@@ -1,0 +1,101 @@
+//! `GET /leases`, `GET /leases/{leaseId}`: what a wallet has, for those who are signed in.
+
+use api_types::{ErrorCode, FieldError, LeaseStatus, LeaseView, ListResponse};
+use axum::{
+    Extension, Router,
+    extract::{Path, State},
+    response::Response,
+    routing::get,
+};
+use serde::Deserialize;
+use service::request_id::RequestId;
+
+use super::{Query, private};
+use crate::{
+    App,
+    error::ApiError,
+    lease::view::{self, Live},
+    sessions::Session,
+};
+
+/// The routes.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/leases", get(list))
+        .route("/leases/{leaseId}", get(one))
+}
+
+/// Which leases are wanted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// Those whose container is gone too.
+    #[serde(default)]
+    all: bool,
+    /// Only those in this state.
+    status: Option<LeaseStatus>,
+}
+
+async fn list(
+    session: Session,
+    State(app): State<App>,
+    Extension(id): Extension<RequestId>,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    private(&id, wallets(&app, &session.wallet, &wanted).await)
+}
+
+async fn wallets(app: &App, wallet: &str, wanted: &Wanted) -> Result<ListResponse, ApiError> {
+    let mut leases = view::of_wallet(app, wallet, Live::IfPossible).await?;
+    leases.retain(|lease| match wanted.status {
+        Some(status) => lease.status == status,
+        None => wanted.all || lease.status != LeaseStatus::Destroyed,
+    });
+    // The order within a rank stays: the youngest first.
+    leases.sort_by_key(|lease| rank(lease.status));
+    Ok(ListResponse { leases })
+}
+
+/// What runs comes before what is being made, and what is over comes last.
+fn rank(status: LeaseStatus) -> u8 {
+    match status {
+        LeaseStatus::Active => 0,
+        LeaseStatus::Provisioning | LeaseStatus::Settling | LeaseStatus::Reconciling => 1,
+        LeaseStatus::Expiring | LeaseStatus::Stopped => 2,
+        LeaseStatus::Undoing | LeaseStatus::Destroyed => 3,
+    }
+}
+
+async fn one(
+    session: Session,
+    State(app): State<App>,
+    Extension(id): Extension<RequestId>,
+    Path(lease_id): Path<String>,
+) -> Response {
+    private(&id, find(&app, &session.wallet, &lease_id).await)
+}
+
+async fn find(app: &App, wallet: &str, lease_id: &str) -> Result<LeaseView, ApiError> {
+    let lease = app
+        .store
+        .lease(lease_id)
+        .await?
+        .ok_or_else(|| ApiError::new(ErrorCode::LeaseNotFound, "There is no such lease."))?;
+    if lease.owner != wallet {
+        return Err(foreign());
+    }
+    view::of_lease(app, &lease).await
+}
+
+/// The lease of another wallet.
+pub(super) fn foreign() -> ApiError {
+    ApiError::new(
+        ErrorCode::Forbidden,
+        "The lease belongs to another wallet than the session's.",
+    )
+}
+
+/// The query of a route does not fit.
+pub(super) fn bad_query(field: &str, message: &str) -> ApiError {
+    ApiError::invalid(vec![FieldError::new(field, message)])
+}

@@ -1,0 +1,98 @@
+//! `GET /payments`: what a wallet has paid and what became of it, the youngest first, in pages.
+
+use api_types::{PaymentView, PaymentsResponse, Usdc};
+use axum::{Extension, Router, extract::State, response::Response, routing::get};
+use serde::Deserialize;
+use service::request_id::RequestId;
+use x402::network::Network;
+
+use super::{Query, leases::bad_query, private};
+use crate::{
+    App,
+    error::ApiError,
+    lease::view::{checksummed, time},
+    operations,
+    sessions::Session,
+    store::{Payment, PaymentState},
+};
+
+/// Payments on a page, where nothing else is asked for, and at most.
+const PAGE: u32 = 50;
+/// The most that are given at a time.
+pub const LARGEST_PAGE: u32 = 200;
+
+/// The route.
+pub fn router() -> Router<App> {
+    Router::new().route("/payments", get(list))
+}
+
+/// The page that is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    limit: Option<u32>,
+    /// Only payments older than this one.
+    before: Option<String>,
+}
+
+async fn list(
+    session: Session,
+    State(app): State<App>,
+    Extension(id): Extension<RequestId>,
+    Query(page): Query<Page>,
+) -> Response {
+    private(&id, read(&app, &session.wallet, &page).await)
+}
+
+async fn read(app: &App, wallet: &str, page: &Page) -> Result<PaymentsResponse, ApiError> {
+    let limit = page.limit.unwrap_or(PAGE);
+    if !(1..=LARGEST_PAGE).contains(&limit) {
+        let message = format!("has to be from 1 to {LARGEST_PAGE}");
+        return Err(bad_query("limit", &message));
+    }
+    // One more than wanted says whether there is a further page.
+    let before = page.before.as_deref();
+    let mut rows = app
+        .store
+        .payments_by_payer(wallet, before, limit + 1)
+        .await?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let last = rows.last().map(|row| row.payment_id.clone());
+    Ok(PaymentsResponse {
+        payments: rows.into_iter().map(view).collect(),
+        next: last.filter(|_| more),
+    })
+}
+
+fn view(row: Payment) -> PaymentView {
+    use api_types::PaymentState as Public;
+    let state = match row.state {
+        PaymentState::Reserved => Public::Reserved,
+        PaymentState::Verified => Public::Verified,
+        PaymentState::Released => Public::Released,
+        PaymentState::Settling => Public::Settling,
+        PaymentState::Unknown => Public::Reconciling,
+        PaymentState::Settled | PaymentState::Answered => Public::Settled,
+        PaymentState::Refused => Public::Refused,
+    };
+    let network = Network::by_name(&row.network);
+    let explorer = |transaction: &String| Some(network?.explorer_tx(transaction));
+    PaymentView {
+        state,
+        operation: operations::route_of(&row.operation),
+        amount: Usdc(row.amount),
+        asset: checksummed(&row.asset),
+        payer: checksummed(&row.payer),
+        pay_to: checksummed(&row.pay_to),
+        nonce: row.nonce,
+        explorer_url: row.transaction.as_ref().and_then(explorer),
+        transaction: row.transaction,
+        lease_id: row.lease_id,
+        reason: row.reason,
+        created_at: time(row.created_at),
+        settled_at: (state == Public::Settled).then(|| time(row.updated_at)),
+        payment_id: row.payment_id,
+        network: row.network,
+    }
+}

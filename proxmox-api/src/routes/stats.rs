@@ -1,0 +1,99 @@
+//! `GET /stats/node`, `GET /stats/lxc`: how busy the machines are. Everybody sees how many containers are leased; the figures of
+//! a container are its owner's.
+
+use std::collections::HashMap;
+
+use api_types::{ContainerStats, LxcStats, NodeStats, NodeUsage};
+use axum::{Extension, Router, extract::State, http::HeaderMap, response::Response, routing::get};
+use pve::{ContainerState, Node, NodeState};
+use service::request_id::RequestId;
+
+use super::private;
+use crate::{App, error::ApiError, proxmox::Usage, sessions, store::Lease};
+
+/// The routes.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/stats/node", get(nodes))
+        .route("/stats/lxc", get(containers))
+}
+
+async fn nodes(State(app): State<App>, Extension(id): Extension<RequestId>) -> Response {
+    let nodes = app.proxmox.nodes().await.map_err(ApiError::from);
+    private(
+        &id,
+        nodes.map(|nodes| NodeStats {
+            nodes: nodes.iter().map(of_node).collect(),
+        }),
+    )
+}
+
+/// Proxmox gives the figures of a node only to those with `Sys.Audit` on it, and of one that is online.
+fn of_node(node: &Node) -> NodeUsage {
+    NodeUsage {
+        node: node.node.as_str().to_owned(),
+        online: node.status == NodeState::Online,
+        cpu: node.cpu,
+        cores: node.maxcpu.and_then(|cores| u32::try_from(cores).ok()),
+        memory_used: node.mem,
+        memory_total: node.maxmem,
+        disk_used: node.disk,
+        disk_total: node.maxdisk,
+        uptime_seconds: node.uptime,
+    }
+}
+
+async fn containers(
+    State(app): State<App>,
+    Extension(id): Extension<RequestId>,
+    headers: HeaderMap,
+) -> Response {
+    let wallet = sessions::wallet_of(&app, &headers).await;
+    private(&id, of_leases(&app, wallet.as_deref()).await)
+}
+
+async fn of_leases(app: &App, wallet: Option<&str>) -> Result<LxcStats, ApiError> {
+    let mut leases = app.store.live_leases().await?;
+    // What is still being made may never be leased.
+    leases.retain(|lease| lease.state.is_renewable());
+    let usage: HashMap<u32, Usage> = app
+        .proxmox
+        .recent_usage()
+        .await?
+        .into_iter()
+        .map(|usage| (usage.vmid, usage))
+        .collect();
+    let running = leases
+        .iter()
+        .filter_map(|lease| usage.get(&lease.vmid))
+        .filter(|usage| usage.state == ContainerState::Running)
+        .count();
+    let own = leases
+        .iter()
+        .filter(|lease| wallet == Some(lease.owner.as_str()));
+    Ok(LxcStats {
+        total: u32::try_from(leases.len()).unwrap_or(u32::MAX),
+        running: u32::try_from(running).unwrap_or(u32::MAX),
+        containers: own
+            .filter_map(|lease| Some(of_container(lease, usage.get(&lease.vmid)?)))
+            .collect(),
+    })
+}
+
+fn of_container(lease: &Lease, usage: &Usage) -> ContainerStats {
+    ContainerStats {
+        ctid: lease.vmid,
+        hostname: lease.hostname.clone(),
+        node: usage.node.as_str().to_owned(),
+        status: usage.state.as_str().to_owned(),
+        // What a stopped container does not use is left out by Proxmox.
+        cpu: usage.cpu.unwrap_or(0.0),
+        memory_used: usage.memory.unwrap_or(0),
+        memory_total: usage.max_memory.unwrap_or(0),
+        disk_used: usage.disk.unwrap_or(0),
+        disk_total: usage.max_disk.unwrap_or(0),
+        network_in: usage.network_in.unwrap_or(0),
+        network_out: usage.network_out.unwrap_or(0),
+        uptime_seconds: usage.uptime.unwrap_or(0),
+    }
+}
