@@ -14,7 +14,7 @@ export async function signIn(baseUrl, payer) {
     return response.json();
   };
   return {
-    leases: async () => (await get('/leases')).leases,
+    leases: async () => (await get('/leases?all=true')).leases,
     payments: async () => (await get('/payments')).payments,
   };
 }

@@ -28,7 +28,7 @@ describe('with a facilitator that misbehaves', { timeout: 240_000 }, () => {
     api = await startApi({
       simulator,
       facilitator: facilitator.url,
-      env: { FACILITATOR_TIMEOUT_SECONDS: String(SETTLE_TIMEOUT_SECONDS) },
+      env: { FACILITATOR_TIMEOUT_SECONDS: String(SETTLE_TIMEOUT_SECONDS), RPC_URL: chain.rpcUrl },
     });
   });
   afterEach(async () => {
