@@ -8,7 +8,7 @@ use serde_json::json;
 use tracing::Instrument as _;
 use x402::facilitator::{FacilitatorRequest, Settlement, onchain::Evidence};
 
-use super::{Job, Operation, Paid, process, progress::Progress};
+use super::{Job, Operation, Paid, progress::Progress, settle};
 use crate::{
     state::App,
     store::{Payment, PaymentState, StoreError},
@@ -152,7 +152,7 @@ async fn take_up<O: Operation>(app: &App, row: &Payment) -> bool {
         transaction: row.transaction.clone().unwrap_or_default(),
         network: row.network.clone(),
     };
-    match process::deliver(app, &operation, &job_of(row), &paid).await {
+    match settle::deliver(app, &operation, &job_of(row), &paid).await {
         Ok(_) => true,
         Err(error) => {
             tracing::error!(payment.id = row.payment_id, code = %error.code, "a paid operation cannot be finished yet");

@@ -9,6 +9,7 @@ mod free_routes;
 mod hypervisor;
 mod leases;
 mod leases_free;
+mod owners;
 mod refusals;
 mod sessions;
 mod settlement;
