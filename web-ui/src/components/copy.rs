@@ -1,0 +1,50 @@
+//! A button that copies a text and says so for a moment.
+
+use std::time::Duration;
+
+use leptos::{prelude::*, task::spawn_local};
+use wasm_bindgen_futures::JsFuture;
+
+use super::{Glyph, Icon};
+use crate::text::shell;
+
+const SAID_FOR: Duration = Duration::from_millis(1600);
+
+/// Copies a text to the clipboard.
+#[component]
+pub fn CopyButton(
+    /// The text.
+    #[prop(into)]
+    text: Signal<String>,
+    /// What is copied, for those who do not see the button's place.
+    #[prop(into)]
+    label: String,
+) -> impl IntoView {
+    let copied = RwSignal::new(false);
+    let copy = move |_| {
+        let writing = window()
+            .navigator()
+            .clipboard()
+            .write_text(&text.get_untracked());
+        spawn_local(async move {
+            if JsFuture::from(writing).await.is_ok() {
+                copied.set(true);
+                set_timeout(move || copied.set(false), SAID_FOR);
+            }
+        });
+    };
+    let glyph = move || {
+        let glyph = if copied.get() {
+            Glyph::Check
+        } else {
+            Glyph::Copy
+        };
+        view! { <Icon glyph=glyph /> }
+    };
+    view! {
+        <button type="button" class="icon-button copy" aria-label=label.clone() title=label on:click=copy>
+            {glyph}
+            <span class="copy-said" role="status">{move || copied.get().then_some(shell::COPIED)}</span>
+        </button>
+    }
+}

@@ -1,0 +1,64 @@
+//! A modal dialog: the browser's own, which keeps the focus inside and gives it back.
+
+use leptos::{html, prelude::*};
+use wasm_bindgen::JsCast;
+
+use super::{Glyph, Icon};
+use crate::text::shell;
+
+/// A modal dialog. Its content exists only while it is open.
+#[component]
+pub fn Dialog(
+    /// Whether it is open; closing it by key or button sets this.
+    open: RwSignal<bool>,
+    /// Its heading.
+    #[prop(into)]
+    title: Signal<String>,
+    /// Its look.
+    #[prop(optional)]
+    class: &'static str,
+    /// What happens once it has been closed, by whatever means.
+    #[prop(optional, into)]
+    on_close: Option<Callback<()>>,
+    /// Its content.
+    children: ChildrenFn,
+) -> impl IntoView {
+    let node = NodeRef::<html::Dialog>::new();
+    Effect::new(move || {
+        let Some(dialog) = node.get() else { return };
+        if open.get() && !dialog.open() {
+            // It can only fail where the element has left the page; then there is nothing to show.
+            let _ = dialog.show_modal();
+        } else if !open.get() && dialog.open() {
+            dialog.close();
+        }
+    });
+    let closed = move |_| {
+        open.set(false);
+        if let Some(on_close) = on_close {
+            on_close.run(());
+        }
+    };
+    // A press on the backdrop is a press on the dialog itself, outside of everything in it.
+    let pressed = move |event: web_sys::MouseEvent| {
+        let target = event
+            .target()
+            .and_then(|target| target.dyn_into::<web_sys::HtmlDialogElement>().ok());
+        if target.is_some() && class != "terminal-dialog" {
+            open.set(false);
+        }
+    };
+    view! {
+        <dialog node_ref=node class=format!("dialog {class}") aria-label=move || title.get() on:close=closed on:mousedown=pressed>
+            <div class="dialog-frame">
+                <header class="dialog-head">
+                    <h2>{move || title.get()}</h2>
+                    <button type="button" class="icon-button" aria-label=shell::CLOSE title=shell::CLOSE on:click=move |_| open.set(false)>
+                        <Icon glyph=Glyph::Cross />
+                    </button>
+                </header>
+                <div class="dialog-body">{move || open.get().then(|| children())}</div>
+            </div>
+        </dialog>
+    }
+}

@@ -1,0 +1,19 @@
+//! The parts that pages are made of.
+
+mod copy;
+mod dialog;
+mod icon;
+mod notice;
+mod toasts;
+
+pub mod pay;
+pub mod shell;
+pub mod terminal;
+pub mod tool;
+pub mod wallet;
+
+pub use copy::CopyButton;
+pub use dialog::Dialog;
+pub use icon::{Glyph, Icon};
+pub use notice::{Empty, Notice, Tone, Trouble};
+pub use toasts::{ToastStack, Toasts};

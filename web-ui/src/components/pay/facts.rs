@@ -1,0 +1,89 @@
+//! The terms of an offer: its lines, where and to whom it is paid, how long it stands, what is left.
+
+use api_types::Price;
+use leptos::prelude::*;
+
+use crate::{
+    components::CopyButton,
+    engine::use_engine,
+    format::{countdown, decimal_amount, quantity, short_address, usdc},
+    pay::Offer,
+    state::now::Now,
+    text::{money, wallet},
+};
+
+/// A price, line by line, with its sum.
+#[component]
+pub fn PriceLines(
+    /// The price.
+    price: Price,
+) -> impl IntoView {
+    let line = |line: api_types::LineItem| {
+        view! {
+            <tr>
+                <th scope="row">{line.label}</th>
+                <td class="line-quantity">{quantity(&line.quantity, &line.unit)}</td>
+                <td class="line-amount">{decimal_amount(line.amount)}</td>
+            </tr>
+        }
+    };
+    view! {
+        <table class="lines">
+            <caption class="hidden">{money::LINES}</caption>
+            <tbody>{price.lines.into_iter().map(line).collect_view()}</tbody>
+            <tfoot>
+                <tr><th scope="row" colspan="2">{money::TOTAL}</th><td class="line-amount">{usdc(price.total)}</td></tr>
+            </tfoot>
+        </table>
+    }
+}
+
+/// The terms of an offer.
+#[component]
+pub fn Facts(
+    /// The offer.
+    offer: Offer,
+) -> impl IntoView {
+    let engine = use_engine();
+    let now = Now::get();
+    let until = offer.valid_until;
+    let valid = move || {
+        let now = now.get();
+        if until.unix() <= now {
+            money::EXPIRED.to_owned()
+        } else {
+            countdown(until, now)
+        }
+    };
+    let balance = engine.wallet.balance();
+    let connected = engine.wallet.account();
+    let has = move || {
+        connected.with(Option::is_some).then(|| {
+            let amount = balance
+                .get()
+                .map_or_else(|| wallet::BALANCE_UNKNOWN.to_owned(), usdc);
+            view! { <div class="fact"><dt>{money::BALANCE}</dt><dd>{amount}</dd></div> }
+        })
+    };
+    let (budget, spent) = (engine.pay.budget(), engine.pay.spent());
+    let left = move || {
+        let cap = budget.get().per_session?;
+        let left = cap.checked_sub(spent.get()).unwrap_or_default();
+        Some(view! { <div class="fact"><dt>{money::BUDGET_LEFT}</dt><dd>{usdc(left)}</dd></div> })
+    };
+    let test = offer
+        .testnet
+        .then(|| view! { <span class="tag">{money::TESTNET}</span> });
+    view! {
+        <dl class="facts">
+            <div class="fact"><dt>{money::NETWORK}</dt><dd>{offer.network} " " {test}</dd></div>
+            <div class="fact">
+                <dt>{money::PAY_TO}</dt>
+                <dd><code title=offer.pay_to.clone()>{short_address(&offer.pay_to)}</code><CopyButton text=offer.pay_to label=money::COPY_PAYEE /></dd>
+            </div>
+            <div class="fact"><dt>{money::VALID}</dt><dd class="number">{valid}</dd></div>
+            {has}
+            {left}
+        </dl>
+    }
+}

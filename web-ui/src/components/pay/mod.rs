@@ -1,0 +1,17 @@
+//! Paying: the card, the sheet that shows it, what a panel does to buy something, and the budget.
+
+mod budget;
+mod card;
+mod credential;
+mod delivered;
+mod facts;
+mod outcome;
+mod purchase;
+mod sheet;
+
+pub use budget::BudgetChip;
+pub use card::PaySlip;
+pub use delivered::Delivered;
+pub use facts::PriceLines;
+pub use purchase::Purchase;
+pub use sheet::{Sheet, SheetView};

@@ -1,0 +1,44 @@
+//! What everybody has to know on every page: what is simulated, and what does not answer.
+
+use leptos::prelude::*;
+
+use crate::{
+    components::{Glyph, Icon},
+    state::services::Services,
+    text::shell,
+};
+
+/// The banners below the header.
+#[component]
+pub fn Banners() -> impl IntoView {
+    let services = Services::get();
+    let simulated = services.simulated();
+    let demo = move || {
+        let parts = simulated.get();
+        (!parts.is_empty()).then(|| {
+            view! { <p class="banner" data-tone="demo">{shell::simulated(&parts)}</p> }
+        })
+    };
+    let trouble = move || {
+        if !services.online().get() {
+            return vec![shell::OFFLINE];
+        }
+        let mut all = Vec::new();
+        if services.catalog_error().get().is_some() {
+            all.push(shell::LEASE_API_DOWN);
+        }
+        if services.agent_error().get().is_some() {
+            all.push(shell::AGENT_DOWN);
+        }
+        all
+    };
+    let line = |text: &'static str| {
+        view! { <p class="banner" data-tone="danger"><Icon glyph=Glyph::Alert />{text}</p> }
+    };
+    view! {
+        <div class="banners">
+            {demo}
+            <div role="status" aria-live="polite">{move || trouble().into_iter().map(line).collect_view()}</div>
+        </div>
+    }
+}

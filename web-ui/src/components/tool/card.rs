@@ -1,0 +1,175 @@
+//! The card: what is done, how far it is, what it was asked and what it answered; with the payment or the question that
+//! it waits for.
+
+use api_types::{ExecResponse, LeaseResponse};
+use leptos::prelude::*;
+
+use super::{confirm::Confirm, exec::ExecOutput, json::JsonBlock};
+use crate::{
+    components::{
+        Glyph, Icon,
+        pay::{Delivered, PaySlip},
+    },
+    engine::use_engine,
+    format::clock,
+    state::{
+        chat::{Chat, TurnCell},
+        conversation::{ToolCall, ToolStep},
+    },
+    text::chat::tool,
+};
+
+/// A tool's card.
+#[component]
+pub fn ToolCard(
+    /// The turn that the call belongs to.
+    cell: TurnCell,
+    /// The call as it stands.
+    call: Memo<Option<ToolCall>>,
+) -> impl IntoView {
+    let head = Memo::new(move |_| {
+        call.with(|call| {
+            call.as_ref()
+                .map(|call| (call.title.clone(), call.tool.clone()))
+        })
+    });
+    let step = Memo::new(move |_| call.with(|call| call.as_ref().map(|call| call.step.clone())));
+    let name = move || step.with(|step| step.as_ref().map_or("", step_name));
+    let summary = move || call.with(|call| call.as_ref().map(|call| call.summary.clone()));
+    let took = move || call.with(|call| call.as_ref()?.duration_ms.map(clock));
+    let titled = move || {
+        head.get()
+            .map(|(title, name)| if title.is_empty() { name } else { title })
+    };
+    view! {
+        <article class="tool" data-step=name>
+            <header class="tool-head">
+                <span class="tool-glyph">{move || view! { <Icon glyph=step.with(|step| step.as_ref().map_or(Glyph::Play, glyph)) /> }}</span>
+                <span class="tool-title">{titled}</span>
+                <span class="tool-took number">{took}</span>
+                <span class="pill" data-step=name>{move || step.with(|step| step.as_ref().map_or("", label))}</span>
+            </header>
+            <Waiting cell=cell step=step call=call />
+            <p class="tool-summary">{summary}</p>
+            <Result call=call />
+            <Details call=call />
+        </article>
+    }
+}
+
+#[component]
+fn Waiting(
+    cell: TurnCell,
+    step: Memo<Option<ToolStep>>,
+    call: Memo<Option<ToolCall>>,
+) -> impl IntoView {
+    let engine = use_engine();
+    let chat = Chat::get();
+    // The slip stays once it is paid: it then is the receipt.
+    let card = Memo::new(move |_| {
+        let id = call.with(|call| call.as_ref().and_then(|call| call.card))?;
+        engine
+            .pay
+            .cards()
+            .with(|cards| cards.iter().any(|card| card.id == id))
+            .then_some(id)
+    });
+    let asking = {
+        let cell = cell.clone();
+        move || match step.get() {
+            Some(ToolStep::AwaitingConfirmation { call, pending }) => {
+                view! { <Confirm cell=cell.clone() call=call pending=pending /> }.into_any()
+            }
+            Some(ToolStep::AwaitingPayment { .. }) if card.get().is_none() => {
+                let cell = cell.clone();
+                view! { <button type="button" class="button primary" on:click=move |_| chat.offer_again(&cell)>{tool::OFFER_AGAIN}</button> }.into_any()
+            }
+            _ => ().into_any(),
+        }
+    };
+    let slip = move || {
+        let id = card.get()?;
+        let cell = cell.clone();
+        let cancel = move |()| {
+            engine.pay.cancel(id);
+            if let Some(ToolStep::AwaitingPayment { pending, .. }) = step.get_untracked() {
+                chat.deny(&cell, pending);
+            }
+        };
+        Some(view! { <PaySlip id=id on_cancel=cancel /> })
+    };
+    view! { {asking} {slip} }
+}
+
+/// What a call answered, where there is a better way to show it than its JSON.
+#[component]
+fn Result(call: Memo<Option<ToolCall>>) -> impl IntoView {
+    let result = Memo::new(move |_| {
+        call.with(|call| {
+            let call = call.as_ref()?;
+            (call.step == ToolStep::Completed).then(|| (call.tool.clone(), call.result.clone()))
+        })
+    });
+    move || {
+        let (tool, result) = result.get()?;
+        let value = serde_json::to_value(&result).ok()?;
+        match tool.as_str() {
+            "lease_container" => {
+                let lease: LeaseResponse = serde_json::from_value(value).ok()?;
+                Some(view! { <Delivered lease=lease /> }.into_any())
+            }
+            "exec_container_command" => {
+                let response: ExecResponse = serde_json::from_value(value).ok()?;
+                Some(view! { <ExecOutput response=response /> }.into_any())
+            }
+            _ => None,
+        }
+    }
+}
+
+#[component]
+fn Details(call: Memo<Option<ToolCall>>) -> impl IntoView {
+    let arguments =
+        Memo::new(move |_| call.with(|call| call.as_ref().map(|call| call.arguments.clone())));
+    let result = Memo::new(move |_| call.with(|call| call.as_ref().map(ToolCall::public_result)));
+    view! {
+        <details class="more tool-details">
+            <summary>{tool::DETAILS}<Icon glyph=Glyph::Chevron /></summary>
+            {move || arguments.get().map(|value| view! { <JsonBlock label=tool::INPUT value=value /> })}
+            {move || result.get().map(|value| view! { <JsonBlock label=tool::OUTPUT value=value /> })}
+        </details>
+    }
+}
+
+fn step_name(step: &ToolStep) -> &'static str {
+    match step {
+        ToolStep::Running => "running",
+        ToolStep::AwaitingPayment { .. } | ToolStep::AwaitingConfirmation { .. } => "waiting",
+        ToolStep::Responded => "responded",
+        ToolStep::Completed => "completed",
+        ToolStep::Denied => "denied",
+        ToolStep::Failed => "failed",
+    }
+}
+
+fn label(step: &ToolStep) -> &'static str {
+    match step {
+        ToolStep::Running => tool::RUNNING,
+        ToolStep::AwaitingPayment { .. } => tool::AWAITING_PAYMENT,
+        ToolStep::AwaitingConfirmation { .. } => tool::AWAITING_CONFIRMATION,
+        ToolStep::Responded => tool::RESPONDED,
+        ToolStep::Completed => tool::COMPLETED,
+        ToolStep::Denied => tool::DENIED,
+        ToolStep::Failed => tool::FAILED,
+    }
+}
+
+fn glyph(step: &ToolStep) -> Glyph {
+    match step {
+        ToolStep::Running | ToolStep::Responded => Glyph::Clock,
+        ToolStep::AwaitingPayment { .. } => Glyph::Receipt,
+        ToolStep::AwaitingConfirmation { .. } | ToolStep::Failed => Glyph::Alert,
+        ToolStep::Completed => Glyph::Check,
+        ToolStep::Denied => Glyph::Cross,
+    }
+}

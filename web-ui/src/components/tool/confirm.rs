@@ -1,0 +1,34 @@
+//! The question before a destructive call.
+
+use api_types::SuspendedCall;
+use leptos::prelude::*;
+
+use crate::{
+    state::chat::{Chat, TurnCell},
+    text::chat::tool,
+};
+
+/// The question, with its two answers.
+#[component]
+pub fn Confirm(
+    /// The turn that waits.
+    cell: TurnCell,
+    /// What would be done.
+    call: SuspendedCall,
+    /// The suspended call, sealed.
+    pending: String,
+) -> impl IntoView {
+    let chat = Chat::get();
+    let running = chat.running();
+    let (yes, no) = ((cell.clone(), pending.clone()), (cell, pending));
+    view! {
+        <div class="confirm" role="group" aria-label=tool::AWAITING_CONFIRMATION>
+            <p class="confirm-what">{call.summary}</p>
+            <p class="fine">{tool::CONFIRM_HELP}</p>
+            <div class="actions">
+                <button type="button" class="button danger" disabled=move || running.get() on:click=move |_| chat.confirm(&yes.0, yes.1.clone())>{tool::CONFIRM}</button>
+                <button type="button" class="button" disabled=move || running.get() on:click=move |_| chat.deny(&no.0, no.1.clone())>{tool::DENY}</button>
+            </div>
+        </div>
+    }
+}

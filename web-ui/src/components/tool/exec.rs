@@ -1,0 +1,43 @@
+//! What a command printed, and how it ended.
+
+use api_types::ExecResponse;
+use leptos::prelude::*;
+
+use crate::{
+    components::CopyButton,
+    text::{leases, shell},
+};
+
+/// A command's outcome.
+#[component]
+pub fn ExecOutput(
+    /// The lease service's answer.
+    response: ExecResponse,
+) -> impl IntoView {
+    let ended = match response.exit_code {
+        Some(code) => leases::exit_code(code),
+        None => leases::TIMED_OUT.to_owned(),
+    };
+    let good = response.exit_code == Some(0);
+    let errors = (!response.stderr.is_empty()).then(|| {
+        view! { <p class="eyebrow">{leases::STDERR}</p> <pre class="exec-text" tabindex="0">{response.stderr}</pre> }
+    });
+    let printed = match (response.stdout.is_empty(), errors.is_some()) {
+        (false, _) => {
+            view! { <pre class="exec-text" tabindex="0">{response.stdout}</pre> }.into_any()
+        }
+        (true, true) => ().into_any(),
+        (true, false) => view! { <p class="muted">{leases::NO_OUTPUT}</p> }.into_any(),
+    };
+    view! {
+        <div class="exec">
+            <p class="exec-head">
+                <span class="pill" data-step=if good { "completed" } else { "failed" }>{ended}</span>
+                {response.truncated.then(|| view! { <span class="pill" data-step="waiting">{leases::TRUNCATED}</span> })}
+                <CopyButton text=response.output label=format!("{} {}", shell::COPY, leases::COMMAND) />
+            </p>
+            {printed}
+            {errors}
+        </div>
+    }
+}

@@ -1,0 +1,9 @@
+//! A tool's card in a conversation.
+
+mod card;
+mod confirm;
+mod exec;
+mod json;
+
+pub use card::ToolCard;
+pub use exec::ExecOutput;

@@ -1,0 +1,103 @@
+//! The account that is connected: its address, what it holds, signing in and out.
+
+use leptos::{prelude::*, task::spawn_local};
+
+use super::{button::WalletIcon, sign_in::SignInButton};
+use crate::{
+    components::{CopyButton, Glyph, Icon, Toasts, Tone},
+    engine::use_engine,
+    format::{short_address, usdc},
+    state::services::Services,
+    text::{money, shell, wallet},
+    wallet::Account,
+};
+
+/// The account.
+#[component]
+pub fn AccountPanel(
+    /// Which.
+    account: Account,
+) -> impl IntoView {
+    let engine = use_engine();
+    let balance = engine.wallet.balance();
+    let network = engine.wallet.network();
+    engine.wallet.refresh_balance();
+    let has = move || {
+        balance
+            .get()
+            .map_or_else(|| wallet::BALANCE_UNKNOWN.to_owned(), usdc)
+    };
+    let signed_in = engine.session.token();
+    let session = move || {
+        if signed_in.with(Option::is_some) {
+            view! {
+                <p class="muted">{wallet::SIGNED_IN}</p>
+                <button type="button" class="button small" on:click=move |_| engine.session.sign_out()>{wallet::SIGN_OUT}</button>
+            }
+            .into_any()
+        } else {
+            view! { <p class="muted">{wallet::SIGN_IN_HELP}</p> <SignInButton /> }.into_any()
+        }
+    };
+    view! {
+        <dl class="facts roomy">
+            <div class="fact"><dt>{wallet::VIA}</dt><dd><WalletIcon icon=account.wallet.icon />{account.wallet.name}</dd></div>
+            <div class="fact">
+                <dt>{wallet::ACCOUNT}</dt>
+                <dd>
+                    <code title=account.address.clone()>{short_address(&account.address)}</code>
+                    <CopyButton text=account.address label=format!("{} {}", shell::COPY, wallet::ACCOUNT) />
+                </dd>
+            </div>
+            <div class="fact"><dt>{money::NETWORK}</dt><dd>{move || network.get().map_or(shell::NOT_KNOWN, |network| network.display_name)}</dd></div>
+            <div class="fact">
+                <dt>{wallet::BALANCE}</dt>
+                <dd class="number">
+                    {has}
+                    <button type="button" class="icon-button" aria-label=wallet::REFRESH title=wallet::REFRESH on:click=move |_| engine.wallet.refresh_balance()>
+                        <Icon glyph=Glyph::Refresh />
+                    </button>
+                </dd>
+            </div>
+        </dl>
+        <FaucetButton />
+        <div class="divided">{session}</div>
+        <div class="actions">
+            <button type="button" class="button" on:click=move |_| engine.wallet.disconnect()>{wallet::DISCONNECT}</button>
+        </div>
+    }
+}
+
+/// Play money where payments are a demo's; a word on where test money comes from elsewhere.
+#[component]
+pub fn FaucetButton() -> impl IntoView {
+    let engine = use_engine();
+    let demo = Services::get().demo_money();
+    let toasts = Toasts::get();
+    let busy = RwSignal::new(false);
+    let fill = move |_| {
+        busy.set(true);
+        spawn_local(async move {
+            match engine.faucet().await {
+                Ok(()) => toasts.say(Tone::Success, wallet::FAUCET_DONE),
+                Err(error) => toasts.say(Tone::Danger, error.to_string()),
+            }
+            busy.set(false);
+        });
+    };
+    let network = engine.wallet.network();
+    move || {
+        if demo.get() {
+            view! {
+                <button type="button" class="button small" disabled=move || busy.get() on:click=fill>
+                    <Icon glyph=Glyph::Plus />{wallet::FAUCET}
+                </button>
+            }
+            .into_any()
+        } else if network.get().is_some_and(|network| network.testnet) {
+            view! { <p class="fine">{money::FAUCET_HINT}</p> }.into_any()
+        } else {
+            ().into_any()
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The burner wallet: made, used, shown, brought from elsewhere, deleted.
+
+use leptos::{prelude::*, task::spawn_local};
+
+use super::WalletDoor;
+use crate::{
+    components::{CopyButton, Glyph, Icon, Notice, Toasts, Tone},
+    engine::use_engine,
+    format::short_address,
+    text::{shell, wallet::burner},
+    wallet::{WalletKind, info::BURNER},
+};
+
+/// The burner wallet's part of the dialog.
+#[component]
+pub fn BurnerPanel() -> impl IntoView {
+    let engine = use_engine();
+    let wallet = engine.wallet.burner();
+    let (address, allowed) = (wallet.address(), wallet.allowed());
+    let body = move || {
+        if !allowed.get() {
+            return view! { <p class="muted">{burner::NOT_ALLOWED}</p> }.into_any();
+        }
+        match address.get() {
+            Some(address) => view! { <Owned address=address /> }.into_any(),
+            None => view! { <Absent /> }.into_any(),
+        }
+    };
+    view! {
+        <section class="burner divided">
+            <h3>{burner::TITLE}</h3>
+            <p class="muted">{burner::HELP}</p>
+            {body}
+        </section>
+    }
+}
+
+fn use_it(door: WalletDoor) -> impl Fn() + Copy + 'static {
+    let engine = use_engine();
+    let toasts = Toasts::get();
+    move || {
+        spawn_local(async move {
+            match engine.wallet.connect(BURNER).await {
+                Ok(_) => door.state().set(false),
+                Err(error) => toasts.say(Tone::Warning, error.to_string()),
+            }
+        });
+    }
+}
+
+#[component]
+fn Absent() -> impl IntoView {
+    let wallet = use_engine().wallet.burner();
+    let toasts = Toasts::get();
+    let connect = use_it(WalletDoor::get());
+    let make = move |_| match wallet.make() {
+        Ok(_) => connect(),
+        Err(error) => toasts.say(Tone::Warning, error.to_string()),
+    };
+    view! {
+        <div class="actions">
+            <button type="button" class="button primary" on:click=make><Icon glyph=Glyph::Plus />{burner::MAKE}</button>
+        </div>
+        <Import />
+    }
+}
+
+#[component]
+fn Owned(address: String) -> impl IntoView {
+    let engine = use_engine();
+    let connect = use_it(WalletDoor::get());
+    let account = engine.wallet.account();
+    let in_use = move || {
+        account.with(|account| {
+            account
+                .as_ref()
+                .is_some_and(|account| account.wallet.kind == WalletKind::Burner)
+        })
+    };
+    let use_button = move || {
+        (!in_use()).then(|| view! { <button type="button" class="button primary" on:click=move |_| connect()>{burner::USE}</button> })
+    };
+    view! {
+        <p class="burner-address"><code title=address.clone()>{short_address(&address)}</code><CopyButton text=address label=burner::COPY_ADDRESS /></p>
+        <div class="actions">{use_button}</div>
+        <details class="more">
+            <summary>{burner::MANAGE}<Icon glyph=Glyph::Chevron /></summary>
+            <Export />
+            <Wipe />
+            <Import />
+        </details>
+    }
+}
+
+#[component]
+fn Export() -> impl IntoView {
+    let wallet = use_engine().wallet.burner();
+    let shown = RwSignal::new(false);
+    let key = move || {
+        let key = shown.get().then(|| wallet.export()).flatten()?;
+        let plain = key.expose().to_owned();
+        Some(view! {
+            <p class="key"><code aria-label=burner::KEY>{plain.clone()}</code><CopyButton text=plain label=burner::KEY /></p>
+        })
+    };
+    view! {
+        <div class="actions">
+            <button type="button" class="button small" aria-pressed=move || shown.get().to_string() on:click=move |_| shown.update(|shown| *shown = !*shown)>
+                <Icon glyph=Glyph::Key />{move || if shown.get() { burner::HIDE } else { burner::EXPORT }}
+            </button>
+        </div>
+        {key}
+    }
+}
+
+#[component]
+fn Wipe() -> impl IntoView {
+    let engine = use_engine();
+    let toasts = Toasts::get();
+    let asking = RwSignal::new(false);
+    let wipe = move |_| {
+        engine.wallet.burner().wipe();
+        let connected = engine.wallet.account().get_untracked();
+        if connected.is_some_and(|account| account.wallet.kind == WalletKind::Burner) {
+            engine.wallet.disconnect();
+        }
+        toasts.say(Tone::Info, burner::WIPED);
+    };
+    move || {
+        if asking.get() {
+            view! {
+                <Notice tone=Tone::Warning>
+                    <p>{burner::WIPE_ASK}</p>
+                    <div class="actions">
+                        <button type="button" class="button danger small" on:click=wipe>{burner::WIPE_DO}</button>
+                        <button type="button" class="button small" on:click=move |_| asking.set(false)>{shell::CANCEL}</button>
+                    </div>
+                </Notice>
+            }
+            .into_any()
+        } else {
+            view! {
+                <div class="actions">
+                    <button type="button" class="button small" on:click=move |_| asking.set(true)><Icon glyph=Glyph::Bin />{burner::WIPE}</button>
+                </div>
+            }
+            .into_any()
+        }
+    }
+}
+
+#[component]
+fn Import() -> impl IntoView {
+    let wallet = use_engine().wallet.burner();
+    let connect = use_it(WalletDoor::get());
+    let key = RwSignal::new(String::new());
+    let problem = RwSignal::new(None::<String>);
+    let import = move |event: web_sys::SubmitEvent| {
+        event.prevent_default();
+        match wallet.import(&key.get_untracked()) {
+            Ok(_) => {
+                key.set(String::new());
+                connect();
+            }
+            Err(error) => problem.set(Some(error.to_string())),
+        }
+    };
+    view! {
+        <form class="import" on:submit=import>
+            <label class="field">
+                <span>{burner::IMPORT}</span>
+                <input type="password" autocomplete="off" spellcheck="false" placeholder=burner::IMPORT_LABEL prop:value=key
+                    on:input=move |event| { key.set(event_target_value(&event)); problem.set(None); } />
+            </label>
+            <p class="field-problem" role="status">{move || problem.get()}</p>
+            <button type="submit" class="button small" disabled=move || key.with(String::is_empty)>{burner::IMPORT_DO}</button>
+        </form>
+    }
+}

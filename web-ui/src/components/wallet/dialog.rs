@@ -1,0 +1,90 @@
+//! The dialog: the wallets that there are, or the one that is connected.
+
+use leptos::{prelude::*, task::spawn_local};
+
+use super::{
+    account::AccountPanel,
+    burner::BurnerPanel,
+    button::{WalletDoor, WalletIcon},
+};
+use crate::{
+    components::{Dialog, Notice, Tone},
+    engine::use_engine,
+    text::{shell, wallet},
+    wallet::{WalletInfo, WalletKind},
+};
+
+/// The wallet's dialog.
+#[component]
+pub fn WalletDialog() -> impl IntoView {
+    let door = WalletDoor::get();
+    let account = use_engine().wallet.account();
+    view! {
+        <Dialog open=door.state() title=wallet::TITLE class="wallet-dialog">
+            {move || match account.get() {
+                Some(account) => view! { <AccountPanel account=account /> }.into_any(),
+                None => view! { <WalletList /> }.into_any(),
+            }}
+            <BurnerPanel />
+        </Dialog>
+    }
+}
+
+#[component]
+fn WalletList() -> impl IntoView {
+    let engine = use_engine();
+    let door = WalletDoor::get();
+    let busy = RwSignal::new(false);
+    let problem = RwSignal::new(None::<String>);
+    let connect = move |id: String| {
+        busy.set(true);
+        problem.set(None);
+        spawn_local(async move {
+            match engine.wallet.connect(&id).await {
+                Ok(_) => door.state().set(false),
+                Err(error) => problem.set(Some(error.to_string())),
+            }
+            busy.set(false);
+        });
+    };
+    let found = engine.wallet.found();
+    let injected = Memo::new(move |_| {
+        let mut wallets = found.get();
+        wallets.retain(|wallet| wallet.kind == WalletKind::Injected);
+        wallets
+    });
+    let row = move |wallet: WalletInfo| {
+        let id = wallet.id.clone();
+        view! {
+            <li>
+                <button type="button" class="wallet-row" disabled=move || busy.get() on:click=move |_| connect(id.clone())>
+                    <WalletIcon icon=wallet.icon />
+                    <span>{wallet.name}</span>
+                </button>
+            </li>
+        }
+    };
+    let list = move || {
+        if injected.with(Vec::is_empty) {
+            return view! { <p class="muted">{wallet::NONE_FOUND}</p> }.into_any();
+        }
+        view! {
+            <h3 class="eyebrow">{wallet::FOUND}</h3>
+            <ul class="wallet-list">{injected.get().into_iter().map(row).collect_view()}</ul>
+        }
+        .into_any()
+    };
+    view! {
+        <p class="muted">{wallet::HELP}</p>
+        {list}
+        <div role="status" aria-live="polite">
+            {move || busy.get().then_some(wallet::SIGNING_IN)}
+            {move || problem.get().map(|text| view! {
+                <Notice tone=Tone::Warning>
+                    <p>{text}</p>
+                    <button type="button" class="button small" on:click=move |_| problem.set(None)>{shell::DISMISS}</button>
+                </Notice>
+            })}
+        </div>
+    }
+}

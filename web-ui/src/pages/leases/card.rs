@@ -1,0 +1,158 @@
+//! A lease on the board: what it is, how long it lasts, how busy it is, and what can be done with it.
+
+use api_types::{ConsoleResponse, LeaseStatus, LeaseView};
+use leptos::prelude::*;
+
+use super::{
+    destroy::DestroyDialog, exec::ExecPanel, meter::TimeMeter, renew::RenewPanel, usage::Usage,
+};
+use crate::{
+    components::{CopyButton, Glyph, Icon, pay::Purchase, terminal::TerminalDoor},
+    format::{mebibytes, usdc, utc_minute},
+    pay::Call,
+    state::lease_clock::{is_renewable, is_usable},
+    text::{leases, shell},
+};
+
+/// Which panel of a card is open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Panel {
+    Renew,
+    Run,
+}
+
+/// A lease.
+#[component]
+pub fn LeaseCard(
+    /// The lease as it stands; absent once it has left the list.
+    lease: Memo<Option<LeaseView>>,
+) -> impl IntoView {
+    let panel = RwSignal::new(None::<Panel>);
+    let head = Memo::new(move |_| {
+        lease.with(|lease| {
+            lease
+                .as_ref()
+                .map(|lease| (lease.hostname.clone(), lease.ctid, lease.status))
+        })
+    });
+    let facts = Memo::new(move |_| lease.with(|lease| lease.as_ref().map(Facts::of)));
+    let usable =
+        Memo::new(move |_| head.with(|head| head.as_ref().is_some_and(|head| is_usable(head.2))));
+    let ctid = Memo::new(move |_| head.with(|head| head.as_ref().map_or(0, |head| head.1)));
+    let name = move || head.with(|head| head.as_ref().map(|head| head.0.clone()));
+    view! {
+        <article class="lease" aria-label=name>
+            {move || head.get().map(|(hostname, ctid, status)| view! {
+                <header class="lease-head">
+                    <h2>{hostname}</h2>
+                    <span class="tag" title=leases::CONTAINER>{ctid}</span>
+                    <span class="pill" data-status=status_name(status)>{leases::status(status)}</span>
+                </header>
+            })}
+            <TimeMeter lease=lease />
+            {move || facts.get().map(|facts| view! { <FactList facts=facts /> })}
+            {move || usable.get().then(|| view! { <Usage ctid=ctid.get() /> })}
+            <LeaseActions lease=lease panel=panel />
+            {move || match panel.get() {
+                Some(Panel::Renew) => view! { <RenewPanel lease=lease on_done=move |()| panel.set(None) /> }.into_any(),
+                Some(Panel::Run) => view! { <ExecPanel ctid=ctid.get_untracked() /> }.into_any(),
+                None => ().into_any(),
+            }}
+        </article>
+    }
+}
+
+fn status_name(status: LeaseStatus) -> &'static str {
+    match status {
+        LeaseStatus::Active => "active",
+        LeaseStatus::Stopped | LeaseStatus::Expiring => "stopped",
+        LeaseStatus::Destroyed | LeaseStatus::Undoing => "gone",
+        LeaseStatus::Provisioning | LeaseStatus::Settling | LeaseStatus::Reconciling => "pending",
+    }
+}
+
+/// What a card tells of a lease; the rest changes too often.
+#[derive(Clone, PartialEq)]
+struct Facts {
+    size: String,
+    ip: Option<String>,
+    until: Option<String>,
+    paid: String,
+    template: String,
+    node: String,
+}
+
+impl Facts {
+    fn of(lease: &LeaseView) -> Self {
+        let (memory, disk) = (
+            mebibytes(lease.memory_mb),
+            mebibytes(lease.disk_gb.saturating_mul(1024)),
+        );
+        Self {
+            size: format!("{} · {memory} · {disk}", leases::cores(lease.cores)),
+            ip: lease.ip.clone(),
+            until: lease.expires_at.map(utc_minute),
+            paid: usdc(lease.paid),
+            template: lease.template.clone(),
+            node: lease.node.clone(),
+        }
+    }
+}
+
+#[component]
+fn FactList(facts: Facts) -> impl IntoView {
+    let address = match facts.ip {
+        Some(ip) => view! { <code>{ip.clone()}</code><CopyButton text=ip label=format!("{} {}", shell::COPY, leases::ADDRESS) /> }.into_any(),
+        None => leases::NO_ADDRESS.into_any(),
+    };
+    view! {
+        <p class="lease-size">{facts.size}</p>
+        <dl class="facts">
+            <div class="fact"><dt>{leases::ADDRESS}</dt><dd>{address}</dd></div>
+            {facts.until.map(|until| view! { <div class="fact"><dt>{leases::UNTIL}</dt><dd class="number">{until}</dd></div> })}
+            <div class="fact"><dt>{leases::PAID}</dt><dd class="number">{facts.paid}</dd></div>
+            <div class="fact"><dt>{leases::SYSTEM}</dt><dd>{facts.template} " · " {facts.node}</dd></div>
+        </dl>
+    }
+}
+
+#[component]
+fn LeaseActions(lease: Memo<Option<LeaseView>>, panel: RwSignal<Option<Panel>>) -> impl IntoView {
+    let state = Memo::new(move |_| {
+        lease.with(|lease| {
+            lease
+                .as_ref()
+                .map(|lease| (lease.status, lease.ctid, lease.hostname.clone()))
+        })
+    });
+    let terminal = TerminalDoor::get();
+    let destroying = RwSignal::new(false);
+    let console = Purchase::new(move |receipt| {
+        if let Some(console) = receipt.read::<ConsoleResponse>() {
+            let hostname =
+                state.with_untracked(|state| state.as_ref().map(|state| state.2.clone()));
+            terminal.open(console, hostname.unwrap_or_default());
+        }
+    });
+    let toggle = move |one: Panel| panel.update(|open| *open = (*open != Some(one)).then_some(one));
+    let pressed = move |one: Panel| move || (panel.get() == Some(one)).to_string();
+    let buttons = move || {
+        let (status, ctid, hostname) = state.get()?;
+        let usable = is_usable(status);
+        let gone = matches!(status, LeaseStatus::Destroyed | LeaseStatus::Undoing);
+        Some(view! {
+            {is_renewable(status).then(|| view! {
+                <button type="button" class="button small" aria-expanded=pressed(Panel::Renew) on:click=move |_| toggle(Panel::Renew)><Icon glyph=Glyph::Clock />{leases::RENEW}</button>
+            })}
+            {usable.then(|| view! {
+                <button type="button" class="button small" aria-expanded=pressed(Panel::Run) on:click=move |_| toggle(Panel::Run)><Icon glyph=Glyph::Play />{leases::RUN}</button>
+                <button type="button" class="button small" on:click=move |_| console.start(Call::Console { ctid })><Icon glyph=Glyph::Prompt />{leases::TERMINAL}</button>
+            })}
+            {(!gone).then(|| view! {
+                <button type="button" class="button small quiet-danger" on:click=move |_| destroying.set(true)><Icon glyph=Glyph::Bin />{leases::DESTROY}</button>
+                <DestroyDialog open=destroying ctid=ctid hostname=hostname />
+            })}
+        })
+    };
+    view! { <div class="actions lease-actions">{buttons}</div> }
+}

@@ -1,0 +1,78 @@
+//! Running a command in a container, and what came of the last ones.
+
+use api_types::{ExecRequest, ExecResponse, price::price_call};
+use leptos::prelude::*;
+
+use crate::{
+    components::{Glyph, Icon, pay::Purchase, tool::ExecOutput},
+    format::usdc,
+    pay::Call,
+    state::services::Services,
+    text::leases,
+};
+
+/// The panel.
+#[component]
+pub fn ExecPanel(
+    /// The container.
+    ctid: u32,
+) -> impl IntoView {
+    let catalog = Services::get().catalog();
+    let command = RwSignal::new(String::new());
+    let asked = RwSignal::new(String::new());
+    let outcome = RwSignal::new(None::<(String, ExecResponse)>);
+    let purchase = Purchase::new(move |receipt| {
+        if let Some(response) = receipt.read::<ExecResponse>() {
+            outcome.set(Some((asked.get_untracked(), response)));
+            command.set(String::new());
+        }
+    });
+    let request = move || ExecRequest {
+        command: command.get(),
+        extra_args: Vec::new(),
+        timeout_seconds: None,
+        force: false,
+    };
+    let problem = move || {
+        let limits = catalog
+            .with(|catalog| catalog.as_ref().map(|catalog| catalog.limits.clone()))
+            .unwrap_or_default();
+        limits
+            .validate_exec(&request())
+            .err()?
+            .into_iter()
+            .next()
+            .map(|problem| problem.message)
+    };
+    let run = move |event: web_sys::SubmitEvent| {
+        event.prevent_default();
+        if untrack(problem).is_none() {
+            asked.set(command.get_untracked());
+            purchase.start(Call::Exec {
+                ctid,
+                request: untrack(request),
+            });
+        }
+    };
+    let fee = move || {
+        let rates =
+            catalog.with(|catalog| catalog.as_ref().map(|catalog| catalog.rates.clone()))?;
+        Some(leases::call_price(&usdc(price_call(&rates).ok()?.total)))
+    };
+    let shown = move || {
+        outcome.get().map(|(command, response)| view! { <p class="exec-command"><code>"$ " {command}</code></p> <ExecOutput response=response /> })
+    };
+    let field = format!("command-{ctid}");
+    view! {
+        <form class="panel" on:submit=run>
+            <label for=field.clone()>{leases::COMMAND}</label>
+            <div class="field-row">
+                <input id=field type="text" class="mono" autocomplete="off" spellcheck="false" autocapitalize="none" placeholder=leases::COMMAND_PLACEHOLDER
+                    prop:value=command on:input=move |event| command.set(event_target_value(&event)) />
+                <button type="submit" class="button primary" disabled=move || problem().is_some()><Icon glyph=Glyph::Play />{leases::RUN}</button>
+            </div>
+            <p class="fine">{fee}</p>
+            <div aria-live="polite">{shown}</div>
+        </form>
+    }
+}

@@ -1,0 +1,117 @@
+//! The board of leases, with the quick form beside it.
+
+mod card;
+mod destroy;
+mod exec;
+mod form;
+mod meter;
+mod renew;
+mod slider;
+mod usage;
+
+use api_types::{LeaseStatus, LeaseView};
+use leptos::prelude::*;
+
+use self::card::LeaseCard;
+pub use self::form::LeaseFormPanel;
+use crate::{
+    components::{Empty, Glyph, Icon, Trouble, wallet::SignInGate},
+    state::board::Board,
+    text::{leases, shell},
+};
+
+/// The board.
+#[component]
+pub fn LeasesPage() -> impl IntoView {
+    view! {
+        <div class="page board-page">
+            <header class="page-head">
+                <div><h1>{shell::LEASES}</h1><p class="muted">{leases::HELP}</p></div>
+                <RefreshButton />
+            </header>
+            <div class="board-columns">
+                <div class="board-main"><SignInGate><Leases /></SignInGate></div>
+                <aside class="board-aside" aria-label=leases::form::TITLE><LeaseFormPanel /></aside>
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn RefreshButton() -> impl IntoView {
+    let board = Board::get();
+    let loading = board.loading();
+    view! {
+        <button type="button" class="button small" disabled=move || loading.get() on:click=move |_| board.refresh()>
+            <Icon glyph=Glyph::Refresh />{leases::REFRESH}
+        </button>
+    }
+}
+
+fn is_past(lease: &LeaseView) -> bool {
+    lease.status == LeaseStatus::Destroyed
+}
+
+#[component]
+fn Leases() -> impl IntoView {
+    let board = Board::get();
+    board.watch();
+    let (all, error) = (board.leases(), board.leases_error());
+    let part = move |past: bool| {
+        Memo::new(move |_| {
+            let mut leases = all.get().unwrap_or_default();
+            leases.retain(|lease| is_past(lease) == past);
+            leases
+        })
+    };
+    let (present, past) = (part(false), part(true));
+    // A card outlives the refreshes of its lease, and with it what is typed there.
+    let cards = move |leases: Memo<Vec<LeaseView>>| {
+        let ids = move || {
+            leases.with(|leases| {
+                leases
+                    .iter()
+                    .map(|lease| lease.lease_id.clone())
+                    .collect::<Vec<_>>()
+            })
+        };
+        let one = move |id: String| {
+            let lease = Memo::new(move |_| {
+                leases.with(|leases| leases.iter().find(|lease| lease.lease_id == id).cloned())
+            });
+            view! { <LeaseCard lease=lease /> }
+        };
+        view! { <div class="lease-grid"><For each=ids key=|id| id.clone() children=one /></div> }
+    };
+    let body = move || {
+        let known = all.with(Option::is_some);
+        if !known {
+            return match error.get() {
+                Some(_) => ().into_any(),
+                None => view! { <p class="muted" role="status">{shell::LOADING}</p> }.into_any(),
+            };
+        }
+        if present.with(Vec::is_empty) && past.with(Vec::is_empty) {
+            return view! { <Empty glyph=Glyph::Server title=leases::EMPTY help=leases::EMPTY_HELP /> }.into_any();
+        }
+        view! {
+            {cards(present)}
+            {(!past.with(Vec::is_empty)).then(|| view! {
+                <details class="more past"><summary>{leases::PAST}<Icon glyph=Glyph::Chevron /></summary>{cards(past)}</details>
+            })}
+        }
+        .into_any()
+    };
+    let shape = Memo::new(move |_| {
+        (
+            all.with(Option::is_some),
+            error.with(Option::is_some),
+            present.with(Vec::is_empty),
+            past.with(Vec::is_empty),
+        )
+    });
+    view! {
+        {move || error.get().map(|error| view! { <Trouble error=error on_retry=move |()| board.refresh() /> })}
+        {move || { shape.track(); untrack(body) }}
+    }
+}

@@ -1,0 +1,127 @@
+//! What was paid, with the transactions, and as a file.
+
+use api_types::{PaymentState, PaymentView};
+use leptos::prelude::*;
+use wasm_bindgen::{JsCast, JsValue};
+
+use crate::{
+    components::{CopyButton, Empty, Glyph, Icon, Trouble, wallet::SignInGate},
+    format::{short_hash, usdc, utc_minute},
+    state::{
+        board::Board,
+        receipts::{csv, settled_sum},
+    },
+    text::{
+        money::{self, receipts},
+        shell,
+    },
+};
+
+/// The receipts.
+#[component]
+pub fn ReceiptsPage() -> impl IntoView {
+    view! {
+        <div class="page">
+            <header class="page-head">
+                <div><h1>{shell::RECEIPTS}</h1><p class="muted">{receipts::HELP}</p></div>
+            </header>
+            <SignInGate><Payments /></SignInGate>
+        </div>
+    }
+}
+
+#[component]
+fn Payments() -> impl IntoView {
+    let board = Board::get();
+    board.refresh();
+    let (payments, error) = (board.payments(), board.payments_error());
+    let body = move || match payments.get() {
+        None if error.with(Option::is_some) => ().into_any(),
+        None => view! { <p class="muted" role="status">{shell::LOADING}</p> }.into_any(),
+        Some(payments) if payments.is_empty() => {
+            view! { <Empty glyph=Glyph::Receipt title=receipts::EMPTY help=receipts::EMPTY_HELP /> }
+                .into_any()
+        }
+        Some(payments) => view! { <Table payments=payments /> }.into_any(),
+    };
+    view! {
+        {move || error.get().map(|error| view! { <Trouble error=error on_retry=move |()| board.refresh() /> })}
+        {body}
+    }
+}
+
+#[component]
+fn Table(payments: Vec<PaymentView>) -> impl IntoView {
+    let sum = usdc(settled_sum(&payments));
+    let file = csv(&payments);
+    let column = |name: &'static str| view! { <th scope="col">{name}</th> };
+    view! {
+        <div class="receipts-head">
+            <p><span class="muted">{receipts::SUM}</span> " " <strong class="number">{sum}</strong></p>
+            <button type="button" class="button small" on:click=move |_| download(&file)><Icon glyph=Glyph::Download />{receipts::CSV}</button>
+        </div>
+        <table class="receipts">
+            <thead><tr>{receipts::COLUMNS.map(column).into_iter().collect_view()}</tr></thead>
+            <tbody>{payments.into_iter().map(|payment| view! { <Row payment=payment /> }).collect_view()}</tbody>
+        </table>
+    }
+}
+
+#[component]
+fn Row(payment: PaymentView) -> impl IntoView {
+    let [when, what, amount, state, transaction] = receipts::COLUMNS;
+    let tone = match payment.state {
+        PaymentState::Settled => "active",
+        PaymentState::Refused | PaymentState::Released => "gone",
+        _ => "pending",
+    };
+    let hash = match payment.transaction {
+        Some(hash) => {
+            let link = payment.explorer_url.map(|url| {
+                view! {
+                    <a class="icon-button" href=url target="_blank" rel="noopener noreferrer" aria-label=money::VIEW_TRANSACTION title=money::VIEW_TRANSACTION><Icon glyph=Glyph::Leave /></a>
+                }
+            });
+            view! {
+                <code title=hash.clone()>{short_hash(&hash)}</code>
+                <CopyButton text=hash label=format!("{} {}", shell::COPY, money::TRANSACTION) />
+                {link}
+            }
+            .into_any()
+        }
+        None => view! { <span class="muted">{receipts::NO_TRANSACTION}</span> }.into_any(),
+    };
+    view! {
+        <tr>
+            <td data-label=when class="number">{utc_minute(payment.created_at)}</td>
+            <td data-label=what>{receipts::operation(&payment.operation)}</td>
+            <td data-label=amount class="number receipts-amount">{usdc(payment.amount)}</td>
+            <td data-label=state><span class="pill" data-status=tone title=payment.reason>{receipts::state(payment.state)}</span></td>
+            <td data-label=transaction>{hash}</td>
+        </tr>
+    }
+}
+
+/// Hands a text to the browser as a file. A browser that makes no such address saves nothing.
+fn download(text: &str) {
+    let parts = js_sys::Array::of1(&JsValue::from_str(text));
+    let options = web_sys::BlobPropertyBag::new();
+    options.set_type("text/csv;charset=utf-8");
+    let Ok(blob) = web_sys::Blob::new_with_str_sequence_and_options(&parts, &options) else {
+        return;
+    };
+    let Ok(url) = web_sys::Url::create_object_url_with_blob(&blob) else {
+        return;
+    };
+    let link = document()
+        .create_element("a")
+        .ok()
+        .and_then(|link| link.dyn_into::<web_sys::HtmlAnchorElement>().ok());
+    if let Some(link) = link {
+        link.set_href(&url);
+        link.set_download(receipts::CSV_NAME);
+        link.click();
+    }
+    // The address is one of our own making.
+    let _ = web_sys::Url::revoke_object_url(&url);
+}

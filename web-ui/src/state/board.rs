@@ -1,0 +1,142 @@
+//! The wallet's leases and how busy they are, kept up to date while somebody looks.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use api_types::{ContainerStats, LeaseView, LxcStats, PaymentView};
+use leptos::prelude::*;
+
+use super::{now::every, remote::Remote, samples::Samples};
+use crate::{api::ApiError, engine::Engine};
+
+const LEASES_EVERY: Duration = Duration::from_secs(15);
+const USAGE_EVERY: Duration = Duration::from_secs(10);
+
+/// What a signed-in wallet has.
+#[derive(Clone, Copy)]
+pub struct Board {
+    engine: Engine,
+    leases: Remote<Vec<LeaseView>>,
+    payments: Remote<Vec<PaymentView>>,
+    usage: Remote<LxcStats>,
+    samples: RwSignal<BTreeMap<u32, Samples>>,
+}
+
+impl Board {
+    /// Follows the session for the whole application: another wallet, another board.
+    pub fn provide(engine: Engine) {
+        let board = Self {
+            engine,
+            leases: Remote::new(),
+            payments: Remote::new(),
+            usage: Remote::new(),
+            samples: RwSignal::default(),
+        };
+        let token = engine.session.token();
+        Effect::new(move |before: Option<Option<String>>| {
+            let wallet = token.with(|token| token.as_ref().map(|token| token.expose().to_owned()));
+            if before.as_ref() != Some(&wallet) {
+                board.leases.clear();
+                board.payments.clear();
+                board.usage.clear();
+                board.samples.update(BTreeMap::clear);
+                board.refresh();
+            }
+            wallet
+        });
+        let usage = board.usage.value();
+        Effect::new(move || {
+            let Some(stats) = usage.get() else { return };
+            board.samples.update(|samples| {
+                samples.retain(|ctid, _| stats.containers.iter().any(|one| one.ctid == *ctid));
+                for container in &stats.containers {
+                    samples
+                        .entry(container.ctid)
+                        .or_default()
+                        .push(container.cpu);
+                }
+            });
+        });
+        provide_context(board);
+    }
+
+    /// The application's board.
+    pub fn get() -> Self {
+        expect_context()
+    }
+
+    /// Keeps leases and usage fresh as long as the calling component lives.
+    pub fn watch(self) {
+        self.refresh();
+        self.refresh_usage();
+        every(LEASES_EVERY, move || self.refresh());
+        every(USAGE_EVERY, move || self.refresh_usage());
+    }
+
+    /// Asks for leases and payments, where a wallet is signed in.
+    pub fn refresh(self) {
+        if !self.signed_in() {
+            return;
+        }
+        let engine = self.engine;
+        self.leases.ask(async move { engine.lease.leases().await });
+        self.payments
+            .ask(async move { engine.lease.payments().await });
+    }
+
+    fn refresh_usage(self) {
+        if !self.signed_in() {
+            return;
+        }
+        let engine = self.engine;
+        self.usage
+            .ask(async move { engine.lease.lxc_stats().await });
+    }
+
+    fn signed_in(self) -> bool {
+        self.engine.session.token().get_untracked().is_some()
+    }
+
+    /// The leases, the youngest first.
+    pub fn leases(self) -> Signal<Option<Vec<LeaseView>>> {
+        self.leases.value()
+    }
+
+    /// Why the leases are not known or not fresh.
+    pub fn leases_error(self) -> Signal<Option<ApiError>> {
+        self.leases.error()
+    }
+
+    /// Whether leases are being asked for.
+    pub fn loading(self) -> Signal<bool> {
+        self.leases.loading()
+    }
+
+    /// The payments, the youngest first.
+    pub fn payments(self) -> Signal<Option<Vec<PaymentView>>> {
+        self.payments.value()
+    }
+
+    /// Why the payments are not known or not fresh.
+    pub fn payments_error(self) -> Signal<Option<ApiError>> {
+        self.payments.error()
+    }
+
+    /// How busy a container is.
+    pub fn usage_of(self, ctid: u32) -> Memo<Option<ContainerStats>> {
+        let usage = self.usage.value();
+        Memo::new(move |_| {
+            usage.with(|stats| {
+                let containers = &stats.as_ref()?.containers;
+                containers.iter().find(|one| one.ctid == ctid).cloned()
+            })
+        })
+    }
+
+    /// The last shares of a container's processor, the oldest first.
+    pub fn samples_of(self, ctid: u32) -> Memo<Samples> {
+        Memo::new(move |_| {
+            self.samples
+                .with(|samples| samples.get(&ctid).cloned().unwrap_or_default())
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! The conversations that are kept in this browser: opened, left, forgotten, stored.
+
+use leptos::prelude::*;
+
+use super::{Chat, TurnCell, new_id};
+use crate::{
+    engine::{clock, storage},
+    pay::Via,
+    state::{
+        conversation::{Conversation, Turn},
+        history::History,
+    },
+};
+
+const STORED_AT: &str = "infra402.history";
+
+/// What an earlier visit has left.
+pub(super) fn load() -> History {
+    let kept = storage::read(STORED_AT).map(|text| History::read(&text));
+    kept.unwrap_or_default()
+}
+
+impl Chat {
+    /// Leaves the conversation and begins another.
+    pub fn begin(self) {
+        self.leave();
+        self.id.set(new_id());
+        self.turns.set(Vec::new());
+    }
+
+    /// Opens a conversation that is kept.
+    pub fn open(self, id: &str) {
+        if self.id.with_untracked(|current| current == id) {
+            return;
+        }
+        let found = self.kept.with_untracked(|kept| kept.find(id).cloned());
+        if let Some(conversation) = found {
+            self.leave();
+            self.show(conversation);
+        }
+    }
+
+    /// Forgets a conversation.
+    pub fn forget(self, id: &str) {
+        self.kept.update(|kept| kept.remove(id));
+        if self.id.with_untracked(|current| current == id) {
+            self.stop();
+            self.id.set(new_id());
+            self.turns.set(Vec::new());
+        }
+        self.store();
+    }
+
+    /// Forgets all conversations.
+    pub fn forget_all(self) {
+        self.stop();
+        self.kept.set(History::default());
+        self.id.set(new_id());
+        self.turns.set(Vec::new());
+        storage::forget(STORED_AT);
+    }
+
+    /// What the agent is saying is stopped; what is paid for goes on, and is heard of in the stored conversation.
+    fn leave(self) {
+        let abort = self.abort.try_update_value(Option::take).flatten();
+        if let Some(abort) = abort {
+            abort.abort();
+            let last = self.turns.with_untracked(|turns| turns.last().cloned());
+            if let Some(cell) = last {
+                cell.turn.update(Turn::stop);
+            }
+            self.save();
+        }
+        self.running.set(false);
+    }
+
+    fn show(self, conversation: Conversation) {
+        self.id.set(conversation.id);
+        let cells = conversation.turns.into_iter().map(|turn| TurnCell {
+            id: turn.id,
+            turn: ArcRwSignal::new(turn),
+        });
+        self.turns.set(cells.collect());
+    }
+
+    /// A page that was closed in the middle of a payment opens where it was.
+    pub(super) fn reopen_interrupted(self) {
+        let cards = self.engine.pay.cards().get_untracked();
+        let interrupted = cards.iter().find_map(|card| match &card.via {
+            Via::Agent { conversation, .. } => Some((conversation.clone(), card.id)),
+            Via::Direct(_) => None,
+        });
+        let Some((id, card)) = interrupted else {
+            return;
+        };
+        let found = self.kept.with_untracked(|kept| kept.find(&id).cloned());
+        if let Some(mut conversation) = found {
+            if let Some(turn) = conversation.turns.last_mut() {
+                turn.tie_to(card);
+            }
+            self.show(conversation);
+        }
+    }
+
+    pub(super) fn save(self) {
+        let turns: Vec<Turn> = self
+            .turns
+            .with_untracked(|turns| turns.iter().map(|cell| cell.turn.get_untracked()).collect());
+        if turns.is_empty() {
+            return;
+        }
+        let conversation = Conversation {
+            id: self.id.get_untracked(),
+            changed: clock::now(),
+            turns,
+        };
+        self.kept.update(|kept| kept.put(conversation));
+        self.store();
+    }
+
+    pub(super) fn store(self) {
+        let text = self.kept.with_untracked(History::write);
+        // A full or forbidden storage costs the history, not the conversation.
+        let _ = storage::write(STORED_AT, &text);
+    }
+}

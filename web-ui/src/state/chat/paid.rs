@@ -1,0 +1,76 @@
+//! Calls that cost money: each gets a card, and its turn goes on once that is paid.
+
+use api_types::PaymentRequest;
+use leptos::prelude::*;
+
+use super::{Chat, TurnCell, ask::end};
+use crate::{
+    pay::{CardId, TurnNews},
+    state::conversation::{ToolStep, Turn},
+};
+
+impl Chat {
+    /// Makes the payment of a call that still waits again, where the page that knew it is gone.
+    pub fn offer_again(self, cell: &TurnCell) {
+        let waiting = cell
+            .turn
+            .with_untracked(|turn| match &turn.waiting()?.step {
+                ToolStep::AwaitingPayment { request, pending } => {
+                    Some((request.clone(), pending.clone()))
+                }
+                _ => None,
+            });
+        if let Some((request, pending)) = waiting {
+            let card = self.start_card(cell.id, *request, pending);
+            cell.turn.update(|turn| turn.attach_card(card));
+        }
+    }
+
+    /// News of a turn that goes on after its payment; the conversation may have left the screen since.
+    pub(super) fn take_paid(self, conversation: &str, news: TurnNews) {
+        if self.id.with_untracked(|current| current == conversation) {
+            let last = self.turns.with_untracked(|turns| turns.last().cloned());
+            if let Some(cell) = last {
+                self.running.set(!matches!(news, TurnNews::End(_)));
+                let over = matches!(news, TurnNews::End(_));
+                match news {
+                    TurnNews::Event(event) => self.take(&cell, *event),
+                    news => cell.turn.update(|turn| hear(turn, news)),
+                }
+                if over {
+                    self.save();
+                }
+            }
+            return;
+        }
+        let over = matches!(news, TurnNews::End(_));
+        self.kept.update(|kept| {
+            let mut all = kept.conversations.iter_mut();
+            if let Some(known) = all.find(|known| known.id == conversation)
+                && let Some(turn) = known.turns.last_mut()
+            {
+                hear(turn, news);
+            }
+        });
+        if over {
+            self.store();
+        }
+    }
+
+    pub(super) fn start_card(self, turn: u64, request: PaymentRequest, pending: String) -> CardId {
+        let history = self.request(turn).history;
+        let conversation = self.id.get_untracked();
+        self.engine
+            .pay
+            .start_agent(conversation, request, pending, history)
+    }
+}
+
+/// A turn that goes on after its payment.
+fn hear(turn: &mut Turn, news: TurnNews) {
+    match news {
+        TurnNews::Begin => turn.begin_again(),
+        TurnNews::Event(event) => turn.apply(*event),
+        TurnNews::End(outcome) => end(turn, outcome),
+    }
+}

@@ -1,0 +1,17 @@
+//! What must not outlive the page: a made password is shown once, and a ticket opens a console.
+
+use api_types::Json;
+
+const SECRETS: [&str; 4] = ["password", "ticket", "consoleUrl", "websocketUrl"];
+
+/// Takes secrets out of a tool's answer, however deep they lie.
+pub(super) fn redact(value: &mut Json) {
+    match value {
+        Json::Object(members) => {
+            members.retain(|name, _| !SECRETS.contains(&name.as_str()));
+            members.values_mut().for_each(redact);
+        }
+        Json::Array(items) => items.iter_mut().for_each(redact),
+        _ => {}
+    }
+}

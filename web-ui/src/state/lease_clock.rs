@@ -1,0 +1,163 @@
+//! A lease's time: how much of it is left, how urgent that is, and what happens at its end.
+
+use api_types::{LeaseStatus, LeaseView, Timestamp};
+
+/// Below these shares of the paid time the meter changes.
+const SOON: f64 = 0.20;
+const CRITICAL: f64 = 0.05;
+
+/// How urgent a lease is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// Time enough.
+    Calm,
+    /// Under a fifth is left.
+    Soon,
+    /// Under a twentieth is left.
+    Critical,
+    /// The paid time is over; the data is kept for a while.
+    Over,
+    /// Nothing is counted: not yet paid, or gone.
+    None,
+}
+
+/// What a meter shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// The share that is left, from 0 to 1.
+    pub left: f64,
+    /// How urgent it is.
+    pub urgency: Urgency,
+    /// The moment that the countdown runs to: the end of the paid time, or the removal of the data.
+    pub until: Option<Timestamp>,
+}
+
+/// Reads a lease's clock at a moment, in Unix seconds.
+pub fn read(lease: &LeaseView, now: u64) -> Reading {
+    let nothing = Reading {
+        left: 0.0,
+        urgency: Urgency::None,
+        until: None,
+    };
+    match (lease.status, lease.expires_at) {
+        (LeaseStatus::Active | LeaseStatus::Expiring | LeaseStatus::Stopped, Some(end)) => {
+            if end.unix() > now && lease.status == LeaseStatus::Active {
+                let left = share(lease.created_at, end, now);
+                Reading {
+                    left,
+                    urgency: urgency(left),
+                    until: Some(end),
+                }
+            } else {
+                let left = lease.destroys_at.map_or(0.0, |gone| share(end, gone, now));
+                Reading {
+                    left,
+                    urgency: Urgency::Over,
+                    until: lease.destroys_at,
+                }
+            }
+        }
+        _ => nothing,
+    }
+}
+
+fn share(from: Timestamp, until: Timestamp, now: u64) -> f64 {
+    let whole = until.unix().saturating_sub(from.unix());
+    let left = until.unix().saturating_sub(now);
+    if whole == 0 {
+        return 0.0;
+    }
+    (left as f64 / whole as f64).min(1.0)
+}
+
+fn urgency(left: f64) -> Urgency {
+    if left < CRITICAL {
+        Urgency::Critical
+    } else if left < SOON {
+        Urgency::Soon
+    } else {
+        Urgency::Calm
+    }
+}
+
+impl Urgency {
+    /// The word that the stylesheet knows it by.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Soon => "soon",
+            Self::Critical => "critical",
+            Self::Over => "over",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Whether the lease has a container that can be used now.
+pub fn is_usable(status: LeaseStatus) -> bool {
+    status == LeaseStatus::Active
+}
+
+/// Whether the lease can be given more time.
+pub fn is_renewable(status: LeaseStatus) -> bool {
+    matches!(
+        status,
+        LeaseStatus::Active | LeaseStatus::Expiring | LeaseStatus::Stopped
+    )
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::{from_value, json};
+
+    use super::*;
+
+    pub fn lease(status: &str) -> LeaseView {
+        from_value(json!({
+            "leaseId": "l-1", "status": status, "ctid": 101, "hostname": "web", "node": "pve1", "sku": "lxc-small",
+            "template": "debian-12", "cores": 1, "memoryMB": 512, "diskGB": 8, "ownerWallet": "0xf39F",
+            "createdAt": "2026-01-01T00:00:00Z", "expiresAt": "2026-01-01T01:00:00Z",
+            "destroysAt": "2026-01-01T02:00:00Z", "paid": "10000",
+        }))
+        .unwrap()
+    }
+
+    fn at(lease: &LeaseView, seconds: u64) -> (u64, Urgency) {
+        let reading = read(lease, lease.created_at.unix() + seconds);
+        ((reading.left * 100.0).round() as u64, reading.urgency)
+    }
+
+    #[test]
+    fn the_meter_runs_down_and_changes_twice() {
+        let lease = lease("active");
+        assert_eq!(at(&lease, 0), (100, Urgency::Calm));
+        assert_eq!(at(&lease, 1800), (50, Urgency::Calm));
+        assert_eq!(at(&lease, 2890), (20, Urgency::Soon));
+        assert_eq!(at(&lease, 3450), (4, Urgency::Critical));
+    }
+
+    #[test]
+    fn after_the_end_the_countdown_is_that_of_the_data() {
+        let reading = read(&lease("active"), lease("active").created_at.unix() + 5400);
+        assert_eq!(reading.urgency, Urgency::Over);
+        assert_eq!(reading.until, lease("active").destroys_at);
+        assert_eq!(at(&lease("stopped"), 5400), (50, Urgency::Over));
+        assert_eq!(at(&lease("stopped"), 9_999_999), (0, Urgency::Over));
+    }
+
+    #[test]
+    fn nothing_is_counted_before_and_after_a_lease() {
+        for status in [
+            "provisioning",
+            "settling",
+            "reconciling",
+            "undoing",
+            "destroyed",
+        ] {
+            let lease = lease(status);
+            assert_eq!(at(&lease, 60), (0, Urgency::None), "{status}");
+            assert!(!is_usable(lease.status) && !is_renewable(lease.status));
+        }
+        assert!(is_renewable(LeaseStatus::Stopped) && !is_usable(LeaseStatus::Stopped));
+    }
+}

@@ -1,0 +1,23 @@
+//! What the pages show, and how it changes. The parts that only compute build everywhere; those that hold signals or
+//! ask the services build for the browser.
+
+pub mod conversation;
+pub mod history;
+pub mod lease_clock;
+pub mod lease_form;
+pub mod pay_steps;
+pub mod receipts;
+pub mod route;
+pub mod samples;
+pub mod theme;
+
+#[cfg(target_arch = "wasm32")]
+pub mod board;
+#[cfg(target_arch = "wasm32")]
+pub mod chat;
+#[cfg(target_arch = "wasm32")]
+pub mod now;
+#[cfg(target_arch = "wasm32")]
+pub mod remote;
+#[cfg(target_arch = "wasm32")]
+pub mod services;

@@ -1,0 +1,155 @@
+//! A payment's place on the way from quote to receipt, and how it is told.
+
+use crate::{
+    pay::{PayCard, Phase},
+    text::money::phase,
+};
+
+/// How a step of the way looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Behind.
+    Done,
+    /// Here.
+    Current,
+    /// Here, and it went wrong.
+    Broken,
+    /// Ahead.
+    Ahead,
+}
+
+impl Step {
+    /// The word that the stylesheet knows it by.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Current => "current",
+            Self::Broken => "broken",
+            Self::Ahead => "ahead",
+        }
+    }
+}
+
+/// The four steps: quote, signature, delivery, receipt.
+pub fn steps(phase: &Phase) -> [Step; 4] {
+    let (position, here) = match phase {
+        Phase::Quoting | Phase::Offered | Phase::OverBudget { .. } => (0, Step::Current),
+        Phase::Cancelled | Phase::Failed { .. } => (0, Step::Broken),
+        Phase::SwitchingChain | Phase::WrongChain { .. } | Phase::WalletOpen => (1, Step::Current),
+        Phase::Declined => (1, Step::Broken),
+        Phase::Signed | Phase::Sent { .. } | Phase::Unknown { .. } => (2, Step::Current),
+        Phase::Refused { .. } | Phase::Undelivered { .. } | Phase::Lost { .. } => (2, Step::Broken),
+        Phase::Settled(_) => (3, Step::Done),
+    };
+    let mut all = [Step::Ahead; 4];
+    all[..position].fill(Step::Done);
+    all[position] = here;
+    all
+}
+
+/// What is said about a payment where it stands; nothing while the card says it all.
+pub fn status(card: &PayCard) -> Option<String> {
+    Some(match &card.phase {
+        Phase::Offered => return None,
+        Phase::Quoting => phase::QUOTING.to_owned(),
+        Phase::OverBudget { cap, session } => phase::over_budget(*cap, *session),
+        Phase::SwitchingChain => phase::SWITCHING.to_owned(),
+        Phase::WrongChain { wanted } => phase::wrong_chain(wanted),
+        Phase::WalletOpen => phase::WALLET_OPEN.to_owned(),
+        Phase::Declined => phase::DECLINED.to_owned(),
+        Phase::Signed => phase::SIGNED.to_owned(),
+        Phase::Sent { progress, attempt } if *attempt <= 1 || progress.is_some() => {
+            let step = progress.as_ref().map_or("", |progress| &progress.step);
+            phase::progress(step).to_owned()
+        }
+        Phase::Sent { attempt, .. } => phase::attempt(*attempt),
+        Phase::Settled(_) => phase::SETTLED.to_owned(),
+        Phase::Undelivered { message, .. } => format!("{message} {}", phase::UNDELIVERED),
+        Phase::Refused { message, .. } => format!("{message} {}", phase::NOTHING_CHARGED),
+        Phase::Unknown { message, .. } => format!("{message} {}", phase::UNKNOWN),
+        Phase::Failed { message } | Phase::Lost { message } => message.clone(),
+        Phase::Cancelled => phase::CANCELLED.to_owned(),
+    })
+}
+
+/// Whether something is being waited for.
+pub fn is_busy(phase: &Phase) -> bool {
+    matches!(
+        phase,
+        Phase::Quoting
+            | Phase::SwitchingChain
+            | Phase::WalletOpen
+            | Phase::Signed
+            | Phase::Sent { .. }
+            | Phase::Unknown { .. }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pay::{Call, Progress, Via};
+
+    fn card(phase: Phase) -> PayCard {
+        PayCard {
+            id: 1,
+            via: Via::Direct(Call::List),
+            summary: String::new(),
+            offer: None,
+            price: None,
+            needs_credential: false,
+            price_changed: false,
+            phase,
+        }
+    }
+
+    fn names(phase: &Phase) -> [&'static str; 4] {
+        steps(phase).map(Step::name)
+    }
+
+    #[test]
+    fn the_way_is_walked_forwards_and_says_where_it_broke() {
+        assert_eq!(
+            names(&Phase::Offered),
+            ["current", "ahead", "ahead", "ahead"]
+        );
+        assert_eq!(
+            names(&Phase::WalletOpen),
+            ["done", "current", "ahead", "ahead"]
+        );
+        assert_eq!(
+            names(&Phase::Declined),
+            ["done", "broken", "ahead", "ahead"]
+        );
+        assert_eq!(names(&Phase::Signed), ["done", "done", "current", "ahead"]);
+        let failed = Phase::Failed {
+            message: String::new(),
+        };
+        assert_eq!(names(&failed), ["broken", "ahead", "ahead", "ahead"]);
+    }
+
+    #[test]
+    fn a_lost_connection_is_told_until_the_work_is_heard_of_again() {
+        let sent = |step: Option<&str>, attempt| {
+            let progress = step.map(Progress::begun);
+            status(&card(Phase::Sent { progress, attempt })).unwrap()
+        };
+        assert_eq!(sent(None, 1), phase::SENT);
+        assert_eq!(sent(Some("probing"), 1), "Waiting for it to answer…");
+        assert!(sent(None, 2).contains("same signature"));
+        assert_eq!(sent(Some("settling"), 2), "Settling the payment…");
+    }
+
+    #[test]
+    fn a_refusal_says_that_nothing_was_charged() {
+        let refused = Phase::Refused {
+            message: "No room.".to_owned(),
+            code: None,
+        };
+        assert_eq!(
+            status(&card(refused)).unwrap(),
+            "No room. Nothing was charged."
+        );
+        assert_eq!(status(&card(Phase::Offered)), None);
+    }
+}

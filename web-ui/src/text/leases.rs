@@ -1,0 +1,177 @@
+//! The board of leases, the quick form and the terminal.
+
+use api_types::LeaseStatus;
+
+/// What the page is.
+pub const HELP: &str = "Everything this wallet has leased, with the time that is left.";
+/// Asks again.
+pub const REFRESH: &str = "Refresh";
+/// Nothing is leased.
+pub const EMPTY: &str = "Nothing leased yet";
+/// What to do.
+pub const EMPTY_HELP: &str = "Choose a size here and pay, or ask the agent in the chat.";
+/// Those that are over.
+pub const PAST: &str = "Ended";
+
+/// A status for people.
+pub const fn status(status: LeaseStatus) -> &'static str {
+    match status {
+        LeaseStatus::Provisioning => "Being made",
+        LeaseStatus::Settling => "Settling",
+        LeaseStatus::Reconciling => "Checking payment",
+        LeaseStatus::Active => "Running",
+        LeaseStatus::Expiring => "Stopping",
+        LeaseStatus::Stopped => "Stopped",
+        LeaseStatus::Undoing => "Being removed",
+        LeaseStatus::Destroyed => "Gone",
+    }
+}
+
+/// The meter's name for those who do not see it.
+pub const TIME_LEFT: &str = "Time left";
+/// The countdown of a running lease.
+pub const LEFT: &str = "left";
+/// The countdown of a stopped one.
+pub fn deletes_in(time: &str) -> String {
+    format!("Data deleted in {time} – renew to keep it")
+}
+/// A stopped one whose date is not known.
+pub const OVER: &str = "Time is over";
+
+/// Number of the container.
+pub const CONTAINER: &str = "Container";
+/// Address.
+pub const ADDRESS: &str = "Address";
+/// No address.
+pub const NO_ADDRESS: &str = "none yet";
+/// The end.
+pub const UNTIL: &str = "Until";
+/// The sum.
+pub const PAID: &str = "Paid";
+/// The template.
+pub const SYSTEM: &str = "System";
+/// The node.
+pub const NODE: &str = "Node";
+/// Processor.
+pub const CPU: &str = "CPU";
+/// Memory.
+pub const MEMORY: &str = "Memory";
+/// Disk.
+pub const DISK: &str = "Disk";
+/// Processor's line.
+pub const CPU_LINE: &str = "CPU over the last minutes";
+
+/// Cores in words.
+pub fn cores(count: u32) -> String {
+    if count == 1 {
+        "1 core".to_owned()
+    } else {
+        format!("{count} cores")
+    }
+}
+
+/// Renews.
+pub const RENEW: &str = "Renew";
+/// How long.
+pub const RENEW_BY: &str = "Add";
+/// The new end.
+pub const RENEW_UNTIL: &str = "Then until";
+/// Runs a command.
+pub const RUN: &str = "Run";
+/// The field.
+pub const COMMAND: &str = "Command";
+/// An example.
+pub const COMMAND_PLACEHOLDER: &str = "uname -a";
+/// Its price.
+pub fn call_price(price: &str) -> String {
+    format!("{price} per call")
+}
+/// How it ended.
+pub fn exit_code(code: i32) -> String {
+    format!("Exit code {code}")
+}
+/// It did not end in time.
+pub const TIMED_OUT: &str = "Stopped: out of time";
+/// Output is missing.
+pub const TRUNCATED: &str = "Output was cut";
+/// Nothing was printed.
+pub const NO_OUTPUT: &str = "(no output)";
+/// Standard error.
+pub const STDERR: &str = "Standard error";
+/// Opens the terminal.
+pub const TERMINAL: &str = "Terminal";
+/// Destroys.
+pub const DESTROY: &str = "Destroy";
+/// What that means.
+pub const DESTROY_HELP: &str =
+    "The container and its data are removed at once. Unused time is not paid back.";
+/// What to type.
+pub fn destroy_type(hostname: &str) -> String {
+    format!("Type {hostname} to confirm")
+}
+/// Destroys.
+pub const DESTROY_DO: &str = "Destroy it";
+/// Gone.
+pub fn destroyed(hostname: &str) -> String {
+    format!("{hostname} is destroyed.")
+}
+/// A new one.
+pub fn ready(hostname: &str) -> String {
+    format!("{hostname} is ready.")
+}
+/// Renewed.
+pub fn renewed(until: &str) -> String {
+    format!("Renewed until {until}.")
+}
+
+/// The quick form.
+pub mod form {
+    /// Heading.
+    pub const TITLE: &str = "New container";
+    /// Cores.
+    pub const CORES: &str = "Cores";
+    /// Memory.
+    pub const MEMORY: &str = "Memory";
+    /// Disk.
+    pub const DISK: &str = "Disk";
+    /// Time.
+    pub const TIME: &str = "Time";
+    /// More fields.
+    pub const MORE: &str = "Name and system";
+    /// Name.
+    pub const HOSTNAME: &str = "Name";
+    /// Name's example.
+    pub const HOSTNAME_PLACEHOLDER: &str = "made for you";
+    /// Template.
+    pub const TEMPLATE: &str = "System";
+    /// Goes on.
+    pub const CONTINUE: &str = "Continue to payment";
+    /// The service has no room.
+    pub const NO_ROOM: &str = "There is no room for this size at the moment.";
+    /// The service cannot say.
+    pub const NOT_NOW: &str = "This cannot be leased at the moment.";
+    /// The catalog is missing.
+    pub const NO_CATALOG: &str = "Prices are not known yet.";
+}
+
+/// The terminal.
+pub mod terminal {
+    /// Its parts are being loaded.
+    pub const LOADING: &str = "Loading…";
+    /// It connects.
+    pub const CONNECTING: &str = "Connecting…";
+    /// It is connected.
+    pub const OPEN: &str = "Connected";
+    /// It is lost.
+    pub const CLOSED: &str = "Disconnected";
+    /// Pays for a new ticket.
+    pub const RECONNECT: &str = "Reconnect";
+    /// Several lines are to be pasted.
+    pub const PASTE_TITLE: &str = "Paste several lines?";
+    /// Why that is asked.
+    pub const PASTE_HELP: &str = "Every line break runs a command at once.";
+    /// Yes.
+    pub const PASTE_DO: &str = "Paste";
+    /// The keys that a phone lacks.
+    pub const KEYS: &str = "Terminal keys";
+}

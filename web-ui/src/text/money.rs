@@ -1,0 +1,244 @@
+//! Payments: the card, its states, the credential, and the receipts page.
+
+use crate::format::usdc;
+use api_types::Usdc;
+
+/// Heading of a payment.
+pub const PAYMENT: &str = "Payment";
+/// The sum.
+pub const TOTAL: &str = "Total";
+/// On which network.
+pub const NETWORK: &str = "Network";
+/// A test network.
+pub const TESTNET: &str = "test money";
+/// Who is paid.
+pub const PAY_TO: &str = "Pay to";
+/// Until when.
+pub const VALID: &str = "Offer valid for";
+/// It has run out.
+pub const EXPIRED: &str = "expired";
+/// What the wallet has.
+pub const BALANCE: &str = "Your balance";
+/// What the budget leaves.
+pub const BUDGET_LEFT: &str = "Budget left";
+/// The price's lines.
+pub const LINES: &str = "Price by line";
+/// Only charged on success.
+pub const PROMISE: &str = "You are charged only after the container has answered.";
+/// The price has moved.
+pub const PRICE_CHANGED: &str = "The price has changed since the last offer. This is the new one.";
+
+/// Pays.
+pub fn pay(amount: Usdc) -> String {
+    format!("Pay {}", usdc(amount))
+}
+
+/// Connects a wallet before paying.
+pub const CONNECT_TO_PAY: &str = "Connect a wallet to pay";
+/// Too little money.
+pub const TOO_LITTLE: &str = "Your balance is lower than the price.";
+/// Where to get money in a demo.
+pub const GET_PLAY_MONEY: &str = "Get play money";
+/// Where to get money on a test network.
+pub const FAUCET_HINT: &str = "Test USDC comes from Circle's faucet: faucet.circle.com.";
+
+/// The steps of a payment, in order.
+pub const STEPS: [&str; 4] = ["Quote", "Signature", "Delivery", "Receipt"];
+
+/// States.
+pub mod phase {
+    use super::{Usdc, usdc};
+
+    /// The price is being asked.
+    pub const QUOTING: &str = "Asking for the price…";
+    /// The chain is being changed.
+    pub const SWITCHING: &str = "Confirm the change of network in your wallet…";
+    /// The wallet is open.
+    pub const WALLET_OPEN: &str = "Confirm in your wallet…";
+    /// The customer said no in the wallet.
+    pub const DECLINED: &str = "You declined in the wallet. Nothing was charged.";
+    /// Signed.
+    pub const SIGNED: &str = "Signed. Sending…";
+    /// Sent.
+    pub const SENT: &str = "Paid call under way…";
+    /// After the service's own words.
+    pub const NOTHING_CHARGED: &str = "Nothing was charged.";
+    /// After the service's own words.
+    pub const UNDELIVERED: &str = "It is paid, and nothing will be charged again.";
+    /// Not known.
+    pub const UNKNOWN: &str =
+        "Checking whether the payment went through. You will not be asked to sign again.";
+    /// Given up.
+    pub const CANCELLED: &str = "Cancelled. Nothing was charged.";
+    /// Settled.
+    pub const SETTLED: &str = "Paid";
+
+    /// A step of the work behind a paid call.
+    pub fn progress(step: &str) -> &str {
+        match step {
+            "creating" => "Making the container…",
+            "starting" => "Starting it…",
+            "probing" => "Waiting for it to answer…",
+            "settling" => "Settling the payment…",
+            "running" => "Running…",
+            _ => SENT,
+        }
+    }
+
+    /// The same signature is sent again.
+    pub fn attempt(number: u32) -> String {
+        format!("Connection lost; the same signature is sent again (try {number}).")
+    }
+
+    /// The amount passes a cap.
+    pub fn over_budget(cap: Usdc, session: bool) -> String {
+        let what = if session {
+            "this session"
+        } else {
+            "one payment"
+        };
+        format!(
+            "Over your budget of {} for {what}. Change it in the settings to go on.",
+            usdc(cap)
+        )
+    }
+
+    /// The wallet is on another chain.
+    pub fn wrong_chain(wanted: &str) -> String {
+        format!("Your wallet is on another network. This payment is made on {wanted}.")
+    }
+}
+
+/// Changes the chain.
+pub const SWITCH_CHAIN: &str = "Switch network and pay";
+/// Pays after a refusal in the wallet.
+pub const PAY_AGAIN: &str = "Try again";
+/// Gets what is paid.
+pub const GET_NOW: &str = "Get it now, no new charge";
+/// Asks the service again.
+pub const CHECK_AGAIN: &str = "Check now";
+/// A payment goes on.
+pub const UNDER_WAY: &str = "Payment under way";
+/// The offer is too old.
+pub const OFFER_EXPIRED: &str = "This offer has expired. Cancel and ask again for a new price.";
+/// Copies the payee.
+pub const COPY_PAYEE: &str = "Copy the payee's address";
+/// The session's spending.
+pub const SPENT: &str = "Spent in this session, in USDC";
+/// Takes a card away.
+pub const DONE: &str = "Done";
+/// The transaction.
+pub const TRANSACTION: &str = "Transaction";
+/// Where it can be looked at.
+pub const VIEW_TRANSACTION: &str = "View on the block explorer";
+/// Opens the settings.
+pub const OPEN_SETTINGS: &str = "Open settings";
+
+/// The credential of a new container.
+pub mod credential {
+    /// The group's name.
+    pub const LEGEND: &str = "How will you log in as root?";
+    /// The password is made.
+    pub const MADE: &str = "Made password";
+    /// What that means.
+    pub const MADE_HELP: &str = "The service makes a strong password and shows it once, here. The chat's model never sees it.";
+    /// The customer's password.
+    pub const OWN: &str = "My password";
+    /// The field.
+    pub const OWN_LABEL: &str = "Root password";
+    /// Shows it.
+    pub const SHOW: &str = "Show";
+    /// Hides it.
+    pub const HIDE: &str = "Hide";
+    /// A key.
+    pub const KEY: &str = "SSH key";
+    /// The field.
+    pub const KEY_LABEL: &str = "Public key, one line";
+    /// An example.
+    pub const KEY_PLACEHOLDER: &str = "ssh-ed25519 AAAA… you@laptop";
+    /// Where it goes.
+    pub const PAST_MODEL: &str = "Goes straight to the lease service, never to the model.";
+}
+
+/// What a new container's owner is told.
+pub mod delivered {
+    /// Heading.
+    pub const READY: &str = "Your container is ready";
+    /// The container.
+    pub const CONTAINER: &str = "Container";
+    /// Its address.
+    pub const ADDRESS: &str = "Address";
+    /// Its password.
+    pub const PASSWORD: &str = "Root password";
+    /// It is shown once.
+    pub const ONCE: &str = "Shown once: copy it now. It is not stored anywhere.";
+    /// It was shown.
+    pub const SHOWN: &str = "The password was shown once and is not stored.";
+    /// The end.
+    pub const UNTIL: &str = "Runs until";
+    /// To the board.
+    pub const TO_BOARD: &str = "Open the lease board";
+}
+
+/// The receipts page.
+pub mod receipts {
+    /// What it is.
+    pub const HELP: &str = "Every payment of this wallet, with its transaction.";
+    /// Nothing yet.
+    pub const EMPTY: &str = "Nothing paid yet";
+    /// What to do.
+    pub const EMPTY_HELP: &str =
+        "Once you lease something, its receipt shows up here with a link to the transaction.";
+    /// Sum.
+    pub const SUM: &str = "Settled in all";
+    /// The file.
+    pub const CSV: &str = "Download CSV";
+    /// The file's name.
+    pub const CSV_NAME: &str = "infra402-receipts.csv";
+    /// Columns.
+    pub const COLUMNS: [&str; 5] = ["When", "What for", "Amount", "State", "Transaction"];
+    /// No transaction yet.
+    pub const NO_TRANSACTION: &str = "none";
+
+    /// A payment's state.
+    pub const fn state(state: api_types::PaymentState) -> &'static str {
+        use api_types::PaymentState as State;
+        match state {
+            State::Reserved => "Reserved",
+            State::Verified => "Verified",
+            State::Released => "Released",
+            State::Settling => "Settling",
+            State::Reconciling => "Checking",
+            State::Settled => "Settled",
+            State::Refused => "Refused",
+        }
+    }
+
+    /// What a payment was for, from method and path.
+    pub fn operation(operation: &str) -> String {
+        let path = operation.split(' ').next_back().unwrap_or(operation);
+        let words: Vec<&str> = path.trim_matches('/').split('/').collect();
+        match words.as_slice() {
+            ["lease", "container"] => "New lease".to_owned(),
+            ["lease", ctid, "renew"] => format!("Renewal of {ctid}"),
+            ["management", "exec", ctid] => format!("Command in {ctid}"),
+            ["management", "console", ctid] => format!("Terminal of {ctid}"),
+            ["management", "list"] => "List of leases".to_owned(),
+            _ => operation.to_owned(),
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn an_operation_is_told_in_words() {
+            assert_eq!(operation("POST /lease/container"), "New lease");
+            assert_eq!(operation("POST /lease/101/renew"), "Renewal of 101");
+            assert_eq!(operation("POST /management/exec/7"), "Command in 7");
+            assert_eq!(operation("GET /management/list"), "List of leases");
+            assert_eq!(operation("lease_container"), "lease_container");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The frame around the pages: names, banners, errors, settings.
+
+/// The product's name.
+pub const NAME: &str = "infra402";
+/// What it is, in one line.
+pub const CLAIM: &str = "Linux containers by the minute, paid in USDC.";
+/// A link for the keyboard.
+pub const SKIP: &str = "Skip to content";
+/// The main navigation.
+pub const NAVIGATION: &str = "Main";
+/// The chat page.
+pub const CHAT: &str = "Chat";
+/// The board page.
+pub const LEASES: &str = "Leases";
+/// The receipts page.
+pub const RECEIPTS: &str = "Receipts";
+/// The settings page.
+pub const SETTINGS: &str = "Settings";
+/// An address that leads nowhere.
+pub const UNKNOWN: &str = "There is no such page";
+/// Where to go from there.
+pub const UNKNOWN_BACK: &str = "Go to the chat";
+
+/// Copies a text.
+pub const COPY: &str = "Copy";
+/// It was copied.
+pub const COPIED: &str = "Copied";
+/// Closes a dialog.
+pub const CLOSE: &str = "Close";
+/// Gives up.
+pub const CANCEL: &str = "Cancel";
+/// Asks again.
+pub const RETRY: &str = "Try again";
+/// Takes a message away.
+pub const DISMISS: &str = "Dismiss";
+/// Until an answer comes.
+pub const LOADING: &str = "Loading…";
+/// The id in the service's log.
+pub const REQUEST_ID: &str = "Request";
+
+/// The browser has no network.
+pub const OFFLINE: &str = "You are offline. What you see may be out of date; nothing can be paid until the network is back.";
+/// The lease API does not answer.
+pub const LEASE_API_DOWN: &str = "The lease service does not answer. Leases, prices and payments have to wait; trying again by itself.";
+/// The agent does not answer.
+pub const AGENT_DOWN: &str =
+    "The chat agent does not answer. You can still lease with the form on the Leases page.";
+
+/// Says which parts are simulated.
+pub fn simulated(parts: &[String]) -> String {
+    let names: Vec<&str> = parts.iter().map(|part| simulated_part(part)).collect();
+    let list = match names.as_slice() {
+        [] => return String::new(),
+        [one] => (*one).to_owned(),
+        [all @ .., last] => format!("{} and {last}", all.join(", ")),
+    };
+    format!("Demo: {list}.")
+}
+
+fn simulated_part(part: &str) -> &str {
+    match part {
+        "proxmox" => "machines are simulated",
+        "payments" => "payments use play money",
+        "model" => "answers come from a small rule-based assistant",
+        other => other,
+    }
+}
+
+/// The theme's choice.
+pub const THEME: &str = "Theme";
+/// As the system says.
+pub const THEME_SYSTEM: &str = "System";
+/// Light.
+pub const THEME_LIGHT: &str = "Light";
+/// Dark.
+pub const THEME_DARK: &str = "Dark";
+
+/// The button that changes the theme.
+pub fn theme_button(current: &str) -> String {
+    format!("Theme: {current}. Change it")
+}
+
+/// Heading of the budget settings.
+pub const BUDGET: &str = "Budget";
+/// What the budget does.
+pub const BUDGET_HELP: &str =
+    "Checked in this browser before your wallet opens. Leave a field empty for no limit.";
+/// The cap of one payment.
+pub const BUDGET_PAYMENT: &str = "Most for one payment";
+/// The cap of a session.
+pub const BUDGET_SESSION: &str = "Most for this session";
+/// Automatic payment.
+pub const AUTO: &str = "Pay small amounts without asking";
+/// What automatic payment does.
+pub const AUTO_HELP: &str = "With the burner wallet, payments up to this amount are signed at once. Other wallets still ask you themselves.";
+/// Its limit.
+pub const AUTO_LIMIT: &str = "Up to";
+/// An amount that cannot be read.
+pub const BAD_AMOUNT: &str = "An amount such as 0.05, with at most six decimals.";
+/// Heading of the data settings.
+pub const DATA: &str = "Data in this browser";
+/// What is kept.
+pub const DATA_HELP: &str = "Conversations, budgets and the burner wallet are kept here and nowhere else. Passwords are never kept.";
+/// Deletes all conversations.
+pub const DELETE_ALL: &str = "Delete all conversations";
+/// They are gone.
+pub const DELETED_ALL: &str = "All conversations are deleted.";
+/// Heading of what is connected.
+pub const ABOUT: &str = "Connected to";
+/// The lease API's address.
+pub const LEASE_SERVICE: &str = "Lease service";
+/// The agent's address.
+pub const AGENT_SERVICE: &str = "Chat agent";
+/// What has been spent.
+pub const SPENT: &str = "Spent in this session:";
+/// The agent's model.
+pub const MODEL: &str = "Model";
+/// The network.
+pub const NETWORK: &str = "Network";
+/// Who is paid.
+pub const PAYEE: &str = "Payee";
+/// Not known.
+pub const NOT_KNOWN: &str = "not known";
+
+/// The keyboard's help.
+pub const KEYS: &str = "Keyboard";
+/// Each key and what it does.
+pub const KEY_LIST: [(&str, &str); 7] = [
+    ("Enter", "Send the message"),
+    ("Shift + Enter", "New line"),
+    ("Esc", "Stop the answer, close a dialog"),
+    ("↑", "Bring back your last message (in an empty box)"),
+    ("Ctrl / ⌘ + K", "New chat"),
+    ("Alt + 1 … 4", "Chat, leases, receipts, settings"),
+    ("?", "This list"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_banner_is_a_sentence() {
+        let say = |parts: &[&str]| {
+            let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
+            simulated(&parts)
+        };
+        assert_eq!(say(&[]), "");
+        assert_eq!(say(&["payments"]), "Demo: payments use play money.");
+        assert_eq!(
+            say(&["proxmox", "payments", "model"]),
+            "Demo: machines are simulated, payments use play money and answers come from a small rule-based assistant."
+        );
+    }
+}

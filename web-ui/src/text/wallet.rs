@@ -1,0 +1,85 @@
+//! Wallets: the dialog, the burner wallet, signing in.
+
+/// The button without a wallet.
+pub const CONNECT: &str = "Connect wallet";
+/// The dialog.
+pub const TITLE: &str = "Wallet";
+/// What a wallet is for.
+pub const HELP: &str = "Payments are signed in your wallet. The service never holds your key.";
+/// The wallets that were found.
+pub const FOUND: &str = "Wallets in this browser";
+/// None were found.
+pub const NONE_FOUND: &str =
+    "No wallet extension was found. Install one, or try things out with a burner wallet.";
+/// The account in use.
+pub const ACCOUNT: &str = "Account";
+/// Which wallet.
+pub const VIA: &str = "Wallet";
+/// What it has.
+pub const BALANCE: &str = "Balance";
+/// Not known.
+pub const BALANCE_UNKNOWN: &str = "not known";
+/// Asks again.
+pub const REFRESH: &str = "Refresh";
+/// Disconnects.
+pub const DISCONNECT: &str = "Disconnect";
+/// Signs in.
+pub const SIGN_IN: &str = "Sign in";
+/// Waits for the wallet.
+pub const SIGNING_IN: &str = "Confirm in your wallet…";
+/// Signs out.
+pub const SIGN_OUT: &str = "Sign out";
+/// Signed in.
+pub const SIGNED_IN: &str = "Signed in: your leases and receipts are shown for free.";
+/// Before signing in.
+pub const SIGN_IN_TITLE: &str = "Show what is yours";
+/// Before connecting.
+pub const CONNECT_TITLE: &str = "Connect your wallet";
+/// Why to sign in.
+pub const SIGN_IN_HELP: &str = "Sign a short text to prove that the wallet is yours. It is free, moves no money, and lets you see your leases and receipts.";
+/// Without a wallet.
+pub const CONNECT_FIRST: &str =
+    "Connect a wallet first; then a signature proves that the leases are yours.";
+
+/// Asks the demo's faucet.
+pub const FAUCET: &str = "Get 10 USDC of play money";
+/// It has come.
+pub const FAUCET_DONE: &str = "Your account has been filled up.";
+
+/// The wallet in the browser.
+pub mod burner {
+    /// Its name.
+    pub const TITLE: &str = "Burner wallet";
+    /// What it is.
+    pub const HELP: &str = "A key kept in this browser, to try things out with test or play money. Whoever can use this browser can use it.";
+    /// Not on this network.
+    pub const NOT_ALLOWED: &str = "Not available here: this deployment takes real money, and a key in the browser is not safe enough for it.";
+    /// Makes one.
+    pub const MAKE: &str = "Make a burner wallet";
+    /// Uses it.
+    pub const USE: &str = "Use it";
+    /// Copies its address.
+    pub const COPY_ADDRESS: &str = "Copy the burner wallet's address";
+    /// More things to do with it.
+    pub const MANAGE: &str = "Export, delete or replace";
+    /// Shows the key.
+    pub const EXPORT: &str = "Show private key";
+    /// Hides the key.
+    pub const HIDE: &str = "Hide private key";
+    /// The key.
+    pub const KEY: &str = "Private key";
+    /// Brings a key.
+    pub const IMPORT: &str = "Import a key";
+    /// The field.
+    pub const IMPORT_LABEL: &str = "Private key, 0x and 64 hexadecimal digits";
+    /// Imports.
+    pub const IMPORT_DO: &str = "Import";
+    /// Deletes it.
+    pub const WIPE: &str = "Delete this wallet";
+    /// Asks first.
+    pub const WIPE_ASK: &str = "Its key is gone for good, and with it what the account holds. Export it first if you want to keep it.";
+    /// Yes.
+    pub const WIPE_DO: &str = "Delete the key";
+    /// Gone.
+    pub const WIPED: &str = "The burner wallet is deleted.";
+}
