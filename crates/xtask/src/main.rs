@@ -5,6 +5,7 @@ mod node_tests;
 mod setup;
 mod test;
 mod up;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;
@@ -16,6 +17,8 @@ usage: cargo xtask COMMAND
                    unless .env says otherwise; Ctrl-C stops it
   pay METHOD PATH [JSON]
                    call the running API and pay for it with a public development key
+  web [--dev]      build the browser part into web-ui/dist, small, compressed and within its
+                   budget; with --dev quickly and as it is
   test             set up and run every test: Rust, and the clients by others
   setup            only set up what the tests need (npm packages, Python environments)
 ";
@@ -26,6 +29,8 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["up"] => up::run(workspace::Profile::Dev),
         ["up", "--release"] => up::run(workspace::Profile::Release),
+        ["web"] => web::run(workspace::Profile::Release),
+        ["web", "--dev"] => web::run(workspace::Profile::Dev),
         ["pay", rest @ ..] => workspace::pay(rest),
         ["test"] => test::run(),
         ["setup"] => setup::run(),

@@ -125,26 +125,38 @@ fn major(version: &str) -> u32 {
 }
 
 fn node_packages() -> Result<()> {
-    let folder = root().join("e2e");
+    npm_install(&root().join("e2e"))
+}
+
+/// Whether npm can be called.
+pub fn has_npm() -> bool {
+    first_line("npm", &["--version"]).is_some()
+}
+
+/// Installs what a folder's lock file pins, unless that was done before.
+///
+/// # Errors
+/// npm says why, or cannot be called.
+pub fn npm_install(folder: &Path) -> Result<()> {
     let pinned = folder.join("package-lock.json");
     let stamp = folder.join("node_modules/.installed-from");
     if same(&pinned, &stamp) {
         return Ok(());
     }
-    println!("setting up e2e/node_modules");
+    println!("setting up {}", folder.join("node_modules").display());
     workspace::run(
         Command::new("npm")
-            .args([
-                "install",
-                // The lock file is read and left alone. `npm ci` refuses it wherever a registry lacks
-                // the chain's binaries for the other platforms, which are optional.
-                "--no-save",
-                "--ignore-scripts",
-                "--no-audit",
-                "--no-fund",
-                "--loglevel=error",
-            ])
-            .current_dir(&folder),
+        .args([
+            "install",
+            // The lock file is read and left alone. `npm ci` refuses it wherever a registry lacks
+            // the chain's binaries for the other platforms, which are optional.
+            "--no-save",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        ])
+        .current_dir(folder),
     )?;
     fs::copy(&pinned, &stamp).context("cannot note what was installed")?;
     Ok(())

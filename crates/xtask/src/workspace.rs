@@ -31,17 +31,21 @@ pub fn cargo() -> Command {
     command
 }
 
-/// Where a binary of the workspace is put.
-pub fn binary(profile: Profile, name: &str) -> PathBuf {
-    let target = match std::env::var_os("CARGO_TARGET_DIR") {
+/// Where cargo puts what it builds.
+pub fn target_folder() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
         Some(folder) => root().join(folder),
         None => root().join("target"),
-    };
+    }
+}
+
+/// Where a binary of the workspace is put.
+pub fn binary(profile: Profile, name: &str) -> PathBuf {
     let folder = match profile {
         Profile::Dev => "debug",
         Profile::Release => "release",
     };
-    target
+    target_folder()
         .join(folder)
         .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }

@@ -1,0 +1,195 @@
+//! The files of the bundle: named by their content, so that they may be cached for ever, and compressed ahead of time, so that the
+//! server only picks a file.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use flate2::{Compression, write::GzEncoder};
+use sha2::{Digest as _, Sha256};
+
+use crate::workspace::Profile;
+
+/// The folder of the files whose names change with their content.
+pub const FOLDER: &str = "assets";
+/// Smaller than this, compression gains nothing that a packet would not carry anyway.
+const WORTH_COMPRESSING: usize = 512;
+
+/// One file as it was written.
+pub struct Asset {
+    /// Its address on the site, from the root.
+    pub address: String,
+    /// Its size.
+    pub plain: usize,
+    /// Its size with gzip, where it was compressed.
+    pub gzip: Option<usize>,
+    /// Its size with brotli, where it was compressed.
+    pub brotli: Option<usize>,
+}
+
+/// The files written so far.
+pub struct Assets {
+    folder: PathBuf,
+    compress: bool,
+    written: Vec<Asset>,
+}
+
+impl Assets {
+    /// Starts with an empty folder. Development builds are not compressed: that takes longer than it saves.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn new(folder: &Path, profile: Profile) -> Result<Self> {
+        fs::create_dir_all(folder.join(FOLDER)).context("cannot make the folder for assets")?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            compress: profile == Profile::Release,
+            written: Vec::new(),
+        })
+    }
+
+    /// What was written.
+    pub fn written(&self) -> &[Asset] {
+        &self.written
+    }
+
+    /// Adds a file and gives its address: `/assets/app-0123456789abcdef.js`.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn add(&mut self, name: &str, content: &[u8]) -> Result<String> {
+        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "bin"));
+        let path = format!("{FOLDER}/{stem}-{}.{extension}", digest(content));
+        self.write(&path, content)?;
+        Ok(format!("/{path}"))
+    }
+
+    /// Adds a text as [`Self::add`] does.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn add_text(&mut self, name: &str, content: &str) -> Result<String> {
+        self.add(name, content.as_bytes())
+    }
+
+    /// Adds a file under a name that stays.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn add_page(&mut self, name: &str, content: &str) -> Result<()> {
+        self.write(name, content.as_bytes())
+    }
+
+    /// Adds a whole folder under the names that it has, if it is there.
+    ///
+    /// # Errors
+    /// Something cannot be read or written.
+    pub fn copy_all(&mut self, from: &Path) -> Result<()> {
+        for file in files_below(from)? {
+            let name = file
+                .strip_prefix(from)
+                .expect("the files were found below it")
+                .to_string_lossy()
+                .into_owned();
+            let content =
+                fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            self.write(&name, &content)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, name: &str, content: &[u8]) -> Result<()> {
+        let path = self.folder.join(name);
+        let parent = path.parent().expect("every file is in the folder");
+        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        let put = |suffix: &str, content: &[u8]| {
+            let path = self.folder.join(format!("{name}{suffix}"));
+            fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))
+        };
+        put("", content)?;
+        let (mut gzip, mut brotli) = (None, None);
+        if self.compress && content.len() >= WORTH_COMPRESSING {
+            let smaller = gzipped(content)?;
+            put(".gz", &smaller)?;
+            gzip = Some(smaller.len());
+            let smaller = brotlied(content)?;
+            put(".br", &smaller)?;
+            brotli = Some(smaller.len());
+        }
+        self.written.push(Asset {
+            address: format!("/{name}"),
+            plain: content.len(),
+            gzip,
+            brotli,
+        });
+        Ok(())
+    }
+}
+
+/// The first 64 bits of SHA-256, in hexadecimal digits.
+fn digest(content: &[u8]) -> String {
+    let hash = Sha256::digest(content);
+    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn gzipped(content: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(content)?;
+    Ok(encoder.finish()?)
+}
+
+fn brotlied(content: &[u8]) -> Result<Vec<u8>> {
+    let parameters = brotli::enc::BrotliEncoderParams {
+        quality: 11,
+        lgwin: 22,
+        size_hint: content.len(),
+        ..Default::default()
+    };
+    let mut smaller = Vec::new();
+    brotli::BrotliCompress(&mut &*content, &mut smaller, &parameters)?;
+    Ok(smaller)
+}
+
+/// Every file below a folder, by name; none if it is not there.
+pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(files);
+    };
+    for entry in entries {
+        let path = entry.context("cannot list a folder")?.path();
+        if path.is_dir() {
+            files.extend(files_below(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_changes_with_the_content_and_only_with_it() {
+        assert_eq!(digest(b"one"), digest(b"one"));
+        assert_ne!(digest(b"one"), digest(b"two"));
+        assert_eq!(digest(b""), "e3b0c44298fc1c14");
+    }
+
+    #[test]
+    fn both_compressions_give_the_content_back() {
+        let content = "the same words again and again ".repeat(200);
+        let mut plain = Vec::new();
+        brotli::BrotliDecompress(&mut &*brotlied(content.as_bytes()).unwrap(), &mut plain).unwrap();
+        assert_eq!(plain, content.as_bytes());
+        let mut plain = String::new();
+        let small = gzipped(content.as_bytes()).unwrap();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*small), &mut plain)
+            .unwrap();
+        assert_eq!(plain, content);
+    }
+}

@@ -1,0 +1,99 @@
+//! `cargo xtask web`: makes `web-ui/dist`, the folder that the interface's server or any static host serves. Cargo compiles the
+//! application for WebAssembly, `bundle` makes it loadable, `assets` gives every file a name by its content and
+//! compresses it, `page` puts the names into the page. When nothing has changed since the last time, nothing is written.
+
+mod assets;
+mod bundle;
+mod page;
+mod size;
+mod stamp;
+mod target;
+mod terminal;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::workspace::{self, Profile, root};
+use assets::Assets;
+use bundle::Bundle;
+use stamp::Stamp;
+
+/// The folder that is served.
+pub fn dist() -> PathBuf {
+    root().join("web-ui/dist")
+}
+
+/// The command `cargo xtask web`.
+///
+/// # Errors
+/// As [`build`].
+pub fn run(profile: Profile) -> Result<()> {
+    build(profile)?;
+    println!("{}", dist().display());
+    Ok(())
+}
+
+/// Makes the folder, if it is not what the sources would give.
+///
+/// # Errors
+/// The target cannot be set up, something does not compile, a file cannot be written, or the release is
+/// larger than its budget.
+pub fn build(profile: Profile) -> Result<()> {
+    target::prepare()?;
+    let wasm = compile(profile)?;
+    let sources = root().join("web-ui");
+    let packages = terminal::packages(&sources)?;
+    let stamp = Stamp::of(profile, &wasm, &sources, packages.as_deref())?;
+    if stamp.is_on(&dist()) {
+        return Ok(());
+    }
+    println!("bundling web-ui/dist");
+    let bundle = Bundle::of(&wasm, profile)?;
+    let folder = emptied(&dist())?;
+    let mut assets = Assets::new(&folder, profile)?;
+    let names = page::Names {
+        style: assets.add_text("style.css", &page::style(&sources)?)?,
+        wasm: assets.add("app.wasm", &bundle.wasm)?,
+        app: assets.add_text("app.js", &bundle.script)?,
+        terminal: match &packages {
+            Some(packages) => Some(terminal::add(&mut assets, &sources, packages)?),
+            None => None,
+        },
+    };
+    let start = assets.add_text("start.js", &page::start_script(&names))?;
+    assets.copy_all(&sources.join("public"))?;
+    assets.add_page("index.html", &page::index(&sources, &names, &start)?)?;
+    let verdict = size::report(&assets, profile);
+    if verdict.is_ok() {
+        stamp.put_on(&folder)?;
+    }
+    verdict
+}
+
+fn compile(profile: Profile) -> Result<PathBuf> {
+    let name = match profile {
+        Profile::Dev => "wasm-dev",
+        Profile::Release => "wasm",
+    };
+    let mut command = workspace::cargo();
+    command.args(["build", "--quiet", "--package", "web-ui", "--bin", "web-ui"]);
+    command.args(["--target", target::TRIPLE, "--profile", name]);
+    // Flags for this machine's own processor are not for the browser.
+    command.env_remove("RUSTFLAGS");
+    workspace::run(&mut command)?;
+    Ok(workspace::target_folder()
+        .join(target::TRIPLE)
+        .join(name)
+        .join("web-ui.wasm"))
+}
+
+fn emptied(folder: &Path) -> Result<PathBuf> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder)
+            .with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder.to_owned())
+}

@@ -1,0 +1,103 @@
+//! The page itself: one style sheet from the sources, one script that starts the application, and the page with the names of
+//! this build in the places that it marks with double braces.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::assets::files_below;
+
+/// Where this build's files are on the site.
+pub struct Names {
+    /// The style sheet.
+    pub style: String,
+    /// The module.
+    pub wasm: String,
+    /// The script that binds it.
+    pub app: String,
+    /// The terminal, where its packages could be had.
+    pub terminal: Option<String>,
+}
+
+/// All of `style/`, in the order of the files' names.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn style(sources: &Path) -> Result<String> {
+    let mut style = String::new();
+    for file in files_below(&sources.join("style"))? {
+        style.push_str(&read(&file)?);
+        style.push('\n');
+    }
+    Ok(without_comments(&style))
+}
+
+/// Starts the application. A file of its own, because the content security policy forbids scripts in the page.
+pub fn start_script(names: &Names) -> String {
+    format!(
+        "import init from '{}';\ninit({{ module_or_path: '{}' }});\n",
+        names.app, names.wasm
+    )
+}
+
+/// The page with every mark replaced.
+///
+/// # Errors
+/// It cannot be read, or marks something that is not known.
+pub fn index(sources: &Path, names: &Names, start: &str) -> Result<String> {
+    let page = read(&sources.join("index.html"))?;
+    let page = page
+        .replace("{{style}}", &names.style)
+        .replace("{{wasm}}", &names.wasm)
+        .replace("{{app}}", &names.app)
+        .replace("{{start}}", start)
+        .replace("{{terminal}}", names.terminal.as_deref().unwrap_or_default());
+    if let Some(at) = page.find("{{") {
+        let mark: String = page[at..].chars().take(20).collect();
+        bail!("web-ui/index.html has a mark that the build does not know: {mark}");
+    }
+    Ok(page)
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Comments are for those who read the sources.
+fn without_comments(style: &str) -> String {
+    let mut rest = style;
+    let mut kept = String::with_capacity(style.len());
+    while let Some(start) = rest.find("/*") {
+        kept.push_str(&rest[..start]);
+        rest = rest[start..].split_once("*/").map_or("", |(_, after)| after);
+    }
+    kept.push_str(rest);
+    let lines = kept.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_style_sheet_loses_its_comments_and_nothing_else() {
+        let style = "/* Why. */\na {\n  color: red; /* warm */\n}\n\n/* cut";
+        assert_eq!(without_comments(style), "a {\ncolor: red;\n}");
+    }
+
+    #[test]
+    fn the_start_script_loads_this_builds_module() {
+        let names = Names {
+            style: String::new(),
+            wasm: "/assets/app-1.wasm".into(),
+            app: "/assets/app-2.js".into(),
+            terminal: None,
+        };
+        assert_eq!(
+            start_script(&names),
+            "import init from '/assets/app-2.js';\ninit({ module_or_path: '/assets/app-1.wasm' });\n"
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! How much a visitor has to load, and the budget that it has to stay within.
+
+use anyhow::{Result, bail};
+
+use super::assets::{Asset, Assets};
+use crate::workspace::Profile;
+
+/// What the first visit may load, in bytes after brotli; the terminal comes on demand and is counted apart.
+const BUDGET: usize = 250 * 1024;
+
+/// Prints the sizes.
+///
+/// # Errors
+/// A release is over its budget.
+pub fn report(assets: &Assets, profile: Profile) -> Result<()> {
+    if profile == Profile::Dev {
+        println!("a development build: not compressed, sizes not checked");
+        return Ok(());
+    }
+    println!("{:>9} {:>9} {:>9}  file", "bytes", "gzip", "brotli");
+    let show = |size: Option<usize>| size.map_or_else(|| "-".to_owned(), |size| size.to_string());
+    for asset in assets.written() {
+        let (gzip, brotli) = (show(asset.gzip), show(asset.brotli));
+        println!("{:>9} {gzip:>9} {brotli:>9}  {}", asset.plain, asset.address);
+    }
+    let first: usize = assets.written().iter().filter(|a| is_first(a)).map(sent).sum();
+    let later: usize = assets.written().iter().filter(|a| !is_first(a)).map(sent).sum();
+    println!("first visit: {first} bytes with brotli, of {BUDGET}; terminal, on demand: {later}");
+    check(first)
+}
+
+fn check(first: usize) -> Result<()> {
+    if first > BUDGET {
+        bail!("the bundle is {} bytes over its budget", first - BUDGET);
+    }
+    Ok(())
+}
+
+fn sent(asset: &Asset) -> usize {
+    asset.brotli.unwrap_or(asset.plain)
+}
+
+fn is_first(asset: &Asset) -> bool {
+    !asset.address.contains("/terminal") && !asset.address.contains("/xterm")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_may_be_used_up_and_not_passed() {
+        assert!(check(BUDGET).is_ok());
+        assert!(check(BUDGET + 1).is_err());
+    }
+}

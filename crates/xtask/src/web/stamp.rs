@@ -1,0 +1,63 @@
+//! What a bundle was made of, kept beside it, so that the same is not made twice.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sha2::{Digest as _, Sha256};
+
+use super::assets::files_below;
+use crate::workspace::Profile;
+
+const FILE: &str = ".made-from";
+
+/// A digest of everything that goes in.
+pub struct Stamp(String);
+
+impl Stamp {
+    /// Reads everything that goes in.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn of(
+        profile: Profile,
+        wasm: &Path,
+        sources: &Path,
+        packages: Option<&Path>,
+    ) -> Result<Self> {
+        let mut files: Vec<PathBuf> = vec![wasm.to_owned(), sources.join("index.html")];
+        for folder in ["style", "public"] {
+            files.extend(files_below(&sources.join(folder))?);
+        }
+        for file in ["terminal.js", "package-lock.json"] {
+            files.push(sources.join("terminal").join(file));
+        }
+        let mut hash = Sha256::new();
+        // A change of this tool changes its outcome as well.
+        hash.update(env!("CARGO_PKG_VERSION"));
+        hash.update([u8::from(profile == Profile::Release)]);
+        hash.update([u8::from(packages.is_some())]);
+        for file in files {
+            let content =
+                fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            hash.update(file.to_string_lossy().as_bytes());
+            hash.update(content.len().to_le_bytes());
+            hash.update(content);
+        }
+        let digest = hash.finalize();
+        Ok(Self(digest.iter().map(|b| format!("{b:02x}")).collect()))
+    }
+
+    /// Whether the bundle in a folder was made of the same.
+    pub fn is_on(&self, folder: &Path) -> bool {
+        fs::read_to_string(folder.join(FILE)).is_ok_and(|stamp| stamp == self.0)
+    }
+
+    /// Notes what the bundle in a folder was made of.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn put_on(&self, folder: &Path) -> Result<()> {
+        fs::write(folder.join(FILE), &self.0).context("cannot note what the bundle was made of")
+    }
+}

@@ -1,0 +1,53 @@
+//! The terminal: xterm.js from its own packages, as the modules that they publish, and our glue between it and the application.
+//! Nothing of it is loaded before a console is opened.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::assets::Assets;
+use crate::setup;
+
+/// The installed packages; none where npm is missing, and the interface then says that it was built without a terminal.
+///
+/// # Errors
+/// npm is there and fails.
+pub fn packages(sources: &Path) -> Result<Option<PathBuf>> {
+    let folder = sources.join("terminal");
+    if !setup::has_npm() {
+        println!("npm is missing: the interface is built without its terminal");
+        return Ok(None);
+    }
+    setup::npm_install(&folder)?;
+    Ok(Some(folder.join("node_modules")))
+}
+
+/// Adds the modules and gives the address of the glue.
+///
+/// # Errors
+/// A file is not where the packages had it, or cannot be written.
+pub fn add(assets: &mut Assets, sources: &Path, packages: &Path) -> Result<String> {
+    let xterm = module(&packages.join("@xterm/xterm/lib/xterm.mjs"))?;
+    let fit = module(&packages.join("@xterm/addon-fit/lib/addon-fit.mjs"))?;
+    let style = read(&packages.join("@xterm/xterm/css/xterm.css"))?;
+    let glue = read(&sources.join("terminal/terminal.js"))?;
+    let glue = glue
+        .replace("@xterm/xterm/css/xterm.css", &assets.add_text("xterm.css", &style)?)
+        .replace("@xterm/xterm", &assets.add_text("xterm.js", &xterm)?)
+        .replace("@xterm/addon-fit", &assets.add_text("xterm-fit.js", &fit)?);
+    assets.add_text("terminal.js", &glue)
+}
+
+/// A module without the line that points to a source map, which is not served.
+fn module(path: &Path) -> Result<String> {
+    let text = read(path)?;
+    let lines = text.lines();
+    let kept: Vec<&str> = lines.filter(|line| !line.starts_with("//# sourceMappingURL")).collect();
+    Ok(kept.join("\n"))
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+

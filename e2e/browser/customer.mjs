@@ -1,0 +1,136 @@
+// A customer at the page: what they see and press, in their words. A visit keeps what must not happen (an error in the
+// console, a request to anybody else) for the end, where `leave` complains about it.
+
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { privateKey } from '../chain/accounts.mjs';
+
+const ARTIFACTS = fileURLToPath(new URL('../artifacts/', import.meta.url));
+export const DESKTOP = { width: 1280, height: 860 };
+export const PHONE = { width: 390, height: 844 };
+/** A simulated lease takes a few seconds on a busy machine. */
+const PATIENT = { timeout: 60_000 };
+
+/** Opens the page in a browser of its own. `expected` are console errors that the test itself brings about. */
+export async function visit(browser, site, { viewport = DESKTOP, theme = 'light', wallet, expected = [], path = '/' } = {}) {
+  const context = await browser.newContext({ viewport, colorScheme: theme, reducedMotion: 'reduce' });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  const complaints = [];
+  page.on('console', (message) => {
+    const text = `${message.text()} ${message.location().url}`;
+    if (message.type() === 'error' && !expected.some((known) => known.test(text))) complaints.push(`console: ${text}`);
+  });
+  page.on('pageerror', (error) => complaints.push(`page: ${error.message}`));
+  page.on('request', (request) => {
+    const { protocol, origin } = new URL(request.url());
+    if (protocol.startsWith('http') && !site.origins.includes(origin)) complaints.push(`request to ${origin}`);
+  });
+  const injected = await wallet?.(page);
+  await page.goto(site.url + path);
+  await page.locator('.wallet-button').waitFor();
+  return new Customer(page, context, site, complaints, injected);
+}
+
+class Customer {
+  constructor(page, context, site, complaints, wallet) {
+    Object.assign(this, { page, context, site, complaints, wallet });
+  }
+
+  button(name, within = this.page) {
+    return within.getByRole('button', { name, exact: typeof name === 'string' });
+  }
+
+  /** Takes the burner wallet, with a public development key. */
+  async useBurner(account) {
+    await this.page.locator('.wallet-button').click();
+    const dialog = this.page.locator('.wallet-dialog');
+    await dialog.locator('.import input').fill(privateKey(account));
+    await this.button('Import', dialog).click();
+    await dialog.waitFor({ state: 'hidden' });
+  }
+
+  /** Connects an injected wallet by its name. */
+  async connect(name) {
+    await this.page.locator('.wallet-button').click();
+    const dialog = this.page.locator('.wallet-dialog');
+    await dialog.locator('.wallet-row', { hasText: name }).click();
+    await dialog.waitFor({ state: 'hidden' });
+  }
+
+  /** Gets play money from the demo's faucet. */
+  async fund() {
+    await this.page.locator('.wallet-button').click();
+    const dialog = this.page.locator('.wallet-dialog');
+    await this.button('Get 10 USDC of play money', dialog).click();
+    await dialog.getByText('10.00').first().waitFor();
+    await this.button('Close', dialog).click();
+    await dialog.waitFor({ state: 'hidden' });
+  }
+
+  async signIn() {
+    await this.page.locator('.wallet-button').click();
+    const dialog = this.page.locator('.wallet-dialog');
+    await this.button('Sign in', dialog).click();
+    await this.button('Sign out', dialog).waitFor();
+    await this.button('Close', dialog).click();
+    await dialog.waitFor({ state: 'hidden' });
+  }
+
+  async go(page) {
+    await this.page.getByRole('link', { name: page, exact: true }).first().click();
+    await this.page.getByRole('heading', { level: 1 }).first().waitFor();
+  }
+
+  /** Fills nothing in, as most will, and goes on to the pay card. */
+  async askForLease() {
+    await this.go('Leases');
+    await this.button('Continue to payment', this.page.locator('.lease-form')).click();
+    return this.slip();
+  }
+
+  /** The pay card once its price is there. */
+  async slip(within = this.page.locator('dialog.sheet')) {
+    const slip = within.locator('.slip').last();
+    await this.payButton(slip).waitFor();
+    return slip;
+  }
+
+  payButton(slip) {
+    return slip.getByRole('button', { name: /^Pay / });
+  }
+
+  async says(slip, words, options = PATIENT) {
+    await slip.locator('.slip-status', { hasText: words }).waitFor(options);
+  }
+
+  /** Waits until the new container is there; its name and its number. */
+  async delivered(within = this.page) {
+    const delivered = within.locator('.delivered').last();
+    await delivered.waitFor(PATIENT);
+    const ctid = Number(await delivered.locator('.tag').innerText());
+    const password = await delivered.locator('.made-password-text code').innerText({ timeout: 1000 }).catch(() => null);
+    return { ctid, password };
+  }
+
+  async close(dialog = this.page.locator('dialog.sheet')) {
+    await this.button('Done', dialog).click();
+    await dialog.waitFor({ state: 'hidden' });
+  }
+
+  /** The lease's card on the board. */
+  lease(ctid) {
+    return this.page.locator('.lease', { has: this.page.locator('.tag', { hasText: String(ctid) }) });
+  }
+
+  async picture(name) {
+    mkdirSync(ARTIFACTS, { recursive: true });
+    await this.page.screenshot({ path: `${ARTIFACTS}${name}.png`, animations: 'disabled' });
+  }
+
+  async leave() {
+    await this.context.close();
+    assert.deepEqual(this.complaints, []);
+  }
+}

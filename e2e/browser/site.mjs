@@ -1,0 +1,71 @@
+// The whole system as a customer's browser meets it: the simulated Proxmox, the lease API with the demo ledger, the agent with its
+// offline assistant, and the interface with its built bundle.
+
+import { existsSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { freePort, healthy, start } from '../stack/process.mjs';
+import { startApi, startSimulator } from '../stack/services.mjs';
+
+const built = (variable, path) => process.env[variable] ?? fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const bundle = built('INFRA402_WEB_DIST', 'web-ui/dist');
+
+/** Why the interface cannot be tested here, or false. */
+export const missing = existsSync(join(bundle, 'index.html')) ? false : 'the bundle is not built (cargo xtask web)';
+
+/** Starts everything; `stop` ends it. `api.kill` and `api.restart` are the lease API's power switch. */
+export async function startSite({ env = {} } = {}) {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const simulator = await startSimulator();
+  const api = await startApi({ simulator, env: { ALLOWED_ORIGINS: url, PVE_SIMULATED: 'true', ...env } });
+  const agent = await startAgent(api.url, url);
+  const web = start('web-ui', built('INFRA402_WEB_UI', 'target/debug/web-ui'), [], {
+    env: {
+      PORT: String(port), BIND: '127.0.0.1', WEB_DIST: bundle, CHAT_API_BASE: agent.url, LEASE_API_BASE: api.url,
+      DEFAULT_NETWORK: 'base-sepolia',
+    },
+    cwd: tmpdir(),
+  });
+  await healthy(web, async () => (await fetch(`${url}/ready`)).ok);
+  return {
+    url, simulator, api, agent,
+    origins: [url, api.url, agent.url, api.url.replace('http', 'ws')],
+    async stop() {
+      await web.stop();
+      await agent.stop();
+      await api.stop();
+      await simulator.stop();
+    },
+  };
+}
+
+async function startAgent(apiUrl, origin) {
+  const folder = mkdtempSync(join(tmpdir(), 'infra402-agent-'));
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const launch = async () => {
+    const child = start('agent-api', built('INFRA402_AGENT_API', 'target/debug/agent-api'), [], {
+      env: {
+        PORT: String(port), BIND: '127.0.0.1', BACKEND_BASE_URL: apiUrl, ALLOWED_ORIGINS: origin, DATA_DIR: folder,
+        LLM_PROVIDER: 'offline', RUST_LOG: 'info',
+      },
+      cwd: folder,
+    });
+    await healthy(child, async () => (await fetch(`${url}/health`)).ok);
+    return child;
+  };
+  let child = await launch();
+  return {
+    url,
+    log: () => child.log(),
+    kill: () => child.stop('SIGKILL'),
+    restart: async () => void (child = await launch()),
+    async stop() {
+      await child.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,14 @@
+//! In the browser, the application; elsewhere, the server that gives it to browsers.
+
+#[cfg(not(target_arch = "wasm32"))]
+mod server;
+
+#[cfg(target_arch = "wasm32")]
+fn main() {
+    web_ui::mount();
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn main() -> std::process::ExitCode {
+    server::main()
+}

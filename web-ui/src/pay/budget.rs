@@ -1,0 +1,92 @@
+//! How much the customer allows. It is checked before a wallet is opened.
+
+use api_types::Usdc;
+use serde::{Deserialize, Serialize};
+
+/// The customer's limits; none where a field is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Budget {
+    /// The most that one payment may be.
+    pub per_payment: Option<Usdc>,
+    /// The most that may be spent until the tab is closed.
+    pub per_session: Option<Usdc>,
+    /// Up to this, a payment is begun without a press of the button. Absent: the customer is always asked.
+    pub auto_below: Option<Usdc>,
+}
+
+/// Which limit stands in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverBudget {
+    /// The one for a single payment.
+    Payment(Usdc),
+    /// The one for the session.
+    Session(Usdc),
+}
+
+impl Budget {
+    /// Whether a payment is within the limits, with what has been spent before it.
+    ///
+    /// # Errors
+    /// The first limit that it passes.
+    pub fn check(&self, amount: Usdc, spent: Usdc) -> Result<(), OverBudget> {
+        if let Some(cap) = self.per_payment
+            && amount > cap
+        {
+            return Err(OverBudget::Payment(cap));
+        }
+        if let Some(cap) = self.per_session
+            && spent.0.saturating_add(amount.0) > cap.0
+        {
+            return Err(OverBudget::Session(cap));
+        }
+        Ok(())
+    }
+
+    /// Whether a payment may be begun by itself.
+    pub fn pays_by_itself(&self, amount: Usdc, spent: Usdc) -> bool {
+        self.auto_below.is_some_and(|limit| amount <= limit) && self.check(amount, spent).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUDGET: Budget = Budget {
+        per_payment: Some(Usdc(50)),
+        per_session: Some(Usdc(100)),
+        auto_below: None,
+    };
+
+    #[test]
+    fn a_limit_may_be_reached_and_not_passed() {
+        assert_eq!(BUDGET.check(Usdc(50), Usdc(50)), Ok(()));
+        assert_eq!(
+            BUDGET.check(Usdc(51), Usdc(0)),
+            Err(OverBudget::Payment(Usdc(50)))
+        );
+        assert_eq!(
+            BUDGET.check(Usdc(50), Usdc(51)),
+            Err(OverBudget::Session(Usdc(100)))
+        );
+        assert_eq!(
+            BUDGET.check(Usdc(50), Usdc(u64::MAX)),
+            Err(OverBudget::Session(Usdc(100)))
+        );
+        assert_eq!(Budget::default().check(Usdc(u64::MAX), Usdc(9)), Ok(()));
+    }
+
+    #[test]
+    fn nothing_is_paid_by_itself_unless_that_was_turned_on() {
+        assert!(!BUDGET.pays_by_itself(Usdc(1), Usdc(0)));
+        let on = Budget {
+            auto_below: Some(Usdc(60)),
+            ..BUDGET
+        };
+        assert!(on.pays_by_itself(Usdc(50), Usdc(0)));
+        assert!(!on.pays_by_itself(Usdc(55), Usdc(0)));
+        assert!(!on.pays_by_itself(Usdc(50), Usdc(60)));
+        assert!(!on.pays_by_itself(Usdc(61), Usdc(0)));
+    }
+}

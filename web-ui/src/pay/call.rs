@@ -1,0 +1,134 @@
+//! What can be bought at the lease API, as the call that buys it.
+
+use api_types::{ExecRequest, LeaseRequest, RenewRequest};
+use serde::{Deserialize, Serialize};
+
+/// A call with a price.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Call {
+    /// A new container.
+    Lease(LeaseRequest),
+    /// More time for one.
+    Renew {
+        /// The container's number.
+        ctid: u32,
+        /// Minutes to add.
+        minutes: u32,
+    },
+    /// A command in one.
+    Exec {
+        /// The container's number.
+        ctid: u32,
+        /// The command.
+        request: ExecRequest,
+    },
+    /// A terminal to one.
+    Console {
+        /// The container's number.
+        ctid: u32,
+    },
+    /// The wallet's leases.
+    List,
+}
+
+impl Call {
+    /// The HTTP method.
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::List => "GET",
+            _ => "POST",
+        }
+    }
+
+    /// The path on the lease API.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Lease(_) => "/lease/container".to_owned(),
+            Self::Renew { ctid, .. } => format!("/lease/{ctid}/renew"),
+            Self::Exec { ctid, .. } => format!("/management/exec/{ctid}"),
+            Self::Console { ctid } => format!("/management/console/{ctid}"),
+            Self::List => "/management/list".to_owned(),
+        }
+    }
+
+    /// The body, if it has one.
+    pub fn body(&self) -> Option<String> {
+        let body = match self {
+            Self::Lease(request) => serde_json::to_string(request),
+            Self::Renew { minutes, .. } => serde_json::to_string(&RenewRequest {
+                runtime_minutes: *minutes,
+            }),
+            Self::Exec { request, .. } => serde_json::to_string(request),
+            Self::Console { .. } | Self::List => return None,
+        };
+        Some(body.expect("the contract's types are JSON"))
+    }
+
+    /// Whether the customer may choose a credential for it.
+    pub fn needs_credential(&self) -> bool {
+        matches!(self, Self::Lease(request) if request.password.is_none() && request.ssh_public_key.is_none())
+    }
+
+    /// One line for people.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Lease(request) => format!(
+                "Lease {} {}, {} MB, {} GB disk for {} minutes",
+                request.cores,
+                if request.cores == 1 { "core" } else { "cores" },
+                request.memory_mb,
+                request.disk_gb,
+                request.runtime_minutes
+            ),
+            Self::Renew { ctid, minutes } => format!("Renew container {ctid} for {minutes} minutes"),
+            Self::Exec { ctid, request } => format!("Run `{}` in container {ctid}", request.command),
+            Self::Console { ctid } => format!("Open a terminal to container {ctid}"),
+            Self::List => "List my containers".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_call_is_the_route_that_the_lease_api_has() {
+        let exec = Call::Exec {
+            ctid: 101,
+            request: serde_json::from_str(r#"{"command":"uptime"}"#).unwrap(),
+        };
+        let calls = [
+            Call::Lease(LeaseRequest::default()),
+            Call::Renew { ctid: 101, minutes: 30 },
+            exec,
+            Call::Console { ctid: 101 },
+            Call::List,
+        ];
+        let shown: Vec<String> = calls
+            .iter()
+            .map(|c| format!("{} {} {}", c.method(), c.path(), c.body().unwrap_or_default()))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                r#"POST /lease/container {"sku":"lxc-small","runtimeMinutes":60,"cores":1,"memoryMB":512,"diskGB":8}"#,
+                r#"POST /lease/101/renew {"runtimeMinutes":30}"#,
+                r#"POST /management/exec/101 {"command":"uptime"}"#,
+                "POST /management/console/101 ",
+                "GET /management/list ",
+            ]
+        );
+    }
+
+    #[test]
+    fn only_a_lease_without_a_credential_asks_for_one() {
+        assert!(Call::Lease(LeaseRequest::default()).needs_credential());
+        let own = LeaseRequest {
+            password: Some(api_types::Secret::new("correct horse")),
+            ..LeaseRequest::default()
+        };
+        assert!(!Call::Lease(own).needs_credential());
+        assert!(!Call::List.needs_credential());
+    }
+}

@@ -1,0 +1,366 @@
+//! A purchase as the customer sees it, and the only ways in which it changes. Every change is a method that says whether it
+//! took place, so that a second press of a button, or an answer that comes too late, does nothing.
+
+use api_types::{ErrorCode, Price, Timestamp, Usdc};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{budget::OverBudget, call::Call};
+
+/// Names a card on this page.
+pub type CardId = u64;
+
+/// Who performs the purchase.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Via {
+    /// The page calls the lease API itself.
+    Direct(Call),
+    /// The agent goes on with a suspended call.
+    Agent {
+        /// The conversation that it belongs to.
+        conversation: String,
+        /// The tool's name.
+        tool: String,
+    },
+}
+
+/// What is asked for a purchase: the server's words, never the model's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// How much.
+    pub amount: Usdc,
+    /// The network's name for people.
+    pub network: String,
+    /// Its EIP-155 id.
+    pub chain_id: u64,
+    /// Whether its money is play money.
+    pub testnet: bool,
+    /// The token's address.
+    pub asset: String,
+    /// Who is paid.
+    pub pay_to: String,
+    /// Until when it stands.
+    pub valid_until: Timestamp,
+}
+
+/// How far the work is that a customer waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done: `creating`, `starting`, `probing`, `settling`, or what a later service says.
+    pub step: String,
+    /// Steps that are done.
+    pub done: u32,
+    /// Steps in all.
+    pub of: u32,
+}
+
+impl Progress {
+    /// The steps of a lease, which takes the most of them.
+    const STEPS: [&'static str; 4] = ["creating", "starting", "probing", "settling"];
+
+    /// A step that has begun.
+    pub fn begun(step: &str) -> Self {
+        let of = Self::STEPS.len() as u32;
+        let done = Self::STEPS.iter().position(|known| *known == step);
+        Self {
+            step: step.to_owned(),
+            done: done.map_or(0, |done| done as u32),
+            of,
+        }
+    }
+}
+
+/// Proof of payment, and what was bought.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Receipt {
+    /// The transaction.
+    pub transaction: Option<String>,
+    /// Where to look at it; absent for play money that is on no chain.
+    pub explorer_url: Option<String>,
+    /// The network, as the receipt names it.
+    pub network: Option<String>,
+    /// The answer's body.
+    pub result: Value,
+}
+
+impl Receipt {
+    /// The answer as one of the contract's types.
+    pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_value(self.result.clone()).ok()
+    }
+}
+
+/// Where a purchase is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// The price is being asked for.
+    Quoting,
+    /// The customer decides.
+    Offered,
+    /// A limit of the customer's own is in the way.
+    OverBudget {
+        /// The limit.
+        cap: Usdc,
+        /// Whether it is the session's, not the single payment's.
+        session: bool,
+    },
+    /// The wallet is asked to change to the offer's chain.
+    SwitchingChain,
+    /// The wallet is on another chain and does not change by itself.
+    WrongChain {
+        /// The name of the one that is needed.
+        wanted: String,
+    },
+    /// The wallet asks the customer.
+    WalletOpen,
+    /// The customer said no in the wallet; nothing was signed.
+    Declined,
+    /// Signed and stored, about to be sent.
+    Signed,
+    /// Sent; the work is being done.
+    Sent {
+        /// How far it is, where that is told.
+        progress: Option<Progress>,
+        /// The number of the attempt, from 1; the signature is the same in each.
+        attempt: u32,
+    },
+    /// Paid and done.
+    Settled(Receipt),
+    /// Paid, and not delivered by a fault of the service: the same signature gets it without a new charge.
+    Undelivered {
+        /// What the service says.
+        message: String,
+        /// The transaction.
+        transaction: Option<String>,
+    },
+    /// Not taken; nothing was charged.
+    Refused {
+        /// What the service says.
+        message: String,
+        /// Its code.
+        code: Option<ErrorCode>,
+    },
+    /// Nobody knows yet whether the money moved. The same signature is sent again until somebody does.
+    Unknown {
+        /// What is known.
+        message: String,
+        /// The number of the attempt.
+        attempt: u32,
+    },
+    /// Nobody answered until the signature could not be settled any more. The receipts say whether it was.
+    Lost {
+        /// What is known.
+        message: String,
+    },
+    /// Nothing was signed; with an offer, it can be tried again.
+    Failed {
+        /// Why.
+        message: String,
+    },
+    /// The customer gave it up before signing.
+    Cancelled,
+}
+
+/// A purchase.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PayCard {
+    /// Its name on this page.
+    pub id: CardId,
+    /// Who performs it.
+    pub via: Via,
+    /// One line for people.
+    pub summary: String,
+    /// What is asked for it, once that is known.
+    pub offer: Option<Offer>,
+    /// The price with its lines, where the service gives them.
+    pub price: Option<Price>,
+    /// Whether the customer may choose a credential.
+    pub needs_credential: bool,
+    /// Whether this replaces an offer whose price has moved.
+    pub price_changed: bool,
+    /// Where it is.
+    pub phase: Phase,
+}
+
+impl PayCard {
+    /// The server's offer has come; the customer's limits decide what the card says.
+    pub fn offered(&mut self, offer: Offer, price: Option<Price>, limit: Result<(), OverBudget>) {
+        if self.phase == Phase::Quoting {
+            self.offer = Some(offer);
+            self.price = price;
+            self.phase = Phase::Offered;
+            self.limited(limit);
+        }
+    }
+
+    /// The limits, or what has been spent, have changed.
+    pub fn limited(&mut self, limit: Result<(), OverBudget>) {
+        if !matches!(self.phase, Phase::Offered | Phase::OverBudget { .. }) {
+            return;
+        }
+        self.phase = match limit {
+            Ok(()) => Phase::Offered,
+            Err(OverBudget::Payment(cap)) => Phase::OverBudget { cap, session: false },
+            Err(OverBudget::Session(cap)) => Phase::OverBudget { cap, session: true },
+        };
+    }
+
+    /// Whether the customer can press "pay" now.
+    pub fn can_pay(&self) -> bool {
+        match self.phase {
+            Phase::Offered | Phase::Declined | Phase::WrongChain { .. } => true,
+            Phase::Failed { .. } => self.offer.is_some(),
+            _ => false,
+        }
+    }
+
+    /// The customer pressed "pay". False where that means nothing now, as with the second of two presses.
+    pub fn begin(&mut self) -> bool {
+        let begins = self.can_pay();
+        if begins {
+            self.phase = Phase::WalletOpen;
+        }
+        begins
+    }
+
+    /// Whether it can still be given up: nothing is signed.
+    pub fn can_cancel(&self) -> bool {
+        self.can_pay() || matches!(self.phase, Phase::Quoting | Phase::OverBudget { .. })
+    }
+
+    /// The customer gave it up. False where it is too late, or over already.
+    pub fn cancel(&mut self) -> bool {
+        let cancels = self.can_cancel();
+        if cancels {
+            self.phase = Phase::Cancelled;
+        }
+        cancels
+    }
+
+    /// Whether a signature of this card is on its way, so that no other payment may begin.
+    pub fn under_way(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::SwitchingChain
+                | Phase::WalletOpen
+                | Phase::Signed
+                | Phase::Sent { .. }
+                | Phase::Unknown { .. }
+        )
+    }
+
+    /// Whether nothing more will happen to it by itself or by the customer.
+    pub fn is_over(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Settled(_)
+                | Phase::Refused { .. }
+                | Phase::Lost { .. }
+                | Phase::Failed { .. }
+                | Phase::Cancelled
+        )
+    }
+
+    /// The work has come so far.
+    pub fn progressed(&mut self, step: &str) {
+        if let Phase::Sent { progress, .. } = &mut self.phase {
+            *progress = Some(Progress::begun(step));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card(phase: Phase) -> PayCard {
+        PayCard {
+            id: 1,
+            via: Via::Direct(Call::List),
+            summary: "List".into(),
+            offer: None,
+            price: None,
+            needs_credential: false,
+            price_changed: false,
+            phase,
+        }
+    }
+
+    fn offer() -> Offer {
+        Offer {
+            amount: Usdc(1000),
+            network: "Base Sepolia".into(),
+            chain_id: 84532,
+            testnet: true,
+            asset: "0x036C".into(),
+            pay_to: "0x7099".into(),
+            valid_until: Timestamp(1),
+        }
+    }
+
+    #[test]
+    fn two_presses_open_the_wallet_once() {
+        let mut card = card(Phase::Quoting);
+        assert!(!card.begin(), "there is nothing to pay yet");
+        card.offered(offer(), None, Ok(()));
+        assert!(card.begin());
+        assert!(!card.begin());
+        assert!(!card.cancel(), "the wallet decides now");
+        assert_eq!(card.phase, Phase::WalletOpen);
+    }
+
+    #[test]
+    fn after_a_no_in_the_wallet_it_can_be_paid_or_given_up() {
+        let mut declined = card(Phase::Declined);
+        assert!(declined.clone().begin());
+        assert!(declined.cancel());
+        assert_eq!(declined.phase, Phase::Cancelled);
+        assert!(!declined.begin(), "what was given up stays so");
+    }
+
+    #[test]
+    fn a_limit_bars_the_wallet_until_it_is_raised() {
+        let mut card = card(Phase::Quoting);
+        card.offered(offer(), None, Err(OverBudget::Session(Usdc(5))));
+        assert_eq!(
+            card.phase,
+            Phase::OverBudget {
+                cap: Usdc(5),
+                session: true
+            }
+        );
+        assert!(!card.begin());
+        card.limited(Ok(()));
+        assert!(card.begin());
+        card.limited(Err(OverBudget::Payment(Usdc(5))));
+        assert_eq!(card.phase, Phase::WalletOpen, "what is begun is not undone");
+    }
+
+    #[test]
+    fn progress_counts_the_known_steps_and_shows_the_unknown() {
+        let mut card = card(Phase::Sent {
+            progress: None,
+            attempt: 1,
+        });
+        card.progressed("probing");
+        let Phase::Sent { progress, .. } = &card.phase else {
+            unreachable!()
+        };
+        assert_eq!(
+            progress.clone(),
+            Some(Progress {
+                step: "probing".into(),
+                done: 2,
+                of: 4
+            })
+        );
+        assert_eq!(Progress::begun("polishing").done, 0);
+    }
+
+    #[test]
+    fn a_late_offer_changes_nothing() {
+        let mut card = card(Phase::Cancelled);
+        card.offered(offer(), None, Ok(()));
+        assert_eq!((card.offer, card.phase), (None, Phase::Cancelled));
+    }
+}

@@ -1,0 +1,100 @@
+//! One payment at a time in all tabs of this browser. The lock itself is the browser's (Web Locks) and ends with its tab; a
+//! channel tells the other tabs, so that they can say why they wait.
+
+use js_sys::{Function, Object, Promise, Reflect};
+use leptos::prelude::*;
+use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{BroadcastChannel, MessageEvent};
+
+const NAME: &str = "infra402.payment";
+const BUSY: &str = "busy";
+const IDLE: &str = "idle";
+const ASK: &str = "ask";
+
+/// Holds the lock until it is dropped.
+pub(super) struct Lock(Option<Function>);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(release) = &self.0 {
+            // Resolving a promise does not fail.
+            let _ = release.call0(&JsValue::NULL);
+        }
+    }
+}
+
+/// Takes the lock, unless another tab has it. A page without a secure origin has no locks to take, and goes without.
+pub(super) async fn acquire() -> Option<Lock> {
+    let Some((locks, request)) = manager() else {
+        return Some(Lock(None));
+    };
+    let granted = Promise::new(&mut |resolve, _| {
+        let given = Closure::once_into_js(move |lock: JsValue| -> JsValue {
+            if lock.is_null() {
+                let _ = resolve.call1(&JsValue::NULL, &JsValue::NULL);
+                return JsValue::UNDEFINED;
+            }
+            // The lock is held for as long as this promise is open.
+            let held = Promise::new(&mut |release, _| {
+                let _ = resolve.call1(&JsValue::NULL, &release);
+            });
+            held.into()
+        });
+        let options = Object::new();
+        let _ = Reflect::set(&options, &"ifAvailable".into(), &JsValue::TRUE);
+        let _ = request.call3(&locks, &NAME.into(), &options, &given);
+    });
+    let release = JsFuture::from(granted).await.ok()?;
+    release.dyn_into().ok().map(|release| Lock(Some(release)))
+}
+
+fn manager() -> Option<(JsValue, Function)> {
+    let locks = Reflect::get(&window().navigator(), &"locks".into()).ok()?;
+    if !locks.is_object() {
+        return None;
+    }
+    let request = Reflect::get(&locks, &"request".into()).ok()?;
+    Some((locks, request.dyn_into().ok()?))
+}
+
+/// Tells the other tabs whether this one pays.
+pub(super) fn tell_others(busy: bool) {
+    say(if busy { BUSY } else { IDLE });
+}
+
+/// Listens to the other tabs, answers those that ask, and asks once.
+pub(super) fn hear_others(elsewhere: RwSignal<bool>, busy: impl Fn() -> bool + 'static) {
+    let Ok(channel) = BroadcastChannel::new(NAME) else {
+        return;
+    };
+    let heard = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        match event.data().as_string().as_deref() {
+            Some(BUSY) => elsewhere.set(true),
+            Some(IDLE) => elsewhere.set(false),
+            Some(ASK) if busy() => say(BUSY),
+            _ => {}
+        }
+    });
+    channel.set_onmessage(Some(heard.as_ref().unchecked_ref()));
+    heard.forget();
+    // A tab that goes does not pay any more.
+    let leaving = Closure::<dyn FnMut()>::new(|| say(IDLE));
+    let window = window();
+    if window
+        .add_event_listener_with_callback("pagehide", leaving.as_ref().unchecked_ref())
+        .is_ok()
+    {
+        leaving.forget();
+    }
+    let _ = channel.post_message(&ASK.into());
+    // The channel lives as long as the page.
+    std::mem::forget(channel);
+}
+
+fn say(word: &str) {
+    if let Ok(channel) = BroadcastChannel::new(NAME) {
+        let _ = channel.post_message(&word.into());
+        channel.close();
+    }
+}

@@ -1,0 +1,312 @@
+//! Performs purchases in the browser. [`Pay`] is what the pages use; `offer` asks for the price, `sign` opens the wallet, `send` sends
+//! the signed request until its outcome is known, `kept` remembers it meanwhile, and `lock` keeps the tabs from paying at
+//! the same time.
+
+mod agent;
+mod direct;
+mod kept;
+mod lock;
+mod offer;
+mod send;
+mod sign;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api_types::{ChatEvent, ChatMessage, PaymentRequest, Usdc};
+use leptos::{prelude::*, task::spawn_local};
+use x402::purchase::Chosen;
+
+use super::{
+    Budget, Call, CardId, Credential, PayCard, Phase, Via,
+    record::{self, Record},
+};
+use crate::{
+    api::{Abort, AgentApi, ApiError, LeaseApi},
+    engine::storage,
+    session::Session,
+    wallet::Wallet,
+};
+
+const BUDGET: &str = "infra402.budget";
+const SPENT: &str = "infra402.spent";
+
+/// What becomes of an agent's turn that goes on after a payment.
+#[derive(Clone, Debug)]
+pub enum TurnNews {
+    /// It begins, or begins anew after a cut: what came before of it is void.
+    Begin,
+    /// Something happened in it.
+    Event(Box<ChatEvent>),
+    /// It is over, or was cut.
+    End(Result<(), ApiError>),
+}
+
+/// How a card's purchase is performed, once it is signed.
+#[derive(Clone, Debug)]
+struct Work {
+    source: Source,
+    chosen: Option<Chosen>,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Direct(Call),
+    Agent {
+        conversation: String,
+        tool: String,
+        pending: String,
+        history: Vec<ChatMessage>,
+    },
+}
+
+/// The customer's purchases.
+#[derive(Clone, Copy, Debug)]
+pub struct Pay {
+    cards: RwSignal<Vec<PayCard>>,
+    work: StoredValue<BTreeMap<CardId, Work>, LocalStorage>,
+    next: StoredValue<CardId>,
+    hurry: StoredValue<BTreeSet<CardId>>,
+    nonces: StoredValue<BTreeMap<CardId, String>>,
+    turns: StoredValue<BTreeMap<String, Abort>, LocalStorage>,
+    budget: RwSignal<Budget>,
+    spent: RwSignal<Usdc>,
+    elsewhere: RwSignal<bool>,
+    settled: StoredValue<Option<Callback<PayCard>>>,
+    news: StoredValue<Option<Callback<(String, TurnNews)>>>,
+    lease: LeaseApi,
+    agent: AgentApi,
+    session: Session,
+    wallet: Wallet,
+}
+
+impl Pay {
+    /// Shows what a reload has left under way, and goes on with it once the page is built and listens.
+    pub fn start_up(lease: LeaseApi, agent: AgentApi, session: Session, wallet: Wallet) -> Self {
+        let kept = |text: Option<String>| serde_json::from_str(&text?).ok();
+        let spent = storage::read_tab(SPENT).and_then(|text| text.parse().ok());
+        let pay = Self {
+            cards: RwSignal::new(Vec::new()),
+            work: StoredValue::new_local(BTreeMap::new()),
+            next: StoredValue::new(1),
+            hurry: StoredValue::new(BTreeSet::new()),
+            nonces: StoredValue::new(BTreeMap::new()),
+            turns: StoredValue::new_local(BTreeMap::new()),
+            budget: RwSignal::new(kept(storage::read(BUDGET)).unwrap_or_default()),
+            spent: RwSignal::new(Usdc(spent.unwrap_or(0))),
+            elsewhere: RwSignal::new(false),
+            settled: StoredValue::new(None),
+            news: StoredValue::new(None),
+            lease,
+            agent,
+            session,
+            wallet,
+        };
+        Effect::new(move |_| pay.keep_budget());
+        lock::hear_others(pay.elsewhere, move || pay.any_under_way());
+        let left = send::left_over(pay);
+        spawn_local(send::take_up(pay, left));
+        pay
+    }
+
+    /// Every purchase on this page, the oldest first.
+    pub fn cards(&self) -> Signal<Vec<PayCard>> {
+        self.cards.into()
+    }
+
+    /// One purchase.
+    pub fn card(&self, id: CardId) -> Signal<Option<PayCard>> {
+        let cards = self.cards;
+        Signal::derive(move || cards.with(|all| all.iter().find(|card| card.id == id).cloned()))
+    }
+
+    /// Whether a payment is under way, here or in another tab.
+    pub fn busy(&self) -> Signal<bool> {
+        let (cards, elsewhere) = (self.cards, self.elsewhere);
+        Signal::derive(move || {
+            elsewhere.get() || cards.with(|all| all.iter().any(PayCard::under_way))
+        })
+    }
+
+    /// The customer's limits; what is set here is kept.
+    pub fn budget(&self) -> RwSignal<Budget> {
+        self.budget
+    }
+
+    /// What has been spent since this tab was opened.
+    pub fn spent(&self) -> Signal<Usdc> {
+        self.spent.into()
+    }
+
+    /// Calls this for each purchase that is paid and done.
+    pub fn on_settled(&self, callback: Callback<PayCard>) {
+        self.settled.set_value(Some(callback));
+    }
+
+    /// Calls this with a conversation and what happens in its turn after a payment, also after a reload.
+    pub fn on_turn(&self, callback: Callback<(String, TurnNews)>) {
+        self.news.set_value(Some(callback));
+    }
+
+    /// Begins a purchase at the lease API: asks for its price.
+    pub fn start(&self, call: Call) -> CardId {
+        let id = self.add(
+            Via::Direct(record::without_secrets(&call)),
+            call.summary(),
+            call.needs_credential(),
+            Source::Direct(call),
+        );
+        let pay = *self;
+        spawn_local(async move { offer::ask(pay, id).await });
+        id
+    }
+
+    /// Begins a purchase that an agent's turn waits for.
+    pub fn start_agent(
+        &self,
+        conversation: String,
+        request: PaymentRequest,
+        pending: String,
+        history: Vec<ChatMessage>,
+    ) -> CardId {
+        let tool = request.call.tool.clone();
+        let via = Via::Agent {
+            conversation: conversation.clone(),
+            tool: tool.clone(),
+        };
+        let source = Source::Agent {
+            conversation,
+            tool,
+            pending,
+            history,
+        };
+        let summary = request.call.summary.clone();
+        let id = self.add(via, summary, request.needs_credential, source);
+        offer::take(*self, id, request);
+        id
+    }
+
+    /// The customer agrees: opens the wallet. A second press does nothing.
+    pub fn approve(&self, id: CardId, credential: Credential) {
+        if self.any_under_way() || !self.change(id, PayCard::begin) {
+            return;
+        }
+        let pay = *self;
+        spawn_local(async move { sign::pay(pay, id, credential).await });
+    }
+
+    /// The customer gives it up, if nothing is signed yet.
+    pub fn cancel(&self, id: CardId) {
+        self.change(id, PayCard::cancel);
+    }
+
+    /// Asks at once instead of at the next pause; or sends again what was paid and not delivered.
+    pub fn check_again(&self, id: CardId) {
+        self.hurry.update_value(|hurry| drop(hurry.insert(id)));
+        if self.with(id, |card| matches!(card.phase, Phase::Undelivered { .. })) == Some(true) {
+            spawn_local(send::redeem(*self, id));
+        }
+    }
+
+    /// Takes a card off the page, if it is over.
+    pub fn dismiss(&self, id: CardId) {
+        self.cards.update(|all| {
+            all.retain(|card| card.id != id || card.under_way());
+        });
+    }
+
+    /// Stops an agent's turn that goes on after its payment is done. Before that, it is not stopped.
+    pub fn stop_turn(&self, conversation: &str) {
+        if let Some(turn) = self.turns.with_value(|all| all.get(conversation).cloned()) {
+            turn.abort();
+        }
+    }
+
+    fn add(&self, via: Via, summary: String, needs_credential: bool, source: Source) -> CardId {
+        let id = self.new_id();
+        let work = Work {
+            source,
+            chosen: None,
+        };
+        self.work.update_value(|all| drop(all.insert(id, work)));
+        self.cards.update(|all| {
+            all.push(PayCard {
+                id,
+                via,
+                summary,
+                offer: None,
+                price: None,
+                needs_credential,
+                price_changed: false,
+                phase: Phase::Quoting,
+            });
+        });
+        id
+    }
+
+    fn new_id(&self) -> CardId {
+        let id = self.next.get_value();
+        self.next.set_value(id + 1);
+        id
+    }
+
+    fn any_under_way(&self) -> bool {
+        self.cards
+            .with_untracked(|all| all.iter().any(PayCard::under_way))
+    }
+
+    fn with<T>(&self, id: CardId, read: impl FnOnce(&PayCard) -> T) -> Option<T> {
+        self.cards
+            .with_untracked(|all| all.iter().find(|card| card.id == id).map(read))
+    }
+
+    /// Changes a card; what `change` says, or the default where the card is gone.
+    fn change<T: Default>(&self, id: CardId, change: impl FnOnce(&mut PayCard) -> T) -> T {
+        let was = self.any_under_way();
+        let mut outcome = T::default();
+        self.cards.update(|all| {
+            if let Some(card) = all.iter_mut().find(|card| card.id == id) {
+                outcome = change(card);
+            }
+        });
+        let is = self.any_under_way();
+        if was != is {
+            lock::tell_others(is);
+        }
+        outcome
+    }
+
+    fn become_phase(&self, id: CardId, phase: Phase) {
+        self.change(id, |card| card.phase = phase);
+    }
+
+    fn limit(&self, amount: Usdc) -> Result<(), super::OverBudget> {
+        let spent = self.spent.get_untracked();
+        self.budget.with_untracked(|budget| budget.check(amount, spent))
+    }
+
+    /// Counts what a payment has cost, once.
+    fn count(&self, record: &mut Record) {
+        if !record.counted {
+            record.counted = true;
+            let amount = record.offer.amount;
+            let spent = Usdc(self.spent.get_untracked().0.saturating_add(amount.0));
+            storage::write_tab(SPENT, &spent.0.to_string());
+            self.spent.set(spent);
+            self.wallet.spend(amount);
+        }
+    }
+
+    /// Keeps the limits and applies them to what is not paid yet.
+    fn keep_budget(&self) {
+        let (budget, spent) = (self.budget.get(), self.spent.get());
+        let text = serde_json::to_string(&budget).expect("limits are JSON");
+        storage::write(BUDGET, &text);
+        self.cards.update(|all| {
+            for card in all {
+                if let Some(amount) = card.offer.as_ref().map(|offer| offer.amount) {
+                    card.limited(budget.check(amount, spent));
+                }
+            }
+        });
+    }
+}

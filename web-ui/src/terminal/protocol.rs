@@ -1,0 +1,126 @@
+//! What is said over a console's WebSocket. The first message is ours and brings the ticket; the server answers with a ticket for
+//! coming back after a cut; from then on, bytes are the terminal's, and a text of ours says its size.
+
+use api_types::Secret;
+use serde::Deserialize;
+use serde_json::json;
+
+/// The largest frame that we send; a long paste is cut into several.
+pub const LARGEST_FRAME: usize = 32 * 1024;
+/// Seconds for which the server keeps a shell whose connection was cut.
+pub const KEPT_SECONDS: u64 = 120;
+
+/// Brings the ticket.
+pub fn first_message(ticket: &Secret, (columns, rows): (u32, u32)) -> String {
+    json!({"ticket": ticket.expose(), "resize": [columns, rows]}).to_string()
+}
+
+/// Says the terminal's size.
+pub fn size_message((columns, rows): (u32, u32)) -> String {
+    json!({"resize": [columns, rows]}).to_string()
+}
+
+/// The ticket for coming back, from the server's only text.
+pub fn ticket_to_resume(text: &str) -> Option<Secret> {
+    #[derive(Deserialize)]
+    struct Message {
+        opened: Opened,
+    }
+    #[derive(Deserialize)]
+    struct Opened {
+        resume: Option<Secret>,
+    }
+    let message: Message = serde_json::from_str(text).ok()?;
+    message.opened.resume
+}
+
+/// What follows when the connection has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Connect again with the ticket for that.
+    Again,
+    /// It is over.
+    Over,
+}
+
+/// Reads a close code. Only what nobody meant is mended by itself: a cut line, a server that goes or fails.
+pub fn after_close(code: u16, can_resume: bool, seconds_since_cut: u64) -> Next {
+    let unmeant = matches!(code, 1001 | 1005 | 1006 | 1011 | 1012 | 1013);
+    if unmeant && can_resume && seconds_since_cut < KEPT_SECONDS {
+        Next::Again
+    } else {
+        Next::Over
+    }
+}
+
+/// A sentence for a close without one.
+pub fn reason(code: u16, given: &str) -> String {
+    if !given.is_empty() {
+        return given.to_owned();
+    }
+    match code {
+        1000 => "The shell has ended.",
+        1006 => "The connection was lost.",
+        4401 => "The ticket is used up or too old.",
+        4403 => "This container belongs to another wallet.",
+        4408 => "Nothing was typed for a long time.",
+        4409 => "A command runs in this container just now.",
+        4410 => "The lease is over.",
+        4411 => "Another console of this container took over.",
+        4413 => "The console has passed on as much as it may.",
+        4429 => "Too many consoles are open.",
+        4503 => "The machines cannot be reached just now.",
+        _ => "The connection has ended.",
+    }
+    .to_owned()
+}
+
+/// Seconds before the next attempt to come back, from 1.
+pub fn pause(attempt: u32) -> u32 {
+    attempt.clamp(1, 5)
+}
+
+/// Whether a text may do something by being pasted: it has lines, each of which a shell would run.
+pub fn runs_when_pasted(text: &str) -> bool {
+    text.contains(['\n', '\r'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ticket_goes_first_and_the_next_one_comes_back() {
+        let ticket = Secret::new("t-1");
+        assert_eq!(
+            first_message(&ticket, (80, 24)),
+            r#"{"resize":[80,24],"ticket":"t-1"}"#
+        );
+        assert_eq!(size_message((132, 43)), r#"{"resize":[132,43]}"#);
+        let opened = r#"{"opened":{"ctid":101,"hostname":"box","expiresAt":"2026-01-01T00:00:00Z","resume":"t-2"}}"#;
+        assert_eq!(ticket_to_resume(opened), Some(Secret::new("t-2")));
+        assert_eq!(ticket_to_resume("hello"), None);
+    }
+
+    #[test]
+    fn only_what_nobody_meant_is_mended() {
+        for (code, next) in [
+            (1006, Next::Again),
+            (1012, Next::Again),
+            (1000, Next::Over),
+            (4410, Next::Over),
+            (4411, Next::Over),
+        ] {
+            assert_eq!(after_close(code, true, 0), next, "{code}");
+        }
+        assert_eq!(after_close(1006, false, 0), Next::Over);
+        assert_eq!(after_close(1006, true, KEPT_SECONDS), Next::Over);
+    }
+
+    #[test]
+    fn every_ending_has_a_sentence() {
+        assert_eq!(reason(4410, ""), "The lease is over.");
+        assert_eq!(reason(4410, "The lease ended at noon."), "The lease ended at noon.");
+        assert!(!reason(3999, "").is_empty());
+    }
+}

@@ -1,0 +1,143 @@
+//! The emulator: xterm.js behind the few methods that the glue script gives it.
+
+use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
+use leptos::prelude::{document, window};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{HtmlElement, HtmlScriptElement};
+
+const GLUE: &str = "infra402Terminal";
+
+/// A terminal on the page. It is taken off when this is dropped.
+pub(super) struct Screen {
+    object: JsValue,
+    _heard: [JsValue; 3],
+    _data: Closure<dyn FnMut(String)>,
+    _size: Closure<dyn FnMut(u32, u32)>,
+    _paste: Closure<dyn FnMut(String)>,
+}
+
+/// Loads the emulator, once for the page.
+///
+/// # Errors
+/// A sentence for people: this build has none, or it does not load.
+pub(super) async fn load() -> Result<(), String> {
+    if glue().is_some() {
+        return Ok(());
+    }
+    let meta = document()
+        .query_selector("meta[name=terminal-script]")
+        .ok()
+        .flatten();
+    let source = meta.and_then(|meta| meta.get_attribute("content"));
+    let source = source
+        .filter(|source| !source.is_empty())
+        .ok_or("This build of the interface has no terminal.")?;
+    let failed = || "The terminal could not be loaded.".to_owned();
+    let script: HtmlScriptElement = document()
+        .create_element("script")
+        .ok()
+        .and_then(|element| element.dyn_into().ok())
+        .ok_or_else(failed)?;
+    script.set_type("module");
+    script.set_src(&source);
+    let loaded = Promise::new(&mut |resolve, reject| {
+        script.set_onload(Some(&resolve));
+        script.set_onerror(Some(&reject));
+        if let Some(head) = document().head() {
+            // Without it, neither event comes; every page has a head.
+            let _ = head.append_child(&script);
+        }
+    });
+    JsFuture::from(loaded).await.map_err(|_| failed())?;
+    glue().map(drop).ok_or_else(failed)
+}
+
+fn glue() -> Option<JsValue> {
+    let glue = Reflect::get(&window(), &GLUE.into()).ok()?;
+    glue.is_object().then_some(glue)
+}
+
+impl Screen {
+    /// Puts a terminal into an element.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    pub(super) fn open(
+        host: &HtmlElement,
+        typed: impl FnMut(String) + 'static,
+        mut resized: impl FnMut((u32, u32)) + 'static,
+        pasted: impl FnMut(String) + 'static,
+    ) -> Result<Self, String> {
+        let data = Closure::<dyn FnMut(String)>::new(typed);
+        let size = Closure::<dyn FnMut(u32, u32)>::new(move |columns, rows| resized((columns, rows)));
+        let paste = Closure::<dyn FnMut(String)>::new(pasted);
+        let failed = |_| "The terminal could not be opened.".to_owned();
+        let glue = glue().ok_or("The terminal is not loaded.")?;
+        let open: Function = Reflect::get(&glue, &"open".into())
+            .and_then(JsCast::dyn_into)
+            .map_err(failed)?;
+        let heard = [
+            data.as_ref().clone(),
+            size.as_ref().clone(),
+            paste.as_ref().clone(),
+        ];
+        let arguments = Array::of4(host, &heard[0], &heard[1], &heard[2]);
+        let object = open.apply(&glue, &arguments).map_err(failed)?;
+        Ok(Self {
+            object,
+            _heard: heard,
+            _data: data,
+            _size: size,
+            _paste: paste,
+        })
+    }
+
+    /// Shows bytes.
+    pub(super) fn write(&self, bytes: &Uint8Array) {
+        self.call("write", Some(bytes));
+    }
+
+    /// Types a text, as a paste.
+    pub(super) fn paste(&self, text: &str) {
+        self.call("paste", Some(&text.into()));
+    }
+
+    /// Takes the keyboard.
+    pub(super) fn focus(&self) {
+        self.call("focus", None);
+    }
+
+    /// Takes the size of its element.
+    pub(super) fn fit(&self) {
+        self.call("fit", None);
+    }
+
+    /// Columns and rows.
+    pub(super) fn size(&self) -> (u32, u32) {
+        let size = self.call("size", None).and_then(|size| size.dyn_into::<Array>().ok());
+        let number = |index| {
+            let number = size.as_ref().and_then(|size| size.get(index).as_f64());
+            number.map(|number| number as u32)
+        };
+        (number(0).unwrap_or(80), number(1).unwrap_or(24))
+    }
+
+    fn call(&self, name: &str, argument: Option<&JsValue>) -> Option<JsValue> {
+        let method: Function = Reflect::get(&self.object, &name.into())
+            .ok()?
+            .dyn_into()
+            .ok()?;
+        match argument {
+            Some(argument) => method.call1(&self.object, argument),
+            None => method.call0(&self.object),
+        }
+        .ok()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.call("dispose", None);
+    }
+}
