@@ -71,10 +71,7 @@ mod tests {
     #[test]
     fn settings_are_read_with_and_without_slashes() {
         let text = r#"{"chatApiBase":"http://h:8000/","leaseApiBase":"http://h:4021","defaultNetwork":"base-sepolia"}"#;
-        assert_eq!(
-            Settings::read(text).unwrap(),
-            Settings::beside("http://h")
-        );
+        assert_eq!(Settings::read(text).unwrap(), Settings::beside("http://h"));
         assert!(Settings::read("<html>").is_err());
     }
 }

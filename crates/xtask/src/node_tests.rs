@@ -6,7 +6,16 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::test::Counts;
+use crate::web;
 use crate::workspace::{self, Profile};
+
+/// Where the tests are told to find each binary.
+const BINARIES: [(&str, &str); 4] = [
+    ("INFRA402_PVE_SIM", "pve-sim"),
+    ("INFRA402_PROXMOX_API", "proxmox-api"),
+    ("INFRA402_AGENT_API", "agent-api"),
+    ("INFRA402_WEB_UI", "web-ui"),
+];
 
 /// The command that runs them all against the development binaries.
 ///
@@ -19,15 +28,11 @@ pub fn command() -> Result<Command> {
         .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
         .args(files(&folder)?)
         .current_dir(folder)
-        .env(
-            "INFRA402_PVE_SIM",
-            workspace::binary(Profile::Dev, "pve-sim"),
-        )
-        .env(
-            "INFRA402_PROXMOX_API",
-            workspace::binary(Profile::Dev, "proxmox-api"),
-        )
+        .env("INFRA402_WEB_DIST", web::dist())
         .env("NO_COLOR", "1");
+    for (variable, name) in BINARIES {
+        command.env(variable, workspace::binary(Profile::Dev, name));
+    }
     Ok(command)
 }
 

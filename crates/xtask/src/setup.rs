@@ -125,7 +125,8 @@ fn major(version: &str) -> u32 {
 }
 
 fn node_packages() -> Result<()> {
-    npm_install(&root().join("e2e"))
+    npm_install(&root().join("e2e"))?;
+    npm_install(&root().join("e2e/browser"))
 }
 
 /// Whether npm can be called.
@@ -146,17 +147,17 @@ pub fn npm_install(folder: &Path) -> Result<()> {
     println!("setting up {}", folder.join("node_modules").display());
     workspace::run(
         Command::new("npm")
-        .args([
-            "install",
-            // The lock file is read and left alone. `npm ci` refuses it wherever a registry lacks
-            // the chain's binaries for the other platforms, which are optional.
-            "--no-save",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--loglevel=error",
-        ])
-        .current_dir(folder),
+            .args([
+                "install",
+                // The lock file is read and left alone. `npm ci` refuses it wherever a registry lacks
+                // the chain's binaries for the other platforms, which are optional.
+                "--no-save",
+                "--ignore-scripts",
+                "--no-audit",
+                "--no-fund",
+                "--loglevel=error",
+            ])
+            .current_dir(folder),
     )?;
     fs::copy(&pinned, &stamp).context("cannot note what was installed")?;
     Ok(())

@@ -72,7 +72,11 @@ impl AgentApi {
                 }
             })
             .await?;
-            return if over { Ok(()) } else { Err(ApiError::Unreachable) };
+            return if over {
+                Ok(())
+            } else {
+                Err(ApiError::Unreachable)
+            };
         }
         let body = fetch::text(&response).await?;
         let answer: ChatResponse =

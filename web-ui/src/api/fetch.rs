@@ -22,7 +22,10 @@ pub struct Abort(AbortController);
 impl Abort {
     /// For a call that is about to begin.
     pub fn new() -> Self {
-        Self(AbortController::new().expect("every browser that runs this module has AbortController"))
+        Self(
+            AbortController::new()
+                .expect("every browser that runs this module has AbortController"),
+        )
     }
 
     /// Stops it, if it is still under way.

@@ -14,8 +14,8 @@ pub async fn pause(seconds: u32) {
     let milliseconds = i32::try_from(seconds.saturating_mul(1000)).unwrap_or(i32::MAX);
     let promise = Promise::new(&mut |resolve, _| {
         // Without a timer the promise would never end; every window has them.
-        let _ = window()
-            .set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds);
+        let _ =
+            window().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds);
     });
     // The promise is never rejected.
     let _ = JsFuture::from(promise).await;

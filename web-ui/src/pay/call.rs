@@ -80,8 +80,12 @@ impl Call {
                 request.disk_gb,
                 request.runtime_minutes
             ),
-            Self::Renew { ctid, minutes } => format!("Renew container {ctid} for {minutes} minutes"),
-            Self::Exec { ctid, request } => format!("Run `{}` in container {ctid}", request.command),
+            Self::Renew { ctid, minutes } => {
+                format!("Renew container {ctid} for {minutes} minutes")
+            }
+            Self::Exec { ctid, request } => {
+                format!("Run `{}` in container {ctid}", request.command)
+            }
             Self::Console { ctid } => format!("Open a terminal to container {ctid}"),
             Self::List => "List my containers".to_owned(),
         }
@@ -100,14 +104,24 @@ mod tests {
         };
         let calls = [
             Call::Lease(LeaseRequest::default()),
-            Call::Renew { ctid: 101, minutes: 30 },
+            Call::Renew {
+                ctid: 101,
+                minutes: 30,
+            },
             exec,
             Call::Console { ctid: 101 },
             Call::List,
         ];
         let shown: Vec<String> = calls
             .iter()
-            .map(|c| format!("{} {} {}", c.method(), c.path(), c.body().unwrap_or_default()))
+            .map(|c| {
+                format!(
+                    "{} {} {}",
+                    c.method(),
+                    c.path(),
+                    c.body().unwrap_or_default()
+                )
+            })
             .collect();
         assert_eq!(
             shown,

@@ -200,7 +200,10 @@ impl PayCard {
         }
         self.phase = match limit {
             Ok(()) => Phase::Offered,
-            Err(OverBudget::Payment(cap)) => Phase::OverBudget { cap, session: false },
+            Err(OverBudget::Payment(cap)) => Phase::OverBudget {
+                cap,
+                session: false,
+            },
             Err(OverBudget::Session(cap)) => Phase::OverBudget { cap, session: true },
         };
     }

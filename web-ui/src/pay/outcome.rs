@@ -187,8 +187,7 @@ mod tests {
 
     #[test]
     fn play_money_has_no_link() {
-        let Outcome::Settled(receipt) =
-            of_answer(200, Value::Null, Some(receipt(true, "demo-42")))
+        let Outcome::Settled(receipt) = of_answer(200, Value::Null, Some(receipt(true, "demo-42")))
         else {
             unreachable!()
         };
@@ -202,15 +201,32 @@ mod tests {
     fn only_a_sure_no_ends_a_payment() {
         use ErrorCode as E;
         let open = |outcome: &Outcome| matches!(outcome, Outcome::Open { .. });
-        for code in [E::PaymentInProgress, E::PaymentUnresolved, E::Internal, E::Timeout] {
+        for code in [
+            E::PaymentInProgress,
+            E::PaymentUnresolved,
+            E::Internal,
+            E::Timeout,
+        ] {
             let outcome = of_answer(code.status(), envelope(code), None);
             assert!(open(&outcome), "{code}: {outcome:?}");
         }
-        for code in [E::ProvisioningFailed, E::CapacityExhausted, E::Forbidden, E::InvalidRequest] {
+        for code in [
+            E::ProvisioningFailed,
+            E::CapacityExhausted,
+            E::Forbidden,
+            E::InvalidRequest,
+        ] {
             let outcome = of_answer(code.status(), envelope(code), None);
-            assert!(matches!(outcome, Outcome::Refused { .. }), "{code}: {outcome:?}");
+            assert!(
+                matches!(outcome, Outcome::Refused { .. }),
+                "{code}: {outcome:?}"
+            );
         }
-        assert!(open(&of_answer(202, json!({"status": "reconciling"}), None)));
+        assert!(open(&of_answer(
+            202,
+            json!({"status": "reconciling"}),
+            None
+        )));
         assert!(open(&of_answer(502, json!("<html>"), None)));
     }
 
@@ -234,7 +250,8 @@ mod tests {
     fn a_refused_settlement_says_why_in_words() {
         let mut refused = receipt(false, "");
         refused.error_reason = Some("insufficient_funds".into());
-        let Outcome::Refused { message, .. } = of_answer(402, json!({"x402Version": 1}), Some(refused))
+        let Outcome::Refused { message, .. } =
+            of_answer(402, json!({"x402Version": 1}), Some(refused))
         else {
             unreachable!()
         };

@@ -235,7 +235,14 @@ mod tests {
     fn a_resumed_call_brings_the_header_and_the_credential_past_the_model() {
         let header = ("PAYMENT-SIGNATURE".to_owned(), Secret::new("c2lnbmVk"));
         let key = Credential::SshKey("ssh-ed25519 AAAA".into());
-        let request = resumed("sealed".into(), Vec::new(), header, key, "0xf39F".into(), None);
+        let request = resumed(
+            "sealed".into(),
+            Vec::new(),
+            header,
+            key,
+            "0xf39F".into(),
+            None,
+        );
         assert_eq!(
             serde_json::to_value(request).unwrap(),
             serde_json::json!({

@@ -71,7 +71,11 @@ fn base(env: &mut Env, name: &str, example: &str) -> String {
 fn network(env: &mut Env) -> String {
     let name = env.text("DEFAULT_NETWORK", "base-sepolia");
     if Network::by_name(&name).is_none() {
-        env.problem("DEFAULT_NETWORK", "is no network that is known", "base-sepolia");
+        env.problem(
+            "DEFAULT_NETWORK",
+            "is no network that is known",
+            "base-sepolia",
+        );
     }
     name
 }

@@ -32,7 +32,10 @@ const READY_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) fn app(config: &Config, metrics: &Metrics) -> Router {
     let headers = policy::headers(&config.settings);
     let site = Router::new()
-        .route("/config.json", get(settings).with_state(config.settings.clone()))
+        .route(
+            "/config.json",
+            get(settings).with_state(config.settings.clone()),
+        )
         .merge(health::router(readiness(&config.dist)))
         .merge(metrics.clone().router())
         .fallback_service(files(&config.dist))
@@ -61,8 +64,11 @@ fn readiness(dist: &Path) -> Readiness {
 /// The bundle's files; for an address that is none of them, the page, which knows the addresses of the application.
 fn files(
     dist: &Path,
-) -> impl tower::Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
-{
+) -> impl tower::Service<Request, Response = Response, Error = Infallible, Future: Send>
++ Clone
++ Send
++ Sync
++ 'static {
     let files = ServeDir::new(dist)
         .append_index_html_on_directories(true)
         .precompressed_br()

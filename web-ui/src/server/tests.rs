@@ -77,7 +77,10 @@ async fn hashed_files_are_kept_for_ever_and_come_compressed() {
             header_of(&response, header::CACHE_CONTROL),
             "public, max-age=31536000, immutable"
         );
-        assert_eq!(header_of(&response, header::CONTENT_TYPE), "text/javascript");
+        assert_eq!(
+            header_of(&response, header::CONTENT_TYPE),
+            "text/javascript"
+        );
     }
 }
 
@@ -86,17 +89,28 @@ async fn every_address_of_the_application_is_the_page_and_is_asked_for_again() {
     let folder = bundle();
     for path in ["/", "/leases", "/leases/lease_1/terminal"] {
         let (response, text) = ask(folder.path(), get(path)).await;
-        assert_eq!((response.status(), text.contains("page")), (StatusCode::OK, true), "{path}");
+        assert_eq!(
+            (response.status(), text.contains("page")),
+            (StatusCode::OK, true),
+            "{path}"
+        );
         assert_eq!(header_of(&response, header::CACHE_CONTROL), "no-cache");
         let policy = header_of(&response, header::CONTENT_SECURITY_POLICY);
-        assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval';"), "{policy}");
+        assert!(
+            policy.contains("script-src 'self' 'wasm-unsafe-eval';"),
+            "{policy}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_file_that_is_missing_is_missing() {
     let folder = bundle();
-    for path in ["/assets/app-fedcba9876543210.js", "/favicon.ico", "/../Cargo.toml"] {
+    for path in [
+        "/assets/app-fedcba9876543210.js",
+        "/favicon.ico",
+        "/../Cargo.toml",
+    ] {
         let (response, _) = ask(folder.path(), get(path)).await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
         assert_eq!(header_of(&response, header::CACHE_CONTROL), "no-cache");

@@ -72,7 +72,10 @@ mod tests {
         let mut sessions = Sessions::default();
         sessions.keep(session("0xAB", 1000), 0);
         assert!(sessions.token("0xab", 900).is_some());
-        assert!(sessions.token("0xab", 980).is_none(), "too close to its end");
+        assert!(
+            sessions.token("0xab", 980).is_none(),
+            "too close to its end"
+        );
         assert!(sessions.token("0xcd", 900).is_none(), "another wallet");
         assert_eq!(Sessions::read(&sessions.write()), sessions);
         sessions.keep(session("0xcd", 5000), 2000);

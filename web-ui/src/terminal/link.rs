@@ -88,7 +88,11 @@ impl Drop for Socket {
 }
 
 /// Opens a console in an element.
-pub fn mount(host: HtmlElement, console: &ConsoleResponse, events: TerminalEvents) -> TerminalHandle {
+pub fn mount(
+    host: HtmlElement,
+    console: &ConsoleResponse,
+    events: TerminalEvents,
+) -> TerminalHandle {
     let link = Rc::new(Link {
         url: console.websocket_url.clone(),
         ticket: RefCell::new(console.ticket.clone()),

@@ -1,5 +1,5 @@
 //! A console in the page: xterm.js, loaded when the first one is opened, over the lease API's own WebSocket. [`protocol`] is what is
-//! said there; `screen` is the emulator, `link` the connection, and [`mount`] puts the two together.
+//! said there; `screen` is the emulator, `link` the connection, whose `mount` puts the two together.
 
 pub mod protocol;
 

@@ -120,7 +120,10 @@ mod tests {
     #[test]
     fn every_ending_has_a_sentence() {
         assert_eq!(reason(4410, ""), "The lease is over.");
-        assert_eq!(reason(4410, "The lease ended at noon."), "The lease ended at noon.");
+        assert_eq!(
+            reason(4410, "The lease ended at noon."),
+            "The lease ended at noon."
+        );
         assert!(!reason(3999, "").is_empty());
     }
 }

@@ -70,7 +70,8 @@ impl Screen {
         pasted: impl FnMut(String) + 'static,
     ) -> Result<Self, String> {
         let data = Closure::<dyn FnMut(String)>::new(typed);
-        let size = Closure::<dyn FnMut(u32, u32)>::new(move |columns, rows| resized((columns, rows)));
+        let size =
+            Closure::<dyn FnMut(u32, u32)>::new(move |columns, rows| resized((columns, rows)));
         let paste = Closure::<dyn FnMut(String)>::new(pasted);
         let failed = |_| "The terminal could not be opened.".to_owned();
         let glue = glue().ok_or("The terminal is not loaded.")?;
@@ -115,7 +116,9 @@ impl Screen {
 
     /// Columns and rows.
     pub(super) fn size(&self) -> (u32, u32) {
-        let size = self.call("size", None).and_then(|size| size.dyn_into::<Array>().ok());
+        let size = self
+            .call("size", None)
+            .and_then(|size| size.dyn_into::<Array>().ok());
         let number = |index| {
             let number = size.as_ref().and_then(|size| size.get(index).as_f64());
             number.map(|number| number as u32)

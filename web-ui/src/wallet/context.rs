@@ -170,7 +170,9 @@ impl Wallet {
             Err(WalletError::ChainUnknown) => {
                 let node = self.node.get_value();
                 let parameters = json!([chain::parameters(network, node.as_deref())]);
-                provider.request("wallet_addEthereumChain", &parameters).await?;
+                provider
+                    .request("wallet_addEthereumChain", &parameters)
+                    .await?;
                 provider.request("wallet_switchEthereumChain", &id).await?;
             }
             Err(other) => return Err(other),
@@ -334,7 +336,12 @@ impl Wallet {
             .account
             .with_untracked(|account| Some(account.as_ref()?.wallet.id.clone()));
         if let Some(id) = id {
-            self.if_connected(&id, |account| Some(Account { chain_id, ..account }));
+            self.if_connected(&id, |account| {
+                Some(Account {
+                    chain_id,
+                    ..account
+                })
+            });
         }
     }
 

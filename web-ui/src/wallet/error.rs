@@ -39,7 +39,12 @@ impl WalletError {
     /// Reads a rejection (EIP-1193, EIP-1474, EIP-3326). Some wallets lose the code on the way and keep only words.
     pub fn from_rejection(code: Option<i64>, message: &str) -> Self {
         let words = message.to_lowercase();
-        let declined = ["user rejected", "user denied", "user declined", "rejected the request"];
+        let declined = [
+            "user rejected",
+            "user denied",
+            "user declined",
+            "rejected the request",
+        ];
         match code {
             Some(4001 | 5000) => Self::Declined,
             Some(4902) => Self::ChainUnknown,
@@ -63,7 +68,10 @@ mod tests {
         assert_eq!(read(Some(4001), "whatever"), E::Declined);
         assert_eq!(read(None, "User rejected the request."), E::Declined);
         assert_eq!(
-            read(Some(-32603), "MetaMask Tx Signature: User denied message signature."),
+            read(
+                Some(-32603),
+                "MetaMask Tx Signature: User denied message signature."
+            ),
             E::Declined
         );
         assert_eq!(read(Some(4902), ""), E::ChainUnknown);

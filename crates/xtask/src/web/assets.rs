@@ -130,7 +130,10 @@ impl Assets {
 /// The first 64 bits of SHA-256, in hexadecimal digits.
 fn digest(content: &[u8]) -> String {
     let hash = Sha256::digest(content);
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hash.iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn gzipped(content: &[u8]) -> Result<Vec<u8>> {

@@ -93,7 +93,6 @@ fn emptied(folder: &Path) -> Result<PathBuf> {
         std::fs::remove_dir_all(folder)
             .with_context(|| format!("cannot empty {}", folder.display()))?;
     }
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     Ok(folder.to_owned())
 }

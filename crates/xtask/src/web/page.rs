@@ -52,7 +52,10 @@ pub fn index(sources: &Path, names: &Names, start: &str) -> Result<String> {
         .replace("{{wasm}}", &names.wasm)
         .replace("{{app}}", &names.app)
         .replace("{{start}}", start)
-        .replace("{{terminal}}", names.terminal.as_deref().unwrap_or_default());
+        .replace(
+            "{{terminal}}",
+            names.terminal.as_deref().unwrap_or_default(),
+        );
     if let Some(at) = page.find("{{") {
         let mark: String = page[at..].chars().take(20).collect();
         bail!("web-ui/index.html has a mark that the build does not know: {mark}");
@@ -70,7 +73,9 @@ fn without_comments(style: &str) -> String {
     let mut kept = String::with_capacity(style.len());
     while let Some(start) = rest.find("/*") {
         kept.push_str(&rest[..start]);
-        rest = rest[start..].split_once("*/").map_or("", |(_, after)| after);
+        rest = rest[start..]
+            .split_once("*/")
+            .map_or("", |(_, after)| after);
     }
     kept.push_str(rest);
     let lines = kept.lines().map(str::trim).filter(|line| !line.is_empty());

@@ -21,10 +21,23 @@ pub fn report(assets: &Assets, profile: Profile) -> Result<()> {
     let show = |size: Option<usize>| size.map_or_else(|| "-".to_owned(), |size| size.to_string());
     for asset in assets.written() {
         let (gzip, brotli) = (show(asset.gzip), show(asset.brotli));
-        println!("{:>9} {gzip:>9} {brotli:>9}  {}", asset.plain, asset.address);
+        println!(
+            "{:>9} {gzip:>9} {brotli:>9}  {}",
+            asset.plain, asset.address
+        );
     }
-    let first: usize = assets.written().iter().filter(|a| is_first(a)).map(sent).sum();
-    let later: usize = assets.written().iter().filter(|a| !is_first(a)).map(sent).sum();
+    let first: usize = assets
+        .written()
+        .iter()
+        .filter(|a| is_first(a))
+        .map(sent)
+        .sum();
+    let later: usize = assets
+        .written()
+        .iter()
+        .filter(|a| !is_first(a))
+        .map(sent)
+        .sum();
     println!("first visit: {first} bytes with brotli, of {BUDGET}; terminal, on demand: {later}");
     check(first)
 }

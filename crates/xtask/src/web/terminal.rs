@@ -33,7 +33,10 @@ pub fn add(assets: &mut Assets, sources: &Path, packages: &Path) -> Result<Strin
     let style = read(&packages.join("@xterm/xterm/css/xterm.css"))?;
     let glue = read(&sources.join("terminal/terminal.js"))?;
     let glue = glue
-        .replace("@xterm/xterm/css/xterm.css", &assets.add_text("xterm.css", &style)?)
+        .replace(
+            "@xterm/xterm/css/xterm.css",
+            &assets.add_text("xterm.css", &style)?,
+        )
         .replace("@xterm/xterm", &assets.add_text("xterm.js", &xterm)?)
         .replace("@xterm/addon-fit", &assets.add_text("xterm-fit.js", &fit)?);
     assets.add_text("terminal.js", &glue)
@@ -43,11 +46,12 @@ pub fn add(assets: &mut Assets, sources: &Path, packages: &Path) -> Result<Strin
 fn module(path: &Path) -> Result<String> {
     let text = read(path)?;
     let lines = text.lines();
-    let kept: Vec<&str> = lines.filter(|line| !line.starts_with("//# sourceMappingURL")).collect();
+    let kept: Vec<&str> = lines
+        .filter(|line| !line.starts_with("//# sourceMappingURL"))
+        .collect();
     Ok(kept.join("\n"))
 }
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
-

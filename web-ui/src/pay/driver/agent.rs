@@ -1,8 +1,9 @@
 //! One attempt at a purchase that the agent performs: its turn goes on with the suspended call, and then with the model.
 
-use api_types::{ChatEvent, ChatRequest, ErrorCode, Json};
+use api_types::{ChatEvent, ChatRequest, ErrorBody, ErrorCode, ErrorEnvelope, Json};
 use leptos::prelude::*;
 use serde_json::Value;
+use x402::wire::receipt::Receipt;
 
 use super::{Pay, TurnNews, direct::Answer};
 use crate::{
@@ -48,8 +49,7 @@ pub(super) async fn attempt(
             tell(TurnNews::Event(Box::new(event)));
         })
         .await;
-    pay.turns
-        .update_value(|all| drop(all.remove(conversation)));
+    pay.turns.update_value(|all| drop(all.remove(conversation)));
     tell(TurnNews::End(ended.clone()));
     match (known, ended) {
         (Some(outcome), _) => Ok((outcome, None)),
@@ -86,27 +86,33 @@ fn meaning(event: &ChatEvent, paid_tool: &str) -> Option<Outcome> {
 fn of_tool(ok: bool, summary: &str, result: &Json, receipt: Option<&Json>) -> Outcome {
     let value = |json: &Json| serde_json::to_value(json).unwrap_or(Value::Null);
     let body = value(result);
-    let receipt = receipt.and_then(|json| serde_json::from_value(value(json)).ok());
+    let receipt: Option<Receipt> =
+        receipt.and_then(|json| serde_json::from_value(value(json)).ok());
     let held = body["status"] == "reconciling" || body["status"] == "settling";
     match (ok, receipt) {
         (true, _) if held => Outcome::Open {
             message: summary.to_owned(),
         },
         (true, receipt) => Outcome::Settled(outcome::proof(receipt, body)),
-        (false, receipt) => {
-            let status = match serde_json::from_value(body["error"]["code"].clone()) {
-                Ok(code) => ErrorCode::status(code),
-                // What the agent says in its own words was not done.
-                Err(_) if receipt.is_none() => {
-                    return Outcome::Refused {
-                        message: summary.to_owned(),
-                        code: None,
-                    };
-                }
-                Err(_) => 500,
-            };
-            outcome::of_answer(status, body, receipt)
-        }
+        (false, Some(receipt)) if receipt.success => Outcome::Undelivered {
+            message: summary.to_owned(),
+            transaction: Some(receipt.transaction),
+        },
+        (false, _) => refused(summary, body),
+    }
+}
+
+/// A refusal in the lease API's words, as far as the agent passes them on; what the agent says in its own was not done.
+fn refused(summary: &str, mut body: Value) -> Outcome {
+    match serde_json::from_value::<ErrorCode>(body["error"]["code"].take()) {
+        Ok(code) => outcome::of_error(ErrorBody {
+            details: serde_json::from_value(body["error"]["details"].take()).ok(),
+            ..ErrorEnvelope::new(code, summary, "").error
+        }),
+        Err(_) => Outcome::Refused {
+            message: summary.to_owned(),
+            code: None,
+        },
     }
 }
 

@@ -281,7 +281,8 @@ impl Pay {
 
     fn limit(&self, amount: Usdc) -> Result<(), super::OverBudget> {
         let spent = self.spent.get_untracked();
-        self.budget.with_untracked(|budget| budget.check(amount, spent))
+        self.budget
+            .with_untracked(|budget| budget.check(amount, spent))
     }
 
     /// Counts what a payment has cost, once.

@@ -21,7 +21,9 @@ use crate::{
 
 /// Asks the lease API for a direct purchase's price.
 pub(super) async fn ask(pay: Pay, id: CardId) {
-    let source = pay.work.with_value(|all| all.get(&id).map(|work| work.source.clone()));
+    let source = pay
+        .work
+        .with_value(|all| all.get(&id).map(|work| work.source.clone()));
     let Some(Source::Direct(call)) = source else {
         return;
     };

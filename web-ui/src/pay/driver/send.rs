@@ -10,11 +10,7 @@ use super::{
 };
 use crate::{
     engine::clock,
-    pay::{
-        outcome::Outcome,
-        record::Signed,
-        retry,
-    },
+    pay::{outcome::Outcome, record::Signed, retry},
 };
 
 const NO_ANSWER: &str =
@@ -82,7 +78,10 @@ pub(super) async fn until_known(pay: Pay, id: CardId, nonce: &str, mut record: R
             }
         };
         let open = matches!(outcome, Outcome::Open { .. });
-        if !pay.with(id, |card| shows_outcome(&card.phase)).unwrap_or(true) {
+        if !pay
+            .with(id, |card| shows_outcome(&card.phase))
+            .unwrap_or(true)
+        {
             note(pay, id, nonce, &mut record, &outcome, attempt);
         }
         if !open {
@@ -124,14 +123,7 @@ async fn once(pay: Pay, id: CardId, nonce: &str, record: &mut Record) -> Answer 
 }
 
 /// Shows an outcome on its card, and forgets the request unless it has to be sent again.
-fn note(
-    pay: Pay,
-    id: CardId,
-    nonce: &str,
-    record: &mut Record,
-    outcome: &Outcome,
-    attempt: u32,
-) {
+fn note(pay: Pay, id: CardId, nonce: &str, record: &mut Record, outcome: &Outcome, attempt: u32) {
     match outcome {
         Outcome::Settled(_) | Outcome::Refused { .. } => kept::forget(nonce),
         Outcome::Undelivered { .. } | Outcome::Open { .. } => {}

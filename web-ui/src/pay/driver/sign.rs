@@ -120,7 +120,12 @@ async fn on_the_right_chain(
         return Ok(());
     }
     let wanted = chosen.network;
-    let is_there = async || pay.wallet.chain().await.map(|chain| chain == Some(wanted.chain_id));
+    let is_there = async || {
+        pay.wallet
+            .chain()
+            .await
+            .map(|chain| chain == Some(wanted.chain_id))
+    };
     if is_there().await.map_err(|error| failed(&error))? {
         return Ok(());
     }
