@@ -60,7 +60,7 @@ pub enum Signed {
     /// For the lease API.
     Direct {
         /// What is called, credential included.
-        call: Call,
+        call: Box<Call>,
         /// Name and value of the payment's header.
         header: (String, Secret),
         /// The same in each attempt.
@@ -188,7 +188,7 @@ mod tests {
             .put_into(&Call::Lease(LeaseRequest::default()));
         Record {
             signed: Signed::Direct {
-                call,
+                call: Box::new(call),
                 header: ("payment-signature".into(), Secret::new("c2lnbmVk")),
                 idempotency_key: "k".repeat(32),
             },

@@ -23,6 +23,12 @@ impl<T> Clone for Remote<T> {
 
 impl<T> Copy for Remote<T> {}
 
+impl<T: Clone + Send + Sync + 'static> Default for Remote<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T: Clone + Send + Sync + 'static> Remote<T> {
     /// Nothing is known.
     pub fn new() -> Self {

@@ -60,11 +60,11 @@ impl Provider {
     }
 
     /// Listens for as long as the page lives.
-    pub fn on(&self, event: &str, mut heard: impl FnMut(JsValue) + 'static) {
+    pub fn on(&self, event: &str, heard: impl FnMut(JsValue) + 'static) {
         let Some(on) = self.method("on") else {
             return;
         };
-        let listener = Closure::<dyn FnMut(JsValue)>::new(move |value| heard(value));
+        let listener = Closure::<dyn FnMut(JsValue)>::new(heard);
         if on
             .call2(&self.0, &event.into(), listener.as_ref().unchecked_ref())
             .is_ok()

@@ -72,9 +72,9 @@ pub fn build(profile: Profile) -> Result<()> {
 }
 
 fn compile(profile: Profile) -> Result<PathBuf> {
-    let name = match profile {
-        Profile::Dev => "wasm-dev",
-        Profile::Release => "wasm",
+    let (name, folder) = match profile {
+        Profile::Dev => ("dev", "debug"),
+        Profile::Release => ("wasm", "wasm"),
     };
     let mut command = workspace::cargo();
     command.args(["build", "--quiet", "--package", "web-ui", "--bin", "web-ui"]);
@@ -84,7 +84,7 @@ fn compile(profile: Profile) -> Result<PathBuf> {
     workspace::run(&mut command)?;
     Ok(workspace::target_folder()
         .join(target::TRIPLE)
-        .join(name)
+        .join(folder)
         .join("web-ui.wasm"))
 }
 

@@ -201,7 +201,7 @@ impl Pay {
 
     /// Asks at once instead of at the next pause; or sends again what was paid and not delivered.
     pub fn check_again(&self, id: CardId) {
-        self.hurry.update_value(|hurry| drop(hurry.insert(id)));
+        self.hurry.update_value(|hurry| hurry.extend([id]));
         if self.with(id, |card| matches!(card.phase, Phase::Undelivered { .. })) == Some(true) {
             spawn_local(send::redeem(*self, id));
         }

@@ -86,7 +86,7 @@ fn request(
 ) -> Signed {
     match work.source {
         Source::Direct(call) => Signed::Direct {
-            call: credential.put_into(&call),
+            call: Box::new(credential.put_into(&call)),
             header,
             idempotency_key,
         },
