@@ -1,8 +1,7 @@
 // The whole system as a customer's browser meets it: the simulated Proxmox, the lease API with the demo ledger, the agent with its
 // offline assistant, and the interface with its built bundle.
 
-import { existsSync } from 'node:fs';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,9 +10,13 @@ import { startApi, startSimulator } from '../stack/services.mjs';
 
 const built = (variable, path) => process.env[variable] ?? fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const bundle = built('INFRA402_WEB_DIST', 'web-ui/dist');
+const server = built('INFRA402_WEB_UI', 'target/debug/web-ui');
+const agentService = built('INFRA402_AGENT_API', 'target/debug/agent-api');
 
+const parts = { 'the bundle (cargo xtask web)': join(bundle, 'index.html'), 'web-ui': server, 'agent-api': agentService };
+const absent = Object.keys(parts).filter((part) => !existsSync(parts[part]));
 /** Why the interface cannot be tested here, or false. */
-export const missing = existsSync(join(bundle, 'index.html')) ? false : 'the bundle is not built (cargo xtask web)';
+export const missing = absent.length > 0 && `not built: ${absent.join(', ')}`;
 
 /** Starts everything; `stop` ends it. `api.kill` and `api.restart` are the lease API's power switch. */
 export async function startSite({ env = {} } = {}) {
@@ -22,7 +25,7 @@ export async function startSite({ env = {} } = {}) {
   const simulator = await startSimulator();
   const api = await startApi({ simulator, env: { ALLOWED_ORIGINS: url, PVE_SIMULATED: 'true', ...env } });
   const agent = await startAgent(api.url, url);
-  const web = start('web-ui', built('INFRA402_WEB_UI', 'target/debug/web-ui'), [], {
+  const web = start('web-ui', server, [], {
     env: {
       PORT: String(port), BIND: '127.0.0.1', WEB_DIST: bundle, CHAT_API_BASE: agent.url, LEASE_API_BASE: api.url,
       DEFAULT_NETWORK: 'base-sepolia',
@@ -47,7 +50,7 @@ async function startAgent(apiUrl, origin) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const launch = async () => {
-    const child = start('agent-api', built('INFRA402_AGENT_API', 'target/debug/agent-api'), [], {
+    const child = start('agent-api', agentService, [], {
       env: {
         PORT: String(port), BIND: '127.0.0.1', BACKEND_BASE_URL: apiUrl, ALLOWED_ORIGINS: origin, DATA_DIR: folder,
         LLM_PROVIDER: 'offline', RUST_LOG: 'info',
