@@ -4,7 +4,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { injectHeadlessWeb3Provider } from 'headless-web3-provider';
+import headless from 'headless-web3-provider';
 import { privateKey } from '../chain/accounts.mjs';
 
 const NOWHERE = 'http://127.0.0.1:9';
@@ -14,7 +14,7 @@ const BASE_SEPOLIA = 84532;
 export async function strict(page, [...accounts]) {
   const keys = accounts.map(privateKey);
   const permitted = ['eth_requestAccounts', 'eth_accounts', 'wallet_switchEthereumChain', 'wallet_addEthereumChain'];
-  const wallet = await injectHeadlessWeb3Provider(page, keys, BASE_SEPOLIA, NOWHERE, { permitted });
+  const wallet = await headless.injectHeadlessWeb3Provider(page, keys, BASE_SEPOLIA, NOWHERE, { permitted });
   return {
     name: 'Headless Web3 Provider',
     waiting: () => wallet.getPendingRequestCount('eth_signTypedData_v4'),
