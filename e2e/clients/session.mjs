@@ -14,6 +14,7 @@ export async function signIn(baseUrl, payer) {
     return response.json();
   };
   return {
+    token,
     leases: async () => (await get('/leases?all=true')).leases,
     payments: async () => (await get('/payments')).payments,
   };

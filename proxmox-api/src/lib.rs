@@ -8,6 +8,7 @@ pub mod config;
 pub mod error;
 pub mod lease;
 pub mod locks;
+pub mod openapi;
 pub mod operations;
 pub mod paywall;
 pub mod proxmox;

@@ -9,6 +9,7 @@
 
 pub mod catalog;
 pub mod chat;
+pub mod demo;
 pub mod error;
 pub mod json;
 pub mod lease;
@@ -28,6 +29,7 @@ pub use chat::{
     AgentInfo, ChatEvent, ChatMessage, ChatRequest, ChatResponse, ChatRole, ChatSecrets,
     PaymentRequest, SuspendedCall,
 };
+pub use demo::{FaucetRequest, FaucetResponse};
 pub use error::{ErrorBody, ErrorCode, ErrorDetails, ErrorEnvelope, FieldError};
 pub use json::Json;
 pub use lease::{

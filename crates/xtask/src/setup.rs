@@ -18,7 +18,7 @@ struct Environment {
     requirements: &'static str,
 }
 
-const ENVIRONMENTS: [Environment; 2] = [
+const ENVIRONMENTS: [Environment; 3] = [
     Environment {
         folder: "e2e/.venv-v1",
         requirements: "e2e/requirements-v1.txt",
@@ -26,6 +26,10 @@ const ENVIRONMENTS: [Environment; 2] = [
     Environment {
         folder: "e2e/.venv-proxmoxer",
         requirements: "e2e/proxmoxer/requirements.txt",
+    },
+    Environment {
+        folder: "e2e/.venv-schemathesis",
+        requirements: "e2e/schemathesis/requirements.txt",
     },
 ];
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     error::ApiError,
     lease::LeaseState,
-    paywall::{Operation, follow},
+    paywall::{About, Operation, follow},
     state::App,
     store::{Answer, Lease, Payment, StoreError},
 };
@@ -45,20 +45,19 @@ async fn recover_one(app: &App, payment: &Payment) -> Result<(), StoreError> {
     }
 }
 
+/// Every operation that is sold.
+pub const ALL: &[About] = &[
+    About::of::<LeaseContainer>(),
+    About::of::<RenewLease>(),
+    About::of::<List>(),
+];
+
 /// Method and path of an operation, by its name in the store.
 pub fn route_of(name: &str) -> String {
-    fn route<O: Operation>() -> (&'static str, String) {
-        (O::NAME, format!("{} {}", O::METHOD, O::PATH))
-    }
-    let known = [
-        route::<LeaseContainer>(),
-        route::<RenewLease>(),
-        route::<List>(),
-    ];
-    known
-        .into_iter()
-        .find(|(known, _)| *known == name)
-        .map_or_else(|| name.to_owned(), |(_, route)| route)
+    ALL.iter().find(|about| about.name == name).map_or_else(
+        || name.to_owned(),
+        |about| format!("{} {}", about.method, about.path),
+    )
 }
 
 /// The container's number in the path.

@@ -13,22 +13,27 @@ use x402::{
     wire::{Rest, header as wire, receipt::Receipt},
 };
 
-use super::{Flow, MAX_TIMEOUT_SECONDS, Operation};
-use crate::state::App;
+use super::{About, Flow, MAX_TIMEOUT_SECONDS, Operation};
+use crate::{config::Config, state::App};
 
 /// What is asked for one call of an operation.
 pub fn offer<O: Operation>(app: &App, path: &str, amount: u64) -> Offer {
-    let payments = &app.config.payments;
+    offer_of(&app.config, &About::of::<O>(), path, amount)
+}
+
+/// The same, without a request.
+pub fn offer_of(config: &Config, about: &About, path: &str, amount: u64) -> Offer {
+    let payments = &config.payments;
     Offer {
         network: payments.network,
         amount,
         pay_to: payments.pay_to,
         max_timeout_seconds: MAX_TIMEOUT_SECONDS,
-        resource: format!("{}{path}", app.config.public_base_url),
-        description: O::DESCRIPTION.to_owned(),
+        resource: format!("{}{path}", config.public_base_url),
+        description: about.description.to_owned(),
         mime_type: "application/json".to_owned(),
-        method: O::METHOD.to_string(),
-        upfront: O::FLOW == Flow::SettleThenDeliver && payments.announce_upfront,
+        method: about.method.to_string(),
+        upfront: about.flow == Flow::SettleThenDeliver && payments.announce_upfront,
         extensions: extensions(),
     }
 }

@@ -18,7 +18,7 @@ mod settle;
 pub mod tariffs;
 
 pub use gate::paid;
-pub use operation::{Call, Flow, Job, Operation, Paid};
+pub use operation::{About, Call, Flow, Job, Operation, Paid};
 
 /// Seconds that a payment stays valid after it was signed: all the time there is to make a container and to settle.
 pub const MAX_TIMEOUT_SECONDS: u64 = 300;

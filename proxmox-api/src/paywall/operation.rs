@@ -23,6 +23,34 @@ pub enum Flow {
     SettleThenDeliver,
 }
 
+/// What is known of an operation without a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// Its name in the store.
+    pub name: &'static str,
+    /// The method of its route.
+    pub method: Method,
+    /// The path of its route.
+    pub path: &'static str,
+    /// For people.
+    pub description: &'static str,
+    /// When the money moves.
+    pub flow: Flow,
+}
+
+impl About {
+    /// What an operation says of itself.
+    pub const fn of<O: Operation>() -> Self {
+        Self {
+            name: O::NAME,
+            method: O::METHOD,
+            path: O::PATH,
+            description: O::DESCRIPTION,
+            flow: O::FLOW,
+        }
+    }
+}
+
 /// A request as it came in.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {

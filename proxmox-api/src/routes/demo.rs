@@ -1,8 +1,7 @@
 //! `POST /demo/faucet`: play money, where the facilitator is the demo's. Elsewhere the route does not exist.
 
-use api_types::Usdc;
+use api_types::{FaucetRequest, FaucetResponse, Usdc};
 use axum::{Extension, Router, extract::State, response::Response, routing::post};
-use serde::{Deserialize, Serialize};
 use service::request_id::RequestId;
 
 use super::{Body, limited, not_found, private, session::address};
@@ -14,19 +13,6 @@ const LEVEL: u64 = 10_000_000;
 /// The route.
 pub fn router(app: &App) -> Router<App> {
     limited::per_caller(Router::new().route("/demo/faucet", post(faucet)), app)
-}
-
-/// Who wants play money.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FaucetRequest {
-    address: String,
-}
-
-/// What they have then.
-#[derive(Serialize)]
-struct FaucetResponse {
-    balance: Usdc,
 }
 
 async fn faucet(

@@ -4,6 +4,8 @@ pub mod catalog;
 pub mod cors;
 pub mod demo;
 pub mod destroy;
+pub mod discovery;
+pub mod docs;
 pub mod lease;
 pub mod leases;
 pub mod limited;
@@ -31,6 +33,8 @@ pub fn router(app: &App) -> Router<App> {
         .merge(catalog::router())
         .merge(demo::router(app))
         .merge(destroy::router())
+        .merge(discovery::router(app))
+        .merge(docs::router(app))
         .merge(lease::router())
         .merge(leases::router())
         .merge(payments::router())

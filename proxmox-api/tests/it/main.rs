@@ -9,6 +9,7 @@ mod free_routes;
 mod hypervisor;
 mod leases;
 mod leases_free;
+mod openapi;
 mod owners;
 mod refusals;
 mod sessions;

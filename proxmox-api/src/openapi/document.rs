@@ -1,0 +1,221 @@
+//! Writes the document down.
+
+use std::collections::BTreeMap;
+
+use api_types::{ErrorCode, ErrorEnvelope};
+use schemars::{SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use super::{
+    endpoint::{Access, Answer, Content, Described, Endpoint},
+    limits, payment,
+};
+use crate::{config::Config, paywall::Flow};
+
+/// Schemas of what is sent to us, of what we send, and what each error code means.
+struct Schemas {
+    requests: SchemaGenerator,
+    answers: SchemaGenerator,
+    meanings: BTreeMap<String, String>,
+    /// Refusals that several routes have in common, by name.
+    refusals: Map<String, Value>,
+}
+
+/// The document that says this of these endpoints.
+pub(super) fn write(endpoints: &[Endpoint], config: &Config) -> Value {
+    let mut schemas = Schemas::new();
+    let mut paths = Map::new();
+    for endpoint in endpoints {
+        let path = paths.entry(endpoint.path).or_insert_with(|| json!({}));
+        path[&endpoint.method] = operation(endpoint, &mut schemas);
+    }
+    let refusals = std::mem::take(&mut schemas.refusals);
+    let mut components = schemas.definitions();
+    limits::apply(&mut components, &config.limits);
+    components.extend(payment::schemas());
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "infra402 lease API",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Time on Linux containers, paid per lease in USDC over HTTP 402 (x402, versions 1 and 2). \
+                A paid route without a payment answers 402 with what to pay; the same request with a signed payment is performed. \
+                Nobody is charged for a refusal.",
+            "license": {"name": env!("CARGO_PKG_LICENSE")},
+        },
+        "servers": [{"url": config.public_base_url}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "headers": payment::headers(),
+            "responses": refusals,
+            "securitySchemes": {
+                "walletSession": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The token of `POST /session`.",
+                },
+            },
+        },
+    })
+}
+
+impl Schemas {
+    fn new() -> Self {
+        let settings = || {
+            SchemaSettings::draft2020_12().with(|settings| {
+                settings.definitions_path = "/components/schemas".into();
+                settings.meta_schema = None;
+            })
+        };
+        let mut answers = settings().for_serialize().into_generator();
+        answers.subschema_for::<ErrorEnvelope>();
+        Self {
+            requests: settings().for_deserialize().into_generator(),
+            meanings: meanings(&answers.definitions()["ErrorCode"]),
+            answers,
+            refusals: Map::new(),
+        }
+    }
+
+    fn definitions(mut self) -> Map<String, Value> {
+        let mut all = self.requests.take_definitions(true);
+        for (name, schema) in self.answers.take_definitions(true) {
+            // What goes both ways has no defaults, so that both ways look the same.
+            debug_assert!(
+                all.get(&name).is_none_or(|known| *known == schema),
+                "{name}"
+            );
+            all.insert(name, schema);
+        }
+        all
+    }
+}
+
+/// What the codes' own documentation says.
+fn meanings(codes: &Value) -> BTreeMap<String, String> {
+    let listed = codes["oneOf"].as_array().into_iter().flatten();
+    listed
+        .filter_map(|code| {
+            let meaning = code["description"].as_str()?;
+            Some((code["const"].as_str()?.to_owned(), meaning.to_owned()))
+        })
+        .collect()
+}
+
+fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
+    let mut written = json!({
+        "operationId": endpoint.id,
+        "tags": [endpoint.tag],
+        "summary": endpoint.summary,
+        "responses": responses(endpoint, schemas),
+    });
+    if !endpoint.details.is_empty() {
+        written["description"] = endpoint.details.into();
+    }
+    let mut parameters = endpoint.parameters.clone();
+    match endpoint.access {
+        Access::Open => {}
+        Access::Session { required: true } => written["security"] = json!([{"walletSession": []}]),
+        Access::Session { required: false } => {
+            written["security"] = json!([{}, {"walletSession": []}]);
+        }
+        Access::Paid(flow) => {
+            parameters.extend(payment::parameters());
+            let moves = match flow {
+                Flow::DeliverThenSettle => "after delivery",
+                Flow::SettleThenDeliver => "before delivery",
+            };
+            written["x-payment-info"] = json!({
+                "protocol": "x402", "versions": [1, 2], "scheme": "exact", "moneyMoves": moves,
+            });
+        }
+    }
+    if !parameters.is_empty() {
+        written["parameters"] = parameters.into();
+    }
+    if let Some(content) = &endpoint.request {
+        // An absent body stands for the defaults where something is priced.
+        let absent = matches!(endpoint.access, Access::Paid(_)) || endpoint.path == "/lease/quote";
+        written["requestBody"] = json!({
+            "required": !absent,
+            "content": body(content, &mut schemas.requests),
+        });
+    }
+    written
+}
+
+fn body(content: &Content, schemas: &mut SchemaGenerator) -> Value {
+    let schema = match &content.schema {
+        Described::Type(describe) => describe(schemas).to_value(),
+        Described::Plain(schema) => schema.clone(),
+    };
+    let mut written = json!({ "schema": schema });
+    if let Some(example) = &content.example {
+        written["example"] = example.clone();
+    }
+    json!({ content.media: written })
+}
+
+fn responses(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
+    let mut written = Map::new();
+    for answer in &endpoint.answers {
+        written.insert(answer.status.to_string(), good(endpoint, answer, schemas));
+    }
+    let mut by_status: BTreeMap<u16, Vec<ErrorCode>> = BTreeMap::new();
+    for code in &endpoint.errors {
+        by_status.entry(code.status()).or_default().push(*code);
+    }
+    for (status, codes) in by_status {
+        let names: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
+        let name = names.join("-");
+        let reference = format!("#/components/responses/{name}");
+        if !schemas.refusals.contains_key(&name) {
+            let written = refusal(&codes, &schemas.meanings);
+            schemas.refusals.insert(name, written);
+        }
+        written.insert(status.to_string(), json!({ "$ref": reference }));
+    }
+    if matches!(endpoint.access, Access::Paid(_)) {
+        written.insert("402".into(), payment::required());
+    }
+    written.into()
+}
+
+fn good(endpoint: &Endpoint, answer: &Answer, schemas: &mut Schemas) -> Value {
+    let mut written = json!({ "description": answer.what });
+    if let Some(content) = &answer.content {
+        written["content"] = body(content, &mut schemas.answers);
+    }
+    if matches!(endpoint.access, Access::Paid(_)) {
+        written["headers"] = payment::receipt_headers();
+        written["content"]["text/event-stream"] = payment::events();
+    }
+    written
+}
+
+fn refusal(codes: &[ErrorCode], meanings: &BTreeMap<String, String>) -> Value {
+    let names: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
+    let lines: Vec<_> = names
+        .iter()
+        .map(|name| {
+            let meaning = meanings.get(*name).map_or("", String::as_str);
+            format!("`{name}`: {meaning}")
+        })
+        .collect();
+    let example = ErrorEnvelope::new(codes[0], meanings[names[0]].clone(), "7c0f3a52");
+    let mut written = json!({
+        "description": lines.join("\n\n"),
+        "content": {"application/json": {
+            "schema": {
+                "allOf": [{"$ref": "#/components/schemas/ErrorEnvelope"}],
+                "properties": {"error": {"properties": {"code": {"enum": names}}}},
+            },
+            "example": example,
+        }},
+    });
+    if codes.iter().any(|code| code.retryable()) {
+        written["headers"] = json!({"Retry-After": {"$ref": "#/components/headers/RetryAfter"}});
+    }
+    written
+}

@@ -1,0 +1,250 @@
+//! Every route, as it is mounted.
+
+use api_types::ErrorCode::{self, *};
+use serde_json::{Value, json};
+
+use super::{endpoint::Endpoint, examples};
+use crate::{operations, paywall::About, routes::payments::LARGEST_PAGE};
+
+/// The routes, in the order of the document.
+pub(super) fn all() -> Vec<Endpoint> {
+    let mut all = leases();
+    all.extend(sessions());
+    all.extend(offers());
+    all.extend(service());
+    all
+}
+
+fn about(path: &str) -> &'static About {
+    operations::ALL
+        .iter()
+        .find(|about| about.path == path)
+        .expect("only operations that are sold are asked for here")
+}
+
+fn ctid() -> Value {
+    json!({"type": "integer", "minimum": 100, "maximum": 999_999_999})
+}
+
+const CTID: &str = "The container's number.";
+/// What is answered about a container in the path of a paid route.
+const ABOUT_LEASE: &[ErrorCode] = &[Forbidden, LeaseNotFound, LeaseConflict, LeaseEnded];
+
+fn leases() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new("POST", "/lease/quote", "Leases", "quoteLease", "What a lease would cost, and what would be refused")
+            .details("Takes the body of `POST /lease/container`; an absent body is the default lease.")
+            .takes(&examples::lease_request())
+            .answers(200, "The price with its lines, and every field that would be refused.", &examples::quote())
+            .limited(),
+        Endpoint::paid(about("/lease/container"), "Leases", "leaseContainer")
+            .details(
+                "The container is made, started and seen to answer before the money moves; the paid minutes count from then on. \
+                 An absent body is priced as the default lease. With `Accept: text/event-stream` each step is told.",
+            )
+            .takes(&examples::lease_request())
+            .answers(200, "The container runs. A password is shown once, if it was made here.", &examples::lease_response())
+            .answers(202, "It is not known yet whether the payment moved money; the container is held.", &examples::held())
+            .refuses(&[LeaseLimitReached, LeaseConflict, ProvisioningFailed, CapacityExhausted, Timeout]),
+        Endpoint::paid(about("/lease/{ctid}/renew"), "Leases", "renewLease")
+            .details("Priced by the container's real size. A container that was stopped is started again.")
+            .in_path("ctid", ctid(), CTID)
+            .takes(&examples::renew_request())
+            .answers(200, "The time was added.", &examples::renew_response())
+            .refuses(ABOUT_LEASE)
+            .refuses(&[ProvisioningFailed, Timeout]),
+        Endpoint::paid(about("/management/list"), "Leases", "listManagedLeases")
+            .details("For programs without a session; `GET /leases` is free.")
+            .answers(200, "The payer's leases, the youngest first.", &examples::list()),
+        Endpoint::new("GET", "/leases", "Leases", "listLeases", "The wallet's leases with their live state")
+            .details("Those that run come first. `liveStatus` is left out while Proxmox does not answer.")
+            .in_query("all", json!({"type": "boolean", "default": false}), "Also those whose container is gone.")
+            .in_query("status", json!({"$ref": "#/components/schemas/LeaseStatus"}), "Only those in this state.")
+            .answers(200, "The leases.", &examples::list())
+            .with_session(),
+        Endpoint::new("GET", "/leases/{leaseId}", "Leases", "readLease", "One lease of the wallet")
+            .in_path("leaseId", json!({"type": "string", "minLength": 1}), "The lease's id.")
+            .answers(200, "The lease.", &examples::lease_view())
+            .refuses(&[Forbidden, LeaseNotFound])
+            .with_session(),
+        Endpoint::new("DELETE", "/lease/{ctid}", "Leases", "endLease", "Ends a lease early")
+            .details(
+                "The container and its data are removed; what was paid is not given back. Asked again, it answers the same. Numbers \
+                 are used again: whoever repeats a request names the lease by `leaseId`.",
+            )
+            .in_path("ctid", ctid(), CTID)
+            .in_query("leaseId", json!({"type": "string"}), "The lease that is meant.")
+            .answers(200, "The container is gone.", &examples::destroyed())
+            .answers(202, "The lease is over and the container is about to go.", &examples::destroyed())
+            .refuses(ABOUT_LEASE)
+            .refuses(&[Internal])
+            .with_session(),
+        Endpoint::new("GET", "/payments", "Payments", "listPayments", "What the wallet has paid, the youngest first")
+            .in_query("limit", json!({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": 50}), "Payments on a page.")
+            .in_query("before", json!({"type": "string"}), "The `next` of the page before.")
+            .answers(200, "A page of payments.", &examples::payments())
+            .with_session(),
+    ]
+}
+
+fn sessions() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new("POST", "/session/challenge", "Session", "startSession", "A text for a wallet to sign")
+            .details("The text has the form of EIP-4361 and is good once, for five minutes.")
+            .takes(&examples::challenge_request())
+            .answers(200, "The text.", &examples::challenge())
+            .refuses(&[Unavailable])
+            .limited(),
+        Endpoint::new("POST", "/session", "Session", "openSession", "Opens a session with the signed text")
+            .details("Signatures of ordinary accounts (EIP-191) are taken, and of contracts (ERC-1271) where a node is configured.")
+            .takes(&examples::session_request())
+            .answers(200, "A bearer token for this wallet.", &examples::session())
+            .refuses(&[Unauthorized, Unavailable])
+            .limited(),
+        Endpoint::new("DELETE", "/session", "Session", "closeSession", "Ends the session")
+            .answers_nothing(204, "The token is good for nothing any more.")
+            .with_session()
+            .limited(),
+    ]
+}
+
+fn offers() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new(
+            "GET",
+            "/catalog",
+            "Offer",
+            "readCatalog",
+            "Limits, rates, templates, and how to pay",
+        )
+        .answers(
+            200,
+            "Everything to know before asking.",
+            &examples::catalog(),
+        ),
+        Endpoint::new(
+            "GET",
+            "/stats/node",
+            "Offer",
+            "readNodeStats",
+            "How busy the nodes are",
+        )
+        .answers(
+            200,
+            "The nodes, a few seconds old at most.",
+            &examples::node_stats(),
+        )
+        .refuses(&[HypervisorError, HypervisorUnavailable]),
+        Endpoint::new(
+            "GET",
+            "/stats/lxc",
+            "Offer",
+            "readContainerStats",
+            "How many containers are leased, and how busy one's own are",
+        )
+        .better_with_session()
+        .answers(
+            200,
+            "Counts for everybody; `containers` only for their owner.",
+            &examples::lxc_stats(),
+        )
+        .refuses(&[HypervisorError, HypervisorUnavailable, Unavailable]),
+        Endpoint::new(
+            "POST",
+            "/demo/faucet",
+            "Offer",
+            "fillDemoAccount",
+            "Play money, where payments are simulated",
+        )
+        .details("Fills an account up to 10 USDC. Elsewhere the route does not exist.")
+        .takes(&examples::faucet_request())
+        .answers(200, "What the account has now.", &examples::faucet())
+        .refuses(&[NotFound, Unavailable])
+        .limited(),
+    ]
+}
+
+fn service() -> Vec<Endpoint> {
+    let text = || json!({"type": "string"});
+    let object = || json!({"type": "object"});
+    let report = || {
+        let check = json!({
+            "type": "object", "required": ["name", "ok", "message"],
+            "properties": {"name": {"type": "string"}, "ok": {"type": "boolean"}, "message": {"type": "string"}},
+        });
+        json!({
+            "type": "object", "required": ["ready", "checks"],
+            "properties": {"ready": {"type": "boolean"}, "checks": {"type": "array", "items": check}},
+        })
+    };
+    let json_type = "application/json";
+    vec![
+        Endpoint::new(
+            "GET",
+            "/health",
+            "Service",
+            "readHealth",
+            "Whether the process answers",
+        )
+        .answers_plain(
+            200,
+            "It does.",
+            json_type,
+            json!({"type": "object", "properties": {"status": {"const": "ok"}}}),
+        ),
+        Endpoint::new(
+            "GET",
+            "/ready",
+            "Service",
+            "readReadiness",
+            "Whether everything that is needed answers",
+        )
+        .answers_plain(200, "It does.", json_type, report())
+        .answers_plain(503, "Something does not.", json_type, report()),
+        Endpoint::new(
+            "GET",
+            "/metrics",
+            "Service",
+            "readMetrics",
+            "Numbers for Prometheus",
+        )
+        .answers_plain(200, "In the Prometheus text format.", "text/plain", text()),
+        Endpoint::new(
+            "GET",
+            "/openapi.json",
+            "Service",
+            "readOpenApi",
+            "This document",
+        )
+        .answers_plain(200, "OpenAPI 3.1.", json_type, object()),
+        Endpoint::new(
+            "GET",
+            "/docs",
+            "Service",
+            "readDocs",
+            "This document for people",
+        )
+        .answers_plain(200, "A page.", "text/html", text()),
+        Endpoint::new(
+            "GET",
+            "/.well-known/x402",
+            "Service",
+            "readDiscovery",
+            "What is sold here, for catalogues of paid services",
+        )
+        .answers_plain(
+            200,
+            "The paid routes with what they ask for.",
+            json_type,
+            object(),
+        ),
+        Endpoint::new(
+            "GET",
+            "/llms.txt",
+            "Service",
+            "readLlmsTxt",
+            "How to lease a container, for language models",
+        )
+        .answers_plain(200, "Markdown.", "text/markdown", text()),
+    ]
+}

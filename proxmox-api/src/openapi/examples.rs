@@ -1,0 +1,264 @@
+//! What bodies look like: values of the routes' own types, so that an example cannot name a field that is not there.
+
+use std::collections::BTreeMap;
+
+use api_types::{
+    Catalog, ContainerStats, FaucetRequest, FaucetResponse, LeaseRequest, LeaseResponse,
+    LeaseStatus, LeaseView, Limits, ListResponse, LxcStats, NodeStats, NodeUsage, PaymentReceipt,
+    PaymentState, PaymentView, PaymentsResponse, Price, QuoteResponse, RenewRequest, RenewResponse,
+    Secret, SessionChallenge, SessionChallengeRequest, SessionRequest, SessionResponse, Size,
+    Tariff, Template, Timestamp, Usdc, price,
+};
+
+const NOW: u64 = 1_790_000_000;
+/// A publicly known development account.
+const WALLET: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+const ASSET: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+const NETWORK: &str = "eip155:84532";
+const LEASE: &str = "lease_5b0c9e1f7a32";
+const TRANSACTION: &str = "0x4e3a3754410177e6937ef1f84bba68ea139e8d1a2258c5f85db9f1cd715a1bdd";
+
+fn size() -> Size {
+    lease_request().size()
+}
+
+fn price_of(minutes: u32) -> Price {
+    price::price_renew(&Tariff::default(), size(), minutes)
+        .expect("the default rates give a small lease a price")
+}
+
+fn receipt() -> PaymentReceipt {
+    PaymentReceipt {
+        transaction: TRANSACTION.into(),
+        network: NETWORK.into(),
+    }
+}
+
+pub(super) fn lease_request() -> LeaseRequest {
+    LeaseRequest {
+        hostname: Some("box".into()),
+        ..LeaseRequest::default()
+    }
+}
+
+pub(super) fn lease_response() -> LeaseResponse {
+    LeaseResponse {
+        lease_id: LEASE.into(),
+        status: LeaseStatus::Active,
+        ctid: 40200,
+        expires_at: Timestamp(NOW + 3600),
+        message: "box is running until 2026-09-21T15:13:20Z.".into(),
+        owner_wallet: WALLET.into(),
+        hostname: "box".into(),
+        node: "pve".into(),
+        ip: Some("10.0.0.5".into()),
+        password: Some(Secret::new("made-once-and-shown-once")),
+        price: price_of(60),
+        payment: receipt(),
+    }
+}
+
+pub(super) fn held() -> BTreeMap<String, String> {
+    [
+        ("leaseId", LEASE),
+        ("status", "reconciling"),
+        ("statusUrl", "/leases/lease_5b0c9e1f7a32"),
+        (
+            "message",
+            "It is not known yet whether the payment moved money.",
+        ),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+pub(super) fn renew_request() -> RenewRequest {
+    RenewRequest {
+        runtime_minutes: 30,
+    }
+}
+
+pub(super) fn renew_response() -> RenewResponse {
+    RenewResponse {
+        lease_id: LEASE.into(),
+        status: LeaseStatus::Active,
+        ctid: 40200,
+        expires_at: Timestamp(NOW + 5400),
+        message: "box has 30 minutes more.".into(),
+        price: price_of(30),
+        payment: receipt(),
+    }
+}
+
+pub(super) fn quote() -> QuoteResponse {
+    QuoteResponse {
+        acceptable: true,
+        price: Some(price_of(60)),
+        network: NETWORK.into(),
+        asset: ASSET.into(),
+        valid_until: Timestamp(NOW + 300),
+        field_errors: Vec::new(),
+        refusals: Vec::new(),
+    }
+}
+
+pub(super) fn lease_view() -> LeaseView {
+    LeaseView {
+        lease_id: LEASE.into(),
+        status: LeaseStatus::Active,
+        live_status: Some("running".into()),
+        ctid: 40200,
+        hostname: "box".into(),
+        node: "pve".into(),
+        ip: Some("10.0.0.5".into()),
+        sku: lease_request().sku,
+        template: "debian-12-standard".into(),
+        cores: size().cores,
+        memory_mb: size().memory_mb,
+        disk_gb: size().disk_gb,
+        owner_wallet: WALLET.into(),
+        created_at: Timestamp(NOW),
+        expires_at: Some(Timestamp(NOW + 3600)),
+        destroys_at: Some(Timestamp(NOW + 90_000)),
+        paid: price_of(60).total,
+    }
+}
+
+pub(super) fn destroyed() -> LeaseView {
+    LeaseView {
+        status: LeaseStatus::Destroyed,
+        live_status: Some("destroyed".into()),
+        destroys_at: None,
+        ..lease_view()
+    }
+}
+
+pub(super) fn list() -> ListResponse {
+    ListResponse {
+        leases: vec![lease_view()],
+    }
+}
+
+pub(super) fn payments() -> PaymentsResponse {
+    PaymentsResponse {
+        payments: vec![PaymentView {
+            payment_id: "pay_3f9a6c2e81b04d7755aa".into(),
+            state: PaymentState::Settled,
+            operation: "POST /lease/container".into(),
+            amount: price_of(60).total,
+            network: NETWORK.into(),
+            asset: ASSET.into(),
+            payer: WALLET.into(),
+            pay_to: PAYEE.into(),
+            nonce: format!("0x{}", "5f".repeat(32)),
+            transaction: Some(TRANSACTION.into()),
+            explorer_url: Some(format!("https://sepolia.basescan.org/tx/{TRANSACTION}")),
+            lease_id: Some(LEASE.into()),
+            reason: None,
+            created_at: Timestamp(NOW),
+            settled_at: Some(Timestamp(NOW + 20)),
+        }],
+        next: None,
+    }
+}
+
+pub(super) fn challenge_request() -> SessionChallengeRequest {
+    SessionChallengeRequest {
+        address: WALLET.into(),
+        chain_id: Some(84532),
+    }
+}
+
+pub(super) fn challenge() -> SessionChallenge {
+    SessionChallenge {
+        message: format!(
+            "lease.example.org wants you to sign in with your Ethereum account:\n{WALLET}\n\n…"
+        ),
+        nonce: "d2c1f4a58b3e96707a1b2c3d4e5f6071".into(),
+        expires_at: Timestamp(NOW + 300),
+    }
+}
+
+pub(super) fn session_request() -> SessionRequest {
+    SessionRequest {
+        message: challenge().message,
+        signature: Secret::new(format!("0x{}1b", "ab".repeat(64))),
+    }
+}
+
+pub(super) fn session() -> SessionResponse {
+    SessionResponse {
+        token: Secret::new("c0ffee".repeat(10)),
+        token_type: "Bearer".into(),
+        wallet: WALLET.into(),
+        expires_at: Timestamp(NOW + 86_400),
+    }
+}
+
+pub(super) fn catalog() -> Catalog {
+    Catalog {
+        limits: Limits::default(),
+        rates: Tariff::default(),
+        templates: vec![Template {
+            name: "debian-12-standard".into(),
+            description: "debian-12-standard 12.7-1 amd64".into(),
+            default: true,
+        }],
+        network: NETWORK.into(),
+        asset: ASSET.into(),
+        pay_to: PAYEE.into(),
+        capacity_left: None,
+        grace_minutes: 1440,
+        simulated: Vec::new(),
+    }
+}
+
+pub(super) fn node_stats() -> NodeStats {
+    NodeStats {
+        nodes: vec![NodeUsage {
+            node: "pve".into(),
+            online: true,
+            cpu: Some(0.12),
+            cores: Some(16),
+            memory_used: Some(12 << 30),
+            memory_total: Some(64 << 30),
+            disk_used: Some(20 << 30),
+            disk_total: Some(100 << 30),
+            uptime_seconds: Some(864_000),
+        }],
+    }
+}
+
+pub(super) fn lxc_stats() -> LxcStats {
+    LxcStats {
+        total: 3,
+        running: 2,
+        containers: vec![ContainerStats {
+            ctid: 40200,
+            hostname: "box".into(),
+            node: "pve".into(),
+            status: "running".into(),
+            cpu: 0.03,
+            memory_used: 80 << 20,
+            memory_total: 512 << 20,
+            disk_used: 700 << 20,
+            disk_total: 8 << 30,
+            network_in: 120_000,
+            network_out: 45_000,
+            uptime_seconds: 600,
+        }],
+    }
+}
+
+pub(super) fn faucet_request() -> FaucetRequest {
+    FaucetRequest {
+        address: WALLET.into(),
+    }
+}
+
+pub(super) fn faucet() -> FaucetResponse {
+    FaucetResponse {
+        balance: Usdc(10_000_000),
+    }
+}

@@ -1,0 +1,74 @@
+//! The operator's bounds, and the shapes that fields are checked for, in the schemas of the requests: what the document allows is
+//! what the routes take.
+
+use api_types::{Bounds, Limits};
+use serde_json::{Map, Value, json};
+
+/// Narrows the schemas.
+pub(super) fn apply(schemas: &mut Map<String, Value>, limits: &Limits) {
+    let printable = |most: u32| json!({"minLength": 1, "maxLength": most, "pattern": PRINTABLE});
+    let password = json!({
+        "minLength": limits.password_length.min, "maxLength": limits.password_length.max, "pattern": "^[ -~]*$",
+        "type": ["string", "null"],
+    });
+    narrow(
+        schemas,
+        "LeaseRequest",
+        [
+            ("sku", printable(64)),
+            ("runtimeMinutes", within(limits.runtime_minutes)),
+            ("cores", within(limits.cores)),
+            ("memoryMB", within(limits.memory_mb)),
+            ("diskGB", within(limits.disk_gb)),
+            ("hostname", json!({"pattern": DNS_LABEL})),
+            ("password", password),
+            (
+                "sshPublicKey",
+                json!({"pattern": SSH_KEY, "maxLength": 8192}),
+            ),
+            ("template", printable(255)),
+            ("requester", printable(128)),
+        ],
+    );
+    narrow(
+        schemas,
+        "RenewRequest",
+        [("runtimeMinutes", within(limits.runtime_minutes))],
+    );
+    for name in ["SessionChallengeRequest", "FaucetRequest"] {
+        narrow(
+            schemas,
+            name,
+            [("address", json!({"pattern": "^0x[0-9a-fA-F]{40}$"}))],
+        );
+    }
+}
+
+const PRINTABLE: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+const DNS_LABEL: &str = "^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$";
+const SSH_KEY: &str = "^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh.com) \
+    AAAA[A-Za-z0-9+/]{60,}={0,2}( [ -~]*)?$";
+
+fn within(bounds: Bounds) -> Value {
+    json!({"minimum": bounds.min, "maximum": bounds.max})
+}
+
+fn narrow<const N: usize>(
+    schemas: &mut Map<String, Value>,
+    name: &str,
+    fields: [(&str, Value); N],
+) {
+    let Some(properties) = schemas
+        .get_mut(name)
+        .and_then(|schema| schema["properties"].as_object_mut())
+    else {
+        return;
+    };
+    for (field, narrower) in fields {
+        if let (Some(schema), Value::Object(narrower)) = (properties.get_mut(field), narrower)
+            && let Some(schema) = schema.as_object_mut()
+        {
+            schema.extend(narrower);
+        }
+    }
+}

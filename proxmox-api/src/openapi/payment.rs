@@ -1,0 +1,179 @@
+//! How payments look on the wire, for both versions of x402. The types of the protocol keep members that they do not know, so
+//! their schemas are written here and held to the real answers by tests.
+
+use serde_json::{Map, Value, json};
+
+/// Headers with a payment; one of them makes the route perform.
+pub(super) fn parameters() -> [Value; 3] {
+    let header = |name: &str, what: &str| {
+        json!({
+            "in": "header", "name": name, "required": false, "description": what,
+            "schema": {"type": "string", "maxLength": 8192},
+        })
+    };
+    [
+        header(
+            "PAYMENT-SIGNATURE",
+            "Version 2: the signed payment, base64 of JSON.",
+        ),
+        header(
+            "X-PAYMENT",
+            "Version 1: the signed payment, base64 of JSON.",
+        ),
+        json!({
+            "in": "header", "name": "Idempotency-Key", "required": false,
+            "description": "A key of the client's, 1 to 128 printable characters: the same payment under the same key is given \
+                the same answer again, secrets included.",
+            "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+        }),
+    ]
+}
+
+/// The 402 of a paid route.
+pub(super) fn required() -> Value {
+    json!({
+        "description": "What to pay: version 2 reads the header PAYMENT-REQUIRED, version 1 the body. `error` says why an enclosed \
+            payment was not taken. After a settlement that was refused there is a receipt in place of PAYMENT-REQUIRED; \
+            nothing was charged.",
+        "headers": {
+            "PAYMENT-REQUIRED": {"$ref": "#/components/headers/PaymentRequired"},
+            "PAYMENT-RESPONSE": {"$ref": "#/components/headers/PaymentResponse"},
+            "X-PAYMENT-RESPONSE": {"$ref": "#/components/headers/PaymentResponse"},
+        },
+        "content": {"application/json": {
+            "schema": {"$ref": "#/components/schemas/X402PaymentRequirementsResponse"},
+            "example": {
+                "x402Version": 1,
+                "error": "Payment required",
+                "accepts": [requirement(&json!({
+                    "network": "base-sepolia", "maxAmountRequired": "10000", "resource": "https://lease.example.org/lease/container",
+                    "description": "A Linux container for the time asked for", "mimeType": "application/json",
+                }))],
+            },
+        }},
+    })
+}
+
+fn requirement(own: &Value) -> Value {
+    let mut all = json!({
+        "scheme": "exact", "payTo": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", "maxTimeoutSeconds": 300,
+        "asset": "0x036CbD53842c5426634e7929541eC2318f3dCF7e", "extra": {"name": "USDC", "version": "2"},
+    });
+    if let (Some(all), Some(own)) = (all.as_object_mut(), own.as_object()) {
+        all.extend(own.clone());
+    }
+    all
+}
+
+/// Headers of a paid answer.
+pub(super) fn receipt_headers() -> Value {
+    json!({
+        "PAYMENT-RESPONSE": {"$ref": "#/components/headers/PaymentResponse"},
+        "X-PAYMENT-RESPONSE": {"$ref": "#/components/headers/PaymentResponse"},
+    })
+}
+
+/// What a caller sees who listens.
+pub(super) fn events() -> Value {
+    json!({
+        "schema": {"type": "string"},
+        "example": "event: creating\ndata: {}\n\nevent: result\ndata: {\"status\":200,\"body\":{},\"receipt\":{}}\n\n",
+    })
+}
+
+/// Headers that more than one answer has.
+pub(super) fn headers() -> Value {
+    let base64 = |what: &str, reference: &str| {
+        json!({
+            "description": what, "schema": {
+                "type": "string", "contentEncoding": "base64", "contentMediaType": "application/json",
+                "contentSchema": {"$ref": reference},
+            },
+        })
+    };
+    json!({
+        "PaymentRequired": base64(
+            "Version 2: what to pay, base64 of JSON.", "#/components/schemas/X402PaymentRequired"
+        ),
+        "PaymentResponse": base64(
+            "The receipt, base64 of JSON, in the header of the payment's version.", "#/components/schemas/X402Receipt"
+        ),
+        "RetryAfter": {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
+    })
+}
+
+/// The protocol's bodies.
+pub(super) fn schemas() -> Map<String, Value> {
+    let text = json!({"type": "string"});
+    let amount = json!({"type": "string", "pattern": "^[0-9]+$", "description": "Atomic units of the token."});
+    let (address, seconds) = (
+        json!({"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"}),
+        json!({"type": "integer", "minimum": 1}),
+    );
+    let object = |required: &[&str], properties: Value| json!({"type": "object", "required": required, "properties": properties});
+    let v1 = object(
+        &[
+            "scheme",
+            "network",
+            "maxAmountRequired",
+            "resource",
+            "description",
+            "mimeType",
+            "payTo",
+            "maxTimeoutSeconds",
+            "asset",
+        ],
+        json!({
+            "scheme": {"const": "exact"}, "network": text, "maxAmountRequired": amount,
+            "resource": {"type": "string", "format": "uri"}, "description": text, "mimeType": text, "payTo": address,
+            "maxTimeoutSeconds": seconds, "asset": address, "outputSchema": {"type": "object"}, "extra": {"type": "object"},
+        }),
+    );
+    let v2 = object(
+        &[
+            "scheme",
+            "network",
+            "amount",
+            "asset",
+            "payTo",
+            "maxTimeoutSeconds",
+            "extra",
+        ],
+        json!({
+            "scheme": {"const": "exact"}, "network": {"type": "string", "description": "CAIP-2."}, "amount": amount,
+            "asset": address, "payTo": address, "maxTimeoutSeconds": seconds, "extra": {"type": "object"},
+        }),
+    );
+    let all = [
+        (
+            "X402PaymentRequirementsResponse",
+            object(
+                &["x402Version", "error", "accepts"],
+                json!({"x402Version": {"const": 1}, "error": text, "accepts": {"type": "array", "items": v1}}),
+            ),
+        ),
+        (
+            "X402PaymentRequired",
+            object(
+                &["x402Version", "resource", "accepts"],
+                json!({
+                    "x402Version": {"const": 2}, "error": text,
+                    "resource": object(&["url"], json!({"url": {"type": "string", "format": "uri"}, "description": text, "mimeType": text})),
+                    "accepts": {"type": "array", "items": v2}, "extensions": {"type": "object"},
+                }),
+            ),
+        ),
+        (
+            "X402Receipt",
+            object(
+                &["success", "transaction", "network"],
+                json!({
+                    "success": {"type": "boolean"}, "errorReason": text, "transaction": text, "network": text, "payer": address,
+                }),
+            ),
+        ),
+    ];
+    all.map(|(name, schema)| (name.to_owned(), schema))
+        .into_iter()
+        .collect()
+}

@@ -1,0 +1,132 @@
+//! `GET /.well-known/x402` and `GET /llms.txt`: what is sold here, for catalogues of paid services and for language models.
+
+use api_types::{LeaseRequest, Price, Size, Tariff, price};
+use axum::{Router, routing::get};
+use serde_json::{Value, json};
+
+use super::docs::fixed;
+use crate::{
+    App,
+    config::Config,
+    operations::{self, LeaseContainer, RenewLease},
+    paywall::{About, Flow, Operation, challenge},
+};
+
+/// The routes; both answers are made once, at start.
+pub fn router(app: &App) -> Router<App> {
+    let resources = fixed("application/json", resources(&app.config).to_string());
+    let guide = fixed("text/markdown; charset=utf-8", guide(&app.config));
+    Router::new()
+        .route("/.well-known/x402", get(async move || resources))
+        .route("/llms.txt", get(async move || guide))
+}
+
+/// The list of addresses that crawlers read, and what each asks for, in the words of a version 2 challenge.
+fn resources(config: &Config) -> Value {
+    let base = &config.public_base_url;
+    let addresses: Vec<_> = operations::ALL
+        .iter()
+        .map(|about| format!("{base}{}", about.path))
+        .collect();
+    let items: Vec<_> = operations::ALL
+        .iter()
+        .map(|about| item(config, about))
+        .collect();
+    json!({
+        "version": 1,
+        "name": "infra402",
+        "description": "Time on Linux containers, paid per lease in USDC.",
+        "resources": addresses,
+        "items": items,
+        "openapi": format!("{base}/openapi.json"),
+        "documentation": format!("{base}/docs"),
+        "instructions": format!("{base}/llms.txt"),
+    })
+}
+
+fn item(config: &Config, about: &About) -> Value {
+    let offer = challenge::offer_of(config, about, about.path, default_price(config, about));
+    let accepts = &offer.v2("Payment required").accepts;
+    json!({
+        "resource": offer.resource,
+        "type": "http",
+        "method": about.method.as_str(),
+        "description": about.description,
+        "x402Versions": if config.payments.network.v1_listed() { json!([1, 2]) } else { json!([2]) },
+        "accepts": accepts,
+        // What is shown is the price of the default size and time.
+        "priceVaries": priced_by_size(about),
+        "moneyMoves": match about.flow {
+            Flow::DeliverThenSettle => "after delivery",
+            Flow::SettleThenDeliver => "before delivery",
+        },
+    })
+}
+
+fn priced_by_size(about: &About) -> bool {
+    [LeaseContainer::NAME, RenewLease::NAME].contains(&about.name)
+}
+
+fn default_price(config: &Config, about: &About) -> u64 {
+    let default = LeaseRequest::default();
+    let (tariff, size, minutes) = (&config.tariff, default.size(), default.runtime_minutes);
+    let priced: Option<Price> = match about.name {
+        LeaseContainer::NAME => lease(tariff, size, minutes),
+        RenewLease::NAME => price::price_renew(tariff, size, minutes).ok(),
+        _ => price::price_call(tariff).ok(),
+    };
+    // Rates that no payment can reach sell nothing.
+    priced.map_or(u64::MAX, |price| price.total.atomic())
+}
+
+fn lease(tariff: &Tariff, size: Size, minutes: u32) -> Option<Price> {
+    price::price_lease(tariff, size, minutes).ok()
+}
+
+/// In the form of llmstxt.org: a title, a summary, then links and what to know.
+fn guide(config: &Config) -> String {
+    let base = &config.public_base_url;
+    let (limits, network) = (&config.limits, config.payments.network);
+    let sold: String = operations::ALL
+        .iter()
+        .map(|about| {
+            format!(
+                "- `{} {}`: {}\n",
+                about.method, about.path, about.description
+            )
+        })
+        .collect();
+    format!(
+        "# infra402\n\n\
+         > Time on Linux containers (Proxmox LXC), paid per lease in USDC on {network} over HTTP 402 (x402, versions 1 and 2).\n\n\
+         ## How to lease a container\n\n\
+         1. `POST {base}/lease/quote` with `{{\"runtimeMinutes\": 60, \"cores\": 1, \"memoryMB\": 512, \"diskGB\": 8}}` is free and \
+            tells the price and every field that would be refused.\n\
+         2. `POST {base}/lease/container` with the same body answers 402 with what to pay: version 2 in the header \
+            `PAYMENT-REQUIRED`, version 1 in the body.\n\
+         3. Sign the payment (EIP-3009) and send the same request with it, in `PAYMENT-SIGNATURE` (version 2) or `X-PAYMENT` \
+            (version 1). Any x402 client does this by itself.\n\
+         4. The answer has the container's number (`ctid`), its address, its end and, once, its password. Nobody is charged for a \
+            refusal. After a lost answer send the same signed request again with the same `Idempotency-Key`; never sign anew.\n\n\
+         Limits: {} to {} cores, {} to {} MiB of memory, {} to {} GiB of disk, {} to {} minutes.\n\n\
+         ## Paid\n\n{sold}\n\
+         ## Free with a session of the wallet\n\n\
+         `POST /session/challenge`, sign the text, `POST /session`; then `Authorization: Bearer <token>`.\n\n\
+         - `GET /leases`, `GET /leases/{{leaseId}}`: what the wallet has\n\
+         - `DELETE /lease/{{ctid}}`: ends a lease early\n\
+         - `GET /payments`: what became of each payment\n\n\
+         ## Documents\n\n\
+         - [OpenAPI]({base}/openapi.json): every route, body and error code\n\
+         - [Catalogue]({base}/catalog): rates, limits, templates\n\
+         - [x402 resources]({base}/.well-known/x402): what each paid route asks for\n",
+        limits.cores.min,
+        limits.cores.max,
+        limits.memory_mb.min,
+        limits.memory_mb.max,
+        limits.disk_gb.min,
+        limits.disk_gb.max,
+        limits.runtime_minutes.min,
+        limits.runtime_minutes.max,
+        network = network.display_name,
+    )
+}

@@ -1,0 +1,227 @@
+//! The OpenAPI document says what the service does: no route more, no route less, and the real answers fit.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use service::metrics::Metrics;
+
+use crate::{
+    buyer::{Buyer, call},
+    support::TestApp,
+};
+
+async fn document(app: &TestApp) -> Value {
+    let answer = call(app, &Method::GET, "/openapi.json", None, &[]).await;
+    assert_eq!(answer.status, 200);
+    answer.body
+}
+
+fn documented(document: &Value) -> BTreeSet<(String, String)> {
+    let mut all = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            all.insert((path.clone(), method.to_ascii_uppercase()));
+        }
+    }
+    all
+}
+
+/// The paths that the router knows. It offers no list of them, but its `Debug` text has one.
+fn mounted_paths(app: &TestApp) -> Vec<String> {
+    let router = proxmox_api::app(app.app.clone(), Metrics::install().unwrap());
+    let shown = format!("{router:?}");
+    let mut paths: Vec<_> = shown
+        .split("RouteId(")
+        .filter_map(|part| {
+            let (_, path) = part.split_once("): \"")?;
+            Some(path.split('"').next()?.to_owned())
+        })
+        // The fallback is kept as two routes of its own.
+        .filter(|path| path.len() > 1 && path.starts_with('/') && !path.contains("fallback"))
+        .collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// Every path with its methods, which it names itself when it is asked for something that it does not do.
+async fn mounted(app: &TestApp) -> BTreeSet<(String, String)> {
+    let mut all = BTreeSet::new();
+    for path in mounted_paths(app) {
+        let concrete = path
+            .replace("{ctid}", "40200")
+            .replace("{leaseId}", "lease_1");
+        let answer = call(app, &Method::TRACE, &concrete, None, &[]).await;
+        assert_eq!(answer.status, 405, "{path}");
+        let allowed = answer.headers["allow"].to_str().unwrap().to_owned();
+        for method in allowed.split(',').filter(|method| *method != "HEAD") {
+            all.insert((path.clone(), method.to_owned()));
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn every_mounted_route_is_documented_and_no_other() {
+    let app = TestApp::start().await;
+    let mounted = mounted(&app).await;
+    assert!(mounted.contains(&("/lease/container".into(), "POST".into())));
+    assert!(mounted.contains(&("/session".into(), "DELETE".into())));
+    assert_eq!(documented(&document(&app).await), mounted);
+}
+
+#[tokio::test]
+async fn the_document_stays_as_it_was_agreed() {
+    let app = TestApp::start().await;
+    insta::assert_json_snapshot!("openapi", document(&app).await);
+}
+
+/// Every reference leads somewhere.
+#[tokio::test]
+async fn no_reference_is_broken() {
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str));
+                members.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let app = TestApp::start().await;
+    let document = document(&app).await;
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 50, "{}", found.len());
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn the_challenge_has_the_members_that_the_document_requires() {
+    let app = TestApp::start().await;
+    let document = document(&app).await;
+    let answer = call(&app, &Method::POST, "/lease/container", None, &[]).await;
+    assert_eq!(answer.status, 402);
+    let header = answer.headers["payment-required"].as_bytes();
+    let v2: Value = x402::wire::header::decode(header).unwrap();
+    for (name, body) in [
+        ("X402PaymentRequirementsResponse", &answer.body),
+        ("X402PaymentRequired", &v2),
+    ] {
+        let schema = &document["components"]["schemas"][name];
+        has_required(schema, body, name);
+        has_required(
+            &schema["properties"]["accepts"]["items"],
+            &body["accepts"][0],
+            name,
+        );
+    }
+    let buyer = Buyer::funded(&app, 1).await;
+    let paid = buyer.pay(&app, Method::GET, "/management/list", None).await;
+    let receipt = paid.receipt().unwrap();
+    has_required(
+        &document["components"]["schemas"]["X402Receipt"],
+        &receipt,
+        "receipt",
+    );
+}
+
+fn has_required(schema: &Value, body: &Value, name: &str) {
+    let required = schema["required"].as_array().unwrap();
+    assert!(!required.is_empty());
+    for member in required {
+        assert!(
+            body.get(member.as_str().unwrap()).is_some(),
+            "{name} lacks {member}"
+        );
+    }
+    for member in body.as_object().unwrap().keys() {
+        assert!(
+            schema["properties"].get(member).is_some(),
+            "{name} has {member}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_operators_limits_and_address_are_in_the_document() {
+    let app = TestApp::with(&[
+        ("MAX_CORES", "3"),
+        ("PUBLIC_BASE_URL", "https://shop.example"),
+    ])
+    .await;
+    let document = document(&app).await;
+    let request = &document["components"]["schemas"]["LeaseRequest"]["properties"];
+    assert_eq!(
+        (&request["cores"]["minimum"], &request["cores"]["maximum"]),
+        (&json!(1), &json!(3))
+    );
+    assert_eq!(
+        document["servers"],
+        json!([{"url": "https://shop.example"}])
+    );
+}
+
+#[tokio::test]
+async fn people_get_a_page_that_loads_nothing() {
+    let app = TestApp::start().await;
+    let page = call(&app, &Method::GET, "/docs", None, &[]).await;
+    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    let html = page.body.as_str().unwrap();
+    for (path, _) in documented(&document(&app).await) {
+        assert!(html.contains(&format!("<code>{path}</code>")), "{path}");
+    }
+    for outside in ["http://", "https://", "<script", "src="] {
+        let own = html
+            .replace("http://lease.example", "")
+            .replace("https://lease.example.org", "");
+        let own = own.replace("https://sepolia.basescan.org", "");
+        assert!(!own.contains(outside), "{outside}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_sold_is_listed_with_what_it_asks_for() {
+    let app = TestApp::start().await;
+    let listed = call(&app, &Method::GET, "/.well-known/x402", None, &[])
+        .await
+        .body;
+    for (address, item) in std::iter::zip(
+        listed["resources"].as_array().unwrap(),
+        listed["items"].as_array().unwrap(),
+    ) {
+        assert_eq!(*address, item["resource"]);
+        assert_eq!(item["accepts"][0]["network"], "eip155:84532");
+    }
+    let lease = &listed["items"][0];
+    let challenge = call(&app, &Method::POST, "/lease/container", None, &[]).await;
+    let header = challenge.headers["payment-required"].as_bytes();
+    let asked: Value = x402::wire::header::decode(header).unwrap();
+    assert_eq!(
+        (&lease["accepts"], &lease["priceVaries"]),
+        (&asked["accepts"], &json!(true))
+    );
+    let call_fee = &listed["items"][2]["accepts"][0];
+    assert_eq!(
+        (&call_fee["amount"], &call_fee["extra"]["paymentFlow"]),
+        (&json!("1000"), &json!("upfront"))
+    );
+
+    let guide = call(&app, &Method::GET, "/llms.txt", None, &[]).await;
+    let text = guide.body.as_str().unwrap();
+    for needed in [
+        "# infra402",
+        "http://lease.example/lease/quote",
+        "1 to 8 cores",
+        "Base Sepolia",
+    ] {
+        assert!(text.contains(needed), "{needed} in {text}");
+    }
+}
