@@ -13,7 +13,10 @@
 //! assert_eq!((config.port, config.token.expose()), (4021, "s3cret"));
 //! ```
 
+mod declared;
+pub mod documents;
 mod problem;
+pub mod schema;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -31,6 +34,7 @@ pub use secret::Secret;
 pub struct Env {
     variables: BTreeMap<String, String>,
     problems: Vec<Problem>,
+    schema: Option<&'static schema::Schema>,
 }
 
 impl Env {
@@ -59,6 +63,7 @@ impl Env {
         Self {
             variables,
             problems,
+            schema: None,
         }
     }
 
@@ -73,6 +78,7 @@ impl Env {
         Self {
             variables,
             problems: Vec::new(),
+            schema: None,
         }
     }
 

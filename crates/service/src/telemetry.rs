@@ -6,6 +6,21 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::env::Env;
+use crate::env::schema::{Group, Variable};
+
+/// What every service can be told about its log.
+pub static VARIABLES: Group = Group {
+    title: "Log",
+    variables: &[&LOG_FORMAT, &RUST_LOG],
+};
+static LOG_FORMAT: Variable = Variable::with_default(
+    "LOG_FORMAT",
+    "pretty",
+    "pretty, for people, or json, for collectors.",
+);
+static RUST_LOG: Variable =
+    Variable::with_default("RUST_LOG", "info", "What is logged, as filter directives.")
+        .example("info,proxmox_api=debug");
 
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,12 +43,12 @@ impl Telemetry {
     /// Reads `LOG_FORMAT` (`pretty` or `json`, default `pretty`) and `RUST_LOG` (filter directives, default `info`).
     pub fn from_env(env: &mut Env) -> Self {
         let words = [("pretty", LogFormat::Pretty), ("json", LogFormat::Json)];
-        let format = env.choice("LOG_FORMAT", LogFormat::default(), &words);
-        let directives = env.text("RUST_LOG", "info");
+        let format = env.choice(LOG_FORMAT.name, LogFormat::default(), &words);
+        let directives = env.read_text(&RUST_LOG);
         let filter = EnvFilter::try_new(directives).unwrap_or_else(|error| {
             let what = format!("is not a list of filter directives ({error})");
-            env.problem("RUST_LOG", what, "info,proxmox_api=debug");
-            EnvFilter::new("info")
+            env.reject(&RUST_LOG, what);
+            EnvFilter::new(RUST_LOG.default_text())
         });
         Self { format, filter }
     }

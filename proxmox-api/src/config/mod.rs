@@ -5,8 +5,9 @@ mod payments;
 mod proxmox;
 #[cfg(test)]
 mod tests;
+mod variables;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ use url::Url;
 
 pub use payments::{FacilitatorChoice, PaymentConfig};
 pub use proxmox::{ConsoleAccount, ProxmoxConfig, TlsTrust};
+pub use variables::SCHEMA;
 
 /// What the process was told.
 #[derive(Clone, Debug)]
@@ -53,17 +55,18 @@ impl Config {
     ///
     /// # Errors
     /// Every problem, with the variable's name and an example.
-    pub fn from_env(mut env: Env) -> Result<Self, Problems> {
-        let bind = env.parse("BIND", IpAddr::V4(Ipv4Addr::LOCALHOST), "127.0.0.1");
-        let port = env.parse("PORT", 4021_u16, "4021");
+    pub fn from_env(env: Env) -> Result<Self, Problems> {
+        let mut env = env.of(&SCHEMA);
+        let bind: IpAddr = env.read(&variables::BIND);
+        let port: u16 = env.read(&variables::PORT);
         let public_base_url = public_base_url(&mut env, bind, port);
         let allowed_origins = allowed_origins(&mut env);
-        let database = PathBuf::from(env.text("DATABASE", "data/infra402.sqlite"));
+        let database = PathBuf::from(env.read_text(&variables::DATABASE));
         let grace_seconds = grace_seconds(&mut env);
-        let leases_in_flight = env.number_in("LEASES_IN_FLIGHT_PER_WALLET", 2, 1..=100);
-        let free_calls = env.number_in("FREE_CALLS_PER_MINUTE", 600, 1..=1_000_000);
-        let trusted_proxies = env.number_in("TRUSTED_PROXIES", 0, 0..=8);
-        let simulated_proxmox = env.flag("PVE_SIMULATED", false);
+        let leases_in_flight = env.read_in(&variables::LEASES_IN_FLIGHT_PER_WALLET, 1..=100);
+        let free_calls = env.read_in(&variables::FREE_CALLS_PER_MINUTE, 1..=1_000_000);
+        let trusted_proxies = env.read_in(&variables::TRUSTED_PROXIES, 0..=8);
+        let simulated_proxmox = env.read_flag(&variables::PVE_SIMULATED);
         let tariff = offer::tariff(&mut env);
         let limits = offer::limits(&mut env);
         let payments = PaymentConfig::read(&mut env);
@@ -90,13 +93,14 @@ impl Config {
 
 /// Never taken from a request: a `Host` header can be anybody's.
 fn public_base_url(env: &mut Env, bind: IpAddr, port: u16) -> String {
-    let example = "https://lease.example.org";
     let host = match bind {
         ip if ip.is_unspecified() => "localhost".to_owned(),
         IpAddr::V6(ip) => format!("[{ip}]"),
         IpAddr::V4(ip) => ip.to_string(),
     };
-    let text = env.text("PUBLIC_BASE_URL", &format!("http://{host}:{port}"));
+    let text = env
+        .find_text(&variables::PUBLIC_BASE_URL)
+        .unwrap_or_else(|| format!("http://{host}:{port}"));
     let fits = Url::parse(&text).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()
@@ -106,24 +110,19 @@ fn public_base_url(env: &mut Env, bind: IpAddr, port: u16) -> String {
     });
     if !fits {
         let what = "is no address that begins with http:// or https://";
-        env.problem("PUBLIC_BASE_URL", what, example);
+        env.reject(&variables::PUBLIC_BASE_URL, what);
     }
     text.trim_end_matches('/').to_owned()
 }
 
 fn allowed_origins(env: &mut Env) -> Vec<String> {
-    let mut origins = env.list("ALLOWED_ORIGINS");
-    if origins.is_empty() {
-        origins = ["http://localhost:3000", "http://127.0.0.1:3000"]
-            .map(String::from)
-            .into();
-    }
+    let origins = env.read_list(&variables::ALLOWED_ORIGINS);
     for origin in &origins {
         let same = Url::parse(origin)
             .is_ok_and(|url| url.origin().ascii_serialization() == origin.as_str());
         if origin != "*" && !same {
             let what = "has an entry that is no origin: scheme, host and port, without a path";
-            env.problem("ALLOWED_ORIGINS", what, "https://infra402.example.org");
+            env.reject(&variables::ALLOWED_ORIGINS, what);
             break;
         }
     }
@@ -131,7 +130,7 @@ fn allowed_origins(env: &mut Env) -> Vec<String> {
 }
 
 fn grace_seconds(env: &mut Env) -> u32 {
-    let minutes: f64 = env.number_in("LEASE_GRACE_MINUTES", 1440.0, 0.0..=43_200.0);
+    let minutes: f64 = env.read_in(&variables::LEASE_GRACE_MINUTES, 0.0..=43_200.0);
     // At most 2,592,000: the limits above keep it within the type.
     (minutes * 60.0).round() as u32
 }

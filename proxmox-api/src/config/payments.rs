@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
-use service::env::{Env, Secret};
+use service::env::{Env, Secret, schema::Variable};
 use url::Url;
 use x402::network::Network;
 
-/// Where the reference facilitator for test networks answers.
-const DEFAULT_FACILITATOR: &str = "https://x402.org/facilitator";
+use super::variables;
 
 /// Who is paid, where and through whom.
 #[derive(Clone, Debug)]
@@ -55,20 +54,22 @@ pub enum FacilitatorChoice {
 impl PaymentConfig {
     /// Reads everything about payments; `None` only after noting a problem.
     pub(super) fn read(env: &mut Env) -> Option<Self> {
-        let example = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
-        let pay_to: Option<Address> = env.required("ADDRESS", example);
+        let pay_to: Option<Address> = env.need(&variables::ADDRESS);
         if pay_to == Some(Address::ZERO) {
-            env.problem("ADDRESS", "nobody owns the zero address", example);
+            env.reject(
+                &variables::ADDRESS,
+                "is the zero address, which nobody owns",
+            );
         }
-        let network = Network::by_name(&env.text("NETWORK", "base-sepolia"));
+        let network = Network::by_name(&env.read_text(&variables::NETWORK));
         if network.is_none() {
-            env.problem("NETWORK", "no such network is known", "base-sepolia");
+            env.reject(&variables::NETWORK, "names no network that is known");
         }
-        let rpc_url = url(env, "RPC_URL", "https://sepolia.base.org");
+        let rpc_url = url(env, &variables::RPC_URL);
         let facilitator = choose(env, network, rpc_url.as_ref());
-        let seconds = env.number_in("FACILITATOR_TIMEOUT_SECONDS", 60, 1..=240);
-        let announce_upfront = env.flag("ANNOUNCE_UPFRONT", true);
-        let max_reserved = env.number_in("MAX_RESERVED_PER_WALLET", 50_000_000, 1..=u64::MAX / 4);
+        let seconds = env.read_in(&variables::FACILITATOR_TIMEOUT_SECONDS, 1..=240);
+        let announce_upfront = env.read_flag(&variables::ANNOUNCE_UPFRONT);
+        let max_reserved = env.read_in(&variables::MAX_RESERVED_PER_WALLET, 1..=u64::MAX / 4);
         Some(Self {
             pay_to: pay_to?,
             network: network?,
@@ -81,11 +82,10 @@ impl PaymentConfig {
     }
 }
 
-fn url(env: &mut Env, name: &str, example: &str) -> Option<Url> {
-    let url: Url = env.optional(name, example)?;
+fn url(env: &mut Env, variable: &Variable) -> Option<Url> {
+    let url: Url = env.find(variable)?;
     if !matches!(url.scheme(), "http" | "https") {
-        let what = "has to begin with http:// or https://";
-        env.problem(name, what, example);
+        env.reject(variable, "has to begin with http:// or https://");
         return None;
     }
     Some(url)
@@ -96,37 +96,41 @@ fn choose(
     network: Option<&'static Network>,
     rpc_url: Option<&Url>,
 ) -> Option<FacilitatorChoice> {
-    let text = env.text("FACILITATOR", DEFAULT_FACILITATOR);
+    let (variable, default) = (
+        &variables::FACILITATOR,
+        variables::FACILITATOR.default_text(),
+    );
+    let text = env.read_text(variable);
     match text.to_ascii_lowercase().as_str() {
         "demo" => {
             if network.is_some_and(|network| !network.testnet) {
                 let what = "is demo, but NETWORK has real money";
-                env.problem("FACILITATOR", what, "cdp, onchain or a URL");
+                env.reject(variable, what);
             }
             Some(FacilitatorChoice::Demo)
         }
         "cdp" => {
-            let key_id = env.required_text("CDP_API_KEY_ID", "the id of a Coinbase API key");
-            let key_secret =
-                env.required_secret("CDP_API_KEY_SECRET", "the secret of a Coinbase API key");
+            let key_id = env.need_text(&variables::CDP_API_KEY_ID);
+            let key_secret = env.need_secret(&variables::CDP_API_KEY_SECRET);
             Some(FacilitatorChoice::Cdp {
                 key_id: key_id?,
                 key_secret: key_secret?,
             })
         }
         "onchain" => {
-            let example = "0x and 64 hexadecimal digits, in GAS_KEY or in the file GAS_KEY_FILE";
-            let gas_key = env.required_secret("GAS_KEY", example).and_then(|key| {
+            let gas_key = env.need_secret(&variables::GAS_KEY).and_then(|key| {
                 // The parser's own text could repeat the key.
                 let parsed = key.expose().parse::<PrivateKeySigner>().ok();
                 if parsed.is_none() {
-                    env.problem("GAS_KEY", "is no private key", example);
+                    env.reject(&variables::GAS_KEY, "is no private key");
                 }
                 parsed
             });
             if rpc_url.is_none() {
-                let what = "is needed where FACILITATOR is onchain";
-                env.problem("RPC_URL", what, "https://sepolia.base.org");
+                env.reject(
+                    &variables::RPC_URL,
+                    "is needed where FACILITATOR is onchain",
+                );
             }
             Some(FacilitatorChoice::Onchain {
                 gas_key: gas_key?,
@@ -134,18 +138,16 @@ fn choose(
             })
         }
         _ => {
-            let url = url(env, "FACILITATOR", DEFAULT_FACILITATOR);
+            let url = url(env, variable);
             let real = network.is_some_and(|network| !network.testnet);
-            if real && text.trim_end_matches('/') == DEFAULT_FACILITATOR {
+            if real && text.trim_end_matches('/') == default {
                 let what = "serves test networks only, and NETWORK has real money";
-                env.problem("FACILITATOR", what, "cdp, onchain or a URL");
+                env.reject(variable, what);
             }
             match url {
                 Some(url) => Some(FacilitatorChoice::Remote(url)),
                 // Unset means the default; what was set and is no URL has been noted.
-                None if text == DEFAULT_FACILITATOR => Url::parse(DEFAULT_FACILITATOR)
-                    .ok()
-                    .map(FacilitatorChoice::Remote),
+                None if text == default => Url::parse(default).ok().map(FacilitatorChoice::Remote),
                 None => None,
             }
         }

@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use pve::{Fingerprint, NodeName, Vmid};
-use service::env::{Env, Secret};
+use service::env::{Env, Secret, schema::Variable};
+
+use super::variables;
 
 /// The Proxmox host and what we may use of it.
 #[derive(Clone, Debug)]
@@ -65,21 +67,41 @@ impl ProxmoxConfig {
     pub(super) fn read(env: &mut Env) -> Option<Self> {
         let host = host(env);
         let token_id = token_id(env);
-        let example = "the token's secret, shown once by `pveum user token add`";
-        let token_secret = env.required_secret("PVE_TOKEN_SECRET", example);
-        let tls = tls(env);
-        let nodes = nodes(env);
-        let storage = env.text("PVE_STORAGE", "local-lvm");
-        let templates = templates(env);
-        let bridge = Some(env.text("PVE_BRIDGE", "vmbr0")).filter(|bridge| bridge != "none");
-        let pool = env.text("PVE_POOL", "infra402");
-        let vmids = vmids(env);
-        let creates_per_node = env.number_in("PVE_CREATES_PER_NODE", 4, 1..=64);
-        let console = console(env);
+        let token_secret = env.need_secret(&variables::PVE_TOKEN_SECRET);
+        let rest = Self::with_account(env, String::new(), String::new(), Secret::new(""));
         Some(Self {
             host: host?,
             token_id: token_id?,
             token_secret: token_secret?,
+            ..rest
+        })
+    }
+
+    /// What is known before there is an account, or a host: enough to say what an account needs.
+    pub fn outline(env: Env) -> Self {
+        let mut env = env.of(&variables::SCHEMA);
+        let text = |variable: &Variable| {
+            let text = env.find_text(variable);
+            text.unwrap_or_else(|| variable.example.to_owned())
+        };
+        let (host, token_id) = (text(&variables::PVE_HOST), text(&variables::PVE_TOKEN_ID));
+        Self::with_account(&mut env, host, token_id, Secret::new(""))
+    }
+
+    fn with_account(env: &mut Env, host: String, token_id: String, token_secret: Secret) -> Self {
+        let tls = tls(env);
+        let nodes = nodes(env);
+        let storage = env.read_text(&variables::PVE_STORAGE);
+        let templates = templates(env);
+        let bridge = Some(env.read_text(&variables::PVE_BRIDGE)).filter(|bridge| bridge != "none");
+        let pool = env.read_text(&variables::PVE_POOL);
+        let vmids = vmids(env);
+        let creates_per_node = env.read_in(&variables::PVE_CREATES_PER_NODE, 1..=64);
+        let console = console(env);
+        Self {
+            host,
+            token_id,
+            token_secret,
             tls,
             nodes,
             storage,
@@ -89,25 +111,23 @@ impl ProxmoxConfig {
             vmids,
             creates_per_node,
             console,
-        })
+        }
     }
 }
 
 fn host(env: &mut Env) -> Option<String> {
-    let example = "https://192.168.1.100:8006";
-    let host = env.required_text("PVE_HOST", example)?;
+    let host = env.need_text(&variables::PVE_HOST)?;
     let lower = host.to_ascii_lowercase();
     if !lower.starts_with("https://") && !lower.starts_with("http://") {
         // The value may hold credentials and is not repeated.
-        env.problem("PVE_HOST", "lacks its scheme https://", example);
+        env.reject(&variables::PVE_HOST, "lacks its scheme https://");
         return None;
     }
     Some(host)
 }
 
 fn token_id(env: &mut Env) -> Option<String> {
-    let example = "infra402@pve!svc";
-    let id = env.required_text("PVE_TOKEN_ID", example)?;
+    let id = env.need_text(&variables::PVE_TOKEN_ID)?;
     let parts = id
         .split_once('!')
         .and_then(|(user, name)| Some((user.split_once('@')?, name)));
@@ -116,18 +136,15 @@ fn token_id(env: &mut Env) -> Option<String> {
     });
     if !fits || id.len() > 64 {
         let what = "is not of the form user@realm!name, with at most 64 characters";
-        env.problem("PVE_TOKEN_ID", what, example);
+        env.reject(&variables::PVE_TOKEN_ID, what);
     }
     Some(id)
 }
 
 fn tls(env: &mut Env) -> TlsTrust {
-    let fingerprint: Option<Fingerprint> = env.optional(
-        "PVE_FINGERPRINT",
-        "the SHA-256 fingerprint that `proxmox-api doctor` prints",
-    );
-    let ca_file = env.optional_text("PVE_CA_FILE");
-    let verify = env.flag("PVE_VERIFY_SSL", true);
+    let fingerprint: Option<Fingerprint> = env.find(&variables::PVE_FINGERPRINT);
+    let ca_file = env.find_text(&variables::PVE_CA_FILE);
+    let verify = env.read_flag(&variables::PVE_VERIFY_SSL);
     match (fingerprint, ca_file, verify) {
         (Some(fingerprint), _, _) => TlsTrust::Fingerprint(fingerprint),
         (None, Some(file), _) => TlsTrust::CaFile(file.into()),
@@ -137,7 +154,7 @@ fn tls(env: &mut Env) -> TlsTrust {
 }
 
 fn nodes(env: &mut Env) -> Vec<NodeName> {
-    let names = env.list("PVE_NODE");
+    let names = env.read_list(&variables::PVE_NODE);
     if names.len() == 1 && names[0].eq_ignore_ascii_case("auto") {
         return Vec::new();
     }
@@ -147,7 +164,7 @@ fn nodes(env: &mut Env) -> Vec<NodeName> {
             Ok(node) => nodes.push(node),
             Err(_) => {
                 let what = "names a node as no Proxmox node can be named; it is not an address";
-                env.problem("PVE_NODE", what, "pve, or pve1,pve2, or auto");
+                env.reject(&variables::PVE_NODE, what);
             }
         }
     }
@@ -155,37 +172,35 @@ fn nodes(env: &mut Env) -> Vec<NodeName> {
 }
 
 fn templates(env: &mut Env) -> Vec<String> {
-    let list = env.list("PVE_OS_TEMPLATE");
+    let list = env.read_list(&variables::PVE_OS_TEMPLATE);
     if list.len() == 1 && list[0].eq_ignore_ascii_case("auto") {
         return Vec::new();
     }
     if list.iter().any(|volume| !volume.contains(":vztmpl/")) {
-        let example = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst";
         let what = "has an entry that is no template volume (STORAGE:vztmpl/FILE)";
-        env.problem("PVE_OS_TEMPLATE", what, example);
+        env.reject(&variables::PVE_OS_TEMPLATE, what);
     }
     list
 }
 
 fn vmids(env: &mut Env) -> RangeInclusive<u32> {
-    const EXAMPLE: &str = "40200-49999";
-    let text = env.text("PVE_VMID_RANGE", EXAMPLE);
+    let text = env.read_text(&variables::PVE_VMID_RANGE);
     let range = text.split_once('-').and_then(|(low, high)| {
         let (low, high): (u32, u32) = (low.trim().parse().ok()?, high.trim().parse().ok()?);
         (Vmid::MIN <= low && low <= high && high <= Vmid::MAX).then_some(low..=high)
     });
     range.unwrap_or_else(|| {
         let what = "is no range of VMIDs from 100 to 999999999";
-        env.problem("PVE_VMID_RANGE", what, EXAMPLE);
+        env.reject(&variables::PVE_VMID_RANGE, what);
         40_200..=49_999
     })
 }
 
 /// The account for consoles; the prototype's variable still works, and is said to be a bad idea.
 fn console(env: &mut Env) -> Option<ConsoleAccount> {
-    let user = env.optional_text("PVE_CONSOLE_USER");
-    let password = env.optional_secret("PVE_CONSOLE_PASSWORD");
-    let root = env.optional_secret("PVE_ROOT_PASSWORD");
+    let user = env.find_text(&variables::PVE_CONSOLE_USER);
+    let password = env.find_secret(&variables::PVE_CONSOLE_PASSWORD);
+    let root = env.find_secret(&variables::PVE_ROOT_PASSWORD);
     match (user, password, root) {
         (Some(user), Some(password), _) => Some(ConsoleAccount {
             is_root: user == "root@pam",
@@ -194,12 +209,12 @@ fn console(env: &mut Env) -> Option<ConsoleAccount> {
         }),
         (Some(_), None, _) => {
             let what = "is not set, but PVE_CONSOLE_USER is";
-            env.problem("PVE_CONSOLE_PASSWORD", what, "the password of that user");
+            env.reject(&variables::PVE_CONSOLE_PASSWORD, what);
             None
         }
         (None, Some(_), _) => {
             let what = "is not set, but PVE_CONSOLE_PASSWORD is";
-            env.problem("PVE_CONSOLE_USER", what, "infra402-console@pve");
+            env.reject(&variables::PVE_CONSOLE_USER, what);
             None
         }
         (None, None, Some(password)) => Some(ConsoleAccount {

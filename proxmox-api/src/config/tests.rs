@@ -1,3 +1,5 @@
+use service::env::documents::keep;
+
 use super::*;
 
 const ADDRESS: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
@@ -117,4 +119,43 @@ fn fractions_of_a_minute_are_taken_for_the_grace_time() {
             .grace_seconds,
         3
     );
+}
+
+#[test]
+fn what_is_not_set_is_as_the_contract_has_it() {
+    let config = with(&[]).unwrap();
+    assert_eq!(config.tariff, Tariff::default());
+    assert_eq!(config.limits, Limits::default());
+    let own = ["http://localhost:3000", "http://127.0.0.1:3000"];
+    assert_eq!(config.allowed_origins, own);
+}
+
+#[test]
+fn the_documents_list_every_variable() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (example, tables) = (
+        root.join(".example.env"),
+        root.join("docs/CONFIGURATION.md"),
+    );
+    keep(
+        &example,
+        "==== proxmox-api",
+        "==== end of proxmox-api",
+        &SCHEMA.dotenv(),
+    );
+    let table = format!("\n{}", SCHEMA.markdown());
+    keep(
+        &tables,
+        "<summary>proxmox-api",
+        "</details><!-- proxmox-api -->",
+        &table,
+    );
+}
+
+#[test]
+fn what_is_set_in_vain_is_said() {
+    let env = Env::from_map([("PVE_CONSOLE_HOST", "https://pve.example:8006")]).of(&SCHEMA);
+    let notices = env.notices();
+    assert_eq!(notices.len(), 1);
+    assert!(notices[0].contains("PUBLIC_BASE_URL"), "{notices:?}");
 }

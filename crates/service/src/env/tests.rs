@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::schema::{Gone, Group, Schema, Variable};
 use super::*;
 
 fn empty() -> Env {
@@ -115,4 +116,52 @@ fn a_broken_dotenv_line_is_reported_without_its_content() {
         "{text}"
     );
     assert!(!text.contains("hunter2"), "{text}");
+}
+
+static PORT: Variable = Variable::with_default("PORT", "80", "Where it listens.");
+static NAME: Variable = Variable::required("NAME", "x", "Who it is.");
+static SCHEMA: Schema = Schema {
+    service: "one",
+    groups: &[&Group {
+        title: "All",
+        variables: &[&PORT],
+    }],
+    gone: &[Gone {
+        name: "OLD",
+        instead: "PORT replaces it",
+    }],
+};
+
+#[test]
+fn a_declared_variable_brings_its_default_and_its_example() {
+    let mut env = Env::from_map([("PORT", "many")]);
+    assert_eq!(env.read::<u16>(&PORT), 80);
+    assert_eq!(env.need_text(&NAME), None);
+    let problems = env.finish().unwrap_err().to_string();
+    assert!(problems.contains("example: PORT=80\n"), "{problems}");
+    assert!(
+        problems.contains("NAME is not set; example: NAME=x"),
+        "{problems}"
+    );
+
+    let mut env = Env::from_map([("PORT", "99999")]);
+    assert_eq!(env.read_in(&PORT, 1..=65_535_u32), 80);
+    let problems = env.finish().unwrap_err().to_string();
+    assert!(
+        problems.contains("PORT is not from 1 to 65535"),
+        "{problems}"
+    );
+    assert_eq!(empty().read_list(&PORT), ["80"]);
+}
+
+#[test]
+fn what_is_gone_is_said_and_nothing_else() {
+    let env = Env::from_map([("OLD", "1"), ("OTHER", "2")]).of(&SCHEMA);
+    assert_eq!(env.notices(), ["OLD has no effect: PORT replaces it"]);
+}
+
+#[test]
+#[should_panic(expected = "NAME is not in the schema")]
+fn a_variable_that_nobody_listed_cannot_be_read() {
+    let _ = empty().of(&SCHEMA).find_text(&NAME);
 }

@@ -1,0 +1,341 @@
+//! Every variable of this service.
+
+use service::env::schema::{Gone, Group, Schema, Variable};
+use service::telemetry;
+
+/// What this service can be told.
+pub static SCHEMA: Schema = Schema {
+    service: "proxmox-api",
+    groups: &[
+        &PAYMENTS,
+        &PROXMOX,
+        &CONSOLES,
+        &PRICES,
+        &LIMITS,
+        &LEASES,
+        &SERVER,
+        &telemetry::VARIABLES,
+    ],
+    gone: &[
+        Gone {
+            name: "PVE_CONSOLE_HOST",
+            instead: "consoles are served by this service itself, under PUBLIC_BASE_URL",
+        },
+        Gone {
+            name: "FACILITATOR_URL",
+            instead: "the facilitator's address goes into FACILITATOR",
+        },
+    ],
+};
+
+static PAYMENTS: Group = Group {
+    title: "Payments",
+    variables: &[
+        &ADDRESS,
+        &NETWORK,
+        &FACILITATOR,
+        &RPC_URL,
+        &GAS_KEY,
+        &CDP_API_KEY_ID,
+        &CDP_API_KEY_SECRET,
+        &FACILITATOR_TIMEOUT_SECONDS,
+        &ANNOUNCE_UPFRONT,
+        &MAX_RESERVED_PER_WALLET,
+    ],
+};
+pub(super) static ADDRESS: Variable = Variable::required(
+    "ADDRESS",
+    "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+    "Who is paid: an EVM address.",
+);
+pub(super) static NETWORK: Variable = Variable::with_default(
+    "NETWORK",
+    "base-sepolia",
+    "Where it is paid: base-sepolia, base, avalanche-fuji, avalanche, or a CAIP-2 id such as eip155:8453.",
+);
+pub(super) static FACILITATOR: Variable = Variable::with_default(
+    "FACILITATOR",
+    "https://x402.org/facilitator",
+    "Who verifies and settles: a facilitator's URL, cdp (Coinbase), onchain (a gas key and a node of one's own) or demo (play money). \
+     The default serves test networks only.",
+);
+pub(super) static RPC_URL: Variable = Variable::optional(
+    "RPC_URL",
+    "outcomes that a facilitator does not tell stay open until the payment's window has passed, and wallets that are contracts \
+     cannot sign in",
+    "https://sepolia.base.org",
+    "A node of the network: what became of a payment is asked there. Needed where FACILITATOR is onchain.",
+);
+pub(super) static GAS_KEY: Variable = Variable::optional(
+    "GAS_KEY",
+    "FACILITATOR cannot be onchain",
+    "0x and 64 hexadecimal digits",
+    "The private key that sends the transfers and pays for gas, where FACILITATOR is onchain.",
+)
+.secret();
+pub(super) static CDP_API_KEY_ID: Variable = Variable::optional(
+    "CDP_API_KEY_ID",
+    "FACILITATOR cannot be cdp",
+    "the id of a Coinbase API key",
+    "The id of a Coinbase API key, where FACILITATOR is cdp.",
+);
+pub(super) static CDP_API_KEY_SECRET: Variable = Variable::optional(
+    "CDP_API_KEY_SECRET",
+    "FACILITATOR cannot be cdp",
+    "the secret of a Coinbase API key",
+    "The secret of that key.",
+)
+.secret();
+pub(super) static FACILITATOR_TIMEOUT_SECONDS: Variable = Variable::with_default(
+    "FACILITATOR_TIMEOUT_SECONDS",
+    "60",
+    "Seconds that a settlement may take before its outcome counts as unknown, 1 to 240.",
+);
+pub(super) static ANNOUNCE_UPFRONT: Variable = Variable::with_default(
+    "ANNOUNCE_UPFRONT",
+    "true",
+    "Whether challenges say that calls are settled before they are performed.",
+);
+pub(super) static MAX_RESERVED_PER_WALLET: Variable = Variable::with_default(
+    "MAX_RESERVED_PER_WALLET",
+    "50000000",
+    "What payments of one wallet may wait to be settled, in atomic USDC (six decimals).",
+);
+
+static PROXMOX: Group = Group {
+    title: "Proxmox",
+    variables: &[
+        &PVE_HOST,
+        &PVE_TOKEN_ID,
+        &PVE_TOKEN_SECRET,
+        &PVE_FINGERPRINT,
+        &PVE_CA_FILE,
+        &PVE_VERIFY_SSL,
+        &PVE_NODE,
+        &PVE_STORAGE,
+        &PVE_OS_TEMPLATE,
+        &PVE_BRIDGE,
+        &PVE_POOL,
+        &PVE_VMID_RANGE,
+        &PVE_CREATES_PER_NODE,
+        &PVE_SIMULATED,
+    ],
+};
+pub(super) static PVE_HOST: Variable = Variable::required(
+    "PVE_HOST",
+    "https://192.168.1.100:8006",
+    "The Proxmox host's API, with its scheme.",
+);
+pub(super) static PVE_TOKEN_ID: Variable = Variable::required(
+    "PVE_TOKEN_ID",
+    "infra402@pve!svc",
+    "The id of the API token. `proxmox-api doctor --setup` prints the commands that make one with just the rights that are needed.",
+);
+pub(super) static PVE_TOKEN_SECRET: Variable = Variable::required(
+    "PVE_TOKEN_SECRET",
+    "the token's secret, shown once by `pveum user token add`",
+    "The token's secret.",
+)
+.secret();
+pub(super) static PVE_FINGERPRINT: Variable = Variable::optional(
+    "PVE_FINGERPRINT",
+    "the certificate has to be one that authorities vouch for",
+    "the SHA-256 fingerprint that `proxmox-api doctor` prints",
+    "The SHA-256 fingerprint of the host's certificate: exactly that one is trusted, self-signed or not.",
+);
+pub(super) static PVE_CA_FILE: Variable = Variable::optional(
+    "PVE_CA_FILE",
+    "the system's authorities are trusted",
+    "/etc/infra402/pve-root-ca.pem",
+    "The authority that signed the host's certificate, in PEM; on the host it is /etc/pve/pve-root-ca.pem.",
+);
+pub(super) static PVE_VERIFY_SSL: Variable = Variable::with_default(
+    "PVE_VERIFY_SSL",
+    "true",
+    "false trusts anybody who answers at that address, with the token: for trying things out. PVE_FINGERPRINT is as easy and safe.",
+);
+pub(super) static PVE_NODE: Variable = Variable::with_default(
+    "PVE_NODE",
+    "auto",
+    "The nodes that take containers, by name and separated by commas, or auto for every node that is online; the one with the \
+     most free memory is taken.",
+);
+pub(super) static PVE_STORAGE: Variable = Variable::with_default(
+    "PVE_STORAGE",
+    "local-lvm",
+    "The storage for the containers' disks.",
+);
+pub(super) static PVE_OS_TEMPLATE: Variable = Variable::with_default(
+    "PVE_OS_TEMPLATE",
+    "auto",
+    "The templates on offer as volume ids, separated by commas, the default first, or auto for all that the nodes have.",
+)
+.example("local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst");
+pub(super) static PVE_BRIDGE: Variable = Variable::with_default(
+    "PVE_BRIDGE",
+    "vmbr0",
+    "The bridge that containers are attached to, with DHCP; none for containers without a network.",
+);
+pub(super) static PVE_POOL: Variable = Variable::with_default(
+    "PVE_POOL",
+    "infra402",
+    "The pool that the containers, and nothing else, belong to.",
+);
+pub(super) static PVE_VMID_RANGE: Variable = Variable::with_default(
+    "PVE_VMID_RANGE",
+    "40200-49999",
+    "The numbers that the containers get.",
+);
+pub(super) static PVE_CREATES_PER_NODE: Variable = Variable::with_default(
+    "PVE_CREATES_PER_NODE",
+    "4",
+    "Containers that are made on one node at a time, 1 to 64.",
+);
+pub(super) static PVE_SIMULATED: Variable = Variable::with_default(
+    "PVE_SIMULATED",
+    "false",
+    "Whether the host is the simulator, so that customers are told.",
+);
+
+static CONSOLES: Group = Group {
+    title: "Consoles of older Proxmox hosts",
+    variables: &[&PVE_CONSOLE_USER, &PVE_CONSOLE_PASSWORD, &PVE_ROOT_PASSWORD],
+};
+pub(super) static PVE_CONSOLE_USER: Variable = Variable::optional(
+    "PVE_CONSOLE_USER",
+    "consoles use the token, which needs pve-container 6.1.3 or newer",
+    "infra402-console@pve",
+    "A user with a password and nothing but VM.Console on the pool, for consoles of hosts that accept no token there.",
+);
+pub(super) static PVE_CONSOLE_PASSWORD: Variable = Variable::optional(
+    "PVE_CONSOLE_PASSWORD",
+    "as without PVE_CONSOLE_USER",
+    "the password of that user",
+    "The password of PVE_CONSOLE_USER.",
+)
+.secret();
+pub(super) static PVE_ROOT_PASSWORD: Variable = Variable::optional(
+    "PVE_ROOT_PASSWORD",
+    "nothing is missing",
+    "better none",
+    "The password of root@pam, for configurations of the prototype; PVE_CONSOLE_USER replaces it, and the log says so.",
+)
+.secret();
+
+static PRICES: Group = Group {
+    title: "Prices, in atomic USDC (six decimals)",
+    variables: &[
+        &PRICE_BASE,
+        &PRICE_CORE_HOUR,
+        &PRICE_MEMORY_GIB_HOUR,
+        &PRICE_DISK_GIB_HOUR,
+        &PRICE_CALL,
+    ],
+};
+pub(super) static PRICE_BASE: Variable = Variable::with_default(
+    "PRICE_BASE",
+    "2000",
+    "A lease or renewal, whatever its size and time.",
+);
+pub(super) static PRICE_CORE_HOUR: Variable =
+    Variable::with_default("PRICE_CORE_HOUR", "4000", "A core for an hour.");
+pub(super) static PRICE_MEMORY_GIB_HOUR: Variable = Variable::with_default(
+    "PRICE_MEMORY_GIB_HOUR",
+    "3200",
+    "A GiB of memory for an hour.",
+);
+pub(super) static PRICE_DISK_GIB_HOUR: Variable =
+    Variable::with_default("PRICE_DISK_GIB_HOUR", "300", "A GiB of disk for an hour.");
+pub(super) static PRICE_CALL: Variable = Variable::with_default(
+    "PRICE_CALL",
+    "1000",
+    "A call: a command, a console, a list.",
+);
+
+static LIMITS: Group = Group {
+    title: "Limits of one lease",
+    variables: &[
+        &MAX_CORES,
+        &MAX_MEMORY_MB,
+        &MAX_DISK_GB,
+        &MAX_RUNTIME_MINUTES,
+        &LEASES_PER_WALLET,
+    ],
+};
+pub(super) static MAX_CORES: Variable =
+    Variable::with_default("MAX_CORES", "8", "The most cores, 1 to 8192.");
+pub(super) static MAX_MEMORY_MB: Variable =
+    Variable::with_default("MAX_MEMORY_MB", "16384", "The most memory, in MiB.");
+pub(super) static MAX_DISK_GB: Variable =
+    Variable::with_default("MAX_DISK_GB", "200", "The largest disk, in GiB.");
+pub(super) static MAX_RUNTIME_MINUTES: Variable = Variable::with_default(
+    "MAX_RUNTIME_MINUTES",
+    "43200",
+    "The most minutes of one lease or renewal.",
+);
+pub(super) static LEASES_PER_WALLET: Variable = Variable::with_default(
+    "LEASES_PER_WALLET",
+    "10",
+    "Leases that one wallet may have at a time.",
+);
+
+static LEASES: Group = Group {
+    title: "Leases",
+    variables: &[&LEASE_GRACE_MINUTES, &LEASES_IN_FLIGHT_PER_WALLET],
+};
+pub(super) static LEASE_GRACE_MINUTES: Variable = Variable::with_default(
+    "LEASE_GRACE_MINUTES",
+    "1440",
+    "Minutes for which the data of an expired lease is kept, 0 to 43200; a renewal starts it again.",
+);
+pub(super) static LEASES_IN_FLIGHT_PER_WALLET: Variable = Variable::with_default(
+    "LEASES_IN_FLIGHT_PER_WALLET",
+    "2",
+    "Leases of one wallet that may be in the making at a time.",
+);
+
+static SERVER: Group = Group {
+    title: "Server",
+    variables: &[
+        &BIND,
+        &PORT,
+        &PUBLIC_BASE_URL,
+        &ALLOWED_ORIGINS,
+        &DATABASE,
+        &FREE_CALLS_PER_MINUTE,
+        &TRUSTED_PROXIES,
+    ],
+};
+pub(super) static BIND: Variable = Variable::with_default(
+    "BIND",
+    "127.0.0.1",
+    "The address to listen on; 0.0.0.0 for all.",
+);
+pub(super) static PORT: Variable = Variable::with_default("PORT", "4021", "The port to listen on.");
+pub(super) static PUBLIC_BASE_URL: Variable = Variable::optional(
+    "PUBLIC_BASE_URL",
+    "the address that is listened on",
+    "https://lease.example.org",
+    "Under which address customers reach this service; challenges, consoles and sign-in texts name it.",
+);
+pub(super) static ALLOWED_ORIGINS: Variable = Variable::with_default(
+    "ALLOWED_ORIGINS",
+    "http://localhost:3000,http://127.0.0.1:3000",
+    "Browser pages that may call this service, separated by commas: scheme, host and port; * for all.",
+)
+.example("https://infra402.example.org");
+pub(super) static DATABASE: Variable = Variable::with_default(
+    "DATABASE",
+    "data/infra402.sqlite",
+    "The file of the store. It has to survive restarts.",
+);
+pub(super) static FREE_CALLS_PER_MINUTE: Variable = Variable::with_default(
+    "FREE_CALLS_PER_MINUTE",
+    "600",
+    "Calls of quote, sign-in and faucet that one address may make in a minute; more are answered 429.",
+);
+pub(super) static TRUSTED_PROXIES: Variable = Variable::with_default(
+    "TRUSTED_PROXIES",
+    "0",
+    "Proxies in front of this service that add to X-Forwarded-For; the address that the outermost saw is the caller's.",
+);
