@@ -4,7 +4,9 @@
 //! `operation` behind the `paywall`, which reserves, verifies and settles; `lease` makes and ends containers; `store` is SQL
 //! only, `proxmox` the host. Two workers end leases in time and compare Proxmox with the store.
 
+pub mod arguments;
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod lease;
 pub mod locks;
@@ -58,6 +60,12 @@ pub async fn start_work(app: &App) -> anyhow::Result<JoinSet<()>> {
     workers.spawn(lease::expiry::run(app.clone()));
     workers.spawn(lease::reconcile::run(app.clone()));
     Ok(workers)
+}
+
+/// Examines the installation and says in the log what is not as it should be.
+pub async fn examine(app: App) {
+    let findings = doctor::examine(&app.config, &app.proxmox, app.facilitator.as_ref()).await;
+    doctor::command::warn(&findings);
 }
 
 fn readiness(app: &App) -> Readiness {

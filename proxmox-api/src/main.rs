@@ -1,8 +1,13 @@
-//! The lease API's process: configuration, log, workers, server.
+//! The lease API's process: command line, configuration, log, workers, server.
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use proxmox_api::{App, app, config::Config, start_work};
+use proxmox_api::{
+    App, app,
+    arguments::{self, Command},
+    config::{Config, SCHEMA},
+    doctor, examine, start_work,
+};
 use service::{
     clock::SystemClock,
     env::Env,
@@ -16,8 +21,34 @@ const GRACE: Duration = Duration::from_secs(20);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut env = Env::load();
+    let command = match Command::read(std::env::args().skip(1)) {
+        Ok(command) => command,
+        Err(argument) => {
+            eprintln!("{argument:?} is not known here; see proxmox-api --help");
+            return ExitCode::FAILURE;
+        }
+    };
+    match command {
+        Command::Help => {
+            print!("{}", arguments::help(&SCHEMA));
+            ExitCode::SUCCESS
+        }
+        Command::Version => {
+            println!("proxmox-api {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        Command::Doctor(options) => {
+            service::crypto::install_ring_provider();
+            doctor::command::run(Env::load(), options).await
+        }
+        Command::Serve => serve().await,
+    }
+}
+
+async fn serve() -> ExitCode {
+    let mut env = Env::load().of(&SCHEMA);
     let telemetry = Telemetry::from_env(&mut env);
+    let notices = env.notices();
     let config = match Config::from_env(env) {
         Ok(config) => config,
         Err(problems) => {
@@ -26,6 +57,9 @@ async fn main() -> ExitCode {
         }
     };
     telemetry.install();
+    for notice in notices {
+        tracing::warn!("{notice}");
+    }
     match run(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -41,6 +75,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let listener = serve::bind(config.listen, "PORT").await?;
     let state = App::start(config, Arc::new(SystemClock)).await?;
     let _workers = start_work(&state).await?;
+    // Beside serving: what cannot be reached now may come back.
+    let _examination = tokio::spawn(examine(state.clone()));
     let app = app(state, metrics);
     serve::serve(listener, app, Shutdown::on_signals()?, GRACE).await?;
     Ok(())

@@ -185,7 +185,11 @@ impl Proxmox {
     }
 }
 
-fn connect(config: &ProxmoxConfig, auth: Auth) -> Result<Client, pve::ConfigError> {
+/// A client for this host and account; nothing is asked yet.
+///
+/// # Errors
+/// The address, the account or the TLS settings cannot be used.
+pub fn connect(config: &ProxmoxConfig, auth: Auth) -> Result<Client, pve::ConfigError> {
     let tls = match &config.tls {
         TlsTrust::System => Tls::System,
         TlsTrust::CaFile(path) => Tls::CaFile(path.clone()),

@@ -10,7 +10,8 @@ use x402::facilitator::{
     cdp::{self, CdpAuth},
     demo::DemoFacilitator,
     http::{HttpFacilitator, Timeouts},
-    onchain::{OnchainFacilitator, Patience, Witness},
+    ledger::{Ledger, MemoryLedger},
+    onchain::{MemorySentStore, OnchainFacilitator, Patience, SentStore, Witness},
 };
 
 use crate::{
@@ -101,7 +102,9 @@ impl App {
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let store = open_store(&config)?;
         let http = facilitator_http()?;
-        let facilitator = facilitator(&config.payments, &store, &clock, &http)?;
+        let ledger = DemoLedger::new(store.clone(), config.payments.network, Arc::clone(&clock));
+        let sent = Arc::new(store.clone());
+        let facilitator = facilitator(&config.payments, ledger, sent, &clock, &http)?;
         Self::assemble(config, clock, store, facilitator, http).await
     }
 
@@ -194,9 +197,25 @@ fn facilitator_http() -> anyhow::Result<reqwest::Client> {
         .build()?)
 }
 
+/// The facilitator for a look at what it settles: it remembers nothing.
+///
+/// # Errors
+/// The settings cannot be used.
+pub fn facilitator_to_ask(
+    payments: &PaymentConfig,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Arc<dyn Facilitator>> {
+    let (ledger, sent) = (
+        MemoryLedger::default(),
+        Arc::new(MemorySentStore::default()),
+    );
+    facilitator(payments, ledger, sent, &clock, &facilitator_http()?)
+}
+
 fn facilitator(
     payments: &PaymentConfig,
-    store: &Store,
+    ledger: impl Ledger,
+    sent: Arc<dyn SentStore>,
     clock: &Arc<dyn Clock>,
     http: &reqwest::Client,
 ) -> anyhow::Result<Arc<dyn Facilitator>> {
@@ -206,7 +225,6 @@ fn facilitator(
     };
     Ok(match &payments.facilitator {
         FacilitatorChoice::Demo => {
-            let ledger = DemoLedger::new(store.clone(), payments.network, Arc::clone(clock));
             let clock = Arc::clone(clock);
             let demo = DemoFacilitator::new(payments.network, ledger)?;
             Arc::new(demo.with_clock(move || clock.unix_seconds()))
@@ -224,7 +242,7 @@ fn facilitator(
             node.clone(),
             http.clone(),
             gas_key.clone(),
-            Arc::new(store.clone()),
+            sent,
             Patience {
                 settle: payments.settle_timeout,
                 ..Patience::default()

@@ -5,6 +5,7 @@
 
 mod buyer;
 mod copies;
+mod doctor;
 mod free_routes;
 mod hypervisor;
 mod leases;

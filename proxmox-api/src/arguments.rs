@@ -1,0 +1,96 @@
+//! The command line: nothing to serve, or a command.
+
+use service::env::schema::Schema;
+
+use crate::doctor::command::Options;
+
+/// What the process is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Serve.
+    Serve,
+    /// Examine the configuration.
+    Doctor(Options),
+    /// Say how it is used.
+    Help,
+    /// Say which version it is.
+    Version,
+}
+
+impl Command {
+    /// Reads the arguments after the program's name.
+    ///
+    /// # Errors
+    /// The argument that is not known.
+    pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
+        let mut command = Self::Serve;
+        for argument in arguments {
+            command = match (command, argument.as_str()) {
+                (_, "--help" | "-h") => return Ok(Self::Help),
+                (_, "--version" | "-V") => return Ok(Self::Version),
+                (Self::Serve, "doctor") => Self::Doctor(Options::default()),
+                (Self::Doctor(options), "--setup") => Self::Doctor(Options {
+                    setup: true,
+                    ..options
+                }),
+                (Self::Doctor(options), "--json") => Self::Doctor(Options {
+                    json: true,
+                    ..options
+                }),
+                _ => return Err(argument),
+            };
+        }
+        Ok(command)
+    }
+}
+
+/// The text of `--help`.
+pub fn help(schema: &Schema) -> String {
+    format!(
+        "The lease API of infra402: time on Linux containers, paid over HTTP 402.\n\n\
+         Usage:\n  \
+         proxmox-api                   serves\n  \
+         proxmox-api doctor            examines the configuration and says what mends it;\n                                \
+         status 0: fine, 1: warnings, 2: errors\n  \
+         proxmox-api doctor --json     the same for programs\n  \
+         proxmox-api doctor --setup    prints the commands that make the account on Proxmox\n  \
+         proxmox-api --help | --version\n\n\
+         It is configured by environment variables, completed from a file .env in this folder or above.\n\n{}",
+        schema.help()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Command, String> {
+        Command::read(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn every_command_is_known_and_nothing_else() {
+        let doctor = |setup, json| Ok(Command::Doctor(Options { setup, json }));
+        assert_eq!(read(""), Ok(Command::Serve));
+        assert_eq!(read("doctor"), doctor(false, false));
+        assert_eq!(read("doctor --json"), doctor(false, true));
+        assert_eq!(read("doctor --setup"), doctor(true, false));
+        assert_eq!(read("doctor -h"), Ok(Command::Help));
+        assert_eq!(read("--version"), Ok(Command::Version));
+        for (line, unknown) in [
+            ("serve", "serve"),
+            ("--json", "--json"),
+            ("doctor doctor", "doctor"),
+        ] {
+            assert_eq!(read(line), Err(unknown.to_owned()));
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_variable() {
+        let text = help(&crate::config::SCHEMA);
+        for variable in crate::config::SCHEMA.variables() {
+            assert!(text.contains(variable.name), "{}", variable.name);
+        }
+    }
+}
