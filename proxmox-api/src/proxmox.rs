@@ -1,6 +1,7 @@
 //! The Proxmox host as the lease operations use it: the client and the consoles, which nodes and templates there are, and how
 //! much may be asked of a node at once.
 
+mod capacity;
 mod usage;
 
 use std::collections::HashMap;
@@ -39,6 +40,7 @@ pub struct Proxmox {
     nodes: Kept<Vec<Node>>,
     templates: Kept<Vec<Template>>,
     usage: Kept<Vec<Usage>>,
+    room: Kept<Option<u32>>,
 }
 
 /// A template on offer.
@@ -91,6 +93,7 @@ impl Proxmox {
             nodes: Kept::default(),
             templates: Kept::default(),
             usage: Kept::default(),
+            room: Kept::default(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! `GET /catalog`: limits, rates, templates, and how to pay.
 
-use api_types::{Catalog, Template};
+use api_types::{Catalog, LeaseRequest, Template};
 use axum::{Json, Router, extract::State, routing::get};
 
 use crate::App;
@@ -37,10 +37,21 @@ async fn catalog(State(app): State<App>) -> Json<Catalog> {
         network: payments.network.caip2.to_owned(),
         asset: payments.network.usdc.address.to_checksum(None),
         pay_to: payments.pay_to.to_checksum(None),
-        capacity_left: None,
+        capacity_left: capacity_left(&app).await,
         grace_minutes: config.grace_seconds.div_ceil(60),
         simulated: simulated(&app),
     })
+}
+
+async fn capacity_left(app: &App) -> Option<u32> {
+    match app.proxmox.room(LeaseRequest::default().size()).await {
+        Ok(room) => room,
+        Err(error) => {
+            let cause = error.safe_text();
+            tracing::warn!(proxmox.cause = cause, "the room left cannot be seen");
+            None
+        }
+    }
 }
 
 /// The template's file without its storage and its endings.

@@ -122,5 +122,7 @@ async fn the_catalogue_says_where_and_to_whom_is_paid() {
         "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
     );
     assert_eq!(catalog["limits"]["cores"], json!({"min": 1, "max": 8}));
+    // 254 GiB of memory are free, for leases of 512 MiB; the disk would do for 512.
+    assert_eq!(catalog["capacityLeft"], 508);
     assert_eq!(ask("GET", "/health", "").await.0, StatusCode::OK);
 }
