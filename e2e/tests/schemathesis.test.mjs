@@ -45,7 +45,8 @@ for (const who of ['somebody who is not signed in', 'somebody who is signed in']
     const headers = [];
     if (who.endsWith('is signed in')) {
       const { token } = await signIn(api.url, PAYERS[0]);
-      headers.push('--header', `Authorization: Bearer ${token}`);
+      // Signing out in the middle would make the rest a second run without a session.
+      headers.push('--header', `Authorization: Bearer ${token}`, '--exclude-operation-id', 'closeSession');
     }
     const { status, output } = await schemathesis([`${api.url}/openapi.json`, ...headers]);
     assert.equal(status, 0, output);

@@ -47,7 +47,7 @@ pub(super) fn apply(schemas: &mut Map<String, Value>, limits: &Limits) {
 const PRINTABLE: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 const DNS_LABEL: &str = "^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$";
 const SSH_KEY: &str = "^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh.com) \
-    AAAA[A-Za-z0-9+/]{60,}={0,2}( [ -~]*)?$";
+    AAAA([A-Za-z0-9+/]{4}){15,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?( [ -~]*)?$";
 
 fn within(bounds: Bounds) -> Value {
     json!({"minimum": bounds.min, "maximum": bounds.max})
