@@ -1,6 +1,6 @@
-//! The OpenAPI document of this service. [`endpoints`] says of every route what it takes and answers, in the types that the
-//! routes themselves use, with [`examples`] that are values of those types; [`document`] writes it down; [`limits`] puts the
-//! operator's bounds into it; [`payment`] describes the 402 of both protocol versions.
+//! The OpenAPI document of this service. `endpoints` says of every route what it takes and answers, in the types that the
+//! routes themselves use, with `examples` that are values of those types; `document` writes it down; `limits` puts the
+//! operator's bounds into it; `payment` describes the 402 of both protocol versions.
 
 mod document;
 mod endpoint;
