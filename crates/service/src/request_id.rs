@@ -176,6 +176,10 @@ mod tests {
         let mut env = Env::from_map([("LOG_FORMAT", "json")]);
         let log = Captured::default();
         let subscriber = Telemetry::from_env(&mut env).subscriber(log.clone());
+        let subscriber = tracing::Dispatch::new(subscriber);
+        // While there is one subscriber alone, tracing lets the thread that meets a log line first decide for all whether the
+        // line is wanted, and that may be another test's, which has none. With a second one it asks every subscriber.
+        let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
         let request = Request::get("/missing?ticket=hunter2")
             .header("authorization", "Bearer hunter3")
             .header(HEADER, "r1")
