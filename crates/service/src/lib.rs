@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod request_id;
 pub mod serve;
 pub mod telemetry;
+pub mod usage;
 
 /// Wraps a whole router (routes and fallback) in request ids, the access log and the request metrics.
 ///

@@ -1,14 +1,13 @@
 //! The server's settings, read once at start. Every mistake is reported at once.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
-};
+use std::{net::SocketAddr, path::PathBuf};
 
-use service::env::{Env, Problems};
+use service::env::{Env, Problems, schema::Variable};
 use url::Url;
 use web_ui::config::Settings;
 use x402::network::Network;
+
+use super::variables;
 
 /// What the process was told.
 #[derive(Clone, Debug)]
@@ -26,17 +25,18 @@ impl Config {
     ///
     /// # Errors
     /// Every problem, with the variable's name and an example.
-    pub(crate) fn from_env(mut env: Env) -> Result<Self, Problems> {
-        let bind = env.parse("BIND", IpAddr::V4(Ipv4Addr::LOCALHOST), "127.0.0.1");
-        let port = env.parse("PORT", 3000_u16, "3000");
-        let dist = PathBuf::from(env.text("WEB_DIST", "web-ui/dist"));
+    pub(crate) fn from_env(env: Env) -> Result<Self, Problems> {
+        let mut env = env.of(&variables::SCHEMA);
+        let bind = env.read(&variables::BIND);
+        let port = env.read(&variables::PORT);
+        let dist = PathBuf::from(env.read_text(&variables::WEB_DIST));
         let settings = Settings {
-            chat_api_base: base(&mut env, "CHAT_API_BASE", "http://localhost:8000"),
-            lease_api_base: base(&mut env, "LEASE_API_BASE", "http://localhost:4021"),
+            chat_api_base: base(&mut env, &variables::CHAT_API_BASE),
+            lease_api_base: base(&mut env, &variables::LEASE_API_BASE),
             default_network: network(&mut env),
             rpc_url: env
-                .optional_text("WEB_RPC_URL")
-                .map(|_| base(&mut env, "WEB_RPC_URL", "https://sepolia.base.org")),
+                .find_text(&variables::WEB_RPC_URL)
+                .map(|_| base(&mut env, &variables::WEB_RPC_URL)),
         };
         env.finish_with(|| {
             Some(Self {
@@ -49,8 +49,8 @@ impl Config {
 }
 
 /// An address that browsers reach, without a trailing slash.
-fn base(env: &mut Env, name: &str, example: &str) -> String {
-    let text = env.text(name, example);
+fn base(env: &mut Env, variable: &Variable) -> String {
+    let text = env.read_text(variable);
     let fits = Url::parse(&text).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()
@@ -59,23 +59,16 @@ fn base(env: &mut Env, name: &str, example: &str) -> String {
             && url.fragment().is_none()
     });
     if !fits {
-        env.problem(
-            name,
-            "is no address that begins with http:// or https://, or has a user name in it",
-            example,
-        );
+        let what = "is no address that begins with http:// or https://, or has a user name in it";
+        env.reject(variable, what);
     }
     text.trim_end_matches('/').to_owned()
 }
 
 fn network(env: &mut Env) -> String {
-    let name = env.text("DEFAULT_NETWORK", "base-sepolia");
+    let name = env.read_text(&variables::DEFAULT_NETWORK);
     if Network::by_name(&name).is_none() {
-        env.problem(
-            "DEFAULT_NETWORK",
-            "is no network that is known",
-            "base-sepolia",
-        );
+        env.reject(&variables::DEFAULT_NETWORK, "is no network that is known");
     }
     name
 }

@@ -6,6 +6,7 @@ mod policy;
 mod site;
 #[cfg(test)]
 mod tests;
+mod variables;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -14,9 +15,11 @@ use service::{
     metrics::Metrics,
     serve::{self, Shutdown},
     telemetry::Telemetry,
+    usage,
 };
 
 use config::Config;
+use variables::SCHEMA;
 
 /// How long open requests may take after a stop was asked for.
 const GRACE: Duration = Duration::from_secs(5);
@@ -24,8 +27,23 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The process.
 #[tokio::main]
 pub(crate) async fn main() -> ExitCode {
-    let mut env = Env::load();
+    let about =
+        "The web interface of infra402: gives the application and its settings to browsers.";
+    let version = env!("CARGO_PKG_VERSION");
+    match usage::asked(&SCHEMA, about, version, std::env::args().skip(1)) {
+        Ok(None) => {}
+        Ok(Some(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(text) => {
+            eprintln!("{text}");
+            return ExitCode::FAILURE;
+        }
+    }
+    let mut env = Env::load().of(&SCHEMA);
     let telemetry = Telemetry::from_env(&mut env);
+    let notices = env.notices();
     let config = match Config::from_env(env) {
         Ok(config) => config,
         Err(problems) => {
@@ -34,6 +52,9 @@ pub(crate) async fn main() -> ExitCode {
         }
     };
     telemetry.install();
+    for notice in notices {
+        tracing::warn!("{notice}");
+    }
     match run(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

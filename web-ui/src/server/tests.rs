@@ -5,10 +5,13 @@ use axum::{
     http::{Request, StatusCode, header},
     response::Response,
 };
-use service::{env::Env, metrics::Metrics};
+use service::{
+    env::{Env, documents::keep},
+    metrics::Metrics,
+};
 use tower::ServiceExt as _;
 
-use super::{config::Config, site};
+use super::{config::Config, site, variables::SCHEMA};
 
 const NAME: &str = "/assets/app-0123456789abcdef.js";
 
@@ -158,4 +161,26 @@ fn every_mistake_in_the_environment_is_named() {
         assert!(problems.contains(name), "{problems}");
     }
     assert!(!problems.contains("pass@"), "{problems}");
+}
+
+#[test]
+fn the_documents_list_every_variable() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (example, tables) = (
+        root.join(".example.env"),
+        root.join("docs/CONFIGURATION.md"),
+    );
+    keep(
+        &example,
+        "==== web-ui",
+        "==== end of web-ui",
+        &SCHEMA.dotenv(),
+    );
+    let table = format!("\n{}", SCHEMA.markdown());
+    keep(
+        &tables,
+        "<summary>web-ui",
+        "</details><!-- web-ui -->",
+        &table,
+    );
 }
