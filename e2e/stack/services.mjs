@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { account, PAYEE } from '../chain/accounts.mjs';
 import { freePort, healthy, start } from './process.mjs';
 
-const binary = (variable, name) =>
+/** A built binary, or the one that the variable names. */
+export const binary = (variable, name) =>
   process.env[variable] ?? fileURLToPath(new URL(`../../target/debug/${name}`, import.meta.url));
 
 /** Fast enough for tests, slow enough that a lease takes a noticeable time. */

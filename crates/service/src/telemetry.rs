@@ -53,6 +53,17 @@ impl Telemetry {
         Self { format, filter }
     }
 
+    /// The same without a target whose lines may hold what must not be logged, whatever the filter says.
+    #[must_use]
+    pub fn without(mut self, target: &'static str) -> Self {
+        let directive = format!("{target}=off");
+        let directive = directive
+            .parse()
+            .expect("a target's name makes a directive");
+        self.filter = self.filter.add_directive(directive);
+        self
+    }
+
     /// Makes this the log of the process, on standard error, so that a command's own output stays usable in a pipe.
     /// The first call wins; a later one (as tests make) changes nothing.
     pub fn install(self) {
@@ -141,6 +152,18 @@ mod tests {
         assert_eq!(events[0]["fields"]["lease.id"], 7);
         assert_eq!(events[0]["span"]["request.id"], "r1");
         assert_eq!(env.finish(), Ok(()));
+    }
+
+    #[test]
+    fn a_target_that_is_left_out_stays_out() {
+        let mut env = Env::from_map([("LOG_FORMAT", "json"), ("RUST_LOG", "trace")]);
+        let log = Captured::default();
+        let telemetry = Telemetry::from_env(&mut env).without("chatty");
+        tracing::subscriber::with_default(telemetry.subscriber(log.clone()), || {
+            tracing::error!(target: "chatty::client", "hunter2");
+            tracing::info!("kept");
+        });
+        assert_eq!(log.events().len(), 1);
     }
 
     #[test]

@@ -41,7 +41,10 @@ pub fn run() -> Result<()> {
         rust_counts,
     )?;
     total += rust.counts;
-    workspace::build(Profile::Dev, &["pve-sim", "proxmox-api", "web-ui"])?;
+    workspace::build(
+        Profile::Dev,
+        &["pve-sim", "proxmox-api", "agent-api", "web-ui"],
+    )?;
     let node = counted(&mut node_tests::command()?, node_tests::counts)?;
     total += node.counts;
 

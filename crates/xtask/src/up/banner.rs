@@ -38,6 +38,9 @@ pub fn print(settings: &Settings) -> Result<()> {
             "  PAYER_KEY=0x… cargo xtask pay POST /lease/container '{{\"runtimeMinutes\":30}}'"
         );
     }
+    let agent = SERVICES[1].address(settings)?;
+    println!("Ask the agent for one; it answers what is to be paid:");
+    println!("  curl {agent}/chat --json '{{\"message\":\"lease 1 core for 30 minutes\"}}'");
     println!();
     Ok(())
 }
@@ -72,7 +75,14 @@ fn rows(settings: &Settings) -> Result<Vec<[String; 4]>> {
     }
     for service in &SERVICES {
         let address = service.address(settings)?;
-        rows.push(words([service.name, &address, "real", "-"]));
+        let model = match service.name {
+            "agent-api" if !settings.has_language_model() => [
+                "NO MODEL",
+                "set OPENAI_API_KEY, FLOCKIO_API_KEY or LLM_BASE_URL in .env",
+            ],
+            _ => ["real", "-"],
+        };
+        rows.push(words([service.name, &address, model[0], model[1]]));
     }
     Ok(rows)
 }

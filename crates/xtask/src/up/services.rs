@@ -23,12 +23,20 @@ pub struct Service {
 }
 
 /// In the order in which they are started; each may call those before it.
-pub const SERVICES: [Service; 1] = [Service {
-    name: "proxmox-api",
-    port_variable: "PORT",
-    default_port: 4021,
-    defaults: Settings::proxmox_api,
-}];
+pub const SERVICES: [Service; 2] = [
+    Service {
+        name: "proxmox-api",
+        port_variable: "PORT",
+        default_port: 4021,
+        defaults: Settings::proxmox_api,
+    },
+    Service {
+        name: "agent-api",
+        port_variable: "AGENT_PORT",
+        default_port: 8000,
+        defaults: Settings::agent_api,
+    },
+];
 
 impl Service {
     /// Its port.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use super::services::Defaults;
+use super::services::{Defaults, SERVICES};
 use crate::workspace::root;
 
 /// Account 1 of the public development mnemonic: a payee for demos, never for money.
@@ -131,12 +131,37 @@ impl Settings {
         }
         Ok(defaults)
     }
+
+    /// What the agent needs for a demo, unless it is set.
+    ///
+    /// # Errors
+    /// The lease API's port is none.
+    pub fn agent_api(&self) -> Result<Defaults> {
+        Ok(vec![
+            ("BACKEND_BASE_URL", SERVICES[0].address(self)?),
+            ("DATA_DIR", self.data_folder().display().to_string()),
+        ])
+    }
+
+    /// Whether a language model is configured for the agent.
+    pub fn has_language_model(&self) -> bool {
+        let chosen = self.get("LLM_PROVIDER");
+        let implied = [
+            "OPENAI_API_KEY",
+            "FLOCKIO_API_KEY",
+            "FLOCK_API_KEY",
+            "LLM_BASE_URL",
+        ];
+        chosen.map_or_else(
+            || implied.iter().any(|name| self.get(name).is_some()),
+            |provider| !provider.eq_ignore_ascii_case("offline"),
+        )
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::up::services::SERVICES;
 
     fn environment(settings: &Settings) -> BTreeMap<String, String> {
         SERVICES[0].environment(settings).unwrap()
@@ -150,6 +175,18 @@ mod tests {
         assert_eq!(environment["FACILITATOR"], "demo");
         assert_eq!(environment["ADDRESS"], DEMO_PAYEE);
         assert_eq!(environment["PORT"], "4021");
+    }
+
+    #[test]
+    fn the_agent_finds_the_lease_api_and_says_when_no_model_answers() {
+        let settings = Settings::of(&[("PORT", "5000")]);
+        let environment = SERVICES[1].environment(&settings).unwrap();
+        assert_eq!(environment["BACKEND_BASE_URL"], "http://127.0.0.1:5000");
+        assert_eq!(environment["PORT"], "8000");
+        assert!(!settings.has_language_model());
+        assert!(Settings::of(&[("OPENAI_API_KEY", "sk-1")]).has_language_model());
+        let offline = [("OPENAI_API_KEY", "sk-1"), ("LLM_PROVIDER", "offline")];
+        assert!(!Settings::of(&offline).has_language_model());
     }
 
     #[test]

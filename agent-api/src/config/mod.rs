@@ -1,0 +1,117 @@
+//! The configuration, read once at start. Every mistake is reported at once, with the variable's name and an example.
+
+mod policy;
+mod provider;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use axum::http::HeaderValue;
+use service::env::{Env, Problems};
+use url::Url;
+
+use crate::policy::Policy;
+
+pub use provider::{Provider, ProviderKind};
+pub use secret::SecretSource;
+
+/// What the process was told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen: `BIND` and `PORT`.
+    pub listen: SocketAddr,
+    /// The lease API, without a trailing slash: `BACKEND_BASE_URL`.
+    pub backend: String,
+    /// How long the lease API may take for a call without a payment: `BACKEND_TIMEOUT_SECONDS`.
+    pub backend_patience: Duration,
+    /// Browser pages that may talk to us: `ALLOWED_ORIGINS`.
+    pub allowed_origins: Vec<HeaderValue>,
+    /// The language model; the built-in assistant where there is none.
+    pub llm: Option<Provider>,
+    /// What suspended calls are sealed with: `AGENT_SECRET`, or a file in `DATA_DIR`.
+    pub secret: SecretSource,
+    /// What is relayed to be paid.
+    pub policy: Policy,
+    /// How long one answer to the customer may take, paid calls aside: `TURN_TIMEOUT_SECONDS`.
+    pub turn_patience: Duration,
+    /// How long the model may take for one answer: `LLM_TIMEOUT_SECONDS`.
+    pub model_patience: Duration,
+    /// How long a suspended call can be gone on with, in seconds: `PENDING_SECONDS`.
+    pub pending_seconds: u64,
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// Every problem, with the variable's name and an example.
+    pub fn from_env(mut env: Env) -> Result<Self, Problems> {
+        let bind = env.parse("BIND", IpAddr::V4(Ipv4Addr::LOCALHOST), "127.0.0.1");
+        let port = env.parse("PORT", 8000_u16, "8000");
+        let backend = base_url(&mut env, "BACKEND_BASE_URL", "http://127.0.0.1:4021");
+        let backend_patience = env.number_in("BACKEND_TIMEOUT_SECONDS", 15, 1..=120);
+        let allowed_origins = allowed_origins(&mut env);
+        let llm = Provider::read(&mut env);
+        let secret = SecretSource::read(&mut env);
+        let policy = policy::read(&mut env);
+        let turn_patience = env.number_in("TURN_TIMEOUT_SECONDS", 120, 1..=900);
+        let model_patience = env.number_in("LLM_TIMEOUT_SECONDS", 60, 1..=600);
+        let pending_seconds = env.number_in("PENDING_SECONDS", 900, 30..=86_400);
+        env.finish_with(|| {
+            Some(Self {
+                listen: SocketAddr::new(bind, port),
+                backend,
+                backend_patience: Duration::from_secs(backend_patience),
+                allowed_origins,
+                llm,
+                secret,
+                policy,
+                turn_patience: Duration::from_secs(turn_patience),
+                model_patience: Duration::from_secs(model_patience),
+                pending_seconds,
+            })
+        })
+    }
+}
+
+/// An address without a trailing slash.
+fn base_url(env: &mut Env, name: &str, default: &str) -> String {
+    let text = env.text(name, default);
+    let read = Url::parse(&text);
+    let fits = read.is_ok_and(|url| {
+        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        plain && url.has_host() && ["http", "https"].contains(&url.scheme())
+    });
+    if !fits {
+        env.problem(
+            name,
+            "is no address that begins with http:// or https://",
+            default,
+        );
+    }
+    text.trim_end_matches('/').to_owned()
+}
+
+/// Never `*`: the pages that may talk to us send wallet sessions.
+fn allowed_origins(env: &mut Env) -> Vec<HeaderValue> {
+    let named = env.list("ALLOWED_ORIGINS");
+    if named.is_empty() {
+        return ["http://localhost:3000", "http://127.0.0.1:3000"]
+            .map(HeaderValue::from_static)
+            .into();
+    }
+    let read = |text: &String| {
+        let origin = Url::parse(text).ok()?.origin();
+        (origin.ascii_serialization() == *text).then(|| HeaderValue::from_str(text).ok())?
+    };
+    let origins: Vec<_> = named.iter().filter_map(read).collect();
+    if origins.len() < named.len() {
+        let what =
+            "has an entry that is no origin: scheme, host and port, without a path and without *";
+        env.problem("ALLOWED_ORIGINS", what, "https://infra402.example.org");
+    }
+    origins
+}

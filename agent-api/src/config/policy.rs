@@ -1,0 +1,91 @@
+//! The limits on what is relayed to be paid.
+
+use api_types::Usdc;
+use service::env::Env;
+use x402::network::Network;
+
+use crate::policy::Policy;
+
+/// Reads `MAX_PAYMENT_USD`, `MAX_SESSION_USD`, `ALLOWED_PAYEES` and `ALLOWED_NETWORKS`.
+pub(super) fn read(env: &mut Env) -> Policy {
+    let max_payment = dollars(env, "MAX_PAYMENT_USD", Usdc(10 * Usdc::ONE.0), "10.00");
+    let max_session = dollars(env, "MAX_SESSION_USD", Usdc(50 * Usdc::ONE.0), "50.00");
+    let payees = env.list("ALLOWED_PAYEES");
+    let is_address = |text: &String| {
+        let digits = text.strip_prefix("0x").unwrap_or_default();
+        digits.len() == 40 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    if !payees.iter().all(is_address) {
+        let example = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+        env.problem("ALLOWED_PAYEES", "has an entry that is no address", example);
+    }
+    let names = env.list("ALLOWED_NETWORKS");
+    let networks: Vec<_> = names
+        .iter()
+        .filter_map(|name| Network::by_name(name))
+        .collect();
+    if networks.len() < names.len() {
+        env.problem(
+            "ALLOWED_NETWORKS",
+            "has an entry that is no known network",
+            "base-sepolia",
+        );
+    }
+    Policy {
+        max_payment,
+        max_session,
+        payees: payees.iter().map(|payee| payee.to_lowercase()).collect(),
+        networks,
+    }
+}
+
+/// An amount in dollars, digit by digit: no floating-point number comes near money.
+fn dollars(env: &mut Env, name: &str, default: Usdc, example: &str) -> Usdc {
+    let Some(text) = env.optional_text(name) else {
+        return default;
+    };
+    atomic(&text).unwrap_or_else(|| {
+        env.problem(
+            name,
+            "is no amount in dollars with at most six decimals",
+            example,
+        );
+        default
+    })
+}
+
+fn atomic(text: &str) -> Option<Usdc> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let decimals = Usdc::DECIMALS as usize;
+    if whole.is_empty() || fraction.len() > decimals || !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    format!("{whole}{fraction:0<decimals$}")
+        .parse()
+        .ok()
+        .map(Usdc)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dollars_become_atomic_units_exactly() {
+        let cases = [
+            ("10", Some(10_000_000)),
+            ("0.1", Some(100_000)),
+            ("0.000001", Some(1)),
+            ("1.", Some(1_000_000)),
+            ("0.0000001", None),
+            (".5", None),
+            ("-1", None),
+            ("1e3", None),
+            ("99999999999999999999", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(atomic(text), expected.map(Usdc), "{text}");
+        }
+    }
+}

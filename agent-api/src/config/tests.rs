@@ -1,0 +1,69 @@
+use super::*;
+
+fn with(variables: &[(&'static str, &'static str)]) -> Result<Config, Problems> {
+    Config::from_env(Env::from_map(variables.iter().copied()))
+}
+
+#[test]
+fn nothing_has_to_be_set_and_then_no_language_model_answers() {
+    let config = with(&[]).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
+    assert_eq!(config.backend, "http://127.0.0.1:4021");
+    assert!(config.llm.is_none());
+    assert_eq!(config.allowed_origins[0], "http://localhost:3000");
+    assert!(matches!(config.secret, SecretSource::Kept(_)));
+}
+
+#[test]
+fn a_key_chooses_its_provider_with_its_defaults() {
+    let openai = with(&[("OPENAI_API_KEY", "sk-1")]).unwrap().llm.unwrap();
+    assert_eq!(openai.kind, ProviderKind::OpenAi);
+    assert_eq!(
+        (openai.base_url.as_str(), openai.model.as_str()),
+        ("https://api.openai.com/v1", "gpt-4o-mini")
+    );
+    for name in ["FLOCKIO_API_KEY", "FLOCK_API_KEY"] {
+        let flock = with(&[(name, "sk-1")]).unwrap().llm.unwrap();
+        assert_eq!(flock.kind, ProviderKind::Flockio);
+        assert_eq!(flock.base_url, "https://api.flock.io/v1");
+        assert_eq!(flock.model, "qwen3-235b-a22b-instruct-2507");
+    }
+    let local = [
+        ("LLM_BASE_URL", "http://127.0.0.1:8080/v1/"),
+        ("LLM_MODEL", "tiny"),
+    ];
+    let local = with(&local).unwrap().llm.unwrap();
+    assert_eq!(local.kind, ProviderKind::Compatible);
+    assert_eq!(local.base_url, "http://127.0.0.1:8080/v1");
+    let offline = with(&[("LLM_PROVIDER", "offline"), ("OPENAI_API_KEY", "sk-1")]).unwrap();
+    assert!(offline.llm.is_none());
+}
+
+#[test]
+fn every_problem_is_named_at_once_and_no_secret_repeated() {
+    let wrong = [
+        ("PORT", "ninety"),
+        ("BACKEND_BASE_URL", "localhost:4021"),
+        ("ALLOWED_ORIGINS", "http://localhost:3000, *"),
+        ("LLM_PROVIDER", "openai"),
+        ("AGENT_SECRET", "hunter2"),
+        ("MAX_PAYMENT_USD", "ten"),
+        ("ALLOWED_PAYEES", "0x12"),
+        ("ALLOWED_NETWORKS", "dogecoin"),
+        ("PENDING_SECONDS", "1"),
+    ];
+    let problems = with(&wrong).unwrap_err().to_string();
+    for name in ["OPENAI_API_KEY"]
+        .into_iter()
+        .chain(wrong.map(|(name, _)| name))
+    {
+        if name != "LLM_PROVIDER" {
+            assert!(problems.contains(name), "{name} is not in:\n{problems}");
+        }
+    }
+    assert!(!problems.contains("hunter2"));
+    let nameless = with(&[("LLM_PROVIDER", "openai-compatible")])
+        .unwrap_err()
+        .to_string();
+    assert!(nameless.contains("LLM_BASE_URL") && nameless.contains("LLM_MODEL"));
+}

@@ -1,0 +1,144 @@
+//! What the model reads: the customer's words, its own, and what tools answered. Nothing secret ever becomes part of it: payments,
+//! passwords and tokens travel beside the conversation, never in it.
+
+use api_types::{ChatMessage, ChatRole};
+use serde::{Deserialize, Serialize};
+
+/// The longest text of one message that is kept, in bytes.
+pub const MAX_MESSAGE: usize = 16 * 1024;
+/// The most of a history that is kept, in bytes: the youngest messages that fit.
+pub const MAX_HISTORY: usize = 48 * 1024;
+/// The most messages of a history that are kept.
+pub const MAX_HISTORY_MESSAGES: usize = 100;
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "role", rename_all = "snake_case")]
+pub enum Message {
+    /// The customer's words.
+    User {
+        /// The words.
+        text: String,
+    },
+    /// The model's words and the tools that it wants called.
+    Assistant {
+        /// The words; may be empty where there are calls.
+        text: String,
+        /// The calls.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        calls: Vec<ToolCall>,
+    },
+    /// What a tool answered.
+    Tool {
+        /// The id of the call.
+        call: String,
+        /// The answer as the model reads it.
+        text: String,
+    },
+}
+
+/// A tool that the model wants called, as it said it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// Unique within the conversation.
+    pub id: String,
+    /// The tool's name.
+    pub tool: String,
+    /// The arguments, JSON as the model wrote it.
+    pub arguments: String,
+}
+
+/// A conversation that goes on with the customer's next words.
+pub fn begin(history: &[ChatMessage], message: &str) -> Vec<Message> {
+    let mut conversation: Vec<Message> = youngest(history)
+        .iter()
+        .map(|said| match said.role {
+            ChatRole::User => Message::User {
+                text: said.content.clone(),
+            },
+            ChatRole::Assistant => Message::Assistant {
+                text: said.content.clone(),
+                calls: Vec::new(),
+            },
+        })
+        .collect();
+    conversation.push(Message::User {
+        text: message.to_owned(),
+    });
+    conversation
+}
+
+/// The longest tail of a history that is within its bounds.
+fn youngest(history: &[ChatMessage]) -> &[ChatMessage] {
+    let mut room = MAX_HISTORY;
+    let fitting = history
+        .iter()
+        .rev()
+        .take(MAX_HISTORY_MESSAGES)
+        .take_while(|said| {
+            let fits = said.content.len() <= room;
+            room = room.saturating_sub(said.content.len());
+            fits
+        })
+        .count();
+    &history[history.len() - fitting..]
+}
+
+/// The customer's last words.
+pub fn last_words(conversation: &[Message]) -> &str {
+    conversation
+        .iter()
+        .rev()
+        .find_map(|message| match message {
+            Message::User { text } => Some(text.as_str()),
+            _ => None,
+        })
+        .unwrap_or_default()
+}
+
+/// The call that an answer belongs to.
+pub fn call_of<'a>(conversation: &'a [Message], id: &str) -> Option<&'a ToolCall> {
+    conversation.iter().rev().find_map(|message| match message {
+        Message::Assistant { calls, .. } => calls.iter().find(|call| call.id == id),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(role: ChatRole, content: String) -> ChatMessage {
+        ChatMessage { role, content }
+    }
+
+    #[test]
+    fn of_a_long_history_the_youngest_messages_are_kept() {
+        let history: Vec<_> = (0..10)
+            .map(|number| said(ChatRole::User, number.to_string().repeat(MAX_HISTORY / 4)))
+            .collect();
+        let conversation = begin(&history, "and now?");
+        assert_eq!(conversation.len(), 5);
+        assert_eq!(last_words(&conversation), "and now?");
+        let many = vec![said(ChatRole::Assistant, "x".into()); 1000];
+        assert_eq!(begin(&many, "").len(), MAX_HISTORY_MESSAGES + 1);
+    }
+
+    #[test]
+    fn a_call_is_found_by_its_id() {
+        let call = |id: &str| ToolCall {
+            id: id.into(),
+            tool: "quote_lease".into(),
+            arguments: "{}".into(),
+        };
+        let conversation = [
+            Message::User { text: "?".into() },
+            Message::Assistant {
+                text: String::new(),
+                calls: vec![call("a"), call("b")],
+            },
+        ];
+        assert_eq!(call_of(&conversation, "b"), Some(&call("b")));
+        assert_eq!(call_of(&conversation, "c"), None);
+    }
+}

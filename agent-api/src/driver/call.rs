@@ -1,0 +1,238 @@
+//! A tool call, up to the point where the customer is needed: read, planned, sent without a payment, and its answer told to the
+//! model compactly and to the interface completely.
+
+use std::time::Instant;
+
+use api_types::{ChatEvent, Json};
+use serde_json::{Value, json};
+
+use super::{Asked, Called, Driver};
+use crate::{
+    conversation::ToolCall,
+    lease_api::{Answer, Caller, LeaseApiError},
+    payment::Demand,
+    pending::Wanted,
+    tools::{self, Class, Plan, Registered, to_json, without_secrets},
+    turn::{Event, ToolAnswer, Turn},
+};
+
+/// The longest answer of a tool that the model sees, in bytes.
+const MAX_SEEN: usize = 12 * 1024;
+
+/// What a tool came to, before it is told.
+pub(super) struct Told {
+    /// Whether it did what it was asked.
+    pub ok: bool,
+    /// One sentence for people.
+    pub summary: String,
+    /// For the model.
+    pub model: Value,
+    /// For the interface.
+    pub interface: Value,
+    /// Proof of payment.
+    pub receipt: Option<Value>,
+}
+
+impl Told {
+    /// Something went wrong, in one sentence.
+    pub(super) fn failed(summary: impl Into<String>) -> Self {
+        let summary = summary.into();
+        let error = json!({ "error": { "message": summary } });
+        Self {
+            ok: false,
+            summary,
+            model: error.clone(),
+            interface: error,
+            receipt: None,
+        }
+    }
+
+    /// The lease API's answer.
+    pub(super) fn answer(tool: &Registered, answer: &Answer) -> Self {
+        if answer.is_done() || answer.status == 202 {
+            let summary = tool.summary(&answer.body);
+            return Self {
+                ok: true,
+                model: json!({ "summary": summary, "data": tool.view(&answer.body) }),
+                summary,
+                interface: answer.body.clone(),
+                receipt: answer.receipt.clone(),
+            };
+        }
+        let (summary, told) = answer.refusal();
+        Self {
+            ok: false,
+            summary,
+            model: json!({ "error": told }),
+            // Only what is in the contract's words: anything else may be anybody's page.
+            interface: json!({ "error": told }),
+            receipt: answer.receipt.clone(),
+        }
+    }
+}
+
+impl Driver<'_> {
+    /// Performs a call of the model's.
+    pub(super) async fn call(&mut self, turn: &Turn, call: &ToolCall) -> Called {
+        let start = Instant::now();
+        let Some(tool) = tools::find(&call.tool) else {
+            let known: Vec<_> = tools::REGISTRY.iter().map(|tool| tool.name).collect();
+            let message = format!("There is no such tool. The tools are {}.", known.join(", "));
+            self.starts(call, &call.tool, "An unknown tool");
+            return self.told(call, Told::failed(message), start);
+        };
+        let plan = match tool.plan(call) {
+            Ok(plan) => plan,
+            Err(problem) => {
+                self.starts(call, tool.name, "Reading the request");
+                return self.told(call, Told::failed(problem), start);
+            }
+        };
+        self.starts(call, tool.name, &plan.title);
+        match tool.class {
+            Class::Destructive if self.session.is_none() => {
+                let message =
+                    "The customer has to sign in with the wallet first; the interface offers it.";
+                self.told(call, Told::failed(message), start)
+            }
+            Class::Destructive => Called::Suspended(Box::new(Asked {
+                plan,
+                wanted: Wanted::Confirmation,
+                request: None,
+            })),
+            Class::Free | Class::Paid => self.unpaid(turn, call, tool, plan, start).await,
+        }
+    }
+
+    async fn unpaid(
+        &mut self,
+        turn: &Turn,
+        call: &ToolCall,
+        tool: &'static Registered,
+        plan: Plan,
+        start: Instant,
+    ) -> Called {
+        let answer = match self.for_nothing(turn, &plan).await {
+            Some(answer) => Ok(answer),
+            None => {
+                // A paid call is asked for as a stranger would: its answer is a price.
+                let session = match tool.class {
+                    Class::Free => self.session.clone(),
+                    _ => None,
+                };
+                let caller = Caller {
+                    id: turn.id(),
+                    session: session.as_ref().map(api_types::Secret::expose),
+                };
+                self.app.lease_api.send(&plan, caller).await
+            }
+        };
+        self.elsewhere += start.elapsed();
+        match answer {
+            Err(error) => self.told(call, Told::failed(error.to_string()), start),
+            Ok(answer) if answer.wants_payment() => {
+                self.priced(turn, call, tool, plan, &answer, start).await
+            }
+            Ok(answer) => self.told(call, Told::answer(tool, &answer), start),
+        }
+    }
+
+    /// The same from the path that costs a signed-in wallet nothing, if there is one and it answers.
+    async fn for_nothing(&self, turn: &Turn, plan: &Plan) -> Option<Answer> {
+        let (path, session) = (plan.free_path.as_deref()?, self.session.as_ref()?);
+        let caller = Caller {
+            id: turn.id(),
+            session: Some(session.expose()),
+        };
+        let answer: Result<Answer, LeaseApiError> = self.app.lease_api.get(path, caller).await;
+        answer.ok().filter(Answer::is_done)
+    }
+
+    /// A call has a price: the payment that came with the request if it fits, else the customer is asked.
+    async fn priced(
+        &mut self,
+        turn: &Turn,
+        call: &ToolCall,
+        tool: &'static Registered,
+        plan: Plan,
+        answer: &Answer,
+        start: Instant,
+    ) -> Called {
+        let now = self.app.clock.unix_seconds();
+        let mut demand = match Demand::read(answer, &plan, now) {
+            Ok(demand) => demand,
+            Err(problem) => return self.told(call, Told::failed(problem), start),
+        };
+        let voucher = self
+            .voucher
+            .take_if(|voucher| voucher.fits(&demand.terms).is_ok());
+        if let Some(voucher) = voucher {
+            return self
+                .spend(turn, call, tool, plan, &demand.terms, &voucher, start)
+                .await;
+        }
+        let policy = &self.app.config.policy;
+        let wallet = self.wallet.as_deref();
+        if let Err(refused) = self.app.spending.check(policy, &demand.terms, wallet, now) {
+            return self.told(call, Told::failed(refused.to_string()), start);
+        }
+        if let (true, Some(body)) = (plan.takes_credential, &plan.body) {
+            let caller = Caller {
+                id: turn.id(),
+                session: None,
+            };
+            let quote = self.app.lease_api.quote(body, caller).await;
+            // Shown only where it is the price that is asked.
+            demand.request.price = quote
+                .and_then(|quote| quote.price)
+                .filter(|price| price.total.atomic() == demand.terms.amount);
+        }
+        Called::Suspended(Box::new(Asked {
+            plan,
+            wanted: Wanted::Payment(demand.terms),
+            request: Some(demand.request),
+        }))
+    }
+
+    /// Tells the interface that a tool is called.
+    pub(super) fn starts(&mut self, call: &ToolCall, tool: &str, title: &str) {
+        let arguments = serde_json::from_str::<Value>(&call.arguments);
+        let arguments = arguments.map_or(Json::Null, |value| to_json(&without_secrets(value)));
+        self.stage.happened(ChatEvent::ToolStart {
+            id: call.id.clone(),
+            tool: tool.to_owned(),
+            title: title.to_owned(),
+            arguments,
+        });
+    }
+
+    /// Tells both the model and the interface what a tool came to.
+    pub(super) fn told(&mut self, call: &ToolCall, told: Told, start: Instant) -> Called {
+        let tool = tools::find(&call.tool).map_or("unknown", |tool| tool.name);
+        let ok = if told.ok { "true" } else { "false" };
+        metrics::counter!("chat_tool_calls_total", "tool" => tool, "ok" => ok).increment(1);
+        self.stage.happened(ChatEvent::ToolDone {
+            id: call.id.clone(),
+            tool: tools::find(&call.tool)
+                .map_or_else(|| call.tool.clone(), |tool| tool.name.to_owned()),
+            ok: told.ok,
+            summary: told.summary.clone(),
+            result: to_json(&told.interface),
+            receipt: told.receipt.as_ref().map(to_json),
+            duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+        });
+        let mut seen = told.model;
+        seen["ok"] = json!(told.ok);
+        let mut text = seen.to_string();
+        if text.len() > MAX_SEEN {
+            text =
+                json!({ "ok": told.ok, "summary": told.summary, "data": "too long to be shown" })
+                    .to_string();
+        }
+        Called::Answered(Event::Answered(ToolAnswer {
+            ok: told.ok,
+            text,
+            summary: told.summary,
+        }))
+    }
+}

@@ -1,0 +1,215 @@
+//! A call with its payment: sent exactly as it was shown, with the customer's own signature, under a key that makes its repetition
+//! harmless.
+
+use std::time::Instant;
+
+use api_types::{ChatSecrets, ErrorCode, LeaseRequest, Limits};
+use serde_json::json;
+
+use super::{Asked, Called, Driver, call::Told};
+use crate::{
+    conversation::ToolCall,
+    error::ApiError,
+    lease_api::{Answer, LeaseApiError, Payment},
+    payment::{Demand, SignedHeader, Terms},
+    pending::Wanted,
+    tools::{Plan, Registered},
+    turn::Turn,
+};
+
+impl Driver<'_> {
+    /// Pays a call with the payment that came without a suspended call.
+    #[allow(clippy::too_many_arguments)] // one call's whole context, used once
+    pub(super) async fn spend(
+        &mut self,
+        turn: &Turn,
+        call: &ToolCall,
+        tool: &'static Registered,
+        plan: Plan,
+        terms: &Terms,
+        voucher: &SignedHeader,
+        start: Instant,
+    ) -> Called {
+        let (policy, now) = (&self.app.config.policy, self.app.clock.unix_seconds());
+        let payer = voucher.payer();
+        if let Err(refused) = self.app.spending.reserve(policy, terms, &payer, now) {
+            return self.told(call, Told::failed(refused.to_string()), start);
+        }
+        // The same payment, sent again, is the same purchase.
+        let key = format!(
+            "voucher-{}",
+            self.app.sealer.tag("voucher", voucher.value())
+        );
+        let body = match self.body(&plan) {
+            Ok(body) => body,
+            Err(_) => {
+                self.app.spending.release(terms, &payer);
+                let message = "The password or key that came with the request is not acceptable.";
+                return self.told(call, Told::failed(message), start);
+            }
+        };
+        let answer = self
+            .deliver(turn, &plan, body.as_deref(), voucher, &key)
+            .await;
+        match answer {
+            Ok(answer) => {
+                if !was_taken(&answer) {
+                    self.app.spending.release(terms, &payer);
+                }
+                self.paid(call, tool, plan, terms, &answer, start)
+            }
+            Err(error) => {
+                let message = format!(
+                    "{error} It is not known whether the payment was taken; send the same request again."
+                );
+                self.told(call, Told::failed(message), start)
+            }
+        }
+    }
+
+    /// Sends a call with its payment.
+    pub(super) async fn deliver(
+        &mut self,
+        turn: &Turn,
+        plan: &Plan,
+        body: Option<&str>,
+        header: &SignedHeader,
+        key: &str,
+    ) -> Result<Answer, LeaseApiError> {
+        let start = Instant::now();
+        let payment = Payment { header, key };
+        let answer = self.app.lease_api.pay(plan, body, payment, turn.id()).await;
+        self.elsewhere += start.elapsed();
+        let outcome = match &answer {
+            Ok(answer) => answer.status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::info!(turn.id = turn.id(), tool = plan.tool, outcome, "paid call");
+        answer
+    }
+
+    /// What came of a paid call. A second 402 is shown as such and never answered in silence.
+    pub(super) fn paid(
+        &mut self,
+        call: &ToolCall,
+        tool: &'static Registered,
+        plan: Plan,
+        before: &Terms,
+        answer: &Answer,
+        start: Instant,
+    ) -> Called {
+        if answer.wants_payment() {
+            let now = self.app.clock.unix_seconds();
+            return match Demand::read(answer, &plan, now) {
+                Ok(mut demand) => {
+                    demand.request.price_changed = demand.terms.amount != before.amount;
+                    Called::Suspended(Box::new(Asked {
+                        plan,
+                        wanted: Wanted::Payment(demand.terms),
+                        request: Some(demand.request),
+                    }))
+                }
+                Err(problem) => self.told(call, Told::failed(problem), start),
+            };
+        }
+        let told = match answer.is_held() {
+            true => held(answer),
+            false => Told::answer(tool, answer),
+        };
+        self.told(call, told, start)
+    }
+
+    /// The body as it is sent: the one that was shown, and the customer's credential at its end.
+    ///
+    /// # Errors
+    /// The credential is not acceptable; nothing was sent.
+    pub(super) fn body(&self, plan: &Plan) -> Result<Option<String>, ApiError> {
+        let given = self.secrets.as_ref().filter(|_| plan.takes_credential);
+        let (Some(secrets), Some(body)) = (given, &plan.body) else {
+            return Ok(plan.body.clone());
+        };
+        check(secrets)?;
+        with_secrets(body, secrets).map(Some)
+    }
+}
+
+/// Whether the payment moved money, or may have.
+pub(super) fn was_taken(answer: &Answer) -> bool {
+    answer.is_done()
+        || answer.is_held()
+        || answer.is_paid()
+        || answer.code() == Some(ErrorCode::PaymentReplayed)
+}
+
+fn held(answer: &Answer) -> Told {
+    let summary = "The payment came in and is still being settled; nothing has to be paid again.";
+    Told {
+        ok: true,
+        summary: summary.to_owned(),
+        model: json!({ "summary": summary, "data": { "status": "settling" } }),
+        interface: answer.body.clone(),
+        receipt: answer.receipt.clone(),
+    }
+}
+
+/// Checked here already, so that the customer can mend it before the payment is sent.
+fn check(secrets: &ChatSecrets) -> Result<(), ApiError> {
+    let request = LeaseRequest {
+        password: secrets.password.clone(),
+        ssh_public_key: secrets.ssh_public_key.clone(),
+        ..LeaseRequest::default()
+    };
+    Limits::default()
+        .validate_lease(&request)
+        .map_err(ApiError::invalid)
+}
+
+/// Adds the credential behind the last member, so that every byte that was shown stays as it is.
+fn with_secrets(body: &str, secrets: &ChatSecrets) -> Result<String, ApiError> {
+    let added = serde_json::to_string(secrets).unwrap_or_default();
+    let (Some(shown), Some(added)) = (body.strip_suffix('}'), added.strip_prefix('{')) else {
+        return Err(ApiError::new(
+            ErrorCode::Internal,
+            "The call takes no credential.",
+        ));
+    };
+    let comma = if shown.ends_with('{') || added == "}" {
+        ""
+    } else {
+        ","
+    };
+    Ok(format!("{shown}{comma}{added}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use api_types::Secret;
+
+    use super::*;
+
+    #[test]
+    fn a_credential_comes_at_the_end_and_changes_nothing_before() {
+        let secrets = ChatSecrets {
+            password: Some(Secret::new("correct \"horse\"")),
+            ssh_public_key: None,
+        };
+        let body = r#"{"sku":"lxc-small","runtimeMinutes":60}"#;
+        assert_eq!(
+            with_secrets(body, &secrets).unwrap(),
+            r#"{"sku":"lxc-small","runtimeMinutes":60,"password":"correct \"horse\""}"#
+        );
+        assert_eq!(with_secrets(body, &ChatSecrets::default()).unwrap(), body);
+        assert_eq!(with_secrets("{}", &ChatSecrets::default()).unwrap(), "{}");
+    }
+
+    #[test]
+    fn a_credential_that_would_be_refused_is_refused_before_anything_is_sent() {
+        let secrets = ChatSecrets {
+            password: Some(Secret::new("short")),
+            ssh_public_key: Some("not a key".into()),
+        };
+        let error = check(&secrets).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidRequest);
+        assert!(!format!("{error:?}").contains("short"));
+    }
+}

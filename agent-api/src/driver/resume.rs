@@ -1,0 +1,180 @@
+//! Goes on with a suspended call: paid, confirmed, or given up.
+
+use std::time::Instant;
+
+use api_types::{ChatRequest, ErrorCode};
+
+use super::{Called, Driver, Outcome, call::Told, pay::was_taken};
+use crate::{
+    error::ApiError,
+    lease_api::Caller,
+    payment::{SignedHeader, Terms},
+    pending::{Pending, PendingError, Reuse, Wanted},
+    tools::{self, Registered},
+    turn::Event,
+};
+
+/// The longest reason that the model hears, in characters.
+const MAX_REASON: usize = 500;
+
+impl Driver<'_> {
+    /// Opens the suspended call and does what the customer wants of it.
+    pub(super) async fn resume(
+        mut self,
+        request: &ChatRequest,
+        sealed: &str,
+        payment: Option<SignedHeader>,
+    ) -> Result<Outcome, ApiError> {
+        let pending = self
+            .app
+            .sealer
+            .open(sealed, self.app.clock.unix_seconds())?;
+        if let (Some(bound), Some(wallet)) = (&pending.wallet, &self.wallet)
+            && bound != wallet
+        {
+            return Err(PendingError::OtherWallet.into());
+        }
+        self.wallet = self.wallet.take().or_else(|| pending.wallet.clone());
+        let tool = tools::find(&pending.plan.tool).ok_or(PendingError::NotOurs)?;
+        let called = match (&pending.wanted, payment, request.confirm, &request.cancel) {
+            (_, _, _, Some(reason)) => return self.given_up(pending, request, reason).await,
+            (Wanted::Payment(terms), Some(payment), _, None) => {
+                self.pay_pending(&pending, tool, terms, &payment).await?
+            }
+            (Wanted::Confirmation, None, true, None) => self.confirmed(&pending, tool).await?,
+            (Wanted::Confirmation, Some(_), _, None) => {
+                let message = "The suspended call costs nothing; the payment was not sent.";
+                return Err(ApiError::new(ErrorCode::PaymentInvalid, message));
+            }
+            (_, None, _, None) if !request.message.trim().is_empty() => {
+                let reason = "the customer went on without it";
+                return self.given_up(pending, request, reason).await;
+            }
+            (Wanted::Payment(_), None, ..) => {
+                let message = "has to hold the signed payment for the suspended call, or cancel has to say why not";
+                return Err(ApiError::field("payment_headers", message));
+            }
+            (Wanted::Confirmation, None, ..) => {
+                let message = "has to be true for the suspended call, or cancel has to say why not";
+                return Err(ApiError::field("confirm", message));
+            }
+        };
+        let mut turn = pending.turn;
+        match called {
+            Called::Answered(event) => self.run(turn, event).await,
+            Called::Suspended(asked) => {
+                turn.step(Event::Suspended, &super::Bounds::default());
+                self.suspend(&turn, Some(asked))
+            }
+        }
+    }
+
+    async fn given_up(
+        self,
+        pending: Pending,
+        request: &ChatRequest,
+        reason: &str,
+    ) -> Result<Outcome, ApiError> {
+        self.note_use(&pending, "given up")?;
+        let message = Some(request.message.clone()).filter(|text| !text.trim().is_empty());
+        let event = Event::GivenUp {
+            reason: reason.chars().take(MAX_REASON).collect(),
+            message,
+        };
+        self.run(pending.turn, event).await
+    }
+
+    async fn confirmed(
+        &mut self,
+        pending: &Pending,
+        tool: &'static Registered,
+    ) -> Result<Called, ApiError> {
+        let start = Instant::now();
+        let call = pending.turn.waiting().ok_or(PendingError::NotOurs)?;
+        let Some(session) = self.session.clone() else {
+            let message =
+                "Sign in with the wallet first: a container is destroyed only by its owner.";
+            return Err(ApiError::new(ErrorCode::Unauthorized, message));
+        };
+        self.note_use(pending, "confirmed")?;
+        self.starts(call, tool.name, &pending.plan.title);
+        let caller = Caller {
+            id: pending.turn.id(),
+            session: Some(session.expose()),
+        };
+        let answer = self.app.lease_api.send(&pending.plan, caller).await;
+        self.elsewhere += start.elapsed();
+        let told = match answer {
+            Ok(answer) => Told::answer(tool, &answer),
+            Err(error) => Told::failed(error.to_string()),
+        };
+        Ok(self.told(call, told, start))
+    }
+
+    /// Everything is checked before the payment leaves: it fits this call, nobody used the call otherwise, and the policy holds.
+    async fn pay_pending(
+        &mut self,
+        pending: &Pending,
+        tool: &'static Registered,
+        terms: &Terms,
+        payment: &SignedHeader,
+    ) -> Result<Called, ApiError> {
+        let start = Instant::now();
+        let call = pending.turn.waiting().ok_or(PendingError::NotOurs)?;
+        payment.fits(terms)?;
+        let payer = payment.payer();
+        if pending.wallet.as_ref().is_some_and(|bound| *bound != payer) {
+            return Err(PendingError::OtherWallet.into());
+        }
+        let plan = pending.plan.clone();
+        let body = self.body(&plan)?;
+        let with = format!(
+            "{}\n{}",
+            payment.value(),
+            body.as_deref().unwrap_or_default()
+        );
+        let reuse = self.note_use(pending, &with)?;
+        let now = self.app.clock.unix_seconds();
+        if reuse == Reuse::First
+            && let Err(refused) =
+                self.app
+                    .spending
+                    .reserve(&self.app.config.policy, terms, &payer, now)
+        {
+            self.app.used.forget(pending);
+            return Err(refused.into());
+        }
+        self.starts(call, tool.name, &plan.title);
+        let key = pending.idempotency_key();
+        let answer = self
+            .deliver(&pending.turn, &plan, body.as_deref(), payment, &key)
+            .await;
+        let Ok(answer) = answer else {
+            return Err(lost(pending.turn.id()));
+        };
+        if !was_taken(&answer) && !answer.is_in_progress() {
+            self.app.used.forget(pending);
+            self.app.spending.release(terms, &payer);
+        }
+        if answer.is_in_progress() {
+            return Err(lost(pending.turn.id()));
+        }
+        Ok(self.paid(call, tool, plan, terms, &answer, start))
+    }
+
+    /// Notes what the call is used with; only a digest of it is kept.
+    fn note_use(&self, pending: &Pending, with: &str) -> Result<Reuse, ApiError> {
+        let digest = self.app.sealer.tag("use", with);
+        let now = self.app.clock.unix_seconds();
+        Ok(self.app.used.note(pending, &digest, now)?)
+    }
+}
+
+/// The payment left and nothing came back: the customer must not sign again, and can ask again with what was signed.
+fn lost(turn: &str) -> ApiError {
+    let message = "The payment was sent, and its answer got lost. Send the same request again to learn what came of it; \
+                   it is not charged twice.";
+    ApiError::new(ErrorCode::PaymentUnresolved, message)
+        .advise("send the same request again, with the same pending and the same payment_headers")
+        .in_turn(turn)
+}

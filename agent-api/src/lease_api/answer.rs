@@ -1,0 +1,120 @@
+//! What the lease API answered.
+
+use api_types::ErrorCode;
+use serde_json::{Value, json};
+
+use super::error_of;
+
+/// An answer of any status.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body; null where there is none.
+    pub body: Value,
+    /// The version 2 challenge, encoded.
+    pub payment_required: Option<String>,
+    /// The decoded receipt.
+    pub receipt: Option<Value>,
+    /// Seconds after which it is worth trying again.
+    pub retry_after: Option<u64>,
+}
+
+impl Answer {
+    /// Whether it was done.
+    pub fn is_done(&self) -> bool {
+        matches!(self.status, 200 | 201 | 204)
+    }
+
+    /// Whether it wants a payment.
+    pub fn wants_payment(&self) -> bool {
+        self.status == 402
+    }
+
+    /// Whether the payment came in and it is not known yet what becomes of it.
+    pub fn is_held(&self) -> bool {
+        self.status == 202 || self.code() == Some(ErrorCode::PaymentUnresolved)
+    }
+
+    /// Whether a copy of the same call is being worked on.
+    pub fn is_in_progress(&self) -> bool {
+        self.code() == Some(ErrorCode::PaymentInProgress)
+    }
+
+    /// The code of its error.
+    pub fn code(&self) -> Option<ErrorCode> {
+        error_of(&self.body).map(|error| error.code)
+    }
+
+    /// Whether money moved for it.
+    pub fn is_paid(&self) -> bool {
+        let receipt = self.receipt.as_ref();
+        receipt.is_some_and(|receipt| receipt["success"] == true)
+    }
+
+    /// What is wrong, in one sentence for people, and for the model with the particulars.
+    pub fn refusal(&self) -> (String, Value) {
+        let Some(error) = error_of(&self.body) else {
+            let message = format!("The lease API answered with status {}.", self.status);
+            return (message.clone(), json!({ "message": message }));
+        };
+        let fields: Vec<_> = error
+            .details
+            .into_iter()
+            .flat_map(|details| details.fields)
+            .collect();
+        let mut sentence = error.message.clone();
+        for field in &fields {
+            sentence.push_str(&format!(" {} {}.", field.field, field.message));
+        }
+        let told = json!({
+            "code": error.code, "message": error.message, "fields": fields, "retryable": error.retryable,
+            "nextActions": error.next_actions,
+        });
+        (sentence, told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: Value) -> Answer {
+        Answer {
+            status,
+            body,
+            payment_required: None,
+            receipt: None,
+            retry_after: None,
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_every_field() {
+        let body = json!({"error": {
+            "code": "invalid_request", "message": "Some fields are not acceptable.", "retryable": false,
+            "details": {"fields": [{"field": "cores", "message": "has to be from 1 to 8"}]}, "requestId": "r",
+        }});
+        let (sentence, told) = answer(400, body).refusal();
+        assert_eq!(
+            sentence,
+            "Some fields are not acceptable. cores has to be from 1 to 8."
+        );
+        assert_eq!(told["fields"][0]["field"], "cores");
+    }
+
+    #[test]
+    fn a_refusal_in_no_known_words_is_not_repeated() {
+        let (sentence, told) = answer(500, json!({"stack": "secret trace"})).refusal();
+        assert_eq!(sentence, "The lease API answered with status 500.");
+        assert!(!told.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_payment_that_is_still_being_settled_is_neither_done_nor_refused() {
+        let unresolved = json!({"error": {"code": "payment_unresolved", "message": "m", "retryable": true, "requestId": "r"}});
+        for held in [answer(202, json!({})), answer(503, unresolved)] {
+            assert!(held.is_held() && !held.is_done() && !held.wants_payment());
+        }
+    }
+}

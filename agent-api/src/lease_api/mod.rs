@@ -1,0 +1,218 @@
+//! The lease API as this service calls it: bounded in time and size, with a 402 as a value, and with the turn's id as the request
+//! id, so that the two logs can be read side by side. What goes wrong on the way is an error; what the API answers, also a
+//! refusal, is an [`Answer`].
+
+mod answer;
+
+use std::time::Duration;
+
+use api_types::{ErrorBody, QuoteResponse};
+use futures_util::TryStreamExt as _;
+use reqwest::{Method, header};
+use serde_json::Value;
+use service::request_id;
+use x402::wire::header as wire;
+
+use crate::{payment::SignedHeader, tools::Plan};
+
+pub use answer::Answer;
+
+/// The largest answer that is read.
+const MAX_ANSWER: usize = 1024 * 1024;
+/// How long a paid call may take: a container is made while it waits.
+const PAID_PATIENCE: Duration = Duration::from_secs(120);
+/// How often a paid call is sent when its answer gets lost.
+const DELIVERIES: u32 = 3;
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LeaseApiError {
+    /// It cannot be reached, or the connection broke.
+    #[error("The lease API cannot be reached just now.")]
+    Away,
+    /// It took too long.
+    #[error("The lease API took too long to answer.")]
+    Slow,
+    /// What it said is no answer of a lease API.
+    #[error("The lease API gave an answer that cannot be used.")]
+    Nonsense,
+}
+
+/// The client.
+#[derive(Debug, Clone)]
+pub struct LeaseApi {
+    http: reqwest::Client,
+    base: String,
+    /// How long a call without a payment may take.
+    patience: Duration,
+}
+
+/// Who asks, on whose behalf.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The turn, or the request of ours.
+    pub id: &'a str,
+    /// The wallet session's bearer token.
+    pub session: Option<&'a str>,
+}
+
+/// A signed payment and the key under which its call may be repeated.
+#[derive(Debug, Clone, Copy)]
+pub struct Payment<'a> {
+    /// The header, as it came from the wallet.
+    pub header: &'a SignedHeader,
+    /// The `Idempotency-Key`.
+    pub key: &'a str,
+}
+
+impl LeaseApi {
+    /// A client of the lease API at this address, without a trailing slash.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be made.
+    pub fn new(base: impl Into<String>, patience: Duration) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            // It is a neighbour; and a payment or token is for it alone.
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(5))
+            .build()?;
+        Ok(Self {
+            http,
+            base: base.into(),
+            patience,
+        })
+    }
+
+    /// Sends a planned call without a payment.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub async fn send(&self, plan: &Plan, caller: Caller<'_>) -> Result<Answer, LeaseApiError> {
+        let body = plan.body.as_deref();
+        let request = self.request(&plan.method, &plan.path, body, caller);
+        exchange(request, self.patience).await
+    }
+
+    /// Asks for a path.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub async fn get(&self, path: &str, caller: Caller<'_>) -> Result<Answer, LeaseApiError> {
+        exchange(self.request("GET", path, None, caller), self.patience).await
+    }
+
+    /// The price of a lease with its lines, where it gives one.
+    pub async fn quote(&self, body: &str, caller: Caller<'_>) -> Option<QuoteResponse> {
+        let request = self.request("POST", "/lease/quote", Some(body), caller);
+        let answer = exchange(request, self.patience).await.ok()?;
+        serde_json::from_value(answer.body).ok()
+    }
+
+    /// Sends a planned call with a payment and this body. When the answer gets lost, the same is sent again: it can move the
+    /// money once, however often it arrives.
+    ///
+    /// # Errors
+    /// There is no answer, and whether the payment was taken is not known.
+    pub async fn pay(
+        &self,
+        plan: &Plan,
+        body: Option<&str>,
+        payment: Payment<'_>,
+        id: &str,
+    ) -> Result<Answer, LeaseApiError> {
+        let caller = Caller { id, session: None };
+        let mut delivery = 1;
+        loop {
+            let request = self
+                .request(&plan.method, &plan.path, body, caller)
+                .header(payment.header.name(), payment.header.value())
+                .header("idempotency-key", payment.key);
+            let answer = exchange(request, PAID_PATIENCE).await;
+            let wait = match &answer {
+                Err(LeaseApiError::Away) => Duration::from_millis(500) * delivery,
+                Ok(answer) if answer.is_in_progress() => {
+                    Duration::from_secs(answer.retry_after.unwrap_or(2).min(10))
+                }
+                _ => return answer,
+            };
+            if delivery == DELIVERIES {
+                return answer;
+            }
+            tokio::time::sleep(wait).await;
+            delivery += 1;
+        }
+    }
+
+    fn request(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&str>,
+        caller: Caller<'_>,
+    ) -> reqwest::RequestBuilder {
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.base))
+            .header(request_id::HEADER, caller.id);
+        if let Some(session) = caller.session {
+            request = request.bearer_auth(session);
+        }
+        if let Some(body) = body {
+            request = request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.to_owned());
+        }
+        request
+    }
+}
+
+async fn exchange(
+    request: reqwest::RequestBuilder,
+    patience: Duration,
+) -> Result<Answer, LeaseApiError> {
+    tokio::time::timeout(patience, receive(request))
+        .await
+        .unwrap_or(Err(LeaseApiError::Slow))
+}
+
+async fn receive(request: reqwest::RequestBuilder) -> Result<Answer, LeaseApiError> {
+    let away = |error: reqwest::Error| {
+        // Without the address, which is the operator's affair; the kind is enough to find it.
+        tracing::warn!(error = %error.without_url(), "the lease API does not answer");
+        LeaseApiError::Away
+    };
+    let response = request.send().await.map_err(away)?;
+    let status = response.status().as_u16();
+    let headers = response.headers().clone();
+    let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
+    let mut body = Vec::new();
+    let mut chunks = response.bytes_stream();
+    while let Some(chunk) = chunks.try_next().await.map_err(away)? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(LeaseApiError::Nonsense);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let body: Value = match body.as_slice() {
+        [] => Value::Null,
+        bytes => serde_json::from_slice(bytes).map_err(|_| LeaseApiError::Nonsense)?,
+    };
+    let receipt = [wire::PAYMENT_RESPONSE, wire::X_PAYMENT_RESPONSE]
+        .iter()
+        .find_map(|name| header(name))
+        .and_then(|value| wire::decode(value.as_bytes()).ok());
+    Ok(Answer {
+        status,
+        body,
+        payment_required: header(wire::PAYMENT_REQUIRED),
+        receipt,
+        retry_after: header("retry-after").and_then(|value| value.parse().ok()),
+    })
+}
+
+/// An error that the lease API gave, where it gave one in the contract's words.
+pub fn error_of(body: &Value) -> Option<ErrorBody> {
+    serde_json::from_value(body.get("error")?.clone()).ok()
+}

@@ -1,0 +1,117 @@
+//! What the assistant says: its questions, its help, and the answers of tools in words.
+
+use serde_json::Value;
+
+use crate::{conversation::ToolCall, tools};
+
+pub(super) const HELP: &str = "I am the built-in assistant: a handful of rules, no language model. I understand requests such as\n\
+- `lease 2 cores, 1 GB for an hour and a half`\n\
+- `what does 1 core for a day cost?`\n\
+- `renew container 100 by 2 hours`\n\
+- `run uptime in container 100`\n\
+- `open a console of container 100`\n\
+- `list my containers`\n\
+- `destroy container 100`\n\
+- `how busy are the hosts?`\n\
+Paid requests show their price first, and your wallet signs them.";
+pub(super) const GREETING: &str = "Hello. I am the built-in assistant (no language model). Ask me to lease a container, or say `help`.";
+pub(super) const NOT_UNDERSTOOD: &str = "I did not understand that: I am the built-in assistant, a handful of rules and no language model. Say `help` to see what I know.";
+pub(super) const NO_TOOLS: &str = "That took too many steps for one answer. Ask me again.";
+pub(super) const HOW_LONG: &str =
+    "For how long do you want the container? For example: `for 2 hours`.";
+pub(super) const HOW_LONG_QUOTE: &str =
+    "The price depends on the time. For how long would it be? For example: `for 2 hours`.";
+pub(super) const HOW_LONG_RENEW: &str =
+    "By how much time shall I extend it? For example: `by 2 hours`.";
+pub(super) const WHICH_RENEW: &str =
+    "Which container shall I extend, and by how much? For example: `container 100 by 2 hours`.";
+pub(super) const WHICH_CONSOLE: &str = "Of which container? For example: `container 100`.";
+pub(super) const WHICH_DESTROY: &str =
+    "Which container shall I destroy? For example: `container 100`.";
+pub(super) const WHICH_COMMAND: &str =
+    "Tell me the command and the container, like this: run `uptime` in container 100.";
+
+/// A tool's answer in words.
+pub(super) fn in_words(call: Option<&ToolCall>, text: &str) -> String {
+    let Ok(answer) = serde_json::from_str::<Value>(text) else {
+        return "The tool's answer cannot be read.".to_owned();
+    };
+    if answer["ok"] != true {
+        return refusal(&answer);
+    }
+    let summary = answer["summary"].as_str().unwrap_or("Done.");
+    let details = match call
+        .and_then(|call| tools::find(&call.tool))
+        .map(|tool| tool.name)
+    {
+        Some("exec_container_command") => output(&answer["data"]["untrustedOutput"]),
+        Some("list_managed_containers") => leases(&answer["data"]["leases"]),
+        Some("quote_lease") => lines(&answer["data"]["lines"]),
+        _ => String::new(),
+    };
+    format!("{summary}{details}")
+}
+
+fn refusal(answer: &Value) -> String {
+    if answer["customersReason"].is_string() {
+        return "All right, that was not done.".to_owned();
+    }
+    let error = &answer["error"];
+    let message = error["message"].as_str().or(error.as_str());
+    let mut text = format!(
+        "That did not work: {}",
+        message.unwrap_or("no reason was given")
+    );
+    for field in error["fields"].as_array().into_iter().flatten() {
+        let member = |name: &str| field[name].as_str().unwrap_or_default().to_owned();
+        text.push_str(&format!("\n- {} {}", member("field"), member("message")));
+    }
+    text
+}
+
+/// In a code block, whose fence the output cannot close.
+fn output(streams: &Value) -> String {
+    let stream = |name: &str| {
+        streams[name]
+            .as_str()
+            .unwrap_or_default()
+            .trim_end()
+            .to_owned()
+    };
+    let text = [stream("stdout"), stream("stderr")].join("\n");
+    let text = text.trim_matches('\n').replace("```", "'''");
+    if text.is_empty() {
+        " It printed nothing.".to_owned()
+    } else {
+        format!("\n```\n{text}\n```")
+    }
+}
+
+fn leases(leases: &Value) -> String {
+    let leases = leases.as_array().into_iter().flatten();
+    let lines = leases.map(|lease| {
+        let member = |name: &str| match &lease[name] {
+            Value::String(text) => text.clone(),
+            Value::Null => "?".to_owned(),
+            other => other.to_string(),
+        };
+        let status = lease["liveStatus"].as_str().unwrap_or_default();
+        let status = if status.is_empty() {
+            member("status")
+        } else {
+            status.to_owned()
+        };
+        let (ctid, name, until) = (member("ctid"), member("hostname"), member("expiresAt"));
+        format!("\n- container {ctid} ({name}): {status}, until {until}")
+    });
+    lines.collect()
+}
+
+fn lines(lines: &Value) -> String {
+    let lines = lines
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
+    lines.map(|line| format!("\n- {line}")).collect()
+}

@@ -1,0 +1,86 @@
+//! The built-in assistant for running without a key: a handful of rules, no language model, and it says so. It understands the plain
+//! requests of the README (lease, quote, renew, run, console, list, destroy, stats, help) with sizes and durations in plain
+//! English, asks for what is missing, and puts tool answers into words.
+
+mod answer;
+mod duration;
+mod intent;
+mod request;
+mod words;
+
+use api_types::AgentInfo;
+use async_trait::async_trait;
+use service::{crypto, health::Finding};
+
+use super::{Model, ModelError, Question, Words};
+use crate::{
+    conversation::{Message, ToolCall},
+    turn::Said,
+};
+
+/// The assistant.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Offline;
+
+/// What it does next.
+#[derive(Debug, Clone, PartialEq)]
+enum Move {
+    /// Says something.
+    Say(String),
+    /// Calls a tool.
+    Call(&'static str, serde_json::Value),
+}
+
+impl Offline {
+    fn next(conversation: &[Message], tools: bool) -> Move {
+        match conversation.last() {
+            Some(Message::Tool { call, text }) => {
+                let called = crate::conversation::call_of(conversation, call);
+                Move::Say(answer::in_words(called, text))
+            }
+            _ => match request::understand(conversation) {
+                Move::Call(..) if !tools => Move::Say(answer::NO_TOOLS.to_owned()),
+                next => next,
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl Model for Offline {
+    async fn answer(&self, question: Question<'_>, words: Words<'_>) -> Result<Said, ModelError> {
+        match Self::next(question.conversation, question.tools) {
+            Move::Say(text) => {
+                words(&text);
+                Ok(Said {
+                    text,
+                    calls: Vec::new(),
+                })
+            }
+            Move::Call(tool, arguments) => Ok(Said {
+                text: String::new(),
+                calls: vec![ToolCall {
+                    id: format!("call_{}", crypto::random_hex(8)),
+                    tool: tool.to_owned(),
+                    arguments: arguments.to_string(),
+                }],
+            }),
+        }
+    }
+
+    fn info(&self) -> AgentInfo {
+        AgentInfo {
+            provider: "offline".to_owned(),
+            base_url: None,
+            model_name: "built-in rules (no language model)".to_owned(),
+            api_key: None,
+        }
+    }
+
+    async fn check(&self) -> Finding {
+        Ok("built-in rules, no language model".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

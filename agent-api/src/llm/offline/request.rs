@@ -1,0 +1,256 @@
+//! From the conversation to the next move: the intent of the last sentence, or of the one before where the last answers a question
+//! of ours, with everything that was said about size, time and container.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Move, answer,
+    duration::minutes,
+    intent::{self, Intent},
+    words::{self, Word},
+};
+use crate::conversation::{Message, last_words};
+
+/// The next move.
+pub(super) fn understand(conversation: &[Message]) -> Move {
+    let sentence = last_words(conversation);
+    let words = words::split(sentence);
+    let asked = asked_before(conversation);
+    let intent = match (intent::of(&words), asked) {
+        // An answer to our question, and what it was about.
+        (None | Some(Intent::Lease), Some((before, _))) => Some(before),
+        (intent, _) => intent,
+    };
+    let context = match asked {
+        Some((before, said)) if Some(before) == intent => words::split(said),
+        _ => Vec::new(),
+    };
+    let heard = Heard {
+        sentence,
+        all: context.into_iter().chain(words.iter().cloned()).collect(),
+        conversation,
+    };
+    match intent {
+        None => Move::Say(answer::NOT_UNDERSTOOD.to_owned()),
+        Some(Intent::Help) => Move::Say(answer::HELP.to_owned()),
+        Some(Intent::Greeting) => Move::Say(answer::GREETING.to_owned()),
+        Some(Intent::Thanks) => Move::Say("You are welcome.".to_owned()),
+        Some(Intent::No) => Move::Say("Nothing was done.".to_owned()),
+        Some(Intent::Lease) => heard.lease("lease_container"),
+        Some(Intent::Quote) => heard.lease("quote_lease"),
+        Some(Intent::Renew) => heard.renew(),
+        Some(Intent::Run) => heard.run(),
+        Some(Intent::Console) => heard.about("open_container_console", answer::WHICH_CONSOLE),
+        Some(Intent::Destroy) => heard.about("destroy_lease", answer::WHICH_DESTROY),
+        Some(Intent::List) => Move::Call("list_managed_containers", json!({})),
+        Some(Intent::NodeStats) => Move::Call("get_node_stats", json!({})),
+        Some(Intent::LxcStats) => Move::Call("list_lxc_stats", json!({})),
+    }
+}
+
+/// What we asked in our last answer, and what the customer had said before it.
+fn asked_before(conversation: &[Message]) -> Option<(Intent, &str)> {
+    let mut backwards = conversation.iter().rev().skip(1);
+    let Message::Assistant { text, .. } = backwards.next()? else {
+        return None;
+    };
+    let intent = match text.as_str() {
+        answer::HOW_LONG => Intent::Lease,
+        answer::HOW_LONG_QUOTE => Intent::Quote,
+        answer::WHICH_RENEW | answer::HOW_LONG_RENEW => Intent::Renew,
+        answer::WHICH_CONSOLE => Intent::Console,
+        answer::WHICH_DESTROY => Intent::Destroy,
+        answer::WHICH_COMMAND => Intent::Run,
+        _ => return None,
+    };
+    let said = backwards.find_map(|message| match message {
+        Message::User { text } => Some(text.as_str()),
+        _ => None,
+    })?;
+    Some((intent, said))
+}
+
+/// Everything that counts for the request in hand.
+struct Heard<'a> {
+    sentence: &'a str,
+    all: Vec<Word>,
+    conversation: &'a [Message],
+}
+
+impl Heard<'_> {
+    fn lease(&self, tool: &'static str) -> Move {
+        let Some(minutes) = minutes(&self.all) else {
+            let question = match tool {
+                "quote_lease" => answer::HOW_LONG_QUOTE,
+                _ => answer::HOW_LONG,
+            };
+            return Move::Say(question.to_owned());
+        };
+        let mut arguments = Map::from_iter([("runtimeMinutes".to_owned(), json!(minutes))]);
+        arguments.extend(self.size());
+        if let Some(name) = self.name() {
+            arguments.insert("hostname".to_owned(), json!(name));
+        }
+        Move::Call(tool, Value::Object(arguments))
+    }
+
+    fn renew(&self) -> Move {
+        match (self.container(), minutes(&self.all)) {
+            (None, _) => Move::Say(answer::WHICH_RENEW.to_owned()),
+            (_, None) => Move::Say(answer::HOW_LONG_RENEW.to_owned()),
+            (Some(ctid), Some(minutes)) => Move::Call(
+                "renew_lease",
+                json!({ "ctid": ctid, "runtimeMinutes": minutes }),
+            ),
+        }
+    }
+
+    fn run(&self) -> Move {
+        match (command(self.sentence), self.container()) {
+            (Some(command), Some(ctid)) => Move::Call(
+                "exec_container_command",
+                json!({ "ctid": ctid, "command": command }),
+            ),
+            _ => Move::Say(answer::WHICH_COMMAND.to_owned()),
+        }
+    }
+
+    fn about(&self, tool: &'static str, question: &str) -> Move {
+        match self.container() {
+            Some(ctid) => Move::Call(tool, json!({ "ctid": ctid })),
+            None => Move::Say(question.to_owned()),
+        }
+    }
+
+    /// Numbers before `cores`, `gb ram` and the like.
+    fn size(&self) -> Vec<(String, Value)> {
+        let mut found: Vec<(String, Value)> = Vec::new();
+        for (position, word) in self.all.iter().enumerate() {
+            let Word::Number(number) = word else { continue };
+            let after = |ahead: usize| self.all.get(position + ahead).map_or("", Word::text);
+            let mut note = |name: &str, value: f64| {
+                found.retain(|(known, _)| known != name);
+                found.push((name.to_owned(), json!(value.round() as u64)));
+            };
+            match after(1) {
+                "core" | "cores" | "cpu" | "cpus" | "vcpu" | "vcpus" => note("cores", *number),
+                unit @ ("gb" | "gib" | "g" | "gig" | "gigs" | "mb" | "mib" | "m" | "tb") => {
+                    let mebibytes = match unit {
+                        "mb" | "mib" | "m" => *number,
+                        "tb" => number * 1_048_576.0,
+                        _ => number * 1024.0,
+                    };
+                    let next = if after(2) == "of" { after(3) } else { after(2) };
+                    let disk = ["disk", "storage", "ssd", "drive", "space"].contains(&next);
+                    match (disk, unit) {
+                        // `m` alone is more often a minute.
+                        (false, "m") => {}
+                        (true, _) => note("diskGB", mebibytes / 1024.0),
+                        (false, _) => note("memoryMB", mebibytes),
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// The word after `named` or `called`.
+    fn name(&self) -> Option<String> {
+        let position = self
+            .all
+            .iter()
+            .position(|word| ["named", "called", "hostname"].contains(&word.text()))?;
+        match self.all.get(position + 1)? {
+            Word::Text(name) => Some(name.clone()),
+            Word::Number(_) => None,
+        }
+    }
+
+    /// The container's number: said now, or the last one that was spoken of.
+    fn container(&self) -> Option<u64> {
+        number_of_container(&self.all).or_else(|| {
+            self.conversation
+                .iter()
+                .rev()
+                .skip(1)
+                .find_map(|message| match message {
+                    Message::User { text } | Message::Assistant { text, .. } => {
+                        named_container(&words::split(text))
+                    }
+                    Message::Tool { .. } => None,
+                })
+        })
+    }
+}
+
+/// A number after `container`, or one that no unit belongs to and that is large enough for one.
+fn number_of_container(words: &[Word]) -> Option<u64> {
+    named_container(words).or_else(|| {
+        words
+            .iter()
+            .enumerate()
+            .find_map(|(position, word)| match word {
+                Word::Number(number) if *number >= 100.0 && number.fract() == 0.0 => {
+                    let next = words.get(position + 1).map_or("", Word::text);
+                    let free =
+                        matches!(next, "" | "by" | "for" | "and" | "please" | "now" | "with");
+                    free.then_some(*number as u64)
+                }
+                _ => None,
+            })
+    })
+}
+
+fn named_container(words: &[Word]) -> Option<u64> {
+    words.windows(2).rev().find_map(|pair| match pair {
+        [Word::Text(word), Word::Number(number)]
+            if ["container", "ct", "ctid", "lease"].contains(&word.as_str())
+                && number.fract() == 0.0
+                && *number >= 100.0 =>
+        {
+            Some(*number as u64)
+        }
+        _ => None,
+    })
+}
+
+/// The command of `run COMMAND in container 100`: what is quoted, else what is between the verb and the place.
+fn command(sentence: &str) -> Option<String> {
+    for quote in ['`', '"', '\''] {
+        let mut parts = sentence.split(quote);
+        if let (Some(_), Some(inner), Some(_)) = (parts.next(), parts.next(), parts.next())
+            && !inner.trim().is_empty()
+        {
+            return Some(inner.trim().to_owned());
+        }
+    }
+    let lower = sentence.to_ascii_lowercase();
+    let (verb, length) = ["run ", "execute ", "exec "]
+        .iter()
+        .filter_map(|verb| Some((lower.find(verb)?, verb.len())))
+        .min()?;
+    let rest = &sentence[verb + length..];
+    let rest_lower = &lower[verb + length..];
+    let end = [
+        " in container",
+        " on container",
+        " in ct",
+        " on ct",
+        " in my",
+        " on my",
+        " in it",
+        " on it",
+        " in 1",
+        " on 1",
+        " in the container",
+        " on the container",
+    ]
+    .iter()
+    .filter_map(|place| rest_lower.rfind(place))
+    .min()
+    .unwrap_or(rest.len());
+    let command = rest[..end].trim().trim_end_matches(['.', '?', '!']).trim();
+    let command = command.strip_prefix("the command ").unwrap_or(command);
+    (!command.is_empty()).then(|| command.to_owned())
+}

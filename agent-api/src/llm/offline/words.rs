@@ -1,0 +1,110 @@
+//! A sentence as words: lower case, without punctuation that means nothing here, with numbers as numbers.
+
+/// A word.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Word {
+    /// A number, from digits or in English.
+    Number(f64),
+    /// Anything else, lower case.
+    Text(String),
+}
+
+impl Word {
+    /// The text of it, where it is one.
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Number(_) => "",
+            Self::Text(text) => text,
+        }
+    }
+}
+
+const NUMBERS: [(&str, f64); 22] = [
+    ("one", 1.0),
+    ("two", 2.0),
+    ("three", 3.0),
+    ("four", 4.0),
+    ("five", 5.0),
+    ("six", 6.0),
+    ("seven", 7.0),
+    ("eight", 8.0),
+    ("nine", 9.0),
+    ("ten", 10.0),
+    ("eleven", 11.0),
+    ("twelve", 12.0),
+    ("fifteen", 15.0),
+    ("sixteen", 16.0),
+    ("twenty", 20.0),
+    ("thirty", 30.0),
+    ("forty", 40.0),
+    ("forty-five", 45.0),
+    ("fifty", 50.0),
+    ("sixty", 60.0),
+    ("ninety", 90.0),
+    ("hundred", 100.0),
+];
+
+/// Splits a sentence. `2gb` becomes a number and a text, `1.5` stays one number, `forty-five` as well.
+pub(super) fn split(sentence: &str) -> Vec<Word> {
+    let mut words = Vec::new();
+    for token in sentence.to_lowercase().split_whitespace() {
+        let token = token.trim_matches(|c: char| !c.is_alphanumeric() && c != '.');
+        let token = token.trim_end_matches('.');
+        if !token.is_empty() {
+            push(&mut words, token);
+        }
+    }
+    words
+}
+
+fn push(words: &mut Vec<Word>, token: &str) {
+    if let Some((_, number)) = NUMBERS.iter().find(|(name, _)| *name == token) {
+        words.push(Word::Number(*number));
+        return;
+    }
+    let digits = token
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(token.len());
+    match token[..digits].parse::<f64>() {
+        Ok(number) => {
+            words.push(Word::Number(number));
+            let unit = token[digits..].trim_start_matches('-');
+            // `1h30` and `1h30m`.
+            if !unit.is_empty() {
+                let letters = unit
+                    .find(|c: char| c.is_ascii_digit())
+                    .unwrap_or(unit.len());
+                words.push(Word::Text(unit[..letters].to_owned()));
+                if letters < unit.len() {
+                    push(words, &unit[letters..]);
+                }
+            }
+        }
+        Err(_) => words.push(Word::Text(token.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_units_come_apart() {
+        let (number, text) = (Word::Number, |text: &str| Word::Text(text.to_owned()));
+        assert_eq!(
+            split("Lease two cores, 1.5GB for 90-minutes."),
+            [
+                text("lease"),
+                number(2.0),
+                text("cores"),
+                number(1.5),
+                text("gb"),
+                text("for"),
+                number(90.0),
+                text("minutes")
+            ]
+        );
+        assert_eq!(split("1h30"), [number(1.0), text("h"), number(30.0)]);
+        assert_eq!(split("  ?! "), []);
+    }
+}

@@ -1,0 +1,325 @@
+//! Puts an answer together from its pieces, and shows its words while they come. Words that may turn out to be a tool call in disguise
+//! (or a model's thoughts) are held back until that is known.
+
+use service::crypto;
+
+use super::{repair, wire};
+use crate::{
+    conversation::ToolCall,
+    llm::{ModelError, Words},
+    turn::Said,
+};
+
+/// The most that one answer may be, in bytes; a model that never stops is cut off.
+const MAX_ANSWER: usize = 64 * 1024;
+/// The most calls of one answer.
+const MAX_CALLS: usize = 64;
+
+/// What has come so far.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    text: String,
+    calls: Vec<Piece>,
+    shown: Shown,
+    finished: bool,
+}
+
+/// What the customer has seen of the words.
+#[derive(Debug, Default, PartialEq)]
+enum Shown {
+    /// Nothing: nothing but white space has come.
+    #[default]
+    Nothing,
+    /// Nothing, because it may be no words.
+    HeldBack,
+    /// Everything.
+    Everything,
+}
+
+#[derive(Debug, Default)]
+struct Piece {
+    index: Option<usize>,
+    id: String,
+    tool: String,
+    arguments: String,
+}
+
+impl Collected {
+    /// Whether the customer has seen words already.
+    pub(super) fn has_spoken(&self) -> bool {
+        self.shown == Shown::Everything
+    }
+
+    /// An answer that came at once.
+    pub(super) fn whole(&mut self, whole: wire::Whole) {
+        if let Some(choice) = whole.choices.into_iter().next() {
+            self.text = choice.message.words();
+            for (position, mut call) in choice.message.tool_calls.into_iter().enumerate() {
+                call.index = Some(position);
+                self.call(&call);
+            }
+        }
+        self.finished = true;
+    }
+
+    /// A piece of an answer.
+    ///
+    /// # Errors
+    /// The server reports a failure, or the answer is too long.
+    pub(super) fn piece(&mut self, chunk: wire::Chunk, words: Words<'_>) -> Result<(), ModelError> {
+        if !chunk.error.is_null() {
+            return Err(ModelError::Away);
+        }
+        let Some(choice) = chunk.choices.into_iter().next() else {
+            return Ok(());
+        };
+        self.words(&choice.delta.words(), words);
+        for call in &choice.delta.tool_calls {
+            self.call(call);
+        }
+        self.finished |= choice.finish_reason.is_some();
+        let size = self.text.len()
+            + self
+                .calls
+                .iter()
+                .map(|call| call.arguments.len())
+                .sum::<usize>();
+        if size > MAX_ANSWER || self.calls.len() > MAX_CALLS {
+            return Err(ModelError::Nonsense);
+        }
+        Ok(())
+    }
+
+    /// The stream has ended: that it says so itself is asked only where half an answer would be acted on.
+    ///
+    /// # Errors
+    /// It was cut off in the middle of a call.
+    pub(super) fn complete(&self) -> Result<(), ModelError> {
+        let whole = |call: &Piece| {
+            call.arguments.is_empty()
+                || serde_json::from_str::<serde_json::Value>(&call.arguments).is_ok()
+        };
+        if self.finished || self.calls.iter().all(whole) {
+            Ok(())
+        } else {
+            Err(ModelError::Away)
+        }
+    }
+
+    fn words(&mut self, piece: &str, words: Words<'_>) {
+        self.text.push_str(piece);
+        match self.shown {
+            Shown::Everything => words(piece),
+            Shown::HeldBack => {}
+            Shown::Nothing => match self.text.trim_start().chars().next() {
+                None => {}
+                Some('{' | '[' | '<' | '`') => self.shown = Shown::HeldBack,
+                Some(_) => {
+                    self.shown = Shown::Everything;
+                    words(self.text.trim_start());
+                }
+            },
+        }
+    }
+
+    fn call(&mut self, piece: &wire::CallPiece) {
+        let id = piece.id.clone().unwrap_or_default();
+        let known = self.calls.iter().rposition(|call| match piece.index {
+            // Some servers number every call 0 and tell them apart by their ids.
+            Some(index) => {
+                call.index == Some(index) && (id.is_empty() || call.id.is_empty() || call.id == id)
+            }
+            None if id.is_empty() => piece.function.name.is_none(),
+            None => call.id == id,
+        });
+        let position = known.unwrap_or_else(|| {
+            self.calls.push(Piece {
+                index: piece.index,
+                ..Piece::default()
+            });
+            self.calls.len() - 1
+        });
+        let call = &mut self.calls[position];
+        if call.id.is_empty() {
+            call.id = id;
+        }
+        if call.tool.is_empty() {
+            call.tool
+                .push_str(piece.function.name.as_deref().unwrap_or_default());
+        }
+        call.arguments.push_str(&piece.function.arguments());
+    }
+
+    /// The answer; what was held back and is words after all is shown now.
+    pub(super) fn finish(self, words: Words<'_>) -> Said {
+        let mut calls: Vec<ToolCall> = Vec::new();
+        for piece in self
+            .calls
+            .into_iter()
+            .filter(|piece| !piece.tool.is_empty())
+        {
+            // An id that is missing or there twice would leave an answer without its call.
+            let taken = piece.id.is_empty() || calls.iter().any(|call| call.id == piece.id);
+            let id = if taken { new_id() } else { piece.id };
+            calls.push(ToolCall {
+                id,
+                tool: piece.tool,
+                arguments: piece.arguments,
+            });
+        }
+        let mut text = repair::without_thoughts(&self.text).to_owned();
+        if calls.is_empty()
+            && self.shown != Shown::Everything
+            && let Some(found) = repair::calls_in(&text)
+        {
+            tracing::info!(
+                llm.repaired = found.len(),
+                "tool calls were written as text"
+            );
+            let found = found.into_iter().map(|(tool, arguments)| ToolCall {
+                id: new_id(),
+                tool,
+                arguments,
+            });
+            calls = found.collect();
+            text.clear();
+        }
+        if self.shown != Shown::Everything && !text.trim().is_empty() {
+            words(&text);
+        }
+        Said { text, calls }
+    }
+}
+
+fn new_id() -> String {
+    format!("call_{}", crypto::random_hex(8))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn collect(deltas: &[Value]) -> (Said, String) {
+        let shown = Mutex::new(String::new());
+        let words = |text: &str| shown.lock().unwrap().push_str(text);
+        let mut collected = Collected::default();
+        for delta in deltas {
+            let chunk = json!({ "choices": [{ "delta": delta }] });
+            collected
+                .piece(serde_json::from_value(chunk).unwrap(), &words)
+                .unwrap();
+        }
+        collected.complete().unwrap();
+        let said = collected.finish(&words);
+        let shown = shown.lock().unwrap().clone();
+        (said, shown)
+    }
+
+    fn call(piece: Value) -> Value {
+        json!({ "tool_calls": [piece] })
+    }
+
+    #[test]
+    fn arguments_that_come_in_pieces_are_put_together() {
+        let (said, shown) = collect(&[
+            call(
+                json!({"index": 0, "id": "a", "function": {"name": "quote_lease", "arguments": ""}}),
+            ),
+            call(json!({"index": 0, "function": {"arguments": "{\"runtime"}})),
+            call(json!({"index": 1, "id": "b", "function": {"name": "get_node_stats"}})),
+            call(json!({"index": 0, "function": {"arguments": "Minutes\":60}"}})),
+        ]);
+        let calls: Vec<_> = said
+            .calls
+            .iter()
+            .map(|c| (c.id.as_str(), c.tool.as_str(), c.arguments.as_str()))
+            .collect();
+        assert_eq!(
+            calls,
+            [
+                ("a", "quote_lease", "{\"runtimeMinutes\":60}"),
+                ("b", "get_node_stats", "")
+            ]
+        );
+        assert_eq!(shown, "");
+    }
+
+    #[test]
+    fn calls_without_index_or_with_one_index_for_all_are_told_apart() {
+        let (said, _) = collect(&[
+            call(json!({"id": "a", "function": {"name": "x", "arguments": "{}"}})),
+            call(json!({"id": "b", "function": {"name": "y", "arguments": "{}"}})),
+        ]);
+        assert_eq!(said.calls.len(), 2);
+        let (said, _) = collect(&[
+            call(json!({"index": 0, "id": "a", "function": {"name": "x", "arguments": "{}"}})),
+            call(json!({"index": 0, "id": "b", "function": {"name": "y", "arguments": "{}"}})),
+        ]);
+        assert_eq!(said.calls.len(), 2);
+        let (said, _) = collect(&[
+            call(json!({"index": 0, "function": {"name": "x", "arguments": "{}"}})),
+            call(json!({"index": 1, "function": {"name": "y", "arguments": "{}"}})),
+        ]);
+        assert!(said.calls.iter().all(|call| call.id.starts_with("call_")));
+        assert_ne!(said.calls[0].id, said.calls[1].id);
+    }
+
+    #[test]
+    fn words_are_shown_as_they_come() {
+        let (said, shown) = collect(&[
+            json!({"content": "\n"}),
+            json!({"content": "It "}),
+            json!({"content": "runs."}),
+        ]);
+        assert_eq!(shown, "It runs.");
+        assert_eq!(said.text.trim(), "It runs.");
+    }
+
+    #[test]
+    fn a_call_written_as_text_is_held_back_and_made() {
+        let (said, shown) = collect(&[
+            json!({"content": "{\"name\": \"quote_lease\","}),
+            json!({"content": " \"arguments\": {\"runtimeMinutes\": 60}}"}),
+        ]);
+        assert_eq!(shown, "");
+        assert_eq!(said.calls[0].tool, "quote_lease");
+        assert_eq!(said.text, "");
+    }
+
+    #[test]
+    fn what_only_looks_like_a_call_is_shown_in_the_end() {
+        let (said, shown) = collect(&[
+            json!({"content": "{\"cores\": 1} is "}),
+            json!({"content": "JSON."}),
+        ]);
+        assert_eq!(shown, "{\"cores\": 1} is JSON.");
+        assert!(said.calls.is_empty());
+        let (_, shown) = collect(&[json!({"content": "<think>hm</think>\nHello."})]);
+        assert_eq!(shown, "Hello.");
+    }
+
+    #[test]
+    fn half_a_call_is_not_made() {
+        let mut collected = Collected::default();
+        let chunk = json!({"choices": [{"delta": call(json!({"index": 0, "function": {"name": "x", "arguments": "{\"ct"}}))}]});
+        collected
+            .piece(serde_json::from_value(chunk).unwrap(), &|_| {})
+            .unwrap();
+        assert_eq!(collected.complete(), Err(ModelError::Away));
+    }
+
+    #[test]
+    fn a_model_that_never_stops_is_cut_off() {
+        let mut collected = Collected::default();
+        let chunk = || {
+            serde_json::from_value(json!({"choices": [{"delta": {"content": "x".repeat(1024)}}]}))
+                .unwrap()
+        };
+        let outcome = (0..100).try_for_each(|_| collected.piece(chunk(), &|_| {}));
+        assert_eq!(outcome, Err(ModelError::Nonsense));
+    }
+}

@@ -1,0 +1,121 @@
+//! A language model behind an OpenAI-compatible API: OpenAI, Flock, llama.cpp, vLLM, Ollama and the like. They differ in what they
+//! stream, in what they leave out and in how they fail; [`wire`] reads them all leniently, [`collect`] puts pieces together, and
+//! [`repair`] finds the tool calls that some models write as plain text.
+
+mod collect;
+mod failure;
+mod provider;
+mod repair;
+mod wire;
+
+use std::sync::{Mutex, PoisonError};
+
+use api_types::AgentInfo;
+use async_openai::{Client, error::OpenAIError};
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use service::health::Finding;
+
+use super::{Model, ModelError, Question, Words};
+use crate::{config::Provider, turn::Said};
+use collect::Collected;
+use provider::Connection;
+
+/// The model.
+pub struct OpenAi {
+    provider: Provider,
+    client: Client<Connection>,
+    /// What went wrong last, if it did: asking costs, so readiness does not ask.
+    last: Mutex<Option<ModelError>>,
+}
+
+impl OpenAi {
+    /// A model of this provider.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be made.
+    pub fn new(provider: Provider) -> anyhow::Result<Self> {
+        let (http, connection) = provider::connect(&provider)?;
+        Ok(Self {
+            client: Client::build(http, connection),
+            provider,
+            last: Mutex::new(None),
+        })
+    }
+
+    async fn ask(&self, question: Question<'_>, words: Words<'_>) -> Result<Said, ModelError> {
+        let request = wire::request(&self.provider, question);
+        if !self.provider.streams {
+            let chat = self.client.chat();
+            let answer = chat.create_byot::<_, wire::Whole>(&request).await;
+            let mut collected = Collected::default();
+            collected.whole(answer.map_err(|error| self.read(&error))?);
+            return Ok(collected.finish(words));
+        }
+        let mut tries = 0;
+        loop {
+            let mut collected = Collected::default();
+            match self.stream(&request, &mut collected, words).await {
+                Ok(()) => return Ok(collected.finish(words)),
+                // What the customer has read cannot be taken back, so only a silent start is tried again.
+                Err(ModelError::Away | ModelError::Nonsense)
+                    if !collected.has_spoken() && tries == 0 =>
+                {
+                    tries += 1
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn stream(
+        &self,
+        request: &serde_json::Value,
+        collected: &mut Collected,
+        words: Words<'_>,
+    ) -> Result<(), ModelError> {
+        let chat = self.client.chat();
+        let stream = chat.create_stream_byot::<_, wire::Chunk>(request).await;
+        let mut stream = stream.map_err(|error| self.read(&error))?;
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|error| self.read(&error))?;
+            collected.piece(chunk, words)?;
+        }
+        collected.complete()
+    }
+
+    fn read(&self, error: &OpenAIError) -> ModelError {
+        let read = failure::read(error);
+        tracing::warn!(llm.provider = self.provider.kind.name(), llm.failure = ?read, "the provider did not answer");
+        read
+    }
+}
+
+#[async_trait]
+impl Model for OpenAi {
+    async fn answer(&self, question: Question<'_>, words: Words<'_>) -> Result<Said, ModelError> {
+        let answer = self.ask(question, words).await;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = answer.as_ref().err().copied();
+        answer
+    }
+
+    fn info(&self) -> AgentInfo {
+        let provider = &self.provider;
+        AgentInfo {
+            provider: provider.kind.name().to_owned(),
+            base_url: Some(provider.base_url.clone()),
+            model_name: provider.model.clone(),
+            // Not a single character of it helps anybody but a thief.
+            api_key: provider.key.as_ref().map(|_| "********".to_owned()),
+        }
+    }
+
+    async fn check(&self) -> Finding {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match last {
+            Some(error @ (ModelError::Key | ModelError::Missing)) => Err(error.to_string()),
+            _ => Ok(format!("{} is configured", self.provider.kind.name())),
+        }
+    }
+}

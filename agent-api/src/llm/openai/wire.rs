@@ -1,0 +1,280 @@
+//! What goes to a provider and what comes back, read as leniently as it is meant: members that are missing, null or of another type
+//! than OpenAI's are taken for absent, because servers that call themselves compatible differ in all of them.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use super::super::{Question, instructions};
+use crate::{
+    config::{Provider, ProviderKind},
+    conversation::{Message, ToolCall},
+    tools::REGISTRY,
+};
+
+/// The body of a request.
+pub(super) fn request(provider: &Provider, question: Question<'_>) -> Value {
+    let mut system = instructions();
+    if question.again {
+        system.push_str("\n- Your last answer was empty. Answer the customer, or call a tool.");
+    }
+    let first = json!({ "role": "system", "content": system });
+    let messages: Vec<_> = std::iter::once(first)
+        .chain(question.conversation.iter().map(message))
+        .collect();
+    let bound = match provider.kind {
+        ProviderKind::OpenAi => "max_completion_tokens",
+        ProviderKind::Flockio | ProviderKind::Compatible => "max_tokens",
+    };
+    json!({
+        "model": provider.model,
+        "messages": messages,
+        "tools": tools(),
+        "tool_choice": if question.tools { "auto" } else { "none" },
+        "stream": provider.streams,
+        bound: provider.max_tokens,
+    })
+}
+
+fn message(message: &Message) -> Value {
+    match message {
+        Message::User { text } => json!({ "role": "user", "content": text }),
+        Message::Assistant { text, calls } if calls.is_empty() => {
+            json!({ "role": "assistant", "content": text })
+        }
+        Message::Assistant { text, calls } => {
+            let calls: Vec<_> = calls.iter().map(call).collect();
+            let content = if text.is_empty() {
+                Value::Null
+            } else {
+                json!(text)
+            };
+            json!({ "role": "assistant", "content": content, "tool_calls": calls })
+        }
+        Message::Tool { call, text } => {
+            json!({ "role": "tool", "tool_call_id": call, "content": text })
+        }
+    }
+}
+
+/// Providers refuse a conversation whose arguments are not JSON, also where a model wrote them itself.
+fn call(call: &ToolCall) -> Value {
+    let readable =
+        serde_json::from_str::<Value>(&call.arguments).is_ok_and(|value| value.is_object());
+    let arguments = if readable {
+        call.arguments.as_str()
+    } else {
+        "{}"
+    };
+    json!({ "id": call.id, "type": "function", "function": { "name": call.tool, "arguments": arguments } })
+}
+
+fn tools() -> Vec<Value> {
+    let described = REGISTRY.iter().map(|tool| {
+        json!({
+            "type": "function",
+            "function": {
+                "name": tool.name, "description": tool.description, "parameters": tool.parameters(),
+            },
+        })
+    });
+    described.collect()
+}
+
+/// An answer that came at once.
+#[derive(Debug, Deserialize)]
+pub(super) struct Whole {
+    #[serde(default, deserialize_with = "lenient")]
+    pub choices: Vec<WholeChoice>,
+}
+
+/// Its only choice.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct WholeChoice {
+    #[serde(default, deserialize_with = "lenient")]
+    pub message: Delta,
+}
+
+/// A piece of an answer.
+#[derive(Debug, Deserialize)]
+pub(super) struct Chunk {
+    #[serde(default, deserialize_with = "lenient")]
+    pub choices: Vec<Choice>,
+    /// Some servers report failures within the stream.
+    #[serde(default)]
+    pub error: Value,
+}
+
+/// A piece of its only choice.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Choice {
+    #[serde(default, deserialize_with = "lenient")]
+    pub delta: Delta,
+    #[serde(default, deserialize_with = "lenient")]
+    pub finish_reason: Option<String>,
+}
+
+/// Words and calls, or pieces of them.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Delta {
+    #[serde(default)]
+    content: Value,
+    #[serde(default)]
+    refusal: Value,
+    #[serde(default, deserialize_with = "lenient")]
+    pub tool_calls: Vec<CallPiece>,
+}
+
+impl Delta {
+    /// The words, from a text or a list of parts; a refusal is words as well.
+    pub(super) fn words(&self) -> String {
+        let part = |part: &Value| part["text"].as_str().unwrap_or_default().to_owned();
+        let words = match &self.content {
+            Value::String(text) => text.clone(),
+            Value::Array(parts) => parts.iter().map(part).collect(),
+            _ => String::new(),
+        };
+        match self.refusal.as_str() {
+            Some(refusal) if words.is_empty() => refusal.to_owned(),
+            _ => words,
+        }
+    }
+}
+
+/// A call or a piece of one.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct CallPiece {
+    #[serde(default, deserialize_with = "lenient")]
+    pub index: Option<usize>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub id: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub function: FunctionPiece,
+}
+
+/// Which tool, with what.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct FunctionPiece {
+    #[serde(default, deserialize_with = "lenient")]
+    pub name: Option<String>,
+    #[serde(default)]
+    arguments: Value,
+}
+
+impl FunctionPiece {
+    /// The arguments as text; some servers send the object itself.
+    pub(super) fn arguments(&self) -> String {
+        match &self.arguments {
+            Value::String(text) => text.clone(),
+            Value::Null => String::new(),
+            object => object.to_string(),
+        }
+    }
+}
+
+/// What is missing, null or of another type counts as absent.
+fn lenient<'de, T: Default + serde::de::DeserializeOwned, D: Deserializer<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
+    let value = Value::deserialize(from)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provider(kind: ProviderKind) -> Provider {
+        Provider {
+            kind,
+            base_url: "http://127.0.0.1/v1".into(),
+            model: "m".into(),
+            key: None,
+            streams: true,
+            max_tokens: 100,
+        }
+    }
+
+    #[test]
+    fn a_request_has_instructions_conversation_and_every_tool() {
+        let conversation = [
+            Message::User { text: "hi".into() },
+            Message::Assistant {
+                text: String::new(),
+                calls: vec![ToolCall {
+                    id: "c1".into(),
+                    tool: "quote_lease".into(),
+                    arguments: "{broken".into(),
+                }],
+            },
+            Message::Tool {
+                call: "c1".into(),
+                text: "{}".into(),
+            },
+        ];
+        let question = Question {
+            conversation: &conversation,
+            tools: false,
+            again: true,
+            turn: "t",
+        };
+        let body = request(&provider(ProviderKind::OpenAi), question);
+        let roles: Vec<_> = body["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|m| m["role"].as_str().unwrap())
+            .collect();
+        assert_eq!(roles, ["system", "user", "assistant", "tool"]);
+        assert!(
+            body["messages"][0]["content"]
+                .as_str()
+                .unwrap()
+                .contains("empty")
+        );
+        assert_eq!(
+            body["messages"][2]["tool_calls"][0]["function"]["arguments"],
+            "{}"
+        );
+        assert_eq!(body["tools"].as_array().unwrap().len(), REGISTRY.len());
+        assert_eq!(body["tool_choice"], "none");
+        assert_eq!(body["max_completion_tokens"], 100);
+        let body = request(&provider(ProviderKind::Compatible), question);
+        assert_eq!(body["max_tokens"], 100);
+    }
+
+    #[test]
+    fn answers_of_many_servers_are_read() {
+        let words = |body: Value| {
+            serde_json::from_value::<Whole>(body)
+                .unwrap()
+                .choices
+                .remove(0)
+                .message
+                .words()
+        };
+        assert_eq!(
+            words(json!({"choices": [{"message": {"content": "a"}}]})),
+            "a"
+        );
+        assert_eq!(
+            words(json!({"choices": [{"message": {"content": [{"type": "text", "text": "a"}]}}]})),
+            "a"
+        );
+        assert_eq!(
+            words(json!({"choices": [{"message": {"content": null, "refusal": "no"}}]})),
+            "no"
+        );
+        let chunk: Chunk = serde_json::from_value(json!({
+            "id": 7, "choices": [{"delta": {"content": null, "tool_calls": [
+                {"index": null, "function": {"name": "x", "arguments": {"a": 1}}}, {"function": null},
+            ]}, "finish_reason": 3}],
+        }))
+        .unwrap();
+        let delta = &chunk.choices[0].delta;
+        assert_eq!(delta.tool_calls.len(), 2);
+        assert_eq!(delta.tool_calls[0].function.arguments(), r#"{"a":1}"#);
+        assert_eq!(delta.tool_calls[1].function.arguments(), "");
+        let empty: Chunk = serde_json::from_value(json!({"choices": null})).unwrap();
+        assert!(empty.choices.is_empty());
+    }
+}

@@ -1,0 +1,59 @@
+//! The agent's process: configuration, log, server.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use agent_api::{App, app, config::Config};
+use service::{
+    clock::SystemClock,
+    env::Env,
+    metrics::Metrics,
+    serve::{self, Shutdown},
+    telemetry::Telemetry,
+};
+
+/// How long open answers may take after a stop was asked for.
+const GRACE: Duration = Duration::from_secs(20);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut env = Env::load();
+    // The provider's client writes answers that it cannot read into the log, and they hold conversations.
+    let telemetry = Telemetry::from_env(&mut env).without("async_openai");
+    let config = match Config::from_env(env) {
+        Ok(config) => config,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return ExitCode::FAILURE;
+        }
+    };
+    telemetry.install();
+    match serve(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    service::crypto::install_ring_provider();
+    let listener = serve::bind(config.listen, "PORT").await?;
+    match &config.llm {
+        Some(provider) => {
+            let (kind, model) = (provider.kind.name(), &provider.model);
+            tracing::info!(
+                llm.provider = kind,
+                llm.model = model,
+                "a language model answers"
+            );
+        }
+        None => tracing::warn!(
+            "NO LANGUAGE MODEL: built-in rules answer; set OPENAI_API_KEY, FLOCKIO_API_KEY or LLM_BASE_URL for one"
+        ),
+    }
+    let state = App::start(config, Arc::new(SystemClock))?;
+    let app = app(state, Metrics::install()?);
+    serve::serve(listener, app, Shutdown::on_signals()?, GRACE).await?;
+    Ok(())
+}

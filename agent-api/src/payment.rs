@@ -1,0 +1,350 @@
+//! A payment as the customer's wallet signed it, and what it may be for. The header goes to the lease API as it came; it is read
+//! here only to see whether it fits the call that waits, so that no payment is ever tried on another.
+
+use std::{collections::BTreeMap, fmt};
+
+use api_types::{PaymentRequest, Secret, Timestamp};
+use serde::{Deserialize, Serialize};
+use x402::{
+    network::Network,
+    payment,
+    purchase::{Challenge, Limits},
+    wire::header as wire,
+};
+
+use crate::{
+    lease_api::Answer,
+    tools::{Plan, to_json},
+};
+
+/// What one call costs, and to whom: what the customer is asked to sign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// Atomic units.
+    pub amount: u64,
+    /// CAIP-2 id.
+    pub network: String,
+    /// The token.
+    pub asset: String,
+    /// Who is paid.
+    pub pay_to: String,
+    /// The absolute address of what is paid for.
+    pub resource: String,
+    /// Until when the offer stands, Unix seconds.
+    pub valid_until: u64,
+}
+
+/// Why a payment cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// It cannot be read.
+    #[error("The payment header cannot be read.")]
+    Unreadable,
+    /// It is for another network.
+    #[error("The payment is signed for another network than the call asks for.")]
+    Network,
+    /// It pays somebody else.
+    #[error("The payment is signed for another payee than the call names.")]
+    Payee,
+    /// It is too small, or not exactly what was asked.
+    #[error("The payment's amount is not what the call costs.")]
+    Amount,
+    /// It is for something else.
+    #[error("The payment is signed for another call.")]
+    Resource,
+}
+
+/// A payment header.
+#[derive(Clone)]
+pub struct SignedHeader {
+    name: &'static str,
+    value: Secret,
+    payment: payment::Payment,
+}
+
+impl fmt::Debug for SignedHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedHeader")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SignedHeader {
+    /// Takes the payment out of the headers that the interface sends, by whatever case. Where both versions' headers are there,
+    /// version 2's counts, as it does for the lease API.
+    ///
+    /// # Errors
+    /// There is one, and it cannot be read.
+    pub fn from_headers(headers: &BTreeMap<String, Secret>) -> Result<Option<Self>, Misfit> {
+        for name in [wire::PAYMENT_SIGNATURE, wire::X_PAYMENT] {
+            let found = headers
+                .iter()
+                .find(|(key, _)| key.eq_ignore_ascii_case(name));
+            let Some((_, value)) = found else { continue };
+            let bytes = value.expose().trim().as_bytes();
+            let printable = bytes.iter().all(u8::is_ascii_graphic);
+            let payment = payment::Payment::from_headers(&[], &[bytes]).ok().flatten();
+            let (true, Some(payment)) = (printable, payment) else {
+                return Err(Misfit::Unreadable);
+            };
+            return Ok(Some(Self {
+                name,
+                value: Secret::new(value.expose().trim()),
+                payment,
+            }));
+        }
+        if headers.is_empty() {
+            return Ok(None);
+        }
+        Err(Misfit::Unreadable)
+    }
+
+    /// The header's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The header's value.
+    pub fn value(&self) -> &str {
+        self.value.expose()
+    }
+
+    /// Who says to pay, lower case.
+    pub fn payer(&self) -> String {
+        self.payment.payer().to_string().to_lowercase()
+    }
+
+    /// Whether it is for a call on these terms.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn fits(&self, terms: &Terms) -> Result<(), Misfit> {
+        let network = Network::by_name(&terms.network).ok_or(Misfit::Network)?;
+        if Network::by_name(self.payment.network()) != Some(network) {
+            return Err(Misfit::Network);
+        }
+        let authorization = self.payment.authorization();
+        if !authorization
+            .to
+            .to_string()
+            .eq_ignore_ascii_case(&terms.pay_to)
+        {
+            return Err(Misfit::Payee);
+        }
+        // Version 1 takes more than was asked; a wallet that follows the challenge never signs more, so nothing here does.
+        if authorization.value.to_string() != terms.amount.to_string() {
+            return Err(Misfit::Amount);
+        }
+        match &self.payment {
+            payment::Payment::V2(payload) => {
+                let resource = payload.resource.as_ref();
+                let other = resource.is_some_and(|resource| resource.url != terms.resource);
+                let asset = payload.accepted.asset.eq_ignore_ascii_case(&terms.asset);
+                if other || !asset {
+                    Err(Misfit::Resource)
+                } else {
+                    Ok(())
+                }
+            }
+            payment::Payment::V1(_) => Ok(()),
+        }
+    }
+}
+
+/// A call's 402, read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Demand {
+    /// What it costs.
+    pub terms: Terms,
+    /// What the interface is sent.
+    pub request: PaymentRequest,
+}
+
+impl Demand {
+    /// Reads a 402. `now` is in Unix seconds.
+    ///
+    /// # Errors
+    /// It names no way to pay that is known here, in words for people.
+    pub fn read(answer: &Answer, plan: &Plan, now: u64) -> Result<Self, String> {
+        let body = answer.body.to_string();
+        let unreadable = || "The lease API asks for a payment that cannot be read.".to_owned();
+        let challenge =
+            Challenge::from_response(answer.payment_required.as_deref(), body.as_bytes())
+                .map_err(|_| unreadable())?;
+        let networks: Vec<&str> = x402::network::NETWORKS
+            .iter()
+            .map(|known| known.caip2)
+            .collect();
+        let every = Limits {
+            max_amount: u64::MAX,
+            networks: &networks,
+        };
+        let chosen = challenge.choose(&every).map_err(|_| {
+            "The lease API asks for a payment in a way that is not known here.".to_owned()
+        })?;
+        let terms = Terms {
+            amount: chosen.amount,
+            network: chosen.network.caip2.to_owned(),
+            asset: chosen.network.usdc.address.to_checksum(None),
+            pay_to: chosen.pay_to.to_checksum(None),
+            resource: chosen.resource().0.to_owned(),
+            valid_until: now.saturating_add(chosen.max_timeout_seconds),
+        };
+        let accepts = answer.body["accepts"].as_array().into_iter().flatten();
+        let request = PaymentRequest {
+            x402_version: 1,
+            error: challenge.error().unwrap_or_default().to_owned(),
+            accepts: accepts.map(to_json).collect(),
+            payment_required: answer.payment_required.clone(),
+            call: plan.suspended(),
+            amount: terms.amount.to_string(),
+            network: chosen
+                .network
+                .v1_name
+                .unwrap_or(chosen.network.caip2)
+                .to_owned(),
+            asset: terms.asset.clone(),
+            pay_to: terms.pay_to.clone(),
+            valid_until: Timestamp(terms.valid_until),
+            price: None,
+            needs_credential: plan.takes_credential,
+            price_changed: false,
+        };
+        Ok(Self { terms, request })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use x402::wire::header::encode;
+
+    use super::*;
+
+    const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+    const ASSET: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+
+    fn terms() -> Terms {
+        Terms {
+            amount: 8900,
+            network: "eip155:84532".into(),
+            asset: ASSET.into(),
+            pay_to: PAYEE.into(),
+            resource: "http://host/lease/container".into(),
+            valid_until: 1,
+        }
+    }
+
+    fn authorization(to: &str, value: &str) -> serde_json::Value {
+        json!({
+            "signature": "0xsigned",
+            "authorization": {
+                "from": "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "to": to, "value": value,
+                "validAfter": "0", "validBefore": "9", "nonce": format!("0x{}", "07".repeat(32)),
+            },
+        })
+    }
+
+    fn v1(network: &str, to: &str, value: &str) -> SignedHeader {
+        let payload = json!({
+            "x402Version": 1, "scheme": "exact", "network": network, "payload": authorization(to, value),
+        });
+        signed("X-PAYMENT", &payload)
+    }
+
+    fn v2(resource: &str) -> SignedHeader {
+        let payload = json!({
+            "x402Version": 2, "resource": {"url": resource},
+            "accepted": {
+                "scheme": "exact", "network": "eip155:84532", "amount": "8900", "asset": ASSET, "payTo": PAYEE,
+                "maxTimeoutSeconds": 300,
+            },
+            "payload": authorization(PAYEE, "8900"),
+        });
+        signed("Payment-Signature", &payload)
+    }
+
+    fn signed(name: &str, payload: &serde_json::Value) -> SignedHeader {
+        let headers = BTreeMap::from([(name.to_owned(), Secret::new(encode(payload)))]);
+        SignedHeader::from_headers(&headers).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_payment_fits_the_call_that_it_was_signed_for_and_no_other() {
+        let cases = [
+            (v1("base-sepolia", PAYEE, "8900"), Ok(())),
+            (v1("base", PAYEE, "8900"), Err(Misfit::Network)),
+            (v1("base-sepolia", ASSET, "8900"), Err(Misfit::Payee)),
+            (v1("base-sepolia", PAYEE, "8899"), Err(Misfit::Amount)),
+            (v1("base-sepolia", PAYEE, "9000"), Err(Misfit::Amount)),
+            (v2("http://host/lease/container"), Ok(())),
+            (v2("http://host/management/list"), Err(Misfit::Resource)),
+        ];
+        for (number, (header, expected)) in cases.into_iter().enumerate() {
+            assert_eq!(header.fits(&terms()), expected, "case {number}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_read_is_refused_and_not_shown() {
+        for (name, value) in [
+            ("X-PAYMENT", "garbage!"),
+            ("x-payment", "e30="),
+            ("Authorization", "Bearer t"),
+        ] {
+            let headers = BTreeMap::from([(name.to_owned(), Secret::new(value))]);
+            assert_eq!(
+                SignedHeader::from_headers(&headers).unwrap_err(),
+                Misfit::Unreadable
+            );
+        }
+        assert!(
+            SignedHeader::from_headers(&BTreeMap::new())
+                .unwrap()
+                .is_none()
+        );
+        let text = format!("{:?}", v1("base", PAYEE, "1"));
+        assert!(!text.contains("0xsigned"), "{text}");
+    }
+
+    #[test]
+    fn a_402_of_both_versions_becomes_terms_and_a_request() {
+        let body = json!({"x402Version": 1, "error": "Payment required", "accepts": [{
+            "scheme": "exact", "network": "base-sepolia", "maxAmountRequired": "8900", "resource": "http://host/lease/container",
+            "description": "LXC lease", "mimeType": "application/json", "payTo": PAYEE, "maxTimeoutSeconds": 300,
+            "asset": ASSET, "extra": {"name": "USDC", "version": "2"},
+        }]});
+        let answer = Answer {
+            status: 402,
+            body,
+            payment_required: None,
+            receipt: None,
+            retry_after: None,
+        };
+        let plan = crate::tools::find("lease_container")
+            .unwrap()
+            .plan(&crate::conversation::ToolCall {
+                id: "c".into(),
+                tool: "lease_container".into(),
+                arguments: r#"{"runtimeMinutes": 60}"#.into(),
+            })
+            .unwrap();
+        let demand = Demand::read(&answer, &plan, 1000).unwrap();
+        assert_eq!(
+            demand.terms,
+            Terms {
+                valid_until: 1300,
+                ..terms()
+            }
+        );
+        assert_eq!(demand.request.network, "base-sepolia");
+        assert!(demand.request.needs_credential);
+        assert_eq!(demand.request.accepts.len(), 1);
+        let nothing = Answer {
+            body: json!({}),
+            ..answer
+        };
+        assert!(Demand::read(&nothing, &plan, 0).is_err());
+    }
+}

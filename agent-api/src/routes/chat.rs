@@ -1,0 +1,74 @@
+//! `POST /chat`: a turn of the conversation, as one JSON answer or, for `Accept: text/event-stream`, as events while it happens.
+
+use api_types::{ChatRequest, ChatResponse};
+use axum::{
+    Extension, Json, Router,
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use service::request_id::RequestId;
+
+use super::{read, stream};
+use crate::{
+    App,
+    driver::{Outcome, Stage, Suspension, converse},
+    error::ApiError,
+};
+
+/// The route.
+pub fn router() -> Router<App> {
+    Router::new().route("/chat", post(chat))
+}
+
+async fn chat(
+    State(app): State<App>,
+    Extension(id): Extension<RequestId>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let request = match read::chat(body) {
+        Ok(request) => request,
+        Err(error) => return error.respond(&id),
+    };
+    if wants_events(&headers) {
+        return stream::respond(app, request, id);
+    }
+    match answer(&app, request).await {
+        Ok(response) => {
+            let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+            (no_store, Json(response)).into_response()
+        }
+        Err(error) => error.respond(&id),
+    }
+}
+
+/// A client that hangs up ends this future, and the turn with it; a payment that was sent can be asked after again.
+async fn answer(app: &App, request: ChatRequest) -> Result<ChatResponse, ApiError> {
+    let mut stage = Stage::quiet();
+    let Outcome {
+        reply,
+        suspended,
+        turn_id,
+    } = converse(app, request, &mut stage).await?;
+    let (payment_request, pending) = match suspended {
+        Some(Suspension::Payment(request, pending)) => (Some(*request), Some(pending)),
+        Some(Suspension::Confirmation(_, pending)) => (None, Some(pending)),
+        None => (None, None),
+    };
+    Ok(ChatResponse {
+        reply,
+        payment_request,
+        pending,
+        events: stage.into_events(),
+        turn_id,
+    })
+}
+
+fn wants_events(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT);
+    let mut accepted = accepted.iter().filter_map(|value| value.to_str().ok());
+    accepted.any(|value| value.contains("text/event-stream"))
+}

@@ -1,0 +1,24 @@
+//! Which browser pages may talk to the agent: those of the configuration, with the few headers that the interface sends.
+
+use std::time::Duration;
+
+use axum::http::{Method, header};
+use service::request_id;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::config::Config;
+
+/// The layer for the whole service. No cookies are used, so none are allowed.
+pub fn layer(config: &Config) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(config.allowed_origins.iter().cloned()))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::ACCEPT,
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            request_id::HEADER,
+        ])
+        .expose_headers([request_id::HEADER])
+        .max_age(Duration::from_secs(600))
+}

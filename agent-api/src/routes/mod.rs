@@ -1,0 +1,35 @@
+//! HTTP in, HTTP out: one file per resource, each with its own `router()`.
+
+pub mod chat;
+pub mod cors;
+pub mod info;
+pub mod openapi;
+mod read;
+pub mod stats;
+mod stream;
+
+use api_types::ErrorCode;
+use axum::{Extension, Router, response::Response};
+use service::request_id::RequestId;
+
+use crate::{App, error::ApiError};
+
+/// Every route of the agent itself.
+pub fn router() -> Router<App> {
+    Router::new()
+        .merge(chat::router())
+        .merge(info::router())
+        .merge(openapi::router())
+        .merge(stats::router())
+}
+
+/// No such path.
+pub(crate) async fn not_found(Extension(id): Extension<RequestId>) -> Response {
+    ApiError::new(ErrorCode::NotFound, "There is no such path.").respond(&id)
+}
+
+/// The path is there, for other methods; axum adds `Allow`.
+pub(crate) async fn method_not_allowed(Extension(id): Extension<RequestId>) -> Response {
+    let message = "This path does not take this method.";
+    ApiError::new(ErrorCode::MethodNotAllowed, message).respond(&id)
+}

@@ -1,0 +1,72 @@
+//! `GET /stats/node` and `GET /stats/lxc`: the lease API's own answers, passed on with the caller's wallet session.
+
+use api_types::{ErrorCode, LxcStats, NodeStats};
+use axum::{
+    Extension, Json, Router,
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use service::request_id::RequestId;
+
+use crate::{
+    App,
+    error::ApiError,
+    lease_api::{Caller, error_of},
+};
+
+/// The routes.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/stats/node", get(relay::<NodeStats>))
+        .route("/stats/lxc", get(relay::<LxcStats>))
+}
+
+/// What a route of the lease API answers.
+trait Relayed: Serialize + DeserializeOwned + Send + 'static {
+    const PATH: &'static str;
+}
+
+impl Relayed for NodeStats {
+    const PATH: &'static str = "/stats/node";
+}
+
+impl Relayed for LxcStats {
+    const PATH: &'static str = "/stats/lxc";
+}
+
+/// Only what is in the contract's words is passed on.
+async fn relay<T: Relayed>(
+    State(app): State<App>,
+    Extension(id): Extension<RequestId>,
+    headers: HeaderMap,
+) -> Response {
+    let session = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let caller = Caller {
+        id: id.as_str(),
+        session,
+    };
+    let answer = match app.lease_api.get(T::PATH, caller).await {
+        Ok(answer) => answer,
+        Err(error) => return ApiError::new(ErrorCode::Unavailable, error.to_string()).respond(&id),
+    };
+    let stats = answer
+        .is_done()
+        .then(|| serde_json::from_value::<T>(answer.body.clone()));
+    if let Some(Ok(stats)) = stats {
+        return Json(stats).into_response();
+    }
+    let unusable = || {
+        ApiError::new(
+            ErrorCode::Unavailable,
+            "The lease API gave an answer that cannot be used.",
+        )
+    };
+    error_of(&answer.body)
+        .map_or_else(unusable, ApiError::from)
+        .respond(&id)
+}

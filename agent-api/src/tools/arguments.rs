@@ -1,0 +1,164 @@
+//! Reading what models write as arguments. Most write JSON; some write nothing, wrap it in a code fence, encode it twice or stop
+//! before the last brace. What can be mended without guessing at a value is mended; the rest goes back to the model in words.
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::{Map, Value};
+
+/// Members that earlier versions of the tools had. Approval is the interface's to ask for, and passwords go past the model.
+const DROPPED: [&str; 5] = [
+    "confirmPurchase",
+    "confirm_purchase",
+    "consoleType",
+    "console_type",
+    "password",
+];
+
+/// Reads arguments into an object.
+///
+/// # Errors
+/// What is wrong, for the model.
+pub(super) fn read(text: &str) -> Result<Value, String> {
+    let mut members = object(unfenced(text))?;
+    for name in DROPPED {
+        members.remove(name);
+    }
+    members.retain(|_, value| !value.is_null());
+    Ok(Value::Object(members))
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, String> {
+    if text.is_empty() {
+        return Ok(Map::new());
+    }
+    let read = serde_json::from_str::<Value>(text)
+        .or_else(|error| closed(text).ok_or(error))
+        .map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            format!(
+                "The arguments are not JSON (line {line}, column {column}). Send one JSON object."
+            )
+        })?;
+    match read {
+        Value::Object(members) => Ok(members),
+        Value::Null => Ok(Map::new()),
+        Value::String(inner) if inner.trim_start().starts_with('{') => {
+            match serde_json::from_str(&inner) {
+                Ok(Value::Object(members)) => Ok(members),
+                _ => Err("The arguments are a text that is no JSON object.".into()),
+            }
+        }
+        _ => Err("The arguments have to be one JSON object.".into()),
+    }
+}
+
+/// Without the fence of a Markdown code block.
+fn unfenced(text: &str) -> &str {
+    let text = text.trim();
+    let Some(inner) = text.strip_prefix("```") else {
+        return text;
+    };
+    let inner = inner.strip_suffix("```").unwrap_or(inner);
+    inner.strip_prefix("json").unwrap_or(inner).trim()
+}
+
+/// With the braces that are missing at the end, if that is all that is missing: a value that was cut off is not completed.
+fn closed(text: &str) -> Option<Value> {
+    let last = text.trim_end().chars().last()?;
+    if !matches!(last, '}' | ']' | '"' | 'e') && !last.is_ascii_digit() {
+        return None;
+    }
+    // A number may have lost digits.
+    if last.is_ascii_digit() {
+        return None;
+    }
+    ["}", "}}", "]}"]
+        .iter()
+        .find_map(|end| serde_json::from_str(&format!("{text}{end}")).ok())
+}
+
+/// A whole number, also where a model writes it as a text or with a point.
+pub(super) fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let value = Value::deserialize(from)?;
+    let read = match &value {
+        Value::Number(number) => number
+            .as_u64()
+            .or_else(|| number.as_f64().and_then(integral)),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    read.and_then(|number| u32::try_from(number).ok())
+        .ok_or_else(|| D::Error::custom("expected a whole number that is not negative"))
+}
+
+/// The same where it may be absent.
+pub(super) fn optional_whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    whole(from).map(Some)
+}
+
+fn integral(number: f64) -> Option<u64> {
+    let fits = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    fits.then_some(number as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_models_write_is_read_where_its_meaning_is_clear() {
+        let cases = [
+            ("", json!({})),
+            ("null", json!({})),
+            (r#"{"ctid": 100}"#, json!({"ctid": 100})),
+            ("```json\n{\"ctid\": 100}\n```", json!({"ctid": 100})),
+            (r#""{\"ctid\": 100}""#, json!({"ctid": 100})),
+            (r#"{"command": "uptime""#, json!({"command": "uptime"})),
+            (
+                r#"{"ctid": 1, "password": "hunter2", "confirmPurchase": true, "hostname": null}"#,
+                json!({"ctid": 1}),
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(read(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_clear_is_refused_and_not_repeated() {
+        for text in [
+            r#"{"runtimeMinutes": 6"#,
+            "[1]",
+            "lease hunter2",
+            "7",
+            r#"{"a":"#,
+        ] {
+            let problem = read(text).unwrap_err();
+            assert!(!problem.contains("hunter2"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_they_come() {
+        #[derive(Deserialize)]
+        struct Sized(#[serde(deserialize_with = "whole")] u32);
+        let reads = |value| {
+            serde_json::from_value::<Sized>(value)
+                .ok()
+                .map(|read| read.0)
+        };
+        assert_eq!(reads(json!(60)), Some(60));
+        assert_eq!(reads(json!(60.0)), Some(60));
+        assert_eq!(reads(json!(" 60 ")), Some(60));
+        for bad in [
+            json!(-1),
+            json!(1.5),
+            json!("many"),
+            json!(null),
+            json!(1e20),
+        ] {
+            assert_eq!(reads(bad), None);
+        }
+    }
+}

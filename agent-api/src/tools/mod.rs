@@ -1,0 +1,208 @@
+//! The tools that the model has: one typed registry, from which come the schemas that the model is shown, the reading of its
+//! arguments, the call of the lease API, and what the model and the customer see of the answer. A tool is one type; nothing about
+//! it is written down twice, so schema and reader cannot drift apart.
+
+mod arguments;
+mod guest;
+mod lease;
+mod show;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+use api_types::SuspendedCall;
+use axum::http::Method;
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::conversation::ToolCall;
+
+pub use show::{minutes, to_json, without_secrets};
+
+/// What a call may do before the customer is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// It costs nothing and changes nothing.
+    Free,
+    /// The lease API asks for a payment, which only the customer's wallet can sign.
+    Paid,
+    /// It destroys something: the customer has to say yes through the interface.
+    Destructive,
+}
+
+/// One call of the lease API, exactly as it will be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The tool's name.
+    pub tool: String,
+    /// The HTTP method.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// The body, byte for byte.
+    pub body: Option<String>,
+    /// What is being done, for people: `Leasing …`.
+    pub title: String,
+    /// What would be done, for people: `Lease …`.
+    pub summary: String,
+    /// Whether a password or key may be added to the body.
+    pub takes_credential: bool,
+    /// The path that gives the same for nothing to a wallet that is signed in.
+    pub free_path: Option<String>,
+}
+
+impl Plan {
+    /// The same as the interface shows it.
+    pub fn suspended(&self) -> SuspendedCall {
+        let body = self.body.as_deref();
+        SuspendedCall {
+            tool: self.tool.clone(),
+            method: self.method.clone(),
+            path: self.path.clone(),
+            body: body.and_then(|text| serde_json::from_str(text).ok()),
+            summary: self.summary.clone(),
+        }
+    }
+}
+
+/// A tool.
+trait Tool {
+    /// Its name.
+    const NAME: &'static str;
+    /// Names by which it was known before.
+    const ALIASES: &'static [&'static str] = &[];
+    /// What a call may do.
+    const CLASS: Class;
+    /// For the model.
+    const DESCRIPTION: &'static str;
+    /// What the model says.
+    type Arguments: DeserializeOwned + JsonSchema;
+
+    /// The call for these arguments.
+    fn plan(arguments: Self::Arguments) -> Plan;
+
+    /// What the model sees of the answer.
+    fn view(answer: &Value) -> Value;
+
+    /// One sentence about the answer, for people.
+    fn summary(answer: &Value) -> String;
+}
+
+/// A tool as the rest of the service handles it.
+pub struct Registered {
+    /// Its name.
+    pub name: &'static str,
+    /// Names by which it was known before.
+    pub aliases: &'static [&'static str],
+    /// What a call may do.
+    pub class: Class,
+    /// For the model.
+    pub description: &'static str,
+    parameters: fn() -> Value,
+    plan: fn(Value) -> Result<Plan, String>,
+    view: fn(&Value) -> Value,
+    summary: fn(&Value) -> String,
+}
+
+/// Every tool.
+pub static REGISTRY: [Registered; 9] = [
+    register::<lease::LeaseContainer>(),
+    register::<lease::RenewLease>(),
+    register::<lease::QuoteLease>(),
+    register::<lease::DestroyLease>(),
+    register::<lease::ListManagedContainers>(),
+    register::<guest::ExecContainerCommand>(),
+    register::<guest::OpenContainerConsole>(),
+    register::<stats::GetNodeStats>(),
+    register::<stats::ListLxcStats>(),
+];
+
+const fn register<T: Tool>() -> Registered {
+    Registered {
+        name: T::NAME,
+        aliases: T::ALIASES,
+        class: T::CLASS,
+        description: T::DESCRIPTION,
+        parameters: parameters_of::<T::Arguments>,
+        plan: plan_of::<T>,
+        view: T::view,
+        summary: T::summary,
+    }
+}
+
+/// The tool of this name or former name.
+pub fn find(name: &str) -> Option<&'static Registered> {
+    REGISTRY
+        .iter()
+        .find(|tool| tool.name == name || tool.aliases.contains(&name))
+}
+
+impl Registered {
+    /// The JSON Schema of its arguments.
+    pub fn parameters(&self) -> Value {
+        (self.parameters)()
+    }
+
+    /// Reads the model's arguments.
+    ///
+    /// # Errors
+    /// What is wrong with them, for the model.
+    pub fn plan(&self, call: &ToolCall) -> Result<Plan, String> {
+        (self.plan)(arguments::read(&call.arguments)?)
+    }
+
+    /// What the model sees of an answer; secrets are left out whatever the tool itself keeps.
+    pub fn view(&self, answer: &Value) -> Value {
+        without_secrets((self.view)(answer))
+    }
+
+    /// One sentence about an answer, for people.
+    pub fn summary(&self, answer: &Value) -> String {
+        (self.summary)(answer)
+    }
+}
+
+fn parameters_of<A: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<A>()
+        .to_value();
+    if let Some(object) = schema.as_object_mut() {
+        object.remove("title");
+        object.remove("description");
+        // Some servers want the member even where there is nothing to say.
+        object
+            .entry("properties")
+            .or_insert_with(|| Value::Object(serde_json::Map::new()));
+    }
+    schema
+}
+
+fn plan_of<T: Tool>(arguments: Value) -> Result<Plan, String> {
+    serde_json::from_value::<T::Arguments>(arguments)
+        .map(T::plan)
+        .map_err(|error| format!("The arguments do not fit {}: {error}.", T::NAME))
+}
+
+/// A call without a body, to start from.
+fn call(tool: &str, method: &Method, path: impl Into<String>) -> Plan {
+    Plan {
+        tool: tool.to_owned(),
+        method: method.to_string(),
+        path: path.into(),
+        body: None,
+        title: String::new(),
+        summary: String::new(),
+        takes_credential: false,
+        free_path: None,
+    }
+}
+
+fn body_of(body: &impl Serialize) -> Option<String> {
+    Some(serde_json::to_string(body).expect("bodies have string keys and whole numbers"))
+}

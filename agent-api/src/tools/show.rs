@@ -1,0 +1,107 @@
+//! Answers of the lease API as the model, the customer and the interface see them.
+
+use api_types::{Json, Usdc};
+use serde_json::{Map, Value};
+
+/// Members that no model ever sees.
+const SECRETS: [&str; 8] = [
+    "password",
+    "ticket",
+    "token",
+    "consoleUrl",
+    "websocketUrl",
+    "signature",
+    "sshPrivateKey",
+    "authCookie",
+];
+
+/// The members of an object that are there.
+pub(super) fn keep(object: &Value, names: &[&str]) -> Value {
+    let members = names.iter().filter_map(|name| {
+        let value = object.get(*name)?;
+        Some(((*name).to_owned(), value.clone()))
+    });
+    Value::Object(members.collect())
+}
+
+/// The same without the members that are credentials, however deep they are.
+pub fn without_secrets(value: Value) -> Value {
+    match value {
+        Value::Object(members) => Value::Object(
+            members
+                .into_iter()
+                .filter(|(name, _)| !SECRETS.contains(&name.as_str()))
+                .map(|(name, value)| (name, without_secrets(value)))
+                .collect::<Map<_, _>>(),
+        ),
+        Value::Array(values) => values.into_iter().map(without_secrets).collect(),
+        other => other,
+    }
+}
+
+/// A member as text, for a sentence.
+pub(super) fn text(object: &Value, name: &str) -> String {
+    match &object[name] {
+        Value::String(text) => text.clone(),
+        Value::Null => "?".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Atomic units as an amount with its unit.
+pub(super) fn dollars(atomic: &Value) -> String {
+    let read = atomic.as_str().and_then(|text| text.parse::<Usdc>().ok());
+    read.map_or_else(
+        || "an unknown amount".to_owned(),
+        |amount| amount.to_string(),
+    )
+}
+
+/// A part of a whole.
+pub(super) fn percent(part: Option<f64>, whole: Option<f64>) -> String {
+    match (part, whole) {
+        (Some(part), Some(whole)) if whole > 0.0 => format!("{:.0} %", 100.0 * part / whole),
+        _ => "unknown".to_owned(),
+    }
+}
+
+/// A time in words: `90 minutes`, `2 hours`, `3 days`.
+pub fn minutes(minutes: u32) -> String {
+    let (number, unit) = match minutes {
+        whole if whole >= 2 * 1440 && whole.is_multiple_of(1440) => (whole / 1440, "day"),
+        whole if whole >= 120 && whole.is_multiple_of(60) => (whole / 60, "hour"),
+        other => (other, "minute"),
+    };
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{plural}")
+}
+
+/// The text, cut at a character and marked where it is longer than `longest` bytes.
+pub(super) fn shortened(text: &str, longest: usize) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
+    }
+    let cut = text.floor_char_boundary(longest);
+    format!("{}… ({} bytes more)", &text[..cut], text.len() - cut)
+}
+
+/// The same value in the contract's own type.
+pub fn to_json(value: &Value) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Number(number) => number
+            .as_u64()
+            .map(Json::Unsigned)
+            .or_else(|| number.as_i64().map(Json::Integer))
+            .unwrap_or_else(|| Json::Float(number.as_f64().unwrap_or_default())),
+        Value::String(text) => Json::String(text.clone()),
+        Value::Array(values) => Json::Array(values.iter().map(to_json).collect()),
+        Value::Object(members) => Json::Object(
+            members
+                .iter()
+                .map(|(name, value)| (name.clone(), to_json(value)))
+                .collect(),
+        ),
+    }
+}

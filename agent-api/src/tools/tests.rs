@@ -1,0 +1,159 @@
+use std::collections::HashSet;
+
+use serde_json::json;
+
+use super::*;
+
+fn plan(tool: &str, arguments: &str) -> Result<Plan, String> {
+    find(tool).unwrap().plan(&ToolCall {
+        id: "c1".into(),
+        tool: tool.into(),
+        arguments: arguments.into(),
+    })
+}
+
+#[test]
+fn every_tool_has_one_name_and_a_closed_schema() {
+    let mut names = HashSet::new();
+    for tool in &REGISTRY {
+        for name in tool.aliases.iter().chain([&tool.name]) {
+            assert!(names.insert(*name), "{name} is there twice");
+            assert_eq!(find(name).unwrap().name, tool.name);
+        }
+        let schema = tool.parameters();
+        assert_eq!(schema["type"], "object", "{}", tool.name);
+        assert_eq!(schema["additionalProperties"], false, "{}", tool.name);
+        assert!(schema["properties"].is_object(), "{}", tool.name);
+        let text = schema.to_string();
+        assert!(!text.contains("$ref"), "{text}");
+        assert!(!text.contains("password"), "{text}");
+    }
+    assert!(find("format_disk").is_none());
+}
+
+#[test]
+fn a_schema_says_what_the_reader_takes() {
+    let schema = find("lease_container").unwrap().parameters();
+    assert_eq!(schema["required"], json!(["runtimeMinutes"]));
+    let properties = schema["properties"].as_object().unwrap();
+    for (name, property) in properties {
+        assert!(property["description"].is_string(), "{name}");
+        let integer = ["runtimeMinutes", "cores", "memoryMB", "diskGB"].contains(&name.as_str());
+        assert_eq!(
+            property["type"].to_string().contains("integer"),
+            integer,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_lease_is_planned_byte_for_byte() {
+    let arguments = r#"{"runtimeMinutes": "90", "cores": 2, "memoryMB": 1024.0, "hostname": "box", "password": "hunter2!"}"#;
+    let planned = plan("lease_container", arguments).unwrap();
+    assert_eq!(
+        (planned.method.as_str(), planned.path.as_str()),
+        ("POST", "/lease/container")
+    );
+    let body = planned.body.as_deref().unwrap();
+    assert_eq!(
+        body,
+        r#"{"sku":"lxc-small","runtimeMinutes":90,"hostname":"box","cores":2,"memoryMB":1024,"diskGB":8}"#
+    );
+    assert_eq!(
+        planned.summary,
+        "Lease 2 cores, 1024 MiB memory, 8 GiB disk for 90 minutes as box"
+    );
+    assert!(planned.takes_credential);
+}
+
+#[test]
+fn what_does_not_fit_is_told_in_the_models_words() {
+    let missing = plan("lease_container", "{}").unwrap_err();
+    assert!(missing.contains("runtimeMinutes"), "{missing}");
+    let unknown = plan(
+        "renew_lease",
+        r#"{"ctid": 1, "runtimeMinutes": 5, "gift": true}"#,
+    )
+    .unwrap_err();
+    assert!(unknown.contains("gift"), "{unknown}");
+    assert!(
+        plan(
+            "exec_container_command",
+            r#"{"ctid": "box", "command": "ls"}"#
+        )
+        .is_err()
+    );
+    assert!(plan("exec_container_command", r#"{"ctid": 100, "command": 7}"#).is_err());
+}
+
+#[test]
+fn former_names_reach_the_tool_of_today() {
+    let planned = plan(
+        "exec_lease_command",
+        r#"{"ctid": "100", "command": "ls", "extraArgs": null}"#,
+    )
+    .unwrap();
+    assert_eq!(planned.tool, "exec_container_command");
+    assert_eq!(planned.path, "/management/exec/100");
+    let console = plan(
+        "open_lease_console",
+        r#"{"ctid": 100, "consoleType": "vnc"}"#,
+    )
+    .unwrap();
+    assert_eq!(console.path, "/management/console/100");
+}
+
+#[test]
+fn the_model_never_sees_a_credential() {
+    let leased = json!({
+        "leaseId": "l1", "status": "active", "ctid": 100, "password": "hunter2", "price": {"total": "10000"},
+        "expiresAt": "2026-01-01T00:00:00Z",
+    });
+    let console = json!({"ctid": 100, "ticket": "hunter2", "consoleUrl": "http://h?t=hunter2", "websocketUrl": "ws://h?t=hunter2"});
+    for tool in &REGISTRY {
+        for answer in [&leased, &console] {
+            let seen = tool.view(answer).to_string();
+            assert!(!seen.contains("hunter2"), "{}: {seen}", tool.name);
+        }
+    }
+    let nested = json!({"a": [{"token": "hunter2", "b": 1}]});
+    assert_eq!(without_secrets(nested), json!({"a": [{"b": 1}]}));
+}
+
+#[test]
+fn long_output_is_cut_for_the_model_and_marked_as_data() {
+    let answer = json!({"ctid": 100, "exitCode": 0, "stdout": "ü".repeat(10_000), "stderr": ""});
+    let seen = find("exec_container_command").unwrap().view(&answer);
+    let stdout = seen["untrustedOutput"]["stdout"].as_str().unwrap();
+    assert!(stdout.len() < 4_100 && stdout.contains("bytes more"));
+}
+
+#[test]
+fn summaries_are_sentences_for_people() {
+    let said = |tool: &str, answer: &Value| find(tool).unwrap().summary(answer);
+    let quote = json!({"acceptable": true, "price": {"total": "12300", "lines": []}});
+    assert_eq!(said("quote_lease", &quote), "It costs 0.0123 USDC.");
+    let refused = json!({
+        "acceptable": false, "price": {"total": "1"},
+        "fieldErrors": [{"field": "cores", "message": "has to be from 1 to 8"}],
+    });
+    assert_eq!(
+        said("quote_lease", &refused),
+        "It would be refused: cores has to be from 1 to 8."
+    );
+    let nodes = json!({"nodes": [{"node": "pve", "online": true, "cpu": 0.256, "memoryUsed": 1, "memoryTotal": 4}]});
+    assert_eq!(
+        said("get_node_stats", &nodes),
+        "pve: processor 26 %, memory 25 % in use."
+    );
+    let held = json!({"paymentId": "p1"});
+    assert_eq!(
+        said("lease_container", &held),
+        "The lease is being settled."
+    );
+    assert_eq!(minutes(1), "1 minute");
+    assert_eq!(minutes(90), "90 minutes");
+    assert_eq!(minutes(120), "2 hours");
+    assert_eq!(minutes(4320), "3 days");
+}

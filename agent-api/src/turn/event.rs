@@ -1,0 +1,123 @@
+//! What can happen to a turn, and what it wants done.
+
+use std::fmt;
+
+use crate::conversation::ToolCall;
+
+/// What one turn may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Tool calls.
+    pub calls: u32,
+    /// Answers of the model.
+    pub rounds: u32,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            calls: 12,
+            rounds: 8,
+        }
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The turn begins.
+    Start,
+    /// The model answered.
+    Said(Said),
+    /// The turn cannot go on.
+    Failed(Failure),
+    /// The tool answered, well or badly.
+    Answered(ToolAnswer),
+    /// The tool wants something of the customer first.
+    Suspended,
+    /// The customer does not want the call that waits.
+    GivenUp {
+        /// Why, as the model hears it.
+        reason: String,
+        /// What the customer says beside it.
+        message: Option<String>,
+    },
+}
+
+impl Event {
+    /// Its name in a log.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Said(_) => "said",
+            Self::Failed(_) => "failed",
+            Self::Answered(_) => "answered",
+            Self::Suspended => "suspended",
+            Self::GivenUp { .. } => "given_up",
+        }
+    }
+}
+
+/// What the model said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Said {
+    /// Its words.
+    pub text: String,
+    /// The tools that it wants called, in this order.
+    pub calls: Vec<ToolCall>,
+}
+
+/// What a tool answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToolAnswer {
+    /// Whether it did what it was asked.
+    pub ok: bool,
+    /// For the model.
+    pub text: String,
+    /// One sentence for people.
+    pub summary: String,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Ask the model.
+    Ask {
+        /// Whether it may call tools.
+        tools: bool,
+        /// Whether it answered nothing before.
+        again: bool,
+    },
+    /// Call the tool.
+    Call(ToolCall),
+    /// Answer the customer, who has to pay or to confirm.
+    Wait,
+    /// Answer the customer.
+    Finish,
+    /// Tell the customer that it broke off.
+    Break(Failure),
+}
+
+/// Why a turn breaks off. The texts are for customers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The model did not answer anything, twice.
+    Silent,
+    /// The time of a turn is over.
+    OutOfTime,
+    /// The model cannot be asked.
+    Model(String),
+    /// A fault of ours: an event that the state does not know.
+    Unexpected(&'static str),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent => f.write_str("The language model gave no answer."),
+            Self::OutOfTime => f.write_str("The answer took too long and was broken off."),
+            Self::Model(what) => f.write_str(what),
+            Self::Unexpected(_) => f.write_str("The agent made a mistake."),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! A turn of the conversation as a pure state machine: events in, effects out. What it holds is everything that a suspended turn
+//! needs to go on, on this or another replica, so it is written into the sealed `pending` as it is. The
+//! [`driver`](crate::driver) performs the effects.
+//!
+//! ```text
+//! Begun ── Start ──> Thinking ── Said(calls) ──> Working ── Answered ──> Working (next call) | Thinking
+//!                       │                           │
+//!                       │ Said(words)               └─ Suspended ──> Waiting ── Answered | GivenUp ──> …
+//!                       └──────────> Over
+//! ```
+
+mod event;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::conversation::{Message, ToolCall, last_words};
+
+pub use event::{Bounds, Effect, Event, Failure, Said, ToolAnswer};
+
+/// What the model hears of a call that is over the bound.
+const TOO_MANY: &str = r#"{"ok":false,"error":"Too many tool calls in this turn. Answer the customer with what you have."}"#;
+/// What the model hears when it wants the same thing paid twice.
+const REPEATED: &str = r#"{"ok":false,"error":"This very call was already put to the customer in this turn. Ask the customer before you repeat it."}"#;
+/// What the model hears of the calls after one that the customer gave up.
+const SKIPPED: &str =
+    r#"{"ok":false,"error":"Not done: the customer gave up the call before it."}"#;
+
+/// A turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Turn {
+    id: String,
+    conversation: Vec<Message>,
+    state: State,
+    tally: Tally,
+    /// The agent's words since the last answer to the customer.
+    #[serde(skip)]
+    words: String,
+    /// What was done since the last answer to the customer, for people.
+    #[serde(skip)]
+    done: Vec<String>,
+}
+
+/// Where a turn is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// Nothing has happened.
+    Begun,
+    /// The model is asked.
+    Thinking { tools: bool },
+    /// A tool is called.
+    Working {
+        call: ToolCall,
+        rest: VecDeque<ToolCall>,
+    },
+    /// A call waits for the customer.
+    Waiting {
+        call: ToolCall,
+        rest: VecDeque<ToolCall>,
+    },
+    /// There is nothing more to do.
+    Over,
+}
+
+/// What counts against the bounds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Tally {
+    calls: u32,
+    rounds: u32,
+    silences: u32,
+    /// The calls that were put to the customer, as [`fingerprint`]s.
+    put: Vec<String>,
+}
+
+impl Turn {
+    /// A turn about a conversation whose last message is the customer's.
+    pub fn new(id: impl Into<String>, conversation: Vec<Message>) -> Self {
+        Self {
+            id: id.into(),
+            conversation,
+            state: State::Begun,
+            tally: Tally::default(),
+            words: String::new(),
+            done: Vec::new(),
+        }
+    }
+
+    /// Its id, which the lease API's log shows for the calls that it makes.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What the model reads.
+    pub fn conversation(&self) -> &[Message] {
+        &self.conversation
+    }
+
+    /// The agent's words since the last answer to the customer.
+    pub fn words(&self) -> &str {
+        &self.words
+    }
+
+    /// Whether something was done since the last answer to the customer, so that this answer must not get lost.
+    pub fn has_results(&self) -> bool {
+        !self.done.is_empty()
+    }
+
+    /// The call that waits for the customer.
+    pub fn waiting(&self) -> Option<&ToolCall> {
+        match &self.state {
+            State::Waiting { call, .. } => Some(call),
+            _ => None,
+        }
+    }
+
+    /// Takes an event and says what is to be done about it.
+    pub fn step(&mut self, event: Event, bounds: &Bounds) -> Effect {
+        let state = std::mem::replace(&mut self.state, State::Over);
+        match (state, event) {
+            (State::Begun, Event::Start) => self.think(true),
+            (State::Thinking { tools }, Event::Said(said)) => self.heard(said, tools, bounds),
+            (_, Event::Failed(failure)) => self.fail(failure),
+            (
+                State::Working { rest, call } | State::Waiting { rest, call },
+                Event::Answered(answer),
+            ) => {
+                if answer.ok {
+                    self.done.push(answer.summary);
+                }
+                self.answer(&call, answer.text);
+                self.go_on(rest, bounds)
+            }
+            (State::Working { rest, call } | State::Waiting { rest, call }, Event::Suspended) => {
+                self.tally.put.push(fingerprint(&call));
+                self.state = State::Waiting { call, rest };
+                Effect::Wait
+            }
+            (State::Waiting { rest, call }, Event::GivenUp { reason, message }) => {
+                self.give_up(&call, rest, &reason, message);
+                self.think(true)
+            }
+            (_, event) => Effect::Break(Failure::Unexpected(event.name())),
+        }
+    }
+
+    fn heard(&mut self, said: Said, tools: bool, bounds: &Bounds) -> Effect {
+        self.tally.rounds += 1;
+        self.say(&said.text);
+        if !said.calls.is_empty() && tools {
+            let calls: VecDeque<_> = said.calls.iter().cloned().collect();
+            self.conversation.push(Message::Assistant {
+                text: said.text,
+                calls: said.calls,
+            });
+            return self.go_on(calls, bounds);
+        }
+        if !said.calls.is_empty() {
+            self.say("I stopped here: this took more steps than one answer may take.");
+        } else if said.text.trim().is_empty() {
+            self.tally.silences += 1;
+            return match self.tally.silences {
+                1 => self.think(tools),
+                _ => self.fail(Failure::Silent),
+            };
+        }
+        self.conversation.push(Message::Assistant {
+            text: said.text,
+            calls: Vec::new(),
+        });
+        Effect::Finish
+    }
+
+    /// The next of the calls, or the model.
+    fn go_on(&mut self, mut calls: VecDeque<ToolCall>, bounds: &Bounds) -> Effect {
+        while let Some(call) = calls.pop_front() {
+            if self.tally.calls >= bounds.calls {
+                self.answer(&call, TOO_MANY.to_owned());
+                continue;
+            }
+            self.tally.calls += 1;
+            if self.tally.put.contains(&fingerprint(&call)) {
+                self.answer(&call, REPEATED.to_owned());
+                continue;
+            }
+            self.state = State::Working {
+                call: call.clone(),
+                rest: calls,
+            };
+            return Effect::Call(call);
+        }
+        let may_go_on = self.tally.calls < bounds.calls && self.tally.rounds < bounds.rounds;
+        self.think(may_go_on)
+    }
+
+    fn think(&mut self, tools: bool) -> Effect {
+        self.state = State::Thinking { tools };
+        Effect::Ask {
+            tools,
+            again: self.tally.silences > 0,
+        }
+    }
+
+    fn give_up(
+        &mut self,
+        call: &ToolCall,
+        rest: VecDeque<ToolCall>,
+        reason: &str,
+        message: Option<String>,
+    ) {
+        let text = serde_json::json!({
+            "ok": false,
+            "error": "Not done: the customer did not approve it. Do not try it again unless asked.",
+            "customersReason": reason,
+        });
+        self.answer(call, text.to_string());
+        for skipped in rest {
+            self.answer(&skipped, SKIPPED.to_owned());
+        }
+        let new = message.filter(|text| text.trim() != last_words(&self.conversation).trim());
+        if let Some(text) = new {
+            self.conversation.push(Message::User { text });
+        }
+    }
+
+    /// What was done is not taken back by a model that fails afterwards: the customer is told of both.
+    fn fail(&mut self, failure: Failure) -> Effect {
+        if self.done.is_empty() {
+            return Effect::Break(failure);
+        }
+        let done = self.done.join(" ");
+        self.say(&format!("{done} ({failure})"));
+        Effect::Finish
+    }
+
+    fn answer(&mut self, call: &ToolCall, text: String) {
+        self.conversation.push(Message::Tool {
+            call: call.id.clone(),
+            text,
+        });
+    }
+
+    fn say(&mut self, text: &str) {
+        let text = text.trim();
+        if text.is_empty() {
+            return;
+        }
+        if !self.words.is_empty() {
+            self.words.push_str("\n\n");
+        }
+        self.words.push_str(text);
+    }
+}
+
+/// Equal for calls that mean the same.
+fn fingerprint(call: &ToolCall) -> String {
+    let arguments = serde_json::from_str::<serde_json::Value>(&call.arguments)
+        .map_or_else(|_| call.arguments.clone(), |value| value.to_string());
+    format!("{} {arguments}", call.tool)
+}

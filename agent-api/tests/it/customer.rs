@@ -1,0 +1,53 @@
+//! A customer with a key, who signs what the agent asks for as a wallet would.
+
+use alloy::{primitives::keccak256, signers::local::PrivateKeySigner};
+use serde_json::{Value, json};
+use service::clock::{Clock as _, SystemClock};
+use x402::{
+    eip3009,
+    purchase::{Challenge, Limits},
+};
+
+/// A customer.
+pub struct Customer {
+    key: PrivateKeySigner,
+}
+
+impl Customer {
+    /// Customer `number`, whose key everybody can make: it never holds money.
+    pub fn new(number: u64) -> Self {
+        let digest = keccak256(format!("infra402 test chatter {number}"));
+        Self {
+            key: PrivateKeySigner::from_bytes(&digest).unwrap(),
+        }
+    }
+
+    /// The wallet's address.
+    pub fn wallet(&self) -> String {
+        self.key.address().to_string()
+    }
+
+    /// Signs a payment request of either version; the value of `payment_headers`.
+    pub fn sign(&self, request: &Value) -> Value {
+        let header = request["payment_required"].as_str();
+        let challenge = Challenge::from_response(header, request.to_string().as_bytes()).unwrap();
+        let limits = Limits {
+            max_amount: u64::MAX,
+            networks: &["base-sepolia"],
+        };
+        let chosen = challenge.choose(&limits).unwrap();
+        let now = SystemClock.unix_seconds();
+        let message = chosen.authorization(self.key.address(), now, eip3009::random_nonce());
+        let signature =
+            eip3009::sign(&self.key, chosen.network, &chosen.network.usdc, &message).unwrap();
+        let (name, value) = chosen.payment(message, signature, None).to_header();
+        json!({ name: value })
+    }
+
+    /// The same in version 1, as the prototype's interface signed.
+    pub fn sign_v1(&self, request: &Value) -> Value {
+        let mut request = request.clone();
+        request["payment_required"] = Value::Null;
+        self.sign(&request)
+    }
+}

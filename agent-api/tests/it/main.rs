@@ -1,0 +1,16 @@
+//! The agent through its real router and real sockets: against the lease API on the simulated Proxmox where that matters, and
+//! against one that misbehaves where that does.
+
+// A failed set-up is a failed test.
+#![allow(clippy::unwrap_used)]
+
+mod agent;
+mod bad_input;
+mod cancel;
+mod customer;
+mod leases;
+mod market;
+mod model;
+mod money;
+mod secrets;
+mod stand_in;

@@ -1,0 +1,92 @@
+//! The real lease API on the simulated Proxmox, with play money.
+
+use std::sync::Arc;
+
+use proxmox_api::{App, app, config::Config, start_work};
+use pve_sim::{ShellMode, Sim, SimConfig};
+use serde_json::{Value, json};
+use service::{clock::SystemClock, env::Env, metrics::Metrics};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::{
+    customer::Customer,
+    stand_in::{PAYEE, serve},
+};
+
+/// The lease API and what it needs; all of it goes with this.
+pub struct Market {
+    pub sim: Sim,
+    pub url: String,
+    http: reqwest::Client,
+    state: App,
+    _folder: TempDir,
+    _running: [JoinSet<()>; 2],
+}
+
+impl Market {
+    /// Starts it.
+    pub async fn open() -> Self {
+        service::crypto::install_ring_provider();
+        let simulated = SimConfig {
+            time_scale: 0.002,
+            shell: ShellMode::Toy,
+            ..SimConfig::default()
+        };
+        let sim = Sim::start(simulated).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("market.sqlite").display().to_string();
+        let env = Env::from_map([
+            ("ADDRESS", PAYEE.to_owned()),
+            ("FACILITATOR", "demo".to_owned()),
+            ("DATABASE", database),
+            ("PVE_HOST", sim.url()),
+            ("PVE_TOKEN_ID", sim.token_id()),
+            ("PVE_TOKEN_SECRET", sim.token_secret()),
+            ("PVE_FINGERPRINT", sim.fingerprint()),
+            ("PVE_NODE", sim.node()),
+        ]);
+        let config = Config::from_env(env).unwrap();
+        let state = App::start(config, Arc::new(SystemClock)).await.unwrap();
+        let workers = start_work(&state).await.unwrap();
+        let (url, serving) = serve(app(state.clone(), Metrics::install().unwrap())).await;
+        Self {
+            sim,
+            url,
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            state,
+            _folder: folder,
+            _running: [workers, serving],
+        }
+    }
+
+    /// A customer with play money.
+    pub async fn customer(&self, number: u64) -> Customer {
+        let customer = Customer::new(number);
+        let body = json!({ "address": customer.wallet() });
+        let asked = self
+            .http
+            .post(format!("{}/demo/faucet", self.url))
+            .json(&body);
+        assert_eq!(asked.send().await.unwrap().status(), 200);
+        customer
+    }
+
+    /// Play money of a customer, atomic units.
+    pub async fn balance(&self, customer: &Customer) -> u64 {
+        let network = self.state.config.payments.network;
+        let asset = network.usdc.address.to_string();
+        let wallet = customer.wallet();
+        let balance = self
+            .state
+            .store
+            .demo_balance(network.caip2, &asset, &wallet);
+        balance.await.unwrap()
+    }
+
+    /// A container's status on the simulator.
+    pub fn status(&self, lease: &Value) -> Option<String> {
+        let ctid = u32::try_from(lease["ctid"].as_u64()?).unwrap();
+        Some(self.sim.container(ctid)?.status.to_string())
+    }
+}

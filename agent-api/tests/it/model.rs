@@ -1,0 +1,89 @@
+//! A model that says what a test tells it to, and remembers everything that it was shown.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use agent_api::{
+    conversation::ToolCall,
+    llm::{Model, ModelError, Question, Words},
+    turn::Said,
+};
+use api_types::AgentInfo;
+use async_trait::async_trait;
+use serde_json::Value;
+
+/// The model. When its lines are over it says the last one again.
+pub struct Scripted {
+    lines: Mutex<VecDeque<Said>>,
+    seen: Mutex<String>,
+}
+
+/// Words.
+pub fn words(text: &str) -> Said {
+    Said {
+        text: text.to_owned(),
+        calls: Vec::new(),
+    }
+}
+
+/// Calls, each a tool and its arguments.
+pub fn calls<const N: usize>(calls: [(&str, Value); N]) -> Said {
+    let numbered = calls.into_iter().enumerate();
+    let calls = numbered.map(|(number, (tool, arguments))| ToolCall {
+        id: format!("call_{}_{number}", service::crypto::random_hex(4)),
+        tool: tool.to_owned(),
+        arguments: match arguments {
+            Value::String(text) => text,
+            other => other.to_string(),
+        },
+    });
+    Said {
+        text: String::new(),
+        calls: calls.collect(),
+    }
+}
+
+impl Scripted {
+    /// A model with these lines.
+    pub fn saying(lines: impl IntoIterator<Item = Said>) -> Arc<Self> {
+        Arc::new(Self {
+            lines: Mutex::new(lines.into_iter().collect()),
+            seen: Mutex::default(),
+        })
+    }
+
+    /// Everything that it was shown.
+    pub fn seen(&self) -> String {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Model for Scripted {
+    async fn answer(&self, question: Question<'_>, show: Words<'_>) -> Result<Said, ModelError> {
+        let shown = serde_json::to_string(question.conversation).unwrap();
+        self.seen.lock().unwrap().push_str(&shown);
+        let mut lines = self.lines.lock().unwrap();
+        let line = match lines.len() {
+            1 => lines[0].clone(),
+            _ => lines.pop_front().ok_or(ModelError::Away)?,
+        };
+        show(&line.text);
+        Ok(line)
+    }
+
+    fn info(&self) -> AgentInfo {
+        AgentInfo {
+            provider: "scripted".to_owned(),
+            base_url: None,
+            model_name: "script".to_owned(),
+            api_key: None,
+        }
+    }
+
+    async fn check(&self) -> service::health::Finding {
+        Ok("has its lines".to_owned())
+    }
+}

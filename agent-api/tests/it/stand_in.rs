@@ -1,0 +1,111 @@
+//! A lease API that is none: it answers what a test tells it to, and remembers what it was asked.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::Request,
+    http::{HeaderMap, Response},
+};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+/// Public development account 1, who is paid.
+pub const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub method: String,
+    pub path: String,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Asked {
+    /// Whether it came with a payment.
+    pub fn is_paid(&self) -> bool {
+        self.headers.contains_key("x-payment") || self.headers.contains_key("payment-signature")
+    }
+}
+
+/// The stand-in.
+pub struct StandIn {
+    pub url: String,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    _serving: JoinSet<()>,
+}
+
+/// What it answers: status and body.
+pub type Said = (u16, String);
+
+impl StandIn {
+    /// Answers every request by this function.
+    pub async fn start(answer: impl Fn(&Asked) -> Said + Send + Sync + 'static) -> Self {
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let (remembered, answer) = (Arc::clone(&asked), Arc::new(answer));
+        let handler = move |request: Request| {
+            let (remembered, answer) = (Arc::clone(&remembered), Arc::clone(&answer));
+            async move {
+                let (parts, body) = request.into_parts();
+                let body = to_bytes(body, 1 << 20).await.unwrap();
+                let asked = Asked {
+                    method: parts.method.to_string(),
+                    path: parts.uri.path().to_owned(),
+                    headers: parts.headers,
+                    body: String::from_utf8(body.to_vec()).unwrap(),
+                };
+                remembered.lock().unwrap().push(asked.clone());
+                let (status, body) = answer(&asked);
+                Response::builder()
+                    .status(status)
+                    .body(Body::from(body))
+                    .unwrap()
+            }
+        };
+        let (url, serving) = serve(Router::new().fallback(handler)).await;
+        Self {
+            url,
+            asked,
+            _serving: serving,
+        }
+    }
+
+    /// What it was asked so far.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// The requests that came with a payment.
+    pub fn paid(&self) -> Vec<Asked> {
+        let mut asked = self.asked();
+        asked.retain(Asked::is_paid);
+        asked
+    }
+}
+
+/// A 402 of version 1.
+pub fn challenge(path: &str, amount: u64) -> Said {
+    let body = json!({"x402Version": 1, "error": "Payment required", "accepts": [{
+        "scheme": "exact", "network": "base-sepolia", "maxAmountRequired": amount.to_string(),
+        "resource": format!("http://lease.example{path}"), "description": "d", "mimeType": "application/json",
+        "payTo": PAYEE, "maxTimeoutSeconds": 300, "asset": "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
+        "extra": {"name": "USDC", "version": "2"},
+    }]});
+    (402, body.to_string())
+}
+
+/// A success.
+pub fn done(body: &Value) -> Said {
+    (200, body.to_string())
+}
+
+/// Serves a router on a free port of this machine until the set is dropped.
+pub async fn serve(router: Router) -> (String, JoinSet<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut serving = JoinSet::new();
+    serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (url, serving)
+}
