@@ -1,14 +1,18 @@
-//! The agent's process: configuration, log, server.
+//! The agent's process: command line, configuration, log, server.
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use agent_api::{App, app, config::Config};
+use agent_api::{
+    App, app,
+    config::{Config, SCHEMA},
+};
 use service::{
     clock::SystemClock,
     env::Env,
     metrics::Metrics,
     serve::{self, Shutdown},
     telemetry::Telemetry,
+    usage,
 };
 
 /// How long open answers may take after a stop was asked for.
@@ -16,9 +20,26 @@ const GRACE: Duration = Duration::from_secs(20);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut env = Env::load();
+    let about = "The chat agent of infra402: works the lease API for customers, who pay in their own wallets.";
+    let version = env!("CARGO_PKG_VERSION");
+    match usage::asked(&SCHEMA, about, version, std::env::args().skip(1)) {
+        Ok(None) => serve().await,
+        Ok(Some(text)) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> ExitCode {
+    let mut env = Env::load().of(&SCHEMA);
     // The provider's client writes answers that it cannot read into the log, and they hold conversations.
     let telemetry = Telemetry::from_env(&mut env).without("async_openai");
+    let notices = env.notices();
     let config = match Config::from_env(env) {
         Ok(config) => config,
         Err(problems) => {
@@ -27,7 +48,10 @@ async fn main() -> ExitCode {
         }
     };
     telemetry.install();
-    match serve(config).await {
+    for notice in notices {
+        tracing::warn!("{notice}");
+    }
+    match run(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "stopped");
@@ -36,7 +60,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn run(config: Config) -> anyhow::Result<()> {
     service::crypto::install_ring_provider();
     let listener = serve::bind(config.listen, "PORT").await?;
     match &config.llm {

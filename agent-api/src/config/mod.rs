@@ -5,18 +5,20 @@ mod provider;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod variables;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use service::env::{Env, Problems};
+use service::env::{Env, Problems, schema::Variable};
 use url::Url;
 
 use crate::policy::Policy;
 
 pub use provider::{Provider, ProviderKind};
 pub use secret::SecretSource;
+pub use variables::SCHEMA;
 
 /// What the process was told.
 #[derive(Clone, Debug)]
@@ -48,18 +50,20 @@ impl Config {
     ///
     /// # Errors
     /// Every problem, with the variable's name and an example.
-    pub fn from_env(mut env: Env) -> Result<Self, Problems> {
-        let bind = env.parse("BIND", IpAddr::V4(Ipv4Addr::LOCALHOST), "127.0.0.1");
-        let port = env.parse("PORT", 8000_u16, "8000");
-        let backend = base_url(&mut env, "BACKEND_BASE_URL", "http://127.0.0.1:4021");
-        let backend_patience = env.number_in("BACKEND_TIMEOUT_SECONDS", 15, 1..=120);
+    pub fn from_env(env: Env) -> Result<Self, Problems> {
+        let mut env = env.of(&SCHEMA);
+        let bind: IpAddr = env.read(&variables::BIND);
+        let port = env.read(&variables::PORT);
+        let text = env.read_text(&variables::BACKEND_BASE_URL);
+        let backend = base_url(&mut env, &variables::BACKEND_BASE_URL, &text);
+        let backend_patience = env.read_in(&variables::BACKEND_TIMEOUT_SECONDS, 1..=120);
         let allowed_origins = allowed_origins(&mut env);
         let llm = Provider::read(&mut env);
         let secret = SecretSource::read(&mut env);
         let policy = policy::read(&mut env);
-        let turn_patience = env.number_in("TURN_TIMEOUT_SECONDS", 120, 1..=900);
-        let model_patience = env.number_in("LLM_TIMEOUT_SECONDS", 60, 1..=600);
-        let pending_seconds = env.number_in("PENDING_SECONDS", 900, 30..=86_400);
+        let turn_patience = env.read_in(&variables::TURN_TIMEOUT_SECONDS, 1..=900);
+        let model_patience = env.read_in(&variables::LLM_TIMEOUT_SECONDS, 1..=600);
+        let pending_seconds = env.read_in(&variables::PENDING_SECONDS, 30..=86_400);
         env.finish_with(|| {
             Some(Self {
                 listen: SocketAddr::new(bind, port),
@@ -78,18 +82,16 @@ impl Config {
 }
 
 /// An address without a trailing slash.
-fn base_url(env: &mut Env, name: &str, default: &str) -> String {
-    let text = env.text(name, default);
-    let read = Url::parse(&text);
+fn base_url(env: &mut Env, variable: &Variable, text: &str) -> String {
+    let read = Url::parse(text);
     let fits = read.is_ok_and(|url| {
         let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
         plain && url.has_host() && ["http", "https"].contains(&url.scheme())
     });
     if !fits {
-        env.problem(
-            name,
+        env.reject(
+            variable,
             "is no address that begins with http:// or https://",
-            default,
         );
     }
     text.trim_end_matches('/').to_owned()
@@ -97,12 +99,7 @@ fn base_url(env: &mut Env, name: &str, default: &str) -> String {
 
 /// Never `*`: the pages that may talk to us send wallet sessions.
 fn allowed_origins(env: &mut Env) -> Vec<HeaderValue> {
-    let named = env.list("ALLOWED_ORIGINS");
-    if named.is_empty() {
-        return ["http://localhost:3000", "http://127.0.0.1:3000"]
-            .map(HeaderValue::from_static)
-            .into();
-    }
+    let named = env.read_list(&variables::ALLOWED_ORIGINS);
     let read = |text: &String| {
         let origin = Url::parse(text).ok()?.origin();
         (origin.ascii_serialization() == *text).then(|| HeaderValue::from_str(text).ok())?
@@ -111,7 +108,7 @@ fn allowed_origins(env: &mut Env) -> Vec<HeaderValue> {
     if origins.len() < named.len() {
         let what =
             "has an entry that is no origin: scheme, host and port, without a path and without *";
-        env.problem("ALLOWED_ORIGINS", what, "https://infra402.example.org");
+        env.reject(&variables::ALLOWED_ORIGINS, what);
     }
     origins
 }

@@ -1,34 +1,36 @@
 //! The limits on what is relayed to be paid.
 
 use api_types::Usdc;
-use service::env::Env;
+use service::env::{Env, schema::Variable};
 use x402::network::Network;
 
+use super::variables;
 use crate::policy::Policy;
 
-/// Reads `MAX_PAYMENT_USD`, `MAX_SESSION_USD`, `ALLOWED_PAYEES` and `ALLOWED_NETWORKS`.
+/// Reads the limits.
 pub(super) fn read(env: &mut Env) -> Policy {
-    let max_payment = dollars(env, "MAX_PAYMENT_USD", Usdc(10 * Usdc::ONE.0), "10.00");
-    let max_session = dollars(env, "MAX_SESSION_USD", Usdc(50 * Usdc::ONE.0), "50.00");
-    let payees = env.list("ALLOWED_PAYEES");
+    let max_payment = dollars(env, &variables::MAX_PAYMENT_USD);
+    let max_session = dollars(env, &variables::MAX_SESSION_USD);
+    let payees = env.read_list(&variables::ALLOWED_PAYEES);
     let is_address = |text: &String| {
         let digits = text.strip_prefix("0x").unwrap_or_default();
         digits.len() == 40 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
     if !payees.iter().all(is_address) {
-        let example = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
-        env.problem("ALLOWED_PAYEES", "has an entry that is no address", example);
+        env.reject(
+            &variables::ALLOWED_PAYEES,
+            "has an entry that is no address",
+        );
     }
-    let names = env.list("ALLOWED_NETWORKS");
+    let names = env.read_list(&variables::ALLOWED_NETWORKS);
     let networks: Vec<_> = names
         .iter()
         .filter_map(|name| Network::by_name(name))
         .collect();
     if networks.len() < names.len() {
-        env.problem(
-            "ALLOWED_NETWORKS",
+        env.reject(
+            &variables::ALLOWED_NETWORKS,
             "has an entry that is no known network",
-            "base-sepolia",
         );
     }
     Policy {
@@ -40,17 +42,14 @@ pub(super) fn read(env: &mut Env) -> Policy {
 }
 
 /// An amount in dollars, digit by digit: no floating-point number comes near money.
-fn dollars(env: &mut Env, name: &str, default: Usdc, example: &str) -> Usdc {
-    let Some(text) = env.optional_text(name) else {
-        return default;
-    };
+fn dollars(env: &mut Env, variable: &Variable) -> Usdc {
+    let text = env.read_text(variable);
     atomic(&text).unwrap_or_else(|| {
-        env.problem(
-            name,
+        env.reject(
+            variable,
             "is no amount in dollars with at most six decimals",
-            example,
         );
-        default
+        Usdc::ZERO
     })
 }
 

@@ -1,8 +1,14 @@
 //! Which language model answers, and where.
 
-use service::env::{Env, Secret};
+use service::env::{Env, Secret, schema::Variable};
 
-use super::base_url;
+use super::{
+    base_url,
+    variables::{
+        FLOCK_API_KEY, FLOCKIO_API_KEY, LLM_API_KEY, LLM_BASE_URL, LLM_MAX_TOKENS, LLM_MODEL,
+        LLM_PROVIDER, LLM_STREAM, OPENAI_API_KEY,
+    },
+};
 
 /// A provider of a language model.
 #[derive(Clone, Debug)]
@@ -46,13 +52,14 @@ impl ProviderKind {
 impl Provider {
     /// Reads the provider; `None` is the built-in assistant, chosen by name or because nothing else is configured.
     pub(super) fn read(env: &mut Env) -> Option<Self> {
-        let openai_key = env.optional_secret("OPENAI_API_KEY");
+        let openai_key = env.find_secret(&OPENAI_API_KEY);
         // Both names are in use.
         let flock_key = env
-            .optional_secret("FLOCKIO_API_KEY")
-            .or_else(|| env.optional_secret("FLOCK_API_KEY"));
+            .find_secret(&FLOCKIO_API_KEY)
+            .or_else(|| env.find_secret(&FLOCK_API_KEY));
+        let address = env.find_text(&LLM_BASE_URL);
         let implied = match (&openai_key, &flock_key) {
-            _ if env.optional_text("LLM_BASE_URL").is_some() => Some(ProviderKind::Compatible),
+            _ if address.is_some() => Some(ProviderKind::Compatible),
             (Some(_), _) => Some(ProviderKind::OpenAi),
             (None, Some(_)) => Some(ProviderKind::Flockio),
             (None, None) => None,
@@ -63,45 +70,42 @@ impl Provider {
             ("flockio", Some(ProviderKind::Flockio)),
             ("openai-compatible", Some(ProviderKind::Compatible)),
         ];
-        let kind = env.choice("LLM_PROVIDER", implied, &words)?;
+        let kind = env.choice(LLM_PROVIDER.name, implied, &words)?;
         let (base, model, key) = match kind {
             ProviderKind::OpenAi => {
-                require(env, "OPENAI_API_KEY", openai_key.is_some());
+                require(env, &OPENAI_API_KEY, openai_key.is_some());
                 ("https://api.openai.com/v1", "gpt-4o-mini", openai_key)
             }
             ProviderKind::Flockio => {
-                require(env, "FLOCKIO_API_KEY", flock_key.is_some());
+                require(env, &FLOCKIO_API_KEY, flock_key.is_some());
                 let model = "qwen3-235b-a22b-instruct-2507";
                 ("https://api.flock.io/v1", model, flock_key)
             }
             ProviderKind::Compatible => {
-                if env.optional_text("LLM_BASE_URL").is_none() {
-                    env.problem("LLM_BASE_URL", "is not set", "http://127.0.0.1:8080/v1");
-                }
-                if env.optional_text("LLM_MODEL").is_none() {
-                    env.problem("LLM_MODEL", "is not set", "llama-3.2-3b-instruct");
-                }
-                let key = env.optional_secret("LLM_API_KEY").or(openai_key);
-                ("http://127.0.0.1:8080/v1", "", key)
+                require(env, &LLM_BASE_URL, address.is_some());
+                let named = env.find_text(&LLM_MODEL).is_some();
+                require(env, &LLM_MODEL, named);
+                let key = env.find_secret(&LLM_API_KEY).or(openai_key);
+                (LLM_BASE_URL.example, LLM_MODEL.example, key)
             }
         };
+        let base = address.as_deref().unwrap_or(base);
         Some(Self {
             kind,
-            base_url: base_url(env, "LLM_BASE_URL", base),
-            model: env.text("LLM_MODEL", model),
+            base_url: base_url(env, &LLM_BASE_URL, base),
+            model: env
+                .find_text(&LLM_MODEL)
+                .unwrap_or_else(|| model.to_owned()),
             key,
-            streams: env.flag("LLM_STREAM", true),
-            max_tokens: env.number_in("LLM_MAX_TOKENS", 1024, 16..=32_768),
+            streams: env.read_flag(&LLM_STREAM),
+            max_tokens: env.read_in(&LLM_MAX_TOKENS, 16..=32_768),
         })
     }
 }
 
-fn require(env: &mut Env, name: &str, there: bool) {
+fn require(env: &mut Env, variable: &Variable, there: bool) {
     if !there {
-        env.problem(
-            name,
-            "is not set, and LLM_PROVIDER needs it (LLM_PROVIDER=offline needs none)",
-            "sk-…",
-        );
+        let what = "is not set, and LLM_PROVIDER needs it (LLM_PROVIDER=offline needs nothing)";
+        env.reject(variable, what);
     }
 }

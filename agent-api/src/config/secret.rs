@@ -13,6 +13,8 @@ use service::{
     env::{Env, Secret},
 };
 
+use super::variables::{AGENT_SECRET, DATA_DIR};
+
 /// The file's name in the data folder.
 const FILE: &str = "agent.secret";
 /// The shortest secret that is taken, in characters.
@@ -29,12 +31,12 @@ pub enum SecretSource {
 
 impl SecretSource {
     pub(super) fn read(env: &mut Env) -> Self {
-        let folder = PathBuf::from(env.text("DATA_DIR", "data"));
-        match env.optional_secret("AGENT_SECRET") {
+        let folder = PathBuf::from(env.read_text(&DATA_DIR));
+        match env.find_secret(&AGENT_SECRET) {
             Some(secret) if secret.expose().len() >= SHORTEST => Self::Given(secret),
             Some(_) => {
                 let what = format!("is shorter than {SHORTEST} characters");
-                env.problem("AGENT_SECRET", what, "what `openssl rand -hex 32` prints");
+                env.reject(&AGENT_SECRET, what);
                 Self::Kept(folder)
             }
             None => Self::Kept(folder),

@@ -1,3 +1,7 @@
+use std::path::Path;
+
+use service::env::documents::keep;
+
 use super::*;
 
 fn with(variables: &[(&'static str, &'static str)]) -> Result<Config, Problems> {
@@ -66,4 +70,14 @@ fn every_problem_is_named_at_once_and_no_secret_repeated() {
         .unwrap_err()
         .to_string();
     assert!(nameless.contains("LLM_BASE_URL") && nameless.contains("LLM_MODEL"));
+}
+
+#[test]
+fn the_documents_list_every_variable() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (begin, end) = ("==== agent-api", "==== end of agent-api");
+    keep(&root.join(".example.env"), begin, end, &SCHEMA.dotenv());
+    let table = format!("\n{}", SCHEMA.markdown());
+    let (begin, end) = ("<summary>agent-api", "</details><!-- agent-api -->");
+    keep(&root.join("docs/CONFIGURATION.md"), begin, end, &table);
 }

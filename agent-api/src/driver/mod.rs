@@ -1,5 +1,5 @@
 //! Performs what a [`Turn`] wants: asks the model, calls the lease API, and tells the interface while it does. A call that costs
-//! something is sent without a payment first; its 402 suspends the turn, and [`resume`] goes on with exactly that call.
+//! something is sent without a payment first; its 402 suspends the turn, and `resume` goes on with exactly that call.
 
 mod call;
 mod pay;

@@ -1,6 +1,6 @@
 //! A language model behind an OpenAI-compatible API: OpenAI, Flock, llama.cpp, vLLM, Ollama and the like. They differ in what they
-//! stream, in what they leave out and in how they fail; [`wire`] reads them all leniently, [`collect`] puts pieces together, and
-//! [`repair`] finds the tool calls that some models write as plain text.
+//! stream, in what they leave out and in how they fail; `wire` reads them all leniently, `collect` puts pieces together, and
+//! `repair` finds the tool calls that some models write as plain text.
 
 mod collect;
 mod failure;

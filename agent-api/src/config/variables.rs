@@ -1,0 +1,195 @@
+//! Every variable of this service.
+
+use service::{
+    env::schema::{Gone, Group, Schema, Variable},
+    telemetry,
+};
+
+/// What this service can be told.
+pub static SCHEMA: Schema = Schema {
+    service: "agent-api",
+    groups: &[
+        &MODEL,
+        &WORK,
+        &POLICY,
+        &SUSPENDED,
+        &SERVER,
+        &telemetry::VARIABLES,
+    ],
+    gone: &[Gone {
+        name: "PRIVATE_KEY",
+        instead: "the agent holds no key; customers sign in their own wallets",
+    }],
+};
+
+static MODEL: Group = Group {
+    title: "Language model",
+    variables: &[
+        &LLM_PROVIDER,
+        &OPENAI_API_KEY,
+        &FLOCKIO_API_KEY,
+        &FLOCK_API_KEY,
+        &LLM_BASE_URL,
+        &LLM_MODEL,
+        &LLM_API_KEY,
+        &LLM_STREAM,
+        &LLM_MAX_TOKENS,
+        &LLM_TIMEOUT_SECONDS,
+    ],
+};
+pub(super) static LLM_PROVIDER: Variable = Variable::optional(
+    "LLM_PROVIDER",
+    "openai-compatible where LLM_BASE_URL is set, else whoever has a key, else offline",
+    "offline",
+    "Who answers: openai, flockio, openai-compatible, or offline, which is a handful of rules and no language model.",
+);
+pub(super) static OPENAI_API_KEY: Variable = Variable::optional(
+    "OPENAI_API_KEY",
+    "OpenAI cannot answer",
+    "sk-…",
+    "The key for OpenAI.",
+)
+.secret();
+pub(super) static FLOCKIO_API_KEY: Variable = Variable::optional(
+    "FLOCKIO_API_KEY",
+    "Flock cannot answer",
+    "sk-…",
+    "The key for Flock's API platform.",
+)
+.secret();
+pub(super) static FLOCK_API_KEY: Variable = Variable::optional(
+    "FLOCK_API_KEY",
+    "FLOCKIO_API_KEY alone counts",
+    "sk-…",
+    "The same by another name.",
+)
+.secret();
+pub(super) static LLM_BASE_URL: Variable = Variable::optional(
+    "LLM_BASE_URL",
+    "the provider's own address",
+    "http://127.0.0.1:8080/v1",
+    "Where the model answers: any server that speaks OpenAI's protocol, such as llama.cpp, vLLM or Ollama.",
+);
+pub(super) static LLM_MODEL: Variable = Variable::optional(
+    "LLM_MODEL",
+    "gpt-4o-mini at OpenAI, qwen3-235b-a22b-instruct-2507 at Flock; other servers need it",
+    "llama-3.2-3b-instruct",
+    "The model's name.",
+);
+pub(super) static LLM_API_KEY: Variable = Variable::optional(
+    "LLM_API_KEY",
+    "OPENAI_API_KEY where that is set, else none is sent",
+    "sk-…",
+    "The key for a server of one's own, if it wants one.",
+)
+.secret();
+pub(super) static LLM_STREAM: Variable = Variable::with_default(
+    "LLM_STREAM",
+    "true",
+    "Whether the model is asked to stream; false for servers that cannot.",
+);
+pub(super) static LLM_MAX_TOKENS: Variable = Variable::with_default(
+    "LLM_MAX_TOKENS",
+    "1024",
+    "The most tokens of one answer, 16 to 32768.",
+);
+pub(super) static LLM_TIMEOUT_SECONDS: Variable = Variable::with_default(
+    "LLM_TIMEOUT_SECONDS",
+    "60",
+    "Seconds that the model may take for one answer, 1 to 600.",
+);
+
+static WORK: Group = Group {
+    title: "Lease API",
+    variables: &[
+        &BACKEND_BASE_URL,
+        &BACKEND_TIMEOUT_SECONDS,
+        &TURN_TIMEOUT_SECONDS,
+    ],
+};
+pub(super) static BACKEND_BASE_URL: Variable = Variable::with_default(
+    "BACKEND_BASE_URL",
+    "http://127.0.0.1:4021",
+    "The lease API that the agent works.",
+);
+pub(super) static BACKEND_TIMEOUT_SECONDS: Variable = Variable::with_default(
+    "BACKEND_TIMEOUT_SECONDS",
+    "15",
+    "Seconds that it may take for a call without a payment, 1 to 120.",
+);
+pub(super) static TURN_TIMEOUT_SECONDS: Variable = Variable::with_default(
+    "TURN_TIMEOUT_SECONDS",
+    "120",
+    "Seconds that one answer to the customer may take, paid calls aside, 1 to 900.",
+);
+
+static POLICY: Group = Group {
+    title: "What is relayed to be paid",
+    variables: &[
+        &MAX_PAYMENT_USD,
+        &MAX_SESSION_USD,
+        &ALLOWED_PAYEES,
+        &ALLOWED_NETWORKS,
+    ],
+};
+pub(super) static MAX_PAYMENT_USD: Variable = Variable::with_default(
+    "MAX_PAYMENT_USD",
+    "10.00",
+    "The most that one call may cost, in dollars.",
+);
+pub(super) static MAX_SESSION_USD: Variable = Variable::with_default(
+    "MAX_SESSION_USD",
+    "50.00",
+    "The most that one wallet may pay in a day through one process, in dollars.",
+);
+pub(super) static ALLOWED_PAYEES: Variable = Variable::optional(
+    "ALLOWED_PAYEES",
+    "whoever the lease API names",
+    "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+    "The addresses that may be paid, separated by commas.",
+);
+pub(super) static ALLOWED_NETWORKS: Variable = Variable::optional(
+    "ALLOWED_NETWORKS",
+    "every network that is known",
+    "base-sepolia",
+    "The networks that may be paid on, separated by commas.",
+);
+
+static SUSPENDED: Group = Group {
+    title: "Suspended calls",
+    variables: &[&AGENT_SECRET, &DATA_DIR, &PENDING_SECONDS],
+};
+pub(super) static AGENT_SECRET: Variable = Variable::optional(
+    "AGENT_SECRET",
+    "one is made at the first start and kept in DATA_DIR",
+    "what `openssl rand -hex 32` prints",
+    "What suspended calls are sealed with, at least 16 characters; the same on every replica.",
+)
+.secret();
+pub(super) static DATA_DIR: Variable = Variable::with_default(
+    "DATA_DIR",
+    "data",
+    "The folder where the secret is kept. It has to survive restarts where AGENT_SECRET is not set.",
+);
+pub(super) static PENDING_SECONDS: Variable = Variable::with_default(
+    "PENDING_SECONDS",
+    "900",
+    "Seconds for which a suspended call can be gone on with, 30 to 86400.",
+);
+
+static SERVER: Group = Group {
+    title: "Server",
+    variables: &[&BIND, &PORT, &ALLOWED_ORIGINS],
+};
+pub(super) static BIND: Variable = Variable::with_default(
+    "BIND",
+    "127.0.0.1",
+    "The address to listen on; 0.0.0.0 for all.",
+);
+pub(super) static PORT: Variable = Variable::with_default("PORT", "8000", "The port to listen on.");
+pub(super) static ALLOWED_ORIGINS: Variable = Variable::with_default(
+    "ALLOWED_ORIGINS",
+    "http://localhost:3000,http://127.0.0.1:3000",
+    "Browser pages that may talk to the agent, separated by commas: scheme, host and port; never * for all.",
+)
+.example("https://infra402.example.org");
