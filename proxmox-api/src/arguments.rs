@@ -51,7 +51,7 @@ pub fn help(schema: &Schema) -> String {
          Usage:\n  \
          proxmox-api                   serves\n  \
          proxmox-api doctor            examines the configuration and says what mends it;\n                                \
-         status 0: fine, 1: warnings, 2: errors\n  \
+         status 0: fine, 1: warnings, 2: errors; NO_COLOR=1: no colours\n  \
          proxmox-api doctor --json     the same for programs\n  \
          proxmox-api doctor --setup    prints the commands that make the account on Proxmox\n  \
          proxmox-api --help | --version\n\n\

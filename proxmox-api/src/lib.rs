@@ -64,8 +64,10 @@ pub async fn start_work(app: &App) -> anyhow::Result<JoinSet<()>> {
 
 /// Examines the installation and says in the log what is not as it should be.
 pub async fn examine(app: App) {
-    let findings = doctor::examine(&app.config, &app.proxmox, app.facilitator.as_ref()).await;
-    doctor::command::warn(&findings);
+    let clock = app.clock.as_ref();
+    let findings =
+        doctor::examine(&app.config, &app.proxmox, app.facilitator.as_ref(), clock).await;
+    doctor::report::warn(&findings);
 }
 
 fn readiness(app: &App) -> Readiness {

@@ -15,6 +15,7 @@ use service::{
     serve::{self, Shutdown},
     telemetry::Telemetry,
 };
+use tokio::task::JoinSet;
 
 /// How long open requests may take after a stop was asked for.
 const GRACE: Duration = Duration::from_secs(20);
@@ -39,7 +40,8 @@ async fn main() -> ExitCode {
         }
         Command::Doctor(options) => {
             service::crypto::install_ring_provider();
-            doctor::command::run(Env::load(), options).await
+            let env = Env::load().of(&SCHEMA);
+            doctor::command::run(&env, Arc::new(SystemClock), options).await
         }
         Command::Serve => serve().await,
     }
@@ -75,8 +77,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let listener = serve::bind(config.listen, "PORT").await?;
     let state = App::start(config, Arc::new(SystemClock)).await?;
     let _workers = start_work(&state).await?;
-    // Beside serving: what cannot be reached now may come back.
-    let _examination = tokio::spawn(examine(state.clone()));
+    // Beside serving: what cannot be reached now may come back. It ends with the set, if it has not ended by itself.
+    let mut examination = JoinSet::new();
+    examination.spawn(examine(state.clone()));
     let app = app(state, metrics);
     serve::serve(listener, app, Shutdown::on_signals()?, GRACE).await?;
     Ok(())

@@ -71,16 +71,6 @@ impl Proxmox {
                 connect(&config, Auth::password(&console.user, password))
             })
             .transpose()?;
-        if config
-            .console
-            .as_ref()
-            .is_some_and(|console| console.is_root)
-        {
-            tracing::warn!(
-                "consoles may use root@pam (PVE_ROOT_PASSWORD): set PVE_CONSOLE_USER and PVE_CONSOLE_PASSWORD to a user \
-                 that has nothing but VM.Console on the pool"
-            );
-        }
         Ok(Self {
             consoles: Consoles::new(
                 client.clone(),

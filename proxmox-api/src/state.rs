@@ -190,7 +190,7 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
 }
 
 /// A redirected settlement cannot be told from a lost one, so none is followed.
-fn facilitator_http() -> anyhow::Result<reqwest::Client> {
+pub(crate) fn facilitator_http() -> anyhow::Result<reqwest::Client> {
     Ok(reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(5))

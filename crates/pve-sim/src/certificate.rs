@@ -25,7 +25,11 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Makes a CA and a certificate for these node names, `localhost` and the address.
-    pub(crate) fn generate(nodes: &[String], address: IpAddr) -> anyhow::Result<Self> {
+    pub(crate) fn generate(
+        nodes: &[String],
+        address: IpAddr,
+        expired: bool,
+    ) -> anyhow::Result<Self> {
         let mut ca = CertificateParams::new(Vec::new())?;
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.distinguished_name
@@ -55,7 +59,7 @@ impl Identity {
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         server.use_authority_key_identifier_extension = true;
         server.not_before = rcgen::date_time_ymd(2024, 1, 1);
-        server.not_after = rcgen::date_time_ymd(2044, 1, 1);
+        server.not_after = rcgen::date_time_ymd(if expired { 2025 } else { 2044 }, 1, 1);
         let key = KeyPair::generate()?;
         let certificate = server.signed_by(&key, &issuer)?;
 

@@ -15,6 +15,8 @@ pub struct SimConfig {
     pub listen: SocketAddr,
     /// Serve HTTPS with a certificate of a CA made at start (the default), or plain HTTP.
     pub tls: bool,
+    /// Show a certificate that ran out.
+    pub certificate_expired: bool,
     /// Names of the cluster's nodes; the first one is the node that answers.
     pub nodes: Vec<String>,
     /// Factor on every realistic duration: 1.0 behaves like a real node (a create takes some seconds), tests use 0.001.
@@ -109,6 +111,7 @@ impl Default for SimConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             tls: true,
+            certificate_expired: false,
             nodes: vec!["pve".into()],
             time_scale: 1.0,
             auth_failure_delay: Duration::from_secs(3),

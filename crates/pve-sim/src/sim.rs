@@ -52,7 +52,11 @@ impl Sim {
         }
         let identity = match &kept {
             Some(state) => state.identity.clone(),
-            None => Identity::generate(&config.nodes, config.listen.ip())?,
+            None => Identity::generate(
+                &config.nodes,
+                config.listen.ip(),
+                config.certificate_expired,
+            )?,
         };
         let listener = TcpListener::bind(config.listen)
             .await

@@ -7,6 +7,7 @@ use std::fmt;
 use http::Method;
 
 use crate::refusal::Refusal;
+use crate::tls::Distrust;
 
 /// The call an error belongs to: its method and path, without the query, which can hold tickets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +116,14 @@ impl Error {
                 Refusal::Other => *status >= 500,
                 _ => false,
             },
+        }
+    }
+
+    /// Why the host is not trusted, if that is why the call was not sent.
+    pub fn distrust(&self) -> Option<Distrust> {
+        match self {
+            Self::Unsent { cause, .. } => Distrust::read(cause),
+            _ => None,
         }
     }
 

@@ -47,10 +47,10 @@ pub use lxc::{
     Address, ContainerConfig, ContainerState, ContainerStatus, CreateContainer, Destroy, Interface,
     IpSetting, Network, RootFs,
 };
-pub use node::{CpuInfo, DiskUse, MemoryUse, Node, NodeState, NodeStatus, Storage, Volume};
+pub use node::{Bridge, CpuInfo, DiskUse, MemoryUse, Node, NodeState, NodeStatus, Storage, Volume};
 pub use refusal::Refusal;
 pub use secret::Secret;
 pub use task::{LineSink, LogLine, TaskLog, TaskOutcome, TaskStatus, WaitError, WaitOptions};
 pub use terminal::{ConsoleInUse, ConsoleLocks, Consoles, Terminal, TerminalError};
-pub use tls::{Fingerprint, InvalidFingerprint, server_fingerprint};
+pub use tls::{Distrust, Fingerprint, Glance, InvalidFingerprint, glance, server_fingerprint};
 pub use upid::{InvalidUpid, Upid};

@@ -189,6 +189,16 @@ pub struct Volume {
     pub ctime: Option<u64>,
 }
 
+/// A bridge of a node, to which a container may be attached.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Bridge {
+    /// Its name, such as `vmbr0`.
+    pub iface: String,
+    /// It is up.
+    #[serde(default, deserialize_with = "lenient::opt_flag")]
+    pub active: Option<bool>,
+}
+
 impl Client {
     /// All nodes of the cluster.
     ///
@@ -204,6 +214,16 @@ impl Client {
     /// See [`Error`].
     pub async fn node_status(&self, node: &NodeName) -> Result<NodeStatus, Error> {
         self.get(ApiPath::new("/nodes").seg(node).seg("status"), Vec::new())
+            .await
+    }
+
+    /// The bridges of a node that we may use (`GET /nodes/{node}/network`).
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn bridges(&self, node: &NodeName) -> Result<Vec<Bridge>, Error> {
+        let params = vec![("type".to_owned(), "any_bridge".to_owned())];
+        self.get(ApiPath::new("/nodes").seg(node).seg("network"), params)
             .await
     }
 

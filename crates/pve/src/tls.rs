@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::ClientBuilder;
 use ring::digest::{SHA256, digest};
@@ -67,16 +67,22 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// Looks at the certificate of a host without trusting it, for an operator who wants to pin it after comparing it with
-/// the one that Proxmox shows. No credential is sent.
+/// What a host shows to anybody who connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// Its certificate's fingerprint; none if the address is not https.
+    pub fingerprint: Option<Fingerprint>,
+    /// Its clock, if it tells, in seconds.
+    pub date: Option<SystemTime>,
+}
+
+/// Looks at a host without trusting it: the certificate, for an operator who wants to pin it after comparing it with the one
+/// that Proxmox shows, and the clock. No credential is sent, and the call is one that Proxmox answers to everybody at once.
 ///
 /// # Errors
-/// [`ConfigError`] when the address is unusable or not HTTPS, or the host cannot be reached.
-pub async fn server_fingerprint(
-    base_url: &str,
-    patience: Duration,
-) -> Result<Fingerprint, ConfigError> {
-    let url = format!("{}/version", api_root(base_url)?);
+/// [`ConfigError`] when the address is unusable or the host cannot be reached.
+pub async fn glance(base_url: &str, patience: Duration) -> Result<Glance, ConfigError> {
+    let url = format!("{}/access/domains", api_root(base_url)?);
     let builder = reqwest::Client::builder()
         .http1_only()
         .timeout(patience)
@@ -88,15 +94,72 @@ pub async fn server_fingerprint(
         .build()
         .map_err(failed)?;
     let response = http.get(url).send().await.map_err(failed)?;
-    response
+    let fingerprint = response
         .extensions()
         .get::<reqwest::tls::TlsInfo>()
         .and_then(|info| info.peer_certificate())
-        .map(Fingerprint::of)
+        .map(Fingerprint::of);
+    let date = response
+        .headers()
+        .get(http::header::DATE)
+        .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+    Ok(Glance { fingerprint, date })
+}
+
+/// The fingerprint of a host's certificate, by a [`glance`] at it.
+///
+/// # Errors
+/// [`ConfigError`] when the address is unusable or not HTTPS, or the host cannot be reached.
+pub async fn server_fingerprint(
+    base_url: &str,
+    patience: Duration,
+) -> Result<Fingerprint, ConfigError> {
+    glance(base_url, patience)
+        .await?
+        .fingerprint
         .ok_or_else(|| {
             ConfigError::Tls("the host has no certificate: the address is not https".to_owned())
         })
 }
+
+/// Why a host is not trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distrust {
+    /// Its certificate ran out, or is not valid yet.
+    Date,
+    /// Its certificate is for other names.
+    Name,
+    /// Its certificate is not the one that was pinned.
+    Pin,
+    /// Nobody who is trusted has signed its certificate.
+    Issuer,
+    /// It does not speak TLS.
+    NoTls,
+}
+
+impl Distrust {
+    /// Reads the reason out of the cause of a connection that failed. Errors keep texts only; these are those of rustls and
+    /// of the verifier below.
+    pub(crate) fn read(cause: &str) -> Option<Self> {
+        let has = |part: &str| cause.contains(part);
+        if has(PIN_DIFFERS) {
+            Some(Self::Pin)
+        } else if has("certificate expired") || has("certificate not valid yet") {
+            Some(Self::Date)
+        } else if has("certificate not valid for name") {
+            Some(Self::Name)
+        } else if has("invalid peer certificate") {
+            Some(Self::Issuer)
+        } else if has("received corrupt message") {
+            Some(Self::NoTls)
+        } else {
+            None
+        }
+    }
+}
+
+/// How the verifier's refusal begins.
+const PIN_DIFFERS: &str = "the server's certificate has the fingerprint";
 
 /// Applies the chosen trust to a client under construction.
 pub(crate) fn configure(builder: ClientBuilder, tls: &Tls) -> Result<ClientBuilder, ConfigError> {
@@ -161,7 +224,7 @@ impl ServerCertVerifier for Pinned {
             Ok(ServerCertVerified::assertion())
         } else {
             Err(rustls::Error::General(format!(
-                "the server's certificate has the fingerprint {seen}, expected {}",
+                "{PIN_DIFFERS} {seen}, expected {}",
                 self.pin
             )))
         }

@@ -31,6 +31,7 @@ pub use secret::Secret;
 
 /// A snapshot of the variables and the problems found so far. A blank value counts as unset, because compose files
 /// pass `NAME=` for what is not configured.
+#[derive(Clone)]
 pub struct Env {
     variables: BTreeMap<String, String>,
     problems: Vec<Problem>,
@@ -80,6 +81,26 @@ impl Env {
             problems: Vec::new(),
             schema: None,
         }
+    }
+
+    /// The same variables with some changed (`None` unsets one), and no problem noted so far: for a look at what the rest
+    /// would lead to.
+    #[must_use]
+    pub fn amended<'a>(
+        &self,
+        changes: impl IntoIterator<Item = (&'a str, Option<String>)>,
+    ) -> Self {
+        let mut amended = Self {
+            problems: Vec::new(),
+            ..self.clone()
+        };
+        for (name, value) in changes {
+            match value {
+                Some(value) => drop(amended.variables.insert(name.to_owned(), value)),
+                None => drop(amended.variables.remove(name)),
+            }
+        }
+        amended
     }
 
     /// The trimmed text, if the variable is set and not blank.

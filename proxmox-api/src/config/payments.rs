@@ -61,6 +61,16 @@ impl PaymentConfig {
                 "is the zero address, which nobody owns",
             );
         }
+        // Only a spelling in both cases carries a checksum.
+        let text = env.find_text(&variables::ADDRESS).unwrap_or_default();
+        let digits = text.trim_start_matches("0x");
+        let mixed = digits.to_ascii_lowercase() != digits && digits.to_ascii_uppercase() != digits;
+        if pay_to.is_some() && mixed && Address::parse_checksummed(&text, None).is_err() {
+            env.reject(
+                &variables::ADDRESS,
+                "has a character that is wrong: its checksum does not fit",
+            );
+        }
         let network = Network::by_name(&env.read_text(&variables::NETWORK));
         if network.is_none() {
             env.reject(&variables::NETWORK, "names no network that is known");

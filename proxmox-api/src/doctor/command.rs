@@ -1,11 +1,14 @@
-//! `proxmox-api doctor`: looks at the configuration of this machine, writes the findings down, and ends with a status that says how
-//! bad they are.
+//! `proxmox-api doctor`: examines what the variables lead to, also where some of them cannot be read, writes the findings down,
+//! and ends with a status that says how bad they are.
 
 use std::{io::IsTerminal as _, process::ExitCode, sync::Arc};
 
-use service::{clock::SystemClock, env::Env};
+use service::{clock::Clock, env::Env};
 
-use super::{Finding, Severity, examine, problems, report, setup};
+use super::{
+    Depth, Finding, Severity, browsers, chain, configuration, configuration::Reading, hypervisor,
+    payments, port, report, setup, store,
+};
 use crate::{
     config::{Config, ProxmoxConfig},
     proxmox::Proxmox,
@@ -22,12 +25,12 @@ pub struct Options {
 }
 
 /// Runs the command. The status is 0 where all is well, 1 with warnings, 2 with errors.
-pub async fn run(env: Env, options: Options) -> ExitCode {
+pub async fn run(env: &Env, clock: Arc<dyn Clock>, options: Options) -> ExitCode {
     if options.setup {
-        print!("{}", setup::script(&ProxmoxConfig::outline(env)));
+        print!("{}", setup::script(&ProxmoxConfig::outline(env.clone())));
         return ExitCode::SUCCESS;
     }
-    let findings = look(env).await;
+    let findings = look(env, clock).await;
     if options.json {
         println!("{:#}", report::json(&findings));
     } else {
@@ -41,66 +44,91 @@ pub async fn run(env: Env, options: Options) -> ExitCode {
     }
 }
 
-/// Everything that can be found out from these variables. Nothing is stored.
-pub async fn look(env: Env) -> Vec<Finding> {
-    let env = env.of(&crate::config::SCHEMA);
-    let mut findings: Vec<Finding> = env
-        .notices()
-        .into_iter()
-        .map(|notice| Finding::warning("configuration", "every variable has an effect", notice))
-        .collect();
-    let config = match Config::from_env(env) {
-        Ok(config) => config,
-        Err(wrong) => {
-            findings.extend(problems(&wrong));
-            return findings;
-        }
+/// Everything that can be found out from these variables. What hangs on a variable that cannot be read is left out, as the
+/// finding about the variable says enough.
+pub async fn look(env: &Env, clock: Arc<dyn Clock>) -> Vec<Finding> {
+    let reading = Reading::of(env);
+    let mut findings = reading.findings();
+    let Some(config) = &reading.config else {
+        return findings;
     };
-    let proxmox = match Proxmox::new(config.proxmox.clone()) {
-        Ok(proxmox) => proxmox,
-        Err(error) => {
-            let expected = "the settings for Proxmox fit together";
-            findings.push(Finding::error(
-                "proxmox.settings",
-                expected,
-                error.to_string(),
-            ));
-            return findings;
-        }
-    };
-    match state::facilitator_to_ask(&config.payments, Arc::new(SystemClock)) {
-        Ok(facilitator) => {
-            findings.extend(examine(&config, &proxmox, facilitator.as_ref()).await);
-        }
-        Err(error) => {
-            let expected = "the settings for the facilitator fit together";
-            findings.push(Finding::error(
-                "payments.facilitator",
-                expected,
-                format!("{error:#}"),
-            ));
-        }
+    findings.extend(configuration::cautions(config));
+    if reading.knows(&["PUBLIC_BASE_URL", "ALLOWED_ORIGINS", "BIND", "PORT"]) {
+        findings.extend(browsers::examine(config));
+        findings.push(port::examine(config.listen).await);
     }
+    if reading.knows(&["DATABASE"]) {
+        findings.push(store::examine(&config.database));
+    }
+    let (hypervisor, money) = tokio::join!(
+        look_at_proxmox(&reading, config, clock.as_ref()),
+        look_at_payments(&reading, config, Arc::clone(&clock)),
+    );
+    findings.extend(hypervisor);
+    findings.extend(money);
     findings
 }
 
-/// Says in the log what is not as it should be; for the start of the service.
-pub fn warn(findings: &[Finding]) {
-    for finding in findings {
-        let Finding {
-            check,
-            expected,
-            found,
-            mend,
-            ..
-        } = finding;
-        let mend = mend.join(" | ");
-        match finding.severity {
-            Severity::Ok => tracing::debug!(check, found, "examined"),
-            Severity::Warning => {
-                tracing::warn!(check, expected, found, mend, "should be looked at")
-            }
-            Severity::Error => tracing::error!(check, expected, found, mend, "leases will fail"),
+async fn look_at_proxmox(reading: &Reading, config: &Config, clock: &dyn Clock) -> Vec<Finding> {
+    const ACCOUNT: &[&str] = &[
+        "PVE_HOST",
+        "PVE_TOKEN_ID",
+        "PVE_TOKEN_SECRET",
+        "PVE_TOKEN_SECRET_FILE",
+        "PVE_FINGERPRINT",
+    ];
+    const CONSOLE: &[&str] = &[
+        "PVE_CONSOLE_USER",
+        "PVE_CONSOLE_PASSWORD",
+        "PVE_CONSOLE_PASSWORD_FILE",
+    ];
+    if !reading.knows(ACCOUNT) {
+        return Vec::new();
+    }
+    let mut config = config.proxmox.clone();
+    if !reading.knows(CONSOLE) {
+        config.console = None;
+    }
+    match Proxmox::new(config) {
+        Ok(proxmox) => hypervisor::examine(&proxmox, clock, Depth::Full).await,
+        Err(error) => {
+            let expected = "the settings for Proxmox can be used";
+            vec![Finding::error(
+                "proxmox.settings",
+                expected,
+                error.to_string(),
+            )]
         }
     }
+}
+
+async fn look_at_payments(
+    reading: &Reading,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> Vec<Finding> {
+    const PAYMENTS: &[&str] = &[
+        "ADDRESS",
+        "NETWORK",
+        "FACILITATOR",
+        "RPC_URL",
+        "GAS_KEY",
+        "GAS_KEY_FILE",
+        "CDP_API_KEY_ID",
+        "CDP_API_KEY_SECRET",
+        "CDP_API_KEY_SECRET_FILE",
+    ];
+    if !reading.knows(PAYMENTS) {
+        return Vec::new();
+    }
+    let mut findings = match state::facilitator_to_ask(&config.payments, clock) {
+        Ok(facilitator) => payments::examine(config, facilitator.as_ref()).await,
+        Err(error) => {
+            let expected = "the settings for the facilitator can be used";
+            let found = format!("{error:#}");
+            vec![Finding::error("payments.facilitator", expected, found)]
+        }
+    };
+    findings.extend(chain::examine(&config.payments).await);
+    findings
 }

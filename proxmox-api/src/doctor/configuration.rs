@@ -1,60 +1,186 @@
-//! What can be said of a configuration without asking anybody.
+//! What can be said of a configuration without asking anybody, and a reading of one that cannot be read as a whole: each variable
+//! that is missing or wrong gets a stand-in, so that the rest can be examined.
 
-use service::env::Problems;
+use std::collections::BTreeSet;
+
+use service::env::{Env, Problem, Problems};
+use service::telemetry::Telemetry;
 
 use super::Finding;
 use crate::config::{Config, TlsTrust};
 
 const CHECK: &str = "configuration";
+/// Readings until every variable that is wrong has its stand-in: a few, since one may lead to another.
+const ROUNDS: usize = 8;
 
-/// A configuration that cannot be read at all, one finding for each problem.
-pub fn problems(problems: &Problems) -> Vec<Finding> {
-    problems
-        .as_slice()
-        .iter()
-        .map(|problem| {
+/// A configuration as far as it can be read.
+pub(super) struct Reading {
+    /// With stand-ins for what cannot be read; none if even they do not help.
+    pub(super) config: Option<Config>,
+    problems: Vec<(Problem, String)>,
+    stand_ins: BTreeSet<String>,
+    /// What is set in vain.
+    notices: Vec<String>,
+}
+
+impl Reading {
+    /// Reads the variables.
+    pub(super) fn of(env: &Env) -> Self {
+        let mut env = env.clone();
+        let notices = env.notices();
+        let mut problems: Option<Vec<(Problem, String)>> = None;
+        let mut stand_ins = BTreeSet::new();
+        for _ in 0..ROUNDS {
+            let mut attempt = env.clone();
+            Telemetry::from_env(&mut attempt);
+            let wrong = match Config::from_env(attempt) {
+                Ok(config) => {
+                    return Self {
+                        config: Some(config),
+                        problems: problems.unwrap_or_default(),
+                        stand_ins,
+                        notices,
+                    };
+                }
+                Err(wrong) => wrong,
+            };
+            problems.get_or_insert_with(|| with_mends(&env, &wrong));
+            let names: BTreeSet<String> = wrong
+                .as_slice()
+                .iter()
+                .map(|problem| problem.variable.clone())
+                .collect();
+            let changes: Vec<_> = names.iter().flat_map(|name| stand_in(&env, name)).collect();
+            // An address that only lacks its scheme is known well enough.
+            let mended = completed_host(&env).is_some();
+            env = env.amended(changes);
+            stand_ins.extend(
+                names
+                    .into_iter()
+                    .filter(|name| name != "PVE_HOST" || !mended),
+            );
+        }
+        Self {
+            config: None,
+            problems: problems.unwrap_or_default(),
+            stand_ins,
+            notices,
+        }
+    }
+
+    /// Whether these variables are as they were given.
+    pub(super) fn knows(&self, names: &[&str]) -> bool {
+        !names.iter().any(|name| self.stand_ins.contains(*name))
+    }
+
+    /// One finding for each variable that cannot be read, or one that says that all can.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        const EXPECTED: &str = "every variable can be read";
+        let in_vain = self.notices.iter().map(|notice| {
+            let name = notice.split(' ').next().unwrap_or_default();
+            Finding::warning(CHECK, "every variable has an effect", notice)
+                .mend(format!("unset {name}  # or remove it from .env"))
+        });
+        let mut findings: Vec<Finding> = in_vain.collect();
+        if self.problems.is_empty() {
+            findings.push(Finding::ok(CHECK, EXPECTED, "they can"));
+        }
+        let finding = |(problem, mend): &(Problem, String)| {
             let found = format!("{} {}", problem.variable, problem.what);
-            Finding::error(CHECK, "every variable can be read", found)
-                .mend(format!("{}={}", problem.variable, problem.example))
-        })
-        .collect()
+            Finding::error(CHECK, EXPECTED, found).mend(mend)
+        };
+        findings.extend(self.problems.iter().map(finding));
+        findings
+    }
+}
+
+fn with_mends(env: &Env, problems: &Problems) -> Vec<(Problem, String)> {
+    let with_mend = |problem: &Problem| {
+        let value = match problem.variable.as_str() {
+            "PVE_HOST" => completed_host(env),
+            _ => None,
+        };
+        let value = value.unwrap_or_else(|| problem.example.clone());
+        (problem.clone(), format!("{}={value}", problem.variable))
+    };
+    problems.as_slice().iter().map(with_mend).collect()
+}
+
+/// An address that lacks nothing but its scheme, and perhaps the port, with both. One with an `@` may hold a password.
+fn completed_host(env: &Env) -> Option<String> {
+    let host = env.optional_text("PVE_HOST")?;
+    let bare = host
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']'));
+    if !bare {
+        return None;
+    }
+    let port = host.rsplit_once(':').is_some_and(|(before, port)| {
+        port.parse::<u16>().is_ok() && (!before.contains(':') || before.ends_with(']'))
+    });
+    Some(if port {
+        format!("https://{host}")
+    } else {
+        format!("https://{host}:8006")
+    })
+}
+
+/// What takes the place of a variable that cannot be read: nothing, where it has a default.
+fn stand_in<'a>(env: &Env, name: &'a str) -> Vec<(&'a str, Option<String>)> {
+    let is = |value: &str| vec![(name, Some(value.to_owned()))];
+    match name {
+        "PVE_HOST" => vec![(
+            name,
+            completed_host(env).or_else(|| Some("https://unset.invalid:8006".to_owned())),
+        )],
+        "PVE_TOKEN_ID" => is("infra402@pve!svc"),
+        "PVE_TOKEN_SECRET" | "PVE_CONSOLE_PASSWORD" => is("unset"),
+        "PVE_CONSOLE_USER" => is("unset@pve"),
+        "ADDRESS" => is("0x000000000000000000000000000000000000dEaD"),
+        // One that needs nothing else, whatever the network.
+        "FACILITATOR" | "GAS_KEY" | "RPC_URL" | "CDP_API_KEY_ID" | "CDP_API_KEY_SECRET" => vec![
+            (name, None),
+            ("FACILITATOR", Some("https://unset.invalid".to_owned())),
+        ],
+        _ => vec![(name, None)],
+    }
 }
 
 /// What is taken as it is, though it should not stay so.
 pub(super) fn cautions(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![Finding::ok(CHECK, "every variable can be read", "it is so")];
-    if matches!(config.proxmox.tls, TlsTrust::Insecure) {
+    const SETUP: &str =
+        "proxmox-api doctor --setup  # prints the commands for an account of its own";
+    let proxmox = &config.proxmox;
+    let mut findings = Vec::new();
+    if proxmox.host.to_ascii_lowercase().starts_with("http://") && !config.simulated_proxmox {
+        let found = "PVE_HOST begins with http://: the token travels in the clear";
+        let host = proxmox.host.get("http://".len()..).unwrap_or_default();
+        findings.push(
+            Finding::warning("proxmox.tls", "Proxmox is reached by https", found)
+                .mend(format!("PVE_HOST=https://{host}")),
+        );
+    }
+    if matches!(proxmox.tls, TlsTrust::Insecure) {
         let found = "PVE_VERIFY_SSL=false: whoever answers at that address is sent the token";
         findings.push(
             Finding::warning("proxmox.tls", "the host's certificate is checked", found).mend(
-                "PVE_VERIFY_SSL=true, and PVE_FINGERPRINT as `proxmox-api doctor` then shows it",
+                "PVE_VERIFY_SSL=true  # the next examination then shows the fingerprint for PVE_FINGERPRINT",
             ),
         );
     }
-    if config
-        .proxmox
+    if proxmox
         .console
         .as_ref()
         .is_some_and(|account| account.is_root)
     {
-        findings.push(
-            Finding::warning(
-                "proxmox.console",
-                "consoles use an account that can do nothing else",
-                "root@pam, by PVE_ROOT_PASSWORD or PVE_CONSOLE_USER",
-            )
-            .mend("proxmox-api doctor --setup prints the commands for an account of its own"),
-        );
+        let expected = "consoles use an account that can do nothing else";
+        let found = "root@pam, by PVE_ROOT_PASSWORD or PVE_CONSOLE_USER";
+        findings.push(Finding::warning("proxmox.console", expected, found).mend(SETUP));
     }
-    if config.proxmox.token_id.starts_with("root@pam!") {
-        findings.push(
-            Finding::warning(
-                "proxmox.token",
-                "the token belongs to an account that can do nothing else",
-                "a token of root@pam",
-            )
-            .mend("proxmox-api doctor --setup prints the commands for an account of its own"),
-        );
+    if proxmox.token_id.starts_with("root@pam!") {
+        let expected = "the token belongs to an account that can do nothing else";
+        let found = "a token of root@pam";
+        findings.push(Finding::warning("proxmox.token", expected, found).mend(SETUP));
     }
     findings
 }

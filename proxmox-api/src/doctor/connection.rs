@@ -2,56 +2,127 @@
 
 use std::time::Duration;
 
-use pve::Refusal;
+use pve::{ConfigError, Distrust, Glance, Refusal, Version};
 
 use super::Finding;
-use crate::proxmox::Proxmox;
+use crate::{config::TlsTrust, proxmox::Proxmox};
 
-/// How long a look at the certificate may take.
+/// How long a look at the host may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The oldest major version that the client was written for.
 const OLDEST: u32 = 8;
+const CHECK: &str = "proxmox.connection";
+const TLS: &str = "proxmox.tls";
 
-/// The findings, and whether it makes sense to ask further.
-pub(super) async fn examine(proxmox: &Proxmox) -> (Vec<Finding>, bool) {
+/// What the host shows to anybody.
+pub(super) async fn look(host: &str) -> Result<Glance, ConfigError> {
+    pve::glance(host, PATIENCE).await
+}
+
+/// The findings, and the release where it makes sense to ask further.
+pub(super) async fn examine(
+    proxmox: &Proxmox,
+    seen: &Result<Glance, ConfigError>,
+) -> (Vec<Finding>, Option<Version>) {
     let host = &proxmox.config.host;
-    let error = match proxmox.client.version().await {
+    match proxmox.client.version().await {
         Ok(version) => {
             let found = format!("Proxmox VE {} at {host}", version.version);
-            let major = version
-                .version
-                .split('.')
-                .next()
-                .and_then(|text| text.parse::<u32>().ok());
-            let finding = if major.is_some_and(|major| major < OLDEST) {
-                Finding::warning("proxmox.connection", "Proxmox VE 8 or newer answers", found)
+            let expected = format!("Proxmox VE {OLDEST} or newer answers");
+            let finding = if major(&version).is_some_and(|major| major < OLDEST) {
+                Finding::warning(CHECK, &expected, found)
+                    .mend("upgrade the host; older releases were never tried")
             } else {
-                Finding::ok("proxmox.connection", "Proxmox VE 8 or newer answers", found)
+                Finding::ok(CHECK, &expected, found)
             };
-            return (vec![finding], true);
+            (vec![finding, trusted(proxmox)], Some(version))
         }
-        Err(error) => error,
+        Err(error) => (vec![refused(proxmox, seen, &error)], None),
+    }
+}
+
+/// The first number of a release.
+pub(super) fn major(version: &Version) -> Option<u32> {
+    version.version.split('.').next()?.parse().ok()
+}
+
+fn trusted(proxmox: &Proxmox) -> Finding {
+    let expected = "the host's certificate is trusted";
+    let how = match &proxmox.config.tls {
+        TlsTrust::System => "by this system's authorities",
+        TlsTrust::CaFile(_) => "by PVE_CA_FILE",
+        TlsTrust::Fingerprint(_) => "by PVE_FINGERPRINT",
+        // Said as a warning of its own.
+        TlsTrust::Insecure => "unchecked",
     };
-    let finding = match &error {
-        _ if error.refusal() == Some(&Refusal::Unauthorized) => token(proxmox),
-        pve::Error::Unsent { cause, .. } => unsent(host, cause).await,
-        _ => Finding::error(
-            "proxmox.connection",
-            "Proxmox VE answers",
-            error.safe_text(),
-        )
-        .mend(format!(
-            "curl -k {host}/api2/json/version  # has to name a version or say 401"
-        )),
+    Finding::ok(TLS, expected, how)
+}
+
+fn refused(proxmox: &Proxmox, seen: &Result<Glance, ConfigError>, error: &pve::Error) -> Finding {
+    let host = &proxmox.config.host;
+    if error.refusal() == Some(&Refusal::Unauthorized) {
+        return token(proxmox);
+    }
+    if let (Some(distrust), Ok(seen)) = (error.distrust(), seen) {
+        return distrusted(proxmox, seen, distrust);
+    }
+    let curl = format!("curl -k {host}/api2/json/version  # from this machine; it has to say 401");
+    let finding = Finding::error(CHECK, "Proxmox VE answers", error.safe_text()).mend(curl);
+    match (error, host.strip_prefix("http://")) {
+        // A host that speaks TLS redirects whoever comes without.
+        (_, Some(rest)) => finding.mend(format!("PVE_HOST=https://{rest}")),
+        (pve::Error::Unsent { .. }, None) => {
+            finding.mend("PVE_HOST=https://the-host:8006  # with the scheme and the port")
+        }
+        _ => finding,
+    }
+}
+
+/// The certificate was looked at without trusting it, so that it can be shown.
+fn distrusted(proxmox: &Proxmox, seen: &Glance, distrust: Distrust) -> Finding {
+    let host = &proxmox.config.host;
+    let expected = "the host's certificate is trusted";
+    let Some(fingerprint) = seen.fingerprint.filter(|_| distrust != Distrust::NoTls) else {
+        return Finding::error(TLS, "the host speaks TLS", "something there does not")
+            .mend(format!("curl -vk {host}/  # shows what answers"));
     };
-    (vec![finding], false)
+    let found = match distrust {
+        Distrust::Date => "it ran out, or is not valid yet",
+        Distrust::Name => "it is for other names than that in PVE_HOST",
+        Distrust::Pin => "it is not the one in PVE_FINGERPRINT",
+        Distrust::Issuer | Distrust::NoTls => {
+            "nobody who is trusted has signed it, as is usual for a new Proxmox host"
+        }
+    };
+    let finding = Finding::error(
+        TLS,
+        expected,
+        format!("{found}; its SHA-256 fingerprint is {fingerprint}"),
+    );
+    let compare = "pvenode cert info  # on the host: compare the fingerprint before you pin it";
+    let pin = format!("PVE_FINGERPRINT={fingerprint}");
+    match distrust {
+        Distrust::Date => finding
+            .mend("pvecm updatecerts --force && systemctl restart pveproxy  # on the host; or pvenode acme cert renew")
+            .mend(pin),
+        Distrust::Name => finding
+            .mend("PVE_HOST=https://the-name-in-the-certificate:8006")
+            .mend(pin),
+        Distrust::Pin | Distrust::Issuer | Distrust::NoTls => finding
+            .mend(pin)
+            .mend(compare)
+            .mend("PVE_CA_FILE=pve-root-ca.pem  # a copy of /etc/pve/pve-root-ca.pem"),
+    }
 }
 
 fn token(proxmox: &Proxmox) -> Finding {
     let id = &proxmox.config.token_id;
     let (user, name) = id.split_once('!').unwrap_or((id, "svc"));
-    let found =
+    let mut found =
         format!("it does not take PVE_TOKEN_ID={id} with this PVE_TOKEN_SECRET, or it has expired");
+    if !is_uuid(proxmox.config.token_secret.expose()) {
+        found.push_str("; PVE_TOKEN_SECRET is no UUID, as every token's secret is");
+    }
     Finding::error("proxmox.token", "Proxmox knows the token", found)
         .mend(format!(
             "pveum user token list {user}  # on the host: is it there, has it expired?"
@@ -61,18 +132,7 @@ fn token(proxmox: &Proxmox) -> Finding {
         ))
 }
 
-/// The certificate is looked at without trusting it: if that works, it is trust that is missing.
-async fn unsent(host: &str, cause: &str) -> Finding {
-    match pve::server_fingerprint(host, PATIENCE).await {
-        Ok(fingerprint) => Finding::error(
-            "proxmox.tls",
-            "the host shows a certificate that is trusted",
-            format!("it shows another one, with the fingerprint {fingerprint}"),
-        )
-        .mend("pvenode cert info  # on the host: compare the fingerprint of pve-ssl.pem or pveproxy-ssl.pem")
-        .mend(format!("PVE_FINGERPRINT={fingerprint}")),
-        Err(_) => Finding::error("proxmox.connection", "Proxmox VE answers", format!("{host}: {cause}"))
-            .mend(format!("curl -k {host}/api2/json/version  # from this machine; it has to say 401"))
-            .mend("PVE_HOST=https://the-host:8006  # with the scheme and the port"),
-    }
+fn is_uuid(text: &str) -> bool {
+    let groups: Vec<usize> = text.split('-').map(str::len).collect();
+    groups == [8, 4, 4, 4, 12] && text.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
 }

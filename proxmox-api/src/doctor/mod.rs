@@ -1,26 +1,34 @@
-//! Examines a configuration from end to end and says of each finding what was expected, what was found, and what mends it. One
-//! file per concern; [`report`] writes the findings down, [`setup`] prints the commands that make the account on Proxmox, and
-//! [`command`] is `proxmox-api doctor`. The same examination runs at every start and warns.
+//! Examines an installation from end to end and says of each finding what was expected, what was found, and what mends it.
+//!
+//! One file per concern; a [`Finding`] is what they all speak. [`command`] is `proxmox-api doctor`, which also examines a
+//! configuration that cannot be read as a whole; [`examine`] is the quick part that runs beside every start of the service and
+//! warns in the log; [`report`] writes findings down, and [`setup`] prints the commands that make the account on Proxmox.
 
 mod access;
+mod bridge;
 mod browsers;
+mod chain;
 pub mod command;
 mod configuration;
 mod connection;
 mod console;
+mod hypervisor;
 mod nodes;
 mod payments;
+mod pool;
+mod port;
 pub mod report;
 pub mod setup;
 mod storage;
+mod store;
 mod templates;
+mod time;
 
 use serde::Serialize;
+use service::clock::Clock;
 use x402::facilitator::Facilitator;
 
 use crate::{config::Config, proxmox::Proxmox};
-
-pub use configuration::problems;
 
 /// How bad a finding is, from harmless to fatal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -32,6 +40,15 @@ pub enum Severity {
     Warning,
     /// Leases will fail.
     Error,
+}
+
+/// How far an examination goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// What takes a moment and disturbs nobody.
+    Quick,
+    /// Also what the service that runs has tried already, or would trip over itself: its port, its store, a console.
+    Full,
 }
 
 /// One thing that was looked at.
@@ -67,65 +84,59 @@ impl Finding {
     }
 
     /// All is well.
-    pub(crate) fn ok(check: &'static str, expected: &str, found: impl Into<String>) -> Self {
+    fn ok(check: &'static str, expected: &str, found: impl Into<String>) -> Self {
         Self::new(check, Severity::Ok, expected, found)
     }
 
     /// It works, and should be looked at.
-    pub(crate) fn warning(check: &'static str, expected: &str, found: impl Into<String>) -> Self {
+    fn warning(check: &'static str, expected: &str, found: impl Into<String>) -> Self {
         Self::new(check, Severity::Warning, expected, found)
     }
 
     /// Leases will fail.
-    pub(crate) fn error(check: &'static str, expected: &str, found: impl Into<String>) -> Self {
+    fn error(check: &'static str, expected: &str, found: impl Into<String>) -> Self {
         Self::new(check, Severity::Error, expected, found)
     }
 
-    /// What mends it.
+    /// Proxmox did not answer a question.
+    fn unanswered(check: &'static str, expected: &str, error: &pve::Error) -> Self {
+        Self::error(check, expected, error.safe_text())
+    }
+
+    /// What mends it, besides what was said before.
     #[must_use]
-    pub(crate) fn mend(mut self, command: impl Into<String>) -> Self {
+    fn mend(mut self, command: impl Into<String>) -> Self {
         self.mend.push(command.into());
         self
     }
 }
 
-/// Looks at everything that the configuration leads to. Nothing is changed anywhere, and no money moves.
+/// The quick part, for a service that starts. Nothing is changed anywhere, and no money moves.
 pub async fn examine(
     config: &Config,
     proxmox: &Proxmox,
     facilitator: &dyn Facilitator,
+    clock: &dyn Clock,
 ) -> Vec<Finding> {
     let mut findings = configuration::cautions(config);
     findings.extend(browsers::examine(config));
-    let (payments, hypervisor) = tokio::join!(
+    let (hypervisor, payments, chain) = tokio::join!(
+        hypervisor::examine(proxmox, clock, Depth::Quick),
         payments::examine(config, facilitator),
-        examine_proxmox(proxmox)
+        chain::examine(&config.payments),
     );
     findings.extend(hypervisor);
     findings.extend(payments);
+    findings.extend(chain);
     findings
 }
 
-/// From the outside inwards: what cannot be reached is not asked further.
-async fn examine_proxmox(proxmox: &Proxmox) -> Vec<Finding> {
-    let (mut findings, reached) = connection::examine(proxmox).await;
-    if !reached {
-        return findings;
+/// Names in a sentence.
+fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
     }
-    findings.extend(access::examine(proxmox).await);
-    let (nodes, usable) = nodes::examine(proxmox).await;
-    findings.extend(nodes);
-    for node in &usable {
-        findings.extend(storage::examine(proxmox, node).await);
-    }
-    if let Some(node) = usable.first() {
-        findings.extend(templates::examine(proxmox, node).await);
-    }
-    findings.extend(console::examine(proxmox).await);
-    findings
-}
-
-/// Proxmox did not answer a question.
-fn unanswered(check: &'static str, expected: &str, error: &pve::Error) -> Finding {
-    Finding::error(check, expected, error.safe_text())
 }

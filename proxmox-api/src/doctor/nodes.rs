@@ -2,7 +2,7 @@
 
 use pve::{NodeName, NodeState};
 
-use super::{Finding, unanswered};
+use super::{Finding, Severity, listed};
 use crate::proxmox::Proxmox;
 
 const CHECK: &str = "proxmox.nodes";
@@ -13,7 +13,11 @@ pub(super) async fn examine(proxmox: &Proxmox) -> (Vec<Finding>, Vec<NodeName>) 
         Ok(known) => known,
         Err(error) => {
             return (
-                vec![unanswered(CHECK, "Proxmox lists its nodes", &error)],
+                vec![Finding::unanswered(
+                    CHECK,
+                    "Proxmox lists its nodes",
+                    &error,
+                )],
                 Vec::new(),
             );
         }
@@ -40,7 +44,10 @@ pub(super) async fn examine(proxmox: &Proxmox) -> (Vec<Finding>, Vec<NodeName>) 
             None => Finding::error(
                 CHECK,
                 &expected,
-                format!("there is no such node; there are: {}", names.join(", ")),
+                format!(
+                    "there is no such node; there are: {}",
+                    listed(names.iter().copied())
+                ),
             )
             .mend(format!("PVE_NODE={}", names.join(",")))
             .mend("pvesh get /nodes  # on the host"),
@@ -50,13 +57,12 @@ pub(super) async fn examine(proxmox: &Proxmox) -> (Vec<Finding>, Vec<NodeName>) 
     if usable.is_empty()
         && findings
             .iter()
-            .all(|finding| finding.severity != super::Severity::Error)
+            .all(|finding| finding.severity != Severity::Error)
     {
-        findings.push(Finding::error(
-            CHECK,
-            "a node takes containers",
-            "none is online",
-        ));
+        findings.push(
+            Finding::error(CHECK, "a node takes containers", "none is online")
+                .mend("pvecm status  # on a host of the cluster"),
+        );
     }
     (findings, usable)
 }

@@ -1,4 +1,4 @@
-//! The findings, for people and for programs.
+//! The findings, for people, for programs and for the log.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ pub fn json(findings: &[Finding]) -> Value {
     json!({"severity": worst(findings), "findings": findings})
 }
 
-/// For people: one line for each finding, and below what is not as it should be, what was expected and what mends it.
+/// For people: one line for each finding, and below what is not as it should be, each on a line to be copied, what mends it.
 pub fn text(findings: &[Finding], colours: bool) -> String {
     let mut text = String::new();
     for finding in findings {
@@ -37,35 +37,50 @@ pub fn text(findings: &[Finding], colours: bool) -> String {
             found,
             ..
         } = finding;
-        if finding.severity == Severity::Ok {
-            add(
-                &mut text,
-                format_args!("{mark} {check}: {expected}: {found}\n"),
-            );
-            continue;
-        }
-        add(&mut text, format_args!("{mark} {check}: {found}\n"));
-        add(&mut text, format_args!("          expected: {expected}\n"));
+        let middle = match finding.severity {
+            Severity::Ok => format_args!("{expected}: {found}"),
+            _ => format_args!("expected: {expected}; found: {found}"),
+        };
+        add(&mut text, format_args!("{mark} {check:<20} {middle}\n"));
         for (position, mend) in finding.mend.iter().enumerate() {
-            let word = if position == 0 { "mend:" } else { "  or:" };
-            add(&mut text, format_args!("          {word}     {mend}\n"));
+            let word = if position == 0 { "mend" } else { "or" };
+            add(&mut text, format_args!("        {word:>4}: {mend}\n"));
         }
     }
     let count = |severity| {
-        findings
+        let of = findings
             .iter()
-            .filter(|finding| finding.severity == severity)
-            .count()
+            .filter(|finding| finding.severity == severity);
+        of.count()
     };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let all = findings.len();
     add(
         &mut text,
-        format_args!(
-            "\n{} looked at: {errors} errors, {warnings} warnings\n",
-            findings.len()
-        ),
+        format_args!("\n{all} looked at, errors: {errors}, warnings: {warnings}\n"),
     );
     text
+}
+
+/// Says in the log what is not as it should be, in the same words.
+pub fn warn(findings: &[Finding]) {
+    for finding in findings {
+        let Finding {
+            check,
+            expected,
+            found,
+            mend,
+            ..
+        } = finding;
+        let mend = mend.join(" | ");
+        match finding.severity {
+            Severity::Ok => tracing::debug!(check, expected, found, "examined"),
+            Severity::Warning => {
+                tracing::warn!(check, expected, found, mend, "should be looked at");
+            }
+            Severity::Error => tracing::error!(check, expected, found, mend, "leases will fail"),
+        }
+    }
 }
 
 fn add(text: &mut String, more: std::fmt::Arguments<'_>) {

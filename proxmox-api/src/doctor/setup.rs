@@ -5,6 +5,14 @@ use std::fmt::Write as _;
 
 use crate::config::ProxmoxConfig;
 
+/// Who runs the service on Proxmox where the configuration names root, or nobody.
+const OWN_TOKEN: (&str, &str) = ("infra402@pve", "svc");
+/// Who opens consoles on hosts that take no token there.
+const CONSOLE_USER: &str = "infra402-console@pve";
+const CONSOLE_ROLE: &str = "Infra402Console";
+/// The template that the commands fetch where none is named: what most customers expect.
+const TEMPLATE: &str = "debian-12-standard_12.7-1_amd64.tar.zst";
+
 /// Rights on one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -18,6 +26,8 @@ pub struct Grant {
     pub built_in: bool,
     /// Without it leases fail; else figures are missing.
     pub needed: bool,
+    /// What it is for.
+    pub reason: &'static str,
 }
 
 const GUEST: &[&str] = &[
@@ -34,37 +44,63 @@ const GUEST: &[&str] = &[
 ];
 
 impl Grant {
-    fn new(path: String, role: &'static str, privileges: &'static [&'static str]) -> Self {
+    fn new(
+        path: String,
+        role: &'static str,
+        privileges: &'static [&'static str],
+        reason: &'static str,
+    ) -> Self {
         Self {
             path,
             role,
             privileges,
             built_in: role.starts_with("PVE"),
             needed: true,
+            reason,
         }
     }
 
-    /// The commands that give it to a token's user. A token with privilege separation needs it itself.
+    /// The command that gives it to a user.
+    fn to_user(&self, user: &str) -> String {
+        format!(
+            "pveum acl modify {} -user {user} -role {}",
+            self.path, self.role
+        )
+    }
+
+    /// The commands that mend its absence: the user may lack the role, the role a privilege, or the token its own share.
     pub fn commands(&self, token_id: &str) -> Vec<String> {
         let user = token_id.split('!').next().unwrap_or(token_id);
-        let (path, role) = (&self.path, self.role);
-        vec![
-            format!("pveum acl modify {path} -user '{user}' -role {role}"),
-            format!(
-                "pveum acl modify {path} -token '{token_id}' -role {role}  # if the token has privilege separation"
-            ),
-        ]
+        let mut commands = vec![self.to_user(user)];
+        if !self.built_in {
+            commands.push(format!(
+                "pveum role modify {} -privs \"{}\"  # where the role lacks one; `role add` where it is missing",
+                self.role,
+                self.privileges.join(" ")
+            ));
+        }
+        commands.push(format!(
+            "pveum acl modify {} -token '{token_id}' -role {}  # where the token has privilege separation",
+            self.path, self.role
+        ));
+        commands
     }
 }
 
 /// Everything that a configuration needs.
 pub fn grants(config: &ProxmoxConfig) -> Vec<Grant> {
     let mut grants = vec![
-        Grant::new(format!("/pool/{}", config.pool), "Infra402Guest", GUEST),
+        Grant::new(
+            format!("/pool/{}", config.pool),
+            "Infra402Guest",
+            GUEST,
+            "containers of this pool and no others: make, size, start, stop, look at, open, remove",
+        ),
         Grant::new(
             format!("/storage/{}", config.storage),
             "PVEDatastoreUser",
             &["Datastore.AllocateSpace", "Datastore.Audit"],
+            "root disks",
         ),
     ];
     for storage in template_storages(config) {
@@ -72,13 +108,17 @@ pub fn grants(config: &ProxmoxConfig) -> Vec<Grant> {
             format!("/storage/{storage}"),
             "Infra402Templates",
             &["Datastore.Audit"],
+            "templates: see and read them, not download or delete",
         ));
     }
     if let Some(bridge) = &config.bridge {
-        let path = format!("/sdn/zones/localnetwork/{bridge}");
-        grants.push(Grant::new(path, "PVESDNUser", &["SDN.Use"]));
+        grants.push(Grant::new(
+            format!("/sdn/zones/localnetwork/{bridge}"),
+            "PVESDNUser",
+            &["SDN.Use"],
+            "attach containers to the bridge",
+        ));
     }
-    // The figures of nodes are shown and decide where containers go; without them every node counts as free.
     let nodes = config.nodes.iter().map(|node| format!("/nodes/{node}"));
     let nodes: Vec<_> = if config.nodes.is_empty() {
         vec!["/nodes".to_owned()]
@@ -87,9 +127,40 @@ pub fn grants(config: &ProxmoxConfig) -> Vec<Grant> {
     };
     grants.extend(nodes.into_iter().map(|path| Grant {
         needed: false,
-        ..Grant::new(path, "Infra402Node", &["Sys.Audit"])
+        ..Grant::new(
+            path,
+            "Infra402Node",
+            &["Sys.Audit"],
+            "load and free memory, which decide where containers go",
+        )
     }));
     grants
+}
+
+/// The commands that give a console account what it needs.
+pub(super) fn console_grant(config: &ProxmoxConfig, user: &str) -> Vec<String> {
+    vec![
+        format!(
+            "pveum acl modify /pool/{} -user {user} -role {CONSOLE_ROLE}",
+            config.pool
+        ),
+        format!(
+            "pveum role add {CONSOLE_ROLE} -privs \"VM.Audit VM.Console\"  # where the role is missing"
+        ),
+    ]
+}
+
+/// The commands and settings that make a console account.
+pub(super) fn console_account(config: &ProxmoxConfig) -> Vec<String> {
+    vec![
+        format!("pveum role add {CONSOLE_ROLE} -privs \"VM.Audit VM.Console\""),
+        format!("pveum user add {CONSOLE_USER} && pveum passwd {CONSOLE_USER}"),
+        format!(
+            "pveum acl modify /pool/{} -user {CONSOLE_USER} -role {CONSOLE_ROLE}",
+            config.pool
+        ),
+        format!("PVE_CONSOLE_USER={CONSOLE_USER}  # and PVE_CONSOLE_PASSWORD"),
+    ]
 }
 
 /// Storages with templates only; the one for disks has its rights already.
@@ -110,47 +181,69 @@ fn template_storages(config: &ProxmoxConfig) -> Vec<String> {
 
 /// The commands for a shell on the host, with what each is for.
 pub fn script(config: &ProxmoxConfig) -> String {
-    let (user, token) = config
-        .token_id
-        .split_once('!')
-        .unwrap_or((config.token_id.as_str(), "svc"));
+    // Rights for root's own token would be none that it lacks.
+    let (user, token) = match config.token_id.split_once('!') {
+        Some((user, token)) if user != "root@pam" => (user, token),
+        _ => OWN_TOKEN,
+    };
     let grants = grants(config);
-    let mut script = String::from(
-        "# For a root shell on the Proxmox host. A command that says that something exists is fine.\n\n",
-    );
-    let mut line = |text: String| {
+    let mut script = String::new();
+    let mut line = |text: &str| {
         // Writing to a String cannot fail.
         let _ = writeln!(script, "{text}");
     };
-    line("# Roles with just the rights that are needed".into());
+    line(
+        "# For a root shell on the Proxmox host. A command that says that something exists already is fine.",
+    );
+    line("\n# 1. Roles with just the rights that are needed");
     let mut roles: Vec<&Grant> = grants.iter().filter(|grant| !grant.built_in).collect();
     roles.dedup_by_key(|grant| grant.role);
     for grant in roles {
-        line(format!(
-            "pveum role add {} -privs \"{}\"",
-            grant.role,
-            grant.privileges.join(" ")
+        let privileges = grant.privileges.join(" ");
+        line(&format!(
+            "pveum role add {} -privs \"{privileges}\"",
+            grant.role
         ));
     }
-    line("\n# The pool that holds the leased containers and nothing else".into());
-    line(format!("pveum pool add {}", config.pool));
-    line("\n# A user without a password, which therefore cannot log in".into());
-    line(format!("pveum user add {user}"));
-    line("\n# What it may do, and where".into());
+    line("\n# 2. The pool that holds the leased containers and nothing else");
+    line(&format!("pveum pool add {}", config.pool));
+    line("\n# 3. A user without a password, which therefore cannot log in");
+    line(&format!("pveum user add {user}"));
+    line("\n# 4. What it may do, and where");
     for grant in &grants {
-        line(format!(
-            "pveum acl modify {} -user {user} -role {}",
-            grant.path, grant.role
-        ));
+        line(&format!("{}  # {}", grant.to_user(user), grant.reason));
     }
-    line("\n# Its token; the secret is shown once and goes into PVE_TOKEN_SECRET".into());
-    line(format!("pveum user token add {user} {token} -privsep 0"));
-    line("\n# Only for hosts with a pve-container older than 6.1.3: an account for consoles, with a password".into());
-    line("# pveum role add Infra402Console -privs \"VM.Console\"".into());
-    line("# pveum user add infra402-console@pve --password".into());
-    line(format!(
-        "# pveum acl modify /pool/{} -user infra402-console@pve -role Infra402Console",
-        config.pool
-    ));
+    line("\n# 5. Its token; the secret is shown once and belongs into PVE_TOKEN_SECRET");
+    line(&format!("pveum user token add {user} {token} -privsep 0"));
+    line("\n# 6. Templates to offer");
+    line("pveam update");
+    for (storage, file) in wanted_templates(config) {
+        line(&format!("pveam download {storage} {file}"));
+    }
+    line(
+        "\n# 7. Only where pve-container is older than 6.1.3: an account that opens consoles with a password",
+    );
+    for command in console_account(config) {
+        line(&format!("# {command}"));
+    }
+    line("\n# 8. The settings of the service");
+    // Before it is checked, an address may hold a password.
+    let host = Some(config.host.as_str()).filter(|host| !host.contains('@'));
+    line(&format!("# PVE_HOST={}", host.unwrap_or("https://…:8006")));
+    line(&format!("# PVE_TOKEN_ID={user}!{token}"));
+    line("# PVE_TOKEN_SECRET=…");
+    line(
+        "# PVE_FINGERPRINT=…  # as `proxmox-api doctor` shows it; compare it with `pvenode cert info`",
+    );
     script
+}
+
+fn wanted_templates(config: &ProxmoxConfig) -> Vec<(&str, &str)> {
+    if config.templates.is_empty() {
+        return vec![("local", TEMPLATE)];
+    }
+    let volumes = config.templates.iter();
+    volumes
+        .filter_map(|volume| volume.split_once(":vztmpl/"))
+        .collect()
 }

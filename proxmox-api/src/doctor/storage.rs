@@ -2,7 +2,7 @@
 
 use pve::NodeName;
 
-use super::{Finding, unanswered};
+use super::{Finding, listed};
 use crate::proxmox::Proxmox;
 
 const CHECK: &str = "proxmox.storage";
@@ -10,12 +10,12 @@ const CHECK: &str = "proxmox.storage";
 const ROOM: u64 = 8 << 30;
 
 /// Looks at the storage as one node sees it.
-pub(super) async fn examine(proxmox: &Proxmox, node: &NodeName) -> Option<Finding> {
+pub(super) async fn examine(proxmox: &Proxmox, node: &NodeName) -> Finding {
     let name = &proxmox.config.storage;
     let expected = format!("the storage {name} on {node} takes containers");
     let storages = match proxmox.client.storages(node, None).await {
         Ok(storages) => storages,
-        Err(error) => return Some(unanswered(CHECK, &expected, &error)),
+        Err(error) => return Finding::unanswered(CHECK, &expected, &error),
     };
     let takes = |content: &[String]| content.iter().any(|kind| kind == "rootdir");
     let fit: Vec<&str> = storages
@@ -23,55 +23,44 @@ pub(super) async fn examine(proxmox: &Proxmox, node: &NodeName) -> Option<Findin
         .filter(|storage| takes(&storage.content))
         .map(|storage| storage.storage.as_str())
         .collect();
-    Some(
-        match storages.iter().find(|storage| storage.storage == *name) {
-            None => Finding::error(
-                CHECK,
-                &expected,
-                format!(
-                    "it is not there, or may not be seen; there are: {}",
-                    listed(&fit)
-                ),
-            )
-            .mend(format!(
-                "PVE_STORAGE={}",
-                fit.first().unwrap_or(&"local-lvm")
-            ))
-            .mend("pvesm status  # on the host"),
-            Some(storage) if !takes(&storage.content) => Finding::error(
-                CHECK,
-                &expected,
-                format!("it takes only {}", storage.content.join(", ")),
-            )
-            .mend(format!(
-                "pvesm set {name} --content rootdir,{}",
-                storage.content.join(",")
-            )),
-            Some(storage) if !storage.active => {
-                Finding::error(CHECK, &expected, "it is not active")
-                    .mend("pvesm status  # on the host says why")
-            }
-            Some(storage) if storage.avail.is_some_and(|free| free < ROOM) => Finding::warning(
-                CHECK,
-                &expected,
-                format!("it has {} MiB left", storage.avail.unwrap_or(0) >> 20),
+    match storages.iter().find(|storage| storage.storage == *name) {
+        None => Finding::error(
+            CHECK,
+            &expected,
+            format!(
+                "it is not there, or may not be seen; there are: {}",
+                listed(fit.iter().copied())
             ),
-            Some(storage) => Finding::ok(
-                CHECK,
-                &expected,
-                storage.avail.map_or_else(
-                    || "it does".to_owned(),
-                    |free| format!("it does, with {} GiB left", free >> 30),
-                ),
+        )
+        .mend(format!(
+            "PVE_STORAGE={}",
+            fit.first().unwrap_or(&"local-lvm")
+        ))
+        .mend("pvesm status  # on the host"),
+        Some(storage) if !takes(&storage.content) => Finding::error(
+            CHECK,
+            &expected,
+            format!("it takes only {}", storage.content.join(", ")),
+        )
+        .mend(format!(
+            "pvesm set {name} --content rootdir,{}",
+            storage.content.join(",")
+        )),
+        Some(storage) if !storage.active => Finding::error(CHECK, &expected, "it is not active")
+            .mend("pvesm status  # on the host says why"),
+        Some(storage) if storage.avail.is_some_and(|free| free < ROOM) => Finding::warning(
+            CHECK,
+            &expected,
+            format!("it has {} MiB left", storage.avail.unwrap_or(0) >> 20),
+        )
+        .mend("pvesm status  # on the host; make room, or PVE_STORAGE=another"),
+        Some(storage) => Finding::ok(
+            CHECK,
+            &expected,
+            storage.avail.map_or_else(
+                || "it does".to_owned(),
+                |free| format!("it does, with {} GiB left", free >> 30),
             ),
-        },
-    )
-}
-
-fn listed(names: &[&str]) -> String {
-    if names.is_empty() {
-        "none".to_owned()
-    } else {
-        names.join(", ")
+        ),
     }
 }

@@ -2,7 +2,7 @@
 
 use pve::NodeName;
 
-use super::{Finding, unanswered};
+use super::{Finding, listed};
 use crate::proxmox::Proxmox;
 
 const CHECK: &str = "proxmox.templates";
@@ -13,7 +13,13 @@ const DOWNLOAD: &str =
 pub(super) async fn examine(proxmox: &Proxmox, node: &NodeName) -> Vec<Finding> {
     let there = match volumes(proxmox, node).await {
         Ok(there) => there,
-        Err(error) => return vec![unanswered(CHECK, "Proxmox lists its templates", &error)],
+        Err(error) => {
+            return vec![Finding::unanswered(
+                CHECK,
+                "Proxmox lists its templates",
+                &error,
+            )];
+        }
     };
     let named = &proxmox.config.templates;
     if named.is_empty() {
@@ -21,20 +27,23 @@ pub(super) async fn examine(proxmox: &Proxmox, node: &NodeName) -> Vec<Finding> 
         return vec![if there.is_empty() {
             Finding::error(CHECK, &expected, "there is none that may be seen").mend(DOWNLOAD)
         } else {
-            Finding::ok(CHECK, &expected, there.join(", "))
+            Finding::ok(CHECK, &expected, listed(there.iter().map(String::as_str)))
         }];
     }
     named
         .iter()
         .map(|volume| {
-            let expected = format!("there is {volume}");
+            let expected = format!("there is {volume} on {node}");
             if there.contains(volume) {
                 return Finding::ok(CHECK, &expected, "it is there");
             }
             let found = if there.is_empty() {
                 "there is no template that may be seen".to_owned()
             } else {
-                format!("it is not there; there are: {}", there.join(", "))
+                format!(
+                    "it is not there; there are: {}",
+                    listed(there.iter().map(String::as_str))
+                )
             };
             let finding = Finding::error(CHECK, &expected, found).mend(download(volume));
             match there.first() {

@@ -2,6 +2,7 @@
 //! reads use a few connections of their own. Races are decided by constraints of the tables, never by a look beforehand.
 //! Times are Unix seconds and come from the caller; amounts are atomic units of the asset.
 
+mod condition;
 mod demo;
 mod events;
 mod installation;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
+pub use condition::{Condition, condition};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
 pub use leases::{

@@ -5,7 +5,13 @@ use serde_json::{Value, json};
 use super::Call;
 use crate::faults::FaultKind;
 use crate::refusal::{Outcome, Refusal};
+use crate::schema::{Kind, Param, optional};
 use crate::world::{Node, World};
+
+pub(super) const NETWORK: &[Param] = &[optional(
+    "type",
+    Kind::OneOf(&["bridge", "eth", "any_bridge", "any_local_bridge"]),
+)];
 
 /// `GET /nodes`.
 pub(super) fn list(call: &Call<'_>) -> Outcome {
@@ -79,6 +85,30 @@ pub(super) fn status(call: &Call<'_>) -> Outcome {
         "pveversion": "pve-manager/9.1.4/5ac30304265fbd8e",
     })
     .into())
+}
+
+/// `GET /nodes/{node}/network`: one bridge on one network card. Bridges are listed for those who may use them.
+pub(super) fn network(call: &Call<'_>) -> Outcome {
+    let world = call.world();
+    let bridge = &call.cluster.config.bridge;
+    let path = format!("/sdn/zones/localnetwork/{bridge}");
+    let usable = world
+        .access
+        .check_any(call.authid(), &path, &["SDN.Use", "SDN.Audit"])
+        .is_ok();
+    let wanted = call.params().text("type");
+    let mut list = Vec::new();
+    if usable && wanted.is_none_or(|kind| kind.ends_with("bridge")) {
+        list.push(json!({
+            "iface": bridge, "type": "bridge", "active": 1, "autostart": 1, "bridge_ports": "eno1", "method": "manual",
+        }));
+    }
+    if wanted.is_none_or(|kind| kind == "eth") {
+        list.push(
+            json!({"iface": "eno1", "type": "eth", "active": 1, "exists": 1, "method": "manual"}),
+        );
+    }
+    Ok(Value::from(list).into())
 }
 
 /// What a node carries.

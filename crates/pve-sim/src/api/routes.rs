@@ -133,6 +133,13 @@ static ROUTES: &[Route] = &[
     route("POST", "/nodes/{node}/execute", Root, &[], index::refuse),
     route(
         "GET",
+        "/nodes/{node}/network",
+        Anyone,
+        &[node::NETWORK],
+        node::network,
+    ),
+    route(
+        "GET",
         "/nodes/{node}/storage",
         Anyone,
         &[storage::LIST],

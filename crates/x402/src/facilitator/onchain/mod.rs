@@ -37,6 +37,7 @@ use url::Url;
 
 use self::{
     examine::{Finding, examine},
+    fees::Fees,
     rpc::Rpc,
     sender::Sender,
     settle::Job,
@@ -46,6 +47,9 @@ use super::{
     Verification, terms::Terms,
 };
 use crate::{network::Network, reason::Reason, wire::Rest};
+
+/// The gas of a transfer with its authorization, rounded up.
+const SETTLEMENT_GAS: u64 = 100_000;
 
 /// How it deals with the chain.
 #[derive(Clone, Copy, Debug)]
@@ -146,20 +150,21 @@ impl OnchainFacilitator {
     /// # Errors
     /// The first thing that does not fit.
     pub async fn check(&self) -> Result<U256, SetupError> {
-        let found = self.rpc.chain_id().await?;
-        let wanted = self.network.chain_id;
-        if found != wanted {
-            return Err(SetupError::OtherChain { found, wanted });
-        }
-        let token = self.network.usdc.address;
-        if self.rpc.code(token).await?.is_empty() {
-            return Err(SetupError::NoToken(token));
-        }
+        fits(&self.rpc, self.network).await?;
         let gas = self.rpc.gas_balance(self.gas_key).await?;
         if gas.is_zero() {
             return Err(SetupError::NoGas(self.gas_key));
         }
         Ok(gas)
+    }
+
+    /// About what one settlement costs now, in wei: a transfer with its authorization at the fee that would be offered.
+    ///
+    /// # Errors
+    /// The node did not answer.
+    pub async fn settlement_cost(&self) -> Result<U256, RpcError> {
+        let (fees, _) = Fees::now(&self.rpc).await?;
+        Ok(U256::from(SETTLEMENT_GAS) * U256::from(fees.max_fee))
     }
 
     /// Who pays for gas.
@@ -195,6 +200,19 @@ impl OnchainFacilitator {
         all.retain(|_, lock| Arc::strong_count(lock) > 1);
         Arc::clone(all.entry(key.clone()).or_default())
     }
+}
+
+/// Whether a node is on this network, and USDC is where it should be.
+async fn fits(rpc: &Rpc, network: &Network) -> Result<(), SetupError> {
+    let (found, wanted) = (rpc.chain_id().await?, network.chain_id);
+    if found != wanted {
+        return Err(SetupError::OtherChain { found, wanted });
+    }
+    let token = network.usdc.address;
+    if rpc.code(token).await?.is_empty() {
+        return Err(SetupError::NoToken(token));
+    }
+    Ok(())
 }
 
 #[async_trait]

@@ -7,6 +7,7 @@ use alloy::primitives::{Address, B256, Bytes};
 use url::Url;
 
 use super::{
+    SetupError, fits,
     rpc::{Rpc, RpcError},
     token::{self, Spent},
     wallet,
@@ -51,6 +52,14 @@ impl Witness {
             network,
             rpc: Rpc::new(node, http, PATIENCE),
         }
+    }
+
+    /// Whether the node is on the network, and the network's USDC is there.
+    ///
+    /// # Errors
+    /// The first thing that does not fit.
+    pub async fn check(&self) -> Result<(), SetupError> {
+        fits(&self.rpc, self.network).await
     }
 
     /// Whether a wallet that is a contract takes a signature of `hash` for its own (ERC-1271).

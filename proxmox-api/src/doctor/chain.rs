@@ -1,0 +1,112 @@
+//! Whether the chain's node is on the right chain, and whether the gas key can pay for settlements.
+
+use std::sync::Arc;
+
+use alloy::primitives::{U256, utils::format_ether};
+use url::Url;
+use x402::facilitator::onchain::{
+    MemorySentStore, OnchainFacilitator, Patience, SetupError, Witness,
+};
+
+use super::Finding;
+use crate::{
+    config::{FacilitatorChoice, PaymentConfig},
+    state,
+};
+
+const NODE: &str = "payments.chain";
+const GAS: &str = "payments.gas";
+/// Settlements that the gas key should at least be able to pay for.
+const ENOUGH: u64 = 20;
+
+/// Asks the node, where there is one.
+pub(super) async fn examine(payments: &PaymentConfig) -> Vec<Finding> {
+    let http = match state::facilitator_http() {
+        Ok(http) => http,
+        Err(error) => {
+            let expected = "a client for the chain's node can be made";
+            return vec![Finding::error(NODE, expected, format!("{error:#}"))];
+        }
+    };
+    if let FacilitatorChoice::Onchain { gas_key, node } = &payments.facilitator {
+        let sent = Arc::new(MemorySentStore::default());
+        let settler = OnchainFacilitator::new(
+            payments.network,
+            node.clone(),
+            http,
+            gas_key.clone(),
+            sent,
+            Patience::default(),
+        );
+        return settling(payments, node, &settler).await;
+    }
+    let Some(node) = &payments.rpc_url else {
+        return Vec::new();
+    };
+    let witness = Witness::new(payments.network, node.clone(), http);
+    vec![match witness.check().await {
+        Ok(()) => fits(payments, node),
+        Err(error) => unfit(payments, node, &error),
+    }]
+}
+
+async fn settling(
+    payments: &PaymentConfig,
+    node: &Url,
+    settler: &OnchainFacilitator,
+) -> Vec<Finding> {
+    let account = settler.gas_key();
+    let expected = format!("the gas key's account {account} can pay for settlements");
+    let fund = format!(
+        "send {} coins for gas to {account}",
+        payments.network.display_name
+    );
+    let balance = match settler.check().await {
+        Ok(balance) => balance,
+        Err(SetupError::NoGas(_)) => {
+            let broke = Finding::error(GAS, &expected, "it has nothing").mend(fund);
+            return vec![fits(payments, node), broke];
+        }
+        Err(error) => return vec![unfit(payments, node, &error)],
+    };
+    let gas = match settler.settlement_cost().await {
+        Ok(cost) => {
+            // A chain that asks nothing counts as one that asks a single wei.
+            let enough_for = balance / cost.max(U256::ONE);
+            let found = format!(
+                "{} coins, enough for about {enough_for} settlements",
+                format_ether(balance)
+            );
+            if enough_for < U256::from(ENOUGH) {
+                Finding::warning(GAS, &expected, found).mend(fund)
+            } else {
+                Finding::ok(GAS, &expected, found)
+            }
+        }
+        Err(error) => Finding::warning(GAS, &expected, error.to_string()),
+    };
+    vec![fits(payments, node), gas]
+}
+
+fn expected(payments: &PaymentConfig, node: &Url) -> String {
+    // Paths and queries of such URLs often hold a key.
+    let place = node.origin().ascii_serialization();
+    format!(
+        "the node of RPC_URL ({place}) is on {}, with its USDC",
+        payments.network.display_name
+    )
+}
+
+fn fits(payments: &PaymentConfig, node: &Url) -> Finding {
+    Finding::ok(NODE, &expected(payments, node), "it is")
+}
+
+fn unfit(payments: &PaymentConfig, node: &Url, error: &SetupError) -> Finding {
+    let network = payments.network;
+    Finding::error(NODE, &expected(payments, node), error.to_string())
+        .mend(format!(
+            "RPC_URL=https://…  # a node of {} (chain {})",
+            network.display_name, network.chain_id
+        ))
+        .mend("NETWORK=…  # the network that the node is on")
+}

@@ -1,0 +1,60 @@
+//! A look at the file before anybody opens it for good: nothing in it is changed.
+
+use std::{fs, io, path::Path};
+
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::SchemaVersion;
+
+use super::{StoreError, migrations};
+
+/// What a file is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// There is none yet, and one can be made.
+    Fresh,
+    /// It can be used as it is.
+    InOrder,
+    /// It can be used once its schema is brought up to date.
+    Older,
+    /// Its schema is of a later release.
+    Newer,
+}
+
+/// Looks at the file at `path`.
+///
+/// # Errors
+/// The file or its folder cannot be written, or the file is no database.
+pub fn condition(path: &Path) -> Result<Condition, StoreError> {
+    let folder = nearest_folder(path)?;
+    // SQLite keeps its log beside the file, so the folder has to be writable too.
+    drop(tempfile::tempfile_in(folder)?);
+    if !path.try_exists()? {
+        return Ok(Condition::Fresh);
+    }
+    fs::OpenOptions::new().append(true).open(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    let migrations = migrations();
+    let pending = migrations.pending_migrations(&connection)?;
+    Ok(match migrations.current_version(&connection)? {
+        SchemaVersion::NoneSet => Condition::Fresh,
+        _ if pending > 0 => Condition::Older,
+        _ if pending < 0 => Condition::Newer,
+        _ => Condition::InOrder,
+    })
+}
+
+/// The folder of the file, or the nearest one above it that is there: what lacks is made at the start.
+fn nearest_folder(path: &Path) -> io::Result<&Path> {
+    let mut folder = path.parent();
+    while let Some(above) = folder {
+        if above.as_os_str().is_empty() {
+            break;
+        }
+        if above.try_exists()? {
+            return Ok(above);
+        }
+        folder = above.parent();
+    }
+    Ok(Path::new("."))
+}

@@ -1,0 +1,111 @@
+//! The account that opens consoles, tried on a container of a lease.
+
+use proxmox_api::{doctor::Severity, proxmox::Proxmox};
+use pve::{CreateContainer, NodeName, RootFs, Vmid, WaitOptions};
+use pve_sim::SimConfig;
+
+use super::{Installation, error, quick};
+
+/// Makes a container as a lease would, and leaves it stopped.
+async fn with_a_container(installation: &Installation) {
+    let proxmox = Proxmox::new(installation.proxmox()).unwrap();
+    let node = NodeName::new(installation.sim.node()).unwrap();
+    let rootfs = RootFs {
+        storage: "local-lvm".into(),
+        size_gib: 1,
+    };
+    let template = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst";
+    let vmid = Vmid::try_from(40_200_u32).unwrap();
+    let order = CreateContainer {
+        pool: Some("infra402".into()),
+        description: Some(r#"{"infra402":{"lease":"l1","instance":"i1"}}"#.into()),
+        ..CreateContainer::new(vmid, template, rootfs)
+    };
+    let upid = proxmox.client.create(&node, &order).await.unwrap();
+    let patience = WaitOptions::within(std::time::Duration::from_secs(20));
+    let made = proxmox.client.wait(&upid, patience).await.unwrap();
+    assert!(made.is_success(), "{made}");
+}
+
+#[tokio::test]
+async fn a_console_is_really_opened_where_a_container_is_there() {
+    let installation = Installation::start().await;
+    with_a_container(&installation).await;
+    let finding = installation.of("proxmox.console", &[]).await;
+    assert_eq!(finding.severity, Severity::Ok, "{finding:#?}");
+    assert_eq!(finding.found, "by the token");
+    assert_eq!(installation.sim.request_count("GET", "vncwebsocket"), 1);
+}
+
+#[tokio::test]
+async fn a_host_that_takes_no_token_for_consoles_is_found_and_an_account_mends_it() {
+    let installation = Installation::with(SimConfig {
+        console_tokens: false,
+        ..quick()
+    })
+    .await;
+    with_a_container(&installation).await;
+    let finding = installation.only(&[]).await;
+    error(&finding, "proxmox.console", "pve-container 6.1.3");
+    assert!(
+        finding
+            .mend
+            .iter()
+            .any(|mend| mend.starts_with("PVE_CONSOLE_USER=")),
+        "{finding:#?}"
+    );
+    let (user, password) = (
+        installation.sim.console_user(),
+        installation.sim.console_password(),
+    );
+    let account = [
+        ("PVE_CONSOLE_USER", user.as_str()),
+        ("PVE_CONSOLE_PASSWORD", password.as_str()),
+    ];
+    let finding = installation.of("proxmox.console", &account).await;
+    assert_eq!(finding.severity, Severity::Ok, "{finding:#?}");
+    assert!(finding.found.contains(&user), "{finding:#?}");
+}
+
+#[tokio::test]
+async fn the_console_account_is_tried() {
+    let installation = Installation::start().await;
+    let (user, password) = (
+        installation.sim.console_user(),
+        installation.sim.console_password(),
+    );
+    let good = [
+        ("PVE_CONSOLE_USER", user.as_str()),
+        ("PVE_CONSOLE_PASSWORD", password.as_str()),
+    ];
+    installation.is_fine(&good).await;
+
+    let wrong = [
+        ("PVE_CONSOLE_USER", user.as_str()),
+        ("PVE_CONSOLE_PASSWORD", "hunter2"),
+    ];
+    let finding = installation.only(&wrong).await;
+    error(&finding, "proxmox.console", "does not take its password");
+    assert!(!format!("{finding:?}").contains("hunter2"));
+
+    installation.sim.revoke("/pool/infra402", &user);
+    let finding = installation.only(&good).await;
+    error(&finding, "proxmox.console", "lacks VM.Console");
+    installation.perform(&finding.mend[0]);
+    installation.is_fine(&good).await;
+}
+
+#[tokio::test]
+async fn a_console_that_the_role_does_not_allow_is_found() {
+    let installation = Installation::start().await;
+    with_a_container(&installation).await;
+    let all = proxmox_api::doctor::setup::grants(&installation.proxmox())[0].privileges;
+    let rest: Vec<&str> = all
+        .iter()
+        .copied()
+        .filter(|one| *one != "VM.Console")
+        .collect();
+    installation.sim.set_role("Infra402Guest", &rest);
+    let finding = installation.of("proxmox.console", &[]).await;
+    error(&finding, "proxmox.console", "VM.Console");
+}
