@@ -1,6 +1,6 @@
 //! Whether the token may do what leases need, privilege by privilege, and no more than that.
 
-use pve::Permissions;
+use pve::{NodeName, Permissions};
 
 use super::{Finding, setup};
 use crate::proxmox::Proxmox;
@@ -20,8 +20,8 @@ const TOO_MUCH: [(&str, &[&str]); 2] = [
     ("/vms", &["VM.Allocate", "VM.Console"]),
 ];
 
-/// Looks at every path on which something is needed.
-pub(super) async fn examine(proxmox: &Proxmox) -> Vec<Finding> {
+/// Looks at every path on which something is needed; `nodes` are those that would take containers.
+pub(super) async fn examine(proxmox: &Proxmox, nodes: &[NodeName]) -> Vec<Finding> {
     let permissions = match proxmox.client.permissions(None).await {
         Ok(permissions) => permissions,
         Err(error) => {
@@ -31,15 +31,29 @@ pub(super) async fn examine(proxmox: &Proxmox) -> Vec<Finding> {
     };
     let mut findings: Vec<Finding> = setup::grants(&proxmox.config)
         .iter()
-        .map(|grant| granted(proxmox, &permissions, grant))
+        .map(|grant| granted(proxmox, &permissions, nodes, grant))
         .collect();
     findings.extend(too_much(&permissions));
     findings
 }
 
-fn granted(proxmox: &Proxmox, permissions: &Permissions, grant: &setup::Grant) -> Finding {
+fn granted(
+    proxmox: &Proxmox,
+    permissions: &Permissions,
+    nodes: &[NodeName],
+    grant: &setup::Grant,
+) -> Finding {
     let expected = format!("{} on {}", grant.privileges.join(" "), grant.path);
-    let lacks = |privilege: &&&str| !permissions.grants(&grant.path, privilege);
+    // What is wanted on all nodes may also be given on each.
+    let on_each = |privilege: &str| {
+        grant.path == "/nodes"
+            && !nodes.is_empty()
+            && nodes
+                .iter()
+                .all(|node| permissions.grants(&format!("/nodes/{node}"), privilege))
+    };
+    let lacks =
+        |privilege: &&&str| !permissions.grants(&grant.path, privilege) && !on_each(privilege);
     let missing: Vec<&str> = grant.privileges.iter().filter(lacks).copied().collect();
     if missing.is_empty() {
         return Finding::ok(CHECK, &expected, "granted");

@@ -1,7 +1,11 @@
 //! `proxmox-api doctor`: examines what the variables lead to, also where some of them cannot be read, writes the findings down,
 //! and ends with a status that says how bad they are.
 
-use std::{io::IsTerminal as _, process::ExitCode, sync::Arc};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use service::{clock::Clock, env::Env};
 
@@ -27,21 +31,26 @@ pub struct Options {
 /// Runs the command. The status is 0 where all is well, 1 with warnings, 2 with errors.
 pub async fn run(env: &Env, clock: Arc<dyn Clock>, options: Options) -> ExitCode {
     if options.setup {
-        print!("{}", setup::script(&ProxmoxConfig::outline(env.clone())));
+        write(&setup::script(&ProxmoxConfig::outline(env.clone())));
         return ExitCode::SUCCESS;
     }
     let findings = look(env, clock).await;
     if options.json {
-        println!("{:#}", report::json(&findings));
+        write(&format!("{:#}\n", report::json(&findings)));
     } else {
         let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        print!("{}", report::text(&findings, colours));
+        write(&report::text(&findings, colours));
     }
     match report::worst(&findings) {
         Severity::Ok => ExitCode::SUCCESS,
         Severity::Warning => ExitCode::from(1),
         Severity::Error => ExitCode::from(2),
     }
+}
+
+/// Whoever reads the output may have had enough of it, as `head` has.
+fn write(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Everything that can be found out from these variables. What hangs on a variable that cannot be read is left out, as the
@@ -70,19 +79,14 @@ pub async fn look(env: &Env, clock: Arc<dyn Clock>) -> Vec<Finding> {
 }
 
 async fn look_at_proxmox(reading: &Reading, config: &Config, clock: &dyn Clock) -> Vec<Finding> {
-    const ACCOUNT: &[&str] = &[
-        "PVE_HOST",
-        "PVE_TOKEN_ID",
-        "PVE_TOKEN_SECRET",
-        "PVE_TOKEN_SECRET_FILE",
-        "PVE_FINGERPRINT",
-    ];
+    const HOST: &[&str] = &["PVE_HOST", "PVE_FINGERPRINT"];
+    const TOKEN: &[&str] = &["PVE_TOKEN_ID", "PVE_TOKEN_SECRET", "PVE_TOKEN_SECRET_FILE"];
     const CONSOLE: &[&str] = &[
         "PVE_CONSOLE_USER",
         "PVE_CONSOLE_PASSWORD",
         "PVE_CONSOLE_PASSWORD_FILE",
     ];
-    if !reading.knows(ACCOUNT) {
+    if !reading.knows(HOST) {
         return Vec::new();
     }
     let mut config = config.proxmox.clone();
@@ -90,7 +94,10 @@ async fn look_at_proxmox(reading: &Reading, config: &Config, clock: &dyn Clock) 
         config.console = None;
     }
     match Proxmox::new(config) {
-        Ok(proxmox) => hypervisor::examine(&proxmox, clock, Depth::Full).await,
+        Ok(proxmox) if reading.knows(TOKEN) => {
+            hypervisor::examine(&proxmox, clock, Depth::Full).await
+        }
+        Ok(proxmox) => hypervisor::reach(&proxmox, clock).await.0,
         Err(error) => {
             let expected = "the settings for Proxmox can be used";
             vec![Finding::error(

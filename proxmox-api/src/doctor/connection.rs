@@ -19,11 +19,21 @@ pub(super) async fn look(host: &str) -> Result<Glance, ConfigError> {
     pve::glance(host, PATIENCE).await
 }
 
-/// The findings, and the release where it makes sense to ask further.
+/// What came of the first question that carries the token.
+pub(super) enum Answer {
+    /// The host's release.
+    Release(Version),
+    /// It is the host, but it does not know the token.
+    UnknownToken,
+    /// Nothing that makes it worth while to ask further.
+    None,
+}
+
+/// Whether the host is there and trusted, and what it answers.
 pub(super) async fn examine(
     proxmox: &Proxmox,
     seen: &Result<Glance, ConfigError>,
-) -> (Vec<Finding>, Option<Version>) {
+) -> (Vec<Finding>, Answer) {
     let host = &proxmox.config.host;
     match proxmox.client.version().await {
         Ok(version) => {
@@ -35,9 +45,13 @@ pub(super) async fn examine(
             } else {
                 Finding::ok(CHECK, &expected, found)
             };
-            (vec![finding, trusted(proxmox)], Some(version))
+            (vec![finding, trusted(proxmox)], Answer::Release(version))
         }
-        Err(error) => (vec![refused(proxmox, seen, &error)], None),
+        Err(error) if error.refusal() == Some(&Refusal::Unauthorized) => {
+            let there = Finding::ok(CHECK, "Proxmox VE answers", format!("it does, at {host}"));
+            (vec![there, trusted(proxmox)], Answer::UnknownToken)
+        }
+        Err(error) => (vec![refused(proxmox, seen, &error)], Answer::None),
     }
 }
 
@@ -60,9 +74,6 @@ fn trusted(proxmox: &Proxmox) -> Finding {
 
 fn refused(proxmox: &Proxmox, seen: &Result<Glance, ConfigError>, error: &pve::Error) -> Finding {
     let host = &proxmox.config.host;
-    if error.refusal() == Some(&Refusal::Unauthorized) {
-        return token(proxmox);
-    }
     if let (Some(distrust), Ok(seen)) = (error.distrust(), seen) {
         return distrusted(proxmox, seen, distrust);
     }
@@ -115,7 +126,8 @@ fn distrusted(proxmox: &Proxmox, seen: &Glance, distrust: Distrust) -> Finding {
     }
 }
 
-fn token(proxmox: &Proxmox) -> Finding {
+/// The finding about a token that the host does not know.
+pub(super) fn unknown_token(proxmox: &Proxmox) -> Finding {
     let id = &proxmox.config.token_id;
     let (user, name) = id.split_once('!').unwrap_or((id, "svc"));
     let mut found =

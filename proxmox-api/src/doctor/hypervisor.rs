@@ -7,21 +7,33 @@ use super::{
 };
 use crate::proxmox::Proxmox;
 
+/// Looks whether the host is there and trusted; the release only where it also knows the token.
+pub(super) async fn reach(
+    proxmox: &Proxmox,
+    clock: &dyn Clock,
+) -> (Vec<Finding>, connection::Answer) {
+    let seen = connection::look(&proxmox.config.host).await;
+    let (mut findings, answer) = connection::examine(proxmox, &seen).await;
+    findings.extend(time::examine(seen.as_ref().ok(), clock));
+    (findings, answer)
+}
+
 /// Asks the host all that an account with the rights of `doctor --setup` may ask.
 pub(super) async fn examine(proxmox: &Proxmox, clock: &dyn Clock, depth: Depth) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let seen = connection::look(&proxmox.config.host).await;
-    findings.extend(time::examine(seen.as_ref().ok(), clock));
-    let (connected, version) = connection::examine(proxmox, &seen).await;
-    findings.extend(connected);
-    let Some(version) = version else {
-        return findings;
+    let (mut findings, answer) = reach(proxmox, clock).await;
+    let version = match answer {
+        connection::Answer::Release(version) => version,
+        connection::Answer::UnknownToken => {
+            findings.push(connection::unknown_token(proxmox));
+            return findings;
+        }
+        connection::Answer::None => return findings,
     };
-    findings.extend(access::examine(proxmox).await);
+    let (named, usable) = nodes::examine(proxmox).await;
+    findings.extend(access::examine(proxmox, &usable).await);
+    findings.extend(named);
     let (pooled, members) = pool::examine(proxmox).await;
     findings.extend(pooled);
-    let (nodes, usable) = nodes::examine(proxmox).await;
-    findings.extend(nodes);
     for node in &usable {
         findings.push(storage::examine(proxmox, node).await);
         findings.extend(bridge::examine(proxmox, node).await);

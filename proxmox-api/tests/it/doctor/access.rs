@@ -125,3 +125,15 @@ async fn rights_that_nobody_needs_are_a_warning() {
     let finding = installation.only(&[]).await;
     warning(&finding, "proxmox.access", "Permissions.Modify");
 }
+
+#[tokio::test]
+async fn rights_on_each_node_do_for_those_on_all() {
+    let installation = Installation::start().await;
+    installation.is_fine(&[("PVE_NODE", "auto")]).await;
+    let user = installation.user();
+    installation.sim.revoke("/nodes/pve", &user);
+    let finding = installation.only(&[("PVE_NODE", "auto")]).await;
+    warning(&finding, "proxmox.access", "Sys.Audit on /nodes is missing");
+    installation.perform(&finding.mend[0]);
+    installation.is_fine(&[("PVE_NODE", "auto")]).await;
+}

@@ -164,3 +164,23 @@ async fn a_variable_without_an_effect_is_said_with_what_replaces_it() {
     let found = "PVE_CONSOLE_HOST has no effect: consoles are served";
     warning(&finding, "configuration", found);
 }
+
+#[tokio::test]
+async fn without_a_token_the_host_and_its_certificate_are_looked_at() {
+    let installation = Installation::start().await;
+    let findings = installation
+        .examined(&[("PVE_TOKEN_SECRET", ""), ("PVE_FINGERPRINT", "")])
+        .await;
+    assert_eq!(
+        findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .map(|finding| finding.check)
+            .collect::<Vec<_>>(),
+        ["configuration", "proxmox.tls"],
+        "{findings:#?}"
+    );
+    // Once it is trusted, nothing is said of a token that is not there.
+    let finding = installation.only(&[("PVE_TOKEN_SECRET", "")]).await;
+    error(&finding, "configuration", "PVE_TOKEN_SECRET");
+}
