@@ -32,7 +32,9 @@ impl Bundle {
             .remove_producers_section(release)
             .generate_output()
             .with_context(|| format!("cannot bind {}", wasm.display()))?;
-        if !output.snippets().is_empty() || !output.local_modules().is_empty() {
+        // Every crate has an entry, most of them an empty one.
+        let snippets = output.snippets().values().any(|list| !list.is_empty());
+        if snippets || !output.local_modules().is_empty() {
             bail!("a dependency brings scripts of its own, which the bundle has no place for");
         }
         Ok(Self {

@@ -65,9 +65,6 @@ pub(super) fn tell_others(busy: bool) {
 
 /// Listens to the other tabs, answers those that ask, and asks once.
 pub(super) fn hear_others(elsewhere: RwSignal<bool>, busy: impl Fn() -> bool + 'static) {
-    let Ok(channel) = BroadcastChannel::new(NAME) else {
-        return;
-    };
     let heard = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         match event.data().as_string().as_deref() {
             Some(BUSY) => elsewhere.set(true),
@@ -76,7 +73,11 @@ pub(super) fn hear_others(elsewhere: RwSignal<bool>, busy: impl Fn() -> bool + '
             _ => {}
         }
     });
-    channel.set_onmessage(Some(heard.as_ref().unchecked_ref()));
+    CHANNEL.with(|channel| {
+        if let Some(channel) = channel {
+            channel.set_onmessage(Some(heard.as_ref().unchecked_ref()));
+        }
+    });
     heard.forget();
     // A tab that goes does not pay any more.
     let leaving = Closure::<dyn FnMut()>::new(|| say(IDLE));
@@ -87,14 +88,19 @@ pub(super) fn hear_others(elsewhere: RwSignal<bool>, busy: impl Fn() -> bool + '
     {
         leaving.forget();
     }
-    let _ = channel.post_message(&ASK.into());
-    // The channel lives as long as the page.
-    std::mem::forget(channel);
+    say(ASK);
+}
+
+thread_local! {
+    /// One for the page: a second one would hear what the first one says.
+    static CHANNEL: Option<BroadcastChannel> = BroadcastChannel::new(NAME).ok();
 }
 
 fn say(word: &str) {
-    if let Ok(channel) = BroadcastChannel::new(NAME) {
-        let _ = channel.post_message(&word.into());
-        channel.close();
-    }
+    CHANNEL.with(|channel| {
+        if let Some(channel) = channel {
+            // A closed channel has nobody on the other side.
+            let _ = channel.post_message(&word.into());
+        }
+    });
 }
