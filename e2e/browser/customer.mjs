@@ -29,7 +29,12 @@ export async function visit(browser, site, { viewport = DESKTOP, theme = 'light'
   });
   const injected = await wallet?.(page);
   await page.goto(site.url + path);
-  await page.locator('.wallet-button').waitFor();
+  try {
+    await page.locator('.wallet-button').waitFor();
+  } catch (error) {
+    error.message += `\nThe page said:\n${complaints.join('\n')}`;
+    throw error;
+  }
   return new Customer(page, context, site, complaints, injected);
 }
 

@@ -4,7 +4,8 @@
 pub mod clock;
 pub mod storage;
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
+use wasm_bindgen_futures::spawn_local;
 use x402::network::Network;
 
 use crate::{
@@ -93,6 +94,7 @@ pub fn use_engine() -> Engine {
 /// Puts the application into the page, in place of what the page shows while it loads.
 pub fn mount() {
     console_error_panic_hook::set_once();
+    // Leptos brings its own executor only with the first view.
     spawn_local(async {
         let settings = config::load().await;
         if let Some(loading) = document().get_element_by_id("loading") {
