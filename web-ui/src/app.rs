@@ -6,7 +6,7 @@ use crate::{
     components::{
         ToastStack, Toasts,
         pay::{Sheet, SheetView},
-        shell::{Appearance, Banners, Header, Navigation, Shortcuts, focus_content},
+        shell::{Appearance, Banners, ExpiryWatch, Header, Navigation, Shortcuts, focus_content},
         terminal::{TerminalDoor, TerminalWindow},
         wallet::{WalletDialog, WalletDoor},
     },
@@ -59,6 +59,7 @@ pub fn App() -> impl IntoView {
         <TerminalWindow />
         <SheetView />
         <Shortcuts />
+        <ExpiryWatch />
         <ToastStack />
     }
 }

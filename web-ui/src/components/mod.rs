@@ -2,6 +2,7 @@
 
 mod copy;
 mod dialog;
+mod fact;
 mod icon;
 mod notice;
 mod toasts;
@@ -14,6 +15,7 @@ pub mod wallet;
 
 pub use copy::CopyButton;
 pub use dialog::Dialog;
+pub use fact::{Copyable, Fact};
 pub use icon::{Glyph, Icon};
 pub use notice::{Empty, Notice, Tone, Trouble};
 pub use toasts::{ToastStack, Toasts};

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::{
-    components::{CopyButton, Empty, Glyph, Icon, Trouble, wallet::SignInGate},
+    components::{Copyable, Empty, Glyph, Icon, Trouble, wallet::SignInGate},
     format::{short_hash, usdc, utc_minute},
     state::{
         board::Board,
@@ -83,8 +83,7 @@ fn Row(payment: PaymentView) -> impl IntoView {
                 }
             });
             view! {
-                <code title=hash.clone()>{short_hash(&hash)}</code>
-                <CopyButton text=hash label=format!("{} {}", shell::COPY, money::TRANSACTION) />
+                <Copyable name=money::TRANSACTION short=short_hash(&hash) value=hash />
                 {link}
             }
             .into_any()

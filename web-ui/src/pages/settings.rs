@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use crate::{
     components::{
-        Glyph, Icon, Toasts, Tone,
+        Fact, Glyph, Icon, Toasts, Tone,
         shell::{KeyHelp, ThemeChoice},
     },
     engine::use_engine,
@@ -137,11 +137,11 @@ fn About() -> impl IntoView {
         <section class="panel">
             <h2>{shell::ABOUT}</h2>
             <dl class="facts roomy">
-                <div class="fact"><dt>{shell::LEASE_SERVICE}</dt><dd><code>{lease_base}</code></dd></div>
-                <div class="fact"><dt>{shell::AGENT_SERVICE}</dt><dd><code>{chat_base}</code></dd></div>
-                <div class="fact"><dt>{shell::MODEL}</dt><dd>{model}</dd></div>
-                <div class="fact"><dt>{shell::NETWORK}</dt><dd>{move || network.get().map_or(shell::NOT_KNOWN, |network| network.display_name)}</dd></div>
-                <div class="fact"><dt>{shell::PAYEE}</dt><dd><code>{payee}</code></dd></div>
+                <Fact name=shell::LEASE_SERVICE><code>{lease_base}</code></Fact>
+                <Fact name=shell::AGENT_SERVICE><code>{chat_base}</code></Fact>
+                <Fact name=shell::MODEL>{model}</Fact>
+                <Fact name=shell::NETWORK>{move || network.get().map_or(shell::NOT_KNOWN, |network| network.display_name)}</Fact>
+                <Fact name=shell::PAYEE><code>{payee}</code></Fact>
             </dl>
         </section>
     }

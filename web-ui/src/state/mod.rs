@@ -2,6 +2,7 @@
 //! ask the services build for the browser.
 
 pub mod conversation;
+pub mod expiry;
 pub mod history;
 pub mod lease_clock;
 pub mod lease_form;

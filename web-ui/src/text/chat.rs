@@ -33,7 +33,7 @@ pub const AGENT: &str = "Agent";
 /// The box to write in.
 pub const MESSAGE: &str = "Message";
 /// What it says while it is empty.
-pub const PLACEHOLDER: &str = "Ask for a machine, a price, or a command to run…";
+pub const PLACEHOLDER: &str = "Ask for a machine or a price…";
 /// Sends.
 pub const SEND: &str = "Send";
 /// Stops.

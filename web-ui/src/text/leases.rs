@@ -94,6 +94,8 @@ pub fn exit_code(code: i32) -> String {
 pub const TIMED_OUT: &str = "Stopped: out of time";
 /// Output is missing.
 pub const TRUNCATED: &str = "Output was cut";
+/// What a command printed.
+pub const OUTPUT: &str = "the output";
 /// Nothing was printed.
 pub const NO_OUTPUT: &str = "(no output)";
 /// Standard error.
@@ -114,6 +116,10 @@ pub const DESTROY_DO: &str = "Destroy it";
 /// Gone.
 pub fn destroyed(hostname: &str) -> String {
     format!("{hostname} is destroyed.")
+}
+/// It ends soon.
+pub fn ends_in(hostname: &str, time: &str) -> String {
+    format!("{hostname} ends in {time}. Renew it on the Leases page to keep it running.")
 }
 /// A new one.
 pub fn ready(hostname: &str) -> String {

@@ -121,8 +121,8 @@ pub const CHECK_AGAIN: &str = "Check now";
 pub const UNDER_WAY: &str = "Payment under way";
 /// The offer is too old.
 pub const OFFER_EXPIRED: &str = "This offer has expired. Cancel and ask again for a new price.";
-/// Copies the payee.
-pub const COPY_PAYEE: &str = "Copy the payee's address";
+/// Who is paid, as the name of an address.
+pub const PAYEE: &str = "the payee's address";
 /// The session's spending.
 pub const SPENT: &str = "Spent in this session, in USDC";
 /// Takes a card away.

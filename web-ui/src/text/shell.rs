@@ -23,6 +23,10 @@ pub const UNKNOWN_BACK: &str = "Go to the chat";
 
 /// Copies a text.
 pub const COPY: &str = "Copy";
+/// Copies something that has a name.
+pub fn copy(name: &str) -> String {
+    format!("{COPY} {name}")
+}
 /// It was copied.
 pub const COPIED: &str = "Copied";
 /// Closes a dialog.

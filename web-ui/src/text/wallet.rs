@@ -58,8 +58,8 @@ pub mod burner {
     pub const MAKE: &str = "Make a burner wallet";
     /// Uses it.
     pub const USE: &str = "Use it";
-    /// Copies its address.
-    pub const COPY_ADDRESS: &str = "Copy the burner wallet's address";
+    /// Its address.
+    pub const ADDRESS: &str = "the burner wallet's address";
     /// More things to do with it.
     pub const MANAGE: &str = "Export, delete or replace";
     /// Shows the key.

@@ -4,10 +4,10 @@ use api_types::{LeaseResponse, Secret};
 use leptos::prelude::*;
 
 use crate::{
-    components::{CopyButton, Glyph, Icon},
+    components::{Copyable, Fact, Glyph, Icon},
     format::utc_minute,
     state::route::Route,
-    text::{leases, money::delivered, shell},
+    text::{leases, money::delivered},
 };
 
 /// A new container.
@@ -17,16 +17,16 @@ pub fn Delivered(
     lease: LeaseResponse,
 ) -> impl IntoView {
     let address = match lease.ip {
-        Some(ip) => view! { <code>{ip.clone()}</code><CopyButton text=ip label=format!("{} {}", shell::COPY, delivered::ADDRESS) /> }.into_any(),
+        Some(ip) => view! { <Copyable name=delivered::ADDRESS value=ip /> }.into_any(),
         None => leases::NO_ADDRESS.into_any(),
     };
     view! {
         <div class="delivered">
             <p class="delivered-title"><Icon glyph=Glyph::Check />{delivered::READY}</p>
             <dl class="facts">
-                <div class="fact"><dt>{delivered::CONTAINER}</dt><dd>{lease.hostname} " " <span class="tag">{lease.ctid}</span></dd></div>
-                <div class="fact"><dt>{delivered::ADDRESS}</dt><dd>{address}</dd></div>
-                <div class="fact"><dt>{delivered::UNTIL}</dt><dd>{utc_minute(lease.expires_at)}</dd></div>
+                <Fact name=delivered::CONTAINER>{lease.hostname} " " <span class="tag">{lease.ctid}</span></Fact>
+                <Fact name=delivered::ADDRESS>{address}</Fact>
+                <Fact name=delivered::UNTIL>{utc_minute(lease.expires_at)}</Fact>
             </dl>
             {lease.password.map(|password| view! { <MadePassword password=password /> })}
             <a class="button small" href=Route::Leases.href()><Icon glyph=Glyph::Server />{delivered::TO_BOARD}</a>
@@ -40,7 +40,7 @@ fn MadePassword(password: Secret) -> impl IntoView {
     view! {
         <div class="made-password">
             <p class="made-password-label"><Icon glyph=Glyph::Key />{delivered::PASSWORD}</p>
-            <p class="made-password-text"><code>{plain.clone()}</code><CopyButton text=plain label=format!("{} {}", shell::COPY, delivered::PASSWORD) /></p>
+            <p class="made-password-text"><Copyable name=delivered::PASSWORD value=plain /></p>
             <p class="fine">{delivered::ONCE}</p>
         </div>
     }

@@ -4,7 +4,7 @@ use api_types::Price;
 use leptos::prelude::*;
 
 use crate::{
-    components::CopyButton,
+    components::{Copyable, Fact},
     engine::use_engine,
     format::{countdown, decimal_amount, quantity, short_address, usdc},
     pay::Offer,
@@ -62,26 +62,23 @@ pub fn Facts(
             let amount = balance
                 .get()
                 .map_or_else(|| wallet::BALANCE_UNKNOWN.to_owned(), usdc);
-            view! { <div class="fact"><dt>{money::BALANCE}</dt><dd>{amount}</dd></div> }
+            view! { <Fact name=money::BALANCE>{amount}</Fact> }
         })
     };
     let (budget, spent) = (engine.pay.budget(), engine.pay.spent());
     let left = move || {
         let cap = budget.get().per_session?;
         let left = cap.checked_sub(spent.get()).unwrap_or_default();
-        Some(view! { <div class="fact"><dt>{money::BUDGET_LEFT}</dt><dd>{usdc(left)}</dd></div> })
+        Some(view! { <Fact name=money::BUDGET_LEFT>{usdc(left)}</Fact> })
     };
     let test = offer
         .testnet
         .then(|| view! { <span class="tag">{money::TESTNET}</span> });
     view! {
         <dl class="facts">
-            <div class="fact"><dt>{money::NETWORK}</dt><dd>{offer.network} " " {test}</dd></div>
-            <div class="fact">
-                <dt>{money::PAY_TO}</dt>
-                <dd><code title=offer.pay_to.clone()>{short_address(&offer.pay_to)}</code><CopyButton text=offer.pay_to label=money::COPY_PAYEE /></dd>
-            </div>
-            <div class="fact"><dt>{money::VALID}</dt><dd class="number">{valid}</dd></div>
+            <Fact name=money::NETWORK>{offer.network} " " {test}</Fact>
+            <Fact name=money::PAY_TO><Copyable name=money::PAYEE short=short_address(&offer.pay_to) value=offer.pay_to /></Fact>
+            <Fact name=money::VALID>{valid}</Fact>
             {has}
             {left}
         </dl>

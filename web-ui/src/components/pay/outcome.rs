@@ -5,10 +5,10 @@ use leptos::prelude::*;
 
 use super::Delivered;
 use crate::{
-    components::{CopyButton, Glyph, Icon},
+    components::{Copyable, Fact, Glyph, Icon},
     format::short_hash,
     pay::Receipt,
-    text::{money, shell},
+    text::money,
 };
 
 /// The receipt. In a conversation the tool's own card shows what was bought, so that it is not shown twice.
@@ -28,7 +28,6 @@ pub fn Outcome(
 
 #[component]
 fn Transaction(hash: String, url: Option<String>) -> impl IntoView {
-    let shown = short_hash(&hash);
     let link = url.map(|url| {
         view! {
             <a class="out-link" href=url target="_blank" rel="noopener noreferrer">{money::VIEW_TRANSACTION}<Icon glyph=Glyph::Leave /></a>
@@ -36,10 +35,7 @@ fn Transaction(hash: String, url: Option<String>) -> impl IntoView {
     });
     view! {
         <dl class="facts">
-            <div class="fact">
-                <dt>{money::TRANSACTION}</dt>
-                <dd><code title=hash.clone()>{shown}</code><CopyButton text=hash label=format!("{} {}", shell::COPY, money::TRANSACTION) /></dd>
-            </div>
+            <Fact name=money::TRANSACTION><Copyable name=money::TRANSACTION short=short_hash(&hash) value=hash /></Fact>
         </dl>
         {link}
     }

@@ -7,7 +7,7 @@ mod keyboard;
 mod navigation;
 
 pub use appearance::{Appearance, ThemeButton, ThemeChoice};
-pub use banners::Banners;
+pub use banners::{Banners, ExpiryWatch};
 pub use header::Header;
 pub use keyboard::{KeyHelp, Shortcuts};
 pub use navigation::{Navigation, Tabs, focus_content};

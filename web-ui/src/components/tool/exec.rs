@@ -34,7 +34,7 @@ pub fn ExecOutput(
             <p class="exec-head">
                 <span class="pill" data-step=if good { "completed" } else { "failed" }>{ended}</span>
                 {response.truncated.then(|| view! { <span class="pill" data-step="waiting">{leases::TRUNCATED}</span> })}
-                <CopyButton text=response.output label=format!("{} {}", shell::COPY, leases::COMMAND) />
+                <CopyButton text=response.output label=shell::copy(leases::OUTPUT) />
             </p>
             {printed}
             {errors}

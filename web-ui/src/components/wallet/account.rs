@@ -4,7 +4,7 @@ use leptos::{prelude::*, task::spawn_local};
 
 use super::{button::WalletIcon, sign_in::SignInButton};
 use crate::{
-    components::{CopyButton, Glyph, Icon, Toasts, Tone},
+    components::{Copyable, Fact, Glyph, Icon, Toasts, Tone},
     engine::use_engine,
     format::{short_address, usdc},
     state::services::Services,
@@ -41,24 +41,17 @@ pub fn AccountPanel(
     };
     view! {
         <dl class="facts roomy">
-            <div class="fact"><dt>{wallet::VIA}</dt><dd><WalletIcon icon=account.wallet.icon />{account.wallet.name}</dd></div>
-            <div class="fact">
-                <dt>{wallet::ACCOUNT}</dt>
-                <dd>
-                    <code title=account.address.clone()>{short_address(&account.address)}</code>
-                    <CopyButton text=account.address label=format!("{} {}", shell::COPY, wallet::ACCOUNT) />
-                </dd>
-            </div>
-            <div class="fact"><dt>{money::NETWORK}</dt><dd>{move || network.get().map_or(shell::NOT_KNOWN, |network| network.display_name)}</dd></div>
-            <div class="fact">
-                <dt>{wallet::BALANCE}</dt>
-                <dd class="number">
+            <Fact name=wallet::VIA><WalletIcon icon=account.wallet.icon />{account.wallet.name}</Fact>
+            <Fact name=wallet::ACCOUNT>
+                    <Copyable name=wallet::ACCOUNT short=short_address(&account.address) value=account.address />
+                </Fact>
+            <Fact name=money::NETWORK>{move || network.get().map_or(shell::NOT_KNOWN, |network| network.display_name)}</Fact>
+            <Fact name=wallet::BALANCE>
                     {has}
                     <button type="button" class="icon-button" aria-label=wallet::REFRESH title=wallet::REFRESH on:click=move |_| engine.wallet.refresh_balance()>
                         <Icon glyph=Glyph::Refresh />
                     </button>
-                </dd>
-            </div>
+                </Fact>
         </dl>
         <FaucetButton />
         <div class="divided">{session}</div>

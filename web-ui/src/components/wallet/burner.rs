@@ -4,7 +4,7 @@ use leptos::{prelude::*, task::spawn_local};
 
 use super::WalletDoor;
 use crate::{
-    components::{CopyButton, Glyph, Icon, Notice, Toasts, Tone},
+    components::{Copyable, Glyph, Icon, Notice, Toasts, Tone},
     engine::use_engine,
     format::short_address,
     text::{shell, wallet::burner},
@@ -81,7 +81,7 @@ fn Owned(address: String) -> impl IntoView {
         (!in_use()).then(|| view! { <button type="button" class="button primary" on:click=move |_| connect()>{burner::USE}</button> })
     };
     view! {
-        <p class="burner-address"><code title=address.clone()>{short_address(&address)}</code><CopyButton text=address label=burner::COPY_ADDRESS /></p>
+        <p class="burner-address"><Copyable name=burner::ADDRESS short=short_address(&address) value=address /></p>
         <div class="actions">{use_button}</div>
         <details class="more">
             <summary>{burner::MANAGE}<Icon glyph=Glyph::Chevron /></summary>
@@ -100,7 +100,7 @@ fn Export() -> impl IntoView {
         let key = shown.get().then(|| wallet.export()).flatten()?;
         let plain = key.expose().to_owned();
         Some(view! {
-            <p class="key"><code aria-label=burner::KEY>{plain.clone()}</code><CopyButton text=plain label=burner::KEY /></p>
+            <p class="key"><Copyable name=burner::KEY value=plain /></p>
         })
     };
     view! {

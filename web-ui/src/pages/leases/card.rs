@@ -7,11 +7,11 @@ use super::{
     destroy::DestroyDialog, exec::ExecPanel, meter::TimeMeter, renew::RenewPanel, usage::Usage,
 };
 use crate::{
-    components::{CopyButton, Glyph, Icon, pay::Purchase, terminal::TerminalDoor},
+    components::{Copyable, Fact, Glyph, Icon, pay::Purchase, terminal::TerminalDoor},
     format::{mebibytes, usdc, utc_minute},
     pay::Call,
     state::lease_clock::{is_renewable, is_usable},
-    text::{leases, shell},
+    text::leases,
 };
 
 /// Which panel of a card is open.
@@ -102,16 +102,16 @@ impl Facts {
 #[component]
 fn FactList(facts: Facts) -> impl IntoView {
     let address = match facts.ip {
-        Some(ip) => view! { <code>{ip.clone()}</code><CopyButton text=ip label=format!("{} {}", shell::COPY, leases::ADDRESS) /> }.into_any(),
+        Some(ip) => view! { <Copyable name=leases::ADDRESS value=ip /> }.into_any(),
         None => leases::NO_ADDRESS.into_any(),
     };
     view! {
         <p class="lease-size">{facts.size}</p>
         <dl class="facts">
-            <div class="fact"><dt>{leases::ADDRESS}</dt><dd>{address}</dd></div>
-            {facts.until.map(|until| view! { <div class="fact"><dt>{leases::UNTIL}</dt><dd class="number">{until}</dd></div> })}
-            <div class="fact"><dt>{leases::PAID}</dt><dd class="number">{facts.paid}</dd></div>
-            <div class="fact"><dt>{leases::SYSTEM}</dt><dd>{facts.template} " · " {facts.node}</dd></div>
+            <Fact name=leases::ADDRESS>{address}</Fact>
+            {facts.until.map(|until| view! { <Fact name=leases::UNTIL>{until}</Fact> })}
+            <Fact name=leases::PAID>{facts.paid}</Fact>
+            <Fact name=leases::SYSTEM>{facts.template} " · " {facts.node}</Fact>
         </dl>
     }
 }
