@@ -128,7 +128,7 @@ describe('a customer in a browser', { skip, timeout: 300_000 }, () => {
     await page.page.locator('.tool[data-step=completed]').waitFor();
     const [payment, ...more] = await settled(site, 5);
     assert.equal(more.length, 0);
-    assert.equal(payment.operation, 'lease_container');
+    assert.equal(payment.operation, 'POST /lease/container');
     assert.equal((await site.simulator.container(ctid)).status, 'running');
     // What was said is there after a reload, without the password.
     await page.page.reload();

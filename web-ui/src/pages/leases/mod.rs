@@ -112,6 +112,6 @@ fn Leases() -> impl IntoView {
     });
     view! {
         {move || error.get().map(|error| view! { <Trouble error=error on_retry=move |()| board.refresh() /> })}
-        {move || { shape.track(); untrack(body) }}
+        {move || { let _ = shape.get(); untrack(body) }}
     }
 }
