@@ -41,7 +41,7 @@ pub use client::Client;
 pub use cluster::{GuestResource, Pool, PoolMember};
 pub use config::{Auth, ClientConfig, ConfigError, Timeouts, Tls};
 pub use error::{Call, Error};
-pub use exec::{ExecError, ExecOutcome, ExecRequest, OutputSink, OutputStream};
+pub use exec::{ExecError, ExecOutcome, ExecRequest, OutputSink, OutputStream, Shell};
 pub use ids::{InvalidNodeName, InvalidVmid, NodeName, Vmid};
 pub use lxc::{
     Address, ContainerConfig, ContainerState, ContainerStatus, CreateContainer, Destroy, Interface,

@@ -17,6 +17,8 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::terminal::{ConsoleInUse, TerminalError};
 
+pub use run::Shell;
+
 /// The largest script, in bytes. It is typed at the speed of a terminal.
 pub const MAX_SCRIPT: usize = 128 * 1024;
 

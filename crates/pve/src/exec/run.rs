@@ -1,13 +1,17 @@
-//! A command from lock to release.
+//! From lock to release: a shell that was found in a container's terminal, and the script that it runs.
 
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::sleep;
 
-use crate::exec::session::{Failure, converse};
+use crate::exec::session::{Failure, Session};
 use crate::exec::{ExecError, ExecOutcome, ExecRequest, MAX_SCRIPT, OutputSink};
 use crate::ids::{NodeName, Vmid};
-use crate::terminal::{ConsoleUse, Consoles, TerminalError};
+use crate::terminal::{
+    ConsoleGuard, ConsoleUse, Consoles, TerminalError, TerminalReader, TerminalWriter,
+};
+use crate::upid::Upid;
 
 /// Wide, so that nothing that is typed is wrapped.
 const SIZE: (u16, u16) = (200, 50);
@@ -15,10 +19,74 @@ const SIZE: (u16, u16) = (200, 50);
 const RETRIES: u32 = 2;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
+/// A shell that waits for its script, and the right to the container's terminal. Dropping it ends the session in good order.
+#[derive(Debug)]
+pub struct Shell(Option<Held>);
+
+#[derive(Debug)]
+struct Held {
+    session: Session<TerminalReader, TerminalWriter>,
+    task: Option<Upid>,
+    _guard: ConsoleGuard,
+}
+
+impl Shell {
+    /// The task on the node that serves the terminal, where the host has named it.
+    pub fn task(&self) -> Option<&Upid> {
+        self.0.as_ref().and_then(|held| held.task.as_ref())
+    }
+
+    /// Runs a script; with `output`, its output is passed on while it runs, and the outcome holds it all the same. Goes on to
+    /// its end when the caller stops waiting. `force` and `patience` of the request are of no more use here.
+    ///
+    /// # Errors
+    /// [`ExecError`]; only [`ExecError::Lost`] leaves open whether the script ran.
+    pub async fn run(
+        mut self,
+        request: ExecRequest,
+        output: Option<OutputSink>,
+    ) -> Result<ExecOutcome, ExecError> {
+        check_size(&request)?;
+        let mut held = self.0.take().expect("only a run or the drop takes it");
+        let work = tokio::spawn(async move {
+            let outcome = held.session.run(&request, output.as_ref()).await;
+            drop(held);
+            outcome
+        });
+        finished(work).await
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        let Some(mut held) = self.0.take() else {
+            return;
+        };
+        // Without a runtime the connections end with the process.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                held.session.leave().await;
+                drop(held);
+            });
+        }
+    }
+}
+
+fn check_size(request: &ExecRequest) -> Result<(), ExecError> {
+    match request.script.len() {
+        length if length > MAX_SCRIPT => Err(ExecError::TooLarge(length)),
+        _ => Ok(()),
+    }
+}
+
+async fn finished<T>(work: tokio::task::JoinHandle<Result<T, ExecError>>) -> Result<T, ExecError> {
+    work.await
+        .unwrap_or_else(|e| Err(ExecError::Lost(format!("it was cut short: {e}"))))
+}
+
 impl Consoles {
-    /// Runs a script in a running container. With `output`, its output is passed on while it runs, and the outcome
-    /// holds it all the same. Goes on to its end when the caller stops waiting, so that the container's terminal is
-    /// left in order.
+    /// Runs a script in a running container; see [`Consoles::shell`] and [`Shell::run`]. Goes on to its end when the caller
+    /// stops waiting.
     ///
     /// # Errors
     /// [`ExecError`]; only [`ExecError::Lost`] leaves open whether the script ran.
@@ -29,61 +97,81 @@ impl Consoles {
         request: ExecRequest,
         output: Option<OutputSink>,
     ) -> Result<ExecOutcome, ExecError> {
-        if request.script.len() > MAX_SCRIPT {
-            return Err(ExecError::TooLarge(request.script.len()));
-        }
-        let guard = self
-            .locks()
-            .acquire(node, vmid, ConsoleUse::Exec, request.patience)
-            .await?;
+        check_size(&request)?;
         let (consoles, node) = (self.clone(), node.clone());
         let work = tokio::spawn(async move {
-            let result = consoles
-                .exec_locked(&node, vmid, &request, output.as_ref())
-                .await;
-            drop(guard);
-            result
+            let shell = consoles
+                .shell(&node, vmid, request.force, request.patience)
+                .await?;
+            shell.run(request, output).await
         });
-        work.await
-            .unwrap_or_else(|e| Err(ExecError::Lost(format!("it was cut short: {e}"))))
+        finished(work).await
     }
 
-    async fn exec_locked(
+    /// Finds a shell in a running container's terminal, and holds it: everything that can be refused is refused here, before
+    /// anything has run. Waits up to `patience` for other commands; with `force`, ends what somebody left running there.
+    ///
+    /// # Errors
+    /// [`ExecError`], but neither `Setup` nor `Lost`.
+    pub async fn shell(
         &self,
         node: &NodeName,
         vmid: Vmid,
-        request: &ExecRequest,
-        output: Option<&OutputSink>,
-    ) -> Result<ExecOutcome, ExecError> {
+        force: bool,
+        patience: Duration,
+    ) -> Result<Shell, ExecError> {
+        let guard = self
+            .locks()
+            .acquire(node, vmid, ConsoleUse::Exec, patience)
+            .await?;
+        let (consoles, node) = (self.clone(), node.clone());
+        // In a task of its own, so that a caller who goes away leaves no terminal half set up.
+        let work = tokio::spawn(async move { consoles.find(&node, vmid, force, guard).await });
+        finished(work).await
+    }
+
+    async fn find(
+        &self,
+        node: &NodeName,
+        vmid: Vmid,
+        force: bool,
+        guard: ConsoleGuard,
+    ) -> Result<Shell, ExecError> {
         if !self.client().container(node, vmid).await?.is_running() {
             return Err(TerminalError::NotRunning.into());
         }
-        for _ in 0..RETRIES {
-            match self.exec_once(node, vmid, request, output).await {
-                Err(Failure::Dying) => sleep(RETRY_PAUSE).await,
+        let mut tries = 0;
+        loop {
+            match self.find_once(node, vmid, force).await {
+                Ok((session, task)) => {
+                    return Ok(Shell(Some(Held {
+                        session,
+                        task,
+                        _guard: guard,
+                    })));
+                }
                 Err(Failure::Error(error)) => return Err(error),
-                Ok(outcome) => return Ok(outcome),
+                Err(Failure::Dying) if tries < RETRIES => {
+                    tries += 1;
+                    sleep(RETRY_PAUSE).await;
+                }
+                Err(Failure::Dying) => {
+                    let why = "the container's session ends again and again".to_owned();
+                    return Err(TerminalError::Lost(why).into());
+                }
             }
         }
-        self.exec_once(node, vmid, request, output)
-            .await
-            .map_err(|failure| match failure {
-                Failure::Dying => {
-                    TerminalError::Lost("the container's session ends again and again".to_owned())
-                        .into()
-                }
-                Failure::Error(error) => error,
-            })
     }
 
-    async fn exec_once(
+    async fn find_once(
         &self,
         node: &NodeName,
         vmid: Vmid,
-        request: &ExecRequest,
-        output: Option<&OutputSink>,
-    ) -> Result<ExecOutcome, Failure> {
-        let (mut reader, writer) = self.terminal(node, vmid, SIZE).await?.split();
-        converse(&mut reader, &writer, request, output).await
+        force: bool,
+    ) -> Result<(Session<TerminalReader, TerminalWriter>, Option<Upid>), Failure> {
+        let terminal = self.terminal(node, vmid, SIZE).await?;
+        let task = terminal.task().cloned();
+        let (reader, writer) = terminal.split();
+        Ok((Session::find(reader, writer, force).await?, task))
     }
 }

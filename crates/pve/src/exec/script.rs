@@ -48,6 +48,9 @@ pub(crate) fn probe(nonce: &Nonce) -> String {
 /// Ends what was suspended, so that the shell can exit.
 pub(crate) const KILL_JOBS: &str = " kill -9 %1 %2 %3 %4 2>/dev/null\r";
 
+/// Ends the session, when there is nothing to be run after all.
+pub(crate) const LEAVE: &str = " exit\r";
+
 /// How a script is to be run.
 pub(crate) struct Plan<'a> {
     pub(crate) nonce: &'a Nonce,

@@ -36,6 +36,20 @@ pub(crate) trait Sink: Send + Sync {
     fn write(&self, bytes: &[u8]) -> impl Future<Output = Result<(), TerminalError>> + Send;
 }
 
+#[cfg(test)]
+impl<S: Source> Source for &mut S {
+    async fn read(&mut self) -> Result<Option<Bytes>, TerminalError> {
+        S::read(self).await
+    }
+}
+
+#[cfg(test)]
+impl<S: Sink> Sink for &S {
+    async fn write(&self, bytes: &[u8]) -> Result<(), TerminalError> {
+        S::write(self, bytes).await
+    }
+}
+
 impl Source for TerminalReader {
     async fn read(&mut self) -> Result<Option<Bytes>, TerminalError> {
         TerminalReader::read(self).await
@@ -70,45 +84,15 @@ impl From<TerminalError> for Failure {
 }
 
 /// Runs a script on an open terminal.
+#[cfg(test)]
 pub(crate) async fn converse<R: Source, W: Sink>(
-    source: &mut R,
-    sink: &W,
+    source: R,
+    sink: W,
     request: &ExecRequest,
     output: Option<&OutputSink>,
 ) -> Result<ExecOutcome, Failure> {
-    let nonce = Nonce::random();
-    let mut session = Session {
-        source,
-        sink,
-        parser: Parser::new(nonce.clone()),
-        to_type: VecDeque::new(),
-        events: VecDeque::new(),
-        received: 0,
-        // Both outputs in base64, twice where they are shown while the script runs, and the noise around them.
-        most: 8 * request.limit_bytes + 64 * 1024,
-        ended: false,
-        last_line: Vec::new(),
-    };
-    session.settle().await?;
-    session.find_shell(&nonce, request.force).await?;
-    let seconds = request.timeout.as_millis().div_ceil(1000).max(1) as u64;
-    let plan = Plan {
-        nonce: &nonce,
-        script: &request.script,
-        timeout_seconds: seconds,
-        limit_bytes: request.limit_bytes,
-        live: output.is_some(),
-    };
-    session
-        .to_type
-        .extend(plan.pieces().into_iter().map(String::into_bytes));
-    let started = Instant::now();
-    let limit = Duration::from_secs(seconds);
-    let report = session.report(started + limit + MARGIN, output).await?;
-    // A shell may also end by itself with one of these codes, but not at this time.
-    let timed_out = matches!(report.exit_code, 124 | 137 | 143) && started.elapsed() >= limit;
-    session.see_the_end().await;
-    Ok(outcome(report, timed_out))
+    let mut session = Session::find(source, sink, request.force).await?;
+    Ok(session.run(request, output).await?)
 }
 
 fn outcome(report: Report, timed_out: bool) -> ExecOutcome {
@@ -124,19 +108,75 @@ fn outcome(report: Report, timed_out: bool) -> ExecOutcome {
     }
 }
 
-struct Session<'a, R, W> {
-    source: &'a mut R,
-    sink: &'a W,
+/// A terminal in which a shell was found that listens to us.
+#[derive(Debug)]
+pub(crate) struct Session<R, W> {
+    source: R,
+    sink: W,
+    nonce: Nonce,
     parser: Parser,
     to_type: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
     received: usize,
-    most: usize,
     ended: bool,
     last_line: Vec<u8>,
 }
 
-impl<R: Source, W: Sink> Session<'_, R, W> {
+impl<R: Source, W: Sink> Session<R, W> {
+    /// Waits until the terminal is set up and asks whether a shell listens; with `force`, ends what does not.
+    pub(crate) async fn find(source: R, sink: W, force: bool) -> Result<Self, Failure> {
+        let nonce = Nonce::random();
+        let mut session = Self {
+            source,
+            sink,
+            parser: Parser::new(nonce.clone()),
+            nonce,
+            to_type: VecDeque::new(),
+            events: VecDeque::new(),
+            received: 0,
+            ended: false,
+            last_line: Vec::new(),
+        };
+        session.settle().await?;
+        session.find_shell(force).await?;
+        Ok(session)
+    }
+
+    /// Runs a script, after which the session is over.
+    pub(crate) async fn run(
+        &mut self,
+        request: &ExecRequest,
+        output: Option<&OutputSink>,
+    ) -> Result<ExecOutcome, ExecError> {
+        let seconds = request.timeout.as_millis().div_ceil(1000).max(1) as u64;
+        let plan = Plan {
+            nonce: &self.nonce,
+            script: &request.script,
+            timeout_seconds: seconds,
+            limit_bytes: request.limit_bytes,
+            live: output.is_some(),
+        };
+        let pieces = plan.pieces();
+        self.to_type
+            .extend(pieces.into_iter().map(String::into_bytes));
+        // Both outputs in base64, twice where they are shown while the script runs, and the noise around them.
+        let most = 8 * request.limit_bytes + 64 * 1024;
+        self.received = 0;
+        let started = Instant::now();
+        let limit = Duration::from_secs(seconds);
+        let report = self.report(started + limit + MARGIN, most, output).await?;
+        // A shell may also end by itself with one of these codes, but not at this time.
+        let timed_out = matches!(report.exit_code, 124 | 137 | 143) && started.elapsed() >= limit;
+        self.see_the_end().await;
+        Ok(outcome(report, timed_out))
+    }
+
+    /// Ends the session without having run anything.
+    pub(crate) async fn leave(&mut self) {
+        self.to_type.push_back(script::LEAVE.as_bytes().to_vec());
+        self.see_the_end().await;
+    }
+
     /// Types what is to be typed and reads what comes, at the same time, since either may wait for the other. Returns
     /// after something was read.
     async fn step(&mut self) -> Result<(), TerminalError> {
@@ -198,8 +238,8 @@ impl<R: Source, W: Sink> Session<'_, R, W> {
         Ok(())
     }
 
-    async fn find_shell(&mut self, nonce: &Nonce, force: bool) -> Result<(), Failure> {
-        if self.probe(nonce).await? {
+    async fn find_shell(&mut self, force: bool) -> Result<(), Failure> {
+        if self.probe().await? {
             return Ok(());
         }
         if self.asks_for_login() {
@@ -209,7 +249,7 @@ impl<R: Source, W: Sink> Session<'_, R, W> {
             for keys in [INTERRUPT, SUSPEND, LEAVE_VI] {
                 self.to_type.push_back(keys.as_bytes().to_vec());
                 self.settle().await?;
-                if self.probe(nonce).await? {
+                if self.probe().await? {
                     self.to_type
                         .push_back(script::KILL_JOBS.as_bytes().to_vec());
                     return Ok(());
@@ -226,8 +266,9 @@ impl<R: Source, W: Sink> Session<'_, R, W> {
         })
     }
 
-    async fn probe(&mut self, nonce: &Nonce) -> Result<bool, Failure> {
-        self.to_type.push_back(script::probe(nonce).into_bytes());
+    async fn probe(&mut self) -> Result<bool, Failure> {
+        self.to_type
+            .push_back(script::probe(&self.nonce).into_bytes());
         let deadline = Instant::now() + PROBE;
         while let Ok(step) = timeout_at(deadline, self.step()).await {
             match step {
@@ -248,6 +289,7 @@ impl<R: Source, W: Sink> Session<'_, R, W> {
     async fn report(
         &mut self,
         deadline: Instant,
+        most: usize,
         output: Option<&OutputSink>,
     ) -> Result<Report, ExecError> {
         let mut sent = [0_usize; 2];
@@ -283,7 +325,7 @@ impl<R: Source, W: Sink> Session<'_, R, W> {
                     "the session ended before the command's report".to_owned(),
                 ));
             }
-            if self.received > self.most {
+            if self.received > most {
                 return Err(self.give_up("it shows more than was asked for").await);
             }
             match timeout_at(deadline, self.step()).await {

@@ -28,6 +28,7 @@ struct Proxy {
     ticket: Secret,
     #[serde(deserialize_with = "lenient::required_u64")]
     port: u64,
+    upid: Option<String>,
 }
 
 fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
@@ -50,6 +51,7 @@ impl Client {
     ) -> Result<Terminal, TerminalError> {
         let path = ApiPath::lxc(node, vmid).seg("termproxy");
         let proxy: Proxy = self.call(Method::POST, path, Vec::new()).await?;
+        let task = proxy.upid.as_deref().and_then(|upid| upid.parse().ok());
         let (mut reader, writer) = self.dial(node, vmid, &proxy).await?;
         let line = format!("{}:{}\n", proxy.user, proxy.ticket.expose());
         writer
@@ -59,7 +61,7 @@ impl Client {
         let early = timeout(AUTH_WINDOW, self.await_ok(&mut reader))
             .await
             .map_err(|_| TerminalError::Timeout("the host did not confirm the ticket"))??;
-        let mut terminal = Terminal::new(reader, writer, early);
+        let mut terminal = Terminal::new(reader, writer, early, task);
         terminal.resize(cols, rows).await?;
         Ok(terminal)
     }

@@ -5,12 +5,14 @@ use bytes::Bytes;
 use crate::terminal::error::TerminalError;
 use crate::terminal::framing;
 use crate::terminal::socket::{SocketReader, SocketWriter};
+use crate::upid::Upid;
 
 /// An open terminal. Dropping it ends the connection; the shell behind it stays.
 #[derive(Debug)]
 pub struct Terminal {
     reader: TerminalReader,
     writer: TerminalWriter,
+    task: Option<Upid>,
 }
 
 /// What the container shows.
@@ -27,12 +29,23 @@ pub struct TerminalWriter {
 }
 
 impl Terminal {
-    pub(crate) fn new(socket: SocketReader, writer: SocketWriter, early: Bytes) -> Self {
+    pub(crate) fn new(
+        socket: SocketReader,
+        writer: SocketWriter,
+        early: Bytes,
+        task: Option<Upid>,
+    ) -> Self {
         let early = Some(early).filter(|bytes| !bytes.is_empty());
         Self {
             reader: TerminalReader { socket, early },
             writer: TerminalWriter { socket: writer },
+            task,
         }
+    }
+
+    /// The task on the node that serves it, where the host has named it.
+    pub fn task(&self) -> Option<&Upid> {
+        self.task.as_ref()
     }
 
     /// The two ends by themselves.

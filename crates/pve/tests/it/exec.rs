@@ -218,3 +218,21 @@ async fn the_account_for_consoles_is_used_where_the_token_is_not_accepted() {
         ["lease@pve!svc", "console@pve", "console@pve"]
     );
 }
+
+#[tokio::test]
+async fn a_shell_is_found_and_held_before_anything_runs_and_is_left_in_order() {
+    let (consoles, (node, vmid)) = (consoles().await, ids());
+    let quick = Duration::from_millis(50);
+    let shell = consoles.shell(&node, vmid, false, quick).await.unwrap();
+    let second = consoles.shell(&node, vmid, false, quick).await;
+    let Err(ExecError::Terminal(TerminalError::InUse(by))) = second else {
+        panic!("{second:?}")
+    };
+    assert_eq!(by.by, ConsoleUse::Exec);
+    drop(shell);
+    // Left without a script: the terminal is free once its session has ended.
+    let patient = Duration::from_secs(10);
+    let shell = consoles.shell(&node, vmid, false, patient).await.unwrap();
+    let outcome = shell.run(ExecRequest::new("echo hi"), None).await.unwrap();
+    assert_eq!(outcome.stdout, b"hi\n");
+}
