@@ -1,9 +1,10 @@
-//! Sets up what the tests need beside Rust: the npm packages of `e2e/`, pinned by its lock file, and one virtual environment for
-//! each Python client. A copy of the pinned list is left beside what was installed from it, so that a second run costs nothing.
+//! Sets up what the tests need beside Rust: the npm packages of `e2e/` and of the console page, pinned by their lock files, a
+//! browser where it can be had, and one virtual environment for each Python client. A copy of the pinned list is left beside what
+//! was installed from it, so that a second run costs nothing.
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -43,18 +44,19 @@ const OPTIONAL: [(&str, &str); 3] = [
 
 /// What the Rust tests leave out on this machine, each with its reason.
 pub fn skips() -> Vec<String> {
-    let absent = |program: &&(&str, &str)| {
-        ["/bin", "/usr/bin"]
-            .iter()
-            .all(|folder| !Path::new(folder).join(program.0).exists())
-    };
     OPTIONAL
         .iter()
-        .filter(absent)
+        .filter(|(program, _)| !exists(program))
         .map(|(program, cases)| {
             format!("{cases}: {program} is not installed (Debian: apt-get install {program})")
         })
         .collect()
+}
+
+fn exists(program: &str) -> bool {
+    ["/bin", "/usr/bin"]
+        .iter()
+        .any(|folder| Path::new(folder).join(program).exists())
 }
 
 /// Sets up everything; says every missing tool at once.
@@ -67,6 +69,7 @@ pub fn prepare() -> Result<()> {
         bail!("the tests need more tools:\n  {}", missing.join("\n  "));
     }
     node_packages()?;
+    browser();
     for environment in ENVIRONMENTS {
         python_environment(&environment)?;
     }
@@ -79,7 +82,9 @@ pub fn prepare() -> Result<()> {
 /// As [`prepare`].
 pub fn run() -> Result<()> {
     prepare()?;
-    println!("ready: npm packages in e2e/node_modules, Python environments in e2e/.venv-*");
+    println!(
+        "ready: npm packages in e2e and proxmox-api/page, Python environments in e2e/.venv-*"
+    );
     Ok(())
 }
 
@@ -130,7 +135,8 @@ fn major(version: &str) -> u32 {
 
 fn node_packages() -> Result<()> {
     npm_install(&root().join("e2e"))?;
-    npm_install(&root().join("e2e/browser"))
+    npm_install(&root().join("e2e/browser"))?;
+    npm_install(&root().join("proxmox-api/page"))
 }
 
 /// Whether npm can be called.
@@ -165,6 +171,31 @@ pub fn npm_install(folder: &Path) -> Result<()> {
     )?;
     fs::copy(&pinned, &stamp).context("cannot note what was installed")?;
     Ok(())
+}
+
+/// The browser of the browser tests, from the system's own packages where we may install any. Where it stays absent those tests
+/// are skipped, each with that reason.
+fn browser() {
+    let present = exists("chromium") || std::env::var_os("INFRA402_CHROMIUM").is_some();
+    let may_install = first_line("id", &["-u"]).as_deref() == Some("0") && exists("apt-get");
+    if present || !may_install {
+        return;
+    }
+    println!("setting up chromium");
+    let apt_get = |arguments: &[&str]| {
+        workspace::run(
+            Command::new("apt-get")
+                .arg("-qq")
+                .args(arguments)
+                .stdout(Stdio::null())
+                .env("DEBIAN_FRONTEND", "noninteractive"),
+        )
+    };
+    let installed = apt_get(&["update"])
+        .and_then(|()| apt_get(&["install", "-y", "--no-install-recommends", "chromium"]));
+    if let Err(error) = installed {
+        println!("chromium cannot be installed: {error:#}");
+    }
 }
 
 fn python_environment(environment: &Environment) -> Result<()> {
