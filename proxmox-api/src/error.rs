@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use pve::{ExecError, TerminalError};
 use service::request_id::RequestId;
 
 use crate::store::StoreError;
@@ -148,5 +149,71 @@ impl From<pve::Error> for ApiError {
             ErrorCode::HypervisorError,
             "The machines answered something that cannot be used.",
         )
+    }
+}
+
+/// Why there is no terminal, for the customer.
+impl From<TerminalError> for ApiError {
+    fn from(error: TerminalError) -> Self {
+        match error {
+            TerminalError::Api(error) => error.into(),
+            TerminalError::InUse(in_use) => {
+                let message = format!("The container's terminal is in use by {}.", in_use.by);
+                Self::new(ErrorCode::ConsoleInUse, message)
+                    .retry_after(in_use.retry_after.as_secs())
+            }
+            TerminalError::NotRunning => {
+                let message = "The container does not run.";
+                Self::new(ErrorCode::LeaseConflict, message)
+                    .advise("renew the lease, which starts the container again")
+            }
+            TerminalError::AuthUnsupported { .. } => {
+                tracing::error!(cause = %error, "no account may open terminals");
+                let message = "The machines let this service open no terminals; its operator has to change that.";
+                Self::new(ErrorCode::ConsoleAuthUnsupported, message)
+            }
+            TerminalError::Protocol(_) | TerminalError::Lost(_) | TerminalError::Timeout(_) => {
+                tracing::warn!(cause = %error, "a terminal cannot be had");
+                let message = "The container's terminal cannot be reached just now.";
+                Self::new(ErrorCode::HypervisorUnavailable, message).retry_after(5)
+            }
+        }
+    }
+}
+
+/// Why a command has no outcome, for the customer.
+impl From<ExecError> for ApiError {
+    fn from(error: ExecError) -> Self {
+        match error {
+            ExecError::Terminal(error) => error.into(),
+            ExecError::Busy => {
+                let message = "A program that was left running has the container's terminal.";
+                Self::new(ErrorCode::ConsoleInUse, message)
+                    .retry_after(30)
+                    .advise("end it in a console, or send the command with \"force\": true, which ends it")
+            }
+            ExecError::NotShell => {
+                tracing::error!(
+                    "a container's console asks for a login: its `cmode` is not `shell`"
+                );
+                let message = "The container's terminal asks for a login, so that no command can be run in it.";
+                Self::new(ErrorCode::HypervisorError, message)
+            }
+            ExecError::Setup => {
+                let message = "The container cannot take the command: its disk is full, or mktemp or base64 is missing.";
+                Self::new(ErrorCode::LeaseConflict, message)
+                    .advise("make room on its disk, from a console")
+            }
+            ExecError::TooLarge(_) => {
+                Self::invalid(vec![FieldError::new("command", "is too long")])
+            }
+            ExecError::Lost(cause) => {
+                tracing::warn!(cause, "a command's outcome is not known");
+                let message = "The connection to the container was lost while the command may have been running.";
+                Self::new(ErrorCode::HypervisorError, message)
+                    .retry_after(5)
+                    .with("mayHaveRun", true)
+            }
+        }
     }
 }

@@ -16,6 +16,7 @@ use x402::facilitator::{
 
 use crate::{
     config::{Config, FacilitatorChoice, PaymentConfig},
+    console::OpenConsoles,
     locks::Locks,
     paywall::tariffs::Tariffs,
     proxmox::Proxmox,
@@ -51,6 +52,8 @@ pub struct Parts {
     pub payments_in_work: Locks,
     /// One piece of work at a time on each lease, by id.
     pub leases_in_work: Locks,
+    /// The consoles that are open, and the room for more.
+    pub consoles: OpenConsoles,
     /// Wakes the expiry worker when a deadline was added or moved.
     pub deadlines_moved: Notify,
 }
@@ -70,6 +73,12 @@ impl Installation {
             id: store.kept_or("id", crypto::random_hex(8)).await?,
             key: store.kept_or("key", crypto::random_hex(32)).await?,
         })
+    }
+
+    /// The ticket that a payment for a console buys, which is stored as a hash only: 256 bits.
+    pub fn console_ticket(&self, payment_id: &str) -> String {
+        let text = format!("console:{payment_id}");
+        crypto::hex(&crypto::hmac_sign(self.key.as_bytes(), text.as_bytes()))
     }
 
     /// The password that is made for a lease whose customer gave none: 20 letters and digits, about 115 bits.
@@ -148,6 +157,7 @@ impl App {
             tariffs,
             payments_in_work: Locks::default(),
             leases_in_work: Locks::default(),
+            consoles: OpenConsoles::default(),
             deadlines_moved: Notify::new(),
             config,
         })))

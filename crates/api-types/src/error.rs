@@ -165,6 +165,8 @@ error_codes! {
     PaymentReplayed = "payment_replayed", 409, false;
     /// The same payment is being worked on at this moment.
     PaymentInProgress = "payment_in_progress", 409, true;
+    /// The container's terminal is in use: by a command, by an open console, or by a program that was left running in it.
+    ConsoleInUse = "console_in_use", 409, true;
     /// The lease is over and its container is gone.
     LeaseEnded = "lease_ended", 410, false;
     /// The body is larger than is read.
@@ -181,6 +183,8 @@ error_codes! {
     ProvisioningFailed = "provisioning_failed", 502, true;
     /// Proxmox answered with something unusable.
     HypervisorError = "hypervisor_error", 502, true;
+    /// Proxmox lets the service's account open no terminals; the operator has to give it one that may.
+    ConsoleAuthUnsupported = "console_auth_unsupported", 502, false;
     /// The language model answered with something unusable.
     ModelError = "model_error", 502, true;
     /// Proxmox does not answer.

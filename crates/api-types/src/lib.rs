@@ -37,7 +37,10 @@ pub use lease::{
     RenewRequest, RenewResponse,
 };
 pub use limits::{Bounds, Limits};
-pub use management::{ConsoleResponse, ConsoleType, ExecRequest, ExecResponse};
+pub use management::{
+    ConsoleControl, ConsoleOpened, ConsoleOpening, ConsoleResponse, ConsoleType, ExecRequest,
+    ExecResponse, OpenConsole,
+};
 pub use money::{Overflow, ParseUsdcError, Usdc};
 pub use payment::{PaymentState, PaymentView, PaymentsResponse};
 pub use price::{LineItem, Price, Size, Tariff};

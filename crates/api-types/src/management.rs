@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::{secret::Secret, time::Timestamp};
 
 /// The body of `POST /management/exec/{ctid}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Its [`Default`] is what an absent body is priced as; it runs nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExecRequest {
@@ -29,14 +31,26 @@ pub struct ExecRequest {
 pub struct ExecResponse {
     /// The container's number on Proxmox (VMID).
     pub ctid: u32,
-    /// The Proxmox task that carried the command.
+    /// The Proxmox task that carried the command; the account in it is left out.
     pub upid: String,
     /// Standard output followed by standard error.
     pub output: String,
-    /// Standard output.
+    /// Standard output as text; what is no UTF-8 is replaced.
     pub stdout: String,
-    /// Standard error.
+    /// Standard error as text; what is no UTF-8 is replaced.
     pub stderr: String,
+    /// Standard output in base64, where it is no UTF-8 text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdout_base64: Option<String>,
+    /// Standard error in base64, where it is no UTF-8 text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr_base64: Option<String>,
+    /// Length of the whole standard output in bytes, with what was left out.
+    #[serde(default)]
+    pub stdout_bytes: u64,
+    /// Length of the whole standard error in bytes, with what was left out.
+    #[serde(default)]
+    pub stderr_bytes: u64,
     /// The exit status; absent when the command did not end in time.
     pub exit_code: Option<i32>,
     /// Whether the command was stopped because its time was over.
@@ -61,9 +75,10 @@ pub enum ConsoleType {
 pub struct ConsoleResponse {
     /// The container's number on Proxmox (VMID).
     pub ctid: u32,
-    /// A page with a terminal, ready to be opened. It carries the ticket, hence a secret.
+    /// A page with a terminal, ready to be opened. It carries the ticket in its fragment, hence a secret.
     pub console_url: Secret,
-    /// The WebSocket for a terminal of one's own. It carries the ticket, hence a secret.
+    /// The WebSocket for a terminal of one's own. The ticket is not in it: it goes in the first message, see
+    /// [`ConsoleOpening`].
     pub websocket_url: Secret,
     /// The single-use ticket of this service; never a credential of Proxmox.
     pub ticket: Secret,
@@ -72,6 +87,51 @@ pub struct ConsoleResponse {
     /// The kind of console.
     #[serde(rename = "type")]
     pub kind: ConsoleType,
+}
+
+/// The first message on a console's WebSocket, as text, within ten seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConsoleOpening {
+    /// A ticket: from `POST /management/console/{ctid}`, or the `resume` of a connection that was lost.
+    pub ticket: Secret,
+    /// Columns and rows of the screen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize: Option<(u16, u16)>,
+}
+
+/// Any later text message of the client. Bytes that are typed go in binary messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConsoleControl {
+    /// New columns and rows of the screen, from 1 to 1000.
+    pub resize: (u16, u16),
+}
+
+/// The server's one text message; from then on it sends the terminal's bytes, in binary messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ConsoleOpened {
+    /// What was opened.
+    pub opened: OpenConsole,
+}
+
+/// An open console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct OpenConsole {
+    /// The container's number on Proxmox (VMID).
+    pub ctid: u32,
+    /// The container's name.
+    pub hostname: String,
+    /// When the lease ends, and the console with it unless it is renewed.
+    pub expires_at: Timestamp,
+    /// A ticket to come back with when this connection is lost.
+    pub resume: Secret,
 }
 
 #[cfg(test)]
@@ -94,7 +154,7 @@ mod tests {
     fn a_result_says_what_was_printed_and_how_it_ended() {
         let body = json!({
             "ctid": 7, "upid": "UPID:x", "output": "ab", "stdout": "a", "stderr": "b", "exitCode": null,
-            "timedOut": true, "truncated": false,
+            "timedOut": true, "truncated": false, "stdoutBytes": 1, "stderrBytes": 1,
         });
         let response: ExecResponse = from_value(body.clone()).unwrap();
         assert_eq!(response.exit_code, None);
@@ -104,11 +164,29 @@ mod tests {
     #[test]
     fn a_console_shows_its_ticket_to_the_client_only() {
         let body = json!({
-            "ctid": 7, "consoleUrl": "http://h/console/7?t=abc", "websocketUrl": "ws://h/ws?t=abc",
+            "ctid": 7, "consoleUrl": "http://h/console#ticket=abc", "websocketUrl": "ws://h/console/ws",
             "ticket": "abc", "expiresAt": "2026-01-01T00:00:00Z", "type": "terminal",
         });
         let response: ConsoleResponse = from_value(body.clone()).unwrap();
         assert!(!format!("{response:?}").contains("abc"));
         assert_eq!(to_value(&response).unwrap(), body);
+    }
+
+    #[test]
+    fn a_console_is_opened_with_a_ticket_and_takes_sizes_only() {
+        let opening: ConsoleOpening =
+            from_value(json!({"ticket": "abc", "resize": [80, 24]})).unwrap();
+        assert_eq!(opening.resize, Some((80, 24)));
+        assert!(!format!("{opening:?}").contains("abc"));
+        let control: ConsoleControl = from_value(json!({"resize": [1, 2]})).unwrap();
+        assert_eq!(control.resize, (1, 2));
+        for bad in [
+            json!({}),
+            json!({"resize": [1]}),
+            json!({"resize": [1, 2], "x": 1}),
+            json!({"resize": [-1, 2]}),
+        ] {
+            assert!(from_value::<ConsoleControl>(bad.clone()).is_err(), "{bad}");
+        }
     }
 }

@@ -82,9 +82,7 @@ pub fn prepare() -> Result<()> {
 /// As [`prepare`].
 pub fn run() -> Result<()> {
     prepare()?;
-    println!(
-        "ready: npm packages in e2e and proxmox-api/page, Python environments in e2e/.venv-*"
-    );
+    println!("ready: npm packages in e2e and proxmox-api/page, Python environments in e2e/.venv-*");
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The configuration, read once at start. Every mistake is reported at once, with the variable's name and an example.
 
+mod console;
 mod offer;
 mod payments;
 mod proxmox;
@@ -15,6 +16,7 @@ use api_types::{Limits, Tariff};
 use service::env::{Env, Problems};
 use url::Url;
 
+pub use console::ConsoleConfig;
 pub use payments::{FacilitatorChoice, PaymentConfig};
 pub use proxmox::{ConsoleAccount, ProxmoxConfig, TlsTrust};
 pub use variables::SCHEMA;
@@ -48,6 +50,8 @@ pub struct Config {
     pub payments: PaymentConfig,
     /// The Proxmox host.
     pub proxmox: ProxmoxConfig,
+    /// Bounds of an open console.
+    pub console: ConsoleConfig,
 }
 
 impl Config {
@@ -71,6 +75,7 @@ impl Config {
         let limits = offer::limits(&mut env);
         let payments = PaymentConfig::read(&mut env);
         let proxmox = ProxmoxConfig::read(&mut env);
+        let console = ConsoleConfig::read(&mut env);
         env.finish_with(|| {
             Some(Self {
                 listen: SocketAddr::new(bind, port),
@@ -86,6 +91,7 @@ impl Config {
                 limits,
                 payments: payments?,
                 proxmox: proxmox?,
+                console,
             })
         })
     }

@@ -10,6 +10,7 @@ pub static SCHEMA: Schema = Schema {
         &PAYMENTS,
         &PROXMOX,
         &CONSOLES,
+        &OPEN_CONSOLES,
         &PRICES,
         &LIMITS,
         &LEASES,
@@ -197,6 +198,21 @@ pub(super) static PVE_SIMULATED: Variable = Variable::with_default(
     "Whether the host is the simulator, so that customers are told.",
 );
 
+static OPEN_CONSOLES: Group = Group {
+    title: "Open consoles",
+    variables: &[&CONSOLE_IDLE_MINUTES, &CONSOLE_MAX_MIB],
+};
+pub(super) static CONSOLE_IDLE_MINUTES: Variable = Variable::with_default(
+    "CONSOLE_IDLE_MINUTES",
+    "15",
+    "Minutes after which a console closes in which nothing was typed or shown, 1 to 1440.",
+);
+pub(super) static CONSOLE_MAX_MIB: Variable = Variable::with_default(
+    "CONSOLE_MAX_MIB",
+    "1024",
+    "What one connection of a console may carry in both directions, in MiB.",
+);
+
 static CONSOLES: Group = Group {
     title: "Consoles of older Proxmox hosts",
     variables: &[&PVE_CONSOLE_USER, &PVE_CONSOLE_PASSWORD, &PVE_ROOT_PASSWORD],
@@ -332,7 +348,7 @@ pub(super) static DATABASE: Variable = Variable::with_default(
 pub(super) static FREE_CALLS_PER_MINUTE: Variable = Variable::with_default(
     "FREE_CALLS_PER_MINUTE",
     "600",
-    "Calls of quote, sign-in and faucet that one address may make in a minute; more are answered 429.",
+    "Calls of quote, sign-in, faucet and console WebSocket that one address may make in a minute; more are answered 429.",
 );
 pub(super) static TRUSTED_PROXIES: Variable = Variable::with_default(
     "TRUSTED_PROXIES",

@@ -188,7 +188,7 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), remove::RemoveError> {
 }
 
 /// With rights on the pool only, what is gone is answered with 403.
-fn gone(error: &pve::Error) -> bool {
+pub(crate) fn gone(error: &pve::Error) -> bool {
     error.is_missing() || matches!(error.refusal(), Some(Refusal::Forbidden { .. }))
 }
 

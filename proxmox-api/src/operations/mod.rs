@@ -1,5 +1,7 @@
 //! The paid operations, one per file: what it costs, what has to hold before money moves, how it is done, how it is undone.
 
+pub mod console;
+pub mod exec;
 pub mod lease_container;
 pub mod list;
 pub mod renew_lease;
@@ -15,6 +17,8 @@ use crate::{
     store::{Answer, Lease, Payment, StoreError},
 };
 
+pub use console::Console;
+pub use exec::Exec;
 pub use lease_container::LeaseContainer;
 pub use list::List;
 pub use renew_lease::RenewLease;
@@ -111,6 +115,26 @@ pub async fn owned(app: &App, lease_id: &str, payer: &str) -> Result<Lease, ApiE
         ));
     }
     Ok(lease)
+}
+
+/// Only the owner, and only while the paid time runs.
+///
+/// # Errors
+/// As [`owned`], or the lease is not active.
+pub async fn active(app: &App, lease_id: &str, payer: &str) -> Result<Lease, ApiError> {
+    let lease = owned(app, lease_id, payer).await?;
+    let over = lease.expires_at.is_some_and(|end| end <= app.now());
+    match lease.state {
+        LeaseState::Active if !over => Ok(lease),
+        LeaseState::Active | LeaseState::Expiring | LeaseState::Stopped => {
+            let message = "The paid time is over and the container is stopped.";
+            Err(ApiError::new(ErrorCode::LeaseConflict, message).advise("renew the lease"))
+        }
+        _ => {
+            let message = "The lease is not active yet.";
+            Err(ApiError::new(ErrorCode::LeaseConflict, message).retry_after(5))
+        }
+    }
 }
 
 /// An answer with a JSON body.

@@ -36,7 +36,7 @@ pub(super) async fn known<O: Operation>(
     match row.state {
         PaymentState::Answered => match &row.answer {
             Some(answer) if entry.may_see(&row) => Reply::Done {
-                answer: answer.clone(),
+                answer: entry.operation.reveal(app, payment_id, answer.clone()),
                 receipt: entry.receipt(&transaction),
             },
             _ => replayed(&row).into(),

@@ -146,6 +146,12 @@ pub trait Operation: Sized + Send + Sync + 'static {
         paid: &Paid,
     ) -> impl Future<Output = Result<Answer, ApiError>> + Send;
 
+    /// Adds to a stored answer what is not stored: secrets that can be derived again. Asked for each time that the answer is
+    /// given to somebody who may see it.
+    fn reveal(&self, _app: &App, _payment_id: &str, answer: Answer) -> Answer {
+        answer
+    }
+
     /// Nobody knows whether the money moved: what was prepared is kept. The answer, where there is something to show.
     fn hold(&self, _app: &App, _job: &Job) -> impl Future<Output = Option<Answer>> + Send {
         async { None }

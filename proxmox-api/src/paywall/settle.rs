@@ -117,7 +117,10 @@ pub(super) async fn finish<O: Operation>(
 ) -> Reply {
     let receipt = entry.receipt(&paid.transaction);
     match deliver(app, operation, job, paid).await {
-        Ok(answer) => Reply::Done { answer, receipt },
+        Ok(answer) => Reply::Done {
+            answer: operation.reveal(app, &job.payment_id, answer),
+            receipt,
+        },
         Err(error) => Reply::Failed {
             error: error
                 .with("paymentId", job.payment_id.as_str())

@@ -1,6 +1,7 @@
 //! HTTP in, HTTP out: one file per resource, each with its own `router()`.
 
 pub mod catalog;
+pub mod console;
 pub mod cors;
 pub mod demo;
 pub mod destroy;
@@ -9,6 +10,7 @@ pub mod docs;
 pub mod lease;
 pub mod leases;
 pub mod limited;
+pub mod management;
 pub mod payments;
 pub mod quote;
 pub mod session;
@@ -31,12 +33,14 @@ use crate::{App, error::ApiError};
 pub fn router(app: &App) -> Router<App> {
     Router::new()
         .merge(catalog::router())
+        .merge(console::router())
         .merge(demo::router(app))
         .merge(destroy::router())
         .merge(discovery::router(app))
         .merge(docs::router(app))
         .merge(lease::router())
         .merge(leases::router())
+        .merge(management::router())
         .merge(payments::router())
         .merge(quote::router(app))
         .merge(session::router(app))

@@ -3,6 +3,7 @@
 //! Times are Unix seconds and come from the caller; amounts are atomic units of the asset.
 
 mod condition;
+mod console_tickets;
 mod demo;
 mod events;
 mod installation;
@@ -22,6 +23,7 @@ use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
 pub use condition::{Condition, condition};
+pub use console_tickets::ConsoleTicket;
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
 pub use leases::{
@@ -102,9 +104,10 @@ impl Store {
 }
 
 fn migrations() -> Migrations<'static> {
-    Migrations::new(vec![M::up(include_str!(
-        "../../migrations/0001_initial.sql"
-    ))])
+    Migrations::new(vec![
+        M::up(include_str!("../../migrations/0001_initial.sql")),
+        M::up(include_str!("../../migrations/0002_console_tickets.sql")),
+    ])
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {

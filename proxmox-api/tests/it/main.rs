@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod buyer;
+mod console;
 mod copies;
 mod doctor;
+mod exec;
 mod free_routes;
+mod guest;
 mod hypervisor;
 mod leases;
 mod leases_free;

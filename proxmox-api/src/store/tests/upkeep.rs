@@ -34,7 +34,7 @@ async fn a_reopened_file_keeps_everything_and_is_migrated_once() {
         .read(|db| Ok(db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?))
         .await
         .unwrap();
-    assert_eq!(version, 1);
+    assert_eq!(version, 2, "one for each file of migrations");
 }
 
 #[tokio::test]

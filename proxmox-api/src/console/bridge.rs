@@ -1,0 +1,199 @@
+//! The bytes between a WebSocket and a terminal. Each direction waits for its reader, so nothing piles up here: a browser that
+//! does not read holds up the container's terminal, and a program that does not read holds up the typing.
+
+use std::time::Duration;
+
+use api_types::ConsoleControl;
+use axum::extract::ws::{Message, WebSocket, close_code};
+use bytes::Bytes;
+use futures_util::{
+    SinkExt as _, StreamExt as _,
+    stream::{SplitSink, SplitStream},
+};
+use pve::{
+    Terminal,
+    terminal::{TerminalReader, TerminalWriter},
+};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::{MAX_FRAME, end::End, meter::Meter, open::Seat};
+use crate::{lease::LeaseState, state::App};
+
+/// Between two pings to the client and to the machines, which give up after five quiet minutes.
+const PING: Duration = Duration::from_secs(20);
+/// A client that has not answered for so long is gone.
+const DEAD: Duration = Duration::from_secs(60);
+/// A client that takes nothing for so long is gone.
+const SEND: Duration = Duration::from_secs(60);
+/// What the terminal's multiplexer says last when the shell in it has ended.
+const SHELL_OVER: &[u8] = b"[EOF - dtach terminating]";
+
+/// A client's two ends.
+pub(super) type ToClient = SplitSink<WebSocket, Message>;
+pub(super) type FromClient = SplitStream<WebSocket>;
+
+/// Carries bytes until there is a reason to stop.
+pub(super) async fn carry(
+    app: &App,
+    lease_id: &str,
+    seat: &mut Seat,
+    (to_client, from_client): (&mut ToClient, &mut FromClient),
+    terminal: Terminal,
+    meter: &Meter,
+) -> End {
+    let (reader, writer) = terminal.split();
+    let max_bytes = app.config.console.max_bytes;
+    tokio::select! {
+        end = show(reader, &writer, to_client, meter, max_bytes) => end,
+        end = take(from_client, &writer, meter) => end,
+        end = watch(app, lease_id, meter) => end,
+        () = seat.pushed() => End::TakenOver,
+    }
+}
+
+/// From the terminal to the client.
+async fn show(
+    mut terminal: TerminalReader,
+    writer: &TerminalWriter,
+    client: &mut ToClient,
+    meter: &Meter,
+    max_bytes: u64,
+) -> End {
+    let mut pings = interval(PING);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tail = Tail::default();
+    loop {
+        let message = tokio::select! {
+            read = terminal.read() => match read {
+                Ok(Some(bytes)) => {
+                    meter.show_bytes(bytes.len());
+                    tail.keep(&bytes);
+                    Message::Binary(bytes)
+                }
+                Ok(None) if tail.shows(SHELL_OVER) => return End::ShellOver,
+                Ok(None) => return End::MachineLost,
+                Err(error) => return error.into(),
+            },
+            _ = pings.tick() => {
+                if meter.silence() > DEAD {
+                    return End::ClientLost;
+                }
+                // Behind what is typed and not yet taken a sign of life is of no use.
+                let _ = timeout(Duration::from_secs(1), writer.ping()).await;
+                Message::Ping(Bytes::new())
+            }
+        };
+        match timeout(SEND, client.send(message)).await {
+            Ok(Ok(())) if meter.is_over(max_bytes) => return End::TooMuch,
+            Ok(Ok(())) => {}
+            _ => return End::ClientLost,
+        }
+    }
+}
+
+/// From the client to the terminal.
+async fn take(client: &mut FromClient, terminal: &TerminalWriter, meter: &Meter) -> End {
+    while let Some(Ok(message)) = client.next().await {
+        meter.hear();
+        let done = match message {
+            Message::Binary(bytes) if bytes.len() > MAX_FRAME => return End::FrameTooLarge,
+            Message::Binary(bytes) => {
+                meter.type_bytes(bytes.len());
+                meter.hold_back(true);
+                let done = terminal.write(&bytes).await;
+                meter.hold_back(false);
+                done
+            }
+            Message::Text(text) => match serde_json::from_str::<ConsoleControl>(&text) {
+                Ok(control) if is_size(control.resize) => {
+                    let (columns, rows) = control.resize;
+                    terminal.resize(columns, rows).await
+                }
+                _ => return End::NotUnderstood,
+            },
+            Message::Close(Some(frame)) if frame.code != close_code::NORMAL => {
+                // A page that is left or reloaded may come back.
+                return End::ClientLost;
+            }
+            Message::Close(_) => return End::ClientLeft,
+            Message::Ping(_) | Message::Pong(_) => Ok(()),
+        };
+        if done.is_err() {
+            return End::MachineLost;
+        }
+    }
+    End::ClientLost
+}
+
+/// Whether a terminal can have this size.
+pub(super) fn is_size((columns, rows): (u16, u16)) -> bool {
+    (1..=1000).contains(&columns) && (1..=1000).contains(&rows)
+}
+
+/// Waits for the end of the lease, which a renewal moves, and for the console to be idle.
+async fn watch(app: &App, lease_id: &str, meter: &Meter) -> End {
+    let idle = u64::try_from(app.config.console.idle.as_millis()).unwrap_or(u64::MAX);
+    loop {
+        let expires_at = match expiry(app, lease_id).await {
+            Ok(Some(expires_at)) => expires_at,
+            Ok(None) => return End::LeaseOver,
+            Err(()) => app.now() + 5,
+        };
+        let lease_end = u64::try_from(expires_at).unwrap_or(0).saturating_mul(1000);
+        let idle_end = meter.last_active().saturating_add(idle);
+        meter.clock().sleep_until(lease_end.min(idle_end)).await;
+        let now = meter.clock().unix_millis();
+        if now < lease_end && now >= meter.last_active().saturating_add(idle) {
+            return End::Idle;
+        }
+    }
+}
+
+/// When the lease ends; nothing if it is over.
+pub(super) async fn expiry(app: &App, lease_id: &str) -> Result<Option<i64>, ()> {
+    match app.store.lease(lease_id).await {
+        Ok(lease) => Ok(lease
+            .filter(|lease| lease.state == LeaseState::Active)
+            .and_then(|lease| lease.expires_at)
+            .filter(|end| *end > app.now())),
+        Err(error) => {
+            tracing::error!(%error, "a console's lease cannot be read");
+            Err(())
+        }
+    }
+}
+
+/// The last bytes that were shown.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    fn keep(&mut self, bytes: &[u8]) {
+        let rest = &bytes[bytes.len().saturating_sub(64)..];
+        self.0.extend_from_slice(rest);
+        let excess = self.0.len().saturating_sub(64);
+        self.0.drain(..excess);
+    }
+
+    fn shows(&self, text: &[u8]) -> bool {
+        self.0.windows(text.len()).any(|window| window == text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shells_end_is_seen_however_it_is_cut() {
+        for cut in 1..40 {
+            let mut tail = Tail::default();
+            for piece in b"logout\r\n[EOF - dtach terminating]\r\n".chunks(cut) {
+                tail.keep(piece);
+            }
+            assert!(tail.shows(SHELL_OVER), "{cut}");
+            tail.keep(&[b'x'; 64]);
+            assert!(!tail.shows(SHELL_OVER));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Why a console closes: the close code of its WebSocket, a sentence for the person in front of it, a word for the audit trail.
+
+use pve::TerminalError;
+
+/// Why a console closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The shell has ended.
+    ShellOver,
+    /// The client has closed it.
+    ClientLeft,
+    /// The client is gone without a word, or does not read.
+    ClientLost,
+    /// A message that makes no sense.
+    NotUnderstood,
+    /// A frame above the limit.
+    FrameTooLarge,
+    /// No ticket came in time.
+    NoTicket,
+    /// The ticket is unknown, used or late.
+    BadTicket,
+    /// The ticket is another wallet's.
+    NotYours,
+    /// Neither typed nor shown anything for long.
+    Idle,
+    /// A command has the terminal.
+    InUse,
+    /// The container does not run.
+    NotRunning,
+    /// The lease is over, or the container destroyed.
+    LeaseOver,
+    /// Another console of the same lease took over.
+    TakenOver,
+    /// More bytes than one connection may carry.
+    TooMuch,
+    /// The machines let nobody of ours open terminals.
+    AuthUnsupported,
+    /// The machines cannot be reached, or have closed the terminal.
+    MachineLost,
+}
+
+impl End {
+    /// Close code, word and sentence.
+    fn parts(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::ShellOver => (1000, "shell_over", "The shell has ended."),
+            Self::ClientLeft => (1000, "client_left", "Closed."),
+            Self::ClientLost => (1002, "client_lost", "The connection was lost."),
+            Self::FrameTooLarge => (1009, "frame_too_large", "A message is larger than 64 KiB."),
+            Self::NotUnderstood => (4400, "not_understood", "A message was not understood."),
+            Self::BadTicket => (
+                4401,
+                "bad_ticket",
+                "The ticket is unknown, used or too old.",
+            ),
+            Self::NotYours => (4403, "not_yours", "The console belongs to another wallet."),
+            Self::NoTicket => (4408, "no_ticket", "No ticket came within ten seconds."),
+            Self::Idle => (4408, "idle", "Nothing was typed or shown for too long."),
+            Self::InUse => (
+                4409,
+                "in_use",
+                "A command is running in the container; try again.",
+            ),
+            Self::NotRunning => (4409, "not_running", "The container does not run."),
+            Self::LeaseOver => (4410, "lease_over", "The lease is over."),
+            Self::TakenOver => (4411, "taken_over", "The console was opened somewhere else."),
+            Self::TooMuch => (
+                4413,
+                "too_much",
+                "The console has carried more than it may.",
+            ),
+            Self::AuthUnsupported => (
+                4502,
+                "auth_unsupported",
+                "The machines let this service open no terminals.",
+            ),
+            Self::MachineLost => (
+                4503,
+                "machine_lost",
+                "The machines cannot be reached just now.",
+            ),
+        }
+    }
+
+    /// The close code.
+    pub fn code(self) -> u16 {
+        self.parts().0
+    }
+
+    /// The word in the audit trail and the metrics.
+    pub fn word(self) -> &'static str {
+        self.parts().1
+    }
+
+    /// The sentence; a close frame has room for 123 bytes.
+    pub fn reason(self) -> &'static str {
+        self.parts().2
+    }
+
+    /// Whether the client may come back without a new ticket.
+    pub fn is_lost(self) -> bool {
+        matches!(self, Self::ClientLost | Self::MachineLost)
+    }
+}
+
+impl From<TerminalError> for End {
+    fn from(error: TerminalError) -> Self {
+        match error {
+            TerminalError::InUse(_) => Self::InUse,
+            TerminalError::NotRunning => Self::NotRunning,
+            TerminalError::AuthUnsupported { .. } => Self::AuthUnsupported,
+            TerminalError::Api(_)
+            | TerminalError::Protocol(_)
+            | TerminalError::Lost(_)
+            | TerminalError::Timeout(_) => Self::MachineLost,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_fits_a_close_frame() {
+        for end in [
+            End::ShellOver,
+            End::Idle,
+            End::AuthUnsupported,
+            End::TooMuch,
+            End::MachineLost,
+        ] {
+            assert!(end.reason().len() <= 123);
+            assert!(matches!(end.code(), 1000..=1014 | 4000..=4999));
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Consoles: a person's WebSocket on one side, the container's terminal on the other. [`ticket`] is who may come in,
+//! [`visit`] the way of one connection from its first message to its close frame, [`bridge`] the bytes in between, [`end`] why
+//! it closes, [`open`] what is open. Nothing of Proxmox, neither address nor ticket, goes to the client.
+
+mod bridge;
+mod end;
+mod meter;
+mod open;
+pub mod page;
+pub mod ticket;
+mod visit;
+
+pub use open::OpenConsoles;
+pub use visit::{Visitor, visit};
+
+/// The largest frame that is taken from a client, in bytes.
+pub const MAX_FRAME: usize = 64 * 1024;
+
+/// The page with a terminal. The ticket is in the fragment, which a browser sends nowhere.
+pub fn page_url(public_base_url: &str, ticket: &str) -> String {
+    format!("{public_base_url}/console#ticket={ticket}")
+}
+
+/// The WebSocket.
+pub fn socket_url(public_base_url: &str) -> String {
+    // Configuration lets nothing through but `http://…` and `https://…`.
+    let rest = public_base_url.strip_prefix("http").unwrap_or_default();
+    format!("ws{rest}/console/ws")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_socket_is_as_secure_as_the_page() {
+        assert_eq!(
+            socket_url("https://h.example"),
+            "wss://h.example/console/ws"
+        );
+        assert_eq!(socket_url("http://h:1/x"), "ws://h:1/x/console/ws");
+        assert_eq!(page_url("http://h", "t"), "http://h/console#ticket=t");
+    }
+}

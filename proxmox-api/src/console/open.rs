@@ -1,0 +1,139 @@
+//! The consoles that are open in this process: one per lease, the newest. Whoever comes anew takes over from the one before,
+//! which may well be a connection that is dead and does not know it yet.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
+
+/// Connections at a time, those that have shown no ticket yet included.
+const ROOM: usize = 256;
+/// How long the one before may take to leave.
+const LEAVE: Duration = Duration::from_secs(10);
+
+/// The registry; clones are the same.
+#[derive(Clone)]
+pub struct OpenConsoles {
+    seats: Arc<Mutex<HashMap<String, Occupant>>>,
+    room: Arc<Semaphore>,
+}
+
+struct Occupant {
+    number: u64,
+    push: oneshot::Sender<()>,
+    gone: oneshot::Receiver<()>,
+}
+
+/// A lease's console, from its opening until it is dropped.
+pub struct Seat {
+    lease_id: String,
+    number: u64,
+    consoles: OpenConsoles,
+    pushed: oneshot::Receiver<()>,
+    _gone: oneshot::Sender<()>,
+}
+
+impl Default for OpenConsoles {
+    fn default() -> Self {
+        Self {
+            seats: Arc::default(),
+            room: Arc::new(Semaphore::new(ROOM)),
+        }
+    }
+}
+
+impl OpenConsoles {
+    /// Room for one more connection, if there is any.
+    pub fn room(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.room).try_acquire_owned().ok()
+    }
+
+    /// Takes a lease's console, after whoever had it before has left.
+    pub async fn take(&self, lease_id: &str) -> Seat {
+        let (push, pushed) = oneshot::channel();
+        let (gone, is_gone) = oneshot::channel();
+        let (number, before) = {
+            let mut seats = self.seats();
+            let number = seats.get(lease_id).map_or(0, |before| before.number + 1);
+            let occupant = Occupant {
+                number,
+                push,
+                gone: is_gone,
+            };
+            (number, seats.insert(lease_id.to_owned(), occupant))
+        };
+        let seat = Seat {
+            lease_id: lease_id.to_owned(),
+            number,
+            consoles: self.clone(),
+            pushed,
+            _gone: gone,
+        };
+        if let Some(before) = before {
+            // It may be leaving by itself.
+            let _ = before.push.send(());
+            let _ = timeout(LEAVE, before.gone).await;
+        }
+        seat
+    }
+
+    fn seats(&self) -> MutexGuard<'_, HashMap<String, Occupant>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seat {
+    /// Completes when somebody else has taken over.
+    pub async fn pushed(&mut self) {
+        // The sender goes without a word only with the registry.
+        if (&mut self.pushed).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = self.consoles.seats();
+        if seats
+            .get(&self.lease_id)
+            .is_some_and(|now| now.number == self.number)
+        {
+            seats.remove(&self.lease_id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_newest_takes_over_once_the_one_before_has_left() {
+        let consoles = OpenConsoles::default();
+        let mut first = consoles.take("lease-1").await;
+        let other = consoles.take("lease-2").await;
+        let newer = tokio::spawn({
+            let consoles = consoles.clone();
+            async move { consoles.take("lease-1").await }
+        });
+        first.pushed().await;
+        assert!(!newer.is_finished());
+        drop(first);
+        let newer = newer.await.unwrap();
+        assert_eq!(consoles.seats().len(), 2);
+        drop((newer, other));
+        assert!(consoles.seats().is_empty());
+    }
+
+    #[tokio::test]
+    async fn there_is_room_for_so_many_and_no_more() {
+        let consoles = OpenConsoles::default();
+        let all: Vec<_> = (0..ROOM).map(|_| consoles.room().unwrap()).collect();
+        assert!(consoles.room().is_none());
+        drop(all);
+        assert!(consoles.room().is_some());
+    }
+}

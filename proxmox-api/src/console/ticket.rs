@@ -1,0 +1,66 @@
+//! Tickets: what opens a console once. One is bought and lives for half a minute; another is given to an open console, to come
+//! back with when its connection is lost.
+
+use service::crypto;
+
+use crate::{
+    state::App,
+    store::{ConsoleTicket, StoreError},
+};
+
+/// Seconds within which a bought ticket has to be used.
+pub const LIFE: i64 = 30;
+/// Seconds for which a lost connection can be taken up again.
+const RESUME: i64 = 120;
+
+/// Makes a bought ticket good from now on; gives its end, Unix seconds.
+///
+/// # Errors
+/// The store failed.
+pub async fn keep(app: &App, token: &str, ticket: ConsoleTicket) -> Result<i64, StoreError> {
+    let expires_at = app.now() + LIFE;
+    let hash = crypto::sha256_hex(token);
+    app.store
+        .keep_console_ticket(&hash, ticket, expires_at, app.now())
+        .await?;
+    Ok(expires_at)
+}
+
+/// Uses a ticket up.
+///
+/// # Errors
+/// The store failed.
+pub async fn redeem(app: &App, token: &str) -> Result<Option<ConsoleTicket>, StoreError> {
+    let hash = crypto::sha256_hex(token);
+    app.store.use_console_ticket(&hash, app.now()).await
+}
+
+/// The ticket of an open console, to come back with.
+pub struct Resume {
+    /// The ticket.
+    pub token: String,
+    hash: String,
+}
+
+impl Resume {
+    /// Makes one that is good for as long as the console is open, `until` at the latest.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn give(app: &App, ticket: ConsoleTicket, until: i64) -> Result<Self, StoreError> {
+        let token = crypto::random_hex(32);
+        let hash = crypto::sha256_hex(&token);
+        app.store
+            .keep_console_ticket(&hash, ticket, until, app.now())
+            .await?;
+        Ok(Self { token, hash })
+    }
+
+    /// The console has closed: the ticket ends soon if the connection was lost, else now.
+    pub async fn close(self, app: &App, lost: bool) {
+        let end = app.now() + if lost { RESUME } else { 0 };
+        if let Err(error) = app.store.end_console_ticket(&self.hash, end).await {
+            tracing::error!(%error, "a console's ticket cannot be ended");
+        }
+    }
+}

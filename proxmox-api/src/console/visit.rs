@@ -1,0 +1,223 @@
+//! One connection: its ticket, the lease, the terminal, the bytes, and how it closed.
+
+use std::time::Duration;
+
+use api_types::{ConsoleOpened, ConsoleOpening, OpenConsole, Secret};
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::{SinkExt as _, StreamExt as _};
+use pve::{NodeName, Vmid, terminal::ConsoleSession};
+use serde_json::json;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+
+use super::{
+    bridge::{FromClient, ToClient, carry, expiry, is_size},
+    end::End,
+    meter::Meter,
+    open::Seat,
+    ticket::{self, Resume},
+};
+use crate::{
+    lease::{expiry::gone, remove, view::time},
+    state::App,
+    store::{ConsoleTicket, Lease},
+};
+
+/// How long the first message may take.
+const FIRST_MESSAGE: Duration = Duration::from_secs(10);
+/// How long a command that has the terminal is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
+const SIZE: (u16, u16) = (80, 24);
+
+/// Who connects.
+pub struct Visitor {
+    /// The wallet that the request is signed in as, if it is.
+    pub wallet: Option<String>,
+    /// Room in the process for this connection.
+    pub room: OwnedSemaphorePermit,
+}
+
+/// Serves one connection to its end.
+pub async fn visit(app: App, socket: WebSocket, visitor: Visitor) {
+    let (mut to_client, mut from_client) = socket.split();
+    let end = match enter(&app, &mut from_client, &visitor).await {
+        Ok(entrance) => stay(&app, entrance, &mut to_client, &mut from_client).await,
+        Err(end) => {
+            tracing::info!(console.end = end.word(), "a console was not opened");
+            end
+        }
+    };
+    metrics::counter!("consoles_closed_total", "reason" => end.word()).increment(1);
+    close(end, &mut to_client, &mut from_client).await;
+    drop(visitor.room);
+}
+
+/// What a ticket and a lease allow.
+struct Entrance {
+    lease: Lease,
+    place: (NodeName, Vmid),
+    ticket: ConsoleTicket,
+    expires_at: i64,
+    size: (u16, u16),
+}
+
+async fn enter(app: &App, client: &mut FromClient, visitor: &Visitor) -> Result<Entrance, End> {
+    let opening = first_message(client).await?;
+    let size = opening.resize.unwrap_or(SIZE);
+    if !is_size(size) {
+        return Err(End::NotUnderstood);
+    }
+    let found = ticket::redeem(app, opening.ticket.expose()).await;
+    let ticket = found.map_err(unreadable)?.ok_or(End::BadTicket)?;
+    let stranger = visitor
+        .wallet
+        .as_ref()
+        .is_some_and(|wallet| *wallet != ticket.wallet);
+    let lease = app
+        .store
+        .lease(&ticket.lease_id)
+        .await
+        .map_err(unreadable)?;
+    let lease = lease.ok_or(End::LeaseOver)?;
+    if stranger || lease.owner != ticket.wallet {
+        return Err(End::NotYours);
+    }
+    let place = remove::place(&lease).map_err(unreadable)?;
+    let expires_at = expiry(app, &lease.lease_id)
+        .await
+        .map_err(|()| End::MachineLost)?
+        .ok_or(End::LeaseOver)?;
+    Ok(Entrance {
+        lease,
+        place,
+        ticket,
+        expires_at,
+        size,
+    })
+}
+
+fn unreadable(error: impl std::fmt::Display) -> End {
+    tracing::error!(%error, "a console's records cannot be read");
+    End::MachineLost
+}
+
+async fn first_message(client: &mut FromClient) -> Result<ConsoleOpening, End> {
+    let message = async {
+        loop {
+            match client.next().await {
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Text(text))) => {
+                    return serde_json::from_str(&text).map_err(|_| End::NotUnderstood);
+                }
+                Some(Ok(Message::Binary(_))) => return Err(End::NotUnderstood),
+                Some(Ok(Message::Close(_))) => return Err(End::ClientLeft),
+                Some(Err(_)) | None => return Err(End::ClientLost),
+            }
+        }
+    };
+    timeout(FIRST_MESSAGE, message)
+        .await
+        .unwrap_or(Err(End::NoTicket))
+}
+
+async fn stay(
+    app: &App,
+    entrance: Entrance,
+    to_client: &mut ToClient,
+    from_client: &mut FromClient,
+) -> End {
+    let lease_id = &entrance.lease.lease_id;
+    let mut seat = app.consoles.take(lease_id).await;
+    let (node, vmid) = &entrance.place;
+    let consoles = &app.proxmox.consoles;
+    let opened = tokio::select! {
+        opened = consoles.open(node, *vmid, entrance.size, PATIENCE) => opened,
+        () = seat.pushed() => return End::TakenOver,
+    };
+    let session = match opened {
+        Ok(session) => session,
+        Err(error) => {
+            tracing::warn!(lease.id = lease_id, cause = %error, "a terminal cannot be opened");
+            return error.into();
+        }
+    };
+    let resume = Resume::give(app, entrance.ticket.clone(), entrance.expires_at).await;
+    let resume = match resume {
+        Ok(resume) => resume,
+        Err(error) => return unreadable(error),
+    };
+    metrics::gauge!("consoles_open").increment(1);
+    app.note(lease_id, "console_opened", json!({})).await;
+    let meter = Meter::new(app);
+    let clients = (to_client, from_client);
+    let end = serve(app, &entrance, &mut seat, &resume, clients, session, &meter).await;
+    let end = why(app, &entrance, end).await;
+    metrics::gauge!("consoles_open").decrement(1);
+    let data = json!({
+        "reason": end.word(), "typedBytes": meter.typed(), "shownBytes": meter.shown(), "seconds": meter.seconds(),
+    });
+    app.note(lease_id, "console_closed", data).await;
+    resume.close(app, end.is_lost()).await;
+    end
+}
+
+/// The terminal is free again when this returns.
+async fn serve(
+    app: &App,
+    entrance: &Entrance,
+    seat: &mut Seat,
+    resume: &Resume,
+    (to_client, from_client): (&mut ToClient, &mut FromClient),
+    session: ConsoleSession,
+    meter: &Meter,
+) -> End {
+    let opened = ConsoleOpened {
+        opened: OpenConsole {
+            ctid: entrance.lease.vmid,
+            hostname: entrance.lease.hostname.clone(),
+            expires_at: time(entrance.expires_at),
+            resume: Secret::new(resume.token.as_str()),
+        },
+    };
+    let text = serde_json::to_string(&opened).expect("it consists of texts and numbers");
+    if to_client.send(Message::Text(text.into())).await.is_err() {
+        return End::ClientLost;
+    }
+    let ConsoleSession { terminal, guard } = session;
+    let clients = (to_client, from_client);
+    let lease_id = &entrance.lease.lease_id;
+    let end = carry(app, lease_id, seat, clients, terminal, meter).await;
+    drop(guard);
+    end
+}
+
+/// A terminal also ends because its container does.
+async fn why(app: &App, entrance: &Entrance, end: End) -> End {
+    if !matches!(end, End::MachineLost | End::ShellOver) {
+        return end;
+    }
+    if let Ok(None) = expiry(app, &entrance.lease.lease_id).await {
+        return End::LeaseOver;
+    }
+    let (node, vmid) = &entrance.place;
+    match app.proxmox.client.container(node, *vmid).await {
+        Ok(container) if !container.is_running() => End::NotRunning,
+        Err(error) if gone(&error) => End::LeaseOver,
+        _ => end,
+    }
+}
+
+/// Says why, and lets the client answer, so that the close frame is not lost with the connection.
+async fn close(end: End, to_client: &mut ToClient, from_client: &mut FromClient) {
+    let frame = CloseFrame {
+        code: end.code(),
+        reason: end.reason().into(),
+    };
+    let goodbye = async {
+        if to_client.send(Message::Close(Some(frame))).await.is_ok() {
+            while let Some(Ok(_)) = from_client.next().await {}
+        }
+    };
+    let _ = timeout(GOODBYE, goodbye).await;
+}

@@ -1,0 +1,92 @@
+//! `POST /management/console/{ctid}`: a ticket that opens the container's terminal once, on a WebSocket of ours. Nothing of
+//! Proxmox is in it.
+
+use api_types::{ConsoleResponse, ConsoleType, ErrorCode, Price, Secret, Tariff};
+use axum::http::Method;
+use serde_json::json;
+
+use super::{active, answer, lease_in_path, list::call_price};
+use crate::{
+    console::{page_url, socket_url, ticket},
+    error::ApiError,
+    lease::{remove, view::time},
+    paywall::{Call, Flow, Job, Operation, Paid, body},
+    state::App,
+    store::{Answer, ConsoleTicket, Lease},
+};
+
+/// A console of a container.
+#[derive(Debug)]
+pub struct Console {
+    lease: Lease,
+}
+
+impl Operation for Console {
+    const NAME: &'static str = "console";
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/management/console/{ctid}";
+    const DESCRIPTION: &'static str = "A terminal of a leased container";
+    const FLOW: Flow = Flow::SettleThenDeliver;
+
+    async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
+        body::none(call.body)?;
+        Ok(Self {
+            lease: lease_in_path(app, call.ctid).await?,
+        })
+    }
+
+    fn price(&self, tariff: &Tariff) -> Result<Price, ApiError> {
+        call_price(tariff)
+    }
+
+    fn lease_id(&self) -> Option<String> {
+        Some(self.lease.lease_id.clone())
+    }
+
+    async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
+        let lease = active(app, &self.lease.lease_id, &job.payer).await?;
+        let (node, vmid) = remove::place(&lease).map_err(|error| {
+            tracing::error!(%error, "a lease cannot be found");
+            ApiError::new(ErrorCode::Internal, "The container cannot be found.")
+        })?;
+        let container = app.proxmox.client.container(&node, vmid).await?;
+        if container.is_running() {
+            Ok(())
+        } else {
+            Err(pve::TerminalError::NotRunning.into())
+        }
+    }
+
+    async fn deliver(&self, app: &App, job: &Job, _paid: &Paid) -> Result<Answer, ApiError> {
+        active(app, &self.lease.lease_id, &job.payer).await?;
+        let for_whom = ConsoleTicket {
+            lease_id: self.lease.lease_id.clone(),
+            wallet: job.payer.clone(),
+        };
+        let token = app.installation.console_ticket(&job.payment_id);
+        let expires_at = ticket::keep(app, &token, for_whom).await?;
+        let data = json!({"paymentId": job.payment_id, "expiresAt": expires_at});
+        app.note(&self.lease.lease_id, "console_ticket", data).await;
+        let public = &app.config.public_base_url;
+        // The ticket itself is added by `reveal`, so that it is not stored.
+        let response = ConsoleResponse {
+            ctid: self.lease.vmid,
+            console_url: Secret::new(page_url(public, "")),
+            websocket_url: Secret::new(socket_url(public)),
+            ticket: Secret::new(""),
+            expires_at: time(expires_at),
+            kind: ConsoleType::Terminal,
+        };
+        answer(200, &response)
+    }
+
+    fn reveal(&self, app: &App, payment_id: &str, answer: Answer) -> Answer {
+        let Ok(mut response) = serde_json::from_str::<ConsoleResponse>(&answer.body) else {
+            return answer;
+        };
+        let token = app.installation.console_ticket(payment_id);
+        response.console_url = Secret::new(page_url(&app.config.public_base_url, &token));
+        response.ticket = Secret::new(token);
+        super::answer(answer.status, &response).unwrap_or(answer)
+    }
+}

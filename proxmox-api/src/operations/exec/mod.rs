@@ -1,0 +1,160 @@
+//! `POST /management/exec/{ctid}`: a command in a leased container. A shell that listens is found before the money moves, so
+//! that a terminal that is in use, or a container that does not run, costs nothing.
+
+mod output;
+mod words;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use api_types::{ExecRequest, ExecResponse, FieldError, Price, Tariff};
+use axum::http::Method;
+use pve::{ExecOutcome, Shell};
+use serde_json::json;
+
+use super::{active, answer, lease_in_path, list::call_price};
+use crate::{
+    error::ApiError,
+    lease::remove,
+    paywall::{Call, Flow, Job, Operation, Paid, body},
+    state::App,
+    store::{Answer, Lease},
+};
+
+/// How long a command may run where the request does not say.
+const DEFAULT_SECONDS: u32 = 30;
+/// How much of each output is returned, in bytes; the rest is counted.
+const OUTPUT_LIMIT: usize = 64 * 1024;
+/// How long other commands on the same container are waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A command for a container.
+#[derive(Debug)]
+pub struct Exec {
+    lease: Lease,
+    script: String,
+    seconds: u32,
+    force: bool,
+    /// Found before the money moved; used once.
+    shell: Mutex<Option<Shell>>,
+}
+
+impl Operation for Exec {
+    const NAME: &'static str = "exec";
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/management/exec/{ctid}";
+    const DESCRIPTION: &'static str = "A command in a leased container";
+    const FLOW: Flow = Flow::SettleThenDeliver;
+    const MIN_SECONDS_LEFT: u64 = 60;
+
+    async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
+        let limits = &app.config.limits;
+        let request: ExecRequest = body::read(call.body, |request| limits.validate_exec(request))?;
+        let script = words::script(&request.command, &request.extra_args);
+        if script.len() > pve::exec::MAX_SCRIPT {
+            let message = "are too long once they are quoted";
+            return Err(ApiError::invalid(vec![FieldError::new(
+                "extraArgs",
+                message,
+            )]));
+        }
+        Ok(Self {
+            lease: lease_in_path(app, call.ctid).await?,
+            script,
+            seconds: request.timeout_seconds.unwrap_or(DEFAULT_SECONDS),
+            force: request.force,
+            shell: Mutex::default(),
+        })
+    }
+
+    fn price(&self, tariff: &Tariff) -> Result<Price, ApiError> {
+        call_price(tariff)
+    }
+
+    fn lease_id(&self) -> Option<String> {
+        Some(self.lease.lease_id.clone())
+    }
+
+    async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
+        // An absent body learns the price; it names nothing that could be run.
+        if self.script.is_empty() {
+            let field = FieldError::new("command", "must not be empty");
+            return Err(ApiError::invalid(vec![field]));
+        }
+        active(app, &self.lease.lease_id, &job.payer).await?;
+        Ok(())
+    }
+
+    async fn prepare(&self, app: &App, _job: &Job) -> Result<(), ApiError> {
+        let shell = self.find_shell(app).await?;
+        *self.held() = Some(shell);
+        Ok(())
+    }
+
+    async fn deliver(&self, app: &App, job: &Job, _paid: &Paid) -> Result<Answer, ApiError> {
+        let held = self.held().take();
+        let shell = match held {
+            Some(shell) => shell,
+            // The request came again after a failure: the lease may have ended in between.
+            None => {
+                active(app, &self.lease.lease_id, &job.payer).await?;
+                self.find_shell(app).await?
+            }
+        };
+        job.progress.step("running");
+        let task = shell.task().map(words::without_account);
+        let request = pve::ExecRequest {
+            timeout: Duration::from_secs(self.seconds.into()),
+            limit_bytes: OUTPUT_LIMIT,
+            ..pve::ExecRequest::new(self.script.clone())
+        };
+        let sink = job
+            .progress
+            .is_listened()
+            .then(|| output::sink(job.progress.clone()));
+        let outcome = shell.run(request, sink).await?;
+        let data = json!({
+            "exitCode": outcome.exit_code, "timedOut": outcome.timed_out, "stdoutBytes": outcome.stdout_bytes,
+            "stderrBytes": outcome.stderr_bytes, "paymentId": job.payment_id,
+        });
+        app.note(&self.lease.lease_id, "command_run", data).await;
+        answer(200, &self.response(outcome, task.unwrap_or_default()))
+    }
+}
+
+impl Exec {
+    async fn find_shell(&self, app: &App) -> Result<Shell, ApiError> {
+        let (node, vmid) = remove::place(&self.lease).map_err(|error| {
+            tracing::error!(%error, "a lease cannot be found");
+            ApiError::new(
+                api_types::ErrorCode::Internal,
+                "The container cannot be found.",
+            )
+        })?;
+        let consoles = &app.proxmox.consoles;
+        Ok(consoles.shell(&node, vmid, self.force, PATIENCE).await?)
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<Shell>> {
+        self.shell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn response(&self, outcome: ExecOutcome, upid: String) -> ExecResponse {
+        let (stdout, stdout_base64) = output::text(outcome.stdout, outcome.stdout_bytes);
+        let (stderr, stderr_base64) = output::text(outcome.stderr, outcome.stderr_bytes);
+        ExecResponse {
+            ctid: self.lease.vmid,
+            upid,
+            output: format!("{stdout}{stderr}"),
+            stdout,
+            stderr,
+            stdout_base64,
+            stderr_base64,
+            stdout_bytes: outcome.stdout_bytes,
+            stderr_bytes: outcome.stderr_bytes,
+            exit_code: (!outcome.timed_out).then_some(outcome.exit_code),
+            timed_out: outcome.timed_out,
+            truncated: outcome.truncated,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! From a request to what the shell reads, and from a task's name to what a customer may see of it.
+
+use pve::Upid;
+
+/// The command line with each further argument as one word, whatever it contains.
+pub(super) fn script(command: &str, extra_args: &[String]) -> String {
+    // A line break at the end would make a command of its own out of the arguments.
+    let mut script = command.trim().to_owned();
+    for argument in extra_args {
+        script.push(' ');
+        script.push_str(&quoted(argument));
+    }
+    script
+}
+
+/// In single quotes nothing has a meaning but the quote itself.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// A task's name without the account of ours that started it.
+pub(super) fn without_account(task: &Upid) -> String {
+    let account = format!(":{}:", task.user);
+    let name = task.as_str();
+    format!("{}::", name.strip_suffix(&account).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn words(arguments: &[&str]) -> Vec<String> {
+        arguments.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn an_argument_is_one_word_and_the_command_is_as_it_was() {
+        assert_eq!(script(" ls -l | wc\n", &[]), "ls -l | wc");
+        let arguments = words(&["a b", "it's", "", "$HOME;`id`"]);
+        assert_eq!(
+            script("echo", &arguments),
+            r"echo 'a b' 'it'\''s' '' '$HOME;`id`'"
+        );
+        assert_eq!(script("", &[]), "");
+    }
+
+    #[test]
+    fn a_task_is_named_without_its_account() {
+        let task = "UPID:pve:00001234:0012D687:6748A1B2:vncproxy:40200:infra402@pve!svc:";
+        let shown = without_account(&task.parse().unwrap());
+        assert_eq!(
+            shown,
+            "UPID:pve:00001234:0012D687:6748A1B2:vncproxy:40200::"
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+        #[test]
+        fn a_shell_gives_back_every_argument_as_it_was(arguments in prop::collection::vec("[^\0]{0,20}", 1..4)) {
+            let script = script("printf '%s\\0'", &arguments);
+            let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+            let expected: String = arguments.iter().map(|word| format!("{word}\0")).collect();
+            prop_assert_eq!(output.stdout, expected.into_bytes());
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `GET /console`, its files, and `GET /console/ws`: the page with a terminal and the WebSocket behind it. Who comes in is
+//! decided by the ticket in the first message; here only by the page that asks.
+
+use api_types::ErrorCode;
+use axum::{
+    Extension, Router,
+    extract::{Path, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use service::request_id::RequestId;
+use tracing::Instrument as _;
+use url::Url;
+
+use super::not_found;
+use crate::{
+    App,
+    config::Config,
+    console::{Visitor, page, socket_url, visit},
+    error::ApiError,
+    sessions,
+};
+
+/// The largest message that is read at all; above it the connection breaks instead of closing with a reason.
+const MAX_MESSAGE: usize = 1024 * 1024;
+/// A console carries little most of the time, and many may be open.
+const BUFFER: usize = 4 * 1024;
+
+/// The routes.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/console", get(console_page))
+        .route("/console/ws", get(socket))
+        .route("/console/{version}/{file}", get(file))
+}
+
+async fn console_page(State(app): State<App>) -> Response {
+    let status = if page::is_built_in() {
+        StatusCode::OK
+    } else {
+        StatusCode::NOT_IMPLEMENTED
+    };
+    let mut response = (status, Html(page::html())).into_response();
+    let socket = socket_url(&app.config.public_base_url);
+    // The emulator makes style elements for its own measures.
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' {socket}; \
+         img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn file(Path((version, name)): Path<(String, String)>, id: Extension<RequestId>) -> Response {
+    let Some(asset) = page::asset(&version, &name) else {
+        return not_found(id).await;
+    };
+    let headers = [
+        (header::CONTENT_TYPE, asset.media_type),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, asset.bytes).into_response()
+}
+
+async fn socket(
+    State(app): State<App>,
+    Extension(id): Extension<RequestId>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    if !may_connect(&app.config, &headers) {
+        let message = "Pages of this origin may open no consoles.";
+        return ApiError::new(ErrorCode::Forbidden, message)
+            .advise("the operator adds the page's origin to ALLOWED_ORIGINS")
+            .respond(&id);
+    }
+    let Ok(upgrade) = upgrade else {
+        let message = "This is the address of a WebSocket.";
+        return ApiError::new(ErrorCode::InvalidRequest, message).respond(&id);
+    };
+    let Some(room) = app.consoles.room() else {
+        let message = "Too many consoles are open just now.";
+        return ApiError::new(ErrorCode::Unavailable, message)
+            .retry_after(30)
+            .respond(&id);
+    };
+    let visitor = Visitor {
+        wallet: sessions::wallet_of(&app, &headers).await,
+        room,
+    };
+    upgrade
+        .max_message_size(MAX_MESSAGE)
+        .max_frame_size(MAX_MESSAGE)
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(0)
+        .on_upgrade(|socket| visit(app, socket, visitor).in_current_span())
+}
+
+/// A browser says which page connects; a page that is not known could be anybody's who was handed a ticket.
+fn may_connect(config: &Config, headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return true;
+    };
+    let own = Url::parse(&config.public_base_url)
+        .map(|url| url.origin().ascii_serialization())
+        .unwrap_or_default();
+    config
+        .allowed_origins
+        .iter()
+        .chain([&own])
+        .any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes())
+}

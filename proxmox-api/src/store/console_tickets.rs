@@ -1,0 +1,83 @@
+//! Tickets for consoles: used once, and known only by their hash, so that a stolen file opens nothing.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Store, StoreError};
+
+/// What a ticket is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsoleTicket {
+    /// The lease whose container it opens.
+    pub lease_id: String,
+    /// The wallet it was given to, lower case.
+    pub wallet: String,
+}
+
+impl Store {
+    /// Remembers a ticket until `expires_at`. One that is known already gets the new end, unless it was used.
+    ///
+    /// # Errors
+    /// The lease does not exist, or the database failed.
+    pub async fn keep_console_ticket(
+        &self,
+        hash: &str,
+        ticket: ConsoleTicket,
+        expires_at: i64,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let hash = hash.to_owned();
+        self.write(move |db| {
+            db.execute("DELETE FROM console_tickets WHERE expires_at <= ?1", [now])?;
+            db.execute(
+                "INSERT INTO console_tickets (ticket_hash, lease_id, wallet, expires_at) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (ticket_hash) DO UPDATE SET expires_at = excluded.expires_at WHERE used_at IS NULL",
+                params![hash, ticket.lease_id, ticket.wallet, expires_at],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Uses a ticket up: something for exactly one caller, and only before it expires.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn use_console_ticket(
+        &self,
+        hash: &str,
+        now: i64,
+    ) -> Result<Option<ConsoleTicket>, StoreError> {
+        let hash = hash.to_owned();
+        self.write(move |db| {
+            let found = db
+                .query_row(
+                    "UPDATE console_tickets SET used_at = ?2
+                     WHERE ticket_hash = ?1 AND used_at IS NULL AND expires_at > ?2 RETURNING lease_id, wallet",
+                    params![hash, now],
+                    |row| {
+                        Ok(ConsoleTicket {
+                            lease_id: row.get(0)?,
+                            wallet: row.get(1)?,
+                        })
+                    },
+                )
+                .optional()?;
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Lets a ticket that was not used end at `expires_at`, which may be now.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn end_console_ticket(&self, hash: &str, expires_at: i64) -> Result<(), StoreError> {
+        let hash = hash.to_owned();
+        self.write(move |db| {
+            let sql = "UPDATE console_tickets SET expires_at = ?2 WHERE ticket_hash = ?1 AND used_at IS NULL";
+            db.execute(sql, params![hash, expires_at])?;
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,266 @@
+//! What goes through an open console, and how it ends.
+
+use std::time::Duration;
+
+use pve_sim::ShellMode;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::client::{connect, open, ticket};
+use crate::{
+    guest::{Guest, plain_shell},
+    support::until,
+};
+
+/// Names and data of what happened to the lease.
+async fn trail(guest: &Guest) -> Vec<(String, Value)> {
+    let store = &guest.app.app.store;
+    let lease = store.lease_by_vmid(guest.ctid).await.unwrap().unwrap();
+    let events = store.events(&lease.lease_id, 0, 100).await.unwrap();
+    events
+        .into_iter()
+        .map(|event| (event.kind, serde_json::from_str(&event.data).unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_is_typed_is_run_what_is_shown_comes_back_and_the_size_is_the_screens() {
+    let guest = Guest::with(plain_shell(), &[]).await;
+    let (mut console, _) = open(&guest).await;
+    let shown = console.says("stty size", "one").await;
+    assert!(shown.contains("40 120"), "{shown:?}");
+    console.send(json!({"resize": [90, 33]})).await;
+    let shown = console.says("stty size", "two").await;
+    assert!(shown.contains("33 90"), "{shown:?}");
+    // A paste of many frames, longer than what a terminal holds.
+    let paste = "0123456789".repeat(10_000);
+    console
+        .keys("stty raw -echo; printf re''ady; head -c 100000 >pasted; stty sane; printf do''ne\r")
+        .await;
+    console.until("ready").await;
+    for part in paste.as_bytes().chunks(64 * 1024) {
+        console.keys(std::str::from_utf8(part).unwrap()).await;
+    }
+    console.until("done").await;
+    let shown = console.says("sha256sum pasted", "three").await;
+    assert!(
+        shown.contains(&service::crypto::sha256_hex(&paste)),
+        "{shown:?}"
+    );
+    console.leave().await;
+}
+
+#[tokio::test]
+async fn a_command_and_a_console_do_not_meet() {
+    let guest = Guest::with(plain_shell(), &[]).await;
+    let (mut console, _) = open(&guest).await;
+    let answer = guest
+        .refused(
+            409,
+            "console_in_use",
+            guest.exec(json!({"command": "echo hello"})),
+        )
+        .await;
+    assert_eq!(answer.headers["retry-after"], "30");
+    assert_eq!(
+        answer.body["error"]["message"],
+        "The container's terminal is in use by an open console."
+    );
+    // Left with a program running: commands find it busy, and force ends it.
+    console.keys("sleep 1000\r").await;
+    console.until("sleep 1000").await;
+    console.leave().await;
+    until("the console to be free", async || {
+        let free = trail(&guest)
+            .await
+            .iter()
+            .any(|(kind, _)| kind == "console_closed");
+        free.then_some(())
+    })
+    .await;
+    guest
+        .refused(
+            409,
+            "console_in_use",
+            guest.exec(json!({"command": "echo hello"})),
+        )
+        .await;
+    let forced = guest
+        .exec(json!({"command": "echo hello", "force": true}))
+        .await;
+    assert_eq!(forced.body["stdout"], "hello\n", "{:?}", forced.body);
+    assert_eq!(guest.output("echo usable").await, "usable\n");
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_taken_up_again_without_paying() {
+    let guest = Guest::with(plain_shell(), &[]).await;
+    let (mut console, resume) = open(&guest).await;
+    console.says("word=kept", "set").await;
+    let before = guest.balance().await;
+    // The client's machine goes away without a word; the service does not know it yet.
+    let lost = console;
+    let mut back = connect(&guest, &resume).await;
+    let next = back.opened(&guest).await;
+    assert_ne!(next, resume);
+    let shown = back.says("echo $word", "again").await;
+    assert!(shown.contains("kept"), "{shown:?}");
+    assert_eq!(
+        lost.closed().await,
+        (4411, "The console was opened somewhere else.".into())
+    );
+    assert_eq!(guest.balance().await, before);
+    assert_eq!(
+        connect(&guest, &resume).await.closed().await.0,
+        4401,
+        "once"
+    );
+
+    // A cut connection is remembered for two minutes, and one that was closed is not.
+    drop(back);
+    until("the cut to be seen", async || {
+        let closed = trail(&guest).await;
+        let lost = closed
+            .iter()
+            .filter(|(_, data)| data["reason"] == "client_lost")
+            .count();
+        (lost == 1).then_some(())
+    })
+    .await;
+    let mut back = connect(&guest, &next).await;
+    let last = back.opened(&guest).await;
+    back.leave().await;
+    assert_eq!(connect(&guest, &last).await.closed().await.0, 4401);
+}
+
+#[tokio::test]
+async fn a_new_ticket_takes_over_from_the_console_before() {
+    let guest = Guest::toy().await;
+    let (first, resume) = open(&guest).await;
+    let (mut second, _) = open(&guest).await;
+    second.says("echo", "mine").await;
+    assert_eq!(first.closed().await.0, 4411);
+    // Or two pages would push each other out for ever.
+    assert_eq!(connect(&guest, &resume).await.closed().await.0, 4401);
+}
+
+#[tokio::test]
+async fn a_console_ends_with_its_lease_unless_that_is_renewed() {
+    let guest = Guest::toy().await;
+    let (mut console, _) = open(&guest).await;
+    let path = format!("/lease/{}/renew", guest.ctid);
+    let renew = guest
+        .buyer
+        .pay(
+            &guest.app,
+            Method::POST,
+            &path,
+            Some(json!({"runtimeMinutes": 30})),
+        )
+        .await;
+    assert_eq!(renew.status, 200);
+    // Past the old end, in steps that are no idleness.
+    for _ in 0..4 {
+        guest.app.clock.advance(Duration::from_secs(10 * 60));
+        console.says("echo", "here").await;
+    }
+    guest.app.clock.advance(Duration::from_secs(21 * 60));
+    assert_eq!(console.closed().await, (4410, "The lease is over.".into()));
+    let trail = trail(&guest).await;
+    let (_, closed) = trail
+        .iter()
+        .find(|(kind, _)| kind == "console_closed")
+        .unwrap();
+    assert_eq!(closed["reason"], "lease_over");
+    assert!(
+        closed["typedBytes"].as_u64().unwrap() > 50 && closed["shownBytes"].as_u64().unwrap() > 50
+    );
+    let kinds: Vec<_> = trail.iter().map(|(kind, _)| kind.as_str()).collect();
+    for kind in ["console_ticket", "console_opened"] {
+        assert!(kinds.contains(&kind), "{kinds:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_other_end_has_its_reason_too() {
+    // The shell's own end.
+    let guest = Guest::with(plain_shell(), &[]).await;
+    let (mut console, resume) = open(&guest).await;
+    console.keys("exit\r").await;
+    assert_eq!(
+        console.closed().await,
+        (1000, "The shell has ended.".into())
+    );
+    assert_eq!(connect(&guest, &resume).await.closed().await.0, 4401);
+    // The container is shut down from inside.
+    let (console, _) = open(&guest).await;
+    guest.app.sim.kill_container(guest.ctid);
+    assert_eq!(
+        console.closed().await,
+        (4409, "The container does not run.".into())
+    );
+    // It is gone.
+    let guest = Guest::toy().await;
+    let (console, _) = open(&guest).await;
+    guest.app.sim.remove_container(guest.ctid);
+    assert_eq!(console.closed().await.0, 4410);
+    // Nobody is there.
+    let guest = Guest::toy().await;
+    let (mut console, _) = open(&guest).await;
+    console.says("echo", "quiet").await;
+    console.until("# ").await;
+    guest.app.clock.advance(Duration::from_secs(15 * 60 + 1));
+    assert_eq!(
+        console.closed().await,
+        (4408, "Nothing was typed or shown for too long.".into())
+    );
+}
+
+#[tokio::test]
+async fn a_console_carries_no_more_than_it_may() {
+    let guest = Guest::with(plain_shell(), &[("CONSOLE_MAX_MIB", "1")]).await;
+    let (mut console, _) = open(&guest).await;
+    console.keys("yes\r").await;
+    assert_eq!(console.closed().await.0, 4413);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_holds_up_the_container_and_not_the_service() {
+    let guest = Guest::with(plain_shell(), &[]).await;
+    let (mut console, _) = open(&guest).await;
+    // A hundred megabytes that nobody reads.
+    console
+        .keys("yes 0123456789abcdef | head -c 100000000; echo done >marker\r")
+        .await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    drop(console);
+    let closed = until("the cut to be seen", async || {
+        let trail = trail(&guest).await;
+        trail.into_iter().find(|(kind, _)| kind == "console_closed")
+    })
+    .await;
+    let shown = closed.1["shownBytes"].as_u64().unwrap();
+    assert!(
+        shown < 30_000_000,
+        "{shown} bytes were taken from the container"
+    );
+}
+
+#[tokio::test]
+async fn a_console_works_in_the_confined_shells_of_an_ordinary_simulator() {
+    let guest = Guest::with(ShellMode::Confined, &[]).await;
+    let (mut console, _) = open(&guest).await;
+    let shown = console.says("uname -n", "name").await;
+    assert!(shown.contains("box"), "{shown:?}");
+    console.message(Message::Ping(vec![1].into())).await;
+    console.says("echo", "usable").await;
+    assert_eq!(
+        connect(&guest, &ticket(&guest).await)
+            .await
+            .opened(&guest)
+            .await
+            .len(),
+        64
+    );
+}

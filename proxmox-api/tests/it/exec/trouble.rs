@@ -1,0 +1,200 @@
+//! Many at once, failures on the way, and what the customer has in the end.
+
+use std::time::{Duration, Instant};
+
+use api_types::ErrorCode;
+use futures_util::future::join_all;
+use pve_sim::{Fault, FaultKind, Operation, ShellMode};
+use reqwest::Method;
+use serde_json::{Value, json};
+use x402::facilitator::faults::SettleFault;
+
+use crate::{
+    buyer::Buyer,
+    guest::{CALL, Guest, app, lease, plain_shell},
+    support::until,
+};
+
+#[tokio::test]
+async fn ten_commands_on_one_container_take_turns() {
+    let guest = Guest::with(plain_shell(), &[]).await;
+    let command = |number| {
+        // Fails if it meets another one.
+        let command = format!("mkdir busy || exit 99; sleep 0.1; rmdir busy; echo {number}");
+        let guest = &guest;
+        async move { (number, guest.exec(json!({ "command": command })).await) }
+    };
+    for (number, answer) in join_all((0..10).map(command)).await {
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        assert_eq!(answer.body["stdout"], format!("{number}\n"));
+        assert_eq!(answer.body["exitCode"], 0);
+    }
+}
+
+#[tokio::test]
+async fn commands_on_ten_containers_run_side_by_side() {
+    let app = app(ShellMode::Toy, &[]).await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let mut ctids = Vec::new();
+    for number in 0..10 {
+        ctids.push(lease(&app, &buyer, &format!("box{number}")).await);
+    }
+    let start = Instant::now();
+    let sleeping = Duration::from_millis(2500);
+    let all = ctids.iter().map(|ctid| {
+        let (app, buyer) = (&app, &buyer);
+        async move {
+            let path = format!("/management/exec/{ctid}");
+            let body = json!({"command": "sleep 2.5; hostname"});
+            buyer.pay(app, Method::POST, &path, Some(body)).await
+        }
+    });
+    for (number, answer) in join_all(all).await.iter().enumerate() {
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        assert_eq!(answer.body["stdout"], format!("box{number}\n"));
+    }
+    // Eight run at a time on a node, so two rounds, not ten.
+    assert!(start.elapsed() < sleeping * 6, "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_command_that_fails_on_our_side_is_run_by_the_same_signed_request_for_the_same_money() {
+    let guest = Guest::with(plain_shell(), &[]).await;
+    let app = &guest.app;
+    let path = guest.exec_path();
+    let body = Some(json!({"command": "yes 0123456 | head -c 30000"}));
+    let signed = guest.buyer.sign(app, Method::POST, &path, body).await;
+    let before = guest.balance().await;
+    // Enough for the shell to be found, and not for what it then has to say.
+    app.sim.faults().inject(Fault::once(
+        Operation::Websocket,
+        FaultKind::CutAfter(9_000),
+    ));
+    let broken = signed.send(app).await;
+    assert_eq!(
+        (broken.status.as_u16(), broken.code()),
+        (502, ErrorCode::HypervisorError.as_str()),
+        "{:?}",
+        broken.body
+    );
+    assert_eq!(broken.body["error"]["details"]["mayHaveRun"], true);
+    assert_eq!(broken.receipt().unwrap()["success"], true);
+    assert_eq!(guest.balance().await, before - CALL);
+    let done = signed.send(app).await;
+    assert_eq!(done.status, 200, "{:?}", done.body);
+    assert_eq!(done.body["stdoutBytes"], 30_000);
+    assert_eq!(guest.balance().await, before - CALL);
+    // What was answered once is not run again, and a settled signature alone shows no output.
+    let again = signed.send(app).await;
+    assert_eq!(
+        (again.status.as_u16(), again.code()),
+        (409, "payment_replayed")
+    );
+}
+
+#[tokio::test]
+async fn a_payment_that_is_refused_or_unknown_leaves_the_terminal_in_order() {
+    let guest = Guest::with(plain_shell(), &[]).await;
+    let app = &guest.app;
+    let path = guest.exec_path();
+    let before = guest.balance().await;
+    app.faults
+        .on_settle([SettleFault::Refuse("insufficient_funds".into())]);
+    let refused = guest.exec(json!({"command": "touch never"})).await;
+    assert_eq!(refused.status, 402);
+    assert_eq!(guest.balance().await, before);
+    assert_eq!(
+        guest.output("ls never 2>/dev/null; echo usable").await,
+        "usable\n"
+    );
+
+    app.faults.on_settle([SettleFault::LoseAnswer]);
+    let signed = guest
+        .buyer
+        .sign(
+            app,
+            Method::POST,
+            &path,
+            Some(json!({"command": "echo late"})),
+        )
+        .await;
+    let unknown = signed.send(app).await;
+    assert_eq!(
+        (unknown.status.as_u16(), unknown.code()),
+        (503, "payment_unresolved")
+    );
+    let done = until("the payment to be found settled", async || {
+        let answer = signed.send(app).await;
+        (answer.status == 200).then_some(answer)
+    })
+    .await;
+    assert_eq!(done.body["stdout"], "late\n");
+    assert_eq!(guest.balance().await, before - 2 * CALL);
+}
+
+/// Event names and data of a finished stream.
+fn events(text: &str) -> Vec<(String, Value)> {
+    let field = |event: &str, name: &str| {
+        let line = event.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_default().trim().to_owned()
+    };
+    text.split("\n\n")
+        .filter(|event| event.contains("data:"))
+        .map(|event| {
+            (
+                field(event, "event:"),
+                serde_json::from_str(&field(event, "data:")).unwrap(),
+            )
+        })
+        .collect()
+}
+
+/// Pays for a command and asks for its output as it comes.
+async fn streamed(guest: &Guest, body: &Value) -> reqwest::Response {
+    let (app, path) = (&guest.app, guest.exec_path());
+    let signed = guest
+        .buyer
+        .sign(app, Method::POST, &path, Some(body.clone()))
+        .await;
+    let (name, value) = signed.payment.to_header();
+    let request = app.http.post(format!("{}{path}", app.url)).json(body);
+    let request = request.header(name, value);
+    request
+        .header("accept", "text/event-stream")
+        .send()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn output_is_streamed_as_it_comes_and_the_result_is_the_same() {
+    let guest = Guest::with(plain_shell(), &[]).await;
+    let command = "for i in 1 2 3; do echo $i é; sleep 0.4; done; echo bad >&2; exit 4";
+    let body = json!({ "command": command });
+    let response = streamed(&guest, &body).await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let events = events(&response.text().await.unwrap());
+    let names: Vec<_> = events.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names.last(), Some(&"result"), "{names:?}");
+    let text = |wanted: &str| -> String {
+        let pieces = events.iter().filter(|(name, _)| name == wanted);
+        pieces
+            .map(|(_, data)| data["text"].as_str().unwrap())
+            .collect()
+    };
+    assert_eq!(text("stdout"), "1 é\n2 é\n3 é\n");
+    assert_eq!(text("stderr"), "bad\n");
+    assert!(
+        names.iter().filter(|name| **name == "stdout").count() >= 3,
+        "{names:?}"
+    );
+    let (_, result) = events.last().unwrap();
+    assert_eq!(result["status"], 200);
+    assert_eq!(result["body"]["stdout"], "1 é\n2 é\n3 é\n");
+    assert_eq!(result["body"]["exitCode"], 4);
+    assert_eq!(result["receipt"]["success"], true);
+
+    // A refusal keeps its status, streamed or not.
+    guest.app.sim.kill_container(guest.ctid);
+    assert_eq!(streamed(&guest, &body).await.status(), 409);
+}

@@ -1,0 +1,115 @@
+//! A leased container as tests of its inside use it: which shell is in it, a lease, a command, a count of what was charged.
+
+use std::path::Path;
+
+use pve_sim::{ShellMode, Sim, SimConfig};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    buyer::{Answer, Buyer},
+    support::TestApp,
+};
+
+/// What a call costs, atomic USDC.
+pub const CALL: u64 = 1_000;
+
+/// A customer with one running container.
+pub struct Guest {
+    pub app: TestApp,
+    pub buyer: Buyer,
+    pub ctid: u32,
+}
+
+/// The shells that commands are typed into, of those that this host has.
+pub fn host_shell(name: &str) -> Option<ShellMode> {
+    let path = format!("/bin/{name}");
+    if Path::new(&path).exists() {
+        return Some(ShellMode::HostForTests(path.into()));
+    }
+    eprintln!("{name} is not installed here; `cargo xtask test` counts that as skipped");
+    None
+}
+
+/// The shell that every Debian has.
+pub fn plain_shell() -> ShellMode {
+    ShellMode::HostForTests("/bin/sh".into())
+}
+
+/// A service whose containers have this shell.
+pub async fn app(shell: ShellMode, more: &[(&str, &str)]) -> TestApp {
+    let config = SimConfig {
+        time_scale: 0.002,
+        shell,
+        ..SimConfig::default()
+    };
+    TestApp::on(Sim::start(config).await.unwrap(), more).await
+}
+
+impl Guest {
+    /// A container with this shell.
+    pub async fn with(shell: ShellMode, more: &[(&str, &str)]) -> Self {
+        let app = app(shell, more).await;
+        let buyer = Buyer::funded(&app, 1).await;
+        let ctid = lease(&app, &buyer, "box").await;
+        Self { app, buyer, ctid }
+    }
+
+    /// A container with the small shell that needs nothing of the host.
+    pub async fn toy() -> Self {
+        Self::with(ShellMode::Toy, &[]).await
+    }
+
+    pub fn exec_path(&self) -> String {
+        format!("/management/exec/{}", self.ctid)
+    }
+
+    pub fn console_path(&self) -> String {
+        format!("/management/console/{}", self.ctid)
+    }
+
+    /// Pays for a command and gives what came back.
+    pub async fn exec(&self, body: Value) -> Answer {
+        self.buyer
+            .pay(&self.app, Method::POST, &self.exec_path(), Some(body))
+            .await
+    }
+
+    /// Runs a command that has to work, and gives its standard output.
+    pub async fn output(&self, command: &str) -> String {
+        let answer = self.exec(json!({ "command": command })).await;
+        assert_eq!(answer.status, 200, "{command}: {:?}", answer.body);
+        answer.body["stdout"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn balance(&self) -> u64 {
+        self.app.balance(self.buyer.wallet()).await
+    }
+
+    /// Does something that must be refused with this status and code, and must cost nothing.
+    pub async fn refused(
+        &self,
+        status: u16,
+        code: &str,
+        call: impl Future<Output = Answer>,
+    ) -> Answer {
+        let before = self.balance().await;
+        let answer = call.await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (status, code),
+            "{:?}",
+            answer.body
+        );
+        assert_eq!(self.balance().await, before, "{code} cost something");
+        answer
+    }
+}
+
+/// Leases a small container and gives its number.
+pub async fn lease(app: &TestApp, buyer: &Buyer, hostname: &str) -> u32 {
+    let body = json!({"runtimeMinutes": 30, "hostname": hostname});
+    let leased = buyer.lease(app, body).await;
+    assert_eq!(leased.status, 200, "{:?}", leased.body);
+    leased.body["ctid"].as_u64().unwrap().try_into().unwrap()
+}
