@@ -53,6 +53,7 @@ impl Stage {
                     folder.path().join("bench.sqlite").display().to_string(),
                 ),
                 ("LEASES_PER_WALLET", "1000".into()),
+                ("FREE_CALLS_PER_MINUTE", "100000".into()),
                 ("PVE_HOST", sim.url()),
                 ("PVE_TOKEN_ID", sim.token_id()),
                 ("PVE_TOKEN_SECRET", sim.token_secret()),

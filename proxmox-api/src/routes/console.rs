@@ -13,7 +13,7 @@ use service::request_id::RequestId;
 use tracing::Instrument as _;
 use url::Url;
 
-use super::not_found;
+use super::{limited, not_found};
 use crate::{
     App,
     config::Config,
@@ -28,11 +28,13 @@ const MAX_MESSAGE: usize = 1024 * 1024;
 const BUFFER: usize = 4 * 1024;
 
 /// The routes.
-pub fn router() -> Router<App> {
+pub fn router(app: &App) -> Router<App> {
+    // Who has no ticket yet takes room all the same.
+    let socket = limited::per_caller(Router::new().route("/console/ws", get(socket)), app);
     Router::new()
         .route("/console", get(console_page))
-        .route("/console/ws", get(socket))
         .route("/console/{version}/{file}", get(file))
+        .merge(socket)
 }
 
 async fn console_page(State(app): State<App>) -> Response {

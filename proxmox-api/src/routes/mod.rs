@@ -33,7 +33,7 @@ use crate::{App, error::ApiError};
 pub fn router(app: &App) -> Router<App> {
     Router::new()
         .merge(catalog::router())
-        .merge(console::router())
+        .merge(console::router(app))
         .merge(demo::router(app))
         .merge(destroy::router())
         .merge(discovery::router(app))
