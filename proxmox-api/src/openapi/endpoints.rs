@@ -3,32 +3,33 @@
 use api_types::ErrorCode::{self, *};
 use serde_json::{Value, json};
 
-use super::{endpoint::Endpoint, examples};
+use super::{endpoint::Endpoint, examples, guest};
 use crate::{operations, paywall::About, routes::payments::LARGEST_PAGE};
 
 /// The routes, in the order of the document.
 pub(super) fn all() -> Vec<Endpoint> {
     let mut all = leases();
+    all.extend(guest::endpoints());
     all.extend(sessions());
     all.extend(offers());
     all.extend(service());
     all
 }
 
-fn about(path: &str) -> &'static About {
+pub(super) fn about(path: &str) -> &'static About {
     operations::ALL
         .iter()
         .find(|about| about.path == path)
         .expect("only operations that are sold are asked for here")
 }
 
-fn ctid() -> Value {
+pub(super) fn ctid() -> Value {
     json!({"type": "integer", "minimum": 100, "maximum": 999_999_999})
 }
 
-const CTID: &str = "The container's number.";
+pub(super) const CTID: &str = "The container's number.";
 /// What is answered about a container in the path of a paid route.
-const ABOUT_LEASE: &[ErrorCode] = &[Forbidden, LeaseNotFound, LeaseConflict, LeaseEnded];
+pub(super) const ABOUT_LEASE: &[ErrorCode] = &[Forbidden, LeaseNotFound, LeaseConflict, LeaseEnded];
 
 fn leases() -> Vec<Endpoint> {
     vec![

@@ -6,6 +6,7 @@ mod document;
 mod endpoint;
 mod endpoints;
 mod examples;
+mod guest;
 mod limits;
 mod payment;
 

@@ -53,6 +53,8 @@ async fn recover_one(app: &App, payment: &Payment) -> Result<(), StoreError> {
 pub const ALL: &[About] = &[
     About::of::<LeaseContainer>(),
     About::of::<RenewLease>(),
+    About::of::<Exec>(),
+    About::of::<Console>(),
     About::of::<List>(),
 ];
 
