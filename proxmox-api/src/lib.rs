@@ -31,6 +31,9 @@ use tokio::task::JoinSet;
 
 pub use state::App;
 
+/// The HTTP client names the host that it connects to on each call; where Proxmox is stays out of the log.
+pub const TALKATIVE: &str = "hyper_util::client";
+
 /// The largest body that is read.
 const MAX_BODY: usize = 256 * 1024;
 /// How long each part gets to say that it is ready.

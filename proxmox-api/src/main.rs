@@ -49,7 +49,7 @@ async fn main() -> ExitCode {
 
 async fn serve() -> ExitCode {
     let mut env = Env::load().of(&SCHEMA);
-    let telemetry = Telemetry::from_env(&mut env);
+    let telemetry = Telemetry::from_env(&mut env).without(proxmox_api::TALKATIVE);
     let notices = env.notices();
     let config = match Config::from_env(env) {
         Ok(config) => config,

@@ -82,8 +82,8 @@ fn exec_response() -> ExecResponse {
 fn console_response() -> ConsoleResponse {
     ConsoleResponse {
         ctid: 40200,
-        console_url: Secret::new("http://127.0.0.1:4021/console#ticket"),
-        websocket_url: Secret::new("ws://127.0.0.1:4021/console/ws"),
+        console_url: Secret::new("https://lease.example.org/console#ticket"),
+        websocket_url: Secret::new("wss://lease.example.org/console/ws"),
         ticket: Secret::new("shown-once"),
         expires_at: Timestamp(1_790_000_030),
         kind: ConsoleType::Terminal,
