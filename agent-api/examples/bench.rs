@@ -13,6 +13,7 @@ use axum::{
     Json, Router,
     response::{IntoResponse, Response, Sse, sse::Event},
     routing::{get, post},
+    serve::ListenerExt as _,
 };
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
@@ -160,6 +161,8 @@ fn pieces(deltas: Vec<Value>, first_word: Option<FirstWord>) -> Response {
 async fn serve(router: Router) -> Result<String> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
+    // As the services do: a word is small, and wanted at once.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(url)
 }
