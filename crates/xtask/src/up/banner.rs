@@ -26,8 +26,10 @@ pub fn print(settings: &Settings) -> Result<()> {
             println!("  {}", "-".repeat(widths.iter().sum::<usize>() + 9));
         }
     }
-    let api = SERVICES[0].address(settings)?;
-    println!("\nAsk what a container costs:");
+    let [api, agent, interface] = [0, 1, 2].map(|index| SERVICES[index].address(settings));
+    let (api, agent) = (api?, agent?);
+    println!("\nOpen {} in a browser, or stay here.", interface?);
+    println!("Ask what a container costs:");
     println!("  curl {api}/lease/quote --json '{{\"runtimeMinutes\":30}}'");
     if settings.simulates_payments() {
         println!("Lease one, paid with play money by a public development key:");
@@ -38,7 +40,6 @@ pub fn print(settings: &Settings) -> Result<()> {
             "  PAYER_KEY=0x… cargo xtask pay POST /lease/container '{{\"runtimeMinutes\":30}}'"
         );
     }
-    let agent = SERVICES[1].address(settings)?;
     println!("Ask the agent for one; it answers what is to be paid:");
     println!("  curl {agent}/chat --json '{{\"message\":\"lease 1 core for 30 minutes\"}}'");
     println!();

@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::web;
 use crate::workspace::{self, Profile};
 use part::{Part, Spec};
 use services::SERVICES;
@@ -35,6 +36,7 @@ pub fn run(profile: Profile) -> Result<()> {
         binaries.push("pve-sim");
     }
     workspace::build(profile, &binaries)?;
+    web::build(profile)?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

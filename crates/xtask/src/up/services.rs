@@ -23,7 +23,7 @@ pub struct Service {
 }
 
 /// In the order in which they are started; each may call those before it.
-pub const SERVICES: [Service; 2] = [
+pub const SERVICES: [Service; 3] = [
     Service {
         name: "proxmox-api",
         port_variable: "PORT",
@@ -35,6 +35,12 @@ pub const SERVICES: [Service; 2] = [
         port_variable: "AGENT_PORT",
         default_port: 8000,
         defaults: Settings::agent_api,
+    },
+    Service {
+        name: "web-ui",
+        port_variable: "WEB_PORT",
+        default_port: 3000,
+        defaults: Settings::web_ui,
     },
 ];
 

@@ -125,6 +125,7 @@ impl Settings {
             ("FACILITATOR", self.facilitator().to_owned()),
             ("NETWORK", self.network().to_owned()),
             ("DATABASE", database.display().to_string()),
+            ("ALLOWED_ORIGINS", self.interface()?),
         ];
         if self.simulates_payments() {
             defaults.push(("ADDRESS", DEMO_PAYEE.to_owned()));
@@ -140,7 +141,26 @@ impl Settings {
         Ok(vec![
             ("BACKEND_BASE_URL", SERVICES[0].address(self)?),
             ("DATA_DIR", self.data_folder().display().to_string()),
+            ("ALLOWED_ORIGINS", self.interface()?),
         ])
+    }
+
+    /// What the interface needs for a demo, unless it is set.
+    ///
+    /// # Errors
+    /// A port of another service is none.
+    pub fn web_ui(&self) -> Result<Defaults> {
+        Ok(vec![
+            ("LEASE_API_BASE", SERVICES[0].address(self)?),
+            ("CHAT_API_BASE", SERVICES[1].address(self)?),
+            ("DEFAULT_NETWORK", self.network().to_owned()),
+        ])
+    }
+
+    /// The origins of the interface on this machine.
+    fn interface(&self) -> Result<String> {
+        let port = SERVICES[2].port(self)?;
+        Ok(format!("http://localhost:{port},http://127.0.0.1:{port}"))
     }
 
     /// Whether a language model is configured for the agent.
