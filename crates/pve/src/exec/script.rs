@@ -102,12 +102,13 @@ impl Plan<'_> {
     }
 
     /// The script runs in the background while the shell prints what has been added to its outputs. Its end is a file
-    /// with the exit status; the process is asked as well, in case it was killed before it could write that.
+    /// with the exit status; the process is asked as well, in case it was killed before it could write that. Job control
+    /// is off, or bash would say `Done` in the middle of what is being printed.
     fn live_run(&self) -> [String; 4] {
         let (start, finish) = (self.nonce.halves('S'), self.nonce.halves('F'));
         let limit = self.limit_bytes;
         [
-            format!(" : >\"$t/o\"; : >\"$t/e\"; ( ({}); echo $? >\"$t/r\") & p=$!", self.command()),
+            format!(" set +m; : >\"$t/o\"; : >\"$t/e\"; ( ({}); echo $? >\"$t/r\") & p=$!", self.command()),
             format!(
                 " s() {{ n=$(wc -c <\"$t/$1\"); n=$((n)); [ $n -le {limit} ] || n={limit}; [ $n -le $2 ] || \
                  {{ printf '\\n%s%s %s\\n' {start} $1; tail -c +$(($2+1)) \"$t/$1\" | head -c $((n-$2)) | base64; \

@@ -225,6 +225,21 @@ async fn output_is_passed_on_while_the_script_runs() {
 }
 
 #[tokio::test]
+async fn a_streamed_script_may_end_while_its_output_is_shown() {
+    for shell in shells() {
+        for pause in ["0.2", "0.25", "0.3", "0.35", "0.4"] {
+            let sink = OutputSink::new(|_, _| {});
+            let script = format!("yes 0123456 | head -c 4000000; sleep {pause}");
+            let mut request = ExecRequest::new(script);
+            request.limit_bytes = 1 << 22;
+            let outcome = run_in(shell, &request, Some(&sink)).await;
+            assert_eq!(outcome.exit_code, 0, "{shell:?}");
+            assert_eq!(outcome.stdout.len(), 4_000_000, "{shell:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_streamed_script_is_cut_and_ended_like_any_other() {
     for shell in shells() {
         let total = Arc::new(Mutex::new(0));
