@@ -10,11 +10,13 @@ use crate::web;
 use crate::workspace::{self, Profile};
 
 /// Where the tests are told to find each binary.
-const BINARIES: [(&str, &str); 4] = [
+const BINARIES: [(&str, &str); 5] = [
     ("INFRA402_PVE_SIM", "pve-sim"),
     ("INFRA402_PROXMOX_API", "proxmox-api"),
     ("INFRA402_AGENT_API", "agent-api"),
     ("INFRA402_WEB_UI", "web-ui"),
+    // An example, which `cargo test --workspace` has built.
+    ("INFRA402_EXAMPLE_LEASE", "examples/lease"),
 ];
 
 /// The command that runs them all against the development binaries.

@@ -1,6 +1,6 @@
-//! Sets up what the tests need beside Rust: the npm packages of `e2e/` and of the console page, pinned by their lock files, a
-//! browser where it can be had, and one virtual environment for each Python client. A copy of the pinned list is left beside what
-//! was installed from it, so that a second run costs nothing.
+//! Sets up what the tests need beside Rust: the npm packages of `e2e/`, the examples and the console page, pinned by their lock
+//! files, a browser where it can be had, and one virtual environment for each Python client. A copy of the pinned list is left
+//! beside what was installed from it, so that a second run costs nothing.
 
 use std::fs;
 use std::path::Path;
@@ -13,13 +13,22 @@ use crate::workspace::{self, root};
 /// The oldest Node that the test packages support.
 const NODE_MAJOR: u32 = 20;
 
+/// Folders with npm packages.
+const PACKAGES: [&str; 5] = [
+    "e2e",
+    "e2e/browser",
+    "examples/curl",
+    "examples/typescript",
+    "proxmox-api/page",
+];
+
 /// One virtual environment of the end-to-end tests.
 struct Environment {
     folder: &'static str,
     requirements: &'static str,
 }
 
-const ENVIRONMENTS: [Environment; 3] = [
+const ENVIRONMENTS: [Environment; 4] = [
     Environment {
         folder: "e2e/.venv-v1",
         requirements: "e2e/requirements-v1.txt",
@@ -31,6 +40,10 @@ const ENVIRONMENTS: [Environment; 3] = [
     Environment {
         folder: "e2e/.venv-schemathesis",
         requirements: "e2e/schemathesis/requirements.txt",
+    },
+    Environment {
+        folder: "examples/python/.venv",
+        requirements: "examples/python/requirements.txt",
     },
 ];
 
@@ -82,7 +95,10 @@ pub fn prepare() -> Result<()> {
 /// As [`prepare`].
 pub fn run() -> Result<()> {
     prepare()?;
-    println!("ready: npm packages in e2e and proxmox-api/page, Python environments in e2e/.venv-*");
+    println!(
+        "ready: npm packages in {}; Python environments in e2e and examples/python",
+        PACKAGES.join(", ")
+    );
     Ok(())
 }
 
@@ -132,9 +148,9 @@ fn major(version: &str) -> u32 {
 }
 
 fn node_packages() -> Result<()> {
-    npm_install(&root().join("e2e"))?;
-    npm_install(&root().join("e2e/browser"))?;
-    npm_install(&root().join("proxmox-api/page"))
+    PACKAGES
+        .iter()
+        .try_for_each(|folder| npm_install(&root().join(folder)))
 }
 
 /// Whether npm can be called.
