@@ -1,4 +1,4 @@
-//! `cargo xtask test`: set-up, `cargo test --workspace`, the binaries, then the tests that drive them with clients by others. The
+//! `cargo xtask test`: set-up, `cargo test --workspace`, the binaries and the browser part, then the tests that drive them with clients by others. The
 //! runners' own output is passed through; their counts are added up into one last line.
 
 use std::io::{BufRead, BufReader, Write};
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::{self, Profile};
-use crate::{node_tests, setup};
+use crate::{node_tests, setup, web};
 
 /// How many tests went which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +41,7 @@ pub fn run() -> Result<()> {
         rust_counts,
     )?;
     total += rust.counts;
+    web::build(Profile::Release)?;
     workspace::build(
         Profile::Dev,
         &["pve-sim", "proxmox-api", "agent-api", "web-ui"],

@@ -137,7 +137,7 @@ fn Screen(console: ConsoleResponse, hostname: String) -> impl IntoView {
                     <p><strong>{words::PASTE_TITLE}</strong> " " {words::PASTE_HELP}</p>
                     <pre tabindex="0">{shown}</pre>
                     <div class="actions">
-                        <button type="button" class="button primary small" on:click=move |_| { act(&|handle| handle.paste(&text)); paste.set(None); }>
+                        <button type="button" class="button primary small" on:click=move |_| { act(&|handle| handle.paste(&text)); paste.set(None); act(&TerminalHandle::focus); }>
                             {words::PASTE_DO} " (" {lines} ")"
                         </button>
                         <button type="button" class="button small" on:click=move |_| { paste.set(None); act(&TerminalHandle::focus); }>{shell::CANCEL}</button>

@@ -23,13 +23,13 @@ impl<T> Clone for Remote<T> {
 
 impl<T> Copy for Remote<T> {}
 
-impl<T: Clone + Send + Sync + 'static> Default for Remote<T> {
+impl<T: Clone + PartialEq + Send + Sync + 'static> Default for Remote<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: Clone + Send + Sync + 'static> Remote<T> {
+impl<T: Clone + PartialEq + Send + Sync + 'static> Remote<T> {
     /// Nothing is known.
     pub fn new() -> Self {
         Self {
@@ -54,7 +54,13 @@ impl<T: Clone + Send + Sync + 'static> Remote<T> {
             }
             match answer {
                 Ok(value) => {
-                    self.value.set(Some(value));
+                    // The same answer again redraws nothing.
+                    if self
+                        .value
+                        .with_untracked(|known| known.as_ref() != Some(&value))
+                    {
+                        self.value.set(Some(value));
+                    }
                     self.error.set(None);
                 }
                 Err(error) => self.error.set(Some(error)),

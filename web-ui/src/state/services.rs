@@ -1,5 +1,5 @@
-//! The two services, seen from here: what they offer, and whether they answer. They are asked at the start, and again
-//! while one of them does not answer, so that the page recovers by itself.
+//! The two services, seen from here: what they offer, and whether they answer. They are asked at the start and now and
+//! then, and more often while one of them does not answer, so that the page recovers by itself.
 
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use crate::{api::ApiError, engine::Engine};
 
 /// How long until a service that did not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(8);
+/// How long until a service that answered is asked again.
+const STILL: Duration = Duration::from_secs(24);
 
 /// What is known of the services.
 #[derive(Clone, Copy)]
@@ -33,6 +35,11 @@ impl Services {
         services.ask();
         every(AGAIN, move || {
             if services.trouble_untracked() {
+                services.ask();
+            }
+        });
+        every(STILL, move || {
+            if !services.trouble_untracked() {
                 services.ask();
             }
         });

@@ -8,6 +8,8 @@ pub const CLAIM: &str = "Linux containers by the minute, paid in USDC.";
 pub const SKIP: &str = "Skip to content";
 /// The main navigation.
 pub const NAVIGATION: &str = "Main";
+/// The banners below the header.
+pub const NOTICES: &str = "Notices";
 /// The chat page.
 pub const CHAT: &str = "Chat";
 /// The board page.

@@ -58,9 +58,9 @@ pub fn Banners() -> impl IntoView {
         view! { <p class="banner" data-tone="danger"><Icon glyph=Glyph::Alert />{text}</p> }
     };
     view! {
-        <div class="banners">
+        <section class="banners" aria-label=shell::NOTICES>
             {demo}
             <div role="status" aria-live="polite">{move || trouble().into_iter().map(line).collect_view()}</div>
-        </div>
+        </section>
     }
 }

@@ -13,6 +13,8 @@ use crate::{
 };
 
 const STORED_AT: &str = "infra402.history";
+/// Which conversation this tab shows, for its reload.
+const OPEN_AT: &str = "infra402.conversation";
 
 /// What an earlier visit has left.
 pub(super) fn load() -> History {
@@ -24,8 +26,7 @@ impl Chat {
     /// Leaves the conversation and begins another.
     pub fn begin(self) {
         self.leave();
-        self.id.set(new_id());
-        self.turns.set(Vec::new());
+        self.clear();
     }
 
     /// Opens a conversation that is kept.
@@ -45,8 +46,7 @@ impl Chat {
         self.kept.update(|kept| kept.remove(id));
         if self.id.with_untracked(|current| current == id) {
             self.stop();
-            self.id.set(new_id());
-            self.turns.set(Vec::new());
+            self.clear();
         }
         self.store();
     }
@@ -55,8 +55,7 @@ impl Chat {
     pub fn forget_all(self) {
         self.stop();
         self.kept.set(History::default());
-        self.id.set(new_id());
-        self.turns.set(Vec::new());
+        self.clear();
         storage::forget(STORED_AT);
     }
 
@@ -74,7 +73,16 @@ impl Chat {
         self.running.set(false);
     }
 
+    fn clear(self) {
+        self.show(Conversation {
+            id: new_id(),
+            changed: clock::now(),
+            turns: Vec::new(),
+        });
+    }
+
     fn show(self, conversation: Conversation) {
+        storage::write_tab(OPEN_AT, &conversation.id);
         self.id.set(conversation.id);
         let cells = conversation.turns.into_iter().map(|turn| TurnCell {
             id: turn.id,
@@ -83,23 +91,37 @@ impl Chat {
         self.turns.set(cells.collect());
     }
 
-    /// A page that was closed in the middle of a payment opens where it was.
-    pub(super) fn reopen_interrupted(self) {
+    /// A page opens where it was: in the middle of a payment first of all, else at what this tab has shown.
+    pub(super) fn reopen(self) {
+        if self.reopen_interrupted() {
+            return;
+        }
+        let shown = storage::read_tab(OPEN_AT)
+            .and_then(|id| self.kept.with_untracked(|kept| kept.find(&id).cloned()));
+        match shown {
+            Some(conversation) => self.show(conversation),
+            None => self.clear(),
+        }
+    }
+
+    fn reopen_interrupted(self) -> bool {
         let cards = self.engine.pay.cards().get_untracked();
         let interrupted = cards.iter().find_map(|card| match &card.via {
             Via::Agent { conversation, .. } => Some((conversation.clone(), card.id)),
             Via::Direct(_) => None,
         });
         let Some((id, card)) = interrupted else {
-            return;
+            return false;
         };
         let found = self.kept.with_untracked(|kept| kept.find(&id).cloned());
-        if let Some(mut conversation) = found {
-            if let Some(turn) = conversation.turns.last_mut() {
-                turn.tie_to(card);
-            }
-            self.show(conversation);
+        let Some(mut conversation) = found else {
+            return false;
+        };
+        if let Some(turn) = conversation.turns.last_mut() {
+            turn.tie_to(card);
         }
+        self.show(conversation);
+        true
     }
 
     pub(super) fn save(self) {

@@ -38,11 +38,11 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Reads what is kept and begins an empty conversation, for the whole application.
+    /// Reads what is kept and opens what this tab has shown, or an empty conversation, for the whole application.
     pub fn provide(engine: Engine) {
         let chat = Self {
             engine,
-            id: RwSignal::new(new_id()),
+            id: RwSignal::default(),
             turns: RwSignal::default(),
             kept: RwSignal::new(keep::load()),
             running: RwSignal::new(false),
@@ -54,7 +54,7 @@ impl Chat {
                 chat.take_paid(&conversation, news);
             },
         ));
-        chat.reopen_interrupted();
+        chat.reopen();
         provide_context(chat);
     }
 
