@@ -1,5 +1,6 @@
 //! Measures what the agent adds to its model's own time, with a model and a lease API that answer from memory on loopback:
-//! `cargo run --release -p agent-api --example bench`. Prints one line per measure.
+//! `cargo run --release -p agent-api --example bench`, with `-- --quick` for a short run whose figures mean nothing. A line per
+//! figure, `NAME = VALUE UNIT`, which `cargo xtask bench` compares with the aims.
 
 use std::{
     convert::Infallible,
@@ -24,14 +25,14 @@ const THOUGHT: Duration = Duration::from_millis(20);
 /// Words of a long answer, and the pause between two.
 const WORDS: usize = 100;
 const PAUSE: Duration = Duration::from_millis(10);
-const TURNS: usize = 200;
-const STREAMS: usize = 200;
 
 /// When the model sent the first word of its last answer.
 type FirstWord = Arc<Mutex<Option<Instant>>>;
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    let (turns, streams) = if quick { (5, 5) } else { (200, 200) };
     service::crypto::install_ring_provider();
     let first_word = FirstWord::default();
     let model = serve(model(Arc::clone(&first_word))).await?;
@@ -49,7 +50,7 @@ async fn main() -> Result<()> {
     let agent = serve(app(state, Metrics::install()?)).await?;
     let http = reqwest::Client::builder().no_proxy().build()?;
 
-    let direct = median(TURNS, async || {
+    let direct = median(turns, async || {
         ask(
             &http,
             &base,
@@ -60,21 +61,20 @@ async fn main() -> Result<()> {
     })
     .await?;
     let body = json!({ "message": "hello" });
-    let plain = median(TURNS, async || ask(&http, &agent, "/chat", &body).await).await?;
-    println!("model alone                     {direct:>8.2?} median");
-    println!(
-        "overhead of a turn              {:>8.2?} median over the model's own time",
-        plain.saturating_sub(direct)
+    let plain = median(turns, async || ask(&http, &agent, "/chat", &body).await).await?;
+    figure("model alone, median", millis(direct), "ms");
+    figure(
+        "added to a turn, median",
+        millis(plain.saturating_sub(direct)),
+        "ms",
     );
     let body = json!({ "message": "how busy?" });
-    let tool = median(TURNS, async || ask(&http, &agent, "/chat", &body).await).await?;
-    println!(
-        "overhead of a turn with a tool  {:>8.2?} median over two answers of the model",
-        tool.saturating_sub(2 * direct)
-    );
+    let tool = median(turns, async || ask(&http, &agent, "/chat", &body).await).await?;
+    let added = tool.saturating_sub(2 * direct);
+    figure("added to a turn with a tool, median", millis(added), "ms");
 
     let mut waits = Vec::new();
-    for _ in 0..TURNS {
+    for _ in 0..turns {
         let (first, _) = stream_once(&http, &agent, "hello").await?;
         let sent = first_word
             .lock()
@@ -84,17 +84,17 @@ async fn main() -> Result<()> {
         waits.push(first.saturating_duration_since(sent));
     }
     waits.sort_unstable();
-    println!(
-        "first word, model to client     {:>8.2?} median, {:.2?} p99",
-        waits[waits.len() / 2],
-        waits[waits.len() * 99 / 100]
-    );
+    for (label, percent) in [("median", 50), ("p99", 99)] {
+        let name = format!("first word, model to customer, {label}");
+        let at = (waits.len() * percent / 100).min(waits.len() - 1);
+        figure(&name, millis(waits[at]), "ms");
+    }
 
     let before = resident_kib()?;
     let start = Instant::now();
-    let streams = (0..STREAMS).map(|_| stream_once(&http, &agent, "tell me much"));
-    let ended: Vec<_> = stream::iter(streams)
-        .buffer_unordered(STREAMS)
+    let asked = (0..streams).map(|_| stream_once(&http, &agent, "tell me much"));
+    let ended: Vec<_> = stream::iter(asked)
+        .buffer_unordered(streams)
         .collect()
         .await;
     let took = start.elapsed();
@@ -102,11 +102,18 @@ async fn main() -> Result<()> {
         ensure!(stream?.1 == WORDS, "a stream lost words");
     }
     let alone = THOUGHT + PAUSE * u32::try_from(WORDS)?;
-    println!("{STREAMS} streams at once             {took:>8.2?} where one takes {alone:.2?}");
-    println!(
-        "resident memory                 {:>5} MiB before, {} MiB after (model and client included)",
-        before / 1024,
-        resident_kib()? / 1024
+    figure("streams at once", streams as f64, "streams");
+    figure(
+        "streams at once, beyond the time of one",
+        millis(took.saturating_sub(alone)),
+        "ms",
+    );
+    // Model and customers are in this process as well.
+    figure("memory before the streams", before as f64 * 1.024e-3, "MB");
+    figure(
+        "memory with the streams",
+        resident_kib()? as f64 * 1.024e-3,
+        "MB",
     );
     Ok(())
 }
@@ -206,6 +213,14 @@ async fn stream_once(
         first.context("no word came")?,
         text.matches("event: token").count(),
     ))
+}
+
+fn figure(name: &str, value: f64, unit: &str) {
+    println!("{name} = {value:.3} {unit}");
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
 fn resident_kib() -> Result<u64> {

@@ -186,6 +186,7 @@ impl Sim {
                 id: task.id.clone(),
                 user: task.user.clone(),
                 exit_status: task.exit.clone(),
+                took: task.took,
                 log: task.log.clone(),
             })
             .collect()

@@ -2,6 +2,7 @@
 //! of it afterwards.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -49,6 +50,8 @@ pub struct TaskSnapshot {
     pub user: String,
     /// `OK`, `WARNINGS: n` or the error; `None` while it runs.
     pub exit_status: Option<String>,
+    /// How long it ran; `None` while it does.
+    pub took: Option<Duration>,
     /// Its log lines.
     pub log: Vec<String>,
 }

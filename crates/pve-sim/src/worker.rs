@@ -134,6 +134,7 @@ fn close(worker: &Worker, end: Result<(), Failure>) {
     task.log.extend(line);
     task.exit = Some(exit);
     task.ended = Some(now);
+    task.took = Some(task.forked.elapsed());
 }
 
 /// Waits for the lock file of a container's configuration as long as Proxmox does.

@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask up` starts the whole system on this machine, `cargo xtask test` sets up and runs every
-//! test, `cargo xtask setup` only sets up. Each command is one module; [`workspace`] knows where things are.
+//! test, `cargo xtask bench` measures, `cargo xtask setup` only sets up. Each command is one module; [`workspace`] knows where things are.
 
+mod bench;
 mod node_tests;
 mod setup;
 mod test;
@@ -20,6 +21,10 @@ usage: cargo xtask COMMAND
   web [--dev]      build the browser part into web-ui/dist, small, compressed and within its
                    budget; with --dev quickly and as it is
   test             set up and run every test: Rust, and the clients by others
+  bench [--quick] [--web] [FILE]
+                   measure release builds and compare with the aims; figures go to FILE
+                   (target/bench.json). --quick only tries whether it works, --web builds
+                   the browser part first
   setup            only set up what the tests need (npm packages, Python environments)
 ";
 
@@ -32,6 +37,7 @@ fn main() -> ExitCode {
         ["web"] => web::run(workspace::Profile::Release),
         ["web", "--dev"] => web::run(workspace::Profile::Dev),
         ["pay", rest @ ..] => workspace::pay(rest),
+        ["bench", rest @ ..] => bench::run(rest),
         ["test"] => test::run(),
         ["setup"] => setup::run(),
         ["help" | "--help" | "-h"] => {

@@ -1,5 +1,6 @@
-//! `cargo xtask test`: set-up, `cargo test --workspace`, the binaries and the browser part, then the tests that drive them with clients by others. The
-//! runners' own output is passed through; their counts are added up into one last line.
+//! `cargo xtask test`: set-up, `cargo test --workspace`, the binaries and the browser part, the tests that drive them with clients by
+//! others, and a short run of the bench, which counts as one test. The runners' own output is passed through; their counts are
+//! added up into one last line.
 
 use std::io::{BufRead, BufReader, Write};
 use std::ops::AddAssign;
@@ -8,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::{self, Profile};
-use crate::{node_tests, setup, web};
+use crate::{bench, node_tests, setup, web};
 
 /// How many tests went which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +49,13 @@ pub fn run() -> Result<()> {
     )?;
     let node = counted(&mut node_tests::command()?, node_tests::counts)?;
     total += node.counts;
+    match bench::smoke() {
+        Ok(()) => total.passed += 1,
+        Err(error) => {
+            println!("the bench failed: {error:#}");
+            total.failed += 1;
+        }
+    }
 
     for skip in setup::skips() {
         println!("skipped: {skip}");

@@ -2,6 +2,7 @@
 //! start time, type, object and user.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -20,6 +21,9 @@ pub(crate) struct Task {
     pub(crate) pstart: u32,
     pub(crate) started: u64,
     pub(crate) ended: Option<u64>,
+    pub(crate) forked: Instant,
+    /// What it took, more finely than the seconds that Proxmox tells.
+    pub(crate) took: Option<Duration>,
     pub(crate) kind: String,
     pub(crate) id: String,
     pub(crate) user: String,
@@ -64,6 +68,8 @@ impl Tasks {
             pstart,
             started: now,
             ended: None,
+            forked: Instant::now(),
+            took: None,
             kind: kind.to_owned(),
             id: id.to_owned(),
             user: user.to_owned(),

@@ -17,6 +17,7 @@ use anyhow::{Context, Result};
 use crate::workspace::{self, Profile, root};
 use assets::Assets;
 use bundle::Bundle;
+pub use size::first_visit;
 use stamp::Stamp;
 
 /// The folder that is served.

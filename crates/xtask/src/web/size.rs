@@ -1,8 +1,10 @@
 //! How much a visitor has to load: what is aimed at, and the budget that no release may pass.
 
-use anyhow::{Result, bail};
+use std::fs;
 
-use super::assets::{Asset, Assets};
+use anyhow::{Context, Result, bail};
+
+use super::assets::{Asset, Assets, files_below};
 use crate::workspace::Profile;
 
 /// What the first visit should load at most, in bytes after brotli; the terminal comes on demand and is counted apart.
@@ -31,13 +33,13 @@ pub fn report(assets: &Assets, profile: Profile) -> Result<()> {
     let first: usize = assets
         .written()
         .iter()
-        .filter(|a| is_first(a))
+        .filter(|a| is_first(&a.address))
         .map(sent)
         .sum();
     let later: usize = assets
         .written()
         .iter()
-        .filter(|a| !is_first(a))
+        .filter(|a| !is_first(&a.address))
         .map(sent)
         .sum();
     println!("first visit: {first} bytes with brotli, of {BUDGET}; terminal, on demand: {later}");
@@ -58,8 +60,40 @@ fn sent(asset: &Asset) -> usize {
     asset.brotli.unwrap_or(asset.plain)
 }
 
-fn is_first(asset: &Asset) -> bool {
-    !asset.address.contains("/terminal") && !asset.address.contains("/xterm")
+fn is_first(address: &str) -> bool {
+    !address.contains("/terminal") && !address.contains("/xterm")
+}
+
+/// What the first visit to the bundle that is there loads, in bytes after brotli; `None` where there is no release bundle.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn first_visit() -> Result<Option<u64>> {
+    let folder = super::dist();
+    if !folder.join("index.html.br").exists() {
+        return Ok(None);
+    }
+    let mut bytes = 0;
+    for file in files_below(&folder)? {
+        let below = file
+            .strip_prefix(&folder)
+            .expect("the files were found below it");
+        let address = format!("/{}", below.display());
+        let copy = address.ends_with(".br") || address.ends_with(".gz");
+        if copy || address.starts_with("/.") || !is_first(&address) {
+            continue;
+        }
+        let compressed = folder.join(format!("{}.br", below.display()));
+        let sent = if compressed.exists() {
+            compressed
+        } else {
+            file
+        };
+        let size =
+            fs::metadata(&sent).with_context(|| format!("cannot read {}", sent.display()))?;
+        bytes += size.len();
+    }
+    Ok(Some(bytes))
 }
 
 #[cfg(test)]

@@ -1,0 +1,82 @@
+//! What the figures should be.
+
+use std::fmt;
+
+/// What a figure should be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Aim {
+    /// More than this.
+    Over(f64),
+    /// Less than this.
+    Under(f64),
+    /// This and nothing else.
+    Exactly(f64),
+}
+
+/// The figures that have an aim, by name.
+const AIMS: [(&str, Aim); 13] = [
+    ("402 challenges", Aim::Over(20_000.0)),
+    ("paid calls, 1 at a time", Aim::Over(3_000.0)),
+    ("paid calls, 16 at a time", Aim::Over(3_000.0)),
+    ("paid calls, 64 at a time", Aim::Over(3_000.0)),
+    ("valid payments refused", Aim::Exactly(0.0)),
+    ("added to a lease, median", Aim::Under(250.0)),
+    ("list, paid, median", Aim::Under(50.0)),
+    ("Proxmox requests for a list", Aim::Exactly(1.0)),
+    ("memory, idle", Aim::Under(30.0)),
+    ("memory, under load", Aim::Under(80.0)),
+    ("added to a turn, median", Aim::Under(5.0)),
+    ("added to a turn with a tool, median", Aim::Under(5.0)),
+    (FIRST_VISIT, Aim::Under(250.0)),
+];
+
+/// What a first visit loads, after brotli.
+pub const FIRST_VISIT: &str = "first visit, brotli";
+
+/// What only a browser can tell. No aim was set for it.
+pub const BROWSER: [&str; 2] = ["first contentful paint", "time to interactive"];
+
+impl Aim {
+    /// The aim of a figure, if it has one.
+    pub fn of(name: &str) -> Option<Self> {
+        AIMS.iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, aim)| *aim)
+    }
+
+    /// The figures that have one.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        AIMS.iter().map(|(name, _)| *name)
+    }
+
+    /// Whether a value is what it should be.
+    pub fn is_met(self, value: f64) -> bool {
+        match self {
+            Self::Over(least) => value > least,
+            Self::Under(most) => value < most,
+            Self::Exactly(wanted) => (value - wanted).abs() < 1e-9,
+        }
+    }
+}
+
+impl fmt::Display for Aim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Over(least) => write!(f, "over {least}"),
+            Self::Under(most) => write!(f, "under {most}"),
+            Self::Exactly(wanted) => write!(f, "{wanted}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_aim_is_missed_at_its_very_edge() {
+        assert!(Aim::Over(3.0).is_met(3.1) && !Aim::Over(3.0).is_met(3.0));
+        assert!(Aim::Under(3.0).is_met(2.9) && !Aim::Under(3.0).is_met(3.0));
+        assert!(Aim::Exactly(0.0).is_met(0.0) && !Aim::Exactly(0.0).is_met(1.0));
+    }
+}

@@ -1,0 +1,41 @@
+//! One figure, as the measuring programs say it: `402 challenges = 21034.120 /s/core`.
+
+/// Something measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// What.
+    pub name: String,
+    /// How much.
+    pub value: f64,
+    /// Of what.
+    pub unit: String,
+}
+
+impl Figure {
+    /// Reads a line; other lines are none.
+    pub fn read(line: &str) -> Option<Self> {
+        let (name, rest) = line.split_once(" = ")?;
+        let (value, unit) = rest.split_once(' ')?;
+        Some(Self {
+            name: name.to_owned(),
+            value: value.parse().ok().filter(|value: &f64| value.is_finite())?,
+            unit: unit.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_read_and_other_lines_are_not() {
+        let figure = Figure::read("402 challenges = 21034.120 /s/core").unwrap();
+        assert_eq!(figure.name, "402 challenges");
+        assert_eq!(figure.unit, "/s/core");
+        assert!((figure.value - 21034.12).abs() < f64::EPSILON);
+        for line in ["", "a = b c", "memory, idle = NaN MB", "listening", "x = 1"] {
+            assert_eq!(Figure::read(line), None, "{line:?}");
+        }
+    }
+}

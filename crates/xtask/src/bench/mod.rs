@@ -1,0 +1,178 @@
+//! `cargo xtask bench`: builds the measuring programs, runs them one after the other, and puts their figures beside the aims. The
+//! programs are in the packages that they measure (`proxmox-api/benches`, `agent-api/examples`, `e2e/browser/paint.mjs`) and say one
+//! figure a line; [`aims`] says what the figures should be, [`report`] shows and keeps them.
+
+mod aims;
+mod browser;
+mod figure;
+mod report;
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::web;
+use crate::workspace::{self, Profile};
+use figure::Figure;
+use report::Report;
+
+/// What was asked for.
+struct Options {
+    /// A short run of development builds: whether it works, not how fast it is.
+    quick: bool,
+    /// Build the browser part first.
+    web: bool,
+    /// Where the figures are kept.
+    file: PathBuf,
+}
+
+impl Options {
+    fn read(arguments: &[&str]) -> Result<Self> {
+        let mut options = Self {
+            quick: false,
+            web: false,
+            file: workspace::target_folder().join("bench.json"),
+        };
+        for argument in arguments {
+            match *argument {
+                "--quick" => options.quick = true,
+                "--web" => options.web = true,
+                option if option.starts_with('-') => bail!("bench has no option {option}"),
+                file => options.file = file.into(),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// The command `cargo xtask bench`.
+///
+/// # Errors
+/// Something does not compile, a program failed or did not say a figure that has an aim, or the file cannot be written. A missed
+/// aim is shown and is no error.
+pub fn run(arguments: &[&str]) -> Result<()> {
+    let options = Options::read(arguments)?;
+    if options.web {
+        web::build(Profile::Release)?;
+    }
+    let report = measure(options.quick)?;
+    report.print();
+    report.keep(&options.file)
+}
+
+/// A short run, for the tests: that every figure with an aim is still measured.
+///
+/// # Errors
+/// As [`run`].
+pub fn smoke() -> Result<()> {
+    println!("\n$ cargo xtask bench --quick");
+    measure(true).map(drop)
+}
+
+fn measure(quick: bool) -> Result<Report> {
+    let browser = browser::Browser::here(quick);
+    let mut targets = vec!["--bench", LEASE_API, "--example", AGENT_API];
+    if browser.is_ok() {
+        targets.extend(browser::BINARIES.iter().flat_map(|name| ["--bin", name]));
+    }
+    let built = build(quick, &targets)?;
+    let mut report = Report::new(quick);
+    for name in [LEASE_API, AGENT_API] {
+        let program = built
+            .iter()
+            .find(|(target, _)| target == name)
+            .with_context(|| format!("cargo did not say where {name} is"))?;
+        let mut command = Command::new(&program.1);
+        command.current_dir(workspace::root()).arg("--bench");
+        if quick {
+            command.arg("--quick");
+        }
+        report.add(figures(&mut command)?);
+    }
+    match browser::first_visit()? {
+        Some(figure) => report.add(vec![figure]),
+        None => report.skip(&[aims::FIRST_VISIT], browser::NO_BUNDLE),
+    }
+    match browser {
+        Ok(browser) => report.add(figures(&mut browser.command(&built))?),
+        Err(why) => report.skip(&aims::BROWSER, &why),
+    }
+    report.check()?;
+    Ok(report)
+}
+
+const LEASE_API: &str = "lease_api";
+const AGENT_API: &str = "bench";
+
+/// Builds, and says where the programs are. One call of cargo for the whole workspace, so that nothing is compiled twice with
+/// other features.
+fn build(quick: bool, targets: &[&str]) -> Result<Vec<(String, PathBuf)>> {
+    let mut command = workspace::cargo();
+    command.args(["build", "--workspace"]).args(targets);
+    command.arg("--message-format=json-render-diagnostics");
+    if !quick {
+        command.arg("--release");
+    }
+    let mut built = Vec::new();
+    lines(&mut command, |line| {
+        let Ok(message) = serde_json::from_str::<Value>(line) else {
+            return;
+        };
+        if let (Some(name), Some(path)) = (
+            message["target"]["name"].as_str(),
+            message["executable"].as_str(),
+        ) {
+            built.push((name.to_owned(), PathBuf::from(path)));
+        }
+    })?;
+    Ok(built)
+}
+
+/// Runs a program, shows its lines as they come, and gives the figures among them.
+fn figures(command: &mut Command) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    lines(command, |line| {
+        println!("{line}");
+        figures.extend(Figure::read(line));
+    })?;
+    Ok(figures)
+}
+
+/// Runs a program to its end, with each line of its output.
+fn lines(command: &mut Command, mut each: impl FnMut(&str)) -> Result<()> {
+    let shown = workspace::show(command);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run `{shown}`"))?;
+    let output = child
+        .stdout
+        .take()
+        .expect("its output was asked to be piped");
+    for line in BufReader::new(output).lines() {
+        each(&line.with_context(|| format!("cannot read what `{shown}` says"))?);
+    }
+    let status = child
+        .wait()
+        .with_context(|| format!("cannot wait for `{shown}`"))?;
+    if !status.success() {
+        bail!("`{shown}` failed ({status})");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_option_is_not_taken_for_a_file() {
+        assert!(Options::read(&["--quik"]).is_err());
+        let options = Options::read(&["--quick", "figures.json"]).unwrap();
+        assert!(options.quick && !options.web);
+        assert_eq!(options.file, PathBuf::from("figures.json"));
+    }
+}

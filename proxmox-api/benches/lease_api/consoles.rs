@@ -1,0 +1,105 @@
+//! What commands and consoles cost beside what runs in them.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+
+use crate::{
+    Extent,
+    customer::Customer,
+    figures::{durations, figure},
+    stage::Stage,
+};
+
+pub async fn measure(stage: &Stage, extent: &Extent) {
+    let customer = Customer::new(stage).await;
+    let ctid = customer.lease(stage).await;
+    commands(stage, &customer, ctid, extent.commands).await;
+    echoes(stage, &customer, ctid, extent.keys).await;
+    many(stage, &customer, extent.consoles).await;
+}
+
+/// A command that takes half a second, for the whole paid call; what is beyond that half is ours and the terminal's.
+async fn commands(stage: &Stage, customer: &Customer, ctid: u32, count: usize) {
+    let own = Duration::from_millis(500);
+    let (path, body) = (
+        format!("/management/exec/{ctid}"),
+        json!({"command": "sleep 0.5"}),
+    );
+    let mut spent = Vec::new();
+    for _ in 0..count {
+        let start = Instant::now();
+        let answer = customer.pay(stage, &path, &body).await;
+        spent.push(start.elapsed().saturating_sub(own));
+        assert_eq!(answer["exitCode"], 0, "{answer}");
+    }
+    durations("added to a command, paid", &mut spent);
+}
+
+/// From a key to its echo, through the service, its socket to Proxmox and the shell's terminal.
+async fn echoes(stage: &Stage, customer: &Customer, ctid: u32, count: usize) {
+    let mut console = Console::open(stage, customer, ctid).await;
+    let mut spent = Vec::new();
+    for _ in 0..count {
+        let start = Instant::now();
+        console.echo(b"x").await;
+        spent.push(start.elapsed());
+    }
+    durations("console, key to echo", &mut spent);
+}
+
+/// Memory of the service with many consoles open, each of which has shown something.
+async fn many(stage: &Stage, customer: &Customer, count: usize) {
+    let mut ctids = Vec::new();
+    for _ in 0..count {
+        ctids.push(customer.lease(stage).await);
+    }
+    let before = stage.service.memory();
+    let mut consoles = Vec::new();
+    for ctid in ctids {
+        let mut console = Console::open(stage, customer, ctid).await;
+        console.echo(b"x").await;
+        consoles.push(console);
+    }
+    let grown = stage.service.memory().saturating_sub(before);
+    figure("consoles open at once", count as f64, "consoles");
+    figure(
+        "memory for each console",
+        grown as f64 / 1e3 / count as f64,
+        "KB",
+    );
+}
+
+/// An open console.
+struct Console(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Console {
+    /// Buys a ticket, opens it and waits until the shell is quiet.
+    async fn open(stage: &Stage, customer: &Customer, ctid: u32) -> Self {
+        let path = format!("/management/console/{ctid}");
+        let bought = customer.pay(stage, &path, &json!({})).await;
+        let url = format!("ws://{}/console/ws", stage.address);
+        let (mut socket, _) = connect_async(url).await.unwrap();
+        let opening = json!({"ticket": bought["ticket"]}).to_string();
+        socket.send(Message::text(opening)).await.unwrap();
+        let quiet = Duration::from_millis(200);
+        while tokio::time::timeout(quiet, socket.next()).await.is_ok() {}
+        Self(socket)
+    }
+
+    /// Types a key and waits until it is shown.
+    async fn echo(&mut self, key: &[u8]) {
+        self.0.send(Message::binary(key.to_vec())).await.unwrap();
+        loop {
+            match self.0.next().await.unwrap().unwrap() {
+                Message::Binary(bytes) if bytes.windows(key.len()).any(|window| window == key) => {
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+}

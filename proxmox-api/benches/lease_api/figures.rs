@@ -1,0 +1,20 @@
+//! How figures are said: one line each, `NAME = VALUE UNIT`, which people and `cargo xtask bench` can both read.
+
+use std::time::Duration;
+
+pub fn figure(name: &str, value: f64, unit: &str) {
+    println!("{name} = {value:.3} {unit}");
+}
+
+/// Median and 99th percentile, in milliseconds.
+pub fn durations(name: &str, spent: &mut [Duration]) {
+    spent.sort();
+    for (label, percent) in [("median", 50), ("p99", 99)] {
+        let at = (spent.len() * percent / 100).min(spent.len() - 1);
+        figure(
+            &format!("{name}, {label}"),
+            spent[at].as_secs_f64() * 1000.0,
+            "ms",
+        );
+    }
+}

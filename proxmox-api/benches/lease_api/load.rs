@@ -1,0 +1,76 @@
+//! Many requests at once, and what they cost the service.
+
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::{connection::Connection, stage::Stage};
+
+/// What a load cost.
+pub struct Cost {
+    /// How often each status was answered.
+    pub answers: Vec<u16>,
+    /// Processor time of the service.
+    pub processor: Duration,
+    /// From the first request to the last answer.
+    pub wall: Duration,
+    /// The most memory that the service was seen to have, in bytes.
+    pub memory: u64,
+}
+
+impl Cost {
+    /// Requests for each second that one core worked for them: the customers, on the same machine, are not counted.
+    pub fn per_second_and_core(&self) -> f64 {
+        // A run too short for the kernel's clock counts as one tick of it.
+        let processor = self.processor.max(Duration::from_millis(10));
+        self.answers.len() as f64 / processor.as_secs_f64()
+    }
+
+    /// Answers for each second that passed.
+    pub fn per_second(&self) -> f64 {
+        self.answers.len() as f64 / self.wall.as_secs_f64()
+    }
+}
+
+/// Sends each lane's requests one after the other, all lanes side by side.
+pub async fn apply(stage: &Stage, lanes: Vec<Vec<Bytes>>) -> Cost {
+    let mut connections = Vec::new();
+    for _ in &lanes {
+        connections.push(Connection::open(&stage.address).await);
+    }
+    let (end, ended) = watch::channel(());
+    let pid = stage.service.pid();
+    let memory = tokio::spawn(most_memory(pid, ended));
+    let before = stage.service.processor_time();
+    let start = Instant::now();
+    let mut running = JoinSet::new();
+    for (mut connection, requests) in connections.into_iter().zip(lanes) {
+        running.spawn(async move {
+            let mut answers = Vec::with_capacity(requests.len());
+            for request in requests {
+                answers.push(connection.ask(&request).await.status);
+            }
+            answers
+        });
+    }
+    let answers = running.join_all().await.concat();
+    let wall = start.elapsed();
+    let processor = stage.service.processor_time() - before;
+    drop(end);
+    Cost {
+        answers,
+        processor,
+        wall,
+        memory: memory.await.unwrap(),
+    }
+}
+
+async fn most_memory(pid: u32, mut ended: watch::Receiver<()>) -> u64 {
+    let mut most = crate::process::resident(pid);
+    let pause = Duration::from_millis(20);
+    while tokio::time::timeout(pause, ended.changed()).await.is_err() {
+        most = most.max(crate::process::resident(pid));
+    }
+    most.max(crate::process::resident(pid))
+}

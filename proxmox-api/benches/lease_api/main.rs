@@ -1,0 +1,96 @@
+//! What the lease API costs. `cargo xtask bench` runs this and compares the figures with their aims; alone it is
+//! `cargo bench -p proxmox-api --bench lease_api`, with `-- --quick` for a short run whose figures mean nothing.
+//!
+//! The service is a process of its own, as customers have it, with its ordinary log and a store on disk. The customers and
+//! the simulated Proxmox are in this one, so that the service's processor time and memory are its own. Everything is paid for.
+
+// A failed set-up is a failed bench.
+#![allow(clippy::unwrap_used)]
+
+mod calls;
+mod connection;
+mod consoles;
+mod customer;
+mod figures;
+mod leases;
+mod list;
+mod load;
+mod process;
+mod stage;
+
+use figures::figure;
+use stage::Stage;
+
+/// How much of everything.
+pub struct Extent {
+    /// Challenges asked for.
+    pub challenges: usize,
+    /// Paid calls at each concurrency.
+    pub calls: usize,
+    /// Leases made in Proxmox's own time.
+    pub leases: usize,
+    /// Leases in the list.
+    pub listed: usize,
+    /// Looks at the list.
+    pub looks: usize,
+    /// Commands run.
+    pub commands: usize,
+    /// Keys typed.
+    pub keys: usize,
+    /// Consoles open at once.
+    pub consoles: usize,
+    /// Factor on Proxmox's durations while leases are timed.
+    pub time_scale: f64,
+}
+
+const FULL: Extent = Extent {
+    challenges: 100_000,
+    calls: 6_400,
+    leases: 24,
+    listed: 1_000,
+    looks: 30,
+    commands: 30,
+    keys: 300,
+    consoles: 100,
+    time_scale: 1.0,
+};
+
+const QUICK: Extent = Extent {
+    challenges: 200,
+    calls: 64,
+    leases: 2,
+    listed: 5,
+    looks: 2,
+    commands: 2,
+    keys: 5,
+    consoles: 2,
+    time_scale: 0.01,
+};
+
+/// Factor on Proxmox's durations where they are not what is measured.
+const FAST: f64 = 0.001;
+
+fn main() {
+    let asked = |word| std::env::args().any(|argument| argument == word);
+    // `cargo test --benches` only wants to know whether it builds.
+    if !asked("--bench") {
+        return;
+    }
+    let extent = if asked("--quick") { QUICK } else { FULL };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(measure(&extent));
+}
+
+async fn measure(extent: &Extent) {
+    let stage = Stage::start(extent.time_scale).await;
+    figure("memory, idle", stage.service.memory() as f64 / 1e6, "MB");
+    let peak = calls::measure(&stage, extent).await;
+    figure("memory, under load", peak as f64 / 1e6, "MB");
+    leases::measure(&stage, extent).await;
+    stage.sim.set_time_scale(FAST);
+    list::measure(&stage, extent).await;
+    drop(stage);
+    // A fresh process, whose memory grows by what the consoles need.
+    let stage = Stage::start(FAST).await;
+    consoles::measure(&stage, extent).await;
+}

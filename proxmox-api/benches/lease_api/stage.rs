@@ -1,0 +1,130 @@
+//! A simulated Proxmox, and the service as a process.
+
+use std::{
+    fs::File,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use pve_sim::{ShellMode, Sim, SimConfig};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use crate::process;
+
+/// Leases that one wallet has in the making at a time.
+pub const IN_FLIGHT: usize = 8;
+/// Start-up work is over after this: the service's own examination of its configuration.
+const SETTLED: Duration = Duration::from_secs(3);
+
+/// Everything that is shared; what it started goes with it.
+#[derive(Clone)]
+pub struct Stage {
+    /// Host and port of the service.
+    pub address: String,
+    pub http: reqwest::Client,
+    pub service: Arc<Service>,
+    pub sim: Arc<Sim>,
+    /// How long a container takes to get its address, as things are at the start.
+    pub address_delay: Duration,
+    _folder: Arc<TempDir>,
+}
+
+impl Stage {
+    pub async fn start(time_scale: f64) -> Self {
+        service::crypto::install_ring_provider();
+        let config = SimConfig {
+            time_scale,
+            shell: ShellMode::HostForTests("/bin/sh".into()),
+            ..SimConfig::default()
+        };
+        let address_delay = config.address_delay.mul_f64(time_scale);
+        let sim = Sim::start(config).await.unwrap();
+        // Beside what is built: a disk, where the usual folder for temporary files may be memory.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let address = format!("127.0.0.1:{}", free_port().await);
+        let stage = Self {
+            service: Arc::new(Service::start(&address, &sim, &folder)),
+            address,
+            http,
+            sim: Arc::new(sim),
+            address_delay,
+            _folder: Arc::new(folder),
+        };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let health = format!("{}/health", stage.url());
+        while stage.http.get(&health).send().await.is_err() {
+            assert!(Instant::now() < deadline, "the service does not start");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(SETTLED).await;
+        stage
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+/// The process.
+pub struct Service(Child);
+
+impl Service {
+    /// With nothing of this process's environment, and a log that is written as it is in service.
+    fn start(address: &str, sim: &Sim, folder: &TempDir) -> Self {
+        let port = address.rsplit_once(':').unwrap().1;
+        let file = |name| folder.path().join(name);
+        let child = Command::new(env!("CARGO_BIN_EXE_proxmox-api"))
+            .env_clear()
+            .envs([
+                ("PORT", port),
+                // Public development account 1.
+                ("ADDRESS", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),
+                ("FACILITATOR", "demo"),
+                ("DATABASE", file("bench.sqlite").to_str().unwrap()),
+                ("LEASES_PER_WALLET", "10000"),
+                ("LEASES_IN_FLIGHT_PER_WALLET", &IN_FLIGHT.to_string()),
+                ("PVE_CREATES_PER_NODE", "64"),
+                ("FREE_CALLS_PER_MINUTE", "100000"),
+                ("PVE_HOST", &sim.url()),
+                ("PVE_TOKEN_ID", &sim.token_id()),
+                ("PVE_TOKEN_SECRET", &sim.token_secret()),
+                ("PVE_FINGERPRINT", &sim.fingerprint()),
+                ("PVE_NODE", &sim.node()),
+            ])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stderr(File::create(file("log")).unwrap())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Resident memory, in bytes.
+    pub fn memory(&self) -> u64 {
+        process::resident(self.pid())
+    }
+
+    /// Processor time used so far.
+    pub fn processor_time(&self) -> Duration {
+        process::processor_time(self.pid())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+async fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().port()
+}
