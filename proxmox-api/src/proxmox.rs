@@ -52,6 +52,16 @@ pub struct Template {
     pub volume: String,
 }
 
+impl Template {
+    /// Whether a customer who says this means it: by its name, or by its volume id.
+    pub fn is_called(&self, wanted: &str) -> bool {
+        self.name == wanted || self.volume == wanted
+    }
+}
+
+/// What is said of a template that is none of those.
+pub const NOT_ON_OFFER: &str = "is none of those in GET /catalog";
+
 /// A value and when it was read.
 type Kept<T> = tokio::sync::Mutex<Option<(Instant, T)>>;
 
@@ -197,7 +207,7 @@ pub fn connect(config: &ProxmoxConfig, auth: Auth) -> Result<Client, pve::Config
 
 /// `local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst` is `debian-12-standard`; where two would be called the same, the
 /// file's name tells them apart.
-fn named(volumes: Vec<String>) -> Vec<Template> {
+pub(crate) fn named(volumes: Vec<String>) -> Vec<Template> {
     let file = |volume: &str| volume.rsplit('/').next().unwrap_or(volume).to_owned();
     let short = |volume: &str| {
         file(volume)

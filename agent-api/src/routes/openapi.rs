@@ -7,9 +7,10 @@ use api_types::{
 };
 use axum::{Json, Router, routing::get};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::App;
+use super::read::MAX_HISTORY_READ;
+use crate::{App, conversation::MAX_MESSAGE, pending::MAX_SEALED};
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 
@@ -46,6 +47,8 @@ fn document() -> Value {
         "/ready": { "get": plain("Whether the lease API and the model can be used") },
         "/metrics": { "get": plain("Numbers in the Prometheus text format") },
     });
+    let mut schemas = types.take_definitions(true);
+    narrow(&mut schemas);
     json!({
         "openapi": "3.0.3",
         "info": {
@@ -55,8 +58,24 @@ fn document() -> Value {
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "paths": paths,
-        "components": { "schemas": types.take_definitions(true) },
+        "components": { "schemas": schemas },
     })
+}
+
+/// What `read` asks of a request beyond its types: words, or a suspended call to go on with, and not too much of either.
+fn narrow(schemas: &mut Map<String, Value>) {
+    let Some(request) = schemas.get_mut("ChatRequest") else {
+        return;
+    };
+    let words =
+        json!({ "required": ["message"], "properties": { "message": { "pattern": r"\S" } } });
+    let goes_on =
+        json!({ "required": ["pending"], "properties": { "pending": { "type": "string" } } });
+    request["anyOf"] = json!([words, goes_on]);
+    let properties = &mut request["properties"];
+    properties["message"]["maxLength"] = MAX_MESSAGE.into();
+    properties["pending"]["maxLength"] = MAX_SEALED.into();
+    properties["history"]["maxItems"] = MAX_HISTORY_READ.into();
 }
 
 fn schema<T: JsonSchema>(types: &mut SchemaGenerator) -> Value {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::{conversation::MAX_MESSAGE, error::ApiError, pending::MAX_SEALED};
 
 /// The longest history that is read, in messages; fewer are kept.
-const MAX_HISTORY_READ: usize = 1_000;
+pub(super) const MAX_HISTORY_READ: usize = 1_000;
 
 /// The request in a body.
 ///

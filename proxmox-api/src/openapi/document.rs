@@ -31,7 +31,7 @@ pub(super) fn write(endpoints: &[Endpoint], config: &Config) -> Value {
     }
     let refusals = std::mem::take(&mut schemas.refusals);
     let mut components = schemas.definitions();
-    limits::apply(&mut components, &config.limits);
+    limits::apply(&mut components, config);
     components.extend(payment::schemas());
     json!({
         "openapi": "3.1.0",

@@ -1,11 +1,14 @@
 //! The operator's bounds, and the shapes that fields are checked for, in the schemas of the requests: what the document allows is
 //! what the routes take.
 
-use api_types::{Bounds, Limits};
+use api_types::Bounds;
 use serde_json::{Map, Value, json};
 
+use crate::{config::Config, proxmox};
+
 /// Narrows the schemas.
-pub(super) fn apply(schemas: &mut Map<String, Value>, limits: &Limits) {
+pub(super) fn apply(schemas: &mut Map<String, Value>, config: &Config) {
+    let limits = &config.limits;
     let printable = |most: u32| json!({"minLength": 1, "maxLength": most, "pattern": PRINTABLE});
     let password = json!({
         "minLength": limits.password_length.min, "maxLength": limits.password_length.max, "pattern": "^[ -~]*$",
@@ -26,8 +29,22 @@ pub(super) fn apply(schemas: &mut Map<String, Value>, limits: &Limits) {
                 "sshPublicKey",
                 json!({"pattern": SSH_KEY, "maxLength": 8192}),
             ),
-            ("template", printable(255)),
+            ("template", template(&config.proxmox.templates)),
             ("requester", printable(128)),
+        ],
+    );
+    let mut command = json!({"minLength": 1, "pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"});
+    command["maxLength"] = limits.command_bytes.into();
+    narrow(
+        schemas,
+        "ExecRequest",
+        [
+            ("command", command),
+            (
+                "extraArgs",
+                json!({"items": {"type": "string", "pattern": r"^[^\x00]*$"}}),
+            ),
+            ("timeoutSeconds", within(limits.exec_timeout_seconds)),
         ],
     );
     narrow(
@@ -46,8 +63,20 @@ pub(super) fn apply(schemas: &mut Map<String, Value>, limits: &Limits) {
 
 const PRINTABLE: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 const DNS_LABEL: &str = "^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$";
-const SSH_KEY: &str = "^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh.com) \
+const SSH_KEY: &str = "^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\\.com) \
     AAAA([A-Za-z0-9+/]{4}){15,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?( [ -~]*)?$";
+
+/// Those on offer, where the operator has named them; elsewhere they can change while we run.
+fn template(volumes: &[String]) -> Value {
+    if volumes.is_empty() {
+        return json!({"minLength": 1, "maxLength": 255, "pattern": PRINTABLE});
+    }
+    let mut all = vec![Value::Null];
+    for template in proxmox::named(volumes.to_vec()) {
+        all.extend([template.name.into(), template.volume.into()]);
+    }
+    json!({"enum": all})
+}
 
 fn within(bounds: Bounds) -> Value {
     json!({"minimum": bounds.min, "maximum": bounds.max})

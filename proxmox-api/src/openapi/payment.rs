@@ -8,7 +8,7 @@ pub(super) fn parameters() -> [Value; 3] {
     let header = |name: &str, what: &str| {
         json!({
             "in": "header", "name": name, "required": false, "description": what,
-            "schema": {"type": "string", "maxLength": 8192},
+            "schema": {"type": "string"},
         })
     };
     [

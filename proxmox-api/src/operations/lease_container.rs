@@ -24,6 +24,7 @@ use crate::{
         view::{checksummed, time},
     },
     paywall::{Call, Flow, Job, Operation, Paid, body},
+    proxmox::{NOT_ON_OFFER, Template},
     state::App,
     store::{Answer, Claim, ClaimLimits, ClaimOutcome, Lease, Payment},
 };
@@ -301,17 +302,15 @@ impl LeaseContainer {
             .unwrap_or_else(|| self.lease_id.clone())
     }
 
-    async fn template(&self, app: &App) -> Result<crate::proxmox::Template, ApiError> {
+    async fn template(&self, app: &App) -> Result<Template, ApiError> {
         let templates = app.proxmox.templates().await?;
         let found = match &self.request.template {
             None => templates.first(),
-            Some(wanted) => templates
-                .iter()
-                .find(|template| template.name == *wanted || template.volume == *wanted),
+            Some(wanted) => templates.iter().find(|template| template.is_called(wanted)),
         };
         found.cloned().ok_or_else(|| match &self.request.template {
             Some(_) => {
-                let field = FieldError::new("template", "is none of those in GET /catalog");
+                let field = FieldError::new("template", NOT_ON_OFFER);
                 ApiError::invalid(vec![field])
             }
             None => {

@@ -1,8 +1,13 @@
 //! Reads a JSON body so that every wrong field is named at once, also those of a wrong type, which a deserializer on its own
 //! reports one at a time. Values are never repeated in a message: they may be passwords.
 
+use std::fmt;
+
 use api_types::{ErrorCode, FieldError};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::{Map, Value, error::Category};
 
 use crate::error::ApiError;
@@ -28,8 +33,58 @@ where
             Err(fields) => Err(ApiError::invalid(fields)),
         };
     }
-    let fields = object(body)?;
+    let mut fields = object(body)?;
+    if serde_json::from_slice::<Members>(body).is_ok_and(|Members(count)| count > fields.len()) {
+        let twice = FieldError::new("body", "has a field twice");
+        return Err(ApiError::invalid(vec![twice]));
+    }
+    fields.values_mut().for_each(make_whole);
+    if let Ok(request) = serde_json::from_value::<T>(Value::Object(fields.clone()))
+        && validate(&request).is_ok()
+    {
+        return Ok(request);
+    }
     Err(ApiError::invalid(problems(&fields, &validate)))
+}
+
+/// To JSON Schema, and to clients whose numbers are all floating, `60.0` is the integer 60.
+fn make_whole(value: &mut Value) {
+    /// Up to here every whole number has a floating one of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if let Value::Number(number) = value
+        && let Some(float) = number.as_f64().filter(|_| number.is_f64())
+        && float.fract() == 0.0
+        && float.abs() <= EXACT
+    {
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within bounds")]
+        let whole = float as i64;
+        *value = whole.into();
+    }
+}
+
+/// How many members an object has, counting a name that comes twice as two, which a map does not show.
+struct Members(usize);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Count;
+        impl<'de> Visitor<'de> for Count {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut count = 0;
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Members(count))
+            }
+        }
+        deserializer.deserialize_map(Count)
+    }
 }
 
 /// A body whose fields are all `null` or absent carries nothing.
@@ -116,10 +171,6 @@ where
             more.into_iter()
                 .filter(|error| !known.contains(&error.field)),
         );
-    }
-    if found.is_empty() {
-        // A name that came twice: the deserializer minds, a map does not show it.
-        found.push(FieldError::new("body", "has a field twice"));
     }
     found
 }
@@ -223,6 +274,29 @@ mod tests {
     fn a_field_that_comes_twice_is_refused() {
         let body = r#"{"runtimeMinutes": 5, "runtimeMinutes": 6}"#;
         assert_eq!(refused(body), [("body".into(), "has a field twice".into())]);
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let request = lease(r#"{"runtimeMinutes": 60.0, "cores": 2e0}"#).unwrap();
+        assert_eq!((request.runtime_minutes, request.cores), (60, 2));
+        let [(name, message)] = &refused(r#"{"runtimeMinutes": 60.5}"#)[..] else {
+            panic!("one field is wrong");
+        };
+        assert_eq!(name, "runtimeMinutes");
+        assert!(message.ends_with("a fraction was given"), "{message}");
+        for body in [
+            r#"{"runtimeMinutes": 1e300}"#,
+            r#"{"runtimeMinutes": -1.0}"#,
+            r#"{"runtimeMinutes": 4294967296.0}"#,
+        ] {
+            assert_eq!(refused(body)[0].0, "runtimeMinutes", "{body}");
+        }
+        let twice = r#"{"runtimeMinutes": 5.0, "runtimeMinutes": 6.0}"#;
+        assert_eq!(
+            refused(twice),
+            [("body".into(), "has a field twice".into())]
+        );
     }
 
     #[test]

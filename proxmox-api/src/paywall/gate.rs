@@ -61,6 +61,11 @@ async fn serve<O: Operation>(
         Ok(operation) => operation,
         Err(error) => return error.respond(&id),
     };
+    // Before anything is signed: a key that is refused with the payment would cost the customer a signature.
+    let key = match idempotency_key(&headers) {
+        Ok(key) => key,
+        Err(error) => return error.respond(&id),
+    };
     let path = uri.path();
     let checked = match check_payment(&app, &operation, path, &headers) {
         Ok(checked) => checked,
@@ -72,10 +77,7 @@ async fn serve<O: Operation>(
         }
         Err(Rejected::Error(error)) => return error.respond(&id),
     };
-    let key = match idempotency_key(&headers, &checked.payment) {
-        Ok(key) => key,
-        Err(error) => return error.respond(&id),
-    };
+    let key = key.or_else(|| checked.payment.payment_identifier().map(str::to_owned));
     // HEAD is GET to the router, and one request is one digest.
     let method = if method == Method::HEAD {
         Method::GET
@@ -186,11 +188,11 @@ fn check_payment<O: Operation>(
     Err(Rejected::Challenge(Box::new(offer), Some(reason)))
 }
 
-/// The header's key, or the id of the payment's extension.
-fn idempotency_key(headers: &HeaderMap, payment: &Payment) -> Result<Option<String>, ApiError> {
+/// The header's key.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else {
-        return Ok(payment.payment_identifier().map(str::to_owned));
+        return Ok(None);
     };
     let key = value.to_str().unwrap_or_default();
     let printable = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());

@@ -1,6 +1,6 @@
 //! `POST /lease/quote`: what a lease would cost, with line items, and what would be refused.
 
-use api_types::{ErrorCode, LeaseRequest, QuoteResponse, Timestamp, price};
+use api_types::{ErrorCode, FieldError, LeaseRequest, QuoteResponse, Timestamp, price};
 use axum::{
     Extension, Json, Router,
     extract::State,
@@ -14,6 +14,7 @@ use crate::{
     App,
     error::ApiError,
     paywall::{MAX_TIMEOUT_SECONDS, body},
+    proxmox::NOT_ON_OFFER,
 };
 
 /// The route.
@@ -33,7 +34,10 @@ async fn quote(
         Ok(request) => request,
         Err(error) => return error.respond(&id),
     };
-    let field_errors = limits.validate_lease(&request).err().unwrap_or_default();
+    let mut field_errors = limits.validate_lease(&request).err().unwrap_or_default();
+    if field_errors.is_empty() && !is_on_offer(&app, request.template.as_deref()).await {
+        field_errors.push(FieldError::new("template", NOT_ON_OFFER));
+    }
     let priced = price::price_lease(app.tariff(), request.size(), request.runtime_minutes);
     let Ok(price) = priced else {
         return ApiError::invalid(field_errors).respond(&id);
@@ -50,6 +54,17 @@ async fn quote(
         refusals,
     })
     .into_response()
+}
+
+/// A Proxmox that cannot say what is on offer stands against nothing here.
+async fn is_on_offer(app: &App, template: Option<&str>) -> bool {
+    let Some(wanted) = template else {
+        return true;
+    };
+    match app.proxmox.templates().await {
+        Ok(templates) => templates.iter().any(|found| found.is_called(wanted)),
+        Err(_) => true,
+    }
 }
 
 /// What stands against it beside its fields.

@@ -66,6 +66,20 @@ async fn a_quote_names_every_field_that_would_be_refused() {
 }
 
 #[tokio::test]
+async fn a_quote_names_a_template_that_is_not_on_offer() {
+    let body = r#"{"runtimeMinutes":60,"template":"windows-95"}"#;
+    let (status, quote) = ask("POST", "/lease/quote", body).await;
+    assert_eq!(
+        (status, &quote["acceptable"], &quote["fieldErrors"]),
+        (
+            StatusCode::OK,
+            &json!(false),
+            &json!([{"field": "template", "message": "is none of those in GET /catalog"}])
+        )
+    );
+}
+
+#[tokio::test]
 async fn a_body_that_cannot_be_read_is_refused_without_being_repeated() {
     let cases = [
         ("{", "malformed_body"),

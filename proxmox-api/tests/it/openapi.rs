@@ -153,10 +153,22 @@ async fn the_operators_limits_and_address_are_in_the_document() {
     let app = TestApp::with(&[
         ("MAX_CORES", "3"),
         ("PUBLIC_BASE_URL", "https://shop.example"),
+        (
+            "PVE_OS_TEMPLATE",
+            "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst",
+        ),
     ])
     .await;
     let document = document(&app).await;
     let request = &document["components"]["schemas"]["LeaseRequest"]["properties"];
+    assert_eq!(
+        request["template"]["enum"],
+        json!([
+            null,
+            "debian-12-standard",
+            "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst"
+        ])
+    );
     assert_eq!(
         (&request["cores"]["minimum"], &request["cores"]["maximum"]),
         (&json!(1), &json!(3))

@@ -353,3 +353,20 @@ async fn bodies_that_are_wrong_are_refused_before_any_price() {
         scene.assert_untouched(code).await;
     }
 }
+
+#[tokio::test]
+async fn an_idempotency_key_that_cannot_be_used_is_refused_before_anything_is_signed() {
+    let scene = Scene::new().await;
+    for key in ["", "two words", &"k".repeat(129)] {
+        let answer = scene.send(&[("idempotency-key", key.to_owned())]).await;
+        let code = &answer.body["error"]["code"];
+        assert_eq!(
+            (answer.status.as_u16(), code),
+            (400, &json!("invalid_request")),
+            "{key}"
+        );
+    }
+    let longest = "k".repeat(128);
+    let answer = scene.send(&[("idempotency-key", longest)]).await;
+    assert_eq!(answer.status, 402);
+}
