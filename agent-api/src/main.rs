@@ -10,9 +10,10 @@ use service::{
     clock::SystemClock,
     env::Env,
     metrics::Metrics,
+    probe,
     serve::{self, Shutdown},
     telemetry::Telemetry,
-    usage,
+    usage::{self, Asked},
 };
 
 /// How long open answers may take after a stop was asked for.
@@ -23,8 +24,9 @@ async fn main() -> ExitCode {
     let about = "The chat agent of infra402: works the lease API for customers, who pay in their own wallets.";
     let version = env!("CARGO_PKG_VERSION");
     match usage::asked(&SCHEMA, about, version, std::env::args().skip(1)) {
-        Ok(None) => serve().await,
-        Ok(Some(text)) => {
+        Ok(Asked::Serve) => serve().await,
+        Ok(Asked::Health) => probe::run(Env::load(), &SCHEMA),
+        Ok(Asked::Text(text)) => {
             print!("{text}");
             ExitCode::SUCCESS
         }

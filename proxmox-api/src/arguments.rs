@@ -11,6 +11,8 @@ pub enum Command {
     Serve,
     /// Examine the configuration.
     Doctor(Options),
+    /// Ask the running copy on this machine for its health.
+    Health,
     /// Say how it is used.
     Help,
     /// Say which version it is.
@@ -28,6 +30,7 @@ impl Command {
             command = match (command, argument.as_str()) {
                 (_, "--help" | "-h") => return Ok(Self::Help),
                 (_, "--version" | "-V") => return Ok(Self::Version),
+                (Self::Serve, "health") => Self::Health,
                 (Self::Serve, "doctor") => Self::Doctor(Options::default()),
                 (Self::Doctor(options), "--setup") => Self::Doctor(Options {
                     setup: true,
@@ -54,6 +57,8 @@ pub fn help(schema: &Schema) -> String {
          status 0: fine, 1: warnings, 2: errors; NO_COLOR=1: no colours\n  \
          proxmox-api doctor --json     the same for programs\n  \
          proxmox-api doctor --setup    prints the commands that make the account on Proxmox\n  \
+         proxmox-api health            status 0 if the running service on this machine is healthy
+  \
          proxmox-api --help | --version\n\n\
          It is configured by environment variables, completed from a file .env in this folder or above.\n\n{}",
         schema.help()
@@ -75,12 +80,14 @@ mod tests {
         assert_eq!(read("doctor"), doctor(false, false));
         assert_eq!(read("doctor --json"), doctor(false, true));
         assert_eq!(read("doctor --setup"), doctor(true, false));
+        assert_eq!(read("health"), Ok(Command::Health));
         assert_eq!(read("doctor -h"), Ok(Command::Help));
         assert_eq!(read("--version"), Ok(Command::Version));
         for (line, unknown) in [
             ("serve", "serve"),
             ("--json", "--json"),
             ("doctor doctor", "doctor"),
+            ("health --json", "--json"),
         ] {
             assert_eq!(read(line), Err(unknown.to_owned()));
         }

@@ -12,6 +12,7 @@ use service::{
     clock::SystemClock,
     env::Env,
     metrics::Metrics,
+    probe,
     serve::{self, Shutdown},
     telemetry::Telemetry,
 };
@@ -43,6 +44,7 @@ async fn main() -> ExitCode {
             let env = Env::load().of(&SCHEMA);
             doctor::command::run(&env, Arc::new(SystemClock), options).await
         }
+        Command::Health => probe::run(Env::load(), &SCHEMA),
         Command::Serve => serve().await,
     }
 }

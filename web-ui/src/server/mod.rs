@@ -13,9 +13,10 @@ use std::{process::ExitCode, time::Duration};
 use service::{
     env::Env,
     metrics::Metrics,
+    probe,
     serve::{self, Shutdown},
     telemetry::Telemetry,
-    usage,
+    usage::{self, Asked},
 };
 
 use config::Config;
@@ -31,8 +32,9 @@ pub(crate) async fn main() -> ExitCode {
         "The web interface of infra402: gives the application and its settings to browsers.";
     let version = env!("CARGO_PKG_VERSION");
     match usage::asked(&SCHEMA, about, version, std::env::args().skip(1)) {
-        Ok(None) => {}
-        Ok(Some(text)) => {
+        Ok(Asked::Serve) => {}
+        Ok(Asked::Health) => return probe::run(Env::load(), &SCHEMA),
+        Ok(Asked::Text(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
         }

@@ -1,0 +1,132 @@
+//! What a service's command `health` does: it asks the running copy of the same service, on this machine, for its `/health`.
+//! A container's health check runs it, so that an image needs no other program for that.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::env::{Env, schema::Schema};
+
+/// How long the service may take to take the connection, and then to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Asks the service that listens where `BIND` and `PORT` of this schema say. Prints what is wrong, and nothing else.
+///
+/// # Panics
+/// The schema has no `BIND` and `PORT`: a mistake of the program.
+pub fn run(env: Env, schema: &'static Schema) -> ExitCode {
+    let mut env = env.of(schema);
+    let variable = |name| {
+        let mut all = schema.variables();
+        all.find(|known| known.name == name)
+            .expect("every service declares where it listens")
+    };
+    let (bind, port): (IpAddr, u16) = (env.read(variable("BIND")), env.read(variable("PORT")));
+    if let Err(problems) = env.finish() {
+        eprintln!("{problems}");
+        return ExitCode::FAILURE;
+    }
+    let address = reachable(SocketAddr::new(bind, port));
+    match ask(address, PATIENCE) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{} at {address} is not healthy: {error}", schema.service);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Where a service that listens on `address` is reached from its own machine.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+fn ask(address: SocketAddr, patience: Duration) -> io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&address, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
+    write!(
+        stream,
+        "GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut status = [0; "HTTP/1.1 200".len()];
+    stream.read_exact(&mut status)?;
+    if status == *b"HTTP/1.1 200" {
+        return Ok(());
+    }
+    let status = String::from_utf8_lossy(&status).into_owned();
+    Err(io::Error::other(format!("it answers {status}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::env::schema::{Group, Variable};
+
+    static BIND: Variable = Variable::with_default("BIND", "0.0.0.0", "Where it listens.");
+    static PORT: Variable = Variable::with_default("PORT", "80", "The port.");
+    static SCHEMA: Schema = Schema {
+        service: "one",
+        groups: &[&Group {
+            title: "Server",
+            variables: &[&BIND, &PORT],
+        }],
+        gone: &[],
+    };
+
+    /// Asks a server on a free port that gives one answer, or hangs up where there is none.
+    fn verdict(answer: &'static str) -> ExitCode {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 512];
+            let length = stream.read(&mut request).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        let verdict = run(Env::from_map([("PORT", port.to_string())]), &SCHEMA);
+        let request = server.join().unwrap();
+        assert!(request.starts_with("GET /health HTTP/1.1\r\n"), "{request}");
+        verdict
+    }
+
+    #[test]
+    fn a_service_is_healthy_when_it_says_so_and_not_otherwise() {
+        let fine = verdict("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(fine, ExitCode::SUCCESS);
+        for answer in ["HTTP/1.1 503 Service Unavailable\r\n\r\n", "HTTP", ""] {
+            assert_eq!(verdict(answer), ExitCode::FAILURE, "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_port_where_nothing_listens_and_a_port_that_is_none_are_not_healthy() {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = free.local_addr().unwrap().port().to_string();
+        drop(free);
+        for port in [port.as_str(), "many"] {
+            let env = Env::from_map([("PORT", port)]);
+            assert_eq!(run(env, &SCHEMA), ExitCode::FAILURE, "{port}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_listens_everywhere_is_asked_on_loopback() {
+        for (listens, asked) in [
+            ("0.0.0.0:80", "127.0.0.1:80"),
+            ("[::]:80", "[::1]:80"),
+            ("192.0.2.7:80", "192.0.2.7:80"),
+        ] {
+            assert_eq!(reachable(listens.parse().unwrap()).to_string(), asked);
+        }
+    }
+}
