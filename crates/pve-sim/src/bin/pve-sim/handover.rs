@@ -1,0 +1,88 @@
+//! Hands the simulator's address and credentials to those who are to use it: as one JSON document for programs, or as one file for
+//! each secret, the way container platforms do it. Every file appears at once or not at all, and its owner alone can read it.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use pve_sim::Sim;
+use serde_json::json;
+
+/// The file with the API token's secret.
+pub(super) fn token_secret(folder: &Path) -> PathBuf {
+    folder.join("token-secret")
+}
+
+/// The file with the authority that signed the simulator's certificate.
+pub(super) fn authority(folder: &Path) -> PathBuf {
+    folder.join("ca.pem")
+}
+
+/// Writes everything about the simulator as JSON.
+///
+/// # Errors
+/// The file cannot be written.
+pub(super) fn write_connection(sim: &Sim, path: &Path) -> anyhow::Result<()> {
+    let text = json!({
+        "url": sim.url(),
+        "tokenId": sim.token_id(),
+        "tokenSecret": sim.token_secret(),
+        "fingerprint": sim.fingerprint(),
+        "caPem": sim.ca_pem(),
+        "consoleUser": sim.console_user(),
+        "consolePassword": sim.console_password(),
+        "rootPassword": sim.root_password(),
+        "node": sim.node(),
+    });
+    write_private(path, &serde_json::to_string_pretty(&text)?)
+}
+
+/// Writes what a service needs, one secret to a file.
+///
+/// # Errors
+/// A file cannot be written.
+pub(super) fn write_credentials(sim: &Sim, folder: &Path) -> anyhow::Result<()> {
+    write_private(&authority(folder), &sim.ca_pem())?;
+    write_private(&token_secret(folder), &sim.token_secret())
+}
+
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let draft = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)
+        .with_context(|| format!("write {}", draft.display()))?;
+    file.write_all(text.as_bytes())?;
+    std::fs::rename(&draft, path).with_context(|| format!("write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use pve_sim::SimConfig;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_secret_gets_a_file_that_only_its_owner_can_read() {
+        let sim = Sim::start(SimConfig::default()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        // What an earlier run left behind is replaced.
+        std::fs::write(token_secret(folder.path()), "old").unwrap();
+        write_credentials(&sim, folder.path()).unwrap();
+        for (path, wanted) in [
+            (token_secret(folder.path()), sim.token_secret()),
+            (authority(folder.path()), sim.ca_pem()),
+        ] {
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), wanted);
+            assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        }
+        sim.stop().await;
+    }
+}
