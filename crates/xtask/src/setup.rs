@@ -22,13 +22,17 @@ const PACKAGES: [&str; 5] = [
     "proxmox-api/page",
 ];
 
+/// What pins a folder's npm packages, and the copy that says what was installed.
+const LOCK: &str = "package-lock.json";
+const STAMP: &str = "node_modules/.installed-from";
+
 /// One virtual environment of the end-to-end tests.
 struct Environment {
     folder: &'static str,
     requirements: &'static str,
 }
 
-const ENVIRONMENTS: [Environment; 4] = [
+const ENVIRONMENTS: [Environment; 5] = [
     Environment {
         folder: "e2e/.venv-v1",
         requirements: "e2e/requirements-v1.txt",
@@ -40,6 +44,10 @@ const ENVIRONMENTS: [Environment; 4] = [
     Environment {
         folder: "e2e/.venv-schemathesis",
         requirements: "e2e/schemathesis/requirements.txt",
+    },
+    Environment {
+        folder: "e2e/.venv-compose",
+        requirements: "e2e/compose/requirements.txt",
     },
     Environment {
         folder: "examples/python/.venv",
@@ -158,14 +166,17 @@ pub fn has_npm() -> bool {
     first_line("npm", &["--version"]).is_some()
 }
 
+/// Whether exactly what a folder's lock file pins was installed there.
+pub fn is_installed(folder: &Path) -> bool {
+    same(&folder.join(LOCK), &folder.join(STAMP))
+}
+
 /// Installs what a folder's lock file pins, unless that was done before.
 ///
 /// # Errors
 /// npm says why, or cannot be called.
 pub fn npm_install(folder: &Path) -> Result<()> {
-    let pinned = folder.join("package-lock.json");
-    let stamp = folder.join("node_modules/.installed-from");
-    if same(&pinned, &stamp) {
+    if is_installed(folder) {
         return Ok(());
     }
     println!("setting up {}", folder.join("node_modules").display());
@@ -183,7 +194,7 @@ pub fn npm_install(folder: &Path) -> Result<()> {
             ])
             .current_dir(folder),
     )?;
-    fs::copy(&pinned, &stamp).context("cannot note what was installed")?;
+    fs::copy(folder.join(LOCK), folder.join(STAMP)).context("cannot note what was installed")?;
     Ok(())
 }
 

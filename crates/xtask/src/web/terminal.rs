@@ -9,13 +9,13 @@ use anyhow::{Context, Result};
 use super::assets::Assets;
 use crate::setup;
 
-/// The installed packages; none where npm is missing, and the interface then says that it was built without a terminal.
+/// The installed packages; none where they are not there and npm is missing, and the interface then says that it was built without a terminal.
 ///
 /// # Errors
 /// npm is there and fails.
 pub fn packages(sources: &Path) -> Result<Option<PathBuf>> {
     let folder = sources.join("terminal");
-    if !setup::has_npm() {
+    if !setup::is_installed(&folder) && !setup::has_npm() {
         println!("npm is missing: the interface is built without its terminal");
         return Ok(None);
     }
