@@ -50,14 +50,14 @@ COPY --from=services /built/proxmox-api /usr/local/bin/
 ENV DATABASE=/data/infra402.sqlite
 EXPOSE 4021
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["proxmox-api", "health"]
-CMD ["proxmox-api"]
+ENTRYPOINT ["proxmox-api"]
 
 FROM base AS agent-api
 COPY --from=services /built/agent-api /usr/local/bin/
 ENV DATA_DIR=/data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["agent-api", "health"]
-CMD ["agent-api"]
+ENTRYPOINT ["agent-api"]
 
 FROM base AS web-ui
 COPY --from=services /built/web-ui /usr/local/bin/
@@ -65,11 +65,11 @@ COPY --from=interface /built /usr/share/infra402/web
 ENV WEB_DIST=/usr/share/infra402/web
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["web-ui", "health"]
-CMD ["web-ui"]
+ENTRYPOINT ["web-ui"]
 
 FROM base AS pve-sim
 COPY --from=services /built/pve-sim /usr/local/bin/
-ENV PVE_SIM_LISTEN=0.0.0.0:8006 PVE_SIM_STATE_FILE=/data/pve-sim.json PVE_SIM_CREDENTIALS_DIR=/credentials
+ENV PVE_SIM_LISTEN=0.0.0.0:8006 PVE_SIM_STATE_FILE=/data/pve-sim.json PVE_SIM_CREDENTIALS_DIR=/credentials NO_COLOR=1
 EXPOSE 8006
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["pve-sim", "--health"]
-CMD ["pve-sim"]
+ENTRYPOINT ["pve-sim"]
