@@ -267,4 +267,26 @@ mod tests {
             (20, 9, 0)
         );
     }
+
+    #[test]
+    fn what_is_built_in_from_npm_is_pinned_and_has_no_peers_to_disagree_with() {
+        for folder in ["proxmox-api/page", "web-ui/terminal"] {
+            let text = fs::read(root().join(folder).join("package-lock.json")).unwrap();
+            let lock: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            let packages = lock["packages"].as_object().unwrap();
+            assert!(packages.len() > 1, "{folder}");
+            for (name, package) in packages {
+                assert!(
+                    package.get("peerDependencies").is_none(),
+                    "{folder}: {name}"
+                );
+                let wanted = package.get("dependencies").and_then(|all| all.as_object());
+                for (dependency, version) in wanted.into_iter().flatten() {
+                    let version = version.as_str().unwrap();
+                    let is_exact = version.starts_with(|first: char| first.is_ascii_digit());
+                    assert!(is_exact, "{folder}: {dependency} {version}");
+                }
+            }
+        }
+    }
 }
