@@ -7,6 +7,7 @@ mod client;
 mod creation;
 mod faults;
 mod life;
+mod shells;
 mod socket;
 mod tasks;
 mod terminal;

@@ -1,5 +1,7 @@
 //! The facilitator with its own gas key, on a real EVM with Circle's token.
 
+mod setting;
+
 use std::{sync::Arc, time::Duration};
 
 use alloy::{
@@ -10,11 +12,8 @@ use x402::{
     eip3009,
     facilitator::{
         Facilitator as _, FacilitatorRequest, Settlement, Verification,
-        onchain::{
-            MemorySentStore, OnchainFacilitator, Patience, PaymentKey, SentStore, SetupError,
-        },
+        onchain::{MemorySentStore, OnchainFacilitator, Patience, PaymentKey, SentStore},
     },
-    network::Network,
     offer::Offer,
     payment::Payment,
     purchase::{Challenge, Limits},
@@ -375,51 +374,4 @@ async fn a_contract_wallet_pays_as_its_own_code_judges() {
     transaction(facilitator.settle(&request).await);
     assert_eq!(chain.balance(wallet).await, 0);
     assert_eq!(chain.balance(offer().pay_to).await, 8_900);
-}
-
-#[tokio::test]
-async fn a_node_or_a_key_that_does_not_fit_is_named() {
-    let chain = Chain::start().await;
-    let with = |network: &str, gas_key: PrivateKeySigner| {
-        OnchainFacilitator::new(
-            Network::by_name(network).unwrap(),
-            chain.url.parse().unwrap(),
-            http(),
-            gas_key,
-            Arc::new(MemorySentStore::default()),
-            QUICK,
-        )
-    };
-    let other = with("base", PUBLIC_KEY_0.parse().unwrap()).check().await;
-    assert!(matches!(
-        other,
-        Err(SetupError::OtherChain {
-            found: 84532,
-            wanted: 8453
-        })
-    ));
-    let empty = with("base-sepolia", buyer(9)).check().await;
-    assert!(matches!(empty, Err(SetupError::NoGas(_))));
-    chain.set_code(offer().network.usdc.address, &[]).await;
-    let bare = with("base-sepolia", PUBLIC_KEY_0.parse().unwrap())
-        .check()
-        .await;
-    assert!(matches!(bare, Err(SetupError::NoToken(_))));
-}
-
-#[tokio::test]
-async fn a_node_that_is_away_is_no_decision_and_nothing_is_shown_of_its_key() {
-    let store = Arc::new(MemorySentStore::default());
-    let away = facilitator(
-        "http://user:pass@127.0.0.1:1/v3/secret?key=secret",
-        &store,
-        QUICK,
-    );
-    let request = request(&buyer(1));
-    assert!(away.verify(&request).await.is_err());
-    assert!(matches!(
-        away.settle(&request).await,
-        Settlement::Unknown { .. }
-    ));
-    assert_eq!(away.describe().url.as_deref(), Some("http://127.0.0.1:1"));
 }

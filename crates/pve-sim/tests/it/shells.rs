@@ -1,0 +1,101 @@
+//! The shells behind the terminals: toy, real and confined ones run the same script in the same envelope.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pve_sim::ShellMode;
+
+use crate::client::Node;
+use crate::socket::Socket;
+use crate::terminal::{node, toy};
+
+/// What section 1.5 of the notes on Proxmox types, and what has to come back for a script that prints, complains and fails.
+async fn envelope(node: &Node) {
+    let mut socket = Socket::terminal(node, 100).await;
+    socket.until("\x1b[H\x1b[J").await;
+    // The shell may still be setting up its terminal, which throws away what was typed before.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    socket
+        .keys(
+            " unset HISTFILE; stty -echo 2>/dev/null; PS1= PS2=; printf '\\n%s%s\\n' 'aaR' 'bb'\r",
+        )
+        .await;
+    socket.until("aaRbb").await;
+    // echo out; echo err >&2; exit 7
+    let lines = [
+        " t=$(mktemp -d) && base64 -d >\"$t/c\" <<'aaH'\r",
+        "ZWNobyBvdXQ7IGVjaG8gZXJyID4mMjsgZXhpdCA3Cg==\r",
+        "aaH\r",
+        " (cd; exec timeout -k 2 5 sh \"$t/c\" </dev/null >\"$t/o\" 2>\"$t/e\"); r=$?\r",
+        " printf '\\n%s%s %d %d %d\\n' 'aaB' 'bb' \"$r\" $(wc -c <\"$t/o\") $(wc -c <\"$t/e\"); head -c 99 \"$t/o\" | base64; \
+         printf '%s%s\\n' 'aaM' 'bb'; head -c 99 \"$t/e\" | base64; printf '%s%s\\n' 'aaE' 'bb'; rm -rf \"$t\"; exit\r",
+    ];
+    for line in lines {
+        socket.keys(line).await;
+    }
+    let shown = socket.end().await;
+    let plain = shown.replace('\r', "");
+    assert!(
+        plain.contains("aaBbb 7 4 4\nb3V0Cg==\naaMbb\nZXJyCg==\naaEbb\n"),
+        "{plain:?}"
+    );
+    assert!(plain.ends_with("[EOF - dtach terminating]\n"), "{plain:?}");
+}
+
+#[tokio::test]
+async fn the_toy_runs_a_script_through_the_envelope() {
+    envelope(&toy().await).await;
+}
+
+#[tokio::test]
+async fn real_shells_run_a_script_through_the_envelope() {
+    let mut tried = 0;
+    for shell in ["/bin/bash", "/bin/dash", "/bin/busybox"] {
+        if !Path::new(shell).exists() {
+            eprintln!("{shell} is not here, so it is not tried");
+            continue;
+        }
+        tried += 1;
+        let node = node(|config| config.shell = ShellMode::HostForTests(shell.into())).await;
+        envelope(&node).await;
+        node.sim.stop().await;
+    }
+    assert!(tried > 0, "no shell at all");
+}
+
+#[tokio::test]
+async fn an_ordinary_simulator_confines_its_shells_or_says_that_it_does_not() {
+    let node = node(|config| config.shell = ShellMode::Confined).await;
+    let how = node.sim.describe_shell().await;
+    assert!(
+        how.contains("confined by") || how.contains("toy shell, because"),
+        "{how}"
+    );
+    envelope(&node).await;
+    let mut socket = Socket::terminal(&node, 100).await;
+    socket.until("# ").await;
+    socket.keys("uname -n; pwd; cat /etc/shadow\r").await;
+    let shown = socket.until("No such file").await;
+    assert!(shown.contains("web\r\n/root\r\n"), "{how}: {shown:?}");
+    socket.keys("echo hi >note\r").await;
+    socket.until("# ").await;
+    node.sim.stop().await;
+}
+
+#[tokio::test]
+async fn shells_are_confined_wherever_the_root_folders_are() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let closed = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(closed.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let open = node(|config| config.shell = ShellMode::Confined).await;
+    let place = closed.path().join("roots");
+    let node = node(|config| {
+        config.shell = ShellMode::Confined;
+        config.rootfs_dir = Some(place);
+    })
+    .await;
+    assert_eq!(
+        node.sim.describe_shell().await,
+        open.sim.describe_shell().await
+    );
+}
