@@ -12,5 +12,6 @@ mod leases;
 mod market;
 mod model;
 mod money;
+mod process;
 mod secrets;
 mod stand_in;

@@ -104,8 +104,8 @@ impl Shutdown {
                     _ = interrupt.recv() => "SIGINT",
                     _ = terminate.recv() => "SIGTERM",
                 };
-                tracing::info!(signal = name, "asked to stop");
                 trigger.request();
+                tracing::info!(signal = name, "asked to stop");
             }
         });
         Ok(shutdown)

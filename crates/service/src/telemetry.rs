@@ -79,6 +79,8 @@ impl Telemetry {
         let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
         let builder = tracing_subscriber::fmt()
             .with_env_filter(self.filter)
+            // Said on standard error, which is where it could not be written: that would be a panic for each line.
+            .log_internal_errors(false)
             .with_writer(writer);
         match self.format {
             LogFormat::Pretty => Box::new(builder.with_ansi(colours).finish()),
