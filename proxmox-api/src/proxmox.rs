@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use api_types::{ErrorCode, Size};
 use pve::{
-    Auth, Client, ClientConfig, ConsoleLocks, Consoles, Node, NodeName, NodeState, Secret, Tls,
+    Auth, Client, ClientConfig, ConsoleLocks, Consoles, Node, NodeName, NodeState, Pace, Secret,
+    Tls,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -36,6 +37,8 @@ pub struct Proxmox {
     pub consoles: Consoles,
     /// What we were told of it.
     pub config: ProxmoxConfig,
+    /// How long containers take to get their addresses.
+    pub addresses: Pace,
     creates: Mutex<HashMap<NodeName, Arc<Semaphore>>>,
     nodes: Kept<Vec<Node>>,
     templates: Kept<Vec<Template>>,
@@ -89,6 +92,7 @@ impl Proxmox {
             ),
             client,
             config,
+            addresses: Pace::default(),
             creates: Mutex::default(),
             nodes: Kept::default(),
             templates: Kept::default(),

@@ -1,11 +1,13 @@
 //! The handle that all calls hang on: one connection pool, one account.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::auth::Credentials;
 use crate::config::{Auth, ClientConfig, ConfigError, Timeouts, api_root};
+use crate::pace::Pace;
 use crate::secret::Secret;
 use crate::tls;
 
@@ -23,6 +25,8 @@ pub(crate) struct Inner {
     pub(crate) timeouts: Timeouts,
     /// Cut out of every text that goes into an error.
     pub(crate) secrets: Vec<Secret>,
+    /// Of each kind of task.
+    pub(crate) paces: Mutex<HashMap<String, Arc<Pace>>>,
 }
 
 impl Client {
@@ -59,6 +63,7 @@ impl Client {
                 account: config.auth.name().to_owned(),
                 timeouts: config.timeouts,
                 secrets: vec![secret.clone()],
+                paces: Mutex::default(),
             }),
         })
     }

@@ -27,6 +27,7 @@ mod lenient;
 mod login;
 pub mod lxc;
 mod node;
+mod pace;
 mod path;
 mod refusal;
 mod secret;
@@ -48,6 +49,7 @@ pub use lxc::{
     IpSetting, Network, RootFs,
 };
 pub use node::{Bridge, CpuInfo, DiskUse, MemoryUse, Node, NodeState, NodeStatus, Storage, Volume};
+pub use pace::{Looks, Pace};
 pub use refusal::Refusal;
 pub use secret::Secret;
 pub use task::{LineSink, LogLine, TaskLog, TaskOutcome, TaskStatus, WaitError, WaitOptions};

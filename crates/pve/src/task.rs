@@ -2,7 +2,7 @@
 //! runs it until it has stopped.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use http::Method;
@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::error::{Call, Error};
 use crate::ids::{NodeName, Vmid};
 use crate::lenient;
+use crate::pace::Pace;
 use crate::path::ApiPath;
 use crate::upid::Upid;
 
@@ -108,9 +109,9 @@ impl fmt::Debug for LineSink {
 pub struct WaitOptions {
     /// When to give up; the task itself goes on.
     pub timeout: Duration,
-    /// The pause after the first look.
+    /// The shortest pause between two looks.
     pub poll_first: Duration,
-    /// The longest pause; pauses grow by half each time.
+    /// The longest pause.
     pub poll_max: Duration,
     /// Also reads the log, for progress.
     pub on_line: Option<LineSink>,
@@ -232,14 +233,15 @@ impl Client {
         Ok(())
     }
 
-    /// Waits until a task has ended. Looks often at first, because the payer is waiting too, and then less often;
+    /// Waits until a task has ended. Looks when a task of its kind usually ends (see [`Pace`]);
     /// a look that fails for a passing reason is simply repeated.
     ///
     /// # Errors
     /// [`WaitError`].
     pub async fn wait(&self, upid: &Upid, options: WaitOptions) -> Result<TaskOutcome, WaitError> {
         let deadline = Instant::now() + options.timeout;
-        let mut pause = options.poll_first;
+        let pace = self.pace(&upid.kind);
+        let mut looks = pace.looks(options.poll_first, options.poll_max);
         let mut lines_seen = 0;
         let mut last = None;
         loop {
@@ -251,6 +253,9 @@ impl Client {
                         lines_seen = self.pass_on_lines(upid, lines_seen, deadline, sink).await;
                     }
                     if let TaskStatus::Stopped(outcome) = status {
+                        if outcome.is_success() {
+                            looks.done();
+                        }
                         return Ok(outcome);
                     }
                 }
@@ -277,9 +282,17 @@ impl Client {
                     last,
                 });
             }
-            sleep(pause.min(deadline - now)).await;
-            pause = (pause * 3 / 2).min(options.poll_max);
+            sleep(looks.pause().min(deadline - now)).await;
         }
+    }
+
+    fn pace(&self, kind: &str) -> Arc<Pace> {
+        let mut paces = self
+            .inner
+            .paces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(paces.entry(kind.to_owned()).or_default())
     }
 
     /// Progress is a comfort: if the log cannot be read, the wait goes on without it.

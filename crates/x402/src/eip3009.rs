@@ -4,8 +4,8 @@
 //! are mended), and s in the lower half of the curve's order (EIP-2).
 
 use std::{
-    collections::HashMap,
-    sync::{LazyLock, PoisonError, RwLock},
+    collections::{HashMap, VecDeque},
+    sync::{LazyLock, Mutex, PoisonError, RwLock},
 };
 
 use alloy::{
@@ -131,9 +131,40 @@ pub fn recover(
             "its s is in the upper half, which the token refuses",
         ));
     }
-    signature
-        .recover_address_from_prehash(&signing_hash(network, asset, authorization))
-        .map_err(|_| refuse("no key can have made it"))
+    let hash = signing_hash(network, asset, authorization);
+    recover_once(hash, bytes, &signature).ok_or_else(|| refuse("no key can have made it"))
+}
+
+/// Recoveries that are remembered: those of the payments in hand, with room.
+const REMEMBERED: usize = 1024;
+
+/// Who made which signature of which hash. It is a function of the two alone, so that what is remembered stays true.
+#[derive(Default)]
+struct Recovered {
+    signers: HashMap<(B256, [u8; 65]), Address>,
+    oldest_first: VecDeque<(B256, [u8; 65])>,
+}
+
+/// A payment's signature is looked at when it comes, when it is verified and when it is settled, and recovering is the dearest
+/// thing that is done for it.
+fn recover_once(hash: B256, bytes: &[u8; 65], signature: &Signature) -> Option<Address> {
+    static RECOVERED: LazyLock<Mutex<Recovered>> = LazyLock::new(Mutex::default);
+    let known = || RECOVERED.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (hash, *bytes);
+    if let Some(signer) = known().signers.get(&key) {
+        return Some(*signer);
+    }
+    let signer = signature.recover_address_from_prehash(&hash).ok()?;
+    let mut recovered = known();
+    if recovered.signers.insert(key, signer).is_none() {
+        recovered.oldest_first.push_back(key);
+        if recovered.oldest_first.len() > REMEMBERED
+            && let Some(oldest) = recovered.oldest_first.pop_front()
+        {
+            recovered.signers.remove(&oldest);
+        }
+    }
+    Some(signer)
 }
 
 /// The argument of `eth_signTypedData_v4`, with `EIP712Domain` spelled out in `types` because some
@@ -181,6 +212,18 @@ mod tests {
             recover(network, &network.usdc, &message, &bytes).unwrap(),
             payer().address()
         );
+    }
+
+    #[test]
+    fn a_signature_that_was_seen_is_good_for_its_own_message_alone() {
+        let network = Network::by_name("base-sepolia").unwrap();
+        let message = authorization(8900);
+        let bytes = hex::decode(sign(&payer(), network, &network.usdc, &message).unwrap()).unwrap();
+        let signer = |message: &Authorization| recover(network, &network.usdc, message, &bytes);
+        for _ in 0..2 {
+            assert_eq!(signer(&message).unwrap(), payer().address());
+        }
+        assert_ne!(signer(&authorization(8901)), Ok(payer().address()));
     }
 
     #[test]

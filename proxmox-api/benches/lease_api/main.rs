@@ -1,5 +1,6 @@
 //! What the lease API costs. `cargo xtask bench` runs this and compares the figures with their aims; alone it is
-//! `cargo bench -p proxmox-api --bench lease_api`, with `-- --quick` for a short run whose figures mean nothing.
+//! `cargo bench -p proxmox-api --bench lease_api`, with `-- --quick` for a short run whose figures mean nothing, and `-- calls leases
+//! list consoles` for some of it.
 //!
 //! The service is a process of its own, as customers have it, with its ordinary log and a store on disk. The customers and
 //! the simulated Proxmox are in this one, so that the service's processor time and memory are its own. Everything is paid for.
@@ -70,6 +71,8 @@ const QUICK: Extent = Extent {
 /// Factor on Proxmox's durations where they are not what is measured.
 const FAST: f64 = 0.001;
 
+const PARTS: [&str; 4] = ["calls", "leases", "list", "consoles"];
+
 fn main() {
     let asked = |word| std::env::args().any(|argument| argument == word);
     // `cargo test --benches` only wants to know whether it builds.
@@ -77,20 +80,33 @@ fn main() {
         return;
     }
     let extent = if asked("--quick") { QUICK } else { FULL };
+    let mut parts: Vec<_> = PARTS.into_iter().filter(|part| asked(part)).collect();
+    if parts.is_empty() {
+        parts.extend(PARTS);
+    }
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(measure(&extent));
+    runtime.block_on(measure(&extent, &parts));
 }
 
-async fn measure(extent: &Extent) {
+async fn measure(extent: &Extent, parts: &[&str]) {
+    let wanted = |part| parts.contains(&part);
     let stage = Stage::start(extent.time_scale).await;
     figure("memory, idle", stage.service.memory() as f64 / 1e6, "MB");
-    let peak = calls::measure(&stage, extent).await;
-    figure("memory, under load", peak as f64 / 1e6, "MB");
-    leases::measure(&stage, extent).await;
+    if wanted("calls") {
+        let peak = calls::measure(&stage, extent).await;
+        figure("memory, under load", peak as f64 / 1e6, "MB");
+    }
+    if wanted("leases") {
+        leases::measure(&stage, extent).await;
+    }
     stage.sim.set_time_scale(FAST);
-    list::measure(&stage, extent).await;
+    if wanted("list") {
+        list::measure(&stage, extent).await;
+    }
     drop(stage);
-    // A fresh process, whose memory grows by what the consoles need.
-    let stage = Stage::start(FAST).await;
-    consoles::measure(&stage, extent).await;
+    if wanted("consoles") {
+        // A fresh process, whose memory grows by what the consoles need.
+        let stage = Stage::start(FAST).await;
+        consoles::measure(&stage, extent).await;
+    }
 }

@@ -128,7 +128,7 @@ pub async fn probe(
 
 /// The first address that others can reach, once there is one.
 pub async fn address(app: &App, node: &NodeName, vmid: Vmid, until: Instant) -> Option<IpAddr> {
-    let mut pause = LOOK_FIRST;
+    let mut looks = app.proxmox.addresses.looks(LOOK_FIRST, LOOK_MOST);
     loop {
         let interfaces = app
             .proxmox
@@ -140,10 +140,13 @@ pub async fn address(app: &App, node: &NodeName, vmid: Vmid, until: Instant) -> 
             .iter()
             .flat_map(|interface| interface.reachable())
             .next();
-        if found.is_some() || Instant::now() >= until {
+        if found.is_some() {
+            looks.done();
             return found;
         }
-        sleep(pause).await;
-        pause = (pause * 3 / 2).min(LOOK_MOST);
+        if Instant::now() >= until {
+            return None;
+        }
+        sleep(looks.pause()).await;
     }
 }

@@ -107,6 +107,7 @@ fn migrations() -> Migrations<'static> {
     Migrations::new(vec![
         M::up(include_str!("../../migrations/0001_initial.sql")),
         M::up(include_str!("../../migrations/0002_console_tickets.sql")),
+        M::up(include_str!("../../migrations/0003_paid_by_lease.sql")),
     ])
 }
 

@@ -131,14 +131,15 @@ impl<L: Ledger> Facilitator for DemoFacilitator<L> {
         let transfer = transfer(&terms);
         let transaction = transfer.transaction();
         let payer = Some(transfer.from.to_checksum(None));
-        // A transfer that was made stays made when its window has passed.
-        let outcome = match self.ledger.was_done(&transfer).await {
-            Ok(true) => Ok(TransferOutcome::Done),
-            Ok(false) => match terms.window((self.now)()) {
-                Ok(()) => self.ledger.transfer(transfer).await,
-                Err(reason) => return refused(&reason.code, reason.message),
+        let outcome = match terms.window((self.now)()) {
+            // The ledger moves the money once: a transfer that was made before is done, and nothing moves.
+            Ok(()) => self.ledger.transfer(transfer).await,
+            // A transfer that was made stays made when its window has passed.
+            Err(reason) => match self.ledger.was_done(&transfer).await {
+                Ok(true) => Ok(TransferOutcome::Done),
+                Ok(false) => return refused(&reason.code, reason.message),
+                Err(error) => Err(error),
             },
-            Err(error) => Err(error),
         };
         match outcome {
             Ok(TransferOutcome::Done) => Settlement::Settled(Receipt {

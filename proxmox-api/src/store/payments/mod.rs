@@ -12,6 +12,9 @@ use PaymentState::*;
 pub use record::{Answer, NewPayment, Payment, PaymentState, Reservation, SignedRequest};
 use record::{COLUMNS, read_payment};
 
+pub(super) const PAID_BY_LEASE: &str = "SELECT lease_id, sum(amount) FROM payments
+     WHERE payer = ?1 AND lease_id IS NOT NULL AND state IN ('settled', 'answered') GROUP BY lease_id";
+
 impl Store {
     /// Takes the nonce for a request, or says what it was used for.
     ///
@@ -179,9 +182,7 @@ impl Store {
     pub async fn paid_by_lease(&self, owner: &str) -> Result<HashMap<String, u64>, StoreError> {
         let owner = owner.to_ascii_lowercase();
         self.read(move |db| {
-            let sql = "SELECT lease_id, sum(amount) FROM payments
-                 WHERE payer = ?1 AND lease_id IS NOT NULL AND state IN ('settled', 'answered') GROUP BY lease_id";
-            let mut query = db.prepare_cached(sql)?;
+            let mut query = db.prepare_cached(PAID_BY_LEASE)?;
             let rows = query.query_map([owner], |row| Ok((row.get(0)?, unsigned(row.get(1)?)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })

@@ -34,7 +34,25 @@ async fn a_reopened_file_keeps_everything_and_is_migrated_once() {
         .read(|db| Ok(db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?))
         .await
         .unwrap();
-    assert_eq!(version, 2, "one for each file of migrations");
+    assert_eq!(version, 3, "one for each file of migrations");
+}
+
+#[tokio::test]
+async fn what_was_paid_for_leases_is_found_without_looking_at_every_payment() {
+    let (_folder, store) = open();
+    let plan = store
+        .read(|db| {
+            let mut query = db.prepare(&format!(
+                "EXPLAIN QUERY PLAN {}",
+                crate::store::payments::PAID_BY_LEASE
+            ))?;
+            let steps = query.query_map(["0xaa"], |row| row.get::<_, String>(3))?;
+            Ok(steps.collect::<Result<Vec<_>, _>>()?)
+        })
+        .await
+        .unwrap();
+    let index = "USING COVERING INDEX payments_paid (payer=? AND lease_id>?)";
+    assert!(plan.len() == 1 && plan[0].contains(index), "{plan:?}");
 }
 
 #[tokio::test]
