@@ -1,19 +1,25 @@
-//! The application: its contexts, and the page that the address names.
+//! The application: its contexts, the page that the address names, and what is loaded once that is there.
 
 use leptos::prelude::*;
 
 use crate::{
     components::{
         ToastStack, Toasts,
-        pay::{Sheet, SheetView},
+        pay::{SLIP, Sheet, SheetView},
         shell::{Appearance, Banners, ExpiryWatch, Header, Navigation, Shortcuts, focus_content},
         terminal::{TerminalDoor, TerminalWindow},
-        wallet::{WalletDialog, WalletDoor},
+        wallet::{WALLET, WalletDialog, WalletDoor},
     },
-    engine::use_engine,
-    pages::{ChatPage, LeasesPage, ReceiptsPage, SettingsPage},
-    pay::PayCard,
-    state::{board::Board, chat::Chat, now::Now, route::Route, services::Services},
+    engine::{clock, use_engine},
+    pages::{ChatPage, PAGES, TURN},
+    pay::{DRIVER, PayCard},
+    state::{
+        board::Board,
+        chat::{Chat, TALK},
+        now::Now,
+        route::Route,
+        services::Services,
+    },
     text::shell,
 };
 
@@ -39,9 +45,9 @@ pub fn App() -> impl IntoView {
     let route = Navigation::route();
     let page = move || match route.get() {
         Route::Chat => view! { <ChatPage /> }.into_any(),
-        Route::Leases => view! { <LeasesPage /> }.into_any(),
-        Route::Receipts => view! { <ReceiptsPage /> }.into_any(),
-        Route::Settings => view! { <SettingsPage /> }.into_any(),
+        Route::Leases => PAGES.show(|pages| (pages.leases)()),
+        Route::Receipts => PAGES.show(|pages| (pages.receipts)()),
+        Route::Settings => PAGES.show(|pages| (pages.settings)()),
         Route::Unknown => view! { <UnknownPage /> }.into_any(),
     };
     let skip = move |event: web_sys::MouseEvent| {
@@ -72,4 +78,19 @@ fn UnknownPage() -> impl IntoView {
             <p><a href=Route::Chat.href()>{shell::UNKNOWN_BACK}</a></p>
         </div>
     }
+}
+
+/// How long the page rests before it loads what may be wanted next, in seconds.
+const REST: u32 = 2;
+
+/// Loads what the page on the screen does without, so that nobody waits for it later. The terminal's window is not among it: few
+/// visitors open one.
+pub async fn load_the_rest() {
+    clock::pause(REST).await;
+    TALK.prefetch();
+    TURN.prefetch();
+    WALLET.prefetch();
+    DRIVER.prefetch();
+    SLIP.prefetch();
+    PAGES.prefetch();
 }

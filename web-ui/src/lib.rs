@@ -3,7 +3,7 @@
 //!
 //! [`config`] is read once; [`api`] calls the two services; [`wallet`] finds and asks wallets, [`session`] signs in with one;
 //! [`pay`] takes a payment from its offer to its receipt; [`terminal`] shows a console. `engine` joins these into one
-//! context, on which `app`, its pages and components are built.
+//! context, on which `app`, its pages and components are built. What a first visit does without is a `part`: it is loaded later.
 
 pub mod api;
 pub mod config;
@@ -25,6 +25,8 @@ pub mod components;
 pub mod engine;
 #[cfg(target_arch = "wasm32")]
 pub mod pages;
+#[cfg(target_arch = "wasm32")]
+pub mod part;
 
 #[cfg(target_arch = "wasm32")]
 pub use engine::mount;

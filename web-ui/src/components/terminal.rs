@@ -2,9 +2,11 @@
 
 use api_types::ConsoleResponse;
 use leptos::{html, prelude::*};
+use wasm_split_helpers::wasm_split;
 
 use super::{Dialog, Glyph, Icon, pay::Purchase};
 use crate::{
+    part::{NotLoaded, Part},
     pay::Call,
     terminal::{self, TerminalEvents, TerminalHandle, TerminalState},
     text::{leases::terminal as words, shell},
@@ -54,9 +56,17 @@ pub fn TerminalWindow() -> impl IntoView {
     });
     view! {
         <Dialog open=door.open title=title class="terminal-dialog" on_close=move |()| door.console.set(None)>
-            {move || door.console.get().map(|(console, hostname)| view! { <Screen console=console hostname=hostname /> })}
+            {move || door.console.get().map(|(console, hostname)| SCREEN.show(move |screen| screen(console.clone(), hostname.clone())))}
         </Dialog>
     }
+}
+
+/// What the window shows.
+static SCREEN: Part<fn(ConsoleResponse, String) -> AnyView> = Part::new(|| Box::pin(screen()));
+
+#[wasm_split(pages, fallible)]
+fn screen() -> Result<fn(ConsoleResponse, String) -> AnyView, NotLoaded> {
+    Ok(|console, hostname| view! { <Screen console=console hostname=hostname /> }.into_any())
 }
 
 /// Keys that a phone lacks, with what a terminal sends for them.

@@ -4,17 +4,20 @@
 pub mod clock;
 pub mod storage;
 
+use std::{future::Future, pin::Pin};
+
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use x402::network::Network;
 
 use crate::{
     api::{AgentApi, ApiError, LeaseApi},
-    app::App,
+    app::{self, App},
     config::{self, Settings},
-    pay::Pay,
+    pay::{DRIVER, Pay},
     session::{Session, SignInError},
-    wallet::Wallet,
+    state::chat::{Chat, TALK},
+    wallet::{Burner, PURSE, Wallet},
 };
 
 /// Everything that is not a view.
@@ -96,7 +99,11 @@ pub fn mount() {
     console_error_panic_hook::set_once();
     // Leptos brings its own executor only with the first view.
     spawn_local(async {
+        let needed = needed();
         let settings = config::load().await;
+        for part in needed {
+            part.await;
+        }
         if let Some(loading) = document().get_element_by_id("loading") {
             loading.remove();
         }
@@ -105,5 +112,25 @@ pub fn mount() {
             provide_context(engine);
             view! { <App/> }
         });
+        app::load_the_rest().await;
     });
+}
+
+/// What a first visit does without, and those cannot who come back: what they have left in this browser is read by it.
+fn needed() -> Vec<Pin<Box<dyn Future<Output = ()>>>> {
+    let mut needed: Vec<Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
+    let interrupted = Pay::is_interrupted();
+    if interrupted {
+        DRIVER.prefetch();
+        needed.push(Box::pin(DRIVER.until_here()));
+    }
+    if interrupted || Chat::is_kept() {
+        TALK.prefetch();
+        needed.push(Box::pin(TALK.until_here()));
+    }
+    if Burner::is_kept() {
+        PURSE.prefetch();
+        needed.push(Box::pin(PURSE.until_here()));
+    }
+    needed
 }

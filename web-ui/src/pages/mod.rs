@@ -1,11 +1,39 @@
-//! The pages.
+//! The pages. All but the chat are a part that is loaded when one of them is opened.
 
 mod chat;
 mod leases;
 mod receipts;
 mod settings;
 
-pub use chat::ChatPage;
-pub use leases::LeasesPage;
-pub use receipts::ReceiptsPage;
-pub use settings::SettingsPage;
+use leptos::prelude::*;
+use wasm_split_helpers::wasm_split;
+
+pub use chat::{ChatPage, TURN};
+use leases::LeasesPage;
+use receipts::ReceiptsPage;
+use settings::SettingsPage;
+
+use crate::part::{NotLoaded, Part};
+
+/// The pages that come on demand.
+#[derive(Clone, Copy)]
+pub struct Pages {
+    /// The board of leases.
+    pub leases: fn() -> AnyView,
+    /// The payments.
+    pub receipts: fn() -> AnyView,
+    /// The customer's choices.
+    pub settings: fn() -> AnyView,
+}
+
+/// The pages that come on demand.
+pub static PAGES: Part<Pages> = Part::new(|| Box::pin(pages()));
+
+#[wasm_split(pages, fallible)]
+fn pages() -> Result<Pages, NotLoaded> {
+    Ok(Pages {
+        leases: || view! { <LeasesPage /> }.into_any(),
+        receipts: || view! { <ReceiptsPage /> }.into_any(),
+        settings: || view! { <SettingsPage /> }.into_any(),
+    })
+}

@@ -17,5 +17,5 @@ pub use budget::{Budget, OverBudget};
 pub use call::Call;
 pub use card::{CardId, Offer, PayCard, Phase, Progress, Receipt, Via};
 #[cfg(target_arch = "wasm32")]
-pub use driver::{Pay, TurnNews};
+pub use driver::{DRIVER, Pay, TurnNews, leased};
 pub use record::Credential;

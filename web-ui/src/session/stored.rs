@@ -32,7 +32,7 @@ impl Sessions {
 
     /// The token of an address, if it is still good.
     pub fn token(&self, address: &str, now: u64) -> Option<Secret> {
-        let kept = self.0.get(&address.to_lowercase())?;
+        let kept = self.0.get(&address.to_ascii_lowercase())?;
         (kept.expires_at.0 > now + MARGIN).then(|| kept.token.clone())
     }
 
@@ -40,7 +40,7 @@ impl Sessions {
     pub fn keep(&mut self, session: SessionResponse, now: u64) {
         self.0.retain(|_, kept| kept.expires_at.0 > now);
         self.0.insert(
-            session.wallet.to_lowercase(),
+            session.wallet.to_ascii_lowercase(),
             Kept {
                 token: session.token,
                 expires_at: session.expires_at,
@@ -50,7 +50,7 @@ impl Sessions {
 
     /// Drops the one of an address.
     pub fn forget(&mut self, address: &str) {
-        self.0.remove(&address.to_lowercase());
+        self.0.remove(&address.to_ascii_lowercase());
     }
 }
 

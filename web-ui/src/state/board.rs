@@ -4,12 +4,25 @@ use std::{collections::BTreeMap, time::Duration};
 
 use api_types::{ContainerStats, LeaseView, LxcStats, PaymentView};
 use leptos::prelude::*;
+use wasm_split_helpers::wasm_split;
 
 use super::{now::every, remote::Remote, samples::Samples};
-use crate::{api::ApiError, engine::Engine};
+use crate::{
+    api::ApiError,
+    engine::Engine,
+    part::{NotLoaded, Part},
+};
 
 const LEASES_EVERY: Duration = Duration::from_secs(15);
 const USAGE_EVERY: Duration = Duration::from_secs(10);
+
+/// Reads the board, which nobody has who is not signed in.
+static READ: Part<fn(Board)> = Part::new(|| Box::pin(read()));
+
+#[wasm_split(pages, fallible)]
+fn read() -> Result<fn(Board), NotLoaded> {
+    Ok(Board::read)
+}
 
 /// What a signed-in wallet has.
 #[derive(Clone, Copy)]
@@ -77,6 +90,13 @@ impl Board {
         if !self.signed_in() {
             return;
         }
+        READ.then(move |read| match read {
+            Ok(read) => read(self),
+            Err(NotLoaded) => self.leases.fail(ApiError::Unreachable),
+        });
+    }
+
+    fn read(self) {
         let engine = self.engine;
         self.leases.ask(async move { engine.lease.leases().await });
         self.payments

@@ -69,6 +69,11 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> Remote<T> {
         });
     }
 
+    /// Could not even be asked for.
+    pub fn fail(self, error: ApiError) {
+        self.error.set(Some(error));
+    }
+
     /// Forgets everything, as when another wallet is connected.
     pub fn clear(self) {
         self.value.set(None);

@@ -24,6 +24,9 @@ pub const UNTITLED: &str = "New chat";
 /// Nothing is kept yet.
 pub const NO_CONVERSATIONS: &str = "Your conversations are kept in this browser and show up here.";
 
+/// The code that sends did not come.
+pub const UNSENT: &str = "This could not be sent. It is still here: try again.";
+
 /// The log of a conversation.
 pub const LOG: &str = "Conversation";
 /// Who speaks: the customer.

@@ -41,6 +41,8 @@ pub const RETRY: &str = "Try again";
 pub const DISMISS: &str = "Dismiss";
 /// Until an answer comes.
 pub const LOADING: &str = "Loading…";
+/// Code that is loaded on demand did not come.
+pub const PART_MISSING: &str = "This part of the page could not be loaded.";
 /// The id in the service's log.
 pub const REQUEST_ID: &str = "Request";
 

@@ -17,7 +17,7 @@ const BALANCE_OF: &str = "0x70a08231";
 /// # Errors
 /// It does not answer, or not in its words.
 pub async fn ask(node: &str, network: &Network, address: &str) -> Result<Usdc, ApiError> {
-    let digits = address.trim_start_matches("0x").to_lowercase();
+    let digits = address.trim_start_matches("0x").to_ascii_lowercase();
     let call = json!({"to": network.usdc.address.to_string(), "data": format!("{BALANCE_OF}{digits:0>64}")});
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [call, "latest"]});
     let response = fetch::send(&Call::new("POST", node).json(body.to_string())).await?;

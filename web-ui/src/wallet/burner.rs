@@ -9,7 +9,7 @@ use api_types::Secret;
 use leptos::prelude::*;
 use x402::{eip3009, network::Network, wire::exact::Authorization};
 
-use super::WalletError;
+use super::{PURSE, WalletError};
 use crate::engine::storage;
 
 const KEY: &str = "infra402.burner";
@@ -22,10 +22,15 @@ pub struct Burner {
 }
 
 impl Burner {
+    /// Whether an earlier visit has left one. Then [`PURSE`] has to be here before [`Self::load`].
+    pub fn is_kept() -> bool {
+        storage::read(KEY).is_some()
+    }
+
     /// The one that an earlier visit has left, or none. Allowed where the network that is paid on is known to be for tests.
     pub fn load(network: Option<&Network>) -> Self {
         Self {
-            address: RwSignal::new(signer().map(|signer| address(&signer))),
+            address: RwSignal::new(PURSE.here().and_then(|purse| (purse.burner)())),
             allowed: RwSignal::new(network.is_some_and(|network| network.testnet)),
         }
     }
@@ -120,6 +125,11 @@ impl Burner {
         self.address.set(Some(address.clone()));
         address
     }
+}
+
+/// The address of the stored key.
+pub(super) fn stored() -> Option<String> {
+    signer().map(|signer| address(&signer))
 }
 
 /// The stored key. It is read for each use, so that a wipe in another tab counts at once.

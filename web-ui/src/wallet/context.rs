@@ -5,16 +5,52 @@ use std::collections::BTreeMap;
 use api_types::Usdc;
 use leptos::{prelude::*, task::spawn_local};
 use serde_json::{Value, json};
+use wasm_split_helpers::wasm_split;
 use x402::{network::Network, purchase::Chosen, wire::exact::Authorization};
 
 use super::{
-    Account, Burner, WalletError, WalletInfo, balance, chain, discovery,
+    Account, Burner, WalletError, WalletInfo, balance, burner, chain, discovery,
     info::{self, BURNER, LEGACY},
     provider::{self, Provider},
 };
-use crate::{config::Settings, engine::storage};
+use crate::{
+    config::Settings,
+    engine::storage,
+    part::{NotLoaded, Part},
+};
 
 const CHOICE: &str = "infra402.wallet";
+
+/// What it takes to have an account, and a first visit does without.
+#[derive(Clone, Copy)]
+pub struct Purse {
+    /// The address of the burner's stored key.
+    pub(super) burner: fn() -> Option<String>,
+    reconnect: fn(Wallet, String),
+    ask_balance: fn(Wallet, String, &'static Network, Account),
+}
+
+/// What it takes to have an account.
+pub static PURSE: Part<Purse> = Part::new(|| Box::pin(purse()));
+
+#[wasm_split(pay, fallible)]
+fn purse() -> Result<Purse, NotLoaded> {
+    Ok(Purse {
+        burner: burner::stored,
+        reconnect: |wallet, id| {
+            spawn_local(async move { drop(wallet.connect_injected(&id, "eth_accounts").await) });
+        },
+        ask_balance: |wallet, node, network, account| {
+            spawn_local(async move {
+                let balance = balance::ask(&node, network, &account.address).await.ok();
+                let still = wallet.account.get_untracked();
+                if still.is_some_and(|now| now.address == account.address) {
+                    wallet.balance.set(balance);
+                }
+            });
+        },
+    })
+}
 
 /// The customer's wallet.
 #[derive(Clone, Copy, Debug)]
@@ -130,12 +166,9 @@ impl Wallet {
         ) else {
             return;
         };
-        spawn_local(async move {
-            let balance = balance::ask(&node, network, &account.address).await.ok();
-            let still = wallet.account.get_untracked();
-            if still.is_some_and(|now| now.address == account.address) {
-                wallet.balance.set(balance);
-            }
+        PURSE.then(move |purse| match purse {
+            Ok(purse) => (purse.ask_balance)(wallet, node, network, account),
+            Err(NotLoaded) => wallet.balance.set(None),
         });
     }
 
@@ -270,7 +303,12 @@ impl Wallet {
         if waits && storage::read(CHOICE).as_deref() == Some(&id) {
             let wallet = *self;
             // Chosen on an earlier visit: connected again if the wallet still allows it, without asking.
-            spawn_local(async move { drop(wallet.connect_injected(&id, "eth_accounts").await) });
+            PURSE.then(move |purse| {
+                // Without it the customer connects by hand, as on a first visit.
+                if let Ok(purse) = purse {
+                    (purse.reconnect)(wallet, id);
+                }
+            });
         }
     }
 

@@ -38,7 +38,7 @@ const LONGEST: usize = 160;
 impl WalletError {
     /// Reads a rejection (EIP-1193, EIP-1474, EIP-3326). Some wallets lose the code on the way and keep only words.
     pub fn from_rejection(code: Option<i64>, message: &str) -> Self {
-        let words = message.to_lowercase();
+        let words = message.to_ascii_lowercase();
         let declined = [
             "user rejected",
             "user denied",

@@ -20,6 +20,6 @@ mod provider;
 #[cfg(target_arch = "wasm32")]
 pub use burner::Burner;
 #[cfg(target_arch = "wasm32")]
-pub use context::Wallet;
+pub use context::{PURSE, Wallet};
 pub use error::WalletError;
 pub use info::{Account, WalletInfo, WalletKind};

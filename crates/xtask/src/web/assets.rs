@@ -59,10 +59,31 @@ impl Assets {
     /// # Errors
     /// It cannot be written.
     pub fn add(&mut self, name: &str, content: &[u8]) -> Result<String> {
-        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "bin"));
-        let path = format!("{FOLDER}/{stem}-{}.{extension}", digest(content));
-        self.write(&path, content)?;
-        Ok(format!("/{path}"))
+        let address = address(name, content);
+        self.write(&address[1..], content)?;
+        Ok(address)
+    }
+
+    /// Adds two scripts that import each other under the names that they have here. Neither can be named by its own content, which
+    /// has the other's name: both are named by what they were before.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn add_pair(&mut self, pair: [(&str, &str); 2]) -> Result<[String; 2]> {
+        let both = pair.map(|(_, content)| content).concat();
+        let addresses = pair.map(|(name, _)| address(name, both.as_bytes()));
+        for ((_, content), own) in pair.iter().zip(&addresses) {
+            let mut content = (*content).to_owned();
+            for ((name, _), address) in pair.iter().zip(&addresses) {
+                // Only where it is imported: modules name their imports in the same way.
+                content = content.replace(
+                    &format!("from \"./{name}\""),
+                    &format!("from \"{address}\""),
+                );
+            }
+            self.write(&own[1..], content.as_bytes())?;
+        }
+        Ok(addresses)
     }
 
     /// Adds a text as [`Self::add`] does.
@@ -127,6 +148,12 @@ impl Assets {
     }
 }
 
+/// `/assets/app-0123456789abcdef.js` for `app.js`.
+fn address(name: &str, content: &[u8]) -> String {
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "bin"));
+    format!("/{FOLDER}/{stem}-{}.{extension}", digest(content))
+}
+
 /// The first 64 bits of SHA-256, in hexadecimal digits.
 fn digest(content: &[u8]) -> String {
     let hash = Sha256::digest(content);
@@ -181,6 +208,27 @@ mod tests {
         assert_eq!(digest(b"one"), digest(b"one"));
         assert_ne!(digest(b"one"), digest(b"two"));
         assert_eq!(digest(b""), "e3b0c44298fc1c14");
+    }
+
+    #[test]
+    fn two_scripts_that_import_each_other_are_named_by_the_content_of_both() {
+        let folder = std::env::temp_dir().join(format!("xtask-pair-{}", std::process::id()));
+        let mut assets = Assets::new(&folder, Profile::Dev).unwrap();
+        let pair = [
+            ("a.js", r#"import * as b from "./b.js"; ({"./b.js": b})"#),
+            ("b.js", r#"import {a} from "./a.js""#),
+        ];
+        let [a, b] = assets.add_pair(pair).unwrap();
+        let read = |address: &str| fs::read_to_string(folder.join(&address[1..])).unwrap();
+        assert_eq!(
+            read(&a),
+            format!(r#"import * as b from "{b}"; ({{"./b.js": b}})"#)
+        );
+        assert_eq!(read(&b), format!(r#"import {{a}} from "{a}""#));
+        let changed = [pair[0], ("b.js", "")];
+        let [other, _] = assets.add_pair(changed).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_ne!(other, a);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! `cargo xtask web`: makes `web-ui/dist`, the folder that the interface's server or any static host serves. Cargo compiles the
-//! application for WebAssembly, `bundle` makes it loadable, `assets` gives every file a name by its content and
+//! application for WebAssembly, `bundle` cuts it into parts and makes it loadable, `assets` gives every file a name by its content and
 //! compresses it, `page` puts the names into the page. When nothing has changed since the last time, nothing is written.
 
 mod assets;
 mod bundle;
+mod module;
 mod page;
 mod size;
 mod stamp;
@@ -53,10 +54,18 @@ pub fn build(profile: Profile) -> Result<()> {
     let bundle = Bundle::of(&wasm, profile)?;
     let folder = emptied(&dist())?;
     let mut assets = Assets::new(&folder, profile)?;
+    let mut loader = bundle.loader;
+    for (name, part) in &bundle.parts {
+        let address = assets.add(name, part)?;
+        loader = loader.replace(&format!("./{name}"), &address);
+    }
+    let [app, parts] =
+        assets.add_pair([(bundle::APP, &bundle.script), (bundle::PARTS, &loader)])?;
     let names = page::Names {
         style: assets.add_text("style.css", &page::style(&sources)?)?,
         wasm: assets.add("app.wasm", &bundle.wasm)?,
-        app: assets.add_text("app.js", &bundle.script)?,
+        app,
+        parts,
         terminal: match &packages {
             Some(packages) => Some(terminal::add(&mut assets, &sources, packages)?),
             None => None,
@@ -78,8 +87,10 @@ fn compile(profile: Profile) -> Result<PathBuf> {
         Profile::Release => ("wasm", "wasm"),
     };
     let mut command = workspace::cargo();
-    command.args(["build", "--quiet", "--package", "web-ui", "--bin", "web-ui"]);
+    command.args(["rustc", "--quiet", "--package", "web-ui", "--bin", "web-ui"]);
     command.args(["--target", target::TRIPLE, "--profile", name]);
+    // Where the module's functions and data name each other: it is cut along that.
+    command.args(["--", "-C", "link-arg=--emit-relocs"]);
     // Flags for this machine's own processor are not for the browser.
     command.env_remove("RUSTFLAGS");
     workspace::run(&mut command)?;

@@ -16,6 +16,8 @@ pub struct Names {
     pub wasm: String,
     /// The script that binds it.
     pub app: String,
+    /// The script that loads the module's parts.
+    pub parts: String,
     /// The terminal, where its packages could be had.
     pub terminal: Option<String>,
 }
@@ -51,6 +53,7 @@ pub fn index(sources: &Path, names: &Names, start: &str) -> Result<String> {
         .replace("{{style}}", &names.style)
         .replace("{{wasm}}", &names.wasm)
         .replace("{{app}}", &names.app)
+        .replace("{{parts}}", &names.parts)
         .replace("{{start}}", start)
         .replace(
             "{{terminal}}",
@@ -98,6 +101,7 @@ mod tests {
             style: String::new(),
             wasm: "/assets/app-1.wasm".into(),
             app: "/assets/app-2.js".into(),
+            parts: String::new(),
             terminal: None,
         };
         assert_eq!(

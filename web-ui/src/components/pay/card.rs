@@ -1,6 +1,7 @@
 //! The pay card: what is bought, what it costs, on which terms, where the payment is, and what can be done now.
 
 use leptos::prelude::*;
+use wasm_split_helpers::wasm_split;
 
 use super::{
     credential::{CredentialFields, CredentialForm},
@@ -15,6 +16,7 @@ use crate::{
     },
     engine::use_engine,
     format::usdc,
+    part::{NotLoaded, Part},
     pay::{CardId, PayCard, Phase, Via},
     state::{
         now::Now,
@@ -24,13 +26,20 @@ use crate::{
     text::{money, shell},
 };
 
+/// A payment's card, by the payment and what its cancelling means.
+pub static SLIP: Part<fn(CardId, Callback<()>) -> AnyView> = Part::new(|| Box::pin(slip()));
+
+#[wasm_split(pay, fallible)]
+fn slip() -> Result<fn(CardId, Callback<()>) -> AnyView, NotLoaded> {
+    Ok(|id, on_cancel| view! { <PaySlip id=id on_cancel=on_cancel /> }.into_any())
+}
+
 /// A payment's card. Whoever shows it says what a cancelled payment means for them.
 #[component]
-pub fn PaySlip(
+fn PaySlip(
     /// Which payment.
     id: CardId,
     /// The customer gave it up.
-    #[prop(into)]
     on_cancel: Callback<()>,
 ) -> impl IntoView {
     let engine = use_engine();

@@ -10,7 +10,7 @@ mod purchase;
 mod sheet;
 
 pub use budget::BudgetChip;
-pub use card::PaySlip;
+pub use card::SLIP;
 pub use delivered::Delivered;
 pub use facts::PriceLines;
 pub use purchase::Purchase;

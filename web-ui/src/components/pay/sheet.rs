@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::PaySlip;
+use super::SLIP;
 use crate::{
     components::Dialog,
     engine::{Engine, use_engine},
@@ -91,11 +91,12 @@ pub fn SheetView() -> impl IntoView {
             })
         }
     };
+    let close = Callback::new(move |()| sheet.open.set(false));
     let content = move || {
         sheet.card.get().map(|id| {
             let over = over(id);
             view! {
-                <PaySlip id=id on_cancel=move |()| sheet.open.set(false) />
+                {SLIP.show(move |slip| slip(id, close))}
                 {move || over().then(|| view! {
                     <button type="button" class="button primary wide" on:click=move |_| sheet.open.set(false)>{money::DONE}</button>
                 })}

@@ -8,7 +8,7 @@ use super::{confirm::Confirm, exec::ExecOutput, json::JsonBlock};
 use crate::{
     components::{
         Glyph, Icon,
-        pay::{Delivered, PaySlip},
+        pay::{Delivered, SLIP},
     },
     engine::use_engine,
     format::clock,
@@ -90,13 +90,13 @@ fn Waiting(
     let slip = move || {
         let id = card.get()?;
         let cell = cell.clone();
-        let cancel = move |()| {
+        let cancel = Callback::new(move |()| {
             engine.pay.cancel(id);
             if let Some(ToolStep::AwaitingPayment { pending, .. }) = step.get_untracked() {
                 chat.deny(&cell, pending);
             }
-        };
-        Some(view! { <PaySlip id=id on_cancel=cancel /> })
+        });
+        Some(SLIP.show(move |slip| slip(id, cancel)))
     };
     view! { {asking} {slip} }
 }

@@ -1,6 +1,7 @@
 //! The dialog: the wallets that there are, or the one that is connected.
 
 use leptos::{prelude::*, task::spawn_local};
+use wasm_split_helpers::wasm_split;
 
 use super::{
     account::AccountPanel,
@@ -10,6 +11,7 @@ use super::{
 use crate::{
     components::{Dialog, Notice, Tone},
     engine::use_engine,
+    part::{NotLoaded, Part},
     text::{shell, wallet},
     wallet::{WalletInfo, WalletKind},
 };
@@ -18,15 +20,28 @@ use crate::{
 #[component]
 pub fn WalletDialog() -> impl IntoView {
     let door = WalletDoor::get();
+    view! {
+        <Dialog open=door.state() title=wallet::TITLE class="wallet-dialog">{WALLET.show(|content| content())}</Dialog>
+    }
+}
+
+/// What the dialog shows.
+pub static WALLET: Part<fn() -> AnyView> = Part::new(|| Box::pin(content()));
+
+#[wasm_split(pay, fallible)]
+fn content() -> Result<fn() -> AnyView, NotLoaded> {
+    Ok(|| view! { <Content /> }.into_any())
+}
+
+#[component]
+fn Content() -> impl IntoView {
     let account = use_engine().wallet.account();
     view! {
-        <Dialog open=door.state() title=wallet::TITLE class="wallet-dialog">
-            {move || match account.get() {
-                Some(account) => view! { <AccountPanel account=account /> }.into_any(),
-                None => view! { <WalletList /> }.into_any(),
-            }}
-            <BurnerPanel />
-        </Dialog>
+        {move || match account.get() {
+            Some(account) => view! { <AccountPanel account=account /> }.into_any(),
+            None => view! { <WalletList /> }.into_any(),
+        }}
+        <BurnerPanel />
     }
 }
 

@@ -8,5 +8,5 @@ mod sign_in;
 
 pub use account::FaucetButton;
 pub use button::{WalletButton, WalletDoor};
-pub use dialog::WalletDialog;
+pub use dialog::{WALLET, WalletDialog};
 pub use sign_in::SignInGate;

@@ -16,6 +16,7 @@ pub fn Composer() -> impl IntoView {
     let node = NodeRef::<html::Textarea>::new();
     let running = state.running();
     let draft = state.draft;
+    let unsent = state.unsent();
     let send = move || {
         if running.get_untracked() || !online.get_untracked() {
             return;
@@ -76,5 +77,6 @@ pub fn Composer() -> impl IntoView {
                 on:input=move |event| draft.set(event_target_value(&event)) on:keydown=pressed></textarea>
             {button}
         </form>
+        {move || unsent.get().then(|| view! { <p class="field-problem" role="alert">{chat::UNSENT}</p> })}
     }
 }

@@ -2,16 +2,26 @@
 
 use leptos::{html, prelude::*};
 use wasm_bindgen::{JsCast, closure::Closure};
+use wasm_split_helpers::wasm_split;
 
 use super::{turn::TurnView, welcome::Welcome};
 use crate::{
     components::{Glyph, Icon},
-    state::chat::Chat,
+    part::{NotLoaded, Part},
+    state::chat::{Chat, TurnCell},
     text::chat,
 };
 
 /// So near to its end, in pixels, a reader counts as being there.
 const NEAR: i32 = 48;
+
+/// A turn, which an empty conversation has none of.
+pub static TURN: Part<fn(TurnCell) -> AnyView> = Part::new(|| Box::pin(turn()));
+
+#[wasm_split(talk, fallible)]
+fn turn() -> Result<fn(TurnCell) -> AnyView, NotLoaded> {
+    Ok(|cell| view! { <TurnView cell=cell /> }.into_any())
+}
 
 /// The conversation's log.
 #[component]
@@ -47,9 +57,9 @@ pub fn Log() -> impl IntoView {
         if turns.with(Vec::is_empty) {
             return view! { <Welcome /> }.into_any();
         }
-        let key = move |cell: &crate::state::chat::TurnCell| (state.id().get_untracked(), cell.id);
-        view! { <For each=move || turns.get() key=key let(cell)><TurnView cell=cell /></For> }
-            .into_any()
+        let key = move |cell: &TurnCell| (state.id().get_untracked(), cell.id);
+        let turn = |cell: TurnCell| TURN.show(move |turn| turn(cell.clone()));
+        view! { <For each=move || turns.get() key=key children=turn /> }.into_any()
     };
     view! {
         <div class="log-frame">

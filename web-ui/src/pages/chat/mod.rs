@@ -9,6 +9,7 @@ mod welcome;
 
 use leptos::prelude::*;
 
+pub use self::log::TURN;
 use self::{composer::Composer, history::HistoryPanel, log::Log};
 use crate::{
     components::{Dialog, Glyph, Icon},

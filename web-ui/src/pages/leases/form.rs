@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use api_types::{
-    Catalog, ErrorCode, LeaseRequest, LeaseResponse, Price, QuoteResponse, price::price_lease,
-};
+use api_types::{Catalog, ErrorCode, LeaseRequest, Price, QuoteResponse, price::price_lease};
 use leptos::{prelude::*, task::spawn_local};
 
 use super::slider::StopSlider;
@@ -16,7 +14,7 @@ use crate::{
     },
     engine::use_engine,
     format::{mebibytes, minutes},
-    pay::Call,
+    pay::{Call, leased},
     state::{
         board::Board,
         lease_form::{LeaseForm, Stops, default_template},
@@ -95,7 +93,7 @@ fn Fields(catalog: Catalog) -> impl IntoView {
     let board = Board::get();
     let purchase = Purchase::new(move |receipt| {
         board.refresh();
-        if let Some(lease) = receipt.read::<LeaseResponse>() {
+        if let Some(lease) = leased(&receipt) {
             toasts.say(Tone::Success, leases::ready(&lease.hostname));
         }
     });

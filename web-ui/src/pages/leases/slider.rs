@@ -19,7 +19,7 @@ pub fn StopSlider(
     let last = stops.last();
     let position = {
         let stops = stops.clone();
-        move || stops.nearest(value.get()).to_string()
+        move || stops.nearest(value.get())
     };
     let moved = move |event: web_sys::Event| {
         if let Ok(position) = event_target_value(&event).parse::<usize>() {
@@ -29,7 +29,7 @@ pub fn StopSlider(
     let filled = {
         let position = position.clone();
         move || {
-            let share = position().parse::<f64>().unwrap_or(0.0) / last.max(1) as f64;
+            let share = position() as f64 / last.max(1) as f64;
             format!("{:.1}%", share * 100.0)
         }
     };
@@ -37,7 +37,7 @@ pub fn StopSlider(
         <label class="slider">
             <span class="slider-label">{label}</span>
             <output class="slider-value number">{move || words(value.get())}</output>
-            <input type="range" min="0" max=last.to_string() step="1" prop:value=position style=("--filled", filled)
+            <input type="range" min="0" max=last.to_string() step="1" prop:value=move || position().to_string() style=("--filled", filled)
                 aria-valuetext=move || words(value.get()) on:input=moved disabled={last == 0} />
         </label>
     }

@@ -5,6 +5,11 @@ use crate::engine::storage;
 
 const KEY: &str = "infra402.payments";
 
+/// Whether there is one.
+pub(super) fn any() -> bool {
+    storage::read(KEY).is_some_and(|text| text != "{}")
+}
+
 /// All of them, by nonce.
 pub(super) fn all() -> Records {
     storage::read(KEY).map_or_else(Records::default, |text| Records::read(&text))

@@ -12,23 +12,56 @@ mod sign;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api_types::{ChatEvent, ChatMessage, PaymentRequest, Usdc};
+use api_types::{ChatEvent, ChatMessage, LeaseResponse, PaymentRequest, Usdc};
 use leptos::{prelude::*, task::spawn_local};
+use wasm_split_helpers::wasm_split;
 use x402::purchase::Chosen;
 
 use super::{
-    Budget, Call, CardId, Credential, PayCard, Phase, Via,
+    Budget, Call, CardId, Credential, PayCard, Phase, Receipt, Via,
     record::{self, Record},
 };
 use crate::{
     api::{Abort, AgentApi, ApiError, LeaseApi},
     engine::storage,
+    part::{NotLoaded, Part},
     session::Session,
+    text::shell,
     wallet::Wallet,
 };
 
 const BUDGET: &str = "infra402.budget";
 const SPENT: &str = "infra402.spent";
+
+/// What comes with the first payment.
+#[derive(Clone, Copy)]
+pub struct Driver {
+    ask: fn(Pay, CardId),
+    take: fn(Pay, CardId, PaymentRequest),
+    take_up: fn(Pay),
+    lease: fn(&Receipt) -> Option<LeaseResponse>,
+}
+
+/// What comes with the first payment. Everything after the offer is reached from the pay card, which comes with it.
+pub static DRIVER: Part<Driver> = Part::new(|| Box::pin(driver()));
+
+#[wasm_split(pay, fallible)]
+fn driver() -> Result<Driver, NotLoaded> {
+    Ok(Driver {
+        ask: |pay, id| spawn_local(offer::ask(pay, id)),
+        take: offer::take,
+        take_up: |pay| {
+            let left = send::left_over(pay);
+            spawn_local(send::take_up(pay, left));
+        },
+        lease: Receipt::read,
+    })
+}
+
+/// The lease in a receipt. Whoever has a receipt has paid, and thereby loaded what reads it.
+pub fn leased(receipt: &Receipt) -> Option<LeaseResponse> {
+    (DRIVER.here()?.lease)(receipt)
+}
 
 /// What becomes of an agent's turn that goes on after a payment.
 #[derive(Clone, Debug)]
@@ -80,6 +113,11 @@ pub struct Pay {
 }
 
 impl Pay {
+    /// Whether an earlier page has left something under way. Then [`DRIVER`] has to be here before [`Self::start_up`].
+    pub fn is_interrupted() -> bool {
+        kept::any()
+    }
+
     /// Shows what a reload has left under way, and goes on with it once the page is built and listens.
     pub fn start_up(lease: LeaseApi, agent: AgentApi, session: Session, wallet: Wallet) -> Self {
         let kept = |text: Option<String>| serde_json::from_str(&text?).ok();
@@ -103,8 +141,9 @@ impl Pay {
         };
         Effect::new(move |_| pay.keep_budget());
         lock::hear_others(pay.elsewhere, move || pay.any_under_way());
-        let left = send::left_over(pay);
-        spawn_local(send::take_up(pay, left));
+        if let Some(driver) = DRIVER.here() {
+            (driver.take_up)(pay);
+        }
         pay
     }
 
@@ -155,8 +194,7 @@ impl Pay {
             call.needs_credential(),
             Source::Direct(call),
         );
-        let pay = *self;
-        spawn_local(async move { offer::ask(pay, id).await });
+        self.drive(id, move |driver, pay| (driver.ask)(pay, id));
         id
     }
 
@@ -181,8 +219,20 @@ impl Pay {
         };
         let summary = request.call.summary.clone();
         let id = self.add(via, summary, request.needs_credential, source);
-        offer::take(*self, id, request);
+        self.drive(id, move |driver, pay| (driver.take)(pay, id, request));
         id
+    }
+
+    /// Does something for a card that is about to be offered.
+    fn drive(&self, id: CardId, act: impl FnOnce(Driver, Self) + 'static) {
+        let pay = *self;
+        DRIVER.then(move |driver| match driver {
+            Ok(driver) => act(driver, pay),
+            Err(NotLoaded) => {
+                let message = shell::PART_MISSING.to_owned();
+                pay.become_phase(id, Phase::Failed { message });
+            }
+        });
     }
 
     /// The customer agrees: opens the wallet. A second press does nothing.

@@ -12,7 +12,7 @@ use crate::{
 
 impl Chat {
     /// Says something. A call that still waits for the customer is given up by that.
-    pub fn send(self, message: String) {
+    pub(super) fn ask(self, message: String) {
         let message = message.trim().to_owned();
         if message.is_empty() || self.running.get_untracked() {
             return;

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{Chat, TurnCell, new_id};
+use super::{Chat, TALK, TurnCell, new_id};
 use crate::{
     engine::{clock, storage},
     pay::Via,
@@ -16,9 +16,15 @@ const STORED_AT: &str = "infra402.history";
 /// Which conversation this tab shows, for its reload.
 const OPEN_AT: &str = "infra402.conversation";
 
+/// Whether an earlier visit has left something.
+pub(super) fn any() -> bool {
+    storage::read(STORED_AT).is_some()
+}
+
 /// What an earlier visit has left.
 pub(super) fn load() -> History {
-    let kept = storage::read(STORED_AT).map(|text| History::read(&text));
+    let read = TALK.here().map(|talk| talk.read);
+    let kept = read.and_then(|read| Some(read(&storage::read(STORED_AT)?)));
     kept.unwrap_or_default()
 }
 
@@ -31,6 +37,13 @@ impl Chat {
 
     /// Opens a conversation that is kept.
     pub fn open(self, id: &str) {
+        // There are none where the code that reads them is not here.
+        if let Some(talk) = TALK.here() {
+            (talk.open)(self, id);
+        }
+    }
+
+    pub(super) fn open_kept(self, id: &str) {
         if self.id.with_untracked(|current| current == id) {
             return;
         }
@@ -43,6 +56,12 @@ impl Chat {
 
     /// Forgets a conversation.
     pub fn forget(self, id: &str) {
+        if let Some(talk) = TALK.here() {
+            (talk.forget)(self, id);
+        }
+    }
+
+    pub(super) fn forget_kept(self, id: &str) {
         self.kept.update(|kept| kept.remove(id));
         if self.id.with_untracked(|current| current == id) {
             self.stop();
@@ -64,16 +83,23 @@ impl Chat {
         let abort = self.abort.try_update_value(Option::take).flatten();
         if let Some(abort) = abort {
             abort.abort();
-            let last = self.turns.with_untracked(|turns| turns.last().cloned());
-            if let Some(cell) = last {
-                cell.turn.update(Turn::stop);
+            // Whatever was said, this was here to say it.
+            if let Some(talk) = TALK.here() {
+                (talk.left)(self);
             }
-            self.save();
         }
         self.running.set(false);
     }
 
-    fn clear(self) {
+    pub(super) fn left(self) {
+        let last = self.turns.with_untracked(|turns| turns.last().cloned());
+        if let Some(cell) = last {
+            cell.turn.update(Turn::stop);
+        }
+        self.save();
+    }
+
+    pub(super) fn clear(self) {
         self.show(Conversation {
             id: new_id(),
             changed: clock::now(),

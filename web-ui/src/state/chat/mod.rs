@@ -7,13 +7,43 @@ mod keep;
 mod paid;
 
 use leptos::prelude::*;
+use wasm_split_helpers::wasm_split;
 
 use super::{conversation::Turn, history::History};
 use crate::{
     api::Abort,
     engine::{Engine, clock},
+    part::{NotLoaded, Part},
     pay::TurnNews,
 };
+
+/// What an empty conversation does without.
+#[derive(Clone, Copy)]
+pub struct Talk {
+    send: fn(Chat, String),
+    take_paid: fn(Chat, &str, TurnNews),
+    read: fn(&str) -> History,
+    reopen: fn(Chat),
+    open: fn(Chat, &str),
+    forget: fn(Chat, &str),
+    left: fn(Chat),
+}
+
+/// What an empty conversation does without.
+pub static TALK: Part<Talk> = Part::new(|| Box::pin(talk()));
+
+#[wasm_split(talk, fallible)]
+fn talk() -> Result<Talk, NotLoaded> {
+    Ok(Talk {
+        send: Chat::ask,
+        take_paid: Chat::take_paid,
+        read: History::read,
+        reopen: Chat::reopen,
+        open: Chat::open_kept,
+        forget: Chat::forget_kept,
+        left: Chat::left,
+    })
+}
 
 /// A turn with a signal of its own, so that a growing answer redraws itself alone.
 #[derive(Clone)]
@@ -35,9 +65,15 @@ pub struct Chat {
     abort: StoredValue<Option<Abort>, LocalStorage>,
     /// What the customer is writing.
     pub draft: RwSignal<String>,
+    unsent: RwSignal<bool>,
 }
 
 impl Chat {
+    /// Whether an earlier visit has left conversations. Then [`TALK`] has to be here before [`Self::provide`].
+    pub fn is_kept() -> bool {
+        keep::any()
+    }
+
     /// Reads what is kept and opens what this tab has shown, or an empty conversation, for the whole application.
     pub fn provide(engine: Engine) {
         let chat = Self {
@@ -48,13 +84,22 @@ impl Chat {
             running: RwSignal::new(false),
             abort: StoredValue::new_local(None),
             draft: RwSignal::default(),
+            unsent: RwSignal::new(false),
         };
         engine.pay.on_turn(Callback::new(
             move |(conversation, news): (String, TurnNews)| {
-                chat.take_paid(&conversation, news);
+                TALK.then(move |talk| {
+                    // A payment goes on without its conversation; the next page shows what came of it.
+                    if let Ok(talk) = talk {
+                        (talk.take_paid)(chat, &conversation, news);
+                    }
+                });
             },
         ));
-        chat.reopen();
+        match TALK.here() {
+            Some(talk) => (talk.reopen)(chat),
+            None => chat.clear(),
+        }
         provide_context(chat);
     }
 
@@ -76,6 +121,23 @@ impl Chat {
     /// All that are kept.
     pub fn kept(self) -> Signal<History> {
         self.kept.into()
+    }
+
+    /// Says something.
+    pub fn send(self, message: String) {
+        self.unsent.set(false);
+        TALK.then(move |talk| match talk {
+            Ok(talk) => (talk.send)(self, message),
+            Err(NotLoaded) => {
+                self.draft.set(message);
+                self.unsent.set(true);
+            }
+        });
+    }
+
+    /// Whether the last message could not even be sent off. It is in the box again.
+    pub fn unsent(self) -> Signal<bool> {
+        self.unsent.into()
     }
 
     /// Whether an answer is coming.
