@@ -14,8 +14,8 @@ const PRICED = /status of 402/;
 /** A simulated lease takes a few seconds on a busy machine. */
 const PATIENT = { timeout: 60_000 };
 
-/** Opens the page in a browser of its own. `expected` are console errors that the test itself brings about. */
-export async function visit(browser, site, { viewport = DESKTOP, theme = 'light', wallet, expected = [], path = '/' } = {}) {
+/** Opens the page in a browser of its own. `expected` are console errors that the test itself brings about; `before` readies the page. */
+export async function visit(browser, site, { viewport = DESKTOP, theme = 'light', wallet, before, expected = [], path = '/' } = {}) {
   const context = await browser.newContext({ viewport, colorScheme: theme, reducedMotion: 'reduce' });
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
@@ -30,6 +30,7 @@ export async function visit(browser, site, { viewport = DESKTOP, theme = 'light'
     if (protocol.startsWith('http') && !site.origins.includes(origin)) complaints.push(`request to ${origin}`);
   });
   const injected = await wallet?.(page);
+  await before?.(page);
   await page.goto(site.url + path);
   try {
     await page.locator('.wallet-button').waitFor();

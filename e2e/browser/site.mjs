@@ -1,7 +1,7 @@
 // The whole system as a customer's browser meets it: the simulated Proxmox, the lease API with the demo ledger, the agent with its
 // offline assistant, and the interface with its built bundle.
 
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +15,8 @@ const agentService = built('INFRA402_AGENT_API', 'target/debug/agent-api');
 
 const parts = { 'the bundle (cargo xtask web)': join(bundle, 'index.html'), 'web-ui': server, 'agent-api': agentService };
 const absent = Object.keys(parts).filter((part) => !existsSync(parts[part]));
+/** The names of the files that the bundle names by their content. */
+export const assets = () => readdirSync(join(bundle, 'assets'));
 /** Why the interface cannot be tested here, or false. */
 export const missing = absent.length > 0 && `not built: ${absent.join(', ')}`;
 

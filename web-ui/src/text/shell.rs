@@ -42,7 +42,8 @@ pub const DISMISS: &str = "Dismiss";
 /// Until an answer comes.
 pub const LOADING: &str = "Loading…";
 /// Code that is loaded on demand did not come.
-pub const PART_MISSING: &str = "This part of the page could not be loaded.";
+pub const PART_MISSING: &str =
+    "This part of the page could not be loaded. If trying again does not help, reload the page.";
 /// The id in the service's log.
 pub const REQUEST_ID: &str = "Request";
 

@@ -26,11 +26,14 @@ use crate::{
     text::{money, shell},
 };
 
-/// A payment's card, by the payment and what its cancelling means.
-pub static SLIP: Part<fn(CardId, Callback<()>) -> AnyView> = Part::new(|| Box::pin(slip()));
+/// Shows a payment's card, by the payment and what is done when the customer gives it up.
+pub type Slip = fn(CardId, Callback<()>) -> AnyView;
+
+/// A payment's card.
+pub static SLIP: Part<Slip> = Part::new(|| Box::pin(slip()));
 
 #[wasm_split(pay, fallible)]
-fn slip() -> Result<fn(CardId, Callback<()>) -> AnyView, NotLoaded> {
+fn slip() -> Result<Slip, NotLoaded> {
     Ok(|id, on_cancel| view! { <PaySlip id=id on_cancel=on_cancel /> }.into_any())
 }
 

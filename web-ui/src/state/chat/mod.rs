@@ -125,13 +125,29 @@ impl Chat {
 
     /// Says something.
     pub fn send(self, message: String) {
+        if self.running.get_untracked() {
+            return;
+        }
         self.unsent.set(false);
-        TALK.then(move |talk| match talk {
-            Ok(talk) => (talk.send)(self, message),
-            Err(NotLoaded) => {
-                self.draft.set(message);
-                self.unsent.set(true);
+        // Nothing else can be said while the code that says it is on its way.
+        self.running.set(true);
+        TALK.then(move |talk| {
+            self.running.set(false);
+            match talk {
+                Ok(talk) => (talk.send)(self, message),
+                Err(NotLoaded) => self.give_back(message),
             }
+        });
+    }
+
+    /// Puts a message that could not be sent before what has been written since.
+    fn give_back(self, mut message: String) {
+        self.unsent.set(true);
+        self.draft.update(|draft| {
+            if !draft.is_empty() {
+                message.push('\n');
+            }
+            draft.insert_str(0, &message);
         });
     }
 
