@@ -89,4 +89,20 @@ describe('the parts of the application', { skip: noBrowser || noBundle, timeout:
     assert.equal(await box.inputValue(), '');
     await customer.leave();
   });
+
+  test('come before the page for somebody who has conversations, and the page waits for them', async () => {
+    const customer = await visit(browser, site, { expected: NOT_LOADED });
+    const { page } = customer;
+    await page.locator('#message').fill('How busy is the node?');
+    await page.locator('#message').press('Enter');
+    await customer.button('Copy answer').waitFor();
+    await withhold(page);
+    await page.reload();
+    await page.waitForEvent('requestfailed');
+    assert.ok(await page.locator('#loading').isVisible(), 'a page without them would show no conversations');
+    await page.unroute(PART);
+    await page.locator('.question', { hasText: 'How busy is the node?' }).waitFor();
+    assert.equal(await page.locator('.history-title').first().innerText(), 'How busy is the node?');
+    await customer.leave();
+  });
 });
