@@ -1,22 +1,14 @@
 //! Code that a first visit does without. The build cuts the application where a function is marked with `wasm_split`: what only that
 //! function needs becomes a module of its own, and calling it loads the module. A [`Part`] is what such a module offers: a view,
-//! or a table of functions. It is loaded once, whoever asks first; `app` has all of them loaded as soon as the page rests.
+//! or a table of functions. It is loaded once, whoever asks first; `app` has all of them loaded as soon as the page rests. What is on
+//! the screen until a view has come is `components::coming`.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::{Arc, OnceLock},
-};
+use std::{future::Future, pin::Pin, sync::OnceLock};
 
-use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use wasm_split_helpers::SplitLoaderError;
 
-use crate::{
-    components::{Notice, Tone},
-    engine::clock,
-    text::shell,
-};
+use crate::engine::clock;
 
 /// How long until a part that has to be there is asked for again, in seconds.
 const AGAIN: u32 = 2;
@@ -87,53 +79,4 @@ impl<T: Copy + Send + Sync + 'static> Part<T> {
             None => spawn_local(async { act(self.load().await) }),
         }
     }
-
-    /// Shows a view that the part gives: at once if it is here, otherwise in place of a line that says that it is coming.
-    pub fn show(&'static self, view: impl Fn(T) -> AnyView + Send + Sync + 'static) -> AnyView {
-        shown(
-            Box::new(move || self.here().map(&view)),
-            Arc::new(move || Box::pin(async { self.load().await.map(drop) })),
-        )
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Coming,
-    Here,
-    Missing,
-}
-
-fn shown(
-    view: Box<dyn Fn() -> Option<AnyView> + Send + Sync>,
-    load: Arc<dyn Fn() -> Coming<()> + Send + Sync>,
-) -> AnyView {
-    if let Some(view) = view() {
-        return view;
-    }
-    let state = RwSignal::new(State::Coming);
-    let ask = Callback::new(move |()| {
-        state.set(State::Coming);
-        let loaded = load();
-        spawn_local(async move {
-            let now = loaded.await.map_or(State::Missing, |()| State::Here);
-            // Whoever wanted to see it may have gone elsewhere.
-            state.try_set(now);
-        });
-    });
-    ask.run(());
-    let place = move || {
-        match state.get() {
-        State::Coming => view! { <p class="muted" role="status">{shell::LOADING}</p> }.into_any(),
-        State::Here => untrack(&view).into_any(),
-        State::Missing => view! {
-            <Notice tone=Tone::Danger>
-                <p role="alert">{shell::PART_MISSING}</p>
-                <button type="button" class="button small" on:click=move |_| ask.run(())>{shell::RETRY}</button>
-            </Notice>
-        }
-        .into_any(),
-    }
-    };
-    place.into_any()
 }

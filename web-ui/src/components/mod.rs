@@ -1,5 +1,6 @@
 //! The parts that pages are made of.
 
+mod coming;
 mod copy;
 mod dialog;
 mod fact;
