@@ -145,7 +145,7 @@ pub(super) static MAX_SESSION_USD: Variable = Variable::with_default(
 pub(super) static ALLOWED_PAYEES: Variable = Variable::optional(
     "ALLOWED_PAYEES",
     "whoever the lease API names",
-    "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+    "0x…",
     "The addresses that may be paid, separated by commas.",
 );
 pub(super) static ALLOWED_NETWORKS: Variable = Variable::optional(

@@ -46,7 +46,7 @@ static PAYMENTS: Group = Group {
 };
 pub(super) static ADDRESS: Variable = Variable::required(
     "ADDRESS",
-    "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+    "0x…  # the address of your wallet",
     "Who is paid: an EVM address.",
 );
 pub(super) static NETWORK: Variable = Variable::with_default(
