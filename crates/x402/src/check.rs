@@ -15,6 +15,10 @@ use crate::{
 /// The longest signature taken, in bytes; contract wallets wrap theirs in a few hundred.
 pub const MAX_SIGNATURE: usize = 3 * 1024;
 
+/// How much longer than the offer an authorization may be good for, in seconds. Until it has run out, an outcome that
+/// nobody knows has to be kept open.
+pub const MAX_EXTRA_TIME: u64 = 24 * 60 * 60;
+
 /// Who can vouch for the signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signature {
@@ -70,6 +74,13 @@ pub fn local(
             "fewer than {} seconds are left to settle",
             policy.min_time_left
         );
+        return Err(Reason::new(code::VALID_BEFORE, message));
+    }
+    let latest = now
+        .saturating_add(offer.max_timeout_seconds)
+        .saturating_add(MAX_EXTRA_TIME);
+    if authorization.valid_before > U256::from(latest) {
+        let message = format!("the authorization must not be good for longer than until {latest}");
         return Err(Reason::new(code::VALID_BEFORE, message));
     }
     signature(payment, offer, policy)
@@ -137,7 +148,7 @@ mod tests {
     fn each_tampering_is_named() {
         let offer = offer();
         type Change = fn(&mut ExactPayload);
-        let cases: [(&str, Change); 8] = [
+        let cases: [(&str, Change); 9] = [
             (code::RECIPIENT, |p| p.authorization.to = Address::ZERO),
             (code::VALUE, |p| p.authorization.value -= U256::from(1)),
             (code::VALID_AFTER, |p| {
@@ -145,6 +156,9 @@ mod tests {
             }),
             (code::VALID_BEFORE, |p| {
                 p.authorization.valid_before = U256::from(NOW + 19)
+            }),
+            (code::VALID_BEFORE, |p| {
+                p.authorization.valid_before = U256::from(NOW + 300 + MAX_EXTRA_TIME + 1)
             }),
             (code::SIGNATURE, |p| p.authorization.nonce.0[0] ^= 1),
             (code::SIGNATURE, |p| p.signature = "0x".into()),
@@ -196,15 +210,16 @@ mod tests {
     #[test]
     fn numbers_at_the_edge_of_the_type_do_not_overflow() {
         let offer = offer();
-        let huge = changed(&paid_v1(&offer), |p| {
-            p.authorization.value = U256::MAX;
-            p.authorization.valid_before = U256::MAX;
-        });
-        assert!(local(&sign_again(&huge), &offer, NOW, STRICT).is_ok());
+        let rich = changed(&paid_v1(&offer), |p| p.authorization.value = U256::MAX);
+        assert!(local(&sign_again(&rich), &offer, NOW, STRICT).is_ok());
+        let endless = changed(&rich, |p| p.authorization.valid_before = U256::MAX);
         let far = Policy {
             min_time_left: u64::MAX,
             ..STRICT
         };
-        assert!(local(&sign_again(&huge), &offer, NOW, far).is_ok());
+        for (now, policy) in [(NOW, STRICT), (NOW, far), (u64::MAX, STRICT)] {
+            let reason = local(&sign_again(&endless), &offer, now, policy).unwrap_err();
+            assert_eq!(reason.code, code::VALID_BEFORE);
+        }
     }
 }
