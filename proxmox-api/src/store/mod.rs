@@ -43,6 +43,9 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("migration: {0}")]
     Migration(#[from] rusqlite_migration::Error),
+    /// The file cannot be made, or not kept from other accounts.
+    #[error("file: {0}")]
+    File(std::io::Error),
     /// The thread of the writer or reader could not be started.
     #[error("thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -71,6 +74,7 @@ impl Store {
     /// The file cannot be opened or migrated, or a thread cannot be started.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         const READERS: usize = 4;
+        make_private(path).map_err(StoreError::File)?;
         let mut connection = connect(path)?;
         migrations().to_latest(&mut connection)?;
         let readers = (0..READERS)
@@ -109,6 +113,25 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("../../migrations/0002_console_tickets.sql")),
         M::up(include_str!("../../migrations/0003_paid_by_lease.sql")),
     ])
+}
+
+/// Makes the file where there is none. It holds the key from which made passwords come, so it is its account's alone, and
+/// SQLite gives the files beside it the same mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true).mode(0o600).open(path)?;
+    for ending in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(ending);
+        let Ok(found) = std::fs::metadata(&file) else {
+            continue;
+        };
+        if found.permissions().mode() & 0o077 != 0 {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok(())
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {

@@ -3,6 +3,26 @@
 use super::*;
 
 #[tokio::test]
+async fn its_files_are_for_its_account_alone_also_those_that_were_not() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (folder, store) = open();
+    let path = folder.path().join("store.db");
+    let modes = || {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let modes =
+            files.map(|file| file.unwrap().metadata().unwrap().permissions().mode() & 0o777);
+        modes.collect::<Vec<_>>()
+    };
+    activated(&store, 1, 0).await;
+    assert_eq!(modes(), [0o600; 3], "the database, its log and its index");
+    drop(store);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let store = Store::open(&path).unwrap();
+    activated(&store, 2, 0).await;
+    assert!(modes().iter().all(|mode| *mode == 0o600));
+}
+
+#[tokio::test]
 async fn a_reopened_file_keeps_everything_and_is_migrated_once() {
     let (folder, store) = open();
     activated(&store, 1, 0).await;
