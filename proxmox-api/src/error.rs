@@ -136,7 +136,9 @@ impl From<pve::Error> for ApiError {
         let cause = error.safe_text();
         metrics::counter!("proxmox_errors_total", "call" => error.call().method.to_string())
             .increment(1);
-        if error.is_transient() {
+        // An answer that is late, cut off or another's may be a good one next time.
+        let unusable = matches!(error, pve::Error::Ambiguous { .. });
+        if error.is_transient() && !unusable {
             tracing::warn!(proxmox.cause = cause, "Proxmox did not answer");
             let message = "The machines cannot be reached just now.";
             return Self::new(ErrorCode::HypervisorUnavailable, message).retry_after(10);
@@ -145,10 +147,15 @@ impl From<pve::Error> for ApiError {
             proxmox.cause = cause,
             "Proxmox refused or answered nonsense"
         );
-        Self::new(
+        let error = Self::new(
             ErrorCode::HypervisorError,
             "The machines answered something that cannot be used.",
-        )
+        );
+        if unusable {
+            error.retry_after(10)
+        } else {
+            error
+        }
     }
 }
 

@@ -71,8 +71,8 @@ pub fn route_of(name: &str) -> String {
 /// # Errors
 /// It is none that a container can have.
 pub fn vmid_in_path(ctid: Option<&str>) -> Result<u32, ApiError> {
-    ctid.and_then(|ctid| ctid.parse::<u32>().ok())
-        .filter(|number| *number >= 100)
+    ctid.and_then(|ctid| ctid.parse::<pve::Vmid>().ok())
+        .map(pve::Vmid::get)
         .ok_or_else(|| {
             let field = FieldError::new("ctid", "has to be a container's number, 100 or more");
             ApiError::invalid(vec![field])

@@ -14,7 +14,9 @@ pub fn router() -> Router<App> {
 async fn catalog(State(app): State<App>) -> Json<Catalog> {
     let config = &app.config;
     let payments = &config.payments;
-    let templates = app.proxmox.templates().await.unwrap_or_else(|error| {
+    // At the same time: a Proxmox that hangs is waited for once.
+    let (templates, capacity_left) = tokio::join!(app.proxmox.templates(), capacity_left(&app));
+    let templates = templates.unwrap_or_else(|error| {
         tracing::warn!(
             proxmox.cause = error.safe_text(),
             "the templates cannot be listed"
@@ -37,7 +39,7 @@ async fn catalog(State(app): State<App>) -> Json<Catalog> {
         network: payments.network.caip2.to_owned(),
         asset: payments.network.usdc.address.to_checksum(None),
         pay_to: payments.pay_to.to_checksum(None),
-        capacity_left: capacity_left(&app).await,
+        capacity_left,
         grace_minutes: config.grace_seconds.div_ceil(60),
         simulated: simulated(&app),
     })
