@@ -58,7 +58,11 @@ pub fn binary(profile: Profile, name: &str) -> PathBuf {
         .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// Builds binaries and examples, each of the package of its own name unless `package/example`.
+/// The paying client: package and example.
+pub const PAY: &str = "proxmox-api/pay";
+
+/// Builds binaries, each of the package of its own name, and examples as `package/example`. Cargo chooses features by all that
+/// is built together, so the same selection as the last time builds nothing again.
 ///
 /// # Errors
 /// The compiler's, after it has printed them itself.
@@ -66,7 +70,10 @@ pub fn build(profile: Profile, binaries: &[&str]) -> Result<()> {
     let mut command = cargo();
     command.arg("build");
     for name in binaries {
-        command.args(["--package", name, "--bin", name]);
+        match name.split_once('/') {
+            Some((package, example)) => command.args(["--package", package, "--example", example]),
+            None => command.args(["--package", name, "--bin", name]),
+        };
     }
     if profile == Profile::Release {
         command.arg("--release");
@@ -74,22 +81,24 @@ pub fn build(profile: Profile, binaries: &[&str]) -> Result<()> {
     run(&mut command)
 }
 
-/// Calls the running API through the paying example client.
+/// Calls the running API through the paying example client, which `cargo xtask up` has built.
 ///
 /// # Errors
 /// The client's, after it has printed them itself.
 pub fn pay(arguments: &[&str]) -> Result<()> {
-    let mut command = cargo();
-    command.args([
-        "run",
-        "--quiet",
-        "--package",
-        "proxmox-api",
-        "--example",
-        "pay",
-        "--",
-    ]);
-    run(command.args(arguments))
+    let built = |profile| binary(profile, "examples/pay");
+    let program = [Profile::Dev, Profile::Release]
+        .map(built)
+        .into_iter()
+        .find(|program| program.exists());
+    let program = match program {
+        Some(program) => program,
+        None => {
+            build(Profile::Dev, &[PAY])?;
+            built(Profile::Dev)
+        }
+    };
+    run(Command::new(program).args(arguments))
 }
 
 /// Runs a command to its end with our own input and output.

@@ -18,31 +18,29 @@ pub fn print(settings: &Settings) -> Result<()> {
             *width = (*width).max(cell.chars().count());
         }
     }
-    println!("\ninfra402 is up. Ctrl-C stops it.\n");
+    say!("\ninfra402 is up. Ctrl-C stops it.\n");
     for (index, [part, address, kind, real]) in rows.iter().enumerate() {
         let [a, b, c, _] = widths;
-        println!("  {part:<a$}   {address:<b$}   {kind:<c$}   {real}");
+        say!("  {part:<a$}   {address:<b$}   {kind:<c$}   {real}");
         if index == 0 {
-            println!("  {}", "-".repeat(widths.iter().sum::<usize>() + 9));
+            say!("  {}", "-".repeat(widths.iter().sum::<usize>() + 9));
         }
     }
     let [api, agent, interface] = [0, 1, 2].map(|index| SERVICES[index].address(settings));
     let (api, agent) = (api?, agent?);
-    println!("\nOpen {} in a browser, or stay here.", interface?);
-    println!("Ask what a container costs:");
-    println!("  curl {api}/lease/quote --json '{{\"runtimeMinutes\":30}}'");
+    say!("\nOpen {} in a browser, or stay here.", interface?);
+    say!("Ask what a container costs:");
+    say!("  curl {api}/lease/quote --json '{{\"runtimeMinutes\":30}}'");
     if settings.simulates_payments() {
-        println!("Lease one, paid with play money by a public development key:");
-        println!("  cargo xtask pay POST /lease/container '{{\"runtimeMinutes\":30}}'");
+        say!("Lease one, paid with play money by a public development key:");
+        say!("  cargo xtask pay POST /lease/container '{{\"runtimeMinutes\":30}}'");
     } else {
-        println!("Lease one, paid with the key in PAYER_KEY:");
-        println!(
-            "  PAYER_KEY=0x… cargo xtask pay POST /lease/container '{{\"runtimeMinutes\":30}}'"
-        );
+        say!("Lease one, paid with the key in PAYER_KEY:");
+        say!("  PAYER_KEY=0x… cargo xtask pay POST /lease/container '{{\"runtimeMinutes\":30}}'");
     }
-    println!("Ask the agent for one; it answers what is to be paid:");
-    println!("  curl {agent}/chat --json '{{\"message\":\"lease 1 core for 30 minutes\"}}'");
-    println!();
+    say!("Ask the agent for one; it answers what is to be paid:");
+    say!("  curl {agent}/chat --json '{{\"message\":\"lease 1 core for 30 minutes\"}}'");
+    say!("");
     Ok(())
 }
 

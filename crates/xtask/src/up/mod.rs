@@ -2,6 +2,14 @@
 //! started once the one below it is healthy; a table says what runs and what is simulated; logs are shown until a signal, or until
 //! a part ends, and everything is stopped in the reverse order.
 
+/// Prints a line. A reader that went away (`| head`) must not take the parts with it.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod banner;
 mod part;
 mod ports;
@@ -32,9 +40,13 @@ pub fn run(profile: Profile) -> Result<()> {
     let settings = Settings::load()?;
     ports::check(&settings)?;
     let mut binaries: Vec<_> = SERVICES.iter().map(|service| service.name).collect();
-    if settings.simulates_proxmox() {
-        binaries.push("pve-sim");
+    // Also those that the documents use beside the services, so that nothing is left to build.
+    for name in ["pve-sim", workspace::PAY, "agent-api/sign"] {
+        if !binaries.contains(&name) {
+            binaries.push(name);
+        }
     }
+    web::terminal_of_the_api()?;
     workspace::build(profile, &binaries)?;
     web::build(profile)?;
     tokio::runtime::Builder::new_current_thread()
@@ -56,7 +68,7 @@ async fn start_and_stay(profile: Profile, settings: &Settings) -> Result<()> {
         Err(error) => Err(error),
     };
     if let Ok(reason) = &outcome {
-        println!("\n{reason}: stopping");
+        say!("\n{reason}: stopping");
     }
     while let Some(part) = parts.pop() {
         tokio::select! {

@@ -2,7 +2,7 @@
 //! for the message if it dies.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -16,8 +16,8 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long a part may take to finish what it is doing before it is killed.
-const STOP_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a part may take to finish what it is doing before it is killed; the services take up to 20 seconds.
+const STOP_DEADLINE: Duration = Duration::from_secs(25);
 const KEPT_LINES: usize = 15;
 const COLOURS: [(&str, &str); 4] = [
     ("pve-sim", "\x1b[35m"),
@@ -154,7 +154,7 @@ impl Part {
             let _ = kill_process(pid, Signal::TERM);
         }
         if timeout(STOP_DEADLINE, self.child.wait()).await.is_err() {
-            println!("{} does not stop: killing it", self.name);
+            say!("{} does not stop: killing it", self.name);
             let _ = self.child.kill().await;
         }
     }
@@ -193,8 +193,7 @@ async fn show(stream: impl AsyncRead + Unpin, prefix: String, kept: Arc<Mutex<Ve
     let mut lines = BufReader::new(stream).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
         let line = String::from_utf8_lossy(&line).into_owned();
-        // A reader that went away (`| head`) must not take the parts with it.
-        let _ = writeln!(std::io::stdout(), "{prefix}{line}");
+        say!("{prefix}{line}");
         let mut kept = kept.lock().expect("nobody panics while holding the lines");
         if kept.len() == KEPT_LINES {
             kept.pop_front();

@@ -36,6 +36,17 @@ pub fn run(profile: Profile) -> Result<()> {
     Ok(())
 }
 
+/// Installs what the lease API's own terminal page is built from; without npm that page says what is missing.
+///
+/// # Errors
+/// npm is there and fails.
+pub fn terminal_of_the_api() -> Result<()> {
+    if terminal::packages(&root().join("proxmox-api"), "page")?.is_none() {
+        println!("npm is missing: the lease API is built without its terminal page");
+    }
+    Ok(())
+}
+
 /// Makes the folder, if it is not what the sources would give.
 ///
 /// # Errors
@@ -45,7 +56,10 @@ pub fn build(profile: Profile) -> Result<()> {
     target::prepare()?;
     let wasm = compile(profile)?;
     let sources = root().join("web-ui");
-    let packages = terminal::packages(&sources)?;
+    let packages = terminal::packages(&sources, "terminal")?;
+    if packages.is_none() {
+        println!("npm is missing: the interface is built without its terminal");
+    }
     let stamp = Stamp::of(profile, &wasm, &sources, packages.as_deref())?;
     if stamp.is_on(&dist()) {
         return Ok(());

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest as _, Sha256};
 
 use super::assets::files_below;
-use crate::workspace::Profile;
+use crate::workspace::{self, Profile};
 
 const FILE: &str = ".made-from";
 
@@ -32,9 +32,11 @@ impl Stamp {
         for file in ["terminal.js", "package-lock.json"] {
             files.push(sources.join("terminal").join(file));
         }
-        let mut hash = Sha256::new();
         // A change of this tool changes its outcome as well.
-        hash.update(env!("CARGO_PKG_VERSION"));
+        files.extend(files_below(
+            &workspace::root().join("crates/xtask/src/web"),
+        )?);
+        let mut hash = Sha256::new();
         hash.update([u8::from(profile == Profile::Release)]);
         hash.update([u8::from(packages.is_some())]);
         for file in files {

@@ -9,14 +9,14 @@ use anyhow::{Context, Result};
 use super::assets::Assets;
 use crate::setup;
 
-/// The installed packages; none where they are not there and npm is missing, and the interface then says that it was built without a terminal.
+/// The installed packages of a part's folder; none where they are not there and npm is missing, and the part then says that it
+/// was built without a terminal.
 ///
 /// # Errors
 /// npm is there and fails.
-pub fn packages(sources: &Path) -> Result<Option<PathBuf>> {
-    let folder = sources.join("terminal");
+pub fn packages(sources: &Path, folder: &str) -> Result<Option<PathBuf>> {
+    let folder = sources.join(folder);
     if !setup::is_installed(&folder) && !setup::has_npm() {
-        println!("npm is missing: the interface is built without its terminal");
         return Ok(None);
     }
     setup::npm_install(&folder)?;
