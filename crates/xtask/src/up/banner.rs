@@ -51,7 +51,7 @@ fn rows(settings: &Settings) -> Result<Vec<[String; 4]>> {
         settings.simulator_port().unwrap_or_default()
     );
     let proxmox = if settings.simulates_proxmox() {
-        let how = "set PVE_HOST, PVE_TOKEN_ID, PVE_TOKEN_SECRET and PVE_NODE in .env";
+        let how = "set PVE_HOST, PVE_TOKEN_ID and PVE_TOKEN_SECRET in .env";
         ["Proxmox VE", &simulator, "SIMULATED", how]
     } else {
         let host = settings.get("PVE_HOST").unwrap_or_default();
