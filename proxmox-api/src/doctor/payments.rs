@@ -66,7 +66,7 @@ async fn settles(
     );
     let mend = |finding: Finding| {
         finding.mend(
-            "FACILITATOR=onchain  # with RPC_URL and GAS_KEY; or cdp, or another facilitator's URL",
+            "FACILITATOR=onchain  # with RPC_URL and GAS_KEY; or cdp, or the URL of another facilitator",
         )
     };
     let supported = match timeout(PATIENCE, facilitator.supported()).await {
