@@ -75,6 +75,11 @@ describe('a customer in a browser', { skip, timeout: 300_000 }, () => {
     await page.go('Receipts');
     const rows = page.page.locator('.receipts tbody tr');
     await until3(rows);
+    const words = await rows.locator('[data-label="What for"]').allInnerTexts();
+    assert.deepEqual(words.map((text) => text.trim()), ['Renewal', 'Command', 'New lease']);
+    // The demo ledger's transactions are on no chain: they can be copied, and there is nowhere to look at them.
+    assert.equal(await rows.getByRole('button', { name: /transaction/i }).count(), 3);
+    assert.equal(await rows.getByRole('link').count(), 0);
     assert.equal((await settled(site, 3)).length, 3);
   });
 

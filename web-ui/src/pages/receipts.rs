@@ -10,6 +10,7 @@ use crate::{
     state::{
         board::Board,
         receipts::{csv, settled_sum},
+        services::Services,
     },
     text::{
         money::{self, receipts},
@@ -70,6 +71,7 @@ fn Table(payments: Vec<PaymentView>) -> impl IntoView {
 #[component]
 fn Row(payment: PaymentView) -> impl IntoView {
     let [when, what, amount, state, transaction] = receipts::COLUMNS;
+    let demo = Services::get().demo_money();
     let tone = match payment.state {
         PaymentState::Settled => "active",
         PaymentState::Refused | PaymentState::Released => "gone",
@@ -77,7 +79,9 @@ fn Row(payment: PaymentView) -> impl IntoView {
     };
     let hash = match payment.transaction {
         Some(hash) => {
-            let link = payment.explorer_url.map(|url| {
+            // The demo's transactions look like a chain's and are on none.
+            let url = payment.explorer_url.filter(|_| !demo.get_untracked());
+            let link = url.map(|url| {
                 view! {
                     <a class="icon-button" href=url target="_blank" rel="noopener noreferrer" aria-label=money::VIEW_TRANSACTION title=money::VIEW_TRANSACTION><Icon glyph=Glyph::Leave /></a>
                 }
@@ -93,7 +97,7 @@ fn Row(payment: PaymentView) -> impl IntoView {
     view! {
         <tr>
             <td data-label=when class="number">{utc_minute(payment.created_at)}</td>
-            <td data-label=what>{receipts::operation(&payment.operation)}</td>
+            <td data-label=what>{receipts::operation(&payment.operation).to_owned()}</td>
             <td data-label=amount class="number receipts-amount">{usdc(payment.amount)}</td>
             <td data-label=state><span class="pill" data-status=tone title=payment.reason>{receipts::state(payment.state)}</span></td>
             <td data-label=transaction>{hash}</td>

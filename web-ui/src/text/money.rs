@@ -214,17 +214,15 @@ pub mod receipts {
         }
     }
 
-    /// What a payment was for, from method and path.
-    pub fn operation(operation: &str) -> String {
-        let path = operation.split(' ').next_back().unwrap_or(operation);
-        let words: Vec<&str> = path.trim_matches('/').split('/').collect();
-        match words.as_slice() {
-            ["lease", "container"] => "New lease".to_owned(),
-            ["lease", ctid, "renew"] => format!("Renewal of {ctid}"),
-            ["management", "exec", ctid] => format!("Command in {ctid}"),
-            ["management", "console", ctid] => format!("Terminal of {ctid}"),
-            ["management", "list"] => "List of leases".to_owned(),
-            _ => operation.to_owned(),
+    /// What a payment was for, from method and path. The path is the route's own, with no container's number in it.
+    pub fn operation(operation: &str) -> &str {
+        match operation {
+            "POST /lease/container" => "New lease",
+            "POST /lease/{ctid}/renew" => "Renewal",
+            "POST /management/exec/{ctid}" => "Command",
+            "POST /management/console/{ctid}" => "Terminal",
+            "GET /management/list" => "List of leases",
+            _ => operation,
         }
     }
 
@@ -235,8 +233,9 @@ pub mod receipts {
         #[test]
         fn an_operation_is_told_in_words() {
             assert_eq!(operation("POST /lease/container"), "New lease");
-            assert_eq!(operation("POST /lease/101/renew"), "Renewal of 101");
-            assert_eq!(operation("POST /management/exec/7"), "Command in 7");
+            assert_eq!(operation("POST /lease/{ctid}/renew"), "Renewal");
+            assert_eq!(operation("POST /management/exec/{ctid}"), "Command");
+            assert_eq!(operation("POST /management/console/{ctid}"), "Terminal");
             assert_eq!(operation("GET /management/list"), "List of leases");
             assert_eq!(operation("lease_container"), "lease_container");
         }
