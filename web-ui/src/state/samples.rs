@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 /// As many as a line of a hand's width can show: five minutes at one every ten seconds.
 const KEPT: usize = 30;
+/// Fewer make no line: of a container that does nothing it would look like a dash.
+const FEWEST: usize = 6;
 
 /// The last shares, from 0 to 1, the oldest first.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,9 +25,9 @@ impl Samples {
         }
     }
 
-    /// The points of a line in a box of 100 by 24, the newest at the right. Fewer than two make no line.
+    /// The points of a line in a box of 100 by 24, the newest at the right, once there are enough for one.
     pub fn points(&self) -> Option<String> {
-        if self.0.len() < 2 {
+        if self.0.len() < FEWEST {
             return None;
         }
         let step = 100.0 / (KEPT - 1) as f64;
@@ -45,10 +47,15 @@ mod tests {
     #[test]
     fn a_line_grows_from_the_right_and_keeps_its_width() {
         let mut samples = Samples::default();
-        samples.push(0.0);
-        assert_eq!(samples.points(), None);
+        for _ in 1..FEWEST {
+            samples.push(0.0);
+        }
+        assert_eq!(samples.points(), None, "a minute is not over");
         samples.push(1.0);
-        assert_eq!(samples.points().unwrap(), "96.6,23.0 100.0,1.0");
+        assert_eq!(
+            samples.points().unwrap(),
+            "82.8,23.0 86.2,23.0 89.7,23.0 93.1,23.0 96.6,23.0 100.0,1.0"
+        );
         for _ in 0..50 {
             samples.push(f64::NAN);
         }
