@@ -59,6 +59,7 @@ pub fn App() -> impl IntoView {
         <div class="app">
             <Header />
             <Banners />
+            <ToastStack />
             <main id="content" class="content" tabindex="-1">{page}</main>
         </div>
         <WalletDialog />
@@ -66,7 +67,6 @@ pub fn App() -> impl IntoView {
         <SheetView />
         <Shortcuts />
         <ExpiryWatch />
-        <ToastStack />
     }
 }
 

@@ -10,6 +10,7 @@ pub mod pay_steps;
 pub mod receipts;
 pub mod route;
 pub mod samples;
+pub mod sticking;
 pub mod theme;
 
 #[cfg(target_arch = "wasm32")]

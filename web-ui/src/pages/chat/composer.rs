@@ -50,8 +50,10 @@ pub fn Composer() -> impl IntoView {
     };
     // The box is as high as its text, up to what the stylesheet allows.
     Effect::new(move || {
-        draft.track();
+        let text = draft.get();
         if let Some(area) = node.get() {
+            // It is measured with this text, not with the one before. Whoever types has it there already.
+            area.set_value(&text);
             let style = web_sys::HtmlElement::style(&area);
             // A height that cannot be set leaves the box scrollable.
             let _ = style.set_property("height", "auto");
@@ -73,7 +75,7 @@ pub fn Composer() -> impl IntoView {
     view! {
         <form class="composer" on:submit=move |event| { event.prevent_default(); send(); }>
             <label class="hidden" for="message">{chat::MESSAGE}</label>
-            <textarea id="message" rows="1" placeholder=chat::PLACEHOLDER node_ref=node prop:value=draft
+            <textarea id="message" rows="1" placeholder=chat::PLACEHOLDER node_ref=node
                 on:input=move |event| draft.set(event_target_value(&event)) on:keydown=pressed></textarea>
             {button}
         </form>

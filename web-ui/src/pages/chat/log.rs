@@ -1,4 +1,4 @@
-//! The log: it follows its end while something is added, unless the reader has scrolled up.
+//! The log: it stays at its end, whatever grows, until its reader goes up.
 
 use leptos::{html, prelude::*};
 use wasm_bindgen::{JsCast, closure::Closure};
@@ -8,12 +8,12 @@ use super::{turn::TurnView, welcome::Welcome};
 use crate::{
     components::{Glyph, Icon},
     part::{NotLoaded, Part},
-    state::chat::{Chat, TurnCell},
+    state::{
+        chat::{Chat, TurnCell},
+        sticking::Place,
+    },
     text::chat,
 };
-
-/// So near to its end, in pixels, a reader counts as being there.
-const NEAR: i32 = 48;
 
 /// A turn, which an empty conversation has none of.
 pub static TURN: Part<fn(TurnCell) -> AnyView> = Part::new(|| Box::pin(turn()));
@@ -31,18 +31,43 @@ pub fn Log() -> impl IntoView {
     let node = NodeRef::<html::Div>::new();
     let content = NodeRef::<html::Div>::new();
     let sticks = RwSignal::new(true);
+    let place = StoredValue::new(Place::default());
     let to_end = move || {
         if let Some(log) = node.get_untracked() {
             log.set_scroll_top(log.scroll_height());
+            place.set_value(place_of(&log));
         }
     };
-    let scrolled = move |_| {
+    let scrolled = move || {
         if let Some(log) = node.get_untracked() {
-            let left = log.scroll_height() - log.scroll_top() - log.client_height();
-            sticks.set(left <= NEAR);
+            let now = place_of(&log);
+            let stuck = sticks.get_untracked();
+            let stays = now.sticks(place.get_value(), stuck);
+            if stays != stuck {
+                sticks.set(stays);
+            }
+            place.set_value(now);
         }
     };
-    follow_growth(content, move || {
+    // While words come in, the reader's way up is told by what moves it.
+    let let_go = move || {
+        if sticks.get_untracked() && node.get_untracked().is_some_and(|log| log.scroll_top() > 0) {
+            sticks.set(false);
+        }
+    };
+    let wheel = move |event: web_sys::WheelEvent| {
+        if event.delta_y() < 0.0 {
+            let_go();
+        }
+    };
+    let key = move |event: web_sys::KeyboardEvent| {
+        // The keys of a field or a choice in the log are its own.
+        let own = event.target() == event.current_target();
+        if own && matches!(event.key().as_str(), "ArrowUp" | "PageUp" | "Home") {
+            let_go();
+        }
+    };
+    follow_growth(node, content, move || {
         if sticks.get_untracked() {
             to_end();
         }
@@ -63,7 +88,8 @@ pub fn Log() -> impl IntoView {
     };
     view! {
         <div class="log-frame">
-            <div class="log" role="log" aria-live="polite" aria-label=chat::LOG tabindex="0" node_ref=node on:scroll=scrolled>
+            <div class="log" role="log" aria-live="polite" aria-label=chat::LOG tabindex="0" node_ref=node
+                on:scroll=move |_| scrolled() on:wheel=wheel on:keydown=key on:touchmove=move |_| let_go() on:touchend=move |_| scrolled()>
                 <div class="log-content" node_ref=content>{body}</div>
             </div>
             {move || (!sticks.get()).then(|| view! {
@@ -73,13 +99,21 @@ pub fn Log() -> impl IntoView {
     }
 }
 
-/// Calls back whenever the content has another size: words have come, or a card has opened.
-fn follow_growth(content: NodeRef<html::Div>, grown: impl Fn() + 'static) {
+fn place_of(log: &web_sys::HtmlDivElement) -> Place {
+    Place {
+        top: log.scroll_top(),
+        height: log.scroll_height(),
+        window: log.client_height(),
+    }
+}
+
+/// Calls back whenever the log or its content has another size: words have come, a card has opened, the message box has grown.
+fn follow_growth(log: NodeRef<html::Div>, content: NodeRef<html::Div>, grown: impl Fn() + 'static) {
     let callback = Closure::<dyn FnMut()>::new(grown);
     let observer = web_sys::ResizeObserver::new(callback.as_ref().unchecked_ref());
     let kept = StoredValue::new_local((observer.ok(), callback));
     Effect::new(move || {
-        if let Some(element) = content.get() {
+        for element in [log.get(), content.get()].into_iter().flatten() {
             kept.with_value(|(observer, _)| {
                 if let Some(observer) = observer {
                     observer.observe(&element);

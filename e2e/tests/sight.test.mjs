@@ -1,0 +1,103 @@
+// What has to be in sight is in sight, and nothing lies over what is to be pressed, on a desktop and on a phone.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { launch, missing as noBrowser } from '../browser/chromium.mjs';
+import { DESKTOP, PHONE, visit } from '../browser/customer.mjs';
+import { coveredBy, gap, inSight, pressWithMouse } from '../browser/sight.mjs';
+import { missing as noBundle, startSite } from '../browser/site.mjs';
+
+const SCREENS = [
+  { name: 'desktop', viewport: DESKTOP, account: 15 },
+  { name: 'tablet', viewport: { width: 1000, height: 760 }, account: 16 },
+  { name: 'phone', viewport: PHONE, account: 17 },
+];
+/** Longer than a toast stays. */
+const SOON = { state: 'hidden', timeout: 10_000 };
+
+describe('what a customer sees', { skip: noBrowser || noBundle, timeout: 300_000 }, () => {
+  let site, browser;
+  before(async () => {
+    site = await startSite();
+    browser = await launch();
+  });
+  after(async () => {
+    await browser?.close();
+    await site?.stop();
+  });
+
+  for (const { name, viewport, account } of SCREENS) {
+    test(`on a ${name}: the password that is shown once, all of a long line, and every button`, async () => {
+      const customer = await visit(browser, site, { viewport });
+      const { page } = customer;
+      const ask = async (text) => {
+        await page.locator('#message').fill(text);
+        await page.keyboard.press('Enter');
+      };
+      const toLatest = page.locator('.to-latest');
+      await customer.useBurner(account);
+      await customer.fund();
+
+      const toast = page.locator('.toast');
+      await toast.waitFor();
+      await customer.picture(`toast-${name}`);
+      assert.deepEqual(await coveredBy(toast), []);
+      await toast.waitFor(SOON);
+
+      await ask('How busy is the node?');
+      await customer.button('Copy answer').waitFor();
+      await ask('Lease 1 core, 512 MB for 30 minutes');
+      const slip = await customer.slip(page.locator('.answer').last());
+      await pressWithMouse(page, customer.payButton(slip));
+      const { ctid } = await customer.delivered();
+      await page.locator('.answer').last().getByRole('button', { name: 'Copy answer' }).waitFor();
+      await customer.picture(`chat-paid-${name}`);
+      assert.ok(await inSight(page.locator('.made-password-text code')), 'the password is in sight');
+      assert.equal(await toLatest.count(), 0, 'the log is at its end');
+
+      await ask(`Run \`echo ${'long '.repeat(60)}\` in container ${ctid}`);
+      await pressWithMouse(page, customer.payButton(await customer.slip(page.locator('.answer').last())));
+      const code = page.locator('.code').last();
+      await code.waitFor();
+      await page.locator('.answer').last().getByRole('button', { name: 'Copy answer' }).waitFor();
+      await customer.picture(`chat-code-${name}`);
+      assert.equal(await toLatest.count(), 0, 'the log is at its end');
+      assert.ok((await page.locator('#message').boundingBox()).height < 48, 'the message box is as low as before');
+      assert.ok(await inSight(code.locator('.copy')), 'the code can be copied');
+      const [block, answer] = [await code.boundingBox(), await page.locator('.answer').last().boundingBox()];
+      assert.ok(block.x + block.width <= answer.x + answer.width + 1, 'the code keeps to its column');
+      const scrolled = await code.locator('pre').evaluate((pre) => {
+        pre.scrollLeft = 100_000;
+        return pre.scrollLeft;
+      });
+      assert.ok(scrolled > 100, 'its end can be scrolled to');
+
+      // Who reads what was said before is left there.
+      await page.mouse.move(answer.x + 20, viewport.height / 2);
+      await page.mouse.wheel(0, -300);
+      await toLatest.waitFor();
+      await toLatest.click();
+      await toLatest.waitFor({ state: 'detached' });
+      await customer.leave();
+    });
+  }
+
+  test('in the question before a container is destroyed: its buttons stand apart from its field', async () => {
+    const customer = await visit(browser, site, { viewport: PHONE });
+    const { page } = customer;
+    await customer.useBurner(18);
+    await customer.fund();
+    await customer.payButton(await customer.askForLease()).click();
+    const { ctid } = await customer.delivered();
+    await customer.close();
+    await customer.signIn();
+    const lease = customer.lease(ctid);
+    assert.ok((await lease.locator('.tag').boundingBox()).height < 26, 'the number stands on one line');
+    await customer.button('Destroy', lease).click();
+    const dialog = page.locator('dialog[open]', { hasText: 'to confirm' });
+    await customer.picture('destroy-phone');
+    const apart = await gap(dialog.getByRole('textbox'), customer.button('Destroy it', dialog));
+    assert.ok(apart >= 8, `${apart} pixels`);
+    await customer.leave();
+  });
+});
