@@ -53,6 +53,8 @@ describe('what a customer sees', { skip: noBrowser || noBundle, timeout: 300_000
       await page.locator('.answer').last().getByRole('button', { name: 'Copy answer' }).waitFor();
       await customer.picture(`chat-paid-${name}`);
       assert.ok(await inSight(page.locator('.made-password-text code')), 'the password is in sight');
+      const number = await page.locator('.delivered .tag').boundingBox();
+      assert.ok(number.height < 26, 'the container’s number stands on one line');
       assert.equal(await toLatest.count(), 0, 'the log is at its end');
 
       await ask(`Run \`echo ${'long '.repeat(60)}\` in container ${ctid}`);
@@ -92,7 +94,6 @@ describe('what a customer sees', { skip: noBrowser || noBundle, timeout: 300_000
     await customer.close();
     await customer.signIn();
     const lease = customer.lease(ctid);
-    assert.ok((await lease.locator('.tag').boundingBox()).height < 26, 'the number stands on one line');
     await customer.button('Destroy', lease).click();
     const dialog = page.locator('dialog[open]', { hasText: 'to confirm' });
     await customer.picture('destroy-phone');
