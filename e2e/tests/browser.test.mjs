@@ -1,26 +1,16 @@
 // A customer in a real browser, from the first look to the receipts: with the burner wallet and with two wallets by others.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { afterEach, before, test } from 'node:test';
 import { until } from '../stack/process.mjs';
-import { launch, missing as noBrowser } from '../browser/chromium.mjs';
 import { PHONE, visit } from '../browser/customer.mjs';
 import { loseAnswers, settled, watchSignatures } from '../browser/payments.mjs';
-import { missing as noBundle, startSite } from '../browser/site.mjs';
+import { inBrowser } from '../browser/suite.mjs';
 import { quick, strict } from '../browser/wallets.mjs';
 
-const skip = noBrowser || noBundle;
-
-describe('a customer in a browser', { skip, timeout: 300_000 }, () => {
+inBrowser('a customer in a browser', (stage) => {
   let site, browser, customer;
-  before(async () => {
-    site = await startSite();
-    browser = await launch();
-  });
-  after(async () => {
-    await browser?.close();
-    await site?.stop();
-  });
+  before(() => ({ site, browser } = stage));
   afterEach(async () => {
     const left = customer;
     customer = undefined;

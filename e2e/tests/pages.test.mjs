@@ -1,11 +1,10 @@
 // Every page, as it looks and as a screen reader finds it: pictures at desktop and phone width in both themes, and axe.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { launch, missing as noBrowser } from '../browser/chromium.mjs';
+import { before, test } from 'node:test';
 import { violations } from '../browser/accessibility.mjs';
 import { DESKTOP, PHONE, visit } from '../browser/customer.mjs';
-import { missing as noBundle, startSite } from '../browser/site.mjs';
+import { inBrowser } from '../browser/suite.mjs';
 
 const PAGES = ['Chat', 'Leases', 'Receipts', 'Settings'];
 const LOOKS = [
@@ -15,16 +14,9 @@ const LOOKS = [
   { name: 'phone-dark', viewport: PHONE, theme: 'dark' },
 ];
 
-describe('every page', { skip: noBrowser || noBundle, timeout: 300_000 }, () => {
+inBrowser('every page', (stage) => {
   let site, browser;
-  before(async () => {
-    site = await startSite();
-    browser = await launch();
-  });
-  after(async () => {
-    await browser?.close();
-    await site?.stop();
-  });
+  before(() => ({ site, browser } = stage));
 
   for (const look of LOOKS) {
     test(`is accessible, ${look.name}`, async () => {

@@ -1,10 +1,10 @@
 // The application comes in parts: what a first visit loads, what follows, and what a customer sees when a part does not come.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { launch, missing as noBrowser } from '../browser/chromium.mjs';
+import { before, test } from 'node:test';
 import { visit } from '../browser/customer.mjs';
-import { assets, missing as noBundle, startSite } from '../browser/site.mjs';
+import { assets } from '../browser/site.mjs';
+import { inBrowser } from '../browser/suite.mjs';
 
 const PART = /\/assets\/(split|chunk)_[^/]*\.wasm$/;
 /** Promised for a first visit, in bytes as they travel. */
@@ -12,16 +12,9 @@ const FIRST_VISIT = 250 * 1024;
 const NOT_LOADED = [/ERR_FAILED/, /Failed to fetch/];
 const withhold = (page) => page.route(PART, (route) => route.abort());
 
-describe('the parts of the application', { skip: noBrowser || noBundle, timeout: 300_000 }, () => {
+inBrowser('the parts of the application', (stage) => {
   let site, browser;
-  before(async () => {
-    site = await startSite();
-    browser = await launch();
-  });
-  after(async () => {
-    await browser?.close();
-    await site?.stop();
-  });
+  before(() => ({ site, browser } = stage));
 
   /** A first visit, with what it has loaded and when, in milliseconds. */
   async function loaded() {

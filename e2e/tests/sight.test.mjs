@@ -1,11 +1,10 @@
 // What has to be in sight is in sight, and nothing lies over what is to be pressed, on a desktop and on a phone.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { launch, missing as noBrowser } from '../browser/chromium.mjs';
+import { before, test } from 'node:test';
 import { DESKTOP, PHONE, visit } from '../browser/customer.mjs';
 import { coveredBy, gap, inSight, pressWithMouse } from '../browser/sight.mjs';
-import { missing as noBundle, startSite } from '../browser/site.mjs';
+import { inBrowser } from '../browser/suite.mjs';
 
 const SCREENS = [
   { name: 'desktop', viewport: DESKTOP, account: 15 },
@@ -15,16 +14,9 @@ const SCREENS = [
 /** Longer than a toast stays. */
 const SOON = { state: 'hidden', timeout: 10_000 };
 
-describe('what a customer sees', { skip: noBrowser || noBundle, timeout: 300_000 }, () => {
+inBrowser('what a customer sees', (stage) => {
   let site, browser;
-  before(async () => {
-    site = await startSite();
-    browser = await launch();
-  });
-  after(async () => {
-    await browser?.close();
-    await site?.stop();
-  });
+  before(() => ({ site, browser } = stage));
 
   for (const { name, viewport, account } of SCREENS) {
     test(`on a ${name}: the password that is shown once, all of a long line, and every button`, async () => {
