@@ -1,7 +1,7 @@
 // The whole system as a customer's browser meets it: the simulated Proxmox, the lease API with the demo ledger, the agent with its
 // offline assistant, and the interface with its built bundle.
 
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,13 +20,15 @@ export const assets = () => readdirSync(join(bundle, 'assets'));
 /** Why the interface cannot be tested here, or false. */
 export const missing = absent.length > 0 && `not built: ${absent.join(', ')}`;
 
-/** Starts everything; `stop` ends it. `api.kill` and `api.restart` are the lease API's power switch. */
-export async function startSite({ env = {} } = {}) {
+/** Starts everything; `stop` ends it. `api.kill` and `api.restart` are the lease API's power switch. Pages may also come from the
+ *  origins in `alsoFrom`. */
+export async function startSite({ alsoFrom = [] } = {}) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
+  const allowed = [url, ...alsoFrom].join(',');
   const simulator = await startSimulator();
-  const api = await startApi({ simulator, env: { ALLOWED_ORIGINS: url, PVE_SIMULATED: 'true', ...env } });
-  const agent = await startAgent(api.url, url);
+  const api = await startApi({ simulator, env: { ALLOWED_ORIGINS: allowed, PVE_SIMULATED: 'true' } });
+  const agent = await startAgent(api.url, allowed);
   const web = start('web-ui', server, [], {
     env: {
       PORT: String(port), BIND: '127.0.0.1', WEB_DIST: bundle, CHAT_API_BASE: agent.url, LEASE_API_BASE: api.url,
@@ -47,14 +49,37 @@ export async function startSite({ env = {} } = {}) {
   };
 }
 
-async function startAgent(apiUrl, origin) {
+/** The same page from a web server that knows nothing of it, Python's, with settings written by hand. */
+export async function startElsewhere() {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const site = await startSite({ alsoFrom: [url] });
+  const root = mkdtempSync(join(tmpdir(), 'infra402-static-'));
+  cpSync(bundle, root, { recursive: true });
+  const settings = { chatApiBase: site.agent.url, leaseApiBase: site.api.url, defaultNetwork: 'base-sepolia' };
+  writeFileSync(join(root, 'config.json'), JSON.stringify(settings));
+  const server = start('static host', 'python3', ['-m', 'http.server', '--bind', '127.0.0.1', String(port)], { cwd: root });
+  await healthy(server, async () => (await fetch(`${url}/`)).ok);
+  return {
+    ...site,
+    url,
+    origins: [...site.origins, url],
+    async stop() {
+      await server.stop();
+      rmSync(root, { recursive: true, force: true });
+      await site.stop();
+    },
+  };
+}
+
+async function startAgent(apiUrl, origins) {
   const folder = mkdtempSync(join(tmpdir(), 'infra402-agent-'));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const launch = async () => {
     const child = start('agent-api', agentService, [], {
       env: {
-        PORT: String(port), BIND: '127.0.0.1', BACKEND_BASE_URL: apiUrl, ALLOWED_ORIGINS: origin, DATA_DIR: folder,
+        PORT: String(port), BIND: '127.0.0.1', BACKEND_BASE_URL: apiUrl, ALLOWED_ORIGINS: origins, DATA_DIR: folder,
         LLM_PROVIDER: 'offline', RUST_LOG: 'info',
       },
       cwd: folder,

@@ -4,12 +4,12 @@ import { after, before, describe } from 'node:test';
 import { launch, missing as noBrowser } from './chromium.mjs';
 import { missing as noBundle, startSite } from './site.mjs';
 
-/** `tests` is called with a stage that has its `site` and `browser` from the first test on. */
-export function inBrowser(name, tests) {
+/** `startStage` starts the system; `tests` is called with a stage that has its `site` and `browser` from the first test on. */
+export function inBrowser(name, tests, startStage = startSite) {
   describe(name, { skip: noBrowser || noBundle, timeout: 300_000 }, () => {
     const stage = {};
     before(async () => {
-      stage.site = await startSite();
+      stage.site = await startStage();
       stage.browser = await launch();
     });
     after(async () => {

@@ -18,10 +18,22 @@ inBrowser('a customer in a browser', (stage) => {
   });
   const come = async (options) => (customer = await visit(browser, site, options));
 
-  test('leases by form with the burner wallet, and uses, renews and destroys the container', async () => {
+  /** Ways to a wallet with play money in it, each with the account that it has. */
+  const burner = (account) => async () => {
     const page = await come();
-    await page.useBurner(3);
+    await page.useBurner(account);
     await page.fund();
+    return page;
+  };
+  const injected = (account) => async () => {
+    const page = await come({ wallet: (page) => quick(page, account) });
+    await page.connect(page.wallet.name);
+    await page.fund();
+    return page;
+  };
+
+  const wholeLife = async (comeWithMoney, account) => {
+    const page = await comeWithMoney();
     const slip = await page.askForLease();
     await page.payButton(slip).click();
     const { ctid, password } = await page.delivered();
@@ -70,16 +82,16 @@ inBrowser('a customer in a browser', (stage) => {
     // The demo ledger's transactions are on no chain: they can be copied, and there is nowhere to look at them.
     assert.equal(await rows.getByRole('button', { name: /transaction/i }).count(), 3);
     assert.equal(await rows.getByRole('link').count(), 0);
-    assert.equal((await settled(site, 3)).length, 3);
-  });
+    assert.equal((await settled(site, account)).length, 3);
+  };
+  test('leases by form with the burner wallet, and uses, renews and destroys the container', () => wholeLife(burner(3), 3));
+  test('does the same with an injected wallet', () => wholeLife(injected(21), 21));
 
   const until3 = (rows) => until('three receipts', async () => (await rows.count()) === 3);
   const gone = (ctid) => until(`container ${ctid} to be gone`, async () => !(await site.simulator.container(ctid)));
 
-  test('types into the terminal, is asked before several lines are pasted, and sees it end with the lease', async () => {
-    const page = await come();
-    await page.useBurner(4);
-    await page.fund();
+  const terminal = async (comeWithMoney) => {
+    const page = await comeWithMoney();
     await page.payButton(await page.askForLease()).click();
     const { ctid } = await page.delivered();
     await page.close();
@@ -112,7 +124,9 @@ inBrowser('a customer in a browser', (stage) => {
     await page.picture('terminal-desktop');
     await page.page.keyboard.type('exit\n');
     await dialog.getByText(/^Disconnected/).waitFor();
-  });
+  };
+  test('types into the terminal, is asked before several lines are pasted, and sees its end', () => terminal(burner(4)));
+  test('does that with an injected wallet, too', () => terminal(injected(22)));
 
   test('leases in the chat: the agent proposes, the customer signs, the turn goes on', async () => {
     const page = await come();

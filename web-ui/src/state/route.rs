@@ -1,5 +1,5 @@
 //! The pages, by the part of the address behind the `#`: it needs no server that knows them, so that the interface
-//! also works from any static host and in any folder.
+//! also works from any static host.
 
 /// A page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
