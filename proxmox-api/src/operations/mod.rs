@@ -150,3 +150,27 @@ pub fn answer(status: u16, body: &impl Serialize) -> Result<Answer, ApiError> {
     })?;
     Ok(Answer { status, body })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_containers_number_is_written_in_one_way() {
+        assert_eq!(vmid_in_path(Some("40200")), Ok(40200));
+        for other in [
+            "",
+            "99",
+            "+40200",
+            "040200",
+            "-1",
+            " 40200",
+            "40200.0",
+            "1000000000",
+            "x",
+        ] {
+            assert!(vmid_in_path(Some(other)).is_err(), "{other:?}");
+        }
+        assert!(vmid_in_path(None).is_err());
+    }
+}

@@ -239,6 +239,10 @@ async fn payments_come_in_pages_the_youngest_first() {
     assert_eq!(oldest["amount"], lease["price"]["total"]);
     assert_eq!(oldest["payer"], buyer.wallet().to_checksum(None));
     assert_eq!(oldest["transaction"], lease["payment"]["transaction"]);
+    assert!(
+        oldest.get("explorerUrl").is_none(),
+        "no explorer knows play money"
+    );
     let seen = all.body.to_string();
     assert!(
         !seen.contains("signature") && !seen.contains("password"),

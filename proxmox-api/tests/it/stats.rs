@@ -86,3 +86,26 @@ async fn figures_that_cannot_be_had_are_an_error_that_may_pass() {
         assert!(answer.headers.contains_key("retry-after"));
     }
 }
+
+#[tokio::test]
+async fn figures_that_make_no_sense_are_an_answer_of_proxmoxs_and_no_absence() {
+    for kind in [
+        FaultKind::Html502,
+        FaultKind::EmptyBody,
+        FaultKind::TruncatedBody,
+    ] {
+        let app = TestApp::start().await;
+        app.sim
+            .faults()
+            .inject(Fault::always(Operation::Any, kind.clone()));
+        for path in ["/stats/node", "/stats/lxc"] {
+            let answer = call(&app, &Method::GET, path, None, &[]).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.code()),
+                (502, "hypervisor_error"),
+                "{kind:?} {path}"
+            );
+            assert!(answer.headers.contains_key("retry-after"));
+        }
+    }
+}
