@@ -26,3 +26,4 @@ pub use config::{NodeCapacity, ShellMode, SimConfig, StorageConfig, TemplateConf
 pub use faults::{Fault, FaultKind, Faults, Operation};
 pub use sim::Sim;
 pub use snapshot::{ContainerSnapshot, RequestRecord, TaskSnapshot};
+pub use state::write_private;

@@ -66,8 +66,16 @@ impl State {
 
 /// Writes the state as it is now.
 pub(crate) fn write(cluster: &Cluster, identity: &Identity, path: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
     let text = serde_json::to_vec_pretty(&State::of(cluster, identity))?;
+    write_private(path, &text)
+}
+
+/// Writes a file that its owner alone can read, whole or not at all.
+///
+/// # Errors
+/// The file, or its draft beside it, cannot be written.
+pub fn write_private(path: &Path, text: &[u8]) -> anyhow::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
     let draft = path.with_extension("new");
     let mut file = std::fs::OpenOptions::new()
         .write(true)
@@ -76,9 +84,8 @@ pub(crate) fn write(cluster: &Cluster, identity: &Identity, path: &Path) -> anyh
         .mode(0o600)
         .open(&draft)
         .with_context(|| format!("write {}", draft.display()))?;
-    file.write_all(&text)?;
-    std::fs::rename(&draft, path).with_context(|| format!("write {}", path.display()))?;
-    Ok(())
+    file.write_all(text)?;
+    std::fs::rename(&draft, path).with_context(|| format!("write {}", path.display()))
 }
 
 /// Writes the state after changes, many of them at once.

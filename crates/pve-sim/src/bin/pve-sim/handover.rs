@@ -1,13 +1,9 @@
 //! Hands the simulator's address and credentials to those who are to use it: as one JSON document for programs, or as one file for
 //! each secret, the way container platforms do it. Every file appears at once or not at all, and its owner alone can read it.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-use pve_sim::Sim;
+use pve_sim::{Sim, write_private};
 use serde_json::json;
 
 /// The file with the API token's secret.
@@ -36,7 +32,7 @@ pub(super) fn write_connection(sim: &Sim, path: &Path) -> anyhow::Result<()> {
         "rootPassword": sim.root_password(),
         "node": sim.node(),
     });
-    write_private(path, &serde_json::to_string_pretty(&text)?)
+    write_private(path, &serde_json::to_vec_pretty(&text)?)
 }
 
 /// Writes what a service needs, one secret to a file.
@@ -44,21 +40,8 @@ pub(super) fn write_connection(sim: &Sim, path: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// A file cannot be written.
 pub(super) fn write_credentials(sim: &Sim, folder: &Path) -> anyhow::Result<()> {
-    write_private(&authority(folder), &sim.ca_pem())?;
-    write_private(&token_secret(folder), &sim.token_secret())
-}
-
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let draft = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)
-        .with_context(|| format!("write {}", draft.display()))?;
-    file.write_all(text.as_bytes())?;
-    std::fs::rename(&draft, path).with_context(|| format!("write {}", path.display()))
+    write_private(&authority(folder), sim.ca_pem().as_bytes())?;
+    write_private(&token_secret(folder), sim.token_secret().as_bytes())
 }
 
 #[cfg(test)]
