@@ -10,6 +10,10 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tower_http::timeout::RequestBodyTimeoutLayer;
+
+/// The longest pause between two pieces of a request's body. Whoever sends half of one must not hold a connection for ever.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why the service cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -165,7 +169,7 @@ pub async fn serve(
             tracing::debug!(%error, "a connection stays without TCP_NODELAY");
         }
     });
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    let service = impatient(app, BODY_PATIENCE).into_make_service_with_connect_info::<SocketAddr>();
     let stop = shutdown.clone();
     let serving = axum::serve(listener, service)
         .with_graceful_shutdown(async move { stop.requested().await });
@@ -176,6 +180,11 @@ pub async fn serve(
             Ok(Ending::Cut)
         }
     }
+}
+
+/// The same, giving up on a body of which nothing more comes for so long: reading it is then an error.
+fn impatient(app: Router, pause: Duration) -> Router {
+    app.layer(RequestBodyTimeoutLayer::new(pause))
 }
 
 async fn patience_ends(shutdown: &Shutdown, grace: Duration) {

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use axum::extract::State;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -127,4 +127,40 @@ async fn a_shutdown_whose_trigger_is_gone_is_never_requested() {
     trigger.request();
     timeout(DEADLINE, shutdown.requested()).await.unwrap();
     assert!(shutdown.is_requested());
+}
+
+#[tokio::test]
+async fn half_a_body_is_not_waited_for_and_a_whole_one_in_pieces_is_read() {
+    let pause = Duration::from_millis(200);
+    let app = Router::new().route("/", post(async |body: String| body));
+    let listener = bind(LOOPBACK, "PORT").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (trigger, shutdown) = Shutdown::manual();
+    let server = tokio::spawn(serve(listener, impatient(app, pause), shutdown, DEADLINE));
+    let head =
+        b"POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 4\r\n\r\n";
+    for (pieces, status) in [
+        (&[&b"a"[..], b"b", b"cd"][..], "200"),
+        (&[&b"ab"[..]][..], "400"),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(head).await.unwrap();
+        for piece in pieces {
+            tokio::time::sleep(pause / 4).await;
+            stream.write_all(piece).await.unwrap();
+        }
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        timeout(DEADLINE, read)
+            .await
+            .expect("it is answered")
+            .unwrap();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+    }
+    trigger.request();
+    let ending = timeout(DEADLINE, server).await.unwrap().unwrap().unwrap();
+    assert_eq!(ending, Ending::Drained);
 }
