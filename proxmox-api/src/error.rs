@@ -172,7 +172,8 @@ impl From<TerminalError> for ApiError {
             TerminalError::NotRunning => {
                 let message = "The container does not run.";
                 Self::new(ErrorCode::LeaseConflict, message)
-                    .advise("renew the lease, which starts the container again")
+                    .advise("start it: POST /lease/{ctid}/start, free with a session")
+                    .advise("or renew the lease, which starts it as well")
             }
             TerminalError::AuthUnsupported { .. } => {
                 tracing::error!(cause = %error, "no account may open terminals");

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use api_types::{ErrorCode, Size};
 use pve::{
-    Auth, Client, ClientConfig, ConsoleLocks, Consoles, Node, NodeName, NodeState, Pace, Secret,
-    Tls,
+    Auth, Client, ClientConfig, ConsoleLocks, Consoles, ContainerState, Node, NodeName, NodeState,
+    Pace, Secret, Tls, Vmid,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -43,6 +43,7 @@ pub struct Proxmox {
     nodes: Kept<Vec<Node>>,
     templates: Kept<Vec<Template>>,
     usage: Kept<Vec<Usage>>,
+    seen: Mutex<HashMap<Vmid, (Instant, ContainerState)>>,
     room: Kept<Option<u32>>,
 }
 
@@ -97,6 +98,7 @@ impl Proxmox {
             nodes: Kept::default(),
             templates: Kept::default(),
             usage: Kept::default(),
+            seen: Mutex::default(),
             room: Kept::default(),
         })
     }

@@ -17,7 +17,7 @@ use super::{
     ticket::{self, Resume},
 };
 use crate::{
-    lease::{expiry::gone, remove, view::time},
+    lease::{halt::gone, remove, view::time},
     state::App,
     store::{ConsoleTicket, Lease},
 };

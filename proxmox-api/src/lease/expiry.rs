@@ -1,13 +1,10 @@
 //! The worker that ends leases in time: it sleeps until the next deadline, warns, stops, and after the grace destroys. What
 //! cannot be done now is tried again. It also finishes removals that were begun, by an undo or by their owner.
 
-use std::time::Duration;
-
-use pve::{Refusal, WaitOptions};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{LeaseState, remove};
+use super::{LeaseState, halt, remove};
 use crate::{
     locks::Turn,
     state::App,
@@ -20,8 +17,6 @@ pub const WARN_SECONDS: i64 = 300;
 const RETRY_SECONDS: i64 = 5;
 /// The longest sleep, in seconds.
 const LONGEST: i64 = 300;
-/// Seconds that a container gets to shut down by itself.
-const SHUTDOWN: Duration = Duration::from_secs(20);
 /// Containers that are stopped or removed at a time.
 const AT_ONCE: usize = 8;
 
@@ -144,29 +139,7 @@ async fn step(app: &App, lease_id: &str) -> Result<(), remove::RemoveError> {
 
 async fn stop(app: &App, lease: &Lease) -> Result<(), remove::RemoveError> {
     let (node, vmid) = remove::place(lease)?;
-    let client = &app.proxmox.client;
-    match client.shutdown(&node, vmid, SHUTDOWN, true).await {
-        Ok(upid) => {
-            let outcome = client.wait(&upid, WaitOptions::within(SHUTDOWN * 2)).await;
-            if !matches!(&outcome, Ok(outcome) if outcome.is_success()) {
-                // It does not listen: the plug is pulled.
-                let upid = client.stop(&node, vmid).await;
-                if let Ok(upid) = upid {
-                    let _ = client.wait(&upid, WaitOptions::within(SHUTDOWN)).await;
-                }
-            }
-        }
-        Err(error) if error.refusal() == Some(&Refusal::NotRunning) || gone(&error) => {}
-        Err(error) => return Err(error.into()),
-    }
-    match client.container(&node, vmid).await {
-        Ok(status) if status.is_running() => {
-            return Err(remove::RemoveError::Proxmox("it still runs".into()));
-        }
-        Ok(_) => {}
-        Err(error) if gone(&error) => {}
-        Err(error) => return Err(error.into()),
-    }
+    halt::halt(app, &node, vmid).await?;
     let moved = app
         .store
         .move_lease(
@@ -185,11 +158,6 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), remove::RemoveError> {
         .await;
     }
     Ok(())
-}
-
-/// With rights on the pool only, what is gone is answered with 403.
-pub(crate) fn gone(error: &pve::Error) -> bool {
-    error.is_missing() || matches!(error.refusal(), Some(Refusal::Forbidden { .. }))
 }
 
 /// Destroys a lease that was paid for: at the end of its grace, or because its owner asked. The caller has its turn.

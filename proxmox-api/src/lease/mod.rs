@@ -5,10 +5,13 @@
 pub mod create;
 pub mod destroy;
 pub mod expiry;
+pub mod halt;
 // The file is named for what it holds.
 #[allow(clippy::module_inception)]
 mod lease;
 pub mod marker;
+pub mod owned;
+pub mod power;
 pub mod reconcile;
 pub mod remove;
 pub mod start;

@@ -68,6 +68,18 @@ fn leases() -> Vec<Endpoint> {
             .answers(200, "The lease.", &examples::lease_view())
             .refuses(&[Forbidden, LeaseNotFound])
             .with_session(),
+        power("/lease/{ctid}/stop", "stopContainer", "Stops the container of a lease")
+            .details(
+                "It is asked to shut down and is stopped after twenty seconds. The paid time goes on, and the data stays; \
+                 `POST /lease/{ctid}/start` starts it again.",
+            )
+            .answers(200, "The container does not run.", &examples::switched("stopped"))
+            .answers(202, "The container is about to stop.", &examples::switched("running")),
+        power("/lease/{ctid}/start", "startContainer", "Starts the container of a lease that was stopped")
+            .details("For the paid time only: a lease that is over is started by a renewal.")
+            .answers(200, "The container runs.", &examples::switched("running"))
+            .answers(202, "The container is about to run.", &examples::switched("stopped"))
+            .refuses(&[ProvisioningFailed]),
         Endpoint::new("DELETE", "/lease/{ctid}", "Leases", "endLease", "Ends a lease early")
             .details(
                 "The container and its data are removed; what was paid is not given back. Asked again, it answers the same. Numbers \
@@ -86,6 +98,20 @@ fn leases() -> Vec<Endpoint> {
             .answers(200, "A page of payments.", &examples::payments())
             .with_session(),
     ]
+}
+
+/// One of the two routes that switch a container.
+fn power(path: &'static str, id: &'static str, summary: &'static str) -> Endpoint {
+    Endpoint::new("POST", path, "Leases", id, summary)
+        .in_path("ctid", ctid(), CTID)
+        .in_query(
+            "leaseId",
+            json!({"type": "string"}),
+            "The lease that is meant: numbers are used again.",
+        )
+        .refuses(ABOUT_LEASE)
+        .refuses(&[HypervisorError, HypervisorUnavailable, Internal])
+        .with_session()
 }
 
 fn sessions() -> Vec<Endpoint> {

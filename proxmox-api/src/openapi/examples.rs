@@ -134,6 +134,14 @@ pub(super) fn destroyed() -> LeaseView {
     }
 }
 
+/// A lease whose time runs, with its container in the state that the owner asked for, or not yet.
+pub(super) fn switched(state: &str) -> LeaseView {
+    LeaseView {
+        live_status: Some(state.into()),
+        ..lease_view()
+    }
+}
+
 pub(super) fn list() -> ListResponse {
     ListResponse {
         leases: vec![lease_view()],

@@ -5,11 +5,11 @@ use api_types::{ConsoleResponse, ConsoleType, ErrorCode, Price, Secret, Tariff};
 use axum::http::Method;
 use serde_json::json;
 
-use super::{active, answer, lease_in_path, list::call_price};
+use super::{answer, lease_in_path, list::call_price};
 use crate::{
     console::{page_url, socket_url, ticket},
     error::ApiError,
-    lease::{remove, view::time},
+    lease::{owned::active, remove, view::time},
     paywall::{Call, Flow, Job, Operation, Paid, body},
     state::App,
     store::{Answer, ConsoleTicket, Lease},

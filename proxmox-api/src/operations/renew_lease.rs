@@ -10,10 +10,10 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{answer, lease_in_path, owned};
+use super::{answer, lease_in_path};
 use crate::{
     error::ApiError,
-    lease::{remove, start, view::time},
+    lease::{owned::owned, remove, start, view::time},
     paywall::{Call, Flow, Job, Operation, Paid, body},
     state::App,
     store::{Answer, Lease, Payment, Renewal, RenewalOutcome},

@@ -1,13 +1,16 @@
 //! How busy the containers are, by one request for all of them.
 
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use pve::{ContainerState, ContainerStatus, GuestResource, NodeName};
+use pve::{ContainerState, ContainerStatus, GuestResource, NodeName, Vmid};
 
 use super::Proxmox;
 
 /// How long figures for people are good; whoever watches them polls every few seconds, and many may watch.
 const USAGE_FRESH: Duration = Duration::from_secs(3);
+/// How far the cluster's list may lag: ten seconds, and two of a cache.
+const LAG: Duration = Duration::from_secs(12);
 
 /// The figures of one container; bytes where they are sizes.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,11 +46,27 @@ impl Proxmox {
                 .collect());
         }
         let guests = self.client.resources().await?;
-        Ok(guests
-            .into_iter()
-            .filter(|guest| guest.kind == "lxc")
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|_, (at, _)| at.elapsed() < LAG);
+        let containers = guests.into_iter().filter(|guest| guest.kind == "lxc");
+        Ok(containers
+            .map(|guest| GuestResource {
+                status: seen
+                    .get(&guest.vmid)
+                    .map_or(guest.status, |(_, state)| *state),
+                ..guest
+            })
             .map(of_guest)
             .collect())
+    }
+
+    /// Remembers a state that we have just brought about, until the cluster's list has it too.
+    pub async fn saw(&self, vmid: Vmid, state: ContainerState) {
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(vmid, (Instant::now(), state));
+        *self.usage.lock().await = None;
     }
 
     /// The same, a few seconds old at most.

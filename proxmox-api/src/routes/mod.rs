@@ -11,7 +11,9 @@ pub mod lease;
 pub mod leases;
 pub mod limited;
 pub mod management;
+mod meant;
 pub mod payments;
+pub mod power;
 pub mod quote;
 pub mod session;
 pub mod stats;
@@ -42,6 +44,7 @@ pub fn router(app: &App) -> Router<App> {
         .merge(leases::router())
         .merge(management::router())
         .merge(payments::router())
+        .merge(power::router())
         .merge(quote::router(app))
         .merge(session::router(app))
         .merge(stats::router())

@@ -15,6 +15,7 @@ mod leases;
 mod leases_free;
 mod openapi;
 mod owners;
+mod power;
 mod refusals;
 mod sessions;
 mod settlement;

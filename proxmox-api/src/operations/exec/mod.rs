@@ -12,10 +12,10 @@ use axum::http::Method;
 use pve::{ExecOutcome, Shell};
 use serde_json::json;
 
-use super::{active, answer, lease_in_path, list::call_price};
+use super::{answer, lease_in_path, list::call_price};
 use crate::{
     error::ApiError,
-    lease::remove,
+    lease::{owned::active, remove},
     paywall::{Call, Flow, Job, Operation, Paid, body},
     state::App,
     store::{Answer, Lease},

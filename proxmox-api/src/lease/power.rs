@@ -1,0 +1,135 @@
+//! Stops and starts the container of a running lease, because its owner wants that. The paid time goes on either way, and the data
+//! stays. Proxmox is the only record of whether a container runs, so a crash in between leaves nothing to be taken up.
+
+use std::time::Duration;
+
+use api_types::ErrorCode;
+use pve::ContainerState;
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+
+use super::{halt, owned::active, remove, start};
+use crate::{error::ApiError, state::App, store::Lease};
+
+/// How long the owner waits; the work goes on after that.
+const PATIENCE: Duration = Duration::from_secs(25);
+/// How long a start may take.
+const START_AT_MOST: Duration = Duration::from_secs(60);
+/// How long the address of a started container is waited for. It rarely changes.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What the owner wants of the container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Power {
+    /// To be shut down, and forced after twenty seconds.
+    Off,
+    /// To run.
+    On,
+}
+
+/// What became of the wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Switched {
+    /// It is as the owner wants it.
+    Done(Lease),
+    /// It will be in a moment.
+    Soon(Lease),
+}
+
+impl Power {
+    /// The state of a container that is as its owner wants it.
+    pub fn wanted(self) -> ContainerState {
+        match self {
+            Self::Off => ContainerState::Stopped,
+            Self::On => ContainerState::Running,
+        }
+    }
+
+    fn event(self) -> &'static str {
+        match self {
+            Self::Off => "switched_off",
+            Self::On => "switched_on",
+        }
+    }
+}
+
+/// Switches the container of an owner's lease. One that already is as wanted stays as it is.
+///
+/// # Errors
+/// The paid time does not run, or Proxmox does not do it.
+pub async fn switch(app: &App, lease: &Lease, power: Power) -> Result<Switched, ApiError> {
+    // Before the wait for a turn: whoever may not is told at once.
+    active(app, &lease.lease_id, &lease.owner).await?;
+    // In a task of its own: an owner who hangs up leaves no container half stopped.
+    let work = tokio::spawn(work(app.clone(), lease.clone(), power));
+    match timeout(PATIENCE, work).await {
+        Ok(Ok(done)) => Ok(Switched::Done(done?)),
+        Ok(Err(error)) => {
+            tracing::error!(lease.id = lease.lease_id, %error, "switching a container broke off");
+            let message = "It broke off half way; look at the lease and try again.";
+            Err(ApiError::new(ErrorCode::Internal, message))
+        }
+        Err(_) => {
+            tracing::warn!(lease.id = lease.lease_id, ?power, "a container takes long");
+            Ok(Switched::Soon(lease.clone()))
+        }
+    }
+}
+
+async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
+    // Waits for an end, a renewal or another wish that is under way; it may have changed what is allowed.
+    let _turn = app.leases_in_work.take(&lease.lease_id).await;
+    let lease = active(&app, &lease.lease_id, &lease.owner).await?;
+    let (node, vmid) = remove::place(&lease).map_err(|error| {
+        tracing::error!(lease.id = lease.lease_id, %error, "a lease cannot be found");
+        ApiError::new(ErrorCode::Internal, "The container cannot be found.")
+    })?;
+    let now = app.proxmox.client.container(&node, vmid).await?;
+    if now.status == power.wanted() {
+        return Ok(lease);
+    }
+    if now.lock.is_some() {
+        return Err(locked());
+    }
+    match power {
+        Power::Off => halt::halt(&app, &node, vmid).await.map_err(unstopped)?,
+        Power::On => {
+            start::start(&app, &node, vmid, Instant::now() + START_AT_MOST)
+                .await
+                .map_err(unstarted)?;
+            let until = Instant::now() + ADDRESS_PATIENCE;
+            if let Some(ip) = start::address(&app, &node, vmid, until).await {
+                let ip = ip.to_string();
+                app.store.set_ip(&lease.lease_id, &ip, app.now()).await?;
+            }
+        }
+    }
+    app.proxmox.saw(vmid, power.wanted()).await;
+    app.note(&lease.lease_id, power.event(), json!({ "by": "owner" }))
+        .await;
+    Ok(app.store.lease(&lease.lease_id).await?.unwrap_or(lease))
+}
+
+fn locked() -> ApiError {
+    let message = "The container is held by another operation, such as a backup.";
+    ApiError::new(ErrorCode::LeaseConflict, message).retry_after(10)
+}
+
+fn unstopped(error: remove::RemoveError) -> ApiError {
+    tracing::warn!(%error, "a container cannot be stopped");
+    match error {
+        remove::RemoveError::Locked => locked(),
+        remove::RemoveError::Store(error) => error.into(),
+        remove::RemoveError::Proxmox(_) => {
+            let message = "The container could not be stopped.";
+            ApiError::new(ErrorCode::HypervisorError, message).retry_after(5)
+        }
+    }
+}
+
+fn unstarted(error: ApiError) -> ApiError {
+    ApiError {
+        message: "The container does not start.".into(),
+        ..error
+    }
+}

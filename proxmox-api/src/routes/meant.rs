@@ -1,0 +1,56 @@
+//! Which lease a number in a path means, for its owner.
+
+use api_types::ErrorCode;
+use serde::Deserialize;
+
+use super::leases::foreign;
+use crate::{App, error::ApiError, operations, store::Lease};
+
+/// Numbers are used again: who repeats a request names the lease that is meant.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Meant {
+    pub lease_id: Option<String>,
+}
+
+/// The lease that holds the number now, or the wallet's last one that did.
+///
+/// # Errors
+/// There is none, or it is another wallet's.
+pub(super) async fn find(
+    app: &App,
+    wallet: &str,
+    ctid: &str,
+    lease_id: Option<&str>,
+) -> Result<Lease, ApiError> {
+    let vmid = operations::vmid_in_path(Some(ctid))?;
+    let not_found = |message: &str| ApiError::new(ErrorCode::LeaseNotFound, message);
+    if let Some(lease_id) = lease_id {
+        let lease = app.store.lease(lease_id).await?;
+        let lease = lease
+            .filter(|lease| lease.vmid == vmid)
+            .ok_or_else(|| not_found("There is no such lease with this number."))?;
+        return if lease.owner == wallet {
+            Ok(lease)
+        } else {
+            Err(foreign())
+        };
+    }
+    let live = app.store.lease_by_vmid(vmid).await?;
+    if let Some(lease) = live.as_ref().filter(|lease| lease.owner == wallet) {
+        return Ok(lease.clone());
+    }
+    let earlier = app.store.leases_by_owner(wallet).await?;
+    let earlier = earlier.into_iter().rfind(|lease| lease.vmid == vmid);
+    match (live, earlier) {
+        (None, Some(over)) => Ok(over),
+        (None, None) => Err(not_found("No lease has a container with this number.")),
+        (Some(_), None) => Err(foreign()),
+        (Some(_), Some(over)) => {
+            let message =
+                "Your lease with this number is over; the number belongs to another one now.";
+            Err(ApiError::new(ErrorCode::LeaseEnded, message)
+                .with("leaseId", over.lease_id.as_str()))
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `POST /lease/{ctid}/stop`, `POST /lease/{ctid}/start`: the container of a running lease, switched by its owner. Asked again, they
+//! answer the same.
+
+use api_types::LeaseView;
+use axum::{
+    Extension, Json, Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use service::request_id::RequestId;
+
+use super::{
+    Query,
+    meant::{Meant, find},
+    no_store,
+};
+use crate::{
+    App,
+    error::ApiError,
+    lease::{
+        power::{Power, Switched, switch},
+        view,
+    },
+    sessions::Session,
+};
+
+/// The routes.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/lease/{ctid}/stop", post(stop))
+        .route("/lease/{ctid}/start", post(start))
+}
+
+async fn stop(
+    session: Session,
+    State(app): State<App>,
+    Extension(id): Extension<RequestId>,
+    Path(ctid): Path<String>,
+    Query(meant): Query<Meant>,
+) -> Response {
+    answer(&app, &session, &id, &ctid, &meant, Power::Off).await
+}
+
+async fn start(
+    session: Session,
+    State(app): State<App>,
+    Extension(id): Extension<RequestId>,
+    Path(ctid): Path<String>,
+    Query(meant): Query<Meant>,
+) -> Response {
+    answer(&app, &session, &id, &ctid, &meant, Power::On).await
+}
+
+async fn answer(
+    app: &App,
+    session: &Session,
+    id: &RequestId,
+    ctid: &str,
+    meant: &Meant,
+    power: Power,
+) -> Response {
+    match switched(app, &session.wallet, ctid, meant, power).await {
+        Ok((status, view)) => no_store((status, Json(view)).into_response()),
+        Err(error) => error.respond(id),
+    }
+}
+
+async fn switched(
+    app: &App,
+    wallet: &str,
+    ctid: &str,
+    meant: &Meant,
+    power: Power,
+) -> Result<(StatusCode, LeaseView), ApiError> {
+    let lease = find(app, wallet, ctid, meant.lease_id.as_deref()).await?;
+    let (status, lease) = match switch(app, &lease, power).await? {
+        Switched::Done(lease) => (StatusCode::OK, lease),
+        Switched::Soon(lease) => (StatusCode::ACCEPTED, lease),
+    };
+    Ok((status, view::of_lease(app, &lease).await?))
+}
