@@ -49,21 +49,23 @@ export async function startSite({ alsoFrom = [] } = {}) {
   };
 }
 
-/** The same page from a web server that knows nothing of it, Python's, with settings written by hand. */
+/** The same page from a folder of a web server that knows nothing of it, Python's, with settings written by hand. */
 export async function startElsewhere() {
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  const site = await startSite({ alsoFrom: [url] });
+  const origin = `http://127.0.0.1:${port}`;
+  const url = `${origin}/shop/ui`;
+  const site = await startSite({ alsoFrom: [origin] });
   const root = mkdtempSync(join(tmpdir(), 'infra402-static-'));
-  cpSync(bundle, root, { recursive: true });
+  const folder = join(root, 'shop/ui');
+  cpSync(bundle, folder, { recursive: true });
   const settings = { chatApiBase: site.agent.url, leaseApiBase: site.api.url, defaultNetwork: 'base-sepolia' };
-  writeFileSync(join(root, 'config.json'), JSON.stringify(settings));
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(settings));
   const server = start('static host', 'python3', ['-m', 'http.server', '--bind', '127.0.0.1', String(port)], { cwd: root });
   await healthy(server, async () => (await fetch(`${url}/`)).ok);
   return {
     ...site,
     url,
-    origins: [...site.origins, url],
+    origins: [...site.origins, origin],
     async stop() {
       await server.stop();
       rmSync(root, { recursive: true, force: true });

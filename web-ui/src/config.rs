@@ -1,5 +1,5 @@
-//! The deployment's settings, which the application reads from `/config.json` when it starts, so that one build serves every
-//! deployment. The server writes that file from its environment; a static host serves one that was written by hand.
+//! The deployment's settings, which the application reads from `config.json` beside its page when it starts, so that one build serves
+//! every deployment. The server writes that file from its environment; a static host serves one that was written by hand.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ impl Settings {
         }
     }
 
-    /// Reads `/config.json`; addresses lose their trailing slashes.
+    /// Reads `config.json`; addresses lose their trailing slashes.
     ///
     /// # Errors
     /// It is not the expected JSON.
@@ -47,7 +47,7 @@ impl Settings {
 pub async fn load() -> Settings {
     use crate::api::fetch::{self, Call};
     let read = async {
-        let response = fetch::send(&Call::get("/config.json")).await.ok()?;
+        let response = fetch::send(&Call::get("config.json")).await.ok()?;
         if !response.ok() {
             return None;
         }

@@ -1,11 +1,11 @@
-// The glue between the application and xterm.js. The build puts the modules' addresses in the place of the packages' names.
+// The glue between the application and xterm.js. In the place of the packages' names, the build puts where the modules lie beside this one.
 // The application finds `infra402Terminal` once this has loaded.
 import { Terminal } from '@xterm/xterm';
 import { FitAddon } from '@xterm/addon-fit';
 
 const style = document.createElement('link');
 style.rel = 'stylesheet';
-style.href = '@xterm/xterm/css/xterm.css';
+style.href = new URL('@xterm/xterm/css/xterm.css', import.meta.url).href;
 document.head.append(style);
 
 /** A terminal in `host`. `onData` gets what is typed, `onSize` columns and rows, `onPaste` a text of several lines that was

@@ -1,4 +1,4 @@
-//! The site: the bundle's files, `/config.json`, and the page itself for every address of the application.
+//! The site: the bundle's files, `/config.json`, and the way to the page from an address that is neither.
 
 use std::{convert::Infallible, path::Path, time::Duration};
 
@@ -8,7 +8,7 @@ use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use service::{
@@ -16,7 +16,7 @@ use service::{
     metrics::Metrics,
 };
 use tower::{ServiceExt as _, service_fn};
-use tower_http::services::{ServeDir, ServeFile};
+use tower_http::services::ServeDir;
 use web_ui::config::Settings;
 
 use super::{config::Config, policy};
@@ -61,7 +61,7 @@ fn readiness(dist: &Path) -> Readiness {
     })
 }
 
-/// The bundle's files; for an address that is none of them, the page, which knows the addresses of the application.
+/// The bundle's files. An address that is none of them leads to the page, which finds its own files beside itself only.
 fn files(
     dist: &Path,
 ) -> impl tower::Service<Request, Response = Response, Error = Infallible, Future: Send>
@@ -73,32 +73,36 @@ fn files(
         .append_index_html_on_directories(true)
         .precompressed_br()
         .precompressed_gzip();
-    let page = ServeFile::new(dist.join("index.html"))
-        .precompressed_br()
-        .precompressed_gzip();
     service_fn(move |request: Request| {
-        let (files, page) = (files.clone(), page.clone());
+        let files = files.clone();
         async move {
-            let is_page = is_address_of_the_application(request.method(), request.uri().path());
-            let (parts, body) = request.into_parts();
-            let again = Request::from_parts(parts.clone(), Body::empty());
-            let found = files.oneshot(Request::from_parts(parts, body)).await?;
-            if found.status() == StatusCode::NOT_FOUND && is_page {
-                let page = page.oneshot(again).await?;
-                if page.status() == StatusCode::NOT_FOUND {
-                    return Ok(not_built());
-                }
-                return Ok(page.map(Body::new));
+            let instead = instead_of_nothing(request.method(), request.uri().path());
+            let found = files.oneshot(request).await?;
+            match instead {
+                Some(instead) if found.status() == StatusCode::NOT_FOUND => Ok(instead),
+                _ => Ok(found.map(Body::new)),
             }
-            Ok(found.map(Body::new))
         }
     })
 }
 
-/// A name with an extension is a file; that it is missing has to be said, not covered by the page.
-fn is_address_of_the_application(method: &Method, path: &str) -> bool {
+/// What is answered where no file is. A name with an extension is a file's; that it is missing has to be said.
+fn instead_of_nothing(method: &Method, path: &str) -> Option<Response> {
     let last = path.rsplit('/').next().unwrap_or_default();
-    matches!(*method, Method::GET | Method::HEAD) && !last.contains('.')
+    if !matches!(*method, Method::GET | Method::HEAD) || last.contains('.') {
+        return None;
+    }
+    if path == "/" {
+        return Some(not_built());
+    }
+    // Relative, so that it is right as well behind a proxy that took a folder off the address.
+    let folders = path.matches('/').count().saturating_sub(1);
+    let page = if folders == 0 {
+        "./".to_owned()
+    } else {
+        "../".repeat(folders)
+    };
+    Some(Redirect::temporary(&page).into_response())
 }
 
 fn not_built() -> Response {

@@ -88,9 +88,9 @@ async fn hashed_files_are_kept_for_ever_and_come_compressed() {
 }
 
 #[tokio::test]
-async fn every_address_of_the_application_is_the_page_and_is_asked_for_again() {
+async fn the_page_is_asked_for_again_and_says_what_it_may_do() {
     let folder = bundle();
-    for path in ["/", "/leases", "/leases/lease_1/terminal"] {
+    for path in ["/", "/index.html", "/?from=elsewhere"] {
         let (response, text) = ask(folder.path(), get(path)).await;
         assert_eq!(
             (response.status(), text.contains("page")),
@@ -103,6 +103,22 @@ async fn every_address_of_the_application_is_the_page_and_is_asked_for_again() {
             policy.contains("script-src 'self' 'wasm-unsafe-eval';"),
             "{policy}"
         );
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_no_file_leads_to_the_page() {
+    let folder = bundle();
+    for (path, page) in [
+        ("/leases", "./"),
+        ("/leases/", "../"),
+        ("/leases/lease_1/terminal", "../../"),
+        ("//elsewhere.example/x", "../../"),
+    ] {
+        let (response, _) = ask(folder.path(), get(path)).await;
+        assert_eq!(response.status(), StatusCode::TEMPORARY_REDIRECT, "{path}");
+        assert_eq!(header_of(&response, header::LOCATION), page, "{path}");
+        assert_eq!(header_of(&response, header::CACHE_CONTROL), "no-cache");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The files of the bundle: named by their content, so that they may be cached for ever, and compressed ahead of time, so that the
-//! server only picks a file.
+//! server only picks a file. They name each other by where they lie beside each other, and the page names them by where they lie below
+//! it: so the bundle works from any folder of any host.
 
 use std::fs;
 use std::io::Write as _;
@@ -18,8 +19,8 @@ const WORTH_COMPRESSING: usize = 512;
 
 /// One file as it was written.
 pub struct Asset {
-    /// Its address on the site, from the root.
-    pub address: String,
+    /// Its name below the page's folder.
+    pub name: String,
     /// Its size.
     pub plain: usize,
     /// Its size with gzip, where it was compressed.
@@ -54,14 +55,14 @@ impl Assets {
         &self.written
     }
 
-    /// Adds a file and gives its address: `/assets/app-0123456789abcdef.js`.
+    /// Adds a file and gives the name that it has among the others: `app-0123456789abcdef.js`.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn add(&mut self, name: &str, content: &[u8]) -> Result<String> {
-        let address = address(name, content);
-        self.write(&address[1..], content)?;
-        Ok(address)
+        let name = named(name, content);
+        self.write(&from_page(&name), content)?;
+        Ok(name)
     }
 
     /// Adds two scripts that import each other under the names that they have here. Neither can be named by its own content, which
@@ -71,19 +72,19 @@ impl Assets {
     /// They cannot be written.
     pub fn add_pair(&mut self, pair: [(&str, &str); 2]) -> Result<[String; 2]> {
         let both = pair.map(|(_, content)| content).concat();
-        let addresses = pair.map(|(name, _)| address(name, both.as_bytes()));
-        for ((_, content), own) in pair.iter().zip(&addresses) {
+        let names = pair.map(|(name, _)| named(name, both.as_bytes()));
+        for ((_, content), own) in pair.iter().zip(&names) {
             let mut content = (*content).to_owned();
-            for ((name, _), address) in pair.iter().zip(&addresses) {
+            for ((before, _), name) in pair.iter().zip(&names) {
                 // Only where it is imported: modules name their imports in the same way.
                 content = content.replace(
-                    &format!("from \"./{name}\""),
-                    &format!("from \"{address}\""),
+                    &format!("from \"{}\"", beside(before)),
+                    &format!("from \"{}\"", beside(name)),
                 );
             }
-            self.write(&own[1..], content.as_bytes())?;
+            self.write(&from_page(own), content.as_bytes())?;
         }
-        Ok(addresses)
+        Ok(names)
     }
 
     /// Adds a text as [`Self::add`] does.
@@ -139,7 +140,7 @@ impl Assets {
             brotli = Some(smaller.len());
         }
         self.written.push(Asset {
-            address: format!("/{name}"),
+            name: name.to_owned(),
             plain: content.len(),
             gzip,
             brotli,
@@ -148,10 +149,20 @@ impl Assets {
     }
 }
 
-/// `/assets/app-0123456789abcdef.js` for `app.js`.
-fn address(name: &str, content: &[u8]) -> String {
+/// Where the page finds one of the files.
+pub fn from_page(name: &str) -> String {
+    format!("{FOLDER}/{name}")
+}
+
+/// Where a script among the files finds another one.
+pub fn beside(name: &str) -> String {
+    format!("./{name}")
+}
+
+/// `app-0123456789abcdef.js` for `app.js`.
+fn named(name: &str, content: &[u8]) -> String {
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "bin"));
-    format!("/{FOLDER}/{stem}-{}.{extension}", digest(content))
+    format!("{stem}-{}.{extension}", digest(content))
 }
 
 /// The first 64 bits of SHA-256, in hexadecimal digits.
@@ -219,12 +230,12 @@ mod tests {
             ("b.js", r#"import {a} from "./a.js""#),
         ];
         let [a, b] = assets.add_pair(pair).unwrap();
-        let read = |address: &str| fs::read_to_string(folder.join(&address[1..])).unwrap();
+        let read = |name: &str| fs::read_to_string(folder.join(from_page(name))).unwrap();
         assert_eq!(
             read(&a),
-            format!(r#"import * as b from "{b}"; ({{"./b.js": b}})"#)
+            format!(r#"import * as b from "./{b}"; ({{"./b.js": b}})"#)
         );
-        assert_eq!(read(&b), format!(r#"import {{a}} from "{a}""#));
+        assert_eq!(read(&b), format!(r#"import {{a}} from "./{a}""#));
         let changed = [pair[0], ("b.js", "")];
         let [other, _] = assets.add_pair(changed).unwrap();
         fs::remove_dir_all(&folder).unwrap();

@@ -70,8 +70,8 @@ pub fn build(profile: Profile) -> Result<()> {
     let mut assets = Assets::new(&folder, profile)?;
     let mut loader = bundle.loader;
     for (name, part) in &bundle.parts {
-        let address = assets.add(name, part)?;
-        loader = loader.replace(&format!("./{name}"), &address);
+        let added = assets.add(name, part)?;
+        loader = loader.replace(&assets::beside(name), &assets::beside(&added));
     }
     let [app, parts] =
         assets.add_pair([(bundle::APP, &bundle.script), (bundle::PARTS, &loader)])?;

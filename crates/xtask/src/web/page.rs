@@ -6,9 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::assets::files_below;
+use super::assets::{beside, files_below, from_page};
 
-/// Where this build's files are on the site.
+/// What this build's files are called.
 pub struct Names {
     /// The style sheet.
     pub style: String,
@@ -38,8 +38,9 @@ pub fn style(sources: &Path) -> Result<String> {
 /// Starts the application. A file of its own, because the content security policy forbids scripts in the page.
 pub fn start_script(names: &Names) -> String {
     format!(
-        "import init from '{}';\ninit({{ module_or_path: '{}' }});\n",
-        names.app, names.wasm
+        "import init from '{}';\ninit({{ module_or_path: new URL('{}', import.meta.url) }});\n",
+        beside(&names.app),
+        beside(&names.wasm)
     )
 }
 
@@ -50,14 +51,14 @@ pub fn start_script(names: &Names) -> String {
 pub fn index(sources: &Path, names: &Names, start: &str) -> Result<String> {
     let page = read(&sources.join("index.html"))?;
     let page = page
-        .replace("{{style}}", &names.style)
-        .replace("{{wasm}}", &names.wasm)
-        .replace("{{app}}", &names.app)
-        .replace("{{parts}}", &names.parts)
-        .replace("{{start}}", start)
+        .replace("{{style}}", &from_page(&names.style))
+        .replace("{{wasm}}", &from_page(&names.wasm))
+        .replace("{{app}}", &from_page(&names.app))
+        .replace("{{parts}}", &from_page(&names.parts))
+        .replace("{{start}}", &from_page(start))
         .replace(
             "{{terminal}}",
-            names.terminal.as_deref().unwrap_or_default(),
+            &names.terminal.as_deref().map(from_page).unwrap_or_default(),
         );
     if let Some(at) = page.find("{{") {
         let mark: String = page[at..].chars().take(20).collect();
@@ -96,17 +97,37 @@ mod tests {
     }
 
     #[test]
+    fn the_page_names_nothing_from_the_root_of_its_host() {
+        let names = Names {
+            style: "style-1.css".into(),
+            wasm: "app-1.wasm".into(),
+            app: "app-2.js".into(),
+            parts: "parts-2.js".into(),
+            terminal: Some("terminal-3.js".into()),
+        };
+        let sources = crate::workspace::root().join("web-ui");
+        let page = index(&sources, &names, "start-4.js").unwrap();
+        for name in ["assets/app-1.wasm", "assets/terminal-3.js", "theme.js"] {
+            assert!(page.contains(&format!("\"{name}\"")), "{name}");
+        }
+        let manifest = read(&sources.join("public/manifest.webmanifest")).unwrap();
+        for text in [page, manifest] {
+            assert!(!text.contains("\"/"), "{text}");
+        }
+    }
+
+    #[test]
     fn the_start_script_loads_this_builds_module() {
         let names = Names {
             style: String::new(),
-            wasm: "/assets/app-1.wasm".into(),
-            app: "/assets/app-2.js".into(),
+            wasm: "app-1.wasm".into(),
+            app: "app-2.js".into(),
             parts: String::new(),
             terminal: None,
         };
         assert_eq!(
             start_script(&names),
-            "import init from '/assets/app-2.js';\ninit({ module_or_path: '/assets/app-1.wasm' });\n"
+            "import init from './app-2.js';\ninit({ module_or_path: new URL('./app-1.wasm', import.meta.url) });\n"
         );
     }
 }

@@ -24,16 +24,11 @@ pub fn report(assets: &Assets, profile: Profile) -> Result<()> {
     let show = |size: Option<usize>| size.map_or_else(|| "-".to_owned(), |size| size.to_string());
     for asset in assets.written() {
         let (gzip, brotli) = (show(asset.gzip), show(asset.brotli));
-        println!(
-            "{:>9} {gzip:>9} {brotli:>9}  {}",
-            asset.plain, asset.address
-        );
+        println!("{:>9} {gzip:>9} {brotli:>9}  {}", asset.plain, asset.name);
     }
     let sum = |when: When| -> usize {
         let all = assets.written().iter();
-        all.filter(|a| when_loaded(&a.address) == when)
-            .map(sent)
-            .sum()
+        all.filter(|a| when_loaded(&a.name) == when).map(sent).sum()
     };
     let first = sum(When::First);
     let (rest, terminal) = (sum(When::Later), sum(When::Terminal));
@@ -67,8 +62,8 @@ enum When {
     Terminal,
 }
 
-fn when_loaded(address: &str) -> When {
-    let name = address.rsplit('/').next().unwrap_or_default();
+fn when_loaded(name: &str) -> When {
+    let name = name.rsplit('/').next().unwrap_or_default();
     if name.starts_with("split_") || name.starts_with("chunk_") {
         When::Later
     } else if name.starts_with("terminal-") || name.starts_with("xterm") {
@@ -92,12 +87,12 @@ pub fn first_visit() -> Result<Option<u64>> {
         let below = file
             .strip_prefix(&folder)
             .expect("the files were found below it");
-        let address = format!("/{}", below.display());
-        let copy = address.ends_with(".br") || address.ends_with(".gz");
-        if copy || address.starts_with("/.") || when_loaded(&address) != When::First {
+        let name = below.display().to_string();
+        let copy = name.ends_with(".br") || name.ends_with(".gz");
+        if copy || name.starts_with('.') || when_loaded(&name) != When::First {
             continue;
         }
-        let compressed = folder.join(format!("{}.br", below.display()));
+        let compressed = folder.join(format!("{name}.br"));
         let sent = if compressed.exists() {
             compressed
         } else {
@@ -116,12 +111,12 @@ mod tests {
 
     #[test]
     fn only_parts_and_the_terminal_come_later() {
-        for first in ["/index.html", "/assets/app-0.wasm", "/assets/parts-0.js"] {
+        for first in ["index.html", "assets/app-0.wasm", "assets/parts-0.js"] {
             assert_eq!(when_loaded(first), When::First, "{first}");
         }
-        assert_eq!(when_loaded("/assets/split_pay-0.wasm"), When::Later);
-        assert_eq!(when_loaded("/assets/chunk_3-0.wasm"), When::Later);
-        assert_eq!(when_loaded("/assets/xterm-fit-0.js"), When::Terminal);
+        assert_eq!(when_loaded("assets/split_pay-0.wasm"), When::Later);
+        assert_eq!(when_loaded("assets/chunk_3-0.wasm"), When::Later);
+        assert_eq!(when_loaded("assets/xterm-fit-0.js"), When::Terminal);
     }
 
     #[test]

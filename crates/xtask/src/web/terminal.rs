@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::assets::Assets;
+use super::assets::{Assets, beside};
 use crate::setup;
 
 /// The installed packages of a part's folder; none where they are not there and npm is missing, and the part then says that it
@@ -23,7 +23,7 @@ pub fn packages(sources: &Path, folder: &str) -> Result<Option<PathBuf>> {
     Ok(Some(folder.join("node_modules")))
 }
 
-/// Adds the modules and gives the address of the glue.
+/// Adds the modules and gives the name of the glue.
 ///
 /// # Errors
 /// A file is not where the packages had it, or cannot be written.
@@ -32,13 +32,13 @@ pub fn add(assets: &mut Assets, sources: &Path, packages: &Path) -> Result<Strin
     let fit = module(&packages.join("@xterm/addon-fit/lib/addon-fit.mjs"))?;
     let style = read(&packages.join("@xterm/xterm/css/xterm.css"))?;
     let glue = read(&sources.join("terminal/terminal.js"))?;
+    let mut add = |name: &str, content: &str| -> Result<String> {
+        Ok(beside(&assets.add_text(name, content)?))
+    };
     let glue = glue
-        .replace(
-            "@xterm/xterm/css/xterm.css",
-            &assets.add_text("xterm.css", &style)?,
-        )
-        .replace("@xterm/xterm", &assets.add_text("xterm.js", &xterm)?)
-        .replace("@xterm/addon-fit", &assets.add_text("xterm-fit.js", &fit)?);
+        .replace("@xterm/xterm/css/xterm.css", &add("xterm.css", &style)?)
+        .replace("@xterm/xterm", &add("xterm.js", &xterm)?)
+        .replace("@xterm/addon-fit", &add("xterm-fit.js", &fit)?);
     assets.add_text("terminal.js", &glue)
 }
 
