@@ -52,6 +52,8 @@ inBrowser('a customer in a browser', (stage) => {
     await lease.getByText('hello from the board', { exact: true }).waitFor();
     await lease.getByText('Exit code 0').waitFor();
 
+    await stopAndStart(page, lease, ctid);
+
     const until = async () => lease.locator('.fact', { hasText: 'Until' }).innerText();
     const before = await until();
     await page.button('Renew', lease).click();
@@ -86,6 +88,22 @@ inBrowser('a customer in a browser', (stage) => {
   };
   test('leases by form with the burner wallet, and uses, renews and destroys the container', () => wholeLife(burner(3), 3));
   test('does the same with an injected wallet', () => wholeLife(injected(21), 21));
+
+  const stopAndStart = async (page, lease, ctid) => {
+    const status = async () => (await site.simulator.container(ctid)).status;
+    await page.button('Stop', lease).click();
+    const question = page.page.locator('dialog[open]', { hasText: 'Whatever runs in it ends' });
+    await page.button('Stop it', question).click();
+    await lease.getByText('Switched off', { exact: true }).waitFor();
+    await question.waitFor({ state: 'hidden' });
+    assert.equal(await status(), 'stopped');
+    for (const name of ['Run', 'Terminal']) assert.equal(await page.button(name, lease).count(), 0, `${name} is offered`);
+    assert.ok(await page.button('Start', lease).evaluate((button) => button === document.activeElement), 'the button keeps the focus');
+    await page.picture(`stopped-${ctid}`);
+    await page.button('Start', lease).click();
+    await lease.getByText('Running', { exact: true }).waitFor();
+    assert.equal(await status(), 'running');
+  };
 
   const until3 = (rows) => until('three receipts', async () => (await rows.count()) === 3);
   const gone = (ctid) => until(`container ${ctid} to be gone`, async () => !(await site.simulator.container(ctid)));

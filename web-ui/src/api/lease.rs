@@ -73,6 +73,14 @@ impl LeaseApi {
         self.done(self.signed_in(Call::new("DELETE", url))).await
     }
 
+    /// Stops or starts the container of a lease of the signed-in wallet; the lease as it then stands.
+    pub async fn switch(&self, lease: &LeaseView, on: bool) -> Result<LeaseView, ApiError> {
+        let action = if on { "start" } else { "stop" };
+        let path = format!("/lease/{}/{action}?leaseId={}", lease.ctid, lease.lease_id);
+        self.read(self.signed_in(Call::new("POST", self.url(&path))))
+            .await
+    }
+
     /// How busy the nodes are.
     pub async fn node_stats(&self) -> Result<NodeStats, ApiError> {
         self.read(self.get("/stats/node")).await

@@ -112,6 +112,18 @@ impl Board {
             .ask(async move { engine.lease.lxc_stats().await });
     }
 
+    /// Puts a lease in the place of what was known of it.
+    pub fn put(self, lease: LeaseView) {
+        self.leases.change(|leases| {
+            let known = leases
+                .iter_mut()
+                .find(|known| known.lease_id == lease.lease_id);
+            if let Some(known) = known {
+                *known = lease;
+            }
+        });
+    }
+
     fn signed_in(self) -> bool {
         self.engine.session.token().get_untracked().is_some()
     }

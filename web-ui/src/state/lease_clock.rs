@@ -98,6 +98,11 @@ pub fn is_usable(status: LeaseStatus) -> bool {
     status == LeaseStatus::Active
 }
 
+/// Whether its owner, or a command in it, has stopped the container while its time goes on.
+pub fn is_off(lease: &LeaseView) -> bool {
+    is_usable(lease.status) && lease.live_status.as_deref() == Some("stopped")
+}
+
 /// Whether the lease can be given more time.
 pub fn is_renewable(status: LeaseStatus) -> bool {
     matches!(
@@ -143,6 +148,19 @@ pub(super) mod tests {
         assert_eq!(reading.until, lease("active").destroys_at);
         assert_eq!(at(&lease("stopped"), 5400), (50, Urgency::Over));
         assert_eq!(at(&lease("stopped"), 9_999_999), (0, Urgency::Over));
+    }
+
+    #[test]
+    fn a_stopped_container_is_off_only_while_its_time_goes_on() {
+        let with = |status: &str, live: Option<&str>| LeaseView {
+            live_status: live.map(str::to_owned),
+            ..lease(status)
+        };
+        assert!(is_off(&with("active", Some("stopped"))));
+        for live in [Some("running"), Some("unknown"), None] {
+            assert!(!is_off(&with("active", live)), "{live:?}");
+        }
+        assert!(!is_off(&with("stopped", Some("stopped"))));
     }
 
     #[test]

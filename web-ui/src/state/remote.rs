@@ -69,6 +69,17 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> Remote<T> {
         });
     }
 
+    /// Changes what is known, by an answer to another question; an answer that is under way is older and counts no more.
+    pub fn change(self, change: impl FnOnce(&mut T)) {
+        self.value.update(|value| {
+            if let Some(value) = value {
+                change(value);
+            }
+        });
+        self.loading.set(false);
+        self.age.update(|age| *age += 1);
+    }
+
     /// Could not even be asked for.
     pub fn fail(self, error: ApiError) {
         self.error.set(Some(error));

@@ -102,6 +102,30 @@ pub const NO_OUTPUT: &str = "(no output)";
 pub const STDERR: &str = "Standard error";
 /// Opens the terminal.
 pub const TERMINAL: &str = "Terminal";
+/// The owner has stopped the container; its time goes on.
+pub const OFF: &str = "Switched off";
+/// Stops the container.
+pub const STOP: &str = "Stop";
+/// What that means.
+pub const STOP_HELP: &str = "Whatever runs in it ends. Its data stays, and its paid time goes on.";
+/// Stops it.
+pub const STOP_DO: &str = "Stop it";
+/// It is being stopped.
+pub const STOPPING: &str = "Stopping…";
+/// Starts the container.
+pub const START: &str = "Start";
+/// It is being started.
+pub const STARTING: &str = "Starting…";
+/// It was switched, or will be in a moment.
+pub fn switched(hostname: &str, on: bool, done: bool) -> String {
+    let state = match (on, done) {
+        (true, true) => "runs again.",
+        (false, true) => "is switched off.",
+        (true, false) => "is about to start.",
+        (false, false) => "is about to stop.",
+    };
+    format!("{hostname} {state}")
+}
 /// Destroys.
 pub const DESTROY: &str = "Destroy";
 /// What that means.

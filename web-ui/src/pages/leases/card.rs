@@ -4,13 +4,14 @@ use api_types::{ConsoleResponse, LeaseStatus, LeaseView};
 use leptos::prelude::*;
 
 use super::{
-    destroy::DestroyDialog, exec::ExecPanel, meter::TimeMeter, renew::RenewPanel, usage::Usage,
+    destroy::DestroyDialog, exec::ExecPanel, meter::TimeMeter, power::PowerButton,
+    renew::RenewPanel, usage::Usage,
 };
 use crate::{
     components::{Copyable, Fact, Glyph, Icon, pay::Purchase, terminal::TerminalDoor},
     format::{mebibytes, usdc, utc_minute},
     pay::Call,
-    state::lease_clock::{is_renewable, is_usable},
+    state::lease_clock::{is_off, is_renewable, is_usable},
     text::leases,
 };
 
@@ -32,12 +33,11 @@ pub fn LeaseCard(
         lease.with(|lease| {
             lease
                 .as_ref()
-                .map(|lease| (lease.hostname.clone(), lease.ctid, lease.status))
+                .map(|lease| (lease.hostname.clone(), lease.ctid, shown_status(lease)))
         })
     });
     let facts = Memo::new(move |_| lease.with(|lease| lease.as_ref().map(Facts::of)));
-    let usable =
-        Memo::new(move |_| head.with(|head| head.as_ref().is_some_and(|head| is_usable(head.2))));
+    let usable = Memo::new(move |_| lease.with(|lease| lease.as_ref().is_some_and(runs)));
     let ctid = Memo::new(move |_| head.with(|head| head.as_ref().map_or(0, |head| head.1)));
     let name = move || head.with(|head| head.as_ref().map(|head| head.0.clone()));
     view! {
@@ -46,7 +46,7 @@ pub fn LeaseCard(
                 <header class="lease-head">
                     <h2>{hostname}</h2>
                     <span class="tag" title=leases::CONTAINER>{ctid}</span>
-                    <span class="pill" data-status=status_name(status)>{leases::status(status)}</span>
+                    <span class="pill" data-status=status.0>{status.1}</span>
                 </header>
             })}
             <TimeMeter lease=lease />
@@ -55,10 +55,24 @@ pub fn LeaseCard(
             <LeaseActions lease=lease panel=panel />
             {move || match panel.get() {
                 Some(Panel::Renew) => view! { <RenewPanel lease=lease on_done=move |()| panel.set(None) /> }.into_any(),
-                Some(Panel::Run) => view! { <ExecPanel ctid=ctid.get_untracked() /> }.into_any(),
-                None => ().into_any(),
+                Some(Panel::Run) if usable.get() => view! { <ExecPanel ctid=ctid.get_untracked() /> }.into_any(),
+                _ => ().into_any(),
             }}
         </article>
+    }
+}
+
+/// Whether commands and terminals can be had.
+fn runs(lease: &LeaseView) -> bool {
+    is_usable(lease.status) && !is_off(lease)
+}
+
+/// The status, for the stylesheet and for people.
+fn shown_status(lease: &LeaseView) -> (&'static str, &'static str) {
+    if is_off(lease) {
+        ("stopped", leases::OFF)
+    } else {
+        (status_name(lease.status), leases::status(lease.status))
     }
 }
 
@@ -120,9 +134,14 @@ fn FactList(facts: Facts) -> impl IntoView {
 fn LeaseActions(lease: Memo<Option<LeaseView>>, panel: RwSignal<Option<Panel>>) -> impl IntoView {
     let state = Memo::new(move |_| {
         lease.with(|lease| {
-            lease
-                .as_ref()
-                .map(|lease| (lease.status, lease.ctid, lease.hostname.clone()))
+            lease.as_ref().map(|lease| {
+                (
+                    lease.status,
+                    lease.ctid,
+                    lease.hostname.clone(),
+                    runs(lease),
+                )
+            })
         })
     });
     let terminal = TerminalDoor::get();
@@ -137,22 +156,26 @@ fn LeaseActions(lease: Memo<Option<LeaseView>>, panel: RwSignal<Option<Panel>>) 
     let toggle = move |one: Panel| panel.update(|open| *open = (*open != Some(one)).then_some(one));
     let pressed = move |one: Panel| move || (panel.get() == Some(one)).to_string();
     let buttons = move || {
-        let (status, ctid, hostname) = state.get()?;
-        let usable = is_usable(status);
-        let gone = matches!(status, LeaseStatus::Destroyed | LeaseStatus::Undoing);
+        let (status, ctid, _, runs) = state.get()?;
         Some(view! {
             {is_renewable(status).then(|| view! {
                 <button type="button" class="button small" aria-expanded=pressed(Panel::Renew) on:click=move |_| toggle(Panel::Renew)><Icon glyph=Glyph::Clock />{leases::RENEW}</button>
             })}
-            {usable.then(|| view! {
+            {runs.then(|| view! {
                 <button type="button" class="button small" aria-expanded=pressed(Panel::Run) on:click=move |_| toggle(Panel::Run)><Icon glyph=Glyph::Play />{leases::RUN}</button>
                 <button type="button" class="button small" on:click=move |_| console.start(Call::Console { ctid })><Icon glyph=Glyph::Prompt />{leases::TERMINAL}</button>
             })}
+        })
+    };
+    let last = move || {
+        let (status, ctid, hostname, _) = state.get()?;
+        let gone = matches!(status, LeaseStatus::Destroyed | LeaseStatus::Undoing);
+        Some(view! {
             {(!gone).then(|| view! {
                 <button type="button" class="button small quiet-danger" on:click=move |_| destroying.set(true)><Icon glyph=Glyph::Bin />{leases::DESTROY}</button>
                 <DestroyDialog open=destroying ctid=ctid hostname=hostname />
             })}
         })
     };
-    view! { <div class="actions lease-actions">{buttons}</div> }
+    view! { <div class="actions lease-actions">{buttons}<PowerButton lease=lease />{last}</div> }
 }

@@ -5,6 +5,7 @@ mod destroy;
 mod exec;
 mod form;
 mod meter;
+mod power;
 mod renew;
 mod slider;
 mod usage;
