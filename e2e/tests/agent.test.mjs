@@ -89,6 +89,19 @@ for (const [number, way] of ['chat', 'stream'].entries()) {
     const payments = await session.payments();
     assert.deepEqual(payments.map(({ state }) => state), ['settled', 'settled'], 'two payments for two signatures');
 
+    script(`${way}: pause it`, call('stop_container', { ctid }), { content: 'It is off.' });
+    const pausing = await agent[way]({ message: `${way}: pause it`, session: session.token });
+    assert.equal((await simulator.container(ctid)).status, 'running', 'not before the yes');
+    const paused = await replica[way]({ pending: pausing.pending, confirm: true, session: session.token });
+    assert.equal(paused.reply, 'It is off.', JSON.stringify(paused));
+    assert.equal((await simulator.container(ctid)).status, 'stopped');
+    script(`${way}: go on`, call('start_container', { ctid }), { content: 'It is on.' });
+    const stranger = await agent[way]({ message: `${way}: go on` });
+    assert.equal(stranger.events.find(({ type }) => type === 'tool_done').ok, false, 'nobody starts it without a session');
+    const resumed = await agent[way]({ message: `${way}: go on`, session: session.token });
+    assert.equal(resumed.reply, 'It is on.', JSON.stringify(resumed));
+    assert.equal((await simulator.container(ctid)).status, 'running');
+
     script(`${way}: end it`, call('destroy_lease', { ctid }), { content: 'It is gone.' });
     const ending = await agent[way]({ message: `${way}: end it`, session: session.token });
     assert.equal(ending.payment_request, undefined);

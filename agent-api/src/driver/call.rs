@@ -90,12 +90,12 @@ impl Driver<'_> {
         };
         self.starts(call, tool.name, &plan.title);
         match tool.class {
-            Class::Destructive if self.session.is_none() => {
+            Class::Confirmed if self.session.is_none() => {
                 let message =
                     "The customer has to sign in with the wallet first; the interface offers it.";
                 self.told(call, Told::failed(message), start)
             }
-            Class::Destructive => Called::Suspended(Box::new(Asked {
+            Class::Confirmed => Called::Suspended(Box::new(Asked {
                 plan,
                 wanted: Wanted::Confirmation,
                 request: None,

@@ -93,7 +93,7 @@ impl Driver<'_> {
         let call = pending.turn.waiting().ok_or(PendingError::NotOurs)?;
         let Some(session) = self.session.clone() else {
             let message =
-                "Sign in with the wallet first: a container is destroyed only by its owner.";
+                "Sign in with the wallet first: only its owner may do this to a container.";
             return Err(ApiError::new(ErrorCode::Unauthorized, message));
         };
         self.note_use(pending, "confirmed")?;

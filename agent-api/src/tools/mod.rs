@@ -27,8 +27,8 @@ pub enum Class {
     Free,
     /// The lease API asks for a payment, which only the customer's wallet can sign.
     Paid,
-    /// It destroys something: the customer has to say yes through the interface.
-    Destructive,
+    /// It ends something: the customer has to be signed in, and to say yes through the interface.
+    Confirmed,
 }
 
 /// One call of the lease API, exactly as it will be sent.
@@ -106,10 +106,12 @@ pub struct Registered {
 }
 
 /// Every tool.
-pub static REGISTRY: [Registered; 9] = [
+pub static REGISTRY: [Registered; 11] = [
     register::<lease::LeaseContainer>(),
     register::<lease::RenewLease>(),
     register::<lease::QuoteLease>(),
+    register::<lease::StopContainer>(),
+    register::<lease::StartContainer>(),
     register::<lease::DestroyLease>(),
     register::<lease::ListManagedContainers>(),
     register::<guest::ExecContainerCommand>(),

@@ -243,7 +243,7 @@ async fn the_service_relays_no_more_than_its_policy_allows() {
 }
 
 #[tokio::test]
-async fn a_destructive_call_needs_the_customers_yes_and_session() {
+async fn a_call_that_ends_something_needs_the_customers_yes_and_session() {
     let shop = StandIn::start(|asked| match asked.method.as_str() {
         "DELETE" => done(&json!({"ctid": 100, "status": "destroyed"})),
         _ => (404, "{}".into()),

@@ -28,7 +28,7 @@ pub struct ChatRequest {
     /// Gives the suspended call up, with the reason that the model hears.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<String>,
-    /// The customer's explicit yes to the destructive call in `pending`.
+    /// The customer's explicit yes to the call in `pending`, which ends something.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub confirm: bool,
     /// Credentials for the suspended call; they go past the model.
@@ -143,7 +143,7 @@ pub enum ChatEvent {
         /// The suspended call.
         pending: String,
     },
-    /// The turn is suspended until the customer says yes to a destructive call.
+    /// The turn is suspended until the customer says yes to a call that ends something.
     ConfirmRequired {
         /// The call's id within the turn.
         id: String,

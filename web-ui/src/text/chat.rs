@@ -84,8 +84,13 @@ pub mod tool {
     pub const INPUT: &str = "Input";
     /// What it answered.
     pub const OUTPUT: &str = "Output";
-    /// What stands between the customer and a destructive call.
-    pub const CONFIRM_HELP: &str = "This cannot be undone. Unused time is not paid back.";
+    /// What stands between the customer and a call that ends something.
+    pub fn confirm_help(tool: &str) -> &'static str {
+        match tool {
+            "stop_container" => crate::text::leases::STOP_HELP,
+            _ => "This cannot be undone. Unused time is not paid back.",
+        }
+    }
     /// Says yes.
     pub const CONFIRM: &str = "Yes, do it";
     /// Says no.

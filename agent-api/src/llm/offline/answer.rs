@@ -11,6 +11,7 @@ pub(super) const HELP: &str = "I am the built-in assistant: a handful of rules, 
 - `run uptime in container 100`\n\
 - `open a console of container 100`\n\
 - `list my containers`\n\
+- `stop container 100`, `start container 100`\n\
 - `destroy container 100`\n\
 - `how busy are the hosts?`\n\
 Paid requests show their price first, and your wallet signs them.";
@@ -26,6 +27,8 @@ pub(super) const HOW_LONG_RENEW: &str =
 pub(super) const WHICH_RENEW: &str =
     "Which container shall I extend, and by how much? For example: `container 100 by 2 hours`.";
 pub(super) const WHICH_CONSOLE: &str = "Of which container? For example: `container 100`.";
+pub(super) const WHICH_STOP: &str = "Which container shall I stop? For example: `container 100`.";
+pub(super) const WHICH_START: &str = "Which container shall I start? For example: `container 100`.";
 pub(super) const WHICH_DESTROY: &str =
     "Which container shall I destroy? For example: `container 100`.";
 pub(super) const WHICH_COMMAND: &str =

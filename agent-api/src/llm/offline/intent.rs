@@ -1,6 +1,6 @@
 //! What a sentence is about.
 
-use super::words::Word;
+use super::{request::number_of_container, words::Word};
 
 /// What the customer wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(super) enum Intent {
     Run,
     Console,
     List,
+    Stop,
+    Start,
     Destroy,
     NodeStats,
     LxcStats,
@@ -89,6 +91,12 @@ pub(super) fn of(words: &[Word]) -> Option<Intent> {
         return Some(Intent::List);
     }
     let decided = DECISIVE.iter().find(|(_, decisive)| has(decisive));
+    // Anything else that decides means more than these: `run systemctl stop nginx in container 100`.
+    if matches!(decided, None | Some((Intent::Lease, _)))
+        && let Some(intent) = power(words)
+    {
+        return Some(intent);
+    }
     if let Some((intent, _)) = decided {
         return Some(*intent);
     }
@@ -101,6 +109,21 @@ pub(super) fn of(words: &[Word]) -> Option<Intent> {
     } else {
         None
     }
+}
+
+/// `stop container 100` and `start it`: a container that there is. Without one, `stop` means what we are doing, and `start a container`
+/// asks for a new one.
+fn power(words: &[Word]) -> Option<Intent> {
+    let of_one = number_of_container(words).is_some()
+        || words.iter().any(|word| ["it", "my"].contains(&word.text()));
+    words
+        .iter()
+        .find_map(|word| match word.text() {
+            "stop" | "halt" | "shutdown" => Some(Intent::Stop),
+            "start" | "boot" => Some(Intent::Start),
+            _ => None,
+        })
+        .filter(|_| of_one)
 }
 
 #[cfg(test)]
@@ -124,6 +147,15 @@ mod tests {
             ("show my containers", Some(Intent::List)),
             ("list", Some(Intent::List)),
             ("destroy 100", Some(Intent::Destroy)),
+            ("stop container 100", Some(Intent::Stop)),
+            ("please stop it", Some(Intent::Stop)),
+            ("stop", Some(Intent::No)),
+            ("start 100 again", Some(Intent::Start)),
+            ("start a container for 100 minutes", Some(Intent::Lease)),
+            (
+                "run systemctl stop nginx in container 100",
+                Some(Intent::Run),
+            ),
             ("how busy are the hosts?", Some(Intent::NodeStats)),
             ("show container stats", Some(Intent::LxcStats)),
             ("help", Some(Intent::Help)),

@@ -41,6 +41,8 @@ pub(super) fn understand(conversation: &[Message]) -> Move {
         Some(Intent::Renew) => heard.renew(),
         Some(Intent::Run) => heard.run(),
         Some(Intent::Console) => heard.about("open_container_console", answer::WHICH_CONSOLE),
+        Some(Intent::Stop) => heard.about("stop_container", answer::WHICH_STOP),
+        Some(Intent::Start) => heard.about("start_container", answer::WHICH_START),
         Some(Intent::Destroy) => heard.about("destroy_lease", answer::WHICH_DESTROY),
         Some(Intent::List) => Move::Call("list_managed_containers", json!({})),
         Some(Intent::NodeStats) => Move::Call("get_node_stats", json!({})),
@@ -59,6 +61,8 @@ fn asked_before(conversation: &[Message]) -> Option<(Intent, &str)> {
         answer::HOW_LONG_QUOTE => Intent::Quote,
         answer::WHICH_RENEW | answer::HOW_LONG_RENEW => Intent::Renew,
         answer::WHICH_CONSOLE => Intent::Console,
+        answer::WHICH_STOP => Intent::Stop,
+        answer::WHICH_START => Intent::Start,
         answer::WHICH_DESTROY => Intent::Destroy,
         answer::WHICH_COMMAND => Intent::Run,
         _ => return None,
@@ -185,7 +189,7 @@ impl Heard<'_> {
 }
 
 /// A number after `container`, or one that no unit belongs to and that is large enough for one.
-fn number_of_container(words: &[Word]) -> Option<u64> {
+pub(super) fn number_of_container(words: &[Word]) -> Option<u64> {
     named_container(words).or_else(|| {
         words
             .iter()
@@ -193,8 +197,10 @@ fn number_of_container(words: &[Word]) -> Option<u64> {
             .find_map(|(position, word)| match word {
                 Word::Number(number) if *number >= 100.0 && number.fract() == 0.0 => {
                     let next = words.get(position + 1).map_or("", Word::text);
-                    let free =
-                        matches!(next, "" | "by" | "for" | "and" | "please" | "now" | "with");
+                    let free = matches!(
+                        next,
+                        "" | "by" | "for" | "and" | "please" | "now" | "with" | "again"
+                    );
                     free.then_some(*number as u64)
                 }
                 _ => None,

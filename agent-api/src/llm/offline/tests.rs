@@ -68,6 +68,12 @@ fn the_plain_requests_become_calls() {
         "open_container_console",
         json!({"ctid": 100}),
     );
+    calls("stop container 100", "stop_container", json!({"ctid": 100}));
+    calls(
+        "start container 100",
+        "start_container",
+        json!({"ctid": 100}),
+    );
     calls(
         "destroy container 100",
         "destroy_lease",

@@ -1,4 +1,4 @@
-//! The question before a destructive call.
+//! The question before a call that ends something.
 
 use api_types::SuspendedCall;
 use leptos::prelude::*;
@@ -24,7 +24,7 @@ pub fn Confirm(
     view! {
         <div class="confirm" role="group" aria-label=tool::AWAITING_CONFIRMATION>
             <p class="confirm-what">{call.summary}</p>
-            <p class="fine">{tool::CONFIRM_HELP}</p>
+            <p class="fine">{tool::confirm_help(&call.tool)}</p>
             <div class="actions">
                 <button type="button" class="button danger" disabled=move || running.get() on:click=move |_| chat.confirm(&yes.0, yes.1.clone())>{tool::CONFIRM}</button>
                 <button type="button" class="button" disabled=move || running.get() on:click=move |_| chat.deny(&no.0, no.1.clone())>{tool::DENY}</button>

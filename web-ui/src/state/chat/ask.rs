@@ -57,7 +57,7 @@ impl Chat {
         }
     }
 
-    /// Says yes to the destructive call that waits.
+    /// Says yes to the call that waits for it.
     pub fn confirm(self, cell: &TurnCell, pending: String) {
         cell.turn.update(Turn::respond);
         let request = ChatRequest {
