@@ -76,6 +76,8 @@ impl LeaseApi {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(5))
+            // Well before the lease API closes a connection that rests.
+            .pool_idle_timeout(Duration::from_secs(20))
             .build()?;
         Ok(Self {
             http,

@@ -3,15 +3,23 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
-use axum::Router;
-use axum::serve::ListenerExt as _;
-use tokio::net::TcpListener;
+use axum::{Router, body::Body, extract::ConnectInfo};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tower::ServiceExt as _;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
+/// The longest wait for the whole head of a request, from the connection or the request before on.
+const HEAD_PATIENCE: Duration = Duration::from_secs(60);
+/// The pause after the system refused a connection, as it does while the process has too many files open.
+const BREATH: Duration = Duration::from_secs(1);
 /// The longest pause between two pieces of a request's body. Whoever sends half of one must not hold a connection for ever.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -163,23 +171,88 @@ pub async fn serve(
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "listening");
     }
-    // Answers are small and wanted at once: no waiting for more to send.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection stays without TCP_NODELAY");
-        }
-    });
-    let service = impatient(app, BODY_PATIENCE).into_make_service_with_connect_info::<SocketAddr>();
-    let stop = shutdown.clone();
-    let serving = axum::serve(listener, service)
-        .with_graceful_shutdown(async move { stop.requested().await });
+    serve_impatiently(listener, app, shutdown, grace, HEAD_PATIENCE).await
+}
+
+async fn serve_impatiently(
+    listener: TcpListener,
+    app: Router,
+    shutdown: Shutdown,
+    grace: Duration,
+    patience: Duration,
+) -> io::Result<Ending> {
+    let app = impatient(app, BODY_PATIENCE);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(patience);
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) if is_the_peers(&error) => continue,
+                Err(error) => {
+                    tracing::error!(%error, "no connection can be taken; trying again");
+                    tokio::time::sleep(BREATH).await;
+                    continue;
+                }
+            },
+            Some(_) = connections.join_next() => continue,
+            () = shutdown.requested() => break,
+        };
+        let (app, shutdown) = (app.clone(), shutdown.clone());
+        connections.spawn(attend(http.clone(), stream, peer, app, shutdown));
+    }
+    // Whoever comes now shall be told at once that nobody is there.
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
     tokio::select! {
-        outcome = serving.into_future() => outcome.map(|()| Ending::Drained),
+        () = drained => Ok(Ending::Drained),
         () = patience_ends(&shutdown, grace) => {
             tracing::warn!("stopping with open connections");
             Ok(Ending::Cut)
         }
     }
+}
+
+/// Serves one connection, until its request is answered once the end is asked for.
+async fn attend(
+    http: http1::Builder,
+    stream: TcpStream,
+    peer: SocketAddr,
+    app: Router,
+    shutdown: Shutdown,
+) {
+    // Answers are small and wanted at once: no waiting for more to send.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection stays without TCP_NODELAY");
+    }
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        app.clone().oneshot(request)
+    });
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection.with_upgrades());
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = shutdown.requested() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+/// Whether a connection failed that is nobody's any more, which says nothing of the listener.
+fn is_the_peers(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
 }
 
 /// The same, giving up on a body of which nothing more comes for so long: reading it is then an error.

@@ -164,3 +164,65 @@ async fn half_a_body_is_not_waited_for_and_a_whole_one_in_pieces_is_read() {
     let ending = timeout(DEADLINE, server).await.unwrap().unwrap().unwrap();
     assert_eq!(ending, Ending::Drained);
 }
+
+#[tokio::test]
+async fn half_a_head_is_not_waited_for() {
+    let app = Router::new().route("/", get(async || "done"));
+    let listener = bind(LOOPBACK, "PORT").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (_trigger, shutdown) = Shutdown::manual();
+    let patience = Duration::from_millis(300);
+    tokio::spawn(serve_impatiently(
+        listener, app, shutdown, DEADLINE, patience,
+    ));
+    let (head, end) = (b"GET / HTTP/1.1\r\nhost: local", b"host\r\n\r\n");
+    let ended = async |stream: &mut TcpStream| {
+        let mut answer = Vec::new();
+        let read = timeout(DEADLINE, stream.read_to_end(&mut answer)).await;
+        read.expect("the connection ends").unwrap();
+        String::from_utf8(answer).unwrap()
+    };
+
+    let mut nothing = TcpStream::connect(address).await.unwrap();
+    let mut half = TcpStream::connect(address).await.unwrap();
+    half.write_all(head).await.unwrap();
+    let mut drop_by_drop = TcpStream::connect(address).await.unwrap();
+    let dripping = tokio::spawn(async move {
+        for byte in head.iter().cycle() {
+            tokio::time::sleep(patience / 10).await;
+            if drop_by_drop.write_all(&[*byte]).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(head).await.unwrap();
+    tokio::time::sleep(patience / 3).await;
+    slow.write_all(end).await.unwrap();
+
+    assert!(ended(&mut slow).await.ends_with("done"));
+    assert_eq!(ended(&mut nothing).await, "");
+    assert_eq!(ended(&mut half).await, "");
+    let dripped = timeout(DEADLINE, dripping).await;
+    dripped.expect("it is cut off as well").unwrap();
+}
+
+#[tokio::test]
+async fn a_handler_knows_who_asks() {
+    let listener = bind(LOOPBACK, "PORT").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (_trigger, shutdown) = Shutdown::manual();
+    let who = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
+    let app = Router::new().route("/", get(who));
+    tokio::spawn(serve(listener, app, shutdown, DEADLINE));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let here = stream.local_addr().unwrap().to_string();
+    let request = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    timeout(DEADLINE, stream.read_to_string(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(answer.ends_with(&here), "{answer}");
+}
