@@ -82,7 +82,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     // Beside serving: what cannot be reached now may come back. It ends with the set, if it has not ended by itself.
     let mut examination = JoinSet::new();
     examination.spawn(examine(state.clone()));
-    let app = app(state, metrics);
+    let app = app(state.clone(), metrics);
     serve::serve(listener, app, Shutdown::on_signals()?, GRACE).await?;
+    state.consoles.close_all().await;
     Ok(())
 }

@@ -47,7 +47,7 @@ pub(super) async fn carry(
         end = show(reader, &writer, to_client, meter, max_bytes) => end,
         end = take(from_client, &writer, meter) => end,
         end = watch(app, lease_id, meter) => end,
-        () = seat.pushed() => End::TakenOver,
+        end = seat.pushed() => end,
     }
 }
 

@@ -31,6 +31,8 @@ pub enum End {
     LeaseOver,
     /// Another console of the same lease took over.
     TakenOver,
+    /// The service stops, or is started anew.
+    Restart,
     /// More bytes than one connection may carry.
     TooMuch,
     /// The machines let nobody of ours open terminals.
@@ -46,6 +48,7 @@ impl End {
             Self::ShellOver => (1000, "shell_over", "The shell has ended."),
             Self::ClientLeft => (1000, "client_left", "Closed."),
             Self::ClientLost => (1002, "client_lost", "The connection was lost."),
+            Self::Restart => (1012, "restart", "The service is being restarted."),
             Self::FrameTooLarge => (1009, "frame_too_large", "A message is larger than 64 KiB."),
             Self::NotUnderstood => (4400, "not_understood", "A message was not understood."),
             Self::BadTicket => (
@@ -99,7 +102,7 @@ impl End {
 
     /// Whether the client may come back without a new ticket.
     pub fn is_lost(self) -> bool {
-        matches!(self, Self::ClientLost | Self::MachineLost)
+        matches!(self, Self::ClientLost | Self::MachineLost | Self::Restart)
     }
 }
 

@@ -8,8 +8,12 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
+use super::end::End;
+
 /// Connections at a time, those that have shown no ticket yet included.
 const ROOM: usize = 256;
+/// How long all of them get to say goodbye when the service stops.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// How long the one before may take to leave.
 const LEAVE: Duration = Duration::from_secs(10);
 
@@ -22,7 +26,7 @@ pub struct OpenConsoles {
 
 struct Occupant {
     number: u64,
-    push: oneshot::Sender<()>,
+    push: oneshot::Sender<End>,
     gone: oneshot::Receiver<()>,
 }
 
@@ -31,7 +35,7 @@ pub struct Seat {
     lease_id: String,
     number: u64,
     consoles: OpenConsoles,
-    pushed: oneshot::Receiver<()>,
+    pushed: oneshot::Receiver<End>,
     _gone: oneshot::Sender<()>,
 }
 
@@ -73,10 +77,25 @@ impl OpenConsoles {
         };
         if let Some(before) = before {
             // It may be leaving by itself.
-            let _ = before.push.send(());
+            let _ = before.push.send(End::TakenOver);
             let _ = timeout(LEAVE, before.gone).await;
         }
         seat
+    }
+
+    /// Ends all of them because the service stops, and waits a moment until they have said so. Their tickets are good for coming back.
+    pub async fn close_all(&self) {
+        let all: Vec<_> = self.seats().drain().collect();
+        for (_, occupant) in all {
+            let _ = occupant.push.send(End::Restart);
+        }
+        let everybody = u32::try_from(ROOM).unwrap_or(u32::MAX);
+        if timeout(FAREWELL, self.room.acquire_many(everybody))
+            .await
+            .is_err()
+        {
+            tracing::warn!("stopping with open consoles");
+        }
     }
 
     fn seats(&self) -> MutexGuard<'_, HashMap<String, Occupant>> {
@@ -85,11 +104,12 @@ impl OpenConsoles {
 }
 
 impl Seat {
-    /// Completes when somebody else has taken over.
-    pub async fn pushed(&mut self) {
-        // The sender goes without a word only with the registry.
-        if (&mut self.pushed).await.is_err() {
-            std::future::pending::<()>().await;
+    /// Completes when it has to be left: somebody else has taken over, or the service stops.
+    pub async fn pushed(&mut self) -> End {
+        match (&mut self.pushed).await {
+            Ok(end) => end,
+            // The sender goes without a word only with the registry.
+            Err(_) => std::future::pending().await,
         }
     }
 }
@@ -119,7 +139,7 @@ mod tests {
             let consoles = consoles.clone();
             async move { consoles.take("lease-1").await }
         });
-        first.pushed().await;
+        assert_eq!(first.pushed().await, End::TakenOver);
         assert!(!newer.is_finished());
         drop(first);
         let newer = newer.await.unwrap();

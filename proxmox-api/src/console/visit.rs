@@ -133,7 +133,7 @@ async fn stay(
     let consoles = &app.proxmox.consoles;
     let opened = tokio::select! {
         opened = consoles.open(node, *vmid, entrance.size, PATIENCE) => opened,
-        () = seat.pushed() => return End::TakenOver,
+        end = seat.pushed() => return end,
     };
     let session = match opened {
         Ok(session) => session,

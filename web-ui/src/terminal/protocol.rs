@@ -61,6 +61,7 @@ pub fn reason(code: u16, given: &str) -> String {
     match code {
         1000 => "The shell has ended.",
         1006 => "The connection was lost.",
+        1012 => "The service is being restarted.",
         4401 => "The ticket is used up or too old.",
         4403 => "This container belongs to another wallet.",
         4408 => "Nothing was typed for a long time.",

@@ -135,6 +135,30 @@ async fn a_lost_connection_is_taken_up_again_without_paying() {
 }
 
 #[tokio::test]
+async fn a_service_that_stops_says_so_and_its_successor_takes_the_console_up_again() {
+    let mut guest = Guest::with(plain_shell(), &[]).await;
+    let (mut console, resume) = open(&guest).await;
+    console.says("word=kept", "set").await;
+    let before = guest.balance().await;
+    let app = guest.app.app.clone();
+    let (closed, ()) = tokio::join!(console.closed(), app.consoles.close_all());
+    assert_eq!(closed, (1012, "The service is being restarted.".into()));
+    let room = app.consoles.room().is_some();
+    assert!(room, "nobody is left");
+    let noted = trail(&guest).await;
+    assert_eq!(noted.last().unwrap().1["reason"], "restart");
+    drop(app);
+
+    guest.app.restart().await;
+    let mut back = connect(&guest, &resume).await;
+    back.opened(&guest).await;
+    let shown = back.says("echo $word", "again").await;
+    assert!(shown.contains("kept"), "{shown:?}");
+    assert_eq!(guest.balance().await, before);
+    back.leave().await;
+}
+
+#[tokio::test]
 async fn a_new_ticket_takes_over_from_the_console_before() {
     let guest = Guest::toy().await;
     let (first, resume) = open(&guest).await;
