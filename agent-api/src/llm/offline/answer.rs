@@ -17,6 +17,8 @@ pub(super) const HELP: &str = "I am the built-in assistant: a handful of rules, 
 Paid requests show their price first, and your wallet signs them.";
 pub(super) const GREETING: &str = "Hello. I am the built-in assistant (no language model). Ask me to lease a container, or say `help`.";
 pub(super) const NOT_UNDERSTOOD: &str = "I did not understand that: I am the built-in assistant, a handful of rules and no language model. Say `help` to see what I know.";
+pub(super) const WHOLE_CORES: &str = "Cores come whole: ask for 1, 2 or more of them.";
+pub(super) const YES: &str = "I take no yes in words: where your word is needed, the question has buttons for it. What would you like to do?";
 pub(super) const NO_TOOLS: &str = "That took too many steps for one answer. Ask me again.";
 pub(super) const HOW_LONG: &str =
     "For how long do you want the container? For example: `for 2 hours`.";

@@ -21,6 +21,9 @@ pub(super) fn minutes(words: &[Word]) -> Option<u32> {
     for (position, word) in words.iter().enumerate() {
         if let Some(scale) = unit(word.text()) {
             if let Some(count) = count_before(words, position) {
+                if count < 0.0 {
+                    return None;
+                }
                 total += count * scale;
                 last_unit = Some((position, scale));
             }
@@ -111,6 +114,8 @@ mod tests {
             "hours",
             "container 100",
             "0 minutes",
+            "-30 minutes",
+            "1e9 hours",
             "",
         ] {
             assert_eq!(minutes(&split(none)), None, "{none}");

@@ -19,6 +19,7 @@ pub(super) enum Intent {
     Help,
     Greeting,
     Thanks,
+    Yes,
     No,
 }
 
@@ -104,6 +105,8 @@ pub(super) fn of(words: &[Word]) -> Option<Intent> {
         Some(Intent::Greeting)
     } else if has(&["thanks", "thank", "thx"]) {
         Some(Intent::Thanks)
+    } else if has(&["yes", "ok", "okay", "sure", "confirm", "confirmed", "yep"]) {
+        Some(Intent::Yes)
     } else if has(&["no", "stop", "cancel", "never"]) {
         Some(Intent::No)
     } else {
@@ -162,6 +165,7 @@ mod tests {
             ("what can you do?", Some(Intent::Help)),
             ("hello", Some(Intent::Greeting)),
             ("thanks!", Some(Intent::Thanks)),
+            ("yes, do it", Some(Intent::Yes)),
             ("for an hour", None),
             ("write me a poem about cheese", None),
         ];

@@ -35,6 +35,7 @@ pub(super) fn understand(conversation: &[Message]) -> Move {
         Some(Intent::Help) => Move::Say(answer::HELP.to_owned()),
         Some(Intent::Greeting) => Move::Say(answer::GREETING.to_owned()),
         Some(Intent::Thanks) => Move::Say("You are welcome.".to_owned()),
+        Some(Intent::Yes) => Move::Say(answer::YES.to_owned()),
         Some(Intent::No) => Move::Say("Nothing was done.".to_owned()),
         Some(Intent::Lease) => heard.lease("lease_container"),
         Some(Intent::Quote) => heard.lease("quote_lease"),
@@ -83,6 +84,11 @@ struct Heard<'a> {
 
 impl Heard<'_> {
     fn lease(&self, tool: &'static str) -> Move {
+        let size = self.size();
+        let whole = |(name, value): &(String, Value)| name != "cores" || value.is_u64();
+        if !size.iter().all(whole) {
+            return Move::Say(answer::WHOLE_CORES.to_owned());
+        }
         let Some(minutes) = minutes(&self.all) else {
             let question = match tool {
                 "quote_lease" => answer::HOW_LONG_QUOTE,
@@ -91,7 +97,7 @@ impl Heard<'_> {
             return Move::Say(question.to_owned());
         };
         let mut arguments = Map::from_iter([("runtimeMinutes".to_owned(), json!(minutes))]);
-        arguments.extend(self.size());
+        arguments.extend(size);
         if let Some(name) = self.name() {
             arguments.insert("hostname".to_owned(), json!(name));
         }
@@ -134,7 +140,13 @@ impl Heard<'_> {
             let after = |ahead: usize| self.all.get(position + ahead).map_or("", Word::text);
             let mut note = |name: &str, value: f64| {
                 found.retain(|(known, _)| known != name);
-                found.push((name.to_owned(), json!(value.round() as u64)));
+                let whole = value.fract() == 0.0 || name != "cores";
+                let value = if whole {
+                    json!(value.round() as u64)
+                } else {
+                    json!(value)
+                };
+                found.push((name.to_owned(), value));
             };
             match after(1) {
                 "core" | "cores" | "cpu" | "cpus" | "vcpu" | "vcpus" => note("cores", *number),

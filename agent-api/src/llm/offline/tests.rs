@@ -193,3 +193,11 @@ fn without_tools_it_does_not_call_any() {
     let next = Offline::next(&[user("list my containers")], false);
     assert_eq!(next, Move::Say(answer::NO_TOOLS.to_owned()));
 }
+
+#[test]
+fn a_part_of_a_core_and_a_negative_time_are_not_made_into_something_else() {
+    let half = Offline::next(&[user("lease 0.5 cores for an hour")], true);
+    assert_eq!(half, Move::Say(answer::WHOLE_CORES.to_owned()));
+    let negative = Offline::next(&[user("lease 1 core for -30 minutes")], true);
+    assert_eq!(negative, Move::Say(answer::HOW_LONG.to_owned()));
+}

@@ -48,7 +48,13 @@ const NUMBERS: [(&str, f64); 22] = [
 pub(super) fn split(sentence: &str) -> Vec<Word> {
     let mut words = Vec::new();
     for token in sentence.to_lowercase().split_whitespace() {
-        let token = token.trim_matches(|c: char| !c.is_alphanumeric() && c != '.');
+        let token = token.trim_matches(|c: char| !c.is_alphanumeric() && !".-".contains(c));
+        // A hyphen that is no sign means nothing.
+        let token = match token.strip_prefix('-') {
+            Some(rest) if !rest.starts_with(|c: char| c.is_ascii_digit()) => rest,
+            _ => token,
+        };
+        let token = token.trim_end_matches('-');
         let token = token.trim_end_matches('.');
         if !token.is_empty() {
             push(&mut words, token);
@@ -62,9 +68,16 @@ fn push(words: &mut Vec<Word>, token: &str) {
         words.push(Word::Number(*number));
         return;
     }
+    if token.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+        && let Ok(number) = token.parse::<f64>()
+    {
+        words.push(Word::Number(number));
+        return;
+    }
     let digits = token
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(token.len());
+        .char_indices()
+        .find(|&(at, c)| !c.is_ascii_digit() && c != '.' && !(at == 0 && c == '-'))
+        .map_or(token.len(), |(at, _)| at);
     match token[..digits].parse::<f64>() {
         Ok(number) => {
             words.push(Word::Number(number));
@@ -105,6 +118,11 @@ mod tests {
             ]
         );
         assert_eq!(split("1h30"), [number(1.0), text("h"), number(30.0)]);
-        assert_eq!(split("  ?! "), []);
+        assert_eq!(split("1e9 hours"), [number(1e9), text("hours")]);
+        assert_eq!(
+            split("- for -30min (-2)"),
+            [text("for"), number(-30.0), text("min"), number(-2.0)]
+        );
+        assert_eq!(split("  ?! -- "), []);
     }
 }
