@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// Where it is not known how long work takes, it is seen to be done after this part of its time at most.
+const UNKNOWN: u32 = 16;
+
 /// How long one kind of work took the last time, at least.
 #[derive(Debug, Default)]
 pub struct Pace(Mutex<Option<Duration>>);
@@ -17,7 +20,7 @@ pub struct Looks<'a> {
     start: Instant,
     first: Duration,
     most: Duration,
-    /// The pause where nothing is expected; it grows by half each time.
+    /// The pause after more than the usual time; it grows by half each time.
     next: Duration,
     /// When the work was last seen not to be done.
     unfinished: Duration,
@@ -46,14 +49,17 @@ impl Looks<'_> {
     pub fn pause(&mut self) -> Duration {
         let waited = self.start.elapsed();
         self.unfinished = waited;
-        if let Some(usual) = self.pace.usual() {
-            let (early, late) = (usual.mul_f64(0.95), usual.mul_f64(1.25));
-            if waited < early {
-                return (early - waited).clamp(self.first, self.most.max(self.first));
-            }
-            if waited < late {
-                return self.first;
-            }
+        let Some(usual) = self.pace.usual() else {
+            // The first of its kind: nobody shall wait much longer than it takes.
+            let pause = waited / UNKNOWN;
+            return pause.clamp(self.first, self.most.max(self.first));
+        };
+        let (early, late) = (usual.mul_f64(0.95), usual.mul_f64(1.25));
+        if waited < early {
+            return (early - waited).clamp(self.first, self.most.max(self.first));
+        }
+        if waited < late {
+            return self.first;
         }
         let pause = self.next;
         self.next = (pause * 3 / 2).min(self.most);
@@ -92,10 +98,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_takes_its_usual_time_is_seen_at_once_with_few_looks() {
         let pace = Pace::default();
-        let (_, late) = watch(&pace, Duration::from_millis(5300)).await;
+        let (looks, late) = watch(&pace, Duration::from_millis(5300)).await;
         assert!(
-            late > Duration::from_millis(300),
-            "the first time: {late:?}"
+            looks < 64 && late <= Duration::from_millis(5300 / 16 + 10),
+            "the first time: {looks} looks, {late:?} late"
         );
         for work in [5300, 5200, 5400, 5900] {
             let (looks, late) = watch(&pace, Duration::from_millis(work)).await;
