@@ -15,8 +15,8 @@ const PRICED = /status of 402/;
 const PATIENT = { timeout: 60_000 };
 
 /** Opens the page in a browser of its own. `expected` are console errors that the test itself brings about; `before` readies the page. */
-export async function visit(browser, site, { viewport = DESKTOP, theme = 'light', wallet, before, expected = [], path = '/' } = {}) {
-  const context = await browser.newContext({ viewport, colorScheme: theme, reducedMotion: 'reduce' });
+export async function visit(browser, site, { viewport = DESKTOP, theme = 'light', hasTouch = false, wallet, before, expected = [], path = '/' } = {}) {
+  const context = await browser.newContext({ viewport, colorScheme: theme, hasTouch, isMobile: hasTouch, reducedMotion: 'reduce' });
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
   const complaints = [];

@@ -6,12 +6,12 @@ use crate::{
     components::{
         ToastStack, Toasts,
         pay::{SLIP, Sheet, SheetView},
-        shell::{Appearance, Banners, ExpiryWatch, Header, Navigation, Shortcuts, focus_content},
+        shell::{Appearance, Banners, Doors, Header, Navigation, Shortcuts, focus_content},
         terminal::{TerminalDoor, TerminalWindow},
         wallet::{WALLET, WalletDialog, WalletDoor},
     },
     engine::{clock, use_engine},
-    pages::{ChatPage, PAGES, TURN},
+    pages::{ChatPage, LeaseWarnings, PAGES, TURN},
     pay::{DRIVER, PayCard},
     state::{
         board::Board,
@@ -30,6 +30,7 @@ pub fn App() -> impl IntoView {
     Appearance::provide();
     Now::provide();
     Navigation::provide();
+    Doors::provide();
     Toasts::provide();
     WalletDoor::provide();
     TerminalDoor::provide();
@@ -66,7 +67,7 @@ pub fn App() -> impl IntoView {
         <TerminalWindow />
         <SheetView />
         <Shortcuts />
-        <ExpiryWatch />
+        <LeaseWarnings />
     }
 }
 

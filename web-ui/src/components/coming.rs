@@ -21,6 +21,18 @@ impl<T: Copy + Send + Sync + 'static> Part<T> {
     }
 }
 
+impl<T: Copy + Send + Sync + 'static> Part<T> {
+    /// Shows a view that the part gives once it is here, and nothing before: for what nobody has asked for.
+    pub fn show_once_here(&'static self, view: fn(T) -> AnyView) -> AnyView {
+        if let Some(part) = self.here() {
+            return view(part);
+        }
+        let came = RwSignal::new(None);
+        self.then(move |part| drop(came.try_set(part.ok())));
+        (move || came.get().map(view)).into_any()
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Coming,

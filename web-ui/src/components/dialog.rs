@@ -1,7 +1,6 @@
 //! A modal dialog: the browser's own, which keeps the focus inside and gives it back.
 
 use leptos::{html, prelude::*};
-use wasm_bindgen::JsCast;
 
 use super::{Glyph, Icon};
 use crate::text::shell;
@@ -41,10 +40,7 @@ pub fn Dialog(
     };
     // A press on the backdrop is a press on the dialog itself, outside of everything in it.
     let pressed = move |event: web_sys::MouseEvent| {
-        let target = event
-            .target()
-            .and_then(|target| target.dyn_into::<web_sys::HtmlDialogElement>().ok());
-        if target.is_some() && class != "terminal-dialog" {
+        if event.target() == event.current_target() && class != "terminal-dialog" {
             open.set(false);
         }
     };

@@ -58,6 +58,8 @@ pub enum Glyph {
     Download,
     /// A chevron.
     Chevron,
+    /// A magnifying glass.
+    Search,
 }
 
 impl Glyph {
@@ -93,6 +95,7 @@ impl Glyph {
             Self::Menu => "M4 7h16M4 12h16M4 17h10",
             Self::Download => "M12 4v11M7.5 11l4.5 4.5 4.5-4.5M5 19.5h14",
             Self::Chevron => "M7 10l5 5 5-5",
+            Self::Search => "M11 4.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M15.8 15.8L20 20",
         }
     }
 }

@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use wasm_split_helpers::wasm_split;
 
 pub use chat::{ChatPage, TURN};
+pub use leases::LeaseWarnings;
 use leases::LeasesPage;
 use receipts::ReceiptsPage;
 use settings::SettingsPage;

@@ -103,6 +103,11 @@ pub fn is_off(lease: &LeaseView) -> bool {
     is_usable(lease.status) && lease.live_status.as_deref() == Some("stopped")
 }
 
+/// Whether commands and terminals can be had.
+pub fn runs(lease: &LeaseView) -> bool {
+    is_usable(lease.status) && !is_off(lease)
+}
+
 /// Whether the lease can be given more time.
 pub fn is_renewable(status: LeaseStatus) -> bool {
     matches!(
@@ -157,6 +162,8 @@ pub(super) mod tests {
             ..lease(status)
         };
         assert!(is_off(&with("active", Some("stopped"))));
+        assert!(!runs(&with("active", Some("stopped"))));
+        assert!(runs(&with("active", None)) && !runs(&with("stopped", None)));
         for live in [Some("running"), Some("unknown"), None] {
             assert!(!is_off(&with("active", live)), "{live:?}");
         }

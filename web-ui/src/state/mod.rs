@@ -6,6 +6,7 @@ pub mod expiry;
 pub mod history;
 pub mod lease_clock;
 pub mod lease_form;
+pub mod palette;
 pub mod pay_steps;
 pub mod receipts;
 pub mod route;

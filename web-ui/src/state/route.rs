@@ -16,6 +16,29 @@ pub enum Route {
     Unknown,
 }
 
+/// What somebody goes to the board for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Errand {
+    /// To lease a container with the form.
+    Form,
+    /// To open the terminal of a lease, by its id.
+    Terminal(String),
+    /// To run a command in its container.
+    Run(String),
+    /// To renew it.
+    Renew(String),
+}
+
+impl Errand {
+    /// The lease that it is about.
+    pub fn lease(&self) -> Option<&str> {
+        match self {
+            Self::Form => None,
+            Self::Terminal(id) | Self::Run(id) | Self::Renew(id) => Some(id),
+        }
+    }
+}
+
 impl Route {
     /// Reads the address's part behind the `#`.
     pub fn read(hash: &str) -> Self {

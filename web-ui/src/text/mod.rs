@@ -3,5 +3,6 @@
 pub mod chat;
 pub mod leases;
 pub mod money;
+pub mod palette;
 pub mod shell;
 pub mod wallet;

@@ -133,15 +133,24 @@ pub const NOT_KNOWN: &str = "not known";
 
 /// The keyboard's help.
 pub const KEYS: &str = "Keyboard";
+/// Opens the list of commands.
+pub const KEY_PALETTE: &str = "Ctrl / ⌘ + K";
+/// Begins another conversation.
+pub const KEY_NEW_CHAT: &str = "Alt + N";
+/// Held with a number to go to a page.
+pub const KEY_ALT: &str = "Alt";
+/// Shows the list of keys.
+pub const KEY_HELP: &str = "?";
 /// Each key and what it does.
-pub const KEY_LIST: [(&str, &str); 7] = [
+pub const KEY_LIST: [(&str, &str); 8] = [
+    (KEY_PALETTE, "Commands: pages, leases, conversations"),
     ("Enter", "Send the message"),
     ("Shift + Enter", "New line"),
     ("Esc", "Stop the answer, close a dialog"),
     ("↑", "Bring back your last message (in an empty box)"),
-    ("Ctrl / ⌘ + K", "New chat"),
+    (KEY_NEW_CHAT, "New chat"),
     ("Alt + 1 … 4", "Chat, leases, receipts, settings"),
-    ("?", "This list"),
+    (KEY_HELP, "This list"),
 ];
 
 #[cfg(test)]

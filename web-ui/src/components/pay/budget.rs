@@ -15,16 +15,14 @@ use crate::{
 pub fn BudgetChip() -> impl IntoView {
     let engine = use_engine();
     let (budget, spent) = (engine.pay.budget(), engine.pay.spent());
-    let amount = move || {
-        let spent = decimal_amount(spent.get());
-        match budget.get().per_session {
-            Some(cap) => format!("{spent} / {}", decimal_amount(cap)),
-            None => spent,
-        }
+    let amount = move || decimal_amount(spent.get());
+    let cap = move || {
+        let cap = budget.get().per_session?;
+        Some(view! { <span class="budget-cap">{format!(" / {}", decimal_amount(cap))}</span> })
     };
     view! {
         <a class="chip budget-chip" href=Route::Settings.href() title=money::SPENT>
-            <Icon glyph=Glyph::Receipt /><span class="hidden">{money::SPENT}</span><span class="number">{amount}</span>
+            <Icon glyph=Glyph::Receipt /><span class="hidden">{money::SPENT}</span><span class="number">{amount}{cap}</span>
         </a>
     }
 }

@@ -1,34 +1,12 @@
-//! What everybody has to know on every page: what is simulated, what does not answer, which lease ends.
+//! What everybody has to know on every page: what is simulated, what does not answer.
 
 use leptos::prelude::*;
 
 use crate::{
-    components::{Glyph, Icon, Toasts, Tone},
-    format::duration,
-    state::{board::Board, expiry::Warnings, now::Now, services::Services},
-    text::{self, shell},
+    components::{Glyph, Icon},
+    state::services::Services,
+    text::shell,
 };
-
-/// Says in time that a lease ends, on whatever page the customer is.
-#[component]
-pub fn ExpiryWatch() -> impl IntoView {
-    let (leases, now, toasts) = (Board::get().leases(), Now::get(), Toasts::get());
-    let warnings = StoredValue::new(Warnings::default());
-    Effect::new(move || {
-        let now = now.get();
-        let due = leases.with(|leases| {
-            let leases = leases.as_deref().unwrap_or_default();
-            warnings.try_update_value(|warnings| warnings.due(leases, now))
-        });
-        for warning in due.unwrap_or_default() {
-            let left = duration(warning.seconds);
-            toasts.say(
-                Tone::Warning,
-                text::leases::ends_in(&warning.hostname, &left),
-            );
-        }
-    });
-}
 
 /// The banners below the header.
 #[component]

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{Tabs, ThemeButton};
+use super::{PaletteButton, Tabs, ThemeButton};
 use crate::{
     components::{pay::BudgetChip, wallet::WalletButton},
     state::route::Route,
@@ -20,6 +20,7 @@ pub fn Header() -> impl IntoView {
             </a>
             <Tabs />
             <div class="topbar-end">
+                <PaletteButton />
                 <BudgetChip />
                 <ThemeButton />
                 <WalletButton />

@@ -1,13 +1,15 @@
-//! Keys that work on every page, and the list of them.
+//! Keys that work on every page, and what they open.
 
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
+use wasm_split_helpers::wasm_split;
 
-use super::Navigation;
+use super::{Doors, KeyHelp, Navigation, palette::Palette};
 use crate::{
-    components::Dialog,
+    components::{Dialog, Glyph, Icon},
+    part::{NotLoaded, Part},
     state::{chat::Chat, route::Route},
-    text::shell,
+    text::{palette, shell},
 };
 
 /// Whether somebody is writing: then letters are letters.
@@ -27,25 +29,50 @@ fn is_dialog_open() -> bool {
     open.is_some_and(|dialog| dialog.is_instance_of::<web_sys::HtmlDialogElement>())
 }
 
+/// What opens over every page. A first visit has nothing of it.
+#[derive(Clone, Copy)]
+struct Lists {
+    palette: fn() -> AnyView,
+    keys: fn() -> AnyView,
+}
+
+static LISTS: Part<Lists> = Part::new(|| Box::pin(lists()));
+
+#[wasm_split(pages, fallible)]
+fn lists() -> Result<Lists, NotLoaded> {
+    Ok(Lists {
+        palette: || view! { <Palette /> }.into_any(),
+        keys: || view! { <KeyHelp /> }.into_any(),
+    })
+}
+
 /// Listens to the keys that work on every page.
 #[component]
 pub fn Shortcuts() -> impl IntoView {
     let chat = Chat::get();
-    let help = RwSignal::new(false);
+    let doors = Doors::get();
     let pressed = window_event_listener(ev::keydown, move |event| {
         let key = event.key();
+        let command = event.ctrl_key() || event.meta_key();
+        if key == "k" && command && doors.palette.get_untracked() {
+            event.prevent_default();
+            doors.palette.set(false);
+        }
         if is_dialog_open() {
             return;
         }
-        let command = event.ctrl_key() || event.meta_key();
         match key.as_str() {
             "Escape" => chat.stop(),
             "k" if command => {
                 event.prevent_default();
+                doors.palette.set(true);
+            }
+            "?" if !is_writing() => doors.keys.set(true),
+            "n" if event.alt_key() && !command => {
+                event.prevent_default();
                 chat.begin();
                 Navigation::go(Route::Chat);
             }
-            "?" if !is_writing() => help.set(true),
             "1" if event.alt_key() => Navigation::go(Route::Chat),
             "2" if event.alt_key() => Navigation::go(Route::Leases),
             "3" if event.alt_key() => Navigation::go(Route::Receipts),
@@ -55,17 +82,26 @@ pub fn Shortcuts() -> impl IntoView {
     });
     on_cleanup(move || pressed.remove());
     view! {
-        <Dialog open=help title=shell::KEYS>
-            <KeyHelp />
+        <Dialog open=doors.keys title=shell::KEYS>{LISTS.show(|lists| (lists.keys)())}</Dialog>
+        <Dialog open=doors.palette title=palette::TITLE class="palette" on_close=move |()| doors.palette_left()>
+            {LISTS.show(|lists| (lists.palette)())}
         </Dialog>
     }
 }
 
-/// The list of keys.
+/// Opens the list of commands.
 #[component]
-pub fn KeyHelp() -> impl IntoView {
-    let row = |(keys, does): (&'static str, &'static str)| {
-        view! { <div class="key-row"><dt><kbd>{keys}</kbd></dt><dd>{does}</dd></div> }
+pub fn PaletteButton() -> impl IntoView {
+    let doors = Doors::get();
+    let platform = window().navigator().platform().unwrap_or_default();
+    let key = if platform.starts_with("Mac") {
+        "⌘ K"
+    } else {
+        "Ctrl K"
     };
-    view! { <dl class="key-list">{shell::KEY_LIST.map(row).into_iter().collect_view()}</dl> }
+    view! {
+        <button type="button" class="chip palette-button" title=palette::TITLE aria-haspopup="dialog" on:click=move |_| doors.palette.set(true)>
+            <Icon glyph=Glyph::Search /><span class="hidden">{palette::TITLE}</span><kbd>{key}</kbd>
+        </button>
+    }
 }

@@ -5,34 +5,57 @@ use wasm_bindgen::JsCast;
 
 use crate::{
     components::{Glyph, Icon},
-    state::route::Route,
+    state::route::{Errand, Route},
     text::shell,
 };
 
-/// The page on the screen.
+/// The page on the screen, and what somebody went there for.
 #[derive(Clone, Copy)]
-pub struct Navigation(RwSignal<Route>);
-
-fn current() -> Route {
-    Route::read(&window().location().hash().unwrap_or_default())
+pub struct Navigation {
+    route: RwSignal<Route>,
+    errand: RwSignal<Option<Errand>>,
 }
 
 impl Navigation {
+    /// The page that the address names.
+    pub fn current() -> Route {
+        Route::read(&window().location().hash().unwrap_or_default())
+    }
+
     /// Follows the address, for the whole application.
     pub fn provide() {
-        let route = RwSignal::new(current());
+        let route = RwSignal::new(Self::current());
         let changed = window_event_listener_untyped("hashchange", move |_| {
-            route.set(current());
+            route.set(Self::current());
             focus_content();
         });
         on_cleanup(move || changed.remove());
         Effect::new(move || document().set_title(&title(route.get())));
-        provide_context(Self(route));
+        provide_context(Self {
+            route,
+            errand: RwSignal::new(None),
+        });
+    }
+
+    /// The application's.
+    pub fn get() -> Self {
+        expect_context()
     }
 
     /// The page on the screen.
     pub fn route() -> Signal<Route> {
-        expect_context::<Self>().0.into()
+        Self::get().route.into()
+    }
+
+    /// What somebody came to the board for; whoever does it takes it out.
+    pub fn errand() -> RwSignal<Option<Errand>> {
+        Self::get().errand
+    }
+
+    /// Goes to the board for something.
+    pub fn go_for(self, errand: Errand) {
+        self.errand.set(Some(errand));
+        Self::go(Route::Leases);
     }
 
     /// Goes to a page.
@@ -44,12 +67,17 @@ impl Navigation {
 
 /// Moves the focus to the content, as a new page would.
 pub fn focus_content() {
-    let content = document().get_element_by_id("content");
-    if let Some(content) =
-        content.and_then(|content| content.dyn_into::<web_sys::HtmlElement>().ok())
+    focus_on("content");
+}
+
+/// Moves the focus to an element of the page by its id.
+pub fn focus_on(id: &str) {
+    let element = document().get_element_by_id(id);
+    if let Some(element) =
+        element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok())
     {
         // An element that cannot take the focus leaves it where it is.
-        let _ = content.focus();
+        let _ = element.focus();
     }
 }
 

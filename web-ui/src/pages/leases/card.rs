@@ -4,14 +4,17 @@ use api_types::{ConsoleResponse, LeaseStatus, LeaseView};
 use leptos::prelude::*;
 
 use super::{
-    destroy::DestroyDialog, exec::ExecPanel, meter::TimeMeter, power::PowerButton,
+    destroy::DestroyDialog, errand, exec::ExecPanel, meter::TimeMeter, power::PowerButton,
     renew::RenewPanel, usage::Usage,
 };
 use crate::{
     components::{Copyable, Fact, Glyph, Icon, pay::Purchase, terminal::TerminalDoor},
     format::{mebibytes, usdc, utc_minute},
     pay::Call,
-    state::lease_clock::{is_off, is_renewable, is_usable},
+    state::{
+        lease_clock::{is_off, is_renewable, runs},
+        route::Errand,
+    },
     text::leases,
 };
 
@@ -60,11 +63,6 @@ pub fn LeaseCard(
             }}
         </article>
     }
-}
-
-/// Whether commands and terminals can be had.
-fn runs(lease: &LeaseView) -> bool {
-    is_usable(lease.status) && !is_off(lease)
 }
 
 /// The status, for the stylesheet and for people.
@@ -153,6 +151,17 @@ fn LeaseActions(lease: Memo<Option<LeaseView>>, panel: RwSignal<Option<Panel>>) 
             terminal.open(console, hostname.unwrap_or_default());
         }
     });
+    let node = NodeRef::new();
+    errand::at_lease(lease, node, move |errand| match errand {
+        Errand::Renew(_) => panel.set(Some(Panel::Renew)),
+        Errand::Run(_) => panel.set(Some(Panel::Run)),
+        Errand::Terminal(_) => {
+            if let Some((_, ctid, _, true)) = state.get_untracked() {
+                console.start(Call::Console { ctid });
+            }
+        }
+        Errand::Form => {}
+    });
     let toggle = move |one: Panel| panel.update(|open| *open = (*open != Some(one)).then_some(one));
     let pressed = move |one: Panel| move || (panel.get() == Some(one)).to_string();
     let buttons = move || {
@@ -177,5 +186,5 @@ fn LeaseActions(lease: Memo<Option<LeaseView>>, panel: RwSignal<Option<Panel>>) 
             })}
         })
     };
-    view! { <div class="actions lease-actions">{buttons}<PowerButton lease=lease />{last}</div> }
+    view! { <div class="actions lease-actions" node_ref=node>{buttons}<PowerButton lease=lease />{last}</div> }
 }

@@ -2,19 +2,22 @@
 
 mod card;
 mod destroy;
+mod errand;
 mod exec;
 mod form;
 mod meter;
+mod owner;
 mod power;
 mod renew;
 mod slider;
 mod usage;
+mod warnings;
 
 use api_types::{LeaseStatus, LeaseView};
 use leptos::prelude::*;
 
 use self::card::LeaseCard;
-pub use self::form::LeaseFormPanel;
+pub use self::{form::LeaseFormPanel, owner::LeaseWarnings};
 use crate::{
     components::{Empty, Glyph, Icon, Trouble, wallet::SignInGate},
     state::board::Board,
@@ -24,6 +27,8 @@ use crate::{
 /// The board.
 #[component]
 pub fn LeasesPage() -> impl IntoView {
+    let form = NodeRef::new();
+    errand::at_form(form);
     view! {
         <div class="page board-page">
             <header class="page-head">
@@ -32,7 +37,7 @@ pub fn LeasesPage() -> impl IntoView {
             </header>
             <div class="board-columns">
                 <div class="board-main"><SignInGate><Leases /></SignInGate></div>
-                <aside class="board-aside" aria-label=leases::form::TITLE><LeaseFormPanel /></aside>
+                <aside class="board-aside" aria-label=leases::form::TITLE node_ref=form><LeaseFormPanel /></aside>
             </div>
         </div>
     }
