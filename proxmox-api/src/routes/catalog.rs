@@ -1,9 +1,15 @@
 //! `GET /catalog`: limits, rates, templates, and how to pay.
 
+use std::time::Duration;
+
 use api_types::{Catalog, LeaseRequest, Template};
 use axum::{Json, Router, extract::State, routing::get};
+use tokio::time::timeout;
 
 use crate::App;
+
+/// How long a Proxmox that hangs is waited for; whoever looks at prices has less patience than whoever leases.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The route.
 pub fn router() -> Router<App> {
@@ -15,15 +21,15 @@ async fn catalog(State(app): State<App>) -> Json<Catalog> {
     let config = &app.config;
     let payments = &config.payments;
     // At the same time: a Proxmox that hangs is waited for once.
-    let (templates, capacity_left) = tokio::join!(app.proxmox.templates(), capacity_left(&app));
-    let templates = templates.unwrap_or_else(|error| {
-        tracing::warn!(
-            proxmox.cause = error.safe_text(),
-            "the templates cannot be listed"
-        );
-        Vec::new()
-    });
+    let (templates, capacity_left) = tokio::join!(
+        timeout(PATIENCE, templates(&app)),
+        timeout(PATIENCE, capacity_left(&app))
+    );
+    if templates.is_err() {
+        tracing::warn!("Proxmox takes too long to list its templates");
+    }
     let templates = templates
+        .unwrap_or_default()
         .into_iter()
         .enumerate()
         .map(|(position, template)| Template {
@@ -39,9 +45,17 @@ async fn catalog(State(app): State<App>) -> Json<Catalog> {
         network: payments.network.caip2.to_owned(),
         asset: payments.network.usdc.address.to_checksum(None),
         pay_to: payments.pay_to.to_checksum(None),
-        capacity_left,
+        capacity_left: capacity_left.unwrap_or_default(),
         grace_minutes: config.grace_seconds.div_ceil(60),
         simulated: simulated(&app),
+    })
+}
+
+async fn templates(app: &App) -> Vec<crate::proxmox::Template> {
+    app.proxmox.templates().await.unwrap_or_else(|error| {
+        let cause = error.safe_text();
+        tracing::warn!(proxmox.cause = cause, "the templates cannot be listed");
+        Vec::new()
     })
 }
 

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::{
-    buyer::{Answer, Buyer},
+    buyer::{Answer, Buyer, call},
     support::{TestApp, until},
 };
 
@@ -163,6 +163,20 @@ async fn answers_that_are_nonsense_charge_for_a_machine_or_not_at_all() {
 #[tokio::test]
 async fn an_answer_of_64_mib_is_not_read_to_its_end() {
     lost_answers(Operation::TaskStatus, FaultKind::HugeBody).await;
+}
+
+#[tokio::test]
+async fn a_host_that_hangs_keeps_nobody_from_the_prices() {
+    let app = TestApp::start().await;
+    let late = FaultKind::Late(Duration::from_secs(30));
+    app.sim.faults().inject(Fault::always(Operation::Any, late));
+    let begin = std::time::Instant::now();
+    let catalog = call(&app, &Method::GET, "/catalog", None, &[]).await;
+    assert!(begin.elapsed() < Duration::from_secs(8), "waited for once");
+    assert_eq!(catalog.status, 200);
+    assert_eq!(catalog.body["templates"], json!([]));
+    assert!(catalog.body["rates"].is_object());
+    assert!(catalog.body.get("capacityLeft").is_none());
 }
 
 #[tokio::test]
