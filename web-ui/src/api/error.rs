@@ -2,17 +2,19 @@
 
 use api_types::{ErrorBody, ErrorCode, ErrorEnvelope};
 
+use crate::text::service;
+
 /// Why a call gave nothing.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ApiError {
     /// No answer: the service is down, the network is, or the browser did not let the answer through.
-    #[error("The service cannot be reached.")]
+    #[error("{}", service::UNREACHABLE)]
     Unreachable,
     /// The customer stopped it, or it took too long.
-    #[error("Stopped.")]
+    #[error("{}", service::STOPPED)]
     Aborted,
     /// An answer that is none of the service's words.
-    #[error("The service answered something unreadable (status {status}).")]
+    #[error("{}", service::unreadable(*status))]
     Unreadable {
         /// The HTTP status.
         status: u16,

@@ -28,7 +28,10 @@ impl<T: Copy + Send + Sync + 'static> Part<T> {
             return view(part);
         }
         let came = RwSignal::new(None);
-        self.then(move |part| drop(came.try_set(part.ok())));
+        self.then(move |part| {
+            // Whoever was waiting may have left the page.
+            let _ = came.try_set(part.ok());
+        });
         (move || came.get().map(view)).into_any()
     }
 }

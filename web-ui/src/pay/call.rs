@@ -3,6 +3,8 @@
 use api_types::{ExecRequest, LeaseRequest, RenewRequest};
 use serde::{Deserialize, Serialize};
 
+use crate::text::money::what;
+
 /// A call with a price.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Call {
@@ -72,22 +74,11 @@ impl Call {
     /// One line for people.
     pub fn summary(&self) -> String {
         match self {
-            Self::Lease(request) => format!(
-                "Lease {} {}, {} MB, {} GB disk for {} minutes",
-                request.cores,
-                if request.cores == 1 { "core" } else { "cores" },
-                request.memory_mb,
-                request.disk_gb,
-                request.runtime_minutes
-            ),
-            Self::Renew { ctid, minutes } => {
-                format!("Renew container {ctid} for {minutes} minutes")
-            }
-            Self::Exec { ctid, request } => {
-                format!("Run `{}` in container {ctid}", request.command)
-            }
-            Self::Console { ctid } => format!("Open a terminal to container {ctid}"),
-            Self::List => "List my containers".to_owned(),
+            Self::Lease(request) => what::lease(request),
+            Self::Renew { ctid, minutes } => what::renew(*ctid, *minutes),
+            Self::Exec { ctid, request } => what::run(*ctid, &request.command),
+            Self::Console { ctid } => what::console(*ctid),
+            Self::List => what::LIST.to_owned(),
         }
     }
 }

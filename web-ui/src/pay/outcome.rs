@@ -6,6 +6,7 @@ use serde_json::Value;
 use x402::{network::Network, wire::receipt::Receipt as WireReceipt};
 
 use super::card::{Phase, Receipt};
+use crate::text::{money::answer, service};
 
 /// What an answer says.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,8 +57,7 @@ pub fn of_answer(status: u16, body: Value, receipt: Option<WireReceipt>) -> Outc
     let paid = receipt.as_ref().is_some_and(|receipt| receipt.success);
     match status {
         202 => Outcome::Open {
-            message: text(&body, "message")
-                .unwrap_or_else(|| "It is not known yet whether the payment moved money.".into()),
+            message: text(&body, "message").unwrap_or_else(|| answer::NOT_KNOWN.into()),
         },
         200..=299 => Outcome::Settled(proof(receipt, body)),
         402 => Outcome::Refused {
@@ -71,11 +71,11 @@ pub fn of_answer(status: u16, body: Value, receipt: Option<WireReceipt>) -> Outc
             },
             Ok(envelope) => of_error(envelope.error),
             Err(_) if status < 500 => Outcome::Refused {
-                message: format!("The service refused the request (status {status})."),
+                message: service::refused(status),
                 code: None,
             },
             Err(_) => Outcome::Open {
-                message: format!("The service broke off (status {status})."),
+                message: service::broke_off(status),
             },
         },
     }
@@ -140,14 +140,11 @@ fn explorer_url(network: Option<&str>, transaction: Option<&str>) -> Option<Stri
 fn refusal(body: &Value, receipt: Option<&WireReceipt>) -> String {
     let reason = receipt.and_then(|receipt| receipt.error_reason.clone());
     let reason = reason.or_else(|| text(body, "error")).unwrap_or_default();
-    let words = match reason.as_str() {
-        "insufficient_funds" | "insufficient_balance" => {
-            "There is not enough USDC in the wallet.".to_owned()
-        }
-        "" | "Payment required" => "The payment was not taken.".to_owned(),
-        other => format!("The payment was not taken: {}.", other.replace('_', " ")),
-    };
-    format!("{words} Nothing was charged.")
+    match reason.as_str() {
+        "insufficient_funds" | "insufficient_balance" => answer::NOT_ENOUGH.to_owned(),
+        "" | "Payment required" => answer::NOT_TAKEN.to_owned(),
+        other => answer::not_taken(&other.replace('_', " ")),
+    }
 }
 
 fn text(body: &Value, name: &str) -> Option<String> {

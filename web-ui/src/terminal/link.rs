@@ -16,7 +16,7 @@ use super::{
     protocol::{self, LARGEST_FRAME, Next},
     screen::{self, Screen},
 };
-use crate::engine::clock;
+use crate::{engine::clock, text::leases::terminal};
 
 /// What a terminal tells its page.
 #[derive(Clone, Copy, Debug)]
@@ -142,9 +142,10 @@ impl Link {
     fn connect(self: &Rc<Self>) {
         self.events.on_state.run(TerminalState::Connecting);
         let Ok(socket) = WebSocket::new(self.url.expose()) else {
-            return self.events.on_state.run(TerminalState::Failed(
-                "The console's address cannot be opened.".to_owned(),
-            ));
+            return self
+                .events
+                .on_state
+                .run(TerminalState::Failed(terminal::BAD_ADDRESS.to_owned()));
         };
         socket.set_binary_type(BinaryType::Arraybuffer);
         let weak = || Rc::downgrade(self);

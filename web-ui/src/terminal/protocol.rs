@@ -5,6 +5,8 @@ use api_types::Secret;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::text::leases::terminal;
+
 /// The largest frame that we send; a long paste is cut into several.
 pub const LARGEST_FRAME: usize = 32 * 1024;
 /// Seconds for which the server keeps a shell whose connection was cut.
@@ -58,22 +60,7 @@ pub fn reason(code: u16, given: &str) -> String {
     if !given.is_empty() {
         return given.to_owned();
     }
-    match code {
-        1000 => "The shell has ended.",
-        1006 => "The connection was lost.",
-        1012 => "The service is being restarted.",
-        4401 => "The ticket is used up or too old.",
-        4403 => "This container belongs to another wallet.",
-        4408 => "Nothing was typed for a long time.",
-        4409 => "A command runs in this container just now.",
-        4410 => "The lease is over.",
-        4411 => "Another console of this container took over.",
-        4413 => "The console has passed on as much as it may.",
-        4429 => "Too many consoles are open.",
-        4503 => "The machines cannot be reached just now.",
-        _ => "The connection has ended.",
-    }
-    .to_owned()
+    terminal::closed(code).to_owned()
 }
 
 /// Seconds before the next attempt to come back, from 1.

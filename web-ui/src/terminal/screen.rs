@@ -6,6 +6,8 @@ use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{HtmlElement, HtmlScriptElement};
 
+use crate::text::leases::terminal;
+
 const GLUE: &str = "infra402Terminal";
 
 /// A terminal on the page. It is taken off when this is dropped.
@@ -32,8 +34,8 @@ pub(super) async fn load() -> Result<(), String> {
     let source = meta.and_then(|meta| meta.get_attribute("content"));
     let source = source
         .filter(|source| !source.is_empty())
-        .ok_or("This build of the interface has no terminal.")?;
-    let failed = || "The terminal could not be loaded.".to_owned();
+        .ok_or(terminal::MISSING)?;
+    let failed = || terminal::NOT_LOADED.to_owned();
     let script: HtmlScriptElement = document()
         .create_element("script")
         .ok()
@@ -73,8 +75,8 @@ impl Screen {
         let size =
             Closure::<dyn FnMut(u32, u32)>::new(move |columns, rows| resized((columns, rows)));
         let paste = Closure::<dyn FnMut(String)>::new(pasted);
-        let failed = |_| "The terminal could not be opened.".to_owned();
-        let glue = glue().ok_or("The terminal is not loaded.")?;
+        let failed = |_| terminal::NOT_OPENED.to_owned();
+        let glue = glue().ok_or(terminal::NOT_LOADED)?;
         let open: Function = Reflect::get(&glue, &"open".into())
             .and_then(JsCast::dyn_into)
             .map_err(failed)?;

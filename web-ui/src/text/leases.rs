@@ -204,4 +204,31 @@ pub mod terminal {
     pub const PASTE_DO: &str = "Paste";
     /// The keys that a phone lacks.
     pub const KEYS: &str = "Terminal keys";
+    /// The bundle was made without it.
+    pub const MISSING: &str = "This build of the interface has no terminal.";
+    /// Its parts did not come.
+    pub const NOT_LOADED: &str = "The terminal could not be loaded.";
+    /// Its parts came and do not work.
+    pub const NOT_OPENED: &str = "The terminal could not be opened.";
+    /// The address is none.
+    pub const BAD_ADDRESS: &str = "The console's address cannot be opened.";
+
+    /// Why it was closed, where the service gave no sentence.
+    pub const fn closed(code: u16) -> &'static str {
+        match code {
+            1000 => "The shell has ended.",
+            1006 => "The connection was lost.",
+            1012 => "The service is being restarted.",
+            4401 => "The ticket is used up or too old.",
+            4403 => "This container belongs to another wallet.",
+            4408 => "Nothing was typed for a long time.",
+            4409 => "A command runs in this container just now.",
+            4410 => "The lease is over.",
+            4411 => "Another console of this container took over.",
+            4413 => "The console has passed on as much as it may.",
+            4429 => "Too many consoles are open.",
+            4503 => "The machines cannot be reached just now.",
+            _ => "The connection has ended.",
+        }
+    }
 }

@@ -4,5 +4,6 @@ pub mod chat;
 pub mod leases;
 pub mod money;
 pub mod palette;
+pub mod service;
 pub mod shell;
 pub mod wallet;

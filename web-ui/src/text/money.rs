@@ -241,3 +241,54 @@ pub mod receipts {
         }
     }
 }
+
+/// What is paid for, in a line.
+pub mod what {
+    use api_types::LeaseRequest;
+
+    use crate::text::leases::cores;
+
+    /// A lease.
+    pub fn lease(request: &LeaseRequest) -> String {
+        format!(
+            "Lease {}, {} MB, {} GB disk for {} minutes",
+            cores(request.cores),
+            request.memory_mb,
+            request.disk_gb,
+            request.runtime_minutes
+        )
+    }
+    /// More time.
+    pub fn renew(ctid: u32, minutes: u32) -> String {
+        format!("Renew container {ctid} for {minutes} minutes")
+    }
+    /// A command.
+    pub fn run(ctid: u32, command: &str) -> String {
+        format!("Run `{command}` in container {ctid}")
+    }
+    /// A terminal.
+    pub fn console(ctid: u32) -> String {
+        format!("Open a terminal to container {ctid}")
+    }
+    /// The list.
+    pub const LIST: &str = "List my containers";
+}
+
+/// What became of a payment, where the service does not say it.
+pub mod answer {
+    /// Nobody knows yet.
+    pub const NOT_KNOWN: &str = "It is not known yet whether the payment moved money.";
+    /// The payer has too little.
+    pub const NOT_ENOUGH: &str = "There is not enough USDC in the wallet. Nothing was charged.";
+    /// Refused without a reason.
+    pub const NOT_TAKEN: &str = "The payment was not taken. Nothing was charged.";
+    /// Refused with one.
+    pub fn not_taken(reason: &str) -> String {
+        format!("The payment was not taken: {reason}. Nothing was charged.")
+    }
+    /// The answer was lost.
+    pub const NO_ANSWER: &str =
+        "No answer came. The same signature is sent again; nothing can be charged twice.";
+    /// The answer stayed lost.
+    pub const RAN_OUT: &str = "No answer came until the signature ran out, so it cannot be charged any more. If it was before, the receipts and the lease board show it.";
+}

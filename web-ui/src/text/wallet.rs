@@ -83,3 +83,32 @@ pub mod burner {
     /// Gone.
     pub const WIPED: &str = "The burner wallet is deleted.";
 }
+
+/// The burner wallet's name.
+pub const BURNER_NAME: &str = "Burner wallet";
+/// The name of a wallet that does not tell its own.
+pub const LEGACY_NAME: &str = "Browser wallet";
+
+/// Why a wallet did not do what it was asked.
+pub mod problem {
+    /// The customer said no.
+    pub const DECLINED: &str = "You declined in your wallet. Nothing was signed.";
+    /// The wallet is no longer in the browser.
+    pub const GONE: &str = "This wallet is not there. Is its extension on?";
+    /// It gave no account.
+    pub const LOCKED: &str = "The wallet gave no account. Unlock it and try again.";
+    /// It waits for an answer to something else.
+    pub const WAITING: &str = "The wallet is waiting for an answer to an earlier request. Open it.";
+    /// Its account was changed in between.
+    pub const WRONG_ACCOUNT: &str = "Another account is selected in the wallet now.";
+    /// It was never told of the network.
+    pub const CHAIN_UNKNOWN: &str = "The wallet does not know this network.";
+    /// The burner wallet and real money.
+    pub const NOT_ALLOWED: &str = "The burner wallet is for test networks only.";
+    /// What was given is no key.
+    pub const BAD_KEY: &str = "This is no private key: 64 hexadecimal digits are expected.";
+    /// Anything else, in its own words.
+    pub fn says(words: &str) -> String {
+        format!("The wallet says: {words}")
+    }
+}

@@ -1,34 +1,36 @@
 //! Why a wallet did not do what it was asked.
 
+use crate::text::wallet::problem;
+
 /// Why a wallet did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WalletError {
     /// The customer said no. That is an answer, not a fault.
-    #[error("You declined in your wallet. Nothing was signed.")]
+    #[error("{}", problem::DECLINED)]
     Declined,
     /// No such wallet is here any more.
-    #[error("This wallet is not there. Is its extension on?")]
+    #[error("{}", problem::GONE)]
     NoWallet,
     /// It is locked, or gave no account.
-    #[error("The wallet gave no account. Unlock it and try again.")]
+    #[error("{}", problem::LOCKED)]
     Locked,
     /// It shows an earlier request and waits for an answer to that.
-    #[error("The wallet is waiting for an answer to an earlier request. Open it.")]
+    #[error("{}", problem::WAITING)]
     Waiting,
     /// Another account is selected than the one that began.
-    #[error("Another account is selected in the wallet now.")]
+    #[error("{}", problem::WRONG_ACCOUNT)]
     WrongAccount,
     /// The wallet does not know the chain.
-    #[error("The wallet does not know this network.")]
+    #[error("{}", problem::CHAIN_UNKNOWN)]
     ChainUnknown,
     /// The burner wallet does not sign for real money.
-    #[error("The burner wallet is for test networks only.")]
+    #[error("{}", problem::NOT_ALLOWED)]
     NotAllowed,
     /// A key that was given is none.
-    #[error("This is no private key: 64 hexadecimal digits are expected.")]
+    #[error("{}", problem::BAD_KEY)]
     BadKey,
     /// Anything else, in the wallet's words.
-    #[error("The wallet says: {0}")]
+    #[error("{}", problem::says(.0))]
     Failed(String),
 }
 

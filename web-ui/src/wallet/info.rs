@@ -1,5 +1,7 @@
 //! What the pages know of a wallet.
 
+use crate::text::wallet as text;
+
 /// The id of the burner wallet.
 pub const BURNER: &str = "burner";
 /// The id of a wallet that does not announce itself.
@@ -32,7 +34,7 @@ impl WalletInfo {
     pub fn burner() -> Self {
         Self {
             id: BURNER.to_owned(),
-            name: "Burner wallet".to_owned(),
+            name: text::BURNER_NAME.to_owned(),
             icon: None,
             kind: WalletKind::Burner,
         }
@@ -42,7 +44,7 @@ impl WalletInfo {
     pub fn legacy() -> Self {
         Self {
             id: LEGACY.to_owned(),
-            name: "Browser wallet".to_owned(),
+            name: text::LEGACY_NAME.to_owned(),
             icon: None,
             kind: WalletKind::Injected,
         }

@@ -12,6 +12,7 @@ use crate::{
         card::Phase,
         outcome::{self, Outcome},
     },
+    text::money::answer,
 };
 
 /// Sends the signed request once. The payment's outcome is given to `on_outcome` as soon as it is known, while the model is still
@@ -73,8 +74,8 @@ fn meaning(event: &ChatEvent, paid_tool: &str) -> Option<Outcome> {
         } if tool == paid_tool => Some(of_tool(*ok, summary, result, receipt.as_ref())),
         ChatEvent::PaymentRequired { request, .. } => Some(Outcome::Refused {
             message: match request.error.as_str() {
-                "" => "The payment was not taken. Nothing was charged.".to_owned(),
-                error => format!("The payment was not taken: {error}. Nothing was charged."),
+                "" => answer::NOT_TAKEN.to_owned(),
+                error => answer::not_taken(error),
             },
             code: Some(ErrorCode::PaymentRefused),
         }),

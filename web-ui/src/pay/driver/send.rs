@@ -11,11 +11,8 @@ use super::{
 use crate::{
     engine::clock,
     pay::{outcome::Outcome, record::Signed, retry},
+    text::money::answer,
 };
-
-const NO_ANSWER: &str =
-    "No answer came. The same signature is sent again; nothing can be charged twice.";
-const RAN_OUT: &str = "No answer came until the signature ran out, so it cannot be charged any more. If it was before, the receipts and the lease board show it.";
 
 /// The cards of what an earlier page has left under way, with the records behind them.
 pub(super) fn left_over(pay: Pay) -> Vec<(CardId, String, Record)> {
@@ -73,7 +70,7 @@ pub(super) async fn until_known(pay: Pay, id: CardId, nonce: &str, mut record: R
         let (outcome, wait) = match once(pay, id, nonce, &mut record).await {
             Ok(answer) => answer,
             Err(_) => {
-                let message = NO_ANSWER.to_owned();
+                let message = answer::NO_ANSWER.to_owned();
                 (Outcome::Open { message }, None)
             }
         };
@@ -90,7 +87,7 @@ pub(super) async fn until_known(pay: Pay, id: CardId, nonce: &str, mut record: R
         rest(pay, id, retry::pause(attempt, wait)).await;
         if !retry::worth_sending(record.valid_before, clock::now()) {
             kept::forget(nonce);
-            let message = RAN_OUT.to_owned();
+            let message = answer::RAN_OUT.to_owned();
             return pay.become_phase(id, Phase::Lost { message });
         }
     }
