@@ -58,7 +58,7 @@ function getFromProxmox({ url, tokenId, tokenSecret, caPem }, path) {
 
 /**
  * Starts the lease API on a fresh database. `facilitator` is `demo` or a URL; `env` adds
- * variables. `kill` ends it like a power cut, `restart` brings it back on the same data.
+ * variables. `kill` ends it like a power cut, `end` in good order; `restart` brings it back on the same data.
  */
 export async function startApi({ simulator, facilitator = 'demo', env = {} }) {
   const folder = mkdtempSync(join(tmpdir(), 'infra402-api-'));
@@ -90,6 +90,7 @@ export async function startApi({ simulator, facilitator = 'demo', env = {} }) {
   return {
     url,
     kill: () => child.stop('SIGKILL'),
+    end: () => child.stop(),
     restart: launch,
     log: () => child.log(),
     async stop() {

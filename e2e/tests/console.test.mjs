@@ -104,6 +104,22 @@ test('a cut network is a pause: the page comes back to the same shell by itself,
   await page.close();
 });
 
+test('a restart of the service is a pause as well', { skip: missing }, async () => {
+  const { page, state, shows, type } = await openConsole();
+  await type('word=kept; echo "set$((1 + 1))"');
+  await shows('set2');
+  const begin = Date.now();
+  await api.end();
+  assert.ok(Date.now() - begin < 10_000, 'an open console does not hold the service up');
+  await until('the page to notice', async () => (await state()) !== 'open');
+  await api.restart();
+  await until('the page to be back', async () => (await state()) === 'open');
+  await type('echo "$word$((1 + 1))"');
+  await shows('kept2');
+  assert.equal(api.log().includes('ERROR'), false, api.log());
+  await page.close();
+});
+
 test('a page without a ticket, or with one that was used, says so', { skip: missing }, async () => {
   const { page, ticket } = await openConsole();
   const other = await browser.newPage();
