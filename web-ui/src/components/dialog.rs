@@ -41,6 +41,8 @@ pub fn Dialog(
     // A press on the backdrop is a press on the dialog itself, outside of everything in it.
     let pressed = move |event: web_sys::MouseEvent| {
         if event.target() == event.current_target() && class != "terminal-dialog" {
+            // The press would take the focus from where the dialog gives it back to.
+            event.prevent_default();
             open.set(false);
         }
     };

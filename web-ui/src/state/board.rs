@@ -77,11 +77,16 @@ impl Board {
         expect_context()
     }
 
+    /// Keeps the leases fresh as long as the calling component lives.
+    pub fn watch_leases(self) {
+        self.refresh();
+        every(LEASES_EVERY, move || self.refresh());
+    }
+
     /// Keeps leases and usage fresh as long as the calling component lives.
     pub fn watch(self) {
-        self.refresh();
+        self.watch_leases();
         self.refresh_usage();
-        every(LEASES_EVERY, move || self.refresh());
         every(USAGE_EVERY, move || self.refresh_usage());
     }
 

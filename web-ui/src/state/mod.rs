@@ -1,6 +1,7 @@
 //! What the pages show, and how it changes. The parts that only compute build everywhere; those that hold signals or
 //! ask the services build for the browser.
 
+pub mod at_a_glance;
 pub mod conversation;
 pub mod expiry;
 pub mod history;

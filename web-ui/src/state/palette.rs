@@ -128,7 +128,12 @@ pub fn entries(situation: Situation) -> Vec<Entry> {
         } else {
             ""
         };
-        all.push(Entry::new(Command::Theme(theme), palette::theme(theme)).note(chosen));
+        let label = match theme {
+            Theme::System => palette::THEME_SYSTEM,
+            Theme::Light => palette::THEME_LIGHT,
+            Theme::Dark => palette::THEME_DARK,
+        };
+        all.push(Entry::new(Command::Theme(theme), label).note(chosen));
     }
     all.push(
         Entry::new(Command::Keys, palette::KEYS)

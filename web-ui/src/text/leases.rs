@@ -38,6 +38,34 @@ pub fn deletes_in(time: &str) -> String {
 /// A stopped one whose date is not known.
 pub const OVER: &str = "Time is over";
 
+/// What a wallet has, where it is shown beside the conversation.
+pub const YOURS: &str = "Your containers";
+/// How many containers there are.
+pub fn containers(count: usize) -> String {
+    match count {
+        1 => "1 container".to_owned(),
+        _ => format!("{count} containers"),
+    }
+}
+/// The time of the only one.
+pub fn time_left(time: &str) -> String {
+    format!("{time} {LEFT}")
+}
+/// The time of the one that ends first.
+pub fn first_ends(time: &str) -> String {
+    format!("first ends in {time}")
+}
+/// Some of several containers are in a state of their own.
+pub fn some(count: usize, state: &str) -> String {
+    format!("{count} {state}")
+}
+/// Switched off, within a line.
+pub const GLANCE_OFF: &str = "switched off";
+/// Its time is over, within a line.
+pub const GLANCE_OVER: &str = "stopped";
+/// Being made, within a line.
+pub const GLANCE_COMING: &str = "being made";
+
 /// Number of the container.
 pub const CONTAINER: &str = "Container";
 /// Address.

@@ -1,7 +1,5 @@
 //! The list of commands.
 
-use crate::state::theme::Theme;
-
 /// What it is called.
 pub const TITLE: &str = "Commands";
 /// The box to write in.
@@ -48,15 +46,12 @@ pub fn go(page: &str) -> String {
     format!("Go to {page}")
 }
 
-/// Chooses a theme.
-pub fn theme(theme: Theme) -> String {
-    let name = match theme {
-        Theme::System => "as the system",
-        Theme::Light => "light",
-        Theme::Dark => "dark",
-    };
-    format!("Theme: {name}")
-}
+/// Follows the system's theme.
+pub const THEME_SYSTEM: &str = "Theme: as the system";
+/// Chooses the light theme.
+pub const THEME_LIGHT: &str = "Theme: light";
+/// Chooses the dark theme.
+pub const THEME_DARK: &str = "Theme: dark";
 
 /// Opens a lease's terminal.
 pub fn terminal(hostname: &str) -> String {

@@ -1,5 +1,5 @@
 //! Talking to the agent: the conversations at the side, the log, the box to write in, and the quick form beside them
-//! where there is room.
+//! where there is room. On a phone the wallet's leases are in reach above the box.
 
 mod composer;
 mod history;
@@ -13,7 +13,7 @@ pub use self::log::TURN;
 use self::{composer::Composer, history::HistoryPanel, log::Log};
 use crate::{
     components::{Dialog, Glyph, Icon},
-    pages::leases::LeaseFormPanel,
+    pages::leases::{LeaseFormPanel, LeasesInReach},
     state::chat::Chat,
     text::chat,
 };
@@ -37,6 +37,7 @@ pub fn ChatPage() -> impl IntoView {
                     </button>
                 </div>
                 <Log />
+                <LeasesInReach />
                 <Composer />
             </section>
             <aside class="chat-rail" aria-label=crate::text::leases::form::TITLE><LeaseFormPanel /></aside>

@@ -8,6 +8,7 @@ mod form;
 mod meter;
 mod owner;
 mod power;
+mod reach;
 mod renew;
 mod slider;
 mod usage;
@@ -17,7 +18,10 @@ use api_types::{LeaseStatus, LeaseView};
 use leptos::prelude::*;
 
 use self::card::LeaseCard;
-pub use self::{form::LeaseFormPanel, owner::LeaseWarnings};
+pub use self::{
+    form::LeaseFormPanel,
+    owner::{LeaseWarnings, LeasesInReach},
+};
 use crate::{
     components::{Empty, Glyph, Icon, Trouble, wallet::SignInGate},
     state::board::Board,
@@ -58,37 +62,42 @@ fn is_past(lease: &LeaseView) -> bool {
     lease.status == LeaseStatus::Destroyed
 }
 
+/// Cards side by side, where there is room. A card outlives the refreshes of its lease, and with it what is typed there.
+#[component]
+fn LeaseGrid(leases: Memo<Vec<LeaseView>>) -> impl IntoView {
+    let ids = move || {
+        leases.with(|leases| {
+            leases
+                .iter()
+                .map(|lease| lease.lease_id.clone())
+                .collect::<Vec<_>>()
+        })
+    };
+    let one = move |id: String| {
+        let lease = Memo::new(move |_| {
+            leases.with(|leases| leases.iter().find(|lease| lease.lease_id == id).cloned())
+        });
+        view! { <LeaseCard lease=lease /> }
+    };
+    view! { <div class="lease-grid"><For each=ids key=|id| id.clone() children=one /></div> }
+}
+
+/// The leases that are over, or those that are not.
+fn those(past: bool) -> Memo<Vec<LeaseView>> {
+    let all = Board::get().leases();
+    Memo::new(move |_| {
+        let mut leases = all.get().unwrap_or_default();
+        leases.retain(|lease| is_past(lease) == past);
+        leases
+    })
+}
+
 #[component]
 fn Leases() -> impl IntoView {
     let board = Board::get();
     board.watch();
     let (all, error) = (board.leases(), board.leases_error());
-    let part = move |past: bool| {
-        Memo::new(move |_| {
-            let mut leases = all.get().unwrap_or_default();
-            leases.retain(|lease| is_past(lease) == past);
-            leases
-        })
-    };
-    let (present, past) = (part(false), part(true));
-    // A card outlives the refreshes of its lease, and with it what is typed there.
-    let cards = move |leases: Memo<Vec<LeaseView>>| {
-        let ids = move || {
-            leases.with(|leases| {
-                leases
-                    .iter()
-                    .map(|lease| lease.lease_id.clone())
-                    .collect::<Vec<_>>()
-            })
-        };
-        let one = move |id: String| {
-            let lease = Memo::new(move |_| {
-                leases.with(|leases| leases.iter().find(|lease| lease.lease_id == id).cloned())
-            });
-            view! { <LeaseCard lease=lease /> }
-        };
-        view! { <div class="lease-grid"><For each=ids key=|id| id.clone() children=one /></div> }
-    };
+    let (present, past) = (those(false), those(true));
     let body = move || {
         let known = all.with(Option::is_some);
         if !known {
@@ -101,9 +110,9 @@ fn Leases() -> impl IntoView {
             return view! { <Empty glyph=Glyph::Server title=leases::EMPTY help=leases::EMPTY_HELP /> }.into_any();
         }
         view! {
-            {cards(present)}
+            <LeaseGrid leases=present />
             {(!past.with(Vec::is_empty)).then(|| view! {
-                <details class="more past"><summary>{leases::PAST}<Icon glyph=Glyph::Chevron /></summary>{cards(past)}</details>
+                <details class="more past"><summary>{leases::PAST}<Icon glyph=Glyph::Chevron /></summary><LeaseGrid leases=past /></details>
             })}
         }
         .into_any()

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use wasm_split_helpers::wasm_split;
 
-use super::warnings::ExpiryWatch;
+use super::{reach::Reach, warnings::ExpiryWatch};
 use crate::{
     part::{NotLoaded, Part},
     state::board::Board,
@@ -12,6 +12,7 @@ use crate::{
 #[derive(Clone, Copy)]
 struct Owner {
     warnings: fn() -> AnyView,
+    reach: fn() -> AnyView,
 }
 
 static OWNER: Part<Owner> = Part::new(|| Box::pin(owner()));
@@ -20,6 +21,7 @@ static OWNER: Part<Owner> = Part::new(|| Box::pin(owner()));
 fn owner() -> Result<Owner, NotLoaded> {
     Ok(Owner {
         warnings: || view! { <ExpiryWatch /> }.into_any(),
+        reach: || view! { <Reach /> }.into_any(),
     })
 }
 
@@ -27,6 +29,12 @@ fn owner() -> Result<Owner, NotLoaded> {
 #[component]
 pub fn LeaseWarnings() -> impl IntoView {
     for_owners(|owner| (owner.warnings)())
+}
+
+/// The leases, in reach of a conversation on a phone.
+#[component]
+pub fn LeasesInReach() -> impl IntoView {
+    for_owners(|owner| (owner.reach)())
 }
 
 /// Shows something as soon as leases are known.
