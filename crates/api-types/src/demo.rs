@@ -1,10 +1,10 @@
-//! Bodies of `POST /demo/faucet`, which exists where payments are simulated.
+//! Bodies of `POST /demo/faucet` and `GET /demo/balance`, which exist where payments are simulated.
 
 use serde::{Deserialize, Serialize};
 
 use crate::money::Usdc;
 
-/// Who wants play money.
+/// Whose play money it is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

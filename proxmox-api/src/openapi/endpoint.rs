@@ -149,6 +149,12 @@ impl Endpoint {
             .refuses(&[ErrorCode::InvalidRequest])
     }
 
+    /// A part of the query, which has to be there.
+    pub(super) fn needs_query(self, name: &str, schema: Value, what: &str) -> Self {
+        self.parameter("query", name, schema, what, true)
+            .refuses(&[ErrorCode::InvalidRequest])
+    }
+
     fn parameter(mut self, place: &str, name: &str, schema: Value, what: &str, must: bool) -> Self {
         self.parameters.push(json!({
             "in": place, "name": name, "required": must, "schema": schema, "description": what,

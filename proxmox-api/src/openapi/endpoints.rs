@@ -188,6 +188,22 @@ fn offers() -> Vec<Endpoint> {
         .answers(200, "What the account has now.", &examples::faucet())
         .refuses(&[NotFound, Unavailable])
         .limited(),
+        Endpoint::new(
+            "GET",
+            "/demo/balance",
+            "Offer",
+            "readDemoBalance",
+            "How much play money an account has",
+        )
+        .details("Elsewhere the route does not exist: the chain knows the balance.")
+        .needs_query(
+            "address",
+            json!({"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"}),
+            "The account.",
+        )
+        .answers(200, "What the account has.", &examples::faucet())
+        .refuses(&[NotFound, Unavailable])
+        .limited(),
     ]
 }
 

@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::TestApp;
+use crate::{buyer::Buyer, support::TestApp};
 
 async fn ask(method: &str, path: &str, body: &str) -> (StatusCode, Value) {
     let app = TestApp::start().await;
@@ -123,6 +123,27 @@ async fn every_error_is_an_envelope() {
             (status, &json!(code))
         );
         assert_eq!(envelope["error"]["requestId"], "test-1");
+    }
+}
+
+#[tokio::test]
+async fn play_money_is_seen_where_there_is_any() {
+    let app = TestApp::start().await;
+    let rich = Buyer::funded(&app, 1).await.wallet();
+    let look = async |query: &str| ask_of(&app, "GET", &format!("/demo/balance{query}"), "").await;
+    for spelling in [rich.to_checksum(None), rich.to_string().to_lowercase()] {
+        let (status, found) = look(&format!("?address={spelling}")).await;
+        assert_eq!(
+            (status, &found["balance"]),
+            (StatusCode::OK, &json!("10000000"))
+        );
+    }
+    let (_, nothing) = look("?address=0x00000000000000000000000000000000000000aa").await;
+    assert_eq!(nothing["balance"], "0");
+    for bad in ["", "?address=0x12", "?address=box", "?account=1"] {
+        let (status, refused) = look(bad).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{bad}");
+        assert_eq!(refused["error"]["code"], "invalid_request", "{bad}");
     }
 }
 
