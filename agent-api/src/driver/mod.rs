@@ -252,6 +252,7 @@ fn asking_to_pay(request: &PaymentRequest) -> String {
     let amount = request.amount.parse::<api_types::Usdc>();
     let amount = amount.map_or_else(|_| request.amount.clone(), |amount| amount.to_string());
     let what = &request.call.summary;
-    let network = &request.network;
+    let network = x402::network::Network::by_name(&request.network);
+    let network = network.map_or(request.network.as_str(), |network| network.display_name);
     format!("{what}: this costs {amount} on {network}. Sign the payment in your wallet to go on.")
 }

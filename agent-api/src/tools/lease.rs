@@ -10,7 +10,7 @@ use super::{
     Class, Plan, Tool,
     arguments::{optional_whole, whole},
     body_of, call,
-    show::{self, minutes, text},
+    show::{self, minutes, moment, text},
 };
 
 /// `POST /lease/container`.
@@ -95,9 +95,9 @@ fn size_and_time(request: &LeaseRequest) -> String {
         1 => "1 core".to_owned(),
         many => format!("{many} cores"),
     };
-    let (memory, disk) = (request.memory_mb, request.disk_gb);
+    let (memory, disk) = (show::memory(request.memory_mb), request.disk_gb);
     let time = minutes(request.runtime_minutes);
-    format!("{cores}, {memory} MiB memory, {disk} GiB disk for {time}")
+    format!("{cores}, {memory} memory, {disk} GiB disk for {time}")
 }
 
 impl Tool for LeaseContainer {
@@ -144,7 +144,7 @@ impl Tool for LeaseContainer {
     }
 
     fn summary(answer: &Value) -> String {
-        let (ctid, until) = (text(answer, "ctid"), text(answer, "expiresAt"));
+        let (ctid, until) = (text(answer, "ctid"), moment(answer, "expiresAt"));
         match answer["status"].as_str() {
             Some("active") => {
                 let at = answer["ip"].as_str();
@@ -194,10 +194,8 @@ impl Tool for QuoteLease {
                     text(line, "quantity"),
                     text(line, "unit"),
                 );
-                format!(
-                    "{label}: {quantity} {unit} = {}",
-                    show::dollars(&line["amount"])
-                )
+                let counted = show::counted(&quantity, &unit);
+                format!("{label}: {counted} = {}", show::dollars(&line["amount"]))
             })
             .collect();
         seen["lines"] = json!(lines);
@@ -272,7 +270,7 @@ impl Tool for RenewLease {
     }
 
     fn summary(answer: &Value) -> String {
-        let (ctid, until) = (text(answer, "ctid"), text(answer, "expiresAt"));
+        let (ctid, until) = (text(answer, "ctid"), moment(answer, "expiresAt"));
         format!("Container {ctid} is paid until {until}.")
     }
 }

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::conversation::ToolCall;
 
-pub use show::{minutes, to_json, without_secrets};
+pub use show::{minutes, moment, to_json, without_secrets};
 
 /// What a call may do before the customer is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Answers of the lease API as the model, the customer and the interface see them.
 
-use api_types::{Json, Usdc};
+use api_types::{Json, Timestamp, Usdc};
 use serde_json::{Map, Value};
 
 /// Members that no model ever sees.
@@ -55,6 +55,32 @@ pub(super) fn dollars(atomic: &Value) -> String {
         || "an unknown amount".to_owned(),
         |amount| amount.to_string(),
     )
+}
+
+/// A moment as people write it: `2026-01-31 12:00 UTC`.
+pub fn moment(object: &Value, name: &str) -> String {
+    let told = text(object, name);
+    match told.parse::<Timestamp>() {
+        Ok(_) => {
+            let (day, time) = told.split_once('T').unwrap_or((told.as_str(), ""));
+            format!("{day} {} UTC", time.get(..5).unwrap_or(time))
+        }
+        Err(_) => told,
+    }
+}
+
+/// `512 MiB`, `4 GiB`: a number of MiB.
+pub(super) fn memory(mebibytes: u32) -> String {
+    match mebibytes {
+        whole if whole >= 1024 && whole.is_multiple_of(1024) => format!("{} GiB", whole / 1024),
+        other => format!("{other} MiB"),
+    }
+}
+
+/// `48 core-hours`: a number with its unit, in the plural unless it is one.
+pub(super) fn counted(quantity: &str, unit: &str) -> String {
+    let plural = if quantity == "1" { "" } else { "s" };
+    format!("{quantity} {unit}{plural}")
 }
 
 /// A part of a whole.

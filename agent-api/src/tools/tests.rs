@@ -62,7 +62,7 @@ fn a_lease_is_planned_byte_for_byte() {
     );
     assert_eq!(
         planned.summary,
-        "Lease 2 cores, 1024 MiB memory, 8 GiB disk for 90 minutes as box"
+        "Lease 2 cores, 1 GiB memory, 8 GiB disk for 90 minutes as box"
     );
     assert!(planned.takes_credential);
 }

@@ -62,11 +62,12 @@ impl Usdc {
         amounts.into_iter().try_fold(Self::ZERO, Self::checked_add)
     }
 
-    /// The amount in dollars with at least two decimals and no trailing zeros after them, without a unit: `0.0123`.
+    /// The amount in dollars without a unit, never rounded, with at least four decimals so that amounts in a column line up:
+    /// `0.0100`.
     pub fn to_decimal(self) -> String {
         let whole = self.0 / Self::ONE.0;
         let fraction = format!("{:06}", self.0 % Self::ONE.0);
-        let kept = fraction.trim_end_matches('0').len().max(2);
+        let kept = fraction.trim_end_matches('0').len().max(4);
         format!("{whole}.{}", &fraction[..kept])
     }
 }
@@ -147,9 +148,10 @@ mod tests {
 
     #[test]
     fn an_amount_is_shown_in_dollars_without_noise() {
+        assert_eq!(Usdc(10_000).to_string(), "0.0100 USDC");
         assert_eq!(Usdc(12_300).to_string(), "0.0123 USDC");
-        assert_eq!(Usdc(1_500_000).to_string(), "1.50 USDC");
-        assert_eq!(Usdc(0).to_string(), "0.00 USDC");
+        assert_eq!(Usdc(1_500_000).to_string(), "1.5000 USDC");
+        assert_eq!(Usdc(0).to_string(), "0.0000 USDC");
         assert_eq!(Usdc(1).to_string(), "0.000001 USDC");
         assert_eq!(Usdc(u64::MAX).to_string(), "18446744073709.551615 USDC");
     }

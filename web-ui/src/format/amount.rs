@@ -2,17 +2,14 @@
 
 use api_types::Usdc;
 
-/// `0.0100`: dollars with at least four decimals, so that amounts in a column line up, and never a rounded one.
+/// `0.0100`: dollars, never rounded.
 pub fn decimal_amount(amount: Usdc) -> String {
-    let whole = amount.atomic() / 1_000_000;
-    let fraction = format!("{:06}", amount.atomic() % 1_000_000);
-    let kept = fraction.trim_end_matches('0').len().max(4);
-    format!("{whole}.{}", &fraction[..kept])
+    amount.to_decimal()
 }
 
 /// `0.0100 USDC`.
 pub fn usdc(amount: Usdc) -> String {
-    format!("{} USDC", decimal_amount(amount))
+    amount.to_string()
 }
 
 /// Reads what a person types as dollars: `0.5`, `,5` or `12`. Nothing is rounded: a seventh decimal is refused.

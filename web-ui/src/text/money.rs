@@ -246,15 +246,15 @@ pub mod receipts {
 pub mod what {
     use api_types::LeaseRequest;
 
-    use crate::text::leases::cores;
+    use crate::{format::mebibytes, text::leases::cores};
 
     /// A lease.
     pub fn lease(request: &LeaseRequest) -> String {
         format!(
-            "Lease {}, {} MB, {} GB disk for {} minutes",
+            "Lease {}, {} memory, {} disk for {} minutes",
             cores(request.cores),
-            request.memory_mb,
-            request.disk_gb,
+            mebibytes(request.memory_mb),
+            mebibytes(request.disk_gb.saturating_mul(1024)),
             request.runtime_minutes
         )
     }

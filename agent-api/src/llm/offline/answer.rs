@@ -13,7 +13,7 @@ pub(super) const HELP: &str = "I am the built-in assistant: a handful of rules, 
 - `list my containers`\n\
 - `stop container 100`, `start container 100`\n\
 - `destroy container 100`\n\
-- `how busy are the hosts?`\n\
+- `how busy are the hosts?`\n\n\
 Paid requests show their price first, and your wallet signs them.";
 pub(super) const GREETING: &str = "Hello. I am the built-in assistant (no language model). Ask me to lease a container, or say `help`.";
 pub(super) const NOT_UNDERSTOOD: &str = "I did not understand that: I am the built-in assistant, a handful of rules and no language model. Say `help` to see what I know.";
@@ -106,7 +106,8 @@ fn leases(leases: &Value) -> String {
         } else {
             status.to_owned()
         };
-        let (ctid, name, until) = (member("ctid"), member("hostname"), member("expiresAt"));
+        let (ctid, name) = (member("ctid"), member("hostname"));
+        let until = tools::moment(lease, "expiresAt");
         format!("\n- container {ctid} ({name}): {status}, until {until}")
     });
     lines.collect()

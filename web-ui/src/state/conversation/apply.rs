@@ -64,8 +64,10 @@ impl Turn {
                 self.state = TurnState::Suspended;
             }
             ChatEvent::Final { reply, .. } => {
-                // Where the words did not come as tokens, they come here.
-                if self.reply().trim().is_empty() && !reply.trim().is_empty() {
+                // Where the words did not come as tokens, they come here. What the agent asks for in words while the
+                // turn waits stands on the card already, and would stay there once it is answered.
+                let waits = self.waiting().is_some();
+                if !waits && self.reply().trim().is_empty() && !reply.trim().is_empty() {
                     self.parts.push(Part::Text(reply));
                 }
                 self.finish();
