@@ -6,8 +6,8 @@ use axum::{
     Extension, Json, Router,
     extract::{Path, State},
     http::StatusCode,
-    response::{IntoResponse, Response},
-    routing::post,
+    response::IntoResponse,
+    routing::{MethodRouter, post},
 };
 use service::request_id::RequestId;
 
@@ -29,42 +29,23 @@ use crate::{
 /// The routes.
 pub fn router() -> Router<App> {
     Router::new()
-        .route("/lease/{ctid}/stop", post(stop))
-        .route("/lease/{ctid}/start", post(start))
+        .route("/lease/{ctid}/stop", switching(Power::Off))
+        .route("/lease/{ctid}/start", switching(Power::On))
 }
 
-async fn stop(
-    session: Session,
-    State(app): State<App>,
-    Extension(id): Extension<RequestId>,
-    Path(ctid): Path<String>,
-    Query(meant): Query<Meant>,
-) -> Response {
-    answer(&app, &session, &id, &ctid, &meant, Power::Off).await
-}
-
-async fn start(
-    session: Session,
-    State(app): State<App>,
-    Extension(id): Extension<RequestId>,
-    Path(ctid): Path<String>,
-    Query(meant): Query<Meant>,
-) -> Response {
-    answer(&app, &session, &id, &ctid, &meant, Power::On).await
-}
-
-async fn answer(
-    app: &App,
-    session: &Session,
-    id: &RequestId,
-    ctid: &str,
-    meant: &Meant,
-    power: Power,
-) -> Response {
-    match switched(app, &session.wallet, ctid, meant, power).await {
-        Ok((status, view)) => no_store((status, Json(view)).into_response()),
-        Err(error) => error.respond(id),
-    }
+fn switching(power: Power) -> MethodRouter<App> {
+    post(
+        move |session: Session,
+              State(app): State<App>,
+              Extension(id): Extension<RequestId>,
+              Path(ctid): Path<String>,
+              Query(meant): Query<Meant>| async move {
+            match switched(&app, &session.wallet, &ctid, &meant, power).await {
+                Ok((status, view)) => no_store((status, Json(view)).into_response()),
+                Err(error) => error.respond(&id),
+            }
+        },
+    )
 }
 
 async fn switched(
