@@ -23,7 +23,10 @@ impl<T: Copy + Send + Sync + 'static> Part<T> {
 
 impl<T: Copy + Send + Sync + 'static> Part<T> {
     /// Shows a view that the part gives once it is here, and nothing before: for what nobody has asked for.
-    pub fn show_once_here(&'static self, view: fn(T) -> AnyView) -> AnyView {
+    pub fn show_once_here(
+        &'static self,
+        view: impl Fn(T) -> AnyView + Send + Sync + 'static,
+    ) -> AnyView {
         if let Some(part) = self.here() {
             return view(part);
         }
@@ -32,7 +35,7 @@ impl<T: Copy + Send + Sync + 'static> Part<T> {
             // Whoever was waiting may have left the page.
             let _ = came.try_set(part.ok());
         });
-        (move || came.get().map(view)).into_any()
+        (move || came.get().map(&view)).into_any()
     }
 }
 

@@ -33,6 +33,10 @@ pub fn Dialog(
         }
     });
     let closed = move |_| {
+        // The event comes a moment after the closing; the dialog may have been opened again since.
+        if node.get_untracked().is_some_and(|dialog| dialog.open()) {
+            return;
+        }
         open.set(false);
         if let Some(on_close) = on_close {
             on_close.run(());

@@ -9,7 +9,7 @@ use crate::workspace::Profile;
 
 /// What a first visit may load, in bytes after brotli. 250 KiB are promised; this is just above what is there, and only ever goes
 /// down. What comes on demand is counted apart.
-const BUDGET: usize = 226 * 1024;
+const BUDGET: usize = 224 * 1024;
 
 /// Prints the sizes.
 ///

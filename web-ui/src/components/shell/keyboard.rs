@@ -54,11 +54,11 @@ pub fn Shortcuts() -> impl IntoView {
     let pressed = window_event_listener(ev::keydown, move |event| {
         let key = event.key();
         let command = event.ctrl_key() || event.meta_key();
-        if key == "k" && command && doors.palette.get_untracked() {
-            event.prevent_default();
-            doors.palette.set(false);
-        }
         if is_dialog_open() {
+            if key == "k" && command && doors.palette.get_untracked() {
+                event.prevent_default();
+                doors.palette.set(false);
+            }
             return;
         }
         match key.as_str() {

@@ -1,11 +1,13 @@
 //! The conversations that are kept in this browser.
 
 use leptos::prelude::*;
+use wasm_split_helpers::wasm_split;
 
 use crate::{
     components::{Glyph, Icon},
     format::ago,
-    state::{chat::Chat, now::Now},
+    part::{NotLoaded, Part},
+    state::{chat::Chat, conversation::Conversation, now::Now},
     text::chat,
 };
 
@@ -26,9 +28,40 @@ pub fn HistoryPanel(
 ) -> impl IntoView {
     let state = Chat::get();
     let kept = state.kept();
+    let some = Memo::new(move |_| kept.with(|kept| !kept.conversations.is_empty()));
+    let begin = move |_| {
+        state.begin();
+        on_choice.run(());
+    };
+    let list = move || {
+        if some.get() {
+            LIST.show_once_here(move |list| list(on_choice))
+        } else {
+            view! { <p class="muted">{chat::NO_CONVERSATIONS}</p> }.into_any()
+        }
+    };
+    view! {
+        <div class="history">
+            <button type="button" class="button wide" on:click=begin><Icon glyph=Glyph::Plus />{chat::NEW}</button>
+            {list}
+        </div>
+    }
+}
+
+/// The list, which a first visit has nothing for.
+static LIST: Part<fn(Callback<()>) -> AnyView> = Part::new(|| Box::pin(list()));
+
+#[wasm_split(talk, fallible)]
+fn list() -> Result<fn(Callback<()>) -> AnyView, NotLoaded> {
+    Ok(|on_choice| view! { <HistoryList on_choice=on_choice /> }.into_any())
+}
+
+#[component]
+fn HistoryList(on_choice: Callback<()>) -> impl IntoView {
+    let kept = Chat::get().kept();
     let rows = Memo::new(move |_| {
         kept.with(|kept| {
-            let row = |one: &crate::state::conversation::Conversation| Row {
+            let row = |one: &Conversation| Row {
                 id: one.id.clone(),
                 title: one.title().unwrap_or_else(|| chat::UNTITLED.to_owned()),
                 changed: one.changed,
@@ -36,26 +69,10 @@ pub fn HistoryPanel(
             kept.conversations.iter().map(row).collect::<Vec<_>>()
         })
     });
-    let begin = move |_| {
-        state.begin();
-        on_choice.run(());
-    };
-    let list = move || {
-        if rows.with(Vec::is_empty) {
-            return view! { <p class="muted">{chat::NO_CONVERSATIONS}</p> }.into_any();
-        }
-        view! {
-            <ul class="history-list">
-                <For each=move || rows.get() key=|row| (row.id.clone(), row.changed) let(row)><HistoryRow row=row on_choice=on_choice /></For>
-            </ul>
-        }
-        .into_any()
-    };
     view! {
-        <div class="history">
-            <button type="button" class="button wide" on:click=begin><Icon glyph=Glyph::Plus />{chat::NEW}</button>
-            {list}
-        </div>
+        <ul class="history-list">
+            <For each=move || rows.get() key=|row| (row.id.clone(), row.changed) let(row)><HistoryRow row=row on_choice=on_choice /></For>
+        </ul>
     }
 }
 

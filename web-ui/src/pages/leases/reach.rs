@@ -126,7 +126,7 @@ fn Handle(open: RwSignal<bool>) -> impl IntoView {
     };
     view! {
         <div class="handle" aria-hidden="true" node_ref=node
-            on:pointerdown=grasp on:pointermove=pull on:pointerup=let_go on:pointercancel=keep></div>
+            on:pointerdown=grasp on:pointermove=pull on:pointerup=let_go on:pointercancel=keep on:lostpointercapture=keep></div>
     }
 }
 
