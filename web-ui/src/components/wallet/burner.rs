@@ -17,14 +17,12 @@ pub fn BurnerPanel() -> impl IntoView {
     let engine = use_engine();
     let wallet = engine.wallet.burner();
     let (address, allowed) = (wallet.address(), wallet.allowed());
-    let body = move || {
-        if !allowed.get() {
-            return view! { <p class="muted">{burner::NOT_ALLOWED}</p> }.into_any();
-        }
-        match address.get() {
-            Some(address) => view! { <Owned address=address /> }.into_any(),
-            None => view! { <Absent /> }.into_any(),
-        }
+    // A catalog that says the same again must not take away what is being typed.
+    let kept = Memo::new(move |_| allowed.get().then(|| address.get()));
+    let body = move || match kept.get() {
+        None => view! { <p class="muted">{burner::NOT_ALLOWED}</p> }.into_any(),
+        Some(Some(address)) => view! { <Owned address=address /> }.into_any(),
+        Some(None) => view! { <Absent /> }.into_any(),
     };
     view! {
         <section class="burner divided">
