@@ -74,6 +74,10 @@ pub mod burner {
     pub const IMPORT_LABEL: &str = "Private key, 0x and 64 hexadecimal digits";
     /// Imports.
     pub const IMPORT_DO: &str = "Import";
+    /// Asks before the key that is here is replaced.
+    pub const REPLACE_ASK: &str = "Another key is here. Importing this one deletes it for good, and with it what its account holds. Show it and keep it somewhere else first.";
+    /// Yes.
+    pub const REPLACE_DO: &str = "Replace the key";
     /// Deletes it.
     pub const WIPE: &str = "Delete this wallet";
     /// Asks first.

@@ -76,12 +76,16 @@ impl Burner {
     /// # Errors
     /// It is none.
     pub fn import(&self, key: &str) -> Result<String, WalletError> {
-        let key = key.trim();
-        let digits = key.strip_prefix("0x").unwrap_or(key);
-        let signer = digits
-            .parse::<PrivateKeySigner>()
-            .map_err(|_| WalletError::BadKey)?;
-        Ok(self.keep(&signer))
+        Ok(self.keep(&read(key)?))
+    }
+
+    /// Whether another key than this one is here, which taking it would end.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn replaces(&self, key: &str) -> Result<bool, WalletError> {
+        let new = read(key)?;
+        Ok(signer().is_some_and(|old| old.address() != new.address()))
     }
 
     /// Forgets the key, and with it what the account holds.
@@ -125,6 +129,13 @@ impl Burner {
         self.address.set(Some(address.clone()));
         address
     }
+}
+
+/// A key as people write it.
+fn read(key: &str) -> Result<PrivateKeySigner, WalletError> {
+    let key = key.trim();
+    let digits = key.strip_prefix("0x").unwrap_or(key);
+    digits.parse().map_err(|_| WalletError::BadKey)
 }
 
 /// The address of the stored key.

@@ -153,25 +153,52 @@ fn Import() -> impl IntoView {
     let connect = use_it(WalletDoor::get());
     let key = RwSignal::new(String::new());
     let problem = RwSignal::new(None::<String>);
-    let import = move |event: web_sys::SubmitEvent| {
+    let asking = RwSignal::new(false);
+    let import = move || match wallet.import(&key.get_untracked()) {
+        Ok(_) => {
+            asking.set(false);
+            key.set(String::new());
+            connect();
+        }
+        Err(error) => {
+            asking.set(false);
+            problem.set(Some(error.to_string()));
+        }
+    };
+    let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
-        match wallet.import(&key.get_untracked()) {
-            Ok(_) => {
-                key.set(String::new());
-                connect();
-            }
+        match wallet.replaces(&key.get_untracked()) {
+            Ok(true) => asking.set(true),
+            Ok(false) => import(),
             Err(error) => problem.set(Some(error.to_string())),
         }
     };
+    let question = move || {
+        asking.get().then(|| {
+            view! {
+                <Notice tone=Tone::Warning>
+                    <p role="alert">{burner::REPLACE_ASK}</p>
+                    <Export />
+                    <div class="actions">
+                        <button type="button" class="button danger small" on:click=move |_| import()>{burner::REPLACE_DO}</button>
+                        <button type="button" class="button small" on:click=move |_| asking.set(false)>{shell::CANCEL}</button>
+                    </div>
+                </Notice>
+            }
+        })
+    };
     view! {
-        <form class="import" on:submit=import>
+        <form class="import" on:submit=submit>
             <label class="field">
                 <span>{burner::IMPORT}</span>
                 <input type="password" autocomplete="off" spellcheck="false" placeholder=burner::IMPORT_LABEL prop:value=key
-                    on:input=move |event| { key.set(event_target_value(&event)); problem.set(None); } />
+                    on:input=move |event| { key.set(event_target_value(&event)); problem.set(None); asking.set(false); } />
             </label>
             <p class="field-problem" role="status">{move || problem.get()}</p>
-            <button type="submit" class="button small" disabled=move || key.with(String::is_empty)>{burner::IMPORT_DO}</button>
+            {question}
+            {move || (!asking.get()).then(|| view! {
+                <button type="submit" class="button small" disabled=move || key.with(String::is_empty)>{burner::IMPORT_DO}</button>
+            })}
         </form>
     }
 }
