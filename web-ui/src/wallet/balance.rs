@@ -1,6 +1,8 @@
-//! How much USDC an account has, asked of the node that the deployment configures.
+//! How much USDC an account has, asked of the node that the deployment configures, or of the demo's ledger where payments are
+//! simulated.
 
 use api_types::Usdc;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use x402::network::Network;
 
@@ -12,11 +14,48 @@ use crate::api::{
 /// The selector of `balanceOf(address)`.
 const BALANCE_OF: &str = "0x70a08231";
 
+/// Who knows a balance.
+pub(super) enum Ledger {
+    /// A node of the network.
+    Node(String, &'static Network),
+    /// The lease API, whose ledger the demo's money is on.
+    Demo(String),
+}
+
+/// Asks who knows.
+///
+/// # Errors
+/// Nobody answers, or not in their words.
+pub(super) async fn of(ledger: &Ledger, address: &str) -> Result<Usdc, ApiError> {
+    match ledger {
+        Ledger::Node(node, network) => ask(node, network, address).await,
+        Ledger::Demo(base) => ask_demo(base, address).await,
+    }
+}
+
+async fn ask_demo(base: &str, address: &str) -> Result<Usdc, ApiError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        balance: Usdc,
+    }
+    let url = format!("{base}/demo/balance?address={address}");
+    let response = fetch::send(&Call::get(url)).await?;
+    let text = fetch::text(&response).await?;
+    if !response.ok() {
+        return Err(ApiError::from_answer(response.status(), &text));
+    }
+    let answer = serde_json::from_str(&text);
+    let answer: Answer = answer.map_err(|_| ApiError::Unreadable {
+        status: response.status(),
+    })?;
+    Ok(answer.balance)
+}
+
 /// Asks a node.
 ///
 /// # Errors
 /// It does not answer, or not in its words.
-pub async fn ask(node: &str, network: &Network, address: &str) -> Result<Usdc, ApiError> {
+async fn ask(node: &str, network: &Network, address: &str) -> Result<Usdc, ApiError> {
     let digits = address.trim_start_matches("0x").to_ascii_lowercase();
     let call = json!({"to": network.usdc.address.to_string(), "data": format!("{BALANCE_OF}{digits:0>64}")});
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [call, "latest"]});

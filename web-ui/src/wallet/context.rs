@@ -9,7 +9,9 @@ use wasm_split_helpers::wasm_split;
 use x402::{network::Network, purchase::Chosen, wire::exact::Authorization};
 
 use super::{
-    Account, Burner, WalletError, WalletInfo, balance, burner, chain, discovery,
+    Account, Burner, WalletError, WalletInfo,
+    balance::{self, Ledger},
+    burner, chain, discovery,
     info::{self, BURNER, LEGACY},
     provider::{self, Provider},
 };
@@ -27,7 +29,7 @@ pub struct Purse {
     /// The address of the burner's stored key.
     pub(super) burner: fn() -> Option<String>,
     reconnect: fn(Wallet, String),
-    ask_balance: fn(Wallet, String, &'static Network, Account),
+    ask_balance: fn(Wallet, Ledger, Account),
 }
 
 /// What it takes to have an account.
@@ -40,9 +42,9 @@ fn purse() -> Result<Purse, NotLoaded> {
         reconnect: |wallet, id| {
             spawn_local(async move { drop(wallet.connect_injected(&id, "eth_accounts").await) });
         },
-        ask_balance: |wallet, node, network, account| {
+        ask_balance: |wallet, ledger, account| {
             spawn_local(async move {
-                let balance = balance::ask(&node, network, &account.address).await.ok();
+                let balance = balance::of(&ledger, &account.address).await.ok();
                 let still = wallet.account.get_untracked();
                 if still.is_some_and(|now| now.address == account.address) {
                     wallet.balance.set(balance);
@@ -63,6 +65,7 @@ pub struct Wallet {
     network: RwSignal<Option<&'static Network>>,
     simulated: RwSignal<bool>,
     node: StoredValue<Option<String>>,
+    demo: StoredValue<String>,
 }
 
 impl Wallet {
@@ -78,6 +81,7 @@ impl Wallet {
             network: RwSignal::new(network),
             simulated: RwSignal::new(false),
             node: StoredValue::new(settings.rpc_url.clone()),
+            demo: StoredValue::new(settings.lease_api_base.clone()),
         };
         discovery::listen(move |info, provider| wallet.add(info, provider));
         if let Some(provider) = discovery::legacy() {
@@ -145,31 +149,35 @@ impl Wallet {
 
     /// A payment of this amount has been made.
     pub fn spend(&self, amount: Usdc) {
-        if self.node.with_value(Option::is_some) {
-            self.refresh_balance();
-        } else {
-            self.balance.update(|balance| {
-                if let Some(balance) = balance {
-                    *balance = Usdc(balance.0.saturating_sub(amount.0));
-                }
-            });
-        }
+        self.balance.update(|balance| {
+            if let Some(balance) = balance {
+                *balance = Usdc(balance.0.saturating_sub(amount.0));
+            }
+        });
+        self.refresh_balance();
     }
 
     /// Asks for the balance again.
     pub fn refresh_balance(&self) {
         let wallet = *self;
-        let (Some(node), Some(network), Some(account)) = (
-            self.node.get_value(),
-            self.network.get_untracked(),
-            self.account.get_untracked(),
-        ) else {
+        let (Some(ledger), Some(account)) = (self.ledger(), self.account.get_untracked()) else {
             return;
         };
         PURSE.then(move |purse| match purse {
-            Ok(purse) => (purse.ask_balance)(wallet, node, network, account),
+            Ok(purse) => (purse.ask_balance)(wallet, ledger, account),
             Err(NotLoaded) => wallet.balance.set(None),
         });
+    }
+
+    /// Who knows the balance; nobody, where no node is configured and the money is not the demo's.
+    fn ledger(&self) -> Option<Ledger> {
+        if self.simulated.get_untracked() {
+            return Some(Ledger::Demo(self.demo.get_value()));
+        }
+        Some(Ledger::Node(
+            self.node.get_value()?,
+            self.network.get_untracked()?,
+        ))
     }
 
     /// Connects a wallet and remembers the choice.
