@@ -60,6 +60,8 @@ inBrowser('a customer in a browser', (stage) => {
     await page.button('Continue to payment', lease).click();
     await page.payButton(await page.slip()).click();
     await page.page.getByText(/^Renewed until /).waitFor();
+    await page.page.locator('dialog.sheet').getByText('Transaction').waitFor();
+    await page.close();
     await page.page.waitForFunction(
       ([ctid, before]) => {
         const cards = [...document.querySelectorAll('.lease')].filter((card) => card.textContent.includes(ctid));

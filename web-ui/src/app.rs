@@ -38,8 +38,9 @@ pub fn App() -> impl IntoView {
     Board::provide(engine);
     Sheet::provide(engine);
     Chat::provide(engine);
-    let board = Board::get();
-    engine.pay.on_settled(Callback::new(move |_: PayCard| {
+    let (board, sheet) = (Board::get(), Sheet::get());
+    engine.pay.on_settled(Callback::new(move |card: PayCard| {
+        sheet.paid(&card);
         board.refresh();
         engine.wallet.refresh_balance();
     }));

@@ -11,7 +11,7 @@ use std::{
 /// The server speaks to its operator, not to customers.
 const ELSEWHERE: [&str; 2] = ["text", "server"];
 /// What others say, which is only recognised.
-const RECOGNISED: [&str; 1] = ["Payment required"];
+const RECOGNISED: [&str; 2] = ["Payment required", "No matching payment requirements"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

@@ -19,6 +19,9 @@ pub fn CopyButton(
     /// What is copied, for those who do not see the button's place.
     #[prop(into)]
     label: String,
+    /// It is copied.
+    #[prop(optional, into)]
+    on_copied: Option<Callback<()>>,
 ) -> impl IntoView {
     let copied = RwSignal::new(false);
     let copy = move |_| {
@@ -29,6 +32,9 @@ pub fn CopyButton(
         spawn_local(async move {
             if JsFuture::from(writing).await.is_ok() {
                 copied.set(true);
+                if let Some(on_copied) = on_copied {
+                    on_copied.run(());
+                }
                 set_timeout(move || copied.set(false), SAID_FOR);
             }
         });

@@ -19,6 +19,9 @@ pub fn Dialog(
     /// What happens once it has been closed, by whatever means.
     #[prop(optional, into)]
     on_close: Option<Callback<()>>,
+    /// Asked before it closes by key, backdrop or button: false keeps it open.
+    #[prop(optional, into)]
+    guard: Option<Callback<(), bool>>,
     /// Its content.
     children: ChildrenFn,
 ) -> impl IntoView {
@@ -32,9 +35,24 @@ pub fn Dialog(
             dialog.close();
         }
     });
+    let may_close = move || guard.is_none_or(|guard| guard.run(()));
+    let leave = move || {
+        if may_close() {
+            open.set(false);
+        }
+    };
     let closed = move |_| {
+        let node = node.get_untracked();
         // The event comes a moment after the closing; the dialog may have been opened again since.
-        if node.get_untracked().is_some_and(|dialog| dialog.open()) {
+        if node.as_ref().is_some_and(|dialog| dialog.open()) {
+            return;
+        }
+        // A browser lets a dialog hold back its first closing, and not the second.
+        if open.get_untracked()
+            && !may_close()
+            && let Some(dialog) = node
+        {
+            let _ = dialog.show_modal();
             return;
         }
         open.set(false);
@@ -47,15 +65,20 @@ pub fn Dialog(
         if event.target() == event.current_target() && class != "terminal-dialog" {
             // The press would take the focus from where the dialog gives it back to.
             event.prevent_default();
-            open.set(false);
+            leave();
+        }
+    };
+    let key = move |event: web_sys::KeyboardEvent| {
+        if event.key() == "Escape" && !may_close() {
+            event.prevent_default();
         }
     };
     view! {
-        <dialog node_ref=node class=format!("dialog {class}") aria-label=move || title.get() on:close=closed on:mousedown=pressed>
+        <dialog node_ref=node class=format!("dialog {class}") aria-label=move || title.get() on:close=closed on:mousedown=pressed on:keydown=key>
             <div class="dialog-frame">
                 <header class="dialog-head">
                     <h2>{move || title.get()}</h2>
-                    <button type="button" class="icon-button" aria-label=shell::CLOSE title=shell::CLOSE on:click=move |_| open.set(false)>
+                    <button type="button" class="icon-button" aria-label=shell::CLOSE title=shell::CLOSE on:click=move |_| leave()>
                         <Icon glyph=Glyph::Cross />
                     </button>
                 </header>

@@ -26,10 +26,14 @@ pub fn Copyable(
     /// What is shown of it; all of it where this is absent.
     #[prop(optional, into)]
     short: Option<String>,
+    /// It is copied.
+    #[prop(optional, into)]
+    on_copied: Option<Callback<()>>,
 ) -> impl IntoView {
+    let on_copied = on_copied.unwrap_or_else(|| Callback::new(|()| {}));
     let shown = short.unwrap_or_else(|| value.clone());
     view! {
         <code title=value.clone()>{shown}</code>
-        <CopyButton text=value label=shell::copy(name) />
+        <CopyButton text=value label=shell::copy(name) on_copied=on_copied />
     }
 }

@@ -1,6 +1,6 @@
 //! What can be bought at the lease API, as the call that buys it.
 
-use api_types::{ExecRequest, LeaseRequest, RenewRequest};
+use api_types::{ExecRequest, LeaseRequest, Price, RenewRequest};
 use serde::{Deserialize, Serialize};
 
 use crate::text::money::what;
@@ -71,14 +71,36 @@ impl Call {
         matches!(self, Self::Lease(request) if request.password.is_none() && request.ssh_public_key.is_none())
     }
 
-    /// One line for people.
-    pub fn summary(&self) -> String {
+    /// One line for people, with the container's name where it is known.
+    pub fn summary(&self, name: Option<&str>) -> String {
+        let called = |ctid: u32| name.map_or_else(|| what::container(ctid), str::to_owned);
         match self {
             Self::Lease(request) => what::lease(request),
-            Self::Renew { ctid, minutes } => what::renew(*ctid, *minutes),
-            Self::Exec { ctid, request } => what::run(*ctid, &request.command),
-            Self::Console { ctid } => what::console(*ctid),
+            Self::Renew { ctid, minutes } => what::renew(&called(*ctid), *minutes),
+            Self::Exec { ctid, request } => what::run(&called(*ctid), &request.command),
+            Self::Console { ctid } => what::console(&called(*ctid)),
             Self::List => what::LIST.to_owned(),
+        }
+    }
+}
+
+/// A call with what the page knows of it before the service is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// The call.
+    pub call: Call,
+    /// The container's name.
+    pub name: Option<String>,
+    /// The lines of its price by the service's own formula; shown where they add up to what is asked.
+    pub price: Option<Price>,
+}
+
+impl From<Call> for Item {
+    fn from(call: Call) -> Self {
+        Self {
+            call,
+            name: None,
+            price: None,
         }
     }
 }
@@ -124,6 +146,18 @@ mod tests {
                 "GET /management/list ",
             ]
         );
+    }
+
+    #[test]
+    fn a_container_is_told_by_its_name_where_that_is_known() {
+        let console = Call::Console { ctid: 101 };
+        assert_eq!(console.summary(None), "Open a terminal to container 101");
+        assert_eq!(console.summary(Some("web-1")), "Open a terminal to web-1");
+        let renew = Call::Renew {
+            ctid: 101,
+            minutes: 90,
+        };
+        assert_eq!(renew.summary(Some("web-1")), "Renew web-1 for 1 h 30 min");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use api_types::{ErrorCode, Price, Timestamp, Usdc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{budget::OverBudget, call::Call};
+use super::{budget::OverBudget, call::Call, refusal::Refusal};
 
 /// Names a card on this page.
 pub type CardId = u64;
@@ -139,6 +139,8 @@ pub enum Phase {
         message: String,
         /// Its code.
         code: Option<ErrorCode>,
+        /// Whether the payer has too little.
+        too_little: bool,
     },
     /// Nobody knows yet whether the money moved. The same signature is sent again until somebody does.
     Unknown {
@@ -178,16 +180,38 @@ pub struct PayCard {
     pub needs_credential: bool,
     /// Whether this replaces an offer whose price has moved.
     pub price_changed: bool,
+    /// Why the payment before this one, for the same, was not taken.
+    pub refused_before: Option<Refusal>,
+    /// The account that it can only be paid from.
+    pub made_for: Option<String>,
     /// Where it is.
     pub phase: Phase,
 }
 
 impl PayCard {
+    /// A purchase whose price is being asked for.
+    pub fn new(id: CardId, via: Via) -> Self {
+        Self {
+            id,
+            via,
+            summary: String::new(),
+            offer: None,
+            price: None,
+            needs_credential: false,
+            price_changed: false,
+            refused_before: None,
+            made_for: None,
+            phase: Phase::Quoting,
+        }
+    }
+
     /// The server's offer has come; the customer's limits decide what the card says.
     pub fn offered(&mut self, offer: Offer, price: Option<Price>, limit: Result<(), OverBudget>) {
         if self.phase == Phase::Quoting {
+            // What is still the same price keeps its lines.
+            let kept = self.price.take().filter(|old| old.total == offer.amount);
+            self.price = price.or(kept);
             self.offer = Some(offer);
-            self.price = price;
             self.phase = Phase::Offered;
             self.limited(limit);
         }
@@ -217,6 +241,11 @@ impl PayCard {
         }
     }
 
+    /// Whether it leaves the customer nothing to decide but the money: no credential to choose, no refusal to answer.
+    pub fn may_pay_by_itself(&self) -> bool {
+        self.phase == Phase::Offered && !self.needs_credential && self.refused_before.is_none()
+    }
+
     /// The customer pressed "pay". False where that means nothing now, as with the second of two presses.
     pub fn begin(&mut self) -> bool {
         let begins = self.can_pay();
@@ -224,6 +253,30 @@ impl PayCard {
             self.phase = Phase::WalletOpen;
         }
         begins
+    }
+
+    /// The price is asked for once more: the offer has run out, or the payment was not taken. False where that is no answer.
+    pub fn ask_again(&mut self) -> bool {
+        let asks = self.can_pay()
+            || matches!(
+                self.phase,
+                Phase::OverBudget { .. } | Phase::Refused { .. } | Phase::Failed { .. }
+            );
+        if asks {
+            self.phase = Phase::Quoting;
+        }
+        asks
+    }
+
+    /// Whether it shows a password that nobody will see again.
+    pub fn holds_password(&self) -> bool {
+        match &self.phase {
+            Phase::Settled(receipt) => {
+                let password = receipt.result.get("password");
+                password.is_some_and(Value::is_string)
+            }
+            _ => false,
+        }
     }
 
     /// Whether it can still be given up: nothing is signed.
@@ -278,14 +331,8 @@ mod tests {
 
     fn card(phase: Phase) -> PayCard {
         PayCard {
-            id: 1,
-            via: Via::Direct(Call::List),
-            summary: "List".into(),
-            offer: None,
-            price: None,
-            needs_credential: false,
-            price_changed: false,
             phase,
+            ..PayCard::new(1, Via::Direct(Call::List))
         }
     }
 
@@ -358,6 +405,82 @@ mod tests {
             })
         );
         assert_eq!(Progress::begun("polishing").done, 0);
+    }
+
+    #[test]
+    fn nothing_is_paid_by_itself_over_a_choice_or_a_refusal() {
+        let plain = card(Phase::Offered);
+        assert!(plain.may_pay_by_itself());
+        let with_choice = PayCard {
+            needs_credential: true,
+            ..plain.clone()
+        };
+        let refused = PayCard {
+            refused_before: Refusal::read("payment_refused"),
+            ..plain
+        };
+        assert!(!with_choice.may_pay_by_itself() && !refused.may_pay_by_itself());
+        assert!(!card(Phase::Declined).may_pay_by_itself());
+    }
+
+    #[test]
+    fn what_was_refused_or_has_run_out_can_be_asked_for_again() {
+        let refused = Phase::Refused {
+            message: "No.".into(),
+            code: None,
+            too_little: true,
+        };
+        let failed = Phase::Failed {
+            message: "No.".into(),
+        };
+        for phase in [refused, failed, Phase::Offered] {
+            let mut card = card(phase);
+            assert!(card.ask_again());
+            assert_eq!(card.phase, Phase::Quoting);
+            card.offered(offer(), None, Ok(()));
+            assert!(card.begin());
+            assert!(
+                !card.ask_again(),
+                "what is under way is not asked for again"
+            );
+        }
+    }
+
+    #[test]
+    fn the_lines_of_a_price_outlive_an_offer_of_the_same_price_only() {
+        let price = |total| Price {
+            lines: Vec::new(),
+            total: Usdc(total),
+        };
+        let mut card = card(Phase::Quoting);
+        card.offered(offer(), Some(price(1000)), Ok(()));
+        assert!(card.ask_again());
+        card.offered(offer(), None, Ok(()));
+        assert_eq!(card.price, Some(price(1000)));
+        assert!(card.ask_again());
+        let dearer = Offer {
+            amount: Usdc(2000),
+            ..offer()
+        };
+        card.offered(dearer, None, Ok(()));
+        assert_eq!(card.price, None);
+    }
+
+    #[test]
+    fn a_password_is_known_to_be_there_until_the_card_goes() {
+        let receipt = |result| {
+            Phase::Settled(Receipt {
+                transaction: None,
+                explorer_url: None,
+                network: None,
+                result,
+            })
+        };
+        let made = serde_json::json!({"ctid": 101, "password": "once"});
+        assert!(card(receipt(made)).holds_password());
+        assert!(!card(receipt(serde_json::json!({"ctid": 101}))).holds_password());
+        assert!(!card(receipt(Value::Null)).holds_password());
+        assert!(!card(Phase::Offered).holds_password());
     }
 
     #[test]

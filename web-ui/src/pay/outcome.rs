@@ -5,8 +5,14 @@ use api_types::{ErrorBody, ErrorCode, ErrorEnvelope};
 use serde_json::Value;
 use x402::{network::Network, wire::receipt::Receipt as WireReceipt};
 
-use super::card::{Phase, Receipt};
-use crate::text::{money::answer, service};
+use super::{
+    card::{Phase, Receipt},
+    refusal,
+};
+use crate::text::{
+    money::{answer, refusal as words},
+    service,
+};
 
 /// What an answer says.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +32,8 @@ pub enum Outcome {
         message: String,
         /// Its code.
         code: Option<ErrorCode>,
+        /// Whether the payer has too little.
+        too_little: bool,
     },
     /// Ask again.
     Open {
@@ -46,7 +54,15 @@ impl Outcome {
                 message,
                 transaction,
             },
-            Self::Refused { message, code } => Phase::Refused { message, code },
+            Self::Refused {
+                message,
+                code,
+                too_little,
+            } => Phase::Refused {
+                message,
+                code,
+                too_little,
+            },
             Self::Open { message } => Phase::Unknown { message, attempt },
         }
     }
@@ -60,10 +76,11 @@ pub fn of_answer(status: u16, body: Value, receipt: Option<WireReceipt>) -> Outc
             message: text(&body, "message").unwrap_or_else(|| answer::NOT_KNOWN.into()),
         },
         200..=299 => Outcome::Settled(proof(receipt, body)),
-        402 => Outcome::Refused {
-            message: refusal(&body, receipt.as_ref()),
-            code: Some(ErrorCode::PaymentRefused),
-        },
+        402 => {
+            let reason = receipt.and_then(|receipt| receipt.error_reason);
+            let reason = reason.or_else(|| text(&body, "error"));
+            not_taken(&reason.unwrap_or_default())
+        }
         _ => match serde_json::from_value::<ErrorEnvelope>(body) {
             Ok(envelope) if paid => Outcome::Undelivered {
                 message: envelope.error.message,
@@ -73,6 +90,7 @@ pub fn of_answer(status: u16, body: Value, receipt: Option<WireReceipt>) -> Outc
             Err(_) if status < 500 => Outcome::Refused {
                 message: service::refused(status),
                 code: None,
+                too_little: false,
             },
             Err(_) => Outcome::Open {
                 message: service::broke_off(status),
@@ -111,7 +129,17 @@ pub fn of_error(error: ErrorBody) -> Outcome {
         code => Outcome::Refused {
             message: error.message,
             code: Some(code),
+            too_little: false,
         },
+    }
+}
+
+/// A payment was asked for again in place of being taken, with this reason.
+pub fn not_taken(reason: &str) -> Outcome {
+    Outcome::Refused {
+        message: refusal::reason(reason).unwrap_or_else(|| words::NOT_TAKEN.to_owned()),
+        code: Some(ErrorCode::PaymentRefused),
+        too_little: refusal::is_too_little(reason),
     }
 }
 
@@ -135,16 +163,6 @@ fn explorer_url(network: Option<&str>, transaction: Option<&str>) -> Option<Stri
     let digits = transaction.strip_prefix("0x")?;
     let is_hash = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_hash.then(|| Some(Network::by_name(network?)?.explorer_tx(transaction)))?
-}
-
-fn refusal(body: &Value, receipt: Option<&WireReceipt>) -> String {
-    let reason = receipt.and_then(|receipt| receipt.error_reason.clone());
-    let reason = reason.or_else(|| text(body, "error")).unwrap_or_default();
-    match reason.as_str() {
-        "insufficient_funds" | "insufficient_balance" => answer::NOT_ENOUGH.to_owned(),
-        "" | "Payment required" => answer::NOT_TAKEN.to_owned(),
-        other => answer::not_taken(&other.replace('_', " ")),
-    }
 }
 
 fn text(body: &Value, name: &str) -> Option<String> {
@@ -247,14 +265,14 @@ mod tests {
     fn a_refused_settlement_says_why_in_words() {
         let mut refused = receipt(false, "");
         refused.error_reason = Some("insufficient_funds".into());
-        let Outcome::Refused { message, .. } =
-            of_answer(402, json!({"x402Version": 1}), Some(refused))
-        else {
-            unreachable!()
-        };
+        let outcome = of_answer(402, json!({"x402Version": 1}), Some(refused));
         assert_eq!(
-            message,
-            "There is not enough USDC in the wallet. Nothing was charged."
+            outcome,
+            Outcome::Refused {
+                message: "Your balance is too low for this payment.".into(),
+                code: Some(ErrorCode::PaymentRefused),
+                too_little: true,
+            }
         );
     }
 

@@ -117,14 +117,11 @@ impl Record {
             },
         };
         PayCard {
-            id,
-            via,
             summary: self.summary.clone(),
             offer: Some(self.offer.clone()),
             price: self.price.clone(),
-            needs_credential: false,
-            price_changed: false,
             phase: Phase::Signed,
+            ..PayCard::new(id, via)
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod history;
 pub mod lease_clock;
 pub mod lease_form;
 pub mod palette;
+pub mod pay_bar;
 pub mod pay_steps;
 pub mod receipts;
 pub mod route;

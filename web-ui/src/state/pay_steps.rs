@@ -65,11 +65,19 @@ pub fn status(card: &PayCard) -> Option<String> {
         Phase::Sent { attempt, .. } => phase::attempt(*attempt),
         Phase::Settled(_) => phase::SETTLED.to_owned(),
         Phase::Undelivered { message, .. } => format!("{message} {}", phase::UNDELIVERED),
-        Phase::Refused { message, .. } => format!("{message} {}", phase::NOTHING_CHARGED),
+        Phase::Refused { message, .. } => uncharged(message),
         Phase::Unknown { message, .. } => format!("{message} {}", phase::UNKNOWN),
         Phase::Failed { message } | Phase::Lost { message } => message.clone(),
         Phase::Cancelled => phase::CANCELLED.to_owned(),
     })
+}
+
+/// That nothing was charged, once: some services say so themselves.
+fn uncharged(message: &str) -> String {
+    if message.to_lowercase().contains("nothing was charged") {
+        return message.to_owned();
+    }
+    format!("{message} {}", phase::NOTHING_CHARGED)
 }
 
 /// Whether something is being waited for.
@@ -92,14 +100,8 @@ mod tests {
 
     fn card(phase: Phase) -> PayCard {
         PayCard {
-            id: 1,
-            via: Via::Direct(Call::List),
-            summary: String::new(),
-            offer: None,
-            price: None,
-            needs_credential: false,
-            price_changed: false,
             phase,
+            ..PayCard::new(1, Via::Direct(Call::List))
         }
     }
 
@@ -145,11 +147,14 @@ mod tests {
         let refused = Phase::Refused {
             message: "No room.".to_owned(),
             code: None,
+            too_little: false,
         };
         assert_eq!(
             status(&card(refused)).unwrap(),
             "No room. Nothing was charged."
         );
         assert_eq!(status(&card(Phase::Offered)), None);
+        let said = "The container did not start; nothing was charged.";
+        assert_eq!(uncharged(said), said);
     }
 }

@@ -37,8 +37,6 @@ pub fn pay(amount: Usdc) -> String {
 pub const CONNECT_TO_PAY: &str = "Connect a wallet to pay";
 /// Too little money.
 pub const TOO_LITTLE: &str = "Your balance is lower than the price.";
-/// Where to get money in a demo.
-pub const GET_PLAY_MONEY: &str = "Get play money";
 /// Where to get money on a test network.
 pub const FAUCET_HINT: &str = "Test USDC comes from Circle's faucet: faucet.circle.com.";
 
@@ -120,11 +118,37 @@ pub const CHECK_AGAIN: &str = "Check now";
 /// A payment goes on.
 pub const UNDER_WAY: &str = "Payment under way";
 /// The offer is too old.
-pub const OFFER_EXPIRED: &str = "This offer has expired. Cancel and ask again for a new price.";
+pub const OFFER_EXPIRED: &str = "This offer has expired.";
+/// Asks for another.
+pub const NEW_PRICE: &str = "Get a new price";
+/// The offer is bound to another account.
+pub fn made_for(account: &str) -> String {
+    format!("This offer was made for {account}, and another account is connected now.")
+}
+/// Asks for one that is bound to the connected account.
+pub const ASK_AGAIN: &str = "Ask again for this account";
+/// Why nothing can be paid just now.
+pub const BUSY: &str = "Another payment is under way. This one can be made after it.";
+/// The same.
+pub const BUSY_ELSEWHERE: &str =
+    "A payment is under way in another tab. This one can be made after it.";
+/// There is no usable credential yet.
+pub const NO_CREDENTIAL: &str = "First enter the password or the key that you will log in with.";
+/// Asks for the balance again.
+pub const CHECK_BALANCE: &str = "Check my balance again";
 /// Who is paid, as the name of an address.
 pub const PAYEE: &str = "the payee's address";
 /// The session's spending.
 pub const SPENT: &str = "Spent in this session, in USDC";
+/// A payment that is not under way any more, and not done.
+pub const NEEDS_A_LOOK: &str = "A payment needs a look";
+/// The password was not copied.
+pub const LEAVE_ASK: &str =
+    "The password is shown only here, and only once. It was not copied yet.";
+/// Stays.
+pub const LEAVE_NOT: &str = "Stay here";
+/// Leaves.
+pub const LEAVE_DO: &str = "Close without copying";
 /// Takes a card away.
 pub const DONE: &str = "Done";
 /// The transaction.
@@ -258,34 +282,57 @@ pub mod what {
             request.runtime_minutes
         )
     }
+    /// A container without a known name.
+    pub fn container(ctid: u32) -> String {
+        format!("container {ctid}")
+    }
     /// More time.
-    pub fn renew(ctid: u32, minutes: u32) -> String {
-        format!("Renew container {ctid} for {minutes} minutes")
+    pub fn renew(container: &str, minutes: u32) -> String {
+        format!("Renew {container} for {}", crate::format::minutes(minutes))
     }
     /// A command.
-    pub fn run(ctid: u32, command: &str) -> String {
-        format!("Run `{command}` in container {ctid}")
+    pub fn run(container: &str, command: &str) -> String {
+        format!("Run `{command}` in {container}")
     }
     /// A terminal.
-    pub fn console(ctid: u32) -> String {
-        format!("Open a terminal to container {ctid}")
+    pub fn console(container: &str) -> String {
+        format!("Open a terminal to {container}")
     }
     /// The list.
     pub const LIST: &str = "List my containers";
+}
+
+/// Why a payment was not taken. That nothing was charged is said after it.
+pub mod refusal {
+    /// The payer has too little.
+    pub const TOO_LITTLE: &str = "Your balance is too low for this payment.";
+    /// Its window has passed.
+    pub const TOO_LATE: &str = "The signature came too late to be used. Pay again.";
+    /// Its window has not begun.
+    pub const TOO_EARLY: &str =
+        "The signature cannot be used yet. Is the clock of this device right?";
+    /// It is not the payer's.
+    pub const SIGNATURE: &str = "The signature does not fit the account that pays.";
+    /// It was used before.
+    pub const USED: &str = "This signature was used before. Pay again.";
+    /// It is for other terms.
+    pub const CHANGED: &str = "The price or its terms have changed since you signed. Pay again.";
+    /// It is for another network or token.
+    pub const NETWORK: &str = "The payment is signed for another network or token.";
+    /// The token does not move.
+    pub const TOKEN: &str = "The token refused the transfer.";
+    /// Without a reason.
+    pub const NOT_TAKEN: &str = "The payment was not taken.";
+    /// With one that has no words here.
+    pub fn not_taken(reason: &str) -> String {
+        format!("The payment was not taken: {reason}.")
+    }
 }
 
 /// What became of a payment, where the service does not say it.
 pub mod answer {
     /// Nobody knows yet.
     pub const NOT_KNOWN: &str = "It is not known yet whether the payment moved money.";
-    /// The payer has too little.
-    pub const NOT_ENOUGH: &str = "There is not enough USDC in the wallet. Nothing was charged.";
-    /// Refused without a reason.
-    pub const NOT_TAKEN: &str = "The payment was not taken. Nothing was charged.";
-    /// Refused with one.
-    pub fn not_taken(reason: &str) -> String {
-        format!("The payment was not taken: {reason}. Nothing was charged.")
-    }
     /// The answer was lost.
     pub const NO_ANSWER: &str =
         "No answer came. The same signature is sent again; nothing can be charged twice.";

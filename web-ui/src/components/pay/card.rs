@@ -1,10 +1,11 @@
 //! The pay card: what is bought, what it costs, on which terms, where the payment is, and what can be done now.
 
-use leptos::prelude::*;
+use leptos::{html, prelude::*};
 use wasm_split_helpers::wasm_split;
 
 use super::{
     credential::{CredentialFields, CredentialForm},
+    end::SheetEnd,
     facts::{Facts, PriceLines},
     outcome::Outcome,
 };
@@ -15,26 +16,29 @@ use crate::{
         wallet::{FaucetButton, WalletDoor},
     },
     engine::use_engine,
-    format::usdc,
+    format::{short_address, usdc},
     part::{NotLoaded, Part},
     pay::{CardId, PayCard, Phase, Via},
     state::{
         now::Now,
+        pay_bar::{self, Around, Bar},
         pay_steps::{Step, is_busy, status, steps},
         route::Route,
     },
     text::{money, shell},
 };
 
-/// Shows a payment's card, by the payment and what is done when the customer gives it up.
-pub type Slip = fn(CardId, Callback<()>) -> AnyView;
+/// Shows a payment's card, by the payment, what is done when the customer gives it up, and how another offer is asked for.
+pub type Slip = fn(CardId, Callback<()>, Callback<()>) -> AnyView;
 
 /// A payment's card.
 pub static SLIP: Part<Slip> = Part::new(|| Box::pin(slip()));
 
 #[wasm_split(pay, fallible)]
 fn slip() -> Result<Slip, NotLoaded> {
-    Ok(|id, on_cancel| view! { <PaySlip id=id on_cancel=on_cancel /> }.into_any())
+    Ok(|id, on_cancel, on_again| {
+        view! { <PaySlip id=id on_cancel=on_cancel on_again=on_again /> }.into_any()
+    })
 }
 
 /// A payment's card. Whoever shows it says what a cancelled payment means for them.
@@ -44,6 +48,8 @@ fn PaySlip(
     id: CardId,
     /// The customer gave it up.
     on_cancel: Callback<()>,
+    /// The customer wants another offer for the same.
+    on_again: Callback<()>,
 ) -> impl IntoView {
     let engine = use_engine();
     let card = engine.pay.card(id);
@@ -51,15 +57,15 @@ fn PaySlip(
     let phase = Memo::new(move |_| card.with(|card| card.as_ref().map(|card| card.phase.clone())));
     let open = is_open(card);
     let head = Memo::new(move |_| card.with(|card| card.as_ref().map(Head::of)));
+    let told = NodeRef::<html::Div>::new();
     view! {
         <section class="slip" aria-label=money::PAYMENT>
-            {move || head.get().map(|head| view! { <SlipHead head=head /> })}
+            {move || head.get().map(|head| view! { <SlipHead head=head open=open /> })}
             {move || {
                 let asks = head.with(|head| head.as_ref().is_some_and(|head| head.needs_credential));
                 (asks && open.get()).then(|| view! { <CredentialFields form=form /> })
             }}
             <StepStrip phase=phase />
-            <Status card=card />
             {move || {
                 let settled = phase.with(|phase| match phase {
                     Some(Phase::Settled(receipt)) => Some(receipt.clone()),
@@ -67,7 +73,10 @@ fn PaySlip(
                 });
                 settled.map(|receipt| view! { <Outcome receipt=receipt agent=is_agent(card) /> })
             }}
-            <Actions id=id card=card form=form on_cancel=on_cancel />
+            <div class="slip-foot">
+                <Status card=card node=told />
+                <Actions id=id card=card form=form told=told on_cancel=on_cancel on_again=on_again />
+            </div>
         </section>
     }
 }
@@ -112,7 +121,7 @@ impl Head {
 }
 
 #[component]
-fn SlipHead(head: Head) -> impl IntoView {
+fn SlipHead(head: Head, open: Memo<bool>) -> impl IntoView {
     let card = head.card;
     let total = card.offer.as_ref().map(|offer| usdc(offer.amount));
     view! {
@@ -122,7 +131,7 @@ fn SlipHead(head: Head) -> impl IntoView {
         </header>
         {card.price_changed.then(|| view! { <p class="slip-changed">{money::PRICE_CHANGED}</p> })}
         {card.price.map(|price| view! { <PriceLines price=price /> })}
-        {card.offer.map(|offer| view! { <Facts offer=offer /> })}
+        {card.offer.map(|offer| view! { <Facts offer=offer open=open /> })}
         {card.needs_credential.then(|| view! { <p class="fine">{money::PROMISE}</p> })}
     }
 }
@@ -142,7 +151,7 @@ fn StepStrip(phase: Memo<Option<Phase>>) -> impl IntoView {
 }
 
 #[component]
-fn Status(card: Signal<Option<PayCard>>) -> impl IntoView {
+fn Status(card: Signal<Option<PayCard>>, node: NodeRef<html::Div>) -> impl IntoView {
     let said = Memo::new(move |_| card.with(|card| card.as_ref().and_then(status)));
     let busy = Memo::new(move |_| {
         card.with(|card| card.as_ref().is_some_and(|card| is_busy(&card.phase)))
@@ -157,7 +166,7 @@ fn Status(card: Signal<Option<PayCard>>) -> impl IntoView {
         })
     });
     view! {
-        <div class="slip-status" role="status" aria-live="polite">
+        <div class="slip-status" role="status" aria-live="polite" tabindex="-1" node_ref=node>
             {move || busy.get().then(|| view! { <span class="spinner" aria-hidden="true"></span> })}
             <span>{move || said.get()}</span>
         </div>
@@ -172,47 +181,41 @@ fn Actions(
     id: CardId,
     card: Signal<Option<PayCard>>,
     form: CredentialForm,
+    /// Where it is said how the payment goes on.
+    told: NodeRef<html::Div>,
     on_cancel: Callback<()>,
+    on_again: Callback<()>,
 ) -> impl IntoView {
     let engine = use_engine();
     let door = WalletDoor::get();
-    let now = Now::get();
     let account = engine.wallet.account();
-    let balance = engine.wallet.balance();
     let phase = Memo::new(move |_| card.with(|card| card.as_ref().map(|card| card.phase.clone())));
-    let offer =
-        Memo::new(move |_| card.with(|card| card.as_ref().and_then(|card| card.offer.clone())));
     let open = is_open(card);
-    let expired = Memo::new(move |_| {
-        offer.with(|offer| {
-            offer
-                .as_ref()
-                .is_some_and(|offer| offer.valid_until.unix() <= now.get())
-        })
-    });
-    let too_little = Memo::new(move |_| {
-        let have = balance.get();
-        offer.with(|offer| {
-            offer
-                .as_ref()
-                .is_some_and(|offer| have.is_some_and(|have| have < offer.amount))
-        })
-    });
-    let needs_credential = Memo::new(move |_| {
-        card.with(|card| card.as_ref().is_some_and(|card| card.needs_credential))
-    });
+    let agent = is_agent(card);
+    let bar = hindrance(card, form);
     let approve = move |_| {
-        let Some(credential) = form.credential(needs_credential.get_untracked()) else {
+        let needed =
+            card.with_untracked(|card| card.as_ref().is_some_and(|card| card.needs_credential));
+        let Some(credential) = form.credential(needed) else {
             return;
         };
         engine.pay.approve(id, credential);
+        // The button is gone; the focus goes where the payment is followed, and not to the top of the page.
+        request_animation_frame(move || {
+            if let Some(told) = told.get_untracked() {
+                let _ = told.focus();
+            }
+        });
     };
-    let barred = Memo::new(move |_| {
-        let elsewhere = engine.pay.busy().get();
-        let credential = needs_credential.get() && !form.is_good();
-        elsewhere || credential || expired.get() || too_little.get()
-    });
+    let again = move |says: &'static str| {
+        view! { <button type="button" class="button primary" on:click=move |_| on_again.run(())><Icon glyph=Glyph::Refresh />{says}</button> }
+    };
     let pay_button = move || {
+        match bar.get() {
+            Some(Bar::OtherAccount) => return again(money::ASK_AGAIN).into_any(),
+            Some(Bar::Expired) => return again(money::NEW_PRICE).into_any(),
+            _ => {}
+        }
         if account.with(Option::is_none) {
             return view! {
                 <button type="button" class="button primary" on:click=move |_| door.open()>
@@ -224,14 +227,13 @@ fn Actions(
         let says = match phase.get() {
             Some(Phase::WrongChain { .. }) => money::SWITCH_CHAIN.to_owned(),
             Some(Phase::Declined | Phase::Failed { .. }) => money::PAY_AGAIN.to_owned(),
-            _ => offer.with(|offer| {
-                offer
-                    .as_ref()
-                    .map_or_else(String::new, |offer| money::pay(offer.amount))
+            _ => card.with(|card| {
+                let offer = card.as_ref().and_then(|card| card.offer.as_ref());
+                offer.map_or_else(String::new, |offer| money::pay(offer.amount))
             }),
         };
         view! {
-            <button type="button" class="button primary" disabled=move || barred.get() on:click=approve>{says}</button>
+            <button type="button" class="button primary" aria-describedby=hints_id(id) disabled=move || bar.with(Option::is_some) on:click=approve>{says}</button>
         }
         .into_any()
     };
@@ -255,23 +257,89 @@ fn Actions(
         }
         .into_any(),
         _ if open.get() => view! { {pay_button} {cancel()} }.into_any(),
+        Some(Phase::Refused { .. } | Phase::Failed { .. }) if !agent => view! {
+            {again(shell::RETRY)}
+            <button type="button" class="button" on:click=move |_| on_cancel.run(())>{shell::CLOSE}</button>
+        }
+        .into_any(),
+        Some(Phase::Settled(_) | Phase::Lost { .. }) if !agent => view! { <SheetEnd /> }.into_any(),
         _ => ().into_any(),
     }
     };
-    let hints = move || {
-        if !open.get() {
-            return ().into_any();
-        }
-        if expired.get() {
-            return view! { <p class="fine" role="status">{money::OFFER_EXPIRED}</p> }.into_any();
-        }
-        if too_little.get() && account.with(Option::is_some) {
-            return view! { <p class="fine" role="status">{money::TOO_LITTLE}</p> <FaucetButton /> }.into_any();
-        }
-        ().into_any()
+    view! {
+        <Hints id=id card=card bar=bar open=open />
+        <div class="actions">{buttons}</div>
+    }
+}
+
+fn hints_id(id: CardId) -> String {
+    format!("slip-hints-{id}")
+}
+
+/// What stands in the way of paying now.
+fn hindrance(card: Signal<Option<PayCard>>, form: CredentialForm) -> Memo<Option<Bar>> {
+    let engine = use_engine();
+    let now = Now::get();
+    let (account, balance) = (engine.wallet.account(), engine.wallet.balance());
+    let (busy, elsewhere) = (engine.pay.busy(), engine.pay.elsewhere());
+    Memo::new(move |_| {
+        let around = Around {
+            account: account.with(|account| Some(account.as_ref()?.address.clone())),
+            now: now.get(),
+            balance: balance.get(),
+            busy: busy.get(),
+            elsewhere: elsewhere.get(),
+            credential: form.is_good(),
+        };
+        card.with(|card| card.as_ref().and_then(|card| pay_bar::bar(card, &around)))
+    })
+}
+
+/// Why the payment before was not taken, why this one cannot be made now, and what can be done about it.
+#[component]
+fn Hints(
+    id: CardId,
+    card: Signal<Option<PayCard>>,
+    bar: Memo<Option<Bar>>,
+    open: Memo<bool>,
+) -> impl IntoView {
+    let engine = use_engine();
+    let account = engine.wallet.account();
+    let refusal = Memo::new(move |_| {
+        let refused = card.with(|card| card.as_ref()?.refused_before.clone());
+        refused.filter(|_| open.get())
+    });
+    let bar = Memo::new(move |_| bar.get().filter(|_| open.get()));
+    // A refusal for want of money is mended like the want of money itself.
+    let poor = Memo::new(move |_| {
+        let refused = card.with(|card| match card.as_ref().map(|card| &card.phase) {
+            Some(Phase::Refused { too_little, .. }) => *too_little,
+            _ => false,
+        });
+        let before = refusal.with(|refusal| refusal.as_ref().is_some_and(|one| one.too_little));
+        bar.get() == Some(Bar::TooLittle) || refused || (before && bar.get().is_none())
+    });
+    let why = move || {
+        let made_for = || card.with(|card| card.as_ref()?.made_for.as_deref().map(short_address));
+        Some(match bar.get()? {
+            Bar::OtherAccount => money::made_for(&made_for().unwrap_or_default()),
+            Bar::Expired => money::OFFER_EXPIRED.to_owned(),
+            Bar::TooLittle => money::TOO_LITTLE.to_owned(),
+            Bar::Busy => money::BUSY.to_owned(),
+            Bar::BusyElsewhere => money::BUSY_ELSEWHERE.to_owned(),
+            Bar::Credential => money::NO_CREDENTIAL.to_owned(),
+        })
     };
     view! {
-        <div class="slip-hints">{hints}</div>
-        <div class="actions">{buttons}</div>
+        <div class="slip-hints" id=hints_id(id) role="status">
+            {move || refusal.get().map(|refusal| view! { <p class="slip-changed">{refusal.words} " " {money::phase::NOTHING_CHARGED}</p> })}
+            {move || why().map(|why| view! { <p class="fine">{why}</p> })}
+            {move || (poor.get() && account.with(Option::is_some)).then(|| view! {
+                <FaucetButton />
+                <button type="button" class="button small" on:click=move |_| engine.wallet.refresh_balance()>
+                    <Icon glyph=Glyph::Refresh />{money::CHECK_BALANCE}
+                </button>
+            })}
+        </div>
     }
 }

@@ -15,6 +15,12 @@ use crate::{
 pub fn Delivered(
     /// The answer of the lease service.
     lease: LeaseResponse,
+    /// Its password was shown, and is not here any more.
+    #[prop(optional)]
+    was_shown: bool,
+    /// The password is copied.
+    #[prop(optional, into)]
+    on_copied: Option<Callback<()>>,
 ) -> impl IntoView {
     let address = match lease.ip {
         Some(ip) => view! { <Copyable name=delivered::ADDRESS value=ip /> }.into_any(),
@@ -28,19 +34,21 @@ pub fn Delivered(
                 <Fact name=delivered::ADDRESS>{address}</Fact>
                 <Fact name=delivered::UNTIL>{utc_minute(lease.expires_at)}</Fact>
             </dl>
-            {lease.password.map(|password| view! { <MadePassword password=password /> })}
+            {lease.password.map(|password| view! { <MadePassword password=password on_copied=on_copied /> })}
+            {was_shown.then(|| view! { <p class="fine">{delivered::SHOWN}</p> })}
             <a class="button small" href=Route::Leases.href()><Icon glyph=Glyph::Server />{delivered::TO_BOARD}</a>
         </div>
     }
 }
 
 #[component]
-fn MadePassword(password: Secret) -> impl IntoView {
+fn MadePassword(password: Secret, on_copied: Option<Callback<()>>) -> impl IntoView {
+    let on_copied = on_copied.unwrap_or_else(|| Callback::new(|()| {}));
     let plain = password.expose().to_owned();
     view! {
         <div class="made-password">
             <p class="made-password-label"><Icon glyph=Glyph::Key />{delivered::PASSWORD}</p>
-            <p class="made-password-text"><Copyable name=delivered::PASSWORD value=plain /></p>
+            <p class="made-password-text"><Copyable name=delivered::PASSWORD value=plain on_copied=on_copied /></p>
             <p class="fine">{delivered::ONCE}</p>
         </div>
     }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use crate::{
     components::{Copyable, Fact},
-    engine::use_engine,
+    engine::{clock, use_engine},
     format::{countdown, decimal_amount, quantity, short_address, usdc},
     pay::Offer,
     state::now::Now,
@@ -43,12 +43,15 @@ pub fn PriceLines(
 pub fn Facts(
     /// The offer.
     offer: Offer,
+    /// Whether it can still be taken.
+    open: Memo<bool>,
 ) -> impl IntoView {
     let engine = use_engine();
     let now = Now::get();
     let until = offer.valid_until;
     let valid = move || {
-        let now = now.get();
+        // The page's clock is up to a second behind.
+        let now = now.get().max(clock::now());
         if until.unix() <= now {
             money::EXPIRED.to_owned()
         } else {
@@ -78,7 +81,7 @@ pub fn Facts(
         <dl class="facts">
             <Fact name=money::NETWORK>{offer.network} " " {test}</Fact>
             <Fact name=money::PAY_TO><Copyable name=money::PAYEE short=short_address(&offer.pay_to) value=offer.pay_to /></Fact>
-            <Fact name=money::VALID>{valid}</Fact>
+            {move || open.get().then(|| view! { <Fact name=money::VALID>{valid}</Fact> })}
             {has}
             {left}
         </dl>

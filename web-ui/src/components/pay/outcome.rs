@@ -1,14 +1,14 @@
-//! The end of a payment: its transaction, and what was bought.
+//! The end of a payment: what was bought, and its transaction.
 
-use api_types::LeaseResponse;
-use leptos::prelude::*;
+use api_types::{LeaseResponse, RenewResponse};
+use leptos::{html, prelude::*};
 
-use super::Delivered;
+use super::{Delivered, Sheet};
 use crate::{
     components::{Copyable, Fact, Glyph, Icon},
-    format::short_hash,
+    format::{short_hash, utc_minute},
     pay::Receipt,
-    text::money,
+    text::{money, money::delivered},
 };
 
 /// The receipt. In a conversation the tool's own card shows what was bought, so that it is not shown twice.
@@ -19,15 +19,47 @@ pub fn Outcome(
     /// Whether the agent goes on with it.
     agent: bool,
 ) -> impl IntoView {
-    let lease = (!agent).then(|| receipt.read::<LeaseResponse>()).flatten();
+    let bought = (!agent).then(|| bought(&receipt)).flatten();
     view! {
-        {receipt.transaction.clone().map(|hash| view! { <Transaction hash=hash url=receipt.explorer_url.clone() /> })}
-        {lease.map(|lease| view! { <Delivered lease=lease /> })}
+        {bought}
+        {receipt.transaction.map(|hash| view! { <Transaction hash=hash url=receipt.explorer_url /> })}
     }
 }
 
+/// What was bought, in sight and with the focus: what is shown once must not come in below the fold.
+fn bought(receipt: &Receipt) -> Option<AnyView> {
+    let node = NodeRef::<html::Div>::new();
+    let content = if let Some(lease) = receipt.read::<LeaseResponse>() {
+        let sheet = Sheet::get();
+        let copied = Callback::new(move |()| sheet.copied());
+        view! { <Delivered lease=lease on_copied=copied /> }.into_any()
+    } else {
+        let renewed = receipt.read::<RenewResponse>()?;
+        view! {
+            <dl class="facts"><Fact name=delivered::UNTIL>{utc_minute(renewed.expires_at)}</Fact></dl>
+        }
+        .into_any()
+    };
+    Effect::new(move || {
+        if let Some(element) = node.get() {
+            // After the dialog's own choice of where the focus goes.
+            request_animation_frame(move || {
+                let _ = element.focus();
+                element.scroll_into_view();
+            });
+        }
+    });
+    Some(view! { <div class="bought" tabindex="-1" node_ref=node>{content}</div> }.into_any())
+}
+
+/// A payment's transaction.
 #[component]
-fn Transaction(hash: String, url: Option<String>) -> impl IntoView {
+pub fn Transaction(
+    /// Its hash.
+    hash: String,
+    /// Where it can be looked at.
+    url: Option<String>,
+) -> impl IntoView {
     let link = url.map(|url| {
         view! {
             <a class="out-link" href=url target="_blank" rel="noopener noreferrer">{money::VIEW_TRANSACTION}<Icon glyph=Glyph::Leave /></a>

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::Sheet;
 use crate::{
     engine::{Engine, use_engine},
-    pay::{Call, CardId, Phase, Receipt},
+    pay::{CardId, Item, Phase, Receipt},
 };
 
 /// Something that a panel can buy, again and again.
@@ -45,8 +45,8 @@ impl Purchase {
     }
 
     /// Asks for the price and opens the sheet.
-    pub fn start(self, call: Call) {
-        let id = self.engine.pay.start(call);
+    pub fn start(self, item: impl Into<Item>) {
+        let id = self.engine.pay.start(item.into());
         self.card.set(Some(id));
         self.sheet.show(id);
     }

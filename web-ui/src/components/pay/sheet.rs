@@ -1,4 +1,5 @@
-//! The sheet: the one place where payments that were not asked for in a conversation are made.
+//! The sheet: the one place where payments that were not asked for in a conversation are made. A password that was made is shown
+//! in it once: the sheet opens again for it, and asks before it closes over one that nobody has copied.
 
 use leptos::prelude::*;
 
@@ -16,6 +17,10 @@ pub struct Sheet {
     engine: Engine,
     open: RwSignal<bool>,
     card: RwSignal<Option<CardId>>,
+    /// What was on the sheet when another payment's password came.
+    aside: RwSignal<Option<CardId>>,
+    copied: RwSignal<bool>,
+    leaving: RwSignal<bool>,
 }
 
 impl Sheet {
@@ -31,6 +36,9 @@ impl Sheet {
             engine,
             open: RwSignal::new(interrupted.is_some()),
             card: RwSignal::new(interrupted),
+            aside: RwSignal::new(None),
+            copied: RwSignal::new(false),
+            leaving: RwSignal::new(false),
         });
     }
 
@@ -45,15 +53,51 @@ impl Sheet {
         self.open.set(true);
     }
 
-    /// A payment is paid and done. What somebody waits for elsewhere needs no further look; a new container has a password.
+    /// A payment is paid and done. What somebody waits for elsewhere needs no further look; a new container has a password, and a
+    /// renewal a receipt.
     pub fn settled(self, card: CardId) {
         let shows_more = self.engine.pay.cards().with_untracked(|cards| {
             let card = cards.iter().find(|one| one.id == card);
-            card.is_some_and(|card| matches!(card.via, Via::Direct(Call::Lease(_))))
+            card.is_some_and(|card| {
+                matches!(card.via, Via::Direct(Call::Lease(_) | Call::Renew { .. }))
+            })
         });
         if !shows_more && self.card.get_untracked() == Some(card) {
             self.open.set(false);
         }
+    }
+
+    /// The password that it shows is copied.
+    pub fn copied(self) {
+        self.copied.set(true);
+        self.leaving.set(false);
+    }
+
+    /// Whether it asks before a password is left.
+    pub fn leaving(self) -> Signal<bool> {
+        self.leaving.into()
+    }
+
+    /// The customer stays.
+    pub fn stay(self) {
+        self.leaving.set(false);
+    }
+
+    /// The customer has seen it all.
+    pub fn leave(self) {
+        self.open.set(false);
+    }
+
+    /// A payment is paid. A password that came with it is shown, whatever the sheet shows or whether it is closed.
+    pub fn paid(self, card: &PayCard) {
+        if !matches!(card.via, Via::Direct(_)) || !card.holds_password() {
+            return;
+        }
+        let shown = self.card.get_untracked().filter(|shown| *shown != card.id);
+        if self.open.get_untracked() {
+            self.aside.set(shown);
+        }
+        self.show(card.id);
     }
 
     fn shown(self) -> Option<PayCard> {
@@ -64,15 +108,28 @@ impl Sheet {
             .with_untracked(|cards| cards.iter().find(|card| card.id == id).cloned())
     }
 
+    /// Whether nothing is lost if it closes; where something is, it asks.
+    fn may_close(self) -> bool {
+        let holds = self.shown().is_some_and(|card| card.holds_password());
+        let may = self.copied.get_untracked() || !holds;
+        self.leaving.set(!may);
+        may
+    }
+
     /// What was not signed is given up; what is signed goes on without the sheet.
     fn closed(self) {
-        if let Some(card) = self.shown() {
-            if card.can_cancel() {
-                self.engine.pay.cancel(card.id);
-            }
-            if card.is_over() || card.can_cancel() {
-                self.card.set(None);
-            }
+        self.copied.set(false);
+        self.leaving.set(false);
+        let goes_on = self
+            .shown()
+            .is_some_and(|card| !card.is_over() && !card.can_cancel());
+        if let Some(card) = self.card.get_untracked().filter(|_| !goes_on) {
+            self.engine.pay.cancel(card);
+            self.card.set(None);
+        }
+        if let Some(aside) = self.aside.get_untracked() {
+            self.aside.set(None);
+            self.show(aside);
         }
     }
 }
@@ -82,54 +139,56 @@ impl Sheet {
 pub fn SheetView() -> impl IntoView {
     let sheet = Sheet::get();
     let engine = use_engine();
-    let over = move |id: CardId| {
-        let card = engine.pay.card(id);
-        move || {
-            card.with(|card| {
-                card.as_ref()
-                    .is_some_and(|card| card.is_over() && !matches!(card.phase, Phase::Cancelled))
-            })
+    // What an earlier page has left under way may turn out to be another tab's.
+    Effect::new(move |was_there: Option<bool>| {
+        let id = sheet.card.get();
+        let cards = engine.pay.cards();
+        let is_there = cards.with(|cards| cards.iter().any(|card| Some(card.id) == id));
+        if was_there == Some(true) && !is_there && id.is_some() {
+            sheet.leave();
         }
-    };
-    let close = Callback::new(move |()| sheet.open.set(false));
+        is_there
+    });
+    let close = Callback::new(move |()| sheet.leave());
+    let again = Callback::new(move |()| {
+        if let Some(id) = sheet.card.get_untracked() {
+            engine.pay.ask_again(id);
+        }
+    });
     let content = move || {
-        sheet.card.get().map(|id| {
-            let over = over(id);
-            view! {
-                {SLIP.show(move |slip| slip(id, close))}
-                {move || over().then(|| view! {
-                    <button type="button" class="button primary wide" on:click=move |_| sheet.open.set(false)>{money::DONE}</button>
-                })}
-            }
-        })
+        sheet
+            .card
+            .get()
+            .map(|id| SLIP.show(move |slip| slip(id, close, again)))
     };
     view! {
-        <Dialog open=sheet.open title=money::PAYMENT class="sheet" on_close=move |()| sheet.closed()>
+        <Dialog open=sheet.open title=money::PAYMENT class="sheet" on_close=move |()| sheet.closed() guard=move |()| sheet.may_close()>
             {content}
         </Dialog>
         <Running sheet=sheet />
     }
 }
 
-/// The way back to a payment that goes on without the sheet.
+/// The way back to a payment that goes on, or did not end well, without the sheet.
 #[component]
 fn Running(sheet: Sheet) -> impl IntoView {
     let engine = use_engine();
     let running = Memo::new(move |_| {
-        let id = sheet.card.get()?;
-        let under_way = engine
-            .pay
-            .cards()
-            .with(|cards| cards.iter().any(|card| card.id == id && card.under_way()));
-        (under_way && !sheet.open.get()).then_some(id)
+        let id = sheet.card.get().filter(|_| !sheet.open.get())?;
+        engine.pay.cards().with(|cards| {
+            let card = cards.iter().find(|card| card.id == id)?;
+            let done = matches!(card.phase, Phase::Settled(_) | Phase::Cancelled);
+            (!done).then(|| (id, card.under_way()))
+        })
     });
     move || {
-        running.get().map(|id| {
-            view! {
-                <button type="button" class="running" on:click=move |_| sheet.show(id)>
-                    <span class="spinner" aria-hidden="true"></span>{money::UNDER_WAY}
-                </button>
-            }
+        running.get().map(|(id, under_way)| {
+            let says = if under_way {
+                view! { <span class="spinner" aria-hidden="true"></span>{money::UNDER_WAY} }.into_any()
+            } else {
+                money::NEEDS_A_LOOK.into_any()
+            };
+            view! { <button type="button" class="running" on:click=move |_| sheet.show(id)>{says}</button> }
         })
     }
 }

@@ -1,22 +1,23 @@
 //! The card: what is done, how far it is, what it was asked and what it answered; with the payment or the question that
 //! it waits for.
 
-use api_types::{ExecResponse, LeaseResponse};
+use api_types::{ExecResponse, Json, LeaseResponse};
 use leptos::prelude::*;
 
 use super::{confirm::Confirm, exec::ExecOutput, json::JsonBlock};
 use crate::{
     components::{
         Glyph, Icon,
-        pay::{Delivered, SLIP},
+        pay::{Delivered, SLIP, Transaction},
     },
     engine::use_engine,
     format::clock,
+    pay::outcome::proof,
     state::{
         chat::{Chat, TurnCell},
-        conversation::{ToolCall, ToolStep},
+        conversation::{PASSWORD_SHOWN, ToolCall, ToolStep, Turn},
     },
-    text::chat::tool,
+    text::{chat::tool, shell},
 };
 
 /// A tool's card.
@@ -49,9 +50,10 @@ pub fn ToolCard(
                 <span class="tool-took number">{took}</span>
                 <span class="pill" data-step=name>{move || step.with(|step| step.as_ref().map_or("", label))}</span>
             </header>
-            <Waiting cell=cell step=step call=call />
+            <Waiting cell=cell.clone() step=step call=call />
             <p class="tool-summary">{summary}</p>
             <Result call=call />
+            <Again cell=cell step=step />
             <Details call=call />
         </article>
     }
@@ -87,8 +89,18 @@ fn Waiting(
             _ => ().into_any(),
         }
     };
+    let paid = move || {
+        let receipt = call.with(|call| call.as_ref()?.receipt.clone())?;
+        card.get()
+            .is_none()
+            .then(|| receipt_of(&receipt, engine.wallet.simulated()))
+    };
     let slip = move || {
         let id = card.get()?;
+        let again = {
+            let cell = cell.clone();
+            Callback::new(move |()| chat.ask_again(&cell))
+        };
         let cell = cell.clone();
         let cancel = Callback::new(move |()| {
             engine.pay.cancel(id);
@@ -96,9 +108,42 @@ fn Waiting(
                 chat.deny(&cell, pending);
             }
         });
-        Some(SLIP.show(move |slip| slip(id, cancel)))
+        Some(SLIP.show(move |slip| slip(id, cancel, again)))
     };
-    view! { {asking} {slip} }
+    view! { {asking} {slip} {paid} }
+}
+
+/// The receipt of a payment whose card is gone with an earlier page.
+fn receipt_of(receipt: &Json, simulated: Signal<bool>) -> Option<AnyView> {
+    let receipt = serde_json::from_value(serde_json::to_value(receipt).ok()?).ok();
+    let proof = proof(receipt, serde_json::Value::Null);
+    let hash = proof.transaction?;
+    // The demo's transactions look like a chain's and are on none.
+    let shown = move || {
+        let url = proof.explorer_url.clone().filter(|_| !simulated.get());
+        view! { <Transaction hash=hash.clone() url=url /> }
+    };
+    Some(view! { <div class="tool-receipt">{shown}</div> }.into_any())
+}
+
+/// A call that did not work, in the last answer: the question can be asked again.
+#[component]
+fn Again(cell: TurnCell, step: Memo<Option<ToolStep>>) -> impl IntoView {
+    let chat = Chat::get();
+    let (turns, running) = (chat.turns(), chat.running());
+    move || {
+        let failed = step.get() == Some(ToolStep::Failed);
+        let last = turns.with(|turns| turns.last().is_some_and(|last| last.id == cell.id));
+        let worth = cell.turn.with(Turn::is_worth_a_retry);
+        let cell = cell.clone();
+        (failed && last && worth).then(|| view! {
+            <div class="actions">
+                <button type="button" class="button small" disabled=move || running.get() on:click=move |_| chat.retry(&cell)>
+                    <Icon glyph=Glyph::Refresh />{shell::RETRY}
+                </button>
+            </div>
+        })
+    }
 }
 
 /// What a call answered, where there is a better way to show it than its JSON.
@@ -115,8 +160,9 @@ fn Result(call: Memo<Option<ToolCall>>) -> impl IntoView {
         let value = serde_json::to_value(&result).ok()?;
         match tool.as_str() {
             "lease_container" => {
+                let was_shown = value[PASSWORD_SHOWN] == true;
                 let lease: LeaseResponse = serde_json::from_value(value).ok()?;
-                Some(view! { <Delivered lease=lease /> }.into_any())
+                Some(view! { <Delivered lease=lease was_shown=was_shown /> }.into_any())
             }
             "exec_container_command" => {
                 let response: ExecResponse = serde_json::from_value(value).ok()?;

@@ -12,7 +12,6 @@ use crate::{
         card::Phase,
         outcome::{self, Outcome},
     },
-    text::money::answer,
 };
 
 /// Sends the signed request once. The payment's outcome is given to `on_outcome` as soon as it is known, while the model is still
@@ -72,13 +71,7 @@ fn meaning(event: &ChatEvent, paid_tool: &str) -> Option<Outcome> {
             receipt,
             ..
         } if tool == paid_tool => Some(of_tool(*ok, summary, result, receipt.as_ref())),
-        ChatEvent::PaymentRequired { request, .. } => Some(Outcome::Refused {
-            message: match request.error.as_str() {
-                "" => answer::NOT_TAKEN.to_owned(),
-                error => answer::not_taken(error),
-            },
-            code: Some(ErrorCode::PaymentRefused),
-        }),
+        ChatEvent::PaymentRequired { request, .. } => Some(outcome::not_taken(&request.error)),
         ChatEvent::Error { error } => Some(outcome::of_error(error.clone())),
         _ => None,
     }
@@ -113,6 +106,7 @@ fn refused(summary: &str, mut body: Value) -> Outcome {
         Err(_) => Outcome::Refused {
             message: summary.to_owned(),
             code: None,
+            too_little: false,
         },
     }
 }

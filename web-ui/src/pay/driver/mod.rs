@@ -18,7 +18,7 @@ use wasm_split_helpers::wasm_split;
 use x402::purchase::Chosen;
 
 use super::{
-    Budget, Call, CardId, Credential, PayCard, Phase, Receipt, Via,
+    Budget, Call, CardId, Credential, Item, PayCard, Phase, Receipt, Via,
     record::{self, Record},
 };
 use crate::{
@@ -26,7 +26,6 @@ use crate::{
     engine::storage,
     part::{NotLoaded, Part},
     session::Session,
-    text::shell,
     wallet::Wallet,
 };
 
@@ -36,10 +35,13 @@ const SPENT: &str = "infra402.spent";
 /// What comes with the first payment.
 #[derive(Clone, Copy)]
 pub struct Driver {
+    start: fn(Pay, CardId, Item),
     ask: fn(Pay, CardId),
-    take: fn(Pay, CardId, PaymentRequest),
+    start_agent: fn(Pay, CardId, Suspended),
     take_up: fn(Pay),
     lease: fn(&Receipt) -> Option<LeaseResponse>,
+    /// Looks until no other tab pays any more.
+    watch: fn(RwSignal<bool>),
 }
 
 /// What comes with the first payment. Everything after the offer is reached from the pay card, which comes with it.
@@ -48,13 +50,15 @@ pub static DRIVER: Part<Driver> = Part::new(|| Box::pin(driver()));
 #[wasm_split(pay, fallible)]
 fn driver() -> Result<Driver, NotLoaded> {
     Ok(Driver {
-        ask: |pay, id| spawn_local(offer::ask(pay, id)),
-        take: offer::take,
+        start: Pay::begin_direct,
+        ask: Pay::ask,
+        start_agent: Pay::begin_agent,
         take_up: |pay| {
             let left = send::left_over(pay);
             spawn_local(send::take_up(pay, left));
         },
         lease: Receipt::read,
+        watch: lock::watch,
     })
 }
 
@@ -74,6 +78,25 @@ pub enum TurnNews {
     End(Result<(), ApiError>),
 }
 
+/// An agent's call that waits for its payment.
+#[derive(Clone, Debug)]
+pub struct Suspended {
+    /// The conversation that it belongs to.
+    pub conversation: String,
+    /// What is asked for it.
+    pub request: PaymentRequest,
+    /// The call, sealed.
+    pub pending: String,
+    /// What was said before.
+    pub history: Vec<ChatMessage>,
+    /// The card that this one is in place of, whose payment was not taken.
+    pub before: Option<CardId>,
+    /// The account that it is bound to.
+    pub made_for: Option<String>,
+    /// Whether it has come just now: its time is then counted by this browser's clock, however wrong that is.
+    pub fresh: bool,
+}
+
 /// How a card's purchase is performed, once it is signed.
 #[derive(Clone, Debug)]
 struct Work {
@@ -83,7 +106,7 @@ struct Work {
 
 #[derive(Clone, Debug)]
 enum Source {
-    Direct(Call),
+    Direct(Item),
     Agent {
         conversation: String,
         tool: String,
@@ -158,12 +181,15 @@ impl Pay {
         Signal::derive(move || cards.with(|all| all.iter().find(|card| card.id == id).cloned()))
     }
 
-    /// Whether a payment is under way, here or in another tab.
+    /// Whether a payment is under way on this page.
     pub fn busy(&self) -> Signal<bool> {
-        let (cards, elsewhere) = (self.cards, self.elsewhere);
-        Signal::derive(move || {
-            elsewhere.get() || cards.with(|all| all.iter().any(PayCard::under_way))
-        })
+        let cards = self.cards;
+        Signal::derive(move || cards.with(|all| all.iter().any(PayCard::under_way)))
+    }
+
+    /// Whether one is in another tab.
+    pub fn elsewhere(&self) -> Signal<bool> {
+        self.elsewhere.into()
     }
 
     /// The customer's limits; what is set here is kept.
@@ -187,52 +213,98 @@ impl Pay {
     }
 
     /// Begins a purchase at the lease API: asks for its price.
-    pub fn start(&self, call: Call) -> CardId {
-        let id = self.add(
-            Via::Direct(record::without_secrets(&call)),
-            call.summary(),
-            call.needs_credential(),
-            Source::Direct(call),
-        );
-        self.drive(id, move |driver, pay| (driver.ask)(pay, id));
+    pub fn start(&self, item: Item) -> CardId {
+        let id = self.new_id();
+        self.drive(move |driver, pay| (driver.start)(pay, id, item));
         id
     }
 
     /// Begins a purchase that an agent's turn waits for.
-    pub fn start_agent(
-        &self,
-        conversation: String,
-        request: PaymentRequest,
-        pending: String,
-        history: Vec<ChatMessage>,
-    ) -> CardId {
+    pub fn start_agent(&self, call: Suspended) -> CardId {
+        let id = self.new_id();
+        self.drive(move |driver, pay| (driver.start_agent)(pay, id, call));
+        id
+    }
+
+    /// Does something with what comes with the first payment, as soon as it is here.
+    fn drive(&self, act: impl FnOnce(Driver, Self) + 'static) {
+        let pay = *self;
+        if let Some(driver) = DRIVER.here() {
+            return act(driver, pay);
+        }
+        spawn_local(async move {
+            DRIVER.until_here().await;
+            if let Some(driver) = DRIVER.here() {
+                act(driver, pay);
+            }
+        });
+    }
+
+    fn begin_direct(self, id: CardId, item: Item) {
+        let call = &item.call;
+        self.add(PayCard {
+            summary: call.summary(item.name.as_deref()),
+            needs_credential: call.needs_credential(),
+            ..PayCard::new(id, Via::Direct(record::without_secrets(call)))
+        });
+        self.work_on(id, Source::Direct(item));
+        self.ask(id);
+    }
+
+    fn ask(self, id: CardId) {
+        spawn_local(offer::ask(self, id));
+    }
+
+    fn begin_agent(self, id: CardId, call: Suspended) {
+        let Suspended {
+            conversation,
+            request,
+            pending,
+            history,
+            before,
+            made_for,
+            fresh,
+        } = call;
         let tool = request.call.tool.clone();
         let via = Via::Agent {
             conversation: conversation.clone(),
             tool: tool.clone(),
         };
+        let before = before.and_then(|before| self.with(before, |card| card.price.clone()));
+        self.add(PayCard {
+            summary: request.call.summary.clone(),
+            needs_credential: request.needs_credential,
+            price: before.flatten(),
+            made_for,
+            ..PayCard::new(id, via)
+        });
         let source = Source::Agent {
             conversation,
             tool,
             pending,
             history,
         };
-        let summary = request.call.summary.clone();
-        let id = self.add(via, summary, request.needs_credential, source);
-        self.drive(id, move |driver, pay| (driver.take)(pay, id, request));
-        id
+        self.work_on(id, source);
+        offer::take(self, id, request, fresh);
     }
 
-    /// Does something for a card that is about to be offered.
-    fn drive(&self, id: CardId, act: impl FnOnce(Driver, Self) + 'static) {
-        let pay = *self;
-        DRIVER.then(move |driver| match driver {
-            Ok(driver) => act(driver, pay),
-            Err(NotLoaded) => {
-                let message = shell::PART_MISSING.to_owned();
-                pay.become_phase(id, Phase::Failed { message });
-            }
-        });
+    fn add(&self, card: PayCard) {
+        self.cards.update(|all| all.push(card));
+    }
+
+    fn work_on(&self, id: CardId, source: Source) {
+        let work = Work {
+            source,
+            chosen: None,
+        };
+        self.work.update_value(|all| drop(all.insert(id, work)));
+    }
+
+    /// Asks for the price of a purchase at the lease API once more.
+    pub fn ask_again(&self, id: CardId) {
+        if self.change(id, PayCard::ask_again) {
+            self.drive(move |driver, pay| (driver.ask)(pay, id));
+        }
     }
 
     /// The customer agrees: opens the wallet. A second press does nothing.
@@ -246,7 +318,9 @@ impl Pay {
 
     /// The customer gives it up, if nothing is signed yet.
     pub fn cancel(&self, id: CardId) {
-        self.change(id, PayCard::cancel);
+        self.drive(move |_, pay| {
+            pay.change(id, PayCard::cancel);
+        });
     }
 
     /// Asks at once instead of at the next pause; or sends again what was paid and not delivered.
@@ -269,28 +343,6 @@ impl Pay {
         if let Some(turn) = self.turns.with_value(|all| all.get(conversation).cloned()) {
             turn.abort();
         }
-    }
-
-    fn add(&self, via: Via, summary: String, needs_credential: bool, source: Source) -> CardId {
-        let id = self.new_id();
-        let work = Work {
-            source,
-            chosen: None,
-        };
-        self.work.update_value(|all| drop(all.insert(id, work)));
-        self.cards.update(|all| {
-            all.push(PayCard {
-                id,
-                via,
-                summary,
-                offer: None,
-                price: None,
-                needs_credential,
-                price_changed: false,
-                phase: Phase::Quoting,
-            });
-        });
-        id
     }
 
     fn new_id(&self) -> CardId {

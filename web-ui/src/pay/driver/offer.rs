@@ -9,14 +9,14 @@ use x402::{
     purchase::{Challenge, Chosen, Limits},
 };
 
-use super::{Call, CardId, Credential, Pay, Phase, Source};
+use super::{Call, CardId, Credential, Item, Pay, PayCard, Phase, Source};
 use crate::{
     api::{
         ApiError,
         fetch::{self, Call as Request},
     },
     engine::clock,
-    pay::card::Offer,
+    pay::{card::Offer, refusal::Refusal},
 };
 
 /// Asks the lease API for a direct purchase's price.
@@ -24,23 +24,27 @@ pub(super) async fn ask(pay: Pay, id: CardId) {
     let source = pay
         .work
         .with_value(|all| all.get(&id).map(|work| work.source.clone()));
-    let Some(Source::Direct(call)) = source else {
+    let Some(Source::Direct(item)) = source else {
         return;
     };
-    match challenged(pay, &call).await {
+    match challenged(pay, &item).await {
         Ok((chosen, price)) => offered(pay, id, chosen, price, None),
         Err(message) => pay.become_phase(id, Phase::Failed { message }),
     }
 }
 
 /// Takes the price that the agent has passed on.
-pub(super) fn take(pay: Pay, id: CardId, request: PaymentRequest) {
+pub(super) fn take(pay: Pay, id: CardId, request: PaymentRequest, fresh: bool) {
     let body = json!({"x402Version": 1, "error": request.error, "accepts": request.accepts});
     let header = request.payment_required.as_deref();
     match choose(header, body.to_string().as_bytes()) {
         Ok(chosen) => {
-            pay.change(id, |card| card.price_changed = request.price_changed);
-            offered(pay, id, chosen, request.price, Some(request.valid_until));
+            pay.change(id, |card| {
+                card.price_changed = request.price_changed;
+                card.refused_before = Refusal::read(&request.error);
+            });
+            let until = (!fresh).then_some(request.valid_until);
+            offered(pay, id, chosen, request.price, until);
         }
         Err(message) => pay.become_phase(id, Phase::Failed { message }),
     }
@@ -54,6 +58,8 @@ fn offered(
     valid_until: Option<Timestamp>,
 ) {
     let amount = Usdc(chosen.amount);
+    // A service whose clock is ahead would have it last longer than it does.
+    let longest = Timestamp(clock::now() + chosen.max_timeout_seconds);
     let offer = Offer {
         amount,
         network: chosen.network.display_name.to_owned(),
@@ -61,7 +67,7 @@ fn offered(
         testnet: chosen.network.testnet,
         asset: chosen.network.usdc.address.to_checksum(None),
         pay_to: chosen.pay_to.to_checksum(None),
-        valid_until: valid_until.unwrap_or(Timestamp(clock::now() + chosen.max_timeout_seconds)),
+        valid_until: valid_until.map_or(longest, |until| until.min(longest)),
     };
     pay.work.update_value(|all| {
         if let Some(work) = all.get_mut(&id) {
@@ -73,13 +79,15 @@ fn offered(
     let price = price.filter(|price| price.total == amount);
     pay.change(id, |card| card.offered(offer, price, limit));
     let spent = pay.spent.get_untracked();
-    let by_itself = pay.budget.get_untracked().pays_by_itself(amount, spent);
+    let within = pay.budget.get_untracked().pays_by_itself(amount, spent);
+    let by_itself = within && pay.with(id, PayCard::may_pay_by_itself) == Some(true);
     if by_itself && pay.wallet.account().with_untracked(Option::is_some) {
         pay.approve(id, Credential::Made);
     }
 }
 
-async fn challenged(pay: Pay, call: &Call) -> Result<(Chosen, Option<Price>), String> {
+async fn challenged(pay: Pay, item: &Item) -> Result<(Chosen, Option<Price>), String> {
+    let call = &item.call;
     let words = |error: ApiError| error.to_string();
     let mut request = Request::new(call.method(), pay.lease.url(&call.path()));
     if let Some(body) = call.body() {
@@ -94,7 +102,7 @@ async fn challenged(pay: Pay, call: &Call) -> Result<(Chosen, Option<Price>), St
     let chosen = choose(header.as_deref(), body.as_bytes())?;
     let price = match call {
         Call::Lease(request) => quoted(pay, request).await,
-        _ => None,
+        _ => item.price.clone(),
     };
     Ok((chosen, price))
 }

@@ -15,7 +15,7 @@ use crate::{
 /// Takes a card whose wallet is about to be opened to the end of its payment.
 pub(super) async fn pay(pay: Pay, id: CardId, credential: Credential) {
     let Some(_lock) = lock::acquire().await else {
-        pay.elsewhere.set(true);
+        lock::is_elsewhere(pay.elsewhere);
         pay.become_phase(id, Phase::Offered);
         return;
     };
@@ -85,8 +85,8 @@ fn request(
     account: Account,
 ) -> Signed {
     match work.source {
-        Source::Direct(call) => Signed::Direct {
-            call: Box::new(credential.put_into(&call)),
+        Source::Direct(item) => Signed::Direct {
+            call: Box::new(credential.put_into(&item.call)),
             header,
             idempotency_key,
         },

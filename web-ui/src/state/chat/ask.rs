@@ -31,6 +31,8 @@ impl Chat {
             message,
             ..self.request(id)
         };
+        cell.turn
+            .update(|turn| turn.asked_by.clone_from(&request.wallet));
         self.run(cell, request);
     }
 
@@ -45,6 +47,8 @@ impl Chat {
             message: question,
             ..self.request(cell.id)
         };
+        cell.turn
+            .update(|turn| turn.asked_by.clone_from(&request.wallet));
         self.run(cell.clone(), request);
     }
 
@@ -74,6 +78,8 @@ impl Chat {
         let request = ChatRequest {
             pending: Some(pending),
             cancel: Some(text::chat::CANCEL_REASON.to_owned()),
+            // A no is taken from whoever asked, whatever account is connected by now.
+            wallet: cell.turn.with_untracked(|turn| turn.asked_by.clone()),
             ..self.request(cell.id)
         };
         self.run(cell.clone(), request);
@@ -106,7 +112,7 @@ impl Chat {
         };
         cell.turn.update(|turn| turn.apply(event));
         if let Some((request, pending)) = payment {
-            let card = self.start_card(cell.id, *request, pending);
+            let card = self.start_card(cell, *request, pending, true);
             cell.turn.update(|turn| turn.attach_card(card));
             self.save();
         }

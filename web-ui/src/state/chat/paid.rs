@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::{Chat, TurnCell, ask::end};
 use crate::{
-    pay::{CardId, TurnNews},
+    pay::{CardId, Suspended, TurnNews},
     state::conversation::{ToolStep, Turn},
 };
 
@@ -21,7 +21,7 @@ impl Chat {
                 _ => None,
             });
         if let Some((request, pending)) = waiting {
-            let card = self.start_card(cell.id, *request, pending);
+            let card = self.start_card(cell, *request, pending, false);
             cell.turn.update(|turn| turn.attach_card(card));
         }
     }
@@ -57,12 +57,46 @@ impl Chat {
         }
     }
 
-    pub(super) fn start_card(self, turn: u64, request: PaymentRequest, pending: String) -> CardId {
-        let history = self.request(turn).history;
+    /// Asks for another offer in place of one that can no longer be taken. Where something else in the turn is paid already, only
+    /// the call that waits is asked for again.
+    pub fn ask_again(self, cell: &TurnCell) {
+        let (waiting, paid) = cell.turn.with_untracked(|turn| {
+            let waiting = turn.waiting().map(|call| (call.card, call.title.clone()));
+            (waiting, turn.calls().any(|call| call.receipt.is_some()))
+        });
+        let Some((card, title)) = waiting else { return };
+        if let Some(card) = card {
+            self.engine.pay.cancel(card);
+        }
+        if paid {
+            self.ask(title);
+        } else {
+            self.retry(cell);
+        }
+    }
+
+    pub(super) fn start_card(
+        self,
+        cell: &TurnCell,
+        request: PaymentRequest,
+        pending: String,
+        fresh: bool,
+    ) -> CardId {
+        let history = self.request(cell.id).history;
         let conversation = self.id.get_untracked();
-        self.engine
-            .pay
-            .start_agent(conversation, request, pending, history)
+        let (before, made_for) = cell.turn.with_untracked(|turn| {
+            let before = turn.waiting().and_then(|call| call.card);
+            (before, turn.asked_by.clone())
+        });
+        self.engine.pay.start_agent(Suspended {
+            conversation,
+            request,
+            pending,
+            history,
+            before,
+            made_for,
+            fresh,
+        })
     }
 }
 

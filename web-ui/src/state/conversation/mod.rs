@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 /// The longest history that is sent along, in characters: the agent bounds it as well, and older lines help little.
 const LONGEST_HISTORY: usize = 24_000;
 
+/// Stands in a tool's answer for a password that was shown and is not kept.
+pub const PASSWORD_SHOWN: &str = "passwordShown";
+
 /// A conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conversation {
@@ -34,6 +37,9 @@ pub struct Turn {
     pub parts: Vec<Part>,
     /// How far it is.
     pub state: TurnState,
+    /// The account that was connected when it was asked, to which the agent binds what it offers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<String>,
 }
 
 /// How far a turn is.
@@ -183,12 +189,19 @@ impl Turn {
             question,
             parts: Vec::new(),
             state: TurnState::Asking,
+            asked_by: None,
         }
     }
 
     /// Whether something is still to come without the customer's doing.
     pub fn is_running(&self) -> bool {
         matches!(self.state, TurnState::Asking | TurnState::Answering)
+    }
+
+    /// Whether the same question can be asked again in its place: nothing in it was paid for, and a part of it did not work.
+    pub fn is_worth_a_retry(&self) -> bool {
+        let failed = self.calls().any(|call| call.step == ToolStep::Failed);
+        self.state == TurnState::Done && failed && self.calls().all(|call| call.receipt.is_none())
     }
 
     /// All of the agent's words.

@@ -8,7 +8,11 @@ const SECRETS: [&str; 4] = ["password", "ticket", "consoleUrl", "websocketUrl"];
 pub(super) fn redact(value: &mut Json) {
     match value {
         Json::Object(members) => {
+            let was_shown = matches!(members.get("password"), Some(Json::String(_)));
             members.retain(|name, _| !SECRETS.contains(&name.as_str()));
+            if was_shown {
+                members.insert(super::PASSWORD_SHOWN.to_owned(), Json::Bool(true));
+            }
             members.values_mut().for_each(redact);
         }
         Json::Array(items) => items.iter_mut().for_each(redact),

@@ -143,6 +143,10 @@ fn a_stored_conversation_has_no_secrets_and_nothing_under_way() {
     let text = serde_json::to_string(&conversation.without_secrets()).unwrap();
     assert!(!text.contains("made-once") && !text.contains("ticket"));
     assert!(text.contains("101"));
+    assert!(
+        text.contains(r#""passwordShown":true"#),
+        "that there was one is kept"
+    );
 
     let restored = serde_json::from_str::<Conversation>(&text)
         .unwrap()
@@ -205,4 +209,24 @@ fn the_agent_is_told_the_latest_turns_by_whole_turns() {
     assert_eq!(told.len(), 6);
     assert_eq!(told[0].role, ChatRole::User);
     assert_eq!(told[5].content, "Container 101 runs");
+}
+
+#[test]
+fn a_question_is_worth_asking_again_where_a_call_failed_and_nothing_was_paid() {
+    assert!(turn([start("c1"), done("c1", false), last("No.")]).is_worth_a_retry());
+    assert!(!turn([start("c1"), done("c1", true), last("Yes.")]).is_worth_a_retry());
+    assert!(
+        !turn([start("c1"), done("c1", false)]).is_worth_a_retry(),
+        "it is still going on"
+    );
+    let mut paid = turn([
+        start("c1"),
+        done("c1", true),
+        start("c2"),
+        done("c2", false),
+        last("No."),
+    ]);
+    assert!(paid.is_worth_a_retry());
+    paid.calls_mut().next().unwrap().receipt = Some(Json::Bool(true));
+    assert!(!paid.is_worth_a_retry());
 }

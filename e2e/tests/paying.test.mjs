@@ -1,0 +1,312 @@
+// What stands around a payment: a password that is shown once is not lost, a refusal says why and what to do, a key is not
+// overwritten in silence, and "pay" is never barred without a word.
+
+import assert from 'node:assert/strict';
+import { afterEach, before, test } from 'node:test';
+import { until } from '../stack/process.mjs';
+import { privateKey } from '../chain/accounts.mjs';
+import { PHONE, visit } from '../browser/customer.mjs';
+import { settled, watchSignatures } from '../browser/payments.mjs';
+import { inSight } from '../browser/sight.mjs';
+import { inBrowser } from '../browser/suite.mjs';
+import { quick } from '../browser/wallets.mjs';
+
+const LAPTOP = { width: 1280, height: 800 };
+const SCREENS = [
+  { name: 'laptop', viewport: LAPTOP, theme: 'dark', account: 31 },
+  { name: 'phone', viewport: PHONE, theme: 'light', account: 32 },
+];
+
+inBrowser('a customer who pays', (stage) => {
+  let site, browser, customer;
+  before(() => ({ site, browser } = stage));
+  afterEach(async () => {
+    const left = customer;
+    customer = undefined;
+    await left?.leave();
+  });
+  const come = async (options) => (customer = await visit(browser, site, options));
+  /** Nobody can say what the account has, as on a chain without a node. */
+  const hideBalances = (page) => page.route('**/demo/balance?*', (route) => route.fulfill({ status: 404, body: '{}', headers: { 'access-control-allow-origin': '*' } }));
+  const ask = async ({ page }, text) => {
+    await page.locator('#message').fill(text);
+    await page.locator('#message').press('Enter');
+  };
+  const chatSlip = ({ page }) => page.locator('.answer').last().locator('.slip');
+
+  for (const { name, viewport, theme, account } of SCREENS) {
+    test(`on a ${name}: the password comes into sight, whatever is done to the sheet meanwhile, and is not left unseen`, async () => {
+      const visitor = await come({ viewport, theme });
+      const { page } = visitor;
+      await visitor.useBurner(account);
+      await visitor.fund();
+      const slip = await visitor.askForLease();
+      await visitor.picture(`sheet-offer-${name}`);
+      assert.ok(await inSight(visitor.payButton(slip)), '"pay" is in sight without scrolling');
+      await visitor.payButton(slip).click();
+      const sheet = page.locator('dialog.sheet');
+      await until('the focus to follow the payment', () => sheet.evaluate((sheet) => sheet.contains(document.activeElement)));
+      await page.keyboard.press('Escape');
+      await sheet.waitFor({ state: 'hidden' });
+      await visitor.delivered();
+      await sheet.waitFor();
+      const password = sheet.locator('.made-password-text code');
+      await until('the password to be in sight', () => inSight(password));
+      await visitor.picture(`sheet-delivered-${name}`);
+      assert.ok(await inSight(visitor.button('Done', sheet)), 'and so is the way out');
+      assert.ok(await sheet.locator('.bought').evaluate((box) => box.contains(document.activeElement)), 'the focus is there');
+
+      await page.keyboard.press('Escape');
+      await sheet.getByText('It was not copied yet').waitFor();
+      await visitor.picture(`sheet-leaving-${name}`);
+      await page.keyboard.press('Escape');
+      await page.keyboard.press('Escape');
+      await page.mouse.click(5, 5);
+      assert.ok(await password.isVisible(), 'neither a key nor a press beside it takes it away');
+      await visitor.button('Stay here', sheet).click();
+      await visitor.button('Close', sheet).click();
+      await visitor.button('Close without copying', sheet).click();
+      await sheet.waitFor({ state: 'hidden' });
+      assert.equal(await page.locator('.running').count(), 0);
+    });
+  }
+
+  test('who has copied the password is not asked', async () => {
+    const visitor = await come();
+    await visitor.context.grantPermissions(['clipboard-read', 'clipboard-write']);
+    await visitor.useBurner(33);
+    await visitor.fund();
+    await visitor.payButton(await visitor.askForLease()).click();
+    const { password } = await visitor.delivered();
+    await visitor.button('Copy Root password').click();
+    await visitor.page.getByText('Copied').first().waitFor();
+    assert.equal(await visitor.page.evaluate(() => navigator.clipboard.readText()), password);
+    await visitor.page.keyboard.press('Escape');
+    await visitor.page.locator('dialog.sheet').waitFor({ state: 'hidden' });
+  });
+
+  test('a key is replaced only after a question, with the old one at hand', async () => {
+    const visitor = await come({ viewport: PHONE });
+    const { page } = visitor;
+    const kept = () => page.evaluate(() => localStorage.getItem('infra402.burner'));
+    await visitor.useBurner(34);
+    const old = await kept();
+    await page.locator('.wallet-button').click();
+    const dialog = page.locator('.wallet-dialog');
+    await dialog.getByText('Export, delete or replace').click();
+    const bring = async (account) => {
+      await dialog.locator('.import input').fill(privateKey(account));
+      await visitor.button('Import', dialog).click();
+    };
+    await bring(35);
+    await dialog.getByText('Another key is here').waitFor();
+    await visitor.picture('burner-replace');
+    assert.equal(await kept(), old);
+    const question = dialog.locator('.import .notice');
+    await visitor.button('Show private key', question).click();
+    assert.equal(await question.locator('.key code').innerText(), privateKey(34));
+    await visitor.button('Cancel', question).click();
+    assert.equal(await kept(), old);
+    await bring(35);
+    await visitor.button('Replace the key', dialog).click();
+    await dialog.waitFor({ state: 'hidden' });
+    assert.equal(`0x${await kept()}`, privateKey(35));
+    // The same key again ends nothing.
+    await page.locator('.wallet-button').click();
+    await dialog.getByText('Export, delete or replace').click();
+    await bring(35);
+    await dialog.waitFor({ state: 'hidden' });
+  });
+
+  test('the balance of play money is known without the faucet, and follows the payments', async () => {
+    const visitor = await come();
+    const { page } = visitor;
+    await visitor.useBurner(36);
+    await visitor.fund();
+    await page.reload();
+    const slip = await visitor.askForLease();
+    await slip.getByText('10.0000 USDC').waitFor();
+    await visitor.payButton(slip).click();
+    await visitor.delivered();
+    await visitor.close();
+    await page.locator('.wallet-button').click();
+    await page.locator('.wallet-dialog').getByText('9.9900 USDC').waitFor();
+  });
+
+  test('without money, "pay" says so beside itself and the faucet mends it', async () => {
+    const visitor = await come();
+    await visitor.useBurner(37);
+    const slip = await visitor.askForLease();
+    await slip.getByText('Your balance is lower than the price.').waitFor();
+    assert.ok(await visitor.payButton(slip).isDisabled());
+    await visitor.picture('sheet-too-little');
+    await visitor.button('Get 10 USDC of play money', slip).click();
+    await visitor.payButton(slip).click();
+    await visitor.delivered();
+    assert.equal((await settled(site, 37)).length, 1);
+  });
+
+  test('where nobody knew the balance, the sheet tells the refusal once and leads on', async () => {
+    const visitor = await come({ before: hideBalances, expected: [/status of 404/] });
+    await visitor.useBurner(38);
+    const slip = await visitor.askForLease();
+    await visitor.payButton(slip).click();
+    await visitor.says(slip, 'Your balance is too low for this payment. Nothing was charged.');
+    await visitor.picture('sheet-refused');
+    await visitor.button('Get 10 USDC of play money', slip).click();
+    await visitor.page.getByText('Your account has been filled up.').waitFor();
+    await visitor.button('Try again', slip).click();
+    await visitor.payButton(slip).click();
+    await visitor.delivered();
+    assert.equal((await settled(site, 38)).length, 1);
+  });
+
+  test('in the chat the card says why it was not paid, keeps its lines, and can be paid then', async () => {
+    const visitor = await come({ before: hideBalances, expected: [/status of 404/] });
+    const { page } = visitor;
+    await visitor.useBurner(39);
+    await ask(visitor, 'Lease 1 core, 512 MB for 30 minutes');
+    const slip = await visitor.slip(page.locator('.answer'));
+    const lines = await slip.locator('.lines tbody tr').count();
+    assert.ok(lines > 1);
+    await visitor.payButton(slip).click();
+    await slip.getByText('Your balance is too low for this payment. Nothing was charged.').waitFor();
+    await visitor.picture('chat-refused');
+    assert.equal(await slip.locator('.lines tbody tr').count(), lines);
+    await visitor.button('Get 10 USDC of play money', slip).click();
+    await page.getByText('Your account has been filled up.').waitFor();
+    await visitor.payButton(slip).click();
+    await visitor.delivered();
+    assert.equal((await settled(site, 39)).length, 1);
+    // After a reload the receipt is still there, and what became of the password.
+    await page.locator('.tool[data-step=completed]').waitFor();
+    await page.getByText('Transaction').first().waitFor();
+    await visitor.button('Copy answer').waitFor();
+    await page.reload();
+    const card = page.locator('.tool[data-step=completed]');
+    await card.locator('.tool-receipt').getByText('Transaction').waitFor();
+    await card.getByText('The password was shown once and is not stored.').waitFor();
+    await visitor.picture('chat-receipt-later');
+  });
+
+  const payByItself = (limit) => (page) =>
+    page.addInitScript((limit) => localStorage.setItem('infra402.budget', JSON.stringify({ autoBelow: limit })), limit);
+
+  test('what pays by itself stops at a refusal, and pays again after it', async () => {
+    const before = async (page) => {
+      await hideBalances(page);
+      await payByItself('10000')(page);
+    };
+    const visitor = await come({ before, expected: [/status of 404/] });
+    const { page } = visitor;
+    const sent = watchSignatures(page);
+    await visitor.useBurner(40);
+    await ask(visitor, 'What do I have running?');
+    const slip = chatSlip(visitor);
+    await slip.getByText('Your balance is too low').waitFor();
+    await visitor.button('Get 10 USDC of play money', slip).click();
+    await page.getByText('Your account has been filled up.').waitFor();
+    await visitor.payButton(slip).click();
+    await until('the list to be paid', async () => (await settled(site, 40)).length === 1);
+    await visitor.button('Copy answer').waitFor();
+    await ask(visitor, 'What do I have running?');
+    await until('the next list to be paid by itself', async () => (await settled(site, 40)).length === 2);
+    assert.ok(sent.length <= 4, `${sent.length} signatures were sent`);
+  });
+
+  test('what pays by itself leaves the choice of a password to its owner', async () => {
+    const visitor = await come({ before: payByItself('1000000') });
+    const { page } = visitor;
+    await visitor.useBurner(41);
+    await visitor.fund();
+    const slip = await visitor.askForLease();
+    await slip.getByRole('radio', { name: 'My password' }).check();
+    await slip.getByText('First enter the password').waitFor();
+    assert.ok(await visitor.payButton(slip).isDisabled());
+    await slip.getByLabel('Root password').fill('correct horse 402 battery');
+    await visitor.payButton(slip).click();
+    await visitor.delivered();
+    assert.equal(await page.locator('.made-password').count(), 0);
+    await visitor.close();
+  });
+
+  test('an offer that has run out has one button, for a new price', async () => {
+    const visitor = await come({ before: (page) => page.clock.install() });
+    const { page } = visitor;
+    await visitor.useBurner(42);
+    await visitor.fund();
+    await page.clock.runFor(1500);
+    await ask(visitor, 'Lease 1 core, 512 MB for 30 minutes');
+    const slip = await visitor.slip(page.locator('.answer'));
+    assert.match(await slip.locator('.fact', { hasText: 'Offer valid for' }).innerText(), /(5:00|4:5\d)/);
+    await page.clock.fastForward(301_000);
+    await slip.getByText('This offer has expired.').waitFor();
+    assert.equal(await visitor.payButton(slip).count(), 0);
+    await visitor.picture('chat-expired');
+    await visitor.button('Get a new price', slip).click();
+    await visitor.slip(page.locator('.answer'));
+    assert.equal(await page.locator('.turn').count(), 1, 'in place of the old one');
+
+    const form = await visitor.askForLease();
+    await page.clock.fastForward(301_000);
+    await visitor.button('Get a new price', form).click();
+    await visitor.payButton(form).waitFor();
+  });
+
+  test('an offer for another account says whose it is and is asked for again', async () => {
+    const visitor = await come({ wallet: (page) => quick(page, 43) });
+    const { page } = visitor;
+    await visitor.connect(visitor.wallet.name);
+    await visitor.fund();
+    await ask(visitor, 'Lease 1 core, 512 MB for 30 minutes');
+    const slip = await visitor.slip(page.locator('.answer'));
+    await visitor.wallet.become(44);
+    await slip.getByText(/This offer was made for 0x/).waitFor();
+    await visitor.picture('chat-other-account');
+    await visitor.fund();
+    await visitor.button('Ask again for this account', slip).click();
+    await visitor.payButton(chatSlip(visitor)).click();
+    await visitor.delivered();
+    assert.equal((await settled(site, 44)).length, 1);
+    assert.equal((await settled(site, 43)).length, 0);
+  });
+
+  test('"pay" in another tab says that it waits, and for what', async () => {
+    const visitor = await come({ wallet: (page) => quick(page, 45) });
+    const { page, context } = visitor;
+    await visitor.connect(visitor.wallet.name);
+    await visitor.fund();
+    // The signed request hangs.
+    let let_go;
+    const held = new Promise((resolve) => (let_go = resolve));
+    await page.route(`${site.api.url}/lease/container`, async (route) => {
+      if (route.request().headers()['payment-signature']) await held;
+      await route.fallback();
+    });
+    await visitor.payButton(await visitor.askForLease()).click();
+    const other = await context.newPage();
+    await other.goto(`${site.url}/#/leases`);
+    await other.locator('.lease-form').getByRole('button', { name: 'Continue to payment' }).click();
+    const slip = other.locator('dialog.sheet .slip');
+    await slip.getByText('A payment is under way in another tab.').waitFor();
+    let_go();
+    await visitor.delivered();
+    await slip.getByText('A payment is under way in another tab.').waitFor({ state: 'detached' });
+    await other.close();
+  });
+
+  test('a call that failed while the lease service was down can be tried again on its card', async () => {
+    const visitor = await come({ expected: [/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|Failed to load/] });
+    await visitor.useBurner(46);
+    await visitor.fund();
+    await site.api.kill();
+    await ask(visitor, 'How busy is the node?');
+    const failed = visitor.page.locator('.tool[data-step=failed]');
+    await visitor.button('Try again', failed).waitFor();
+    await visitor.picture('chat-tool-failed');
+    await site.api.restart();
+    await visitor.button('Try again', failed).click();
+    await visitor.page.locator('.tool[data-step=completed]').waitFor();
+    assert.equal(await visitor.page.locator('.turn').count(), 1);
+  });
+});
