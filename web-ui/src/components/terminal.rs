@@ -8,7 +8,8 @@ use super::{Dialog, Glyph, Icon, pay::Purchase};
 use crate::{
     part::{NotLoaded, Part},
     pay::Call,
-    terminal::{self, TerminalEvents, TerminalHandle, TerminalState},
+    state::now::Now,
+    terminal::{self, TerminalEvents, TerminalHandle, TerminalState, protocol},
     text::{leases::terminal as words, shell},
 };
 
@@ -100,10 +101,20 @@ fn Screen(console: ConsoleResponse, hostname: String) -> impl IntoView {
     let paste = RwSignal::new(None::<String>);
     let handle = StoredValue::new_local(None::<TerminalHandle>);
     let ctid = console.ctid;
+    let (was_open, attempt) = (RwSignal::new(false), RwSignal::new(0_u32));
+    let (expires_at, now) = (console.expires_at.unix(), Now::get());
+    let unused = Memo::new(move |_| {
+        let (was_open, now) = (was_open.get(), now.get());
+        state.with(|state| protocol::is_unused(state, was_open, expires_at, now))
+    });
     Effect::new(move || {
+        attempt.track();
         let Some(element) = host.get() else { return };
         let events = TerminalEvents {
             on_state: Callback::new(move |now| {
+                if now == TerminalState::Open {
+                    was_open.try_set(true);
+                }
                 state.try_set(now);
             }),
             on_paste: Callback::new(move |text| {
@@ -161,7 +172,10 @@ fn Screen(console: ConsoleResponse, hostname: String) -> impl IntoView {
             <p class="terminal-state" role="status">
                 <span class="dot" data-open=move || state.with(|state| matches!(state, TerminalState::Open)).to_string()></span>
                 {move || state.with(state_words)}
-                {move || over().then(|| view! {
+                {move || unused.get().then(|| view! {
+                    <button type="button" class="button small" on:click=move |_| attempt.update(|attempt| *attempt += 1)><Icon glyph=Glyph::Refresh />{shell::RETRY}</button>
+                })}
+                {move || (over() && !unused.get()).then(|| view! {
                     <button type="button" class="button small" on:click=move |_| again.start(Call::Console { ctid })><Icon glyph=Glyph::Refresh />{words::RECONNECT}</button>
                 })}
             </p>

@@ -1,6 +1,9 @@
 //! What can be bought at the lease API, as the call that buys it.
 
-use api_types::{ExecRequest, LeaseRequest, Price, RenewRequest};
+use api_types::{
+    ExecRequest, LeaseRequest, Price, RenewRequest, Size,
+    price::{Tariff, price_call, price_renew},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::text::money::what;
@@ -64,6 +67,25 @@ impl Call {
             Self::Console { .. } | Self::List => return None,
         };
         Some(body.expect("the contract's types are JSON"))
+    }
+
+    /// The container that it is about, where there is one already.
+    pub fn ctid(&self) -> Option<u32> {
+        match self {
+            Self::Renew { ctid, .. } | Self::Exec { ctid, .. } | Self::Console { ctid } => {
+                Some(*ctid)
+            }
+            Self::Lease(_) | Self::List => None,
+        }
+    }
+
+    /// What it should cost, by the service's own formula. A new lease has a quote of its own.
+    pub fn price(&self, rates: &Tariff, size: Option<Size>) -> Option<Price> {
+        match self {
+            Self::Renew { minutes, .. } => price_renew(rates, size?, *minutes).ok(),
+            Self::Exec { .. } | Self::Console { .. } | Self::List => price_call(rates).ok(),
+            Self::Lease(_) => None,
+        }
     }
 
     /// Whether the customer may choose a credential for it.
@@ -158,6 +180,33 @@ mod tests {
             minutes: 90,
         };
         assert_eq!(renew.summary(Some("web-1")), "Renew web-1 for 1 h 30 min");
+    }
+
+    #[test]
+    fn every_call_but_a_lease_is_priced_line_by_line_here() {
+        let rates = Tariff::default();
+        let size = Size {
+            cores: 2,
+            memory_mb: 1024,
+            disk_gb: 8,
+        };
+        let renew = Call::Renew {
+            ctid: 101,
+            minutes: 60,
+        };
+        assert!(renew.price(&rates, Some(size)).unwrap().lines.len() > 1);
+        assert_eq!(
+            renew.price(&rates, None),
+            None,
+            "nobody knows how large it is"
+        );
+        for call in [Call::Console { ctid: 101 }, Call::List] {
+            assert_eq!(call.price(&rates, None), price_call(&rates).ok());
+        }
+        assert_eq!(
+            Call::Lease(LeaseRequest::default()).price(&rates, Some(size)),
+            None
+        );
     }
 
     #[test]

@@ -10,6 +10,8 @@ mod screen;
 
 #[cfg(target_arch = "wasm32")]
 pub use link::{TerminalEvents, TerminalHandle, mount};
+#[cfg(target_arch = "wasm32")]
+pub use screen::load;
 
 /// How a terminal is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use api_types::Secret;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::TerminalState;
 use crate::text::leases::terminal;
 
 /// The largest frame that we send; a long paste is cut into several.
@@ -55,6 +56,16 @@ pub fn after_close(code: u16, can_resume: bool, seconds_since_cut: u64) -> Next 
     }
 }
 
+/// Whether a ticket can still open its terminal: nothing has used it, and it is not too old.
+pub fn is_unused(state: &TerminalState, was_open: bool, expires_at: u64, now: u64) -> bool {
+    let unmeant = match state {
+        TerminalState::Failed(_) => true,
+        TerminalState::Closed { code, .. } => matches!(code, 1001 | 1005 | 1006 | 1011..=1013),
+        _ => false,
+    };
+    unmeant && !was_open && now < expires_at
+}
+
 /// A sentence for a close without one.
 pub fn reason(code: u16, given: &str) -> String {
     if !given.is_empty() {
@@ -103,6 +114,26 @@ mod tests {
         }
         assert_eq!(after_close(1006, false, 0), Next::Over);
         assert_eq!(after_close(1006, true, KEPT_SECONDS), Next::Over);
+    }
+
+    #[test]
+    fn a_ticket_is_good_until_it_was_used_or_its_time_is_over() {
+        let failed = TerminalState::Failed("Words.".into());
+        let closed = |code| TerminalState::Closed {
+            code,
+            reason: String::new(),
+        };
+        for state in [&failed, &closed(1006), &closed(1013)] {
+            assert!(is_unused(state, false, 100, 99), "{state:?}");
+            assert!(
+                !is_unused(state, true, 100, 99),
+                "{state:?} after it was open"
+            );
+            assert!(!is_unused(state, false, 100, 100), "{state:?} too late");
+        }
+        for state in [closed(4401), closed(1000), TerminalState::Connecting] {
+            assert!(!is_unused(&state, false, 100, 99), "{state:?}");
+        }
     }
 
     #[test]

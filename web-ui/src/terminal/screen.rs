@@ -23,7 +23,7 @@ pub(super) struct Screen {
 ///
 /// # Errors
 /// A sentence for people: this build has none, or it does not load.
-pub(super) async fn load() -> Result<(), String> {
+pub async fn load() -> Result<(), String> {
     if glue().is_some() {
         return Ok(());
     }

@@ -235,7 +235,7 @@ pub mod terminal {
     /// The bundle was made without it.
     pub const MISSING: &str = "This build of the interface has no terminal.";
     /// Its parts did not come.
-    pub const NOT_LOADED: &str = "The terminal could not be loaded.";
+    pub const NOT_LOADED: &str = "The terminal's code could not be loaded.";
     /// Its parts came and do not work.
     pub const NOT_OPENED: &str = "The terminal could not be opened.";
     /// The address is none.

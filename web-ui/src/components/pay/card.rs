@@ -7,6 +7,7 @@ use super::{
     credential::{CredentialFields, CredentialForm},
     end::SheetEnd,
     facts::{Facts, PriceLines},
+    item::item,
     outcome::Outcome,
 };
 use crate::{
@@ -18,26 +19,37 @@ use crate::{
     engine::use_engine,
     format::{short_address, usdc},
     part::{NotLoaded, Part},
-    pay::{CardId, PayCard, Phase, Via},
+    pay::{Call, CardId, Item, PayCard, Phase, Via},
     state::{
+        board::Board,
         now::Now,
         pay_bar::{self, Around, Bar},
         pay_steps::{Step, is_busy, status, steps},
         route::Route,
+        services::Services,
     },
     text::{money, shell},
 };
 
-/// Shows a payment's card, by the payment, what is done when the customer gives it up, and how another offer is asked for.
-pub type Slip = fn(CardId, Callback<()>, Callback<()>) -> AnyView;
+/// What comes with the first payment's card.
+#[derive(Clone, Copy)]
+pub struct Slip {
+    /// Shows it, by the payment, what is done when the customer gives it up, and how another offer is asked for.
+    pub show: fn(CardId, Callback<()>, Callback<()>) -> AnyView,
+    /// A call with what the page knows of it.
+    pub item: fn(Call, Board, Services) -> Item,
+}
 
 /// A payment's card.
 pub static SLIP: Part<Slip> = Part::new(|| Box::pin(slip()));
 
 #[wasm_split(pay, fallible)]
 fn slip() -> Result<Slip, NotLoaded> {
-    Ok(|id, on_cancel, on_again| {
-        view! { <PaySlip id=id on_cancel=on_cancel on_again=on_again /> }.into_any()
+    Ok(Slip {
+        show: |id, on_cancel, on_again| {
+            view! { <PaySlip id=id on_cancel=on_cancel on_again=on_again /> }.into_any()
+        },
+        item,
     })
 }
 

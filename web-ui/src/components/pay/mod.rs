@@ -6,6 +6,7 @@ mod credential;
 mod delivered;
 mod end;
 mod facts;
+mod item;
 mod outcome;
 mod purchase;
 mod sheet;

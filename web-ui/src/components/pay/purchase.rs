@@ -2,10 +2,11 @@
 
 use leptos::prelude::*;
 
-use super::Sheet;
+use super::{SLIP, Sheet};
 use crate::{
     engine::{Engine, use_engine},
-    pay::{CardId, Item, Phase, Receipt},
+    pay::{Call, CardId, Phase, Receipt},
+    state::{board::Board, services::Services},
 };
 
 /// Something that a panel can buy, again and again.
@@ -14,6 +15,8 @@ pub struct Purchase {
     engine: Engine,
     sheet: Sheet,
     card: RwSignal<Option<CardId>>,
+    board: Board,
+    services: Services,
 }
 
 impl Purchase {
@@ -41,12 +44,18 @@ impl Purchase {
             engine,
             sheet,
             card,
+            board: Board::get(),
+            services: Services::get(),
         }
     }
 
     /// Asks for the price and opens the sheet.
-    pub fn start(self, item: impl Into<Item>) {
-        let id = self.engine.pay.start(item.into());
+    pub fn start(self, call: Call) {
+        let item = match SLIP.here() {
+            Some(slip) => (slip.item)(call, self.board, self.services),
+            None => call.into(),
+        };
+        let id = self.engine.pay.start(item);
         self.card.set(Some(id));
         self.sheet.show(id);
     }

@@ -159,7 +159,7 @@ pub fn SheetView() -> impl IntoView {
         sheet
             .card
             .get()
-            .map(|id| SLIP.show(move |slip| slip(id, close, again)))
+            .map(|id| SLIP.show(move |slip| (slip.show)(id, close, again)))
     };
     view! {
         <Dialog open=sheet.open title=money::PAYMENT class="sheet" on_close=move |()| sheet.closed() guard=move |()| sheet.may_close()>

@@ -1,7 +1,7 @@
 //! The card: what is done, how far it is, what it was asked and what it answered; with the payment or the question that
 //! it waits for.
 
-use api_types::{ExecResponse, Json, LeaseResponse};
+use api_types::{ExecResponse, LeaseResponse};
 use leptos::prelude::*;
 
 use super::{confirm::Confirm, exec::ExecOutput, json::JsonBlock};
@@ -53,6 +53,7 @@ pub fn ToolCard(
             <Waiting cell=cell.clone() step=step call=call />
             <p class="tool-summary">{summary}</p>
             <Result call=call />
+            <Receipt call=call />
             <Again cell=cell step=step />
             <Details call=call />
         </article>
@@ -89,12 +90,6 @@ fn Waiting(
             _ => ().into_any(),
         }
     };
-    let paid = move || {
-        let receipt = call.with(|call| call.as_ref()?.receipt.clone())?;
-        card.get()
-            .is_none()
-            .then(|| receipt_of(&receipt, engine.wallet.simulated()))
-    };
     let slip = move || {
         let id = card.get()?;
         let again = {
@@ -108,22 +103,38 @@ fn Waiting(
                 chat.deny(&cell, pending);
             }
         });
-        Some(SLIP.show(move |slip| slip(id, cancel, again)))
+        Some(SLIP.show(move |slip| (slip.show)(id, cancel, again)))
     };
-    view! { {asking} {slip} {paid} }
+    view! { {asking} {slip} }
 }
 
 /// The receipt of a payment whose card is gone with an earlier page.
-fn receipt_of(receipt: &Json, simulated: Signal<bool>) -> Option<AnyView> {
-    let receipt = serde_json::from_value(serde_json::to_value(receipt).ok()?).ok();
-    let proof = proof(receipt, serde_json::Value::Null);
-    let hash = proof.transaction?;
-    // The demo's transactions look like a chain's and are on none.
-    let shown = move || {
-        let url = proof.explorer_url.clone().filter(|_| !simulated.get());
-        view! { <Transaction hash=hash.clone() url=url /> }
-    };
-    Some(view! { <div class="tool-receipt">{shown}</div> }.into_any())
+#[component]
+fn Receipt(call: Memo<Option<ToolCall>>) -> impl IntoView {
+    let engine = use_engine();
+    let simulated = engine.wallet.simulated();
+    let receipt = Memo::new(move |_| {
+        let (card, receipt) = call.with(|call| {
+            let call = call.as_ref()?;
+            Some((call.card, call.receipt.clone()?))
+        })?;
+        let there = engine
+            .pay
+            .cards()
+            .with(|cards| cards.iter().any(|one| Some(one.id) == card));
+        (!there).then_some(receipt)
+    });
+    move || {
+        let receipt = serde_json::to_value(receipt.get()?).ok()?;
+        let proof = proof(
+            serde_json::from_value(receipt).ok(),
+            serde_json::Value::Null,
+        );
+        let hash = proof.transaction?;
+        // The demo's transactions look like a chain's and are on none.
+        let url = proof.explorer_url.filter(|_| !simulated.get());
+        Some(view! { <div class="tool-receipt"><Transaction hash=hash url=url /></div> })
+    }
 }
 
 /// A call that did not work, in the last answer: the question can be asked again.

@@ -5,12 +5,17 @@ use api_types::Secret;
 use leptos::prelude::*;
 use x402::{eip3009, purchase::Chosen, wire::exact::Authorization};
 
-use super::{CardId, Credential, Pay, Phase, Source, Work, kept, lock, send};
+use super::{Call, CardId, Credential, Pay, Phase, Source, Work, kept, lock, send};
 use crate::{
     engine::clock,
     pay::record::{self, Record, Signed},
+    terminal,
+    text::money::phase,
     wallet::{Account, WalletError},
 };
+
+/// The agent's tool whose answer is a terminal.
+const CONSOLE_TOOL: &str = "open_container_console";
 
 /// Takes a card whose wallet is about to be opened to the end of its payment.
 pub(super) async fn pay(pay: Pay, id: CardId, credential: Credential) {
@@ -46,6 +51,13 @@ async fn signed(
     let Some(chosen) = &work.chosen else {
         return Err(failed(&WalletError::NoWallet));
     };
+    if opens_a_terminal(&work.source) {
+        // Not after the money: a ticket that nothing here can use is soon worth nothing.
+        let unpaid = |words| Phase::Failed {
+            message: format!("{words} {}", phase::NOTHING_CHARGED),
+        };
+        terminal::load().await.map_err(unpaid)?;
+    }
     on_the_right_chain(pay, id, chosen, &account).await?;
     pay.become_phase(id, Phase::WalletOpen);
     let (authorization, signature) = ask_wallet(pay, chosen, &account).await?;
@@ -74,6 +86,13 @@ async fn signed(
         counted: false,
     };
     Ok((nonce, record))
+}
+
+fn opens_a_terminal(source: &Source) -> bool {
+    match source {
+        Source::Direct(item) => matches!(item.call, Call::Console { .. }),
+        Source::Agent { tool, .. } => tool == CONSOLE_TOOL,
+    }
 }
 
 fn request(
