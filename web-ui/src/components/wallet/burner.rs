@@ -1,6 +1,6 @@
 //! The burner wallet: made, used, shown, brought from elsewhere, deleted.
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::{html, prelude::*, task::spawn_local};
 
 use super::WalletDoor;
 use crate::{
@@ -31,6 +31,18 @@ pub fn BurnerPanel() -> impl IntoView {
             {body}
         </section>
     }
+}
+
+/// What has just been asked for, or is asked now: it scrolls into sight.
+#[component]
+fn InSight(children: Children) -> impl IntoView {
+    let node = NodeRef::<html::Div>::new();
+    Effect::new(move || {
+        if let Some(element) = node.get() {
+            request_animation_frame(move || element.scroll_into_view_with_bool(false));
+        }
+    });
+    view! { <div class="in-sight" node_ref=node>{children()}</div> }
 }
 
 fn use_it(door: WalletDoor) -> impl Fn() + Copy + 'static {
@@ -98,7 +110,7 @@ fn Export() -> impl IntoView {
         let key = shown.get().then(|| wallet.export()).flatten()?;
         let plain = key.expose().to_owned();
         Some(view! {
-            <p class="key"><Copyable name=burner::KEY value=plain /></p>
+            <InSight><p class="key"><Copyable name=burner::KEY value=plain /></p></InSight>
         })
     };
     view! {
@@ -127,13 +139,15 @@ fn Wipe() -> impl IntoView {
     move || {
         if asking.get() {
             view! {
-                <Notice tone=Tone::Warning>
-                    <p>{burner::WIPE_ASK}</p>
-                    <div class="actions">
-                        <button type="button" class="button danger small" on:click=wipe>{burner::WIPE_DO}</button>
-                        <button type="button" class="button small" on:click=move |_| asking.set(false)>{shell::CANCEL}</button>
-                    </div>
-                </Notice>
+                <InSight>
+                    <Notice tone=Tone::Warning>
+                        <p role="alert">{burner::WIPE_ASK}</p>
+                        <div class="actions">
+                            <button type="button" class="button danger small" on:click=wipe>{burner::WIPE_DO}</button>
+                            <button type="button" class="button small" on:click=move |_| asking.set(false)>{shell::CANCEL}</button>
+                        </div>
+                    </Notice>
+                </InSight>
             }
             .into_any()
         } else {
@@ -176,14 +190,16 @@ fn Import() -> impl IntoView {
     let question = move || {
         asking.get().then(|| {
             view! {
-                <Notice tone=Tone::Warning>
-                    <p role="alert">{burner::REPLACE_ASK}</p>
-                    <Export />
-                    <div class="actions">
-                        <button type="button" class="button danger small" on:click=move |_| import()>{burner::REPLACE_DO}</button>
-                        <button type="button" class="button small" on:click=move |_| asking.set(false)>{shell::CANCEL}</button>
-                    </div>
-                </Notice>
+                <InSight>
+                    <Notice tone=Tone::Warning>
+                        <p role="alert">{burner::REPLACE_ASK}</p>
+                        <Export />
+                        <div class="actions">
+                            <button type="button" class="button danger small" on:click=move |_| import()>{burner::REPLACE_DO}</button>
+                            <button type="button" class="button small" on:click=move |_| asking.set(false)>{shell::CANCEL}</button>
+                        </div>
+                    </Notice>
+                </InSight>
             }
         })
     };
