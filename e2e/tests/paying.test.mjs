@@ -100,6 +100,7 @@ inBrowser('a customer who pays', (stage) => {
     };
     await bring(35);
     await dialog.getByText('Another key is here').waitFor();
+    await until('the question to be in sight', () => inSight(visitor.button('Replace the key', dialog)));
     await visitor.picture('burner-replace');
     assert.equal(await kept(), old);
     const question = dialog.locator('.import .notice');
@@ -309,4 +310,113 @@ inBrowser('a customer who pays', (stage) => {
     await visitor.page.locator('.tool[data-step=completed]').waitFor();
     assert.equal(await visitor.page.locator('.turn').count(), 1);
   });
+
+  test('a renewal, a command and a terminal are named and priced by line, and a renewal leaves its receipt', async () => {
+    const visitor = await come();
+    const { page } = visitor;
+    await visitor.useBurner(47);
+    await visitor.fund();
+    await visitor.payButton(await visitor.askForLease()).click();
+    const { ctid } = await visitor.delivered();
+    await visitor.close();
+    await visitor.signIn();
+    const lease = visitor.lease(ctid);
+    await lease.waitFor();
+    const name = await lease.getAttribute('aria-label');
+    const offered = async (words, lines) => {
+      const slip = await visitor.slip();
+      await slip.getByRole('heading', { name: words }).waitFor();
+      assert.equal(await slip.locator('.lines tbody tr').count(), lines);
+      return slip;
+    };
+    await visitor.button('Terminal', lease).click();
+    await visitor.button('Cancel', await offered(`Open a terminal to ${name}`, 1)).click();
+    await visitor.button('Run', lease).click();
+    await lease.getByLabel('Command').fill('uptime');
+    await visitor.button('Run', lease.locator('form.panel')).click();
+    await visitor.button('Cancel', await offered(`Run \`uptime\` in ${name}`, 1)).click();
+    await visitor.button('Renew', lease).click();
+    await visitor.button('Continue to payment', lease).click();
+    const slip = await offered(`Renew ${name} for 1 h`, 4);
+    await visitor.payButton(slip).click();
+    const sheet = page.locator('dialog.sheet');
+    await sheet.getByText('Transaction').waitFor();
+    await sheet.getByText('Runs until').waitFor();
+    await visitor.picture('sheet-renewed');
+    await visitor.close();
+  });
+
+  const EMULATOR = /\/assets\/(terminal|xterm)[^/]*\.js$/;
+  const NOT_LOADED = [/ERR_FAILED/, /Failed to (fetch|load)/];
+  const withContainer = async (account, options) => {
+    const visitor = await come(options);
+    await visitor.useBurner(account);
+    await visitor.fund();
+    await visitor.payButton(await visitor.askForLease()).click();
+    const { ctid } = await visitor.delivered();
+    await visitor.close();
+    await visitor.signIn();
+    return { visitor, lease: visitor.lease(ctid) };
+  };
+
+  test('a terminal whose code does not come is not paid for, and is once it comes', async () => {
+    const { visitor, lease } = await withContainer(48, { expected: NOT_LOADED });
+    const { page } = visitor;
+    await page.route(EMULATOR, (route) => route.abort());
+    await visitor.button('Terminal', lease).click();
+    const slip = await visitor.slip();
+    await visitor.payButton(slip).click();
+    await visitor.says(slip, 'could not be loaded. Nothing was charged.');
+    assert.equal((await settled(site, 48)).length, 1, 'only the lease is paid');
+    await page.unroute(EMULATOR);
+    await visitor.button('Try again', slip).click();
+    await page.locator('.terminal-dialog .dot[data-open=true]').waitFor({ timeout: 60_000 });
+    assert.equal((await settled(site, 48)).length, 2);
+  });
+
+  test('a terminal that was paid for and did not open is tried again with the same ticket', async () => {
+    const { visitor, lease } = await withContainer(49, { expected: [/WebSocket/] });
+    const { page } = visitor;
+    let cut = true;
+    await page.routeWebSocket(/./, (socket) => (cut ? socket.close({ code: 1013 }) : socket.connectToServer()));
+    await visitor.button('Terminal', lease).click();
+    await visitor.payButton(await visitor.slip()).click();
+    const dialog = page.locator('.terminal-dialog');
+    await visitor.button('Try again', dialog).waitFor();
+    assert.equal(await visitor.button('Reconnect', dialog).count(), 0);
+    cut = false;
+    await visitor.button('Try again', dialog).click();
+    await dialog.locator('.dot[data-open=true]').waitFor();
+    assert.equal((await settled(site, 49)).length, 2, 'the lease and one terminal');
+  });
+
+  for (const { name, viewport, theme } of SCREENS) {
+    test(`on a ${name}: the budget is behind its chip in the header, worked with keys`, async () => {
+      const visitor = await come({ viewport, theme });
+      const { page } = visitor;
+      const chip = page.locator('.budget-chip');
+      assert.match(await chip.innerText(), /Spent\s+0\.0000/);
+      await chip.focus();
+      await page.keyboard.press('Enter');
+      const limits = page.locator('#budget');
+      await limits.getByLabel('Most for one payment').waitFor();
+      await page.keyboard.press('Tab');
+      assert.ok(await limits.evaluate((box) => box.contains(document.activeElement)), 'the next key goes into it');
+      await limits.getByLabel('Most for this session').fill('0.5');
+      await limits.getByText('0.5000 USDC').waitFor();
+      await limits.getByRole('radio', { name: 'Ask above' }).check();
+      await limits.getByLabel('Pay without asking up to').fill('0.002');
+      await visitor.picture(`budget-${name}`);
+      const kept = await page.evaluate(() => JSON.parse(localStorage.getItem('infra402.budget')));
+      assert.deepEqual(kept, { perPayment: null, perSession: '500000', autoBelow: '2000' });
+      await page.keyboard.press('Escape');
+      await limits.waitFor({ state: 'hidden' });
+      assert.ok(await chip.evaluate((chip) => chip === document.activeElement), 'the focus is back');
+      await visitor.go('Settings');
+      assert.equal(await page.locator('.settings').getByLabel('Most for this session').inputValue(), '0.5000');
+      await page.locator('.settings').getByRole('radio', { name: 'Ask always' }).check();
+      await chip.click();
+      assert.equal(await limits.getByLabel('Pay without asking up to').count(), 0, 'both places say the same');
+    });
+  }
 });

@@ -135,11 +135,13 @@ pub const BUSY_ELSEWHERE: &str =
 /// There is no usable credential yet.
 pub const NO_CREDENTIAL: &str = "First enter the password or the key that you will log in with.";
 /// Asks for the balance again.
-pub const CHECK_BALANCE: &str = "Check my balance again";
+pub const CHECK_BALANCE: &str = "Check balance";
 /// Who is paid, as the name of an address.
 pub const PAYEE: &str = "the payee's address";
 /// The session's spending.
-pub const SPENT: &str = "Spent in this session, in USDC";
+pub const SPENT: &str = "Spent in this session, in USDC. Change the budget";
+/// The same in a word.
+pub const SPENT_WORD: &str = "Spent";
 /// A payment that is not under way any more, and not done.
 pub const NEEDS_A_LOOK: &str = "A payment needs a look";
 /// The password was not copied.

@@ -98,12 +98,18 @@ pub const BUDGET_HELP: &str =
 pub const BUDGET_PAYMENT: &str = "Most for one payment";
 /// The cap of a session.
 pub const BUDGET_SESSION: &str = "Most for this session";
-/// Automatic payment.
-pub const AUTO: &str = "Pay small amounts without asking";
-/// What automatic payment does.
-pub const AUTO_HELP: &str = "With the burner wallet, payments up to this amount are signed at once. Other wallets still ask you themselves.";
-/// Its limit.
-pub const AUTO_LIMIT: &str = "Up to";
+/// There is no cap.
+pub const NO_LIMIT: &str = "no limit";
+/// When the customer is asked.
+pub const ASK: &str = "Before a payment";
+/// Each time.
+pub const ASK_ALWAYS: &str = "Ask always";
+/// Not for small amounts.
+pub const ASK_ABOVE: &str = "Ask above";
+/// From which amount on.
+pub const ASK_LIMIT: &str = "Pay without asking up to";
+/// What that means.
+pub const ASK_HELP: &str = "With the burner wallet, such payments are signed at once. Other wallets still ask you themselves, and a new container always waits for you to choose how to log in.";
 /// An amount that cannot be read.
 pub const BAD_AMOUNT: &str = "An amount such as 0.05, with at most six decimals.";
 /// Heading of the data settings.
@@ -121,7 +127,7 @@ pub const LEASE_SERVICE: &str = "Lease service";
 /// The agent's address.
 pub const AGENT_SERVICE: &str = "Chat agent";
 /// What has been spent.
-pub const SPENT: &str = "Spent in this session:";
+pub const SPENT: &str = "Spent in this session";
 /// The agent's model.
 pub const MODEL: &str = "Model";
 /// The network.
