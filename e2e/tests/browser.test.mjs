@@ -5,6 +5,7 @@ import { afterEach, before, test } from 'node:test';
 import { until } from '../stack/process.mjs';
 import { PHONE, visit } from '../browser/customer.mjs';
 import { loseAnswers, settled, watchSignatures } from '../browser/payments.mjs';
+import { inSight } from '../browser/sight.mjs';
 import { inBrowser } from '../browser/suite.mjs';
 import { quick, strict } from '../browser/wallets.mjs';
 
@@ -276,9 +277,17 @@ inBrowser('a customer in a browser', (stage) => {
     await page.go('Leases');
     await page.button('Continue to payment', page.page.locator('.lease-form')).click();
     const slip = page.page.locator('dialog.sheet .slip');
-    await page.button('Open settings', slip).waitFor();
+    await page.button('Change the budget', slip).waitFor();
     assert.equal(await page.payButton(slip).count(), 0);
     assert.equal((await settled(site, 13)).length, 0);
+    await page.button('Change the budget', slip).click();
+    const most = slip.getByLabel('Most for one payment');
+    await until('the limits to be in sight', () => inSight(most));
+    await most.fill('0.02');
+    await page.picture('over-budget');
+    await page.payButton(slip).click();
+    await page.delivered();
+    assert.equal((await settled(site, 13)).length, 1);
   });
 
   test('makes, exports and deletes a burner wallet', async () => {

@@ -64,6 +64,8 @@ inBrowser('a customer who pays', (stage) => {
       await page.mouse.click(5, 5);
       assert.ok(await password.isVisible(), 'neither a key nor a press beside it takes it away');
       await visitor.button('Stay here', sheet).click();
+      await sheet.getByRole('link', { name: 'Open the lease board' }).click();
+      await visitor.button('Stay here', sheet).click();
       await visitor.button('Close', sheet).click();
       await visitor.button('Close without copying', sheet).click();
       await sheet.waitFor({ state: 'hidden' });

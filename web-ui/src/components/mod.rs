@@ -5,6 +5,7 @@ mod copy;
 mod dialog;
 mod fact;
 mod icon;
+mod in_sight;
 mod notice;
 mod toasts;
 
@@ -18,5 +19,6 @@ pub use copy::CopyButton;
 pub use dialog::Dialog;
 pub use fact::{Copyable, Fact};
 pub use icon::{Glyph, Icon};
+pub use in_sight::InSight;
 pub use notice::{Empty, Notice, Tone, Trouble};
 pub use toasts::{ToastStack, Toasts};

@@ -95,10 +95,7 @@ pub mod phase {
         } else {
             "one payment"
         };
-        format!(
-            "Over your budget of {} for {what}. Change it in the settings to go on.",
-            usdc(cap)
-        )
+        format!("This is over your budget of {} for {what}.", usdc(cap))
     }
 
     /// The wallet is on another chain.
@@ -157,8 +154,8 @@ pub const DONE: &str = "Done";
 pub const TRANSACTION: &str = "Transaction";
 /// Where it can be looked at.
 pub const VIEW_TRANSACTION: &str = "View on the block explorer";
-/// Opens the settings.
-pub const OPEN_SETTINGS: &str = "Open settings";
+/// Shows the limits.
+pub const CHANGE_BUDGET: &str = "Change the budget";
 
 /// The credential of a new container.
 pub mod credential {

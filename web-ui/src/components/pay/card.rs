@@ -8,12 +8,12 @@ use super::{
     end::SheetEnd,
     facts::{Facts, PriceLines},
     item::item,
+    limits::Limits,
     outcome::Outcome,
 };
 use crate::{
     components::{
-        Glyph, Icon,
-        shell::Navigation,
+        Glyph, Icon, InSight,
         wallet::{FaucetButton, WalletDoor},
     },
     engine::use_engine,
@@ -25,7 +25,6 @@ use crate::{
         now::Now,
         pay_bar::{self, Around, Bar},
         pay_steps::{Step, is_busy, status, steps},
-        route::Route,
         services::Services,
     },
     text::{money, shell},
@@ -70,6 +69,8 @@ fn PaySlip(
     let open = is_open(card);
     let head = Memo::new(move |_| card.with(|card| card.as_ref().map(Head::of)));
     let told = NodeRef::<html::Div>::new();
+    // They stay while a limit is typed, though its first figures may be enough.
+    let limits = RwSignal::new(false);
     view! {
         <section class="slip" aria-label=money::PAYMENT>
             {move || head.get().map(|head| view! { <SlipHead head=head open=open /> })}
@@ -85,9 +86,10 @@ fn PaySlip(
                 });
                 settled.map(|receipt| view! { <Outcome receipt=receipt agent=is_agent(card) /> })
             }}
+            {move || (limits.get() && open.get()).then(|| view! { <InSight><div class="slip-limits"><Limits place="slip" /></div></InSight> })}
             <div class="slip-foot">
                 <Status card=card node=told />
-                <Actions id=id card=card form=form told=told on_cancel=on_cancel on_again=on_again />
+                <Actions id=id card=card form=form told=told limits=limits on_cancel=on_cancel on_again=on_again />
             </div>
         </section>
     }
@@ -195,6 +197,8 @@ fn Actions(
     form: CredentialForm,
     /// Where it is said how the payment goes on.
     told: NodeRef<html::Div>,
+    /// Whether the customer's limits are shown.
+    limits: RwSignal<bool>,
     on_cancel: Callback<()>,
     on_again: Callback<()>,
 ) -> impl IntoView {
@@ -255,7 +259,9 @@ fn Actions(
     let buttons = move || {
         match phase.get() {
         Some(Phase::OverBudget { .. }) => view! {
-            <button type="button" class="button primary" on:click=move |_| Navigation::go(Route::Settings)>{money::OPEN_SETTINGS}</button>
+            <button type="button" class="button primary" aria-expanded=move || limits.get().to_string() on:click=move |_| limits.update(|shown| *shown = !*shown)>
+                {money::CHANGE_BUDGET}
+            </button>
             {cancel()}
         }
         .into_any(),

@@ -21,10 +21,19 @@ pub fn Delivered(
     /// The password is copied.
     #[prop(optional, into)]
     on_copied: Option<Callback<()>>,
+    /// Goes to the board, where more has to be done for that than to follow a link.
+    #[prop(optional, into)]
+    on_board: Option<Callback<()>>,
 ) -> impl IntoView {
     let address = match lease.ip {
         Some(ip) => view! { <Copyable name=delivered::ADDRESS value=ip /> }.into_any(),
         None => leases::NO_ADDRESS.into_any(),
+    };
+    let to_board = move |event: web_sys::MouseEvent| {
+        if let Some(on_board) = on_board {
+            event.prevent_default();
+            on_board.run(());
+        }
     };
     view! {
         <div class="delivered">
@@ -36,7 +45,7 @@ pub fn Delivered(
             </dl>
             {lease.password.map(|password| view! { <MadePassword password=password on_copied=on_copied /> })}
             {was_shown.then(|| view! { <p class="fine">{delivered::SHOWN}</p> })}
-            <a class="button small" href=Route::Leases.href()><Icon glyph=Glyph::Server />{delivered::TO_BOARD}</a>
+            <a class="button small" href=Route::Leases.href() on:click=to_board><Icon glyph=Glyph::Server />{delivered::TO_BOARD}</a>
         </div>
     }
 }

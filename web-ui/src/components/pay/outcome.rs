@@ -5,9 +5,10 @@ use leptos::{html, prelude::*};
 
 use super::{Delivered, Sheet};
 use crate::{
-    components::{Copyable, Fact, Glyph, Icon},
+    components::{Copyable, Fact, Glyph, Icon, shell::Navigation},
     format::{short_hash, utc_minute},
     pay::Receipt,
+    state::route::Route,
     text::{money, money::delivered},
 };
 
@@ -32,7 +33,12 @@ fn bought(receipt: &Receipt) -> Option<AnyView> {
     let content = if let Some(lease) = receipt.read::<LeaseResponse>() {
         let sheet = Sheet::get();
         let copied = Callback::new(move |()| sheet.copied());
-        view! { <Delivered lease=lease on_copied=copied /> }.into_any()
+        let board = Callback::new(move |()| {
+            if sheet.close() {
+                Navigation::go(Route::Leases);
+            }
+        });
+        view! { <Delivered lease=lease on_copied=copied on_board=board /> }.into_any()
     } else {
         let renewed = receipt.read::<RenewResponse>()?;
         view! {

@@ -88,6 +88,15 @@ impl Sheet {
         self.open.set(false);
     }
 
+    /// Closes it, unless it has a question first.
+    pub fn close(self) -> bool {
+        let closes = self.may_close();
+        if closes {
+            self.open.set(false);
+        }
+        closes
+    }
+
     /// A payment is paid. A password that came with it is shown, whatever the sheet shows or whether it is closed.
     pub fn paid(self, card: &PayCard) {
         if !matches!(card.via, Via::Direct(_)) || !card.holds_password() {

@@ -1,10 +1,10 @@
 //! The burner wallet: made, used, shown, brought from elsewhere, deleted.
 
-use leptos::{html, prelude::*, task::spawn_local};
+use leptos::{prelude::*, task::spawn_local};
 
 use super::WalletDoor;
 use crate::{
-    components::{Copyable, Glyph, Icon, Notice, Toasts, Tone},
+    components::{Copyable, Glyph, Icon, InSight, Notice, Toasts, Tone},
     engine::use_engine,
     format::short_address,
     text::{shell, wallet::burner},
@@ -31,18 +31,6 @@ pub fn BurnerPanel() -> impl IntoView {
             {body}
         </section>
     }
-}
-
-/// What has just been asked for, or is asked now: it scrolls into sight.
-#[component]
-fn InSight(children: Children) -> impl IntoView {
-    let node = NodeRef::<html::Div>::new();
-    Effect::new(move || {
-        if let Some(element) = node.get() {
-            request_animation_frame(move || element.scroll_into_view_with_bool(false));
-        }
-    });
-    view! { <div class="in-sight" node_ref=node>{children()}</div> }
 }
 
 fn use_it(door: WalletDoor) -> impl Fn() + Copy + 'static {
