@@ -5,8 +5,8 @@ use leptos::prelude::window;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AbortController, AbortSignal, Headers, ReadableStreamDefaultReader, Request, RequestInit,
-    Response,
+    AbortController, AbortSignal, Event, Headers, ReadableStreamDefaultReader, Request,
+    RequestInit, Response,
 };
 
 use super::ApiError;
@@ -14,6 +14,9 @@ use crate::sse::{SseEvent, SseParser};
 
 /// How long an ordinary answer may take, in milliseconds.
 const PATIENCE: u32 = 20_000;
+
+/// The window's event when a service could not be reached.
+pub const UNREACHABLE: &str = "infra402-unreachable";
 
 /// Stops a call that is under way. Clones stop the same call.
 #[derive(Clone, Debug)]
@@ -139,9 +142,15 @@ impl Call {
 pub async fn send(call: &Call) -> Result<Response, ApiError> {
     let request = call.request().map_err(|_| ApiError::Unreachable)?;
     let answer = JsFuture::from(window().fetch_with_request(&request)).await;
-    answer
+    let answer = answer
         .and_then(JsCast::dyn_into)
-        .map_err(|error| cause(&error))
+        .map_err(|error| cause(&error));
+    if let Err(ApiError::Unreachable) = answer {
+        let event = Event::new(UNREACHABLE).expect("the name is a text");
+        // Nobody forbids it.
+        let _ = window().dispatch_event(&event);
+    }
+    answer
 }
 
 /// The whole text of an answer.

@@ -7,7 +7,10 @@ use api_types::{AgentInfo, Catalog};
 use leptos::prelude::*;
 
 use super::{now::every, remote::Remote};
-use crate::{api::ApiError, engine::Engine};
+use crate::{
+    api::{ApiError, fetch::UNREACHABLE},
+    engine::Engine,
+};
 
 /// How long until a service that did not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(8);
@@ -43,10 +46,13 @@ impl Services {
                 services.ask();
             }
         });
-        for name in ["online", "offline"] {
+        for name in ["online", "offline", UNREACHABLE] {
             let listener = window_event_listener_untyped(name, move |_| {
                 services.online.set(window().navigator().on_line());
-                services.ask();
+                // What does not answer is asked now and then already.
+                if name != UNREACHABLE || !services.trouble_untracked() {
+                    services.ask();
+                }
             });
             on_cleanup(move || listener.remove());
         }
