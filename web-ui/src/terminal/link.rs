@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     rc::{Rc, Weak},
+    time::Duration,
 };
 
 use api_types::{ConsoleResponse, Secret};
@@ -17,6 +18,9 @@ use super::{
     screen::{self, Screen},
 };
 use crate::{engine::clock, text::leases::terminal};
+
+/// How long a screen has another size, so that it is redrawn.
+const NUDGED_FOR: Duration = Duration::from_millis(250);
 
 /// What a terminal tells its page.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +66,8 @@ struct Link {
     url: Secret,
     ticket: RefCell<Secret>,
     can_resume: Cell<bool>,
+    /// The next bytes are the first since a cut.
+    is_back: Cell<bool>,
     attempt: Cell<u32>,
     cut_at: Cell<Option<u64>>,
     over: Cell<bool>,
@@ -97,6 +103,7 @@ pub fn mount(
         url: console.websocket_url.clone(),
         ticket: RefCell::new(console.ticket.clone()),
         can_resume: Cell::new(false),
+        is_back: Cell::new(false),
         attempt: Cell::new(0),
         cut_at: Cell::new(None),
         over: Cell::new(false),
@@ -175,9 +182,13 @@ impl Link {
         self.say(&first);
     }
 
-    fn heard(&self, event: &MessageEvent) {
+    fn heard(self: &Rc<Self>, event: &MessageEvent) {
         let data = event.data();
         if let Some(text) = data.as_string() {
+            if self.can_resume.get() {
+                self.is_back.set(true);
+                self.redraw();
+            }
             if let Some(ticket) = protocol::ticket_to_resume(&text) {
                 self.ticket.replace(ticket);
                 self.can_resume.set(true);
@@ -187,8 +198,28 @@ impl Link {
             self.events.on_state.run(TerminalState::Open);
             self.on_screen(Screen::focus);
         } else if let Ok(bytes) = data.dyn_into::<ArrayBuffer>() {
-            self.on_screen(|screen| screen.write(&Uint8Array::new(&bytes)));
+            let mut bytes = Uint8Array::new(&bytes);
+            if self.is_back.replace(false) {
+                bytes = Uint8Array::from(protocol::without_clearing(&bytes.to_vec()));
+            }
+            self.on_screen(|screen| screen.write(&bytes));
         }
+    }
+
+    /// The shell has gone on without anybody, and does not know what is on the screen: it is made to show its prompt or its program
+    /// again.
+    fn redraw(self: &Rc<Self>) {
+        let size = |link: &Self| {
+            let mut size = (80, 24);
+            link.on_screen(|screen| size = screen.size());
+            size
+        };
+        self.say(&protocol::size_message(protocol::nudged(size(self))));
+        let weak = Rc::downgrade(self);
+        set_timeout(
+            move || with(&weak, |link| link.say(&protocol::size_message(size(link)))),
+            NUDGED_FOR,
+        );
     }
 
     fn closed(self: &Rc<Self>, code: u16, given: &str) {

@@ -37,6 +37,23 @@ pub fn ticket_to_resume(text: &str) -> Option<Secret> {
     message.opened.resume
 }
 
+/// What the machine's side clears the screen with when somebody attaches to a shell (dtach).
+const CLEARS: &[u8] = b"\x1b[H\x1b[J";
+
+/// The first bytes after coming back, without the clearing of a screen that already shows what it should.
+pub fn without_clearing(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(CLEARS).unwrap_or(bytes)
+}
+
+/// Another size, for a moment: a shell or a program redraws itself when its screen has changed.
+pub const fn nudged((columns, rows): (u32, u32)) -> (u32, u32) {
+    if rows > 1 {
+        (columns, rows - 1)
+    } else {
+        (columns, rows + 1)
+    }
+}
+
 /// What follows when the connection has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -134,6 +151,14 @@ mod tests {
         for state in [closed(4401), closed(1000), TerminalState::Connecting] {
             assert!(!is_unused(&state, false, 100, 99), "{state:?}");
         }
+    }
+
+    #[test]
+    fn a_screen_is_not_cleared_on_coming_back_and_its_program_redraws_it() {
+        assert_eq!(without_clearing(b"\x1b[H\x1b[J$ "), b"$ ");
+        assert_eq!(without_clearing(b"\x1b[J"), b"\x1b[J");
+        assert_eq!(nudged((80, 24)), (80, 23));
+        assert_eq!(nudged((80, 1)), (80, 2));
     }
 
     #[test]
