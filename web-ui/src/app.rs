@@ -1,10 +1,12 @@
 //! The application: its contexts, the page that the address names, and what is loaded once that is there.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 
 use crate::{
     components::{
-        ToastStack, Toasts,
+        ToastStack, Toasts, begin,
         pay::{SLIP, Sheet, SheetView},
         shell::{Appearance, Banners, Doors, Header, Navigation, Shortcuts, focus_content},
         terminal::{TerminalDoor, TerminalWindow},
@@ -44,13 +46,14 @@ pub fn App() -> impl IntoView {
         board.refresh();
         engine.wallet.refresh_balance();
     }));
+    set_timeout(move || begin(engine), Duration::from_secs(REST.into()));
     let route = Navigation::route();
     let page = move || match route.get() {
         Route::Chat => view! { <ChatPage /> }.into_any(),
         Route::Leases => PAGES.show(|pages| (pages.leases)()),
         Route::Receipts => PAGES.show(|pages| (pages.receipts)()),
         Route::Settings => PAGES.show(|pages| (pages.settings)()),
-        Route::Unknown => view! { <UnknownPage /> }.into_any(),
+        Route::Unknown => PAGES.show(|pages| (pages.unknown)()),
     };
     let skip = move |event: web_sys::MouseEvent| {
         event.prevent_default();
@@ -69,16 +72,6 @@ pub fn App() -> impl IntoView {
         <SheetView />
         <Shortcuts />
         <LeaseWarnings />
-    }
-}
-
-#[component]
-fn UnknownPage() -> impl IntoView {
-    view! {
-        <div class="page">
-            <h1>{shell::UNKNOWN}</h1>
-            <p><a href=Route::Chat.href()>{shell::UNKNOWN_BACK}</a></p>
-        </div>
     }
 }
 

@@ -1,8 +1,8 @@
-//! A modal dialog: the browser's own, which keeps the focus inside and gives it back.
+//! A modal dialog: the browser's own, which keeps the focus inside and gives it back. The browser's Back closes it.
 
 use leptos::{html, prelude::*};
 
-use super::{Glyph, Icon};
+use super::{Glyph, Icon, rest};
 use crate::text::shell;
 
 /// A modal dialog. Its content exists only while it is open.
@@ -31,6 +31,7 @@ pub fn Dialog(
         if open.get() && !dialog.open() {
             // It can only fail where the element has left the page; then there is nothing to show.
             let _ = dialog.show_modal();
+            rest::dialog_opened(open, guard);
         } else if !open.get() && dialog.open() {
             dialog.close();
         }
@@ -56,10 +57,16 @@ pub fn Dialog(
             return;
         }
         open.set(false);
+        rest::dialog_closed(open);
         if let Some(on_close) = on_close {
             on_close.run(());
         }
     };
+    on_cleanup(move || {
+        if open.try_get_untracked().unwrap_or_default() {
+            rest::dialog_closed(open);
+        }
+    });
     // A press on the backdrop is a press on the dialog itself, outside of everything in it.
     let pressed = move |event: web_sys::MouseEvent| {
         if event.target() == event.current_target() && class != "terminal-dialog" {

@@ -1,5 +1,6 @@
 //! The parts that pages are made of.
 
+mod back;
 mod coming;
 mod copy;
 mod dialog;
@@ -7,6 +8,7 @@ mod fact;
 mod icon;
 mod in_sight;
 mod notice;
+mod rest;
 mod toasts;
 
 pub mod pay;
@@ -21,4 +23,5 @@ pub use fact::{Copyable, Fact};
 pub use icon::{Glyph, Icon};
 pub use in_sight::InSight;
 pub use notice::{Empty, Notice, Tone, Trouble};
-pub use toasts::{ToastStack, Toasts};
+pub use rest::{ToastStack, begin};
+pub use toasts::Toasts;

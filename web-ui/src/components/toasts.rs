@@ -2,12 +2,24 @@
 
 use std::time::Duration;
 
-use leptos::prelude::*;
+use leptos::{html, prelude::*};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Element, HtmlElement};
 
 use super::{Glyph, Icon, Tone};
-use crate::text::shell;
+use crate::{
+    state::{
+        lane::{Area, free_place},
+        now::every,
+    },
+    text::shell,
+};
 
 const SHOWN_FOR: Duration = Duration::from_secs(7);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// What can be pressed or written in, apart from the messages themselves.
+const CONTROLS: &str =
+    ".running, .app :is(a, button, input, textarea, select, summary):not(.toast *)";
 
 /// A message.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,18 +60,36 @@ impl Toasts {
         set_timeout(move || self.dismiss(id), SHOWN_FOR);
     }
 
+    /// Whether there are any.
+    pub fn any(self) -> Memo<bool> {
+        Memo::new(move |_| !self.shown.with(Vec::is_empty))
+    }
+
     fn dismiss(self, id: u32) {
         self.shown
             .update(|shown| shown.retain(|toast| toast.id != id));
     }
 }
 
-/// Where the messages appear.
+/// The messages, while there are any.
 #[component]
-pub fn ToastStack() -> impl IntoView {
+pub fn ToastList() -> impl IntoView {
     let toasts = Toasts::get();
+    let list = NodeRef::<html::Div>::new();
+    let place = move || {
+        // A message may just have been taken away.
+        if let Some(list) = list.try_get_untracked().flatten() {
+            lay(&list);
+        }
+    };
+    Effect::new(move || {
+        toasts.shown.track();
+        place();
+    });
+    // The page may move under them.
+    every(LOOK_EVERY, place);
     view! {
-        <div class="toasts" role="status" aria-live="polite">
+        <div class="toast-list" node_ref=list>
             <For each=move || toasts.shown.get() key=|toast| toast.id let(toast)>
                 <div class="toast" data-tone=toast.tone.name()>
                     <p>{toast.text}</p>
@@ -69,5 +99,47 @@ pub fn ToastStack() -> impl IntoView {
                 </div>
             </For>
         </div>
+    }
+}
+
+/// Lays the messages over nothing that can be pressed.
+fn lay(list: &HtmlElement) {
+    let window = window();
+    let number = |value: Result<JsValue, JsValue>| value.ok().and_then(|value| value.as_f64());
+    let (Some(width), Some(height)) = (number(window.inner_width()), number(window.inner_height()))
+    else {
+        return;
+    };
+    let taken = document().query_selector_all(CONTROLS).map(|all| {
+        let area = |place| {
+            all.get(place)?
+                .dyn_into::<Element>()
+                .ok()
+                .map(|one| area_of(&one))
+        };
+        (0..all.length())
+            .filter_map(area)
+            .filter(|area| area.width > 1.0)
+            .collect::<Vec<_>>()
+    });
+    let own = area_of(list);
+    let place = free_place(
+        (own.width, own.height),
+        (width, height),
+        &taken.unwrap_or_default(),
+    );
+    let style = list.style();
+    // Without them it lies where the stylesheet puts it.
+    let _ = style.set_property("left", &format!("{}px", place.left));
+    let _ = style.set_property("top", &format!("{}px", place.top));
+}
+
+fn area_of(element: &Element) -> Area {
+    let lies = element.get_bounding_client_rect();
+    Area {
+        left: lies.left(),
+        top: lies.top(),
+        width: lies.width(),
+        height: lies.height(),
     }
 }

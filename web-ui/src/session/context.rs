@@ -108,6 +108,14 @@ impl Session {
         }
     }
 
+    /// Another tab has signed in or out.
+    pub fn follow(&self, key: Option<&str>) {
+        if key.is_none_or(|key| key == KEY) {
+            let kept = storage::read(KEY).unwrap_or_default();
+            self.sessions.set(Sessions::read(&kept));
+        }
+    }
+
     fn change(&self, change: impl FnOnce(&mut Sessions)) {
         let mut all = self.sessions.get_untracked();
         change(&mut all);

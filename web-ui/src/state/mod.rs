@@ -5,6 +5,7 @@ pub mod at_a_glance;
 pub mod conversation;
 pub mod expiry;
 pub mod history;
+pub mod lane;
 pub mod lease_clock;
 pub mod lease_form;
 pub mod palette;

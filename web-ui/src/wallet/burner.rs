@@ -12,7 +12,7 @@ use x402::{eip3009, network::Network, wire::exact::Authorization};
 use super::{PURSE, WalletError};
 use crate::engine::storage;
 
-const KEY: &str = "infra402.burner";
+pub(super) const KEY: &str = "infra402.burner";
 
 /// The burner wallet.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +121,11 @@ impl Burner {
             .sign_message_sync(text.as_bytes())
             .map_err(|_| WalletError::Failed("the key could not sign".to_owned()))?;
         Ok(hex::encode_prefixed(signature.as_bytes()))
+    }
+
+    /// Another tab may have changed the key.
+    pub(super) fn read_again(&self) {
+        self.address.set(stored());
     }
 
     fn keep(&self, signer: &PrivateKeySigner) -> String {

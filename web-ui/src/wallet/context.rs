@@ -274,6 +274,28 @@ impl Wallet {
             .await
     }
 
+    /// Another tab has connected or left a wallet, or has another key in the burner.
+    pub fn follow(&self, key: Option<&str>) {
+        if key.is_some_and(|key| key != CHOICE && key != burner::KEY) {
+            return;
+        }
+        self.burner.read_again();
+        let wallet = *self;
+        match storage::read(CHOICE) {
+            Some(id) if id == BURNER => {
+                if self.connect_burner().is_none() {
+                    self.become_account(None);
+                }
+            }
+            Some(id) => {
+                spawn_local(
+                    async move { drop(wallet.connect_injected(&id, "eth_accounts").await) },
+                );
+            }
+            None => self.become_account(None),
+        }
+    }
+
     fn expect_account(&self, address: &str) -> Result<(), WalletError> {
         let now = self.account.get_untracked();
         let same = now.is_some_and(|now| now.address.eq_ignore_ascii_case(address));

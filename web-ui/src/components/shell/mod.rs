@@ -15,4 +15,4 @@ pub use doors::Doors;
 pub use header::Header;
 pub use keyboard::{PaletteButton, Shortcuts};
 pub use keys::KeyHelp;
-pub use navigation::{Navigation, Tabs, focus_content, focus_on};
+pub use navigation::{Navigation, Tabs, focus_content, focus_conversation, focus_on};

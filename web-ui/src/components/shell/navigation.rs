@@ -60,8 +60,15 @@ impl Navigation {
 
     /// Goes to a page.
     pub fn go(route: Route) {
-        // The address is one of our own, which the browser cannot refuse.
-        let _ = window().location().set_hash(route.href());
+        let (window, href) = (window(), route.href());
+        let state = window.history().and_then(|history| history.state());
+        // A dialog that is left for the page has an entry of its own, in whose place the page comes. The address is one of our own,
+        // which the browser cannot refuse.
+        let _ = if state.is_ok_and(|state| state.is_truthy()) {
+            window.location().replace(href)
+        } else {
+            window.location().set_hash(href)
+        };
     }
 }
 
@@ -79,6 +86,13 @@ pub fn focus_on(id: &str) {
         // An element that cannot take the focus leaves it where it is.
         let _ = element.focus();
     }
+}
+
+/// Moves the focus to where the next message is written; on a touch screen that would open the keyboard over the answer, so there it
+/// is the conversation.
+pub fn focus_conversation() {
+    let touched = window().navigator().max_touch_points() > 0;
+    focus_on(if touched { "log" } else { "message" });
 }
 
 fn name(route: Route) -> &'static str {
