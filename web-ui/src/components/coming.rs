@@ -14,7 +14,17 @@ use crate::{
 impl<T: Copy + Send + Sync + 'static> Part<T> {
     /// Shows a view that the part gives: at once if it is here, otherwise in place of a line that says that it is coming.
     pub fn show(&'static self, view: impl Fn(T) -> AnyView + Send + Sync + 'static) -> AnyView {
+        self.show_after(loading, view)
+    }
+
+    /// The same, with something better than that line in its place.
+    pub fn show_after(
+        &'static self,
+        coming: impl Fn() -> AnyView + Send + Sync + 'static,
+        view: impl Fn(T) -> AnyView + Send + Sync + 'static,
+    ) -> AnyView {
         shown(
+            Box::new(coming),
             Box::new(move || self.here().map(&view)),
             Arc::new(move || Box::pin(async { self.load().await.map(drop) })),
         )
@@ -46,7 +56,12 @@ enum State {
     Missing,
 }
 
+fn loading() -> AnyView {
+    view! { <p class="muted" role="status">{shell::LOADING}</p> }.into_any()
+}
+
 fn shown(
+    coming: Box<dyn Fn() -> AnyView + Send + Sync>,
     view: Box<dyn Fn() -> Option<AnyView> + Send + Sync>,
     load: Arc<dyn Fn() -> Coming<()> + Send + Sync>,
 ) -> AnyView {
@@ -66,7 +81,7 @@ fn shown(
     ask.run(());
     let place = move || {
         match state.get() {
-        State::Coming => view! { <p class="muted" role="status">{shell::LOADING}</p> }.into_any(),
+        State::Coming => untrack(&coming),
         State::Here => untrack(&view).into_any(),
         State::Missing => view! {
             <Notice tone=Tone::Danger>

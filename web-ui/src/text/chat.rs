@@ -19,6 +19,8 @@ pub const SHOW_CONVERSATIONS: &str = "Show conversations";
 pub const NEW: &str = "New chat";
 /// Forgets a conversation.
 pub const DELETE: &str = "Delete";
+/// Asks before that.
+pub const DELETE_ASK: &str = "Delete this conversation?";
 /// A conversation without words.
 pub const UNTITLED: &str = "New chat";
 /// Nothing is kept yet.

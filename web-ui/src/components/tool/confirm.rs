@@ -4,6 +4,7 @@ use api_types::SuspendedCall;
 use leptos::prelude::*;
 
 use crate::{
+    components::catch_in_conversation,
     state::chat::{Chat, TurnCell},
     text::chat::tool,
 };
@@ -21,13 +22,21 @@ pub fn Confirm(
     let chat = Chat::get();
     let running = chat.running();
     let (yes, no) = ((cell.clone(), pending.clone()), (cell, pending));
+    let confirm = move |_| {
+        chat.confirm(&yes.0, yes.1.clone());
+        catch_in_conversation();
+    };
+    let deny = move |_| {
+        chat.deny(&no.0, no.1.clone());
+        catch_in_conversation();
+    };
     view! {
         <div class="confirm" role="group" aria-label=tool::AWAITING_CONFIRMATION>
             <p class="confirm-what">{call.summary}</p>
             <p class="fine">{tool::confirm_help(&call.tool)}</p>
             <div class="actions">
-                <button type="button" class="button danger" disabled=move || running.get() on:click=move |_| chat.confirm(&yes.0, yes.1.clone())>{tool::CONFIRM}</button>
-                <button type="button" class="button" disabled=move || running.get() on:click=move |_| chat.deny(&no.0, no.1.clone())>{tool::DENY}</button>
+                <button type="button" class="button danger" disabled=move || running.get() on:click=confirm>{tool::CONFIRM}</button>
+                <button type="button" class="button" disabled=move || running.get() on:click=deny>{tool::DENY}</button>
             </div>
         </div>
     }

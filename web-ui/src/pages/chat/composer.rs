@@ -1,4 +1,4 @@
-//! The box to write in. What is being written survives a page change and a failed answer.
+//! The box to write in. What is being written survives a page change, a reload and a failed answer.
 
 use leptos::{html, prelude::*};
 
@@ -51,6 +51,7 @@ pub fn Composer() -> impl IntoView {
     // The box is as high as its text, up to what the stylesheet allows.
     Effect::new(move || {
         let text = draft.get();
+        state.keep_draft(&text);
         if let Some(area) = node.get() {
             // It is measured with this text, not with the one before. Whoever types has it there already.
             area.set_value(&text);

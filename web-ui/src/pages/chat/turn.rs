@@ -2,8 +2,9 @@
 
 use leptos::prelude::*;
 
+use super::log::thinking;
 use crate::{
-    components::{CopyButton, Glyph, Icon, Notice, Tone, tool::ToolCard},
+    components::{CopyButton, Glyph, Icon, Notice, Tone, catch_in_conversation, tool::ToolCard},
     markdown::Markdown,
     state::{
         chat::{Chat, TurnCell},
@@ -84,7 +85,7 @@ fn End(cell: TurnCell, turn: RwSignal<Turn>) -> impl IntoView {
     let retry = move || {
         let cell = cell.clone();
         view! {
-            <button type="button" class="button small" disabled=move || running.get() on:click=move |_| state.retry(&cell)>
+            <button type="button" class="button small" disabled=move || running.get() on:click=move |_| { state.retry(&cell); catch_in_conversation(); }>
                 <Icon glyph=Glyph::Refresh />{shell::RETRY}
             </button>
         }
@@ -102,23 +103,16 @@ fn End(cell: TurnCell, turn: RwSignal<Turn>) -> impl IntoView {
             }
         }
     };
-    move || {
-        match end.get() {
-        TurnState::Asking => view! {
-            <p class="thinking"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>{chat::THINKING}</p>
-        }
-        .into_any(),
+    move || match end.get() {
+        TurnState::Asking => thinking(),
         TurnState::Answering => view! { <span class="caret" aria-hidden="true"></span> }.into_any(),
         TurnState::Suspended => ().into_any(),
-        TurnState::Stopped => {
-            view! { <p class="turn-end">{chat::STOPPED}{retry()}</p> }.into_any()
-        }
+        TurnState::Stopped => view! { <p class="turn-end">{chat::STOPPED}{retry()}</p> }.into_any(),
         TurnState::Broken(fault) => broken(fault).into_any(),
         TurnState::Done if reply.with(String::is_empty) => ().into_any(),
         TurnState::Done => {
             view! { <p class="turn-end"><CopyButton text=reply label=chat::COPY_ANSWER /></p> }
                 .into_any()
         }
-    }
     }
 }

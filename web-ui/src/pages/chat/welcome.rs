@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
-    components::{Glyph, Icon},
+    components::{Glyph, Icon, shell::focus_conversation},
     state::chat::Chat,
     text::{chat, shell},
 };
@@ -13,8 +13,12 @@ use crate::{
 pub fn Welcome() -> impl IntoView {
     let state = Chat::get();
     let suggestion = move |text: &'static str| {
+        let say = move |_| {
+            focus_conversation();
+            state.send(text.to_owned());
+        };
         view! {
-            <li><button type="button" class="suggestion" on:click=move |_| state.send(text.to_owned())>{text}<Icon glyph=Glyph::Up /></button></li>
+            <li><button type="button" class="suggestion" on:click=say>{text}<Icon glyph=Glyph::Up /></button></li>
         }
     };
     view! {

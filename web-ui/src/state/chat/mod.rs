@@ -12,10 +12,13 @@ use wasm_split_helpers::wasm_split;
 use super::{conversation::Turn, history::History};
 use crate::{
     api::Abort,
-    engine::{Engine, clock},
+    engine::{Engine, clock, storage},
     part::{NotLoaded, Part},
     pay::TurnNews,
 };
+
+/// What is being written in this tab, for its reload.
+const DRAFT_AT: &str = "infra402.draft";
 
 /// What an empty conversation does without.
 #[derive(Clone, Copy)]
@@ -66,6 +69,9 @@ pub struct Chat {
     /// What the customer is writing.
     pub draft: RwSignal<String>,
     unsent: RwSignal<bool>,
+    asked: RwSignal<Option<String>>,
+    /// Where the reader of a conversation is who is not at its end: the conversation's id, and how far it is scrolled.
+    pub reading: StoredValue<Option<(String, i32)>>,
 }
 
 impl Chat {
@@ -83,8 +89,10 @@ impl Chat {
             kept: RwSignal::new(keep::load()),
             running: RwSignal::new(false),
             abort: StoredValue::new_local(None),
-            draft: RwSignal::default(),
+            draft: RwSignal::new(storage::read_tab(DRAFT_AT).unwrap_or_default()),
             unsent: RwSignal::new(false),
+            asked: RwSignal::new(None),
+            reading: StoredValue::new(None),
         };
         engine.pay.on_turn(Callback::new(
             move |(conversation, news): (String, TurnNews)| {
@@ -131,8 +139,10 @@ impl Chat {
         self.unsent.set(false);
         // Nothing else can be said while the code that says it is on its way.
         self.running.set(true);
+        self.asked.set(Some(message.clone()));
         TALK.then(move |talk| {
             self.running.set(false);
+            self.asked.set(None);
             match talk {
                 Ok(talk) => (talk.send)(self, message),
                 Err(NotLoaded) => self.give_back(message),
@@ -151,9 +161,19 @@ impl Chat {
         });
     }
 
+    /// What was said and is on its way to the conversation.
+    pub fn asked(self) -> Signal<Option<String>> {
+        self.asked.into()
+    }
+
     /// Whether the last message could not even be sent off. It is in the box again.
     pub fn unsent(self) -> Signal<bool> {
         self.unsent.into()
+    }
+
+    /// Keeps what is being written until this tab is closed.
+    pub fn keep_draft(self, text: &str) {
+        storage::write_tab(DRAFT_AT, text);
     }
 
     /// Whether an answer is coming.
