@@ -1,6 +1,6 @@
-//! The terminal's window: its state, the way back after a lost connection, and the question before a large paste.
+//! The terminal's window: its state, the way back after a lost connection, and the question before several lines are pasted.
 
-use api_types::ConsoleResponse;
+use api_types::{ConsoleResponse, Secret};
 use leptos::{html, prelude::*};
 use wasm_split_helpers::wasm_split;
 
@@ -18,6 +18,7 @@ use crate::{
 pub struct TerminalDoor {
     open: RwSignal<bool>,
     console: RwSignal<Option<(ConsoleResponse, String)>>,
+    spent: RwSignal<Vec<Secret>>,
 }
 
 impl TerminalDoor {
@@ -26,6 +27,7 @@ impl TerminalDoor {
         provide_context(Self {
             open: RwSignal::new(false),
             console: RwSignal::new(None),
+            spent: RwSignal::default(),
         });
     }
 
@@ -38,6 +40,18 @@ impl TerminalDoor {
     pub fn open(self, console: ConsoleResponse, hostname: String) {
         self.console.set(Some((console, hostname)));
         self.open.set(true);
+    }
+
+    /// A ticket has opened its console, or will never.
+    fn spend(self, ticket: &Secret) {
+        if !self.spent.with_untracked(|spent| spent.contains(ticket)) {
+            self.spent.update(|spent| spent.push(ticket.clone()));
+        }
+    }
+
+    /// Whether a ticket has opened its console already.
+    pub fn is_spent(self, ticket: &Secret) -> bool {
+        self.spent.with(|spent| spent.contains(ticket))
     }
 }
 
@@ -107,13 +121,20 @@ fn Screen(console: ConsoleResponse, hostname: String) -> impl IntoView {
         let (was_open, now) = (was_open.get(), now.get());
         state.with(|state| protocol::is_unused(state, was_open, expires_at, now))
     });
+    let ticket = console.ticket.clone();
     Effect::new(move || {
         attempt.track();
         let Some(element) = host.get() else { return };
+        let ticket = ticket.clone();
         let events = TerminalEvents {
             on_state: Callback::new(move |now| {
                 if now == TerminalState::Open {
                     was_open.try_set(true);
+                }
+                let over = matches!(now, TerminalState::Closed { .. })
+                    && !protocol::is_unused(&now, false, expires_at, 0);
+                if now == TerminalState::Open || over {
+                    door.spend(&ticket);
                 }
                 state.try_set(now);
             }),
@@ -137,7 +158,8 @@ fn Screen(console: ConsoleResponse, hostname: String) -> impl IntoView {
         })
     };
     let act = move |action: &dyn Fn(&TerminalHandle)| {
-        handle.with_value(|handle| {
+        // The window may have been closed since.
+        handle.try_with_value(|handle| {
             if let Some(handle) = handle {
                 action(handle);
             }
@@ -149,23 +171,20 @@ fn Screen(console: ConsoleResponse, hostname: String) -> impl IntoView {
             <button type="button" on:mousedown=|event| event.prevent_default() on:click=move |_| act(&|handle| handle.send(bytes))>{name}</button>
         }
     };
+    let answer = Callback::new(move |yes: bool| {
+        if let Some(text) = paste.try_update(Option::take).flatten()
+            && yes
+        {
+            act(&|handle| handle.paste(&text));
+        }
+        // The terminal takes no focus until the question has gone.
+        request_animation_frame(move || act(&TerminalHandle::focus));
+    });
+    let asked = Memo::new(move |_| paste.with(Option::is_some));
     let pasting = move || {
-        paste.get().map(|text| {
-            let lines = text.lines().count();
-            let shown = text.clone();
-            view! {
-                <div class="paste-guard" role="alertdialog" aria-label=words::PASTE_TITLE>
-                    <p><strong>{words::PASTE_TITLE}</strong> " " {words::PASTE_HELP}</p>
-                    <pre tabindex="0">{shown}</pre>
-                    <div class="actions">
-                        <button type="button" class="button primary small" on:click=move |_| { act(&|handle| handle.paste(&text)); paste.set(None); act(&TerminalHandle::focus); }>
-                            {words::PASTE_DO} " (" {lines} ")"
-                        </button>
-                        <button type="button" class="button small" on:click=move |_| { paste.set(None); act(&TerminalHandle::focus); }>{shell::CANCEL}</button>
-                    </div>
-                </div>
-            }
-        })
+        paste
+            .get()
+            .map(|text| view! { <PasteGuard text=text on_answer=answer /> })
     };
     view! {
         <div class="terminal">
@@ -179,9 +198,40 @@ fn Screen(console: ConsoleResponse, hostname: String) -> impl IntoView {
                     <button type="button" class="button small" on:click=move |_| again.start(Call::Console { ctid })><Icon glyph=Glyph::Refresh />{words::RECONNECT}</button>
                 })}
             </p>
-            <div class="terminal-host" node_ref=host></div>
-            <div class="terminal-keys" role="toolbar" aria-label=words::KEYS>{KEYS.map(key).into_iter().collect_view()}</div>
+            <div class="terminal-host" node_ref=host inert=move || asked.get()></div>
+            <div class="terminal-keys" role="toolbar" aria-label=words::KEYS inert=move || asked.get()>{KEYS.map(key).into_iter().collect_view()}</div>
             {pasting}
+        </div>
+    }
+}
+
+/// The question before several lines are pasted. Until it is answered, nothing else in the terminal takes a key.
+#[component]
+fn PasteGuard(text: String, on_answer: Callback<bool>) -> impl IntoView {
+    let lines = text.lines().count();
+    let no = NodeRef::<html::Button>::new();
+    Effect::new(move || {
+        if let Some(no) = no.get() {
+            // A button of a dialog that is open takes the focus.
+            let _ = no.focus();
+        }
+    });
+    let key = move |event: web_sys::KeyboardEvent| {
+        if event.key() == "Escape" {
+            // The dialog around it stays.
+            event.prevent_default();
+            event.stop_propagation();
+            on_answer.run(false);
+        }
+    };
+    view! {
+        <div class="paste-guard" role="alertdialog" aria-label=words::PASTE_TITLE aria-describedby="paste-help" on:keydown=key>
+            <p id="paste-help"><strong>{words::PASTE_TITLE}</strong> " " {words::PASTE_HELP}</p>
+            <pre tabindex="0">{text}</pre>
+            <div class="actions">
+                <button type="button" class="button primary small" on:click=move |_| on_answer.run(true)>{words::PASTE_DO} " (" {lines} ")"</button>
+                <button type="button" class="button small" node_ref=no on:click=move |_| on_answer.run(false)>{shell::CANCEL}</button>
+            </div>
         </div>
     }
 }

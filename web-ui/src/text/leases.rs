@@ -29,6 +29,8 @@ pub const fn status(status: LeaseStatus) -> &'static str {
 
 /// The meter's name for those who do not see it.
 pub const TIME_LEFT: &str = "Time left";
+/// Its name when the time is over.
+pub const DATA_LEFT: &str = "Time until its data is deleted";
 /// The countdown of a running lease.
 pub const LEFT: &str = "left";
 /// The countdown of a stopped one.
@@ -222,6 +224,15 @@ pub mod terminal {
     pub const OPEN: &str = "Connected";
     /// It is lost.
     pub const CLOSED: &str = "Disconnected";
+    /// Opens one that is paid for.
+    pub const OPEN_IT: &str = "Open terminal";
+    /// One that was opened, or was not opened in time.
+    pub const SPENT: &str =
+        "Its ticket is used up. Ask for another console to open the terminal again.";
+    /// A terminal's name where its container's is not known.
+    pub fn of(ctid: u32) -> String {
+        format!("container {ctid}")
+    }
     /// Pays for a new ticket.
     pub const RECONNECT: &str = "Reconnect";
     /// Several lines are to be pasted.

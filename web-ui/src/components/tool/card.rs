@@ -4,10 +4,10 @@
 use api_types::{ExecResponse, LeaseResponse};
 use leptos::prelude::*;
 
-use super::{confirm::Confirm, exec::ExecOutput, json::JsonBlock};
+use super::{confirm::Confirm, console::ConsoleResult, exec::ExecOutput, json::JsonBlock};
 use crate::{
     components::{
-        Glyph, Icon,
+        Glyph, Icon, catch_in_conversation,
         pay::{Delivered, SLIP, Transaction},
     },
     engine::use_engine,
@@ -101,6 +101,7 @@ fn Waiting(
             engine.pay.cancel(id);
             if let Some(ToolStep::AwaitingPayment { pending, .. }) = step.get_untracked() {
                 chat.deny(&cell, pending);
+                catch_in_conversation();
             }
         });
         Some(SLIP.show(move |slip| (slip.show)(id, cancel, again)))
@@ -149,7 +150,7 @@ fn Again(cell: TurnCell, step: Memo<Option<ToolStep>>) -> impl IntoView {
         let cell = cell.clone();
         (failed && last && worth).then(|| view! {
             <div class="actions">
-                <button type="button" class="button small" disabled=move || running.get() on:click=move |_| chat.retry(&cell)>
+                <button type="button" class="button small" disabled=move || running.get() on:click=move |_| { chat.retry(&cell); catch_in_conversation(); }>
                     <Icon glyph=Glyph::Refresh />{shell::RETRY}
                 </button>
             </div>
@@ -166,6 +167,8 @@ fn Result(call: Memo<Option<ToolCall>>) -> impl IntoView {
             (call.step == ToolStep::Completed).then(|| (call.tool.clone(), call.result.clone()))
         })
     });
+    // What comes while the card is on the screen is new; what it begins with was there before.
+    let old = result.with_untracked(Option::is_some);
     move || {
         let (tool, result) = result.get()?;
         let value = serde_json::to_value(&result).ok()?;
@@ -174,6 +177,10 @@ fn Result(call: Memo<Option<ToolCall>>) -> impl IntoView {
                 let was_shown = value[PASSWORD_SHOWN] == true;
                 let lease: LeaseResponse = serde_json::from_value(value).ok()?;
                 Some(view! { <Delivered lease=lease was_shown=was_shown /> }.into_any())
+            }
+            "open_container_console" => {
+                let console = serde_json::from_value(value).ok();
+                Some(view! { <ConsoleResult console=console fresh=!old /> }.into_any())
             }
             "exec_container_command" => {
                 let response: ExecResponse = serde_json::from_value(value).ok()?;

@@ -2,6 +2,7 @@
 
 mod card;
 mod confirm;
+mod console;
 mod exec;
 mod json;
 
