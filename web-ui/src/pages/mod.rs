@@ -4,6 +4,7 @@ mod chat;
 mod leases;
 mod receipts;
 mod settings;
+mod unknown;
 
 use leptos::prelude::*;
 use wasm_split_helpers::wasm_split;
@@ -13,6 +14,7 @@ pub use leases::LeaseWarnings;
 use leases::LeasesPage;
 use receipts::ReceiptsPage;
 use settings::SettingsPage;
+use unknown::UnknownPage;
 
 use crate::part::{NotLoaded, Part};
 
@@ -25,6 +27,8 @@ pub struct Pages {
     pub receipts: fn() -> AnyView,
     /// The customer's choices.
     pub settings: fn() -> AnyView,
+    /// No page at all.
+    pub unknown: fn() -> AnyView,
 }
 
 /// The pages that come on demand.
@@ -36,5 +40,6 @@ fn pages() -> Result<Pages, NotLoaded> {
         leases: || view! { <LeasesPage /> }.into_any(),
         receipts: || view! { <ReceiptsPage /> }.into_any(),
         settings: || view! { <SettingsPage /> }.into_any(),
+        unknown: || view! { <UnknownPage /> }.into_any(),
     })
 }

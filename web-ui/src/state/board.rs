@@ -56,19 +56,6 @@ impl Board {
             }
             wallet
         });
-        let usage = board.usage.value();
-        Effect::new(move || {
-            let Some(stats) = usage.get() else { return };
-            board.samples.update(|samples| {
-                samples.retain(|ctid, _| stats.containers.iter().any(|one| one.ctid == *ctid));
-                for container in &stats.containers {
-                    samples
-                        .entry(container.ctid)
-                        .or_default()
-                        .push(container.cpu);
-                }
-            });
-        });
         provide_context(board);
     }
 
@@ -88,6 +75,25 @@ impl Board {
         self.watch_leases();
         self.refresh_usage();
         every(USAGE_EVERY, move || self.refresh_usage());
+        let usage = self.usage.value();
+        Effect::new(move |before: Option<()>| {
+            // What was there before has been taken by whoever watched then.
+            if let Some(stats) = usage.get().filter(|_| before.is_some()) {
+                self.sample(&stats);
+            }
+        });
+    }
+
+    fn sample(self, stats: &LxcStats) {
+        self.samples.update(|samples| {
+            samples.retain(|ctid, _| stats.containers.iter().any(|one| one.ctid == *ctid));
+            for container in &stats.containers {
+                samples
+                    .entry(container.ctid)
+                    .or_default()
+                    .push(container.cpu);
+            }
+        });
     }
 
     /// Asks for leases and payments, where a wallet is signed in.
@@ -151,6 +157,11 @@ impl Board {
     /// The payments, the youngest first.
     pub fn payments(self) -> Signal<Option<Vec<PaymentView>>> {
         self.payments.value()
+    }
+
+    /// Whether payments are being asked for.
+    pub fn payments_loading(self) -> Signal<bool> {
+        self.payments.loading()
     }
 
     /// Why the payments are not known or not fresh.
