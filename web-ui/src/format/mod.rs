@@ -8,4 +8,4 @@ mod time;
 pub use address::{short_address, short_hash};
 pub use amount::{decimal_amount, parse_amount, quantity, usdc};
 pub use bytes::{bytes, mebibytes, percent};
-pub use time::{ago, clock, countdown, duration, minutes, utc_minute};
+pub use time::{ago, clock, countdown, duration, local_minute, minutes, utc_minute};

@@ -55,9 +55,15 @@ pub fn ago(then: u64, now: u64) -> String {
 
 /// `2026-01-31 12:00 UTC`.
 pub fn utc_minute(at: Timestamp) -> String {
-    let text = at.to_string();
+    format!("{} UTC", local_minute(at, 0))
+}
+
+/// `2026-01-31 13:00`: in a zone that is so many minutes ahead of UTC at that moment.
+pub fn local_minute(at: Timestamp, ahead: i32) -> String {
+    let seconds = i64::from(ahead) * 60;
+    let text = Timestamp(at.unix().saturating_add_signed(seconds)).to_string();
     let (date, time) = text.split_once('T').unwrap_or((&text, ""));
-    format!("{date} {} UTC", time.get(..5).unwrap_or(time))
+    format!("{date} {}", time.get(..5).unwrap_or(time))
 }
 
 /// `1.2 s`, `340 ms`: how long a call took.
@@ -113,6 +119,15 @@ mod tests {
     #[test]
     fn instants_and_durations_of_calls_are_short() {
         assert_eq!(utc_minute(Timestamp(951_782_400)), "2000-02-29 00:00 UTC");
+        assert_eq!(
+            local_minute(Timestamp(951_782_400), 330),
+            "2000-02-29 05:30"
+        );
+        assert_eq!(
+            local_minute(Timestamp(951_782_400), -60),
+            "2000-02-28 23:00"
+        );
+        assert_eq!(local_minute(Timestamp(0), -60), "1970-01-01 00:00");
         assert_eq!(clock(340), "340 ms");
         assert_eq!(clock(1_250), "1.2 s");
         assert_eq!(clock(61_000), "1 min 01 s");

@@ -1,18 +1,21 @@
 //! What was paid, with the transactions, and as a file.
 
+use std::collections::BTreeMap;
+
 use api_types::{PaymentState, PaymentView};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::{
-    components::{Copyable, Empty, Glyph, Icon, Trouble, wallet::SignInGate},
-    format::{short_hash, usdc, utc_minute},
+    components::{Copyable, Empty, Glyph, Icon, Moment, Trouble, wallet::SignInGate},
+    format::{short_hash, usdc},
     state::{
         board::Board,
-        receipts::{csv, settled_sum},
+        receipts::{csv, json, settled_sum},
         services::Services,
     },
     text::{
+        leases,
         money::{self, receipts},
         shell,
     },
@@ -25,9 +28,21 @@ pub fn ReceiptsPage() -> impl IntoView {
         <div class="page">
             <header class="page-head">
                 <div><h1>{shell::RECEIPTS}</h1><p class="muted">{receipts::HELP}</p></div>
+                <RefreshButton />
             </header>
             <SignInGate><Payments /></SignInGate>
         </div>
+    }
+}
+
+#[component]
+fn RefreshButton() -> impl IntoView {
+    let board = Board::get();
+    let loading = board.payments_loading();
+    view! {
+        <button type="button" class="button small" aria-disabled=move || loading.get().to_string() on:click=move |_| board.refresh()>
+            <Icon glyph=Glyph::Refresh />{leases::REFRESH}
+        </button>
     }
 }
 
@@ -54,24 +69,43 @@ fn Payments() -> impl IntoView {
 #[component]
 fn Table(payments: Vec<PaymentView>) -> impl IntoView {
     let sum = usdc(settled_sum(&payments));
-    let file = csv(&payments);
+    let (table, list) = (csv(&payments), json(&payments));
+    let leases = Board::get().leases();
+    let names = Memo::new(move |_| {
+        let leases = leases.get().unwrap_or_default();
+        let name = |lease: api_types::LeaseView| (lease.lease_id, (lease.hostname, lease.ctid));
+        leases.into_iter().map(name).collect::<Names>()
+    });
     let column = |name: &'static str| view! { <th scope="col">{name}</th> };
     view! {
         <div class="receipts-head">
             <p><span class="muted">{receipts::SUM}</span> " " <strong class="number">{sum}</strong></p>
-            <button type="button" class="button small" on:click=move |_| download(&file)><Icon glyph=Glyph::Download />{receipts::CSV}</button>
+            <div class="actions">
+                <button type="button" class="button small" on:click=move |_| download(&table, receipts::CSV_NAME, "text/csv;charset=utf-8")><Icon glyph=Glyph::Download />{receipts::CSV}</button>
+                <button type="button" class="button small" on:click=move |_| download(&list, receipts::JSON_NAME, "application/json")><Icon glyph=Glyph::Download />{receipts::JSON}</button>
+            </div>
         </div>
         <table class="receipts">
             <thead><tr>{receipts::COLUMNS.map(column).into_iter().collect_view()}</tr></thead>
-            <tbody>{payments.into_iter().map(|payment| view! { <Row payment=payment /> }).collect_view()}</tbody>
+            <tbody>{payments.into_iter().map(|payment| view! { <Row payment=payment names=names /> }).collect_view()}</tbody>
         </table>
     }
 }
 
+/// Name and number of the container, by its lease.
+type Names = BTreeMap<String, (String, u32)>;
+
 #[component]
-fn Row(payment: PaymentView) -> impl IntoView {
-    let [when, what, amount, state, transaction] = receipts::COLUMNS;
+fn Row(payment: PaymentView, names: Memo<Names>) -> impl IntoView {
+    let [when, what, container, amount, state, transaction] = receipts::COLUMNS;
     let demo = Services::get().demo_money();
+    let lease = payment.lease_id;
+    let machine = move || {
+        let lease = lease.as_ref()?;
+        names.with(|names| {
+            names.get(lease).map(|(name, ctid)| view! { <span class="receipts-name">{name.clone()}</span> " " <span class="tag">{*ctid}</span> })
+        })
+    };
     let tone = match payment.state {
         PaymentState::Settled => "active",
         PaymentState::Refused | PaymentState::Released => "gone",
@@ -96,8 +130,9 @@ fn Row(payment: PaymentView) -> impl IntoView {
     };
     view! {
         <tr>
-            <td data-label=when class="number">{utc_minute(payment.created_at)}</td>
+            <td data-label=when class="number"><Moment at=payment.created_at /></td>
             <td data-label=what>{receipts::operation(&payment.operation).to_owned()}</td>
+            <td data-label=container><span class="receipts-container">{machine}</span></td>
             <td data-label=amount class="number receipts-amount">{usdc(payment.amount)}</td>
             <td data-label=state><span class="pill" data-status=tone title=payment.reason>{receipts::state(payment.state)}</span></td>
             <td data-label=transaction>{hash}</td>
@@ -106,10 +141,10 @@ fn Row(payment: PaymentView) -> impl IntoView {
 }
 
 /// Hands a text to the browser as a file. A browser that makes no such address saves nothing.
-fn download(text: &str) {
+fn download(text: &str, name: &str, kind: &str) {
     let parts = js_sys::Array::of1(&JsValue::from_str(text));
     let options = web_sys::BlobPropertyBag::new();
-    options.set_type("text/csv;charset=utf-8");
+    options.set_type(kind);
     let Ok(blob) = web_sys::Blob::new_with_str_sequence_and_options(&parts, &options) else {
         return;
     };
@@ -122,7 +157,7 @@ fn download(text: &str) {
         .and_then(|link| link.dyn_into::<web_sys::HtmlAnchorElement>().ok());
     if let Some(link) = link {
         link.set_href(&url);
-        link.set_download(receipts::CSV_NAME);
+        link.set_download(name);
         link.click();
     }
     // The address is one of our own making.

@@ -1,4 +1,4 @@
-//! Receipts: their sum, and the file that a bookkeeper takes.
+//! Receipts: their sum, and the files that a bookkeeper or a program takes.
 
 use api_types::{PaymentState, PaymentView, Usdc};
 
@@ -37,6 +37,11 @@ pub fn csv(payments: &[PaymentView]) -> String {
         file.push_str("\r\n");
     }
     file
+}
+
+/// All payments as the service has them, for programs.
+pub fn json(payments: &[PaymentView]) -> String {
+    serde_json::to_string_pretty(payments).expect("payments are texts and numbers")
 }
 
 /// A state's name on the wire.
@@ -102,6 +107,13 @@ mod tests {
         );
         assert!(lines[2].contains("\"'=1+1, \"\"x\"\"\""));
         assert_eq!(lines.len(), 4);
+    }
+
+    #[test]
+    fn a_file_for_programs_reads_back() {
+        let payments = vec![payment("settled", "POST /lease/container")];
+        let read: Vec<PaymentView> = serde_json::from_str(&json(&payments)).unwrap();
+        assert_eq!(read, payments);
     }
 
     #[test]

@@ -218,8 +218,19 @@ pub mod receipts {
     pub const CSV: &str = "Download CSV";
     /// The file's name.
     pub const CSV_NAME: &str = "infra402-receipts.csv";
+    /// The file for programs.
+    pub const JSON: &str = "Download JSON";
+    /// Its name.
+    pub const JSON_NAME: &str = "infra402-receipts.json";
     /// Columns.
-    pub const COLUMNS: [&str; 5] = ["When", "What for", "Amount", "State", "Transaction"];
+    pub const COLUMNS: [&str; 6] = [
+        "When",
+        "What for",
+        "Container",
+        "Amount",
+        "State",
+        "Transaction",
+    ];
     /// No transaction yet.
     pub const NO_TRANSACTION: &str = "none";
 

@@ -4,8 +4,7 @@ use api_types::{LeaseResponse, Secret};
 use leptos::prelude::*;
 
 use crate::{
-    components::{Copyable, Fact, Glyph, Icon},
-    format::utc_minute,
+    components::{Copyable, Fact, Glyph, Icon, Moment},
     state::route::Route,
     text::{leases, money::delivered},
 };
@@ -41,7 +40,7 @@ pub fn Delivered(
             <dl class="facts">
                 <Fact name=delivered::CONTAINER>{lease.hostname} " " <span class="tag">{lease.ctid}</span></Fact>
                 <Fact name=delivered::ADDRESS>{address}</Fact>
-                <Fact name=delivered::UNTIL>{utc_minute(lease.expires_at)}</Fact>
+                <Fact name=delivered::UNTIL><Moment at=lease.expires_at /></Fact>
             </dl>
             {lease.password.map(|password| view! { <MadePassword password=password on_copied=on_copied /> })}
             {was_shown.then(|| view! { <p class="fine">{delivered::SHOWN}</p> })}

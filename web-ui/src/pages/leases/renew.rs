@@ -6,10 +6,10 @@ use leptos::prelude::*;
 use super::slider::StopSlider;
 use crate::{
     components::{
-        Toasts, Tone,
+        Moment, Toasts, Tone, local,
         pay::{PriceLines, Purchase},
     },
-    format::{minutes, utc_minute},
+    format::minutes,
     pay::Call,
     state::{board::Board, lease_form::Stops, now::Now, services::Services},
     text::{leases, leases::form},
@@ -32,10 +32,7 @@ pub fn RenewPanel(
     let purchase = Purchase::new(move |receipt| {
         board.refresh();
         if let Some(renewed) = receipt.read::<RenewResponse>() {
-            toasts.say(
-                Tone::Success,
-                leases::renewed(&utc_minute(renewed.expires_at)),
-            );
+            toasts.say(Tone::Success, leases::renewed(&local(renewed.expires_at)));
         }
         on_done.run(());
     });
@@ -54,7 +51,7 @@ pub fn RenewPanel(
     let until = move || {
         let end = lease.with(|lease| lease.as_ref().and_then(|lease| lease.expires_at))?;
         let from = Timestamp(end.unix().max(now.get()));
-        Some(utc_minute(from.plus_minutes(time.get())))
+        Some(view! { <Moment at=from.plus_minutes(time.get()) /> })
     };
     let renew = move |_| {
         if let Some(ctid) = lease.with_untracked(|lease| lease.as_ref().map(|lease| lease.ctid)) {
