@@ -8,6 +8,7 @@ pub mod history;
 pub mod lane;
 pub mod lease_clock;
 pub mod lease_form;
+pub mod lease_order;
 pub mod palette;
 pub mod pay_bar;
 pub mod pay_steps;

@@ -67,6 +67,11 @@ impl Sheet {
         }
     }
 
+    /// Whether it is open.
+    pub fn is_open(self) -> Signal<bool> {
+        self.open.into()
+    }
+
     /// The password that it shows is copied.
     pub fn copied(self) {
         self.copied.set(true);

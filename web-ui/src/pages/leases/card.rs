@@ -1,15 +1,19 @@
 //! A lease on the board: what it is, how long it lasts, how busy it is, and what can be done with it.
 
-use api_types::{ConsoleResponse, LeaseStatus, LeaseView};
-use leptos::prelude::*;
+use api_types::{ConsoleResponse, LeaseStatus, LeaseView, Timestamp};
+use leptos::{html, prelude::*};
 
 use super::{
     destroy::DestroyDialog, errand, exec::ExecPanel, meter::TimeMeter, power::PowerButton,
     renew::RenewPanel, usage::Usage,
 };
 use crate::{
-    components::{Copyable, Fact, Glyph, Icon, pay::Purchase, terminal::TerminalDoor},
-    format::{mebibytes, usdc, utc_minute},
+    components::{
+        Copyable, Fact, Glyph, Icon, Moment, catch_focus, first_in,
+        pay::{Purchase, Sheet},
+        terminal::TerminalDoor,
+    },
+    format::{mebibytes, usdc},
     pay::Call,
     state::{
         lease_clock::{is_off, is_renewable, runs},
@@ -42,14 +46,30 @@ pub fn LeaseCard(
     let facts = Memo::new(move |_| lease.with(|lease| lease.as_ref().map(Facts::of)));
     let usable = Memo::new(move |_| lease.with(|lease| lease.as_ref().is_some_and(runs)));
     let ctid = Memo::new(move |_| head.with(|head| head.as_ref().map_or(0, |head| head.1)));
+    let node = NodeRef::<html::Article>::new();
+    // The panel is gone when the sheet with the receipt gives the focus back to it.
+    let (was_renewed, sheet) = (RwSignal::new(false), Sheet::get().is_open());
+    let renewed = move |()| {
+        panel.set(None);
+        was_renewed.set(true);
+    };
+    Effect::new(move || {
+        if was_renewed.get() && !sheet.get() {
+            was_renewed.set(false);
+            let button = ".lease-actions button";
+            catch_focus(move || first_in(&node.try_get_untracked()??.into(), button));
+        }
+    });
     let name = move || head.with(|head| head.as_ref().map(|head| head.0.clone()));
     view! {
-        <article class="lease" aria-label=name>
+        <article class="lease" aria-label=name node_ref=node>
             {move || head.get().map(|(hostname, ctid, status)| view! {
                 <header class="lease-head">
-                    <h2>{hostname}</h2>
-                    <span class="tag" title=leases::CONTAINER>{ctid}</span>
-                    <span class="pill" data-status=status.0>{status.1}</span>
+                    <h2 tabindex="-1">{hostname}</h2>
+                    <span class="lease-marks">
+                        <span class="tag" title=leases::CONTAINER>{ctid}</span>
+                        <span class="pill" data-status=status.0>{status.1}</span>
+                    </span>
                 </header>
             })}
             <TimeMeter lease=lease />
@@ -57,7 +77,7 @@ pub fn LeaseCard(
             {move || usable.get().then(|| view! { <Usage ctid=ctid.get() /> })}
             <LeaseActions lease=lease panel=panel />
             {move || match panel.get() {
-                Some(Panel::Renew) => view! { <RenewPanel lease=lease on_done=move |()| panel.set(None) /> }.into_any(),
+                Some(Panel::Renew) => view! { <RenewPanel lease=lease on_done=renewed /> }.into_any(),
                 Some(Panel::Run) if usable.get() => view! { <ExecPanel ctid=ctid.get_untracked() /> }.into_any(),
                 _ => ().into_any(),
             }}
@@ -88,7 +108,7 @@ fn status_name(status: LeaseStatus) -> &'static str {
 struct Facts {
     size: String,
     ip: Option<String>,
-    until: Option<String>,
+    until: Option<Timestamp>,
     paid: String,
     template: String,
     node: String,
@@ -103,7 +123,7 @@ impl Facts {
         Self {
             size: format!("{} · {memory} · {disk}", leases::cores(lease.cores)),
             ip: lease.ip.clone(),
-            until: lease.expires_at.map(utc_minute),
+            until: lease.expires_at,
             paid: usdc(lease.paid),
             template: lease.template.clone(),
             node: lease.node.clone(),
@@ -121,7 +141,7 @@ fn FactList(facts: Facts) -> impl IntoView {
         <p class="lease-size">{facts.size}</p>
         <dl class="facts">
             <Fact name=leases::ADDRESS>{address}</Fact>
-            {facts.until.map(|until| view! { <Fact name=leases::UNTIL>{until}</Fact> })}
+            {facts.until.map(|until| view! { <Fact name=leases::UNTIL><Moment at=until /></Fact> })}
             <Fact name=leases::PAID>{facts.paid}</Fact>
             <Fact name=leases::SYSTEM>{facts.template} " · " {facts.node}</Fact>
         </dl>

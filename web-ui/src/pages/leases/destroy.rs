@@ -1,9 +1,9 @@
 //! Destroying a lease: only after its name has been typed.
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::{html, prelude::*, task::spawn_local};
 
 use crate::{
-    components::{Dialog, Notice, Toasts, Tone},
+    components::{Dialog, Notice, Toasts, Tone, focus_quietly},
     engine::use_engine,
     state::board::Board,
     text::{leases, shell},
@@ -36,6 +36,13 @@ fn Question(open: RwSignal<bool>, ctid: u32, hostname: String) -> impl IntoView 
     let busy = RwSignal::new(false);
     let problem = RwSignal::new(None::<String>);
     let wanted = hostname.clone();
+    let field = NodeRef::<html::Input>::new();
+    Effect::new(move || {
+        if let Some(field) = field.get() {
+            // The dialog is open a moment later, and begins with its first button.
+            request_animation_frame(move || focus_quietly(&field));
+        }
+    });
     let matches = Memo::new(move |_| typed.with(|typed| typed.trim() == wanted));
     let label = leases::destroy_type(&hostname);
     let destroy = move |event: web_sys::SubmitEvent| {
@@ -64,7 +71,7 @@ fn Question(open: RwSignal<bool>, ctid: u32, hostname: String) -> impl IntoView 
             <p>{leases::DESTROY_HELP}</p>
             <label class="field">
                 <span>{label}</span>
-                <input type="text" autocomplete="off" spellcheck="false" autocapitalize="none" prop:value=typed on:input=move |event| typed.set(event_target_value(&event)) />
+                <input type="text" node_ref=field autocomplete="off" spellcheck="false" autocapitalize="none" prop:value=typed on:input=move |event| typed.set(event_target_value(&event)) />
             </label>
             <div aria-live="assertive">{move || problem.get().map(|text| view! { <Notice tone=Tone::Danger><p>{text}</p></Notice> })}</div>
             <div class="actions">

@@ -39,6 +39,14 @@ pub(super) fn at_form(form: NodeRef<html::Aside>) {
     );
 }
 
+/// Shows the form to somebody who asks for it on the board.
+pub(super) fn show_form(form: NodeRef<html::Aside>) {
+    if let Some(form) = form.get_untracked() {
+        form.scroll_into_view();
+        focus(&form, "input");
+    }
+}
+
 /// Shows a place to somebody who came for it, does what they came for, and gives the focus to the first `field`.
 fn on_arrival(
     is_here: impl Fn(&Errand) -> bool + 'static,

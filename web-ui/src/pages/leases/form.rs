@@ -120,7 +120,8 @@ fn Fields(catalog: Catalog) -> impl IntoView {
         quote.with(|quote| {
             let (asked, quote) = quote.as_ref()?;
             let current = request.with(|request| request == asked);
-            (current && !quote.acceptable).then(|| refusal(quote))
+            let refused = current && !quote.acceptable && problem.with(Option::is_none);
+            refused.then(|| refusal(quote))
         })
     });
     let barred = move || problem.with(Option::is_some) || refusal.with(Option::is_some);

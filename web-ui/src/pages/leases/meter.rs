@@ -28,6 +28,11 @@ pub fn TimeMeter(
             .get()
             .map_or(Urgency::None, |reading| reading.urgency)
     });
+    // After the paid time, the meter is that of the data.
+    let label = move || match urgency.get() {
+        Urgency::Over => leases::DATA_LEFT,
+        _ => leases::TIME_LEFT,
+    };
     let share = move || reading.get().map_or(0.0, |reading| reading.left);
     let words = move || {
         let reading = reading.get()?;
@@ -46,8 +51,8 @@ pub fn TimeMeter(
         (urgency.get() != Urgency::None).then(|| {
             view! {
                 <div class="meter" data-urgency=move || urgency.get().name()>
-                    <div class="meter-track" role="meter" aria-label=leases::TIME_LEFT aria-valuemin="0" aria-valuemax="1"
-                        aria-valuenow=move || format!("{:.2}", share()) aria-valuetext=move || percent(share())>
+                    <div class="meter-track" role="meter" aria-label=label aria-valuemin="0" aria-valuemax="1"
+                        aria-valuenow=move || format!("{:.2}", share()) aria-valuetext=move || words().unwrap_or_else(|| percent(share()))>
                         <div class="meter-fill" style:width=move || format!("{:.2}%", share() * 100.0)></div>
                     </div>
                     <p class="meter-words number">{words}</p>

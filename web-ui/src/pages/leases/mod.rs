@@ -6,6 +6,7 @@ mod errand;
 mod exec;
 mod form;
 mod meter;
+mod order;
 mod owner;
 mod power;
 mod reach;
@@ -15,15 +16,18 @@ mod usage;
 mod warnings;
 
 use api_types::{LeaseStatus, LeaseView};
-use leptos::prelude::*;
+use leptos::{html, prelude::*};
 
-use self::card::LeaseCard;
+use self::{
+    card::LeaseCard,
+    order::{Order, content},
+};
 pub use self::{
     form::LeaseFormPanel,
     owner::{LeaseWarnings, LeasesInReach},
 };
 use crate::{
-    components::{Empty, Glyph, Icon, Trouble, wallet::SignInGate},
+    components::{Empty, Glyph, Icon, Trouble, catch_focus, wallet::SignInGate},
     state::board::Board,
     text::{leases, shell},
 };
@@ -31,13 +35,16 @@ use crate::{
 /// The board.
 #[component]
 pub fn LeasesPage() -> impl IntoView {
-    let form = NodeRef::new();
+    let form = NodeRef::<html::Aside>::new();
     errand::at_form(form);
     view! {
         <div class="page board-page">
             <header class="page-head">
                 <div><h1>{shell::LEASES}</h1><p class="muted">{leases::HELP}</p></div>
-                <RefreshButton />
+                <div class="actions">
+                    <button type="button" class="button small primary to-form" on:click=move |_| errand::show_form(form)><Icon glyph=Glyph::Plus />{leases::form::TITLE}</button>
+                    <RefreshButton />
+                </div>
             </header>
             <div class="board-columns">
                 <div class="board-main"><SignInGate><Leases /></SignInGate></div>
@@ -65,21 +72,18 @@ fn is_past(lease: &LeaseView) -> bool {
 /// Cards side by side, where there is room. A card outlives the refreshes of its lease, and with it what is typed there.
 #[component]
 fn LeaseGrid(leases: Memo<Vec<LeaseView>>) -> impl IntoView {
-    let ids = move || {
-        leases.with(|leases| {
-            leases
-                .iter()
-                .map(|lease| lease.lease_id.clone())
-                .collect::<Vec<_>>()
-        })
-    };
+    let order = Order::of(leases);
     let one = move |id: String| {
         let lease = Memo::new(move |_| {
             leases.with(|leases| leases.iter().find(|lease| lease.lease_id == id).cloned())
         });
         view! { <LeaseCard lease=lease /> }
     };
-    view! { <div class="lease-grid"><For each=ids key=|id| id.clone() children=one /></div> }
+    view! {
+        <div class="lease-grid" node_ref=order.grid on:focusout=move |_| order.left()>
+            <For each=move || order.ids.get() key=|id| id.clone() children=one />
+        </div>
+    }
 }
 
 /// The leases that are over, or those that are not.
@@ -98,6 +102,12 @@ fn Leases() -> impl IntoView {
     board.watch();
     let (all, error) = (board.leases(), board.leases_error());
     let (present, past) = (those(false), those(true));
+    // The last card has taken the focus with it.
+    Effect::new(move || {
+        if present.with(Vec::is_empty) && all.with(Option::is_some) {
+            catch_focus(content);
+        }
+    });
     let body = move || {
         let known = all.with(Option::is_some);
         if !known {
