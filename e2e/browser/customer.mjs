@@ -88,7 +88,9 @@ class Customer {
 
   async go(page) {
     await this.page.getByRole('link', { name: page, exact: true }).first().click();
-    await this.page.getByRole('heading', { level: 1 }).first().waitFor();
+    // A page that is on its way has no heading, and the one before it may still be there.
+    const name = page === 'Chat' ? /./ : page;
+    await this.page.getByRole('heading', { level: 1, name }).first().waitFor();
   }
 
   /** Fills nothing in, as most will, and goes on to the pay card. */
