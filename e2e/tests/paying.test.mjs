@@ -298,6 +298,58 @@ inBrowser('a customer who pays', (stage) => {
     await other.close();
   });
 
+  test('a tab that ended without a word bars "pay" nowhere for good', async () => {
+    const visitor = await come();
+    const { page, context } = visitor;
+    await visitor.useBurner(50);
+    await visitor.fund();
+    const slip = await visitor.askForLease();
+    const other = await context.newPage();
+    await other.goto(`${site.url}/favicon.svg`);
+    await other.evaluate(() => new BroadcastChannel('infra402.payment').postMessage('busy'));
+    await slip.getByText('A payment is under way in another tab.').waitFor();
+    assert.ok(await visitor.payButton(slip).isDisabled());
+    await slip.getByText('A payment is under way in another tab.').waitFor({ state: 'detached' });
+    await visitor.payButton(slip).click();
+    await visitor.delivered();
+    await page.bringToFront();
+  });
+
+  test('what is paid and not delivered stays in reach, and comes without another charge', async () => {
+    const visitor = await come({ expected: [/status of 502/] });
+    const { page } = visitor;
+    await visitor.useBurner(51);
+    await visitor.fund();
+    const sent = watchSignatures(page);
+    const pattern = `${site.api.url}/lease/container`;
+    await page.route(pattern, async (route) => {
+      if (!route.request().headers()['payment-signature']) return route.fallback();
+      await route.fetch();
+      const receipt = { success: true, transaction: `0x${'ab'.repeat(32)}`, network: 'eip155:84532' };
+      const error = { code: 'hypervisor_error', message: 'The container did not come up.', retryable: true, requestId: 'r-1' };
+      await route.fulfill({
+        status: 502, json: { error },
+        headers: {
+          'access-control-allow-origin': '*', 'access-control-expose-headers': 'payment-response',
+          'payment-response': Buffer.from(JSON.stringify(receipt)).toString('base64'),
+        },
+      });
+    });
+    const slip = await visitor.askForLease();
+    await visitor.payButton(slip).click();
+    await visitor.says(slip, 'It is paid, and nothing will be charged again.');
+    await page.keyboard.press('Escape');
+    await page.unroute(pattern);
+    await visitor.button('A payment needs a look').click();
+    await visitor.button('Get it now, no new charge', slip).click();
+    const { password } = await visitor.delivered();
+    assert.match(password, /^\S{8,}$/);
+    assert.equal(new Set(sent).size, 1);
+    assert.equal((await settled(site, 51)).length, 1);
+    await visitor.close();
+    assert.equal(await page.locator('.running').count(), 0);
+  });
+
   test('a call that failed while the lease service was down can be tried again on its card', async () => {
     const visitor = await come({ expected: [/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|Failed to load/] });
     await visitor.useBurner(46);

@@ -33,7 +33,8 @@ pub fn CopyButton(
             if JsFuture::from(writing).await.is_ok() {
                 copied.set(true);
                 if let Some(on_copied) = on_copied {
-                    on_copied.run(());
+                    // What it is for may have left the page.
+                    let _ = on_copied.try_run(());
                 }
                 set_timeout(move || copied.set(false), SAID_FOR);
             }

@@ -217,11 +217,9 @@ fn Actions(
         };
         engine.pay.approve(id, credential);
         // The button is gone; the focus goes where the payment is followed, and not to the top of the page.
-        request_animation_frame(move || {
-            if let Some(told) = told.get_untracked() {
-                let _ = told.focus();
-            }
-        });
+        if let Some(told) = told.get_untracked() {
+            request_animation_frame(move || drop(told.focus()));
+        }
     };
     let again = move |says: &'static str| {
         view! { <button type="button" class="button primary" on:click=move |_| on_again.run(())><Icon glyph=Glyph::Refresh />{says}</button> }

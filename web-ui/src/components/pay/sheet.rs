@@ -49,7 +49,10 @@ impl Sheet {
 
     /// Shows a payment.
     pub fn show(self, card: CardId) {
-        self.card.set(Some(card));
+        // What is shown already is not drawn anew.
+        if self.card.get_untracked() != Some(card) {
+            self.card.set(Some(card));
+        }
         self.open.set(true);
     }
 

@@ -75,7 +75,8 @@ pub fn FaucetButton() -> impl IntoView {
                 Ok(()) => toasts.say(Tone::Success, wallet::FAUCET_DONE),
                 Err(error) => toasts.say(Tone::Danger, error.to_string()),
             }
-            busy.set(false);
+            // With money there may be no need for the button any more.
+            busy.try_set(false);
         });
     };
     let network = engine.wallet.network();
