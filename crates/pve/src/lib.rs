@@ -53,6 +53,9 @@ pub use pace::{Looks, Pace};
 pub use refusal::Refusal;
 pub use secret::Secret;
 pub use task::{LineSink, LogLine, TaskLog, TaskOutcome, TaskStatus, WaitError, WaitOptions};
-pub use terminal::{ConsoleInUse, ConsoleLocks, Consoles, Terminal, TerminalError};
+pub use terminal::{
+    ConsoleInUse, ConsoleLocks, ConsoleUse, Consoles, SharedTerminals, Terminal, TerminalError,
+    TerminalHold,
+};
 pub use tls::{Distrust, Fingerprint, Glance, InvalidFingerprint, glance, server_fingerprint};
 pub use upid::{InvalidUpid, Upid};

@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::ids::{NodeName, Vmid};
+
+/// How often another process's command is looked at again.
+const POLL: Duration = Duration::from_millis(100);
 
 /// What a terminal is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +45,39 @@ pub struct ConsoleInUse {
 }
 
 /// The terminals of all containers that one process uses. Clones are the same registry.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ConsoleLocks {
     inner: Arc<Inner>,
+    shared: Option<Arc<dyn SharedTerminals>>,
+}
+
+/// The same among several processes that use the same containers.
+#[async_trait::async_trait]
+pub trait SharedTerminals: Send + Sync {
+    /// Takes a container's terminal if no other process has it, else says what for.
+    async fn try_take(&self, vmid: Vmid, purpose: ConsoleUse) -> Result<TerminalHold, ConsoleUse>;
+}
+
+/// The right to a terminal among processes, given back when it is dropped.
+pub struct TerminalHold(#[allow(dead_code)] Box<dyn Send + Sync>);
+
+impl TerminalHold {
+    /// Gives back what is held when it is dropped.
+    pub fn new(held: impl Send + Sync + 'static) -> Self {
+        Self(Box::new(held))
+    }
+}
+
+impl std::fmt::Debug for TerminalHold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TerminalHold")
+    }
+}
+
+impl std::fmt::Debug for ConsoleLocks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.inner.fmt(f)
+    }
 }
 
 #[derive(Debug)]
@@ -64,6 +97,7 @@ struct Slot {
 #[derive(Debug)]
 pub struct ConsoleGuard {
     slot: Arc<Slot>,
+    _shared: Option<TerminalHold>,
     _turn: OwnedMutexGuard<()>,
     _node: Option<OwnedSemaphorePermit>,
 }
@@ -91,7 +125,14 @@ impl ConsoleLocks {
         };
         Self {
             inner: Arc::new(inner),
+            shared: None,
         }
+    }
+
+    /// The same registry among other processes' ones.
+    #[must_use]
+    pub fn among(self, shared: Option<Arc<dyn SharedTerminals>>) -> Self {
+        Self { shared, ..self }
     }
 
     /// Takes a container's terminal. Waits up to `patience` while a command has it; an open console is not waited for.
@@ -125,12 +166,33 @@ impl ConsoleLocks {
                 )
             }
         };
+        let shared = self.take_among_all(vmid, purpose, deadline).await?;
         slot.holder.store(purpose as u8 + 1, Ordering::Release);
         Ok(ConsoleGuard {
             slot,
+            _shared: shared,
             _turn: turn,
             _node: node,
         })
+    }
+
+    /// By the same rules as within this process.
+    async fn take_among_all(
+        &self,
+        vmid: Vmid,
+        purpose: ConsoleUse,
+        deadline: Instant,
+    ) -> Result<Option<TerminalHold>, ConsoleInUse> {
+        let Some(shared) = &self.shared else {
+            return Ok(None);
+        };
+        loop {
+            match shared.try_take(vmid, purpose).await {
+                Ok(hold) => return Ok(Some(hold)),
+                Err(ConsoleUse::Exec) if Instant::now() + POLL < deadline => sleep(POLL).await,
+                Err(by) => return Err(in_use(vmid, by)),
+            }
+        }
     }
 
     fn slot(&self, vmid: Vmid) -> Arc<Slot> {
@@ -165,16 +227,19 @@ impl Slot {
     }
 
     fn in_use(&self, vmid: Vmid) -> ConsoleInUse {
-        let by = self.held_by().unwrap_or(ConsoleUse::Exec);
-        let retry_after = match by {
-            ConsoleUse::Exec => Duration::from_secs(5),
-            ConsoleUse::Console => Duration::from_secs(30),
-        };
-        ConsoleInUse {
-            vmid,
-            by,
-            retry_after,
-        }
+        in_use(vmid, self.held_by().unwrap_or(ConsoleUse::Exec))
+    }
+}
+
+fn in_use(vmid: Vmid, by: ConsoleUse) -> ConsoleInUse {
+    let retry_after = match by {
+        ConsoleUse::Exec => Duration::from_secs(5),
+        ConsoleUse::Console => Duration::from_secs(30),
+    };
+    ConsoleInUse {
+        vmid,
+        by,
+        retry_after,
     }
 }
 

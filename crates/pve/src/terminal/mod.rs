@@ -14,5 +14,7 @@ mod stream;
 
 pub use consoles::{ConsoleSession, Consoles};
 pub use error::TerminalError;
-pub use locks::{ConsoleGuard, ConsoleInUse, ConsoleLocks, ConsoleUse};
+pub use locks::{
+    ConsoleGuard, ConsoleInUse, ConsoleLocks, ConsoleUse, SharedTerminals, TerminalHold,
+};
 pub use stream::{Terminal, TerminalReader, TerminalWriter};
