@@ -19,6 +19,7 @@ pub mod routes;
 pub mod sessions;
 pub mod state;
 pub mod store;
+mod terminals;
 
 use std::time::Duration;
 
@@ -63,6 +64,9 @@ pub async fn start_work(app: &App) -> anyhow::Result<JoinSet<()>> {
     let mut workers = JoinSet::new();
     workers.spawn(lease::expiry::run(app.clone()));
     workers.spawn(lease::reconcile::run(app.clone()));
+    if app.config.database.is_shared() {
+        workers.spawn(operations::look_after_replicas(app.clone()));
+    }
     Ok(workers)
 }
 

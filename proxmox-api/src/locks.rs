@@ -1,23 +1,42 @@
-//! Locks by name: one piece of work at a time on a payment or a lease, within this process. What has to hold between
-//! processes is decided by the store's constraints; these locks only spare work and give copies an order.
+//! Locks by name: one piece of work at a time on a payment or a lease, within this process and, where replicas share a
+//! database, among all of them. What has to hold in any case is decided by the store's constraints; these locks only spare work
+//! and give copies an order.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
+use crate::store::{SharedTurn, SharedTurns, StoreError};
+
 type Slots = Mutex<HashMap<String, Arc<AsyncMutex<()>>>>;
 
 /// A set of locks that come into being when they are asked for.
-#[derive(Debug, Default, Clone)]
-pub struct Locks(Arc<Slots>);
+#[derive(Default, Clone)]
+pub struct Locks {
+    slots: Arc<Slots>,
+    /// The turns of all replicas, and the name of this set among them.
+    shared: Option<(SharedTurns, &'static str)>,
+}
 
 /// The right to one name, until it is dropped.
-pub type Turn = OwnedMutexGuard<()>;
+pub struct Turn {
+    // Given back in this order, so that the next one in this process finds the other free.
+    _shared: Option<SharedTurn>,
+    _own: OwnedMutexGuard<()>,
+}
 
 impl Locks {
+    /// A set that all replicas share by its name, where there are turns to share.
+    pub fn among(turns: Option<&SharedTurns>, set: &'static str) -> Self {
+        Self {
+            slots: Arc::default(),
+            shared: turns.map(|turns| (turns.clone(), set)),
+        }
+    }
+
     fn slot(&self, name: &str) -> Arc<AsyncMutex<()>> {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         // Many names come and go: a slot that only the map knows is nobody's.
         if slots.len() >= 64 && slots.len().is_power_of_two() {
             slots.retain(|_, slot| Arc::strong_count(slot) > 1);
@@ -25,14 +44,41 @@ impl Locks {
         Arc::clone(slots.entry(name.to_owned()).or_default())
     }
 
-    /// Waits for the name's turn; those who wait get it in the order of asking.
-    pub async fn take(&self, name: &str) -> Turn {
-        self.slot(name).lock_owned().await
+    /// Waits for the name's turn; those of one process who wait get it in the order of asking.
+    ///
+    /// # Errors
+    /// The database that replicas share cannot be reached.
+    pub async fn take(&self, name: &str) -> Result<Turn, StoreError> {
+        let own = self.slot(name).lock_owned().await;
+        let shared = match &self.shared {
+            Some((turns, set)) => Some(turns.take(set, name).await?),
+            None => None,
+        };
+        Ok(Turn {
+            _shared: shared,
+            _own: own,
+        })
     }
 
     /// The name's turn, if nobody has it.
-    pub fn try_take(&self, name: &str) -> Option<Turn> {
-        self.slot(name).try_lock_owned().ok()
+    ///
+    /// # Errors
+    /// As [`Locks::take`].
+    pub async fn try_take(&self, name: &str) -> Result<Option<Turn>, StoreError> {
+        let Ok(own) = self.slot(name).try_lock_owned() else {
+            return Ok(None);
+        };
+        let shared = match &self.shared {
+            None => None,
+            Some((turns, set)) => match turns.try_take(set, name).await? {
+                None => return Ok(None),
+                shared => shared,
+            },
+        };
+        Ok(Some(Turn {
+            _shared: shared,
+            _own: own,
+        }))
     }
 }
 
@@ -43,23 +89,23 @@ mod tests {
     #[tokio::test]
     async fn a_name_is_held_by_one_and_other_names_are_free() {
         let locks = Locks::default();
-        let turn = locks.take("a").await;
-        assert!(locks.try_take("a").is_none());
-        assert!(locks.try_take("b").is_some());
+        let turn = locks.take("a").await.unwrap();
+        assert!(locks.try_take("a").await.unwrap().is_none());
+        assert!(locks.try_take("b").await.unwrap().is_some());
         drop(turn);
-        assert!(locks.try_take("a").is_some());
+        assert!(locks.try_take("a").await.unwrap().is_some());
     }
 
     #[tokio::test]
     async fn names_that_nobody_holds_do_not_pile_up() {
         let locks = Locks::default();
-        let held = locks.take("held").await;
+        let held = locks.take("held").await.unwrap();
         for number in 0..1_000 {
-            drop(locks.take(&number.to_string()).await);
+            drop(locks.take(&number.to_string()).await.unwrap());
         }
-        let kept = locks.0.lock().unwrap().len();
+        let kept = locks.slots.lock().unwrap().len();
         assert!(kept <= 128, "{kept}");
-        assert!(locks.try_take("held").is_none());
+        assert!(locks.try_take("held").await.unwrap().is_none());
         drop(held);
     }
 }

@@ -77,6 +77,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     service::crypto::install_ring_provider();
     let metrics = Metrics::install()?;
     let listener = serve::bind(config.listen, "PORT").await?;
+    let _hold = proxmox_api::state::hold_database(&config.database)?;
     let state = App::start(config, Arc::new(SystemClock)).await?;
     let _workers = start_work(&state).await?;
     // Beside serving: what cannot be reached now may come back. It ends with the set, if it has not ended by itself.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use api_types::{ErrorCode, Size};
 use pve::{
     Auth, Client, ClientConfig, ConsoleLocks, Consoles, ContainerState, Node, NodeName, NodeState,
-    Pace, Secret, Tls, Vmid,
+    Pace, Secret, SharedTerminals, Tls, Vmid,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -70,11 +70,14 @@ pub const NOT_ON_OFFER: &str = "is none of those in GET /catalog";
 type Kept<T> = tokio::sync::Mutex<Option<(Instant, T)>>;
 
 impl Proxmox {
-    /// Makes the clients; nothing is asked of the host yet.
+    /// Makes the clients; nothing is asked of the host yet. Replicas share `terminals`.
     ///
     /// # Errors
     /// The address, an account or the TLS settings cannot be used.
-    pub fn new(config: ProxmoxConfig) -> Result<Self, pve::ConfigError> {
+    pub fn new(
+        config: ProxmoxConfig,
+        terminals: Option<Arc<dyn SharedTerminals>>,
+    ) -> Result<Self, pve::ConfigError> {
         let secret = Secret::new(config.token_secret.expose());
         let client = connect(&config, Auth::token(&config.token_id, secret))?;
         let fallback = config
@@ -89,7 +92,7 @@ impl Proxmox {
             consoles: Consoles::new(
                 client.clone(),
                 fallback,
-                ConsoleLocks::new(CONSOLES_PER_NODE),
+                ConsoleLocks::new(CONSOLES_PER_NODE).among(terminals),
             ),
             client,
             config,

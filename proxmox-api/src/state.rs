@@ -21,7 +21,8 @@ use crate::{
     paywall::tariffs::Tariffs,
     proxmox::Proxmox,
     routes::limited::CallLimits,
-    store::{DemoLedger, Store},
+    store::{Database, DemoLedger, Hold, Store},
+    terminals,
 };
 
 /// The shared state; clones are cheap.
@@ -48,8 +49,10 @@ pub struct Parts {
     pub free_calls: CallLimits,
     /// The rates, and those that were quoted until a moment ago.
     pub tariffs: Tariffs,
-    /// One piece of work at a time on each payment, by nonce.
+    /// One piece of work at a time on each payment, by nonce and by id.
     pub payments_in_work: Locks,
+    /// One at a time who follows a payment of unknown outcome.
+    pub payments_followed: Locks,
     /// One piece of work at a time on each lease, by id.
     pub leases_in_work: Locks,
     /// The consoles that are open, and the room for more.
@@ -109,7 +112,7 @@ impl App {
     /// # Errors
     /// The store cannot be opened, or a client cannot be made.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let store = open_store(&config)?;
+        let store = open_store(&config).await?;
         let http = facilitator_http()?;
         let ledger = DemoLedger::new(store.clone(), config.payments.network, Arc::clone(&clock));
         let sent = Arc::new(store.clone());
@@ -126,7 +129,7 @@ impl App {
         clock: Arc<dyn Clock>,
         facilitator: Arc<dyn Facilitator>,
     ) -> anyhow::Result<Self> {
-        let store = open_store(&config)?;
+        let store = open_store(&config).await?;
         Self::assemble(config, clock, store, facilitator, facilitator_http()?).await
     }
 
@@ -137,7 +140,10 @@ impl App {
         facilitator: Arc<dyn Facilitator>,
         http: reqwest::Client,
     ) -> anyhow::Result<Self> {
-        let proxmox = Proxmox::new(config.proxmox.clone())?;
+        let turns = store.turns();
+        let turns = turns.as_ref();
+        let terminals = turns.map(terminals::among);
+        let proxmox = Proxmox::new(config.proxmox.clone(), terminals)?;
         let installation = Installation::load(&store).await?;
         let tariffs = Tariffs::load(&store, &config.tariff, clock.unix_seconds()).await?;
         let payments = &config.payments;
@@ -155,8 +161,9 @@ impl App {
             installation,
             free_calls,
             tariffs,
-            payments_in_work: Locks::default(),
-            leases_in_work: Locks::default(),
+            payments_in_work: Locks::among(turns, "payments"),
+            payments_followed: Locks::among(turns, "followed"),
+            leases_in_work: Locks::among(turns, "leases"),
             consoles: OpenConsoles::default(),
             deadlines_moved: Notify::new(),
             config,
@@ -186,17 +193,41 @@ impl App {
     }
 }
 
-fn open_store(config: &Config) -> anyhow::Result<Store> {
+async fn open_store(config: &Config) -> anyhow::Result<Store> {
     use anyhow::Context as _;
-    let path = &config.database;
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("DATABASE: cannot make the folder {}", folder.display()))?;
+    let database = &config.database;
+    make_folder(database)?;
+    let opened = Store::of(database).await;
+    opened.with_context(|| format!("DATABASE: cannot open {database}"))
+}
+
+fn make_folder(database: &Database) -> anyhow::Result<()> {
+    use anyhow::Context as _;
+    let Database::File(path) = database else {
+        return Ok(());
+    };
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => std::fs::create_dir_all(folder)
+            .with_context(|| format!("DATABASE: cannot make the folder {}", folder.display())),
+        _ => Ok(()),
     }
-    Store::open(path).with_context(|| format!("DATABASE: cannot open {}", path.display()))
+}
+
+/// Takes the right to a database that only one process may work on. A server keeps replicas apart by itself.
+///
+/// # Errors
+/// Another process works on it.
+pub fn hold_database(database: &Database) -> anyhow::Result<Option<Hold>> {
+    use anyhow::Context as _;
+    make_folder(database)?;
+    match database {
+        Database::File(path) => {
+            Ok(Some(Hold::take(path).with_context(|| {
+                format!("DATABASE: cannot use {database}")
+            })?))
+        }
+        Database::Server(_) => Ok(None),
+    }
 }
 
 /// A redirected settlement cannot be told from a lost one, so none is followed.

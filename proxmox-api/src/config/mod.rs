@@ -10,7 +10,6 @@ mod variables;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 
 use api_types::{Limits, Tariff};
 use service::env::{Env, Problems};
@@ -21,6 +20,8 @@ pub use payments::{FacilitatorChoice, PaymentConfig};
 pub use proxmox::{ConsoleAccount, ProxmoxConfig, TlsTrust};
 pub use variables::SCHEMA;
 
+use crate::store::Database;
+
 /// What the process was told.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -30,8 +31,8 @@ pub struct Config {
     pub public_base_url: String,
     /// Browser pages that may call the API: `ALLOWED_ORIGINS`.
     pub allowed_origins: Vec<String>,
-    /// The store's file: `DATABASE`.
-    pub database: PathBuf,
+    /// Where the store is: `DATABASE`.
+    pub database: Database,
     /// How long the data of an expired lease is kept, in seconds: `LEASE_GRACE_MINUTES`.
     pub grace_seconds: u32,
     /// Leases of one wallet that may be in the making at a time: `LEASES_IN_FLIGHT_PER_WALLET`.
@@ -65,7 +66,7 @@ impl Config {
         let port: u16 = env.read(&variables::PORT);
         let public_base_url = public_base_url(&mut env, bind, port);
         let allowed_origins = allowed_origins(&mut env);
-        let database = PathBuf::from(env.read_text(&variables::DATABASE));
+        let database = database(&mut env);
         let grace_seconds = grace_seconds(&mut env);
         let leases_in_flight = env.read_in(&variables::LEASES_IN_FLIGHT_PER_WALLET, 1..=100);
         let free_calls = env.read_in(&variables::FREE_CALLS_PER_MINUTE, 1..=1_000_000);
@@ -81,7 +82,7 @@ impl Config {
                 listen: SocketAddr::new(bind, port),
                 public_base_url,
                 allowed_origins,
-                database,
+                database: database?,
                 grace_seconds,
                 leases_in_flight,
                 free_calls_per_minute: NonZeroU32::new(free_calls).unwrap_or(NonZeroU32::MIN),
@@ -133,6 +134,17 @@ fn allowed_origins(env: &mut Env) -> Vec<String> {
         }
     }
     origins
+}
+
+/// None only after noting why. An address may have a password in it, so that none of it is repeated.
+fn database(env: &mut Env) -> Option<Database> {
+    let secret = env.find_secret(&variables::DATABASE);
+    let text = secret
+        .as_ref()
+        .map_or(variables::DATABASE.default_text(), |secret| secret.expose());
+    Database::parse(text.trim())
+        .map_err(|what| env.reject(&variables::DATABASE, what))
+        .ok()
 }
 
 fn grace_seconds(env: &mut Env) -> u32 {

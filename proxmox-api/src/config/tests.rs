@@ -153,6 +153,20 @@ fn the_documents_list_every_variable() {
 }
 
 #[test]
+fn the_store_is_a_file_or_a_server_and_its_password_is_never_shown() {
+    let shown = |database| format!("{:?}", with(&[("DATABASE", database)]).unwrap().database);
+    assert!(shown("/var/lib/x.sqlite").contains("/var/lib/x.sqlite"));
+    let server = shown("postgres://lease:s3cret@db.example/infra402");
+    assert!(server.contains("db.example/infra402"), "{server}");
+    assert!(!server.contains("s3cret"), "{server}");
+    for wrong in ["mysql://s3cret@db/x", "postgresql://s3cret@db"] {
+        let problems = with(&[("DATABASE", wrong)]).unwrap_err().to_string();
+        assert!(problems.contains("DATABASE"), "{problems}");
+        assert!(!problems.contains("s3cret"), "{problems}");
+    }
+}
+
+#[test]
 fn what_is_set_in_vain_is_said() {
     let env = Env::from_map([("PVE_CONSOLE_HOST", "https://pve.example:8006")]).of(&SCHEMA);
     let notices = env.notices();

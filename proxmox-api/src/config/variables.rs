@@ -343,8 +343,11 @@ pub(super) static ALLOWED_ORIGINS: Variable = Variable::with_default(
 pub(super) static DATABASE: Variable = Variable::with_default(
     "DATABASE",
     "data/infra402.sqlite",
-    "The file of the store. It has to survive restarts.",
-);
+    "Where the store is: a file, which has to survive restarts, or the address of a PostgreSQL, which replicas can share: \
+     `postgres://user:password@host/database?sslmode=verify-full`. `sslmode` is `disable`, `prefer` (the default), `require` or \
+     `verify-full`; `sslrootcert` names a file with the authorities.",
+)
+.secret();
 pub(super) static FREE_CALLS_PER_MINUTE: Variable = Variable::with_default(
     "FREE_CALLS_PER_MINUTE",
     "600",

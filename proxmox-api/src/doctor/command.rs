@@ -66,8 +66,8 @@ pub async fn look(env: &Env, clock: Arc<dyn Clock>) -> Vec<Finding> {
         findings.extend(browsers::examine(config));
         findings.push(port::examine(config.listen).await);
     }
-    if reading.knows(&["DATABASE"]) {
-        findings.push(store::examine(&config.database));
+    if reading.knows(&["DATABASE", "DATABASE_FILE"]) {
+        findings.push(store::examine(&config.database).await);
     }
     let (hypervisor, money) = tokio::join!(
         look_at_proxmox(&reading, config, clock.as_ref()),
@@ -93,7 +93,7 @@ async fn look_at_proxmox(reading: &Reading, config: &Config, clock: &dyn Clock) 
     if !reading.knows(CONSOLE) {
         config.console = None;
     }
-    match Proxmox::new(config) {
+    match Proxmox::new(config, None) {
         Ok(proxmox) if reading.knows(TOKEN) => {
             hypervisor::examine(&proxmox, clock, Depth::Full).await
         }

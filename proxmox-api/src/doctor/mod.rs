@@ -28,7 +28,7 @@ use serde::Serialize;
 use service::clock::Clock;
 use x402::facilitator::Facilitator;
 
-use crate::{config::Config, proxmox::Proxmox};
+use crate::{config::Config, proxmox::Proxmox, store::Database};
 
 /// How bad a finding is, from harmless to fatal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -120,6 +120,9 @@ pub async fn examine(
 ) -> Vec<Finding> {
     let mut findings = configuration::cautions(config);
     findings.extend(browsers::examine(config));
+    if let Database::Server(server) = &config.database {
+        findings.extend(store::caution(server));
+    }
     let (hypervisor, payments, chain) = tokio::join!(
         hypervisor::examine(proxmox, clock, Depth::Quick),
         payments::examine(config, facilitator),

@@ -1,37 +1,85 @@
-//! Whether the store can be written where it is told to be.
+//! Whether the store can be used where it is told to be.
 
 use std::path::Path;
 
 use super::Finding;
-use crate::store::{Condition, condition};
+use crate::store::{Condition, Database, Server, ServerError, StoreError, condition};
 
-/// Looks at the file, or at the folder where it will be made.
-pub(super) fn examine(path: &Path) -> Finding {
-    const CHECK: &str = "store";
-    let shown = path.display();
-    let expected = format!("the store {shown} can be written");
-    match condition(path) {
-        Ok(Condition::Fresh) => Finding::ok(CHECK, &expected, "it will be made at the first start"),
-        Ok(Condition::InOrder) => Finding::ok(CHECK, &expected, "it can"),
-        Ok(Condition::Older) => Finding::ok(
+const CHECK: &str = "store";
+
+/// Looks at the file, or at the folder where it will be made, or at the server.
+pub(super) async fn examine(database: &Database) -> Finding {
+    let expected = match database {
+        Database::File(_) => format!("the store {database} can be written"),
+        Database::Server(_) => format!("the store, {database}, can be used"),
+    };
+    let found = condition(database).await;
+    match (found, database) {
+        (Ok(Condition::Newer), _) => newer(&expected),
+        (Err(error), Database::File(path)) => unwritable(&expected, path, &error),
+        (Err(error), Database::Server(_)) => unusable(&expected, &error),
+        (Ok(_), Database::Server(server)) if server.is_exposed() => exposed(&expected),
+        (Ok(Condition::Fresh), _) => {
+            Finding::ok(CHECK, &expected, "it will be made at the first start")
+        }
+        (Ok(Condition::InOrder), _) => Finding::ok(CHECK, &expected, "it can"),
+        (Ok(Condition::Older), _) => Finding::ok(
             CHECK,
             &expected,
             "it can, and is brought up to date at the next start",
         ),
-        Ok(Condition::Newer) => Finding::error(
-            CHECK,
-            &expected,
-            "a newer release of this service has written it",
-        )
-        .mend("install that release again, or restore the backup made before the upgrade"),
-        Err(error) => {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or(Path::new(".")).display();
-            Finding::error(CHECK, &expected, error.to_string())
-                .mend(format!("mkdir -p {folder} && chown \"$(id -un)\" {folder}  # as the user that runs the service"))
-                .mend("DATABASE=/var/lib/infra402/leases.sqlite  # a folder that it may write to")
+    }
+}
+
+/// What a service that runs can say of its server: that it is reached is shown by its running.
+pub(super) fn caution(server: &Server) -> Option<Finding> {
+    let expected = format!("the store, {server}, can be used");
+    server.is_exposed().then(|| exposed(&expected))
+}
+
+fn newer(expected: &str) -> Finding {
+    let found = "a newer release of this service has written it";
+    Finding::error(CHECK, expected, found)
+        .mend("install that release again, or restore the backup made before the upgrade")
+}
+
+fn exposed(expected: &str) -> Finding {
+    let found = "the server's certificate is not checked: whoever is in between can read and change everything";
+    Finding::warning(CHECK, expected, found)
+        .mend("DATABASE=postgres://…?sslmode=verify-full  # and sslrootcert=FILE for an authority of your own")
+}
+
+fn unwritable(expected: &str, path: &Path, error: &StoreError) -> Finding {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).display();
+    Finding::error(CHECK, expected, error.to_string())
+        .mend(format!(
+            "mkdir -p {folder} && chown \"$(id -un)\" {folder}  # as the user that runs the service"
+        ))
+        .mend("DATABASE=/var/lib/infra402/leases.sqlite  # a folder that it may write to")
+}
+
+fn unusable(expected: &str, error: &StoreError) -> Finding {
+    let finding = Finding::error(CHECK, expected, error.to_string());
+    let StoreError::Postgres(error) = error else {
+        return finding;
+    };
+    match error {
+        ServerError::Unreachable(_) | ServerError::Lost(_) => finding
+            .mend("pg_isready -h HOST -p PORT  # whether it runs, and can be reached from here"),
+        ServerError::NotLetIn(_) => finding
+            .mend("ALTER ROLE infra402 PASSWORD '…';  -- and the same in DATABASE, percent-encoded")
+            .mend("a line for this account, database and address in the server's pg_hba.conf"),
+        ServerError::NoDatabase(_) => finding.mend("CREATE DATABASE infra402 OWNER infra402;"),
+        ServerError::NoRight(_) => finding
+            .mend("ALTER DATABASE infra402 OWNER TO infra402;")
+            .mend("GRANT CREATE, USAGE ON SCHEMA public TO infra402;  -- in that database"),
+        ServerError::TooOld(_) => {
+            finding.mend("upgrade the server: https://www.postgresql.org/support/versioning")
         }
+        ServerError::Newer { .. } => newer(expected),
+        ServerError::Refused(_) => finding,
     }
 }

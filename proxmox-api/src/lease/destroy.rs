@@ -54,7 +54,7 @@ pub async fn destroy(app: &App, lease: Lease) -> Result<Ended, ApiError> {
 
 async fn end(app: App, lease_id: String) -> Result<(), StoreError> {
     // Waits for a stop, a start or a renewal that is under way.
-    let _turn = app.leases_in_work.take(&lease_id).await;
+    let _turn = app.leases_in_work.take(&lease_id).await?;
     let Some(mut lease) = app.store.lease(&lease_id).await? else {
         return Ok(());
     };

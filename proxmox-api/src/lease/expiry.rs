@@ -17,6 +17,8 @@ pub const WARN_SECONDS: i64 = 300;
 const RETRY_SECONDS: i64 = 5;
 /// The longest sleep, in seconds.
 const LONGEST: i64 = 300;
+/// The same where another replica may set a deadline, and die before it comes.
+const LONGEST_AMONG_REPLICAS: i64 = 15;
 /// Containers that are stopped or removed at a time.
 const AT_ONCE: usize = 8;
 
@@ -67,7 +69,7 @@ pub async fn tick(app: &App) -> Result<i64, StoreError> {
     let mut all_done = true;
     for lease in work {
         // Somebody who works on it now will leave it in order, or it is here again next time.
-        let Some(turn) = app.leases_in_work.try_take(&lease.lease_id) else {
+        let Some(turn) = app.leases_in_work.try_take(&lease.lease_id).await? else {
             all_done = false;
             continue;
         };
@@ -86,7 +88,12 @@ pub async fn tick(app: &App) -> Result<i64, StoreError> {
         .unwrap_or(i64::MAX);
     let now = app.now();
     Ok(if all_done {
-        next.clamp(now, now + LONGEST)
+        let longest = if app.config.database.is_shared() {
+            LONGEST_AMONG_REPLICAS
+        } else {
+            LONGEST
+        };
+        next.clamp(now, now + longest)
     } else {
         now + RETRY_SECONDS
     })

@@ -78,7 +78,7 @@ pub async fn switch(app: &App, lease: &Lease, power: Power) -> Result<Switched, 
 
 async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
     // Waits for an end, a renewal or another wish that is under way; it may have changed what is allowed.
-    let _turn = app.leases_in_work.take(&lease.lease_id).await;
+    let _turn = app.leases_in_work.take(&lease.lease_id).await?;
     let lease = active(&app, &lease.lease_id, &lease.owner).await?;
     let (node, vmid) = remove::place(&lease).map_err(|error| {
         tracing::error!(lease.id = lease.lease_id, %error, "a lease cannot be found");

@@ -29,7 +29,7 @@ pub struct Findings {
 /// Compares now and every few minutes, until the process ends.
 pub async fn run(app: App) {
     loop {
-        if let Err(error) = compare(&app).await {
+        if let Err(error) = in_turn(&app).await {
             tracing::warn!(code = %error.code, "Proxmox and the store cannot be compared now");
         }
         if let Err(error) = count(&app).await {
@@ -37,6 +37,12 @@ pub async fn run(app: App) {
         }
         tokio::time::sleep(EVERY).await;
     }
+}
+
+/// Replicas compare one after the other, so that no orphan is removed by two of them at once.
+async fn in_turn(app: &App) -> Result<Findings, ApiError> {
+    let _turn = app.leases_in_work.take("comparison").await?;
+    compare(app).await
 }
 
 /// One comparison.

@@ -126,7 +126,7 @@ impl Operation for LeaseContainer {
     }
 
     async fn prepare(&self, app: &App, job: &Job) -> Result<(), ApiError> {
-        let _turn = app.leases_in_work.take(&self.lease_id).await;
+        let _turn = app.leases_in_work.take(&self.lease_id).await?;
         let left = (job.valid_before - SETTLE_RESERVE - app.now()).clamp(0, MAKE_AT_MOST);
         let deadline = Instant::now() + Duration::from_secs(left.unsigned_abs());
         let lease = self.lease(app).await?;
@@ -165,7 +165,7 @@ impl Operation for LeaseContainer {
     }
 
     async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Answer, ApiError> {
-        let _turn = app.leases_in_work.take(&self.lease_id).await;
+        let _turn = app.leases_in_work.take(&self.lease_id).await?;
         let lease = self.lease(app).await?;
         let now = app.now();
         let response = LeaseResponse {
@@ -241,7 +241,9 @@ impl Operation for LeaseContainer {
 
     async fn undo(&self, app: &App, _job: &Job) {
         let removal = async {
-            let _turn = app.leases_in_work.take(&self.lease_id).await;
+            let Ok(_turn) = app.leases_in_work.take(&self.lease_id).await else {
+                return;
+            };
             let Ok(Some(lease)) = app.store.lease(&self.lease_id).await else {
                 return;
             };
@@ -288,6 +290,15 @@ impl Operation for LeaseContainer {
 }
 
 impl LeaseContainer {
+    /// The operation behind a lease whose payment is over, to be undone.
+    pub(super) fn abandoned(lease: &Lease) -> Self {
+        Self {
+            lease_id: lease.lease_id.clone(),
+            request: LeaseRequest::default(),
+            makes_password: false,
+        }
+    }
+
     async fn lease(&self, app: &App) -> Result<Lease, ApiError> {
         app.store
             .lease(&self.lease_id)

@@ -78,7 +78,7 @@ impl Operation for RenewLease {
 
     async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Answer, ApiError> {
         // Waits for a stop that is under way; what is stopped is then started again.
-        let _turn = app.leases_in_work.take(&self.lease.lease_id).await;
+        let _turn = app.leases_in_work.take(&self.lease.lease_id).await?;
         let renewal = Renewal {
             lease_id: self.lease.lease_id.clone(),
             payment_id: job.payment_id.clone(),

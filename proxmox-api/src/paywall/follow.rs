@@ -8,8 +8,9 @@ use serde_json::json;
 use tracing::Instrument as _;
 use x402::facilitator::{FacilitatorRequest, Settlement, onchain::Evidence};
 
-use super::{Job, Operation, Paid, progress::Progress, settle};
+use super::{Job, Operation, Paid, process::signature_name, progress::Progress, settle};
 use crate::{
+    locks::Turn,
     state::App,
     store::{Payment, PaymentState, StoreError},
 };
@@ -22,26 +23,49 @@ const MARGIN: i64 = 60;
 /// Seconds after which a payment that nothing can be learnt of is given up and shown to the operator.
 const GIVE_UP: i64 = 24 * 3600;
 
-/// Follows a payment in a task of its own.
+/// Follows a payment in a task of its own, once whoever follows it already has stopped.
 pub fn start<O: Operation>(app: &App, payment_id: &str) {
     let (app, id) = (app.clone(), payment_id.to_owned());
     let span = tracing::info_span!("follow", payment.id = id);
-    tokio::spawn(async move { follow::<O>(&app, &id).await }.instrument(span));
+    let work = async move {
+        // Without the turn two may follow, which the rows bear.
+        let _turn = app.payments_followed.take(&id).await;
+        follow::<O>(&app, &id).await;
+    };
+    tokio::spawn(work.instrument(span));
+}
+
+/// The same where nobody follows it yet, here or in another replica.
+async fn start_if_alone<O: Operation>(app: &App, payment_id: &str) -> Result<(), StoreError> {
+    let Some(turn) = app.payments_followed.try_take(payment_id).await? else {
+        return Ok(());
+    };
+    let (app, id) = (app.clone(), payment_id.to_owned());
+    let span = tracing::info_span!("follow", payment.id = id);
+    let work = async move {
+        follow::<O>(&app, &id).await;
+        drop(turn);
+    };
+    tokio::spawn(work.instrument(span));
+    Ok(())
 }
 
 async fn follow<O: Operation>(app: &App, payment_id: &str) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let turn = app.payments_in_work.take(payment_id).await;
-        match look::<O>(app, payment_id).await {
+        match in_turn::<O>(app, payment_id).await {
             Ok(true) => return,
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "the store failed while a payment was followed"),
         }
-        drop(turn);
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+async fn in_turn<O: Operation>(app: &App, payment_id: &str) -> Result<bool, StoreError> {
+    let _turn = app.payments_in_work.take(payment_id).await?;
+    look::<O>(app, payment_id).await
 }
 
 /// What is known of the money.
@@ -180,7 +204,20 @@ pub fn job_of(row: &Payment) -> Job {
     }
 }
 
-/// Takes up an unfinished payment after a start.
+/// The turn of a payment that nobody works on, neither under its signature nor under its id.
+///
+/// # Errors
+/// The database that replicas share cannot be reached.
+pub async fn idle(app: &App, row: &Payment) -> Result<Option<(Turn, Turn)>, StoreError> {
+    let name = signature_name(&row.payer, &row.nonce);
+    let Some(signature) = app.payments_in_work.try_take(&name).await? else {
+        return Ok(None);
+    };
+    let own = app.payments_in_work.try_take(&row.payment_id).await?;
+    Ok(own.map(|own| (signature, own)))
+}
+
+/// Takes up an unfinished payment that was left behind, for whoever has its turn and has read its row after that.
 ///
 /// # Errors
 /// The store failed.
@@ -192,16 +229,18 @@ pub async fn recover<O: Operation>(app: &App, row: &Payment) -> Result<(), Store
                 .await?;
         }
         PaymentState::Verified => {
-            // Nothing was asked of the facilitator beyond a look: whatever was begun is taken back.
-            if let Some(operation) = O::resume(app, row).await {
-                operation.undo(app, &job_of(row)).await;
-            }
-            app.store
+            // Nothing was asked of the facilitator beyond a look: whatever was begun is taken back. The row goes first, so
+            // that nobody settles any more for what is taken back; a lease without it is found as such.
+            let released = app
+                .store
                 .mark_released(&row.payment_id, "restart", app.now())
                 .await?;
+            if released && let Some(operation) = O::resume(app, row).await {
+                operation.undo(app, &job_of(row)).await;
+            }
         }
         PaymentState::Settling | PaymentState::Unknown | PaymentState::Settled => {
-            start::<O>(app, &row.payment_id);
+            start_if_alone::<O>(app, &row.payment_id).await?;
         }
         _ => {}
     }

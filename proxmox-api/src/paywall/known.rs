@@ -24,8 +24,10 @@ pub(super) async fn known<O: Operation>(
     payment_id: &str,
     progress: Progress,
 ) -> Reply {
-    let Ok(_turn) = timeout(PATIENCE, app.payments_in_work.take(payment_id)).await else {
-        return in_progress().into();
+    let _turn = match timeout(PATIENCE, app.payments_in_work.take(payment_id)).await {
+        Ok(Ok(turn)) => turn,
+        Ok(Err(error)) => return ApiError::from(error).into(),
+        Err(_) => return in_progress().into(),
     };
     let row = match app.store.payment(payment_id).await {
         Ok(Some(row)) => row,

@@ -73,12 +73,19 @@ pub fn receipt(payment: &Payment, transaction: &str) -> Receipt {
     }
 }
 
+/// What a signature is called among the turns, before it has a row and afterwards.
+pub(super) fn signature_name(payer: &str, nonce: &str) -> String {
+    format!("{payer}:{nonce}")
+}
+
 /// Takes a payment through to its reply.
 pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progress) -> Reply {
     let authorization = entry.payment.authorization();
-    let name = format!("{}:{}", entry.payer(), authorization.nonce);
-    let Ok(_turn) = timeout(PATIENCE, app.payments_in_work.take(&name)).await else {
-        return in_progress().into();
+    let name = signature_name(&entry.payer(), &authorization.nonce.to_string());
+    let _turn = match timeout(PATIENCE, app.payments_in_work.take(&name)).await {
+        Ok(Ok(turn)) => turn,
+        Ok(Err(error)) => return ApiError::from(error).into(),
+        Err(_) => return in_progress().into(),
     };
     let request = match entry.offer.facilitator_request(&entry.payment) {
         Ok(request) => request,
@@ -90,7 +97,10 @@ pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progres
     };
     match reserved {
         Ok(Reservation::Reserved { payment_id }) => {
-            let _turn = app.payments_in_work.take(&payment_id).await;
+            let _turn = match app.payments_in_work.take(&payment_id).await {
+                Ok(turn) => turn,
+                Err(error) => return ApiError::from(error).into(),
+            };
             let job = job(&entry, payment_id, progress);
             let reply = fresh(app, &entry, &job, &request).await;
             count::<O>(&reply);

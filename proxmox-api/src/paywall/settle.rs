@@ -30,6 +30,11 @@ pub(super) async fn settle<O: Operation>(
             entry.operation.undo(app, job).await;
             return in_progress().into();
         }
+        Err(error) if error.may_have_been_made() => {
+            // The row may say `settling`, and whoever follows it will then settle: nothing may be taken back here.
+            follow::start::<O>(app, id);
+            return ApiError::from(error).into();
+        }
         Err(error) => {
             entry.operation.undo(app, job).await;
             return ApiError::from(error).into();

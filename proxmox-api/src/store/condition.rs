@@ -1,13 +1,13 @@
-//! A look at the file before anybody opens it for good: nothing in it is changed.
+//! A look at a database before anybody opens it for good: nothing in it is changed.
 
 use std::{fs, io, path::Path};
 
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::SchemaVersion;
 
-use super::{StoreError, migrations};
+use super::{Database, StoreError, postgres, sqlite::migrations};
 
-/// What a file is like.
+/// What a database is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     /// There is none yet, and one can be made.
@@ -20,11 +20,22 @@ pub enum Condition {
     Newer,
 }
 
-/// Looks at the file at `path`.
+/// Looks at a database.
 ///
 /// # Errors
-/// The file or its folder cannot be written, or the file is no database.
-pub fn condition(path: &Path) -> Result<Condition, StoreError> {
+/// It cannot be reached or used.
+pub async fn condition(database: &Database) -> Result<Condition, StoreError> {
+    let database = database.clone();
+    let look = move || match &database {
+        Database::File(path) => of_file(path),
+        Database::Server(server) => postgres::condition(server),
+    };
+    let looked = tokio::task::spawn_blocking(look).await;
+    looked.map_err(|_| StoreError::Stopped)?
+}
+
+/// The file or its folder may not be writable, or the file be no database.
+fn of_file(path: &Path) -> Result<Condition, StoreError> {
     let folder = nearest_folder(path)?;
     // SQLite keeps its log beside the file, so the folder has to be writable too.
     drop(tempfile::tempfile_in(folder)?);

@@ -1,8 +1,6 @@
 //! Tickets for consoles: used once, and known only by their hash, so that a stolen file opens nothing.
 
-use rusqlite::{OptionalExtension, params};
-
-use super::{Store, StoreError};
+use super::{Store, StoreError, values};
 
 /// What a ticket is good for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,11 +25,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         let hash = hash.to_owned();
         self.write(move |db| {
-            db.execute("DELETE FROM console_tickets WHERE expires_at <= ?1", [now])?;
+            db.execute("DELETE FROM console_tickets WHERE expires_at <= ?1", values![now])?;
             db.execute(
                 "INSERT INTO console_tickets (ticket_hash, lease_id, wallet, expires_at) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (ticket_hash) DO UPDATE SET expires_at = excluded.expires_at WHERE used_at IS NULL",
-                params![hash, ticket.lease_id, ticket.wallet, expires_at],
+                 ON CONFLICT (ticket_hash) DO UPDATE SET expires_at = excluded.expires_at WHERE console_tickets.used_at IS NULL",
+                values![hash, ticket.lease_id, ticket.wallet, expires_at],
             )?;
             Ok(())
         })
@@ -49,20 +47,17 @@ impl Store {
     ) -> Result<Option<ConsoleTicket>, StoreError> {
         let hash = hash.to_owned();
         self.write(move |db| {
-            let found = db
-                .query_row(
-                    "UPDATE console_tickets SET used_at = ?2
-                     WHERE ticket_hash = ?1 AND used_at IS NULL AND expires_at > ?2 RETURNING lease_id, wallet",
-                    params![hash, now],
-                    |row| {
-                        Ok(ConsoleTicket {
-                            lease_id: row.get(0)?,
-                            wallet: row.get(1)?,
-                        })
-                    },
-                )
-                .optional()?;
-            Ok(found)
+            db.optional(
+                "UPDATE console_tickets SET used_at = ?2
+                 WHERE ticket_hash = ?1 AND used_at IS NULL AND expires_at > ?2 RETURNING lease_id, wallet",
+                values![hash, now],
+                |row| {
+                    Ok(ConsoleTicket {
+                        lease_id: row.get(0)?,
+                        wallet: row.get(1)?,
+                    })
+                },
+            )
         })
         .await
     }
@@ -75,7 +70,7 @@ impl Store {
         let hash = hash.to_owned();
         self.write(move |db| {
             let sql = "UPDATE console_tickets SET expires_at = ?2 WHERE ticket_hash = ?1 AND used_at IS NULL";
-            db.execute(sql, params![hash, expires_at])?;
+            db.execute(sql, values![hash, expires_at])?;
             Ok(())
         })
         .await

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use alloy::primitives::Address;
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, params};
 use service::clock::Clock;
 use x402::{
     facilitator::ledger::{self, Ledger, LedgerError},
     network::Network,
 };
 
-use super::{Store, StoreError, signed, unsigned};
+use super::{Db, Store, StoreError, signed, values};
 
 /// A signed transfer of play money.
 #[derive(Debug, Clone)]
@@ -80,10 +79,8 @@ impl Store {
             account.to_ascii_lowercase(),
         );
         self.read(move |db| {
-            let balance = db
-                .prepare_cached("SELECT balance FROM demo_balances WHERE network = ?1 AND asset = ?2 AND account = ?3")?
-                .query_row(params![network, asset, account], |row| unsigned(row.get(0)?))
-                .optional()?;
+            let sql = "SELECT balance FROM demo_balances WHERE network = ?1 AND asset = ?2 AND account = ?3";
+            let balance = db.optional(sql, values![network, asset, account], |row| row.get(0))?;
             Ok(balance.unwrap_or(0))
         })
         .await
@@ -106,14 +103,14 @@ impl Store {
             account.to_ascii_lowercase(),
         );
         self.write(move |db| {
-            let balance = db.query_row(
+            db.one(
                 "INSERT INTO demo_balances (network, asset, account, balance) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (network, asset, account) DO UPDATE SET balance = max(balance, excluded.balance)
+                 ON CONFLICT (network, asset, account) DO UPDATE SET balance =
+                     CASE WHEN demo_balances.balance < excluded.balance THEN excluded.balance ELSE demo_balances.balance END
                  RETURNING balance",
-                params![network, asset, account, signed(level)?],
-                |row| unsigned(row.get(0)?),
-            )?;
-            Ok(balance)
+                values![network, asset, account, signed(level)?],
+                |row| row.get(0),
+            )
         })
         .await
     }
@@ -169,7 +166,7 @@ impl Ledger for DemoLedger {
         self.store
             .read(move |db| {
                 let sql = "SELECT 1 FROM demo_transfers WHERE transaction_hash = ?1";
-                Ok(db.prepare_cached(sql)?.exists([name])?)
+                db.exists(sql, values![name])
             })
             .await
             .map_err(ledger_failed)
@@ -191,11 +188,7 @@ impl Ledger for DemoLedger {
     }
 }
 
-fn move_money(
-    db: &Connection,
-    transfer: &Transfer,
-    now: i64,
-) -> Result<TransferOutcome, StoreError> {
+fn move_money(db: Db<'_>, transfer: &Transfer, now: i64) -> Result<TransferOutcome, StoreError> {
     let amount = signed(transfer.amount)?;
     let (network, asset) = (&transfer.network, transfer.asset.to_ascii_lowercase());
     let (sender, recipient) = (
@@ -203,15 +196,12 @@ fn move_money(
         transfer.recipient.to_ascii_lowercase(),
     );
     let nonce = transfer.nonce.to_ascii_lowercase();
-    let before: Option<(String, String, i64)> = db
-        .prepare_cached(
-            "SELECT transaction_hash, recipient, amount FROM demo_transfers
-             WHERE network = ?1 AND asset = ?2 AND sender = ?3 AND nonce = ?4",
-        )?
-        .query_row(params![network, asset, sender, nonce], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .optional()?;
+    let before: Option<(String, String, i64)> = db.optional(
+        "SELECT transaction_hash, recipient, amount FROM demo_transfers
+         WHERE network = ?1 AND asset = ?2 AND sender = ?3 AND nonce = ?4",
+        values![network, asset, sender, nonce],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
     if let Some((transaction, to, moved)) = before {
         let same = to == recipient && moved == amount;
         return Ok(if same {
@@ -220,25 +210,24 @@ fn move_money(
             TransferOutcome::NonceUsed
         });
     }
-    let taken = db
-        .prepare_cached(
-            "UPDATE demo_balances SET balance = balance - ?4
-             WHERE network = ?1 AND asset = ?2 AND account = ?3 AND balance >= ?4",
-        )?
-        .execute(params![network, asset, sender, amount])?;
+    let taken = db.execute(
+        "UPDATE demo_balances SET balance = balance - ?4
+         WHERE network = ?1 AND asset = ?2 AND account = ?3 AND balance >= ?4",
+        values![network, asset, sender, amount],
+    )?;
     if taken == 0 {
         return Ok(TransferOutcome::Insufficient);
     }
-    db.prepare_cached(
+    db.execute(
         "INSERT INTO demo_balances (network, asset, account, balance) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (network, asset, account) DO UPDATE SET balance = balance + excluded.balance",
-    )?
-    .execute(params![network, asset, recipient, amount])?;
-    db.prepare_cached(
+         ON CONFLICT (network, asset, account) DO UPDATE SET balance = demo_balances.balance + excluded.balance",
+        values![network, asset, recipient, amount],
+    )?;
+    db.execute(
         "INSERT INTO demo_transfers (transaction_hash, network, asset, sender, nonce, recipient, amount, at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?
-    .execute(params![transfer.transaction, network, asset, sender, nonce, recipient, amount, now])?;
+        values![transfer.transaction, network, asset, sender, nonce, recipient, amount, now],
+    )?;
     Ok(TransferOutcome::Moved {
         transaction: transfer.transaction.clone(),
     })

@@ -1,8 +1,6 @@
 //! The audit trail: rows are added and never changed.
 
-use rusqlite::params;
-
-use super::{Store, StoreError};
+use super::{Store, StoreError, values};
 
 /// Something that happened to a lease or a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,11 +31,11 @@ impl Store {
     ) -> Result<i64, StoreError> {
         let (subject, kind, data) = (subject.to_owned(), kind.to_owned(), data.to_string());
         self.write(move |db| {
-            db.prepare_cached(
-                "INSERT INTO events (at, subject, kind, data) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![at, subject, kind, data])?;
-            Ok(db.last_insert_rowid())
+            db.one(
+                "INSERT INTO events (at, subject, kind, data) VALUES (?1, ?2, ?3, ?4) RETURNING event_id",
+                values![at, subject, kind, data],
+                |row| row.get(0),
+            )
         })
         .await
     }
@@ -54,20 +52,20 @@ impl Store {
     ) -> Result<Vec<Event>, StoreError> {
         let subject = subject.to_owned();
         self.read(move |db| {
-            let mut query = db.prepare_cached(
+            db.all(
                 "SELECT event_id, at, subject, kind, data FROM events
                  WHERE subject = ?1 AND event_id > ?2 ORDER BY event_id LIMIT ?3",
-            )?;
-            let rows = query.query_map(params![subject, after, limit], |row| {
-                Ok(Event {
-                    event_id: row.get(0)?,
-                    at: row.get(1)?,
-                    subject: row.get(2)?,
-                    kind: row.get(3)?,
-                    data: row.get(4)?,
-                })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
+                values![subject, after, limit],
+                |row| {
+                    Ok(Event {
+                        event_id: row.get(0)?,
+                        at: row.get(1)?,
+                        subject: row.get(2)?,
+                        kind: row.get(3)?,
+                        data: row.get(4)?,
+                    })
+                },
+            )
         })
         .await
     }

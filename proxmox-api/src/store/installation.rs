@@ -1,8 +1,6 @@
 //! What this installation knows of itself: a few named values that are made once and kept.
 
-use rusqlite::{OptionalExtension, params};
-
-use super::{Store, StoreError};
+use super::{Store, StoreError, values};
 
 impl Store {
     /// The value called `name`; `fresh` is stored and returned if there was none.
@@ -12,12 +10,12 @@ impl Store {
     pub async fn kept_or(&self, name: &str, fresh: String) -> Result<String, StoreError> {
         let name = name.to_owned();
         self.write(move |db| {
-            Ok(db.query_row(
+            db.one(
                 "INSERT INTO installation (name, value) VALUES (?1, ?2)
-                 ON CONFLICT (name) DO UPDATE SET value = value RETURNING value",
-                params![name, fresh],
+                 ON CONFLICT (name) DO UPDATE SET value = installation.value RETURNING value",
+                values![name, fresh],
                 |row| row.get(0),
-            )?)
+            )
         })
         .await
     }
@@ -29,17 +27,12 @@ impl Store {
     pub async fn keep(&self, name: &str, value: String) -> Result<Option<String>, StoreError> {
         let name = name.to_owned();
         self.write(move |db| {
-            let before = db
-                .query_row(
-                    "SELECT value FROM installation WHERE name = ?1",
-                    [&name],
-                    |row| row.get(0),
-                )
-                .optional()?;
+            let sql = "SELECT value FROM installation WHERE name = ?1";
+            let before = db.optional(sql, values![name], |row| row.get(0))?;
             db.execute(
                 "INSERT INTO installation (name, value) VALUES (?1, ?2)
                  ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                params![name, value],
+                values![name, value],
             )?;
             Ok(before)
         })

@@ -1,36 +1,41 @@
-//! Everything that has to survive a restart, in one SQLite file. Writes go through one thread that commits them in groups;
-//! reads use a few connections of their own. Races are decided by constraints of the tables, never by a look beforehand.
-//! Times are Unix seconds and come from the caller; amounts are atomic units of the asset.
+//! Everything that has to survive a restart, in one SQLite file, or in a PostgreSQL that replicas share. Writes go through one
+//! thread that commits them in groups; reads use a few connections of their own. Races are decided by constraints of the tables,
+//! never by a look beforehand. Times are Unix seconds and come from the caller; amounts are atomic units of the asset.
 
 mod condition;
 mod console_tickets;
+mod database;
+mod db;
 mod demo;
 mod events;
 mod installation;
 mod leases;
 mod payments;
+mod postgres;
 mod readers;
 mod sent;
 mod sessions;
+mod sqlite;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 use std::path::Path;
-use std::time::Duration;
-
-use rusqlite::Connection;
-use rusqlite_migration::{M, Migrations};
 
 pub use condition::{Condition, condition};
 pub use console_tickets::ConsoleTicket;
+pub use database::Database;
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
 pub use leases::{
     Claim, ClaimLimits, ClaimOutcome, Due, DueAction, Lease, Renewal, RenewalOutcome,
 };
 pub use payments::{Answer, NewPayment, Payment, PaymentState, Reservation, SignedRequest};
+pub use postgres::{Server, ServerError, SharedTurn, SharedTurns};
+pub use sqlite::{FileInUse, Hold};
 
+use db::{Connection, Db, values};
+use postgres::Session;
 use readers::Readers;
 use writer::Writer;
 
@@ -40,6 +45,9 @@ pub enum StoreError {
     /// SQLite refused, or the disk did. The change was not made.
     #[error("database: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL refused, or cannot be reached. The change was not made.
+    #[error("database: {0}")]
+    Postgres(#[from] ServerError),
     /// The schema could not be brought up to date.
     #[error("migration: {0}")]
     Migration(#[from] rusqlite_migration::Error),
@@ -52,19 +60,59 @@ pub enum StoreError {
     /// The group of this change failed to commit. The change was not made, unless the disk failed in the middle.
     #[error("commit: {0}")]
     Commit(String),
-    /// The store stopped before it answered.
-    #[error("the store has stopped")]
+    /// The connection was lost during the commit: the change may have been made.
+    #[error("commit of unknown outcome: {0}")]
+    CommitUnknown(String),
+    /// The store has stopped, or its database could not be reached, before the change was begun.
+    #[error("the store does not take changes")]
     Stopped,
+    /// Something was stored that this release does not know.
+    #[error("{0} cannot be read")]
+    Unreadable(&'static str),
     /// A number is larger than the database can hold.
     #[error("{0} is out of range")]
     Range(&'static str),
 }
+
+impl StoreError {
+    /// Whether the change may have been made all the same.
+    pub fn may_have_been_made(&self) -> bool {
+        matches!(self, Self::CommitUnknown(_))
+    }
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(_: tokio_postgres::Error) -> Self {
+        // What comes over a connection is looked at there: this is a column of another type.
+        Self::Unreadable("a column")
+    }
+}
+
+/// Connections that only read.
+const READERS: usize = 4;
+
+/// The steps of the schema, in the words of SQLite and of PostgreSQL.
+const STEPS: [(&str, &str); 3] = [
+    (
+        include_str!("../../migrations/0001_initial.sql"),
+        include_str!("../../migrations/postgres/0001_initial.sql"),
+    ),
+    (
+        include_str!("../../migrations/0002_console_tickets.sql"),
+        include_str!("../../migrations/postgres/0002_console_tickets.sql"),
+    ),
+    (
+        include_str!("../../migrations/0003_paid_by_lease.sql"),
+        include_str!("../../migrations/postgres/0003_paid_by_lease.sql"),
+    ),
+];
 
 /// The handle that is shared by everybody.
 #[derive(Debug, Clone)]
 pub struct Store {
     writer: Writer,
     readers: Readers,
+    server: Option<Server>,
 }
 
 impl Store {
@@ -73,27 +121,66 @@ impl Store {
     /// # Errors
     /// The file cannot be opened or migrated, or a thread cannot be started.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        const READERS: usize = 4;
-        make_private(path).map_err(StoreError::File)?;
-        let mut connection = connect(path)?;
-        migrations().to_latest(&mut connection)?;
+        sqlite::make_private(path).map_err(StoreError::File)?;
+        let mut connection = sqlite::connect(path)?;
+        sqlite::migrations().to_latest(&mut connection)?;
         let readers = (0..READERS)
-            .map(|_| {
-                let reader = connect(path)?;
-                reader.pragma_update(None, "query_only", true)?;
-                Ok(reader)
-            })
+            .map(|_| Ok(Connection::Sqlite(sqlite::connect_to_read(path)?)))
             .collect::<Result<Vec<_>, StoreError>>()?;
         Ok(Self {
-            writer: Writer::start(connection)?,
+            writer: Writer::start(Connection::Sqlite(connection))?,
             readers: Readers::new(readers),
+            server: None,
         })
+    }
+
+    /// Connects to a PostgreSQL and brings its schema up to date, one replica after the other.
+    ///
+    /// # Errors
+    /// The server cannot be reached or used, or a thread cannot be started.
+    pub async fn connect(server: &Server) -> Result<Self, StoreError> {
+        let server = server.clone();
+        let connecting = move || {
+            let session = Box::new(Session::new(server.clone(), false)?);
+            postgres::migrate(&session)?;
+            let readers = (0..READERS)
+                .map(|_| {
+                    Ok(Connection::Postgres(Box::new(Session::new(
+                        server.clone(),
+                        true,
+                    )?)))
+                })
+                .collect::<Result<Vec<_>, StoreError>>()?;
+            Ok(Self {
+                writer: Writer::start(Connection::Postgres(session))?,
+                readers: Readers::new(readers),
+                server: Some(server),
+            })
+        };
+        let connected = tokio::task::spawn_blocking(connecting).await;
+        connected.map_err(|_| StoreError::Stopped)?
+    }
+
+    /// Opens whichever it is.
+    ///
+    /// # Errors
+    /// As [`Store::open`] and [`Store::connect`].
+    pub async fn of(database: &Database) -> Result<Self, StoreError> {
+        match database {
+            Database::File(path) => Self::open(path),
+            Database::Server(server) => Self::connect(server).await,
+        }
+    }
+
+    /// A session for turns that all replicas share, where there may be others.
+    pub fn turns(&self) -> Option<SharedTurns> {
+        self.server.clone().map(SharedTurns::start)
     }
 
     async fn write<T, F>(&self, change: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(Db<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.writer.run(change).await
     }
@@ -101,55 +188,13 @@ impl Store {
     async fn read<T, F>(&self, look: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(Db<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.readers.run(look).await
     }
 }
 
-fn migrations() -> Migrations<'static> {
-    Migrations::new(vec![
-        M::up(include_str!("../../migrations/0001_initial.sql")),
-        M::up(include_str!("../../migrations/0002_console_tickets.sql")),
-        M::up(include_str!("../../migrations/0003_paid_by_lease.sql")),
-    ])
-}
-
-/// Makes the file where there is none. It holds the key from which made passwords come, so it is its account's alone, and
-/// SQLite gives the files beside it the same mode.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-    let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true).mode(0o600).open(path)?;
-    for ending in ["", "-wal", "-shm"] {
-        let mut file = path.as_os_str().to_owned();
-        file.push(ending);
-        let Ok(found) = std::fs::metadata(&file) else {
-            continue;
-        };
-        if found.permissions().mode() & 0o077 != 0 {
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
-        }
-    }
-    Ok(())
-}
-
-fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(Duration::from_secs(10))?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    // FULL: a settled payment must survive a power cut, not only a crash of this process.
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    Ok(connection)
-}
-
-/// An unsigned amount as SQLite's signed integer.
+/// An unsigned amount as a database's signed integer.
 fn signed(amount: u64) -> Result<i64, StoreError> {
     i64::try_from(amount).map_err(|_| StoreError::Range("amount"))
-}
-
-/// A stored amount; the tables allow no negative ones.
-fn unsigned(amount: i64) -> Result<u64, rusqlite::Error> {
-    u64::try_from(amount).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, amount))
 }

@@ -1,16 +1,21 @@
-//! A few connections that only read. In WAL mode they see the last commit and never wait for the writer.
+//! A few connections that only read. They see the last commit and never wait for the writer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::StoreError;
+use super::{Connection, Db, StoreError};
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Readers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Readers")
+    }
 }
 
 impl Readers {
@@ -25,7 +30,7 @@ impl Readers {
     pub(super) async fn run<T, F>(&self, look: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(Db<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let permit = self
             .permits
@@ -37,7 +42,7 @@ impl Readers {
         tokio::task::spawn_blocking(move || {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = taken.ok_or(StoreError::Stopped)?;
-            let result = look(&connection);
+            let result = look(connection.lend());
             idle.lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(connection);

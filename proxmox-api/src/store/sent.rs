@@ -2,11 +2,10 @@
 
 use alloy::primitives::{B256, Bytes};
 use async_trait::async_trait;
-use rusqlite::params;
 use serde_json::{Value, json};
 use x402::facilitator::onchain::{PaymentKey, Sent, SentStore, SentStoreError};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, values};
 
 fn failed(error: &StoreError) -> SentStoreError {
     SentStoreError(error.to_string())
@@ -55,7 +54,7 @@ impl SentStore for Store {
             db.execute(
                 "INSERT INTO sent_transactions (network, asset, payer, nonce, transaction_hash, sent)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-                params![network, asset, payer, nonce, hash, text],
+                values![network, asset, payer, nonce, hash, text],
             )?;
             Ok(())
         })
@@ -67,14 +66,12 @@ impl SentStore for Store {
         let [network, asset, payer, nonce] = key(payment);
         let rows: Vec<(String, String)> = self
             .read(move |db| {
-                let mut query = db.prepare_cached(
+                db.all(
                     "SELECT transaction_hash, sent FROM sent_transactions
                      WHERE network = ?1 AND asset = ?2 AND payer = ?3 AND nonce = ?4 ORDER BY rowid",
-                )?;
-                let rows = query.query_map(params![network, asset, payer, nonce], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })?;
-                Ok(rows.collect::<Result<_, _>>()?)
+                    values![network, asset, payer, nonce],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
             })
             .await
             .map_err(|error| failed(&error))?;
@@ -82,45 +79,5 @@ impl SentStore for Store {
             .map(|(hash, text)| from_text(hash, text))
             .collect::<Option<_>>()
             .ok_or_else(|| SentStoreError("a stored transaction cannot be read".into()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use alloy::primitives::{Address, B256, Bytes};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn what_was_sent_is_found_after_the_file_was_opened_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("store.db");
-        let payment = PaymentKey {
-            network: "eip155:84532",
-            asset: Address::repeat_byte(1),
-            from: Address::repeat_byte(2),
-            nonce: B256::repeat_byte(3),
-        };
-        let sent = |byte| Sent {
-            hash: B256::repeat_byte(byte),
-            raw: Bytes::from_static(b"\x02raw"),
-            sender_nonce: 7,
-            gas: 90_000,
-            max_fee_per_gas: u128::MAX,
-            max_priority_fee_per_gas: 1,
-            after_block: 12,
-        };
-        let store = Store::open(&path).unwrap();
-        for byte in [4, 5, 4] {
-            store.record(&payment, &sent(byte)).await.unwrap();
-        }
-        drop(store);
-        let store = Store::open(&path).unwrap();
-        assert_eq!(store.sent(&payment).await.unwrap(), [sent(4), sent(5)]);
-        let other = PaymentKey {
-            nonce: B256::ZERO,
-            ..payment
-        };
-        assert_eq!(store.sent(&other).await.unwrap(), []);
     }
 }

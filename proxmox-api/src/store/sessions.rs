@@ -1,8 +1,6 @@
 //! Sign-in by wallet: challenges that work once, and sessions known only by the hash of their token.
 
-use rusqlite::{OptionalExtension, params};
-
-use super::{Store, StoreError};
+use super::{Store, StoreError, values};
 
 impl Store {
     /// Remembers a sign-in text, by its digest, until `expires_at`.
@@ -17,10 +15,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let digest = digest.to_owned();
         self.write(move |db| {
-            db.execute("DELETE FROM challenges WHERE expires_at <= ?1", [now])?;
+            db.execute(
+                "DELETE FROM challenges WHERE expires_at <= ?1",
+                values![now],
+            )?;
             db.execute(
                 "INSERT INTO challenges (digest, expires_at) VALUES (?1, ?2)",
-                params![digest, expires_at],
+                values![digest, expires_at],
             )?;
             Ok(())
         })
@@ -36,7 +37,7 @@ impl Store {
         self.write(move |db| {
             let used = db.execute(
                 "UPDATE challenges SET consumed_at = ?2 WHERE digest = ?1 AND consumed_at IS NULL AND expires_at > ?2",
-                params![digest, now],
+                values![digest, now],
             )?;
             Ok(used == 1)
         })
@@ -56,10 +57,10 @@ impl Store {
     ) -> Result<(), StoreError> {
         let (token_hash, wallet) = (token_hash.to_owned(), wallet.to_ascii_lowercase());
         self.write(move |db| {
-            db.execute("DELETE FROM sessions WHERE expires_at <= ?1", [now])?;
+            db.execute("DELETE FROM sessions WHERE expires_at <= ?1", values![now])?;
             db.execute(
                 "INSERT INTO sessions (token_hash, wallet, expires_at) VALUES (?1, ?2, ?3)",
-                params![token_hash, wallet, expires_at],
+                values![token_hash, wallet, expires_at],
             )?;
             Ok(())
         })
@@ -73,7 +74,10 @@ impl Store {
     pub async fn end_session(&self, token_hash: &str) -> Result<(), StoreError> {
         let token_hash = token_hash.to_owned();
         self.write(move |db| {
-            db.execute("DELETE FROM sessions WHERE token_hash = ?1", [token_hash])?;
+            db.execute(
+                "DELETE FROM sessions WHERE token_hash = ?1",
+                values![token_hash],
+            )?;
             Ok(())
         })
         .await
@@ -90,12 +94,8 @@ impl Store {
     ) -> Result<Option<String>, StoreError> {
         let token_hash = token_hash.to_owned();
         self.read(move |db| {
-            Ok(db
-                .prepare_cached(
-                    "SELECT wallet FROM sessions WHERE token_hash = ?1 AND expires_at > ?2",
-                )?
-                .query_row(params![token_hash, now], |row| row.get(0))
-                .optional()?)
+            let sql = "SELECT wallet FROM sessions WHERE token_hash = ?1 AND expires_at > ?2";
+            db.optional(sql, values![token_hash, now], |row| row.get(0))
         })
         .await
     }

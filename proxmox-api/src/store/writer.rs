@@ -1,16 +1,22 @@
 //! The one thread that writes. It takes whatever jobs are waiting, runs each in a savepoint of one transaction, commits once,
 //! and only then answers: a caller that has its answer has it on disk, and a burst shares the price of one disk flush.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod postgres;
+mod sqlite;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::StoreError;
+use super::{Connection, Db, StoreError};
+
+/// What a job leaves: whether it is to be kept, and the way to its caller.
+struct Outcome {
+    done: bool,
+    reply: Reply,
+}
 
 /// Sends the result of a job to its caller, or the failure of the commit in place of it.
 type Reply = Box<dyn FnOnce(Result<(), StoreError>)>;
-type Job = Box<dyn FnOnce(&mut Transaction<'_>) -> Reply + Send>;
+type Job = Box<dyn FnOnce(Db<'_>) -> Outcome + Send>;
 
 /// Jobs waiting before callers are made to wait themselves.
 const QUEUE: usize = 1024;
@@ -35,7 +41,10 @@ impl Writer {
                         let Ok(job) = queue.try_recv() else { break };
                         group.push(job);
                     }
-                    commit_group(&mut connection, group);
+                    match &mut connection {
+                        Connection::Sqlite(connection) => sqlite::commit_group(connection, group),
+                        Connection::Postgres(session) => postgres::commit_group(session, group),
+                    }
                 }
             })?;
         Ok(Self { jobs })
@@ -44,59 +53,20 @@ impl Writer {
     pub(super) async fn run<T, F>(&self, change: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(Db<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |transaction| {
-            let result = in_savepoint(transaction, change);
-            Box::new(move |committed| {
-                // A caller that hung up changes nothing.
-                let _ = answer.send(committed.and(result));
-            })
+        let job: Job = Box::new(move |db| {
+            let result = change(db);
+            Outcome {
+                done: result.is_ok(),
+                reply: Box::new(move |committed| {
+                    // A caller that hung up changes nothing.
+                    let _ = answer.send(committed.and(result));
+                }),
+            }
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Stopped)?;
         answered.await.map_err(|_| StoreError::Stopped)?
-    }
-}
-
-fn in_savepoint<T>(
-    transaction: &mut Transaction<'_>,
-    change: impl FnOnce(&Connection) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    // Dropped without a commit, a savepoint rolls back.
-    let savepoint = transaction.savepoint()?;
-    let value = change(&savepoint)?;
-    savepoint.commit()?;
-    Ok(value)
-}
-
-fn commit_group(connection: &mut Connection, group: Vec<Job>) {
-    let mut transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate)
-    {
-        Ok(transaction) => transaction,
-        Err(error) => {
-            // Dropping the jobs answers their callers with `Stopped`; nothing was done.
-            tracing::error!(%error, "the store could not begin a transaction");
-            return;
-        }
-    };
-    let mut replies = Vec::with_capacity(group.len());
-    for job in group {
-        // A full disk can make SQLite roll back everything; a job run after that would commit on its own.
-        if transaction.is_autocommit() {
-            break;
-        }
-        match catch_unwind(AssertUnwindSafe(|| job(&mut transaction))) {
-            Ok(reply) => replies.push(reply),
-            Err(_) => tracing::error!("a change of the store panicked and was rolled back"),
-        }
-    }
-    let failure = transaction.commit().err().map(|error| error.to_string());
-    for reply in replies {
-        reply(
-            failure
-                .clone()
-                .map_or(Ok(()), |text| Err(StoreError::Commit(text))),
-        );
     }
 }

@@ -15,8 +15,12 @@ mod leases;
 mod leases_free;
 mod openapi;
 mod owners;
+#[path = "../postgres/mod.rs"]
+mod postgres;
 mod power;
+mod process;
 mod refusals;
+mod replicas;
 mod sessions;
 mod settlement;
 mod stats;

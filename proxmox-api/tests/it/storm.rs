@@ -108,7 +108,8 @@ async fn two_hundred_leases_with_random_faults_leave_books_and_machines_equal() 
     );
 }
 
-fn inject(app: &TestApp) {
+/// Faults of every kind, now and then.
+pub fn inject(app: &TestApp) {
     let faults = app.sim.faults();
     for (on, kind, probability) in [
         (Operation::Create, FaultKind::Answer596After, 0.03),

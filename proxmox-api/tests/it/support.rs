@@ -56,14 +56,14 @@ impl Clock for TestClock {
 
 /// Everything that a test needs; what it started goes with it.
 pub struct TestApp {
-    pub sim: Sim,
+    pub sim: Arc<Sim>,
     pub app: App,
     pub url: String,
     pub clock: TestClock,
     pub faults: Faults,
     pub http: reqwest::Client,
     variables: Vec<(String, String)>,
-    folder: TempDir,
+    folder: Arc<TempDir>,
     running: JoinSet<()>,
 }
 
@@ -84,9 +84,10 @@ impl TestApp {
     }
 
     /// A service on this simulator.
-    pub async fn on(sim: Sim, more: &[(&str, &str)]) -> Self {
+    pub async fn on(sim: impl Into<Arc<Sim>>, more: &[(&str, &str)]) -> Self {
         service::crypto::install_ring_provider();
-        let folder = tempfile::tempdir().unwrap();
+        let sim = sim.into();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let database = folder.path().join("infra402.sqlite");
         let mut variables: Vec<(String, String)> = [
             ("ADDRESS", PAYEE.to_owned()),
@@ -129,6 +130,28 @@ impl TestApp {
         (self.app, self.url, self.running) = (app, url, running);
     }
 
+    /// Another replica on the same data and the same Proxmox, for which `runtime` works.
+    pub async fn beside(&self, runtime: &tokio::runtime::Handle) -> Self {
+        let (variables, clock, faults) = (
+            self.variables.clone(),
+            self.clock.clone(),
+            self.faults.clone(),
+        );
+        let launched = runtime.spawn(async move { launch(&variables, &clock, &faults).await });
+        let (app, url, running) = launched.await.unwrap();
+        Self {
+            sim: Arc::clone(&self.sim),
+            app,
+            url,
+            clock: self.clock.clone(),
+            faults: self.faults.clone(),
+            http: self.http.clone(),
+            variables: self.variables.clone(),
+            folder: Arc::clone(&self.folder),
+            running,
+        }
+    }
+
     /// Where the store's file is.
     pub fn database(&self) -> std::path::PathBuf {
         self.folder.path().join("infra402.sqlite")
@@ -165,7 +188,7 @@ async fn launch(
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
     let network = config.payments.network;
     let ledger = DemoLedger::new(
-        Store::open(&config.database).unwrap(),
+        Store::of(&config.database).await.unwrap(),
         network,
         Arc::clone(&clock),
     );

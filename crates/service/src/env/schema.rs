@@ -210,7 +210,10 @@ impl Schema {
                     Unset::Refused => {
                         add(&mut text, format_args!("# such as {example}\n{name}=\n"));
                     }
-                    _ if variable.secret => add(&mut text, format_args!("#{name}=\n")),
+                    // A default is no secret.
+                    Unset::Means(_) if variable.secret => {
+                        add(&mut text, format_args!("#{name}=\n"));
+                    }
                     Unset::Is(_) | Unset::Means(_) => {
                         add(&mut text, format_args!("#{name}={example}\n"));
                     }

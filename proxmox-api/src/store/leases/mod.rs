@@ -5,9 +5,7 @@ mod record;
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
-use rusqlite::{Connection, OptionalExtension, params};
-
-use super::{Answer, Store, StoreError, payments, signed};
+use super::{Answer, Db, Store, StoreError, db::Value, payments, signed, values};
 use crate::lease::LeaseState;
 use record::{COLUMNS, read_lease, read_state};
 pub use record::{
@@ -63,7 +61,7 @@ impl Store {
             let Some(vmid) = free_vmid(db, vmids, &busy)? else { return Ok(None) };
             let moved = db.execute(
                 "UPDATE leases SET vmid = ?2, node = ?3, updated_at = ?4 WHERE lease_id = ?1 AND state = 'provisioning'",
-                params![id, vmid, node, now],
+                values![id, vmid, node, now],
             )?;
             Ok((moved == 1).then_some(vmid))
         })
@@ -84,19 +82,17 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (id, ip) = (id.to_owned(), ip.map(str::to_owned));
         self.write(move |db| {
-            let paid: Option<String> = db
-                .query_row(
-                    "SELECT payment_id FROM leases JOIN payments USING (payment_id)
-                     WHERE leases.lease_id = ?1 AND leases.state IN ('settling', 'unknown') AND payments.state = 'settled'",
-                    [&id],
-                    |row| row.get(0),
-                )
-                .optional()?;
+            let paid: Option<String> = db.optional(
+                "SELECT payment_id FROM leases JOIN payments USING (payment_id)
+                 WHERE leases.lease_id = ?1 AND leases.state IN ('settling', 'unknown') AND payments.state = 'settled'",
+                values![id],
+                |row| row.get(0),
+            )?;
             let Some(payment_id) = paid else { return Ok(false) };
             db.execute(
                 "UPDATE leases SET state = 'active', ip = ?2, expires_at = ?3 + minutes * 60,
                      destroy_at = ?3 + minutes * 60 + ?4, updated_at = ?3 WHERE lease_id = ?1",
-                params![id, ip, now, grace_seconds],
+                values![id, ip, now, grace_seconds],
             )?;
             payments::mark_answered(db, &payment_id, &answer)
         })
@@ -110,7 +106,7 @@ impl Store {
         let (id, ip) = (id.to_owned(), ip.to_owned());
         self.write(move |db| {
             let sql = "UPDATE leases SET ip = ?2, updated_at = ?3 WHERE lease_id = ?1 AND state <> 'destroyed'";
-            Ok(db.execute(sql, params![id, ip, now])? == 1)
+            Ok(db.execute(sql, values![id, ip, now])? == 1)
         })
         .await
     }
@@ -120,12 +116,11 @@ impl Store {
     /// The database failed.
     pub async fn lease_counts(&self) -> Result<Vec<(LeaseState, u32)>, StoreError> {
         self.read(move |db| {
-            let mut query =
-                db.prepare_cached("SELECT state, count(*) FROM leases GROUP BY state")?;
-            let rows = query.query_map([], |row| {
-                Ok((read_state(&row.get::<_, String>(0)?)?, row.get(1)?))
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            db.all(
+                "SELECT state, count(*) FROM leases GROUP BY state",
+                &[],
+                |row| Ok((read_state(&row.get::<String>(0)?)?, row.get(1)?)),
+            )
         })
         .await
     }
@@ -134,7 +129,7 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn live_leases(&self) -> Result<Vec<Lease>, StoreError> {
-        self.leases_where("state <> 'destroyed'", |query| query_leases(query, []))
+        self.leases_where("state <> 'destroyed'", |look| look(&[]))
             .await
     }
 
@@ -152,7 +147,7 @@ impl Store {
         let id = id.to_owned();
         self.write(move |db| {
             let sql = "UPDATE leases SET warned_at = ?2 WHERE lease_id = ?1 AND state = 'active' AND warned_at IS NULL";
-            Ok(db.execute(sql, params![id, now])? == 1)
+            Ok(db.execute(sql, values![id, now])? == 1)
         })
         .await
     }
@@ -162,13 +157,13 @@ impl Store {
     /// The database failed.
     pub async fn next_deadline(&self, warn_seconds: i64) -> Result<Option<i64>, StoreError> {
         self.read(move |db| {
-            Ok(db.query_row(
+            db.one(
                 "SELECT min(CASE WHEN state = 'stopped' THEN destroy_at
                              WHEN warned_at IS NULL THEN expires_at - ?1 ELSE expires_at END)
                  FROM leases WHERE state IN ('active', 'stopped')",
-                [warn_seconds],
+                values![warn_seconds],
                 |row| row.get(0),
-            )?)
+            )
         })
         .await
     }
@@ -180,9 +175,7 @@ impl Store {
         let sql = "(state = 'stopped' AND destroy_at <= ?1) OR (state = 'active' AND
             (expires_at <= ?1 OR (warned_at IS NULL AND expires_at - ?2 <= ?1)))";
         let due = self
-            .leases_where(sql, move |query| {
-                query_leases(query, params![now, warn_seconds])
-            })
+            .leases_where(sql, move |look| look(values![now, warn_seconds]))
             .await?;
         Ok(due
             .into_iter()
@@ -202,10 +195,21 @@ impl Store {
     /// The database failed.
     pub async fn unfinished_leases(&self) -> Result<Vec<Lease>, StoreError> {
         let mut leases = self
-            .leases_where("state <> 'destroyed'", |query| query_leases(query, []))
+            .leases_where("state <> 'destroyed'", |look| look(&[]))
             .await?;
         leases.retain(|lease| lease.state.is_unfinished());
         Ok(leases)
+    }
+
+    /// Leases in the making whose payment was released, refused or used for another lease, and that have not moved since `before`.
+    /// # Errors
+    /// The database failed.
+    pub async fn abandoned_leases(&self, before: i64) -> Result<Vec<Lease>, StoreError> {
+        let sql = "state IN ('provisioning', 'create_sent', 'created', 'probed', 'settling', 'unknown') AND updated_at <= ?1
+             AND EXISTS (SELECT 1 FROM payments WHERE payments.payment_id = leases.payment_id
+                 AND (payments.state IN ('released', 'refused') OR payments.lease_id <> leases.lease_id))";
+        self.leases_where(sql, move |look| look(values![before]))
+            .await
     }
 
     /// Every lease of a wallet, destroyed ones included, oldest first.
@@ -213,7 +217,7 @@ impl Store {
     /// The database failed.
     pub async fn leases_by_owner(&self, owner: &str) -> Result<Vec<Lease>, StoreError> {
         let owner = owner.to_ascii_lowercase();
-        self.leases_where("owner = ?1", move |query| query_leases(query, [owner]))
+        self.leases_where("owner = ?1", move |look| look(values![owner]))
             .await
     }
 
@@ -223,7 +227,7 @@ impl Store {
     pub async fn lease(&self, id: &str) -> Result<Option<Lease>, StoreError> {
         let id = id.to_owned();
         Ok(self
-            .leases_where("lease_id = ?1", move |query| query_leases(query, [id]))
+            .leases_where("lease_id = ?1", move |look| look(values![id]))
             .await?
             .pop())
     }
@@ -234,70 +238,61 @@ impl Store {
     pub async fn lease_by_vmid(&self, vmid: u32) -> Result<Option<Lease>, StoreError> {
         let live = "vmid = ?1 AND state <> 'destroyed'";
         Ok(self
-            .leases_where(live, move |query| query_leases(query, [vmid]))
+            .leases_where(live, move |look| look(values![vmid]))
             .await?
             .pop())
     }
 
     async fn leases_where<F>(&self, condition: &str, run: F) -> Result<Vec<Lease>, StoreError>
     where
-        F: FnOnce(&mut rusqlite::Statement<'_>) -> Result<Vec<Lease>, StoreError> + Send + 'static,
+        F: FnOnce(&dyn Fn(&[Value<'_>]) -> Found) -> Found + Send + 'static,
     {
         let sql =
             format!("SELECT {COLUMNS} FROM leases WHERE {condition} ORDER BY created_at, rowid");
-        self.read(move |db| run(&mut *db.prepare_cached(&sql)?))
+        self.read(move |db| run(&|values| db.all(&sql, values, read_lease)))
             .await
     }
 }
 
-fn query_leases(
-    query: &mut rusqlite::Statement<'_>,
-    params: impl rusqlite::Params,
-) -> Result<Vec<Lease>, StoreError> {
-    Ok(query
-        .query_map(params, read_lease)?
-        .collect::<Result<_, _>>()?)
-}
+type Found = Result<Vec<Lease>, StoreError>;
 
 fn move_lease(
-    db: &Connection,
+    db: Db<'_>,
     id: &str,
     from: LeaseState,
     to: LeaseState,
     now: i64,
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE leases SET state = ?3, updated_at = ?4 WHERE lease_id = ?1 AND state = ?2";
-    Ok(db
-        .prepare_cached(sql)?
-        .execute(params![id, from.as_str(), to.as_str(), now])?
-        == 1)
+    let moved = db.execute(sql, values![id, from.as_str(), to.as_str(), now])?;
+    Ok(moved == 1)
 }
 
 fn free_vmid(
-    db: &Connection,
+    db: Db<'_>,
     mut vmids: RangeInclusive<u32>,
     busy: &HashSet<u32>,
 ) -> Result<Option<u32>, StoreError> {
-    let mut query = db.prepare_cached("SELECT vmid FROM leases WHERE state <> 'destroyed'")?;
-    let taken = query
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<HashSet<u32>, _>>()?;
+    let sql = "SELECT vmid FROM leases WHERE state <> 'destroyed'";
+    let taken: HashSet<u32> = db.all(sql, &[], |row| row.get(0))?;
     Ok(vmids.find(|vmid| !taken.contains(vmid) && !busy.contains(vmid)))
 }
 
 fn claim_lease(
-    db: &Connection,
+    db: Db<'_>,
     claim: &Claim,
     limits: ClaimLimits,
     now: i64,
 ) -> Result<ClaimOutcome, StoreError> {
     let owner = claim.owner.to_ascii_lowercase();
-    let mut live =
-        db.prepare_cached("SELECT state FROM leases WHERE owner = ?1 AND state <> 'destroyed'")?;
+    let sql = "SELECT state FROM leases WHERE owner = ?1 AND state <> 'destroyed'";
     let (mut count, mut in_flight) = (0, 0);
-    for state in live.query_map([&owner], |row| read_state(&row.get::<_, String>(0)?))? {
+    let live: Vec<LeaseState> = db.all(sql, values![owner], |row| {
+        read_state(&row.get::<String>(0)?)
+    })?;
+    for state in live {
         count += 1;
-        in_flight += u32::from(state?.is_in_flight());
+        in_flight += u32::from(state.is_in_flight());
     }
     if in_flight >= limits.in_flight {
         return Ok(ClaimOutcome::InFlight);
@@ -305,10 +300,10 @@ fn claim_lease(
     if count >= limits.per_wallet {
         return Ok(ClaimOutcome::TooMany);
     }
-    let reserved: i64 = db.query_row(
-        "SELECT coalesce(sum(amount), 0) FROM payments
+    let reserved: i64 = db.one(
+        "SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM payments
          WHERE payer = ?1 AND state IN ('reserved', 'verified', 'settling', 'unknown')",
-        [&owner],
+        values![owner],
         |row| row.get(0),
     )?;
     if reserved > signed(limits.reserved)? {
@@ -320,7 +315,7 @@ fn claim_lease(
     let verified = db.execute(
         "UPDATE payments SET state = 'verified', lease_id = ?3, updated_at = ?2
          WHERE payment_id = ?1 AND state IN ('reserved', 'verified')",
-        params![claim.payment_id, now, claim.lease_id],
+        values![claim.payment_id, now, claim.lease_id],
     )?;
     if verified == 0 {
         return Ok(ClaimOutcome::PaymentMoved);
@@ -329,7 +324,7 @@ fn claim_lease(
         "INSERT INTO leases (lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes,
              payment_id, created_at, updated_at, template)
          VALUES (?1, ?2, ?3, ?4, 'provisioning', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13)",
-        params![
+        values![
             claim.lease_id, vmid, claim.node, owner, claim.sku, claim.hostname, claim.cores, claim.memory_mb,
             claim.disk_gb, claim.minutes, claim.payment_id, now, claim.template
         ],
@@ -337,27 +332,23 @@ fn claim_lease(
     Ok(ClaimOutcome::Claimed { vmid })
 }
 
-fn renew(db: &Connection, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, StoreError> {
-    let done: Option<(i64, String)> = db
-        .query_row(
-            "SELECT expires_at, previous_state FROM renewals WHERE payment_id = ?1 AND lease_id = ?2",
-            params![renewal.payment_id, renewal.lease_id],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .optional()?;
+fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, StoreError> {
+    let done: Option<(i64, String)> = db.optional(
+        "SELECT expires_at, previous_state FROM renewals WHERE payment_id = ?1 AND lease_id = ?2",
+        values![renewal.payment_id, renewal.lease_id],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     if let Some((expires_at, was)) = done {
         return Ok(RenewalOutcome::Renewed {
             expires_at,
             was: read_state(&was)?,
         });
     }
-    let lease: Option<(String, Option<i64>)> = db
-        .query_row(
-            "SELECT state, expires_at FROM leases WHERE lease_id = ?1",
-            [&renewal.lease_id],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .optional()?;
+    let lease: Option<(String, Option<i64>)> = db.optional(
+        "SELECT state, expires_at FROM leases WHERE lease_id = ?1",
+        values![renewal.lease_id],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     let Some((state, Some(old_end))) = lease else {
         return Ok(RenewalOutcome::NotRenewable);
     };
@@ -369,12 +360,12 @@ fn renew(db: &Connection, renewal: &Renewal, now: i64) -> Result<RenewalOutcome,
     db.execute(
         "UPDATE leases SET state = 'active', expires_at = ?2, destroy_at = ?2 + ?3, warned_at = NULL, updated_at = ?4
          WHERE lease_id = ?1",
-        params![renewal.lease_id, expires_at, renewal.grace_seconds, now],
+        values![renewal.lease_id, expires_at, renewal.grace_seconds, now],
     )?;
     db.execute(
         "INSERT INTO renewals (payment_id, lease_id, minutes, previous_state, expires_at, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![renewal.payment_id, renewal.lease_id, renewal.minutes, was.as_str(), expires_at, now],
+        values![renewal.payment_id, renewal.lease_id, renewal.minutes, was.as_str(), expires_at, now],
     )?;
     Ok(RenewalOutcome::Renewed { expires_at, was })
 }

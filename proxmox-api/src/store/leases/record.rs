@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
-use rusqlite::Row;
-
+use super::super::{StoreError, db::Row};
 use crate::lease::LeaseState;
 
 /// A lease to be claimed for a payment that is reserved.
@@ -132,17 +131,17 @@ pub enum RenewalOutcome {
 pub(super) const COLUMNS: &str = "lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes, ip, expires_at,
     destroy_at, payment_id, created_at, template";
 
-pub(super) fn read_state(name: &str) -> Result<LeaseState, rusqlite::Error> {
-    LeaseState::parse(name).ok_or(rusqlite::Error::InvalidQuery)
+pub(super) fn read_state(name: &str) -> Result<LeaseState, StoreError> {
+    LeaseState::parse(name).ok_or(StoreError::Unreadable("the state of a lease"))
 }
 
-pub(super) fn read_lease(row: &Row<'_>) -> Result<Lease, rusqlite::Error> {
+pub(super) fn read_lease(row: &Row<'_>) -> Result<Lease, StoreError> {
     Ok(Lease {
         lease_id: row.get(0)?,
         vmid: row.get(1)?,
         node: row.get(2)?,
         owner: row.get(3)?,
-        state: read_state(&row.get::<_, String>(4)?)?,
+        state: read_state(&row.get::<String>(4)?)?,
         sku: row.get(5)?,
         hostname: row.get(6)?,
         cores: row.get(7)?,

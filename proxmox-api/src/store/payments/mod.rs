@@ -5,14 +5,12 @@ mod record;
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, params};
-
-use super::{Store, StoreError, signed, unsigned};
+use super::{Db, Store, StoreError, signed, values};
 use PaymentState::*;
 pub use record::{Answer, NewPayment, Payment, PaymentState, Reservation, SignedRequest};
 use record::{COLUMNS, read_payment};
 
-pub(super) const PAID_BY_LEASE: &str = "SELECT lease_id, sum(amount) FROM payments
+pub(super) const PAID_BY_LEASE: &str = "SELECT lease_id, CAST(sum(amount) AS BIGINT) FROM payments
      WHERE payer = ?1 AND lease_id IS NOT NULL AND state IN ('settled', 'answered') GROUP BY lease_id";
 
 impl Store {
@@ -117,21 +115,13 @@ impl Store {
             reason.map(str::to_owned),
         );
         self.write(move |db| {
-            let mut update = db.prepare_cached(
+            let sql =
                 "UPDATE payments SET state = ?3, transaction_hash = coalesce(?4, transaction_hash),
                      reason = coalesce(?5, reason), updated_at = ?6
-                 WHERE payment_id = ?1 AND state = ?2",
-            )?;
+                 WHERE payment_id = ?1 AND state = ?2";
             for state in from {
-                if update.execute(params![
-                    id,
-                    state.as_str(),
-                    to.as_str(),
-                    transaction,
-                    reason,
-                    now
-                ])? == 1
-                {
+                let (from, to) = (state.as_str(), to.as_str());
+                if db.execute(sql, values![id, from, to, transaction, reason, now])? == 1 {
                     return Ok(true);
                 }
             }
@@ -147,10 +137,7 @@ impl Store {
         let id = id.to_owned();
         self.read(move |db| {
             let sql = format!("SELECT {COLUMNS} FROM payments WHERE payment_id = ?1");
-            Ok(db
-                .prepare_cached(&sql)?
-                .query_row([id], read_payment)
-                .optional()?)
+            db.optional(&sql, values![id], read_payment)
         })
         .await
     }
@@ -171,7 +158,7 @@ impl Store {
                      (SELECT created_at, rowid FROM payments WHERE payment_id = ?2 AND payer = ?1))
                  ORDER BY created_at DESC, rowid DESC LIMIT ?3"
             );
-            Ok(db.prepare_cached(&sql)?.query_map(params![payer, before, limit], read_payment)?.collect::<Result<_, _>>()?)
+            db.all(&sql, values![payer, before, limit], read_payment)
         })
         .await
     }
@@ -182,9 +169,9 @@ impl Store {
     pub async fn paid_by_lease(&self, owner: &str) -> Result<HashMap<String, u64>, StoreError> {
         let owner = owner.to_ascii_lowercase();
         self.read(move |db| {
-            let mut query = db.prepare_cached(PAID_BY_LEASE)?;
-            let rows = query.query_map([owner], |row| Ok((row.get(0)?, unsigned(row.get(1)?)?)))?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            db.all(PAID_BY_LEASE, values![owner], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
         })
         .await
     }
@@ -198,41 +185,31 @@ impl Store {
                 "SELECT {COLUMNS} FROM payments
                  WHERE state IN ('reserved', 'verified', 'settling', 'settled', 'unknown') ORDER BY created_at"
             );
-            Ok(db.prepare_cached(&sql)?.query_map([], read_payment)?.collect::<Result<_, _>>()?)
+            db.all(&sql, &[], read_payment)
         })
         .await
     }
 }
 
-pub(super) fn mark_answered(
-    db: &Connection,
-    id: &str,
-    answer: &Answer,
-) -> Result<bool, StoreError> {
-    let moved = db
-        .prepare_cached(
-            // The row keeps the time of its settlement.
-            "UPDATE payments SET state = 'answered', answer_status = ?2, answer_body = ?3
-             WHERE payment_id = ?1 AND state = 'settled'",
-        )?
-        .execute(params![id, answer.status, answer.body])?;
+pub(super) fn mark_answered(db: Db<'_>, id: &str, answer: &Answer) -> Result<bool, StoreError> {
+    // The row keeps the time of its settlement.
+    let moved = db.execute(
+        "UPDATE payments SET state = 'answered', answer_status = ?2, answer_body = ?3
+         WHERE payment_id = ?1 AND state = 'settled'",
+        values![id, answer.status, answer.body],
+    )?;
     Ok(moved == 1)
 }
 
-fn reserve(db: &Connection, mut new: NewPayment, now: i64) -> Result<Reservation, StoreError> {
+fn reserve(db: Db<'_>, mut new: NewPayment, now: i64) -> Result<Reservation, StoreError> {
     for text in [&mut new.asset, &mut new.payer, &mut new.nonce] {
         text.make_ascii_lowercase();
     }
     let by_nonce = format!(
         "SELECT {COLUMNS} FROM payments WHERE network = ?1 AND asset = ?2 AND payer = ?3 AND nonce = ?4"
     );
-    let known = db
-        .prepare_cached(&by_nonce)?
-        .query_row(
-            params![new.network, new.asset, new.payer, new.nonce],
-            read_payment,
-        )
-        .optional()?;
+    let nonce = values![new.network, new.asset, new.payer, new.nonce];
+    let known = db.optional(&by_nonce, nonce, read_payment)?;
     if let Some(known) = known.as_ref().filter(|known| known.state != Released) {
         return Ok(outcome(known, &new));
     }
@@ -241,15 +218,16 @@ fn reserve(db: &Connection, mut new: NewPayment, now: i64) -> Result<Reservation
         "SELECT {COLUMNS} FROM payments
          WHERE payer = ?1 AND idempotency_key = ?2 AND state NOT IN ('released', 'refused')"
     );
-    let same_key = db
-        .prepare_cached(&by_key)?
-        .query_row(params![new.payer, new.idempotency_key], read_payment)
-        .optional()?;
+    let same_key = db.optional(
+        &by_key,
+        values![new.payer, new.idempotency_key],
+        read_payment,
+    )?;
     if let Some(same_key) = same_key {
         return Ok(outcome(&same_key, &new));
     }
     let payment_id = known.map_or(new.payment_id, |released| released.payment_id);
-    db.prepare_cached(
+    db.execute(
         "INSERT INTO payments (payment_id, network, asset, payer, nonce, digest, idempotency_key, state, amount, pay_to,
              valid_before, request, operation, created_at, updated_at, arguments, lease_id)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'reserved', ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15)
@@ -257,12 +235,12 @@ fn reserve(db: &Connection, mut new: NewPayment, now: i64) -> Result<Reservation
              idempotency_key = excluded.idempotency_key, state = 'reserved', amount = excluded.amount,
              pay_to = excluded.pay_to, valid_before = excluded.valid_before, request = excluded.request,
              operation = excluded.operation, reason = NULL, arguments = excluded.arguments, lease_id = excluded.lease_id, updated_at = excluded.updated_at
-         WHERE state = 'released'",
-    )?
-    .execute(params![
+         WHERE payments.state = 'released'",
+        values![
         payment_id, new.network, new.asset, new.payer, new.nonce, new.digest, new.idempotency_key, signed(new.amount)?,
         new.pay_to, new.valid_before, new.request.0, new.operation, now, new.arguments, new.lease_id,
-    ])?;
+        ],
+    )?;
     Ok(Reservation::Reserved { payment_id })
 }
 

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use rusqlite::Row;
-
-use super::super::unsigned;
+use super::super::{StoreError, db::Row};
 
 /// How far a payment has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,11 +46,11 @@ impl PaymentState {
         }
     }
 
-    pub(super) fn parse(name: &str) -> Result<Self, rusqlite::Error> {
+    pub(super) fn parse(name: &str) -> Result<Self, StoreError> {
         Self::ALL
             .into_iter()
             .find(|state| state.as_str() == name)
-            .ok_or(rusqlite::Error::InvalidQuery)
+            .ok_or(StoreError::Unreadable("the state of a payment"))
     }
 }
 
@@ -166,7 +164,7 @@ pub enum Reservation {
 pub(super) const COLUMNS: &str = "payment_id, network, asset, payer, nonce, digest, idempotency_key, state, amount, pay_to, valid_before,
     request, operation, transaction_hash, reason, answer_status, answer_body, created_at, updated_at, arguments, lease_id";
 
-pub(super) fn read_payment(row: &Row<'_>) -> Result<Payment, rusqlite::Error> {
+pub(super) fn read_payment(row: &Row<'_>) -> Result<Payment, StoreError> {
     let answer = match (row.get(15)?, row.get(16)?) {
         (Some(status), Some(body)) => Some(Answer { status, body }),
         _ => None,
@@ -179,8 +177,8 @@ pub(super) fn read_payment(row: &Row<'_>) -> Result<Payment, rusqlite::Error> {
         nonce: row.get(4)?,
         digest: row.get(5)?,
         idempotency_key: row.get(6)?,
-        state: PaymentState::parse(&row.get::<_, String>(7)?)?,
-        amount: unsigned(row.get(8)?)?,
+        state: PaymentState::parse(&row.get::<String>(7)?)?,
+        amount: row.get(8)?,
         pay_to: row.get(9)?,
         valid_before: row.get(10)?,
         request: SignedRequest(row.get(11)?),

@@ -4,9 +4,15 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_vmid_is_handed_out_twice() {
-    let (_folder, store) = open();
+on_both![
+    no_vmid_is_handed_out_twice,
+    a_payer_is_held_to_the_bounds,
+    a_lease_warns_stops_and_goes_at_its_deadlines,
+    a_renewal_counts_once_and_from_the_later_of_now_and_the_end,
+];
+
+async fn no_vmid_is_handed_out_twice(place: Place) {
+    let store = place.open().await;
     let claims: Vec<_> = (0..40)
         .map(|i| {
             let store = store.clone();
@@ -46,9 +52,8 @@ async fn no_vmid_is_handed_out_twice() {
     );
 }
 
-#[tokio::test]
-async fn a_payer_is_held_to_the_bounds() {
-    let (_folder, store) = open();
+async fn a_payer_is_held_to_the_bounds(place: Place) {
+    let store = place.open().await;
     assert!(matches!(
         claimed(&store, 1, PAYER).await,
         ClaimOutcome::Claimed { .. }
@@ -64,13 +69,15 @@ async fn a_payer_is_held_to_the_bounds() {
         "nothing changed"
     );
 
-    let (_folder, store) = open();
+    let place = place.another().await;
+    let store = place.open().await;
     for number in 1..=3 {
         activated(&store, number, 0).await;
     }
     assert_eq!(claimed(&store, 4, PAYER).await, ClaimOutcome::TooMany);
 
-    let (_folder, store) = open();
+    let place = place.another().await;
+    let store = place.open().await;
     store
         .reserve(payment("pay-1", PAYER, "0x1"), 0)
         .await
@@ -90,9 +97,8 @@ async fn a_payer_is_held_to_the_bounds() {
     );
 }
 
-#[tokio::test]
-async fn a_lease_warns_stops_and_goes_at_its_deadlines() {
-    let (_folder, store) = open();
+async fn a_lease_warns_stops_and_goes_at_its_deadlines(place: Place) {
+    let store = place.open().await;
     activated(&store, 1, 1000).await;
     let due = async |now| {
         let due = store.due_leases(300, now).await.unwrap();
@@ -128,9 +134,8 @@ async fn a_lease_warns_stops_and_goes_at_its_deadlines() {
     );
 }
 
-#[tokio::test]
-async fn a_renewal_counts_once_and_from_the_later_of_now_and_the_end() {
-    let (_folder, store) = open();
+async fn a_renewal_counts_once_and_from_the_later_of_now_and_the_end(place: Place) {
+    let store = place.open().await;
     activated(&store, 1, 0).await;
     for number in [2, 3, 4] {
         store

@@ -1,7 +1,11 @@
-//! The promises of the store, on real files.
+//! The promises of the store, on real files and on a real PostgreSQL.
 
 mod leases;
 mod payments;
+#[path = "../../../tests/postgres/mod.rs"]
+mod postgres;
+mod replicas;
+mod sent;
 mod upkeep;
 
 use std::collections::HashSet;
@@ -18,7 +22,69 @@ const LIMITS: ClaimLimits = ClaimLimits {
     reserved: 1_000_000,
 };
 
-fn open() -> (TempDir, Store) {
+/// A database of a test's own.
+struct Place {
+    database: Database,
+    _folder: Option<TempDir>,
+}
+
+impl Place {
+    fn file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            database: Database::File(folder.path().join("store.db")),
+            _folder: Some(folder),
+        }
+    }
+
+    /// None where PostgreSQL is not installed.
+    async fn server() -> Option<Self> {
+        service::crypto::install_ring_provider();
+        let made = tokio::task::spawn_blocking(|| {
+            let server = postgres::Postgres::shared()?;
+            Some(server.url("postgres", &server.empty(), "sslmode=disable"))
+        });
+        let url = made.await.unwrap()?;
+        Some(Self {
+            database: Database::parse(&url).unwrap(),
+            _folder: None,
+        })
+    }
+
+    /// An empty one of the same kind.
+    async fn another(&self) -> Self {
+        match self.database {
+            Database::File(_) => Self::file(),
+            Database::Server(_) => Self::server().await.unwrap(),
+        }
+    }
+
+    async fn open(&self) -> Store {
+        Store::of(&self.database).await.unwrap()
+    }
+}
+
+/// Tells each story on a file, and on a server where one is installed.
+macro_rules! on_both {
+    ($($story:ident),* $(,)?) => { $(mod $story {
+        use super::Place;
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn on_sqlite() {
+            super::$story(Place::file()).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn on_postgres() {
+            if let Some(place) = Place::server().await {
+                super::$story(place).await;
+            }
+        }
+    })* };
+}
+use on_both;
+
+fn open_file() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("store.db")).unwrap();
     (folder, store)

@@ -2,9 +2,15 @@
 
 use super::*;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_of_many_concurrent_copies_gets_the_nonce() {
-    let (_folder, store) = open();
+on_both![
+    one_of_many_concurrent_copies_gets_the_nonce,
+    a_replay_gets_what_the_rules_say,
+    a_released_nonce_and_its_key_can_be_used_again,
+    a_payment_moves_only_from_the_expected_state,
+];
+
+async fn one_of_many_concurrent_copies_gets_the_nonce(place: Place) {
+    let store = place.open().await;
     let copies: Vec<_> = (0..64)
         .map(|i| {
             let store = store.clone();
@@ -49,9 +55,8 @@ async fn one_of_many_concurrent_copies_gets_the_nonce() {
     );
 }
 
-#[tokio::test]
-async fn a_replay_gets_what_the_rules_say() {
-    let (_folder, store) = open();
+async fn a_replay_gets_what_the_rules_say(place: Place) {
+    let store = place.open().await;
     let first = NewPayment {
         idempotency_key: Some("key".into()),
         ..payment("pay-1", PAYER, "0x1")
@@ -115,9 +120,8 @@ async fn a_replay_gets_what_the_rules_say() {
     assert!(!format!("{:?}", answer()).contains("secret"));
 }
 
-#[tokio::test]
-async fn a_released_nonce_and_its_key_can_be_used_again() {
-    let (_folder, store) = open();
+async fn a_released_nonce_and_its_key_can_be_used_again(place: Place) {
+    let store = place.open().await;
     let first = NewPayment {
         idempotency_key: Some("key".into()),
         ..payment("pay-1", PAYER, "0x1")
@@ -147,9 +151,8 @@ async fn a_released_nonce_and_its_key_can_be_used_again() {
     );
 }
 
-#[tokio::test]
-async fn a_payment_moves_only_from_the_expected_state() {
-    let (_folder, store) = open();
+async fn a_payment_moves_only_from_the_expected_state(place: Place) {
+    let store = place.open().await;
     store
         .reserve(payment("pay-1", PAYER, "0x1"), 0)
         .await

@@ -1,6 +1,6 @@
 //! Consoles: who may open one, what goes through, and how it ends.
 
-mod client;
+pub mod client;
 mod entrance;
 mod life;
 mod secrets;

@@ -8,7 +8,7 @@ use super::{Installation, error, quick};
 
 /// Makes a container as a lease would, and leaves it stopped.
 async fn with_a_container(installation: &Installation) {
-    let proxmox = Proxmox::new(installation.proxmox()).unwrap();
+    let proxmox = Proxmox::new(installation.proxmox(), None).unwrap();
     let node = NodeName::new(installation.sim.node()).unwrap();
     let rootfs = RootFs {
         storage: "local-lvm".into(),

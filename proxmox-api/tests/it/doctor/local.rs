@@ -4,12 +4,12 @@ use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, sync::Arc, time::D
 
 use proxmox_api::{
     doctor::{Severity, command::look, report},
-    store::Store,
+    store::{Database, Store},
 };
 use service::clock::{Clock as _, ManualClock, SystemClock};
 
 use super::{Installation, error, warning};
-use crate::support::TestApp;
+use crate::{postgres::Postgres, support::TestApp};
 
 #[tokio::test]
 async fn a_port_that_somebody_else_has_is_named() {
@@ -62,6 +62,40 @@ async fn a_store_in_use_is_fine_and_one_of_a_later_release_is_not_touched() {
         .pragma_update(None, "user_version", 1_000)
         .unwrap();
     error(&installation.only(&[]).await, "store", "a newer release");
+}
+
+#[tokio::test]
+async fn a_store_on_a_server_is_examined_and_what_mends_it_is_said() {
+    let urls = tokio::task::spawn_blocking(|| {
+        let server = Postgres::shared()?;
+        let name = server.empty();
+        server.sql("postgres", "CREATE ROLE other LOGIN");
+        let plain = "sslmode=disable";
+        Some((
+            server.url("postgres", &name, plain),
+            server.url("other", &name, plain),
+            server.url("postgres", "nowhere", plain),
+        ))
+    });
+    let Some((good, powerless, nowhere)) = urls.await.unwrap() else {
+        return;
+    };
+    let installation = Installation::start().await;
+    let fresh = installation.of("store", &[("DATABASE", &good)]).await;
+    assert!(fresh.found.contains("will be made"), "{fresh:#?}");
+    let finding = installation.only(&[("DATABASE", &powerless)]).await;
+    error(&finding, "store", "may make no tables");
+    let finding = installation.only(&[("DATABASE", &nowhere)]).await;
+    error(&finding, "store", "does not exist");
+    let away = "postgres://user:s3cret@127.0.0.1:1/infra402";
+    let finding = installation.only(&[("DATABASE", away)]).await;
+    error(&finding, "store", "cannot connect");
+    assert!(!format!("{finding:?}").contains("s3cret"));
+    let _open = Store::of(&Database::parse(&good).unwrap()).await.unwrap();
+    installation.is_fine(&[("DATABASE", &good)]).await;
+    let wrong = [("DATABASE", "postgres://db.example")];
+    let bad = installation.of("configuration", &wrong).await;
+    assert!(bad.found.contains("database"), "{bad:#?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,77 @@
+//! What is bound to a parameter.
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use tokio_postgres::types::{ToSql, Type};
+
+/// A value that knows its type also where there is none: PostgreSQL asks for it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) enum Value<'a> {
+    Number(Option<i64>),
+    Text(Option<&'a str>),
+}
+
+impl Value<'_> {
+    /// PostgreSQL's type.
+    pub(in crate::store) fn kind(&self) -> Type {
+        match self {
+            Self::Number(_) => Type::INT8,
+            Self::Text(_) => Type::TEXT,
+        }
+    }
+
+    /// As PostgreSQL takes it.
+    pub(in crate::store) fn parameter(&self) -> &(dyn ToSql + Sync) {
+        match self {
+            Self::Number(number) => number,
+            Self::Text(text) => text,
+        }
+    }
+}
+
+impl rusqlite::ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Number(Some(number)) => ValueRef::Integer(*number),
+            Self::Text(Some(text)) => ValueRef::Text(text.as_bytes()),
+            Self::Number(None) | Self::Text(None) => ValueRef::Null,
+        }))
+    }
+}
+
+/// What can be bound.
+pub(in crate::store) trait ToValue {
+    fn to_value(&self) -> Value<'_>;
+}
+
+macro_rules! numbers {
+    ($($kind:ty),*) => { $(impl ToValue for $kind {
+        fn to_value(&self) -> Value<'_> {
+            Value::Number(Some(i64::from(*self)))
+        }
+    })* };
+}
+numbers!(i64, u32, u16);
+
+impl ToValue for str {
+    fn to_value(&self) -> Value<'_> {
+        Value::Text(Some(self))
+    }
+}
+
+impl ToValue for String {
+    fn to_value(&self) -> Value<'_> {
+        Value::Text(Some(self))
+    }
+}
+
+impl ToValue for Option<String> {
+    fn to_value(&self) -> Value<'_> {
+        Value::Text(self.as_deref())
+    }
+}
+
+impl<T: ToValue + ?Sized> ToValue for &T {
+    fn to_value(&self) -> Value<'_> {
+        (*self).to_value()
+    }
+}

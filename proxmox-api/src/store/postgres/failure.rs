@@ -1,0 +1,83 @@
+//! What PostgreSQL, or the way to it, says when something cannot be done. Values of rows and the password are in none of it.
+
+use std::error::Error as _;
+
+use tokio_postgres::{Error, error::SqlState};
+
+/// Why PostgreSQL could not be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ServerError {
+    /// Nobody answers there, or not as a PostgreSQL would.
+    #[error("cannot connect: {0}")]
+    Unreachable(String),
+    /// The account or its password is wrong, or the server lets it in from elsewhere only.
+    #[error("the server does not let this account in: {0}")]
+    NotLetIn(String),
+    /// The database is not there.
+    #[error("{0}: create it, with this account as its owner")]
+    NoDatabase(String),
+    /// The account lacks a right.
+    #[error("the account may not do what is needed: {0}")]
+    NoRight(String),
+    /// A release that is not worked with.
+    #[error("PostgreSQL {0} is too old, 13 is the oldest that works")]
+    TooOld(String),
+    /// The schema is of a later release.
+    #[error("its schema is of a newer release of this service ({found}, this one knows {known})")]
+    Newer {
+        /// The version that the database has.
+        found: i64,
+        /// The version that this release makes.
+        known: i64,
+    },
+    /// The connection was lost before anything was made.
+    #[error("the connection was lost: {0}")]
+    Lost(String),
+    /// Anything else that the server refuses.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl ServerError {
+    pub(super) fn of(error: &Error) -> Self {
+        let Some(refusal) = error.as_db_error() else {
+            return Self::Unreachable(chain(error));
+        };
+        let (code, text) = (refusal.code(), refusal.message().to_owned());
+        match code {
+            &SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+                Self::NotLetIn(text)
+            }
+            &SqlState::INVALID_CATALOG_NAME => Self::NoDatabase(text),
+            &SqlState::INSUFFICIENT_PRIVILEGE => Self::NoRight(text),
+            _ => Self::Refused(format!("{text} ({})", code.code())),
+        }
+    }
+}
+
+/// Whether the connection is of no use after this.
+pub(super) fn is_lost(error: &Error) -> bool {
+    const OVER: &[SqlState] = &[
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+        // The schema has changed under a prepared statement.
+        SqlState::FEATURE_NOT_SUPPORTED,
+    ];
+    error.code().is_none_or(|code| OVER.contains(code))
+}
+
+/// An error with its causes.
+pub(super) fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,83 @@
+//! The schema on PostgreSQL: the same steps as on SQLite, counted in a table of one row. One replica at a time makes them.
+
+use super::{MIGRATING, OLDEST, ServerError, Session, server::Server};
+use crate::store::{Condition, STEPS, StoreError, values};
+
+/// Brings the schema up to date, or refuses one of a later release.
+pub(in crate::store) fn migrate(session: &Session) -> Result<(), StoreError> {
+    check_release(session)?;
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    // Without the right to make tables an account may still use a schema that is in order.
+    match version(session)? {
+        Some(found) if found == known => return Ok(()),
+        Some(found) if found > known => return Err(ServerError::Newer { found, known }.into()),
+        _ => {}
+    }
+    let mut all = format!(
+        "BEGIN; SELECT pg_advisory_xact_lock({MIGRATING});
+         CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL); COMMIT"
+    );
+    session.batch(&all).inspect_err(|_| session.abandon())?;
+    for (step, (_, sql)) in (1..).zip(STEPS) {
+        // The lock is taken for each step, and another replica may have made it meanwhile.
+        all = format!(
+            "DO $step$ BEGIN
+               PERFORM pg_advisory_xact_lock({MIGRATING});
+               IF coalesce((SELECT max(version) FROM schema_version), 0) < {step} THEN
+                 EXECUTE $sql${sql}$sql$;
+                 INSERT INTO schema_version (version) VALUES ({step});
+               END IF;
+             END $step$"
+        );
+        session.batch(&all)?;
+    }
+    Ok(())
+}
+
+/// Looks at the database without changing anything in it.
+///
+/// # Errors
+/// It cannot be used, and why.
+pub(in crate::store) fn condition(server: &Server) -> Result<Condition, StoreError> {
+    let session = Session::new(server.clone(), true)?;
+    check_release(&session)?;
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let found = version(&session)?;
+    if found.unwrap_or(0) < known {
+        let sql = "SELECT 1 WHERE has_schema_privilege(current_schema(), 'CREATE')";
+        if session.query(sql, &[])?.is_empty() {
+            let lacks = "it may make no tables in the schema where they belong";
+            return Err(ServerError::NoRight(lacks.into()).into());
+        }
+    }
+    Ok(match found {
+        None | Some(0) => Condition::Fresh,
+        Some(found) if found < known => Condition::Older,
+        Some(found) if found > known => Condition::Newer,
+        Some(_) => Condition::InOrder,
+    })
+}
+
+fn check_release(session: &Session) -> Result<(), StoreError> {
+    let sql = "SELECT CAST(current_setting('server_version_num') AS BIGINT), current_setting('server_version')";
+    let rows = session.query(sql, &[])?;
+    let row = rows.first().ok_or(StoreError::Unreadable("the release"))?;
+    let (number, text): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+    if number / 10_000 < OLDEST {
+        return Err(ServerError::TooOld(text).into());
+    }
+    Ok(())
+}
+
+/// The last step that was made; none where the table is not there.
+fn version(session: &Session) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT 1 WHERE to_regclass(?1) IS NOT NULL";
+    if session.query(sql, values!["schema_version"])?.is_empty() {
+        return Ok(None);
+    }
+    let rows = session.query("SELECT coalesce(max(version), 0) FROM schema_version", &[])?;
+    let row = rows
+        .first()
+        .ok_or(StoreError::Unreadable("the schema's version"))?;
+    Ok(Some(row.try_get(0)?))
+}

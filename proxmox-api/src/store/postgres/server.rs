@@ -1,0 +1,255 @@
+//! Where a PostgreSQL is, as whom, and how its certificate is trusted.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
+};
+use tokio_postgres::{Client, Config, Error, config::SslMode};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use url::Url;
+
+use super::{failure::ServerError, failure::chain};
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long sent data may stay unheard of before a connection counts as lost.
+const UNHEARD: Duration = Duration::from_secs(15);
+
+/// A server, database and account. `Debug` and `Display` show no password.
+#[derive(Clone)]
+pub struct Server {
+    config: Config,
+    tls: Tls,
+    shown: String,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Tls {
+    /// Encrypted where the server can, whoever it is: what PostgreSQL's own clients do unless told otherwise.
+    Whoever,
+    /// The certificate has to be vouched for, and to name the host.
+    Known { authorities: Option<PathBuf> },
+}
+
+impl Server {
+    /// Reads an address like `postgres://user:password@host:5432/database?sslmode=verify-full`.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words that do not repeat it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut url = Url::parse(text).map_err(|error| format!("is no address ({error})"))?;
+        let (mut mode, mut authorities) = ("prefer".to_owned(), None);
+        let mut rest = Vec::new();
+        for (name, value) in url.query_pairs().into_owned() {
+            match name.as_str() {
+                "sslmode" => mode = value,
+                "sslrootcert" => authorities = Some(PathBuf::from(value)),
+                _ => rest.push((name, value)),
+            }
+        }
+        url.set_query(None);
+        if !rest.is_empty() {
+            url.query_pairs_mut().extend_pairs(rest);
+        }
+        let parsed = url.as_str().replace('+', "%20").parse();
+        let mut config: Config =
+            parsed.map_err(|error| format!("is no address of a PostgreSQL ({})", chain(&error)))?;
+        if config.get_hosts().is_empty() {
+            return Err("names no host".to_owned());
+        }
+        if config.get_dbname().is_none() {
+            return Err("names no database after the host".to_owned());
+        }
+        let (ssl, tls) = match mode.as_str() {
+            "disable" => (SslMode::Disable, Tls::Whoever),
+            "prefer" => (SslMode::Prefer, Tls::Whoever),
+            "require" if authorities.is_none() => (SslMode::Require, Tls::Whoever),
+            "require" | "verify-full" => (SslMode::Require, Tls::Known { authorities }),
+            _ => {
+                return Err(
+                    "has an sslmode that is none of disable, prefer, require, verify-full"
+                        .to_owned(),
+                );
+            }
+        };
+        config
+            .ssl_mode(ssl)
+            .application_name("infra402")
+            .connect_timeout(CONNECT)
+            .tcp_user_timeout(UNHEARD)
+            .keepalives_idle(UNHEARD);
+        let (host, port) = (url.host_str().unwrap_or("a socket"), url.port());
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let shown = format!("{host}{port}{}", url.path());
+        Ok(Self { config, tls, shown })
+    }
+
+    /// Whether somebody on the way to the server could read along or pretend to be it.
+    pub fn is_exposed(&self) -> bool {
+        use tokio_postgres::config::Host;
+        let here = self.config.get_hosts().iter().all(|host| match host {
+            Host::Tcp(name) => {
+                name == "localhost"
+                    || name
+                        .parse::<std::net::IpAddr>()
+                        .is_ok_and(|ip| ip.is_loopback())
+            }
+            Host::Unix(_) => true,
+        });
+        !here && self.tls == Tls::Whoever
+    }
+
+    /// Connects. The second part is the connection, which has to be driven.
+    pub(super) async fn connect(
+        &self,
+    ) -> Result<
+        (
+            Client,
+            impl Future<Output = Result<(), Error>> + Send + use<>,
+        ),
+        ServerError,
+    > {
+        let tls = MakeRustlsConnect::new(self.tls_config()?);
+        self.config
+            .connect(tls)
+            .await
+            .map_err(|error| ServerError::of(&error))
+    }
+
+    fn tls_config(&self) -> Result<ClientConfig, ServerError> {
+        let failed = |error: rustls::Error| ServerError::Unreachable(error.to_string());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(failed)?;
+        Ok(match &self.tls {
+            Tls::Whoever => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Whoever(provider)))
+                .with_no_client_auth(),
+            Tls::Known { authorities } => builder
+                .with_root_certificates(roots(authorities.as_ref())?)
+                .with_no_client_auth(),
+        })
+    }
+}
+
+fn roots(authorities: Option<&PathBuf>) -> Result<RootCertStore, ServerError> {
+    let mut roots = RootCertStore::empty();
+    match authorities {
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+        Some(path) => {
+            let unusable = |what: String| {
+                ServerError::Unreachable(format!("sslrootcert {}: {what}", path.display()))
+            };
+            let read =
+                CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.to_string()))?;
+            for certificate in read {
+                let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
+                roots
+                    .add(certificate)
+                    .map_err(|error| unusable(error.to_string()))?;
+            }
+        }
+    }
+    Ok(roots)
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgreSQL at {}", self.shown)
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Takes any certificate, whose key has to be shown all the same.
+#[derive(Debug)]
+struct Whoever(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Whoever {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_and_its_password_never_shown() {
+        let server =
+            Server::parse("postgres://lease:s3cret@db.example:5433/infra402?sslmode=verify-full")
+                .unwrap();
+        assert_eq!(
+            format!("{server} {server:?}"),
+            "PostgreSQL at db.example:5433/infra402 PostgreSQL at db.example:5433/infra402"
+        );
+        assert!(!server.is_exposed());
+        assert_eq!(server.config.get_password(), Some("s3cret".as_bytes()));
+        let exposed = |text| Server::parse(text).unwrap().is_exposed();
+        assert!(exposed("postgres://lease@db.example/infra402"));
+        assert!(exposed(
+            "postgresql://lease@db.example/infra402?sslmode=require"
+        ));
+        assert!(!exposed("postgres://lease@127.0.0.1/infra402"));
+        assert!(!exposed(
+            "postgres://lease@db.example/x?sslmode=require&sslrootcert=/ca.pem"
+        ));
+        assert!(!exposed(
+            "postgres:///infra402?host=/run/postgresql&user=lease"
+        ));
+        for wrong in [
+            "postgres://db.example",
+            "postgres:///infra402",
+            "postgres://s3cret@db.example/infra402?sslmode=verify",
+            "postgres://s3cret@db.example:port/infra402",
+            "postgres://s3cret@db.example/infra402?colour=blue",
+        ] {
+            let what = Server::parse(wrong).unwrap_err();
+            assert!(!what.contains("s3cret"), "{what}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Turns that all replicas of a service share: each is an advisory lock of one session, so that it ends with the process that
+//! has it. While the session is lost, work in hand goes on, guarded by the rows themselves; what is held is taken again first
+//! thing by the next session, before new turns are given.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use service::crypto;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_postgres::{Client, Statement};
+
+use super::{ServerError, server::Server};
+use crate::store::StoreError;
+
+/// How long a turn waits for a session.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often somebody who waits for a turn asks, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// Between two tries to connect.
+const RECONNECT: Duration = Duration::from_millis(500);
+/// After a loss, the time in which other replicas that lost theirs too take again what they hold.
+const GRACE: Duration = Duration::from_secs(1);
+/// How often a silent session is asked whether it is still there, and how long it may take.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// The turns of this process among all; clones are the same.
+#[derive(Clone)]
+pub struct SharedTurns(Arc<Shared>);
+
+struct Shared {
+    link: watch::Receiver<Option<Arc<Link>>>,
+    held: Held,
+    freed: mpsc::UnboundedSender<i64>,
+}
+
+/// How often each lock is held.
+type Held = Arc<Mutex<HashMap<i64, usize>>>;
+
+struct Link {
+    client: Client,
+    lock: Statement,
+    unlock: Statement,
+}
+
+/// A turn, until it is dropped.
+pub struct SharedTurn {
+    key: i64,
+    shared: Arc<Shared>,
+}
+
+impl Drop for SharedTurn {
+    fn drop(&mut self) {
+        let mut held = lock(&self.shared.held);
+        if let Some(count) = held.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.key);
+            }
+        }
+        drop(held);
+        let _ = self.shared.freed.send(self.key);
+    }
+}
+
+impl SharedTurns {
+    /// Starts a session of its own, which is made anew for as long as anybody has one of these.
+    pub(in crate::store) fn start(server: Server) -> Self {
+        let (freed, inbox) = mpsc::unbounded_channel();
+        let (publish, link) = watch::channel(None);
+        let held = Held::default();
+        tokio::spawn(keep(server, Arc::clone(&held), publish, inbox));
+        Self(Arc::new(Shared { link, held, freed }))
+    }
+
+    /// Waits for a turn.
+    ///
+    /// # Errors
+    /// There is no session, and none came about in a few seconds.
+    pub async fn take(&self, set: &str, name: &str) -> Result<SharedTurn, StoreError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            if let Some(turn) = self.try_take(set, name).await? {
+                return Ok(turn);
+            }
+            // Those who wait must not all ask at once.
+            sleep(pause.mul_f64(0.5 + f64::from(crypto::random_bytes::<1>()[0]) / 255.0)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// The turn, if nobody has it.
+    ///
+    /// # Errors
+    /// As [`SharedTurns::take`].
+    pub async fn try_take(&self, set: &str, name: &str) -> Result<Option<SharedTurn>, StoreError> {
+        let (shared, key) = (Arc::clone(&self.0), key(set, name));
+        // In a task of its own: a caller who has gone meanwhile must not leave a lock that nobody frees.
+        let asked = tokio::spawn(async move { acquire(&shared, key).await });
+        asked.await.map_err(|_| StoreError::Stopped)?
+    }
+}
+
+async fn acquire(shared: &Arc<Shared>, key: i64) -> Result<Option<SharedTurn>, StoreError> {
+    let mut again = true;
+    loop {
+        let current = there(shared).await?;
+        match timeout(HEARTBEAT, current.client.query_one(&current.lock, &[&key])).await {
+            Ok(Ok(row)) if row.try_get(0)? => {
+                *lock(&shared.held).entry(key).or_default() += 1;
+                let shared = Arc::clone(shared);
+                return Ok(Some(SharedTurn { key, shared }));
+            }
+            Ok(Ok(_)) => return Ok(None),
+            Ok(Err(error)) if again => {
+                tracing::debug!(error = %ServerError::of(&error), "a turn is asked for once more");
+                again = false;
+                sleep(FIRST_PAUSE).await;
+            }
+            Ok(Err(error)) => return Err(ServerError::of(&error).into()),
+            Err(_) => {
+                return Err(ServerError::Lost("the server did not answer in time".into()).into());
+            }
+        }
+    }
+}
+
+/// The session, once there is one.
+async fn there(shared: &Shared) -> Result<Arc<Link>, StoreError> {
+    let mut link = shared.link.clone();
+    let found = match timeout(PATIENCE, link.wait_for(Option::is_some)).await {
+        Ok(Ok(link)) => link.clone(),
+        Ok(Err(_)) => return Err(StoreError::Stopped),
+        Err(_) => None,
+    };
+    found.ok_or_else(|| ServerError::Lost("no session for locks".into()).into())
+}
+
+/// Keeps a session until nobody has turns any more.
+async fn keep(
+    server: Server,
+    held: Held,
+    publish: watch::Sender<Option<Arc<Link>>>,
+    mut freed: mpsc::UnboundedReceiver<i64>,
+) {
+    let (mut lost, mut away) = (false, false);
+    loop {
+        // The driver of the connection goes with this.
+        let mut driver = JoinSet::new();
+        match connect(&server, &mut driver).await {
+            Ok(link) => {
+                away = false;
+                if lost {
+                    retake(&link, &held).await;
+                    sleep(GRACE).await;
+                    tracing::info!("the session for locks is there again");
+                }
+                let link = Arc::new(link);
+                publish.send_replace(Some(Arc::clone(&link)));
+                let over = serve(&link, &mut driver, &mut freed).await;
+                publish.send_replace(None);
+                if over {
+                    return;
+                }
+                lost = true;
+                tracing::warn!("the session for locks is lost; work in hand goes on");
+            }
+            Err(error) => {
+                // Once: it is tried twice a second.
+                if !std::mem::replace(&mut away, true) {
+                    tracing::warn!(%error, "no session for locks");
+                }
+                if freed.is_closed() {
+                    return;
+                }
+                sleep(RECONNECT).await;
+            }
+        }
+    }
+}
+
+async fn connect(server: &Server, driver: &mut JoinSet<()>) -> Result<Link, ServerError> {
+    let of = |error: tokio_postgres::Error| ServerError::of(&error);
+    let (client, connection) = server.connect().await?;
+    driver.spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error = %ServerError::of(&error), "a connection ended");
+        }
+    });
+    let lock = client.prepare("SELECT pg_try_advisory_lock($1)");
+    let lock = lock.await.map_err(of)?;
+    let unlock = client.prepare("SELECT pg_advisory_unlock($1)");
+    let unlock = unlock.await.map_err(of)?;
+    Ok(Link {
+        client,
+        lock,
+        unlock,
+    })
+}
+
+/// Frees what is given back. True when nobody is left, false when the session is lost.
+async fn serve(
+    link: &Link,
+    driver: &mut JoinSet<()>,
+    freed: &mut mpsc::UnboundedReceiver<i64>,
+) -> bool {
+    loop {
+        let answered = tokio::select! {
+            _ = driver.join_next() => return false,
+            key = freed.recv() => {
+                let Some(key) = key else { return true };
+                timeout(HEARTBEAT, link.client.query_one(&link.unlock, &[&key])).await.map(|row| row.is_ok())
+            }
+            () = sleep(HEARTBEAT) => {
+                timeout(HEARTBEAT, link.client.batch_execute("")).await.map(|done| done.is_ok())
+            }
+        };
+        if answered != Ok(true) {
+            return false;
+        }
+    }
+}
+
+/// Takes what work in hand still counts on.
+async fn retake(link: &Link, held: &Held) {
+    let all: Vec<_> = lock(held)
+        .iter()
+        .map(|(key, count)| (*key, *count))
+        .collect();
+    for (key, count) in all {
+        for _ in 0..count {
+            match link.client.query_one(&link.lock, &[&key]).await {
+                Ok(row) if row.try_get(0).unwrap_or(false) => {}
+                _ => tracing::warn!(
+                    "another replica has taken a turn meanwhile that is still in use here"
+                ),
+            }
+        }
+    }
+}
+
+fn lock(held: &Held) -> std::sync::MutexGuard<'_, HashMap<i64, usize>> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn key(set: &str, name: &str) -> i64 {
+    let digest = crypto::hmac_sign(set.as_bytes(), name.as_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    i64::from_be_bytes(first)
+}

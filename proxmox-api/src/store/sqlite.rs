@@ -1,0 +1,108 @@
+//! The file behind the store: how it is opened, who may read it, and that one process at a time works on it.
+
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+    time::Duration,
+};
+
+use rusqlite::Connection;
+use rusqlite_migration::{M, Migrations};
+
+use super::{STEPS, StoreError};
+
+/// Statements that a connection keeps prepared: more than the store has.
+const STATEMENTS: usize = 64;
+
+/// Why a file is not worked on.
+#[derive(Debug, thiserror::Error)]
+pub enum FileInUse {
+    /// It is worked on already.
+    #[error(
+        "another process has this database open: stop that one first, or let replicas share a PostgreSQL"
+    )]
+    ByAnother,
+    /// It cannot be told.
+    #[error("the file beside the database cannot be locked: {0}")]
+    Unlockable(#[from] std::io::Error),
+}
+
+/// The right of this process to a file, until it is dropped or the process ends.
+#[derive(Debug)]
+pub struct Hold(#[allow(dead_code)] File);
+
+impl Hold {
+    /// Takes the right to the database at `path`, by a lock on a file beside it.
+    ///
+    /// # Errors
+    /// Another process has it, or the file beside it cannot be made or locked.
+    pub fn take(path: &Path) -> Result<Self, FileInUse> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let mut beside = path.as_os_str().to_owned();
+        beside.push("-lock");
+        let mut options = File::options();
+        options.append(true).create(true).mode(0o600);
+        let file = options.open(beside)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(FileInUse::ByAnother),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
+    }
+}
+
+pub(super) fn migrations() -> Migrations<'static> {
+    Migrations::new(STEPS.iter().map(|(sql, _)| M::up(sql)).collect())
+}
+
+/// Makes the file where there is none. It holds the key from which made passwords come, so it is its account's alone, and
+/// SQLite gives the files beside it the same mode.
+pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true).mode(0o600).open(path)?;
+    for ending in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(ending);
+        let Ok(found) = std::fs::metadata(&file) else {
+            continue;
+        };
+        if found.permissions().mode() & 0o077 != 0 {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL: a settled payment must survive a power cut, not only a crash of this process.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+pub(super) fn connect_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let reader = connect(path)?;
+    reader.pragma_update(None, "query_only", true)?;
+    Ok(reader)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_at_a_time_has_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let hold = Hold::take(&path).unwrap();
+        assert!(matches!(Hold::take(&path), Err(FileInUse::ByAnother)));
+        assert!(Hold::take(&folder.path().join("other.db")).is_ok());
+        drop(hold);
+        assert!(Hold::take(&path).is_ok());
+    }
+}

@@ -1,0 +1,212 @@
+//! What holds between stores that share a PostgreSQL, and when it goes away for a while.
+
+use std::time::Duration;
+
+use super::{postgres::Postgres, *};
+
+fn server(place: &Place) -> &Server {
+    match &place.database {
+        Database::Server(server) => server,
+        Database::File(_) => panic!("no server"),
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_that_start_together_make_the_schema_once_and_hand_nothing_out_twice() {
+    let Some(place) = Place::server().await else {
+        return;
+    };
+    let place = std::sync::Arc::new(place);
+    let opened: Vec<_> = (0..3)
+        .map(|_| {
+            let place = std::sync::Arc::clone(&place);
+            tokio::spawn(async move { place.open().await })
+        })
+        .collect();
+    let mut stores = Vec::new();
+    for store in opened {
+        stores.push(store.await.unwrap());
+    }
+    let claims: Vec<_> = (0..40)
+        .map(|number: usize| {
+            let store = stores[number % 3].clone();
+            tokio::spawn(async move {
+                let number = u32::try_from(number).unwrap();
+                claimed(&store, number, &format!("0x{number}")).await
+            })
+        })
+        .collect();
+    let mut vmids = std::collections::BTreeSet::new();
+    for claim in claims {
+        if let ClaimOutcome::Claimed { vmid } = claim.await.unwrap() {
+            assert!(vmids.insert(vmid), "{vmid} twice");
+        }
+    }
+    assert_eq!(vmids, (501..=531).collect());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_is_one_replicas_until_it_is_given_back_or_the_replica_dies() {
+    let Some(place) = Place::server().await else {
+        return;
+    };
+    let (one, two) = (
+        SharedTurns::start(server(&place).clone()),
+        SharedTurns::start(server(&place).clone()),
+    );
+    let turn = one.take("set", "name").await.unwrap();
+    assert!(two.try_take("set", "name").await.unwrap().is_none());
+    assert!(two.try_take("other", "name").await.unwrap().is_some());
+    let waiting = tokio::spawn({
+        let two = two.clone();
+        async move { two.take("set", "name").await.unwrap() }
+    });
+    drop(turn);
+    drop(waiting.await.unwrap());
+    // Whoever is dead gives nothing back by itself.
+    let dead = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let of_the_dead = taken_on(&dead, server(&place).clone());
+    assert!(two.try_take("set", "dying").await.unwrap().is_none());
+    dead.shutdown_background();
+    drop(of_the_dead);
+    let freed = tokio::time::timeout(Duration::from_secs(5), two.take("set", "dying"));
+    freed.await.unwrap().unwrap();
+}
+
+/// A turn of a replica that runs on this runtime.
+fn taken_on(runtime: &tokio::runtime::Runtime, server: Server) -> SharedTurn {
+    let (give, given) = std::sync::mpsc::channel();
+    runtime.spawn(async move {
+        let turns = SharedTurns::start(server);
+        give.send(turns.take("set", "dying").await.unwrap())
+            .unwrap();
+        std::future::pending::<()>().await;
+    });
+    given.recv().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_comes_back_is_worked_with_again_and_turns_are_kept() {
+    service::crypto::install_ring_provider();
+    let Some(postgres) = blocking(Postgres::start).await else {
+        return;
+    };
+    let postgres = std::sync::Arc::new(postgres);
+    let url = blocking({
+        let postgres = std::sync::Arc::clone(&postgres);
+        move || postgres.url("postgres", &postgres.empty(), "sslmode=disable")
+    })
+    .await;
+    let place = Place {
+        database: Database::parse(&url).unwrap(),
+        _folder: None,
+    };
+    let store = place.open().await;
+    let turns = store.turns().unwrap();
+    let turn = turns.take("set", "kept").await.unwrap();
+    activated(&store, 1, 0).await;
+    // Connections that are cut while nobody uses them are not even noticed.
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'infra402'";
+    let (server, sql) = (std::sync::Arc::clone(&postgres), cut);
+    blocking(move || server.sql("postgres", sql)).await;
+    assert!(store.set_ip("lease-1", "10.0.0.1", 1).await.unwrap());
+    assert!(store.lease("lease-1").await.unwrap().is_some());
+
+    let server = std::sync::Arc::clone(&postgres);
+    blocking(move || server.crash()).await;
+    assert!(store.set_ip("lease-1", "10.0.0.2", 1).await.is_err());
+    assert!(store.lease("lease-1").await.is_err());
+    let server = std::sync::Arc::clone(&postgres);
+    blocking(move || server.start_again()).await;
+    let again = async {
+        while store.set_ip("lease-1", "10.0.0.3", 1).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        while store.lease("lease-1").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), again)
+        .await
+        .unwrap();
+    let lease = store.lease("lease-1").await.unwrap().unwrap();
+    assert_eq!(lease.ip.as_deref(), Some("10.0.0.3"));
+    let fresh = turns.take("set", "fresh").await.unwrap();
+    let others = place.open().await.turns().unwrap();
+    assert!(others.try_take("set", "kept").await.unwrap().is_none());
+    drop(turn);
+    others.take("set", "kept").await.unwrap();
+    drop(fresh);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_a_server_is_said_in_words() {
+    let Some(place) = Place::server().await else {
+        return;
+    };
+    let postgres = Postgres::shared().unwrap();
+    let name = blocking(move || {
+        let name = postgres.empty();
+        postgres.sql("postgres", "CREATE ROLE locked LOGIN PASSWORD 'right'");
+        postgres.sql("postgres", "CREATE ROLE guest LOGIN");
+        name
+    })
+    .await;
+    let open = async |account: &str, database: &str, parameters: &str| {
+        let url = postgres.url(account, database, parameters);
+        let opened = Store::of(&Database::parse(&url).unwrap()).await;
+        opened.map(drop).map_err(|error| error.to_string())
+    };
+    let said = async |account: &str, database: &str, parameters: &str, words: &str| {
+        let error = open(account, database, parameters).await.unwrap_err();
+        assert!(error.contains(words), "{error}");
+        assert!(!error.contains("wrong-one"), "{error}");
+    };
+    let plain = "sslmode=disable";
+    said(
+        "locked:wrong-one",
+        &name,
+        plain,
+        "does not let this account in",
+    )
+    .await;
+    said("postgres", "nowhere", plain, "create it").await;
+    said("guest", &name, plain, "may not do what is needed").await;
+    let nobody = "postgres://postgres:wrong-one@localhost:1/x";
+    let error = Store::of(&Database::parse(nobody).unwrap())
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("cannot connect"), "{error}");
+
+    // Its certificate is checked where that is asked for.
+    let trusted = format!(
+        "sslmode=verify-full&sslrootcert={}",
+        postgres.authority.display()
+    );
+    open("postgres", &name, &trusted).await.unwrap();
+    open("postgres", &name, "sslmode=require").await.unwrap();
+    said("postgres", &name, "sslmode=verify-full", "cannot connect").await;
+    let elsewhere = postgres
+        .url("postgres", &name, &trusted)
+        .replace("localhost", "127.0.0.1");
+    let error = Store::of(&Database::parse(&elsewhere).unwrap())
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("cannot connect"), "{error}");
+
+    let store = place.open().await;
+    let later = "INSERT INTO schema_version (version) VALUES (1000)";
+    store.write(move |db| db.execute(later, &[])).await.unwrap();
+    let newer = Store::of(&place.database).await.unwrap_err().to_string();
+    assert!(newer.contains("newer release"), "{newer}");
+    let found = condition(&place.database).await.unwrap();
+    assert_eq!(found, Condition::Newer);
+}

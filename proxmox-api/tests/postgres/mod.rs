@@ -1,0 +1,241 @@
+//! A PostgreSQL of the tests' own: made in a temporary folder, stopped and removed with the process that asked for it, however
+//! that ends. Never run as root: whoever is root starts it as `nobody`.
+
+use std::{
+    io::Write as _,
+    net::TcpListener,
+    os::unix::{fs::MetadataExt as _, process::CommandExt as _},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+/// The uid and gid of `nobody`, who owns nothing.
+const NOBODY: u32 = 65_534;
+/// Durability is not what tests are about.
+const SETTINGS: &str = "fsync = off
+synchronous_commit = off
+full_page_writes = off
+max_connections = 300
+listen_addresses = '127.0.0.1'
+ssl = on
+";
+/// The account `locked` needs a password, the others do not.
+const ACCOUNTS: &str = "host all locked 127.0.0.1/32 scram-sha-256
+host all all 127.0.0.1/32 trust
+local all all trust
+";
+
+/// A server that runs.
+pub struct Postgres {
+    programs: PathBuf,
+    folder: PathBuf,
+    port: u16,
+    /// The authority of its certificate, in PEM.
+    pub authority: PathBuf,
+    /// While this is open, the server runs.
+    life: Option<ChildStdin>,
+    keeper: Child,
+}
+
+/// Where the programs are, if they are installed. `cargo xtask test` counts what is left out without them.
+fn programs() -> Option<PathBuf> {
+    let mut releases: Vec<_> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|release| release.path().join("bin"))
+        .filter(|folder| folder.join("initdb").exists())
+        .collect();
+    releases.sort();
+    let elsewhere = || {
+        Path::new("/usr/bin/initdb")
+            .exists()
+            .then(|| "/usr/bin".into())
+    };
+    releases.pop().or_else(elsewhere)
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+impl Postgres {
+    /// The server that the tests of one process share; none where it is not installed.
+    pub fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<Postgres>> = OnceLock::new();
+        SHARED.get_or_init(Self::start).as_ref()
+    }
+
+    /// A server for one test.
+    pub fn start() -> Option<Self> {
+        let Some(programs) = programs() else {
+            eprintln!("skipped: PostgreSQL is not installed");
+            return None;
+        };
+        let folder = tempfile::tempdir().unwrap().keep();
+        let (data, authority) = (folder.join("data"), folder.join("authority.pem"));
+        let own = |path: &Path| {
+            if is_root() {
+                std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        };
+        own(&folder);
+        // Whatever becomes of this process, the other end of the pipe closes with it.
+        let mut keeper = as_other(&mut Command::new("sh"))
+            .args([
+                "-c",
+                "cat; \"$1\" -D \"$2/data\" -m immediate stop; rm -rf \"$2\"",
+            ])
+            .arg("keeper")
+            .args([&programs.join("pg_ctl"), &folder])
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let life = keeper.stdin.take();
+        let mut server = Self {
+            programs,
+            folder,
+            port: 0,
+            authority,
+            life,
+            keeper,
+        };
+        let words = "-A trust -U postgres --no-sync -E UTF8 --locale=C";
+        server.run("initdb", words.split(' '));
+        server.certify(&data, own);
+        // Another process may take a free port before the server does.
+        for _ in 0..5 {
+            let free = TcpListener::bind("127.0.0.1:0").unwrap();
+            server.port = free.local_addr().unwrap().port();
+            drop(free);
+            let settings = format!(
+                "{SETTINGS}port = {}\nunix_socket_directories = '{}'\n",
+                server.port,
+                server.folder.display()
+            );
+            std::fs::write(data.join("postgresql.conf"), settings).unwrap();
+            if server.control("start", "fast") {
+                return Some(server);
+            }
+        }
+        panic!("PostgreSQL does not start: {}", server.log());
+    }
+
+    fn certify(&self, data: &Path, own: impl Fn(&Path)) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let certificate = authority.self_signed(&key).unwrap();
+        std::fs::write(&self.authority, certificate.pem()).unwrap();
+        let issuer = rcgen::Issuer::new(authority, key);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let server = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let certificate = server.signed_by(&key, &issuer).unwrap();
+        for (name, text) in [
+            ("server.crt", certificate.pem()),
+            ("server.key", key.serialize_pem()),
+            ("pg_hba.conf", ACCOUNTS.to_owned()),
+        ] {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            let mut options = std::fs::File::options();
+            let options = options.write(true).create(true).truncate(true).mode(0o600);
+            let mut file = options.open(data.join(name)).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            own(&data.join(name));
+        }
+    }
+
+    fn run<'a>(&self, program: &str, words: impl Iterator<Item = &'a str>) {
+        let output = as_other(&mut Command::new(self.programs.join(program)))
+            .arg("-D")
+            .arg(self.folder.join("data"))
+            .args(words)
+            .current_dir("/")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{program}: {output:?}");
+    }
+
+    fn control(&self, what: &str, mode: &str) -> bool {
+        as_other(&mut Command::new(self.programs.join("pg_ctl")))
+            .arg("-D")
+            .arg(self.folder.join("data"))
+            .arg("-l")
+            .arg(self.folder.join("log"))
+            .args(["-w", "-s", "-m", mode, what])
+            .current_dir("/")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap()
+            .success()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// Stops it as a crash would.
+    #[allow(dead_code)]
+    pub fn crash(&self) {
+        assert!(self.control("stop", "immediate"), "{}", self.log());
+    }
+
+    /// Starts it again after a crash.
+    #[allow(dead_code)]
+    pub fn start_again(&self) {
+        assert!(self.control("start", "fast"), "{}", self.log());
+    }
+
+    /// Runs SQL in a database, as the server's superuser, and gives what it prints.
+    pub fn sql(&self, database: &str, sql: &str) -> String {
+        let output = as_other(&mut Command::new(self.programs.join("psql")))
+            .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h"])
+            .arg(&self.folder)
+            .args(["-p", &self.port.to_string(), "-d", database, "-c", sql])
+            .current_dir("/")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{sql}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// An empty database, by its name.
+    pub fn empty(&self) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        name
+    }
+
+    /// The address of a database, with more parameters or none.
+    pub fn url(&self, account: &str, database: &str, parameters: &str) -> String {
+        let port = self.port;
+        format!("postgres://{account}@localhost:{port}/{database}?{parameters}")
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        drop(self.life.take());
+        let _ = self.keeper.wait();
+    }
+}
+
+/// A server does not run as root.
+fn as_other(command: &mut Command) -> &mut Command {
+    if is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("LC_ALL", "C")
+}
