@@ -64,7 +64,8 @@ pub async fn start_work(app: &App) -> anyhow::Result<JoinSet<()>> {
     let mut workers = JoinSet::new();
     workers.spawn(lease::expiry::run(app.clone()));
     workers.spawn(lease::reconcile::run(app.clone()));
-    if app.config.database.is_shared() {
+    if let Some(turns) = app.turns.clone() {
+        workers.spawn(console::takeover::listen(app.clone(), turns));
         workers.spawn(operations::look_after_replicas(app.clone()));
     }
     Ok(workers)

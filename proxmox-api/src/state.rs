@@ -21,7 +21,7 @@ use crate::{
     paywall::tariffs::Tariffs,
     proxmox::Proxmox,
     routes::limited::CallLimits,
-    store::{Database, DemoLedger, Hold, Store},
+    store::{Database, DemoLedger, Hold, SharedTurns, Store},
     terminals,
 };
 
@@ -49,6 +49,8 @@ pub struct Parts {
     pub free_calls: CallLimits,
     /// The rates, and those that were quoted until a moment ago.
     pub tariffs: Tariffs,
+    /// What replicas have between them, where there may be several.
+    pub turns: Option<SharedTurns>,
     /// One piece of work at a time on each payment, by nonce and by id.
     pub payments_in_work: Locks,
     /// One at a time who follows a payment of unknown outcome.
@@ -141,8 +143,7 @@ impl App {
         http: reqwest::Client,
     ) -> anyhow::Result<Self> {
         let turns = store.turns();
-        let turns = turns.as_ref();
-        let terminals = turns.map(terminals::among);
+        let terminals = turns.as_ref().map(terminals::among);
         let proxmox = Proxmox::new(config.proxmox.clone(), terminals)?;
         let installation = Installation::load(&store).await?;
         let tariffs = Tariffs::load(&store, &config.tariff, clock.unix_seconds()).await?;
@@ -161,9 +162,10 @@ impl App {
             installation,
             free_calls,
             tariffs,
-            payments_in_work: Locks::among(turns, "payments"),
-            payments_followed: Locks::among(turns, "followed"),
-            leases_in_work: Locks::among(turns, "leases"),
+            payments_in_work: Locks::among(turns.as_ref(), "payments"),
+            payments_followed: Locks::among(turns.as_ref(), "followed"),
+            leases_in_work: Locks::among(turns.as_ref(), "leases"),
+            turns,
             consoles: OpenConsoles::default(),
             deadlines_moved: Notify::new(),
             config,

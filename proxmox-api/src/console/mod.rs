@@ -1,12 +1,13 @@
 //! Consoles: a person's WebSocket on one side, the container's terminal on the other. [`ticket`] is who may come in,
 //! [`visit`] the way of one connection from its first message to its close frame, `bridge` the bytes in between, `end` why
-//! it closes, `open` what is open. Nothing of Proxmox, neither address nor ticket, goes to the client.
+//! it closes, `open` what is open here, `takeover` what is at other replicas. Nothing of Proxmox, neither address nor ticket, goes to the client.
 
 mod bridge;
 mod end;
 mod meter;
 mod open;
 pub mod page;
+pub mod takeover;
 pub mod ticket;
 mod visit;
 

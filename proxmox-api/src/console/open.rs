@@ -26,7 +26,8 @@ pub struct OpenConsoles {
 
 struct Occupant {
     number: u64,
-    push: oneshot::Sender<End>,
+    /// Until somebody has used it.
+    push: Option<oneshot::Sender<End>>,
     gone: oneshot::Receiver<()>,
 }
 
@@ -63,7 +64,7 @@ impl OpenConsoles {
             let number = seats.get(lease_id).map_or(0, |before| before.number + 1);
             let occupant = Occupant {
                 number,
-                push,
+                push: Some(push),
                 gone: is_gone,
             };
             (number, seats.insert(lease_id.to_owned(), occupant))
@@ -77,17 +78,33 @@ impl OpenConsoles {
         };
         if let Some(before) = before {
             // It may be leaving by itself.
-            let _ = before.push.send(End::TakenOver);
+            if let Some(push) = before.push {
+                let _ = push.send(End::TakenOver);
+            }
             let _ = timeout(LEAVE, before.gone).await;
         }
         seat
+    }
+
+    /// Asks whoever has a lease's console here to leave, because somebody has come for it at another replica.
+    pub fn give_up(&self, lease_id: &str) {
+        // The seat stays theirs until they have left.
+        let push = self
+            .seats()
+            .get_mut(lease_id)
+            .and_then(|found| found.push.take());
+        if let Some(push) = push {
+            let _ = push.send(End::TakenOver);
+        }
     }
 
     /// Ends all of them because the service stops, and waits a moment until they have said so. Their tickets are good for coming back.
     pub async fn close_all(&self) {
         let all: Vec<_> = self.seats().drain().collect();
         for (_, occupant) in all {
-            let _ = occupant.push.send(End::Restart);
+            if let Some(push) = occupant.push {
+                let _ = push.send(End::Restart);
+            }
         }
         let everybody = u32::try_from(ROOM).unwrap_or(u32::MAX);
         if timeout(FAREWELL, self.room.acquire_many(everybody))
@@ -146,6 +163,19 @@ mod tests {
         assert_eq!(consoles.seats().len(), 2);
         drop((newer, other));
         assert!(consoles.seats().is_empty());
+    }
+
+    #[tokio::test]
+    async fn whoever_is_asked_to_give_up_leaves_and_the_next_has_a_seat_of_its_own() {
+        let consoles = OpenConsoles::default();
+        let mut first = consoles.take("lease-1").await;
+        consoles.give_up("lease-2");
+        consoles.give_up("lease-1");
+        assert_eq!(first.pushed().await, End::TakenOver);
+        let next = consoles.take("lease-1").await;
+        drop(first);
+        assert_eq!(consoles.seats().len(), 1, "not the seat of the next one");
+        drop(next);
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ use super::{
     end::End,
     meter::Meter,
     open::Seat,
+    takeover,
     ticket::{self, Resume},
 };
 use crate::{
@@ -24,8 +25,6 @@ use crate::{
 
 /// How long the first message may take.
 const FIRST_MESSAGE: Duration = Duration::from_secs(10);
-/// How long a command that has the terminal is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a client may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 const SIZE: (u16, u16) = (80, 24);
@@ -129,10 +128,8 @@ async fn stay(
 ) -> End {
     let lease_id = &entrance.lease.lease_id;
     let mut seat = app.consoles.take(lease_id).await;
-    let (node, vmid) = &entrance.place;
-    let consoles = &app.proxmox.consoles;
     let opened = tokio::select! {
-        opened = consoles.open(node, *vmid, entrance.size, PATIENCE) => opened,
+        opened = takeover::open(app, lease_id, &entrance.place, entrance.size) => opened,
         end = seat.pushed() => return end,
     };
     let session = match opened {

@@ -69,7 +69,9 @@ pub async fn tick(app: &App) -> Result<i64, StoreError> {
     let mut all_done = true;
     for lease in work {
         // Somebody who works on it now will leave it in order, or it is here again next time.
-        let Some(turn) = app.leases_in_work.try_take(&lease.lease_id).await? else {
+        let turn = app.leases_in_work.try_take(&lease.lease_id).await;
+        let turn = turn.inspect_err(|error| tracing::warn!(%error, "no turn to end a lease"));
+        let Ok(Some(turn)) = turn else {
             all_done = false;
             continue;
         };

@@ -319,7 +319,11 @@ async fn a_terminal_is_one_replicas_at_a_time_and_a_ticket_opens_it_at_either() 
     assert!(message.contains("an open console"), "{message}");
     let used = client::connect(&one, &ticket).await.closed().await;
     assert_ne!(used.0, 1000, "a ticket is used once: {used:?}");
-    console.leave().await;
+    // The newest has it, wherever it comes.
+    let (newer, _) = client::open(&one).await;
+    let taken = console.closed().await;
+    assert_eq!(taken.0, 4411, "{taken:?}");
+    newer.leave().await;
     until("the terminal to be free", async || {
         (one.exec(command.clone()).await.status == 200).then_some(())
     })

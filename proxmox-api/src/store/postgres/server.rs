@@ -1,6 +1,6 @@
 //! Where a PostgreSQL is, as whom, and how its certificate is trusted.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, future::poll_fn, path::PathBuf, sync::Arc, time::Duration};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
@@ -8,7 +8,7 @@ use rustls::{
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
 };
-use tokio_postgres::{Client, Config, Error, config::SslMode};
+use tokio_postgres::{AsyncMessage, Client, Config, Error, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
@@ -103,21 +103,29 @@ impl Server {
         !here && self.tls == Tls::Whoever
     }
 
-    /// Connects. The second part is the connection, which has to be driven.
-    pub(super) async fn connect(
+    /// Connects. The second part is the connection, which has to be driven; it hands on what other sessions tell this one.
+    pub(super) async fn connect<H: Fn(&str) + Send + 'static>(
         &self,
+        told: H,
     ) -> Result<
         (
             Client,
-            impl Future<Output = Result<(), Error>> + Send + use<>,
+            impl Future<Output = Result<(), Error>> + Send + use<H>,
         ),
         ServerError,
     > {
         let tls = MakeRustlsConnect::new(self.tls_config()?);
-        self.config
-            .connect(tls)
-            .await
-            .map_err(|error| ServerError::of(&error))
+        let connected = self.config.connect(tls).await;
+        let (client, mut connection) = connected.map_err(|error| ServerError::of(&error))?;
+        let driven = async move {
+            while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+                if let AsyncMessage::Notification(words) = message? {
+                    told(words.payload());
+                }
+            }
+            Ok(())
+        };
+        Ok((client, driven))
     }
 
     fn tls_config(&self) -> Result<ClientConfig, ServerError> {

@@ -216,7 +216,7 @@ impl Session {
             return Err(ServerError::Unreachable("tried a moment ago".into()).into());
         }
         let made = runtime.block_on(async {
-            let (client, connection) = self.server.connect().await?;
+            let (client, connection) = self.server.connect(|_| {}).await?;
             tokio::spawn(connection);
             let mut greeting = GREETING.to_owned();
             if self.reads_only {

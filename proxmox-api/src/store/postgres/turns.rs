@@ -10,7 +10,7 @@ use std::{
 
 use service::crypto;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{broadcast, mpsc, watch},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often somebody who waits for a turn asks, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// Words of others that wait for a slow listener.
+const WORDS: usize = 64;
 /// Between two tries to connect.
 const RECONNECT: Duration = Duration::from_millis(500);
 /// After a loss, the time in which other replicas that lost theirs too take again what they hold.
@@ -36,6 +38,9 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 pub struct SharedTurns(Arc<Shared>);
 
 struct Shared {
+    /// Tells this replica's words from those of others.
+    replica: String,
+    told: broadcast::Sender<String>,
     link: watch::Receiver<Option<Arc<Link>>>,
     held: Held,
     freed: mpsc::UnboundedSender<i64>,
@@ -48,6 +53,7 @@ struct Link {
     client: Client,
     lock: Statement,
     unlock: Statement,
+    tell: Statement,
 }
 
 /// A turn, until it is dropped.
@@ -76,8 +82,38 @@ impl SharedTurns {
         let (freed, inbox) = mpsc::unbounded_channel();
         let (publish, link) = watch::channel(None);
         let held = Held::default();
-        tokio::spawn(keep(server, Arc::clone(&held), publish, inbox));
-        Self(Arc::new(Shared { link, held, freed }))
+        let (told, replica) = (broadcast::Sender::new(WORDS), crypto::random_hex(8));
+        let hear = hearing(replica.clone(), told.clone());
+        tokio::spawn(keep(server, hear, Arc::clone(&held), publish, inbox));
+        Self(Arc::new(Shared {
+            replica,
+            told,
+            link,
+            held,
+            freed,
+        }))
+    }
+
+    /// Tells all other replicas something. It may be lost, as those may be who should hear it.
+    pub async fn tell(&self, words: &str) {
+        let told = async {
+            let link = there(&self.0).await?;
+            let payload = format!("{} {words}", self.0.replica);
+            match timeout(PATIENCE, link.client.query_one(&link.tell, &[&payload])).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(ServerError::of(&error).into()),
+                Err(_) => return Err(StoreError::Stopped),
+            }
+            Ok::<_, StoreError>(())
+        };
+        if let Err(error) = told.await {
+            tracing::warn!(%error, "other replicas cannot be told something");
+        }
+    }
+
+    /// What other replicas tell from now on.
+    pub fn words(&self) -> broadcast::Receiver<String> {
+        self.0.told.subscribe()
     }
 
     /// Waits for a turn.
@@ -107,6 +143,22 @@ impl SharedTurns {
         asked.await.map_err(|_| StoreError::Stopped)?
     }
 }
+
+/// Hands on what others said.
+fn hearing(replica: String, told: broadcast::Sender<String>) -> impl Hear {
+    move |payload: &str| {
+        if let Some((from, words)) = payload.split_once(' ')
+            && from != replica
+        {
+            // Nobody may be listening.
+            let _ = told.send(words.to_owned());
+        }
+    }
+}
+
+/// A listener for one session after the other.
+trait Hear: Fn(&str) + Clone + Send + 'static {}
+impl<F: Fn(&str) + Clone + Send + 'static> Hear for F {}
 
 async fn acquire(shared: &Arc<Shared>, key: i64) -> Result<Option<SharedTurn>, StoreError> {
     let mut again = true;
@@ -146,6 +198,7 @@ async fn there(shared: &Shared) -> Result<Arc<Link>, StoreError> {
 /// Keeps a session until nobody has turns any more.
 async fn keep(
     server: Server,
+    hear: impl Hear,
     held: Held,
     publish: watch::Sender<Option<Arc<Link>>>,
     mut freed: mpsc::UnboundedReceiver<i64>,
@@ -154,7 +207,7 @@ async fn keep(
     loop {
         // The driver of the connection goes with this.
         let mut driver = JoinSet::new();
-        match connect(&server, &mut driver).await {
+        match connect(&server, hear.clone(), &mut driver).await {
             Ok(link) => {
                 away = false;
                 if lost {
@@ -186,9 +239,13 @@ async fn keep(
     }
 }
 
-async fn connect(server: &Server, driver: &mut JoinSet<()>) -> Result<Link, ServerError> {
+async fn connect(
+    server: &Server,
+    hear: impl Hear,
+    driver: &mut JoinSet<()>,
+) -> Result<Link, ServerError> {
     let of = |error: tokio_postgres::Error| ServerError::of(&error);
-    let (client, connection) = server.connect().await?;
+    let (client, connection) = server.connect(hear).await?;
     driver.spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(error = %ServerError::of(&error), "a connection ended");
@@ -198,10 +255,14 @@ async fn connect(server: &Server, driver: &mut JoinSet<()>) -> Result<Link, Serv
     let lock = lock.await.map_err(of)?;
     let unlock = client.prepare("SELECT pg_advisory_unlock($1)");
     let unlock = unlock.await.map_err(of)?;
+    let tell = client.prepare("SELECT pg_notify('infra402', $1)");
+    let tell = tell.await.map_err(of)?;
+    client.batch_execute("LISTEN infra402").await.map_err(of)?;
     Ok(Link {
         client,
         lock,
         unlock,
+        tell,
     })
 }
 
