@@ -63,15 +63,33 @@ const OPTIONAL: [(&str, &str); 3] = [
     ("dtach", "the exec case behind dtach"),
 ];
 
+/// Where a server that some cases of the Rust tests start is found, beside the usual folders: it lies in one of its release.
+const POSTGRESQL: &str = "/usr/lib/postgresql";
+
 /// What the Rust tests leave out on this machine, each with its reason.
 pub fn skips() -> Vec<String> {
-    OPTIONAL
+    let programs = OPTIONAL
         .iter()
         .filter(|(program, _)| !exists(program))
+        .map(|(program, cases)| (*program, *cases));
+    let server = (!postgresql_exists()).then_some((
+        "postgresql",
+        "the store and the lease API on PostgreSQL, alone and with replicas",
+    ));
+    programs
+        .chain(server)
         .map(|(program, cases)| {
             format!("{cases}: {program} is not installed (Debian: apt-get install {program})")
         })
         .collect()
+}
+
+fn postgresql_exists() -> bool {
+    let releases = fs::read_dir(POSTGRESQL).into_iter().flatten().flatten();
+    exists("initdb")
+        || releases
+            .into_iter()
+            .any(|release| release.path().join("bin/initdb").exists())
 }
 
 fn exists(program: &str) -> bool {
