@@ -124,9 +124,12 @@ impl Settings {
         let mut defaults = vec![
             ("FACILITATOR", self.facilitator().to_owned()),
             ("NETWORK", self.network().to_owned()),
-            ("DATABASE", database.display().to_string()),
             ("ALLOWED_ORIGINS", self.interface()?),
         ];
+        // Only one of the two can count.
+        if self.get("DATABASE_FILE").is_none() {
+            defaults.push(("DATABASE", database.display().to_string()));
+        }
         if self.simulates_payments() {
             defaults.push(("ADDRESS", DEMO_PAYEE.to_owned()));
         }
