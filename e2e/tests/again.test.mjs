@@ -113,12 +113,26 @@ inBrowser('a customer who stays', (stage) => {
     const order = () => page.locator('.lease-grid').first().locator('.lease-head .tag').allInnerTexts();
     await until('both', async () => (await order()).length === 2);
     assert.deepEqual(await order(), [String(short), String(long)]);
+    // From now on the one that ended first is over, and its data is kept for a day.
+    const day = 86_400_000;
+    const at = (distance) => new Date(Date.now() + distance).toISOString().replace(/\.\d+/, '');
+    await page.route(`${site.api.url}/leases*`, async (route) => {
+      const answer = await route.fetch();
+      const body = await answer.json();
+      const over = (lease) => ({ ...lease, status: 'stopped', expiresAt: at(-60_000), destroysAt: at(day) });
+      const leases = body.leases.map((lease) => (lease.ctid === short ? over(lease) : lease));
+      await route.fulfill({ response: answer, json: { ...body, leases } });
+    });
     const card = customer.lease(short);
-    await customer.button('Run', card).click();
-    await card.getByLabel('Command').fill('echo');
-    // What is new comes after what somebody has before them.
-    const soon = await page.evaluate(() => document.querySelector('.lease-grid .lease input').value);
-    assert.equal(soon, 'echo');
+    await customer.button('Renew', card).click();
+    await card.getByRole('slider').focus();
+    await card.getByText('Data deleted in').waitFor({ timeout: 30_000 });
+    assert.deepEqual(await order(), [String(short), String(long)], 'nothing moves under the hand');
+    const meter = card.getByRole('meter', { name: 'Time until its data is deleted' });
+    assert.match(await meter.getAttribute('aria-valuetext'), /^Data deleted in /);
+    await customer.picture('lease-over');
+    await page.locator('.lease-form').getByRole('slider', { name: 'Cores' }).focus();
+    await until('what is over to be last', async () => (await order()).join() === `${long},${short}`);
     await customer.leave();
   });
 

@@ -9,14 +9,14 @@ use web_sys::{Element, HtmlElement};
 use super::{Glyph, Icon, Tone};
 use crate::{
     state::{
-        lane::{Area, free_place},
+        lane::{Area, free_place, may_stay},
         now::every,
     },
     text::shell,
 };
 
 const SHOWN_FOR: Duration = Duration::from_secs(7);
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// What can be pressed or written in, apart from the messages themselves.
 const CONTROLS: &str =
     ".running, .app :is(a, button, input, textarea, select, summary):not(.toast *)";
@@ -122,12 +122,11 @@ fn lay(list: &HtmlElement) {
             .filter(|area| area.width > 1.0)
             .collect::<Vec<_>>()
     });
-    let own = area_of(list);
-    let place = free_place(
-        (own.width, own.height),
-        (width, height),
-        &taken.unwrap_or_default(),
-    );
+    let (own, taken) = (area_of(list), taken.unwrap_or_default());
+    if may_stay(own, (width, height), &taken) {
+        return;
+    }
+    let place = free_place((own.width, own.height), (width, height), &taken);
     let style = list.style();
     // Without them it lies where the stylesheet puts it.
     let _ = style.set_property("left", &format!("{}px", place.left));

@@ -36,6 +36,15 @@ impl Area {
     }
 }
 
+/// Whether a message may stay where it lies: in the window, and over nothing.
+pub fn may_stay(place: Area, window: (f64, f64), taken: &[Area]) -> bool {
+    let inside = place.left >= 0.0
+        && place.top >= 0.0
+        && place.right() <= window.0
+        && place.bottom() <= window.1;
+    inside && taken.iter().all(|other| place.over(*other) == 0.0)
+}
+
 /// The place for a message of a size (width and height) in a window of a size. Where no place is free, it is the one that covers least.
 pub fn free_place(size: (f64, f64), window: (f64, f64), taken: &[Area]) -> Area {
     let (right, lowest) = (window.0 - size.0 - APART, window.1 - size.1 - APART);
@@ -92,6 +101,19 @@ mod tests {
             above.bottom() + APART <= 540.0 && above.top > 400.0,
             "{above:?}"
         );
+    }
+
+    #[test]
+    fn a_message_stays_while_it_may() {
+        let window = (1000.0, 600.0);
+        let place = area(350.0, 542.0, 300.0, 50.0);
+        assert!(may_stay(place, window, &[area(900.0, 560.0, 80.0, 30.0)]));
+        assert!(!may_stay(place, window, &[area(600.0, 560.0, 80.0, 30.0)]));
+        let taller = Area {
+            height: 100.0,
+            ..place
+        };
+        assert!(!may_stay(taller, window, &[]));
     }
 
     #[test]
