@@ -64,7 +64,13 @@ inBrowser('a customer who pays', (stage) => {
       await page.mouse.click(5, 5);
       await page.goBack();
       await page.goBack();
-      assert.ok(await password.isVisible(), 'neither a key nor a press beside it nor Back takes it away');
+      const asked = page.waitForEvent('dialog');
+      const reloaded = page.evaluate(() => location.reload()).catch(() => {});
+      const question = await asked;
+      assert.equal(question.type(), 'beforeunload');
+      await question.dismiss();
+      await reloaded;
+      assert.ok(await password.isVisible(), 'neither a key nor a press beside it nor Back nor a reload takes it away');
       await visitor.button('Stay here', sheet).click();
       await sheet.getByRole('link', { name: 'Open the lease board' }).click();
       await visitor.button('Stay here', sheet).click();

@@ -32,14 +32,22 @@ impl Sheet {
                 .find(|card| matches!(card.via, Via::Direct(_)) && !card.is_over());
             direct.map(|card| card.id)
         });
-        provide_context(Self {
+        let sheet = Self {
             engine,
             open: RwSignal::new(interrupted.is_some()),
             card: RwSignal::new(interrupted),
             aside: RwSignal::new(None),
             copied: RwSignal::new(false),
             leaving: RwSignal::new(false),
+        };
+        // Nothing brings the password back; the browser asks in its own words.
+        let left = window_event_listener_untyped("beforeunload", move |event| {
+            if sheet.open.get_untracked() && sheet.loses_something() {
+                event.prevent_default();
+            }
         });
+        on_cleanup(move || left.remove());
+        provide_context(sheet);
     }
 
     /// The application's sheet.
@@ -127,10 +135,15 @@ impl Sheet {
 
     /// Whether nothing is lost if it closes; where something is, it asks.
     fn may_close(self) -> bool {
-        let holds = self.shown().is_some_and(|card| card.holds_password());
-        let may = self.copied.get_untracked() || !holds;
+        let may = !self.loses_something();
         self.leaving.set(!may);
         may
+    }
+
+    /// Whether it shows a password that nobody has copied.
+    fn loses_something(self) -> bool {
+        let holds = self.shown().is_some_and(|card| card.holds_password());
+        holds && !self.copied.get_untracked()
     }
 
     /// What was not signed is given up; what is signed goes on without the sheet.
