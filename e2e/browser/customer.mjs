@@ -56,7 +56,7 @@ class Customer {
     const dialog = this.page.locator('.wallet-dialog');
     await dialog.locator('.import input').fill(privateKey(account));
     await this.button('Import', dialog).click();
-    await dialog.waitFor({ state: 'hidden' });
+    await this.left(dialog);
   }
 
   /** Connects an injected wallet by its name. */
@@ -64,7 +64,7 @@ class Customer {
     await this.page.locator('.wallet-button').click();
     const dialog = this.page.locator('.wallet-dialog');
     await dialog.locator('.wallet-row', { hasText: name }).click();
-    await dialog.waitFor({ state: 'hidden' });
+    await this.left(dialog);
   }
 
   /** Gets play money from the demo's faucet. */
@@ -74,7 +74,7 @@ class Customer {
     await this.button('Get 10 USDC of play money', dialog).click();
     await dialog.getByText('10.00').first().waitFor();
     await this.button('Close', dialog).click();
-    await dialog.waitFor({ state: 'hidden' });
+    await this.left(dialog);
   }
 
   async signIn() {
@@ -83,7 +83,13 @@ class Customer {
     await this.button('Sign in', dialog).click();
     await this.button('Sign out', dialog).waitFor();
     await this.button('Close', dialog).click();
+    await this.left(dialog);
+  }
+
+  /** Waits until a dialog is closed, and its entry has gone from the browser's history: a reload in between would be called off. */
+  async left(dialog) {
     await dialog.waitFor({ state: 'hidden' });
+    await this.page.waitForFunction(() => (history.state ?? 0) === document.querySelectorAll('dialog[open]').length);
   }
 
   async go(page) {
@@ -126,7 +132,7 @@ class Customer {
 
   async close(dialog = this.page.locator('dialog.sheet')) {
     await this.button('Done', dialog).click();
-    await dialog.waitFor({ state: 'hidden' });
+    await this.left(dialog);
   }
 
   /** The lease's card on the board. */
