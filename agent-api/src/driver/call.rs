@@ -91,8 +91,7 @@ impl Driver<'_> {
         self.starts(call, tool.name, &plan.title);
         match tool.class {
             Class::Confirmed if self.session.is_none() => {
-                let message =
-                    "The customer has to sign in with the wallet first; the interface offers it.";
+                let message = "First sign in with the wallet; the interface offers it.";
                 self.told(call, Told::failed(message), start)
             }
             Class::Confirmed => Called::Suspended(Box::new(Asked {
