@@ -21,10 +21,6 @@ pub(super) struct QuoteLease;
 pub(super) struct RenewLease;
 /// `DELETE /lease/{ctid}`.
 pub(super) struct DestroyLease;
-/// `POST /lease/{ctid}/stop`.
-pub(super) struct StopContainer;
-/// `POST /lease/{ctid}/start`.
-pub(super) struct StartContainer;
 /// `GET /management/list`, or `GET /leases` for a wallet that is signed in.
 pub(super) struct ListManagedContainers;
 
@@ -310,65 +306,6 @@ impl Tool for DestroyLease {
         }
     }
 }
-
-impl Tool for StopContainer {
-    const NAME: &'static str = "stop_container";
-    const CLASS: Class = Class::Confirmed;
-    const DESCRIPTION: &'static str = "Stops a container; its data stays and its paid time goes on. The customer is asked to confirm it in the interface.";
-    type Arguments = ContainerArguments;
-
-    fn plan(arguments: ContainerArguments) -> Plan {
-        let ctid = arguments.ctid;
-        Plan {
-            title: format!("Stopping container {ctid}"),
-            summary: format!("Stop container {ctid}"),
-            ..call(Self::NAME, &Method::POST, format!("/lease/{ctid}/stop"))
-        }
-    }
-
-    fn view(answer: &Value) -> Value {
-        show::keep(answer, SWITCHED)
-    }
-
-    fn summary(answer: &Value) -> String {
-        let ctid = text(answer, "ctid");
-        match answer["liveStatus"].as_str() {
-            Some("stopped") => format!("Container {ctid} is stopped; its time goes on."),
-            _ => format!("Container {ctid} is about to stop."),
-        }
-    }
-}
-
-impl Tool for StartContainer {
-    const NAME: &'static str = "start_container";
-    const CLASS: Class = Class::Free;
-    const DESCRIPTION: &'static str = "Starts a container that was stopped, within its paid time and for nothing; the customer has to be signed in. One whose time is over is started by renew_lease.";
-    type Arguments = ContainerArguments;
-
-    fn plan(arguments: ContainerArguments) -> Plan {
-        let ctid = arguments.ctid;
-        Plan {
-            title: format!("Starting container {ctid}"),
-            summary: format!("Start container {ctid}"),
-            ..call(Self::NAME, &Method::POST, format!("/lease/{ctid}/start"))
-        }
-    }
-
-    fn view(answer: &Value) -> Value {
-        show::keep(answer, SWITCHED)
-    }
-
-    fn summary(answer: &Value) -> String {
-        let ctid = text(answer, "ctid");
-        match answer["liveStatus"].as_str() {
-            Some("running") => format!("Container {ctid} runs."),
-            _ => format!("Container {ctid} is about to start."),
-        }
-    }
-}
-
-/// What the model sees of a container that was stopped or started.
-const SWITCHED: &[&str] = &["leaseId", "status", "liveStatus", "ctid", "ip", "expiresAt"];
 
 /// Nothing to say.
 #[derive(Debug, Deserialize, JsonSchema)]

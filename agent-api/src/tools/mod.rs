@@ -5,6 +5,7 @@
 mod arguments;
 mod guest;
 mod lease;
+mod power;
 mod show;
 mod stats;
 #[cfg(test)]
@@ -110,8 +111,8 @@ pub static REGISTRY: [Registered; 11] = [
     register::<lease::LeaseContainer>(),
     register::<lease::RenewLease>(),
     register::<lease::QuoteLease>(),
-    register::<lease::StopContainer>(),
-    register::<lease::StartContainer>(),
+    register::<power::StopContainer>(),
+    register::<power::StartContainer>(),
     register::<lease::DestroyLease>(),
     register::<lease::ListManagedContainers>(),
     register::<guest::ExecContainerCommand>(),
