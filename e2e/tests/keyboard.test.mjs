@@ -154,6 +154,9 @@ inBrowser('somebody with a keyboard', (stage) => {
       await answered(customer);
     }
     const top = () => page.locator('#log').evaluate((log) => log.scrollTop);
+    const belowIt = () => page.locator('#log').evaluate((log) => log.scrollHeight - log.clientHeight - log.scrollTop);
+    const isAtEnd = async () => (await belowIt()) < 3;
+    await until('the end of the last answer', isAtEnd);
     const end = await top();
     const box = await page.locator('#log').boundingBox();
     await page.mouse.move(box.x + 50, box.y + 100);
@@ -168,7 +171,7 @@ inBrowser('somebody with a keyboard', (stage) => {
     await page.locator('.to-latest').click();
     await customer.go('Settings');
     await customer.go('Chat');
-    await until('the end', async () => Math.abs((await top()) - end) < 3);
+    await until('the end', isAtEnd);
     await customer.leave();
   });
 
