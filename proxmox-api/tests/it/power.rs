@@ -240,3 +240,41 @@ async fn a_cluster_whose_list_lags_does_not_contradict_what_was_just_done() {
         assert_eq!(list.body["leases"][0]["liveStatus"], state, "{action}");
     }
 }
+
+#[tokio::test]
+async fn a_stop_whose_answer_proxmox_loses_is_asked_for_again() {
+    let app = TestApp::start().await;
+    let owner = Owner::of_a_lease(&app, 1, 30).await;
+    let lost = Fault::once(Operation::Shutdown, FaultKind::Answer596After);
+    app.sim.faults().inject(lost);
+    let first = owner.switch(&app, "stop").await;
+    if first.status != 200 {
+        assert_eq!(first.body["error"]["retryable"], true, "{:?}", first.body);
+    }
+    until("a repeated wish to be done", async || {
+        (owner.switch(&app, "stop").await.status == 200).then_some(())
+    })
+    .await;
+    assert!(!owner.runs(&app));
+}
+
+#[tokio::test]
+async fn an_owner_who_hangs_up_has_stopped_it_all_the_same() {
+    let app = TestApp::start().await;
+    let owner = Owner::of_a_lease(&app, 1, 30).await;
+    let slow = FaultKind::SlowTask(Duration::from_millis(800));
+    app.sim
+        .faults()
+        .inject(Fault::once(Operation::Shutdown, slow));
+    let wish = owner.switch(&app, "stop");
+    let gone = tokio::time::timeout(Duration::from_millis(300), wish).await;
+    assert!(gone.is_err(), "the answer takes longer");
+    until("the container to be stopped", async || {
+        (!owner.runs(&app)).then_some(())
+    })
+    .await;
+    let path = format!("/leases/{}", owner.lease_id);
+    let lease = owner.session.get(&app, &path).await;
+    assert_eq!(lease.body["status"], "active");
+    assert_eq!(lease.body["liveStatus"], "stopped");
+}
