@@ -3,7 +3,7 @@
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use api_types::Tariff;
-use service::{clock::Clock, crypto};
+use service::{caller::RateLimit, clock::Clock, crypto};
 use tokio::sync::Notify;
 use x402::facilitator::{
     Facilitator,
@@ -20,7 +20,6 @@ use crate::{
     locks::Locks,
     paywall::tariffs::Tariffs,
     proxmox::Proxmox,
-    routes::limited::CallLimits,
     store::{Database, DemoLedger, Hold, SharedTurns, Store},
     terminals,
 };
@@ -46,7 +45,7 @@ pub struct Parts {
     /// Which installation this is.
     pub installation: Installation,
     /// How often somebody may use the free routes.
-    pub free_calls: CallLimits,
+    pub free_calls: RateLimit,
     /// The rates, and those that were quoted until a moment ago.
     pub tariffs: Tariffs,
     /// What replicas have between them, where there may be several.
@@ -152,7 +151,7 @@ impl App {
             .rpc_url
             .clone()
             .map(|node| Witness::new(payments.network, node, http));
-        let free_calls = CallLimits::new(config.free_calls_per_minute, Arc::clone(&clock));
+        let free_calls = RateLimit::new(config.free_calls_per_minute, Arc::clone(&clock));
         Ok(Self(Arc::new(Parts {
             clock,
             store,

@@ -1,0 +1,202 @@
+//! Who calls, by address: what a proxy of ours or a service of ours says of the caller's address, and how often one address
+//! may call.
+//!
+//! An address is never taken from a header unless somebody of ours wrote it: the proxies that `TRUSTED_PROXIES` counts, or
+//! another service that proves itself by the secret which both share.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::http::{Extensions, HeaderMap};
+use governor::{
+    Quota, RateLimiter, middleware::NoOpMiddleware, nanos::Nanos, state::keyed::DashMapStateStore,
+};
+
+use crate::{clock::Clock, crypto};
+
+/// Header in which a service of ours passes the address of its own caller on.
+pub const CLIENT_ADDRESS: &str = "x-infra402-client";
+/// Header that proves that it is a service of ours: the secret that both were given as `SERVICES_SECRET`.
+pub const SERVICES_SECRET: &str = "x-infra402-services-secret";
+
+/// Addresses that are remembered before those which have been quiet for long are forgotten.
+const REMEMBERED: usize = 10_000;
+
+/// The address that a request came from: the peer's, or behind `proxies` proxies of ours what the outermost of them saw.
+/// What is further left in `X-Forwarded-For` is the caller's own claim.
+pub fn address(peer: IpAddr, headers: &HeaderMap, proxies: usize) -> IpAddr {
+    let Some(skip) = proxies.checked_sub(1) else {
+        return peer;
+    };
+    let forwarded: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    forwarded
+        .iter()
+        .rev()
+        .nth(skip)
+        .and_then(|address| address.trim().parse().ok())
+        .unwrap_or(peer)
+}
+
+/// The peer of a connection, which `axum` keeps in the request's extensions. Without a socket, as in tests of the bare
+/// router, every caller is the same.
+pub fn peer(extensions: &Extensions) -> IpAddr {
+    let peer = extensions.get::<axum::extract::ConnectInfo<SocketAddr>>();
+    peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip())
+}
+
+/// What is known of a caller's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// This address, network by network.
+    Address(IpAddr),
+    /// A service of ours that does not say for whom it calls. It must not be counted as one caller, since all of its
+    /// customers would share one limit.
+    Service,
+}
+
+/// Who calls: the address that a service of ours passes on, which it proves with `secret`; else [`address`].
+pub fn caller(peer: IpAddr, headers: &HeaderMap, proxies: usize, secret: Option<&str>) -> Caller {
+    let proven = match (secret, headers.get(SERVICES_SECRET)) {
+        (Some(secret), Some(given)) => crypto::same(secret.as_bytes(), given.as_bytes()),
+        _ => false,
+    };
+    if !proven {
+        return Caller::Address(address(peer, headers, proxies));
+    }
+    headers
+        .get(CLIENT_ADDRESS)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.trim().parse().ok())
+        .map_or(Caller::Service, Caller::Address)
+}
+
+/// The network that counts as one caller: whoever has one address of IP version 6 has all that share its first half.
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = u128::from(address) & !u128::from(u64::MAX);
+            Ipv6Addr::from(network).into()
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// A rate limit per caller: so many calls a minute, all at once or spread.
+pub struct RateLimit {
+    calls: RateLimiter<IpAddr, DashMapStateStore<IpAddr>, ServiceTime, NoOpMiddleware<Nanos>>,
+    time: ServiceTime,
+}
+
+/// The service's time as the limiter asks for it.
+#[derive(Clone)]
+struct ServiceTime(Arc<dyn Clock>);
+
+impl governor::clock::Clock for ServiceTime {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Duration::from_millis(self.0.unix_millis()).into()
+    }
+}
+
+impl RateLimit {
+    /// A limit of `per_minute` calls for each network.
+    pub fn new(per_minute: NonZeroU32, clock: Arc<dyn Clock>) -> Self {
+        let (quota, time) = (Quota::per_minute(per_minute), ServiceTime(clock));
+        Self {
+            calls: RateLimiter::new(quota, DashMapStateStore::default(), time.clone()),
+            time,
+        }
+    }
+
+    /// Counts a call.
+    ///
+    /// # Errors
+    /// One too many; worth another try after this time.
+    pub fn count(&self, caller: IpAddr) -> Result<(), Duration> {
+        if self.calls.len() > REMEMBERED {
+            self.calls.retain_recent();
+        }
+        let now = governor::clock::Clock::now(&self.time);
+        self.calls
+            .check_key(&network_of(caller))
+            .map_err(|not_until| not_until.wait_time_from(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
+
+    #[test]
+    fn a_caller_gets_its_calls_back_with_time_and_minds_nobody_else() {
+        let clock = Arc::new(ManualClock::at(1_000));
+        let limits = RateLimit::new(NonZeroU32::new(3).unwrap(), clock.clone());
+        let (one, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        for _ in 0..3 {
+            limits.count(one).unwrap();
+        }
+        assert_eq!(limits.count(one), Err(Duration::from_secs(20)));
+        limits.count(other).unwrap();
+        clock.set(1_020);
+        limits.count(one).unwrap();
+        assert!(limits.count(one).is_err());
+    }
+
+    #[test]
+    fn addresses_of_one_network_are_one_caller() {
+        let network = |text: &str| network_of(text.parse().unwrap()).to_string();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("::ffff:10.0.0.1"), "10.0.0.1");
+    }
+
+    #[test]
+    fn only_what_our_own_proxies_added_is_believed() {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_static("6.6.6.6, 1.2.3.4, 10.0.0.8");
+        headers.insert("x-forwarded-for", value);
+        let seen = |proxies| address(PEER, &headers, proxies).to_string();
+        assert_eq!([0, 1, 2].map(seen), ["10.0.0.9", "10.0.0.8", "1.2.3.4"]);
+        assert_eq!(
+            seen(9),
+            "10.0.0.9",
+            "a header that is too short is no proof"
+        );
+    }
+
+    #[test]
+    fn a_passed_on_address_counts_only_with_the_secret_that_both_share() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CLIENT_ADDRESS, HeaderValue::from_static("1.2.3.4"));
+        let seen = |headers: &HeaderMap, secret| caller(PEER, headers, 0, secret);
+        assert_eq!(seen(&headers, Some("s")), Caller::Address(PEER));
+        headers.insert(SERVICES_SECRET, HeaderValue::from_static("wrong"));
+        assert_eq!(seen(&headers, Some("s")), Caller::Address(PEER));
+        headers.insert(SERVICES_SECRET, HeaderValue::from_static("s"));
+        assert_eq!(
+            seen(&headers, Some("s")),
+            Caller::Address([1, 2, 3, 4].into())
+        );
+        assert_eq!(
+            seen(&headers, None),
+            Caller::Address(PEER),
+            "no secret, no belief"
+        );
+        headers.remove(CLIENT_ADDRESS);
+        assert_eq!(seen(&headers, Some("s")), Caller::Service);
+    }
+}
