@@ -132,23 +132,25 @@ async fn ask(app: &App, row: &Payment) -> Word {
         }
     };
     let refused = match app.facilitator.settle(&request).await {
-        Settlement::Settled(receipt) => return Word::Moved(receipt.transaction),
+        Settlement::Settled { receipt, .. } => return Word::Moved(receipt.transaction),
         // Proves nothing: an earlier copy may have moved the money and emptied the payer.
         Settlement::Refused { reason, .. } => Some(reason),
-        Settlement::Unknown { reason, .. } => {
+        Settlement::Unknown { reason, .. } | Settlement::Unsent { reason, .. } => {
             tracing::info!(payment.id = row.payment_id, reason, "still unknown");
             None
         }
     };
     let over = app.now() > row.valid_before.saturating_add(MARGIN);
     if let Some(witness) = &app.witness {
-        match witness.look(&request).await {
-            Ok(Evidence::Moved { transaction }) => return Word::Moved(transaction),
+        let first_seen = u64::try_from(row.created_at).unwrap_or(0);
+        match witness.look(&request, first_seen).await {
+            Ok(Evidence::Moved(transfer)) => return Word::Moved(transfer.transaction),
             Ok(Evidence::Canceled) => return Word::NeverMoves("authorization_canceled".into()),
-            Ok(Evidence::Unspent) if over => {
-                return Word::NeverMoves("authorization_expired".into());
+            Ok(Evidence::SpentElsewhere { .. }) => {
+                return Word::NeverMoves("authorization_spent_elsewhere".into());
             }
-            Ok(Evidence::Unspent) => return Word::Nothing,
+            Ok(Evidence::Expired) => return Word::NeverMoves("authorization_expired".into()),
+            Ok(Evidence::Unspent | Evidence::NotFound) => return Word::Nothing,
             Err(error) => tracing::warn!(%error, "the chain cannot be asked"),
         }
     }

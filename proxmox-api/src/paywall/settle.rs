@@ -45,7 +45,7 @@ pub(super) async fn settle<O: Operation>(
     let settlement = app.facilitator.settle(request).await;
     metrics::histogram!("settlement_seconds").record(start.elapsed().as_secs_f64());
     match settlement {
-        Settlement::Settled(found) => {
+        Settlement::Settled { receipt: found, .. } => {
             let paid = Paid {
                 transaction: found.transaction,
                 network: entry.offer.network.caip2.to_owned(),
@@ -77,29 +77,41 @@ pub(super) async fn settle<O: Operation>(
                 ..entry.receipt("")
             })
         }
+        // A payment that is settling cannot be released yet, so it is held.
+        Settlement::Unsent { reason, .. } => unknown(app, entry, job, &reason, None).await,
         Settlement::Unknown {
             reason,
             transaction,
-        } => {
-            tracing::warn!(
-                payment.id = id,
-                reason,
-                "nobody knows whether the money moved"
-            );
-            let kept = app
-                .store
-                .mark_unknown(id, transaction.as_deref(), app.now())
-                .await;
-            if let Err(error) = kept {
-                tracing::error!(%error, payment.id = id, "an unknown outcome cannot be written down");
-            }
-            app.note(id, "payment_unknown", json!({ "transaction": transaction }))
-                .await;
-            let held = entry.operation.hold(app, job).await;
-            follow::start::<O>(app, id);
-            held.map_or_else(|| unresolved(id).into(), Reply::Held)
-        }
+        } => unknown(app, entry, job, &reason, transaction).await,
     }
+}
+
+/// Holds what was made until the outcome is known.
+async fn unknown<O: Operation>(
+    app: &App,
+    entry: &Entry<O>,
+    job: &Job,
+    reason: &str,
+    transaction: Option<String>,
+) -> Reply {
+    let id = &job.payment_id;
+    tracing::warn!(
+        payment.id = id,
+        reason,
+        "nobody knows whether the money moved"
+    );
+    let kept = app
+        .store
+        .mark_unknown(id, transaction.as_deref(), app.now())
+        .await;
+    if let Err(error) = kept {
+        tracing::error!(%error, payment.id = id, "an unknown outcome cannot be written down");
+    }
+    app.note(id, "payment_unknown", json!({ "transaction": transaction }))
+        .await;
+    let held = entry.operation.hold(app, job).await;
+    follow::start::<O>(app, id);
+    held.map_or_else(|| unresolved(id).into(), Reply::Held)
 }
 
 /// Never a 402: the money may have moved.

@@ -37,7 +37,7 @@ pub async fn is_of(
         return Ok(false);
     };
     witness
-        .accepts(account, hash, signature)
+        .proves(account, hash, &signature)
         .await
         .map_err(|error| {
             tracing::warn!(%error, "a wallet cannot be asked about its signature");

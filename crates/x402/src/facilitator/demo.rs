@@ -142,14 +142,17 @@ impl<L: Ledger> Facilitator for DemoFacilitator<L> {
             },
         };
         match outcome {
-            Ok(TransferOutcome::Done) => Settlement::Settled(Receipt {
-                success: true,
-                error_reason: None,
-                transaction,
-                network: request.payment_payload.network().to_owned(),
-                payer,
-                rest: Rest::new(),
-            }),
+            Ok(TransferOutcome::Done) => Settlement::Settled {
+                receipt: Receipt {
+                    success: true,
+                    error_reason: None,
+                    transaction,
+                    network: request.payment_payload.network().to_owned(),
+                    payer,
+                    rest: Rest::new(),
+                },
+                evidence: None,
+            },
             Ok(TransferOutcome::NonceUsed) => {
                 refused(code::NONCE_USED, "the nonce paid for something else".into())
             }

@@ -179,7 +179,7 @@ mod tests {
         assert!(matches!(&seen[0], (Settlement::Unknown { .. }, 10_000)));
         assert!(matches!(&seen[1], (Settlement::Refused { reason, .. }, 10_000) if reason == "no"));
         assert!(matches!(&seen[2], (Settlement::Unknown { .. }, 1_100)));
-        assert!(matches!(&seen[3], (Settlement::Settled(_), 1_100)));
+        assert!(matches!(&seen[3], (Settlement::Settled { .. }, 1_100)));
         faults.set_away(true);
         assert!(faulty.verify(&request).await.is_err());
         assert!(matches!(

@@ -271,7 +271,10 @@ fn decide(receipt: Receipt, status: StatusCode) -> Settlement {
     let transaction = (!receipt.transaction.is_empty()).then(|| receipt.transaction.clone());
     if receipt.success {
         return match transaction {
-            Some(_) if status.is_success() => Settlement::Settled(receipt),
+            Some(_) if status.is_success() => Settlement::Settled {
+                receipt,
+                evidence: None,
+            },
             _ => Settlement::Unknown {
                 reason: "success without proof".into(),
                 transaction,

@@ -70,7 +70,12 @@ pub enum Verification {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Settlement {
     /// It moved.
-    Settled(Receipt),
+    Settled {
+        /// What the customer is told.
+        receipt: Receipt,
+        /// The transfer, where the chain itself was read.
+        evidence: Option<TransferEvidence>,
+    },
     /// It did not move by this request. After an [`Settlement::Unknown`] for an earlier copy this
     /// proves nothing: a payer emptied by the first copy has too little for the second. The caller
     /// then asks the chain, or holds the payment until its window has passed.
@@ -80,6 +85,15 @@ pub enum Settlement {
         /// The facilitator's own words.
         message: Option<String>,
     },
+    /// Nothing was sent by this call, and as far as the facilitator knows nothing of this payment
+    /// ever was. A caller whose first settlement this was may release the payment; about an earlier
+    /// copy it proves nothing.
+    Unsent {
+        /// What was seen.
+        reason: String,
+        /// Seconds after which to ask again.
+        retry_after: Option<u64>,
+    },
     /// Nobody knows yet.
     Unknown {
         /// What was seen.
@@ -87,6 +101,19 @@ pub enum Settlement {
         /// The transaction to look for, where one was named.
         transaction: Option<String>,
     },
+}
+
+/// One transfer of the token, at its place on the chain. One transfer pays for one thing, so a
+/// service keeps it as unique, together with the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TransferEvidence {
+    /// The transaction's hash, 0x-prefixed.
+    pub transaction: String,
+    /// The log's place in its block; none where no chain was asked.
+    pub log_index: Option<u64>,
+    /// The block's number; none where no chain was asked.
+    pub block: Option<u64>,
 }
 
 /// No decision could be had.
@@ -98,6 +125,9 @@ pub enum FacilitatorError {
     /// It answered something that is no decision.
     #[error("the facilitator's answer is no decision: {0}")]
     Nonsense(String),
+    /// It cannot settle just now, for a reason of its own and not of the payment's.
+    #[error("the facilitator cannot settle just now: {0}")]
+    NotReady(String),
     /// It wants to be asked later.
     #[error("the facilitator asks to wait {} s", retry_after.unwrap_or(1))]
     RateLimited {

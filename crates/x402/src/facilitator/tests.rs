@@ -49,7 +49,9 @@ async fn sixteen_copies_of_one_payment_move_the_money_once_with_one_transaction(
         tasks.spawn(async move { demo.settle(&request()).await });
     }
     let outcomes = tasks.join_all().await;
-    assert!(matches!(&outcomes[0], Settlement::Settled(r) if r.transaction.len() == 66));
+    assert!(
+        matches!(&outcomes[0], Settlement::Settled { receipt: r, .. } if r.transaction.len() == 66)
+    );
     assert!(outcomes.iter().all(|o| *o == outcomes[0]));
     assert_eq!(
         demo.ledger().balance(payer().address()).await.unwrap(),
@@ -71,7 +73,7 @@ async fn both_versions_verify_and_the_receipt_names_the_network_as_the_client_di
             Verification::Valid { payer }
         );
         assert!(
-            matches!(demo.settle(&request).await, Settlement::Settled(r) if r.network == network)
+            matches!(demo.settle(&request).await, Settlement::Settled { receipt: r, .. } if r.network == network)
         );
     }
 }
@@ -219,7 +221,8 @@ async fn only_a_success_with_a_transaction_is_settled_and_only_a_plain_no_is_ref
             .settle(&request())
             .await;
         let seen = match outcome {
-            Settlement::Settled(_) => "settled",
+            Settlement::Settled { .. } => "settled",
+            Settlement::Unsent { .. } => "unsent",
             Settlement::Refused { .. } => "refused",
             Settlement::Unknown { .. } => "unknown",
         };

@@ -80,7 +80,7 @@ async fn buy(State(shop): State<Arc<Shop>>, headers: HeaderMap, body: Bytes) -> 
         Verification::Invalid { reason, .. } => return shop.challenge(&reason),
         Verification::Valid { .. } => {}
     }
-    let Settlement::Settled(receipt) = shop.facilitator.settle(&request).await else {
+    let Settlement::Settled { receipt, .. } = shop.facilitator.settle(&request).await else {
         return shop.challenge("unexpected_settle_error");
     };
     shop.sold.fetch_add(1, Ordering::Relaxed);

@@ -51,9 +51,10 @@ pub(super) async fn examine(
 /// Why the token refused, in the SDKs' words.
 async fn diagnose(rpc: &Rpc, terms: &Terms, error: &RpcError) -> Result<Reason, RpcError> {
     let (asset, from) = (terms.network.usdc.address, terms.authorization.from);
+    let block = rpc.latest_block().await?.number();
     let (spent, balance, contract) = tokio::try_join!(
-        token::authorization_spent(rpc, terms),
-        token::balance(rpc, asset, from),
+        token::authorization_spent(rpc, terms, block),
+        token::balance(rpc, asset, from, block),
         rpc.code(from),
     )?;
     Ok(if spent {

@@ -1,13 +1,16 @@
 //! What became of the transactions of a payment.
 
-use alloy::primitives::{B256, U256};
+use alloy::primitives::B256;
 
 use super::{
-    rpc::{Rpc, RpcError, TransactionReceipt},
+    evidence::{ChainReader, Evidence, Since, transfer_in},
+    rpc::{Rpc, RpcError},
     sent::Sent,
-    token::{self, Spent},
 };
-use crate::{facilitator::terms::Terms, reason::code};
+use crate::{
+    facilitator::{TransferEvidence, terms::Terms},
+    reason::code,
+};
 
 /// Reads the chain for one payment.
 pub(super) struct Follower<'a> {
@@ -18,10 +21,12 @@ pub(super) struct Follower<'a> {
 
 /// What the chain says.
 pub(super) enum Fate {
-    /// This transaction moved the money.
-    Moved(B256),
-    /// It is certain that the money did not move by this authorization and, unless somebody else
-    /// sends it within its window, will not.
+    /// The money moved by this transfer.
+    Moved(TransferEvidence),
+    /// Our transaction reverted and the authorization is unspent: the money did not move and,
+    /// unless somebody else sends the authorization within its window, will not.
+    Reverted(B256),
+    /// It is certain that the money never moves by this authorization.
     Failed {
         reason: &'static str,
         message: &'static str,
@@ -31,80 +36,67 @@ pub(super) enum Fate {
 }
 
 impl Follower<'_> {
-    /// Whether one of the transactions has been mined deep enough.
+    fn reader(&self) -> ChainReader<'_> {
+        ChainReader {
+            rpc: self.rpc,
+            terms: self.terms,
+            confirmations: self.confirmations,
+        }
+    }
+
+    /// Whether one of our transactions has been mined and confirmed.
     pub(super) async fn mined(&self, sent: &[Sent]) -> Result<Option<Fate>, RpcError> {
         for one in sent.iter().rev() {
             let Some(receipt) = self.rpc.receipt(one.hash).await? else {
                 continue;
             };
-            if !self.settled_enough(&receipt).await? {
+            let head = self.rpc.latest_block().await?;
+            if !self.reader().confirmed(&head, receipt.block_number.to()) {
                 return Ok(None);
             }
             if receipt.status.to::<u64>() == 1 {
-                return Ok(Some(self.judge(&receipt)));
+                return Ok(Some(match transfer_in(&receipt, self.terms) {
+                    Some(moved) => Fate::Moved(moved),
+                    None => Fate::Odd(
+                        "invalid_exact_evm_transfer_event_mismatch",
+                        receipt.transaction_hash,
+                    ),
+                }));
             }
-            // Reverted: perhaps because somebody else sent the same authorization first.
-            let elsewhere = self.elsewhere(sent).await?;
-            return Ok(Some(elsewhere.unwrap_or(Fate::Failed {
-                reason: code::TRANSACTION_FAILED,
-                message: "the transfer reverted",
-            })));
+            // Perhaps because somebody else sent the same authorization first.
+            return Ok(match self.evidence(Since::Block(one.after_block)).await? {
+                Evidence::Unspent => Some(Fate::Reverted(receipt.transaction_hash)),
+                evidence => fate(evidence),
+            });
         }
         Ok(None)
     }
 
     /// Whether the authorization has been spent by anybody, or has run out. Asked only for payments
-    /// of which something was sent after the chain had found them good: else a stranger could claim
-    /// a transfer that was made for somebody else.
-    pub(super) async fn elsewhere(&self, sent: &[Sent]) -> Result<Option<Fate>, RpcError> {
-        let Some(first) = sent.first() else {
-            return Ok(None);
-        };
-        // The block first: what is unspent after its time was read is unspent in it.
-        let block = self.rpc.latest_block().await?;
-        if !token::authorization_spent(self.rpc, self.terms).await? {
-            let over =
-                U256::from(block.timestamp.to::<u64>()) >= self.terms.authorization.valid_before;
-            return Ok(over.then_some(Fate::Failed {
-                reason: code::VALID_BEFORE,
-                message: "the authorization ran out before the chain took it",
-            }));
-        }
-        match token::how_spent(self.rpc, self.terms, first.after_block).await? {
-            Some(Spent::Used(transaction)) => {
-                let Some(receipt) = self.rpc.receipt(transaction).await? else {
-                    return Ok(None);
-                };
-                if !self.settled_enough(&receipt).await? {
-                    return Ok(None);
-                }
-                Ok(Some(self.judge(&receipt)))
-            }
-            Some(Spent::Canceled) => Ok(Some(Fate::Failed {
-                reason: code::NONCE_USED,
-                message: "the payer took the authorization back",
-            })),
-            None => Ok(None),
-        }
+    /// that the chain had found unspent at `since`: else a payment could claim a transfer that was
+    /// made for another one.
+    pub(super) async fn elsewhere(&self, since: Since) -> Result<Option<Fate>, RpcError> {
+        Ok(fate(self.evidence(since).await?))
     }
 
-    fn judge(&self, receipt: &TransactionReceipt) -> Fate {
-        if token::moved(receipt, self.terms) {
-            Fate::Moved(receipt.transaction_hash)
-        } else {
-            Fate::Odd(
-                "invalid_exact_evm_transfer_event_mismatch",
-                receipt.transaction_hash,
-            )
-        }
+    async fn evidence(&self, since: Since) -> Result<Evidence, RpcError> {
+        self.reader().look(since).await
     }
+}
 
-    async fn settled_enough(&self, receipt: &TransactionReceipt) -> Result<bool, RpcError> {
-        if self.confirmations <= 1 {
-            return Ok(true);
-        }
-        let latest: u64 = self.rpc.latest_block().await?.number.to();
-        let mined: u64 = receipt.block_number.to();
-        Ok(latest.saturating_sub(mined) + 1 >= self.confirmations)
+fn fate(evidence: Evidence) -> Option<Fate> {
+    let failed = |reason, message| Some(Fate::Failed { reason, message });
+    match evidence {
+        Evidence::Unspent | Evidence::NotFound => None,
+        Evidence::Moved(transfer) => Some(Fate::Moved(transfer)),
+        Evidence::Expired => failed(
+            code::VALID_BEFORE,
+            "the authorization ran out before the chain took it",
+        ),
+        Evidence::Canceled => failed(code::NONCE_USED, "the payer took the authorization back"),
+        Evidence::SpentElsewhere { .. } => failed(
+            code::NONCE_USED,
+            "the payer spent the authorization on something else",
+        ),
     }
 }

@@ -6,6 +6,8 @@
 //! higher fees while it is not mined, and judged by its receipt and the token's own events. A
 //! settlement asked for again goes on where the first left off.
 
+mod erc6492;
+mod evidence;
 mod examine;
 mod fees;
 mod follow;
@@ -17,9 +19,10 @@ mod token;
 mod wallet;
 mod witness;
 
+pub use evidence::{CLOCK_MARGIN, Evidence};
 pub use rpc::RpcError;
 pub use sent::{MemorySentStore, PaymentKey, Sent, SentStore, SentStoreError};
-pub use witness::{Evidence, Witness};
+pub use witness::{SeenTransfer, Witness};
 
 use std::{
     collections::HashMap,

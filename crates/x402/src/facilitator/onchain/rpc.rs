@@ -1,9 +1,9 @@
 //! A chain's node, asked over JSON-RPC.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use alloy::primitives::{Address, B256, Bytes, U64, U128, U256};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -61,12 +61,73 @@ pub(super) struct Block {
     pub(super) base_fee_per_gas: U128,
 }
 
+impl Block {
+    pub(super) fn number(&self) -> u64 {
+        self.number.to()
+    }
+}
+
+/// A call that the node runs without doing it.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Call {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) from: Option<Address>,
+    /// Nobody where a contract is created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) to: Option<Address>,
+    pub(super) input: Bytes,
+    /// Units of gas at most; the node's own limit is far higher.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "quantity")]
+    pub(super) gas: Option<u64>,
+    /// At this block, or at the latest.
+    #[serde(skip)]
+    pub(super) block: Option<u64>,
+}
+
+impl Call {
+    pub(super) fn to(to: Address, input: Bytes) -> Self {
+        Self {
+            to: Some(to),
+            input,
+            ..Self::default()
+        }
+    }
+
+    /// Creation code, whose answer is what it would leave as the contract's code.
+    pub(super) fn create(input: Bytes) -> Self {
+        Self {
+            input,
+            ..Self::default()
+        }
+    }
+
+    fn params(&self) -> Value {
+        match self.block {
+            Some(number) => json!([self, hex_number(number)]),
+            None => json!([self, "latest"]),
+        }
+    }
+}
+
+fn quantity<S: serde::Serializer>(number: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
+    match number {
+        Some(number) => to.serialize_str(&hex_number(*number)),
+        None => to.serialize_none(),
+    }
+}
+
+fn hex_number(number: u64) -> String {
+    format!("{number:#x}")
+}
+
 /// What became of a transaction.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TransactionReceipt {
     pub(super) transaction_hash: B256,
     pub(super) block_number: U64,
+    pub(super) block_hash: B256,
     /// 1 unless it reverted.
     pub(super) status: U64,
     pub(super) logs: Vec<Log>,
@@ -80,6 +141,13 @@ pub(super) struct Log {
     pub(super) topics: Vec<B256>,
     pub(super) data: Bytes,
     pub(super) transaction_hash: B256,
+    pub(super) block_number: U64,
+    pub(super) block_hash: B256,
+    /// Its place in the block.
+    pub(super) log_index: U64,
+    /// Whether a reorganisation took it away.
+    #[serde(default)]
+    pub(super) removed: bool,
 }
 
 impl Rpc {
@@ -159,6 +227,11 @@ impl Rpc {
             .await
     }
 
+    pub(super) async fn block(&self, number: u64) -> Result<Block, RpcError> {
+        let params = json!([hex_number(number), false]);
+        self.get("eth_getBlockByNumber", params).await
+    }
+
     /// What miners want on top, in wei; nodes that do not say so get none.
     pub(super) async fn priority_fee(&self) -> Result<u128, RpcError> {
         match self
@@ -171,9 +244,8 @@ impl Rpc {
         }
     }
 
-    pub(super) async fn call(&self, to: Address, data: Bytes) -> Result<Bytes, RpcError> {
-        let params = json!([{"to": to, "input": data}, "latest"]);
-        self.get("eth_call", params).await
+    pub(super) async fn call(&self, call: &Call) -> Result<Bytes, RpcError> {
+        self.get("eth_call", call.params()).await
     }
 
     /// The gas that a call needs, which the node finds by running it.
@@ -200,18 +272,18 @@ impl Rpc {
             .await
     }
 
-    /// The events of one contract that have these topics, from a block on.
+    /// The events of one contract that have these topics, in these blocks.
     pub(super) async fn logs(
         &self,
         address: Address,
-        topics: &[B256],
-        from_block: u64,
+        topics: &Value,
+        blocks: RangeInclusive<u64>,
     ) -> Result<Vec<Log>, RpcError> {
         let filter = json!([{
             "address": address,
             "topics": topics,
-            "fromBlock": format!("{from_block:#x}"),
-            "toBlock": "latest",
+            "fromBlock": hex_number(*blocks.start()),
+            "toBlock": hex_number(*blocks.end()),
         }]);
         self.get("eth_getLogs", filter).await
     }
@@ -222,6 +294,21 @@ impl RpcError {
     pub(super) fn reverted(&self) -> bool {
         matches!(self, Self::Refused { code, message }
             if *code == 3 || message.to_ascii_lowercase().contains("revert"))
+    }
+
+    /// Whether a call was run and did not get through: it reverted, ran out of the gas that it was
+    /// given, or is no program at all.
+    pub(super) fn failed_in_evm(&self) -> bool {
+        self.reverted()
+            || self.says(&[
+                "out of gas",
+                "outofgas",
+                "gas required exceeds",
+                "invalid opcode",
+                "invalid jump",
+                "stack underflow",
+                "evm error",
+            ])
     }
 
     /// Whether the node refused with one of these phrases.

@@ -6,6 +6,7 @@ use alloy::primitives::Bytes;
 
 use super::{
     OnchainFacilitator,
+    evidence::Since,
     examine::{Finding, examine},
     fees::Fees,
     follow::{Fate, Follower},
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::{
     facilitator::{FacilitatorRequest, Settlement, terms::Terms},
+    reason::code,
     wire::{Rest, receipt::Receipt},
 };
 
@@ -29,14 +31,21 @@ pub(super) struct Job<'a> {
 impl Job<'_> {
     fn settlement(&self, fate: Fate) -> Settlement {
         match fate {
-            Fate::Moved(transaction) => Settlement::Settled(Receipt {
-                success: true,
-                error_reason: None,
-                transaction: transaction.to_string(),
-                network: self.request.payment_payload.network().to_owned(),
-                payer: Some(self.key.from.to_checksum(None)),
-                rest: Rest::new(),
-            }),
+            Fate::Moved(transfer) => Settlement::Settled {
+                receipt: Receipt {
+                    success: true,
+                    error_reason: None,
+                    transaction: transfer.transaction.clone(),
+                    network: self.request.payment_payload.network().to_owned(),
+                    payer: Some(self.key.from.to_checksum(None)),
+                    rest: Rest::new(),
+                },
+                evidence: Some(transfer),
+            },
+            Fate::Reverted(transaction) => Settlement::Refused {
+                reason: code::TRANSACTION_FAILED.to_owned(),
+                message: Some(format!("the transfer reverted in {transaction}")),
+            },
             Fate::Failed { reason, message } => Settlement::Refused {
                 reason: reason.to_owned(),
                 message: Some(message.to_owned()),
@@ -191,7 +200,10 @@ impl OnchainFacilitator {
         thoroughly: bool,
     ) -> Result<Option<Fate>, RpcError> {
         match follower.mined(sent).await? {
-            None if thoroughly => follower.elsewhere(sent).await,
+            None if thoroughly => match sent.first() {
+                Some(first) => follower.elsewhere(Since::Block(first.after_block)).await,
+                None => Ok(None),
+            },
             fate => Ok(fate),
         }
     }

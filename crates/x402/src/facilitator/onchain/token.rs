@@ -1,13 +1,17 @@
 //! The token's contract: what it is sent, what it is asked, what it says in its logs.
 
+use std::ops::RangeInclusive;
+
 use alloy::{
     primitives::{Address, B256, Bytes, U256},
     sol,
     sol_types::{SolCall as _, SolEvent as _, SolValue as _},
 };
 
-use super::rpc::{Log, Rpc, RpcError, TransactionReceipt};
-use crate::facilitator::terms::Terms;
+use serde_json::json;
+
+use super::rpc::{Call, Log, Rpc, RpcError};
+use crate::{facilitator::terms::Terms, network::Network};
 
 sol! {
     /// The part of Circle's FiatTokenV2_2 that is used here.
@@ -66,66 +70,108 @@ pub(super) fn transfer_call(terms: &Terms) -> Bytes {
     call.into()
 }
 
-/// Whether the authorization was used or taken back.
-pub(super) async fn authorization_spent(rpc: &Rpc, terms: &Terms) -> Result<bool, RpcError> {
+/// Whether the authorization was used or taken back, in the state after a block.
+pub(super) async fn authorization_spent(
+    rpc: &Rpc,
+    terms: &Terms,
+    block: u64,
+) -> Result<bool, RpcError> {
     let call = Token::authorizationStateCall {
         authorizer: terms.authorization.from,
         nonce: terms.authorization.nonce,
     };
-    let answer = rpc
-        .call(terms.network.usdc.address, call.abi_encode().into())
-        .await?;
+    let call = Call {
+        block: Some(block),
+        ..Call::to(terms.network.usdc.address, call.abi_encode().into())
+    };
+    let answer = rpc.call(&call).await?;
     bool::abi_decode(&answer).map_err(|_| RpcError::Nonsense("authorizationState".into()))
 }
 
-/// What the payer has.
-pub(super) async fn balance(rpc: &Rpc, asset: Address, account: Address) -> Result<U256, RpcError> {
+/// What an account has, in the state after a block.
+pub(super) async fn balance(
+    rpc: &Rpc,
+    asset: Address,
+    account: Address,
+    block: u64,
+) -> Result<U256, RpcError> {
     let call = Token::balanceOfCall { account };
-    let answer = rpc.call(asset, call.abi_encode().into()).await?;
+    let call = Call {
+        block: Some(block),
+        ..Call::to(asset, call.abi_encode().into())
+    };
+    let answer = rpc.call(&call).await?;
     U256::abi_decode(&answer).map_err(|_| RpcError::Nonsense("balanceOf".into()))
 }
 
-/// Whether the transaction moved exactly this money.
-pub(super) fn moved(receipt: &TransactionReceipt, terms: &Terms) -> bool {
+/// The logs that say that the authorization was used or taken back, in these blocks.
+pub(super) async fn uses(
+    rpc: &Rpc,
+    terms: &Terms,
+    blocks: RangeInclusive<u64>,
+) -> Result<Vec<Log>, RpcError> {
+    let either = [
+        Token::AuthorizationUsed::SIGNATURE_HASH,
+        Token::AuthorizationCanceled::SIGNATURE_HASH,
+    ];
+    let (from, nonce) = (
+        terms.authorization.from.into_word(),
+        terms.authorization.nonce,
+    );
+    let topics = json!([either, from, nonce]);
+    rpc.logs(terms.network.usdc.address, &topics, blocks).await
+}
+
+/// The transfers to an account, in these blocks.
+pub(super) async fn transfers(
+    rpc: &Rpc,
+    network: &Network,
+    to: Address,
+    blocks: RangeInclusive<u64>,
+) -> Result<Vec<Log>, RpcError> {
+    let topics = json!([Token::Transfer::SIGNATURE_HASH, null, to.into_word()]);
+    rpc.logs(network.usdc.address, &topics, blocks).await
+}
+
+/// Whether the log says that an authorization was taken back.
+pub(super) fn is_cancellation(log: &Log) -> bool {
+    log.topics.first() == Some(&Token::AuthorizationCanceled::SIGNATURE_HASH)
+}
+
+/// Whether the log says that this authorization was used.
+pub(super) fn is_use(log: &Log, terms: &Terms) -> bool {
+    let topics = [
+        Token::AuthorizationUsed::SIGNATURE_HASH,
+        terms.authorization.from.into_word(),
+        terms.authorization.nonce,
+    ];
+    !log.removed && log.address == terms.network.usdc.address && log.topics == topics
+}
+
+/// Whether the log is exactly the transfer that was agreed on.
+pub(super) fn is_transfer(log: &Log, terms: &Terms) -> bool {
     let topics = [
         Token::Transfer::SIGNATURE_HASH,
         terms.authorization.from.into_word(),
         terms.authorization.to.into_word(),
     ];
     let value = terms.authorization.value.abi_encode();
-    receipt.logs.iter().any(|log| {
-        log.address == terms.network.usdc.address && log.topics == topics && log.data == value
-    })
+    !log.removed
+        && log.address == terms.network.usdc.address
+        && log.topics == topics
+        && log.data == value
 }
 
-/// How an authorization came to be spent.
-pub(super) enum Spent {
-    /// This transaction carried it out, whoever sent it.
-    Used(B256),
-    /// Its author took it back.
-    Canceled,
+/// Whether the log is a transfer of the token.
+pub(super) fn is_any_transfer(log: &Log, token: Address) -> bool {
+    !log.removed
+        && log.address == token
+        && log.topics.first() == Some(&Token::Transfer::SIGNATURE_HASH)
 }
 
-/// Looks for how the authorization was spent, from a block on.
-pub(super) async fn how_spent(
-    rpc: &Rpc,
-    terms: &Terms,
-    from_block: u64,
-) -> Result<Option<Spent>, RpcError> {
-    let asset = terms.network.usdc.address;
-    let of = |event: B256| {
-        [
-            event,
-            terms.authorization.from.into_word(),
-            terms.authorization.nonce,
-        ]
-    };
-    let first = |logs: Vec<Log>| logs.first().map(|log| log.transaction_hash);
-    let used = of(Token::AuthorizationUsed::SIGNATURE_HASH);
-    if let Some(transaction) = first(rpc.logs(asset, &used, from_block).await?) {
-        return Ok(Some(Spent::Used(transaction)));
-    }
-    let canceled = of(Token::AuthorizationCanceled::SIGNATURE_HASH);
-    let canceled = first(rpc.logs(asset, &canceled, from_block).await?);
-    Ok(canceled.map(|_| Spent::Canceled))
+/// Who paid how much by a transfer.
+pub(super) fn read_transfer(log: &Log) -> Option<(Address, u64)> {
+    let from = Address::from_word(*log.topics.get(1)?);
+    let value = U256::abi_decode(&log.data).ok()?;
+    Some((from, u64::try_from(value).ok()?))
 }

@@ -1,12 +1,22 @@
-//! Signatures of wallets that are contracts (ERC-1271): the contract itself says whether one is its own.
+//! Who made a signature: an account's key, or a wallet that is a contract in its own judgement
+//! (ERC-1271), also before it is deployed (ERC-6492).
 
 use alloy::{
-    primitives::{Address, B256, Bytes, FixedBytes},
+    primitives::{Address, B256, Bytes, FixedBytes, Signature},
     sol,
     sol_types::SolCall as _,
 };
 
-use super::rpc::{Rpc, RpcError};
+use super::{
+    erc6492::Wrapped,
+    rpc::{Call, Rpc, RpcError},
+};
+
+/// Gas for a stranger's contract that judges a signature on our node: several times what checking a
+/// passkey's curve in the EVM costs.
+const JUDGE_GAS: u64 = 1_000_000;
+/// The same where the wallet is deployed first.
+const DEPLOY_AND_JUDGE_GAS: u64 = 2_000_000;
 
 sol! {
     /// The part of ERC-1271 that is used here.
@@ -16,22 +26,57 @@ sol! {
     }
 }
 
-/// Whether the contract at `account` takes the signature for its own. An account without code takes none.
-pub(super) async fn accepts(
+/// Whether the account made the signature of `hash`.
+pub(super) async fn proves(
     rpc: &Rpc,
     account: Address,
     hash: B256,
-    signature: Bytes,
+    signature: &[u8],
 ) -> Result<bool, RpcError> {
-    let call = Wallet::isValidSignatureCall { hash, signature };
-    let answer = match rpc.call(account, call.abi_encode().into()).await {
-        Ok(answer) => answer,
-        Err(error) if error.reverted() => return Ok(false),
-        Err(error) => return Err(error),
+    let Ok(wrapped) = Wrapped::read(signature) else {
+        return Ok(false);
     };
-    // Without code the answer is empty; a contract that is no wallet may answer anything.
+    let code = rpc.code(account).await?;
+    let inner = wrapped
+        .as_ref()
+        .map_or(signature, |wrapped| &wrapped.signature);
+    let question = Wallet::isValidSignatureCall {
+        hash,
+        signature: Bytes::copy_from_slice(inner),
+    };
+    let question = Bytes::from(question.abi_encode());
+    let call = match wrapped {
+        Some(wrapped) if code.is_empty() => {
+            if !wrapped.allowed() {
+                return Ok(false);
+            }
+            Call {
+                gas: Some(DEPLOY_AND_JUDGE_GAS),
+                ..Call::create(wrapped.deploy_and_call(account, &question, 32))
+            }
+        }
+        None if code.is_empty() => return Ok(recovers(account, hash, signature)),
+        _ => Call {
+            gas: Some(JUDGE_GAS),
+            ..Call::to(account, question)
+        },
+    };
+    match rpc.call(&call).await {
+        Ok(answer) => Ok(is_yes(&answer)),
+        Err(error) if error.failed_in_evm() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn recovers(account: Address, hash: B256, signature: &[u8]) -> bool {
+    let signer = Signature::from_raw(signature)
+        .ok()
+        .and_then(|signature| signature.recover_address_from_prehash(&hash).ok());
+    signer == Some(account)
+}
+
+/// Without code the answer is empty; a contract that is no wallet may answer anything.
+fn is_yes(answer: &[u8]) -> bool {
     let magic = FixedBytes::from(Wallet::isValidSignatureCall::SELECTOR);
-    Ok(answer.len() >= 32
-        && answer[..4] == magic[..]
-        && answer[4..32].iter().all(|byte| *byte == 0))
+    answer.len() >= 32 && answer[..4] == magic[..] && answer[4..32].iter().all(|byte| *byte == 0)
 }

@@ -3,45 +3,42 @@
 
 use std::time::Duration;
 
-use alloy::primitives::{Address, B256, Bytes};
+use alloy::primitives::{Address, B256};
 use url::Url;
 
 use super::{
-    SetupError, fits,
+    SetupError,
+    evidence::{ChainReader, Evidence, Since, evidence},
+    fits,
     rpc::{Rpc, RpcError},
-    token::{self, Spent},
-    wallet,
+    token, wallet,
 };
 use crate::{
-    facilitator::{FacilitatorRequest, terms::Terms},
+    facilitator::{FacilitatorRequest, TransferEvidence, terms::Terms},
     network::Network,
 };
 
 /// How long one question to the node may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How far back a transfer is looked for, in blocks. Nodes that serve the public often refuse to
-/// search more than 10,000; at two seconds a block this is more than four hours, and an
-/// authorization lives for minutes.
-const LOOK_BACK: u64 = 9_000;
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Blocks of one search for transfers: the answer has to stay small.
+const SEARCH: u64 = 2_000;
 
 /// Asks a node what became of a payment.
 pub struct Witness {
     network: &'static Network,
     rpc: Rpc,
+    confirmations: u64,
 }
 
-/// What became of a payment.
+/// A transfer to an account, as [`Witness::transfers_to`] finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Evidence {
-    /// The authorization was not used so far.
-    Unspent,
-    /// The transfer that it allows was made.
-    Moved {
-        /// The transaction's hash; empty when it is too long ago for the node to find.
-        transaction: String,
-    },
-    /// Its author took it back; it can never move money.
-    Canceled,
+pub struct SeenTransfer {
+    /// Where it is on the chain.
+    pub evidence: TransferEvidence,
+    /// Who paid.
+    pub from: Address,
+    /// Atomic units.
+    pub value: u64,
 }
 
 impl Witness {
@@ -50,7 +47,17 @@ impl Witness {
     pub fn new(network: &'static Network, node: Url, http: reqwest::Client) -> Self {
         Self {
             network,
-            rpc: Rpc::new(node, http, PATIENCE),
+            rpc: Rpc::new(node, http, TIMEOUT),
+            confirmations: 1,
+        }
+    }
+
+    /// The same with another number of blocks, its own included, after which a transfer counts.
+    #[must_use]
+    pub fn with_confirmations(self, confirmations: u64) -> Self {
+        Self {
+            confirmations,
+            ..self
         }
     }
 
@@ -62,40 +69,97 @@ impl Witness {
         fits(&self.rpc, self.network).await
     }
 
-    /// Whether a wallet that is a contract takes a signature of `hash` for its own (ERC-1271).
+    /// Whether the account made this signature of `hash`: by its key where it has no code, in its
+    /// own judgement where it has (ERC-1271, EIP-7702 delegates too), and for one that is not
+    /// deployed yet (ERC-6492) as its factory would deploy it, where the factory is on the list of
+    /// those allowed. What runs on the node has a limited amount of gas.
     ///
     /// # Errors
     /// The node did not answer.
-    pub async fn accepts(
+    pub async fn proves(
         &self,
         account: Address,
         hash: B256,
-        signature: Bytes,
+        signature: &[u8],
     ) -> Result<bool, RpcError> {
-        wallet::accepts(&self.rpc, account, hash, signature).await
+        wallet::proves(&self.rpc, account, hash, signature).await
     }
 
-    /// What the chain says now. An authorization that is spent and was not canceled has made
-    /// exactly the transfer that it names, whoever sent it, because the token allows nothing else.
+    /// Whether there is code at the account. An account without code signs with its key alone.
+    ///
+    /// # Errors
+    /// The node did not answer.
+    pub async fn has_code(&self, account: Address) -> Result<bool, RpcError> {
+        Ok(!self.rpc.code(account).await?.is_empty())
+    }
+
+    /// What the chain says now of a payment that was first seen at `first_seen`, in Unix seconds.
+    /// Older transfers paid for something else.
     ///
     /// # Errors
     /// The node did not answer, or the request names another network.
-    pub async fn look(&self, request: &FacilitatorRequest) -> Result<Evidence, RpcError> {
+    pub async fn look(
+        &self,
+        request: &FacilitatorRequest,
+        first_seen: u64,
+    ) -> Result<Evidence, RpcError> {
         let terms = Terms::read(request, self.network)
             .map_err(|reason| RpcError::Nonsense(reason.to_string()))?;
-        if !token::authorization_spent(&self.rpc, &terms).await? {
-            return Ok(Evidence::Unspent);
+        let reader = ChainReader {
+            rpc: &self.rpc,
+            terms: &terms,
+            confirmations: self.confirmations,
+        };
+        reader.look(Since::Time(first_seen)).await
+    }
+
+    /// Whether a transfer is still where it was found. After a reorganisation it may be gone, or be
+    /// at another place, which [`Witness::look`] then finds. Evidence without a place on a chain
+    /// cannot be checked and is taken as it is.
+    ///
+    /// # Errors
+    /// The node did not answer.
+    pub async fn still_there(&self, transfer: &TransferEvidence) -> Result<bool, RpcError> {
+        let (Ok(transaction), Some(place)) = (transfer.transaction.parse(), transfer.log_index)
+        else {
+            return Ok(true);
+        };
+        let Some(receipt) = self.rpc.receipt(transaction).await? else {
+            return Ok(false);
+        };
+        let at_place = |log: &&super::rpc::Log| log.log_index.to::<u64>() == place;
+        Ok(receipt
+            .logs
+            .iter()
+            .find(at_place)
+            .is_some_and(|log| token::is_any_transfer(log, self.network.usdc.address)))
+    }
+
+    /// The transfers to an account in the latest blocks, oldest first.
+    ///
+    /// # Errors
+    /// The node did not answer.
+    pub async fn transfers_to(
+        &self,
+        to: Address,
+        blocks: u64,
+    ) -> Result<Vec<SeenTransfer>, RpcError> {
+        let head = self.rpc.latest_block().await?.number();
+        let mut first = (head + 1).saturating_sub(blocks);
+        let mut seen = Vec::new();
+        while first <= head {
+            let last = head.min(first + SEARCH - 1);
+            let logs = token::transfers(&self.rpc, self.network, to, first..=last).await?;
+            seen.extend(logs.iter().filter_map(|log| {
+                let (from, value) = token::read_transfer(log)?;
+                Some(SeenTransfer {
+                    evidence: evidence(log.transaction_hash, log),
+                    from,
+                    value,
+                })
+            }));
+            first = last + 1;
         }
-        let latest = self.rpc.latest_block().await?.number.to::<u64>();
-        let from = latest.saturating_sub(LOOK_BACK);
-        Ok(match token::how_spent(&self.rpc, &terms, from).await? {
-            Some(Spent::Used(transaction)) => Evidence::Moved {
-                transaction: transaction.to_string(),
-            },
-            Some(Spent::Canceled) => Evidence::Canceled,
-            None => Evidence::Moved {
-                transaction: String::new(),
-            },
-        })
+        Ok(seen)
     }
 }

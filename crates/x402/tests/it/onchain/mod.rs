@@ -81,7 +81,7 @@ fn request(signer: &PrivateKeySigner) -> FacilitatorRequest {
 /// The transaction of a settlement that has to have worked.
 fn transaction(settlement: Settlement) -> String {
     match settlement {
-        Settlement::Settled(receipt) => receipt.transaction,
+        Settlement::Settled { receipt, .. } => receipt.transaction,
         other => panic!("{other:?}"),
     }
 }
@@ -111,7 +111,7 @@ async fn both_versions_settle_once_and_a_repeated_settlement_names_the_same_tran
         let payer = Some(buyer(1).address());
         let valid = first.verify(&request).await.unwrap();
         assert_eq!(valid, Verification::Valid { payer });
-        let Settlement::Settled(receipt) = first.settle(&request).await else {
+        let Settlement::Settled { receipt, .. } = first.settle(&request).await else {
             panic!("not settled");
         };
         assert_eq!(receipt.network, request.payment_payload.network());
@@ -337,7 +337,7 @@ async fn a_payment_that_ran_out_unsent_is_refused_for_good() {
         Settlement::Unknown { .. }
     ));
     chain
-        .ask::<serde_json::Value>("evm_increaseTime", serde_json::json!([301]))
+        .ask::<serde_json::Value>("evm_increaseTime", serde_json::json!([361]))
         .await;
     chain.mine().await;
     let settled = facilitator.settle(&request).await;

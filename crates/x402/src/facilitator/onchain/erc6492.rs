@@ -1,0 +1,129 @@
+//! Signatures of wallets that are not deployed yet (ERC-6492): the factory's call that deploys the
+//! wallet, and the wallet's signature, wrapped together.
+
+use alloy::{
+    primitives::{Address, Bytes, address, hex},
+    sol_types::SolValue as _,
+};
+
+/// What a wrapped signature ends with.
+const MAGIC: [u8; 32] = hex!("6492649264926492649264926492649264926492649264926492649264926492");
+
+/// Factories that may be called: Coinbase's smart wallet, versions 1 and 1.1, which have the same
+/// addresses on every chain. What a factory does is paid for by the gas key, so strangers' are not
+/// called.
+const ALLOWED: [Address; 2] = [
+    address!("0BA5ED0c6AA8c49038F819E587E2633c4A9F428a"),
+    address!("BA5ED110eFDBa3D005bfC882d75358ACBbB85842"),
+];
+
+/// The three parts of a wrapped signature.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrapped {
+    pub(super) factory: Address,
+    /// What the factory is called with.
+    pub(super) deployment: Bytes,
+    /// The wallet's own signature.
+    pub(super) signature: Bytes,
+}
+
+/// A signature that is wrapped and cannot be unwrapped.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+impl Wrapped {
+    /// Reads a signature; `None` for one that is not wrapped.
+    pub(super) fn read(signature: &[u8]) -> Result<Option<Self>, Malformed> {
+        let Some(body) = signature.strip_suffix(&MAGIC) else {
+            return Ok(None);
+        };
+        let (factory, deployment, signature) =
+            <(Address, Bytes, Bytes)>::abi_decode_params(body).map_err(|_| Malformed)?;
+        Ok(Some(Self {
+            factory,
+            deployment,
+            signature,
+        }))
+    }
+
+    /// Whether the factory is one that may be called.
+    pub(super) fn allowed(&self) -> bool {
+        ALLOWED.contains(&self.factory)
+    }
+
+    /// Creation code that deploys the wallet and then makes one call, and reverts with it. It
+    /// leaves nothing behind where `answer` is zero; else the first `answer` bytes of the call's
+    /// answer are what the creation returns.
+    pub(super) fn deploy_and_call(&self, target: Address, call: &[u8], answer: u8) -> Bytes {
+        const PROGRAM: usize = 106;
+        let copy = |length: usize, offset: usize| {
+            let (length, offset) = (two_bytes(length), two_bytes(offset));
+            // PUSH2 length, PUSH2 offset, PUSH1 32, CODECOPY
+            [&[0x61][..], &length, &[0x61], &offset, &[0x60, 0x20, 0x39]].concat()
+        };
+        let send = |to: Address, length: usize, answer: u8| {
+            // PUSH1 answer, PUSH1 0, PUSH2 length, PUSH1 32, PUSH1 0, PUSH20 to, GAS, CALL
+            let before = [0x60, answer, 0x60, 0x00, 0x61];
+            let length = two_bytes(length);
+            let between = [0x60, 0x20, 0x60, 0x00, 0x73];
+            [&before[..], &length, &between, to.as_slice(), &[0x5a, 0xf1]].concat()
+        };
+        let (first, second) = (self.deployment.len(), call.len());
+        let mut program = copy(first, PROGRAM);
+        program.extend(send(self.factory, first, 0));
+        // POP: whether it worked shows in the call.
+        program.push(0x50);
+        program.extend(copy(second, PROGRAM + first));
+        program.extend(send(target, second, answer));
+        let target = u8::try_from(program.len() + 13).expect("the program is shorter than 256");
+        // PUSH1 target, JUMPI, RETURNDATASIZE, PUSH1 0, PUSH1 0, RETURNDATACOPY, RETURNDATASIZE,
+        // PUSH1 0, REVERT
+        program.extend([
+            0x60, target, 0x57, 0x3d, 0x60, 0x00, 0x60, 0x00, 0x3e, 0x3d, 0x60, 0x00, 0xfd,
+        ]);
+        // JUMPDEST, PUSH1 answer, PUSH1 0, RETURN
+        program.extend([0x5b, 0x60, answer, 0x60, 0x00, 0xf3]);
+        debug_assert_eq!(program.len(), PROGRAM);
+        program.extend_from_slice(&self.deployment);
+        program.extend_from_slice(call);
+        program.into()
+    }
+}
+
+/// Signatures are bounded far below 64 KiB before they come here.
+fn two_bytes(number: usize) -> [u8; 2] {
+    u16::try_from(number).unwrap_or(u16::MAX).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrapped() -> Wrapped {
+        Wrapped {
+            factory: ALLOWED[1],
+            deployment: Bytes::from_static(b"deploy"),
+            signature: Bytes::from_static(b"sign"),
+        }
+    }
+
+    #[test]
+    fn a_wrapped_signature_is_unwrapped_and_a_broken_one_named() {
+        let one = wrapped();
+        let parts = (one.factory, one.deployment.clone(), one.signature.clone());
+        let text = [&parts.abi_encode_params()[..], &MAGIC].concat();
+        assert_eq!(Wrapped::read(&text), Ok(Some(one)));
+        assert_eq!(Wrapped::read(&[7; 65]), Ok(None));
+        assert_eq!(
+            Wrapped::read(&[&[7; 40][..], &MAGIC].concat()),
+            Err(Malformed)
+        );
+    }
+
+    #[test]
+    fn the_creation_code_is_followed_by_what_it_copies() {
+        let code = wrapped().deploy_and_call(Address::ZERO, b"call", 32);
+        assert!(code.ends_with(b"deploycall"));
+        assert_eq!(code.len(), 106 + 10);
+    }
+}
