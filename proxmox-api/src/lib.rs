@@ -60,13 +60,13 @@ pub fn app(state: App, metrics: Metrics) -> Router {
 /// # Errors
 /// The store failed.
 pub async fn start_work(app: &App) -> anyhow::Result<JoinSet<()>> {
-    operations::recover(app).await?;
+    operations::sweep::recover(app).await?;
     let mut workers = JoinSet::new();
     workers.spawn(lease::expiry::run(app.clone()));
     workers.spawn(lease::reconcile::run(app.clone()));
+    workers.spawn(operations::sweep::run(app.clone()));
     if let Some(turns) = app.turns.clone() {
         workers.spawn(console::takeover::listen(app.clone(), turns));
-        workers.spawn(operations::look_after_replicas(app.clone()));
     }
     Ok(workers)
 }

@@ -18,7 +18,7 @@ use crate::{
     config::{Config, FacilitatorChoice, PaymentConfig},
     console::OpenConsoles,
     locks::Locks,
-    paywall::tariffs::Tariffs,
+    paywall::{proof::ProofLimits, tariffs::Tariffs},
     proxmox::Proxmox,
     store::{Database, DemoLedger, Hold, SharedTurns, Store},
     terminals,
@@ -46,6 +46,8 @@ pub struct Parts {
     pub installation: Installation,
     /// How often somebody may use the free routes.
     pub free_calls: RateLimit,
+    /// What bounds the work for signatures that only a chain or the facilitator can judge.
+    pub proofs: ProofLimits,
     /// The rates, and those that were quoted until a moment ago.
     pub tariffs: Tariffs,
     /// What replicas have between them, where there may be several.
@@ -152,7 +154,9 @@ impl App {
             .clone()
             .map(|node| Witness::new(payments.network, node, http));
         let free_calls = RateLimit::new(config.free_calls_per_minute, Arc::clone(&clock));
+        let proofs = ProofLimits::new(Arc::clone(&clock));
         Ok(Self(Arc::new(Parts {
+            proofs,
             clock,
             store,
             facilitator,

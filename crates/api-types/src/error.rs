@@ -163,6 +163,8 @@ error_codes! {
     LeaseLimitReached = "lease_limit_reached", 409, false;
     /// The signed payment was already used.
     PaymentReplayed = "payment_replayed", 409, false;
+    /// The payment moved money, and what it paid for cannot be delivered: it is owed to the payer. Do not pay again.
+    PaymentOwed = "payment_owed", 409, false;
     /// The same payment is being worked on at this moment.
     PaymentInProgress = "payment_in_progress", 409, true;
     /// The container's terminal is in use: by a command, by an open console, or by a program that was left running in it.

@@ -19,8 +19,12 @@ pub enum PaymentState {
     Settling,
     /// It is not yet known whether money has moved.
     Reconciling,
+    /// It could not be learnt whether money has moved; the operator decides. Do not pay again.
+    Unresolved,
     /// Money has moved.
     Settled,
+    /// Money has moved for something that could not be delivered; it is owed to the payer.
+    Owed,
     /// Settlement was refused; no money has moved.
     Refused,
 }
@@ -61,6 +65,9 @@ pub struct PaymentView {
     /// Where the transaction can be looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explorer_url: Option<String>,
+    /// What is owed of it to the payer and not given back yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed: Option<Usdc>,
     /// The lease it belongs to, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_id: Option<String>,
@@ -108,5 +115,7 @@ mod tests {
     fn a_payment_that_may_have_moved_money_is_not_final() {
         assert!(!PaymentState::Settling.is_final());
         assert!(!PaymentState::Reconciling.is_final());
+        assert!(!PaymentState::Unresolved.is_final());
+        assert!(!PaymentState::Owed.is_final());
     }
 }

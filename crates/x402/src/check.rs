@@ -7,6 +7,7 @@ use alloy::primitives::{Address, U256, hex};
 
 use crate::{
     eip3009,
+    network::Network,
     offer::Offer,
     payment::{Payment, Version},
     reason::{Reason, code},
@@ -15,40 +16,68 @@ use crate::{
 /// The longest signature taken, in bytes; contract wallets wrap theirs in a few hundred.
 pub const MAX_SIGNATURE: usize = 3 * 1024;
 
-/// How much longer than the offer an authorization may be good for, in seconds. Until it has run out, an outcome that
-/// nobody knows has to be kept open.
-pub const MAX_EXTRA_TIME: u64 = 24 * 60 * 60;
+/// How much longer than the offer an authorization may be good for, in seconds. Clocks differ by a few minutes; and until
+/// the authorization has run out, an outcome that is unknown has to be kept open.
+pub const MAX_EXTRA_TIME: u64 = 300;
 
-/// Who can vouch for the signature.
+/// Who signed, as far as that can be said without a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signature {
+pub enum Signer {
     /// An ordinary account signed; it was recovered and is the payer.
-    Ordinary(Address),
-    /// A contract's, which only the chain can check.
-    Contract,
+    Account(Address),
+    /// The signature is not the payer's own key's: it is a contract's, or no signature at all.
+    /// Only the chain can tell.
+    Unproven,
 }
 
-/// How strict to be.
-#[derive(Clone, Copy, Debug)]
-pub struct Policy {
-    /// Seconds that must be left to settle.
-    pub min_time_left: u64,
-    /// Whether the facilitator can check a contract's signature. If so, whatever is no signature
-    /// of the payer's own key is left to it; if not, it is refused here.
-    pub contracts_possible: bool,
-}
-
-/// Checks amount, payee, window and, for an ordinary account, the signature. `now` is in Unix
-/// seconds. Match the payment with [`Offer::match_payment`] first.
+/// Recovers the signer. Nothing else of the payment is looked at, except that it is for `network`, whose USDC the signed
+/// domain names.
 ///
 /// # Errors
-/// The first reason found.
-pub fn local(
-    payment: &Payment,
-    offer: &Offer,
-    now: u64,
-    policy: Policy,
-) -> Result<Signature, Reason> {
+/// What is sent as a signature cannot be one, whoever the payer is.
+pub fn signer(payment: &Payment, network: &'static Network) -> Result<Signer, Reason> {
+    let bytes = signature_bytes(payment)?;
+    let authorization = payment.authorization();
+    let recovered = eip3009::recover(network, &network.usdc, authorization, &bytes);
+    Ok(match recovered {
+        Ok(account) if account == authorization.from => Signer::Account(account),
+        _ => Signer::Unproven,
+    })
+}
+
+/// The signature's bytes.
+///
+/// # Errors
+/// It is empty, too long, or not hexadecimal.
+pub fn signature_bytes(payment: &Payment) -> Result<Vec<u8>, Reason> {
+    let text = &payment.exact().signature;
+    let refuse = |why: &str| Reason::new(code::SIGNATURE, why.to_owned());
+    if text.len() > 2 + 2 * MAX_SIGNATURE {
+        return Err(refuse("the signature is too long"));
+    }
+    let digits = text
+        .strip_prefix("0x")
+        .ok_or_else(|| refuse("the signature lacks 0x"))?;
+    let bytes = hex::decode(digits).map_err(|_| refuse("the signature is not hexadecimal"))?;
+    if bytes.is_empty() {
+        return Err(refuse("the signature is empty"));
+    }
+    Ok(bytes)
+}
+
+/// The refusal of a signature that is not the payer's.
+#[must_use]
+pub fn not_the_payers() -> Reason {
+    let why = "another account than the payer signed, or something else was signed";
+    Reason::new(code::SIGNATURE, why)
+}
+
+/// Checks payee, amount, window and resource, but not the signature. `now` is in Unix seconds; `min_time_left` seconds of
+/// the window must be left to settle. Match the payment with [`Offer::match_payment`] first.
+///
+/// # Errors
+/// The first reason found; one about the window says by how much the two clocks seem to differ.
+pub fn terms(payment: &Payment, offer: &Offer, now: u64, min_time_left: u64) -> Result<(), Reason> {
     let authorization = payment.authorization();
     if authorization.to != offer.pay_to {
         let message = format!("the authorization has to pay {}", offer.pay_to);
@@ -63,52 +92,57 @@ pub fn local(
         let message = format!("the price is {} atomic units", offer.amount);
         return Err(Reason::new(code::VALUE, message));
     }
-    if authorization.valid_after > U256::from(now) {
-        return Err(Reason::new(
-            code::VALID_AFTER,
-            "the authorization is not valid yet",
-        ));
-    }
-    if authorization.valid_before < U256::from(now.saturating_add(policy.min_time_left)) {
+    window(payment, offer, now, min_time_left)?;
+    offer.match_resource(payment)
+}
+
+fn window(payment: &Payment, offer: &Offer, now: u64, min_time_left: u64) -> Result<(), Reason> {
+    let authorization = payment.authorization();
+    let after = seconds(authorization.valid_after);
+    if after > now {
         let message = format!(
-            "fewer than {} seconds are left to settle",
-            policy.min_time_left
+            "the authorization is not valid yet: it begins in {} s by this service's clock, so the clock that signed it \
+             seems to be ahead by that much",
+            after - now
+        );
+        return Err(Reason::new(code::VALID_AFTER, message));
+    }
+    let before = seconds(authorization.valid_before);
+    if before < now.saturating_add(min_time_left) {
+        let message = if before < now {
+            format!(
+                "the authorization ended {} s ago by this service's clock: sign a new one, and if it was signed just now, \
+                 the clock that signed it is about {} s behind",
+                now - before,
+                (now - before).saturating_add(offer.max_timeout_seconds)
+            )
+        } else {
+            format!(
+                "{} s are left of the authorization and {min_time_left} are needed to settle; if it was signed just now, \
+                 the clock that signed it is about {} s behind",
+                before - now,
+                offer.max_timeout_seconds.saturating_sub(before - now)
+            )
+        };
+        return Err(Reason::new(code::VALID_BEFORE, message));
+    }
+    let longest = offer.max_timeout_seconds.saturating_add(MAX_EXTRA_TIME);
+    if before > now.saturating_add(longest) {
+        let message = format!(
+            "the authorization is good for {} s by this service's clock and may be for {longest} at most: sign for \
+             {} s; if it was signed for that, the clock that signed it is about {} s ahead",
+            before - now,
+            offer.max_timeout_seconds,
+            (before - now).saturating_sub(offer.max_timeout_seconds)
         );
         return Err(Reason::new(code::VALID_BEFORE, message));
     }
-    let latest = now
-        .saturating_add(offer.max_timeout_seconds)
-        .saturating_add(MAX_EXTRA_TIME);
-    if authorization.valid_before > U256::from(latest) {
-        let message = format!("the authorization must not be good for longer than until {latest}");
-        return Err(Reason::new(code::VALID_BEFORE, message));
-    }
-    signature(payment, offer, policy)
+    Ok(())
 }
 
-fn signature(payment: &Payment, offer: &Offer, policy: Policy) -> Result<Signature, Reason> {
-    let text = &payment.exact().signature;
-    let refuse = |why: &str| Reason::new(code::SIGNATURE, why.to_owned());
-    if text.len() > 2 + 2 * MAX_SIGNATURE {
-        return Err(refuse("the signature is too long"));
-    }
-    let digits = text
-        .strip_prefix("0x")
-        .ok_or_else(|| refuse("the signature lacks 0x"))?;
-    let bytes = hex::decode(digits).map_err(|_| refuse("the signature is not hexadecimal"))?;
-    if bytes.is_empty() {
-        return Err(refuse("the signature is empty"));
-    }
-    let authorization = payment.authorization();
-    let recovered = eip3009::recover(offer.network, &offer.network.usdc, authorization, &bytes);
-    match recovered {
-        Ok(signer) if signer == authorization.from => Ok(Signature::Ordinary(signer)),
-        _ if policy.contracts_possible => Ok(Signature::Contract),
-        Ok(_) => Err(refuse(
-            "another account than the payer signed, or something else was signed",
-        )),
-        Err(reason) => Err(reason),
-    }
+/// Times beyond what a clock can show are the end of time.
+fn seconds(time: U256) -> u64 {
+    u64::try_from(time).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -119,10 +153,13 @@ mod tests {
         wire::exact::ExactPayload,
     };
 
-    const STRICT: Policy = Policy {
-        min_time_left: 20,
-        contracts_possible: false,
-    };
+    /// All that can be said here, in the order in which a service asks.
+    fn check(payment: &Payment, offer: &Offer, now: u64, min_time_left: u64) -> Result<(), Reason> {
+        match signer(payment, offer.network)? {
+            Signer::Account(_) => terms(payment, offer, now, min_time_left),
+            Signer::Unproven => Err(not_the_payers()),
+        }
+    }
 
     fn changed(payment: &Payment, change: impl Fn(&mut ExactPayload)) -> Payment {
         let mut payment = payment.clone();
@@ -137,42 +174,86 @@ mod tests {
     fn a_good_payment_of_either_version_passes() {
         let offer = offer();
         for payment in [paid_v1(&offer), paid_v2(&offer)] {
-            assert_eq!(
-                local(&payment, &offer, NOW, STRICT),
-                Ok(Signature::Ordinary(payer().address()))
-            );
+            assert_eq!(check(&payment, &offer, NOW, 20), Ok(()));
+            let found = signer(&payment, offer.network);
+            assert_eq!(found, Ok(Signer::Account(payer().address())));
         }
     }
 
     #[test]
-    fn each_tampering_is_named() {
+    fn each_term_that_is_not_met_is_named() {
         let offer = offer();
         type Change = fn(&mut ExactPayload);
-        let cases: [(&str, Change); 9] = [
-            (code::RECIPIENT, |p| p.authorization.to = Address::ZERO),
-            (code::VALUE, |p| p.authorization.value -= U256::from(1)),
-            (code::VALID_AFTER, |p| {
+        let cases: [(&str, &str, Change); 7] = [
+            (code::RECIPIENT, "has to pay", |p| {
+                p.authorization.to = Address::ZERO
+            }),
+            (code::VALUE, "the price is 8900", |p| {
+                p.authorization.value -= U256::from(1)
+            }),
+            (code::VALID_AFTER, "ahead", |p| {
                 p.authorization.valid_after = U256::from(NOW + 1)
             }),
-            (code::VALID_BEFORE, |p| {
+            (code::VALID_BEFORE, "about 281 s behind", |p| {
                 p.authorization.valid_before = U256::from(NOW + 19)
             }),
-            (code::VALID_BEFORE, |p| {
+            (code::VALID_BEFORE, "ended 86400 s ago", |p| {
+                p.authorization.valid_before = U256::from(NOW - 86_400)
+            }),
+            (code::VALID_BEFORE, "about 600 s ahead", |p| {
+                p.authorization.valid_before = U256::from(NOW + 900)
+            }),
+            (code::VALID_BEFORE, "may be for 600 at most", |p| {
                 p.authorization.valid_before = U256::from(NOW + 300 + MAX_EXTRA_TIME + 1)
-            }),
-            (code::SIGNATURE, |p| p.authorization.nonce.0[0] ^= 1),
-            (code::SIGNATURE, |p| p.signature = "0x".into()),
-            (code::SIGNATURE, |p| {
-                p.signature = format!("0x{}", "zz".repeat(65))
-            }),
-            (code::SIGNATURE, |p| {
-                p.signature = format!("0x{}", "00".repeat(MAX_SIGNATURE + 1))
             }),
         ];
         for payment in [paid_v1(&offer), paid_v2(&offer)] {
-            for (expected, change) in cases {
-                let reason = local(&changed(&payment, change), &offer, NOW, STRICT).unwrap_err();
+            for (expected, says, change) in cases {
+                let signed = sign_again(&changed(&payment, change));
+                let reason = check(&signed, &offer, NOW, 20).unwrap_err();
                 assert_eq!(reason.code, expected);
+                assert!(reason.message.contains(says), "{}", reason.message);
+            }
+            let latest = sign_again(&changed(&payment, |p| {
+                p.authorization.valid_before = U256::from(NOW + 300 + MAX_EXTRA_TIME)
+            }));
+            assert_eq!(check(&latest, &offer, NOW, 20), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_signature_is_refused_whoever_the_payer_is() {
+        let offer = offer();
+        let cases = [
+            String::new(),
+            "0x".into(),
+            "ab".repeat(65),
+            format!("0x{}", "zz".repeat(65)),
+            format!("0x{}", "00".repeat(MAX_SIGNATURE + 1)),
+        ];
+        for payment in [paid_v1(&offer), paid_v2(&offer)] {
+            for text in &cases {
+                let signed = changed(&payment, |p| p.signature.clone_from(text));
+                let reason = signer(&signed, offer.network).unwrap_err();
+                assert_eq!(reason.code, code::SIGNATURE, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_signature_of_anything_but_the_payers_own_key_proves_nothing_here() {
+        let offer = offer();
+        type Change = fn(&mut ExactPayload);
+        let changes: [Change; 4] = [
+            |p| p.authorization.nonce.0[0] ^= 1,
+            |p| p.authorization.from = Address::repeat_byte(9),
+            |p| p.signature = format!("0x{}", "ab".repeat(65)),
+            |p| p.signature = format!("0x{}", "ab".repeat(200)),
+        ];
+        for payment in [paid_v1(&offer), paid_v2(&offer)] {
+            for change in changes {
+                let found = signer(&changed(&payment, change), offer.network);
+                assert_eq!(found, Ok(Signer::Unproven));
             }
         }
     }
@@ -182,44 +263,55 @@ mod tests {
         let offer = offer();
         let more =
             |p: &Payment| sign_again(&changed(p, |p| p.authorization.value += U256::from(1)));
-        assert!(local(&more(&paid_v1(&offer)), &offer, NOW, STRICT).is_ok());
-        let reason = local(&more(&paid_v2(&offer)), &offer, NOW, STRICT).unwrap_err();
+        assert!(check(&more(&paid_v1(&offer)), &offer, NOW, 20).is_ok());
+        let reason = check(&more(&paid_v2(&offer)), &offer, NOW, 20).unwrap_err();
         assert_eq!(reason.code, code::VALUE);
     }
 
     #[test]
-    fn a_contract_wallet_is_left_to_the_facilitator_only_where_it_can_judge() {
+    fn a_payment_names_this_resource_or_none() {
         let offer = offer();
-        let lenient = Policy {
-            contracts_possible: true,
-            ..STRICT
+        let Payment::V2(good) = paid_v2(&offer) else {
+            unreachable!()
         };
-        let wrapped = changed(&paid_v2(&offer), |p| {
-            p.signature = format!("0x{}", "ab".repeat(200))
-        });
-        assert_eq!(
-            local(&wrapped, &offer, NOW, lenient),
-            Ok(Signature::Contract)
-        );
-        assert_eq!(
-            local(&wrapped, &offer, NOW, STRICT).unwrap_err().code,
-            code::SIGNATURE
-        );
+        let with = |url: &str| {
+            let mut payload = good.clone();
+            payload.resource.as_mut().unwrap().url = url.into();
+            terms(&Payment::V2(payload), &offer, NOW, 20).map_err(|reason| reason.code)
+        };
+        for same in [
+            "https://host.example/lease/container",
+            "http://127.0.0.1:4021/lease/container?from=a-client#top",
+            "/lease/container",
+            "mcp://tool/lease_container",
+            "",
+        ] {
+            assert_eq!(with(same), Ok(()), "{same}");
+        }
+        for other in [
+            "https://host.example/lease/40200/renew",
+            "https://host.example/",
+            "https://host.example",
+            "/management/list",
+        ] {
+            assert_eq!(with(other), Err(code::NO_MATCH.into()), "{other}");
+        }
+        let mut payload = good.clone();
+        payload.resource = None;
+        assert_eq!(terms(&Payment::V2(payload), &offer, NOW, 20), Ok(()));
     }
 
     #[test]
     fn numbers_at_the_edge_of_the_type_do_not_overflow() {
         let offer = offer();
         let rich = changed(&paid_v1(&offer), |p| p.authorization.value = U256::MAX);
-        assert!(local(&sign_again(&rich), &offer, NOW, STRICT).is_ok());
+        assert!(check(&sign_again(&rich), &offer, NOW, 20).is_ok());
         let endless = changed(&rich, |p| p.authorization.valid_before = U256::MAX);
-        let far = Policy {
-            min_time_left: u64::MAX,
-            ..STRICT
-        };
-        for (now, policy) in [(NOW, STRICT), (NOW, far), (u64::MAX, STRICT)] {
-            let reason = local(&sign_again(&endless), &offer, now, policy).unwrap_err();
-            assert_eq!(reason.code, code::VALID_BEFORE);
+        for (now, left) in [(NOW, 20), (NOW, u64::MAX), (u64::MAX, 20)] {
+            let found = check(&sign_again(&endless), &offer, now, left);
+            if now == NOW && left == 20 {
+                assert_eq!(found.unwrap_err().code, code::VALID_BEFORE);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The core knows both protocol versions and no transport, and builds for WebAssembly:
 //! an [`offer::Offer`] becomes the challenges of both versions, [`payment::Payment`] is what a
-//! client sent, [`check::local`] says what can be said of it without a chain, and [`eip3009`] is
+//! client sent, [`check`] says what can be said of it without a chain, and [`eip3009`] is
 //! the signature itself; [`purchase`] is the buyer's side of the same. Time comes in as a parameter,
 //! in Unix seconds. With the feature `facilitator`, the module `facilitator` asks somebody to verify
 //! and settle (`onchain` with a gas key of one's own, `cdp` at Coinbase); with the feature `client`, the

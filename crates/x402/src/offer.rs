@@ -186,6 +186,30 @@ impl Offer {
         }
     }
 
+    /// Whether the resource that the payment names is this one. Hosts may differ, because services are reached under
+    /// several names; a client may name none; and `mcp://tool/…` names a tool that leads here.
+    ///
+    /// # Errors
+    /// It names the path of something else.
+    pub fn match_resource(&self, payment: &Payment) -> Result<(), Reason> {
+        let Payment::V2(payload) = payment else {
+            return Ok(());
+        };
+        let Some(named) = payload.resource.as_ref().map(|resource| &*resource.url) else {
+            return Ok(());
+        };
+        let path = url_path(named);
+        // Behind a proxy the public path may be longer than the one that the client called.
+        let same = path.is_none_or(|path| {
+            url_path(&self.resource).is_some_and(|ours| ours == path || ours.ends_with(path))
+        });
+        if same {
+            return Ok(());
+        }
+        let message = format!("the payment names another resource than {}", self.resource);
+        Err(Reason::new(code::NO_MATCH, message))
+    }
+
     /// What a facilitator is asked.
     ///
     /// # Errors
@@ -211,6 +235,18 @@ impl Offer {
             payment_requirements,
         })
     }
+}
+
+/// The path of an HTTP URL or of a bare path, without query and fragment; none of other schemes and of an empty text.
+fn url_path(url: &str) -> Option<&str> {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    if url.starts_with('/') {
+        return Some(url);
+    }
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"))?;
+    Some(rest.find('/').map_or("/", |at| &rest[at..]))
 }
 
 #[cfg(test)]

@@ -77,7 +77,9 @@ impl Payment {
     }
 
     fn decode(encoded: &[u8]) -> Result<Self, Reason> {
-        header::decode::<Value>(encoded)?.try_into()
+        let value = header::decode::<Value>(encoded)?;
+        known_authority_only(&value)?;
+        value.try_into()
     }
 
     /// The name and the value of the header that carries this payment.
@@ -128,15 +130,54 @@ impl Payment {
         self.authorization().from
     }
 
-    /// The id of the extension `payment-identifier`, where it has the required 16 to 128 characters.
-    #[must_use]
-    pub fn payment_identifier(&self) -> Option<&str> {
-        let Self::V2(payload) = self else { return None };
-        let extension = payload.extensions.as_ref()?.get("payment-identifier")?;
-        let info = extension.get("info").unwrap_or(extension);
-        let id = info.get("id")?.as_str()?;
-        ((16..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())).then_some(id)
+    /// The id of the extension `payment-identifier`, where the client sends one.
+    ///
+    /// # Errors
+    /// It is not 16 to 128 visible ASCII characters. To ignore it would charge twice for one id.
+    pub fn payment_identifier(&self) -> Result<Option<&str>, Reason> {
+        let Self::V2(payload) = self else {
+            return Ok(None);
+        };
+        let extension = payload
+            .extensions
+            .as_ref()
+            .and_then(|extensions| extensions.get("payment-identifier"));
+        let info = extension.map(|extension| extension.get("info").unwrap_or(extension));
+        let Some(id) = info.and_then(|info| info.get("id")) else {
+            return Ok(None);
+        };
+        id.as_str()
+            .filter(|id| (16..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic()))
+            .map(Some)
+            .ok_or_else(|| {
+                Reason::payload(
+                    "the id of payment-identifier has to be 16 to 128 visible ASCII characters",
+                )
+            })
     }
+}
+
+/// Refuses members of `payload` beside the signature and the authorization: a facilitator could take one of them,
+/// `permit2Authorization` for instance, for the payment, and what was checked here would not be what is settled.
+fn known_authority_only(value: &Value) -> Result<(), Reason> {
+    const PAYLOAD: [&str; 2] = ["signature", "authorization"];
+    const AUTHORIZATION: [&str; 6] = ["from", "to", "value", "validAfter", "validBefore", "nonce"];
+    let only = |object: Option<&Value>, known: &[&str]| {
+        let members = object.and_then(Value::as_object);
+        members.is_none_or(|members| members.keys().all(|name| known.contains(&&**name)))
+    };
+    let payload = value.get("payload");
+    if only(payload, &PAYLOAD)
+        && only(
+            payload.and_then(|it| it.get("authorization")),
+            &AUTHORIZATION,
+        )
+    {
+        return Ok(());
+    }
+    let message =
+        "payload may hold signature and authorization only, and authorization its six members";
+    Err(Reason::payload(message))
 }
 
 #[cfg(test)]
@@ -152,7 +193,7 @@ mod tests {
             let mut value = serde_json::to_value(&payment).unwrap();
             value["fromTheFuture"] = json!({"deep": [1, null]});
             value["payload"]["authorization"]["from"] = json!(payment.payer());
-            value["payload"]["alsoNew"] = json!("kept");
+            value["accepted"]["extra"]["alsoNew"] = json!("kept");
             let header = header::encode(&value);
             let read = Payment::from_headers(&[], &[header.as_bytes()])
                 .unwrap()
@@ -185,6 +226,49 @@ mod tests {
         let stored = serde_json::to_string(&Payment::try_from(value).unwrap()).unwrap();
         let read: Payment = serde_json::from_str(&stored).unwrap();
         assert_eq!(read.version(), Version::V1);
+    }
+
+    #[test]
+    fn a_second_authority_beside_the_authorization_is_refused() {
+        for payment in [paid_v1(&offer()), paid_v2(&offer())] {
+            for place in ["/payload", "/payload/authorization"] {
+                let mut value = serde_json::to_value(&payment).unwrap();
+                let object = value.pointer_mut(place).unwrap();
+                object["permit2Authorization"] = json!({"from": payment.payer()});
+                let header = header::encode(&value);
+                let refused = Payment::from_headers(&[header.as_bytes()], &[]).unwrap_err();
+                assert_eq!(refused.code, code::INVALID_PAYLOAD, "{place}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_identifier_that_cannot_be_used_is_refused_and_not_ignored() {
+        let Payment::V2(good) = paid_v2(&offer()) else {
+            unreachable!()
+        };
+        let with = |id: Value| {
+            let mut payload = good.clone();
+            let extension = json!({"info": {"id": id}});
+            payload.extensions = Some(
+                [("payment-identifier".to_owned(), extension)]
+                    .into_iter()
+                    .collect(),
+            );
+            let payment = Payment::V2(payload);
+            payment.payment_identifier().map(|id| id.map(str::to_owned))
+        };
+        let id = "0123456789abcdef";
+        assert_eq!(with(json!(id)), Ok(Some(id.into())));
+        for bad in [
+            json!("short"),
+            json!(7),
+            json!("0123456789 abcdef"),
+            json!("x".repeat(129)),
+        ] {
+            assert!(with(bad).is_err());
+        }
+        assert_eq!(Payment::V2(good.clone()).payment_identifier(), Ok(None));
     }
 
     #[test]

@@ -162,6 +162,7 @@ pub(super) fn payments() -> PaymentsResponse {
             nonce: format!("0x{}", "5f".repeat(32)),
             transaction: Some(TRANSACTION.into()),
             explorer_url: Some(format!("https://sepolia.basescan.org/tx/{TRANSACTION}")),
+            owed: None,
             lease_id: Some(LEASE.into()),
             reason: None,
             created_at: Timestamp(NOW),

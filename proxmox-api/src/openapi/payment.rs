@@ -32,8 +32,8 @@ pub(super) fn parameters() -> [Value; 3] {
 /// The 402 of a paid route.
 pub(super) fn required() -> Value {
     json!({
-        "description": "What to pay: version 2 reads the header PAYMENT-REQUIRED, version 1 the body. `error` says why an enclosed \
-            payment was not taken. After a settlement that was refused there is a receipt in place of PAYMENT-REQUIRED; \
+        "description": "What to pay: version 2 reads the header PAYMENT-REQUIRED, version 1 the body. `error` is the code of why an enclosed \
+            payment was not taken, and `message` a sentence for people. After a settlement that was refused there is a receipt in place of PAYMENT-REQUIRED; \
             nothing was charged.",
         "headers": {
             "PAYMENT-REQUIRED": {"$ref": "#/components/headers/PaymentRequired"},
@@ -45,6 +45,7 @@ pub(super) fn required() -> Value {
             "example": {
                 "x402Version": 1,
                 "error": "Payment required",
+                "message": "Pay one of the ways in `accepts` and send the request again.",
                 "accepts": [requirement(&json!({
                     "network": "base-sepolia", "maxAmountRequired": "10000", "resource": "https://lease.example.org/lease/container",
                     "description": "A Linux container for the time asked for", "mimeType": "application/json",
@@ -149,7 +150,7 @@ pub(super) fn schemas() -> Map<String, Value> {
             "X402PaymentRequirementsResponse",
             object(
                 &["x402Version", "error", "accepts"],
-                json!({"x402Version": {"const": 1}, "error": text, "accepts": {"type": "array", "items": v1}}),
+                json!({"x402Version": {"const": 1}, "error": text, "message": text, "accepts": {"type": "array", "items": v1}}),
             ),
         ),
         (

@@ -10,7 +10,7 @@ use crate::{
     console::{page_url, socket_url, ticket},
     error::ApiError,
     lease::{owned::active, remove, view::time},
-    paywall::{Call, Flow, Job, Operation, Paid, body},
+    paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     state::App,
     store::{Answer, ConsoleTicket, Lease},
 };
@@ -27,6 +27,7 @@ impl Operation for Console {
     const PATH: &'static str = "/management/console/{ctid}";
     const DESCRIPTION: &'static str = "A terminal of a leased container";
     const FLOW: Flow = Flow::SettleThenDeliver;
+    const REPEAT: Repeat = Repeat::ForPayer;
 
     async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
         body::none(call.body)?;
@@ -80,7 +81,7 @@ impl Operation for Console {
         answer(200, &response)
     }
 
-    fn reveal(&self, app: &App, payment_id: &str, answer: Answer) -> Answer {
+    fn reveal(app: &App, payment_id: &str, answer: Answer) -> Answer {
         let Ok(mut response) = serde_json::from_str::<ConsoleResponse>(&answer.body) else {
             return answer;
         };

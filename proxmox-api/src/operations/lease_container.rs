@@ -23,7 +23,7 @@ use crate::{
         remove, start,
         view::{checksummed, time},
     },
-    paywall::{Call, Flow, Job, Operation, Paid, body},
+    paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     proxmox::{NOT_ON_OFFER, Template},
     state::App,
     store::{Answer, Claim, ClaimLimits, ClaimOutcome, Lease, Payment},
@@ -53,6 +53,8 @@ impl Operation for LeaseContainer {
     const PATH: &'static str = "/lease/container";
     const DESCRIPTION: &'static str = "A Linux container for the time asked for";
     const FLOW: Flow = Flow::DeliverThenSettle;
+    const REPEAT: Repeat = Repeat::Resumed;
+    const NEEDS_BODY: bool = true;
     const MIN_SECONDS_LEFT: u64 = 60;
 
     async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
@@ -181,9 +183,8 @@ impl Operation for LeaseContainer {
             hostname: lease.hostname.clone(),
             node: lease.node.clone(),
             ip: lease.ip.clone(),
-            password: self
-                .makes_password
-                .then(|| Secret::new(app.installation.password(&self.lease_id))),
+            // It is added by `reveal`, so that it is not stored.
+            password: self.makes_password.then(|| Secret::new("")),
             price: job.price.clone(),
             payment: PaymentReceipt {
                 transaction: paid.transaction.clone(),
@@ -214,16 +215,24 @@ impl Operation for LeaseContainer {
                 state = lease.state.as_str(),
                 "a paid lease cannot be activated"
             );
-            ApiError::new(
-                ErrorCode::Internal,
-                "The lease was paid for and cannot be activated.",
-            )
+            let message = "The lease was paid for, and its container is gone.";
+            ApiError::new(ErrorCode::LeaseEnded, message)
         })
     }
 
-    async fn hold(&self, app: &App, job: &Job) -> Option<Answer> {
-        // A copy of the request has read a lease of its own; the payment's row knows which one is meant.
-        let row = app.store.payment(&job.payment_id).await.ok().flatten()?;
+    fn reveal(app: &App, _payment_id: &str, stored: Answer) -> Answer {
+        let Ok(mut response) = serde_json::from_str::<LeaseResponse>(&stored.body) else {
+            return stored;
+        };
+        if response.password.is_none() {
+            return stored;
+        }
+        response.password = Some(Secret::new(app.installation.password(&response.lease_id)));
+        answer(stored.status, &response).unwrap_or(stored)
+    }
+
+    async fn hold(app: &App, payment_id: &str) -> Option<Answer> {
+        let row = app.store.payment(payment_id).await.ok().flatten()?;
         let lease_id = row.lease_id?;
         let unknown = LeaseState::Unknown;
         let _ = app
@@ -233,7 +242,7 @@ impl Operation for LeaseContainer {
         let lease = app.store.lease(&lease_id).await.ok().flatten()?;
         let body = json!({
             "leaseId": lease_id, "status": LeaseStatus::Reconciling, "ctid": lease.vmid, "hostname": lease.hostname,
-            "paymentId": job.payment_id, "statusUrl": format!("/leases/{lease_id}"),
+            "paymentId": payment_id, "statusUrl": format!("/leases/{lease_id}"),
             "message": "It is not known yet whether the payment moved money. The container is held; do not sign another payment.",
         });
         answer(202, &body).ok()

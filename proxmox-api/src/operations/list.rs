@@ -7,7 +7,7 @@ use super::answer;
 use crate::{
     error::ApiError,
     lease::view::{self, Live},
-    paywall::{Call, Flow, Job, Operation, Paid, body},
+    paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     state::App,
     store::Answer,
 };
@@ -22,6 +22,7 @@ impl Operation for List {
     const PATH: &'static str = "/management/list";
     const DESCRIPTION: &'static str = "The payer's leases with their live state";
     const FLOW: Flow = Flow::SettleThenDeliver;
+    const REPEAT: Repeat = Repeat::ForPayer;
 
     async fn read(_app: &App, call: Call<'_>) -> Result<Self, ApiError> {
         body::none(call.body)?;

@@ -1,19 +1,21 @@
 //! The paid operations, one per file: what it costs, what has to hold before money moves, how it is done, how it is undone.
+//! [`sweep`] goes on with what was left behind.
 
 pub mod console;
 pub mod exec;
 pub mod lease_container;
 pub mod list;
 pub mod renew_lease;
+pub mod sweep;
 
 use api_types::{ErrorCode, FieldError};
 use serde::Serialize;
 
 use crate::{
     error::ApiError,
-    paywall::{About, Operation, follow},
+    paywall::About,
     state::App,
-    store::{Answer, Lease, Payment, PaymentState, StoreError},
+    store::{Answer, Lease},
 };
 
 pub use console::Console;
@@ -21,82 +23,6 @@ pub use exec::Exec;
 pub use lease_container::LeaseContainer;
 pub use list::List;
 pub use renew_lease::RenewLease;
-
-/// Between two looks for what other replicas left behind, in seconds.
-const LOOK_SECONDS: i64 = 60;
-/// How long something that nobody works on has to have stood still, in seconds.
-const LEFT_SECONDS: i64 = 60;
-
-/// Takes up what a crash left behind, and leaves alone what another replica works on.
-///
-/// # Errors
-/// The store failed.
-pub async fn recover(app: &App) -> Result<(), StoreError> {
-    take_up(app, i64::MAX).await
-}
-
-/// Takes up what is unfinished, has not moved since `before` and is worked on by nobody.
-async fn take_up(app: &App, before: i64) -> Result<(), StoreError> {
-    for found in app.store.unfinished_payments().await? {
-        if found.updated_at > before {
-            continue;
-        }
-        let Some(_turns) = follow::idle(app, &found).await? else {
-            continue;
-        };
-        // Read again in its turn: whoever had it before may have finished.
-        let Some(payment) = app.store.payment(&found.payment_id).await? else {
-            continue;
-        };
-        recover_one(app, &payment).await?;
-    }
-    // An undo that the database cut off leaves a lease whose payment is over.
-    for found in app.store.abandoned_leases(before).await? {
-        let Some(payment) = app.store.payment(&found.payment_id).await? else {
-            continue;
-        };
-        let Some(_turns) = follow::idle(app, &payment).await? else {
-            continue;
-        };
-        let still = app.store.abandoned_leases(before).await?;
-        if still.iter().any(|lease| lease.lease_id == found.lease_id) {
-            LeaseContainer::abandoned(&found)
-                .undo(app, &follow::job_of(&payment))
-                .await;
-        }
-    }
-    Ok(())
-}
-
-/// Looks every minute for what a replica left behind that has died, until the process ends.
-pub async fn look_after_replicas(app: App) {
-    loop {
-        let wake = (app.now() + LOOK_SECONDS).unsigned_abs() * 1000;
-        app.clock.sleep_until(wake).await;
-        if let Err(error) = take_up(&app, app.now() - LEFT_SECONDS).await {
-            tracing::error!(%error, "what was left behind cannot be looked for");
-        }
-    }
-}
-
-async fn recover_one(app: &App, payment: &Payment) -> Result<(), StoreError> {
-    let resumable = [LeaseContainer::NAME, RenewLease::NAME].contains(&payment.operation.as_str());
-    if payment.state == PaymentState::Settled && !resumable {
-        // Whoever paid asks again, with the same signed request.
-        return Ok(());
-    }
-    tracing::info!(
-        payment.id = payment.payment_id,
-        state = payment.state.as_str(),
-        "taking up a payment"
-    );
-    match payment.operation.as_str() {
-        LeaseContainer::NAME => follow::recover::<LeaseContainer>(app, payment).await,
-        RenewLease::NAME => follow::recover::<RenewLease>(app, payment).await,
-        // What is done anew on each request needs nothing but its payment's outcome.
-        _ => follow::recover::<List>(app, payment).await,
-    }
-}
 
 /// Every operation that is sold.
 pub const ALL: &[About] = &[

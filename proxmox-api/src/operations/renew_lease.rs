@@ -14,7 +14,7 @@ use super::{answer, lease_in_path};
 use crate::{
     error::ApiError,
     lease::{owned::owned, remove, start, view::time},
-    paywall::{Call, Flow, Job, Operation, Paid, body},
+    paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     state::App,
     store::{Answer, Lease, Payment, Renewal, RenewalOutcome},
 };
@@ -35,6 +35,8 @@ impl Operation for RenewLease {
     const PATH: &'static str = "/lease/{ctid}/renew";
     const DESCRIPTION: &'static str = "More time for a leased container";
     const FLOW: Flow = Flow::SettleThenDeliver;
+    const REPEAT: Repeat = Repeat::Resumed;
+    const NEEDS_BODY: bool = true;
 
     async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
         let limits = &app.config.limits;
@@ -88,10 +90,7 @@ impl Operation for RenewLease {
         let expires_at = match app.store.renew(renewal, app.now()).await? {
             RenewalOutcome::Renewed { expires_at, .. } => expires_at,
             RenewalOutcome::NotRenewable => {
-                let message = "The lease ended before the renewal; the operator has been told that it was paid.";
-                let data = json!({"paymentId": job.payment_id, "transaction": paid.transaction});
-                app.note(&self.lease.lease_id, "renewal_came_too_late", data)
-                    .await;
+                let message = "The lease ended before it could be renewed.";
                 return Err(ApiError::new(ErrorCode::LeaseEnded, message));
             }
         };

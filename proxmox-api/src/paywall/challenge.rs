@@ -10,7 +10,7 @@ use x402::{
     offer::Offer,
     payment::Version,
     reason::Reason,
-    wire::{Rest, header as wire, receipt::Receipt},
+    wire::{Rest, header as wire, receipt::Receipt, v1::PaymentRequirementsResponse},
 };
 
 use super::{About, Flow, MAX_TIMEOUT_SECONDS, Operation};
@@ -56,7 +56,22 @@ fn extensions() -> Rest {
 
 /// A challenge, with the reason why there is one.
 pub fn required(offer: &Offer, error: &str) -> Response {
-    let mut response = (StatusCode::PAYMENT_REQUIRED, Json(offer.v1_body(error))).into_response();
+    challenge(
+        offer,
+        error,
+        "Pay one of the ways in `accepts` and send the request again.",
+    )
+}
+
+/// A challenge to somebody whose payment cannot be taken as it is.
+pub fn refused(offer: &Offer, reason: &Reason) -> Response {
+    tracing::info!(payment.reason = %reason, "payment not taken");
+    challenge(offer, &reason.code, &sentence(reason))
+}
+
+fn challenge(offer: &Offer, error: &str, message: &str) -> Response {
+    let body = Json(body(offer, error, message));
+    let mut response = (StatusCode::PAYMENT_REQUIRED, body).into_response();
     set(
         &mut response,
         wire::PAYMENT_REQUIRED,
@@ -66,16 +81,34 @@ pub fn required(offer: &Offer, error: &str) -> Response {
     response
 }
 
-/// A challenge to somebody whose payment cannot be taken as it is.
-pub fn refused(offer: &Offer, reason: &Reason) -> Response {
-    tracing::info!(payment.reason = %reason, "payment not taken");
-    required(offer, &reason.code)
+/// The body of a 402: what version 1 reads, and a sentence for people beside the code.
+pub fn body(offer: &Offer, error: &str, message: &str) -> PaymentRequirementsResponse {
+    let mut body = offer.v1_body(error);
+    body.rest.insert("message".to_owned(), message.into());
+    body
+}
+
+/// What a refusal of a payment means to people.
+pub fn sentence(reason: &Reason) -> String {
+    let why = if reason.message.is_empty() {
+        &reason.code
+    } else {
+        reason.message.as_str()
+    };
+    format!("The payment was not taken and nothing was charged: {why}.")
+}
+
+/// What a refused settlement means to people.
+pub fn settlement_sentence(receipt: &Receipt) -> String {
+    let why = receipt.error_reason.as_deref().unwrap_or("no reason given");
+    format!("The settlement was refused and nothing was charged: {why}.")
 }
 
 /// A settlement that was refused: a receipt that says so, and no new challenge in the header, as the reference servers do.
 pub fn not_settled(offer: &Offer, version: Version, receipt: &Receipt) -> Response {
     let error = receipt.error_reason.as_deref().unwrap_or("payment_refused");
-    let mut response = (StatusCode::PAYMENT_REQUIRED, Json(offer.v1_body(error))).into_response();
+    let body = Json(body(offer, error, &settlement_sentence(receipt)));
+    let mut response = (StatusCode::PAYMENT_REQUIRED, body).into_response();
     attach_receipt(&mut response, version, receipt);
     no_store(&mut response);
     response

@@ -1,14 +1,15 @@
-//! Stays with a payment whose outcome nobody knows: asks the facilitator again with the very same request, asks the chain where
-//! a node is configured, and ends with a delivery or with an undo. Takes up at start what a crash left behind.
+//! Stays with a payment whose outcome is unknown: asks the facilitator again with the very same request, asks the chain where
+//! a node is configured, and ends with a delivery, with an undo, or with a payment that stays unresolved. Resumes at start,
+//! and every minute, what was left behind.
 
 use std::time::Duration;
 
 use api_types::Price;
 use serde_json::json;
 use tracing::Instrument as _;
-use x402::facilitator::{FacilitatorRequest, Settlement, onchain::Evidence};
+use x402::facilitator::{FacilitatorRequest, Settlement, TransferEvidence, onchain::Evidence};
 
-use super::{Job, Operation, Paid, process::signature_name, progress::Progress, settle};
+use super::{Job, Operation, Paid, owed, process::signature_name, progress::Progress, settle};
 use crate::{
     locks::Turn,
     state::App,
@@ -18,17 +19,22 @@ use crate::{
 /// Between two looks, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Seconds after the end of an authorization's window after which it cannot be mined any more.
-const MARGIN: i64 = 60;
-/// Seconds after which a payment that nothing can be learnt of is given up and shown to the operator.
-const GIVE_UP: i64 = 24 * 3600;
+/// Seconds after the end of an authorization's window after which nothing is waited for any more. A transfer that was sent in
+/// the last moment is mined by then, and a chain that can be asked has its word.
+pub const MARGIN: i64 = 60;
+/// Seconds after the end of the window for which a chain that does not answer is waited for.
+const WAIT_FOR_CHAIN: i64 = 3600;
+/// Seconds after which a transfer is looked at for the second time.
+const SECOND_LOOK: i64 = 300;
+/// Seconds for which a settled payment is tried to be delivered by ourselves.
+const DELIVER_FOR: i64 = 24 * 3600;
 
 /// Follows a payment in a task of its own, once whoever follows it already has stopped.
 pub fn start<O: Operation>(app: &App, payment_id: &str) {
     let (app, id) = (app.clone(), payment_id.to_owned());
     let span = tracing::info_span!("follow", payment.id = id);
     let work = async move {
-        // Without the turn two may follow, which the rows bear.
+        // Without the lock two may follow, which the rows bear.
         let _turn = app.payments_followed.take(&id).await;
         follow::<O>(&app, &id).await;
     };
@@ -69,10 +75,16 @@ async fn in_turn<O: Operation>(app: &App, payment_id: &str) -> Result<bool, Stor
 }
 
 /// What is known of the money.
-enum Word {
-    Moved(String),
-    NeverMoves(String),
-    Nothing,
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It moved, by this transfer.
+    Moved(TransferEvidence),
+    /// It did not move and never will, and why.
+    NeverMoves(&'static str),
+    /// Nothing is known yet; it is worth asking again.
+    Open,
+    /// Nothing can be learnt any more by asking, and why.
+    Unknowable(&'static str),
 }
 
 /// One look; true when there is nothing left to follow.
@@ -81,110 +93,263 @@ async fn look<O: Operation>(app: &App, payment_id: &str) -> Result<bool, StoreEr
         return Ok(true);
     };
     match row.state {
-        PaymentState::Settling | PaymentState::Unknown => {}
-        PaymentState::Settled => return Ok(take_up::<O>(app, &row).await),
+        PaymentState::Settling | PaymentState::Unknown | PaymentState::Unresolved => {}
+        PaymentState::Settled => return resume::<O>(app, &row).await,
         _ => return Ok(true),
     }
-    match ask(app, &row).await {
-        Word::Nothing => Ok(false),
-        Word::Moved(transaction) => {
-            let moved = app
+    match fate(app, &row).await {
+        Fate::Open => Ok(row.state == PaymentState::Unresolved),
+        Fate::Moved(transfer) => {
+            let transaction = transfer.transaction.clone();
+            match app
                 .store
-                .mark_settled(payment_id, &transaction, app.now())
-                .await?;
-            app.note(
-                payment_id,
-                "payment_found_settled",
-                json!({ "transaction": transaction }),
-            )
-            .await;
+                .mark_settled(payment_id, transfer, app.now())
+                .await
+            {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(StoreError::EvidenceTaken) => {
+                    tracing::error!(
+                        transaction,
+                        "a transfer is said to pay for a second purchase"
+                    );
+                    return unresolved(app, &row, "transfer_pays_for_another").await;
+                }
+                Err(error) => return Err(error),
+            }
+            let data = json!({ "transaction": transaction });
+            app.note(payment_id, "payment_found_settled", data).await;
             let row = Payment {
                 state: PaymentState::Settled,
                 transaction: Some(transaction),
+                updated_at: app.now(),
                 ..row
             };
-            Ok(moved && take_up::<O>(app, &row).await)
+            resume::<O>(app, &row).await
         }
-        Word::NeverMoves(reason) => {
+        Fate::NeverMoves(reason) => {
             app.store
-                .mark_refused(payment_id, &reason, app.now())
+                .mark_refused(payment_id, reason, app.now())
                 .await?;
-            app.note(
-                payment_id,
-                "payment_found_refused",
-                json!({ "reason": reason }),
-            )
-            .await;
+            let data = json!({ "reason": reason });
+            app.note(payment_id, "payment_found_refused", data).await;
             if let Some(operation) = O::resume(app, &row).await {
                 operation.undo(app, &job_of(&row)).await;
             }
             Ok(true)
         }
+        Fate::Unknowable(reason) => unresolved(app, &row, reason).await,
     }
 }
 
-async fn ask(app: &App, row: &Payment) -> Word {
+/// Ends the search: a person decides, or the chain once it can be asked. What was prepared stays held for its time.
+async fn unresolved(app: &App, row: &Payment, reason: &str) -> Result<bool, StoreError> {
+    if row.state == PaymentState::Unresolved {
+        return Ok(true);
+    }
+    let id = &row.payment_id;
+    app.store.mark_unresolved(id, reason, app.now()).await?;
+    tracing::error!(
+        payment.id = id,
+        reason,
+        amount = row.amount,
+        "it cannot be learnt whether a payment moved money: see `proxmox-api payments show`"
+    );
+    app.note(id, "payment_unresolved", json!({ "reason": reason }))
+        .await;
+    Ok(true)
+}
+
+/// Asks whoever can know. A refusal proves nothing here: an earlier copy may have moved the money, and emptied the payer,
+/// used the nonce, or outlived the window. Only the chain's own word ends a payment of unknown outcome as refused.
+async fn fate(app: &App, row: &Payment) -> Fate {
     let request: FacilitatorRequest = match serde_json::from_str(&row.request.0) {
         Ok(request) => request,
         Err(error) => {
             tracing::error!(%error, payment.id = row.payment_id, "a stored payment cannot be read");
-            return Word::Nothing;
-        }
-    };
-    let refused = match app.facilitator.settle(&request).await {
-        Settlement::Settled { receipt, .. } => return Word::Moved(receipt.transaction),
-        // Proves nothing: an earlier copy may have moved the money and emptied the payer.
-        Settlement::Refused { reason, .. } => Some(reason),
-        Settlement::Unknown { reason, .. } | Settlement::Unsent { reason, .. } => {
-            tracing::info!(payment.id = row.payment_id, reason, "still unknown");
-            None
+            return Fate::Unknowable("unreadable");
         }
     };
     let over = app.now() > row.valid_before.saturating_add(MARGIN);
-    if let Some(witness) = &app.witness {
-        let first_seen = u64::try_from(row.created_at).unwrap_or(0);
-        match witness.look(&request, first_seen).await {
-            Ok(Evidence::Moved(transfer)) => return Word::Moved(transfer.transaction),
-            Ok(Evidence::Canceled) => return Word::NeverMoves("authorization_canceled".into()),
-            Ok(Evidence::SpentElsewhere { .. }) => {
-                return Word::NeverMoves("authorization_spent_elsewhere".into());
+    // A settlement asked for after the window can only repeat what is known.
+    if row.state != PaymentState::Unresolved {
+        match app.facilitator.settle(&request).await {
+            Settlement::Settled { receipt, evidence } => {
+                return Fate::Moved(settle::transfer_of(&receipt, evidence));
             }
-            Ok(Evidence::Expired) => return Word::NeverMoves("authorization_expired".into()),
-            Ok(Evidence::Unspent | Evidence::NotFound) => return Word::Nothing,
-            Err(error) => tracing::warn!(%error, "the chain cannot be asked"),
+            Settlement::Refused { reason, .. }
+            | Settlement::Unsent { reason, .. }
+            | Settlement::Unknown { reason, .. } => {
+                tracing::info!(payment.id = row.payment_id, reason, "still unknown");
+            }
         }
     }
-    match refused {
-        // Without a witness, the facilitator's word after the end of the window is the last that can be had.
-        Some(reason) if over => Word::NeverMoves(reason),
-        _ if app.now() > row.valid_before.saturating_add(GIVE_UP) => {
-            tracing::error!(
-                payment.id = row.payment_id,
-                "a payment stays unknown and is given up: look at the chain"
-            );
-            Word::NeverMoves("unresolved".into())
+    let Some(witness) = &app.witness else {
+        return without_chain(app, over);
+    };
+    match witness.look(&request, row.created_at.unsigned_abs()).await {
+        Ok(evidence) => of_evidence(evidence, over),
+        Err(error) => {
+            tracing::warn!(%error, "the chain cannot be asked");
+            let late = app.now() > row.valid_before.saturating_add(WAIT_FOR_CHAIN);
+            if late {
+                Fate::Unknowable("chain_unreachable")
+            } else {
+                Fate::Open
+            }
         }
-        _ => Word::Nothing,
     }
 }
 
-/// Delivers what was paid for, where that needs nobody; true unless it has to be tried again.
-async fn take_up<O: Operation>(app: &App, row: &Payment) -> bool {
-    let Some(operation) = O::resume(app, row).await else {
-        // Whoever paid asks again, with the same signed request.
-        return true;
+/// The facilitator is the only one that can be asked. The demo's ledger is our own, and its word is the truth.
+fn without_chain(app: &App, over: bool) -> Fate {
+    match (over, app.facilitator.describe().simulated) {
+        (false, _) => Fate::Open,
+        (true, true) => Fate::NeverMoves("authorization_expired"),
+        (true, false) => Fate::Unknowable("no_chain_to_ask"),
+    }
+}
+
+fn of_evidence(evidence: Evidence, over: bool) -> Fate {
+    match evidence {
+        Evidence::Moved(transfer) => Fate::Moved(transfer),
+        Evidence::Canceled => Fate::NeverMoves("authorization_canceled"),
+        Evidence::SpentElsewhere { .. } => Fate::NeverMoves("authorization_spent_elsewhere"),
+        Evidence::Expired => Fate::NeverMoves("authorization_expired"),
+        // Used, and its log is not to be found in what the node serves.
+        Evidence::NotFound if over => Fate::Unknowable("transfer_not_found"),
+        Evidence::Unspent | Evidence::NotFound => Fate::Open,
+    }
+}
+
+/// Looks once more at payments that were refused, after their window: until then anybody who had seen the authorization could
+/// send it. Money that moved is owed. Without a chain to ask there is nothing to look at.
+///
+/// # Errors
+/// The store failed.
+pub async fn check_refusals(app: &App) -> Result<(), StoreError> {
+    let (Some(witness), now) = (&app.witness, app.now()) else {
+        return Ok(());
     };
+    for row in app.store.refusals_to_check(now - MARGIN).await? {
+        let id = &row.payment_id;
+        let Ok(request) = serde_json::from_str::<FacilitatorRequest>(&row.request.0) else {
+            app.store.mark_checked(id, now).await?;
+            continue;
+        };
+        match witness.look(&request, row.created_at.unsigned_abs()).await {
+            Ok(evidence) => match of_evidence(evidence, true) {
+                Fate::Moved(transfer) => {
+                    let settled = app.store.mark_settled(id, transfer, now).await;
+                    match settled {
+                        Ok(true) => {
+                            owed::owe(app, id, owed::reason::MOVED_AFTER_REFUSAL).await?;
+                        }
+                        Ok(false) | Err(StoreError::EvidenceTaken) => {}
+                        Err(error) => return Err(error),
+                    }
+                    app.store.mark_checked(id, now).await?;
+                }
+                Fate::NeverMoves(_) => {
+                    app.store.mark_checked(id, now).await?;
+                }
+                Fate::Open | Fate::Unknowable(_) => {}
+            },
+            Err(error) => {
+                tracing::warn!(%error, "the chain cannot be asked about refused payments");
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Looks once more at transfers that paid for something, after a time in which the chain may have been reorganised.
+///
+/// # Errors
+/// The store failed.
+pub async fn check_evidence(app: &App) -> Result<(), StoreError> {
+    let (Some(witness), now) = (&app.witness, app.now()) else {
+        return Ok(());
+    };
+    for row in app.store.transfers_to_check(now - SECOND_LOOK).await? {
+        let id = &row.payment_id;
+        let found = TransferEvidence {
+            transaction: row.transaction.clone().unwrap_or_default(),
+            log_index: row.log_index,
+            block: row.block,
+        };
+        match witness.still_there(&found).await {
+            Ok(true) => {
+                app.store.mark_checked(id, now).await?;
+            }
+            Ok(false) => find_again(app, &row).await?,
+            Err(error) => {
+                tracing::warn!(%error, "the chain cannot be asked about transfers");
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A transfer is not where it was: it is found elsewhere, sent again, or gone.
+async fn find_again(app: &App, row: &Payment) -> Result<(), StoreError> {
+    let id = &row.payment_id;
+    let (before, transaction) = (row.state, &row.transaction);
+    tracing::warn!(
+        payment.id = id,
+        transaction,
+        "the chain was reorganised: looking for a transfer again"
+    );
+    match fate(app, row).await {
+        Fate::Moved(transfer) => {
+            let data = json!({"before": transaction, "now": transfer.transaction});
+            app.store.replace_evidence(id, transfer, app.now()).await?;
+            app.note(id, "payment_evidence_replaced", data).await;
+        }
+        Fate::Open => {}
+        Fate::NeverMoves(reason) | Fate::Unknowable(reason) => {
+            tracing::error!(
+                payment.id = id,
+                transaction,
+                reason,
+                state = before.as_str(),
+                "a payment that was delivered has lost its transfer in a reorganisation"
+            );
+            metrics::counter!("payments_reorganised_total").increment(1);
+            let data = json!({"transaction": transaction, "reason": reason});
+            app.note(id, "payment_lost_in_reorganisation", data).await;
+            app.store.mark_checked(id, app.now()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Delivers what was paid for, where that needs nobody; true unless it has to be tried again.
+async fn resume<O: Operation>(app: &App, row: &Payment) -> Result<bool, StoreError> {
+    let Some(operation) = O::resume(app, row).await else {
+        // The payer asks again, with the same signed request.
+        return Ok(true);
+    };
+    let job = job_of(row);
     let paid = Paid {
         transaction: row.transaction.clone().unwrap_or_default(),
         network: row.network.clone(),
     };
-    match settle::deliver(app, &operation, &job_of(row), &paid).await {
-        Ok(_) => true,
-        Err(error) => {
-            tracing::error!(payment.id = row.payment_id, code = %error.code, "a paid operation cannot be finished yet");
-            false
-        }
+    let error = match settle::deliver(app, &operation, &job, &paid).await {
+        Ok(_) => return Ok(true),
+        Err(error) => error,
+    };
+    tracing::error!(payment.id = row.payment_id, code = %error.code, "a paid operation cannot be finished yet");
+    if settle::ends_owed::<O>(app, &job, &error).await?.is_some() {
+        return Ok(true);
     }
+    if app.now() > row.updated_at.saturating_add(DELIVER_FOR) {
+        owed::owe(app, &row.payment_id, owed::reason::UNDELIVERED).await?;
+        return Ok(true);
+    }
+    Ok(false)
 }
 
 /// The job of a stored payment.
@@ -201,12 +366,14 @@ pub fn job_of(row: &Payment) -> Job {
         payment_id: row.payment_id.clone(),
         payer: row.payer.clone(),
         price,
+        first_seen: row.created_at,
         valid_before: row.valid_before,
+        client: None,
         progress: Progress::default(),
     }
 }
 
-/// The turn of a payment that nobody works on, neither under its signature nor under its id.
+/// The locks of a payment that nobody works on, neither under its signature nor under its id.
 ///
 /// # Errors
 /// The database that replicas share cannot be reached.
@@ -219,7 +386,7 @@ pub async fn idle(app: &App, row: &Payment) -> Result<Option<(Turn, Turn)>, Stor
     Ok(own.map(|own| (signature, own)))
 }
 
-/// Takes up an unfinished payment that was left behind, for whoever has its turn and has read its row after that.
+/// Resumes an unfinished payment that was left behind, for whoever has its lock and has read its row after that.
 ///
 /// # Errors
 /// The store failed.
@@ -231,8 +398,8 @@ pub async fn recover<O: Operation>(app: &App, row: &Payment) -> Result<(), Store
                 .await?;
         }
         PaymentState::Verified => {
-            // Nothing was asked of the facilitator beyond a look: whatever was begun is taken back. The row goes first, so
-            // that nobody settles any more for what is taken back; a lease without it is found as such.
+            // Nothing was asked of the facilitator beyond a look: whatever was begun is undone. The row goes first, so
+            // that nobody settles any more for what is undone; a lease without it is found as such.
             let released = app
                 .store
                 .mark_released(&row.payment_id, "restart", app.now())
@@ -241,7 +408,10 @@ pub async fn recover<O: Operation>(app: &App, row: &Payment) -> Result<(), Store
                 operation.undo(app, &job_of(row)).await;
             }
         }
-        PaymentState::Settling | PaymentState::Unknown | PaymentState::Settled => {
+        PaymentState::Settling
+        | PaymentState::Unknown
+        | PaymentState::Unresolved
+        | PaymentState::Settled => {
             start_if_alone::<O>(app, &row.payment_id).await?;
         }
         _ => {}

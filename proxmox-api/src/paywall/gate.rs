@@ -1,38 +1,41 @@
-//! Mounts a paid operation. The gate is the handler itself, so that a paid route without it cannot be written. Everything here
-//! costs microseconds and leaves no row; what comes after is [`process`](super::process)'s.
+//! Mounts a paid operation. The gate is the handler itself, so that a paid route without it cannot be written.
+//!
+//! The order of its questions: decode the payment; prove who signed; is the payment known? Only a payment that is not known
+//! meets the request's fields, the price and the window. Everything here costs little and leaves no row; what comes after is
+//! [`process`](super::process)'s and [`replay`](super::replay)'s, in a task of its own.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, future::Future, net::IpAddr, net::SocketAddr};
 
-use api_types::{ErrorCode, Price};
+use api_types::{ErrorCode, FieldError, Price};
 use axum::{
     Extension, Router,
     body::Bytes,
-    extract::{OriginalUri, Path, State, rejection::BytesRejection},
+    extract::{ConnectInfo, OriginalUri, Path, State, rejection::BytesRejection},
     http::{HeaderMap, Method, header},
     response::Response,
     routing::{MethodFilter, on},
 };
-use service::request_id::RequestId;
+use service::{caller, request_id::RequestId};
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 use x402::{
-    check::{self, Policy},
-    offer::Offer,
-    payment::Payment,
-    reason::Reason,
-    wire::header as wire,
+    check, network::Network, offer::Offer, payment::Payment, reason::Reason, wire::header as wire,
 };
 
 use super::{
-    Call, Operation, challenge, digest,
-    process::{Entry, process},
+    Call, Operation, challenge, digest, key,
+    process::{Entry, Presented, conflict, in_progress, process},
     progress::Progress,
-    reply::{Frame, arrived},
+    proof::{self, Denied},
+    replay::replay,
+    reply::{Frame, Reply, arrived},
 };
-use crate::{error::ApiError, routes, sessions, state::App};
-
-/// The longest `Idempotency-Key`.
-const MAX_KEY: usize = 128;
+use crate::{
+    error::ApiError,
+    routes, sessions,
+    state::App,
+    store::{Payment as Row, PaymentState},
+};
 
 /// The route of a paid operation.
 pub fn paid<O: Operation>() -> Router<App> {
@@ -40,9 +43,11 @@ pub fn paid<O: Operation>() -> Router<App> {
     Router::new().route(O::PATH, on(method, serve::<O>))
 }
 
+#[expect(clippy::too_many_arguments, reason = "axum's extractors are arguments")]
 async fn serve<O: Operation>(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     OriginalUri(uri): OriginalUri,
     Path(parameters): Path<HashMap<String, String>>,
     method: Method,
@@ -53,57 +58,246 @@ async fn serve<O: Operation>(
         Ok(body) => body,
         Err(rejection) => return routes::unread(&rejection, &id),
     };
-    let call = Call {
-        ctid: parameters.get("ctid").map(String::as_str),
-        body: &body,
+    let peer = peer.map(|Extension(ConnectInfo(peer))| peer.ip());
+    let asked = Asked {
+        client: peer.map(|peer| caller::address(peer, &headers, app.config.trusted_proxies)),
+        ctid: parameters.get("ctid").cloned(),
+        path: uri.path().to_owned(),
+        method,
+        headers,
+        body,
     };
-    let operation = match O::read(&app, call).await {
-        Ok(operation) => operation,
-        Err(error) => return error.respond(&id),
-    };
-    // Before anything is signed: a key that is refused with the payment would cost the customer a signature.
-    let key = match idempotency_key(&headers) {
-        Ok(key) => key,
-        Err(error) => return error.respond(&id),
-    };
-    let path = uri.path();
-    let checked = match check_payment(&app, &operation, path, &headers) {
-        Ok(checked) => checked,
-        Err(Rejected::Challenge(offer, reason)) => {
-            return match reason {
-                None => challenge::required(&offer, "Payment required"),
-                Some(reason) => challenge::refused(&offer, &reason),
+    let decided = decide::<O>(&app, &asked).await;
+    match decided {
+        Ok(Decision::Known(presented, row)) => {
+            let frame = Frame {
+                version: presented.payment.version(),
+                offer: challenge::offer::<O>(&app, &asked.path, row.amount),
+                id,
             };
+            let events = wants_events(&asked.headers);
+            perform(frame, events, move |progress| {
+                known::<O>(app, *presented, row, progress)
+            })
+            .await
         }
-        Err(Rejected::Error(error)) => return error.respond(&id),
-    };
-    let key = key.or_else(|| checked.payment.payment_identifier().map(str::to_owned));
-    // HEAD is GET to the router, and one request is one digest.
-    let method = if method == Method::HEAD {
-        Method::GET
-    } else {
-        method
-    };
-    let entry = Entry {
-        operation,
-        digest: digest::of(method.as_str(), path, &body),
-        key,
-        wallet: sessions::wallet_of(&app, &headers).await,
-        price: checked.price,
-        offer: checked.offer.clone(),
-        payment: checked.payment,
-        path: path.to_owned(),
-    };
-    let frame = Frame {
-        version: entry.payment.version(),
-        offer: checked.offer,
-        id,
-    };
-    perform(app, entry, frame, wants_events(&headers)).await
+        Ok(Decision::New(entry)) => {
+            let frame = Frame {
+                version: entry.presented.payment.version(),
+                offer: entry.offer.clone(),
+                id,
+            };
+            let events = wants_events(&asked.headers);
+            perform(frame, events, move |progress| async move {
+                process(&app, *entry, progress).await
+            })
+            .await
+        }
+        Err(Stop::Challenge(offer, None)) => challenge::required(&offer, "Payment required"),
+        Err(Stop::Challenge(offer, Some(reason))) => challenge::refused(&offer, &reason),
+        Err(Stop::Error(error)) => error.respond(&id),
+    }
 }
 
-/// Runs in a task of its own: a client that hangs up changes nothing.
-async fn perform<O: Operation>(app: App, entry: Entry<O>, frame: Frame, events: bool) -> Response {
+/// A request as it came in.
+struct Asked {
+    client: Option<IpAddr>,
+    ctid: Option<String>,
+    path: String,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Asked {
+    fn call(&self) -> Call<'_> {
+        Call {
+            ctid: self.ctid.as_deref(),
+            body: &self.body,
+        }
+    }
+
+    fn payment(&self) -> Result<Option<Payment>, Reason> {
+        let values = |name| -> Vec<&[u8]> {
+            let values = self.headers.get_all(name).iter();
+            values.map(|value| value.as_bytes()).collect()
+        };
+        Payment::from_headers(&values(wire::PAYMENT_SIGNATURE), &values(wire::X_PAYMENT))
+    }
+}
+
+/// What a request with a good payment is.
+enum Decision<O> {
+    /// The payment was seen before.
+    Known(Box<Presented>, Box<Row>),
+    /// It was not.
+    New(Box<Entry<O>>),
+}
+
+/// Why there is no work to do.
+enum Stop {
+    Challenge(Box<Offer>, Option<Reason>),
+    Error(ApiError),
+}
+
+impl From<ApiError> for Stop {
+    fn from(error: ApiError) -> Self {
+        Self::Error(error)
+    }
+}
+
+async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, Stop> {
+    // Before anything is signed: a key that is refused with the payment would cost the customer a signature.
+    let key = key::from_header(&asked.headers)?;
+    let payment = match asked.payment() {
+        Ok(Some(payment)) => payment,
+        Ok(None) => return Err(challenged::<O>(app, asked, |_| None).await),
+        Err(reason) => return Err(challenged::<O>(app, asked, |_| Some(reason)).await),
+    };
+    if asked.method == Method::HEAD {
+        // The answer to HEAD has no body, so whatever was bought would be lost.
+        let message = "HEAD carries no payment; nothing was charged. Send the request itself.";
+        return Err(ApiError::new(ErrorCode::MethodNotAllowed, message).into());
+    }
+    let identifier = match payment.payment_identifier() {
+        Ok(identifier) => identifier.map(str::to_owned),
+        Err(reason) => return Err(challenged::<O>(app, asked, |_| Some(reason)).await),
+    };
+    let network = app.config.payments.network;
+    if Network::by_name(payment.network()) != Some(network) {
+        // Signed for another network's token: there is nothing to recover and nothing to look up.
+        let refused = |offer: &Offer| offer.match_payment(&payment).err();
+        return Err(challenged::<O>(app, asked, refused).await);
+    }
+    let proof = match proof::prove(app, &payment, asked.client).await {
+        Ok(proof) => proof,
+        Err(Denied::Payment(reason)) => {
+            return Err(challenged::<O>(app, asked, |_| Some(reason)).await);
+        }
+        Err(Denied::Error(error)) => return Err(error.into()),
+    };
+    let authorization = payment.authorization();
+    let [asset, payer, nonce] = [
+        network.usdc.address.to_string(),
+        authorization.from.to_string(),
+        authorization.nonce.to_string(),
+    ];
+    let known = app
+        .store
+        .payment_by_nonce(network.caip2, &asset, &payer, &nonce)
+        .await
+        .map_err(ApiError::from)?;
+    let presented = Presented {
+        proof,
+        digest: digest::of(asked.method.as_str(), &asked.path, &asked.body),
+        key: key::unless_public(key.or(identifier), &payment),
+        wallet: sessions::wallet_of(app, &asked.headers).await,
+        client: asked.client,
+        path: asked.path.clone(),
+        ctid: asked.ctid.clone(),
+        body: asked.body.clone(),
+        payment,
+    };
+    match known {
+        Some(row) if row.state != PaymentState::Released => {
+            Ok(Decision::Known(Box::new(presented), Box::new(row)))
+        }
+        _ => price_and_check(app, presented).await.map(Decision::New),
+    }
+}
+
+/// A payment that was seen before. One that is given back while its copies wait is as one that was not.
+async fn known<O: Operation>(
+    app: App,
+    presented: Presented,
+    row: Box<Row>,
+    progress: Progress,
+) -> Reply {
+    if row.digest != presented.digest {
+        return conflict().into();
+    }
+    let told = replay::<O>(&app, &presented, &row.payment_id, progress.clone()).await;
+    if let Ok(reply) = told {
+        return reply;
+    }
+    match price_and_check::<O>(&app, presented).await {
+        Ok(entry) => process(&app, *entry, progress).await,
+        Err(Stop::Challenge(_, Some(reason))) => Reply::NotTaken(reason),
+        Err(Stop::Challenge(_, None)) => in_progress().into(),
+        Err(Stop::Error(error)) => error.into(),
+    }
+}
+
+/// The request's own fields, its price and the payment's terms, for a payment that was not seen before.
+async fn price_and_check<O: Operation>(
+    app: &App,
+    presented: Presented,
+) -> Result<Box<Entry<O>>, Stop> {
+    let operation = O::read(app, presented.call()).await?;
+    if O::NEEDS_BODY && presented.body.trim_ascii().is_empty() {
+        let field = FieldError::new("body", "has to be there: a payment buys what it says");
+        return Err(ApiError::invalid(vec![field]).into());
+    }
+    let now = app.clock.unix_seconds();
+    let fits = |offer: &Offer| {
+        offer.match_payment(&presented.payment)?;
+        check::terms(&presented.payment, offer, now, O::MIN_SECONDS_LEFT)
+    };
+    // Every tariff that may have been quoted until a moment ago; the newest one's reason is what is said.
+    let mut newest = None;
+    for tariff in app.tariffs.honoured(now) {
+        let (offer, price) = offered(app, &operation, tariff, &presented.path)?;
+        match fits(&offer) {
+            Ok(()) => {
+                return Ok(Box::new(Entry {
+                    operation,
+                    offer,
+                    price,
+                    presented,
+                }));
+            }
+            Err(reason) => _ = newest.get_or_insert((offer, reason)),
+        }
+    }
+    let (offer, reason) = newest.expect("the tariff of this moment is honoured");
+    Err(Stop::Challenge(Box::new(offer), Some(reason)))
+}
+
+/// The challenge of a request that cannot be paid for as it is, or the error that stands before any price.
+async fn challenged<O: Operation>(
+    app: &App,
+    asked: &Asked,
+    reason: impl FnOnce(&Offer) -> Option<Reason> + Send,
+) -> Stop {
+    let operation = match O::read(app, asked.call()).await {
+        Ok(operation) => operation,
+        Err(error) => return Stop::Error(error),
+    };
+    match offered(app, &operation, app.tariff(), &asked.path) {
+        Ok((offer, _)) => {
+            let reason = reason(&offer);
+            Stop::Challenge(Box::new(offer), reason)
+        }
+        Err(error) => Stop::Error(error),
+    }
+}
+
+fn offered<O: Operation>(
+    app: &App,
+    operation: &O,
+    tariff: &api_types::Tariff,
+    path: &str,
+) -> Result<(Offer, Price), ApiError> {
+    let price = operation.price(tariff)?;
+    Ok((challenge::offer::<O>(app, path, price.total.0), price))
+}
+
+/// Runs the work in a task of its own: a client that hangs up changes nothing.
+async fn perform<F, W>(frame: Frame, events: bool, work: F) -> Response
+where
+    F: FnOnce(Progress) -> W + Send + 'static,
+    W: Future<Output = Reply> + Send + 'static,
+{
     let (progress, steps) = if events {
         let (progress, steps) = Progress::listened();
         (progress, Some(steps))
@@ -113,95 +307,13 @@ async fn perform<O: Operation>(app: App, entry: Entry<O>, frame: Frame, events: 
     let (replied, reply) = oneshot::channel();
     let work = async move {
         // Nobody may be left to hear it; whoever asks again is told.
-        let _ = replied.send(process(&app, entry, progress).await);
+        let _ = replied.send(work(progress).await);
     };
     tokio::spawn(work.instrument(tracing::Span::current()));
     match steps {
         Some(steps) => frame.stream(steps, reply).await,
         None => frame.respond(&arrived(reply).await),
     }
-}
-
-struct Checked {
-    payment: Payment,
-    offer: Offer,
-    price: Price,
-}
-
-enum Rejected {
-    Challenge(Box<Offer>, Option<Reason>),
-    Error(ApiError),
-}
-
-/// Prices the call at every tariff that may have been quoted, and takes the first whose offer the payment fits.
-fn check_payment<O: Operation>(
-    app: &App,
-    operation: &O,
-    path: &str,
-    headers: &HeaderMap,
-) -> Result<Checked, Rejected> {
-    let now = app.clock.unix_seconds();
-    let offered = |tariff| {
-        let price = operation.price(tariff).map_err(Rejected::Error)?;
-        let offer = challenge::offer::<O>(app, path, price.total.0);
-        Ok::<_, Rejected>((offer, price))
-    };
-    let (offer, price) = offered(app.tariff())?;
-    let values = |name| {
-        headers
-            .get_all(name)
-            .iter()
-            .map(|value| value.as_bytes())
-            .collect::<Vec<_>>()
-    };
-    let read = Payment::from_headers(&values(wire::PAYMENT_SIGNATURE), &values(wire::X_PAYMENT));
-    let payment = match read {
-        Ok(Some(payment)) => payment,
-        Ok(None) => return Err(Rejected::Challenge(Box::new(offer), None)),
-        Err(reason) => return Err(Rejected::Challenge(Box::new(offer), Some(reason))),
-    };
-    let policy = Policy {
-        min_time_left: O::MIN_SECONDS_LEFT,
-        contracts_possible: !app.facilitator.describe().simulated,
-    };
-    let fits = |offer: &Offer| {
-        offer.match_payment(&payment)?;
-        check::local(&payment, offer, now, policy)
-    };
-    let Err(reason) = fits(&offer) else {
-        return Ok(Checked {
-            payment,
-            offer,
-            price,
-        });
-    };
-    for tariff in app.tariffs.honoured(now).skip(1) {
-        let (earlier, price) = offered(tariff)?;
-        if fits(&earlier).is_ok() {
-            return Ok(Checked {
-                payment,
-                offer: earlier,
-                price,
-            });
-        }
-    }
-    Err(Rejected::Challenge(Box::new(offer), Some(reason)))
-}
-
-/// The header's key.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let mut values = headers.get_all("idempotency-key").iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    let key = value.to_str().unwrap_or_default();
-    let printable = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
-    if values.next().is_some() || !printable || key.len() > MAX_KEY {
-        let message =
-            format!("Idempotency-Key has to be one value of 1 to {MAX_KEY} printable characters.");
-        return Err(ApiError::new(ErrorCode::InvalidRequest, message));
-    }
-    Ok(Some(key.to_owned()))
 }
 
 fn wants_events(headers: &HeaderMap) -> bool {

@@ -1,7 +1,7 @@
 //! What a paid operation says of itself: how a request is read and priced, what has to hold before money moves, how it is
 //! performed, and how it is undone.
 
-use std::future::Future;
+use std::{future::Future, net::IpAddr};
 
 use api_types::{Price, Tariff};
 use axum::http::Method;
@@ -21,6 +21,17 @@ pub enum Flow {
     DeliverThenSettle,
     /// Before it is done: settlement, [`Operation::deliver`]. Announced as `upfront`.
     SettleThenDeliver,
+}
+
+/// What happens when a paid call that was not delivered is asked for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// We go on with it ourselves, and it does the same however often it is done.
+    Resumed,
+    /// It is done again for who proves to be the payer.
+    ForPayer,
+    /// It is done for who proves to be the payer, unless it was begun before.
+    Once,
 }
 
 /// What is known of an operation without a request.
@@ -69,8 +80,12 @@ pub struct Job {
     pub payer: String,
     /// What was signed for.
     pub price: Price,
+    /// Unix seconds at which the payment was first seen.
+    pub first_seen: i64,
     /// Unix seconds after which the authorization is worthless.
     pub valid_before: i64,
+    /// The customer's address, where it is known.
+    pub client: Option<IpAddr>,
     /// Where to say how far the work is.
     pub progress: Progress,
 }
@@ -96,6 +111,11 @@ pub trait Operation: Sized + Send + Sync + 'static {
     const DESCRIPTION: &'static str;
     /// When the money moves.
     const FLOW: Flow;
+    /// What becomes of a call that was paid and not delivered.
+    const REPEAT: Repeat;
+    /// Whether a paid request has to have a body. Losing the body on the paid request is a common fault of clients, and must
+    /// not buy what the defaults say.
+    const NEEDS_BODY: bool = false;
     /// Seconds of a payment's window that have to be left when it comes in.
     const MIN_SECONDS_LEFT: u64 = 20;
 
@@ -146,14 +166,14 @@ pub trait Operation: Sized + Send + Sync + 'static {
         paid: &Paid,
     ) -> impl Future<Output = Result<Answer, ApiError>> + Send;
 
-    /// Adds to a stored answer what is not stored: secrets that can be derived again. Asked for each time that the answer is
-    /// given to somebody who may see it.
-    fn reveal(&self, _app: &App, _payment_id: &str, answer: Answer) -> Answer {
+    /// Adds to a stored answer what is not stored: secrets that can be derived again, and what the rest of the answer says
+    /// already. Called each time that the answer is given to who may see it.
+    fn reveal(_app: &App, _payment_id: &str, answer: Answer) -> Answer {
         answer
     }
 
-    /// Nobody knows whether the money moved: what was prepared is kept. The answer, where there is something to show.
-    fn hold(&self, _app: &App, _job: &Job) -> impl Future<Output = Option<Answer>> + Send {
+    /// It is not known whether the money moved: what was prepared is kept. The answer, where there is something to show.
+    fn hold(_app: &App, _payment_id: &str) -> impl Future<Output = Option<Answer>> + Send {
         async { None }
     }
 

@@ -1,9 +1,10 @@
 //! A payment's way from reservation to answer. Every step is a row before the side effect that it announces, and one
 //! payment is worked for by one task at a time, so that copies of a request wait for the first and then see what it left.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use api_types::{ErrorCode, Price};
+use bytes::Bytes;
 use serde_json::json;
 use service::crypto;
 use tokio::time::timeout;
@@ -15,15 +16,61 @@ use x402::{
     wire::{Rest, receipt::Receipt},
 };
 
-use super::{Flow, Job, Operation, known::known, progress::Progress, reply::Reply, settle::settle};
+use super::{
+    Call, Flow, Job, Operation,
+    progress::Progress,
+    proof::Proof,
+    replay::{GivenBack, replay},
+    reply::Reply,
+    settle::settle,
+};
 use crate::{
     error::ApiError,
     state::App,
-    store::{NewPayment, Payment as Row, Reservation, SignedRequest},
+    store::{NewPayment, Reservation, SignedRequest},
 };
 
 /// How long a copy waits for the request that came first. A container takes up to half a minute.
-pub(super) const PATIENCE: Duration = Duration::from_secs(90);
+pub(super) const WAIT_FOR_COPY: Duration = Duration::from_secs(90);
+
+/// A request with a payment, before the payment's terms are known to fit.
+pub struct Presented {
+    /// What came in.
+    pub payment: Payment,
+    /// Whether the payer is proven.
+    pub proof: Proof,
+    /// Of method, path and body.
+    pub digest: String,
+    /// The client's own id of this request.
+    pub key: Option<String>,
+    /// The wallet that the request is signed in as, if it is.
+    pub wallet: Option<String>,
+    /// The customer's address, where it is known.
+    pub client: Option<IpAddr>,
+    /// Path of the request.
+    pub path: String,
+    /// The `{ctid}` of the path, where the route has one.
+    pub ctid: Option<String>,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Presented {
+    pub(super) fn call(&self) -> Call<'_> {
+        Call {
+            ctid: self.ctid.as_deref(),
+            body: &self.body,
+        }
+    }
+
+    pub(super) fn payer(&self) -> String {
+        self.payment.payer().to_string().to_lowercase()
+    }
+
+    pub(super) fn receipt(&self, transaction: &str) -> Receipt {
+        receipt(&self.payment, transaction)
+    }
+}
 
 /// A request whose payment is good as far as that can be said here.
 pub struct Entry<O> {
@@ -34,31 +81,7 @@ pub struct Entry<O> {
     /// The same with its lines.
     pub price: Price,
     /// What came in.
-    pub payment: Payment,
-    /// Of method, path and body.
-    pub digest: String,
-    /// The client's own id of this request.
-    pub key: Option<String>,
-    /// The wallet that the request is signed in as, if it is.
-    pub wallet: Option<String>,
-    /// Path of the request, for the answer to a held payment.
-    pub path: String,
-}
-
-impl<O> Entry<O> {
-    fn payer(&self) -> String {
-        self.payment.payer().to_string().to_lowercase()
-    }
-
-    /// Whether the stored answer, secrets included, may be given again: a settled signature is public, so it proves nothing.
-    pub(super) fn may_see(&self, row: &Row) -> bool {
-        let same_key = row.idempotency_key.is_some() && row.idempotency_key == self.key;
-        same_key || self.wallet.as_deref() == Some(row.payer.as_str())
-    }
-
-    pub(super) fn receipt(&self, transaction: &str) -> Receipt {
-        receipt(&self.payment, transaction)
-    }
+    pub presented: Presented,
 }
 
 /// A receipt in the words of the payment's version.
@@ -78,19 +101,26 @@ pub(super) fn signature_name(payer: &str, nonce: &str) -> String {
     format!("{payer}:{nonce}")
 }
 
-/// Takes a payment through to its reply.
+/// Takes a payment that was not seen before through to its reply.
 pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progress) -> Reply {
-    let authorization = entry.payment.authorization();
-    let name = signature_name(&entry.payer(), &authorization.nonce.to_string());
-    let _turn = match timeout(PATIENCE, app.payments_in_work.take(&name)).await {
+    let presented = &entry.presented;
+    let nonce = presented.payment.authorization().nonce.to_string();
+    let name = signature_name(&presented.payer(), &nonce);
+    let _turn = match timeout(WAIT_FOR_COPY, app.payments_in_work.take(&name)).await {
         Ok(Ok(turn)) => turn,
         Ok(Err(error)) => return ApiError::from(error).into(),
         Err(_) => return in_progress().into(),
     };
-    let request = match entry.offer.facilitator_request(&entry.payment) {
+    let request = match entry.offer.facilitator_request(&presented.payment) {
         Ok(request) => request,
         Err(reason) => return Reply::NotTaken(reason),
     };
+    // Nothing is stored under a name that is not proven.
+    if presented.proof == Proof::Unproven
+        && let Err(reply) = verify(app, presented, &request).await
+    {
+        return reply;
+    }
     let reserved = match new_payment(&entry, &request) {
         Ok(payment) => app.store.reserve(payment, app.now()).await,
         Err(error) => return error.into(),
@@ -101,29 +131,32 @@ pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progres
                 Ok(turn) => turn,
                 Err(error) => return ApiError::from(error).into(),
             };
-            let job = job(&entry, payment_id, progress);
+            let job = job(&entry, payment_id, app.now(), progress);
             let reply = fresh(app, &entry, &job, &request).await;
             count::<O>(&reply);
             reply
         }
-        Ok(Reservation::Replay { payment_id, .. } | Reservation::Known { payment_id, .. }) => {
-            known(app, &entry, &payment_id, progress).await
+        Ok(Reservation::Known { payment_id }) => {
+            let told = replay::<O>(app, presented, &payment_id, progress).await;
+            told.unwrap_or_else(|_: GivenBack| in_progress().into())
         }
-        Ok(Reservation::Conflict) => {
-            let message = "This payment, or this Idempotency-Key, belongs to another request.";
-            ApiError::new(ErrorCode::PaymentReplayed, message)
-                .advise("sign a new payment for this request")
-                .into()
-        }
+        Ok(Reservation::Conflict) => conflict().into(),
         Err(error) => ApiError::from(error).into(),
     }
+}
+
+/// The payment, or the key, is another request's.
+pub(super) fn conflict() -> ApiError {
+    let message = "This payment, or this Idempotency-Key, belongs to another request.";
+    ApiError::new(ErrorCode::PaymentReplayed, message).advise("sign a new payment for this request")
 }
 
 fn new_payment<O: Operation>(
     entry: &Entry<O>,
     request: &FacilitatorRequest,
 ) -> Result<NewPayment, ApiError> {
-    let authorization = entry.payment.authorization();
+    let presented = &entry.presented;
+    let authorization = presented.payment.authorization();
     let text = serde_json::to_string(request).map_err(|error| {
         tracing::error!(%error, "a payment cannot be written down");
         ApiError::new(ErrorCode::Internal, "The payment cannot be stored.")
@@ -132,14 +165,14 @@ fn new_payment<O: Operation>(
         payment_id: format!("pay_{}", crypto::random_hex(12)),
         network: entry.offer.network.caip2.to_owned(),
         asset: entry.offer.network.usdc.address.to_string(),
-        payer: entry.payer(),
+        payer: presented.payer(),
         nonce: authorization.nonce.to_string(),
-        digest: entry.digest.clone(),
-        idempotency_key: entry.key.clone(),
+        digest: presented.digest.clone(),
+        idempotency_key: presented.key.clone(),
         // What is signed is what moves: version 1 may sign for more than the price.
         amount: u64::try_from(authorization.value).unwrap_or(entry.offer.amount),
         pay_to: entry.offer.pay_to.to_string(),
-        valid_before: valid_before(&entry.payment),
+        valid_before: valid_before(&presented.payment),
         request: SignedRequest(text),
         operation: O::NAME.to_owned(),
         arguments: arguments(entry),
@@ -158,12 +191,14 @@ fn valid_before(payment: &Payment) -> i64 {
     i64::try_from(payment.authorization().valid_before).unwrap_or(i64::MAX)
 }
 
-pub(super) fn job<O>(entry: &Entry<O>, payment_id: String, progress: Progress) -> Job {
+fn job<O>(entry: &Entry<O>, payment_id: String, now: i64, progress: Progress) -> Job {
     Job {
         payment_id,
-        payer: entry.payer(),
+        payer: entry.presented.payer(),
         price: entry.price.clone(),
-        valid_before: valid_before(&entry.payment),
+        valid_before: valid_before(&entry.presented.payment),
+        client: entry.presented.client,
+        first_seen: now,
         progress,
     }
 }
@@ -183,7 +218,9 @@ async fn fresh<O: Operation>(
     request: &FacilitatorRequest,
 ) -> Reply {
     let id = &job.payment_id;
-    if let Err(reply) = verify(app, entry, request).await {
+    if entry.presented.proof == Proof::Payer
+        && let Err(reply) = verify(app, &entry.presented, request).await
+    {
         release(app, id, reason_of(&reply)).await;
         return reply;
     }
@@ -204,10 +241,14 @@ async fn fresh<O: Operation>(
     settle(app, entry, job, request).await
 }
 
-async fn verify<O>(app: &App, entry: &Entry<O>, request: &FacilitatorRequest) -> Result<(), Reply> {
+async fn verify(
+    app: &App,
+    presented: &Presented,
+    request: &FacilitatorRequest,
+) -> Result<(), Reply> {
     match app.facilitator.verify(request).await {
         Ok(Verification::Valid { payer }) => match payer {
-            Some(payer) if payer != entry.payment.payer() => Err(Reply::NotTaken(Reason::new(
+            Some(payer) if payer != presented.payment.payer() => Err(Reply::NotTaken(Reason::new(
                 x402::reason::code::SIGNATURE,
                 "the facilitator found another payer",
             ))),

@@ -140,11 +140,14 @@ impl Frame {
             }
             Reply::Held(answer) => json!({"status": answer.status, "body": body(&answer.body)}),
             Reply::NotTaken(reason) => {
-                json!({"status": 402, "body": self.offer.v1_body(&reason.code)})
+                let message = challenge::sentence(reason);
+                json!({"status": 402, "body": challenge::body(&self.offer, &reason.code, &message)})
             }
             Reply::NotSettled(receipt) => {
                 let error = receipt.error_reason.as_deref().unwrap_or("payment_refused");
-                json!({"status": 402, "body": self.offer.v1_body(error), "receipt": receipt})
+                let message = challenge::settlement_sentence(receipt);
+                let body = challenge::body(&self.offer, error, &message);
+                json!({"status": 402, "body": body, "receipt": receipt})
             }
             Reply::Failed { error, receipt } => json!({
                 "status": error.code.status(), "body": error.envelope(self.id.as_str()), "receipt": receipt,

@@ -13,7 +13,7 @@ use crate::{
     lease::view::{checksummed, time},
     operations,
     sessions::Session,
-    store::{Payment, PaymentState},
+    store::{PaymentState, PaymentSummary},
 };
 
 /// Payments on a page, where nothing else is asked for, and at most.
@@ -67,7 +67,7 @@ async fn read(app: &App, wallet: &str, page: &Page) -> Result<PaymentsResponse, 
 }
 
 /// No explorer knows the transactions of a `simulated` ledger.
-fn view(row: Payment, simulated: bool) -> PaymentView {
+fn view(row: PaymentSummary, simulated: bool) -> PaymentView {
     use api_types::PaymentState as Public;
     let state = match row.state {
         PaymentState::Reserved => Public::Reserved,
@@ -75,6 +75,10 @@ fn view(row: Payment, simulated: bool) -> PaymentView {
         PaymentState::Released => Public::Released,
         PaymentState::Settling => Public::Settling,
         PaymentState::Unknown => Public::Reconciling,
+        PaymentState::Unresolved => Public::Unresolved,
+        PaymentState::Settled | PaymentState::Answered if row.due >= row.amount && row.due > 0 => {
+            Public::Owed
+        }
         PaymentState::Settled | PaymentState::Answered => Public::Settled,
         PaymentState::Refused => Public::Refused,
     };
@@ -90,10 +94,11 @@ fn view(row: Payment, simulated: bool) -> PaymentView {
         nonce: row.nonce,
         explorer_url: row.transaction.as_ref().and_then(explorer),
         transaction: row.transaction,
+        owed: (row.due > 0).then_some(Usdc(row.due)),
         lease_id: row.lease_id,
         reason: row.reason,
         created_at: time(row.created_at),
-        settled_at: (state == Public::Settled).then(|| time(row.updated_at)),
+        settled_at: matches!(state, Public::Settled | Public::Owed).then(|| time(row.updated_at)),
         payment_id: row.payment_id,
         network: row.network,
     }

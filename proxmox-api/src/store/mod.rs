@@ -6,6 +6,7 @@ mod condition;
 mod console_tickets;
 mod database;
 mod db;
+mod debts;
 mod demo;
 mod events;
 mod installation;
@@ -25,12 +26,15 @@ use std::path::Path;
 pub use condition::{Condition, condition};
 pub use console_tickets::ConsoleTicket;
 pub use database::Database;
+pub use debts::{Debt, OpenAccounts};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
 pub use leases::{
     Claim, ClaimLimits, ClaimOutcome, Due, DueAction, Lease, Renewal, RenewalOutcome,
 };
-pub use payments::{Answer, NewPayment, Payment, PaymentState, Reservation, SignedRequest};
+pub use payments::{
+    Answer, NewPayment, Payment, PaymentState, PaymentSummary, Reservation, SignedRequest,
+};
 pub use postgres::{Server, ServerError, SharedTurn, SharedTurns};
 pub use sqlite::{FileInUse, Hold};
 
@@ -69,6 +73,9 @@ pub enum StoreError {
     /// Something was stored that this release does not know.
     #[error("{0} cannot be read")]
     Unreadable(&'static str),
+    /// The transfer that is said to have paid for something has paid for something else.
+    #[error("the transfer pays for another purchase")]
+    EvidenceTaken,
     /// A number is larger than the database can hold.
     #[error("{0} is out of range")]
     Range(&'static str),
@@ -92,7 +99,7 @@ impl From<tokio_postgres::Error> for StoreError {
 const READERS: usize = 4;
 
 /// The steps of the schema, in the words of SQLite and of PostgreSQL.
-const STEPS: [(&str, &str); 3] = [
+const STEPS: [(&str, &str); 4] = [
     (
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -104,6 +111,10 @@ const STEPS: [(&str, &str); 3] = [
     (
         include_str!("../../migrations/0003_paid_by_lease.sql"),
         include_str!("../../migrations/postgres/0003_paid_by_lease.sql"),
+    ),
+    (
+        include_str!("../../migrations/0004_debts.sql"),
+        include_str!("../../migrations/postgres/0004_debts.sql"),
     ),
 ];
 
@@ -123,7 +134,7 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         sqlite::make_private(path).map_err(StoreError::File)?;
         let mut connection = sqlite::connect(path)?;
-        sqlite::migrations().to_latest(&mut connection)?;
+        sqlite::migrate(&mut connection)?;
         let readers = (0..READERS)
             .map(|_| Ok(Connection::Sqlite(sqlite::connect_to_read(path)?)))
             .collect::<Result<Vec<_>, StoreError>>()?;

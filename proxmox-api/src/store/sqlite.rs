@@ -52,7 +52,17 @@ impl Hold {
 }
 
 pub(super) fn migrations() -> Migrations<'static> {
-    Migrations::new(STEPS.iter().map(|(sql, _)| M::up(sql)).collect())
+    let step = |(sql, _): &(&'static str, &str)| M::up(sql).foreign_key_check();
+    Migrations::new(STEPS.iter().map(step).collect())
+}
+
+/// Brings the schema up to date. A table whose constraints change is made anew, which SQLite allows only while foreign keys
+/// are not enforced; the migration itself checks them before it is kept.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    connection.pragma_update(None, "foreign_keys", false)?;
+    let migrated = migrations().to_latest(connection);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    Ok(migrated?)
 }
 
 /// Makes the file where there is none. It holds the key from which made passwords come, so it is its account's alone, and
@@ -81,6 +91,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     // FULL: a settled payment must survive a power cut, not only a crash of this process.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is blanked must not stay readable in the file.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }

@@ -228,7 +228,7 @@ async fn a_customer_who_hangs_up_has_the_lease_all_the_same() {
     let signed = buyer
         .sign(&app, Method::POST, "/lease/container", Some(body))
         .await
-        .with_key("later");
+        .with_key("asked-for-later-on");
     app.sim.faults().inject(Fault::once(
         Operation::Create,
         FaultKind::SlowTask(Duration::from_millis(500)),

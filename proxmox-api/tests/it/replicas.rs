@@ -136,7 +136,9 @@ async fn a_lease_lives_its_whole_life_between_two_replicas() {
     let two = Mortal::beside(&one).await;
     let buyer = Buyer::funded(&one, 1).await;
     let before = two.balance(buyer.wallet()).await;
-    let signed = a_lease(&one, &buyer).await.with_key("first");
+    let signed = a_lease(&one, &buyer)
+        .await
+        .with_key("first-of-two-replicas");
     let leased = signed.send(&one).await;
     assert_eq!(leased.status, 200, "{:?}", leased.body);
     // A replay, a command, a list, a renewal and a sign-in by the other one.
@@ -242,7 +244,7 @@ async fn what_a_dead_replica_had_paid_for_is_delivered_by_the_other() {
     let two = Mortal::beside(&one).await;
     let buyer = Buyer::funded(&one, 1).await;
     let before = one.balance(buyer.wallet()).await;
-    let signed = a_lease(&one, &buyer).await.with_key("paid");
+    let signed = a_lease(&one, &buyer).await.with_key("paid-before-the-end");
     one.faults.on_settle([SettleFault::LoseAnswer]);
     assert_eq!(signed.send(&two).await.status, 202);
     die(&one, two).await;
@@ -356,7 +358,9 @@ async fn a_server_that_is_away_is_a_503_and_work_goes_on_when_it_is_back() {
     // In the middle of a lease.
     let slow = FaultKind::SlowTask(Duration::from_millis(1500));
     one.sim.faults().inject(Fault::once(Operation::Start, slow));
-    let signed = a_lease(&one, &buyer).await.with_key("cut");
+    let signed = a_lease(&one, &buyer)
+        .await
+        .with_key("cut-off-from-the-server");
     let (answer, ()) = tokio::join!(signed.send(&one), async {
         until("the container to be there", async || {
             let leases = one.app.store.unfinished_leases().await.unwrap();
@@ -461,7 +465,7 @@ async fn a_storm_over_replicas_that_die_leaves_books_and_machines_equal() {
                             .post(format!("{url}/lease/container"))
                             .json(body)
                             .header(name, value)
-                            .header("idempotency-key", format!("storm-{number}"));
+                            .header("idempotency-key", format!("storm-customer-{number:04}"));
                         if let Ok(answer) = request.send().await {
                             match answer.status().as_u16() {
                                 200 => return true,

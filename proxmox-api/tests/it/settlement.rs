@@ -50,7 +50,9 @@ async fn a_lost_answer_is_held_and_delivered_without_another_charge() {
     let app = TestApp::start().await;
     let buyer = Buyer::funded(&app, 1).await;
     let before = app.balance(buyer.wallet()).await;
-    let signed = signed(&app, &buyer).await.with_key("lost");
+    let signed = signed(&app, &buyer)
+        .await
+        .with_key("an-answer-that-is-lost");
     app.faults.on_settle([SettleFault::LoseAnswer]);
     let held = signed.send(&app).await;
     assert_eq!(held.status, 202, "{:?}", held.body);
@@ -74,7 +76,9 @@ async fn a_lost_answer_is_held_and_delivered_without_another_charge() {
 async fn a_lost_request_is_sent_again_as_it_was() {
     let app = TestApp::start().await;
     let buyer = Buyer::funded(&app, 1).await;
-    let signed = signed(&app, &buyer).await.with_key("lost");
+    let signed = signed(&app, &buyer)
+        .await
+        .with_key("an-answer-that-is-lost");
     app.faults
         .on_settle([SettleFault::LoseRequest, SettleFault::LoseRequest]);
     assert_eq!(signed.send(&app).await.status, 202);
@@ -138,6 +142,7 @@ async fn a_paid_call_that_could_not_be_delivered_stays_good() {
     let number = u32::try_from(ctid.as_u64().unwrap()).unwrap();
     app.sim.kill_container(number);
     let renewal = buyer.sign(&app, Method::POST, &path, Some(body)).await;
+    let renewal = renewal.with_key("a-renewal-of-this-customer");
     let before = app.balance(buyer.wallet()).await;
     app.sim
         .faults()

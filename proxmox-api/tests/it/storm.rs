@@ -41,7 +41,7 @@ async fn two_hundred_leases_with_random_faults_leave_books_and_machines_equal() 
                 let signed = buyer
                     .sign(&app, Method::POST, "/lease/container", Some(body))
                     .await
-                    .with_key(&format!("storm-{number}"));
+                    .with_key(&format!("storm-customer-{number:04}"));
                 // A customer who is told to come back does, with the same payment.
                 for _ in 0..40 {
                     let answer = signed.send(&app).await;

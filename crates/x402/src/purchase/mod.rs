@@ -176,10 +176,6 @@ mod tests {
     #[test]
     fn a_payment_made_from_our_challenge_is_one_that_we_take() {
         let offer = offer();
-        let strict = check::Policy {
-            min_time_left: 20,
-            contracts_possible: false,
-        };
         let challenges = [
             Challenge::V1(offer.v1_body("pay")),
             Challenge::V2(offer.v2("pay")),
@@ -194,8 +190,9 @@ mod tests {
             };
             let read = read.unwrap().unwrap();
             assert_eq!(offer.match_payment(&read), Ok(()));
-            let who = check::local(&read, &offer, NOW, strict).unwrap();
-            assert_eq!(who, check::Signature::Ordinary(payer().address()));
+            assert_eq!(check::terms(&read, &offer, NOW, 20), Ok(()));
+            let signer = check::signer(&read, offer.network);
+            assert_eq!(signer, Ok(check::Signer::Account(payer().address())));
         }
     }
 
@@ -209,7 +206,7 @@ mod tests {
         offer.extensions.insert("other".into(), json!({"info": 1}));
         let id = "pay_0123456789abcdef";
         let payment = pay(&Challenge::V2(offer.v2("pay")), Some(id));
-        assert_eq!(payment.payment_identifier(), Some(id));
+        assert_eq!(payment.payment_identifier(), Ok(Some(id)));
         let Payment::V2(payload) = payment else {
             unreachable!()
         };
@@ -229,7 +226,7 @@ mod tests {
             &Challenge::V2(offer().v2("pay")),
             Some("pay_0123456789abcdef"),
         );
-        assert_eq!(payment.payment_identifier(), None);
+        assert_eq!(payment.payment_identifier(), Ok(None));
     }
 
     #[test]

@@ -50,21 +50,42 @@ pub struct Authorization {
     pub nonce: B256,
 }
 
-/// Numbers as the protocol writes them: decimal digits in a string.
+/// Numbers as the protocol writes them: decimal digits in a string. Some clients send an integer instead; it is read and
+/// passed on as the string that the protocol wants.
 mod decimal {
+    use std::fmt;
+
     use alloy::primitives::U256;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use serde::{
+        Deserializer, Serializer,
+        de::{Error, Visitor},
+    };
 
     pub(super) fn serialize<S: Serializer>(value: &U256, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(value)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<U256, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(from)?;
-        if text.is_empty() || text.len() > 78 || !text.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(D::Error::custom("expected a decimal number in a string"));
+        struct Decimal;
+        impl Visitor<'_> for Decimal {
+            type Value = U256;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a decimal number in a string")
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<U256, E> {
+                Ok(U256::from(value))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<U256, E> {
+                if text.is_empty() || text.len() > 78 || !text.bytes().all(|b| b.is_ascii_digit()) {
+                    return Err(E::custom("expected a decimal number in a string"));
+                }
+                U256::from_str_radix(text, 10).map_err(|_| E::custom("the number is too large"))
+            }
         }
-        U256::from_str_radix(&text, 10).map_err(|_| D::Error::custom("the number is too large"))
+        from.deserialize_any(Decimal)
     }
 }
 
@@ -75,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_decimal_strings_and_nothing_else() {
+    fn numbers_are_decimal_strings_or_whole_numbers_and_nothing_else() {
         let with = |value: serde_json::Value| {
             serde_json::from_value::<Authorization>(json!({
                 "from": Address::ZERO, "to": Address::ZERO, "value": value,
@@ -84,9 +105,14 @@ mod tests {
         };
         assert_eq!(with(json!("8900")).unwrap().value, U256::from(8900));
         assert_eq!(with(json!(U256::MAX.to_string())).unwrap().value, U256::MAX);
+        let whole = with(json!(8900)).unwrap();
+        assert_eq!(whole.value, U256::from(8900));
+        assert_eq!(serde_json::to_value(&whole).unwrap()["value"], "8900");
         let over = format!("{}0", U256::MAX);
         for bad in [
-            json!(8900),
+            json!(-1),
+            json!(1.5),
+            json!(null),
             json!(""),
             json!("0x10"),
             json!("-1"),

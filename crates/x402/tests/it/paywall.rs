@@ -64,14 +64,13 @@ async fn buy(State(shop): State<Arc<Shop>>, headers: HeaderMap, body: Bytes) -> 
         .duration_since(UNIX_EPOCH)
         .unwrap()
         .as_secs();
-    let policy = check::Policy {
-        min_time_left: 20,
-        contracts_possible: false,
-    };
     let offer = offer();
-    let checked = offer
-        .match_payment(&payment)
-        .and_then(|()| check::local(&payment, &offer, now, policy));
+    let checked = offer.match_payment(&payment).and_then(|()| {
+        match check::signer(&payment, offer.network)? {
+            check::Signer::Account(_) => check::terms(&payment, &offer, now, 20),
+            check::Signer::Unproven => Err(check::not_the_payers()),
+        }
+    });
     if let Err(reason) = checked {
         return shop.challenge(&reason.code);
     }

@@ -7,7 +7,7 @@ mod words;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use api_types::{ExecRequest, ExecResponse, FieldError, Price, Tariff};
+use api_types::{ErrorCode, ExecRequest, ExecResponse, FieldError, Price, Tariff};
 use axum::http::Method;
 use pve::{ExecOutcome, Shell};
 use serde_json::json;
@@ -16,7 +16,7 @@ use super::{answer, lease_in_path, list::call_price};
 use crate::{
     error::ApiError,
     lease::{owned::active, remove},
-    paywall::{Call, Flow, Job, Operation, Paid, body},
+    paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     state::App,
     store::{Answer, Lease},
 };
@@ -45,6 +45,8 @@ impl Operation for Exec {
     const PATH: &'static str = "/management/exec/{ctid}";
     const DESCRIPTION: &'static str = "A command in a leased container";
     const FLOW: Flow = Flow::SettleThenDeliver;
+    const REPEAT: Repeat = Repeat::Once;
+    const NEEDS_BODY: bool = true;
     const MIN_SECONDS_LEFT: u64 = 60;
 
     async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
@@ -112,7 +114,19 @@ impl Operation for Exec {
             .progress
             .is_listened()
             .then(|| output::sink(job.progress.clone()));
-        let outcome = shell.run(request, sink).await?;
+        let id = &job.payment_id;
+        if !app.store.begin_performance(id, app.now()).await? {
+            return Err(begun_before());
+        }
+        let outcome = match shell.run(request, sink).await {
+            Ok(outcome) => outcome,
+            // Only a lost connection leaves open whether it ran.
+            Err(error @ pve::ExecError::Lost(_)) => return Err(error.into()),
+            Err(error) => {
+                app.store.take_performance_back(id).await?;
+                return Err(error.into());
+            }
+        };
         let data = json!({
             "exitCode": outcome.exit_code, "timedOut": outcome.timed_out, "stdoutBytes": outcome.stdout_bytes,
             "stderrBytes": outcome.stderr_bytes, "paymentId": job.payment_id,
@@ -120,16 +134,27 @@ impl Operation for Exec {
         app.note(&self.lease.lease_id, "command_run", data).await;
         answer(200, &self.response(outcome, task.unwrap_or_default()))
     }
+
+    fn reveal(_app: &App, _payment_id: &str, stored: Answer) -> Answer {
+        let Ok(mut response) = serde_json::from_str::<ExecResponse>(&stored.body) else {
+            return stored;
+        };
+        response.output = format!("{}{}", response.stdout, response.stderr);
+        answer(stored.status, &response).unwrap_or(stored)
+    }
+}
+
+/// A command is never run again for a payment: what the first run did cannot be known.
+fn begun_before() -> ApiError {
+    let message = "The command was begun before and may have run; it is not run again.";
+    ApiError::new(ErrorCode::HypervisorError, message).with("mayHaveRun", true)
 }
 
 impl Exec {
     async fn find_shell(&self, app: &App) -> Result<Shell, ApiError> {
         let (node, vmid) = remove::place(&self.lease).map_err(|error| {
             tracing::error!(%error, "a lease cannot be found");
-            ApiError::new(
-                api_types::ErrorCode::Internal,
-                "The container cannot be found.",
-            )
+            ApiError::new(ErrorCode::Internal, "The container cannot be found.")
         })?;
         let consoles = &app.proxmox.consoles;
         Ok(consoles.shell(&node, vmid, self.force, PATIENCE).await?)
@@ -145,7 +170,8 @@ impl Exec {
         ExecResponse {
             ctid: self.lease.vmid,
             upid,
-            output: format!("{stdout}{stderr}"),
+            // It is stored without: both streams are in it already.
+            output: String::new(),
             stdout,
             stderr,
             stdout_base64,

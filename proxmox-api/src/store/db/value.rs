@@ -52,6 +52,12 @@ macro_rules! numbers {
 }
 numbers!(i64, u32, u16);
 
+impl ToValue for Option<i64> {
+    fn to_value(&self) -> Value<'_> {
+        Value::Number(*self)
+    }
+}
+
 impl ToValue for str {
     fn to_value(&self) -> Value<'_> {
         Value::Text(Some(self))

@@ -2,13 +2,20 @@
 //! only by those who know the state it is in.
 
 mod record;
+mod reserve;
+mod retention;
 
 use std::collections::HashMap;
 
+use x402::facilitator::TransferEvidence;
+
 use super::{Db, Store, StoreError, signed, values};
 use PaymentState::*;
-pub use record::{Answer, NewPayment, Payment, PaymentState, Reservation, SignedRequest};
-use record::{COLUMNS, read_payment};
+pub use record::{
+    Answer, NewPayment, Payment, PaymentState, PaymentSummary, Reservation, SignedRequest,
+};
+use record::{COLUMNS, SUMMARY, read_payment, read_summary};
+use reserve::reserve;
 
 pub(super) const PAID_BY_LEASE: &str = "SELECT lease_id, CAST(sum(amount) AS BIGINT) FROM payments
      WHERE payer = ?1 AND lease_id IS NOT NULL AND state IN ('settled', 'answered') GROUP BY lease_id";
@@ -38,23 +45,41 @@ impl Store {
             .await
     }
 
-    /// The money moved.
+    /// The money moved, by this transfer; a payment that was refused may turn out to have moved it. False: the payment is in
+    /// a state that cannot become settled.
     /// # Errors
-    /// The database failed.
+    /// The transfer pays for another purchase, or the database failed.
     pub async fn mark_settled(
         &self,
         id: &str,
-        transaction: &str,
+        transfer: TransferEvidence,
         now: i64,
     ) -> Result<bool, StoreError> {
-        self.move_payment(
-            id,
-            &[Settling, Unknown],
-            Settled,
-            Some(transaction),
-            None,
-            now,
-        )
+        let id = id.to_owned();
+        self.write(move |db| mark_settled(db, &id, &transfer, now))
+            .await
+    }
+
+    /// Replaces the transfer of a payment that has settled, after the chain was reorganised.
+    /// # Errors
+    /// The transfer pays for another purchase, or the database failed.
+    pub async fn replace_evidence(
+        &self,
+        id: &str,
+        transfer: TransferEvidence,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.write(move |db| {
+            let (log_index, block) = place(&transfer)?;
+            if pays_for_another(db, &id, &transfer)? {
+                return Err(StoreError::EvidenceTaken);
+            }
+            let sql = "UPDATE payments SET transaction_hash = ?2, log_index = ?3, block = ?4, checked_at = ?5
+                 WHERE payment_id = ?1 AND state IN ('settled', 'answered')";
+            let replaced = db.execute(sql, values![id, transfer.transaction, log_index, block, now])?;
+            Ok(replaced == 1)
+        })
         .await
     }
 
@@ -62,11 +87,12 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn mark_refused(&self, id: &str, reason: &str, now: i64) -> Result<bool, StoreError> {
-        self.move_payment(id, &[Settling, Unknown], Refused, None, Some(reason), now)
+        let from = &[Settling, Unknown, Unresolved];
+        self.move_payment(id, from, Refused, None, Some(reason), now)
             .await
     }
 
-    /// Nobody knows; keeps a transaction hash that may be looked for.
+    /// It is not known yet whether the money moved; keeps a transaction hash that may be looked for.
     /// # Errors
     /// The database failed.
     pub async fn mark_unknown(
@@ -76,6 +102,20 @@ impl Store {
         now: i64,
     ) -> Result<bool, StoreError> {
         self.move_payment(id, &[Settling], Unknown, transaction, None, now)
+            .await
+    }
+
+    /// It could not be learnt whether the money moved.
+    /// # Errors
+    /// The database failed.
+    pub async fn mark_unresolved(
+        &self,
+        id: &str,
+        reason: &str,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let from = &[Settling, Unknown];
+        self.move_payment(id, from, Unresolved, None, Some(reason), now)
             .await
     }
 
@@ -90,6 +130,52 @@ impl Store {
     ) -> Result<bool, StoreError> {
         self.move_payment(id, &[Reserved, Verified], Released, None, Some(reason), now)
             .await
+    }
+
+    /// Given back although settlement was to be asked for, because surely nothing was sent for this payment, ever.
+    /// # Errors
+    /// The database failed.
+    pub async fn mark_unsent(&self, id: &str, reason: &str, now: i64) -> Result<bool, StoreError> {
+        self.move_payment(id, &[Settling], Released, None, Some(reason), now)
+            .await
+    }
+
+    /// Takes the right to do for a settled payment what must not be done twice. False: it was taken before.
+    /// # Errors
+    /// The database failed.
+    pub async fn begin_performance(&self, id: &str, now: i64) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.write(move |db| {
+            let sql = "UPDATE payments SET performed_at = ?2
+                 WHERE payment_id = ?1 AND state = 'settled' AND performed_at IS NULL";
+            Ok(db.execute(sql, values![id, now])? == 1)
+        })
+        .await
+    }
+
+    /// Gives that right back: surely nothing was done.
+    /// # Errors
+    /// The database failed.
+    pub async fn take_performance_back(&self, id: &str) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.write(move |db| {
+            let sql = "UPDATE payments SET performed_at = NULL
+                 WHERE payment_id = ?1 AND state = 'settled'";
+            Ok(db.execute(sql, values![id])? == 1)
+        })
+        .await
+    }
+
+    /// Notes that the chain was looked at for the last time.
+    /// # Errors
+    /// The database failed.
+    pub async fn mark_checked(&self, id: &str, now: i64) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.write(move |db| {
+            let sql = "UPDATE payments SET checked_at = ?2 WHERE payment_id = ?1";
+            Ok(db.execute(sql, values![id, now])? == 1)
+        })
+        .await
     }
 
     /// Stores the answer of a settled payment.
@@ -142,6 +228,25 @@ impl Store {
         .await
     }
 
+    /// The payment with this nonce, whatever became of it. Hexadecimal fields may come in any case.
+    /// # Errors
+    /// The database failed.
+    pub async fn payment_by_nonce(
+        &self,
+        network: &str,
+        asset: &str,
+        payer: &str,
+        nonce: &str,
+    ) -> Result<Option<Payment>, StoreError> {
+        let network = network.to_owned();
+        let [asset, payer, nonce] = [asset, payer, nonce].map(str::to_ascii_lowercase);
+        self.read(move |db| {
+            let values = values![network, asset, payer, nonce];
+            db.optional(&reserve::by_nonce(), values, read_payment)
+        })
+        .await
+    }
+
     /// Payments of a payer, newest first; with `before`, only those older than that payment of theirs.
     /// # Errors
     /// The database failed.
@@ -150,15 +255,15 @@ impl Store {
         payer: &str,
         before: Option<&str>,
         limit: u32,
-    ) -> Result<Vec<Payment>, StoreError> {
+    ) -> Result<Vec<PaymentSummary>, StoreError> {
         let (payer, before) = (payer.to_ascii_lowercase(), before.map(str::to_owned));
         self.read(move |db| {
             let sql = format!(
-                "SELECT {COLUMNS} FROM payments WHERE payer = ?1 AND (?2 IS NULL OR (created_at, rowid) <
+                "SELECT {SUMMARY} FROM payments WHERE payer = ?1 AND (?2 IS NULL OR (created_at, rowid) <
                      (SELECT created_at, rowid FROM payments WHERE payment_id = ?2 AND payer = ?1))
                  ORDER BY created_at DESC, rowid DESC LIMIT ?3"
             );
-            db.all(&sql, values![payer, before, limit], read_payment)
+            db.all(&sql, values![payer, before, limit], read_summary)
         })
         .await
     }
@@ -176,6 +281,35 @@ impl Store {
         .await
     }
 
+    /// Refused payments whose window ended before `before` and that were not looked for on the chain since.
+    /// # Errors
+    /// The database failed.
+    pub async fn refusals_to_check(&self, before: i64) -> Result<Vec<Payment>, StoreError> {
+        let which =
+            "state = 'refused' AND checked_at IS NULL AND request <> '' AND valid_before <= ?1";
+        self.to_check(which, before).await
+    }
+
+    /// Payments that a transfer on a chain has settled before `before` and that were not looked for again since.
+    /// # Errors
+    /// The database failed.
+    pub async fn transfers_to_check(&self, before: i64) -> Result<Vec<Payment>, StoreError> {
+        let which =
+            "state IN ('settled', 'answered') AND checked_at IS NULL AND log_index IS NOT NULL
+             AND request <> '' AND updated_at <= ?1";
+        self.to_check(which, before).await
+    }
+
+    async fn to_check(&self, which: &'static str, before: i64) -> Result<Vec<Payment>, StoreError> {
+        self.read(move |db| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM payments WHERE {which} ORDER BY updated_at LIMIT 100"
+            );
+            db.all(&sql, values![before], read_payment)
+        })
+        .await
+    }
+
     /// Payments that a start-up has to resume, reconcile or release, oldest first.
     /// # Errors
     /// The database failed.
@@ -183,7 +317,8 @@ impl Store {
         self.read(|db| {
             let sql = format!(
                 "SELECT {COLUMNS} FROM payments
-                 WHERE state IN ('reserved', 'verified', 'settling', 'settled', 'unknown') ORDER BY created_at"
+                 WHERE state IN ('reserved', 'verified', 'settling', 'settled', 'unknown', 'unresolved')
+                 ORDER BY created_at"
             );
             db.all(&sql, &[], read_payment)
         })
@@ -201,63 +336,38 @@ pub(super) fn mark_answered(db: Db<'_>, id: &str, answer: &Answer) -> Result<boo
     Ok(moved == 1)
 }
 
-fn reserve(db: Db<'_>, mut new: NewPayment, now: i64) -> Result<Reservation, StoreError> {
-    for text in [&mut new.asset, &mut new.payer, &mut new.nonce] {
-        text.make_ascii_lowercase();
+fn mark_settled(
+    db: Db<'_>,
+    id: &str,
+    transfer: &TransferEvidence,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let (log_index, block) = place(transfer)?;
+    if pays_for_another(db, id, transfer)? {
+        return Err(StoreError::EvidenceTaken);
     }
-    let by_nonce = format!(
-        "SELECT {COLUMNS} FROM payments WHERE network = ?1 AND asset = ?2 AND payer = ?3 AND nonce = ?4"
-    );
-    let nonce = values![new.network, new.asset, new.payer, new.nonce];
-    let known = db.optional(&by_nonce, nonce, read_payment)?;
-    if let Some(known) = known.as_ref().filter(|known| known.state != Released) {
-        return Ok(outcome(known, &new));
-    }
-    // A client that signs again under the same key gets the first outcome; its new signature is never settled.
-    let by_key = format!(
-        "SELECT {COLUMNS} FROM payments
-         WHERE payer = ?1 AND idempotency_key = ?2 AND state NOT IN ('released', 'refused')"
-    );
-    let same_key = db.optional(
-        &by_key,
-        values![new.payer, new.idempotency_key],
-        read_payment,
+    let moved = db.execute(
+        // A refused payment has given its key back, and another one may have it now.
+        "UPDATE payments SET state = 'settled', transaction_hash = ?2, log_index = ?3, block = ?4, updated_at = ?5,
+             idempotency_key = CASE WHEN state = 'refused' THEN NULL ELSE idempotency_key END
+         WHERE payment_id = ?1 AND state IN ('settling', 'unknown', 'unresolved', 'refused')",
+        values![id, transfer.transaction, log_index, block, now],
     )?;
-    if let Some(same_key) = same_key {
-        return Ok(outcome(&same_key, &new));
-    }
-    let payment_id = known.map_or(new.payment_id, |released| released.payment_id);
-    db.execute(
-        "INSERT INTO payments (payment_id, network, asset, payer, nonce, digest, idempotency_key, state, amount, pay_to,
-             valid_before, request, operation, created_at, updated_at, arguments, lease_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'reserved', ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15)
-         ON CONFLICT (network, asset, payer, nonce) DO UPDATE SET digest = excluded.digest,
-             idempotency_key = excluded.idempotency_key, state = 'reserved', amount = excluded.amount,
-             pay_to = excluded.pay_to, valid_before = excluded.valid_before, request = excluded.request,
-             operation = excluded.operation, reason = NULL, arguments = excluded.arguments, lease_id = excluded.lease_id, updated_at = excluded.updated_at
-         WHERE payments.state = 'released'",
-        values![
-        payment_id, new.network, new.asset, new.payer, new.nonce, new.digest, new.idempotency_key, signed(new.amount)?,
-        new.pay_to, new.valid_before, new.request.0, new.operation, now, new.arguments, new.lease_id,
-        ],
-    )?;
-    Ok(Reservation::Reserved { payment_id })
+    Ok(moved == 1)
 }
 
-fn outcome(known: &Payment, new: &NewPayment) -> Reservation {
-    if known.digest != new.digest {
-        return Reservation::Conflict;
-    }
-    let same_key = known.idempotency_key.is_some() && known.idempotency_key == new.idempotency_key;
-    match &known.answer {
-        Some(answer) if same_key => Reservation::Replay {
-            payment_id: known.payment_id.clone(),
-            answer: answer.clone(),
-        },
-        _ => Reservation::Known {
-            payment_id: known.payment_id.clone(),
-            state: known.state,
-            transaction: known.transaction.clone(),
-        },
-    }
+/// The unique index decides; this says so in a word of its own, without spoiling the group of changes on PostgreSQL.
+fn pays_for_another(db: Db<'_>, id: &str, transfer: &TransferEvidence) -> Result<bool, StoreError> {
+    let (log_index, _) = place(transfer)?;
+    let sql =
+        "SELECT 1 FROM payments WHERE transaction_hash = ?1 AND log_index = ?2 AND payment_id <> ?3
+         AND network = (SELECT network FROM payments WHERE payment_id = ?3)";
+    db.exists(sql, values![transfer.transaction, log_index, id])
+}
+
+fn place(transfer: &TransferEvidence) -> Result<(Option<i64>, Option<i64>), StoreError> {
+    Ok((
+        transfer.log_index.map(signed).transpose()?,
+        transfer.block.map(signed).transpose()?,
+    ))
 }

@@ -17,8 +17,10 @@ pub enum PaymentState {
     Settled,
     /// Settlement was refused; no money moved.
     Refused,
-    /// Nobody knows whether the money moved.
+    /// It is not known yet whether the money moved.
     Unknown,
+    /// It could not be learnt whether the money moved. A person decides, or the chain once it can be asked.
+    Unresolved,
     /// Given back without asking for settlement.
     Released,
     /// The money moved and the answer is stored.
@@ -28,8 +30,8 @@ pub enum PaymentState {
 use PaymentState::*;
 
 impl PaymentState {
-    const ALL: [Self; 8] = [
-        Reserved, Verified, Settling, Settled, Refused, Unknown, Released, Answered,
+    const ALL: [Self; 9] = [
+        Reserved, Verified, Settling, Settled, Refused, Unknown, Unresolved, Released, Answered,
     ];
 
     /// The name in the store and in answers.
@@ -41,6 +43,7 @@ impl PaymentState {
             Settled => "settled",
             Refused => "refused",
             Unknown => "unknown",
+            Unresolved => "unresolved",
             Released => "released",
             Answered => "answered",
         }
@@ -127,8 +130,17 @@ pub struct Payment {
     pub arguments: String,
     pub lease_id: Option<String>,
     pub transaction: Option<String>,
+    /// Which of the transaction's logs is the transfer, where the chain was read.
+    pub log_index: Option<u64>,
+    /// The block of the transfer, where the chain was read.
+    pub block: Option<u64>,
     pub reason: Option<String>,
+    /// Its body is empty once it was blanked.
     pub answer: Option<Answer>,
+    /// When something was begun that must not be done twice.
+    pub performed_at: Option<i64>,
+    /// When the chain was looked at for the last time, which is done once after the end of the window.
+    pub checked_at: Option<i64>,
     pub created_at: i64,
     pub updated_at: i64,
 }
@@ -141,28 +153,40 @@ pub enum Reservation {
         /// Row of the payment.
         payment_id: String,
     },
-    /// Same request and same key: the answer that was given.
-    Replay {
-        /// Row of the payment.
-        payment_id: String,
-        /// The stored answer, secrets included.
-        answer: Answer,
-    },
-    /// Same request, but not proven to come from the payer, or not answered yet: only what is public.
+    /// The same request was seen before, with this payment or, under the same key, with another one.
     Known {
-        /// Row of the payment.
+        /// Row of the payment that was seen.
         payment_id: String,
-        /// How far it is.
-        state: PaymentState,
-        /// Transaction hash, once there is one.
-        transaction: Option<String>,
     },
     /// The nonce or the key belongs to another request.
     Conflict,
 }
 
-pub(super) const COLUMNS: &str = "payment_id, network, asset, payer, nonce, digest, idempotency_key, state, amount, pay_to, valid_before,
-    request, operation, transaction_hash, reason, answer_status, answer_body, created_at, updated_at, arguments, lease_id";
+/// A payment as lists show it: without the request and the answer, which may be large and hold secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct PaymentSummary {
+    pub payment_id: String,
+    pub network: String,
+    pub asset: String,
+    pub payer: String,
+    pub nonce: String,
+    pub state: PaymentState,
+    pub amount: u64,
+    pub pay_to: String,
+    pub operation: String,
+    pub lease_id: Option<String>,
+    pub transaction: Option<String>,
+    pub reason: Option<String>,
+    /// What is owed of it and not yet given back, atomic units.
+    pub due: u64,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+pub(super) const COLUMNS: &str = "payment_id, network, asset, payer, nonce, digest, idempotency_key, state, amount, pay_to,
+    valid_before, request, operation, transaction_hash, reason, answer_status, answer_body, created_at, updated_at, arguments,
+    lease_id, log_index, block, performed_at, checked_at";
 
 pub(super) fn read_payment(row: &Row<'_>) -> Result<Payment, StoreError> {
     let answer = match (row.get(15)?, row.get(16)?) {
@@ -190,5 +214,35 @@ pub(super) fn read_payment(row: &Row<'_>) -> Result<Payment, StoreError> {
         updated_at: row.get(18)?,
         arguments: row.get(19)?,
         lease_id: row.get(20)?,
+        log_index: row.get(21)?,
+        block: row.get(22)?,
+        performed_at: row.get(23)?,
+        checked_at: row.get(24)?,
+    })
+}
+
+pub(super) const SUMMARY: &str =
+    "payment_id, network, asset, payer, nonce, state, amount, pay_to, operation, lease_id,
+    transaction_hash, reason, created_at, updated_at,
+    (SELECT CAST(coalesce(sum(debts.amount), 0) AS BIGINT) FROM debts
+     WHERE debts.payment_id = payments.payment_id AND debts.state = 'due')";
+
+pub(super) fn read_summary(row: &Row<'_>) -> Result<PaymentSummary, StoreError> {
+    Ok(PaymentSummary {
+        payment_id: row.get(0)?,
+        network: row.get(1)?,
+        asset: row.get(2)?,
+        payer: row.get(3)?,
+        nonce: row.get(4)?,
+        state: PaymentState::parse(&row.get::<String>(5)?)?,
+        amount: row.get(6)?,
+        pay_to: row.get(7)?,
+        operation: row.get(8)?,
+        lease_id: row.get(9)?,
+        transaction: row.get(10)?,
+        reason: row.get(11)?,
+        created_at: row.get(12)?,
+        updated_at: row.get(13)?,
+        due: row.get(14)?,
     })
 }

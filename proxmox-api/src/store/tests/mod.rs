@@ -1,16 +1,20 @@
 //! The promises of the store, on real files and on a real PostgreSQL.
 
+mod debts;
 mod leases;
+mod migration;
 mod payments;
 #[path = "../../../tests/postgres/mod.rs"]
 mod postgres;
 mod replicas;
+mod retention;
 mod sent;
 mod upkeep;
 
 use std::collections::HashSet;
 
 use tempfile::TempDir;
+use x402::facilitator::TransferEvidence;
 
 use super::*;
 use crate::lease::LeaseState;
@@ -139,6 +143,24 @@ async fn claimed(store: &Store, number: u32, owner: &str) -> ClaimOutcome {
         .unwrap()
 }
 
+/// A transfer as a facilitator reports it.
+fn reported(transaction: &str) -> TransferEvidence {
+    TransferEvidence {
+        transaction: transaction.into(),
+        log_index: None,
+        block: None,
+    }
+}
+
+/// The same as it is found on a chain.
+fn seen(transaction: &str, log_index: u64) -> TransferEvidence {
+    TransferEvidence {
+        log_index: Some(log_index),
+        block: Some(7),
+        ..reported(transaction)
+    }
+}
+
 fn answer() -> Answer {
     Answer {
         status: 200,
@@ -170,7 +192,12 @@ async fn activated(store: &Store, number: u32, now: i64) {
             .unwrap(),
         "not before the money moved"
     );
-    assert!(store.mark_settled(&pay, "0xfeed", now).await.unwrap());
+    assert!(
+        store
+            .mark_settled(&pay, reported("0xfeed"), now)
+            .await
+            .unwrap()
+    );
     assert!(
         store
             .activate_lease(&lease, None, 600, answer(), now)

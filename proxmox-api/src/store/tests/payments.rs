@@ -7,6 +7,9 @@ on_both![
     a_replay_gets_what_the_rules_say,
     a_released_nonce_and_its_key_can_be_used_again,
     a_payment_moves_only_from_the_expected_state,
+    one_transfer_pays_for_one_purchase,
+    a_refused_payment_that_moved_money_after_all_can_settle,
+    what_must_not_be_done_twice_is_begun_once,
 ];
 
 async fn one_of_many_concurrent_copies_gets_the_nonce(place: Place) {
@@ -32,16 +35,7 @@ async fn one_of_many_concurrent_copies_gets_the_nonce(place: Place) {
     for copy in copies {
         match copy.await.unwrap() {
             Reservation::Reserved { .. } => reserved += 1,
-            other => assert!(
-                matches!(
-                    other,
-                    Reservation::Known {
-                        state: PaymentState::Reserved,
-                        ..
-                    }
-                ),
-                "{other:?}"
-            ),
+            other => assert!(matches!(other, Reservation::Known { .. }), "{other:?}"),
         }
     }
     assert_eq!(reserved, 1);
@@ -62,39 +56,27 @@ async fn a_replay_gets_what_the_rules_say(place: Place) {
         ..payment("pay-1", PAYER, "0x1")
     };
     store.reserve(first.clone(), 0).await.unwrap();
-    let before = store.reserve(first.clone(), 1).await.unwrap();
-    assert!(
-        matches!(
-            before,
-            Reservation::Known {
-                state: PaymentState::Reserved,
-                transaction: None,
-                ..
-            }
-        ),
-        "{before:?}"
-    );
+    let known = Reservation::Known {
+        payment_id: "pay-1".into(),
+    };
+    assert_eq!(store.reserve(first.clone(), 1).await.unwrap(), known);
     assert!(store.mark_verified("pay-1", 1).await.unwrap());
     assert!(store.mark_settling("pay-1", 1).await.unwrap());
-    assert!(store.mark_settled("pay-1", "0xfeed", 1).await.unwrap());
+    assert!(
+        store
+            .mark_settled("pay-1", reported("0xfeed"), 1)
+            .await
+            .unwrap()
+    );
     assert!(store.mark_answered("pay-1", answer()).await.unwrap());
-    let public = Reservation::Known {
-        payment_id: "pay-1".into(),
-        state: PaymentState::Answered,
-        transaction: Some("0xfeed".into()),
-    };
-    let replay = Reservation::Replay {
-        payment_id: "pay-1".into(),
-        answer: answer(),
-    };
     // nonce, digest, key, outcome
     let table = [
-        ("0x1", "digest", Some("key"), replay.clone()),
-        ("0x1", "digest", None, public.clone()),
-        ("0x1", "digest", Some("guess"), public),
+        ("0x1", "digest", Some("key"), known.clone()),
+        ("0x1", "digest", None, known.clone()),
+        ("0x1", "digest", Some("guess"), known.clone()),
         ("0x1", "other", Some("key"), Reservation::Conflict),
         ("0x1", "other", None, Reservation::Conflict),
-        ("0x2", "digest", Some("key"), replay),
+        ("0x2", "digest", Some("key"), known),
         ("0x2", "other", Some("key"), Reservation::Conflict),
         (
             "0x2",
@@ -157,7 +139,12 @@ async fn a_payment_moves_only_from_the_expected_state(place: Place) {
         .reserve(payment("pay-1", PAYER, "0x1"), 0)
         .await
         .unwrap();
-    assert!(!store.mark_settled("pay-1", "0xfeed", 1).await.unwrap());
+    assert!(
+        !store
+            .mark_settled("pay-1", reported("0xfeed"), 1)
+            .await
+            .unwrap()
+    );
     assert!(!store.mark_answered("pay-1", answer()).await.unwrap());
     assert!(store.mark_verified("pay-1", 1).await.unwrap());
     assert!(!store.mark_verified("pay-1", 1).await.unwrap());
@@ -174,7 +161,106 @@ async fn a_payment_moves_only_from_the_expected_state(place: Place) {
             .await
             .unwrap()
     );
+    assert!(!store.mark_unsent("pay-1", "late", 1).await.unwrap());
+    assert!(store.mark_unresolved("pay-1", "no chain", 1).await.unwrap());
+    assert_eq!(store.unfinished_payments().await.unwrap().len(), 1);
     assert!(store.mark_refused("pay-1", "expired", 1).await.unwrap());
-    assert!(!store.mark_settled("pay-1", "0xfeed", 1).await.unwrap());
     assert!(store.unfinished_payments().await.unwrap().is_empty());
+    assert!(!store.mark_unknown("pay-1", None, 1).await.unwrap());
+}
+
+/// Takes a payment to `settling`.
+async fn settling(store: &Store, id: &str, nonce: &str, key: Option<&str>) {
+    let new = NewPayment {
+        idempotency_key: key.map(Into::into),
+        ..payment(id, PAYER, nonce)
+    };
+    store.reserve(new, 0).await.unwrap();
+    assert!(store.mark_settling(id, 0).await.unwrap());
+}
+
+async fn one_transfer_pays_for_one_purchase(place: Place) {
+    let store = place.open().await;
+    for (id, nonce) in [("pay-1", "0x1"), ("pay-2", "0x2"), ("pay-3", "0x3")] {
+        settling(&store, id, nonce, None).await;
+    }
+    assert!(
+        store
+            .mark_settled("pay-1", seen("0xfeed", 4), 1)
+            .await
+            .unwrap()
+    );
+    let again = store.mark_settled("pay-2", seen("0xfeed", 4), 1).await;
+    assert!(matches!(again, Err(StoreError::EvidenceTaken)), "{again:?}");
+    // Another log of the same transaction is another transfer, and what was only reported is no evidence.
+    assert!(
+        store
+            .mark_settled("pay-2", seen("0xfeed", 5), 1)
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .mark_settled("pay-3", reported("0xfeed"), 1)
+            .await
+            .unwrap()
+    );
+    let moved = store.replace_evidence("pay-2", seen("0xfeed", 4), 2).await;
+    assert!(matches!(moved, Err(StoreError::EvidenceTaken)), "{moved:?}");
+    assert!(
+        store
+            .replace_evidence("pay-2", seen("0xbeef", 4), 2)
+            .await
+            .unwrap()
+    );
+    let row = store.payment("pay-2").await.unwrap().unwrap();
+    assert_eq!(
+        (
+            row.transaction.as_deref(),
+            row.log_index,
+            row.block,
+            row.checked_at
+        ),
+        (Some("0xbeef"), Some(4), Some(7), Some(2))
+    );
+}
+
+async fn a_refused_payment_that_moved_money_after_all_can_settle(place: Place) {
+    let store = place.open().await;
+    let key = Some("0123456789abcdef");
+    settling(&store, "pay-1", "0x1", key).await;
+    assert!(store.mark_refused("pay-1", "balance", 1).await.unwrap());
+    assert!(store.refusals_to_check(299).await.unwrap().is_empty());
+    assert_eq!(store.refusals_to_check(300).await.unwrap().len(), 1);
+    // Its key was given back and serves another payment now.
+    settling(&store, "pay-2", "0x2", key).await;
+    assert!(
+        store
+            .mark_settled("pay-1", seen("0xfeed", 4), 2)
+            .await
+            .unwrap()
+    );
+    assert!(store.mark_checked("pay-1", 3).await.unwrap());
+    assert!(store.refusals_to_check(300).await.unwrap().is_empty());
+    let row = store.payment("pay-1").await.unwrap().unwrap();
+    assert_eq!(
+        (row.state, row.idempotency_key),
+        (PaymentState::Settled, None)
+    );
+}
+
+async fn what_must_not_be_done_twice_is_begun_once(place: Place) {
+    let store = place.open().await;
+    settling(&store, "pay-1", "0x1", None).await;
+    assert!(!store.begin_performance("pay-1", 1).await.unwrap());
+    assert!(
+        store
+            .mark_settled("pay-1", reported("0xfeed"), 1)
+            .await
+            .unwrap()
+    );
+    assert!(store.begin_performance("pay-1", 2).await.unwrap());
+    assert!(!store.begin_performance("pay-1", 3).await.unwrap());
+    assert!(store.take_performance_back("pay-1").await.unwrap());
+    assert!(store.begin_performance("pay-1", 4).await.unwrap());
 }

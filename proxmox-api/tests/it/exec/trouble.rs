@@ -58,12 +58,13 @@ async fn commands_on_ten_containers_run_side_by_side() {
 }
 
 #[tokio::test]
-async fn a_command_that_fails_on_our_side_is_run_by_the_same_signed_request_for_the_same_money() {
+async fn a_command_whose_outcome_is_lost_is_owed_and_never_run_again() {
     let guest = Guest::with(plain_shell(), &[]).await;
     let app = &guest.app;
     let path = guest.exec_path();
-    let body = Some(json!({"command": "yes 0123456 | head -c 30000"}));
+    let body = Some(json!({"command": "echo once >> runs; yes 0123456 | head -c 30000"}));
     let signed = guest.buyer.sign(app, Method::POST, &path, body).await;
+    let signed = signed.with_key("a-key-that-proves-the-payer");
     let before = guest.balance().await;
     // Enough for the shell to be found, and not for what it then has to say.
     app.sim.faults().inject(Fault::once(
@@ -73,23 +74,29 @@ async fn a_command_that_fails_on_our_side_is_run_by_the_same_signed_request_for_
     let broken = signed.send(app).await;
     assert_eq!(
         (broken.status.as_u16(), broken.code()),
-        (502, ErrorCode::HypervisorError.as_str()),
+        (409, ErrorCode::PaymentOwed.as_str()),
         "{:?}",
         broken.body
     );
     assert_eq!(broken.body["error"]["details"]["mayHaveRun"], true);
+    assert_eq!(broken.body["error"]["details"]["amount"], CALL.to_string());
     assert_eq!(broken.receipt().unwrap()["success"], true);
     assert_eq!(guest.balance().await, before - CALL);
-    let done = signed.send(app).await;
-    assert_eq!(done.status, 200, "{:?}", done.body);
-    assert_eq!(done.body["stdoutBytes"], 30_000);
-    assert_eq!(guest.balance().await, before - CALL);
-    // What was answered once is not run again, and a settled signature alone shows no output.
     let again = signed.send(app).await;
-    assert_eq!(
-        (again.status.as_u16(), again.code()),
-        (409, "payment_replayed")
-    );
+    assert_eq!((again.status.as_u16(), again.code()), (409, "payment_owed"));
+    assert_eq!(again.receipt().unwrap()["success"], true);
+    assert_eq!(guest.balance().await, before - CALL);
+    assert_eq!(guest.output("wc -l < runs").await.trim(), "1");
+    let session = guest.buyer.sign_in(app).await;
+    let payments = session.get(app, "/payments").await.body;
+    let owed: Vec<_> = payments["payments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|payment| payment["state"] == "owed")
+        .collect();
+    assert_eq!(owed.len(), 1, "{payments}");
+    assert_eq!(owed[0]["owed"], CALL.to_string());
 }
 
 #[tokio::test]
@@ -117,7 +124,8 @@ async fn a_payment_that_is_refused_or_unknown_leaves_the_terminal_in_order() {
             &path,
             Some(json!({"command": "echo late"})),
         )
-        .await;
+        .await
+        .with_key("a-key-that-proves-the-payer");
     let unknown = signed.send(app).await;
     assert_eq!(
         (unknown.status.as_u16(), unknown.code()),

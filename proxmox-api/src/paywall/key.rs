@@ -1,0 +1,85 @@
+//! The client's own id of a request: the header `Idempotency-Key`, or version 2's extension `payment-identifier`.
+//!
+//! A key has two uses. Any key makes a repeated purchase the same purchase. A *good* key also proves that the request comes
+//! from who sent the first one, since a settled signature can be read on the chain by everybody; so it has to be a secret.
+
+use api_types::ErrorCode;
+use axum::http::HeaderMap;
+use x402::payment::Payment;
+
+use crate::error::ApiError;
+
+/// The longest key, in characters.
+const MAX_KEY: usize = 128;
+/// The shortest key that is taken for a secret, in characters.
+const MIN_SECRET: usize = 16;
+
+/// The header's key.
+///
+/// # Errors
+/// It comes twice, is empty, too long, or not visible ASCII.
+pub fn from_header(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let key = value.to_str().unwrap_or_default();
+    let printable = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if values.next().is_some() || !printable || key.len() > MAX_KEY {
+        let message =
+            format!("Idempotency-Key has to be one value of 1 to {MAX_KEY} printable characters.");
+        return Err(ApiError::new(ErrorCode::InvalidRequest, message));
+    }
+    Ok(Some(key.to_owned()))
+}
+
+/// The key, unless it is derived from the payment: what is public once the payment is settled counts as no key.
+pub fn unless_public(key: Option<String>, payment: &Payment) -> Option<String> {
+    let authorization = payment.authorization();
+    let public = [
+        authorization.nonce.to_string(),
+        authorization.from.to_string(),
+        payment.exact().signature.clone(),
+    ];
+    key.filter(|key| {
+        let key = key.to_ascii_lowercase();
+        let held = |text: &String| {
+            let text = text.to_ascii_lowercase();
+            let digits = text.strip_prefix("0x").unwrap_or(&text);
+            // A part of a signature is as public as the whole: 32 digits of it are half of one of its numbers.
+            let part = digits.get(..32.min(digits.len())).unwrap_or(digits);
+            !part.is_empty() && key.contains(part)
+        };
+        !public.iter().any(held)
+    })
+}
+
+/// Whether two keys are the same and good enough to prove who asks.
+pub fn same_secret(stored: Option<&str>, given: Option<&str>) -> bool {
+    match (stored, given) {
+        (Some(stored), Some(given)) => {
+            stored.len() >= MIN_SECRET && service::crypto::same(stored.as_bytes(), given.as_bytes())
+        }
+        _ => false,
+    }
+}
+
+/// Whether a stored key can prove who asks.
+pub fn is_good(key: Option<&str>) -> bool {
+    key.is_some_and(|key| key.len() >= MIN_SECRET)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_key_or_none_proves_nothing() {
+        let long = "0123456789abcdef";
+        assert!(same_secret(Some(long), Some(long)));
+        assert!(!same_secret(Some("k"), Some("k")));
+        assert!(!same_secret(None, None));
+        assert!(!same_secret(Some(long), None));
+        assert!(!same_secret(Some(long), Some("0123456789abcdeF")));
+    }
+}

@@ -1,0 +1,214 @@
+//! A payment that was seen before, for the same request: its outcome is told, and what was paid for and not had is delivered.
+//! It never meets price, window or the request's fields again.
+
+use api_types::ErrorCode;
+use tokio::time::timeout;
+use x402::reason::Reason;
+
+use super::{
+    Job, Operation, Paid, key,
+    operation::Repeat,
+    owed,
+    process::{Presented, WAIT_FOR_COPY, in_progress},
+    progress::Progress,
+    proof::Proof,
+    reply::Reply,
+    settle::{finish, unresolved},
+};
+use crate::{
+    error::ApiError,
+    paywall::follow,
+    state::App,
+    store::{Payment as Row, PaymentState},
+};
+
+/// The payment was given back: it is as one that was not seen before.
+#[derive(Debug)]
+pub(super) struct GivenBack;
+
+/// A payment that was seen before, for the same request.
+///
+/// # Errors
+/// It was given back meanwhile.
+pub(super) async fn replay<O: Operation>(
+    app: &App,
+    presented: &Presented,
+    payment_id: &str,
+    progress: Progress,
+) -> Result<Reply, GivenBack> {
+    let _turn = match timeout(WAIT_FOR_COPY, app.payments_in_work.take(payment_id)).await {
+        Ok(Ok(turn)) => turn,
+        Ok(Err(error)) => return Ok(ApiError::from(error).into()),
+        Err(_) => return Ok(in_progress().into()),
+    };
+    let row = match app.store.payment(payment_id).await {
+        Ok(Some(row)) => row,
+        Ok(None) => return Err(GivenBack),
+        Err(error) => return Ok(ApiError::from(error).into()),
+    };
+    Ok(match row.state {
+        PaymentState::Answered => answered::<O>(app, presented, &row).await,
+        PaymentState::Settled => settled::<O>(app, presented, &row, progress).await,
+        PaymentState::Unknown | PaymentState::Settling => {
+            let held = O::hold(app, &row.payment_id).await;
+            held.map_or_else(|| unresolved(&row.payment_id).into(), Reply::Held)
+        }
+        PaymentState::Unresolved => given_up(&row).into(),
+        PaymentState::Refused => Reply::NotTaken(Reason {
+            code: row
+                .reason
+                .unwrap_or_else(|| "payment_refused".into())
+                .into(),
+            message: "this payment was refused before, and moved no money".into(),
+        }),
+        PaymentState::Released => return Err(GivenBack),
+        PaymentState::Reserved | PaymentState::Verified => in_progress().into(),
+    })
+}
+
+async fn answered<O: Operation>(app: &App, presented: &Presented, row: &Row) -> Reply {
+    match owed::of_payment(app, row).await {
+        Ok(None) => {}
+        Ok(Some(error)) => return failed(presented, row, error),
+        Err(error) => return ApiError::from(error).into(),
+    }
+    match &row.answer {
+        Some(answer) if !answer.body.is_empty() && may_see(presented, row) => Reply::Done {
+            answer: O::reveal(app, &row.payment_id, answer.clone()),
+            receipt: presented.receipt(row.transaction.as_deref().unwrap_or_default()),
+        },
+        _ => replayed(
+            row,
+            "This payment was used for this very request, which was performed.",
+        )
+        .advise("sign in with the wallet and GET /leases to see what it bought")
+        .into(),
+    }
+}
+
+async fn settled<O: Operation>(
+    app: &App,
+    presented: &Presented,
+    row: &Row,
+    progress: Progress,
+) -> Reply {
+    let may_see = may_see(presented, row);
+    let operation = match O::REPEAT {
+        Repeat::Resumed => O::resume(app, row).await,
+        // The first copy's own work was begun, and what it did cannot be known.
+        Repeat::Once if row.performed_at.is_some() => {
+            return match owed::owe(app, &row.payment_id, owed::reason::MAY_HAVE_RUN).await {
+                Ok(error) => failed(presented, row, error),
+                Err(error) => ApiError::from(error).into(),
+            };
+        }
+        Repeat::ForPayer | Repeat::Once if !may_see => return undelivered(row).into(),
+        Repeat::ForPayer | Repeat::Once => match O::read(app, presented.call()).await {
+            Ok(operation) => Some(operation),
+            Err(error) => return not_performed(app, presented, row, error).await,
+        },
+    };
+    let Some(operation) = operation else {
+        return not_performed(
+            app,
+            presented,
+            row,
+            ApiError::new(ErrorCode::LeaseEnded, ""),
+        )
+        .await;
+    };
+    let paid = Paid {
+        transaction: row.transaction.clone().unwrap_or_default(),
+        network: row.network.clone(),
+    };
+    let job = Job {
+        progress,
+        ..follow::job_of(row)
+    };
+    let reply = finish::<O>(app, presented, &operation, &job, &paid).await;
+    match reply {
+        Reply::Done { .. } if !may_see => replayed(
+            row,
+            "This payment was used for this very request, which was performed.",
+        )
+        .advise("sign in with the wallet and GET /leases to see what it bought")
+        .into(),
+        reply => reply,
+    }
+}
+
+/// What was paid for can no longer be read or taken up.
+async fn not_performed(app: &App, presented: &Presented, row: &Row, error: ApiError) -> Reply {
+    if !owed::is_final(&error) {
+        return failed(presented, row, error);
+    }
+    match owed::owe(app, &row.payment_id, owed::reason::LEASE_ENDED).await {
+        Ok(error) => failed(presented, row, error),
+        Err(error) => ApiError::from(error).into(),
+    }
+}
+
+fn failed(presented: &Presented, row: &Row, error: ApiError) -> Reply {
+    let receipt = presented.receipt(row.transaction.as_deref().unwrap_or_default());
+    Reply::Failed {
+        error,
+        receipt: Some(receipt),
+    }
+}
+
+/// Whether secrets may be shown, and paid work be done, for this request: a settled signature is public, so it proves nothing
+/// by itself. Good are the payer's session, and the key of the first request where the signer is proven or the signature is
+/// the first request's, byte for byte.
+fn may_see(presented: &Presented, row: &Row) -> bool {
+    if presented.wallet.as_deref() == Some(row.payer.as_str()) {
+        return true;
+    }
+    let same_key = key::same_secret(row.idempotency_key.as_deref(), presented.key.as_deref());
+    same_key && (presented.proof == Proof::Payer || same_signature(presented, row))
+}
+
+fn same_signature(presented: &Presented, row: &Row) -> bool {
+    let stored: Option<x402::facilitator::FacilitatorRequest> =
+        serde_json::from_str(&row.request.0).ok();
+    stored.is_some_and(|stored| {
+        let stored = &stored.payment_payload.exact().signature;
+        stored.eq_ignore_ascii_case(&presented.payment.exact().signature)
+    })
+}
+
+/// Only what is public anyway: the signature is readable on the chain.
+fn replayed(row: &Row, message: &str) -> ApiError {
+    let mut error = ApiError::new(ErrorCode::PaymentReplayed, message)
+        .with("paymentId", row.payment_id.as_str())
+        .with("state", "settled");
+    if let Some(transaction) = &row.transaction {
+        error = error.with("transaction", transaction.as_str());
+    }
+    if let Some(lease) = &row.lease_id {
+        error = error.with("leaseId", lease.as_str());
+    }
+    error
+}
+
+/// It was paid for, was not delivered, and this request does not prove that it comes from the payer.
+fn undelivered(row: &Row) -> ApiError {
+    let message = "This payment was settled and its call was not performed yet. Do not pay again.";
+    replayed(row, message)
+        .with("delivered", false)
+        .advise("send it again with the Idempotency-Key of the first request, or signed in with the wallet")
+        .advise("what is not asked for so is owed to the payer after ten minutes: GET /payments")
+}
+
+/// It could not be learnt whether the money moved.
+fn given_up(row: &Row) -> ApiError {
+    let message = "It could not be found out whether this payment moved money; the operator decides. Do not pay again.";
+    let error = ApiError::new(ErrorCode::PaymentUnresolved, message)
+        .retry_after(3600)
+        .with("paymentId", row.payment_id.as_str())
+        .with("state", "unresolved")
+        .advise("see GET /payments, or ask the operator, naming the paymentId");
+    match &row.lease_id {
+        Some(lease) => error.with("leaseId", lease.as_str()),
+        None => error,
+    }
+}

@@ -1,0 +1,162 @@
+//! What is owed to payers: money that moved for something that could not be delivered. A debt is made once for each payment
+//! and reason, and ends when somebody gives the money back.
+
+use super::{Answer, Db, Store, StoreError, db::Row, payments, signed, values};
+
+/// Something that is owed, or was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Debt {
+    /// The payment of which it is a part or the whole.
+    pub payment_id: String,
+    /// Why it is owed: a short word.
+    pub reason: String,
+    /// Atomic units.
+    pub amount: u64,
+    /// `due`, `credited` or `paid`.
+    pub state: String,
+    /// What the operator wrote when it was settled.
+    pub note: Option<String>,
+    /// The transaction that gave it back.
+    pub transaction: Option<String>,
+    /// Unix seconds.
+    pub created_at: i64,
+}
+
+/// What is open between the operator and customers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OpenAccounts {
+    /// Sum of the debts that are due, atomic units.
+    pub due: u64,
+    /// Payments of which it could not be learnt whether the money moved.
+    pub unresolved: u64,
+}
+
+const COLUMNS: &str = "payment_id, reason, amount, state, note, transaction_hash, created_at";
+
+fn read_debt(row: &Row<'_>) -> Result<Debt, StoreError> {
+    Ok(Debt {
+        payment_id: row.get(0)?,
+        reason: row.get(1)?,
+        amount: row.get(2)?,
+        state: row.get(3)?,
+        note: row.get(4)?,
+        transaction: row.get(5)?,
+        created_at: row.get(6)?,
+    })
+}
+
+/// Makes a debt, unless the payment has one for this reason.
+pub(super) fn owe(
+    db: Db<'_>,
+    payment_id: &str,
+    reason: &str,
+    amount: u64,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let made = db.execute(
+        "INSERT INTO debts (payment_id, reason, amount, state, created_at, updated_at)
+         VALUES (?1, ?2, ?3, 'due', ?4, ?4) ON CONFLICT (payment_id, reason) DO NOTHING",
+        values![payment_id, reason, signed(amount)?, now],
+    )?;
+    Ok(made == 1)
+}
+
+impl Store {
+    /// Ends a settled payment whose call cannot be delivered: the answer says so, and the whole amount is owed. False, and
+    /// nothing changed, unless the payment is settled and not answered.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn owe_undelivered(
+        &self,
+        payment_id: &str,
+        reason: &str,
+        answer: Answer,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let (id, reason) = (payment_id.to_owned(), reason.to_owned());
+        self.write(move |db| {
+            if !payments::mark_answered(db, &id, &answer)? {
+                return Ok(false);
+            }
+            let sql = "SELECT amount FROM payments WHERE payment_id = ?1";
+            let amount: u64 = db.one(sql, values![id], |row| row.get(0))?;
+            owe(db, &id, &reason, amount, now)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// The debts of a payment.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn debts_of(&self, payment_id: &str) -> Result<Vec<Debt>, StoreError> {
+        let id = payment_id.to_owned();
+        self.read(move |db| {
+            let sql =
+                format!("SELECT {COLUMNS} FROM debts WHERE payment_id = ?1 ORDER BY created_at");
+            db.all(&sql, values![id], read_debt)
+        })
+        .await
+    }
+
+    /// Every debt that is due, oldest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn debts_due(&self) -> Result<Vec<Debt>, StoreError> {
+        self.read(|db| {
+            let sql =
+                format!("SELECT {COLUMNS} FROM debts WHERE state = 'due' ORDER BY created_at");
+            db.all(&sql, &[], read_debt)
+        })
+        .await
+    }
+
+    /// Notes that a debt was given back. False: it is not due.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn pay_debt(
+        &self,
+        payment_id: &str,
+        reason: &str,
+        note: &str,
+        transaction: Option<&str>,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let [id, reason, note] = [payment_id, reason, note].map(str::to_owned);
+        let transaction = transaction.map(str::to_owned);
+        self.write(move |db| {
+            let paid = db.execute(
+                "UPDATE debts SET state = 'paid', note = ?3, transaction_hash = ?4, updated_at = ?5
+                 WHERE payment_id = ?1 AND reason = ?2 AND state = 'due'",
+                values![id, reason, note, transaction, now],
+            )?;
+            Ok(paid == 1)
+        })
+        .await
+    }
+
+    /// What is open, for metrics.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn open_accounts(&self) -> Result<OpenAccounts, StoreError> {
+        self.read(|db| {
+            db.one(
+                "SELECT (SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM debts WHERE state = 'due'),
+                     (SELECT count(*) FROM payments WHERE state = 'unresolved')",
+                &[],
+                |row| {
+                    Ok(OpenAccounts {
+                        due: row.get(0)?,
+                        unresolved: row.get(1)?,
+                    })
+                },
+            )
+        })
+        .await
+    }
+}

@@ -1,0 +1,55 @@
+//! What is not kept: rows of payments that were given back, and the texts of payments that are over.
+
+use super::{Store, StoreError, values};
+
+/// Rows in one change, so that other writers need not wait for long.
+const AT_A_TIME: u32 = 500;
+
+impl Store {
+    /// Removes payments that were released before `before`, and the leases of theirs that were never paid for. Says how
+    /// many payments went; more may be left.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn remove_released(&self, before: i64) -> Result<usize, StoreError> {
+        self.write(move |db| {
+            let ids: Vec<String> = db.all(
+                "SELECT payment_id FROM payments WHERE state = 'released' AND updated_at <= ?1
+                   AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.payment_id = payments.payment_id
+                       AND (leases.state <> 'destroyed' OR leases.expires_at IS NOT NULL))
+                   AND NOT EXISTS (SELECT 1 FROM renewals WHERE renewals.payment_id = payments.payment_id)
+                   AND NOT EXISTS (SELECT 1 FROM debts WHERE debts.payment_id = payments.payment_id)
+                 ORDER BY updated_at LIMIT ?2",
+                values![before, AT_A_TIME],
+                |row| row.get(0),
+            )?;
+            for id in &ids {
+                db.execute("DELETE FROM leases WHERE payment_id = ?1", values![id])?;
+                db.execute("DELETE FROM payments WHERE payment_id = ?1", values![id])?;
+            }
+            Ok(ids.len())
+        })
+        .await
+    }
+
+    /// Blanks signed requests and answers of payments that were over before `before`, or whose lease has ended. The public
+    /// outcome stays. Says how many were blanked; more may be left.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn blank_answers(&self, before: i64) -> Result<usize, StoreError> {
+        self.write(move |db| {
+            db.execute(
+                "UPDATE payments SET request = '',
+                     answer_body = CASE WHEN answer_body IS NULL THEN NULL ELSE '' END
+                 WHERE payment_id IN (SELECT payment_id FROM payments
+                     WHERE state IN ('answered', 'refused') AND (answer_body <> '' OR request <> '')
+                       AND (updated_at <= ?1 OR EXISTS (SELECT 1 FROM leases
+                           WHERE leases.lease_id = payments.lease_id AND leases.state = 'destroyed'))
+                     LIMIT ?2)",
+                values![before, AT_A_TIME],
+            )
+        })
+        .await
+    }
+}

@@ -1,0 +1,161 @@
+//! Databases of the release before debts, with a payment in every state, are brought up to date and lose nothing.
+
+use super::*;
+
+on_both![a_database_of_the_release_before_keeps_every_payment_and_no_public_key];
+
+/// The schema as it was before the fourth step, on either database.
+async fn before_debts(place: &Place) {
+    let place = place.database.clone();
+    let made = tokio::task::spawn_blocking(move || match place {
+        Database::File(path) => {
+            let mut file = sqlite::connect(&path).unwrap();
+            sqlite::migrations().to_version(&mut file, 3).unwrap();
+            fill(Db::Sqlite(&file));
+        }
+        Database::Server(server) => {
+            let session = Session::new(*server, false).unwrap();
+            let mut all = String::from(
+                "CREATE TABLE schema_version (version BIGINT NOT NULL); INSERT INTO schema_version VALUES (3);",
+            );
+            for (_, sql) in &STEPS[..3] {
+                all.push_str(sql);
+                all.push(';');
+            }
+            session.batch(&all).unwrap();
+            fill(Db::Postgres(&session));
+        }
+    });
+    made.await.unwrap();
+}
+
+const NONCE: &str = "0x00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+/// Number, state, key, answer.
+const ROWS: [(u32, &str, Option<&str>, Option<&str>); 12] = [
+    (1, "reserved", None, None),
+    (2, "verified", None, None),
+    (3, "settling", None, None),
+    (4, "settled", None, None),
+    (5, "refused", None, None),
+    (6, "unknown", None, None),
+    (7, "released", None, None),
+    (
+        8,
+        "answered",
+        Some("a-key-of-their-own"),
+        Some("{\"leaseId\":\"lease-8\",\"password\":\"hunter2\"}"),
+    ),
+    (
+        9,
+        "answered",
+        Some("web-NONCE"),
+        Some("{\"leaseId\":\"lease-9\"}"),
+    ),
+    (
+        10,
+        "answered",
+        Some("0xAA-again-and-again"),
+        Some("{\"leaseId\":\"lease-10\"}"),
+    ),
+    (11, "answered", Some("short"), Some("not json")),
+    (
+        12,
+        "answered",
+        None,
+        Some("{\"leaseId\":\"lease-12\",\"password\":\"hunter3\"}"),
+    ),
+];
+
+fn nonce(number: u32) -> String {
+    format!("{NONCE}{number:02}")
+}
+
+fn fill(db: Db<'_>) {
+    for (number, state, key, body) in ROWS {
+        let key = key.map(|key| key.replace("NONCE", &nonce(number)[2..].to_uppercase()));
+        // The last one chose a password: what was answered had none of ours to hide.
+        let arguments = format!("{{\"makesPassword\":{}}}", number != 12);
+        let status = body.map(|_| 200_i64);
+        db.execute(
+            "INSERT INTO payments (payment_id, network, asset, payer, nonce, digest, idempotency_key, state, amount, pay_to,
+                 valid_before, request, operation, arguments, answer_status, answer_body, created_at, updated_at)
+             VALUES (?1, 'eip155:84532', '0xa55e', ?2, ?3, 'digest', ?4, ?5, 1000, '0xbb', 300, '{}', 'lease_container',
+                 ?6, ?7, ?8, 1, 2)",
+            values![
+                format!("pay-{number}"),
+                PAYER,
+                nonce(number),
+                key,
+                state,
+                arguments,
+                status,
+                body.map(str::to_owned)
+            ],
+        )
+        .unwrap();
+    }
+    db.execute(
+        "INSERT INTO leases (lease_id, vmid, node, owner, state, sku, template, hostname, cores, memory_mb, disk_gb, minutes,
+             expires_at, destroy_at, payment_id, created_at, updated_at)
+         VALUES ('lease-8', 500, 'pve', ?1, 'active', 'small', 'debian', 'box', 1, 512, 8, 60, 100, 200, 'pay-8', 1, 1)",
+        values![PAYER],
+    )
+    .unwrap();
+}
+
+async fn a_database_of_the_release_before_keeps_every_payment_and_no_public_key(place: Place) {
+    before_debts(&place).await;
+    let store = place.open().await;
+    for (number, state, key, body) in ROWS {
+        let row = store
+            .payment(&format!("pay-{number}"))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(row.state.as_str(), state);
+        assert_eq!((row.amount, row.created_at, row.updated_at), (1000, 1, 2));
+        assert_eq!(row.nonce, nonce(number));
+        let public = [9, 10].contains(&number);
+        assert_eq!(row.idempotency_key.as_deref(), key.filter(|_| !public));
+        let kept = row.answer.map(|answer| answer.body);
+        match number {
+            8 => {
+                let body: serde_json::Value = serde_json::from_str(&kept.unwrap()).unwrap();
+                assert_eq!(
+                    body,
+                    serde_json::json!({"leaseId": "lease-8", "password": ""})
+                );
+            }
+            9 | 10 => assert_eq!(kept.as_deref(), Some("")),
+            _ => assert_eq!(kept.as_deref(), body),
+        }
+    }
+    let lease = store.lease("lease-8").await.unwrap().unwrap();
+    assert_eq!(
+        (lease.payment_id.as_str(), lease.state),
+        ("pay-8", LeaseState::Active)
+    );
+    let unfinished = store.unfinished_payments().await.unwrap();
+    assert_eq!(unfinished.len(), 5);
+    // Rows that refer to a payment still do, and what is new works on what is old.
+    assert!(
+        store
+            .mark_settled("pay-6", seen("0xfeed", 1), 9)
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .owe_undelivered("pay-6", "undelivered", answer(), 9)
+            .await
+            .unwrap()
+    );
+    let listed = store.payments_by_payer(PAYER, None, 99).await.unwrap();
+    assert_eq!(listed.len(), ROWS.len());
+    let orphan = store
+        .write(|db| db.execute("DELETE FROM payments WHERE payment_id = 'pay-8'", &[]))
+        .await;
+    assert!(orphan.is_err(), "a lease refers to it");
+    assert_eq!(store.open_accounts().await.unwrap().due, 1000);
+}

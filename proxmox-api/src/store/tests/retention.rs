@@ -1,0 +1,101 @@
+//! What is not kept, and what is not left readable in the files.
+
+use super::*;
+
+on_both![
+    released_payments_go_with_the_leases_that_were_never_paid,
+    answers_are_blanked_after_a_time_and_the_outcome_stays,
+    answers_of_a_lease_that_has_ended_are_blanked_at_once,
+];
+
+async fn released_payments_go_with_the_leases_that_were_never_paid(place: Place) {
+    use LeaseState::*;
+    let store = place.open().await;
+    store
+        .reserve(payment("pay-8", PAYER, "0x8"), 0)
+        .await
+        .unwrap();
+    assert!(store.mark_released("pay-8", "verify", 10).await.unwrap());
+    claimed(&store, 1, PAYER).await;
+    assert!(store.mark_released("pay-1", "create", 10).await.unwrap());
+    assert_eq!(store.remove_released(9).await.unwrap(), 0, "too young");
+    assert_eq!(
+        store.remove_released(10).await.unwrap(),
+        1,
+        "a lease holds its number yet"
+    );
+    for (from, to) in [(Provisioning, Undoing), (Undoing, Destroyed)] {
+        assert!(store.move_lease("lease-1", from, to, 11).await.unwrap());
+    }
+    assert_eq!(store.remove_released(10).await.unwrap(), 1);
+    assert_eq!(store.payment("pay-1").await.unwrap(), None);
+    assert_eq!(store.lease("lease-1").await.unwrap(), None);
+    // What was paid for stays.
+    activated(&store, 2, 0).await;
+    assert_eq!(store.remove_released(i64::MAX).await.unwrap(), 0);
+}
+
+async fn answers_are_blanked_after_a_time_and_the_outcome_stays(place: Place) {
+    let store = place.open().await;
+    activated(&store, 1, 100).await;
+    assert_eq!(store.blank_answers(99).await.unwrap(), 0);
+    assert_eq!(store.blank_answers(100).await.unwrap(), 1);
+    assert_eq!(store.blank_answers(100).await.unwrap(), 0);
+    let row = store.payment("pay-1").await.unwrap().unwrap();
+    let blank = Answer {
+        status: 200,
+        body: String::new(),
+    };
+    assert_eq!(
+        (row.state, row.answer),
+        (PaymentState::Answered, Some(blank))
+    );
+    assert_eq!(
+        (row.request.0.as_str(), row.transaction.as_deref()),
+        ("", Some("0xfeed"))
+    );
+}
+
+async fn answers_of_a_lease_that_has_ended_are_blanked_at_once(place: Place) {
+    let store = place.open().await;
+    activated(&store, 1, 100).await;
+    for (from, to) in [
+        (LeaseState::Active, LeaseState::Destroying),
+        (LeaseState::Destroying, LeaseState::Destroyed),
+    ] {
+        assert!(store.move_lease("lease-1", from, to, 101).await.unwrap());
+    }
+    assert_eq!(store.blank_answers(0).await.unwrap(), 1);
+}
+
+/// The files themselves are searched, as a thief with a backup would.
+#[tokio::test]
+async fn nothing_blanked_is_left_in_the_files() {
+    let (folder, store) = open_file();
+    activated(&store, 1, 0).await;
+    let holds = |secret: &str| {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let mut all = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        all.any(|bytes| {
+            bytes
+                .windows(secret.len())
+                .any(|part| part == secret.as_bytes())
+        })
+    };
+    assert!(
+        holds("secret") && holds("\"signature\""),
+        "the test would see them"
+    );
+    assert_eq!(store.blank_answers(0).await.unwrap(), 1);
+    let Database::File(path) = &Database::File(folder.path().join("store.db")) else {
+        unreachable!()
+    };
+    drop(store);
+    let file = rusqlite::Connection::open(path).unwrap();
+    file.busy_timeout(std::time::Duration::from_secs(10))
+        .unwrap();
+    file.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    assert!(!holds("secret"), "an answer");
+    assert!(!holds("\"signature\""), "a signed request");
+}
