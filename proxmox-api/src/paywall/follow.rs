@@ -198,6 +198,7 @@ pub fn job_of(row: &Payment) -> Job {
     Job {
         payment_id: row.payment_id.clone(),
         payer: row.payer.clone(),
+        client: None,
         price,
         valid_before: row.valid_before,
         progress: Progress::default(),

@@ -29,7 +29,7 @@ use super::{
     progress::Progress,
     reply::{Frame, arrived},
 };
-use crate::{error::ApiError, routes, sessions, state::App};
+use crate::{client::ClientAddress, error::ApiError, routes, sessions, state::App};
 
 /// The longest `Idempotency-Key`.
 const MAX_KEY: usize = 128;
@@ -45,6 +45,7 @@ async fn serve<O: Operation>(
     Extension(id): Extension<RequestId>,
     OriginalUri(uri): OriginalUri,
     Path(parameters): Path<HashMap<String, String>>,
+    ClientAddress(client): ClientAddress,
     method: Method,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -89,6 +90,7 @@ async fn serve<O: Operation>(
         digest: digest::of(method.as_str(), path, &body),
         key,
         wallet: sessions::wallet_of(&app, &headers).await,
+        client,
         price: checked.price,
         offer: checked.offer.clone(),
         payment: checked.payment,

@@ -1,7 +1,7 @@
 //! What a paid operation says of itself: how a request is read and priced, what has to hold before money moves, how it is
 //! performed, and how it is undone.
 
-use std::future::Future;
+use std::{future::Future, net::IpAddr};
 
 use api_types::{Price, Tariff};
 use axum::http::Method;
@@ -67,6 +67,8 @@ pub struct Job {
     pub payment_id: String,
     /// Who pays, lower case.
     pub payer: String,
+    /// Where the request came from, where that is known: not after a restart.
+    pub client: Option<IpAddr>,
     /// What was signed for.
     pub price: Price,
     /// Unix seconds after which the authorization is worthless.

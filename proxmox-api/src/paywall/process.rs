@@ -1,7 +1,7 @@
 //! A payment's way from reservation to answer. Every step is a row before the side effect that it announces, and one
 //! payment is worked for by one task at a time, so that copies of a request wait for the first and then see what it left.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use api_types::{ErrorCode, Price};
 use serde_json::json;
@@ -41,6 +41,8 @@ pub struct Entry<O> {
     pub key: Option<String>,
     /// The wallet that the request is signed in as, if it is.
     pub wallet: Option<String>,
+    /// Where the request came from, where that is known.
+    pub client: Option<IpAddr>,
     /// Path of the request, for the answer to a held payment.
     pub path: String,
 }
@@ -162,6 +164,7 @@ pub(super) fn job<O>(entry: &Entry<O>, payment_id: String, progress: Progress) -
     Job {
         payment_id,
         payer: entry.payer(),
+        client: entry.client,
         price: entry.price.clone(),
         valid_before: valid_before(&entry.payment),
         progress,

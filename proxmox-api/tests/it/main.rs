@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod buyer;
+mod clients;
 mod console;
 mod copies;
 mod doctor;
