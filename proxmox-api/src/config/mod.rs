@@ -33,7 +33,7 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Where the store is: `DATABASE`.
     pub database: Database,
-    /// How long the data of an expired lease is kept, in seconds: `LEASE_GRACE_MINUTES`.
+    /// How long the data of an expired lease is kept at most, in seconds: `LEASE_GRACE_MINUTES`.
     pub grace_seconds: u32,
     /// Leases of one wallet that may be in the making at a time: `LEASES_IN_FLIGHT_PER_WALLET`.
     pub leases_in_flight: u32,

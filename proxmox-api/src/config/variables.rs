@@ -302,7 +302,8 @@ static LEASES: Group = Group {
 pub(super) static LEASE_GRACE_MINUTES: Variable = Variable::with_default(
     "LEASE_GRACE_MINUTES",
     "1440",
-    "Minutes for which the data of an expired lease is kept, 0 to 43200; a renewal starts it again.",
+    "The most minutes for which the data of an expired lease is kept, 0 to 43200: as many as the last purchase bought, up to \
+     this; a renewal starts it again.",
 );
 pub(super) static LEASES_IN_FLIGHT_PER_WALLET: Variable = Variable::with_default(
     "LEASES_IN_FLIGHT_PER_WALLET",

@@ -5,6 +5,7 @@
 pub mod create;
 pub mod destroy;
 pub mod expiry;
+pub mod grace;
 pub mod halt;
 // The file is named for what it holds.
 #[allow(clippy::module_inception)]

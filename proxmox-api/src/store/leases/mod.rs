@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use super::{Answer, Db, Store, StoreError, db::Value, payments, signed, values};
-use crate::lease::LeaseState;
+use crate::lease::{LeaseState, grace};
 use record::{COLUMNS, read_lease, read_state};
 pub use record::{
     Claim, ClaimLimits, ClaimOutcome, Due, DueAction, Lease, Renewal, RenewalOutcome,
@@ -82,17 +82,19 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (id, ip) = (id.to_owned(), ip.map(str::to_owned));
         self.write(move |db| {
-            let paid: Option<String> = db.optional(
-                "SELECT payment_id FROM leases JOIN payments USING (payment_id)
+            let paid: Option<(String, u32)> = db.optional(
+                "SELECT payment_id, minutes FROM leases JOIN payments USING (payment_id)
                  WHERE leases.lease_id = ?1 AND leases.state IN ('settling', 'unknown') AND payments.state = 'settled'",
                 values![id],
-                |row| row.get(0),
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
-            let Some(payment_id) = paid else { return Ok(false) };
+            let Some((payment_id, minutes)) = paid else { return Ok(false) };
+            let end = now + i64::from(minutes) * 60;
+            let destroy_at = grace::destroy_at(None, end, minutes, grace_seconds);
             db.execute(
-                "UPDATE leases SET state = 'active', ip = ?2, expires_at = ?3 + minutes * 60,
-                     destroy_at = ?3 + minutes * 60 + ?4, updated_at = ?3 WHERE lease_id = ?1",
-                values![id, ip, now, grace_seconds],
+                "UPDATE leases SET state = 'active', ip = ?2, expires_at = ?3, destroy_at = ?4, updated_at = ?5
+                 WHERE lease_id = ?1",
+                values![id, ip, end, destroy_at, now],
             )?;
             payments::mark_answered(db, &payment_id, &answer)
         })
@@ -344,12 +346,12 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
             was: read_state(&was)?,
         });
     }
-    let lease: Option<(String, Option<i64>)> = db.optional(
-        "SELECT state, expires_at FROM leases WHERE lease_id = ?1",
+    let lease: Option<(String, Option<i64>, Option<i64>)> = db.optional(
+        "SELECT state, expires_at, destroy_at FROM leases WHERE lease_id = ?1",
         values![renewal.lease_id],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
-    let Some((state, Some(old_end))) = lease else {
+    let Some((state, Some(old_end), old_destroy_at)) = lease else {
         return Ok(RenewalOutcome::NotRenewable);
     };
     let was = read_state(&state)?;
@@ -357,10 +359,12 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
         return Ok(RenewalOutcome::NotRenewable);
     }
     let expires_at = old_end.max(now) + i64::from(renewal.minutes) * 60;
+    let (minutes, most) = (renewal.minutes, renewal.grace_seconds);
+    let destroy_at = grace::destroy_at(old_destroy_at, expires_at, minutes, most);
     db.execute(
-        "UPDATE leases SET state = 'active', expires_at = ?2, destroy_at = ?2 + ?3, warned_at = NULL, updated_at = ?4
+        "UPDATE leases SET state = 'active', expires_at = ?2, destroy_at = ?3, warned_at = NULL, updated_at = ?4
          WHERE lease_id = ?1",
-        values![renewal.lease_id, expires_at, renewal.grace_seconds, now],
+        values![renewal.lease_id, expires_at, destroy_at, now],
     )?;
     db.execute(
         "INSERT INTO renewals (payment_id, lease_id, minutes, previous_state, expires_at, created_at)

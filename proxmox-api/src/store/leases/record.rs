@@ -110,7 +110,7 @@ pub struct Renewal {
     pub lease_id: String,
     pub payment_id: String,
     pub minutes: u32,
-    /// Time between expiry and destruction.
+    /// The longest time between expiry and destruction.
     pub grace_seconds: i64,
 }
 

@@ -9,6 +9,7 @@ on_both![
     a_payer_is_held_to_the_bounds,
     a_lease_warns_stops_and_goes_at_its_deadlines,
     a_renewal_counts_once_and_from_the_later_of_now_and_the_end,
+    a_minute_keeps_the_data_for_a_minute_however_often_it_is_bought,
 ];
 
 async fn no_vmid_is_handed_out_twice(place: Place) {
@@ -192,4 +193,43 @@ async fn a_renewal_counts_once_and_from_the_later_of_now_and_the_end(place: Plac
         store.renew(renewal(4), 4600).await.unwrap(),
         RenewalOutcome::NotRenewable
     );
+}
+
+const DAY: i64 = 24 * 3600;
+
+async fn a_minute_keeps_the_data_for_a_minute_however_often_it_is_bought(place: Place) {
+    let store = place.open().await;
+    activated_for(&store, 1, 1, DAY, 0).await;
+    let deadlines = async || {
+        let lease = store.lease("lease-1").await.unwrap().unwrap();
+        (lease.expires_at.unwrap(), lease.destroy_at.unwrap())
+    };
+    assert_eq!(
+        deadlines().await,
+        (60, 120),
+        "one minute bought one of grace"
+    );
+
+    let renewal = async |number: u32, minutes: u32, now: i64| {
+        let pay = format!("pay-{number}");
+        let new = payment(&pay, PAYER, &format!("0x{number}"));
+        store.reserve(new, now).await.unwrap();
+        let renewal = Renewal {
+            lease_id: "lease-1".into(),
+            payment_id: pay,
+            minutes,
+            grace_seconds: DAY,
+        };
+        // Twice, as after a crash between the renewal and its answer.
+        let first = store.renew(renewal.clone(), now).await.unwrap();
+        assert_eq!(store.renew(renewal, now + 5).await.unwrap(), first);
+    };
+    renewal(2, 2 * 24 * 60, 30).await;
+    let end = 60 + 2 * DAY;
+    assert_eq!(deadlines().await, (end, end + DAY), "the longest grace");
+    // A minute in the middle of that day, and one at its end: the day is not taken away, and not begun anew.
+    renewal(3, 1, end + DAY / 2).await;
+    assert_eq!(deadlines().await, (end + DAY / 2 + 60, end + DAY));
+    renewal(4, 1, end + DAY - 1).await;
+    assert_eq!(deadlines().await, (end + DAY + 59, end + DAY + 119));
 }
