@@ -92,7 +92,7 @@ impl From<tokio_postgres::Error> for StoreError {
 const READERS: usize = 4;
 
 /// The steps of the schema, in the words of SQLite and of PostgreSQL.
-const STEPS: [(&str, &str); 3] = [
+const STEPS: [(&str, &str); 4] = [
     (
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -104,6 +104,10 @@ const STEPS: [(&str, &str); 3] = [
     (
         include_str!("../../migrations/0003_paid_by_lease.sql"),
         include_str!("../../migrations/postgres/0003_paid_by_lease.sql"),
+    ),
+    (
+        include_str!("../../migrations/0004_unpaid_machines.sql"),
+        include_str!("../../migrations/postgres/0004_unpaid_machines.sql"),
     ),
 ];
 

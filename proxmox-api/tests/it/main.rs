@@ -14,6 +14,7 @@ mod guest;
 mod hypervisor;
 mod leases;
 mod leases_free;
+mod numbers;
 mod openapi;
 mod owners;
 #[path = "../postgres/mod.rs"]

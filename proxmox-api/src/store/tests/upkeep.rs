@@ -65,7 +65,7 @@ async fn a_reopened_file_keeps_everything_and_is_migrated_once(place: Place) {
         .read(move |db| db.one(sql, &[], |row| row.get(0)))
         .await
         .unwrap();
-    assert_eq!(version, 3, "one for each file of migrations");
+    assert_eq!(version, 4, "one for each file of migrations");
 }
 
 #[tokio::test]
