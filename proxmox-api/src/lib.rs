@@ -5,6 +5,7 @@
 //! only, `proxmox` the host; `console` joins a customer's WebSocket and a container's terminal. Two workers end leases in time and compare Proxmox with the store.
 
 pub mod arguments;
+pub mod client;
 pub mod config;
 pub mod console;
 pub mod doctor;
@@ -45,7 +46,11 @@ pub fn app(state: App, metrics: Metrics) -> Router {
     let ready = readiness(&state);
     let cors = routes::cors::layer(&state.config);
     let routes = routes::router(&state)
-        .with_state(state)
+        .with_state(state.clone())
+        .layer(axum::middleware::from_fn_with_state(
+            state,
+            client::identify,
+        ))
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .merge(health::router(ready))
         .merge(metrics.router())

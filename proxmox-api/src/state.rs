@@ -17,6 +17,7 @@ use x402::facilitator::{
 use crate::{
     config::{Config, FacilitatorChoice, PaymentConfig},
     console::OpenConsoles,
+    lease::identity::RecentLooks,
     locks::Locks,
     paywall::{proof::ProofLimits, tariffs::Tariffs},
     proxmox::Proxmox,
@@ -58,6 +59,8 @@ pub struct Parts {
     pub payments_followed: Locks,
     /// One piece of work at a time on each lease, by id.
     pub leases_in_work: Locks,
+    /// Containers whose markers were read a moment ago.
+    pub looks: RecentLooks,
     /// The consoles that are open, and the room for more.
     pub consoles: OpenConsoles,
     /// Wakes the expiry worker when a deadline was added or moved.
@@ -169,6 +172,7 @@ impl App {
             payments_followed: Locks::among(turns.as_ref(), "followed"),
             leases_in_work: Locks::among(turns.as_ref(), "leases"),
             turns,
+            looks: RecentLooks::default(),
             consoles: OpenConsoles::default(),
             deadlines_moved: Notify::new(),
             config,

@@ -37,7 +37,8 @@ pub struct Catalog {
     /// How many more default leases there is room for; absent when Proxmox cannot be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_left: Option<u32>,
-    /// How long the data of an expired lease is kept, in minutes.
+    /// How long the data of an expired lease is kept at most, in minutes: a purchase keeps it for as many minutes as it bought,
+    /// up to this.
     pub grace_minutes: u32,
     /// The parts of this deployment that are simulated, such as `proxmox` or `payments`.
     #[serde(default)]

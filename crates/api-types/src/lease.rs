@@ -113,7 +113,7 @@ pub enum LeaseStatus {
     Active,
     /// The paid time is over, the container is being stopped.
     Expiring,
-    /// Stopped; the data is kept for the time of grace, and a renewal starts it again.
+    /// Stopped; the data is kept until `destroysAt`, and a renewal starts it again.
     Stopped,
     /// The container is being removed because the lease did not come about.
     Undoing,

@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 
 use api_types::{Limits, Tariff};
-use service::env::{Env, Problems};
+use service::env::{Env, Problems, Secret};
 use url::Url;
 
 pub use console::ConsoleConfig;
@@ -33,7 +33,7 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Where the store is: `DATABASE`.
     pub database: Database,
-    /// How long the data of an expired lease is kept, in seconds: `LEASE_GRACE_MINUTES`.
+    /// How long the data of an expired lease is kept at most, in seconds: `LEASE_GRACE_MINUTES`.
     pub grace_seconds: u32,
     /// Leases of one wallet that may be in the making at a time: `LEASES_IN_FLIGHT_PER_WALLET`.
     pub leases_in_flight: u32,
@@ -41,6 +41,8 @@ pub struct Config {
     pub free_calls_per_minute: NonZeroU32,
     /// Proxies of ours in front of the service, each of which adds to `X-Forwarded-For`: `TRUSTED_PROXIES`.
     pub trusted_proxies: usize,
+    /// By which a service of ours proves itself that passes its callers' addresses on: `SERVICES_SECRET`.
+    pub services_secret: Option<Secret>,
     /// Whether the Proxmox host is the simulator, so that customers are told: `PVE_SIMULATED`.
     pub simulated_proxmox: bool,
     /// The rates.
@@ -71,6 +73,7 @@ impl Config {
         let leases_in_flight = env.read_in(&variables::LEASES_IN_FLIGHT_PER_WALLET, 1..=100);
         let free_calls = env.read_in(&variables::FREE_CALLS_PER_MINUTE, 1..=1_000_000);
         let trusted_proxies = env.read_in(&variables::TRUSTED_PROXIES, 0..=8);
+        let services_secret = services_secret(&mut env);
         let simulated_proxmox = env.read_flag(&variables::PVE_SIMULATED);
         let tariff = offer::tariff(&mut env);
         let limits = offer::limits(&mut env);
@@ -87,6 +90,7 @@ impl Config {
                 leases_in_flight,
                 free_calls_per_minute: NonZeroU32::new(free_calls).unwrap_or(NonZeroU32::MIN),
                 trusted_proxies,
+                services_secret,
                 simulated_proxmox,
                 tariff,
                 limits,
@@ -145,6 +149,16 @@ fn database(env: &mut Env) -> Option<Database> {
     Database::parse(text.trim())
         .map_err(|what| env.reject(&variables::DATABASE, what))
         .ok()
+}
+
+/// Short secrets can be guessed, and a guessed one lets anybody count as anybody.
+fn services_secret(env: &mut Env) -> Option<Secret> {
+    const SHORTEST: usize = 16;
+    let secret = env.find_secret(&variables::SERVICES_SECRET)?;
+    if secret.expose().len() < SHORTEST {
+        env.reject(&variables::SERVICES_SECRET, "has fewer than 16 characters");
+    }
+    Some(secret)
 }
 
 fn grace_seconds(env: &mut Env) -> u32 {

@@ -39,6 +39,7 @@ fn every_problem_is_named_at_once() {
         ("PVE_VMID_RANGE", "9-1"),
         ("PVE_FINGERPRINT", "aa:bb"),
         ("PVE_CONSOLE_USER", "someone@pve"),
+        ("SERVICES_SECRET", "too short"),
     ];
     let problems = Config::from_env(Env::from_map(wrong))
         .unwrap_err()

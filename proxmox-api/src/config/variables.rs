@@ -302,7 +302,8 @@ static LEASES: Group = Group {
 pub(super) static LEASE_GRACE_MINUTES: Variable = Variable::with_default(
     "LEASE_GRACE_MINUTES",
     "1440",
-    "Minutes for which the data of an expired lease is kept, 0 to 43200; a renewal starts it again.",
+    "The most minutes for which the data of an expired lease is kept, 0 to 43200: as many as the last purchase bought, up to \
+     this; a renewal starts it again.",
 );
 pub(super) static LEASES_IN_FLIGHT_PER_WALLET: Variable = Variable::with_default(
     "LEASES_IN_FLIGHT_PER_WALLET",
@@ -320,6 +321,7 @@ static SERVER: Group = Group {
         &DATABASE,
         &FREE_CALLS_PER_MINUTE,
         &TRUSTED_PROXIES,
+        &SERVICES_SECRET,
     ],
 };
 pub(super) static BIND: Variable = Variable::with_default(
@@ -358,3 +360,10 @@ pub(super) static TRUSTED_PROXIES: Variable = Variable::with_default(
     "0",
     "Proxies in front of this service that add to X-Forwarded-For; the address that the outermost saw is the caller's.",
 );
+pub(super) static SERVICES_SECRET: Variable = Variable::optional(
+    "SERVICES_SECRET",
+    "calls that agent-api makes for its callers count as agent-api's own",
+    "32 random characters, the same in agent-api",
+    "What agent-api proves itself with when it passes its caller's address on, at least 16 characters; the same in both services.",
+)
+.secret();

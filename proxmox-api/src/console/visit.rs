@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api_types::{ConsoleOpened, ConsoleOpening, OpenConsole, Secret};
+use api_types::{ConsoleOpened, ConsoleOpening, ErrorCode, OpenConsole, Secret};
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{SinkExt as _, StreamExt as _};
 use pve::{NodeName, Vmid, terminal::ConsoleSession};
@@ -18,7 +18,8 @@ use super::{
     ticket::{self, Resume},
 };
 use crate::{
-    lease::{halt::gone, remove, view::time},
+    error::ApiError,
+    lease::{halt::gone, identity, view::time},
     state::App,
     store::{ConsoleTicket, Lease},
 };
@@ -82,11 +83,11 @@ async fn enter(app: &App, client: &mut FromClient, visitor: &Visitor) -> Result<
     if stranger || lease.owner != ticket.wallet {
         return Err(End::NotYours);
     }
-    let place = remove::place(&lease).map_err(unreadable)?;
     let expires_at = expiry(app, &lease.lease_id)
         .await
         .map_err(|()| End::MachineLost)?
         .ok_or(End::LeaseOver)?;
+    let place = identity::own_lately(app, &lease).await.map_err(unreached)?;
     Ok(Entrance {
         lease,
         place,
@@ -99,6 +100,14 @@ async fn enter(app: &App, client: &mut FromClient, visitor: &Visitor) -> Result<
 fn unreadable(error: impl std::fmt::Display) -> End {
     tracing::error!(%error, "a console's records cannot be read");
     End::MachineLost
+}
+
+fn unreached(error: ApiError) -> End {
+    if error.code == ErrorCode::LeaseEnded {
+        End::LeaseOver
+    } else {
+        End::MachineLost
+    }
 }
 
 async fn first_message(client: &mut FromClient) -> Result<ConsoleOpening, End> {

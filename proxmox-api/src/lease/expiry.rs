@@ -4,7 +4,11 @@
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{LeaseState, halt, remove};
+use super::{
+    LeaseState, halt,
+    identity::{self, Found},
+    remove,
+};
 use crate::{
     locks::Turn,
     state::App,
@@ -148,7 +152,10 @@ async fn step(app: &App, lease_id: &str) -> Result<(), remove::RemoveError> {
 
 async fn stop(app: &App, lease: &Lease) -> Result<(), remove::RemoveError> {
     let (node, vmid) = remove::place(lease)?;
-    halt::halt(app, &node, vmid).await?;
+    // What is not the lease's is left alone, and the lease ends all the same.
+    if identity::look(app, &lease.lease_id, &node, vmid).await? == Found::Own {
+        halt::halt(app, &node, vmid).await?;
+    }
     let moved = app
         .store
         .move_lease(

@@ -5,7 +5,9 @@
 pub mod create;
 pub mod destroy;
 pub mod expiry;
+pub mod grace;
 pub mod halt;
+pub mod identity;
 // The file is named for what it holds.
 #[allow(clippy::module_inception)]
 mod lease;

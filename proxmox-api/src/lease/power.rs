@@ -8,7 +8,7 @@ use pve::ContainerState;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use super::{halt, owned::active, remove, start};
+use super::{halt, identity, owned::active, remove, start};
 use crate::{error::ApiError, state::App, store::Lease};
 
 /// How long the owner waits; the work goes on after that.
@@ -80,10 +80,7 @@ async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
     // Waits for an end, a renewal or another wish that is under way; it may have changed what is allowed.
     let _turn = app.leases_in_work.take(&lease.lease_id).await?;
     let lease = active(&app, &lease.lease_id, &lease.owner).await?;
-    let (node, vmid) = remove::place(&lease).map_err(|error| {
-        tracing::error!(lease.id = lease.lease_id, %error, "a lease cannot be found");
-        ApiError::new(ErrorCode::Internal, "The container cannot be found.")
-    })?;
+    let (node, vmid) = identity::own(&app, &lease).await?;
     let now = app.proxmox.client.container(&node, vmid).await?;
     if now.status == power.wanted() {
         return Ok(lease);

@@ -99,6 +99,7 @@ pub async fn container(
         }
         Err(error) => return Err(error.into()),
     }
+    app.looks.forget(vmid);
     let how = Destroy {
         force: true,
         purge: true,

@@ -1,7 +1,7 @@
 //! `POST /management/console/{ctid}`: a ticket that opens the container's terminal once, on a WebSocket of ours. Nothing of
 //! Proxmox is in it.
 
-use api_types::{ConsoleResponse, ConsoleType, ErrorCode, Price, Secret, Tariff};
+use api_types::{ConsoleResponse, ConsoleType, Price, Secret, Tariff};
 use axum::http::Method;
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::{answer, lease_in_path, list::call_price};
 use crate::{
     console::{page_url, socket_url, ticket},
     error::ApiError,
-    lease::{owned::active, remove, view::time},
+    lease::{identity, owned::active, view::time},
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     state::App,
     store::{Answer, ConsoleTicket, Lease},
@@ -46,10 +46,7 @@ impl Operation for Console {
 
     async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
         let lease = active(app, &self.lease.lease_id, &job.payer).await?;
-        let (node, vmid) = remove::place(&lease).map_err(|error| {
-            tracing::error!(%error, "a lease cannot be found");
-            ApiError::new(ErrorCode::Internal, "The container cannot be found.")
-        })?;
+        let (node, vmid) = identity::own_lately(app, &lease).await?;
         let container = app.proxmox.client.container(&node, vmid).await?;
         if container.is_running() {
             Ok(())

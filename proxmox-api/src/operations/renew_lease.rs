@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use api_types::{
-    ErrorCode, FieldError, LeaseStatus, PaymentReceipt, Price, RenewRequest, RenewResponse, Size,
-    Tariff, price,
+    ErrorCode, FieldError, PaymentReceipt, Price, RenewRequest, RenewResponse, Size, Tariff, price,
 };
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -13,7 +12,12 @@ use tokio::time::Instant;
 use super::{answer, lease_in_path};
 use crate::{
     error::ApiError,
-    lease::{owned::owned, remove, start, view::time},
+    lease::{
+        LeaseState, identity,
+        owned::owned,
+        start,
+        view::{status, time},
+    },
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     state::App,
     store::{Answer, Lease, Payment, Renewal, RenewalOutcome},
@@ -71,11 +75,13 @@ impl Operation for RenewLease {
 
     async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
         let lease = owned(app, &self.lease.lease_id, &job.payer).await?;
-        if lease.state.is_renewable() {
-            return Ok(());
+        if !lease.state.is_renewable() {
+            let message = "The lease is not active yet; nothing was charged.";
+            return Err(ApiError::new(ErrorCode::LeaseConflict, message).retry_after(5));
         }
-        let message = "The lease is not active yet; nothing was charged.";
-        Err(ApiError::new(ErrorCode::LeaseConflict, message).retry_after(5))
+        // Nobody pays for time on a container that is gone.
+        identity::own_lately(app, &lease).await?;
+        Ok(())
     }
 
     async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Answer, ApiError> {
@@ -87,22 +93,27 @@ impl Operation for RenewLease {
             minutes: self.minutes,
             grace_seconds: app.config.grace_seconds.into(),
         };
-        let expires_at = match app.store.renew(renewal, app.now()).await? {
-            RenewalOutcome::Renewed { expires_at, .. } => expires_at,
+        let (expires_at, state) = match app.store.renew(renewal, app.now()).await? {
+            RenewalOutcome::Renewed {
+                expires_at, state, ..
+            } => (expires_at, state),
             RenewalOutcome::NotRenewable => {
                 let message = "The lease ended before it could be renewed.";
                 return Err(ApiError::new(ErrorCode::LeaseEnded, message));
             }
         };
         app.deadlines_moved.notify_one();
-        self.make_sure_it_runs(app).await?;
+        // Performed again after a crash, the time that was added then may be over, and the number another lease's.
+        if state == LeaseState::Active {
+            self.make_sure_it_runs(app).await?;
+        }
         let data = json!({"minutes": self.minutes, "paymentId": job.payment_id, "transaction": paid.transaction});
         app.note(&self.lease.lease_id, "renewed", data).await;
         answer(
             200,
             &RenewResponse {
                 lease_id: self.lease.lease_id.clone(),
-                status: LeaseStatus::Active,
+                status: status(state),
                 ctid: self.lease.vmid,
                 expires_at: time(expires_at),
                 message: format!("{} has {} minutes more.", self.lease.hostname, self.minutes),
@@ -131,10 +142,7 @@ impl Operation for RenewLease {
 impl RenewLease {
     /// Asked of Proxmox and not of the store: the owner may have shut it down.
     async fn make_sure_it_runs(&self, app: &App) -> Result<(), ApiError> {
-        let (node, vmid) = remove::place(&self.lease).map_err(|error| {
-            tracing::error!(%error, "a lease cannot be found");
-            ApiError::new(ErrorCode::Internal, "The container cannot be found.")
-        })?;
+        let (node, vmid) = identity::own(app, &self.lease).await?;
         if app
             .proxmox
             .client

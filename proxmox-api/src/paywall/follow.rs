@@ -365,10 +365,10 @@ pub fn job_of(row: &Payment) -> Job {
     Job {
         payment_id: row.payment_id.clone(),
         payer: row.payer.clone(),
+        client: None,
         price,
         first_seen: row.created_at,
         valid_before: row.valid_before,
-        client: None,
         progress: Progress::default(),
     }
 }

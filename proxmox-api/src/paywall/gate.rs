@@ -4,18 +4,18 @@
 //! meets the request's fields, the price and the window. Everything here costs little and leaves no row; what comes after is
 //! [`process`](super::process)'s and [`replay`](super::replay)'s, in a task of its own.
 
-use std::{collections::HashMap, future::Future, net::IpAddr, net::SocketAddr};
+use std::{collections::HashMap, future::Future, net::IpAddr};
 
 use api_types::{ErrorCode, FieldError, Price};
 use axum::{
     Extension, Router,
     body::Bytes,
-    extract::{ConnectInfo, OriginalUri, Path, State, rejection::BytesRejection},
+    extract::{OriginalUri, Path, State, rejection::BytesRejection},
     http::{HeaderMap, Method, header},
     response::Response,
     routing::{MethodFilter, on},
 };
-use service::{caller, request_id::RequestId};
+use service::request_id::RequestId;
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 use x402::{
@@ -31,6 +31,7 @@ use super::{
     reply::{Frame, Reply, arrived},
 };
 use crate::{
+    client::ClientAddress,
     error::ApiError,
     routes, sessions,
     state::App,
@@ -47,9 +48,9 @@ pub fn paid<O: Operation>() -> Router<App> {
 async fn serve<O: Operation>(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
-    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     OriginalUri(uri): OriginalUri,
     Path(parameters): Path<HashMap<String, String>>,
+    ClientAddress(client): ClientAddress,
     method: Method,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -58,9 +59,8 @@ async fn serve<O: Operation>(
         Ok(body) => body,
         Err(rejection) => return routes::unread(&rejection, &id),
     };
-    let peer = peer.map(|Extension(ConnectInfo(peer))| peer.ip());
     let asked = Asked {
-        client: peer.map(|peer| caller::address(peer, &headers, app.config.trusted_proxies)),
+        client,
         ctid: parameters.get("ctid").cloned(),
         path: uri.path().to_owned(),
         method,

@@ -78,14 +78,14 @@ pub struct Job {
     pub payment_id: String,
     /// Who pays, lower case.
     pub payer: String,
+    /// Where the request came from, where that is known: not after a restart.
+    pub client: Option<IpAddr>,
     /// What was signed for.
     pub price: Price,
     /// Unix seconds at which the payment was first seen.
     pub first_seen: i64,
     /// Unix seconds after which the authorization is worthless.
     pub valid_before: i64,
-    /// The customer's address, where it is known.
-    pub client: Option<IpAddr>,
     /// Where to say how far the work is.
     pub progress: Progress,
 }

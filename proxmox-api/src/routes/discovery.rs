@@ -108,6 +108,8 @@ fn guide(config: &Config) -> String {
             (version 1). Any x402 client does this by itself.\n\
          4. The answer has the container's number (`ctid`), its address, its end and, once, its password. Nobody is charged for a \
             refusal. After a lost answer send the same signed request again with the same `Idempotency-Key`; never sign anew.\n\n\
+         After its end a container is stopped and its data kept for as many minutes as the last purchase bought, at most \
+         {grace}; a renewal starts it again.\n\n\
          Limits: {} to {} cores, {} to {} MiB of memory, {} to {} GiB of disk, {} to {} minutes.\n\n\
          ## Paid\n\n{sold}\n\
          ## Free with a session of the wallet\n\n\
@@ -128,6 +130,7 @@ fn guide(config: &Config) -> String {
         limits.disk_gb.max,
         limits.runtime_minutes.min,
         limits.runtime_minutes.max,
+        grace = config.grace_seconds.div_ceil(60),
         network = network.display_name,
     )
 }

@@ -8,9 +8,9 @@ use axum::{
     middleware::{self, Next},
     response::Response,
 };
-use service::{caller, request_id::RequestId};
+use service::request_id::RequestId;
 
-use crate::{App, error::ApiError};
+use crate::{App, client::ClientAddress, error::ApiError};
 
 /// Counts every call of these routes; one too many is a 429 with `Retry-After`.
 pub fn per_caller(routes: Router<App>, app: &App) -> Router<App> {
@@ -20,12 +20,11 @@ pub fn per_caller(routes: Router<App>, app: &App) -> Router<App> {
 async fn count(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
+    ClientAddress(client): ClientAddress,
     request: Request,
     next: Next,
 ) -> Response {
-    let peer = caller::peer(request.extensions());
-    let caller = caller::address(peer, request.headers(), app.config.trusted_proxies);
-    let Err(wait) = app.free_calls.count(caller) else {
+    let Some(Err(wait)) = client.map(|client| app.free_calls.count(client)) else {
         return next.run(request).await;
     };
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

@@ -99,7 +99,7 @@ impl From<tokio_postgres::Error> for StoreError {
 const READERS: usize = 4;
 
 /// The steps of the schema, in the words of SQLite and of PostgreSQL.
-const STEPS: [(&str, &str); 4] = [
+const STEPS: [(&str, &str); 5] = [
     (
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -115,6 +115,10 @@ const STEPS: [(&str, &str); 4] = [
     (
         include_str!("../../migrations/0004_debts.sql"),
         include_str!("../../migrations/postgres/0004_debts.sql"),
+    ),
+    (
+        include_str!("../../migrations/0005_vmid_order.sql"),
+        include_str!("../../migrations/postgres/0005_vmid_order.sql"),
     ),
 ];
 

@@ -164,7 +164,7 @@ async fn an_owner_ends_a_lease_early_and_may_ask_twice() {
 
 #[tokio::test]
 async fn a_repeated_wish_never_ends_a_younger_lease_with_the_same_number() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(&[("PVE_VMID_RANGE", "40200-40200")]).await;
     let (buyer, session) = customer(&app, 1).await;
     let (other, others_session) = customer(&app, 2).await;
     let first = leased(&app, &buyer, "first").await;

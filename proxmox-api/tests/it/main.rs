@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod buyer;
+mod clients;
 mod console;
 mod copies;
 mod doctor;
@@ -13,6 +14,7 @@ mod guest;
 mod hypervisor;
 mod leases;
 mod leases_free;
+mod numbers;
 mod openapi;
 mod owners;
 #[path = "../postgres/mod.rs"]

@@ -39,10 +39,13 @@ async fn a_refused_settlement_charges_nothing_and_leaves_nothing() {
     assert_eq!(receipt["errorReason"], "insufficient_funds");
     assert_eq!(app.balance(buyer.wallet()).await, before);
     container_is_gone(&app).await;
-    // The number is free again, and so is the customer.
+    // The customer is free to lease again.
     let leased = buyer.lease(&app, json!({"runtimeMinutes": 30})).await;
     assert_eq!(leased.status, 200, "{:?}", leased.body);
-    assert_eq!(leased.body["ctid"], 40200);
+    assert_eq!(
+        leased.body["ctid"], 40201,
+        "a number that was just freed rests"
+    );
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{answer, lease_in_path, list::call_price};
 use crate::{
     error::ApiError,
-    lease::{owned::active, remove},
+    lease::{identity, owned::active},
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     state::App,
     store::{Answer, Lease},
@@ -152,10 +152,7 @@ fn begun_before() -> ApiError {
 
 impl Exec {
     async fn find_shell(&self, app: &App) -> Result<Shell, ApiError> {
-        let (node, vmid) = remove::place(&self.lease).map_err(|error| {
-            tracing::error!(%error, "a lease cannot be found");
-            ApiError::new(ErrorCode::Internal, "The container cannot be found.")
-        })?;
+        let (node, vmid) = identity::own_lately(app, &self.lease).await?;
         let consoles = &app.proxmox.consoles;
         Ok(consoles.shell(&node, vmid, self.force, PATIENCE).await?)
     }

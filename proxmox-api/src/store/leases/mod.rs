@@ -1,12 +1,14 @@
 //! Leases: the claim of a VMID together with the payment, guarded moves, deadlines and renewals.
 
+mod numbers;
 mod record;
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use super::{Answer, Db, Store, StoreError, db::Value, payments, signed, values};
-use crate::lease::LeaseState;
+use crate::lease::{LeaseState, grace};
+use numbers::{free_vmid, record_use};
 use record::{COLUMNS, read_lease, read_state};
 pub use record::{
     Claim, ClaimLimits, ClaimOutcome, Due, DueAction, Lease, Renewal, RenewalOutcome,
@@ -59,10 +61,12 @@ impl Store {
         let (id, node) = (id.to_owned(), node.to_owned());
         self.write(move |db| {
             let Some(vmid) = free_vmid(db, vmids, &busy)? else { return Ok(None) };
+            record_use(db, &id)?;
             let moved = db.execute(
                 "UPDATE leases SET vmid = ?2, node = ?3, updated_at = ?4 WHERE lease_id = ?1 AND state = 'provisioning'",
                 values![id, vmid, node, now],
             )?;
+            record_use(db, &id)?;
             Ok((moved == 1).then_some(vmid))
         })
         .await
@@ -82,17 +86,19 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (id, ip) = (id.to_owned(), ip.map(str::to_owned));
         self.write(move |db| {
-            let paid: Option<String> = db.optional(
-                "SELECT payment_id FROM leases JOIN payments USING (payment_id)
+            let paid: Option<(String, u32)> = db.optional(
+                "SELECT payment_id, minutes FROM leases JOIN payments USING (payment_id)
                  WHERE leases.lease_id = ?1 AND leases.state IN ('settling', 'unknown') AND payments.state = 'settled'",
                 values![id],
-                |row| row.get(0),
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
-            let Some(payment_id) = paid else { return Ok(false) };
+            let Some((payment_id, minutes)) = paid else { return Ok(false) };
+            let end = now + i64::from(minutes) * 60;
+            let destroy_at = grace::destroy_at(None, end, minutes, grace_seconds);
             db.execute(
-                "UPDATE leases SET state = 'active', ip = ?2, expires_at = ?3 + minutes * 60,
-                     destroy_at = ?3 + minutes * 60 + ?4, updated_at = ?3 WHERE lease_id = ?1",
-                values![id, ip, now, grace_seconds],
+                "UPDATE leases SET state = 'active', ip = ?2, expires_at = ?3, destroy_at = ?4, updated_at = ?5
+                 WHERE lease_id = ?1",
+                values![id, ip, end, destroy_at, now],
             )?;
             payments::mark_answered(db, &payment_id, &answer)
         })
@@ -265,17 +271,10 @@ fn move_lease(
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE leases SET state = ?3, updated_at = ?4 WHERE lease_id = ?1 AND state = ?2";
     let moved = db.execute(sql, values![id, from.as_str(), to.as_str(), now])?;
+    if moved == 1 && to == LeaseState::Destroyed {
+        record_use(db, id)?;
+    }
     Ok(moved == 1)
-}
-
-fn free_vmid(
-    db: Db<'_>,
-    mut vmids: RangeInclusive<u32>,
-    busy: &HashSet<u32>,
-) -> Result<Option<u32>, StoreError> {
-    let sql = "SELECT vmid FROM leases WHERE state <> 'destroyed'";
-    let taken: HashSet<u32> = db.all(sql, &[], |row| row.get(0))?;
-    Ok(vmids.find(|vmid| !taken.contains(vmid) && !busy.contains(vmid)))
 }
 
 fn claim_lease(
@@ -329,27 +328,30 @@ fn claim_lease(
             claim.disk_gb, claim.minutes, claim.payment_id, now, claim.template
         ],
     )?;
+    record_use(db, &claim.lease_id)?;
     Ok(ClaimOutcome::Claimed { vmid })
 }
 
 fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, StoreError> {
-    let done: Option<(i64, String)> = db.optional(
-        "SELECT expires_at, previous_state FROM renewals WHERE payment_id = ?1 AND lease_id = ?2",
+    let done: Option<(i64, String, String)> = db.optional(
+        "SELECT renewals.expires_at, previous_state, state FROM renewals JOIN leases USING (lease_id)
+         WHERE renewals.payment_id = ?1 AND lease_id = ?2",
         values![renewal.payment_id, renewal.lease_id],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
-    if let Some((expires_at, was)) = done {
+    if let Some((expires_at, was, state)) = done {
         return Ok(RenewalOutcome::Renewed {
             expires_at,
             was: read_state(&was)?,
+            state: read_state(&state)?,
         });
     }
-    let lease: Option<(String, Option<i64>)> = db.optional(
-        "SELECT state, expires_at FROM leases WHERE lease_id = ?1",
+    let lease: Option<(String, Option<i64>, Option<i64>)> = db.optional(
+        "SELECT state, expires_at, destroy_at FROM leases WHERE lease_id = ?1",
         values![renewal.lease_id],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
-    let Some((state, Some(old_end))) = lease else {
+    let Some((state, Some(old_end), old_destroy_at)) = lease else {
         return Ok(RenewalOutcome::NotRenewable);
     };
     let was = read_state(&state)?;
@@ -357,15 +359,22 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
         return Ok(RenewalOutcome::NotRenewable);
     }
     let expires_at = old_end.max(now) + i64::from(renewal.minutes) * 60;
+    let (minutes, most) = (renewal.minutes, renewal.grace_seconds);
+    let destroy_at = grace::destroy_at(old_destroy_at, expires_at, minutes, most);
     db.execute(
-        "UPDATE leases SET state = 'active', expires_at = ?2, destroy_at = ?2 + ?3, warned_at = NULL, updated_at = ?4
+        "UPDATE leases SET state = 'active', expires_at = ?2, destroy_at = ?3, warned_at = NULL, updated_at = ?4
          WHERE lease_id = ?1",
-        values![renewal.lease_id, expires_at, renewal.grace_seconds, now],
+        values![renewal.lease_id, expires_at, destroy_at, now],
     )?;
     db.execute(
         "INSERT INTO renewals (payment_id, lease_id, minutes, previous_state, expires_at, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         values![renewal.payment_id, renewal.lease_id, renewal.minutes, was.as_str(), expires_at, now],
     )?;
-    Ok(RenewalOutcome::Renewed { expires_at, was })
+    let state = LeaseState::Active;
+    Ok(RenewalOutcome::Renewed {
+        expires_at,
+        was,
+        state,
+    })
 }

@@ -110,7 +110,7 @@ pub struct Renewal {
     pub lease_id: String,
     pub payment_id: String,
     pub minutes: u32,
-    /// Time between expiry and destruction.
+    /// The longest time between expiry and destruction.
     pub grace_seconds: i64,
 }
 
@@ -123,6 +123,8 @@ pub enum RenewalOutcome {
         expires_at: i64,
         /// The state before: a container that was not `Active` has to be started.
         was: LeaseState,
+        /// The state now, which after an earlier renewal may be any.
+        state: LeaseState,
     },
     /// There is no such lease, or it is past saving.
     NotRenewable,

@@ -9,6 +9,9 @@ on_both![
     a_payer_is_held_to_the_bounds,
     a_lease_warns_stops_and_goes_at_its_deadlines,
     a_renewal_counts_once_and_from_the_later_of_now_and_the_end,
+    the_number_that_was_freed_last_is_used_again_last,
+    a_renewal_that_is_repeated_tells_what_became_of_the_lease,
+    a_minute_keeps_the_data_for_a_minute_however_often_it_is_bought,
 ];
 
 async fn no_vmid_is_handed_out_twice(place: Place) {
@@ -155,6 +158,7 @@ async fn a_renewal_counts_once_and_from_the_later_of_now_and_the_end(place: Plac
     let early = RenewalOutcome::Renewed {
         expires_at: 4200,
         was: LeaseState::Active,
+        state: LeaseState::Active,
     };
     assert_eq!(store.renew(renewal(2), 100).await.unwrap(), early);
     assert_eq!(
@@ -178,6 +182,7 @@ async fn a_renewal_counts_once_and_from_the_later_of_now_and_the_end(place: Plac
     let late = RenewalOutcome::Renewed {
         expires_at: 5100,
         was: Stopped,
+        state: Active,
     };
     assert_eq!(store.renew(renewal(3), 4500).await.unwrap(), late);
     let lease = store.lease("lease-1").await.unwrap().unwrap();
@@ -192,4 +197,117 @@ async fn a_renewal_counts_once_and_from_the_later_of_now_and_the_end(place: Plac
         store.renew(renewal(4), 4600).await.unwrap(),
         RenewalOutcome::NotRenewable
     );
+}
+
+const DAY: i64 = 24 * 3600;
+
+async fn a_minute_keeps_the_data_for_a_minute_however_often_it_is_bought(place: Place) {
+    let store = place.open().await;
+    activated_for(&store, 1, 1, DAY, 0).await;
+    let deadlines = async || {
+        let lease = store.lease("lease-1").await.unwrap().unwrap();
+        (lease.expires_at.unwrap(), lease.destroy_at.unwrap())
+    };
+    assert_eq!(
+        deadlines().await,
+        (60, 120),
+        "one minute bought one of grace"
+    );
+
+    let renewal = async |number: u32, minutes: u32, now: i64| {
+        let pay = format!("pay-{number}");
+        let new = payment(&pay, PAYER, &format!("0x{number}"));
+        store.reserve(new, now).await.unwrap();
+        let renewal = Renewal {
+            lease_id: "lease-1".into(),
+            payment_id: pay,
+            minutes,
+            grace_seconds: DAY,
+        };
+        // Twice, as after a crash between the renewal and its answer.
+        let first = store.renew(renewal.clone(), now).await.unwrap();
+        assert_eq!(store.renew(renewal, now + 5).await.unwrap(), first);
+    };
+    renewal(2, 2 * 24 * 60, 30).await;
+    let end = 60 + 2 * DAY;
+    assert_eq!(deadlines().await, (end, end + DAY), "the longest grace");
+    // A minute in the middle of that day, and one at its end: the day is not taken away, and not begun anew.
+    renewal(3, 1, end + DAY / 2).await;
+    assert_eq!(deadlines().await, (end + DAY / 2 + 60, end + DAY));
+    renewal(4, 1, end + DAY - 1).await;
+    assert_eq!(deadlines().await, (end + DAY + 59, end + DAY + 119));
+}
+
+/// Takes a lease that nobody has paid for away.
+async fn destroyed(store: &Store, number: u32, now: i64) {
+    use LeaseState::*;
+    let lease = format!("lease-{number}");
+    for (from, to) in [(Provisioning, Undoing), (Undoing, Destroyed)] {
+        assert!(store.move_lease(&lease, from, to, now).await.unwrap());
+    }
+}
+
+async fn the_number_that_was_freed_last_is_used_again_last(place: Place) {
+    let store = place.open().await;
+    let leased = async |number: u32| {
+        let id = format!("pay-{number}");
+        let owner = format!("0x{number}");
+        store
+            .reserve(payment(&id, &owner, &owner), 0)
+            .await
+            .unwrap();
+        let claim = Claim {
+            vmids: 500..=504,
+            ..claim(number, &owner)
+        };
+        match store.claim_lease(claim, LIMITS, 0).await.unwrap() {
+            ClaimOutcome::Claimed { vmid } => vmid,
+            other => panic!("{other:?}"),
+        }
+    };
+    // 500 is used by somebody else. What was never used comes before what was just freed.
+    assert_eq!((leased(1).await, leased(2).await), (501, 502));
+    destroyed(&store, 1, 0).await;
+    assert_eq!((leased(3).await, leased(4).await), (503, 504));
+    // All in the same second: the order of their ends counts.
+    for number in [4, 2, 3] {
+        destroyed(&store, number, 0).await;
+    }
+    assert_eq!(leased(5).await, 501);
+    assert_eq!((leased(6).await, leased(7).await), (504, 502));
+    destroyed(&store, 6, 0).await;
+    assert_eq!((leased(8).await, leased(9).await), (503, 504));
+
+    // A number that Proxmox refused is given up, and counts as used just then.
+    destroyed(&store, 5, 0).await;
+    destroyed(&store, 8, 0).await;
+    assert_eq!(leased(10).await, 501);
+    let busy = HashSet::from([500, 501]);
+    let other = store.reassign_lease("lease-10", "pve", 500..=504, busy, 0);
+    assert_eq!(other.await.unwrap(), Some(503));
+    assert_eq!(leased(11).await, 501);
+}
+
+async fn a_renewal_that_is_repeated_tells_what_became_of_the_lease(place: Place) {
+    let store = place.open().await;
+    activated(&store, 1, 0).await;
+    let new = payment("pay-2", PAYER, "0x2");
+    store.reserve(new, 0).await.unwrap();
+    let renewal = Renewal {
+        lease_id: "lease-1".into(),
+        payment_id: "pay-2".into(),
+        minutes: 10,
+        grace_seconds: 600,
+    };
+    store.renew(renewal.clone(), 100).await.unwrap();
+    use LeaseState::*;
+    for (from, to) in [(Active, Destroying), (Destroying, Destroyed)] {
+        assert!(store.move_lease("lease-1", from, to, 200).await.unwrap());
+    }
+    let again = RenewalOutcome::Renewed {
+        expires_at: 4200,
+        was: Active,
+        state: Destroyed,
+    };
+    assert_eq!(store.renew(renewal, 300).await.unwrap(), again);
 }

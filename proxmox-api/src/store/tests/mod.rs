@@ -170,12 +170,21 @@ fn answer() -> Answer {
 
 /// Takes lease `number` through every step up to `active` at time `now`.
 async fn activated(store: &Store, number: u32, now: i64) {
+    activated_for(store, number, 60, 600, now).await;
+}
+
+/// The same for so many minutes, with a grace of at most so many seconds.
+async fn activated_for(store: &Store, number: u32, minutes: u32, grace: i64, now: i64) {
     use LeaseState::*;
     let (lease, pay) = (format!("lease-{number}"), format!("pay-{number}"));
-    assert!(matches!(
-        claimed(store, number, PAYER).await,
-        ClaimOutcome::Claimed { .. }
-    ));
+    let new = payment(&pay, PAYER, &format!("0x{number}"));
+    store.reserve(new, 0).await.unwrap();
+    let claim = Claim {
+        minutes,
+        ..claim(number, PAYER)
+    };
+    let claimed = store.claim_lease(claim, LIMITS, 0).await.unwrap();
+    assert!(matches!(claimed, ClaimOutcome::Claimed { .. }));
     for (from, to) in [
         (Provisioning, CreateSent),
         (CreateSent, Created),
@@ -187,7 +196,7 @@ async fn activated(store: &Store, number: u32, now: i64) {
     assert!(store.mark_settling(&pay, now).await.unwrap());
     assert!(
         !store
-            .activate_lease(&lease, None, 600, answer(), now)
+            .activate_lease(&lease, None, grace, answer(), now)
             .await
             .unwrap(),
         "not before the money moved"
@@ -200,13 +209,13 @@ async fn activated(store: &Store, number: u32, now: i64) {
     );
     assert!(
         store
-            .activate_lease(&lease, None, 600, answer(), now)
+            .activate_lease(&lease, None, grace, answer(), now)
             .await
             .unwrap()
     );
     assert!(
         !store
-            .activate_lease(&lease, None, 600, answer(), now + 9)
+            .activate_lease(&lease, None, grace, answer(), now + 9)
             .await
             .unwrap(),
         "only once"

@@ -1,0 +1,56 @@
+//! Which number a lease gets: one that was never used, else the one whose last use is the longest ago. A number that is
+//! used again soon could answer a request that was meant for the lease before.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+
+use super::super::{Db, StoreError, values};
+
+/// A number of the range that no lease holds and that is none of `busy`; `None` where there is none.
+pub(super) fn free_vmid(
+    db: Db<'_>,
+    range: RangeInclusive<u32>,
+    busy: &HashSet<u32>,
+) -> Result<Option<u32>, StoreError> {
+    let (low, high) = (*range.start(), *range.end());
+    let is_free = |vmid: &u32| !busy.contains(vmid);
+    let highest: Option<u32> = db.one(
+        "SELECT max(vmid) FROM vmids WHERE vmid BETWEEN ?1 AND ?2",
+        values![low, high],
+        |row| row.get(0),
+    )?;
+    let fresh = highest.map_or(low, |highest| highest + 1)..=high;
+    if let Some(vmid) = fresh.into_iter().find(is_free) {
+        return Ok(Some(vmid));
+    }
+    let enough = u32::try_from(busy.len())
+        .unwrap_or(u32::MAX)
+        .saturating_add(1);
+    let rested: Vec<u32> = db.all(
+        "SELECT vmid FROM vmids WHERE vmid BETWEEN ?1 AND ?2 AND NOT EXISTS
+             (SELECT 1 FROM leases WHERE leases.vmid = vmids.vmid AND leases.state <> 'destroyed')
+         ORDER BY last_use LIMIT ?3",
+        values![low, high, enough],
+        |row| row.get(0),
+    )?;
+    if let Some(vmid) = rested.into_iter().find(is_free) {
+        return Ok(Some(vmid));
+    }
+    // Numbers that were passed over because Proxmox had them in use at that time.
+    let sql = "SELECT vmid FROM vmids WHERE vmid BETWEEN ?1 AND ?2";
+    let used: HashSet<u32> = db.all(sql, values![low, high], |row| row.get(0))?;
+    Ok(range
+        .into_iter()
+        .find(|vmid| is_free(vmid) && !used.contains(vmid)))
+}
+
+/// The number of a lease was used just now: it is handed out, given up or freed.
+pub(super) fn record_use(db: Db<'_>, lease_id: &str) -> Result<(), StoreError> {
+    db.execute(
+        "INSERT INTO vmids (vmid, last_use)
+         SELECT vmid, (SELECT coalesce(max(last_use), 0) + 1 FROM vmids) FROM leases WHERE lease_id = ?1
+         ON CONFLICT (vmid) DO UPDATE SET last_use = excluded.last_use",
+        values![lease_id],
+    )?;
+    Ok(())
+}
