@@ -89,11 +89,18 @@ impl Driver<'_> {
             }
         };
         self.starts(call, tool.name, &plan.title);
-        match tool.class {
-            Class::Confirmed if self.session.is_none() => {
-                let message = "First sign in with the wallet; the interface offers it.";
-                self.told(call, Told::failed(message), start)
+        if tool.class == Class::Confirmed && self.session.is_none() {
+            let message = "First sign in with the wallet; the interface offers it.";
+            return self.told(call, Told::failed(message), start);
+        }
+        let plan = match self.bind(turn, tool, plan).await {
+            Ok(plan) => plan,
+            Err(told) => {
+                self.elsewhere += start.elapsed();
+                return self.told(call, told, start);
             }
+        };
+        match tool.class {
             Class::Confirmed => Called::Suspended(Box::new(Asked {
                 plan,
                 wanted: Wanted::Confirmation,

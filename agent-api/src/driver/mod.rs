@@ -2,6 +2,7 @@
 //! something is sent without a payment first; its 402 suspends the turn, and `resume` goes on with exactly that call.
 
 mod call;
+mod lease;
 mod pay;
 mod resume;
 mod stage;
@@ -185,7 +186,8 @@ impl Driver<'_> {
         let shown = plan.suspended();
         let pending = Pending {
             id: Pending::new_id(),
-            expires_at: self.app.clock.unix_seconds() + self.app.config.pending_seconds,
+            expires_at: self.app.clock.unix_seconds()
+                + wanted.seconds(self.app.config.pending_seconds),
             wallet: self.wallet.clone(),
             plan,
             wanted,

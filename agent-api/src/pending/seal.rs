@@ -116,6 +116,8 @@ mod tests {
                 summary: String::new(),
                 takes_credential: false,
                 free_path: None,
+                ctid: Some(100),
+                lease: None,
             },
             wanted: Wanted::Confirmation,
             turn: Turn::new(

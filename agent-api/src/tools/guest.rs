@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Class, Plan, Tool,
     arguments::{optional_whole, whole},
-    body_of, call,
+    body_of, call_for,
     lease::ContainerArguments,
     show::{self, shortened, text},
 };
@@ -65,9 +65,10 @@ impl Tool for ExecContainerCommand {
             body: body_of(&request),
             title: format!("Running `{shown}` in container {ctid}"),
             summary: format!("Run `{shown}` in container {ctid}"),
-            ..call(
+            ..call_for(
                 Self::NAME,
                 &Method::POST,
+                ctid,
                 format!("/management/exec/{ctid}"),
             )
         }
@@ -105,9 +106,10 @@ impl Tool for OpenContainerConsole {
         Plan {
             title: format!("Opening a console of container {ctid}"),
             summary: format!("Open a console of container {ctid}"),
-            ..call(
+            ..call_for(
                 Self::NAME,
                 &Method::POST,
+                ctid,
                 format!("/management/console/{ctid}"),
             )
         }

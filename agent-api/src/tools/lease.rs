@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Class, Plan, Tool,
     arguments::{optional_whole, whole},
-    body_of, call,
+    body_of, call, call_for,
     show::{self, minutes, moment, text},
 };
 
@@ -252,7 +252,12 @@ impl Tool for RenewLease {
             body: body_of(&RenewRequest { runtime_minutes }),
             title: format!("Renewing container {ctid} by {time}"),
             summary: format!("Renew container {ctid} by {time}"),
-            ..call(Self::NAME, &Method::POST, format!("/lease/{ctid}/renew"))
+            ..call_for(
+                Self::NAME,
+                &Method::POST,
+                ctid,
+                format!("/lease/{ctid}/renew"),
+            )
         }
     }
 
@@ -291,7 +296,7 @@ impl Tool for DestroyLease {
         Plan {
             title: format!("Destroying container {ctid}"),
             summary: format!("Destroy container {ctid} and all its data"),
-            ..call(Self::NAME, &Method::DELETE, format!("/lease/{ctid}"))
+            ..call_for(Self::NAME, &Method::DELETE, ctid, format!("/lease/{ctid}"))
         }
     }
 

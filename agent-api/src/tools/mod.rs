@@ -11,7 +11,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-use api_types::SuspendedCall;
+use api_types::{SuspendedCall, SuspendedLease};
 use axum::http::Method;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -51,6 +51,12 @@ pub struct Plan {
     pub takes_credential: bool,
     /// The path that gives the same for nothing to a wallet that is signed in.
     pub free_path: Option<String>,
+    /// The number of the container that it is for.
+    #[serde(default)]
+    pub ctid: Option<u32>,
+    /// The lease that the number stands for, where the wallet is signed in. Numbers are used again.
+    #[serde(default)]
+    pub lease: Option<SuspendedLease>,
 }
 
 impl Plan {
@@ -63,7 +69,18 @@ impl Plan {
             path: self.path.clone(),
             body: body.and_then(|text| serde_json::from_str(text).ok()),
             summary: self.summary.clone(),
+            lease: self.lease.clone(),
         }
+    }
+
+    /// The same for exactly this lease, which its summary names. `now` is in Unix seconds.
+    #[must_use]
+    pub fn for_lease(mut self, lease: SuspendedLease, now: u64) -> Self {
+        let number = format!("container {}", lease.ctid);
+        let named = format!("{number} ({})", show::named(&lease, now));
+        self.summary = self.summary.replacen(&number, &named, 1);
+        self.lease = Some(lease);
+        self
     }
 }
 
@@ -203,6 +220,16 @@ fn call(tool: &str, method: &Method, path: impl Into<String>) -> Plan {
         summary: String::new(),
         takes_credential: false,
         free_path: None,
+        ctid: None,
+        lease: None,
+    }
+}
+
+/// A call without a body for a container.
+fn call_for(tool: &str, method: &Method, ctid: u32, path: impl Into<String>) -> Plan {
+    Plan {
+        ctid: Some(ctid),
+        ..call(tool, method, path)
     }
 }
 

@@ -7,6 +7,7 @@
 mod agent;
 mod bad_input;
 mod cancel;
+mod confirm;
 mod customer;
 mod leases;
 mod market;
