@@ -42,7 +42,7 @@ pub enum Suspension {
     /// Pay.
     Payment(Box<PaymentRequest>, String),
     /// Confirm.
-    Confirmation(SuspendedCall, String),
+    Confirmation(Box<SuspendedCall>, String),
 }
 
 /// What a call came to.
@@ -121,8 +121,9 @@ impl Driver<'_> {
                 Effect::Call(call) => match self.call(&turn, &call).await {
                     Called::Answered(event) => event,
                     Called::Suspended(what) => {
+                        let mark = what.plan.mark();
                         asked = Some(what);
-                        Event::Suspended
+                        Event::Suspended(mark)
                     }
                 },
                 Effect::Wait => return self.suspend(&turn, asked),
@@ -220,7 +221,7 @@ impl Driver<'_> {
                     call: shown.clone(),
                     pending: sealed.clone(),
                 });
-                Suspension::Confirmation(shown, sealed)
+                Suspension::Confirmation(Box::new(shown), sealed)
             }
         };
         self.note(turn, "suspended");

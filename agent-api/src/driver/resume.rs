@@ -65,7 +65,8 @@ impl Driver<'_> {
         match called {
             Called::Answered(event) => self.run(turn, event).await,
             Called::Suspended(asked) => {
-                turn.step(Event::Suspended, &super::Bounds::default());
+                let mark = asked.plan.mark();
+                turn.step(Event::Suspended(mark), &super::Bounds::default());
                 self.suspend(&turn, Some(asked))
             }
         }

@@ -56,7 +56,8 @@ impl Tool for ExecContainerCommand {
         let ctid = arguments.ctid;
         let shown = shortened(&arguments.command, 80);
         let request = ExecRequest {
-            command: arguments.command,
+            // As the lease API reads it: white space around it means nothing.
+            command: arguments.command.trim().to_owned(),
             extra_args: arguments.extra_args,
             timeout_seconds: arguments.timeout_seconds,
             force: false,

@@ -17,7 +17,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::conversation::ToolCall;
+use crate::{conversation::ToolCall, turn::Mark};
 
 pub use show::{minutes, moment, to_json, without_secrets};
 
@@ -51,6 +51,10 @@ pub struct Plan {
     pub takes_credential: bool,
     /// The path that gives the same for nothing to a wallet that is signed in.
     pub free_path: Option<String>,
+    /// What it buys, where a customer usually wants one of a kind: a second one in a turn needs
+    /// their word.
+    #[serde(default)]
+    pub kind: Option<String>,
     /// The number of the container that it is for.
     #[serde(default)]
     pub ctid: Option<u32>,
@@ -70,6 +74,20 @@ impl Plan {
             body: body.and_then(|text| serde_json::from_str(text).ok()),
             summary: self.summary.clone(),
             lease: self.lease.clone(),
+        }
+    }
+
+    /// By which the same call is known again: the request as it will be sent, not the model's
+    /// spelling of it.
+    pub fn mark(&self) -> Mark {
+        let Self {
+            method, path, body, ..
+        } = self;
+        // Bodies are written by our own types, so equal requests are equal text.
+        let body = body.as_deref().unwrap_or_default();
+        Mark {
+            call: format!("{method} {path} {body}"),
+            kind: self.kind.clone(),
         }
     }
 
@@ -220,6 +238,7 @@ fn call(tool: &str, method: &Method, path: impl Into<String>) -> Plan {
         summary: String::new(),
         takes_credential: false,
         free_path: None,
+        kind: None,
         ctid: None,
         lease: None,
     }

@@ -14,5 +14,6 @@ mod market;
 mod model;
 mod money;
 mod process;
+mod repeats;
 mod secrets;
 mod stand_in;
