@@ -13,6 +13,7 @@ use super::{
     lease::ContainerArguments,
     show::{self, shortened, text},
 };
+use crate::visible;
 
 /// The most of a command's output that the model sees, in bytes of each stream.
 const MAX_OUTPUT: usize = 4_000;
@@ -44,6 +45,16 @@ pub(super) struct ExecArguments {
     timeout_seconds: Option<u32>,
 }
 
+/// The command line as the lease API puts it together: each further argument one quoted word.
+fn command_line(arguments: &ExecArguments) -> String {
+    let mut line = arguments.command.trim().to_owned();
+    for argument in &arguments.extra_args {
+        let quoted = argument.replace('\'', r"'\''");
+        line.push_str(&format!(" '{quoted}'"));
+    }
+    line
+}
+
 impl Tool for ExecContainerCommand {
     const NAME: &'static str = "exec_container_command";
     const ALIASES: &'static [&'static str] = &["exec_lease_command"];
@@ -54,7 +65,8 @@ impl Tool for ExecContainerCommand {
 
     fn plan(arguments: ExecArguments) -> Plan {
         let ctid = arguments.ctid;
-        let shown = shortened(&arguments.command, 80);
+        let line = command_line(&arguments);
+        let shown = shortened(&line, 80);
         let request = ExecRequest {
             // As the lease API reads it: white space around it means nothing.
             command: arguments.command.trim().to_owned(),
@@ -64,6 +76,7 @@ impl Tool for ExecContainerCommand {
         };
         Plan {
             body: body_of(&request),
+            command: Some(visible::block(&line)),
             title: format!("Running `{shown}` in container {ctid}"),
             summary: format!("Run `{shown}` in container {ctid}"),
             ..call_for(

@@ -17,7 +17,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{conversation::ToolCall, turn::Mark};
+use crate::{conversation::ToolCall, turn::Mark, visible};
 
 pub use show::{minutes, moment, to_json, without_secrets};
 
@@ -51,6 +51,9 @@ pub struct Plan {
     pub takes_credential: bool,
     /// The path that gives the same for nothing to a wallet that is signed in.
     pub free_path: Option<String>,
+    /// The whole command line that it runs, every character visible.
+    #[serde(default)]
+    pub command: Option<String>,
     /// What it buys, where a customer usually wants one of a kind: a second one in a turn needs
     /// their word.
     #[serde(default)]
@@ -73,6 +76,7 @@ impl Plan {
             path: self.path.clone(),
             body: body.and_then(|text| serde_json::from_str(text).ok()),
             summary: self.summary.clone(),
+            command: self.command.clone(),
             lease: self.lease.clone(),
         }
     }
@@ -187,7 +191,11 @@ impl Registered {
     /// # Errors
     /// What is wrong with them, for the model.
     pub fn plan(&self, call: &ToolCall) -> Result<Plan, String> {
-        (self.plan)(arguments::read(&call.arguments)?)
+        let mut plan = (self.plan)(arguments::read(&call.arguments)?)?;
+        // What the model wrote is in them, and people read them before they sign.
+        plan.title = visible::line(&plan.title);
+        plan.summary = visible::line(&plan.summary);
+        Ok(plan)
     }
 
     /// What the model sees of an answer; secrets are left out whatever the tool itself keeps.
@@ -238,6 +246,7 @@ fn call(tool: &str, method: &Method, path: impl Into<String>) -> Plan {
         summary: String::new(),
         takes_credential: false,
         free_path: None,
+        command: None,
         kind: None,
         ctid: None,
         lease: None,

@@ -3,6 +3,8 @@
 use api_types::{Json, SuspendedLease, Timestamp, Usdc};
 use serde_json::{Map, Value};
 
+use crate::visible::line;
+
 /// Members that no model ever sees.
 const SECRETS: [&str; 8] = [
     "password",
@@ -111,7 +113,11 @@ pub(super) fn named(lease: &SuspendedLease, now: u64) -> String {
             format!("{} left", minutes(whole))
         }
     });
-    let parts = [Some(lease.hostname.clone()), lease.ip.clone(), left];
+    let parts = [
+        Some(line(&lease.hostname)),
+        lease.ip.as_deref().map(line),
+        left,
+    ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

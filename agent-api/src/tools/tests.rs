@@ -204,3 +204,18 @@ fn a_call_for_a_container_names_its_lease_in_its_summary() {
 fn members_have_ctid(schema: &Value) -> bool {
     schema["properties"].get("ctid").is_some()
 }
+
+/// The marks of a line are not marked again when the whole sentence is.
+#[test]
+fn a_commands_beginning_is_marked_once_in_its_summary() {
+    let planned = plan(
+        "exec_container_command",
+        r#"{"ctid": 100, "command": "a\u202eb\nc"}"#,
+    )
+    .unwrap();
+    assert_eq!(
+        planned.summary,
+        "Run `a⟨U+202E⟩b⟨line break⟩c` in container 100"
+    );
+    assert_eq!(planned.command.as_deref(), Some("a⟨U+202E⟩b\nc"));
+}

@@ -16,4 +16,5 @@ mod money;
 mod process;
 mod repeats;
 mod secrets;
+mod shown;
 mod stand_in;

@@ -196,6 +196,12 @@ pub struct SuspendedCall {
     pub body: Option<Json>,
     /// One line for people: "Lease 1 core, 512 MB, 8 GB disk for 60 minutes".
     pub summary: String,
+    /// The whole command line of a call that runs one, with its arguments as the container's shell
+    /// reads them. What cannot be seen is a mark such as `⟨U+202E⟩` or `⟨90 spaces⟩`; line breaks
+    /// are line breaks. To be shown in full before it is paid for: `summary` holds its beginning
+    /// only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// The lease that the call is for, where the wallet is signed in: never the next one with the
     /// same number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
