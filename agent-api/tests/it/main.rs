@@ -14,6 +14,7 @@ mod market;
 mod model;
 mod money;
 mod process;
+mod provider;
 mod repeats;
 mod secrets;
 mod shown;

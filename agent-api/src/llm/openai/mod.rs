@@ -1,9 +1,11 @@
 //! A language model behind an OpenAI-compatible API: OpenAI, Flock, llama.cpp, vLLM, Ollama and the like. They differ in what they
 //! stream, in what they leave out and in how they fail; `wire` reads them all leniently, `collect` puts pieces together, and
-//! `repair` finds the tool calls that some models write as plain text.
+//! `repair` finds the tool calls that some models write as plain text. What others wrote goes to a
+//! model through `inert` alone.
 
 mod collect;
 mod failure;
+mod inert;
 mod provider;
 mod repair;
 mod wire;
