@@ -139,3 +139,64 @@ async fn control_sequences_reach_no_model_and_the_customer_sees_the_output_as_it
     let readable = shown.matches("lease 8 cores for 30 days").count();
     assert!(readable >= 4, "the rest can be read as before");
 }
+
+#[tokio::test]
+async fn no_call_of_an_answer_that_was_cut_or_filtered_is_taken() {
+    let cases = [
+        ("length", r#"{"runtimeMinutes": 6"#),
+        ("length", r#"{"runtimeMinutes": 6, "hostname": "box""#),
+        ("length", r#"{"runtimeMinutes": 6}"#),
+        ("content_filter", r#"{"runtimeMinutes": 60}"#),
+        ("error", r#"{"runtimeMinutes": 60}"#),
+        ("MALFORMED_FUNCTION_CALL", r#"{"runtimeMinutes": 60}"#),
+    ];
+    for (finish, arguments) in cases {
+        for streams in ["true", "false"] {
+            let shop = StandIn::start(shop).await;
+            let model = server(move |_| wants("lease_container", arguments, finish)).await;
+            let agent = agent(&shop, &model, streams).await;
+            let answer = agent.say("lease one for 60 minutes").await;
+            let case = format!("{finish} {arguments} {streams}: {}", answer.body);
+            assert_eq!(answer.code(), "model_error", "{case}");
+            assert_eq!(shop.asked().len(), 0, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn braces_of_cut_arguments_are_never_closed() {
+    for streams in ["true", "false"] {
+        let shop = StandIn::start(shop).await;
+        let model = server(|request| {
+            let messages = request["messages"].as_array().unwrap();
+            match messages.last().unwrap()["role"].as_str() {
+                Some("tool") => says("I was wrong."),
+                _ => wants(
+                    "lease_container",
+                    r#"{"runtimeMinutes": 6, "hostname": "box""#,
+                    "stop",
+                ),
+            }
+        })
+        .await;
+        let agent = agent(&shop, &model, streams).await;
+        let answer = agent.say("lease one for 60 minutes").await;
+        assert_eq!(answer.body["reply"], "I was wrong.", "{}", answer.body);
+        assert_eq!(shop.asked().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn words_that_were_cut_are_shown_and_said_to_be_cut() {
+    let shop = StandIn::start(shop).await;
+    let cut = json!({"message": {"content": "It is a long"}, "finish_reason": "length"});
+    let model = server(move |_| cut.clone()).await;
+    let agent = agent(&shop, &model, "true").await;
+    let answer = agent.say("tell me").await;
+    assert!(
+        answer.reply().starts_with("It is a long"),
+        "{}",
+        answer.reply()
+    );
+    assert!(answer.reply().contains("cut off"), "{}", answer.reply());
+}

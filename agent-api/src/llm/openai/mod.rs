@@ -5,6 +5,7 @@
 
 mod collect;
 mod failure;
+mod finish;
 mod inert;
 mod provider;
 mod repair;
@@ -52,6 +53,7 @@ impl OpenAi {
             let answer = chat.create_byot::<_, wire::Whole>(&request).await;
             let mut collected = Collected::default();
             collected.whole(answer.map_err(|error| self.read(&error))?);
+            collected.complete()?;
             return Ok(collected.finish(words));
         }
         let mut tries = 0;

@@ -114,6 +114,8 @@ pub(super) struct Whole {
 pub(super) struct WholeChoice {
     #[serde(default, deserialize_with = "lenient")]
     pub message: Delta,
+    #[serde(default, deserialize_with = "lenient")]
+    pub finish_reason: Option<String>,
 }
 
 /// A piece of an answer.
