@@ -13,7 +13,7 @@ use crate::{
     payment::Demand,
     pending::Wanted,
     tools::{self, Class, Plan, Registered, to_json, without_secrets},
-    turn::{Event, ToolAnswer, Turn},
+    turn::{Event, Mark, ToolAnswer, Turn},
 };
 
 /// The longest answer of a tool that the model sees, in bytes.
@@ -31,6 +31,8 @@ pub(super) struct Told {
     pub interface: Value,
     /// Proof of payment.
     pub receipt: Option<Value>,
+    /// What was paid for.
+    pub bought: Option<Mark>,
 }
 
 impl Told {
@@ -44,6 +46,7 @@ impl Told {
             model: error.clone(),
             interface: error,
             receipt: None,
+            bought: None,
         }
     }
 
@@ -57,6 +60,7 @@ impl Told {
                 summary,
                 interface: answer.body.clone(),
                 receipt: answer.receipt.clone(),
+                bought: None,
             };
         }
         let (summary, told) = answer.refusal();
@@ -67,6 +71,7 @@ impl Told {
             // Only what is in the contract's words: anything else may be anybody's page.
             interface: json!({ "error": told }),
             receipt: answer.receipt.clone(),
+            bought: None,
         }
     }
 }
@@ -89,11 +94,21 @@ impl Driver<'_> {
             }
         };
         self.starts(call, tool.name, &plan.title);
-        match tool.class {
-            Class::Confirmed if self.session.is_none() => {
-                let message = "First sign in with the wallet; the interface offers it.";
-                self.told(call, Told::failed(message), start)
+        if let Some(objection) = turn.objection(&plan.mark()) {
+            return self.told(call, Told::failed(objection), start);
+        }
+        if tool.class == Class::Confirmed && self.session.is_none() {
+            let message = "First sign in with the wallet; the interface offers it.";
+            return self.told(call, Told::failed(message), start);
+        }
+        let plan = match self.bind(turn, tool, plan).await {
+            Ok(plan) => plan,
+            Err(told) => {
+                self.elsewhere += start.elapsed();
+                return self.told(call, told, start);
             }
+        };
+        match tool.class {
             Class::Confirmed => Called::Suspended(Box::new(Asked {
                 plan,
                 wanted: Wanted::Confirmation,
@@ -232,6 +247,7 @@ impl Driver<'_> {
             ok: told.ok,
             text,
             summary: told.summary,
+            bought: told.bought,
         }))
     }
 }

@@ -2,6 +2,7 @@
 //! something is sent without a payment first; its 402 suspends the turn, and `resume` goes on with exactly that call.
 
 mod call;
+mod lease;
 mod pay;
 mod resume;
 mod stage;
@@ -41,7 +42,7 @@ pub enum Suspension {
     /// Pay.
     Payment(Box<PaymentRequest>, String),
     /// Confirm.
-    Confirmation(SuspendedCall, String),
+    Confirmation(Box<SuspendedCall>, String),
 }
 
 /// What a call came to.
@@ -120,8 +121,9 @@ impl Driver<'_> {
                 Effect::Call(call) => match self.call(&turn, &call).await {
                     Called::Answered(event) => event,
                     Called::Suspended(what) => {
+                        let mark = what.plan.mark();
                         asked = Some(what);
-                        Event::Suspended
+                        Event::Suspended(mark)
                     }
                 },
                 Effect::Wait => return self.suspend(&turn, asked),
@@ -185,7 +187,8 @@ impl Driver<'_> {
         let shown = plan.suspended();
         let pending = Pending {
             id: Pending::new_id(),
-            expires_at: self.app.clock.unix_seconds() + self.app.config.pending_seconds,
+            expires_at: self.app.clock.unix_seconds()
+                + wanted.seconds(self.app.config.pending_seconds),
             wallet: self.wallet.clone(),
             plan,
             wanted,
@@ -218,7 +221,7 @@ impl Driver<'_> {
                     call: shown.clone(),
                     pending: sealed.clone(),
                 });
-                Suspension::Confirmation(shown, sealed)
+                Suspension::Confirmation(Box::new(shown), sealed)
             }
         };
         self.note(turn, "suspended");

@@ -112,10 +112,11 @@ impl Driver<'_> {
                 Err(problem) => self.told(call, Told::failed(problem), start),
             };
         }
-        let told = match answer.is_held() {
+        let mut told = match answer.is_held() {
             true => held(answer),
             false => Told::answer(tool, answer),
         };
+        told.bought = was_taken(answer).then(|| plan.mark());
         self.told(call, told, start)
     }
 
@@ -149,6 +150,7 @@ fn held(answer: &Answer) -> Told {
         model: json!({ "summary": summary, "data": { "status": "settling" } }),
         interface: answer.body.clone(),
         receipt: answer.receipt.clone(),
+        bought: None,
     }
 }
 

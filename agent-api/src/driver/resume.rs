@@ -2,14 +2,16 @@
 
 use std::time::Instant;
 
-use api_types::{ChatRequest, ErrorCode};
+use api_types::{ChatRequest, ErrorCode, Secret};
+use tokio::sync::watch;
+use tracing::Instrument as _;
 
 use super::{Called, Driver, Outcome, call::Told, pay::was_taken};
 use crate::{
     error::ApiError,
-    lease_api::Caller,
+    lease_api::{Answer, Caller, LeaseApiError},
     payment::{SignedHeader, Terms},
-    pending::{Pending, PendingError, Reuse, Wanted},
+    pending::{self, Pending, PendingError, Reuse, Wanted},
     tools::{self, Registered},
     turn::Event,
 };
@@ -63,7 +65,8 @@ impl Driver<'_> {
         match called {
             Called::Answered(event) => self.run(turn, event).await,
             Called::Suspended(asked) => {
-                turn.step(Event::Suspended, &super::Bounds::default());
+                let mark = asked.plan.mark();
+                turn.step(Event::Suspended(mark), &super::Bounds::default());
                 self.suspend(&turn, Some(asked))
             }
         }
@@ -96,19 +99,54 @@ impl Driver<'_> {
                 "Sign in with the wallet first: only its owner may do this to a container.";
             return Err(ApiError::new(ErrorCode::Unauthorized, message));
         };
-        self.note_use(pending, "confirmed")?;
+        // Another session is another answer of the customer: what came of the call is not its to
+        // hear.
+        let with = self
+            .app
+            .sealer
+            .tag("use", &format!("confirmed\n{}", session.expose()));
+        let now = self.app.clock.unix_seconds();
+        let confirmed = self.app.used.confirm(pending, &with, now)?;
         self.starts(call, tool.name, &pending.plan.title);
-        let caller = Caller {
-            id: pending.turn.id(),
-            session: Some(session.expose()),
+        if let Some(perform) = confirmed.perform {
+            self.perform(pending, session, perform);
+        }
+        let mut outcome = confirmed.outcome;
+        let answer = match outcome.wait_for(Option::is_some).await {
+            Ok(answer) => answer.clone().unwrap_or(Err(LeaseApiError::Away)),
+            Err(_) => Err(LeaseApiError::Away),
         };
-        let answer = self.app.lease_api.send(&pending.plan, caller).await;
         self.elsewhere += start.elapsed();
         let told = match answer {
             Ok(answer) => Told::answer(tool, &answer),
             Err(error) => Told::failed(error.to_string()),
         };
         Ok(self.told(call, told, start))
+    }
+
+    /// Sends a confirmed call in a task of its own: a customer who hangs up does not lose its
+    /// outcome.
+    fn perform(
+        &self,
+        pending: &Pending,
+        session: Secret,
+        outcome: watch::Sender<Option<pending::Outcome>>,
+    ) {
+        let (app, pending) = (self.app.clone(), pending.clone());
+        let work = async move {
+            let caller = Caller {
+                id: pending.turn.id(),
+                session: Some(session.expose()),
+            };
+            let answer = app.lease_api.send(&pending.plan, caller).await;
+            // A session that has ended did nothing; the customer signs in and confirms again.
+            let code = answer.as_ref().ok().and_then(Answer::code);
+            if code == Some(ErrorCode::Unauthorized) {
+                app.used.forget(&pending);
+            }
+            outcome.send_replace(Some(answer));
+        };
+        tokio::spawn(work.instrument(tracing::Span::current()));
     }
 
     /// Everything is checked before the payment leaves: it fits this call, nobody used the call otherwise, and the policy holds.
@@ -134,6 +172,12 @@ impl Driver<'_> {
             body.as_deref().unwrap_or_default()
         );
         let reuse = self.note_use(pending, &with)?;
+        if reuse == Reuse::First
+            && let Err(over) = self.lease_lives(&pending.turn, &plan).await
+        {
+            self.app.used.forget(pending);
+            return Err(over);
+        }
         let now = self.app.clock.unix_seconds();
         if reuse == Reuse::First
             && let Err(refused) =

@@ -91,8 +91,7 @@ impl LeaseApi {
     /// # Errors
     /// There is no answer.
     pub async fn send(&self, plan: &Plan, caller: Caller<'_>) -> Result<Answer, LeaseApiError> {
-        let body = plan.body.as_deref();
-        let request = self.request(&plan.method, &plan.path, body, caller);
+        let request = self.planned(plan, plan.body.as_deref(), caller);
         exchange(request, self.patience).await
     }
 
@@ -127,7 +126,7 @@ impl LeaseApi {
         let mut delivery = 1;
         loop {
             let request = self
-                .request(&plan.method, &plan.path, body, caller)
+                .planned(plan, body, caller)
                 .header(payment.header.name(), payment.header.value())
                 .header("idempotency-key", payment.key);
             let answer = exchange(request, PAID_PATIENCE).await;
@@ -143,6 +142,21 @@ impl LeaseApi {
             }
             tokio::time::sleep(wait).await;
             delivery += 1;
+        }
+    }
+
+    /// A planned call. Where the lease is known, it is named beside its number, so that a copy that
+    /// comes late, from whichever replica, cannot mean the next lease with that number.
+    fn planned(
+        &self,
+        plan: &Plan,
+        body: Option<&str>,
+        caller: Caller<'_>,
+    ) -> reqwest::RequestBuilder {
+        let request = self.request(&plan.method, &plan.path, body, caller);
+        match &plan.lease {
+            Some(lease) => request.query(&[("leaseId", &lease.lease_id)]),
+            None => request,
         }
     }
 

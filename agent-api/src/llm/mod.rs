@@ -49,6 +49,12 @@ pub enum ModelError {
     /// The conversation is too long for it.
     #[error("The conversation is too long for the language model; start a new one.")]
     TooLong,
+    /// It was cut off at its longest length before it was whole.
+    #[error("The language model's answer was cut off before it was whole; nothing was done.")]
+    CutOff,
+    /// A filter of the provider's stopped it.
+    #[error("A filter of the language model's provider stopped the answer; nothing was done.")]
+    Filtered,
     /// What came is no answer.
     #[error("The language model gave an answer that cannot be used.")]
     Nonsense,

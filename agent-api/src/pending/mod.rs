@@ -12,7 +12,7 @@ use service::crypto;
 use crate::{payment::Terms, tools::Plan, turn::Turn};
 
 pub use seal::{MAX_SEALED, Sealer};
-pub use used::{Reuse, Used};
+pub use used::{Confirmed, Outcome, Reuse, Used};
 
 /// What the customer has to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,20 @@ pub enum Wanted {
     Payment(Terms),
     /// Say yes.
     Confirmation,
+}
+
+/// How long a confirmation waits at most, in seconds, whatever `PENDING_SECONDS` says: what may be
+/// meant for long is what is paid.
+const MAX_CONFIRMATION: u64 = 15 * 60;
+
+impl Wanted {
+    /// How long the customer may take, in seconds, of what the configuration allows.
+    pub fn seconds(&self, allowed: u64) -> u64 {
+        match self {
+            Self::Payment(_) => allowed,
+            Self::Confirmation => allowed.min(MAX_CONFIRMATION),
+        }
+    }
 }
 
 /// A suspended call.

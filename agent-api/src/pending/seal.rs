@@ -116,6 +116,10 @@ mod tests {
                 summary: String::new(),
                 takes_credential: false,
                 free_path: None,
+                command: None,
+                kind: None,
+                ctid: Some(100),
+                lease: None,
             },
             wanted: Wanted::Confirmation,
             turn: Turn::new(

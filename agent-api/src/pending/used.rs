@@ -1,13 +1,18 @@
 //! One use of each suspended call. What it was used with is remembered until it has expired, so that the same answer of the customer
-//! can come again (the first reply may have got lost) and another cannot. Replicas do not share this: across them, the lease API's
-//! `Idempotency-Key` sees to it that a suspended call is performed once.
+//! can come again (the first reply may have got lost) and another cannot. What was confirmed is
+//! performed once: copies wait for its outcome, and later ones are given it from memory. Replicas
+//! do not share this: across them a confirmed call names its lease, and the lease API's
+//! `Idempotency-Key` sees to it that a paid call is performed once.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use tokio::sync::watch;
+
 use super::{Pending, PendingError};
+use crate::lease_api::{Answer, LeaseApiError};
 
 /// The most that are remembered; the oldest go first.
 const MOST: usize = 50_000;
@@ -21,6 +26,18 @@ pub enum Reuse {
     Same,
 }
 
+/// What came of a confirmed call.
+pub type Outcome = Result<Answer, LeaseApiError>;
+
+/// A confirmation that came.
+#[derive(Debug)]
+pub struct Confirmed {
+    /// Where the outcome goes, for the first one, which alone performs the call.
+    pub perform: Option<watch::Sender<Option<Outcome>>>,
+    /// Where it can be had, by all of them.
+    pub outcome: watch::Receiver<Option<Outcome>>,
+}
+
 /// The suspended calls that were used.
 #[derive(Debug, Default)]
 pub struct Used(Mutex<HashMap<String, Use>>);
@@ -29,6 +46,7 @@ pub struct Used(Mutex<HashMap<String, Use>>);
 struct Use {
     with: String,
     expires_at: u64,
+    outcome: Option<watch::Receiver<Option<Outcome>>>,
 }
 
 impl Used {
@@ -37,33 +55,72 @@ impl Used {
     /// # Errors
     /// It was used with another.
     pub fn note(&self, pending: &Pending, with: &str, now: u64) -> Result<Reuse, PendingError> {
-        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        used.retain(|_, before| before.expires_at > now);
-        if let Some(before) = used.get(&pending.id) {
-            return match before.with == with {
-                true => Ok(Reuse::Same),
-                false => Err(PendingError::Used),
-            };
+        note(&mut self.uses(), pending, with, now)
+    }
+
+    /// The same for a confirmation.
+    ///
+    /// # Errors
+    /// As for [`Used::note`].
+    pub fn confirm(
+        &self,
+        pending: &Pending,
+        with: &str,
+        now: u64,
+    ) -> Result<Confirmed, PendingError> {
+        let mut uses = self.uses();
+        note(&mut uses, pending, with, now)?;
+        let used = uses.get_mut(&pending.id).ok_or(PendingError::Used)?;
+        if let Some(outcome) = &used.outcome {
+            return Ok(Confirmed {
+                perform: None,
+                outcome: outcome.clone(),
+            });
         }
-        if used.len() >= MOST {
-            let oldest = used.iter().min_by_key(|(_, before)| before.expires_at);
-            if let Some(id) = oldest.map(|(id, _)| id.clone()) {
-                used.remove(&id);
-            }
-        }
-        let noted = Use {
-            with: with.to_owned(),
-            expires_at: pending.expires_at,
-        };
-        used.insert(pending.id.clone(), noted);
-        Ok(Reuse::First)
+        let (perform, outcome) = watch::channel(None);
+        used.outcome = Some(outcome.clone());
+        Ok(Confirmed {
+            perform: Some(perform),
+            outcome,
+        })
     }
 
     /// Forgets a use that came to nothing, so that the customer can answer otherwise.
     pub fn forget(&self, pending: &Pending) {
-        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        used.remove(&pending.id);
+        self.uses().remove(&pending.id);
     }
+
+    fn uses(&self) -> MutexGuard<'_, HashMap<String, Use>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn note(
+    uses: &mut HashMap<String, Use>,
+    pending: &Pending,
+    with: &str,
+    now: u64,
+) -> Result<Reuse, PendingError> {
+    uses.retain(|_, before| before.expires_at > now);
+    if let Some(before) = uses.get(&pending.id) {
+        return match before.with == with {
+            true => Ok(Reuse::Same),
+            false => Err(PendingError::Used),
+        };
+    }
+    if uses.len() >= MOST {
+        let oldest = uses.iter().min_by_key(|(_, before)| before.expires_at);
+        if let Some(id) = oldest.map(|(id, _)| id.clone()) {
+            uses.remove(&id);
+        }
+    }
+    let noted = Use {
+        with: with.to_owned(),
+        expires_at: pending.expires_at,
+        outcome: None,
+    };
+    uses.insert(pending.id.clone(), noted);
+    Ok(Reuse::First)
 }
 
 #[cfg(test)]
@@ -104,5 +161,24 @@ mod tests {
         used.note(&pending(100), "a", 0).unwrap();
         used.note(&pending(300), "a", 200).unwrap();
         assert_eq!(used.0.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_confirmed_call_is_performed_once_and_its_outcome_remembered() {
+        let (used, call) = (Used::default(), pending(100));
+        let first = used.confirm(&call, "yes", 0).unwrap();
+        let copy = used.confirm(&call, "yes", 1).unwrap();
+        assert!(first.perform.is_some() && copy.perform.is_none());
+        first
+            .perform
+            .unwrap()
+            .send_replace(Some(Err(LeaseApiError::Slow)));
+        let late = used.confirm(&call, "yes", 99).unwrap();
+        assert!(late.perform.is_none());
+        for outcome in [copy.outcome, late.outcome] {
+            assert_eq!(*outcome.borrow(), Some(Err(LeaseApiError::Slow)));
+        }
+        let other = used.confirm(&call, "no", 1).unwrap_err();
+        assert_eq!(other, PendingError::Used);
     }
 }

@@ -1,5 +1,7 @@
-//! Reading what models write as arguments. Most write JSON; some write nothing, wrap it in a code fence, encode it twice or stop
-//! before the last brace. What can be mended without guessing at a value is mended; the rest goes back to the model in words.
+//! Reading what models write as arguments. Most write JSON; some write nothing, wrap it in a code
+//! fence or encode it twice. What can be mended without guessing at a value is mended; the rest
+//! goes back to the model in words. What ends early is never completed: nobody knows what was cut
+//! off.
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
@@ -30,14 +32,10 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
     if text.is_empty() {
         return Ok(Map::new());
     }
-    let read = serde_json::from_str::<Value>(text)
-        .or_else(|error| closed(text).ok_or(error))
-        .map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            format!(
-                "The arguments are not JSON (line {line}, column {column}). Send one JSON object."
-            )
-        })?;
+    let read = serde_json::from_str::<Value>(text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        format!("The arguments are not JSON (line {line}, column {column}). Send one JSON object.")
+    })?;
     match read {
         Value::Object(members) => Ok(members),
         Value::Null => Ok(Map::new()),
@@ -59,21 +57,6 @@ fn unfenced(text: &str) -> &str {
     };
     let inner = inner.strip_suffix("```").unwrap_or(inner);
     inner.strip_prefix("json").unwrap_or(inner).trim()
-}
-
-/// With the braces that are missing at the end, if that is all that is missing: a value that was cut off is not completed.
-fn closed(text: &str) -> Option<Value> {
-    let last = text.trim_end().chars().last()?;
-    if !matches!(last, '}' | ']' | '"' | 'e') && !last.is_ascii_digit() {
-        return None;
-    }
-    // A number may have lost digits.
-    if last.is_ascii_digit() {
-        return None;
-    }
-    ["}", "}}", "]}"]
-        .iter()
-        .find_map(|end| serde_json::from_str(&format!("{text}{end}")).ok())
 }
 
 /// A whole number, also where a model writes it as a text or with a point.
@@ -114,7 +97,6 @@ mod tests {
             (r#"{"ctid": 100}"#, json!({"ctid": 100})),
             ("```json\n{\"ctid\": 100}\n```", json!({"ctid": 100})),
             (r#""{\"ctid\": 100}""#, json!({"ctid": 100})),
-            (r#"{"command": "uptime""#, json!({"command": "uptime"})),
             (
                 r#"{"ctid": 1, "password": "hunter2", "confirmPurchase": true, "hostname": null}"#,
                 json!({"ctid": 1}),
@@ -129,6 +111,8 @@ mod tests {
     fn what_is_not_clear_is_refused_and_not_repeated() {
         for text in [
             r#"{"runtimeMinutes": 6"#,
+            r#"{"command": "uptime""#,
+            r#"{"runtimeMinutes": 6, "payload": {"a": 1}"#,
             "[1]",
             "lease hunter2",
             "7",

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use super::{
     Class, Plan, Tool,
     arguments::{optional_whole, whole},
-    body_of, call,
+    body_of, call_for,
     lease::ContainerArguments,
     show::{self, shortened, text},
 };
+use crate::visible;
 
 /// The most of a command's output that the model sees, in bytes of each stream.
 const MAX_OUTPUT: usize = 4_000;
@@ -44,6 +45,16 @@ pub(super) struct ExecArguments {
     timeout_seconds: Option<u32>,
 }
 
+/// The command line as the lease API puts it together: each further argument one quoted word.
+fn command_line(arguments: &ExecArguments) -> String {
+    let mut line = arguments.command.trim().to_owned();
+    for argument in &arguments.extra_args {
+        let quoted = argument.replace('\'', r"'\''");
+        line.push_str(&format!(" '{quoted}'"));
+    }
+    line
+}
+
 impl Tool for ExecContainerCommand {
     const NAME: &'static str = "exec_container_command";
     const ALIASES: &'static [&'static str] = &["exec_lease_command"];
@@ -54,20 +65,24 @@ impl Tool for ExecContainerCommand {
 
     fn plan(arguments: ExecArguments) -> Plan {
         let ctid = arguments.ctid;
-        let shown = shortened(&arguments.command, 80);
+        let line = command_line(&arguments);
+        let shown = shortened(&line, 80);
         let request = ExecRequest {
-            command: arguments.command,
+            // As the lease API reads it: white space around it means nothing.
+            command: arguments.command.trim().to_owned(),
             extra_args: arguments.extra_args,
             timeout_seconds: arguments.timeout_seconds,
             force: false,
         };
         Plan {
             body: body_of(&request),
+            command: Some(visible::block(&line)),
             title: format!("Running `{shown}` in container {ctid}"),
             summary: format!("Run `{shown}` in container {ctid}"),
-            ..call(
+            ..call_for(
                 Self::NAME,
                 &Method::POST,
+                ctid,
                 format!("/management/exec/{ctid}"),
             )
         }
@@ -105,9 +120,10 @@ impl Tool for OpenContainerConsole {
         Plan {
             title: format!("Opening a console of container {ctid}"),
             summary: format!("Open a console of container {ctid}"),
-            ..call(
+            ..call_for(
                 Self::NAME,
                 &Method::POST,
+                ctid,
                 format!("/management/console/{ctid}"),
             )
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Class, Plan, Tool,
     arguments::{optional_whole, whole},
-    body_of, call,
+    body_of, call, call_for,
     show::{self, minutes, moment, text},
 };
 
@@ -85,15 +85,20 @@ impl LeaseArguments {
     }
 }
 
-/// `1 core, 512 MiB memory, 8 GiB disk for 60 minutes`.
-fn size_and_time(request: &LeaseRequest) -> String {
+/// `1 core, 512 MiB memory, 8 GiB disk`.
+fn size_of(request: &LeaseRequest) -> String {
     let cores = match request.cores {
         1 => "1 core".to_owned(),
         many => format!("{many} cores"),
     };
     let (memory, disk) = (show::memory(request.memory_mb), request.disk_gb);
+    format!("{cores}, {memory} memory, {disk} GiB disk")
+}
+
+/// `1 core, 512 MiB memory, 8 GiB disk for 60 minutes`.
+fn size_and_time(request: &LeaseRequest) -> String {
     let time = minutes(request.runtime_minutes);
-    format!("{cores}, {memory} memory, {disk} GiB disk for {time}")
+    format!("{} for {time}", size_of(request))
 }
 
 impl Tool for LeaseContainer {
@@ -106,6 +111,7 @@ impl Tool for LeaseContainer {
     fn plan(arguments: LeaseArguments) -> Plan {
         let request = arguments.request();
         let what = size_and_time(&request);
+        let size = size_of(&request);
         let named = request.hostname.as_ref();
         let named = named.map_or(String::new(), |name| format!(" as {name}"));
         Plan {
@@ -113,6 +119,7 @@ impl Tool for LeaseContainer {
             title: format!("Leasing {what}{named}"),
             summary: format!("Lease {what}{named}"),
             takes_credential: true,
+            kind: Some(size),
             ..call(Self::NAME, &Method::POST, "/lease/container")
         }
     }
@@ -252,7 +259,12 @@ impl Tool for RenewLease {
             body: body_of(&RenewRequest { runtime_minutes }),
             title: format!("Renewing container {ctid} by {time}"),
             summary: format!("Renew container {ctid} by {time}"),
-            ..call(Self::NAME, &Method::POST, format!("/lease/{ctid}/renew"))
+            ..call_for(
+                Self::NAME,
+                &Method::POST,
+                ctid,
+                format!("/lease/{ctid}/renew"),
+            )
         }
     }
 
@@ -291,7 +303,7 @@ impl Tool for DestroyLease {
         Plan {
             title: format!("Destroying container {ctid}"),
             summary: format!("Destroy container {ctid} and all its data"),
-            ..call(Self::NAME, &Method::DELETE, format!("/lease/{ctid}"))
+            ..call_for(Self::NAME, &Method::DELETE, ctid, format!("/lease/{ctid}"))
         }
     }
 

@@ -11,13 +11,13 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-use api_types::SuspendedCall;
+use api_types::{SuspendedCall, SuspendedLease};
 use axum::http::Method;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::conversation::ToolCall;
+use crate::{conversation::ToolCall, turn::Mark, visible};
 
 pub use show::{minutes, moment, to_json, without_secrets};
 
@@ -51,6 +51,19 @@ pub struct Plan {
     pub takes_credential: bool,
     /// The path that gives the same for nothing to a wallet that is signed in.
     pub free_path: Option<String>,
+    /// The whole command line that it runs, every character visible.
+    #[serde(default)]
+    pub command: Option<String>,
+    /// What it buys, where a customer usually wants one of a kind: a second one in a turn needs
+    /// their word.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// The number of the container that it is for.
+    #[serde(default)]
+    pub ctid: Option<u32>,
+    /// The lease that the number stands for, where the wallet is signed in. Numbers are used again.
+    #[serde(default)]
+    pub lease: Option<SuspendedLease>,
 }
 
 impl Plan {
@@ -63,7 +76,33 @@ impl Plan {
             path: self.path.clone(),
             body: body.and_then(|text| serde_json::from_str(text).ok()),
             summary: self.summary.clone(),
+            command: self.command.clone(),
+            lease: self.lease.clone(),
         }
+    }
+
+    /// By which the same call is known again: the request as it will be sent, not the model's
+    /// spelling of it.
+    pub fn mark(&self) -> Mark {
+        let Self {
+            method, path, body, ..
+        } = self;
+        // Bodies are written by our own types, so equal requests are equal text.
+        let body = body.as_deref().unwrap_or_default();
+        Mark {
+            call: format!("{method} {path} {body}"),
+            kind: self.kind.clone(),
+        }
+    }
+
+    /// The same for exactly this lease, which its summary names. `now` is in Unix seconds.
+    #[must_use]
+    pub fn for_lease(mut self, lease: SuspendedLease, now: u64) -> Self {
+        let number = format!("container {}", lease.ctid);
+        let named = format!("{number} ({})", show::named(&lease, now));
+        self.summary = self.summary.replacen(&number, &named, 1);
+        self.lease = Some(lease);
+        self
     }
 }
 
@@ -152,7 +191,11 @@ impl Registered {
     /// # Errors
     /// What is wrong with them, for the model.
     pub fn plan(&self, call: &ToolCall) -> Result<Plan, String> {
-        (self.plan)(arguments::read(&call.arguments)?)
+        let mut plan = (self.plan)(arguments::read(&call.arguments)?)?;
+        // What the model wrote is in them, and people read them before they sign.
+        plan.title = visible::line(&plan.title);
+        plan.summary = visible::line(&plan.summary);
+        Ok(plan)
     }
 
     /// What the model sees of an answer; secrets are left out whatever the tool itself keeps.
@@ -203,6 +246,18 @@ fn call(tool: &str, method: &Method, path: impl Into<String>) -> Plan {
         summary: String::new(),
         takes_credential: false,
         free_path: None,
+        command: None,
+        kind: None,
+        ctid: None,
+        lease: None,
+    }
+}
+
+/// A call without a body for a container.
+fn call_for(tool: &str, method: &Method, ctid: u32, path: impl Into<String>) -> Plan {
+    Plan {
+        ctid: Some(ctid),
+        ..call(tool, method, path)
     }
 }
 

@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::Value;
 
 use super::{
-    Class, Plan, Tool, call,
+    Class, Plan, Tool, call_for,
     lease::ContainerArguments,
     show::{self, text},
 };
@@ -28,7 +28,12 @@ impl Tool for StopContainer {
         Plan {
             title: format!("Stopping container {ctid}"),
             summary: format!("Stop container {ctid}"),
-            ..call(Self::NAME, &Method::POST, format!("/lease/{ctid}/stop"))
+            ..call_for(
+                Self::NAME,
+                &Method::POST,
+                ctid,
+                format!("/lease/{ctid}/stop"),
+            )
         }
     }
 
@@ -56,7 +61,12 @@ impl Tool for StartContainer {
         Plan {
             title: format!("Starting container {ctid}"),
             summary: format!("Start container {ctid}"),
-            ..call(Self::NAME, &Method::POST, format!("/lease/{ctid}/start"))
+            ..call_for(
+                Self::NAME,
+                &Method::POST,
+                ctid,
+                format!("/lease/{ctid}/start"),
+            )
         }
     }
 

@@ -1,7 +1,9 @@
 //! Answers of the lease API as the model, the customer and the interface see them.
 
-use api_types::{Json, Timestamp, Usdc};
+use api_types::{Json, SuspendedLease, Timestamp, Usdc};
 use serde_json::{Map, Value};
+
+use crate::visible::line;
 
 /// Members that no model ever sees.
 const SECRETS: [&str; 8] = [
@@ -100,6 +102,23 @@ pub fn minutes(minutes: u32) -> String {
     };
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {unit}{plural}")
+}
+
+/// A lease in a sentence: `box, 10.0.0.5, 42 minutes left`. `now` is in Unix seconds.
+pub(super) fn named(lease: &SuspendedLease, now: u64) -> String {
+    let left = lease.expires_at.map(|end| match end.0.saturating_sub(now) {
+        0 => "its time is over".to_owned(),
+        seconds => {
+            let whole = u32::try_from(seconds.div_ceil(60)).unwrap_or(u32::MAX);
+            format!("{} left", minutes(whole))
+        }
+    });
+    let parts = [
+        Some(line(&lease.hostname)),
+        lease.ip.as_deref().map(line),
+        left,
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// The text, cut at a character and marked where it is longer than `longest` bytes.

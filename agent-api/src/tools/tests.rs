@@ -157,3 +157,65 @@ fn summaries_are_sentences_for_people() {
     assert_eq!(minutes(120), "2 hours");
     assert_eq!(minutes(4320), "3 days");
 }
+
+#[test]
+fn a_call_for_a_container_names_its_lease_in_its_summary() {
+    let lease = SuspendedLease {
+        lease_id: "l".into(),
+        ctid: 100,
+        hostname: "box".into(),
+        ip: None,
+        expires_at: Some(api_types::Timestamp(1_000 + 90 * 60)),
+    };
+    let mut bound = 0;
+    for tool in &REGISTRY {
+        let call = ToolCall {
+            id: "c1".into(),
+            tool: tool.name.into(),
+            arguments: r#"{"ctid": 100, "command": "uptime", "runtimeMinutes": 60}"#.into(),
+        };
+        let mut arguments = serde_json::from_str::<Value>(&call.arguments).unwrap();
+        let known = tool.parameters();
+        let members = arguments.as_object_mut().unwrap();
+        members.retain(|name, _| known["properties"].get(name).is_some());
+        let call = ToolCall {
+            arguments: arguments.to_string(),
+            ..call
+        };
+        let plan = tool.plan(&call).unwrap();
+        assert_eq!(
+            plan.ctid.is_some(),
+            members_have_ctid(&known),
+            "{}",
+            tool.name
+        );
+        if plan.ctid.is_none() {
+            continue;
+        }
+        bound += 1;
+        let plan = plan.for_lease(lease.clone(), 1_000);
+        let named = "container 100 (box, 90 minutes left)";
+        assert!(plan.summary.contains(named), "{}", plan.summary);
+        assert_eq!(plan.suspended().lease, Some(lease.clone()));
+    }
+    assert_eq!(bound, 6);
+}
+
+fn members_have_ctid(schema: &Value) -> bool {
+    schema["properties"].get("ctid").is_some()
+}
+
+/// The marks of a line are not marked again when the whole sentence is.
+#[test]
+fn a_commands_beginning_is_marked_once_in_its_summary() {
+    let planned = plan(
+        "exec_container_command",
+        r#"{"ctid": 100, "command": "a\u202eb\nc"}"#,
+    )
+    .unwrap();
+    assert_eq!(
+        planned.summary,
+        "Run `a⟨U+202E⟩b⟨line break⟩c` in container 100"
+    );
+    assert_eq!(planned.command.as_deref(), Some("a⟨U+202E⟩b\nc"));
+}

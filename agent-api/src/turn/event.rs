@@ -34,7 +34,7 @@ pub enum Event {
     /// The tool answered, well or badly.
     Answered(ToolAnswer),
     /// The tool wants something of the customer first.
-    Suspended,
+    Suspended(Mark),
     /// The customer does not want the call that waits.
     GivenUp {
         /// Why, as the model hears it.
@@ -52,7 +52,7 @@ impl Event {
             Self::Said(_) => "said",
             Self::Failed(_) => "failed",
             Self::Answered(_) => "answered",
-            Self::Suspended => "suspended",
+            Self::Suspended(_) => "suspended",
             Self::GivenUp { .. } => "given_up",
         }
     }
@@ -76,6 +76,17 @@ pub struct ToolAnswer {
     pub text: String,
     /// One sentence for people.
     pub summary: String,
+    /// What was paid for, where something was.
+    pub bought: Option<Mark>,
+}
+
+/// By which two calls are told to be the same, however a model spells their arguments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The planned request: method, path and canonical body.
+    pub call: String,
+    /// What is bought, where one of a kind is what a customer usually wants: a lease of this size.
+    pub kind: Option<String>,
 }
 
 /// What is to be done.

@@ -19,12 +19,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::conversation::{Message, ToolCall, last_words};
 
-pub use event::{Bounds, Effect, Event, Failure, Said, ToolAnswer};
+pub use event::{Bounds, Effect, Event, Failure, Mark, Said, ToolAnswer};
 
 /// What the model hears of a call that is over the bound.
 const TOO_MANY: &str = r#"{"ok":false,"error":"Too many tool calls in this turn. Answer the customer with what you have."}"#;
-/// What the model hears when it wants the same thing paid twice.
-const REPEATED: &str = r#"{"ok":false,"error":"This very call was already put to the customer in this turn. Ask the customer before you repeat it."}"#;
+/// What the model hears when it wants the same thing done twice.
+const REPEATED: &str =
+    "This very call was already put to the customer. Ask them before you repeat it.";
+/// What the model hears when it wants another of what the customer has just paid for.
+const ANOTHER: &str =
+    "A lease of this size was just paid for. Ask the customer before you make another.";
 /// What the model hears of the calls after one that the customer gave up.
 const SKIPPED: &str =
     r#"{"ok":false,"error":"Not done: the customer gave up the call before it."}"#;
@@ -72,8 +76,11 @@ struct Tally {
     calls: u32,
     rounds: u32,
     silences: u32,
-    /// The calls that were put to the customer, as [`fingerprint`]s.
+    /// The calls that were put to the customer, by [`Mark::call`].
     put: Vec<String>,
+    /// What was paid for, by [`Mark::kind`].
+    #[serde(default)]
+    bought: Vec<String>,
 }
 
 impl Turn {
@@ -117,6 +124,18 @@ impl Turn {
         }
     }
 
+    /// Why a call may not be put to the customer without a new word of theirs, for the model.
+    pub fn objection(&self, mark: &Mark) -> Option<&'static str> {
+        let kind = mark.kind.as_ref();
+        if self.tally.put.contains(&mark.call) {
+            Some(REPEATED)
+        } else if kind.is_some_and(|kind| self.tally.bought.contains(kind)) {
+            Some(ANOTHER)
+        } else {
+            None
+        }
+    }
+
     /// Takes an event and says what is to be done about it.
     pub fn step(&mut self, event: Event, bounds: &Bounds) -> Effect {
         let state = std::mem::replace(&mut self.state, State::Over);
@@ -131,11 +150,18 @@ impl Turn {
                 if answer.ok {
                     self.done.push(answer.summary);
                 }
+                if let Some(Mark { call, kind }) = answer.bought {
+                    self.tally.put.push(call);
+                    self.tally.bought.extend(kind);
+                }
                 self.answer(&call, answer.text);
                 self.go_on(rest, bounds)
             }
-            (State::Working { rest, call } | State::Waiting { rest, call }, Event::Suspended) => {
-                self.tally.put.push(fingerprint(&call));
+            (
+                State::Working { rest, call } | State::Waiting { rest, call },
+                Event::Suspended(mark),
+            ) => {
+                self.tally.put.push(mark.call);
                 self.state = State::Waiting { call, rest };
                 Effect::Wait
             }
@@ -182,10 +208,6 @@ impl Turn {
                 continue;
             }
             self.tally.calls += 1;
-            if self.tally.put.contains(&fingerprint(&call)) {
-                self.answer(&call, REPEATED.to_owned());
-                continue;
-            }
             self.state = State::Working {
                 call: call.clone(),
                 rest: calls,
@@ -223,6 +245,9 @@ impl Turn {
         let new = message.filter(|text| text.trim() != last_words(&self.conversation).trim());
         if let Some(text) = new {
             self.conversation.push(Message::User { text });
+            // The customer's new word: what they want now is theirs to say again.
+            self.tally.put.clear();
+            self.tally.bought.clear();
         }
     }
 
@@ -253,11 +278,4 @@ impl Turn {
         }
         self.words.push_str(text);
     }
-}
-
-/// Equal for calls that mean the same.
-fn fingerprint(call: &ToolCall) -> String {
-    let arguments = serde_json::from_str::<serde_json::Value>(&call.arguments)
-        .map_or_else(|_| call.arguments.clone(), |value| value.to_string());
-    format!("{} {arguments}", call.tool)
 }

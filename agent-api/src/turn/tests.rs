@@ -13,14 +13,6 @@ fn call(id: &str, tool: &str) -> ToolCall {
     }
 }
 
-fn same(id: &str) -> ToolCall {
-    ToolCall {
-        id: id.into(),
-        tool: "lease_container".into(),
-        arguments: r#"{"runtimeMinutes":60}"#.into(),
-    }
-}
-
 fn words(text: &str) -> Event {
     Event::Said(Said {
         text: text.into(),
@@ -40,6 +32,7 @@ fn answered(ok: bool) -> Event {
         ok,
         text: "{}".into(),
         summary: "Did it.".into(),
+        bought: None,
     })
 }
 
@@ -116,7 +109,7 @@ fn every_story_leads_where_the_table_says() {
             vec![
                 (Event::Start, ASK),
                 (calls([a.clone(), b.clone()]), Effect::Call(a.clone())),
-                (Event::Suspended, Effect::Wait),
+                (Event::Suspended(Mark::default()), Effect::Wait),
                 (answered(true), Effect::Call(b.clone())),
             ],
         ),
@@ -125,8 +118,8 @@ fn every_story_leads_where_the_table_says() {
             vec![
                 (Event::Start, ASK),
                 (calls([a.clone()]), Effect::Call(a.clone())),
-                (Event::Suspended, Effect::Wait),
-                (Event::Suspended, Effect::Wait),
+                (Event::Suspended(Mark::default()), Effect::Wait),
+                (Event::Suspended(Mark::default()), Effect::Wait),
                 (answered(true), ASK),
             ],
         ),
@@ -135,7 +128,7 @@ fn every_story_leads_where_the_table_says() {
             vec![
                 (Event::Start, ASK),
                 (calls([a.clone(), b.clone()]), Effect::Call(a.clone())),
-                (Event::Suspended, Effect::Wait),
+                (Event::Suspended(Mark::default()), Effect::Wait),
                 (given_up(), ASK),
                 (words("fine"), Effect::Finish),
             ],
@@ -191,7 +184,7 @@ fn an_event_that_the_state_does_not_know_is_a_fault_and_no_panic() {
     let waiting = follow([
         (Event::Start, ASK),
         (calls([call.clone()]), Effect::Call(call)),
-        (Event::Suspended, Effect::Wait),
+        (Event::Suspended(Mark::default()), Effect::Wait),
     ]);
     let over = follow([(Event::Start, ASK), (words("."), Effect::Finish)]);
     let known = [
@@ -204,7 +197,7 @@ fn an_event_that_the_state_does_not_know_is_a_fault_and_no_panic() {
         Event::Start,
         words("x"),
         answered(true),
-        Event::Suspended,
+        Event::Suspended(Mark::default()),
         given_up(),
     ];
     let taken = [
@@ -267,19 +260,45 @@ fn twenty_calls_at_once_are_cut_to_the_bound_and_every_one_is_answered() {
     );
 }
 
+fn lease(minutes: u32, size: &str) -> Mark {
+    Mark {
+        call: format!("POST /lease/container {size} {minutes}"),
+        kind: Some(size.to_owned()),
+    }
+}
+
 #[test]
-fn the_same_paid_call_is_put_to_the_customer_once() {
-    let turn = follow([
+fn what_was_put_to_the_customer_needs_their_word_to_be_put_again() {
+    let first = call("a", "lease_container");
+    let (put, longer, larger) = (lease(60, "small"), lease(90, "small"), lease(60, "large"));
+    let mut turn = follow([
         (Event::Start, ASK),
-        (calls([same("1"), same("2")]), Effect::Call(same("1"))),
-        (Event::Suspended, Effect::Wait),
-        (answered(true), ASK),
-        (calls([same("3")]), ASK_WITHOUT_TOOLS),
+        (calls([first.clone()]), Effect::Call(first)),
+        (Event::Suspended(put.clone()), Effect::Wait),
     ]);
-    let refused = turn.conversation().iter().filter(
-        |message| matches!(message, Message::Tool { text, .. } if text.contains("already put")),
+    assert_eq!(turn.objection(&put), Some(REPEATED));
+    assert_eq!(turn.objection(&longer), None, "nothing was paid for yet");
+    let mut given_up = turn.clone();
+    given_up.step(
+        Event::GivenUp {
+            reason: "another".into(),
+            message: Some("make it so after all".into()),
+        },
+        &BOUNDS,
     );
-    assert_eq!(refused.count(), 2);
+    assert_eq!(given_up.objection(&put), None, "the customer's new word");
+
+    let paid = ToolAnswer {
+        ok: true,
+        bought: Some(put.clone()),
+        ..ToolAnswer::default()
+    };
+    turn.step(Event::Answered(paid), &BOUNDS);
+    let written = serde_json::to_string(&turn).unwrap();
+    let turn: Turn = serde_json::from_str(&written).unwrap();
+    assert_eq!(turn.objection(&put), Some(REPEATED));
+    assert_eq!(turn.objection(&longer), Some(ANOTHER));
+    assert_eq!(turn.objection(&larger), None);
 }
 
 #[test]
@@ -288,7 +307,7 @@ fn a_suspended_turn_goes_on_after_it_was_written_down() {
     let turn = follow([
         (Event::Start, ASK),
         (calls([first.clone()]), Effect::Call(first.clone())),
-        (Event::Suspended, Effect::Wait),
+        (Event::Suspended(Mark::default()), Effect::Wait),
     ]);
     let written = serde_json::to_string(&turn).unwrap();
     let mut read: Turn = serde_json::from_str(&written).unwrap();
@@ -319,7 +338,7 @@ fn a_customer_who_says_something_else_is_heard() {
     let mut turn = follow([
         (Event::Start, ASK),
         (calls([first.clone()]), Effect::Call(first)),
-        (Event::Suspended, Effect::Wait),
+        (Event::Suspended(Mark::default()), Effect::Wait),
     ]);
     let event = Event::GivenUp {
         reason: "the customer went on".into(),

@@ -24,6 +24,15 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The answer to a request.
+    pub async fn of(request: reqwest::RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Self { status, body }
+    }
+
     /// The agent's words.
     pub fn reply(&self) -> &str {
         self.body["reply"]
@@ -82,12 +91,13 @@ impl Agent {
 
     /// `POST /chat`.
     pub async fn chat(&self, body: Value) -> Answer {
+        Answer::of(self.http.post(format!("{}/chat", self.url)).json(&body)).await
+    }
+
+    /// `POST /chat` as a proxy passes it on for a customer of this address.
+    pub async fn chat_from(&self, address: &str, body: Value) -> Answer {
         let request = self.http.post(format!("{}/chat", self.url)).json(&body);
-        let response = request.send().await.unwrap();
-        let status = response.status().as_u16();
-        let text = response.text().await.unwrap();
-        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Answer { status, body }
+        Answer::of(request.header("x-forwarded-for", address)).await
     }
 
     /// `POST /chat` with a message alone.
@@ -109,16 +119,7 @@ impl Agent {
 
     /// `GET` anything.
     pub async fn get(&self, path: &str) -> Answer {
-        let response = self
-            .http
-            .get(format!("{}{path}", self.url))
-            .send()
-            .await
-            .unwrap();
-        let status = response.status().as_u16();
-        let text = response.text().await.unwrap();
-        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Answer { status, body }
+        Answer::of(self.http.get(format!("{}{path}", self.url))).await
     }
 }
 

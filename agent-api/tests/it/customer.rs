@@ -1,6 +1,9 @@
 //! A customer with a key, who signs what the agent asks for as a wallet would.
 
-use alloy::{primitives::keccak256, signers::local::PrivateKeySigner};
+use alloy::{
+    primitives::keccak256,
+    signers::{SignerSync as _, local::PrivateKeySigner},
+};
 use serde_json::{Value, json};
 use service::clock::{Clock as _, SystemClock};
 use x402::{
@@ -25,6 +28,12 @@ impl Customer {
     /// The wallet's address.
     pub fn wallet(&self) -> String {
         self.key.address().to_string()
+    }
+
+    /// Signs a text as wallets do (EIP-191).
+    pub fn sign_text(&self, text: &str) -> String {
+        let signature = self.key.sign_message_sync(text.as_bytes()).unwrap();
+        signature.to_string()
     }
 
     /// Signs a payment request of either version; the value of `payment_headers`.

@@ -7,11 +7,15 @@
 mod agent;
 mod bad_input;
 mod cancel;
+mod confirm;
 mod customer;
 mod leases;
 mod market;
 mod model;
 mod money;
 mod process;
+mod provider;
+mod repeats;
 mod secrets;
+mod shown;
 mod stand_in;

@@ -27,6 +27,11 @@ pub struct Market {
 impl Market {
     /// Starts it.
     pub async fn open() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same with further settings of the lease API.
+    pub async fn with(more: &[(&str, &str)]) -> Self {
         service::crypto::install_ring_provider();
         let simulated = SimConfig {
             time_scale: 0.002,
@@ -36,16 +41,23 @@ impl Market {
         let sim = Sim::start(simulated).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("market.sqlite").display().to_string();
-        let env = Env::from_map([
-            ("ADDRESS", PAYEE.to_owned()),
-            ("FACILITATOR", "demo".to_owned()),
-            ("DATABASE", database),
-            ("PVE_HOST", sim.url()),
-            ("PVE_TOKEN_ID", sim.token_id()),
-            ("PVE_TOKEN_SECRET", sim.token_secret()),
-            ("PVE_FINGERPRINT", sim.fingerprint()),
-            ("PVE_NODE", sim.node()),
-        ]);
+        let more = more
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()));
+        let env = Env::from_map(
+            [
+                ("ADDRESS", PAYEE.to_owned()),
+                ("FACILITATOR", "demo".to_owned()),
+                ("DATABASE", database),
+                ("PVE_HOST", sim.url()),
+                ("PVE_TOKEN_ID", sim.token_id()),
+                ("PVE_TOKEN_SECRET", sim.token_secret()),
+                ("PVE_FINGERPRINT", sim.fingerprint()),
+                ("PVE_NODE", sim.node()),
+            ]
+            .into_iter()
+            .chain(more),
+        );
         let config = Config::from_env(env).unwrap();
         let state = App::start(config, Arc::new(SystemClock)).await.unwrap();
         let workers = start_work(&state).await.unwrap();
@@ -70,6 +82,20 @@ impl Market {
             .json(&body);
         assert_eq!(asked.send().await.unwrap().status(), 200);
         customer
+    }
+
+    /// A wallet session of a customer: the bearer token.
+    pub async fn sign_in(&self, customer: &Customer) -> String {
+        let post = async |path: &str, body: Value| {
+            let asked = self.http.post(format!("{}{path}", self.url)).json(&body);
+            asked.send().await.unwrap().json::<Value>().await.unwrap()
+        };
+        let address = json!({ "address": customer.wallet() });
+        let challenge = post("/session/challenge", address).await;
+        let message = challenge["message"].as_str().unwrap();
+        let signed = json!({"message": message, "signature": customer.sign_text(message)});
+        let session = post("/session", signed).await;
+        session["token"].as_str().unwrap().to_owned()
     }
 
     /// Play money of a customer, atomic units.

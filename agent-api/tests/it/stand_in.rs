@@ -1,6 +1,9 @@
 //! A lease API that is none: it answers what a test tells it to, and remembers what it was asked.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    io::Error,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     Router,
@@ -10,6 +13,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use x402::wire::header::encode;
 
 /// Public development account 1, who is paid.
 pub const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
@@ -19,6 +23,8 @@ pub const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 pub struct Asked {
     pub method: String,
     pub path: String,
+    /// Empty where there is none.
+    pub query: String,
     pub headers: HeaderMap,
     pub body: String,
 }
@@ -40,6 +46,42 @@ pub struct StandIn {
 /// What it answers: status and body.
 pub type Said = (u16, String);
 
+/// As a status: the connection breaks before the answer is whole.
+pub const HANG_UP: u16 = 0;
+/// A body that begins with this line gives the rest as the receipt of a payment that moved money.
+const PAID: &str = "paid:";
+
+fn respond(status: u16, body: String) -> Response<Body> {
+    if status == HANG_UP {
+        let broken = futures_util::stream::once(async { Err::<String, _>(Error::other("gone")) });
+        return Response::new(Body::from_stream(broken));
+    }
+    let mut response = Response::builder().status(status);
+    if body.starts_with("data:") {
+        response = response.header("content-type", "text/event-stream");
+    }
+    let body = match body.strip_prefix(PAID) {
+        Some(body) => {
+            let receipt = json!({"success": true, "transaction": "0x1", "network": "base-sepolia"});
+            response = response.header("x-payment-response", encode(&receipt));
+            body.to_owned()
+        }
+        None => body,
+    };
+    response.body(Body::from(body)).unwrap()
+}
+
+/// The same answer with a receipt of a payment that moved money.
+pub fn with_receipt((status, body): Said) -> Said {
+    (status, format!("{PAID}{body}"))
+}
+
+/// A refusal or failure in the contract's envelope.
+pub fn failed(status: u16, code: &str) -> Said {
+    let error = json!({"code": code, "message": "m", "retryable": false, "requestId": "r"});
+    (status, json!({ "error": error }).to_string())
+}
+
 impl StandIn {
     /// Answers every request by this function.
     pub async fn start(answer: impl Fn(&Asked) -> Said + Send + Sync + 'static) -> Self {
@@ -53,15 +95,13 @@ impl StandIn {
                 let asked = Asked {
                     method: parts.method.to_string(),
                     path: parts.uri.path().to_owned(),
+                    query: parts.uri.query().unwrap_or_default().to_owned(),
                     headers: parts.headers,
                     body: String::from_utf8(body.to_vec()).unwrap(),
                 };
                 remembered.lock().unwrap().push(asked.clone());
                 let (status, body) = answer(&asked);
-                Response::builder()
-                    .status(status)
-                    .body(Body::from(body))
-                    .unwrap()
+                respond(status, body)
             }
         };
         let (url, serving) = serve(Router::new().fallback(handler)).await;

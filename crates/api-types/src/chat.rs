@@ -196,6 +196,35 @@ pub struct SuspendedCall {
     pub body: Option<Json>,
     /// One line for people: "Lease 1 core, 512 MB, 8 GB disk for 60 minutes".
     pub summary: String,
+    /// The whole command line of a call that runs one, with its arguments as the container's shell
+    /// reads them. What cannot be seen is a mark such as `⟨U+202E⟩` or `⟨90 spaces⟩`; line breaks
+    /// are line breaks. To be shown in full before it is paid for: `summary` holds its beginning
+    /// only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The lease that the call is for, where the wallet is signed in: never the next one with the
+    /// same number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<SuspendedLease>,
+}
+
+/// The lease that a suspended call is for, as it was when the customer was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SuspendedLease {
+    /// The id of the lease, which no other lease ever has.
+    pub lease_id: String,
+    /// The container's number on Proxmox (VMID), which later leases may have.
+    pub ctid: u32,
+    /// The name of the container.
+    pub hostname: String,
+    /// Its address, where one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// The end of the paid time, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
 }
 
 /// What has to be paid for a suspended call, as the lease API asked for it.

@@ -27,7 +27,7 @@ pub mod time;
 pub use catalog::{Catalog, Template};
 pub use chat::{
     AgentInfo, ChatEvent, ChatMessage, ChatRequest, ChatResponse, ChatRole, ChatSecrets,
-    PaymentRequest, SuspendedCall,
+    PaymentRequest, SuspendedCall, SuspendedLease,
 };
 pub use demo::{FaucetRequest, FaucetResponse};
 pub use error::{ErrorBody, ErrorCode, ErrorDetails, ErrorEnvelope, FieldError};

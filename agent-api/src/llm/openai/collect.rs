@@ -3,7 +3,10 @@
 
 use service::crypto;
 
-use super::{repair, wire};
+use super::{
+    finish::{self, Finish},
+    repair, wire,
+};
 use crate::{
     conversation::ToolCall,
     llm::{ModelError, Words},
@@ -15,13 +18,19 @@ const MAX_ANSWER: usize = 64 * 1024;
 /// The most calls of one answer.
 const MAX_CALLS: usize = 64;
 
+/// How a call begins that was written as text.
+const SUSPICIOUS: [char; 4] = ['{', '[', '<', '`'];
+/// What the customer reads behind words that were cut off.
+const CUT_OFF: &str = "\n\n(The answer was cut off here.)";
+
 /// What has come so far.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
     text: String,
     calls: Vec<Piece>,
     shown: Shown,
-    finished: bool,
+    /// Why it ended; absent while it goes on.
+    finish: Option<Finish>,
 }
 
 /// What the customer has seen of the words.
@@ -58,8 +67,8 @@ impl Collected {
                 call.index = Some(position);
                 self.call(&call);
             }
+            self.finish = choice.finish_reason.as_deref().and_then(finish::read);
         }
-        self.finished = true;
     }
 
     /// A piece of an answer.
@@ -77,7 +86,8 @@ impl Collected {
         for call in &choice.delta.tool_calls {
             self.call(call);
         }
-        self.finished |= choice.finish_reason.is_some();
+        let finish = choice.finish_reason.as_deref().and_then(finish::read);
+        self.finish = self.finish.or(finish);
         let size = self.text.len()
             + self
                 .calls
@@ -90,20 +100,35 @@ impl Collected {
         Ok(())
     }
 
-    /// The stream has ended: that it says so itself is asked only where half an answer would be acted on.
+    /// The answer has ended. Some servers never say why; then whole arguments are the only sign
+    /// that nothing is missing.
     ///
     /// # Errors
-    /// It was cut off in the middle of a call.
-    pub(super) fn complete(&self) -> Result<(), ModelError> {
+    /// It was cut off, filtered or broken off, and holds calls or nothing: no call of it is taken.
+    pub(super) fn complete(&mut self) -> Result<(), ModelError> {
         let whole = |call: &Piece| {
             call.arguments.is_empty()
                 || serde_json::from_str::<serde_json::Value>(&call.arguments).is_ok()
         };
-        if self.finished || self.calls.iter().all(whole) {
-            Ok(())
-        } else {
-            Err(ModelError::Away)
+        match self.finish {
+            Some(Finish::Whole) => Ok(()),
+            None if self.calls.iter().all(whole) => Ok(()),
+            None => Err(ModelError::Away),
+            Some(Finish::Broken(why)) => {
+                self.calls.clear();
+                // Words that the customer may read are worth more than an error.
+                match self.is_words() {
+                    true => Ok(()),
+                    false => Err(why),
+                }
+            }
         }
+    }
+
+    /// Whether the text is words for the customer, and no call in disguise.
+    fn is_words(&self) -> bool {
+        let text = repair::without_thoughts(&self.text).trim();
+        !text.is_empty() && !text.starts_with(SUSPICIOUS)
     }
 
     fn words(&mut self, piece: &str, words: Words<'_>) {
@@ -113,7 +138,7 @@ impl Collected {
             Shown::HeldBack => {}
             Shown::Nothing => match self.text.trim_start().chars().next() {
                 None => {}
-                Some('{' | '[' | '<' | '`') => self.shown = Shown::HeldBack,
+                Some(c) if SUSPICIOUS.contains(&c) => self.shown = Shown::HeldBack,
                 Some(_) => {
                     self.shown = Shown::Everything;
                     words(self.text.trim_start());
@@ -168,7 +193,12 @@ impl Collected {
             });
         }
         let mut text = repair::without_thoughts(&self.text).to_owned();
+        let broken = matches!(self.finish, Some(Finish::Broken(_)));
+        if broken {
+            text.push_str(CUT_OFF);
+        }
         if calls.is_empty()
+            && !broken
             && self.shown != Shown::Everything
             && let Some(found) = repair::calls_in(&text)
         {
@@ -184,8 +214,11 @@ impl Collected {
             calls = found.collect();
             text.clear();
         }
-        if self.shown != Shown::Everything && !text.trim().is_empty() {
-            words(&text);
+        match self.shown {
+            Shown::Everything if broken => words(CUT_OFF),
+            Shown::Everything => {}
+            _ if text.trim().is_empty() => {}
+            _ => words(&text),
         }
         Said { text, calls }
     }
@@ -310,6 +343,34 @@ mod tests {
             .piece(serde_json::from_value(chunk).unwrap(), &|_| {})
             .unwrap();
         assert_eq!(collected.complete(), Err(ModelError::Away));
+    }
+
+    #[test]
+    fn what_was_cut_holds_words_at_most() {
+        let collect = |delta: Value, finish: &str| {
+            let mut collected = Collected::default();
+            let chunk = json!({"choices": [{"delta": delta, "finish_reason": finish}]});
+            collected
+                .piece(serde_json::from_value(chunk).unwrap(), &|_| {})
+                .unwrap();
+            collected.complete().map(|()| collected.finish(&|_| {}))
+        };
+        let whole = || json!({"index": 0, "function": {"name": "x", "arguments": "{}"}});
+        for (finish, why) in [
+            ("length", ModelError::CutOff),
+            ("safety", ModelError::Filtered),
+        ] {
+            assert_eq!(collect(call(whole()), finish), Err(why));
+            for disguised in [r#"{"name": "get_node_stats"}"#, "<think>hm", "<tool_call>{"] {
+                assert_eq!(collect(json!({"content": disguised}), finish), Err(why));
+            }
+            let mut both = call(whole());
+            both["content"] = "I will".into();
+            let said = collect(both, finish).unwrap();
+            assert!(said.calls.is_empty(), "no call of it is taken");
+            assert_eq!(said.text, format!("I will{CUT_OFF}"));
+        }
+        assert_eq!(collect(call(whole()), "tool_calls").unwrap().calls.len(), 1);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! A language model behind an OpenAI-compatible API: OpenAI, Flock, llama.cpp, vLLM, Ollama and the like. They differ in what they
 //! stream, in what they leave out and in how they fail; `wire` reads them all leniently, `collect` puts pieces together, and
-//! `repair` finds the tool calls that some models write as plain text.
+//! `repair` finds the tool calls that some models write as plain text. What others wrote goes to a
+//! model through `inert` alone.
 
 mod collect;
 mod failure;
+mod finish;
+mod inert;
 mod provider;
 mod repair;
 mod wire;
@@ -50,6 +53,7 @@ impl OpenAi {
             let answer = chat.create_byot::<_, wire::Whole>(&request).await;
             let mut collected = Collected::default();
             collected.whole(answer.map_err(|error| self.read(&error))?);
+            collected.complete()?;
             return Ok(collected.finish(words));
         }
         let mut tries = 0;

@@ -4,7 +4,10 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::super::{Question, instructions};
+use super::{
+    super::{Question, instructions},
+    inert::inert,
+};
 use crate::{
     config::{Provider, ProviderKind},
     conversation::{Message, ToolCall},
@@ -35,37 +38,56 @@ pub(super) fn request(provider: &Provider, question: Question<'_>) -> Value {
     })
 }
 
+/// Every text but our own instructions is made inert: a tool's answer, a history that the client
+/// sends, and what a model wrote that may have repeated either.
 fn message(message: &Message) -> Value {
     match message {
-        Message::User { text } => json!({ "role": "user", "content": text }),
+        Message::User { text } => json!({ "role": "user", "content": inert(text) }),
         Message::Assistant { text, calls } if calls.is_empty() => {
-            json!({ "role": "assistant", "content": text })
+            json!({ "role": "assistant", "content": inert(text) })
         }
         Message::Assistant { text, calls } => {
             let calls: Vec<_> = calls.iter().map(call).collect();
             let content = if text.is_empty() {
                 Value::Null
             } else {
-                json!(text)
+                json!(inert(text))
             };
             json!({ "role": "assistant", "content": content, "tool_calls": calls })
         }
         Message::Tool { call, text } => {
-            json!({ "role": "tool", "tool_call_id": call, "content": text })
+            json!({ "role": "tool", "tool_call_id": inert(call), "content": inert(text) })
         }
     }
 }
 
-/// Providers refuse a conversation whose arguments are not JSON, also where a model wrote them itself.
+/// Providers refuse a conversation whose arguments are not JSON, also where a model wrote them
+/// itself.
 fn call(call: &ToolCall) -> Value {
-    let readable =
-        serde_json::from_str::<Value>(&call.arguments).is_ok_and(|value| value.is_object());
-    let arguments = if readable {
-        call.arguments.as_str()
-    } else {
-        "{}"
+    let read = serde_json::from_str::<Value>(&call.arguments);
+    let arguments = match read {
+        Ok(read @ Value::Object(_)) => inert_within(read).to_string(),
+        _ => "{}".to_owned(),
     };
-    json!({ "id": call.id, "type": "function", "function": { "name": call.tool, "arguments": arguments } })
+    json!({
+        "id": inert(&call.id), "type": "function",
+        "function": { "name": inert(&call.tool), "arguments": arguments },
+    })
+}
+
+/// The same with every text in it made inert; the syntax around them stays JSON.
+fn inert_within(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(inert(&text).into_owned()),
+        Value::Array(values) => values.into_iter().map(inert_within).collect(),
+        Value::Object(members) => {
+            let members = members.into_iter();
+            let inert =
+                members.map(|(name, value)| (inert(&name).into_owned(), inert_within(value)));
+            Value::Object(inert.collect())
+        }
+        other => other,
+    }
 }
 
 fn tools() -> Vec<Value> {
@@ -92,6 +114,8 @@ pub(super) struct Whole {
 pub(super) struct WholeChoice {
     #[serde(default, deserialize_with = "lenient")]
     pub message: Delta,
+    #[serde(default, deserialize_with = "lenient")]
+    pub finish_reason: Option<String>,
 }
 
 /// A piece of an answer.
