@@ -200,6 +200,13 @@ impl From<ExecError> for ApiError {
                     .retry_after(30)
                     .advise("end it in a console, or send the command with \"force\": true, which ends it")
             }
+            ExecError::Flooded => {
+                let message =
+                    "The container floods its terminal, so that no command can run in it.";
+                Self::new(ErrorCode::ConsoleInUse, message)
+                    .retry_after(30)
+                    .advise("end in a console what writes there, or stop and start the container")
+            }
             ExecError::NotShell => {
                 tracing::error!(
                     "a container's console asks for a login: its `cmode` is not `shell`"

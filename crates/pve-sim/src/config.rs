@@ -67,7 +67,8 @@ pub enum ShellMode {
     Confined,
     /// A small shell made of Rust, which touches nothing of the host.
     Toy,
-    /// This shell of the host (`bash`, `dash`, `busybox`), unconfined. Only for tests that type nothing harmful.
+    /// This shell of the host (`bash`, `dash`, `busybox`), unconfined, as an ordinary user where
+    /// the simulator is root. Only for tests that type nothing harmful.
     HostForTests(PathBuf),
 }
 

@@ -23,6 +23,9 @@ pub(super) struct Malformed;
 /// A length or size never has more digits.
 const LONGEST_NUMBER: usize = 10;
 
+/// The most keystrokes in one message; clients send 64 KiB at most.
+const LONGEST_KEYS: usize = 1024 * 1024;
+
 impl Messages {
     /// Adds bytes as they come.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
@@ -51,6 +54,9 @@ impl Messages {
                 let Some((length, start)) = self.number(1)? else {
                     return Ok(None);
                 };
+                if length > LONGEST_KEYS {
+                    return Err(Malformed);
+                }
                 let end = start + length;
                 let Some(keys) = self.buffer.get(start..end) else {
                     return Ok(None);
@@ -143,6 +149,7 @@ mod tests {
             "0:x:",
             "0::",
             "0:12345678901",
+            "0:1048577:",
             "1:99999:1:",
             "1:1:x",
         ] {

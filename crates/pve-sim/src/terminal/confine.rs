@@ -123,7 +123,9 @@ pub(super) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
-fn ordinary_user() -> Vec<String> {
+/// The words before a command that make it an ordinary user's, where the simulator is root. No
+/// shell of a container, whether confined or not, is ever root on the host.
+pub(super) fn ordinary_user() -> Vec<String> {
     if !is_root() {
         return Vec::new();
     }
@@ -184,7 +186,21 @@ fn own_system() -> Vec<String> {
         .collect()
 }
 
-/// Builds the file system and gives up everything that was needed for that.
+/// Names directly below the root folder on which something is mounted: a link there would lead the
+/// mount elsewhere.
+pub(super) fn mount_points() -> Vec<String> {
+    let system = own_system().into_iter();
+    let system = system.map(|folder| folder.trim_start_matches('/').to_owned());
+    ["usr", "proc", "dev"]
+        .map(String::from)
+        .into_iter()
+        .chain(system)
+        .collect()
+}
+
+/// Builds the file system and gives up everything that was needed for that. Below the root folder
+/// nothing but mount points is named before the root has changed, since the tenant may have put
+/// links there.
 const BUILD: &str = r#"
 set -e
 root=$1 name=$2 folders=$3
@@ -193,7 +209,6 @@ mount --make-rprivate /
 mount --bind "$root" "$root"
 cd "$root"
 for folder in $folders; do
-  mkdir -p ".$folder"
   mount --rbind "$folder" ".$folder"
   mount -o remount,bind,ro,nosuid,nodev ".$folder"
 done
@@ -215,11 +230,9 @@ ln -s fd/0 dev/stdin
 ln -s fd/1 dev/stdout
 ln -s fd/2 dev/stderr
 hostname "$name"
-mkdir -p .host
-pivot_root . .host
-cd /
-umount -l /.host
-rmdir /.host
+# The old root on top of the new one, so that no folder of the tenant's is needed for it.
+pivot_root . .
+umount -l .
 cd /root
 exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
 "#;
@@ -275,7 +288,7 @@ mod tests {
     #[tokio::test]
     async fn a_confined_shell_is_root_in_a_small_world_and_nobody_outside() {
         let roots = RootFolders::new(None);
-        let probe = roots.prepare("probe", "probe").unwrap();
+        let probe = roots.prepare("probe", "probe", &mount_points()).unwrap();
         let mut tried = 0;
         for way in [Confinement::Bubblewrap, Confinement::Namespaces] {
             if !way.works(&probe).await {
@@ -283,7 +296,7 @@ mod tests {
                 continue;
             }
             tried += 1;
-            let root = roots.prepare("100", "web-1").unwrap();
+            let root = roots.prepare("100", "web-1", &mount_points()).unwrap();
             assert_eq!(
                 inside(way, &root, "id -u; hostname; pwd").await,
                 "0\nweb-1\n/root",
@@ -298,6 +311,23 @@ mod tests {
                 inside(way, &root, "cat note").await,
                 "hi",
                 "{way:?}: files stay"
+            );
+            for links in [
+                "ln -s / /.host",
+                "ln -sfn mnt /.host",
+                "mv /home /h; ln -s .. /home",
+            ] {
+                inside(way, &root, links).await;
+                assert_eq!(
+                    inside(way, &root, "pwd; ls -d /.host; ls -d /usr/bin").await,
+                    "/root\n/.host\n/usr/bin",
+                    "{way:?}: {links}"
+                );
+            }
+            assert_eq!(
+                inside(way, &root, "mv /usr /u 2>/dev/null || echo refused").await,
+                "refused",
+                "{way:?}: mount points stay"
             );
             assert_eq!(
                 inside(

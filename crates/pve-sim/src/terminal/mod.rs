@@ -93,7 +93,10 @@ impl Terminals {
     }
 
     async fn try_confinement(&self) -> Option<Confinement> {
-        let probe = self.roots.prepare("probe", "probe").ok()?;
+        // One that a crash left behind is none to try on.
+        self.roots.remove("probe");
+        let points = confine::mount_points();
+        let probe = self.roots.prepare("probe", "probe", &points).ok()?;
         let found = confine::find(&probe).await;
         self.roots.remove("probe");
         found
@@ -106,10 +109,18 @@ impl Terminals {
         }
     }
 
-    /// Ends a container's session and forgets its files.
+    /// Ends a container's session and forgets its files. May take a while where there are many.
     pub(crate) fn forget(&self, vmid: u32) {
         self.end(vmid);
         self.roots.remove(&vmid.to_string());
+    }
+
+    /// The same from a task.
+    pub(crate) async fn forget_in_task(self: &Arc<Self>, vmid: u32) {
+        let terminals = self.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || terminals.forget(vmid)).await {
+            tracing::warn!(%error, vmid, "removing a container's files was cut short");
+        }
     }
 
     /// Ends all sessions.
@@ -140,7 +151,8 @@ impl Terminals {
                 pty::begin(host_command(shell, &home))?
             }
             (ShellMode::Confined, Some(confinement)) => {
-                let root = self.roots.prepare(&name, hostname)?;
+                let points = confine::mount_points();
+                let root = self.roots.prepare(&name, hostname, &points)?;
                 pty::begin(confinement.shell(&root, hostname))?
             }
             _ => toy::begin(hostname),
@@ -187,12 +199,15 @@ impl Terminals {
     }
 }
 
-/// A shell of the host as it is, for tests of what is typed into it.
+/// A shell of the host as it is, for tests of what is typed into it; never root's.
 fn host_command(shell: &Path, home: &Path) -> portable_pty::CommandBuilder {
-    let mut command = portable_pty::CommandBuilder::new(shell);
+    let mut arguments = confine::ordinary_user();
+    arguments.push(shell.display().to_string());
     if shell.file_name().is_some_and(|name| name == "busybox") {
-        command.arg("ash");
+        arguments.push("ash".into());
     }
+    let mut command = portable_pty::CommandBuilder::new(&arguments[0]);
+    command.args(&arguments[1..]);
     command.env_clear();
     command.env("HOME", home);
     command.env("PATH", "/usr/local/bin:/usr/bin:/bin");

@@ -1,9 +1,14 @@
 //! The root folders of confined shells: one per container, kept until the container is destroyed. They hold what is the
 //! container's own; programs come read-only from the host.
+//!
+//! A root folder belongs to its tenant, who may put a link in the place of anything in it. So it is
+//! filled once, in a fresh folder that no tenant has seen, and moved to its place. From then on
+//! nothing here opens, writes or changes the owner of a path below it: mount points are looked at
+//! without following links, and removal never leaves the folder.
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::os::unix::fs::{PermissionsExt as _, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,44 +41,61 @@ impl RootFolders {
         }
     }
 
-    /// A root folder with everything that a shell expects. What is there already stays.
-    pub(super) fn prepare(&self, name: &str, hostname: &str) -> io::Result<PathBuf> {
-        let root = self.base()?.join(name);
-        for folder in FOLDERS {
-            fs::create_dir_all(root.join(folder))?;
-        }
-        for link in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
-            // The host's own layout: a link where it has one, else a place to mount its folder on.
-            let place = root.join(link);
-            if place.symlink_metadata().is_ok() {
-                continue;
+    /// A root folder with everything that a shell expects, made if there is none.
+    ///
+    /// # Errors
+    /// It cannot be made, or its tenant has replaced one of the `mount_points`, which are names
+    /// directly below it.
+    pub(super) fn prepare(
+        &self,
+        name: &str,
+        hostname: &str,
+        mount_points: &[String],
+    ) -> io::Result<PathBuf> {
+        let root = self.make(name, |fresh| build(fresh, hostname))?;
+        for point in mount_points {
+            if !is_folder(&root.join(point))? {
+                return Err(io::Error::other(format!(
+                    "/{point} of the container is no folder any more"
+                )));
             }
-            match fs::read_link(Path::new("/").join(link)) {
-                Ok(target) => symlink(target, &place)?,
-                Err(_) if Path::new("/").join(link).is_dir() => fs::create_dir_all(&place)?,
-                Err(_) => {}
-            }
-        }
-        for (path, text) in files(hostname) {
-            let path = root.join(path);
-            if !path.exists() {
-                fs::write(path, text)?;
-            }
-        }
-        if is_root() {
-            give_away(&root)?;
         }
         Ok(root)
     }
 
-    /// An empty folder.
+    /// A root folder that is empty when it is made.
     pub(super) fn bare(&self, name: &str) -> io::Result<PathBuf> {
-        let root = self.base()?.join(name);
-        fs::create_dir_all(&root)?;
+        self.make(name, |_| Ok(()))
+    }
+
+    /// The folder of this name; if there is none, it appears at once with all that `fill` puts into
+    /// it.
+    fn make(&self, name: &str, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
+        let base = self.base()?;
+        let root = base.join(name);
+        match is_folder(&root) {
+            Ok(true) => return Ok(root),
+            Ok(false) => return Err(io::Error::other("a root folder's place is taken")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let fresh = tempfile::Builder::new()
+            .prefix(&format!("{name}."))
+            .tempdir_in(&base)?;
+        fs::set_permissions(fresh.path(), Permissions::from_mode(0o755))?;
+        fill(fresh.path())?;
+        if is_root() {
+            give_away(fresh.path())?;
+        }
+        fs::rename(fresh.path(), &root)?;
+        // It has its name now, so there is nothing left to be removed under the old one.
+        let _ = fresh.keep();
         Ok(root)
     }
 
     /// Removes a root folder. It is out of the way at once, even if something in it is still busy.
+    /// Links in it are removed, not followed, also those that appear meanwhile: `remove_dir_all`
+    /// walks by open folders.
     pub(super) fn remove(&self, name: &str) {
         let Ok(base) = self.base() else {
             return;
@@ -132,13 +154,35 @@ fn files(hostname: &str) -> [(&'static str, String); 7] {
     ]
 }
 
-fn give_away(path: &Path) -> io::Result<()> {
-    let found = path.symlink_metadata()?;
-    if found.is_symlink() {
-        return Ok(());
+/// Fills a folder that nobody else has seen yet.
+fn build(root: &Path, hostname: &str) -> io::Result<()> {
+    for folder in FOLDERS {
+        fs::create_dir_all(root.join(folder))?;
     }
-    chown(path, Some(NOBODY), Some(NOBODY))?;
-    if found.is_dir() {
+    for link in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
+        // The host's own layout: a link where it has one, else a place to mount its folder on.
+        let host = Path::new("/").join(link);
+        match fs::read_link(&host) {
+            Ok(target) => symlink(target, root.join(link))?,
+            Err(_) if host.is_dir() => fs::create_dir(root.join(link))?,
+            Err(_) => {}
+        }
+    }
+    for (path, text) in files(hostname) {
+        fs::write(root.join(path), text)?;
+    }
+    Ok(())
+}
+
+/// Whether a path is a folder itself, and no link to one.
+fn is_folder(path: &Path) -> io::Result<bool> {
+    Ok(path.symlink_metadata()?.is_dir())
+}
+
+/// Gives a folder that nobody else has seen yet to the account that shells run as.
+fn give_away(path: &Path) -> io::Result<()> {
+    lchown(path, Some(NOBODY), Some(NOBODY))?;
+    if is_folder(path)? {
         for entry in fs::read_dir(path)? {
             give_away(&entry?.path())?;
         }
@@ -148,22 +192,144 @@ fn give_away(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
+
+    /// Root folders beside a folder of the host, and that folder.
+    fn beside_a_host() -> (tempfile::TempDir, RootFolders, PathBuf) {
+        let place = tempfile::tempdir().unwrap();
+        let roots = RootFolders::new(Some(place.path().join("roots")));
+        let host = place.path().join("host");
+        fs::create_dir_all(host.join("log")).unwrap();
+        fs::write(host.join("secret"), "of the host").unwrap();
+        (place, roots, host)
+    }
+
+    /// Every path below a folder with its owner and text.
+    fn listing(folder: &Path) -> Vec<(PathBuf, u32, String)> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let about = path.symlink_metadata().unwrap();
+            let text = match about.is_file() {
+                true => fs::read_to_string(&path).unwrap(),
+                false => String::new(),
+            };
+            found.push((path.clone(), about.uid(), text));
+            if about.is_dir() {
+                found.extend(listing(&path));
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// What a tenant does: a link in the place of whatever was there.
+    fn replace_by_link(root: &Path, name: &str, target: &Path) {
+        let place = root.join(name);
+        match place.symlink_metadata() {
+            Ok(about) if about.is_dir() => fs::remove_dir_all(&place).unwrap(),
+            Ok(_) => fs::remove_file(&place).unwrap(),
+            Err(_) => {}
+        }
+        symlink(target, place).unwrap();
+    }
 
     #[test]
     fn a_root_folder_keeps_what_was_written_until_it_is_removed() {
         let place = tempfile::tempdir().unwrap();
         let roots = RootFolders::new(Some(place.path().join("roots")));
-        let root = roots.prepare("100", "web").unwrap();
+        let root = roots.prepare("100", "web", &["usr".into()]).unwrap();
         fs::write(root.join("root/note"), "hi").unwrap();
-        let again = roots.prepare("100", "web").unwrap();
+        fs::remove_file(root.join("etc/hosts")).unwrap();
+        let again = roots.prepare("100", "web", &["usr".into()]).unwrap();
         assert_eq!(root, again);
         assert_eq!(fs::read_to_string(root.join("root/note")).unwrap(), "hi");
         assert_eq!(
             fs::read_to_string(root.join("etc/hostname")).unwrap(),
             "web\n"
         );
+        assert!(!root.join("etc/hosts").exists(), "it is filled once");
         roots.remove("100");
-        assert!(!root.exists());
+        let left: Vec<_> = fs::read_dir(place.path().join("roots")).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+
+    #[test]
+    fn links_of_the_tenant_lead_nothing_onto_the_host() {
+        let names = [
+            "etc",
+            "etc/hostname",
+            "etc/passwd",
+            "dev",
+            "home",
+            "root",
+            "root/.profile",
+            "tmp",
+            "usr",
+            "var",
+            "var/log",
+            ".host",
+        ];
+        for name in names {
+            let (_place, roots, host) = beside_a_host();
+            let up = PathBuf::from("../".repeat(1 + name.matches('/').count()));
+            let targets = [
+                host.clone(),
+                host.join("secret"),
+                host.join("new"),
+                host.join("log/new"),
+                up.join("../host"),
+                up.join("../host/new"),
+            ];
+            let before = listing(&host);
+            for target in targets {
+                let root = roots.prepare("100", "web", &[]).unwrap();
+                replace_by_link(&root, name, &target);
+                let again = roots.prepare("100", "web", &[]);
+                assert!(again.is_ok(), "{name}: {again:?}");
+                assert_eq!(listing(&host), before, "{name} -> {}", target.display());
+                roots.remove("100");
+                assert!(!root.exists());
+                assert_eq!(listing(&host), before, "{name} -> {}", target.display());
+            }
+        }
+    }
+
+    #[test]
+    fn a_root_folder_without_its_mount_points_is_not_used() {
+        let (_place, roots, host) = beside_a_host();
+        let points = ["usr".to_owned(), "proc".to_owned()];
+        for target in [host.as_path(), Path::new("../../host"), Path::new("/")] {
+            let root = roots.prepare("100", "web", &points).unwrap();
+            replace_by_link(&root, "proc", target);
+            let refused = roots.prepare("100", "web", &points).unwrap_err();
+            assert_eq!(
+                refused.to_string(),
+                "/proc of the container is no folder any more"
+            );
+            roots.remove("100");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_the_simulator_made_as_root_belongs_to_an_ordinary_user() {
+        if !is_root() {
+            eprintln!(
+                "not root, so nothing is given away; `cargo xtask test` counts that as skipped"
+            );
+            return;
+        }
+        let (_place, roots, _host) = beside_a_host();
+        for root in [
+            roots.prepare("100", "web", &[]).unwrap(),
+            roots.bare("101").unwrap(),
+        ] {
+            assert_eq!(root.metadata().unwrap().uid(), NOBODY);
+            for (path, owner, _) in listing(&root) {
+                assert_eq!(owner, NOBODY, "{}", path.display());
+            }
+        }
     }
 }

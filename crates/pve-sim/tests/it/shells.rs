@@ -1,5 +1,6 @@
 //! The shells behind the terminals: toy, real and confined ones run the same script in the same envelope.
 
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -64,6 +65,47 @@ async fn real_shells_run_a_script_through_the_envelope() {
 }
 
 #[tokio::test]
+async fn an_unconfined_shell_is_never_root_on_the_host() {
+    let node = node(|config| config.shell = ShellMode::HostForTests("/bin/sh".into())).await;
+    let own = std::fs::metadata("/proc/self").unwrap().uid();
+    let expected = if own == 0 { 65534 } else { own };
+    let mut socket = Socket::terminal(&node, 100).await;
+    let line = "printf 'user %s;\\n' \"$(id -u)\"";
+    socket.asks(line, &format!("\nuser {expected};")).await;
+}
+
+#[tokio::test]
+async fn a_container_begins_without_files_of_one_that_had_its_number() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+    let roots = place.path().join("roots");
+    let node = node(|config| {
+        config.shell = ShellMode::HostForTests("/bin/sh".into());
+        config.rootfs_dir = Some(roots.clone());
+    })
+    .await;
+    let mut socket = Socket::terminal(&node, 100).await;
+    let line = "echo mine >note; printf 'do%s\\n' ne";
+    socket.asks(line, "done").await;
+    let folder = roots.join("100");
+    assert_eq!(std::fs::read(folder.join("note")).unwrap(), b"mine\n");
+
+    let destroy = node
+        .call("DELETE", "/nodes/pve/lxc/100", &[("force", "1")])
+        .await;
+    assert_eq!(node.finish(&destroy).await, "OK");
+    assert!(!folder.exists(), "it is destroyed with its files");
+    socket.end().await;
+
+    // As after a crash between the two.
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("note"), "somebody else's").unwrap();
+    let create = node.create(100, &[("cmode", "shell")]).await;
+    assert_eq!(node.finish(&create).await, "OK");
+    assert!(!folder.exists(), "it begins with nothing");
+}
+
+#[tokio::test]
 async fn an_ordinary_simulator_confines_its_shells_or_says_that_it_does_not() {
     let node = node(|config| config.shell = ShellMode::Confined).await;
     let how = node.sim.describe_shell().await;
@@ -84,7 +126,6 @@ async fn an_ordinary_simulator_confines_its_shells_or_says_that_it_does_not() {
 
 #[tokio::test]
 async fn shells_are_confined_wherever_the_root_folders_are() {
-    use std::os::unix::fs::PermissionsExt as _;
     let closed = tempfile::tempdir().unwrap();
     std::fs::set_permissions(closed.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
     let open = node(|config| config.shell = ShellMode::Confined).await;

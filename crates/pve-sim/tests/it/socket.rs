@@ -1,6 +1,6 @@
 //! A bare WebSocket client over plain TCP, which can also break the rules.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -156,6 +156,20 @@ impl Socket {
                 Err(_) => panic!("no {text:?}: {:?}", String::from_utf8_lossy(&self.seen)),
             }
         }
+    }
+
+    /// Types a line until its output is shown: a shell that is still setting up its terminal throws
+    /// away what was typed before.
+    pub async fn asks(&mut self, line: &str, output: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            self.keys(&format!("{line}\r")).await;
+            let shown = tokio::time::timeout(PATIENCE / 10, self.until(output)).await;
+            if shown.is_ok() {
+                return;
+            }
+        }
+        panic!("no {output:?}: {:?}", String::from_utf8_lossy(&self.seen));
     }
 
     /// Reads to the end, which comes without a closing handshake.

@@ -3,6 +3,8 @@
 //! contains, and the session ends with it. `script` writes what is typed, `parse` reads what comes back, `session` is
 //! the conversation, `run` puts it on a real terminal under the container's lock.
 
+#[cfg(test)]
+mod floods;
 mod parse;
 mod run;
 mod script;
@@ -112,6 +114,9 @@ pub enum ExecError {
     /// A program that somebody left running has the container's terminal.
     #[error("a program is running in the container's terminal; end it there, or force it")]
     Busy,
+    /// The container shows more in its terminal than is worth reading, and no shell answers.
+    #[error("the container floods its terminal; end there what writes so much")]
+    Flooded,
     /// The terminal shows a login prompt.
     #[error("the container's console asks for a login: its `cmode` has to be `shell`")]
     NotShell,

@@ -1,11 +1,18 @@
 //! Reads what comes back: a stream of lines in which only the sentinels of this run mean anything. Fed piece by piece,
 //! whatever the borders of the pieces.
+//!
+//! Root in the container decides what comes and how much. What is kept is bounded all the same: one
+//! line, and one block of a report while one is expected.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::exec::OutputStream;
 use crate::exec::script::Nonce;
+
+/// The longest line that is kept, in bytes. Lines of base64 have 76, a line that is typed and
+/// echoed has at most 512 and what an editor of lines adds to it.
+pub(crate) const MAX_LINE: usize = 4096;
 
 /// Something that the container said.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +25,7 @@ pub(crate) enum Event {
     Output(OutputStream, Vec<u8>),
     /// The script has ended.
     Report(Report),
-    /// A sentinel was seen, and what belongs to it makes no sense.
+    /// A sentinel was seen, and what belongs to it makes no sense or has no end.
     Garbled,
 }
 
@@ -58,7 +65,11 @@ pub(crate) struct Parser {
     nonce: Nonce,
     state: State,
     line: Vec<u8>,
+    /// The line that has not ended yet is longer than is kept, and dropped.
+    overlong: bool,
     encoded: Vec<u8>,
+    /// The most base64 in one block; nothing while no script runs, when no block is ours.
+    longest_block: Option<usize>,
 }
 
 impl Parser {
@@ -67,8 +78,23 @@ impl Parser {
             nonce,
             state: State::Outside,
             line: Vec::new(),
+            overlong: false,
             encoded: Vec::new(),
+            longest_block: None,
         }
+    }
+
+    /// A script runs from now on, which may show so many bytes of each of its outputs.
+    pub(crate) fn expect_report(&mut self, limit_bytes: usize) {
+        // Padding included; more is none of ours.
+        self.longest_block = Some(limit_bytes.div_ceil(3) * 4);
+    }
+
+    /// Nothing that comes from now on is a block of ours.
+    pub(crate) fn expect_nothing(&mut self) {
+        self.longest_block = None;
+        self.state = State::Outside;
+        self.encoded = Vec::new();
     }
 
     /// The line that has not ended yet, such as a prompt.
@@ -80,8 +106,14 @@ impl Parser {
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Event> {
         let mut events = Vec::new();
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let ends = part.ends_with(b"\n");
+            if self.overlong || self.line.len() + part.len() > MAX_LINE {
+                events.extend(self.drop_line());
+                self.overlong = !ends;
+                continue;
+            }
             self.line.extend_from_slice(part);
-            if part.ends_with(b"\n") {
+            if ends {
                 let line = std::mem::take(&mut self.line);
                 events.extend(self.take_line(&line));
             }
@@ -89,58 +121,52 @@ impl Parser {
         events
     }
 
+    /// A line that is longer than any of ours. Between the blocks it is noise, and a sentinel
+    /// begins a line of its own.
+    fn drop_line(&mut self) -> Option<Event> {
+        self.line.clear();
+        match self.state {
+            State::Outside => None,
+            _ => Some(self.garbled()),
+        }
+    }
+
+    fn garbled(&mut self) -> Event {
+        self.state = State::Outside;
+        self.encoded = Vec::new();
+        Event::Garbled
+    }
+
     fn take_line(&mut self, line: &[u8]) -> Option<Event> {
+        let end = match self.state {
+            State::Outside => return self.outside(line),
+            State::Live(_) => 'F',
+            State::Stdout(_) => 'M',
+            State::Stderr(..) => 'E',
+        };
+        let Some((before, _)) = self.split(line, end) else {
+            return self.gather(line);
+        };
+        if let Some(garbled) = self.gather(before) {
+            return Some(garbled);
+        }
+        let Some(bytes) = self.decoded() else {
+            return Some(self.garbled());
+        };
         match std::mem::take(&mut self.state) {
-            State::Outside => self.outside(line),
-            State::Live(stream) => match self.split(line, 'F') {
-                Some((before, _)) => {
-                    self.gather(before);
-                    Some(
-                        self.decoded()
-                            .map_or(Event::Garbled, |bytes| Event::Output(stream, bytes)),
-                    )
-                }
-                None => {
-                    self.gather(line);
-                    self.state = State::Live(stream);
-                    None
-                }
-            },
-            State::Stdout(header) => match self.split(line, 'M') {
-                Some((before, _)) => {
-                    self.gather(before);
-                    let Some(stdout) = self.decoded() else {
-                        return Some(Event::Garbled);
-                    };
-                    self.state = State::Stderr(header, stdout);
-                    None
-                }
-                None => {
-                    self.gather(line);
-                    self.state = State::Stdout(header);
-                    None
-                }
-            },
-            State::Stderr(header, stdout) => match self.split(line, 'E') {
-                Some((before, _)) => {
-                    self.gather(before);
-                    let Some(stderr) = self.decoded() else {
-                        return Some(Event::Garbled);
-                    };
-                    Some(Event::Report(Report {
-                        exit_code: header.exit_code,
-                        stdout_bytes: header.stdout_bytes,
-                        stderr_bytes: header.stderr_bytes,
-                        stdout,
-                        stderr,
-                    }))
-                }
-                None => {
-                    self.gather(line);
-                    self.state = State::Stderr(header, stdout);
-                    None
-                }
-            },
+            State::Outside => None,
+            State::Live(stream) => Some(Event::Output(stream, bytes)),
+            State::Stdout(header) => {
+                self.state = State::Stderr(header, bytes);
+                None
+            }
+            State::Stderr(header, stdout) => Some(Event::Report(Report {
+                exit_code: header.exit_code,
+                stdout_bytes: header.stdout_bytes,
+                stderr_bytes: header.stderr_bytes,
+                stdout,
+                stderr: bytes,
+            })),
         }
     }
 
@@ -148,6 +174,7 @@ impl Parser {
         if self.split(line, 'R').is_some() {
             return Some(Event::Ready);
         }
+        self.longest_block?;
         if self.split(line, 'X').is_some() {
             return Some(Event::SetupFailed);
         }
@@ -179,11 +206,14 @@ impl Parser {
         Some((&line[..start], &line[start + sentinel.len()..]))
     }
 
-    /// Keeps what can be base64; carriage returns and noise fall away.
-    fn gather(&mut self, line: &[u8]) {
+    /// Keeps what can be base64; carriage returns and noise fall away. More than was asked for is
+    /// no block of ours.
+    fn gather(&mut self, line: &[u8]) -> Option<Event> {
         let wanted =
             |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
         self.encoded.extend(line.iter().filter(wanted));
+        let longest = self.longest_block.unwrap_or_default();
+        (self.encoded.len() > longest).then(|| self.garbled())
     }
 
     fn decoded(&mut self) -> Option<Vec<u8>> {
@@ -203,96 +233,4 @@ fn header(text: &[u8]) -> Option<Header> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn nonce() -> Nonce {
-        Nonce {
-            a: "0123abcd".into(),
-            b: "4567ef01".into(),
-        }
-    }
-
-    fn transcript(code: i32, stdout: &[u8], stderr: &[u8]) -> Vec<u8> {
-        let n = nonce();
-        format!(
-            " echoed '0123abcdB' '4567ef01'\r\n\r\n{} {code} {} {}\r\n{}\r\n{}\r\n{}\r\n{}\r\nexit\r\n",
-            n.joined('B'),
-            stdout.len(),
-            stderr.len(),
-            STANDARD.encode(stdout).as_bytes().chunks(76).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\r\n"),
-            n.joined('M'),
-            STANDARD.encode(stderr),
-            n.joined('E'),
-        )
-        .into_bytes()
-    }
-
-    proptest! {
-        #[test]
-        fn a_report_is_the_same_however_it_is_cut(
-            stdout in prop::collection::vec(any::<u8>(), 0..300), stderr in prop::collection::vec(any::<u8>(), 0..100),
-            code in 0_i32..256, cut in 1_usize..40,
-        ) {
-            let mut parser = Parser::new(nonce());
-            let events: Vec<Event> = transcript(code, &stdout, &stderr).chunks(cut).flat_map(|c| parser.feed(c)).collect();
-            let expected = Report {
-                exit_code: code, stdout_bytes: stdout.len() as u64, stderr_bytes: stderr.len() as u64, stdout, stderr,
-            };
-            prop_assert_eq!(events, [Event::Report(expected)]);
-        }
-
-        #[test]
-        fn no_bytes_make_the_parser_panic_or_believe(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            prop_assert_eq!(Parser::new(nonce()).feed(&bytes), []);
-        }
-    }
-
-    #[test]
-    fn sentinels_of_another_run_mean_nothing() {
-        let mut parser = Parser::new(Nonce {
-            a: "ffffffff".into(),
-            b: "ffffffff".into(),
-        });
-        assert_eq!(parser.feed(&transcript(0, b"x", b"")), []);
-    }
-
-    #[test]
-    fn a_forged_block_is_garbled_and_never_a_panic() {
-        let b = nonce().joined('B');
-        for text in [
-            format!("{b}\n"),
-            format!("{b} 1 2\n"),
-            format!("{b} -1 -2 3\n"),
-            format!("{b} 99999999999999999999 0 0\n"),
-            format!("{b} 0 0 0\n===\n{}\n", nonce().joined('M')),
-        ] {
-            assert_eq!(
-                Parser::new(nonce()).feed(text.as_bytes()),
-                [Event::Garbled],
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn output_of_a_running_script_is_told_by_stream() {
-        let n = nonce();
-        let text = format!(
-            "{} o\r\naGk=\r\n{}\r\n{} e\nIQ==\n{}\n",
-            n.joined('S'),
-            n.joined('F'),
-            n.joined('S'),
-            n.joined('F')
-        );
-        assert_eq!(
-            Parser::new(n).feed(text.as_bytes()),
-            [
-                Event::Output(OutputStream::Stdout, b"hi".to_vec()),
-                Event::Output(OutputStream::Stderr, b"!".to_vec()),
-            ]
-        );
-    }
-}
+mod tests;

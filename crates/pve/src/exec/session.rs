@@ -19,6 +19,12 @@ const PROBE: Duration = Duration::from_secs(3);
 /// Beyond the script's own time, for typing it and for the report.
 const MARGIN: Duration = Duration::from_secs(15);
 const END: Duration = Duration::from_secs(3);
+/// The most bytes that are read while a shell is looked for, from one thing that is typed to the
+/// next, and after a report. A screen has a few KiB; what a flood leaves in the buffers on the way
+/// when it is interrupted is less than this.
+const NOISE: usize = 4 * 1024 * 1024;
+/// Around the report of a script: the echo of what was typed, sentinels, line ends.
+const AROUND: usize = 64 * 1024;
 
 const INTERRUPT: &str = "\x03";
 /// Leaves an editor's insert mode and suspends whatever is in the foreground.
@@ -83,6 +89,17 @@ impl From<TerminalError> for Failure {
     }
 }
 
+/// What a terminal turned out to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// A shell that listens.
+    Shell,
+    /// Nothing that answers.
+    Quiet,
+    /// More than is worth reading.
+    Flood,
+}
+
 /// Runs a script on an open terminal.
 #[cfg(test)]
 pub(crate) async fn converse<R: Source, W: Sink>(
@@ -117,6 +134,7 @@ pub(crate) struct Session<R, W> {
     parser: Parser,
     to_type: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
+    /// Bytes that came since the present phase began.
     received: usize,
     ended: bool,
     last_line: Vec<u8>,
@@ -137,7 +155,6 @@ impl<R: Source, W: Sink> Session<R, W> {
             ended: false,
             last_line: Vec::new(),
         };
-        session.settle().await?;
         session.find_shell(force).await?;
         Ok(session)
     }
@@ -156,15 +173,17 @@ impl<R: Source, W: Sink> Session<R, W> {
             limit_bytes: request.limit_bytes,
             live: output.is_some(),
         };
+        self.parser.expect_report(request.limit_bytes);
         let pieces = plan.pieces();
         self.to_type
             .extend(pieces.into_iter().map(String::into_bytes));
         // Both outputs in base64, twice where they are shown while the script runs, and the noise around them.
-        let most = 8 * request.limit_bytes + 64 * 1024;
+        let most = 8 * request.limit_bytes + AROUND;
         self.received = 0;
         let started = Instant::now();
         let limit = Duration::from_secs(seconds);
         let report = self.report(started + limit + MARGIN, most, output).await?;
+        self.parser.expect_nothing();
         // A shell may also end by itself with one of these codes, but not at this time.
         let timed_out = matches!(report.exit_code, 124 | 137 | 143) && started.elapsed() >= limit;
         self.see_the_end().await;
@@ -184,8 +203,9 @@ impl<R: Source, W: Sink> Session<R, W> {
             let read = match self.to_type.front() {
                 None => self.source.read().await,
                 Some(piece) => {
+                    // In no order: a terminal that is flooded always has something to be read, and
+                    // would never be typed into.
                     tokio::select! {
-                        biased;
                         read = self.source.read() => read,
                         written = self.sink.write(piece) => {
                             written?;
@@ -225,21 +245,31 @@ impl<R: Source, W: Sink> Session<R, W> {
     }
 
     /// Waits for the first screen and then for quiet; what is typed while the terminal is set up may be lost.
-    async fn settle(&mut self) -> Result<(), Failure> {
+    async fn settle(&mut self) -> Result<Found, Failure> {
         let longest = Instant::now() + 2 * FIRST_BYTES;
         let mut wait = FIRST_BYTES;
+        self.received = 0;
         while let Ok(step) = timeout_at(longest.min(Instant::now() + wait), self.step()).await {
             step?;
+            // No question is open that any of this could answer.
+            self.events.clear();
             if self.is_over() {
                 return Err(Failure::Dying);
             }
+            if self.received > NOISE {
+                return Ok(Found::Flood);
+            }
             wait = QUIET;
         }
-        Ok(())
+        Ok(Found::Quiet)
     }
 
     async fn find_shell(&mut self, force: bool) -> Result<(), Failure> {
-        if self.probe().await? {
+        let mut found = self.settle().await?;
+        if found != Found::Flood || force {
+            found = self.probe().await?;
+        }
+        if found == Found::Shell {
             return Ok(());
         }
         if self.asks_for_login() {
@@ -249,14 +279,18 @@ impl<R: Source, W: Sink> Session<R, W> {
             for keys in [INTERRUPT, SUSPEND, LEAVE_VI] {
                 self.to_type.push_back(keys.as_bytes().to_vec());
                 self.settle().await?;
-                if self.probe().await? {
+                found = self.probe().await?;
+                if found == Found::Shell {
                     self.to_type
                         .push_back(script::KILL_JOBS.as_bytes().to_vec());
                     return Ok(());
                 }
             }
         }
-        Err(ExecError::Busy.into())
+        Err(match found {
+            Found::Flood => ExecError::Flooded.into(),
+            Found::Quiet | Found::Shell => ExecError::Busy.into(),
+        })
     }
 
     fn asks_for_login(&self) -> bool {
@@ -266,24 +300,31 @@ impl<R: Source, W: Sink> Session<R, W> {
         })
     }
 
-    async fn probe(&mut self) -> Result<bool, Failure> {
+    /// Asks whether a shell listens.
+    async fn probe(&mut self) -> Result<Found, Failure> {
         self.to_type
             .push_back(script::probe(&self.nonce).into_bytes());
         let deadline = Instant::now() + PROBE;
+        self.received = 0;
+        let mut found = Found::Quiet;
         while let Ok(step) = timeout_at(deadline, self.step()).await {
             match step {
                 Err(TerminalError::Lost(_)) => return Err(Failure::Dying),
                 other => other?,
             }
             if self.events.drain(..).any(|event| event == Event::Ready) {
-                return Ok(true);
+                return Ok(Found::Shell);
             }
             if self.is_over() {
                 return Err(Failure::Dying);
             }
+            if self.received > NOISE {
+                found = Found::Flood;
+                break;
+            }
         }
         self.to_type.clear();
-        Ok(false)
+        Ok(found)
     }
 
     async fn report(
@@ -345,9 +386,10 @@ impl<R: Source, W: Sink> Session<R, W> {
     /// The terminal is free for the next user only when the session has ended.
     async fn see_the_end(&mut self) {
         let deadline = Instant::now() + END;
-        while !self.is_over() {
+        self.received = 0;
+        while !self.is_over() && self.received <= NOISE {
             match timeout_at(deadline, self.step()).await {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => self.events.clear(),
                 _ => return,
             }
         }

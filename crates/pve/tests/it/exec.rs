@@ -182,6 +182,36 @@ async fn a_connection_that_is_cut_leaves_the_outcome_open() {
 }
 
 #[tokio::test]
+async fn a_terminal_that_is_flooded_is_dropped() {
+    let (cut, is_cut) = tokio::sync::oneshot::channel();
+    let cut = Arc::new(Mutex::new(Some(cut)));
+    let url = serve(move |mut stream| {
+        let cut = cut.clone();
+        async move {
+            frame(&mut stream).await.unwrap();
+            stream.write_all(&binary(b"OK")).await.unwrap();
+            let flood = binary(&[0; 125]).repeat(500);
+            while stream.write_all(&flood).await.is_ok() {}
+            let cut = cut.lock().unwrap().take();
+            cut.expect("one terminal is opened").send(()).unwrap();
+        }
+    })
+    .await;
+    let consoles = Consoles::new(token_client(&url), None, ConsoleLocks::default());
+    let (node, vmid) = ids();
+    let error = consoles
+        .exec(&node, vmid, ExecRequest::new("true"), None)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ExecError::Flooded), "{error}");
+    assert!(!error.may_have_executed());
+    tokio::time::timeout(Duration::from_secs(10), is_cut)
+        .await
+        .expect("the connection is cut")
+        .unwrap();
+}
+
+#[tokio::test]
 async fn the_account_for_consoles_is_used_where_the_token_is_not_accepted() {
     let accounts = Arc::new(Mutex::new(Vec::new()));
     let log = accounts.clone();

@@ -170,6 +170,9 @@ async fn build(
             container.disk = Some(disk);
         }
     }
+    // A new disk is empty, also where a crash has left the files of a container that had this
+    // number.
+    worker.cluster.terminals.forget_in_task(vmid).await;
     worker.sleep(Duration::from_millis(500)).await;
     worker.log(format!("  Logical volume \"vm-{vmid}-disk-0\" created."));
     worker.log(format!(

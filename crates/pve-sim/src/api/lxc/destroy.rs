@@ -57,6 +57,7 @@ pub(crate) fn destroy(call: &Call<'_>) -> Outcome {
                 }
             }
             worker.sleep(Duration::from_millis(1000)).await;
+            worker.cluster.terminals.forget_in_task(vmid).await;
             worker.log(format!(
                 "  Logical volume \"vm-{vmid}-disk-0\" successfully removed."
             ));

@@ -14,6 +14,11 @@ use super::session::{Backend, Input, Session, told_to_end};
 use envelope::{Envelope, Step};
 use interpret::Machine;
 
+/// The longest line that is typed, as a terminal has it; what is typed beyond is lost.
+const LONGEST_LINE: usize = 4095;
+/// Keystrokes that wait while a command runs; what is typed beyond is lost.
+const WAITING: usize = 64 * 1024;
+
 /// A session with a toy shell.
 pub(super) fn begin(hostname: &str) -> Arc<Session> {
     let (session, backend) = Session::begin();
@@ -84,6 +89,7 @@ impl Shell {
                 }
                 // Escapes and other controls mean nothing to it.
                 0..0x20 => {}
+                _ if self.line.len() >= LONGEST_LINE => {}
                 key => {
                     self.line.push(key);
                     self.echo(backend, &[key]).await?;
@@ -145,7 +151,10 @@ impl Shell {
                         self.typed.clear();
                         return backend.show("^C\r\n").await;
                     }
-                    Input::Keys(keys) => self.typed.extend(keys),
+                    Input::Keys(keys) => {
+                        let room = WAITING.saturating_sub(self.typed.len());
+                        self.typed.extend(keys.into_iter().take(room));
+                    }
                     Input::Size { .. } => {}
                 },
             }
