@@ -1,6 +1,8 @@
 //! The facilitator with its own gas key, on a real EVM with Circle's token.
 
+mod evidence;
 mod setting;
+mod token;
 
 use std::{sync::Arc, time::Duration};
 
