@@ -33,7 +33,7 @@ sol! {
 }
 
 /// The public development account that mints.
-const TREASURY: Address = address!("3C44CdDdB6a900fa2b585dd299e03d12FA4293BC");
+pub const TREASURY: Address = address!("3C44CdDdB6a900fa2b585dd299e03d12FA4293BC");
 /// Anywhere without code; the token's library.
 const LIBRARY: Address = address!("00000000000000000000000000000000000051c5");
 

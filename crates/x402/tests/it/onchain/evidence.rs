@@ -26,7 +26,7 @@ use crate::{
     node::{Line, Node},
 };
 
-fn witness(chain: &Chain) -> Witness {
+pub fn witness(chain: &Chain) -> Witness {
     Witness::new(offer().network, chain.url.parse().unwrap(), http())
 }
 
