@@ -30,6 +30,7 @@ use service::{
     metrics::Metrics,
 };
 use tokio::task::JoinSet;
+use x402::facilitator::FacilitatorError;
 
 pub use state::App;
 
@@ -116,10 +117,14 @@ fn readiness(app: &App) -> Readiness {
                     kind.scheme == "exact"
                         && x402::network::Network::by_name(&kind.network) == Some(network)
                 });
-                if serves {
-                    Ok(format!("settles on {}", network.display_name))
-                } else {
-                    Err(format!("does not settle on {}", network.display_name))
+                if !serves {
+                    return Err(format!("does not settle on {}", network.display_name));
+                }
+                // The text is the facilitator's own, made for the public; what else fails is not.
+                match app.facilitator.ready().await {
+                    Ok(()) => Ok(format!("settles on {}", network.display_name)),
+                    Err(FacilitatorError::NotReady(why)) => Err(format!("cannot settle: {why}")),
+                    Err(_) => Err("does not answer".to_owned()),
                 }
             }
         })

@@ -11,7 +11,7 @@ use x402::facilitator::{
     demo::DemoFacilitator,
     http::{HttpFacilitator, Timeouts},
     ledger::{Ledger, MemoryLedger},
-    onchain::{MemorySentStore, OnchainFacilitator, Patience, SentStore, Witness},
+    onchain::{ChainSettings, MemorySentStore, OnchainFacilitator, SentStore, Witness},
 };
 
 use crate::{
@@ -155,7 +155,8 @@ impl App {
         let witness = payments
             .rpc_url
             .clone()
-            .map(|node| Witness::new(payments.network, node, http));
+            .map(|node| Witness::new(payments.network, node, http))
+            .map(|witness| witness.with_confirmations(payments.confirmations));
         let free_calls = RateLimit::new(config.free_calls_per_minute, Arc::clone(&clock));
         let proofs = ProofLimits::new(Arc::clone(&clock));
         Ok(Self(Arc::new(Parts {
@@ -262,6 +263,16 @@ pub fn facilitator_to_ask(
     facilitator(payments, ledger, sent, &clock, &facilitator_http()?)
 }
 
+/// How the chain is dealt with where we settle ourselves.
+pub(crate) fn chain_settings(payments: &PaymentConfig) -> ChainSettings {
+    ChainSettings {
+        settle_timeout: payments.settle_timeout,
+        confirmations: payments.confirmations,
+        gas: payments.gas,
+        ..ChainSettings::of(payments.network)
+    }
+}
+
 fn facilitator(
     payments: &PaymentConfig,
     ledger: impl Ledger,
@@ -293,10 +304,7 @@ fn facilitator(
             http.clone(),
             gas_key.clone(),
             sent,
-            Patience {
-                settle: payments.settle_timeout,
-                ..Patience::default()
-            },
+            chain_settings(payments),
         )),
     })
 }

@@ -36,6 +36,12 @@ pub struct Network {
     pub usdc: Asset,
     /// Base URL of a block explorer, without a trailing slash.
     pub explorer: &'static str,
+    /// A node that serves the public, to suggest to operators; never used unasked.
+    pub public_rpc: &'static str,
+    /// Blocks, its own included, after which a transfer counts, where nothing else is set.
+    pub confirmations: u64,
+    /// About what one coin for gas costs, in US dollars, rounded up; zero on a test network.
+    pub coin_usd: u64,
 }
 
 const fn usdc(address: Address, name: &'static str) -> Asset {
@@ -57,6 +63,9 @@ pub static NETWORKS: &[Network] = &[
         testnet: true,
         usdc: usdc(address!("036CbD53842c5426634e7929541eC2318f3dCF7e"), "USDC"),
         explorer: "https://sepolia.basescan.org",
+        public_rpc: "https://sepolia.base.org",
+        confirmations: 1,
+        coin_usd: 0,
     },
     Network {
         v1_name: Some("base"),
@@ -69,6 +78,9 @@ pub static NETWORKS: &[Network] = &[
             "USD Coin",
         ),
         explorer: "https://basescan.org",
+        public_rpc: "https://mainnet.base.org",
+        confirmations: 1,
+        coin_usd: 5_000,
     },
     Network {
         v1_name: Some("avalanche-fuji"),
@@ -81,6 +93,9 @@ pub static NETWORKS: &[Network] = &[
             "USD Coin",
         ),
         explorer: "https://testnet.snowtrace.io",
+        public_rpc: "https://api.avax-test.network/ext/bc/C/rpc",
+        confirmations: 1,
+        coin_usd: 0,
     },
     Network {
         v1_name: Some("avalanche"),
@@ -93,6 +108,9 @@ pub static NETWORKS: &[Network] = &[
             "USD Coin",
         ),
         explorer: "https://snowtrace.io",
+        public_rpc: "https://api.avax.network/ext/bc/C/rpc",
+        confirmations: 1,
+        coin_usd: 50,
     },
     // From here on, networks that version 1's closed lists lack.
     Network {
@@ -106,6 +124,9 @@ pub static NETWORKS: &[Network] = &[
             "USD Coin",
         ),
         explorer: "https://etherscan.io",
+        public_rpc: "https://ethereum-rpc.publicnode.com",
+        confirmations: 2,
+        coin_usd: 5_000,
     },
     Network {
         v1_name: None,
@@ -118,6 +139,9 @@ pub static NETWORKS: &[Network] = &[
             "USD Coin",
         ),
         explorer: "https://optimistic.etherscan.io",
+        public_rpc: "https://mainnet.optimism.io",
+        confirmations: 1,
+        coin_usd: 5_000,
     },
     Network {
         v1_name: None,
@@ -130,6 +154,9 @@ pub static NETWORKS: &[Network] = &[
             "USD Coin",
         ),
         explorer: "https://polygonscan.com",
+        public_rpc: "https://polygon-bor-rpc.publicnode.com",
+        confirmations: 3,
+        coin_usd: 1,
     },
     Network {
         v1_name: None,
@@ -142,6 +169,9 @@ pub static NETWORKS: &[Network] = &[
             "USD Coin",
         ),
         explorer: "https://arbiscan.io",
+        public_rpc: "https://arb1.arbitrum.io/rpc",
+        confirmations: 1,
+        coin_usd: 5_000,
     },
     Network {
         v1_name: None,
@@ -154,6 +184,9 @@ pub static NETWORKS: &[Network] = &[
             "USD Coin",
         ),
         explorer: "https://sepolia.arbiscan.io",
+        public_rpc: "https://sepolia-rollup.arbitrum.io/rpc",
+        confirmations: 1,
+        coin_usd: 0,
     },
     Network {
         v1_name: None,
@@ -163,6 +196,9 @@ pub static NETWORKS: &[Network] = &[
         testnet: true,
         usdc: usdc(address!("1c7D4B196Cb0C7B01d743Fbc6116a902379C7238"), "USDC"),
         explorer: "https://sepolia.etherscan.io",
+        public_rpc: "https://ethereum-sepolia-rpc.publicnode.com",
+        confirmations: 2,
+        coin_usd: 0,
     },
 ];
 

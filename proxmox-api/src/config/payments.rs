@@ -5,7 +5,7 @@ use std::time::Duration;
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use service::env::{Env, Secret, schema::Variable};
 use url::Url;
-use x402::network::Network;
+use x402::{facilitator::onchain::GasPolicy, network::Network};
 
 use super::variables;
 
@@ -22,6 +22,11 @@ pub struct PaymentConfig {
     pub settle_timeout: Duration,
     /// A node that can be asked what became of a payment: `RPC_URL`.
     pub rpc_url: Option<Url>,
+    /// Blocks after which a transfer counts: `CONFIRMATIONS`.
+    pub confirmations: u64,
+    /// What a settlement of our own may cost: `GAS_MAX_FEE_GWEI`, `GAS_LIMIT_ORDINARY`, `GAS_LIMIT_CONTRACT`, `GAS_COIN_USD` and
+    /// `MIN_DEPLOY_PRICE`.
+    pub gas: GasPolicy,
     /// Whether the challenge says that calls are settled before they are performed: `ANNOUNCE_UPFRONT`.
     pub announce_upfront: bool,
     /// What payments of one wallet may wait to be settled, in atomic USDC: `MAX_RESERVED_PER_WALLET`.
@@ -80,16 +85,51 @@ impl PaymentConfig {
         let seconds = env.read_in(&variables::FACILITATOR_TIMEOUT_SECONDS, 1..=240);
         let announce_upfront = env.read_flag(&variables::ANNOUNCE_UPFRONT);
         let max_reserved = env.read_in(&variables::MAX_RESERVED_PER_WALLET, 1..=u64::MAX / 4);
+        let confirmations = confirmations(env, network);
+        let gas = gas(env, network);
         Some(Self {
             pay_to: pay_to?,
             network: network?,
             facilitator: facilitator?,
+            confirmations: confirmations?,
+            gas: gas?,
             settle_timeout: Duration::from_secs(seconds),
             rpc_url,
             announce_upfront,
             max_reserved,
         })
     }
+}
+
+fn confirmations(env: &mut Env, network: Option<&'static Network>) -> Option<u64> {
+    let variable = &variables::CONFIRMATIONS;
+    if env.find_text(variable).is_none() {
+        return network.map(|network| network.confirmations);
+    }
+    let number = env.find(variable)?;
+    if !(1..=64).contains(&number) {
+        env.reject(variable, "has to be from 1 to 64");
+        return None;
+    }
+    Some(number)
+}
+
+fn gas(env: &mut Env, network: Option<&'static Network>) -> Option<GasPolicy> {
+    let max_fee = env.read_in(&variables::GAS_MAX_FEE_GWEI, 1..=1_000_000_u64);
+    let limit_ordinary = env.read_in(&variables::GAS_LIMIT_ORDINARY, 60_000..=5_000_000);
+    let limit_contract = env.read_in(&variables::GAS_LIMIT_CONTRACT, 60_000..=5_000_000);
+    let min_deploy_price = env.read_in(&variables::MIN_DEPLOY_PRICE, 0..=u64::MAX / 4);
+    let coin_usd = match env.find_text(&variables::GAS_COIN_USD) {
+        Some(_) => env.find(&variables::GAS_COIN_USD),
+        None => network.map(|network| network.coin_usd),
+    };
+    Some(GasPolicy {
+        limit_ordinary,
+        limit_contract,
+        min_deploy_price,
+        max_fee_per_gas: u128::from(max_fee) * 1_000_000_000,
+        coin_price: coin_usd?.saturating_mul(1_000_000),
+    })
 }
 
 fn url(env: &mut Env, variable: &Variable) -> Option<Url> {

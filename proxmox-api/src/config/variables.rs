@@ -36,7 +36,13 @@ static PAYMENTS: Group = Group {
         &NETWORK,
         &FACILITATOR,
         &RPC_URL,
+        &CONFIRMATIONS,
         &GAS_KEY,
+        &GAS_MAX_FEE_GWEI,
+        &GAS_LIMIT_ORDINARY,
+        &GAS_LIMIT_CONTRACT,
+        &GAS_COIN_USD,
+        &MIN_DEPLOY_PRICE,
         &CDP_API_KEY_ID,
         &CDP_API_KEY_SECRET,
         &FACILITATOR_TIMEOUT_SECONDS,
@@ -66,6 +72,38 @@ pub(super) static RPC_URL: Variable = Variable::optional(
      cannot sign in",
     "https://sepolia.base.org",
     "A node of the network: what became of a payment is asked there. Needed where FACILITATOR is onchain.",
+);
+pub(super) static CONFIRMATIONS: Variable = Variable::optional(
+    "CONFIRMATIONS",
+    "as the network needs: 1 on Base, OP Mainnet, Arbitrum and Avalanche, 2 on Ethereum, 3 on Polygon",
+    "3",
+    "Blocks, its own included, after which a transfer counts as made, 1 to 64.",
+);
+pub(super) static GAS_MAX_FEE_GWEI: Variable = Variable::with_default(
+    "GAS_MAX_FEE_GWEI",
+    "200",
+    "The most that is offered for a unit of gas, in gwei; while the chain wants more, payments are refused with 503.",
+);
+pub(super) static GAS_LIMIT_ORDINARY: Variable = Variable::with_default(
+    "GAS_LIMIT_ORDINARY",
+    "150000",
+    "Units of gas for the settlement of an account that signs with its key, 60000 to 5000000. On Arbitrum the price of      Ethereum's space counts as gas, so more may be needed there.",
+);
+pub(super) static GAS_LIMIT_CONTRACT: Variable = Variable::with_default(
+    "GAS_LIMIT_CONTRACT",
+    "300000",
+    "Units of gas for the settlement of a wallet that is a contract, which runs its own code at the gas key's cost.",
+);
+pub(super) static GAS_COIN_USD: Variable = Variable::optional(
+    "GAS_COIN_USD",
+    "a high estimate: 5000 for Ether, 50 for AVAX, 1 for POL, 0 on test networks",
+    "3000",
+    "What a coin for gas costs, in whole US dollars: wallets that are contracts are refused where their gas beyond an ordinary      transfer's costs more than half of what they pay. 0 compares nothing.",
+);
+pub(super) static MIN_DEPLOY_PRICE: Variable = Variable::with_default(
+    "MIN_DEPLOY_PRICE",
+    "100000",
+    "What a payment has to be worth for its wallet to be deployed with it (ERC-6492, Coinbase's factories), in atomic USDC.",
 );
 pub(super) static GAS_KEY: Variable = Variable::optional(
     "GAS_KEY",

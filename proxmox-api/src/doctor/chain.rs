@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use alloy::primitives::{U256, utils::format_ether};
 use url::Url;
-use x402::facilitator::onchain::{
-    MemorySentStore, OnchainFacilitator, Patience, SetupError, Witness,
-};
+use x402::facilitator::onchain::{MemorySentStore, OnchainFacilitator, SetupError, Witness};
 
 use super::Finding;
 use crate::{
@@ -36,7 +34,7 @@ pub(super) async fn examine(payments: &PaymentConfig) -> Vec<Finding> {
             http,
             gas_key.clone(),
             sent,
-            Patience::default(),
+            state::chain_settings(payments),
         );
         return settling(payments, node, &settler).await;
     }

@@ -140,6 +140,11 @@ impl<F: Facilitator> Facilitator for Faulty<F> {
         self.inner.supported().await
     }
 
+    async fn ready(&self) -> Result<(), FacilitatorError> {
+        self.answers().await?;
+        self.inner.ready().await
+    }
+
     fn describe(&self) -> Description {
         self.inner.describe()
     }

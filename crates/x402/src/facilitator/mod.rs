@@ -45,6 +45,14 @@ pub trait Facilitator: Send + Sync + 'static {
     /// As for [`Facilitator::verify`].
     async fn supported(&self) -> Result<Supported, FacilitatorError>;
 
+    /// Whether it could settle now, as far as that does not depend on a payment. Cheap to ask.
+    ///
+    /// # Errors
+    /// [`FacilitatorError::NotReady`], with a text for the public.
+    async fn ready(&self) -> Result<(), FacilitatorError> {
+        Ok(())
+    }
+
     /// What operators and customers are told of it.
     fn describe(&self) -> Description;
 }

@@ -33,7 +33,7 @@ sol! {
 }
 
 /// The public development account that mints.
-const TREASURY: Address = address!("3C44CdDdB6a900fa2b585dd299e03d12FA4293BC");
+pub const TREASURY: Address = address!("3C44CdDdB6a900fa2b585dd299e03d12FA4293BC");
 /// Anywhere without code; the token's library.
 const LIBRARY: Address = address!("00000000000000000000000000000000000051c5");
 
@@ -96,7 +96,12 @@ impl Chain {
 
     /// Sends a call to the token from one of the development accounts.
     pub async fn send(&self, from: Address, call: Vec<u8>) {
-        let call = json!({"from": from, "to": usdc(), "input": Bytes::from(call)});
+        self.send_to(from, usdc(), call).await;
+    }
+
+    /// Sends a call that has to succeed, from an account that anvil signs for.
+    pub async fn send_to(&self, from: Address, to: Address, call: Vec<u8>) {
+        let call = json!({"from": from, "to": to, "input": Bytes::from(call)});
         let hash: Value = self.ask("eth_sendTransaction", json!([call])).await;
         // Among others' transactions it may be mined a moment after it was taken.
         let deadline = Instant::now() + Duration::from_secs(5);
@@ -106,13 +111,28 @@ impl Chain {
             if !receipt.is_null() {
                 break receipt;
             }
-            assert!(
-                Instant::now() < deadline,
-                "a call to the token was not mined"
-            );
+            assert!(Instant::now() < deadline, "a call was not mined");
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
         assert_eq!(receipt["status"], "0x1", "{receipt}");
+    }
+
+    /// Lets the chain sign for an account without a key, and gives it gas.
+    pub async fn impersonate(&self, account: Address) {
+        self.ask::<Value>("anvil_impersonateAccount", json!([account]))
+            .await;
+        let coins = U256::from(1_000_000_000_000_000_000_u64);
+        self.ask::<Value>("anvil_setBalance", json!([account, coins]))
+            .await;
+    }
+
+    /// A state to which the chain can be put back with [`Chain::revert`], as a reorganisation does.
+    pub async fn snapshot(&self) -> Value {
+        self.ask("evm_snapshot", json!([])).await
+    }
+
+    pub async fn revert(&self, snapshot: Value) {
+        assert!(self.ask::<bool>("evm_revert", json!([snapshot])).await);
     }
 
     pub async fn mint(&self, to: Address, amount: u64) {
@@ -187,8 +207,14 @@ impl Chain {
     }
 }
 
-fn usdc() -> Address {
+pub fn usdc() -> Address {
     Network::by_name("base-sepolia").unwrap().usdc.address
+}
+
+/// The runtime code of a contract of `contracts/wallets.sol`.
+pub fn contract(name: &str) -> Vec<u8> {
+    let all: Value = serde_json::from_str(include_str!("contracts/wallets.json")).unwrap();
+    hex::decode(text(&all[name]["runtime"])).unwrap()
 }
 
 fn binary(packages: &Path) -> PathBuf {

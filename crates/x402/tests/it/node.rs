@@ -31,6 +31,8 @@ pub enum Line {
     LosesTransactions,
     /// Somebody sees the transaction and is faster: the same call, from this account.
     Overtaken(Address),
+    /// The same with another call, to this contract.
+    OvertakenBy(Address, Address, alloy::primitives::Bytes),
 }
 
 #[derive(Clone)]
@@ -97,15 +99,19 @@ async fn pass(State(node): State<Node>, body: Bytes) -> Response {
             lost()
         }
         Line::Overtaken(by) => {
-            node.set(Line::Good);
-            overtake(&node, &request, by).await;
+            let (to, input) = call_of(&request);
+            overtake(&node, by, to, input).await;
+            node.forward(body).await.into_response()
+        }
+        Line::OvertakenBy(by, to, input) => {
+            overtake(&node, by, to, input).await;
             node.forward(body).await.into_response()
         }
     }
 }
 
-/// Sends the call of a raw transaction from another account.
-async fn overtake(node: &Node, request: &Value, by: Address) {
+/// The call of a raw transaction.
+fn call_of(request: &Value) -> (Address, alloy::primitives::Bytes) {
     use alloy::{
         consensus::{Transaction as _, TxEip1559},
         eips::eip2718::Decodable2718 as _,
@@ -113,9 +119,14 @@ async fn overtake(node: &Node, request: &Value, by: Address) {
     };
     let raw = hex::decode(request["params"][0].as_str().unwrap()).unwrap();
     let signed = alloy::consensus::Signed::<TxEip1559>::decode_2718(&mut raw.as_slice()).unwrap();
+    (signed.tx().to().unwrap(), signed.tx().input().clone())
+}
+
+async fn overtake(node: &Node, by: Address, to: Address, input: alloy::primitives::Bytes) {
+    node.set(Line::Good);
     let call = serde_json::json!({
         "jsonrpc": "2.0", "id": 1, "method": "eth_sendTransaction",
-        "params": [{"from": by, "to": signed.tx().to(), "input": signed.tx().input()}],
+        "params": [{"from": by, "to": to, "input": input}],
     });
     node.forward(call.to_string().into()).await;
 }

@@ -1,9 +1,13 @@
-//! Whether the token would carry out the authorization now, and if not, why.
+//! Whether the token would carry out the authorization now, at a price that we pay, and if not, why.
 
-use alloy::primitives::{Address, Bytes, hex};
+use alloy::primitives::{Address, Bytes, TxKind, U64, U256};
 
 use super::{
-    rpc::{Rpc, RpcError},
+    SETTLEMENT_GAS,
+    erc6492::Wrapped,
+    fees::Fees,
+    rpc::{Block, Call, Rpc, RpcError},
+    settings::GasPolicy,
     token,
 };
 use crate::{
@@ -11,59 +15,220 @@ use crate::{
     reason::{Reason, code},
 };
 
-/// A signature wrapped for a wallet that is not deployed yet (ERC-6492) ends with this.
-const ERC6492_MAGIC: [u8; 32] =
-    hex!("6492649264926492649264926492649264926492649264926492649264926492");
+/// A contract's gas beyond that of an ordinary transfer may cost this part of what it pays.
+const SHARE_OF_PRICE: u64 = 2;
+/// A contract that fails within its limit is run once more with so many times the gas, to say
+/// whether the limit was the cause.
+const GENEROUS: u64 = 4;
 
 /// What the node makes of the transfer.
 pub(super) enum Finding {
-    /// It would be carried out, for this much gas.
-    Good {
-        /// Units of gas, as the node found by running it.
-        gas: u64,
-    },
-    /// It would revert.
+    /// It would be carried out.
+    Good(Plan),
+    /// It would not.
     Bad(Reason),
+    /// It would not, and not because of the payment.
+    NotReady(String),
 }
 
-/// Lets the node run the transfer without doing it.
-pub(super) async fn examine(
-    rpc: &Rpc,
-    terms: &Terms,
-    sender: Address,
-    call: &Bytes,
-) -> Result<Finding, RpcError> {
-    if terms.signature.ends_with(&ERC6492_MAGIC) {
-        // Its factory would be called with our gas, and whatever a stranger wrote into it.
-        return Ok(Finding::Bad(Reason::new(
-            "eip6492_factory_not_allowed",
-            "wallets that are not deployed yet are not served",
-        )));
-    }
-    let asset = terms.network.usdc.address;
-    match rpc.estimate_gas(sender, asset, call).await {
-        Ok(gas) => Ok(Finding::Good { gas }),
-        Err(error) if error.reverted() => diagnose(rpc, terms, &error).await.map(Finding::Bad),
-        Err(error) => Err(error),
-    }
+/// A transaction that carries the transfer out.
+pub(super) struct Plan {
+    pub(super) to: TxKind,
+    pub(super) input: Bytes,
+    /// Units of gas to send it with.
+    pub(super) gas: u64,
 }
 
-/// Why the token refused, in the SDKs' words.
-async fn diagnose(rpc: &Rpc, terms: &Terms, error: &RpcError) -> Result<Reason, RpcError> {
-    let (asset, from) = (terms.network.usdc.address, terms.authorization.from);
-    let block = rpc.latest_block().await?.number();
-    let (spent, balance, contract) = tokio::try_join!(
-        token::authorization_spent(rpc, terms, block),
-        token::balance(rpc, asset, from, block),
-        rpc.code(from),
-    )?;
-    Ok(if spent {
-        Reason::new(code::NONCE_USED, "the authorization was used or taken back")
-    } else if balance < terms.authorization.value {
-        Reason::new(code::BALANCE, "the payer has too little")
-    } else if contract.is_empty() && terms.signed_by_payer().is_err() {
-        Reason::new(code::SIGNATURE, "the payer did not sign this")
-    } else {
-        Reason::new(code::SIMULATION_FAILED, error.to_string())
-    })
+/// What signs for the payer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Account {
+    Ordinary,
+    Contract,
+    Undeployed,
+}
+
+/// One examination, of the state after `head`.
+pub(super) struct Examination<'a> {
+    pub(super) rpc: &'a Rpc,
+    pub(super) terms: &'a Terms,
+    /// Who would send the transaction and pay for its gas.
+    pub(super) gas_key: Address,
+    pub(super) policy: &'a GasPolicy,
+    pub(super) head: &'a Block,
+    pub(super) fees: Fees,
+}
+
+impl Examination<'_> {
+    /// Lets the node run the transfer without doing it: from the gas key, with the fees and the gas
+    /// that it would be sent with, because a contract can tell an unpaid call from a real one.
+    pub(super) async fn run(&self) -> Result<Finding, RpcError> {
+        if self.fees.max_fee > self.policy.max_fee_per_gas {
+            let why = "the chain wants more for gas than is allowed";
+            return Ok(Finding::NotReady(why.into()));
+        }
+        let from = self.terms.authorization.from;
+        let (code, balance) =
+            tokio::try_join!(self.rpc.code(from), self.rpc.gas_balance(self.gas_key))?;
+        let (account, to, input) = match self.transaction(&code) {
+            Ok(transaction) => transaction,
+            Err(reason) => return Ok(Finding::Bad(reason)),
+        };
+        let limit = self.limit(account);
+        if balance < U256::from(limit) * U256::from(self.fees.max_fee) {
+            return Ok(Finding::NotReady("the gas key has too little".into()));
+        }
+        let call = Call {
+            from: Some(self.gas_key),
+            to: to.to().copied(),
+            gas: Some(U64::from(limit)),
+            fees: Some(self.fees),
+            block: Some(self.head.number()),
+            input,
+        };
+        match self.rpc.estimate_gas(&call).await {
+            Ok(gas) if gas > limit => Ok(Finding::Bad(self.too_much_gas(limit))),
+            Ok(gas) if account != Account::Ordinary && self.too_dear(gas) => {
+                Ok(Finding::Bad(Reason::new(
+                    code::SIMULATION_FAILED,
+                    "the gas of the account's contract costs too much for a payment this small",
+                )))
+            }
+            Ok(gas) => Ok(Finding::Good(Plan {
+                to,
+                input: call.input,
+                // The state may have changed a little by the time the transfer is run.
+                gas: gas.saturating_add(gas / 4).min(limit),
+            })),
+            Err(error) if error.failed_in_evm() => self.diagnose(account, call, &error).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    fn limit(&self, account: Account) -> u64 {
+        match account {
+            Account::Ordinary => self.policy.limit_ordinary,
+            Account::Contract => self.policy.limit_contract,
+            Account::Undeployed => self.policy.limit_deployment(),
+        }
+    }
+
+    /// The transaction that would carry the transfer out. A wallet that is not deployed yet is
+    /// deployed in the same transaction, which leaves nothing else behind.
+    fn transaction(&self, code: &Bytes) -> Result<(Account, TxKind, Bytes), Reason> {
+        let (asset, message) = (self.terms.network.usdc.address, &self.terms.authorization);
+        let malformed = || Reason::new(code::SIGNATURE, "the signature cannot be read");
+        let by_contract = |signature| {
+            let input = token::transfer_by_contract(message, signature);
+            Ok((Account::Contract, asset.into(), input))
+        };
+        match Wrapped::read(&self.terms.signature).map_err(|_| malformed())? {
+            None if code.is_empty() => {
+                self.terms.signed_by_payer()?;
+                let rsv = self.terms.signature.as_ref().try_into();
+                let input = token::transfer_by_key(message, rsv.map_err(|_| malformed())?);
+                Ok((Account::Ordinary, asset.into(), input))
+            }
+            None => by_contract(&self.terms.signature),
+            Some(wrapped) if !code.is_empty() => by_contract(&wrapped.signature),
+            Some(wrapped) if !wrapped.allowed() => Err(Reason::new(
+                "eip6492_factory_not_allowed",
+                "the wallet is not deployed, and only Coinbase's factories are called: \
+                 deploy it first",
+            )),
+            Some(_) if self.terms.value < self.policy.min_deploy_price => Err(Reason::new(
+                "invalid_exact_evm_payload_undeployed_smart_wallet",
+                format!(
+                    "the wallet is not deployed, and payments below {} atomic units do not deploy \
+                     it: deploy it first",
+                    self.policy.min_deploy_price
+                ),
+            )),
+            Some(wrapped) => {
+                let call = token::transfer_by_contract(message, &wrapped.signature);
+                let input = wrapped.deploy_and_call(asset, &call, 0);
+                Ok((Account::Undeployed, TxKind::Create, input))
+            }
+        }
+    }
+
+    fn too_much_gas(&self, limit: u64) -> Reason {
+        let message = format!("the account's contract needs more than {limit} units of gas");
+        Reason::new(code::SIMULATION_FAILED, message)
+    }
+
+    /// Whether what a contract burns beyond an ordinary transfer eats up what it pays.
+    fn too_dear(&self, gas: u64) -> bool {
+        let extra = U256::from(gas.saturating_sub(SETTLEMENT_GAS));
+        let base: u128 = self.head.base_fee_per_gas.to();
+        let fee = U256::from(base.saturating_add(self.fees.priority_fee));
+        let coin = U256::from(1_000_000_000_000_000_000_u64);
+        let cost = extra * fee * U256::from(self.policy.coin_price) / coin;
+        cost * U256::from(SHARE_OF_PRICE) > U256::from(self.terms.value)
+    }
+
+    /// Why the token refused, in the SDKs' words where they have any.
+    async fn diagnose(
+        &self,
+        account: Account,
+        call: Call,
+        error: &RpcError,
+    ) -> Result<Finding, RpcError> {
+        let (rpc, authorization) = (self.rpc, &self.terms.authorization);
+        let (asset, block) = (self.terms.network.usdc.address, self.head.number());
+        let (spent, balance, blocks) = tokio::try_join!(
+            token::authorization_spent(rpc, self.terms, block),
+            token::balance(rpc, asset, authorization.from, block),
+            token::blocks(rpc, self.terms, block),
+        )?;
+        if blocks.paused {
+            return Ok(Finding::NotReady(
+                "the token is paused by its issuer".into(),
+            ));
+        }
+        if blocks.payee {
+            let why = "the token's issuer has blocked the account that is to be paid";
+            return Ok(Finding::NotReady(why.into()));
+        }
+        let bad = |code, message: &str| Ok(Finding::Bad(Reason::new(code, message)));
+        if spent {
+            return bad(code::NONCE_USED, "the authorization was used or taken back");
+        }
+        if balance < authorization.value {
+            return bad(code::BALANCE, "the payer has too little");
+        }
+        if blocks.payer {
+            let why = "the token's issuer has blocked the payer's account";
+            return bad(code::SIMULATION_FAILED, why);
+        }
+        if let Err(reason) = self.terms.window(self.head.timestamp.to()) {
+            return Ok(Finding::Bad(reason));
+        }
+        if account == Account::Ordinary {
+            return Ok(Finding::Bad(Reason::new(
+                code::SIMULATION_FAILED,
+                error.to_string(),
+            )));
+        }
+        let limit = self.limit(account);
+        let generous = Call {
+            gas: Some(U64::from(limit.saturating_mul(GENEROUS))),
+            // Whether the gas key could pay for it does not matter here.
+            from: None,
+            fees: None,
+            ..call
+        };
+        let enough = match rpc.call(&generous).await {
+            Ok(_) => true,
+            Err(error) if error.failed_in_evm() => false,
+            Err(error) => return Err(error),
+        };
+        Ok(Finding::Bad(if enough {
+            self.too_much_gas(limit)
+        } else {
+            Reason::new(
+                code::SIGNATURE,
+                "the account's contract does not take the signature",
+            )
+        }))
+    }
 }

@@ -1,7 +1,10 @@
 //! What a transaction offers for its place in a block.
 
+use alloy::primitives::U128;
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+
 use super::{
-    rpc::{Rpc, RpcError},
+    rpc::{Block, Rpc, RpcError},
     sent::Sent,
 };
 
@@ -12,16 +15,26 @@ pub(super) struct Fees {
     pub(super) priority_fee: u128,
 }
 
+/// As a call's members in JSON-RPC.
+impl Serialize for Fees {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_struct("Fees", 2)?;
+        members.serialize_field("maxFeePerGas", &U128::from(self.max_fee))?;
+        members.serialize_field("maxPriorityFeePerGas", &U128::from(self.priority_fee))?;
+        members.end()
+    }
+}
+
 impl Fees {
-    /// What the chain asks now, good for several full blocks, and the number of its latest block.
-    pub(super) async fn now(rpc: &Rpc) -> Result<(Self, u64), RpcError> {
+    /// What the chain asks now, good for several full blocks, and its latest block.
+    pub(super) async fn now(rpc: &Rpc) -> Result<(Self, Block), RpcError> {
         let (block, priority_fee) = tokio::try_join!(rpc.latest_block(), rpc.priority_fee())?;
         let base: u128 = block.base_fee_per_gas.to();
         let fees = Self {
             max_fee: base.saturating_mul(2).saturating_add(priority_fee),
             priority_fee,
         };
-        Ok((fees, block.number.to()))
+        Ok((fees, block))
     }
 
     /// At least what nodes ask of a transaction that takes another's place: 10 % more of both, and

@@ -6,14 +6,18 @@
 //! higher fees while it is not mined, and judged by its receipt and the token's own events. A
 //! settlement asked for again goes on where the first left off.
 
+mod backoff;
 mod erc6492;
 mod evidence;
 mod examine;
 mod fees;
+mod first_seen;
 mod follow;
+mod gaps;
 mod rpc;
 mod sender;
 mod sent;
+mod settings;
 mod settle;
 mod token;
 mod wallet;
@@ -22,12 +26,13 @@ mod witness;
 pub use evidence::{CLOCK_MARGIN, Evidence};
 pub use rpc::RpcError;
 pub use sent::{MemorySentStore, PaymentKey, Sent, SentStore, SentStoreError};
+pub use settings::{ChainSettings, GasPolicy};
 pub use witness::{SeenTransfer, Witness};
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use alloy::{
@@ -39,8 +44,10 @@ use serde_json::json;
 use url::Url;
 
 use self::{
-    examine::{Finding, examine},
+    backoff::Backoff,
+    examine::{Examination, Finding},
     fees::Fees,
+    first_seen::FirstSeen,
     rpc::Rpc,
     sender::Sender,
     settle::Job,
@@ -49,40 +56,17 @@ use super::{
     Description, Facilitator, FacilitatorError, FacilitatorRequest, Settlement, Supported,
     Verification, terms::Terms,
 };
-use crate::{network::Network, reason::Reason, wire::Rest};
+use crate::{
+    network::Network,
+    reason::{Reason, code},
+    wire::Rest,
+};
 
 /// The gas of a transfer with its authorization, rounded up.
 const SETTLEMENT_GAS: u64 = 100_000;
 
-/// How it deals with the chain.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// One question to the node.
-    pub node: Duration,
-    /// One call of `settle`; a transaction that is not mined by then is pending.
-    pub settle: Duration,
-    /// Between two looks for a receipt.
-    pub look_every: Duration,
-    /// A transaction that is not mined for so long gets higher fees.
-    pub outbid_after: Duration,
-    /// Blocks, its own included, after which a transaction counts as mined.
-    pub confirmations: u64,
-    /// Wei for each unit of gas; nothing is sent while the chain wants more.
-    pub max_fee_per_gas: u128,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            node: Duration::from_secs(10),
-            settle: Duration::from_secs(45),
-            look_every: Duration::from_millis(500),
-            outbid_after: Duration::from_secs(12),
-            confirmations: 1,
-            max_fee_per_gas: 200_000_000_000,
-        }
-    }
-}
+/// How long the gas key's balance is taken as known where strangers can ask about it.
+const READY_FRESH: Duration = Duration::from_secs(10);
 
 /// Verifies and settles on the chain itself.
 pub struct OnchainFacilitator {
@@ -91,8 +75,11 @@ pub struct OnchainFacilitator {
     sender: Sender,
     store: Arc<dyn SentStore>,
     gas_key: Address,
-    patience: Patience,
+    settings: ChainSettings,
     in_flight: Mutex<HashMap<PaymentKey, Arc<tokio::sync::Mutex<()>>>>,
+    first_seen: FirstSeen,
+    backoff: Backoff,
+    ready: tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
 /// The node, the network and the gas key do not fit together.
@@ -127,15 +114,16 @@ impl OnchainFacilitator {
         http: reqwest::Client,
         gas_key: PrivateKeySigner,
         store: Arc<dyn SentStore>,
-        patience: Patience,
+        settings: ChainSettings,
     ) -> Self {
-        let rpc = Arc::new(Rpc::new(node, http, patience.node));
+        let rpc = Arc::new(Rpc::new(node, http, settings.node_timeout));
         let address = gas_key.address();
         let sender = Sender::start(
             Arc::clone(&rpc),
             Arc::clone(&store),
             gas_key,
             network.chain_id,
+            (settings.outbid_after, settings.gas.max_fee_per_gas),
         );
         Self {
             network,
@@ -143,8 +131,11 @@ impl OnchainFacilitator {
             sender,
             store,
             gas_key: address,
-            patience,
+            settings,
             in_flight: Mutex::default(),
+            first_seen: FirstSeen::default(),
+            backoff: Backoff::default(),
+            ready: tokio::sync::Mutex::default(),
         }
     }
 
@@ -183,13 +174,45 @@ impl OnchainFacilitator {
             from: terms.authorization.from,
             nonce: terms.authorization.nonce,
         };
-        let call = token::transfer_call(terms);
         Job {
             terms,
             request,
             key,
-            call,
         }
+    }
+
+    /// Whether the payment would settle now, in the state after the latest block.
+    async fn examine(&self, job: &Job<'_>) -> Result<(Finding, Fees, u64), RpcError> {
+        let (fees, head) = Fees::now(&self.rpc).await?;
+        let examination = Examination {
+            rpc: &self.rpc,
+            terms: job.terms,
+            gas_key: self.gas_key,
+            policy: &self.settings.gas,
+            head: &head,
+            fees,
+        };
+        let finding = examination.run().await?;
+        if matches!(finding, Finding::Good(_)) {
+            let now = Instant::now();
+            self.first_seen.record(&job.key, head.number(), now);
+        }
+        Ok((finding, fees, head.number()))
+    }
+
+    /// Whether a settlement of an ordinary account could be paid for now.
+    async fn can_pay(&self) -> Result<(), String> {
+        let policy = &self.settings.gas;
+        let asked = tokio::try_join!(Fees::now(&self.rpc), self.rpc.gas_balance(self.gas_key));
+        // The cause may name the node, and this is public.
+        let ((fees, _), balance) = asked.map_err(|_| "the node does not answer".to_owned())?;
+        if fees.max_fee > policy.max_fee_per_gas {
+            return Err("the chain wants more for gas than is allowed".into());
+        }
+        if balance < U256::from(policy.limit_ordinary) * U256::from(fees.max_fee) {
+            return Err("the gas key has too little".into());
+        }
+        Ok(())
     }
 
     /// The lock of one payment: copies of a settlement take turns, and the later ones find what the
@@ -221,9 +244,6 @@ async fn fits(rpc: &Rpc, network: &Network) -> Result<(), SetupError> {
 #[async_trait]
 impl Facilitator for OnchainFacilitator {
     async fn verify(&self, request: &FacilitatorRequest) -> Result<Verification, FacilitatorError> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |d| d.as_secs());
         let invalid = |reason: Reason| Verification::Invalid {
             reason: reason.code.into_owned(),
             message: Some(reason.message),
@@ -232,15 +252,22 @@ impl Facilitator for OnchainFacilitator {
             Ok(terms) => terms,
             Err(reason) => return Ok(invalid(reason)),
         };
-        if let Err(reason) = terms.window(now) {
+        if let Err(reason) = terms.window(sender::unix_now()) {
             return Ok(invalid(reason));
         }
-        let call = token::transfer_call(&terms);
-        match examine(&self.rpc, &terms, self.gas_key, &call).await {
-            Ok(Finding::Good { .. }) => Ok(Verification::Valid {
-                payer: Some(terms.authorization.from),
-            }),
-            Ok(Finding::Bad(reason)) => Ok(invalid(reason)),
+        let job = self.job(request, &terms);
+        let payer = job.key.from;
+        if let Some(left) = self.backoff.remaining(payer, Instant::now()) {
+            let message = format!(
+                "an earlier settlement of this account reverted; it can pay again in {} s",
+                left.as_secs() + 1
+            );
+            return Ok(invalid(Reason::new(code::TRANSACTION_FAILED, message)));
+        }
+        match self.examine(&job).await {
+            Ok((Finding::Good(_), ..)) => Ok(Verification::Valid { payer: Some(payer) }),
+            Ok((Finding::Bad(reason), ..)) => Ok(invalid(reason)),
+            Ok((Finding::NotReady(why), ..)) => Err(FacilitatorError::NotReady(why)),
             Err(RpcError::Nonsense(text)) => Err(FacilitatorError::Nonsense(text)),
             Err(error) => Err(FacilitatorError::Unreachable(error.to_string())),
         }
@@ -267,6 +294,23 @@ impl Facilitator for OnchainFacilitator {
         let signers = json!({"eip155:*": [self.gas_key]});
         supported.rest = Rest::from_iter([("signers".to_owned(), signers)]);
         Ok(supported)
+    }
+
+    async fn ready(&self) -> Result<(), FacilitatorError> {
+        let mut known = self.ready.lock().await;
+        let fresh = known
+            .as_ref()
+            .filter(|(at, _)| at.elapsed() < READY_FRESH)
+            .map(|(_, answer)| answer.clone());
+        let answer = match fresh {
+            Some(answer) => answer,
+            None => {
+                let answer = self.can_pay().await;
+                *known = Some((Instant::now(), answer.clone()));
+                answer
+            }
+        };
+        answer.map_err(FacilitatorError::NotReady)
     }
 
     fn describe(&self) -> Description {

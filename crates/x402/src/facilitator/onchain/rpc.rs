@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::fees::Fees;
+
 /// The largest answer that is read: a receipt with a few logs is a few KiB.
 const MAX_ANSWER: usize = 1024 * 1024;
 /// The longest text of a node's that is kept.
@@ -78,8 +80,11 @@ pub(super) struct Call {
     pub(super) to: Option<Address>,
     pub(super) input: Bytes,
     /// Units of gas at most; the node's own limit is far higher.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "quantity")]
-    pub(super) gas: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) gas: Option<U64>,
+    /// What is offered for gas; without it a contract sees gas that costs nothing.
+    #[serde(flatten)]
+    pub(super) fees: Option<Fees>,
     /// At this block, or at the latest.
     #[serde(skip)]
     pub(super) block: Option<u64>,
@@ -107,13 +112,6 @@ impl Call {
             Some(number) => json!([self, hex_number(number)]),
             None => json!([self, "latest"]),
         }
-    }
-}
-
-fn quantity<S: serde::Serializer>(number: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
-    match number {
-        Some(number) => to.serialize_str(&hex_number(*number)),
-        None => to.serialize_none(),
     }
 }
 
@@ -215,11 +213,13 @@ impl Rpc {
         self.get("eth_getBalance", json!([address, "latest"])).await
     }
 
-    /// The next nonce of an account, with what is waiting in the node's pool.
-    pub(super) async fn next_nonce(&self, address: Address) -> Result<u64, RpcError> {
-        let params = json!([address, "pending"]);
-        let nonce: U64 = self.get("eth_getTransactionCount", params).await?;
-        Ok(nonce.to())
+    /// The next nonce of an account, without and with what is waiting in the node's pool.
+    pub(super) async fn nonces(&self, address: Address) -> Result<(u64, u64), RpcError> {
+        let count =
+            |at: &'static str| self.get::<U64>("eth_getTransactionCount", json!([address, at]));
+        let (mined, pending) = tokio::try_join!(count("latest"), count("pending"))?;
+        // Two answers of one moment, or of two nodes of which one lags behind.
+        Ok((mined.to(), pending.to::<u64>().max(mined.to())))
     }
 
     pub(super) async fn latest_block(&self) -> Result<Block, RpcError> {
@@ -249,14 +249,8 @@ impl Rpc {
     }
 
     /// The gas that a call needs, which the node finds by running it.
-    pub(super) async fn estimate_gas(
-        &self,
-        from: Address,
-        to: Address,
-        data: &Bytes,
-    ) -> Result<u64, RpcError> {
-        let params = json!([{"from": from, "to": to, "input": data}]);
-        let gas: U64 = self.get("eth_estimateGas", params).await?;
+    pub(super) async fn estimate_gas(&self, call: &Call) -> Result<u64, RpcError> {
+        let gas: U64 = self.get("eth_estimateGas", call.params()).await?;
         Ok(gas.to())
     }
 

@@ -1,12 +1,20 @@
-//! The gas key's only voice: one task that numbers, signs, records and broadcasts transactions, one
-//! after the other, so that no two take each other's nonce. It waits for no receipt.
+//! The single task that sends transactions for the gas key: it numbers, signs, records and
+//! broadcasts one after the other, so that no two take each other's nonce. It waits for no receipt.
+//!
+//! The chain mines the key's transactions in the order of their nonces, so one that never arrived
+//! stops all that come after it. Before each order, and now and then, the task compares its own
+//! count with the chain's and the pool's, and fills what is missing (see [`super::gaps`]).
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use alloy::{
     consensus::{SignableTransaction as _, TxEip1559},
     eips::eip2718::Encodable2718 as _,
-    primitives::{Address, Bytes, TxKind, U256},
+    primitives::{Bytes, TxKind, U256},
     signers::{SignerSync as _, local::PrivateKeySigner},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -26,11 +34,13 @@ const QUEUE: usize = 256;
 #[derive(Clone)]
 pub(super) struct Order {
     pub(super) payment: PaymentKey,
-    pub(super) to: Address,
+    pub(super) to: TxKind,
     pub(super) input: Bytes,
     pub(super) gas: u64,
     pub(super) fees: Fees,
     pub(super) after_block: u64,
+    /// When the payment's authorization runs out, in Unix seconds.
+    pub(super) valid_before: u64,
     /// Take the place of the transaction with this nonce instead of the next place.
     pub(super) instead_of: Option<u64>,
 }
@@ -46,12 +56,35 @@ pub(super) enum SendError {
     OutOfGas,
     #[error("the chain wants more for gas than is allowed")]
     TooDear,
+    /// The node did not say what has to be known before anything is signed.
+    #[error(transparent)]
+    Asking(RpcError),
+    /// The node refused a transaction in words that are not known here.
     #[error(transparent)]
     Node(RpcError),
+    #[error("an earlier transaction of the gas key cannot be broadcast")]
+    Blocked,
     #[error("the gas key cannot sign")]
     Signing,
+    #[error("a recorded transaction cannot be read")]
+    Unreadable,
     #[error("the sender has stopped")]
     Stopped,
+}
+
+impl SendError {
+    /// Whether no node has taken a transaction of this order.
+    pub(super) fn surely_unsent(&self) -> bool {
+        !matches!(self, Self::Node(_) | Self::Stopped)
+    }
+
+    /// Seconds after which the order may succeed.
+    pub(super) fn retry_after(&self) -> u64 {
+        match self {
+            Self::OutOfGas | Self::TooDear => 60,
+            _ => 5,
+        }
+    }
 }
 
 type Reply = oneshot::Sender<Result<Sent, SendError>>;
@@ -65,6 +98,7 @@ impl Sender {
         store: Arc<dyn SentStore>,
         signer: PrivateKeySigner,
         chain_id: u64,
+        (heal_every, max_fee): (Duration, u128),
     ) -> Self {
         let (orders, mut inbox) = mpsc::channel::<(Order, Reply)>(QUEUE);
         let mut task = Task {
@@ -72,10 +106,21 @@ impl Sender {
             store,
             signer,
             chain_id,
+            max_fee,
             next_nonce: None,
+            in_flight: BTreeMap::new(),
         };
         tokio::spawn(async move {
-            while let Some((order, reply)) = inbox.recv().await {
+            loop {
+                let idle = task.in_flight.is_empty();
+                let order = tokio::select! {
+                    order = inbox.recv() => order,
+                    () = tokio::time::sleep(heal_every), if !idle => {
+                        task.look_after().await;
+                        continue;
+                    }
+                };
+                let Some((order, reply)) = order else { return };
                 // Who ordered may be gone; what was sent is in the store.
                 let _ = reply.send(task.send(order).await);
             }
@@ -95,52 +140,79 @@ impl Sender {
     }
 }
 
-struct Task {
-    rpc: Arc<Rpc>,
+/// A transaction that was broadcast, as far as is known, and not seen mined.
+pub(super) struct InFlight {
+    pub(super) sent: Sent,
+    /// Until when it is worth to be mined, in Unix seconds.
+    pub(super) valid_before: u64,
+    pub(super) since: Instant,
+}
+
+pub(super) struct Task {
+    pub(super) rpc: Arc<Rpc>,
     store: Arc<dyn SentStore>,
-    signer: PrivateKeySigner,
+    pub(super) signer: PrivateKeySigner,
     chain_id: u64,
+    /// Wei for each unit of gas at most.
+    pub(super) max_fee: u128,
     /// Ours to count; asked of the node at the start and after every surprise.
-    next_nonce: Option<u64>,
+    pub(super) next_nonce: Option<u64>,
+    /// By nonce.
+    pub(super) in_flight: BTreeMap<u64, InFlight>,
+}
+
+/// What became of one broadcast.
+pub(super) enum Broadcast {
+    /// The node has it, or may have it.
+    Taken,
+    /// Another transaction with the nonce has been mined.
+    NonceMined,
+    /// Another transaction with the nonce waits in the pool, and offers more.
+    NonceWaiting,
+    /// It offers too little.
+    Underpriced(RpcError),
+    OutOfGas,
+    /// The node said no in other words.
+    Refused(RpcError),
+    /// No answer, twice.
+    Lost,
 }
 
 impl Task {
     async fn send(&mut self, mut order: Order) -> Result<Sent, SendError> {
+        // Behind a gap nothing is mined, so nothing is put there.
+        self.fill_gaps().await?;
         let mut last = SendError::NonceTaken;
         for _ in 0..ATTEMPTS {
             let nonce = self.nonce(&order).await?;
             let sent = self.sign(&order, nonce)?;
             self.store.record(&order.payment, &sent).await?;
-            let Err(error) = self.broadcast(&sent).await else {
-                self.took(&order, nonce);
-                return Ok(sent);
-            };
             let replaces = order.instead_of.is_some();
-            if error.says(&["already known", "already imported"]) {
-                self.took(&order, nonce);
-                return Ok(sent);
-            } else if error.says(&["nonce too low"]) {
-                if replaces {
-                    return Err(SendError::NonceTaken);
+            match self.broadcast(&sent).await {
+                // Where the answer was lost it may have arrived; its place is not given to another,
+                // and if it is empty, it is a gap, which is filled.
+                Broadcast::Taken | Broadcast::Lost => {
+                    self.took(&order, &sent);
+                    return Ok(sent);
                 }
-                self.next_nonce = None;
-            } else if error.says(&["replacement"]) && !replaces {
-                // Somebody of ours stands there that the node did not count.
-                self.next_nonce = Some(nonce + 1);
-            } else if error.says(&["underpriced", "less than block base fee"]) {
-                order.fees = order.fees.outbidding(&sent);
-            } else if error.says(&["insufficient funds"]) {
-                return Err(SendError::OutOfGas);
-            } else if let RpcError::Refused { .. } = error {
-                self.next_nonce = None;
-                return Err(SendError::Node(error));
-            } else {
-                // It may have arrived. Its place is not given to another; if it is empty, whoever
-                // follows this payment fills it.
-                self.took(&order, nonce);
-                return Ok(sent);
+                Broadcast::NonceMined if replaces => return Err(SendError::NonceTaken),
+                Broadcast::NonceMined => self.next_nonce = None,
+                // A transaction of ours is there that the node did not count.
+                Broadcast::NonceWaiting if !replaces => self.next_nonce = Some(nonce + 1),
+                Broadcast::NonceWaiting => order.fees = order.fees.outbidding(&sent),
+                Broadcast::Underpriced(error) => {
+                    order.fees = order.fees.outbidding(&sent);
+                    last = SendError::Node(error);
+                }
+                Broadcast::OutOfGas => return Err(SendError::OutOfGas),
+                Broadcast::Refused(error) => {
+                    self.next_nonce = None;
+                    return Err(SendError::Node(error));
+                }
             }
-            last = SendError::Node(error);
+            if order.fees.max_fee > self.max_fee {
+                return Err(SendError::TooDear);
+            }
         }
         Err(last)
     }
@@ -148,55 +220,107 @@ impl Task {
     async fn nonce(&self, order: &Order) -> Result<u64, SendError> {
         match order.instead_of.or(self.next_nonce) {
             Some(nonce) => Ok(nonce),
-            None => self
-                .rpc
-                .next_nonce(self.signer.address())
-                .await
-                .map_err(SendError::Node),
+            None => {
+                let nonces = self.rpc.nonces(self.signer.address()).await;
+                nonces
+                    .map(|(_, pending)| pending)
+                    .map_err(SendError::Asking)
+            }
         }
     }
 
     /// Twice where the first answer is lost: the same bytes are the same transaction.
-    async fn broadcast(&self, sent: &Sent) -> Result<(), RpcError> {
-        match self.rpc.broadcast(&sent.raw).await {
-            Err(RpcError::Unreachable(_) | RpcError::Nonsense(_)) => {
-                self.rpc.broadcast(&sent.raw).await.map(drop)
-            }
-            answer => answer.map(drop),
+    pub(super) async fn broadcast(&self, sent: &Sent) -> Broadcast {
+        let mut answer = self.rpc.broadcast(&sent.raw).await;
+        if matches!(
+            answer,
+            Err(RpcError::Unreachable(_) | RpcError::Nonsense(_))
+        ) {
+            answer = self.rpc.broadcast(&sent.raw).await;
+        }
+        let Err(error) = answer else {
+            return Broadcast::Taken;
+        };
+        if error.says(&["already known", "already imported"]) {
+            Broadcast::Taken
+        } else if error.says(&["nonce too low"]) {
+            Broadcast::NonceMined
+        } else if error.says(&["replacement"]) {
+            Broadcast::NonceWaiting
+        } else if error.says(&["underpriced", "less than block base fee"]) {
+            Broadcast::Underpriced(error)
+        } else if error.says(&["insufficient funds"]) {
+            Broadcast::OutOfGas
+        } else if let RpcError::Refused { .. } = error {
+            Broadcast::Refused(error)
+        } else {
+            Broadcast::Lost
         }
     }
 
-    fn took(&mut self, order: &Order, nonce: u64) {
+    fn took(&mut self, order: &Order, sent: &Sent) {
         if order.instead_of.is_none() {
-            self.next_nonce = Some(nonce + 1);
+            self.next_nonce = Some(sent.sender_nonce + 1);
         }
+        let in_flight = InFlight {
+            sent: sent.clone(),
+            valid_before: order.valid_before,
+            since: Instant::now(),
+        };
+        self.in_flight.insert(sent.sender_nonce, in_flight);
     }
 
     fn sign(&self, order: &Order, nonce: u64) -> Result<Sent, SendError> {
         let transaction = TxEip1559 {
+            to: order.to,
+            input: order.input.clone(),
+            gas_limit: order.gas,
+            ..self.transaction(nonce, order.fees)
+        };
+        self.signed(transaction, order.after_block)
+    }
+
+    /// An empty transaction of the gas key to itself.
+    pub(super) fn transaction(&self, nonce: u64, fees: Fees) -> TxEip1559 {
+        TxEip1559 {
             chain_id: self.chain_id,
             nonce,
-            gas_limit: order.gas,
-            max_fee_per_gas: order.fees.max_fee,
-            max_priority_fee_per_gas: order.fees.priority_fee,
-            to: TxKind::Call(order.to),
+            gas_limit: 21_000,
+            max_fee_per_gas: fees.max_fee,
+            max_priority_fee_per_gas: fees.priority_fee,
+            to: self.signer.address().into(),
             value: U256::ZERO,
             access_list: Default::default(),
-            input: order.input.clone(),
-        };
+            input: Bytes::new(),
+        }
+    }
+
+    pub(super) fn signed(
+        &self,
+        transaction: TxEip1559,
+        after_block: u64,
+    ) -> Result<Sent, SendError> {
         let signature = self
             .signer
             .sign_hash_sync(&transaction.signature_hash())
             .map_err(|_| SendError::Signing)?;
         let signed = transaction.into_signed(signature);
+        let made = signed.tx();
         Ok(Sent {
             hash: *signed.hash(),
+            sender_nonce: made.nonce,
+            gas: made.gas_limit,
+            max_fee_per_gas: made.max_fee_per_gas,
+            max_priority_fee_per_gas: made.max_priority_fee_per_gas,
             raw: signed.encoded_2718().into(),
-            sender_nonce: nonce,
-            gas: order.gas,
-            max_fee_per_gas: order.fees.max_fee,
-            max_priority_fee_per_gas: order.fees.priority_fee,
-            after_block: order.after_block,
+            after_block,
         })
     }
+}
+
+/// Unix seconds.
+pub(super) fn unix_now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
 }

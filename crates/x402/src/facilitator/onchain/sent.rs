@@ -5,7 +5,11 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use alloy::primitives::{Address, B256, Bytes};
+use alloy::{
+    consensus::{Signed, TxEip1559},
+    eips::eip2718::Decodable2718 as _,
+    primitives::{Address, B256, Bytes},
+};
 use async_trait::async_trait;
 
 /// Names one authorization.
@@ -38,6 +42,14 @@ pub struct Sent {
     pub max_priority_fee_per_gas: u128,
     /// The chain's latest block when it was made; its effects come later.
     pub after_block: u64,
+}
+
+impl Sent {
+    /// The transaction itself, where it can be read.
+    pub(super) fn transaction(&self) -> Option<TxEip1559> {
+        let signed = Signed::<TxEip1559>::decode_2718(&mut self.raw.as_ref()).ok()?;
+        Some(signed.into_parts().0)
+    }
 }
 
 /// Keeps what was sent, through restarts. Without it a crash between sending and hearing of the

@@ -2,12 +2,10 @@
 
 use std::time::Instant;
 
-use alloy::primitives::Bytes;
-
 use super::{
     OnchainFacilitator,
     evidence::Since,
-    examine::{Finding, examine},
+    examine::{Finding, Plan},
     fees::Fees,
     follow::{Fate, Follower},
     rpc::RpcError,
@@ -25,10 +23,15 @@ pub(super) struct Job<'a> {
     pub(super) terms: &'a Terms,
     pub(super) request: &'a FacilitatorRequest,
     pub(super) key: PaymentKey,
-    pub(super) call: Bytes,
 }
 
 impl Job<'_> {
+    /// The end of the authorization's window, in Unix seconds.
+    fn valid_before(&self) -> u64 {
+        let end = self.terms.authorization.valid_before;
+        u64::try_from(end).unwrap_or(u64::MAX)
+    }
+
     fn settlement(&self, fate: Fate) -> Settlement {
         match fate {
             Fate::Moved(transfer) => Settlement::Settled {
@@ -66,9 +69,24 @@ fn pending(sent: &[Sent], reason: impl Into<String>) -> Settlement {
     }
 }
 
-/// The state may have changed a little by the time the transfer is run.
-fn with_margin(gas: u64) -> u64 {
-    gas.saturating_add(gas / 4)
+/// The outcome where surely nothing was sent.
+fn unsent(reason: impl Into<String>, retry_after: u64) -> Settlement {
+    Settlement::Unsent {
+        reason: reason.into(),
+        retry_after: Some(retry_after),
+    }
+}
+
+/// Seconds after which a facilitator that is not ready may be, and after which a node may answer.
+const NOT_READY: u64 = 60;
+const NO_ANSWER: u64 = 5;
+
+/// How a settlement goes on after its beginning.
+enum Begun {
+    /// These transactions were sent.
+    Sent(Vec<Sent>),
+    /// Nothing was, because the authorization was used after we had found it unspent.
+    Overtaken,
 }
 
 impl OnchainFacilitator {
@@ -76,47 +94,76 @@ impl OnchainFacilitator {
         Follower {
             rpc: &self.rpc,
             terms,
-            confirmations: self.patience.confirmations,
+            confirmations: self.settings.confirmations,
         }
     }
 
-    /// Sends the transfer, taking the place of an earlier transaction where one is given.
+    /// Sends the transfer.
     async fn send(
         &self,
         job: &Job<'_>,
-        gas: u64,
-        instead_of: Option<&Sent>,
+        plan: Plan,
+        fees: Fees,
+        after_block: u64,
     ) -> Result<Sent, SendError> {
-        let (now, after_block) = Fees::now(&self.rpc).await.map_err(SendError::Node)?;
-        let fees = instead_of.map_or(now, |old| now.outbidding(old));
-        if fees.max_fee > self.patience.max_fee_per_gas {
-            return Err(SendError::TooDear);
-        }
         let order = Order {
             payment: job.key.clone(),
-            to: self.network.usdc.address,
-            input: job.call.clone(),
-            gas,
+            to: plan.to,
+            input: plan.input,
+            gas: plan.gas,
             fees,
             after_block,
-            instead_of: instead_of.map(|old| old.sender_nonce),
+            valid_before: job.valid_before(),
+            instead_of: None,
+        };
+        self.sender.send(order).await
+    }
+
+    /// Sends the same transaction for more, in its own place.
+    async fn outbid(&self, job: &Job<'_>, old: &Sent) -> Result<Sent, SendError> {
+        let (now, _) = Fees::now(&self.rpc).await.map_err(SendError::Asking)?;
+        let fees = now.outbidding(old);
+        if fees.max_fee > self.settings.gas.max_fee_per_gas {
+            return Err(SendError::TooDear);
+        }
+        let transaction = old.transaction().ok_or(SendError::Unreadable)?;
+        let order = Order {
+            payment: job.key.clone(),
+            to: transaction.to,
+            input: transaction.input,
+            gas: transaction.gas_limit,
+            fees,
+            after_block: old.after_block,
+            valid_before: job.valid_before(),
+            instead_of: Some(old.sender_nonce),
         };
         self.sender.send(order).await
     }
 
     /// The first sending of a payment, which has to be good in the node's eyes.
-    async fn begin(&self, job: &Job<'_>) -> Result<Sent, Settlement> {
-        let unknown = |reason: String| pending(&[], reason);
-        let found = examine(&self.rpc, job.terms, self.gas_key, &job.call).await;
-        match found.map_err(|e| unknown(e.to_string()))? {
+    async fn begin(&self, job: &Job<'_>) -> Result<Begun, Settlement> {
+        let examined = self.examine(job).await;
+        let (finding, fees, block) =
+            examined.map_err(|error| unsent(error.to_string(), NO_ANSWER))?;
+        match finding {
+            // What was unspent when we first looked was spent for this payment, or on purpose.
+            Finding::Bad(reason)
+                if reason.code == code::NONCE_USED && self.first_seen.block(&job.key).is_some() =>
+            {
+                Ok(Begun::Overtaken)
+            }
             Finding::Bad(reason) => Err(Settlement::Refused {
                 reason: reason.code.into_owned(),
                 message: Some(reason.message),
             }),
-            Finding::Good { gas } => self
-                .send(job, with_margin(gas), None)
-                .await
-                .map_err(|e| unknown(e.to_string())),
+            Finding::NotReady(why) => Err(unsent(why, NOT_READY)),
+            Finding::Good(plan) => match self.send(job, plan, fees, block).await {
+                Ok(sent) => Ok(Begun::Sent(vec![sent])),
+                Err(error) if error.surely_unsent() => {
+                    Err(unsent(error.to_string(), error.retry_after()))
+                }
+                Err(error) => Err(pending(&[], error.to_string())),
+            },
         }
     }
 
@@ -132,7 +179,7 @@ impl OnchainFacilitator {
                 _ => return Ok(()),
             }
         } else {
-            match self.send(job, last.gas, Some(&last)).await {
+            match self.outbid(job, &last).await {
                 Ok(more) => {
                     sent.push(more);
                     return Ok(());
@@ -147,13 +194,14 @@ impl OnchainFacilitator {
         if mined.map_err(|e| e.to_string())?.is_some() {
             return Ok(());
         }
-        match examine(&self.rpc, job.terms, self.gas_key, &job.call).await {
-            Ok(Finding::Good { gas }) => {
-                let anew = self.send(job, with_margin(gas), None).await;
+        match self.examine(job).await {
+            Ok((Finding::Good(plan), fees, block)) => {
+                let anew = self.send(job, plan, fees, block).await;
                 sent.push(anew.map_err(|e| e.to_string())?);
                 Ok(())
             }
-            Ok(Finding::Bad(reason)) => Err(reason.to_string()),
+            Ok((Finding::Bad(reason), ..)) => Err(reason.to_string()),
+            Ok((Finding::NotReady(why), ..)) => Err(why),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -163,19 +211,19 @@ impl OnchainFacilitator {
         let started = Instant::now();
         let mut pressed = started;
         let mut trouble = None;
-        let follower = self.follower(job.terms);
         if resumed {
-            match self.decided(&follower, &sent, true).await {
-                Ok(Some(fate)) => return job.settlement(fate),
+            match self.decided(job, &sent, true).await {
+                Ok(Some(fate)) => return self.settlement(job, fate),
                 Ok(None) => trouble = self.press(job, &mut sent, false).await.err(),
                 Err(error) => trouble = Some(error.to_string()),
             }
         }
         loop {
-            let out_of_time = started.elapsed() >= self.patience.settle;
-            let press = pressed.elapsed() >= self.patience.outbid_after;
-            match self.decided(&follower, &sent, out_of_time || press).await {
-                Ok(Some(fate)) => return job.settlement(fate),
+            let out_of_time = started.elapsed() >= self.settings.settle_timeout;
+            let press = pressed.elapsed() >= self.settings.outbid_after;
+            let thoroughly = out_of_time || press || sent.is_empty();
+            match self.decided(job, &sent, thoroughly).await {
+                Ok(Some(fate)) => return self.settlement(job, fate),
                 Ok(None) => {}
                 Err(error) => trouble = Some(error.to_string()),
             }
@@ -189,23 +237,33 @@ impl OnchainFacilitator {
                 trouble = self.press(job, &mut sent, true).await.err();
                 pressed = Instant::now();
             }
-            tokio::time::sleep(self.patience.look_every).await;
+            tokio::time::sleep(self.settings.look_every).await;
         }
     }
 
     async fn decided(
         &self,
-        follower: &Follower<'_>,
+        job: &Job<'_>,
         sent: &[Sent],
         thoroughly: bool,
     ) -> Result<Option<Fate>, RpcError> {
-        match follower.mined(sent).await? {
-            None if thoroughly => match sent.first() {
-                Some(first) => follower.elsewhere(Since::Block(first.after_block)).await,
-                None => Ok(None),
-            },
-            fate => Ok(fate),
+        let follower = self.follower(job.terms);
+        if let Some(fate) = follower.mined(sent).await? {
+            return Ok(Some(fate));
         }
+        let first_sent = sent.first().map(|first| first.after_block);
+        match first_sent.or_else(|| self.first_seen.block(&job.key)) {
+            Some(block) if thoroughly => follower.elsewhere(Since::Block(block)).await,
+            _ => Ok(None),
+        }
+    }
+
+    fn settlement(&self, job: &Job<'_>, fate: Fate) -> Settlement {
+        if let Fate::Reverted(transaction) = fate {
+            self.backoff
+                .reverted(job.key.from, transaction, Instant::now());
+        }
+        job.settlement(fate)
     }
 
     /// Settles while no copy of the same settlement runs.
@@ -213,7 +271,8 @@ impl OnchainFacilitator {
         match self.store.sent(&job.key).await {
             Err(error) => pending(&[], error.to_string()),
             Ok(sent) if sent.is_empty() => match self.begin(job).await {
-                Ok(first) => self.follow(job, vec![first], false).await,
+                Ok(Begun::Sent(first)) => self.follow(job, first, false).await,
+                Ok(Begun::Overtaken) => self.follow(job, Vec::new(), false).await,
                 Err(settlement) => settlement,
             },
             Ok(sent) => self.follow(job, sent, true).await,

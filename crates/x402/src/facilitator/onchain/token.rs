@@ -11,7 +11,7 @@ use alloy::{
 use serde_json::json;
 
 use super::rpc::{Call, Log, Rpc, RpcError};
-use crate::{facilitator::terms::Terms, network::Network};
+use crate::{facilitator::terms::Terms, network::Network, wire::exact::Authorization};
 
 sol! {
     /// The part of Circle's FiatTokenV2_2 that is used here.
@@ -26,6 +26,10 @@ sol! {
         function balanceOf(address account) external view returns (uint256);
         /// Whether an authorization was used or taken back.
         function authorizationState(address authorizer, bytes32 nonce) external view returns (bool);
+        /// Whether the issuer has stopped all transfers.
+        function paused() external view returns (bool);
+        /// Whether the issuer has stopped an account's transfers.
+        function isBlacklisted(address account) external view returns (bool);
         /// Carries out an authorization signed by an ordinary account.
         function transferWithAuthorization(
             address from, address to, uint256 value, uint256 validAfter, uint256 validBefore,
@@ -39,35 +43,69 @@ sol! {
     }
 }
 
-/// The call that carries out the transfer.
-pub(super) fn transfer_call(terms: &Terms) -> Bytes {
-    let message = &terms.authorization;
-    let call = match <&[u8; 65]>::try_from(terms.signature.as_ref()) {
-        Ok(rsv) => Token::transferWithAuthorization_0Call {
-            from: message.from,
-            to: message.to,
-            value: message.value,
-            validAfter: message.valid_after,
-            validBefore: message.valid_before,
-            nonce: message.nonce,
-            // Some signers write 0 and 1, which the token's ecrecover does not take.
-            v: if rsv[64] < 27 { rsv[64] + 27 } else { rsv[64] },
-            r: B256::from_slice(&rsv[..32]),
-            s: B256::from_slice(&rsv[32..64]),
-        }
-        .abi_encode(),
-        Err(_) => Token::transferWithAuthorization_1Call {
-            from: message.from,
-            to: message.to,
-            value: message.value,
-            validAfter: message.valid_after,
-            validBefore: message.valid_before,
-            nonce: message.nonce,
-            signature: terms.signature.clone(),
-        }
-        .abi_encode(),
+/// The call that carries out the transfer of an account that signed with its key.
+pub(super) fn transfer_by_key(message: &Authorization, rsv: &[u8; 65]) -> Bytes {
+    let call = Token::transferWithAuthorization_0Call {
+        from: message.from,
+        to: message.to,
+        value: message.value,
+        validAfter: message.valid_after,
+        validBefore: message.valid_before,
+        nonce: message.nonce,
+        // Some signers write 0 and 1, which the token's ecrecover does not take.
+        v: if rsv[64] < 27 { rsv[64] + 27 } else { rsv[64] },
+        r: B256::from_slice(&rsv[..32]),
+        s: B256::from_slice(&rsv[32..64]),
     };
-    call.into()
+    call.abi_encode().into()
+}
+
+/// The call that carries out the transfer of a contract, which gets its signature as it is.
+pub(super) fn transfer_by_contract(message: &Authorization, signature: &Bytes) -> Bytes {
+    let call = Token::transferWithAuthorization_1Call {
+        from: message.from,
+        to: message.to,
+        value: message.value,
+        validAfter: message.valid_after,
+        validBefore: message.valid_before,
+        nonce: message.nonce,
+        signature: signature.clone(),
+    };
+    call.abi_encode().into()
+}
+
+/// What the token's issuer forbids.
+pub(super) struct Blocks {
+    pub(super) paused: bool,
+    pub(super) payer: bool,
+    pub(super) payee: bool,
+}
+
+/// What the token's issuer forbids of this transfer, in the state after a block.
+pub(super) async fn blocks(rpc: &Rpc, terms: &Terms, block: u64) -> Result<Blocks, RpcError> {
+    let listed = |account| Token::isBlacklistedCall { account }.abi_encode();
+    let ask = async |call: Vec<u8>| {
+        let call = Call {
+            block: Some(block),
+            ..Call::to(terms.network.usdc.address, call.into())
+        };
+        match rpc.call(&call).await {
+            Ok(answer) => Ok(bool::abi_decode(&answer).unwrap_or(false)),
+            // A token that does not know the question forbids nothing by it.
+            Err(error) if error.failed_in_evm() => Ok(false),
+            Err(error) => Err(error),
+        }
+    };
+    let (paused, payer, payee) = tokio::try_join!(
+        ask(Token::pausedCall {}.abi_encode()),
+        ask(listed(terms.authorization.from)),
+        ask(listed(terms.authorization.to)),
+    )?;
+    Ok(Blocks {
+        paused,
+        payer,
+        payee,
+    })
 }
 
 /// Whether the authorization was used or taken back, in the state after a block.

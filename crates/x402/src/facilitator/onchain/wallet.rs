@@ -2,7 +2,7 @@
 //! (ERC-1271), also before it is deployed (ERC-6492).
 
 use alloy::{
-    primitives::{Address, B256, Bytes, FixedBytes, Signature},
+    primitives::{Address, B256, Bytes, FixedBytes, Signature, U64},
     sol,
     sol_types::SolCall as _,
 };
@@ -14,9 +14,9 @@ use super::{
 
 /// Gas for a stranger's contract that judges a signature on our node: several times what checking a
 /// passkey's curve in the EVM costs.
-const JUDGE_GAS: u64 = 1_000_000;
+const JUDGE_GAS: U64 = U64::from_limbs([1_000_000]);
 /// The same where the wallet is deployed first.
-const DEPLOY_AND_JUDGE_GAS: u64 = 2_000_000;
+const DEPLOY_AND_JUDGE_GAS: U64 = U64::from_limbs([2_000_000]);
 
 sol! {
     /// The part of ERC-1271 that is used here.

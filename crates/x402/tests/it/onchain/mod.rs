@@ -1,6 +1,9 @@
 //! The facilitator with its own gas key, on a real EVM with Circle's token.
 
+mod evidence;
+mod gas;
 mod setting;
+mod token;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +15,9 @@ use x402::{
     eip3009,
     facilitator::{
         Facilitator as _, FacilitatorRequest, Settlement, Verification,
-        onchain::{MemorySentStore, OnchainFacilitator, Patience, PaymentKey, SentStore},
+        onchain::{
+            ChainSettings, GasPolicy, MemorySentStore, OnchainFacilitator, PaymentKey, SentStore,
+        },
     },
     offer::Offer,
     payment::Payment,
@@ -33,23 +38,33 @@ fn buyer(number: u8) -> PrivateKeySigner {
     PrivateKeySigner::from_bytes(&B256::repeat_byte(number)).unwrap()
 }
 
-const QUICK: Patience = Patience {
-    node: Duration::from_secs(5),
-    settle: Duration::from_secs(8),
+const QUICK: ChainSettings = ChainSettings {
+    node_timeout: Duration::from_secs(5),
+    settle_timeout: Duration::from_secs(8),
     look_every: Duration::from_millis(15),
     outbid_after: Duration::from_millis(250),
     confirmations: 1,
-    max_fee_per_gas: 200_000_000_000,
+    gas: GasPolicy {
+        limit_ordinary: 150_000,
+        limit_contract: 300_000,
+        min_deploy_price: 5_000,
+        max_fee_per_gas: 200_000_000_000,
+        coin_price: 0,
+    },
 };
 
-fn facilitator(url: &str, store: &Arc<MemorySentStore>, patience: Patience) -> OnchainFacilitator {
+fn facilitator(
+    url: &str,
+    store: &Arc<MemorySentStore>,
+    settings: ChainSettings,
+) -> OnchainFacilitator {
     OnchainFacilitator::new(
         offer().network,
         url.parse().unwrap(),
         http(),
         PUBLIC_KEY_0.parse().unwrap(),
         Arc::clone(store) as Arc<dyn SentStore>,
-        patience,
+        settings,
     )
 }
 
@@ -156,7 +171,7 @@ async fn what_the_token_would_refuse_is_named_and_costs_no_gas() {
     let cases = [
         (poor, "invalid_exact_evm_insufficient_balance"),
         (forged, "invalid_exact_evm_signature"),
-        (wrapped, "eip6492_factory_not_allowed"),
+        (wrapped, "invalid_exact_evm_signature"),
         (
             tampered,
             "invalid_exact_evm_payload_authorization_value_mismatch",
@@ -206,8 +221,8 @@ async fn a_transaction_that_is_not_mined_is_outbid_then_pending_and_found_later(
     chain.mint(buyer(1).address(), 10_000).await;
     chain.mine_by_hand().await;
     let store = Arc::new(MemorySentStore::default());
-    let hurried = Patience {
-        settle: Duration::from_millis(900),
+    let hurried = ChainSettings {
+        settle_timeout: Duration::from_millis(900),
         ..QUICK
     };
     let facilitator = facilitator(&chain.url, &store, hurried);
@@ -301,8 +316,8 @@ async fn what_was_recorded_and_never_sent_is_sent_after_a_restart_even_if_its_pl
     let lost = request(&buyer(1));
     {
         node.set(Line::LosesTransactions);
-        let brief = Patience {
-            settle: Duration::ZERO,
+        let brief = ChainSettings {
+            settle_timeout: Duration::ZERO,
             ..QUICK
         };
         let dying = facilitator(&node.url, &store, brief);
@@ -326,8 +341,8 @@ async fn a_payment_that_ran_out_unsent_is_refused_for_good() {
     node.set(Line::LosesTransactions);
     chain.mint(buyer(1).address(), 8_900).await;
     let store = Arc::new(MemorySentStore::default());
-    let brief = Patience {
-        settle: Duration::ZERO,
+    let brief = ChainSettings {
+        settle_timeout: Duration::ZERO,
         ..QUICK
     };
     let facilitator = facilitator(&node.url, &store, brief);

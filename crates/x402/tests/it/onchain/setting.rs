@@ -59,7 +59,7 @@ async fn a_node_that_is_away_is_no_decision_and_nothing_is_shown_of_its_key() {
     assert!(away.verify(&request).await.is_err());
     assert!(matches!(
         away.settle(&request).await,
-        Settlement::Unknown { .. }
+        Settlement::Unsent { .. }
     ));
     assert_eq!(away.describe().url.as_deref(), Some("http://127.0.0.1:1"));
 }

@@ -1,0 +1,116 @@
+//! Keeps the gas key's transactions coming: a nonce that the pool lacks is a gap behind which
+//! nothing is mined, and so is a transaction that nobody outbids any more.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    fees::Fees,
+    sender::{Broadcast, InFlight, SendError, Task, unix_now},
+    sent::Sent,
+};
+
+/// Gaps that are filled at once; the rest is found at the next look.
+const AT_ONCE: u64 = 32;
+/// A transaction whose authorization ran out so long ago is followed by nobody, and is outbid here.
+const ABANDONED: u64 = 30;
+/// A filler that is not mined for so long is outbid.
+const SLOW: Duration = Duration::from_secs(60);
+
+impl Task {
+    /// A look without an order. What fails is tried again at the next one.
+    pub(super) async fn look_after(&mut self) {
+        if let Err(error) = self.fill_gaps().await {
+            tracing::error!(%error, "the gas key's transactions cannot be looked after");
+        }
+    }
+
+    /// Compares our count with the chain's and the pool's, and fills what the pool lacks.
+    pub(super) async fn fill_gaps(&mut self) -> Result<(), SendError> {
+        let counts = self.rpc.nonces(self.signer.address()).await;
+        let (mined, pending) = counts.map_err(SendError::Asking)?;
+        self.in_flight.retain(|nonce, _| *nonce >= mined);
+        let next = self.next_nonce.unwrap_or(pending).max(pending);
+        self.next_nonce = Some(next);
+        for nonce in pending..next.min(pending + AT_ONCE) {
+            self.fill(nonce).await?;
+        }
+        if mined < pending && self.is_abandoned(mined) {
+            self.outbid_abandoned(mined).await?;
+        }
+        Ok(())
+    }
+
+    /// Fills one gap: with the transaction that belongs there while it can still pay, else with an
+    /// empty one.
+    async fn fill(&mut self, nonce: u64) -> Result<(), SendError> {
+        metrics::counter!("gas_key_gaps_total").increment(1);
+        let known = self.in_flight.get(&nonce);
+        if let Some(known) = known.filter(|known| unix_now() < known.valid_before) {
+            let hash = known.sent.hash;
+            tracing::error!(nonce, transaction = %hash, "a transaction is not in the pool and is broadcast again");
+            match self.broadcast(&known.sent).await {
+                Broadcast::Taken | Broadcast::NonceMined | Broadcast::NonceWaiting => return Ok(()),
+                Broadcast::Lost => return Err(SendError::Blocked),
+                Broadcast::OutOfGas => return Err(SendError::OutOfGas),
+                Broadcast::Underpriced(_) | Broadcast::Refused(_) => {}
+            }
+        }
+        tracing::error!(
+            nonce,
+            "a gap in the gas key's transactions is filled with an empty one"
+        );
+        self.send_empty(nonce).await
+    }
+
+    /// Whether the next transaction to be mined has nobody who outbids it.
+    fn is_abandoned(&self, nonce: u64) -> bool {
+        self.in_flight.get(&nonce).is_some_and(|known| {
+            let over = known.valid_before.saturating_add(ABANDONED);
+            unix_now() >= over && known.since.elapsed() >= SLOW
+        })
+    }
+
+    async fn outbid_abandoned(&mut self, nonce: u64) -> Result<(), SendError> {
+        metrics::counter!("gas_key_gaps_total").increment(1);
+        tracing::error!(
+            nonce,
+            "a transaction that is not mined stops the gas key's others; an empty one outbids it"
+        );
+        self.send_empty(nonce).await
+    }
+
+    /// Sends an empty transaction with this nonce, for more than the one that is known to have it.
+    async fn send_empty(&mut self, nonce: u64) -> Result<(), SendError> {
+        let (mut fees, head) = Fees::now(&self.rpc).await.map_err(SendError::Asking)?;
+        if let Some(known) = self.in_flight.get(&nonce) {
+            fees = fees.outbidding(&known.sent);
+        }
+        if fees.max_fee > self.max_fee {
+            return Err(SendError::TooDear);
+        }
+        let empty = self.signed(self.transaction(nonce, fees), head.number())?;
+        match self.broadcast(&empty).await {
+            Broadcast::Taken => {
+                self.keep(empty);
+                Ok(())
+            }
+            // Somebody has the place, so there is no gap.
+            Broadcast::NonceMined | Broadcast::NonceWaiting => Ok(()),
+            Broadcast::OutOfGas => Err(SendError::OutOfGas),
+            Broadcast::Underpriced(_) | Broadcast::Refused(_) | Broadcast::Lost => {
+                Err(SendError::Blocked)
+            }
+        }
+    }
+
+    /// An empty transaction is worth nothing at any time, so it is outbid when it is slow.
+    fn keep(&mut self, sent: Sent) {
+        let in_flight = InFlight {
+            valid_before: 0,
+            since: Instant::now(),
+            sent,
+        };
+        self.in_flight
+            .insert(in_flight.sent.sender_nonce, in_flight);
+    }
+}
