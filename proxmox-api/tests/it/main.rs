@@ -16,13 +16,16 @@ mod leases;
 mod leases_free;
 mod numbers;
 mod openapi;
+mod outcome;
 mod owners;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 mod power;
 mod process;
+mod proof;
 mod refusals;
 mod replicas;
+mod secrets_at_rest;
 mod sessions;
 mod settlement;
 mod stats;

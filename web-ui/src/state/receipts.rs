@@ -52,7 +52,9 @@ const fn state_name(state: PaymentState) -> &'static str {
         PaymentState::Released => "released",
         PaymentState::Settling => "settling",
         PaymentState::Reconciling => "reconciling",
+        PaymentState::Unresolved => "unresolved",
         PaymentState::Settled => "settled",
+        PaymentState::Owed => "owed",
         PaymentState::Refused => "refused",
     }
 }

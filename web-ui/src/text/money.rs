@@ -243,7 +243,9 @@ pub mod receipts {
             State::Released => "Released",
             State::Settling => "Settling",
             State::Reconciling => "Checking",
+            State::Unresolved => "Unresolved",
             State::Settled => "Settled",
+            State::Owed => "Owed to you",
             State::Refused => "Refused",
         }
     }

@@ -23,6 +23,8 @@ pub enum SettleFault {
     LoseAnswer,
     /// The request is lost: no money moves and there is no answer.
     LoseRequest,
+    /// It says that surely nothing was sent.
+    Unsent,
 }
 
 /// The levers; copies move the same ones.
@@ -33,6 +35,7 @@ pub struct Faults(Arc<Mutex<State>>);
 struct State {
     settle: VecDeque<SettleFault>,
     away: bool,
+    real: bool,
     delay: Duration,
     settlements_asked: u64,
 }
@@ -50,6 +53,11 @@ impl Faults {
     /// Whether nothing answers at all: no decision, and no money moves.
     pub fn set_away(&self, away: bool) {
         self.state().away = away;
+    }
+
+    /// Says of itself that its money is real, as a remote facilitator does: its word is then not the truth.
+    pub fn set_real(&self, real: bool) {
+        self.state().real = real;
     }
 
     /// How long verification and settlement take from now on.
@@ -132,6 +140,10 @@ impl<F: Facilitator> Facilitator for Faulty<F> {
                 lost("the answer was lost")
             }
             Some(SettleFault::LoseRequest) => lost("the request was lost"),
+            Some(SettleFault::Unsent) => Settlement::Unsent {
+                reason: "the gas key is empty".into(),
+                retry_after: Some(60),
+            },
         }
     }
 
@@ -146,7 +158,12 @@ impl<F: Facilitator> Facilitator for Faulty<F> {
     }
 
     fn describe(&self) -> Description {
-        self.inner.describe()
+        let real = self.faults.state().real;
+        let described = self.inner.describe();
+        Description {
+            simulated: described.simulated && !real,
+            ..described
+        }
     }
 }
 
