@@ -2,7 +2,7 @@
 
 use service::env::schema::Schema;
 
-use crate::doctor::command::Options;
+use crate::{doctor::command::Options, payments_command::PaymentsCommand};
 
 /// What the process is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Command {
     Serve,
     /// Examine the configuration.
     Doctor(Options),
+    /// See what is owed or unresolved, and settle it.
+    Payments(PaymentsCommand),
     /// Ask the running copy on this machine for its health.
     Health,
     /// Say how it is used.
@@ -26,7 +28,12 @@ impl Command {
     /// The argument that is not known.
     pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut command = Self::Serve;
-        for argument in arguments {
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            if (&command, argument.as_str()) == (&Self::Serve, "payments") {
+                return PaymentsCommand::read(arguments)
+                    .map(|asked| asked.map_or(Self::Help, Self::Payments));
+            }
             command = match (command, argument.as_str()) {
                 (_, "--help" | "-h") => return Ok(Self::Help),
                 (_, "--version" | "-V") => return Ok(Self::Version),
@@ -57,6 +64,15 @@ pub fn help(schema: &Schema) -> String {
          status 0: fine, 1: warnings, 2: errors; NO_COLOR=1: no colours\n  \
          proxmox-api doctor --json     the same for programs\n  \
          proxmox-api doctor --setup    prints the commands that make the account on Proxmox\n  \
+         proxmox-api payments due      what is owed to customers, and payments of which it is not known whether they
+                                moved money; --json: for programs
+  \
+         proxmox-api payments show ID  all that is known of a payment
+  \
+         proxmox-api payments resolve ID --reason TEXT [--transaction 0x…]
+                                an unresolved payment: with a transaction it moved money, without it never will;
+                                a debt: it was given back, by that transaction where there is one
+  \
          proxmox-api health            status 0 if the running service on this machine is healthy
   \
          proxmox-api --help | --version\n\n\
@@ -81,6 +97,13 @@ mod tests {
         assert_eq!(read("doctor --json"), doctor(false, true));
         assert_eq!(read("doctor --setup"), doctor(true, false));
         assert_eq!(read("health"), Ok(Command::Health));
+        assert_eq!(
+            read("payments show pay_1"),
+            Ok(Command::Payments(PaymentsCommand::Show {
+                id: "pay_1".into()
+            }))
+        );
+        assert_eq!(read("payments --help"), Ok(Command::Help));
         assert_eq!(read("doctor -h"), Ok(Command::Help));
         assert_eq!(read("--version"), Ok(Command::Version));
         for (line, unknown) in [

@@ -14,6 +14,7 @@ pub mod lease;
 pub mod locks;
 pub mod openapi;
 pub mod operations;
+pub mod payments_command;
 pub mod paywall;
 pub mod proxmox;
 pub mod routes;

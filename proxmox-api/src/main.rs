@@ -6,7 +6,7 @@ use proxmox_api::{
     App, app,
     arguments::{self, Command},
     config::{Config, SCHEMA},
-    doctor, examine, start_work,
+    doctor, examine, payments_command, start_work,
 };
 use service::{
     clock::SystemClock,
@@ -44,6 +44,16 @@ async fn main() -> ExitCode {
             let env = Env::load().of(&SCHEMA);
             doctor::command::run(&env, Arc::new(SystemClock), options).await
         }
+        Command::Payments(asked) => match Config::from_env(Env::load()) {
+            Ok(config) => {
+                service::crypto::install_ring_provider();
+                payments_command::run(&config, Arc::new(SystemClock), asked).await
+            }
+            Err(problems) => {
+                eprintln!("{problems}");
+                ExitCode::FAILURE
+            }
+        },
         Command::Health => probe::run(Env::load(), &SCHEMA),
         Command::Serve => serve().await,
     }

@@ -216,7 +216,11 @@ async fn known<O: Operation>(
     if row.digest != presented.digest {
         return conflict().into();
     }
-    let told = replay::<O>(&app, &presented, &row.payment_id, progress.clone()).await;
+    // The first request holds this lock from before its row is there until it has replied.
+    let told = match presented.lock(&app).await {
+        Ok(_turn) => replay::<O>(&app, &presented, &row.payment_id, progress.clone()).await,
+        Err(error) => return error.into(),
+    };
     if let Ok(reply) = told {
         return reply;
     }

@@ -20,6 +20,9 @@ pub mod reason {
     pub const MOVED_AFTER_REFUSAL: &str = "moved_after_refusal";
 }
 
+/// The event of a person's decision.
+pub const RESOLVED_BY_OPERATOR: &str = "resolved_by_operator";
+
 /// Whether an error of a delivery will be the same however often it is tried.
 pub fn is_final(error: &ApiError) -> bool {
     matches!(

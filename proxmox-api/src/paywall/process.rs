@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
+    locks::Turn,
     state::App,
     store::{NewPayment, Reservation, SignedRequest},
 };
@@ -60,6 +61,19 @@ impl Presented {
         Call {
             ctid: self.ctid.as_deref(),
             body: &self.body,
+        }
+    }
+
+    /// The lock of this signature, which is held from before its row is there.
+    ///
+    /// # Errors
+    /// The first request takes too long, or the database that replicas share cannot be reached.
+    pub(super) async fn lock(&self, app: &App) -> Result<Turn, ApiError> {
+        let nonce = self.payment.authorization().nonce.to_string();
+        let name = signature_name(&self.payer(), &nonce);
+        match timeout(WAIT_FOR_COPY, app.payments_in_work.take(&name)).await {
+            Ok(turn) => Ok(turn?),
+            Err(_) => Err(in_progress()),
         }
     }
 
@@ -104,12 +118,9 @@ pub(super) fn signature_name(payer: &str, nonce: &str) -> String {
 /// Takes a payment that was not seen before through to its reply.
 pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progress) -> Reply {
     let presented = &entry.presented;
-    let nonce = presented.payment.authorization().nonce.to_string();
-    let name = signature_name(&presented.payer(), &nonce);
-    let _turn = match timeout(WAIT_FOR_COPY, app.payments_in_work.take(&name)).await {
-        Ok(Ok(turn)) => turn,
-        Ok(Err(error)) => return ApiError::from(error).into(),
-        Err(_) => return in_progress().into(),
+    let _turn = match presented.lock(app).await {
+        Ok(turn) => turn,
+        Err(error) => return error.into(),
     };
     let request = match entry.offer.facilitator_request(&presented.payment) {
         Ok(request) => request,
@@ -121,13 +132,26 @@ pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progres
     {
         return reply;
     }
-    let reserved = match new_payment(&entry, &request) {
-        Ok(payment) => app.store.reserve(payment, app.now()).await,
+    let payment = match new_payment(&entry, &request) {
+        Ok(payment) => payment,
         Err(error) => return error.into(),
     };
+    // Before the row is there: a copy that finds it by its key then waits.
+    let new_id = payment.payment_id.clone();
+    let own = match app.payments_in_work.take(&new_id).await {
+        Ok(turn) => turn,
+        Err(error) => return ApiError::from(error).into(),
+    };
+    let reserved = app.store.reserve(payment, app.now()).await;
     match reserved {
         Ok(Reservation::Reserved { payment_id }) => {
-            let _turn = match app.payments_in_work.take(&payment_id).await {
+            // A row that was given back keeps its id.
+            let turn = if payment_id == new_id {
+                Ok(own)
+            } else {
+                app.payments_in_work.take(&payment_id).await
+            };
+            let _turn = match turn {
                 Ok(turn) => turn,
                 Err(error) => return ApiError::from(error).into(),
             };

@@ -283,3 +283,72 @@ async fn a_clock_that_is_off_hears_by_how_much() {
         panic!("the buyer pays by version 2");
     };
 }
+
+/// The command line beside the running service, as an operator uses it.
+async fn payments(app: &TestApp, line: &str) -> Result<String, String> {
+    use proxmox_api::payments_command::{PaymentsCommand, perform};
+    let words = line.split_whitespace().map(str::to_owned);
+    let command = PaymentsCommand::read(words).unwrap().unwrap();
+    perform(
+        &app.app.config,
+        std::sync::Arc::new(app.clock.clone()),
+        command,
+    )
+    .await
+}
+
+#[tokio::test]
+async fn an_operator_sees_and_settles_what_is_open() {
+    let app = TestApp::start().await;
+    app.faults.set_real(true);
+    let buyer = Buyer::funded(&app, 1).await;
+    let session = buyer.sign_in(&app).await;
+    let state = async |state: &str, number: usize| {
+        until("the payment's state to be shown", async || {
+            let payments = session.get(&app, "/payments").await.body["payments"].clone();
+            (payments[number]["state"] == state)
+                .then(|| payments[number]["paymentId"].as_str().unwrap().to_owned())
+        })
+        .await
+    };
+    assert!(payments(&app, "due").await.unwrap().contains("0.0000 USDC"));
+    app.faults.on_settle(vec![SettleFault::LoseRequest; 40]);
+    for _ in 0..2 {
+        let held = a_lease(&app, &buyer).await.send(&app).await;
+        assert_eq!(held.status, 202, "{:?}", held.body);
+    }
+    app.clock.advance(Duration::from_secs(15 * 60));
+    let (moved, never) = (state("unresolved", 0).await, state("unresolved", 1).await);
+    let due = payments(&app, "due").await.unwrap();
+    assert!(due.contains(&moved) && due.contains(&never), "{due}");
+    let shown = payments(&app, &format!("show {moved}")).await.unwrap();
+    assert!(
+        shown.contains("unresolved") && shown.contains("no_chain_to_ask"),
+        "{shown}"
+    );
+    assert!(!shown.contains("signature"), "{shown}");
+
+    let done = payments(&app, &format!("resolve {never} --reason never-on-chain")).await;
+    assert!(done.unwrap().contains("moved no money"));
+    state("refused", 1).await;
+    let hash = format!("0x{}", "ab".repeat(32));
+    let line = format!("resolve {moved} --reason seen --transaction {hash}");
+    assert!(payments(&app, &line).await.unwrap().contains("moved money"));
+    assert!(payments(&app, &line).await.is_err(), "once");
+    app.clock.advance(Duration::from_secs(3 * 60));
+    until("the machine that was held to be delivered", async || {
+        let leases = session.get(&app, "/leases").await.body["leases"].clone();
+        (leases[0]["status"] == "active").then_some(())
+    })
+    .await;
+    until("the machine that was not paid for to be gone", async || {
+        (app.sim.containers().len() == 1).then_some(())
+    })
+    .await;
+    let events = app.app.store.events(&moved, 0, 99).await.unwrap();
+    assert!(
+        events
+            .iter()
+            .any(|event| event.kind == "resolved_by_operator")
+    );
+}

@@ -281,6 +281,19 @@ impl Store {
         .await
     }
 
+    /// Payments of which it could not be learnt whether they moved money, oldest first.
+    /// # Errors
+    /// The database failed.
+    pub async fn unresolved_payments(&self) -> Result<Vec<PaymentSummary>, StoreError> {
+        self.read(|db| {
+            let sql = format!(
+                "SELECT {SUMMARY} FROM payments WHERE state = 'unresolved' ORDER BY created_at"
+            );
+            db.all(&sql, &[], read_summary)
+        })
+        .await
+    }
+
     /// Refused payments whose window ended before `before` and that were not looked for on the chain since.
     /// # Errors
     /// The database failed.
