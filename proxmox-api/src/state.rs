@@ -15,6 +15,7 @@ use x402::facilitator::{
 };
 
 use crate::{
+    brake::FailedPayments,
     config::{Config, FacilitatorChoice, PaymentConfig},
     console::OpenConsoles,
     lease::identity::RecentLooks,
@@ -47,6 +48,8 @@ pub struct Parts {
     pub installation: Installation,
     /// How often somebody may use the free routes.
     pub free_calls: RateLimit,
+    /// How often payments from one address may fail.
+    pub failed_payments: FailedPayments,
     /// The rates, and those that were quoted until a moment ago.
     pub tariffs: Tariffs,
     /// What replicas have between them, where there may be several.
@@ -155,6 +158,8 @@ impl App {
             .clone()
             .map(|node| Witness::new(payments.network, node, http));
         let free_calls = RateLimit::new(config.free_calls_per_minute, Arc::clone(&clock));
+        let failures = config.failed_payments_per_minute;
+        let failed_payments = FailedPayments::new(failures, Arc::clone(&clock));
         Ok(Self(Arc::new(Parts {
             clock,
             store,
@@ -163,6 +168,7 @@ impl App {
             proxmox,
             installation,
             free_calls,
+            failed_payments,
             tariffs,
             payments_in_work: Locks::among(turns.as_ref(), "payments"),
             payments_followed: Locks::among(turns.as_ref(), "followed"),

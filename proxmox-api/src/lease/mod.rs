@@ -17,6 +17,7 @@ pub mod power;
 pub mod reconcile;
 pub mod remove;
 pub mod start;
+pub mod unpaid;
 pub mod view;
 
 pub use lease::LeaseState;

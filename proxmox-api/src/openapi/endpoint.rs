@@ -107,6 +107,7 @@ impl Endpoint {
             ErrorCode::InvalidRequest,
             ErrorCode::PaymentReplayed,
             ErrorCode::PaymentInProgress,
+            ErrorCode::RateLimited,
             ErrorCode::Internal,
             ErrorCode::HypervisorError,
             ErrorCode::HypervisorUnavailable,

@@ -106,6 +106,9 @@ pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progres
             let job = job(&entry, payment_id, progress);
             let reply = fresh(app, &entry, &job, &request).await;
             count::<O>(&reply);
+            if matches!(reply, Reply::NotTaken(_) | Reply::NotSettled(_)) {
+                app.failed_payments.count(entry.client);
+            }
             reply
         }
         Ok(Reservation::Replay { payment_id, .. } | Reservation::Known { payment_id, .. }) => {
@@ -186,6 +189,10 @@ async fn fresh<O: Operation>(
     request: &FacilitatorRequest,
 ) -> Reply {
     let id = &job.payment_id;
+    if let Err(error) = app.failed_payments.check(job.client) {
+        release(app, id, error.code.as_str()).await;
+        return error.into();
+    }
     if let Err(reply) = verify(app, entry, request).await {
         release(app, id, reason_of(&reply)).await;
         return reply;

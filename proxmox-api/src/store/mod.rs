@@ -2,6 +2,7 @@
 //! thread that commits them in groups; reads use a few connections of their own. Races are decided by constraints of the tables,
 //! never by a look beforehand. Times are Unix seconds and come from the caller; amounts are atomic units of the asset.
 
+mod brakes;
 mod condition;
 mod console_tickets;
 mod database;

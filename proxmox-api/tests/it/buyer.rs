@@ -30,6 +30,8 @@ pub struct Signed {
     pub body: Option<Value>,
     pub payment: Payment,
     pub key: Option<String>,
+    /// What a proxy of ours says of the customer's address.
+    pub address: Option<String>,
 }
 
 /// What came back.
@@ -115,6 +117,7 @@ impl Buyer {
             body,
             payment: chosen.payment(message, signature, None),
             key: None,
+            address: None,
         }
     }
 
@@ -163,12 +166,23 @@ impl Signed {
         }
     }
 
+    /// The same from this address, as a proxy of ours passes it on.
+    pub fn from(self, address: &str) -> Self {
+        Self {
+            address: Some(address.to_owned()),
+            ..self
+        }
+    }
+
     /// Sends it.
     pub async fn send(&self, app: &TestApp) -> Answer {
         let (name, value) = self.payment.to_header();
         let mut headers = vec![(name, value)];
         if let Some(key) = &self.key {
             headers.push(("idempotency-key", key.clone()));
+        }
+        if let Some(address) = &self.address {
+            headers.push(("x-forwarded-for", address.clone()));
         }
         call(app, &self.method, &self.path, self.body.as_ref(), &headers).await
     }

@@ -1,6 +1,8 @@
 //! `POST /lease/container`: a container for some minutes. It is made, started and seen to answer before the money moves; if the
 //! money does not move, it is taken away again.
 
+mod refusal;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -16,11 +18,12 @@ use tokio::time::{Instant, timeout};
 
 use super::answer;
 use crate::{
+    client::ClientAddress,
     error::ApiError,
     lease::{
         LeaseState, create,
         create::Order,
-        remove, start,
+        remove, start, unpaid,
         view::{checksummed, time},
     },
     paywall::{Call, Flow, Job, Operation, Paid, body},
@@ -99,6 +102,7 @@ impl Operation for LeaseContainer {
             payment_id: job.payment_id.clone(),
             node: node.to_string(),
             owner: job.payer.clone(),
+            client: ClientAddress(job.client).network(),
             sku: request.sku.clone(),
             template: template.name,
             hostname: self.hostname(),
@@ -113,6 +117,8 @@ impl Operation for LeaseContainer {
             in_flight: app.config.leases_in_flight,
             per_wallet: app.config.limits.leases_per_wallet,
             reserved: app.config.payments.max_reserved,
+            per_client: app.config.leases_in_flight_per_address,
+            unpaid: app.config.max_unpaid_leases,
         };
         match app.store.claim_lease(claim, limits, app.now()).await? {
             ClaimOutcome::Claimed { .. } => {
@@ -121,7 +127,7 @@ impl Operation for LeaseContainer {
                 app.note(&self.lease_id, "claimed", data).await;
                 Ok(())
             }
-            refused => Err(not_claimed(refused)),
+            refused => Err(refusal::not_claimed(refused, app.now())),
         }
     }
 
@@ -259,6 +265,7 @@ impl Operation for LeaseContainer {
                 tracing::error!(lease.id = self.lease_id, "a lease cannot be undone");
                 return;
             }
+            unpaid::count_if_refused(app, &lease).await;
             let lease = Lease {
                 state: undoing,
                 ..lease
@@ -354,33 +361,6 @@ impl LeaseContainer {
                 ))
             }
         }
-    }
-}
-
-fn not_claimed(outcome: ClaimOutcome) -> ApiError {
-    match outcome {
-        ClaimOutcome::InFlight => {
-            let message = "Other leases of this wallet are being made; nothing was charged.";
-            ApiError::new(ErrorCode::RateLimited, message).retry_after(5)
-        }
-        ClaimOutcome::TooMuchReserved => {
-            let message = "Other payments of this wallet wait to be settled; nothing was charged.";
-            ApiError::new(ErrorCode::RateLimited, message).retry_after(5)
-        }
-        ClaimOutcome::TooMany => {
-            let message = "The wallet has as many leases as it may have; nothing was charged.";
-            ApiError::new(ErrorCode::LeaseLimitReached, message)
-                .advise("destroy a lease, or renew one")
-        }
-        ClaimOutcome::NoVmid => {
-            let message = "Every number for a container is taken; nothing was charged.";
-            ApiError::new(ErrorCode::CapacityExhausted, message).retry_after(60)
-        }
-        ClaimOutcome::PaymentMoved | ClaimOutcome::Claimed { .. } => ApiError::new(
-            ErrorCode::PaymentInProgress,
-            "The payment is being worked on.",
-        )
-        .retry_after(2),
     }
 }
 
