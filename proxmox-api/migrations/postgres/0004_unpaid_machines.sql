@@ -18,3 +18,5 @@ CREATE TABLE brakes (
 );
 -- The address that a lease was asked for from, until it is paid or gone.
 ALTER TABLE leases ADD COLUMN client TEXT;
+-- The machine of a lease whose payment nobody knows the outcome of: whether a stop was sent, and whether it is done.
+ALTER TABLE leases ADD COLUMN held TEXT CHECK (held IN ('stopping', 'stopped'));

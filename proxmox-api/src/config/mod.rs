@@ -35,6 +35,8 @@ pub struct Config {
     pub database: Database,
     /// How long the data of an expired lease is kept at most, in seconds: `LEASE_GRACE_MINUTES`.
     pub grace_seconds: u32,
+    /// How long after a payment's window the machine is kept that waits for it, in seconds: `HELD_HOURS`.
+    pub held_seconds: u32,
     /// Leases of one wallet that may be in the making at a time: `LEASES_IN_FLIGHT_PER_WALLET`.
     pub leases_in_flight: u32,
     /// Leases that were asked for from one address and may be in the making at a time: `LEASES_IN_FLIGHT_PER_ADDRESS`.
@@ -76,6 +78,7 @@ impl Config {
         let allowed_origins = allowed_origins(&mut env);
         let database = database(&mut env);
         let grace_seconds = grace_seconds(&mut env);
+        let held_hours: u32 = env.read_in(&variables::HELD_HOURS, 0..=720);
         let leases_in_flight = env.read_in(&variables::LEASES_IN_FLIGHT_PER_WALLET, 1..=100);
         let in_flight_per_address =
             env.read_in(&variables::LEASES_IN_FLIGHT_PER_ADDRESS, 1..=10_000);
@@ -97,6 +100,7 @@ impl Config {
                 allowed_origins,
                 database: database?,
                 grace_seconds,
+                held_seconds: held_hours * 3600,
                 leases_in_flight,
                 leases_in_flight_per_address: in_flight_per_address,
                 max_unpaid_leases,

@@ -299,6 +299,7 @@ static LEASES: Group = Group {
     title: "Leases",
     variables: &[
         &LEASE_GRACE_MINUTES,
+        &HELD_HOURS,
         &LEASES_IN_FLIGHT_PER_WALLET,
         &LEASES_IN_FLIGHT_PER_ADDRESS,
         &MAX_UNPAID_LEASES,
@@ -309,6 +310,11 @@ pub(super) static LEASE_GRACE_MINUTES: Variable = Variable::with_default(
     "1440",
     "The most minutes for which the data of an expired lease is kept, 0 to 43200: as many as the last purchase bought, up to \
      this; a renewal starts it again.",
+);
+pub(super) static HELD_HOURS: Variable = Variable::with_default(
+    "HELD_HOURS",
+    "24",
+    "Hours after a payment's window for which the machine is kept, stopped, that waits for a payment of unknown outcome, 0 to 720.",
 );
 pub(super) static LEASES_IN_FLIGHT_PER_WALLET: Variable = Variable::with_default(
     "LEASES_IN_FLIGHT_PER_WALLET",

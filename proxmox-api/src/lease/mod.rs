@@ -7,6 +7,7 @@ pub mod destroy;
 pub mod expiry;
 pub mod grace;
 pub mod halt;
+pub mod held;
 pub mod identity;
 // The file is named for what it holds.
 #[allow(clippy::module_inception)]

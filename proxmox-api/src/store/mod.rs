@@ -29,7 +29,8 @@ pub use database::Database;
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
 pub use leases::{
-    Claim, ClaimLimits, ClaimOutcome, Due, DueAction, Lease, Renewal, RenewalOutcome,
+    Claim, ClaimLimits, ClaimOutcome, Due, DueAction, HeldMachine, HeldPower, Lease, Renewal,
+    RenewalOutcome,
 };
 pub use payments::{Answer, NewPayment, Payment, PaymentState, Reservation, SignedRequest};
 pub use postgres::{Server, ServerError, SharedTurn, SharedTurns};

@@ -12,6 +12,7 @@ mod doctor;
 mod exec;
 mod free_routes;
 mod guest;
+mod held;
 mod hypervisor;
 mod leases;
 mod leases_free;

@@ -23,7 +23,7 @@ use crate::{
     lease::{
         LeaseState, create,
         create::Order,
-        remove, start, unpaid,
+        held, remove, start, unpaid,
         view::{checksummed, time},
     },
     paywall::{Call, Flow, Job, Operation, Paid, body},
@@ -173,6 +173,13 @@ impl Operation for LeaseContainer {
     async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Answer, ApiError> {
         let _turn = app.leases_in_work.take(&self.lease_id).await?;
         let lease = self.lease(app).await?;
+        if matches!(lease.state, LeaseState::Undoing | LeaseState::Destroyed) {
+            let message = "The machine that was held for this payment is gone.";
+            return Err(ApiError::new(ErrorCode::LeaseEnded, message));
+        }
+        held::wake(app, &lease).await?;
+        // Read again: a machine that was started may have another address.
+        let lease = self.lease(app).await?;
         let now = app.now();
         let response = LeaseResponse {
             lease_id: lease.lease_id.clone(),
@@ -236,11 +243,12 @@ impl Operation for LeaseContainer {
             .store
             .move_lease(&lease_id, LeaseState::Settling, unknown, app.now())
             .await;
+        app.deadlines_moved.notify_one();
         let lease = app.store.lease(&lease_id).await.ok().flatten()?;
         let body = json!({
             "leaseId": lease_id, "status": LeaseStatus::Reconciling, "ctid": lease.vmid, "hostname": lease.hostname,
             "paymentId": job.payment_id, "statusUrl": format!("/leases/{lease_id}"),
-            "message": "It is not known yet whether the payment moved money. The container is held; do not sign another payment.",
+            "message": "It is not known yet whether the payment moved money. The container is held, and stopped after two minutes; do not sign another payment.",
         });
         answer(202, &body).ok()
     }

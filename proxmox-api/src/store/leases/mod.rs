@@ -1,6 +1,7 @@
 //! Leases: the claim of a VMID together with the payment, guarded moves, deadlines and renewals.
 
 mod claim;
+mod held;
 mod numbers;
 mod record;
 
@@ -10,6 +11,7 @@ use std::ops::RangeInclusive;
 use super::{Answer, Db, Store, StoreError, brakes, db::Value, payments, values};
 use crate::lease::{LeaseState, grace};
 use claim::claim_lease;
+pub use held::{HeldMachine, HeldPower};
 use numbers::{free_vmid, record_use};
 use record::{COLUMNS, read_lease, read_state};
 pub use record::{
@@ -100,7 +102,7 @@ impl Store {
             let destroy_at = grace::destroy_at(None, end, minutes, grace_seconds);
             db.execute(
                 "UPDATE leases SET state = 'active', ip = ?2, expires_at = ?3, destroy_at = ?4, updated_at = ?5,
-                     client = NULL WHERE lease_id = ?1",
+                     client = NULL, held = NULL WHERE lease_id = ?1",
                 values![id, ip, end, destroy_at, now],
             )?;
             payments::mark_answered(db, &payment_id, &answer)
