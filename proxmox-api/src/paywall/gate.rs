@@ -8,11 +8,11 @@ use axum::{
     Extension, Router,
     body::Bytes,
     extract::{OriginalUri, Path, State, rejection::BytesRejection},
-    http::{HeaderMap, Method, header},
+    http::{HeaderMap, HeaderValue, Method, header},
     response::Response,
     routing::{MethodFilter, on},
 };
-use service::request_id::RequestId;
+use service::{accept, request_id::RequestId};
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 use x402::{
@@ -27,7 +27,7 @@ use super::{
     Call, Operation, challenge, digest,
     process::{Entry, process},
     progress::Progress,
-    reply::{Frame, arrived},
+    reply::{Frame, Reply, arrived},
 };
 use crate::{client::ClientAddress, error::ApiError, routes, sessions, state::App};
 
@@ -50,6 +50,10 @@ async fn serve<O: Operation>(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    // The router answers HEAD as GET and drops the body, which with a payment is what was bought.
+    if method == Method::HEAD && has_payment(&headers) {
+        return head_takes_no_payment(&id);
+    }
     let body = match body {
         Ok(body) => body,
         Err(rejection) => return routes::unread(&rejection, &id),
@@ -79,12 +83,6 @@ async fn serve<O: Operation>(
         Err(Rejected::Error(error)) => return error.respond(&id),
     };
     let key = key.or_else(|| checked.payment.payment_identifier().map(str::to_owned));
-    // HEAD is GET to the router, and one request is one digest.
-    let method = if method == Method::HEAD {
-        Method::GET
-    } else {
-        method
-    };
     let entry = Entry {
         operation,
         digest: digest::of(method.as_str(), path, &body),
@@ -101,10 +99,24 @@ async fn serve<O: Operation>(
         offer: checked.offer,
         id,
     };
-    perform(app, entry, frame, wants_events(&headers)).await
+    perform(app, entry, frame, accept::prefers_events(&headers)).await
 }
 
-/// Runs in a task of its own: a client that hangs up changes nothing.
+/// Works in a task of its own: a client that hangs up changes nothing.
+pub(super) fn spawn<O: Operation>(
+    app: App,
+    entry: Entry<O>,
+    progress: Progress,
+) -> oneshot::Receiver<Reply> {
+    let (replied, reply) = oneshot::channel();
+    let work = async move {
+        // Nobody may be left to hear it; whoever asks again is told.
+        let _ = replied.send(process(&app, entry, progress).await);
+    };
+    tokio::spawn(work.instrument(tracing::Span::current()));
+    reply
+}
+
 async fn perform<O: Operation>(app: App, entry: Entry<O>, frame: Frame, events: bool) -> Response {
     let (progress, steps) = if events {
         let (progress, steps) = Progress::listened();
@@ -112,16 +124,25 @@ async fn perform<O: Operation>(app: App, entry: Entry<O>, frame: Frame, events: 
     } else {
         (Progress::default(), None)
     };
-    let (replied, reply) = oneshot::channel();
-    let work = async move {
-        // Nobody may be left to hear it; whoever asks again is told.
-        let _ = replied.send(process(&app, entry, progress).await);
-    };
-    tokio::spawn(work.instrument(tracing::Span::current()));
+    let reply = spawn(app, entry, progress);
     match steps {
         Some(steps) => frame.stream(steps, reply).await,
         None => frame.respond(&arrived(reply).await),
     }
+}
+
+fn has_payment(headers: &HeaderMap) -> bool {
+    headers.contains_key(wire::PAYMENT_SIGNATURE) || headers.contains_key(wire::X_PAYMENT)
+}
+
+fn head_takes_no_payment(id: &RequestId) -> Response {
+    let message = "HEAD takes no payment, since its answer has no body; nothing was charged.";
+    let mut response = ApiError::new(ErrorCode::MethodNotAllowed, message)
+        .advise("send the same payment with GET")
+        .respond(id);
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
+    response
 }
 
 struct Checked {
@@ -204,12 +225,4 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
         return Err(ApiError::new(ErrorCode::InvalidRequest, message));
     }
     Ok(Some(key.to_owned()))
-}
-
-fn wants_events(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.contains("text/event-stream"))
 }

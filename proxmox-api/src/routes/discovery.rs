@@ -24,14 +24,16 @@ pub fn router(app: &App) -> Router<App> {
 /// The list of addresses that crawlers read, and what each asks for, in the words of a version 2 challenge.
 fn resources(config: &Config) -> Value {
     let base = &config.public_base_url;
-    let addresses: Vec<_> = operations::ALL
-        .iter()
+    // Crawlers request what is listed, so that a path with a parameter is none of it; the OpenAPI document has those.
+    let concrete = || {
+        operations::ALL
+            .iter()
+            .filter(|about| !about.path.contains('{'))
+    };
+    let addresses: Vec<_> = concrete()
         .map(|about| format!("{base}{}", about.path))
         .collect();
-    let items: Vec<_> = operations::ALL
-        .iter()
-        .map(|about| item(config, about))
-        .collect();
+    let items: Vec<_> = concrete().map(|about| item(config, about)).collect();
     json!({
         "version": 1,
         "name": "infra402",

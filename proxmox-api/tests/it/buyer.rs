@@ -30,8 +30,8 @@ pub struct Signed {
     pub body: Option<Value>,
     pub payment: Payment,
     pub key: Option<String>,
-    /// What a proxy of ours says of the customer's address.
-    pub address: Option<String>,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 /// What came back.
@@ -117,7 +117,7 @@ impl Buyer {
             body,
             payment: chosen.payment(message, signature, None),
             key: None,
-            address: None,
+            headers: Vec::new(),
         }
     }
 
@@ -168,10 +168,13 @@ impl Signed {
 
     /// The same from this address, as a proxy of ours passes it on.
     pub fn from(self, address: &str) -> Self {
-        Self {
-            address: Some(address.to_owned()),
-            ..self
-        }
+        self.with_header("x-forwarded-for", address)
+    }
+
+    /// The same with a further header.
+    pub fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
     }
 
     /// Sends it.
@@ -181,9 +184,7 @@ impl Signed {
         if let Some(key) = &self.key {
             headers.push(("idempotency-key", key.clone()));
         }
-        if let Some(address) = &self.address {
-            headers.push(("x-forwarded-for", address.clone()));
-        }
+        headers.extend(self.headers.clone());
         call(app, &self.method, &self.path, self.body.as_ref(), &headers).await
     }
 }

@@ -16,6 +16,7 @@ mod held;
 mod hypervisor;
 mod leases;
 mod leases_free;
+mod negotiation;
 mod numbers;
 mod openapi;
 mod owners;

@@ -27,7 +27,7 @@ use crate::{
         view::{checksummed, time},
     },
     paywall::{Call, Flow, Job, Operation, Paid, body},
-    proxmox::{NOT_ON_OFFER, Template},
+    proxmox::{NOT_ON_OFFER, Template, first_contact},
     state::App,
     store::{Answer, Claim, ClaimLimits, ClaimOutcome, Lease, Payment},
 };
@@ -69,7 +69,7 @@ impl Operation for LeaseContainer {
         };
         // A template that is not on offer is a wrong field; a Proxmox that cannot say so is no fault of the request.
         if lease.request.template.is_some()
-            && let Err(error) = lease.template(app).await
+            && let Err(error) = first_contact(lease.template(app)).await
             && error.code == ErrorCode::InvalidRequest
         {
             return Err(error);
@@ -93,9 +93,13 @@ impl Operation for LeaseContainer {
 
     async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
         let request = &self.request;
-        let template = self.template(app).await?;
-        let node = app.proxmox.place(request.size(), &[]).await?;
-        let resources = app.proxmox.client.resources().await?;
+        let asked = async {
+            let template = self.template(app).await?;
+            let node = app.proxmox.place(request.size(), &[]).await?;
+            let resources = app.proxmox.client.resources().await?;
+            Ok::<_, ApiError>((template, node, resources))
+        };
+        let (template, node, resources) = first_contact(asked).await?;
         let busy: HashSet<u32> = resources.iter().map(|found| found.vmid.get()).collect();
         let claim = Claim {
             lease_id: self.lease_id.clone(),
