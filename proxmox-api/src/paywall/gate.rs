@@ -28,6 +28,7 @@ use super::{
     process::{Entry, process},
     progress::Progress,
     reply::{Frame, Reply, arrived},
+    respond_async,
 };
 use crate::{client::ClientAddress, error::ApiError, routes, sessions, state::App};
 
@@ -99,7 +100,11 @@ async fn serve<O: Operation>(
         offer: checked.offer,
         id,
     };
-    perform(app, entry, frame, accept::prefers_events(&headers)).await
+    let can_ask_again = entry.key.is_some() || entry.wallet.is_some();
+    match respond_async::preference(&headers).filter(|_| can_ask_again) {
+        Some(preference) => respond_async::perform(app, entry, &frame, preference).await,
+        None => perform(app, entry, frame, accept::prefers_events(&headers)).await,
+    }
 }
 
 /// Works in a task of its own: a client that hangs up changes nothing.

@@ -14,6 +14,7 @@ pub mod operation;
 pub mod process;
 pub mod progress;
 pub mod reply;
+mod respond_async;
 mod settle;
 pub mod tariffs;
 

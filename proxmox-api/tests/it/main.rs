@@ -26,6 +26,7 @@ mod power;
 mod process;
 mod refusals;
 mod replicas;
+mod respond_async;
 mod sessions;
 mod settlement;
 mod stats;
