@@ -5,6 +5,7 @@
 //! only, `proxmox` the host; `console` joins a customer's WebSocket and a container's terminal. Two workers end leases in time and compare Proxmox with the store.
 
 pub mod arguments;
+pub mod brake;
 pub mod client;
 pub mod config;
 pub mod console;

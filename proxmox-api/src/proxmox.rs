@@ -14,6 +14,7 @@ use pve::{
     Pace, Secret, SharedTerminals, Tls, Vmid,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::{
     config::{ProxmoxConfig, TlsTrust},
@@ -24,6 +25,9 @@ pub use usage::Usage;
 
 /// Commands and consoles that run on one node at a time; Proxmox has a hundred console ports.
 const CONSOLES_PER_NODE: usize = 8;
+/// How long Proxmox may take to show that it is there before money or a machine is at stake. A single call of the client gives
+/// up later, since what has been begun is worth more patience.
+const FIRST_CONTACT: Duration = Duration::from_secs(5);
 /// How long a list of nodes is good for a placement.
 const NODES_FRESH: Duration = Duration::from_secs(5);
 /// How long a list of templates is good.
@@ -194,6 +198,23 @@ impl Proxmox {
         let templates = named(volumes);
         *kept = Some((Instant::now(), templates.clone()));
         Ok(templates)
+    }
+}
+
+/// What Proxmox is asked before a request is admitted, within seconds.
+///
+/// # Errors
+/// Its own, or Proxmox does not answer.
+pub async fn first_contact<T, E: Into<ApiError>>(
+    asked: impl Future<Output = Result<T, E>>,
+) -> Result<T, ApiError> {
+    match timeout(FIRST_CONTACT, asked).await {
+        Ok(answered) => answered.map_err(Into::into),
+        Err(_) => {
+            tracing::warn!("Proxmox takes too long to answer");
+            let message = "The machines cannot be reached just now; nothing was charged.";
+            Err(ApiError::new(ErrorCode::HypervisorUnavailable, message).retry_after(10))
+        }
     }
 }
 

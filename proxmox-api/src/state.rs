@@ -15,6 +15,7 @@ use x402::facilitator::{
 };
 
 use crate::{
+    brake::FailedPayments,
     config::{Config, FacilitatorChoice, PaymentConfig},
     console::OpenConsoles,
     lease::identity::RecentLooks,
@@ -49,6 +50,8 @@ pub struct Parts {
     pub free_calls: RateLimit,
     /// What bounds the work for signatures that only a chain or the facilitator can judge.
     pub proofs: ProofLimits,
+    /// How often payments from one address may fail.
+    pub failed_payments: FailedPayments,
     /// The rates, and those that were quoted until a moment ago.
     pub tariffs: Tariffs,
     /// What replicas have between them, where there may be several.
@@ -159,6 +162,8 @@ impl App {
             .map(|witness| witness.with_confirmations(payments.confirmations));
         let free_calls = RateLimit::new(config.free_calls_per_minute, Arc::clone(&clock));
         let proofs = ProofLimits::new(Arc::clone(&clock));
+        let failures = config.failed_payments_per_minute;
+        let failed_payments = FailedPayments::new(failures, Arc::clone(&clock));
         Ok(Self(Arc::new(Parts {
             proofs,
             clock,
@@ -168,6 +173,7 @@ impl App {
             proxmox,
             installation,
             free_calls,
+            failed_payments,
             tariffs,
             payments_in_work: Locks::among(turns.as_ref(), "payments"),
             payments_followed: Locks::among(turns.as_ref(), "followed"),

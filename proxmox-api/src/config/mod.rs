@@ -35,8 +35,16 @@ pub struct Config {
     pub database: Database,
     /// How long the data of an expired lease is kept at most, in seconds: `LEASE_GRACE_MINUTES`.
     pub grace_seconds: u32,
+    /// How long after a payment's window the machine is kept that waits for it, in seconds: `HELD_HOURS`.
+    pub held_seconds: u32,
     /// Leases of one wallet that may be in the making at a time: `LEASES_IN_FLIGHT_PER_WALLET`.
     pub leases_in_flight: u32,
+    /// Leases that were asked for from one address and may be in the making at a time: `LEASES_IN_FLIGHT_PER_ADDRESS`.
+    pub leases_in_flight_per_address: u32,
+    /// Leases of everybody that may be unpaid at a time, in all replicas together: `MAX_UNPAID_LEASES`.
+    pub max_unpaid_leases: u32,
+    /// Payments from one address that may fail in a minute: `FAILED_PAYMENTS_PER_MINUTE`.
+    pub failed_payments_per_minute: NonZeroU32,
     /// Calls of the free routes that one address may make in a minute: `FREE_CALLS_PER_MINUTE`.
     pub free_calls_per_minute: NonZeroU32,
     /// Proxies of ours in front of the service, each of which adds to `X-Forwarded-For`: `TRUSTED_PROXIES`.
@@ -70,7 +78,12 @@ impl Config {
         let allowed_origins = allowed_origins(&mut env);
         let database = database(&mut env);
         let grace_seconds = grace_seconds(&mut env);
+        let held_hours: u32 = env.read_in(&variables::HELD_HOURS, 0..=720);
         let leases_in_flight = env.read_in(&variables::LEASES_IN_FLIGHT_PER_WALLET, 1..=100);
+        let in_flight_per_address =
+            env.read_in(&variables::LEASES_IN_FLIGHT_PER_ADDRESS, 1..=10_000);
+        let max_unpaid_leases = env.read_in(&variables::MAX_UNPAID_LEASES, 1..=10_000);
+        let failures = env.read_in(&variables::FAILED_PAYMENTS_PER_MINUTE, 1..=1_000_000);
         let free_calls = env.read_in(&variables::FREE_CALLS_PER_MINUTE, 1..=1_000_000);
         let trusted_proxies = env.read_in(&variables::TRUSTED_PROXIES, 0..=8);
         let services_secret = services_secret(&mut env);
@@ -87,7 +100,11 @@ impl Config {
                 allowed_origins,
                 database: database?,
                 grace_seconds,
+                held_seconds: held_hours * 3600,
                 leases_in_flight,
+                leases_in_flight_per_address: in_flight_per_address,
+                max_unpaid_leases,
+                failed_payments_per_minute: NonZeroU32::new(failures).unwrap_or(NonZeroU32::MIN),
                 free_calls_per_minute: NonZeroU32::new(free_calls).unwrap_or(NonZeroU32::MIN),
                 trusted_proxies,
                 services_secret,

@@ -335,7 +335,13 @@ pub(super) static LEASES_PER_WALLET: Variable = Variable::with_default(
 
 static LEASES: Group = Group {
     title: "Leases",
-    variables: &[&LEASE_GRACE_MINUTES, &LEASES_IN_FLIGHT_PER_WALLET],
+    variables: &[
+        &LEASE_GRACE_MINUTES,
+        &HELD_HOURS,
+        &LEASES_IN_FLIGHT_PER_WALLET,
+        &LEASES_IN_FLIGHT_PER_ADDRESS,
+        &MAX_UNPAID_LEASES,
+    ],
 };
 pub(super) static LEASE_GRACE_MINUTES: Variable = Variable::with_default(
     "LEASE_GRACE_MINUTES",
@@ -343,10 +349,28 @@ pub(super) static LEASE_GRACE_MINUTES: Variable = Variable::with_default(
     "The most minutes for which the data of an expired lease is kept, 0 to 43200: as many as the last purchase bought, up to \
      this; a renewal starts it again.",
 );
+pub(super) static HELD_HOURS: Variable = Variable::with_default(
+    "HELD_HOURS",
+    "24",
+    "Hours after a payment's window for which the machine is kept, stopped, that waits for a payment of unknown outcome, 0 to 720.",
+);
 pub(super) static LEASES_IN_FLIGHT_PER_WALLET: Variable = Variable::with_default(
     "LEASES_IN_FLIGHT_PER_WALLET",
     "2",
     "Leases of one wallet that may be in the making at a time.",
+);
+
+pub(super) static LEASES_IN_FLIGHT_PER_ADDRESS: Variable = Variable::with_default(
+    "LEASES_IN_FLIGHT_PER_ADDRESS",
+    "8",
+    "Leases that were asked for from one address and may be in the making at a time. Behind a proxy it needs TRUSTED_PROXIES, \
+     and for customers of agent-api SERVICES_SECRET.",
+);
+pub(super) static MAX_UNPAID_LEASES: Variable = Variable::with_default(
+    "MAX_UNPAID_LEASES",
+    "32",
+    "Leases of everybody that may be made, or wait for their payment, at a time, in all replicas together; half of them are for \
+     wallets that have paid before.",
 );
 
 static SERVER: Group = Group {
@@ -358,6 +382,7 @@ static SERVER: Group = Group {
         &ALLOWED_ORIGINS,
         &DATABASE,
         &FREE_CALLS_PER_MINUTE,
+        &FAILED_PAYMENTS_PER_MINUTE,
         &TRUSTED_PROXIES,
         &SERVICES_SECRET,
     ],
@@ -392,6 +417,11 @@ pub(super) static FREE_CALLS_PER_MINUTE: Variable = Variable::with_default(
     "FREE_CALLS_PER_MINUTE",
     "600",
     "Calls of quote, sign-in, faucet and console WebSocket that one address may make in a minute; more are answered 429.",
+);
+pub(super) static FAILED_PAYMENTS_PER_MINUTE: Variable = Variable::with_default(
+    "FAILED_PAYMENTS_PER_MINUTE",
+    "60",
+    "Payments from one address that may be refused in a minute; further ones are answered 429 until it has rested.",
 );
 pub(super) static TRUSTED_PROXIES: Variable = Variable::with_default(
     "TRUSTED_PROXIES",

@@ -1,11 +1,12 @@
 //! The worker that ends leases in time: it sleeps until the next deadline, warns, stops, and after the grace destroys. What
-//! cannot be done now is tried again. It also finishes removals that were begun, by an undo or by their owner.
+//! cannot be done now is tried again. It also finishes removals that were begun, by an undo or by their owner, and stops and
+//! destroys machines that are held for a payment of unknown outcome.
 
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{
-    LeaseState, halt,
+    LeaseState, halt, held,
     identity::{self, Found},
     remove,
 };
@@ -69,6 +70,9 @@ pub async fn tick(app: &App) -> Result<i64, StoreError> {
             .filter(|lease| begun.contains(&lease.state)),
     );
 
+    let (held, held_next) = held::due(app).await?;
+    work.extend(held);
+
     let mut running = JoinSet::new();
     let mut all_done = true;
     for lease in work {
@@ -91,7 +95,8 @@ pub async fn tick(app: &App) -> Result<i64, StoreError> {
         .store
         .next_deadline(WARN_SECONDS)
         .await?
-        .unwrap_or(i64::MAX);
+        .unwrap_or(i64::MAX)
+        .min(held_next.unwrap_or(i64::MAX));
     let now = app.now();
     Ok(if all_done {
         let longest = if app.config.database.is_shared() {
@@ -145,6 +150,7 @@ async fn step(app: &App, lease_id: &str) -> Result<(), remove::RemoveError> {
         }
         LeaseState::Expiring => stop(app, &lease).await,
         LeaseState::Stopped if passed(lease.destroy_at) => destroy(app, &lease).await,
+        LeaseState::Settling | LeaseState::Unknown => held::take_on(app, lease_id).await,
         LeaseState::Undoing | LeaseState::Destroying => remove::remove(app, &lease).await,
         _ => Ok(()),
     }

@@ -7,6 +7,7 @@ pub mod destroy;
 pub mod expiry;
 pub mod grace;
 pub mod halt;
+pub mod held;
 pub mod identity;
 // The file is named for what it holds.
 #[allow(clippy::module_inception)]
@@ -17,6 +18,7 @@ pub mod power;
 pub mod reconcile;
 pub mod remove;
 pub mod start;
+pub mod unpaid;
 pub mod view;
 
 pub use lease::LeaseState;

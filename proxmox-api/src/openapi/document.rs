@@ -40,7 +40,9 @@ pub(super) fn write(endpoints: &[Endpoint], config: &Config) -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Time on Linux containers, paid per lease in USDC over HTTP 402 (x402, versions 1 and 2). \
                 A paid route without a payment answers 402 with what to pay; the same request with a signed payment is performed. \
-                Nobody is charged for a refusal.",
+                Nobody is charged for a refusal. A lease takes ten seconds and more: give the client time, or send \
+                `Prefer: respond-async` and a random `Idempotency-Key`, and repeat the request with the same key while it is \
+                answered 202.",
             "license": {"name": env!("CARGO_PKG_LICENSE")},
         },
         "servers": [{"url": config.public_base_url}],

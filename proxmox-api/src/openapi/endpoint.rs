@@ -5,6 +5,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::examples;
 use crate::paywall::{About, Flow};
 
 /// Who may use it.
@@ -103,10 +104,16 @@ impl Endpoint {
             access: Access::Paid(about.flow),
             ..endpoint
         }
+        .answers(
+            202,
+            "With `Prefer: respond-async`: the request is admitted; the same one gets the answer.",
+            &examples::accepted(),
+        )
         .refuses(&[
             ErrorCode::InvalidRequest,
             ErrorCode::PaymentReplayed,
             ErrorCode::PaymentInProgress,
+            ErrorCode::RateLimited,
             ErrorCode::Internal,
             ErrorCode::HypervisorError,
             ErrorCode::HypervisorUnavailable,

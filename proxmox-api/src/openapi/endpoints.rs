@@ -45,7 +45,12 @@ fn leases() -> Vec<Endpoint> {
             )
             .takes(&examples::lease_request())
             .answers(200, "The container runs. A password is shown once, if it was made here.", &examples::lease_response())
-            .answers(202, "It is not known yet whether the payment moved money; the container is held.", &examples::held())
+            .answers(
+                202,
+                "It is not known yet whether the payment moved money; the container is held. Or, with `Prefer: respond-async`, \
+                 the request is admitted; the same one gets the answer.",
+                &examples::held(),
+            )
             .refuses(&[LeaseLimitReached, LeaseConflict, ProvisioningFailed, CapacityExhausted, Timeout]),
         Endpoint::paid(about("/lease/{ctid}/renew"), "Leases", "renewLease")
             .details("Priced by the container's real size. A container that was stopped is started again.")

@@ -59,6 +59,16 @@ pub(super) fn lease_response() -> LeaseResponse {
     }
 }
 
+pub(super) fn accepted() -> BTreeMap<String, String> {
+    [
+        ("status", "accepted"),
+        ("statusUrl", "/payments"),
+        ("message", "The request is being worked on."),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
 pub(super) fn held() -> BTreeMap<String, String> {
     [
         ("leaseId", LEASE),

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 /// Headers with a payment; one of them makes the route perform.
-pub(super) fn parameters() -> [Value; 3] {
+pub(super) fn parameters() -> [Value; 4] {
     let header = |name: &str, what: &str| {
         json!({
             "in": "header", "name": name, "required": false, "description": what,
@@ -26,6 +26,11 @@ pub(super) fn parameters() -> [Value; 3] {
                 the same answer again, secrets included.",
             "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
         }),
+        header(
+            "Prefer",
+            "`respond-async`: 202 once the request is admitted, where it has an Idempotency-Key or a session; the same request \
+             under the same key then gets the answer. `wait=N` waits so many seconds for it first.",
+        ),
     ]
 }
 

@@ -11,6 +11,7 @@ use crate::{
     error::ApiError,
     lease::{identity, owned::active, view::time},
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
+    proxmox::first_contact,
     state::App,
     store::{Answer, ConsoleTicket, Lease},
 };
@@ -46,8 +47,12 @@ impl Operation for Console {
 
     async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
         let lease = active(app, &self.lease.lease_id, &job.payer).await?;
-        let (node, vmid) = identity::own_lately(app, &lease).await?;
-        let container = app.proxmox.client.container(&node, vmid).await?;
+        let asked = async {
+            let (node, vmid) = identity::own_lately(app, &lease).await?;
+            let container = app.proxmox.client.container(&node, vmid).await;
+            container.map_err(ApiError::from)
+        };
+        let container = first_contact(asked).await?;
         if container.is_running() {
             Ok(())
         } else {

@@ -19,6 +19,7 @@ use crate::{
         view::{status, time},
     },
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
+    proxmox::first_contact,
     state::App,
     store::{Answer, Lease, Payment, Renewal, RenewalOutcome},
 };
@@ -80,7 +81,7 @@ impl Operation for RenewLease {
             return Err(ApiError::new(ErrorCode::LeaseConflict, message).retry_after(5));
         }
         // Nobody pays for time on a container that is gone.
-        identity::own_lately(app, &lease).await?;
+        first_contact(identity::own_lately(app, &lease)).await?;
         Ok(())
     }
 

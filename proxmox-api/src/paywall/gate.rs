@@ -4,20 +4,18 @@
 //! meets the request's fields, the price and the window. Everything here costs little and leaves no row; what comes after is
 //! [`process`](super::process)'s and [`replay`](super::replay)'s, in a task of its own.
 
-use std::{collections::HashMap, future::Future, net::IpAddr};
+use std::{collections::HashMap, net::IpAddr};
 
 use api_types::{ErrorCode, FieldError, Price};
 use axum::{
     Extension, Router,
     body::Bytes,
     extract::{OriginalUri, Path, State, rejection::BytesRejection},
-    http::{HeaderMap, Method, header},
+    http::{HeaderMap, HeaderValue, Method, header},
     response::Response,
     routing::{MethodFilter, on},
 };
 use service::request_id::RequestId;
-use tokio::sync::oneshot;
-use tracing::Instrument as _;
 use x402::{
     check, network::Network, offer::Offer, payment::Payment, reason::Reason, wire::header as wire,
 };
@@ -28,7 +26,8 @@ use super::{
     progress::Progress,
     proof::{self, Denied},
     replay::replay,
-    reply::{Frame, Reply, arrived},
+    reply::{Frame, Reply},
+    respond::{self, Wait},
 };
 use crate::{
     client::ClientAddress,
@@ -55,6 +54,10 @@ async fn serve<O: Operation>(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    // The router answers HEAD as GET and drops the body, which with a payment is what was bought.
+    if method == Method::HEAD && has_payment(&headers) {
+        return head_takes_no_payment(&id);
+    }
     let body = match body {
         Ok(body) => body,
         Err(rejection) => return routes::unread(&rejection, &id),
@@ -67,19 +70,17 @@ async fn serve<O: Operation>(
         headers,
         body,
     };
-    let decided = decide::<O>(&app, &asked).await;
-    match decided {
+    match decide::<O>(&app, &asked).await {
         Ok(Decision::Known(presented, row)) => {
             let frame = Frame {
                 version: presented.payment.version(),
                 offer: challenge::offer::<O>(&app, &asked.path, row.amount),
                 id,
             };
-            let events = wants_events(&asked.headers);
-            perform(frame, events, move |progress| {
-                known::<O>(app, *presented, row, progress)
-            })
-            .await
+            let wait = Wait::chosen(&asked.headers, &presented);
+            let public = app.config.public_base_url.clone();
+            let work = move |progress| known::<O>(app, *presented, row, progress);
+            respond::respond(frame, wait, &public, work).await
         }
         Ok(Decision::New(entry)) => {
             let frame = Frame {
@@ -87,11 +88,10 @@ async fn serve<O: Operation>(
                 offer: entry.offer.clone(),
                 id,
             };
-            let events = wants_events(&asked.headers);
-            perform(frame, events, move |progress| async move {
-                process(&app, *entry, progress).await
-            })
-            .await
+            let wait = Wait::chosen(&asked.headers, &entry.presented);
+            let public = app.config.public_base_url.clone();
+            let work = move |progress| async move { process(&app, *entry, progress).await };
+            respond::respond(frame, wait, &public, work).await
         }
         Err(Stop::Challenge(offer, None)) => challenge::required(&offer, "Payment required"),
         Err(Stop::Challenge(offer, Some(reason))) => challenge::refused(&offer, &reason),
@@ -154,11 +154,6 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
         Ok(None) => return Err(challenged::<O>(app, asked, |_| None).await),
         Err(reason) => return Err(challenged::<O>(app, asked, |_| Some(reason)).await),
     };
-    if asked.method == Method::HEAD {
-        // The answer to HEAD has no body, so whatever was bought would be lost.
-        let message = "HEAD carries no payment; nothing was charged. Send the request itself.";
-        return Err(ApiError::new(ErrorCode::MethodNotAllowed, message).into());
-    }
     let identifier = match payment.payment_identifier() {
         Ok(identifier) => identifier.map(str::to_owned),
         Err(reason) => return Err(challenged::<O>(app, asked, |_| Some(reason)).await),
@@ -296,34 +291,16 @@ fn offered<O: Operation>(
     Ok((challenge::offer::<O>(app, path, price.total.0), price))
 }
 
-/// Runs the work in a task of its own: a client that hangs up changes nothing.
-async fn perform<F, W>(frame: Frame, events: bool, work: F) -> Response
-where
-    F: FnOnce(Progress) -> W + Send + 'static,
-    W: Future<Output = Reply> + Send + 'static,
-{
-    let (progress, steps) = if events {
-        let (progress, steps) = Progress::listened();
-        (progress, Some(steps))
-    } else {
-        (Progress::default(), None)
-    };
-    let (replied, reply) = oneshot::channel();
-    let work = async move {
-        // Nobody may be left to hear it; whoever asks again is told.
-        let _ = replied.send(work(progress).await);
-    };
-    tokio::spawn(work.instrument(tracing::Span::current()));
-    match steps {
-        Some(steps) => frame.stream(steps, reply).await,
-        None => frame.respond(&arrived(reply).await),
-    }
+fn has_payment(headers: &HeaderMap) -> bool {
+    headers.contains_key(wire::PAYMENT_SIGNATURE) || headers.contains_key(wire::X_PAYMENT)
 }
 
-fn wants_events(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.contains("text/event-stream"))
+fn head_takes_no_payment(id: &RequestId) -> Response {
+    let message = "HEAD takes no payment, since its answer has no body; nothing was charged.";
+    let mut response = ApiError::new(ErrorCode::MethodNotAllowed, message)
+        .advise("send the same payment with GET")
+        .respond(id);
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
+    response
 }

@@ -17,6 +17,8 @@ pub mod progress;
 pub mod proof;
 mod replay;
 pub mod reply;
+mod respond;
+mod respond_async;
 mod settle;
 pub mod tariffs;
 

@@ -158,6 +158,9 @@ pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progres
             let job = job(&entry, payment_id, app.now(), progress);
             let reply = fresh(app, &entry, &job, &request).await;
             count::<O>(&reply);
+            if matches!(reply, Reply::NotTaken(_) | Reply::NotSettled(_)) {
+                app.failed_payments.count(presented.client);
+            }
             reply
         }
         Ok(Reservation::Known { payment_id }) => {
@@ -242,6 +245,10 @@ async fn fresh<O: Operation>(
     request: &FacilitatorRequest,
 ) -> Reply {
     let id = &job.payment_id;
+    if let Err(error) = app.failed_payments.check(job.client) {
+        release(app, id, error.code.as_str()).await;
+        return error.into();
+    }
     if entry.presented.proof == Proof::Payer
         && let Err(reply) = verify(app, &entry.presented, request).await
     {

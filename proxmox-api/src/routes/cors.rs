@@ -29,6 +29,7 @@ pub fn layer(config: &Config) -> CorsLayer {
             name(wire::X_PAYMENT),
             name("sign-in-with-x"),
             name("idempotency-key"),
+            name("prefer"),
             name("x-request-id"),
         ])
         .expose_headers([
@@ -37,6 +38,8 @@ pub fn layer(config: &Config) -> CorsLayer {
             name(wire::X_PAYMENT_RESPONSE),
             name("x-request-id"),
             header::RETRY_AFTER,
+            header::LOCATION,
+            name("preference-applied"),
         ])
         .max_age(Duration::from_secs(600))
 }

@@ -24,14 +24,16 @@ pub fn router(app: &App) -> Router<App> {
 /// The list of addresses that crawlers read, and what each asks for, in the words of a version 2 challenge.
 fn resources(config: &Config) -> Value {
     let base = &config.public_base_url;
-    let addresses: Vec<_> = operations::ALL
-        .iter()
+    // Crawlers request what is listed, so that a path with a parameter is none of it; the OpenAPI document has those.
+    let concrete = || {
+        operations::ALL
+            .iter()
+            .filter(|about| !about.path.contains('{'))
+    };
+    let addresses: Vec<_> = concrete()
         .map(|about| format!("{base}{}", about.path))
         .collect();
-    let items: Vec<_> = operations::ALL
-        .iter()
-        .map(|about| item(config, about))
-        .collect();
+    let items: Vec<_> = concrete().map(|about| item(config, about)).collect();
     json!({
         "version": 1,
         "name": "infra402",
@@ -107,7 +109,11 @@ fn guide(config: &Config) -> String {
          3. Sign the payment (EIP-3009) and send the same request with it, in `PAYMENT-SIGNATURE` (version 2) or `X-PAYMENT` \
             (version 1). Any x402 client does this by itself.\n\
          4. The answer has the container's number (`ctid`), its address, its end and, once, its password. Nobody is charged for a \
-            refusal. After a lost answer send the same signed request again with the same `Idempotency-Key`; never sign anew.\n\n\
+            refusal. Send a random `Idempotency-Key` with it: after a lost answer the same request with the same key is given the \
+            stored one, and charged once.\n\
+         5. A lease takes ten seconds and more. A client that gives up sooner (Python's httpx: five) adds \
+            `Prefer: respond-async`, is answered 202 once the request is admitted, and repeats it with the same key until the \
+            answer is there.\n\n\
          After its end a container is stopped and its data kept for as many minutes as the last purchase bought, at most \
          {grace}; a renewal starts it again.\n\n\
          Limits: {} to {} cores, {} to {} MiB of memory, {} to {} GiB of disk, {} to {} minutes.\n\n\

@@ -2,6 +2,7 @@
 //! thread that commits them in groups; reads use a few connections of their own. Races are decided by constraints of the tables,
 //! never by a look beforehand. Times are Unix seconds and come from the caller; amounts are atomic units of the asset.
 
+mod brakes;
 mod condition;
 mod console_tickets;
 mod database;
@@ -30,7 +31,8 @@ pub use debts::{Debt, OpenAccounts};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
 pub use leases::{
-    Claim, ClaimLimits, ClaimOutcome, Due, DueAction, Lease, Renewal, RenewalOutcome,
+    Claim, ClaimLimits, ClaimOutcome, Due, DueAction, HeldMachine, HeldPower, Lease, Renewal,
+    RenewalOutcome,
 };
 pub use payments::{
     Answer, NewPayment, Payment, PaymentState, PaymentSummary, Reservation, SignedRequest,

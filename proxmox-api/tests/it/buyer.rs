@@ -30,6 +30,8 @@ pub struct Signed {
     pub body: Option<Value>,
     pub payment: Payment,
     pub key: Option<String>,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 /// What came back.
@@ -115,6 +117,7 @@ impl Buyer {
             body,
             payment: chosen.payment(message, signature, None),
             key: None,
+            headers: Vec::new(),
         }
     }
 
@@ -163,6 +166,17 @@ impl Signed {
         }
     }
 
+    /// The same from this address, as a proxy of ours passes it on.
+    pub fn from(self, address: &str) -> Self {
+        self.with_header("x-forwarded-for", address)
+    }
+
+    /// The same with a further header.
+    pub fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
     /// Sends it.
     pub async fn send(&self, app: &TestApp) -> Answer {
         let (name, value) = self.payment.to_header();
@@ -170,6 +184,7 @@ impl Signed {
         if let Some(key) = &self.key {
             headers.push(("idempotency-key", key.clone()));
         }
+        headers.extend(self.headers.clone());
         call(app, &self.method, &self.path, self.body.as_ref(), &headers).await
     }
 }

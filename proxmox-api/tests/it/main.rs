@@ -3,6 +3,7 @@
 // A failed set-up is a failed test.
 #![allow(clippy::unwrap_used)]
 
+mod brake;
 mod buyer;
 mod clients;
 mod console;
@@ -11,9 +12,11 @@ mod doctor;
 mod exec;
 mod free_routes;
 mod guest;
+mod held;
 mod hypervisor;
 mod leases;
 mod leases_free;
+mod negotiation;
 mod numbers;
 mod openapi;
 mod outcome;
@@ -25,6 +28,7 @@ mod process;
 mod proof;
 mod refusals;
 mod replicas;
+mod respond_async;
 mod secrets_at_rest;
 mod sessions;
 mod settlement;

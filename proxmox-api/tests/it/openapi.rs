@@ -220,7 +220,25 @@ async fn what_is_sold_is_listed_with_what_it_asks_for() {
         (&lease["accepts"], &lease["priceVaries"]),
         (&asked["accepts"], &json!(true))
     );
-    let call_fee = &listed["items"][2]["accepts"][0];
+    for address in listed["resources"].as_array().unwrap() {
+        let path = address
+            .as_str()
+            .unwrap()
+            .replace("http://lease.example", "");
+        let method = listed["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|item| item["resource"] == *address)
+            .and_then(|item| item["method"].as_str())
+            .unwrap();
+        let asked = call(&app, &method.parse().unwrap(), &path, None, &[]).await;
+        assert_eq!(
+            asked.status, 402,
+            "{method} {path} is there as it is listed"
+        );
+    }
+    let call_fee = &listed["items"][1]["accepts"][0];
     assert_eq!(
         (&call_fee["amount"], &call_fee["extra"]["paymentFlow"]),
         (&json!("1000"), &json!("upfront"))
@@ -233,6 +251,7 @@ async fn what_is_sold_is_listed_with_what_it_asks_for() {
         "http://lease.example/lease/quote",
         "1 to 8 cores",
         "Base Sepolia",
+        "Prefer: respond-async",
     ] {
         assert!(text.contains(needed), "{needed} in {text}");
     }

@@ -434,6 +434,8 @@ async fn a_storm_over_replicas_that_die_leaves_books_and_machines_equal() {
     let more = [
         ("DATABASE", url.as_str()),
         ("LEASES_IN_FLIGHT_PER_WALLET", "4"),
+        ("LEASES_IN_FLIGHT_PER_ADDRESS", "100"),
+        ("MAX_UNPAID_LEASES", "200"),
     ];
     let one = TestApp::on(sim, &more).await;
     let mut buyers = Vec::new();

@@ -20,7 +20,12 @@ const WALLETS: u64 = 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_leases_with_random_faults_leave_books_and_machines_equal() {
-    let app = Arc::new(TestApp::with(&[("LEASES_IN_FLIGHT_PER_WALLET", "4")]).await);
+    let everybody_at_once = [
+        ("LEASES_IN_FLIGHT_PER_WALLET", "4"),
+        ("LEASES_IN_FLIGHT_PER_ADDRESS", "100"),
+        ("MAX_UNPAID_LEASES", "200"),
+    ];
+    let app = Arc::new(TestApp::with(&everybody_at_once).await);
     let mut buyers = Vec::new();
     for number in 0..WALLETS {
         buyers.push(Buyer::funded(&app, number).await);

@@ -17,6 +17,7 @@ use crate::{
     error::ApiError,
     lease::{identity, owned::active},
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
+    proxmox::first_contact,
     state::App,
     store::{Answer, Lease},
 };
@@ -152,7 +153,7 @@ fn begun_before() -> ApiError {
 
 impl Exec {
     async fn find_shell(&self, app: &App) -> Result<Shell, ApiError> {
-        let (node, vmid) = identity::own_lately(app, &self.lease).await?;
+        let (node, vmid) = first_contact(identity::own_lately(app, &self.lease)).await?;
         let consoles = &app.proxmox.consoles;
         Ok(consoles.shell(&node, vmid, self.force, PATIENCE).await?)
     }

@@ -81,3 +81,9 @@ impl<T: ToValue + ?Sized> ToValue for &T {
         (*self).to_value()
     }
 }
+
+impl ToValue for Option<&str> {
+    fn to_value(&self) -> Value<'_> {
+        Value::Text(*self)
+    }
+}

@@ -1,13 +1,17 @@
 //! Leases: the claim of a VMID together with the payment, guarded moves, deadlines and renewals.
 
+mod claim;
+mod held;
 mod numbers;
 mod record;
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
-use super::{Answer, Db, Store, StoreError, db::Value, payments, signed, values};
+use super::{Answer, Db, Store, StoreError, brakes, db::Value, payments, values};
 use crate::lease::{LeaseState, grace};
+use claim::claim_lease;
+pub use held::{HeldMachine, HeldPower};
 use numbers::{free_vmid, record_use};
 use record::{COLUMNS, read_lease, read_state};
 pub use record::{
@@ -86,18 +90,19 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (id, ip) = (id.to_owned(), ip.map(str::to_owned));
         self.write(move |db| {
-            let paid: Option<(String, u32)> = db.optional(
-                "SELECT payment_id, minutes FROM leases JOIN payments USING (payment_id)
+            let paid: Option<(String, u32, String)> = db.optional(
+                "SELECT payment_id, minutes, owner FROM leases JOIN payments USING (payment_id)
                  WHERE leases.lease_id = ?1 AND leases.state IN ('settling', 'unknown') AND payments.state = 'settled'",
                 values![id],
-                |row| Ok((row.get(0)?, row.get(1)?)),
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
             )?;
-            let Some((payment_id, minutes)) = paid else { return Ok(false) };
+            let Some((payment_id, minutes, owner)) = paid else { return Ok(false) };
+            brakes::release(db, &owner)?;
             let end = now + i64::from(minutes) * 60;
             let destroy_at = grace::destroy_at(None, end, minutes, grace_seconds);
             db.execute(
-                "UPDATE leases SET state = 'active', ip = ?2, expires_at = ?3, destroy_at = ?4, updated_at = ?5
-                 WHERE lease_id = ?1",
+                "UPDATE leases SET state = 'active', ip = ?2, expires_at = ?3, destroy_at = ?4, updated_at = ?5,
+                     client = NULL, held = NULL WHERE lease_id = ?1",
                 values![id, ip, end, destroy_at, now],
             )?;
             payments::mark_answered(db, &payment_id, &answer)
@@ -269,67 +274,13 @@ fn move_lease(
     to: LeaseState,
     now: i64,
 ) -> Result<bool, StoreError> {
-    let sql = "UPDATE leases SET state = ?3, updated_at = ?4 WHERE lease_id = ?1 AND state = ?2";
+    let sql = "UPDATE leases SET state = ?3, updated_at = ?4,
+         client = CASE WHEN ?3 = 'destroyed' THEN NULL ELSE client END WHERE lease_id = ?1 AND state = ?2";
     let moved = db.execute(sql, values![id, from.as_str(), to.as_str(), now])?;
     if moved == 1 && to == LeaseState::Destroyed {
         record_use(db, id)?;
     }
     Ok(moved == 1)
-}
-
-fn claim_lease(
-    db: Db<'_>,
-    claim: &Claim,
-    limits: ClaimLimits,
-    now: i64,
-) -> Result<ClaimOutcome, StoreError> {
-    let owner = claim.owner.to_ascii_lowercase();
-    let sql = "SELECT state FROM leases WHERE owner = ?1 AND state <> 'destroyed'";
-    let (mut count, mut in_flight) = (0, 0);
-    let live: Vec<LeaseState> = db.all(sql, values![owner], |row| {
-        read_state(&row.get::<String>(0)?)
-    })?;
-    for state in live {
-        count += 1;
-        in_flight += u32::from(state.is_in_flight());
-    }
-    if in_flight >= limits.in_flight {
-        return Ok(ClaimOutcome::InFlight);
-    }
-    if count >= limits.per_wallet {
-        return Ok(ClaimOutcome::TooMany);
-    }
-    let reserved: i64 = db.one(
-        "SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM payments
-         WHERE payer = ?1 AND state IN ('reserved', 'verified', 'settling', 'unknown')",
-        values![owner],
-        |row| row.get(0),
-    )?;
-    if reserved > signed(limits.reserved)? {
-        return Ok(ClaimOutcome::TooMuchReserved);
-    }
-    let Some(vmid) = free_vmid(db, claim.vmids.clone(), &claim.busy)? else {
-        return Ok(ClaimOutcome::NoVmid);
-    };
-    let verified = db.execute(
-        "UPDATE payments SET state = 'verified', lease_id = ?3, updated_at = ?2
-         WHERE payment_id = ?1 AND state IN ('reserved', 'verified')",
-        values![claim.payment_id, now, claim.lease_id],
-    )?;
-    if verified == 0 {
-        return Ok(ClaimOutcome::PaymentMoved);
-    }
-    db.execute(
-        "INSERT INTO leases (lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes,
-             payment_id, created_at, updated_at, template)
-         VALUES (?1, ?2, ?3, ?4, 'provisioning', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13)",
-        values![
-            claim.lease_id, vmid, claim.node, owner, claim.sku, claim.hostname, claim.cores, claim.memory_mb,
-            claim.disk_gb, claim.minutes, claim.payment_id, now, claim.template
-        ],
-    )?;
-    record_use(db, &claim.lease_id)?;
-    Ok(ClaimOutcome::Claimed { vmid })
 }
 
 fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, StoreError> {

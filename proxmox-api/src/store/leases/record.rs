@@ -14,6 +14,8 @@ pub struct Claim {
     pub payment_id: String,
     pub node: String,
     pub owner: String,
+    /// The client's network address, where it is known.
+    pub client: Option<String>,
     pub sku: String,
     pub template: String,
     pub hostname: String,
@@ -29,7 +31,7 @@ pub struct Claim {
     pub busy: HashSet<u32>,
 }
 
-/// Bounds per payer.
+/// Bounds on what is not paid yet.
 #[derive(Debug, Clone, Copy)]
 pub struct ClaimLimits {
     /// Leases not yet paid for.
@@ -38,6 +40,10 @@ pub struct ClaimLimits {
     pub per_wallet: u32,
     /// Sum of payments not yet settled, this one included, in atomic units.
     pub reserved: u64,
+    /// Leases not yet paid for that were asked for from one address.
+    pub per_client: u32,
+    /// Leases not yet paid for, of everybody.
+    pub unpaid: u32,
 }
 
 /// What became of a claim.
@@ -54,6 +60,15 @@ pub enum ClaimOutcome {
     TooMany,
     /// Too much of the payer's money is waiting.
     TooMuchReserved,
+    /// Too many leases that were asked for from this address are being made.
+    InFlightOfClient,
+    /// Too many leases of everybody are not paid for yet.
+    TooManyUnpaid,
+    /// Machines of this wallet, or for this address, were not paid for.
+    Blocked {
+        /// Until when none is made, Unix seconds.
+        until: i64,
+    },
     /// Every VMID of the range is taken.
     NoVmid,
     /// The payment is no longer reserved or verified.
@@ -81,6 +96,8 @@ pub struct Lease {
     pub destroy_at: Option<i64>,
     pub payment_id: String,
     pub created_at: i64,
+    /// The client's network address, until the lease is paid for.
+    pub client: Option<String>,
 }
 
 /// What a deadline asks for.
@@ -131,7 +148,7 @@ pub enum RenewalOutcome {
 }
 
 pub(super) const COLUMNS: &str = "lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes, ip, expires_at,
-    destroy_at, payment_id, created_at, template";
+    destroy_at, payment_id, created_at, template, client";
 
 pub(super) fn read_state(name: &str) -> Result<LeaseState, StoreError> {
     LeaseState::parse(name).ok_or(StoreError::Unreadable("the state of a lease"))
@@ -156,5 +173,6 @@ pub(super) fn read_lease(row: &Row<'_>) -> Result<Lease, StoreError> {
         payment_id: row.get(14)?,
         created_at: row.get(15)?,
         template: row.get(16)?,
+        client: row.get(17)?,
     })
 }

@@ -1,5 +1,6 @@
 //! The promises of the store, on real files and on a real PostgreSQL.
 
+mod brake;
 mod debts;
 mod leases;
 mod migration;
@@ -24,6 +25,8 @@ const LIMITS: ClaimLimits = ClaimLimits {
     in_flight: 2,
     per_wallet: 3,
     reserved: 1_000_000,
+    per_client: 100,
+    unpaid: 100,
 };
 
 /// A database of a test's own.
@@ -119,6 +122,7 @@ fn claim(number: u32, owner: &str) -> Claim {
         payment_id: format!("pay-{number}"),
         node: "pve".into(),
         owner: owner.into(),
+        client: None,
         sku: "small".into(),
         template: "debian-12-standard".into(),
         hostname: "box".into(),

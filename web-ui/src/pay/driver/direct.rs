@@ -36,7 +36,7 @@ pub(super) async fn attempt(
 ) -> Answer {
     let mut request = Request::new(call.method(), pay.lease.url(&call.path()))
         .patient()
-        .header("accept", "text/event-stream, application/json")
+        .header("accept", "text/event-stream, application/json;q=0.9")
         .header(payment.0, payment.1)
         .header("idempotency-key", idempotency_key);
     if let Some(body) = call.body() {

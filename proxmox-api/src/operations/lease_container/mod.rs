@@ -1,6 +1,8 @@
 //! `POST /lease/container`: a container for some minutes. It is made, started and seen to answer before the money moves; if the
 //! money does not move, it is taken away again.
 
+mod refusal;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -16,15 +18,16 @@ use tokio::time::{Instant, timeout};
 
 use super::answer;
 use crate::{
+    client::ClientAddress,
     error::ApiError,
     lease::{
         LeaseState, create,
         create::Order,
-        remove, start,
+        held, remove, start, unpaid,
         view::{checksummed, time},
     },
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
-    proxmox::{NOT_ON_OFFER, Template},
+    proxmox::{NOT_ON_OFFER, Template, first_contact},
     state::App,
     store::{Answer, Claim, ClaimLimits, ClaimOutcome, Lease, Payment},
 };
@@ -68,7 +71,7 @@ impl Operation for LeaseContainer {
         };
         // A template that is not on offer is a wrong field; a Proxmox that cannot say so is no fault of the request.
         if lease.request.template.is_some()
-            && let Err(error) = lease.template(app).await
+            && let Err(error) = first_contact(lease.template(app)).await
             && error.code == ErrorCode::InvalidRequest
         {
             return Err(error);
@@ -92,15 +95,20 @@ impl Operation for LeaseContainer {
 
     async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
         let request = &self.request;
-        let template = self.template(app).await?;
-        let node = app.proxmox.place(request.size(), &[]).await?;
-        let resources = app.proxmox.client.resources().await?;
+        let asked = async {
+            let template = self.template(app).await?;
+            let node = app.proxmox.place(request.size(), &[]).await?;
+            let resources = app.proxmox.client.resources().await?;
+            Ok::<_, ApiError>((template, node, resources))
+        };
+        let (template, node, resources) = first_contact(asked).await?;
         let busy: HashSet<u32> = resources.iter().map(|found| found.vmid.get()).collect();
         let claim = Claim {
             lease_id: self.lease_id.clone(),
             payment_id: job.payment_id.clone(),
             node: node.to_string(),
             owner: job.payer.clone(),
+            client: ClientAddress(job.client).network(),
             sku: request.sku.clone(),
             template: template.name,
             hostname: self.hostname(),
@@ -115,6 +123,8 @@ impl Operation for LeaseContainer {
             in_flight: app.config.leases_in_flight,
             per_wallet: app.config.limits.leases_per_wallet,
             reserved: app.config.payments.max_reserved,
+            per_client: app.config.leases_in_flight_per_address,
+            unpaid: app.config.max_unpaid_leases,
         };
         match app.store.claim_lease(claim, limits, app.now()).await? {
             ClaimOutcome::Claimed { .. } => {
@@ -123,7 +133,7 @@ impl Operation for LeaseContainer {
                 app.note(&self.lease_id, "claimed", data).await;
                 Ok(())
             }
-            refused => Err(not_claimed(refused)),
+            refused => Err(refusal::not_claimed(refused, app.now())),
         }
     }
 
@@ -168,6 +178,13 @@ impl Operation for LeaseContainer {
 
     async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Answer, ApiError> {
         let _turn = app.leases_in_work.take(&self.lease_id).await?;
+        let lease = self.lease(app).await?;
+        if matches!(lease.state, LeaseState::Undoing | LeaseState::Destroyed) {
+            let message = "The machine that was held for this payment is gone.";
+            return Err(ApiError::new(ErrorCode::LeaseEnded, message));
+        }
+        held::wake(app, &lease).await?;
+        // Read again: a machine that was started may have another address.
         let lease = self.lease(app).await?;
         let now = app.now();
         let response = LeaseResponse {
@@ -239,11 +256,12 @@ impl Operation for LeaseContainer {
             .store
             .move_lease(&lease_id, LeaseState::Settling, unknown, app.now())
             .await;
+        app.deadlines_moved.notify_one();
         let lease = app.store.lease(&lease_id).await.ok().flatten()?;
         let body = json!({
             "leaseId": lease_id, "status": LeaseStatus::Reconciling, "ctid": lease.vmid, "hostname": lease.hostname,
             "paymentId": payment_id, "statusUrl": format!("/leases/{lease_id}"),
-            "message": "It is not known yet whether the payment moved money. The container is held; do not sign another payment.",
+            "message": "It is not known yet whether the payment moved money. The container is held, and stopped after two minutes; do not sign another payment.",
         });
         answer(202, &body).ok()
     }
@@ -268,6 +286,7 @@ impl Operation for LeaseContainer {
                 tracing::error!(lease.id = self.lease_id, "a lease cannot be undone");
                 return;
             }
+            unpaid::count_if_refused(app, &lease).await;
             let lease = Lease {
                 state: undoing,
                 ..lease
@@ -363,33 +382,6 @@ impl LeaseContainer {
                 ))
             }
         }
-    }
-}
-
-fn not_claimed(outcome: ClaimOutcome) -> ApiError {
-    match outcome {
-        ClaimOutcome::InFlight => {
-            let message = "Other leases of this wallet are being made; nothing was charged.";
-            ApiError::new(ErrorCode::RateLimited, message).retry_after(5)
-        }
-        ClaimOutcome::TooMuchReserved => {
-            let message = "Other payments of this wallet wait to be settled; nothing was charged.";
-            ApiError::new(ErrorCode::RateLimited, message).retry_after(5)
-        }
-        ClaimOutcome::TooMany => {
-            let message = "The wallet has as many leases as it may have; nothing was charged.";
-            ApiError::new(ErrorCode::LeaseLimitReached, message)
-                .advise("destroy a lease, or renew one")
-        }
-        ClaimOutcome::NoVmid => {
-            let message = "Every number for a container is taken; nothing was charged.";
-            ApiError::new(ErrorCode::CapacityExhausted, message).retry_after(60)
-        }
-        ClaimOutcome::PaymentMoved | ClaimOutcome::Claimed { .. } => ApiError::new(
-            ErrorCode::PaymentInProgress,
-            "The payment is being worked on.",
-        )
-        .retry_after(2),
     }
 }
 

@@ -1,0 +1,210 @@
+//! The machine of a lease whose payment nobody knows the outcome of. It is nobody's yet: after two minutes it is stopped, a
+//! day after the payment's window it is destroyed, and it is started again when the money is seen. What becomes of the
+//! payment is decided elsewhere, by evidence only; a machine that is gone by then makes it owed.
+
+use std::time::Duration;
+
+use pve::NodeName;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{
+    LeaseState, halt,
+    identity::{self, Found},
+    remove::{self, RemoveError},
+    start, unpaid,
+};
+use crate::{
+    error::ApiError,
+    state::App,
+    store::{HeldMachine, HeldPower, Lease, StoreError},
+};
+
+/// Seconds of an unknown outcome after which the machine is stopped.
+pub const STOP_AFTER: i64 = 120;
+/// How long a start may take once the money is seen.
+const START_AT_MOST: Duration = Duration::from_secs(60);
+/// How long the address of a started container is waited for.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What is to be done with a held machine, and from when, Unix seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Stop,
+    Destroy,
+}
+
+/// The next step of a held machine. One whose payment is still being settled by the request itself is left to it for as long
+/// as the facilitator may take.
+fn next(held: &HeldMachine, settle_seconds: i64, held_seconds: i64) -> (Step, i64) {
+    let unknown_since = match held.lease.state {
+        LeaseState::Settling => held.since + settle_seconds,
+        _ => held.since,
+    };
+    let stop_at = unknown_since + STOP_AFTER;
+    match held.power {
+        HeldPower::Running => (Step::Stop, stop_at),
+        HeldPower::Stopping => (Step::Stop, held.since),
+        HeldPower::Stopped => (Step::Destroy, stop_at.max(held.valid_before + held_seconds)),
+    }
+}
+
+fn step_of(app: &App, held: &HeldMachine) -> (Step, i64) {
+    let settle = app.config.payments.settle_timeout.as_secs();
+    let settle = i64::try_from(settle).unwrap_or(i64::MAX);
+    next(held, settle, app.config.held_seconds.into())
+}
+
+/// The leases whose machine has something to be done with now, and when the next one has.
+///
+/// # Errors
+/// The store failed.
+pub async fn due(app: &App) -> Result<(Vec<Lease>, Option<i64>), StoreError> {
+    let now = app.now();
+    let (mut due, mut later) = (Vec::new(), None::<i64>);
+    for held in app.store.held_machines().await? {
+        let (_, at) = step_of(app, &held);
+        if at <= now {
+            due.push(held.lease);
+        } else {
+            later = Some(later.map_or(at, |earliest| earliest.min(at)));
+        }
+    }
+    Ok((due, later))
+}
+
+/// Does what is due with the machine of a lease. The caller has the lease's turn.
+///
+/// # Errors
+/// It could not be done; try again later.
+pub async fn take_on(app: &App, lease_id: &str) -> Result<(), RemoveError> {
+    // Read under the turn: the money may have been seen meanwhile.
+    let all = app.store.held_machines().await?;
+    let Some(held) = all.into_iter().find(|held| held.lease.lease_id == lease_id) else {
+        return Ok(());
+    };
+    match step_of(app, &held) {
+        (_, at) if at > app.now() => Ok(()),
+        (Step::Stop, _) => stop(app, &held.lease).await,
+        (Step::Destroy, _) => destroy(app, &held.lease).await,
+    }
+}
+
+async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {
+    let id = &lease.lease_id;
+    if !app.store.set_held_power(id, HeldPower::Stopping).await? {
+        return Ok(());
+    }
+    let (node, vmid) = remove::place(lease)?;
+    if identity::look(app, id, &node, vmid).await? == Found::Own {
+        halt::halt(app, &node, vmid).await?;
+    }
+    app.store.set_held_power(id, HeldPower::Stopped).await?;
+    metrics::counter!("held_machines_total", "step" => "stopped").increment(1);
+    app.note(id, "held_stopped", json!({ "paymentId": lease.payment_id }))
+        .await;
+    Ok(())
+}
+
+async fn destroy(app: &App, lease: &Lease) -> Result<(), RemoveError> {
+    if !app.store.give_up_held(&lease.lease_id, app.now()).await? {
+        return Ok(());
+    }
+    metrics::counter!("held_machines_total", "step" => "destroyed").increment(1);
+    let data = json!({ "paymentId": lease.payment_id });
+    app.note(&lease.lease_id, "held_given_up", data).await;
+    unpaid::count(app, lease).await;
+    let undoing = Lease {
+        state: LeaseState::Undoing,
+        ..lease.clone()
+    };
+    remove::remove(app, &undoing).await
+}
+
+/// Starts the machine of a lease whose money was seen, if it may have been stopped meanwhile. The caller has the lease's turn.
+///
+/// # Errors
+/// It is gone, does not start, or Proxmox did not answer.
+pub async fn wake(app: &App, lease: &Lease) -> Result<(), ApiError> {
+    if app.store.held_power(&lease.lease_id).await? == HeldPower::Running {
+        return Ok(());
+    }
+    let (node, vmid) = identity::own(app, lease).await?;
+    if app
+        .proxmox
+        .client
+        .container(&node, vmid)
+        .await?
+        .is_running()
+    {
+        return Ok(());
+    }
+    start::start(app, &node, vmid, Instant::now() + START_AT_MOST).await?;
+    metrics::counter!("held_machines_total", "step" => "started").increment(1);
+    note_address(app, lease, &node, vmid).await
+}
+
+/// A container that was stopped may come back with another address.
+async fn note_address(
+    app: &App,
+    lease: &Lease,
+    node: &NodeName,
+    vmid: pve::Vmid,
+) -> Result<(), ApiError> {
+    let until = Instant::now() + ADDRESS_TIMEOUT;
+    if let Some(ip) = start::address(app, node, vmid, until).await {
+        let ip = ip.to_string();
+        app.store.set_ip(&lease.lease_id, &ip, app.now()).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(state: LeaseState, power: HeldPower) -> HeldMachine {
+        let lease = Lease {
+            lease_id: "lease-1".into(),
+            vmid: 40_200,
+            node: "pve".into(),
+            owner: "0xaa".into(),
+            state,
+            sku: String::new(),
+            template: String::new(),
+            hostname: "box".into(),
+            cores: 1,
+            memory_mb: 512,
+            disk_gb: 8,
+            minutes: 60,
+            ip: None,
+            expires_at: None,
+            destroy_at: None,
+            payment_id: "pay_1".into(),
+            created_at: 900,
+            client: None,
+        };
+        HeldMachine {
+            lease,
+            since: 1_000,
+            power,
+            valid_before: 1_300,
+        }
+    }
+
+    #[test]
+    fn a_machine_is_stopped_after_two_minutes_and_destroyed_after_the_window() {
+        let of = |state, power| next(&held(state, power), 60, 3600);
+        let unknown = LeaseState::Unknown;
+        assert_eq!(of(unknown, HeldPower::Running), (Step::Stop, 1_120));
+        assert_eq!(of(unknown, HeldPower::Stopping), (Step::Stop, 1_000));
+        assert_eq!(of(unknown, HeldPower::Stopped), (Step::Destroy, 4_900));
+    }
+
+    #[test]
+    fn one_whose_settlement_was_cut_off_waits_as_long_as_a_settlement_may_take() {
+        let of = |power, hours: i64| next(&held(LeaseState::Settling, power), 240, hours * 3600);
+        assert_eq!(of(HeldPower::Running, 1), (Step::Stop, 1_360));
+        assert_eq!(of(HeldPower::Stopped, 0), (Step::Destroy, 1_360));
+    }
+}

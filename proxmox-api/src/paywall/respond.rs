@@ -1,0 +1,75 @@
+//! How the reply to a paid request is waited for: whole, as a stream of its steps, or early with a place to ask again.
+
+use std::future::Future;
+
+use axum::{http::HeaderMap, response::Response};
+use service::accept;
+use tokio::sync::oneshot;
+use tracing::Instrument as _;
+
+use super::{
+    key,
+    process::Presented,
+    progress::Progress,
+    reply::{Frame, Reply, arrived},
+    respond_async::{self, Preference},
+};
+
+/// What the client asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wait {
+    /// The whole answer.
+    Whole,
+    /// `Accept: text/event-stream`: the steps as they come.
+    Steps,
+    /// `Prefer: respond-async`: an early answer.
+    Early(Preference),
+}
+
+impl Wait {
+    /// What the headers ask for. An early answer is for those only who can have the rest: by a key that proves who asks, or
+    /// by the payer's session.
+    pub(super) fn chosen(headers: &HeaderMap, presented: &Presented) -> Self {
+        let can_ask_again = key::is_good(presented.key.as_deref()) || presented.wallet.is_some();
+        match respond_async::preference(headers).filter(|_| can_ask_again) {
+            Some(preference) => Self::Early(preference),
+            None if accept::prefers_events(headers) => Self::Steps,
+            None => Self::Whole,
+        }
+    }
+}
+
+/// Works in a task of its own, so that a client that hangs up changes nothing, and answers as the client asked.
+pub(super) async fn respond<F, W>(
+    frame: Frame,
+    wait: Wait,
+    public_base_url: &str,
+    work: F,
+) -> Response
+where
+    F: FnOnce(Progress) -> W + Send + 'static,
+    W: Future<Output = Reply> + Send + 'static,
+{
+    if let Wait::Whole = wait {
+        let reply = spawn(work(Progress::default()));
+        return frame.respond(&arrived(reply).await);
+    }
+    let (progress, steps) = Progress::listened();
+    let reply = spawn(work(progress));
+    match wait {
+        Wait::Early(preference) => {
+            respond_async::early(&frame, preference, public_base_url, steps, reply).await
+        }
+        Wait::Whole | Wait::Steps => frame.stream(steps, reply).await,
+    }
+}
+
+fn spawn(work: impl Future<Output = Reply> + Send + 'static) -> oneshot::Receiver<Reply> {
+    let (replied, reply) = oneshot::channel();
+    let work = async move {
+        // Nobody may be left to hear it; a repeated request is told.
+        let _ = replied.send(work.await);
+    };
+    tokio::spawn(work.instrument(tracing::Span::current()));
+    reply
+}

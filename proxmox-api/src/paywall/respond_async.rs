@@ -1,0 +1,130 @@
+//! `Prefer: respond-async` (RFC 7240): an answer before the work is done, for clients that give up sooner than a lease takes.
+//! Once the request is admitted, or known to be worked on already, it is answered 202, and the same request under the same
+//! `Idempotency-Key`, or with the payer's session, gets the stored answer. A refusal before that keeps its status.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use serde_json::json;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    progress::Step,
+    reply::{Frame, Reply, arrived},
+};
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+/// How long an admission is waited for: clients that give up early do so after five seconds.
+const ADMISSION_TIMEOUT: Duration = Duration::from_secs(3);
+/// The longest time that a client can ask us to wait for the work itself, in seconds.
+const MAX_WAIT: u64 = 60;
+/// Seconds after which the client is advised to ask again.
+const ASK_AGAIN: u16 = 2;
+
+/// What the client prefers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Preference {
+    /// How long it waits for the whole answer first: `wait`.
+    wait: Duration,
+}
+
+/// The preference for an early answer, if there is one.
+pub(super) fn preference(headers: &HeaderMap) -> Option<Preference> {
+    let (mut early, mut wait) = (false, 0);
+    for preference in headers
+        .get_all(PREFER)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+    {
+        // What follows a semicolon are parameters of this one preference; these two have none.
+        let named = preference.split(';').next().unwrap_or_default();
+        let (name, value) = named.split_once('=').unwrap_or((named, ""));
+        match name.trim().to_ascii_lowercase().as_str() {
+            "respond-async" => early = true,
+            "wait" => wait = value.trim().trim_matches('"').parse().unwrap_or(wait),
+            _ => {}
+        }
+    }
+    early.then(|| Preference {
+        wait: Duration::from_secs(wait.min(MAX_WAIT)),
+    })
+}
+
+/// Answers as soon as the work is known to go on; its first step is said when the request was admitted.
+pub(super) async fn early(
+    frame: &Frame,
+    preference: Preference,
+    public_base_url: &str,
+    mut steps: mpsc::UnboundedReceiver<Step>,
+    reply: oneshot::Receiver<Reply>,
+) -> Response {
+    let start = Instant::now();
+    let mut reply = std::pin::pin!(arrived(reply));
+    let admitted = async {
+        if steps.recv().await.is_none() {
+            // The work ended without a step: its reply is about to arrive.
+            std::future::pending::<()>().await;
+        }
+        sleep_until(start + preference.wait).await;
+    };
+    let unadmitted = sleep_until(start + preference.wait.max(ADMISSION_TIMEOUT));
+    tokio::select! {
+        biased;
+        reply = &mut reply => frame.respond(&reply),
+        () = admitted => accepted(public_base_url),
+        () = unadmitted => accepted(public_base_url),
+    }
+}
+
+fn accepted(public_base_url: &str) -> Response {
+    let body = json!({
+        "status": "accepted",
+        "message": "The request is being worked on. Send the same request again, with the same Idempotency-Key or the wallet's \
+            session, for its answer; it is charged once.",
+        "statusUrl": "/payments",
+    });
+    let mut response = (StatusCode::ACCEPTED, Json(body)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(ASK_AGAIN));
+    let applied = HeaderValue::from_static("respond-async");
+    headers.insert(PREFERENCE_APPLIED, applied);
+    if let Ok(location) = HeaderValue::from_str(&format!("{public_base_url}/payments")) {
+        headers.insert(header::LOCATION, location);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(values: &[&'static str]) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(PREFER, HeaderValue::from_static(value));
+        }
+        preference(&headers).map(|preference| preference.wait.as_secs())
+    }
+
+    #[test]
+    fn the_preference_is_read_as_clients_write_it() {
+        assert_eq!(wait(&[]), None);
+        assert_eq!(wait(&["return=minimal, wait=10"]), None);
+        assert_eq!(wait(&["respond-async"]), Some(0));
+        assert_eq!(wait(&["Respond-Async; x=1, wait=4"]), Some(4));
+        assert_eq!(wait(&["wait=\"7\"", "respond-async"]), Some(7));
+        assert_eq!(wait(&["respond-async, wait=99999999"]), Some(60));
+        assert_eq!(wait(&["respond-async, wait=soon"]), Some(0));
+        assert_eq!(wait(&["do-not-respond-async"]), None);
+    }
+}

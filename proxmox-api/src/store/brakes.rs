@@ -1,0 +1,65 @@
+//! Machines that were made and not paid for, by wallet and by address, and until when none is made for them.
+
+use super::{Db, Store, StoreError, values};
+use crate::brake::{FORGET_AFTER, Subject};
+
+impl Store {
+    /// A machine of this wallet, asked for from this address, was not paid for.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn record_unpaid(
+        &self,
+        payer: &str,
+        client: Option<&str>,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let (payer, client) = (payer.to_ascii_lowercase(), client.map(str::to_owned));
+        self.write(move |db| {
+            let sql = "DELETE FROM brakes WHERE updated_at <= ?1";
+            db.execute(sql, values![now - FORGET_AFTER])?;
+            record(db, Subject::Payer, &payer, now)?;
+            match &client {
+                Some(client) => record(db, Subject::Client, client, now),
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+}
+
+fn record(db: Db<'_>, subject: Subject, name: &str, now: i64) -> Result<(), StoreError> {
+    let kind = subject.as_str();
+    let sql = "SELECT unpaid FROM brakes WHERE subject = ?1 AND name = ?2";
+    let before: Option<u32> = db.optional(sql, values![kind, name], |row| row.get(0))?;
+    let unpaid = before.unwrap_or(0).saturating_add(1);
+    db.execute(
+        "INSERT INTO brakes (subject, name, unpaid, blocked_until, updated_at) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (subject, name) DO UPDATE SET unpaid = excluded.unpaid,
+             blocked_until = excluded.blocked_until, updated_at = excluded.updated_at",
+        values![kind, name, unpaid, now + subject.pause(unpaid), now],
+    )?;
+    Ok(())
+}
+
+/// Until when nothing is made for this wallet and address; `None` where nothing stands against it.
+pub(super) fn blocked_until(
+    db: Db<'_>,
+    payer: &str,
+    client: Option<&str>,
+    now: i64,
+) -> Result<Option<i64>, StoreError> {
+    db.one(
+        "SELECT max(blocked_until) FROM brakes WHERE blocked_until > ?3 AND
+             ((subject = 'payer' AND name = ?1) OR (subject = 'client' AND name = ?2))",
+        values![payer, client, now],
+        |row| row.get(0),
+    )
+}
+
+/// The wallet has paid for a machine: its earlier ones were mistakes.
+pub(super) fn release(db: Db<'_>, payer: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM brakes WHERE subject = 'payer' AND name = ?1";
+    db.execute(sql, values![payer])?;
+    Ok(())
+}

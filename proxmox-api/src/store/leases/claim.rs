@@ -1,0 +1,112 @@
+//! The claim of a number for a lease that is not paid yet: every bound on unpaid machines is decided here, in one transaction
+//! with the rows that it counts.
+
+use super::super::{Db, StoreError, brakes, signed, values};
+use super::{
+    numbers::{free_vmid, record_use},
+    record::{Claim, ClaimLimits, ClaimOutcome, read_state},
+};
+use crate::{brake, lease::LeaseState};
+
+/// States of a lease that is not paid for.
+const UNPAID: &str = "('provisioning', 'create_sent', 'created', 'probed', 'settling', 'unknown')";
+
+pub(super) fn claim_lease(
+    db: Db<'_>,
+    claim: &Claim,
+    limits: ClaimLimits,
+    now: i64,
+) -> Result<ClaimOutcome, StoreError> {
+    let owner = claim.owner.to_ascii_lowercase();
+    if let Some(refused) = over_a_bound(db, claim, &owner, limits, now)? {
+        return Ok(refused);
+    }
+    let Some(vmid) = free_vmid(db, claim.vmids.clone(), &claim.busy)? else {
+        return Ok(ClaimOutcome::NoVmid);
+    };
+    let verified = db.execute(
+        "UPDATE payments SET state = 'verified', lease_id = ?3, updated_at = ?2
+         WHERE payment_id = ?1 AND state IN ('reserved', 'verified')",
+        values![claim.payment_id, now, claim.lease_id],
+    )?;
+    if verified == 0 {
+        return Ok(ClaimOutcome::PaymentMoved);
+    }
+    db.execute(
+        "INSERT INTO leases (lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes,
+             payment_id, created_at, updated_at, template, client)
+         VALUES (?1, ?2, ?3, ?4, 'provisioning', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14)",
+        values![
+            claim.lease_id, vmid, claim.node, owner, claim.sku, claim.hostname, claim.cores, claim.memory_mb,
+            claim.disk_gb, claim.minutes, claim.payment_id, now, claim.template, claim.client
+        ],
+    )?;
+    record_use(db, &claim.lease_id)?;
+    Ok(ClaimOutcome::Claimed { vmid })
+}
+
+/// The first bound that stands against a claim.
+fn over_a_bound(
+    db: Db<'_>,
+    claim: &Claim,
+    owner: &str,
+    limits: ClaimLimits,
+    now: i64,
+) -> Result<Option<ClaimOutcome>, StoreError> {
+    let client = claim.client.as_deref();
+    if let Some(until) = brakes::blocked_until(db, owner, client, now)? {
+        return Ok(Some(ClaimOutcome::Blocked { until }));
+    }
+    let sql = "SELECT state FROM leases WHERE owner = ?1 AND state <> 'destroyed'";
+    let (mut count, mut in_flight) = (0, 0);
+    let live: Vec<LeaseState> = db.all(sql, values![owner], |row| {
+        read_state(&row.get::<String>(0)?)
+    })?;
+    for state in live {
+        count += 1;
+        in_flight += u32::from(state.is_in_flight());
+    }
+    if in_flight >= limits.in_flight {
+        return Ok(Some(ClaimOutcome::InFlight));
+    }
+    if count >= limits.per_wallet {
+        return Ok(Some(ClaimOutcome::TooMany));
+    }
+    let reserved: i64 = db.one(
+        "SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM payments
+         WHERE payer = ?1 AND state IN ('reserved', 'verified', 'settling', 'unknown')",
+        values![owner],
+        |row| row.get(0),
+    )?;
+    if reserved > signed(limits.reserved)? {
+        return Ok(Some(ClaimOutcome::TooMuchReserved));
+    }
+    let sql = format!(
+        "SELECT count(*), count(CASE WHEN client = ?1 THEN 1 END) FROM leases WHERE state IN {UNPAID}"
+    );
+    let (unpaid, of_client): (u32, u32) =
+        db.one(&sql, values![client], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if of_client >= limits.per_client {
+        return Ok(Some(ClaimOutcome::InFlightOfClient));
+    }
+    let has_paid = "SELECT 1 FROM payments WHERE payer = ?1 AND lease_id IS NOT NULL
+         AND state IN ('settled', 'answered') LIMIT 1";
+    // Asked for only where it decides: most claims are far below either bound.
+    let full = unpaid >= brake::most_unpaid(limits.unpaid, true)
+        || (unpaid >= brake::most_unpaid(limits.unpaid, false)
+            && !db.exists(has_paid, values![owner])?);
+    Ok(full.then_some(ClaimOutcome::TooManyUnpaid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_counts_as_unpaid_is_what_the_states_say() {
+        for state in LeaseState::ALL {
+            let named = UNPAID.contains(&format!("'{}'", state.as_str()));
+            assert_eq!(named, state.is_in_flight(), "{state:?}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Machines of leases whose payment nobody knows the outcome of.
+
+use super::{
+    super::{Store, StoreError, values},
+    record::{COLUMNS, read_lease},
+};
+use crate::store::Lease;
+
+/// The lease waits for a payment that may still turn out either way.
+const IS_HELD: &str = "leases.state IN ('settling', 'unknown') AND EXISTS (SELECT 1 FROM payments
+     WHERE payments.payment_id = leases.payment_id
+     AND payments.state NOT IN ('settled', 'answered', 'refused', 'released'))";
+
+/// Whether the machine of a held lease runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldPower {
+    /// It was not stopped by us.
+    Running,
+    /// A stop may have been sent.
+    Stopping,
+    /// It was stopped.
+    Stopped,
+}
+
+impl HeldPower {
+    fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::Running => None,
+            Self::Stopping => Some("stopping"),
+            Self::Stopped => Some("stopped"),
+        }
+    }
+
+    fn parse(name: Option<&str>) -> Result<Self, StoreError> {
+        match name {
+            None => Ok(Self::Running),
+            Some("stopping") => Ok(Self::Stopping),
+            Some("stopped") => Ok(Self::Stopped),
+            Some(_) => Err(StoreError::Unreadable("whether a held machine runs")),
+        }
+    }
+}
+
+/// The machine of a held lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldMachine {
+    /// The lease.
+    pub lease: Lease,
+    /// Since when the lease is in its state, Unix seconds.
+    pub since: i64,
+    /// Whether it runs.
+    pub power: HeldPower,
+    /// The end of the payment's window, Unix seconds.
+    pub valid_before: i64,
+}
+
+impl Store {
+    /// Every machine that is held for a payment of unknown outcome, or whose payment is being settled.
+    /// # Errors
+    /// The database failed.
+    pub async fn held_machines(&self) -> Result<Vec<HeldMachine>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS}, updated_at, held, (SELECT valid_before FROM payments
+                 WHERE payments.payment_id = leases.payment_id) FROM leases WHERE {IS_HELD} ORDER BY created_at"
+        );
+        self.read(move |db| {
+            db.all(&sql, &[], |row| {
+                Ok(HeldMachine {
+                    lease: read_lease(row)?,
+                    since: row.get(18)?,
+                    power: HeldPower::parse(row.get::<Option<String>>(19)?.as_deref())?,
+                    valid_before: row.get(20)?,
+                })
+            })
+        })
+        .await
+    }
+
+    /// Notes what is done with the machine of a lease; false where the lease is not held any more.
+    /// # Errors
+    /// The database failed.
+    pub async fn set_held_power(&self, id: &str, power: HeldPower) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.write(move |db| {
+            let sql = format!("UPDATE leases SET held = ?2 WHERE lease_id = ?1 AND {IS_HELD}");
+            Ok(db.execute(&sql, values![id, power.as_str()])? == 1)
+        })
+        .await
+    }
+
+    /// What was done with the machine of a lease while it was held.
+    /// # Errors
+    /// The database failed.
+    pub async fn held_power(&self, id: &str) -> Result<HeldPower, StoreError> {
+        let id = id.to_owned();
+        self.read(move |db| {
+            let sql = "SELECT held FROM leases WHERE lease_id = ?1";
+            let held = db.optional(sql, values![id], |row| row.get::<Option<String>>(0))?;
+            HeldPower::parse(held.flatten().as_deref())
+        })
+        .await
+    }
+
+    /// Gives a held machine up, to be removed; its payment stays as it is. False where the lease is not held any more.
+    /// # Errors
+    /// The database failed.
+    pub async fn give_up_held(&self, id: &str, now: i64) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.write(move |db| {
+            let sql = format!(
+                "UPDATE leases SET state = 'undoing', updated_at = ?2 WHERE lease_id = ?1 AND {IS_HELD}"
+            );
+            Ok(db.execute(&sql, values![id, now])? == 1)
+        })
+        .await
+    }
+}

@@ -1,0 +1,127 @@
+//! A payment that nobody knows the outcome of gives no machine away: it is stopped, later destroyed, and started when the money
+//! is seen.
+
+use std::time::Duration;
+
+use proxmox_api::lease::LeaseState;
+use reqwest::Method;
+use serde_json::json;
+use x402::facilitator::faults::SettleFault;
+
+use crate::{
+    buyer::{Buyer, Signed},
+    support::{TestApp, until},
+};
+
+/// A lease whose settlement is lost, at a facilitator that is away from then on.
+async fn held(app: &TestApp, buyer: &Buyer) -> (Signed, u32, String) {
+    let body = json!({"runtimeMinutes": 30});
+    let signed = buyer
+        .sign(app, Method::POST, "/lease/container", Some(body))
+        .await
+        .with_key("a-key-of-the-customer");
+    // For the request, and for the look that follows it at once.
+    app.faults
+        .on_settle([SettleFault::LoseRequest, SettleFault::LoseRequest]);
+    let answer = signed.send(app).await;
+    app.faults.set_away(true);
+    assert_eq!(answer.status, 202, "{:?}", answer.body);
+    let ctid = u32::try_from(answer.body["ctid"].as_u64().unwrap()).unwrap();
+    let lease_id = answer.body["leaseId"].as_str().unwrap().to_owned();
+    (signed, ctid, lease_id)
+}
+
+async fn becomes(app: &TestApp, ctid: u32, status: &str) {
+    until(status, async || {
+        let found = app.sim.container(ctid)?;
+        (found.status == status).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_held_machine_is_stopped_after_two_minutes_and_started_when_the_money_is_seen() {
+    let mut app = TestApp::start().await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let (signed, ctid, _) = held(&app, &buyer).await;
+    app.clock.advance(Duration::from_secs(110));
+    // A restart changes nothing about it.
+    app.restart().await;
+    let runs = app.sim.container(ctid).unwrap().status;
+    assert_eq!(runs, "running", "for two minutes nothing is done to it");
+    app.clock.advance(Duration::from_secs(15));
+    becomes(&app, ctid, "stopped").await;
+    let still = signed.send(&app).await;
+    assert_eq!(still.status, 202, "{:?}", still.body);
+    let stops = app.sim.request_count("POST", "/status/shutdown");
+    assert_eq!(stops, 1, "once");
+
+    app.faults.set_away(false);
+    let done = until("the money to be seen", async || {
+        let again = signed.send(&app).await;
+        (again.status == 200).then_some(again)
+    })
+    .await;
+    assert_eq!(app.sim.container(ctid).unwrap().status, "running");
+    assert_eq!(done.body["ctid"], ctid);
+    assert!(done.body["password"].is_string());
+    // The paid minutes begin with the delivery.
+    let lease = app.app.store.lease_by_vmid(ctid).await.unwrap().unwrap();
+    let left = lease.expires_at.unwrap() - app.app.now();
+    assert!((29 * 60..=30 * 60).contains(&left), "{left}");
+}
+
+#[tokio::test]
+async fn a_held_machine_is_destroyed_a_while_after_the_window_and_its_payment_stays_open() {
+    let app = TestApp::with(&[("HELD_HOURS", "1")]).await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let (_, ctid, lease_id) = held(&app, &buyer).await;
+    app.clock.advance(Duration::from_secs(125));
+    becomes(&app, ctid, "stopped").await;
+    app.clock.advance(Duration::from_secs(300 + 3000));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(app.sim.container(ctid).is_some(), "not before its time");
+    app.clock.advance(Duration::from_secs(600));
+    until("the machine to be gone", async || {
+        app.sim.container(ctid).is_none().then_some(())
+    })
+    .await;
+    let lease = until("the lease to be over", async || {
+        let lease = app.app.store.lease(&lease_id).await.unwrap()?;
+        (lease.state == LeaseState::Destroyed).then_some(lease)
+    })
+    .await;
+    let payment = app.app.store.payment(&lease.payment_id).await.unwrap();
+    assert_eq!(payment.unwrap().state.as_str(), "unknown");
+    let events = app.app.store.events(&lease_id, 0, 100).await.unwrap();
+    let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(
+        kinds,
+        ["claimed", "held_stopped", "held_given_up", "destroyed"]
+    );
+}
+
+#[tokio::test]
+async fn what_took_the_number_of_a_held_machine_is_left_alone() {
+    let app = TestApp::start().await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let (_, ctid, lease_id) = held(&app, &buyer).await;
+    app.sim.kill_container(ctid);
+    app.sim.remove_container(ctid);
+    app.sim.put_foreign_container(ctid, "accounting");
+    app.clock.advance(Duration::from_secs(125));
+    until("the worker to have looked", async || {
+        let events = app.app.store.events(&lease_id, 0, 100).await.unwrap();
+        events
+            .iter()
+            .any(|event| event.kind == "held_stopped")
+            .then_some(())
+    })
+    .await;
+    assert_eq!(app.sim.container(ctid).unwrap().status, "running");
+    assert_eq!(
+        app.sim.request_count("POST", "/status/"),
+        1,
+        "its own start"
+    );
+}
