@@ -6,8 +6,8 @@ const CONNECT_MS = 10_000;
 const GIVE_UP_MS = 120_000;
 const PAUSES_MS = [200, 500, 1000, 2000, 4000];
 
-/** Closed without a reason that would come again: 1001 to 1012 are the connection's own, 4503 is the machines'. */
-const isLost = (code) => (code >= 1001 && code <= 1012 && code !== 1009) || code === 4503;
+/** Closed without a reason that would come again: 1001 to 1013 are the connection's own, 4503 is the machines'. */
+const isLost = (code) => (code >= 1001 && code <= 1013 && code !== 1009) || code === 4503;
 
 export class Connection {
   #url; #ticket; #size; #hooks;

@@ -89,7 +89,7 @@ pub struct ConsoleResponse {
     pub kind: ConsoleType,
 }
 
-/// The first message on a console's WebSocket, as text, within ten seconds.
+/// The first message on a console's WebSocket, as text, within three seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

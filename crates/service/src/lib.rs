@@ -1,14 +1,17 @@
 //! What every service of the workspace needs once, so that none of them grows its own variant.
 //!
-//! A `main` usually goes through the modules in this order: [`mod@env`] reads the configuration and reports every mistake
-//! at once, [`telemetry`] starts the log, [`crypto`] installs the TLS provider, [`metrics`] the recorder; the router is
-//! then merged with [`health::router`] and [`metrics::Metrics::router`], wrapped by [`observe`], and given to [`serve`].
-//! [`accept`] reads what a client accepts; [`caller`] tells who calls and how often; [`clock`] is how the domain code asks for the time; [`probe`] is how a container asks a service for its health.
-//! Nothing here knows a service.
+//! A `main` usually goes through the modules in this order: [`mod@env`] reads the configuration and
+//! reports every mistake at once, [`telemetry`] starts the log, [`crypto`] installs the TLS
+//! provider, [`metrics`] the recorder; the router is then merged with [`health::router`] and
+//! [`metrics::Metrics::router`], wrapped by [`observe`], and given to [`serve`]. [`accept`] reads
+//! what a client accepts; [`caller`] tells who calls and how often, [`concurrency`] how many at a time; [`clock`] is how the domain code
+//! asks for the time; [`probe`] is how a container asks a service for its health. Nothing here
+//! knows a service.
 
 pub mod accept;
 pub mod caller;
 pub mod clock;
+pub mod concurrency;
 pub mod crypto;
 pub mod env;
 pub mod health;

@@ -15,6 +15,8 @@ pub enum End {
     NotUnderstood,
     /// A frame above the limit.
     FrameTooLarge,
+    /// As many consoles are open as may be; the ticket is good for another try.
+    Full,
     /// No ticket came in time.
     NoTicket,
     /// The ticket is unknown, used or late.
@@ -49,6 +51,7 @@ impl End {
             Self::ClientLeft => (1000, "client_left", "Closed."),
             Self::ClientLost => (1002, "client_lost", "The connection was lost."),
             Self::Restart => (1012, "restart", "The service is being restarted."),
+            Self::Full => (1013, "full", "Too many consoles are open; try again."),
             Self::FrameTooLarge => (1009, "frame_too_large", "A message is larger than 64 KiB."),
             Self::NotUnderstood => (4400, "not_understood", "A message was not understood."),
             Self::BadTicket => (
@@ -57,7 +60,7 @@ impl End {
                 "The ticket is unknown, used or too old.",
             ),
             Self::NotYours => (4403, "not_yours", "The console belongs to another wallet."),
-            Self::NoTicket => (4408, "no_ticket", "No ticket came within ten seconds."),
+            Self::NoTicket => (4408, "no_ticket", "No ticket came within three seconds."),
             Self::Idle => (4408, "idle", "Nothing was typed or shown for too long."),
             Self::InUse => (
                 4409,
@@ -128,6 +131,7 @@ mod tests {
     fn every_reason_fits_a_close_frame() {
         for end in [
             End::ShellOver,
+            End::Full,
             End::Idle,
             End::AuthUnsupported,
             End::TooMuch,

@@ -12,7 +12,7 @@ pub mod ticket;
 mod visit;
 
 pub use open::OpenConsoles;
-pub use visit::{Visitor, visit};
+pub use visit::{FIRST_MESSAGE, Visitor, visit};
 
 /// The largest frame that is taken from a client, in bytes.
 pub const MAX_FRAME: usize = 64 * 1024;

@@ -2,16 +2,22 @@
 //! which may well be a connection that is dead and does not know it yet.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use service::concurrency::{ConcurrencyLimit, ConcurrencyPermit, Exceeded};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::end::End;
 
-/// Connections at a time, those that have shown no ticket yet included.
+/// Consoles at a time: connections whose ticket was good.
 const ROOM: usize = 256;
+/// Connections at a time that have shown no ticket yet. Each may send a message of a megabyte.
+const UNPROVEN: usize = 64;
+/// The same from one network: a client shows its ticket at once, so several are rarely there.
+const UNPROVEN_PER_NETWORK: usize = 8;
 /// How long all of them get to say goodbye when the service stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long the one before may take to leave.
@@ -22,6 +28,7 @@ const LEAVE: Duration = Duration::from_secs(10);
 pub struct OpenConsoles {
     seats: Arc<Mutex<HashMap<String, Occupant>>>,
     room: Arc<Semaphore>,
+    unproven: ConcurrencyLimit,
 }
 
 struct Occupant {
@@ -45,12 +52,21 @@ impl Default for OpenConsoles {
         Self {
             seats: Arc::default(),
             room: Arc::new(Semaphore::new(ROOM)),
+            unproven: ConcurrencyLimit::new(UNPROVEN, UNPROVEN_PER_NETWORK),
         }
     }
 }
 
 impl OpenConsoles {
-    /// Room for one more connection, if there is any.
+    /// A place for a connection from this address until it has shown a ticket.
+    ///
+    /// # Errors
+    /// Too many are there already.
+    pub fn unproven(&self, caller: IpAddr) -> Result<ConcurrencyPermit, Exceeded> {
+        self.unproven.acquire(caller)
+    }
+
+    /// Room for one more console, if there is any.
     pub fn room(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.room).try_acquire_owned().ok()
     }

@@ -35,6 +35,18 @@ pub async fn redeem(app: &App, token: &str) -> Result<Option<ConsoleTicket>, Sto
     app.store.use_console_ticket(&hash, app.now()).await
 }
 
+/// Makes a ticket that was just used good again, as long as a bought one, since no console was
+/// opened.
+///
+/// # Errors
+/// The store failed.
+pub async fn restore(app: &App, token: &str) -> Result<(), StoreError> {
+    let hash = crypto::sha256_hex(token);
+    app.store
+        .restore_console_ticket(&hash, app.now() + LIFE)
+        .await
+}
+
 /// The ticket of an open console, to come back with.
 pub struct Resume {
     /// The ticket.

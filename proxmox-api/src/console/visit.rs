@@ -7,6 +7,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{SinkExt as _, StreamExt as _};
 use pve::{NodeName, Vmid, terminal::ConsoleSession};
 use serde_json::json;
+use service::concurrency::ConcurrencyPermit;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{
@@ -24,8 +25,8 @@ use crate::{
     store::{ConsoleTicket, Lease},
 };
 
-/// How long the first message may take.
-const FIRST_MESSAGE: Duration = Duration::from_secs(10);
+/// How long the first message may take. Clients have the ticket when they connect.
+pub const FIRST_MESSAGE: Duration = Duration::from_secs(3);
 /// How long a client may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 const SIZE: (u16, u16) = (80, 24);
@@ -34,23 +35,28 @@ const SIZE: (u16, u16) = (80, 24);
 pub struct Visitor {
     /// The wallet that the request is signed in as, if it is.
     pub wallet: Option<String>,
-    /// Room in the process for this connection.
-    pub room: OwnedSemaphorePermit,
+    /// Its place among the connections that have shown no ticket yet.
+    pub unproven: ConcurrencyPermit,
 }
 
 /// Serves one connection to its end.
 pub async fn visit(app: App, socket: WebSocket, visitor: Visitor) {
     let (mut to_client, mut from_client) = socket.split();
-    let end = match enter(&app, &mut from_client, &visitor).await {
-        Ok(entrance) => stay(&app, entrance, &mut to_client, &mut from_client).await,
+    let Visitor { wallet, unproven } = visitor;
+    // One of the two places is held until the close frame is answered.
+    let (end, _unproven, _room) = match enter(&app, &mut from_client, wallet).await {
+        Ok((entrance, room)) => {
+            drop(unproven);
+            let end = stay(&app, entrance, &mut to_client, &mut from_client).await;
+            (end, None, Some(room))
+        }
         Err(end) => {
             tracing::info!(console.end = end.word(), "a console was not opened");
-            end
+            (end, Some(unproven), None)
         }
     };
     metrics::counter!("consoles_closed_total", "reason" => end.word()).increment(1);
     close(end, &mut to_client, &mut from_client).await;
-    drop(visitor.room);
 }
 
 /// What a ticket and a lease allow.
@@ -62,7 +68,11 @@ struct Entrance {
     size: (u16, u16),
 }
 
-async fn enter(app: &App, client: &mut FromClient, visitor: &Visitor) -> Result<Entrance, End> {
+async fn enter(
+    app: &App,
+    client: &mut FromClient,
+    wallet: Option<String>,
+) -> Result<(Entrance, OwnedSemaphorePermit), End> {
     let opening = first_message(client).await?;
     let size = opening.resize.unwrap_or(SIZE);
     if !is_size(size) {
@@ -70,10 +80,7 @@ async fn enter(app: &App, client: &mut FromClient, visitor: &Visitor) -> Result<
     }
     let found = ticket::redeem(app, opening.ticket.expose()).await;
     let ticket = found.map_err(unreadable)?.ok_or(End::BadTicket)?;
-    let stranger = visitor
-        .wallet
-        .as_ref()
-        .is_some_and(|wallet| *wallet != ticket.wallet);
+    let stranger = wallet.is_some_and(|wallet| wallet != ticket.wallet);
     let lease = app
         .store
         .lease(&ticket.lease_id)
@@ -87,14 +94,20 @@ async fn enter(app: &App, client: &mut FromClient, visitor: &Visitor) -> Result<
         .await
         .map_err(|()| End::MachineLost)?
         .ok_or(End::LeaseOver)?;
+    let Some(room) = app.consoles.room() else {
+        let restored = ticket::restore(app, opening.ticket.expose()).await;
+        restored.map_err(unreadable)?;
+        return Err(End::Full);
+    };
     let place = identity::own_lately(app, &lease).await.map_err(unreached)?;
-    Ok(Entrance {
+    let entrance = Entrance {
         lease,
         place,
         ticket,
         expires_at,
         size,
-    })
+    };
+    Ok((entrance, room))
 }
 
 fn unreadable(error: impl std::fmt::Display) -> End {

@@ -1,6 +1,8 @@
 //! `GET /console`, its files, and `GET /console/ws`: the page with a terminal and the WebSocket behind it. Who comes in is
 //! decided by the ticket in the first message; here only by the page that asks.
 
+use std::net::Ipv4Addr;
+
 use api_types::ErrorCode;
 use axum::{
     Extension, Router,
@@ -9,15 +11,16 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use service::request_id::RequestId;
+use service::{concurrency::Exceeded, request_id::RequestId};
 use tracing::Instrument as _;
 use url::Url;
 
 use super::{limited, not_found};
 use crate::{
     App,
+    client::ClientAddress,
     config::Config,
-    console::{Visitor, page, socket_url, visit},
+    console::{FIRST_MESSAGE, Visitor, page, socket_url, visit},
     error::ApiError,
     sessions,
 };
@@ -83,6 +86,7 @@ async fn file(Path((version, name)): Path<(String, String)>, id: Extension<Reque
 async fn socket(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
+    ClientAddress(client): ClientAddress,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -96,15 +100,15 @@ async fn socket(
         let message = "This is the address of a WebSocket.";
         return ApiError::new(ErrorCode::InvalidRequest, message).respond(&id);
     };
-    let Some(room) = app.consoles.room() else {
-        let message = "Too many consoles are open just now.";
-        return ApiError::new(ErrorCode::Unavailable, message)
-            .retry_after(30)
-            .respond(&id);
+    // A service of ours that does not say for whom it calls counts as one client.
+    let client = client.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    let unproven = match app.consoles.unproven(client) {
+        Ok(unproven) => unproven,
+        Err(exceeded) => return crowded(exceeded).respond(&id),
     };
     let visitor = Visitor {
         wallet: sessions::wallet_of(&app, &headers).await,
-        room,
+        unproven,
     };
     upgrade
         .max_message_size(MAX_MESSAGE)
@@ -112,6 +116,20 @@ async fn socket(
         .read_buffer_size(BUFFER)
         .write_buffer_size(0)
         .on_upgrade(|socket| visit(app, socket, visitor).in_current_span())
+}
+
+fn crowded(exceeded: Exceeded) -> ApiError {
+    let (code, message) = match exceeded {
+        Exceeded::PerNetwork => (
+            ErrorCode::RateLimited,
+            "Too many connections from your address have shown no ticket yet.",
+        ),
+        Exceeded::Total => (
+            ErrorCode::Unavailable,
+            "Too many connections have shown no ticket yet.",
+        ),
+    };
+    ApiError::new(code, message).retry_after(FIRST_MESSAGE.as_secs())
 }
 
 /// A browser says which page connects; a page that is not known could be anybody's who was handed a ticket.

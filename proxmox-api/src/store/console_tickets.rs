@@ -62,6 +62,25 @@ impl Store {
         .await
     }
 
+    /// Makes a used ticket good again until `expires_at`, because what it was used for was refused.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn restore_console_ticket(
+        &self,
+        hash: &str,
+        expires_at: i64,
+    ) -> Result<(), StoreError> {
+        let hash = hash.to_owned();
+        self.write(move |db| {
+            let sql = "UPDATE console_tickets SET used_at = NULL, expires_at = ?2
+                       WHERE ticket_hash = ?1";
+            db.execute(sql, values![hash, expires_at])?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Lets a ticket that was not used end at `expires_at`, which may be now.
     ///
     /// # Errors

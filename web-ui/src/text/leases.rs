@@ -258,6 +258,7 @@ pub mod terminal {
             1000 => "The shell has ended.",
             1006 => "The connection was lost.",
             1012 => "The service is being restarted.",
+            1013 => "Too many consoles are open just now.",
             4401 => "The ticket is used up or too old.",
             4403 => "This container belongs to another wallet.",
             4408 => "Nothing was typed for a long time.",

@@ -212,6 +212,8 @@ fn host_command(shell: &Path, home: &Path) -> portable_pty::CommandBuilder {
     command.env("HOME", home);
     command.env("PATH", "/usr/local/bin:/usr/bin:/bin");
     command.env("TERM", "xterm-256color");
+    // As root in a container sees it.
+    command.env("PS1", "# ");
     command.cwd(PathBuf::from(home));
     command
 }

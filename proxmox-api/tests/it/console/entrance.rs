@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pve_sim::ShellMode;
 use reqwest::Method;
 use serde_json::{Value, json};
 use service::crypto;
@@ -188,8 +189,69 @@ async fn a_connection_without_a_ticket_is_not_kept() {
     let (code, reason) = client.closed().await;
     assert_eq!(
         (code, reason.as_str()),
-        (4408, "No ticket came within ten seconds.")
+        (4408, "No ticket came within three seconds.")
     );
+}
+
+/// Addresses as one proxy of ours passes them on.
+const BEHIND_A_PROXY: &[(&str, &str)] = &[("TRUSTED_PROXIES", "1")];
+
+#[tokio::test]
+async fn one_address_without_tickets_keeps_nobody_else_out() {
+    let guest = Guest::with(ShellMode::Toy, BEHIND_A_PROXY).await;
+    let once = ticket(&guest).await;
+    let mut waiting = Vec::new();
+    for last in 1..=8 {
+        let address = format!("2001:db8::{last}");
+        let client = dial(&guest, &[("x-forwarded-for", &address)]).await;
+        waiting.push(client.unwrap());
+    }
+    let one_more = dial(&guest, &[("x-forwarded-for", "2001:db8::9")]).await;
+    assert_eq!(one_more.err(), Some(429));
+    let other = dial(&guest, &[("x-forwarded-for", "192.0.2.7")]).await;
+    let mut other = other.unwrap();
+    other.send(json!({"ticket": once})).await;
+    other.opened(&guest).await;
+    for client in waiting {
+        assert_eq!(client.closed().await.0, 4408);
+    }
+    let again = dial(&guest, &[("x-forwarded-for", "2001:db8::9")]).await;
+    assert!(again.is_ok(), "they are not kept");
+}
+
+#[tokio::test]
+async fn connections_without_a_ticket_have_no_seats() {
+    let guest = Guest::with(ShellMode::Toy, BEHIND_A_PROXY).await;
+    let mut waiting = Vec::new();
+    for number in 0..64 {
+        let address = format!("192.0.2.{number}");
+        let client = dial(&guest, &[("x-forwarded-for", &address)]).await;
+        waiting.push(client.unwrap());
+    }
+    let one_more = dial(&guest, &[("x-forwarded-for", "192.0.2.64")]).await;
+    assert_eq!(one_more.err(), Some(503));
+    let consoles = &guest.app.app.consoles;
+    let seats: Vec<_> = std::iter::from_fn(|| consoles.room()).collect();
+    assert_eq!(seats.len(), 256);
+}
+
+#[tokio::test]
+async fn a_ticket_outlives_a_full_house() {
+    let guest = Guest::toy().await;
+    let consoles = &guest.app.app.consoles;
+    let all: Vec<_> = std::iter::from_fn(|| consoles.room()).collect();
+    let once = ticket(&guest).await;
+    for _ in 0..2 {
+        let (code, reason) = connect(&guest, &once).await.closed().await;
+        assert_eq!(
+            (code, reason.as_str()),
+            (1013, "Too many consoles are open; try again.")
+        );
+    }
+    drop(all);
+    let mut console = connect(&guest, &once).await;
+    console.opened(&guest).await;
+    assert_eq!(connect(&guest, &once).await.closed().await.0, 4401);
 }
 
 #[tokio::test]

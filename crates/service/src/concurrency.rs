@@ -1,0 +1,121 @@
+//! How many at a time: a bound in total and for each caller's network, so that one caller cannot
+//! take all the room there is.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::caller::network_of;
+
+/// A concurrency limit. Clones share the count.
+#[derive(Clone, Debug)]
+pub struct ConcurrencyLimit {
+    total: usize,
+    per_network: usize,
+    held: Arc<Mutex<Held>>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    total: usize,
+    networks: HashMap<IpAddr, usize>,
+}
+
+/// One of the places, until it is dropped.
+#[derive(Debug)]
+pub struct ConcurrencyPermit {
+    network: IpAddr,
+    held: Arc<Mutex<Held>>,
+}
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exceeded {
+    /// The caller's network has as many as one may have.
+    PerNetwork,
+    /// All places are taken.
+    Total,
+}
+
+impl ConcurrencyLimit {
+    /// At most `total` at a time, and `per_network` of them for callers of one network.
+    pub fn new(total: usize, per_network: usize) -> Self {
+        Self {
+            total,
+            per_network,
+            held: Arc::default(),
+        }
+    }
+
+    /// Takes a place for a caller at this address.
+    ///
+    /// # Errors
+    /// One of the two bounds is reached.
+    pub fn acquire(&self, caller: IpAddr) -> Result<ConcurrencyPermit, Exceeded> {
+        let network = network_of(caller);
+        let mut held = lock(&self.held);
+        if held.total >= self.total {
+            return Err(Exceeded::Total);
+        }
+        let of_network = held.networks.get(&network).copied().unwrap_or_default();
+        if of_network >= self.per_network {
+            return Err(Exceeded::PerNetwork);
+        }
+        held.networks.insert(network, of_network + 1);
+        held.total += 1;
+        Ok(ConcurrencyPermit {
+            network,
+            held: Arc::clone(&self.held),
+        })
+    }
+}
+
+impl Drop for ConcurrencyPermit {
+    fn drop(&mut self) {
+        let mut held = lock(&self.held);
+        held.total -= 1;
+        if let Some(count) = held.networks.get_mut(&self.network) {
+            *count -= 1;
+            if *count == 0 {
+                held.networks.remove(&self.network);
+            }
+        }
+    }
+}
+
+fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn one_network_cannot_take_every_place() {
+        let limit = ConcurrencyLimit::new(3, 2);
+        let (one, other) = (address("2001:db8::1"), address("192.0.2.7"));
+        let neighbour = address("2001:db8::ffff:2");
+        let first = limit.acquire(one).unwrap();
+        let _second = limit.acquire(neighbour).unwrap();
+        assert_eq!(limit.acquire(one).unwrap_err(), Exceeded::PerNetwork);
+        let _third = limit.acquire(other).unwrap();
+        assert_eq!(limit.acquire(other).unwrap_err(), Exceeded::Total);
+        drop(first);
+        let _fourth = limit.acquire(other).unwrap();
+    }
+
+    #[test]
+    fn networks_that_hold_nothing_are_forgotten() {
+        let limit = ConcurrencyLimit::new(9, 9);
+        for last in 0..200 {
+            drop(limit.acquire(IpAddr::from([192, 0, 2, last])).unwrap());
+        }
+        let held = lock(&limit.held);
+        assert_eq!((held.total, held.networks.len()), (0, 0));
+    }
+}
