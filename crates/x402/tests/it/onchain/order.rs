@@ -112,7 +112,7 @@ async fn the_place_of_a_payment_that_ran_out_unsent_is_filled_with_nothing() {
     let store = Arc::new(MemorySentStore::default());
     let facilitator = facilitator(&node.url, &store, BRIEF);
     node.set(Line::LosesTransactions);
-    let lost = brief_request(&buyer(1), 2);
+    let lost = brief_request(&buyer(1), 3);
     facilitator.settle(&lost).await;
     over(&chain, &lost).await;
     node.set(Line::Good);
@@ -135,7 +135,7 @@ async fn a_transaction_that_waits_for_ever_and_is_worth_nothing_is_outbid_by_an_
     chain.mine_by_hand().await;
     let store = Arc::new(MemorySentStore::default());
     let facilitator = facilitator(&chain.url, &store, BRIEF);
-    let slow = brief_request(&buyer(1), 2);
+    let slow = brief_request(&buyer(1), 3);
     let settled = facilitator.settle(&slow).await;
     assert!(matches!(settled, Settlement::Unknown { .. }), "{settled:?}");
     over(&chain, &slow).await;
