@@ -40,6 +40,9 @@ fn every_problem_is_named_at_once() {
         ("PVE_FINGERPRINT", "aa:bb"),
         ("PVE_CONSOLE_USER", "someone@pve"),
         ("SERVICES_SECRET", "too short"),
+        ("CONFIRMATIONS", "0"),
+        ("GAS_LIMIT_CONTRACT", "1"),
+        ("GAS_COIN_USD", "cheap"),
     ];
     let problems = Config::from_env(Env::from_map(wrong))
         .unwrap_err()
@@ -80,6 +83,31 @@ fn the_facilitator_for_tests_is_the_default_and_never_serves_real_money() {
     all.push(("NETWORK", "base"));
     assert!(Config::from_env(Env::from_map(all)).is_err());
     assert!(with(&[("NETWORK", "base")]).is_err(), "nor does play money");
+}
+
+#[test]
+fn confirmations_and_the_price_of_gas_are_the_networks_unless_they_are_set() {
+    let remote = ("FACILITATOR", "https://facilitator.example.org");
+    let read = |more: &[(&'static str, &'static str)]| {
+        let payments = with(&[&[remote], more].concat()).unwrap().payments;
+        (payments.confirmations, payments.gas)
+    };
+    let (confirmations, gas) = read(&[("NETWORK", "base")]);
+    assert_eq!((confirmations, gas.coin_price), (1, 5_000_000_000));
+    assert_eq!((gas.limit_ordinary, gas.limit_contract), (150_000, 300_000));
+    assert_eq!(gas.max_fee_per_gas, 200_000_000_000);
+    assert_eq!(read(&[("NETWORK", "eip155:137")]).0, 3);
+    assert_eq!(read(&[]).1.coin_price, 0);
+    let (confirmations, gas) = read(&[
+        ("NETWORK", "base"),
+        ("CONFIRMATIONS", "7"),
+        ("GAS_COIN_USD", "0"),
+        ("GAS_MAX_FEE_GWEI", "3"),
+        ("MIN_DEPLOY_PRICE", "9"),
+    ]);
+    assert_eq!((confirmations, gas.coin_price), (7, 0));
+    assert_eq!(gas.max_fee_per_gas, 3_000_000_000);
+    assert_eq!(gas.min_deploy_price, 9);
 }
 
 #[test]

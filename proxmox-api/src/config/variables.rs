@@ -68,8 +68,8 @@ pub(super) static FACILITATOR: Variable = Variable::with_default(
 );
 pub(super) static RPC_URL: Variable = Variable::optional(
     "RPC_URL",
-    "outcomes that a facilitator does not tell stay open until the payment's window has passed, and wallets that are contracts \
-     cannot sign in",
+    "a payment whose outcome the facilitator does not tell stays unresolved until a person decides, and wallets that are \
+     contracts cannot sign in",
     "https://sepolia.base.org",
     "A node of the network: what became of a payment is asked there. Needed where FACILITATOR is onchain.",
 );

@@ -1,4 +1,5 @@
-//! Whether the chain's node is on the right chain, and whether the gas key can pay for settlements.
+//! Whether the chain's node is on the right chain, whether the gas key can pay for settlements, and whether money came to
+//! `ADDRESS` that this installation does not know of.
 
 use std::sync::Arc;
 
@@ -8,14 +9,77 @@ use x402::facilitator::onchain::{MemorySentStore, OnchainFacilitator, SetupError
 
 use super::Finding;
 use crate::{
-    config::{FacilitatorChoice, PaymentConfig},
+    config::{Config, FacilitatorChoice, PaymentConfig},
     state,
+    store::{Condition, Store, condition},
 };
 
 const NODE: &str = "payments.chain";
 const GAS: &str = "payments.gas";
 /// Settlements that the gas key should at least be able to pay for.
 const ENOUGH: u64 = 20;
+
+const TRANSFERS: &str = "payments.transfers";
+/// Blocks in which transfers are looked for: five hours of a chain with a block every two seconds.
+const LOOK_BACK: u64 = 9_000;
+/// Seconds for which the store's payments are compared with them; more than any chain needs for those blocks.
+const COMPARED: i64 = 3 * 24 * 3600;
+
+/// Looks for transfers to `ADDRESS` that the store does not know. Money that came and was not delivered for shows so, and
+/// another installation that uses the same address. Nothing is said where there is no node, or no store yet.
+pub(super) async fn unknown_transfers(config: &Config, now: i64) -> Option<Finding> {
+    let payments = &config.payments;
+    let node = payments.rpc_url.clone()?;
+    if matches!(payments.facilitator, FacilitatorChoice::Demo)
+        || !matches!(condition(&config.database).await, Ok(Condition::InOrder))
+    {
+        return None;
+    }
+    let expected = "this store knows the transfers to ADDRESS";
+    let http = state::facilitator_http().ok()?;
+    let witness = Witness::new(payments.network, node, http);
+    let seen = match witness.transfers_to(payments.pay_to, LOOK_BACK).await {
+        Ok(seen) => seen,
+        // Another finding says what is wrong with the node; few public ones refuse to search so far back.
+        Err(error) => {
+            return Some(Finding::ok(
+                TRANSFERS,
+                expected,
+                format!("unknown: {error}"),
+            ));
+        }
+    };
+    let known = match Store::of(&config.database).await {
+        Ok(store) => {
+            let network = payments.network.caip2;
+            store.transactions_since(network, now - COMPARED).await
+        }
+        Err(error) => Err(error),
+    };
+    let known = known.ok()?;
+    let strange: Vec<_> = seen
+        .iter()
+        .filter(|transfer| !known.contains(&transfer.evidence.transaction.to_lowercase()))
+        .collect();
+    let Some(latest) = strange.last() else {
+        let found = format!("all {} of the last {LOOK_BACK} blocks", seen.len());
+        return Some(Finding::ok(TRANSFERS, expected, found));
+    };
+    let found = format!(
+        "{} of {} in the last {LOOK_BACK} blocks are unknown, the latest from {}: {}",
+        strange.len(),
+        seen.len(),
+        latest.from,
+        payments.network.explorer_tx(&latest.evidence.transaction),
+    );
+    Some(
+        Finding::warning(TRANSFERS, expected, found)
+            .mend(
+                "ADDRESS=0x…  # one of its own for each installation: one payment could buy at two",
+            )
+            .mend("proxmox-api payments due  # whether something was paid for and not delivered"),
+    )
+}
 
 /// Asks the node, where there is one.
 pub(super) async fn examine(payments: &PaymentConfig) -> Vec<Finding> {

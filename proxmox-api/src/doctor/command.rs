@@ -119,6 +119,8 @@ async fn look_at_payments(
         "NETWORK",
         "FACILITATOR",
         "RPC_URL",
+        "CONFIRMATIONS",
+        "GAS_COIN_USD",
         "GAS_KEY",
         "GAS_KEY_FILE",
         "CDP_API_KEY_ID",
@@ -128,6 +130,7 @@ async fn look_at_payments(
     if !reading.knows(PAYMENTS) {
         return Vec::new();
     }
+    let now = i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX);
     let mut findings = match state::facilitator_to_ask(&config.payments, clock) {
         Ok(facilitator) => payments::examine(config, facilitator.as_ref()).await,
         Err(error) => {
@@ -137,5 +140,8 @@ async fn look_at_payments(
         }
     };
     findings.extend(chain::examine(&config.payments).await);
+    if reading.knows(&["DATABASE", "DATABASE_FILE"]) {
+        findings.extend(chain::unknown_transfers(config, now).await);
+    }
     findings
 }

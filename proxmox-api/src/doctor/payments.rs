@@ -100,7 +100,7 @@ async fn settles(
     }
 }
 
-/// Real machines for play money, and real money without a second source.
+/// Real machines for play money, and a facilitator without a second source.
 fn seriousness(config: &Config, facilitator: &Description) -> Option<Finding> {
     let payments = &config.payments;
     if facilitator.simulated && !config.simulated_proxmox {
@@ -111,12 +111,18 @@ fn seriousness(config: &Config, facilitator: &Description) -> Option<Finding> {
                 .mend("PVE_SIMULATED=true  # where Proxmox is the simulator"),
         );
     }
-    let asks_the_chain = payments.rpc_url.is_some()
-        || matches!(payments.facilitator, FacilitatorChoice::Onchain { .. });
-    (!payments.network.testnet && !asks_the_chain).then(|| {
+    let remote = matches!(
+        payments.facilitator,
+        FacilitatorChoice::Remote(_) | FacilitatorChoice::Cdp { .. }
+    );
+    (remote && payments.rpc_url.is_none()).then(|| {
         let expected = "the chain can be asked what became of a payment";
-        let found = "there is no RPC_URL: only the facilitator's word decides over real money";
-        Finding::warning("payments.chain", expected, found)
-            .mend("RPC_URL=https://…  # any node of the network; it needs no key that can pay")
+        let found = "there is no RPC_URL: a payment whose settlement's answer is lost stays unresolved until a person decides, \
+                     and wallets that are contracts are proven by the facilitator alone";
+        let network = payments.network;
+        Finding::warning("payments.chain", expected, found).mend(format!(
+            "RPC_URL={}  # a public node of {}; any node will do, and it needs no key that can pay",
+            network.public_rpc, network.display_name
+        ))
     })
 }

@@ -134,6 +134,52 @@ async fn a_facilitator_that_is_away_makes_nothing_and_the_same_payment_works_lat
 }
 
 #[tokio::test]
+async fn a_facilitator_that_cannot_settle_makes_nothing_and_is_not_ready() {
+    let app = TestApp::start().await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let signed = signed(&app, &buyer).await;
+    let ready = async || {
+        let answer = reqwest::get(format!("{}/ready", app.url)).await.unwrap();
+        let status = answer.status().as_u16();
+        let body: serde_json::Value = answer.json().await.unwrap();
+        let checks = body["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["name"] == "facilitator");
+        (status, check.unwrap()["message"].clone())
+    };
+    assert_eq!(ready().await, (200, json!("settles on Base Sepolia")));
+    app.faults.set_not_ready(Some("the gas key has too little"));
+    let said = json!("cannot settle: the gas key has too little");
+    assert_eq!(ready().await, (503, said));
+    let failed = signed.send(&app).await;
+    assert_eq!(
+        (failed.status.as_u16(), failed.code()),
+        (503, "facilitator_unavailable")
+    );
+    assert!(app.sim.containers().is_empty());
+    assert_eq!(app.faults.settlements_asked(), 0);
+    app.faults.set_not_ready(None);
+    assert_eq!(signed.send(&app).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_settlement_that_was_surely_not_sent_is_given_back_and_the_same_payment_works_later() {
+    let app = TestApp::start().await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let before = app.balance(buyer.wallet()).await;
+    let signed = signed(&app, &buyer).await;
+    app.faults.on_settle([SettleFault::Unsent("no gas".into())]);
+    let failed = signed.send(&app).await;
+    assert_eq!(
+        (failed.status.as_u16(), failed.code()),
+        (503, "facilitator_unavailable")
+    );
+    assert!(failed.headers.contains_key("retry-after"));
+    container_is_gone(&app).await;
+    assert_eq!(app.balance(buyer.wallet()).await, before);
+    assert_eq!(signed.send(&app).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_paid_call_that_could_not_be_delivered_stays_good() {
     use pve_sim::{Fault, FaultKind, Operation};
     let app = TestApp::start().await;

@@ -19,6 +19,8 @@ use super::{
 pub enum SettleFault {
     /// Refused with this reason; no money moves.
     Refuse(String),
+    /// Surely not sent, for this reason; no money moves.
+    Unsent(String),
     /// The money moves, and the answer is lost.
     LoseAnswer,
     /// The request is lost: no money moves and there is no answer.
@@ -36,6 +38,7 @@ struct State {
     settle: VecDeque<SettleFault>,
     away: bool,
     real: bool,
+    not_ready: Option<String>,
     delay: Duration,
     settlements_asked: u64,
 }
@@ -58,6 +61,11 @@ impl Faults {
     /// Says of itself that its money is real, as a remote facilitator does: its word is then not the truth.
     pub fn set_real(&self, real: bool) {
         self.state().real = real;
+    }
+
+    /// Why nothing can be settled just now: said of each verification, and when asked.
+    pub fn set_not_ready(&self, why: Option<&str>) {
+        self.state().not_ready = why.map(str::to_owned);
     }
 
     /// How long verification and settlement take from now on.
@@ -89,6 +97,13 @@ impl<F: Facilitator> Faulty<F> {
         &self.inner
     }
 
+    fn is_ready(&self) -> Result<(), FacilitatorError> {
+        match self.faults.state().not_ready.clone() {
+            Some(why) => Err(FacilitatorError::NotReady(why)),
+            None => Ok(()),
+        }
+    }
+
     /// Whether it answers at all, after the delay.
     async fn answers(&self) -> Result<(), FacilitatorError> {
         let (delay, away) = {
@@ -109,6 +124,7 @@ impl<F: Facilitator> Faulty<F> {
 impl<F: Facilitator> Facilitator for Faulty<F> {
     async fn verify(&self, request: &FacilitatorRequest) -> Result<Verification, FacilitatorError> {
         self.answers().await?;
+        self.is_ready()?;
         self.inner.verify(request).await
     }
 
@@ -135,6 +151,10 @@ impl<F: Facilitator> Facilitator for Faulty<F> {
                 reason,
                 message: None,
             },
+            Some(SettleFault::Unsent(reason)) => Settlement::Unsent {
+                reason,
+                retry_after: None,
+            },
             Some(SettleFault::LoseAnswer) => {
                 self.inner.settle(request).await;
                 lost("the answer was lost")
@@ -154,6 +174,7 @@ impl<F: Facilitator> Facilitator for Faulty<F> {
 
     async fn ready(&self) -> Result<(), FacilitatorError> {
         self.answers().await?;
+        self.is_ready()?;
         self.inner.ready().await
     }
 
@@ -190,24 +211,36 @@ mod tests {
         faults.on_settle([
             SettleFault::LoseRequest,
             SettleFault::Refuse("no".into()),
+            SettleFault::Unsent("later".into()),
             SettleFault::LoseAnswer,
         ]);
         let mut seen = Vec::new();
-        for _ in 0..4 {
+        for _ in 0..5 {
             let outcome = faulty.settle(&request).await;
             let balance = faulty.inner().ledger().balance(payer().address()).await;
             seen.push((outcome, balance.unwrap()));
         }
         assert!(matches!(&seen[0], (Settlement::Unknown { .. }, 10_000)));
         assert!(matches!(&seen[1], (Settlement::Refused { reason, .. }, 10_000) if reason == "no"));
-        assert!(matches!(&seen[2], (Settlement::Unknown { .. }, 1_100)));
-        assert!(matches!(&seen[3], (Settlement::Settled { .. }, 1_100)));
+        assert!(
+            matches!(&seen[2], (Settlement::Unsent { reason, .. }, 10_000) if reason == "later")
+        );
+        assert!(matches!(&seen[3], (Settlement::Unknown { .. }, 1_100)));
+        assert!(matches!(&seen[4], (Settlement::Settled { .. }, 1_100)));
         faults.set_away(true);
         assert!(faulty.verify(&request).await.is_err());
         assert!(matches!(
             faulty.settle(&request).await,
             Settlement::Unknown { .. }
         ));
-        assert_eq!(faults.settlements_asked(), 5);
+        assert_eq!(faults.settlements_asked(), 6);
+        faults.set_away(false);
+        faults.set_not_ready(Some("no gas"));
+        for answer in [
+            faulty.verify(&request).await.map(drop),
+            faulty.ready().await,
+        ] {
+            assert!(matches!(answer, Err(FacilitatorError::NotReady(why)) if why == "no gas"));
+        }
     }
 }

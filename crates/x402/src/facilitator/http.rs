@@ -18,10 +18,10 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    Description, Facilitator, FacilitatorError, FacilitatorRequest, Settlement, Supported,
-    Verification,
+    Description, Facilitator, FacilitatorError, FacilitatorRequest, RefusalProof, Settlement,
+    Supported, Verification,
 };
-use crate::{reason::code, wire::receipt::Receipt};
+use crate::wire::{Rest, receipt::Receipt};
 
 /// The largest answer that is read.
 pub const MAX_ANSWER: usize = 64 * 1024;
@@ -89,6 +89,35 @@ struct VerifyAnswer {
     payer: Option<String>,
 }
 
+/// The answer of `/settle`. Some facilitators send null, or nothing, for what a refusal lacks.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SettleAnswer {
+    success: bool,
+    error_reason: Option<String>,
+    transaction: Option<String>,
+    network: Option<String>,
+    payer: Option<String>,
+    #[serde(flatten)]
+    rest: Rest,
+}
+
+/// No answer.
+struct Lost {
+    error: FacilitatorError,
+    /// Whether the request may have arrived.
+    may_have_arrived: bool,
+}
+
+impl From<FacilitatorError> for Lost {
+    fn from(error: FacilitatorError) -> Self {
+        Self {
+            error,
+            may_have_arrived: true,
+        }
+    }
+}
+
 impl HttpFacilitator {
     /// `base` is the URL to which `/verify` and the others are appended. The client should follow
     /// no redirects, since a redirected settlement cannot be told from a lost one.
@@ -118,16 +147,18 @@ impl HttpFacilitator {
         path: &str,
         body: Option<&FacilitatorRequest>,
         timeout: Duration,
-    ) -> Result<Answer, FacilitatorError> {
+    ) -> Result<Answer, Lost> {
+        let unsent = |message: String| Lost {
+            error: FacilitatorError::Unreachable(message),
+            may_have_arrived: false,
+        };
         let mut url = self.base.clone();
         url.path_segments_mut()
-            .map_err(|()| FacilitatorError::Unreachable("its URL cannot have a path".into()))?
+            .map_err(|()| unsent("its URL cannot have a path".into()))?
             .pop_if_empty()
             .push(path);
         let auth = match &self.auth {
-            Some(auth) => auth
-                .headers(&method, &url)
-                .map_err(FacilitatorError::Unreachable)?,
+            Some(auth) => auth.headers(&method, &url).map_err(unsent)?,
             None => HeaderMap::new(),
         };
         let mut request = self.client.request(method, url).timeout(timeout);
@@ -135,7 +166,11 @@ impl HttpFacilitator {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let lost = |e: reqwest::Error| FacilitatorError::Unreachable(e.without_url().to_string());
+        let lost = |e: reqwest::Error| Lost {
+            // Without a connection nothing can have arrived.
+            may_have_arrived: !e.is_connect(),
+            error: FacilitatorError::Unreachable(e.without_url().to_string()),
+        };
         let mut response = request.send().await.map_err(lost)?;
         let status = response.status();
         let retry_after = response
@@ -146,7 +181,7 @@ impl HttpFacilitator {
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
             if body.len() + chunk.len() > MAX_ANSWER {
                 let message = format!("the answer is larger than {MAX_ANSWER} bytes");
-                return Err(FacilitatorError::Nonsense(message));
+                return Err(FacilitatorError::Nonsense(message).into());
             }
             body.extend_from_slice(&chunk);
         }
@@ -160,7 +195,8 @@ impl HttpFacilitator {
     async fn ask_supported(&self) -> Result<Supported, FacilitatorError> {
         let answer = self
             .ask(Method::GET, "supported", None, self.timeouts.verify)
-            .await?;
+            .await
+            .map_err(|lost| lost.error)?;
         serde_json::from_slice(&answer.body).map_err(|_| answer.no_decision())
     }
 
@@ -191,7 +227,8 @@ impl Facilitator for HttpFacilitator {
     async fn verify(&self, request: &FacilitatorRequest) -> Result<Verification, FacilitatorError> {
         let answer = self
             .ask(Method::POST, "verify", Some(request), self.timeouts.verify)
-            .await?;
+            .await
+            .map_err(|lost| lost.error)?;
         let decision: VerifyAnswer =
             serde_json::from_slice(&answer.body).map_err(|_| answer.no_decision())?;
         if decision.is_valid && !answer.status.is_success() {
@@ -216,11 +253,18 @@ impl Facilitator for HttpFacilitator {
             .ask(Method::POST, "settle", Some(request), self.timeouts.settle)
             .await
         {
-            Ok(answer) => match serde_json::from_slice::<Receipt>(&answer.body) {
-                Ok(receipt) => decide(receipt, answer.status),
+            Ok(answer) => match serde_json::from_slice::<SettleAnswer>(&answer.body) {
+                Ok(decision) => {
+                    let network = request.payment_payload.network();
+                    decide(decision, answer.status, network)
+                }
                 Err(_) => unknown(answer.no_decision().to_string()),
             },
-            Err(error) => unknown(error.to_string()),
+            Err(lost) if lost.may_have_arrived => unknown(lost.error.to_string()),
+            Err(lost) => Settlement::Unsent {
+                reason: lost.error.to_string(),
+                retry_after: None,
+            },
         }
     }
 
@@ -266,67 +310,43 @@ fn unknown(reason: String) -> Settlement {
     }
 }
 
-/// Reads a settlement's answer for what it proves.
-fn decide(receipt: Receipt, status: StatusCode) -> Settlement {
-    let transaction = (!receipt.transaction.is_empty()).then(|| receipt.transaction.clone());
-    if receipt.success {
+/// Reads a settlement's answer for what it proves. `network` is the payment's, for a facilitator
+/// that leaves it out.
+fn decide(answer: SettleAnswer, status: StatusCode, network: &str) -> Settlement {
+    let transaction = answer.transaction.filter(|hash| !hash.is_empty());
+    if answer.success {
         return match transaction {
-            Some(_) if status.is_success() => Settlement::Settled {
-                receipt,
+            Some(transaction) if status.is_success() => Settlement::Settled {
+                receipt: Receipt {
+                    success: true,
+                    error_reason: None,
+                    transaction,
+                    network: answer.network.unwrap_or_else(|| network.to_owned()),
+                    payer: answer.payer,
+                    rest: answer.rest,
+                },
                 evidence: None,
             },
-            _ => Settlement::Unknown {
+            transaction => Settlement::Unknown {
                 reason: "success without proof".into(),
                 transaction,
             },
         };
     }
-    let reason = receipt
+    let reason = answer
         .error_reason
         .unwrap_or_else(|| "unexpected_settle_error".into());
-    if transaction.is_some() || status.is_server_error() || !said_before_sending(&reason) {
+    let proof = RefusalProof::of(&reason);
+    if transaction.is_some() || status.is_server_error() || proof == RefusalProof::ProvesNothing {
         return Settlement::Unknown {
             reason,
             transaction,
         };
     }
-    let message = receipt
+    let message = answer
         .rest
         .get("errorMessage")
         .and_then(|m| m.as_str())
         .map(str::to_owned);
     Settlement::Refused { reason, message }
-}
-
-/// Whether facilitators give this reason only while they examine a payment, before anything is sent
-/// to a chain. Every other reason, `unexpected_settle_error` and those of tomorrow among them, may be
-/// the answer to a transfer that is under way, or to the second copy of one that went through.
-fn said_before_sending(reason: &str) -> bool {
-    const EXAMINED: [&str; 24] = [
-        code::BALANCE,
-        code::INVALID_NETWORK,
-        code::INVALID_PAYLOAD,
-        code::INVALID_REQUIREMENTS,
-        code::INVALID_VERSION,
-        code::RECIPIENT,
-        code::SIGNATURE,
-        code::SIMULATION_FAILED,
-        code::UNKNOWN_ASSET,
-        code::UNSUPPORTED_SCHEME,
-        "eip6492_factory_not_allowed",
-        "insufficient_funds",
-        "invalid_exact_evm_eip3009_not_supported",
-        "invalid_exact_evm_failed_to_parse_signature",
-        "invalid_exact_evm_missing_eip712_domain",
-        "invalid_exact_evm_network_mismatch",
-        "invalid_exact_evm_scheme",
-        "invalid_exact_evm_token_name_mismatch",
-        "invalid_exact_evm_token_version_mismatch",
-        "invalid_payment",
-        "invalid_scheme",
-        "payment_expired",
-        "permit2_allowance_required",
-        "unsupported_payload_type",
-    ];
-    EXAMINED.contains(&reason) || reason.starts_with("invalid_exact_evm_payload_")
 }

@@ -13,6 +13,7 @@ pub mod http;
 pub mod ledger;
 #[cfg(feature = "onchain")]
 pub mod onchain;
+mod refusal;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use alloy::primitives::Address;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use self::refusal::{RefusalProof, says_nonce_used};
 pub use crate::offer::FacilitatorRequest;
 use crate::{
     network::Network,
@@ -84,9 +86,8 @@ pub enum Settlement {
         /// The transfer, where the chain itself was read.
         evidence: Option<TransferEvidence>,
     },
-    /// It did not move by this request. After an [`Settlement::Unknown`] for an earlier copy this
-    /// proves nothing: a payer emptied by the first copy has too little for the second. The caller
-    /// then asks the chain, or holds the payment until its window has passed.
+    /// It did not move by this request. After an earlier copy whose outcome is unknown this proves
+    /// nothing, see [`RefusalProof`]: the caller then asks the chain.
     Refused {
         /// The SDKs' string.
         reason: String,

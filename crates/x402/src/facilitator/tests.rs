@@ -211,6 +211,18 @@ async fn only_a_success_with_a_transaction_is_settled_and_only_a_plain_no_is_ref
             r#"{"success":false,"errorReason":"insufficient_funds","transaction":"","network":"base"}"#,
             "unknown",
         ),
+        (
+            200,
+            r#"{"success":false,"errorReason":"insufficient_funds","transaction":null,"network":null}"#,
+            "refused",
+        ),
+        (
+            200,
+            r#"{"success":false,"errorReason":"insufficient_funds"}"#,
+            "refused",
+        ),
+        (200, r#"{"success":true,"transaction":"0xab"}"#, "settled"),
+        (200, r#"{"success":true,"transaction":null}"#, "unknown"),
         (502, "<html>", "unknown"),
         (200, "", "unknown"),
         (200, r#"{"success":tr"#, "unknown"),
@@ -231,11 +243,16 @@ async fn only_a_success_with_a_transaction_is_settled_and_only_a_plain_no_is_ref
 }
 
 #[tokio::test]
-async fn a_settlement_that_is_late_lost_or_huge_is_unknown() {
+async fn a_settlement_that_is_late_or_huge_is_unknown_and_one_without_a_connection_unsent() {
     let late = remote(200, "{}", Duration::from_secs(5)).await;
     let huge = remote(200, "x".repeat(MAX_ANSWER + 1), Duration::ZERO).await;
     let gone = client("http://127.0.0.1:1/");
-    for facilitator in [late, huge, gone] {
+    assert!(matches!(
+        gone.settle(&request()).await,
+        Settlement::Unsent { .. }
+    ));
+    assert!(gone.verify(&request()).await.is_err());
+    for facilitator in [late, huge] {
         assert!(matches!(
             facilitator.settle(&request()).await,
             Settlement::Unknown { .. }

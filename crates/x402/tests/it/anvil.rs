@@ -155,6 +155,15 @@ impl Chain {
         count.to()
     }
 
+    /// Waits until the chain says so.
+    pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !holds().await {
+            assert!(Instant::now() < deadline, "{what} did not come about");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     pub async fn mine_by_hand(&self) {
         self.ask::<Value>("evm_setAutomine", json!([false])).await;
     }

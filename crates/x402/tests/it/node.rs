@@ -29,6 +29,8 @@ pub enum Line {
     LosesAnswers,
     /// The transactions do not arrive.
     LosesTransactions,
+    /// Calls are answered by a node that has no block after this one.
+    Lags(u64),
     /// Somebody sees the transaction and is faster: the same call, from this account.
     Overtaken(Address),
     /// The same with another call, to this contract.
@@ -88,11 +90,16 @@ async fn pass(State(node): State<Node>, body: Bytes) -> Response {
         node.lost.fetch_add(1, Ordering::Relaxed);
         StatusCode::BAD_GATEWAY.into_response()
     };
+    if let Line::Lags(block) = line
+        && request["method"] == "eth_call"
+    {
+        return lagging(&node, request, block).await;
+    }
     if request["method"] != "eth_sendRawTransaction" {
         return node.forward(body).await.into_response();
     }
     match line {
-        Line::Good => node.forward(body).await.into_response(),
+        Line::Good | Line::Lags(_) => node.forward(body).await.into_response(),
         Line::LosesTransactions => lost(),
         Line::LosesAnswers => {
             node.forward(body).await;
@@ -108,6 +115,22 @@ async fn pass(State(node): State<Node>, body: Bytes) -> Response {
             node.forward(body).await.into_response()
         }
     }
+}
+
+/// Answers a call as a node that lags behind.
+async fn lagging(node: &Node, mut request: Value, block: u64) -> Response {
+    let asked = request["params"][1].as_str().unwrap();
+    if let Some(number) = asked.strip_prefix("0x")
+        && u64::from_str_radix(number, 16).unwrap() > block
+    {
+        let error = serde_json::json!({"code": -32000, "message": "header not found"});
+        let answer = serde_json::json!({"jsonrpc": "2.0", "id": 1, "error": error});
+        return axum::Json(answer).into_response();
+    }
+    request["params"][1] = format!("{block:#x}").into();
+    node.forward(request.to_string().into())
+        .await
+        .into_response()
 }
 
 /// The call of a raw transaction.

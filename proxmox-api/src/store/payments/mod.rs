@@ -4,6 +4,7 @@
 mod record;
 mod reserve;
 mod retention;
+mod transfers;
 
 use std::collections::HashMap;
 

@@ -10,7 +10,34 @@ on_both![
     one_transfer_pays_for_one_purchase,
     a_refused_payment_that_moved_money_after_all_can_settle,
     what_must_not_be_done_twice_is_begun_once,
+    the_transactions_of_a_network_and_a_time_are_known,
 ];
+
+async fn the_transactions_of_a_network_and_a_time_are_known(place: Place) {
+    let store = place.open().await;
+    for (id, nonce, transaction, at) in [
+        ("pay-1", "0x1", "0xOLD", 10),
+        ("pay-2", "0x2", "0xFeed", 20),
+        ("pay-3", "0x3", "", 20),
+    ] {
+        store.reserve(payment(id, PAYER, nonce), at).await.unwrap();
+        assert!(store.mark_settling(id, at).await.unwrap());
+        if !transaction.is_empty() {
+            let transfer = reported(transaction);
+            assert!(store.mark_settled(id, transfer, at).await.unwrap());
+        }
+    }
+    let network = payment("pay-4", PAYER, "0x4").network;
+    let known = store.transactions_since(&network, 20).await.unwrap();
+    assert_eq!(known, HashSet::from(["0xfeed".to_owned()]));
+    assert!(
+        store
+            .transactions_since("another", 0)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
 
 async fn one_of_many_concurrent_copies_gets_the_nonce(place: Place) {
     let store = place.open().await;

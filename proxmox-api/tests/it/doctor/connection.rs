@@ -3,7 +3,11 @@
 use proxmox_api::doctor::setup;
 use pve_sim::{Fault, FaultKind, Operation, SimConfig};
 
-use super::{Installation, error, payments::facilitator_for, quick, warning};
+use super::{
+    Installation, error,
+    payments::{facilitator_for, node},
+    quick, warning,
+};
 
 #[tokio::test]
 async fn a_certificate_that_is_not_trusted_is_shown_to_be_pinned() {
@@ -91,7 +95,9 @@ async fn http_where_https_is_spoken_is_named_and_the_other_way_round() {
     })
     .await;
     let facilitator = facilitator_for("eip155:84532").await;
+    let node = node(84532, true, 0).await;
     let real = [
+        ("RPC_URL", node.as_str()),
         ("PVE_SIMULATED", "false"),
         ("FACILITATOR", facilitator.as_str()),
         ("ADDRESS", "0x1111111111111111111111111111111111111111"),

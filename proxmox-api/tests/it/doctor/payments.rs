@@ -25,8 +25,22 @@ pub(super) async fn facilitator_for(network: &'static str) -> String {
     serve(Router::new().route("/supported", get(async move || Json(supported)))).await
 }
 
+/// A transfer to `ADDRESS` that no installation has seen.
+fn transfer() -> Value {
+    let word = |digits: &str| format!("0x{digits:0>64}");
+    json!({
+        "address": "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
+        "topics": [word("1"), word("2"), word("3")],
+        "data": word("22c4"),
+        "transactionHash": word("feed"),
+        "blockNumber": "0x1",
+        "blockHash": word("b"),
+        "logIndex": "0x0",
+    })
+}
+
 /// A chain's node: its id, whether there is a token, and what every account has for gas.
-async fn node(chain: u64, token: bool, balance: u64) -> String {
+pub(super) async fn node(chain: u64, token: bool, balance: u64) -> String {
     let answer = async move |Json(question): Json<Value>| {
         let result = match question["method"].as_str().unwrap() {
             "eth_chainId" => json!(format!("{chain:#x}")),
@@ -36,6 +50,7 @@ async fn node(chain: u64, token: bool, balance: u64) -> String {
             "eth_getBlockByNumber" => {
                 json!({"number": "0x1", "timestamp": "0x1", "baseFeePerGas": "0x5"})
             }
+            "eth_getLogs" => json!([transfer()]),
             other => panic!("{other}"),
         };
         Json(json!({"jsonrpc": "2.0", "id": 1, "result": result}))
@@ -46,25 +61,69 @@ async fn node(chain: u64, token: bool, balance: u64) -> String {
 #[tokio::test]
 async fn a_facilitator_that_is_away_or_settles_elsewhere_is_named() {
     let installation = Installation::start().await;
-    let away = [OWN, ("FACILITATOR", "http://127.0.0.1:9")];
+    let node = node(84532, true, 0).await;
+    let rpc = ("RPC_URL", node.as_str());
+    let away = [OWN, rpc, ("FACILITATOR", "http://127.0.0.1:9")];
     let finding = installation.only(&away).await;
     error(&finding, "payments.facilitator", "did not answer");
 
     let elsewhere = facilitator_for("eip155:43113").await;
-    let finding = installation.only(&[OWN, ("FACILITATOR", &elsewhere)]).await;
+    let finding = installation
+        .only(&[OWN, rpc, ("FACILITATOR", &elsewhere)])
+        .await;
     let found = "it settles on eip155:43113";
     error(&finding, "payments.facilitator", found);
     assert_eq!(finding.mend.last().unwrap(), "NETWORK=eip155:43113");
 
     let here = facilitator_for("eip155:84532").await;
-    installation.is_fine(&[OWN, ("FACILITATOR", &here)]).await;
+    let variables = [OWN, rpc, ("FACILITATOR", &here)];
+    installation.is_fine(&variables).await;
+}
+
+#[tokio::test]
+async fn a_facilitator_without_a_node_to_ask_is_found_and_a_public_one_suggested() {
+    let installation = Installation::start().await;
+    for (network, node) in [
+        ("eip155:84532", "RPC_URL=https://sepolia.base.org "),
+        ("eip155:8453", "RPC_URL=https://mainnet.base.org "),
+    ] {
+        let here = facilitator_for(network).await;
+        let variables = [OWN, ("FACILITATOR", here.as_str()), ("NETWORK", network)];
+        let finding = installation.only(&variables).await;
+        warning(&finding, "payments.chain", "stays unresolved");
+        assert!(finding.mend[0].starts_with(node), "{finding:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_transfer_that_the_store_does_not_know_is_found() {
+    let installation = Installation::start().await;
+    let here = facilitator_for("eip155:84532").await;
+    let node = node(84532, true, 0).await;
+    let file = installation.folder.path().join("leases.sqlite");
+    drop(proxmox_api::store::Store::open(&file).unwrap());
+    let file = file.display().to_string();
+    let variables = [
+        OWN,
+        ("FACILITATOR", here.as_str()),
+        ("RPC_URL", &node),
+        ("DATABASE", &file),
+    ];
+    let finding = installation.only(&variables).await;
+    warning(&finding, "payments.transfers", "1 of 1 in the last");
+    assert!(finding.found.contains("feed"), "{finding:#?}");
+    // Play money moves on no chain.
+    let demo = [("RPC_URL", node.as_str()), ("DATABASE", &file)];
+    installation.is_fine(&demo).await;
 }
 
 #[tokio::test]
 async fn a_payee_whose_key_everybody_knows_is_an_error_where_money_is_real() {
     let installation = Installation::start().await;
     let test = facilitator_for("eip155:84532").await;
-    let finding = installation.only(&[("FACILITATOR", &test)]).await;
+    let node = node(84532, true, 0).await;
+    let variables = [("FACILITATOR", test.as_str()), ("RPC_URL", &node)];
+    let finding = installation.only(&variables).await;
     warning(&finding, "payments.payee", "everybody knows");
     let real = facilitator_for("eip155:8453").await;
     let real = [("FACILITATOR", real.as_str()), ("NETWORK", "base")];
@@ -80,7 +139,7 @@ async fn play_money_for_real_machines_is_a_warning() {
 }
 
 #[tokio::test]
-async fn real_money_wants_a_node_that_is_on_its_chain() {
+async fn a_node_has_to_be_on_its_chain() {
     let installation = Installation::start().await;
     let facilitator = facilitator_for("eip155:8453").await;
     let real = [OWN, ("FACILITATOR", &facilitator), ("NETWORK", "base")];

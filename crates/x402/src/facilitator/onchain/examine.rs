@@ -67,8 +67,10 @@ impl Examination<'_> {
             return Ok(Finding::NotReady(why.into()));
         }
         let from = self.terms.authorization.from;
-        let (code, balance) =
-            tokio::try_join!(self.rpc.code(from), self.rpc.gas_balance(self.gas_key))?;
+        let (code, balance) = tokio::try_join!(
+            self.rpc.code_at(from, self.head.number()),
+            self.rpc.gas_balance(self.gas_key),
+        )?;
         let (account, to, input) = match self.transaction(&code) {
             Ok(transaction) => transaction,
             Err(reason) => return Ok(Finding::Bad(reason)),

@@ -1,7 +1,7 @@
 //! Keeps the gas key's transactions coming: a nonce that the pool lacks is a gap behind which
 //! nothing is mined, and so is a transaction that nobody outbids any more.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{
     fees::Fees,
@@ -11,10 +11,8 @@ use super::{
 
 /// Gaps that are filled at once; the rest is found at the next look.
 const AT_ONCE: u64 = 32;
-/// A transaction whose authorization ran out so long ago is followed by nobody, and is outbid here.
-const ABANDONED: u64 = 30;
-/// A filler that is not mined for so long is outbid.
-const SLOW: Duration = Duration::from_secs(60);
+/// A transaction that is worth nothing any more and is not mined for so many looks is outbid here.
+const SLOW: u32 = 5;
 
 impl Task {
     /// A look without an order. What fails is tried again at the next one.
@@ -65,8 +63,7 @@ impl Task {
     /// Whether the next transaction to be mined has nobody who outbids it.
     fn is_abandoned(&self, nonce: u64) -> bool {
         self.in_flight.get(&nonce).is_some_and(|known| {
-            let over = known.valid_before.saturating_add(ABANDONED);
-            unix_now() >= over && known.since.elapsed() >= SLOW
+            unix_now() >= known.valid_before && known.since.elapsed() >= self.heal_every * SLOW
         })
     }
 

@@ -209,6 +209,12 @@ impl Rpc {
         self.get("eth_getCode", json!([address, "latest"])).await
     }
 
+    /// The code after a block.
+    pub(super) async fn code_at(&self, address: Address, block: u64) -> Result<Bytes, RpcError> {
+        let params = json!([address, hex_number(block)]);
+        self.get("eth_getCode", params).await
+    }
+
     pub(super) async fn gas_balance(&self, address: Address) -> Result<U256, RpcError> {
         self.get("eth_getBalance", json!([address, "latest"])).await
     }

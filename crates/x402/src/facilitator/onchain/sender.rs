@@ -106,6 +106,7 @@ impl Sender {
             store,
             signer,
             chain_id,
+            heal_every,
             max_fee,
             next_nonce: None,
             in_flight: BTreeMap::new(),
@@ -153,6 +154,8 @@ pub(super) struct Task {
     store: Arc<dyn SentStore>,
     pub(super) signer: PrivateKeySigner,
     chain_id: u64,
+    /// Between two looks at what is in flight.
+    pub(super) heal_every: Duration,
     /// Wei for each unit of gas at most.
     pub(super) max_fee: u128,
     /// Ours to count; asked of the node at the start and after every surprise.

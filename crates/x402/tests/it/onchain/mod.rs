@@ -2,7 +2,9 @@
 
 mod evidence;
 mod gas;
+mod order;
 mod setting;
+mod sight;
 mod token;
 
 use std::{sync::Arc, time::Duration};
