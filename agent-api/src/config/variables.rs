@@ -47,14 +47,14 @@ pub(super) static OPENAI_API_KEY: Variable = Variable::optional(
     "OPENAI_API_KEY",
     "OpenAI cannot answer",
     "sk-…",
-    "The key for OpenAI.",
+    "The key for OpenAI; it is sent to api.openai.com and nowhere else.",
 )
 .secret();
 pub(super) static FLOCKIO_API_KEY: Variable = Variable::optional(
     "FLOCKIO_API_KEY",
     "Flock cannot answer",
     "sk-…",
-    "The key for Flock's API platform.",
+    "The key for Flock's API platform; it is sent to api.flock.io and nowhere else.",
 )
 .secret();
 pub(super) static FLOCK_API_KEY: Variable = Variable::optional(
@@ -78,9 +78,9 @@ pub(super) static LLM_MODEL: Variable = Variable::optional(
 );
 pub(super) static LLM_API_KEY: Variable = Variable::optional(
     "LLM_API_KEY",
-    "OPENAI_API_KEY where that is set, else none is sent",
+    "none is sent to other servers than OpenAI's and Flock's",
     "sk-…",
-    "The key for a server of one's own, if it wants one.",
+    "The key for the server at LLM_BASE_URL, if it wants one.",
 )
 .secret();
 pub(super) static LLM_STREAM: Variable = Variable::with_default(
