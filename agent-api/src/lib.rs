@@ -17,6 +17,7 @@ pub mod routes;
 pub mod state;
 pub mod tools;
 pub mod turn;
+mod typed;
 pub mod visible;
 
 use std::time::Duration;

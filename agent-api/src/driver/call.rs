@@ -14,6 +14,7 @@ use crate::{
     pending::Wanted,
     tools::{self, Class, Plan, Registered, to_json, without_secrets},
     turn::{Event, Mark, ToolAnswer, Turn},
+    typed,
 };
 
 /// The longest answer of a tool that the model sees, in bytes.
@@ -93,6 +94,18 @@ impl Driver<'_> {
                 return self.told(call, Told::failed(problem), start);
             }
         };
+        if self.repeats_a_secret(turn, &plan) {
+            let title = "Refusing arguments with a password in them";
+            // Not even the interface is shown them.
+            let hidden = ToolCall {
+                arguments: String::new(),
+                ..call.clone()
+            };
+            self.starts(&hidden, tool.name, title);
+            let message = "An argument repeats a password or key that the customer typed. Leave it out: \
+                           the interface takes passwords on its own.";
+            return self.told(call, Told::failed(message), start);
+        }
         self.starts(call, tool.name, &plan.title);
         if let Some(objection) = turn.objection(&plan.mark()) {
             return self.told(call, Told::failed(objection), start);
@@ -116,6 +129,20 @@ impl Driver<'_> {
             })),
             Class::Free | Class::Paid => self.unpaid(turn, call, tool, plan, start).await,
         }
+    }
+
+    /// Whether a call repeats a password: one that the customer typed, or one that came beside the
+    /// words.
+    fn repeats_a_secret(&self, turn: &Turn, plan: &Plan) -> bool {
+        let mut secrets = typed::secrets(turn.conversation());
+        let beside = self
+            .secrets
+            .as_ref()
+            .and_then(|given| given.password.as_ref());
+        secrets.extend(beside.map(|password| password.expose().to_lowercase()));
+        let body = plan.body.as_deref().unwrap_or_default();
+        let body = serde_json::from_str(body).unwrap_or(Value::Null);
+        typed::repeated(&secrets, &plan.path, &body, turn.conversation())
     }
 
     async fn unpaid(
