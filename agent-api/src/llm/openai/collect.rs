@@ -60,7 +60,10 @@ impl Collected {
     }
 
     /// An answer that came at once.
-    pub(super) fn whole(&mut self, whole: wire::Whole) {
+    ///
+    /// # Errors
+    /// It is too long.
+    pub(super) fn whole(&mut self, whole: wire::Whole) -> Result<(), ModelError> {
         if let Some(choice) = whole.choices.into_iter().next() {
             self.text = choice.message.words();
             for (position, mut call) in choice.message.tool_calls.into_iter().enumerate() {
@@ -69,6 +72,7 @@ impl Collected {
             }
             self.finish = choice.finish_reason.as_deref().and_then(finish::read);
         }
+        self.bounded()
     }
 
     /// A piece of an answer.
@@ -88,12 +92,12 @@ impl Collected {
         }
         let finish = choice.finish_reason.as_deref().and_then(finish::read);
         self.finish = self.finish.or(finish);
-        let size = self.text.len()
-            + self
-                .calls
-                .iter()
-                .map(|call| call.arguments.len())
-                .sum::<usize>();
+        self.bounded()
+    }
+
+    fn bounded(&self) -> Result<(), ModelError> {
+        let arguments = self.calls.iter().map(|call| call.arguments.len());
+        let size = self.text.len() + arguments.sum::<usize>();
         if size > MAX_ANSWER || self.calls.len() > MAX_CALLS {
             return Err(ModelError::Nonsense);
         }
