@@ -9,6 +9,7 @@ pub mod conversation;
 pub mod driver;
 pub mod error;
 pub mod lease_api;
+pub mod limits;
 pub mod llm;
 pub mod payment;
 pub mod pending;

@@ -35,6 +35,8 @@ static MODEL: Group = Group {
         &LLM_STREAM,
         &LLM_MAX_TOKENS,
         &LLM_TIMEOUT_SECONDS,
+        &LLM_TOKENS_PER_DAY,
+        &LLM_TOKENS_PER_ADDRESS,
     ],
 };
 pub(super) static LLM_PROVIDER: Variable = Variable::optional(
@@ -97,6 +99,18 @@ pub(super) static LLM_TIMEOUT_SECONDS: Variable = Variable::with_default(
     "LLM_TIMEOUT_SECONDS",
     "60",
     "Seconds that the model may take for one answer, 1 to 600.",
+);
+
+pub(super) static LLM_TOKENS_PER_DAY: Variable = Variable::with_default(
+    "LLM_TOKENS_PER_DAY",
+    "5000000",
+    "Tokens that all customers may use on one day (UTC) through one process; then the built-in rules \
+     answer, and say so. 0 for no bound.",
+);
+pub(super) static LLM_TOKENS_PER_ADDRESS: Variable = Variable::with_default(
+    "LLM_TOKENS_PER_ADDRESS",
+    "1000000",
+    "The same of one address (IPv6: of one /64). 0 for no bound.",
 );
 
 static WORK: Group = Group {
@@ -179,8 +193,37 @@ pub(super) static PENDING_SECONDS: Variable = Variable::with_default(
 
 static SERVER: Group = Group {
     title: "Server",
-    variables: &[&BIND, &PORT, &ALLOWED_ORIGINS],
+    variables: &[
+        &BIND,
+        &PORT,
+        &ALLOWED_ORIGINS,
+        &CHAT_CALLS_PER_MINUTE,
+        &CHAT_TURNS_AT_A_TIME,
+        &CHAT_TURNS_PER_ADDRESS,
+        &TRUSTED_PROXIES,
+    ],
 };
+pub(super) static CHAT_CALLS_PER_MINUTE: Variable = Variable::with_default(
+    "CHAT_CALLS_PER_MINUTE",
+    "30",
+    "Calls of /chat that one address (IPv6: one /64) may make in a minute, 1 to 100000; more are answered 429.",
+);
+pub(super) static CHAT_TURNS_AT_A_TIME: Variable = Variable::with_default(
+    "CHAT_TURNS_AT_A_TIME",
+    "64",
+    "Turns of the chat that may be under way at a time, 1 to 10000; more are answered 503.",
+);
+pub(super) static CHAT_TURNS_PER_ADDRESS: Variable = Variable::with_default(
+    "CHAT_TURNS_PER_ADDRESS",
+    "4",
+    "The same of one address, 1 to 10000; more are answered 429.",
+);
+pub(super) static TRUSTED_PROXIES: Variable = Variable::with_default(
+    "TRUSTED_PROXIES",
+    "0",
+    "Proxies in front of this service that add to X-Forwarded-For; the address that the outermost saw is \
+     the caller's.",
+);
 pub(super) static BIND: Variable = Variable::with_default(
     "BIND",
     "127.0.0.1",

@@ -103,6 +103,13 @@ impl LeaseApi {
         exchange(self.request("GET", path, None, caller), self.patience).await
     }
 
+    /// Whether a wallet session is good. A lease that nobody has is asked for: who is not signed in
+    /// is told that first, and whoever is, that there is none.
+    pub async fn knows_session(&self, caller: Caller<'_>) -> bool {
+        let answer = self.get("/leases/-", caller).await;
+        answer.is_ok_and(|answer| answer.status == 404)
+    }
+
     /// The price of a lease with its lines, where it gives one.
     pub async fn quote(&self, body: &str, caller: Caller<'_>) -> Option<QuoteResponse> {
         let request = self.request("POST", "/lease/quote", Some(body), caller);

@@ -16,14 +16,14 @@ fn call(id: &str, tool: &str) -> ToolCall {
 fn words(text: &str) -> Event {
     Event::Said(Said {
         text: text.into(),
-        calls: Vec::new(),
+        ..Said::default()
     })
 }
 
 fn calls(calls: impl Into<Vec<ToolCall>>) -> Event {
     Event::Said(Said {
-        text: String::new(),
         calls: calls.into(),
+        ..Said::default()
     })
 }
 
@@ -325,6 +325,7 @@ fn words_of_several_rounds_are_kept_apart() {
     let said = Said {
         text: "Let me look.".into(),
         calls: vec![first],
+        ..Said::default()
     };
     turn.step(Event::Said(said), &BOUNDS);
     turn.step(answered(true), &BOUNDS);

@@ -10,6 +10,7 @@ mod cancel;
 mod confirm;
 mod customer;
 mod leases;
+mod limits;
 mod market;
 mod model;
 mod money;

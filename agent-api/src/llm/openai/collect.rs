@@ -31,6 +31,8 @@ pub(super) struct Collected {
     shown: Shown,
     /// Why it ended; absent while it goes on.
     finish: Option<Finish>,
+    /// What it cost, as the provider says.
+    tokens: Option<u64>,
 }
 
 /// What the customer has seen of the words.
@@ -64,6 +66,7 @@ impl Collected {
     /// # Errors
     /// It is too long.
     pub(super) fn whole(&mut self, whole: wire::Whole) -> Result<(), ModelError> {
+        self.tokens = whole.usage.total_tokens;
         if let Some(choice) = whole.choices.into_iter().next() {
             self.text = choice.message.words();
             for (position, mut call) in choice.message.tool_calls.into_iter().enumerate() {
@@ -83,6 +86,7 @@ impl Collected {
         if !chunk.error.is_null() {
             return Err(ModelError::Away);
         }
+        self.tokens = chunk.usage.total_tokens.or(self.tokens);
         let Some(choice) = chunk.choices.into_iter().next() else {
             return Ok(());
         };
@@ -224,7 +228,11 @@ impl Collected {
             _ if text.trim().is_empty() => {}
             _ => words(&text),
         }
-        Said { text, calls }
+        Said {
+            text,
+            calls,
+            tokens: self.tokens,
+        }
     }
 }
 
