@@ -60,6 +60,7 @@ fn readiness(app: &App) -> Readiness {
                 let caller = lease_api::Caller {
                     id: "readiness",
                     session: None,
+                    address: None,
                 };
                 match app.lease_api.get("/health", caller).await {
                     Ok(answer) if answer.is_done() => Ok("answers".to_owned()),

@@ -61,7 +61,11 @@ impl App {
     ) -> anyhow::Result<Self> {
         let secret = config.secret.obtain()?;
         Ok(Self {
-            lease_api: LeaseApi::new(&config.backend, config.backend_patience)?,
+            lease_api: LeaseApi::new(
+                &config.backend,
+                config.backend_patience,
+                config.services_secret.as_ref(),
+            )?,
             sealer: Sealer::new(secret.expose()),
             limits: Arc::new(Limits::new(config.limits, Arc::clone(&clock))),
             config: Arc::new(config),

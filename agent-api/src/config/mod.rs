@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use service::env::{Env, Problems, schema::Variable};
+use service::env::{Env, Problems, Secret, schema::Variable};
 use url::Url;
 
 use crate::{limits::Allowed, llm::metered::Budget, policy::Policy};
@@ -34,6 +34,8 @@ pub struct Config {
     pub backend: String,
     /// How long the lease API may take for a call without a payment: `BACKEND_TIMEOUT_SECONDS`.
     pub backend_patience: Duration,
+    /// What proves to the lease API that we are a service of the same operator: `SERVICES_SECRET`.
+    pub services_secret: Option<Secret>,
     /// Browser pages that may talk to us: `ALLOWED_ORIGINS`.
     pub allowed_origins: Vec<HeaderValue>,
     /// The language model; the built-in assistant where there is none.
@@ -68,6 +70,12 @@ impl Config {
         let text = env.read_text(&variables::BACKEND_BASE_URL);
         let backend = base_url(&mut env, &variables::BACKEND_BASE_URL, &text);
         let backend_patience = env.read_in(&variables::BACKEND_TIMEOUT_SECONDS, 1..=120);
+        let services_secret = env.find_secret(&variables::SERVICES_SECRET);
+        let short = |secret: &Secret| secret.expose().len() < secret::SHORTEST;
+        if services_secret.as_ref().is_some_and(short) {
+            let what = format!("is shorter than {} characters", secret::SHORTEST);
+            env.reject(&variables::SERVICES_SECRET, what);
+        }
         let allowed_origins = allowed_origins(&mut env);
         let llm = Provider::read(&mut env);
         let secret = SecretSource::read(&mut env);
@@ -90,6 +98,7 @@ impl Config {
                 listen: SocketAddr::new(bind, port),
                 backend,
                 backend_patience: Duration::from_secs(backend_patience),
+                services_secret,
                 allowed_origins,
                 llm,
                 secret,

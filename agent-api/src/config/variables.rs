@@ -118,6 +118,7 @@ static WORK: Group = Group {
     variables: &[
         &BACKEND_BASE_URL,
         &BACKEND_TIMEOUT_SECONDS,
+        &SERVICES_SECRET,
         &TURN_TIMEOUT_SECONDS,
     ],
 };
@@ -131,6 +132,14 @@ pub(super) static BACKEND_TIMEOUT_SECONDS: Variable = Variable::with_default(
     "15",
     "Seconds that it may take for a call without a payment, 1 to 120.",
 );
+pub(super) static SERVICES_SECRET: Variable = Variable::optional(
+    "SERVICES_SECRET",
+    "all customers of the chat are one caller to the lease API",
+    "what `openssl rand -hex 32` prints",
+    "Proves to the lease API that the caller's address which it is told is true, at least 16 characters; \
+     the same there.",
+)
+.secret();
 pub(super) static TURN_TIMEOUT_SECONDS: Variable = Variable::with_default(
     "TURN_TIMEOUT_SECONDS",
     "120",

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Asked, Called, Driver};
 use crate::{
     conversation::ToolCall,
-    lease_api::{Answer, Caller, LeaseApiError},
+    lease_api::{Answer, LeaseApiError},
     payment::Demand,
     pending::Wanted,
     tools::{self, Class, Plan, Registered, to_json, without_secrets},
@@ -161,10 +161,7 @@ impl Driver<'_> {
                     Class::Free => self.session.clone(),
                     _ => None,
                 };
-                let caller = Caller {
-                    id: turn.id(),
-                    session: session.as_ref().map(api_types::Secret::expose),
-                };
+                let caller = self.caller(turn.id(), session.as_ref());
                 self.app.lease_api.send(&plan, caller).await
             }
         };
@@ -181,10 +178,7 @@ impl Driver<'_> {
     /// The same from the path that costs a signed-in wallet nothing, if there is one and it answers.
     async fn for_nothing(&self, turn: &Turn, plan: &Plan) -> Option<Answer> {
         let (path, session) = (plan.free_path.as_deref()?, self.session.as_ref()?);
-        let caller = Caller {
-            id: turn.id(),
-            session: Some(session.expose()),
-        };
+        let caller = self.caller(turn.id(), Some(session));
         let answer: Result<Answer, LeaseApiError> = self.app.lease_api.get(path, caller).await;
         answer.ok().filter(Answer::is_done)
     }
@@ -218,10 +212,7 @@ impl Driver<'_> {
             return self.told(call, Told::failed(refused.to_string()), start);
         }
         if let (true, Some(body)) = (plan.takes_credential, &plan.body) {
-            let caller = Caller {
-                id: turn.id(),
-                session: None,
-            };
+            let caller = self.caller(turn.id(), None);
             let quote = self.app.lease_api.quote(body, caller).await;
             // Shown only where it is the price that is asked.
             demand.request.price = quote

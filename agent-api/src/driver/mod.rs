@@ -126,13 +126,19 @@ impl Driver<'_> {
         let (true, Some(session)) = (Room::SHORT.is_exceeded(history), &self.session) else {
             return Room::SHORT;
         };
-        let caller = Caller {
-            id,
-            session: Some(session.expose()),
-        };
+        let caller = self.caller(id, Some(session));
         match self.app.lease_api.knows_session(caller).await {
             true => Room::LONG,
             false => Room::SHORT,
+        }
+    }
+
+    /// Who asks the lease API, in this turn.
+    fn caller<'a>(&self, turn: &'a str, session: Option<&'a Secret>) -> Caller<'a> {
+        Caller {
+            id: turn,
+            session: session.map(Secret::expose),
+            address: Some(self.address),
         }
     }
 

@@ -78,7 +78,8 @@ impl Driver<'_> {
     ) -> Result<Answer, LeaseApiError> {
         let start = Instant::now();
         let payment = Payment { header, key };
-        let answer = self.app.lease_api.pay(plan, body, payment, turn.id()).await;
+        let caller = self.caller(turn.id(), None);
+        let answer = self.app.lease_api.pay(plan, body, payment, caller).await;
         self.elsewhere += start.elapsed();
         let outcome = match &answer {
             Ok(answer) => answer.status.to_string(),

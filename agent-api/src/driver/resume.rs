@@ -132,11 +132,12 @@ impl Driver<'_> {
         session: Secret,
         outcome: watch::Sender<Option<pending::Outcome>>,
     ) {
-        let (app, pending) = (self.app.clone(), pending.clone());
+        let (app, pending, address) = (self.app.clone(), pending.clone(), self.address);
         let work = async move {
             let caller = Caller {
                 id: pending.turn.id(),
                 session: Some(session.expose()),
+                address: Some(address),
             };
             let answer = app.lease_api.send(&pending.plan, caller).await;
             // A session that has ended did nothing; the customer signs in and confirms again.

@@ -4,13 +4,21 @@
 
 mod answer;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
+use anyhow::Context as _;
 use api_types::{ErrorBody, QuoteResponse};
 use futures_util::TryStreamExt as _;
-use reqwest::{Method, header};
+use reqwest::{
+    Method,
+    header::{self, HeaderValue},
+};
 use serde_json::Value;
-use service::request_id;
+use service::{
+    caller::{CLIENT_ADDRESS, SERVICES_SECRET},
+    env::Secret,
+    request_id,
+};
 use x402::wire::header as wire;
 
 use crate::{payment::SignedHeader, tools::Plan};
@@ -45,6 +53,8 @@ pub struct LeaseApi {
     base: String,
     /// How long a call without a payment may take.
     patience: Duration,
+    /// Proves that the caller's address which we pass on is true.
+    secret: Option<HeaderValue>,
 }
 
 /// Who asks, on whose behalf.
@@ -54,6 +64,9 @@ pub struct Caller<'a> {
     pub id: &'a str,
     /// The wallet session's bearer token.
     pub session: Option<&'a str>,
+    /// Where the customer calls from: limits there are counted for them and not for us. Absent
+    /// where we ask for ourselves.
+    pub address: Option<IpAddr>,
 }
 
 /// A signed payment and the key under which its call may be repeated.
@@ -69,8 +82,19 @@ impl LeaseApi {
     /// A client of the lease API at this address, without a trailing slash.
     ///
     /// # Errors
-    /// The HTTP client cannot be made.
-    pub fn new(base: impl Into<String>, patience: Duration) -> Result<Self, reqwest::Error> {
+    /// The HTTP client cannot be made, or the secret cannot be put into a header.
+    pub fn new(
+        base: impl Into<String>,
+        patience: Duration,
+        secret: Option<&Secret>,
+    ) -> anyhow::Result<Self> {
+        let secret = secret.map(|secret| {
+            let mut value = HeaderValue::from_str(secret.expose())
+                .context("SERVICES_SECRET has characters that no header takes")?;
+            value.set_sensitive(true);
+            anyhow::Ok(value)
+        });
+
         let http = reqwest::Client::builder()
             // It is a neighbour; and a payment or token is for it alone.
             .no_proxy()
@@ -83,6 +107,7 @@ impl LeaseApi {
             http,
             base: base.into(),
             patience,
+            secret: secret.transpose()?,
         })
     }
 
@@ -127,9 +152,8 @@ impl LeaseApi {
         plan: &Plan,
         body: Option<&str>,
         payment: Payment<'_>,
-        id: &str,
+        caller: Caller<'_>,
     ) -> Result<Answer, LeaseApiError> {
-        let caller = Caller { id, session: None };
         let mut delivery = 1;
         loop {
             let request = self
@@ -179,6 +203,12 @@ impl LeaseApi {
             .http
             .request(method, format!("{}{path}", self.base))
             .header(request_id::HEADER, caller.id);
+        if let Some(secret) = &self.secret {
+            request = request.header(SERVICES_SECRET, secret);
+            if let Some(address) = caller.address {
+                request = request.header(CLIENT_ADDRESS, address.to_string());
+            }
+        }
         if let Some(session) = caller.session {
             request = request.bearer_auth(session);
         }

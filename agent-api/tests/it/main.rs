@@ -14,6 +14,7 @@ mod limits;
 mod market;
 mod model;
 mod money;
+mod passed_on;
 mod process;
 mod provider;
 mod repeats;
