@@ -3,6 +3,7 @@
 //! refusal, is an [`Answer`].
 
 mod answer;
+mod fate;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -24,6 +25,7 @@ use x402::wire::header as wire;
 use crate::{payment::SignedHeader, tools::Plan};
 
 pub use answer::Answer;
+pub use fate::Fate;
 
 /// The largest answer that is read.
 const MAX_ANSWER: usize = 1024 * 1024;
@@ -76,6 +78,28 @@ pub struct Payment<'a> {
     pub header: &'a SignedHeader,
     /// The `Idempotency-Key`.
     pub key: &'a str,
+}
+
+/// What came of a call with its payment.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The last answer.
+    pub answer: Result<Answer, LeaseApiError>,
+    /// Whether it answers the first copy that was sent. Otherwise an earlier one may have been
+    /// taken.
+    pub first: bool,
+}
+
+impl Delivery {
+    /// What became of the payment, as far as this delivery tells. A refusal of a later copy says
+    /// nothing about an earlier one.
+    pub fn fate(&self) -> Fate {
+        match self.answer.as_ref().map(Answer::fate) {
+            Err(_) => Fate::Open,
+            Ok(Fate::Asked | Fate::Refused) if !self.first => Fate::Open,
+            Ok(fate) => fate,
+        }
+    }
 }
 
 impl LeaseApi {
@@ -142,18 +166,15 @@ impl LeaseApi {
         serde_json::from_value(answer.body).ok()
     }
 
-    /// Sends a planned call with a payment and this body. When the answer gets lost, the same is sent again: it can move the
-    /// money once, however often it arrives.
-    ///
-    /// # Errors
-    /// There is no answer, and whether the payment was taken is not known.
+    /// Sends a planned call with a payment and this body. When the answer gets lost, the same is
+    /// sent again: it can move the money once, however often it arrives.
     pub async fn pay(
         &self,
         plan: &Plan,
         body: Option<&str>,
         payment: Payment<'_>,
         caller: Caller<'_>,
-    ) -> Result<Answer, LeaseApiError> {
+    ) -> Delivery {
         let mut delivery = 1;
         loop {
             let request = self
@@ -161,17 +182,23 @@ impl LeaseApi {
                 .header(payment.header.name(), payment.header.value())
                 .header("idempotency-key", payment.key);
             let answer = exchange(request, PAID_PATIENCE).await;
-            let wait = match &answer {
-                Err(LeaseApiError::Away) => Duration::from_millis(500) * delivery,
+            let again = match &answer {
+                Err(LeaseApiError::Away) => Some(Duration::from_millis(500) * delivery),
                 Ok(answer) if answer.is_in_progress() => {
-                    Duration::from_secs(answer.retry_after.unwrap_or(2).min(10))
+                    let seconds = answer.retry_after.unwrap_or(2).min(10);
+                    Some(Duration::from_secs(seconds))
                 }
-                _ => return answer,
+                _ => None,
             };
-            if delivery == DELIVERIES {
-                return answer;
+            match again.filter(|_| delivery < DELIVERIES) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => {
+                    return Delivery {
+                        answer,
+                        first: delivery == 1,
+                    };
+                }
             }
-            tokio::time::sleep(wait).await;
             delivery += 1;
         }
     }

@@ -14,6 +14,7 @@ mod limits;
 mod market;
 mod model;
 mod money;
+mod open_payments;
 mod passed_on;
 mod process;
 mod provider;
