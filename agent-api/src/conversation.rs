@@ -6,10 +6,31 @@ use serde::{Deserialize, Serialize};
 
 /// The longest text of one message that is kept, in bytes.
 pub const MAX_MESSAGE: usize = 16 * 1024;
-/// The most of a history that is kept, in bytes: the youngest messages that fit.
-pub const MAX_HISTORY: usize = 48 * 1024;
-/// The most messages of a history that are kept.
-pub const MAX_HISTORY_MESSAGES: usize = 100;
+
+/// How much of a history is kept: the youngest messages that fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    bytes: usize,
+    messages: usize,
+}
+
+impl Room {
+    /// For customers who are signed in.
+    pub const LONG: Self = Self {
+        bytes: 48 * 1024,
+        messages: 100,
+    };
+    /// For anybody.
+    pub const SHORT: Self = Self {
+        bytes: 8 * 1024,
+        messages: 20,
+    };
+
+    /// Whether a history is longer.
+    pub fn is_exceeded(self, history: &[ChatMessage]) -> bool {
+        youngest(history, self).len() < history.len()
+    }
+}
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,8 +70,8 @@ pub struct ToolCall {
 }
 
 /// A conversation that goes on with the customer's next words.
-pub fn begin(history: &[ChatMessage], message: &str) -> Vec<Message> {
-    let mut conversation: Vec<Message> = youngest(history)
+pub fn begin(history: &[ChatMessage], message: &str, room: Room) -> Vec<Message> {
+    let mut conversation: Vec<Message> = youngest(history, room)
         .iter()
         .map(|said| match said.role {
             ChatRole::User => Message::User {
@@ -69,12 +90,12 @@ pub fn begin(history: &[ChatMessage], message: &str) -> Vec<Message> {
 }
 
 /// The longest tail of a history that is within its bounds.
-fn youngest(history: &[ChatMessage]) -> &[ChatMessage] {
-    let mut room = MAX_HISTORY;
+fn youngest(history: &[ChatMessage], Room { bytes, messages }: Room) -> &[ChatMessage] {
+    let mut room = bytes;
     let fitting = history
         .iter()
         .rev()
-        .take(MAX_HISTORY_MESSAGES)
+        .take(messages)
         .take_while(|said| {
             let fits = said.content.len() <= room;
             room = room.saturating_sub(said.content.len());
@@ -115,13 +136,21 @@ mod tests {
     #[test]
     fn of_a_long_history_the_youngest_messages_are_kept() {
         let history: Vec<_> = (0..10)
-            .map(|number| said(ChatRole::User, number.to_string().repeat(MAX_HISTORY / 4)))
+            .map(|number| {
+                said(
+                    ChatRole::User,
+                    number.to_string().repeat(Room::LONG.bytes / 4),
+                )
+            })
             .collect();
-        let conversation = begin(&history, "and now?");
+        let conversation = begin(&history, "and now?", Room::LONG);
         assert_eq!(conversation.len(), 5);
         assert_eq!(last_words(&conversation), "and now?");
         let many = vec![said(ChatRole::Assistant, "x".into()); 1000];
-        assert_eq!(begin(&many, "").len(), MAX_HISTORY_MESSAGES + 1);
+        for room in [Room::LONG, Room::SHORT] {
+            assert_eq!(begin(&many, "", room).len(), room.messages + 1);
+            assert!(room.is_exceeded(&many) && !room.is_exceeded(&many[..room.messages]));
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The one error of this service: what the customer is told, in the contract's words. Causes are logged where they are seen.
 
+use std::time::Duration;
+
 use api_types::{ErrorBody, ErrorCode, ErrorDetails, ErrorEnvelope, FieldError};
 use axum::{
     Json,
@@ -8,21 +10,25 @@ use axum::{
 };
 use service::request_id::RequestId;
 
-use crate::{payment::Misfit, pending::PendingError, policy::Refused, turn::Failure};
+use crate::{limits, payment::Misfit, pending::PendingError, policy::Refused, turn::Failure};
 
 /// A refusal or failure; the request's id is added when it is sent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ApiError(Box<ErrorBody>);
+pub struct ApiError {
+    body: Box<ErrorBody>,
+    /// Seconds after which it is worth trying again.
+    retry_after: Option<u64>,
+}
 
 impl ApiError {
     /// An error of this kind.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self(Box::new(ErrorEnvelope::new(code, message, "").error))
+        ErrorEnvelope::new(code, message, "").error.into()
     }
 
     /// Fields that are not acceptable.
     pub fn invalid(fields: Vec<FieldError>) -> Self {
-        Self(Box::new(ErrorEnvelope::invalid(fields, "").error))
+        ErrorEnvelope::invalid(fields, "").error.into()
     }
 
     /// One field that is not acceptable.
@@ -33,45 +39,62 @@ impl ApiError {
     /// The same with advice.
     #[must_use]
     pub fn advise(mut self, action: impl Into<String>) -> Self {
-        self.0.next_actions.push(action.into());
+        self.body.next_actions.push(action.into());
+        self
+    }
+
+    /// The same with the time after which it is worth trying again.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.retry_after = Some(whole.max(1));
         self
     }
 
     /// The same with a turn's id, under which the logs of both services have the rest.
     #[must_use]
     pub fn in_turn(mut self, id: &str) -> Self {
-        let details = self.0.details.get_or_insert_with(ErrorDetails::default);
+        let details = self.body.details.get_or_insert_with(ErrorDetails::default);
         details.values.insert("turnId".to_owned(), id.into());
         self
     }
 
     /// Its kind.
     pub fn code(&self) -> ErrorCode {
-        self.0.code
+        self.body.code
     }
 
     /// The error as it is sent.
     pub fn body(&self, id: &RequestId) -> ErrorBody {
         ErrorBody {
             request_id: id.as_str().to_owned(),
-            ..(*self.0).clone()
+            ..(*self.body).clone()
         }
     }
 
     /// The whole answer.
     pub fn respond(&self, id: &RequestId) -> Response {
-        let status = StatusCode::from_u16(self.0.code.status()).expect("codes have HTTP statuses");
+        let status =
+            StatusCode::from_u16(self.body.code.status()).expect("codes have HTTP statuses");
         let envelope = ErrorEnvelope {
             error: self.body(id),
         };
         let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-        (status, no_store, Json(envelope)).into_response()
+        let mut response = (status, no_store, Json(envelope)).into_response();
+        if let Some(seconds) = self.retry_after {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }
 
 impl From<ErrorBody> for ApiError {
     fn from(error: ErrorBody) -> Self {
-        Self(Box::new(error))
+        Self {
+            body: Box::new(error),
+            retry_after: None,
+        }
     }
 }
 
@@ -89,6 +112,30 @@ impl From<Misfit> for ApiError {
         };
         Self::new(code, format!("{misfit} Nothing was sent."))
             .advise("sign the payment that was asked for")
+    }
+}
+
+impl From<limits::Refused> for ApiError {
+    fn from(refused: limits::Refused) -> Self {
+        // About as long as a turn takes.
+        let soon = Duration::from_secs(5);
+        let (code, message, wait) = match refused {
+            limits::Refused::TooMany(wait) => {
+                let message =
+                    "Too many requests from your address; wait a moment. Nothing was sent.";
+                (ErrorCode::RateLimited, message, wait)
+            }
+            limits::Refused::AtATime => {
+                let message = "Your address has too many turns under way; wait for one to end. \
+                               Nothing was sent.";
+                (ErrorCode::RateLimited, message, soon)
+            }
+            limits::Refused::Full => {
+                let message = "The agent is busy; try again in a moment. Nothing was sent.";
+                (ErrorCode::Unavailable, message, soon)
+            }
+        };
+        Self::new(code, message).retry_after(wait)
     }
 }
 

@@ -9,6 +9,7 @@ pub mod conversation;
 pub mod driver;
 pub mod error;
 pub mod lease_api;
+pub mod limits;
 pub mod llm;
 pub mod payment;
 pub mod pending;
@@ -17,6 +18,7 @@ pub mod routes;
 pub mod state;
 pub mod tools;
 pub mod turn;
+mod typed;
 pub mod visible;
 
 use std::time::Duration;
@@ -58,6 +60,7 @@ fn readiness(app: &App) -> Readiness {
                 let caller = lease_api::Caller {
                     id: "readiness",
                     session: None,
+                    address: None,
                 };
                 match app.lease_api.get("/health", caller).await {
                     Ok(answer) if answer.is_done() => Ok("answers".to_owned()),

@@ -7,7 +7,8 @@ use service::clock::Clock;
 use crate::{
     config::Config,
     lease_api::LeaseApi,
-    llm::{Model, offline::Offline, openai::OpenAi},
+    limits::Limits,
+    llm::{Model, metered::Metered, offline::Offline, openai::OpenAi},
     pending::{Sealer, Used},
     policy::Spending,
 };
@@ -29,6 +30,8 @@ pub struct App {
     pub used: Arc<Used>,
     /// What wallets have paid through here.
     pub spending: Arc<Spending>,
+    /// How much of the chat callers have.
+    pub limits: Arc<Limits>,
 }
 
 impl App {
@@ -38,7 +41,10 @@ impl App {
     /// An HTTP client cannot be made, or the secret can be neither read nor kept.
     pub fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let model: Arc<dyn Model> = match &config.llm {
-            Some(provider) => Arc::new(OpenAi::new(provider.clone())?),
+            Some(provider) => {
+                let model = Arc::new(OpenAi::new(provider.clone())?);
+                Arc::new(Metered::new(model, config.budget, Arc::clone(&clock)))
+            }
             None => Arc::new(Offline),
         };
         Self::with_model(config, clock, model)
@@ -55,8 +61,13 @@ impl App {
     ) -> anyhow::Result<Self> {
         let secret = config.secret.obtain()?;
         Ok(Self {
-            lease_api: LeaseApi::new(&config.backend, config.backend_patience)?,
+            lease_api: LeaseApi::new(
+                &config.backend,
+                config.backend_patience,
+                config.services_secret.as_ref(),
+            )?,
             sealer: Sealer::new(secret.expose()),
+            limits: Arc::new(Limits::new(config.limits, Arc::clone(&clock))),
             config: Arc::new(config),
             clock,
             model,

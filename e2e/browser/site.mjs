@@ -82,7 +82,7 @@ async function startAgent(apiUrl, origins) {
     const child = start('agent-api', agentService, [], {
       env: {
         PORT: String(port), BIND: '127.0.0.1', BACKEND_BASE_URL: apiUrl, ALLOWED_ORIGINS: origins, DATA_DIR: folder,
-        LLM_PROVIDER: 'offline', RUST_LOG: 'info',
+        LLM_PROVIDER: 'offline', RUST_LOG: 'info', CHAT_CALLS_PER_MINUTE: '100000', CHAT_TURNS_PER_ADDRESS: '64',
       },
       cwd: folder,
     });

@@ -15,7 +15,9 @@ export async function startAgent({ api, env = {} }) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const environment = {
-    PORT: String(port), BIND: '127.0.0.1', BACKEND_BASE_URL: api.url, DATA_DIR: folder, RUST_LOG: 'debug', ...env,
+    PORT: String(port), BIND: '127.0.0.1', BACKEND_BASE_URL: api.url, DATA_DIR: folder, RUST_LOG: 'debug',
+    // All of a test's customers call from one address.
+    CHAT_CALLS_PER_MINUTE: '100000', CHAT_TURNS_PER_ADDRESS: '64', ...env,
   };
   const child = start('agent-api', binary('INFRA402_AGENT_API', 'agent-api'), [], { env: environment, cwd: folder });
   await healthy(child, async () => (await fetch(`${url}/health`)).ok);

@@ -8,17 +8,22 @@ mod tests;
 mod variables;
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use service::env::{Env, Problems, schema::Variable};
+use service::env::{Env, Problems, Secret, schema::Variable};
 use url::Url;
 
-use crate::policy::Policy;
+use crate::{limits::Allowed, llm::metered::Budget, policy::Policy};
 
 pub use provider::{Provider, ProviderKind};
 pub use secret::SecretSource;
 pub use variables::SCHEMA;
+
+/// The least and the most of [`Allowed::calls_per_minute`].
+const ONE: NonZeroU32 = NonZeroU32::MIN;
+const MANY: NonZeroU32 = NonZeroU32::new(100_000).expect("is not 0");
 
 /// What the process was told.
 #[derive(Clone, Debug)]
@@ -29,6 +34,8 @@ pub struct Config {
     pub backend: String,
     /// How long the lease API may take for a call without a payment: `BACKEND_TIMEOUT_SECONDS`.
     pub backend_patience: Duration,
+    /// What proves to the lease API that we are a service of the same operator: `SERVICES_SECRET`.
+    pub services_secret: Option<Secret>,
     /// Browser pages that may talk to us: `ALLOWED_ORIGINS`.
     pub allowed_origins: Vec<HeaderValue>,
     /// The language model; the built-in assistant where there is none.
@@ -43,6 +50,12 @@ pub struct Config {
     pub model_patience: Duration,
     /// How long a suspended call can be gone on with, in seconds: `PENDING_SECONDS`.
     pub pending_seconds: u64,
+    /// How much of the chat callers may have.
+    pub limits: Allowed,
+    /// What callers may use of the model.
+    pub budget: Budget,
+    /// Proxies of ours in front of the service: `TRUSTED_PROXIES`.
+    pub trusted_proxies: usize,
 }
 
 impl Config {
@@ -57,6 +70,12 @@ impl Config {
         let text = env.read_text(&variables::BACKEND_BASE_URL);
         let backend = base_url(&mut env, &variables::BACKEND_BASE_URL, &text);
         let backend_patience = env.read_in(&variables::BACKEND_TIMEOUT_SECONDS, 1..=120);
+        let services_secret = env.find_secret(&variables::SERVICES_SECRET);
+        let short = |secret: &Secret| secret.expose().len() < secret::SHORTEST;
+        if services_secret.as_ref().is_some_and(short) {
+            let what = format!("is shorter than {} characters", secret::SHORTEST);
+            env.reject(&variables::SERVICES_SECRET, what);
+        }
         let allowed_origins = allowed_origins(&mut env);
         let llm = Provider::read(&mut env);
         let secret = SecretSource::read(&mut env);
@@ -64,11 +83,22 @@ impl Config {
         let turn_patience = env.read_in(&variables::TURN_TIMEOUT_SECONDS, 1..=900);
         let model_patience = env.read_in(&variables::LLM_TIMEOUT_SECONDS, 1..=600);
         let pending_seconds = env.read_in(&variables::PENDING_SECONDS, 30..=86_400);
+        let limits = Allowed {
+            calls_per_minute: env.read_in(&variables::CHAT_CALLS_PER_MINUTE, ONE..=MANY),
+            turns: env.read_in(&variables::CHAT_TURNS_AT_A_TIME, 1..=10_000),
+            turns_per_address: env.read_in(&variables::CHAT_TURNS_PER_ADDRESS, 1..=10_000),
+        };
+        let budget = Budget {
+            of_all: env.read(&variables::LLM_TOKENS_PER_DAY),
+            of_one: env.read(&variables::LLM_TOKENS_PER_ADDRESS),
+        };
+        let trusted_proxies = env.read(&variables::TRUSTED_PROXIES);
         env.finish_with(|| {
             Some(Self {
                 listen: SocketAddr::new(bind, port),
                 backend,
                 backend_patience: Duration::from_secs(backend_patience),
+                services_secret,
                 allowed_origins,
                 llm,
                 secret,
@@ -76,6 +106,9 @@ impl Config {
                 turn_patience: Duration::from_secs(turn_patience),
                 model_patience: Duration::from_secs(model_patience),
                 pending_seconds,
+                limits,
+                budget,
+                trusted_proxies,
             })
         })
     }

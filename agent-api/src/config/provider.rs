@@ -1,6 +1,7 @@
 //! Which language model answers, and where.
 
 use service::env::{Env, Secret, schema::Variable};
+use url::Url;
 
 use super::{
     base_url,
@@ -52,13 +53,9 @@ impl ProviderKind {
 impl Provider {
     /// Reads the provider; `None` is the built-in assistant, chosen by name or because nothing else is configured.
     pub(super) fn read(env: &mut Env) -> Option<Self> {
-        let openai_key = env.find_secret(&OPENAI_API_KEY);
-        // Both names are in use.
-        let flock_key = env
-            .find_secret(&FLOCKIO_API_KEY)
-            .or_else(|| env.find_secret(&FLOCK_API_KEY));
+        let keys = Keys::read(env);
         let address = env.find_text(&LLM_BASE_URL);
-        let implied = match (&openai_key, &flock_key) {
+        let implied = match (&keys.openai, &keys.flock) {
             _ if address.is_some() => Some(ProviderKind::Compatible),
             (Some(_), _) => Some(ProviderKind::OpenAi),
             (None, Some(_)) => Some(ProviderKind::Flockio),
@@ -71,25 +68,30 @@ impl Provider {
             ("openai-compatible", Some(ProviderKind::Compatible)),
         ];
         let kind = env.choice(LLM_PROVIDER.name, implied, &words)?;
-        let (base, model, key) = match kind {
+        let (base, model, variable) = match kind {
             ProviderKind::OpenAi => {
-                require(env, &OPENAI_API_KEY, openai_key.is_some());
-                ("https://api.openai.com/v1", "gpt-4o-mini", openai_key)
+                let base = "https://api.openai.com/v1";
+                (base, "gpt-4o-mini", Some(&OPENAI_API_KEY))
             }
             ProviderKind::Flockio => {
-                require(env, &FLOCKIO_API_KEY, flock_key.is_some());
                 let model = "qwen3-235b-a22b-instruct-2507";
-                ("https://api.flock.io/v1", model, flock_key)
+                ("https://api.flock.io/v1", model, Some(&FLOCKIO_API_KEY))
             }
             ProviderKind::Compatible => {
                 require(env, &LLM_BASE_URL, address.is_some());
                 let named = env.find_text(&LLM_MODEL).is_some();
                 require(env, &LLM_MODEL, named);
-                let key = env.find_secret(&LLM_API_KEY).or(openai_key);
-                (LLM_BASE_URL.example, LLM_MODEL.example, key)
+                (LLM_BASE_URL.example, LLM_MODEL.example, None)
             }
         };
         let base = address.as_deref().unwrap_or(base);
+        let key = keys.for_address(base);
+        if let (Some(variable), None) = (variable, &key) {
+            // At an address of one's own the provider's key is not sent, so it needs one of its
+            // own.
+            let own = Host::of(base).is_some();
+            require(env, if own { variable } else { &LLM_API_KEY }, false);
+        }
         Some(Self {
             kind,
             base_url: base_url(env, &LLM_BASE_URL, base),
@@ -103,9 +105,94 @@ impl Provider {
     }
 }
 
+/// The keys that were set.
+struct Keys {
+    openai: Option<Secret>,
+    flock: Option<Secret>,
+    own: Option<Secret>,
+}
+
+/// A host of a provider whose keys are sent there and nowhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Host {
+    OpenAi,
+    Flock,
+}
+
+impl Host {
+    /// The provider that an address belongs to: by HTTPS, and by its whole name.
+    fn of(address: &str) -> Option<Self> {
+        let url = Url::parse(address).ok()?;
+        let port = url.port_or_known_default();
+        let name = url
+            .host_str()
+            .filter(|_| url.scheme() == "https" && port == Some(443))?;
+        let within = |domain: &str| {
+            let before = name.strip_suffix(domain);
+            before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        };
+        // OpenAI has regional names below its own.
+        if within("api.openai.com") {
+            Some(Self::OpenAi)
+        } else if name == "api.flock.io" {
+            Some(Self::Flock)
+        } else {
+            None
+        }
+    }
+}
+
+impl Keys {
+    fn read(env: &mut Env) -> Self {
+        Self {
+            openai: env.find_secret(&OPENAI_API_KEY),
+            // Both names are in use.
+            flock: env
+                .find_secret(&FLOCKIO_API_KEY)
+                .or_else(|| env.find_secret(&FLOCK_API_KEY)),
+            own: env.find_secret(&LLM_API_KEY),
+        }
+    }
+
+    /// The key for an address: a provider's key for its own host, and the one that was given for a
+    /// server of one's own for any other.
+    fn for_address(self, address: &str) -> Option<Secret> {
+        match Host::of(address) {
+            Some(Host::OpenAi) => self.openai.or(self.own),
+            Some(Host::Flock) => self.flock.or(self.own),
+            None => self.own,
+        }
+    }
+}
+
 fn require(env: &mut Env, variable: &Variable, there: bool) {
     if !there {
         let what = "is not set, and LLM_PROVIDER needs it (LLM_PROVIDER=offline needs nothing)";
         env.reject(variable, what);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_providers_own_name_by_https_is_its_host() {
+        let cases = [
+            ("https://api.openai.com/v1", Some(Host::OpenAi)),
+            ("https://eu.api.openai.com/v1", Some(Host::OpenAi)),
+            ("https://api.flock.io/v1", Some(Host::Flock)),
+            ("http://api.openai.com/v1", None),
+            ("https://api.openai.com:8443/v1", None),
+            ("https://notapi.openai.com/v1", None),
+            ("https://api.openai.com.evil.example/v1", None),
+            ("https://api.openai.com@evil.example/v1", None),
+            ("https://evil.example/api.openai.com", None),
+            ("http://127.0.0.1:8080/v1", None),
+            ("nonsense", None),
+        ];
+        for (address, expected) in cases {
+            assert_eq!(Host::of(address), expected, "{address}");
+        }
     }
 }

@@ -18,7 +18,7 @@ use super::variables::{AGENT_SECRET, DATA_DIR};
 /// The file's name in the data folder.
 const FILE: &str = "agent.secret";
 /// The shortest secret that is taken, in characters.
-const SHORTEST: usize = 16;
+pub(super) const SHORTEST: usize = 16;
 
 /// Where the secret comes from.
 #[derive(Clone, Debug)]

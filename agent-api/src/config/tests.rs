@@ -44,6 +44,49 @@ fn a_key_chooses_its_provider_with_its_defaults() {
 }
 
 #[test]
+fn a_key_goes_to_its_own_provider_and_nowhere_else() {
+    let elsewhere = ("LLM_BASE_URL", "https://llm.example/v1");
+    let (openai, flock, own) = (
+        ("OPENAI_API_KEY", "sk-openai"),
+        ("FLOCKIO_API_KEY", "sk-flock"),
+        ("LLM_API_KEY", "sk-own"),
+    );
+    let model = ("LLM_MODEL", "m");
+    let by = |kind| ("LLM_PROVIDER", kind);
+    let cases: [(&[_], Option<&str>); 9] = [
+        (&[openai], Some("sk-openai")),
+        (&[flock], Some("sk-flock")),
+        (&[openai, own], Some("sk-openai")),
+        (&[elsewhere, model, openai], None),
+        (&[elsewhere, model, openai, flock, own], Some("sk-own")),
+        (&[elsewhere, by("openai"), openai, own], Some("sk-own")),
+        (&[elsewhere, by("flockio"), flock, own], Some("sk-own")),
+        (
+            &[
+                ("LLM_BASE_URL", "https://eu.api.openai.com/v1"),
+                model,
+                openai,
+            ],
+            Some("sk-openai"),
+        ),
+        (
+            &[("LLM_BASE_URL", "http://api.openai.com/v1"), model, openai],
+            None,
+        ),
+    ];
+    for (variables, expected) in cases {
+        let provider = with(variables).unwrap().llm.unwrap();
+        let key = provider.key.as_ref().map(service::env::Secret::expose);
+        assert_eq!(key, expected, "{variables:?}");
+    }
+    // A provider that was named and would get no key is told which one is missing.
+    for kind in ["openai", "flockio"] {
+        let problems = with(&[elsewhere, by(kind), openai, flock]).unwrap_err();
+        assert!(problems.to_string().contains("LLM_API_KEY"), "{problems}");
+    }
+}
+
+#[test]
 fn every_problem_is_named_at_once_and_no_secret_repeated() {
     let wrong = [
         ("PORT", "ninety"),

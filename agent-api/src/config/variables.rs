@@ -35,6 +35,8 @@ static MODEL: Group = Group {
         &LLM_STREAM,
         &LLM_MAX_TOKENS,
         &LLM_TIMEOUT_SECONDS,
+        &LLM_TOKENS_PER_DAY,
+        &LLM_TOKENS_PER_ADDRESS,
     ],
 };
 pub(super) static LLM_PROVIDER: Variable = Variable::optional(
@@ -47,14 +49,14 @@ pub(super) static OPENAI_API_KEY: Variable = Variable::optional(
     "OPENAI_API_KEY",
     "OpenAI cannot answer",
     "sk-…",
-    "The key for OpenAI.",
+    "The key for OpenAI; it is sent to api.openai.com and nowhere else.",
 )
 .secret();
 pub(super) static FLOCKIO_API_KEY: Variable = Variable::optional(
     "FLOCKIO_API_KEY",
     "Flock cannot answer",
     "sk-…",
-    "The key for Flock's API platform.",
+    "The key for Flock's API platform; it is sent to api.flock.io and nowhere else.",
 )
 .secret();
 pub(super) static FLOCK_API_KEY: Variable = Variable::optional(
@@ -78,9 +80,9 @@ pub(super) static LLM_MODEL: Variable = Variable::optional(
 );
 pub(super) static LLM_API_KEY: Variable = Variable::optional(
     "LLM_API_KEY",
-    "OPENAI_API_KEY where that is set, else none is sent",
+    "none is sent to other servers than OpenAI's and Flock's",
     "sk-…",
-    "The key for a server of one's own, if it wants one.",
+    "The key for the server at LLM_BASE_URL, if it wants one.",
 )
 .secret();
 pub(super) static LLM_STREAM: Variable = Variable::with_default(
@@ -99,11 +101,24 @@ pub(super) static LLM_TIMEOUT_SECONDS: Variable = Variable::with_default(
     "Seconds that the model may take for one answer, 1 to 600.",
 );
 
+pub(super) static LLM_TOKENS_PER_DAY: Variable = Variable::with_default(
+    "LLM_TOKENS_PER_DAY",
+    "5000000",
+    "Tokens that all customers may use on one day (UTC) through one process; then the built-in rules \
+     answer, and say so. 0 for no bound.",
+);
+pub(super) static LLM_TOKENS_PER_ADDRESS: Variable = Variable::with_default(
+    "LLM_TOKENS_PER_ADDRESS",
+    "1000000",
+    "The same of one address (IPv6: of one /64). 0 for no bound.",
+);
+
 static WORK: Group = Group {
     title: "Lease API",
     variables: &[
         &BACKEND_BASE_URL,
         &BACKEND_TIMEOUT_SECONDS,
+        &SERVICES_SECRET,
         &TURN_TIMEOUT_SECONDS,
     ],
 };
@@ -117,6 +132,14 @@ pub(super) static BACKEND_TIMEOUT_SECONDS: Variable = Variable::with_default(
     "15",
     "Seconds that it may take for a call without a payment, 1 to 120.",
 );
+pub(super) static SERVICES_SECRET: Variable = Variable::optional(
+    "SERVICES_SECRET",
+    "all customers of the chat are one caller to the lease API",
+    "what `openssl rand -hex 32` prints",
+    "Proves to the lease API that the caller's address which it is told is true, at least 16 characters; \
+     the same there.",
+)
+.secret();
 pub(super) static TURN_TIMEOUT_SECONDS: Variable = Variable::with_default(
     "TURN_TIMEOUT_SECONDS",
     "120",
@@ -179,8 +202,37 @@ pub(super) static PENDING_SECONDS: Variable = Variable::with_default(
 
 static SERVER: Group = Group {
     title: "Server",
-    variables: &[&BIND, &PORT, &ALLOWED_ORIGINS],
+    variables: &[
+        &BIND,
+        &PORT,
+        &ALLOWED_ORIGINS,
+        &CHAT_CALLS_PER_MINUTE,
+        &CHAT_TURNS_AT_A_TIME,
+        &CHAT_TURNS_PER_ADDRESS,
+        &TRUSTED_PROXIES,
+    ],
 };
+pub(super) static CHAT_CALLS_PER_MINUTE: Variable = Variable::with_default(
+    "CHAT_CALLS_PER_MINUTE",
+    "30",
+    "Calls of /chat that one address (IPv6: one /64) may make in a minute, 1 to 100000; more are answered 429.",
+);
+pub(super) static CHAT_TURNS_AT_A_TIME: Variable = Variable::with_default(
+    "CHAT_TURNS_AT_A_TIME",
+    "64",
+    "Turns of the chat that may be under way at a time, 1 to 10000; more are answered 503.",
+);
+pub(super) static CHAT_TURNS_PER_ADDRESS: Variable = Variable::with_default(
+    "CHAT_TURNS_PER_ADDRESS",
+    "4",
+    "The same of one address, 1 to 10000; more are answered 429.",
+);
+pub(super) static TRUSTED_PROXIES: Variable = Variable::with_default(
+    "TRUSTED_PROXIES",
+    "0",
+    "Proxies in front of this service that add to X-Forwarded-For; the address that the outermost saw is \
+     the caller's.",
+);
 pub(super) static BIND: Variable = Variable::with_default(
     "BIND",
     "127.0.0.1",

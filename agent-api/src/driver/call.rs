@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use super::{Asked, Called, Driver};
 use crate::{
     conversation::ToolCall,
-    lease_api::{Answer, Caller, LeaseApiError},
+    lease_api::{Answer, LeaseApiError},
     payment::Demand,
     pending::Wanted,
     tools::{self, Class, Plan, Registered, to_json, without_secrets},
     turn::{Event, Mark, ToolAnswer, Turn},
+    typed,
 };
 
 /// The longest answer of a tool that the model sees, in bytes.
@@ -93,6 +94,18 @@ impl Driver<'_> {
                 return self.told(call, Told::failed(problem), start);
             }
         };
+        if self.repeats_a_secret(turn, &plan) {
+            let title = "Refusing arguments with a password in them";
+            // Not even the interface is shown them.
+            let hidden = ToolCall {
+                arguments: String::new(),
+                ..call.clone()
+            };
+            self.starts(&hidden, tool.name, title);
+            let message = "An argument repeats a password or key that the customer typed. Leave it out: \
+                           the interface takes passwords on its own.";
+            return self.told(call, Told::failed(message), start);
+        }
         self.starts(call, tool.name, &plan.title);
         if let Some(objection) = turn.objection(&plan.mark()) {
             return self.told(call, Told::failed(objection), start);
@@ -118,6 +131,20 @@ impl Driver<'_> {
         }
     }
 
+    /// Whether a call repeats a password: one that the customer typed, or one that came beside the
+    /// words.
+    fn repeats_a_secret(&self, turn: &Turn, plan: &Plan) -> bool {
+        let mut secrets = typed::secrets(turn.conversation());
+        let beside = self
+            .secrets
+            .as_ref()
+            .and_then(|given| given.password.as_ref());
+        secrets.extend(beside.map(|password| password.expose().to_lowercase()));
+        let body = plan.body.as_deref().unwrap_or_default();
+        let body = serde_json::from_str(body).unwrap_or(Value::Null);
+        typed::repeated(&secrets, &plan.path, &body, turn.conversation())
+    }
+
     async fn unpaid(
         &mut self,
         turn: &Turn,
@@ -134,10 +161,7 @@ impl Driver<'_> {
                     Class::Free => self.session.clone(),
                     _ => None,
                 };
-                let caller = Caller {
-                    id: turn.id(),
-                    session: session.as_ref().map(api_types::Secret::expose),
-                };
+                let caller = self.caller(turn.id(), session.as_ref());
                 self.app.lease_api.send(&plan, caller).await
             }
         };
@@ -154,10 +178,7 @@ impl Driver<'_> {
     /// The same from the path that costs a signed-in wallet nothing, if there is one and it answers.
     async fn for_nothing(&self, turn: &Turn, plan: &Plan) -> Option<Answer> {
         let (path, session) = (plan.free_path.as_deref()?, self.session.as_ref()?);
-        let caller = Caller {
-            id: turn.id(),
-            session: Some(session.expose()),
-        };
+        let caller = self.caller(turn.id(), Some(session));
         let answer: Result<Answer, LeaseApiError> = self.app.lease_api.get(path, caller).await;
         answer.ok().filter(Answer::is_done)
     }
@@ -191,10 +212,7 @@ impl Driver<'_> {
             return self.told(call, Told::failed(refused.to_string()), start);
         }
         if let (true, Some(body)) = (plan.takes_credential, &plan.body) {
-            let caller = Caller {
-                id: turn.id(),
-                session: None,
-            };
+            let caller = self.caller(turn.id(), None);
             let quote = self.app.lease_api.quote(body, caller).await;
             // Shown only where it is the price that is asked.
             demand.request.price = quote

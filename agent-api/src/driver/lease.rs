@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Driver, call::Told};
 use crate::{
     error::ApiError,
-    lease_api::{Answer, Caller, LeaseApiError},
+    lease_api::{Answer, LeaseApiError},
     tools::{Class, Plan, Registered},
     turn::Turn,
 };
@@ -97,10 +97,7 @@ impl Driver<'_> {
     }
 
     async fn read(&self, turn: &Turn, path: &str) -> Result<Answer, LeaseApiError> {
-        let caller = Caller {
-            id: turn.id(),
-            session: self.session.as_ref().map(api_types::Secret::expose),
-        };
+        let caller = self.caller(turn.id(), self.session.as_ref());
         self.app.lease_api.get(path, caller).await
     }
 }

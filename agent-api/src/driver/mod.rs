@@ -7,14 +7,18 @@ mod pay;
 mod resume;
 mod stage;
 
-use std::time::{Duration, Instant};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
-use api_types::{ChatEvent, ChatRequest, PaymentRequest, Secret, SuspendedCall};
+use api_types::{ChatEvent, ChatMessage, ChatRequest, PaymentRequest, Secret, SuspendedCall};
 use service::crypto;
 
 use crate::{
-    conversation,
+    conversation::{self, Room},
     error::ApiError,
+    lease_api::Caller,
     llm::Question,
     payment::SignedHeader,
     pending::{Pending, Wanted},
@@ -67,6 +71,8 @@ struct Driver<'a> {
     began: Instant,
     /// Time that the model and the lease API took.
     elsewhere: Duration,
+    /// Where the customer calls from.
+    address: IpAddr,
     session: Option<Secret>,
     wallet: Option<String>,
     /// A payment without a suspended call: it goes to the first call that it fits.
@@ -81,6 +87,7 @@ struct Driver<'a> {
 pub async fn converse(
     app: &App,
     request: ChatRequest,
+    address: IpAddr,
     stage: &mut Stage,
 ) -> Result<Outcome, ApiError> {
     let payment = match &request.payment_headers {
@@ -92,6 +99,7 @@ pub async fn converse(
         stage,
         began: Instant::now(),
         elsewhere: Duration::ZERO,
+        address,
         session: request.session.clone(),
         wallet: request.wallet.as_deref().map(str::to_lowercase),
         voucher: None,
@@ -100,8 +108,10 @@ pub async fn converse(
     if let Some(sealed) = &request.pending {
         return driver.resume(&request, sealed, payment).await;
     }
-    let conversation = conversation::begin(&request.history, &request.message);
-    let turn = Turn::new(format!("turn_{}", crypto::random_hex(12)), conversation);
+    let id = format!("turn_{}", crypto::random_hex(12));
+    let room = driver.room(&request.history, &id).await;
+    let conversation = conversation::begin(&request.history, &request.message, room);
+    let turn = Turn::new(id, conversation);
     let driver = Driver {
         voucher: payment,
         ..driver
@@ -110,6 +120,28 @@ pub async fn converse(
 }
 
 impl Driver<'_> {
+    /// How much of a history is kept: the model is paid for each word, so a long one is for
+    /// customers who are signed in. That a session is named proves nothing; the lease API is asked.
+    async fn room(&self, history: &[ChatMessage], id: &str) -> Room {
+        let (true, Some(session)) = (Room::SHORT.is_exceeded(history), &self.session) else {
+            return Room::SHORT;
+        };
+        let caller = self.caller(id, Some(session));
+        match self.app.lease_api.knows_session(caller).await {
+            true => Room::LONG,
+            false => Room::SHORT,
+        }
+    }
+
+    /// Who asks the lease API, in this turn.
+    fn caller<'a>(&self, turn: &'a str, session: Option<&'a Secret>) -> Caller<'a> {
+        Caller {
+            id: turn,
+            session: session.map(Secret::expose),
+            address: Some(self.address),
+        }
+    }
+
     /// Goes on until the customer's turn comes.
     async fn run(mut self, mut turn: Turn, event: Event) -> Result<Outcome, ApiError> {
         let bounds = Bounds::default();
@@ -154,6 +186,7 @@ impl Driver<'_> {
             tools,
             again,
             turn: turn.id(),
+            address: self.address,
         };
         let start = Instant::now();
         let stage = &*self.stage;

@@ -10,7 +10,7 @@ use super::{Asked, Called, Driver, call::Told};
 use crate::{
     conversation::ToolCall,
     error::ApiError,
-    lease_api::{Answer, LeaseApiError, Payment},
+    lease_api::{Answer, Delivery, Fate, Payment},
     payment::{Demand, SignedHeader, Terms},
     pending::Wanted,
     tools::{Plan, Registered},
@@ -32,14 +32,12 @@ impl Driver<'_> {
     ) -> Called {
         let (policy, now) = (&self.app.config.policy, self.app.clock.unix_seconds());
         let payer = voucher.payer();
+        // The same payment, sent again, is the same purchase. The tag stays in this process.
+        let tag = self.app.sealer.tag("voucher", voucher.value());
+        let key = self.app.used.key_of(&tag, now);
         if let Err(refused) = self.app.spending.reserve(policy, terms, &payer, now) {
             return self.told(call, Told::failed(refused.to_string()), start);
         }
-        // The same payment, sent again, is the same purchase.
-        let key = format!(
-            "voucher-{}",
-            self.app.sealer.tag("voucher", voucher.value())
-        );
         let body = match self.body(&plan) {
             Ok(body) => body,
             Err(_) => {
@@ -48,22 +46,35 @@ impl Driver<'_> {
                 return self.told(call, Told::failed(message), start);
             }
         };
-        let answer = self
+        let delivery = self
             .deliver(turn, &plan, body.as_deref(), voucher, &key)
             .await;
-        match answer {
-            Ok(answer) => {
-                if !was_taken(&answer) {
+        match (self.settle(&tag, &delivery), delivery.answer) {
+            (Fate::Open, _) | (_, Err(_)) => self.told(call, Told::failed(STILL_OPEN), start),
+            (fate, Ok(answer)) => {
+                if matches!(fate, Fate::Asked | Fate::Refused) {
                     self.app.spending.release(terms, &payer);
                 }
                 self.paid(call, tool, plan, terms, &answer, start)
             }
-            Err(error) => {
-                let message = format!(
-                    "{error} It is not known whether the payment was taken; send the same request again."
-                );
-                self.told(call, Told::failed(message), start)
+        }
+    }
+
+    /// Remembers what became of a payment, by its suspended call or its tag. What was ever open is
+    /// ended only by an answer that says what became of the money.
+    pub(super) fn settle(&self, id: &str, delivery: &Delivery) -> Fate {
+        let (used, now) = (&self.app.used, self.app.clock.unix_seconds());
+        match delivery.fate() {
+            fate @ (Fate::Done | Fate::Spent | Fate::Owed) => {
+                used.mark_closed(id);
+                fate
             }
+            fate @ (Fate::Held | Fate::Open) => {
+                used.mark_open(id, now);
+                fate
+            }
+            Fate::Asked | Fate::Refused if used.is_open(id) => Fate::Open,
+            fate @ (Fate::Asked | Fate::Refused) => fate,
         }
     }
 
@@ -75,17 +86,19 @@ impl Driver<'_> {
         body: Option<&str>,
         header: &SignedHeader,
         key: &str,
-    ) -> Result<Answer, LeaseApiError> {
+    ) -> Delivery {
         let start = Instant::now();
         let payment = Payment { header, key };
-        let answer = self.app.lease_api.pay(plan, body, payment, turn.id()).await;
+        let caller = self.caller(turn.id(), None);
+        let delivery = self.app.lease_api.pay(plan, body, payment, caller).await;
         self.elsewhere += start.elapsed();
-        let outcome = match &answer {
+        let outcome = match &delivery.answer {
             Ok(answer) => answer.status.to_string(),
             Err(error) => error.to_string(),
         };
-        tracing::info!(turn.id = turn.id(), tool = plan.tool, outcome, "paid call");
-        answer
+        let (turn, tool, fate) = (turn.id(), &plan.tool, delivery.fate());
+        tracing::info!(turn.id = turn, tool, outcome, payment.fate = ?fate, "paid call");
+        delivery
     }
 
     /// What came of a paid call. A second 402 is shown as such and never answered in silence.
@@ -112,11 +125,14 @@ impl Driver<'_> {
                 Err(problem) => self.told(call, Told::failed(problem), start),
             };
         }
-        let mut told = match answer.is_held() {
-            true => held(answer),
-            false => Told::answer(tool, answer),
+        let fate = answer.fate();
+        let mut told = match fate {
+            Fate::Held => held(answer),
+            Fate::Owed => owed(answer),
+            _ => Told::answer(tool, answer),
         };
-        told.bought = was_taken(answer).then(|| plan.mark());
+        let taken = matches!(fate, Fate::Done | Fate::Spent | Fate::Owed | Fate::Held);
+        told.bought = taken.then(|| plan.mark());
         self.told(call, told, start)
     }
 
@@ -134,13 +150,9 @@ impl Driver<'_> {
     }
 }
 
-/// Whether the payment moved money, or may have.
-pub(super) fn was_taken(answer: &Answer) -> bool {
-    answer.is_done()
-        || answer.is_held()
-        || answer.is_paid()
-        || answer.code() == Some(ErrorCode::PaymentReplayed)
-}
+/// Said of a payment whose fate is open, where the model goes on.
+const STILL_OPEN: &str = "It is not known yet what became of the payment. Nothing must be signed or paid \
+                          again for this; the same request can be sent again to learn it.";
 
 fn held(answer: &Answer) -> Told {
     let summary = "The payment came in and is still being settled; nothing has to be paid again.";
@@ -149,6 +161,20 @@ fn held(answer: &Answer) -> Told {
         summary: summary.to_owned(),
         model: json!({ "summary": summary, "data": { "status": "settling" } }),
         interface: answer.body.clone(),
+        receipt: answer.receipt.clone(),
+        bought: None,
+    }
+}
+
+fn owed(answer: &Answer) -> Told {
+    let summary = "The payment was taken, and what it was for could not be delivered: it is owed to \
+                   you. Do not pay again for this.";
+    let error = json!({ "code": "payment_owed", "message": summary, "retryable": false });
+    Told {
+        ok: false,
+        summary: summary.to_owned(),
+        model: json!({ "error": error }),
+        interface: json!({ "error": error }),
         receipt: answer.receipt.clone(),
         bought: None,
     }

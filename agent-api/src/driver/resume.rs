@@ -6,10 +6,10 @@ use api_types::{ChatRequest, ErrorCode, Secret};
 use tokio::sync::watch;
 use tracing::Instrument as _;
 
-use super::{Called, Driver, Outcome, call::Told, pay::was_taken};
+use super::{Called, Driver, Outcome, call::Told};
 use crate::{
     error::ApiError,
-    lease_api::{Answer, Caller, LeaseApiError},
+    lease_api::{Answer, Caller, Fate, LeaseApiError},
     payment::{SignedHeader, Terms},
     pending::{self, Pending, PendingError, Reuse, Wanted},
     tools::{self, Registered},
@@ -27,10 +27,7 @@ impl Driver<'_> {
         sealed: &str,
         payment: Option<SignedHeader>,
     ) -> Result<Outcome, ApiError> {
-        let pending = self
-            .app
-            .sealer
-            .open(sealed, self.app.clock.unix_seconds())?;
+        let pending = self.open(sealed, payment.is_some())?;
         if let (Some(bound), Some(wallet)) = (&pending.wallet, &self.wallet)
             && bound != wallet
         {
@@ -70,6 +67,20 @@ impl Driver<'_> {
                 self.suspend(&turn, Some(asked))
             }
         }
+    }
+
+    /// The suspended call. One whose payment is open can be asked after also when its time is over.
+    fn open(&self, sealed: &str, paid: bool) -> Result<Pending, ApiError> {
+        let pending = self.app.sealer.open_at_any_age(sealed)?;
+        let late = pending.expires_at <= self.app.clock.unix_seconds();
+        if !late || (paid && self.app.used.is_open(&pending.id)) {
+            return Ok(pending);
+        }
+        let error = ApiError::from(PendingError::Expired);
+        Err(match paid {
+            true => error.advise("if this payment was sent before, look at your payments first"),
+            false => error,
+        })
     }
 
     async fn given_up(
@@ -132,11 +143,12 @@ impl Driver<'_> {
         session: Secret,
         outcome: watch::Sender<Option<pending::Outcome>>,
     ) {
-        let (app, pending) = (self.app.clone(), pending.clone());
+        let (app, pending, address) = (self.app.clone(), pending.clone(), self.address);
         let work = async move {
             let caller = Caller {
                 id: pending.turn.id(),
                 session: Some(session.expose()),
+                address: Some(address),
             };
             let answer = app.lease_api.send(&pending.plan, caller).await;
             // A session that has ended did nothing; the customer signs in and confirms again.
@@ -190,20 +202,19 @@ impl Driver<'_> {
         }
         self.starts(call, tool.name, &plan.title);
         let key = pending.idempotency_key();
-        let answer = self
+        let delivery = self
             .deliver(&pending.turn, &plan, body.as_deref(), payment, &key)
             .await;
-        let Ok(answer) = answer else {
-            return Err(lost(pending.turn.id()));
-        };
-        if !was_taken(&answer) && !answer.is_in_progress() {
-            self.app.used.forget(pending);
-            self.app.spending.release(terms, &payer);
+        match (self.settle(&pending.id, &delivery), delivery.answer) {
+            (Fate::Open, _) | (_, Err(_)) => Err(still_open(pending.turn.id())),
+            (fate, Ok(answer)) => {
+                if matches!(fate, Fate::Asked | Fate::Refused) {
+                    self.app.used.forget(pending);
+                    self.app.spending.release(terms, &payer);
+                }
+                Ok(self.paid(call, tool, plan, terms, &answer, start))
+            }
         }
-        if answer.is_in_progress() {
-            return Err(lost(pending.turn.id()));
-        }
-        Ok(self.paid(call, tool, plan, terms, &answer, start))
     }
 
     /// Notes what the call is used with; only a digest of it is kept.
@@ -214,10 +225,11 @@ impl Driver<'_> {
     }
 }
 
-/// The payment left and nothing came back: the customer must not sign again, and can ask again with what was signed.
-fn lost(turn: &str) -> ApiError {
-    let message = "The payment was sent, and its answer got lost. Send the same request again to learn what came of it; \
-                   it is not charged twice.";
+/// The payment left, and nobody has said what became of it: the customer must not sign again, and
+/// can ask again with what was signed.
+fn still_open(turn: &str) -> ApiError {
+    let message = "The payment was sent, and it is not known yet what became of it. Do not pay again: send \
+                   the same request again to learn it; it is not charged twice.";
     ApiError::new(ErrorCode::PaymentUnresolved, message)
         .advise("send the same request again, with the same pending and the same payment_headers")
         .in_turn(turn)

@@ -31,11 +31,6 @@ impl Answer {
         self.status == 402
     }
 
-    /// Whether the payment came in and it is not known yet what becomes of it.
-    pub fn is_held(&self) -> bool {
-        self.status == 202 || self.code() == Some(ErrorCode::PaymentUnresolved)
-    }
-
     /// Whether a copy of the same call is being worked on.
     pub fn is_in_progress(&self) -> bool {
         self.code() == Some(ErrorCode::PaymentInProgress)
@@ -108,13 +103,5 @@ mod tests {
         let (sentence, told) = answer(500, json!({"stack": "secret trace"})).refusal();
         assert_eq!(sentence, "The lease API answered with status 500.");
         assert!(!told.to_string().contains("secret"));
-    }
-
-    #[test]
-    fn a_payment_that_is_still_being_settled_is_neither_done_nor_refused() {
-        let unresolved = json!({"error": {"code": "payment_unresolved", "message": "m", "retryable": true, "requestId": "r"}});
-        for held in [answer(202, json!({})), answer(503, unresolved)] {
-            assert!(held.is_held() && !held.is_done() && !held.wants_payment());
-        }
     }
 }

@@ -3,19 +3,29 @@
 //! refusal, is an [`Answer`].
 
 mod answer;
+mod fate;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
+use anyhow::Context as _;
 use api_types::{ErrorBody, QuoteResponse};
 use futures_util::TryStreamExt as _;
-use reqwest::{Method, header};
+use reqwest::{
+    Method,
+    header::{self, HeaderValue},
+};
 use serde_json::Value;
-use service::request_id;
+use service::{
+    caller::{CLIENT_ADDRESS, SERVICES_SECRET},
+    env::Secret,
+    request_id,
+};
 use x402::wire::header as wire;
 
 use crate::{payment::SignedHeader, tools::Plan};
 
 pub use answer::Answer;
+pub use fate::Fate;
 
 /// The largest answer that is read.
 const MAX_ANSWER: usize = 1024 * 1024;
@@ -45,6 +55,8 @@ pub struct LeaseApi {
     base: String,
     /// How long a call without a payment may take.
     patience: Duration,
+    /// Proves that the caller's address which we pass on is true.
+    secret: Option<HeaderValue>,
 }
 
 /// Who asks, on whose behalf.
@@ -54,6 +66,9 @@ pub struct Caller<'a> {
     pub id: &'a str,
     /// The wallet session's bearer token.
     pub session: Option<&'a str>,
+    /// Where the customer calls from: limits there are counted for them and not for us. Absent
+    /// where we ask for ourselves.
+    pub address: Option<IpAddr>,
 }
 
 /// A signed payment and the key under which its call may be repeated.
@@ -65,12 +80,45 @@ pub struct Payment<'a> {
     pub key: &'a str,
 }
 
+/// What came of a call with its payment.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The last answer.
+    pub answer: Result<Answer, LeaseApiError>,
+    /// Whether it answers the first copy that was sent. Otherwise an earlier one may have been
+    /// taken.
+    pub first: bool,
+}
+
+impl Delivery {
+    /// What became of the payment, as far as this delivery tells. A refusal of a later copy says
+    /// nothing about an earlier one.
+    pub fn fate(&self) -> Fate {
+        match self.answer.as_ref().map(Answer::fate) {
+            Err(_) => Fate::Open,
+            Ok(Fate::Asked | Fate::Refused) if !self.first => Fate::Open,
+            Ok(fate) => fate,
+        }
+    }
+}
+
 impl LeaseApi {
     /// A client of the lease API at this address, without a trailing slash.
     ///
     /// # Errors
-    /// The HTTP client cannot be made.
-    pub fn new(base: impl Into<String>, patience: Duration) -> Result<Self, reqwest::Error> {
+    /// The HTTP client cannot be made, or the secret cannot be put into a header.
+    pub fn new(
+        base: impl Into<String>,
+        patience: Duration,
+        secret: Option<&Secret>,
+    ) -> anyhow::Result<Self> {
+        let secret = secret.map(|secret| {
+            let mut value = HeaderValue::from_str(secret.expose())
+                .context("SERVICES_SECRET has characters that no header takes")?;
+            value.set_sensitive(true);
+            anyhow::Ok(value)
+        });
+
         let http = reqwest::Client::builder()
             // It is a neighbour; and a payment or token is for it alone.
             .no_proxy()
@@ -83,6 +131,7 @@ impl LeaseApi {
             http,
             base: base.into(),
             patience,
+            secret: secret.transpose()?,
         })
     }
 
@@ -103,6 +152,13 @@ impl LeaseApi {
         exchange(self.request("GET", path, None, caller), self.patience).await
     }
 
+    /// Whether a wallet session is good. A lease that nobody has is asked for: who is not signed in
+    /// is told that first, and whoever is, that there is none.
+    pub async fn knows_session(&self, caller: Caller<'_>) -> bool {
+        let answer = self.get("/leases/-", caller).await;
+        answer.is_ok_and(|answer| answer.status == 404)
+    }
+
     /// The price of a lease with its lines, where it gives one.
     pub async fn quote(&self, body: &str, caller: Caller<'_>) -> Option<QuoteResponse> {
         let request = self.request("POST", "/lease/quote", Some(body), caller);
@@ -110,19 +166,15 @@ impl LeaseApi {
         serde_json::from_value(answer.body).ok()
     }
 
-    /// Sends a planned call with a payment and this body. When the answer gets lost, the same is sent again: it can move the
-    /// money once, however often it arrives.
-    ///
-    /// # Errors
-    /// There is no answer, and whether the payment was taken is not known.
+    /// Sends a planned call with a payment and this body. When the answer gets lost, the same is
+    /// sent again: it can move the money once, however often it arrives.
     pub async fn pay(
         &self,
         plan: &Plan,
         body: Option<&str>,
         payment: Payment<'_>,
-        id: &str,
-    ) -> Result<Answer, LeaseApiError> {
-        let caller = Caller { id, session: None };
+        caller: Caller<'_>,
+    ) -> Delivery {
         let mut delivery = 1;
         loop {
             let request = self
@@ -130,17 +182,23 @@ impl LeaseApi {
                 .header(payment.header.name(), payment.header.value())
                 .header("idempotency-key", payment.key);
             let answer = exchange(request, PAID_PATIENCE).await;
-            let wait = match &answer {
-                Err(LeaseApiError::Away) => Duration::from_millis(500) * delivery,
+            let again = match &answer {
+                Err(LeaseApiError::Away) => Some(Duration::from_millis(500) * delivery),
                 Ok(answer) if answer.is_in_progress() => {
-                    Duration::from_secs(answer.retry_after.unwrap_or(2).min(10))
+                    let seconds = answer.retry_after.unwrap_or(2).min(10);
+                    Some(Duration::from_secs(seconds))
                 }
-                _ => return answer,
+                _ => None,
             };
-            if delivery == DELIVERIES {
-                return answer;
+            match again.filter(|_| delivery < DELIVERIES) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => {
+                    return Delivery {
+                        answer,
+                        first: delivery == 1,
+                    };
+                }
             }
-            tokio::time::sleep(wait).await;
             delivery += 1;
         }
     }
@@ -172,6 +230,12 @@ impl LeaseApi {
             .http
             .request(method, format!("{}{path}", self.base))
             .header(request_id::HEADER, caller.id);
+        if let Some(secret) = &self.secret {
+            request = request.header(SERVICES_SECRET, secret);
+            if let Some(address) = caller.address {
+                request = request.header(CLIENT_ADDRESS, address.to_string());
+            }
+        }
         if let Some(session) = caller.session {
             request = request.bearer_auth(session);
         }

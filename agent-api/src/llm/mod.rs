@@ -1,9 +1,12 @@
 //! Who answers the customer: a language model behind an OpenAI-compatible API, or the built-in assistant that is none. The words of
 //! providers stay in here; the rest of the service knows a [`Model`] that is asked a [`Question`] and says something.
 
+pub mod metered;
 pub mod offline;
 pub mod openai;
 mod prompt;
+
+use std::net::IpAddr;
 
 use api_types::AgentInfo;
 use async_trait::async_trait;
@@ -24,6 +27,8 @@ pub struct Question<'a> {
     pub again: bool,
     /// The turn, for the provider's log.
     pub turn: &'a str,
+    /// Where the customer calls from: what is used counts against it.
+    pub address: IpAddr,
 }
 
 /// Why the model did not answer. The texts are for customers; particulars are logged where they are seen.

@@ -61,10 +61,17 @@ impl Pending {
         crypto::random_hex(16)
     }
 
-    /// The key under which the lease API stores the answer: the same for every copy of this call, on every replica.
+    /// The key under which the lease API stores the answer: the same for every copy of this call,
+    /// on every replica. It is a secret: answers hold passwords, and payments are public once they
+    /// are settled, so nothing of it may come from them.
     pub fn idempotency_key(&self) -> String {
         format!("pending-{}", self.id)
     }
+}
+
+/// A key of this kind: 128 random bits.
+fn new_key(kind: &str) -> String {
+    format!("{kind}-{}", crypto::random_hex(16))
 }
 
 /// Why a suspended call cannot be gone on with.

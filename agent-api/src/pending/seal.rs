@@ -56,6 +56,18 @@ impl Sealer {
     /// # Errors
     /// It is not, or it is.
     pub fn open(&self, sealed: &str, now: u64) -> Result<Pending, PendingError> {
+        let pending = self.open_at_any_age(sealed)?;
+        match pending.expires_at <= now {
+            true => Err(PendingError::Expired),
+            false => Ok(pending),
+        }
+    }
+
+    /// What was sealed, if it is ours.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn open_at_any_age(&self, sealed: &str) -> Result<Pending, PendingError> {
         if sealed.len() > MAX_SEALED {
             return Err(PendingError::NotOurs);
         }
@@ -69,11 +81,7 @@ impl Sealer {
             .key(salt)
             .open_in_place(only_nonce(), Aad::from(PURPOSE), message)
             .map_err(|_| PendingError::NotOurs)?;
-        let pending: Pending = serde_json::from_slice(opened).map_err(|_| PendingError::NotOurs)?;
-        if pending.expires_at <= now {
-            return Err(PendingError::Expired);
-        }
-        Ok(pending)
+        serde_json::from_slice(opened).map_err(|_| PendingError::NotOurs)
     }
 
     /// A key that belongs to this secret and purpose, for other tags of the service.

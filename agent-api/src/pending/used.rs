@@ -1,8 +1,10 @@
-//! One use of each suspended call. What it was used with is remembered until it has expired, so that the same answer of the customer
-//! can come again (the first reply may have got lost) and another cannot. What was confirmed is
-//! performed once: copies wait for its outcome, and later ones are given it from memory. Replicas
-//! do not share this: across them a confirmed call names its lease, and the lease API's
-//! `Idempotency-Key` sees to it that a paid call is performed once.
+//! One use of each suspended call. What it was used with is remembered until it has expired, so
+//! that the same answer of the customer can come again (the first reply may have got lost) and
+//! another cannot. What was confirmed is performed once: copies wait for its outcome, and later
+//! ones are given it from memory. A payment whose fate is open is remembered for longer, so that
+//! nothing ends it but an answer that says what became of it. Replicas do not share this: across
+//! them a confirmed call names its lease, and the lease API's `Idempotency-Key` sees to it that a
+//! paid call is performed once.
 
 use std::{
     collections::HashMap,
@@ -11,11 +13,15 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Pending, PendingError};
+use super::{Pending, PendingError, new_key};
 use crate::lease_api::{Answer, LeaseApiError};
 
 /// The most that are remembered; the oldest go first.
 const MOST: usize = 50_000;
+
+/// How long a payment is remembered whose fate is open, and one that came without a suspended call,
+/// in seconds.
+const KEPT: u64 = 24 * 60 * 60;
 
 /// Which use this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +53,46 @@ struct Use {
     with: String,
     expires_at: u64,
     outcome: Option<watch::Receiver<Option<Outcome>>>,
+    /// Whether its payment may have moved money, and nobody has said yet.
+    open: bool,
+    /// The `Idempotency-Key` of a payment that came without a suspended call.
+    key: Option<String>,
 }
 
 impl Used {
+    /// The key for a payment that came without a suspended call, known by this tag: random, and the
+    /// same again for the same payment. `now` is in Unix seconds.
+    pub fn key_of(&self, tag: &str, now: u64) -> String {
+        let mut uses = self.uses();
+        make_room(&mut uses, now);
+        let used = uses.entry(tag.to_owned()).or_insert_with(|| Use {
+            key: Some(new_key("voucher")),
+            ..Use::new(tag, now + KEPT)
+        });
+        used.key.clone().unwrap_or_else(|| new_key("voucher"))
+    }
+
+    /// The payment that a call was used with may have moved money. `id` is the suspended call's or
+    /// the payment's tag.
+    pub fn mark_open(&self, id: &str, now: u64) {
+        if let Some(used) = self.uses().get_mut(id) {
+            used.open = true;
+            used.expires_at = used.expires_at.max(now + KEPT);
+        }
+    }
+
+    /// What became of the payment is known.
+    pub fn mark_closed(&self, id: &str) {
+        if let Some(used) = self.uses().get_mut(id) {
+            used.open = false;
+        }
+    }
+
+    /// Whether the payment that a call was used with may have moved money, and nobody has said yet.
+    pub fn is_open(&self, id: &str) -> bool {
+        self.uses().get(id).is_some_and(|used| used.open)
+    }
+
     /// Notes that a call is used with this answer of the customer. `now` is in Unix seconds.
     ///
     /// # Errors
@@ -95,30 +138,43 @@ impl Used {
     }
 }
 
-fn note(
-    uses: &mut HashMap<String, Use>,
-    pending: &Pending,
-    with: &str,
-    now: u64,
-) -> Result<Reuse, PendingError> {
-    uses.retain(|_, before| before.expires_at > now);
-    if let Some(before) = uses.get(&pending.id) {
-        return match before.with == with {
-            true => Ok(Reuse::Same),
-            false => Err(PendingError::Used),
-        };
+impl Use {
+    fn new(with: &str, expires_at: u64) -> Self {
+        Self {
+            with: with.to_owned(),
+            expires_at,
+            outcome: None,
+            open: false,
+            key: None,
+        }
     }
+}
+
+/// Forgets what has expired, and the oldest where there are too many.
+fn make_room(uses: &mut HashMap<String, Use>, now: u64) {
+    uses.retain(|_, before| before.expires_at > now);
     if uses.len() >= MOST {
         let oldest = uses.iter().min_by_key(|(_, before)| before.expires_at);
         if let Some(id) = oldest.map(|(id, _)| id.clone()) {
             uses.remove(&id);
         }
     }
-    let noted = Use {
-        with: with.to_owned(),
-        expires_at: pending.expires_at,
-        outcome: None,
-    };
+}
+
+fn note(
+    uses: &mut HashMap<String, Use>,
+    pending: &Pending,
+    with: &str,
+    now: u64,
+) -> Result<Reuse, PendingError> {
+    make_room(uses, now);
+    if let Some(before) = uses.get(&pending.id) {
+        return match before.with == with {
+            true => Ok(Reuse::Same),
+            false => Err(PendingError::Used),
+        };
+    }
+    let noted = Use::new(with, pending.expires_at);
     uses.insert(pending.id.clone(), noted);
     Ok(Reuse::First)
 }
@@ -161,6 +217,34 @@ mod tests {
         used.note(&pending(100), "a", 0).unwrap();
         used.note(&pending(300), "a", 200).unwrap();
         assert_eq!(used.0.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_payment_whose_fate_is_open_outlives_its_suspended_call() {
+        let (used, call) = (Used::default(), pending(100));
+        used.note(&call, "header", 0).unwrap();
+        assert!(!used.is_open(&call.id));
+        used.mark_open(&call.id, 50);
+        used.note(&pending(9_000), "a", 5_000).unwrap();
+        assert!(used.is_open(&call.id), "it is past its time");
+        assert_eq!(used.note(&call, "other", 5_000), Err(PendingError::Used));
+        used.mark_closed(&call.id);
+        assert!(!used.is_open(&call.id));
+        used.note(&pending(u64::MAX), "a", 50 + KEPT).unwrap();
+        assert_eq!(used.0.lock().unwrap().len(), 1, "and forgotten after a day");
+    }
+
+    #[test]
+    fn a_payments_key_is_random_and_the_same_again() {
+        let (used, other) = (Used::default(), Used::default());
+        let key = used.key_of("tag", 0);
+        assert_eq!(used.key_of("tag", 1), key);
+        assert_ne!(used.key_of("another", 1), key);
+        assert_ne!(
+            other.key_of("tag", 0),
+            key,
+            "nothing of it is made from the payment"
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `POST /chat`: a turn of the conversation, as one JSON answer or, for `Accept: text/event-stream`, as events while it happens.
 
+use std::net::IpAddr;
+
 use api_types::{ChatRequest, ChatResponse};
 use axum::{
     Extension, Json, Router,
@@ -11,7 +13,7 @@ use axum::{
 };
 use service::request_id::RequestId;
 
-use super::{read, stream};
+use super::{admitted::Admitted, read, stream};
 use crate::{
     App,
     driver::{Outcome, Stage, Suspension, converse},
@@ -26,6 +28,7 @@ pub fn router() -> Router<App> {
 async fn chat(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
+    Admitted { address, seat }: Admitted,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
@@ -34,9 +37,11 @@ async fn chat(
         Err(error) => return error.respond(&id),
     };
     if wants_events(&headers) {
-        return stream::respond(app, request, id);
+        return stream::respond(app, request, address, seat, id);
     }
-    match answer(&app, request).await {
+    // The seat is taken until the turn is over.
+    let _seat = seat;
+    match answer(&app, request, address).await {
         Ok(response) => {
             let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
             (no_store, Json(response)).into_response()
@@ -46,13 +51,17 @@ async fn chat(
 }
 
 /// A client that hangs up ends this future, and the turn with it; a payment that was sent can be asked after again.
-async fn answer(app: &App, request: ChatRequest) -> Result<ChatResponse, ApiError> {
+async fn answer(
+    app: &App,
+    request: ChatRequest,
+    address: IpAddr,
+) -> Result<ChatResponse, ApiError> {
     let mut stage = Stage::quiet();
     let Outcome {
         reply,
         suspended,
         turn_id,
-    } = converse(app, request, &mut stage).await?;
+    } = converse(app, request, address, &mut stage).await?;
     let (payment_request, pending) = match suspended {
         Some(Suspension::Payment(request, pending)) => (Some(*request), Some(pending)),
         Some(Suspension::Confirmation(_, pending)) => (None, Some(pending)),

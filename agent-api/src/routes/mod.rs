@@ -1,5 +1,6 @@
 //! HTTP in, HTTP out: one file per resource, each with its own `router()`.
 
+mod admitted;
 pub mod chat;
 pub mod cors;
 pub mod info;

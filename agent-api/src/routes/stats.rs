@@ -11,6 +11,7 @@ use axum::{
 use serde::{Serialize, de::DeserializeOwned};
 use service::request_id::RequestId;
 
+use super::admitted::Address;
 use crate::{
     App,
     error::ApiError,
@@ -41,6 +42,7 @@ impl Relayed for LxcStats {
 async fn relay<T: Relayed>(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
+    Address(address): Address,
     headers: HeaderMap,
 ) -> Response {
     let session = headers
@@ -49,6 +51,7 @@ async fn relay<T: Relayed>(
     let caller = Caller {
         id: id.as_str(),
         session,
+        address: Some(address),
     };
     let answer = match app.lease_api.get(T::PATH, caller).await {
         Ok(answer) => answer,

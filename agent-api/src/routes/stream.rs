@@ -1,6 +1,6 @@
 //! A turn as server-sent events. The work is a task that ends when the client hangs up: dropping the stream drops the task.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, net::IpAddr, time::Duration};
 
 use api_types::{ChatEvent, ChatRequest};
 use axum::response::{
@@ -15,16 +15,25 @@ use tracing::Instrument as _;
 use crate::{
     App,
     driver::{Stage, converse},
+    limits::Seat,
 };
 
 /// Proxies close connections that are silent for longer.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Answers with a stream that begins at once.
-pub(super) fn respond(app: App, request: ChatRequest, id: RequestId) -> Response {
+pub(super) fn respond(
+    app: App,
+    request: ChatRequest,
+    address: IpAddr,
+    seat: Seat,
+    id: RequestId,
+) -> Response {
     let (mut stage, events) = Stage::listened();
     let work = async move {
-        let last = match converse(&app, request, &mut stage).await {
+        // Taken until the turn is over, or the client hangs up.
+        let _seat = seat;
+        let last = match converse(&app, request, address, &mut stage).await {
             Ok(outcome) => ChatEvent::Final {
                 reply: outcome.reply,
                 turn_id: outcome.turn_id,

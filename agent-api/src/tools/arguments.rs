@@ -6,13 +6,17 @@
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 
-/// Members that earlier versions of the tools had. Approval is the interface's to ask for, and passwords go past the model.
-const DROPPED: [&str; 5] = [
+/// Members that earlier versions of the tools had. Approval is the interface's to ask for,
+/// passwords go past the model, and free labels are recorded for ever: a typed password has become
+/// one.
+const DROPPED: [&str; 7] = [
     "confirmPurchase",
     "confirm_purchase",
     "consoleType",
     "console_type",
     "password",
+    "requester",
+    "sku",
 ];
 
 /// Reads arguments into an object.

@@ -60,27 +60,19 @@ pub(super) struct LeaseArguments {
     /// The operating system template, a name from the catalog; leave it out for the usual one.
     #[serde(default)]
     template: Option<String>,
-    /// A label of the product; leave it out unless the customer names one.
-    #[serde(default)]
-    sku: Option<String>,
-    /// A note on who asks.
-    #[serde(default)]
-    requester: Option<String>,
 }
 
 impl LeaseArguments {
     fn request(self) -> LeaseRequest {
         let usual = LeaseRequest::default();
         LeaseRequest {
-            sku: self.sku.unwrap_or(usual.sku),
             runtime_minutes: self.runtime_minutes,
             hostname: self.hostname,
             cores: self.cores.unwrap_or(usual.cores),
             memory_mb: self.memory_mb.unwrap_or(usual.memory_mb),
             disk_gb: self.disk_gb.unwrap_or(usual.disk_gb),
             template: self.template,
-            requester: self.requester,
-            ..LeaseRequest::default()
+            ..usual
         }
     }
 }

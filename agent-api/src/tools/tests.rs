@@ -26,7 +26,9 @@ fn every_tool_has_one_name_and_a_closed_schema() {
         assert!(schema["properties"].is_object(), "{}", tool.name);
         let text = schema.to_string();
         assert!(!text.contains("$ref"), "{text}");
-        assert!(!text.contains("password"), "{text}");
+        for free in ["password", "sku", "requester"] {
+            assert!(!text.contains(free), "{text}");
+        }
     }
     assert!(find("format_disk").is_none());
 }
@@ -49,7 +51,8 @@ fn a_schema_says_what_the_reader_takes() {
 
 #[test]
 fn a_lease_is_planned_byte_for_byte() {
-    let arguments = r#"{"runtimeMinutes": "90", "cores": 2, "memoryMB": 1024.0, "hostname": "box", "password": "hunter2!"}"#;
+    let arguments = r#"{"runtimeMinutes": "90", "cores": 2, "memoryMB": 1024.0, "hostname": "box", "password": "hunter2!",
+        "sku": "hunter2!", "requester": "hunter2!"}"#;
     let planned = plan("lease_container", arguments).unwrap();
     assert_eq!(
         (planned.method.as_str(), planned.path.as_str()),

@@ -65,6 +65,8 @@ pub struct Said {
     pub text: String,
     /// The tools that it wants called, in this order.
     pub calls: Vec<ToolCall>,
+    /// Tokens that the question and this answer cost, where the provider says.
+    pub tokens: Option<u64>,
 }
 
 /// What a tool answered.

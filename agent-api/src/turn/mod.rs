@@ -147,7 +147,8 @@ impl Turn {
                 State::Working { rest, call } | State::Waiting { rest, call },
                 Event::Answered(answer),
             ) => {
-                if answer.ok {
+                // What money moved for is told whatever became of it.
+                if answer.ok || answer.bought.is_some() {
                     self.done.push(answer.summary);
                 }
                 if let Some(Mark { call, kind }) = answer.bought {

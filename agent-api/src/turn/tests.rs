@@ -16,14 +16,14 @@ fn call(id: &str, tool: &str) -> ToolCall {
 fn words(text: &str) -> Event {
     Event::Said(Said {
         text: text.into(),
-        calls: Vec::new(),
+        ..Said::default()
     })
 }
 
 fn calls(calls: impl Into<Vec<ToolCall>>) -> Event {
     Event::Said(Said {
-        text: String::new(),
         calls: calls.into(),
+        ..Said::default()
     })
 }
 
@@ -268,6 +268,30 @@ fn lease(minutes: u32, size: &str) -> Mark {
 }
 
 #[test]
+fn what_money_moved_for_is_told_also_where_it_failed_and_the_model_does() {
+    let first = call("a", "lease_container");
+    let mut turn = follow([
+        (Event::Start, ASK),
+        (calls([first.clone()]), Effect::Call(first)),
+        (Event::Suspended(lease(60, "small")), Effect::Wait),
+    ]);
+    let owed = ToolAnswer {
+        ok: false,
+        text: "{}".into(),
+        summary: "It is owed to you.".into(),
+        bought: Some(lease(60, "small")),
+    };
+    assert_eq!(turn.step(Event::Answered(owed), &BOUNDS), ASK);
+    let end = turn.step(Event::Failed(Failure::OutOfTime), &BOUNDS);
+    assert_eq!(end, Effect::Finish);
+    assert!(
+        turn.words().contains("It is owed to you."),
+        "{}",
+        turn.words()
+    );
+}
+
+#[test]
 fn what_was_put_to_the_customer_needs_their_word_to_be_put_again() {
     let first = call("a", "lease_container");
     let (put, longer, larger) = (lease(60, "small"), lease(90, "small"), lease(60, "large"));
@@ -325,6 +349,7 @@ fn words_of_several_rounds_are_kept_apart() {
     let said = Said {
         text: "Let me look.".into(),
         calls: vec![first],
+        ..Said::default()
     };
     turn.step(Event::Said(said), &BOUNDS);
     turn.step(answered(true), &BOUNDS);

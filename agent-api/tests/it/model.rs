@@ -24,7 +24,7 @@ pub struct Scripted {
 pub fn words(text: &str) -> Said {
     Said {
         text: text.to_owned(),
-        calls: Vec::new(),
+        ..Said::default()
     }
 }
 
@@ -40,8 +40,8 @@ pub fn calls<const N: usize>(calls: [(&str, Value); N]) -> Said {
         },
     });
     Said {
-        text: String::new(),
         calls: calls.collect(),
+        ..Said::default()
     }
 }
 

@@ -200,3 +200,25 @@ async fn words_that_were_cut_are_shown_and_said_to_be_cut() {
     );
     assert!(answer.reply().contains("cut off"), "{}", answer.reply());
 }
+
+#[tokio::test]
+async fn an_answer_without_end_is_given_up_whichever_way_it_comes() {
+    for streams in ["true", "false"] {
+        let shop = StandIn::start(shop).await;
+        let endless = "x".repeat(8 * 1024 * 1024);
+        let model = StandIn::start(move |asked| {
+            let request: Value = serde_json::from_str(&asked.body).unwrap();
+            match request["stream"] == true {
+                // One event that never ends.
+                true => (200, format!("data: {endless}")),
+                false => done(&json!({"choices": [{"message": {"content": endless}}]})),
+            }
+        })
+        .await;
+        let agent = agent(&shop, &model, streams).await;
+        let answer = agent.say("tell me").await;
+        let shown = answer.body.to_string();
+        assert!(shown.len() < 2_000, "{} bytes", shown.len());
+        assert_eq!(answer.code(), "model_error", "stream: {streams}");
+    }
+}

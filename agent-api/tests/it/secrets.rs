@@ -145,3 +145,55 @@ async fn info_shows_nothing_of_a_key() {
     assert_eq!(offline.body["provider"], "offline");
     assert_eq!(offline.body["api_key"], Value::Null);
 }
+
+/// A password that the customer typed into the chat becomes no name, label or argument.
+#[tokio::test]
+async fn arguments_that_repeat_a_typed_password_are_refused() {
+    let cases = [
+        (
+            "lease a box for an hour, the password is hunter22",
+            "lease_container",
+            json!({"runtimeMinutes": 60, "hostname": "Hunter22"}),
+        ),
+        (
+            "lease a box for an hour, password: \"s3cret-word\"",
+            "lease_container",
+            json!({"runtimeMinutes": 60, "hostname": "box-s3cret-word"}),
+        ),
+        (
+            "quote an hour. pw=hunter22",
+            "quote_lease",
+            json!({"runtimeMinutes": 60, "template": "hunter22"}),
+        ),
+        (
+            "my api key is abcdef123456, list the files in 100",
+            "exec_container_command",
+            json!({"ctid": 100, "command": "ls abcdef123456"}),
+        ),
+        (
+            "set it up in 100 with the passphrase hunter22",
+            "exec_container_command",
+            json!({"ctid": 100, "command": "setup", "extraArgs": ["--with", "hunter22"]}),
+        ),
+    ];
+    for (message, tool, arguments) in cases {
+        let shop = StandIn::start(|asked| challenge(&asked.path, 1000)).await;
+        let model = Scripted::saying([calls([(tool, arguments)]), words("I am sorry.")]);
+        let agent = Agent::with(&shop.url, Some(model), &[]).await;
+        let answer = agent.say(message).await;
+        assert_eq!(answer.reply(), "I am sorry.", "{message}: {}", answer.body);
+        assert_eq!(shop.asked().len(), 0, "{message}");
+    }
+    // What the customer wrote as a command is the customer's word.
+    let shop = StandIn::start(|asked| challenge(&asked.path, 1000)).await;
+    let command = "mysql -u root --password hunter22 -e status";
+    let arguments = json!({"ctid": 100, "command": command});
+    let model = Scripted::saying([calls([("exec_container_command", arguments)]), words(".")]);
+    let agent = Agent::with(&shop.url, Some(model), &[]).await;
+    let answer = agent.say(&format!("run `{command}` in 100")).await;
+    assert!(
+        answer.body["payment_request"].is_object(),
+        "{}",
+        answer.body
+    );
+}

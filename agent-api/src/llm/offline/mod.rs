@@ -54,16 +54,16 @@ impl Model for Offline {
                 words(&text);
                 Ok(Said {
                     text,
-                    calls: Vec::new(),
+                    ..Said::default()
                 })
             }
             Move::Call(tool, arguments) => Ok(Said {
-                text: String::new(),
                 calls: vec![ToolCall {
                     id: format!("call_{}", crypto::random_hex(8)),
                     tool: tool.to_owned(),
                     arguments: arguments.to_string(),
                 }],
+                ..Said::default()
             }),
         }
     }

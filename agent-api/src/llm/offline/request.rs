@@ -57,17 +57,21 @@ fn asked_before(conversation: &[Message]) -> Option<(Intent, &str)> {
     let Message::Assistant { text, .. } = backwards.next()? else {
         return None;
     };
-    let intent = match text.as_str() {
-        answer::HOW_LONG => Intent::Lease,
-        answer::HOW_LONG_QUOTE => Intent::Quote,
-        answer::WHICH_RENEW | answer::HOW_LONG_RENEW => Intent::Renew,
-        answer::WHICH_CONSOLE => Intent::Console,
-        answer::WHICH_STOP => Intent::Stop,
-        answer::WHICH_START => Intent::Start,
-        answer::WHICH_DESTROY => Intent::Destroy,
-        answer::WHICH_COMMAND => Intent::Run,
-        _ => return None,
-    };
+    // A notice may stand before the question.
+    let asked = |question: &str| text.trim_end().ends_with(question);
+    let questions = [
+        (answer::HOW_LONG, Intent::Lease),
+        (answer::HOW_LONG_QUOTE, Intent::Quote),
+        (answer::WHICH_RENEW, Intent::Renew),
+        (answer::HOW_LONG_RENEW, Intent::Renew),
+        (answer::WHICH_CONSOLE, Intent::Console),
+        (answer::WHICH_STOP, Intent::Stop),
+        (answer::WHICH_START, Intent::Start),
+        (answer::WHICH_DESTROY, Intent::Destroy),
+        (answer::WHICH_COMMAND, Intent::Run),
+    ];
+    let (_, intent) = questions.iter().find(|(question, _)| asked(question))?;
+    let intent = *intent;
     let said = backwards.find_map(|message| match message {
         Message::User { text } => Some(text.as_str()),
         _ => None,

@@ -31,6 +31,8 @@ pub(super) struct Collected {
     shown: Shown,
     /// Why it ended; absent while it goes on.
     finish: Option<Finish>,
+    /// What it cost, as the provider says.
+    tokens: Option<u64>,
 }
 
 /// What the customer has seen of the words.
@@ -60,7 +62,11 @@ impl Collected {
     }
 
     /// An answer that came at once.
-    pub(super) fn whole(&mut self, whole: wire::Whole) {
+    ///
+    /// # Errors
+    /// It is too long.
+    pub(super) fn whole(&mut self, whole: wire::Whole) -> Result<(), ModelError> {
+        self.tokens = whole.usage.total_tokens;
         if let Some(choice) = whole.choices.into_iter().next() {
             self.text = choice.message.words();
             for (position, mut call) in choice.message.tool_calls.into_iter().enumerate() {
@@ -69,6 +75,7 @@ impl Collected {
             }
             self.finish = choice.finish_reason.as_deref().and_then(finish::read);
         }
+        self.bounded()
     }
 
     /// A piece of an answer.
@@ -79,6 +86,7 @@ impl Collected {
         if !chunk.error.is_null() {
             return Err(ModelError::Away);
         }
+        self.tokens = chunk.usage.total_tokens.or(self.tokens);
         let Some(choice) = chunk.choices.into_iter().next() else {
             return Ok(());
         };
@@ -88,12 +96,12 @@ impl Collected {
         }
         let finish = choice.finish_reason.as_deref().and_then(finish::read);
         self.finish = self.finish.or(finish);
-        let size = self.text.len()
-            + self
-                .calls
-                .iter()
-                .map(|call| call.arguments.len())
-                .sum::<usize>();
+        self.bounded()
+    }
+
+    fn bounded(&self) -> Result<(), ModelError> {
+        let arguments = self.calls.iter().map(|call| call.arguments.len());
+        let size = self.text.len() + arguments.sum::<usize>();
         if size > MAX_ANSWER || self.calls.len() > MAX_CALLS {
             return Err(ModelError::Nonsense);
         }
@@ -220,7 +228,11 @@ impl Collected {
             _ if text.trim().is_empty() => {}
             _ => words(&text),
         }
-        Said { text, calls }
+        Said {
+            text,
+            calls,
+            tokens: self.tokens,
+        }
     }
 }
 

@@ -1,12 +1,18 @@
 //! A provider's failure in our words. Its own text is never passed on: it may quote a key or the conversation.
 
+use std::error::Error;
+
 use async_openai::error::OpenAIError;
+use http_body_util::LengthLimitError;
 use serde_json::Value;
 
 use crate::llm::ModelError;
 
 /// What a failure means.
 pub(super) fn read(error: &OpenAIError) -> ModelError {
+    if is_too_long(error) {
+        return ModelError::Nonsense;
+    }
     match error {
         OpenAIError::ApiError(answer) => {
             let api = &answer.api_error;
@@ -18,6 +24,18 @@ pub(super) fn read(error: &OpenAIError) -> ModelError {
         OpenAIError::JSONDeserialize(_, content) => of_content(content),
         _ => ModelError::Nonsense,
     }
+}
+
+/// Whether more came than is read.
+fn is_too_long(error: &OpenAIError) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(current) = cause {
+        if current.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = current.source();
+    }
+    false
 }
 
 /// Errors of servers whose `code` is a number, or whose envelope is another.

@@ -38,9 +38,8 @@ impl OpenAi {
     /// # Errors
     /// The HTTP client cannot be made.
     pub fn new(provider: Provider) -> anyhow::Result<Self> {
-        let (http, connection) = provider::connect(&provider)?;
         Ok(Self {
-            client: Client::build(http, connection),
+            client: provider::connect(&provider)?,
             provider,
             last: Mutex::new(None),
         })
@@ -52,7 +51,7 @@ impl OpenAi {
             let chat = self.client.chat();
             let answer = chat.create_byot::<_, wire::Whole>(&request).await;
             let mut collected = Collected::default();
-            collected.whole(answer.map_err(|error| self.read(&error))?);
+            collected.whole(answer.map_err(|error| self.read(&error))?)?;
             collected.complete()?;
             return Ok(collected.finish(words));
         }

@@ -1,17 +1,29 @@
-//! How a provider is reached: its address and the headers that carry its key.
+//! How a provider is reached: its address, the headers that carry its key, and how much of an
+//! answer is read.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
-use async_openai::config::Config;
+use async_openai::{
+    Client,
+    config::Config,
+    middleware::{ReqwestService, retry::OpenAIRetryLayer},
+};
+use axum::http;
+use http_body_util::Limited;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
+use tower::{Layer as _, ServiceExt as _};
 use url::{Host, Url};
 
 use crate::config::{Provider, ProviderKind};
 
 /// The other header in which Flock's platform takes a key.
 const LITELLM_KEY: HeaderName = HeaderName::from_static("x-litellm-api-key");
+
+/// The most that is read of an answer, in bytes. In a stream every word has an envelope of its own.
+const MAX_WHOLE: usize = 1024 * 1024;
+const MAX_STREAM: usize = 8 * 1024 * 1024;
 
 /// A provider as the client library sees it.
 pub(super) struct Connection {
@@ -20,11 +32,11 @@ pub(super) struct Connection {
     headers: HeaderMap,
 }
 
-/// The HTTP client and the connection of a provider.
+/// The client of a provider. Whatever it reads, an answer or an error, ends at the bound.
 ///
 /// # Errors
 /// The key cannot be put into a header, or the HTTP client cannot be made.
-pub(super) fn connect(provider: &Provider) -> anyhow::Result<(reqwest::Client, Connection)> {
+pub(super) fn connect(provider: &Provider) -> anyhow::Result<Client<Connection>> {
     let mut http = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(10))
         .redirect(reqwest::redirect::Policy::none());
@@ -37,7 +49,21 @@ pub(super) fn connect(provider: &Provider) -> anyhow::Result<(reqwest::Client, C
         key: SecretString::from(key.to_owned()),
         headers: headers(provider.kind, key)?,
     };
-    Ok((http.build()?, connection))
+    let http = http.build()?;
+    let most = if provider.streams {
+        MAX_STREAM
+    } else {
+        MAX_WHOLE
+    };
+    let bounded = ReqwestService::new(http.clone()).map_response(move |it| bounded(it, most));
+    let service = OpenAIRetryLayer::default().layer(bounded);
+    Ok(Client::build(http, connection).with_http_service(service))
+}
+
+fn bounded(response: reqwest::Response, most: usize) -> reqwest::Response {
+    let (parts, body) = http::Response::<reqwest::Body>::from(response).into_parts();
+    let body = reqwest::Body::wrap(Limited::new(body, most));
+    http::Response::from_parts(parts, body).into()
 }
 
 fn headers(kind: ProviderKind, key: &str) -> anyhow::Result<HeaderMap> {

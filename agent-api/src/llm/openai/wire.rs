@@ -107,6 +107,15 @@ fn tools() -> Vec<Value> {
 pub(super) struct Whole {
     #[serde(default, deserialize_with = "lenient")]
     pub choices: Vec<WholeChoice>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub usage: Usage,
+}
+
+/// What a question and its answer cost.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Usage {
+    #[serde(default, deserialize_with = "lenient")]
+    pub total_tokens: Option<u64>,
 }
 
 /// Its only choice.
@@ -126,6 +135,9 @@ pub(super) struct Chunk {
     /// Some servers report failures within the stream.
     #[serde(default)]
     pub error: Value,
+    /// In the last piece, of servers that tell.
+    #[serde(default, deserialize_with = "lenient")]
+    pub usage: Usage,
 }
 
 /// A piece of its only choice.
@@ -240,6 +252,7 @@ mod tests {
             tools: false,
             again: true,
             turn: "t",
+            address: [127, 0, 0, 1].into(),
         };
         let body = request(&provider(ProviderKind::OpenAi), question);
         let roles: Vec<_> = body["messages"]

@@ -2,6 +2,8 @@
 //! over `.env`; whatever is set there is handed on to the parts untouched.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -16,6 +18,9 @@ const SIMULATOR_PORT: u16 = 8006;
 /// Every variable that was set, by `.env` or the environment.
 pub struct Settings {
     variables: BTreeMap<String, String>,
+    /// What the agent proves to the lease API that it is one of ours with: new at each start, and
+    /// the same for both.
+    services_secret: String,
 }
 
 impl Settings {
@@ -37,7 +42,11 @@ impl Settings {
             }
         }
         variables.extend(std::env::vars());
-        Ok(Self { variables })
+        let services_secret = random_hex().context("cannot make a secret")?;
+        Ok(Self {
+            variables,
+            services_secret,
+        })
     }
 
     #[cfg(test)]
@@ -47,6 +56,7 @@ impl Settings {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Self {
             variables: owned.collect(),
+            services_secret: random_hex().unwrap(),
         }
     }
 
@@ -133,6 +143,7 @@ impl Settings {
         if self.simulates_payments() {
             defaults.push(("ADDRESS", DEMO_PAYEE.to_owned()));
         }
+        defaults.extend(self.services_secret());
         Ok(defaults)
     }
 
@@ -141,11 +152,20 @@ impl Settings {
     /// # Errors
     /// The lease API's port is none.
     pub fn agent_api(&self) -> Result<Defaults> {
-        Ok(vec![
+        let mut defaults = vec![
             ("BACKEND_BASE_URL", SERVICES[0].address(self)?),
             ("DATA_DIR", self.data_folder().display().to_string()),
             ("ALLOWED_ORIGINS", self.interface()?),
-        ])
+        ];
+        defaults.extend(self.services_secret());
+        Ok(defaults)
+    }
+
+    /// The secret that agent and lease API share, unless one is set; a file that names one counts
+    /// too.
+    fn services_secret(&self) -> Option<(&'static str, String)> {
+        let unset = self.get("SERVICES_SECRET_FILE").is_none();
+        unset.then(|| ("SERVICES_SECRET", self.services_secret.clone()))
     }
 
     /// What the interface needs for a demo, unless it is set.
@@ -182,6 +202,13 @@ impl Settings {
     }
 }
 
+/// 256 random bits from the system.
+fn random_hex() -> std::io::Result<String> {
+    let mut bytes = [0; 32];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,6 +237,26 @@ mod tests {
         assert!(Settings::of(&[("OPENAI_API_KEY", "sk-1")]).has_language_model());
         let offline = [("OPENAI_API_KEY", "sk-1"), ("LLM_PROVIDER", "offline")];
         assert!(!Settings::of(&offline).has_language_model());
+    }
+
+    #[test]
+    fn agent_and_lease_api_share_a_secret_that_is_new_at_each_start() {
+        let secret = |settings: &Settings| {
+            let [api, agent, interface] = [0, 1, 2].map(|index| {
+                let environment = SERVICES[index].environment(settings).unwrap();
+                environment.get("SERVICES_SECRET").cloned()
+            });
+            assert_eq!(api, agent);
+            assert!(interface.is_none() || settings.get("SERVICES_SECRET").is_some());
+            api
+        };
+        let (one, other) = (secret(&Settings::of(&[])), secret(&Settings::of(&[])));
+        assert_eq!(one.as_ref().map(String::len), Some(64));
+        assert_ne!(one, other);
+        let given = Settings::of(&[("SERVICES_SECRET", "a secret of the operator")]);
+        assert_eq!(secret(&given).as_deref(), Some("a secret of the operator"));
+        let file = Settings::of(&[("SERVICES_SECRET_FILE", "/run/secrets/services_secret")]);
+        assert_eq!(secret(&file), None, "only one of the two can count");
     }
 
     #[test]
