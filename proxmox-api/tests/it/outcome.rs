@@ -71,31 +71,6 @@ async fn a_payment_that_is_known_meets_no_window() {
 }
 
 #[tokio::test]
-async fn a_settlement_that_surely_was_not_sent_is_given_back() {
-    let app = TestApp::start().await;
-    let buyer = Buyer::funded(&app, 1).await;
-    let before = app.balance(buyer.wallet()).await;
-    let signed = a_lease(&app, &buyer).await.with_key(KEY);
-    app.faults.on_settle([SettleFault::Unsent]);
-    let unsent = signed.send(&app).await;
-    assert_eq!(
-        (unsent.status.as_u16(), unsent.code()),
-        (503, "facilitator_unavailable")
-    );
-    assert_eq!(unsent.headers["retry-after"], "60");
-    assert_eq!(app.balance(buyer.wallet()).await, before);
-    until("no container to be left", async || {
-        app.sim.containers().is_empty().then_some(())
-    })
-    .await;
-    assert_eq!(
-        signed.send(&app).await.status,
-        200,
-        "the same payment is good"
-    );
-}
-
-#[tokio::test]
 async fn a_renewal_that_was_paid_for_a_lease_that_ended_is_owed_once() {
     let app = TestApp::with(&[("LEASE_GRACE_MINUTES", "1")]).await;
     let buyer = Buyer::funded(&app, 1).await;

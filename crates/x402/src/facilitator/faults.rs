@@ -25,8 +25,6 @@ pub enum SettleFault {
     LoseAnswer,
     /// The request is lost: no money moves and there is no answer.
     LoseRequest,
-    /// It says that surely nothing was sent.
-    Unsent,
 }
 
 /// The levers; copies move the same ones.
@@ -160,10 +158,6 @@ impl<F: Facilitator> Facilitator for Faulty<F> {
                 lost("the answer was lost")
             }
             Some(SettleFault::LoseRequest) => lost("the request was lost"),
-            Some(SettleFault::Unsent) => Settlement::Unsent {
-                reason: "the gas key is empty".into(),
-                retry_after: Some(60),
-            },
         }
     }
 

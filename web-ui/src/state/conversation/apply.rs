@@ -60,7 +60,10 @@ impl Turn {
             ChatEvent::ConfirmRequired { id, call, pending } => {
                 let asked = self.call(&id, &call.tool);
                 asked.describe(&call.summary);
-                asked.step = ToolStep::AwaitingConfirmation { call, pending };
+                asked.step = ToolStep::AwaitingConfirmation {
+                    call: Box::new(call),
+                    pending,
+                };
                 self.state = TurnState::Suspended;
             }
             ChatEvent::Final { reply, .. } => {

@@ -118,7 +118,7 @@ pub enum ToolStep {
     /// It waits for a yes.
     AwaitingConfirmation {
         /// What would be done.
-        call: SuspendedCall,
+        call: Box<SuspendedCall>,
         /// The suspended call, sealed.
         pending: String,
     },
