@@ -122,11 +122,14 @@ impl Driver<'_> {
             }
         };
         match tool.class {
-            Class::Confirmed => Called::Suspended(Box::new(Asked {
-                plan,
-                wanted: Wanted::Confirmation,
-                request: None,
-            })),
+            Class::Confirmed => {
+                self.elsewhere += start.elapsed();
+                Called::Suspended(Box::new(Asked {
+                    plan,
+                    wanted: Wanted::Confirmation,
+                    request: None,
+                }))
+            }
             Class::Free | Class::Paid => self.unpaid(turn, call, tool, plan, start).await,
         }
     }

@@ -19,6 +19,6 @@ pub fn layer(config: &Config) -> CorsLayer {
             header::CONTENT_TYPE,
             request_id::HEADER,
         ])
-        .expose_headers([request_id::HEADER])
+        .expose_headers([request_id::HEADER, header::RETRY_AFTER])
         .max_age(Duration::from_secs(600))
 }

@@ -162,6 +162,11 @@ async fn a_payment_for_a_lease_that_is_over_is_not_sent() {
         });
         let answer = agent.chat(body).await;
         assert_eq!(shop.paid().len(), paid, "{}", answer.body);
+        let named = |call: &Asked| call.query == "leaseId=lease-a";
+        assert!(
+            shop.paid().iter().all(named),
+            "a paid call names its lease as well"
+        );
         answer
     };
     assert_eq!(run(1).await.status, 200);

@@ -134,10 +134,17 @@ async fn info_shows_nothing_of_a_key() {
     assert_eq!(
         info.body,
         json!({
-            "provider": "openai", "base_url": "https://api.openai.com/v1", "model_name": "gpt-4o-mini",
+            "provider": "openai", "base_url": "api.openai.com", "model_name": "gpt-4o-mini",
             "api_key": "********",
         })
     );
+    let settings = [
+        ("LLM_BASE_URL", "http://llm.internal:8080/tenants/acme/v1"),
+        ("LLM_MODEL", "m"),
+        ("LLM_PROVIDER", "openai-compatible"),
+    ];
+    let own = Agent::with("http://127.0.0.1:9", None, &settings).await;
+    assert_eq!(own.get("/info").await.body["base_url"], "llm.internal");
     let offline = Agent::offline("http://127.0.0.1:9")
         .await
         .get("/info")

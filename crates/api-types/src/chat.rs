@@ -271,7 +271,7 @@ pub struct PaymentRequest {
 pub struct AgentInfo {
     /// `openai`, `flockio`, `openai-compatible` or `offline`.
     pub provider: String,
-    /// Where the model is asked; absent offline.
+    /// The host where the model is asked, without scheme, port or path; absent offline.
     pub base_url: Option<String>,
     /// The model's name.
     pub model_name: String,

@@ -18,6 +18,7 @@ use async_openai::{Client, error::OpenAIError};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use service::health::Finding;
+use url::Url;
 
 use super::{Model, ModelError, Question, Words};
 use crate::{config::Provider, turn::Said};
@@ -107,7 +108,10 @@ impl Model for OpenAi {
         let provider = &self.provider;
         AgentInfo {
             provider: provider.kind.name().to_owned(),
-            base_url: Some(provider.base_url.clone()),
+            // Paths and ports of an operator's own servers are nobody's affair.
+            base_url: Url::parse(&provider.base_url)
+                .ok()
+                .and_then(|url| url.host_str().map(str::to_owned)),
             model_name: provider.model.clone(),
             // Not a single character of it helps anybody but a thief.
             api_key: provider.key.as_ref().map(|_| "********".to_owned()),
