@@ -17,20 +17,25 @@ const SLOW: u32 = 5;
 impl Task {
     /// A look without an order. What fails is tried again at the next one.
     pub(super) async fn look_after(&mut self) {
-        if let Err(error) = self.fill_gaps().await {
+        if let Err(error) = self.fill_gaps(None).await {
             tracing::error!(%error, "the gas key's transactions cannot be looked after");
         }
     }
 
-    /// Compares our count with the chain's and the pool's, and fills what the pool lacks.
-    pub(super) async fn fill_gaps(&mut self) -> Result<(), SendError> {
+    /// Compares our count with the chain's and the pool's, and fills what the pool lacks. A nonce
+    /// that is `known` to have been used counts also where it was used before a restart.
+    pub(super) async fn fill_gaps(&mut self, known: Option<u64>) -> Result<(), SendError> {
         let counts = self.rpc.nonces(self.signer.address()).await;
         let (mined, pending) = counts.map_err(SendError::Asking)?;
         self.in_flight.retain(|nonce, _| *nonce >= mined);
-        let next = self.next_nonce.unwrap_or(pending).max(pending);
+        let counted = known.map_or(0, |nonce| nonce + 1);
+        let next = self.next_nonce.unwrap_or(pending).max(pending).max(counted);
         self.next_nonce = Some(next);
         for nonce in pending..next.min(pending + AT_ONCE) {
-            self.fill(nonce).await?;
+            // The place of the order itself, which is about to be taken.
+            if Some(nonce) != known {
+                self.fill(nonce).await?;
+            }
         }
         if mined < pending && self.is_abandoned(mined) {
             self.outbid_abandoned(mined).await?;

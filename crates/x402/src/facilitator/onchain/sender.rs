@@ -184,7 +184,7 @@ pub(super) enum Broadcast {
 impl Task {
     async fn send(&mut self, mut order: Order) -> Result<Sent, SendError> {
         // Behind a gap nothing is mined, so nothing is put there.
-        self.fill_gaps().await?;
+        self.fill_gaps(order.instead_of).await?;
         let mut last = SendError::NonceTaken;
         for _ in 0..ATTEMPTS {
             let nonce = self.nonce(&order).await?;
