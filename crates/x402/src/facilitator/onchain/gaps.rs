@@ -46,13 +46,23 @@ impl Task {
     /// Fills one gap: with the transaction that belongs there while it can still pay, else with an
     /// empty one.
     async fn fill(&mut self, nonce: u64) -> Result<(), SendError> {
-        metrics::counter!("gas_key_gaps_total").increment(1);
         let known = self.in_flight.get(&nonce);
+        if known.is_some_and(|known| known.taken && known.since.elapsed() < self.heal_every) {
+            return Ok(());
+        }
+        metrics::counter!("gas_key_gaps_total").increment(1);
         if let Some(known) = known.filter(|known| unix_now() < known.valid_before) {
-            let hash = known.sent.hash;
-            tracing::error!(nonce, transaction = %hash, "a transaction is not in the pool and is broadcast again");
+            tracing::error!(
+                nonce,
+                transaction = %known.sent.hash,
+                "a transaction is not in the pool and is broadcast again"
+            );
             match self.broadcast(&known.sent).await {
-                Broadcast::Taken | Broadcast::NonceMined | Broadcast::NonceWaiting => return Ok(()),
+                Broadcast::Taken => {
+                    self.again(nonce);
+                    return Ok(());
+                }
+                Broadcast::NonceMined | Broadcast::NonceWaiting => return Ok(()),
                 Broadcast::Lost => return Err(SendError::Blocked),
                 Broadcast::OutOfGas => return Err(SendError::OutOfGas),
                 Broadcast::Underpriced(_) | Broadcast::Refused(_) => {}
@@ -63,6 +73,14 @@ impl Task {
             "a gap in the gas key's transactions is filled with an empty one"
         );
         self.send_empty(nonce).await
+    }
+
+    /// Notes that the node took a transaction at last.
+    fn again(&mut self, nonce: u64) {
+        if let Some(known) = self.in_flight.get_mut(&nonce) {
+            known.taken = true;
+            known.since = Instant::now();
+        }
     }
 
     /// Whether the next transaction to be mined has nobody who outbids it.
@@ -108,6 +126,7 @@ impl Task {
     /// An empty transaction is worth nothing at any time, so it is outbid when it is slow.
     fn keep(&mut self, sent: Sent) {
         let in_flight = InFlight {
+            taken: true,
             valid_before: 0,
             since: Instant::now(),
             sent,
