@@ -1,6 +1,6 @@
 //! Who verifies a payment and moves the money.
 //!
-//! A settlement has three outcomes and never an error: what is not known to have failed may have
+//! A settlement has four outcomes and never an error: what is not known to have failed may have
 //! moved money, and is [`Settlement::Unknown`]. Callers keep an unknown payment and ask again with
 //! the same request; they never ask the customer to sign again.
 

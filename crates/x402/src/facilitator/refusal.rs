@@ -15,9 +15,9 @@ pub enum RefusalProof {
 }
 
 impl RefusalProof {
-    /// What this reason proves. `unexpected_settle_error` and the reasons of tomorrow prove nothing,
-    /// and neither does a nonce that is used: it was unused a moment ago, when the payment was
-    /// verified, so somebody has sent the transfer or taken it back since.
+    /// What this reason proves. `unexpected_settle_error` and reasons that are not known here prove
+    /// nothing, and neither does a nonce that is used: it was unused a moment ago, when the payment
+    /// was verified, so the transfer was sent, or the authorization spent or taken back, since.
     #[must_use]
     pub fn of(reason: &str) -> Self {
         const EXAMINED: [&str; 24] = [

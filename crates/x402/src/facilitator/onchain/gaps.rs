@@ -17,20 +17,25 @@ const SLOW: u32 = 5;
 impl Task {
     /// A look without an order. What fails is tried again at the next one.
     pub(super) async fn look_after(&mut self) {
-        if let Err(error) = self.fill_gaps().await {
+        if let Err(error) = self.fill_gaps(None).await {
             tracing::error!(%error, "the gas key's transactions cannot be looked after");
         }
     }
 
-    /// Compares our count with the chain's and the pool's, and fills what the pool lacks.
-    pub(super) async fn fill_gaps(&mut self) -> Result<(), SendError> {
+    /// Compares our count with the chain's and the pool's, and fills what the pool lacks. A nonce
+    /// that is `known` to have been used counts also where it was used before a restart.
+    pub(super) async fn fill_gaps(&mut self, known: Option<u64>) -> Result<(), SendError> {
         let counts = self.rpc.nonces(self.signer.address()).await;
         let (mined, pending) = counts.map_err(SendError::Asking)?;
         self.in_flight.retain(|nonce, _| *nonce >= mined);
-        let next = self.next_nonce.unwrap_or(pending).max(pending);
+        let counted = known.map_or(0, |nonce| nonce + 1);
+        let next = self.next_nonce.unwrap_or(pending).max(pending).max(counted);
         self.next_nonce = Some(next);
         for nonce in pending..next.min(pending + AT_ONCE) {
-            self.fill(nonce).await?;
+            // The place of the order itself, which is about to be taken.
+            if Some(nonce) != known {
+                self.fill(nonce).await?;
+            }
         }
         if mined < pending && self.is_abandoned(mined) {
             self.outbid_abandoned(mined).await?;
@@ -41,13 +46,23 @@ impl Task {
     /// Fills one gap: with the transaction that belongs there while it can still pay, else with an
     /// empty one.
     async fn fill(&mut self, nonce: u64) -> Result<(), SendError> {
-        metrics::counter!("gas_key_gaps_total").increment(1);
         let known = self.in_flight.get(&nonce);
+        if known.is_some_and(|known| known.taken && known.since.elapsed() < self.heal_every) {
+            return Ok(());
+        }
+        metrics::counter!("gas_key_gaps_total").increment(1);
         if let Some(known) = known.filter(|known| unix_now() < known.valid_before) {
-            let hash = known.sent.hash;
-            tracing::error!(nonce, transaction = %hash, "a transaction is not in the pool and is broadcast again");
+            tracing::error!(
+                nonce,
+                transaction = %known.sent.hash,
+                "a transaction is not in the pool and is broadcast again"
+            );
             match self.broadcast(&known.sent).await {
-                Broadcast::Taken | Broadcast::NonceMined | Broadcast::NonceWaiting => return Ok(()),
+                Broadcast::Taken => {
+                    self.again(nonce);
+                    return Ok(());
+                }
+                Broadcast::NonceMined | Broadcast::NonceWaiting => return Ok(()),
                 Broadcast::Lost => return Err(SendError::Blocked),
                 Broadcast::OutOfGas => return Err(SendError::OutOfGas),
                 Broadcast::Underpriced(_) | Broadcast::Refused(_) => {}
@@ -58,6 +73,14 @@ impl Task {
             "a gap in the gas key's transactions is filled with an empty one"
         );
         self.send_empty(nonce).await
+    }
+
+    /// Notes that the node took a transaction at last.
+    fn again(&mut self, nonce: u64) {
+        if let Some(known) = self.in_flight.get_mut(&nonce) {
+            known.taken = true;
+            known.since = Instant::now();
+        }
     }
 
     /// Whether the next transaction to be mined has nobody who outbids it.
@@ -103,6 +126,7 @@ impl Task {
     /// An empty transaction is worth nothing at any time, so it is outbid when it is slow.
     fn keep(&mut self, sent: Sent) {
         let in_flight = InFlight {
+            taken: true,
             valid_before: 0,
             since: Instant::now(),
             sent,

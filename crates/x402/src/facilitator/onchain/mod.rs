@@ -152,7 +152,8 @@ impl OnchainFacilitator {
         Ok(gas)
     }
 
-    /// About what one settlement costs now, in wei: a transfer with its authorization at the fee that would be offered.
+    /// About what one settlement costs now, in wei: a transfer with its authorization at the fee
+    /// that would be offered.
     ///
     /// # Errors
     /// The node did not answer.

@@ -144,6 +144,9 @@ impl Sender {
 /// A transaction that was broadcast, as far as is known, and not seen mined.
 pub(super) struct InFlight {
     pub(super) sent: Sent,
+    /// Whether the node has said that it took it. Another node behind the same URL may not have it
+    /// yet.
+    pub(super) taken: bool,
     /// Until when it is worth to be mined, in Unix seconds.
     pub(super) valid_before: u64,
     pub(super) since: Instant,
@@ -184,7 +187,7 @@ pub(super) enum Broadcast {
 impl Task {
     async fn send(&mut self, mut order: Order) -> Result<Sent, SendError> {
         // Behind a gap nothing is mined, so nothing is put there.
-        self.fill_gaps().await?;
+        self.fill_gaps(order.instead_of).await?;
         let mut last = SendError::NonceTaken;
         for _ in 0..ATTEMPTS {
             let nonce = self.nonce(&order).await?;
@@ -194,8 +197,9 @@ impl Task {
             match self.broadcast(&sent).await {
                 // Where the answer was lost it may have arrived; its place is not given to another,
                 // and if it is empty, it is a gap, which is filled.
-                Broadcast::Taken | Broadcast::Lost => {
-                    self.took(&order, &sent);
+                known @ (Broadcast::Taken | Broadcast::Lost) => {
+                    let taken = matches!(known, Broadcast::Taken);
+                    self.took(&order, &sent, taken);
                     return Ok(sent);
                 }
                 Broadcast::NonceMined if replaces => return Err(SendError::NonceTaken),
@@ -261,12 +265,13 @@ impl Task {
         }
     }
 
-    fn took(&mut self, order: &Order, sent: &Sent) {
+    fn took(&mut self, order: &Order, sent: &Sent, taken: bool) {
         if order.instead_of.is_none() {
             self.next_nonce = Some(sent.sender_nonce + 1);
         }
         let in_flight = InFlight {
             sent: sent.clone(),
+            taken,
             valid_before: order.valid_before,
             since: Instant::now(),
         };

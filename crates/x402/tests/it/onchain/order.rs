@@ -103,6 +103,41 @@ async fn a_lost_transaction_is_broadcast_again_without_another_order() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_the_node_forgot_stops_no_later_one_after_a_restart() {
+    let chain = Chain::start().await;
+    for number in 1..=2 {
+        chain.mint(buyer(number).address(), 8_900).await;
+    }
+    chain.mine_by_hand().await;
+    let store = Arc::new(MemorySentStore::default());
+    let [first, second] = [request(&buyer(1)), request(&buyer(2))];
+    {
+        // Without a look of its own, which would find the gap.
+        let settings = ChainSettings {
+            outbid_after: Duration::from_secs(3600),
+            ..BRIEF
+        };
+        let dying = facilitator(&chain.url, &store, settings);
+        for request in [&first, &second] {
+            dying.settle(request).await;
+        }
+    }
+    let forgotten = store.sent(&key(&first)).await.unwrap().remove(0).hash;
+    let params = serde_json::json!([forgotten]);
+    chain
+        .ask::<serde_json::Value>("anvil_dropTransaction", params)
+        .await;
+    let params = serde_json::json!([true]);
+    chain
+        .ask::<serde_json::Value>("evm_setAutomine", params)
+        .await;
+    let restarted = facilitator(&chain.url, &store, QUICK);
+    transaction(restarted.settle(&second).await);
+    transaction(restarted.settle(&first).await);
+    assert_eq!(chain.balance(offer().pay_to).await, 2 * 8_900);
+}
+
+#[tokio::test]
 async fn the_place_of_a_payment_that_ran_out_unsent_is_filled_with_nothing() {
     let chain = Chain::start().await;
     let node = Node::before(&chain.url).await;
