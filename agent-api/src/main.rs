@@ -11,7 +11,7 @@ use service::{
     env::Env,
     metrics::Metrics,
     probe,
-    serve::{self, Shutdown},
+    serve::{self, Limits, Shutdown},
     telemetry::Telemetry,
     usage::{self, Asked},
 };
@@ -80,6 +80,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     }
     let state = App::start(config, Arc::new(SystemClock))?;
     let app = app(state, Metrics::install()?);
-    serve::serve(listener, app, Shutdown::on_signals()?, GRACE).await?;
+    let (shutdown, limits) = (Shutdown::on_signals()?, Limits::default());
+    serve::serve(listener, app, shutdown, GRACE, limits).await?;
     Ok(())
 }
