@@ -16,6 +16,7 @@ mod model;
 mod money;
 mod open_payments;
 mod passed_on;
+mod panics;
 mod process;
 mod provider;
 mod repeats;
