@@ -27,6 +27,7 @@ use axum::Router;
 use service::{
     health::{self, Readiness},
     metrics::Metrics,
+    panics,
 };
 
 pub use state::App;
@@ -46,9 +47,8 @@ pub fn app(state: App, metrics: Metrics) -> Router {
         .merge(health::router(ready))
         .merge(metrics.router())
         .fallback(routes::not_found)
-        .method_not_allowed_fallback(routes::method_not_allowed)
-        .layer(cors);
-    service::observe(routes)
+        .method_not_allowed_fallback(routes::method_not_allowed);
+    service::observe(panics::catch(routes, routes::failed).layer(cors))
 }
 
 fn readiness(app: &App) -> Readiness {

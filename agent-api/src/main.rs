@@ -11,7 +11,7 @@ use service::{
     env::Env,
     metrics::Metrics,
     probe,
-    serve::{self, Shutdown},
+    serve::{self, Limits, Shutdown},
     telemetry::Telemetry,
     usage::{self, Asked},
 };
@@ -78,8 +78,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
             "NO LANGUAGE MODEL: built-in rules answer; set OPENAI_API_KEY, FLOCKIO_API_KEY or LLM_BASE_URL for one"
         ),
     }
+    let limits = Limits::behind(config.trusted_proxies);
     let state = App::start(config, Arc::new(SystemClock))?;
     let app = app(state, Metrics::install()?);
-    serve::serve(listener, app, Shutdown::on_signals()?, GRACE).await?;
+    serve::serve(listener, app, Shutdown::on_signals()?, GRACE, limits).await?;
     Ok(())
 }

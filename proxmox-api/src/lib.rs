@@ -30,6 +30,7 @@ use axum::Router;
 use service::{
     health::{self, Readiness},
     metrics::Metrics,
+    panics,
 };
 use tokio::task::JoinSet;
 use x402::facilitator::FacilitatorError;
@@ -58,9 +59,8 @@ pub fn app(state: App, metrics: Metrics) -> Router {
         .merge(health::router(ready))
         .merge(metrics.router())
         .fallback(routes::not_found)
-        .method_not_allowed_fallback(routes::method_not_allowed)
-        .layer(cors);
-    service::observe(routes)
+        .method_not_allowed_fallback(routes::method_not_allowed);
+    service::observe(panics::catch(routes, routes::failed).layer(cors))
 }
 
 /// Takes up what a crash left behind and starts the workers, which stop when the set is dropped.

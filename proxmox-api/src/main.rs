@@ -13,7 +13,7 @@ use service::{
     env::Env,
     metrics::Metrics,
     probe,
-    serve::{self, Shutdown},
+    serve::{self, Limits, Shutdown},
     telemetry::Telemetry,
 };
 use tokio::task::JoinSet;
@@ -94,7 +94,11 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let mut examination = JoinSet::new();
     examination.spawn(examine(state.clone()));
     let app = app(state.clone(), metrics);
-    serve::serve(listener, app, Shutdown::on_signals()?, GRACE).await?;
+    let (shutdown, limits) = (
+        Shutdown::on_signals()?,
+        Limits::behind(state.config.trusted_proxies),
+    );
+    serve::serve(listener, app, shutdown, GRACE, limits).await?;
     state.consoles.close_all().await;
     Ok(())
 }

@@ -24,6 +24,13 @@ pub fn router() -> Router<App> {
         .merge(stats::router())
 }
 
+/// A handler panicked; what it says is in the log.
+pub(crate) fn failed(id: &RequestId) -> Response {
+    ApiError::new(ErrorCode::Internal, "Something went wrong on our side.")
+        .advise("report the requestId to the operator")
+        .respond(id)
+}
+
 /// No such path.
 pub(crate) async fn not_found(Extension(id): Extension<RequestId>) -> Response {
     ApiError::new(ErrorCode::NotFound, "There is no such path.").respond(&id)

@@ -15,6 +15,7 @@ mod market;
 mod model;
 mod money;
 mod open_payments;
+mod panics;
 mod passed_on;
 mod process;
 mod provider;

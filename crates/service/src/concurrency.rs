@@ -24,7 +24,7 @@ struct Held {
 /// One of the places, until it is dropped.
 #[derive(Debug)]
 pub struct ConcurrencyPermit {
-    network: IpAddr,
+    network: Option<IpAddr>,
     held: Arc<Mutex<Held>>,
 }
 
@@ -47,21 +47,23 @@ impl ConcurrencyLimit {
         }
     }
 
-    /// Takes a place for a caller at this address.
+    /// Takes a place for a caller at this address; one without an address is bounded in total only.
     ///
     /// # Errors
     /// One of the two bounds is reached.
-    pub fn acquire(&self, caller: IpAddr) -> Result<ConcurrencyPermit, Exceeded> {
-        let network = network_of(caller);
+    pub fn acquire(&self, caller: Option<IpAddr>) -> Result<ConcurrencyPermit, Exceeded> {
+        let network = caller.map(network_of);
         let mut held = lock(&self.held);
         if held.total >= self.total {
             return Err(Exceeded::Total);
         }
-        let of_network = held.networks.get(&network).copied().unwrap_or_default();
-        if of_network >= self.per_network {
-            return Err(Exceeded::PerNetwork);
+        if let Some(network) = network {
+            let of_network = held.networks.get(&network).copied().unwrap_or_default();
+            if of_network >= self.per_network {
+                return Err(Exceeded::PerNetwork);
+            }
+            held.networks.insert(network, of_network + 1);
         }
-        held.networks.insert(network, of_network + 1);
         held.total += 1;
         Ok(ConcurrencyPermit {
             network,
@@ -74,10 +76,13 @@ impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
         let mut held = lock(&self.held);
         held.total -= 1;
-        if let Some(count) = held.networks.get_mut(&self.network) {
+        let Some(network) = self.network else {
+            return;
+        };
+        if let Some(count) = held.networks.get_mut(&network) {
             *count -= 1;
             if *count == 0 {
-                held.networks.remove(&self.network);
+                held.networks.remove(&network);
             }
         }
     }
@@ -91,8 +96,8 @@ fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
     }
 
     #[test]
@@ -106,14 +111,17 @@ mod tests {
         let _third = limit.acquire(other).unwrap();
         assert_eq!(limit.acquire(other).unwrap_err(), Exceeded::Total);
         drop(first);
-        let _fourth = limit.acquire(other).unwrap();
+        let fourth = limit.acquire(other).unwrap();
+        assert_eq!(limit.acquire(None).unwrap_err(), Exceeded::Total);
+        drop(fourth);
+        let _nobodys = limit.acquire(None).unwrap();
     }
 
     #[test]
     fn networks_that_hold_nothing_are_forgotten() {
         let limit = ConcurrencyLimit::new(9, 9);
         for last in 0..200 {
-            drop(limit.acquire(IpAddr::from([192, 0, 2, last])).unwrap());
+            drop(limit.acquire(Some([192, 0, 2, last].into())).unwrap());
         }
         let held = lock(&limit.held);
         assert_eq!((held.total, held.networks.len()), (0, 0));

@@ -13,7 +13,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// What a check finds: what it saw working, or why it does not. Both texts are public, so they hold no credential.
 pub type Finding = Result<String, String>;
@@ -63,7 +65,7 @@ impl Readiness {
         }
     }
 
-    /// Adds a check, run anew for every report, at the same time as the others.
+    /// Adds a check, run for every report at the same time as the others.
     #[must_use]
     pub fn check<F, W>(mut self, name: impl Into<String>, probe: F) -> Self
     where
@@ -110,7 +112,8 @@ impl From<(String, Finding)> for CheckReport {
     }
 }
 
-/// `/health` (200 `{"status": "ok"}` as long as the process answers) and `/ready` (200 or 503 with a [`Report`]).
+/// `/health` (200 `{"status": "ok"}` as long as the process answers) and `/ready` (200 or 503 with
+/// a [`Report`], which may be three seconds old).
 pub fn router<S>(readiness: Readiness) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -118,15 +121,51 @@ where
     Router::new()
         .route("/health", get(health))
         .route("/ready", get(ready))
-        .with_state(readiness)
+        .with_state(Arc::new(LastReport::of(readiness)))
+}
+
+/// For how long a report is given again. Anybody may ask for one, and each asks all that the
+/// service needs.
+const FRESH: Duration = Duration::from_secs(3);
+
+/// The newest report. Whoever asks while one is being made waits for it.
+struct LastReport {
+    readiness: Readiness,
+    last: Mutex<Option<(Instant, Report)>>,
+}
+
+impl LastReport {
+    fn of(readiness: Readiness) -> Self {
+        Self {
+            readiness,
+            last: Mutex::default(),
+        }
+    }
+
+    async fn report(&self) -> Report {
+        let mut last = self.last.lock().await;
+        if let Some((made, report)) = &*last
+            && made.elapsed() < FRESH
+        {
+            return report.clone();
+        }
+        let report = self.readiness.report().await;
+        *last = Some((Instant::now(), report.clone()));
+        report
+    }
 }
 
 async fn health() -> Json<serde_json::Value> {
     Json(serde_json::json!({"status": "ok"}))
 }
 
-async fn ready(State(readiness): State<Readiness>) -> Response {
-    let report = readiness.report().await;
+async fn ready(State(last): State<Arc<LastReport>>) -> Response {
+    // In a task of its own, so that a client which hangs up does not make the next one begin again.
+    let report = tokio::spawn(async move { last.report().await }).await;
+    let report = report.unwrap_or_else(|_| Report {
+        ready: false,
+        checks: Vec::new(),
+    });
     let status = if report.ready {
         StatusCode::OK
     } else {
@@ -137,9 +176,12 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use axum::body::{Body, to_bytes};
     use axum::http::Request;
     use serde_json::{Value, json};
+    use tokio::sync::Semaphore;
     use tower::ServiceExt as _;
 
     use super::*;
@@ -199,5 +241,49 @@ mod tests {
             "checks": [{"name": "rpc", "ok": false, "message": "no answer within 1500 ms"}],
         });
         assert_eq!(get_json(readiness, "/ready").await, (503, expected));
+    }
+
+    /// Readiness that counts how often it was asked, and answers when it is let go.
+    fn counted() -> (Readiness, Arc<AtomicUsize>, Arc<Semaphore>) {
+        let (asked, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+        let (count, opened) = (asked.clone(), gate.clone());
+        let readiness = Readiness::new(Duration::from_secs(9)).check("store", move || {
+            let (number, opened) = (count.fetch_add(1, Ordering::SeqCst), opened.clone());
+            async move {
+                opened.acquire().await.unwrap().forget();
+                Ok(format!("report {number}"))
+            }
+        });
+        (readiness, asked, gate)
+    }
+
+    async fn ask(app: Router) -> Value {
+        let request = Request::get("/ready").body(Body::empty()).unwrap();
+        let response = app.oneshot(request).await.unwrap();
+        let body = to_bytes(response.into_body(), 4096).await.unwrap();
+        let report: Value = serde_json::from_slice(&body).unwrap();
+        report["checks"][0]["message"].clone()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_that_asks_for_readiness_gets_one_report_between_them() {
+        let (readiness, asked, gate) = counted();
+        let app = router::<()>(readiness);
+        // These hang up before there is a report.
+        for _ in 0..20 {
+            let hasty = tokio::time::timeout(Duration::from_millis(5), ask(app.clone()));
+            assert!(hasty.await.is_err());
+        }
+        let crowd: Vec<_> = (0..50).map(|_| tokio::spawn(ask(app.clone()))).collect();
+        gate.add_permits(9);
+        for one in crowd {
+            assert_eq!(one.await.unwrap(), "report 0");
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+
+        tokio::time::advance(FRESH - Duration::from_millis(1)).await;
+        assert_eq!(ask(app.clone()).await, "report 0");
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(ask(app.clone()).await, "report 1");
     }
 }

@@ -3,10 +3,10 @@
 //! A `main` usually goes through the modules in this order: [`mod@env`] reads the configuration and
 //! reports every mistake at once, [`telemetry`] starts the log, [`crypto`] installs the TLS
 //! provider, [`metrics`] the recorder; the router is then merged with [`health::router`] and
-//! [`metrics::Metrics::router`], wrapped by [`observe`], and given to [`serve`]. [`accept`] reads
-//! what a client accepts; [`caller`] tells who calls and how often, [`concurrency`] how many at a time; [`clock`] is how the domain code
-//! asks for the time; [`probe`] is how a container asks a service for its health. Nothing here
-//! knows a service.
+//! [`metrics::Metrics::router`], wrapped by [`panics::catch`] and [`observe`], and given to
+//! [`serve`]. [`accept`] reads what a client accepts; [`caller`] tells who calls and how often,
+//! [`concurrency`] how many at a time; [`clock`] is how the domain code asks for the time;
+//! [`probe`] is how a container asks a service for its health. Nothing here knows a service.
 
 pub mod accept;
 pub mod caller;
@@ -16,6 +16,7 @@ pub mod crypto;
 pub mod env;
 pub mod health;
 pub mod metrics;
+pub mod panics;
 pub mod probe;
 pub mod request_id;
 pub mod serve;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use axum::{Router, body::Body, extract::ConnectInfo};
+use axum::{Router, extract::ConnectInfo};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,14 +14,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
-use tower_http::timeout::RequestBodyTimeoutLayer;
 
-/// The longest wait for the whole head of a request, from the connection or the request before on.
-const HEAD_PATIENCE: Duration = Duration::from_secs(60);
+use limits::Connections;
+pub use limits::Limits;
+
+mod body;
+mod limits;
+
 /// The pause after the system refused a connection, as it does while the process has too many files open.
 const BREATH: Duration = Duration::from_secs(1);
-/// The longest pause between two pieces of a request's body. Whoever sends half of one must not hold a connection for ever.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why the service cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -157,7 +158,7 @@ pub enum Ending {
 }
 
 /// Serves until `shutdown` is requested, then takes no new connection and gives the open ones `grace` to finish.
-/// Handlers can take `ConnectInfo<SocketAddr>`.
+/// Handlers can take `ConnectInfo<SocketAddr>`. A connection beyond the `limits` is closed at once.
 ///
 /// # Errors
 ///
@@ -167,23 +168,15 @@ pub async fn serve(
     app: Router,
     shutdown: Shutdown,
     grace: Duration,
+    limits: Limits,
 ) -> io::Result<Ending> {
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "listening");
     }
-    serve_impatiently(listener, app, shutdown, grace, HEAD_PATIENCE).await
-}
-
-async fn serve_impatiently(
-    listener: TcpListener,
-    app: Router,
-    shutdown: Shutdown,
-    grace: Duration,
-    patience: Duration,
-) -> io::Result<Ending> {
-    let app = impatient(app, BODY_PATIENCE);
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(patience);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.head);
+    let places = Connections::new(&limits);
     let mut connections = JoinSet::new();
     loop {
         let (stream, peer) = tokio::select! {
@@ -199,8 +192,20 @@ async fn serve_impatiently(
             Some(_) = connections.join_next() => continue,
             () = shutdown.requested() => break,
         };
-        let (app, shutdown) = (app.clone(), shutdown.clone());
-        connections.spawn(attend(http.clone(), stream, peer, app, shutdown));
+        let Some(place) = places.place(peer.ip()) else {
+            continue;
+        };
+        let serving = attend(
+            http.clone(),
+            (stream, peer),
+            app.clone(),
+            shutdown.clone(),
+            limits,
+        );
+        connections.spawn(async move {
+            serving.await;
+            drop(place);
+        });
     }
     // Whoever comes now shall be told at once that nobody is there.
     drop(listener);
@@ -217,17 +222,20 @@ async fn serve_impatiently(
 /// Serves one connection, until its request is answered once the end is asked for.
 async fn attend(
     http: http1::Builder,
-    stream: TcpStream,
-    peer: SocketAddr,
+    (stream, peer): (TcpStream, SocketAddr),
     app: Router,
     shutdown: Shutdown,
+    limits: Limits,
 ) {
     // Answers are small and wanted at once: no waiting for more to send.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection stays without TCP_NODELAY");
     }
+    if let Err(error) = give_up_unread(&stream, limits.unread) {
+        tracing::debug!(%error, "a connection stays without a time to read what is sent");
+    }
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(Body::new);
+        let mut request = request.map(|body| body::within(limits.body, body));
         request.extensions_mut().insert(ConnectInfo(peer));
         app.clone().oneshot(request)
     });
@@ -255,9 +263,17 @@ fn is_the_peers(error: &io::Error) -> bool {
     )
 }
 
-/// The same, giving up on a body of which nothing more comes for so long: reading it is then an error.
-fn impatient(app: Router, pause: Duration) -> Router {
-    app.layer(RequestBodyTimeoutLayer::new(pause))
+/// Lets the system end a connection whose peer takes nothing of what was sent for so long.
+#[cfg(target_os = "linux")]
+fn give_up_unread(stream: &TcpStream, time: Duration) -> io::Result<()> {
+    let millis = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+    Ok(rustix::net::sockopt::set_tcp_user_timeout(stream, millis)?)
+}
+
+/// Other systems have no such option, or one by another name.
+#[cfg(not(target_os = "linux"))]
+fn give_up_unread(_stream: &TcpStream, _time: Duration) -> io::Result<()> {
+    Ok(())
 }
 
 async fn patience_ends(shutdown: &Shutdown, grace: Duration) {

@@ -58,12 +58,13 @@ impl Default for OpenConsoles {
 }
 
 impl OpenConsoles {
-    /// A place for a connection from this address until it has shown a ticket.
+    /// A place for a connection from this address until it has shown a ticket. A service of ours
+    /// that does not say for whom it calls is bounded in total only.
     ///
     /// # Errors
     /// Too many are there already.
-    pub fn unproven(&self, caller: IpAddr) -> Result<ConcurrencyPermit, Exceeded> {
-        self.unproven.acquire(caller)
+    pub fn unproven(&self, client: Option<IpAddr>) -> Result<ConcurrencyPermit, Exceeded> {
+        self.unproven.acquire(client)
     }
 
     /// Room for one more console, if there is any.

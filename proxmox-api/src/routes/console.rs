@@ -1,8 +1,6 @@
 //! `GET /console`, its files, and `GET /console/ws`: the page with a terminal and the WebSocket behind it. Who comes in is
 //! decided by the ticket in the first message; here only by the page that asks.
 
-use std::net::Ipv4Addr;
-
 use api_types::ErrorCode;
 use axum::{
     Extension, Router,
@@ -100,8 +98,6 @@ async fn socket(
         let message = "This is the address of a WebSocket.";
         return ApiError::new(ErrorCode::InvalidRequest, message).respond(&id);
     };
-    // A service of ours that does not say for whom it calls counts as one client.
-    let client = client.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
     let unproven = match app.consoles.unproven(client) {
         Ok(unproven) => unproven,
         Err(exceeded) => return crowded(exceeded).respond(&id),

@@ -120,6 +120,13 @@ pub(crate) fn unread(rejection: &BytesRejection, id: &RequestId) -> Response {
     refuse(ErrorEnvelope::new(code, message, id.as_str()))
 }
 
+/// A handler panicked; what it says is in the log.
+pub(crate) fn failed(id: &RequestId) -> Response {
+    ApiError::new(ErrorCode::Internal, "Something went wrong on our side.")
+        .advise("report the requestId to the operator")
+        .respond(id)
+}
+
 /// No such path.
 pub(crate) async fn not_found(Extension(id): Extension<RequestId>) -> Response {
     let message = "There is no such path.";

@@ -21,6 +21,7 @@ mod numbers;
 mod openapi;
 mod outcome;
 mod owners;
+mod panics;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 mod power;

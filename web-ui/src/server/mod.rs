@@ -14,7 +14,7 @@ use service::{
     env::Env,
     metrics::Metrics,
     probe,
-    serve::{self, Shutdown},
+    serve::{self, Limits, Shutdown},
     telemetry::Telemetry,
     usage::{self, Asked},
 };
@@ -70,6 +70,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let metrics = Metrics::install()?;
     let listener = serve::bind(config.listen, "PORT").await?;
     let app = site::app(&config, &metrics);
-    serve::serve(listener, app, Shutdown::on_signals()?, GRACE).await?;
+    let (shutdown, limits) = (Shutdown::on_signals()?, Limits::default());
+    serve::serve(listener, app, shutdown, GRACE, limits).await?;
     Ok(())
 }

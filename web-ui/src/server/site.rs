@@ -14,6 +14,7 @@ use axum::{
 use service::{
     health::{self, Readiness},
     metrics::Metrics,
+    panics,
 };
 use tower::{ServiceExt as _, service_fn};
 use tower_http::services::ServeDir;
@@ -38,7 +39,8 @@ pub(crate) fn app(config: &Config, metrics: &Metrics) -> Router {
         )
         .merge(health::router(readiness(&config.dist)))
         .merge(metrics.clone().router())
-        .fallback_service(files(&config.dist))
+        .fallback_service(files(&config.dist));
+    let site = panics::catch(site, |_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
         .layer(middleware::from_fn_with_state(headers, dress));
     service::observe(site)
 }

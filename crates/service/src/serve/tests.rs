@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use axum::extract::State;
 use axum::routing::{get, post};
+use futures_util::StreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -41,7 +42,7 @@ async fn start(grace: Duration) -> Held {
         .route("/", get(hold))
         .with_state((entered, release));
     let (trigger, shutdown) = Shutdown::manual();
-    let server = tokio::spawn(serve(listener, app, shutdown, grace));
+    let server = tokio::spawn(serve(listener, app, shutdown, grace, Limits::default()));
     Held {
         address,
         entered,
@@ -129,52 +130,139 @@ async fn a_shutdown_whose_trigger_is_gone_is_never_requested() {
     assert!(shutdown.is_requested());
 }
 
-#[tokio::test]
-async fn half_a_body_is_not_waited_for_and_a_whole_one_in_pieces_is_read() {
-    let pause = Duration::from_millis(200);
-    let app = Router::new().route("/", post(async |body: String| body));
+/// Serves a router within limits for as long as the test runs.
+async fn within(limits: Limits, app: Router) -> (SocketAddr, ShutdownTrigger) {
     let listener = bind(LOOPBACK, "PORT").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (trigger, shutdown) = Shutdown::manual();
-    let server = tokio::spawn(serve(listener, impatient(app, pause), shutdown, DEADLINE));
-    let head =
-        b"POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 4\r\n\r\n";
-    for (pieces, status) in [
-        (&[&b"a"[..], b"b", b"cd"][..], "200"),
-        (&[&b"ab"[..]][..], "400"),
-    ] {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(head).await.unwrap();
-        for piece in pieces {
-            tokio::time::sleep(pause / 4).await;
-            stream.write_all(piece).await.unwrap();
+    tokio::spawn(serve(listener, app, shutdown, DEADLINE, limits));
+    (address, trigger)
+}
+
+#[tokio::test]
+async fn a_body_has_a_time_for_all_of_it_however_steadily_it_comes() {
+    let time = Duration::from_millis(800);
+    let app = Router::new().route("/", post(async |body: String| body));
+    let limits = Limits {
+        body: time,
+        ..Limits::default()
+    };
+    let (address, _trigger) = within(limits, app).await;
+    let head = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n";
+
+    let mut whole = TcpStream::connect(address).await.unwrap();
+    whole.write_all(head).await.unwrap();
+    for _ in 0..4 {
+        tokio::time::sleep(time / 16).await;
+        whole.write_all(&[b'a'; 250]).await.unwrap();
+    }
+    let mut answer = vec![0; "HTTP/1.1 200".len()];
+    let read = timeout(DEADLINE, whole.read_exact(&mut answer)).await;
+    read.expect("it is answered").unwrap();
+    assert_eq!(answer, b"HTTP/1.1 200");
+
+    for pause in [Some(time / 16), None] {
+        let (mut read, mut write) = {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(head).await.unwrap();
+            stream.into_split()
+        };
+        let trickling = tokio::spawn(async move {
+            while let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+                if write.write_all(b"a").await.is_err() {
+                    return;
+                }
+            }
+            std::future::pending().await
+        });
+        // The connection ends, although nobody has asked for that.
+        let mut answer = Vec::new();
+        let ended = timeout(DEADLINE, read.read_to_end(&mut answer)).await;
+        let _ = ended.expect("the connection ends");
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400"), "{pause:?}: {answer}");
+        trickling.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_connection_beyond_the_limits_is_closed_and_the_others_are_served() {
+    let app = Router::new().route("/", get(async || "done"));
+    let limits = Limits {
+        connections: 2,
+        ..Limits::default()
+    };
+    let (address, _trigger) = within(limits, app).await;
+    let request = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let served = async |stream: &mut TcpStream| {
+        let mut answer = [0; 12];
+        let exchange = async {
+            stream.write_all(request).await?;
+            stream.read_exact(&mut answer).await
+        };
+        let read = timeout(DEADLINE, exchange).await;
+        read.expect("it is answered or closed").is_ok()
+    };
+    let mut one = TcpStream::connect(address).await.unwrap();
+    let mut two = TcpStream::connect(address).await.unwrap();
+    assert!(served(&mut one).await && served(&mut two).await);
+    let mut three = TcpStream::connect(address).await.unwrap();
+    assert!(!served(&mut three).await, "it is one too many");
+    drop(one);
+    let deadline = tokio::time::Instant::now() + DEADLINE;
+    loop {
+        let mut again = TcpStream::connect(address).await.unwrap();
+        if served(&mut again).await {
+            break;
         }
-        let mut answer = String::new();
-        let read = stream.read_to_string(&mut answer);
-        timeout(DEADLINE, read)
-            .await
-            .expect("it is answered")
-            .unwrap();
         assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status}")),
-            "{answer}"
+            tokio::time::Instant::now() < deadline,
+            "the place of a connection that has ended is free"
         );
     }
-    trigger.request();
-    let ending = timeout(DEADLINE, server).await.unwrap().unwrap().unwrap();
-    assert_eq!(ending, Ending::Drained);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_not_kept() {
+    let gone: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+    struct Told(&'static Semaphore);
+    impl Drop for Told {
+        fn drop(&mut self) {
+            self.0.add_permits(1);
+        }
+    }
+    let endless = async move || {
+        let told = Told(gone);
+        let piece = move |_| {
+            let _ = &told;
+            Ok::<_, io::Error>(vec![b'x'; 64 * 1024])
+        };
+        let pieces = futures_util::stream::iter(0_u64..).map(piece);
+        axum::body::Body::from_stream(pieces)
+    };
+    let limits = Limits {
+        unread: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let (address, _trigger) = within(limits, Router::new().route("/", get(endless))).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let ended = timeout(4 * DEADLINE, gone.acquire()).await;
+    ended.expect("the connection is given up").unwrap().forget();
 }
 
 #[tokio::test]
 async fn half_a_head_is_not_waited_for() {
     let app = Router::new().route("/", get(async || "done"));
-    let listener = bind(LOOPBACK, "PORT").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (_trigger, shutdown) = Shutdown::manual();
     let patience = Duration::from_millis(300);
-    tokio::spawn(serve_impatiently(
-        listener, app, shutdown, DEADLINE, patience,
-    ));
+    let limits = Limits {
+        head: patience,
+        ..Limits::default()
+    };
+    let (address, _trigger) = within(limits, app).await;
     let (head, end) = (b"GET / HTTP/1.1\r\nhost: local", b"host\r\n\r\n");
     let ended = async |stream: &mut TcpStream| {
         let mut answer = Vec::new();
@@ -214,7 +302,7 @@ async fn a_handler_knows_who_asks() {
     let (_trigger, shutdown) = Shutdown::manual();
     let who = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
     let app = Router::new().route("/", get(who));
-    tokio::spawn(serve(listener, app, shutdown, DEADLINE));
+    tokio::spawn(serve(listener, app, shutdown, DEADLINE, Limits::default()));
     let mut stream = TcpStream::connect(address).await.unwrap();
     let here = stream.local_addr().unwrap().to_string();
     let request = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";

@@ -231,7 +231,7 @@ async fn connections_without_a_ticket_have_no_seats() {
     let one_more = dial(&guest, &[("x-forwarded-for", "192.0.2.64")]).await;
     assert_eq!(one_more.err(), Some(503));
     let consoles = &guest.app.app.consoles;
-    let seats: Vec<_> = std::iter::from_fn(|| consoles.room()).collect();
+    let seats: Vec<_> = std::iter::from_fn(|| consoles.room()).take(999).collect();
     assert_eq!(seats.len(), 256);
 }
 
