@@ -51,12 +51,13 @@ pay() {
   signature=$(cast wallet sign --private-key "$key" --data "$typed")
 
   # 4. The offer that is accepted, what was authorized, and the signature; in the header PAYMENT-SIGNATURE. With a key of
-  #    its own the same signed request may be sent again, should its answer get lost.
+  #    its own the same signed request may be sent again, should its answer get lost. The key is a secret: whoever has it can
+  #    have the answer, so it is random and nothing of the payment is in it.
   local payment
   payment=$(jq -c --argjson authorization "$authorization" --arg signature "$signature" \
     '{x402Version, resource, accepted: .accepts[0], payload: {$authorization, $signature}}' <<< "$required" | base64 | tr -d '\n')
   local status
-  status=$(curl "${request[@]}" -H "payment-signature: $payment" -H "idempotency-key: $nonce" \
+  status=$(curl "${request[@]}" -H "payment-signature: $payment" -H "idempotency-key: $(od -An -vtx1 -N16 /dev/urandom | tr -d ' \n')" \
     -o "$answered" -w '%{http_code}')
   if [ "$status" != 200 ]; then echo "$1 $2 answers $status: $(cat "$answered")" >&2; return 1; fi
   cat "$answered"

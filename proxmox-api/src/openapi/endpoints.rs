@@ -27,6 +27,8 @@ pub(super) fn ctid() -> Value {
     json!({"type": "integer", "minimum": 100, "maximum": 999_999_999})
 }
 
+pub(super) const LEASE_MEANT: &str = "The lease that is meant: numbers are used again, and a call that names a lease which is \
+    over is refused and not charged.";
 pub(super) const CTID: &str = "The container's number.";
 /// What is answered about a container in the path of a paid route.
 pub(super) const ABOUT_LEASE: &[ErrorCode] = &[Forbidden, LeaseNotFound, LeaseConflict, LeaseEnded];
@@ -55,6 +57,7 @@ fn leases() -> Vec<Endpoint> {
         Endpoint::paid(about("/lease/{ctid}/renew"), "Leases", "renewLease")
             .details("Priced by the container's real size. A container that was stopped is started again.")
             .in_path("ctid", ctid(), CTID)
+            .in_query("leaseId", json!({"type": "string"}), LEASE_MEANT)
             .takes(&examples::renew_request())
             .answers(200, "The time was added.", &examples::renew_response())
             .refuses(ABOUT_LEASE)

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     endpoint::Endpoint,
-    endpoints::{ABOUT_LEASE, CTID, about, ctid},
+    endpoints::{ABOUT_LEASE, CTID, LEASE_MEANT, about, ctid},
 };
 
 /// What a container's one terminal session may answer.
@@ -24,6 +24,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                  comes. A container has one session: while it is used, others are told to come back.",
             )
             .in_path("ctid", ctid(), CTID)
+            .in_query("leaseId", text(), LEASE_MEANT)
             .takes(&exec_request())
             .answers(200, "The command ended, or its time was over.", &exec_response())
             .refuses(ABOUT_LEASE)
@@ -31,6 +32,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::paid(about("/management/console/{ctid}"), "Containers", "openConsole")
             .details("The ticket is good once, for 30 seconds. It goes in the first message on the WebSocket, never in a URL.")
             .in_path("ctid", ctid(), CTID)
+            .in_query("leaseId", text(), LEASE_MEANT)
             .answers(200, "A ticket for one terminal.", &console_response())
             .refuses(ABOUT_LEASE)
             .refuses(ABOUT_TERMINAL),

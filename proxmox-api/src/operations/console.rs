@@ -33,7 +33,7 @@ impl Operation for Console {
     async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
         body::none(call.body)?;
         Ok(Self {
-            lease: lease_in_path(app, call.ctid).await?,
+            lease: lease_in_path(app, call).await?,
         })
     }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     error::ApiError,
-    paywall::About,
+    paywall::{About, Call},
     state::App,
     store::{Answer, Lease},
 };
@@ -54,18 +54,25 @@ pub fn vmid_in_path(ctid: Option<&str>) -> Result<u32, ApiError> {
         })
 }
 
-/// The lease in the path.
+/// The lease in the path: the one that has the number now, which has to be the one that the query names, if it names one.
 ///
 /// # Errors
-/// The path has no VMID, or no lease has it.
-pub async fn lease_in_path(app: &App, ctid: Option<&str>) -> Result<Lease, ApiError> {
-    let vmid = vmid_in_path(ctid)?;
-    app.store.lease_by_vmid(vmid).await?.ok_or_else(|| {
+/// The path has no VMID, no lease has it, or another lease has it than the one that is meant.
+pub async fn lease_in_path(app: &App, call: Call<'_>) -> Result<Lease, ApiError> {
+    let vmid = vmid_in_path(call.ctid)?;
+    let lease = app.store.lease_by_vmid(vmid).await?.ok_or_else(|| {
         ApiError::new(
             ErrorCode::LeaseNotFound,
             "No lease has a container with this number.",
         )
-    })
+    })?;
+    match call.lease_id {
+        Some(meant) if meant != lease.lease_id => {
+            let message = "The lease that is meant is over; its number belongs to another one now.";
+            Err(ApiError::new(ErrorCode::LeaseEnded, message).with("leaseId", meant))
+        }
+        _ => Ok(lease),
+    }
 }
 
 /// An answer with a JSON body.

@@ -48,7 +48,7 @@ impl Operation for RenewLease {
         let request: RenewRequest =
             body::read(call.body, |request| limits.validate_renew(request))?;
         Ok(Self {
-            lease: lease_in_path(app, call.ctid).await?,
+            lease: lease_in_path(app, call).await?,
             minutes: request.runtime_minutes,
         })
     }

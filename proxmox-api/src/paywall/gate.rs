@@ -65,6 +65,7 @@ async fn serve<O: Operation>(
     let asked = Asked {
         client,
         ctid: parameters.get("ctid").cloned(),
+        lease_id: lease_meant(uri.query()),
         path: uri.path().to_owned(),
         method,
         headers,
@@ -103,6 +104,7 @@ async fn serve<O: Operation>(
 struct Asked {
     client: Option<IpAddr>,
     ctid: Option<String>,
+    lease_id: Option<String>,
     path: String,
     method: Method,
     headers: HeaderMap,
@@ -113,6 +115,7 @@ impl Asked {
     fn call(&self) -> Call<'_> {
         Call {
             ctid: self.ctid.as_deref(),
+            lease_id: self.lease_id.as_deref(),
             body: &self.body,
         }
     }
@@ -190,6 +193,7 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
         client: asked.client,
         path: asked.path.clone(),
         ctid: asked.ctid.clone(),
+        lease_id: asked.lease_id.clone(),
         body: asked.body.clone(),
         payment,
     };
@@ -289,6 +293,13 @@ fn offered<O: Operation>(
 ) -> Result<(Offer, Price), ApiError> {
     let price = operation.price(tariff)?;
     Ok((challenge::offer::<O>(app, path, price.total.0), price))
+}
+
+/// The `leaseId` of a query; other parameters are nobody's, as they always were.
+fn lease_meant(query: Option<&str>) -> Option<String> {
+    url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .find(|(name, _)| name == "leaseId")
+        .map(|(_, value)| value.into_owned())
 }
 
 fn has_payment(headers: &HeaderMap) -> bool {

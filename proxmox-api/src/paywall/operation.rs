@@ -67,6 +67,8 @@ impl About {
 pub struct Call<'a> {
     /// The `{ctid}` of the path, where the route has one.
     pub ctid: Option<&'a str>,
+    /// The `leaseId` of the query: which lease is meant by the number, since numbers are used again.
+    pub lease_id: Option<&'a str>,
     /// The body, within the size that is read.
     pub body: &'a [u8],
 }

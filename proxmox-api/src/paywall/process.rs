@@ -52,6 +52,8 @@ pub struct Presented {
     pub path: String,
     /// The `{ctid}` of the path, where the route has one.
     pub ctid: Option<String>,
+    /// The `leaseId` of the query.
+    pub lease_id: Option<String>,
     /// The body.
     pub body: Bytes,
 }
@@ -60,6 +62,7 @@ impl Presented {
     pub(super) fn call(&self) -> Call<'_> {
         Call {
             ctid: self.ctid.as_deref(),
+            lease_id: self.lease_id.as_deref(),
             body: &self.body,
         }
     }

@@ -191,3 +191,37 @@ async fn a_paid_call_that_nobody_asks_for_again_is_owed() {
     assert!(metrics.contains("payments_due_atomic 1000"), "{metrics}");
     assert!(metrics.contains("payments_unresolved 0"), "{metrics}");
 }
+
+#[tokio::test]
+async fn a_call_that_names_a_lease_which_is_over_is_not_charged() {
+    let guest = Guest::toy().await;
+    let app = &guest.app;
+    let before = guest.balance().await;
+    let session = guest.buyer.sign_in(app).await;
+    let leases = session.get(app, "/leases").await.body;
+    let now = leases["leases"][0]["leaseId"].as_str().unwrap().to_owned();
+    for path in [
+        guest.exec_path(),
+        format!("/lease/{}/renew", guest.ctid),
+        guest.console_path(),
+    ] {
+        let body = match path.as_str() {
+            path if path.ends_with("renew") => Some(json!({"runtimeMinutes": 5})),
+            path if path.contains("exec") => Some(json!({"command": "true"})),
+            _ => None,
+        };
+        let signed = guest.buyer.sign(app, Method::POST, &path, body).await;
+        let named = |lease: &str| Signed {
+            path: format!("{path}?leaseId={lease}"),
+            ..signed.clone()
+        };
+        let over = named("lease-of-yesterday").send(app).await;
+        assert_eq!(over.code(), "lease_ended", "{path}: {:?}", over.body);
+        assert_eq!(guest.balance().await, before, "{path}");
+        // The payment itself was not used up.
+        if path == guest.console_path() {
+            assert_eq!(named(&now).send(app).await.status, 200);
+            break;
+        }
+    }
+}

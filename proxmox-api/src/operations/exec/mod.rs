@@ -62,7 +62,7 @@ impl Operation for Exec {
             )]));
         }
         Ok(Self {
-            lease: lease_in_path(app, call.ctid).await?,
+            lease: lease_in_path(app, call).await?,
             script,
             seconds: request.timeout_seconds.unwrap_or(DEFAULT_SECONDS),
             force: request.force,
