@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use service::request_id::RequestId;
+use service::{accept, request_id::RequestId};
 
 use super::{admitted::Admitted, read, stream};
 use crate::{
@@ -36,7 +36,7 @@ async fn chat(
         Ok(request) => request,
         Err(error) => return error.respond(&id),
     };
-    if wants_events(&headers) {
+    if accept::prefers_events(&headers) {
         return stream::respond(app, request, address, seat, id);
     }
     // The seat is taken until the turn is over.
@@ -74,10 +74,4 @@ async fn answer(
         events: stage.into_events(),
         turn_id,
     })
-}
-
-fn wants_events(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT);
-    let mut accepted = accepted.iter().filter_map(|value| value.to_str().ok());
-    accepted.any(|value| value.contains("text/event-stream"))
 }

@@ -211,3 +211,28 @@ async fn a_conversation_with_a_model_goes_from_quote_to_lease_to_list() {
     assert_eq!(listed.reply(), "There it is.");
     assert_eq!(listed.result()["leases"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_client_that_accepts_json_and_events_alike_gets_json() {
+    let market = Market::open().await;
+    let agent = Agent::offline(&market.url).await;
+    let kind = async |accept: &str| {
+        let request = agent.http.post(format!("{}/chat", agent.url));
+        let request = request.header("accept", accept);
+        let answer = request.json(&json!({ "message": "hello" })).send().await;
+        let answer = answer.unwrap();
+        assert_eq!(answer.status(), 200, "{accept}");
+        answer.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .to_owned()
+    };
+    for accept in [
+        "application/json, text/event-stream",
+        "text/event-stream;q=0, */*",
+    ] {
+        assert_eq!(kind(accept).await, "application/json", "{accept}");
+    }
+    let preferred = kind("application/json;q=0.5, text/event-stream").await;
+    assert_eq!(preferred, "text/event-stream");
+}

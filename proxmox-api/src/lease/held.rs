@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use pve::NodeName;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -141,22 +140,9 @@ pub async fn wake(app: &App, lease: &Lease) -> Result<(), ApiError> {
     }
     start::start(app, &node, vmid, Instant::now() + START_AT_MOST).await?;
     metrics::counter!("held_machines_total", "step" => "started").increment(1);
-    note_address(app, lease, &node, vmid).await
-}
-
-/// A container that was stopped may come back with another address.
-async fn note_address(
-    app: &App,
-    lease: &Lease,
-    node: &NodeName,
-    vmid: pve::Vmid,
-) -> Result<(), ApiError> {
+    // It may come back with another address.
     let until = Instant::now() + ADDRESS_TIMEOUT;
-    if let Some(ip) = start::address(app, node, vmid, until).await {
-        let ip = ip.to_string();
-        app.store.set_ip(&lease.lease_id, &ip, app.now()).await?;
-    }
-    Ok(())
+    Ok(start::note_address(app, lease, (&node, vmid), until).await?)
 }
 
 #[cfg(test)]

@@ -95,10 +95,7 @@ async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
                 .await
                 .map_err(unstarted)?;
             let until = Instant::now() + ADDRESS_PATIENCE;
-            if let Some(ip) = start::address(&app, &node, vmid, until).await {
-                let ip = ip.to_string();
-                app.store.set_ip(&lease.lease_id, &ip, app.now()).await?;
-            }
+            start::note_address(&app, &lease, (&node, vmid), until).await?;
         }
     }
     app.proxmox.saw(vmid, power.wanted()).await;

@@ -7,7 +7,11 @@ use api_types::ErrorCode;
 use pve::{ExecRequest, NodeName, Refusal, Vmid, WaitOptions};
 use tokio::time::{Instant, sleep};
 
-use crate::{error::ApiError, state::App};
+use crate::{
+    error::ApiError,
+    state::App,
+    store::{Lease, StoreError},
+};
 
 /// How long an address is waited for before the container is asked to run a command instead.
 const ADDRESS_PATIENCE: Duration = Duration::from_secs(12);
@@ -149,4 +153,21 @@ pub async fn address(app: &App, node: &NodeName, vmid: Vmid, until: Instant) -> 
         }
         sleep(looks.pause()).await;
     }
+}
+
+/// Writes down the address of a lease's container, once there is one.
+///
+/// # Errors
+/// The store failed.
+pub async fn note_address(
+    app: &App,
+    lease: &Lease,
+    (node, vmid): (&NodeName, Vmid),
+    until: Instant,
+) -> Result<(), StoreError> {
+    if let Some(ip) = address(app, node, vmid, until).await {
+        let ip = ip.to_string();
+        app.store.set_ip(&lease.lease_id, &ip, app.now()).await?;
+    }
+    Ok(())
 }

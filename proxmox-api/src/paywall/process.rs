@@ -129,10 +129,15 @@ pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progres
         Ok(request) => request,
         Err(reason) => return Reply::NotTaken(reason),
     };
+    // Before the facilitator is asked, and before there is a row.
+    if let Err(error) = app.failed_payments.check(presented.client) {
+        return error.into();
+    }
     // Nothing is stored under a name that is not proven.
     if presented.proof == Proof::Unproven
         && let Err(reply) = verify(app, presented, &request).await
     {
+        count_failure(app, presented, &reply);
         return reply;
     }
     let payment = match new_payment(&entry, &request) {
@@ -161,9 +166,7 @@ pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progres
             let job = job(&entry, payment_id, app.now(), progress);
             let reply = fresh(app, &entry, &job, &request).await;
             count::<O>(&reply);
-            if matches!(reply, Reply::NotTaken(_) | Reply::NotSettled(_)) {
-                app.failed_payments.count(presented.client);
-            }
+            count_failure(app, presented, &reply);
             reply
         }
         Ok(Reservation::Known { payment_id }) => {
@@ -248,10 +251,6 @@ async fn fresh<O: Operation>(
     request: &FacilitatorRequest,
 ) -> Reply {
     let id = &job.payment_id;
-    if let Err(error) = app.failed_payments.check(job.client) {
-        release(app, id, error.code.as_str()).await;
-        return error.into();
-    }
     if entry.presented.proof == Proof::Payer
         && let Err(reply) = verify(app, &entry.presented, request).await
     {
@@ -318,6 +317,13 @@ fn reason_of(reply: &Reply) -> &str {
 async fn release(app: &App, payment_id: &str, reason: &str) {
     if let Err(error) = app.store.mark_released(payment_id, reason, app.now()).await {
         tracing::error!(%error, payment.id = payment_id, "a reservation cannot be released");
+    }
+}
+
+/// The facilitator was asked in vain; an address that lets this happen too often is put off.
+fn count_failure(app: &App, presented: &Presented, reply: &Reply) {
+    if matches!(reply, Reply::NotTaken(_) | Reply::NotSettled(_)) {
+        app.failed_payments.count(presented.client);
     }
 }
 

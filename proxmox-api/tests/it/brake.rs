@@ -150,6 +150,12 @@ async fn an_address_whose_payments_are_refused_is_put_off() {
         .from("203.0.113.7");
     let put_off = signed.send(&app).await;
     assert_eq!(refusal(&put_off), (429, "rate_limited"));
+    let rows = rusqlite::Connection::open(app.database())
+        .unwrap()
+        .query_row("SELECT count(*) FROM payments", [], |row| {
+            row.get::<_, u32>(0)
+        });
+    assert_eq!(rows.unwrap(), 4, "no row for what is put off");
     assert!((15..=20).contains(&wait(&put_off)), "{}", wait(&put_off));
     let elsewhere = lease_from(&app, &rich, "203.0.113.8").await;
     assert_eq!(elsewhere.status, 200, "{:?}", elsewhere.body);

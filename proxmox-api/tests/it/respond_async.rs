@@ -123,7 +123,17 @@ async fn who_could_not_ask_again_or_waits_long_enough_gets_the_whole_answer() {
         .await;
     assert_eq!(patient.status, 200, "{:?}", patient.body);
 
-    // With a session the answer can be had again, too.
+    // Another wallet's session could not be given the answer.
+    slow_creation(&app, 300);
+    let stranger = Buyer::new(2).sign_in(&app).await;
+    let foreign = lease(&app, &buyer)
+        .await
+        .with_header("prefer", "respond-async");
+    let foreign = foreign.with_header("authorization", &format!("Bearer {}", stranger.0));
+    let whole = foreign.send(&app).await;
+    assert_eq!(whole.status, 200, "{:?}", whole.body);
+
+    // With the payer's session the answer can be had again, too.
     slow_creation(&app, 2_000);
     let session = buyer.sign_in(&app).await;
     let bearer = format!("Bearer {}", session.0);

@@ -391,12 +391,7 @@ fn note_late_address(app: App, lease: Lease) {
             return;
         };
         let until = Instant::now() + LATE_ADDRESS;
-        if let Some(ip) = start::address(&app, &node, vmid, until).await
-            && let Err(error) = app
-                .store
-                .set_ip(&lease.lease_id, &ip.to_string(), app.now())
-                .await
-        {
+        if let Err(error) = start::note_address(&app, &lease, (&node, vmid), until).await {
             tracing::error!(%error, "an address cannot be written down");
         }
     });
