@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { afterEach, before, test } from 'node:test';
 import { until } from '../stack/process.mjs';
 import { privateKey } from '../chain/accounts.mjs';
+import { movableServices } from '../browser/clock.mjs';
 import { PHONE, visit } from '../browser/customer.mjs';
 import { settled, watchSignatures } from '../browser/payments.mjs';
 import { inSight } from '../browser/sight.mjs';
@@ -254,15 +255,24 @@ inBrowser('a customer who pays', (stage) => {
   });
 
   test('an offer that has run out has one button, for a new price', async () => {
-    const visitor = await come({ before: (page) => page.clock.install() });
+    let services;
+    const before = async (page) => {
+      await page.clock.install();
+      services = await movableServices(page, site);
+    };
+    const visitor = await come({ before });
     const { page } = visitor;
+    const pass = async (seconds) => {
+      services.move(seconds);
+      await page.clock.fastForward(seconds * 1000);
+    };
     await visitor.useBurner(42);
     await visitor.fund();
     await page.clock.runFor(1500);
     await ask(visitor, 'Lease 1 core, 512 MB for 30 minutes');
     const slip = await visitor.slip(page.locator('.answer'));
     assert.match(await slip.locator('.fact', { hasText: 'Offer valid for' }).innerText(), /(5:00|4:5\d)/);
-    await page.clock.fastForward(301_000);
+    await pass(301);
     await slip.getByText('This offer has expired.').waitFor();
     assert.equal(await visitor.payButton(slip).count(), 0);
     await visitor.picture('chat-expired');
@@ -271,7 +281,7 @@ inBrowser('a customer who pays', (stage) => {
     assert.equal(await page.locator('.turn').count(), 1, 'in place of the old one');
 
     const form = await visitor.askForLease();
-    await page.clock.fastForward(301_000);
+    await pass(301);
     await visitor.button('Get a new price', form).click();
     await visitor.payButton(form).waitFor();
   });

@@ -2,7 +2,7 @@
 //! tests it; views and everything that talks to the browser build for WebAssembly only.
 //!
 //! [`config`] is read once; [`api`] calls the two services; [`wallet`] finds and asks wallets, [`session`] signs in with one;
-//! [`pay`] takes a payment from its offer to its receipt; [`terminal`] shows a console. `engine` joins these into one
+//! [`server_clock`] is the time that they go by; [`pay`] takes a payment from its offer to its receipt; [`terminal`] shows a console. `engine` joins these into one
 //! context, on which `app`, its pages and components are built. What a first visit does without is a `part`: it is loaded later.
 
 pub mod api;
@@ -10,6 +10,7 @@ pub mod config;
 pub mod format;
 pub mod markdown;
 pub mod pay;
+pub mod server_clock;
 pub mod session;
 pub mod sse;
 pub mod state;

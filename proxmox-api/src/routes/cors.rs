@@ -40,6 +40,8 @@ pub fn layer(config: &Config) -> CorsLayer {
             header::RETRY_AFTER,
             header::LOCATION,
             name("preference-applied"),
+            // A page whose device has a wrong clock signs by this one.
+            header::DATE,
         ])
         .max_age(Duration::from_secs(600))
 }

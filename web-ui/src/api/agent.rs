@@ -31,7 +31,7 @@ impl AgentApi {
     /// # Errors
     /// See [`ApiError`].
     pub async fn info(&self) -> Result<AgentInfo, ApiError> {
-        let response = fetch::send(&Call::get(self.url("/info"))).await?;
+        let response = fetch::send(&Call::get(self.url("/info")).timed()).await?;
         let body = fetch::text(&response).await?;
         if !response.ok() {
             return Err(ApiError::from_answer(response.status(), &body));
@@ -55,6 +55,7 @@ impl AgentApi {
         let call = Call::new("POST", self.url("/chat"))
             .json(body)
             .header("accept", "text/event-stream")
+            .timed()
             .abort(abort.clone());
         let response = fetch::send(&call).await?;
         if !response.ok() {

@@ -10,7 +10,10 @@ use web_sys::{
 };
 
 use super::ApiError;
-use crate::sse::{SseEvent, SseParser};
+use crate::{
+    engine::clock,
+    sse::{SseEvent, SseParser},
+};
 
 /// How long an ordinary answer may take, in milliseconds.
 const PATIENCE: u32 = 20_000;
@@ -57,6 +60,7 @@ pub struct Call {
     body: Option<String>,
     abort: Option<Abort>,
     patient: bool,
+    timed: bool,
 }
 
 impl Call {
@@ -74,6 +78,7 @@ impl Call {
             body: None,
             abort: None,
             patient: false,
+            timed: false,
         }
     }
 
@@ -111,6 +116,13 @@ impl Call {
         self
     }
 
+    /// To a service of ours, whose answers tell its time.
+    #[must_use]
+    pub fn timed(mut self) -> Self {
+        self.timed = true;
+        self
+    }
+
     fn signal(&self) -> Option<AbortSignal> {
         match &self.abort {
             Some(abort) => Some(abort.0.signal()),
@@ -141,10 +153,16 @@ impl Call {
 /// There is none.
 pub async fn send(call: &Call) -> Result<Response, ApiError> {
     let request = call.request().map_err(|_| ApiError::Unreachable)?;
+    let sent = clock::milliseconds();
     let answer = JsFuture::from(window().fetch_with_request(&request)).await;
-    let answer = answer
+    let answer: Result<Response, ApiError> = answer
         .and_then(JsCast::dyn_into)
         .map_err(|error| cause(&error));
+    if let (true, Ok(answer)) = (call.timed, &answer)
+        && let Ok(Some(date)) = answer.headers().get("date")
+    {
+        clock::heard(&date, sent);
+    }
     if let Err(ApiError::Unreachable) = answer {
         let event = Event::new(UNREACHABLE).expect("the name is a text");
         // Nobody forbids it.

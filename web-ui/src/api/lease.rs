@@ -1,9 +1,8 @@
 //! The lease API's free routes. What costs money goes through `pay`.
 
 use api_types::{
-    Catalog, LeaseRequest, LeaseView, ListResponse, LxcStats, NodeStats, PaymentView,
-    PaymentsResponse, QuoteResponse, SessionChallenge, SessionChallengeRequest, SessionRequest,
-    SessionResponse, Usdc,
+    Catalog, LeaseRequest, LeaseView, ListResponse, LxcStats, NodeStats, QuoteResponse,
+    SessionChallenge, SessionChallengeRequest, SessionRequest, SessionResponse, Usdc,
 };
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -12,7 +11,7 @@ use super::{
     ApiError,
     fetch::{self, Call},
 };
-use crate::session::Session;
+use crate::{session::Session, state::receipts::Payment};
 
 /// The lease API.
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +61,12 @@ impl LeaseApi {
     }
 
     /// The signed-in wallet's payments.
-    pub async fn payments(&self) -> Result<Vec<PaymentView>, ApiError> {
-        let list: PaymentsResponse = self.read(self.get("/payments")).await?;
+    pub async fn payments(&self) -> Result<Vec<Payment>, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            payments: Vec<Payment>,
+        }
+        let list: Answer = self.read(self.get("/payments")).await?;
         Ok(list.payments)
     }
 
@@ -128,6 +131,7 @@ impl LeaseApi {
     }
 
     fn signed_in(&self, call: Call) -> Call {
+        let call = call.timed();
         match self.session.current() {
             Some(token) => call.bearer(token.expose()),
             None => call,

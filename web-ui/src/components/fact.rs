@@ -33,7 +33,7 @@ pub fn Copyable(
     let on_copied = on_copied.unwrap_or_else(|| Callback::new(|()| {}));
     let shown = short.unwrap_or_else(|| value.clone());
     view! {
-        <code title=value.clone()>{shown}</code>
+        <code translate="no" title=value.clone() prop:textContent=shown></code>
         <CopyButton text=value label=shell::copy(name) on_copied=on_copied />
     }
 }

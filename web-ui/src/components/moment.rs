@@ -18,5 +18,5 @@ pub fn Moment(
     /// When.
     at: Timestamp,
 ) -> impl IntoView {
-    view! { <time datetime=at.to_string() title=utc_minute(at)>{local(at)}</time> }
+    view! { <time translate="no" datetime=at.to_string() title=utc_minute(at) prop:textContent=local(at)></time> }
 }

@@ -1,21 +1,24 @@
-//! What the frame does without until the page rests: messages, the browser's Back in dialogs, and what other tabs do.
+//! What the frame does without until the page rests: messages, the browser's Back in dialogs, what other tabs do, and what is wrong
+//! with the device.
 
 use leptos::prelude::*;
 use wasm_split_helpers::wasm_split;
 
 use super::{
-    back,
+    Glyph, Icon, back,
     toasts::{ToastList, Toasts},
 };
 use crate::{
-    engine::Engine,
+    engine::{Engine, clock, storage},
     part::{NotLoaded, Part},
+    text::shell,
 };
 
 /// What the frame does without until the page rests.
 #[derive(Clone, Copy)]
 pub struct Rest {
     toasts: fn() -> AnyView,
+    device: fn() -> AnyView,
     opened: fn(RwSignal<bool>, Option<Callback<(), bool>>),
     closed: fn(RwSignal<bool>),
     begin: fn(Engine),
@@ -28,6 +31,7 @@ static REST: Part<Rest> = Part::new(|| Box::pin(rest()));
 fn rest() -> Result<Rest, NotLoaded> {
     Ok(Rest {
         toasts: || view! { <ToastList /> }.into_any(),
+        device: || view! { <Device /> }.into_any(),
         opened: back::opened,
         closed: back::closed,
         begin: |engine| {
@@ -72,6 +76,32 @@ pub fn ToastStack() -> impl IntoView {
             {move || any.get().then(|| REST.show_once_here(|rest| (rest.toasts)()))}
         </div>
     }
+}
+
+/// What is wrong with the device, which few visitors see: its clock, or a storage that keeps nothing.
+pub fn of_the_device() -> impl IntoView {
+    let wrong = Memo::new(|_| clock::server().device_ahead().is_some() || storage::failed());
+    move || {
+        wrong
+            .get()
+            .then(|| REST.show_once_here(|rest| (rest.device)()))
+    }
+}
+
+#[component]
+fn Device() -> impl IntoView {
+    let words = move || {
+        let server = clock::server();
+        let clock = server
+            .device_ahead()
+            .map(|ahead| shell::clock_off(ahead, server.is_followed()));
+        let storage = storage::failed().then(|| shell::NOT_KEPT.to_owned());
+        [clock, storage]
+    };
+    let line = |text: String| {
+        view! { <p class="banner" data-tone="danger"><Icon glyph=Glyph::Alert /><span prop:textContent=text></span></p> }
+    };
+    move || words().into_iter().flatten().map(line).collect_view()
 }
 
 /// What another tab keeps is this tab's as well: its wallet, and who is signed in. That is so as long as the page lives.

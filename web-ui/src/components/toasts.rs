@@ -17,9 +17,9 @@ use crate::{
 
 const SHOWN_FOR: Duration = Duration::from_secs(7);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// What can be pressed or written in, apart from the messages themselves.
+/// What can be pressed or written in, apart from the messages themselves, and what is read before it is pressed.
 const CONTROLS: &str =
-    ".running, .app :is(a, button, input, textarea, select, summary):not(.toast *)";
+    ".running, .sends-text, .app :is(a, button, input, textarea, select, summary):not(.toast *)";
 
 /// A message.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,6 +2,7 @@
 //! puts the application into the page.
 
 pub mod clock;
+mod device;
 pub mod storage;
 
 use std::{future::Future, pin::Pin};
@@ -17,7 +18,7 @@ use crate::{
     pay::{DRIVER, Pay},
     session::{Session, SignInError},
     state::chat::{Chat, TALK},
-    wallet::{Burner, PURSE, Wallet},
+    wallet::{Burner, PURSE, Patience, Wallet},
 };
 
 /// Everything that is not a view.
@@ -58,9 +59,9 @@ impl Engine {
     /// Signs the connected account in, for the free reads.
     ///
     /// # Errors
-    /// The wallet did not sign, or the service did not take it.
-    pub async fn sign_in(&self) -> Result<(), SignInError> {
-        self.session.sign_in(self.lease).await
+    /// The wallet did not sign or was not waited for any longer, or the service did not take it.
+    pub async fn sign_in(&self, patience: &Patience) -> Result<(), SignInError> {
+        self.session.sign_in(self.lease, patience).await
     }
 
     /// The catalog; what it says of the network and of simulated parts is passed on to the wallet.

@@ -1,7 +1,22 @@
-//! The browser's storage. Where it is closed to the page (a private window, a full disk), nothing is kept, and nothing else fails.
+//! The browser's storage. Where it is closed to the page (a private window, a full disk), nothing is kept; [`failed`] says so, and
+//! nothing else fails.
+
+use std::cell::Cell;
 
 use leptos::prelude::window;
 use web_sys::Storage;
+
+use super::device;
+
+thread_local! {
+    static FAILED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether something could not be kept on this page.
+pub fn failed() -> bool {
+    device::track();
+    FAILED.get()
+}
 
 fn local() -> Option<Storage> {
     window().local_storage().ok().flatten()
@@ -18,7 +33,11 @@ pub fn read(name: &str) -> Option<String> {
 
 /// Keeps a text under a name, for all tabs. False where it could not.
 pub fn write(name: &str, text: &str) -> bool {
-    local().is_some_and(|storage| storage.set_item(name, text).is_ok())
+    let kept = local().is_some_and(|storage| storage.set_item(name, text).is_ok());
+    if !kept && !FAILED.replace(true) {
+        device::changed();
+    }
+    kept
 }
 
 /// Forgets what is kept under a name.

@@ -66,6 +66,14 @@ pub fn local_minute(at: Timestamp, ahead: i32) -> String {
     format!("{date} {}", time.get(..5).unwrap_or(time))
 }
 
+/// `13:00`, or `2026-01-31 13:00` where that is another day than today: both as [`local_minute`] writes them.
+pub fn moment_today<'m>(minute: &'m str, now: &str) -> &'m str {
+    match (minute.split_once(' '), now.split_once(' ')) {
+        (Some((day, time)), Some((today, _))) if day == today => time,
+        _ => minute,
+    }
+}
+
 /// `1.2 s`, `340 ms`: how long a call took.
 pub fn clock(milliseconds: u64) -> String {
     match milliseconds {
@@ -127,6 +135,9 @@ mod tests {
             local_minute(Timestamp(951_782_400), -60),
             "2000-02-28 23:00"
         );
+        let now = "2026-01-31 13:00";
+        assert_eq!(moment_today("2026-01-31 12:59", now), "12:59");
+        assert_eq!(moment_today("2026-01-30 12:59", now), "2026-01-30 12:59");
         assert_eq!(local_minute(Timestamp(0), -60), "1970-01-01 00:00");
         assert_eq!(clock(340), "340 ms");
         assert_eq!(clock(1_250), "1.2 s");

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use api_types::{PaymentState, PaymentView};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::{
     components::{Copyable, Empty, Glyph, Icon, Moment, Trouble, wallet::SignInGate},
-    format::{short_hash, usdc},
+    format::{one_line, short_hash, usdc},
     state::{
         board::Board,
-        receipts::{csv, json, settled_sum},
+        receipts::{Payment, csv, json, owed_sum, settled_sum},
         services::Services,
     },
     text::{
@@ -67,8 +66,11 @@ fn Payments() -> impl IntoView {
 }
 
 #[component]
-fn Table(payments: Vec<PaymentView>) -> impl IntoView {
+fn Table(payments: Vec<Payment>) -> impl IntoView {
     let sum = usdc(settled_sum(&payments));
+    let owed = Some(owed_sum(&payments)).filter(|owed| owed.0 > 0).map(|owed| {
+        view! { " · " <span class="muted">{receipts::OWED}</span> " " <strong class="number" translate="no" prop:textContent=usdc(owed)></strong> }
+    });
     let (table, list) = (csv(&payments), json(&payments));
     let leases = Board::get().leases();
     let names = Memo::new(move |_| {
@@ -79,7 +81,7 @@ fn Table(payments: Vec<PaymentView>) -> impl IntoView {
     let column = |name: &'static str| view! { <th scope="col">{name}</th> };
     view! {
         <div class="receipts-head">
-            <p><span class="muted">{receipts::SUM}</span> " " <strong class="number">{sum}</strong></p>
+            <p><span class="muted">{receipts::SUM}</span> " " <strong class="number" translate="no" prop:textContent=sum></strong>{owed}</p>
             <div class="actions">
                 <button type="button" class="button small" on:click=move |_| download(&table, receipts::CSV_NAME, "text/csv;charset=utf-8")><Icon glyph=Glyph::Download />{receipts::CSV}</button>
                 <button type="button" class="button small" on:click=move |_| download(&list, receipts::JSON_NAME, "application/json")><Icon glyph=Glyph::Download />{receipts::JSON}</button>
@@ -96,7 +98,7 @@ fn Table(payments: Vec<PaymentView>) -> impl IntoView {
 type Names = BTreeMap<String, (String, u32)>;
 
 #[component]
-fn Row(payment: PaymentView, names: Memo<Names>) -> impl IntoView {
+fn Row(payment: Payment, names: Memo<Names>) -> impl IntoView {
     let [when, what, container, amount, state, transaction] = receipts::COLUMNS;
     let demo = Services::get().demo_money();
     let lease = payment.lease_id;
@@ -106,11 +108,19 @@ fn Row(payment: PaymentView, names: Memo<Names>) -> impl IntoView {
             names.get(lease).map(|(name, ctid)| view! { <span class="receipts-name">{name.clone()}</span> " " <span class="tag">{*ctid}</span> })
         })
     };
-    let tone = match payment.state {
-        PaymentState::Settled => "active",
-        PaymentState::Refused | PaymentState::Released => "gone",
+    let tone = match payment.state.as_str() {
+        "settled" => "active",
+        "refused" | "released" => "gone",
+        "owed" | "unresolved" => "stopped",
         _ => "pending",
     };
+    let meaning = receipts::meaning(&payment.state);
+    let meaning = match payment.reason {
+        Some(reason) => format!("{meaning} ({})", one_line(&reason, 80)),
+        None => meaning.to_owned(),
+    };
+    let told = !receipts::is_plain(&payment.state);
+    let told = told.then(|| view! { <p class="fine">{meaning.clone()}</p> });
     let hash = match payment.transaction {
         Some(hash) => {
             // The demo's transactions look like a chain's and are on none.
@@ -133,8 +143,8 @@ fn Row(payment: PaymentView, names: Memo<Names>) -> impl IntoView {
             <td data-label=when class="number"><Moment at=payment.created_at /></td>
             <td data-label=what>{receipts::operation(&payment.operation).to_owned()}</td>
             <td data-label=container><span class="receipts-container">{machine}</span></td>
-            <td data-label=amount class="number receipts-amount">{usdc(payment.amount)}</td>
-            <td data-label=state><span class="pill" data-status=tone title=payment.reason>{receipts::state(payment.state)}</span></td>
+            <td data-label=amount class="number receipts-amount" translate="no" prop:textContent=usdc(payment.amount)></td>
+            <td data-label=state><div class="receipts-state"><span class="pill" data-status=tone title=meaning prop:textContent=receipts::state(&payment.state)></span>{told}</div></td>
             <td data-label=transaction>{hash}</td>
         </tr>
     }

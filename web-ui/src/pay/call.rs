@@ -6,6 +6,7 @@ use api_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::{record::without_secrets, sends::Request};
 use crate::text::money::what;
 
 /// A call with a price.
@@ -67,6 +68,15 @@ impl Call {
             Self::Console { .. } | Self::List => return None,
         };
         Some(body.expect("the contract's types are JSON"))
+    }
+
+    /// The request as the customer sees it, without a password.
+    pub fn request(&self) -> Request {
+        let call = without_secrets(self);
+        Request {
+            line: format!("{} {}", call.method(), call.path()),
+            body: call.body().unwrap_or_default(),
+        }
     }
 
     /// The container that it is about, where there is one already.
@@ -207,6 +217,16 @@ mod tests {
             Call::Lease(LeaseRequest::default()).price(&rates, Some(size)),
             None
         );
+    }
+
+    #[test]
+    fn what_is_sent_is_shown_without_the_password() {
+        let own = Call::Lease(LeaseRequest {
+            password: Some(api_types::Secret::new("correct horse")),
+            ..LeaseRequest::default()
+        });
+        let shown = format!("{:?}", own.request());
+        assert!(shown.contains("lxc-small") && !shown.contains("correct horse"));
     }
 
     #[test]

@@ -90,6 +90,19 @@ impl Receipt {
     }
 }
 
+/// Money that has moved for something that will not be delivered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Owed {
+    /// What the service says.
+    pub message: String,
+    /// The payment, by which the seller finds it.
+    pub payment_id: Option<String>,
+    /// How much is owed.
+    pub amount: Option<Usdc>,
+    /// Why, in the service's words.
+    pub reason: Option<String>,
+}
+
 /// Where a purchase is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Phase {
@@ -115,6 +128,11 @@ pub enum Phase {
     WalletOpen,
     /// The customer said no in the wallet; nothing was signed.
     Declined,
+    /// The wallet did not answer in time, or the customer did not want to wait any longer. What it signs later is not sent.
+    Unanswered {
+        /// Whether it was the time that was up.
+        timed_out: bool,
+    },
     /// Signed and stored, about to be sent.
     Signed,
     /// Sent; the work is being done.
@@ -149,10 +167,14 @@ pub enum Phase {
         /// The number of the attempt.
         attempt: u32,
     },
-    /// Nobody answered until the signature could not be settled any more. The receipts say whether it was.
-    Lost {
+    /// Paid, and never delivered: the money is owed to the customer.
+    Owed(Owed),
+    /// It may have moved money, and nobody says so for sure. The signed request is kept until somebody does.
+    Doubtful {
         /// What is known.
         message: String,
+        /// Whether the signature's window has passed, so that nothing more can be charged with it.
+        expired: bool,
     },
     /// Nothing was signed; with an offer, it can be tried again.
     Failed {
@@ -184,6 +206,8 @@ pub struct PayCard {
     pub refused_before: Option<Refusal>,
     /// The account that it can only be paid from.
     pub made_for: Option<String>,
+    /// Whether it is within what the customer lets be paid without a question. It still waits until all of it was on the screen.
+    pub by_itself: bool,
     /// Where it is.
     pub phase: Phase,
 }
@@ -201,6 +225,7 @@ impl PayCard {
             price_changed: false,
             refused_before: None,
             made_for: None,
+            by_itself: false,
             phase: Phase::Quoting,
         }
     }
@@ -235,7 +260,10 @@ impl PayCard {
     /// Whether the customer can press "pay" now.
     pub fn can_pay(&self) -> bool {
         match self.phase {
-            Phase::Offered | Phase::Declined | Phase::WrongChain { .. } => true,
+            Phase::Offered
+            | Phase::Declined
+            | Phase::Unanswered { .. }
+            | Phase::WrongChain { .. } => true,
             Phase::Failed { .. } => self.offer.is_some(),
             _ => false,
         }
@@ -244,6 +272,18 @@ impl PayCard {
     /// Whether it leaves the customer nothing to decide but the money: no credential to choose, no refusal to answer.
     pub fn may_pay_by_itself(&self) -> bool {
         self.phase == Phase::Offered && !self.needs_credential && self.refused_before.is_none()
+    }
+
+    /// Whether it is paid as soon as all of it has been on the screen.
+    pub fn waits_to_be_seen(&self) -> bool {
+        self.by_itself && self.may_pay_by_itself()
+    }
+
+    /// All of it is on the screen. True, once, where it is paid without a question.
+    pub fn seen(&mut self) -> bool {
+        let pays = self.waits_to_be_seen();
+        self.by_itself = false;
+        pays
     }
 
     /// The customer pressed "pay". False where that means nothing now, as with the second of two presses.
@@ -305,13 +345,21 @@ impl PayCard {
         )
     }
 
+    /// Whether a signed payment waits for the customer to look at it again.
+    pub fn needs_a_look(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Undelivered { .. } | Phase::Doubtful { .. }
+        )
+    }
+
     /// Whether nothing more will happen to it by itself or by the customer.
     pub fn is_over(&self) -> bool {
         matches!(
             self.phase,
             Phase::Settled(_)
                 | Phase::Refused { .. }
-                | Phase::Lost { .. }
+                | Phase::Owed(_)
                 | Phase::Failed { .. }
                 | Phase::Cancelled
         )
@@ -326,167 +374,4 @@ impl PayCard {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn card(phase: Phase) -> PayCard {
-        PayCard {
-            phase,
-            ..PayCard::new(1, Via::Direct(Call::List))
-        }
-    }
-
-    fn offer() -> Offer {
-        Offer {
-            amount: Usdc(1000),
-            network: "Base Sepolia".into(),
-            chain_id: 84532,
-            testnet: true,
-            asset: "0x036C".into(),
-            pay_to: "0x7099".into(),
-            valid_until: Timestamp(1),
-        }
-    }
-
-    #[test]
-    fn two_presses_open_the_wallet_once() {
-        let mut card = card(Phase::Quoting);
-        assert!(!card.begin(), "there is nothing to pay yet");
-        card.offered(offer(), None, Ok(()));
-        assert!(card.begin());
-        assert!(!card.begin());
-        assert!(!card.cancel(), "the wallet decides now");
-        assert_eq!(card.phase, Phase::WalletOpen);
-    }
-
-    #[test]
-    fn after_a_no_in_the_wallet_it_can_be_paid_or_given_up() {
-        let mut declined = card(Phase::Declined);
-        assert!(declined.clone().begin());
-        assert!(declined.cancel());
-        assert_eq!(declined.phase, Phase::Cancelled);
-        assert!(!declined.begin(), "what was given up stays so");
-    }
-
-    #[test]
-    fn a_limit_bars_the_wallet_until_it_is_raised() {
-        let mut card = card(Phase::Quoting);
-        card.offered(offer(), None, Err(OverBudget::Session(Usdc(5))));
-        assert_eq!(
-            card.phase,
-            Phase::OverBudget {
-                cap: Usdc(5),
-                session: true
-            }
-        );
-        assert!(!card.begin());
-        card.limited(Ok(()));
-        assert!(card.begin());
-        card.limited(Err(OverBudget::Payment(Usdc(5))));
-        assert_eq!(card.phase, Phase::WalletOpen, "what is begun is not undone");
-    }
-
-    #[test]
-    fn progress_counts_the_known_steps_and_shows_the_unknown() {
-        let mut card = card(Phase::Sent {
-            progress: None,
-            attempt: 1,
-        });
-        card.progressed("probing");
-        let Phase::Sent { progress, .. } = &card.phase else {
-            unreachable!()
-        };
-        assert_eq!(
-            progress.clone(),
-            Some(Progress {
-                step: "probing".into(),
-                done: 2,
-                of: 4
-            })
-        );
-        assert_eq!(Progress::begun("polishing").done, 0);
-    }
-
-    #[test]
-    fn nothing_is_paid_by_itself_over_a_choice_or_a_refusal() {
-        let plain = card(Phase::Offered);
-        assert!(plain.may_pay_by_itself());
-        let with_choice = PayCard {
-            needs_credential: true,
-            ..plain.clone()
-        };
-        let refused = PayCard {
-            refused_before: Refusal::read("payment_refused"),
-            ..plain
-        };
-        assert!(!with_choice.may_pay_by_itself() && !refused.may_pay_by_itself());
-        assert!(!card(Phase::Declined).may_pay_by_itself());
-    }
-
-    #[test]
-    fn what_was_refused_or_has_run_out_can_be_asked_for_again() {
-        let refused = Phase::Refused {
-            message: "No.".into(),
-            code: None,
-            too_little: true,
-        };
-        let failed = Phase::Failed {
-            message: "No.".into(),
-        };
-        for phase in [refused, failed, Phase::Offered] {
-            let mut card = card(phase);
-            assert!(card.ask_again());
-            assert_eq!(card.phase, Phase::Quoting);
-            card.offered(offer(), None, Ok(()));
-            assert!(card.begin());
-            assert!(
-                !card.ask_again(),
-                "what is under way is not asked for again"
-            );
-        }
-    }
-
-    #[test]
-    fn the_lines_of_a_price_outlive_an_offer_of_the_same_price_only() {
-        let price = |total| Price {
-            lines: Vec::new(),
-            total: Usdc(total),
-        };
-        let mut card = card(Phase::Quoting);
-        card.offered(offer(), Some(price(1000)), Ok(()));
-        assert!(card.ask_again());
-        card.offered(offer(), None, Ok(()));
-        assert_eq!(card.price, Some(price(1000)));
-        assert!(card.ask_again());
-        let dearer = Offer {
-            amount: Usdc(2000),
-            ..offer()
-        };
-        card.offered(dearer, None, Ok(()));
-        assert_eq!(card.price, None);
-    }
-
-    #[test]
-    fn a_password_is_known_to_be_there_until_the_card_goes() {
-        let receipt = |result| {
-            Phase::Settled(Receipt {
-                transaction: None,
-                explorer_url: None,
-                network: None,
-                result,
-            })
-        };
-        let made = serde_json::json!({"ctid": 101, "password": "once"});
-        assert!(card(receipt(made)).holds_password());
-        assert!(!card(receipt(serde_json::json!({"ctid": 101}))).holds_password());
-        assert!(!card(receipt(Value::Null)).holds_password());
-        assert!(!card(Phase::Offered).holds_password());
-    }
-
-    #[test]
-    fn a_late_offer_changes_nothing() {
-        let mut card = card(Phase::Cancelled);
-        card.offered(offer(), None, Ok(()));
-        assert_eq!((card.offer, card.phase), (None, Phase::Cancelled));
-    }
-}
+mod tests;

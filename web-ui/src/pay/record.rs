@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use alloy::primitives::hex;
 use api_types::{ChatRequest, ChatSecrets, Price, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -63,8 +64,10 @@ pub enum Signed {
         call: Box<Call>,
         /// Name and value of the payment's header.
         header: (String, Secret),
-        /// The same in each attempt.
-        idempotency_key: String,
+        /// The same in each attempt, and nobody else's: with it the answer is had again. Earlier versions of this page kept none, or
+        /// one that was made of the payment.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idempotency_key: Option<String>,
     },
     /// For the agent.
     Agent {
@@ -93,6 +96,14 @@ pub struct Record {
     /// Whether it is counted in what was spent.
     #[serde(default)]
     pub counted: bool,
+    /// Whether an earlier copy of the request may have moved money: it was sent, and what came of it is not known for sure.
+    #[serde(default)]
+    pub was_open: bool,
+}
+
+/// A key for one request, of fresh random bits: what a payment consists of is public once it is settled.
+pub fn idempotency_key(random: [u8; 16]) -> String {
+    hex::encode(random)
 }
 
 /// A record holds signatures and credentials: it is not for logs.
@@ -187,7 +198,7 @@ mod tests {
             signed: Signed::Direct {
                 call: Box::new(call),
                 header: ("payment-signature".into(), Secret::new("c2lnbmVk")),
-                idempotency_key: "k".repeat(32),
+                idempotency_key: Some(idempotency_key([7; 16])),
             },
             summary: "Lease".into(),
             offer: Offer {
@@ -202,7 +213,36 @@ mod tests {
             price: None,
             valid_before: 9,
             counted: false,
+            was_open: false,
         }
+    }
+
+    #[test]
+    fn a_key_is_random_and_long_enough_to_be_kept_by_the_service() {
+        let key = idempotency_key([0xab; 16]);
+        assert_eq!(key, "ab".repeat(16));
+        assert_ne!(key, idempotency_key([0xac; 16]));
+    }
+
+    #[test]
+    fn records_of_earlier_versions_are_sent_on_with_the_key_that_they_have_or_none() {
+        let mut old = serde_json::to_value(record()).unwrap();
+        let members = old.as_object_mut().unwrap();
+        members.remove("was_open");
+        members["signed"]["Direct"]["idempotency_key"] = "web-01".into();
+        let read = |record: &Value| {
+            let record: Record = serde_json::from_value(record.clone()).unwrap();
+            match record.signed {
+                Signed::Direct {
+                    idempotency_key, ..
+                } => idempotency_key,
+                Signed::Agent { .. } => unreachable!(),
+            }
+        };
+        assert_eq!(read(&old).as_deref(), Some("web-01"));
+        let direct = old["signed"]["Direct"].as_object_mut().unwrap();
+        direct.remove("idempotency_key");
+        assert_eq!(read(&old), None);
     }
 
     #[test]

@@ -77,6 +77,17 @@ pub fn is_too_little(reason: &str) -> bool {
     TOO_LITTLE.contains(&reason)
 }
 
+/// Whether a reason is also given where an earlier copy of the same payment has moved the money: the signature is used up, or its
+/// window has passed since.
+pub fn says_nothing_of_earlier_copies(reason: &str) -> bool {
+    [refusal::TOO_LATE, refusal::USED, refusal::TOKEN].contains(&words_for(reason))
+}
+
+fn words_for(reason: &str) -> &'static str {
+    let known = KNOWN.iter().find(|(code, _)| *code == reason);
+    known.map_or("", |(_, words)| words)
+}
+
 /// Why a payment was not taken; nothing where a payment is only asked for.
 pub fn reason(reason: &str) -> Option<String> {
     if ASKED.contains(&reason) {
@@ -88,10 +99,9 @@ pub fn reason(reason: &str) -> Option<String> {
     if reason == "payment_refused" {
         return Some(refusal::NOT_TAKEN.to_owned());
     }
-    let known = KNOWN.iter().find(|(code, _)| *code == reason);
-    Some(match known {
-        Some((_, words)) => (*words).to_owned(),
-        None => refusal::not_taken(&reason.replace('_', " ")),
+    Some(match words_for(reason) {
+        "" => refusal::not_taken(&reason.replace('_', " ")),
+        words => words.to_owned(),
     })
 }
 

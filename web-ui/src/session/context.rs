@@ -7,7 +7,7 @@ use super::stored::Sessions;
 use crate::{
     api::{ApiError, LeaseApi},
     engine::{clock, storage},
-    wallet::{Wallet, WalletError},
+    wallet::{Patience, Wallet, WalletError},
 };
 
 const KEY: &str = "infra402.sessions";
@@ -45,6 +45,8 @@ impl Session {
         let session = *self;
         Signal::derive(move || {
             let account = session.wallet.account().get()?;
+            // A token that has ended by the device's clock may be good by the service's.
+            let _ = clock::server();
             session
                 .sessions
                 .with(|all| all.token(&account.address, clock::now()))
@@ -70,8 +72,8 @@ impl Session {
     /// Signs the connected account in.
     ///
     /// # Errors
-    /// The wallet did not sign, or the service did not take it.
-    pub async fn sign_in(&self, api: LeaseApi) -> Result<(), SignInError> {
+    /// The wallet did not sign or was not waited for any longer, or the service did not take it.
+    pub async fn sign_in(&self, api: LeaseApi, patience: &Patience) -> Result<(), SignInError> {
         let account = self.wallet.account().get_untracked();
         let account = account.ok_or(WalletError::NoWallet)?;
         let network = self.wallet.network().get_untracked();
@@ -82,10 +84,8 @@ impl Session {
                 chain_id,
             })
             .await?;
-        let signature = self
-            .wallet
-            .sign_text(&account.address, &challenge.message)
-            .await?;
+        let ask = || self.wallet.sign_text(&account.address, &challenge.message);
+        let signature = patience.wait(ask).await?;
         let session = api
             .sign_in(&SessionRequest {
                 message: challenge.message,

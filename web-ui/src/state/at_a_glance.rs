@@ -2,7 +2,7 @@
 
 use api_types::{LeaseStatus, LeaseView};
 
-use super::lease_clock::{Urgency, is_off, read};
+use super::lease_clock::{Urgency, is_off, is_unseen, read};
 use crate::{format::duration, text::leases as words};
 
 /// What a wallet has.
@@ -16,6 +16,8 @@ pub struct Glance {
     pub urgency: Urgency,
     /// Those of them that are switched off.
     pub off: usize,
+    /// Those of them that nobody can see at the moment.
+    pub unseen: usize,
     /// Containers whose time is over and whose data is kept for a while.
     pub over: usize,
     /// Containers that are being made.
@@ -30,6 +32,7 @@ impl Glance {
             left: None,
             urgency: Urgency::None,
             off: 0,
+            unseen: 0,
             over: 0,
             coming: 0,
         };
@@ -43,6 +46,7 @@ impl Glance {
                 LeaseStatus::Active if reading.urgency != Urgency::Over => {
                     glance.paid += 1;
                     glance.off += usize::from(is_off(lease));
+                    glance.unseen += usize::from(is_unseen(lease));
                     let left = reading.until.map(|until| until.unix().saturating_sub(now));
                     if let Some(left) = left
                         && glance.left.is_none_or(|first| left < first)
@@ -76,6 +80,7 @@ impl Glance {
         }
         for (some, state) in [
             (self.off, words::GLANCE_OFF),
+            (self.unseen, words::GLANCE_UNSEEN),
             (self.over, words::GLANCE_OVER),
             (self.coming, words::GLANCE_COMING),
         ] {
@@ -120,8 +125,20 @@ mod tests {
             live_status: Some("stopped".into()),
             ..later.clone()
         };
+        let unseen = LeaseView {
+            live_status: None,
+            ..one.clone()
+        };
         for (leases, words) in [
             (vec![one.clone()], "1 container · 23 min left"),
+            (
+                vec![unseen.clone()],
+                "1 container · 23 min left · not reachable",
+            ),
+            (
+                vec![one.clone(), unseen],
+                "2 containers · first ends in 23 min · 1 not reachable",
+            ),
             (
                 vec![later.clone(), one.clone()],
                 "2 containers · first ends in 23 min",

@@ -2,14 +2,16 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use api_types::{ContainerStats, LeaseView, LxcStats, PaymentView};
+use api_types::{ContainerStats, LeaseView, LxcStats, Timestamp};
 use leptos::prelude::*;
 use wasm_split_helpers::wasm_split;
 
-use super::{now::every, remote::Remote, samples::Samples};
+use super::{
+    lease_clock::is_unseen, now::every, receipts::Payment, remote::Remote, samples::Samples,
+};
 use crate::{
     api::ApiError,
-    engine::Engine,
+    engine::{Engine, clock},
     part::{NotLoaded, Part},
 };
 
@@ -29,9 +31,11 @@ fn read() -> Result<fn(Board), NotLoaded> {
 pub struct Board {
     engine: Engine,
     leases: Remote<Vec<LeaseView>>,
-    payments: Remote<Vec<PaymentView>>,
+    payments: Remote<Vec<Payment>>,
     usage: Remote<LxcStats>,
     samples: RwSignal<BTreeMap<u32, Samples>>,
+    /// When the container of each lease was last seen by this page.
+    seen: RwSignal<BTreeMap<String, Timestamp>>,
 }
 
 impl Board {
@@ -43,6 +47,7 @@ impl Board {
             payments: Remote::new(),
             usage: Remote::new(),
             samples: RwSignal::default(),
+            seen: RwSignal::default(),
         };
         let token = engine.session.token();
         Effect::new(move |before: Option<Option<String>>| {
@@ -109,9 +114,26 @@ impl Board {
 
     fn read(self) {
         let engine = self.engine;
-        self.leases.ask(async move { engine.lease.leases().await });
+        self.leases.ask(async move {
+            let leases = engine.lease.leases().await?;
+            self.saw(&leases);
+            Ok(leases)
+        });
         self.payments
             .ask(async move { engine.lease.payments().await });
+    }
+
+    fn saw(self, leases: &[LeaseView]) {
+        let now = Timestamp(clock::now());
+        let seen = leases.iter().filter(|lease| !is_unseen(lease));
+        self.seen.update(|known| {
+            known.extend(seen.map(|lease| (lease.lease_id.clone(), now)));
+        });
+    }
+
+    /// When the container of a lease was last seen by this page.
+    pub fn seen_at(self, lease: &str) -> Option<Timestamp> {
+        self.seen.with(|seen| seen.get(lease).copied())
     }
 
     fn refresh_usage(self) {
@@ -155,7 +177,7 @@ impl Board {
     }
 
     /// The payments, the youngest first.
-    pub fn payments(self) -> Signal<Option<Vec<PaymentView>>> {
+    pub fn payments(self) -> Signal<Option<Vec<Payment>>> {
         self.payments.value()
     }
 

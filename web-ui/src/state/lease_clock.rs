@@ -103,9 +103,15 @@ pub fn is_off(lease: &LeaseView) -> bool {
     is_usable(lease.status) && lease.live_status.as_deref() == Some("stopped")
 }
 
-/// Whether commands and terminals can be had.
+/// Whether nobody knows at the moment how the container is: the machines do not answer.
+pub fn is_unseen(lease: &LeaseView) -> bool {
+    let live = lease.live_status.as_deref();
+    is_usable(lease.status) && live.is_none_or(|live| live == "unknown")
+}
+
+/// Whether commands and terminals can be had: the container was seen running.
 pub fn runs(lease: &LeaseView) -> bool {
-    is_usable(lease.status) && !is_off(lease)
+    is_usable(lease.status) && !is_off(lease) && !is_unseen(lease)
 }
 
 /// Whether the lease can be given more time.
@@ -127,7 +133,7 @@ pub(super) mod tests {
             "leaseId": "l-1", "status": status, "ctid": 101, "hostname": "web", "node": "pve1", "sku": "lxc-small",
             "template": "debian-12", "cores": 1, "memoryMB": 512, "diskGB": 8, "ownerWallet": "0xf39F",
             "createdAt": "2026-01-01T00:00:00Z", "expiresAt": "2026-01-01T01:00:00Z",
-            "destroysAt": "2026-01-01T02:00:00Z", "paid": "10000",
+            "destroysAt": "2026-01-01T02:00:00Z", "paid": "10000", "liveStatus": "running",
         }))
         .unwrap()
     }
@@ -163,11 +169,27 @@ pub(super) mod tests {
         };
         assert!(is_off(&with("active", Some("stopped"))));
         assert!(!runs(&with("active", Some("stopped"))));
-        assert!(runs(&with("active", None)) && !runs(&with("stopped", None)));
+        assert!(runs(&with("active", Some("running"))));
+        assert!(!runs(&with("stopped", Some("running"))));
         for live in [Some("running"), Some("unknown"), None] {
             assert!(!is_off(&with("active", live)), "{live:?}");
         }
         assert!(!is_off(&with("stopped", Some("stopped"))));
+    }
+
+    #[test]
+    fn a_container_that_nobody_can_see_is_not_said_to_run() {
+        let with = |live: Option<&str>| LeaseView {
+            live_status: live.map(str::to_owned),
+            ..lease("active")
+        };
+        for live in [None, Some("unknown")] {
+            assert!(is_unseen(&with(live)) && !runs(&with(live)), "{live:?}");
+        }
+        for live in ["running", "stopped"] {
+            assert!(!is_unseen(&with(Some(live))), "{live}");
+        }
+        assert!(!is_unseen(&lease("stopped")), "its time is over anyway");
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod pay_steps;
 pub mod receipts;
 pub mod route;
 pub mod samples;
+pub mod sight;
 pub mod sticking;
 pub mod theme;
 

@@ -36,9 +36,12 @@ pub fn steps(phase: &Phase) -> [Step; 4] {
         Phase::Quoting | Phase::Offered | Phase::OverBudget { .. } => (0, Step::Current),
         Phase::Cancelled | Phase::Failed { .. } => (0, Step::Broken),
         Phase::SwitchingChain | Phase::WrongChain { .. } | Phase::WalletOpen => (1, Step::Current),
-        Phase::Declined => (1, Step::Broken),
+        Phase::Declined | Phase::Unanswered { .. } => (1, Step::Broken),
         Phase::Signed | Phase::Sent { .. } | Phase::Unknown { .. } => (2, Step::Current),
-        Phase::Refused { .. } | Phase::Undelivered { .. } | Phase::Lost { .. } => (2, Step::Broken),
+        Phase::Refused { .. }
+        | Phase::Undelivered { .. }
+        | Phase::Owed(_)
+        | Phase::Doubtful { .. } => (2, Step::Broken),
         Phase::Settled(_) => (3, Step::Done),
     };
     let mut all = [Step::Ahead; 4];
@@ -57,6 +60,8 @@ pub fn status(card: &PayCard) -> Option<String> {
         Phase::WrongChain { wanted } => phase::wrong_chain(wanted),
         Phase::WalletOpen => phase::WALLET_OPEN.to_owned(),
         Phase::Declined => phase::DECLINED.to_owned(),
+        Phase::Unanswered { timed_out: false } => phase::STOPPED_WAITING.to_owned(),
+        Phase::Unanswered { timed_out: true } => phase::NO_SIGNATURE.to_owned(),
         Phase::Signed => phase::SIGNED.to_owned(),
         Phase::Sent { progress, attempt } if *attempt <= 1 || progress.is_some() => {
             let step = progress.as_ref().map_or("", |progress| &progress.step);
@@ -67,7 +72,24 @@ pub fn status(card: &PayCard) -> Option<String> {
         Phase::Undelivered { message, .. } => format!("{message} {}", phase::UNDELIVERED),
         Phase::Refused { message, .. } => uncharged(message),
         Phase::Unknown { message, .. } => format!("{message} {}", phase::UNKNOWN),
-        Phase::Failed { message } | Phase::Lost { message } => message.clone(),
+        Phase::Owed(owed) => {
+            let amount = owed.amount.map(phase::owed_amount);
+            let parts = [
+                Some(owed.message.clone()),
+                amount,
+                Some(phase::OWED.to_owned()),
+            ];
+            parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        }
+        Phase::Doubtful { message, expired } => {
+            let then = if *expired {
+                phase::DOUBTFUL_EXPIRED
+            } else {
+                phase::DOUBTFUL
+            };
+            format!("{message} {then}")
+        }
+        Phase::Failed { message } => message.clone(),
         Phase::Cancelled => phase::CANCELLED.to_owned(),
     })
 }
@@ -96,7 +118,7 @@ pub fn is_busy(phase: &Phase) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pay::{Call, Progress, Via};
+    use crate::pay::{Call, Owed, Progress, Via};
 
     fn card(phase: Phase) -> PayCard {
         PayCard {
@@ -140,6 +162,33 @@ mod tests {
         assert_eq!(sent(Some("probing"), 1), "Waiting for it to answer…");
         assert!(sent(None, 2).contains("same signature"));
         assert_eq!(sent(Some("settling"), 2), "Settling the payment…");
+    }
+
+    #[test]
+    fn who_may_have_paid_or_is_owed_is_told_not_to_pay_again() {
+        let doubtful = |expired| {
+            let message = "It is not known.".to_owned();
+            status(&card(Phase::Doubtful { message, expired })).unwrap()
+        };
+        assert!(doubtful(false).contains("do not pay for the same again"));
+        assert!(doubtful(true).contains("cannot be charged any more"));
+        let owed = Owed {
+            message: "The machine was lost.".into(),
+            payment_id: None,
+            amount: Some(api_types::Usdc(10_000)),
+            reason: None,
+        };
+        let said = status(&card(Phase::Owed(owed))).unwrap();
+        assert!(said.starts_with("The machine was lost. 0.0100 USDC is owed to you."));
+        assert!(said.ends_with("Do not pay for it again."));
+    }
+
+    #[test]
+    fn a_wallet_that_did_not_answer_charged_nothing() {
+        for timed_out in [false, true] {
+            let said = status(&card(Phase::Unanswered { timed_out })).unwrap();
+            assert!(said.contains("Nothing was charged") && said.contains("is not sent"));
+        }
     }
 
     #[test]

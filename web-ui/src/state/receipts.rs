@@ -1,28 +1,77 @@
 //! Receipts: their sum, and the files that a bookkeeper or a program takes.
 
-use api_types::{PaymentState, PaymentView, Usdc};
+use api_types::{Timestamp, Usdc};
+use serde::{Deserialize, Serialize};
 
 use crate::format::decimal_amount;
 
 const COLUMNS: &str = "created,settled,state,operation,amount_usdc,network,payer,pay_to,transaction,lease,payment,nonce";
 
-/// What was really paid.
-pub fn settled_sum(payments: &[PaymentView]) -> Usdc {
-    let settled = payments
-        .iter()
-        .filter(|payment| payment.state == PaymentState::Settled);
-    settled.map(|payment| payment.amount).sum()
+/// A payment as the service lists it. The state is kept as a text: one that a later service says must not hide the others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Payment {
+    /// The id of the payment.
+    pub payment_id: String,
+    /// Where it is.
+    pub state: String,
+    /// What it was for: method and path.
+    pub operation: String,
+    /// How much.
+    pub amount: Usdc,
+    /// The network it is on.
+    pub network: String,
+    /// The contract address of the token.
+    pub asset: String,
+    /// The wallet that pays.
+    pub payer: String,
+    /// The address that is paid.
+    pub pay_to: String,
+    /// The nonce of its signature.
+    pub nonce: String,
+    /// The hash of the settling transaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
+    /// Where the transaction can be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explorer_url: Option<String>,
+    /// The lease it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_id: Option<String>,
+    /// Why it was refused, released or is owed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it was first seen.
+    pub created_at: Timestamp,
+    /// When it was settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Timestamp>,
+}
+
+/// What was paid and had.
+pub fn settled_sum(payments: &[Payment]) -> Usdc {
+    sum_of(payments, "settled")
+}
+
+/// What was paid and is owed to the customer.
+pub fn owed_sum(payments: &[Payment]) -> Usdc {
+    sum_of(payments, "owed")
+}
+
+fn sum_of(payments: &[Payment], state: &str) -> Usdc {
+    let those = payments.iter().filter(|payment| payment.state == state);
+    those.map(|payment| payment.amount).sum()
 }
 
 /// All payments as comma-separated values (RFC 4180).
-pub fn csv(payments: &[PaymentView]) -> String {
+pub fn csv(payments: &[Payment]) -> String {
     let mut file = format!("{COLUMNS}\r\n");
     for payment in payments {
         let settled = payment.settled_at.map(|at| at.to_string());
         let row = [
             &payment.created_at.to_string(),
             settled.as_deref().unwrap_or_default(),
-            state_name(payment.state),
+            &payment.state,
             &payment.operation,
             &decimal_amount(payment.amount),
             &payment.network,
@@ -40,23 +89,8 @@ pub fn csv(payments: &[PaymentView]) -> String {
 }
 
 /// All payments as the service has them, for programs.
-pub fn json(payments: &[PaymentView]) -> String {
+pub fn json(payments: &[Payment]) -> String {
     serde_json::to_string_pretty(payments).expect("payments are texts and numbers")
-}
-
-/// A state's name on the wire.
-const fn state_name(state: PaymentState) -> &'static str {
-    match state {
-        PaymentState::Reserved => "reserved",
-        PaymentState::Verified => "verified",
-        PaymentState::Released => "released",
-        PaymentState::Settling => "settling",
-        PaymentState::Reconciling => "reconciling",
-        PaymentState::Unresolved => "unresolved",
-        PaymentState::Settled => "settled",
-        PaymentState::Owed => "owed",
-        PaymentState::Refused => "refused",
-    }
 }
 
 /// A quoted field. A spreadsheet takes a text that begins like a formula for one, so such a text gets an apostrophe.
@@ -76,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    fn payment(state: &str, operation: &str) -> PaymentView {
+    fn payment(state: &str, operation: &str) -> Payment {
         from_value(json!({
             "paymentId": "p-1", "state": state, "operation": operation, "amount": "10000",
             "network": "base-sepolia", "asset": "0x036C", "payer": "0xf39F", "payTo": "0x7099", "nonce": "0x01",
@@ -114,22 +148,30 @@ mod tests {
     #[test]
     fn a_file_for_programs_reads_back() {
         let payments = vec![payment("settled", "POST /lease/container")];
-        let read: Vec<PaymentView> = serde_json::from_str(&json(&payments)).unwrap();
+        let read: Vec<Payment> = serde_json::from_str(&json(&payments)).unwrap();
         assert_eq!(read, payments);
     }
 
     #[test]
-    fn states_are_named_as_on_the_wire() {
-        for state in [
-            "reserved",
-            "verified",
-            "released",
-            "settling",
-            "reconciling",
-            "settled",
-            "refused",
-        ] {
-            assert_eq!(state_name(payment(state, "x").state), state);
-        }
+    fn a_state_of_a_later_service_hides_no_other_payment_and_is_kept_in_the_files() {
+        let list = json!([
+            {"paymentId": "p-1", "state": "paid_back", "operation": "x", "amount": "10000", "network": "base-sepolia",
+             "asset": "0x036C", "payer": "0xf39F", "payTo": "0x7099", "nonce": "0x01", "createdAt": "2026-01-01T00:00:00Z"},
+        ]);
+        let payments: Vec<Payment> = from_value(list.clone()).unwrap();
+        assert!(csv(&payments).contains(",paid_back,"));
+        assert_eq!(serde_json::to_value(&payments).unwrap(), list);
+        assert_eq!(settled_sum(&payments), Usdc(0));
+    }
+
+    #[test]
+    fn what_is_owed_is_summed_apart() {
+        let payments = [
+            payment("owed", "a"),
+            payment("settled", "b"),
+            payment("owed", "c"),
+        ];
+        assert_eq!(owed_sum(&payments), Usdc(20_000));
+        assert_eq!(settled_sum(&payments), Usdc(10_000));
     }
 }

@@ -24,7 +24,7 @@ pub const DELETE_ASK: &str = "Delete this conversation?";
 /// A conversation without words.
 pub const UNTITLED: &str = "New chat";
 /// Nothing is kept yet.
-pub const NO_CONVERSATIONS: &str = "Your conversations are kept in this browser and show up here.";
+pub const NO_CONVERSATIONS: &str = "Your conversations show up here.";
 
 /// The code that sends did not come.
 pub const UNSENT: &str = "This could not be sent. It is still here: try again.";

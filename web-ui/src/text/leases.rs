@@ -63,6 +63,8 @@ pub fn some(count: usize, state: &str) -> String {
 }
 /// Switched off, within a line.
 pub const GLANCE_OFF: &str = "switched off";
+/// The machines do not answer, within a line.
+pub const GLANCE_UNSEEN: &str = "not reachable";
 /// Its time is over, within a line.
 pub const GLANCE_OVER: &str = "stopped";
 /// Being made, within a line.
@@ -134,6 +136,13 @@ pub const STDERR: &str = "Standard error";
 pub const TERMINAL: &str = "Terminal";
 /// The owner has stopped the container; its time goes on.
 pub const OFF: &str = "Switched off";
+/// The machines do not answer, so that nobody knows how the container is.
+pub fn not_reachable(last_seen: Option<&str>) -> String {
+    match last_seen {
+        Some(time) => format!("Not reachable, last seen {time}"),
+        None => "Not reachable".to_owned(),
+    }
+}
 /// Stops the container.
 pub const STOP: &str = "Stop";
 /// What that means.

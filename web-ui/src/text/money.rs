@@ -53,6 +53,10 @@ pub mod phase {
     pub const SWITCHING: &str = "Confirm the change of network in your wallet…";
     /// The wallet is open.
     pub const WALLET_OPEN: &str = "Confirm in your wallet…";
+    /// The customer did not want to wait for the wallet any longer.
+    pub const STOPPED_WAITING: &str = "You stopped waiting for the wallet. Nothing was charged, and what you confirm there now is not sent. If it still asks, decline.";
+    /// The wallet took too long.
+    pub const NO_SIGNATURE: &str = "The wallet did not answer. Nothing was charged, and what you confirm there now is not sent. Open the wallet and decline what it still asks, then ask again.";
     /// The customer said no in the wallet.
     pub const DECLINED: &str = "You declined in the wallet. Nothing was charged.";
     /// Signed.
@@ -66,6 +70,16 @@ pub mod phase {
     /// Not known.
     pub const UNKNOWN: &str =
         "Checking whether the payment went through. You will not be asked to sign again.";
+    /// After what is known of a payment that nobody is sure of.
+    pub const DOUBTFUL: &str = "The money may have moved: do not pay for the same again. Looking again costs nothing and signs nothing.";
+    /// The same, once nothing can be charged with the signature any more.
+    pub const DOUBTFUL_EXPIRED: &str = "The signature has run out and cannot be charged any more. Whether it was before, your receipts and your leases show. Looking again costs nothing and signs nothing.";
+    /// After the service's words.
+    pub const OWED: &str = "Do not pay for it again.";
+    /// How much.
+    pub fn owed_amount(amount: Usdc) -> String {
+        format!("{} is owed to you.", usdc(amount))
+    }
     /// Given up.
     pub const CANCELLED: &str = "Cancelled. Nothing was charged.";
     /// Settled.
@@ -110,6 +124,23 @@ pub const SWITCH_CHAIN: &str = "Switch network and pay";
 pub const PAY_AGAIN: &str = "Try again";
 /// Gets what is paid.
 pub const GET_NOW: &str = "Get it now, no new charge";
+/// Asks once more about a payment that nobody is sure of.
+pub const LOOK_AGAIN: &str = "Look again";
+/// Shows the receipts.
+pub const TO_RECEIPTS: &str = "Open the receipts";
+/// Takes a payment off the page whose signature has run out.
+pub const SET_ASIDE: &str = "Take it off this page";
+/// Names a payment to the seller.
+pub const PAYMENT_ID: &str = "Payment";
+/// Why something is owed.
+pub const OWED_REASON: &str = "Reason";
+/// Asks the wallet once more.
+pub const ASK_WALLET: &str = "Ask again";
+/// Ends the waiting for the wallet.
+pub const STOP_WAITING: &str = "Stop waiting";
+/// Why what is paid without a question is not.
+pub const NOT_BY_ITSELF: &str =
+    "Not paid by itself: not all of what is sent fits on the screen. Read it, then pay.";
 /// Asks the service again.
 pub const CHECK_AGAIN: &str = "Check now";
 /// A payment goes on.
@@ -234,21 +265,64 @@ pub mod receipts {
     /// No transaction yet.
     pub const NO_TRANSACTION: &str = "none";
 
-    /// A payment's state.
-    pub const fn state(state: api_types::PaymentState) -> &'static str {
-        use api_types::PaymentState as State;
+    /// A payment's state. One that this version does not know is told in the service's word for it.
+    pub fn state(state: &str) -> String {
+        let known = match state {
+            "reserved" => "Reserved",
+            "verified" => "Verified",
+            "released" => "Not charged",
+            "settling" => "Settling",
+            "reconciling" => "Checking",
+            "settled" => "Settled",
+            "refused" => "Refused",
+            "owed" => "Owed to you",
+            "unresolved" => "Being looked into",
+            other => {
+                return format!(
+                    "Other: {}",
+                    crate::format::one_line(&other.replace('_', " "), 40)
+                );
+            }
+        };
+        known.to_owned()
+    }
+
+    /// Whether a state says enough by its name.
+    pub fn is_plain(state: &str) -> bool {
+        matches!(
+            state,
+            "reserved"
+                | "verified"
+                | "released"
+                | "settling"
+                | "reconciling"
+                | "settled"
+                | "refused"
+        )
+    }
+
+    /// What that means for the money, and what can be done.
+    pub fn meaning(state: &str) -> &'static str {
         match state {
-            State::Reserved => "Reserved",
-            State::Verified => "Verified",
-            State::Released => "Released",
-            State::Settling => "Settling",
-            State::Reconciling => "Checking",
-            State::Unresolved => "Unresolved",
-            State::Settled => "Settled",
-            State::Owed => "Owed to you",
-            State::Refused => "Refused",
+            "reserved" | "verified" => "No money has moved yet.",
+            "released" => "It was given back unused. No money has moved.",
+            "refused" => "It was not taken. No money has moved.",
+            "settling" | "reconciling" => {
+                "It is being checked whether money has moved. Nothing has to be done."
+            }
+            "settled" => "Paid.",
+            "owed" => {
+                "You paid, and it could not be delivered. The amount is owed to you: do not pay for it again."
+            }
+            "unresolved" => {
+                "Nobody knows for sure whether money has moved. The seller looks into it: do not pay for it again."
+            }
+            _ => "This page does not know this state. Reload it for its newest version.",
         }
     }
+
+    /// What is owed in all.
+    pub const OWED: &str = "Owed to you";
 
     /// What a payment was for, from method and path. The path is the route's own, with no container's number in it.
     pub fn operation(operation: &str) -> &str {
@@ -275,6 +349,16 @@ pub mod receipts {
             assert_eq!(operation("GET /management/list"), "List of leases");
             assert_eq!(operation("lease_container"), "lease_container");
         }
+
+        #[test]
+        fn every_state_has_plain_words_also_one_of_a_later_service() {
+            for name in ["owed", "unresolved"] {
+                assert!(!state(name).contains(name), "{name}");
+                assert!(meaning(name).contains("do not pay for it again"), "{name}");
+            }
+            assert_eq!(state("paid_back\u{202e}"), "Other: paid back<U+202E>");
+            assert!(meaning("paid_back").contains("does not know"));
+        }
     }
 }
 
@@ -282,7 +366,13 @@ pub mod receipts {
 pub mod what {
     use api_types::LeaseRequest;
 
-    use crate::{format::mebibytes, text::leases::cores};
+    use crate::{
+        format::{mebibytes, one_line},
+        text::leases::cores,
+    };
+
+    /// The longest part of a command in such a line; all of it stands beside the button.
+    const LONGEST: usize = 80;
 
     /// A lease.
     pub fn lease(request: &LeaseRequest) -> String {
@@ -304,7 +394,7 @@ pub mod what {
     }
     /// A command.
     pub fn run(container: &str, command: &str) -> String {
-        format!("Run `{command}` in {container}")
+        format!("Run `{}` in {container}", one_line(command, LONGEST))
     }
     /// A terminal.
     pub fn console(container: &str) -> String {
@@ -312,6 +402,22 @@ pub mod what {
     }
     /// The list.
     pub const LIST: &str = "List my containers";
+}
+
+/// The request that is paid for.
+pub mod sends {
+    /// Heading.
+    pub const TITLE: &str = "Exactly what is sent";
+    /// A command.
+    pub const COMMAND: &str = "Command";
+    /// One of its arguments.
+    pub fn argument(number: usize) -> String {
+        format!("Argument {number}")
+    }
+    /// A body without members.
+    pub const BODY: &str = "Body";
+    /// What the marks are.
+    pub const MARKS: &str = "What is marked stands for characters that cannot be seen.";
 }
 
 /// Why a payment was not taken. That nothing was charged is said after it.
@@ -349,5 +455,9 @@ pub mod answer {
     pub const NO_ANSWER: &str =
         "No answer came. The same signature is sent again; nothing can be charged twice.";
     /// The answer stayed lost.
-    pub const RAN_OUT: &str = "No answer came until the signature ran out, so it cannot be charged any more. If it was before, the receipts and the lease board show it.";
+    pub const RAN_OUT: &str = "No answer came until the signature ran out.";
+    /// The answer is about something else.
+    pub const DOUBTFUL: &str = "The service does not say what became of this payment.";
+    /// It is known from the list of payments.
+    pub const OWED: &str = "You paid, and it could not be delivered.";
 }

@@ -1,5 +1,7 @@
 //! The frame around the pages: names, banners, errors, settings.
 
+use crate::format::duration;
+
 /// The product's name.
 pub const NAME: &str = "infra402";
 /// What it is, in one line.
@@ -54,6 +56,32 @@ pub const LEASE_API_DOWN: &str = "The lease service does not answer. Leases, pri
 /// The agent does not answer.
 pub const AGENT_DOWN: &str =
     "The chat agent does not answer. You can still lease with the form on the Leases page.";
+
+/// The browser keeps nothing for the page.
+pub const NOT_KEPT: &str = "This browser keeps nothing for this page: its storage is blocked or full. Conversations, limits and payments under way are lost when the page is closed.";
+/// What stands for characters that cannot be seen.
+pub mod hidden {
+    /// Spaces.
+    pub const SPACE: &str = "space";
+    /// The end of a line.
+    pub const NEWLINE: &str = "newline";
+    /// A tabulator.
+    pub const TAB: &str = "tab";
+}
+
+/// The device's clock is so many seconds ahead of the service's, or behind it. Where the difference is too large to be followed, the
+/// customer has to set it.
+pub fn clock_off(ahead: i64, followed: bool) -> String {
+    let minutes = (ahead.unsigned_abs() + 30) / 60;
+    let time = duration(minutes * 60);
+    let which = if ahead > 0 { "ahead of" } else { "behind" };
+    let then = if followed {
+        "Countdowns and signatures here go by the service's."
+    } else {
+        "That is too much to pay here: set this device's clock, then reload."
+    };
+    format!("This device's clock is {time} {which} the service's. {then}")
+}
 
 /// Says which parts are simulated.
 pub fn simulated(parts: &[String]) -> String {
@@ -162,6 +190,19 @@ pub const KEY_LIST: [(&str, &str); 8] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_clock_is_told_in_whole_minutes() {
+        assert_eq!(
+            clock_off(-598, true),
+            "This device's clock is 10 min behind the service's. Countdowns and signatures here go by the service's."
+        );
+        assert!(
+            clock_off(86_400, true)
+                .starts_with("This device's clock is 1 d ahead of the service's.")
+        );
+        assert!(clock_off(40 * 86_400, false).contains("set this device's clock"));
+    }
 
     #[test]
     fn the_banner_is_a_sentence() {

@@ -27,6 +27,14 @@ pub const DISCONNECT: &str = "Disconnect";
 pub const SIGN_IN: &str = "Sign in";
 /// Waits for the wallet.
 pub const SIGNING_IN: &str = "Confirm in your wallet…";
+/// A wallet is asked to connect.
+pub fn asking(name: &str) -> String {
+    format!("Confirm in {name}…")
+}
+/// Asks the wallet once more.
+pub const ASK_AGAIN: &str = "Ask again";
+/// Ends the waiting for it.
+pub const STOP_WAITING: &str = "Stop waiting";
 /// Signs out.
 pub const SIGN_OUT: &str = "Sign out";
 /// Signed in.
@@ -109,6 +117,14 @@ pub mod problem {
     pub const CHAIN_UNKNOWN: &str = "The wallet does not know this network.";
     /// The burner wallet and real money.
     pub const NOT_ALLOWED: &str = "The burner wallet is for test networks only.";
+    /// The customer did not want to wait any longer.
+    pub const STOPPED: &str =
+        "You stopped waiting for the wallet. What you confirm there now has no effect here.";
+    /// It took too long.
+    pub const UNANSWERED: &str =
+        "The wallet did not answer. Open it, decline what it still asks, and try again.";
+    /// The key would be lost.
+    pub const NOT_KEPT: &str = "This browser keeps nothing for this page: its storage is blocked or full. A key kept nowhere is lost with the page, and with it what its account holds, so none was made or taken. Allow storage for this page, make room, or use another wallet.";
     /// What was given is no key.
     pub const BAD_KEY: &str = "This is no private key: 64 hexadecimal digits are expected.";
     /// Anything else, in its own words.

@@ -54,7 +54,7 @@ impl Burner {
     /// Makes a new key, unless there is one.
     ///
     /// # Errors
-    /// Not for a network with real money.
+    /// Not for a network with real money, nor where the browser does not keep it.
     pub fn make(&self) -> Result<String, WalletError> {
         if let Some(signer) = signer() {
             return Ok(address(&signer));
@@ -62,7 +62,7 @@ impl Burner {
         if !self.allowed.get_untracked() {
             return Err(WalletError::NotAllowed);
         }
-        Ok(self.keep(&PrivateKeySigner::random()))
+        self.keep(&PrivateKeySigner::random())
     }
 
     /// The key, to be kept somewhere else.
@@ -74,9 +74,9 @@ impl Burner {
     /// Takes a key that was exported before. The one that was here is gone.
     ///
     /// # Errors
-    /// It is none.
+    /// It is none, or the browser does not keep it.
     pub fn import(&self, key: &str) -> Result<String, WalletError> {
-        Ok(self.keep(&read(key)?))
+        self.keep(&read(key)?)
     }
 
     /// Whether another key than this one is here, which taking it would end.
@@ -128,11 +128,15 @@ impl Burner {
         self.address.set(stored());
     }
 
-    fn keep(&self, signer: &PrivateKeySigner) -> String {
-        storage::write(KEY, &hex::encode(signer.to_bytes()));
+    /// Keeps a key; its address is shown only once it is kept, so that nobody fills an account whose key is nowhere.
+    fn keep(&self, signer: &PrivateKeySigner) -> Result<String, WalletError> {
         let address = address(signer);
+        let kept = storage::write(KEY, &hex::encode(signer.to_bytes()));
+        if !kept || stored().as_ref() != Some(&address) {
+            return Err(WalletError::NotKept);
+        }
         self.address.set(Some(address.clone()));
-        address
+        Ok(address)
     }
 }
 

@@ -1,18 +1,22 @@
-//! The wallet as the pages use it: what was found, which account is connected, and the two things that it signs.
+//! The wallet as the pages use it: what was found, which account is connected, and the two things that it signs. `connect` has how it
+//! comes to be connected.
+
+mod connect;
 
 use std::collections::BTreeMap;
 
 use api_types::Usdc;
 use leptos::{prelude::*, task::spawn_local};
-use serde_json::{Value, json};
+use serde_json::json;
 use wasm_split_helpers::wasm_split;
 use x402::{network::Network, purchase::Chosen, wire::exact::Authorization};
 
 use super::{
     Account, Burner, WalletError, WalletInfo,
+    asking::{Attempt, Attempts},
     balance::{self, Ledger},
     burner, chain, discovery,
-    info::{self, BURNER, LEGACY},
+    info::{BURNER, LEGACY},
     provider::{self, Provider},
 };
 use crate::{
@@ -28,7 +32,7 @@ const CHOICE: &str = "infra402.wallet";
 pub struct Purse {
     /// The address of the burner's stored key.
     pub(super) burner: fn() -> Option<String>,
-    reconnect: fn(Wallet, String),
+    reconnect: fn(Wallet, String, Attempt),
     ask_balance: fn(Wallet, Ledger, Account),
 }
 
@@ -39,9 +43,7 @@ pub static PURSE: Part<Purse> = Part::new(|| Box::pin(purse()));
 fn purse() -> Result<Purse, NotLoaded> {
     Ok(Purse {
         burner: burner::stored,
-        reconnect: |wallet, id| {
-            spawn_local(async move { drop(wallet.connect_injected(&id, "eth_accounts").await) });
-        },
+        reconnect: Wallet::reconnect,
         ask_balance: |wallet, ledger, account| {
             spawn_local(async move {
                 let balance = balance::of(&ledger, &account.address).await.ok();
@@ -60,6 +62,7 @@ pub struct Wallet {
     found: RwSignal<Vec<WalletInfo>>,
     providers: StoredValue<BTreeMap<String, Provider>, LocalStorage>,
     account: RwSignal<Option<Account>>,
+    attempts: StoredValue<Attempts>,
     burner: Burner,
     balance: RwSignal<Option<Usdc>>,
     network: RwSignal<Option<&'static Network>>,
@@ -76,6 +79,7 @@ impl Wallet {
             found: RwSignal::new(Vec::new()),
             providers: StoredValue::new_local(BTreeMap::new()),
             account: RwSignal::new(None),
+            attempts: StoredValue::new(Attempts::default()),
             burner: Burner::load(network),
             balance: RwSignal::new(None),
             network: RwSignal::new(network),
@@ -180,24 +184,6 @@ impl Wallet {
         ))
     }
 
-    /// Connects a wallet and remembers the choice.
-    ///
-    /// # Errors
-    /// The wallet's.
-    pub async fn connect(&self, id: &str) -> Result<Account, WalletError> {
-        if id == BURNER {
-            self.burner.make()?;
-            return self.connect_burner().ok_or(WalletError::NoWallet);
-        }
-        self.connect_injected(id, "eth_requestAccounts").await
-    }
-
-    /// Forgets the choice. What a wallet has allowed this page is the wallet's to forget.
-    pub fn disconnect(&self) {
-        storage::forget(CHOICE);
-        self.become_account(None);
-    }
-
     /// Puts the wallet on a network, which is told to it if it is new to it.
     ///
     /// # Errors
@@ -274,28 +260,6 @@ impl Wallet {
             .await
     }
 
-    /// Another tab has connected or left a wallet, or has another key in the burner.
-    pub fn follow(&self, key: Option<&str>) {
-        if key.is_some_and(|key| key != CHOICE && key != burner::KEY) {
-            return;
-        }
-        self.burner.read_again();
-        let wallet = *self;
-        match storage::read(CHOICE) {
-            Some(id) if id == BURNER => {
-                if self.connect_burner().is_none() {
-                    self.become_account(None);
-                }
-            }
-            Some(id) => {
-                spawn_local(
-                    async move { drop(wallet.connect_injected(&id, "eth_accounts").await) },
-                );
-            }
-            None => self.become_account(None),
-        }
-    }
-
     fn expect_account(&self, address: &str) -> Result<(), WalletError> {
         let now = self.account.get_untracked();
         let same = now.is_some_and(|now| now.address.eq_ignore_ascii_case(address));
@@ -312,118 +276,5 @@ impl Wallet {
             .providers
             .with_value(|all| all.get(&account.wallet.id).cloned());
         provider.map(Some).ok_or(WalletError::NoWallet)
-    }
-
-    fn add(&self, info: WalletInfo, provider: Provider) {
-        let known = self
-            .providers
-            .with_value(|all| all.get(&info.id).is_some_and(|old| old.is(&provider)));
-        if known {
-            return;
-        }
-        self.listen(&info.id, &provider);
-        let id = info.id.clone();
-        self.providers
-            .update_value(|all| drop(all.insert(id.clone(), provider)));
-        self.found.update(|found| {
-            found.retain(|other| other.id != info.id);
-            found.push(info);
-        });
-        let waits = self.account.with_untracked(Option::is_none);
-        if waits && storage::read(CHOICE).as_deref() == Some(&id) {
-            let wallet = *self;
-            // Chosen on an earlier visit: connected again if the wallet still allows it, without asking.
-            PURSE.then(move |purse| {
-                // Without it the customer connects by hand, as on a first visit.
-                if let Ok(purse) = purse {
-                    (purse.reconnect)(wallet, id);
-                }
-            });
-        }
-    }
-
-    fn listen(&self, id: &str, provider: &Provider) {
-        let (wallet, own) = (*self, id.to_owned());
-        provider.on("accountsChanged", move |accounts| {
-            wallet.if_connected(&own, |account| {
-                let first = provider::addresses(&accounts).into_iter().next();
-                first.map(|address| Account { address, ..account })
-            });
-        });
-        let (wallet, own) = (*self, id.to_owned());
-        provider.on("chainChanged", move |chain| {
-            wallet.if_connected(&own, |account| {
-                Some(Account {
-                    chain_id: provider::chain_id(&chain),
-                    ..account
-                })
-            });
-        });
-    }
-
-    fn if_connected(&self, id: &str, change: impl FnOnce(Account) -> Option<Account>) {
-        if let Some(account) = self.account.get_untracked()
-            && account.wallet.id == id
-        {
-            self.become_account(change(account));
-        }
-    }
-
-    async fn connect_injected(&self, id: &str, method: &str) -> Result<Account, WalletError> {
-        let provider = self.providers.with_value(|all| all.get(id).cloned());
-        let provider = provider.ok_or(WalletError::NoWallet)?;
-        let info = self
-            .found
-            .with_untracked(|all| all.iter().find(|wallet| wallet.id == id).cloned());
-        let accounts = provider.request(method, &Value::Array(Vec::new())).await?;
-        let address = provider::addresses(&accounts).into_iter().next();
-        let chain = provider.request("eth_chainId", &json!([])).await;
-        let account = Account {
-            address: address.ok_or(WalletError::Locked)?,
-            chain_id: chain.ok().and_then(|chain| provider::chain_id(&chain)),
-            wallet: info.ok_or(WalletError::NoWallet)?,
-        };
-        storage::write(CHOICE, id);
-        self.become_account(Some(account.clone()));
-        Ok(account)
-    }
-
-    fn connect_burner(&self) -> Option<Account> {
-        let account = Account {
-            address: info::checksummed(&self.burner.address().get_untracked()?)?,
-            chain_id: None,
-            wallet: WalletInfo::burner(),
-        };
-        storage::write(CHOICE, BURNER);
-        self.become_account(Some(account.clone()));
-        Some(account)
-    }
-
-    fn on_chain(&self, chain_id: Option<u64>) {
-        let id = self
-            .account
-            .with_untracked(|account| Some(account.as_ref()?.wallet.id.clone()));
-        if let Some(id) = id {
-            self.if_connected(&id, |account| {
-                Some(Account {
-                    chain_id,
-                    ..account
-                })
-            });
-        }
-    }
-
-    fn become_account(&self, account: Option<Account>) {
-        let before = self.account.get_untracked();
-        if before == account {
-            return;
-        }
-        let address = |account: &Option<Account>| account.as_ref().map(|a| a.address.clone());
-        let other = address(&before) != address(&account);
-        self.account.set(account);
-        if other {
-            self.balance.set(None);
-            self.refresh_balance();
-        }
     }
 }

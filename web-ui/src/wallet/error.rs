@@ -26,6 +26,18 @@ pub enum WalletError {
     /// The burner wallet does not sign for real money.
     #[error("{}", problem::NOT_ALLOWED)]
     NotAllowed,
+    /// The customer did not want to wait for its answer any longer.
+    #[error("{}", problem::STOPPED)]
+    Stopped,
+    /// It did not answer in time.
+    #[error("{}", problem::UNANSWERED)]
+    Unanswered,
+    /// Another connection was begun, or this one was left, before it answered.
+    #[error("{}", problem::STOPPED)]
+    Outdated,
+    /// The browser keeps nothing for this page, so that a key made here would be lost with it.
+    #[error("{}", problem::NOT_KEPT)]
+    NotKept,
     /// A key that was given is none.
     #[error("{}", problem::BAD_KEY)]
     BadKey,

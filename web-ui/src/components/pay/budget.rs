@@ -19,14 +19,14 @@ pub fn BudgetChip() -> impl IntoView {
     let (budget, spent) = (engine.pay.budget(), engine.pay.spent());
     let amount = move || decimal_amount(spent.get());
     let cap = move || {
-        let cap = budget.get().per_session?;
-        Some(view! { <span class="budget-cap">{format!(" / {}", decimal_amount(cap))}</span> })
+        let cap = budget.get().per_session;
+        cap.map_or_else(String::new, |cap| format!(" / {}", decimal_amount(cap)))
     };
     // The browser opens it; what is in it comes with the first press.
     let wanted = RwSignal::new(false);
     view! {
         <button type="button" class="chip budget-chip" popovertarget="budget" title=money::SPENT on:click=move |_| wanted.set(true)>
-            <Icon glyph=Glyph::Receipt /><span class="budget-word">{money::SPENT_WORD}</span><span class="number">{amount}{cap}</span>
+            <Icon glyph=Glyph::Receipt /><span class="budget-word">{money::SPENT_WORD}</span><span class="number notranslate"><span prop:textContent=amount></span><span class="budget-cap" prop:textContent=cap></span></span>
         </button>
         <section id="budget" class="popover" popover="auto" aria-label=shell::BUDGET>
             {move || wanted.get().then(|| LIMITS.show(|limits| limits()))}

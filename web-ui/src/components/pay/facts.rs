@@ -4,7 +4,7 @@ use api_types::Price;
 use leptos::prelude::*;
 
 use crate::{
-    components::{Copyable, Fact},
+    components::{Copyable, Fact, figure},
     engine::{clock, use_engine},
     format::{countdown, decimal_amount, quantity, short_address, usdc},
     pay::Offer,
@@ -21,9 +21,9 @@ pub fn PriceLines(
     let line = |line: api_types::LineItem| {
         view! {
             <tr>
-                <th scope="row">{line.label}</th>
-                <td class="line-quantity">{quantity(&line.quantity, &line.unit)}</td>
-                <td class="line-amount">{decimal_amount(line.amount)}</td>
+                <th scope="row" prop:textContent=line.label></th>
+                <td class="line-quantity notranslate" prop:textContent=quantity(&line.quantity, &line.unit)></td>
+                <td class="line-amount notranslate" prop:textContent=decimal_amount(line.amount)></td>
             </tr>
         }
     };
@@ -32,7 +32,7 @@ pub fn PriceLines(
             <caption class="hidden">{money::LINES}</caption>
             <tbody>{price.lines.into_iter().map(line).collect_view()}</tbody>
             <tfoot>
-                <tr><th scope="row" colspan="2">{money::TOTAL}</th><td class="line-amount">{usdc(price.total)}</td></tr>
+                <tr><th scope="row" colspan="2">{money::TOTAL}</th><td class="line-amount notranslate" prop:textContent=usdc(price.total)></td></tr>
             </tfoot>
         </table>
     }
@@ -62,17 +62,18 @@ pub fn Facts(
     let connected = engine.wallet.account();
     let has = move || {
         connected.with(Option::is_some).then(|| {
-            let amount = balance
-                .get()
-                .map_or_else(|| wallet::BALANCE_UNKNOWN.to_owned(), usdc);
-            view! { <Fact name=money::BALANCE>{amount}</Fact> }
+            let amount = move || {
+                let balance = balance.get();
+                balance.map_or_else(|| wallet::BALANCE_UNKNOWN.to_owned(), usdc)
+            };
+            view! { <Fact name=money::BALANCE>{figure(amount)}</Fact> }
         })
     };
     let (budget, spent) = (engine.pay.budget(), engine.pay.spent());
     let left = move || {
         let cap = budget.get().per_session?;
-        let left = cap.checked_sub(spent.get()).unwrap_or_default();
-        Some(view! { <Fact name=money::BUDGET_LEFT>{usdc(left)}</Fact> })
+        let left = move || usdc(cap.checked_sub(spent.get()).unwrap_or_default());
+        Some(view! { <Fact name=money::BUDGET_LEFT>{figure(left)}</Fact> })
     };
     let test = offer
         .testnet
@@ -81,7 +82,7 @@ pub fn Facts(
         <dl class="facts">
             <Fact name=money::NETWORK>{offer.network} " " {test}</Fact>
             <Fact name=money::PAY_TO><Copyable name=money::PAYEE short=short_address(&offer.pay_to) value=offer.pay_to /></Fact>
-            {move || open.get().then(|| view! { <Fact name=money::VALID>{valid}</Fact> })}
+            {move || open.get().then(|| view! { <Fact name=money::VALID>{figure(valid)}</Fact> })}
             {has}
             {left}
         </dl>

@@ -4,7 +4,7 @@ use api_types::Usdc;
 use leptos::prelude::*;
 
 use crate::{
-    components::Fact,
+    components::{Fact, figure},
     engine::use_engine,
     format::{decimal_amount, parse_amount, usdc},
     pay::Budget,
@@ -42,8 +42,8 @@ pub fn Limits(
     };
     view! {
         <dl class="facts">
-            <Fact name=shell::SPENT>{move || usdc(spent.get())}</Fact>
-            <Fact name=money::BUDGET_LEFT>{left}</Fact>
+            <Fact name=shell::SPENT>{figure(move || usdc(spent.get()))}</Fact>
+            <Fact name=money::BUDGET_LEFT>{figure(left)}</Fact>
         </dl>
         <AmountField label=shell::BUDGET_PAYMENT budget=budget read=|budget| budget.per_payment write=|budget, amount| budget.per_payment = amount />
         <AmountField label=shell::BUDGET_SESSION budget=budget read=|budget| budget.per_session write=|budget, amount| budget.per_session = amount />

@@ -1,5 +1,6 @@
 //! Paying: the card, the sheet that shows it, what a panel does to buy something, and the budget.
 
+mod actions;
 mod budget;
 mod card;
 mod credential;
@@ -10,6 +11,7 @@ mod item;
 mod limits;
 mod outcome;
 mod purchase;
+mod sends;
 mod sheet;
 
 pub use budget::BudgetChip;

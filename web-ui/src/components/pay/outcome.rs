@@ -6,11 +6,14 @@ use leptos::{html, prelude::*};
 use super::{Delivered, Sheet};
 use crate::{
     components::{Copyable, Fact, Glyph, Icon, shell::Navigation},
-    format::{short_hash, utc_minute},
-    pay::Receipt,
+    format::{one_line, short_hash, utc_minute},
+    pay::{Owed, Receipt},
     state::route::Route,
     text::{money, money::delivered},
 };
+
+/// The longest reason that is shown whole.
+const LONGEST_REASON: usize = 80;
 
 /// The receipt. In a conversation the tool's own card shows what was bought, so that it is not shown twice.
 #[component]
@@ -56,6 +59,23 @@ fn bought(receipt: &Receipt) -> Option<AnyView> {
         }
     });
     Some(view! { <div class="bought" tabindex="-1" node_ref=node>{content}</div> }.into_any())
+}
+
+/// By what the seller finds a payment that is owed.
+#[component]
+pub fn OwedFacts(
+    /// What is owed.
+    owed: Owed,
+) -> impl IntoView {
+    let reason = owed
+        .reason
+        .map(|reason| one_line(&reason.replace('_', " "), LONGEST_REASON));
+    view! {
+        <dl class="facts">
+            {owed.payment_id.map(|id| view! { <Fact name=money::PAYMENT_ID><Copyable name=money::PAYMENT_ID value=id /></Fact> })}
+            {reason.map(|reason| view! { <Fact name=money::OWED_REASON>{reason}</Fact> })}
+        </dl>
+    }
 }
 
 /// A payment's transaction.

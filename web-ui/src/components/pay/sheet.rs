@@ -42,7 +42,8 @@ impl Sheet {
         };
         // Nothing brings the password back; the browser asks in its own words.
         let left = window_event_listener_untyped("beforeunload", move |event| {
-            if sheet.open.get_untracked() && sheet.loses_something() {
+            let password = sheet.open.get_untracked() && sheet.loses_something();
+            if password || engine.pay.is_lost_with_the_page() {
                 event.prevent_default();
             }
         });
@@ -204,11 +205,21 @@ pub fn SheetView() -> impl IntoView {
 fn Running(sheet: Sheet) -> impl IntoView {
     let engine = use_engine();
     let running = Memo::new(move |_| {
-        let id = sheet.card.get().filter(|_| !sheet.open.get())?;
+        let shown = sheet.card.get();
+        let open = sheet.open.get();
         engine.pay.cards().with(|cards| {
-            let card = cards.iter().find(|card| card.id == id)?;
-            let done = matches!(card.phase, Phase::Settled(_) | Phase::Cancelled);
-            (!done).then(|| (id, card.under_way()))
+            let hidden = |card: &&PayCard| !(open && Some(card.id) == shown);
+            let of_the_sheet = |card: &&PayCard| {
+                let done = matches!(card.phase, Phase::Settled(_) | Phase::Cancelled);
+                Some(card.id) == shown && !done
+            };
+            // Another purchase may have taken its place on the sheet.
+            let replaced = |card: &&PayCard| {
+                matches!(card.via, Via::Direct(_)) && (card.under_way() || card.needs_a_look())
+            };
+            let own = cards.iter().filter(hidden).find(of_the_sheet);
+            let card = own.or_else(|| cards.iter().filter(hidden).find(replaced))?;
+            Some((card.id, card.under_way())).filter(|_| !open)
         })
     });
     move || {

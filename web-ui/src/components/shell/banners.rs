@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
-    components::{Glyph, Icon},
+    components::{Glyph, Icon, of_the_device},
     state::services::Services,
     text::shell,
 };
@@ -16,7 +16,7 @@ pub fn Banners() -> impl IntoView {
     let demo = move || {
         let parts = simulated.get();
         (!parts.is_empty()).then(|| {
-            view! { <p class="banner" data-tone="demo">{shell::simulated(&parts)}</p> }
+            view! { <p class="banner" data-tone="demo" prop:textContent=shell::simulated(&parts)></p> }
         })
     };
     let trouble = move || {
@@ -38,6 +38,7 @@ pub fn Banners() -> impl IntoView {
     view! {
         <section class="banners" aria-label=shell::NOTICES>
             {demo}
+            <div role="status" aria-live="polite">{of_the_device()}</div>
             <div role="status" aria-live="polite">{move || trouble().into_iter().map(line).collect_view()}</div>
         </section>
     }

@@ -11,7 +11,7 @@ use crate::{
         pay::{Delivered, SLIP, Transaction},
     },
     engine::use_engine,
-    format::clock,
+    format::{clock, one_line},
     pay::outcome::proof,
     state::{
         chat::{Chat, TurnCell},
@@ -19,6 +19,9 @@ use crate::{
     },
     text::{chat::tool, shell},
 };
+
+/// The longest title that is shown whole.
+const LONGEST_TITLE: usize = 160;
 
 /// A tool's card.
 #[component]
@@ -39,19 +42,21 @@ pub fn ToolCard(
     let summary = move || call.with(|call| call.as_ref().map(|call| call.summary.clone()));
     let took = move || call.with(|call| call.as_ref()?.duration_ms.map(clock));
     let titled = move || {
-        head.get()
-            .map(|(title, name)| if title.is_empty() { name } else { title })
+        let title = head
+            .get()
+            .map(|(title, name)| if title.is_empty() { name } else { title });
+        title.map(|title| one_line(&title, LONGEST_TITLE))
     };
     view! {
         <article class="tool" data-step=name>
             <header class="tool-head">
                 <span class="tool-glyph">{move || view! { <Icon glyph=step.with(|step| step.as_ref().map_or(Glyph::Play, glyph)) /> }}</span>
-                <span class="tool-title">{titled}</span>
+                <span class="tool-title" prop:textContent=move || titled().unwrap_or_default()></span>
                 <span class="tool-took number">{took}</span>
-                <span class="pill" data-step=name>{move || step.with(|step| step.as_ref().map_or("", label))}</span>
+                <span class="pill" data-step=name prop:textContent=move || step.with(|step| step.as_ref().map_or("", label))></span>
             </header>
             <Waiting cell=cell.clone() step=step call=call />
-            <p class="tool-summary">{summary}</p>
+            <p class="tool-summary" prop:textContent=move || summary().unwrap_or_default()></p>
             <Result call=call />
             <Receipt call=call />
             <Again cell=cell step=step />
@@ -81,7 +86,7 @@ fn Waiting(
         let cell = cell.clone();
         move || match step.get() {
             Some(ToolStep::AwaitingConfirmation { call, pending }) => {
-                view! { <Confirm cell=cell.clone() call=call pending=pending /> }.into_any()
+                view! { <Confirm cell=cell.clone() call=*call pending=pending /> }.into_any()
             }
             Some(ToolStep::AwaitingPayment { .. }) if card.get().is_none() => {
                 let cell = cell.clone();

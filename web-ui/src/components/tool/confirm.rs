@@ -5,9 +5,13 @@ use leptos::prelude::*;
 
 use crate::{
     components::catch_in_conversation,
+    format::one_line,
     state::chat::{Chat, TurnCell},
     text::chat::tool,
 };
+
+/// The longest line that says what would be done.
+const LONGEST: usize = 240;
 
 /// The question, with its two answers.
 #[component]
@@ -32,7 +36,7 @@ pub fn Confirm(
     };
     view! {
         <div class="confirm" role="group" aria-label=tool::AWAITING_CONFIRMATION>
-            <p class="confirm-what">{call.summary}</p>
+            <p class="confirm-what" prop:textContent=one_line(&call.summary, LONGEST)></p>
             <p class="fine">{tool::confirm_help(&call.tool)}</p>
             <div class="actions">
                 <button type="button" class="button danger" disabled=move || running.get() on:click=confirm>{tool::CONFIRM}</button>

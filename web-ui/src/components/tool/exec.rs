@@ -20,11 +20,12 @@ pub fn ExecOutput(
     };
     let good = response.exit_code == Some(0);
     let errors = (!response.stderr.is_empty()).then(|| {
-        view! { <p class="eyebrow">{leases::STDERR}</p> <pre class="exec-text" tabindex="0">{response.stderr}</pre> }
+        view! { <p class="eyebrow">{leases::STDERR}</p> <pre class="exec-text" translate="no" tabindex="0">{response.stderr}</pre> }
     });
     let printed = match (response.stdout.is_empty(), errors.is_some()) {
         (false, _) => {
-            view! { <pre class="exec-text" tabindex="0">{response.stdout}</pre> }.into_any()
+            view! { <pre class="exec-text" translate="no" tabindex="0">{response.stdout}</pre> }
+                .into_any()
         }
         (true, true) => ().into_any(),
         (true, false) => view! { <p class="muted">{leases::NO_OUTPUT}</p> }.into_any(),

@@ -4,7 +4,7 @@ use leptos::{prelude::*, task::spawn_local};
 
 use super::{button::WalletIcon, sign_in::SignInButton};
 use crate::{
-    components::{Copyable, Fact, Glyph, Icon, Toasts, Tone},
+    components::{Copyable, Fact, Glyph, Icon, Toasts, Tone, figure},
     engine::use_engine,
     format::{short_address, usdc},
     state::services::Services,
@@ -47,7 +47,7 @@ pub fn AccountPanel(
                 </Fact>
             <Fact name=money::NETWORK>{move || network.get().map_or(shell::NOT_KNOWN, |network| network.display_name)}</Fact>
             <Fact name=wallet::BALANCE>
-                    {has}
+                    {figure(has)}
                     <button type="button" class="icon-button" aria-label=wallet::REFRESH title=wallet::REFRESH on:click=move |_| engine.wallet.refresh_balance()>
                         <Icon glyph=Glyph::Refresh />
                     </button>

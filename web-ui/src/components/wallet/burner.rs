@@ -8,7 +8,7 @@ use crate::{
     engine::use_engine,
     format::short_address,
     text::{shell, wallet::burner},
-    wallet::{WalletKind, info::BURNER},
+    wallet::{Patience, WalletKind, info::BURNER},
 };
 
 /// The burner wallet's part of the dialog.
@@ -38,7 +38,7 @@ fn use_it(door: WalletDoor) -> impl Fn() + Copy + 'static {
     let toasts = Toasts::get();
     move || {
         spawn_local(async move {
-            match engine.wallet.connect(BURNER).await {
+            match engine.wallet.connect(BURNER, &Patience::default()).await {
                 Ok(_) => door.state().set(false),
                 Err(error) => toasts.say(Tone::Warning, error.to_string()),
             }
@@ -49,16 +49,17 @@ fn use_it(door: WalletDoor) -> impl Fn() + Copy + 'static {
 #[component]
 fn Absent() -> impl IntoView {
     let wallet = use_engine().wallet.burner();
-    let toasts = Toasts::get();
+    let problem = RwSignal::new(None::<String>);
     let connect = use_it(WalletDoor::get());
     let make = move |_| match wallet.make() {
         Ok(_) => connect(),
-        Err(error) => toasts.say(Tone::Warning, error.to_string()),
+        Err(error) => problem.set(Some(error.to_string())),
     };
     view! {
         <div class="actions">
             <button type="button" class="button primary" on:click=make><Icon glyph=Glyph::Plus />{burner::MAKE}</button>
         </div>
+        <div role="status">{move || problem.get().map(|text| view! { <Notice tone=Tone::Warning><p>{text}</p></Notice> })}</div>
         <Import />
     }
 }

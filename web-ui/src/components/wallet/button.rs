@@ -42,7 +42,7 @@ pub fn WalletButton() -> impl IntoView {
     let door = WalletDoor::get();
     let content = move || {
         match account.get() {
-        Some(account) => view! { <WalletIcon icon=account.wallet.icon /> <span class="number">{short_address(&account.address)}</span> }.into_any(),
+        Some(account) => view! { <WalletIcon icon=account.wallet.icon /> <span class="number notranslate" prop:textContent=short_address(&account.address)></span> }.into_any(),
         None => view! { <Icon glyph=Glyph::Wallet /> <span>{wallet::CONNECT}</span> }.into_any(),
     }
     };

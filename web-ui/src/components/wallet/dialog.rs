@@ -13,7 +13,7 @@ use crate::{
     engine::use_engine,
     part::{NotLoaded, Part},
     text::{shell, wallet},
-    wallet::{WalletInfo, WalletKind},
+    wallet::{Patience, WalletError, WalletInfo, WalletKind},
 };
 
 /// The wallet's dialog.
@@ -49,18 +49,33 @@ fn Content() -> impl IntoView {
 fn WalletList() -> impl IntoView {
     let engine = use_engine();
     let door = WalletDoor::get();
-    let busy = RwSignal::new(false);
+    let asked = RwSignal::new(None::<String>);
     let problem = RwSignal::new(None::<String>);
-    let connect = move |id: String| {
-        busy.set(true);
+    let patience = StoredValue::new_local(Patience::default());
+    // What is answered after the dialog is left, or after another wallet is asked, connects nothing.
+    on_cleanup(move || patience.with_value(Patience::stop));
+    let connect = move |wallet: WalletInfo| {
+        patience.with_value(Patience::stop);
+        let own = Patience::default();
+        patience.set_value(own.clone());
+        asked.set(Some(wallet.name));
         problem.set(None);
         spawn_local(async move {
-            match engine.wallet.connect(&id).await {
-                Ok(_) => door.state().set(false),
-                Err(error) => problem.set(Some(error.to_string())),
+            let outcome = engine.wallet.connect(&wallet.id, &own).await;
+            if own.is_stopped() {
+                return;
             }
-            busy.set(false);
+            match outcome {
+                Ok(_) => door.state().set(false),
+                Err(error) => drop(problem.try_set(Some(error.to_string()))),
+            }
+            asked.try_set(None);
         });
+    };
+    let stop = move |_| {
+        patience.with_value(Patience::stop);
+        asked.set(None);
+        problem.set(Some(WalletError::Stopped.to_string()));
     };
     let found = engine.wallet.found();
     let injected = Memo::new(move |_| {
@@ -69,12 +84,12 @@ fn WalletList() -> impl IntoView {
         wallets
     });
     let row = move |wallet: WalletInfo| {
-        let id = wallet.id.clone();
+        let (icon, name) = (wallet.icon.clone(), wallet.name.clone());
         view! {
             <li>
-                <button type="button" class="wallet-row" disabled=move || busy.get() on:click=move |_| connect(id.clone())>
-                    <WalletIcon icon=wallet.icon />
-                    <span>{wallet.name}</span>
+                <button type="button" class="wallet-row" on:click=move |_| connect(wallet.clone())>
+                    <WalletIcon icon=icon />
+                    <span translate="no">{name}</span>
                 </button>
             </li>
         }
@@ -93,7 +108,15 @@ fn WalletList() -> impl IntoView {
         <p class="muted">{wallet::HELP}</p>
         {list}
         <div role="status" aria-live="polite">
-            {move || busy.get().then_some(wallet::SIGNING_IN)}
+            {move || asked.get().map(|name| view! {
+                <Notice tone=Tone::Info>
+                    <p>{wallet::asking(&name)}</p>
+                    <div class="actions">
+                        <button type="button" class="button small" on:click=move |_| patience.with_value(Patience::ask_again)>{wallet::ASK_AGAIN}</button>
+                        <button type="button" class="button small" on:click=stop>{wallet::STOP_WAITING}</button>
+                    </div>
+                </Notice>
+            })}
             {move || problem.get().map(|text| view! {
                 <Notice tone=Tone::Warning>
                     <p>{text}</p>

@@ -4,9 +4,10 @@ use leptos::{prelude::*, task::spawn_local};
 
 use super::WalletDoor;
 use crate::{
-    components::{Empty, Glyph, Icon, Toasts, Tone},
+    components::{Empty, Glyph, Icon, Toasts, Tone, words},
     engine::use_engine,
     text::wallet,
+    wallet::Patience,
 };
 
 /// Asks the wallet for the signature.
@@ -14,16 +15,20 @@ use crate::{
 pub fn SignInButton() -> impl IntoView {
     let engine = use_engine();
     let toasts = Toasts::get();
+    let patience = StoredValue::new_local(None::<Patience>);
     let busy = RwSignal::new(false);
     let sign_in = move |_| {
+        let own = Patience::default();
+        patience.set_value(Some(own.clone()));
         busy.set(true);
         spawn_local(async move {
-            if let Err(error) = engine.sign_in().await {
+            if let Err(error) = engine.sign_in(&own).await {
                 toasts.say(Tone::Warning, error.to_string());
             }
-            busy.set(false);
+            busy.try_set(false);
         });
     };
+    let tell = move |what: fn(&Patience)| patience.with_value(|own| own.iter().for_each(what));
     let says = move || {
         if busy.get() {
             wallet::SIGNING_IN
@@ -32,7 +37,13 @@ pub fn SignInButton() -> impl IntoView {
         }
     };
     view! {
-        <button type="button" class="button primary" disabled=move || busy.get() on:click=sign_in><Icon glyph=Glyph::Key />{says}</button>
+        <div class="actions">
+            <button type="button" class="button primary" disabled=move || busy.get() on:click=sign_in><Icon glyph=Glyph::Key />{words(move || says().to_owned())}</button>
+            {move || busy.get().then(|| view! {
+                <button type="button" class="button" on:click=move |_| tell(Patience::ask_again)>{wallet::ASK_AGAIN}</button>
+                <button type="button" class="button" on:click=move |_| tell(Patience::stop)>{wallet::STOP_WAITING}</button>
+            })}
+        </div>
     }
 }
 

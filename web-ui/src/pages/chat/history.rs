@@ -115,7 +115,7 @@ fn HistoryRow(row: Row, on_choice: Callback<()>) -> impl IntoView {
                 view! {
                     <button type="button" class="history-open" on:click=move |_| open.run(())>
                         <span class="history-title">{title.get_value()}</span>
-                        <span class="history-when">{when}</span>
+                        <span class="history-when" prop:textContent=move || when.get()></span>
                     </button>
                     <button type="button" class="icon-button history-delete" aria-label=format!("{}: {}", chat::DELETE, title.get_value()) title=chat::DELETE
                         on:click=move |_| asked.set(true)>

@@ -82,13 +82,15 @@ fn End(cell: TurnCell, turn: RwSignal<Turn>) -> impl IntoView {
     let end = Memo::new(move |_| turn.with(|turn| turn.state.clone()));
     let reply = Memo::new(move |_| turn.with(Turn::reply));
     let running = state.running();
+    // What is paid for is not asked for again in its place.
+    let paid = Memo::new(move |_| turn.with(Turn::has_paid));
     let retry = move || {
         let cell = cell.clone();
-        view! {
+        (!paid.get()).then(|| view! {
             <button type="button" class="button small" disabled=move || running.get() on:click=move |_| { state.retry(&cell); catch_in_conversation(); }>
                 <Icon glyph=Glyph::Refresh />{shell::RETRY}
             </button>
-        }
+        })
     };
     let broken = {
         let retry = retry.clone();

@@ -9,14 +9,16 @@ use super::{
 };
 use crate::{
     components::{
-        Copyable, Fact, Glyph, Icon, Moment, catch_focus, first_in,
+        Copyable, Fact, Glyph, Icon, Moment, catch_focus, first_in, local,
         pay::{Purchase, Sheet},
         terminal::TerminalDoor,
     },
-    format::{mebibytes, usdc},
+    engine::clock,
+    format::{mebibytes, moment_today, usdc},
     pay::Call,
     state::{
-        lease_clock::{is_off, is_renewable, runs},
+        board::Board,
+        lease_clock::{is_off, is_renewable, is_unseen, is_usable, runs},
         route::Errand,
     },
     text::leases,
@@ -36,15 +38,23 @@ pub fn LeaseCard(
     lease: Memo<Option<LeaseView>>,
 ) -> impl IntoView {
     let panel = RwSignal::new(None::<Panel>);
+    let board = Board::get();
+    let unseen = unseen(lease);
     let head = Memo::new(move |_| {
         lease.with(|lease| {
-            lease
-                .as_ref()
-                .map(|lease| (lease.hostname.clone(), lease.ctid, shown_status(lease)))
+            let lease = lease.as_ref()?;
+            let status = if unseen.get() {
+                ("unseen", last_seen(board, lease))
+            } else {
+                shown_status(lease)
+            };
+            Some((lease.hostname.clone(), lease.ctid, status))
         })
     });
     let facts = Memo::new(move |_| lease.with(|lease| lease.as_ref().map(Facts::of)));
     let usable = Memo::new(move |_| lease.with(|lease| lease.as_ref().is_some_and(runs)));
+    // What was measured last stays, dimmed.
+    let measured = Memo::new(move |_| usable.get() || unseen.get());
     let ctid = Memo::new(move |_| head.with(|head| head.as_ref().map_or(0, |head| head.1)));
     let node = NodeRef::<html::Article>::new();
     // The panel is gone when the sheet with the receipt gives the focus back to it.
@@ -62,19 +72,19 @@ pub fn LeaseCard(
     });
     let name = move || head.with(|head| head.as_ref().map(|head| head.0.clone()));
     view! {
-        <article class="lease" aria-label=name node_ref=node>
+        <article class="lease" data-unseen=move || unseen.get().to_string() aria-label=name node_ref=node>
             {move || head.get().map(|(hostname, ctid, status)| view! {
                 <header class="lease-head">
-                    <h2 tabindex="-1">{hostname}</h2>
+                    <h2 tabindex="-1" translate="no" prop:textContent=hostname></h2>
                     <span class="lease-marks">
-                        <span class="tag" title=leases::CONTAINER>{ctid}</span>
-                        <span class="pill" data-status=status.0>{status.1}</span>
+                        <span class="tag" title=leases::CONTAINER translate="no" prop:textContent=ctid.to_string()></span>
+                        <span class="pill" data-status=status.0 prop:textContent=status.1></span>
                     </span>
                 </header>
             })}
             <TimeMeter lease=lease />
             {move || facts.get().map(|facts| view! { <FactList facts=facts /> })}
-            {move || usable.get().then(|| view! { <Usage ctid=ctid.get() /> })}
+            {move || measured.get().then(|| view! { <Usage ctid=ctid.get() /> })}
             <LeaseActions lease=lease panel=panel />
             {move || match panel.get() {
                 Some(Panel::Renew) => view! { <RenewPanel lease=lease on_done=renewed /> }.into_any(),
@@ -85,12 +95,31 @@ pub fn LeaseCard(
     }
 }
 
+/// Whether nobody knows how the container is: the machines do not answer, or the service does not.
+fn unseen(lease: Memo<Option<LeaseView>>) -> Memo<bool> {
+    let error = Board::get().leases_error();
+    Memo::new(move |_| {
+        let stale = error.with(Option::is_some);
+        lease.with(|lease| {
+            let lease = lease.as_ref();
+            lease.is_some_and(|lease| is_unseen(lease) || (stale && is_usable(lease.status)))
+        })
+    })
+}
+
+fn last_seen(board: Board, lease: &LeaseView) -> String {
+    let seen = board.seen_at(&lease.lease_id).map(local);
+    let now = local(Timestamp(clock::now()));
+    leases::not_reachable(seen.as_deref().map(|seen| moment_today(seen, &now)))
+}
+
 /// The status, for the stylesheet and for people.
-fn shown_status(lease: &LeaseView) -> (&'static str, &'static str) {
+fn shown_status(lease: &LeaseView) -> (&'static str, String) {
     if is_off(lease) {
-        ("stopped", leases::OFF)
+        ("stopped", leases::OFF.to_owned())
     } else {
-        (status_name(lease.status), leases::status(lease.status))
+        let words = leases::status(lease.status);
+        (status_name(lease.status), words.to_owned())
     }
 }
 
@@ -142,7 +171,7 @@ fn FactList(facts: Facts) -> impl IntoView {
         <dl class="facts">
             <Fact name=leases::ADDRESS>{address}</Fact>
             {facts.until.map(|until| view! { <Fact name=leases::UNTIL><Moment at=until /></Fact> })}
-            <Fact name=leases::PAID>{facts.paid}</Fact>
+            <Fact name=leases::PAID><span translate="no" prop:textContent=facts.paid></span></Fact>
             <Fact name=leases::SYSTEM>{facts.template} " · " {facts.node}</Fact>
         </dl>
     }

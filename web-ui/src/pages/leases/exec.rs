@@ -71,7 +71,7 @@ pub fn ExecPanel(
                     prop:value=command on:input=move |event| command.set(event_target_value(&event)) />
                 <button type="submit" class="button primary" disabled=move || problem().is_some()><Icon glyph=Glyph::Play />{leases::RUN}</button>
             </div>
-            <p class="fine">{fee}</p>
+            <p class="fine" prop:textContent=move || fee().unwrap_or_default()></p>
             <div aria-live="polite">{shown}</div>
         </form>
     }

@@ -55,7 +55,7 @@ pub fn TimeMeter(
                         aria-valuenow=move || format!("{:.2}", share()) aria-valuetext=move || words().unwrap_or_else(|| percent(share()))>
                         <div class="meter-fill" style:width=move || format!("{:.2}%", share() * 100.0)></div>
                     </div>
-                    <p class="meter-words number">{words}</p>
+                    <p class="meter-words number" translate="no" prop:textContent=move || words().unwrap_or_default()></p>
                 </div>
             }
         })

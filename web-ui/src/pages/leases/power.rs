@@ -4,23 +4,26 @@ use api_types::LeaseView;
 use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
-    components::{Dialog, Glyph, Icon, Notice, Toasts, Tone},
+    components::{Dialog, Glyph, Icon, Notice, Toasts, Tone, words as said},
     engine::{Engine, use_engine},
     state::{
         board::Board,
-        lease_clock::{is_off, is_usable},
+        lease_clock::{is_off, is_unseen, is_usable},
     },
     text::{leases, shell},
 };
 
-/// The button; there is none before and after the paid time. It is one button for both, so that it keeps the focus.
+/// The button; there is none before and after the paid time, nor while nobody knows how the container is. It is one button for both, so that it keeps the focus.
 #[component]
 pub fn PowerButton(
     /// The lease.
     lease: Memo<Option<LeaseView>>,
 ) -> impl IntoView {
     let shown = Memo::new(move |_| {
-        lease.with(|lease| lease.as_ref().is_some_and(|lease| is_usable(lease.status)))
+        lease.with(|lease| {
+            let lease = lease.as_ref();
+            lease.is_some_and(|lease| is_usable(lease.status) && !is_unseen(lease))
+        })
     });
     let off = Memo::new(move |_| lease.with(|lease| lease.as_ref().is_some_and(is_off)));
     let switch = Switch::new(lease);
@@ -48,14 +51,14 @@ pub fn PowerButton(
             view! {
                 <button type="button" class="button small" aria-busy=move || switch.busy.get().to_string()
                     aria-disabled=move || switch.busy.get().to_string() on:click=press>
-                    {move || view! { <Icon glyph=glyph() /> }}{words}
+                    {move || view! { <Icon glyph=glyph() /> }}{said(move || words().to_owned())}
                 </button>
                 <Dialog open=asked title=Signal::derive(title) class="narrow">
                     <p>{leases::STOP_HELP}</p>
                     <div aria-live="assertive">{move || switch.problem.get().map(|text| view! { <Notice tone=Tone::Danger><p>{text}</p></Notice> })}</div>
                     <div class="actions">
                         <button type="button" class="button primary" disabled=move || switch.busy.get() on:click=move |_| switch.start(false, asked)>
-                            {move || if switch.busy.get() { leases::STOPPING } else { leases::STOP_DO }}
+                            {said(move || if switch.busy.get() { leases::STOPPING } else { leases::STOP_DO }.to_owned())}
                         </button>
                         <button type="button" class="button" on:click=move |_| asked.set(false)>{shell::CANCEL}</button>
                     </div>

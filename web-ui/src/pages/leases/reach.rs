@@ -68,7 +68,7 @@ fn Line(glance: Memo<Option<Glance>>, open: RwSignal<bool>) -> impl IntoView {
     let urgency = move || glance.with(|glance| glance.map(|glance| glance.urgency.name()));
     view! {
         <button type="button" class="in-reach" data-urgency=urgency aria-haspopup="dialog" on:click=move |_| open.set(true)>
-            <Icon glyph=Glyph::Server /><span class="number">{words}</span><Icon glyph=Glyph::Chevron />
+            <Icon glyph=Glyph::Server /><span class="number" prop:textContent=move || words.get().unwrap_or_default()></span><Icon glyph=Glyph::Chevron />
         </button>
     }
 }

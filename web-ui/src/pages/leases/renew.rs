@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::slider::StopSlider;
 use crate::{
     components::{
-        Moment, Toasts, Tone, local,
+        Toasts, Tone, local,
         pay::{PriceLines, Purchase},
     },
     format::minutes,
@@ -51,7 +51,7 @@ pub fn RenewPanel(
     let until = move || {
         let end = lease.with(|lease| lease.as_ref().and_then(|lease| lease.expires_at))?;
         let from = Timestamp(end.unix().max(now.get()));
-        Some(view! { <Moment at=from.plus_minutes(time.get()) /> })
+        Some(local(from.plus_minutes(time.get())))
     };
     let renew = move |_| {
         if let Some(ctid) = lease.with_untracked(|lease| lease.as_ref().map(|lease| lease.ctid)) {
@@ -71,7 +71,7 @@ pub fn RenewPanel(
         <div class="panel">
             {slider}
             {move || price.get().map(|price| view! { <PriceLines price=price /> })}
-            <p class="muted">{leases::RENEW_UNTIL} " " <span class="number">{until}</span></p>
+            <p class="muted">{leases::RENEW_UNTIL} " " <span class="number" translate="no" prop:textContent=move || until().unwrap_or_default()></span></p>
             <button type="button" class="button primary" on:click=renew>{form::CONTINUE}</button>
         </div>
     }

@@ -36,7 +36,7 @@ pub fn StopSlider(
     view! {
         <label class="slider">
             <span class="slider-label">{label}</span>
-            <span class="slider-value number" aria-hidden="true">{move || words(value.get())}</span>
+            <span class="slider-value number notranslate" aria-hidden="true" prop:textContent=move || words(value.get())></span>
             <input type="range" min="0" max=last.to_string() step="1" prop:value=move || position().to_string() style=("--filled", filled)
                 aria-valuetext=move || words(value.get()) on:input=moved disabled={last == 0} />
         </label>

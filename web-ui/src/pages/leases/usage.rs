@@ -74,7 +74,7 @@ fn Bar(name: &'static str, share: Signal<f64>, words: Signal<String>) -> impl In
                 aria-valuenow=move || format!("{:.2}", share.get().clamp(0.0, 1.0)) aria-valuetext=move || words.get()>
                 <span class="bar-fill" style:width=width></span>
             </span>
-            <span class="bar-words number">{words}</span>
+            <span class="bar-words number" translate="no" prop:textContent=move || words.get()></span>
         </div>
     }
 }

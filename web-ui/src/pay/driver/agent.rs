@@ -1,6 +1,6 @@
 //! One attempt at a purchase that the agent performs: its turn goes on with the suspended call, and then with the model.
 
-use api_types::{ChatEvent, ChatRequest, ErrorBody, ErrorCode, ErrorEnvelope, Json};
+use api_types::{ChatEvent, ChatRequest, Json};
 use leptos::prelude::*;
 use serde_json::Value;
 use x402::wire::receipt::Receipt;
@@ -21,6 +21,7 @@ pub(super) async fn attempt(
     conversation: &str,
     tool: &str,
     request: &ChatRequest,
+    was_open: bool,
     mut on_outcome: impl FnMut(&Outcome),
 ) -> Answer {
     let abort = Abort::new();
@@ -37,6 +38,7 @@ pub(super) async fn attempt(
             if known.is_none()
                 && let Some(outcome) = meaning(&event, tool)
             {
+                let outcome = outcome.weighed(was_open);
                 on_outcome(&outcome);
                 if matches!(outcome, Outcome::Settled(_)) {
                     // From here on, a stop costs nothing.
@@ -46,14 +48,28 @@ pub(super) async fn attempt(
                 }
                 known = Some(outcome);
             }
-            tell(TurnNews::Event(Box::new(event)));
+            // What is asked or said instead of an answer would have the customer pay for the same again.
+            if !matches!(known, Some(Outcome::Doubtful { .. })) {
+                tell(TurnNews::Event(Box::new(event)));
+            }
         })
         .await;
     pay.turns.update_value(|all| drop(all.remove(conversation)));
-    tell(TurnNews::End(ended.clone()));
+    if let (None, Err(ApiError::Refused { error, .. })) = (&known, &ended) {
+        known = Some(outcome::of_error(error).weighed(was_open));
+    }
+    // Without an outcome the request is sent again, and in doubt it is kept: a turn that broke off would offer to ask once more.
+    let held = matches!(
+        (&known, &ended),
+        (None, Err(_)) | (Some(Outcome::Doubtful { .. }), _)
+    );
+    tell(if held {
+        TurnNews::Hold
+    } else {
+        TurnNews::End(ended.clone())
+    });
     match (known, ended) {
         (Some(outcome), _) => Ok((outcome, None)),
-        (None, Err(ApiError::Refused { error, .. })) => Ok((outcome::of_error(*error), None)),
         (None, Err(error)) => Err(error),
         // A whole turn that does not say what became of the call.
         (None, Ok(())) => Err(ApiError::Unreachable),
@@ -72,7 +88,7 @@ fn meaning(event: &ChatEvent, paid_tool: &str) -> Option<Outcome> {
             ..
         } if tool == paid_tool => Some(of_tool(*ok, summary, result, receipt.as_ref())),
         ChatEvent::PaymentRequired { request, .. } => Some(outcome::not_taken(&request.error)),
-        ChatEvent::Error { error } => Some(outcome::of_error(error.clone())),
+        ChatEvent::Error { error } => Some(outcome::of_error(error)),
         _ => None,
     }
 }
@@ -88,27 +104,25 @@ fn of_tool(ok: bool, summary: &str, result: &Json, receipt: Option<&Json>) -> Ou
             message: summary.to_owned(),
         },
         (true, receipt) => Outcome::Settled(outcome::proof(receipt, body)),
-        (false, Some(receipt)) if receipt.success => Outcome::Undelivered {
-            message: summary.to_owned(),
-            transaction: Some(receipt.transaction),
-        },
-        (false, _) => refused(summary, body),
+        (false, receipt) => failed(summary, &body, receipt),
     }
 }
 
-/// A refusal in the lease API's words, as far as the agent passes them on; what the agent says in its own was not done.
-fn refused(summary: &str, mut body: Value) -> Outcome {
-    match serde_json::from_value::<ErrorCode>(body["error"]["code"].take()) {
-        Ok(code) => outcome::of_error(ErrorBody {
-            details: serde_json::from_value(body["error"]["details"].take()).ok(),
-            ..ErrorEnvelope::new(code, summary, "").error
-        }),
-        Err(_) => Outcome::Refused {
+/// A failure in the lease API's words, as far as the agent passes them on; what the agent says in its own was not done.
+fn failed(summary: &str, body: &Value, receipt: Option<Receipt>) -> Outcome {
+    let passed_on = outcome::of_passed_on(body, summary, receipt.clone());
+    passed_on.unwrap_or_else(|| match receipt.filter(|receipt| receipt.success) {
+        Some(receipt) => Outcome::Undelivered {
+            message: summary.to_owned(),
+            transaction: Some(receipt.transaction),
+        },
+        None => Outcome::Refused {
             message: summary.to_owned(),
             code: None,
             too_little: false,
+            proven: false,
         },
-    }
+    })
 }
 
 /// Whether a card shows an outcome already, so that the end of the attempt has nothing to add.

@@ -31,14 +31,17 @@ pub(super) async fn attempt(
     pay: Pay,
     call: &Call,
     payment: (&str, &str),
-    idempotency_key: &str,
+    idempotency_key: Option<&str>,
     mut on_step: impl FnMut(&str),
 ) -> Answer {
     let mut request = Request::new(call.method(), pay.lease.url(&call.path()))
         .patient()
+        .timed()
         .header("accept", "text/event-stream, application/json;q=0.9")
-        .header(payment.0, payment.1)
-        .header("idempotency-key", idempotency_key);
+        .header(payment.0, payment.1);
+    if let Some(key) = idempotency_key {
+        request = request.header("idempotency-key", key);
+    }
     if let Some(body) = call.body() {
         request = request.json(body);
     }

@@ -12,13 +12,13 @@ mod sign;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api_types::{ChatEvent, ChatMessage, LeaseResponse, PaymentRequest, Usdc};
+use api_types::{ChatEvent, ChatMessage, LeaseResponse, PaymentRequest, SuspendedCall, Usdc};
 use leptos::{prelude::*, task::spawn_local};
 use wasm_split_helpers::wasm_split;
 use x402::purchase::Chosen;
 
 use super::{
-    Budget, Call, CardId, Credential, Item, PayCard, Phase, Receipt, Via,
+    Budget, Call, CardId, Credential, Item, PayCard, Phase, Receipt, Request, Via,
     record::{self, Record},
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     engine::storage,
     part::{NotLoaded, Part},
     session::Session,
-    wallet::Wallet,
+    wallet::{Patience, Wallet},
 };
 
 const BUDGET: &str = "infra402.budget";
@@ -74,6 +74,8 @@ pub enum TurnNews {
     Begin,
     /// Something happened in it.
     Event(Box<ChatEvent>),
+    /// It was cut, and what became of the payment is not known: nothing else may be offered in its place.
+    Hold,
     /// It is over, or was cut.
     End(Result<(), ApiError>),
 }
@@ -101,6 +103,7 @@ pub struct Suspended {
 #[derive(Clone, Debug)]
 struct Work {
     source: Source,
+    request: Request,
     chosen: Option<Chosen>,
 }
 
@@ -242,12 +245,14 @@ impl Pay {
 
     fn begin_direct(self, id: CardId, item: Item) {
         let call = &item.call;
-        self.add(PayCard {
+        let card = PayCard {
             summary: call.summary(item.name.as_deref()),
             needs_credential: call.needs_credential(),
             ..PayCard::new(id, Via::Direct(record::without_secrets(call)))
-        });
-        self.work_on(id, Source::Direct(item));
+        };
+        let request = call.request();
+        self.work_on(id, Source::Direct(item), request);
+        self.add(card);
         self.ask(id);
     }
 
@@ -271,20 +276,21 @@ impl Pay {
             tool: tool.clone(),
         };
         let before = before.and_then(|before| self.with(before, |card| card.price.clone()));
-        self.add(PayCard {
+        let card = PayCard {
             summary: request.call.summary.clone(),
             needs_credential: request.needs_credential,
             price: before.flatten(),
             made_for,
             ..PayCard::new(id, via)
-        });
+        };
         let source = Source::Agent {
             conversation,
             tool,
             pending,
             history,
         };
-        self.work_on(id, source);
+        self.work_on(id, source, request_of(&request.call));
+        self.add(card);
         offer::take(self, id, request, fresh);
     }
 
@@ -292,9 +298,10 @@ impl Pay {
         self.cards.update(|all| all.push(card));
     }
 
-    fn work_on(&self, id: CardId, source: Source) {
+    fn work_on(&self, id: CardId, source: Source, request: Request) {
         let work = Work {
             source,
+            request,
             chosen: None,
         };
         self.work.update_value(|all| drop(all.insert(id, work)));
@@ -323,12 +330,48 @@ impl Pay {
         });
     }
 
-    /// Asks at once instead of at the next pause; or sends again what was paid and not delivered.
+    /// The request that a card's payment is for, without what is secret in it; nothing where an earlier page has sent it.
+    pub fn request(&self, id: CardId) -> Option<Request> {
+        self.work
+            .with_value(|all| all.get(&id).map(|work| work.request.clone()))
+    }
+
+    /// All of a card is on the screen: begins the payment, where the customer lets it be paid without a question.
+    pub fn seen(&self, id: CardId) {
+        if self.change(id, PayCard::seen) && self.wallet.account().with_untracked(Option::is_some) {
+            self.approve(id, Credential::Made);
+        }
+    }
+
+    /// Asks the wallet once more for the signature that a card waits for.
+    pub fn ask_wallet_again(&self, id: CardId) {
+        sign::tell(id, Patience::ask_again);
+    }
+
+    /// Does not wait for the wallet any longer. What it signs after that is not sent.
+    pub fn stop_waiting(&self, id: CardId) {
+        sign::tell(id, Patience::stop);
+    }
+
+    /// Asks at once instead of at the next pause; or sends again what was paid and not delivered, or may have been paid.
     pub fn check_again(&self, id: CardId) {
         self.hurry.update_value(|hurry| hurry.extend([id]));
-        if self.with(id, |card| matches!(card.phase, Phase::Undelivered { .. })) == Some(true) {
+        if self.with(id, PayCard::needs_a_look) == Some(true) {
             spawn_local(send::redeem(*self, id));
         }
+    }
+
+    /// Takes a payment off the page that may have been charged, and cannot be any more: its receipt is all that is left to look for.
+    pub fn set_aside(&self, id: CardId) {
+        let is_expired =
+            |card: &PayCard| matches!(card.phase, Phase::Doubtful { expired: true, .. });
+        if self.with(id, is_expired) != Some(true) {
+            return;
+        }
+        if let Some(nonce) = self.nonces.with_value(|all| all.get(&id).cloned()) {
+            kept::forget(&nonce);
+        }
+        self.cards.update(|all| all.retain(|card| card.id != id));
     }
 
     /// Takes a card off the page, if it is over.
@@ -343,6 +386,11 @@ impl Pay {
         if let Some(turn) = self.turns.with_value(|all| all.get(conversation).cloned()) {
             turn.abort();
         }
+    }
+
+    /// Whether a payment is under way that no later page will find, because the browser keeps nothing.
+    pub fn is_lost_with_the_page(&self) -> bool {
+        self.any_under_way() && untrack(storage::failed)
     }
 
     fn new_id(&self) -> CardId {
@@ -411,5 +459,16 @@ impl Pay {
                 }
             }
         });
+    }
+}
+
+/// The agent's suspended call, as the customer sees it.
+fn request_of(call: &SuspendedCall) -> Request {
+    let body = call.body.as_ref();
+    Request {
+        line: format!("{} {}", call.method, call.path),
+        body: body.map_or_else(String::new, |body| {
+            serde_json::to_string(body).expect("a value is JSON")
+        }),
     }
 }

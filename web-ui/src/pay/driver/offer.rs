@@ -9,7 +9,7 @@ use x402::{
     purchase::{Challenge, Chosen, Limits},
 };
 
-use super::{Call, CardId, Credential, Item, Pay, PayCard, Phase, Source};
+use super::{Call, CardId, Item, Pay, Phase, Source};
 use crate::{
     api::{
         ApiError,
@@ -80,16 +80,16 @@ fn offered(
     pay.change(id, |card| card.offered(offer, price, limit));
     let spent = pay.spent.get_untracked();
     let within = pay.budget.get_untracked().pays_by_itself(amount, spent);
-    let by_itself = within && pay.with(id, PayCard::may_pay_by_itself) == Some(true);
-    if by_itself && pay.wallet.account().with_untracked(Option::is_some) {
-        pay.approve(id, Credential::Made);
-    }
+    // The card begins it, once all of it is on the screen.
+    pay.change(id, |card| {
+        card.by_itself = within && card.may_pay_by_itself()
+    });
 }
 
 async fn challenged(pay: Pay, item: &Item) -> Result<(Chosen, Option<Price>), String> {
     let call = &item.call;
     let words = |error: ApiError| error.to_string();
-    let mut request = Request::new(call.method(), pay.lease.url(&call.path()));
+    let mut request = Request::new(call.method(), pay.lease.url(&call.path())).timed();
     if let Some(body) = call.body() {
         request = request.json(body);
     }

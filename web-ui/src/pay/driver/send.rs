@@ -3,14 +3,18 @@
 use leptos::prelude::*;
 
 use super::{
-    CardId, Pay, PayCard, Phase, Record,
+    CardId, Pay, PayCard, Phase, Record, TurnNews,
     agent::{self, shows_outcome},
     direct::{self, Answer},
     kept, lock,
 };
 use crate::{
     engine::clock,
-    pay::{outcome::Outcome, record::Signed, retry},
+    pay::{
+        outcome::{self, Outcome},
+        record::Signed,
+        retry,
+    },
     text::money::answer,
 };
 
@@ -18,7 +22,14 @@ use crate::{
 pub(super) fn left_over(pay: Pay) -> Vec<(CardId, String, Record)> {
     let records = kept::all().0.into_iter();
     let left: Vec<_> = records
-        .map(|(nonce, record)| (pay.new_id(), nonce, record))
+        .map(|(nonce, record)| {
+            // The page that is gone may have sent it.
+            let record = Record {
+                was_open: true,
+                ..record
+            };
+            (pay.new_id(), nonce, record)
+        })
         .collect();
     pay.cards
         .update(|all| all.extend(left.iter().map(|(id, _, record)| record.card(*id))));
@@ -40,7 +51,7 @@ pub(super) async fn take_up(pay: Pay, left: Vec<(CardId, String, Record)>) {
     }
 }
 
-/// Sends again what was paid and not delivered.
+/// Sends again what was paid and not delivered, or may have been paid.
 pub(super) async fn redeem(pay: Pay, id: CardId) {
     let Some(_lock) = lock::acquire().await else {
         return;
@@ -53,7 +64,7 @@ pub(super) async fn redeem(pay: Pay, id: CardId) {
     }
 }
 
-/// Sends the request until somebody says surely what became of it.
+/// Sends the request until somebody says surely what became of it, or nobody does.
 pub(super) async fn until_known(pay: Pay, id: CardId, nonce: &str, mut record: Record) {
     pay.nonces
         .update_value(|all| drop(all.insert(id, nonce.to_owned())));
@@ -68,29 +79,55 @@ pub(super) async fn until_known(pay: Pay, id: CardId, nonce: &str, mut record: R
             },
         );
         let (outcome, wait) = match once(pay, id, nonce, &mut record).await {
-            Ok(answer) => answer,
+            Ok((outcome, wait)) => (outcome.weighed(record.was_open), wait),
             Err(_) => {
                 let message = answer::NO_ANSWER.to_owned();
                 (Outcome::Open { message }, None)
             }
         };
-        let open = matches!(outcome, Outcome::Open { .. });
         if !pay
             .with(id, |card| shows_outcome(&card.phase))
             .unwrap_or(true)
         {
             note(pay, id, nonce, &mut record, &outcome, attempt);
         }
-        if !open {
-            return;
+        match outcome {
+            Outcome::Open { .. } => {}
+            Outcome::Doubtful { message } => {
+                return doubt(pay, id, nonce, record, message).await;
+            }
+            _ => return,
         }
         rest(pay, id, retry::pause(attempt, wait)).await;
         if !retry::worth_sending(record.valid_before, clock::now()) {
-            kept::forget(nonce);
             let message = answer::RAN_OUT.to_owned();
-            return pay.become_phase(id, Phase::Lost { message });
+            return doubt(pay, id, nonce, record, message).await;
         }
     }
+}
+
+/// Nobody says what became of the payment. Where the wallet is signed in, the list of its payments does; else the signed request is
+/// kept until the customer looks again.
+async fn doubt(pay: Pay, id: CardId, nonce: &str, mut record: Record, message: String) {
+    if let Some(outcome) = listed(pay, nonce).await {
+        return note(pay, id, nonce, &mut record, &outcome, 1);
+    }
+    if let Signed::Agent { conversation, .. } = &record.signed
+        && let Some(news) = pay.news.get_value()
+    {
+        news.run((conversation.clone(), TurnNews::Hold));
+    }
+    let expired = !retry::worth_sending(record.valid_before, clock::now());
+    pay.become_phase(id, Phase::Doubtful { message, expired });
+}
+
+async fn listed(pay: Pay, nonce: &str) -> Option<Outcome> {
+    pay.session.current()?;
+    let payments = pay.lease.payments().await.ok()?;
+    let one = payments
+        .into_iter()
+        .find(|payment| payment.nonce.eq_ignore_ascii_case(nonce))?;
+    outcome::of_listed(&one.state, one.transaction, one.amount)
 }
 
 async fn once(pay: Pay, id: CardId, nonce: &str, record: &mut Record) -> Answer {
@@ -101,7 +138,7 @@ async fn once(pay: Pay, id: CardId, nonce: &str, record: &mut Record) -> Answer 
             idempotency_key,
         } => {
             let header = (name.as_str(), value.expose());
-            direct::attempt(pay, &call, header, &idempotency_key, |step| {
+            direct::attempt(pay, &call, header, idempotency_key.as_deref(), |step| {
                 pay.change(id, |card| card.progressed(step));
             })
             .await
@@ -111,7 +148,8 @@ async fn once(pay: Pay, id: CardId, nonce: &str, record: &mut Record) -> Answer 
             tool,
             request,
         } => {
-            agent::attempt(pay, &conversation, &tool, &request, |outcome| {
+            let was_open = record.was_open;
+            agent::attempt(pay, &conversation, &tool, &request, was_open, |outcome| {
                 note(pay, id, nonce, record, outcome, 1);
             })
             .await
@@ -121,15 +159,14 @@ async fn once(pay: Pay, id: CardId, nonce: &str, record: &mut Record) -> Answer 
 
 /// Shows an outcome on its card, and forgets the request unless it has to be sent again.
 fn note(pay: Pay, id: CardId, nonce: &str, record: &mut Record, outcome: &Outcome, attempt: u32) {
-    match outcome {
-        Outcome::Settled(_) | Outcome::Refused { .. } => kept::forget(nonce),
-        Outcome::Undelivered { .. } | Outcome::Open { .. } => {}
-    }
-    if matches!(outcome, Outcome::Settled(_) | Outcome::Undelivered { .. }) {
+    if outcome.is_paid() {
         pay.count(record);
     }
-    if matches!(outcome, Outcome::Undelivered { .. }) {
+    if outcome.leaves_open() {
+        record.was_open = true;
         kept::put(nonce, record);
+    } else {
+        kept::forget(nonce);
     }
     let mut phase = outcome.clone().into_phase(attempt);
     if let Phase::Settled(receipt) = &mut phase

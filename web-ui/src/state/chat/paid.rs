@@ -31,8 +31,8 @@ impl Chat {
         if self.id.with_untracked(|current| current == conversation) {
             let last = self.turns.with_untracked(|turns| turns.last().cloned());
             if let Some(cell) = last {
-                self.running.set(!matches!(news, TurnNews::End(_)));
-                let over = matches!(news, TurnNews::End(_));
+                let over = matches!(news, TurnNews::End(_) | TurnNews::Hold);
+                self.running.set(!over);
                 match news {
                     TurnNews::Event(event) => self.take(&cell, *event),
                     news => cell.turn.update(|turn| hear(turn, news)),
@@ -43,7 +43,7 @@ impl Chat {
             }
             return;
         }
-        let over = matches!(news, TurnNews::End(_));
+        let over = matches!(news, TurnNews::End(_) | TurnNews::Hold);
         self.kept.update(|kept| {
             let mut all = kept.conversations.iter_mut();
             if let Some(known) = all.find(|known| known.id == conversation)
@@ -105,6 +105,7 @@ fn hear(turn: &mut Turn, news: TurnNews) {
     match news {
         TurnNews::Begin => turn.begin_again(),
         TurnNews::Event(event) => turn.apply(*event),
+        TurnNews::Hold => turn.hold(),
         TurnNews::End(outcome) => end(turn, outcome),
     }
 }

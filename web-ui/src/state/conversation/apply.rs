@@ -151,6 +151,11 @@ impl Turn {
         self.state = TurnState::Answering;
     }
 
+    /// What became of the payment is not known: the turn waits, and nothing in it is done or offered meanwhile.
+    pub fn hold(&mut self) {
+        self.state = TurnState::Suspended;
+    }
+
     fn say(&mut self, text: &str) {
         if let Some(Part::Text(last)) = self.parts.last_mut() {
             last.push_str(text);

@@ -201,7 +201,12 @@ impl Turn {
     /// Whether the same question can be asked again in its place: nothing in it was paid for, and a part of it did not work.
     pub fn is_worth_a_retry(&self) -> bool {
         let failed = self.calls().any(|call| call.step == ToolStep::Failed);
-        self.state == TurnState::Done && failed && self.calls().all(|call| call.receipt.is_none())
+        self.state == TurnState::Done && failed && !self.has_paid()
+    }
+
+    /// Whether something in it was paid for, so that to ask the same question again might pay for it twice.
+    pub fn has_paid(&self) -> bool {
+        self.calls().any(|call| call.receipt.is_some())
     }
 
     /// All of the agent's words.

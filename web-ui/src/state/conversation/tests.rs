@@ -230,3 +230,18 @@ fn a_question_is_worth_asking_again_where_a_call_failed_and_nothing_was_paid() {
     paid.calls_mut().next().unwrap().receipt = Some(Json::Bool(true));
     assert!(!paid.is_worth_a_retry());
 }
+
+#[test]
+fn a_turn_whose_payment_is_in_doubt_waits_and_goes_on_with_it() {
+    let mut turn = turn([start("c1"), payment("c1")]);
+    turn.attach_card(1);
+    turn.begin_again();
+    turn.hold();
+    assert_eq!(turn.state, TurnState::Suspended);
+    assert_eq!(steps(&turn), [ToolStep::Responded]);
+    assert!(turn.waiting().is_none(), "nothing is offered in its place");
+    turn.begin_again();
+    turn.apply(done("c1", true));
+    turn.apply(last("It runs."));
+    assert_eq!(turn.state, TurnState::Done);
+}

@@ -1,0 +1,255 @@
+// Wallets that hang, answer late or are left, and browsers that keep nothing: whatever they do, nothing is paid that nobody waits for,
+// nothing else is barred, and nothing is lost without a word.
+
+import assert from 'node:assert/strict';
+import { afterEach, before, test } from 'node:test';
+import { until } from '../stack/process.mjs';
+import { account, privateKey } from '../chain/accounts.mjs';
+import { PHONE, visit } from '../browser/customer.mjs';
+import { loseAnswers, settled, watchSignatures } from '../browser/payments.mjs';
+import { slow } from '../browser/slow-wallet.mjs';
+import { inBrowser } from '../browser/suite.mjs';
+
+const SIGN = 'eth_signTypedData_v4';
+const CONNECT = 'eth_requestAccounts';
+
+inBrowser('a wallet that does not answer', (stage) => {
+  let site, browser, customer;
+  before(() => ({ site, browser } = stage));
+  afterEach(async () => {
+    const left = customer;
+    customer = undefined;
+    await left?.leave();
+  });
+  const come = async (options) => (customer = await visit(browser, site, options));
+  const withSlow = async (number, options = {}) => {
+    const visitor = await come({ ...options, wallet: (page) => slow(page, number) });
+    await visitor.connect(visitor.wallet.name);
+    await visitor.fund();
+    return visitor;
+  };
+  /** What a wallet signed: the nonce of the authorization in a request of its. */
+  const nonceOf = ({ params }) => JSON.parse(params[1]).message.nonce;
+  /** Nothing comes of an answer that nobody waits for: the page has had time to do something with it. */
+  const settle = (page) => page.evaluate(() => new Promise((done) => setTimeout(done, 700)));
+
+  test('a signature that nobody waits for any longer is not sent, and bars nothing', async () => {
+    const visitor = await withSlow(60);
+    const { page, wallet } = visitor;
+    const sent = watchSignatures(page);
+    wallet.hold(SIGN);
+    const slip = await visitor.askForLease();
+    await visitor.payButton(slip).click();
+    await visitor.says(slip, 'Confirm in your wallet…');
+    await until('the wallet to be asked', () => wallet.waiting(SIGN).length === 1);
+    await visitor.picture('wallet-waits');
+    await visitor.button('Stop waiting', slip).click();
+    await visitor.says(slip, 'You stopped waiting for the wallet. Nothing was charged');
+    assert.ok(await slip.evaluate((slip) => slip.contains(document.activeElement)), 'the focus stays with the payment');
+    await visitor.picture('wallet-stopped');
+    wallet.release(SIGN);
+    await settle(page);
+    assert.deepEqual(sent, []);
+    assert.equal(await visitor.button('Ask again', slip).isEnabled(), true);
+    await visitor.button('Cancel', slip).click();
+
+    wallet.answer();
+    await visitor.payButton(await visitor.askForLease()).click();
+    await visitor.delivered();
+    await visitor.close();
+    assert.equal((await settled(site, 60)).length, 1);
+    assert.equal(sent.length, 1);
+  });
+
+  test('who asks again asks for the same payment, and either answer pays it once', async () => {
+    const visitor = await withSlow(61, { viewport: PHONE });
+    const { page, wallet } = visitor;
+    const sent = watchSignatures(page);
+    wallet.hold(SIGN);
+    const slip = await visitor.askForLease();
+    await visitor.payButton(slip).click();
+    await until('the wallet to be asked', () => wallet.waiting(SIGN).length === 1);
+    await visitor.picture('wallet-waits-phone');
+    await visitor.button('Ask again', slip).click();
+    await until('the wallet to be asked twice', () => wallet.waiting(SIGN).length === 2);
+    const [first, second] = wallet.waiting(SIGN).map(nonceOf);
+    assert.equal(first, second, 'two answers are one payment');
+    wallet.release(SIGN, 1);
+    await visitor.delivered();
+    wallet.release(SIGN);
+    await settle(page);
+    assert.equal(new Set(sent).size, 1);
+    assert.equal((await settled(site, 61)).length, 1);
+    await visitor.close();
+  });
+
+  test('after two minutes the wallet is not waited for any longer', async () => {
+    const visitor = await come({ wallet: (page) => slow(page, 62), before: (page) => page.clock.install() });
+    const { page, wallet } = visitor;
+    const sent = watchSignatures(page);
+    await page.clock.runFor(3000);
+    await visitor.connect(wallet.name);
+    await visitor.fund();
+    wallet.hold(SIGN, CONNECT, 'personal_sign');
+    const slip = await visitor.askForLease();
+    await visitor.payButton(slip).click();
+    await until('the wallet to be asked', () => wallet.waiting(SIGN).length === 1);
+    await page.clock.fastForward(110_000);
+    await visitor.says(slip, 'Confirm in your wallet…');
+    await page.clock.fastForward(15_000);
+    await visitor.says(slip, 'The wallet did not answer. Nothing was charged');
+    wallet.release(SIGN);
+    await page.clock.runFor(1000);
+    assert.deepEqual(sent, []);
+    await visitor.button('Cancel', slip).click();
+
+    await page.locator('.wallet-button').click();
+    const dialog = page.locator('.wallet-dialog');
+    await visitor.button('Sign in', dialog).click();
+    await until('the wallet to be asked to sign in', () => wallet.waiting('personal_sign').length === 1);
+    await page.clock.fastForward(125_000);
+    await page.getByText('The wallet did not answer.').waitFor();
+    await visitor.button('Disconnect', dialog).click();
+    await dialog.locator('.wallet-row', { hasText: wallet.name }).click();
+    await until('the wallet to be asked to connect', () => wallet.waiting(CONNECT).length === 1);
+    await page.clock.fastForward(125_000);
+    await dialog.locator('.notice', { hasText: 'The wallet did not answer.' }).waitFor();
+  });
+
+  test('a sign-in that hangs can be asked for again, and left', async () => {
+    const visitor = await withSlow(63);
+    const { page, wallet } = visitor;
+    wallet.hold('personal_sign');
+    await visitor.go('Leases');
+    const board = page.locator('.board-main');
+    await visitor.button('Sign in', board).click();
+    await visitor.button('Ask again', board).click();
+    await until('the wallet to be asked twice', () => wallet.waiting('personal_sign').length === 2);
+    await visitor.picture('sign-in-waits');
+    await visitor.button('Stop waiting', board).click();
+    await visitor.button('Sign in', board).waitFor();
+    wallet.release('personal_sign');
+    wallet.release('personal_sign');
+    await settle(page);
+    assert.equal(await visitor.button('Sign in', board).count(), 1, 'the late signature signs nobody in');
+    wallet.answer();
+    await visitor.button('Sign in', board).click();
+    await page.getByText('Nothing leased yet').waitFor();
+  });
+
+  const two = async (page) => ({
+    left: await slow(page, 64, { name: 'Left Wallet', rdns: 'example.left' }),
+    chosen: await slow(page, 65, { name: 'Chosen Wallet', rdns: 'example.chosen' }),
+  });
+  const row = (page, { name }) => page.locator('.wallet-row', { hasText: name });
+  const kept = (page) => page.evaluate(() => localStorage.getItem('infra402.wallet'));
+  const short = (address) => `${address.slice(0, 6)}…${address.slice(-4)}`;
+
+  test('a wallet that was left and answers late does not replace the chosen one', async () => {
+    const visitor = await come({ wallet: two });
+    const { page, wallet: { left, chosen } } = visitor;
+    left.hold(CONNECT);
+    await page.locator('.wallet-button').click();
+    await row(page, left).click();
+    await page.getByText('Confirm in Left Wallet…').waitFor();
+    await visitor.picture('connect-waits');
+    await row(page, chosen).click();
+    await page.locator('.wallet-button', { hasText: short(chosen.address) }).waitFor();
+    left.release(CONNECT);
+    await settle(page);
+    assert.match(await page.locator('.wallet-button').innerText(), new RegExp(short(chosen.address)));
+    assert.equal(await kept(page), 'example.chosen');
+  });
+
+  for (const [how, leave] of [
+    ['stopped', (visitor) => visitor.button('Stop waiting').click()],
+    ['left with its dialog', ({ page }) => page.keyboard.press('Escape')],
+    ['overtaken by a disconnect in another tab', async ({ context, page }) => {
+      const other = await context.newPage();
+      await other.goto(page.url());
+      await other.evaluate(() => {
+        localStorage.setItem('infra402.wallet', 'x');
+        localStorage.removeItem('infra402.wallet');
+      });
+      await page.waitForTimeout(300);
+      await other.close();
+    }],
+  ]) {
+    test(`a connection that was ${how} stays so when the wallet answers`, async () => {
+      const visitor = await come({ wallet: two });
+      const { page, wallet: { left } } = visitor;
+      // It listens to other tabs once it rests.
+      await page.waitForTimeout(3000);
+      left.hold(CONNECT);
+      await page.locator('.wallet-button').click();
+      await row(page, left).click();
+      await until('the wallet to be asked', () => left.waiting(CONNECT).length === 1);
+      await leave(visitor);
+      left.release(CONNECT);
+      await settle(page);
+      assert.match(await page.locator('.wallet-button').innerText(), /Connect wallet/);
+      assert.equal(await kept(page), null);
+    });
+  }
+
+  test('a wallet that hangs while the chain is changed is left like any other', async () => {
+    const visitor = await withSlow(66);
+    const { page, wallet } = visitor;
+    wallet.hold('eth_chainId');
+    const slip = await visitor.askForLease();
+    await visitor.payButton(slip).click();
+    await until('the wallet to be asked', () => wallet.waiting('eth_chainId').length === 1);
+    await visitor.button('Stop waiting', slip).click();
+    await visitor.says(slip, 'You stopped waiting for the wallet.');
+    wallet.answer();
+    await visitor.button('Ask again', slip).click();
+    await visitor.delivered();
+    await visitor.close();
+  });
+
+  /** A browser that keeps nothing for the page, as some do in a private window; or whose storage is full. */
+  const blocked = (page) =>
+    page.addInitScript(() => {
+      Object.defineProperty(window, 'localStorage', { get: () => { throw new DOMException('denied', 'SecurityError'); } });
+    });
+  const full = (page) =>
+    page.addInitScript(() => {
+      Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };
+    });
+
+  for (const [state, spoil] of [['blocked', blocked], ['full', full]]) {
+    test(`with storage that is ${state} no burner wallet is made or taken, and why is said`, async () => {
+      const visitor = await come({ before: spoil });
+      const { page } = visitor;
+      await page.locator('.banner', { hasText: 'This browser keeps nothing for this page' }).waitFor();
+      assert.equal(await page.locator('.banner', { hasText: 'keeps nothing' }).count(), 1, 'it is said once');
+      await page.locator('.wallet-button').click();
+      const dialog = page.locator('.wallet-dialog');
+      await visitor.button('Make a burner wallet', dialog).click();
+      await dialog.getByText('A key kept nowhere is lost with the page').waitFor();
+      await visitor.picture(`burner-${state}`);
+      await dialog.locator('.import input').fill(privateKey(67));
+      await visitor.button('Import', dialog).click();
+      await dialog.locator('.field-problem', { hasText: 'A key kept nowhere is lost' }).waitFor();
+      assert.equal(await dialog.locator('.burner-address').count(), 0, 'no address that somebody could fill');
+      await page.keyboard.press('Escape');
+      assert.match(await page.locator('.wallet-button').innerText(), /Connect wallet/);
+    });
+  }
+
+  test('with storage that is blocked a payment whose answer is lost is still paid once and had', async () => {
+    const visitor = await come({ before: blocked, wallet: (page) => slow(page, 68), expected: [/ERR_CONNECTION_RESET/, /ERR_FAILED/] });
+    const { page } = visitor;
+    await visitor.connect(visitor.wallet.name);
+    await visitor.fund();
+    const sent = watchSignatures(page);
+    await loseAnswers(page, site, 1);
+    await visitor.payButton(await visitor.askForLease()).click();
+    const { password } = await visitor.delivered();
+    assert.match(password, /^\S{8,}$/);
+    assert.equal(new Set(sent).size, 1);
+    assert.equal((await settled(site, 68)).length, 1);
+    await visitor.close();
+    assert.equal(account(68).address, visitor.wallet.address);
+  });
+});

@@ -1,0 +1,252 @@
+use serde_json::json;
+
+use super::*;
+
+fn receipt(success: bool, transaction: &str) -> WireReceipt {
+    serde_json::from_value(json!({
+        "success": success, "transaction": transaction, "network": "eip155:84532",
+    }))
+    .unwrap()
+}
+
+fn refusing(reason: &str) -> WireReceipt {
+    WireReceipt {
+        error_reason: Some(reason.to_owned()),
+        ..receipt(false, "")
+    }
+}
+
+fn envelope(code: &str, details: Value) -> Value {
+    json!({"error": {
+        "code": code, "message": "Words.", "retryable": false, "details": details, "requestId": "r-1",
+    }})
+}
+
+fn plain(code: ErrorCode) -> Outcome {
+    let body = envelope(code.as_str(), json!({}));
+    of_answer(code.status(), body, None)
+}
+
+fn challenge(error: &str) -> Value {
+    json!({"x402Version": 1, "error": error, "accepts": []})
+}
+
+fn is_refused(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Refused { .. })
+}
+
+fn is_kept(outcome: &Outcome) -> bool {
+    outcome.leaves_open() && !is_refused(outcome)
+}
+
+#[test]
+fn a_good_answer_is_a_receipt_with_a_link() {
+    let hash = format!("0x{}", "ab".repeat(32));
+    let outcome = of_answer(200, json!({"ctid": 101}), Some(receipt(true, &hash)));
+    let Outcome::Settled(receipt) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        receipt.explorer_url,
+        Some(format!("https://sepolia.basescan.org/tx/{hash}"))
+    );
+    assert_eq!(receipt.result["ctid"], 101);
+}
+
+#[test]
+fn play_money_has_no_link() {
+    let Outcome::Settled(receipt) = of_answer(200, Value::Null, Some(receipt(true, "demo-42")))
+    else {
+        unreachable!()
+    };
+    assert_eq!(
+        (receipt.transaction.as_deref(), receipt.explorer_url),
+        (Some("demo-42"), None)
+    );
+}
+
+#[test]
+fn only_a_sure_no_ends_a_payment() {
+    use ErrorCode as E;
+    let open = |outcome: &Outcome| matches!(outcome, Outcome::Open { .. });
+    for code in [
+        E::PaymentInProgress,
+        E::PaymentUnresolved,
+        E::Internal,
+        E::Timeout,
+    ] {
+        assert!(open(&plain(code)), "{code}");
+    }
+    for code in [
+        E::ProvisioningFailed,
+        E::CapacityExhausted,
+        E::Forbidden,
+        E::InvalidRequest,
+    ] {
+        assert!(is_refused(&plain(code)), "{code}");
+    }
+    let reconciling = json!({"status": "reconciling"});
+    assert!(open(&of_answer(202, reconciling, None)));
+    assert!(open(&of_answer(502, json!("<html>"), None)));
+}
+
+#[test]
+fn a_payment_that_was_open_survives_a_bare_402() {
+    for error in [
+        "Payment required",
+        "invalid_exact_evm_payload_authorization_valid_before",
+        "payment_refused",
+        "insufficient_funds",
+    ] {
+        let asked_again = of_answer(402, challenge(error), None);
+        assert!(is_refused(&asked_again.clone().weighed(false)), "{error}");
+        let weighed = asked_again.weighed(true);
+        assert!(is_kept(&weighed), "{error}: {weighed:?}");
+    }
+    // The agent passes a 402 on without its receipt.
+    assert!(is_kept(&not_taken("payment_expired").weighed(true)));
+}
+
+#[test]
+fn a_payment_that_was_open_ends_only_with_an_answer_about_itself() {
+    use ErrorCode as E;
+    let ends = |outcome: Outcome| is_refused(&outcome.weighed(true));
+    for code in [
+        E::InvalidRequest,
+        E::Unauthorized,
+        E::Forbidden,
+        E::NotFound,
+        E::LeaseEnded,
+        E::InvalidPending,
+        E::HypervisorError,
+        E::BodyTooLarge,
+        E::PaymentReplayed,
+    ] {
+        assert!(!ends(plain(code)), "{code}");
+    }
+    for code in [
+        E::ProvisioningFailed,
+        E::CapacityExhausted,
+        E::LeaseLimitReached,
+    ] {
+        assert!(ends(plain(code)), "{code}");
+    }
+    for state in ["refused", "released"] {
+        let body = envelope("payment_replayed", json!({"state": state}));
+        assert!(ends(of_answer(409, body, None)), "{state}");
+    }
+    let unresolved = envelope("payment_replayed", json!({"state": "unresolved"}));
+    assert!(!ends(of_answer(409, unresolved, None)));
+    let said_no = |reason| of_answer(402, challenge(reason), Some(refusing(reason)));
+    assert!(ends(said_no("insufficient_funds")));
+    // These are said as well where an earlier copy has moved the money.
+    for reason in [
+        "payment_expired",
+        "invalid_exact_evm_payload_authorization_valid_before",
+        "invalid_exact_evm_nonce_already_used",
+        "invalid_exact_evm_transaction_simulation_failed",
+    ] {
+        assert!(!ends(said_no(reason)), "{reason}");
+    }
+}
+
+#[test]
+fn what_is_no_word_of_the_service_never_ends_a_payment() {
+    let answers = [
+        (403, json!("<html>")),
+        (404, Value::Null),
+        (429, json!({"error": "slow down"})),
+        (409, envelope("a_later_versions_code", json!({}))),
+        (418, envelope("a_later_versions_code", json!({}))),
+    ];
+    for (status, body) in answers {
+        let outcome = of_answer(status, body, None);
+        assert!(
+            matches!(outcome, Outcome::Doubtful { .. }),
+            "{status}: {outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_owed_is_told_with_its_particulars_and_is_not_paid_again() {
+    let details = json!({"paymentId": "p-7", "amount": "10000", "reason": "host_lost"});
+    let owed = Owed {
+        message: "Words.".into(),
+        payment_id: Some("p-7".into()),
+        amount: Some(Usdc(10_000)),
+        reason: Some("host_lost".into()),
+    };
+    let body = envelope("payment_owed", details.clone());
+    for receipt in [None, Some(receipt(true, "demo-1"))] {
+        let outcome = of_answer(409, body.clone(), receipt);
+        assert_eq!(outcome, Outcome::Owed(owed.clone()));
+        assert!(outcome.is_paid() && !outcome.leaves_open());
+    }
+    assert_eq!(
+        of_passed_on(&body, "Words.", None),
+        Some(Outcome::Owed(owed))
+    );
+    let Outcome::Owed(bare) = of_answer(409, envelope("payment_owed", json!({})), None) else {
+        unreachable!()
+    };
+    assert_eq!((bare.payment_id, bare.amount), (None, None));
+}
+
+#[test]
+fn the_list_of_payments_decides_what_an_answer_leaves_in_doubt() {
+    let listed = |state| of_listed(state, None, Usdc(1));
+    assert!(matches!(listed("settled"), Some(Outcome::Settled(_))));
+    assert!(matches!(listed("owed"), Some(Outcome::Owed(_))));
+    for state in ["refused", "released"] {
+        assert!(is_refused(&listed(state).unwrap().weighed(true)), "{state}");
+    }
+    for state in ["settling", "reconciling", "unresolved", "a_later_state"] {
+        assert_eq!(listed(state), None, "{state}");
+    }
+}
+
+#[test]
+fn what_is_paid_and_not_delivered_is_never_called_refused() {
+    let outcome = of_answer(
+        502,
+        envelope("hypervisor_error", json!({})),
+        Some(receipt(true, "demo-1")),
+    );
+    assert_eq!(
+        outcome,
+        Outcome::Undelivered {
+            message: "Words.".into(),
+            transaction: Some("demo-1".into())
+        }
+    );
+}
+
+#[test]
+fn a_refused_settlement_says_why_in_words() {
+    let outcome = of_answer(
+        402,
+        json!({"x402Version": 1}),
+        Some(refusing("insufficient_funds")),
+    );
+    assert_eq!(
+        outcome,
+        Outcome::Refused {
+            message: "Your balance is too low for this payment.".into(),
+            code: Some(ErrorCode::PaymentRefused),
+            too_little: true,
+            proven: true,
+        }
+    );
+}
+
+#[test]
+fn a_replay_that_was_performed_is_settled_without_its_secrets() {
+    let details = json!({"state": "settled", "transaction": "demo-7"});
+    let body = envelope("payment_replayed", details);
+    let Outcome::Settled(receipt) = of_answer(409, body, None) else {
+        unreachable!()
+    };
+    assert_eq!(receipt.transaction.as_deref(), Some("demo-7"));
+    assert!(is_refused(&plain(ErrorCode::PaymentReplayed)));
+}
