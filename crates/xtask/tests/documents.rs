@@ -1,5 +1,5 @@
-//! Tables of the documents name the code that keeps a rule and the test that proves it. Both have to exist, so that a table
-//! that nobody reads again cannot go stale.
+//! Tables of the documents name the code that keeps a rule and the test that proves it. Both have to
+//! exist, so that a table that nobody reads again cannot go stale.
 
 use std::{
     collections::HashSet,
@@ -78,7 +78,8 @@ fn sources(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The names of the Rust tests of a file: functions with a test's attribute, and stories of the store's `on_both!`.
+/// The names of the Rust tests of a file: functions with a test's attribute, and stories of the
+/// store's `on_both!`.
 fn rust_tests(text: &str) -> Vec<String> {
     let (mut names, mut is_test, mut in_list) = (Vec::new(), false, false);
     for line in text.lines().map(str::trim) {
