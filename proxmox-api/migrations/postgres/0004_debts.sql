@@ -37,11 +37,12 @@ CREATE TABLE debts (
 );
 CREATE INDEX debts_due ON debts (created_at) WHERE state = 'due';
 
--- Keys that hold the payment's nonce or its payer are public once the payment is settled, so they prove nothing: they
+-- Keys that hold the payment's nonce, signature or payer are public once the payment is settled, so they prove nothing: they
 -- count as no key, and what was stored under them is blanked.
 UPDATE payments SET idempotency_key = NULL,
     answer_body = CASE WHEN answer_body IS NULL THEN NULL ELSE '' END
-    WHERE idempotency_key IS NOT NULL AND (strpos(lower(idempotency_key), substr(nonce, 3)) > 0 OR strpos(lower(idempotency_key), substr(payer, 3)) > 0);
+    WHERE idempotency_key IS NOT NULL AND (strpos(lower(idempotency_key), substr(nonce, 3)) > 0 OR strpos(lower(idempotency_key), substr(payer, 3)) > 0
+        OR CASE WHEN request LIKE '{%' THEN strpos(lower(idempotency_key), substr(lower(request::jsonb #>> '{paymentPayload,payload,signature}'), 3, 32)) ELSE 0 END > 0);
 -- Made passwords are derived when an answer is given; what is kept is an empty one.
 UPDATE payments SET answer_body = jsonb_set(answer_body::jsonb, '{password}', '""')::text
     WHERE operation = 'lease_container' AND answer_status = 200 AND answer_body LIKE '{%'

@@ -19,6 +19,8 @@ const REDEEMABLE_BY_KEY: i64 = 24 * 3600;
 const KEEP_RELEASED: i64 = 3600;
 /// How long an answer can be had again, in seconds.
 const KEEP_ANSWERS: i64 = 24 * 3600;
+/// How long the terms of a refused payment are kept for a look at a chain that does not answer, in seconds.
+const KEEP_UNCHECKED: i64 = 7 * 24 * 3600;
 /// Between two looks at the chain for a payment that could not be resolved, in seconds.
 const LOOK_AGAIN: i64 = 3600;
 
@@ -146,7 +148,13 @@ async fn owe_if_late(app: &App, payment: &Payment) -> Result<(), StoreError> {
 async fn forget(app: &App) -> Result<(), StoreError> {
     let now = app.now();
     while app.store.remove_released(now - KEEP_RELEASED).await? > 0 {}
-    while app.store.blank_answers(now - KEEP_ANSWERS).await? > 0 {}
+    // Without a chain to ask there will be no look.
+    let unchecked = match app.witness {
+        Some(_) => now - KEEP_UNCHECKED,
+        None => now - KEEP_ANSWERS,
+    };
+    let blank = || app.store.blank_answers(now - KEEP_ANSWERS, unchecked);
+    while blank().await? > 0 {}
     Ok(())
 }
 

@@ -7,7 +7,10 @@ use std::time::Duration;
 use api_types::Price;
 use serde_json::json;
 use tracing::Instrument as _;
-use x402::facilitator::{FacilitatorRequest, Settlement, TransferEvidence, onchain::Evidence};
+use x402::facilitator::{
+    FacilitatorRequest, Settlement, TransferEvidence,
+    onchain::{Evidence, Witness},
+};
 
 use super::{Job, Operation, Paid, owed, process::signature_name, progress::Progress, settle};
 use crate::{
@@ -264,26 +267,37 @@ pub async fn check_refusals(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Looks once more at transfers that paid for something, after a time in which the chain may have been reorganised.
+/// Looks at transfers that paid for something, after a time in which the chain may have been reorganised: those that were
+/// read on the chain have to be there still, and those that a facilitator reported have to be there at all.
 ///
 /// # Errors
 /// The store failed.
 pub async fn check_evidence(app: &App) -> Result<(), StoreError> {
-    let (Some(witness), now) = (&app.witness, app.now()) else {
+    let Some(witness) = &app.witness else {
         return Ok(());
     };
-    for row in app.store.transfers_to_check(now - SECOND_LOOK).await? {
-        let id = &row.payment_id;
+    if app.facilitator.describe().simulated {
+        return Ok(());
+    }
+    for row in app
+        .store
+        .transfers_to_check(app.now() - SECOND_LOOK)
+        .await?
+    {
         let found = TransferEvidence {
             transaction: row.transaction.clone().unwrap_or_default(),
             log_index: row.log_index,
             block: row.block,
         };
-        match witness.still_there(&found).await {
+        let there = match row.log_index {
+            Some(_) => witness.still_there(&found).await,
+            None => Ok(false),
+        };
+        match there {
             Ok(true) => {
-                app.store.mark_checked(id, now).await?;
+                app.store.mark_checked(&row.payment_id, app.now()).await?;
             }
-            Ok(false) => find_again(app, &row).await?,
+            Ok(false) => find_again(app, witness, &row).await?,
             Err(error) => {
                 tracing::warn!(%error, "the chain cannot be asked about transfers");
                 return Ok(());
@@ -293,37 +307,64 @@ pub async fn check_evidence(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A transfer is not where it was: it is found elsewhere, sent again, or gone.
-async fn find_again(app: &App, row: &Payment) -> Result<(), StoreError> {
+/// A transfer was never read on the chain, or is not where it was: it is found, or it is gone.
+async fn find_again(app: &App, witness: &Witness, row: &Payment) -> Result<(), StoreError> {
     let id = &row.payment_id;
-    let (before, transaction) = (row.state, &row.transaction);
-    tracing::warn!(
-        payment.id = id,
-        transaction,
-        "the chain was reorganised: looking for a transfer again"
-    );
-    match fate(app, row).await {
-        Fate::Moved(transfer) => {
-            let data = json!({"before": transaction, "now": transfer.transaction});
-            app.store.replace_evidence(id, transfer, app.now()).await?;
-            app.note(id, "payment_evidence_replaced", data).await;
+    let late = app.now() > row.updated_at.saturating_add(WAIT_FOR_CHAIN);
+    let Ok(request) = serde_json::from_str::<FacilitatorRequest>(&row.request.0) else {
+        return app.store.mark_checked(id, app.now()).await.map(drop);
+    };
+    let lost = match witness.look(&request, row.created_at.unsigned_abs()).await {
+        Ok(Evidence::Moved(transfer)) => return replace_evidence(app, row, transfer).await,
+        // A node may lag, and a transfer that fell out of a block may come into the next one.
+        Ok(Evidence::Unspent | Evidence::NotFound) if !late => return Ok(()),
+        Ok(Evidence::Unspent) => "unspent",
+        Ok(Evidence::NotFound) => "transfer_not_found",
+        Ok(Evidence::Canceled) => "authorization_canceled",
+        Ok(Evidence::SpentElsewhere { .. }) => "authorization_spent_elsewhere",
+        Ok(Evidence::Expired) => "authorization_expired",
+        Err(error) => {
+            tracing::warn!(%error, "the chain cannot be asked about a transfer");
+            return Ok(());
         }
-        Fate::Open => {}
-        Fate::NeverMoves(reason) | Fate::Unknowable(reason) => {
-            tracing::error!(
-                payment.id = id,
-                transaction,
-                reason,
-                state = before.as_str(),
-                "a payment that was delivered has lost its transfer in a reorganisation"
-            );
-            metrics::counter!("payments_reorganised_total").increment(1);
-            let data = json!({"transaction": transaction, "reason": reason});
-            app.note(id, "payment_lost_in_reorganisation", data).await;
-            app.store.mark_checked(id, app.now()).await?;
+    };
+    without_transfer(app, row, lost).await
+}
+
+async fn replace_evidence(
+    app: &App,
+    row: &Payment,
+    transfer: TransferEvidence,
+) -> Result<(), StoreError> {
+    let id = &row.payment_id;
+    let data = json!({"before": row.transaction, "now": transfer.transaction});
+    match app.store.replace_evidence(id, transfer, app.now()).await {
+        Ok(_) => {}
+        Err(StoreError::EvidenceTaken) => {
+            return without_transfer(app, row, "transfer_pays_for_another").await;
         }
+        Err(error) => return Err(error),
+    }
+    if row.log_index.is_some() {
+        app.note(id, "payment_evidence_replaced", data).await;
     }
     Ok(())
+}
+
+/// Something was delivered for a payment that the chain does not have. It is for a person to look at.
+async fn without_transfer(app: &App, row: &Payment, reason: &str) -> Result<(), StoreError> {
+    let (id, transaction) = (&row.payment_id, &row.transaction);
+    tracing::error!(
+        payment.id = id,
+        transaction,
+        reason,
+        state = row.state.as_str(),
+        "a payment that counts as settled has no transfer on the chain"
+    );
+    metrics::counter!("payments_without_transfer_total").increment(1);
+    let data = json!({"transaction": transaction, "reason": reason});
+    app.note(id, "payment_without_transfer", data).await;
+    app.store.mark_checked(id, app.now()).await.map(drop)
 }
 
 /// Delivers what was paid for, where that needs nobody; true unless it has to be tried again.

@@ -43,15 +43,19 @@ pub fn unless_public(key: Option<String>, payment: &Payment) -> Option<String> {
     ];
     key.filter(|key| {
         let key = key.to_ascii_lowercase();
-        let held = |text: &String| {
-            let text = text.to_ascii_lowercase();
-            let digits = text.strip_prefix("0x").unwrap_or(&text);
-            // A part of a signature is as public as the whole: 32 digits of it are half of one of its numbers.
-            let part = digits.get(..32.min(digits.len())).unwrap_or(digits);
-            !part.is_empty() && key.contains(part)
-        };
-        !public.iter().any(held)
+        !public.iter().any(|text| holds_a_part(&key, text))
     })
+}
+
+/// Digits of a number in a row that are no coincidence: a part of a public number is as public as the whole.
+const PART: usize = 16;
+
+fn holds_a_part(key: &str, number: &str) -> bool {
+    let number = number.to_ascii_lowercase();
+    let digits = number.strip_prefix("0x").unwrap_or(&number).as_bytes();
+    digits
+        .windows(PART)
+        .any(|part| key.as_bytes().windows(PART).any(|other| other == part))
 }
 
 /// Whether two keys are the same and good enough to prove who asks.
@@ -72,6 +76,26 @@ pub fn is_good(key: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_part_of_a_public_number_is_noticed() {
+        let nonce = "0x00112233445566778899aabbccddeeff0123456789abcdef0123456789abcdef";
+        for key in [
+            "web-00112233445566778899AABB",
+            "my-89abcdef01234567",
+            "0123456789ABCDEF",
+        ] {
+            assert!(holds_a_part(&key.to_ascii_lowercase(), nonce), "{key}");
+        }
+        for key in [
+            "ffeeddccbbaa99887766",
+            "0011223344",
+            "",
+            "a-key-that-nobody-guesses",
+        ] {
+            assert!(!holds_a_part(key, nonce), "{key}");
+        }
+    }
 
     #[test]
     fn a_short_key_or_none_proves_nothing() {

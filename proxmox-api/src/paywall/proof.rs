@@ -10,7 +10,7 @@ use std::{
 
 use api_types::ErrorCode;
 use service::{caller::RateLimit, clock::Clock};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use x402::{
     check::{self, Signer},
     eip3009,
@@ -65,8 +65,17 @@ impl ProofLimits {
         }
     }
 
+    /// A turn at the chain, or none where too many others wait for theirs.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        let turn = tokio::time::timeout(WAIT, self.at_a_time.acquire()).await;
+        turn.ok()?.ok()
+    }
+
     /// Counts a look. A caller without an address counts in total only.
-    fn count(&self, client: Option<IpAddr>) -> Result<(), Duration> {
+    ///
+    /// # Errors
+    /// One too many; worth another try after this time.
+    pub fn count(&self, client: Option<IpAddr>) -> Result<(), Duration> {
         if let Some(client) = client {
             self.per_address.count(client)?;
         }
@@ -96,8 +105,7 @@ pub async fn prove(app: &App, payment: &Payment, client: Option<IpAddr>) -> Resu
     let Some(witness) = &app.witness else {
         return Ok(Proof::Unproven);
     };
-    let turn = tokio::time::timeout(WAIT, app.proofs.at_a_time.acquire()).await;
-    let Ok(Ok(_turn)) = turn else {
+    let Some(_turn) = app.proofs.turn().await else {
         return Err(unanswered());
     };
     let authorization = payment.authorization();

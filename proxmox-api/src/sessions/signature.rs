@@ -36,12 +36,20 @@ pub async fn is_of(
     else {
         return Ok(false);
     };
+    // The route is counted by address; the node's work is bounded together with that for payments.
+    let Some(_turn) = app.proofs.turn().await else {
+        return Err(unchecked());
+    };
     witness
         .proves(account, hash, &signature)
         .await
         .map_err(|error| {
             tracing::warn!(%error, "a wallet cannot be asked about its signature");
-            let message = "The wallet's signature cannot be checked just now.";
-            ApiError::new(ErrorCode::Unavailable, message).retry_after(5)
+            unchecked()
         })
+}
+
+fn unchecked() -> ApiError {
+    let message = "The wallet's signature cannot be checked just now.";
+    ApiError::new(ErrorCode::Unavailable, message).retry_after(5)
 }

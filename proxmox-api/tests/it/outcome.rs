@@ -327,3 +327,61 @@ async fn an_operator_sees_and_settles_what_is_open() {
             .any(|event| event.kind == "resolved_by_operator")
     );
 }
+
+/// A node whose chain knows no transfer: every authorization is unspent in its latest block.
+async fn node_without_transfers() -> String {
+    use axum::{Json, Router, routing::post};
+    let answer = async |Json(ask): Json<Value>| {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        let result = match ask["method"].as_str().unwrap() {
+            "eth_getBlockByNumber" => {
+                json!({"number": "0x10", "timestamp": format!("{now:#x}"), "baseFeePerGas": "0x1"})
+            }
+            "eth_call" => json!(format!("0x{}", "00".repeat(32))),
+            other => panic!("nobody asks {other}"),
+        };
+        Json(json!({"jsonrpc": "2.0", "id": 1, "result": result}))
+    };
+    let router = Router::new().route("/", post(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
+}
+
+#[tokio::test]
+async fn a_settlement_that_was_only_reported_is_looked_for_on_the_chain() {
+    let node = node_without_transfers().await;
+    let app = TestApp::with(&[("RPC_URL", &node)]).await;
+    app.faults.set_real(true);
+    let buyer = Buyer::funded(&app, 1).await;
+    let session = buyer.sign_in(&app).await;
+    let leased = a_lease(&app, &buyer).await.send(&app).await;
+    assert_eq!(
+        leased.status, 200,
+        "a reported settlement is believed at first"
+    );
+    let payments = session.get(&app, "/payments").await.body;
+    let id = payments["payments"][0]["paymentId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let noticed = async || {
+        let events = app.app.store.events(&id, 0, 99).await.unwrap();
+        let found = events
+            .into_iter()
+            .find(|event| event.kind == "payment_without_transfer");
+        found.map(|event| event.data)
+    };
+    app.clock.advance(Duration::from_secs(10 * 60));
+    proxmox_api::operations::sweep::sweep(&app.app)
+        .await
+        .unwrap();
+    assert_eq!(noticed().await, None, "a node may lag");
+    app.clock.advance(Duration::from_secs(60 * 60));
+    let data = until("the missing transfer to be noticed", noticed).await;
+    assert!(data.contains("unspent"), "{data}");
+}

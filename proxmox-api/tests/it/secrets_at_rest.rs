@@ -44,7 +44,7 @@ async fn passwords_are_never_in_the_database_and_outputs_for_a_day_at_most() {
     app.clock.advance(Duration::from_secs(25 * 3600));
     until("answers and signatures to be blanked", async || {
         let store = &app.app.store;
-        (store.blank_answers(0).await.unwrap() == 0).then_some(())?;
+        (store.blank_answers(0, 0).await.unwrap() == 0).then_some(())?;
         let rows = rusqlite::Connection::open(&file).unwrap();
         let left: i64 = rows
             .query_row(

@@ -64,6 +64,23 @@ fn is_root() -> bool {
 }
 
 impl Postgres {
+    /// A database as a backup has it: the text that `pg_dump` writes.
+    #[allow(dead_code, reason = "only the store's own tests look into a dump")]
+    pub fn dump(&self, database: &str) -> String {
+        let dumped = Command::new(self.programs.join("pg_dump"))
+            .args(["-h", "127.0.0.1", "-U", "postgres", "-p"])
+            .arg(self.port.to_string())
+            .arg(database)
+            .output()
+            .unwrap();
+        assert!(
+            dumped.status.success(),
+            "{}",
+            String::from_utf8_lossy(&dumped.stderr)
+        );
+        String::from_utf8(dumped.stdout).unwrap()
+    }
+
     /// The server that the tests of one process share; none where it is not installed.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Postgres>> = OnceLock::new();

@@ -8,6 +8,9 @@ use serde_json::json;
 
 use crate::paywall::progress::Progress;
 
+/// Output up to this size, in bytes, is shown as it is, whatever it is made of.
+const SMALL: usize = 4096;
+
 /// Output as text and, where it is no text, also in base64. A character that was cut in two at the limit is left out.
 pub(super) fn text(mut bytes: Vec<u8>, whole: u64) -> (String, Option<String>) {
     if whole > bytes.len() as u64
@@ -16,14 +19,37 @@ pub(super) fn text(mut bytes: Vec<u8>, whole: u64) -> (String, Option<String>) {
     {
         bytes.truncate(error.valid_up_to());
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => (text, None),
-        Err(error) => {
-            let bytes = error.as_bytes();
-            let text = String::from_utf8_lossy(bytes).into_owned();
-            (text, Some(STANDARD.encode(bytes)))
-        }
+    let (text, mut is_text) = match String::from_utf8(bytes.clone()) {
+        Ok(text) => (text, true),
+        Err(error) => (
+            String::from_utf8_lossy(error.as_bytes()).into_owned(),
+            false,
+        ),
+    };
+    let mut shown = text;
+    // A control character takes six bytes in JSON, and a replacement three: what is mostly those is no text, and is shown
+    // without them.
+    if bytes.len() > SMALL && escaped_len(&shown) > 2 * bytes.len() {
+        shown.retain(|character| !is_noise(character));
+        is_text = false;
     }
+    (shown, (!is_text).then(|| STANDARD.encode(bytes)))
+}
+
+fn escaped_len(text: &str) -> usize {
+    let of = |character: char| {
+        if character.is_ascii() && is_noise(character) {
+            6
+        } else {
+            character.len_utf8()
+        }
+    };
+    text.chars().map(of).sum()
+}
+
+fn is_noise(character: char) -> bool {
+    character == char::REPLACEMENT_CHARACTER
+        || (character.is_ascii_control() && !matches!(character, '\n' | '\r' | '\t'))
 }
 
 /// Passes output on as events `stdout` and `stderr` with a piece of `text` each.
@@ -84,6 +110,19 @@ mod tests {
             ("a".into(), None)
         );
         assert_eq!(text(cut, 1).0, "\u{fffd}", "it ends so");
+    }
+
+    #[test]
+    fn what_is_mostly_control_characters_takes_no_more_room_than_its_bytes() {
+        for noise in [0, 1, 0xff] {
+            let (shown, base64) = text(vec![noise; 65_536], 65_536);
+            assert_eq!((shown.as_str(), base64.unwrap().len()), ("", 87_384));
+        }
+        let (shown, base64) = text([vec![0; 5000], b"build failed\n".to_vec()].concat(), 5013);
+        assert_eq!((shown.as_str(), base64.is_some()), ("build failed\n", true));
+        // Colours are a few control characters among words.
+        let coloured = b"\x1b[31mred\x1b[0m and plain".to_vec();
+        assert_eq!(text(coloured, 24).1, None);
     }
 
     proptest! {

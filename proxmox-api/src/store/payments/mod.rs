@@ -304,13 +304,12 @@ impl Store {
         self.to_check(which, before).await
     }
 
-    /// Payments that a transfer on a chain has settled before `before` and that were not looked for again since.
+    /// Payments that settled before `before` and whose transfer was not looked for on the chain since.
     /// # Errors
     /// The database failed.
     pub async fn transfers_to_check(&self, before: i64) -> Result<Vec<Payment>, StoreError> {
-        let which =
-            "state IN ('settled', 'answered') AND checked_at IS NULL AND log_index IS NOT NULL
-             AND request <> '' AND updated_at <= ?1";
+        let which = "state IN ('settled', 'answered') AND checked_at IS NULL AND request <> ''
+             AND transaction_hash IS NOT NULL AND updated_at <= ?1";
         self.to_check(which, before).await
     }
 

@@ -33,21 +33,27 @@ impl Store {
     }
 
     /// Blanks signed requests and answers of payments that were over before `before`, or whose lease has ended. The public
-    /// outcome stays. Says how many were blanked; more may be left.
+    /// outcome stays. A refusal that the chain was not asked about is kept until it is older than `unchecked_before`: the look
+    /// needs its terms. Says how many were blanked; more may be left.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn blank_answers(&self, before: i64) -> Result<usize, StoreError> {
+    pub async fn blank_answers(
+        &self,
+        before: i64,
+        unchecked_before: i64,
+    ) -> Result<usize, StoreError> {
         self.write(move |db| {
             db.execute(
                 "UPDATE payments SET request = '',
                      answer_body = CASE WHEN answer_body IS NULL THEN NULL ELSE '' END
                  WHERE payment_id IN (SELECT payment_id FROM payments
                      WHERE state IN ('answered', 'refused') AND (answer_body <> '' OR request <> '')
+                       AND (checked_at IS NOT NULL OR state <> 'refused' OR updated_at <= ?3)
                        AND (updated_at <= ?1 OR EXISTS (SELECT 1 FROM leases
                            WHERE leases.lease_id = payments.lease_id AND leases.state = 'destroyed'))
                      LIMIT ?2)",
-                values![before, AT_A_TIME],
+                values![before, AT_A_TIME, unchecked_before],
             )
         })
         .await

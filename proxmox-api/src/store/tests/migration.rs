@@ -32,7 +32,7 @@ async fn before_debts(place: &Place) {
 const NONCE: &str = "0x00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /// Number, state, key, answer.
-const ROWS: [(u32, &str, Option<&str>, Option<&str>); 12] = [
+const ROWS: [(u32, &str, Option<&str>, Option<&str>); 13] = [
     (1, "reserved", None, None),
     (2, "verified", None, None),
     (3, "settling", None, None),
@@ -65,7 +65,17 @@ const ROWS: [(u32, &str, Option<&str>, Option<&str>); 12] = [
         None,
         Some("{\"leaseId\":\"lease-12\",\"password\":\"hunter3\"}"),
     ),
+    (
+        13,
+        "answered",
+        Some("my-5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a-key"),
+        Some("{\"leaseId\":\"lease-13\"}"),
+    ),
 ];
+
+/// A signed request, as far as the migration reads it.
+const SIGNED: &str =
+    "{\"paymentPayload\":{\"payload\":{\"signature\":\"0x5A5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a01\"}}}";
 
 fn nonce(number: u32) -> String {
     format!("{NONCE}{number:02}")
@@ -80,7 +90,7 @@ fn fill(db: Db<'_>) {
         db.execute(
             "INSERT INTO payments (payment_id, network, asset, payer, nonce, digest, idempotency_key, state, amount, pay_to,
                  valid_before, request, operation, arguments, answer_status, answer_body, created_at, updated_at)
-             VALUES (?1, 'eip155:84532', '0xa55e', ?2, ?3, 'digest', ?4, ?5, 1000, '0xbb', 300, '{}', 'lease_container',
+             VALUES (?1, 'eip155:84532', '0xa55e', ?2, ?3, 'digest', ?4, ?5, 1000, '0xbb', 300, ?9, 'lease_container',
                  ?6, ?7, ?8, 1, 2)",
             values![
                 format!("pay-{number}"),
@@ -90,7 +100,8 @@ fn fill(db: Db<'_>) {
                 state,
                 arguments,
                 status,
-                body.map(str::to_owned)
+                body.map(str::to_owned),
+                SIGNED
             ],
         )
         .unwrap();
@@ -116,7 +127,7 @@ async fn a_database_of_the_release_before_keeps_every_payment_and_no_public_key(
         assert_eq!(row.state.as_str(), state);
         assert_eq!((row.amount, row.created_at, row.updated_at), (1000, 1, 2));
         assert_eq!(row.nonce, nonce(number));
-        let public = [9, 10].contains(&number);
+        let public = [9, 10, 13].contains(&number);
         assert_eq!(row.idempotency_key.as_deref(), key.filter(|_| !public));
         let kept = row.answer.map(|answer| answer.body);
         match number {
@@ -127,7 +138,7 @@ async fn a_database_of_the_release_before_keeps_every_payment_and_no_public_key(
                     serde_json::json!({"leaseId": "lease-8", "password": ""})
                 );
             }
-            9 | 10 => assert_eq!(kept.as_deref(), Some("")),
+            9 | 10 | 13 => assert_eq!(kept.as_deref(), Some("")),
             _ => assert_eq!(kept.as_deref(), body),
         }
     }

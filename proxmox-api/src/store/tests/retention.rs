@@ -6,6 +6,7 @@ on_both![
     released_payments_go_with_the_leases_that_were_never_paid,
     answers_are_blanked_after_a_time_and_the_outcome_stays,
     answers_of_a_lease_that_has_ended_are_blanked_at_once,
+    a_refusal_keeps_its_terms_until_the_chain_was_asked,
 ];
 
 async fn released_payments_go_with_the_leases_that_were_never_paid(place: Place) {
@@ -38,9 +39,9 @@ async fn released_payments_go_with_the_leases_that_were_never_paid(place: Place)
 async fn answers_are_blanked_after_a_time_and_the_outcome_stays(place: Place) {
     let store = place.open().await;
     activated(&store, 1, 100).await;
-    assert_eq!(store.blank_answers(99).await.unwrap(), 0);
-    assert_eq!(store.blank_answers(100).await.unwrap(), 1);
-    assert_eq!(store.blank_answers(100).await.unwrap(), 0);
+    assert_eq!(store.blank_answers(99, 99).await.unwrap(), 0);
+    assert_eq!(store.blank_answers(100, 100).await.unwrap(), 1);
+    assert_eq!(store.blank_answers(100, 100).await.unwrap(), 0);
     let row = store.payment("pay-1").await.unwrap().unwrap();
     let blank = Answer {
         status: 200,
@@ -65,7 +66,20 @@ async fn answers_of_a_lease_that_has_ended_are_blanked_at_once(place: Place) {
     ] {
         assert!(store.move_lease("lease-1", from, to, 101).await.unwrap());
     }
-    assert_eq!(store.blank_answers(0).await.unwrap(), 1);
+    assert_eq!(store.blank_answers(0, 0).await.unwrap(), 1);
+}
+
+async fn a_refusal_keeps_its_terms_until_the_chain_was_asked(place: Place) {
+    let store = place.open().await;
+    for (id, nonce) in [("pay-1", "0x1"), ("pay-2", "0x2")] {
+        store.reserve(payment(id, PAYER, nonce), 0).await.unwrap();
+        assert!(store.mark_settling(id, 0).await.unwrap());
+        assert!(store.mark_refused(id, "balance", 0).await.unwrap());
+    }
+    assert!(store.mark_checked("pay-1", 400).await.unwrap());
+    assert_eq!(store.blank_answers(500, -1).await.unwrap(), 1);
+    assert_eq!(store.refusals_to_check(300).await.unwrap().len(), 1);
+    assert_eq!(store.blank_answers(500, 500).await.unwrap(), 1);
 }
 
 /// The files themselves are searched, as a thief with a backup would.
@@ -86,7 +100,7 @@ async fn nothing_blanked_is_left_in_the_files() {
         holds("secret") && holds("\"signature\""),
         "the test would see them"
     );
-    assert_eq!(store.blank_answers(0).await.unwrap(), 1);
+    assert_eq!(store.blank_answers(0, 0).await.unwrap(), 1);
     let Database::File(path) = &Database::File(folder.path().join("store.db")) else {
         unreachable!()
     };
@@ -98,4 +112,31 @@ async fn nothing_blanked_is_left_in_the_files() {
         .unwrap();
     assert!(!holds("secret"), "an answer");
     assert!(!holds("\"signature\""), "a signed request");
+}
+
+/// What a dump of PostgreSQL holds, as a backup does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_blanked_is_left_in_a_dump() {
+    service::crypto::install_ring_provider();
+    let made = tokio::task::spawn_blocking(|| {
+        let server = postgres::Postgres::shared()?;
+        let name = server.empty();
+        Some((
+            server,
+            server.url("postgres", &name, "sslmode=disable"),
+            name,
+        ))
+    });
+    let Some((server, url, name)) = made.await.unwrap() else {
+        return;
+    };
+    let store = Store::of(&Database::parse(&url).unwrap()).await.unwrap();
+    activated(&store, 1, 0).await;
+    let dump = || {
+        let text = server.dump(&name);
+        ["secret", "\"signature\"", "pay-1"].map(|what| text.contains(what))
+    };
+    assert_eq!(dump(), [true, true, true], "the test would see them");
+    assert_eq!(store.blank_answers(0, 0).await.unwrap(), 1);
+    assert_eq!(dump(), [false, false, true]);
 }
