@@ -120,12 +120,15 @@ async fn destroy(app: &App, lease: &Lease) -> Result<(), RemoveError> {
     remove::remove(app, &undoing).await
 }
 
-/// Starts the machine of a lease whose money was seen, if it may have been stopped meanwhile. The caller has the lease's turn.
+/// Makes sure that the machine of a lease whose money was seen is there and runs: it may have been stopped meanwhile, and
+/// after a while (`resumed`) an administrator or a crash may have removed it. One that was probed a moment ago needs no look.
+/// The caller has the lease's turn.
 ///
 /// # Errors
 /// It is gone, does not start, or Proxmox did not answer.
-pub async fn wake(app: &App, lease: &Lease) -> Result<(), ApiError> {
-    if app.store.held_power(&lease.lease_id).await? == HeldPower::Running {
+pub async fn wake(app: &App, lease: &Lease, resumed: bool) -> Result<(), ApiError> {
+    let stopped = app.store.held_power(&lease.lease_id).await? != HeldPower::Running;
+    if !(stopped || resumed && lease.state.is_in_flight()) {
         return Ok(());
     }
     let (node, vmid) = identity::own(app, lease).await?;

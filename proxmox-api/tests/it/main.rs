@@ -36,3 +36,4 @@ mod settlement;
 mod stats;
 mod storm;
 mod support;
+mod upgrade;

@@ -48,6 +48,8 @@ pub struct LeaseContainer {
     request: LeaseRequest,
     /// Whether root's password is made here.
     makes_password: bool,
+    /// Whether it is resumed some time after its container was probed.
+    resumed: bool,
 }
 
 impl Operation for LeaseContainer {
@@ -67,6 +69,7 @@ impl Operation for LeaseContainer {
         let lease = Self {
             lease_id: format!("lease-{}", crypto::random_hex(8)),
             makes_password: request.password.is_none() && request.ssh_public_key.is_none(),
+            resumed: false,
             request,
         };
         // A template that is not on offer is a wrong field; a Proxmox that cannot say so is no fault of the request.
@@ -183,7 +186,7 @@ impl Operation for LeaseContainer {
             let message = "The machine that was held for this payment is gone.";
             return Err(ApiError::new(ErrorCode::LeaseEnded, message));
         }
-        held::wake(app, &lease).await?;
+        held::wake(app, &lease, self.resumed).await?;
         // Read again: a machine that was started may have another address.
         let lease = self.lease(app).await?;
         let now = app.now();
@@ -313,6 +316,7 @@ impl Operation for LeaseContainer {
             lease_id,
             request: LeaseRequest::default(),
             makes_password: arguments["makesPassword"] == true,
+            resumed: true,
         })
     }
 }
@@ -324,6 +328,7 @@ impl LeaseContainer {
             lease_id: lease.lease_id.clone(),
             request: LeaseRequest::default(),
             makes_password: false,
+            resumed: true,
         }
     }
 
