@@ -125,3 +125,29 @@ async fn what_took_the_number_of_a_held_machine_is_left_alone() {
         "its own start"
     );
 }
+
+/// Else it would count among the wallet's leases in the making for ever.
+#[tokio::test]
+async fn a_machine_that_is_gone_when_the_money_is_seen_leaves_no_lease_behind() {
+    let app = TestApp::with(&[("LEASES_IN_FLIGHT_PER_WALLET", "1")]).await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let (signed, ctid, lease_id) = held(&app, &buyer).await;
+    app.clock.advance(Duration::from_secs(125));
+    becomes(&app, ctid, "stopped").await;
+    app.sim.remove_container(ctid);
+    app.faults.set_away(false);
+    let told = until("the payment to be owed", async || {
+        let told = signed.send(&app).await;
+        (told.code() == "payment_owed").then_some(told)
+    })
+    .await;
+    assert_eq!(told.body["error"]["details"]["reason"], "lease_ended");
+    app.clock.advance(Duration::from_secs(3 * 60));
+    until("the lease to be over", async || {
+        let lease = app.app.store.lease(&lease_id).await.unwrap()?;
+        (lease.state == LeaseState::Destroyed).then_some(())
+    })
+    .await;
+    let another = buyer.lease(&app, json!({"runtimeMinutes": 30})).await;
+    assert_eq!(another.status, 200, "{:?}", another.body);
+}

@@ -212,13 +212,14 @@ impl Store {
         Ok(leases)
     }
 
-    /// Leases in the making whose payment was released, refused or used for another lease, and that have not moved since `before`.
+    /// Leases in the making whose payment was released, refused, owed or used for another lease, and that have not moved since
+    /// `before`. The answer of a delivered payment is stored with the move that makes its lease active.
     /// # Errors
     /// The database failed.
     pub async fn abandoned_leases(&self, before: i64) -> Result<Vec<Lease>, StoreError> {
         let sql = "state IN ('provisioning', 'create_sent', 'created', 'probed', 'settling', 'unknown') AND updated_at <= ?1
              AND EXISTS (SELECT 1 FROM payments WHERE payments.payment_id = leases.payment_id
-                 AND (payments.state IN ('released', 'refused') OR payments.lease_id <> leases.lease_id))";
+                 AND (payments.state IN ('released', 'refused', 'answered') OR payments.lease_id <> leases.lease_id))";
         self.leases_where(sql, move |look| look(values![before]))
             .await
     }

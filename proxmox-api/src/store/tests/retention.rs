@@ -7,6 +7,7 @@ on_both![
     answers_are_blanked_after_a_time_and_the_outcome_stays,
     answers_of_a_lease_that_has_ended_are_blanked_at_once,
     a_request_is_kept_until_the_chain_was_looked_at,
+    a_lease_whose_payment_is_owed_is_abandoned,
 ];
 
 async fn released_payments_go_with_the_leases_that_were_never_paid(place: Place) {
@@ -119,6 +120,31 @@ async fn a_request_is_kept_until_the_chain_was_looked_at(place: Place) {
     assert!(store.mark_refused("pay-3", "balance", 10).await.unwrap());
     assert_eq!(store.blank_answers(9).await.unwrap(), 0);
     assert_eq!(store.blank_answers(10).await.unwrap(), 1);
+}
+
+/// A payment is answered before its lease is active only where it is owed.
+async fn a_lease_whose_payment_is_owed_is_abandoned(place: Place) {
+    use LeaseState::*;
+    let store = place.open().await;
+    claimed(&store, 1, PAYER).await;
+    for (from, to) in [
+        (Provisioning, CreateSent),
+        (CreateSent, Created),
+        (Created, Probed),
+        (Probed, Settling),
+    ] {
+        assert!(store.move_lease("lease-1", from, to, 5).await.unwrap());
+    }
+    assert!(store.mark_settling("pay-1", 5).await.unwrap());
+    let paid = store.mark_settled("pay-1", reported("0xfeed"), 5).await;
+    assert!(paid.unwrap());
+    assert_eq!(store.abandoned_leases(i64::MAX).await.unwrap(), []);
+    let owed = store.owe_undelivered("pay-1", "undelivered", answer(), 6);
+    assert!(owed.await.unwrap());
+    let abandoned = store.abandoned_leases(5).await.unwrap();
+    assert_eq!(abandoned.len(), 1);
+    activated(&store, 2, 7).await;
+    assert_eq!(store.abandoned_leases(i64::MAX).await.unwrap(), abandoned);
 }
 
 /// The files themselves are searched, as a thief with a backup would.
