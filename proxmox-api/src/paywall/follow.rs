@@ -133,7 +133,7 @@ async fn look<O: Operation>(app: &App, payment_id: &str) -> Result<bool, StoreEr
                 .await?;
             let data = json!({ "reason": reason });
             app.note(payment_id, "payment_found_refused", data).await;
-            if let Some(operation) = O::resume(app, &row).await {
+            if let Some(operation) = O::resume(app, &row).await? {
                 operation.undo(app, &job_of(&row)).await;
             }
             Ok(true)
@@ -328,7 +328,7 @@ async fn find_again(app: &App, row: &Payment) -> Result<(), StoreError> {
 
 /// Delivers what was paid for, where that needs nobody; true unless it has to be tried again.
 async fn resume<O: Operation>(app: &App, row: &Payment) -> Result<bool, StoreError> {
-    let Some(operation) = O::resume(app, row).await else {
+    let Some(operation) = O::resume(app, row).await? else {
         // The payer asks again, with the same signed request.
         return Ok(true);
     };
@@ -404,7 +404,7 @@ pub async fn recover<O: Operation>(app: &App, row: &Payment) -> Result<(), Store
                 .store
                 .mark_released(&row.payment_id, "restart", app.now())
                 .await?;
-            if released && let Some(operation) = O::resume(app, row).await {
+            if released && let Some(operation) = O::resume(app, row).await? {
                 operation.undo(app, &job_of(row)).await;
             }
         }

@@ -94,7 +94,10 @@ async fn settled<O: Operation>(
 ) -> Reply {
     let may_see = may_see(presented, row);
     let operation = match O::REPEAT {
-        Repeat::Resumed => O::resume(app, row).await,
+        Repeat::Resumed => match O::resume(app, row).await {
+            Ok(operation) => operation,
+            Err(error) => return failed(presented, row, error.into()),
+        },
         // The first copy's own work was begun, and what it did cannot be known.
         Repeat::Once if row.performed_at.is_some() => {
             return match owed::owe(app, &row.payment_id, owed::reason::MAY_HAVE_RUN).await {
