@@ -128,9 +128,11 @@ async fn look<O: Operation>(app: &App, payment_id: &str) -> Result<bool, StoreEr
             resume::<O>(app, &row).await
         }
         Fate::NeverMoves(reason) => {
-            app.store
-                .mark_refused(payment_id, reason, app.now())
-                .await?;
+            let now = app.now();
+            if !app.store.mark_refused(payment_id, reason, now).await? {
+                // A person has decided meanwhile: what the row says now is looked at.
+                return Ok(false);
+            }
             let data = json!({ "reason": reason });
             app.note(payment_id, "payment_found_refused", data).await;
             if let Some(operation) = O::resume(app, &row).await? {
