@@ -9,7 +9,7 @@ use super::{
     Job, Operation, Paid, key,
     operation::Repeat,
     owed,
-    process::{Presented, WAIT_FOR_COPY, in_progress},
+    process::{Presented, WAIT_FOR_COPY, conflict, in_progress},
     progress::Progress,
     proof::Proof,
     reply::Reply,
@@ -46,6 +46,10 @@ pub(super) async fn replay<O: Operation>(
         Ok(None) => return Err(GivenBack),
         Err(error) => return Ok(ApiError::from(error).into()),
     };
+    // While this request waited, the payment may have been given back and taken for another one.
+    if row.digest != presented.digest && row.state != PaymentState::Released {
+        return Ok(conflict().into());
+    }
     Ok(match row.state {
         PaymentState::Answered => answered::<O>(app, presented, &row).await,
         PaymentState::Settled => settled::<O>(app, presented, &row, progress).await,
