@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use x402::reason::Reason;
 
 use super::{
-    Job, Operation, Paid, key,
+    Call, Job, Operation, Paid, key,
     operation::Repeat,
     owed,
     process::{Presented, WAIT_FOR_COPY, conflict, in_progress},
@@ -110,7 +110,7 @@ async fn settled<O: Operation>(
             };
         }
         Repeat::ForPayer | Repeat::Once if !may_see => return undelivered(row).into(),
-        Repeat::ForPayer | Repeat::Once => match O::read(app, presented.call()).await {
+        Repeat::ForPayer | Repeat::Once => match O::read(app, call_of(presented, row)).await {
             Ok(operation) => Some(operation),
             Err(error) => return not_performed(app, presented, row, error).await,
         },
@@ -141,6 +141,15 @@ async fn settled<O: Operation>(
         .advise("sign in with the wallet and GET /leases to see what it bought")
         .into(),
         reply => reply,
+    }
+}
+
+/// The request, about the lease that was paid for: its number may be another one's by now.
+fn call_of<'a>(presented: &'a Presented, row: &'a Row) -> Call<'a> {
+    let call = presented.call();
+    Call {
+        lease_id: row.lease_id.as_deref().or(call.lease_id),
+        ..call
     }
 }
 

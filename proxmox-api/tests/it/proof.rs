@@ -203,6 +203,21 @@ async fn a_call_that_names_a_lease_which_is_over_is_not_charged() {
     for path in [
         guest.exec_path(),
         format!("/lease/{}/renew", guest.ctid),
+/// Its lease was decided when it was paid; the number may be another lease's by now, also one of the same wallet.
+#[tokio::test]
+async fn a_paid_call_is_about_the_lease_that_it_was_paid_for() {
+    let guest = Guest::toy().await;
+    let app = &guest.app;
+    let signed = undelivered(&guest, Some(KEY)).await;
+    let misled = Signed {
+        path: format!("{}?leaseId=lease-of-yesterday", signed.path),
+        ..signed.clone()
+    };
+    let done = misled.send(app).await;
+    assert_eq!(done.status, 200, "{:?}", done.body);
+    assert_eq!(app.app.store.debts_due().await.unwrap(), []);
+}
+
         guest.console_path(),
     ] {
         let body = match path.as_str() {
