@@ -13,6 +13,8 @@ use crate::error::ApiError;
 const MAX_KEY: usize = 128;
 /// The shortest key that is taken for a secret, in characters.
 const MIN_SECRET: usize = 16;
+/// How many digits of what is public make a key public, too: half of a nonce, or of a signature's number.
+const PUBLIC_PART: usize = 32;
 
 /// The header's key.
 ///
@@ -40,18 +42,23 @@ pub fn unless_public(key: Option<String>, payment: &Payment) -> Option<String> {
         authorization.nonce.to_string(),
         authorization.from.to_string(),
         payment.exact().signature.clone(),
-    ];
+    ]
+    .map(|text| plain(text.strip_prefix("0x").unwrap_or(&text)));
     key.filter(|key| {
-        let key = key.to_ascii_lowercase();
-        let held = |text: &String| {
-            let text = text.to_ascii_lowercase();
-            let digits = text.strip_prefix("0x").unwrap_or(&text);
-            // A part of a signature is as public as the whole: 32 digits of it are half of one of its numbers.
-            let part = digits.get(..32.min(digits.len())).unwrap_or(digits);
-            !part.is_empty() && key.contains(part)
-        };
-        !public.iter().any(held)
+        // A part is as public as the whole, wherever it is cut out and however it is grouped.
+        let key = plain(key);
+        let mut parts = key.as_bytes().windows(PUBLIC_PART);
+        !parts.any(|part| {
+            let within = |text: &String| text.as_bytes().windows(PUBLIC_PART).any(|at| at == part);
+            public.iter().any(within)
+        })
     })
+}
+
+/// Its letters and digits, in lower case: a UUID made of a nonce is that nonce.
+fn plain(text: &str) -> String {
+    let kept = text.chars().filter(char::is_ascii_alphanumeric);
+    kept.map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
 /// Whether two keys are the same and good enough to prove who asks.
