@@ -21,7 +21,7 @@ use crate::{
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     proxmox::first_contact,
     state::App,
-    store::{Answer, Lease, Payment, Renewal, RenewalOutcome},
+    store::{Answer, Lease, Payment, Renewal, RenewalOutcome, StoreError},
 };
 
 /// How long a stopped container may take to start.
@@ -127,16 +127,17 @@ impl Operation for RenewLease {
         )
     }
 
-    async fn resume(app: &App, payment: &Payment) -> Option<Self> {
-        let lease = app
-            .store
-            .lease(payment.lease_id.as_deref()?)
-            .await
-            .ok()
-            .flatten()?;
-        let arguments: Value = serde_json::from_str(&payment.arguments).ok()?;
-        let minutes = u32::try_from(arguments["minutes"].as_u64()?).ok()?;
-        Some(Self { lease, minutes })
+    async fn resume(app: &App, payment: &Payment) -> Result<Option<Self>, StoreError> {
+        let lease = match &payment.lease_id {
+            Some(id) => app.store.lease(id).await?,
+            None => None,
+        };
+        let arguments: Value = serde_json::from_str(&payment.arguments).unwrap_or_default();
+        let minutes = arguments["minutes"].as_u64().map(u32::try_from);
+        Ok(match (lease, minutes) {
+            (Some(lease), Some(Ok(minutes))) => Some(Self { lease, minutes }),
+            _ => None,
+        })
     }
 }
 

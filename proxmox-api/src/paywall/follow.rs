@@ -131,12 +131,14 @@ async fn look<O: Operation>(app: &App, payment_id: &str) -> Result<bool, StoreEr
             resume::<O>(app, &row).await
         }
         Fate::NeverMoves(reason) => {
-            app.store
-                .mark_refused(payment_id, reason, app.now())
-                .await?;
+            let now = app.now();
+            if !app.store.mark_refused(payment_id, reason, now).await? {
+                // A person has decided meanwhile: what the row says now is looked at.
+                return Ok(false);
+            }
             let data = json!({ "reason": reason });
             app.note(payment_id, "payment_found_refused", data).await;
-            if let Some(operation) = O::resume(app, &row).await {
+            if let Some(operation) = O::resume(app, &row).await? {
                 operation.undo(app, &job_of(&row)).await;
             }
             Ok(true)
@@ -369,7 +371,7 @@ async fn without_transfer(app: &App, row: &Payment, reason: &str) -> Result<(), 
 
 /// Delivers what was paid for, where that needs nobody; true unless it has to be tried again.
 async fn resume<O: Operation>(app: &App, row: &Payment) -> Result<bool, StoreError> {
-    let Some(operation) = O::resume(app, row).await else {
+    let Some(operation) = O::resume(app, row).await? else {
         // The payer asks again, with the same signed request.
         return Ok(true);
     };
@@ -445,7 +447,7 @@ pub async fn recover<O: Operation>(app: &App, row: &Payment) -> Result<(), Store
                 .store
                 .mark_released(&row.payment_id, "restart", app.now())
                 .await?;
-            if released && let Some(operation) = O::resume(app, row).await {
+            if released && let Some(operation) = O::resume(app, row).await? {
                 operation.undo(app, &job_of(row)).await;
             }
         }

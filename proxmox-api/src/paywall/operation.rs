@@ -11,7 +11,7 @@ use super::progress::Progress;
 use crate::{
     error::ApiError,
     state::App,
-    store::{Answer, Payment},
+    store::{Answer, Payment, StoreError},
 };
 
 /// When the money moves.
@@ -185,7 +185,13 @@ pub trait Operation: Sized + Send + Sync + 'static {
     }
 
     /// The operation of a payment that was left behind, if it can be taken up without the customer.
-    fn resume(_app: &App, _payment: &Payment) -> impl Future<Output = Option<Self>> + Send {
-        async { None }
+    ///
+    /// # Errors
+    /// The store failed.
+    fn resume(
+        _app: &App,
+        _payment: &Payment,
+    ) -> impl Future<Output = Result<Option<Self>, StoreError>> + Send {
+        async { Ok(None) }
     }
 }

@@ -320,9 +320,18 @@ async fn release(app: &App, payment_id: &str, reason: &str) {
     }
 }
 
-/// The facilitator was asked in vain; an address that lets this happen too often is put off.
+/// The facilitator was asked in vain; an address that lets this happen too often is put off. What may succeed later, and what
+/// failed on our side, is not counted.
 fn count_failure(app: &App, presented: &Presented, reply: &Reply) {
-    if matches!(reply, Reply::NotTaken(_) | Reply::NotSettled(_)) {
+    let in_vain = match reply {
+        Reply::NotTaken(_) | Reply::NotSettled(_) => true,
+        Reply::Failed {
+            error,
+            receipt: None,
+        } => (400..500).contains(&error.code.status()) && error.retry_after.is_none(),
+        Reply::Done { .. } | Reply::Held(_) | Reply::Failed { .. } => false,
+    };
+    if in_vain {
         app.failed_payments.count(presented.client);
     }
 }

@@ -6,10 +6,10 @@ use tokio::time::timeout;
 use x402::reason::Reason;
 
 use super::{
-    Job, Operation, Paid, key,
+    Call, Job, Operation, Paid, key,
     operation::Repeat,
     owed,
-    process::{Presented, WAIT_FOR_COPY, in_progress},
+    process::{Presented, WAIT_FOR_COPY, conflict, in_progress},
     progress::Progress,
     proof::Proof,
     reply::Reply,
@@ -46,6 +46,10 @@ pub(super) async fn replay<O: Operation>(
         Ok(None) => return Err(GivenBack),
         Err(error) => return Ok(ApiError::from(error).into()),
     };
+    // While this request waited, the payment may have been given back and taken for another one.
+    if row.digest != presented.digest && row.state != PaymentState::Released {
+        return Ok(conflict().into());
+    }
     Ok(match row.state {
         PaymentState::Answered => answered::<O>(app, presented, &row).await,
         PaymentState::Settled => settled::<O>(app, presented, &row, progress).await,
@@ -94,7 +98,10 @@ async fn settled<O: Operation>(
 ) -> Reply {
     let may_see = may_see(presented, row);
     let operation = match O::REPEAT {
-        Repeat::Resumed => O::resume(app, row).await,
+        Repeat::Resumed => match O::resume(app, row).await {
+            Ok(operation) => operation,
+            Err(error) => return failed(presented, row, error.into()),
+        },
         // The first copy's own work was begun, and what it did cannot be known.
         Repeat::Once if row.performed_at.is_some() => {
             return match owed::owe(app, &row.payment_id, owed::reason::MAY_HAVE_RUN).await {
@@ -103,7 +110,7 @@ async fn settled<O: Operation>(
             };
         }
         Repeat::ForPayer | Repeat::Once if !may_see => return undelivered(row).into(),
-        Repeat::ForPayer | Repeat::Once => match O::read(app, presented.call()).await {
+        Repeat::ForPayer | Repeat::Once => match O::read(app, call_of(presented, row)).await {
             Ok(operation) => Some(operation),
             Err(error) => return not_performed(app, presented, row, error).await,
         },
@@ -134,6 +141,15 @@ async fn settled<O: Operation>(
         .advise("sign in with the wallet and GET /leases to see what it bought")
         .into(),
         reply => reply,
+    }
+}
+
+/// The request, about the lease that was paid for: its number may be another one's by now.
+fn call_of<'a>(presented: &'a Presented, row: &'a Row) -> Call<'a> {
+    let call = presented.call();
+    Call {
+        lease_id: row.lease_id.as_deref().or(call.lease_id),
+        ..call
     }
 }
 

@@ -135,10 +135,15 @@ async fn refused<O: Operation>(
 ) -> Reply {
     let id = &job.payment_id;
     tracing::info!(payment.id = id, reason, message, "settlement refused");
-    if let Err(error) = app.store.mark_refused(id, &reason, app.now()).await {
-        // Nothing is undone while the row does not say why: the follower or the sweep decides.
-        follow::start::<O>(app, id);
-        return ApiError::from(error).into();
+    match app.store.mark_refused(id, &reason, app.now()).await {
+        Ok(true) => {}
+        // Another replica has found out more meanwhile.
+        Ok(false) => return in_progress().into(),
+        Err(error) => {
+            // Nothing is undone while the row does not say why: the follower or the sweep decides.
+            follow::start::<O>(app, id);
+            return ApiError::from(error).into();
+        }
     }
     entry.operation.undo(app, job).await;
     app.note(id, "payment_refused", json!({ "reason": reason }))

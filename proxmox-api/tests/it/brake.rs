@@ -164,3 +164,24 @@ async fn an_address_whose_payments_are_refused_is_put_off() {
     let done = signed.send(&app).await;
     assert_eq!(done.status, 200, "{:?}", done.body);
 }
+
+/// A wallet with money for one call could else have the facilitator asked without end, and never pay.
+#[tokio::test]
+async fn an_address_whose_good_payments_are_for_what_it_may_not_have_is_put_off() {
+    let variables = [
+        ("FAILED_PAYMENTS_PER_MINUTE", "3"),
+        ("TRUSTED_PROXIES", "1"),
+    ];
+    let app = TestApp::with(&variables).await;
+    let (owner, thief) = (Buyer::funded(&app, 1).await, Buyer::funded(&app, 2).await);
+    let leased = owner.lease(&app, body()).await;
+    let path = format!("/management/console/{}", leased.body["ctid"]);
+    let open = async || {
+        let signed = thief.sign(&app, Method::POST, &path, None).await;
+        signed.from("203.0.113.7").send(&app).await
+    };
+    for _ in 0..4 {
+        assert_eq!(refusal(&open().await), (403, "forbidden"));
+    }
+    assert_eq!(refusal(&open().await), (429, "rate_limited"));
+}

@@ -1,12 +1,18 @@
 //! One signed payment sent more than once, at once or later, for the same request or for another.
 
 use futures_util::future::join_all;
+use proxmox_api::{
+    paywall::digest,
+    store::{NewPayment, SignedRequest},
+};
 use reqwest::Method;
 use serde_json::json;
+use x402::{facilitator::TransferEvidence, network::Network};
 
 use crate::{
     buyer::{Answer, Buyer, Signed},
-    support::TestApp,
+    guest::{CALL, Guest},
+    support::{PAYEE, TestApp},
 };
 
 async fn a_lease(app: &TestApp, buyer: &Buyer) -> Signed {
@@ -133,4 +139,62 @@ async fn an_idempotency_key_names_one_request_of_a_wallet() {
     let other = Buyer::funded(&app, 2).await;
     let theirs = a_lease(&app, &other).await.with_key("k");
     assert_eq!(theirs.send(&app).await.status, 200);
+}
+
+/// While a copy waits, its payment can be given back and taken for another request.
+#[tokio::test]
+async fn a_copy_that_waited_is_not_done_with_a_payment_of_another_request() {
+    let guest = Guest::toy().await;
+    let app = &guest.app;
+    let list = guest
+        .buyer
+        .sign(app, Method::GET, "/management/list", None)
+        .await
+        .with_key("a-key-of-this-customer")
+        .with_header("prefer", "respond-async");
+    let console = Signed {
+        method: Method::POST,
+        path: guest.console_path(),
+        headers: Vec::new(),
+        ..list.clone()
+    };
+    let network = Network::by_name("base-sepolia").unwrap();
+    let authorization = list.payment.authorization();
+    let payer = guest.buyer.wallet().to_string().to_lowercase();
+    let row = |operation: &str, signed: &Signed| NewPayment {
+        payment_id: "pay_1".into(),
+        network: network.caip2.into(),
+        asset: network.usdc.address.to_string(),
+        payer: payer.clone(),
+        nonce: authorization.nonce.to_string(),
+        digest: digest::of(signed.method.as_str(), &signed.path, b""),
+        idempotency_key: signed.key.clone(),
+        amount: CALL,
+        pay_to: PAYEE.into(),
+        valid_before: app.app.now() + 300,
+        request: SignedRequest("{}".into()),
+        operation: operation.into(),
+        arguments: "{}".into(),
+        lease_id: None,
+    };
+    let (store, now) = (&app.app.store, app.app.now());
+    let name = format!("{payer}:{}", authorization.nonce);
+    let turn = app.app.payments_in_work.take(&name).await.unwrap();
+    store.reserve(row("list", &list), now).await.unwrap();
+    // Answered early, it goes on waiting.
+    assert_eq!(list.send(app).await.status, 202);
+    assert!(store.mark_released("pay_1", "test", now).await.unwrap());
+    store.reserve(row("console", &console), now).await.unwrap();
+    assert!(store.mark_settling("pay_1", now).await.unwrap());
+    let transfer = TransferEvidence {
+        transaction: format!("0x{}", "ab".repeat(32)),
+        log_index: None,
+        block: None,
+    };
+    assert!(store.mark_settled("pay_1", transfer, now).await.unwrap());
+    drop(turn);
+    // Behind the one that waits.
+    let opened = console.send(app).await;
+    assert_eq!(opened.status, 200, "{:?}", opened.body);
+    assert!(opened.body["ticket"].is_string(), "{:?}", opened.body);
 }

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use proxmox_api::lease::LeaseState;
+use proxmox_api::{
+    lease::LeaseState,
+    store::{Payment, PaymentState},
+};
 use reqwest::Method;
 use serde_json::json;
 use x402::facilitator::faults::SettleFault;
@@ -124,4 +127,70 @@ async fn what_took_the_number_of_a_held_machine_is_left_alone() {
         1,
         "its own start"
     );
+}
+
+/// The row of the customer's only payment.
+async fn payment(app: &TestApp, buyer: &Buyer) -> Payment {
+    let wallet = buyer.wallet().to_string();
+    let rows = app.app.store.payments_by_payer(&wallet, None, 9).await;
+    let id = rows.unwrap()[0].payment_id.clone();
+    app.app.store.payment(&id).await.unwrap().unwrap()
+}
+
+/// Else it would count among the wallet's leases in the making for ever.
+#[tokio::test]
+async fn a_machine_that_is_gone_when_the_money_is_seen_leaves_no_lease_behind() {
+    let app = TestApp::with(&[("LEASES_IN_FLIGHT_PER_WALLET", "1")]).await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let (signed, ctid, lease_id) = held(&app, &buyer).await;
+    app.clock.advance(Duration::from_secs(125));
+    becomes(&app, ctid, "stopped").await;
+    app.sim.remove_container(ctid);
+    app.faults.set_away(false);
+    let told = until("the payment to be owed", async || {
+        let told = signed.send(&app).await;
+        (told.code() == "payment_owed").then_some(told)
+    })
+    .await;
+    assert_eq!(told.body["error"]["details"]["reason"], "lease_ended");
+    app.clock.advance(Duration::from_secs(3 * 60));
+    until("the lease to be over", async || {
+        let lease = app.app.store.lease(&lease_id).await.unwrap()?;
+        (lease.state == LeaseState::Destroyed).then_some(())
+    })
+    .await;
+    let another = buyer.lease(&app, json!({"runtimeMinutes": 30})).await;
+    assert_eq!(another.status, 200, "{:?}", another.body);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_for_a_moment_makes_no_debt_of_a_machine_that_is_there() {
+    use pve_sim::{Fault, FaultKind, Operation};
+    let app = TestApp::start().await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let (signed, ctid, _) = held(&app, &buyer).await;
+    app.clock.advance(Duration::from_secs(125));
+    becomes(&app, ctid, "stopped").await;
+    let away = Fault::always(Operation::Any, FaultKind::Unreachable595);
+    app.sim.faults().inject(away);
+    app.faults.set_away(false);
+    until("the money to be seen", async || {
+        let row = payment(&app, &buyer).await;
+        (row.state == PaymentState::Settled).then_some(())
+    })
+    .await;
+    let file = rusqlite::Connection::open(app.database()).unwrap();
+    file.busy_timeout(Duration::from_secs(10)).unwrap();
+    file.execute_batch("ALTER TABLE leases RENAME TO leases_away")
+        .unwrap();
+    let failed = signed.send(&app).await;
+    file.execute_batch("ALTER TABLE leases_away RENAME TO leases")
+        .unwrap();
+    assert!(failed.status.is_server_error(), "{:?}", failed.body);
+    assert_eq!(app.app.store.debts_due().await.unwrap(), []);
+    app.sim.faults().clear();
+    until("the machine to be delivered", async || {
+        (signed.send(&app).await.status == 200).then_some(())
+    })
+    .await;
 }

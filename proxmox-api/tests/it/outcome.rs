@@ -382,6 +382,13 @@ async fn a_settlement_that_was_only_reported_is_looked_for_on_the_chain() {
         .unwrap();
     assert_eq!(noticed().await, None, "a node may lag");
     app.clock.advance(Duration::from_secs(60 * 60));
-    let data = until("the missing transfer to be noticed", noticed).await;
+    // The minutes between two sweeps are not waited for.
+    let data = until("the missing transfer to be noticed", async || {
+        proxmox_api::operations::sweep::sweep(&app.app)
+            .await
+            .unwrap();
+        noticed().await
+    })
+    .await;
     assert!(data.contains("unspent"), "{data}");
 }

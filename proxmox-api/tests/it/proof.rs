@@ -100,16 +100,27 @@ async fn the_right_key_with_a_wrong_signature_shows_no_secret() {
 #[tokio::test]
 async fn a_key_that_can_be_guessed_or_read_on_the_chain_shows_no_secret() {
     let app = TestApp::start().await;
-    for (number, key) in ["1", "web-NONCE", "NONCE", "for-PAYER-17", "fifteen-letters"]
-        .into_iter()
-        .enumerate()
-    {
+    let keys = [
+        "1",
+        "web-NONCE",
+        "NONCE",
+        "for-PAYER-17",
+        "fifteen-letters",
+        "END",
+        "UUID",
+    ];
+    for (number, key) in keys.into_iter().enumerate() {
         let buyer = Buyer::funded(&app, number as u64).await;
         let signed = a_lease(&app, &buyer).await;
         let nonce = signed.payment.authorization().nonce.to_string();
+        let text_of_signature = signed.payment.exact().signature.clone();
+        let uuid = [2..10, 10..14, 14..18, 18..22, 22..34].map(|part| nonce[part].to_owned());
+        let uuid = uuid.join("-");
         let key = key
             .replace("NONCE", &nonce)
-            .replace("PAYER", &buyer.wallet().to_string());
+            .replace("PAYER", &buyer.wallet().to_string())
+            .replace("END", &text_of_signature[text_of_signature.len() - 32..])
+            .replace("UUID", &uuid);
         let signed = signed.with_key(&key);
         assert_eq!(signed.send(&app).await.status, 200, "{key}");
         let again = signed.send(&app).await;
@@ -190,6 +201,21 @@ async fn a_paid_call_that_nobody_asks_for_again_is_owed() {
     let metrics = metrics.await.unwrap().text().await.unwrap();
     assert!(metrics.contains("payments_due_atomic 1000"), "{metrics}");
     assert!(metrics.contains("payments_unresolved 0"), "{metrics}");
+}
+
+/// Its lease was decided when it was paid; the number may be another lease's by now, also one of the same wallet.
+#[tokio::test]
+async fn a_paid_call_is_about_the_lease_that_it_was_paid_for() {
+    let guest = Guest::toy().await;
+    let app = &guest.app;
+    let signed = undelivered(&guest, Some(KEY)).await;
+    let misled = Signed {
+        path: format!("{}?leaseId=lease-of-yesterday", signed.path),
+        ..signed.clone()
+    };
+    let done = misled.send(app).await;
+    assert_eq!(done.status, 200, "{:?}", done.body);
+    assert_eq!(app.app.store.debts_due().await.unwrap(), []);
 }
 
 #[tokio::test]

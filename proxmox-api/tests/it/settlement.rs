@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use proxmox_api::store::PaymentState;
 use reqwest::Method;
 use serde_json::json;
-use x402::facilitator::faults::SettleFault;
+use x402::facilitator::{TransferEvidence, faults::SettleFault};
 
 use crate::{
     buyer::{Buyer, Signed},
@@ -218,4 +219,44 @@ async fn a_paid_call_that_could_not_be_delivered_stays_good() {
         .unwrap();
     assert!(charged == 0 || charged == price);
     assert_eq!(app.balance(buyer.wallet()).await, before - price);
+}
+
+/// Another replica, or an operator, has found out that the money moved while this one was told that it did not.
+#[tokio::test]
+async fn a_refusal_that_comes_after_the_money_was_seen_takes_no_machine_away() {
+    let app = TestApp::start().await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let signed = signed(&app, &buyer)
+        .await
+        .with_key("a-key-of-this-customer");
+    app.faults
+        .on_settle([SettleFault::Refuse("insufficient_funds".into())]);
+    app.faults.set_delay(Duration::from_millis(500));
+    let wallet = buyer.wallet().to_string();
+    let store = &app.app.store;
+    let seen = async {
+        let row = until("the settlement to be asked for", async || {
+            let rows = store.payments_by_payer(&wallet, None, 9).await.unwrap();
+            let row = rows.into_iter().next()?;
+            (row.state == PaymentState::Settling).then_some(row)
+        })
+        .await;
+        let transfer = TransferEvidence {
+            transaction: format!("0x{}", "ab".repeat(32)),
+            log_index: None,
+            block: None,
+        };
+        let id = row.payment_id;
+        let settled = store.mark_settled(&id, transfer, app.app.now()).await;
+        assert!(settled.unwrap());
+    };
+    let (told, ()) = tokio::join!(signed.send(&app), seen);
+    assert_ne!(told.status, 402, "{:?}", told.body);
+    let done = until("the lease to be delivered", async || {
+        let again = signed.send(&app).await;
+        (again.code() != "payment_in_progress").then_some(again)
+    })
+    .await;
+    assert_eq!(done.status, 200, "{:?}", done.body);
+    assert_eq!(app.sim.containers().len(), 1);
 }

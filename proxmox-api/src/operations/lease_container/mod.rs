@@ -29,7 +29,7 @@ use crate::{
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     proxmox::{NOT_ON_OFFER, Template, first_contact},
     state::App,
-    store::{Answer, Claim, ClaimLimits, ClaimOutcome, Lease, Payment},
+    store::{Answer, Claim, ClaimLimits, ClaimOutcome, Lease, Payment, StoreError},
 };
 
 /// Seconds of a payment's window that are kept for the settlement.
@@ -307,17 +307,21 @@ impl Operation for LeaseContainer {
         app.deadlines_moved.notify_one();
     }
 
-    async fn resume(app: &App, payment: &Payment) -> Option<Self> {
-        let lease_id = payment.lease_id.clone()?;
+    async fn resume(app: &App, payment: &Payment) -> Result<Option<Self>, StoreError> {
+        let Some(lease_id) = payment.lease_id.clone() else {
+            return Ok(None);
+        };
         // Without a row nothing was begun.
-        app.store.lease(&lease_id).await.ok().flatten()?;
+        if app.store.lease(&lease_id).await?.is_none() {
+            return Ok(None);
+        }
         let arguments: Value = serde_json::from_str(&payment.arguments).unwrap_or_default();
-        Some(Self {
+        Ok(Some(Self {
             lease_id,
             request: LeaseRequest::default(),
             makes_password: arguments["makesPassword"] == true,
             resumed: true,
-        })
+        }))
     }
 }
 

@@ -212,7 +212,8 @@ impl Store {
         Ok(leases)
     }
 
-    /// Leases in the making whose payment was released, refused, ended as owed or was used for another lease, and that have not moved since `before`.
+    /// Leases in the making whose payment was released, refused, owed or used for another lease, and that have not moved since
+    /// `before`. The answer of a delivered payment is stored with the move that makes its lease active.
     /// # Errors
     /// The database failed.
     pub async fn abandoned_leases(&self, before: i64) -> Result<Vec<Lease>, StoreError> {

@@ -4,6 +4,9 @@ use super::{Store, StoreError, values};
 
 /// Rows in one change, so that other writers need not wait for long.
 const AT_A_TIME: u32 = 500;
+/// The chain is asked once more about what was refused, and about transfers.
+const IS_YET_TO_BE_CHECKED: &str =
+    "(checked_at IS NULL AND (state = 'refused' OR transaction_hash IS NOT NULL))";
 
 impl Store {
     /// Removes payments that were released before `before`, and the leases of theirs that were never paid for. Says how
@@ -32,9 +35,9 @@ impl Store {
         .await
     }
 
-    /// Blanks signed requests and answers of payments that were over before `before`, or whose lease has ended. The public
-    /// outcome stays. A refusal that the chain was not asked about is kept until it is older than `unchecked_before`: the look
-    /// needs its terms. Says how many were blanked; more may be left.
+    /// Blanks signed requests and answers of payments that were over before `before`, or whose lease has ended. A request
+    /// that the chain is yet to be asked about is kept until it was, or until `unchecked_before`. The public outcome stays.
+    /// Says how many were blanked; more may be left.
     ///
     /// # Errors
     /// The database failed.
@@ -44,17 +47,17 @@ impl Store {
         unchecked_before: i64,
     ) -> Result<usize, StoreError> {
         self.write(move |db| {
-            db.execute(
-                "UPDATE payments SET request = '',
+            let spare = format!("request <> '' AND (updated_at <= ?3 OR NOT {IS_YET_TO_BE_CHECKED})");
+            let sql = format!(
+                "UPDATE payments SET request = CASE WHEN {spare} THEN '' ELSE request END,
                      answer_body = CASE WHEN answer_body IS NULL THEN NULL ELSE '' END
                  WHERE payment_id IN (SELECT payment_id FROM payments
-                     WHERE state IN ('answered', 'refused') AND (answer_body <> '' OR request <> '')
-                       AND (checked_at IS NOT NULL OR state <> 'refused' OR updated_at <= ?3)
+                     WHERE state IN ('answered', 'refused') AND (answer_body <> '' OR ({spare}))
                        AND (updated_at <= ?1 OR EXISTS (SELECT 1 FROM leases
                            WHERE leases.lease_id = payments.lease_id AND leases.state = 'destroyed'))
-                     LIMIT ?2)",
-                values![before, AT_A_TIME, unchecked_before],
-            )
+                     LIMIT ?2)"
+            );
+            db.execute(&sql, values![before, AT_A_TIME, unchecked_before])
         })
         .await
     }

@@ -7,6 +7,8 @@ on_both![
     answers_are_blanked_after_a_time_and_the_outcome_stays,
     answers_of_a_lease_that_has_ended_are_blanked_at_once,
     a_refusal_keeps_its_terms_until_the_chain_was_asked,
+    a_request_is_kept_until_the_chain_was_looked_at,
+    a_lease_whose_payment_is_owed_is_abandoned,
 ];
 
 async fn released_payments_go_with_the_leases_that_were_never_paid(place: Place) {
@@ -80,6 +82,83 @@ async fn a_refusal_keeps_its_terms_until_the_chain_was_asked(place: Place) {
     assert_eq!(store.blank_answers(500, -1).await.unwrap(), 1);
     assert_eq!(store.refusals_to_check(300).await.unwrap().len(), 1);
     assert_eq!(store.blank_answers(500, 500).await.unwrap(), 1);
+}
+
+/// The lease of a refused payment is gone within seconds, and the authorization can be sent by others until its window ends.
+async fn a_request_is_kept_until_the_chain_was_looked_at(place: Place) {
+    use LeaseState::*;
+    let store = place.open().await;
+    claimed(&store, 1, PAYER).await;
+    assert!(store.mark_settling("pay-1", 10).await.unwrap());
+    assert!(store.mark_refused("pay-1", "balance", 10).await.unwrap());
+    activated(&store, 2, 10).await;
+    store
+        .replace_evidence("pay-2", seen("0xbeef", 3), 10)
+        .await
+        .unwrap();
+    store
+        .write(|db| {
+            let sql = "UPDATE payments SET checked_at = NULL WHERE payment_id = 'pay-2'";
+            db.execute(sql, &[])
+        })
+        .await
+        .unwrap();
+    for (lease, from, to) in [
+        ("lease-1", Provisioning, Undoing),
+        ("lease-1", Undoing, Destroyed),
+        ("lease-2", Active, Destroying),
+        ("lease-2", Destroying, Destroyed),
+    ] {
+        assert!(store.move_lease(lease, from, to, 11).await.unwrap());
+    }
+    assert_eq!(store.blank_answers(9, 9).await.unwrap(), 1, "an answer");
+    assert_eq!(store.blank_answers(9, 9).await.unwrap(), 0);
+    let answered = store.payment("pay-2").await.unwrap().unwrap();
+    assert_eq!(answered.answer.unwrap().body, "");
+    let refused = store.refusals_to_check(300).await.unwrap();
+    let transfers = store.transfers_to_check(300).await.unwrap();
+    assert_eq!((refused.len(), transfers.len()), (1, 1));
+    for id in ["pay-1", "pay-2"] {
+        assert!(store.mark_checked(id, 400).await.unwrap());
+    }
+    assert_eq!(store.blank_answers(9, 9).await.unwrap(), 2);
+    for id in ["pay-1", "pay-2"] {
+        assert_eq!(store.payment(id).await.unwrap().unwrap().request.0, "");
+    }
+    // Where no chain is asked, a day is enough.
+    store
+        .reserve(payment("pay-3", PAYER, "0x3"), 0)
+        .await
+        .unwrap();
+    assert!(store.mark_settling("pay-3", 10).await.unwrap());
+    assert!(store.mark_refused("pay-3", "balance", 10).await.unwrap());
+    assert_eq!(store.blank_answers(9, 9).await.unwrap(), 0);
+    assert_eq!(store.blank_answers(10, 10).await.unwrap(), 1);
+}
+
+/// A payment is answered before its lease is active only where it is owed.
+async fn a_lease_whose_payment_is_owed_is_abandoned(place: Place) {
+    use LeaseState::*;
+    let store = place.open().await;
+    claimed(&store, 1, PAYER).await;
+    for (from, to) in [
+        (Provisioning, CreateSent),
+        (CreateSent, Created),
+        (Created, Probed),
+        (Probed, Settling),
+    ] {
+        assert!(store.move_lease("lease-1", from, to, 5).await.unwrap());
+    }
+    assert!(store.mark_settling("pay-1", 5).await.unwrap());
+    let paid = store.mark_settled("pay-1", reported("0xfeed"), 5).await;
+    assert!(paid.unwrap());
+    assert_eq!(store.abandoned_leases(i64::MAX).await.unwrap(), []);
+    let owed = store.owe_undelivered("pay-1", "undelivered", answer(), 6);
+    assert!(owed.await.unwrap());
+    let abandoned = store.abandoned_leases(5).await.unwrap();
+    assert_eq!(abandoned.len(), 1);
+    activated(&store, 2, 7).await;
+    assert_eq!(store.abandoned_leases(i64::MAX).await.unwrap(), abandoned);
 }
 
 /// The files themselves are searched, as a thief with a backup would.

@@ -62,7 +62,9 @@ impl Task {
                     self.again(nonce);
                     return Ok(());
                 }
-                Broadcast::NonceMined | Broadcast::NonceWaiting => return Ok(()),
+                Broadcast::NonceMined | Broadcast::PerhapsMined | Broadcast::NonceWaiting => {
+                    return Ok(());
+                }
                 Broadcast::Lost => return Err(SendError::Blocked),
                 Broadcast::OutOfGas => return Err(SendError::OutOfGas),
                 Broadcast::Underpriced(_) | Broadcast::Refused(_) => {}
@@ -115,7 +117,7 @@ impl Task {
                 Ok(())
             }
             // Somebody has the place, so there is no gap.
-            Broadcast::NonceMined | Broadcast::NonceWaiting => Ok(()),
+            Broadcast::NonceMined | Broadcast::PerhapsMined | Broadcast::NonceWaiting => Ok(()),
             Broadcast::OutOfGas => Err(SendError::OutOfGas),
             Broadcast::Underpriced(_) | Broadcast::Refused(_) | Broadcast::Lost => {
                 Err(SendError::Blocked)

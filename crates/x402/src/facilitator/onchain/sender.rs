@@ -173,6 +173,8 @@ pub(super) enum Broadcast {
     Taken,
     /// Another transaction with the nonce has been mined.
     NonceMined,
+    /// The first answer was lost, and by the second one a transaction with the nonce has been mined: this one or another.
+    PerhapsMined,
     /// Another transaction with the nonce waits in the pool, and offers more.
     NonceWaiting,
     /// It offers too little.
@@ -196,8 +198,9 @@ impl Task {
             let replaces = order.instead_of.is_some();
             match self.broadcast(&sent).await {
                 // Where the answer was lost it may have arrived; its place is not given to another,
-                // and if it is empty, it is a gap, which is filled.
-                known @ (Broadcast::Taken | Broadcast::Lost) => {
+                // and if it is empty, it is a gap, which is filled. If it was not the one that was
+                // mined, who follows it finds that out and orders anew.
+                known @ (Broadcast::Taken | Broadcast::Lost | Broadcast::PerhapsMined) => {
                     let taken = matches!(known, Broadcast::Taken);
                     self.took(&order, &sent, taken);
                     return Ok(sent);
@@ -239,10 +242,11 @@ impl Task {
     /// Twice where the first answer is lost: the same bytes are the same transaction.
     pub(super) async fn broadcast(&self, sent: &Sent) -> Broadcast {
         let mut answer = self.rpc.broadcast(&sent.raw).await;
-        if matches!(
+        let lost = matches!(
             answer,
             Err(RpcError::Unreachable(_) | RpcError::Nonsense(_))
-        ) {
+        );
+        if lost {
             answer = self.rpc.broadcast(&sent.raw).await;
         }
         let Err(error) = answer else {
@@ -250,6 +254,8 @@ impl Task {
         };
         if error.says(&["already known", "already imported"]) {
             Broadcast::Taken
+        } else if error.says(&["nonce too low"]) && lost {
+            Broadcast::PerhapsMined
         } else if error.says(&["nonce too low"]) {
             Broadcast::NonceMined
         } else if error.says(&["replacement"]) {
@@ -331,4 +337,59 @@ pub(super) fn unix_now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| d.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use axum::{Json, Router, http::StatusCode, response::IntoResponse as _, routing::post};
+    use serde_json::json;
+
+    use super::*;
+    use crate::facilitator::onchain::MemorySentStore;
+
+    /// A node whose first answer to a broadcast is lost, and which has mined the transaction by the second.
+    async fn node_that_is_quick() -> url::Url {
+        static ASKED: AtomicU32 = AtomicU32::new(0);
+        let answer = || async {
+            match ASKED.fetch_add(1, Ordering::SeqCst) {
+                0 => StatusCode::BAD_GATEWAY.into_response(),
+                _ => {
+                    let error = json!({"code": -32000, "message": "nonce too low: next nonce 1"});
+                    Json(json!({"jsonrpc": "2.0", "id": 1, "error": error})).into_response()
+                }
+            }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().route("/", post(answer));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        url.parse().unwrap()
+    }
+
+    /// Else the order would be numbered anew, and called unsent where that fails.
+    #[tokio::test]
+    async fn a_transaction_that_may_have_been_mined_meanwhile_is_never_called_unsent() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let node = node_that_is_quick().await;
+        let task = Task {
+            rpc: Arc::new(Rpc::new(node, http, Duration::from_secs(5))),
+            store: Arc::new(MemorySentStore::default()),
+            signer: PrivateKeySigner::from_bytes(&[7; 32].into()).unwrap(),
+            chain_id: 31_337,
+            heal_every: Duration::from_secs(5),
+            max_fee: 10,
+            next_nonce: None,
+            in_flight: BTreeMap::new(),
+        };
+        let fees = Fees {
+            max_fee: 2,
+            priority_fee: 1,
+        };
+        let sent = task.signed(task.transaction(0, fees), 0).unwrap();
+        let outcome = task.broadcast(&sent).await;
+        assert!(matches!(outcome, Broadcast::PerhapsMined));
+    }
 }
