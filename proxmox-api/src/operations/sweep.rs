@@ -3,7 +3,7 @@
 
 use crate::{
     operations::{LeaseContainer, List, RenewLease},
-    paywall::{Operation, follow, key, owed},
+    paywall::{Operation, follow, key, owed, recheck},
     state::App,
     store::{OpenAccounts, Payment, PaymentState, StoreError},
 };
@@ -53,8 +53,8 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     let parts = [
         resume_payments(app, still).await,
         undo_abandoned_leases(app, still).await,
-        follow::check_refusals(app).await,
-        follow::check_evidence(app).await,
+        recheck::refusals(app).await,
+        recheck::transfers(app).await,
         forget(app).await,
         measure(app).await,
     ];

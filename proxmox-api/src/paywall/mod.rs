@@ -1,7 +1,7 @@
 //! The paywall. [`operation`] is what a paid operation has to say of itself; [`gate`] mounts it and keeps the order of the
 //! questions: who signed ([`proof`]), is the payment known (`replay`), does it fit. [`process`] takes a payment that was not
 //! seen before through reservation and verification in a task of its own, `settle` lets the money move, [`follow`] stays with
-//! a payment whose outcome is unknown and resumes what a crash left behind, [`owed`] says what is owed for what could not be
+//! a payment whose outcome is unknown and resumes what a crash left behind, [`recheck`] looks at the chain once more for payments that are over; [`owed`] says what is owed for what could not be
 //! delivered. [`key`] is about the client's own ids of requests; [`challenge`] and [`reply`] are the HTTP words.
 
 pub mod body;
@@ -15,6 +15,7 @@ pub mod owed;
 pub mod process;
 pub mod progress;
 pub mod proof;
+pub mod recheck;
 mod replay;
 pub mod reply;
 mod respond;

@@ -1,0 +1,162 @@
+//! Looks at the chain once more for payments that are over: a refused one may have moved money all the same, and a settled
+//! one may have lost its transfer. Without a chain to ask there is nothing to look at.
+
+use serde_json::json;
+use x402::facilitator::{
+    FacilitatorRequest, TransferEvidence,
+    onchain::{Evidence, Witness},
+};
+
+use super::{
+    follow::{Fate, MARGIN, WAIT_FOR_CHAIN, of_evidence},
+    owed,
+};
+use crate::{
+    state::App,
+    store::{Payment, StoreError},
+};
+
+/// Seconds after which a transfer is looked at for the second time.
+const SECOND_LOOK: i64 = 300;
+
+/// Looks once more at payments that were refused, after their window: until then anybody who had seen the authorization could
+/// send it. Money that moved is owed. Without a chain to ask there is nothing to look at.
+///
+/// # Errors
+/// The store failed.
+pub async fn refusals(app: &App) -> Result<(), StoreError> {
+    let (Some(witness), now) = (&app.witness, app.now()) else {
+        return Ok(());
+    };
+    for row in app.store.refusals_to_check(now - MARGIN).await? {
+        let id = &row.payment_id;
+        let Ok(request) = serde_json::from_str::<FacilitatorRequest>(&row.request.0) else {
+            app.store.mark_checked(id, now).await?;
+            continue;
+        };
+        match witness.look(&request, row.created_at.unsigned_abs()).await {
+            Ok(evidence) => match of_evidence(evidence, true) {
+                Fate::Moved(transfer) => {
+                    let settled = app.store.mark_settled(id, transfer, now).await;
+                    match settled {
+                        Ok(true) => {
+                            owed::owe(app, id, owed::reason::MOVED_AFTER_REFUSAL).await?;
+                        }
+                        Ok(false) | Err(StoreError::EvidenceTaken) => {}
+                        Err(error) => return Err(error),
+                    }
+                    app.store.mark_checked(id, now).await?;
+                }
+                Fate::NeverMoves(_) => {
+                    app.store.mark_checked(id, now).await?;
+                }
+                Fate::Open | Fate::Unknowable(_) => {}
+            },
+            Err(error) => {
+                tracing::warn!(%error, "the chain cannot be asked about refused payments");
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Looks at transfers that paid for something, after a time in which the chain may have been reorganised: those that were
+/// read on the chain have to be there still, and those that a facilitator reported have to be there at all.
+///
+/// # Errors
+/// The store failed.
+pub async fn transfers(app: &App) -> Result<(), StoreError> {
+    let Some(witness) = &app.witness else {
+        return Ok(());
+    };
+    if app.facilitator.describe().simulated {
+        return Ok(());
+    }
+    for row in app
+        .store
+        .transfers_to_check(app.now() - SECOND_LOOK)
+        .await?
+    {
+        let found = TransferEvidence {
+            transaction: row.transaction.clone().unwrap_or_default(),
+            log_index: row.log_index,
+            block: row.block,
+        };
+        let there = match row.log_index {
+            Some(_) => witness.still_there(&found).await,
+            None => Ok(false),
+        };
+        match there {
+            Ok(true) => {
+                app.store.mark_checked(&row.payment_id, app.now()).await?;
+            }
+            Ok(false) => find_again(app, witness, &row).await?,
+            Err(error) => {
+                tracing::warn!(%error, "the chain cannot be asked about transfers");
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A transfer was never read on the chain, or is not where it was: it is found, or it is gone.
+async fn find_again(app: &App, witness: &Witness, row: &Payment) -> Result<(), StoreError> {
+    let id = &row.payment_id;
+    let late = app.now() > row.updated_at.saturating_add(WAIT_FOR_CHAIN);
+    let Ok(request) = serde_json::from_str::<FacilitatorRequest>(&row.request.0) else {
+        return app.store.mark_checked(id, app.now()).await.map(drop);
+    };
+    let lost = match witness.look(&request, row.created_at.unsigned_abs()).await {
+        Ok(Evidence::Moved(transfer)) => return replace_evidence(app, row, transfer).await,
+        // A node may lag, and a transfer that fell out of a block may come into the next one.
+        Ok(Evidence::Unspent | Evidence::NotFound) if !late => return Ok(()),
+        Ok(Evidence::Unspent) => "unspent",
+        Ok(Evidence::NotFound) => "transfer_not_found",
+        Ok(Evidence::Canceled) => "authorization_canceled",
+        Ok(Evidence::SpentElsewhere { .. }) => "authorization_spent_elsewhere",
+        Ok(Evidence::Expired) => "authorization_expired",
+        Err(error) => {
+            tracing::warn!(%error, "the chain cannot be asked about a transfer");
+            return Ok(());
+        }
+    };
+    without_transfer(app, row, lost).await
+}
+
+async fn replace_evidence(
+    app: &App,
+    row: &Payment,
+    transfer: TransferEvidence,
+) -> Result<(), StoreError> {
+    let id = &row.payment_id;
+    let data = json!({"before": row.transaction, "now": transfer.transaction});
+    match app.store.replace_evidence(id, transfer, app.now()).await {
+        Ok(_) => {}
+        Err(StoreError::EvidenceTaken) => {
+            return without_transfer(app, row, "transfer_pays_for_another").await;
+        }
+        Err(error) => return Err(error),
+    }
+    if row.log_index.is_some() {
+        app.note(id, "payment_evidence_replaced", data).await;
+    }
+    Ok(())
+}
+
+/// Something was delivered for a payment that the chain does not have. It is for a person to look at.
+async fn without_transfer(app: &App, row: &Payment, reason: &str) -> Result<(), StoreError> {
+    let (id, transaction) = (&row.payment_id, &row.transaction);
+    tracing::error!(
+        payment.id = id,
+        transaction,
+        reason,
+        state = row.state.as_str(),
+        "a payment that counts as settled has no transfer on the chain"
+    );
+    metrics::counter!("payments_without_transfer_total").increment(1);
+    let data = json!({"transaction": transaction, "reason": reason});
+    app.note(id, "payment_without_transfer", data).await;
+    app.store.mark_checked(id, app.now()).await.map(drop)
+}
