@@ -1,8 +1,9 @@
-//! Performs purchases in the browser. [`Pay`] is what the pages use; `offer` asks for the price, `sign` opens the wallet, `send` sends
+//! Performs purchases in the browser. [`Pay`] is what the pages use; `begin` makes the card, `offer` asks for the price, `sign` opens the wallet, `send` sends
 //! the signed request until its outcome is known, `kept` remembers it meanwhile, and `lock` keeps the tabs from paying at
 //! the same time.
 
 mod agent;
+mod begin;
 mod direct;
 mod kept;
 mod lock;
@@ -12,7 +13,7 @@ mod sign;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api_types::{ChatEvent, ChatMessage, LeaseResponse, PaymentRequest, SuspendedCall, Usdc};
+use api_types::{ChatEvent, ChatMessage, LeaseResponse, PaymentRequest, Usdc};
 use leptos::{prelude::*, task::spawn_local};
 use wasm_split_helpers::wasm_split;
 use x402::purchase::Chosen;
@@ -26,7 +27,7 @@ use crate::{
     engine::storage,
     part::{NotLoaded, Part},
     session::Session,
-    wallet::{Patience, Wallet},
+    wallet::Wallet,
 };
 
 const BUDGET: &str = "infra402.budget";
@@ -243,68 +244,8 @@ impl Pay {
         });
     }
 
-    fn begin_direct(self, id: CardId, item: Item) {
-        let call = &item.call;
-        let card = PayCard {
-            summary: call.summary(item.name.as_deref()),
-            needs_credential: call.needs_credential(),
-            ..PayCard::new(id, Via::Direct(record::without_secrets(call)))
-        };
-        let request = call.request();
-        self.work_on(id, Source::Direct(item), request);
-        self.add(card);
-        self.ask(id);
-    }
-
     fn ask(self, id: CardId) {
         spawn_local(offer::ask(self, id));
-    }
-
-    fn begin_agent(self, id: CardId, call: Suspended) {
-        let Suspended {
-            conversation,
-            request,
-            pending,
-            history,
-            before,
-            made_for,
-            fresh,
-        } = call;
-        let tool = request.call.tool.clone();
-        let via = Via::Agent {
-            conversation: conversation.clone(),
-            tool: tool.clone(),
-        };
-        let before = before.and_then(|before| self.with(before, |card| card.price.clone()));
-        let card = PayCard {
-            summary: request.call.summary.clone(),
-            needs_credential: request.needs_credential,
-            price: before.flatten(),
-            made_for,
-            ..PayCard::new(id, via)
-        };
-        let source = Source::Agent {
-            conversation,
-            tool,
-            pending,
-            history,
-        };
-        self.work_on(id, source, request_of(&request.call));
-        self.add(card);
-        offer::take(self, id, request, fresh);
-    }
-
-    fn add(&self, card: PayCard) {
-        self.cards.update(|all| all.push(card));
-    }
-
-    fn work_on(&self, id: CardId, source: Source, request: Request) {
-        let work = Work {
-            source,
-            request,
-            chosen: None,
-        };
-        self.work.update_value(|all| drop(all.insert(id, work)));
     }
 
     /// Asks for the price of a purchase at the lease API once more.
@@ -341,16 +282,6 @@ impl Pay {
         if self.change(id, PayCard::seen) && self.wallet.account().with_untracked(Option::is_some) {
             self.approve(id, Credential::Made);
         }
-    }
-
-    /// Asks the wallet once more for the signature that a card waits for.
-    pub fn ask_wallet_again(&self, id: CardId) {
-        sign::tell(id, Patience::ask_again);
-    }
-
-    /// Does not wait for the wallet any longer. What it signs after that is not sent.
-    pub fn stop_waiting(&self, id: CardId) {
-        sign::tell(id, Patience::stop);
     }
 
     /// Asks at once instead of at the next pause; or sends again what was paid and not delivered, or may have been paid.
@@ -459,16 +390,5 @@ impl Pay {
                 }
             }
         });
-    }
-}
-
-/// The agent's suspended call, as the customer sees it.
-fn request_of(call: &SuspendedCall) -> Request {
-    let body = call.body.as_ref();
-    Request {
-        line: format!("{} {}", call.method, call.path),
-        body: body.map_or_else(String::new, |body| {
-            serde_json::to_string(body).expect("a value is JSON")
-        }),
     }
 }

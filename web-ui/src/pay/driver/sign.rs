@@ -24,8 +24,20 @@ thread_local! {
     static WAITS: RefCell<Option<(CardId, Patience)>> = const { RefCell::new(None) };
 }
 
+impl Pay {
+    /// Asks the wallet once more for the signature that a card waits for.
+    pub fn ask_wallet_again(&self, id: CardId) {
+        tell(id, Patience::ask_again);
+    }
+
+    /// Does not wait for the wallet any longer. What it signs after that is not sent.
+    pub fn stop_waiting(&self, id: CardId) {
+        tell(id, Patience::stop);
+    }
+}
+
 /// Tells something to the waiting for a card's signature, if it is still waited for.
-pub(super) fn tell(id: CardId, what: fn(&Patience)) {
+fn tell(id: CardId, what: fn(&Patience)) {
     WAITS.with_borrow(|waits| {
         if let Some((_, patience)) = waits.as_ref().filter(|(card, _)| *card == id) {
             what(patience);
