@@ -99,6 +99,8 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {
         halt::halt(app, &node, vmid).await?;
     }
     app.store.set_held_power(id, HeldPower::Stopped).await?;
+    // Here and not when it is destroyed a day later: until the money is seen it counts as a machine for nothing.
+    unpaid::count(app, lease).await;
     metrics::counter!("held_machines_total", "step" => "stopped").increment(1);
     app.note(id, "held_stopped", json!({ "paymentId": lease.payment_id }))
         .await;
@@ -112,7 +114,6 @@ async fn destroy(app: &App, lease: &Lease) -> Result<(), RemoveError> {
     metrics::counter!("held_machines_total", "step" => "destroyed").increment(1);
     let data = json!({ "paymentId": lease.payment_id });
     app.note(&lease.lease_id, "held_given_up", data).await;
-    unpaid::count(app, lease).await;
     let undoing = Lease {
         state: LeaseState::Undoing,
         ..lease.clone()

@@ -2,11 +2,18 @@
 
 use crate::{
     state::App,
-    store::{Lease, PaymentState},
+    store::{HeldPower, Lease, PaymentState},
 };
 
-/// Counts a lease that is being undone where its payment was refused. What failed on our side is not the customer's fault.
+/// Counts a lease that is being undone where its payment was refused. What failed on our side is not the customer's fault, and
+/// one whose machine was held and stopped was counted then.
 pub async fn count_if_refused(app: &App, lease: &Lease) {
+    if !matches!(
+        app.store.held_power(&lease.lease_id).await,
+        Ok(HeldPower::Running)
+    ) {
+        return;
+    }
     let row = app.store.payment(&lease.payment_id).await;
     if matches!(row, Ok(Some(row)) if row.state == PaymentState::Refused) {
         count(app, lease).await;

@@ -63,10 +63,13 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
 
 /// Payments that are unfinished, have not moved since `before` and are worked on by nobody.
 async fn resume_payments(app: &App, before: i64) -> Result<(), StoreError> {
-    for found in app.store.unfinished_payments().await? {
-        if found.updated_at > before || !is_due(app, &found) {
-            continue;
-        }
+    let mut found = app.store.unfinished_payments().await?;
+    found.retain(|payment| payment.updated_at <= before);
+    if app.witness.is_some() {
+        let unresolved = app.store.unresolved_to_look_for(app.now() - LOOK_AGAIN);
+        found.extend(unresolved.await?);
+    }
+    for found in found {
         let Some(_turns) = follow::idle(app, &found).await? else {
             continue;
         };
@@ -77,13 +80,6 @@ async fn resume_payments(app: &App, before: i64) -> Result<(), StoreError> {
         recover_one(app, &payment).await?;
     }
     Ok(())
-}
-
-/// A payment that could not be resolved is looked for once an hour.
-fn is_due(app: &App, payment: &Payment) -> bool {
-    payment.state != PaymentState::Unresolved
-        || (app.witness.is_some()
-            && payment.checked_at.unwrap_or(payment.updated_at) <= app.now() - LOOK_AGAIN)
 }
 
 /// Leases in the making whose payment is over: an undo was cut off.

@@ -320,16 +320,19 @@ async fn release(app: &App, payment_id: &str, reason: &str) {
     }
 }
 
-/// The facilitator was asked in vain; an address that lets this happen too often is put off. What may succeed later, and what
-/// failed on our side, is not counted.
+/// The facilitator was asked in vain, or left without an outcome; an address that lets this happen too often is put off. What
+/// may succeed later, and what failed on our side, is not counted.
 fn count_failure(app: &App, presented: &Presented, reply: &Reply) {
     let in_vain = match reply {
-        Reply::NotTaken(_) | Reply::NotSettled(_) => true,
+        Reply::NotTaken(_) | Reply::NotSettled(_) | Reply::Held(_) => true,
         Reply::Failed {
             error,
             receipt: None,
-        } => (400..500).contains(&error.code.status()) && error.retry_after.is_none(),
-        Reply::Done { .. } | Reply::Held(_) | Reply::Failed { .. } => false,
+        } => {
+            let refused = (400..500).contains(&error.code.status()) && error.retry_after.is_none();
+            refused || error.code == ErrorCode::PaymentUnresolved
+        }
+        Reply::Done { .. } | Reply::Failed { .. } => false,
     };
     if in_vain {
         app.failed_payments.count(presented.client);

@@ -16,6 +16,8 @@ use crate::{
     store::{Payment, StoreError},
 };
 
+/// Questions without an answer after which the node counts as away until the next sweep.
+const GIVE_UP_AFTER: u32 = 3;
 /// Seconds after which a transfer is looked at for the second time.
 const SECOND_LOOK: i64 = 300;
 
@@ -28,8 +30,14 @@ pub async fn refusals(app: &App) -> Result<(), StoreError> {
     let (Some(witness), now) = (&app.witness, app.now()) else {
         return Ok(());
     };
+    let mut unanswered = 0;
     for row in app.store.refusals_to_check(now - MARGIN).await? {
         let id = &row.payment_id;
+        if row.network != app.config.payments.network.caip2 {
+            // Of a network that was served before: this node knows nothing of it.
+            app.store.mark_checked(id, now).await?;
+            continue;
+        }
         let Ok(request) = serde_json::from_str::<FacilitatorRequest>(&row.request.0) else {
             app.store.mark_checked(id, now).await?;
             continue;
@@ -53,8 +61,11 @@ pub async fn refusals(app: &App) -> Result<(), StoreError> {
                 Fate::Open | Fate::Unknowable(_) => {}
             },
             Err(error) => {
-                tracing::warn!(%error, "the chain cannot be asked about refused payments");
-                return Ok(());
+                tracing::warn!(%error, payment.id = id, "the chain cannot be asked about a refused payment");
+                unanswered += 1;
+                if unanswered >= GIVE_UP_AFTER {
+                    return Ok(());
+                }
             }
         }
     }
@@ -73,11 +84,16 @@ pub async fn transfers(app: &App) -> Result<(), StoreError> {
     if app.facilitator.describe().simulated {
         return Ok(());
     }
+    let mut unanswered = 0;
     for row in app
         .store
         .transfers_to_check(app.now() - SECOND_LOOK)
         .await?
     {
+        if row.network != app.config.payments.network.caip2 {
+            app.store.mark_checked(&row.payment_id, app.now()).await?;
+            continue;
+        }
         let found = TransferEvidence {
             transaction: row.transaction.clone().unwrap_or_default(),
             log_index: row.log_index,
@@ -93,8 +109,11 @@ pub async fn transfers(app: &App) -> Result<(), StoreError> {
             }
             Ok(false) => find_again(app, witness, &row).await?,
             Err(error) => {
-                tracing::warn!(%error, "the chain cannot be asked about transfers");
-                return Ok(());
+                tracing::warn!(%error, payment.id = row.payment_id, "the chain cannot be asked about a transfer");
+                unanswered += 1;
+                if unanswered >= GIVE_UP_AFTER {
+                    return Ok(());
+                }
             }
         }
     }

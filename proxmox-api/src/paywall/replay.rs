@@ -3,7 +3,7 @@
 
 use api_types::ErrorCode;
 use tokio::time::timeout;
-use x402::reason::Reason;
+use x402::wire::receipt::Receipt;
 
 use super::{
     Call, Job, Operation, Paid, key,
@@ -58,12 +58,11 @@ pub(super) async fn replay<O: Operation>(
             held.map_or_else(|| unresolved(&row.payment_id).into(), Reply::Held)
         }
         PaymentState::Unresolved => given_up(&row).into(),
-        PaymentState::Refused => Reply::NotTaken(Reason {
-            code: row
-                .reason
-                .unwrap_or_else(|| "payment_refused".into())
-                .into(),
-            message: "this payment was refused before, and moved no money".into(),
+        // With a receipt that says so: to a customer in doubt a bare 402 could be a new challenge.
+        PaymentState::Refused => Reply::NotSettled(Receipt {
+            success: false,
+            error_reason: Some(row.reason.unwrap_or_else(|| "payment_refused".into())),
+            ..presented.receipt("")
         }),
         PaymentState::Released => return Err(GivenBack),
         PaymentState::Reserved | PaymentState::Verified => in_progress().into(),

@@ -8,7 +8,7 @@ use x402::facilitator::faults::SettleFault;
 
 use crate::{
     buyer::{Answer, Buyer},
-    support::TestApp,
+    support::{TestApp, until},
 };
 
 fn body() -> Value {
@@ -184,4 +184,52 @@ async fn an_address_whose_good_payments_are_for_what_it_may_not_have_is_put_off(
         assert_eq!(refusal(&open().await), (403, "forbidden"));
     }
     assert_eq!(refusal(&open().await), (429, "rate_limited"));
+}
+
+#[tokio::test]
+async fn machines_that_are_held_count_against_their_address_once_they_are_stopped() {
+    let app = TestApp::with(&[("TRUSTED_PROXIES", "1")]).await;
+    app.faults.set_real(true);
+    app.faults.on_settle(vec![SettleFault::LoseRequest; 100]);
+    for number in 1..=4 {
+        let buyer = Buyer::funded(&app, number).await;
+        let held = lease_from(&app, &buyer, "203.0.113.7").await;
+        assert_eq!(held.status, 202, "{:?}", held.body);
+    }
+    let stopped = || {
+        app.sim
+            .containers()
+            .iter()
+            .filter(|found| found.status == "stopped")
+            .count()
+    };
+    app.clock.advance(Duration::from_secs(125));
+    until("the held machines to be stopped", async || {
+        (stopped() == 4).then_some(())
+    })
+    .await;
+    let fresh = Buyer::funded(&app, 5).await;
+    let blocked = until("the address to be put off", async || {
+        let answer = lease_from(&app, &fresh, "203.0.113.7").await;
+        (answer.status != 202).then_some(answer)
+    })
+    .await;
+    assert_eq!(refusal(&blocked), (429, "rate_limited"));
+    let elsewhere = lease_from(&app, &fresh, "203.0.113.8").await;
+    assert_eq!(elsewhere.status, 202, "{:?}", elsewhere.body);
+}
+
+#[tokio::test]
+async fn payments_that_are_left_without_an_outcome_count_as_refused() {
+    let app = TestApp::with(&[("FAILED_PAYMENTS_PER_MINUTE", "3")]).await;
+    app.faults.set_real(true);
+    app.faults.on_settle(vec![SettleFault::LoseRequest; 100]);
+    let buyer = Buyer::funded(&app, 1).await;
+    let mut codes = Vec::new();
+    for _ in 0..5 {
+        let answer = buyer.pay(&app, Method::GET, "/management/list", None).await;
+        codes.push(answer.code().to_owned());
+    }
+    assert_eq!(codes[0], "payment_unresolved");
+    assert_eq!(codes[4], "rate_limited", "{codes:?}");
 }

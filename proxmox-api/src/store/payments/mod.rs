@@ -295,6 +295,22 @@ impl Store {
         .await
     }
 
+    /// Payments of which it could not be learnt whether they moved money, and that were not looked for since `before`; those
+    /// first that have waited longest.
+    /// # Errors
+    /// The database failed.
+    pub async fn unresolved_to_look_for(&self, before: i64) -> Result<Vec<Payment>, StoreError> {
+        self.read(move |db| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM payments
+                 WHERE state = 'unresolved' AND coalesce(checked_at, updated_at) <= ?1
+                 ORDER BY coalesce(checked_at, updated_at) LIMIT 100"
+            );
+            db.all(&sql, values![before], read_payment)
+        })
+        .await
+    }
+
     /// Refused payments whose window ended before `before` and that were not looked for on the chain since.
     /// # Errors
     /// The database failed.
@@ -330,8 +346,7 @@ impl Store {
         self.read(|db| {
             let sql = format!(
                 "SELECT {COLUMNS} FROM payments
-                 WHERE state IN ('reserved', 'verified', 'settling', 'settled', 'unknown', 'unresolved')
-                 ORDER BY created_at"
+                 WHERE state IN ('reserved', 'verified', 'settling', 'settled', 'unknown') ORDER BY created_at"
             );
             db.all(&sql, &[], read_payment)
         })

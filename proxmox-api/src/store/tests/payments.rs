@@ -190,7 +190,9 @@ async fn a_payment_moves_only_from_the_expected_state(place: Place) {
     );
     assert!(!store.mark_unsent("pay-1", "late", 1).await.unwrap());
     assert!(store.mark_unresolved("pay-1", "no chain", 1).await.unwrap());
-    assert_eq!(store.unfinished_payments().await.unwrap().len(), 1);
+    assert!(store.unfinished_payments().await.unwrap().is_empty());
+    assert!(store.unresolved_to_look_for(0).await.unwrap().is_empty());
+    assert_eq!(store.unresolved_to_look_for(1).await.unwrap().len(), 1);
     assert!(store.mark_refused("pay-1", "expired", 1).await.unwrap());
     assert!(store.unfinished_payments().await.unwrap().is_empty());
     assert!(!store.mark_unknown("pay-1", None, 1).await.unwrap());
