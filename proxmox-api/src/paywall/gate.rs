@@ -2,7 +2,7 @@
 //!
 //! The order of its questions: decode the payment; prove who signed; is the payment known? Only a payment that is not known
 //! meets the request's fields, the price and the window. Everything here costs little and leaves no row; what comes after is
-//! [`process`](super::process)'s and [`replay`](super::replay)'s, in a task of its own.
+//! `process`'s and `replay`'s, in a task of its own.
 
 use std::{collections::HashMap, net::IpAddr};
 
