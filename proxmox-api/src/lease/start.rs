@@ -7,6 +7,7 @@ use api_types::ErrorCode;
 use pve::{ExecRequest, NodeName, Refusal, Vmid, WaitOptions};
 use tokio::time::{Instant, sleep};
 
+use super::remove;
 use crate::{
     error::ApiError,
     state::App,
@@ -15,6 +16,8 @@ use crate::{
 
 /// How long an address is waited for before the container is asked to run a command instead.
 const ADDRESS_PATIENCE: Duration = Duration::from_secs(12);
+/// How long an address that comes late is waited for.
+const LATE_ADDRESS_TIMEOUT: Duration = Duration::from_secs(120);
 const LOOK_FIRST: Duration = Duration::from_millis(40);
 const LOOK_MOST: Duration = Duration::from_secs(1);
 /// How long a start of unknown outcome is watched. Starts take a few seconds.
@@ -153,6 +156,19 @@ pub async fn address(app: &App, node: &NodeName, vmid: Vmid, until: Instant) -> 
         }
         sleep(looks.pause()).await;
     }
+}
+
+/// Writes down an address that comes late, in a task of its own.
+pub fn note_late_address(app: App, lease: Lease) {
+    tokio::spawn(async move {
+        let Ok((node, vmid)) = remove::place(&lease) else {
+            return;
+        };
+        let until = Instant::now() + LATE_ADDRESS_TIMEOUT;
+        if let Err(error) = note_address(&app, &lease, (&node, vmid), until).await {
+            tracing::error!(lease.id = lease.lease_id, %error, "an address cannot be written down");
+        }
+    });
 }
 
 /// Writes down the address of a lease's container, once there is one.

@@ -38,8 +38,6 @@ const SETTLE_RESERVE: i64 = 30;
 const MAKE_AT_MOST: i64 = 240;
 /// How long a refused customer waits for the removal before they are answered; the worker goes on with it.
 const UNDO_PATIENCE: Duration = Duration::from_secs(15);
-/// How long an address that comes late is waited for.
-const LATE_ADDRESS: Duration = Duration::from_secs(120);
 
 /// A lease that is asked for, or one that is taken up again.
 #[derive(Debug)]
@@ -223,7 +221,7 @@ impl Operation for LeaseContainer {
             let data = json!({"paymentId": job.payment_id, "transaction": paid.transaction});
             app.note(&self.lease_id, "activated", data).await;
             if lease.ip.is_none() && app.proxmox.config.bridge.is_some() {
-                note_late_address(app.clone(), lease);
+                start::note_late_address(app.clone(), lease);
             }
             return Ok(answer);
         }
@@ -392,16 +390,4 @@ impl LeaseContainer {
             }
         }
     }
-}
-
-fn note_late_address(app: App, lease: Lease) {
-    tokio::spawn(async move {
-        let Ok((node, vmid)) = remove::place(&lease) else {
-            return;
-        };
-        let until = Instant::now() + LATE_ADDRESS;
-        if let Err(error) = start::note_address(&app, &lease, (&node, vmid), until).await {
-            tracing::error!(%error, "an address cannot be written down");
-        }
-    });
 }

@@ -5,6 +5,7 @@ mod record;
 mod reserve;
 mod retention;
 mod transfers;
+mod waiting;
 
 use std::collections::HashMap;
 
@@ -278,77 +279,6 @@ impl Store {
             db.all(PAID_BY_LEASE, values![owner], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })
-        })
-        .await
-    }
-
-    /// Payments of which it could not be learnt whether they moved money, oldest first.
-    /// # Errors
-    /// The database failed.
-    pub async fn unresolved_payments(&self) -> Result<Vec<PaymentSummary>, StoreError> {
-        self.read(|db| {
-            let sql = format!(
-                "SELECT {SUMMARY} FROM payments WHERE state = 'unresolved' ORDER BY created_at"
-            );
-            db.all(&sql, &[], read_summary)
-        })
-        .await
-    }
-
-    /// Payments of which it could not be learnt whether they moved money, and that were not looked for since `before`; those
-    /// first that have waited longest.
-    /// # Errors
-    /// The database failed.
-    pub async fn unresolved_to_look_for(&self, before: i64) -> Result<Vec<Payment>, StoreError> {
-        self.read(move |db| {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM payments
-                 WHERE state = 'unresolved' AND coalesce(checked_at, updated_at) <= ?1
-                 ORDER BY coalesce(checked_at, updated_at) LIMIT 100"
-            );
-            db.all(&sql, values![before], read_payment)
-        })
-        .await
-    }
-
-    /// Refused payments whose window ended before `before` and that were not looked for on the chain since.
-    /// # Errors
-    /// The database failed.
-    pub async fn refusals_to_check(&self, before: i64) -> Result<Vec<Payment>, StoreError> {
-        let which =
-            "state = 'refused' AND checked_at IS NULL AND request <> '' AND valid_before <= ?1";
-        self.to_check(which, before).await
-    }
-
-    /// Payments that settled before `before` and whose transfer was not looked for on the chain since.
-    /// # Errors
-    /// The database failed.
-    pub async fn transfers_to_check(&self, before: i64) -> Result<Vec<Payment>, StoreError> {
-        let which = "state IN ('settled', 'answered') AND checked_at IS NULL AND request <> ''
-             AND transaction_hash IS NOT NULL AND updated_at <= ?1";
-        self.to_check(which, before).await
-    }
-
-    async fn to_check(&self, which: &'static str, before: i64) -> Result<Vec<Payment>, StoreError> {
-        self.read(move |db| {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM payments WHERE {which} ORDER BY updated_at LIMIT 100"
-            );
-            db.all(&sql, values![before], read_payment)
-        })
-        .await
-    }
-
-    /// Payments that a start-up has to resume, reconcile or release, oldest first.
-    /// # Errors
-    /// The database failed.
-    pub async fn unfinished_payments(&self) -> Result<Vec<Payment>, StoreError> {
-        self.read(|db| {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM payments
-                 WHERE state IN ('reserved', 'verified', 'settling', 'settled', 'unknown') ORDER BY created_at"
-            );
-            db.all(&sql, &[], read_payment)
         })
         .await
     }
