@@ -13,6 +13,8 @@ pub enum Command {
     Doctor(Options),
     /// See what is owed or unresolved, and settle it.
     Payments(PaymentsCommand),
+    /// Say what is wrong with the arguments of a command.
+    Wrong(String),
     /// Ask the running copy on this machine for its health.
     Health,
     /// Say how it is used.
@@ -31,8 +33,11 @@ impl Command {
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             if (&command, argument.as_str()) == (&Self::Serve, "payments") {
-                return PaymentsCommand::read(arguments)
-                    .map(|asked| asked.map_or(Self::Help, Self::Payments));
+                return Ok(match PaymentsCommand::read(arguments) {
+                    Ok(Some(asked)) => Self::Payments(asked),
+                    Ok(None) => Self::Help,
+                    Err(what) => Self::Wrong(what),
+                });
             }
             command = match (command, argument.as_str()) {
                 (_, "--help" | "-h") => return Ok(Self::Help),
@@ -69,9 +74,9 @@ pub fn help(schema: &Schema) -> String {
   \
          proxmox-api payments show ID  all that is known of a payment
   \
-         proxmox-api payments resolve ID --reason TEXT [--transaction 0x…]
-                                an unresolved payment: with a transaction it moved money, without it never will;
-                                a debt: it was given back, by that transaction where there is one
+         proxmox-api payments resolve ID --reason TEXT (--transaction 0x… | --not-moved | --given-back)
+                                an unresolved payment: moved money by that transaction, or did not and cannot any more;
+                                a debt: was given back by that transaction, or otherwise
   \
          proxmox-api health            status 0 if the running service on this machine is healthy
   \

@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use proxmox_api::{
     App, app,
     arguments::{self, Command},
-    config::{Config, SCHEMA},
+    config::{Config, SCHEMA, read_database},
     doctor, examine, payments_command, start_work,
 };
 use service::{
@@ -44,10 +44,14 @@ async fn main() -> ExitCode {
             let env = Env::load().of(&SCHEMA);
             doctor::command::run(&env, Arc::new(SystemClock), options).await
         }
-        Command::Payments(asked) => match Config::from_env(Env::load()) {
-            Ok(config) => {
+        Command::Wrong(what) => {
+            eprintln!("{what}; see proxmox-api --help");
+            ExitCode::FAILURE
+        }
+        Command::Payments(asked) => match read_database(Env::load()) {
+            Ok(database) => {
                 service::crypto::install_ring_provider();
-                payments_command::run(&config, Arc::new(SystemClock), asked).await
+                payments_command::run(&database, Arc::new(SystemClock), asked).await
             }
             Err(problems) => {
                 eprintln!("{problems}");

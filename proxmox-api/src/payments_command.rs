@@ -10,11 +10,10 @@ use service::clock::Clock;
 use x402::{facilitator::TransferEvidence, network::Network};
 
 use crate::{
-    config::Config,
     lease::view::time,
     operations,
     paywall::owed,
-    store::{Condition, Debt, Payment, PaymentState, Store, StoreError, condition},
+    store::{Condition, Database, Debt, Payment, PaymentState, Store, StoreError, condition},
 };
 
 /// What is asked for.
@@ -36,61 +35,84 @@ pub enum PaymentsCommand {
         id: String,
         /// Why: kept in the audit trail.
         reason: String,
-        /// The transaction that moved the money, or gave it back.
-        transaction: Option<String>,
+        /// What was found out, or done.
+        decision: Decision,
     },
+}
+
+/// What a person says of the money. Nothing is assumed where nothing is said: each decision goes against somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It moved, or was given back, by this transaction.
+    Transaction(String),
+    /// An unresolved payment moved nothing, and cannot any more.
+    NotMoved,
+    /// A debt was given back in another way, which the reason names.
+    GivenBack,
 }
 
 impl PaymentsCommand {
     /// Reads the arguments after `payments`; none where help is asked for.
     ///
     /// # Errors
-    /// The argument that is not known or lacks its value.
+    /// What is wrong with them, for people.
     pub fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let verb = arguments.next().ok_or("payments")?;
+        let verb = arguments.next().unwrap_or_default();
         let rest: Vec<String> = arguments.collect();
-        if rest
-            .iter()
-            .any(|argument| argument == "--help" || argument == "-h")
-        {
+        let mut all = std::iter::once(&verb).chain(&rest);
+        if all.any(|argument| argument == "--help" || argument == "-h") {
             return Ok(None);
         }
         match (verb.as_str(), rest.as_slice()) {
-            ("--help" | "-h", _) => Ok(None),
             ("due", []) => Ok(Some(Self::Due { json: false })),
             ("due", [json]) if json == "--json" => Ok(Some(Self::Due { json: true })),
             ("show", [id]) => Ok(Some(Self::Show { id: id.clone() })),
+            ("show" | "resolve", []) => Err(format!("payments {verb} needs the id of a payment")),
             ("resolve", [id, options @ ..]) => resolve(id, options).map(Some),
-            ("due" | "show", [.., wrong]) => Err(wrong.clone()),
-            _ => Err(verb),
+            ("due" | "show", [.., wrong]) => {
+                Err(format!("payments {verb} does not know {wrong:?}"))
+            }
+            _ => Err("payments needs one of: due, show ID, resolve ID".into()),
         }
     }
 }
 
 fn resolve(id: &str, options: &[String]) -> Result<PaymentsCommand, String> {
-    let (mut reason, mut transaction) = (None, None);
-    for pair in options.chunks(2) {
-        match pair {
-            [name, value] if name == "--reason" && !value.trim().is_empty() => {
-                reason = Some(value.trim().to_owned());
-            }
-            [name, value] if name == "--transaction" && value.parse::<B256>().is_ok() => {
-                transaction = Some(value.to_ascii_lowercase());
-            }
-            [name, ..] => return Err(name.clone()),
-            [] => {}
+    let (mut reason, mut decisions) = (None, Vec::new());
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        let mut value = || options.next().map(|value| value.trim()).unwrap_or_default();
+        match option.as_str() {
+            "--reason" => reason = Some(value()).filter(|text| !text.is_empty()),
+            "--transaction" => match value() {
+                hash if hash.parse::<B256>().is_ok() && hash.starts_with("0x") => {
+                    decisions.push(Decision::Transaction(hash.to_ascii_lowercase()));
+                }
+                _ => return Err("--transaction has to be 0x and 64 hexadecimal digits".into()),
+            },
+            "--not-moved" => decisions.push(Decision::NotMoved),
+            "--given-back" => decisions.push(Decision::GivenBack),
+            other => return Err(format!("payments resolve does not know {other:?}")),
         }
     }
-    Ok(PaymentsCommand::Resolve {
-        id: id.to_owned(),
-        reason: reason.ok_or("--reason")?,
-        transaction,
-    })
+    let reason = reason.ok_or("--reason TEXT is missing: it is kept with the decision")?;
+    match decisions.as_slice() {
+        [decision] => Ok(PaymentsCommand::Resolve {
+            id: id.to_owned(),
+            reason: reason.to_owned(),
+            decision: decision.clone(),
+        }),
+        _ => Err(
+            "payments resolve needs exactly one of: --transaction 0x…, --not-moved (an \
+             unresolved payment), --given-back (a debt)"
+                .into(),
+        ),
+    }
 }
 
 /// Runs the command. The status is 0 where it did what was asked.
-pub async fn run(config: &Config, clock: Arc<dyn Clock>, command: PaymentsCommand) -> ExitCode {
-    match perform(config, clock, command).await {
+pub async fn run(database: &Database, clock: Arc<dyn Clock>, command: PaymentsCommand) -> ExitCode {
+    match perform(database, clock, command).await {
         Ok(text) => {
             // Whatever reads the output may have ended, as `head` does.
             let _ = std::io::stdout().write_all(text.as_bytes());
@@ -108,13 +130,13 @@ pub async fn run(config: &Config, clock: Arc<dyn Clock>, command: PaymentsComman
 /// # Errors
 /// Why it cannot be done.
 pub async fn perform(
-    config: &Config,
+    database: &Database,
     clock: Arc<dyn Clock>,
     command: PaymentsCommand,
 ) -> Result<String, String> {
     let failed = |error: StoreError| format!("the database cannot be used: {error}");
     // To open it would bring its schema up to date, under a service of another release.
-    match condition(&config.database).await.map_err(failed)? {
+    match condition(database).await.map_err(failed)? {
         Condition::InOrder => {}
         Condition::Fresh => return Err("there is no database yet: nothing was sold".into()),
         Condition::Older => {
@@ -124,7 +146,7 @@ pub async fn perform(
             return Err("the database is of a later release than this program".into());
         }
     }
-    let store = Store::of(&config.database).await.map_err(failed)?;
+    let store = Store::of(database).await.map_err(failed)?;
     let now = i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX);
     match command {
         PaymentsCommand::Due { json } => due(&store, json).await.map_err(failed),
@@ -135,10 +157,10 @@ pub async fn perform(
         PaymentsCommand::Resolve {
             id,
             reason,
-            transaction,
+            decision,
         } => {
             let payment = find(&store, &id).await?;
-            settle(&store, &payment, &reason, transaction.as_deref(), now).await
+            settle(&store, &payment, &reason, &decision, now).await
         }
     }
 }
@@ -169,10 +191,13 @@ async fn due(store: &Store, json: bool) -> Result<String, StoreError> {
     }
     let mut text = format!("Owed to customers: {}\n", sum(&debts));
     for debt in &debts {
+        let payment = store.payment(&debt.payment_id).await?;
+        let to = payment.map(|payment| format!("to {} on {}", payment.payer, payment.network));
         text.push_str(&format!(
-            "  {}  {:>14}  {}  since {}\n",
+            "  {}  {:>14}  {}  {}  since {}\n",
             debt.payment_id,
             Usdc(debt.amount).to_string(),
+            to.unwrap_or_default(),
             debt.reason,
             time(debt.created_at)
         ));
@@ -265,7 +290,7 @@ async fn show(store: &Store, payment: &Payment) -> Result<String, StoreError> {
         text.push_str(
             "Look for a transfer of this amount from payer to payee with this nonce (AuthorizationUsed), then:\n  \
              proxmox-api payments resolve ID --reason TEXT --transaction 0x…   the money moved\n  \
-             proxmox-api payments resolve ID --reason TEXT                     it did not and cannot any more\n",
+             proxmox-api payments resolve ID --reason TEXT --not-moved         it did not and cannot any more\n",
         );
     }
     Ok(text)
@@ -276,28 +301,52 @@ async fn settle(
     store: &Store,
     payment: &Payment,
     reason: &str,
-    transaction: Option<&str>,
+    decision: &Decision,
     now: i64,
 ) -> Result<String, String> {
     let failed = |error: StoreError| format!("nothing was changed: {error}");
     let id = &payment.payment_id;
-    let (done, says) = match (payment.state, transaction) {
-        (PaymentState::Unresolved, Some(transaction)) => {
+    let unresolved = payment.state == PaymentState::Unresolved;
+    let transaction = match decision {
+        Decision::Transaction(hash) => Some(hash.as_str()),
+        Decision::NotMoved | Decision::GivenBack => None,
+    };
+    if let Some(hash) = transaction {
+        let other = store.paid_by_transaction(&payment.network, hash, id).await;
+        if let Some(other) = other.map_err(failed)? {
+            return Err(format!(
+                "nothing was changed: {hash} is the transaction of {other} already"
+            ));
+        }
+    }
+    let (done, says) = match decision {
+        Decision::Transaction(hash) if unresolved => {
             let transfer = TransferEvidence {
-                transaction: transaction.to_owned(),
+                transaction: hash.clone(),
                 log_index: None,
                 block: None,
             };
             let done = store.mark_settled(id, transfer, now).await;
-            let says = "It moved money. The service delivers it within two minutes, or owes it.";
+            let says = "moved money. The service delivers it within two minutes, or owes it.";
             (done.map_err(failed)?, says)
         }
-        (PaymentState::Unresolved, None) => {
+        Decision::NotMoved if unresolved => {
             let done = store.mark_refused(id, "resolved_by_operator", now).await;
-            let says = "It moved no money. What was made for it is removed.";
+            let says = "moved no money. What was made for it is removed.";
             (done.map_err(failed)?, says)
         }
-        _ => {
+        Decision::GivenBack if unresolved => {
+            return Err(format!(
+                "{id} is unresolved: say --transaction 0x… or --not-moved"
+            ));
+        }
+        Decision::NotMoved => {
+            return Err(format!(
+                "{id} is not unresolved, but {}",
+                payment.state.as_str()
+            ));
+        }
+        Decision::Transaction(_) | Decision::GivenBack => {
             let debts = store.debts_of(id).await.map_err(failed)?;
             let Some(debt) = debts.iter().find(|debt| debt.state == "due") else {
                 return Err(format!(
@@ -308,7 +357,10 @@ async fn settle(
             let done = store
                 .pay_debt(id, &debt.reason, reason, transaction, now)
                 .await;
-            (done.map_err(failed)?, "The debt was given back.")
+            (
+                done.map_err(failed)?,
+                "is owed no longer: the debt was given back.",
+            )
         }
     };
     if !done {
@@ -319,7 +371,11 @@ async fn settle(
         .append_event(now, id, owed::RESOLVED_BY_OPERATOR, &data)
         .await
         .map_err(|error| format!("it was done, and the audit trail does not say so: {error}"))?;
-    Ok(format!("{says}\n"))
+    Ok(format!(
+        "{id} ({} of {}) {says}\n",
+        Usdc(payment.amount),
+        payment.payer
+    ))
 }
 
 #[cfg(test)]
@@ -331,37 +387,57 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_needs_a_reason_and_a_transaction_has_to_be_one() {
+    fn a_decision_is_said_and_has_a_reason() {
         let hash = format!("0x{}", "Ab".repeat(32));
-        assert_eq!(
-            read(&[
-                "resolve",
-                "pay_1",
-                "--transaction",
-                &hash,
-                "--reason",
-                "seen on the chain"
-            ]),
+        let resolved = |decision| {
             Ok(Some(PaymentsCommand::Resolve {
                 id: "pay_1".into(),
                 reason: "seen on the chain".into(),
-                transaction: Some(hash.to_lowercase()),
+                decision,
             }))
-        );
-        for (line, wrong) in [
-            (&["resolve", "pay_1"] as &[&str], "--reason"),
-            (&["resolve", "pay_1", "--reason"], "--reason"),
-            (&["resolve", "pay_1", "--reason", " "], "--reason"),
+        };
+        let why = ["--reason", "seen on the chain"];
+        let of = |options: &[&str]| read(&[&["resolve", "pay_1"], &why[..], options].concat());
+        let moved = Decision::Transaction(hash.to_lowercase());
+        assert_eq!(of(&["--transaction", &hash]), resolved(moved));
+        assert_eq!(of(&["--not-moved"]), resolved(Decision::NotMoved));
+        assert_eq!(of(&["--given-back"]), resolved(Decision::GivenBack));
+        for (line, says) in [
+            (
+                &["resolve", "pay_1", "--not-moved"] as &[&str],
+                "--reason TEXT is missing",
+            ),
+            (
+                &["resolve", "pay_1", "--not-moved", "--reason", " "],
+                "--reason TEXT is missing",
+            ),
+            (&["resolve", "pay_1", "--reason", "x"], "exactly one of"),
+            (
+                &[
+                    "resolve",
+                    "pay_1",
+                    "--reason",
+                    "x",
+                    "--not-moved",
+                    "--given-back",
+                ],
+                "exactly one",
+            ),
             (
                 &["resolve", "pay_1", "--reason", "x", "--transaction", "0x12"],
-                "--transaction",
+                "64 hexadecimal",
             ),
-            (&["resolve", "pay_1", "--force", "yes"], "--force"),
-            (&["due", "all"], "all"),
-            (&["pay"], "pay"),
-            (&[], "payments"),
+            (
+                &["resolve", "pay_1", "--force"],
+                "does not know \"--force\"",
+            ),
+            (&["resolve"], "needs the id"),
+            (&["due", "all"], "does not know \"all\""),
+            (&["pay"], "payments needs one of"),
+            (&[], "payments needs one of"),
         ] {
-            assert_eq!(read(line), Err(wrong.to_owned()));
+            let error = read(line).unwrap_err();
+            assert!(error.contains(says), "{line:?}: {error}");
         }
     }
 }

@@ -119,6 +119,16 @@ impl Config {
     }
 }
 
+/// Reads where the database is and nothing else, for commands that need no more.
+///
+/// # Errors
+/// What is wrong with `DATABASE`.
+pub fn read_database(env: Env) -> Result<Database, Problems> {
+    let mut env = env.of(&SCHEMA);
+    let database = database(&mut env);
+    env.finish_with(|| database)
+}
+
 /// Never taken from a request: a `Host` header can be anybody's.
 fn public_base_url(env: &mut Env, bind: IpAddr, port: u16) -> String {
     let host = match bind {

@@ -57,6 +57,16 @@ pub enum FacilitatorChoice {
 }
 
 impl PaymentConfig {
+    /// The sentence that documents begin with where nothing real is paid; empty elsewhere.
+    pub fn play_money_notice(&self) -> &'static str {
+        match self.facilitator {
+            FacilitatorChoice::Demo => {
+                "This is a demonstration: payments are play money in a ledger of its own, and no transaction of them is on any chain. "
+            }
+            _ => "",
+        }
+    }
+
     /// Reads everything about payments; `None` only after noting a problem.
     pub(super) fn read(env: &mut Env) -> Option<Self> {
         let pay_to: Option<Address> = env.need(&variables::ADDRESS);

@@ -21,6 +21,14 @@ struct Schemas {
     refusals: Map<String, Value>,
 }
 
+/// What the document says of the whole.
+const ABOUT: &str = "Time on Linux containers, paid per lease in USDC over HTTP 402 (x402, versions 1 and 2). \
+    A paid route without a payment answers 402 with what to pay; the same request with a signed payment is performed. \
+    A refusal before the settlement costs nothing; a lease is settled once its container answers, everything else before \
+    it is done, and what was paid and cannot be delivered is answered `payment_owed`: do not pay again. A lease takes ten seconds and more: give the client time, or send \
+    `Prefer: respond-async` and a random `Idempotency-Key` of 16 characters or more, to be kept secret, and repeat the request with the same key while it is \
+    answered 202.";
+
 /// The document that says this of these endpoints.
 pub(super) fn write(endpoints: &[Endpoint], config: &Config) -> Value {
     let mut schemas = Schemas::new();
@@ -38,11 +46,7 @@ pub(super) fn write(endpoints: &[Endpoint], config: &Config) -> Value {
         "info": {
             "title": "infra402 lease API",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Time on Linux containers, paid per lease in USDC over HTTP 402 (x402, versions 1 and 2). \
-                A paid route without a payment answers 402 with what to pay; the same request with a signed payment is performed. \
-                Nobody is charged for a refusal. A lease takes ten seconds and more: give the client time, or send \
-                `Prefer: respond-async` and a random `Idempotency-Key`, and repeat the request with the same key while it is \
-                answered 202.",
+            "description": format!("{}{ABOUT}", config.payments.play_money_notice()),
             "license": {"name": env!("CARGO_PKG_LICENSE")},
         },
         "servers": [{"url": config.public_base_url}],

@@ -112,6 +112,7 @@ impl Endpoint {
         .refuses(&[
             ErrorCode::InvalidRequest,
             ErrorCode::PaymentReplayed,
+            ErrorCode::PaymentOwed,
             ErrorCode::PaymentInProgress,
             ErrorCode::RateLimited,
             ErrorCode::Internal,

@@ -22,8 +22,9 @@ pub(super) fn parameters() -> [Value; 4] {
         ),
         json!({
             "in": "header", "name": "Idempotency-Key", "required": false,
-            "description": "A key of the client's, 1 to 128 printable characters: the same payment under the same key is given \
-                the same answer again, secrets included.",
+            "description": "A random secret of the client's, 16 to 128 printable characters: under it the same request is given the \
+                same answer again for a day, passwords included, and charged once. A shorter one, or one that holds a part of the \
+                payment, makes a repeated purchase the same purchase too, but shows no answer.",
             "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
         }),
         header(

@@ -181,7 +181,7 @@ pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progres
 /// The payment, or the key, is another request's.
 pub(super) fn conflict() -> ApiError {
     let message = "This payment, or this Idempotency-Key, belongs to another request.";
-    ApiError::new(ErrorCode::PaymentReplayed, message).advise("sign a new payment for this request")
+    ApiError::new(ErrorCode::PaymentReplayed, message).advise("sign in and GET /leases to see what it bought; for another purchase take a new key and sign a new payment")
 }
 
 fn new_payment<O: Operation>(

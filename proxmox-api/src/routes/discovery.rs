@@ -89,6 +89,7 @@ fn lease(tariff: &Tariff, size: Size, minutes: u32) -> Option<Price> {
 fn guide(config: &Config) -> String {
     let base = &config.public_base_url;
     let (limits, network) = (&config.limits, config.payments.network);
+    let notice = config.payments.play_money_notice();
     let sold: String = operations::ALL
         .iter()
         .map(|about| {
@@ -101,6 +102,7 @@ fn guide(config: &Config) -> String {
     format!(
         "# infra402\n\n\
          > Time on Linux containers (Proxmox LXC), paid per lease in USDC on {network} over HTTP 402 (x402, versions 1 and 2).\n\n\
+         {notice}\n\n\
          ## How to lease a container\n\n\
          1. `POST {base}/lease/quote` with `{{\"runtimeMinutes\": 60, \"cores\": 1, \"memoryMB\": 512, \"diskGB\": 8}}` is free and \
             tells the price and every field that would be refused.\n\
@@ -108,8 +110,9 @@ fn guide(config: &Config) -> String {
             `PAYMENT-REQUIRED`, version 1 in the body.\n\
          3. Sign the payment (EIP-3009) and send the same request with it, in `PAYMENT-SIGNATURE` (version 2) or `X-PAYMENT` \
             (version 1). Any x402 client does this by itself.\n\
-         4. The answer has the container's number (`ctid`), its address, its end and, once, its password. Nobody is charged for a \
-            refusal. Send a random `Idempotency-Key` with it: after a lost answer the same request with the same key is given the \
+         4. The answer has the container's number (`ctid`), its address, its end and, once, its password. A refusal \
+            before the settlement costs nothing, and after `payment_owed` nothing has to be paid again. Send a random secret of 16 \
+            characters or more as `Idempotency-Key` with it: after a lost answer the same request with the same key is given the \
             stored one, and charged once.\n\
          5. A lease takes ten seconds and more. A client that gives up sooner (Python's httpx: five) adds \
             `Prefer: respond-async`, is answered 202 once the request is admitted, and repeats it with the same key until the \

@@ -251,6 +251,7 @@ async fn what_is_sold_is_listed_with_what_it_asks_for() {
         "http://lease.example/lease/quote",
         "1 to 8 cores",
         "Base Sepolia",
+        "play money",
         "Prefer: respond-async",
     ] {
         assert!(text.contains(needed), "{needed} in {text}");

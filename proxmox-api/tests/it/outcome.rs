@@ -265,7 +265,7 @@ async fn payments(app: &TestApp, line: &str) -> Result<String, String> {
     let words = line.split_whitespace().map(str::to_owned);
     let command = PaymentsCommand::read(words).unwrap().unwrap();
     perform(
-        &app.app.config,
+        &app.app.config.database,
         std::sync::Arc::new(app.clock.clone()),
         command,
     )
@@ -303,13 +303,22 @@ async fn an_operator_sees_and_settles_what_is_open() {
     );
     assert!(!shown.contains("signature"), "{shown}");
 
-    let done = payments(&app, &format!("resolve {never} --reason never-on-chain")).await;
+    let done = payments(
+        &app,
+        &format!("resolve {never} --reason never-on-chain --not-moved"),
+    )
+    .await;
     assert!(done.unwrap().contains("moved no money"));
     state("refused", 1).await;
     let hash = format!("0x{}", "ab".repeat(32));
     let line = format!("resolve {moved} --reason seen --transaction {hash}");
     assert!(payments(&app, &line).await.unwrap().contains("moved money"));
     assert!(payments(&app, &line).await.is_err(), "once");
+    let other = format!("resolve {never} --reason seen --transaction {hash}");
+    assert!(
+        payments(&app, &other).await.is_err(),
+        "it paid for another one"
+    );
     app.clock.advance(Duration::from_secs(3 * 60));
     until("the machine that was held to be delivered", async || {
         let leases = session.get(&app, "/leases").await.body["leases"].clone();

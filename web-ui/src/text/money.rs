@@ -227,7 +227,7 @@ pub mod delivered {
     /// Its password.
     pub const PASSWORD: &str = "Root password";
     /// It is shown once.
-    pub const ONCE: &str = "Shown once: copy it now. It is not stored anywhere.";
+    pub const ONCE: &str = "Shown once: copy it now. The service does not store it.";
     /// It was shown.
     pub const SHOWN: &str = "The password was shown once and is not stored.";
     /// The end.

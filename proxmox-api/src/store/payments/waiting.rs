@@ -77,4 +77,26 @@ impl Store {
         })
         .await
     }
+
+    /// Another payment that moved money by this transaction, or was given back by it.
+    /// # Errors
+    /// The database failed.
+    pub async fn paid_by_transaction(
+        &self,
+        network: &str,
+        transaction: &str,
+        except: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let [network, hash, except] = [network, transaction, except].map(str::to_owned);
+        self.read(move |db| {
+            db.optional(
+                "SELECT payment_id FROM payments
+                 WHERE network = ?1 AND lower(transaction_hash) = ?2 AND payment_id <> ?3 AND state IN ('settled', 'answered')
+                 UNION ALL SELECT payment_id FROM debts WHERE lower(transaction_hash) = ?2 AND payment_id <> ?3",
+                values![network, hash, except],
+                |row| row.get(0),
+            )
+        })
+        .await
+    }
 }
