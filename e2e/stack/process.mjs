@@ -3,6 +3,7 @@
 // gone when the test is.
 
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 const running = new Set();
@@ -11,13 +12,21 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** A TCP port of 127.0.0.1 that nobody was using a moment ago. */
+/**
+ * A TCP port of 127.0.0.1 that nobody was using a moment ago, below those that Linux gives to outgoing connections: one of
+ * those could be taken by any connection until a service that is started later listens there.
+ */
 export async function freePort() {
-  const server = createServer();
-  await new Promise((done, failed) => server.once('error', failed).listen(0, '127.0.0.1', done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
+  for (;;) {
+    const port = randomInt(10_240, 32_768);
+    const server = createServer();
+    const free = await new Promise((done) => {
+      server.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true));
+    });
+    if (!free) continue;
+    await new Promise((done) => server.close(done));
+    return port;
+  }
 }
 
 /** Polls `condition` until it gives something truthy; throws with `what` after the deadline. */
