@@ -107,10 +107,11 @@ fn sh() -> ShellMode {
     ShellMode::HostForTests("/bin/sh".into())
 }
 
-/// A script of at least so many bytes.
+/// A script of so many bytes.
 fn long(bytes: usize) -> String {
-    let line = "# a comment that makes the script long\n";
-    format!("{}echo end\n", line.repeat(bytes / line.len() + 1))
+    let mut script = "# a comment that makes the script long\n".repeat(bytes / 39 + 1);
+    script.truncate(bytes - 10);
+    script + "\necho end\n"
 }
 
 #[tokio::test]
@@ -126,7 +127,8 @@ async fn fifty_short_commands_give_fifty_results_where_the_tail_is_lost() {
 async fn long_commands_give_their_results_where_headers_are_split() {
     for shell in [ShellMode::Toy, sh()] {
         let host = host(shell, SPLIT_HEADERS, 1).await;
-        for bytes in [20_000, 60_000, 120_000] {
+        // Typed in pieces of 512 bytes, the first two have a header across a border.
+        for bytes in [20_708, 62_612, 120_000] {
             let answer = host.run(host.containers[0], long(bytes)).await;
             assert_eq!(answer.unwrap(), "end\n", "{bytes}");
         }
@@ -134,9 +136,21 @@ async fn long_commands_give_their_results_where_headers_are_split() {
 }
 
 #[tokio::test]
+async fn no_message_is_lost_where_its_header_would_be_split() {
+    let host = host(sh(), SPLIT_HEADERS, 1).await;
+    let mut terminal = host.terminal().await;
+    // Behind the size (9 bytes) and this, one byte is left to the border.
+    let line = format!("true {}\r", "x".repeat(4073));
+    assert_eq!(9 + format!("0:{}:{line}", line.len()).len(), 4095);
+    terminal.write(line.as_bytes()).await.unwrap();
+    terminal.write(b"printf 'do-%s' ne\r").await.unwrap();
+    assert!(shows_done(&mut terminal).await);
+}
+
+#[tokio::test]
 async fn short_and_long_commands_give_their_results_with_all_defects_together() {
     let host = host(sh(), TerminalDefects::ALL, 1).await;
-    for bytes in [0, 60_000, 0, 120_000] {
+    for bytes in [10, 62_612, 10, 120_000] {
         let answer = host.run(host.containers[0], long(bytes)).await;
         assert_eq!(answer.unwrap(), "end\n", "{bytes}");
     }
