@@ -215,7 +215,7 @@ impl From<ExecError> for ApiError {
                 Self::new(ErrorCode::HypervisorError, message)
             }
             ExecError::Setup => {
-                let message = "The container cannot take the command: its disk is full, or mktemp or base64 is missing.";
+                let message = "The container cannot take the command: its disk is full, or mktemp, base64 or sha256sum is missing.";
                 Self::new(ErrorCode::LeaseConflict, message)
                     .advise("make room on its disk, from a console")
             }

@@ -49,6 +49,8 @@ pub struct SimConfig {
     pub state_file: Option<PathBuf>,
     /// What answers in a container's terminal.
     pub shell: ShellMode,
+    /// What a real terminal proxy does wrong, and this one too.
+    pub terminal_defects: TerminalDefects,
     /// Where the root file systems of confined shells are kept; `None` keeps them in a temporary folder that goes with the simulator.
     pub rootfs_dir: Option<PathBuf>,
     /// How long a terminal proxy waits for its connection, and then for the ticket (real time, not scaled).
@@ -70,6 +72,33 @@ pub enum ShellMode {
     /// This shell of the host (`bash`, `dash`, `busybox`), unconfined, as an ordinary user where
     /// the simulator is root. Only for tests that type nothing harmful.
     HostForTests(PathBuf),
+}
+
+/// Defects of termproxy and of the dtach behind it, each as bad as it can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TerminalDefects {
+    /// What a shell shows just before it ends is dropped, and so is dtach's word about its end.
+    pub loses_tail: bool,
+    /// A message whose header lies across a multiple of 4,096 bytes of the stream, and all after
+    /// it, are not understood.
+    pub splits_headers: bool,
+    /// A message of more than 4 KiB that the shell echoes blocks the terminal.
+    pub waits_for_echo: bool,
+}
+
+impl TerminalDefects {
+    /// A terminal proxy without a fault.
+    pub const NONE: Self = Self {
+        loses_tail: false,
+        splits_headers: false,
+        waits_for_echo: false,
+    };
+    /// All of them together.
+    pub const ALL: Self = Self {
+        loses_tail: true,
+        splits_headers: true,
+        waits_for_echo: true,
+    };
 }
 
 /// One storage, as every node sees it.
@@ -157,6 +186,7 @@ impl Default for SimConfig {
             root_password: None,
             state_file: None,
             shell: ShellMode::Confined,
+            terminal_defects: TerminalDefects::NONE,
             rootfs_dir: None,
             terminal_window: Duration::from_secs(10),
             console_tokens: true,

@@ -22,7 +22,9 @@ mod wire;
 mod worker;
 mod world;
 
-pub use config::{NodeCapacity, ShellMode, SimConfig, StorageConfig, TemplateConfig};
+pub use config::{
+    NodeCapacity, ShellMode, SimConfig, StorageConfig, TemplateConfig, TerminalDefects,
+};
 pub use faults::{Fault, FaultKind, Faults, Operation};
 pub use sim::Sim;
 pub use snapshot::{ContainerSnapshot, RequestRecord, TaskSnapshot};

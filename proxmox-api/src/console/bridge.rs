@@ -93,6 +93,7 @@ async fn show(
 
 /// From the client to the terminal.
 async fn take(client: &mut FromClient, terminal: &TerminalWriter, meter: &Meter) -> End {
+    let mut typing = terminal.paced();
     while let Some(Ok(message)) = client.next().await {
         meter.hear();
         let done = match message {
@@ -100,7 +101,7 @@ async fn take(client: &mut FromClient, terminal: &TerminalWriter, meter: &Meter)
             Message::Binary(bytes) => {
                 meter.type_bytes(bytes.len());
                 meter.hold_back(true);
-                let done = terminal.write(&bytes).await;
+                let done = typing.write(&bytes).await;
                 meter.hold_back(false);
                 done
             }

@@ -13,7 +13,16 @@ pub(super) enum Message {
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     buffer: Vec<u8>,
+    /// A header that lies across the end of the read buffer is not understood.
+    splits_headers: bool,
+    /// Bytes of messages that were taken.
+    position: usize,
+    /// The borders of messages are lost.
+    lost: bool,
 }
+
+/// What termproxy reads at a time.
+const READ_BUFFER: usize = 4096;
 
 /// A message that termproxy does not know; it gives up on the connection then.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +36,14 @@ const LONGEST_NUMBER: usize = 10;
 const LONGEST_KEYS: usize = 1024 * 1024;
 
 impl Messages {
+    /// With termproxy's defect, for a reader that is always behind, or without.
+    pub(super) fn new(splits_headers: bool) -> Self {
+        Self {
+            splits_headers,
+            ..Self::default()
+        }
+    }
+
     /// Adds bytes as they come.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
@@ -47,6 +64,10 @@ impl Messages {
 
     /// The next whole message.
     pub(super) fn next(&mut self) -> Result<Option<Message>, Malformed> {
+        if self.lost {
+            self.buffer.clear();
+            return Ok(None);
+        }
         let (message, used) = match self.buffer.first() {
             None => return Ok(None),
             Some(b'2') => (Message::Ping, 1),
@@ -76,6 +97,16 @@ impl Messages {
             }
             Some(_) => return Err(Malformed),
         };
+        let header = match &message {
+            Message::Keys(keys) => used - keys.len(),
+            Message::Size { .. } | Message::Ping => used,
+        };
+        let last = self.position + header - 1;
+        if self.splits_headers && self.position / READ_BUFFER != last / READ_BUFFER {
+            self.lost = true;
+            return self.next();
+        }
+        self.position += used;
         self.buffer.drain(..used);
         Ok(Some(message))
     }
@@ -138,6 +169,18 @@ mod tests {
                 [keys(b"l:\r"), Message::Ping, size, keys(b""), Message::Ping],
                 "step {step}"
             );
+        }
+    }
+
+    #[test]
+    fn a_header_across_the_end_of_the_read_buffer_loses_all_that_follows() {
+        let message = format!("0:462:{}", "x".repeat(462));
+        for (defect, expected) in [(false, 100), (true, 35)] {
+            let mut messages = Messages::new(defect);
+            messages.feed(message.repeat(100).as_bytes());
+            assert_eq!(all(&mut messages).len(), expected);
+            messages.feed(b"2");
+            assert_eq!(all(&mut messages).len(), usize::from(!defect));
         }
     }
 

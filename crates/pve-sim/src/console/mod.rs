@@ -1,5 +1,6 @@
 //! The way from the WebSocket of a terminal to the container's session: handshake, ticket, framing, end.
 
+mod defects;
 mod messages;
 mod relay;
 mod websocket;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
+use super::defects::{self, Screen, until_the_end};
 use super::messages::{Message, Messages};
 use super::websocket::{self, Incoming};
 use crate::cluster::Cluster;
@@ -75,7 +76,7 @@ impl Relay {
         incoming: &mut mpsc::Receiver<Incoming>,
         write: &mut W,
     ) -> Option<()> {
-        let mut messages = Messages::default();
+        let mut messages = Messages::new(self.cluster.config.terminal_defects.splits_headers);
         let window = self.cluster.config.terminal_window;
         let line = tokio::time::timeout(window, first_line(&mut messages, incoming, write))
             .await
@@ -152,7 +153,8 @@ impl Relay {
         incoming: &mut mpsc::Receiver<Incoming>,
         write: &mut W,
     ) -> Option<()> {
-        let mut screen = session.attach()?;
+        let defects = self.cluster.config.terminal_defects;
+        let mut screen = Screen::new(session.attach()?, defects.loses_tail);
         let mut allowed = match self.fault {
             Some(FaultKind::CutAfter(bytes)) => bytes,
             _ => usize::MAX,
@@ -160,12 +162,25 @@ impl Relay {
         self.show(write, &mut allowed, ATTACHED).await?;
         loop {
             while let Some(message) = messages.next().ok()? {
+                let keys = match &message {
+                    Message::Keys(keys) => keys.len(),
+                    _ => 0,
+                };
                 let detach = matches!(&message, Message::Keys(keys) if keys.contains(&DETACH_KEY));
                 if detach {
                     return self.show(write, &mut allowed, DETACHED).await;
                 }
                 // Reading on while the shell does not is what keeps both from waiting for each other.
                 let typing = type_in(session, message);
+                if defects.waits_for_echo && keys > defects::ECHO_ROOM {
+                    typing.await;
+                    let echo = screen.all_at_once().await;
+                    if echo.len() > defects::ECHO_ROOM {
+                        return until_the_end(incoming).await;
+                    }
+                    self.show(write, &mut allowed, &echo).await?;
+                    continue;
+                }
                 tokio::pin!(typing);
                 loop {
                     tokio::select! {
@@ -178,6 +193,7 @@ impl Relay {
             tokio::select! {
                 shown = screen.recv() => match shown {
                     Some(bytes) => self.show(write, &mut allowed, &bytes).await?,
+                    None if screen.loses_tail() => return Some(()),
                     None => return self.show(write, &mut allowed, TERMINATED).await,
                 },
                 frame = incoming.recv() => match frame {
@@ -198,7 +214,9 @@ impl Relay {
         match bytes {
             Some(bytes) => self.show(write, allowed, &bytes).await,
             None => {
-                self.show(write, allowed, TERMINATED).await?;
+                if !self.cluster.config.terminal_defects.loses_tail {
+                    self.show(write, allowed, TERMINATED).await?;
+                }
                 None
             }
         }

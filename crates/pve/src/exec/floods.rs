@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::exec::script::Plan;
 use crate::exec::session::{Failure, Session, Sink, Source};
 use crate::exec::{ExecError, ExecRequest};
 use crate::terminal::TerminalError;
@@ -19,8 +20,8 @@ struct State {
     interrupted: bool,
     /// What the buffers on the way still hold when an interrupt stops it, if one does.
     rest: Option<usize>,
-    /// Typed since, and not answered.
-    probe: Option<String>,
+    /// Printed for what was typed, and not yet read.
+    answer: Option<String>,
 }
 
 impl Flood {
@@ -30,7 +31,7 @@ impl Flood {
             shown: 0,
             interrupted: false,
             rest,
-            probe: None,
+            answer: None,
         };
         Self(Arc::new(Mutex::new(state)))
     }
@@ -57,10 +58,8 @@ impl Source for Flood {
                     return Ok(Some(state.piece.clone()));
                 }
             }
-            if let Some(probe) = state.probe.take() {
-                let (_, halves) = probe.split_once("\\n%s%s\\n' '").unwrap();
-                let ready = halves.replace("' '", "").replace("'\r", "\r\n");
-                return Ok(Some(format!("\r\n{ready}").into()));
+            if let Some(answer) = state.answer.take() {
+                return Ok(Some(format!("\r\n{answer}\r\n").into()));
             }
         }
         std::future::pending().await
@@ -71,12 +70,21 @@ impl Sink for Flood {
     async fn write(&self, bytes: &[u8]) -> Result<(), TerminalError> {
         let mut state = self.0.lock().unwrap();
         match String::from_utf8_lossy(bytes) {
-            keys if keys == "\x03" => (state.interrupted, state.probe) = (true, None),
-            line if line.contains("HISTFILE") => state.probe = Some(line.into_owned()),
+            keys if keys == "\x03" => (state.interrupted, state.answer) = (true, None),
+            line if line.contains("HISTFILE") => state.answer = Some(sentinel(&line)),
+            line if line.contains("mktemp") => state.answer = Some(sentinel(&line) + " 0"),
+            line if line.contains("base64 -d") => state.answer = Some(sentinel(&line) + " 1 0"),
             _ => {}
         }
         Ok(())
     }
+}
+
+/// The first sentinel that a line prints, joined.
+fn sentinel(line: &str) -> String {
+    let (_, halves) = line.split_once("\\n%s%s").unwrap();
+    let mut quoted = halves.split('\'').skip(2).step_by(2);
+    format!("{}{}", quoted.next().unwrap(), quoted.next().unwrap())
 }
 
 const MIB: usize = 1024 * 1024;
@@ -116,13 +124,16 @@ async fn a_flood_in_the_place_of_a_report_ends_the_command() {
     let mut session = Session::find(flood.clone(), flood.clone(), true)
         .await
         .unwrap_or_else(|failure| panic!("{failure:?}"));
+    let mut request = ExecRequest::new("true");
+    request.timeout = Duration::from_secs(3600);
+    let nonce = session.nonce();
+    let plan = Plan::new(&nonce, &request, false);
+    session.upload(&plan).await.unwrap();
     {
         let mut state = flood.0.lock().unwrap();
         (state.rest, state.shown) = (None, 0);
     }
-    let mut request = ExecRequest::new("true");
-    request.timeout = Duration::from_secs(3600);
-    let error = session.run(&request, None).await.unwrap_err();
+    let error = session.run(&plan, None).await.unwrap_err();
     assert!(matches!(error, ExecError::Lost(_)), "{error}");
     assert!(flood.shown() <= MIB, "{} bytes read", flood.shown());
 }

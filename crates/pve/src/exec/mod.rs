@@ -1,7 +1,8 @@
-//! Commands in a container. Proxmox has no call for that, so a command is typed into the container's terminal: the
-//! script goes in as base64 data, its output comes back as base64 between sentinels that the typed text itself never
-//! contains, and the session ends with it. `script` writes what is typed, `parse` reads what comes back, `session` is
-//! the conversation, `run` puts it on a real terminal under the container's lock.
+//! Commands in a container. Proxmox has no call for that, so a command is typed into the
+//! container's terminal: the script goes in as base64 data and is checked there before it runs, its
+//! output comes back as base64 between sentinels that the typed text itself never contains, and the
+//! session ends once that was read. `script` writes what is typed, `parse` reads what comes back,
+//! `session` is the conversation, `run` puts it on a real terminal under the container's lock.
 
 #[cfg(test)]
 mod floods;
@@ -122,7 +123,7 @@ pub enum ExecError {
     NotShell,
     /// The container could not take the script.
     #[error(
-        "the container cannot take the script: its disk is full, or mktemp or base64 is missing"
+        "the container cannot take the script: its disk is full, or mktemp, base64 or sha256sum is missing"
     )]
     Setup,
     /// The script is too large.

@@ -11,7 +11,7 @@ use crate::exec::OutputStream;
 use crate::exec::script::Nonce;
 
 /// The longest line that is kept, in bytes. Lines of base64 have 76, a line that is typed and
-/// echoed has at most 512 and what an editor of lines adds to it.
+/// echoed has at most 1024 and what an editor of lines adds to it.
 pub(crate) const MAX_LINE: usize = 4096;
 
 /// Something that the container said.
@@ -19,6 +19,10 @@ pub(crate) const MAX_LINE: usize = 4096;
 pub(crate) enum Event {
     /// A shell listens.
     Ready,
+    /// There is a place for the script; whether the terminal echoes what is typed.
+    Listening { echo: bool },
+    /// One part of the script was written, at that try; whether it is what was sent.
+    Written { attempt: u32, whole: bool },
     /// The script could not be written.
     SetupFailed,
     /// More output of the running script.
@@ -178,6 +182,13 @@ impl Parser {
         if self.split(line, 'X').is_some() {
             return Some(Event::SetupFailed);
         }
+        if let Some((_, after)) = self.split(line, 'L') {
+            let echo = after.trim_ascii() != b"0";
+            return Some(Event::Listening { echo });
+        }
+        if let Some((_, after)) = self.split(line, 'W') {
+            return Some(written(after).unwrap_or(Event::Garbled));
+        }
         if let Some((_, after)) = self.split(line, 'S') {
             let stream = match after.trim_ascii() {
                 b"o" => OutputStream::Stdout,
@@ -219,6 +230,15 @@ impl Parser {
     fn decoded(&mut self) -> Option<Vec<u8>> {
         STANDARD.decode(std::mem::take(&mut self.encoded)).ok()
     }
+}
+
+fn written(text: &[u8]) -> Option<Event> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (attempt, status) = text.trim().split_once(' ')?;
+    Some(Event::Written {
+        attempt: attempt.parse().ok()?,
+        whole: status == "0",
+    })
 }
 
 fn header(text: &[u8]) -> Option<Header> {

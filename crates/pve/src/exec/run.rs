@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
+use crate::exec::script::Plan;
 use crate::exec::session::{Failure, Session};
 use crate::exec::{ExecError, ExecOutcome, ExecRequest, MAX_SCRIPT, OutputSink};
 use crate::ids::{NodeName, Vmid};
@@ -27,7 +28,48 @@ pub struct Shell(Option<Held>);
 struct Held {
     session: Session<TerminalReader, TerminalWriter>,
     task: Option<Upid>,
+    place: Place,
     _guard: ConsoleGuard,
+}
+
+/// Where to open the terminal again.
+#[derive(Debug)]
+struct Place {
+    consoles: Consoles,
+    node: NodeName,
+    vmid: Vmid,
+}
+
+impl Held {
+    /// Writes the script, in a new session where this one is lost: nothing has run so far.
+    async fn run(
+        &mut self,
+        request: &ExecRequest,
+        output: Option<&OutputSink>,
+    ) -> Result<ExecOutcome, ExecError> {
+        let mut tries = 0;
+        loop {
+            let nonce = self.session.nonce();
+            let plan = Plan::new(&nonce, request, output.is_some());
+            let failure = match self.session.upload(&plan).await {
+                Ok(()) => return self.session.run(&plan, output).await,
+                Err(failure) => failure,
+            };
+            match failure {
+                Failure::Error(error) => return Err(error),
+                Failure::Dying if tries < RETRIES => tries += 1,
+                Failure::Dying => return Err(ends_again()),
+            }
+            sleep(RETRY_PAUSE).await;
+            let Place {
+                consoles,
+                node,
+                vmid,
+            } = &self.place;
+            // By force: what is left in the terminal is a script that was written in part.
+            (self.session, self.task) = consoles.find(node, *vmid, true).await?;
+        }
+    }
 }
 
 impl Shell {
@@ -49,7 +91,7 @@ impl Shell {
         check_size(&request)?;
         let mut held = self.0.take().expect("only a run or the drop takes it");
         let work = tokio::spawn(async move {
-            let outcome = held.session.run(&request, output.as_ref()).await;
+            let outcome = held.run(&request, output.as_ref()).await;
             drop(held);
             outcome
         });
@@ -70,6 +112,14 @@ impl Drop for Shell {
             });
         }
     }
+}
+
+/// A session, and the task on the node that serves it.
+type Found = (Session<TerminalReader, TerminalWriter>, Option<Upid>);
+
+fn ends_again() -> ExecError {
+    let why = "the container's session ends again and again".to_owned();
+    TerminalError::Lost(why).into()
 }
 
 fn check_size(request: &ExecRequest) -> Result<(), ExecError> {
@@ -126,49 +176,41 @@ impl Consoles {
             .await?;
         let (consoles, node) = (self.clone(), node.clone());
         // In a task of its own, so that a caller who goes away leaves no terminal half set up.
-        let work = tokio::spawn(async move { consoles.find(&node, vmid, force, guard).await });
+        let work = tokio::spawn(async move {
+            if !consoles.client().container(&node, vmid).await?.is_running() {
+                return Err(TerminalError::NotRunning.into());
+            }
+            let (session, task) = consoles.find(&node, vmid, force).await?;
+            Ok(Shell(Some(Held {
+                session,
+                task,
+                place: Place {
+                    consoles,
+                    node,
+                    vmid,
+                },
+                _guard: guard,
+            })))
+        });
         finished(work).await
     }
 
-    async fn find(
-        &self,
-        node: &NodeName,
-        vmid: Vmid,
-        force: bool,
-        guard: ConsoleGuard,
-    ) -> Result<Shell, ExecError> {
-        if !self.client().container(node, vmid).await?.is_running() {
-            return Err(TerminalError::NotRunning.into());
-        }
+    async fn find(&self, node: &NodeName, vmid: Vmid, force: bool) -> Result<Found, ExecError> {
         let mut tries = 0;
         loop {
             match self.find_once(node, vmid, force).await {
-                Ok((session, task)) => {
-                    return Ok(Shell(Some(Held {
-                        session,
-                        task,
-                        _guard: guard,
-                    })));
-                }
+                Ok(found) => return Ok(found),
                 Err(Failure::Error(error)) => return Err(error),
                 Err(Failure::Dying) if tries < RETRIES => {
                     tries += 1;
                     sleep(RETRY_PAUSE).await;
                 }
-                Err(Failure::Dying) => {
-                    let why = "the container's session ends again and again".to_owned();
-                    return Err(TerminalError::Lost(why).into());
-                }
+                Err(Failure::Dying) => return Err(ends_again()),
             }
         }
     }
 
-    async fn find_once(
-        &self,
-        node: &NodeName,
-        vmid: Vmid,
-        force: bool,
-    ) -> Result<(Session<TerminalReader, TerminalWriter>, Option<Upid>), Failure> {
+    async fn find_once(&self, node: &NodeName, vmid: Vmid, force: bool) -> Result<Found, Failure> {
         let terminal = self.terminal(node, vmid, SIZE).await?;
         let task = terminal.task().cloned();
         let (reader, writer) = terminal.split();

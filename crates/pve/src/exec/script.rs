@@ -3,10 +3,17 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// The most bytes typed at once; a terminal in line mode holds 4095 before it drops any.
-const MAX_PIECE: usize = 512;
+use crate::exec::ExecRequest;
+
+/// A line of base64. A terminal in line mode holds 4095 bytes before it drops any; shorter lines
+/// make bash's line editor write more.
+const MAX_LINE: usize = 960;
+/// The most bytes of a script in one part: in base64 and with the lines around it, one message to
+/// the terminal proxy (64 KiB).
+const PART: usize = 46 * 1024;
 
 /// The two halves of one run's sentinels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,27 +68,73 @@ pub(crate) struct Plan<'a> {
     pub(crate) live: bool,
 }
 
-impl Plan<'_> {
-    /// Everything that is typed after the probe, in pieces that a terminal can take.
-    pub(crate) fn pieces(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        let (nonce, limit) = (self.nonce, self.limit_bytes);
-        let end = format!("{}H", nonce.a);
-        lines.push(format!(" t=$(mktemp -d) && base64 -d >\"$t/c\" <<'{end}'"));
-        let encoded = STANDARD.encode(self.script);
-        let mut rest = encoded.as_str();
-        while !rest.is_empty() {
-            let (line, after) = rest.split_at(rest.len().min(76));
-            lines.push(line.to_owned());
-            rest = after;
+/// Makes a place for the script, and says whether the echo is off (`0`). Short enough to be typed
+/// while it is on.
+pub(crate) fn setup(nonce: &Nonce) -> String {
+    let (listens, failed) = (nonce.halves('L'), nonce.halves('X'));
+    format!(
+        " stty -echo 2>/dev/null; q=$?; t=$(mktemp -d) && : >\"$t/c\" && base64 </dev/null && \
+         sha256sum </dev/null >/dev/null && printf '\\n%s%s %d\\n' {listens} $q || \
+         {{ printf '\\n%s%s\\n' {failed}; rm -rf \"$t\"; }}\r"
+    )
+}
+
+/// Writes one part of the script, checks it, and says which try that was and whether the part is
+/// whole (`0`).
+pub(crate) fn upload(nonce: &Nonce, index: usize, attempt: u32, part: &[u8]) -> String {
+    let end = format!("{}H", nonce.a);
+    let mut text = format!(" base64 -d >\"$t/c{index}\" <<'{end}'\r");
+    let encoded = STANDARD.encode(part);
+    let mut rest = encoded.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(rest.len().min(MAX_LINE));
+        text.push_str(line);
+        text.push('\r');
+        rest = after;
+    }
+    let (whole, sum) = (nonce.halves('W'), checksum(part));
+    text.push_str(&format!(
+        "{end}\r [ \"$(sha256sum <\"$t/c{index}\")\" = '{sum}' ]; \
+         printf '\\n%s%s %d %d\\n' {whole} {attempt} $?\r"
+    ));
+    text
+}
+
+/// What `sha256sum` prints for its standard input.
+fn checksum(bytes: &[u8]) -> String {
+    let digest = digest(&SHA256, bytes);
+    let hex: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+    format!("{hex}  -")
+}
+
+impl<'a> Plan<'a> {
+    pub(crate) fn new(nonce: &'a Nonce, request: &'a ExecRequest, live: bool) -> Self {
+        Self {
+            nonce,
+            script: &request.script,
+            timeout_seconds: request.timeout.as_millis().div_ceil(1000).max(1) as u64,
+            limit_bytes: request.limit_bytes,
+            live,
         }
-        lines.push(end);
-        // A script that was written in part must not be run.
-        lines.push(" q=$?".to_owned());
-        let failed = nonce.halves('X');
-        lines.push(format!(
-            " [ $q = 0 ] || {{ printf '\\n%s%s\\n' {failed}; rm -rf \"$t\"; exit; }}"
-        ));
+    }
+
+    /// The script in parts, each of which is typed as one message.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        // An empty script has one part as well.
+        let last = self.script.is_empty().then_some(&[][..]);
+        self.script.chunks(PART).chain(last)
+    }
+
+    /// Runs the script that was written, if all of it is there, and prints the report. The shell
+    /// ends when something is typed, or else three seconds later: a terminal proxy may drop what
+    /// was printed just before a shell's end, and nobody should find this shell, which is mute.
+    pub(crate) fn run(&self) -> String {
+        let (nonce, limit) = (self.nonce, self.limit_bytes);
+        let sum = checksum(self.script);
+        // One compound command, so that nothing that is typed waits while the script runs.
+        let mut lines = vec![format!(
+            " cat \"$t\"/c? >\"$t/c\"; if [ \"$(sha256sum <\"$t/c\")\" = '{sum}' ]; then"
+        )];
         if self.live {
             lines.extend(self.live_run());
         } else {
@@ -91,9 +144,14 @@ impl Plan<'_> {
         lines.push(format!(
             " printf '\\n%s%s %d %d %d\\n' {begin} \"$r\" $(wc -c <\"$t/o\") $(wc -c <\"$t/e\"); \
              head -c {limit} \"$t/o\" | base64; printf '%s%s\\n' {middle}; \
-             head -c {limit} \"$t/e\" | base64; printf '%s%s\\n' {end}; rm -rf \"$t\"; exit"
+             head -c {limit} \"$t/e\" | base64; rm -rf \"$t\"; printf '%s%s\\n' {end}"
         ));
-        pieces(&lines)
+        let failed = nonce.halves('X');
+        lines.push(format!(
+            " else rm -rf \"$t\"; printf '\\n%s%s\\n' {failed}; fi; \
+             stty -icanon min 0 time 30 2>/dev/null; head -c 1 >/dev/null 2>&1; exit"
+        ));
+        lines.iter().map(|line| format!("{line}\r")).collect()
     }
 
     fn command(&self) -> String {
@@ -122,21 +180,6 @@ impl Plan<'_> {
     }
 }
 
-/// Joins whole lines into pieces.
-fn pieces(lines: &[String]) -> Vec<String> {
-    let mut pieces: Vec<String> = Vec::new();
-    for line in lines {
-        match pieces.last_mut() {
-            Some(piece) if piece.len() + line.len() < MAX_PIECE => {
-                piece.push_str(line);
-                piece.push('\r');
-            }
-            _ => pieces.push(format!("{line}\r")),
-        }
-    }
-    pieces
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,8 +193,11 @@ mod tests {
             limit_bytes: 1 << 24,
             live,
         };
-        let mut pieces = vec![probe(&nonce)];
-        pieces.extend(plan.pieces());
+        let mut pieces = vec![probe(&nonce), setup(&nonce)];
+        for (index, part) in plan.parts().enumerate() {
+            pieces.push(upload(&nonce, index, 1, part));
+        }
+        pieces.push(plan.run());
         (nonce, pieces)
     }
 
@@ -160,7 +206,7 @@ mod tests {
         for live in [false, true] {
             let (nonce, pieces) = typed(live, &[0xff; 5000]);
             let all = pieces.concat();
-            for mark in ['R', 'X', 'B', 'M', 'E', 'S', 'F'] {
+            for mark in ['R', 'L', 'W', 'X', 'B', 'M', 'E', 'S', 'F'] {
                 assert!(!all.contains(&nonce.joined(mark)), "{mark}");
             }
         }
@@ -171,11 +217,12 @@ mod tests {
         for live in [false, true] {
             for piece in typed(
                 live,
-                b"echo hi; echo 'it''s' \"$x\"\n".repeat(700).as_slice(),
+                b"echo hi; echo 'it''s' \"$x\"\n".repeat(5000).as_slice(),
             )
             .1
             {
-                assert!(piece.len() <= MAX_PIECE, "{}", piece.len());
+                assert!(piece.len() <= 64 * 1024, "{}", piece.len());
+                assert!(piece.split('\r').all(|line| line.len() < 1024));
                 assert!(piece.ends_with('\r'));
                 assert!(!piece.contains('\n'));
             }

@@ -1,21 +1,24 @@
-//! The conversation with one terminal: let it settle, ask whether a shell listens, type the script, read the report,
-//! see the session end.
+//! The conversation with one terminal: let it settle, ask whether a shell listens, write the script
+//! (`upload`), run it, read the report, and only then see the session end.
+
+mod find;
+mod upload;
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+#[cfg(test)]
+use crate::exec::ExecRequest;
 use crate::exec::parse::{Event, Parser, Report};
 use crate::exec::script::{self, Nonce, Plan};
-use crate::exec::{ExecError, ExecOutcome, ExecRequest, OutputSink, OutputStream};
-use crate::terminal::{TerminalError, TerminalReader, TerminalWriter};
+use crate::exec::{ExecError, ExecOutcome, OutputSink, OutputStream};
+use crate::terminal::{PACE, PACED_BYTES, TerminalError, TerminalReader, TerminalWriter};
 
-const FIRST_BYTES: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_millis(150);
-const PROBE: Duration = Duration::from_secs(3);
 /// Beyond the script's own time, for typing it and for the report.
 const MARGIN: Duration = Duration::from_secs(15);
 const END: Duration = Duration::from_secs(3);
@@ -27,17 +30,12 @@ const NOISE: usize = 4 * 1024 * 1024;
 const AROUND: usize = 64 * 1024;
 
 const INTERRUPT: &str = "\x03";
-/// Leaves an editor's insert mode and suspends whatever is in the foreground.
-const SUSPEND: &str = "\x1b\x1a";
-/// Leaves vi, which suspends only where job control is on.
-const LEAVE_VI: &str = "\x1b\x1b:qa!\r";
-
 /// Where a terminal's bytes come from. Reading may be abandoned and begun again.
 pub(crate) trait Source: Send {
     fn read(&mut self) -> impl Future<Output = Result<Option<Bytes>, TerminalError>> + Send;
 }
 
-/// Where typed bytes go. Pieces are at most 512 bytes; an abandoned write has written nothing.
+/// Where typed bytes go. Pieces are at most 64 KiB; an abandoned write has written nothing.
 pub(crate) trait Sink: Send + Sync {
     fn write(&self, bytes: &[u8]) -> impl Future<Output = Result<(), TerminalError>> + Send;
 }
@@ -89,17 +87,6 @@ impl From<TerminalError> for Failure {
     }
 }
 
-/// What a terminal turned out to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
-    /// A shell that listens.
-    Shell,
-    /// Nothing that answers.
-    Quiet,
-    /// More than is worth reading.
-    Flood,
-}
-
 /// Runs a script on an open terminal.
 #[cfg(test)]
 pub(crate) async fn converse<R: Source, W: Sink>(
@@ -109,7 +96,10 @@ pub(crate) async fn converse<R: Source, W: Sink>(
     output: Option<&OutputSink>,
 ) -> Result<ExecOutcome, Failure> {
     let mut session = Session::find(source, sink, request.force).await?;
-    Ok(session.run(request, output).await?)
+    let nonce = session.nonce();
+    let plan = Plan::new(&nonce, request, output.is_some());
+    session.upload(&plan).await?;
+    Ok(session.run(&plan, output).await?)
 }
 
 fn outcome(report: Report, timed_out: bool) -> ExecOutcome {
@@ -133,6 +123,10 @@ pub(crate) struct Session<R, W> {
     nonce: Nonce,
     parser: Parser,
     to_type: VecDeque<Vec<u8>>,
+    /// The terminal shows what is typed, as far as is known.
+    echo: bool,
+    /// Nothing is typed before.
+    type_at: Instant,
     events: VecDeque<Event>,
     /// Bytes that came since the present phase began.
     received: usize,
@@ -150,6 +144,8 @@ impl<R: Source, W: Sink> Session<R, W> {
             parser: Parser::new(nonce.clone()),
             nonce,
             to_type: VecDeque::new(),
+            echo: true,
+            type_at: Instant::now(),
             events: VecDeque::new(),
             received: 0,
             ended: false,
@@ -159,35 +155,45 @@ impl<R: Source, W: Sink> Session<R, W> {
         Ok(session)
     }
 
-    /// Runs a script, after which the session is over.
+    /// Runs the script that was written; afterwards the session is over. From here on the script
+    /// may have run.
     pub(crate) async fn run(
         &mut self,
-        request: &ExecRequest,
+        plan: &Plan<'_>,
         output: Option<&OutputSink>,
     ) -> Result<ExecOutcome, ExecError> {
-        let seconds = request.timeout.as_millis().div_ceil(1000).max(1) as u64;
-        let plan = Plan {
-            nonce: &self.nonce,
-            script: &request.script,
-            timeout_seconds: seconds,
-            limit_bytes: request.limit_bytes,
-            live: output.is_some(),
-        };
-        self.parser.expect_report(request.limit_bytes);
-        let pieces = plan.pieces();
-        self.to_type
-            .extend(pieces.into_iter().map(String::into_bytes));
+        self.type_in(plan.run());
         // Both outputs in base64, twice where they are shown while the script runs, and the noise around them.
-        let most = 8 * request.limit_bytes + AROUND;
+        let most = 8 * plan.limit_bytes + AROUND;
         self.received = 0;
         let started = Instant::now();
-        let limit = Duration::from_secs(seconds);
+        let limit = Duration::from_secs(plan.timeout_seconds);
         let report = self.report(started + limit + MARGIN, most, output).await?;
         self.parser.expect_nothing();
         // A shell may also end by itself with one of these codes, but not at this time.
         let timed_out = matches!(report.exit_code, 124 | 137 | 143) && started.elapsed() >= limit;
-        self.see_the_end().await;
+        self.leave().await;
         Ok(outcome(report, timed_out))
+    }
+
+    /// What the sentinels of this session are made of.
+    pub(crate) fn nonce(&self) -> Nonce {
+        self.nonce.clone()
+    }
+
+    async fn no_place(&mut self) -> ExecError {
+        self.leave().await;
+        ExecError::Setup
+    }
+
+    /// Queues what is typed: one message, unless the terminal echoes it.
+    fn type_in(&mut self, text: String) {
+        if self.echo {
+            let pieces = text.as_bytes().chunks(PACED_BYTES).map(<[u8]>::to_vec);
+            self.to_type.extend(pieces);
+        } else {
+            self.to_type.push_back(text.into_bytes());
+        }
     }
 
     /// Ends the session without having run anything.
@@ -203,13 +209,24 @@ impl<R: Source, W: Sink> Session<R, W> {
             let read = match self.to_type.front() {
                 None => self.source.read().await,
                 Some(piece) => {
+                    let length = piece.len();
+                    let typing = async {
+                        // A timer takes a millisecond at least, which a flood does not leave.
+                        if self.type_at > Instant::now() {
+                            sleep_until(self.type_at).await;
+                        }
+                        self.sink.write(piece).await
+                    };
                     // In no order: a terminal that is flooded always has something to be read, and
                     // would never be typed into.
                     tokio::select! {
                         read = self.source.read() => read,
-                        written = self.sink.write(piece) => {
+                        written = typing => {
                             written?;
                             self.to_type.pop_front();
+                            if self.echo && length == PACED_BYTES {
+                                self.type_at = Instant::now() + PACE;
+                            }
                             continue;
                         }
                     }
@@ -244,89 +261,6 @@ impl<R: Source, W: Sink> Session<R, W> {
         self.ended || self.shown(b"[EOF - dtach terminating]")
     }
 
-    /// Waits for the first screen and then for quiet; what is typed while the terminal is set up may be lost.
-    async fn settle(&mut self) -> Result<Found, Failure> {
-        let longest = Instant::now() + 2 * FIRST_BYTES;
-        let mut wait = FIRST_BYTES;
-        self.received = 0;
-        while let Ok(step) = timeout_at(longest.min(Instant::now() + wait), self.step()).await {
-            step?;
-            // No question is open that any of this could answer.
-            self.events.clear();
-            if self.is_over() {
-                return Err(Failure::Dying);
-            }
-            if self.received > NOISE {
-                return Ok(Found::Flood);
-            }
-            wait = QUIET;
-        }
-        Ok(Found::Quiet)
-    }
-
-    async fn find_shell(&mut self, force: bool) -> Result<(), Failure> {
-        let mut found = self.settle().await?;
-        if found != Found::Flood || force {
-            found = self.probe().await?;
-        }
-        if found == Found::Shell {
-            return Ok(());
-        }
-        if self.asks_for_login() {
-            return Err(ExecError::NotShell.into());
-        }
-        if force {
-            for keys in [INTERRUPT, SUSPEND, LEAVE_VI] {
-                self.to_type.push_back(keys.as_bytes().to_vec());
-                self.settle().await?;
-                found = self.probe().await?;
-                if found == Found::Shell {
-                    self.to_type
-                        .push_back(script::KILL_JOBS.as_bytes().to_vec());
-                    return Ok(());
-                }
-            }
-        }
-        Err(match found {
-            Found::Flood => ExecError::Flooded.into(),
-            Found::Quiet | Found::Shell => ExecError::Busy.into(),
-        })
-    }
-
-    fn asks_for_login(&self) -> bool {
-        let line = self.parser.unfinished_line();
-        [&b"login:"[..], b"Password:"].iter().any(|prompt| {
-            self.shown(prompt) || line.windows(prompt.len()).any(|window| window == *prompt)
-        })
-    }
-
-    /// Asks whether a shell listens.
-    async fn probe(&mut self) -> Result<Found, Failure> {
-        self.to_type
-            .push_back(script::probe(&self.nonce).into_bytes());
-        let deadline = Instant::now() + PROBE;
-        self.received = 0;
-        let mut found = Found::Quiet;
-        while let Ok(step) = timeout_at(deadline, self.step()).await {
-            match step {
-                Err(TerminalError::Lost(_)) => return Err(Failure::Dying),
-                other => other?,
-            }
-            if self.events.drain(..).any(|event| event == Event::Ready) {
-                return Ok(Found::Shell);
-            }
-            if self.is_over() {
-                return Err(Failure::Dying);
-            }
-            if self.received > NOISE {
-                found = Found::Flood;
-                break;
-            }
-        }
-        self.to_type.clear();
-        Ok(found)
-    }
-
     async fn report(
         &mut self,
         deadline: Instant,
@@ -337,11 +271,8 @@ impl<R: Source, W: Sink> Session<R, W> {
         loop {
             while let Some(event) = self.events.pop_front() {
                 match event {
-                    Event::Ready => {}
-                    Event::SetupFailed => {
-                        self.see_the_end().await;
-                        return Err(ExecError::Setup);
-                    }
+                    Event::Ready | Event::Listening { .. } | Event::Written { .. } => {}
+                    Event::SetupFailed => return Err(self.no_place().await),
                     Event::Garbled => return Err(self.give_up("its report makes no sense").await),
                     Event::Output(stream, bytes) => {
                         sent[stream as usize] += bytes.len();

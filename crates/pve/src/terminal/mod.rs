@@ -17,4 +17,5 @@ pub use error::TerminalError;
 pub use locks::{
     ConsoleGuard, ConsoleInUse, ConsoleLocks, ConsoleUse, SharedTerminals, TerminalHold,
 };
-pub use stream::{Terminal, TerminalReader, TerminalWriter};
+pub(crate) use stream::{PACE, PACED_BYTES};
+pub use stream::{PacedWriter, Terminal, TerminalReader, TerminalWriter};

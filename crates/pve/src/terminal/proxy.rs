@@ -55,7 +55,7 @@ impl Client {
         let (mut reader, writer) = self.dial(node, vmid, &proxy).await?;
         let line = format!("{}:{}\n", proxy.user, proxy.ticket.expose());
         writer
-            .send(line.into())
+            .send_ticket(line.into())
             .await
             .map_err(|_| self.rejected())?;
         let early = timeout(AUTH_WINDOW, self.await_ok(&mut reader))

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
 use crate::terminal::error::TerminalError;
+use crate::terminal::framing;
 
 const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
@@ -63,14 +64,36 @@ pub(crate) struct SocketWriter {
 struct Frame {
     opcode: u8,
     payload: Bytes,
+    /// The bytes before the typed ones, of a message for the terminal proxy.
+    header: Option<usize>,
+}
+
+/// The terminal proxy reads into a buffer of this size, and loses the borders of messages for good
+/// where it finds a part of a header at its end.
+const BORDER: usize = 4096;
+
+/// How many one-byte messages have to come before a header so that it is read as a whole.
+fn filling(position: usize, header: usize) -> usize {
+    let room = BORDER - position % BORDER;
+    if room < header { room } else { 0 }
 }
 
 impl SocketWriter {
-    /// Queues one message of at most 128 KiB.
-    pub(crate) async fn send(&self, payload: Bytes) -> Result<(), TerminalError> {
+    /// Queues the line with the ticket, which comes before all messages.
+    pub(crate) async fn send_ticket(&self, line: Bytes) -> Result<(), TerminalError> {
+        self.queue(line, None).await
+    }
+
+    /// Queues one message of at most 128 KiB, which begins with a header of that length.
+    pub(crate) async fn send(&self, payload: Bytes, header: usize) -> Result<(), TerminalError> {
+        self.queue(payload, Some(header)).await
+    }
+
+    async fn queue(&self, payload: Bytes, header: Option<usize>) -> Result<(), TerminalError> {
         let frame = Frame {
             opcode: BINARY,
             payload,
+            header,
         };
         self.queue
             .send(frame)
@@ -104,9 +127,16 @@ pub(crate) fn split(upgraded: Upgraded) -> (SocketReader, SocketWriter) {
 }
 
 async fn write_frames(mut stream: WriteHalf<Upgraded>, mut outgoing: mpsc::Receiver<Frame>) {
+    let mut position = 0;
     while let Some(frame) = outgoing.recv().await {
-        let bytes = encode(frame.opcode, &frame.payload, random());
-        if stream.write_all(&bytes).await.is_err() || stream.flush().await.is_err() {
+        if let Some(header) = frame.header {
+            let signs = framing::ping().repeat(filling(position, header));
+            position += signs.len() + frame.payload.len();
+            if !signs.is_empty() && !write_one(&mut stream, BINARY, &signs).await {
+                return;
+            }
+        }
+        if !write_one(&mut stream, frame.opcode, &frame.payload).await {
             return;
         }
     }
@@ -114,6 +144,11 @@ async fn write_frames(mut stream: WriteHalf<Upgraded>, mut outgoing: mpsc::Recei
         .write_all(&encode(CLOSE, &1000_u16.to_be_bytes(), random()))
         .await;
     let _ = stream.shutdown().await;
+}
+
+async fn write_one(stream: &mut WriteHalf<Upgraded>, opcode: u8, payload: &[u8]) -> bool {
+    let bytes = encode(opcode, payload, random());
+    stream.write_all(&bytes).await.is_ok() && stream.flush().await.is_ok()
 }
 
 impl SocketReader {
@@ -137,6 +172,7 @@ impl SocketReader {
                             let _ = queue.try_send(Frame {
                                 opcode: PONG,
                                 payload,
+                                header: None,
                             });
                         }
                     }
@@ -273,6 +309,19 @@ mod tests {
         fn no_bytes_make_the_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let mut buffer = BytesMut::from(&bytes[..]);
             while let Ok(Some(_)) = decode(&mut buffer) {}
+        }
+    }
+
+    #[test]
+    fn no_header_is_cut_by_the_border_of_the_proxys_buffer() {
+        for (length, header) in [(1, 1), (9, 9), (468, 6), (65543, 8)] {
+            let mut position = 0;
+            for _ in 0..10_000 {
+                position += filling(position, header);
+                let first = position / BORDER;
+                assert_eq!((position + header - 1) / BORDER, first, "{length}");
+                position += length;
+            }
         }
     }
 

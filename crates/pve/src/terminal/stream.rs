@@ -1,11 +1,18 @@
 //! The two ends of an open terminal.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use tokio::time::{Instant, sleep_until};
 
 use crate::terminal::error::TerminalError;
 use crate::terminal::framing;
 use crate::terminal::socket::{SocketReader, SocketWriter};
 use crate::upid::Upid;
+
+/// How much is typed at a time into a terminal that echoes, and how often.
+pub(crate) const PACED_BYTES: usize = 512;
+pub(crate) const PACE: Duration = Duration::from_millis(30);
 
 /// An open terminal. Dropping it ends the connection; the shell behind it stays.
 #[derive(Debug)]
@@ -69,6 +76,11 @@ impl Terminal {
         self.writer.write(bytes).await
     }
 
+    /// See [`TerminalWriter::paced`].
+    pub fn paced(&self) -> PacedWriter {
+        self.writer.paced()
+    }
+
     /// See [`TerminalWriter::resize`].
     ///
     /// # Errors
@@ -108,9 +120,20 @@ impl TerminalWriter {
     /// [`TerminalError::Lost`] when the connection is gone.
     pub async fn write(&self, bytes: &[u8]) -> Result<(), TerminalError> {
         for part in bytes.chunks(framing::MAX_DATA) {
-            self.socket.send(framing::data(part)).await?;
+            let message = framing::data(part);
+            let header = message.len() - part.len();
+            self.socket.send(message, header).await?;
         }
         Ok(())
+    }
+
+    /// Makes an end that types as fast as a terminal can echo.
+    pub fn paced(&self) -> PacedWriter {
+        PacedWriter {
+            writer: self.clone(),
+            since: Instant::now(),
+            room: PACED_BYTES,
+        }
     }
 
     /// Tells the terminal its size, kept within 1 to 1000.
@@ -118,7 +141,9 @@ impl TerminalWriter {
     /// # Errors
     /// [`TerminalError::Lost`] when the connection is gone.
     pub async fn resize(&self, cols: u16, rows: u16) -> Result<(), TerminalError> {
-        self.socket.send(framing::resize(cols, rows)).await
+        let message = framing::resize(cols, rows);
+        let header = message.len();
+        self.socket.send(message, header).await
     }
 
     /// A sign of life; to be given every 30 seconds, since the host gives up after five quiet minutes.
@@ -126,6 +151,39 @@ impl TerminalWriter {
     /// # Errors
     /// [`TerminalError::Lost`] when the connection is gone.
     pub async fn ping(&self) -> Result<(), TerminalError> {
-        self.socket.send(framing::ping()).await
+        self.socket.send(framing::ping(), 1).await
+    }
+}
+
+/// What is typed while the terminal echoes it, at most 512 bytes each 30 ms. More at once makes the
+/// host's dtach wait to write while the shell waits to echo, and neither goes on.
+#[derive(Debug)]
+pub struct PacedWriter {
+    writer: TerminalWriter,
+    since: Instant,
+    room: usize,
+}
+
+impl PacedWriter {
+    /// Types bytes, all of them in the end; a call that is abandoned has typed a part of them.
+    ///
+    /// # Errors
+    /// [`TerminalError::Lost`] when the connection is gone.
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), TerminalError> {
+        while !bytes.is_empty() {
+            let next = self.since + PACE;
+            if self.room == 0 {
+                sleep_until(next).await;
+            }
+            let now = Instant::now();
+            if now >= next {
+                (self.since, self.room) = (now, PACED_BYTES);
+            }
+            let (part, rest) = bytes.split_at(bytes.len().min(self.room));
+            self.writer.write(part).await?;
+            self.room -= part.len();
+            bytes = rest;
+        }
+        Ok(())
     }
 }

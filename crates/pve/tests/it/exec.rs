@@ -156,18 +156,20 @@ async fn a_connection_that_is_cut_leaves_the_outcome_open() {
     let url = serve(|mut stream| async move {
         frame(&mut stream).await.unwrap();
         stream.write_all(&binary(b"OK\x1b[H\x1b[J")).await.unwrap();
-        // Answers the probe by joining the halves that were typed, and hangs up when the script comes.
+        // Answers what prepares the script, and hangs up when it is to be run.
         while let Some((_, message)) = frame(&mut stream).await {
             let text = String::from_utf8(message).unwrap();
-            if let Some((_, halves)) = text
-                .split_once("\\n%s%s\\n' '")
-                .filter(|_| text.contains("HISTFILE"))
-            {
-                let joined = halves.replace("' '", "").replace("'\r", "\r\n");
-                stream.write_all(&binary(joined.as_bytes())).await.unwrap();
-            } else if text.contains("mktemp") {
-                return;
-            }
+            let status = match &text {
+                text if text.contains("HISTFILE") => "",
+                text if text.contains("mktemp") => " 0",
+                text if text.contains("base64 -d") => " 1 0",
+                text if text.contains("exec timeout") => return,
+                _ => continue,
+            };
+            let (_, halves) = text.split_once("\\n%s%s").unwrap();
+            let words: Vec<_> = halves.split('\'').skip(2).step_by(2).take(2).collect();
+            let answer = format!("\r\n{}{status}\r\n", words.concat());
+            stream.write_all(&binary(answer.as_bytes())).await.unwrap();
         }
     })
     .await;

@@ -7,6 +7,7 @@
 
 mod answers;
 mod certainty;
+mod defects;
 mod exec;
 mod login;
 mod mock;

@@ -1,6 +1,8 @@
 //! Recognises what a client types to run a script through a terminal: a probe that joins two halves of a sentinel, a here-document
-//! with the script in base64, the line that runs it under `timeout`, and the line that prints the outputs between sentinels and
-//! ends the session. Lines in between, such as those that show output while the script runs, are taken in and not acted upon.
+//! with the script or a part of it in base64, the line that checks its SHA-256, the line that runs it under `timeout`, and the line
+//! that prints the outputs between sentinels, after which `exit` ends the session. Lines in between, such as those that show output while the script runs, are taken in and not acted upon.
+
+use std::collections::BTreeMap;
 
 use super::interpret::Report;
 use crate::encoding;
@@ -16,32 +18,46 @@ pub(super) enum Step {
     Probed(String),
     /// The script is to be run.
     Run { script: String, seconds: u64 },
-    /// The report, after which the session ends.
-    Report(String),
+    /// Something to be shown.
+    Show(String),
+    /// The report, and whether the session ends with it.
+    Report { text: String, ends: bool },
 }
 
 /// How far the envelope has come.
 #[derive(Debug, Default)]
 pub(super) struct Envelope {
     probed: bool,
-    /// Terminator and base64 text of the here-document.
-    document: Option<(String, String)>,
-    script: Option<String>,
+    document: Option<Document>,
+    /// The parts of the script by the names of their files.
+    parts: BTreeMap<String, Vec<u8>>,
     report: Option<Report>,
+}
+
+/// A here-document that is being typed.
+#[derive(Debug)]
+struct Document {
+    file: String,
+    end: String,
+    base64: String,
 }
 
 impl Envelope {
     /// Takes one typed line.
     pub(super) fn take(&mut self, line: &str) -> Step {
-        if let Some((end, text)) = &mut self.document {
-            if line == end {
-                let bytes = encoding::unbase64(text).unwrap_or_default();
-                self.script = Some(String::from_utf8_lossy(&bytes).into_owned());
-                self.document = None;
-            } else {
-                text.push_str(line.trim());
+        if let Some(document) = &mut self.document {
+            if line != document.end {
+                document.base64.push_str(line.trim());
+            } else if let Some(Document { file, base64, .. }) = self.document.take() {
+                let bytes = encoding::unbase64(&base64).unwrap_or_default();
+                self.parts.insert(file, bytes);
             }
             return Step::Consumed;
+        }
+        if self.probed && line.contains("mktemp") && !line.contains("<<") {
+            self.parts.clear();
+            let sentinel = sentinels(line).into_iter().next().unwrap_or_default();
+            return Step::Show(format!("\r\n{sentinel} 0\r\n"));
         }
         if line.contains("stty -echo") && line.contains("printf") {
             self.probed = true;
@@ -53,8 +69,15 @@ impl Envelope {
         }
         if line.contains("base64 -d") {
             let end = line.split("<<").nth(1).unwrap_or_default();
-            self.document = Some((end.trim_matches('\'').to_owned(), String::new()));
+            self.document = Some(Document {
+                file: file_name(line),
+                end: end.trim_matches('\'').to_owned(),
+                base64: String::new(),
+            });
             return Step::Consumed;
+        }
+        if line.contains("sha256sum") && line.contains("printf") {
+            return self.check(line);
         }
         if let Some(rest) = line.split("exec timeout ").nth(1) {
             // `timeout [-k N] SECONDS sh …`
@@ -64,13 +87,14 @@ impl Envelope {
                 .and_then(|options| options.split(' ').next_back())
                 .and_then(|seconds| seconds.parse().ok())
                 .unwrap_or(60);
-            let script = self.script.clone().unwrap_or_default();
+            let bytes: Vec<u8> = self.parts.values().flatten().copied().collect();
+            let script = String::from_utf8_lossy(&bytes).into_owned();
             return Step::Run { script, seconds };
         }
-        if line.contains("head -c") && line.trim_end().ends_with("exit") {
+        if line.contains("head -c") && line.contains("| base64") && self.report.is_some() {
             return self.report(line);
         }
-        if self.report.is_some() || self.script.is_some() {
+        if !self.parts.is_empty() && line.trim() != "exit" {
             return Step::Consumed;
         }
         Step::Plain
@@ -79,6 +103,17 @@ impl Envelope {
     /// Keeps the result of the script for the report.
     pub(super) fn ran(&mut self, report: Report) {
         self.report = Some(report);
+    }
+
+    /// Says whether a part is what its checksum says, behind the number of the try.
+    fn check(&self, line: &str) -> Step {
+        let part = self.parts.get(&file_name(line));
+        let digest = ring::digest::digest(&ring::digest::SHA256, part.map_or(&[], Vec::as_slice));
+        let sum: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+        let status = u8::from(!line.contains(&sum));
+        let sentinel = sentinels(line).into_iter().next().unwrap_or_default();
+        let words = line.rsplit(' ').nth(1).unwrap_or_default();
+        Step::Show(format!("\r\n{sentinel} {words} {status}\r\n"))
     }
 
     fn report(&mut self, line: &str) -> Step {
@@ -94,15 +129,24 @@ impl Envelope {
             .and_then(|limit| limit.parse().ok())
             .unwrap_or(65536);
         let (out, err) = (&report.stdout, &report.stderr);
-        Step::Report(format!(
+        let text = format!(
             "\r\n{begin} {} {} {}\r\n{}{middle}\r\n{}{end}\r\n",
             report.code,
             out.len(),
             err.len(),
             wrapped(&out[..out.len().min(limit)]),
             wrapped(&err[..err.len().min(limit)]),
-        ))
+        );
+        let ends = line.trim_end().ends_with("exit");
+        Step::Report { text, ends }
     }
+}
+
+/// The file that a line writes or checks, in the folder `$t`.
+fn file_name(line: &str) -> String {
+    let name = line.split("$t/").find(|part| part.starts_with('c'));
+    let name = name.and_then(|part| part.split('"').next());
+    name.unwrap_or_default().to_owned()
 }
 
 /// Base64 as `base64` prints it, in lines of 76.
@@ -159,9 +203,43 @@ mod tests {
         let report = r#" printf '\n%s%s %d %d %d\n' 'aaB' 'bb' "$r" $(wc -c <"$t/o") $(wc -c <"$t/e"); head -c 2 "$t/o" | base64; printf '%s%s\n' 'aaM' 'bb'; head -c 2 "$t/e" | base64; printf '%s%s\n' 'aaE' 'bb'; rm -rf "$t"; exit"#;
         assert_eq!(
             envelope.take(report),
-            Step::Report("\r\naaBbb 0 3 0\r\naGk=\r\naaMbb\r\naaEbb\r\n".into())
+            Step::Report {
+                text: "\r\naaBbb 0 3 0\r\naGk=\r\naaMbb\r\naaEbb\r\n".into(),
+                ends: true,
+            }
         );
     }
+
+    #[test]
+    fn a_part_is_checked_and_the_session_stays_after_the_report() {
+        let mut envelope = Envelope::default();
+        let probe = r"stty -echo 2>/dev/null; printf '\n%s%s\n' 'aaR' 'bb'";
+        envelope.take(probe);
+        let setup = r#" t=$(mktemp -d) && : >"$t/c" && printf '\n%s%s %d\n' 'aaL' 'bb' $q"#;
+        assert_eq!(envelope.take(setup), Step::Show("\r\naaLbb 0\r\n".into()));
+        // Another text's.
+        let sum = "2c7c2bb2aaa2dc20a3ab4f0b7bd0e0bf0b6b3cc1ea1fa7ba1aa6b2ea9a3a8e1f";
+        for (text, sum, status) in [("ZWNobyBoaQo=", sum, 1), ("", EMPTY, 0)] {
+            for line in [" base64 -d >\"$t/c0\" <<'aaH'", text, "aaH"] {
+                assert_eq!(envelope.take(line), Step::Consumed);
+            }
+            let check = format!(
+                r#" [ "$(sha256sum <"$t/c0")" = '{sum}  -' ]; printf '\n%s%s %d %d\n' 'aaW' 'bb' 3 $?"#
+            );
+            let shown = format!("\r\naaWbb 3 {status}\r\n");
+            assert_eq!(envelope.take(&check), Step::Show(shown));
+        }
+        envelope.ran(Report::default());
+        let report = r#" printf '\n%s%s %d %d %d\n' 'aaB' 'bb' "$r" $(wc -c <"$t/o") $(wc -c <"$t/e"); head -c 2 "$t/o" | base64; printf '%s%s\n' 'aaM' 'bb'; head -c 2 "$t/e" | base64; rm -rf "$t"; printf '%s%s\n' 'aaE' 'bb'"#;
+        assert!(matches!(
+            envelope.take(report),
+            Step::Report { ends: false, .. }
+        ));
+        assert_eq!(envelope.take(" exit"), Step::Plain);
+    }
+
+    /// The SHA-256 of nothing.
+    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     #[test]
     fn an_ordinary_line_is_none_of_its_business() {

@@ -5,6 +5,7 @@ mod commands;
 mod envelope;
 mod interpret;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub(super) fn begin(hostname: &str) -> Arc<Session> {
         machine: Machine::new(hostname),
         envelope: Envelope::default(),
         line: Vec::new(),
-        typed: Vec::new(),
+        typed: VecDeque::new(),
         echo: true,
         quiet: false,
     };
@@ -39,7 +40,7 @@ struct Shell {
     envelope: Envelope,
     line: Vec<u8>,
     /// What was typed while a command ran.
-    typed: Vec<u8>,
+    typed: VecDeque<u8>,
     echo: bool,
     /// No prompt either.
     quiet: bool,
@@ -68,8 +69,7 @@ impl Shell {
 
     /// Handles all typed keys; `None` when the shell has ended.
     async fn take_typed(&mut self, backend: &mut Backend) -> Option<()> {
-        while !self.typed.is_empty() {
-            let key = self.typed.remove(0);
+        while let Some(key) = self.typed.pop_front() {
             match key {
                 b'\r' | b'\n' => {
                     self.echo(backend, b"\r\n").await?;
@@ -118,9 +118,10 @@ impl Shell {
                 self.envelope.ran(report);
                 Some(())
             }
-            Step::Report(text) => {
+            Step::Show(text) => backend.show(text).await,
+            Step::Report { text, ends } => {
                 backend.show(text).await?;
-                None
+                (!ends).then_some(())
             }
             Step::Plain => {
                 let report = self.machine.script(line);

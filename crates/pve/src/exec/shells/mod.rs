@@ -11,7 +11,7 @@ use proptest::test_runner::TestRunner;
 
 use crate::exec::{ExecError, ExecOutcome, ExecRequest, OutputSink, OutputStream};
 
-use pty::Shell;
+use pty::{Garble, Shell};
 
 fn exists(program: &str) -> bool {
     let found = ["/bin", "/usr/bin"]
@@ -130,6 +130,29 @@ async fn a_script_that_cannot_be_written_is_not_run() {
             .unwrap_err();
         assert!(matches!(error, ExecError::Setup), "{error}");
         assert!(!error.may_have_executed());
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_arrives_garbled_is_not_run_and_is_sent_again() {
+    let mut cases = Vec::new();
+    for command in shells() {
+        cases.extend([(command, Garble::Letter), (command, Garble::Cut)]);
+    }
+    // A cut part is waited for, so all wait together.
+    let all = cases.into_iter().map(|(command, how)| {
+        tokio::spawn(async move {
+            let mut shell = Shell::start(command);
+            shell.garble(how);
+            let request = ExecRequest::new("echo run >>runs; cat runs; rm runs");
+            let outcome = shell.run(&request, None).await.unwrap();
+            assert_eq!(outcome.stdout, b"run\n", "{command:?} {how:?}");
+            assert_eq!(outcome.stderr, b"", "{command:?} {how:?}");
+            shell.assert_clean();
+        })
+    });
+    for one in all.collect::<Vec<_>>() {
+        one.await.unwrap();
     }
 }
 

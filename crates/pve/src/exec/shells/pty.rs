@@ -1,6 +1,7 @@
 //! A real shell in a real pseudo-terminal, as the two ends that a conversation needs.
 
 use std::io::{Read, Write};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,7 +22,19 @@ pub(super) struct Shell {
 }
 
 struct Output(mpsc::Receiver<Bytes>);
-struct Input(mpsc::Sender<Vec<u8>>);
+struct Input {
+    keys: mpsc::Sender<Vec<u8>>,
+    garble: Mutex<Option<Garble>>,
+}
+
+/// What happens once to a part of a script on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Garble {
+    /// A letter becomes another.
+    Letter,
+    /// The end is missing, and with it the end of the here-document.
+    Cut,
+}
 
 impl Source for Output {
     async fn read(&mut self) -> Result<Option<Bytes>, TerminalError> {
@@ -31,8 +44,17 @@ impl Source for Output {
 
 impl Sink for Input {
     async fn write(&self, bytes: &[u8]) -> Result<(), TerminalError> {
-        self.0
-            .send(bytes.to_vec())
+        let mut bytes = bytes.to_vec();
+        if bytes.windows(10).any(|part| part == b" base64 -d") {
+            let at = bytes.iter().position(|byte| *byte == b'\r').unwrap() + 1;
+            match self.garble.lock().unwrap().take() {
+                Some(Garble::Letter) => bytes[at] ^= 1,
+                Some(Garble::Cut) => bytes.truncate(at + 8),
+                None => {}
+            }
+        }
+        self.keys
+            .send(bytes)
             .await
             .map_err(|_| TerminalError::Lost("closed".into()))
     }
@@ -81,7 +103,10 @@ impl Shell {
         });
         Self {
             output: Output(output),
-            input: Input(input),
+            input: Input {
+                keys: input,
+                garble: Mutex::new(None),
+            },
             child,
             _master: pair.master,
             home,
@@ -98,6 +123,11 @@ impl Shell {
             Err(Failure::Error(error)) => Err(error),
             Err(Failure::Dying) => panic!("the shell ended by itself"),
         }
+    }
+
+    /// Garbles the next part of a script that is written.
+    pub(super) fn garble(&self, how: Garble) {
+        *self.input.garble.lock().unwrap() = Some(how);
     }
 
     /// Types a line and waits until its word is shown, so that what follows finds it running.

@@ -1,0 +1,76 @@
+//! What goes wrong between a shell and the client in a real termproxy with a real dtach; see
+//! [`crate::TerminalDefects`].
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::websocket::Incoming;
+
+/// What fits between dtach and a shell that echoes while dtach waits to write.
+pub(super) const ECHO_ROOM: usize = 4096;
+/// How long termproxy, on a busy machine, takes to pass on what it has read.
+const BEHIND: Duration = Duration::from_millis(30);
+/// A shell that shows nothing for so long has taken what was typed.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// What a shell shows, passed on late by a termproxy that loses it when the shell ends meanwhile.
+pub(super) struct Screen {
+    shown: mpsc::Receiver<Bytes>,
+    loses_tail: bool,
+    held: Vec<u8>,
+    since: Instant,
+}
+
+impl Screen {
+    pub(super) fn new(shown: mpsc::Receiver<Bytes>, loses_tail: bool) -> Self {
+        Self {
+            shown,
+            loses_tail,
+            held: Vec::new(),
+            since: Instant::now(),
+        }
+    }
+
+    pub(super) fn loses_tail(&self) -> bool {
+        self.loses_tail
+    }
+
+    /// The next bytes, or `None` at the shell's end. May be abandoned and called again.
+    pub(super) async fn recv(&mut self) -> Option<Bytes> {
+        if !self.loses_tail {
+            return self.shown.recv().await;
+        }
+        loop {
+            if self.held.is_empty() {
+                self.held = self.shown.recv().await?.to_vec();
+                self.since = Instant::now();
+            }
+            match timeout_at(self.since + BEHIND, self.shown.recv()).await {
+                Ok(Some(bytes)) => self.held.extend_from_slice(&bytes),
+                Ok(None) => {
+                    self.held.clear();
+                    return None;
+                }
+                Err(_) => return Some(std::mem::take(&mut self.held).into()),
+            }
+        }
+    }
+
+    /// Everything that is shown until the shell is quiet.
+    pub(super) async fn all_at_once(&mut self) -> Vec<u8> {
+        let mut all = std::mem::take(&mut self.held);
+        while let Ok(Some(bytes)) = timeout(QUIET, self.shown.recv()).await {
+            all.extend_from_slice(&bytes);
+        }
+        all
+    }
+}
+
+/// Neither reads nor shows anything any more, until the client goes.
+pub(super) async fn until_the_end(incoming: &mut mpsc::Receiver<Incoming>) -> Option<()> {
+    while !matches!(incoming.recv().await?, Incoming::End) {}
+    Some(())
+}

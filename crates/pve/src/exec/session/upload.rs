@@ -1,0 +1,100 @@
+//! Writes a script into the container through the terminal, checked part by part, before any of it
+//! runs.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::find::Found;
+use super::{Failure, INTERRUPT, NOISE, Session, Sink, Source};
+use crate::exec::ExecError;
+use crate::exec::parse::Event;
+use crate::exec::script::{self, Plan};
+use crate::terminal::TerminalError;
+
+/// How long a part of the script may take to be written.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How often a part that arrives garbled is typed.
+const ATTEMPTS: u32 = 3;
+
+impl<R: Source, W: Sink> Session<R, W> {
+    /// Writes a script into the container, where nothing of it runs yet. What arrives garbled is
+    /// sent again.
+    pub(crate) async fn upload(&mut self, plan: &Plan<'_>) -> Result<(), Failure> {
+        self.parser.expect_report(plan.limit_bytes);
+        self.type_in(script::setup(&self.nonce));
+        match self.answer().await? {
+            Some(Event::Listening { echo }) => self.echo = echo,
+            Some(_) => return Err(self.no_place().await.into()),
+            None => return Err(Failure::Dying),
+        }
+        let mut attempt = 0;
+        for (index, part) in plan.parts().enumerate() {
+            let last = attempt + ATTEMPTS;
+            loop {
+                if attempt == last {
+                    return Err(self.no_place().await.into());
+                }
+                attempt += 1;
+                self.type_in(script::upload(&self.nonce, index, attempt, part));
+                match self.written(attempt).await? {
+                    Some(true) => break,
+                    Some(false) => {}
+                    None => self.interrupt().await?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next event of a script that is being written; nothing if none comes in time.
+    async fn answer(&mut self) -> Result<Option<Event>, Failure> {
+        let deadline = Instant::now() + ANSWER;
+        self.received = 0;
+        loop {
+            while let Some(event) = self.events.pop_front() {
+                if event != Event::Ready {
+                    return Ok(Some(event));
+                }
+            }
+            if self.is_over() {
+                return Err(Failure::Dying);
+            }
+            if self.received > NOISE {
+                return Err(ExecError::Flooded.into());
+            }
+            match timeout_at(deadline, self.step()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(TerminalError::Lost(_))) => return Err(Failure::Dying),
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+
+    /// Whether the part that was typed at this try is whole; nothing if the shell does not say.
+    async fn written(&mut self, tried: u32) -> Result<Option<bool>, Failure> {
+        loop {
+            match self.answer().await? {
+                Some(Event::Written { attempt, whole }) if attempt == tried => {
+                    return Ok(Some(whole));
+                }
+                // Of a try before.
+                Some(Event::Written { .. }) => {}
+                Some(_) => return Ok(Some(false)),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Brings a shell that got something garbled back to its prompt.
+    async fn interrupt(&mut self) -> Result<(), Failure> {
+        self.to_type.clear();
+        self.type_in(INTERRUPT.to_owned());
+        self.settle().await?;
+        match self.probe().await? {
+            Found::Shell => Ok(()),
+            Found::Quiet | Found::Flood => Err(Failure::Dying),
+        }
+    }
+}
