@@ -26,27 +26,34 @@ export async function startSite({ alsoFrom = [] } = {}) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const allowed = [url, ...alsoFrom].join(',');
-  const simulator = await startSimulator();
-  const api = await startApi({ simulator, env: { ALLOWED_ORIGINS: allowed, PVE_SIMULATED: 'true' } });
-  const agent = await startAgent(api.url, allowed);
-  const web = start('web-ui', server, [], {
-    env: {
-      PORT: String(port), BIND: '127.0.0.1', WEB_DIST: bundle, CHAT_API_BASE: agent.url, LEASE_API_BASE: api.url,
-      DEFAULT_NETWORK: 'base-sepolia',
-    },
-    cwd: tmpdir(),
-  });
-  await healthy(web, async () => (await fetch(`${url}/ready`)).ok);
-  return {
-    url, simulator, api, agent,
-    origins: [url, api.url, agent.url, api.url.replace('http', 'ws')],
-    async stop() {
-      await web.stop();
-      await agent.stop();
-      await api.stop();
-      await simulator.stop();
-    },
+  const started = [];
+  const running = async (starting) => {
+    const one = await starting;
+    started.unshift(one);
+    return one;
   };
+  const stop = async () => {
+    for (const one of started) await one.stop();
+  };
+  try {
+    const simulator = await running(startSimulator());
+    const api = await running(startApi({ simulator, env: { ALLOWED_ORIGINS: allowed, PVE_SIMULATED: 'true' } }));
+    const agent = await running(startAgent(api.url, allowed));
+    const web = await running(start('web-ui', server, [], {
+      env: {
+        PORT: String(port), BIND: '127.0.0.1', WEB_DIST: bundle, CHAT_API_BASE: agent.url, LEASE_API_BASE: api.url,
+        DEFAULT_NETWORK: 'base-sepolia',
+      },
+      cwd: tmpdir(),
+    }));
+    await healthy(web, async () => (await fetch(`${url}/ready`)).ok);
+    const origins = [url, api.url, agent.url, api.url.replace('http', 'ws')];
+    return { url, simulator, api, agent, origins, stop };
+  } catch (error) {
+    // What was started would keep the test's process alive.
+    await stop();
+    throw error;
+  }
 }
 
 /** The same page from a folder of a web server that knows nothing of it, Python's, with settings written by hand. */
