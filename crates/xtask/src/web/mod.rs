@@ -6,6 +6,7 @@ mod assets;
 mod bundle;
 mod module;
 mod page;
+mod script;
 mod size;
 mod stamp;
 mod target;
@@ -73,8 +74,9 @@ pub fn build(profile: Profile) -> Result<()> {
         let added = assets.add(name, part)?;
         loader = loader.replace(&assets::beside(name), &assets::beside(&added));
     }
-    let [app, parts] =
-        assets.add_pair([(bundle::APP, &bundle.script), (bundle::PARTS, &loader)])?;
+    let script = script::without_comments(&bundle.script);
+    let loader = script::without_comments(&loader);
+    let [app, parts] = assets.add_pair([(bundle::APP, &script), (bundle::PARTS, &loader)])?;
     let names = page::Names {
         style: assets.add_text("style.css", &page::style(&sources)?)?,
         wasm: assets.add("app.wasm", &bundle.wasm)?,
