@@ -225,8 +225,8 @@ impl Driver<'_> {
     }
 }
 
-/// The payment left, and nobody has said what became of it: the customer must not sign again, and
-/// can ask again with what was signed.
+/// The answer when a payment was sent and its outcome is not known yet: the customer must not sign
+/// again, and can repeat the request with the same signature.
 fn still_open(turn: &str) -> ApiError {
     let message = "The payment was sent, and it is not known yet what became of it. Do not pay again: send \
                    the same request again to learn it; it is not charged twice.";

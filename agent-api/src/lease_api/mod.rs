@@ -152,8 +152,8 @@ impl LeaseApi {
         exchange(self.request("GET", path, None, caller), self.patience).await
     }
 
-    /// Whether a wallet session is good. A lease that nobody has is asked for: who is not signed in
-    /// is told that first, and whoever is, that there is none.
+    /// Whether a wallet session is valid. It asks for a lease that does not exist: 401 means that the
+    /// session is not valid, 404 that it is.
     pub async fn knows_session(&self, caller: Caller<'_>) -> bool {
         let answer = self.get("/leases/-", caller).await;
         answer.is_ok_and(|answer| answer.status == 404)

@@ -53,7 +53,7 @@ struct Use {
     with: String,
     expires_at: u64,
     outcome: Option<watch::Receiver<Option<Outcome>>>,
-    /// Whether its payment may have moved money, and nobody has said yet.
+    /// Whether its payment may have moved money, and its outcome is not known yet.
     open: bool,
     /// The `Idempotency-Key` of a payment that came without a suspended call.
     key: Option<String>,
@@ -88,7 +88,8 @@ impl Used {
         }
     }
 
-    /// Whether the payment that a call was used with may have moved money, and nobody has said yet.
+    /// Whether the payment that a call was used with may have moved money, and its outcome is not
+    /// known yet.
     pub fn is_open(&self, id: &str) -> bool {
         self.uses().get(id).is_some_and(|used| used.open)
     }

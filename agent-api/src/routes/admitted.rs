@@ -17,7 +17,7 @@ use crate::{
     limits::{Refused, Seat},
 };
 
-/// The address of whoever calls, as the proxies that we trust saw it.
+/// The caller's IP address, as reported by the trusted proxies.
 pub(super) struct Address(pub IpAddr);
 
 impl FromRequestParts<App> for Address {

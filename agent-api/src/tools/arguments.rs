@@ -1,7 +1,7 @@
 //! Reading what models write as arguments. Most write JSON; some write nothing, wrap it in a code
 //! fence or encode it twice. What can be mended without guessing at a value is mended; the rest
-//! goes back to the model in words. What ends early is never completed: nobody knows what was cut
-//! off.
+//! goes back to the model in words. Truncated arguments are never completed: their missing part is
+//! unknown.
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};

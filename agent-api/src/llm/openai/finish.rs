@@ -1,5 +1,5 @@
-//! Why an answer ended. Whatever is not known to be a proper end counts as a broken one: half an
-//! answer must never become a call, since nobody knows what was cut off.
+//! Why the model's answer ended. A finish reason that is not a known complete one counts as
+//! truncated: a truncated answer never becomes a tool call, since its missing part is unknown.
 
 use crate::llm::ModelError;
 

@@ -108,7 +108,7 @@ impl Model for OpenAi {
         let provider = &self.provider;
         AgentInfo {
             provider: provider.kind.name().to_owned(),
-            // Paths and ports of an operator's own servers are nobody's affair.
+            // The path and port of an operator's own server stay private.
             base_url: Url::parse(&provider.base_url)
                 .ok()
                 .and_then(|url| url.host_str().map(str::to_owned)),
