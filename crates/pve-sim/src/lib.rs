@@ -3,6 +3,7 @@
 //! and faults on request.
 
 mod access;
+mod admin;
 mod api;
 mod certificate;
 mod clock;
@@ -11,6 +12,7 @@ mod config;
 mod console;
 mod encoding;
 mod faults;
+mod manager;
 mod refusal;
 mod schema;
 mod server;
@@ -29,3 +31,4 @@ pub use faults::{Fault, FaultKind, Faults, Operation};
 pub use sim::Sim;
 pub use snapshot::{ContainerSnapshot, RequestRecord, TaskSnapshot};
 pub use state::write_private;
+pub use world::backup::Backup;

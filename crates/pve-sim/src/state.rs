@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::certificate::Identity;
 use crate::cluster::Cluster;
 use crate::world::container::Container;
+use crate::world::ha::Resource;
 use crate::world::{Secrets, World};
 
 /// What is kept.
@@ -23,6 +24,9 @@ pub(crate) struct State {
     containers: Vec<Container>,
     members: BTreeMap<u32, String>,
     foreign: BTreeSet<u32>,
+    /// Files of earlier releases have none.
+    #[serde(default)]
+    ha: BTreeMap<u32, Resource>,
 }
 
 impl State {
@@ -50,6 +54,7 @@ impl State {
         world.access.pools.extend(self.members.values().cloned());
         world.access.pool_of_guest = self.members;
         world.foreign = self.foreign;
+        world.ha = self.ha;
     }
 
     fn of(cluster: &Cluster, identity: &Identity) -> Self {
@@ -60,6 +65,7 @@ impl State {
             containers: world.containers.values().cloned().collect(),
             members: world.access.pool_of_guest.clone(),
             foreign: world.foreign.clone(),
+            ha: world.ha.clone(),
         }
     }
 }

@@ -36,6 +36,8 @@ impl From<String> for Failure {
 pub(crate) struct Worker {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) fault: Option<FaultKind>,
+    /// The node that it runs on.
+    pub(crate) node: String,
     upid: String,
 }
 
@@ -92,6 +94,7 @@ where
     let worker = Arc::new(Worker {
         cluster: cluster.clone(),
         fault: order.fault,
+        node: order.node.to_owned(),
         upid: upid.clone(),
     });
     let home = cluster.clone();
@@ -106,9 +109,11 @@ where
             }
             Ok(())
         };
+        // A worker that is to end does nothing more.
         let end = tokio::select! {
-            end = work => end,
+            biased;
             () = abort.notified() => Err(Failure::Died("received interrupt".into())),
+            end = work => end,
         };
         close(&worker, end);
         home.changed.notify_one();
@@ -119,7 +124,9 @@ where
 fn close(worker: &Worker, end: Result<(), Failure>) {
     let now = worker.cluster.clock.seconds();
     let mut world = worker.cluster.world();
-    let Some(task) = world.tasks.find_mut(&worker.upid) else {
+    let task = world.tasks.find_mut(&worker.upid);
+    // One that its node took along has ended already.
+    let Some(task) = task.filter(|task| task.exit.is_none()) else {
         return;
     };
     let (line, exit) = match end {

@@ -8,8 +8,8 @@ use crate::faults::FaultKind;
 use crate::refusal::Refusal;
 use crate::schema::Params;
 use crate::worker::Order;
-use crate::world::World;
 use crate::world::container::Container;
+use crate::world::{self, World};
 
 /// One call.
 pub(crate) struct Call<'a> {
@@ -49,12 +49,7 @@ impl Call<'_> {
             .containers
             .get(&vmid)
             .filter(|container| container.node == self.node)
-            .ok_or_else(|| {
-                Refusal::died(format!(
-                    "Configuration file 'nodes/{}/lxc/{vmid}.conf' does not exist",
-                    self.node
-                ))
-            })
+            .ok_or_else(|| Refusal::died(world::missing(&self.node, vmid)))
     }
 
     /// An order for a worker about the container that the path names.

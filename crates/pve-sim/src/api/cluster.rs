@@ -42,6 +42,7 @@ pub(super) fn resources(call: &Call<'_>) -> Outcome {
             world
                 .containers
                 .values()
+                .filter(|one| !world.unlisted.contains(&one.vmid))
                 .filter(|one| {
                     world
                         .access
@@ -77,11 +78,11 @@ pub(super) fn guest(call: &Call<'_>, world: &World, container: &Container) -> Va
         "id": format!("lxc/{}", container.vmid),
         "type": "lxc",
         "vmid": container.vmid,
-        "node": container.node,
+        "node": world.listed_on.get(&container.vmid).unwrap_or(&container.node),
         "status": if unseen { "unknown" } else if running { "running" } else { "stopped" },
-        "template": 0,
     });
     if !unseen {
+        entry["template"] = json!(u8::from(container.flag("template")));
         let uptime = container
             .running_since
             .filter(|_| running)
@@ -112,6 +113,9 @@ pub(super) fn guest(call: &Call<'_>, world: &World, container: &Container) -> Va
     }
     if let Some(lock) = container.lock() {
         entry["lock"] = json!(lock);
+    }
+    if let Some(resource) = world.ha.get(&container.vmid).filter(|one| one.managed()) {
+        entry["hastate"] = json!(resource.state);
     }
     if let Some(tags) = container.text("tags") {
         entry["tags"] = json!(tags);

@@ -24,7 +24,7 @@ use crate::faults::FaultKind;
 use crate::refusal::{Outcome, Refusal};
 use crate::schema::{self, Kind, Param, Params, format, required};
 pub(crate) use call::Call;
-pub(crate) use lxc::put_foreign;
+pub(crate) use lxc::{fork_halt, fork_start, put_foreign};
 pub(crate) use routes::{Permission, Route};
 
 /// A request after authentication.

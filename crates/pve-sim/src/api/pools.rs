@@ -57,10 +57,11 @@ fn members(call: &Call<'_>, world: &World, pool: &str) -> Result<Value, Refusal>
         .containers
         .values()
         .filter(|one| guests && world.pool_of(one.vmid) == Some(pool))
+        .filter(|one| !world.unlisted.contains(&one.vmid))
         .map(|one| {
             let mut entry = cluster::guest(call, world, one);
             if let Some(fields) = entry.as_object_mut() {
-                for live in ["lock", "tags", "pool"] {
+                for live in ["lock", "tags", "pool", "hastate"] {
                     fields.remove(live);
                 }
             }

@@ -72,6 +72,24 @@ pub(crate) fn pairs(text: &str) -> BTreeMap<&str, &str> {
         .collect()
 }
 
+/// A property string with another value for one key; the others stay, and in their order.
+pub(crate) fn replace(text: &str, key: &str, value: &str) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut found = false;
+    for part in text.split(',').filter(|part| !part.trim().is_empty()) {
+        let same = part.split_once('=').is_some_and(|(name, _)| name == key);
+        found |= same;
+        parts.push(match same {
+            true => format!("{key}={value}"),
+            false => part.to_owned(),
+        });
+    }
+    if !found {
+        parts.push(format!("{key}={value}"));
+    }
+    parts.join(",")
+}
+
 fn parse(
     text: &str,
     schema: &[Param],

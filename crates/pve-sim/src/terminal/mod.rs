@@ -115,7 +115,21 @@ impl Terminals {
         self.roots.remove(&vmid.to_string());
     }
 
-    /// The same from a task.
+    /// Gives a container a copy of another's files; without a word where that is not possible, as
+    /// the files are no part of what is simulated.
+    pub(crate) fn copy_files(&self, from: u32, to: u32) {
+        if let Err(error) = self.roots.copy(&from.to_string(), &to.to_string()) {
+            tracing::debug!(%error, from, to, "a container's files are not copied");
+        }
+    }
+
+    /// Lets a container's files follow it to another number.
+    pub(crate) fn rename(&self, from: u32, to: u32) {
+        self.end(from);
+        self.roots.rename(&from.to_string(), &to.to_string());
+    }
+
+    /// The same as [`Self::forget`] from a task.
     pub(crate) async fn forget_in_task(self: &Arc<Self>, vmid: u32) {
         let terminals = self.clone();
         if let Err(error) = tokio::task::spawn_blocking(move || terminals.forget(vmid)).await {

@@ -113,6 +113,42 @@ impl RootFolders {
         }
     }
 
+    /// Copies a root folder that no process of a tenant is at work in. Links are copied as links.
+    ///
+    /// # Errors
+    /// There is none of that name, or `cp` cannot copy it.
+    pub(super) fn copy(&self, from: &str, to: &str) -> io::Result<()> {
+        let base = self.base()?;
+        let source = base.join(from);
+        if !is_folder(&source)? {
+            return Err(io::Error::other("no folder"));
+        }
+        self.remove(to);
+        let fresh = tempfile::Builder::new()
+            .prefix(&format!("{to}."))
+            .tempdir_in(&base)?;
+        let status = std::process::Command::new("cp")
+            .args(["--archive", "--no-target-directory"])
+            .args([&source, fresh.path()])
+            .stdin(std::process::Stdio::null())
+            .status()?;
+        if !status.success() {
+            return Err(io::Error::other("cp fails"));
+        }
+        fs::rename(fresh.path(), base.join(to))?;
+        let _ = fresh.keep();
+        Ok(())
+    }
+
+    /// Gives a root folder another name, if there is one.
+    pub(super) fn rename(&self, from: &str, to: &str) {
+        self.remove(to);
+        if let Ok(base) = self.base() {
+            // Where there is none, there is nothing to be renamed.
+            let _ = fs::rename(base.join(from), base.join(to));
+        }
+    }
+
     /// Gives up a place that shells cannot reach; false if there was none to give up.
     pub(super) fn go_elsewhere(&self) -> bool {
         self.given.is_some() && !self.elsewhere.swap(true, Ordering::Relaxed)

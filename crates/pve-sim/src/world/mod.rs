@@ -1,7 +1,10 @@
 //! The state of the simulated cluster: nodes, storages, containers, pools, accounts and tasks. One lock guards all of it
 //! ([`crate::cluster::Cluster`]); nothing in here waits or does IO.
 
+pub(crate) mod backup;
 pub(crate) mod container;
+mod guests;
+pub(crate) mod ha;
 pub(crate) mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +31,12 @@ pub(crate) struct World {
     pub(crate) tasks: Tasks,
     /// Containers that their own operator has, as opposed to those made through the API.
     pub(crate) foreign: BTreeSet<u32>,
+    /// Containers under high availability.
+    pub(crate) ha: BTreeMap<u32, ha::Resource>,
+    /// Containers that `/cluster/resources` leaves out although they exist.
+    pub(crate) unlisted: BTreeSet<u32>,
+    /// Where `/cluster/resources` lists a container instead of where it is.
+    pub(crate) listed_on: BTreeMap<u32, String>,
 }
 
 /// A node of the cluster.
@@ -92,6 +101,9 @@ impl World {
             access: accounts(config, secrets),
             tasks: Tasks::new(config.seed),
             foreign: BTreeSet::new(),
+            ha: BTreeMap::new(),
+            unlisted: BTreeSet::new(),
+            listed_on: BTreeMap::new(),
         }
     }
 
@@ -141,9 +153,17 @@ impl World {
     pub(crate) fn forget(&mut self, vmid: u32) {
         self.containers.remove(&vmid);
         self.foreign.remove(&vmid);
+        self.ha.remove(&vmid);
+        self.unlisted.remove(&vmid);
+        self.listed_on.remove(&vmid);
         self.access.pool_of_guest.remove(&vmid);
         self.access.forget_path(&format!("/vms/{vmid}"));
     }
+}
+
+/// Proxmox's text for a container that is not, or not on that node.
+pub(crate) fn missing(node: &str, vmid: u32) -> String {
+    format!("Configuration file 'nodes/{node}/lxc/{vmid}.conf' does not exist")
 }
 
 /// The least privilege that the project's documentation asks an operator to give.

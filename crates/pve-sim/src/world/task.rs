@@ -82,6 +82,18 @@ impl Tasks {
         self.all.last().expect("just pushed")
     }
 
+    /// Ends the running tasks of a node as its end does: without a last line.
+    pub(crate) fn vanish(&mut self, node: &str, now: u64) {
+        for task in self.all.iter_mut() {
+            if task.node == node && task.exit.is_none() {
+                task.exit = Some("unexpected status".into());
+                task.ended = Some(now);
+                task.took = Some(task.forked.elapsed());
+                task.abort.notify_one();
+            }
+        }
+    }
+
     pub(crate) fn find(&self, upid: &str) -> Option<&Task> {
         self.all.iter().rev().find(|task| task.upid == upid)
     }

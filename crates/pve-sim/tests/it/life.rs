@@ -148,7 +148,7 @@ async fn an_address_comes_late_and_link_local_first() {
     assert_eq!(reply.data()[1]["inet"], "10.9.8.7/24");
     assert_eq!(
         reply.data()[1]["ip-addresses"][0],
-        json!({"ip-address-type": "inet", "ip-address": "10.9.8.7", "prefix": "24"})
+        json!({"ip-address-type": "inet", "ip-address": "10.9.8.7", "prefix": 24})
     );
     assert!(
         reply.data()[1]["inet6"]

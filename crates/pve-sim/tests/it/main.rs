@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panic anywhere")]
 
 mod acl;
+mod admin;
 mod client;
 mod creation;
 mod faults;

@@ -8,6 +8,7 @@ use crate::api::Call;
 use crate::faults::FaultKind;
 use crate::refusal::{Outcome, Refusal};
 use crate::worker;
+use crate::world;
 
 pub(crate) fn destroy(call: &Call<'_>) -> Outcome {
     let vmid = call.vmid();
@@ -21,6 +22,11 @@ pub(crate) fn destroy(call: &Call<'_>) -> Outcome {
             )));
         }
         container.refuse_locked().map_err(Refusal::died)?;
+        if world.ha.contains_key(&vmid) && !call.params().flag("purge") {
+            return Err(Refusal::died(format!(
+                "unable to remove CT {vmid} - used in HA resources and purge parameter not set."
+            )));
+        }
         if container.running() && !force {
             return Err(Refusal::died(format!(
                 "unable to destroy CT {vmid} - container is running"
@@ -40,7 +46,8 @@ pub(crate) fn destroy(call: &Call<'_>) -> Outcome {
                 let container = world
                     .containers
                     .get(&vmid)
-                    .ok_or_else(|| format!("Configuration file for CT {vmid} does not exist"))?;
+                    .filter(|container| container.node == worker.node)
+                    .ok_or_else(|| world::missing(&worker.node, vmid))?;
                 container.refuse_locked()?;
                 container.running()
             };

@@ -19,6 +19,7 @@ pub(super) use options::{
     CONFIG_PRIVILEGES, CREATE, DESTROY, OPTIONS, READ_CONFIG, REBOOT, RRD, SHUTDOWN, START, STOP,
     UPDATE,
 };
+pub(crate) use power::{fork_halt, fork_start};
 pub(super) use power::{reboot, shutdown, start, stop};
 pub(super) use read::{config, current, interfaces, list, memory_used, rrd};
 pub(super) use terminal::{SOCKET, termproxy, vncwebsocket};

@@ -1,4 +1,6 @@
-//! Start, stop, shutdown and reboot: refused at once where the state does not fit, else a worker.
+//! Start, stop, shutdown and reboot: refused at once where the container's state does not fit, else
+//! a worker, which looks at the configuration and its lock. Under high availability the worker only
+//! hands the request on to the manager.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,96 +11,91 @@ use super::create::NESTING;
 use crate::api::Call;
 use crate::cluster::Cluster;
 use crate::faults::FaultKind;
-use crate::refusal::{Outcome, Refusal};
+use crate::manager::{self, Request};
+use crate::refusal::{Answer, Outcome, Refusal};
 use crate::worker::{self, Failure, Order, Worker};
+use crate::world;
 use crate::world::container::Container;
+use crate::world::ha::Resource;
 
+/// Whether a container runs is asked before whether there is one: to start what is not there is a
+/// task that fails.
 pub(crate) fn start(call: &Call<'_>) -> Outcome {
     call.root_only(&["skiplock"])?;
-    let vmid = ready(call)?;
-    if call.container(&call.world())?.running() {
+    let vmid = unlocked(call)?;
+    if runs(call) {
         return Err(Refusal::died(format!("CT {vmid} already running")));
     }
-    let upid = fork_start(
-        call.cluster,
-        &call.node,
-        vmid,
-        call.authid(),
-        call.fault.clone(),
-    );
+    if managed(call) {
+        return Ok(hand_on(call, "hastart", "start", Request::Start));
+    }
+    let fault = call.fault.clone();
+    let upid = fork_start(call.cluster, &call.node, vmid, call.authid(), fault);
     Ok(json!(upid).into())
 }
 
 pub(crate) fn stop(call: &Call<'_>) -> Outcome {
     call.root_only(&["skiplock"])?;
-    let vmid = ready(call)?;
-    running(call, "CT", "not running")?;
-    if call.params().flag("overrule-shutdown") {
+    let vmid = unlocked(call)?;
+    running(call, "CT")?;
+    let overrule = call.params().flag("overrule-shutdown");
+    if managed(call) {
+        if overrule {
+            let text = "Not applicable for HA resources.";
+            return Err(Refusal::parameter("overrule-shutdown", text));
+        }
+        let request = Request::Stop {
+            timeout: Duration::ZERO,
+        };
+        return Ok(hand_on(call, "hastop", "stop", request));
+    }
+    if overrule {
         abort_shutdowns(call, vmid);
     }
     let upid = worker::fork(
         call.cluster,
         call.order("vzstop"),
-        move |worker| async move {
-            let _lock = worker::lock_config(&worker.cluster, vmid).await?;
-            with(&worker, vmid, |container| container.refuse_locked())?;
-            worker.sleep(Duration::from_millis(800)).await;
-            worker.trip()?;
-            halt(&worker, vmid)
-        },
+        move |worker| async move { kill(&worker, vmid).await },
     );
     Ok(json!(upid).into())
 }
 
 pub(crate) fn shutdown(call: &Call<'_>) -> Outcome {
-    let vmid = ready(call)?;
-    running(call, "CT", "not running")?;
+    let vmid = unlocked(call)?;
+    running(call, "CT")?;
     let timeout = seconds(call, 60);
+    if managed(call) {
+        // The manager knows no `forceStop`.
+        return Ok(hand_on(call, "hastop", "stop", Request::Stop { timeout }));
+    }
     let force = call.params().flag("forceStop");
-    let upid = worker::fork(
-        call.cluster,
-        call.order("vzshutdown"),
-        move |worker| async move {
-            let _lock = worker::lock_config(&worker.cluster, vmid).await?;
-            with(&worker, vmid, |container| container.refuse_locked())?;
-            let done = ask_to_halt(&worker, vmid, timeout).await;
-            worker.trip()?;
-            if !done && !force {
-                let text = format!(
-                    "command 'lxc-stop -n {vmid} --nokill --timeout {}' failed: exit code 1",
-                    timeout.as_secs()
-                );
-                return Err(Failure::Died(text));
-            }
-            halt(&worker, vmid)
-        },
-    );
+    let order = call.order("vzshutdown");
+    let upid = worker::fork(call.cluster, order, move |worker| async move {
+        bring_down(&worker, vmid, timeout, force).await
+    });
     Ok(json!(upid).into())
 }
 
 pub(crate) fn reboot(call: &Call<'_>) -> Outcome {
-    let vmid = ready(call)?;
-    running(call, "VM", "not running")?;
+    let vmid = unlocked(call)?;
+    running(call, "VM")?;
     let timeout = seconds(call, 60);
-    let upid = worker::fork(
-        call.cluster,
-        call.order("vzreboot"),
-        move |worker| async move {
-            let _lock = worker::lock_config(&worker.cluster, vmid).await?;
-            with(&worker, vmid, |container| container.refuse_locked())?;
-            if !ask_to_halt(&worker, vmid, timeout).await {
-                return Err(Failure::Died("reboot timed out".into()));
-            }
-            worker.trip()?;
-            halt(&worker, vmid)?;
-            boot(&worker, vmid).await
-        },
-    );
+    let order = call.order("vzreboot");
+    let upid = worker::fork(call.cluster, order, move |worker| async move {
+        let _lock = worker::lock_config(&worker.cluster, vmid).await?;
+        with(&worker, vmid, |container| container.refuse_locked())?;
+        if !ask_to_halt(&worker, vmid, timeout).await {
+            return Err(Failure::Died("reboot timed out".into()));
+        }
+        worker.trip()?;
+        halt(&worker, vmid)?;
+        boot(&worker, vmid).await
+    });
     Ok(json!(upid).into())
 }
 
 /// Forks the worker that starts a container, also on behalf of a create with `start=1`.
-pub(super) fn fork_start(
+pub(crate) fn fork_start(
     cluster: &Arc<Cluster>,
     node: &str,
     vmid: u32,
@@ -115,7 +112,10 @@ pub(super) fn fork_start(
     worker::fork(cluster, order, move |worker| async move {
         let _lock = worker::lock_config(&worker.cluster, vmid).await?;
         with(&worker, vmid, |container| {
-            container.refuse_locked()?;
+            if container.flag("template") {
+                return Err("you can't start a CT if it's a template".into());
+            }
+            refuse_unless_mounted(container)?;
             match container.running() {
                 true => Err(format!("CT {vmid} already running")),
                 false => Ok(()),
@@ -123,6 +123,82 @@ pub(super) fn fork_start(
         })?;
         boot(&worker, vmid).await
     })
+}
+
+/// Forks the worker by which high availability stops a container: hard, or within a time.
+pub(crate) fn fork_halt(
+    cluster: &Arc<Cluster>,
+    node: &str,
+    vmid: u32,
+    user: &str,
+    timeout: Duration,
+) -> String {
+    let hard = timeout.is_zero();
+    let order = Order {
+        node,
+        kind: if hard { "vzstop" } else { "vzshutdown" },
+        id: vmid.to_string(),
+        user,
+        fault: None,
+    };
+    worker::fork(cluster, order, move |worker| async move {
+        match hard {
+            true => kill(&worker, vmid).await,
+            false => bring_down(&worker, vmid, timeout, false).await,
+        }
+    })
+}
+
+/// The work of `vzstop`.
+async fn kill(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+    let _lock = worker::lock_config(&worker.cluster, vmid).await?;
+    with(worker, vmid, |container| refuse_unless_mounted(container))?;
+    worker.sleep(Duration::from_millis(800)).await;
+    worker.trip()?;
+    halt(worker, vmid)
+}
+
+/// The work of `vzshutdown`.
+async fn bring_down(
+    worker: &Worker,
+    vmid: u32,
+    timeout: Duration,
+    force: bool,
+) -> Result<(), Failure> {
+    let _lock = worker::lock_config(&worker.cluster, vmid).await?;
+    with(worker, vmid, |container| container.refuse_locked())?;
+    let done = ask_to_halt(worker, vmid, timeout).await;
+    worker.trip()?;
+    if !done && !force {
+        let text = format!(
+            "command 'lxc-stop -n {vmid} --nokill --timeout {}' failed: exit code 1",
+            timeout.as_secs()
+        );
+        return Err(Failure::Died(text));
+    }
+    halt(worker, vmid)
+}
+
+/// Forks the worker that passes a request on to high availability; it is done when it is queued.
+fn hand_on(call: &Call<'_>, kind: &'static str, verb: &str, request: Request) -> Answer {
+    let vmid = call.vmid();
+    let line = format!("Requesting HA {verb} for CT {vmid}");
+    let upid = worker::fork(call.cluster, call.order(kind), move |worker| async move {
+        worker.log(line);
+        worker.sleep(Duration::from_millis(300)).await;
+        worker.trip()?;
+        manager::queue(&worker.cluster, vmid, request);
+        Ok(())
+    });
+    json!(upid).into()
+}
+
+/// A container that is mounted by hand may be started and stopped; no other lock lets it.
+fn refuse_unless_mounted(container: &Container) -> Result<(), String> {
+    match container.lock() {
+        Some("mounted") => Ok(()),
+        _ => container.refuse_locked(),
+    }
 }
 
 async fn boot(worker: &Worker, vmid: u32) -> Result<(), Failure> {
@@ -170,13 +246,13 @@ fn with<T>(
     let container = world
         .containers
         .get_mut(&vmid)
-        .ok_or_else(|| format!("Configuration file for CT {vmid} does not exist"))?;
+        .filter(|container| container.node == worker.node)
+        .ok_or_else(|| world::missing(&worker.node, vmid))?;
     Ok(change(container)?)
 }
 
-/// Checks that every power method makes first.
-fn ready(call: &Call<'_>) -> Result<u32, Refusal> {
-    call.container(&call.world())?;
+/// The lock file that every power method takes sooner or later.
+fn unlocked(call: &Call<'_>) -> Result<u32, Refusal> {
     let vmid = call.vmid();
     if call.fault == Some(FaultKind::LockTimeout) {
         return Err(Refusal::died(worker::lock_timeout(vmid)));
@@ -184,11 +260,22 @@ fn ready(call: &Call<'_>) -> Result<u32, Refusal> {
     Ok(vmid)
 }
 
-fn running(call: &Call<'_>, what: &str, text: &str) -> Result<(), Refusal> {
-    if call.container(&call.world())?.running() {
+/// Whether a container of that number runs on this node. One that does not exist does not.
+fn runs(call: &Call<'_>) -> bool {
+    call.container(&call.world()).is_ok_and(Container::running)
+}
+
+fn running(call: &Call<'_>, what: &str) -> Result<(), Refusal> {
+    if runs(call) {
         return Ok(());
     }
-    Err(Refusal::died(format!("{what} {} {text}", call.vmid())))
+    Err(Refusal::died(format!("{what} {} not running", call.vmid())))
+}
+
+/// Whether high availability starts and stops it.
+fn managed(call: &Call<'_>) -> bool {
+    let world = call.world();
+    world.ha.get(&call.vmid()).is_some_and(Resource::managed)
 }
 
 fn seconds(call: &Call<'_>, default: u64) -> Duration {

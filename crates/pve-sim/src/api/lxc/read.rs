@@ -31,7 +31,10 @@ pub(crate) fn list(call: &Call<'_>) -> Outcome {
 pub(crate) fn current(call: &Call<'_>) -> Outcome {
     let world = call.world();
     let mut entry = status_of(call, call.container(&world)?);
-    entry["ha"] = json!({"managed": 0});
+    entry["ha"] = match world.ha.get(&call.vmid()).filter(|one| one.managed()) {
+        Some(resource) => json!({"managed": 1, "state": resource.state}),
+        None => json!({"managed": 0}),
+    };
     Ok(entry.into())
 }
 
@@ -80,6 +83,9 @@ fn status_of(call: &Call<'_>, container: &Container) -> Value {
         ] {
             entry[format!("pressure{kind}")] = json!("0.00");
         }
+    }
+    if container.flag("template") {
+        entry["template"] = json!(1);
     }
     for key in ["lock", "tags"] {
         if let Some(text) = container.text(key) {
@@ -140,7 +146,7 @@ fn interface(name: &str, mac: &str, addresses: &[(&str, &str)]) -> Value {
         .iter()
         .map(|(kind, address)| {
             let (ip, prefix) = address.split_once('/').unwrap_or((address, "32"));
-            // The prefix is text, as lxc-info's output is taken over.
+            let prefix: u8 = prefix.parse().unwrap_or(32);
             json!({"ip-address-type": kind, "ip-address": ip, "prefix": prefix})
         })
         .collect();

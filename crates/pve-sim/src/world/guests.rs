@@ -1,0 +1,134 @@
+//! What happens to whole containers when an administrator, or Proxmox on behalf of one, moves,
+//! copies, restores or re-pools them, and when a node boots. Calls of the API and
+//! [`crate::admin`] both end here, so that a client sees the same thing whichever way it came.
+
+use serde_json::json;
+
+use super::World;
+use super::backup::Backup;
+use super::container::{Address, Container, mac_for};
+use crate::schema::property;
+
+impl World {
+    /// The configuration moves to another node. A container that runs is stopped and started there.
+    pub(crate) fn migrate(&mut self, vmid: u32, to_node: &str, now: f64) {
+        let pid = self.tasks.pid();
+        if let Some(container) = self.containers.get_mut(&vmid) {
+            to_node.clone_into(&mut container.node);
+            if container.running() {
+                container.start(now, pid);
+            }
+        }
+    }
+
+    /// A copy under another number: every key is copied, each network gets a new MAC address, and
+    /// the copy is stopped and no template.
+    pub(crate) fn copy_of(&self, vmid: u32, new_vmid: u32, now: f64) -> Option<Container> {
+        let source = self.containers.get(&vmid)?;
+        let mut copy = restored(source, new_vmid, now);
+        copy.config.remove("template");
+        for (name, value) in &mut copy.config {
+            let index = name
+                .strip_prefix("net")
+                .and_then(|index| index.parse().ok());
+            if let (Some(index), Some(text)) = (index, value.as_str()) {
+                *value = json!(property::replace(text, "hwaddr", &mac_for(new_vmid, index)));
+            }
+        }
+        copy.address = Address::ByConfig;
+        Some(copy)
+    }
+
+    /// Puts a container there as it was when it was backed up, stopped. One that has the number is
+    /// overwritten and keeps its pool, unless another is named.
+    pub(crate) fn restore(&mut self, backup: &Backup, vmid: u32, pool: Option<&str>, now: f64) {
+        let container = restored(&backup.container, vmid, now);
+        self.containers.insert(vmid, container);
+        if pool.is_some() {
+            self.set_pool(vmid, pool);
+        }
+    }
+
+    /// Moves a container into a pool, which is made if there is none of that name, or out of all.
+    pub(crate) fn set_pool(&mut self, vmid: u32, pool: Option<&str>) {
+        self.access.pool_of_guest.remove(&vmid);
+        if let Some(pool) = pool {
+            self.access.pools.insert(pool.to_owned());
+            self.access.pool_of_guest.insert(vmid, pool.to_owned());
+        }
+    }
+
+    /// Gives a container another number, as renaming its configuration file does: pools and rights
+    /// know it by the old number and do not follow.
+    pub(crate) fn renumber(&mut self, vmid: u32, new_vmid: u32) {
+        if let Some(mut container) = self.containers.remove(&vmid) {
+            container.vmid = new_vmid;
+            self.containers.insert(new_vmid, container);
+        }
+        if self.foreign.remove(&vmid) {
+            self.foreign.insert(new_vmid);
+        }
+    }
+
+    /// Turns a stopped container into a template; its volume becomes a base volume.
+    pub(crate) fn make_template(&mut self, vmid: u32) {
+        if let Some(container) = self.containers.get_mut(&vmid) {
+            container.config.insert("template".into(), json!(1));
+            if let Some(rootfs) = container.text("rootfs") {
+                let base = rootfs.replace(&format!("vm-{vmid}-"), &format!("base-{vmid}-"));
+                container.config.insert("rootfs".into(), json!(base));
+            }
+        }
+    }
+
+    /// A node goes down and comes up again: its workers die without a word, its containers stop,
+    /// and those with `onboot`, and those that high availability wants to run, are started.
+    /// Returns the containers that were running.
+    pub(crate) fn reboot_node(&mut self, name: &str, now: f64) -> Vec<u32> {
+        for node in self.nodes.iter_mut().filter(|node| node.name == name) {
+            node.booted = now;
+        }
+        self.tasks.vanish(name, now as u64);
+        let mut were_running = Vec::new();
+        for container in self.containers.values_mut().filter(|one| one.node == name) {
+            if container.running() {
+                were_running.push(container.vmid);
+                container.stop(now);
+            }
+            // `startall` begins with this, because no backup outlives its node.
+            if container.lock() == Some("backup") {
+                container.set_lock(None);
+            }
+            let wanted = match self.ha.get(&container.vmid) {
+                Some(resource) => resource.wants_start(),
+                None => container.flag("onboot"),
+            };
+            if wanted && container.lock().is_none() && !container.flag("template") {
+                container.start(now, self.tasks.pid());
+            }
+        }
+        were_running
+    }
+}
+
+/// A container as a restore makes it: stopped, without a lock, on a volume of its own number.
+fn restored(source: &Container, vmid: u32, now: f64) -> Container {
+    let mut container = Container {
+        vmid,
+        running_since: None,
+        created: now,
+        changed: now,
+        pid: 0,
+        ..source.clone()
+    };
+    container.set_lock(None);
+    if let Some(rootfs) = container.text("rootfs") {
+        let old = source.vmid;
+        let volume = rootfs
+            .replace(&format!("base-{old}-"), &format!("vm-{vmid}-"))
+            .replace(&format!("vm-{old}-"), &format!("vm-{vmid}-"))
+            .replace(&format!(":{old}/"), &format!(":{vmid}/"));
+        container.config.insert("rootfs".into(), json!(volume));
+    }
+    container
+}
