@@ -18,7 +18,7 @@ use crate::{
     brake::FailedPayments,
     config::{Config, FacilitatorChoice, PaymentConfig},
     console::OpenConsoles,
-    lease::identity::RecentLooks,
+    lease::{alarms::Alarms, backoff::Backoff, locate::RecentLooks},
     locks::Locks,
     paywall::{proof::ProofLimits, tariffs::Tariffs},
     proxmox::Proxmox,
@@ -62,8 +62,12 @@ pub struct Parts {
     pub payments_followed: Locks,
     /// One piece of work at a time on each lease, by id.
     pub leases_in_work: Locks,
-    /// Containers whose markers were read a moment ago.
+    /// Containers that were located a moment ago.
     pub looks: RecentLooks,
+    /// Leases whose container needs its operator.
+    pub alarms: Alarms,
+    /// When ends of leases that failed are tried again.
+    pub retries: Backoff,
     /// The consoles that are open, and the room for more.
     pub consoles: OpenConsoles,
     /// Wakes the expiry worker when a deadline was added or moved.
@@ -180,6 +184,8 @@ impl App {
             leases_in_work: Locks::among(turns.as_ref(), "leases"),
             turns,
             looks: RecentLooks::default(),
+            alarms: Alarms::default(),
+            retries: Backoff::default(),
             consoles: OpenConsoles::default(),
             deadlines_moved: Notify::new(),
             config,

@@ -215,6 +215,9 @@ pub struct LeaseView {
     /// What Proxmox says of the container now, such as `running`; absent where it was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live_status: Option<String>,
+    /// What keeps the container from being used now, in a sentence; absent where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     /// The container's number on Proxmox (VMID).
     pub ctid: u32,
     /// The name of the container.

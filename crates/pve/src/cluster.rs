@@ -112,11 +112,21 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn resources(&self) -> Result<Vec<GuestResource>, Error> {
-        self.get(
-            ApiPath::new("/cluster/resources"),
-            vec![("type".into(), "vm".into())],
-        )
-        .await
+        let guests: Vec<Value> = self
+            .get(
+                ApiPath::new("/cluster/resources"),
+                vec![("type".into(), "vm".into())],
+            )
+            .await?;
+        // One guest that is on no node, or half made, must not hide all others.
+        let readable = guests.into_iter().filter_map(|guest| {
+            serde_json::from_value(guest)
+                .inspect_err(
+                    |error| tracing::warn!(%error, "a guest of the cluster's list is left out"),
+                )
+                .ok()
+        });
+        Ok(readable.collect())
     }
 
     /// A number that is free at this moment; nothing reserves it. With `wanted`, asks whether that one is free.

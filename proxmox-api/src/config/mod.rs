@@ -37,6 +37,8 @@ pub struct Config {
     pub grace_seconds: u32,
     /// How long after a payment's window the machine is kept that waits for it, in seconds: `HELD_HOURS`.
     pub held_seconds: u32,
+    /// How long a container of ours is kept that no lease has, in seconds: `ORPHAN_KEEP_HOURS`.
+    pub orphan_keep_seconds: i64,
     /// Leases of one wallet that may be in the making at a time: `LEASES_IN_FLIGHT_PER_WALLET`.
     pub leases_in_flight: u32,
     /// Leases that were asked for from one address and may be in the making at a time: `LEASES_IN_FLIGHT_PER_ADDRESS`.
@@ -79,6 +81,7 @@ impl Config {
         let database = database(&mut env);
         let grace_seconds = grace_seconds(&mut env);
         let held_hours: u32 = env.read_in(&variables::HELD_HOURS, 0..=720);
+        let orphan_keep_hours: u32 = env.read_in(&variables::ORPHAN_KEEP_HOURS, 0..=8760);
         let leases_in_flight = env.read_in(&variables::LEASES_IN_FLIGHT_PER_WALLET, 1..=100);
         let in_flight_per_address =
             env.read_in(&variables::LEASES_IN_FLIGHT_PER_ADDRESS, 1..=10_000);
@@ -101,6 +104,7 @@ impl Config {
                 database: database?,
                 grace_seconds,
                 held_seconds: held_hours * 3600,
+                orphan_keep_seconds: i64::from(orphan_keep_hours) * 3600,
                 leases_in_flight,
                 leases_in_flight_per_address: in_flight_per_address,
                 max_unpaid_leases,

@@ -230,6 +230,7 @@ static LEASES: Group = Group {
     variables: &[
         &LEASE_GRACE_MINUTES,
         &HELD_HOURS,
+        &ORPHAN_KEEP_HOURS,
         &LEASES_IN_FLIGHT_PER_WALLET,
         &LEASES_IN_FLIGHT_PER_ADDRESS,
         &MAX_UNPAID_LEASES,
@@ -245,6 +246,12 @@ pub(super) static HELD_HOURS: Variable = Variable::with_default(
     "HELD_HOURS",
     "24",
     "Hours after a payment's window for which the machine is kept, stopped, that waits for a payment of unknown outcome, 0 to 720.",
+);
+pub(super) static ORPHAN_KEEP_HOURS: Variable = Variable::with_default(
+    "ORPHAN_KEEP_HOURS",
+    "72",
+    "Hours for which a container of this installation is kept, stopped, that no lease has, 0 to 8760: after a database was restored \
+     it may be a paying customer's.",
 );
 pub(super) static LEASES_IN_FLIGHT_PER_WALLET: Variable = Variable::with_default(
     "LEASES_IN_FLIGHT_PER_WALLET",

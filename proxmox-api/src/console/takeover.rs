@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use pve::{ConsoleUse, NodeName, TerminalError, Vmid, terminal::ConsoleSession};
+use pve::{ConsoleUse, TerminalError, terminal::ConsoleSession};
 use tokio::time::{Instant, sleep};
 
-use crate::{state::App, store::SharedTurns};
+use crate::{lease::locate::Place, state::App, store::SharedTurns};
 
 const WORD: &str = "console ";
 /// How long a command that has the terminal is waited for.
@@ -22,13 +22,13 @@ const POLL: Duration = Duration::from_millis(200);
 pub(super) async fn open(
     app: &App,
     lease_id: &str,
-    (node, vmid): &(NodeName, Vmid),
+    place: &Place,
     size: (u16, u16),
 ) -> Result<ConsoleSession, TerminalError> {
     let consoles = &app.proxmox.consoles;
     let mut until = None;
     loop {
-        let opened = consoles.open(node, *vmid, size, PATIENCE).await;
+        let opened = consoles.open(&place.node, place.vmid, size, PATIENCE).await;
         let (Err(TerminalError::InUse(in_use)), Some(turns)) = (&opened, &app.turns) else {
             return opened;
         };

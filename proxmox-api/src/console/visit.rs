@@ -5,7 +5,7 @@ use std::time::Duration;
 use api_types::{ConsoleOpened, ConsoleOpening, ErrorCode, OpenConsole, Secret};
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{SinkExt as _, StreamExt as _};
-use pve::{NodeName, Vmid, terminal::ConsoleSession};
+use pve::terminal::ConsoleSession;
 use serde_json::json;
 use service::concurrency::ConcurrencyPermit;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
@@ -20,7 +20,10 @@ use super::{
 };
 use crate::{
     error::ApiError,
-    lease::{halt::gone, identity, view::time},
+    lease::{
+        locate::{self, Place},
+        view::time,
+    },
     state::App,
     store::{ConsoleTicket, Lease},
 };
@@ -62,7 +65,7 @@ pub async fn visit(app: App, socket: WebSocket, visitor: Visitor) {
 /// What a ticket and a lease allow.
 struct Entrance {
     lease: Lease,
-    place: (NodeName, Vmid),
+    place: Place,
     ticket: ConsoleTicket,
     expires_at: i64,
     size: (u16, u16),
@@ -99,7 +102,7 @@ async fn enter(
         restored.map_err(unreadable)?;
         return Err(End::Full);
     };
-    let place = identity::own_lately(app, &lease).await.map_err(unreached)?;
+    let place = locate::find(app, &lease).await.map_err(unreached)?;
     let entrance = Entrance {
         lease,
         place,
@@ -219,10 +222,15 @@ async fn why(app: &App, entrance: &Entrance, end: End) -> End {
     if let Ok(None) = expiry(app, &entrance.lease.lease_id).await {
         return End::LeaseOver;
     }
-    let (node, vmid) = &entrance.place;
-    match app.proxmox.client.container(node, *vmid).await {
+    // It may have been moved meanwhile.
+    let place = match locate::find(app, &entrance.lease).await {
+        Ok(place) => place,
+        Err(error) if error.code == ErrorCode::LeaseEnded => return End::LeaseOver,
+        Err(_) => return end,
+    };
+    let client = &app.proxmox.client;
+    match client.container(&place.node, place.vmid).await {
         Ok(container) if !container.is_running() => End::NotRunning,
-        Err(error) if gone(&error) => End::LeaseOver,
         _ => end,
     }
 }

@@ -99,7 +99,9 @@ async fn to_be_tried(proxmox: &Proxmox, members: &[PoolMember]) -> Option<(NodeN
         let Ok(config) = proxmox.client.config(&node, vmid).await else {
             continue;
         };
-        if proxmox.config.vmids.contains(&vmid.get()) && marker::is_there(&config) {
+        if proxmox.config.vmids.contains(&vmid.get())
+            && !marker::all(config.description.as_deref()).is_empty()
+        {
             return Some((node, vmid));
         }
     }

@@ -10,7 +10,10 @@ use pve::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::{LeaseState, marker};
+use super::{
+    LeaseState,
+    marker::{self, Marker},
+};
 use crate::{error::ApiError, paywall::progress::Progress, state::App};
 
 /// Numbers or nodes that are tried.
@@ -24,6 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub struct Order {
     /// The lease that it is for.
     pub lease_id: String,
+    /// When that was asked for, Unix seconds.
+    pub asked_at: i64,
     /// Its number; another one where this is taken.
     pub vmid: Vmid,
     /// Its node; another one where this does not answer.
@@ -75,15 +80,13 @@ pub async fn create(
         let turn = app.proxmox.create_turn(&order.node).await;
         let outcome = match attempt(app, order).await? {
             Attempt::Task(upid) => {
-                ended(app, order, &upid, deadline).await?;
+                let mac = ended(app, order, &upid, deadline).await?;
                 drop(turn);
-                return step(
-                    app,
-                    &order.lease_id,
-                    LeaseState::CreateSent,
-                    LeaseState::Created,
-                )
-                .await;
+                let (id, now) = (&order.lease_id, app.now());
+                if app.store.container_made(id, mac.as_deref(), now).await? {
+                    return Ok(());
+                }
+                return Err(moved_on(id, LeaseState::CreateSent, LeaseState::Created));
             }
             other => other,
         };
@@ -145,16 +148,20 @@ pub async fn step(
     if app.store.move_lease(lease_id, from, to, app.now()).await? {
         return Ok(());
     }
+    Err(moved_on(lease_id, from, to))
+}
+
+fn moved_on(lease_id: &str, from: LeaseState, to: LeaseState) -> ApiError {
     tracing::error!(
         lease.id = lease_id,
         from = from.as_str(),
         to = to.as_str(),
         "the lease is not where it should be"
     );
-    Err(ApiError::new(
+    ApiError::new(
         ErrorCode::LeaseConflict,
         "Somebody else is working on this lease.",
-    ))
+    )
 }
 
 fn failed() -> ApiError {
@@ -214,7 +221,13 @@ async fn look_for(app: &App, order: &Order) -> Option<Upid> {
     }
 }
 
-async fn ended(app: &App, order: &Order, upid: &Upid, deadline: Instant) -> Result<(), ApiError> {
+/// Waits for the creation's end; the hardware address of what was made.
+async fn ended(
+    app: &App,
+    order: &Order,
+    upid: &Upid,
+    deadline: Instant,
+) -> Result<Option<String>, ApiError> {
     let left = deadline.saturating_duration_since(Instant::now());
     match app
         .proxmox
@@ -230,8 +243,8 @@ async fn ended(app: &App, order: &Order, upid: &Upid, deadline: Instant) -> Resu
         }
     }
     let config = app.proxmox.client.config(&order.node, order.vmid).await?;
-    if marker::read(&app.installation, &config).as_deref() == Some(order.lease_id.as_str()) {
-        return Ok(());
+    if marker::all(config.description.as_deref()).contains(&of(app, order)) {
+        return Ok(config.property("net0", "hwaddr").map(str::to_owned));
     }
     tracing::error!(
         lease.id = order.lease_id,
@@ -244,6 +257,12 @@ async fn ended(app: &App, order: &Order, upid: &Upid, deadline: Instant) -> Resu
 pub(super) fn task_failed(order: &Order, upid: &Upid, outcome: &TaskOutcome) -> ApiError {
     tracing::error!(lease.id = order.lease_id, task = upid.kind, %outcome, "a task failed");
     failed()
+}
+
+/// The marker of what is ordered.
+fn of(app: &App, order: &Order) -> Marker {
+    let vmid = order.vmid.get();
+    Marker::new(&app.installation, &order.lease_id, vmid, order.asked_at)
 }
 
 fn container(app: &App, order: &Order) -> CreateContainer {
@@ -260,7 +279,7 @@ fn container(app: &App, order: &Order) -> CreateContainer {
         password_hash: order.password_hash.clone(),
         ssh_public_keys: order.ssh_public_key.clone(),
         pool: Some(config.pool.clone()),
-        description: Some(marker::write(&app.installation, &order.lease_id)),
+        description: Some(of(app, order).text()),
         ..CreateContainer::new(order.vmid, &order.template, rootfs)
     }
 }

@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 
 use super::{
     LeaseState, halt, held,
-    identity::{self, Found},
-    remove,
+    locate::{Located, locate},
+    remove::{self, RemoveError},
 };
 use crate::{
     locks::Turn,
@@ -26,6 +26,8 @@ const LONGEST: i64 = 300;
 const LONGEST_AMONG_REPLICAS: i64 = 15;
 /// Containers that are stopped or removed at a time.
 const AT_ONCE: usize = 8;
+/// Seconds for which the end of a lease waits for a lock; after that the container is powered off from inside.
+const LOCK_PATIENCE: i64 = 3600;
 
 /// Works until the process ends.
 pub async fn run(app: App) {
@@ -75,7 +77,12 @@ pub async fn tick(app: &App) -> Result<i64, StoreError> {
 
     let mut running = JoinSet::new();
     let mut all_done = true;
+    let mut retry = i64::MAX;
     for lease in work {
+        if let Some(next) = app.retries.next(&lease.lease_id).filter(|next| *next > now) {
+            retry = retry.min(next);
+            continue;
+        }
         // Somebody who works on it now will leave it in order, or it is here again next time.
         let turn = app.leases_in_work.try_take(&lease.lease_id).await;
         let turn = turn.inspect_err(|error| tracing::warn!(%error, "no turn to end a lease"));
@@ -83,13 +90,15 @@ pub async fn tick(app: &App) -> Result<i64, StoreError> {
             all_done = false;
             continue;
         };
-        if running.len() >= AT_ONCE {
-            all_done &= matches!(running.join_next().await, Some(Ok(true)));
+        if running.len() >= AT_ONCE
+            && let Some(ended) = running.join_next().await
+        {
+            retry = retry.min(ended.unwrap_or(now + RETRY_SECONDS));
         }
         running.spawn(end(app.clone(), lease.lease_id, turn));
     }
-    while let Some(done) = running.join_next().await {
-        all_done &= matches!(done, Ok(true));
+    while let Some(ended) = running.join_next().await {
+        retry = retry.min(ended.unwrap_or(now + RETRY_SECONDS));
     }
     let next = app
         .store
@@ -98,13 +107,15 @@ pub async fn tick(app: &App) -> Result<i64, StoreError> {
         .unwrap_or(i64::MAX)
         .min(held_next.unwrap_or(i64::MAX));
     let now = app.now();
+    // A deadline that has passed and waits for its next try must not wake the worker at once.
+    let earliest = if retry == i64::MAX { now } else { now + 1 };
     Ok(if all_done {
         let longest = if app.config.database.is_shared() {
             LONGEST_AMONG_REPLICAS
         } else {
             LONGEST
         };
-        next.clamp(now, now + longest)
+        next.min(retry).clamp(earliest, now + longest)
     } else {
         now + RETRY_SECONDS
     })
@@ -118,18 +129,27 @@ async fn warn(app: &App, lease: &Lease) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Takes one lease a step further; true if nothing is left to be done for it now.
-async fn end(app: App, lease_id: String, _turn: Turn) -> bool {
+/// Takes one lease a step further; when it has to be tried again, Unix seconds.
+async fn end(app: App, lease_id: String, _turn: Turn) -> i64 {
     match step(&app, &lease_id).await {
-        Ok(()) => true,
+        Ok(()) => {
+            app.retries.reset(&lease_id);
+            i64::MAX
+        }
         Err(error) => {
-            tracing::warn!(lease.id = lease_id, %error, "a lease cannot be ended yet");
-            false
+            let pause = app.retries.failed(&lease_id, app.now());
+            if let Some(trouble) = error.trouble()
+                && let Ok(Some(lease)) = app.store.lease(&lease_id).await
+            {
+                app.alarms.raise(&lease_id, lease.vmid, trouble, app.now());
+            }
+            tracing::warn!(lease.id = lease_id, pause, %error, "a lease cannot be ended yet");
+            app.now() + pause
         }
     }
 }
 
-async fn step(app: &App, lease_id: &str) -> Result<(), remove::RemoveError> {
+async fn step(app: &App, lease_id: &str) -> Result<(), RemoveError> {
     // Read again under its turn: it may have been renewed.
     let Some(lease) = app.store.lease(lease_id).await? else {
         return Ok(());
@@ -156,11 +176,25 @@ async fn step(app: &App, lease_id: &str) -> Result<(), remove::RemoveError> {
     }
 }
 
-async fn stop(app: &App, lease: &Lease) -> Result<(), remove::RemoveError> {
-    let (node, vmid) = remove::place(lease)?;
-    // What is not the lease's is left alone, and the lease ends all the same.
-    if identity::look(app, &lease.lease_id, &node, vmid).await? == Found::Own {
-        halt::halt(app, &node, vmid).await?;
+async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {
+    match locate(app, lease).await? {
+        Located::Here(place) if place.template => {}
+        Located::Here(place) => {
+            app.looks.forget(place.vmid);
+            match halt::halt(app, &place).await {
+                Err(RemoveError::Locked(_)) if locked_for_long(app, lease) => {
+                    halt::halt_from_inside(app, &place).await?;
+                    let data = json!({ "vmid": lease.vmid, "lock": place.lock });
+                    app.note(&lease.lease_id, "powered_off_while_locked", data)
+                        .await;
+                }
+                halted => halted?,
+            }
+        }
+        // Another guest with its number is left alone, and the lease ends all the same.
+        Located::Gone => {}
+        Located::Unclear(trouble) => return Err(RemoveError::Unclear(trouble)),
+        Located::Away => return Err(RemoveError::Away),
     }
     let moved = app
         .store
@@ -182,11 +216,16 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), remove::RemoveError> {
     Ok(())
 }
 
+fn locked_for_long(app: &App, lease: &Lease) -> bool {
+    let since = app.retries.since(&lease.lease_id);
+    since.is_some_and(|since| app.now() - since >= LOCK_PATIENCE)
+}
+
 /// Destroys a lease that was paid for: at the end of its grace, or because its owner asked. The caller has its turn.
 ///
 /// # Errors
 /// The container is still there; the lease stays `destroying` and the worker goes on.
-pub async fn destroy(app: &App, lease: &Lease) -> Result<(), remove::RemoveError> {
+pub async fn destroy(app: &App, lease: &Lease) -> Result<(), RemoveError> {
     let destroying = LeaseState::Destroying;
     let moved = app
         .store

@@ -1,44 +1,95 @@
-//! Halts a container: it is asked to shut down, and the plug is pulled where it does not listen.
+//! Halts a container: it is asked to shut down, and stopped where it does not listen.
 
 use std::time::Duration;
 
-use pve::{NodeName, Refusal, Vmid, WaitOptions};
+use pve::{ExecRequest, NodeName, Refusal, TaskOutcome, Upid, Vmid, WaitOptions};
+use tokio::time::{Instant, sleep};
 
-use super::remove::RemoveError;
+use super::{locate::Place, remove::RemoveError};
 use crate::state::App;
 
 /// How long a container gets to shut down by itself.
 const SHUTDOWN: Duration = Duration::from_secs(20);
+/// How long high availability may take to do what it was asked for.
+const HA_TIMEOUT: Duration = Duration::from_secs(120);
+/// Between two looks at whether a container has stopped.
+const POLL: Duration = Duration::from_millis(500);
 
-/// Halts the container; one that does not run, or is gone, is left as it is.
+/// Halts the container; one that does not run is left as it is.
 ///
 /// # Errors
 /// It still runs, or Proxmox cannot be asked.
-pub async fn halt(app: &App, node: &NodeName, vmid: Vmid) -> Result<(), RemoveError> {
+pub async fn halt(app: &App, place: &Place) -> Result<(), RemoveError> {
     let client = &app.proxmox.client;
+    let (node, vmid) = (&place.node, place.vmid);
+    let mut asked_of_ha = false;
     match client.shutdown(node, vmid, SHUTDOWN, true).await {
         Ok(upid) => {
-            let outcome = client.wait(&upid, WaitOptions::within(SHUTDOWN * 2)).await;
-            if !matches!(&outcome, Ok(outcome) if outcome.is_success()) {
-                let upid = client.stop(node, vmid).await;
-                if let Ok(upid) = upid {
-                    // Whether it helped is looked at below.
-                    let _ = client.wait(&upid, WaitOptions::within(SHUTDOWN)).await;
-                }
+            asked_of_ha = is_ha(&upid);
+            if !succeeds(app, &upid).await
+                && let Ok(upid) = client.stop(node, vmid).await
+            {
+                asked_of_ha |= is_ha(&upid);
+                // Whether it helped is looked at below.
+                succeeds(app, &upid).await;
             }
         }
-        Err(error) if error.refusal() == Some(&Refusal::NotRunning) || gone(&error) => {}
+        Err(error) if error.refusal() == Some(&Refusal::NotRunning) => {}
         Err(error) => return Err(error.into()),
     }
-    match client.container(node, vmid).await {
-        Ok(status) if status.is_running() => Err(RemoveError::Proxmox("it still runs".into())),
-        Ok(_) => Ok(()),
-        Err(error) if gone(&error) => Ok(()),
-        Err(error) => Err(error.into()),
+    let patience = if asked_of_ha {
+        HA_TIMEOUT
+    } else {
+        Duration::ZERO
+    };
+    stopped(app, node, vmid, patience).await
+}
+
+async fn succeeds(app: &App, upid: &Upid) -> bool {
+    let options = WaitOptions::within(SHUTDOWN * 2);
+    let outcome = app.proxmox.client.wait(upid, options).await;
+    outcome.is_ok_and(|outcome: TaskOutcome| outcome.is_success())
+}
+
+/// Whether a task only asks high availability for something, which is done seconds after the task's end.
+pub(super) fn is_ha(upid: &Upid) -> bool {
+    upid.kind.starts_with("ha")
+}
+
+async fn stopped(
+    app: &App,
+    node: &NodeName,
+    vmid: Vmid,
+    patience: Duration,
+) -> Result<(), RemoveError> {
+    let until = Instant::now() + patience;
+    loop {
+        let status = app.proxmox.client.container(node, vmid).await?;
+        if !status.is_running() {
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            // Tasks of a locked container are begun, and fail.
+            return Err(status.lock.map_or_else(
+                || RemoveError::Proxmox("it still runs".into()),
+                RemoveError::Locked,
+            ));
+        }
+        sleep(POLL).await;
     }
 }
 
-/// With rights on the pool only, what is gone is answered with 403.
-pub(crate) fn gone(error: &pve::Error) -> bool {
-    error.is_missing() || matches!(error.refusal(), Some(Refusal::Forbidden { .. }))
+/// Halts a container that is locked by a command inside: locks keep Proxmox from stopping it, not its own root.
+///
+/// # Errors
+/// It still runs.
+pub async fn halt_from_inside(app: &App, place: &Place) -> Result<(), RemoveError> {
+    let (node, vmid) = (&place.node, place.vmid);
+    let command = ExecRequest::new("poweroff || halt || kill -s TERM 1");
+    // The terminal ends with the container, so what is said of the command tells nothing.
+    let ran = app.proxmox.consoles.exec(node, vmid, command, None).await;
+    if let Err(error) = ran {
+        tracing::info!(vmid = vmid.get(), %error, "a locked container was asked to power off");
+    }
+    stopped(app, node, vmid, SHUTDOWN * 2).await
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     LeaseState, halt,
-    identity::{self, Found},
+    locate::{self, Located, locate},
     remove::{self, RemoveError},
     start, unpaid,
 };
@@ -94,9 +94,14 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {
     if !app.store.set_held_power(id, HeldPower::Stopping).await? {
         return Ok(());
     }
-    let (node, vmid) = remove::place(lease)?;
-    if identity::look(app, id, &node, vmid).await? == Found::Own {
-        halt::halt(app, &node, vmid).await?;
+    match locate(app, lease).await? {
+        Located::Here(place) => {
+            app.looks.forget(place.vmid);
+            halt::halt(app, &place).await?;
+        }
+        Located::Gone => {}
+        Located::Unclear(trouble) => return Err(RemoveError::Unclear(trouble)),
+        Located::Away => return Err(RemoveError::Away),
     }
     app.store.set_held_power(id, HeldPower::Stopped).await?;
     // Here and not when it is destroyed a day later: until the money is seen it counts as a machine for nothing.
@@ -132,21 +137,18 @@ pub async fn wake(app: &App, lease: &Lease, resumed: bool) -> Result<(), ApiErro
     if !(stopped || resumed && lease.state.is_in_flight()) {
         return Ok(());
     }
-    let (node, vmid) = identity::own(app, lease).await?;
-    if app
-        .proxmox
-        .client
-        .container(&node, vmid)
-        .await?
-        .is_running()
-    {
+    let place = locate::find(app, lease).await?;
+    let client = &app.proxmox.client;
+    let status = client.container(&place.node, place.vmid).await?;
+    if status.is_running() {
         return Ok(());
     }
-    start::start(app, &node, vmid, Instant::now() + START_AT_MOST).await?;
+    let deadline = Instant::now() + START_AT_MOST;
+    start::start(app, &place.node, place.vmid, deadline).await?;
     metrics::counter!("held_machines_total", "step" => "started").increment(1);
     // It may come back with another address.
     let until = Instant::now() + ADDRESS_TIMEOUT;
-    Ok(start::note_address(app, lease, (&node, vmid), until).await?)
+    Ok(start::note_address(app, lease, (&place.node, place.vmid), until).await?)
 }
 
 #[cfg(test)]

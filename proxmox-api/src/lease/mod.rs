@@ -1,20 +1,25 @@
 //! The life of a lease. The states and their order are pure functions here; the store guards the same order in its rows.
-//! [`create`] and [`start`] make a container, [`expiry`] ends it in time, [`remove`] takes it away, [`reconcile`] compares
-//! with Proxmox, [`view`] shows it to its owner.
+//! [`create`] and [`start`] make a container, [`locate`] finds it wherever an administrator has moved it, [`expiry`] ends it in
+//! time, [`remove`] takes it away, [`reconcile`] compares with Proxmox, [`view`] shows it to its owner.
 
+pub mod alarms;
+pub mod backoff;
 pub mod create;
 pub mod destroy;
 pub mod expiry;
 pub mod grace;
 pub mod halt;
 pub mod held;
-pub mod identity;
 // The file is named for what it holds.
 #[allow(clippy::module_inception)]
 mod lease;
+pub mod locate;
+pub mod lock;
 pub mod marker;
+mod orphans;
 pub mod owned;
 pub mod power;
+mod reboot;
 pub mod reconcile;
 pub mod remove;
 pub mod start;

@@ -8,8 +8,12 @@ use pve::ContainerState;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use super::{halt, identity, owned::active, remove, start};
-use crate::{error::ApiError, state::App, store::Lease};
+use super::{halt, locate, lock, owned::active, remove, start};
+use crate::{
+    error::ApiError,
+    state::App,
+    store::{Lease, StoreError},
+};
 
 /// How long the owner waits; the work goes on after that.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -80,41 +84,49 @@ async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
     // Waits for an end, a renewal or another wish that is under way; it may have changed what is allowed.
     let _turn = app.leases_in_work.take(&lease.lease_id).await?;
     let lease = active(&app, &lease.lease_id, &lease.owner).await?;
-    let (node, vmid) = identity::own(&app, &lease).await?;
-    let now = app.proxmox.client.container(&node, vmid).await?;
+    let place = locate::find(&app, &lease).await?;
+    let (node, vmid) = (&place.node, place.vmid);
+    let now = app.proxmox.client.container(node, vmid).await?;
     if now.status == power.wanted() {
+        remember(&app, &lease, power).await?;
         return Ok(lease);
     }
-    if now.lock.is_some() {
-        return Err(locked());
+    if let Some(held_by) = &now.lock {
+        return Err(lock::refused(held_by));
     }
+    app.looks.forget(vmid);
     match power {
-        Power::Off => halt::halt(&app, &node, vmid).await.map_err(unstopped)?,
+        Power::Off => halt::halt(&app, &place).await.map_err(unstopped)?,
         Power::On => {
-            start::start(&app, &node, vmid, Instant::now() + START_AT_MOST)
+            start::start(&app, node, vmid, Instant::now() + START_AT_MOST)
                 .await
                 .map_err(unstarted)?;
             let until = Instant::now() + ADDRESS_PATIENCE;
-            start::note_address(&app, &lease, (&node, vmid), until).await?;
+            start::note_address(&app, &lease, (node, vmid), until).await?;
         }
     }
+    remember(&app, &lease, power).await?;
     app.proxmox.saw(vmid, power.wanted()).await;
     app.note(&lease.lease_id, power.event(), json!({ "by": "owner" }))
         .await;
     Ok(app.store.lease(&lease.lease_id).await?.unwrap_or(lease))
 }
 
-fn locked() -> ApiError {
-    let message = "The container is held by another operation, such as a backup.";
-    ApiError::new(ErrorCode::LeaseConflict, message).retry_after(10)
+/// After its node has booted, a container is started again unless its owner wants it off.
+async fn remember(app: &App, lease: &Lease, power: Power) -> Result<(), StoreError> {
+    let ids = vec![lease.lease_id.clone()];
+    match power {
+        Power::Off => app.store.saw_stopped(ids).await,
+        Power::On => app.store.saw_running(ids, app.now()).await,
+    }
 }
 
 fn unstopped(error: remove::RemoveError) -> ApiError {
     tracing::warn!(%error, "a container cannot be stopped");
     match error {
-        remove::RemoveError::Locked => locked(),
+        remove::RemoveError::Locked(held_by) => lock::refused(&held_by),
         remove::RemoveError::Store(error) => error.into(),
-        remove::RemoveError::Proxmox(_) => {
+        _ => {
             let message = "The container could not be stopped.";
             ApiError::new(ErrorCode::HypervisorError, message).retry_after(5)
         }

@@ -1,32 +1,43 @@
-//! Compares Proxmox with the store, in both directions: containers with our marker that no lease knows are removed, leases
-//! whose container is gone are reported.
+//! Compares Proxmox with the store, in both directions. Leases: a container that an administrator moved is followed, one that
+//! ran before its node rebooted is started again, one that is lost for ten minutes ends its lease. Containers: those with our
+//! marker that no lease has are stopped, and removed after `ORPHAN_KEEP_HOURS`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
-use pve::Refusal;
+use pve::{ContainerState, GuestResource};
 use serde_json::json;
 
-use super::{LeaseState, marker, remove};
+use super::{
+    LeaseState,
+    alarms::Trouble,
+    locate::{Located, locate},
+    orphans, reboot,
+};
 use crate::{error::ApiError, state::App, store::Lease};
 
 /// Between two comparisons.
-const EVERY: Duration = Duration::from_secs(180);
-/// A lease younger than this, in seconds, may still be on its way.
-const YOUNG: i64 = 600;
+const EVERY: Duration = Duration::from_secs(60);
+/// How long a container has to be gone until its lease ends, in seconds: restoring a backup under the same number takes some
+/// minutes, during which there is no container.
+const LOST_AFTER: i64 = 600;
 
 /// What a comparison found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Findings {
     /// Containers of ours that were removed because no lease has them.
     pub removed: Vec<u32>,
-    /// Containers in our pool that are not ours.
+    /// Containers of ours that no lease has, and that are kept for a while.
+    pub orphans: Vec<u32>,
+    /// Containers in our pool that are not ours, or are copies of ours.
     pub foreign: Vec<u32>,
-    /// Leases whose container is gone.
+    /// Leases that ended because their container is lost.
     pub lost: Vec<String>,
+    /// Leases whose container was started again after its node had rebooted.
+    pub started: Vec<String>,
 }
 
-/// Compares now and every few minutes, until the process ends.
+/// Compares now and every minute, until the process ends.
 pub async fn run(app: App) {
     loop {
         if let Err(error) = in_turn(&app).await {
@@ -39,7 +50,7 @@ pub async fn run(app: App) {
     }
 }
 
-/// Replicas compare one after the other, so that no orphan is removed by two of them at once.
+/// Replicas compare one after the other, so that no container is started or removed by two of them at once.
 async fn in_turn(app: &App) -> Result<Findings, ApiError> {
     let _turn = app.leases_in_work.take("comparison").await?;
     compare(app).await
@@ -52,99 +63,113 @@ async fn in_turn(app: &App) -> Result<Findings, ApiError> {
 pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     let mut findings = Findings::default();
     // Containers first: a lease that comes into being in between is then known, not missing.
-    let resources = app.proxmox.client.resources().await?;
-    let leases: HashMap<u32, Lease> = app
-        .store
-        .live_leases()
-        .await?
-        .into_iter()
-        .map(|lease| (lease.vmid, lease))
-        .collect();
-    let pool = app.proxmox.config.pool.as_str();
-    for found in resources
+    let guests = app.proxmox.client.resources().await?;
+    let leases = app.store.live_leases().await?;
+    let by_vmid: HashMap<u32, &Lease> = leases.iter().map(|lease| (lease.vmid, lease)).collect();
+    orphans::look(app, &guests, &by_vmid, &mut findings).await?;
+
+    let guests: HashMap<u32, &GuestResource> = guests
         .iter()
-        .filter(|found| found.kind == "lxc" && found.pool.as_deref() == Some(pool))
-    {
-        let vmid = found.vmid.get();
-        if leases.contains_key(&vmid) {
-            continue;
-        }
-        let config = match app.proxmox.client.config(&found.node, found.vmid).await {
-            Ok(config) => config,
-            Err(error) => {
-                tracing::info!(
-                    vmid,
-                    cause = error.safe_text(),
-                    "a container cannot be looked at"
-                );
-                continue;
-            }
-        };
-        let Some(lease_id) = marker::read(&app.installation, &config) else {
-            tracing::warn!(
-                vmid,
-                "a container in our pool was not made by us; it is left alone"
-            );
-            findings.foreign.push(vmid);
-            continue;
-        };
-        if on_its_way(app, &lease_id).await? {
-            continue;
-        }
-        match remove::container(app, &found.node, found.vmid, Some(&lease_id)).await {
-            Ok(()) => {
-                app.note(&lease_id, "orphan_removed", json!({ "vmid": vmid }))
-                    .await;
-                findings.removed.push(vmid);
-            }
-            Err(error) => tracing::warn!(vmid, %error, "an orphan cannot be removed yet"),
-        }
-    }
-    let seen: HashSet<u32> = resources.iter().map(|found| found.vmid.get()).collect();
-    for lease in leases.values().filter(|lease| !seen.contains(&lease.vmid)) {
-        if matches!(lease.state, LeaseState::Active | LeaseState::Stopped)
-            && is_lost(app, lease).await
+        .map(|guest| (guest.vmid.get(), guest))
+        .collect();
+    let mut running = Vec::new();
+    for lease in leases.iter().filter(|lease| has_container(lease)) {
+        let guest = guests.get(&lease.vmid).copied();
+        let expected = guest.is_some_and(|guest| is_as_expected(app, guest, lease));
+        if !(expected && is_untroubled(app, lease))
+            && let Err(error) = follow(app, lease, &mut findings).await
         {
-            tracing::error!(
-                lease.id = lease.lease_id,
-                vmid = lease.vmid,
-                "the container of a paid lease is gone"
-            );
-            app.note(
-                &lease.lease_id,
-                "container_lost",
-                json!({ "vmid": lease.vmid }),
-            )
-            .await;
-            findings.lost.push(lease.lease_id.clone());
+            tracing::warn!(lease.id = lease.lease_id, code = %error.code, "a container cannot be located now");
         }
+        running.extend(guest.map(|guest| (lease, guest)));
     }
+    findings.started = reboot::start_what_ran(app, &running).await?;
+    let is_live = |id: &str| leases.iter().any(|lease| lease.lease_id == id);
+    app.alarms.keep(is_live);
+    app.retries.keep(is_live);
+    app.alarms.measure();
     metrics::gauge!("leases_lost").set(findings.lost.len() as f64);
+    metrics::gauge!("containers_orphaned").set(findings.orphans.len() as f64);
+    metrics::gauge!("containers_foreign").set(findings.foreign.len() as f64);
     Ok(findings)
 }
 
-/// Whether the lease of an orphan may still be looking for it: after a creation of unknown outcome it goes on elsewhere.
-async fn on_its_way(app: &App, lease_id: &str) -> Result<bool, ApiError> {
-    let lease = app.store.lease(lease_id).await?;
-    Ok(lease
-        .is_some_and(|lease| lease.state.is_in_flight() && app.now() - lease.created_at < YOUNG))
+/// A lease that is still being made finds its container itself.
+fn has_container(lease: &Lease) -> bool {
+    matches!(
+        lease.state,
+        LeaseState::Active | LeaseState::Expiring | LeaseState::Stopped
+    )
 }
 
-/// The list may lag behind; a number that is free has no container for sure.
-async fn is_lost(app: &App, lease: &Lease) -> bool {
-    let Ok((_, vmid)) = remove::place(lease) else {
-        return false;
-    };
-    match app.proxmox.client.next_id(Some(vmid)).await {
-        Ok(_) => true,
-        Err(error) => {
-            let taken = error.refusal() == Some(&Refusal::VmidTaken);
-            if !taken {
-                tracing::info!(cause = error.safe_text(), "a number cannot be looked up");
-            }
-            false
+/// Whether the cluster's list shows a lease's container where it should be. What has its number is looked at whenever
+/// something is done with it; here that would be a request for each lease.
+fn is_as_expected(app: &App, guest: &GuestResource, lease: &Lease) -> bool {
+    let pool = app.proxmox.config.pool.as_str();
+    guest.kind == "lxc"
+        && guest.node.as_str() == lease.node
+        && !guest.template
+        && guest
+            .name
+            .as_deref()
+            .is_none_or(|name| name == lease.hostname)
+        && guest.pool.as_deref().is_none_or(|found| found == pool)
+        && guest.status != ContainerState::Unknown
+}
+
+/// What is the matter otherwise is only seen by a look at the container.
+fn is_untroubled(app: &App, lease: &Lease) -> bool {
+    let trouble = app.alarms.of(&lease.lease_id);
+    trouble.is_none_or(|trouble| matches!(trouble, Trouble::Protected | Trouble::Locked))
+}
+
+/// Something is not as expected of a lease's container.
+async fn follow(app: &App, lease: &Lease, findings: &mut Findings) -> Result<(), ApiError> {
+    let (id, now) = (&lease.lease_id, app.now());
+    let trouble = match locate(app, lease).await? {
+        Located::Here(place) if place.template => Trouble::Template,
+        Located::Gone => Trouble::Gone,
+        Located::Away => {
+            app.alarms.raise(id, lease.vmid, Trouble::NodeAway, now);
+            return Ok(());
         }
+        Located::Here(_) | Located::Unclear(_) => return Ok(()),
+    };
+    let since = app.alarms.raise(id, lease.vmid, trouble, now);
+    if now - since >= LOST_AFTER && end_lost(app, lease, trouble, since).await? {
+        findings.lost.push(id.clone());
     }
+    Ok(())
+}
+
+/// Ends a lease whose container cannot be used any more, and owes its unused part.
+async fn end_lost(
+    app: &App,
+    lease: &Lease,
+    trouble: Trouble,
+    since: i64,
+) -> Result<bool, ApiError> {
+    let id = &lease.lease_id;
+    let _turn = app.leases_in_work.take(id).await?;
+    let Some(owed) = app.store.end_lost(id, since, app.now()).await? else {
+        return Ok(false);
+    };
+    app.alarms.clear(id, &[]);
+    app.deadlines_moved.notify_one();
+    let owed: Vec<_> = owed
+        .into_iter()
+        .map(|(payment, amount)| json!({ "paymentId": payment, "amount": amount.to_string() }))
+        .collect();
+    tracing::error!(
+        lease.id = id,
+        vmid = lease.vmid,
+        debts = owed.len(),
+        "the container of a lease is lost; the lease has ended, and its unused part is owed"
+    );
+    let data = json!({ "vmid": lease.vmid, "why": trouble.word(), "since": since, "owed": owed });
+    app.note(id, "container_lost", data).await;
+    metrics::counter!("leases_lost_total").increment(1);
+    Ok(true)
 }
 
 async fn count(app: &App) -> Result<(), ApiError> {

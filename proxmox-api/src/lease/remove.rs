@@ -1,10 +1,14 @@
-//! Removes the container of a lease, and nothing else: only what carries our marker goes.
+//! Removes the container of a lease, and nothing else: only what was located as the lease's own goes.
 
 use std::time::Duration;
 
 use pve::{Destroy, NodeName, Refusal, Vmid, WaitOptions};
 
-use super::{LeaseState, marker};
+use super::{
+    LeaseState,
+    alarms::Trouble,
+    locate::{LocateError, Located, Place, locate},
+};
 use crate::{
     state::App,
     store::{Lease, StoreError},
@@ -18,27 +22,60 @@ pub enum RemoveError {
     /// Proxmox did not do it.
     #[error("{0}")]
     Proxmox(String),
-    /// It is being made, or held by another operation; later.
-    #[error("the container is locked")]
-    Locked,
+    /// Another operation holds it; later.
+    #[error("the container is locked ({0})")]
+    Locked(String),
+    /// Protection mode keeps it.
+    #[error("the container is protected from removal")]
+    Protected,
+    /// Its number is taken, and it cannot be told whether by the lease's container.
+    #[error("it cannot be told whether the number is still the lease's: {}", .0.word())]
+    Unclear(Trouble),
+    /// Its node does not answer.
+    #[error("its node does not answer")]
+    Away,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+impl RemoveError {
+    /// What keeps the container, where that lasts until an operator or another operation is done.
+    pub fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::Locked(_) => Some(Trouble::Locked),
+            Self::Protected => Some(Trouble::Protected),
+            Self::Unclear(trouble) => Some(*trouble),
+            Self::Away => Some(Trouble::NodeAway),
+            Self::Proxmox(_) | Self::Store(_) => None,
+        }
+    }
+}
+
 impl From<pve::Error> for RemoveError {
     fn from(error: pve::Error) -> Self {
         match error.refusal() {
-            Some(Refusal::Locked(_)) => Self::Locked,
+            Some(Refusal::Locked(lock)) => Self::Locked(lock.clone()),
+            Some(Refusal::Protected) => Self::Protected,
             _ => Self::Proxmox(error.safe_text()),
         }
     }
 }
 
-/// Where a lease's container is.
+impl From<LocateError> for RemoveError {
+    fn from(error: LocateError) -> Self {
+        match error {
+            LocateError::Proxmox(error) => error.into(),
+            LocateError::Store(error) => Self::Store(error),
+            LocateError::Row => Self::Proxmox("the stored place is none".into()),
+        }
+    }
+}
+
+/// The node and number in a lease's row.
 ///
 /// # Errors
-/// The stored node or number is none that Proxmox knows.
+/// They are none that Proxmox knows.
 pub fn place(lease: &Lease) -> Result<(NodeName, Vmid), RemoveError> {
     let bad = |what: &str| RemoveError::Proxmox(format!("the stored {what} is none"));
     let node = NodeName::new(&lease.node).map_err(|_| bad("node"))?;
@@ -51,12 +88,27 @@ pub fn place(lease: &Lease) -> Result<(NodeName, Vmid), RemoveError> {
 /// # Errors
 /// It is still there; try again later.
 pub async fn remove(app: &App, lease: &Lease) -> Result<(), RemoveError> {
-    let (node, vmid) = place(lease)?;
-    container(app, &node, vmid, Some(&lease.lease_id)).await?;
+    match locate(app, lease).await? {
+        // Somebody made a template of it: theirs now, and of no use to a customer.
+        Located::Here(place) if place.template => {
+            let vmid = lease.vmid;
+            tracing::warn!(
+                lease.id = lease.lease_id,
+                vmid,
+                "a leased container was made a template; it is left alone"
+            );
+        }
+        Located::Here(place) => container(app, &place).await?,
+        Located::Gone => {}
+        Located::Unclear(_) if lease.state == LeaseState::Undoing => never_made(app, lease).await?,
+        Located::Unclear(trouble) => return Err(RemoveError::Unclear(trouble)),
+        Located::Away => return Err(RemoveError::Away),
+    }
     let ended = LeaseState::Destroyed;
     app.store
         .move_lease(&lease.lease_id, lease.state, ended, app.now())
         .await?;
+    app.alarms.clear(&lease.lease_id, &[]);
     app.note(
         &lease.lease_id,
         "destroyed",
@@ -66,45 +118,22 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), RemoveError> {
     Ok(())
 }
 
-/// Removes a container with our marker; with `lease`, only one of that lease.
+/// Removes a container that was located as a lease's own, or as one of ours without a lease.
 ///
 /// # Errors
 /// It is still there.
-pub async fn container(
-    app: &App,
-    node: &NodeName,
-    vmid: Vmid,
-    lease: Option<&str>,
-) -> Result<(), RemoveError> {
-    let client = &app.proxmox.client;
-    match client.config(node, vmid).await {
-        Ok(config) => {
-            let marked = marker::read(&app.installation, &config);
-            let ours = marked.is_some() && (lease.is_none() || marked.as_deref() == lease);
-            if !ours {
-                tracing::warn!(
-                    vmid = vmid.get(),
-                    "a container without our marker has a number of ours; it is left alone"
-                );
-                return Ok(());
-            }
-            if config.lock.as_deref() == Some("create") {
-                return Err(RemoveError::Locked);
-            }
-        }
-        Err(error) if error.is_missing() => return Ok(()),
-        // With rights on the pool only, one that is gone and one that is being made look alike.
-        Err(error) if matches!(error.refusal(), Some(Refusal::Forbidden { .. })) => {
-            return hidden(app, node, vmid).await;
-        }
-        Err(error) => return Err(error.into()),
+pub async fn container(app: &App, place: &Place) -> Result<(), RemoveError> {
+    // With `destroyed`, an earlier removal was cut off: Proxmox goes on with it.
+    if let Some(lock) = place.lock.as_ref().filter(|lock| *lock != "destroyed") {
+        return Err(RemoveError::Locked(lock.clone()));
     }
-    app.looks.forget(vmid);
+    let client = &app.proxmox.client;
+    app.looks.forget(place.vmid);
     let how = Destroy {
         force: true,
         purge: true,
     };
-    let upid = match client.destroy(node, vmid, how).await {
+    let upid = match client.destroy(&place.node, place.vmid, how).await {
         Ok(upid) => upid,
         Err(error) if error.is_missing() => return Ok(()),
         Err(error) => return Err(error.into()),
@@ -116,23 +145,21 @@ pub async fn container(
     }
 }
 
-/// A container that we may not see: gone if its number is free, ours if a creation of ours is still running.
-async fn hidden(app: &App, node: &NodeName, vmid: Vmid) -> Result<(), RemoveError> {
+/// A container that is being made is not in the pool yet, and so hidden. For a lease that was never paid, a number that is
+/// taken means its container only if a creation of ours is running or has succeeded.
+async fn never_made(app: &App, lease: &Lease) -> Result<(), RemoveError> {
+    let (node, vmid) = place(lease)?;
     let client = &app.proxmox.client;
-    match client.next_id(Some(vmid)).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.refusal() == Some(&Refusal::VmidTaken) => {
-            let tasks = client.tasks(node, vmid, "vzcreate").await?;
-            let Some(youngest) = tasks.first() else {
-                // Nobody's creation that we know of: somebody else's container.
-                return Ok(());
-            };
-            match client.task_status(youngest).await? {
-                pve::TaskStatus::Running => Err(RemoveError::Locked),
-                // Ended and still not ours to see: somebody else has taken the number since.
-                pve::TaskStatus::Stopped(_) => Ok(()),
-            }
+    let tasks = client.tasks(&node, vmid, "vzcreate").await?;
+    let Some(youngest) = tasks.first() else {
+        return Ok(());
+    };
+    match client.task_status(youngest).await? {
+        pve::TaskStatus::Running => Err(RemoveError::Locked("create".into())),
+        pve::TaskStatus::Stopped(outcome) if outcome.is_success() => {
+            Err(RemoveError::Unclear(Trouble::Hidden))
         }
-        Err(error) => Err(error.into()),
+        // Proxmox removes what it fails to make, so this is somebody else's.
+        pve::TaskStatus::Stopped(_) => Ok(()),
     }
 }

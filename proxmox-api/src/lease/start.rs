@@ -7,7 +7,7 @@ use api_types::ErrorCode;
 use pve::{ExecRequest, NodeName, Refusal, Vmid, WaitOptions};
 use tokio::time::{Instant, sleep};
 
-use super::remove;
+use super::{halt, remove};
 use crate::{
     error::ApiError,
     state::App,
@@ -43,6 +43,10 @@ pub async fn start(
         Ok(upid) => {
             let left = deadline.saturating_duration_since(Instant::now());
             match client.wait(&upid, WaitOptions::within(left)).await {
+                // High availability starts it seconds after it was asked to.
+                Ok(outcome) if outcome.is_success() && halt::is_ha(&upid) => {
+                    return runs(app, node, vmid, deadline).await;
+                }
                 Ok(outcome) if outcome.is_success() => return Ok(()),
                 Ok(outcome) => tracing::error!(vmid = vmid.get(), %outcome, "a start failed"),
                 Err(error) => {

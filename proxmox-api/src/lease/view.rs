@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::{LeaseState, alarms::Trouble, lock};
+use crate::{error::ApiError, proxmox::Usage, state::App, store::Lease};
 use api_types::{LeaseStatus, LeaseView, Timestamp, Usdc};
-use pve::ContainerState;
-
-use super::LeaseState;
-use crate::{error::ApiError, state::App, store::Lease};
 
 /// The state in the contract's words.
 pub fn status(state: LeaseState) -> LeaseStatus {
@@ -30,16 +28,28 @@ pub fn time(seconds: i64) -> Timestamp {
     Timestamp(u64::try_from(seconds).unwrap_or(0))
 }
 
+/// What Proxmox shows of a lease's container now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LiveState {
+    /// Its state, such as `running`.
+    state: Option<&'static str>,
+    /// The node that it is on.
+    node: Option<String>,
+    /// What keeps it from being used, in a sentence.
+    notice: Option<String>,
+}
+
 /// One lease; `paid` in atomic USDC.
-pub fn view(lease: &Lease, live: Option<&str>, paid: u64) -> LeaseView {
+pub fn view(lease: &Lease, live: LiveState, paid: u64) -> LeaseView {
     let kept = !matches!(lease.state, LeaseState::Destroying | LeaseState::Destroyed);
     LeaseView {
         lease_id: lease.lease_id.clone(),
         status: status(lease.state),
-        live_status: live.map(str::to_owned),
+        live_status: live.state.map(str::to_owned),
+        notice: live.notice,
         ctid: lease.vmid,
         hostname: lease.hostname.clone(),
-        node: lease.node.clone(),
+        node: live.node.unwrap_or_else(|| lease.node.clone()),
         ip: lease.ip.clone(),
         sku: lease.sku.clone(),
         template: lease.template.clone(),
@@ -78,16 +88,12 @@ pub async fn of_wallet(app: &App, wallet: &str, live: Live) -> Result<Vec<LeaseV
     let mut leases = app.store.leases_by_owner(wallet).await?;
     leases.reverse();
     let paid = app.store.paid_by_lease(wallet).await?;
-    let states = live_states(app, &leases, live).await?;
+    let seen = live_states(app, &leases, live).await?;
     Ok(leases
         .iter()
         .map(|lease| {
-            let state = states.as_ref().map(|states| live_state(lease, states));
-            view(
-                lease,
-                state,
-                paid.get(&lease.lease_id).copied().unwrap_or(0),
-            )
+            let live = live_state(app, lease, seen.as_ref());
+            view(lease, live, paid.get(&lease.lease_id).copied().unwrap_or(0))
         })
         .collect())
 }
@@ -98,21 +104,64 @@ pub async fn of_wallet(app: &App, wallet: &str, live: Live) -> Result<Vec<LeaseV
 /// The store failed.
 pub async fn of_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError> {
     let paid = app.store.paid_by_lease(&lease.owner).await?;
-    let states = live_states(app, std::slice::from_ref(lease), Live::IfPossible).await?;
-    let state = states.as_ref().map(|states| live_state(lease, states));
+    let seen = live_states(app, std::slice::from_ref(lease), Live::IfPossible).await?;
+    let live = live_state(app, lease, seen.as_ref());
     Ok(view(
         lease,
-        state,
+        live,
         paid.get(&lease.lease_id).copied().unwrap_or(0),
     ))
 }
 
-fn live_state(lease: &Lease, states: &HashMap<u32, ContainerState>) -> &'static str {
-    match states.get(&lease.vmid) {
-        _ if !holds_container(lease) => "destroyed",
-        Some(state) => state.as_str(),
-        None => "missing",
+/// What is seen of a lease's container; nothing where Proxmox was not asked.
+fn live_state(app: &App, lease: &Lease, seen: Option<&HashMap<u32, Usage>>) -> LiveState {
+    let Some(seen) = seen else {
+        return LiveState::default();
+    };
+    if !holds_container(lease) {
+        return LiveState {
+            state: Some("destroyed"),
+            ..LiveState::default()
+        };
     }
+    let trouble = app.alarms.of(&lease.lease_id);
+    // Then its number belongs to something else, of which nothing is shown.
+    let is_other = matches!(
+        trouble,
+        Some(Trouble::Gone | Trouble::Hidden | Trouble::Unmarked)
+    );
+    let found = seen.get(&lease.vmid).filter(|_| !is_other);
+    let lock = found.and_then(|usage| usage.lock.as_deref());
+    LiveState {
+        state: Some(found.map_or("missing", |usage| usage.state.as_str())),
+        node: found.map(|usage| usage.node.to_string()),
+        notice: notice(trouble, lock, found.is_some()),
+    }
+}
+
+/// What its owner has to know of a container that cannot be used as it should.
+fn notice(trouble: Option<Trouble>, lock: Option<&str>, found: bool) -> Option<String> {
+    let text = match (trouble, lock) {
+        (Some(Trouble::Gone), _) => "The container is gone from the host. If it does not come back within ten minutes, the lease \
+            ends and the unused part is owed to you."
+            .to_owned(),
+        (Some(Trouble::Template), _) => "The operator made a template of the container, so it cannot run. The lease ends, and the \
+            unused part is owed to you."
+            .to_owned(),
+        (Some(Trouble::Hidden | Trouble::Unmarked), _) => {
+            "The container cannot be reached; its operator has been told.".to_owned()
+        }
+        (Some(Trouble::NodeAway), _) => {
+            "The node that the container is on does not answer just now.".to_owned()
+        }
+        (_, Some(lock)) => format!(
+            "Locked because {}; commands, consoles and renewals have to wait.",
+            lock::meaning(lock)
+        ),
+        _ if !found => "The host does not show the container just now.".to_owned(),
+        _ => return None,
+    };
+    Some(text)
 }
 
 fn holds_container(lease: &Lease) -> bool {
@@ -124,16 +173,15 @@ async fn live_states(
     app: &App,
     leases: &[Lease],
     live: Live,
-) -> Result<Option<HashMap<u32, ContainerState>>, ApiError> {
+) -> Result<Option<HashMap<u32, Usage>>, ApiError> {
     if !leases.iter().any(holds_container) {
         return Ok(Some(HashMap::new()));
     }
-    match (app.proxmox.usage().await, live) {
+    let held = leases.iter().filter(|lease| holds_container(lease));
+    let vmids: Vec<u32> = held.map(|lease| lease.vmid).collect();
+    match (app.proxmox.usage_of(&vmids).await, live) {
         (Ok(usage), _) => Ok(Some(
-            usage
-                .into_iter()
-                .map(|usage| (usage.vmid, usage.state))
-                .collect(),
+            usage.into_iter().map(|usage| (usage.vmid, usage)).collect(),
         )),
         (Err(error), Live::Required) => Err(error.into()),
         (Err(error), Live::IfPossible) => {

@@ -118,6 +118,7 @@ pub(super) fn lease_view() -> LeaseView {
         lease_id: LEASE.into(),
         status: LeaseStatus::Active,
         live_status: Some("running".into()),
+        notice: None,
         ctid: 40200,
         hostname: "box".into(),
         node: "pve".into(),

@@ -9,7 +9,7 @@ use super::{answer, lease_in_path, list::call_price};
 use crate::{
     console::{page_url, socket_url, ticket},
     error::ApiError,
-    lease::{identity, owned::active, view::time},
+    lease::{locate, owned::active, view::time},
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     proxmox::first_contact,
     state::App,
@@ -48,8 +48,9 @@ impl Operation for Console {
     async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
         let lease = active(app, &self.lease.lease_id, &job.payer).await?;
         let asked = async {
-            let (node, vmid) = identity::own_lately(app, &lease).await?;
-            let container = app.proxmox.client.container(&node, vmid).await;
+            let place = locate::find_for_sale(app, &lease).await?;
+            let client = &app.proxmox.client;
+            let container = client.container(&place.node, place.vmid).await;
             container.map_err(ApiError::from)
         };
         let container = first_contact(asked).await?;

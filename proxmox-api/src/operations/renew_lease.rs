@@ -13,7 +13,7 @@ use super::{answer, lease_in_path};
 use crate::{
     error::ApiError,
     lease::{
-        LeaseState, identity,
+        LeaseState, locate,
         owned::owned,
         start,
         view::{status, time},
@@ -81,7 +81,7 @@ impl Operation for RenewLease {
             return Err(ApiError::new(ErrorCode::LeaseConflict, message).retry_after(5));
         }
         // Nobody pays for time on a container that is gone.
-        first_contact(identity::own_lately(app, &lease)).await?;
+        first_contact(locate::find_for_sale(app, &lease)).await?;
         Ok(())
     }
 
@@ -144,17 +144,14 @@ impl Operation for RenewLease {
 impl RenewLease {
     /// Asked of Proxmox and not of the store: the owner may have shut it down.
     async fn make_sure_it_runs(&self, app: &App) -> Result<(), ApiError> {
-        let (node, vmid) = identity::own(app, &self.lease).await?;
-        if app
-            .proxmox
-            .client
-            .container(&node, vmid)
-            .await?
-            .is_running()
-        {
+        let place = locate::find(app, &self.lease).await?;
+        let client = &app.proxmox.client;
+        let status = client.container(&place.node, place.vmid).await?;
+        if status.is_running() {
             return Ok(());
         }
-        start::start(app, &node, vmid, Instant::now() + START_AT_MOST)
+        let deadline = Instant::now() + START_AT_MOST;
+        start::start(app, &place.node, place.vmid, deadline)
             .await
             .map_err(|error| {
                 let message = "The time was added, but the container does not start.";

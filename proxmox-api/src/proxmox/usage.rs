@@ -29,6 +29,8 @@ pub struct Usage {
     pub network_out: Option<u64>,
     /// Seconds.
     pub uptime: Option<u64>,
+    /// The operation that holds it, such as `backup`.
+    pub lock: Option<String>,
 }
 
 impl Proxmox {
@@ -58,6 +60,28 @@ impl Proxmox {
             })
             .map(of_guest)
             .collect())
+    }
+
+    /// The same, for these numbers at least: a container may have been moved from the one node to another.
+    ///
+    /// # Errors
+    /// Proxmox did not answer.
+    pub async fn usage_of(&self, vmids: &[u32]) -> Result<Vec<Usage>, pve::Error> {
+        let mut usage = self.usage().await?;
+        let is_known = |vmid: u32| usage.iter().any(|known| known.vmid == vmid);
+        let missing: Vec<u32> = vmids
+            .iter()
+            .copied()
+            .filter(|vmid| !is_known(*vmid))
+            .collect();
+        if self.config.nodes.len() == 1 && !missing.is_empty() {
+            let guests = self.client.resources().await?;
+            let elsewhere = guests
+                .into_iter()
+                .filter(|guest| guest.kind == "lxc" && missing.contains(&guest.vmid.get()));
+            usage.extend(elsewhere.map(of_guest));
+        }
+        Ok(usage)
     }
 
     /// Remembers a state that we have just brought about, until the cluster's list has it too.
@@ -100,6 +124,7 @@ fn of_container(node: &NodeName, status: ContainerStatus) -> Usage {
         network_in: status.netin,
         network_out: status.netout,
         uptime: status.uptime,
+        lock: status.lock,
     }
 }
 
@@ -116,5 +141,6 @@ fn of_guest(guest: GuestResource) -> Usage {
         network_in: guest.netin,
         network_out: guest.netout,
         uptime: guest.uptime,
+        lock: guest.lock,
     }
 }

@@ -61,6 +61,19 @@ pub(super) fn owe(
     Ok(made == 1)
 }
 
+/// The same for a payment of which nothing is owed yet; one that is owed as a whole is not owed in part as well.
+pub(super) fn owe_if_none(
+    db: Db<'_>,
+    payment_id: &str,
+    reason: &str,
+    amount: u64,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT count(*) FROM debts WHERE payment_id = ?1";
+    let known: u64 = db.one(sql, values![payment_id], |row| row.get(0))?;
+    Ok(known == 0 && owe(db, payment_id, reason, amount, now)?)
+}
+
 impl Store {
     /// Ends a settled payment whose call cannot be delivered: the answer says so, and the whole amount is owed. False, and
     /// nothing changed, unless the payment is settled and not answered.

@@ -101,7 +101,7 @@ impl From<tokio_postgres::Error> for StoreError {
 const READERS: usize = 4;
 
 /// The steps of the schema, in the words of SQLite and of PostgreSQL.
-const STEPS: [(&str, &str); 5] = [
+const STEPS: [(&str, &str); 6] = [
     (
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -121,6 +121,10 @@ const STEPS: [(&str, &str); 5] = [
     (
         include_str!("../../migrations/0005_vmid_order.sql"),
         include_str!("../../migrations/postgres/0005_vmid_order.sql"),
+    ),
+    (
+        include_str!("../../migrations/0006_containers.sql"),
+        include_str!("../../migrations/postgres/0006_containers.sql"),
     ),
 ];
 

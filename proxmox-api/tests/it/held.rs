@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proxmox_api::{
     lease::LeaseState,
+    lease::alarms::Trouble,
     store::{Payment, PaymentState},
 };
 use reqwest::Method;
@@ -114,11 +115,7 @@ async fn what_took_the_number_of_a_held_machine_is_left_alone() {
     app.sim.put_foreign_container(ctid, "accounting");
     app.clock.advance(Duration::from_secs(125));
     until("the worker to have looked", async || {
-        let events = app.app.store.events(&lease_id, 0, 100).await.unwrap();
-        events
-            .iter()
-            .any(|event| event.kind == "held_stopped")
-            .then_some(())
+        (app.app.alarms.of(&lease_id) == Some(Trouble::Hidden)).then_some(())
     })
     .await;
     assert_eq!(app.sim.container(ctid).unwrap().status, "running");

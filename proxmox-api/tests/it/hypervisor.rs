@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use proxmox_api::lease::alarms::Trouble;
 use pve_sim::{Fault, FaultKind, Operation};
 use reqwest::Method;
 use serde_json::json;
@@ -255,14 +256,11 @@ async fn a_container_of_someone_else_is_never_touched() {
     app.sim.remove_container(ctid);
     app.sim.put_foreign_container(ctid, "accounting");
     app.clock.advance(Duration::from_secs(7 * 60));
-    until("the lease to be over", async || {
-        let list = buyer.pay(&app, Method::GET, "/management/list", None).await;
-        let leases = list.body["leases"].as_array().unwrap().clone();
-        leases
-            .iter()
-            .all(|lease| lease["status"] == "destroyed")
-            .then_some(())
+    let lease_id = leased.body["leaseId"].as_str().unwrap();
+    until("the worker to have looked", async || {
+        (app.app.alarms.of(lease_id) == Some(Trouble::Hidden)).then_some(())
     })
     .await;
     assert_eq!(app.sim.container(ctid).unwrap().hostname, "accounting");
+    assert_eq!(app.sim.container(ctid).unwrap().status, "running");
 }

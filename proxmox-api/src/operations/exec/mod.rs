@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{answer, lease_in_path, list::call_price};
 use crate::{
     error::ApiError,
-    lease::{identity, owned::active},
+    lease::{locate, owned::active},
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     proxmox::first_contact,
     state::App,
@@ -153,9 +153,10 @@ fn begun_before() -> ApiError {
 
 impl Exec {
     async fn find_shell(&self, app: &App) -> Result<Shell, ApiError> {
-        let (node, vmid) = first_contact(identity::own_lately(app, &self.lease)).await?;
+        let place = first_contact(locate::find_for_sale(app, &self.lease)).await?;
         let consoles = &app.proxmox.consoles;
-        Ok(consoles.shell(&node, vmid, self.force, PATIENCE).await?)
+        let shell = consoles.shell(&place.node, place.vmid, self.force, PATIENCE);
+        Ok(shell.await?)
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, Option<Shell>> {

@@ -149,6 +149,7 @@ impl Operation for LeaseContainer {
         })?;
         let mut order = Order {
             lease_id: self.lease_id.clone(),
+            asked_at: lease.created_at,
             vmid,
             node,
             hostname: lease.hostname.clone(),

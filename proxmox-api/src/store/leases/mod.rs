@@ -1,6 +1,7 @@
 //! Leases: the claim of a VMID together with the payment, guarded moves, deadlines and renewals.
 
 mod claim;
+mod containers;
 mod held;
 mod numbers;
 mod record;

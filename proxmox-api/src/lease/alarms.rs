@@ -1,0 +1,176 @@
+//! What keeps a container from being used or ended as it should, and what the operator has to do about it: said once in the
+//! log when it begins, counted in a metric while it lasts, and shown to the customer.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What is the matter with a lease's container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Trouble {
+    /// Another guest has its number, or nothing has.
+    Gone,
+    /// Its number is taken, and this service may not see by what: out of the pool, or rights were lost.
+    Hidden,
+    /// The guest with its number has no marker, and nothing else tells whether it is the lease's.
+    Unmarked,
+    /// It was made a template, which cannot run.
+    Template,
+    /// Protection keeps it from being removed.
+    Protected,
+    /// A lock keeps it from being stopped or removed.
+    Locked,
+    /// Its node does not answer.
+    NodeAway,
+}
+
+impl Trouble {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Gone,
+        Self::Hidden,
+        Self::Unmarked,
+        Self::Template,
+        Self::Protected,
+        Self::Locked,
+        Self::NodeAway,
+    ];
+
+    /// The word in metrics and events.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Hidden => "hidden",
+            Self::Unmarked => "unmarked",
+            Self::Template => "template",
+            Self::Protected => "protected",
+            Self::Locked => "locked",
+            Self::NodeAway => "node_away",
+        }
+    }
+
+    /// What the operator has to do.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Gone => {
+                "restore the container under the same number within ten minutes, or the lease ends and its unused part is owed"
+            }
+            Self::Hidden => {
+                "put the container back into the pool (`pvesh set /pools -poolid POOL -vms VMID -allow-move 1`), and give the token \
+                 its rights again; until then the lease is neither used nor ended"
+            }
+            Self::Unmarked => {
+                "write the marker of this lease into the container's notes again, or remove the container; until then the lease is \
+                 neither used nor ended"
+            }
+            Self::Template => {
+                "a template cannot run: the lease ends in ten minutes and its unused part is owed; the template is left alone"
+            }
+            Self::Protected => {
+                "take the protection away (`pct set VMID -protection 0`); removal is tried again every ten minutes"
+            }
+            Self::Locked => {
+                "wait for the backup, snapshot or migration; if none is running, `pct unlock VMID`; it is tried again every ten minutes"
+            }
+            Self::NodeAway => "bring the node back; the container is stopped or removed then",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Alarm {
+    trouble: Trouble,
+    since: i64,
+}
+
+/// The alarms of one process, by lease id.
+#[derive(Default)]
+pub struct Alarms(Mutex<HashMap<String, Alarm>>);
+
+impl Alarms {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Alarm>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Raises an alarm, and says it in the log if it is new; since when it lasts, Unix seconds.
+    pub fn raise(&self, lease_id: &str, vmid: u32, trouble: Trouble, now: i64) -> i64 {
+        let mut all = self.all();
+        if let Some(known) = all.get(lease_id)
+            && known.trouble == trouble
+        {
+            return known.since;
+        }
+        let alarm = Alarm {
+            trouble,
+            since: now,
+        };
+        all.insert(lease_id.to_owned(), alarm);
+        drop(all);
+        let (trouble, advice) = (trouble.word(), trouble.advice());
+        tracing::error!(
+            lease.id = lease_id,
+            vmid,
+            trouble,
+            advice,
+            "a leased container needs its operator"
+        );
+        now
+    }
+
+    /// The container was found in order, apart from what `except` says.
+    pub fn clear(&self, lease_id: &str, except: &[Trouble]) {
+        let mut all = self.all();
+        if all
+            .get(lease_id)
+            .is_some_and(|alarm| !except.contains(&alarm.trouble))
+        {
+            all.remove(lease_id);
+        }
+    }
+
+    /// What is the matter with a lease's container, if anything.
+    pub fn of(&self, lease_id: &str) -> Option<Trouble> {
+        self.all().get(lease_id).map(|alarm| alarm.trouble)
+    }
+
+    /// Forgets leases that are over.
+    pub fn keep(&self, is_live: impl Fn(&str) -> bool) {
+        self.all().retain(|lease_id, _| is_live(lease_id));
+    }
+
+    /// Sets the metric.
+    pub fn measure(&self) {
+        let all = self.all();
+        for trouble in Trouble::ALL {
+            let number = all
+                .values()
+                .filter(|alarm| alarm.trouble == trouble)
+                .count();
+            metrics::gauge!("leases_in_trouble", "trouble" => trouble.word()).set(number as f64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alarm_is_raised_once_and_keeps_its_beginning() {
+        let alarms = Alarms::default();
+        assert_eq!(alarms.raise("lease-1", 40_200, Trouble::Hidden, 100), 100);
+        assert_eq!(alarms.raise("lease-1", 40_200, Trouble::Hidden, 160), 100);
+        assert_eq!(
+            alarms.raise("lease-1", 40_200, Trouble::Gone, 200),
+            200,
+            "another one"
+        );
+        assert_eq!(alarms.of("lease-1"), Some(Trouble::Gone));
+        alarms.clear("lease-1", &[Trouble::Gone]);
+        assert_eq!(alarms.of("lease-1"), Some(Trouble::Gone));
+        alarms.clear("lease-1", &[]);
+        assert_eq!(alarms.of("lease-1"), None);
+        alarms.raise("lease-2", 40_201, Trouble::Protected, 300);
+        alarms.keep(|id| id == "lease-1");
+        assert_eq!(alarms.of("lease-2"), None);
+    }
+}

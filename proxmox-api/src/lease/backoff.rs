@@ -1,0 +1,87 @@
+//! When the end of a lease that could not be done now is tried again: soon at first, later every ten minutes. A backup can hold
+//! a container for hours, and a protected one is left to its operator.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The first pause, in seconds.
+const FIRST: i64 = 5;
+/// The longest pause, in seconds.
+const LONGEST: i64 = 600;
+
+#[derive(Debug, Clone, Copy)]
+struct Failures {
+    number: u32,
+    since: i64,
+    next: i64,
+}
+
+/// The leases whose end has failed, by id.
+#[derive(Default)]
+pub struct Backoff(Mutex<HashMap<String, Failures>>);
+
+impl Backoff {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Failures>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the lease is to be tried again, Unix seconds; `None` where its last try has not failed.
+    pub fn next(&self, lease_id: &str) -> Option<i64> {
+        self.all().get(lease_id).map(|failures| failures.next)
+    }
+
+    /// Since when its tries fail, Unix seconds.
+    pub fn since(&self, lease_id: &str) -> Option<i64> {
+        self.all().get(lease_id).map(|failures| failures.since)
+    }
+
+    /// A try has failed; the pause until the next one, in seconds.
+    pub fn failed(&self, lease_id: &str, now: i64) -> i64 {
+        let mut all = self.all();
+        let failures = all.entry(lease_id.to_owned()).or_insert(Failures {
+            number: 0,
+            since: now,
+            next: now,
+        });
+        let pause = FIRST
+            .saturating_mul(1 << failures.number.min(10))
+            .min(LONGEST);
+        failures.number += 1;
+        failures.next = now + pause;
+        pause
+    }
+
+    /// A try has succeeded, or something has changed that makes one worth while at once.
+    pub fn reset(&self, lease_id: &str) {
+        self.all().remove(lease_id);
+    }
+
+    /// Forgets leases that are over.
+    pub fn keep(&self, is_live: impl Fn(&str) -> bool) {
+        self.all().retain(|lease_id, _| is_live(lease_id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_ten_minutes_and_begin_anew_after_a_success() {
+        let backoff = Backoff::default();
+        assert_eq!(backoff.next("lease-1"), None);
+        let mut now = 1_000;
+        let pauses: Vec<_> = (0..10)
+            .map(|_| {
+                let pause = backoff.failed("lease-1", now);
+                now += pause;
+                pause
+            })
+            .collect();
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 600, 600, 600]);
+        assert_eq!(backoff.since("lease-1"), Some(1_000));
+        assert_eq!(backoff.next("lease-1"), Some(now));
+        backoff.reset("lease-1");
+        assert_eq!(backoff.failed("lease-1", now), 5);
+    }
+}

@@ -1,0 +1,251 @@
+//! What was seen of the containers on Proxmox: where they are, which ran, which have no lease, and which are lost.
+
+use std::collections::HashMap;
+
+use super::{
+    super::{Db, Store, StoreError, debts, values},
+    move_lease, record_use,
+};
+use crate::lease::LeaseState;
+
+/// Why the unused part of a lease is owed.
+const LOST: &str = "container_lost";
+
+/// A payment for a lease: amount in atomic units, and the minutes that it bought.
+struct Purchase {
+    payment_id: String,
+    amount: u64,
+    minutes: u32,
+}
+
+impl Store {
+    /// The container of a lease that is `create_sent` exists, with this hardware address. False: the lease is elsewhere.
+    /// # Errors
+    /// The database failed.
+    pub async fn container_made(
+        &self,
+        id: &str,
+        mac: Option<&str>,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let (id, mac) = (id.to_owned(), mac.map(str::to_owned));
+        self.write(move |db| {
+            let (from, to) = (LeaseState::CreateSent, LeaseState::Created);
+            if !move_lease(db, &id, from, to, now)? {
+                return Ok(false);
+            }
+            let sql = "UPDATE leases SET mac = ?2 WHERE lease_id = ?1";
+            db.execute(sql, values![id, mac])?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// The hardware address that a lease's container was made with; `None` for containers without a network, and for those
+    /// that an earlier release made.
+    /// # Errors
+    /// The database failed.
+    pub async fn mac_of(&self, id: &str) -> Result<Option<String>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |db| {
+            let sql = "SELECT mac FROM leases WHERE lease_id = ?1";
+            Ok(db.optional(sql, values![id], |row| row.get(0))?.flatten())
+        })
+        .await
+    }
+
+    /// A lease's container was found on another node. False: the row says so already, or the lease is over.
+    /// # Errors
+    /// The database failed.
+    pub async fn set_node(&self, id: &str, node: &str, now: i64) -> Result<bool, StoreError> {
+        let (id, node) = (id.to_owned(), node.to_owned());
+        self.write(move |db| {
+            let sql = "UPDATE leases SET node = ?2, updated_at = ?3
+                 WHERE lease_id = ?1 AND node <> ?2 AND state <> 'destroyed'";
+            Ok(db.execute(sql, values![id, node, now])? == 1)
+        })
+        .await
+    }
+
+    /// When the container of each active lease was last seen running, Unix seconds, by lease id.
+    /// # Errors
+    /// The database failed.
+    pub async fn running_seen(&self) -> Result<HashMap<String, i64>, StoreError> {
+        self.read(|db| {
+            let sql = "SELECT lease_id, running_seen_at FROM leases
+                 WHERE state = 'active' AND running_seen_at IS NOT NULL";
+            db.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))
+        })
+        .await
+    }
+
+    /// These containers are seen running now.
+    /// # Errors
+    /// The database failed.
+    pub async fn saw_running(&self, ids: Vec<String>, now: i64) -> Result<(), StoreError> {
+        self.write(move |db| {
+            let sql = "UPDATE leases SET running_seen_at = ?2 WHERE lease_id = ?1";
+            for id in &ids {
+                db.execute(sql, values![id, now])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// These containers are seen stopped, or are stopped because their owner wants that.
+    /// # Errors
+    /// The database failed.
+    pub async fn saw_stopped(&self, ids: Vec<String>) -> Result<(), StoreError> {
+        self.write(move |db| {
+            let sql = "UPDATE leases SET running_seen_at = NULL WHERE lease_id = ?1";
+            for id in &ids {
+                db.execute(sql, values![id])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends a paid lease whose container is lost since `since`; what was paid for the time after that is owed, payment by
+    /// payment, the latest first. The debts, in atomic units; `None`: the lease is over, or not paid.
+    /// # Errors
+    /// The database failed.
+    pub async fn end_lost(
+        &self,
+        id: &str,
+        since: i64,
+        now: i64,
+    ) -> Result<Option<Vec<(String, u64)>>, StoreError> {
+        let id = id.to_owned();
+        self.write(move |db| {
+            let sql = "SELECT expires_at FROM leases WHERE lease_id = ?1 AND state IN ('active', 'expiring', 'stopped')";
+            let Some(Some(end)) = db.optional(sql, values![id], |row| row.get::<Option<i64>>(0))? else {
+                return Ok(None);
+            };
+            let purchases = purchases(db, &id)?;
+            let mut owed = Vec::new();
+            for (payment_id, amount) in unused(&purchases, end - since.min(now)) {
+                if debts::owe_if_none(db, &payment_id, LOST, amount, now)? {
+                    owed.push((payment_id, amount));
+                }
+            }
+            let sql = "UPDATE leases SET state = 'destroyed', updated_at = ?2, client = NULL WHERE lease_id = ?1";
+            db.execute(sql, values![id, now])?;
+            record_use(db, &id)?;
+            Ok(Some(owed))
+        })
+        .await
+    }
+
+    /// A container with our marker that no lease has: since when it is known, Unix seconds.
+    /// # Errors
+    /// The database failed.
+    pub async fn orphan_since(
+        &self,
+        vmid: u32,
+        lease_id: &str,
+        now: i64,
+    ) -> Result<i64, StoreError> {
+        let lease_id = lease_id.to_owned();
+        self.write(move |db| {
+            // Another container under the same number begins anew.
+            db.execute(
+                "INSERT INTO orphans (vmid, lease_id, seen_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (vmid) DO UPDATE SET lease_id = excluded.lease_id, seen_at = excluded.seen_at
+                 WHERE orphans.lease_id <> excluded.lease_id",
+                values![vmid, lease_id, now],
+            )?;
+            let sql = "SELECT seen_at FROM orphans WHERE vmid = ?1";
+            db.one(sql, values![vmid], |row| row.get(0))
+        })
+        .await
+    }
+
+    /// Forgets the orphans that are no more.
+    /// # Errors
+    /// The database failed.
+    pub async fn keep_orphans(&self, vmids: Vec<u32>) -> Result<(), StoreError> {
+        self.write(move |db| {
+            let known: Vec<u32> = db.all("SELECT vmid FROM orphans", &[], |row| row.get(0))?;
+            for vmid in known.into_iter().filter(|vmid| !vmids.contains(vmid)) {
+                db.execute("DELETE FROM orphans WHERE vmid = ?1", values![vmid])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// What was paid for a lease, the latest first. Money that did not move bought nothing.
+fn purchases(db: Db<'_>, id: &str) -> Result<Vec<Purchase>, StoreError> {
+    db.all(
+        "SELECT payments.payment_id, payments.amount, renewals.minutes, 1 AS renewed, renewals.created_at
+             FROM renewals JOIN payments USING (payment_id)
+             WHERE renewals.lease_id = ?1 AND payments.state IN ('settled', 'answered')
+         UNION ALL
+         SELECT payments.payment_id, payments.amount, leases.minutes, 0, leases.created_at
+             FROM leases JOIN payments USING (payment_id)
+             WHERE leases.lease_id = ?1 AND payments.state IN ('settled', 'answered')
+         ORDER BY 4 DESC, 5 DESC",
+        values![id],
+        |row| {
+            Ok(Purchase {
+                payment_id: row.get(0)?,
+                amount: row.get(1)?,
+                minutes: row.get(2)?,
+            })
+        },
+    )
+}
+
+/// How much of each purchase is for the last `seconds` of a lease, rounded up.
+fn unused(purchases: &[Purchase], seconds: i64) -> Vec<(String, u64)> {
+    let mut left = u64::try_from(seconds).unwrap_or(0);
+    let mut owed = Vec::new();
+    for purchase in purchases {
+        let bought = u64::from(purchase.minutes) * 60;
+        let of_this = left.min(bought);
+        left -= of_this;
+        if of_this > 0 {
+            let amount = u128::from(purchase.amount) * u128::from(of_this);
+            let amount = amount.div_ceil(u128::from(bought));
+            let amount = u64::try_from(amount).unwrap_or(purchase.amount);
+            owed.push((purchase.payment_id.clone(), amount));
+        }
+    }
+    owed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unused_part_comes_from_the_latest_purchases() {
+        let purchase = |id: &str, amount, minutes| Purchase {
+            payment_id: id.into(),
+            amount,
+            minutes,
+        };
+        let all = [purchase("renewal", 900, 30), purchase("lease", 10_001, 60)];
+        let of = |seconds| unused(&all, seconds);
+        let owed = |pairs: &[(&str, u64)]| -> Vec<_> {
+            pairs
+                .iter()
+                .map(|(id, amount)| ((*id).to_owned(), *amount))
+                .collect()
+        };
+        assert_eq!(of(-5), []);
+        assert_eq!(of(0), []);
+        assert_eq!(of(60), owed(&[("renewal", 30)]));
+        assert_eq!(of(1800), owed(&[("renewal", 900)]));
+        assert_eq!(
+            of(1801),
+            owed(&[("renewal", 900), ("lease", 3)]),
+            "rounded up"
+        );
+        assert_eq!(of(5400), owed(&[("renewal", 900), ("lease", 10_001)]));
+        assert_eq!(of(i64::MAX), owed(&[("renewal", 900), ("lease", 10_001)]));
+    }
+}
