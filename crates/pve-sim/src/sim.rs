@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use crate::access::User;
 use crate::api;
@@ -71,6 +72,9 @@ impl Sim {
         if let Some(path) = state_file {
             state::write(&cluster, &identity, &path)?;
             cluster.spawn(state::keep(cluster.clone(), identity.clone(), path));
+        }
+        if let Some(powered_off) = cluster.terminals.powered_off() {
+            cluster.spawn(stop_powered_off(cluster.clone(), powered_off));
         }
         cluster.spawn(server::serve(cluster.clone(), listener, tls));
         Ok(Self {
@@ -324,6 +328,18 @@ impl Drop for Sim {
     fn drop(&mut self) {
         self.cluster.abort_background();
         self.cluster.terminals.end_all();
+    }
+}
+
+/// Stops containers whose root powers them off. No lock keeps it from that.
+async fn stop_powered_off(cluster: Arc<Cluster>, mut vmids: mpsc::UnboundedReceiver<u32>) {
+    while let Some(vmid) = vmids.recv().await {
+        let now = cluster.clock.now();
+        if let Some(container) = cluster.world().containers.get_mut(&vmid) {
+            container.stop(now);
+        }
+        cluster.terminals.end(vmid);
+        cluster.changed.notify_one();
     }
 }
 

@@ -85,11 +85,17 @@ async fn stopped(
 /// It still runs.
 pub async fn halt_from_inside(app: &App, place: &Place) -> Result<(), RemoveError> {
     let (node, vmid) = (&place.node, place.vmid);
-    let command = ExecRequest::new("poweroff || halt || kill -s TERM 1");
-    // The terminal ends with the container, so what is said of the command tells nothing.
-    let ran = app.proxmox.consoles.exec(node, vmid, command, None).await;
-    if let Err(error) = ran {
-        tracing::info!(vmid = vmid.get(), %error, "a locked container was asked to power off");
+    let command = ExecRequest {
+        timeout: SHUTDOWN,
+        ..ExecRequest::new("poweroff || halt || kill -s TERM 1")
+    };
+    let run = app.proxmox.consoles.exec(node, vmid, command, None);
+    // The terminal ends with the container, so what becomes of the command tells nothing.
+    tokio::select! {
+        stopped = stopped(app, node, vmid, SHUTDOWN * 3) => stopped,
+        ran = run => {
+            tracing::info!(vmid = vmid.get(), failed = ran.is_err(), "a locked container was told to power off");
+            stopped(app, node, vmid, SHUTDOWN).await
+        }
     }
-    stopped(app, node, vmid, SHUTDOWN * 2).await
 }

@@ -116,9 +116,15 @@ pub async fn locate(app: &App, lease: &Lease) -> Result<Located, LocateError> {
         Located::Here(place) => {
             let now = app.clock.unix_millis();
             app.looks.remember(place, &lease.lease_id, now);
-            // Those two are about what is done with it, and cleared there.
-            let others = [Trouble::Protected, Trouble::Locked];
-            app.alarms.clear(&lease.lease_id, &others);
+            if place.template {
+                let id = &lease.lease_id;
+                app.alarms
+                    .raise(id, lease.vmid, Trouble::Template, app.now());
+            } else {
+                // Those two are about what is done with it, and cleared there.
+                let others = [Trouble::Protected, Trouble::Locked];
+                app.alarms.clear(&lease.lease_id, &others);
+            }
         }
         Located::Unclear(trouble) => {
             let id = &lease.lease_id;

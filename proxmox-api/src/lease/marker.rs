@@ -117,7 +117,7 @@ mod tests {
             format!("{long}{}{long}", ours.text()),
             "{ \"infra402\" : {\"lease\":\"lease-1\", \"instance\":\"here\",\"vmid\":40200,\"created\":1000}}".into(),
         ] {
-            assert_eq!(all(Some(&notes)), [ours.clone()], "{notes}");
+            assert_eq!(all(Some(&notes)), vec![ours.clone()], "{notes}");
         }
         let two = format!("{}\n{}", marker("lease-2", None).text(), ours.text());
         assert_eq!(all(Some(&two)).len(), 2);

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use pve::{ContainerState, GuestResource, NodeName};
+use pve::{ContainerState, GuestResource, NodeName, NodeState};
 use serde_json::json;
 use tokio::{task::JoinSet, time::Instant};
 
@@ -17,6 +17,8 @@ use crate::{error::ApiError, state::App, store::Lease};
 
 /// Seconds after which the time at which a container was seen running is written down again.
 const REFRESH: i64 = 3600;
+/// Seconds by which a boot time may be wrong: uptimes come in whole seconds, and take a moment to come.
+const CLOCKS: i64 = 2;
 /// Containers that are started at a time.
 const AT_ONCE: usize = 4;
 /// How long a start may take.
@@ -42,7 +44,9 @@ pub(super) async fn start_what_ran(
         let id = lease.lease_id.clone();
         let seen = seen.get(&id).copied();
         let boot = booted.get(&guest.node).copied();
-        let ran_before = seen.zip(boot).is_some_and(|(seen, boot)| seen <= boot);
+        let ran_before = seen
+            .zip(boot)
+            .is_some_and(|(seen, boot)| seen < boot - CLOCKS);
         match guest.status {
             ContainerState::Running if ran_before || seen.is_none_or(|at| now - at > REFRESH) => {
                 running.push(id);
@@ -67,9 +71,10 @@ async fn boot_times(app: &App) -> Result<HashMap<NodeName, i64>, ApiError> {
     let nodes = app.proxmox.client.nodes().await?;
     Ok(nodes
         .into_iter()
+        .filter(|node| node.status == NodeState::Online)
         .filter_map(|node| {
             let uptime = i64::try_from(node.uptime?).ok()?;
-            (uptime > 0).then(|| (node.node, now - uptime))
+            Some((node.node, now - uptime))
         })
         .collect())
 }

@@ -3,6 +3,7 @@
 // A failed set-up is a failed test.
 #![allow(clippy::unwrap_used)]
 
+mod administrator;
 mod brake;
 mod buyer;
 mod clients;

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use tokio::sync::{OnceCell, oneshot};
+use tokio::sync::{OnceCell, mpsc, oneshot};
 
 use crate::config::{ShellMode, SimConfig};
 use confine::Confinement;
@@ -29,6 +29,9 @@ pub(crate) struct Terminals {
     roots: RootFolders,
     ports: Mutex<Ports>,
     sessions: Mutex<HashMap<u32, Arc<Session>>>,
+    /// Told of containers that were powered off from inside.
+    power_off: mpsc::UnboundedSender<u32>,
+    powered_off: Mutex<Option<mpsc::UnboundedReceiver<u32>>>,
 }
 
 #[derive(Default)]
@@ -48,7 +51,10 @@ pub(crate) struct Waiting {
 
 impl Terminals {
     pub(crate) fn new(config: &SimConfig) -> Self {
+        let (power_off, powered_off) = mpsc::unbounded_channel();
         Self {
+            power_off,
+            powered_off: Mutex::new(Some(powered_off)),
             mode: config.shell.clone(),
             confinement: OnceCell::new(),
             roots: RootFolders::new(config.rootfs_dir.clone()),
@@ -100,6 +106,14 @@ impl Terminals {
         let found = confine::find(&probe).await;
         self.roots.remove("probe");
         found
+    }
+
+    /// The numbers of containers that are powered off from inside; for the first who asks.
+    pub(crate) fn powered_off(&self) -> Option<mpsc::UnboundedReceiver<u32>> {
+        self.powered_off
+            .lock()
+            .expect("no code panics while it holds this")
+            .take()
     }
 
     /// Ends a container's session, as its stop does.
@@ -169,7 +183,13 @@ impl Terminals {
                 let root = self.roots.prepare(&name, hostname, &points)?;
                 pty::begin(confinement.shell(&root, hostname))?
             }
-            _ => toy::begin(hostname),
+            _ => {
+                let power_off = self.power_off.clone();
+                toy::begin(hostname, move || {
+                    // Without a listener the simulator is at its end.
+                    let _ = power_off.send(vmid);
+                })
+            }
         };
         sessions.insert(vmid, session.clone());
         Ok(session)

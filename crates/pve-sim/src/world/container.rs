@@ -158,11 +158,8 @@ impl Container {
     }
 }
 
-/// A MAC address with the prefix that Proxmox uses by default.
-pub(crate) fn mac_for(vmid: u32, index: u32) -> String {
-    let [_, high, middle, low] = vmid.to_be_bytes();
-    format!(
-        "BC:24:11:{:02X}:{middle:02X}:{low:02X}",
-        high.wrapping_add(u8::try_from(index).unwrap_or_default() << 3)
-    )
+/// A new MAC address with the prefix that Proxmox uses by default.
+pub(crate) fn random_mac() -> String {
+    let [one, two, three] = encoding::random::<3>();
+    format!("BC:24:11:{one:02X}:{two:02X}:{three:02X}")
 }

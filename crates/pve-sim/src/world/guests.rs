@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::World;
 use super::backup::Backup;
-use super::container::{Address, Container, mac_for};
+use super::container::{Address, Container, random_mac};
 use crate::schema::property;
 
 impl World {
@@ -28,11 +28,9 @@ impl World {
         let mut copy = restored(source, new_vmid, now);
         copy.config.remove("template");
         for (name, value) in &mut copy.config {
-            let index = name
-                .strip_prefix("net")
-                .and_then(|index| index.parse().ok());
-            if let (Some(index), Some(text)) = (index, value.as_str()) {
-                *value = json!(property::replace(text, "hwaddr", &mac_for(new_vmid, index)));
+            let index = name.strip_prefix("net").map(str::parse::<u32>);
+            if let (Some(Ok(_)), Some(text)) = (index, value.as_str()) {
+                *value = json!(property::replace(text, "hwaddr", &random_mac()));
             }
         }
         copy.address = Address::ByConfig;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::encoding;
 use crate::refusal::Refusal;
 use crate::schema::{Params, format, property};
-use crate::world::container::mac_for;
+use crate::world::container::random_mac;
 
 /// The configuration file that the worker will write, but for disk and lock.
 pub(super) fn configuration(params: &Params, vmid: u32, template: &str) -> BTreeMap<String, Value> {
@@ -43,14 +43,14 @@ pub(super) fn configuration(params: &Params, vmid: u32, template: &str) -> BTree
     ]);
     for (name, value) in &params.0 {
         if !ELSEWHERE.contains(&name.as_str()) {
-            config.insert(name.clone(), stored(name, value, vmid));
+            config.insert(name.clone(), stored(name, value));
         }
     }
     config
 }
 
 /// A value as the configuration file keeps it.
-pub(super) fn stored(name: &str, value: &Value, vmid: u32) -> Value {
+pub(super) fn stored(name: &str, value: &Value) -> Value {
     let text = value.as_str().unwrap_or_default();
     if name == "tags" {
         let mut tags: Vec<String> = format::list(text).map(str::to_lowercase).collect();
@@ -61,19 +61,17 @@ pub(super) fn stored(name: &str, value: &Value, vmid: u32) -> Value {
     if name == "cpulimit" {
         return json!(value.to_string().trim_end_matches(".0"));
     }
-    let index = name
-        .strip_prefix("net")
-        .and_then(|index| index.parse().ok());
-    if let Some(index) = index {
-        return json!(complete_net(text, vmid, index));
+    let index = name.strip_prefix("net").map(str::parse::<u32>);
+    if let Some(Ok(_)) = index {
+        return json!(complete_net(text));
     }
     value.clone()
 }
 
 /// A network with the MAC address and type that Proxmox fills in, name first.
-pub(super) fn complete_net(text: &str, vmid: u32, index: u32) -> String {
+pub(super) fn complete_net(text: &str) -> String {
     let mut pairs = property::pairs(text);
-    let mac = mac_for(vmid, index);
+    let mac = random_mac();
     pairs.entry("hwaddr").or_insert(&mac);
     pairs.entry("type").or_insert("veth");
     let name = pairs.remove("name").unwrap_or("eth0");

@@ -18,7 +18,7 @@ pub(crate) fn put_foreign(cluster: &Arc<Cluster>, node: &str, vmid: u32, hostnam
         ("memory", json!(2048)),
         (
             "net0",
-            json!(complete_net("name=eth0,bridge=vmbr0,ip=dhcp", vmid, 0)),
+            json!(complete_net("name=eth0,bridge=vmbr0,ip=dhcp")),
         ),
         ("ostype", json!("debian")),
         (

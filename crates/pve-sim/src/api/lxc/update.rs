@@ -22,7 +22,7 @@ pub(crate) fn update(call: &Call<'_>) -> Outcome {
                 "node" | "vmid" | "digest" | "delete" | "revert"
             )
         })
-        .map(|(name, value)| (name.clone(), stored(name, value, vmid)))
+        .map(|(name, value)| (name.clone(), stored(name, value)))
         .collect();
     let deleted: Vec<&str> = params
         .text("delete")

@@ -141,6 +141,10 @@ pub(super) fn run(machine: &mut Machine, arguments: &[String], report: &mut Repo
             machine.pause += Duration::from_secs_f64(seconds.clamp(0.0, 1e6));
             0
         }
+        "poweroff" | "halt" => {
+            machine.power_off = true;
+            0
+        }
         "exit" => {
             machine.exited = true;
             operands

@@ -24,6 +24,7 @@ pub(super) struct Machine {
     /// Time that commands asked for; the shell lets it pass.
     pub(super) pause: Duration,
     pub(super) exited: bool,
+    pub(super) power_off: bool,
     pub(super) code: i32,
 }
 
@@ -51,6 +52,7 @@ impl Machine {
                 .into(),
             pause: Duration::ZERO,
             exited: false,
+            power_off: false,
             code: 0,
         }
     }

@@ -20,8 +20,9 @@ const LONGEST_LINE: usize = 4095;
 /// Keystrokes that wait while a command runs; what is typed beyond is lost.
 const WAITING: usize = 64 * 1024;
 
-/// A session with a toy shell.
-pub(super) fn begin(hostname: &str) -> Arc<Session> {
+/// A session with a toy shell,
+/// that calls `power_off` when `poweroff` or `halt` is run in it.
+pub(super) fn begin(hostname: &str, power_off: impl Fn() + Send + Sync + 'static) -> Arc<Session> {
     let (session, backend) = Session::begin();
     let shell = Shell {
         machine: Machine::new(hostname),
@@ -30,6 +31,7 @@ pub(super) fn begin(hostname: &str) -> Arc<Session> {
         typed: VecDeque::new(),
         echo: true,
         quiet: false,
+        power_off: Box::new(power_off),
     };
     tokio::spawn(shell.run(backend));
     session
@@ -44,6 +46,7 @@ struct Shell {
     echo: bool,
     /// No prompt either.
     quiet: bool,
+    power_off: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Shell {
@@ -110,6 +113,7 @@ impl Shell {
             Step::Run { script, seconds } => {
                 let limit = Duration::from_secs(seconds);
                 let mut report = self.machine.script(&script);
+                self.look_for_power_off()?;
                 let slept = std::mem::take(&mut self.machine.pause);
                 if slept > limit {
                     report.code = 124;
@@ -125,6 +129,7 @@ impl Shell {
             }
             Step::Plain => {
                 let report = self.machine.script(line);
+                self.look_for_power_off()?;
                 let slept = std::mem::take(&mut self.machine.pause);
                 self.pause(backend, slept).await?;
                 let mut shown = report.stdout;
@@ -137,6 +142,15 @@ impl Shell {
                 backend.show(self.prompt()).await
             }
         }
+    }
+
+    /// Ends the shell with its container.
+    fn look_for_power_off(&self) -> Option<()> {
+        if self.machine.power_off {
+            (self.power_off)();
+            return None;
+        }
+        Some(())
     }
 
     /// Lets a command's time pass; `^C` ends it early, everything else waits its turn.

@@ -1,0 +1,193 @@
+//! Containers that an administrator deletes, hides, protects or makes templates of.
+
+use std::time::Duration;
+
+use proxmox_api::{lease::alarms::Trouble, store::PaymentState};
+
+use crate::support::{TestApp, until};
+
+use super::{Customer, LATER, compare};
+
+#[tokio::test]
+async fn a_deleted_container_is_sold_no_more_and_its_unused_part_is_owed() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 60).await;
+    let renewed = customer.renew(&app).await;
+    assert_eq!(renewed.status, 200, "{:?}", renewed.body);
+    app.sim.kill_container(customer.ctid);
+    app.sim.remove_container(customer.ctid);
+    app.clock.advance(LATER);
+    customer.is_refused(&app, 410, "lease_ended", false).await;
+    assert_eq!(
+        compare(&app).await.lost,
+        Vec::<String>::new(),
+        "it may come back"
+    );
+    let notice = customer.view(&app).await["notice"].clone();
+    assert!(notice.as_str().unwrap().contains("owed to you"), "{notice}");
+
+    app.clock.advance(Duration::from_secs(601));
+    assert_eq!(compare(&app).await.lost, [customer.lease_id.clone()]);
+    assert_eq!(compare(&app).await.lost, Vec::<String>::new(), "once");
+    assert_eq!(customer.view(&app).await["status"], "destroyed");
+    assert_eq!(customer.events(&app, "container_lost").await, 1);
+    // All of the renewal, and of the lease all but what passed until it was missed.
+    let debts = app.app.store.debts_due().await.unwrap();
+    let mut owed: Vec<_> = debts
+        .iter()
+        .map(|debt| (debt.amount, debt.reason.as_str()))
+        .collect();
+    owed.sort_unstable();
+    let wallet = customer.buyer.wallet().to_string();
+    let payments = app
+        .app
+        .store
+        .payments_by_payer(&wallet, None, 9)
+        .await
+        .unwrap();
+    let moved = payments
+        .iter()
+        .filter(|payment| payment.state == PaymentState::Answered);
+    let mut paid: Vec<u64> = moved.map(|payment| payment.amount).collect();
+    paid.sort_unstable();
+    assert_eq!(owed.len(), 2, "{owed:?}");
+    assert_eq!(owed[0], (paid[0], "container_lost"));
+    let (most, least) = (paid[1], paid[1] * 59 / 60);
+    assert!((least..=most).contains(&owed[1].0), "{owed:?} of {paid:?}");
+    assert_eq!(owed[1].1, "container_lost");
+}
+
+#[tokio::test]
+async fn a_container_that_comes_back_within_ten_minutes_was_never_lost() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 60).await;
+    let backup = app.sim.backup(customer.ctid);
+    app.sim.remove_container(customer.ctid);
+    compare(&app).await;
+    app.clock.advance(Duration::from_secs(500));
+    compare(&app).await;
+    app.sim.restore(&backup, customer.ctid, Some("infra402"));
+    app.clock.advance(Duration::from_secs(500));
+    assert_eq!(compare(&app).await.lost, Vec::<String>::new());
+    assert_eq!(app.app.alarms.of(&customer.lease_id), None);
+    let started = customer.switch(&app, "start").await;
+    assert_eq!(started.status, 200, "{:?}", started.body);
+    customer.is_served(&app).await;
+    // The ten minutes begin anew.
+    app.sim.remove_container(customer.ctid);
+    app.clock.advance(LATER);
+    assert_eq!(compare(&app).await.lost, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_was_taken_out_of_the_pool_is_never_booked_as_gone() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 30).await;
+    app.sim.set_pool(customer.ctid, None);
+    app.clock.advance(LATER);
+    customer
+        .is_refused(&app, 503, "hypervisor_unavailable", true)
+        .await;
+    for _ in 0..4 {
+        app.clock.advance(Duration::from_secs(900));
+        let found = compare(&app).await;
+        assert_eq!((found.lost, found.removed), (vec![], vec![]));
+    }
+    assert_eq!(app.app.alarms.of(&customer.lease_id), Some(Trouble::Hidden));
+    until("the end to be begun", async || {
+        (customer.state(&app).await == "expiring").then_some(())
+    })
+    .await;
+    let ended = customer.destroy(&app).await;
+    assert_eq!(ended.status, 202, "{:?}", ended.body);
+    assert!(customer.runs(&app));
+    assert_eq!(customer.state(&app).await, "destroying");
+    app.sim.set_pool(customer.ctid, Some("infra402"));
+    until("the container to be removed", async || {
+        app.clock.advance(Duration::from_secs(60));
+        app.sim.container(customer.ctid).is_none().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rights_that_were_lost_end_no_lease() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 30).await;
+    app.sim.revoke("/pool/infra402", "infra402@pve");
+    app.clock.advance(Duration::from_secs(31 * 60));
+    until("the end to be begun", async || {
+        app.clock.advance(Duration::from_secs(10));
+        (customer.state(&app).await == "expiring").then_some(())
+    })
+    .await;
+    for _ in 0..3 {
+        app.clock.advance(Duration::from_secs(26 * 3600));
+        assert_eq!(compare(&app).await.lost, Vec::<String>::new());
+    }
+    assert!(customer.runs(&app));
+    app.sim
+        .grant("/pool/infra402", "infra402@pve", "Infra402Guest");
+    customer.ends(&app).await;
+}
+
+#[tokio::test]
+async fn a_template_is_left_to_its_administrator_and_the_unused_part_is_owed() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 60).await;
+    app.sim.convert_to_template(customer.ctid);
+    app.clock.advance(LATER);
+    let refusal = customer.is_refused(&app, 410, "lease_ended", false).await;
+    assert!(
+        refusal["message"].as_str().unwrap().contains("template"),
+        "{refusal}"
+    );
+    compare(&app).await;
+    app.clock.advance(Duration::from_secs(601));
+    assert_eq!(compare(&app).await.lost, [customer.lease_id.clone()]);
+    assert_eq!(app.app.store.debts_due().await.unwrap().len(), 1);
+    app.clock.advance(Duration::from_secs(100 * 3600));
+    let found = compare(&app).await;
+    assert_eq!(
+        (found.removed, found.foreign),
+        (vec![], vec![customer.ctid])
+    );
+    assert!(app.sim.container(customer.ctid).is_some());
+}
+
+#[tokio::test]
+async fn protection_is_told_once_and_the_removal_waits_for_its_end() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 60).await;
+    app.sim.set_protection(customer.ctid, true);
+    let ended = customer.destroy(&app).await;
+    assert_eq!(ended.status, 202, "{:?}", ended.body);
+    until("the operator to be told", async || {
+        (app.app.alarms.of(&customer.lease_id) == Some(Trouble::Protected)).then_some(())
+    })
+    .await;
+    // Six hours, in steps of a minute.
+    for _ in 0..360 {
+        app.clock.advance(Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(12)).await;
+    }
+    let asked = app.sim.request_count("DELETE", "/lxc/");
+    assert!(
+        (10..=50).contains(&asked),
+        "asked {asked} times in six hours"
+    );
+    app.sim.set_protection(customer.ctid, false);
+    until("the container to be removed", async || {
+        app.clock.advance(Duration::from_secs(60));
+        app.sim.container(customer.ctid).is_none().then_some(())
+    })
+    .await;
+    until("the alarm to be over", async || {
+        app.app
+            .alarms
+            .of(&customer.lease_id)
+            .is_none()
+            .then_some(())
+    })
+    .await;
+}

@@ -1,0 +1,113 @@
+//! Backups, snapshots and migrations hold a container for hours; high availability does what it is asked for a while later.
+
+use std::time::Duration;
+
+use crate::support::{TestApp, until};
+
+use super::{Customer, LATER, cluster};
+
+#[tokio::test]
+async fn a_locked_container_is_neither_sold_nor_switched_and_says_why() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 60).await;
+    for (lock, words) in [
+        ("backup", "a backup of it is being made"),
+        ("snapshot", "a snapshot of it is being made"),
+        ("migrate", "it is being moved to another node"),
+        ("disk", "its disk is being copied or moved"),
+        ("something-new", "an operation on the host holds it"),
+    ] {
+        app.sim.set_lock(customer.ctid, Some(lock));
+        app.clock.advance(LATER);
+        let refusal = customer.is_refused(&app, 409, "lease_conflict", true).await;
+        assert!(
+            refusal["message"].as_str().unwrap().contains(words),
+            "{refusal}"
+        );
+        assert_eq!(refusal["details"]["lock"], lock, "{refusal}");
+        let stopped = customer.switch(&app, "stop").await;
+        assert_eq!(
+            (stopped.status.as_u16(), stopped.code()),
+            (409, "lease_conflict")
+        );
+        let notice = customer.view(&app).await["notice"].clone();
+        assert!(notice.as_str().unwrap().contains(words), "{notice}");
+    }
+    app.sim.set_lock(customer.ctid, None);
+    app.clock.advance(LATER);
+    customer.is_served(&app).await;
+    assert!(customer.view(&app).await.get("notice").is_none());
+}
+
+#[tokio::test]
+async fn the_end_of_a_lease_waits_for_a_backup() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 30).await;
+    app.sim.set_lock(customer.ctid, Some("backup"));
+    app.clock.advance(Duration::from_secs(31 * 60));
+    until("the end to be begun", async || {
+        app.clock.advance(Duration::from_secs(1));
+        (customer.state(&app).await == "expiring").then_some(())
+    })
+    .await;
+    for _ in 0..20 {
+        app.clock.advance(Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(
+        customer.runs(&app),
+        "nothing is done to it while it is locked"
+    );
+    app.sim.set_lock(customer.ctid, None);
+    customer.ends(&app).await;
+}
+
+/// A lock that stays keeps Proxmox from stopping it, not its own root.
+#[tokio::test]
+async fn a_lock_that_stays_gives_no_machine_away() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 30).await;
+    app.sim.set_lock(customer.ctid, Some("backup"));
+    app.clock.advance(Duration::from_secs(31 * 60));
+    until("the container to be powered off", async || {
+        app.clock.advance(Duration::from_secs(120));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        (!customer.runs(&app)).then_some(())
+    })
+    .await;
+    for kind in ["powered_off_while_locked", "stopped"] {
+        until(kind, async || {
+            (customer.events(&app, kind).await == 1).then_some(())
+        })
+        .await;
+    }
+    app.sim.set_lock(customer.ctid, None);
+    customer.ends(&app).await;
+}
+
+#[tokio::test]
+async fn high_availability_does_late_what_it_is_asked_for() {
+    let app = cluster(&[]).await;
+    let customer = Customer::of(&app, 1, 60).await;
+    app.sim.set_ha(customer.ctid, true);
+    for (action, live) in [
+        ("stop", "stopped"),
+        ("start", "running"),
+        ("stop", "stopped"),
+    ] {
+        let switched = customer.switch(&app, action).await;
+        assert!(
+            matches!(switched.status.as_u16(), 200 | 202),
+            "{action}: {:?}",
+            switched.body
+        );
+        until("high availability to have done it", async || {
+            (app.sim.container(customer.ctid).unwrap().status == live).then_some(())
+        })
+        .await;
+    }
+    let renewed = customer.renew(&app).await;
+    assert_eq!(renewed.status, 200, "{:?}", renewed.body);
+    assert!(customer.runs(&app), "a renewal starts it");
+    customer.ends(&app).await;
+}

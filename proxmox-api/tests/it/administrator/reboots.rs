@@ -1,0 +1,78 @@
+//! A node reboots: what ran runs again, and nothing else.
+
+use std::time::Duration;
+
+use crate::support::{TestApp, until};
+
+use super::{Customer, cluster, compare, node_of};
+
+/// Time passes here and on the nodes.
+fn later(app: &TestApp, seconds: u64) {
+    app.clock.advance(Duration::from_secs(seconds));
+    app.sim.advance_clock(Duration::from_secs(seconds));
+}
+
+#[tokio::test]
+async fn after_a_reboot_what_ran_runs_again_and_what_was_off_stays_off() {
+    let app = TestApp::start().await;
+    let runs = Customer::of(&app, 1, 600).await;
+    let switched_off = Customer::of(&app, 2, 600).await;
+    let off_inside = Customer::of(&app, 3, 600).await;
+    let ended = Customer::of(&app, 4, 5).await;
+    let stopped = switched_off.switch(&app, "stop").await;
+    assert_eq!(stopped.status, 200, "{:?}", stopped.body);
+    compare(&app).await;
+    app.sim.kill_container(off_inside.ctid);
+    compare(&app).await;
+    later(&app, 6 * 60);
+    until("the short lease to be stopped", async || {
+        (ended.state(&app).await == "stopped").then_some(())
+    })
+    .await;
+    app.sim.reboot_node("pve");
+    assert!(!runs.runs(&app));
+
+    let found = compare(&app).await;
+    assert_eq!(found.started, [runs.lease_id.clone()]);
+    assert!(runs.runs(&app));
+    for off in [&switched_off, &off_inside, &ended] {
+        assert!(!off.runs(&app), "{} was off", off.ctid);
+    }
+    assert_eq!(runs.events(&app, "started_after_boot").await, 1);
+    runs.is_served(&app).await;
+    // Its owner powers it off inside later: that is no reboot.
+    compare(&app).await;
+    app.sim.kill_container(runs.ctid);
+    later(&app, 3700);
+    assert_eq!(compare(&app).await.started, Vec::<String>::new());
+    assert_eq!(compare(&app).await.started, Vec::<String>::new());
+    assert!(!runs.runs(&app));
+}
+
+#[tokio::test]
+async fn a_reboot_while_the_service_was_down_is_made_up_for() {
+    let mut app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 600).await;
+    compare(&app).await;
+    later(&app, 120);
+    app.sim.reboot_node("pve");
+    app.restart().await;
+    until("the container to run again", async || {
+        customer.runs(&app).then_some(())
+    })
+    .await;
+    customer.is_served(&app).await;
+}
+
+#[tokio::test]
+async fn the_reboot_of_one_node_starts_nothing_on_another() {
+    let app = cluster(&[]).await;
+    let customer = Customer::of(&app, 1, 600).await;
+    compare(&app).await;
+    let node = node_of(&app, customer.ctid);
+    app.sim.kill_container(customer.ctid);
+    later(&app, 120);
+    app.sim.reboot_node(super::other(&node));
+    assert_eq!(compare(&app).await.started, Vec::<String>::new());
+    assert!(!customer.runs(&app));
+}
