@@ -5,16 +5,16 @@ Ends with status 0 and one line per part that was done; any difference from what
 """
 
 import os
-import time
 
-from proxmoxer import AuthenticationError, ProxmoxAPI, ResourceException
+from proxmoxer import AuthenticationError, ProxmoxAPI
 from proxmoxer.tools import Tasks
+
+from common import TEMPLATE, done, refused, until
 
 HOST = os.environ["PVE_HOST"]
 CA_FILE = os.environ["PVE_CA_FILE"]
 NODE = os.environ.get("PVE_NODE", "pve")
 POOL = os.environ.get("PVE_POOL", "infra402")
-TEMPLATE = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst"
 
 
 def by_token():
@@ -37,35 +37,14 @@ def by_ticket():
     )
 
 
-def done(api, upid, expected="OK"):
-    status = Tasks.blocking_status(api, upid, timeout=30, polling_interval=0.02)
-    assert status is not None, f"{upid} does not end"
-    assert status["exitstatus"] == expected, status
-    decoded = Tasks.decode_upid(upid)
-    assert status["node"] == decoded["node"] and status["user"] == decoded["user"]
-    return status
-
-
-def refused(call, code, text, errors=None):
-    try:
-        call()
-    except ResourceException as error:
-        assert error.status_code == code, error
-        assert text in error.content, (error.content, text)
-        if errors is not None:
-            assert error.errors == errors, error.errors
-        return
-    raise AssertionError(f"not refused: {text}")
-
-
 def address(container):
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+    def found():
         for interface in container.interfaces.get() or []:
             if interface["name"] != "lo" and "inet" in interface:
                 return interface["inet"]
-        time.sleep(0.02)
-    raise AssertionError("no address")
+        return None
+
+    return until("an address", found)
 
 
 def life(api):

@@ -115,7 +115,9 @@ impl Sim {
         let now = self.cluster.clock.now();
         let were_running = self.administer(|world| {
             world.expect_node(node);
-            world.reboot_node(node, now)
+            let were_running = world.power_off(node, now);
+            world.power_on(node, now);
+            were_running
         });
         for vmid in were_running {
             self.cluster.terminals.end(vmid);

@@ -31,7 +31,7 @@ pub(crate) struct Cluster {
     pub(crate) changed: Notify,
     requests: Mutex<VecDeque<RequestRecord>>,
     background: Mutex<JoinSet<()>>,
-    guest_locks: Mutex<HashMap<u32, Arc<tokio::sync::Mutex<()>>>>,
+    lock_files: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Cluster {
@@ -49,7 +49,7 @@ impl Cluster {
             changed: Notify::new(),
             requests: Mutex::default(),
             background: Mutex::default(),
-            guest_locks: Mutex::default(),
+            lock_files: Mutex::default(),
         }
     }
 
@@ -90,11 +90,20 @@ impl Cluster {
 
     /// The lock file of a container's configuration.
     pub(crate) fn guest_lock(&self, vmid: u32) -> Arc<tokio::sync::Mutex<()>> {
+        self.lock_file(format!("/run/lock/lxc/pve-config-{vmid}.lock"))
+    }
+
+    /// The lock file of a node's backups, of which there is one at a time.
+    pub(crate) fn backup_lock(&self, node: &str) -> Arc<tokio::sync::Mutex<()>> {
+        self.lock_file(format!("{node}:/var/run/vzdump.lock"))
+    }
+
+    fn lock_file(&self, name: String) -> Arc<tokio::sync::Mutex<()>> {
         let mut locks = self
-            .guest_locks
+            .lock_files
             .lock()
             .expect("no code panics while it holds the lock table");
-        locks.entry(vmid).or_default().clone()
+        locks.entry(name).or_default().clone()
     }
 
     pub(crate) fn record(&self, record: RequestRecord) {

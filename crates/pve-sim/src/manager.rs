@@ -7,32 +7,40 @@ use std::time::Duration;
 use crate::access::ROOT;
 use crate::api;
 use crate::cluster::Cluster;
+use crate::world::ha::Resource;
 
 /// Half of the time between a request and the act: the manager's cycle, then the node's.
 const CYCLE: Duration = Duration::from_secs(5);
 
 /// What the manager is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
     Start,
     /// With no time at all the container is stopped hard, otherwise asked to halt and never forced.
     Stop {
         timeout: Duration,
     },
+    /// Stopped, moved to a node, and started there if it is to run.
+    Relocate {
+        target: String,
+    },
 }
 
 impl Request {
-    fn wanted(self) -> &'static str {
+    /// What the container is to be from now on, if that changes.
+    fn wanted(&self) -> Option<&'static str> {
         match self {
-            Self::Start => "started",
-            Self::Stop { .. } => "stopped",
+            Self::Start => Some("started"),
+            Self::Stop { .. } => Some("stopped"),
+            Self::Relocate { .. } => None,
         }
     }
 
-    fn under_way(self) -> &'static str {
+    fn under_way(&self) -> &'static str {
         match self {
             Self::Start => "request_start",
             Self::Stop { .. } => "request_stop",
+            Self::Relocate { .. } => "relocate",
         }
     }
 }
@@ -44,7 +52,9 @@ pub(crate) fn queue(cluster: &Arc<Cluster>, vmid: u32, request: Request) {
         let Some(resource) = world.ha.get_mut(&vmid) else {
             return;
         };
-        request.wanted().clone_into(&mut resource.requested);
+        if let Some(wanted) = request.wanted() {
+            wanted.clone_into(&mut resource.requested);
+        }
         resource.request += 1;
         resource.request
     };
@@ -62,32 +72,77 @@ pub(crate) fn queue(cluster: &Arc<Cluster>, vmid: u32, request: Request) {
 
 /// Carries a request out and gives the state that the manager then shows.
 async fn act(cluster: &Arc<Cluster>, vmid: u32, request: Request) -> &'static str {
-    let place = {
-        let world = cluster.world();
-        world.containers.get(&vmid).and_then(|container| {
-            let node = world.node(&container.node).filter(|node| node.online)?;
-            Some((node.name.clone(), container.running()))
-        })
-    };
     // Nobody can act on a node that is away; the manager waits to fence it.
-    let Some((node, running)) = place else {
+    let Some((node, running)) = place(cluster, vmid) else {
         return "fence";
     };
-    let upid = match request {
-        Request::Start if running => return "started",
-        Request::Stop { .. } if !running => return "stopped",
-        Request::Start => api::fork_start(cluster, &node, vmid, ROOT, None),
-        Request::Stop { timeout } => api::fork_halt(cluster, &node, vmid, ROOT, timeout),
-    };
-    match ended(cluster, &upid).await.as_str() {
-        "OK" => request.wanted(),
-        text if text.starts_with("WARNINGS") => request.wanted(),
-        _ => "error",
+    match request {
+        Request::Start => start(cluster, &node, vmid, running).await,
+        Request::Stop { timeout } => stop(cluster, &node, vmid, running, timeout).await,
+        Request::Relocate { target } => {
+            relocate(cluster, &node, vmid, running, &target).await;
+            let wanted = {
+                let world = cluster.world();
+                world.ha.get(&vmid).is_some_and(Resource::wants_start)
+            };
+            match place(cluster, vmid) {
+                Some((node, running)) if wanted => start(cluster, &node, vmid, running).await,
+                _ => "stopped",
+            }
+        }
     }
 }
 
-/// Waits for a task's end and gives its exit status.
-async fn ended(cluster: &Cluster, upid: &str) -> String {
+/// The node that has the container, if it is there, and whether the container runs.
+fn place(cluster: &Cluster, vmid: u32) -> Option<(String, bool)> {
+    let world = cluster.world();
+    let container = world.containers.get(&vmid)?;
+    let node = world.node(&container.node).filter(|node| node.online)?;
+    Some((node.name.clone(), container.running()))
+}
+
+async fn start(cluster: &Arc<Cluster>, node: &str, vmid: u32, running: bool) -> &'static str {
+    if running {
+        return "started";
+    }
+    let upid = api::fork_start(cluster, node, vmid, ROOT, None);
+    match succeeded(cluster, &upid).await {
+        true => "started",
+        false => "error",
+    }
+}
+
+async fn stop(
+    cluster: &Arc<Cluster>,
+    node: &str,
+    vmid: u32,
+    running: bool,
+    timeout: Duration,
+) -> &'static str {
+    if !running {
+        return "stopped";
+    }
+    let upid = api::fork_halt(cluster, node, vmid, ROOT, timeout);
+    match succeeded(cluster, &upid).await {
+        true => "stopped",
+        false => "error",
+    }
+}
+
+async fn relocate(cluster: &Arc<Cluster>, node: &str, vmid: u32, running: bool, target: &str) {
+    if target == node {
+        return;
+    }
+    if running {
+        let upid = api::fork_halt(cluster, node, vmid, ROOT, Duration::from_secs(60));
+        succeeded(cluster, &upid).await;
+    }
+    let upid = api::fork_relocate(cluster, node, vmid, target);
+    succeeded(cluster, &upid).await;
+}
+
+/// Waits for a task's end and says whether it is a good one.
+async fn succeeded(cluster: &Cluster, upid: &str) -> bool {
     loop {
         let exit = cluster
             .world()
@@ -96,8 +151,8 @@ async fn ended(cluster: &Cluster, upid: &str) -> String {
             .map(|task| task.exit.clone());
         match exit {
             Some(None) => tokio::time::sleep(Duration::from_millis(2)).await,
-            Some(Some(exit)) => return exit,
-            None => return "no such task".into(),
+            Some(Some(exit)) => return exit == "OK" || exit.starts_with("WARNINGS"),
+            None => return false,
         }
     }
 }

@@ -267,10 +267,7 @@ impl Sim {
 
     /// Takes a node off line or brings it back.
     pub fn set_node_online(&self, node: &str, online: bool) {
-        let mut world = self.cluster.world();
-        for one in world.nodes.iter_mut().filter(|one| one.name == node) {
-            one.online = online;
-        }
+        self.cluster.world().set_online(node, online);
     }
 
     /// Adds a user with a password.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::certificate::Identity;
 use crate::cluster::Cluster;
+use crate::world::backup::Backup;
 use crate::world::container::Container;
 use crate::world::ha::Resource;
 use crate::world::{Secrets, World};
@@ -24,7 +25,9 @@ pub(crate) struct State {
     containers: Vec<Container>,
     members: BTreeMap<u32, String>,
     foreign: BTreeSet<u32>,
-    /// Files of earlier releases have none.
+    // Files of earlier releases have none of these.
+    #[serde(default)]
+    backups: BTreeMap<String, Backup>,
     #[serde(default)]
     ha: BTreeMap<u32, Resource>,
 }
@@ -54,6 +57,7 @@ impl State {
         world.access.pools.extend(self.members.values().cloned());
         world.access.pool_of_guest = self.members;
         world.foreign = self.foreign;
+        world.backups = self.backups;
         world.ha = self.ha;
     }
 
@@ -65,6 +69,7 @@ impl State {
             containers: world.containers.values().cloned().collect(),
             members: world.access.pool_of_guest.clone(),
             foreign: world.foreign.clone(),
+            backups: world.backups.clone(),
             ha: world.ha.clone(),
         }
     }

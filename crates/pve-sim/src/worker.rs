@@ -61,6 +61,15 @@ impl Worker {
         self.cluster.clock.sleep(realistic).await;
     }
 
+    /// Whether the worker's node has gone down under it.
+    pub(crate) fn vanished(&self) -> bool {
+        let world = self.cluster.world();
+        world
+            .tasks
+            .find(&self.upid)
+            .is_some_and(|task| task.exit.is_some())
+    }
+
     /// Fails here if a fault says so.
     pub(crate) fn trip(&self) -> Result<(), Failure> {
         match &self.fault {

@@ -1,5 +1,7 @@
-//! A client that others wrote, PyPI's `proxmoxer`, runs a container's whole life against the simulator, by token and by ticket.
-//! It needs a Python with `e2e/proxmoxer/requirements.txt` installed, which `cargo xtask test` sets up.
+//! A client that others wrote, PyPI's `proxmoxer`, runs a container's whole life against the
+//! simulator, by token and by ticket, and an administrator's day as `root@pam`.
+//! It needs a Python with `e2e/proxmoxer/requirements.txt` installed, which `cargo xtask test` sets
+//! up.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -17,19 +19,43 @@ fn python(workspace: &Path) -> PathBuf {
     );
     assert!(
         python.exists(),
-        "{} does not exist: `cargo xtask test` sets it up from e2e/proxmoxer/requirements.txt, or {VARIABLE} names another",
+        "{} does not exist: `cargo xtask test` sets it up from e2e/proxmoxer/requirements.txt, \
+         or {VARIABLE} names another",
         python.display()
     );
     python
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn proxmoxer_runs_a_containers_whole_life_by_token_and_by_ticket() {
+/// Runs a script against a simulator, and checks that it got through all of its parts.
+async fn run(sim: &Sim, script: &str, variables: &[(&str, String)], parts: &[&str]) {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .canonicalize()
         .expect("the workspace is there");
-    let python = python(&workspace);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, sim.ca_pem()).expect("the CA is written");
+    let output = Command::new(python(&workspace))
+        .arg(workspace.join("e2e/proxmoxer").join(script))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("PVE_HOST", sim.addr().to_string())
+        .env("PVE_CA_FILE", &ca)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("Python starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{complained}");
+    for part in parts {
+        assert!(said.contains(part), "{part} is missing in: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proxmoxer_runs_a_containers_whole_life_by_token_and_by_ticket() {
     let sim = Sim::start(SimConfig {
         time_scale: 0.005,
         ..SimConfig::default()
@@ -48,35 +74,43 @@ async fn proxmoxer_runs_a_containers_whole_life_by_token_and_by_ticket() {
     ] {
         sim.grant(path, user, role);
     }
-
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let ca = folder.path().join("ca.pem");
-    std::fs::write(&ca, sim.ca_pem()).expect("the CA is written");
-    let output = Command::new(python)
-        .arg(workspace.join("e2e/proxmoxer/life.py"))
-        .env("PVE_HOST", sim.addr().to_string())
-        .env("PVE_CA_FILE", &ca)
-        .env("PVE_TOKEN_ID", sim.token_id())
-        .env("PVE_TOKEN_SECRET", sim.token_secret())
-        .env("PVE_USER", user)
-        .env("PVE_PASSWORD", password)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .expect("Python starts");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}\n{complained}");
-    for part in [
+    let variables = [
+        ("PVE_TOKEN_ID", sim.token_id()),
+        ("PVE_TOKEN_SECRET", sim.token_secret()),
+        ("PVE_USER", user.to_owned()),
+        ("PVE_PASSWORD", password.to_owned()),
+    ];
+    let parts = [
         "token life",
         "token refusals",
         "ticket life",
         "ticket refusals",
         "wrong password refused",
-    ] {
-        assert!(said.contains(part), "{part} is missing in: {said}");
-    }
+    ];
+    run(&sim, "life.py", &variables, &parts).await;
     assert!(sim.containers().is_empty());
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proxmoxer_does_an_administrators_work() {
+    let sim = Sim::start(SimConfig {
+        time_scale: 0.01,
+        nodes: vec!["pve".into(), "pve2".into()],
+        ..SimConfig::default()
+    })
+    .await
+    .expect("the simulator starts");
+    let parts = [
+        "migration",
+        "clone, backup, restore, snapshot",
+        "pools",
+        "configuration",
+        "high availability",
+        "reboot",
+        "missing",
+    ];
+    let password = [("PVE_PASSWORD", sim.root_password())];
+    run(&sim, "administrator.py", &password, &parts).await;
     sim.stop().await;
 }

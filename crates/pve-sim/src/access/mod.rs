@@ -127,8 +127,9 @@ impl Access {
         let guest = path.strip_prefix("/vms/").and_then(|id| id.parse().ok());
         let pool = guest.and_then(|id: u32| self.pool_of_guest.get(&id));
         if let Some(pool) = pool.filter(|_| !roles.contains_key("NoAccess")) {
-            for (role, propagate) in self.roles_on(authid, &format!("/pool/{pool}")) {
-                *roles.entry(role).or_default() |= propagate;
+            // What a pool gives is for its members alone.
+            for role in self.roles_on(authid, &format!("/pool/{pool}")).into_keys() {
+                roles.entry(role).or_insert(false);
             }
         }
         if roles.contains_key("NoAccess") {

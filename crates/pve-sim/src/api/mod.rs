@@ -3,8 +3,11 @@
 //! reachable, parameters valid, handler.
 
 mod access;
+mod administration;
+mod backup;
 mod call;
 mod cluster;
+mod ha;
 mod index;
 mod lxc;
 mod node;
@@ -24,7 +27,7 @@ use crate::faults::FaultKind;
 use crate::refusal::{Outcome, Refusal};
 use crate::schema::{self, Kind, Param, Params, format, required};
 pub(crate) use call::Call;
-pub(crate) use lxc::{fork_halt, fork_start, put_foreign};
+pub(crate) use lxc::{fork_halt, fork_relocate, fork_start, put_foreign};
 pub(crate) use routes::{Permission, Route};
 
 /// A request after authentication.
@@ -76,7 +79,7 @@ pub(crate) fn dispatch(cluster: &Arc<Cluster>, caller: &Caller, request: Request
             "URI '{path}' not available with API token, need proper ticket."
         )));
     }
-    permitted(cluster, caller, route, &uri)?;
+    permitted(cluster, caller, route, &params)?;
     let node = reachable(cluster, uri.get("node"))?;
 
     let schema: Vec<Param> = uri
@@ -102,11 +105,14 @@ fn permitted(
     cluster: &Cluster,
     caller: &Caller,
     route: &Route,
-    uri: &BTreeMap<&'static str, String>,
+    params: &BTreeMap<String, Value>,
 ) -> Result<(), Refusal> {
     let fill = |template: &str| {
-        uri.iter().fold(template.to_owned(), |path, (name, value)| {
-            path.replace(&format!("{{{name}}}"), value)
+        let texts = params
+            .iter()
+            .filter_map(|(name, value)| Some((name, value.as_str()?)));
+        texts.fold(template.to_owned(), |path, (name, text)| {
+            path.replace(&format!("{{{name}}}"), text)
         })
     };
     let world = cluster.world();
@@ -150,6 +156,7 @@ fn path_param(name: &'static str) -> Param {
         "node" => required(name, Kind::Format(255, format::node)),
         "vmid" => required(name, Kind::Int(100, 999_999_999)),
         "storage" => required(name, Kind::Format(255, format::storage)),
+        "snapname" => required(name, Kind::Text(2, 40)),
         "poolid" => required(name, Kind::Format(255, format::pool)),
         _ => required(name, Kind::Text(1, 255)),
     }

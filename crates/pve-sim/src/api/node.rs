@@ -1,12 +1,19 @@
-//! `/nodes` and `/nodes/{node}/status`.
+//! `/nodes` and `/nodes/{node}/status`, by which a node is also rebooted.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::Call;
 use crate::faults::FaultKind;
 use crate::refusal::{Outcome, Refusal};
-use crate::schema::{Kind, Param, optional};
+use crate::schema::{Kind, Param, optional, required};
 use crate::world::{Node, World};
+
+pub(super) const COMMAND: &[Param] = &[required("command", Kind::OneOf(&["reboot", "shutdown"]))];
+
+/// How long a node is away when it reboots.
+const BOOT: Duration = Duration::from_secs(60);
 
 pub(super) const NETWORK: &[Param] = &[optional(
     "type",
@@ -109,6 +116,28 @@ pub(super) fn network(call: &Call<'_>) -> Outcome {
         );
     }
     Ok(Value::from(list).into())
+}
+
+/// `POST /nodes/{node}/status`: the command is answered at once and carried out two seconds later.
+pub(super) fn command(call: &Call<'_>) -> Outcome {
+    let again = call.params().text("command") == Some("reboot");
+    let (cluster, name) = (call.cluster.clone(), call.node.clone());
+    call.cluster.spawn(async move {
+        cluster.clock.sleep(Duration::from_secs(2)).await;
+        let now = cluster.clock.now();
+        let stopped = cluster.world().power_off(&name, now);
+        for vmid in stopped {
+            cluster.terminals.end(vmid);
+        }
+        cluster.changed.notify_one();
+        if !again {
+            return;
+        }
+        cluster.clock.sleep(BOOT).await;
+        cluster.world().power_on(&name, cluster.clock.now());
+        cluster.changed.notify_one();
+    });
+    Ok(Value::Null.into())
 }
 
 /// What a node carries.

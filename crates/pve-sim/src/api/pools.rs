@@ -1,10 +1,10 @@
-//! `/pools`: pools and their members.
+//! `/pools`: pools, also pools in pools (`a/b`), and their members.
 
 use serde_json::{Value, json};
 
 use super::{Call, cluster};
 use crate::refusal::{Outcome, Refusal};
-use crate::schema::{Kind, Param, format, optional};
+use crate::schema::{Kind, Param, format, optional, required};
 use crate::world::World;
 
 const TYPES: Kind = Kind::OneOf(&["qemu", "lxc", "storage"]);
@@ -14,15 +14,29 @@ pub(super) const LIST: &[Param] = &[
     optional("type", TYPES),
 ];
 
+pub(super) const CREATE: &[Param] = &[
+    optional("comment", Kind::Text(0, 4096)),
+    required("poolid", Kind::Format(255, format::pool)),
+];
+
+/// What a change takes, beside the pool's id.
+pub(super) const UPDATE: &[Param] = &[
+    optional("allow-move", Kind::Bool),
+    optional("comment", Kind::Text(0, 4096)),
+    optional("delete", Kind::Bool),
+    optional("vms", Kind::Text(0, 4096)),
+];
+
+pub(super) const WHICH: &[Param] = &[required("poolid", Kind::Format(255, format::pool))];
+
 pub(super) const ONE: &[Param] = &[optional("type", TYPES)];
 
 /// `GET /pools[?poolid=…]`.
 pub(super) fn list(call: &Call<'_>) -> Outcome {
     let world = call.world();
+    // Proxmox asks for `Pool.Audit` here and does not look at the answer.
     if let Some(pool) = call.params().text("poolid") {
-        let mut entry = members(call, &world, pool)?;
-        entry["poolid"] = json!(pool);
-        return Ok(json!([entry]).into());
+        return Ok(json!([members(call, &world, pool)?]).into());
     }
     let pools: Value = world
         .access
@@ -46,9 +60,6 @@ pub(super) fn one(call: &Call<'_>) -> Outcome {
 }
 
 fn members(call: &Call<'_>, world: &World, pool: &str) -> Result<Value, Refusal> {
-    world
-        .access
-        .check(call.authid(), &format!("/pool/{pool}"), &["Pool.Audit"])?;
     if !world.access.pools.contains(pool) {
         return Err(Refusal::died(format!("pool '{pool}' does not exist")));
     }
@@ -68,5 +79,108 @@ fn members(call: &Call<'_>, world: &World, pool: &str) -> Result<Value, Refusal>
             entry
         })
         .collect();
-    Ok(json!({"members": members}))
+    Ok(json!({"poolid": pool, "members": members}))
+}
+
+/// `POST /pools`. A pool below another needs that one.
+pub(super) fn create(call: &Call<'_>) -> Outcome {
+    let pool = call.params().text("poolid").unwrap_or_default();
+    let mut world = call.world();
+    let pools = &mut world.access.pools;
+    if pools.contains(pool) {
+        return Err(Refusal::died(format!("pool '{pool}' already exists")));
+    }
+    let (parent, leaf) = match pool.rsplit_once('/') {
+        Some((parent, leaf)) => (Some(parent), leaf),
+        None => (None, pool),
+    };
+    if let Some(parent) = parent.filter(|parent| !pools.contains(*parent)) {
+        let text = format!("parent '{parent}' of pool '{pool}' does not exist");
+        return Err(Refusal::died(text));
+    }
+    if !leaf.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Err(Refusal::died("pool name must start with a letter"));
+    }
+    pools.insert(pool.to_owned());
+    Ok(Value::Null.into())
+}
+
+/// `PUT /pools` and `PUT /pools/{poolid}`: guests join or, with `delete`, leave. All or none.
+pub(super) fn update(call: &Call<'_>) -> Outcome {
+    let params = call.params();
+    let pool = params.text("poolid").unwrap_or_default();
+    let mut world = call.world();
+    if !world.access.pools.contains(pool) {
+        return Err(Refusal::died(format!("pool '{pool}' does not exist")));
+    }
+    let mut members = world.access.pool_of_guest.clone();
+    for text in params.text("vms").into_iter().flat_map(format::list) {
+        let vmid: u32 = text.parse().map_err(|_| {
+            Refusal::parameter(
+                "vms",
+                format!("value '{text}' does not look like a valid VM ID"),
+            )
+        })?;
+        let path = format!("/vms/{vmid}");
+        let needs = ["Permissions.Modify", "VM.Allocate"];
+        world.access.check_any(call.authid(), &path, &needs)?;
+        let current = members.get(&vmid).map(String::as_str);
+        if params.flag("delete") {
+            if current != Some(pool) {
+                return Err(Refusal::died(format!("VM {vmid} is not a pool member")));
+            }
+            members.remove(&vmid);
+            continue;
+        }
+        match current {
+            Some(current) if current == pool => {
+                return Err(Refusal::died(format!("VM {vmid} is already a pool member")));
+            }
+            Some(other) if !params.flag("allow-move") => {
+                return Err(Refusal::died(format!(
+                    "VM {vmid} belongs already to pool '{other}' and 'allow-move' is not set"
+                )));
+            }
+            Some(other) => {
+                let path = format!("/pool/{other}");
+                world
+                    .access
+                    .check(call.authid(), &path, &["Pool.Allocate"])?;
+            }
+            None => {}
+        }
+        members.insert(vmid, pool.to_owned());
+    }
+    world.access.pool_of_guest = members;
+    Ok(Value::Null.into())
+}
+
+/// `DELETE /pools` and `DELETE /pools/{poolid}`: only one that is empty.
+pub(super) fn remove(call: &Call<'_>) -> Outcome {
+    let pool = call.params().text("poolid").unwrap_or_default();
+    let mut world = call.world();
+    if !world.access.pools.contains(pool) {
+        return Err(Refusal::died(format!("pool '{pool}' does not exist")));
+    }
+    let below = format!("{pool}/");
+    if let Some(inner) = world
+        .access
+        .pools
+        .iter()
+        .find(|one| one.starts_with(&below))
+    {
+        let text = format!("pool '{pool}' is not empty (contains pool '{inner}')");
+        return Err(Refusal::died(text));
+    }
+    let member = world
+        .containers
+        .keys()
+        .find(|vmid| world.pool_of(**vmid) == Some(pool));
+    if let Some(vmid) = member {
+        let text = format!("pool '{pool}' is not empty (contains VM {vmid})");
+        return Err(Refusal::died(text));
+    }
+    world.access.pools.remove(pool);
+    world.access.forget_path(&format!("/pool/{pool}"));
+    Ok(Value::Null.into())
 }

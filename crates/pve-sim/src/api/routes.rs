@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::administration;
 use super::{Call, access, cluster, index, lxc, node, pools, storage, tasks};
 use crate::refusal::Outcome;
 use crate::schema::Param;
@@ -32,7 +33,7 @@ pub(crate) struct Route {
     pub(crate) handler: fn(&Call<'_>) -> Outcome,
 }
 
-const fn route(
+pub(super) const fn route(
     method: &'static str,
     path: &'static str,
     permission: Permission,
@@ -124,7 +125,13 @@ static ROUTES: &[Route] = &[
     ),
     route("GET", "/cluster/tasks", Anyone, &[], tasks::cluster_wide),
     route("GET", "/pools", Anyone, &[pools::LIST], pools::list),
-    route("GET", "/pools/{poolid}", Anyone, &[pools::ONE], pools::one),
+    route(
+        "GET",
+        "/pools/{poolid}",
+        All("/pool/{poolid}", &["Pool.Audit"]),
+        &[pools::ONE],
+        pools::one,
+    ),
     route("GET", "/storage", Anyone, &[], storage::definitions),
     route("GET", "/nodes", Anyone, &[], node::list),
     route("GET", "/nodes/{node}", Anyone, &[], index::node),
@@ -309,6 +316,7 @@ pub(super) fn find(
 ) -> Option<(&'static Route, BTreeMap<&'static str, String>)> {
     ROUTES
         .iter()
+        .chain(administration::ROUTES)
         .filter(|route| route.method == method)
         .find_map(|route| Some((route, bind(route.path, segments)?)))
 }

@@ -27,6 +27,17 @@ pub(crate) struct Container {
     pub(crate) systemd: bool,
     /// Whether it does not halt when asked to.
     pub(crate) ignores_shutdown: bool,
+    /// By name.
+    #[serde(default)]
+    pub(crate) snapshots: BTreeMap<String, Snapshot>,
+}
+
+/// A snapshot of a container.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Snapshot {
+    /// Seconds since the epoch.
+    pub(crate) taken: u64,
+    pub(crate) description: String,
 }
 
 /// The root disk.
@@ -48,6 +59,36 @@ pub(crate) enum Address {
 }
 
 impl Container {
+    /// One that is being made: a number and nothing else.
+    pub(crate) fn draft(vmid: u32, node: &str, now: f64) -> Self {
+        Self {
+            vmid,
+            node: node.to_owned(),
+            config: BTreeMap::new(),
+            running_since: None,
+            created: now,
+            changed: now,
+            pid: 0,
+            disk: None,
+            address: Address::ByConfig,
+            systemd: false,
+            ignores_shutdown: false,
+            snapshots: BTreeMap::new(),
+        }
+    }
+
+    /// Puts the root disk onto another storage.
+    pub(crate) fn settle_on(&mut self, storage: &str) {
+        if let Some(disk) = &mut self.disk {
+            storage.clone_into(&mut disk.storage);
+        }
+        let rootfs = self.text("rootfs").and_then(|text| text.split_once(':'));
+        if let Some((_, volume)) = rootfs {
+            let moved = format!("{storage}:{volume}");
+            self.config.insert("rootfs".into(), json!(moved));
+        }
+    }
+
     pub(crate) fn running(&self) -> bool {
         self.running_since.is_some()
     }
@@ -122,6 +163,14 @@ impl Container {
     pub(crate) fn stop(&mut self, now: f64) {
         self.running_since = None;
         self.changed = now;
+    }
+
+    pub(crate) fn take_snapshot(&mut self, name: String, description: String, now: u64) {
+        let snapshot = Snapshot {
+            taken: now,
+            description,
+        };
+        self.snapshots.insert(name, snapshot);
     }
 
     /// SHA-1 of the configuration; any change changes it.

@@ -2,6 +2,8 @@
 //! copies, restores or re-pools them, and when a node boots. Calls of the API and
 //! [`crate::admin`] both end here, so that a client sees the same thing whichever way it came.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::World;
@@ -79,13 +81,10 @@ impl World {
         }
     }
 
-    /// A node goes down and comes up again: its workers die without a word, its containers stop,
-    /// and those with `onboot`, and those that high availability wants to run, are started.
-    /// Returns the containers that were running.
-    pub(crate) fn reboot_node(&mut self, name: &str, now: f64) -> Vec<u32> {
-        for node in self.nodes.iter_mut().filter(|node| node.name == name) {
-            node.booted = now;
-        }
+    /// A node goes down: its workers die without a word, and its containers stop. Returns those
+    /// that were running.
+    pub(crate) fn power_off(&mut self, name: &str, now: f64) -> Vec<u32> {
+        self.set_online(name, false);
         self.tasks.vanish(name, now as u64);
         let mut were_running = Vec::new();
         for container in self.containers.values_mut().filter(|one| one.node == name) {
@@ -93,6 +92,18 @@ impl World {
                 were_running.push(container.vmid);
                 container.stop(now);
             }
+        }
+        were_running
+    }
+
+    /// A node comes up: containers with `onboot`, and those that high availability wants to run,
+    /// are started.
+    pub(crate) fn power_on(&mut self, name: &str, now: f64) {
+        self.set_online(name, true);
+        for node in self.nodes.iter_mut().filter(|node| node.name == name) {
+            node.booted = now;
+        }
+        for container in self.containers.values_mut().filter(|one| one.node == name) {
             // `startall` begins with this, because no backup outlives its node.
             if container.lock() == Some("backup") {
                 container.set_lock(None);
@@ -105,7 +116,12 @@ impl World {
                 container.start(now, self.tasks.pid());
             }
         }
-        were_running
+    }
+
+    pub(crate) fn set_online(&mut self, name: &str, online: bool) {
+        for node in self.nodes.iter_mut().filter(|node| node.name == name) {
+            node.online = online;
+        }
     }
 }
 
@@ -117,6 +133,7 @@ fn restored(source: &Container, vmid: u32, now: f64) -> Container {
         created: now,
         changed: now,
         pid: 0,
+        snapshots: BTreeMap::new(),
         ..source.clone()
     };
     container.set_lock(None);

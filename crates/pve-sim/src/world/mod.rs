@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) tasks: Tasks,
     /// Containers that their own operator has, as opposed to those made through the API.
     pub(crate) foreign: BTreeSet<u32>,
+    /// Backups by the id of their volume.
+    pub(crate) backups: BTreeMap<String, backup::Backup>,
     /// Containers under high availability.
     pub(crate) ha: BTreeMap<u32, ha::Resource>,
     /// Containers that `/cluster/resources` leaves out although they exist.
@@ -101,6 +103,7 @@ impl World {
             access: accounts(config, secrets),
             tasks: Tasks::new(config.seed),
             foreign: BTreeSet::new(),
+            backups: BTreeMap::new(),
             ha: BTreeMap::new(),
             unlisted: BTreeSet::new(),
             listed_on: BTreeMap::new(),

@@ -254,7 +254,7 @@ async fn permissions_show_pool_and_members_with_their_propagate_flags() {
     let reply = node.call("GET", "/access/permissions", &[]).await;
     let data = reply.data();
     assert_eq!(data["/pool/infra402"]["VM.Allocate"], 1);
-    assert_eq!(data["/vms/100"]["VM.Console"], 1);
+    assert_eq!(data["/vms/100"]["VM.Console"], 0);
     assert_eq!(data["/sdn/zones/localnetwork/vmbr0"]["SDN.Use"], 1);
     assert!(data.get("/vms").is_none());
     let one = node

@@ -8,6 +8,7 @@ mod client;
 mod creation;
 mod faults;
 mod life;
+mod operator;
 mod shells;
 mod socket;
 mod tasks;

@@ -9,6 +9,7 @@ use super::configuration::{configuration, valid_ssh_keys};
 use super::foreign::put_foreign;
 use super::permission::check_options;
 use super::power;
+use super::restore::restore;
 use super::rootfs::RootDisk;
 use crate::api::Call;
 use crate::encoding;
@@ -17,7 +18,7 @@ use crate::refusal::{Outcome, Refusal};
 use crate::schema::Params;
 use crate::worker::{self, Failure, Worker};
 use crate::world::World;
-use crate::world::container::{Address, Container, Disk};
+use crate::world::container::{Container, Disk};
 
 /// What the worker needs.
 struct Plan {
@@ -32,6 +33,9 @@ struct Plan {
 }
 
 pub(crate) fn create(call: &Call<'_>) -> Outcome {
+    if call.params().flag("restore") {
+        return restore(call);
+    }
     let vmid = call.vmid();
     let params = call.params();
     if call.fault == Some(FaultKind::VmidTaken) {
@@ -53,21 +57,9 @@ pub(crate) fn create(call: &Call<'_>) -> Outcome {
         if call.fault == Some(FaultKind::LockTimeout) {
             return Err(unable(&worker::lock_timeout(vmid)));
         }
-        let config = BTreeMap::from([("lock".to_owned(), json!("create"))]);
-        let now = call.cluster.clock.now();
-        let container = Container {
-            vmid,
-            node: call.node.clone(),
-            config,
-            running_since: None,
-            created: now,
-            changed: now,
-            pid: 0,
-            disk: None,
-            address: Address::ByConfig,
-            systemd: plan.systemd,
-            ignores_shutdown: false,
-        };
+        let mut container = Container::draft(vmid, &call.node, call.cluster.clock.now());
+        container.systemd = plan.systemd;
+        container.set_lock(Some("create"));
         world.containers.insert(vmid, container);
         plan
     };

@@ -1,5 +1,6 @@
 //! Containers that belong to the operator, not to the service.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -47,6 +48,7 @@ pub(crate) fn put_foreign(cluster: &Arc<Cluster>, node: &str, vmid: u32, hostnam
             address: Address::ByConfig,
             systemd: false,
             ignores_shutdown: false,
+            snapshots: BTreeMap::new(),
         },
     );
     world.foreign.insert(vmid);

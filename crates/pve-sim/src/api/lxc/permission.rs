@@ -5,7 +5,7 @@ use crate::refusal::Refusal;
 use crate::schema::{Params, property};
 
 /// Parameters that are no options of the container; creation checks them itself.
-const NOT_OPTIONS: &[&str] = &[
+pub(super) const NOT_OPTIONS: &[&str] = &[
     "node",
     "vmid",
     "ostemplate",

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::create::NESTING;
+use super::work::{ask_to_halt, boot, bring_down, halt, kill, refuse_unless_mounted, with};
 use crate::api::Call;
 use crate::cluster::Cluster;
 use crate::faults::FaultKind;
 use crate::manager::{self, Request};
 use crate::refusal::{Answer, Outcome, Refusal};
-use crate::worker::{self, Failure, Order, Worker};
-use crate::world;
+use crate::worker::{self, Order};
 use crate::world::container::Container;
 use crate::world::ha::Resource;
 
@@ -83,10 +82,8 @@ pub(crate) fn reboot(call: &Call<'_>) -> Outcome {
     let order = call.order("vzreboot");
     let upid = worker::fork(call.cluster, order, move |worker| async move {
         let _lock = worker::lock_config(&worker.cluster, vmid).await?;
-        with(&worker, vmid, |container| container.refuse_locked())?;
-        if !ask_to_halt(&worker, vmid, timeout).await {
-            return Err(Failure::Died("reboot timed out".into()));
-        }
+        // No lock is looked at before the container is down, and what does not halt is killed.
+        ask_to_halt(&worker, vmid, timeout).await;
         worker.trip()?;
         halt(&worker, vmid)?;
         boot(&worker, vmid).await
@@ -149,36 +146,6 @@ pub(crate) fn fork_halt(
     })
 }
 
-/// The work of `vzstop`.
-async fn kill(worker: &Worker, vmid: u32) -> Result<(), Failure> {
-    let _lock = worker::lock_config(&worker.cluster, vmid).await?;
-    with(worker, vmid, |container| refuse_unless_mounted(container))?;
-    worker.sleep(Duration::from_millis(800)).await;
-    worker.trip()?;
-    halt(worker, vmid)
-}
-
-/// The work of `vzshutdown`.
-async fn bring_down(
-    worker: &Worker,
-    vmid: u32,
-    timeout: Duration,
-    force: bool,
-) -> Result<(), Failure> {
-    let _lock = worker::lock_config(&worker.cluster, vmid).await?;
-    with(worker, vmid, |container| container.refuse_locked())?;
-    let done = ask_to_halt(worker, vmid, timeout).await;
-    worker.trip()?;
-    if !done && !force {
-        let text = format!(
-            "command 'lxc-stop -n {vmid} --nokill --timeout {}' failed: exit code 1",
-            timeout.as_secs()
-        );
-        return Err(Failure::Died(text));
-    }
-    halt(worker, vmid)
-}
-
 /// Forks the worker that passes a request on to high availability; it is done when it is queued.
 fn hand_on(call: &Call<'_>, kind: &'static str, verb: &str, request: Request) -> Answer {
     let vmid = call.vmid();
@@ -193,64 +160,6 @@ fn hand_on(call: &Call<'_>, kind: &'static str, verb: &str, request: Request) ->
     json!(upid).into()
 }
 
-/// A container that is mounted by hand may be started and stopped; no other lock lets it.
-fn refuse_unless_mounted(container: &Container) -> Result<(), String> {
-    match container.lock() {
-        Some("mounted") => Ok(()),
-        _ => container.refuse_locked(),
-    }
-}
-
-async fn boot(worker: &Worker, vmid: u32) -> Result<(), Failure> {
-    if with(worker, vmid, |container| Ok(container.lacks_nesting()))? {
-        worker.warn(NESTING);
-    }
-    worker.sleep(Duration::from_millis(1500)).await;
-    worker.trip()?;
-    let pid = worker.cluster.world().tasks.pid();
-    let now = worker.cluster.clock.now();
-    with(worker, vmid, |container| {
-        container.start(now, pid);
-        Ok(())
-    })
-}
-
-/// Whether the container halts by itself within the time.
-async fn ask_to_halt(worker: &Worker, vmid: u32, timeout: Duration) -> bool {
-    let stubborn = with(worker, vmid, |container| Ok(container.ignores_shutdown)).unwrap_or(false);
-    let takes = Duration::from_millis(3000);
-    if stubborn || timeout < takes {
-        worker.sleep(timeout).await;
-        return false;
-    }
-    worker.sleep(takes).await;
-    true
-}
-
-fn halt(worker: &Worker, vmid: u32) -> Result<(), Failure> {
-    worker.cluster.terminals.end(vmid);
-    let now = worker.cluster.clock.now();
-    with(worker, vmid, |container| {
-        container.stop(now);
-        Ok(())
-    })
-}
-
-/// The container, or the text that the worker dies with when it has gone.
-fn with<T>(
-    worker: &Worker,
-    vmid: u32,
-    change: impl FnOnce(&mut Container) -> Result<T, String>,
-) -> Result<T, Failure> {
-    let mut world = worker.cluster.world();
-    let container = world
-        .containers
-        .get_mut(&vmid)
-        .filter(|container| container.node == worker.node)
-        .ok_or_else(|| world::missing(&worker.node, vmid))?;
-    Ok(change(container)?)
-}
-
 /// The lock file that every power method takes sooner or later.
 fn unlocked(call: &Call<'_>) -> Result<u32, Refusal> {
     let vmid = call.vmid();
@@ -261,7 +170,7 @@ fn unlocked(call: &Call<'_>) -> Result<u32, Refusal> {
 }
 
 /// Whether a container of that number runs on this node. One that does not exist does not.
-fn runs(call: &Call<'_>) -> bool {
+pub(super) fn runs(call: &Call<'_>) -> bool {
     call.container(&call.world()).is_ok_and(Container::running)
 }
 

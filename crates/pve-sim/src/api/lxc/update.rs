@@ -9,6 +9,7 @@ use crate::faults::FaultKind;
 use crate::refusal::{Outcome, Refusal};
 use crate::schema::format;
 use crate::worker;
+use crate::world::container::Container;
 
 pub(crate) fn update(call: &Call<'_>) -> Outcome {
     let vmid = call.vmid();
@@ -31,29 +32,18 @@ pub(crate) fn update(call: &Call<'_>) -> Outcome {
     if changes.is_empty() && deleted.is_empty() && !params.has("revert") {
         return Err(Refusal::died("no options specified"));
     }
-    for fixed in ["rootfs", "arch", "ostype", "unprivileged", "lock"] {
-        if changes.iter().any(|(name, _)| name == fixed) && !call.is_root() {
-            return Err(Refusal::died(format!(
-                "unable to change '{fixed}' of a container"
-            )));
-        }
-    }
     let mut world = call.world();
     let container = call.container(&world)?;
-    check_options(
-        &world.access,
-        call.authid(),
-        vmid,
-        world.pool_of(vmid),
-        params,
-    )?;
+    container.refuse_locked().map_err(Refusal::died)?;
     let digest = container.digest();
     if params.text("digest").is_some_and(|given| given != digest) {
         return Err(Refusal::died(
             "detected modified configuration - file changed by other user? Try again.",
         ));
     }
-    container.refuse_locked().map_err(Refusal::died)?;
+    let pool = world.pool_of(vmid);
+    check_options(&world.access, call.authid(), vmid, pool, params)?;
+    check_fixed(container, vmid, &changes, &deleted)?;
     if call.fault == Some(FaultKind::LockTimeout) {
         return Err(Refusal::died(worker::lock_timeout(vmid)));
     }
@@ -72,4 +62,34 @@ pub(crate) fn update(call: &Call<'_>) -> Outcome {
     drop(world);
     call.cluster.changed.notify_one();
     Ok(Value::Null.into())
+}
+
+/// What cannot be changed, or not now.
+fn check_fixed(
+    container: &Container,
+    vmid: u32,
+    changes: &[(String, Value)],
+    deleted: &[&str],
+) -> Result<(), Refusal> {
+    for name in deleted {
+        if let "memory" | "rootfs" | "ostype" = *name {
+            let text = format!("unable to delete required option '{name}'");
+            return Err(Refusal::died(text));
+        }
+        if *name == "unprivileged" {
+            let text = format!("unable to delete read-only option: '{name}'");
+            return Err(Refusal::died(text));
+        }
+    }
+    for (name, _) in changes {
+        if name == "unprivileged" {
+            let text = format!("unable to modify read-only option: '{name}'");
+            return Err(Refusal::died(text));
+        }
+        if name == "rootfs" && container.flag("protection") {
+            let text = format!("can't update CT {vmid} drive 'rootfs' - protection mode enabled");
+            return Err(Refusal::died(text));
+        }
+    }
+    Ok(())
 }
