@@ -11,6 +11,7 @@ mod config;
 mod console;
 mod encoding;
 mod faults;
+mod host;
 mod refusal;
 mod schema;
 mod server;
@@ -23,7 +24,7 @@ mod worker;
 mod world;
 
 pub use config::{
-    NodeCapacity, ShellMode, SimConfig, StorageConfig, TemplateConfig, TerminalDefects,
+    NodeCapacity, ShellMode, SimConfig, StorageConfig, TemplateConfig, TerminalDefects, VnetConfig,
 };
 pub use faults::{Fault, FaultKind, Faults, Operation};
 pub use sim::Sim;

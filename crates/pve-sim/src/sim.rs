@@ -23,7 +23,7 @@ use crate::world::{CONSOLE_USER, SERVICE_TOKEN, SERVICE_USER, Secrets};
 
 /// A running simulated Proxmox VE. Dropping it stops it as well, but without writing the state file.
 pub struct Sim {
-    cluster: Arc<Cluster>,
+    pub(crate) cluster: Arc<Cluster>,
     identity: Identity,
     address: SocketAddr,
 }

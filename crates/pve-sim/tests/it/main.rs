@@ -6,6 +6,7 @@ mod acl;
 mod client;
 mod creation;
 mod faults;
+mod host;
 mod life;
 mod shells;
 mod socket;
