@@ -1,5 +1,6 @@
-//! What an administrator does to the host itself while the simulator runs: storages that go away, templates that come and go,
-//! accounts with a second factor, pools; and what a customer's programs do to a container's interfaces.
+//! What an administrator does to the host itself while the simulator runs: storages that go away,
+//! templates that come and go, accounts with a second factor, pools; and what a customer's programs
+//! do to a container's interfaces.
 
 use crate::refusal::Refusal;
 use crate::sim::Sim;
@@ -135,7 +136,8 @@ impl Sim {
         Ok(())
     }
 
-    /// Gives a container an interface beside `eth0`, as a program in it does; the address with its prefix.
+    /// Gives a container an interface beside `eth0`, as a program in it does; the address with its
+    /// prefix.
     pub fn add_interface(&self, vmid: u32, name: &str, mac: &str, address: &str) {
         let interface = MoreInterface {
             name: name.to_owned(),
