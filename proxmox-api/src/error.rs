@@ -180,6 +180,11 @@ impl From<TerminalError> for ApiError {
                 let message = "The machines let this service open no terminals; its operator has to change that.";
                 Self::new(ErrorCode::ConsoleAuthUnsupported, message)
             }
+            TerminalError::NoUpgrade { .. } => {
+                tracing::error!(cause = %error, "`proxmox-api doctor` shows the proxy's settings");
+                let message = "The container's terminal cannot be reached; the operator has to change a setting.";
+                Self::new(ErrorCode::HypervisorUnavailable, message).retry_after(60)
+            }
             TerminalError::Protocol(_) | TerminalError::Lost(_) | TerminalError::Timeout(_) => {
                 tracing::warn!(cause = %error, "a terminal cannot be had");
                 let message = "The container's terminal cannot be reached just now.";

@@ -88,7 +88,7 @@ pub async fn examine(app: App) {
 }
 
 fn readiness(app: &App) -> Readiness {
-    let (store, proxmox, payments) = (app.clone(), app.clone(), app.clone());
+    let (store, proxmox, offer, payments) = (app.clone(), app.clone(), app.clone(), app.clone());
     Readiness::new(READY_PATIENCE)
         .check("store", move || {
             let app = store.clone();
@@ -108,6 +108,10 @@ fn readiness(app: &App) -> Readiness {
                     .map(|_| "answers".into())
                     .map_err(|_| "does not answer".into())
             }
+        })
+        .check("offer", move || {
+            let app = offer.clone();
+            async move { app.proxmox.offer().await.map_err(str::to_owned) }
         })
         .check("facilitator", move || {
             let app = payments.clone();

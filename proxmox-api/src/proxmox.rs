@@ -2,6 +2,8 @@
 //! much may be asked of a node at once.
 
 mod capacity;
+mod sites;
+pub(crate) mod templates;
 mod usage;
 
 use std::collections::HashMap;
@@ -10,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use api_types::{ErrorCode, Size};
 use pve::{
-    Auth, Client, ClientConfig, ConsoleLocks, Consoles, ContainerState, Node, NodeName, NodeState,
-    Pace, Secret, SharedTerminals, Tls, Vmid,
+    Auth, Client, ClientConfig, ConsoleLocks, Consoles, ContainerState, Node, NodeName, Pace,
+    Secret, SharedTerminals, Tls, Vmid,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -21,7 +23,11 @@ use crate::{
     error::ApiError,
 };
 
+pub use sites::Site;
+pub use templates::Template;
 pub use usage::Usage;
+
+use sites::{KnownSites, Root};
 
 /// Commands and consoles that run on one node at a time; Proxmox has a hundred console ports.
 const CONSOLES_PER_NODE: usize = 8;
@@ -30,8 +36,6 @@ const CONSOLES_PER_NODE: usize = 8;
 const FIRST_CONTACT: Duration = Duration::from_secs(5);
 /// How long a list of nodes is good for a placement.
 const NODES_FRESH: Duration = Duration::from_secs(5);
-/// How long a list of templates is good.
-const TEMPLATES_FRESH: Duration = Duration::from_secs(60);
 
 /// The host and what is known of it.
 pub struct Proxmox {
@@ -45,26 +49,9 @@ pub struct Proxmox {
     pub addresses: Pace,
     creates: Mutex<HashMap<NodeName, Arc<Semaphore>>>,
     nodes: Kept<Vec<Node>>,
-    templates: Kept<Vec<Template>>,
+    sites: tokio::sync::Mutex<KnownSites>,
     usage: Kept<Vec<Usage>>,
     seen: Mutex<HashMap<Vmid, (Instant, ContainerState)>>,
-    room: Kept<Option<u32>>,
-}
-
-/// A template on offer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
-    /// The name by which customers ask for it: `debian-12-standard`.
-    pub name: String,
-    /// Proxmox's volume id.
-    pub volume: String,
-}
-
-impl Template {
-    /// Whether a customer who says this means it: by its name, or by its volume id.
-    pub fn is_called(&self, wanted: &str) -> bool {
-        self.name == wanted || self.volume == wanted
-    }
 }
 
 /// What is said of a template that is none of those.
@@ -103,10 +90,9 @@ impl Proxmox {
             addresses: Pace::default(),
             creates: Mutex::default(),
             nodes: Kept::default(),
-            templates: Kept::default(),
+            sites: tokio::sync::Mutex::default(),
             usage: Kept::default(),
             seen: Mutex::default(),
-            room: Kept::default(),
         })
     }
 
@@ -141,63 +127,92 @@ impl Proxmox {
         Ok(nodes)
     }
 
-    /// The node for a container of this size: online, with the most free memory, none of `without`.
+    /// The node for a container of this size: online, with the template and the storage for its
+    /// disk, none of `without`, and of those the one with the most free memory.
     ///
     /// # Errors
-    /// No node has room, or Proxmox did not answer.
-    pub async fn place(&self, size: Size, without: &[NodeName]) -> Result<NodeName, ApiError> {
-        let nodes = self.nodes().await?;
+    /// No node fits, or Proxmox did not answer.
+    pub async fn place(
+        &self,
+        size: Size,
+        template: &str,
+        without: &[NodeName],
+    ) -> Result<NodeName, ApiError> {
+        let sites = self.sites().await?;
+        let equipped: Vec<&Site> = self.equipped(&sites, template).collect();
+        let refused = |message: &str| {
+            let error = ApiError::new(ErrorCode::CapacityExhausted, message);
+            error.retry_after(60)
+        };
+        if equipped.is_empty() {
+            let message = "No node that is online has this template and the storage for its disk \
+                           just now; nothing was charged.";
+            return Err(refused(message));
+        }
         let wanted = u64::from(size.memory_mb) << 20;
         let room = |node: &Node| match (node.maxmem, node.mem) {
             (Some(all), Some(used)) => all.saturating_sub(used),
             // Shown only to those with Sys.Audit; without it every node may have room.
             _ => u64::MAX,
         };
-        nodes
-            .iter()
-            .filter(|node| node.status == NodeState::Online && !without.contains(&node.node))
-            .filter(|node| room(node) >= wanted)
-            .max_by_key(|node| room(node))
-            .map(|node| node.node.clone())
-            .ok_or_else(|| {
-                let message = "No node has room for a container of this size just now.";
-                ApiError::new(ErrorCode::CapacityExhausted, message).retry_after(60)
-            })
+        equipped
+            .into_iter()
+            .filter(|site| !without.contains(&site.node.node) && room(&site.node) >= wanted)
+            .max_by_key(|site| (site.is_known(), room(&site.node)))
+            .map(|site| site.node.node.clone())
+            .ok_or_else(|| refused("No node has room for a container of this size just now."))
     }
 
-    /// The templates on offer, the default first.
+    /// The nodes that can make containers from this template.
+    fn equipped<'a>(
+        &self,
+        sites: &'a [Site],
+        template: &str,
+    ) -> impl Iterator<Item = &'a Site> + use<'a, '_> {
+        let template = template.to_owned();
+        sites.iter().filter(move |site| {
+            site.has_template(&template) && site.root(&self.config.storage) != Root::Unusable
+        })
+    }
+
+    /// The templates on offer, the default first: those that the operator named, whether or not
+    /// they are there, or else all that can be used on a node that is online.
     ///
     /// # Errors
     /// Proxmox did not answer.
     pub async fn templates(&self) -> Result<Vec<Template>, pve::Error> {
         if !self.config.templates.is_empty() {
-            return Ok(named(self.config.templates.clone()));
+            return Ok(templates::named(&self.config.templates));
         }
-        let mut kept = self.templates.lock().await;
-        if let Some((read, templates)) = &*kept
-            && read.elapsed() < TEMPLATES_FRESH
-        {
-            return Ok(templates.clone());
+        let sites = self.sites().await?;
+        let volumes = sites.iter().flat_map(Site::templates);
+        Ok(templates::offered(volumes.cloned()))
+    }
+
+    /// Whether anything can be leased just now, as far as it hangs on nodes, storages and
+    /// templates; in words for the public.
+    ///
+    /// # Errors
+    /// Nothing can be leased, and why.
+    pub async fn offer(&self) -> Result<String, &'static str> {
+        let away = |_| "Proxmox does not answer";
+        let templates = self.templates().await.map_err(away)?;
+        let sites = self.sites().await.map_err(away)?;
+        if sites.is_empty() {
+            return Err("no node is online");
         }
-        let mut volumes = Vec::new();
-        if let Some(node) = self
-            .nodes()
-            .await?
-            .iter()
-            .find(|node| node.status == NodeState::Online)
-        {
-            for storage in self.client.storages(&node.node, Some("vztmpl")).await? {
-                let content = self
-                    .client
-                    .storage_content(&node.node, &storage.storage, "vztmpl");
-                volumes.extend(content.await?.into_iter().map(|volume| volume.volid));
-            }
+        if templates.is_empty() {
+            return Err("no template can be used");
         }
-        // Debian's first, since most customers expect it and it is what the documents show.
-        volumes.sort_by_key(|volume| (!volume.contains("debian"), volume.clone()));
-        let templates = named(volumes);
-        *kept = Some((Instant::now(), templates.clone()));
-        Ok(templates)
+        let all = templates.len();
+        let usable = templates.iter().filter(|template| {
+            let mut equipped = self.equipped(&sites, &template.volume);
+            equipped.next().is_some()
+        });
+        match usable.count() {
+            0 => Err("no node that is online has a template and the storage for disks"),
+            usable => Ok(format!("{usable} of {all} templates can be leased")),
+        }
     }
 }
 
@@ -233,55 +248,4 @@ pub fn connect(config: &ProxmoxConfig, auth: Auth) -> Result<Client, pve::Config
         tls,
         ..ClientConfig::new(&config.host, auth)
     })
-}
-
-/// `local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst` is `debian-12-standard`; where two would be called the same, the
-/// file's name tells them apart.
-pub(crate) fn named(volumes: Vec<String>) -> Vec<Template> {
-    let file = |volume: &str| volume.rsplit('/').next().unwrap_or(volume).to_owned();
-    let short = |volume: &str| {
-        file(volume)
-            .split('_')
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let shorts: Vec<_> = volumes.iter().map(|volume| short(volume)).collect();
-    volumes
-        .into_iter()
-        .map(|volume| {
-            let name = short(&volume);
-            let twice = shorts.iter().filter(|other| **other == name).count() > 1;
-            Template {
-                name: if twice { file(&volume) } else { name },
-                volume,
-            }
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn templates_are_called_what_people_call_them() {
-        let volumes = [
-            "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst",
-            "local:vztmpl/alpine-3.20-default_20240908_amd64.tar.xz",
-            "nas:vztmpl/alpine-3.20-default_20240101_amd64.tar.xz",
-        ];
-        let names: Vec<_> = named(volumes.map(String::from).into())
-            .into_iter()
-            .map(|template| template.name)
-            .collect();
-        assert_eq!(
-            names,
-            [
-                "debian-12-standard",
-                "alpine-3.20-default_20240908_amd64.tar.xz",
-                "alpine-3.20-default_20240101_amd64.tar.xz",
-            ]
-        );
-    }
 }

@@ -15,6 +15,10 @@ pub struct Template {
     pub description: String,
     /// Whether it is used where the request names none.
     pub default: bool,
+    /// How many more default leases with it there is room for, on the machines that have it; 0
+    /// where no machine that is up has it, absent when Proxmox cannot be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity_left: Option<u32>,
 }
 
 /// Everything a customer or program has to know before asking.
@@ -34,7 +38,8 @@ pub struct Catalog {
     pub asset: String,
     /// The address that is paid.
     pub pay_to: String,
-    /// How many more default leases there is room for; absent when Proxmox cannot be asked.
+    /// How many more default leases with the default template there is room for; absent when
+    /// Proxmox cannot be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_left: Option<u32>,
     /// How long the data of an expired lease is kept at most, in minutes: a purchase keeps it for as many minutes as it bought,
@@ -58,6 +63,7 @@ mod tests {
                 name: "debian-12".to_owned(),
                 description: "Debian 12".to_owned(),
                 default: true,
+                capacity_left: Some(7),
             }],
             network: "base-sepolia".to_owned(),
             asset: "0x036C".to_owned(),
@@ -75,7 +81,7 @@ mod tests {
                     "baseFee": "2000", "coreHour": "4000", "memoryGibHour": "3200", "diskGibHour": "300",
                     "callFee": "1000",
                 },
-                "templates": [{"name": "debian-12", "description": "Debian 12", "default": true}],
+                "templates": [{"name": "debian-12", "description": "Debian 12", "default": true, "capacityLeft": 7}],
                 "network": "base-sepolia", "asset": "0x036C", "payTo": "0x7099", "graceMinutes": 60,
                 "simulated": ["proxmox"],
             })

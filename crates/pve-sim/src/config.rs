@@ -35,6 +35,10 @@ pub struct SimConfig {
     pub storages: Vec<StorageConfig>,
     /// Container templates that exist.
     pub templates: Vec<TemplateConfig>,
+    /// Files in the index of templates that can be downloaded, as `pveam available` lists them.
+    pub appliances: Vec<String>,
+    /// Virtual networks of the cluster's SDN; `bridge` may name one.
+    pub vnets: Vec<VnetConfig>,
     /// Size of each node.
     pub node: NodeCapacity,
     /// Secret of the service's API token; `None` makes a random one.
@@ -101,7 +105,7 @@ impl TerminalDefects {
     };
 }
 
-/// One storage, as every node sees it.
+/// One storage.
 #[derive(Debug, Clone)]
 pub struct StorageConfig {
     /// Storage id, such as `local-lvm`.
@@ -114,6 +118,43 @@ pub struct StorageConfig {
     pub capacity_bytes: u64,
     /// Bytes taken by things that are no simulated container.
     pub used_bytes: u64,
+    /// Not switched off.
+    pub enabled: bool,
+    /// Can be reached, as opposed to a file server that is away.
+    pub active: bool,
+    /// All nodes see the same.
+    pub shared: bool,
+    /// The nodes that have it; none named means all.
+    pub nodes: Vec<String>,
+    /// Reports itself as active, but what is on it cannot be listed.
+    pub fails: bool,
+}
+
+impl Default for StorageConfig {
+    /// A directory of 100 GiB for templates, on every node.
+    fn default() -> Self {
+        Self {
+            name: "local".into(),
+            kind: "dir".into(),
+            content: ["backup", "iso", "vztmpl"].map(String::from).into(),
+            capacity_bytes: 100 * GIB,
+            used_bytes: 9 * GIB,
+            enabled: true,
+            active: true,
+            shared: false,
+            nodes: Vec::new(),
+            fails: false,
+        }
+    }
+}
+
+/// One virtual network of the SDN.
+#[derive(Debug, Clone)]
+pub struct VnetConfig {
+    /// Its name, which is also that of its bridge on the nodes.
+    pub vnet: String,
+    /// The zone that it belongs to.
+    pub zone: String,
 }
 
 /// One container template.
@@ -123,6 +164,20 @@ pub struct TemplateConfig {
     pub volid: String,
     /// Size of the archive in bytes.
     pub size_bytes: u64,
+    /// The nodes on whose storage it is; none named means all.
+    pub nodes: Vec<String>,
+}
+
+impl TemplateConfig {
+    /// A template of an ordinary size on every node.
+    #[must_use]
+    pub fn new(volid: &str) -> Self {
+        Self {
+            volid: volid.into(),
+            size_bytes: 126_515_062,
+            nodes: Vec::new(),
+        }
+    }
 }
 
 /// Size of a node.
@@ -150,31 +205,25 @@ impl Default for SimConfig {
             pool: "infra402".into(),
             bridge: "vmbr0".into(),
             storages: vec![
-                StorageConfig {
-                    name: "local".into(),
-                    kind: "dir".into(),
-                    content: ["backup", "iso", "vztmpl"].map(String::from).into(),
-                    capacity_bytes: 100 * GIB,
-                    used_bytes: 9 * GIB,
-                },
+                StorageConfig::default(),
                 StorageConfig {
                     name: "local-lvm".into(),
                     kind: "lvmthin".into(),
                     content: ["images", "rootdir"].map(String::from).into(),
                     capacity_bytes: 4096 * GIB,
                     used_bytes: 0,
+                    ..StorageConfig::default()
                 },
             ],
             templates: vec![
+                TemplateConfig::new("local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst"),
                 TemplateConfig {
-                    volid: "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst".into(),
-                    size_bytes: 126_515_062,
-                },
-                TemplateConfig {
-                    volid: "local:vztmpl/alpine-3.20-default_20240908_amd64.tar.xz".into(),
                     size_bytes: 2_988_076,
+                    ..TemplateConfig::new("local:vztmpl/alpine-3.20-default_20240908_amd64.tar.xz")
                 },
             ],
+            appliances: crate::host::index(),
+            vnets: Vec::new(),
             node: NodeCapacity {
                 cores: 32,
                 memory_bytes: 256 * GIB,

@@ -12,6 +12,7 @@ mod config;
 mod console;
 mod encoding;
 mod faults;
+mod host;
 mod manager;
 mod refusal;
 mod schema;
@@ -25,7 +26,7 @@ mod worker;
 mod world;
 
 pub use config::{
-    NodeCapacity, ShellMode, SimConfig, StorageConfig, TemplateConfig, TerminalDefects,
+    NodeCapacity, ShellMode, SimConfig, StorageConfig, TemplateConfig, TerminalDefects, VnetConfig,
 };
 pub use faults::{Fault, FaultKind, Faults, Operation};
 pub use sim::Sim;

@@ -1,6 +1,6 @@
 //! Who we are to this host, and what we may do there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -30,33 +30,29 @@ pub struct Permissions {
 }
 
 impl Permissions {
-    /// True if the account has the privilege on the object: set there, or set above it and handed down.
-    pub fn grants(&self, path: &str, privilege: &str) -> bool {
-        if let Some(here) = self.by_path.get(path) {
-            // Proxmox reports effective rights, so a path that is listed needs no look above it.
-            return here.contains_key(privilege);
-        }
-        let mut above = path;
-        while let Some(cut) = above.rfind('/') {
-            above = &above[..cut];
-            let key = if above.is_empty() { "/" } else { above };
-            if let Some(privileges) = self.by_path.get(key) {
-                return privileges.get(privilege) == Some(&true);
-            }
-        }
-        false
-    }
-
-    /// All paths that Proxmox lists, with the privileges there; the flag says whether it is handed down.
+    /// All paths that Proxmox lists, with the privileges there; the flag says whether it is handed
+    /// down. A path that is not listed may have no rule of its own, or one that takes every right
+    /// away: ask [`Client::privileges`] for what holds there.
     pub fn paths(&self) -> &BTreeMap<String, BTreeMap<String, bool>> {
         &self.by_path
+    }
+}
+
+/// The privileges of the account on one object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Privileges(BTreeSet<String>);
+
+impl Privileges {
+    /// True if the account has it there, by a rule on the object or one above it.
+    pub fn contains(&self, privilege: &str) -> bool {
+        self.0.contains(privilege)
     }
 }
 
 impl<'de> Deserialize<'de> for Permissions {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        struct Flag(#[serde(deserialize_with = "lenient::flag")] bool);
+        struct Flag(#[serde(deserialize_with = "lenient::opt_flag")] Option<bool>);
         // An account without any rights gets an empty list where others get an object.
         let by_path: BTreeMap<String, BTreeMap<String, Flag>> =
             match Value::deserialize(deserializer)? {
@@ -67,10 +63,10 @@ impl<'de> Deserialize<'de> for Permissions {
         let by_path = by_path
             .into_iter()
             .map(|(path, set)| {
-                (
-                    path,
-                    set.into_iter().map(|(name, flag)| (name, flag.0)).collect(),
-                )
+                // A privilege without a flag is one that was taken away again.
+                let held = set.into_iter();
+                let held = held.filter_map(|(name, flag)| Some((name, flag.0?)));
+                (path, held.collect())
             })
             .collect();
         Ok(Self { by_path })
@@ -86,16 +82,26 @@ impl Client {
         self.get(ApiPath::new("/version"), Vec::new()).await
     }
 
-    /// The account's effective privileges, on one object or on all that it has any on.
+    /// The account's effective privileges on the objects that Proxmox lists by itself.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn permissions(&self, path: Option<&str>) -> Result<Permissions, Error> {
-        let params = path
-            .map(|path| ("path".to_owned(), path.to_owned()))
-            .into_iter()
-            .collect();
-        self.get(ApiPath::new("/access/permissions"), params).await
+    pub async fn permissions(&self) -> Result<Permissions, Error> {
+        self.get(ApiPath::new("/access/permissions"), Vec::new())
+            .await
+    }
+
+    /// The account's effective privileges on one object, whatever rules lead to them.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn privileges(&self, path: &str) -> Result<Privileges, Error> {
+        let params = vec![("path".to_owned(), path.to_owned())];
+        let answer: Permissions = self
+            .get(ApiPath::new("/access/permissions"), params)
+            .await?;
+        let held = answer.by_path.get(path).into_iter().flatten();
+        Ok(Privileges(held.map(|(name, _)| name.clone()).collect()))
     }
 }
 
@@ -104,19 +110,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_privilege_is_handed_down_only_where_proxmox_says_so() {
+    fn a_privilege_counts_whether_or_not_it_is_handed_down_but_not_without_a_flag() {
         let permissions: Permissions = serde_json::from_str(
-            r#"{"/": {"Sys.Audit": 0}, "/pool/infra402": {"VM.Allocate": 1, "VM.Audit": "1"}, "/storage": {"Datastore.Audit": 1},
-                "/storage/secret": {}}"#,
+            r#"{"/": {"Sys.Audit": 0}, "/pool/infra402": {"VM.Allocate": 1, "VM.Audit": "1", "VM.Console": null}}"#,
         )
         .unwrap();
-        assert!(permissions.grants("/", "Sys.Audit"));
-        assert!(!permissions.grants("/nodes/pve", "Sys.Audit"));
-        assert!(permissions.grants("/pool/infra402", "VM.Allocate"));
-        assert!(permissions.grants("/pool/infra402/sub", "VM.Audit"));
-        assert!(!permissions.grants("/pool/other", "VM.Audit"));
-        assert!(permissions.grants("/storage/local", "Datastore.Audit"));
-        assert!(!permissions.grants("/storage/secret", "Datastore.Audit"));
+        let flags = |path: &str| {
+            permissions.paths()[path]
+                .values()
+                .copied()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(flags("/"), [false]);
+        assert_eq!(flags("/pool/infra402"), [true, true]);
     }
 
     #[test]

@@ -146,6 +146,17 @@ pub enum ConfigError {
     Tls(String),
 }
 
+impl ClientConfig {
+    /// The address of a host as it is best written down: without what may follow the host's own
+    /// path, so that a path of the API can be put behind it.
+    pub fn tidy_base_url(given: &str) -> &str {
+        let trimmed = given.trim().trim_end_matches('/');
+        let trimmed = trimmed.strip_suffix("/json").unwrap_or(trimmed);
+        let trimmed = trimmed.strip_suffix("/api2").unwrap_or(trimmed);
+        trimmed.trim_end_matches('/')
+    }
+}
+
 /// Checks the address and reduces it to the API's root, `https://host:port/api2/json`.
 pub(crate) fn api_root(base_url: &str) -> Result<String, ConfigError> {
     let bad = |why: &str| ConfigError::BaseUrl(redacted(base_url), why.to_owned());
@@ -166,9 +177,7 @@ pub(crate) fn api_root(base_url: &str) -> Result<String, ConfigError> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err(bad("a query or fragment does not belong into it"));
     }
-    let path = url.path().trim_end_matches('/');
-    let path = path.strip_suffix("/json").unwrap_or(path);
-    let path = path.strip_suffix("/api2").unwrap_or(path);
+    let path = ClientConfig::tidy_base_url(url.path());
     Ok(format!(
         "{}{path}/api2/json",
         url.origin().ascii_serialization()
@@ -208,6 +217,18 @@ mod tests {
             api_root("https://gw.example.org/pve/").unwrap(),
             "https://gw.example.org/pve/api2/json"
         );
+    }
+
+    #[test]
+    fn an_address_is_written_without_what_follows_the_host() {
+        for (given, tidy) in [
+            ("https://pve:8006", "https://pve:8006"),
+            (" https://pve:8006// ", "https://pve:8006"),
+            ("https://gw/pve/api2/json/", "https://gw/pve"),
+            ("https://gw/api2/", "https://gw"),
+        ] {
+            assert_eq!(ClientConfig::tidy_base_url(given), tidy);
+        }
     }
 
     #[test]

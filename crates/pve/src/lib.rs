@@ -12,10 +12,11 @@
 //! | `path`, `transport` | request building, sending, the response envelope |
 //! | `error`, `refusal` | what went wrong and what it means |
 //! | `lenient`, `ids`, `upid` | readers and newtypes for Proxmox's loosely typed values |
-//! | `access`, `cluster`, `node`, `lxc`, `task` | the calls themselves |
+//! | `access`, `appliance`, `cluster`, `node`, `lxc`, `sdn`, `task` | the calls themselves |
 //! | `terminal`, `exec` | a container's console, and commands run through it |
 
 mod access;
+mod appliance;
 mod auth;
 mod client;
 mod cluster;
@@ -30,6 +31,7 @@ mod node;
 mod pace;
 mod path;
 mod refusal;
+mod sdn;
 mod secret;
 mod task;
 pub mod terminal;
@@ -37,7 +39,8 @@ mod tls;
 mod transport;
 mod upid;
 
-pub use access::{Permissions, Version};
+pub use access::{Permissions, Privileges, Version};
+pub use appliance::Appliance;
 pub use client::Client;
 pub use cluster::{GuestResource, Pool, PoolMember};
 pub use config::{Auth, ClientConfig, ConfigError, Timeouts, Tls};
@@ -46,11 +49,12 @@ pub use exec::{ExecError, ExecOutcome, ExecRequest, OutputSink, OutputStream, Sh
 pub use ids::{InvalidNodeName, InvalidVmid, NodeName, Vmid};
 pub use lxc::{
     Address, ContainerConfig, ContainerState, ContainerStatus, CreateContainer, Destroy, Interface,
-    IpSetting, Network, RootFs,
+    IpSetting, Network, RootFs, address_of,
 };
 pub use node::{Bridge, CpuInfo, DiskUse, MemoryUse, Node, NodeState, NodeStatus, Storage, Volume};
 pub use pace::{Looks, Pace};
 pub use refusal::Refusal;
+pub use sdn::Vnet;
 pub use secret::Secret;
 pub use task::{LineSink, LogLine, TaskLog, TaskOutcome, TaskStatus, WaitError, WaitOptions};
 pub use terminal::{

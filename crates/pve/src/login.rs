@@ -82,10 +82,10 @@ impl Client {
             Login { need_tfa: true, .. } => Err(Error::Refused {
                 call,
                 status: 401,
-                kind: Refusal::Unauthorized,
-                message:
-                    "the user has a second factor, which a service cannot give: use an API token"
-                        .to_owned(),
+                kind: Refusal::SecondFactor,
+                message: format!(
+                    "{user} has a second factor, which a service cannot give: use a user without one"
+                ),
                 fields: BTreeMap::new(),
             }),
             _ => Err(Error::Decode {

@@ -194,9 +194,24 @@ pub struct Volume {
 pub struct Bridge {
     /// Its name, such as `vmbr0`.
     pub iface: String,
+    /// `bridge`, `OVSBridge`, or `vnet` for one of the SDN.
+    #[serde(rename = "type", default)]
+    pub kind: String,
     /// It is up.
     #[serde(default, deserialize_with = "lenient::opt_flag")]
     pub active: Option<bool>,
+}
+
+impl Storage {
+    /// Whether things can be read from it and put onto it now.
+    pub fn is_usable(&self) -> bool {
+        self.active && self.enabled != Some(false)
+    }
+
+    /// Whether it may hold this kind of content, such as `rootdir`.
+    pub fn holds(&self, content: &str) -> bool {
+        self.content.iter().any(|kind| kind == content)
+    }
 }
 
 impl Client {

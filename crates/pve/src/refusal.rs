@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub enum Refusal {
     /// The token, password or ticket is not accepted.
     Unauthorized,
+    /// The password is right, and the account asks for a second factor, which no service can give.
+    SecondFactor,
     /// A privilege is missing.
     Forbidden {
         /// The object it is missing on; empty when Proxmox does not name it.

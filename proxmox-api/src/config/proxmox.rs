@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use pve::{Fingerprint, NodeName, Vmid};
+use pve::{ClientConfig, Fingerprint, NodeName, Vmid};
 use service::env::{Env, Secret, schema::Variable};
 
 use super::variables;
@@ -85,7 +85,7 @@ impl ProxmoxConfig {
             text.unwrap_or_else(|| variable.example.to_owned())
         };
         let (host, token_id) = (text(&variables::PVE_HOST), text(&variables::PVE_TOKEN_ID));
-        Self::with_account(&mut env, host, token_id, Secret::new(""))
+        Self::with_account(&mut env, tidy(&host).to_owned(), token_id, Secret::new(""))
     }
 
     fn with_account(env: &mut Env, host: String, token_id: String, token_secret: Secret) -> Self {
@@ -123,7 +123,15 @@ fn host(env: &mut Env) -> Option<String> {
         env.reject(&variables::PVE_HOST, "lacks its scheme https://");
         return None;
     }
-    Some(host)
+    Some(tidy(&host).to_owned())
+}
+
+/// The address without what the web interface's or the API's own would have behind it, since
+/// commands and settings that are shown are made of it.
+fn tidy(host: &str) -> &str {
+    Some(ClientConfig::tidy_base_url(host))
+        .filter(|tidy| tidy.contains("://"))
+        .unwrap_or(host)
 }
 
 fn token_id(env: &mut Env) -> Option<String> {

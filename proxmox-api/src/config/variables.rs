@@ -99,9 +99,10 @@ pub(super) static PVE_STORAGE: Variable = Variable::with_default(
 pub(super) static PVE_OS_TEMPLATE: Variable = Variable::with_default(
     "PVE_OS_TEMPLATE",
     "auto",
-    "The templates on offer as volume ids, separated by commas, the default first, or auto for all that the nodes have.",
+    "The templates on offer as volume ids, separated by commas, the default first, or auto for the plain distributions that the \
+     nodes have, the newest Debian first. `pveam list local` on the host shows the volume ids.",
 )
-.example("local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst");
+.example("local:vztmpl/FILE");
 pub(super) static PVE_BRIDGE: Variable = Variable::with_default(
     "PVE_BRIDGE",
     "vmbr0",

@@ -118,6 +118,7 @@ impl From<TerminalError> for End {
             TerminalError::Api(_)
             | TerminalError::Protocol(_)
             | TerminalError::Lost(_)
+            | TerminalError::NoUpgrade { .. }
             | TerminalError::Timeout(_) => Self::MachineLost,
         }
     }

@@ -1,6 +1,8 @@
 //! Whether the token may do what leases need, privilege by privilege, and no more than that.
 
-use pve::{NodeName, Permissions};
+use std::collections::BTreeMap;
+
+use pve::{NodeName, Permissions, Privileges};
 
 use super::{Finding, setup};
 use crate::proxmox::Proxmox;
@@ -20,29 +22,68 @@ const TOO_MUCH: [(&str, &[&str]); 2] = [
     ("/vms", &["VM.Allocate", "VM.Console"]),
 ];
 
+/// What the token holds where. Each path is asked for by itself: Proxmox's list of all leaves out a
+/// path whose own rule takes every right away, and rights from above would seem to hold there.
+struct Held {
+    listed: Permissions,
+    by_path: BTreeMap<String, Privileges>,
+}
+
+impl Held {
+    async fn of(proxmox: &Proxmox, paths: Vec<String>) -> Result<Self, pve::Error> {
+        let listed = proxmox.client.permissions().await?;
+        let mut by_path = BTreeMap::new();
+        for path in paths {
+            let held = proxmox.client.privileges(&path).await?;
+            by_path.insert(path, held);
+        }
+        Ok(Self { listed, by_path })
+    }
+
+    fn has(&self, path: &str, privilege: &str) -> bool {
+        let held = self.by_path.get(path);
+        held.is_some_and(|held| held.contains(privilege))
+    }
+
+    /// Whether a path above hands the privilege down, so that only a rule on the path itself can
+    /// have taken it away.
+    fn handed_down(&self, path: &str, privilege: &str) -> bool {
+        let above = self.listed.paths().iter().filter(|(other, _)| {
+            let rest = path.strip_prefix(other.trim_end_matches('/'));
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        });
+        above
+            .max_by_key(|(other, _)| other.len())
+            .is_some_and(|(_, held)| held.get(privilege) == Some(&true))
+    }
+}
+
 /// Looks at every path on which something is needed; `nodes` are those that would take containers.
-pub(super) async fn examine(proxmox: &Proxmox, nodes: &[NodeName]) -> Vec<Finding> {
-    let permissions = match proxmox.client.permissions(None).await {
-        Ok(permissions) => permissions,
+pub(super) async fn examine(
+    proxmox: &Proxmox,
+    nodes: &[NodeName],
+    zone: setup::Zone<'_>,
+) -> Vec<Finding> {
+    let grants = setup::grants(&proxmox.config, zone);
+    let of_grants = grants.iter().map(|grant| grant.path.clone());
+    let of_nodes = nodes.iter().map(|node| format!("/nodes/{node}"));
+    let beyond = TOO_MUCH.iter().map(|(path, _)| (*path).to_owned());
+    let held = match Held::of(proxmox, of_grants.chain(of_nodes).chain(beyond).collect()).await {
+        Ok(held) => held,
         Err(error) => {
             let expected = "Proxmox lists the token's rights";
             return vec![Finding::unanswered(CHECK, expected, &error)];
         }
     };
-    let mut findings: Vec<Finding> = setup::grants(&proxmox.config)
+    let mut findings: Vec<Finding> = grants
         .iter()
-        .map(|grant| granted(proxmox, &permissions, nodes, grant))
+        .map(|grant| granted(proxmox, &held, nodes, grant))
         .collect();
-    findings.extend(too_much(&permissions));
+    findings.extend(too_much(&held));
     findings
 }
 
-fn granted(
-    proxmox: &Proxmox,
-    permissions: &Permissions,
-    nodes: &[NodeName],
-    grant: &setup::Grant,
-) -> Finding {
+fn granted(proxmox: &Proxmox, held: &Held, nodes: &[NodeName], grant: &setup::Grant) -> Finding {
     let expected = format!("{} on {}", grant.privileges.join(" "), grant.path);
     // What is wanted on all nodes may also be given on each.
     let on_each = |privilege: &str| {
@@ -50,17 +91,25 @@ fn granted(
             && !nodes.is_empty()
             && nodes
                 .iter()
-                .all(|node| permissions.grants(&format!("/nodes/{node}"), privilege))
+                .all(|node| held.has(&format!("/nodes/{node}"), privilege))
     };
-    let lacks =
-        |privilege: &&&str| !permissions.grants(&grant.path, privilege) && !on_each(privilege);
+    let lacks = |privilege: &&&str| !held.has(&grant.path, privilege) && !on_each(privilege);
     let missing: Vec<&str> = grant.privileges.iter().filter(lacks).copied().collect();
     if missing.is_empty() {
         return Finding::ok(CHECK, &expected, "granted");
     }
-    let found = if permissions.paths().is_empty() {
+    let locked = missing
+        .iter()
+        .any(|privilege| held.handed_down(&grant.path, privilege));
+    let found = if held.listed.paths().is_empty() {
         // A token with privilege separation has its own rights only, and at first none.
         "the token has no rights at all; one with privilege separation needs its own".to_owned()
+    } else if locked {
+        let missing = missing.join(" ");
+        format!(
+            "{missing} on {} is missing: a rule there takes away what is granted above",
+            grant.path
+        )
     } else {
         format!("{} on {} is missing", missing.join(" "), grant.path)
     };
@@ -69,19 +118,26 @@ fn granted(
     } else {
         Finding::warning(CHECK, &expected, found)
     };
-    grant
-        .commands(&proxmox.config.token_id)
-        .into_iter()
-        .fold(finding, Finding::mend)
+    let token_id = &proxmox.config.token_id;
+    // The role NoAccess outweighs every other on the same path, so granting alone would change
+    // nothing.
+    let unlock = grant.unlock(token_id);
+    if locked {
+        let commands = grant.commands(token_id).into_iter();
+        commands.fold(finding.mend(unlock), Finding::mend)
+    } else {
+        let commands = grant.commands(token_id).into_iter();
+        commands.fold(finding, Finding::mend).mend(unlock)
+    }
 }
 
-fn too_much(permissions: &Permissions) -> Option<Finding> {
+fn too_much(held: &Held) -> Option<Finding> {
     let held: Vec<String> = TOO_MUCH
         .iter()
         .filter_map(|(path, privileges)| {
             let held = privileges
                 .iter()
-                .filter(|privilege| permissions.grants(path, privilege));
+                .filter(|privilege| held.has(path, privilege));
             let held: Vec<&str> = held.copied().collect();
             (!held.is_empty()).then(|| format!("{} on {path}", held.join(" ")))
         })

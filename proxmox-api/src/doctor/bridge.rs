@@ -1,11 +1,39 @@
-//! Whether the bridge that containers are attached to is there.
+//! Whether the bridge that containers are attached to is there, and in which zone the rights on it
+//! are.
 
 use pve::NodeName;
 
-use super::{Finding, listed};
+use super::{Finding, listed, setup};
 use crate::proxmox::Proxmox;
 
 const CHECK: &str = "proxmox.bridge";
+
+/// The zone of the bridge, as far as the token may see it: that of its VNet, or the one of plain
+/// bridges. `None` where neither shows, as with a token that has no right on it yet.
+pub(super) async fn zone(proxmox: &Proxmox, nodes: &[NodeName]) -> Option<String> {
+    let name = proxmox.config.bridge.as_deref()?;
+    let vnets = proxmox.client.vnets().await.unwrap_or_default();
+    if let Some(vnet) = vnets.into_iter().find(|vnet| vnet.vnet == name) {
+        return Some(vnet.zone);
+    }
+    for node in nodes {
+        let bridges = proxmox.client.bridges(node).await.unwrap_or_default();
+        let Some(bridge) = bridges.iter().find(|bridge| bridge.iface == name) else {
+            continue;
+        };
+        if bridge.kind != "vnet" {
+            return Some(setup::PLAIN.to_owned());
+        }
+        // `SDN.Use` alone shows the VNet on the node, but not its zone; the rule that gave it does.
+        let held = proxmox.client.permissions().await.ok()?;
+        let zones = held.paths().keys().filter_map(|path| {
+            let (zone, bridge) = path.strip_prefix("/sdn/zones/")?.split_once('/')?;
+            (bridge == name && zone != setup::PLAIN).then(|| zone.to_owned())
+        });
+        return zones.into_iter().next();
+    }
+    None
+}
 
 /// Looks for the bridge on one node; containers without a network need none.
 pub(super) async fn examine(proxmox: &Proxmox, node: &NodeName) -> Option<Finding> {
@@ -27,9 +55,19 @@ pub(super) async fn examine(proxmox: &Proxmox, node: &NodeName) -> Option<Findin
                 "it is not there, or may not be used; there are: {}",
                 listed(names())
             );
-            Finding::error(CHECK, &expected, found)
-                .mend(format!("PVE_BRIDGE={}", names().next().unwrap_or("none")))
-                .mend(format!("ip -brief link show type bridge  # on {node}"))
+            let finding = Finding::error(CHECK, &expected, found);
+            let finding = match names().next() {
+                Some(other) => finding.mend(format!("PVE_BRIDGE={other}")),
+                None => finding,
+            };
+            // A VNet shows only to those with a right below its own zone.
+            let token_id = &proxmox.config.token_id;
+            let grants = setup::grants(&proxmox.config, setup::Zone::Asked).into_iter();
+            let right = grants
+                .filter(|grant| grant.path.starts_with("/sdn/"))
+                .flat_map(|grant| grant.commands(token_id).into_iter().take(1));
+            let finding = finding.mend(format!("ip -brief link show type bridge  # on {node}"));
+            right.fold(finding, Finding::mend)
         }
     })
 }

@@ -110,18 +110,20 @@ fn distrusted(proxmox: &Proxmox, seen: &Glance, distrust: Distrust) -> Finding {
         expected,
         format!("{found}; its SHA-256 fingerprint is {fingerprint}"),
     );
-    let compare = "pvenode cert info  # on the host: compare the fingerprint before you pin it";
+    let compare = "pvenode cert info  # on the host: only if it shows that fingerprint, too, set:";
     let pin = format!("PVE_FINGERPRINT={fingerprint}");
     match distrust {
         Distrust::Date => finding
             .mend("pvecm updatecerts --force && systemctl restart pveproxy  # on the host; or pvenode acme cert renew")
+            .mend(compare)
             .mend(pin),
         Distrust::Name => finding
             .mend("PVE_HOST=https://the-name-in-the-certificate:8006")
+            .mend(compare)
             .mend(pin),
         Distrust::Pin | Distrust::Issuer | Distrust::NoTls => finding
-            .mend(pin)
             .mend(compare)
+            .mend(pin)
             .mend("PVE_CA_FILE=pve-root-ca.pem  # a copy of /etc/pve/pve-root-ca.pem"),
     }
 }

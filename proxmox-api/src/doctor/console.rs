@@ -16,6 +16,15 @@ const CHECK: &str = "proxmox.console";
 /// The first major version with hosts that take tokens for terminals.
 const TOKENS_SINCE: u32 = 9;
 
+/// What lets a proxy in front of Proxmox pass consoles on, for the usual ones.
+const WEBSOCKETS: [&str; 4] = [
+    "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; \
+     proxy_read_timeout 1h;  # nginx, in the location that leads to Proxmox",
+    "ProxyPass / https://the-host:8006/ upgrade=websocket  # Apache 2.4.47 or newer",
+    "reverse_proxy https://the-host:8006  # Caddy passes WebSockets on by itself, unless Upgrade or Connection is removed",
+    "PVE_HOST=https://the-host:8006  # the host itself, without the proxy",
+];
+
 /// Tries the account that consoles will use.
 pub(super) async fn examine(
     proxmox: &Proxmox,
@@ -63,8 +72,8 @@ async fn signed_in(proxmox: &Proxmox, account: &ConsoleAccount) -> Result<Client
     let password = pve::Secret::new(account.password.expose());
     let client = connect(&proxmox.config, Auth::password(user, password))
         .map_err(|error| Finding::error(CHECK, &expected, error.to_string()))?;
-    match client.permissions(Some(&path)).await {
-        Ok(permissions) if permissions.grants(&path, "VM.Console") => Ok(client),
+    match client.privileges(&path).await {
+        Ok(held) if held.contains("VM.Console") => Ok(client),
         Ok(_) => {
             let found = format!("it lacks VM.Console on {path}");
             let finding = Finding::error(CHECK, &expected, found);
@@ -77,6 +86,16 @@ async fn signed_in(proxmox: &Proxmox, account: &ConsoleAccount) -> Result<Client
             Err(Box::new(
                 Finding::error(CHECK, &expected, found).mend(passwd),
             ))
+        }
+        Err(error) if error.refusal() == Some(&Refusal::SecondFactor) => {
+            let found = "its password is right, but Proxmox asks for a second factor, \
+                         which a service cannot give";
+            let remove = format!("pveum user tfa list {user}; pveum user tfa delete {user}");
+            let finding = Finding::error(CHECK, &expected, found)
+                .mend(format!("{remove}  # where the factor is the user's own"))
+                .mend("pveum realm list  # where the realm demands one: take a user of another realm")
+                .mend("unset PVE_CONSOLE_USER  # where pve-container is 6.1.3 or newer: tokens need none");
+            Err(Box::new(finding))
         }
         Err(error) => Err(Box::new(Finding::unanswered(CHECK, &expected, &error))),
     }
@@ -135,6 +154,9 @@ async fn opened(
             ),
             proxmox,
         ),
+        TerminalError::NoUpgrade { .. } => WEBSOCKETS
+            .iter()
+            .fold(finding, |finding, setting| finding.mend(*setting)),
         TerminalError::Api(error) if matches!(error.refusal(), Some(Refusal::Forbidden { .. })) => {
             finding.mend("proxmox-api doctor --setup  # VM.Console belongs to the role on the pool")
         }

@@ -3,7 +3,8 @@
 use service::clock::Clock;
 
 use super::{
-    Depth, Finding, access, bridge, connection, console, nodes, pool, storage, templates, time,
+    Depth, Finding, access, bridge, connection, console, nodes, pool, setup::Zone, storage,
+    templates, time,
 };
 use crate::proxmox::Proxmox;
 
@@ -30,15 +31,17 @@ pub(super) async fn examine(proxmox: &Proxmox, clock: &dyn Clock, depth: Depth) 
         connection::Answer::None => return findings,
     };
     let (named, usable) = nodes::examine(proxmox).await;
-    findings.extend(access::examine(proxmox, &usable).await);
+    let zone = bridge::zone(proxmox, &usable).await;
+    let zone = zone.as_deref().map_or(Zone::Asked, Zone::Known);
+    findings.extend(access::examine(proxmox, &usable, zone).await);
     findings.extend(named);
     let (pooled, members) = pool::examine(proxmox).await;
     findings.extend(pooled);
+    findings.extend(storage::examine(proxmox, &usable).await);
     for node in &usable {
-        findings.push(storage::examine(proxmox, node).await);
         findings.extend(bridge::examine(proxmox, node).await);
-        findings.extend(templates::examine(proxmox, node).await);
     }
+    findings.extend(templates::examine(proxmox, &usable).await);
     findings.push(console::examine(proxmox, &version, &members, depth).await);
     findings
 }

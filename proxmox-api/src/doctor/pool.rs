@@ -2,7 +2,7 @@
 
 use pve::{PoolMember, Refusal};
 
-use super::Finding;
+use super::{Finding, setup};
 use crate::proxmox::Proxmox;
 
 const POOL: &str = "proxmox.pool";
@@ -26,7 +26,7 @@ pub(super) async fn examine(proxmox: &Proxmox) -> (Vec<Finding>, Vec<PoolMember>
             let finding = Finding::unanswered(POOL, &expected, &error);
             let finding = match error.refusal() {
                 Some(Refusal::Forbidden { .. } | Refusal::Other | Refusal::Validation) => {
-                    finding.mend(format!("pveum pool add {name}"))
+                    finding.mend(setup::pools(name).join("; "))
                 }
                 _ => finding,
             };

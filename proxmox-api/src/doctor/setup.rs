@@ -10,14 +10,54 @@ const OWN_TOKEN: (&str, &str) = ("infra402@pve", "svc");
 /// Who opens consoles on hosts that take no token there.
 const CONSOLE_USER: &str = "infra402-console@pve";
 const CONSOLE_ROLE: &str = "Infra402Console";
-/// The template that the commands fetch where none is named: what most customers expect.
-const TEMPLATE: &str = "debian-12-standard_12.7-1_amd64.tar.zst";
+
+/// Where a bridge is in Proxmox's tree of access: below the zone of its VNet, or below one that
+/// stands for plain bridges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zone<'a> {
+    /// As the host says.
+    Known(&'a str),
+    /// The printed commands ask the host.
+    Asked,
+}
+
+/// The zone of bridges that are no VNets.
+pub const PLAIN: &str = "localnetwork";
+
+/// A command whose output is the zone of a bridge. It prints that of plain bridges where there is
+/// no such VNet.
+fn zone_of(bridge: &str) -> String {
+    let read = r#"sed -n 's/.*"zone" *: *"\([^"]*\)".*/\1/p'"#;
+    format!(
+        "pvesh get /cluster/sdn/vnets/{bridge} --output-format json 2>/dev/null | {read} | grep . || echo {PLAIN}"
+    )
+}
+
+/// A command that downloads the newest Debian of the kind `standard` which the host's own index
+/// has: names of files go out of the index within months.
+pub(super) fn fetch_newest(storage: &str) -> String {
+    let pick =
+        r#"awk '{print $2}' | grep "^debian-[0-9]*-standard_.*_$(dpkg --print-architecture)[.]""#;
+    format!(
+        "pveam download {storage} \"$(pveam available --section system | {pick} | sort -V | tail -n 1)\""
+    )
+}
+
+/// The commands that make a pool. One that is in others needs them first.
+pub(super) fn pools(pool: &str) -> Vec<String> {
+    let ends = pool.match_indices('/').map(|(end, _)| end);
+    ends.chain([pool.len()])
+        .map(|end| format!("pveum pool add {}", &pool[..end]))
+        .collect()
+}
 
 /// Rights on one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// The path in Proxmox's tree of access.
+    /// The path in Proxmox's tree of access; of a bridge in an unknown zone, that of a plain one.
     pub path: String,
+    /// The same as a word for the host's shell, which finds out what is not known here.
+    in_shell: String,
     /// The role that carries them.
     pub role: &'static str,
     /// The privileges.
@@ -51,6 +91,7 @@ impl Grant {
         reason: &'static str,
     ) -> Self {
         Self {
+            in_shell: path.clone(),
             path,
             role,
             privileges,
@@ -64,7 +105,16 @@ impl Grant {
     fn to_user(&self, user: &str) -> String {
         format!(
             "pveum acl modify {} -user {user} -role {}",
-            self.path, self.role
+            self.in_shell, self.role
+        )
+    }
+
+    /// The command that takes away the role which outweighs all others on the path.
+    pub fn unlock(&self, token_id: &str) -> String {
+        let user = token_id.split('!').next().unwrap_or(token_id);
+        format!(
+            "pveum acl delete {} -user {user} -role NoAccess  # where `pveum acl list` shows it",
+            self.in_shell
         )
     }
 
@@ -81,14 +131,14 @@ impl Grant {
         }
         commands.push(format!(
             "pveum acl modify {} -token '{token_id}' -role {}  # where the token has privilege separation",
-            self.path, self.role
+            self.in_shell, self.role
         ));
         commands
     }
 }
 
 /// Everything that a configuration needs.
-pub fn grants(config: &ProxmoxConfig) -> Vec<Grant> {
+pub fn grants(config: &ProxmoxConfig, zone: Zone<'_>) -> Vec<Grant> {
     let mut grants = vec![
         Grant::new(
             format!("/pool/{}", config.pool),
@@ -112,12 +162,18 @@ pub fn grants(config: &ProxmoxConfig) -> Vec<Grant> {
         ));
     }
     if let Some(bridge) = &config.bridge {
-        grants.push(Grant::new(
-            format!("/sdn/zones/localnetwork/{bridge}"),
-            "PVESDNUser",
-            &["SDN.Use"],
-            "attach containers to the bridge",
-        ));
+        let of = |zone: &str| format!("/sdn/zones/{zone}/{bridge}");
+        let grant = |zone: &str| {
+            let reason = "attach containers to the bridge";
+            Grant::new(of(zone), "PVESDNUser", &["SDN.Use"], reason)
+        };
+        grants.push(match zone {
+            Zone::Known(zone) => grant(zone),
+            Zone::Asked => Grant {
+                in_shell: format!("\"{}\"", of(&format!("$({})", zone_of(bridge)))),
+                ..grant(PLAIN)
+            },
+        });
     }
     let nodes = config.nodes.iter().map(|node| format!("/nodes/{node}"));
     let nodes: Vec<_> = if config.nodes.is_empty() {
@@ -186,7 +242,7 @@ pub fn script(config: &ProxmoxConfig) -> String {
         Some((user, token)) if user != "root@pam" => (user, token),
         _ => OWN_TOKEN,
     };
-    let grants = grants(config);
+    let grants = grants(config, Zone::Asked);
     let mut script = String::new();
     let mut line = |text: &str| {
         // Writing to a String cannot fail.
@@ -206,7 +262,9 @@ pub fn script(config: &ProxmoxConfig) -> String {
         ));
     }
     line("\n# 2. The pool that holds the leased containers and nothing else");
-    line(&format!("pveum pool add {}", config.pool));
+    for command in pools(&config.pool) {
+        line(&command);
+    }
     line("\n# 3. A user without a password, which therefore cannot log in");
     line(&format!("pveum user add {user}"));
     line("\n# 4. What it may do, and where");
@@ -217,7 +275,10 @@ pub fn script(config: &ProxmoxConfig) -> String {
     line(&format!("pveum user token add {user} {token} -privsep 0"));
     line("\n# 6. Templates to offer");
     line("pveam update");
-    for (storage, file) in wanted_templates(config) {
+    if config.templates.is_empty() {
+        line(&format!("{}  # the newest Debian", fetch_newest("local")));
+    }
+    for (storage, file) in named_templates(config) {
         line(&format!("pveam download {storage} {file}"));
     }
     line(
@@ -233,17 +294,12 @@ pub fn script(config: &ProxmoxConfig) -> String {
     line(&format!("# PVE_TOKEN_ID={user}!{token}"));
     line("# PVE_TOKEN_SECRET=…");
     line(
-        "# PVE_FINGERPRINT=…  # as `proxmox-api doctor` shows it; compare it with `pvenode cert info`",
+        "# PVE_FINGERPRINT=…  # compare what `proxmox-api doctor` shows with `pvenode cert info`, then set it",
     );
     script
 }
 
-fn wanted_templates(config: &ProxmoxConfig) -> Vec<(&str, &str)> {
-    if config.templates.is_empty() {
-        return vec![("local", TEMPLATE)];
-    }
+fn named_templates(config: &ProxmoxConfig) -> impl Iterator<Item = (&str, &str)> {
     let volumes = config.templates.iter();
-    volumes
-        .filter_map(|volume| volume.split_once(":vztmpl/"))
-        .collect()
+    volumes.filter_map(|volume| volume.split_once(":vztmpl/"))
 }

@@ -1,53 +1,81 @@
-//! Whether the storage for disks is there, takes containers and has room.
+//! Whether the storage for disks is there on the nodes, takes containers and has room.
 
-use pve::NodeName;
+use pve::{NodeName, Storage};
 
-use super::{Finding, listed};
+use super::{Finding, Severity, listed};
 use crate::proxmox::Proxmox;
 
 const CHECK: &str = "proxmox.storage";
 /// Less than this, in bytes, is said: a lease's usual disk.
 const ROOM: u64 = 8 << 30;
 
-/// Looks at the storage as one node sees it.
-pub(super) async fn examine(proxmox: &Proxmox, node: &NodeName) -> Finding {
+/// A node with its storages.
+struct Seen<'a> {
+    node: &'a NodeName,
+    storages: Vec<Storage>,
+}
+
+impl Seen<'_> {
+    fn takes_containers_on(&self, name: &str) -> bool {
+        self.storages
+            .iter()
+            .any(|one| one.storage == name && one.is_usable() && one.holds("rootdir"))
+    }
+
+    fn takes_containers(&self) -> impl Iterator<Item = &str> {
+        let fit = self.storages.iter();
+        fit.filter(|storage| storage.holds("rootdir") && storage.enabled != Some(false))
+            .map(|storage| storage.storage.as_str())
+    }
+}
+
+/// Looks at the storage as each of the nodes sees it.
+pub(super) async fn examine(proxmox: &Proxmox, nodes: &[NodeName]) -> Vec<Finding> {
     let name = &proxmox.config.storage;
-    let expected = format!("the storage {name} on {node} takes containers");
-    let storages = match proxmox.client.storages(node, None).await {
-        Ok(storages) => storages,
-        Err(error) => return Finding::unanswered(CHECK, &expected, &error),
-    };
-    let takes = |content: &[String]| content.iter().any(|kind| kind == "rootdir");
-    let fit: Vec<&str> = storages
-        .iter()
-        .filter(|storage| takes(&storage.content))
-        .map(|storage| storage.storage.as_str())
-        .collect();
-    match storages.iter().find(|storage| storage.storage == *name) {
-        None => Finding::error(
-            CHECK,
-            &expected,
-            format!(
-                "it is not there, or may not be seen; there are: {}",
-                listed(fit.iter().copied())
-            ),
-        )
-        .mend(format!(
-            "PVE_STORAGE={}",
-            fit.first().unwrap_or(&"local-lvm")
-        ))
-        .mend("pvesm status  # on the host"),
-        Some(storage) if !takes(&storage.content) => Finding::error(
-            CHECK,
-            &expected,
-            format!("it takes only {}", storage.content.join(", ")),
-        )
-        .mend(format!(
-            "pvesm set {name} --content rootdir,{}",
-            storage.content.join(",")
-        )),
-        Some(storage) if !storage.active => Finding::error(CHECK, &expected, "it is not active")
-            .mend("pvesm status  # on the host says why"),
+    let (mut findings, mut seen) = (Vec::new(), Vec::new());
+    for node in nodes {
+        match proxmox.client.storages(node, None).await {
+            Ok(storages) => seen.push(Seen { node, storages }),
+            Err(error) => findings.push(Finding::unanswered(CHECK, &expected(name, node), &error)),
+        }
+    }
+    findings.extend(seen.iter().map(|one| on_node(name, one, &seen)));
+    findings
+}
+
+fn expected(name: &str, node: &NodeName) -> String {
+    format!("the storage {name} on {node} takes containers")
+}
+
+fn on_node(name: &str, one: &Seen<'_>, all: &[Seen<'_>]) -> Finding {
+    let expected = expected(name, one.node);
+    let found = one.storages.iter().find(|storage| storage.storage == name);
+    match found {
+        None => {
+            let fit = listed(one.takes_containers());
+            let found = format!("it is not there, or may not be seen; there are: {fit}");
+            unusable(name, &expected, found, all).mend(format!("pvesm status  # on {}", one.node))
+        }
+        Some(storage) if !storage.holds("rootdir") => {
+            let content = storage.content.join(",");
+            let found = format!("it takes only {}", storage.content.join(", "));
+            Finding::error(CHECK, &expected, found)
+                .mend(format!("pvesm set {name} --content rootdir,{content}"))
+        }
+        Some(storage) if storage.enabled == Some(false) => {
+            let found = "it is for other nodes, or switched off".to_owned();
+            unusable(name, &expected, found, all).mend(format!(
+                "pvesm set {name} --nodes {}  # where the disks for it are there",
+                all.iter()
+                    .map(|seen| seen.node.as_str())
+                    .collect::<Vec<_>>()
+                    .join(",")
+            ))
+        }
+        Some(storage) if !storage.active => {
+            unusable(name, &expected, "it is not active".to_owned(), all)
+                .mend(format!("pvesm status  # on {} says why", one.node))
+        }
         Some(storage) if storage.avail.is_some_and(|free| free < ROOM) => Finding::warning(
             CHECK,
             &expected,
@@ -63,4 +91,26 @@ pub(super) async fn examine(proxmox: &Proxmox, node: &NodeName) -> Finding {
             ),
         ),
     }
+}
+
+/// A node without the storage takes no container; only where no node has it do leases fail.
+fn unusable(name: &str, expected: &str, found: String, all: &[Seen<'_>]) -> Finding {
+    let having = all.iter().filter(|seen| seen.takes_containers_on(name));
+    let having: Vec<&str> = having.map(|seen| seen.node.as_str()).collect();
+    // Another storage is advice only if it would do on every node.
+    let mut other = all
+        .iter()
+        .flat_map(Seen::takes_containers)
+        .filter(|other| *other != name && all.iter().all(|seen| seen.takes_containers_on(other)));
+    let other = other.next().map(|other| format!("PVE_STORAGE={other}"));
+    let finding = if having.is_empty() {
+        Finding::new(CHECK, Severity::Error, expected, found)
+    } else {
+        let found = format!("{found}; no container is placed there");
+        Finding::new(CHECK, Severity::Warning, expected, found).mend(format!(
+            "PVE_NODE={}  # the nodes that have it",
+            having.join(",")
+        ))
+    };
+    other.into_iter().fold(finding, Finding::mend)
 }

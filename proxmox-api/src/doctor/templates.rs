@@ -1,74 +1,167 @@
-//! Whether the templates on offer are there.
+//! Whether the templates on offer are there, and on which nodes.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use pve::NodeName;
 
-use super::{Finding, listed};
-use crate::proxmox::Proxmox;
+use super::{Finding, Severity, listed, setup};
+use crate::proxmox::{
+    Proxmox,
+    templates::{Template, closest, file_of, named, offered},
+};
 
 const CHECK: &str = "proxmox.templates";
-const DOWNLOAD: &str =
-    "pveam update && pveam available --section system  # then: pveam download local <name>";
 
-/// Looks at every template that is named, or whether there is any.
-pub(super) async fn examine(proxmox: &Proxmox, node: &NodeName) -> Vec<Finding> {
-    let there = match volumes(proxmox, node).await {
-        Ok(there) => there,
-        Err(error) => {
-            return vec![Finding::unanswered(
-                CHECK,
-                "Proxmox lists its templates",
-                &error,
-            )];
-        }
+/// What the nodes have.
+struct Seen {
+    /// Templates by node.
+    volumes: BTreeMap<NodeName, BTreeSet<String>>,
+    findings: Vec<Finding>,
+}
+
+/// Looks at every template on offer, on every node that takes containers.
+pub(super) async fn examine(proxmox: &Proxmox, nodes: &[NodeName]) -> Vec<Finding> {
+    let mut seen = Seen {
+        volumes: BTreeMap::new(),
+        findings: Vec::new(),
     };
-    let named = &proxmox.config.templates;
-    if named.is_empty() {
-        let expected = format!("there is a template on {node}");
-        return vec![if there.is_empty() {
-            Finding::error(CHECK, &expected, "there is none that may be seen").mend(DOWNLOAD)
+    for node in nodes {
+        seen.look(proxmox, node).await;
+    }
+    let mut findings = std::mem::take(&mut seen.findings);
+    if seen.volumes.is_empty() {
+        return findings;
+    }
+    let all = seen.volumes.values().flatten().cloned();
+    let offer = if proxmox.config.templates.is_empty() {
+        offered(all)
+    } else {
+        named(&proxmox.config.templates)
+    };
+    if offer.is_empty() {
+        let names = listed(seen.volumes.keys().map(NodeName::as_str));
+        let expected = format!("there is a template on {names}");
+        let found = if seen.volumes.values().all(BTreeSet::is_empty) {
+            "there is none that may be seen and used"
         } else {
-            Finding::ok(CHECK, &expected, listed(there.iter().map(String::as_str)))
-        }];
+            "there are only OCI archives and appliances, which are offered only where \
+             PVE_OS_TEMPLATE names them"
+        };
+        let fetch = format!("pveam update && {}", setup::fetch_newest("local"));
+        findings.push(Finding::error(CHECK, &expected, found).mend(fetch));
+        return findings;
     }
-    named
-        .iter()
-        .map(|volume| {
-            let expected = format!("there is {volume} on {node}");
-            if there.contains(volume) {
-                return Finding::ok(CHECK, &expected, "it is there");
+    let index = match nodes.first() {
+        Some(node) => index(proxmox, node).await,
+        None => Vec::new(),
+    };
+    let is_named = !proxmox.config.templates.is_empty();
+    let others = offered(seen.volumes.values().flatten().cloned());
+    for template in &offer {
+        findings.push(seen.on_nodes(template, is_named, &index, &others));
+    }
+    findings
+}
+
+/// The files that can be downloaded; none where the index cannot be read.
+async fn index(proxmox: &Proxmox, node: &NodeName) -> Vec<String> {
+    let index = proxmox.client.appliances(node).await.unwrap_or_default();
+    index.into_iter().map(|one| one.template).collect()
+}
+
+impl Seen {
+    /// Reads the storages of one node. One that cannot be used is said, and the others count.
+    async fn look(&mut self, proxmox: &Proxmox, node: &NodeName) {
+        let storages = match proxmox.client.storages(node, Some("vztmpl")).await {
+            Ok(storages) => storages,
+            Err(error) => {
+                let expected = format!("{node} lists its storages");
+                let finding = Finding::unanswered(CHECK, &expected, &error);
+                self.findings.push(finding);
+                return;
             }
-            let found = if there.is_empty() {
-                "there is no template that may be seen".to_owned()
-            } else {
-                format!(
-                    "it is not there; there are: {}",
-                    listed(there.iter().map(String::as_str))
-                )
+        };
+        let volumes = self.volumes.entry(node.clone()).or_default();
+        for storage in storages {
+            let name = &storage.storage;
+            let expected = format!("the templates of the storage {name} on {node} can be used");
+            let warning = |found: String| {
+                Finding::warning(CHECK, &expected, format!("{found}; they are not on offer"))
+                    .mend(format!("pvesm status  # on {node} says why"))
+                    .mend(format!(
+                        "pvesm set {name} --disable 1  # where it is away for good"
+                    ))
             };
-            let finding = Finding::error(CHECK, &expected, found).mend(download(volume));
-            match there.first() {
-                Some(other) => finding.mend(format!("PVE_OS_TEMPLATE={other}")),
-                None => finding,
+            if !storage.is_usable() {
+                self.findings.push(warning("it is not active".to_owned()));
+                continue;
             }
-        })
-        .collect()
-}
-
-async fn volumes(proxmox: &Proxmox, node: &NodeName) -> Result<Vec<String>, pve::Error> {
-    let client = &proxmox.client;
-    let mut volumes = Vec::new();
-    for storage in client.storages(node, Some("vztmpl")).await? {
-        let content = client
-            .storage_content(node, &storage.storage, "vztmpl")
-            .await?;
-        volumes.extend(content.into_iter().map(|volume| volume.volid));
+            match proxmox.client.storage_content(node, name, "vztmpl").await {
+                Ok(content) => volumes.extend(content.into_iter().map(|volume| volume.volid)),
+                Err(error) => self.findings.push(warning(error.safe_text())),
+            }
+        }
     }
-    Ok(volumes)
+
+    fn on_nodes(
+        &self,
+        template: &Template,
+        is_named: bool,
+        index: &[String],
+        others: &[Template],
+    ) -> Finding {
+        let volume = &template.volume;
+        let (having, lacking): (Vec<_>, Vec<_>) = self
+            .volumes
+            .iter()
+            .partition(|(_, volumes)| volumes.contains(volume));
+        let names = |nodes: &[(&NodeName, &BTreeSet<String>)]| {
+            listed(nodes.iter().map(|(node, _)| node.as_str()))
+        };
+        let expected = format!(
+            "there is {volume} on {}",
+            listed(self.volumes.keys().map(NodeName::as_str))
+        );
+        if lacking.is_empty() {
+            return Finding::ok(CHECK, &expected, "it is there");
+        }
+        let on = names(&lacking);
+        if !having.is_empty() {
+            let found = format!(
+                "{on} lacks it, so containers with it are made on {} only",
+                names(&having)
+            );
+            let finding = Finding::new(CHECK, Severity::Warning, expected, found);
+            return download(finding, volume, index, &on);
+        }
+        let found = if others.is_empty() {
+            "there is no template that may be seen".to_owned()
+        } else {
+            let others = others.iter().map(|other| other.volume.as_str());
+            format!("it is not there; there are: {}", listed(others))
+        };
+        let finding = download(Finding::error(CHECK, &expected, found), volume, index, &on);
+        match others.first() {
+            Some(other) if is_named => finding.mend(format!("PVE_OS_TEMPLATE={}", other.volume)),
+            _ => finding,
+        }
+    }
 }
 
-fn download(volume: &str) -> String {
-    match volume.split_once(":vztmpl/") {
-        Some((storage, file)) => format!("pveam download {storage} {file}"),
-        None => DOWNLOAD.to_owned(),
+/// The commands that fetch a template, or the one that took its place in the index.
+fn download(finding: Finding, volume: &str, index: &[String], on: &str) -> Finding {
+    let Some((storage, _)) = volume.split_once(":vztmpl/") else {
+        return finding;
+    };
+    let file = file_of(volume);
+    let index: Vec<&str> = index.iter().map(String::as_str).collect();
+    if index.is_empty() || index.contains(&file) {
+        return finding.mend(format!("pveam download {storage} {file}  # on {on}"));
+    }
+    match closest(file, &index) {
+        Some(newer) => finding.mend(format!(
+            "pveam download {storage} {newer}  # on {on}; {file} is not in the index (any more)"
+        )),
+        None => finding.mend(format!("pveam update && {}", setup::fetch_newest(storage))),
     }
 }

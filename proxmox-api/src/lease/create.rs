@@ -107,7 +107,11 @@ pub async fn create(
             break;
         }
         // With one node, or when all have failed, the same one gets another chance.
-        order.node = match app.proxmox.place(order.size, &avoided).await {
+        order.node = match app
+            .proxmox
+            .place(order.size, &order.template, &avoided)
+            .await
+        {
             Ok(node) => node,
             Err(_) => {
                 avoided.clear();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use api_types::ErrorCode;
-use pve::{ExecRequest, NodeName, Refusal, Vmid, WaitOptions};
+use pve::{ContainerConfig, ExecRequest, NodeName, Refusal, Vmid, WaitOptions, address_of};
 use tokio::time::{Instant, sleep};
 
 use super::{halt, remove};
@@ -137,20 +137,20 @@ pub async fn probe(
     }
 }
 
-/// The first address that others can reach, once there is one.
+/// The address at which others reach the container, once there is one.
 pub async fn address(app: &App, node: &NodeName, vmid: Vmid, until: Instant) -> Option<IpAddr> {
     let mut looks = app.proxmox.addresses.looks(LOOK_FIRST, LOOK_MOST);
     loop {
-        let interfaces = app
-            .proxmox
-            .client
-            .interfaces(node, vmid)
-            .await
-            .unwrap_or_default();
-        let found = interfaces
-            .iter()
-            .flat_map(|interface| interface.reachable())
-            .next();
+        let client = &app.proxmox.client;
+        let interfaces = client.interfaces(node, vmid).await.unwrap_or_default();
+        let mut found = address_of(&interfaces, None);
+        // The customer has perhaps renamed it; else there is nothing to ask for.
+        let others = || interfaces.iter().any(|one| !one.reachable().is_empty());
+        if found.is_none() && others() {
+            let config = client.config(node, vmid).await.ok();
+            let hwaddr = config.as_ref().and_then(ContainerConfig::hwaddr);
+            found = address_of(&interfaces, hwaddr);
+        }
         if found.is_some() {
             looks.done();
             return found;

@@ -224,6 +224,7 @@ pub(super) fn catalog() -> Catalog {
             name: "debian-12-standard".into(),
             description: "debian-12-standard 12.7-1 amd64".into(),
             default: true,
+            capacity_left: None,
         }],
         network: NETWORK.into(),
         asset: ASSET.into(),

@@ -72,7 +72,7 @@ fn template(volumes: &[String]) -> Value {
         return json!({"minLength": 1, "maxLength": 255, "pattern": PRINTABLE});
     }
     let mut all = vec![Value::Null];
-    for template in proxmox::named(volumes.to_vec()) {
+    for template in proxmox::templates::named(volumes) {
         all.extend([template.name.into(), template.volume.into()]);
     }
     json!({"enum": all})

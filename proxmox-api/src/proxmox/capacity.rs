@@ -1,67 +1,47 @@
 //! How many more containers there is room for, as far as Proxmox tells.
 
-use std::time::{Duration, Instant};
-
 use api_types::Size;
-use pve::{NodeState, Storage};
 
 use super::Proxmox;
-
-/// How long an estimate is good: every visitor of the catalogue sees it.
-const CAPACITY_FRESH: Duration = Duration::from_secs(15);
+use super::sites::{Root, Site};
 
 impl Proxmox {
-    /// Containers of this size that fit in by memory and disk; `None` where the account may not see how full the nodes are.
+    /// Containers of this size that can be made from this template, by memory and disk of the nodes
+    /// that are online and have the template and the storage for disks; `None` where the account
+    /// may not see how full the nodes are.
     ///
     /// # Errors
     /// Proxmox did not answer.
-    pub async fn room(&self, size: Size) -> Result<Option<u32>, pve::Error> {
-        let mut kept = self.room.lock().await;
-        if let Some((read, room)) = &*kept
-            && read.elapsed() < CAPACITY_FRESH
-        {
-            return Ok(*room);
-        }
-        let room = self.count_room(size).await?;
-        *kept = Some((Instant::now(), room));
-        Ok(room)
-    }
-
-    async fn count_room(&self, size: Size) -> Result<Option<u32>, pve::Error> {
-        let (mut total, mut shared) = (0_u64, None);
-        for node in self.nodes().await? {
-            if node.status != NodeState::Online {
-                continue;
-            }
-            let (Some(all), Some(used)) = (node.maxmem, node.mem) else {
-                return Ok(None);
-            };
-            let by_memory = fit(all.saturating_sub(used), size.memory_mb, 20);
-            let storages = self.client.storages(&node.node, Some("rootdir")).await?;
-            let storage = storages
-                .into_iter()
-                .find(|storage| storage.storage == self.config.storage);
-            total += match storage {
-                Some(Storage {
-                    avail: Some(free),
-                    shared: true,
-                    ..
-                }) => {
-                    // All nodes fill the same one.
-                    shared = Some(fit(free, size.disk_gb, 30));
-                    by_memory
-                }
-                Some(Storage {
-                    avail: Some(free), ..
-                }) => by_memory.min(fit(free, size.disk_gb, 30)),
-                Some(_) => by_memory,
-                None => 0,
-            };
-        }
+    pub async fn room(&self, size: Size, template: &str) -> Result<Option<u32>, pve::Error> {
+        let sites = self.sites().await?;
         let vmids = u64::from(self.config.vmids.end() - self.config.vmids.start()) + 1;
-        let room = total.min(shared.unwrap_or(u64::MAX)).min(vmids);
-        Ok(Some(u32::try_from(room).unwrap_or(u32::MAX)))
+        let equipped = self.equipped(&sites, template);
+        let room = count(equipped, &self.config.storage, size);
+        Ok(room.map(|room| u32::try_from(room.min(vmids)).unwrap_or(u32::MAX)))
     }
+}
+
+fn count<'a>(equipped: impl Iterator<Item = &'a Site>, storage: &str, size: Size) -> Option<u64> {
+    let (mut total, mut in_shared) = (0_u64, None);
+    for site in equipped {
+        let by_memory = {
+            let (all, used) = (site.node.maxmem?, site.node.mem?);
+            fit(all.saturating_sub(used), size.memory_mb, 20)
+        };
+        total += match site.root(storage) {
+            // All nodes fill the same one.
+            Root::Usable { free, shared: true } => {
+                in_shared = free.map(|free| fit(free, size.disk_gb, 30)).or(in_shared);
+                by_memory
+            }
+            Root::Usable {
+                free: Some(free), ..
+            } => by_memory.min(fit(free, size.disk_gb, 30)),
+            Root::Usable { free: None, .. } => by_memory,
+            Root::Unusable | Root::Unknown => 0,
+        };
+    }
+    Some(total.min(in_shared.unwrap_or(u64::MAX)))
 }
 
 /// How often so many units of two to the power of `shift` bytes fit into `free` bytes.

@@ -20,54 +20,49 @@ pub fn router() -> Router<App> {
 async fn catalog(State(app): State<App>) -> Json<Catalog> {
     let config = &app.config;
     let payments = &config.payments;
-    // At the same time: a Proxmox that hangs is waited for once.
-    let (templates, capacity_left) = tokio::join!(
-        timeout(PATIENCE, templates(&app)),
-        timeout(PATIENCE, capacity_left(&app))
-    );
-    if templates.is_err() {
-        tracing::warn!("Proxmox takes too long to list its templates");
-    }
-    let templates = templates
-        .unwrap_or_default()
-        .into_iter()
-        .enumerate()
-        .map(|(position, template)| Template {
-            description: described(&template.volume),
-            name: template.name,
-            default: position == 0,
-        })
-        .collect();
+    let templates = match timeout(PATIENCE, templates(&app)).await {
+        Ok(Ok(templates)) => Some(templates),
+        Ok(Err(error)) => {
+            let cause = error.safe_text();
+            tracing::warn!(proxmox.cause = cause, "the templates cannot be listed");
+            None
+        }
+        Err(_) => {
+            tracing::warn!("Proxmox takes too long to list its templates");
+            None
+        }
+    };
+    // A lease that names no template gets the first.
+    let capacity_left = match templates.as_deref() {
+        Some([default, ..]) => default.capacity_left,
+        Some([]) => Some(0),
+        None => None,
+    };
     Json(Catalog {
         limits: config.limits.clone(),
         rates: config.tariff.clone(),
-        templates,
+        templates: templates.unwrap_or_default(),
         network: payments.network.caip2.to_owned(),
         asset: payments.network.usdc.address.to_checksum(None),
         pay_to: payments.pay_to.to_checksum(None),
-        capacity_left: capacity_left.unwrap_or_default(),
+        capacity_left,
         grace_minutes: config.grace_seconds.div_ceil(60),
         simulated: simulated(&app),
     })
 }
 
-async fn templates(app: &App) -> Vec<crate::proxmox::Template> {
-    app.proxmox.templates().await.unwrap_or_else(|error| {
-        let cause = error.safe_text();
-        tracing::warn!(proxmox.cause = cause, "the templates cannot be listed");
-        Vec::new()
-    })
-}
-
-async fn capacity_left(app: &App) -> Option<u32> {
-    match app.proxmox.room(LeaseRequest::default().size()).await {
-        Ok(room) => room,
-        Err(error) => {
-            let cause = error.safe_text();
-            tracing::warn!(proxmox.cause = cause, "the room left cannot be seen");
-            None
-        }
+async fn templates(app: &App) -> Result<Vec<Template>, pve::Error> {
+    let size = LeaseRequest::default().size();
+    let mut templates = Vec::new();
+    for template in app.proxmox.templates().await? {
+        templates.push(Template {
+            capacity_left: app.proxmox.room(size, &template.volume).await?,
+            description: described(&template.volume),
+            name: template.name,
+            default: templates.is_empty(),
+        });
     }
+    Ok(templates)
 }
 
 /// The template's file without its storage and its endings.

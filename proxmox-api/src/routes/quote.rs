@@ -14,7 +14,7 @@ use crate::{
     App,
     error::ApiError,
     paywall::{MAX_TIMEOUT_SECONDS, body},
-    proxmox::NOT_ON_OFFER,
+    proxmox::{NOT_ON_OFFER, Template},
 };
 
 /// The route.
@@ -35,14 +35,22 @@ async fn quote(
         Err(error) => return error.respond(&id),
     };
     let mut field_errors = limits.validate_lease(&request).err().unwrap_or_default();
-    if field_errors.is_empty() && !is_on_offer(&app, request.template.as_deref()).await {
-        field_errors.push(FieldError::new("template", NOT_ON_OFFER));
-    }
+    let template = match wanted_template(&app, request.template.as_deref()).await {
+        Ok(Some(template)) => Ok(template),
+        Ok(None) if request.template.is_some() => {
+            if field_errors.is_empty() {
+                field_errors.push(FieldError::new("template", NOT_ON_OFFER));
+            }
+            Err(ErrorCode::InvalidRequest)
+        }
+        Ok(None) => Err(ErrorCode::Unavailable),
+        Err(error) => Err(error.code),
+    };
     let priced = price::price_lease(app.tariff(), request.size(), request.runtime_minutes);
     let Ok(price) = priced else {
         return ApiError::invalid(field_errors).respond(&id);
     };
-    let refusals = refusals(&app, &request, field_errors.is_empty()).await;
+    let refusals = refusals(&app, &request, field_errors.is_empty(), template).await;
     let network = app.config.payments.network;
     Json(QuoteResponse {
         acceptable: field_errors.is_empty() && refusals.is_empty(),
@@ -56,23 +64,30 @@ async fn quote(
     .into_response()
 }
 
-/// A Proxmox that cannot say what is on offer stands against nothing here.
-async fn is_on_offer(app: &App, template: Option<&str>) -> bool {
-    let Some(wanted) = template else {
-        return true;
-    };
-    match app.proxmox.templates().await {
-        Ok(templates) => templates.iter().any(|found| found.is_called(wanted)),
-        Err(_) => true,
-    }
+/// The template that is asked for, or the default.
+async fn wanted_template(app: &App, wanted: Option<&str>) -> Result<Option<Template>, ApiError> {
+    let mut templates = app.proxmox.templates().await?.into_iter();
+    Ok(match wanted {
+        Some(wanted) => templates.find(|template| template.is_called(wanted)),
+        None => templates.next(),
+    })
 }
 
 /// What stands against it beside its fields.
-async fn refusals(app: &App, request: &LeaseRequest, fields_fit: bool) -> Vec<ErrorCode> {
+async fn refusals(
+    app: &App,
+    request: &LeaseRequest,
+    fields_fit: bool,
+    template: Result<Template, ErrorCode>,
+) -> Vec<ErrorCode> {
     if !fields_fit {
         return vec![ErrorCode::InvalidRequest];
     }
-    match app.proxmox.place(request.size(), &[]).await {
+    let volume = match template {
+        Ok(template) => template.volume,
+        Err(code) => return vec![code],
+    };
+    match app.proxmox.place(request.size(), &volume, &[]).await {
         Ok(_) => Vec::new(),
         Err(error) => vec![error.code],
     }

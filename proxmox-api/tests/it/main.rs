@@ -23,6 +23,7 @@ mod openapi;
 mod outcome;
 mod owners;
 mod panics;
+mod placement;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 mod power;

@@ -24,6 +24,8 @@ pub(crate) struct User {
     pub(crate) password: Option<String>,
     /// By token name.
     pub(crate) tokens: BTreeMap<String, Token>,
+    /// A password alone gives no ticket.
+    pub(crate) second_factor: bool,
 }
 
 /// An API token.
@@ -44,6 +46,8 @@ pub(crate) struct Access {
     pub(crate) pool_of_guest: BTreeMap<u32, String>,
     /// Pools that exist.
     pub(crate) pools: BTreeSet<String>,
+    /// The zone of each VNet, which is part of the path of its rights.
+    pub(crate) zones: BTreeMap<String, String>,
 }
 
 impl Access {
@@ -72,6 +76,25 @@ impl Access {
         if let Some(rules) = self.rules.get_mut(path) {
             rules.remove(from);
         }
+    }
+
+    pub(crate) fn revoke_role(&mut self, path: &str, from: &str, role: &str) {
+        if let Some(roles) = self
+            .rules
+            .get_mut(path)
+            .and_then(|rules| rules.get_mut(from))
+        {
+            roles.remove(role);
+        }
+    }
+
+    /// The path of the rights on a bridge. One that is no VNet belongs to a zone that always is.
+    pub(crate) fn bridge_path(&self, bridge: &str) -> String {
+        let zone = self
+            .zones
+            .get(bridge)
+            .map_or("localnetwork", String::as_str);
+        format!("/sdn/zones/{zone}/{bridge}")
     }
 
     /// Removes every rule on a path, as the end of a container does.

@@ -60,6 +60,16 @@ pub(super) fn ticket(call: &Call<'_>) -> Outcome {
     if account.is_none() || !(known || renewed) {
         return Err(Refusal::login_failed());
     }
+    if !renewed && account.is_some_and(|account| account.second_factor) {
+        // The ticket is good for the second step of the login only.
+        return Ok(json!({
+            "username": user,
+            "ticket": signer.access("!tfa!", now),
+            "CSRFPreventionToken": signer.csrf(&user, now),
+            "NeedTFA": 1,
+        })
+        .into());
+    }
     let capabilities = ["vms", "storage", "nodes", "access", "sdn", "dc"]
         .map(|area| {
             let path = match area {
@@ -128,10 +138,12 @@ pub(super) fn permissions(call: &Call<'_>) -> Outcome {
             .access
             .check(call.authid(), "/access", &["Sys.Audit"])?;
     }
-    let paths = match call.params().text("path") {
-        Some(path) => [path.to_owned()].into(),
-        None => world.access.paths(),
-    };
+    if let Some(path) = call.params().text("path") {
+        // Unlike in the list of all, a path without any right is there.
+        let held = world.access.privileges(userid, path);
+        return Ok(json!({ path: flags(&held) }).into());
+    }
+    let paths = world.access.paths();
     let listed: BTreeMap<String, Value> = paths
         .into_iter()
         .filter_map(|path| {

@@ -13,6 +13,7 @@ mod lxc;
 mod node;
 mod pools;
 mod routes;
+mod sdn;
 mod storage;
 mod tasks;
 

@@ -17,7 +17,14 @@ const BOOT: Duration = Duration::from_secs(60);
 
 pub(super) const NETWORK: &[Param] = &[optional(
     "type",
-    Kind::OneOf(&["bridge", "eth", "any_bridge", "any_local_bridge"]),
+    Kind::OneOf(&[
+        "bridge",
+        "eth",
+        "vnet",
+        "any_bridge",
+        "any_local_bridge",
+        "include_sdn",
+    ]),
 )];
 
 /// `GET /nodes`.
@@ -94,18 +101,24 @@ pub(super) fn status(call: &Call<'_>) -> Outcome {
     .into())
 }
 
-/// `GET /nodes/{node}/network`: one bridge on one network card. Bridges are listed for those who may use them.
+/// `GET /nodes/{node}/network`: one bridge on one network card, and VNets where they are asked for. Bridges and VNets are listed
+/// for those who may use them.
 pub(super) fn network(call: &Call<'_>) -> Outcome {
     let world = call.world();
     let bridge = &call.cluster.config.bridge;
-    let path = format!("/sdn/zones/localnetwork/{bridge}");
-    let usable = world
-        .access
-        .check_any(call.authid(), &path, &["SDN.Use", "SDN.Audit"])
-        .is_ok();
+    let usable = |bridge: &str| {
+        let path = world.access.bridge_path(bridge);
+        let any = ["SDN.Use", "SDN.Audit"];
+        world.access.check_any(call.authid(), &path, &any).is_ok()
+    };
+    let is_plain = !world.access.zones.contains_key(bridge);
     let wanted = call.params().text("type");
     let mut list = Vec::new();
-    if usable && wanted.is_none_or(|kind| kind.ends_with("bridge")) {
+    if matches!(wanted, Some("any_bridge" | "include_sdn" | "vnet")) {
+        let vnets = world.access.zones.keys().filter(|vnet| usable(vnet));
+        list.extend(vnets.map(|vnet| json!({"iface": vnet, "type": "vnet", "active": "1"})));
+    }
+    if is_plain && usable(bridge) && wanted.is_none_or(|kind| kind.ends_with("bridge")) {
         list.push(json!({
             "iface": bridge, "type": "bridge", "active": 1, "autostart": 1, "bridge_ports": "eno1", "method": "manual",
         }));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::administration;
-use super::{Call, access, cluster, index, lxc, node, pools, storage, tasks};
+use super::{Call, access, cluster, index, lxc, node, pools, sdn, storage, tasks};
 use crate::refusal::Outcome;
 use crate::schema::Param;
 
@@ -124,6 +124,20 @@ static ROUTES: &[Route] = &[
         cluster::status,
     ),
     route("GET", "/cluster/tasks", Anyone, &[], tasks::cluster_wide),
+    route(
+        "GET",
+        "/cluster/sdn/vnets",
+        Anyone,
+        &[sdn::LIST],
+        sdn::vnets,
+    ),
+    route(
+        "GET",
+        "/cluster/sdn/zones",
+        Anyone,
+        &[sdn::LIST],
+        sdn::zones,
+    ),
     route("GET", "/pools", Anyone, &[pools::LIST], pools::list),
     route(
         "GET",
@@ -137,6 +151,13 @@ static ROUTES: &[Route] = &[
     route("GET", "/nodes/{node}", Anyone, &[], index::node),
     route("GET", "/nodes/{node}/status", AUDIT_NODE, &[], node::status),
     route("GET", "/nodes/{node}/version", Anyone, &[], index::version),
+    route(
+        "GET",
+        "/nodes/{node}/aplinfo",
+        Anyone,
+        &[],
+        storage::appliances,
+    ),
     route("POST", "/nodes/{node}/execute", Root, &[], index::refuse),
     route(
         "GET",

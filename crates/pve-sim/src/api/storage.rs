@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Call;
 use crate::refusal::{Outcome, Refusal};
 use crate::schema::{Kind, Param, format, optional};
-use crate::world::{Storage, World};
+use crate::world::{Storage, World, has};
 
 pub(super) const LIST: &[Param] = &[
     optional("content", Kind::Text(0, 255)),
@@ -44,7 +44,10 @@ pub(super) fn definitions(call: &Call<'_>) -> Outcome {
         .iter()
         .filter(|storage| visible(call, &world, storage))
         .map(|storage| {
-            json!({"storage": storage.name, "type": storage.kind, "content": storage.content.join(","), "shared": 0})
+            json!({
+                "storage": storage.name, "type": storage.kind, "content": storage.content.join(","),
+                "shared": u8::from(storage.shared),
+            })
         })
         .collect();
     Ok(list.into())
@@ -58,6 +61,9 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
         .storages
         .iter()
         .filter(|one| visible(call, &world, one) && holds(one, params.text("content")))
+        // A storage of other nodes is left out only where a kind of content is asked for.
+        .filter(|one| !params.has("content") || one.is_enabled_on(&call.node))
+        .filter(|one| !params.flag("enabled") || one.enabled)
         .filter(|one| params.text("storage").is_none_or(|name| name == one.name))
         .map(|one| {
             let mut entry = usage(&world, one, &call.node);
@@ -79,6 +85,10 @@ pub(super) fn status(call: &Call<'_>) -> Outcome {
 pub(super) fn content(call: &Call<'_>) -> Outcome {
     let world = call.world();
     let storage = named(call, &world)?;
+    storage.usable(&call.node)?;
+    if storage.fails {
+        return Err(Refusal::died("got timeout"));
+    }
     let wanted = call.params().text("content");
     let mut list = Vec::new();
     if wanted.is_none_or(|kind| kind == "vztmpl") {
@@ -88,8 +98,12 @@ pub(super) fn content(call: &Call<'_>) -> Outcome {
                 .templates
                 .iter()
                 .filter(|(volid, _)| volid.starts_with(&prefix))
-                .map(|(volid, size)| {
-                    json!({"volid": volid, "format": archive_format(volid), "size": size, "ctime": 1_725_000_000, "content": "vztmpl"})
+                .filter(|(_, template)| storage.shared || has(&template.nodes, &call.node))
+                .map(|(volid, template)| {
+                    json!({
+                        "volid": volid, "format": archive_format(volid), "size": template.size,
+                        "ctime": 1_725_000_000, "content": "vztmpl",
+                    })
                 }),
         );
     }
@@ -113,6 +127,28 @@ pub(super) fn content(call: &Call<'_>) -> Outcome {
     Ok(Value::from(list).into())
 }
 
+/// `GET /nodes/{node}/aplinfo`: the index of templates that can be downloaded.
+pub(super) fn appliances(call: &Call<'_>) -> Outcome {
+    let entry = |file: &String| {
+        let (name, rest) = file.split_once('_').unwrap_or((file, ""));
+        let (version, rest) = rest.split_once('_').unwrap_or((rest, ""));
+        let section = if name.contains("-turnkey-") {
+            "turnkeylinux"
+        } else if name.starts_with("proxmox-") {
+            "mail"
+        } else {
+            "system"
+        };
+        json!({
+            "template": file, "package": name, "version": version, "section": section, "type": "lxc",
+            "architecture": rest.split('.').next(), "os": name.split("-standard").next(),
+            "source": "http://download.proxmox.com/images", "headline": name,
+        })
+    };
+    let list: Value = call.cluster.config.appliances.iter().map(entry).collect();
+    Ok(list.into())
+}
+
 /// Storages as the resource overview shows them.
 pub(super) fn resources(call: &Call<'_>, world: &World, node: &str) -> Vec<Value> {
     world
@@ -122,7 +158,8 @@ pub(super) fn resources(call: &Call<'_>, world: &World, node: &str) -> Vec<Value
         .map(|one| {
             json!({
                 "id": format!("storage/{node}/{}", one.name), "type": "storage", "storage": one.name, "node": node,
-                "plugintype": one.kind, "content": one.content.join(","), "shared": 0, "status": "available",
+                "plugintype": one.kind, "content": one.content.join(","), "shared": u8::from(one.shared),
+                "status": if one.usable(node).is_ok() { "available" } else { "unknown" },
                 "disk": world.storage_used(one, node), "maxdisk": one.capacity,
             })
         })
@@ -137,24 +174,30 @@ fn named<'w>(call: &Call<'_>, world: &'w World) -> Result<&'w Storage, Refusal> 
 }
 
 fn usage(world: &World, storage: &Storage, node: &str) -> Value {
-    let used = world.storage_used(storage, node).min(storage.capacity);
-    json!({
+    let active = storage.usable(node).is_ok();
+    let capacity = if active { storage.capacity } else { 0 };
+    let used = world.storage_used(storage, node).min(capacity);
+    let mut entry = json!({
         "type": storage.kind,
         "content": storage.content.join(","),
-        "active": 1,
-        "enabled": 1,
-        "shared": 0,
-        "total": storage.capacity,
+        "active": u8::from(active),
+        "enabled": u8::from(storage.is_enabled_on(node)),
+        "shared": u8::from(storage.shared),
+        "total": capacity,
         "used": used,
-        "avail": storage.capacity - used,
-        "used_fraction": used as f64 / storage.capacity.max(1) as f64,
-    })
+        "avail": capacity - used,
+    });
+    if active {
+        entry["used_fraction"] = json!(used as f64 / capacity.max(1) as f64);
+    }
+    entry
 }
 
 fn archive_format(volid: &str) -> &'static str {
     match volid.rsplit('.').next() {
         Some("zst") => "tzst",
         Some("xz") => "txz",
+        Some("tar") => "tar",
         _ => "tgz",
     }
 }

@@ -25,7 +25,9 @@ pub(crate) const CONSOLE_USER: &str = "infra402-console@pve";
 pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) storages: Vec<Storage>,
-    pub(crate) templates: BTreeMap<String, u64>,
+    pub(crate) templates: BTreeMap<String, Template>,
+    /// What the customer's own programs have added to a container's interfaces.
+    pub(crate) more_interfaces: BTreeMap<u32, Vec<MoreInterface>>,
     pub(crate) containers: BTreeMap<u32, Container>,
     pub(crate) access: Access,
     pub(crate) tasks: Tasks,
@@ -53,7 +55,24 @@ pub(crate) struct Node {
     pub(crate) rootfs: u64,
 }
 
-/// A storage; every node sees one of that name.
+/// A container template.
+#[derive(Debug, Clone)]
+pub(crate) struct Template {
+    pub(crate) size: u64,
+    /// None named means all.
+    pub(crate) nodes: Vec<String>,
+}
+
+/// An interface inside a container beside `eth0`, such as `docker0`.
+#[derive(Debug, Clone)]
+pub(crate) struct MoreInterface {
+    pub(crate) name: String,
+    pub(crate) mac: String,
+    /// With its prefix.
+    pub(crate) address: String,
+}
+
+/// A storage; every node that has one of that name sees its own, unless it is shared.
 #[derive(Debug, Clone)]
 pub(crate) struct Storage {
     pub(crate) name: String,
@@ -62,6 +81,12 @@ pub(crate) struct Storage {
     pub(crate) capacity: u64,
     /// Taken by something else than simulated containers.
     pub(crate) used_otherwise: u64,
+    pub(crate) enabled: bool,
+    pub(crate) active: bool,
+    pub(crate) shared: bool,
+    /// None named means all.
+    pub(crate) nodes: Vec<String>,
+    pub(crate) fails: bool,
 }
 
 /// Secrets of the accounts that exist from the start.
@@ -90,15 +115,22 @@ impl World {
             content: storage.content.clone(),
             capacity: storage.capacity_bytes,
             used_otherwise: storage.used_bytes,
+            enabled: storage.enabled,
+            active: storage.active,
+            shared: storage.shared,
+            nodes: storage.nodes.clone(),
+            fails: storage.fails,
+        };
+        let template = |template: &crate::config::TemplateConfig| {
+            let nodes = template.nodes.clone();
+            let size = template.size_bytes;
+            (template.volid.clone(), Template { size, nodes })
         };
         Self {
             nodes: config.nodes.iter().map(node).collect(),
             storages: config.storages.iter().map(storage).collect(),
-            templates: config
-                .templates
-                .iter()
-                .map(|template| (template.volid.clone(), template.size_bytes))
-                .collect(),
+            templates: config.templates.iter().map(template).collect(),
+            more_interfaces: BTreeMap::new(),
             containers: BTreeMap::new(),
             access: accounts(config, secrets),
             tasks: Tasks::new(config.seed),
@@ -127,7 +159,7 @@ impl World {
         let containers: u64 = self
             .containers
             .values()
-            .filter(|container| container.node == node)
+            .filter(|container| storage.shared || container.node == node)
             .filter_map(|container| container.disk.as_ref())
             .filter(|disk| disk.storage == storage.name)
             .map(|disk| disk.bytes)
@@ -136,7 +168,8 @@ impl World {
             .templates
             .iter()
             .filter(|(volid, _)| volid.split(':').next() == Some(&storage.name))
-            .map(|(_, size)| size)
+            .filter(|(_, template)| storage.shared || has(&template.nodes, node))
+            .map(|(_, template)| template.size)
             .sum();
         storage.used_otherwise + containers + templates
     }
@@ -160,6 +193,7 @@ impl World {
         self.unlisted.remove(&vmid);
         self.listed_on.remove(&vmid);
         self.access.pool_of_guest.remove(&vmid);
+        self.more_interfaces.remove(&vmid);
         self.access.forget_path(&format!("/vms/{vmid}"));
     }
 }
@@ -169,9 +203,18 @@ pub(crate) fn missing(node: &str, vmid: u32) -> String {
     format!("Configuration file 'nodes/{node}/lxc/{vmid}.conf' does not exist")
 }
 
+/// Whether a thing is on a node: where none is named, it is on all.
+pub(crate) fn has(nodes: &[String], node: &str) -> bool {
+    nodes.is_empty() || nodes.iter().any(|one| one == node)
+}
+
 /// The least privilege that the project's documentation asks an operator to give.
 fn accounts(config: &SimConfig, secrets: &Secrets) -> Access {
     let mut access = Access::new();
+    let zones = config.vnets.iter();
+    access.zones = zones
+        .map(|one| (one.vnet.clone(), one.zone.clone()))
+        .collect();
     access.set_role(
         "Infra402Guest",
         &[
@@ -205,8 +248,8 @@ fn accounts(config: &SimConfig, secrets: &Secrets) -> Access {
         privsep: config.token_privsep,
     };
     let service = User {
-        password: None,
         tokens: BTreeMap::from([(SERVICE_TOKEN.to_owned(), token)]),
+        ..User::default()
     };
     access.users.insert(SERVICE_USER.into(), service);
 
@@ -225,7 +268,7 @@ fn accounts(config: &SimConfig, secrets: &Secrets) -> Access {
             };
             access.grant(&format!("/storage/{}", storage.name), holder, role);
         }
-        let bridge = format!("/sdn/zones/localnetwork/{}", config.bridge);
+        let bridge = access.bridge_path(&config.bridge);
         access.grant(&bridge, holder, "PVESDNUser");
         for node in &config.nodes {
             access.grant(&format!("/nodes/{node}"), holder, "Infra402Node");

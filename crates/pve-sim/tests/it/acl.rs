@@ -290,5 +290,5 @@ async fn rights_end_with_the_container() {
     let reply = node
         .call("GET", "/access/permissions", &[("path", "/vms/100")])
         .await;
-    assert_eq!(reply.data(), &json!({}));
+    assert_eq!(reply.data(), &json!({"/vms/100": {}}));
 }

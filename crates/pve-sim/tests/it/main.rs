@@ -7,6 +7,7 @@ mod admin;
 mod client;
 mod creation;
 mod faults;
+mod host;
 mod life;
 mod operator;
 mod shells;

@@ -66,6 +66,11 @@ pub struct ContainerConfig {
 }
 
 impl ContainerConfig {
+    /// The hardware address of the first network interface.
+    pub fn hwaddr(&self) -> Option<&str> {
+        self.property("net0", "hwaddr")
+    }
+
     /// The value of one part of a property string, such as `ip` of `net0`.
     pub fn property(&self, key: &str, part: &str) -> Option<&str> {
         let text = self.other.get(key)?.as_str()?;

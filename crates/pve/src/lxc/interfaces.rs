@@ -30,6 +30,22 @@ pub struct Address {
     pub prefix: Option<u8>,
 }
 
+/// The address at which others reach a container: that of `eth0`, which is how its network
+/// interface is named when it is made, or of the interfaces with this hardware address where the
+/// customer has renamed it or put it below a bridge. Docker's and other programs' interfaces are
+/// inside the container only.
+pub fn address_of(interfaces: &[Interface], hwaddr: Option<&str>) -> Option<IpAddr> {
+    let by_name = interfaces.iter().filter(|one| one.name == "eth0");
+    let by_hwaddr = interfaces.iter().filter(|one| {
+        let theirs = one.hwaddr.as_deref();
+        hwaddr.is_some_and(|ours| theirs.is_some_and(|theirs| theirs.eq_ignore_ascii_case(ours)))
+    });
+    by_name
+        .chain(by_hwaddr)
+        .flat_map(Interface::reachable)
+        .next()
+}
+
 impl Interface {
     /// The addresses that others can reach: neither loopback nor link-local ones, IPv4 first. Right after a start
     /// there is none for some seconds.
@@ -167,6 +183,28 @@ mod tests {
                 "fd00::5".parse().unwrap()
             ]
         );
+    }
+
+    #[test]
+    fn the_address_is_that_of_the_containers_own_interface() {
+        let one = |name: &str, hwaddr: &str, inet: Option<&str>| {
+            read(serde_json::json!({"name": name, "hwaddr": hwaddr, "inet": inet}))
+        };
+        let docker = one("docker0", "02:42:00:00:00:01", Some("172.17.0.1/16"));
+        let ours = Some("BC:24:11:00:00:01");
+        let ip = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+
+        let eth0 = one("eth0", "bc:24:11:00:00:01", Some("10.0.0.5/24"));
+        assert_eq!(address_of(&[docker.clone(), eth0], None), ip("10.0.0.5"));
+        let bare = one("eth0", "bc:24:11:00:00:01", None);
+        assert_eq!(address_of(&[docker.clone(), bare.clone()], ours), None);
+        // Below a bridge of the customer's, which has the address and the same hardware address.
+        let bridge = one("br0", "bc:24:11:00:00:01", Some("10.0.0.6/24"));
+        let all = [docker.clone(), bare, bridge];
+        assert_eq!(address_of(&all, ours), ip("10.0.0.6"));
+        assert_eq!(address_of(&all, None), None);
+        let renamed = one("wan", "bc:24:11:00:00:01", Some("10.0.0.7/24"));
+        assert_eq!(address_of(&[docker, renamed], ours), ip("10.0.0.7"));
     }
 
     #[test]

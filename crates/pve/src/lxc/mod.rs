@@ -8,6 +8,6 @@ mod status;
 
 pub use config::ContainerConfig;
 pub use create::{CreateContainer, IpSetting, Network, RootFs};
-pub use interfaces::{Address, Interface};
+pub use interfaces::{Address, Interface, address_of};
 pub use power::Destroy;
 pub use status::{ContainerState, ContainerStatus};

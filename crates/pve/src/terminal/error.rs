@@ -22,6 +22,15 @@ pub enum TerminalError {
     /// Somebody else uses the container's terminal.
     #[error(transparent)]
     InUse(#[from] ConsoleInUse),
+    /// The connection stayed plain HTTP: a proxy in front of the host does not pass WebSockets on.
+    #[error(
+        "the connection was not upgraded to a WebSocket (status {status}): a proxy between here and the host \
+         does not pass it on"
+    )]
+    NoUpgrade {
+        /// The status of the answer.
+        status: u16,
+    },
     /// The container does not run.
     #[error("the container does not run")]
     NotRunning,

@@ -21,6 +21,10 @@ use crate::terminal::stream::Terminal;
 /// How long the host waits for the ticket, and we for its word.
 const AUTH_WINDOW: Duration = Duration::from_secs(10);
 
+/// How hosts and proxies refuse a request for a WebSocket of which the proxy has removed the wish
+/// for one.
+const NOT_UPGRADED: [u16; 5] = [400, 404, 405, 426, 501];
+
 #[derive(Deserialize)]
 struct Proxy {
     user: String,
@@ -83,11 +87,10 @@ impl Client {
         headers.extend(upgrade_headers(&key));
         let response = self.send(&call, &params, headers).await?;
         if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+            let status = response.status().as_u16();
             return Err(match self.answer(&call, response).await {
-                Err(error) => error.into(),
-                Ok(_) => TerminalError::Protocol(
-                    "the host answered the upgrade with a plain result".into(),
-                ),
+                Err(error) if !NOT_UPGRADED.contains(&status) => error.into(),
+                _ => TerminalError::NoUpgrade { status },
             });
         }
         socket::check_accept(response.headers(), &key)?;

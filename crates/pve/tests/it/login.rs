@@ -1,6 +1,6 @@
 //! Passwords: the ticket, its renewal, and what is never sent.
 
-use pve::{Auth, Error, Refusal};
+use pve::{Auth, Refusal};
 
 use crate::mock::{Answer, Mock, client};
 
@@ -105,16 +105,7 @@ async fn a_wrong_password_and_a_second_factor_are_refusals_without_secrets() {
         .version()
         .await
         .unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::Refused {
-                kind: Refusal::Unauthorized,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert_eq!(error.refusal(), Some(&Refusal::SecondFactor), "{error}");
     assert!(error.to_string().contains("second factor"));
 }
 

@@ -98,7 +98,10 @@ impl Operation for LeaseContainer {
         let request = &self.request;
         let asked = async {
             let template = self.template(app).await?;
-            let node = app.proxmox.place(request.size(), &[]).await?;
+            let node = app
+                .proxmox
+                .place(request.size(), &template.volume, &[])
+                .await?;
             let resources = app.proxmox.client.resources().await?;
             Ok::<_, ApiError>((template, node, resources))
         };
@@ -361,8 +364,11 @@ impl LeaseContainer {
                 ApiError::invalid(vec![field])
             }
             None => {
-                tracing::error!("no storage has a container template: download one with `pveam download local …`");
-                ApiError::new(ErrorCode::Unavailable, "No operating system is on offer just now.")
+                tracing::error!(
+                    "no node has a template that can be used: `proxmox-api doctor` says why"
+                );
+                let message = "No operating system is on offer just now.";
+                ApiError::new(ErrorCode::Unavailable, message).retry_after(30)
             }
         })
     }

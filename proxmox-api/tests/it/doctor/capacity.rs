@@ -75,17 +75,23 @@ async fn a_template_that_is_not_there_is_named_with_the_command_that_fetches_it(
     )];
     let finding = installation.only(&missing).await;
     error(&finding, "proxmox.templates", "there are: local:vztmpl/");
-    assert_eq!(
-        finding.mend[0],
-        "pveam download local ubuntu-22.04-standard_22.04-1_amd64.tar.zst"
-    );
+    // The index has no such file, and the default's takes its place.
+    let fetch = "pveam download local debian-13-standard_13.1-2_amd64.tar.zst";
+    assert!(finding.mend[0].starts_with(fetch), "{finding:#?}");
+    let in_index = "local:vztmpl/ubuntu-24.04-standard_24.04-2_amd64.tar.zst";
+    let finding = installation.only(&[("PVE_OS_TEMPLATE", in_index)]).await;
+    let fetch = "pveam download local ubuntu-24.04-standard_24.04-2_amd64.tar.zst";
+    assert!(finding.mend[0].starts_with(fetch), "{finding:#?}");
 
     let bare = SimConfig {
         templates: Vec::new(),
         ..quick()
     };
-    let finding = Installation::with(bare).await.only(&[]).await;
+    let installation = Installation::with(bare).await;
+    let finding = installation.only(&[]).await;
     error(&finding, "proxmox.templates", "there is none");
+    installation.perform(&finding.mend[0]);
+    installation.is_fine(&[]).await;
 }
 
 #[tokio::test]

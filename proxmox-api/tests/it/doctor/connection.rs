@@ -17,7 +17,12 @@ async fn a_certificate_that_is_not_trusted_is_shown_to_be_pinned() {
         let finding = installation.only(&[("PVE_FINGERPRINT", pinned)]).await;
         error(&finding, "proxmox.tls", why);
         assert!(finding.found.contains(&installation.sim.fingerprint()));
-        let pin = finding.mend[0].strip_prefix("PVE_FINGERPRINT=").unwrap();
+        // Whoever copies line by line has compared before pinning.
+        assert!(
+            finding.mend[0].starts_with("pvenode cert info"),
+            "{finding:#?}"
+        );
+        let pin = finding.mend[1].strip_prefix("PVE_FINGERPRINT=").unwrap();
         installation.is_fine(&[("PVE_FINGERPRINT", pin)]).await;
     }
 }
@@ -42,6 +47,27 @@ async fn a_certificate_that_ran_out_or_has_another_name_is_told_apart() {
         ];
         let finding = installation.only(&trusted).await;
         error(&finding, "proxmox.tls", why);
+        let line = |start: &str| finding.mend.iter().position(|mend| mend.starts_with(start));
+        assert!(
+            line("pvenode cert info") < line("PVE_FINGERPRINT="),
+            "{finding:#?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_address_may_end_as_the_browser_shows_it() {
+    let installation = Installation::start().await;
+    let url = installation.sim.url();
+    for end in ["/", "//", "/api2/json", "/api2/json/"] {
+        let host = format!("{url}{end}");
+        installation.is_fine(&[("PVE_HOST", &host)]).await;
+        let faults = installation.sim.faults();
+        faults.inject(Fault::always(Operation::Any, FaultKind::Html502));
+        let finding = installation.only(&[("PVE_HOST", &host)]).await;
+        faults.clear();
+        let curl = format!("curl -k {url}/api2/json/version ");
+        assert!(finding.mend[0].starts_with(&curl), "{finding:#?}");
     }
 }
 
@@ -134,7 +160,7 @@ async fn a_token_that_proxmox_does_not_know_is_told_apart_from_one_that_may_noth
     let finding = installation.only(&[("PVE_TOKEN_SECRET", &whole)]).await;
     error(&finding, "proxmox.token", "is no UUID");
 
-    for grant in setup::grants(&installation.proxmox()) {
+    for grant in setup::grants(&installation.proxmox(), setup::Zone::Asked) {
         installation.sim.revoke(&grant.path, &installation.user());
     }
     let findings = installation.examined(&[]).await;

@@ -1,6 +1,9 @@
 //! The account that opens consoles, tried on a container of a lease.
 
-use proxmox_api::{doctor::Severity, proxmox::Proxmox};
+use proxmox_api::{
+    doctor::{Severity, setup, setup::Zone},
+    proxmox::Proxmox,
+};
 use pve::{CreateContainer, NodeName, RootFs, Vmid, WaitOptions};
 use pve_sim::SimConfig;
 
@@ -96,10 +99,71 @@ async fn the_console_account_is_tried() {
 }
 
 #[tokio::test]
+async fn a_console_account_with_a_second_factor_is_told_apart_from_a_wrong_password() {
+    let installation = Installation::start().await;
+    let (user, password) = (
+        installation.sim.console_user(),
+        installation.sim.console_password(),
+    );
+    installation.sim.require_second_factor(&user);
+    let account = [
+        ("PVE_CONSOLE_USER", user.as_str()),
+        ("PVE_CONSOLE_PASSWORD", password.as_str()),
+    ];
+    let finding = installation.only(&account).await;
+    error(&finding, "proxmox.console", "asks for a second factor");
+    let tfa = format!("pveum user tfa delete {user}");
+    assert!(finding.mend[0].contains(&tfa), "{finding:#?}");
+}
+
+/// A proxy that knows nothing of WebSockets: what asks for an upgrade goes no further than to it.
+async fn plain_proxy(to: String) -> String {
+    let http = reqwest::Client::builder()
+        .danger_accept_invalid_certs(true)
+        .no_proxy()
+        .build()
+        .unwrap();
+    let pass_on = move |request: axum::extract::Request| async move {
+        let (head, body) = request.into_parts();
+        let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+        let mut asked = http
+            .request(head.method, format!("{to}{}", head.uri))
+            .body(body);
+        for name in ["authorization", "content-type"] {
+            if let Some(value) = head.headers.get(name) {
+                asked = asked.header(name, value);
+            }
+        }
+        let answer = asked.send().await.unwrap();
+        (answer.status(), answer.bytes().await.unwrap())
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = axum::Router::new().fallback(pass_on);
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
+}
+
+#[tokio::test]
+async fn a_proxy_that_passes_no_websockets_on_is_found_with_the_settings_that_mend_it() {
+    let installation = Installation::start().await;
+    with_a_container(&installation).await;
+    let proxy = plain_proxy(installation.sim.url()).await;
+    let by_proxy = [("PVE_HOST", proxy.as_str())];
+    let finding = installation.of("proxmox.console", &by_proxy).await;
+    error(&finding, "proxmox.console", "does not pass it on");
+    for server in ["nginx", "Apache", "Caddy", "without the proxy"] {
+        let named = finding.mend.iter().any(|mend| mend.contains(server));
+        assert!(named, "{server}: {finding:#?}");
+    }
+}
+
+#[tokio::test]
 async fn a_console_that_the_role_does_not_allow_is_found() {
     let installation = Installation::start().await;
     with_a_container(&installation).await;
-    let all = proxmox_api::doctor::setup::grants(&installation.proxmox())[0].privileges;
+    let grants = setup::grants(&installation.proxmox(), Zone::Asked);
+    let all = grants[0].privileges;
     let rest: Vec<&str> = all
         .iter()
         .copied()

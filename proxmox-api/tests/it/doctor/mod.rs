@@ -7,6 +7,8 @@ mod connection;
 mod console;
 mod local;
 mod payments;
+mod shell;
+mod storages;
 
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ use service::{clock::SystemClock, env::Env};
 use tempfile::TempDir;
 
 use crate::support::PAYEE;
+use shell::Host;
 
 type Variables = Vec<(String, String)>;
 
@@ -110,37 +113,7 @@ impl Installation {
 
     /// Does on the simulator what a command for the host would do.
     fn perform(&self, command: &str) {
-        let words: Vec<&str> = command
-            .split('#')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .map(|word| word.trim_matches(['\'', '"']))
-            .collect();
-        match words.as_slice() {
-            [
-                "pveum",
-                "acl",
-                "modify",
-                path,
-                "-user" | "-token",
-                who,
-                "-role",
-                role,
-            ] => self.sim.grant(path, who, role),
-            [
-                "pveum",
-                "role",
-                "add" | "modify",
-                role,
-                "-privs",
-                privileges @ ..,
-            ] => {
-                self.sim.set_role(role, privileges);
-            }
-            ["pveum", "pool" | "user", ..] | ["pveam", ..] | [] => {}
-            other => panic!("no such command: {other:?}"),
-        }
+        Host::default().perform(&self.sim, command);
     }
 
     fn user(&self) -> String {

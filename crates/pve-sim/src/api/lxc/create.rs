@@ -127,7 +127,7 @@ fn checked(call: &Call<'_>, world: &World, params: &Params) -> Result<Plan, Refu
         &["Datastore.AllocateSpace", "Datastore.Audit"],
     )?;
     let disk = RootDisk::wanted(params)?;
-    disk.check(world, authid)?;
+    disk.check(world, authid, &call.node)?;
     Ok(Plan {
         vmid,
         node: call.node.clone(),
@@ -177,9 +177,8 @@ async fn build(
     let size = worker
         .cluster
         .world()
-        .templates
-        .get(&plan.template)
-        .copied();
+        .template_size(&plan.template, &plan.node)
+        .map_err(|refusal| Failure::Died(refusal.message))?;
     let missing = worker.fault == Some(FaultKind::MissingTemplate);
     let Some(size) = size.filter(|_| !missing) else {
         let text = format!("volume '{}' does not exist", plan.template);

@@ -92,7 +92,7 @@ fn check_bridge(access: &Access, authid: &str, net: &str) -> Result<(), Refusal>
     let Some(bridge) = pairs.get("bridge") else {
         return Ok(());
     };
-    let mut path = format!("/sdn/zones/localnetwork/{bridge}");
+    let mut path = access.bridge_path(bridge);
     if let Some(tag) = pairs.get("tag") {
         path = format!("{path}/{tag}");
     }

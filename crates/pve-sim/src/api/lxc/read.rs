@@ -137,6 +137,12 @@ pub(crate) fn interfaces(call: &Call<'_>) -> Outcome {
         }
         list.push(interface("eth0", &mac.to_lowercase(), &addresses));
     }
+    let more = world.more_interfaces.get(&container.vmid);
+    list.extend(
+        more.into_iter()
+            .flatten()
+            .map(|one| interface(&one.name, &one.mac, &[("inet", one.address.as_str())])),
+    );
     Ok(Value::from(list).into())
 }
 

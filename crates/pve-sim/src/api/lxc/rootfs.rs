@@ -53,8 +53,8 @@ impl RootDisk {
         })
     }
 
-    /// Storage exists, takes root disks, and the account may put one there.
-    pub(super) fn check(&self, world: &World, authid: &str) -> Result<(), Refusal> {
+    /// Storage exists on the node, takes root disks, and the account may put one there.
+    pub(super) fn check(&self, world: &World, authid: &str, node: &str) -> Result<(), Refusal> {
         let name = &self.storage;
         let storage = world
             .storage(name)
@@ -68,7 +68,8 @@ impl RootDisk {
         let path = format!("/storage/{name}");
         world
             .access
-            .check(authid, &path, &["Datastore.AllocateSpace"])
+            .check(authid, &path, &["Datastore.AllocateSpace"])?;
+        storage.usable(node)
     }
 
     /// Whether there is room for it.
