@@ -97,6 +97,21 @@ impl TerminalDefects {
         splits_headers: false,
         waits_for_echo: false,
     };
+    /// The first alone.
+    pub const LOST_TAIL: Self = Self {
+        loses_tail: true,
+        ..Self::NONE
+    };
+    /// The second alone.
+    pub const SPLIT_HEADERS: Self = Self {
+        splits_headers: true,
+        ..Self::NONE
+    };
+    /// The third alone.
+    pub const ECHO: Self = Self {
+        waits_for_echo: true,
+        ..Self::NONE
+    };
     /// All of them together.
     pub const ALL: Self = Self {
         loses_tail: true,

@@ -71,7 +71,7 @@ async fn show(
                     Message::Binary(bytes)
                 }
                 Ok(None) if tail.shows(SHELL_OVER) => return End::ShellOver,
-                Ok(None) => return End::MachineLost,
+                Ok(None) => return End::StreamOver,
                 Err(error) => return error.into(),
             },
             _ = pings.tick() => {
@@ -120,7 +120,8 @@ async fn take(client: &mut FromClient, terminal: &TerminalWriter, meter: &Meter)
             Message::Ping(_) | Message::Pong(_) => Ok(()),
         };
         if done.is_err() {
-            return End::MachineLost;
+            // Nothing can be typed any more once the terminal's connection is gone.
+            return End::StreamOver;
         }
     }
     End::ClientLost

@@ -41,6 +41,8 @@ pub enum End {
     AuthUnsupported,
     /// The machines cannot be reached, or have closed the terminal.
     MachineLost,
+    /// The terminal's stream ended without a word; the container's state tells why.
+    StreamOver,
 }
 
 impl End {
@@ -80,7 +82,7 @@ impl End {
                 "auth_unsupported",
                 "The machines let this service open no terminals.",
             ),
-            Self::MachineLost => (
+            Self::MachineLost | Self::StreamOver => (
                 4503,
                 "machine_lost",
                 "The machines cannot be reached just now.",
@@ -105,7 +107,10 @@ impl End {
 
     /// Whether the client may come back without a new ticket.
     pub fn is_lost(self) -> bool {
-        matches!(self, Self::ClientLost | Self::MachineLost | Self::Restart)
+        matches!(
+            self,
+            Self::ClientLost | Self::MachineLost | Self::StreamOver | Self::Restart
+        )
     }
 }
 

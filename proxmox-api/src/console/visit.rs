@@ -8,7 +8,10 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use pve::terminal::ConsoleSession;
 use serde_json::json;
 use service::concurrency::ConcurrencyPermit;
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{sleep, timeout},
+};
 
 use super::{
     bridge::{FromClient, ToClient, carry, expiry, is_size},
@@ -32,6 +35,8 @@ use crate::{
 pub const FIRST_MESSAGE: Duration = Duration::from_secs(3);
 /// How long a client may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
+/// How long a stop that has ended a terminal may take to become the container's state.
+const STOP: Duration = Duration::from_millis(500);
 const SIZE: (u16, u16) = (80, 24);
 
 /// Who connects.
@@ -214,24 +219,35 @@ async fn serve(
     end
 }
 
-/// A terminal also ends because its container does.
+/// A terminal also ends because its container does. The real termproxy drops what it has not passed
+/// on when the shell ends, so a stream that ends while the container runs means the same as the
+/// multiplexer's last line.
 async fn why(app: &App, entrance: &Entrance, end: End) -> End {
-    if !matches!(end, End::MachineLost | End::ShellOver) {
+    if !matches!(end, End::MachineLost | End::StreamOver | End::ShellOver) {
         return end;
     }
     if let Ok(None) = expiry(app, &entrance.lease.lease_id).await {
         return End::LeaseOver;
     }
-    // It may have been moved meanwhile.
-    let place = match locate::find(app, &entrance.lease).await {
-        Ok(place) => place,
-        Err(error) if error.code == ErrorCode::LeaseEnded => return End::LeaseOver,
-        Err(_) => return end,
-    };
-    let client = &app.proxmox.client;
-    match client.container(&place.node, place.vmid).await {
-        Ok(container) if !container.is_running() => End::NotRunning,
-        _ => end,
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        // It may have been moved meanwhile.
+        let place = match locate::find(app, &entrance.lease).await {
+            Ok(place) => place,
+            Err(error) if error.code == ErrorCode::LeaseEnded => return End::LeaseOver,
+            Err(_) if end == End::StreamOver => return End::MachineLost,
+            Err(_) => return end,
+        };
+        let client = &app.proxmox.client;
+        match client.container(&place.node, place.vmid).await {
+            Ok(container) if !container.is_running() => return End::NotRunning,
+            // A stop ends the processes before it is the container's state.
+            Ok(_) if looks < 2 && end != End::MachineLost => sleep(STOP).await,
+            Ok(_) if end == End::StreamOver => return End::ShellOver,
+            Err(_) if end == End::StreamOver => return End::MachineLost,
+            _ => return end,
+        }
     }
 }
 

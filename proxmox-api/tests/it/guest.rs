@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pve_sim::{ShellMode, Sim, SimConfig};
+use pve_sim::{ShellMode, Sim, SimConfig, TerminalDefects};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -36,11 +36,22 @@ pub fn plain_shell() -> ShellMode {
     ShellMode::HostForTests("/bin/sh".into())
 }
 
-/// A service whose containers have this shell.
+/// A service whose containers have this shell, behind a terminal proxy with all defects of the real
+/// one.
 pub async fn app(shell: ShellMode, more: &[(&str, &str)]) -> TestApp {
+    behind(TerminalDefects::ALL, shell, more).await
+}
+
+/// A service whose containers have this shell, behind a terminal proxy with these defects.
+pub async fn behind(
+    terminal_defects: TerminalDefects,
+    shell: ShellMode,
+    more: &[(&str, &str)],
+) -> TestApp {
     let config = SimConfig {
         time_scale: 0.002,
         shell,
+        terminal_defects,
         ..SimConfig::default()
     };
     TestApp::on(Sim::start(config).await.unwrap(), more).await
@@ -49,7 +60,15 @@ pub async fn app(shell: ShellMode, more: &[(&str, &str)]) -> TestApp {
 impl Guest {
     /// A container with this shell.
     pub async fn with(shell: ShellMode, more: &[(&str, &str)]) -> Self {
-        let app = app(shell, more).await;
+        Self::of(app(shell, more).await).await
+    }
+
+    /// A container with the plain shell behind a terminal proxy with these defects.
+    pub async fn behind(defects: TerminalDefects) -> Self {
+        Self::of(behind(defects, plain_shell(), &[]).await).await
+    }
+
+    async fn of(app: TestApp) -> Self {
         let buyer = Buyer::funded(&app, 1).await;
         let ctid = lease(&app, &buyer, "box").await;
         Self { app, buyer, ctid }

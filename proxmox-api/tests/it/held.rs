@@ -83,7 +83,7 @@ async fn a_held_machine_is_destroyed_a_while_after_the_window_and_its_payment_st
     app.clock.advance(Duration::from_secs(125));
     becomes(&app, ctid, "stopped").await;
     app.clock.advance(Duration::from_secs(300 + 3000));
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    expiry::tick(&app.app).await.unwrap();
     assert!(app.sim.container(ctid).is_some(), "not before its time");
     app.clock.advance(Duration::from_secs(600));
     until("the machine to be gone", async || {
@@ -97,12 +97,16 @@ async fn a_held_machine_is_destroyed_a_while_after_the_window_and_its_payment_st
     .await;
     let payment = app.app.store.payment(&lease.payment_id).await.unwrap();
     assert_eq!(payment.unwrap().state.as_str(), "unknown");
-    let events = app.app.store.events(&lease_id, 0, 100).await.unwrap();
-    let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
-    assert_eq!(
-        kinds,
-        ["claimed", "held_stopped", "held_given_up", "destroyed"]
-    );
+    let expected = ["claimed", "held_stopped", "held_given_up", "destroyed"];
+    until("the whole trail", async || {
+        let events = app.app.store.events(&lease_id, 0, 100).await.unwrap();
+        events
+            .iter()
+            .map(|event| event.kind.as_str())
+            .eq(expected)
+            .then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

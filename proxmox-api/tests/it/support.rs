@@ -11,7 +11,7 @@ use std::{
 
 use alloy::primitives::Address;
 use proxmox_api::{App, app, config::Config, start_work, store::DemoLedger, store::Store};
-use pve_sim::{ShellMode, Sim, SimConfig};
+use pve_sim::{ShellMode, Sim, SimConfig, TerminalDefects};
 use service::{
     clock::{Clock, Sleep, SystemClock},
     env::Env,
@@ -78,6 +78,7 @@ impl TestApp {
         let config = SimConfig {
             time_scale: 0.002,
             shell: ShellMode::Toy,
+            terminal_defects: TerminalDefects::ALL,
             ..SimConfig::default()
         };
         Self::on(Sim::start(config).await.unwrap(), more).await

@@ -13,6 +13,10 @@ use super::websocket::Incoming;
 pub(super) const ECHO_ROOM: usize = 4096;
 /// How long termproxy, on a busy machine, takes to pass on what it has read.
 const BEHIND: Duration = Duration::from_millis(30);
+/// The longest while there is always more to be read.
+const LONGEST: Duration = Duration::from_millis(300);
+/// The most bytes that it keeps to itself.
+const MOST: usize = 64 * 1024;
 /// A shell that shows nothing for so long has taken what was typed.
 const QUIET: Duration = Duration::from_millis(50);
 
@@ -21,7 +25,9 @@ pub(super) struct Screen {
     shown: mpsc::Receiver<Bytes>,
     loses_tail: bool,
     held: Vec<u8>,
+    /// When the first and the last of them came.
     since: Instant,
+    last: Instant,
 }
 
 impl Screen {
@@ -31,6 +37,7 @@ impl Screen {
             loses_tail,
             held: Vec::new(),
             since: Instant::now(),
+            last: Instant::now(),
         }
     }
 
@@ -47,9 +54,18 @@ impl Screen {
             if self.held.is_empty() {
                 self.held = self.shown.recv().await?.to_vec();
                 self.since = Instant::now();
+                self.last = self.since;
             }
-            match timeout_at(self.since + BEHIND, self.shown.recv()).await {
-                Ok(Some(bytes)) => self.held.extend_from_slice(&bytes),
+            let longest = match self.held.len() {
+                MOST.. => self.since,
+                _ => self.since + LONGEST,
+            };
+            let deadline = longest.min(self.last + BEHIND);
+            match timeout_at(deadline, self.shown.recv()).await {
+                Ok(Some(bytes)) => {
+                    self.held.extend_from_slice(&bytes);
+                    self.last = Instant::now();
+                }
                 Ok(None) => {
                     self.held.clear();
                     return None;

@@ -1,17 +1,15 @@
-//! Commands over the whole way: locks, calls, WebSocket, framing, and a real shell behind it that all connections to the
-//! container share.
+//! Commands over the whole way: locks, calls, WebSocket, framing, a terminal proxy with all defects of the real one, and a real
+//! shell behind it that all connections to the container share.
 
-use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use pve::terminal::ConsoleUse;
 use pve::{Auth, ConsoleLocks, Consoles, ExecError, ExecRequest, NodeName, TerminalError, Vmid};
+use pve_sim::TerminalDefects;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 
+use crate::host::{host, sh};
 use crate::mock::client;
 use crate::terminal::{binary, frame, serve, token_client};
 
@@ -19,59 +17,10 @@ fn ids() -> (NodeName, Vmid) {
     ("pve".parse().unwrap(), "101".parse().unwrap())
 }
 
-/// A terminal whose other end is a shell of its own; the connection ends with the shell, abruptly.
-async fn shell(mut stream: TcpStream) {
-    let (_, _line) = frame(&mut stream).await.unwrap();
-    stream.write_all(&binary(b"OK")).await.unwrap();
-    let size = PtySize {
-        rows: 50,
-        cols: 200,
-        ..PtySize::default()
-    };
-    let pair = native_pty_system().openpty(size).unwrap();
-    let mut command = CommandBuilder::new("sh");
-    command.args(["-i"]);
-    let mut child = pair.slave.spawn_command(command).unwrap();
-    drop(pair.slave);
-    let mut reader = pair.master.try_clone_reader().unwrap();
-    let mut writer = pair.master.take_writer().unwrap();
-    let (send, mut shown) = mpsc::channel(16);
-    std::thread::spawn(move || {
-        let mut buffer = [0; 100];
-        while let Ok(n @ 1..) = reader.read(&mut buffer) {
-            if send.blocking_send(buffer[..n].to_vec()).is_err() {
-                break;
-            }
-        }
-    });
-    let (mut read, mut write) = stream.into_split();
-    let typing = tokio::spawn(async move {
-        while let Some((2, message)) = frame(&mut read).await {
-            let Some(rest) = message.strip_prefix(b"0:") else {
-                continue;
-            };
-            let colon = rest.iter().position(|byte| *byte == b':').unwrap();
-            writer.write_all(&rest[colon + 1..]).unwrap();
-        }
-    });
-    while let Some(bytes) = shown.recv().await {
-        if write.write_all(&binary(&bytes)).await.is_err() {
-            break;
-        }
-    }
-    typing.abort();
-    let _ = child.kill();
-    let _ = child.wait();
-}
-
-async fn consoles() -> Consoles {
-    let url = serve(shell).await;
-    Consoles::new(token_client(&url), None, ConsoleLocks::default())
-}
-
 #[tokio::test]
 async fn ten_commands_at_once_on_one_container_take_turns_and_all_come_back() {
-    let (consoles, (node, vmid)) = (consoles().await, ids());
+    let host = host(sh(), TerminalDefects::ALL, 1).await;
+    let (consoles, node, vmid) = (host.consoles.clone(), host.node.clone(), host.containers[0]);
     let all: Vec<_> = (0..10)
         .map(|number| {
             let (consoles, node) = (consoles.clone(), node.clone());
@@ -94,7 +43,8 @@ async fn ten_commands_at_once_on_one_container_take_turns_and_all_come_back() {
 
 #[tokio::test]
 async fn a_command_is_refused_while_a_console_is_open_and_when_the_container_is_stopped() {
-    let (consoles, (node, vmid)) = (consoles().await, ids());
+    let host = host(sh(), TerminalDefects::ALL, 2).await;
+    let (consoles, node, vmid) = (host.consoles.clone(), host.node.clone(), host.containers[0]);
     let console = consoles
         .open(&node, vmid, (80, 24), Duration::ZERO)
         .await
@@ -114,7 +64,8 @@ async fn a_command_is_refused_while_a_console_is_open_and_when_the_container_is_
         .await
         .unwrap();
 
-    let stopped: Vmid = "102".parse().unwrap();
+    let stopped = host.containers[1];
+    host.sim.kill_container(stopped.get());
     let refused = consoles
         .exec(&node, stopped, ExecRequest::new("true"), None)
         .await
@@ -132,22 +83,16 @@ async fn a_command_is_refused_while_a_console_is_open_and_when_the_container_is_
 
 #[tokio::test]
 async fn a_command_goes_on_and_leaves_the_terminal_free_when_its_caller_goes_away() {
-    let (consoles, (node, vmid)) = (consoles().await, ids());
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("done");
-    let request = ExecRequest::new(format!("sleep 0.5; echo done >'{}'", file.display()));
+    let host = host(sh(), TerminalDefects::ALL, 1).await;
+    let (consoles, node, vmid) = (host.consoles.clone(), host.node.clone(), host.containers[0]);
+    let request = ExecRequest::new("sleep 0.5; echo done >done");
     let abandoned = consoles.exec(&node, vmid, request, None);
     assert!(
         tokio::time::timeout(Duration::from_millis(300), abandoned)
             .await
             .is_err()
     );
-    let next = consoles.exec(
-        &node,
-        vmid,
-        ExecRequest::new(format!("cat '{}'", file.display())),
-        None,
-    );
+    let next = consoles.exec(&node, vmid, ExecRequest::new("cat done"), None);
     assert_eq!(next.await.unwrap().stdout, b"done\n");
 }
 
@@ -253,7 +198,8 @@ async fn the_account_for_consoles_is_used_where_the_token_is_not_accepted() {
 
 #[tokio::test]
 async fn a_shell_is_found_and_held_before_anything_runs_and_is_left_in_order() {
-    let (consoles, (node, vmid)) = (consoles().await, ids());
+    let host = host(sh(), TerminalDefects::ALL, 1).await;
+    let (consoles, node, vmid) = (host.consoles.clone(), host.node.clone(), host.containers[0]);
     let quick = Duration::from_millis(50);
     let shell = consoles.shell(&node, vmid, false, quick).await.unwrap();
     let second = consoles.shell(&node, vmid, false, quick).await;

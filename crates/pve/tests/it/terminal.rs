@@ -209,7 +209,20 @@ async fn a_large_paste_arrives_whole_in_frames_that_proxmox_takes() {
             frame(&mut stream).await.unwrap();
             stream.write_all(&binary(b"OK")).await.unwrap();
             let mut typed = Vec::new();
+            let mut position = 0;
             while let Some((2, message)) = frame(&mut stream).await {
+                let header = match &message[..] {
+                    [b'2', ..] => 1,
+                    [b'1', ..] => message.len(),
+                    _ => 3 + message[2..].iter().position(|b| *b == b':').unwrap(),
+                };
+                // Where termproxy's buffer ends in a header, all that follows is lost.
+                assert_eq!(
+                    position / 4096,
+                    (position + header - 1) / 4096,
+                    "{position}"
+                );
+                position += message.len();
                 if message.starts_with(b"0:") {
                     let colon = 2 + message[2..].iter().position(|b| *b == b':').unwrap();
                     let length: usize = std::str::from_utf8(&message[2..colon])

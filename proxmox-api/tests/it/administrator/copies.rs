@@ -171,7 +171,7 @@ async fn a_container_in_the_place_of_a_leased_one_is_no_customers() {
     app.clock.advance(LATER);
     customer.is_refused(&app, 410, "lease_ended", false).await;
     app.clock.advance(Duration::from_secs(601));
-    assert_eq!(compare(&app).await.lost, [customer.lease_id.clone()]);
+    assert_eq!(compare(&app).await.lost, [customer.lease_id.as_str()]);
     assert_eq!(customer.state(&app).await, "destroyed");
     let accounting = app.sim.container(customer.ctid).unwrap();
     assert_eq!(

@@ -27,7 +27,7 @@ async fn a_deleted_container_is_sold_no_more_and_its_unused_part_is_owed() {
     assert!(notice.as_str().unwrap().contains("owed to you"), "{notice}");
 
     app.clock.advance(Duration::from_secs(601));
-    assert_eq!(compare(&app).await.lost, [customer.lease_id.clone()]);
+    assert_eq!(compare(&app).await.lost, [customer.lease_id.as_str()]);
     assert_eq!(compare(&app).await.lost, Vec::<String>::new(), "once");
     assert_eq!(customer.view(&app).await["status"], "destroyed");
     assert_eq!(customer.events(&app, "container_lost").await, 1);
@@ -144,7 +144,7 @@ async fn a_template_is_left_to_its_administrator_and_the_unused_part_is_owed() {
     );
     compare(&app).await;
     app.clock.advance(Duration::from_secs(601));
-    assert_eq!(compare(&app).await.lost, [customer.lease_id.clone()]);
+    assert_eq!(compare(&app).await.lost, [customer.lease_id.as_str()]);
     assert_eq!(app.app.store.debts_due().await.unwrap().len(), 1);
     app.clock.advance(Duration::from_secs(100 * 3600));
     let found = compare(&app).await;

@@ -33,7 +33,7 @@ async fn after_a_reboot_what_ran_runs_again_and_what_was_off_stays_off() {
     assert!(!runs.runs(&app));
 
     let found = compare(&app).await;
-    assert_eq!(found.started, [runs.lease_id.clone()]);
+    assert_eq!(found.started, [runs.lease_id.as_str()]);
     assert!(runs.runs(&app));
     for off in [&switched_off, &off_inside, &ended] {
         assert!(!off.runs(&app), "{} was off", off.ctid);

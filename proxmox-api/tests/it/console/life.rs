@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use pve_sim::ShellMode;
+use futures_util::future::join_all;
+use pve_sim::{Fault, FaultKind, Operation, ShellMode, TerminalDefects};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -239,6 +240,54 @@ async fn every_other_end_has_its_reason_too() {
         console.closed().await,
         (4408, "Nothing was typed or shown for too long.".into())
     );
+}
+
+/// Types `exit` behind a terminal proxy with these defects and says how the console closes.
+async fn exits_behind(defects: TerminalDefects) -> (u16, String) {
+    let guest = Guest::behind(defects).await;
+    let (mut console, resume) = open(&guest).await;
+    console.says("echo", "usable").await;
+    console.keys("exit\r").await;
+    let closed = console.closed().await;
+    let back = connect(&guest, &resume).await.closed().await;
+    assert_eq!(back.0, 4401, "there is nothing to come back to");
+    // The next one has a shell of its own.
+    let (mut console, _) = open(&guest).await;
+    console.says("echo", "fresh").await;
+    closed
+}
+
+#[tokio::test]
+async fn exit_closes_a_console_with_1000_whatever_the_terminal_proxy_loses() {
+    let all = [
+        TerminalDefects::NONE,
+        TerminalDefects::LOST_TAIL,
+        TerminalDefects::SPLIT_HEADERS,
+        TerminalDefects::ECHO,
+        TerminalDefects::ALL,
+    ];
+    for (closed, defects) in join_all(all.map(exits_behind)).await.into_iter().zip(all) {
+        assert_eq!(closed, (1000, "The shell has ended.".into()), "{defects:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_console_whose_machines_are_lost_says_so_and_its_ticket_stays_good() {
+    let guest = Guest::with(plain_shell(), &[]).await;
+    let faults = guest.app.sim.faults();
+    faults.inject(Fault::once(Operation::Websocket, FaultKind::CutAfter(200)));
+    let mut console = connect(&guest, &ticket(&guest).await).await;
+    let resume = console.opened(&guest).await;
+    faults.inject(Fault::always(Operation::Status, FaultKind::Unreachable595));
+    console.keys("yes | head -c 400\r").await;
+    assert_eq!(
+        console.closed().await,
+        (4503, "The machines cannot be reached just now.".into())
+    );
+    faults.clear();
+    let mut back = connect(&guest, &resume).await;
+    back.opened(&guest).await;
+    back.says("echo", "again").await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use api_types::ErrorCode;
 use futures_util::future::join_all;
-use pve_sim::{Fault, FaultKind, Operation, ShellMode};
+use pve_sim::{Fault, FaultKind, Operation, ShellMode, TerminalDefects};
 use reqwest::Method;
 use serde_json::{Value, json};
 use x402::facilitator::faults::SettleFault;
@@ -14,6 +14,32 @@ use crate::{
     guest::{CALL, Guest, app, lease, plain_shell},
     support::until,
 };
+
+/// Runs short and long commands behind a terminal proxy with these defects.
+async fn works_behind(defects: TerminalDefects) {
+    let guest = Guest::behind(defects).await;
+    for bytes in [10, 20_708, 62_612] {
+        let mut command = "# a comment that makes the command long\n".repeat(bytes / 40 + 1);
+        command.truncate(bytes - 10);
+        command.push_str("\necho end");
+        assert_eq!(guest.output(&command).await, "end\n", "{defects:?} {bytes}");
+    }
+}
+
+#[tokio::test]
+async fn commands_give_their_results_behind_each_defect_of_a_terminal_proxy() {
+    join_all(
+        [
+            TerminalDefects::NONE,
+            TerminalDefects::LOST_TAIL,
+            TerminalDefects::SPLIT_HEADERS,
+            TerminalDefects::ECHO,
+            TerminalDefects::ALL,
+        ]
+        .map(works_behind),
+    )
+    .await;
+}
 
 #[tokio::test]
 async fn ten_commands_on_one_container_take_turns() {

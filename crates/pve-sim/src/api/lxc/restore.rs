@@ -13,7 +13,7 @@ use crate::refusal::{Outcome, Refusal};
 use crate::schema::property;
 use crate::worker::{self, Failure, Worker};
 use crate::world::World;
-use crate::world::container::{Container, mac_for};
+use crate::world::container::{Container, random_mac};
 
 /// What the worker needs.
 struct Plan {
@@ -127,7 +127,7 @@ fn checked(call: &Call<'_>, world: &World, before: Option<Container>) -> Result<
         .0
         .iter()
         .filter(|(name, _)| !NOT_OPTIONS.contains(&name.as_str()) && *name != "rootfs")
-        .map(|(name, value)| (name.clone(), stored(name, value, vmid)))
+        .map(|(name, value)| (name.clone(), stored(name, value)))
         .collect();
     Ok(Plan {
         vmid,
@@ -183,9 +183,9 @@ async fn build(worker: &Worker, plan: &Plan) -> Result<(), Failure> {
     made.settle_on(&plan.storage);
     if plan.unique {
         for (name, value) in &mut made.config {
-            let index = name.strip_prefix("net").and_then(|n| n.parse().ok());
-            if let (Some(index), Some(text)) = (index, value.as_str()) {
-                *value = json!(property::replace(text, "hwaddr", &mac_for(*vmid, index)));
+            let index = name.strip_prefix("net").map(str::parse::<u32>);
+            if let (Some(Ok(_)), Some(text)) = (index, value.as_str()) {
+                *value = json!(property::replace(text, "hwaddr", &random_mac()));
             }
         }
     }

@@ -1,0 +1,114 @@
+//! Running containers behind a terminal proxy with the defects of the real one, or some of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pve::{
+    Auth, Client, ClientConfig, ConsoleLocks, Consoles, CreateContainer, ExecError, ExecOutcome,
+    ExecRequest, NodeName, RootFs, Terminal, Tls, Vmid, WaitOptions,
+};
+use pve_sim::{ShellMode, Sim, SimConfig, TerminalDefects};
+
+/// The shell that every Debian has.
+pub fn sh() -> ShellMode {
+    ShellMode::HostForTests("/bin/sh".into())
+}
+
+/// Running containers and what opens their terminals.
+pub struct Host {
+    pub consoles: Consoles,
+    pub node: NodeName,
+    pub containers: Vec<Vmid>,
+    pub sim: Sim,
+}
+
+/// Starts so many containers with this shell.
+pub async fn host(shell: ShellMode, terminal_defects: TerminalDefects, containers: u32) -> Host {
+    let config = SimConfig {
+        time_scale: 0.001,
+        tls: false,
+        shell,
+        terminal_defects,
+        ..SimConfig::default()
+    };
+    let sim = Sim::start(config).await.unwrap();
+    let auth = Auth::token(sim.token_id(), sim.token_secret());
+    let mut config = ClientConfig::new(sim.url(), auth);
+    config.tls = Tls::System;
+    let client = Client::new(config).unwrap();
+    let node: NodeName = sim.node().parse().unwrap();
+    let wait = || WaitOptions::within(Duration::from_secs(10));
+    let mut vmids = Vec::new();
+    for number in 0..containers {
+        let vmid: Vmid = (5001 + number).to_string().parse().unwrap();
+        let rootfs = RootFs {
+            storage: "local-lvm".into(),
+            size_gib: 8,
+        };
+        let template = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst";
+        let mut container = CreateContainer::new(vmid, template, rootfs);
+        container.pool = Some("infra402".into());
+        let upid = client.create(&node, &container).await.unwrap();
+        assert!(client.wait(&upid, wait()).await.unwrap().is_success());
+        let upid = client.start(&node, vmid).await.unwrap();
+        assert!(client.wait(&upid, wait()).await.unwrap().is_success());
+        vmids.push(vmid);
+    }
+    // As many at a time as there are containers.
+    let locks = ConsoleLocks::new(vmids.len());
+    Host {
+        consoles: Consoles::new(client, None, locks),
+        node,
+        containers: vmids,
+        sim,
+    }
+}
+
+impl Host {
+    /// Runs a script and gives its outcome.
+    pub async fn exec(
+        &self,
+        vmid: Vmid,
+        script: impl Into<Vec<u8>>,
+    ) -> Result<ExecOutcome, ExecError> {
+        let request = ExecRequest::new(script);
+        self.consoles.exec(&self.node, vmid, request, None).await
+    }
+
+    /// Runs a script and gives its standard output.
+    pub async fn run(&self, vmid: Vmid, script: String) -> Result<String, ExecError> {
+        let outcome = self.exec(vmid, script).await?;
+        Ok(String::from_utf8(outcome.stdout).unwrap())
+    }
+
+    /// Runs scripts in all containers side by side, `each` of them one after the other in each
+    /// container, and counts those that gave their own number as their result.
+    pub async fn results(self, each: usize, script: fn(usize) -> String) -> usize {
+        let host = Arc::new(self);
+        let all = host.containers.clone().into_iter().map(|vmid| {
+            let host = host.clone();
+            tokio::spawn(async move {
+                let mut results = 0;
+                for number in 0..each {
+                    match host.run(vmid, script(number)).await {
+                        Ok(text) if text == format!("{number}\n") => results += 1,
+                        other => eprintln!("{vmid} {number}: {other:?}"),
+                    }
+                }
+                results
+            })
+        });
+        let mut results = 0;
+        for one in all.collect::<Vec<_>>() {
+            results += one.await.unwrap();
+        }
+        results
+    }
+
+    /// Opens the first container's terminal.
+    pub async fn terminal(&self) -> Terminal {
+        let client = self.consoles.client();
+        let vmid = self.containers[0];
+        client.terminal(&self.node, vmid, 80, 24).await.unwrap()
+    }
+}
