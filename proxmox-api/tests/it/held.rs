@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use proxmox_api::{
-    lease::LeaseState,
-    lease::alarms::Trouble,
+    lease::{LeaseState, alarms::Trouble, expiry},
     store::{Payment, PaymentState},
 };
 use reqwest::Method;
