@@ -77,6 +77,8 @@ async fn a_held_machine_is_stopped_after_two_minutes_and_started_when_the_money_
 #[tokio::test]
 async fn a_held_machine_is_destroyed_a_while_after_the_window_and_its_payment_stays_open() {
     let app = TestApp::with(&[("HELD_HOURS", "1")]).await;
+    // Nobody here knows what became of real money.
+    app.faults.set_real(true);
     let buyer = Buyer::funded(&app, 1).await;
     let (_, ctid, lease_id) = held(&app, &buyer).await;
     app.clock.advance(Duration::from_secs(125));
@@ -95,7 +97,8 @@ async fn a_held_machine_is_destroyed_a_while_after_the_window_and_its_payment_st
     })
     .await;
     let payment = app.app.store.payment(&lease.payment_id).await.unwrap();
-    assert_eq!(payment.unwrap().state.as_str(), "unknown");
+    let state = payment.unwrap().state.as_str();
+    assert!(["unknown", "unresolved"].contains(&state), "{state}");
     let expected = ["claimed", "held_stopped", "held_given_up", "destroyed"];
     until("the whole trail", async || {
         let events = app.app.store.events(&lease_id, 0, 100).await.unwrap();
