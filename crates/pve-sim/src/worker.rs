@@ -61,8 +61,11 @@ impl Worker {
         self.cluster.clock.sleep(realistic).await;
     }
 
-    /// Whether the worker's node has gone down under it.
-    pub(crate) fn vanished(&self) -> bool {
+    /// Whether the worker's process ends without cleaning up: it is killed, or its node goes down.
+    pub(crate) fn killed(&self) -> bool {
+        if self.fault == Some(FaultKind::TaskUnexpectedStatus) {
+            return true;
+        }
         let world = self.cluster.world();
         world
             .tasks

@@ -5,6 +5,7 @@
 mod acl;
 mod admin;
 mod client;
+mod conformance;
 mod creation;
 mod faults;
 mod life;

@@ -474,3 +474,73 @@ async fn backups_snapshots_and_high_availability_survive_the_simulators_restart(
     assert_eq!(current.data()["ha"]["managed"], 0);
     node.sim.stop().await;
 }
+
+#[tokio::test]
+async fn a_clone_that_is_aborted_leaves_nothing_and_one_that_is_killed_leaves_its_locks() {
+    let node = Node::start().await;
+    node.container(100).await;
+    node.sim.set_time_scale(1000.0);
+    let path = "/nodes/pve/lxc/100/clone";
+    let clone = node.as_root("POST", path, &[("newid", "200")]).await;
+    let upid = clone.data().as_str().unwrap();
+    node.as_root("DELETE", &format!("/nodes/pve/tasks/{upid}"), &[])
+        .await;
+    assert_eq!(finish(&node, &clone).await, "received interrupt");
+    assert!(node.sim.container(200).is_none());
+    assert_eq!(node.sim.container(100).unwrap().lock, None);
+
+    let clone = node.as_root("POST", path, &[("newid", "200")]).await;
+    node.sim.reboot_node("pve");
+    assert_eq!(finish(&node, &clone).await, "unexpected status");
+    assert_eq!(
+        node.sim.container(100).unwrap().lock.as_deref(),
+        Some("disk")
+    );
+    assert_eq!(
+        node.sim.container(200).unwrap().lock.as_deref(),
+        Some("create")
+    );
+}
+
+#[tokio::test]
+async fn a_migration_that_cannot_go_on_starts_the_container_where_it_was() {
+    let node = two_nodes().await;
+    node.running(100).await;
+    node.sim.ignore_shutdown(100);
+    let path = "/nodes/pve/lxc/100/migrate";
+    let params = [("target", "pve2"), ("restart", "1"), ("timeout", "1")];
+    let stuck = node.as_root("POST", path, &params).await;
+    assert_eq!(finish(&node, &stuck).await, "migration aborted");
+    node.sim.set_node_online("pve2", false);
+    let away = node.as_root("POST", path, &params).await;
+    assert_eq!(finish(&node, &away).await, "migration aborted");
+    let there = node.sim.container(100).unwrap();
+    assert_eq!(
+        (&*there.node, &*there.status, there.lock),
+        ("pve", "running", None)
+    );
+}
+
+#[tokio::test]
+async fn high_availability_starts_again_what_ends_by_itself() {
+    let node = Node::start().await;
+    node.running(100).await;
+    node.sim.set_ha(100, true);
+    node.sim.kill_container(100);
+    assert_eq!(node.sim.container(100).unwrap().status, "stopped");
+    until(|| node.sim.container(100).unwrap().status == "running").await;
+}
+
+#[tokio::test]
+async fn the_whole_overview_lists_pools_that_may_be_seen() {
+    let node = Node::start().await;
+    node.as_root("POST", "/pools", &[("poolid", "operators")])
+        .await;
+    let list = node.call("GET", "/cluster/resources", &[]).await;
+    let pools = list.data().as_array().unwrap().iter();
+    let pools: Vec<_> = pools.filter(|one| one["type"] == "pool").collect();
+    assert_eq!(
+        pools,
+        [&json!({"id": "/pool/infra402", "pool": "infra402", "type": "pool"})]
+    );
+}

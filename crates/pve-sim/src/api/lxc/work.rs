@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::create::NESTING;
-use crate::faults::FaultKind;
 use crate::worker::{self, Failure, Worker};
 use crate::world;
 use crate::world::container::Container;
@@ -149,8 +148,7 @@ impl HeldLock {
 
 impl Drop for HeldLock {
     fn drop(&mut self) {
-        let killed = self.worker.fault == Some(FaultKind::TaskUnexpectedStatus);
-        if killed || self.worker.vanished() {
+        if self.worker.killed() {
             return;
         }
         let mut world = self.worker.cluster.world();
