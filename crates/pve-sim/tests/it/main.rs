@@ -6,6 +6,7 @@ mod acl;
 mod admin;
 mod client;
 mod conformance;
+mod copies;
 mod creation;
 mod faults;
 mod life;
