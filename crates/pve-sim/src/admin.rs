@@ -2,6 +2,8 @@
 //! service. Everything acts at once and without a task; the same things with their tasks, locks
 //! and delays are done by Proxmox's own calls.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::sim::Sim;
@@ -153,11 +155,15 @@ impl Sim {
     /// # Panics
     /// There is no such container.
     pub fn convert_to_template(&self, vmid: u32) {
-        self.kill_container(vmid);
+        let now = self.cluster.clock.now();
         self.administer(|world| {
             world.expect_container(vmid);
+            if let Some(container) = world.containers.get_mut(&vmid) {
+                container.stop(now);
+            }
             world.make_template(vmid);
         });
+        self.cluster.terminals.end(vmid);
     }
 
     /// Gives a container another number, as renaming its configuration file does: it is in no pool
@@ -189,6 +195,42 @@ impl Sim {
         self.administer(|world| match node {
             Some(node) => world.listed_on.insert(vmid, node.to_owned()),
             None => world.listed_on.remove(&vmid),
+        });
+    }
+
+    /// Adds lines to a task's log, whether it has ended or not.
+    ///
+    /// # Panics
+    /// There is no such task.
+    pub fn add_to_task_log(&self, upid: &str, lines: impl IntoIterator<Item = String>) {
+        self.administer(|world| {
+            let task = world.tasks.find_mut(upid);
+            let task = task.unwrap_or_else(|| panic!("there is no task {upid}"));
+            task.log.extend(lines);
+        });
+    }
+
+    /// Lets a node go off line and come back, each after this time (real time, not scaled), until
+    /// [`Sim::set_node_online`] says what it is.
+    ///
+    /// # Panics
+    /// There is no such node.
+    pub fn flap_node(&self, node: &str, every: Duration) {
+        let round = self.administer(|world| {
+            world.expect_node(node);
+            world.set_online(node, true);
+            world.rounds(node)
+        });
+        let (cluster, node) = (self.cluster.clone(), node.to_owned());
+        self.cluster.spawn(async move {
+            loop {
+                tokio::time::sleep(every).await;
+                let mut world = cluster.world();
+                if world.rounds(&node) != round {
+                    return;
+                }
+                world.flip(&node);
+            }
         });
     }
 

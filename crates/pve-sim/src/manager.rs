@@ -70,6 +70,17 @@ pub(crate) fn queue(cluster: &Arc<Cluster>, vmid: u32, request: Request) {
     });
 }
 
+/// A container has ended by itself: the manager starts it again if it is to run.
+pub(crate) fn notice_end(cluster: &Arc<Cluster>, vmid: u32) {
+    let wanted = {
+        let world = cluster.world();
+        world.ha.get(&vmid).is_some_and(Resource::wants_start)
+    };
+    if wanted {
+        queue(cluster, vmid, Request::Start);
+    }
+}
+
 /// Carries a request out and gives the state that the manager then shows.
 async fn act(cluster: &Arc<Cluster>, vmid: u32, request: Request) -> &'static str {
     // Nobody can act on a node that is away; the manager waits to fence it.

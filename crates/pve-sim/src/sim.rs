@@ -16,6 +16,7 @@ use crate::cluster::Cluster;
 use crate::config::SimConfig;
 use crate::encoding;
 use crate::faults::Faults;
+use crate::manager;
 use crate::server;
 use crate::snapshot::{ContainerSnapshot, RequestRecord, TaskSnapshot};
 use crate::state::{self, State};
@@ -251,11 +252,13 @@ impl Sim {
         self.change(vmid, |one| one.set_lock(lock));
     }
 
-    /// Stops a container behind everybody's back, as a crash or an operator would.
+    /// Stops a container behind everybody's back, as a crash or a `poweroff` from inside would. High
+    /// availability starts one that it manages again, some (scaled) seconds later.
     pub fn kill_container(&self, vmid: u32) {
         let now = self.cluster.clock.now();
         self.change(vmid, |one| one.stop(now));
         self.cluster.terminals.end(vmid);
+        manager::notice_end(&self.cluster, vmid);
     }
 
     /// Removes a container behind everybody's back.

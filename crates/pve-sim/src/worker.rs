@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedMutexGuard;
+
 use crate::cluster::Cluster;
 use crate::faults::FaultKind;
 
@@ -61,13 +63,34 @@ impl Worker {
         self.cluster.clock.sleep(realistic).await;
     }
 
-    /// Whether the worker's node has gone down under it.
-    pub(crate) fn vanished(&self) -> bool {
+    /// Whether the worker's process ends without cleaning up: it is killed, or its node goes down.
+    pub(crate) fn killed(&self) -> bool {
+        if self.fault == Some(FaultKind::TaskUnexpectedStatus) {
+            return true;
+        }
         let world = self.cluster.world();
         world
             .tasks
             .find(&self.upid)
             .is_some_and(|task| task.exit.is_some())
+    }
+
+    /// Waits for the lock file of a container's configuration as long as Proxmox does.
+    pub(crate) async fn lock_config(&self, vmid: u32) -> Result<OwnedMutexGuard<()>, Failure> {
+        if self.fault == Some(FaultKind::LockTimeout) {
+            return Err(Failure::Died(lock_timeout(vmid)));
+        }
+        let lock = self.cluster.guest_lock(vmid);
+        // Ten seconds on the real node; scaled, but never so short that a busy machine fails by
+        // chance.
+        let patience = self
+            .cluster
+            .clock
+            .scaled(Duration::from_secs(10))
+            .max(Duration::from_secs(2));
+        tokio::time::timeout(patience, lock.lock_owned())
+            .await
+            .map_err(|_| Failure::Died(lock_timeout(vmid)))
     }
 
     /// Fails here if a fault says so.
@@ -151,22 +174,6 @@ fn close(worker: &Worker, end: Result<(), Failure>) {
     task.exit = Some(exit);
     task.ended = Some(now);
     task.took = Some(task.forked.elapsed());
-}
-
-/// Waits for the lock file of a container's configuration as long as Proxmox does.
-pub(crate) async fn lock_config(
-    cluster: &Cluster,
-    vmid: u32,
-) -> Result<tokio::sync::OwnedMutexGuard<()>, Failure> {
-    let lock = cluster.guest_lock(vmid);
-    // Ten seconds on the real node; scaled, but never so short that a busy machine fails by chance.
-    let patience = cluster
-        .clock
-        .scaled(Duration::from_secs(10))
-        .max(Duration::from_secs(2));
-    tokio::time::timeout(patience, lock.lock_owned())
-        .await
-        .map_err(|_| Failure::Died(lock_timeout(vmid)))
 }
 
 /// Proxmox's text for a configuration lock that could not be had in time.

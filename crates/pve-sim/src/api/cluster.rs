@@ -37,6 +37,15 @@ pub(super) fn resources(call: &Call<'_>) -> Outcome {
     let wanted = call.params().text("type");
     let all = wanted.is_none();
     let mut list = Vec::new();
+    if all {
+        let pools = world.access.pools.iter().filter(|pool| {
+            let path = format!("/pool/{pool}");
+            world.access.allows(call.authid(), &path, &["Pool.Audit"])
+        });
+        list.extend(
+            pools.map(|pool| json!({"id": format!("/pool/{pool}"), "pool": pool, "type": "pool"})),
+        );
+    }
     if all || wanted == Some("vm") {
         list.extend(
             world

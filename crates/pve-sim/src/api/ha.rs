@@ -154,7 +154,7 @@ pub(super) fn remove(call: &Call<'_>) -> Outcome {
     Ok(Value::Null.into())
 }
 
-/// `POST /cluster/ha/resources/{sid}/migrate` and `…/relocate`, which are the same for containers.
+/// `POST /cluster/ha/resources/{sid}/migrate` and `…/relocate`, the same for containers.
 pub(super) fn relocate(call: &Call<'_>) -> Outcome {
     let target = call.params().text("node").unwrap_or_default().to_owned();
     let vmid = managed(call, &call.world())?;

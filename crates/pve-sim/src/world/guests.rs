@@ -121,6 +121,19 @@ impl World {
     pub(crate) fn set_online(&mut self, name: &str, online: bool) {
         for node in self.nodes.iter_mut().filter(|node| node.name == name) {
             node.online = online;
+            node.rounds += 1;
+        }
+    }
+
+    /// How often a node was told whether it is on line, so that a flapping one can be told to stop.
+    pub(crate) fn rounds(&self, name: &str) -> u32 {
+        self.node(name).map_or(0, |node| node.rounds)
+    }
+
+    /// Takes a node off line that is on it, and the other way round.
+    pub(crate) fn flip(&mut self, name: &str) {
+        for node in self.nodes.iter_mut().filter(|node| node.name == name) {
+            node.online = !node.online;
         }
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct World {
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) online: bool,
+    /// How often that was said.
+    pub(crate) rounds: u32,
     /// Seconds since the epoch.
     pub(crate) booted: f64,
     pub(crate) cores: u32,
@@ -104,6 +106,7 @@ impl World {
         let node = |name: &String| Node {
             name: name.clone(),
             online: true,
+            rounds: 0,
             booted: now - 777_600.0,
             cores: config.node.cores,
             memory: config.node.memory_bytes,

@@ -335,3 +335,24 @@ async fn the_overview_can_be_stale() {
     node.sim.list_on_node(100, None);
     assert_eq!(resource(&node, 100).await.unwrap()["node"], "pve");
 }
+
+#[tokio::test]
+async fn a_flapping_node_comes_and_goes_until_it_is_told_to_stay() {
+    let node = Node::with(two_nodes).await;
+    node.sim.flap_node("pve2", Duration::from_millis(20));
+    let mut seen = std::collections::BTreeSet::new();
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while seen.len() < 2 {
+        assert!(std::time::Instant::now() < deadline, "only {seen:?}");
+        seen.insert(node.call("GET", "/nodes/pve2/status", &[]).await.status);
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [200, 595]);
+    node.sim.set_node_online("pve2", true);
+    let quiet = std::time::Instant::now() + Duration::from_millis(200);
+    while std::time::Instant::now() < quiet {
+        assert_eq!(
+            node.call("GET", "/nodes/pve2/status", &[]).await.status,
+            200
+        );
+    }
+}

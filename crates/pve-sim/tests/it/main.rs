@@ -5,6 +5,8 @@
 mod acl;
 mod admin;
 mod client;
+mod conformance;
+mod copies;
 mod creation;
 mod faults;
 mod host;

@@ -44,18 +44,38 @@ pub(crate) fn clone(call: &Call<'_>) -> Outcome {
     call.cluster.changed.notify_one();
     let order = call.order("vzclone");
     let upid = worker::fork(call.cluster, order, move |worker| async move {
-        let source = HeldLock::taken(&worker, vmid, "disk");
+        let _source = HeldLock::taken(&worker, vmid, "disk");
+        let draft = Draft {
+            worker: worker.clone(),
+            newid: plan.newid,
+        };
         let made = copy(&worker, &plan).await;
-        drop(source);
-        match made {
-            Err(Failure::Died(why)) => {
-                worker.cluster.world().forget(plan.newid);
-                Err(Failure::Died(format!("clone failed: {why}")))
-            }
-            other => other,
-        }
+        drop(draft);
+        made.map_err(|failure| match failure {
+            Failure::Died(why) => Failure::Died(format!("clone failed: {why}")),
+            Failure::Vanished => Failure::Vanished,
+        })
     });
     Ok(json!(upid).into())
+}
+
+/// A copy that is not finished. It goes with its worker, unless the process was killed.
+struct Draft {
+    worker: Arc<Worker>,
+    newid: u32,
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if self.worker.killed() {
+            return;
+        }
+        let mut world = self.worker.cluster.world();
+        let unfinished = |one: &Container| one.lock() == Some("create");
+        if world.containers.get(&self.newid).is_some_and(unfinished) {
+            world.forget(self.newid);
+        }
+    }
 }
 
 /// Checks, locks the source and writes the copy's configuration, which is locked as well.

@@ -147,7 +147,7 @@ async fn build(
     config: BTreeMap<String, Value>,
 ) -> Result<(), Failure> {
     let vmid = plan.vmid;
-    let _lock = worker::lock_config(&worker.cluster, vmid).await?;
+    let _lock = worker.lock_config(vmid).await?;
     let full = worker.fault == Some(FaultKind::StorageFull);
     {
         let mut world = worker.cluster.world();

@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::work::{halt, with};
 use crate::api::Call;
-use crate::faults::FaultKind;
 use crate::refusal::{Outcome, Refusal};
 use crate::worker::{self, Failure, Worker};
 use crate::world::World;
@@ -55,13 +54,10 @@ pub(crate) fn destroy(call: &Call<'_>) -> Outcome {
         let world = call.world();
         let container = call.container(&world)?;
         wanted.check(&world, container).map_err(Refusal::died)?;
-        if call.fault == Some(FaultKind::LockTimeout) {
-            return Err(Refusal::died(worker::lock_timeout(wanted.vmid)));
-        }
     }
     let order = call.order("vzdestroy");
     let upid = worker::fork(call.cluster, order, move |worker| async move {
-        let _lock = worker::lock_config(&worker.cluster, wanted.vmid).await?;
+        let _lock = worker.lock_config(wanted.vmid).await?;
         stop(&worker, wanted).await?;
         remove(&worker, wanted).await
     });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::power::{fork_start, runs};
-use super::work::{HeldLock, ask_to_halt, halt, with};
+use super::work::{HeldLock, ask_to_halt, come_up, halt, with};
 use crate::access::ROOT;
 use crate::api::Call;
 use crate::manager::{self, Request};
@@ -148,6 +148,21 @@ async fn carry_out(worker: &Arc<Worker>, wanted: &Move) -> Result<(), Failure> {
         }
         halt(worker, vmid)?;
     }
+    let moved = transfer(worker, vmid, target).await;
+    if running && matches!(moved, Err(Failure::Died(_))) {
+        worker.log("INFO: start container on source node");
+        come_up(worker, vmid).await?;
+    }
+    moved?;
+    if running {
+        worker.log("INFO: start container on target node");
+        fork_start(&worker.cluster, target, vmid, ROOT, None);
+    }
+    Ok(())
+}
+
+/// Copies a container that is stopped.
+async fn transfer(worker: &Arc<Worker>, vmid: u32, target: &str) -> Result<(), Failure> {
     worker.log(format!(
         "INFO: starting migration of CT {vmid} to node '{target}' (127.0.0.1)"
     ));
@@ -161,9 +176,5 @@ async fn carry_out(worker: &Arc<Worker>, wanted: &Move) -> Result<(), Failure> {
     worker.log("INFO: start final cleanup");
     worker.sleep(Duration::from_millis(500)).await;
     drop(lock);
-    if running {
-        worker.log("INFO: start container on target node");
-        fork_start(&worker.cluster, target, vmid, ROOT, None);
-    }
     Ok(())
 }

@@ -21,7 +21,7 @@ use crate::world::ha::Resource;
 /// task that fails.
 pub(crate) fn start(call: &Call<'_>) -> Outcome {
     call.root_only(&["skiplock"])?;
-    let vmid = unlocked(call)?;
+    let vmid = call.vmid();
     if runs(call) {
         return Err(Refusal::died(format!("CT {vmid} already running")));
     }
@@ -35,7 +35,7 @@ pub(crate) fn start(call: &Call<'_>) -> Outcome {
 
 pub(crate) fn stop(call: &Call<'_>) -> Outcome {
     call.root_only(&["skiplock"])?;
-    let vmid = unlocked(call)?;
+    let vmid = call.vmid();
     running(call, "CT")?;
     let overrule = call.params().flag("overrule-shutdown");
     if managed(call) {
@@ -60,7 +60,7 @@ pub(crate) fn stop(call: &Call<'_>) -> Outcome {
 }
 
 pub(crate) fn shutdown(call: &Call<'_>) -> Outcome {
-    let vmid = unlocked(call)?;
+    let vmid = call.vmid();
     running(call, "CT")?;
     let timeout = seconds(call, 60);
     if managed(call) {
@@ -76,12 +76,12 @@ pub(crate) fn shutdown(call: &Call<'_>) -> Outcome {
 }
 
 pub(crate) fn reboot(call: &Call<'_>) -> Outcome {
-    let vmid = unlocked(call)?;
+    let vmid = call.vmid();
     running(call, "VM")?;
     let timeout = seconds(call, 60);
     let order = call.order("vzreboot");
     let upid = worker::fork(call.cluster, order, move |worker| async move {
-        let _lock = worker::lock_config(&worker.cluster, vmid).await?;
+        let _lock = worker.lock_config(vmid).await?;
         // No lock is looked at before the container is down, and what does not halt is killed.
         ask_to_halt(&worker, vmid, timeout).await;
         worker.trip()?;
@@ -107,7 +107,7 @@ pub(crate) fn fork_start(
         fault,
     };
     worker::fork(cluster, order, move |worker| async move {
-        let _lock = worker::lock_config(&worker.cluster, vmid).await?;
+        let _lock = worker.lock_config(vmid).await?;
         with(&worker, vmid, |container| {
             if container.flag("template") {
                 return Err("you can't start a CT if it's a template".into());
@@ -158,15 +158,6 @@ fn hand_on(call: &Call<'_>, kind: &'static str, verb: &str, request: Request) ->
         Ok(())
     });
     json!(upid).into()
-}
-
-/// The lock file that every power method takes sooner or later.
-fn unlocked(call: &Call<'_>) -> Result<u32, Refusal> {
-    let vmid = call.vmid();
-    if call.fault == Some(FaultKind::LockTimeout) {
-        return Err(Refusal::died(worker::lock_timeout(vmid)));
-    }
-    Ok(vmid)
 }
 
 /// Whether a container of that number runs on this node. One that does not exist does not.

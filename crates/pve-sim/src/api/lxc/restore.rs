@@ -159,7 +159,7 @@ fn check_storage(world: &World, authid: &str, name: &str) -> Result<(), Refusal>
 
 async fn build(worker: &Worker, plan: &Plan) -> Result<(), Failure> {
     let Plan { vmid, archive, .. } = plan;
-    let _lock = worker::lock_config(&worker.cluster, *vmid).await?;
+    let _lock = worker.lock_config(*vmid).await?;
     worker.log(format!(
         "recovering backed-up configuration from '{archive}'"
     ));

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::create::NESTING;
-use crate::faults::FaultKind;
-use crate::worker::{self, Failure, Worker};
+use crate::worker::{Failure, Worker};
 use crate::world;
 use crate::world::container::Container;
 
 /// The work of `vzstop`.
 pub(in crate::api) async fn kill(worker: &Worker, vmid: u32) -> Result<(), Failure> {
-    let _lock = worker::lock_config(&worker.cluster, vmid).await?;
+    let _lock = worker.lock_config(vmid).await?;
     with(worker, vmid, |container| refuse_unless_mounted(container))?;
     worker.sleep(Duration::from_millis(800)).await;
     worker.trip()?;
@@ -25,7 +24,7 @@ pub(in crate::api) async fn bring_down(
     timeout: Duration,
     force: bool,
 ) -> Result<(), Failure> {
-    let _lock = worker::lock_config(&worker.cluster, vmid).await?;
+    let _lock = worker.lock_config(vmid).await?;
     with(worker, vmid, |container| container.refuse_locked())?;
     let done = ask_to_halt(worker, vmid, timeout).await;
     worker.trip()?;
@@ -128,7 +127,7 @@ impl HeldLock {
         vmid: u32,
         name: &'static str,
     ) -> Result<Self, Failure> {
-        let _file = worker::lock_config(&worker.cluster, vmid).await?;
+        let _file = worker.lock_config(vmid).await?;
         with(worker, vmid, |container| {
             container.refuse_locked()?;
             container.set_lock(Some(name));
@@ -149,8 +148,7 @@ impl HeldLock {
 
 impl Drop for HeldLock {
     fn drop(&mut self) {
-        let killed = self.worker.fault == Some(FaultKind::TaskUnexpectedStatus);
-        if killed || self.worker.vanished() {
+        if self.worker.killed() {
             return;
         }
         let mut world = self.worker.cluster.world();

@@ -14,8 +14,9 @@ use crate::handover;
 
 /// The token that the simulator makes for the service's account.
 const TOKEN_ID: &str = "infra402@pve!svc";
-/// How long each step may take.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long each step may take: more than the three seconds after which wrong credentials are
+/// refused.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Asks the simulator that listens on `listen` for its version, over TLS and with the token.
 ///
