@@ -220,7 +220,7 @@ impl From<ExecError> for ApiError {
                 Self::new(ErrorCode::HypervisorError, message)
             }
             ExecError::Setup => {
-                let message = "The container cannot take the command: its disk is full, or mktemp, base64 or sha256sum is missing.";
+                let message = "The container cannot take the command: its disk is full or cannot be written, or base64 or sha256sum is missing.";
                 Self::new(ErrorCode::LeaseConflict, message)
                     .advise("make room on its disk, from a console")
             }
@@ -229,10 +229,9 @@ impl From<ExecError> for ApiError {
             }
             ExecError::Lost(cause) => {
                 tracing::warn!(cause, "a command's outcome is not known");
-                let message = "The connection to the container was lost while the command may have been running.";
-                Self::new(ErrorCode::HypervisorError, message)
-                    .retry_after(5)
-                    .with("mayHaveRun", true)
+                let message = "The connection to the container was lost while the command may have been running, \
+                    and what became of it cannot be found out.";
+                Self::new(ErrorCode::HypervisorError, message).with("mayHaveRun", true)
             }
         }
     }

@@ -96,6 +96,10 @@ pub enum FaultKind {
     Warnings,
     /// (`Websocket`) The connection is cut after this many bytes from the terminal.
     CutAfter(usize),
+    /// (`Websocket`) The connection is cut after this many bytes were typed; what is beyond is lost.
+    CutAfterTyped(usize),
+    /// (`Websocket`) The connection is cut this long after it was opened (real time, not scaled).
+    CutAfterTime(Duration),
     /// (`Websocket`) The container's session is occupied by a program that ignores what is typed, until it gets `^C`.
     BusySession,
     /// (`Websocket`) The terminal shows a login prompt, as with another `cmode` than `shell`.

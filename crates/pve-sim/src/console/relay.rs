@@ -93,10 +93,15 @@ impl Relay {
             websocket::write(write, TERMINATED).await.ok()?;
             return Some(());
         };
+        let exchange = self.exchange(&session, &mut messages, incoming, write);
         // However it ends from here on, the ticket was good.
-        let _ = self
-            .exchange(&session, &mut messages, incoming, write)
-            .await;
+        if let Some(FaultKind::CutAfterTime(time)) = self.fault {
+            if tokio::time::timeout(time, exchange).await.is_err() {
+                self.reset.on_close();
+            }
+        } else {
+            let _ = exchange.await;
+        }
         Some(())
     }
 
@@ -159,9 +164,22 @@ impl Relay {
             Some(FaultKind::CutAfter(bytes)) => bytes,
             _ => usize::MAX,
         };
+        let mut may_be_typed = match self.fault {
+            Some(FaultKind::CutAfterTyped(bytes)) => bytes,
+            _ => usize::MAX,
+        };
         self.show(write, &mut allowed, ATTACHED).await?;
         loop {
-            while let Some(message) = messages.next().ok()? {
+            while let Some(mut message) = messages.next().ok()? {
+                if let Message::Keys(keys) = &mut message {
+                    if keys.len() > may_be_typed {
+                        keys.truncate(may_be_typed);
+                        type_in(session, message).await;
+                        self.reset.on_close();
+                        return None;
+                    }
+                    may_be_typed -= keys.len();
+                }
                 let keys = match &message {
                     Message::Keys(keys) => keys.len(),
                     _ => 0,

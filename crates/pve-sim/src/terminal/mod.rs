@@ -244,6 +244,7 @@ fn host_command(shell: &Path, home: &Path) -> portable_pty::CommandBuilder {
     command.args(&arguments[1..]);
     command.env_clear();
     command.env("HOME", home);
+    command.env("TMPDIR", home);
     command.env("PATH", "/usr/local/bin:/usr/bin:/bin");
     command.env("TERM", "xterm-256color");
     // As root in a container sees it.

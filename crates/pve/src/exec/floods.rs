@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::exec::script::Plan;
-use crate::exec::session::{Failure, Session, Sink, Source};
+use crate::exec::session::{Failure, Limits, Passed, Session, Sink, Source};
 use crate::exec::{ExecError, ExecRequest};
 use crate::terminal::TerminalError;
 
@@ -72,7 +72,7 @@ impl Sink for Flood {
         match String::from_utf8_lossy(bytes) {
             keys if keys == "\x03" => (state.interrupted, state.answer) = (true, None),
             line if line.contains("HISTFILE") => state.answer = Some(sentinel(&line)),
-            line if line.contains("mktemp") => state.answer = Some(sentinel(&line) + " 0"),
+            line if line.contains("mkdir") => state.answer = Some(sentinel(&line) + " 0"),
             line if line.contains("base64 -d") => state.answer = Some(sentinel(&line) + " 1 0"),
             _ => {}
         }
@@ -128,12 +128,13 @@ async fn a_flood_in_the_place_of_a_report_ends_the_command() {
     request.timeout = Duration::from_secs(3600);
     let nonce = session.nonce();
     let plan = Plan::new(&nonce, &request, false);
-    session.upload(&plan).await.unwrap();
+    session.upload(&plan, None).await.unwrap();
     {
         let mut state = flood.0.lock().unwrap();
         (state.rest, state.shown) = (None, 0);
     }
-    let error = session.run(&plan, None).await.unwrap_err();
+    let (limits, mut passed) = (Limits::from_now(&plan), Passed::to(None));
+    let error = session.run(&plan, &limits, &mut passed).await.unwrap_err();
     assert!(matches!(error, ExecError::Lost(_)), "{error}");
     assert!(flood.shown() <= MIB, "{} bytes read", flood.shown());
 }

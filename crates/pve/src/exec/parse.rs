@@ -25,6 +25,10 @@ pub(crate) enum Event {
     Written { attempt: u32, whole: bool },
     /// The script could not be written.
     SetupFailed,
+    /// The script did not begin, and will not.
+    NeverBegan,
+    /// There is no report of the script; whether it had begun, as far as is known there.
+    Unfinished { begun: bool },
     /// More output of the running script.
     Output(OutputStream, Vec<u8>),
     /// The script has ended.
@@ -181,6 +185,13 @@ impl Parser {
         self.longest_block?;
         if self.split(line, 'X').is_some() {
             return Some(Event::SetupFailed);
+        }
+        if self.split(line, 'N').is_some() {
+            return Some(Event::NeverBegan);
+        }
+        if let Some((_, after)) = self.split(line, 'U') {
+            let begun = after.trim_ascii() == b"1";
+            return Some(Event::Unfinished { begun });
         }
         if let Some((_, after)) = self.split(line, 'L') {
             let echo = after.trim_ascii() != b"0";

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::exec::script::Plan;
-use crate::exec::session::{Failure, Session};
+use crate::exec::session::{Failure, Limits, Passed, Recovered, Session};
 use crate::exec::{ExecError, ExecOutcome, ExecRequest, MAX_SCRIPT, OutputSink};
 use crate::ids::{NodeName, Vmid};
 use crate::terminal::{
-    ConsoleGuard, ConsoleUse, Consoles, TerminalError, TerminalReader, TerminalWriter,
+    ConsoleGuard, ConsoleUse, Consoles, Terminal, TerminalError, TerminalReader, TerminalWriter,
 };
 use crate::upid::Upid;
 
@@ -19,6 +19,10 @@ const SIZE: (u16, u16) = (200, 50);
 /// New sessions opened when the one found was just ending.
 const RETRIES: u32 = 2;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// The longest between two tries after a lost session.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// For how long the terminal is tried to be had again after a lost session.
+const RECONNECT: Duration = Duration::from_secs(60);
 
 /// A shell that waits for its script, and the right to the container's terminal. Dropping it ends the session in good order.
 #[derive(Debug)]
@@ -41,18 +45,22 @@ struct Place {
 }
 
 impl Held {
-    /// Writes the script, in a new session where this one is lost: nothing has run so far.
+    /// Writes the script and runs it, in a new session where this one is lost before it has begun.
     async fn run(
         &mut self,
         request: &ExecRequest,
         output: Option<&OutputSink>,
     ) -> Result<ExecOutcome, ExecError> {
         let mut tries = 0;
+        let mut left = None;
         loop {
             let nonce = self.session.nonce();
             let plan = Plan::new(&nonce, request, output.is_some());
-            let failure = match self.session.upload(&plan).await {
-                Ok(()) => return self.session.run(&plan, output).await,
+            let failure = match self.session.upload(&plan, left.as_ref()).await {
+                Ok(()) => match self.run_uploaded(&plan, output).await? {
+                    Some(outcome) => return Ok(outcome),
+                    None => Failure::Dying,
+                },
                 Err(failure) => failure,
             };
             match failure {
@@ -68,7 +76,87 @@ impl Held {
             } = &self.place;
             // By force: what is left in the terminal is a script that was written in part.
             (self.session, self.task) = consoles.find(node, *vmid, true).await?;
+            left = Some(nonce);
         }
+    }
+
+    /// Runs the script that was written; nothing if it surely did not begin.
+    async fn run_uploaded(
+        &mut self,
+        plan: &Plan<'_>,
+        output: Option<&OutputSink>,
+    ) -> Result<Option<ExecOutcome>, ExecError> {
+        let limits = Limits::from_now(plan);
+        let mut passed = Passed::to(output);
+        let lost = match self.session.run(plan, &limits, &mut passed).await {
+            Ok(outcome) => return Ok(Some(outcome)),
+            Err(ExecError::Lost(lost)) => lost,
+            Err(error) => return Err(error),
+        };
+        tracing::warn!(vmid = %self.place.vmid, cause = lost, "a command's session was lost; looking what became of it");
+        match self.place.recover(plan, &limits, &mut passed).await {
+            Recovered::Outcome(outcome) => Ok(Some(outcome)),
+            Recovered::NeverBegan => Ok(None),
+            Recovered::Unknown(why) => Err(ExecError::Lost(format!("{lost}; {why}"))),
+        }
+    }
+}
+
+impl Place {
+    /// Remembers where a command may still have the terminal, so that the next one ends it.
+    fn note_end(&self, error: Option<&ExecError>) {
+        let left = !matches!(
+            error,
+            None | Some(ExecError::Setup | ExecError::TooLarge(_))
+        );
+        self.consoles.set_left_behind(self.vmid, left);
+    }
+
+    /// Finds out what became of a script whose session was lost, in new ones.
+    async fn recover(
+        &self,
+        plan: &Plan<'_>,
+        limits: &Limits,
+        passed: &mut Passed<'_>,
+    ) -> Recovered {
+        let mut had = Instant::now();
+        let mut pause = RETRY_PAUSE;
+        loop {
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            match self.terminal().await {
+                Ok(terminal) => {
+                    let (reader, writer) = terminal.split();
+                    let found = Session::recover(reader, writer, plan, limits, passed).await;
+                    if let Ok(recovered) = found {
+                        return recovered;
+                    }
+                    // Lost again, but it could be had, in the time that the script has.
+                    if Instant::now() < limits.deadline() {
+                        had = Instant::now();
+                    }
+                }
+                Err(TerminalError::NotRunning) => {
+                    return Recovered::Unknown("the container was stopped");
+                }
+                Err(_) => {}
+            }
+            if had.elapsed() > RECONNECT {
+                return Recovered::Unknown("its terminal cannot be reached");
+            }
+        }
+    }
+
+    async fn terminal(&self) -> Result<Terminal, TerminalError> {
+        let Self {
+            consoles,
+            node,
+            vmid,
+        } = self;
+        if !consoles.client().container(node, *vmid).await?.is_running() {
+            return Err(TerminalError::NotRunning);
+        }
+        consoles.terminal(node, *vmid, SIZE).await
     }
 }
 
@@ -92,6 +180,7 @@ impl Shell {
         let mut held = self.0.take().expect("only a run or the drop takes it");
         let work = tokio::spawn(async move {
             let outcome = held.run(&request, output.as_ref()).await;
+            held.place.note_end(outcome.as_ref().err());
             drop(held);
             outcome
         });
@@ -180,7 +269,9 @@ impl Consoles {
             if !consoles.client().container(&node, vmid).await?.is_running() {
                 return Err(TerminalError::NotRunning.into());
             }
+            let force = force || consoles.has_left_behind(vmid);
             let (session, task) = consoles.find(&node, vmid, force).await?;
+            consoles.set_left_behind(vmid, false);
             Ok(Shell(Some(Held {
                 session,
                 task,
@@ -193,6 +284,14 @@ impl Consoles {
             })))
         });
         finished(work).await
+    }
+
+    /// Ends what a lost command of ours has left in a container's terminal, which would be mute.
+    pub(crate) async fn end_left_behind(&self, node: &NodeName, vmid: Vmid) {
+        if let Ok((mut session, _)) = self.find(node, vmid, true).await {
+            session.leave().await;
+            self.set_left_behind(vmid, false);
+        }
     }
 
     async fn find(&self, node: &NodeName, vmid: Vmid, force: bool) -> Result<Found, ExecError> {

@@ -11,9 +11,9 @@ use crate::exec::ExecRequest;
 /// A line of base64. A terminal in line mode holds 4095 bytes before it drops any; shorter lines
 /// make bash's line editor write more.
 const MAX_LINE: usize = 960;
-/// The most bytes of a script in one part: in base64 and with the lines around it, one message to
-/// the terminal proxy (64 KiB).
-const PART: usize = 46 * 1024;
+/// The most bytes of a script in one part: in base64, with the lines around it and the runner, one
+/// message to the terminal proxy (64 KiB).
+const PART: usize = 45 * 1024;
 
 /// The two halves of one run's sentinels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,11 @@ impl Nonce {
         format!("{}{mark}{}", self.a, self.b)
     }
 
+    /// Where a run keeps its files in the container, as a quoted word. Nobody can guess it.
+    fn folder(&self) -> String {
+        format!("\"${{TMPDIR:-/tmp}}/.infra402-{}-{}\"", self.a, self.b)
+    }
+
     /// A sentinel as two quoted words.
     fn halves(&self, mark: char) -> String {
         format!("'{}{mark}' '{}'", self.a, self.b)
@@ -55,8 +60,18 @@ pub(crate) fn probe(nonce: &Nonce) -> String {
 /// Ends what was suspended, so that the shell can exit.
 pub(crate) const KILL_JOBS: &str = " kill -9 %1 %2 %3 %4 2>/dev/null\r";
 
-/// Ends the session, when there is nothing to be run after all.
+/// Ends the session. A shell that waits after its report takes it for the report's receipt.
 pub(crate) const LEAVE: &str = " exit\r";
+
+/// Has a shell that waits after its report print it again.
+pub(crate) const PRINT_AGAIN: &str = "\r";
+
+/// Ends the session of a shell that was asked by [`inspect`], and forgets the run.
+pub(crate) const FORGET_AND_LEAVE: &str = " rm -rf \"$t\"; exit\r";
+
+/// Starts the script that was uploaded. So short that it arrives in one piece or not at all, and
+/// without a quote that would swallow what is typed next.
+pub(crate) const START: &str = " _402g\r";
 
 /// How a script is to be run.
 pub(crate) struct Plan<'a> {
@@ -68,23 +83,69 @@ pub(crate) struct Plan<'a> {
     pub(crate) live: bool,
 }
 
-/// Makes a place for the script, and says whether the echo is off (`0`). Short enough to be typed
-/// while it is on.
-pub(crate) fn setup(nonce: &Nonce) -> String {
+/// Makes a place for the script, in which the mark `w` says that it has not begun, and says whether
+/// the echo is off (`0`). Short enough to be typed while it is on.
+pub(crate) fn setup(nonce: &Nonce, left: Option<&Nonce>) -> String {
     let (listens, failed) = (nonce.halves('L'), nonce.halves('X'));
+    let folder = nonce.folder();
+    let left = left.map_or(String::new(), |nonce| {
+        format!(" rm -rf {};", nonce.folder())
+    });
     format!(
-        " stty -echo 2>/dev/null; q=$?; t=$(mktemp -d) && : >\"$t/c\" && base64 </dev/null && \
-         sha256sum </dev/null >/dev/null && printf '\\n%s%s %d\\n' {listens} $q || \
+        " stty -echo 2>/dev/null; q=$?;{left} t={folder}; \
+         mkdir -m 700 \"$t\" && : >\"$t/c\" && : >\"$t/o\" && : >\"$t/e\" && : >\"$t/w\" && \
+         base64 </dev/null && sha256sum </dev/null >/dev/null && \
+         printf '\\n%s%s %d\\n' {listens} $q || \
          {{ printf '\\n%s%s\\n' {failed}; rm -rf \"$t\"; }}\r"
     )
 }
 
+/// Asks a shell that is not the script's any more what became of it: takes the mark away, so that it
+/// can no longer begin (`N`), or prints the report again, or says that there is none (`U`), and
+/// whether the script had begun (`1`).
+pub(crate) fn inspect(plan: &Plan<'_>) -> String {
+    let nonce = plan.nonce;
+    let (never, unknown) = (nonce.halves('N'), nonce.halves('U'));
+    let (folder, report) = (nonce.folder(), plan.report());
+    let lines = [
+        format!(" t={folder}; r=; for k in \"$t\"/r[0-9]*; do r=${{k##*/r}}; done"),
+        format!(
+            " if \\mv \"$t/w\" \"$t/n\" 2>/dev/null || [ -e \"$t/n\" ]; then printf '\\n%s%s\\n' {never}"
+        ),
+        format!(" elif [ -e \"$t/r$r\" ]; then {report}"),
+        format!(" else [ -e \"$t/b\" ] && k=1 || k=0; printf '\\n%s%s %d\\n' {unknown} $k; fi"),
+    ];
+    lines.iter().map(|line| format!("{line}\r")).collect()
+}
+
 /// Writes one part of the script, checks it, and says which try that was and whether the part is
-/// whole (`0`).
-pub(crate) fn upload(nonce: &Nonce, index: usize, attempt: u32, part: &[u8]) -> String {
+/// whole (`0`). The last one has the runner with it.
+pub(crate) fn upload(
+    nonce: &Nonce,
+    index: usize,
+    attempt: u32,
+    part: &[u8],
+    runner: Option<&str>,
+) -> String {
+    let file = format!("c{index}");
+    let mut text = written(nonce, &file, part);
+    let mut check = is_whole(&file, part);
+    if let Some(runner) = runner {
+        text.push_str(&written(nonce, "f", runner.as_bytes()));
+        check = format!("{check} && {}", is_whole("f", runner.as_bytes()));
+    }
+    let whole = nonce.halves('W');
+    text.push_str(&format!(
+        " _402g() {{ . \"$t/f\"; }}; {check}; printf '\\n%s%s %d %d\\n' {whole} {attempt} $?\r"
+    ));
+    text
+}
+
+/// Writes a file of a run.
+fn written(nonce: &Nonce, file: &str, bytes: &[u8]) -> String {
     let end = format!("{}H", nonce.a);
-    let mut text = format!(" base64 -d >\"$t/c{index}\" <<'{end}'\r");
-    let encoded = STANDARD.encode(part);
+    let mut text = format!(" base64 -d >\"$t/{file}\" <<'{end}'\r");
+    let encoded = STANDARD.encode(bytes);
     let mut rest = encoded.as_str();
     while !rest.is_empty() {
         let (line, after) = rest.split_at(rest.len().min(MAX_LINE));
@@ -92,12 +153,12 @@ pub(crate) fn upload(nonce: &Nonce, index: usize, attempt: u32, part: &[u8]) -> 
         text.push('\r');
         rest = after;
     }
-    let (whole, sum) = (nonce.halves('W'), checksum(part));
-    text.push_str(&format!(
-        "{end}\r [ \"$(sha256sum <\"$t/c{index}\")\" = '{sum}' ]; \
-         printf '\\n%s%s %d %d\\n' {whole} {attempt} $?\r"
-    ));
-    text
+    format!("{text}{end}\r")
+}
+
+fn is_whole(file: &str, bytes: &[u8]) -> String {
+    let sum = checksum(bytes);
+    format!("[ \"$(sha256sum <\"$t/{file}\")\" = '{sum}' ]")
 }
 
 /// What `sha256sum` prints for its standard input.
@@ -125,33 +186,59 @@ impl<'a> Plan<'a> {
         self.script.chunks(PART).chain(last)
     }
 
-    /// Runs the script that was written, if all of it is there, and prints the report. The shell
-    /// ends when something is typed, or else three seconds later: a terminal proxy may drop what
-    /// was printed just before a shell's end, and nobody should find this shell, which is mute.
-    pub(crate) fn run(&self) -> String {
-        let (nonce, limit) = (self.nonce, self.limit_bytes);
-        let sum = checksum(self.script);
-        // One compound command, so that nothing that is typed waits while the script runs.
-        let mut lines = vec![format!(
-            " cat \"$t\"/c? >\"$t/c\"; if [ \"$(sha256sum <\"$t/c\")\" = '{sum}' ]; then"
-        )];
-        if self.live {
-            lines.extend(self.live_run());
+    /// Runs the script that was written, if all of it is there, and prints the report. The name of
+    /// one file says how far it has come: `w` before it begins, `b` when it has, `r` with the exit
+    /// status at the end. A rename needs no room on a full disk, and of two that take the same file
+    /// away only one succeeds.
+    ///
+    /// The shell then waits: for the report's receipt, which ends it, or for a probe of this run or an
+    /// empty line, which have the report printed again. It must not end before, since a terminal
+    /// proxy may drop what was printed just before a shell's end. After three quiet seconds, or when
+    /// anything else is typed, it ends by itself, since nobody should find this shell, which is mute;
+    /// the report stays for ten minutes.
+    pub(crate) fn runner(&self) -> String {
+        let (sum, report) = (checksum(self.script), self.report());
+        let (failed, own) = (self.nonce.halves('X'), &self.nonce.a);
+        let run = if self.live {
+            self.live_run()
         } else {
-            lines.push(format!(" ({}); r=$?", self.command()));
-        }
+            let command = self.command();
+            format!("({command}); r=$?; \\mv \"$t/b\" \"$t/r$r\"")
+        };
+        format!(
+            "cat \"$t\"/c? >\"$t/c\"
+if [ \"$(sha256sum <\"$t/c\")\" = '{sum}' ] && \\mv \"$t/w\" \"$t/b\"; then
+{run}
+_402p() {{ {report}; }}
+else
+_402p() {{ printf '\\n%s%s\\n' {failed}; }}
+fi
+_402p
+for i in 1 2 3 4 5 6 7 8; do
+stty -icanon min 0 time 30 2>/dev/null
+k=$(dd count=1 2>/dev/null; echo .)
+case $k in
+' exit'*) rm -rf \"$t\"; exit ;;
+*'{own}R'*|'
+.') _402p ;;
+*) break ;;
+esac
+done
+(trap '' HUP; exec sh -c 'sleep 600; rm -rf \"$1\"' sh \"$t\") </dev/null >/dev/null 2>&1 &
+exit
+"
+        )
+    }
+
+    /// Prints the report of a script that ended with the status `$r`.
+    fn report(&self) -> String {
+        let (nonce, limit) = (self.nonce, self.limit_bytes);
         let (begin, middle, end) = (nonce.halves('B'), nonce.halves('M'), nonce.halves('E'));
-        lines.push(format!(
-            " printf '\\n%s%s %d %d %d\\n' {begin} \"$r\" $(wc -c <\"$t/o\") $(wc -c <\"$t/e\"); \
+        format!(
+            "printf '\\n%s%s %d %d %d\\n' {begin} \"$r\" $(wc -c <\"$t/o\") $(wc -c <\"$t/e\"); \
              head -c {limit} \"$t/o\" | base64; printf '%s%s\\n' {middle}; \
-             head -c {limit} \"$t/e\" | base64; rm -rf \"$t\"; printf '%s%s\\n' {end}"
-        ));
-        let failed = nonce.halves('X');
-        lines.push(format!(
-            " else rm -rf \"$t\"; printf '\\n%s%s\\n' {failed}; fi; \
-             stty -icanon min 0 time 30 2>/dev/null; head -c 1 >/dev/null 2>&1; exit"
-        ));
-        lines.iter().map(|line| format!("{line}\r")).collect()
+             head -c {limit} \"$t/e\" | base64; printf '%s%s\\n' {end}"
+        )
     }
 
     fn command(&self) -> String {
@@ -159,24 +246,25 @@ impl<'a> Plan<'a> {
         format!("cd; exec timeout -k 2 {seconds} sh \"$t/c\" </dev/null >\"$t/o\" 2>\"$t/e\"")
     }
 
-    /// The script runs in the background while the shell prints what has been added to its outputs. Its end is a file
-    /// with the exit status; the process is asked as well, in case it was killed before it could write that. Job control
-    /// is off, or bash would say `Done` in the middle of what is being printed.
-    fn live_run(&self) -> [String; 4] {
+    /// The script runs in the background while the shell prints what has been added to its outputs.
+    /// The process is asked as well, in case it was killed before it could say how the script ended.
+    /// Job control is off, or bash would say `Done` in the middle of what is being printed.
+    fn live_run(&self) -> String {
         let (start, finish) = (self.nonce.halves('S'), self.nonce.halves('F'));
-        let limit = self.limit_bytes;
-        [
-            format!(" set +m; : >\"$t/o\"; : >\"$t/e\"; ( ({}); echo $? >\"$t/r\") & p=$!", self.command()),
-            format!(
-                " s() {{ n=$(wc -c <\"$t/$1\"); n=$((n)); [ $n -le {limit} ] || n={limit}; [ $n -le $2 ] || \
-                 {{ printf '\\n%s%s %s\\n' {start} $1; tail -c +$(($2+1)) \"$t/$1\" | head -c $((n-$2)) | base64; \
-                 printf '%s%s\\n' {finish}; }}; }}"
-            ),
-            " x=0; y=0; while [ ! -s \"$t/r\" ] && kill -0 $p 2>/dev/null; do s o $x; x=$n; s e $y; y=$n; \
-             sleep 0.2 2>/dev/null || sleep 1; done"
-                .to_owned(),
-            " wait $p; r=$(cat \"$t/r\" 2>/dev/null); r=${r:-137}".to_owned(),
-        ]
+        let (limit, command) = (self.limit_bytes, self.command());
+        format!(
+            "set +m; ( ({command}); \\mv \"$t/b\" \"$t/r$?\" ) & j=$!
+_402s() {{ n=$(wc -c <\"$t/$1\"); n=$((n)); [ $n -le {limit} ] || n={limit}; [ $n -le $2 ] || \
+{{ printf '\\n%s%s %s\\n' {start} $1; tail -c +$(($2+1)) \"$t/$1\" | head -c $((n-$2)) | base64; \
+printf '%s%s\\n' {finish}; }}; }}
+x=0; y=0
+while [ -e \"$t/b\" ] && kill -0 $j 2>/dev/null; do
+_402s o $x; x=$n; _402s e $y; y=$n; sleep 0.2 2>/dev/null || sleep 1
+done
+wait $j
+\\mv \"$t/b\" \"$t/r137\" 2>/dev/null
+for k in \"$t\"/r[0-9]*; do r=${{k##*/r}}; done"
+        )
     }
 }
 
@@ -193,11 +281,12 @@ mod tests {
             limit_bytes: 1 << 24,
             live,
         };
-        let mut pieces = vec![probe(&nonce), setup(&nonce)];
+        let left = Nonce::random();
+        let mut pieces = vec![probe(&nonce), setup(&nonce, Some(&left)), inspect(&plan)];
         for (index, part) in plan.parts().enumerate() {
-            pieces.push(upload(&nonce, index, 1, part));
+            pieces.push(upload(&nonce, index, 1, part, Some(&plan.runner())));
         }
-        pieces.push(plan.run());
+        pieces.extend([START, LEAVE, FORGET_AND_LEAVE].map(str::to_owned));
         (nonce, pieces)
     }
 
@@ -206,7 +295,7 @@ mod tests {
         for live in [false, true] {
             let (nonce, pieces) = typed(live, &[0xff; 5000]);
             let all = pieces.concat();
-            for mark in ['R', 'L', 'W', 'X', 'B', 'M', 'E', 'S', 'F'] {
+            for mark in ['R', 'L', 'W', 'X', 'B', 'M', 'E', 'S', 'F', 'N', 'U'] {
                 assert!(!all.contains(&nonce.joined(mark)), "{mark}");
             }
         }

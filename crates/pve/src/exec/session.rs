@@ -1,7 +1,10 @@
 //! The conversation with one terminal: let it settle, ask whether a shell listens, write the script
-//! (`upload`), run it, read the report, and only then see the session end.
+//! (`upload`), run it, read the report, and only then see the session end. Where the connection was
+//! lost in the middle, `recover` finds out in a new one what became of the script.
 
 mod find;
+mod passed;
+mod recover;
 mod upload;
 
 use std::collections::VecDeque;
@@ -11,11 +14,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-#[cfg(test)]
-use crate::exec::ExecRequest;
 use crate::exec::parse::{Event, Parser, Report};
 use crate::exec::script::{self, Nonce, Plan};
-use crate::exec::{ExecError, ExecOutcome, OutputSink, OutputStream};
+use crate::exec::{ExecError, ExecOutcome};
+#[cfg(test)]
+use crate::exec::{ExecRequest, OutputSink};
+pub(crate) use passed::Passed;
+pub(crate) use recover::Recovered;
+
 use crate::terminal::{PACE, PACED_BYTES, TerminalError, TerminalReader, TerminalWriter};
 
 const QUIET: Duration = Duration::from_millis(150);
@@ -29,7 +35,11 @@ const NOISE: usize = 4 * 1024 * 1024;
 /// Around the report of a script: the echo of what was typed, sentinels, line ends.
 const AROUND: usize = 64 * 1024;
 
+/// How often a report that makes no sense is asked for again.
+const REPRINTS: u32 = 2;
+
 const INTERRUPT: &str = "\x03";
+
 /// Where a terminal's bytes come from. Reading may be abandoned and begun again.
 pub(crate) trait Source: Send {
     fn read(&mut self) -> impl Future<Output = Result<Option<Bytes>, TerminalError>> + Send;
@@ -98,11 +108,42 @@ pub(crate) async fn converse<R: Source, W: Sink>(
     let mut session = Session::find(source, sink, request.force).await?;
     let nonce = session.nonce();
     let plan = Plan::new(&nonce, request, output.is_some());
-    session.upload(&plan).await?;
-    Ok(session.run(&plan, output).await?)
+    session.upload(&plan, None).await?;
+    let mut passed = Passed::to(output);
+    Ok(session
+        .run(&plan, &Limits::from_now(&plan), &mut passed)
+        .await?)
 }
 
-fn outcome(report: Report, timed_out: bool) -> ExecOutcome {
+/// When a script is begun, and how long it may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    begun: Instant,
+    limit: Duration,
+    /// The most bytes that are read: both outputs in base64, twice where they are shown while the
+    /// script runs, and the noise around them.
+    most: usize,
+}
+
+impl Limits {
+    pub(crate) fn from_now(plan: &Plan<'_>) -> Self {
+        Self {
+            begun: Instant::now(),
+            limit: Duration::from_secs(plan.timeout_seconds),
+            most: 8 * plan.limit_bytes + AROUND,
+        }
+    }
+
+    /// When the report has to be there.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.begun + self.limit + MARGIN
+    }
+}
+
+fn outcome(report: Report, limits: &Limits) -> ExecOutcome {
+    // A shell may also end by itself with one of these codes, but not at this time.
+    let timed_out =
+        matches!(report.exit_code, 124 | 137 | 143) && limits.begun.elapsed() >= limits.limit;
     ExecOutcome {
         truncated: report.stdout_bytes > report.stdout.len() as u64
             || report.stderr_bytes > report.stderr.len() as u64,
@@ -135,10 +176,8 @@ pub(crate) struct Session<R, W> {
 }
 
 impl<R: Source, W: Sink> Session<R, W> {
-    /// Waits until the terminal is set up and asks whether a shell listens; with `force`, ends what does not.
-    pub(crate) async fn find(source: R, sink: W, force: bool) -> Result<Self, Failure> {
-        let nonce = Nonce::random();
-        let mut session = Self {
+    fn new(source: R, sink: W, nonce: Nonce) -> Self {
+        Self {
             source,
             sink,
             parser: Parser::new(nonce.clone()),
@@ -150,7 +189,12 @@ impl<R: Source, W: Sink> Session<R, W> {
             received: 0,
             ended: false,
             last_line: Vec::new(),
-        };
+        }
+    }
+
+    /// Waits until the terminal is set up and asks whether a shell listens; with `force`, ends what does not.
+    pub(crate) async fn find(source: R, sink: W, force: bool) -> Result<Self, Failure> {
+        let mut session = Self::new(source, sink, Nonce::random());
         session.find_shell(force).await?;
         Ok(session)
     }
@@ -160,20 +204,15 @@ impl<R: Source, W: Sink> Session<R, W> {
     pub(crate) async fn run(
         &mut self,
         plan: &Plan<'_>,
-        output: Option<&OutputSink>,
+        limits: &Limits,
+        passed: &mut Passed<'_>,
     ) -> Result<ExecOutcome, ExecError> {
-        self.type_in(plan.run());
-        // Both outputs in base64, twice where they are shown while the script runs, and the noise around them.
-        let most = 8 * plan.limit_bytes + AROUND;
+        self.type_in(script::START.to_owned());
         self.received = 0;
-        let started = Instant::now();
-        let limit = Duration::from_secs(plan.timeout_seconds);
-        let report = self.report(started + limit + MARGIN, most, output).await?;
+        let report = self.report(plan, limits, passed).await?;
         self.parser.expect_nothing();
-        // A shell may also end by itself with one of these codes, but not at this time.
-        let timed_out = matches!(report.exit_code, 124 | 137 | 143) && started.elapsed() >= limit;
         self.leave().await;
-        Ok(outcome(report, timed_out))
+        Ok(outcome(report, limits))
     }
 
     /// What the sentinels of this session are made of.
@@ -263,33 +302,29 @@ impl<R: Source, W: Sink> Session<R, W> {
 
     async fn report(
         &mut self,
-        deadline: Instant,
-        most: usize,
-        output: Option<&OutputSink>,
+        plan: &Plan<'_>,
+        limits: &Limits,
+        passed: &mut Passed<'_>,
     ) -> Result<Report, ExecError> {
-        let mut sent = [0_usize; 2];
+        let mut asked_again = 0;
         loop {
             while let Some(event) = self.events.pop_front() {
                 match event {
-                    Event::Ready | Event::Listening { .. } | Event::Written { .. } => {}
                     Event::SetupFailed => return Err(self.no_place().await),
-                    Event::Garbled => return Err(self.give_up("its report makes no sense").await),
-                    Event::Output(stream, bytes) => {
-                        sent[stream as usize] += bytes.len();
-                        if let Some(output) = output {
-                            output.send(stream, &bytes);
-                        }
+                    // Something else was written in the middle of it.
+                    Event::Garbled if asked_again < REPRINTS => {
+                        asked_again += 1;
+                        passed.wait_for_report();
+                        self.parser.expect_report(plan.limit_bytes);
+                        self.type_in(script::PRINT_AGAIN.to_owned());
                     }
+                    Event::Garbled => return Err(self.give_up("its report makes no sense").await),
+                    Event::Output(stream, bytes) => passed.output(stream, &bytes),
                     Event::Report(report) => {
-                        if let Some(output) = output {
-                            let rest = |all: &[u8], sent: usize| {
-                                all.get(sent..).unwrap_or_default().to_vec()
-                            };
-                            output.send(OutputStream::Stdout, &rest(&report.stdout, sent[0]));
-                            output.send(OutputStream::Stderr, &rest(&report.stderr, sent[1]));
-                        }
+                        passed.rest(&report);
                         return Ok(report);
                     }
+                    _ => {}
                 }
             }
             if self.ended {
@@ -297,10 +332,10 @@ impl<R: Source, W: Sink> Session<R, W> {
                     "the session ended before the command's report".to_owned(),
                 ));
             }
-            if self.received > most {
+            if self.received > limits.most {
                 return Err(self.give_up("it shows more than was asked for").await);
             }
-            match timeout_at(deadline, self.step()).await {
+            match timeout_at(limits.deadline(), self.step()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(ExecError::Lost(error.to_string())),
                 Err(_) => return Err(self.give_up("it did not report in time").await),

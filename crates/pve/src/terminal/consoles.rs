@@ -1,8 +1,9 @@
 //! Consoles as a service uses them: exclusive per container, by API token where the host accepts that, else by the
 //! account that is kept for consoles on older hosts.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::client::Client;
@@ -20,6 +21,8 @@ pub struct Consoles {
     fallback: Option<Client>,
     locks: ConsoleLocks,
     use_fallback: Arc<AtomicBool>,
+    /// Containers in whose terminal a command of ours was lost, which may still have it.
+    left_behind: Arc<Mutex<HashSet<Vmid>>>,
 }
 
 /// An open terminal together with the right to it.
@@ -39,6 +42,7 @@ impl Consoles {
             fallback,
             locks,
             use_fallback: Arc::default(),
+            left_behind: Arc::default(),
         }
     }
 
@@ -71,8 +75,31 @@ impl Consoles {
         if !self.client.container(node, vmid).await?.is_running() {
             return Err(TerminalError::NotRunning);
         }
+        if self.has_left_behind(vmid) {
+            self.end_left_behind(node, vmid).await;
+        }
         let terminal = self.terminal(node, vmid, size).await?;
         Ok(ConsoleSession { terminal, guard })
+    }
+
+    /// Whether a command of ours may still have the container's terminal.
+    pub(crate) fn has_left_behind(&self, vmid: Vmid) -> bool {
+        self.left().contains(&vmid)
+    }
+
+    /// Remembers or forgets that.
+    pub(crate) fn set_left_behind(&self, vmid: Vmid, left: bool) {
+        if left {
+            self.left().insert(vmid);
+        } else {
+            self.left().remove(&vmid);
+        }
+    }
+
+    fn left(&self) -> MutexGuard<'_, HashSet<Vmid>> {
+        self.left_behind
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens a terminal by whichever account works. The caller holds the lock.

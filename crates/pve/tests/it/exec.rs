@@ -1,6 +1,7 @@
 //! Commands over the whole way: locks, calls, WebSocket, framing, a terminal proxy with all defects of the real one, and a real
 //! shell behind it that all connections to the container share.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -96,36 +97,69 @@ async fn a_command_goes_on_and_leaves_the_terminal_free_when_its_caller_goes_awa
     assert_eq!(next.await.unwrap().stdout, b"done\n");
 }
 
-#[tokio::test]
-async fn a_connection_that_is_cut_leaves_the_outcome_open() {
-    let url = serve(|mut stream| async move {
-        frame(&mut stream).await.unwrap();
-        stream.write_all(&binary(b"OK\x1b[H\x1b[J")).await.unwrap();
-        // Answers what prepares the script, and hangs up when it is to be run.
-        while let Some((_, message)) = frame(&mut stream).await {
-            let text = String::from_utf8(message).unwrap();
-            let status = match &text {
-                text if text.contains("HISTFILE") => "",
-                text if text.contains("mktemp") => " 0",
-                text if text.contains("base64 -d") => " 1 0",
-                text if text.contains("exec timeout") => return,
-                _ => continue,
-            };
-            let (_, halves) = text.split_once("\\n%s%s").unwrap();
-            let words: Vec<_> = halves.split('\'').skip(2).step_by(2).take(2).collect();
-            let answer = format!("\r\n{}{status}\r\n", words.concat());
-            stream.write_all(&binary(answer.as_bytes())).await.unwrap();
+/// Answers what prepares a script, hangs up when it is started, and says afterwards what became of
+/// it; counts the starts.
+async fn hangs_up(says: &'static str, starts: Arc<AtomicUsize>) -> String {
+    serve(move |mut stream| {
+        let starts = starts.clone();
+        async move {
+            frame(&mut stream).await.unwrap();
+            stream.write_all(&binary(b"OK\x1b[H\x1b[J")).await.unwrap();
+            let mut text = String::new();
+            while let Some((_, message)) = frame(&mut stream).await {
+                let message = String::from_utf8(message).unwrap();
+                text += message.splitn(3, ':').nth(2).unwrap_or_default();
+                let (mark, status) = match &text {
+                    text if text.ends_with("_402g\r") => {
+                        starts.fetch_add(1, Ordering::Relaxed);
+                        return;
+                    }
+                    text if text.contains("HISTFILE") => ("R", ""),
+                    text if text.contains("$t/n") && text.ends_with("fi\r") => says.split_at(1),
+                    text if text.contains("mkdir") && text.ends_with("; }\r") => ("L", " 0"),
+                    text if text.contains("base64 -d") => ("W", " 1 0"),
+                    _ => continue,
+                };
+                // The two halves of the sentinel.
+                let at = text.find(&format!("{mark}' '")).unwrap();
+                let answer = format!(
+                    "\r\n{}{mark}{}{status}\r\n",
+                    &text[at - 8..at],
+                    &text[at + 4..at + 12]
+                );
+                stream.write_all(&binary(answer.as_bytes())).await.unwrap();
+                text.clear();
+            }
         }
     })
-    .await;
-    let consoles = Consoles::new(token_client(&url), None, ConsoleLocks::default());
-    let (node, vmid) = ids();
-    let error = consoles
-        .exec(&node, vmid, ExecRequest::new("true"), None)
-        .await
-        .unwrap_err();
-    assert!(matches!(error, ExecError::Lost(_)), "{error}");
-    assert!(error.may_have_executed());
+    .await
+}
+
+#[tokio::test]
+async fn what_became_of_a_command_whose_connection_is_cut_is_asked_in_the_container() {
+    let cases = [
+        ("U 1", 1, true, "it was begun and was ended before"),
+        ("U 0", 1, true, "its files are gone"),
+        // Said again and again, as only a container that lies does.
+        ("N", 3, false, "ends again and again"),
+    ];
+    let all = cases.map(|(says, runs, may_have_run, text)| {
+        tokio::spawn(async move {
+            let starts = Arc::new(AtomicUsize::new(0));
+            let url = hangs_up(says, starts.clone()).await;
+            let consoles = Consoles::new(token_client(&url), None, ConsoleLocks::default());
+            let (node, vmid) = ids();
+            let request = ExecRequest::new("true");
+            let run = consoles.exec(&node, vmid, request, None);
+            let error = run.await.unwrap_err();
+            assert_eq!(error.may_have_executed(), may_have_run, "{says}: {error}");
+            assert!(error.to_string().contains(text), "{says}: {error}");
+            assert_eq!(starts.load(Ordering::Relaxed), runs, "{says}");
+        })
+    });
+    for one in all {
+        one.await.unwrap();
+    }
 }
 
 #[tokio::test]

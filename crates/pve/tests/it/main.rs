@@ -7,6 +7,7 @@
 
 mod answers;
 mod certainty;
+mod cuts;
 mod defects;
 mod exec;
 mod host;

@@ -272,6 +272,21 @@ async fn exit_closes_a_console_with_1000_whatever_the_terminal_proxy_loses() {
 }
 
 #[tokio::test]
+async fn a_console_shows_no_half_of_a_command_that_was_lost() {
+    let guest = Guest::with(plain_shell(), &[]).await;
+    let faults = guest.app.sim.faults();
+    let half = FaultKind::CutAfterTyped(1_500);
+    faults.inject(Fault::once(Operation::Websocket, half));
+    let away = Fault::always(Operation::Termproxy, FaultKind::Unreachable595);
+    faults.inject(away.after(1));
+    let lost = guest.exec(json!({"command": "echo never"})).await;
+    assert_eq!(lost.status, 503, "{:?}", lost.body);
+    faults.clear();
+    let (mut console, _) = open(&guest).await;
+    console.says("echo", "usable").await;
+}
+
+#[tokio::test]
 async fn a_console_whose_machines_are_lost_says_so_and_its_ticket_stays_good() {
     let guest = Guest::with(plain_shell(), &[]).await;
     let faults = guest.app.sim.faults();

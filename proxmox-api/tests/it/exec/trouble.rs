@@ -84,26 +84,83 @@ async fn commands_on_ten_containers_run_side_by_side() {
 }
 
 #[tokio::test]
+async fn a_command_whose_connection_is_cut_gives_its_result_all_the_same() {
+    let guest = Guest::with(plain_shell(), &[]).await;
+    let before = guest.balance().await;
+    let body = json!({"command": "echo once >> runs; yes 0123456 | head -c 30000"});
+    // In the middle of the script, while it runs or reports, and of the report.
+    for kind in [
+        FaultKind::CutAfterTyped(1_500),
+        FaultKind::CutAfter(450),
+        FaultKind::CutAfter(9_000),
+    ] {
+        let faults = guest.app.sim.faults();
+        faults.inject(Fault::once(Operation::Websocket, kind));
+        let answer = guest.exec(body.clone()).await;
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        assert_eq!(answer.body["stdout"].as_str().unwrap().len(), 30_000);
+    }
+    assert_eq!(guest.balance().await, before - 3 * CALL);
+    assert_eq!(guest.output("wc -l < runs").await.trim(), "3");
+}
+
+#[tokio::test]
+async fn a_command_that_never_began_is_run_for_the_same_payment_later() {
+    let guest = Guest::with(plain_shell(), &[]).await;
+    let app = &guest.app;
+    let body = Some(json!({"command": "echo once >> runs; cat runs"}));
+    let path = guest.exec_path();
+    let signed = guest.buyer.sign(app, Method::POST, &path, body).await;
+    let signed = signed.with_key("a-key-that-proves-the-payer");
+    let before = guest.balance().await;
+    // Lost while the script is written, and not to be had again.
+    let faults = app.sim.faults();
+    let half = FaultKind::CutAfterTyped(1_500);
+    faults.inject(Fault::once(Operation::Websocket, half));
+    let away = Fault::always(Operation::Termproxy, FaultKind::Unreachable595);
+    faults.inject(away.after(1));
+    let failed = signed.send(app).await;
+    assert_eq!(failed.status, 503, "{:?}", failed.body);
+    assert_eq!(failed.body["error"]["details"]["mayHaveRun"], Value::Null);
+    assert_eq!(failed.receipt().unwrap()["success"], true);
+    assert_eq!(guest.balance().await, before - CALL);
+    faults.clear();
+    // The half of it that is in the terminal is in nobody's way.
+    let done = signed.send(app).await;
+    assert_eq!(done.status, 200, "{:?}", done.body);
+    assert_eq!(done.body["stdout"], "once\n");
+    assert_eq!(guest.balance().await, before - CALL);
+}
+
+#[tokio::test]
 async fn a_command_whose_outcome_is_lost_is_owed_and_never_run_again() {
     let guest = Guest::with(plain_shell(), &[]).await;
     let app = &guest.app;
     let path = guest.exec_path();
-    let body = Some(json!({"command": "echo once >> runs; yes 0123456 | head -c 30000"}));
+    let body = Some(json!({"command": "echo once >> runs; sleep 30"}));
     let signed = guest.buyer.sign(app, Method::POST, &path, body).await;
     let signed = signed.with_key("a-key-that-proves-the-payer");
     let before = guest.balance().await;
-    // Enough for the shell to be found, and not for what it then has to say.
-    app.sim.faults().inject(Fault::once(
-        Operation::Websocket,
-        FaultKind::CutAfter(9_000),
-    ));
-    let broken = signed.send(app).await;
+    let stop = async {
+        until("the command to run", async || {
+            let lines = app.sim.requests();
+            let opened = lines.iter().any(|line| line.path.contains("/vncwebsocket"));
+            opened.then_some(())
+        })
+        .await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        app.sim.kill_container(guest.ctid);
+    };
+    let (broken, ()) = tokio::join!(signed.send(app), stop);
     assert_eq!(
         (broken.status.as_u16(), broken.code()),
         (409, ErrorCode::PaymentOwed.as_str()),
         "{:?}",
         broken.body
     );
+    assert_eq!(broken.body["error"]["retryable"], false);
+    let advice = broken.body["error"]["nextActions"].to_string();
+    assert!(!advice.contains("send"), "{advice}");
     assert_eq!(broken.body["error"]["details"]["mayHaveRun"], true);
     assert_eq!(broken.body["error"]["details"]["amount"], CALL.to_string());
     assert_eq!(broken.receipt().unwrap()["success"], true);
@@ -112,8 +169,12 @@ async fn a_command_whose_outcome_is_lost_is_owed_and_never_run_again() {
     assert_eq!((again.status.as_u16(), again.code()), (409, "payment_owed"));
     assert_eq!(again.receipt().unwrap()["success"], true);
     assert_eq!(guest.balance().await, before - CALL);
-    assert_eq!(guest.output("wc -l < runs").await.trim(), "1");
     let session = guest.buyer.sign_in(app).await;
+    let started = session
+        .call(app, Method::POST, &format!("/lease/{}/start", guest.ctid))
+        .await;
+    assert_eq!(started.status, 200, "{:?}", started.body);
+    assert_eq!(guest.output("wc -l < runs").await.trim(), "1");
     let payments = session.get(app, "/payments").await.body;
     let owed: Vec<_> = payments["payments"]
         .as_array()

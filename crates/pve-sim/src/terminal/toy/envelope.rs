@@ -1,6 +1,7 @@
-//! Recognises what a client types to run a script through a terminal: a probe that joins two halves of a sentinel, a here-document
-//! with the script or a part of it in base64, the line that checks its SHA-256, the line that runs it under `timeout`, and the line
-//! that prints the outputs between sentinels, after which `exit` ends the session. Lines in between, such as those that show output while the script runs, are taken in and not acted upon.
+//! Recognises what a client types to run a script through a terminal: a probe that joins two halves of a sentinel, here-documents
+//! with a file or a part of it in base64, the line that checks their SHA-256, and the line that runs the script under `timeout` and
+//! prints the outputs between sentinels. Those two are typed, and end with `exit`, or are lines of a runner that was written before;
+//! then the report is shown again for an empty line and for a probe of its own, and anything else ends the session. Lines in between, such as those that show output while the script runs, are taken in and not acted upon.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,8 @@ pub(super) enum Step {
     Show(String),
     /// The report, and whether the session ends with it.
     Report { text: String, ends: bool },
+    /// The end of the session.
+    Leave,
 }
 
 /// How far the envelope has come.
@@ -32,6 +35,10 @@ pub(super) struct Envelope {
     /// The parts of the script by the names of their files.
     parts: BTreeMap<String, Vec<u8>>,
     report: Option<Report>,
+    /// The line of a runner that prints the report.
+    reports_by: Option<String>,
+    /// The report that waits for its receipt.
+    shown: Option<String>,
 }
 
 /// A here-document that is being typed.
@@ -54,7 +61,15 @@ impl Envelope {
             }
             return Step::Consumed;
         }
-        if self.probed && line.contains("mktemp") && !line.contains("<<") {
+        if let Some(shown) = &self.shown {
+            let own = shown.trim().split('B').next().unwrap_or_default();
+            return match line.trim() {
+                "" => Step::Show(shown.clone()),
+                line if line.contains(own) => Step::Show(shown.clone()),
+                _ => Step::Leave,
+            };
+        }
+        if self.probed && line.contains("sha256sum </dev/null") {
             self.parts.clear();
             let sentinel = sentinels(line).into_iter().next().unwrap_or_default();
             return Step::Show(format!("\r\n{sentinel} 0\r\n"));
@@ -79,20 +94,21 @@ impl Envelope {
         if line.contains("sha256sum") && line.contains("printf") {
             return self.check(line);
         }
-        if let Some(rest) = line.split("exec timeout ").nth(1) {
-            // `timeout [-k N] SECONDS sh …`
-            let seconds = rest
-                .split(" sh ")
-                .next()
-                .and_then(|options| options.split(' ').next_back())
-                .and_then(|seconds| seconds.parse().ok())
-                .unwrap_or(60);
-            let bytes: Vec<u8> = self.parts.values().flatten().copied().collect();
-            let script = String::from_utf8_lossy(&bytes).into_owned();
-            return Step::Run { script, seconds };
+        if line.contains("exec timeout ") {
+            return self.run(line);
         }
         if line.contains("head -c") && line.contains("| base64") && self.report.is_some() {
             return self.report(line);
+        }
+        if line == " _402g" {
+            return self.run_by_runner();
+        }
+        if line.contains("mv \"$t/w\" \"$t/n\"") {
+            let sentinel = sentinels(line).into_iter().next().unwrap_or_default();
+            return Step::Show(format!("\r\n{sentinel}\r\n"));
+        }
+        if !self.parts.is_empty() && line.trim_end().ends_with("; exit") {
+            return Step::Leave;
         }
         if !self.parts.is_empty() && line.trim() != "exit" {
             return Step::Consumed;
@@ -100,20 +116,56 @@ impl Envelope {
         Step::Plain
     }
 
-    /// Keeps the result of the script for the report.
-    pub(super) fn ran(&mut self, report: Report) {
+    /// Keeps the result of the script for the report, and gives the report where a runner prints it.
+    pub(super) fn ran(&mut self, report: Report) -> Option<String> {
         self.report = Some(report);
+        let line = self.reports_by.take()?;
+        match self.report(&line) {
+            Step::Report { text, .. } => self.shown.insert(text).clone().into(),
+            _ => None,
+        }
     }
 
-    /// Says whether a part is what its checksum says, behind the number of the try.
+    fn run(&self, line: &str) -> Step {
+        // `timeout [-k N] SECONDS sh …`
+        let seconds = line
+            .split("exec timeout ")
+            .nth(1)
+            .and_then(|rest| rest.split(" sh ").next())
+            .and_then(|options| options.split(' ').next_back())
+            .and_then(|seconds| seconds.parse().ok())
+            .unwrap_or(60);
+        let parts = self.parts.iter().filter(|(name, _)| name.starts_with('c'));
+        let bytes: Vec<u8> = parts.flat_map(|(_, part)| part).copied().collect();
+        let script = String::from_utf8_lossy(&bytes).into_owned();
+        Step::Run { script, seconds }
+    }
+
+    fn run_by_runner(&mut self) -> Step {
+        let runner = self.parts.get("f").map_or(&[][..], Vec::as_slice);
+        let runner = String::from_utf8_lossy(runner).into_owned();
+        let line_with = |text: &str| runner.lines().find(|line| line.contains(text));
+        let (Some(run), Some(report)) = (line_with("exec timeout "), line_with("_402p() { printf"))
+        else {
+            return Step::Consumed;
+        };
+        self.reports_by = Some(report.to_owned());
+        self.run(run)
+    }
+
+    /// Says whether files are what their checksums say, behind the number of the try.
     fn check(&self, line: &str) -> Step {
-        let part = self.parts.get(&file_name(line));
-        let digest = ring::digest::digest(&ring::digest::SHA256, part.map_or(&[], Vec::as_slice));
-        let sum: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
-        let status = u8::from(!line.contains(&sum));
+        let mut wrong = false;
+        for check in line.split("sha256sum").skip(1) {
+            let file = self.parts.get(&file_name(check));
+            let bytes = file.map_or(&[][..], Vec::as_slice);
+            let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+            let sum: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+            wrong |= !check.contains(&sum);
+        }
         let sentinel = sentinels(line).into_iter().next().unwrap_or_default();
         let words = line.rsplit(' ').nth(1).unwrap_or_default();
-        Step::Show(format!("\r\n{sentinel} {words} {status}\r\n"))
+        Step::Show(format!("\r\n{sentinel} {words} {}\r\n", u8::from(wrong)))
     }
 
     fn report(&mut self, line: &str) -> Step {
@@ -144,7 +196,8 @@ impl Envelope {
 
 /// The file that a line writes or checks, in the folder `$t`.
 fn file_name(line: &str) -> String {
-    let name = line.split("$t/").find(|part| part.starts_with('c'));
+    let mut names = line.split("$t/").skip(1);
+    let name = names.next();
     let name = name.and_then(|part| part.split('"').next());
     name.unwrap_or_default().to_owned()
 }
@@ -215,7 +268,7 @@ mod tests {
         let mut envelope = Envelope::default();
         let probe = r"stty -echo 2>/dev/null; printf '\n%s%s\n' 'aaR' 'bb'";
         envelope.take(probe);
-        let setup = r#" t=$(mktemp -d) && : >"$t/c" && printf '\n%s%s %d\n' 'aaL' 'bb' $q"#;
+        let setup = r#" t=/tmp/x; : >"$t/c" && sha256sum </dev/null >/dev/null && printf '\n%s%s %d\n' 'aaL' 'bb' $q"#;
         assert_eq!(envelope.take(setup), Step::Show("\r\naaLbb 0\r\n".into()));
         // Another text's.
         let sum = "2c7c2bb2aaa2dc20a3ab4f0b7bd0e0bf0b6b3cc1ea1fa7ba1aa6b2ea9a3a8e1f";
@@ -236,6 +289,31 @@ mod tests {
             Step::Report { ends: false, .. }
         ));
         assert_eq!(envelope.take(" exit"), Step::Plain);
+    }
+
+    #[test]
+    fn a_runner_that_was_written_before_shows_its_report_until_it_is_received() {
+        let mut envelope = Envelope::default();
+        envelope.take(r"stty -echo 2>/dev/null; printf '\n%s%s\n' 'aaR' 'bb'");
+        let runner = "cat \"$t\"/c? >\"$t/c\"\n(cd; exec timeout -k 2 9 sh \"$t/c\"); r=$?\n\
+            _402p() { printf '\\n%s%s %d %d %d\\n' 'aaB' 'bb' 0 0 0; head -c 2 \"$t/o\" | base64; \
+            printf '%s%s\\n' 'aaM' 'bb'; head -c 2 \"$t/e\" | base64; printf '%s%s\\n' 'aaE' 'bb'; }\n";
+        let runner = encoding::base64(runner.as_bytes());
+        for (file, text) in [("c0", "ZWNobyBoaQo="), ("f", runner.as_str())] {
+            let begin = format!(" base64 -d >\"$t/{file}\" <<'aaH'");
+            for line in [begin.as_str(), text, "aaH"] {
+                assert_eq!(envelope.take(line), Step::Consumed);
+            }
+        }
+        let run = Step::Run {
+            script: "echo hi\n".into(),
+            seconds: 9,
+        };
+        assert_eq!(envelope.take(" _402g"), run);
+        let report = envelope.ran(Report::default()).unwrap();
+        assert!(report.starts_with("\r\naaBbb 0 0 0\r\n"), "{report}");
+        assert_eq!(envelope.take(""), Step::Show(report));
+        assert_eq!(envelope.take(" exit"), Step::Leave);
     }
 
     /// The SHA-256 of nothing.

@@ -119,10 +119,13 @@ impl Shell {
                     report.code = 124;
                 }
                 self.pause(backend, slept.min(limit)).await?;
-                self.envelope.ran(report);
-                Some(())
+                match self.envelope.ran(report) {
+                    Some(text) => backend.show(text).await,
+                    None => Some(()),
+                }
             }
             Step::Show(text) => backend.show(text).await,
+            Step::Leave => None,
             Step::Report { text, ends } => {
                 backend.show(text).await?;
                 (!ends).then_some(())

@@ -9,7 +9,7 @@ use super::find::Found;
 use super::{Failure, INTERRUPT, NOISE, Session, Sink, Source};
 use crate::exec::ExecError;
 use crate::exec::parse::Event;
-use crate::exec::script::{self, Plan};
+use crate::exec::script::{self, Nonce, Plan};
 use crate::terminal::TerminalError;
 
 /// How long a part of the script may take to be written.
@@ -19,15 +19,20 @@ const ATTEMPTS: u32 = 3;
 
 impl<R: Source, W: Sink> Session<R, W> {
     /// Writes a script into the container, where nothing of it runs yet. What arrives garbled is
-    /// sent again.
-    pub(crate) async fn upload(&mut self, plan: &Plan<'_>) -> Result<(), Failure> {
+    /// sent again; what an earlier session has `left` is removed.
+    pub(crate) async fn upload(
+        &mut self,
+        plan: &Plan<'_>,
+        left: Option<&Nonce>,
+    ) -> Result<(), Failure> {
         self.parser.expect_report(plan.limit_bytes);
-        self.type_in(script::setup(&self.nonce));
+        self.type_in(script::setup(&self.nonce, left));
         match self.answer().await? {
             Some(Event::Listening { echo }) => self.echo = echo,
             Some(_) => return Err(self.no_place().await.into()),
             None => return Err(Failure::Dying),
         }
+        let (runner, last_part) = (plan.runner(), plan.parts().count() - 1);
         let mut attempt = 0;
         for (index, part) in plan.parts().enumerate() {
             let last = attempt + ATTEMPTS;
@@ -36,7 +41,8 @@ impl<R: Source, W: Sink> Session<R, W> {
                     return Err(self.no_place().await.into());
                 }
                 attempt += 1;
-                self.type_in(script::upload(&self.nonce, index, attempt, part));
+                let runner = (index == last_part).then_some(runner.as_str());
+                self.type_in(script::upload(&self.nonce, index, attempt, part, runner));
                 match self.written(attempt).await? {
                     Some(true) => break,
                     Some(false) => {}

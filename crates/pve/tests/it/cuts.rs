@@ -1,0 +1,201 @@
+//! Connections that are cut on the way: before a script, while it is written, while it runs, while its
+//! report comes. Each time it runs once, and its result is given.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pve::{ExecError, ExecOutcome, ExecRequest, OutputSink, Vmid};
+use pve_sim::{Fault, FaultKind, Operation, ShellMode, TerminalDefects};
+use tokio::sync::Mutex;
+
+use crate::host::{Host, host, sh};
+
+/// Says that it ran, how often, and something on each output.
+const SCRIPT: &str = "echo run >>runs; sleep 0.3; cat runs; echo err >&2; exit 7";
+
+/// Lets the next connection to a container's terminal be cut.
+fn cut(host: &Host, vmid: Vmid, kind: FaultKind, times: u32) {
+    let on = Operation::Path(format!("/lxc/{vmid}/vncwebsocket"));
+    host.sim.faults().inject(Fault::times(on, kind, times));
+}
+
+/// Runs the script over a connection that is cut, and checks that it ran once.
+async fn runs_once(host: &Host, vmid: Vmid, kind: FaultKind, times: u32) {
+    let case = format!("{kind:?} {times}");
+    cut(host, vmid, kind, times);
+    let outcome = host.exec(vmid, SCRIPT).await;
+    let outcome = outcome.unwrap_or_else(|error| panic!("{case}: {error}"));
+    let expected = ExecOutcome {
+        stdout: b"run\n".to_vec(),
+        stderr: b"err\n".to_vec(),
+        exit_code: 7,
+        timed_out: false,
+        truncated: false,
+        stdout_bytes: 4,
+        stderr_bytes: 4,
+    };
+    assert_eq!(outcome, expected, "{case}");
+    // The next one finds a shell, and that the script ran once and left no files but a report whose
+    // receipt was cut, which stays for ten minutes.
+    let after = "cat runs; rm runs; ls -d .infra402-*/[wbn] | wc -l";
+    let next = host.run(vmid, after.into()).await;
+    assert_eq!(next.as_deref().ok(), Some("run\n1\n"), "{case}");
+}
+
+/// Tries all cuts, in several containers side by side.
+async fn all_run_once(cuts: impl Iterator<Item = (FaultKind, u32)>) {
+    let host = Arc::new(host(sh(), TerminalDefects::ALL, 16).await);
+    let cuts = Arc::new(Mutex::new(cuts.collect::<Vec<_>>().into_iter()));
+    let all = host.containers.clone().into_iter().map(|vmid| {
+        let (host, cuts) = (host.clone(), cuts.clone());
+        tokio::spawn(async move {
+            loop {
+                let next = cuts.lock().await.next();
+                let Some((kind, times)) = next else { return };
+                runs_once(&host, vmid, kind, times).await;
+            }
+        })
+    });
+    for one in all.collect::<Vec<_>>() {
+        one.await.unwrap();
+    }
+}
+
+/// How many bytes are typed for the script.
+async fn typed_bytes() -> usize {
+    let host = host(ShellMode::Toy, TerminalDefects::NONE, 1).await;
+    let (mut low, mut high) = (1000, 8000);
+    while low < high {
+        let middle = (low + high) / 2;
+        host.sim.faults().clear();
+        host.sim.clear_requests();
+        cut(
+            &host,
+            host.containers[0],
+            FaultKind::CutAfterTyped(middle),
+            1,
+        );
+        host.exec(host.containers[0], SCRIPT).await.unwrap();
+        match host.sim.request_count("GET", "/vncwebsocket") {
+            1 => high = middle,
+            _ => low = middle + 1,
+        }
+    }
+    high
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_runs_once_wherever_its_typing_is_cut() {
+    let all = typed_bytes().await;
+    let coarse = (0..all).step_by(151);
+    // The line that starts it, and the one that ends the session.
+    let fine = all - 20..=all;
+    let cuts = coarse.chain(fine);
+    all_run_once(cuts.map(|bytes| (FaultKind::CutAfterTyped(bytes), 1))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_runs_once_wherever_its_answers_are_cut() {
+    let cuts = (0..700).step_by(19);
+    all_run_once(cuts.map(|bytes| (FaultKind::CutAfter(bytes), 1))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_runs_once_whenever_its_connection_is_cut_and_cut_again() {
+    let cuts = (200..1800).step_by(90);
+    let at = |millis| FaultKind::CutAfterTime(Duration::from_millis(millis));
+    all_run_once(cuts.flat_map(|millis| [(at(millis), 1), (at(millis), 2)])).await;
+}
+
+/// A shell that streams goes the same way, and passes every byte on once.
+#[tokio::test(flavor = "multi_thread")]
+async fn output_that_is_passed_on_while_it_comes_has_no_gap_and_no_repetition_after_a_cut() {
+    let host = Arc::new(host(sh(), TerminalDefects::ALL, 8).await);
+    let vmids = host.containers.clone().into_iter();
+    let all = vmids
+        .zip([500, 900, 1100, 1300, 1500, 1700, 2100, 2500])
+        .map(|(vmid, millis)| {
+            let host = host.clone();
+            tokio::spawn(async move {
+                cut(
+                    &host,
+                    vmid,
+                    FaultKind::CutAfterTime(Duration::from_millis(millis)),
+                    1,
+                );
+                let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+                let log = seen.clone();
+                let sink =
+                    OutputSink::new(move |_, bytes| log.lock().unwrap().extend_from_slice(bytes));
+                let request = ExecRequest::new("for i in 1 2 3 4 5; do echo $i; sleep 0.3; done");
+                let run = host.consoles.exec(&host.node, vmid, request, Some(sink));
+                let outcome = run
+                    .await
+                    .unwrap_or_else(|error| panic!("{millis}: {error}"));
+                assert_eq!(outcome.stdout, b"1\n2\n3\n4\n5\n", "{millis}");
+                assert_eq!(*seen.lock().unwrap(), outcome.stdout, "{millis}");
+            })
+        });
+    for one in all.collect::<Vec<_>>() {
+        one.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_else_types_into_the_terminal_loses_no_result() {
+    let host = host(sh(), TerminalDefects::ALL, 1).await;
+    let vmid = host.containers[0];
+    let run = host.run(vmid, "sleep 2; echo done".into());
+    let typing = async {
+        // An administrator's console on the same terminal, while the script runs.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut terminal = host.terminal().await;
+        terminal.write(b"ls -l\r").await.unwrap();
+        terminal
+    };
+    let (result, _terminal) = tokio::join!(run, typing);
+    assert_eq!(result.unwrap(), "done\n");
+}
+
+#[tokio::test]
+async fn a_command_whose_container_is_stopped_may_have_run_and_is_said_so_at_once() {
+    let host = host(sh(), TerminalDefects::ALL, 1).await;
+    let vmid = host.containers[0];
+    let run = host.run(vmid, "sleep 60".into());
+    let stop = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        host.sim.kill_container(vmid.get());
+    };
+    let (result, ()) = tokio::join!(run, stop);
+    let error = result.unwrap_err();
+    assert!(error.may_have_executed());
+    assert!(
+        error.to_string().contains("the container was stopped"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_container_that_takes_no_files_runs_nothing() {
+    let host = host(sh(), TerminalDefects::ALL, 1).await;
+    let vmid = host.containers[0];
+    let mut terminal = host.terminal().await;
+    // The shell of the next command, as after a console: a full disk and a read-only one refuse alike.
+    terminal
+        .write(b"TMPDIR=/proc; export TMPDIR\r")
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    drop(terminal);
+    let error = host
+        .run(vmid, "echo run >>~/runs".into())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ExecError::Setup), "{error}");
+    assert_eq!(
+        host.run(vmid, "ls runs 2>&1 | wc -l; ls runs".into())
+            .await
+            .unwrap(),
+        "1\n"
+    );
+}
