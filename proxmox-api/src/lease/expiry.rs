@@ -26,8 +26,8 @@ const LONGEST: i64 = 300;
 const LONGEST_AMONG_REPLICAS: i64 = 15;
 /// Containers that are stopped or removed at a time.
 const AT_ONCE: usize = 8;
-/// Seconds for which the end of a lease waits for a lock; after that the container is powered off from inside.
-const LOCK_PATIENCE: i64 = 3600;
+/// Seconds for which Proxmox is asked in vain to stop a container; after that it is powered off from inside.
+const INSIDE_AFTER: i64 = 3600;
 
 /// Works until the process ends.
 pub async fn run(app: App) {
@@ -72,8 +72,7 @@ pub async fn tick(app: &App) -> Result<i64, StoreError> {
             .filter(|lease| begun.contains(&lease.state)),
     );
 
-    let (held, held_next) = held::due(app).await?;
-    work.extend(held);
+    work.extend(held::due(app).await?.0);
 
     let mut running = JoinSet::new();
     let mut all_done = true;
@@ -100,13 +99,11 @@ pub async fn tick(app: &App) -> Result<i64, StoreError> {
     while let Some(ended) = running.join_next().await {
         retry = retry.min(ended.unwrap_or(now + RETRY_SECONDS));
     }
-    let next = app
-        .store
-        .next_deadline(WARN_SECONDS)
-        .await?
-        .unwrap_or(i64::MAX)
-        .min(held_next.unwrap_or(i64::MAX));
+    let deadline = app.store.next_deadline(WARN_SECONDS).await?;
     let now = app.now();
+    let next = deadline
+        .unwrap_or(i64::MAX)
+        .min(next_of_held(app, now).await?);
     // A deadline that has passed and waits for its next try must not wake the worker at once.
     let earliest = if retry == i64::MAX { now } else { now + 1 };
     Ok(if all_done {
@@ -119,6 +116,17 @@ pub async fn tick(app: &App) -> Result<i64, StoreError> {
     } else {
         now + RETRY_SECONDS
     })
+}
+
+/// When a held machine has something to be done with next, Unix seconds: the step that was just done may be followed by one
+/// that is due as well.
+async fn next_of_held(app: &App, now: i64) -> Result<i64, StoreError> {
+    let (due, later) = held::due(app).await?;
+    let waits = |lease: &Lease| app.retries.next(&lease.lease_id).is_some();
+    if due.iter().any(|lease| !waits(lease)) {
+        return Ok(now + 1);
+    }
+    Ok(later.unwrap_or(i64::MAX))
 }
 
 async fn warn(app: &App, lease: &Lease) -> Result<(), StoreError> {
@@ -182,10 +190,10 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {
         Located::Here(place) => {
             app.looks.forget(place.vmid);
             match halt::halt(app, &place).await {
-                Err(RemoveError::Locked(_)) if locked_for_long(app, lease) => {
+                Err(RemoveError::Locked(_) | RemoveError::Proxmox(_)) if runs_on(app, lease) => {
                     halt::halt_from_inside(app, &place).await?;
                     let data = json!({ "vmid": lease.vmid, "lock": place.lock });
-                    app.note(&lease.lease_id, "powered_off_while_locked", data)
+                    app.note(&lease.lease_id, "powered_off_inside", data)
                         .await;
                 }
                 halted => halted?,
@@ -216,9 +224,10 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {
     Ok(())
 }
 
-fn locked_for_long(app: &App, lease: &Lease) -> bool {
+/// Whether Proxmox was asked in vain for long: by a lock, or by high availability, which never forces a container down.
+fn runs_on(app: &App, lease: &Lease) -> bool {
     let since = app.retries.since(&lease.lease_id);
-    since.is_some_and(|since| app.now() - since >= LOCK_PATIENCE)
+    since.is_some_and(|since| app.now() - since >= INSIDE_AFTER)
 }
 
 /// Destroys a lease that was paid for: at the end of its grace, or because its owner asked. The caller has its turn.

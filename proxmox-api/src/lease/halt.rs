@@ -79,7 +79,7 @@ async fn stopped(
     }
 }
 
-/// Halts a container that is locked by a command inside: locks keep Proxmox from stopping it, not its own root.
+/// Halts a container by a command inside: a lock keeps Proxmox from stopping it, not its own root.
 ///
 /// # Errors
 /// It still runs.
@@ -94,7 +94,7 @@ pub async fn halt_from_inside(app: &App, place: &Place) -> Result<(), RemoveErro
     tokio::select! {
         stopped = stopped(app, node, vmid, SHUTDOWN * 3) => stopped,
         ran = run => {
-            tracing::info!(vmid = vmid.get(), failed = ran.is_err(), "a locked container was told to power off");
+            tracing::info!(vmid = vmid.get(), failed = ran.is_err(), "a container was told to power off");
             stopped(app, node, vmid, SHUTDOWN).await
         }
     }

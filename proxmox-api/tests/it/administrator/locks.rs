@@ -75,7 +75,7 @@ async fn a_lock_that_stays_gives_no_machine_away() {
         (!customer.runs(&app)).then_some(())
     })
     .await;
-    for kind in ["powered_off_while_locked", "stopped"] {
+    for kind in ["powered_off_inside", "stopped"] {
         until(kind, async || {
             (customer.events(&app, kind).await == 1).then_some(())
         })
