@@ -17,6 +17,7 @@ use crate::config::SimConfig;
 use crate::encoding;
 use crate::faults::Faults;
 use crate::manager;
+use crate::manager;
 use crate::server;
 use crate::snapshot::{ContainerSnapshot, RequestRecord, TaskSnapshot};
 use crate::state::{self, State};
@@ -340,6 +341,7 @@ async fn stop_powered_off(cluster: Arc<Cluster>, mut vmids: mpsc::UnboundedRecei
         }
         cluster.terminals.end(vmid);
         cluster.changed.notify_one();
+        manager::notice_end(&cluster, vmid);
     }
 }
 

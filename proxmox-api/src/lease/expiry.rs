@@ -193,8 +193,7 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {
                 Err(RemoveError::Locked(_) | RemoveError::Proxmox(_)) if runs_on(app, lease) => {
                     halt::halt_from_inside(app, &place).await?;
                     let data = json!({ "vmid": lease.vmid, "lock": place.lock });
-                    app.note(&lease.lease_id, "powered_off_inside", data)
-                        .await;
+                    app.note(&lease.lease_id, "powered_off_inside", data).await;
                 }
                 halted => halted?,
             }
