@@ -17,7 +17,6 @@ use crate::config::SimConfig;
 use crate::encoding;
 use crate::faults::Faults;
 use crate::manager;
-use crate::manager;
 use crate::server;
 use crate::snapshot::{ContainerSnapshot, RequestRecord, TaskSnapshot};
 use crate::state::{self, State};
