@@ -67,7 +67,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// The address of an empty database; none where PostgreSQL is not installed.
-async fn database() -> Option<String> {
+pub async fn database() -> Option<String> {
     blocking(|| {
         let server = Postgres::shared()?;
         Some(server.url("postgres", &server.empty(), "sslmode=disable"))

@@ -14,7 +14,8 @@ use crate::{
     support::{TestApp, until},
 };
 
-const SCHEMA: [&str; 3] = [
+/// The schema of the release before debts.
+pub const SCHEMA: [&str; 3] = [
     include_str!("../../migrations/0001_initial.sql"),
     include_str!("../../migrations/0002_console_tickets.sql"),
     include_str!("../../migrations/0003_paid_by_lease.sql"),

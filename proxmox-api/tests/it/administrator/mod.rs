@@ -7,6 +7,8 @@ mod locks;
 mod moved;
 mod orphans;
 mod reboots;
+mod story;
+mod upgraded;
 
 use std::time::Duration;
 
