@@ -29,3 +29,4 @@ pub use faults::{Fault, FaultKind, Faults, Operation};
 pub use sim::Sim;
 pub use snapshot::{ContainerSnapshot, RequestRecord, TaskSnapshot};
 pub use state::write_private;
+pub use terminal::lxc_obstacle;
