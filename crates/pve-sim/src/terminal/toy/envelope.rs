@@ -1,7 +1,10 @@
-//! Recognises what a client types to run a script through a terminal: a probe that joins two halves of a sentinel, here-documents
-//! with a file or a part of it in base64, the line that checks their SHA-256, and the line that runs the script under `timeout` and
-//! prints the outputs between sentinels. Those two are typed, and end with `exit`, or are lines of a runner that was written before;
-//! then the report is shown again for an empty line and for a probe of its own, and anything else ends the session. Lines in between, such as those that show output while the script runs, are taken in and not acted upon.
+//! Recognises what a client types to run a script through a terminal: a probe that joins two halves
+//! of a sentinel, here-documents with a file or a part of it in base64, the line that checks their
+//! SHA-256, the line that runs the script under `timeout`, and the line that prints the outputs
+//! between sentinels. Those two are typed and end with `exit`, or are lines of a runner that was
+//! written before; then the report is shown again for an empty line and for a probe of its own, and
+//! anything else ends the session. Lines in between, such as those that show output while the script
+//! runs, are taken in and not acted upon.
 
 use std::collections::BTreeMap;
 
