@@ -220,7 +220,8 @@ impl From<ExecError> for ApiError {
                 Self::new(ErrorCode::HypervisorError, message)
             }
             ExecError::Setup => {
-                let message = "The container cannot take the command: its disk is full or cannot be written, or base64 or sha256sum is missing.";
+                let message = "The container cannot take the command: its disk is full or cannot be \
+                    written, or base64 or sha256sum is missing.";
                 Self::new(ErrorCode::LeaseConflict, message)
                     .advise("make room on its disk, from a console")
             }

@@ -76,6 +76,10 @@ pub enum ShellMode {
     /// This shell of the host (`bash`, `dash`, `busybox`), unconfined, as an ordinary user where
     /// the simulator is root. Only for tests that type nothing harmful.
     HostForTests(PathBuf),
+    /// The root shell of a real unprivileged LXC container, attached to through a real dtach as
+    /// Proxmox does it, where [`lxc_obstacle`](crate::lxc_obstacle) finds nothing in the way. Its
+    /// programs are the host's, read-only. Only for tests.
+    Lxc,
 }
 
 /// Defects of termproxy and of the dtach behind it, each as bad as it can be.

@@ -37,4 +37,5 @@ pub use faults::{Fault, FaultKind, Faults, Operation};
 pub use sim::Sim;
 pub use snapshot::{ContainerSnapshot, RequestRecord, TaskSnapshot};
 pub use state::write_private;
+pub use terminal::lxc_obstacle;
 pub use world::backup::Backup;

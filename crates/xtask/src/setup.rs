@@ -76,12 +76,31 @@ pub fn skips() -> Vec<String> {
         "postgresql",
         "the store and the lease API on PostgreSQL, alone and with replicas",
     ));
-    programs
-        .chain(server)
-        .map(|(program, cases)| {
-            format!("{cases}: {program} is not installed (Debian: apt-get install {program})")
-        })
-        .collect()
+    let missing = programs.chain(server).map(|(program, cases)| {
+        format!("{cases}: {program} is not installed (Debian: apt-get install {program})")
+    });
+    let real = lxc_obstacle()
+        .map(|obstacle| format!("commands and consoles in real LXC containers: {obstacle}"));
+    missing.chain(real).collect()
+}
+
+/// Why the tests have no real containers here; `pve_sim::lxc_obstacle` asks the same.
+fn lxc_obstacle() -> Option<&'static str> {
+    let programs = ["lxc-start", "lxc-attach", "lxc-stop", "dtach", "unshare"];
+    if !programs.into_iter().all(exists) {
+        return Some(
+            "lxc, dtach or util-linux is not installed (Debian: apt-get install lxc dtach)",
+        );
+    }
+    if !rustix::process::geteuid().is_root() {
+        return Some("they need root");
+    }
+    let allowed = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "--pid", "--fork"])
+        .args(["--mount-proc", "true"])
+        .stderr(Stdio::null())
+        .status();
+    (!allowed.is_ok_and(|status| status.success())).then_some("this host allows no namespaces")
 }
 
 fn postgresql_exists() -> bool {

@@ -29,6 +29,7 @@ mod postgres;
 mod power;
 mod process;
 mod proof;
+mod real;
 mod refusals;
 mod replicas;
 mod respond_async;

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
@@ -158,7 +157,9 @@ impl Relay {
         incoming: &mut mpsc::Receiver<Incoming>,
         write: &mut W,
     ) -> Option<()> {
-        let defects = self.cluster.config.terminal_defects;
+        let mut defects = self.cluster.config.terminal_defects;
+        let dtach_is_real = session.is_behind_dtach();
+        defects.waits_for_echo &= !dtach_is_real;
         let mut screen = Screen::new(session.attach()?, defects.loses_tail);
         let mut allowed = match self.fault {
             Some(FaultKind::CutAfter(bytes)) => bytes,
@@ -168,7 +169,9 @@ impl Relay {
             Some(FaultKind::CutAfterTyped(bytes)) => bytes,
             _ => usize::MAX,
         };
-        self.show(write, &mut allowed, ATTACHED).await?;
+        if !dtach_is_real {
+            self.show(write, &mut allowed, ATTACHED).await?;
+        }
         loop {
             while let Some(mut message) = messages.next().ok()? {
                 if let Message::Keys(keys) = &mut message {
@@ -185,7 +188,7 @@ impl Relay {
                     _ => 0,
                 };
                 let detach = matches!(&message, Message::Keys(keys) if keys.contains(&DETACH_KEY));
-                if detach {
+                if detach && !dtach_is_real {
                     return self.show(write, &mut allowed, DETACHED).await;
                 }
                 // Reading on while the shell does not is what keeps both from waiting for each other.
@@ -203,7 +206,11 @@ impl Relay {
                 loop {
                     tokio::select! {
                         biased;
-                        shown = screen.recv() => self.shown(write, &mut allowed, shown).await?,
+                        shown = screen.recv() => match shown {
+                            Some(bytes) => self.show(write, &mut allowed, &bytes).await?,
+                            None if screen.loses_tail() || dtach_is_real => return Some(()),
+                            None => return self.show(write, &mut allowed, TERMINATED).await,
+                        },
                         () = &mut typing => break,
                     }
                 }
@@ -211,7 +218,7 @@ impl Relay {
             tokio::select! {
                 shown = screen.recv() => match shown {
                     Some(bytes) => self.show(write, &mut allowed, &bytes).await?,
-                    None if screen.loses_tail() => return Some(()),
+                    None if screen.loses_tail() || dtach_is_real => return Some(()),
                     None => return self.show(write, &mut allowed, TERMINATED).await,
                 },
                 frame = incoming.recv() => match frame {
@@ -219,23 +226,6 @@ impl Relay {
                     Some(Incoming::Ping(payload)) => websocket::pong(write, &payload).await.ok()?,
                     Some(Incoming::End) | None => return Some(()),
                 },
-            }
-        }
-    }
-
-    async fn shown<W: AsyncWrite + Unpin>(
-        &self,
-        write: &mut W,
-        allowed: &mut usize,
-        bytes: Option<Bytes>,
-    ) -> Option<()> {
-        match bytes {
-            Some(bytes) => self.show(write, allowed, &bytes).await,
-            None => {
-                if !self.cluster.config.terminal_defects.loses_tail {
-                    self.show(write, allowed, TERMINATED).await?;
-                }
-                None
             }
         }
     }

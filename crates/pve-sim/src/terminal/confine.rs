@@ -110,7 +110,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 ];
 
 /// Bash if the host has it, as most templates do.
-fn login_shell() -> &'static str {
+pub(super) fn login_shell() -> &'static str {
     if Path::new("/bin/bash").exists() {
         "/bin/bash"
     } else {

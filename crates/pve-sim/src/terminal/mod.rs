@@ -1,9 +1,10 @@
 //! Terminals: the ports on which terminal proxies wait, the one shared session of each container, and the shells behind the
-//! sessions: a real one in a real terminal (`pty`) that is kept in its place (`confine`, `rootfs`), one made of Rust (`toy`), or a
-//! login prompt (`login`). The way from a request to a session is [`crate::console`].
+//! sessions: a real one in a real terminal (`pty`) that is kept in its place (`confine`, `rootfs`), one made of Rust (`toy`), one in a
+//! real container (`lxc`), or a login prompt (`login`). The way from a request to a session is [`crate::console`].
 
 mod confine;
 mod login;
+mod lxc;
 mod pty;
 mod rootfs;
 mod session;
@@ -18,6 +19,7 @@ use tokio::sync::{OnceCell, mpsc, oneshot};
 use crate::config::{ShellMode, SimConfig};
 use confine::Confinement;
 pub(crate) use login::begin as login_prompt;
+pub use lxc::obstacle as lxc_obstacle;
 use rootfs::RootFolders;
 pub(crate) use session::{Input, Session};
 
@@ -27,6 +29,7 @@ pub(crate) struct Terminals {
     /// How shells are kept in their place, found out when it is first asked for; `None` is not at all.
     confinement: OnceCell<Option<Confinement>>,
     roots: RootFolders,
+    real: lxc::Containers,
     ports: Mutex<Ports>,
     sessions: Mutex<HashMap<u32, Arc<Session>>>,
     /// Told of containers that were powered off from inside.
@@ -58,6 +61,7 @@ impl Terminals {
             mode: config.shell.clone(),
             confinement: OnceCell::new(),
             roots: RootFolders::new(config.rootfs_dir.clone()),
+            real: lxc::Containers::default(),
             ports: Mutex::default(),
             sessions: Mutex::default(),
         }
@@ -68,6 +72,7 @@ impl Terminals {
         match &self.mode {
             ShellMode::HostForTests(_) => "unconfined host shell, for tests only",
             ShellMode::Toy => "toy shell",
+            ShellMode::Lxc => "real container, for tests only",
             ShellMode::Confined => match self.confinement().await {
                 Some(Confinement::Bubblewrap) => "real shell, confined by bubblewrap",
                 Some(Confinement::Namespaces) => "real shell, confined by namespaces",
@@ -121,11 +126,13 @@ impl Terminals {
         if let Some(session) = self.sessions().remove(&vmid) {
             session.end();
         }
+        self.real.stop(vmid);
     }
 
     /// Ends a container's session and forgets its files. May take a while where there are many.
     pub(crate) fn forget(&self, vmid: u32) {
         self.end(vmid);
+        self.real.remove(vmid);
         self.roots.remove(&vmid.to_string());
     }
 
@@ -156,6 +163,7 @@ impl Terminals {
         for (_, session) in self.sessions().drain() {
             session.end();
         }
+        self.real.stop_all();
     }
 
     /// The container's session, begun if there is none.
@@ -164,6 +172,14 @@ impl Terminals {
         vmid: u32,
         hostname: &str,
     ) -> std::io::Result<Arc<Session>> {
+        if self.mode == ShellMode::Lxc {
+            let (terminals, hostname) = (self.clone(), hostname.to_owned());
+            let command =
+                tokio::task::spawn_blocking(move || terminals.real.console(vmid, &hostname));
+            // Whoever attaches has a dtach of their own, and dtach has the one session.
+            return pty::begin(command.await.map_err(std::io::Error::other)??)
+                .map(|session| session.attached_by_dtach());
+        }
         let confinement = match self.mode {
             ShellMode::Confined => self.confinement().await,
             _ => None,

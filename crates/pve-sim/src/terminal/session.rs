@@ -1,6 +1,7 @@
 //! A container's one session, as dtach keeps it: everybody who attaches sees the same screen and types into the same shell, and
 //! it goes on when everybody has left.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub(crate) struct Session {
     clients: Mutex<Option<Vec<mpsc::Sender<Bytes>>>>,
     ending: watch::Sender<bool>,
     kill: Mutex<Option<Kill>>,
+    behind_dtach: AtomicBool,
 }
 
 /// What ends a shell that cannot be told to.
@@ -51,6 +53,7 @@ impl Session {
             clients: Mutex::new(Some(Vec::new())),
             ending,
             kill: Mutex::default(),
+            behind_dtach: AtomicBool::new(false),
         });
         tokio::spawn(show(Arc::downgrade(&session), screen));
         let backend = Backend {
@@ -59,6 +62,17 @@ impl Session {
             ending: ended,
         };
         (session, backend)
+    }
+
+    /// The same, which is one client of a real dtach, and ends with its connection.
+    pub(super) fn attached_by_dtach(self: Arc<Self>) -> Arc<Self> {
+        self.behind_dtach.store(true, Ordering::Relaxed);
+        self
+    }
+
+    /// Whether a real dtach shows what dtach says.
+    pub(crate) fn is_behind_dtach(&self) -> bool {
+        self.behind_dtach.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_open(&self) -> bool {

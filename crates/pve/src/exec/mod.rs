@@ -123,7 +123,8 @@ pub enum ExecError {
     NotShell,
     /// The container could not take the script.
     #[error(
-        "the container cannot take the script: its disk is full or cannot be written, or base64 or sha256sum is missing"
+        "the container cannot take the script: its disk is full or cannot be written, \
+         or base64 or sha256sum is missing"
     )]
     Setup,
     /// The script is too large.

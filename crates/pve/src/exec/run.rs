@@ -93,7 +93,7 @@ impl Held {
             Err(ExecError::Lost(lost)) => lost,
             Err(error) => return Err(error),
         };
-        tracing::warn!(vmid = %self.place.vmid, cause = lost, "a command's session was lost; looking what became of it");
+        tracing::warn!(vmid = %self.place.vmid, cause = lost, "a command's session was lost");
         match self.place.recover(plan, &limits, &mut passed).await {
             Recovered::Outcome(outcome) => Ok(Some(outcome)),
             Recovered::NeverBegan => Ok(None),

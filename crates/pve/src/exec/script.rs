@@ -108,7 +108,7 @@ pub(crate) fn inspect(plan: &Plan<'_>) -> String {
     let (never, unknown) = (nonce.halves('N'), nonce.halves('U'));
     let (folder, report) = (nonce.folder(), plan.report());
     let lines = [
-        format!(" t={folder}; r=; for k in \"$t\"/r[0-9]*; do r=${{k##*/r}}; done"),
+        format!(" t={folder}; o=$t/o e=$t/e; r=; for k in \"$t\"/r[0-9]*; do r=${{k##*/r}}; done"),
         format!(
             " if \\mv \"$t/w\" \"$t/n\" 2>/dev/null || [ -e \"$t/n\" ]; then printf '\\n%s%s\\n' {never}"
         ),
@@ -203,11 +203,14 @@ impl<'a> Plan<'a> {
             self.live_run()
         } else {
             let command = self.command();
-            format!("({command}); r=$?; \\mv \"$t/b\" \"$t/r$r\"")
+            format!("({command}); r=$?; \\mv \"$t/b\" \"$t/r$r\" 2>/dev/null")
         };
         format!(
             "cat \"$t\"/c? >\"$t/c\"
 if [ \"$(sha256sum <\"$t/c\")\" = '{sum}' ] && \\mv \"$t/w\" \"$t/b\"; then
+exec 8<\"$t/o\" 9<\"$t/e\"
+o=/proc/$$/fd/8 e=/proc/$$/fd/9
+[ -r $o ] && [ -r $e ] || o=$t/o e=$t/e
 {run}
 _402p() {{ {report}; }}
 else
@@ -230,20 +233,27 @@ exit
         )
     }
 
-    /// Prints the report of a script that ended with the status `$r`.
+    /// Prints the report of a script that ended with the status `$r` and has its outputs in `$o` and
+    /// `$e`, or that they are gone (`U`).
     fn report(&self) -> String {
         let (nonce, limit) = (self.nonce, self.limit_bytes);
         let (begin, middle, end) = (nonce.halves('B'), nonce.halves('M'), nonce.halves('E'));
+        let gone = nonce.halves('U');
         format!(
-            "printf '\\n%s%s %d %d %d\\n' {begin} \"$r\" $(wc -c <\"$t/o\") $(wc -c <\"$t/e\"); \
-             head -c {limit} \"$t/o\" | base64; printf '%s%s\\n' {middle}; \
-             head -c {limit} \"$t/e\" | base64; printf '%s%s\\n' {end}"
+            "if [ -r \"$o\" ] && [ -r \"$e\" ]; then \
+             printf '\\n%s%s %d %d %d\\n' {begin} \"$r\" $(wc -c <\"$o\") $(wc -c <\"$e\"); \
+             head -c {limit} \"$o\" | base64; printf '%s%s\\n' {middle}; \
+             head -c {limit} \"$e\" | base64; printf '%s%s\\n' {end}; \
+             else printf '\\n%s%s 1\\n' {gone}; fi"
         )
     }
 
     fn command(&self) -> String {
         let seconds = self.timeout_seconds;
-        format!("cd; exec timeout -k 2 {seconds} sh \"$t/c\" </dev/null >\"$t/o\" 2>\"$t/e\"")
+        format!(
+            "cd; exec timeout -k 2 {seconds} sh \"$t/c\" \
+             </dev/null >\"$t/o\" 2>\"$t/e\" 8<&- 9<&-"
+        )
     }
 
     /// The script runs in the background while the shell prints what has been added to its outputs.
@@ -253,17 +263,16 @@ exit
         let (start, finish) = (self.nonce.halves('S'), self.nonce.halves('F'));
         let (limit, command) = (self.limit_bytes, self.command());
         format!(
-            "set +m; ( ({command}); \\mv \"$t/b\" \"$t/r$?\" ) & j=$!
-_402s() {{ n=$(wc -c <\"$t/$1\"); n=$((n)); [ $n -le {limit} ] || n={limit}; [ $n -le $2 ] || \
-{{ printf '\\n%s%s %s\\n' {start} $1; tail -c +$(($2+1)) \"$t/$1\" | head -c $((n-$2)) | base64; \
+            "set +m; ( ({command}); k=$?; \\mv \"$t/b\" \"$t/r$k\" 2>/dev/null; exit $k ) & j=$!
+_402s() {{ n=$(wc -c <\"$2\"); n=$((n)); [ $n -le {limit} ] || n={limit}; [ $n -le $3 ] || \
+{{ printf '\\n%s%s %s\\n' {start} $1; tail -c +$(($3+1)) \"$2\" | head -c $((n-$3)) | base64; \
 printf '%s%s\\n' {finish}; }}; }}
 x=0; y=0
 while [ -e \"$t/b\" ] && kill -0 $j 2>/dev/null; do
-_402s o $x; x=$n; _402s e $y; y=$n; sleep 0.2 2>/dev/null || sleep 1
+_402s o \"$o\" $x; x=$n; _402s e \"$e\" $y; y=$n; sleep 0.2 2>/dev/null || sleep 1
 done
-wait $j
-\\mv \"$t/b\" \"$t/r137\" 2>/dev/null
-for k in \"$t\"/r[0-9]*; do r=${{k##*/r}}; done"
+wait $j; r=$?
+\\mv \"$t/b\" \"$t/r$r\" 2>/dev/null"
         )
     }
 }

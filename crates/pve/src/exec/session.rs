@@ -319,6 +319,10 @@ impl<R: Source, W: Sink> Session<R, W> {
                         self.type_in(script::PRINT_AGAIN.to_owned());
                     }
                     Event::Garbled => return Err(self.give_up("its report makes no sense").await),
+                    Event::Unfinished { .. } => {
+                        self.leave().await;
+                        return Err(ExecError::Lost("it has removed its outputs".to_owned()));
+                    }
                     Event::Output(stream, bytes) => passed.output(stream, &bytes),
                     Event::Report(report) => {
                         passed.rest(&report);

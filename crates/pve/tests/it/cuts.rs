@@ -14,7 +14,7 @@ use crate::host::{Host, host, sh};
 const SCRIPT: &str = "echo run >>runs; sleep 0.3; cat runs; echo err >&2; exit 7";
 
 /// Lets the next connection to a container's terminal be cut.
-fn cut(host: &Host, vmid: Vmid, kind: FaultKind, times: u32) {
+pub fn cut(host: &Host, vmid: Vmid, kind: FaultKind, times: u32) {
     let on = Operation::Path(format!("/lxc/{vmid}/vncwebsocket"));
     host.sim.faults().inject(Fault::times(on, kind, times));
 }

@@ -1,12 +1,11 @@
 //! Commands and pasted text through a terminal proxy with the defects of the real one.
 
-use std::process::{Child, Command};
 use std::time::Duration;
 
 use pve::Terminal;
 use pve_sim::{ShellMode, TerminalDefects};
 
-use crate::host::{host, sh};
+use crate::host::{Load, host, sh};
 
 /// A script of so many bytes.
 fn long(bytes: usize) -> String {
@@ -25,30 +24,6 @@ fn of_60_kb(number: usize) -> String {
     long(60_000).replace("echo end\n", &format!("echo {number}\n"))
 }
 
-/// Loops on every core until it is dropped.
-struct Load(Vec<Child>);
-
-impl Load {
-    fn start() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let one = || {
-            Command::new("sh")
-                .args(["-c", "while :; do :; done"])
-                .spawn()
-        };
-        Self((0..cores).map(|_| one().unwrap()).collect())
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        for child in &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
 #[tokio::test]
 async fn short_commands_give_their_results_where_the_tail_is_lost() {
     for shell in [ShellMode::Toy, sh()] {
@@ -60,14 +35,14 @@ async fn short_commands_give_their_results_where_the_tail_is_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn under_load_five_hundred_short_commands_give_five_hundred_results() {
     let host = host(sh(), TerminalDefects::ALL, 20).await;
-    let _load = Load::start();
+    let _load = Load::start().await;
     assert_eq!(host.results(25, short).await, 500);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn under_load_fifty_commands_of_60_kb_give_fifty_results_and_wedge_no_terminal() {
     let host = host(sh(), TerminalDefects::ALL, 10).await;
-    let _load = Load::start();
+    let _load = Load::start().await;
     assert_eq!(host.results(5, of_60_kb).await, 50);
 }
 

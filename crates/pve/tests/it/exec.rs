@@ -1,5 +1,5 @@
-//! Commands over the whole way: locks, calls, WebSocket, framing, a terminal proxy with all defects of the real one, and a real
-//! shell behind it that all connections to the container share.
+//! Commands over the whole way: locks, calls, WebSocket, framing, a terminal proxy with all defects of
+//! the real one, and a real shell behind it that all connections to the container share.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

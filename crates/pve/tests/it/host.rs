@@ -1,5 +1,6 @@
 //! Running containers behind a terminal proxy with the defects of the real one, or some of them.
 
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,42 @@ use pve::{
     ExecRequest, NodeName, RootFs, Terminal, Tls, Vmid, WaitOptions,
 };
 use pve_sim::{ShellMode, Sim, SimConfig, TerminalDefects};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Real containers, where this machine can have them.
+pub fn real() -> Option<ShellMode> {
+    let Some(obstacle) = pve_sim::lxc_obstacle() else {
+        return Some(ShellMode::Lxc);
+    };
+    eprintln!("{obstacle}; `cargo xtask test` counts that as skipped");
+    None
+}
+
+/// Loops on every core until it is dropped. There is one at a time.
+pub struct Load(Vec<Child>, #[allow(dead_code)] MutexGuard<'static, ()>);
+
+static LOAD: Mutex<()> = Mutex::const_new(());
+
+impl Load {
+    pub async fn start() -> Self {
+        let one_at_a_time = LOAD.lock().await;
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let one = || {
+            let mut command = Command::new("sh");
+            command.args(["-c", "while :; do :; done"]).spawn().unwrap()
+        };
+        Self((0..cores).map(|_| one()).collect(), one_at_a_time)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
 
 /// The shell that every Debian has.
 pub fn sh() -> ShellMode {

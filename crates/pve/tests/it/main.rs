@@ -14,6 +14,7 @@ mod host;
 mod login;
 mod mock;
 mod old_shape;
+mod real;
 mod requests;
 mod simulator;
 mod terminal;

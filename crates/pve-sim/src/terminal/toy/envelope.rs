@@ -1,7 +1,10 @@
-//! Recognises what a client types to run a script through a terminal: a probe that joins two halves of a sentinel, here-documents
-//! with a file or a part of it in base64, the line that checks their SHA-256, and the line that runs the script under `timeout` and
-//! prints the outputs between sentinels. Those two are typed, and end with `exit`, or are lines of a runner that was written before;
-//! then the report is shown again for an empty line and for a probe of its own, and anything else ends the session. Lines in between, such as those that show output while the script runs, are taken in and not acted upon.
+//! Recognises what a client types to run a script through a terminal: a probe that joins two halves
+//! of a sentinel, here-documents with a file or a part of it in base64, the line that checks their
+//! SHA-256, the line that runs the script under `timeout`, and the line that prints the outputs
+//! between sentinels. Those two are typed and end with `exit`, or are lines of a runner that was
+//! written before; then the report is shown again for an empty line and for a probe of its own, and
+//! anything else ends the session. Lines in between, such as those that show output while the script
+//! runs, are taken in and not acted upon.
 
 use std::collections::BTreeMap;
 
@@ -126,6 +129,11 @@ impl Envelope {
         }
     }
 
+    /// Ends a here-document that is being typed.
+    pub(super) fn interrupt(&mut self) {
+        self.document = None;
+    }
+
     fn run(&self, line: &str) -> Step {
         // `timeout [-k N] SECONDS sh …`
         let seconds = line
@@ -145,7 +153,7 @@ impl Envelope {
         let runner = self.parts.get("f").map_or(&[][..], Vec::as_slice);
         let runner = String::from_utf8_lossy(runner).into_owned();
         let line_with = |text: &str| runner.lines().find(|line| line.contains(text));
-        let (Some(run), Some(report)) = (line_with("exec timeout "), line_with("_402p() { printf"))
+        let (Some(run), Some(report)) = (line_with("exec timeout "), line_with("_402p() { if"))
         else {
             return Step::Consumed;
         };
@@ -171,7 +179,7 @@ impl Envelope {
     fn report(&mut self, line: &str) -> Step {
         let report = self.report.take().unwrap_or_default();
         let marks = sentinels(line);
-        let [begin, middle, end] = &marks[..] else {
+        let [begin, middle, end, ..] = &marks[..] else {
             return Step::Plain;
         };
         let limit = line
@@ -296,8 +304,8 @@ mod tests {
         let mut envelope = Envelope::default();
         envelope.take(r"stty -echo 2>/dev/null; printf '\n%s%s\n' 'aaR' 'bb'");
         let runner = "cat \"$t\"/c? >\"$t/c\"\n(cd; exec timeout -k 2 9 sh \"$t/c\"); r=$?\n\
-            _402p() { printf '\\n%s%s %d %d %d\\n' 'aaB' 'bb' 0 0 0; head -c 2 \"$t/o\" | base64; \
-            printf '%s%s\\n' 'aaM' 'bb'; head -c 2 \"$t/e\" | base64; printf '%s%s\\n' 'aaE' 'bb'; }\n";
+            _402p() { if true; then printf '\\n%s%s %d %d %d\\n' 'aaB' 'bb' 0 0 0; head -c 2 \"$t/o\" | base64; \
+            printf '%s%s\\n' 'aaM' 'bb'; head -c 2 \"$t/e\" | base64; printf '%s%s\\n' 'aaE' 'bb'; fi; }\n";
         let runner = encoding::base64(runner.as_bytes());
         for (file, text) in [("c0", "ZWNobyBoaQo="), ("f", runner.as_str())] {
             let begin = format!(" base64 -d >\"$t/{file}\" <<'aaH'");

@@ -82,6 +82,7 @@ impl Shell {
                 }
                 0x03 => {
                     self.line.clear();
+                    self.envelope.interrupt();
                     backend.show(format!("^C\r\n{}", self.prompt())).await?;
                 }
                 0x04 if self.line.is_empty() => return None,

@@ -134,6 +134,20 @@ async fn a_script_that_cannot_be_written_is_not_run() {
 }
 
 #[tokio::test]
+async fn a_script_that_removes_or_hides_its_own_output_loses_none() {
+    for shell in shells() {
+        for output in [None, Some(OutputSink::new(|_, _| {}))] {
+            let script = "rm -r \"$TMPDIR\"/.infra402-*; echo out; echo err >&2; exit 3";
+            let request = ExecRequest::new(script);
+            let outcome = run_in(shell, &request, output.as_ref()).await;
+            assert_eq!(outcome.stdout, b"out\n", "{shell:?}");
+            assert_eq!(outcome.stderr, b"err\n", "{shell:?}");
+            assert_eq!(outcome.exit_code, 3, "{shell:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_script_that_arrives_garbled_is_not_run_and_is_sent_again() {
     let mut cases = Vec::new();
     for command in shells() {
