@@ -2,7 +2,10 @@
 
 use service::env::schema::Schema;
 
-use crate::{doctor::command::Options, payments_command::PaymentsCommand};
+use crate::{
+    commands::{leases::LeasesCommand, payments::PaymentsCommand},
+    doctor::command::Options,
+};
 
 /// What the process is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub enum Command {
     Doctor(Options),
     /// See what is owed or unresolved, and settle it.
     Payments(PaymentsCommand),
+    /// See leases, and end one whose container is lost.
+    Leases(LeasesCommand),
     /// Say what is wrong with the arguments of a command.
     Wrong(String),
     /// Ask the running copy on this machine for its health.
@@ -35,6 +40,13 @@ impl Command {
             if (&command, argument.as_str()) == (&Self::Serve, "payments") {
                 return Ok(match PaymentsCommand::read(arguments) {
                     Ok(Some(asked)) => Self::Payments(asked),
+                    Ok(None) => Self::Help,
+                    Err(what) => Self::Wrong(what),
+                });
+            }
+            if (&command, argument.as_str()) == (&Self::Serve, "leases") {
+                return Ok(match LeasesCommand::read(arguments) {
+                    Ok(Some(asked)) => Self::Leases(asked),
                     Ok(None) => Self::Help,
                     Err(what) => Self::Wrong(what),
                 });
@@ -77,6 +89,14 @@ pub fn help(schema: &Schema) -> String {
          proxmox-api payments resolve ID --reason TEXT (--transaction 0x… | --not-moved | --given-back)
                                 an unresolved payment: moved money by that transaction, or did not and cannot any more;
                                 a debt: was given back by that transaction, or otherwise
+  \
+         proxmox-api leases list       the leases that are not over
+  \
+         proxmox-api leases show ID    all that is known of a lease
+  \
+         proxmox-api leases end ID --reason TEXT
+                                ends a lease whose container is lost or cannot be told from another: its unused part is
+                                owed, and the container is left alone
   \
          proxmox-api health            status 0 if the running service on this machine is healthy
   \

@@ -7,6 +7,7 @@
 pub mod arguments;
 pub mod brake;
 pub mod client;
+pub mod commands;
 pub mod config;
 pub mod console;
 pub mod doctor;
@@ -15,7 +16,6 @@ pub mod lease;
 pub mod locks;
 pub mod openapi;
 pub mod operations;
-pub mod payments_command;
 pub mod paywall;
 pub mod proxmox;
 pub mod routes;

@@ -5,8 +5,9 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use proxmox_api::{
     App, app,
     arguments::{self, Command},
+    commands,
     config::{Config, SCHEMA, read_database},
-    doctor, examine, payments_command, start_work,
+    doctor, examine, start_work,
 };
 use service::{
     clock::SystemClock,
@@ -51,7 +52,19 @@ async fn main() -> ExitCode {
         Command::Payments(asked) => match read_database(Env::load()) {
             Ok(database) => {
                 service::crypto::install_ring_provider();
-                payments_command::run(&database, Arc::new(SystemClock), asked).await
+                let clock = Arc::new(SystemClock);
+                commands::print(commands::payments::perform(&database, clock, asked).await)
+            }
+            Err(problems) => {
+                eprintln!("{problems}");
+                ExitCode::FAILURE
+            }
+        },
+        Command::Leases(asked) => match read_database(Env::load()) {
+            Ok(database) => {
+                service::crypto::install_ring_provider();
+                let clock = Arc::new(SystemClock);
+                commands::print(commands::leases::perform(&database, clock, asked).await)
             }
             Err(problems) => {
                 eprintln!("{problems}");

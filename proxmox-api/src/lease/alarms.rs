@@ -56,11 +56,11 @@ impl Trouble {
             }
             Self::Hidden => {
                 "put the container back into the pool (`pvesh set /pools -poolid POOL -vms VMID -allow-move 1`), and give the token \
-                 its rights again; until then the lease is neither used nor ended"
+                 its rights again; until then the lease is neither used nor ended. If the container is lost, `proxmox-api leases end ID`"
             }
             Self::Unmarked => {
-                "write the marker of this lease into the container's notes again, or remove the container; until then the lease is \
-                 neither used nor ended"
+                "write the marker of this lease into the container's notes again; until then the lease is neither used nor ended. If the \
+                 container is another one, `proxmox-api leases end ID`"
             }
             Self::Template => {
                 "a template cannot run: the lease ends in ten minutes and its unused part is owed; the template is left alone"

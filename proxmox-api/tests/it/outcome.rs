@@ -261,7 +261,7 @@ async fn a_clock_that_is_off_hears_by_how_much() {
 
 /// The command line beside the running service, as an operator uses it.
 async fn payments(app: &TestApp, line: &str) -> Result<String, String> {
-    use proxmox_api::payments_command::{PaymentsCommand, perform};
+    use proxmox_api::commands::payments::{PaymentsCommand, perform};
     let words = line.split_whitespace().map(str::to_owned);
     let command = PaymentsCommand::read(words).unwrap().unwrap();
     perform(

@@ -108,7 +108,8 @@ impl Store {
     }
 
     /// Ends a paid lease whose container is lost since `since`; what was paid for the time after that is owed, payment by
-    /// payment, the latest first. The debts, in atomic units; `None`: the lease is over, or not paid.
+    /// payment, the latest first, unless its owner has ended the lease. The debts, in atomic units; `None`: the lease is over,
+    /// or not paid.
     /// # Errors
     /// The database failed.
     pub async fn end_lost(
@@ -119,10 +120,10 @@ impl Store {
     ) -> Result<Option<Vec<(String, u64)>>, StoreError> {
         let id = id.to_owned();
         self.write(move |db| {
-            let sql = "SELECT expires_at FROM leases WHERE lease_id = ?1 AND state IN ('active', 'expiring', 'stopped')";
-            let Some(Some(end)) = db.optional(sql, values![id], |row| row.get::<Option<i64>>(0))? else {
-                return Ok(None);
-            };
+            let sql = "SELECT CASE WHEN state = 'destroying' THEN ?2 ELSE expires_at END FROM leases
+                 WHERE lease_id = ?1 AND state IN ('active', 'expiring', 'stopped', 'destroying')";
+            let end = db.optional(sql, values![id, since], |row| row.get::<Option<i64>>(0))?;
+            let Some(Some(end)) = end else { return Ok(None) };
             let purchases = purchases(db, &id)?;
             let mut owed = Vec::new();
             for (payment_id, amount) in unused(&purchases, end - since.min(now)) {

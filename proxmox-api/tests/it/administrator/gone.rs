@@ -1,8 +1,13 @@
 //! Containers that an administrator deletes, hides, protects or makes templates of.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use proxmox_api::{lease::alarms::Trouble, store::PaymentState};
+use proxmox_api::{
+    commands::leases::{LeasesCommand, perform},
+    lease::alarms::Trouble,
+    store::PaymentState,
+};
+use service::clock::SystemClock;
 
 use crate::support::{TestApp, until};
 
@@ -108,6 +113,53 @@ async fn what_was_taken_out_of_the_pool_is_never_booked_as_gone() {
         app.sim.container(customer.ctid).is_none().then_some(())
     })
     .await;
+}
+
+/// What nothing but a person can tell: the number is taken by what the service may not see.
+#[tokio::test]
+async fn an_operator_ends_a_lease_that_nothing_else_can_end() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 60).await;
+    let other = Customer::of(&app, 2, 60).await;
+    let database = app.app.config.database.clone();
+    let command = async |command| perform(&database, Arc::new(SystemClock), command).await;
+    let end = |id: &str| LeasesCommand::End {
+        id: id.to_owned(),
+        reason: "its disk has burnt".into(),
+    };
+    app.sim.set_pool(customer.ctid, None);
+    let listed = command(LeasesCommand::List).await.unwrap();
+    assert!(
+        listed.contains(&customer.lease_id) && listed.contains(&other.lease_id),
+        "{listed}"
+    );
+    let said = command(end(&customer.lease_id)).await.unwrap();
+    assert!(said.contains("left alone"), "{said}");
+    let again = command(end(&customer.lease_id)).await.unwrap_err();
+    assert!(again.contains("nothing was changed"), "{again}");
+    assert!(
+        command(end("lease-0"))
+            .await
+            .unwrap_err()
+            .contains("no lease")
+    );
+    let debts = app.app.store.debts_due().await.unwrap();
+    let reasons: Vec<_> = debts.iter().map(|debt| debt.reason.as_str()).collect();
+    assert_eq!(reasons, ["container_lost"]);
+    let shown = LeasesCommand::Show {
+        id: customer.lease_id.clone(),
+    };
+    let shown = command(shown).await.unwrap();
+    assert!(shown.contains("its disk has burnt"), "{shown}");
+    // An owner who has ended a lease is owed nothing for the rest of it.
+    app.sim.set_pool(other.ctid, None);
+    app.clock.advance(LATER);
+    assert_eq!(other.destroy(&app).await.status, 202);
+    command(end(&other.lease_id)).await.unwrap();
+    assert_eq!(app.app.store.debts_due().await.unwrap().len(), 1);
+    compare(&app).await;
+    assert!(customer.runs(&app) && other.runs(&app));
+    assert_eq!(app.app.store.live_leases().await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
-//! `proxmox-api payments`: what is open between the operator and customers, and how a person settles it. It works on the
-//! database beside the running service: every change is a compare-and-set, and the service goes on from the row.
+//! `proxmox-api payments`: what is open between the operator and customers, and how a person settles it.
 
-use std::{io::Write as _, process::ExitCode, sync::Arc};
+use std::sync::Arc;
 
 use alloy::primitives::B256;
 use api_types::Usdc;
@@ -9,11 +8,12 @@ use serde_json::{Value, json};
 use service::clock::Clock;
 use x402::{facilitator::TransferEvidence, network::Network};
 
+use super::unusable;
 use crate::{
     lease::view::time,
     operations,
     paywall::owed,
-    store::{Condition, Database, Debt, Payment, PaymentState, Store, StoreError, condition},
+    store::{Database, Debt, Payment, PaymentState, Store, StoreError},
 };
 
 /// What is asked for.
@@ -110,21 +110,6 @@ fn resolve(id: &str, options: &[String]) -> Result<PaymentsCommand, String> {
     }
 }
 
-/// Runs the command. The status is 0 where it did what was asked.
-pub async fn run(database: &Database, clock: Arc<dyn Clock>, command: PaymentsCommand) -> ExitCode {
-    match perform(database, clock, command).await {
-        Ok(text) => {
-            // Whatever reads the output may have ended, as `head` does.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
-        }
-        Err(why) => {
-            eprintln!("{why}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
 /// What the command prints.
 ///
 /// # Errors
@@ -134,25 +119,13 @@ pub async fn perform(
     clock: Arc<dyn Clock>,
     command: PaymentsCommand,
 ) -> Result<String, String> {
-    let failed = |error: StoreError| format!("the database cannot be used: {error}");
-    // To open it would bring its schema up to date, under a service of another release.
-    match condition(database).await.map_err(failed)? {
-        Condition::InOrder => {}
-        Condition::Fresh => return Err("there is no database yet: nothing was sold".into()),
-        Condition::Older => {
-            return Err("the database is of an earlier release: start the service once".into());
-        }
-        Condition::Newer => {
-            return Err("the database is of a later release than this program".into());
-        }
-    }
-    let store = Store::of(database).await.map_err(failed)?;
+    let store = super::open(database).await?;
     let now = i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX);
     match command {
-        PaymentsCommand::Due { json } => due(&store, json).await.map_err(failed),
+        PaymentsCommand::Due { json } => due(&store, json).await.map_err(unusable),
         PaymentsCommand::Show { id } => {
             let payment = find(&store, &id).await?;
-            show(&store, &payment).await.map_err(failed)
+            show(&store, &payment).await.map_err(unusable)
         }
         PaymentsCommand::Resolve {
             id,
@@ -166,10 +139,8 @@ pub async fn perform(
 }
 
 async fn find(store: &Store, id: &str) -> Result<Payment, String> {
-    let found = store.payment(id).await;
-    found
-        .map_err(|error| format!("the database cannot be used: {error}"))?
-        .ok_or_else(|| format!("there is no payment {id}"))
+    let found = store.payment(id).await.map_err(unusable)?;
+    found.ok_or_else(|| format!("there is no payment {id}"))
 }
 
 async fn due(store: &Store, json: bool) -> Result<String, StoreError> {
