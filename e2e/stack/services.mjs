@@ -25,7 +25,7 @@ export async function startSimulator({ timeScale = TIME_SCALE } = {}) {
   ], { cwd: folder });
   let connection;
   await healthy(child, () => (connection = JSON.parse(readFileSync(file, 'utf8'))));
-  const get = (path) => getFromProxmox(connection, path);
+  const get = (path) => askProxmox(connection, path);
   return {
     connection,
     /** The containers as Proxmox lists them now. */
@@ -34,6 +34,8 @@ export async function startSimulator({ timeScale = TIME_SCALE } = {}) {
     async container(ctid) {
       return (await this.containers()).find(({ vmid }) => Number(vmid) === Number(ctid)) ?? null;
     },
+    /** Locks a container for good, as a backup does for hours. */
+    lock: (ctid, lock) => askProxmox(connection, `/nodes/${connection.node}/lxc/${ctid}/config`, { lock }),
     log: child.log,
     async stop() {
       await child.stop();
@@ -42,17 +44,20 @@ export async function startSimulator({ timeScale = TIME_SCALE } = {}) {
   };
 }
 
-function getFromProxmox({ url, tokenId, tokenSecret, caPem }, path) {
+/** Reads, or with a `form` changes, something of Proxmox. */
+function askProxmox({ url, tokenId, tokenSecret, caPem }, path, form) {
   return new Promise((done, failed) => {
     const headers = { authorization: `PVEAPIToken=${tokenId}=${tokenSecret}` };
-    const sent = request(`${url}/api2/json${path}`, { ca: caPem, headers }, async (response) => {
+    if (form) headers['content-type'] = 'application/x-www-form-urlencoded';
+    const options = { ca: caPem, headers, method: form ? 'PUT' : 'GET' };
+    const sent = request(`${url}/api2/json${path}`, options, async (response) => {
       const chunks = [];
       for await (const chunk of response) chunks.push(chunk);
       if (response.statusCode !== 200) return failed(new Error(`Proxmox answers ${response.statusCode} to ${path}`));
       done(JSON.parse(Buffer.concat(chunks).toString()).data);
     });
     sent.once('error', failed);
-    sent.end();
+    sent.end(form && new URLSearchParams(form).toString());
   });
 }
 

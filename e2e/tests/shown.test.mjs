@@ -227,6 +227,29 @@ inBrowser('what is on the screen', (stage) => {
     await lease.locator('.pill', { hasText: 'Running' }).waitFor();
   });
 
+  test('a machine that is locked says why on its card, and a terminal of it is refused in those words', async () => {
+    const { visitor, page, lease, ctid } = await withContainer(108, { expected: [/status of 409/] });
+    await lease.locator('.pill', { hasText: 'Running' }).waitFor();
+    assert.equal(await lease.locator('.notice').count(), 0);
+    await site.simulator.lock(ctid, 'backup');
+    const words = 'because a backup of it is being made';
+    await until('the card to say so', async () => {
+      await visitor.button('Refresh').click();
+      return (await lease.locator('.notice').count()) === 1;
+    });
+    assert.ok((await lease.locator('.notice').innerText()).includes(words));
+    await visitor.picture('locked');
+    await visitor.button('Terminal', lease).click();
+    const slip = await visitor.slip();
+    await visitor.payButton(slip).click();
+    await visitor.says(slip, words);
+    await visitor.picture('locked-refused');
+    await page.keyboard.press('Escape');
+    await page.setViewportSize(PHONE);
+    await lease.locator('.notice').scrollIntoViewIfNeeded();
+    await visitor.picture('locked-phone');
+  });
+
   test('with the lease service or the real Proxmox away, nothing is green either', async () => {
     const { visitor, page, lease } = await withContainer(107, { expected: [/ERR_CONNECTION|Failed to load|status of 50/] });
     await lease.locator('.pill', { hasText: 'Running' }).waitFor();

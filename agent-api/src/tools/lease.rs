@@ -319,7 +319,7 @@ pub(super) struct NoArguments {}
 impl Tool for ListManagedContainers {
     const NAME: &'static str = "list_managed_containers";
     const CLASS: Class = Class::Paid;
-    const DESCRIPTION: &'static str = "Lists the customer's containers with their state and time left. Free for a customer who is signed in, else a small fee.";
+    const DESCRIPTION: &'static str = "Lists the customer's containers with their state, time left and, in `notice`, what keeps one from being used now. Free for a customer who is signed in, else a small fee.";
     type Arguments = NoArguments;
 
     fn plan(_: NoArguments) -> Plan {
@@ -340,6 +340,7 @@ impl Tool for ListManagedContainers {
                     "hostname",
                     "status",
                     "liveStatus",
+                    "notice",
                     "ip",
                     "cores",
                     "memoryMB",

@@ -133,6 +133,21 @@ fn long_output_is_cut_for_the_model_and_marked_as_data() {
 }
 
 #[test]
+fn the_list_says_what_keeps_a_container_from_being_used() {
+    let locked = "Locked because a backup of it is being made.";
+    let answer = json!({"leases": [
+        {"ctid": 100, "liveStatus": "running", "notice": locked, "paid": "1"},
+        {"ctid": 101, "liveStatus": "running"},
+    ]});
+    let seen = find("list_managed_containers").unwrap().view(&answer);
+    let expected = json!({"leases": [
+        {"ctid": 100, "liveStatus": "running", "notice": locked},
+        {"ctid": 101, "liveStatus": "running"},
+    ]});
+    assert_eq!(seen, expected);
+}
+
+#[test]
 fn summaries_are_sentences_for_people() {
     let said = |tool: &str, answer: &Value| find(tool).unwrap().summary(answer);
     let quote = json!({"acceptable": true, "price": {"total": "12300", "lines": []}});

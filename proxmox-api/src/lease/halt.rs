@@ -11,7 +11,7 @@ use crate::state::App;
 /// How long a container gets to shut down by itself.
 const SHUTDOWN: Duration = Duration::from_secs(20);
 /// How long high availability may take to do what it was asked for.
-const HA_TIMEOUT: Duration = Duration::from_secs(120);
+pub(super) const HA_TIMEOUT: Duration = Duration::from_secs(120);
 /// Between two looks at whether a container has stopped.
 const POLL: Duration = Duration::from_millis(500);
 

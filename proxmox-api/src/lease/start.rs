@@ -45,7 +45,7 @@ pub async fn start(
             match client.wait(&upid, WaitOptions::within(left)).await {
                 // High availability starts it seconds after it was asked to.
                 Ok(outcome) if outcome.is_success() && halt::is_ha(&upid) => {
-                    return runs(app, node, vmid, deadline).await;
+                    return runs(app, node, vmid, deadline, halt::HA_TIMEOUT).await;
                 }
                 Ok(outcome) if outcome.is_success() => return Ok(()),
                 Ok(outcome) => tracing::error!(vmid = vmid.get(), %outcome, "a start failed"),
@@ -62,7 +62,7 @@ pub async fn start(
                 cause = error.safe_text(),
                 "a start of unknown outcome"
             );
-            return runs(app, node, vmid, deadline).await;
+            return runs(app, node, vmid, deadline, START_PATIENCE).await;
         }
         Err(error) => return Err(error.into()),
     }
@@ -70,10 +70,16 @@ pub async fn start(
 }
 
 /// Looks whether the container runs, and starts it once more if not.
-async fn runs(app: &App, node: &NodeName, vmid: Vmid, deadline: Instant) -> Result<(), ApiError> {
+async fn runs(
+    app: &App,
+    node: &NodeName,
+    vmid: Vmid,
+    deadline: Instant,
+    patience: Duration,
+) -> Result<(), ApiError> {
     let client = &app.proxmox.client;
     let mut again = true;
-    let deadline = deadline.min(Instant::now() + START_PATIENCE);
+    let deadline = deadline.min(Instant::now() + patience);
     while Instant::now() < deadline {
         sleep(Duration::from_millis(500)).await;
         match client.container(node, vmid).await {

@@ -103,10 +103,10 @@ pub fn is_off(lease: &LeaseView) -> bool {
     is_usable(lease.status) && lease.live_status.as_deref() == Some("stopped")
 }
 
-/// Whether nobody knows at the moment how the container is: the machines do not answer.
+/// Whether nobody knows at the moment how the container is: the machines do not answer, or do not show it.
 pub fn is_unseen(lease: &LeaseView) -> bool {
     let live = lease.live_status.as_deref();
-    is_usable(lease.status) && live.is_none_or(|live| live == "unknown")
+    is_usable(lease.status) && live.is_none_or(|live| matches!(live, "unknown" | "missing"))
 }
 
 /// Whether commands and terminals can be had: the container was seen running.
@@ -183,7 +183,7 @@ pub(super) mod tests {
             live_status: live.map(str::to_owned),
             ..lease("active")
         };
-        for live in [None, Some("unknown")] {
+        for live in [None, Some("unknown"), Some("missing")] {
             assert!(is_unseen(&with(live)) && !runs(&with(live)), "{live:?}");
         }
         for live in ["running", "stopped"] {

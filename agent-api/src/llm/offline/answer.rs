@@ -108,7 +108,9 @@ fn leases(leases: &Value) -> String {
         };
         let (ctid, name) = (member("ctid"), member("hostname"));
         let until = tools::moment(lease, "expiresAt");
-        format!("\n- container {ctid} ({name}): {status}, until {until}")
+        let notice = lease["notice"].as_str();
+        let notice = notice.map_or_else(String::new, |notice| format!(". {notice}"));
+        format!("\n- container {ctid} ({name}): {status}, until {until}{notice}")
     });
     lines.collect()
 }

@@ -189,6 +189,21 @@ fn answers_of_tools_are_put_into_words() {
 }
 
 #[test]
+fn the_list_in_words_says_what_keeps_a_container_from_being_used() {
+    let listed = json!({"ok": true, "summary": "You have 2 containers.", "data": {"leases": [
+        {"ctid": 100, "hostname": "web", "liveStatus": "running", "expiresAt": "2026-01-01T12:00:00Z",
+         "notice": "Locked because a backup of it is being made."},
+        {"ctid": 101, "hostname": "db", "status": "stopped", "expiresAt": "2026-01-01T12:00:00Z"},
+    ]}});
+    assert_eq!(
+        after("list_managed_containers", listed),
+        "You have 2 containers.\n\
+         - container 100 (web): running, until 2026-01-01 12:00 UTC. Locked because a backup of it is being made.\n\
+         - container 101 (db): stopped, until 2026-01-01 12:00 UTC"
+    );
+}
+
+#[test]
 fn without_tools_it_does_not_call_any() {
     let next = Offline::next(&[user("list my containers")], false);
     assert_eq!(next, Move::Say(answer::NO_TOOLS.to_owned()));

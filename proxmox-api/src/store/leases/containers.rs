@@ -60,7 +60,9 @@ impl Store {
     pub async fn set_node(&self, id: &str, node: &str, now: i64) -> Result<bool, StoreError> {
         let (id, node) = (id.to_owned(), node.to_owned());
         self.write(move |db| {
-            let sql = "UPDATE leases SET node = ?2, updated_at = ?3
+            // Its new node may have booted since it was last seen running, which is no reason to start it.
+            let sql = "UPDATE leases SET node = ?2, updated_at = ?3,
+                     running_seen_at = CASE WHEN running_seen_at IS NULL THEN NULL ELSE ?3 END
                  WHERE lease_id = ?1 AND node <> ?2 AND state <> 'destroyed'";
             Ok(db.execute(sql, values![id, node, now])? == 1)
         })

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     components::{
-        Copyable, Fact, Glyph, Icon, Moment, catch_focus, first_in, local,
+        Copyable, Fact, Glyph, Icon, Moment, Notice, Tone, catch_focus, first_in, local,
         pay::{Purchase, Sheet},
         terminal::TerminalDoor,
     },
@@ -51,6 +51,9 @@ pub fn LeaseCard(
             Some((lease.hostname.clone(), lease.ctid, status))
         })
     });
+    let notice = Memo::new(move |_| {
+        lease.with(|lease| lease.as_ref().and_then(|lease| lease.notice.clone()))
+    });
     let facts = Memo::new(move |_| lease.with(|lease| lease.as_ref().map(Facts::of)));
     let usable = Memo::new(move |_| lease.with(|lease| lease.as_ref().is_some_and(runs)));
     // What was measured last stays, dimmed.
@@ -83,6 +86,7 @@ pub fn LeaseCard(
                 </header>
             })}
             <TimeMeter lease=lease />
+            {move || notice.get().map(|text| view! { <Notice tone=Tone::Warning><p>{text}</p></Notice> })}
             {move || facts.get().map(|facts| view! { <FactList facts=facts /> })}
             {move || measured.get().then(|| view! { <Usage ctid=ctid.get() /> })}
             <LeaseActions lease=lease panel=panel />

@@ -91,6 +91,20 @@ fn only_a_sure_no_ends_a_payment() {
 }
 
 #[test]
+fn a_container_that_cannot_be_used_is_told_in_the_services_words() {
+    for code in [
+        ErrorCode::LeaseConflict,
+        ErrorCode::LeaseEnded,
+        ErrorCode::HypervisorUnavailable,
+    ] {
+        match plain(code).into_phase(0) {
+            Phase::Refused { message, .. } => assert_eq!(message, "Words.", "{code}"),
+            other => panic!("{code}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_payment_that_was_open_survives_a_bare_402() {
     for error in [
         "Payment required",
