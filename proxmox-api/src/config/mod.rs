@@ -1,6 +1,7 @@
 //! The configuration, read once at start. Every mistake is reported at once, with the variable's name and an example.
 
 mod console;
+mod network;
 mod offer;
 mod payments;
 mod proxmox;
@@ -16,6 +17,7 @@ use service::env::{Env, Problems, Secret};
 use url::Url;
 
 pub use console::ConsoleConfig;
+pub use network::{FencePolicy, NetworkConfig};
 pub use payments::{FacilitatorChoice, PaymentConfig};
 pub use proxmox::{ConsoleAccount, ProxmoxConfig, TlsTrust};
 pub use variables::SCHEMA;

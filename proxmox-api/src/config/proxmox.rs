@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use pve::{ClientConfig, Fingerprint, NodeName, Vmid};
 use service::env::{Env, Secret, schema::Variable};
 
-use super::variables;
+use super::{NetworkConfig, variables};
 
 /// The Proxmox host and what we may use of it.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct ProxmoxConfig {
     pub templates: Vec<String>,
     /// The bridge that containers are attached to; none for containers without a network: `PVE_BRIDGE`.
     pub bridge: Option<String>,
+    /// The network behind the bridge.
+    pub network: NetworkConfig,
     /// The pool that our containers, and nothing else, belong to: `PVE_POOL`.
     pub pool: String,
     /// The numbers that our containers get: `PVE_VMID_RANGE`.
@@ -94,6 +96,7 @@ impl ProxmoxConfig {
         let storage = env.read_text(&variables::PVE_STORAGE);
         let templates = templates(env);
         let bridge = Some(env.read_text(&variables::PVE_BRIDGE)).filter(|bridge| bridge != "none");
+        let network = NetworkConfig::read(env);
         let pool = env.read_text(&variables::PVE_POOL);
         let vmids = vmids(env);
         let creates_per_node = env.read_in(&variables::PVE_CREATES_PER_NODE, 1..=64);
@@ -107,6 +110,7 @@ impl ProxmoxConfig {
             storage,
             templates,
             bridge,
+            network,
             pool,
             vmids,
             creates_per_node,

@@ -111,6 +111,59 @@ fn confirmations_and_the_price_of_gas_are_the_networks_unless_they_are_set() {
 }
 
 #[test]
+fn the_network_for_tenants_is_read_and_checked() {
+    let read =
+        |more: &[(&'static str, &'static str)]| with(more).map(|config| config.proxmox.network);
+    let none = read(&[]).unwrap();
+    assert_eq!(
+        (none.subnet, none.gateway, none.fence),
+        (None, None, FencePolicy::Warn)
+    );
+    assert_eq!(none.addresses().count(), 0);
+    let own = read(&[
+        ("PVE_NETWORK", "10.64.0.0/28"),
+        ("GUEST_SSH_SOURCE", "192.168.1.20"),
+    ])
+    .unwrap();
+    assert_eq!(own.gateway.unwrap().to_string(), "10.64.0.1");
+    assert_eq!(own.fence, FencePolicy::Required);
+    assert_eq!(own.ssh_source.unwrap().to_string(), "192.168.1.20/32");
+    let addresses: Vec<_> = own.addresses().map(|address| address.to_string()).collect();
+    assert_eq!((addresses.len(), addresses[0].as_str()), (13, "10.64.0.2"));
+    let last = read(&[
+        ("PVE_NETWORK", "10.64.0.0/28"),
+        ("PVE_GATEWAY", "10.64.0.14"),
+        ("PVE_FENCE", "warn"),
+    ]);
+    let last = last.unwrap();
+    assert_eq!(last.addresses().last().unwrap().to_string(), "10.64.0.13");
+    assert_eq!(last.fence, FencePolicy::Warn);
+    for (name, value) in [
+        ("PVE_NETWORK", "10.64.0.0/29"),
+        ("PVE_NETWORK", "10.64.0.5/20"),
+        ("PVE_NETWORK", "10.64.0.0"),
+        ("PVE_NETWORK", "fd00::/64"),
+        ("PVE_GATEWAY", "10.64.0.1"),
+        ("PVE_NAMESERVERS", "dns.example"),
+        ("PVE_VLAN", "4095"),
+        ("PVE_RATE_MBIT_PER_CORE", "-1"),
+        ("PVE_SECURITY_GROUP", "a name that is much too long"),
+        ("PVE_FENCE", "perhaps"),
+        ("GUEST_SSH_SOURCE", "here"),
+    ] {
+        let problems = read(&[(name, value)]).unwrap_err().to_string();
+        assert!(problems.contains(name), "{name}={value}: {problems}");
+    }
+    for gateway in ["10.64.0.0", "10.64.0.15", "10.65.0.1"] {
+        let outside = read(&[("PVE_NETWORK", "10.64.0.0/28"), ("PVE_GATEWAY", gateway)]);
+        assert!(
+            outside.unwrap_err().to_string().contains("PVE_GATEWAY"),
+            "{gateway}"
+        );
+    }
+}
+
+#[test]
 fn a_gas_key_is_never_repeated() {
     let key = "0xnothexadecimal";
     let problems = with(&[("FACILITATOR", "onchain"), ("GAS_KEY", key)])

@@ -46,6 +46,14 @@ static PROXMOX: Group = Group {
         &PVE_STORAGE,
         &PVE_OS_TEMPLATE,
         &PVE_BRIDGE,
+        &PVE_NETWORK,
+        &PVE_GATEWAY,
+        &PVE_NAMESERVERS,
+        &PVE_VLAN,
+        &PVE_RATE_MBIT_PER_CORE,
+        &PVE_SECURITY_GROUP,
+        &PVE_FENCE,
+        &GUEST_SSH_SOURCE,
         &PVE_POOL,
         &PVE_VMID_RANGE,
         &PVE_CREATES_PER_NODE,
@@ -107,6 +115,52 @@ pub(super) static PVE_BRIDGE: Variable = Variable::with_default(
     "PVE_BRIDGE",
     "vmbr0",
     "The bridge that containers are attached to, with DHCP; none for containers without a network.",
+);
+pub(super) static PVE_NETWORK: Variable = Variable::optional(
+    "PVE_NETWORK",
+    "containers ask a DHCP server for their addresses, and tenants are not fenced in",
+    "10.64.0.0/20",
+    "The IPv4 network that containers get addresses of, behind a bridge of its own: `proxmox-api doctor --setup` prints how to \
+     make it. See docs/TENANTS.md.",
+);
+pub(super) static PVE_GATEWAY: Variable = Variable::optional(
+    "PVE_GATEWAY",
+    "the first address of PVE_NETWORK",
+    "10.64.0.1",
+    "The router in PVE_NETWORK: the host's address on the bridge.",
+);
+pub(super) static PVE_NAMESERVERS: Variable = Variable::with_default(
+    "PVE_NAMESERVERS",
+    "9.9.9.9,1.1.1.1",
+    "The name servers of containers in PVE_NETWORK, separated by commas; public ones, since the host's own are behind the fence.",
+);
+pub(super) static PVE_VLAN: Variable = Variable::optional(
+    "PVE_VLAN",
+    "no tag",
+    "40",
+    "The VLAN of the containers' interfaces, 1 to 4094.",
+);
+pub(super) static PVE_RATE_MBIT_PER_CORE: Variable = Variable::with_default(
+    "PVE_RATE_MBIT_PER_CORE",
+    "100",
+    "What a container may send and receive for each of its cores, in Mbit/s, 0 to 100000; 0 is no limit.",
+);
+pub(super) static PVE_SECURITY_GROUP: Variable = Variable::with_default(
+    "PVE_SECURITY_GROUP",
+    "infra402",
+    "The security group of the datacenter's firewall with the rules for tenants. Leases in PVE_NETWORK are fenced by it.",
+);
+pub(super) static PVE_FENCE: Variable = Variable::optional(
+    "PVE_FENCE",
+    "required with PVE_NETWORK, else warn",
+    "required",
+    "What becomes of a lease whose container cannot be fenced in: required refuses it before money moves, warn sells it.",
+);
+pub(super) static GUEST_SSH_SOURCE: Variable = Variable::optional(
+    "GUEST_SSH_SOURCE",
+    "nothing reaches port 22 of containers through the security group",
+    "192.168.1.20",
+    "The address, or network, from which containers see this service or its proxy: it may reach their port 22.",
 );
 pub(super) static PVE_POOL: Variable = Variable::with_default(
     "PVE_POOL",
