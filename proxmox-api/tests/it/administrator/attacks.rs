@@ -1,0 +1,126 @@
+//! Attempts to keep a machine for nothing, and events that come at the worst moment.
+
+use std::time::Duration;
+
+use proxmox_api::lease::{
+    halt,
+    locate::{Located, Place, locate},
+};
+use pve::WaitOptions;
+use pve_sim::{Fault, FaultKind, Operation};
+
+use crate::support::{TestApp, until};
+
+use super::{Customer, LATER, cluster, node_of, other};
+
+async fn place_of(app: &TestApp, customer: &Customer) -> Place {
+    let lease = app.app.store.lease(&customer.lease_id).await.unwrap();
+    match locate(&app.app, &lease.unwrap()).await.unwrap() {
+        Located::Here(place) => place,
+        elsewhere => panic!("{elsewhere:?}"),
+    }
+}
+
+/// A customer who ends a lease while its container cannot be removed would keep the machine for
+/// nothing.
+#[tokio::test]
+async fn what_its_owner_ended_stops_although_it_cannot_be_removed() {
+    let app = TestApp::start().await;
+    let is_protected = Customer::of(&app, 1, 60).await;
+    let is_locked = Customer::of(&app, 2, 60).await;
+    app.sim.set_protection(is_protected.ctid, true);
+    app.sim.set_lock(is_locked.ctid, Some("backup"));
+    for customer in [&is_protected, &is_locked] {
+        let ended = customer.destroy(&app).await;
+        assert_eq!(ended.status, 202, "{:?}", ended.body);
+        until("the container to be off", async || {
+            app.clock.advance(Duration::from_secs(60));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            (!customer.runs(&app)).then_some(())
+        })
+        .await;
+        assert_eq!(customer.state(&app).await, "destroying");
+    }
+    app.sim.set_protection(is_protected.ctid, false);
+    app.sim.set_lock(is_locked.ctid, None);
+    for customer in [&is_protected, &is_locked] {
+        until("the container to be removed", async || {
+            app.clock.advance(Duration::from_secs(60));
+            app.sim.container(customer.ctid).is_none().then_some(())
+        })
+        .await;
+    }
+}
+
+/// High availability never forces a container down when it is asked to shut it down.
+#[tokio::test]
+async fn a_guest_that_ignores_a_shutdown_is_stopped_by_high_availability_too() {
+    let app = cluster(&[]).await;
+    let customer = Customer::of(&app, 1, 60).await;
+    app.sim.set_ha(customer.ctid, true);
+    app.sim.ignore_shutdown(customer.ctid);
+    let place = place_of(&app, &customer).await;
+    let halted = halt::halt_within(&app.app, &place, Duration::from_secs(2)).await;
+    assert!(halted.is_ok(), "{halted:?}");
+    assert!(!customer.runs(&app));
+}
+
+/// A container is off for a while when it is moved, or backed up in mode `stop`, and started again
+/// afterwards.
+#[tokio::test]
+async fn what_is_off_only_for_a_while_is_not_taken_for_stopped() {
+    let app = cluster(&[]).await;
+    let customer = Customer::of(&app, 1, 30).await;
+    app.sim.kill_container(customer.ctid);
+    app.sim.set_lock(customer.ctid, Some("migrate"));
+    app.clock.advance(LATER);
+    let refused = customer.switch(&app, "stop").await;
+    let seen = (refused.status.as_u16(), refused.code());
+    assert_eq!(seen, (409, "lease_conflict"), "{:?}", refused.body);
+    app.clock.advance(Duration::from_secs(31 * 60));
+    // Longer than Proxmox is asked for before a container is powered off from inside.
+    for _ in 0..20 {
+        app.clock.advance(Duration::from_secs(300));
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    assert_eq!(customer.state(&app).await, "expiring");
+    // The move ends.
+    app.sim.set_lock(customer.ctid, None);
+    let place = place_of(&app, &customer).await;
+    let client = &app.app.proxmox.client;
+    let started = client.start(&place.node, place.vmid).await.unwrap();
+    client
+        .wait(&started, WaitOptions::within(LATER))
+        .await
+        .unwrap();
+    assert!(customer.runs(&app));
+    customer.ends(&app).await;
+}
+
+/// The container is moved between the look at it and its removal.
+#[tokio::test]
+async fn what_is_moved_in_the_moment_of_its_removal_is_removed_where_it_is() {
+    let app = cluster(&[]).await;
+    let customer = Customer::of(&app, 1, 60).await;
+    let to = other(&node_of(&app, customer.ctid));
+    let late = FaultKind::Late(Duration::from_millis(400));
+    app.sim
+        .faults()
+        .inject(Fault::once(Operation::Config, late));
+    let moved = async {
+        until("the look", async || {
+            (app.sim.faults().hits() > 0).then_some(())
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        app.sim.migrate(customer.ctid, to);
+    };
+    let (ended, ()) = tokio::join!(customer.destroy(&app), moved);
+    assert!(ended.status.is_success(), "{:?}", ended.body);
+    until("the lease to be over", async || {
+        app.clock.advance(Duration::from_secs(10));
+        (customer.state(&app).await == "destroyed").then_some(())
+    })
+    .await;
+    assert!(app.sim.container(customer.ctid).is_none());
+}
