@@ -3,15 +3,23 @@
 use std::time::Duration;
 
 use proxmox_api::lease::{
+    alarms::Trouble,
     halt,
     locate::{Located, Place, locate},
 };
 use pve::WaitOptions;
 use pve_sim::{Fault, FaultKind, Operation};
+use serde_json::json;
 
 use crate::support::{TestApp, until};
 
-use super::{Customer, LATER, cluster, node_of, other};
+use super::{Customer, LATER, cluster, compare, node_of, other};
+
+/// Time passes here and on the nodes.
+fn later(app: &TestApp, seconds: u64) {
+    app.clock.advance(Duration::from_secs(seconds));
+    app.sim.advance_clock(Duration::from_secs(seconds));
+}
 
 async fn place_of(app: &TestApp, customer: &Customer) -> Place {
     let lease = app.app.store.lease(&customer.lease_id).await.unwrap();
@@ -65,6 +73,34 @@ async fn a_guest_that_ignores_a_shutdown_is_stopped_by_high_availability_too() {
     assert!(!customer.runs(&app));
 }
 
+/// A node stops its containers before it goes down, and answers meanwhile.
+#[tokio::test]
+async fn what_a_node_stops_before_it_reboots_runs_again() {
+    let app = TestApp::start().await;
+    let runs = Customer::of(&app, 1, 600).await;
+    let off_for_long = Customer::of(&app, 2, 600).await;
+    let off_by_owner = Customer::of(&app, 3, 600).await;
+    compare(&app).await;
+    app.sim.kill_container(off_for_long.ctid);
+    compare(&app).await;
+    later(&app, 3600);
+    compare(&app).await;
+    let stopped = off_by_owner.switch(&app, "stop").await;
+    assert_eq!(stopped.status, 200, "{:?}", stopped.body);
+    app.sim.kill_container(runs.ctid);
+    for _ in 0..2 {
+        later(&app, 60);
+        compare(&app).await;
+    }
+    assert!(!runs.runs(&app), "its owner may have switched it off");
+    app.sim.reboot_node("pve");
+    later(&app, 60);
+    compare(&app).await;
+    assert!(runs.runs(&app));
+    assert!(!off_for_long.runs(&app));
+    assert!(!off_by_owner.runs(&app));
+}
+
 /// A container is off for a while when it is moved, or backed up in mode `stop`, and started again
 /// afterwards.
 #[tokio::test]
@@ -95,6 +131,49 @@ async fn what_is_off_only_for_a_while_is_not_taken_for_stopped() {
         .unwrap();
     assert!(customer.runs(&app));
     customer.ends(&app).await;
+}
+
+/// One container after the other, a node that answers slowly would keep all others waiting.
+#[tokio::test]
+async fn slow_looks_at_many_containers_are_taken_side_by_side() {
+    let app = TestApp::start().await;
+    let mut customers = Vec::new();
+    for number in 1..=8 {
+        customers.push(Customer::of(&app, number, 60).await);
+    }
+    for customer in &customers {
+        app.sim
+            .set_config(customer.ctid, "hostname", json!("renamed"));
+    }
+    app.clock.advance(LATER);
+    let late = FaultKind::Late(Duration::from_millis(500));
+    app.sim
+        .faults()
+        .inject(Fault::always(Operation::Config, late));
+    let begin = std::time::Instant::now();
+    compare(&app).await;
+    assert!(
+        begin.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begin.elapsed()
+    );
+}
+
+/// A node that is away is known to be: nothing is asked of it.
+#[tokio::test]
+async fn containers_on_a_node_that_is_away_cost_no_request_each() {
+    let app = cluster(&[]).await;
+    let customer = Customer::of(&app, 1, 600).await;
+    if node_of(&app, customer.ctid) == "pve" {
+        app.sim.migrate(customer.ctid, "pve2");
+        compare(&app).await;
+    }
+    app.sim.set_node_online("pve2", false);
+    app.sim.clear_requests();
+    compare(&app).await;
+    assert_eq!(app.sim.request_count("GET", "/nodes/pve2/lxc"), 0);
+    let trouble = app.app.alarms.of(&customer.lease_id);
+    assert_eq!(trouble, Some(Trouble::NodeAway));
 }
 
 /// The container is moved between the look at it and its removal.
