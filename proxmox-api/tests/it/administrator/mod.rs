@@ -8,6 +8,7 @@ mod locks;
 mod moved;
 mod orphans;
 mod reboots;
+mod refunds;
 
 use std::time::Duration;
 
