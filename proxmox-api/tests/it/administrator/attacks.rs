@@ -6,6 +6,7 @@ use proxmox_api::lease::{
     alarms::Trouble,
     halt,
     locate::{Located, Place, locate},
+    reconcile,
 };
 use pve::WaitOptions;
 use pve_sim::{Fault, FaultKind, Operation};
@@ -14,6 +15,8 @@ use serde_json::json;
 use crate::support::{TestApp, until};
 
 use super::{Customer, LATER, cluster, compare, node_of, other};
+
+const POOL: Option<&str> = Some("infra402");
 
 /// Time passes here and on the nodes.
 fn later(app: &TestApp, seconds: u64) {
@@ -202,4 +205,89 @@ async fn what_is_moved_in_the_moment_of_its_removal_is_removed_where_it_is() {
     })
     .await;
     assert!(app.sim.container(customer.ctid).is_none());
+}
+
+/// An administrator gives the container a new network interface, and some days later cleans up the
+/// notes.
+#[tokio::test]
+async fn a_new_interface_is_known_by_the_time_the_notes_are_overwritten() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 60).await;
+    let config = app.sim.container(customer.ctid).unwrap().config;
+    let old = config["net0"].as_str().unwrap().to_owned();
+    let (before, rest) = old.split_once("hwaddr=").unwrap();
+    let new = format!("{before}hwaddr=BC:24:11:00:00:01{}", &rest[17..]);
+    app.sim.set_config(customer.ctid, "net0", json!(new));
+    app.clock.advance(LATER);
+    customer.is_served(&app).await;
+    app.sim.set_description(customer.ctid, "cleaned up");
+    app.clock.advance(LATER);
+    customer.is_served(&app).await;
+}
+
+/// A virtual machine, or a container of another installation, under a leased number.
+#[tokio::test]
+async fn a_restored_container_of_another_lease_is_given_to_nobody() {
+    let app = TestApp::start().await;
+    let first = Customer::of(&app, 1, 60).await;
+    let second = Customer::of(&app, 2, 60).await;
+    let backup = app.sim.backup(first.ctid);
+    // An administrator picks the wrong number.
+    app.sim.kill_container(second.ctid);
+    app.sim.restore(&backup, second.ctid, POOL);
+    app.clock.advance(LATER);
+    second.is_refused(&app, 410, "lease_ended", false).await;
+    let started = second.switch(&app, "start").await;
+    assert_eq!(started.status, 410, "{:?}", started.body);
+    first.is_served(&app).await;
+    later(&app, 0);
+    compare(&app).await;
+    app.clock.advance(Duration::from_secs(601));
+    let found = compare(&app).await;
+    assert_eq!(found.lost, [second.lease_id.as_str()]);
+    assert_eq!(found.removed, Vec::<u32>::new());
+    first.is_served(&app).await;
+    assert!(app.sim.container(second.ctid).is_some(), "it is a copy");
+}
+
+/// Whatever is answered in the middle of a look, a container that is there is not booked as gone.
+#[tokio::test]
+async fn nonsense_in_the_middle_of_a_look_ends_nothing() {
+    let app = cluster(&[]).await;
+    let customer = Customer::of(&app, 1, 43_000).await;
+    let kinds = [
+        FaultKind::EmptyBody,
+        FaultKind::TruncatedBody,
+        FaultKind::Html502,
+        FaultKind::ExpiredToken,
+        FaultKind::DropBefore,
+        FaultKind::Handshake596Before,
+        FaultKind::Unreachable595,
+    ];
+    let calls = [Operation::Config, Operation::Resources, Operation::NextId];
+    for hidden in [false, true] {
+        for (on, kind) in calls
+            .iter()
+            .flat_map(|on| kinds.iter().map(move |kind| (on, kind)))
+        {
+            // Every step of a look is gone through: it is elsewhere, or not listed.
+            app.sim
+                .migrate(customer.ctid, other(&node_of(&app, customer.ctid)));
+            app.sim.hide_from_resources(customer.ctid, hidden);
+            // The comparison's own list passes.
+            let skip = u32::from(*on == Operation::Resources);
+            let fault = Fault::always(on.clone(), kind.clone()).after(skip);
+            app.sim.faults().inject(fault);
+            for _ in 0..2 {
+                app.clock.advance(Duration::from_secs(700));
+                if let Ok(found) = reconcile::compare(&app.app).await {
+                    assert_eq!(found.lost, Vec::<String>::new(), "{on:?} {kind:?}");
+                }
+            }
+            app.sim.faults().clear();
+        }
+    }
+    app.sim.hide_from_resources(customer.ctid, false);
+    app.clock.advance(LATER);
+    customer.is_served(&app).await;
 }
