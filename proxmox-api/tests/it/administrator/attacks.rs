@@ -225,6 +225,21 @@ async fn a_new_interface_is_known_by_the_time_the_notes_are_overwritten() {
     customer.is_served(&app).await;
 }
 
+/// Another container's figures are none of a customer's business.
+#[tokio::test]
+async fn figures_of_a_container_in_the_place_of_a_leased_one_are_not_shown() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 60).await;
+    app.sim.remove_container(customer.ctid);
+    app.sim.put_foreign_container(customer.ctid, "accounting");
+    app.sim.set_pool(customer.ctid, POOL);
+    app.clock.advance(LATER);
+    compare(&app).await;
+    let stats = customer.session.get(&app, "/stats/lxc").await;
+    assert_eq!(stats.body["containers"], json!([]), "{:?}", stats.body);
+    assert_eq!(stats.body["running"], 0, "{:?}", stats.body);
+}
+
 /// A virtual machine, or a container of another installation, under a leased number.
 #[tokio::test]
 async fn a_restored_container_of_another_lease_is_given_to_nobody() {
