@@ -18,7 +18,7 @@ use crate::{
     brake::FailedPayments,
     config::{Config, FacilitatorChoice, PaymentConfig},
     console::OpenConsoles,
-    lease::{alarms::Alarms, backoff::Backoff, locate::RecentLooks},
+    lease::{alarms::Alarms, backoff::Backoff, locate::RecentLooks, reboot::SeenOff},
     locks::Locks,
     paywall::{proof::ProofLimits, tariffs::Tariffs},
     proxmox::Proxmox,
@@ -66,6 +66,8 @@ pub struct Parts {
     pub looks: RecentLooks,
     /// Leases whose container needs its operator.
     pub alarms: Alarms,
+    /// Containers that are seen off.
+    pub seen_off: SeenOff,
     /// When ends of leases that failed are tried again.
     pub retries: Backoff,
     /// The consoles that are open, and the room for more.
@@ -184,6 +186,7 @@ impl App {
             leases_in_work: Locks::among(turns.as_ref(), "leases"),
             turns,
             looks: RecentLooks::default(),
+            seen_off: SeenOff::default(),
             alarms: Alarms::default(),
             retries: Backoff::default(),
             consoles: OpenConsoles::default(),

@@ -6,7 +6,9 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{
-    LeaseState, halt, held,
+    LeaseState,
+    alarms::Trouble,
+    halt, held,
     locate::{Located, locate},
     remove::{self, RemoveError},
 };
@@ -26,8 +28,6 @@ const LONGEST: i64 = 300;
 const LONGEST_AMONG_REPLICAS: i64 = 15;
 /// Containers that are stopped or removed at a time.
 const AT_ONCE: usize = 8;
-/// Seconds for which Proxmox is asked in vain to stop a container; after that it is powered off from inside.
-const INSIDE_AFTER: i64 = 3600;
 
 /// Works until the process ends.
 pub async fn run(app: App) {
@@ -141,7 +141,7 @@ async fn warn(app: &App, lease: &Lease) -> Result<(), StoreError> {
 async fn end(app: App, lease_id: String, _turn: Turn) -> i64 {
     match step(&app, &lease_id).await {
         Ok(()) => {
-            app.retries.reset(&lease_id);
+            forget_failures(&app, &lease_id);
             i64::MAX
         }
         Err(error) => {
@@ -154,6 +154,18 @@ async fn end(app: App, lease_id: String, _turn: Turn) -> i64 {
             tracing::warn!(lease.id = lease_id, pause, %error, "a lease cannot be ended yet");
             app.now() + pause
         }
+    }
+}
+
+/// The end of a lease was done, or put off by a renewal: its next tries begin anew, and what held
+/// it up is over.
+pub fn forget_failures(app: &App, lease_id: &str) {
+    app.retries.reset(lease_id);
+    if matches!(
+        app.alarms.of(lease_id),
+        Some(Trouble::Locked | Trouble::NodeAway)
+    ) {
+        app.alarms.clear(lease_id, &[]);
     }
 }
 
@@ -188,15 +200,7 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {
     match locate(app, lease).await? {
         Located::Here(place) if place.template => {}
         Located::Here(place) => {
-            app.looks.forget(place.vmid);
-            match halt::halt(app, &place).await {
-                Err(RemoveError::Locked(_) | RemoveError::Proxmox(_)) if runs_on(app, lease) => {
-                    halt::halt_from_inside(app, &place).await?;
-                    let data = json!({ "vmid": lease.vmid, "lock": place.lock });
-                    app.note(&lease.lease_id, "powered_off_inside", data).await;
-                }
-                halted => halted?,
-            }
+            halt::halt_for_good(app, lease, &place).await?;
         }
         // Another guest with its number is left alone, and the lease ends all the same.
         Located::Gone => {}
@@ -221,12 +225,6 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {
         .await;
     }
     Ok(())
-}
-
-/// Whether Proxmox was asked in vain for long: by a lock, or by high availability, which never forces a container down.
-fn runs_on(app: &App, lease: &Lease) -> bool {
-    let since = app.retries.since(&lease.lease_id);
-    since.is_some_and(|since| app.now() - since >= INSIDE_AFTER)
 }
 
 /// Destroys a lease that was paid for: at the end of its grace, or because its owner asked. The caller has its turn.

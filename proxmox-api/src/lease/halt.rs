@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use pve::{ExecRequest, NodeName, Refusal, TaskOutcome, Upid, Vmid, WaitOptions};
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::{locate::Place, remove::RemoveError};
-use crate::state::App;
+use super::{locate::Place, lock, remove::RemoveError};
+use crate::{state::App, store::Lease};
 
 /// How long a container gets to shut down by itself.
 const SHUTDOWN: Duration = Duration::from_secs(20);
+/// Seconds for which Proxmox is asked in vain to stop a container; after that it is powered off
+/// from inside.
+const INSIDE_AFTER: i64 = 3600;
 /// How long high availability may take to do what it was asked for.
 pub(super) const HA_TIMEOUT: Duration = Duration::from_secs(120);
 /// Between two looks at whether a container has stopped.
@@ -20,29 +24,69 @@ const POLL: Duration = Duration::from_millis(500);
 /// # Errors
 /// It still runs, or Proxmox cannot be asked.
 pub async fn halt(app: &App, place: &Place) -> Result<(), RemoveError> {
+    halt_within(app, place, HA_TIMEOUT).await
+}
+
+/// The same, with the time that high availability gets for each thing that it is asked for.
+///
+/// # Errors
+/// As [`halt`].
+pub async fn halt_within(
+    app: &App,
+    place: &Place,
+    ha_timeout: Duration,
+) -> Result<(), RemoveError> {
     let client = &app.proxmox.client;
     let (node, vmid) = (&place.node, place.vmid);
-    let mut asked_of_ha = false;
+    let mut patience = Duration::ZERO;
     match client.shutdown(node, vmid, SHUTDOWN, true).await {
         Ok(upid) => {
-            asked_of_ha = is_ha(&upid);
-            if !succeeds(app, &upid).await
-                && let Ok(upid) = client.stop(node, vmid).await
-            {
-                asked_of_ha |= is_ha(&upid);
+            let mut done = succeeds(app, &upid).await;
+            if is_ha(&upid) {
+                // High availability does not force a container down that it is asked to shut down.
+                done = done && stopped(app, node, vmid, ha_timeout).await.is_ok();
+            }
+            if !done && let Ok(upid) = client.stop(node, vmid).await {
                 // Whether it helped is looked at below.
                 succeeds(app, &upid).await;
+                if is_ha(&upid) {
+                    patience = ha_timeout;
+                }
             }
         }
         Err(error) if error.refusal() == Some(&Refusal::NotRunning) => {}
         Err(error) => return Err(error.into()),
     }
-    let patience = if asked_of_ha {
-        HA_TIMEOUT
-    } else {
-        Duration::ZERO
+    match stopped(app, node, vmid, patience).await? {
+        Some(held_by) if lock::may_start_again(&held_by) => Err(RemoveError::Locked(held_by)),
+        _ => Ok(()),
+    }
+}
+
+/// Halts a container that may not run any more: by Proxmox, and from inside where Proxmox is asked
+/// in vain for an hour, because of a lock or because high availability does not do it. The caller
+/// has the lease's turn.
+///
+/// # Errors
+/// As [`halt`].
+pub async fn halt_for_good(app: &App, lease: &Lease, place: &Place) -> Result<(), RemoveError> {
+    app.looks.forget(place.vmid);
+    let error = match halt(app, place).await {
+        Err(error @ (RemoveError::Locked(_) | RemoveError::Proxmox(_))) => error,
+        halted => return halted,
     };
-    stopped(app, node, vmid, patience).await
+    let client = &app.proxmox.client;
+    let in_vain = app.retries.since(&lease.lease_id);
+    if in_vain.is_none_or(|since| app.now() - since < INSIDE_AFTER)
+        // What is off and locked is started again perhaps, and cannot be told anything now.
+        || !client.container(&place.node, place.vmid).await?.is_running()
+    {
+        return Err(error);
+    }
+    halt_from_inside(app, place).await?;
+    let data = json!({ "vmid": lease.vmid, "lock": place.lock });
+    app.note(&lease.lease_id, "powered_off_inside", data).await;
+    Ok(())
 }
 
 async fn succeeds(app: &App, upid: &Upid) -> bool {
@@ -56,17 +100,18 @@ pub(super) fn is_ha(upid: &Upid) -> bool {
     upid.kind.starts_with("ha")
 }
 
+/// Waits until the container is off; the operation that holds it then.
 async fn stopped(
     app: &App,
     node: &NodeName,
     vmid: Vmid,
     patience: Duration,
-) -> Result<(), RemoveError> {
+) -> Result<Option<String>, RemoveError> {
     let until = Instant::now() + patience;
     loop {
         let status = app.proxmox.client.container(node, vmid).await?;
         if !status.is_running() {
-            return Ok(());
+            return Ok(status.lock);
         }
         if Instant::now() >= until {
             // Tasks of a locked container are begun, and fail.
@@ -83,7 +128,7 @@ async fn stopped(
 ///
 /// # Errors
 /// It still runs.
-pub async fn halt_from_inside(app: &App, place: &Place) -> Result<(), RemoveError> {
+async fn halt_from_inside(app: &App, place: &Place) -> Result<(), RemoveError> {
     let (node, vmid) = (&place.node, place.vmid);
     let command = ExecRequest {
         timeout: SHUTDOWN,
@@ -91,11 +136,12 @@ pub async fn halt_from_inside(app: &App, place: &Place) -> Result<(), RemoveErro
     };
     let run = app.proxmox.consoles.exec(node, vmid, command, None);
     // The terminal ends with the container, so what becomes of the command tells nothing.
-    tokio::select! {
+    let stopped = tokio::select! {
         stopped = stopped(app, node, vmid, SHUTDOWN * 3) => stopped,
         ran = run => {
             tracing::info!(vmid = vmid.get(), failed = ran.is_err(), "a container was told to power off");
             stopped(app, node, vmid, SHUTDOWN).await
         }
-    }
+    };
+    stopped.map(drop)
 }

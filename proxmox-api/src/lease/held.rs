@@ -96,8 +96,7 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {
     }
     match locate(app, lease).await? {
         Located::Here(place) => {
-            app.looks.forget(place.vmid);
-            halt::halt(app, &place).await?;
+            halt::halt_for_good(app, lease, &place).await?;
         }
         Located::Gone => {}
         Located::Unclear(trouble) => return Err(RemoveError::Unclear(trouble)),

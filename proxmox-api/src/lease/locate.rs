@@ -89,20 +89,25 @@ impl RecentLooks {
 
     fn remember(&self, place: &Place, lease_id: &str, now: u64) {
         let mut all = self.all();
-        all.retain(|_, (at, ..)| now.saturating_sub(*at) < FRESH);
+        all.retain(|_, (at, ..)| is_fresh(*at, now));
         all.insert(place.vmid, (now, lease_id.to_owned(), place.clone()));
     }
 
     fn find(&self, vmid: Vmid, lease_id: &str, now: u64) -> Option<Place> {
         let all = self.all();
         let (at, known, place) = all.get(&vmid)?;
-        (now.saturating_sub(*at) < FRESH && known == lease_id).then(|| place.clone())
+        (is_fresh(*at, now) && known == lease_id).then(|| place.clone())
     }
 
     /// The container is about to change.
     pub(super) fn forget(&self, vmid: Vmid) {
         self.all().remove(&vmid);
     }
+}
+
+/// A look that is of later than now was taken before the clock was set back.
+fn is_fresh(at: u64, now: u64) -> bool {
+    now.checked_sub(at).is_some_and(|age| age < FRESH)
 }
 
 /// Finds the container of a lease, and stores its node where it has moved. An alarm tells the operator of what is not as it
@@ -202,10 +207,15 @@ async fn judge(
         lease.created_at,
     );
     let markers = marker::all(config.description.as_deref());
-    if !markers.iter().any(|marker| marker.fits(&expected)) {
+    let mac = app.store.mac_of(&lease.lease_id).await?;
+    let found = config.hwaddr();
+    if markers.iter().any(|marker| marker.fits(&expected)) {
+        // It has another interface by now, or was made by a release that did not note this.
+        if let Some(found) = found.filter(|found| mac.as_deref() != Some(*found)) {
+            app.store.set_mac(&lease.lease_id, found).await?;
+        }
+    } else {
         // Notes can be overwritten; the hardware address is the container's own, and a clone gets another one.
-        let mac = app.store.mac_of(&lease.lease_id).await?;
-        let found = config.property("net0", "hwaddr");
         match (mac, found) {
             (Some(mac), Some(found)) if mac.eq_ignore_ascii_case(found) => {}
             (Some(_), Some(_)) => return Ok(Located::Gone),
@@ -338,6 +348,7 @@ mod tests {
         looks.remember(&place, "lease-1", 1_000);
         assert_eq!(looks.find(vmid, "lease-1", 5_999), Some(place));
         assert_eq!(looks.find(vmid, "lease-1", 6_000), None, "too old");
+        assert_eq!(looks.find(vmid, "lease-1", 999), None, "the clock was set");
         assert_eq!(looks.find(vmid, "lease-2", 1_000), None);
         looks.forget(vmid);
         assert_eq!(looks.find(vmid, "lease-1", 1_000), None);

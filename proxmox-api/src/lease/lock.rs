@@ -24,6 +24,12 @@ pub fn meaning(lock: &str) -> &'static str {
     }
 }
 
+/// Whether what holds a container may start it again at its end: a move, or a backup in mode
+/// `stop`, of one that ran. Others hold it for as long as they like and leave it as it is.
+pub fn may_start_again(lock: &str) -> bool {
+    !matches!(lock, "destroyed" | "mounted")
+}
+
 /// The refusal of something that a locked container cannot do now.
 pub fn refused(lock: &str) -> ApiError {
     let message = format!(

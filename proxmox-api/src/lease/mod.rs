@@ -19,7 +19,7 @@ pub mod marker;
 mod orphans;
 pub mod owned;
 pub mod power;
-mod reboot;
+pub mod reboot;
 pub mod reconcile;
 pub mod remove;
 pub mod start;

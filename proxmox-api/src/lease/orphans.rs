@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use futures_util::{StreamExt as _, stream};
 use pve::{ContainerConfig, GuestResource};
 use serde_json::json;
 
@@ -17,6 +18,9 @@ use crate::{error::ApiError, state::App, store::Lease};
 
 /// A lease younger than this, in seconds, may still be on its way.
 const YOUNG: i64 = 600;
+
+/// Containers that are stopped at a time.
+const AT_ONCE: usize = 8;
 
 /// Whose a container is.
 enum Owner {
@@ -46,7 +50,7 @@ pub(super) async fn look(
             && guest.pool.as_deref() == Some(pool)
             && !leases.contains_key(&guest.vmid.get())
     });
-    let mut seen = Vec::new();
+    let (mut seen, mut to_halt) = (Vec::new(), Vec::new());
     for guest in unknown {
         let vmid = guest.vmid.get();
         seen.push(vmid);
@@ -71,9 +75,16 @@ pub(super) async fn look(
                 findings.foreign.push(vmid);
             }
             Owner::NeverUsed(lease_id) => remove(app, &place, &lease_id, findings).await,
-            Owner::Orphan(lease_id) => keep(app, &place, &lease_id, findings).await?,
+            Owner::Orphan(lease_id) => {
+                if keep(app, &place, &lease_id, findings).await? {
+                    to_halt.push(halt_one(app.clone(), place));
+                }
+            }
         }
     }
+    // After a restored database they may be many, and each may take its time.
+    let halts = stream::iter(to_halt).buffer_unordered(AT_ONCE);
+    halts.collect::<()>().await;
     Ok(app.store.keep_orphans(seen).await?)
 }
 
@@ -104,13 +115,14 @@ async fn owner(app: &App, vmid: u32, config: &ContainerConfig) -> Result<Owner, 
     })
 }
 
-/// Stops an orphan and keeps it for a while: after a restored database it is a paying customer's.
+/// Keeps an orphan for a while: after a restored database it is a paying customer's. Whether it is
+/// to be stopped.
 async fn keep(
     app: &App,
     place: &Place,
     lease_id: &str,
     findings: &mut Findings,
-) -> Result<(), ApiError> {
+) -> Result<bool, ApiError> {
     let (vmid, now) = (place.vmid.get(), app.now());
     let since = app.store.orphan_since(vmid, lease_id, now).await?;
     let until = since + app.config.orphan_keep_seconds;
@@ -126,16 +138,18 @@ async fn keep(
     }
     if now >= until {
         remove(app, place, lease_id, findings).await;
-        return Ok(());
+        return Ok(false);
     }
     findings.orphans.push(vmid);
     let status = app.proxmox.client.container(&place.node, place.vmid).await;
-    if status.is_ok_and(|status| status.is_running())
-        && let Err(error) = halt::halt(app, place).await
-    {
+    Ok(status.is_ok_and(|status| status.is_running()))
+}
+
+async fn halt_one(app: App, place: Place) {
+    if let Err(error) = halt::halt(&app, &place).await {
+        let vmid = place.vmid.get();
         tracing::warn!(vmid, %error, "a container without a lease cannot be stopped yet");
     }
-    Ok(())
 }
 
 async fn remove(app: &App, place: &Place, lease_id: &str, findings: &mut Findings) {

@@ -87,7 +87,9 @@ async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
     let place = locate::find(&app, &lease).await?;
     let (node, vmid) = (&place.node, place.vmid);
     let now = app.proxmox.client.container(node, vmid).await?;
-    if now.status == power.wanted() {
+    // One that is off while it is moved or backed up is perhaps started again at the end of that.
+    let restarts = now.lock.as_deref().is_some_and(lock::may_start_again);
+    if now.status == power.wanted() && !(power == Power::Off && restarts) {
         remember(&app, &lease, power).await?;
         return Ok(lease);
     }

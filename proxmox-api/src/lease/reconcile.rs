@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use pve::{ContainerState, GuestResource};
+use futures_util::{StreamExt as _, stream};
+use pve::{ContainerState, GuestResource, Node, NodeState};
 use serde_json::json;
 
 use super::{
@@ -21,6 +22,8 @@ const EVERY: Duration = Duration::from_secs(60);
 /// How long a container has to be gone until its lease ends, in seconds: restoring a backup under the same number takes some
 /// minutes, during which there is no container.
 const LOST_AFTER: i64 = 600;
+/// Containers that are looked at a time.
+const AT_ONCE: usize = 8;
 
 /// What a comparison found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -64,26 +67,35 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     let mut findings = Findings::default();
     // Containers first: a lease that comes into being in between is then known, not missing.
     let guests = app.proxmox.client.resources().await?;
+    let nodes = app.proxmox.client.nodes().await?;
     let leases = app.store.live_leases().await?;
-    let by_vmid: HashMap<u32, &Lease> = leases.iter().map(|lease| (lease.vmid, lease)).collect();
-    orphans::look(app, &guests, &by_vmid, &mut findings).await?;
-
-    let guests: HashMap<u32, &GuestResource> = guests
+    let by_vmid: HashMap<u32, &GuestResource> = guests
         .iter()
         .map(|guest| (guest.vmid.get(), guest))
         .collect();
-    let mut running = Vec::new();
+    let (mut listed, mut to_follow) = (Vec::new(), Vec::new());
     for lease in leases.iter().filter(|lease| has_container(lease)) {
-        let guest = guests.get(&lease.vmid).copied();
+        let guest = by_vmid.get(&lease.vmid).copied();
         let expected = guest.is_some_and(|guest| is_as_expected(app, guest, lease));
-        if !(expected && is_untroubled(app, lease))
-            && let Err(error) = follow(app, lease, &mut findings).await
-        {
-            tracing::warn!(lease.id = lease.lease_id, code = %error.code, "a container cannot be located now");
+        if guest.is_some_and(|guest| is_away(&nodes, guest)) {
+            let (id, now) = (&lease.lease_id, app.now());
+            app.alarms.raise(id, lease.vmid, Trouble::NodeAway, now);
+        } else if !(expected && is_untroubled(app, lease)) {
+            to_follow.push(lease);
         }
-        running.extend(guest.map(|guest| (lease, guest)));
+        listed.extend(guest.map(|guest| (lease, guest)));
     }
-    findings.started = reboot::start_what_ran(app, &running).await?;
+    // First what is waited for the most, and while the list is fresh.
+    findings.started = reboot::start_what_ran(app, &nodes, &listed).await?;
+    let looks: Vec<_> = to_follow
+        .into_iter()
+        .map(|lease| follow(app.clone(), lease.clone()))
+        .collect();
+    let lost = stream::iter(looks).buffer_unordered(AT_ONCE);
+    findings.lost = lost.filter_map(std::future::ready).collect().await;
+    let by_vmid: HashMap<u32, &Lease> = leases.iter().map(|lease| (lease.vmid, lease)).collect();
+    orphans::look(app, &guests, &by_vmid, &mut findings).await?;
+
     let is_live = |id: &str| leases.iter().any(|lease| lease.lease_id == id);
     app.alarms.keep(is_live);
     app.retries.keep(is_live);
@@ -117,40 +129,62 @@ fn is_as_expected(app: &App, guest: &GuestResource, lease: &Lease) -> bool {
         && guest.status != ContainerState::Unknown
 }
 
+/// Whether a container is on a node that is away: each look at it would wait for the node in vain.
+fn is_away(nodes: &[Node], guest: &GuestResource) -> bool {
+    let found = nodes.iter().find(|node| node.node == guest.node);
+    found.is_some_and(|node| node.status == NodeState::Offline)
+}
+
 /// What is the matter otherwise is only seen by a look at the container.
 fn is_untroubled(app: &App, lease: &Lease) -> bool {
     let trouble = app.alarms.of(&lease.lease_id);
     trouble.is_none_or(|trouble| matches!(trouble, Trouble::Protected | Trouble::Locked))
 }
 
-/// Something is not as expected of a lease's container.
-async fn follow(app: &App, lease: &Lease, findings: &mut Findings) -> Result<(), ApiError> {
-    let (id, now) = (&lease.lease_id, app.now());
+/// Something is not as expected of a lease's container; the lease's id, if it has ended by that.
+async fn follow(app: App, lease: Lease) -> Option<String> {
+    let ended = async {
+        let Some((trouble, since)) = lost_since(&app, &lease).await? else {
+            return Ok(false);
+        };
+        Ok(app.now() - since >= LOST_AFTER && end_lost(&app, &lease, trouble).await?)
+    };
+    match ended.await {
+        Ok(ended) => ended.then_some(lease.lease_id),
+        Err(error) => {
+            let (id, error): (_, ApiError) = (lease.lease_id, error);
+            tracing::warn!(lease.id = id, code = %error.code, "a container cannot be located now");
+            None
+        }
+    }
+}
+
+/// Why the container of a lease cannot be used any more, and since when that is known.
+async fn lost_since(app: &App, lease: &Lease) -> Result<Option<(Trouble, i64)>, ApiError> {
     let trouble = match locate(app, lease).await? {
         Located::Here(place) if place.template => Trouble::Template,
         Located::Gone => Trouble::Gone,
-        Located::Away => {
-            app.alarms.raise(id, lease.vmid, Trouble::NodeAway, now);
-            return Ok(());
-        }
-        Located::Here(_) | Located::Unclear(_) => return Ok(()),
+        Located::Away => Trouble::NodeAway,
+        Located::Here(_) | Located::Unclear(_) => return Ok(None),
     };
+    let (id, now) = (&lease.lease_id, app.now());
     let since = app.alarms.raise(id, lease.vmid, trouble, now);
-    if now - since >= LOST_AFTER && end_lost(app, lease, trouble, since).await? {
-        findings.lost.push(id.clone());
-    }
-    Ok(())
+    Ok((trouble != Trouble::NodeAway).then_some((trouble, since)))
 }
 
 /// Ends a lease whose container cannot be used any more, and owes its unused part.
-async fn end_lost(
-    app: &App,
-    lease: &Lease,
-    trouble: Trouble,
-    since: i64,
-) -> Result<bool, ApiError> {
+async fn end_lost(app: &App, lease: &Lease, trouble: Trouble) -> Result<bool, ApiError> {
     let id = &lease.lease_id;
     let _turn = app.leases_in_work.take(id).await?;
+    // Looked at again under the turn, which may have taken a while: it may have come back, and been
+    // renewed or ended.
+    let Some(lease) = app.store.lease(id).await?.filter(has_container) else {
+        return Ok(false);
+    };
+    let since = match lost_since(app, &lease).await? {
+        Some((still, since)) if still == trouble && app.now() - since >= LOST_AFTER => since,
+        _ => return Ok(false),
+    };
     let Some(owed) = app.store.end_lost(id, since, app.now()).await? else {
         return Ok(false);
     };

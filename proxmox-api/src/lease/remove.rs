@@ -7,6 +7,7 @@ use pve::{Destroy, NodeName, Refusal, Vmid, WaitOptions};
 use super::{
     LeaseState,
     alarms::Trouble,
+    halt,
     locate::{LocateError, Located, Place, locate},
 };
 use crate::{
@@ -98,7 +99,19 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), RemoveError> {
                 "a leased container was made a template; it is left alone"
             );
         }
-        Located::Here(place) => container(app, &place).await?,
+        Located::Here(place) => {
+            if let Err(error) = container(app, &place).await {
+                if error.trouble().is_some() {
+                    // What cannot be removed for now does not run on for nothing.
+                    let halted = halt::halt_for_good(app, lease, &place).await;
+                    if let Err(error) = halted {
+                        let id = &lease.lease_id;
+                        tracing::warn!(lease.id = id, %error, "what cannot be removed runs on");
+                    }
+                }
+                return Err(error);
+            }
+        }
         Located::Gone => {}
         Located::Unclear(_) if lease.state == LeaseState::Undoing => never_made(app, lease).await?,
         Located::Unclear(trouble) => return Err(RemoveError::Unclear(trouble)),
@@ -135,7 +148,7 @@ pub async fn container(app: &App, place: &Place) -> Result<(), RemoveError> {
     };
     let upid = match client.destroy(&place.node, place.vmid, how).await {
         Ok(upid) => upid,
-        Err(error) if error.is_missing() => return Ok(()),
+        // Gone, or moved since it was located: the next look tells.
         Err(error) => return Err(error.into()),
     };
     match client.wait(&upid, WaitOptions::within(PATIENCE)).await {

@@ -125,12 +125,7 @@ fn live_state(app: &App, lease: &Lease, seen: Option<&HashMap<u32, Usage>>) -> L
         };
     }
     let trouble = app.alarms.of(&lease.lease_id);
-    // Then its number belongs to something else, of which nothing is shown.
-    let is_other = matches!(
-        trouble,
-        Some(Trouble::Gone | Trouble::Hidden | Trouble::Unmarked)
-    );
-    let found = seen.get(&lease.vmid).filter(|_| !is_other);
+    let found = seen.get(&lease.vmid).filter(|_| !is_other(trouble));
     let lock = found.and_then(|usage| usage.lock.as_deref());
     LiveState {
         state: Some(found.map_or("missing", |usage| usage.state.as_str())),
@@ -162,6 +157,14 @@ fn notice(trouble: Option<Trouble>, lock: Option<&str>, found: bool) -> Option<S
         _ => return None,
     };
     Some(text)
+}
+
+/// Whether the number of a lease may belong to something else, of which nothing is shown.
+pub fn is_other(trouble: Option<Trouble>) -> bool {
+    matches!(
+        trouble,
+        Some(Trouble::Gone | Trouble::Hidden | Trouble::Unmarked)
+    )
 }
 
 fn holds_container(lease: &Lease) -> bool {

@@ -13,12 +13,13 @@ use super::{answer, lease_in_path};
 use crate::{
     error::ApiError,
     lease::{
-        LeaseState, locate,
+        LeaseState, expiry,
+        locate::{self, Place},
         owned::owned,
         start,
         view::{status, time},
     },
-    paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
+    paywall::{Call, Flow, Job, Operation, Paid, Repeat, body, owed},
     proxmox::first_contact,
     state::App,
     store::{Answer, Lease, Payment, Renewal, RenewalOutcome, StoreError},
@@ -26,6 +27,8 @@ use crate::{
 
 /// How long a stopped container may take to start.
 const START_AT_MOST: Duration = Duration::from_secs(60);
+/// Seconds for which a container that was renewed and does not start is tried again.
+const TRY_TO_START: i64 = 3600;
 
 /// More time for a lease.
 #[derive(Debug)]
@@ -88,6 +91,17 @@ impl Operation for RenewLease {
     async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Answer, ApiError> {
         // Waits for a stop that is under way; what is stopped is then started again.
         let _turn = app.leases_in_work.take(&self.lease.lease_id).await?;
+        // What is owed back is not added: looked for before the time is, unless that was added by
+        // an earlier try.
+        let found = locate::find(app, &self.lease).await;
+        let found = match found {
+            Err(gone)
+                if owed::is_final(&gone) && !app.store.has_renewed(&job.payment_id).await? =>
+            {
+                return Err(gone);
+            }
+            found => found,
+        };
         let renewal = Renewal {
             lease_id: self.lease.lease_id.clone(),
             payment_id: job.payment_id.clone(),
@@ -104,9 +118,18 @@ impl Operation for RenewLease {
             }
         };
         app.deadlines_moved.notify_one();
+        expiry::forget_failures(app, &self.lease.lease_id);
         // Performed again after a crash, the time that was added then may be over, and the number another lease's.
-        if state == LeaseState::Active {
-            self.make_sure_it_runs(app).await?;
+        let mut message = format!("{} has {} minutes more.", self.lease.hostname, self.minutes);
+        if state == LeaseState::Active
+            && let Err(error) = self.make_sure_it_runs(app, found).await
+        {
+            // The time is the customer's either way, so it is never owed as well, however long the
+            // container does not start.
+            if app.now() - job.first_seen < TRY_TO_START {
+                return Err(error);
+            }
+            message = format!("{message} Its container does not start.");
         }
         let data = json!({"minutes": self.minutes, "paymentId": job.payment_id, "transaction": paid.transaction});
         app.note(&self.lease.lease_id, "renewed", data).await;
@@ -117,7 +140,7 @@ impl Operation for RenewLease {
                 status: status(state),
                 ctid: self.lease.vmid,
                 expires_at: time(expires_at),
-                message: format!("{} has {} minutes more.", self.lease.hostname, self.minutes),
+                message,
                 price: job.price.clone(),
                 payment: PaymentReceipt {
                     transaction: paid.transaction.clone(),
@@ -143,8 +166,20 @@ impl Operation for RenewLease {
 
 impl RenewLease {
     /// Asked of Proxmox and not of the store: the owner may have shut it down.
-    async fn make_sure_it_runs(&self, app: &App) -> Result<(), ApiError> {
-        let place = locate::find(app, &self.lease).await?;
+    async fn make_sure_it_runs(
+        &self,
+        app: &App,
+        found: Result<Place, ApiError>,
+    ) -> Result<(), ApiError> {
+        // Gone is not final here: the comparison ends the lease, and what was added is owed with
+        // the rest of it.
+        let place = found.map_err(|error| match error.code {
+            ErrorCode::LeaseEnded => {
+                let message = "The time was added, but the container is gone from the host.";
+                ApiError::new(ErrorCode::HypervisorUnavailable, message).retry_after(300)
+            }
+            _ => error,
+        })?;
         let client = &app.proxmox.client;
         let status = client.container(&place.node, place.vmid).await?;
         if status.is_running() {

@@ -93,6 +93,14 @@ impl Proxmox {
         *self.usage.lock().await = None;
     }
 
+    /// The state that we have brought about a moment ago, which the cluster's list may not have
+    /// yet.
+    pub fn brought_about(&self, vmid: Vmid) -> Option<ContainerState> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, state) = seen.get(&vmid)?;
+        (at.elapsed() < LAG).then_some(*state)
+    }
+
     /// The same, a few seconds old at most.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use pve::{ContainerState, Node, NodeState};
 use service::request_id::RequestId;
 
 use super::private;
-use crate::{App, error::ApiError, proxmox::Usage, sessions, store::Lease};
+use crate::{App, error::ApiError, lease::view, proxmox::Usage, sessions, store::Lease};
 
 /// The routes.
 pub fn router() -> Router<App> {
@@ -63,14 +63,16 @@ async fn of_leases(app: &App, wallet: Option<&str>) -> Result<LxcStats, ApiError
         .into_iter()
         .map(|usage| (usage.vmid, usage))
         .collect();
+    let is_own = |lease: &Lease| !view::is_other(app.alarms.of(&lease.lease_id));
     let running = leases
         .iter()
+        .filter(|lease| is_own(lease))
         .filter_map(|lease| usage.get(&lease.vmid))
         .filter(|usage| usage.state == ContainerState::Running)
         .count();
     let own = leases
         .iter()
-        .filter(|lease| wallet == Some(lease.owner.as_str()));
+        .filter(|lease| wallet == Some(lease.owner.as_str()) && is_own(lease));
     Ok(LxcStats {
         total: u32::try_from(leases.len()).unwrap_or(u32::MAX),
         running: u32::try_from(running).unwrap_or(u32::MAX),

@@ -41,8 +41,8 @@ impl Store {
         .await
     }
 
-    /// The hardware address that a lease's container was made with; `None` for containers without a network, and for those
-    /// that an earlier release made.
+    /// The hardware address of a lease's container; `None` for containers without a network, and
+    /// for those that an earlier release made and that were not looked at since.
     /// # Errors
     /// The database failed.
     pub async fn mac_of(&self, id: &str) -> Result<Option<String>, StoreError> {
@@ -50,6 +50,19 @@ impl Store {
         self.read(move |db| {
             let sql = "SELECT mac FROM leases WHERE lease_id = ?1";
             Ok(db.optional(sql, values![id], |row| row.get(0))?.flatten())
+        })
+        .await
+    }
+
+    /// A lease's container has this hardware address by now.
+    /// # Errors
+    /// The database failed.
+    pub async fn set_mac(&self, id: &str, mac: &str) -> Result<(), StoreError> {
+        let (id, mac) = (id.to_owned(), mac.to_owned());
+        self.write(move |db| {
+            let sql = "UPDATE leases SET mac = ?2 WHERE lease_id = ?1";
+            db.execute(sql, values![id, mac])?;
+            Ok(())
         })
         .await
     }

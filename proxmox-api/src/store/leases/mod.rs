@@ -152,6 +152,15 @@ impl Store {
         self.write(move |db| renew(db, &renewal, now)).await
     }
 
+    /// Whether a payment has extended a lease.
+    /// # Errors
+    /// The database failed.
+    pub async fn has_renewed(&self, payment_id: &str) -> Result<bool, StoreError> {
+        let id = payment_id.to_owned();
+        self.read(move |db| db.exists("SELECT 1 FROM renewals WHERE payment_id = ?1", values![id]))
+            .await
+    }
+
     /// Notes that the owner was warned; true for exactly one caller until the lease is renewed.
     /// # Errors
     /// The database failed.

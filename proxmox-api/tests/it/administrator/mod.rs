@@ -1,12 +1,14 @@
 //! An administrator works on the host while customers use their containers: nothing that an administrator does loses a
 //! customer's container, or makes the service touch what is not its own.
 
+mod attacks;
 mod copies;
 mod gone;
 mod locks;
 mod moved;
 mod orphans;
 mod reboots;
+mod refunds;
 mod story;
 mod upgraded;
 

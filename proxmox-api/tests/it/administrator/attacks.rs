@@ -1,0 +1,308 @@
+//! Attempts to keep a machine for nothing, and events that come at the worst moment.
+
+use std::time::Duration;
+
+use proxmox_api::lease::{
+    alarms::Trouble,
+    halt,
+    locate::{Located, Place, locate},
+    reconcile,
+};
+use pve::WaitOptions;
+use pve_sim::{Fault, FaultKind, Operation};
+use serde_json::json;
+
+use crate::support::{TestApp, until};
+
+use super::{Customer, LATER, cluster, compare, node_of, other};
+
+const POOL: Option<&str> = Some("infra402");
+
+/// Time passes here and on the nodes.
+fn later(app: &TestApp, seconds: u64) {
+    app.clock.advance(Duration::from_secs(seconds));
+    app.sim.advance_clock(Duration::from_secs(seconds));
+}
+
+async fn place_of(app: &TestApp, customer: &Customer) -> Place {
+    let lease = app.app.store.lease(&customer.lease_id).await.unwrap();
+    match locate(&app.app, &lease.unwrap()).await.unwrap() {
+        Located::Here(place) => place,
+        elsewhere => panic!("{elsewhere:?}"),
+    }
+}
+
+/// A customer who ends a lease while its container cannot be removed would keep the machine for
+/// nothing.
+#[tokio::test]
+async fn what_its_owner_ended_stops_although_it_cannot_be_removed() {
+    let app = TestApp::start().await;
+    let is_protected = Customer::of(&app, 1, 60).await;
+    let is_locked = Customer::of(&app, 2, 60).await;
+    app.sim.set_protection(is_protected.ctid, true);
+    app.sim.set_lock(is_locked.ctid, Some("backup"));
+    for customer in [&is_protected, &is_locked] {
+        let ended = customer.destroy(&app).await;
+        assert_eq!(ended.status, 202, "{:?}", ended.body);
+        until("the container to be off", async || {
+            app.clock.advance(Duration::from_secs(60));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            (!customer.runs(&app)).then_some(())
+        })
+        .await;
+        assert_eq!(customer.state(&app).await, "destroying");
+    }
+    app.sim.set_protection(is_protected.ctid, false);
+    app.sim.set_lock(is_locked.ctid, None);
+    for customer in [&is_protected, &is_locked] {
+        until("the container to be removed", async || {
+            app.clock.advance(Duration::from_secs(60));
+            app.sim.container(customer.ctid).is_none().then_some(())
+        })
+        .await;
+    }
+}
+
+/// High availability never forces a container down when it is asked to shut it down.
+#[tokio::test]
+async fn a_guest_that_ignores_a_shutdown_is_stopped_by_high_availability_too() {
+    let app = cluster(&[]).await;
+    let customer = Customer::of(&app, 1, 60).await;
+    app.sim.set_ha(customer.ctid, true);
+    app.sim.ignore_shutdown(customer.ctid);
+    let place = place_of(&app, &customer).await;
+    let halted = halt::halt_within(&app.app, &place, Duration::from_secs(2)).await;
+    assert!(halted.is_ok(), "{halted:?}");
+    assert!(!customer.runs(&app));
+}
+
+/// A node stops its containers before it goes down, and answers meanwhile.
+#[tokio::test]
+async fn what_a_node_stops_before_it_reboots_runs_again() {
+    let app = TestApp::start().await;
+    let runs = Customer::of(&app, 1, 600).await;
+    let off_for_long = Customer::of(&app, 2, 600).await;
+    let off_by_owner = Customer::of(&app, 3, 600).await;
+    compare(&app).await;
+    app.sim.kill_container(off_for_long.ctid);
+    compare(&app).await;
+    later(&app, 3600);
+    compare(&app).await;
+    let stopped = off_by_owner.switch(&app, "stop").await;
+    assert_eq!(stopped.status, 200, "{:?}", stopped.body);
+    app.sim.kill_container(runs.ctid);
+    for _ in 0..2 {
+        later(&app, 60);
+        compare(&app).await;
+    }
+    assert!(!runs.runs(&app), "its owner may have switched it off");
+    app.sim.reboot_node("pve");
+    later(&app, 60);
+    compare(&app).await;
+    assert!(runs.runs(&app));
+    assert!(!off_for_long.runs(&app));
+    assert!(!off_by_owner.runs(&app));
+}
+
+/// A container is off for a while when it is moved, or backed up in mode `stop`, and started again
+/// afterwards.
+#[tokio::test]
+async fn what_is_off_only_for_a_while_is_not_taken_for_stopped() {
+    let app = cluster(&[]).await;
+    let customer = Customer::of(&app, 1, 30).await;
+    app.sim.kill_container(customer.ctid);
+    app.sim.set_lock(customer.ctid, Some("migrate"));
+    app.clock.advance(LATER);
+    let refused = customer.switch(&app, "stop").await;
+    let seen = (refused.status.as_u16(), refused.code());
+    assert_eq!(seen, (409, "lease_conflict"), "{:?}", refused.body);
+    app.clock.advance(Duration::from_secs(31 * 60));
+    // Longer than Proxmox is asked for before a container is powered off from inside.
+    for _ in 0..20 {
+        app.clock.advance(Duration::from_secs(300));
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    assert_eq!(customer.state(&app).await, "expiring");
+    // The move ends.
+    app.sim.set_lock(customer.ctid, None);
+    let place = place_of(&app, &customer).await;
+    let client = &app.app.proxmox.client;
+    let started = client.start(&place.node, place.vmid).await.unwrap();
+    client
+        .wait(&started, WaitOptions::within(LATER))
+        .await
+        .unwrap();
+    assert!(customer.runs(&app));
+    customer.ends(&app).await;
+}
+
+/// One container after the other, a node that answers slowly would keep all others waiting.
+#[tokio::test]
+async fn slow_looks_at_many_containers_are_taken_side_by_side() {
+    let app = TestApp::start().await;
+    let mut customers = Vec::new();
+    for number in 1..=8 {
+        customers.push(Customer::of(&app, number, 60).await);
+    }
+    for customer in &customers {
+        app.sim
+            .set_config(customer.ctid, "hostname", json!("renamed"));
+    }
+    app.clock.advance(LATER);
+    let late = FaultKind::Late(Duration::from_millis(500));
+    app.sim
+        .faults()
+        .inject(Fault::always(Operation::Config, late));
+    let begin = std::time::Instant::now();
+    compare(&app).await;
+    assert!(
+        begin.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begin.elapsed()
+    );
+}
+
+/// A node that is away is known to be: nothing is asked of it.
+#[tokio::test]
+async fn containers_on_a_node_that_is_away_cost_no_request_each() {
+    let app = cluster(&[]).await;
+    let customer = Customer::of(&app, 1, 600).await;
+    if node_of(&app, customer.ctid) == "pve" {
+        app.sim.migrate(customer.ctid, "pve2");
+        compare(&app).await;
+    }
+    app.sim.set_node_online("pve2", false);
+    app.sim.clear_requests();
+    compare(&app).await;
+    assert_eq!(app.sim.request_count("GET", "/nodes/pve2/lxc"), 0);
+    let trouble = app.app.alarms.of(&customer.lease_id);
+    assert_eq!(trouble, Some(Trouble::NodeAway));
+}
+
+/// The container is moved between the look at it and its removal.
+#[tokio::test]
+async fn what_is_moved_in_the_moment_of_its_removal_is_removed_where_it_is() {
+    let app = cluster(&[]).await;
+    let customer = Customer::of(&app, 1, 60).await;
+    let to = other(&node_of(&app, customer.ctid));
+    let late = FaultKind::Late(Duration::from_millis(400));
+    app.sim
+        .faults()
+        .inject(Fault::once(Operation::Config, late));
+    let moved = async {
+        until("the look", async || {
+            (app.sim.faults().hits() > 0).then_some(())
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        app.sim.migrate(customer.ctid, to);
+    };
+    let (ended, ()) = tokio::join!(customer.destroy(&app), moved);
+    assert!(ended.status.is_success(), "{:?}", ended.body);
+    until("the lease to be over", async || {
+        app.clock.advance(Duration::from_secs(10));
+        (customer.state(&app).await == "destroyed").then_some(())
+    })
+    .await;
+    assert!(app.sim.container(customer.ctid).is_none());
+}
+
+/// An administrator gives the container a new network interface, and some days later cleans up the
+/// notes.
+#[tokio::test]
+async fn a_new_interface_is_known_by_the_time_the_notes_are_overwritten() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 60).await;
+    let config = app.sim.container(customer.ctid).unwrap().config;
+    let old = config["net0"].as_str().unwrap().to_owned();
+    let (before, rest) = old.split_once("hwaddr=").unwrap();
+    let new = format!("{before}hwaddr=BC:24:11:00:00:01{}", &rest[17..]);
+    app.sim.set_config(customer.ctid, "net0", json!(new));
+    app.clock.advance(LATER);
+    customer.is_served(&app).await;
+    app.sim.set_description(customer.ctid, "cleaned up");
+    app.clock.advance(LATER);
+    customer.is_served(&app).await;
+}
+
+/// Another container's figures are none of a customer's business.
+#[tokio::test]
+async fn figures_of_a_container_in_the_place_of_a_leased_one_are_not_shown() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 60).await;
+    app.sim.remove_container(customer.ctid);
+    app.sim.put_foreign_container(customer.ctid, "accounting");
+    app.sim.set_pool(customer.ctid, POOL);
+    app.clock.advance(LATER);
+    compare(&app).await;
+    let stats = customer.session.get(&app, "/stats/lxc").await;
+    assert_eq!(stats.body["containers"], json!([]), "{:?}", stats.body);
+    assert_eq!(stats.body["running"], 0, "{:?}", stats.body);
+}
+
+/// A virtual machine, or a container of another installation, under a leased number.
+#[tokio::test]
+async fn a_restored_container_of_another_lease_is_given_to_nobody() {
+    let app = TestApp::start().await;
+    let first = Customer::of(&app, 1, 60).await;
+    let second = Customer::of(&app, 2, 60).await;
+    let backup = app.sim.backup(first.ctid);
+    // An administrator picks the wrong number.
+    app.sim.kill_container(second.ctid);
+    app.sim.restore(&backup, second.ctid, POOL);
+    app.clock.advance(LATER);
+    second.is_refused(&app, 410, "lease_ended", false).await;
+    let started = second.switch(&app, "start").await;
+    assert_eq!(started.status, 410, "{:?}", started.body);
+    first.is_served(&app).await;
+    later(&app, 0);
+    compare(&app).await;
+    app.clock.advance(Duration::from_secs(601));
+    let found = compare(&app).await;
+    assert_eq!(found.lost, [second.lease_id.as_str()]);
+    assert_eq!(found.removed, Vec::<u32>::new());
+    first.is_served(&app).await;
+    assert!(app.sim.container(second.ctid).is_some(), "it is a copy");
+}
+
+/// Whatever is answered in the middle of a look, a container that is there is not booked as gone.
+#[tokio::test]
+async fn nonsense_in_the_middle_of_a_look_ends_nothing() {
+    let app = cluster(&[]).await;
+    let customer = Customer::of(&app, 1, 43_000).await;
+    let kinds = [
+        FaultKind::EmptyBody,
+        FaultKind::TruncatedBody,
+        FaultKind::Html502,
+        FaultKind::ExpiredToken,
+        FaultKind::DropBefore,
+        FaultKind::Handshake596Before,
+        FaultKind::Unreachable595,
+    ];
+    let calls = [Operation::Config, Operation::Resources, Operation::NextId];
+    for hidden in [false, true] {
+        for (on, kind) in calls
+            .iter()
+            .flat_map(|on| kinds.iter().map(move |kind| (on, kind)))
+        {
+            // Every step of a look is gone through: it is elsewhere, or not listed.
+            app.sim
+                .migrate(customer.ctid, other(&node_of(&app, customer.ctid)));
+            app.sim.hide_from_resources(customer.ctid, hidden);
+            // The comparison's own list passes.
+            let skip = u32::from(*on == Operation::Resources);
+            let fault = Fault::always(on.clone(), kind.clone()).after(skip);
+            app.sim.faults().inject(fault);
+            for _ in 0..2 {
+                app.clock.advance(Duration::from_secs(700));
+                if let Ok(found) = reconcile::compare(&app.app).await {
+                    assert_eq!(found.lost, Vec::<String>::new(), "{on:?} {kind:?}");
+                }
+            }
+            app.sim.faults().clear();
+        }
+    }
+    app.sim.hide_from_resources(customer.ctid, false);
+    app.clock.advance(LATER);
+    customer.is_served(&app).await;
+}
