@@ -44,7 +44,7 @@ fn as_flag(value: &Value) -> Option<bool> {
         Value::String(text) => match text.trim() {
             "1" | "true" | "yes" | "on" => Some(true),
             "0" | "false" | "no" | "off" | "" => Some(false),
-            _ => None,
+            number => number.parse().ok().map(|number: f64| number != 0.0),
         },
         _ => None,
     }

@@ -12,7 +12,7 @@
 //! | `path`, `transport` | request building, sending, the response envelope |
 //! | `error`, `refusal` | what went wrong and what it means |
 //! | `lenient`, `ids`, `upid` | readers and newtypes for Proxmox's loosely typed values |
-//! | `access`, `appliance`, `cluster`, `node`, `lxc`, `sdn`, `task` | the calls themselves |
+//! | `access`, `appliance`, `cluster`, `firewall`, `node`, `lxc`, `package`, `sdn`, `service`, `task` | the calls |
 //! | `terminal`, `exec` | a container's console, and commands run through it |
 
 mod access;
@@ -23,16 +23,19 @@ mod cluster;
 mod config;
 mod error;
 pub mod exec;
+mod firewall;
 mod ids;
 mod lenient;
 mod login;
 pub mod lxc;
 mod node;
 mod pace;
+mod package;
 mod path;
 mod refusal;
 mod sdn;
 mod secret;
+mod service;
 mod task;
 pub mod terminal;
 mod tls;
@@ -46,16 +49,22 @@ pub use cluster::{GuestResource, Pool, PoolMember};
 pub use config::{Auth, ClientConfig, ConfigError, Timeouts, Tls};
 pub use error::{Call, Error};
 pub use exec::{ExecError, ExecOutcome, ExecRequest, OutputSink, OutputStream, Shell};
+pub use firewall::{
+    ClusterFirewall, FirewallRule, GuestFirewall, NodeFirewall, Policy, RuleKind, SecurityGroup,
+};
 pub use ids::{InvalidNodeName, InvalidVmid, NodeName, Vmid};
 pub use lxc::{
-    Address, ContainerConfig, ContainerState, ContainerStatus, CreateContainer, Destroy, Interface,
-    IpSetting, Network, RootFs, address_of,
+    Address, Consolidation, ContainerConfig, ContainerState, ContainerStatus, CreateContainer,
+    Destroy, Interface, InvalidNetwork, IpSetting, Network, Rate, RootFs, Sample, Timeframe,
+    address_of,
 };
 pub use node::{Bridge, CpuInfo, DiskUse, MemoryUse, Node, NodeState, NodeStatus, Storage, Volume};
 pub use pace::{Looks, Pace};
+pub use package::{Package, compare_versions};
 pub use refusal::Refusal;
 pub use sdn::Vnet;
 pub use secret::Secret;
+pub use service::ServiceState;
 pub use task::{LineSink, LogLine, TaskLog, TaskOutcome, TaskStatus, WaitError, WaitOptions};
 pub use terminal::{
     ConsoleInUse, ConsoleLocks, ConsoleUse, Consoles, SharedTerminals, Terminal, TerminalError,

@@ -1,5 +1,7 @@
 //! Calls that look at one node: its load, its storages and what they hold.
 
+use std::net::IpAddr;
+
 use serde::Deserialize;
 
 use crate::client::Client;
@@ -200,6 +202,41 @@ pub struct Bridge {
     /// It is up.
     #[serde(default, deserialize_with = "lenient::opt_flag")]
     pub active: Option<bool>,
+    /// The host's own IPv4 address on it, with its prefix.
+    #[serde(default, deserialize_with = "lenient::opt_text")]
+    pub cidr: Option<String>,
+    /// The same for IPv6.
+    #[serde(default, deserialize_with = "lenient::opt_text")]
+    pub cidr6: Option<String>,
+    /// The host's own IPv4 address, as older releases write it.
+    #[serde(default, deserialize_with = "lenient::opt_text")]
+    pub address: Option<String>,
+    /// The same for IPv6.
+    #[serde(default, deserialize_with = "lenient::opt_text")]
+    pub address6: Option<String>,
+    /// The host's router on it.
+    #[serde(default, deserialize_with = "lenient::opt_text")]
+    pub gateway: Option<String>,
+    /// The ports that belong to it, such as a network card; none for an internal bridge.
+    #[serde(default, deserialize_with = "lenient::opt_text")]
+    pub bridge_ports: Option<String>,
+}
+
+impl Bridge {
+    /// The host's own addresses on it. One with its router on it is that of the operator's network,
+    /// which containers on the bridge are then part of. VNets show none.
+    pub fn own_addresses(&self) -> Vec<IpAddr> {
+        let texts = [&self.cidr, &self.address, &self.cidr6, &self.address6];
+        let mut found: Vec<IpAddr> = Vec::new();
+        for text in texts.into_iter().flatten() {
+            let address = text.split('/').next().unwrap_or_default();
+            match address.parse() {
+                Ok(address) if !found.contains(&address) => found.push(address),
+                _ => {}
+            }
+        }
+        found
+    }
 }
 
 impl Storage {
@@ -304,5 +341,20 @@ mod tests {
             serde_json::from_str(r#"{"node":"pve","status":"odd","id":"node/pve"}"#).unwrap();
         assert_eq!(node.status, NodeState::Unknown);
         assert_eq!(node.maxmem, None);
+    }
+
+    #[test]
+    fn a_bridge_shows_the_hosts_own_addresses_once_each() {
+        let bridge: Bridge = serde_json::from_value(serde_json::json!({
+            "iface": "vmbr0", "type": "bridge", "active": 1, "address": "192.168.1.10",
+            "cidr": "192.168.1.10/24", "cidr6": "fd00::2/64", "gateway": "192.168.1.1",
+        }))
+        .unwrap();
+        let expected: [IpAddr; 2] = ["192.168.1.10".parse().unwrap(), "fd00::2".parse().unwrap()];
+        assert_eq!(bridge.own_addresses(), expected);
+        let vnet: Bridge =
+            serde_json::from_value(serde_json::json!({"iface": "i402net", "type": "vnet"}))
+                .unwrap();
+        assert!(vnet.own_addresses().is_empty());
     }
 }

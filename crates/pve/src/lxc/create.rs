@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use http::Method;
 
+use super::network::Network;
 use crate::client::Client;
 use crate::error::Error;
 use crate::ids::{NodeName, Vmid};
@@ -23,6 +24,9 @@ pub struct CreateContainer {
     pub hostname: Option<String>,
     /// Processor cores.
     pub cores: u32,
+    /// Processor time in cores, such as 0.5; without it only `cores` limits it, by which processors
+    /// it may use.
+    pub cpulimit: Option<f64>,
     /// Memory, MiB.
     pub memory_mb: u64,
     /// Swap, MiB.
@@ -31,6 +35,11 @@ pub struct CreateContainer {
     pub rootfs: RootFs,
     /// The first network interface.
     pub net0: Option<Network>,
+    /// Its name servers; none named means those of the host, which a container with a fixed address
+    /// then asks whether or not it can reach them.
+    pub nameservers: Vec<IpAddr>,
+    /// The domain in which short names are looked up; absent means the host's.
+    pub searchdomain: Option<String>,
     /// Root in the container is nobody outside of it. Without it, rights on the whole system are needed.
     pub unprivileged: bool,
     /// Lets the container run containers, which modern systemd needs.
@@ -58,85 +67,6 @@ pub struct RootFs {
     pub size_gib: u32,
 }
 
-/// A network interface named `eth0`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// The node's bridge, such as `vmbr0`.
-    pub bridge: String,
-    /// Where its IPv4 address comes from.
-    pub ip: IpSetting,
-    /// Proxmox's firewall applies to it.
-    pub firewall: bool,
-    /// The VLAN, 1 to 4094.
-    pub vlan: Option<u16>,
-    /// A limit in megabytes per second.
-    pub rate_mb_per_s: Option<u32>,
-}
-
-/// Where an address comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IpSetting {
-    /// From the network.
-    Dhcp,
-    /// Set inside the container.
-    Manual,
-    /// Fixed.
-    Static {
-        /// The address.
-        address: IpAddr,
-        /// The length of the network's prefix.
-        prefix: u8,
-        /// The router.
-        gateway: Option<IpAddr>,
-    },
-}
-
-impl Network {
-    /// An interface on a bridge that asks for its address.
-    pub fn dhcp(bridge: impl Into<String>) -> Self {
-        Self {
-            bridge: bridge.into(),
-            ip: IpSetting::Dhcp,
-            firewall: false,
-            vlan: None,
-            rate_mb_per_s: None,
-        }
-    }
-
-    /// Proxmox's property string.
-    pub fn to_property(&self) -> String {
-        let mut text = format!("name=eth0,bridge={}", self.bridge);
-        let mut add = |key: &str, value: String| {
-            text.push_str(&format!(",{key}={value}"));
-        };
-        match &self.ip {
-            IpSetting::Dhcp => add("ip", "dhcp".to_owned()),
-            IpSetting::Manual => add("ip", "manual".to_owned()),
-            IpSetting::Static {
-                address,
-                prefix,
-                gateway,
-            } => {
-                let six = if address.is_ipv6() { "6" } else { "" };
-                add(&format!("ip{six}"), format!("{address}/{prefix}"));
-                if let Some(gateway) = gateway {
-                    add(&format!("gw{six}"), gateway.to_string());
-                }
-            }
-        }
-        if self.firewall {
-            add("firewall", "1".to_owned());
-        }
-        if let Some(vlan) = self.vlan {
-            add("tag", vlan.to_string());
-        }
-        if let Some(rate) = self.rate_mb_per_s {
-            add("rate", rate.to_string());
-        }
-        text
-    }
-}
-
 impl CreateContainer {
     /// An unprivileged container with nesting and a shell console, one core, 512 MiB, no swap and no network.
     pub fn new(vmid: Vmid, ostemplate: impl Into<String>, rootfs: RootFs) -> Self {
@@ -145,10 +75,13 @@ impl CreateContainer {
             ostemplate: ostemplate.into(),
             hostname: None,
             cores: 1,
+            cpulimit: None,
             memory_mb: 512,
             swap_mb: 0,
             rootfs,
             net0: None,
+            nameservers: Vec::new(),
+            searchdomain: None,
             unprivileged: true,
             nesting: true,
             shell_console: true,
@@ -165,11 +98,14 @@ impl CreateContainer {
     pub(crate) fn to_params(&self) -> Vec<(String, String)> {
         let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let servers: Vec<String> = self.nameservers.iter().map(IpAddr::to_string).collect();
+        let cpulimit = self.cpulimit.map(|cores| cores.to_string());
         let params = [
             ("vmid", self.vmid.to_string()),
             ("ostemplate", self.ostemplate.clone()),
             ("hostname", text(&self.hostname)),
             ("cores", self.cores.to_string()),
+            ("cpulimit", cpulimit.unwrap_or_default()),
             ("memory", self.memory_mb.to_string()),
             ("swap", self.swap_mb.to_string()),
             (
@@ -183,6 +119,8 @@ impl CreateContainer {
                     .map(Network::to_property)
                     .unwrap_or_default(),
             ),
+            ("nameserver", servers.join(" ")),
+            ("searchdomain", text(&self.searchdomain)),
             ("unprivileged", flag(self.unprivileged)),
             (
                 "features",
@@ -280,23 +218,18 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_written_as_proxmox_reads_it() {
-        let mut network = Network::dhcp("vmbr1");
-        network.firewall = true;
-        network.vlan = Some(7);
-        network.rate_mb_per_s = Some(10);
-        assert_eq!(
-            network.to_property(),
-            "name=eth0,bridge=vmbr1,ip=dhcp,firewall=1,tag=7,rate=10"
-        );
-        network.ip = IpSetting::Static {
-            address: "fd00::5".parse().unwrap(),
-            prefix: 64,
-            gateway: Some("fd00::1".parse().unwrap()),
+    fn a_create_names_its_name_servers_and_its_processor_time() {
+        let mut container = small();
+        container.nameservers = vec!["9.9.9.9".parse().unwrap(), "2620:fe::9".parse().unwrap()];
+        container.searchdomain = Some("example.org".into());
+        container.cpulimit = Some(0.1);
+        let params = container.to_params();
+        let of = |name: &str| {
+            let found = params.iter().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.as_str())
         };
-        assert_eq!(
-            network.to_property(),
-            "name=eth0,bridge=vmbr1,ip6=fd00::5/64,gw6=fd00::1,firewall=1,tag=7,rate=10"
-        );
+        assert_eq!(of("nameserver"), Some("9.9.9.9 2620:fe::9"));
+        assert_eq!(of("searchdomain"), Some("example.org"));
+        assert_eq!(of("cpulimit"), Some("0.1"));
     }
 }

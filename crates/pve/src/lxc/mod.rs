@@ -3,11 +3,15 @@
 mod config;
 mod create;
 mod interfaces;
+mod network;
 mod power;
+mod rrd;
 mod status;
 
 pub use config::ContainerConfig;
-pub use create::{CreateContainer, IpSetting, Network, RootFs};
+pub use create::{CreateContainer, RootFs};
 pub use interfaces::{Address, Interface, address_of};
+pub use network::{InvalidNetwork, IpSetting, Network, Rate};
 pub use power::Destroy;
+pub use rrd::{Consolidation, Sample, Timeframe};
 pub use status::{ContainerState, ContainerStatus};

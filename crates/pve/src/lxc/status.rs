@@ -33,7 +33,8 @@ impl ContainerState {
     }
 }
 
-/// The live state of one container. Byte counts count since its start.
+/// The live state of one container. Byte counts begin at zero at every start, also one from inside,
+/// and those of the network at every change of its MAC address.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ContainerStatus {
     /// The number.
@@ -95,6 +96,25 @@ pub struct ContainerStatus {
     /// The process id of its init on the node, while it runs.
     #[serde(default, deserialize_with = "lenient::opt_u64")]
     pub pid: Option<u64>,
+    /// Pressure: the share of time, in percent, in which some of its processes waited for a
+    /// processor. Only since PVE 9, and while it runs, like the others.
+    #[serde(default, deserialize_with = "lenient::opt_f64")]
+    pub pressurecpusome: Option<f64>,
+    /// In which all of them waited for a processor.
+    #[serde(default, deserialize_with = "lenient::opt_f64")]
+    pub pressurecpufull: Option<f64>,
+    /// In which some of them waited for disks.
+    #[serde(default, deserialize_with = "lenient::opt_f64")]
+    pub pressureiosome: Option<f64>,
+    /// In which all of them waited for disks.
+    #[serde(default, deserialize_with = "lenient::opt_f64")]
+    pub pressureiofull: Option<f64>,
+    /// In which some of them waited for memory.
+    #[serde(default, deserialize_with = "lenient::opt_f64")]
+    pub pressurememorysome: Option<f64>,
+    /// In which all of them waited for memory.
+    #[serde(default, deserialize_with = "lenient::opt_f64")]
+    pub pressurememoryfull: Option<f64>,
 }
 
 impl ContainerStatus {
@@ -136,7 +156,7 @@ mod tests {
         let current: ContainerStatus = serde_json::from_value(serde_json::json!({
             "vmid": 101, "type": "lxc", "status": "running", "name": "box", "cpus": 2, "cpu": 0.01,
             "mem": 5_000_000_000_u64, "maxmem": 8_589_934_592_u64, "uptime": 12, "pid": 4242,
-            "pressurecpusome": "0.00", "ha": {"managed": 0}, "tags": "a;b",
+            "pressurecpusome": "0.00", "pressureiofull": 12.5, "ha": {"managed": 0}, "tags": "a;b",
         }))
         .unwrap();
         assert!(current.is_running());
@@ -145,6 +165,10 @@ mod tests {
             (Some(4242), Some(8_589_934_592))
         );
         assert_eq!(current.tags, ["a", "b"]);
+        assert_eq!(
+            (current.pressurecpusome, current.pressureiofull),
+            (Some(0.0), Some(12.5))
+        );
 
         let older: ContainerStatus = serde_json::from_value(serde_json::json!({
             "vmid": "101", "status": "stopped", "cpus": "0.5", "template": "", "lock": "create",
