@@ -58,7 +58,7 @@ pub struct Proxmox {
 pub const NOT_ON_OFFER: &str = "is none of those in GET /catalog";
 
 /// A value and when it was read.
-type Kept<T> = tokio::sync::Mutex<Option<(Instant, T)>>;
+pub(crate) type Kept<T> = tokio::sync::Mutex<Option<(Instant, T)>>;
 
 impl Proxmox {
     /// Makes the clients; nothing is asked of the host yet. Replicas share `terminals`.

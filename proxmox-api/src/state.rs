@@ -18,7 +18,9 @@ use crate::{
     brake::FailedPayments,
     config::{Config, FacilitatorChoice, PaymentConfig},
     console::OpenConsoles,
-    lease::{alarms::Alarms, backoff::Backoff, locate::RecentLooks, reboot::SeenOff},
+    lease::{
+        alarms::Alarms, backoff::Backoff, fence::RecentFence, locate::RecentLooks, reboot::SeenOff,
+    },
     locks::Locks,
     paywall::{proof::ProofLimits, tariffs::Tariffs},
     proxmox::Proxmox,
@@ -68,6 +70,8 @@ pub struct Parts {
     pub alarms: Alarms,
     /// Containers that are seen off.
     pub seen_off: SeenOff,
+    /// What was seen of the datacenter's firewall a moment ago.
+    pub fence: RecentFence,
     /// When ends of leases that failed are tried again.
     pub retries: Backoff,
     /// The consoles that are open, and the room for more.
@@ -189,6 +193,7 @@ impl App {
             seen_off: SeenOff::default(),
             alarms: Alarms::default(),
             retries: Backoff::default(),
+            fence: RecentFence::default(),
             consoles: OpenConsoles::default(),
             deadlines_moved: Notify::new(),
             config,

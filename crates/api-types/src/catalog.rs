@@ -45,6 +45,9 @@ pub struct Catalog {
     /// How long the data of an expired lease is kept at most, in minutes: a purchase keeps it for as many minutes as it bought,
     /// up to this.
     pub grace_minutes: u32,
+    /// What keeps containers apart from each other and from the operator's network is missing: a sentence for customers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation_notice: Option<String>,
     /// The parts of this deployment that are simulated, such as `proxmox` or `payments`.
     #[serde(default)]
     pub simulated: Vec<String>,
@@ -70,6 +73,7 @@ mod tests {
             pay_to: "0x7099".to_owned(),
             capacity_left: None,
             grace_minutes: 60,
+            isolation_notice: None,
             simulated: vec!["proxmox".to_owned()],
         };
         let json = serde_json::to_value(&catalog).unwrap();

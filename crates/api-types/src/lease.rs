@@ -156,6 +156,9 @@ pub struct LeaseResponse {
     /// Its address, where one is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
+    /// From when its network can be used, where that is not at once; the paid time begins then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_ready_at: Option<Timestamp>,
     /// The password of root, once, if the server made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
@@ -227,6 +230,9 @@ pub struct LeaseView {
     /// Its address, where one is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
+    /// From when its network can be used, where that was not from the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_ready_at: Option<Timestamp>,
     /// The label it was asked for with.
     pub sku: String,
     /// The template it was made from.

@@ -57,6 +57,9 @@ pub struct ExecResponse {
     pub timed_out: bool,
     /// Whether output was left out because there was too much of it.
     pub truncated: bool,
+    /// From when the container's network can be used, where that is not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_ready_at: Option<Timestamp>,
 }
 
 /// The kind of console that is offered.

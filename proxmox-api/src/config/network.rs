@@ -58,16 +58,6 @@ impl NetworkConfig {
             fence: fence(env, subnet),
         }
     }
-
-    /// The addresses that containers may get, lowest first: all but the network's own, the gateway's and the last one.
-    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
-        let gateway = self.gateway;
-        let hosts = self.subnet.map(|subnet| subnet.hosts());
-        hosts
-            .into_iter()
-            .flatten()
-            .filter(move |address| Some(*address) != gateway)
-    }
 }
 
 fn subnet(env: &mut Env) -> Option<Ipv4Net> {

@@ -5,16 +5,17 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use api_types::{ErrorCode, Size};
-use pve::{
-    CreateContainer, Network, NodeName, Refusal, RootFs, TaskOutcome, Upid, Vmid, WaitOptions,
-};
+use pve::{CreateContainer, NodeName, Refusal, RootFs, TaskOutcome, Upid, Vmid, WaitOptions};
 use tokio::time::{Instant, sleep};
 
 use super::{
     LeaseState,
+    fence::{self, Fence},
     marker::{self, Marker},
 };
-use crate::{error::ApiError, paywall::progress::Progress, state::App};
+use crate::{
+    config::FencePolicy, error::ApiError, paywall::progress::Progress, state::App, store::Lease,
+};
 
 /// Numbers or nodes that are tried.
 const TRIES: u32 = 5;
@@ -26,9 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 #[derive(Debug, Clone)]
 pub struct Order {
     /// The lease that it is for.
-    pub lease_id: String,
-    /// When that was asked for, Unix seconds.
-    pub asked_at: i64,
+    pub lease: Lease,
     /// Its number; another one where this is taken.
     pub vmid: Vmid,
     /// Its node; another one where this does not answer.
@@ -71,29 +70,31 @@ pub async fn create(
     for _ in 0..TRIES {
         step(
             app,
-            &order.lease_id,
+            &order.lease.lease_id,
             LeaseState::Provisioning,
             LeaseState::CreateSent,
         )
         .await?;
         progress.step("creating");
+        // Another node may have another firewall.
+        let fence = fence::for_sale(app, &order.node).await?;
         let turn = app.proxmox.create_turn(&order.node).await;
-        let outcome = match attempt(app, order).await? {
+        let outcome = match attempt(app, order, fence).await? {
             Attempt::Task(upid) => {
                 let mac = ended(app, order, &upid, deadline).await?;
                 drop(turn);
-                let (id, now) = (&order.lease_id, app.now());
-                if app.store.container_made(id, mac.as_deref(), now).await? {
-                    return Ok(());
+                let (id, now) = (&order.lease.lease_id, app.now());
+                if !app.store.container_made(id, mac.as_deref(), now).await? {
+                    return Err(moved_on(id, LeaseState::CreateSent, LeaseState::Created));
                 }
-                return Err(moved_on(id, LeaseState::CreateSent, LeaseState::Created));
+                return fence_in(app, order, fence).await;
             }
             other => other,
         };
         drop(turn);
         step(
             app,
-            &order.lease_id,
+            &order.lease.lease_id,
             LeaseState::CreateSent,
             LeaseState::Provisioning,
         )
@@ -123,7 +124,7 @@ pub async fn create(
         let found = app
             .store
             .reassign_lease(
-                &order.lease_id,
+                &order.lease.lease_id,
                 order.node.as_str(),
                 vmids,
                 busy.clone(),
@@ -173,11 +174,38 @@ fn failed() -> ApiError {
     ApiError::new(ErrorCode::ProvisioningFailed, message).retry_after(10)
 }
 
-async fn attempt(app: &App, order: &Order) -> Result<Attempt, ApiError> {
+/// Sets the container's firewall before it is started for the first time.
+async fn fence_in(app: &App, order: &Order, fence: Fence) -> Result<(), ApiError> {
+    let (id, network) = (&order.lease.lease_id, &app.proxmox.config.network);
+    if order.lease.address.is_none() {
+        return Ok(());
+    }
+    if let Err(error) = fence::apply(app, &order.node, order.vmid).await {
+        let cause = error.safe_text();
+        tracing::error!(
+            lease.id = id,
+            vmid = order.vmid.get(),
+            cause,
+            "a container's firewall cannot be set"
+        );
+        // The bridge's own table needs no rules of the guest's.
+        if network.fence == FencePolicy::Required && fence != Fence::Bridge {
+            return Err(failed());
+        }
+    }
+    if fence == Fence::Guest {
+        let ready = app.now() + fence::SETTLES_AFTER;
+        app.store.keep_link_down(id, ready).await?;
+        app.deadlines_moved.notify_one();
+    }
+    Ok(())
+}
+
+async fn attempt(app: &App, order: &Order, fence: Fence) -> Result<Attempt, ApiError> {
     let error = match app
         .proxmox
         .client
-        .create(&order.node, &container(app, order))
+        .create(&order.node, &container(app, order, fence))
         .await
     {
         Ok(upid) => return Ok(Attempt::Task(upid)),
@@ -185,7 +213,7 @@ async fn attempt(app: &App, order: &Order) -> Result<Attempt, ApiError> {
     };
     if error.may_have_executed() {
         tracing::warn!(
-            lease.id = order.lease_id,
+            lease.id = order.lease.lease_id,
             cause = error.safe_text(),
             "a creation of unknown outcome"
         );
@@ -242,7 +270,7 @@ async fn ended(
         Ok(outcome) if outcome.is_success() => {}
         Ok(outcome) => return Err(task_failed(order, upid, &outcome)),
         Err(error) => {
-            tracing::error!(lease.id = order.lease_id, %error, "a creation was not seen to its end");
+            tracing::error!(lease.id = order.lease.lease_id, %error, "a creation was not seen to its end");
             return Err(failed());
         }
     }
@@ -251,7 +279,7 @@ async fn ended(
         return Ok(config.property("net0", "hwaddr").map(str::to_owned));
     }
     tracing::error!(
-        lease.id = order.lease_id,
+        lease.id = order.lease.lease_id,
         vmid = order.vmid.get(),
         "the container is not ours"
     );
@@ -259,18 +287,24 @@ async fn ended(
 }
 
 pub(super) fn task_failed(order: &Order, upid: &Upid, outcome: &TaskOutcome) -> ApiError {
-    tracing::error!(lease.id = order.lease_id, task = upid.kind, %outcome, "a task failed");
+    tracing::error!(lease.id = order.lease.lease_id, task = upid.kind, %outcome, "a task failed");
     failed()
 }
 
 /// The marker of what is ordered.
 fn of(app: &App, order: &Order) -> Marker {
     let vmid = order.vmid.get();
-    Marker::new(&app.installation, &order.lease_id, vmid, order.asked_at)
+    let lease = &order.lease;
+    Marker::new(&app.installation, &lease.lease_id, vmid, lease.created_at)
 }
 
-fn container(app: &App, order: &Order) -> CreateContainer {
+fn container(app: &App, order: &Order, fence: Fence) -> CreateContainer {
     let config = &app.proxmox.config;
+    // Without any, containers get the host's, which are behind the fence.
+    let nameservers = match order.lease.address {
+        Some(_) => config.network.nameservers.clone(),
+        None => Vec::new(),
+    };
     let rootfs = RootFs {
         storage: config.storage.clone(),
         size_gib: order.size.disk_gb,
@@ -279,7 +313,14 @@ fn container(app: &App, order: &Order) -> CreateContainer {
         hostname: Some(order.hostname.clone()),
         cores: order.size.cores,
         memory_mb: order.size.memory_mb.into(),
-        net0: config.bridge.clone().map(Network::dhcp),
+        net0: fence::interface(
+            config.bridge.as_deref(),
+            &config.network,
+            &order.lease,
+            fence,
+        ),
+        nameservers,
+        cpulimit: Some(f64::from(order.size.cores)),
         password_hash: order.password_hash.clone(),
         ssh_public_keys: order.ssh_public_key.clone(),
         pool: Some(config.pool.clone()),

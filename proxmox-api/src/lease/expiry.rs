@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::{
     LeaseState,
     alarms::Trouble,
-    halt, held,
+    halt, held, links,
     locate::{Located, locate},
     remove::{self, RemoveError},
 };
@@ -103,7 +103,8 @@ pub async fn tick(app: &App) -> Result<i64, StoreError> {
     let now = app.now();
     let next = deadline
         .unwrap_or(i64::MAX)
-        .min(next_of_held(app, now).await?);
+        .min(next_of_held(app, now).await?)
+        .min(links::put_up_due(app).await?);
     // A deadline that has passed and waits for its next try must not wake the worker at once.
     let earliest = if retry == i64::MAX { now } else { now + 1 };
     Ok(if all_done {

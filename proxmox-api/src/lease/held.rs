@@ -174,6 +174,8 @@ mod tests {
             payment_id: "pay_1".into(),
             created_at: 900,
             client: None,
+            address: None,
+            network_ready_at: None,
         };
         HeldMachine {
             lease,

@@ -7,12 +7,14 @@ pub mod backoff;
 pub mod create;
 pub mod destroy;
 pub mod expiry;
+pub mod fence;
 pub mod grace;
 pub mod halt;
 pub mod held;
 // The file is named for what it holds.
 #[allow(clippy::module_inception)]
 mod lease;
+mod links;
 pub mod locate;
 pub mod lock;
 pub mod marker;

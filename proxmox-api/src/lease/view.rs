@@ -51,6 +51,7 @@ pub fn view(lease: &Lease, live: LiveState, paid: u64) -> LeaseView {
         hostname: lease.hostname.clone(),
         node: live.node.unwrap_or_else(|| lease.node.clone()),
         ip: lease.ip.clone(),
+        network_ready_at: lease.network_ready_at.map(time),
         sku: lease.sku.clone(),
         template: lease.template.clone(),
         cores: lease.cores,

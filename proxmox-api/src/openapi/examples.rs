@@ -53,6 +53,7 @@ pub(super) fn lease_response() -> LeaseResponse {
         hostname: "box".into(),
         node: "pve".into(),
         ip: Some("10.0.0.5".into()),
+        network_ready_at: None,
         password: Some(Secret::new("made-once-and-shown-once")),
         price: price_of(60),
         payment: receipt(),
@@ -123,6 +124,7 @@ pub(super) fn lease_view() -> LeaseView {
         hostname: "box".into(),
         node: "pve".into(),
         ip: Some("10.0.0.5".into()),
+        network_ready_at: None,
         sku: lease_request().sku,
         template: "debian-12-standard".into(),
         cores: size().cores,
@@ -231,6 +233,7 @@ pub(super) fn catalog() -> Catalog {
         pay_to: PAYEE.into(),
         capacity_left: None,
         grace_minutes: 1440,
+        isolation_notice: None,
         simulated: Vec::new(),
     }
 }

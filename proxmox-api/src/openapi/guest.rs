@@ -78,6 +78,7 @@ fn exec_response() -> ExecResponse {
         exit_code: Some(0),
         timed_out: false,
         truncated: false,
+        network_ready_at: None,
     }
 }
 

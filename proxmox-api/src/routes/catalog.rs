@@ -6,7 +6,7 @@ use api_types::{Catalog, LeaseRequest, Template};
 use axum::{Json, Router, extract::State, routing::get};
 use tokio::time::timeout;
 
-use crate::App;
+use crate::{App, lease::fence};
 
 /// How long a Proxmox that hangs is waited for; whoever looks at prices has less patience than whoever leases.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -20,7 +20,9 @@ pub fn router() -> Router<App> {
 async fn catalog(State(app): State<App>) -> Json<Catalog> {
     let config = &app.config;
     let payments = &config.payments;
-    let templates = match timeout(PATIENCE, templates(&app)).await {
+    let (templates, isolation_notice) =
+        tokio::join!(timeout(PATIENCE, templates(&app)), isolation_notice(&app));
+    let templates = match templates {
         Ok(Ok(templates)) => Some(templates),
         Ok(Err(error)) => {
             let cause = error.safe_text();
@@ -47,6 +49,7 @@ async fn catalog(State(app): State<App>) -> Json<Catalog> {
         pay_to: payments.pay_to.to_checksum(None),
         capacity_left,
         grace_minutes: config.grace_seconds.div_ceil(60),
+        isolation_notice,
         simulated: simulated(&app),
     })
 }
@@ -70,6 +73,15 @@ fn described(volume: &str) -> String {
     let file = volume.rsplit('/').next().unwrap_or(volume);
     let stem = file.split(".tar").next().unwrap_or(file);
     stem.replace('_', " ")
+}
+
+/// Simulated containers have no network.
+async fn isolation_notice(app: &App) -> Option<String> {
+    if app.config.simulated_proxmox {
+        return None;
+    }
+    let notice = timeout(PATIENCE, fence::notice(app)).await.ok()?;
+    notice.map(str::to_owned)
 }
 
 /// Which parts are not the real ones.

@@ -20,6 +20,19 @@ impl Store {
         .await
     }
 
+    /// The value called `name`, if there is one.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn kept(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |db| {
+            let sql = "SELECT value FROM installation WHERE name = ?1";
+            db.optional(sql, values![name], |row| row.get(0))
+        })
+        .await
+    }
+
     /// Stores a value and returns the one before.
     ///
     /// # Errors

@@ -31,8 +31,8 @@ pub use debts::{Debt, OpenAccounts};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
 pub use leases::{
-    Claim, ClaimLimits, ClaimOutcome, Due, DueAction, HeldMachine, HeldPower, Lease, Renewal,
-    RenewalOutcome,
+    AddressPool, Claim, ClaimLimits, ClaimOutcome, Due, DueAction, HeldMachine, HeldPower, Lease,
+    Renewal, RenewalOutcome,
 };
 pub use payments::{
     Answer, NewPayment, Payment, PaymentState, PaymentSummary, Reservation, SignedRequest,
@@ -101,7 +101,7 @@ impl From<tokio_postgres::Error> for StoreError {
 const READERS: usize = 4;
 
 /// The steps of the schema, in the words of SQLite and of PostgreSQL.
-const STEPS: [(&str, &str); 6] = [
+const STEPS: [(&str, &str); 7] = [
     (
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -125,6 +125,10 @@ const STEPS: [(&str, &str); 6] = [
     (
         include_str!("../../migrations/0006_containers.sql"),
         include_str!("../../migrations/postgres/0006_containers.sql"),
+    ),
+    (
+        include_str!("../../migrations/0007_addresses.sql"),
+        include_str!("../../migrations/postgres/0007_addresses.sql"),
     ),
 ];
 

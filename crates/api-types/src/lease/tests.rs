@@ -65,6 +65,7 @@ fn a_lease_is_answered_with_the_documented_names() {
         hostname: "web".to_owned(),
         node: "pve1".to_owned(),
         ip: Some("10.0.0.2".to_owned()),
+        network_ready_at: None,
         password: Some(Secret::new("once")),
         price: price(),
         payment: PaymentReceipt {

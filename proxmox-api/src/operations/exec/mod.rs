@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{answer, lease_in_path, list::call_price};
 use crate::{
     error::ApiError,
-    lease::{locate, owned::active},
+    lease::{locate, owned::active, view::time},
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     proxmox::first_contact,
     state::App,
@@ -133,7 +133,10 @@ impl Operation for Exec {
             "stderrBytes": outcome.stderr_bytes, "paymentId": job.payment_id,
         });
         app.note(&self.lease.lease_id, "command_run", data).await;
-        answer(200, &self.response(outcome, task.unwrap_or_default()))
+        answer(
+            200,
+            &self.response(outcome, task.unwrap_or_default(), app.now()),
+        )
     }
 
     fn reveal(_app: &App, _payment_id: &str, stored: Answer) -> Answer {
@@ -163,7 +166,7 @@ impl Exec {
         self.shell.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn response(&self, outcome: ExecOutcome, upid: String) -> ExecResponse {
+    fn response(&self, outcome: ExecOutcome, upid: String, now: i64) -> ExecResponse {
         let (stdout, stdout_base64) = output::text(outcome.stdout, outcome.stdout_bytes);
         let (stderr, stderr_base64) = output::text(outcome.stderr, outcome.stderr_bytes);
         ExecResponse {
@@ -180,6 +183,7 @@ impl Exec {
             exit_code: (!outcome.timed_out).then_some(outcome.exit_code),
             timed_out: outcome.timed_out,
             truncated: outcome.truncated,
+            network_ready_at: self.lease.network_ready_at.filter(|at| *at > now).map(time),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod refusal;
 
 use std::collections::HashSet;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use api_types::{
@@ -19,17 +20,18 @@ use tokio::time::{Instant, timeout};
 use super::answer;
 use crate::{
     client::ClientAddress,
+    config::NetworkConfig,
     error::ApiError,
     lease::{
         LeaseState, create,
         create::Order,
-        held, remove, start, unpaid,
+        fence, held, remove, start, unpaid,
         view::{checksummed, time},
     },
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     proxmox::{NOT_ON_OFFER, Template, first_contact},
     state::App,
-    store::{Answer, Claim, ClaimLimits, ClaimOutcome, Lease, Payment, StoreError},
+    store::{AddressPool, Answer, Claim, ClaimLimits, ClaimOutcome, Lease, Payment, StoreError},
 };
 
 /// Seconds of a payment's window that are kept for the settlement.
@@ -102,6 +104,7 @@ impl Operation for LeaseContainer {
                 .proxmox
                 .place(request.size(), &template.volume, &[])
                 .await?;
+            fence::for_sale(app, &node).await?;
             let resources = app.proxmox.client.resources().await?;
             Ok::<_, ApiError>((template, node, resources))
         };
@@ -120,6 +123,7 @@ impl Operation for LeaseContainer {
             memory_mb: request.memory_mb,
             disk_gb: request.disk_gb,
             minutes: request.runtime_minutes,
+            addresses: addresses(&app.proxmox.config.network),
             vmids: app.proxmox.config.vmids.clone(),
             busy,
         };
@@ -151,11 +155,10 @@ impl Operation for LeaseContainer {
             ApiError::new(ErrorCode::Internal, "The lease cannot be placed.")
         })?;
         let mut order = Order {
-            lease_id: self.lease_id.clone(),
-            asked_at: lease.created_at,
             vmid,
             node,
             hostname: lease.hostname.clone(),
+            lease,
             size: self.request.size(),
             template: self.template(app).await?.volume,
             password_hash: self.password_hash(app).await?,
@@ -192,11 +195,12 @@ impl Operation for LeaseContainer {
         // Read again: a machine that was started may have another address.
         let lease = self.lease(app).await?;
         let now = app.now();
+        let begins = lease.network_ready_at.unwrap_or(now).max(now);
         let response = LeaseResponse {
             lease_id: lease.lease_id.clone(),
             status: LeaseStatus::Active,
             ctid: lease.vmid,
-            expires_at: time(now + i64::from(lease.minutes) * 60),
+            expires_at: time(begins + i64::from(lease.minutes) * 60),
             message: format!(
                 "{} is running for {} minutes.",
                 lease.hostname, lease.minutes
@@ -205,6 +209,7 @@ impl Operation for LeaseContainer {
             hostname: lease.hostname.clone(),
             node: lease.node.clone(),
             ip: lease.ip.clone(),
+            network_ready_at: lease.network_ready_at.filter(|at| *at > now).map(time),
             // It is added by `reveal`, so that it is not stored.
             password: self.makes_password.then(|| Secret::new("")),
             price: job.price.clone(),
@@ -325,6 +330,19 @@ impl Operation for LeaseContainer {
             resumed: true,
         }))
     }
+}
+
+/// The addresses that leases get, where they get one of ours.
+fn addresses(network: &NetworkConfig) -> Option<AddressPool> {
+    let (subnet, gateway) = network.subnet.zip(network.gateway)?;
+    let (first, last) = (
+        subnet.network().to_bits() + 1,
+        subnet.broadcast().to_bits() - 1,
+    );
+    Some(AddressPool {
+        range: Ipv4Addr::from_bits(first)..=Ipv4Addr::from_bits(last),
+        gateway,
+    })
 }
 
 impl LeaseContainer {

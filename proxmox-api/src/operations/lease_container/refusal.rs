@@ -14,6 +14,7 @@ pub(super) fn not_claimed(outcome: ClaimOutcome, now: i64) -> ApiError {
         ClaimOutcome::TooManyUnpaid => "unpaid",
         ClaimOutcome::Blocked { .. } => "blocked",
         ClaimOutcome::NoVmid => "numbers",
+        ClaimOutcome::NoAddress => "addresses",
         ClaimOutcome::PaymentMoved | ClaimOutcome::Claimed { .. } => "payment",
     };
     metrics::counter!("leases_refused_total", "reason" => reason).increment(1);
@@ -52,6 +53,10 @@ pub(super) fn not_claimed(outcome: ClaimOutcome, now: i64) -> ApiError {
         ClaimOutcome::NoVmid => {
             let message = "Every number for a container is taken; nothing was charged.";
             ApiError::new(ErrorCode::CapacityExhausted, message).retry_after(60)
+        }
+        ClaimOutcome::NoAddress => {
+            let message = "Every address for a container is taken; nothing was charged.";
+            ApiError::new(ErrorCode::CapacityExhausted, message).retry_after(300)
         }
         ClaimOutcome::PaymentMoved | ClaimOutcome::Claimed { .. } => ApiError::new(
             ErrorCode::PaymentInProgress,

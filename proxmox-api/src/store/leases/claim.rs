@@ -3,6 +3,7 @@
 
 use super::super::{Db, StoreError, brakes, signed, values};
 use super::{
+    addresses::free_address,
     numbers::{free_vmid, record_use},
     record::{Claim, ClaimLimits, ClaimOutcome, read_state},
 };
@@ -24,6 +25,13 @@ pub(super) fn claim_lease(
     let Some(vmid) = free_vmid(db, claim.vmids.clone(), &claim.busy)? else {
         return Ok(ClaimOutcome::NoVmid);
     };
+    let address = match &claim.addresses {
+        None => None,
+        Some(pool) => match free_address(db, pool, now)? {
+            Some(address) => Some(address.to_string()),
+            None => return Ok(ClaimOutcome::NoAddress),
+        },
+    };
     let verified = db.execute(
         "UPDATE payments SET state = 'verified', lease_id = ?3, updated_at = ?2
          WHERE payment_id = ?1 AND state IN ('reserved', 'verified')",
@@ -34,11 +42,11 @@ pub(super) fn claim_lease(
     }
     db.execute(
         "INSERT INTO leases (lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes,
-             payment_id, created_at, updated_at, template, client)
-         VALUES (?1, ?2, ?3, ?4, 'provisioning', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14)",
+             payment_id, created_at, updated_at, template, client, address, ip)
+         VALUES (?1, ?2, ?3, ?4, 'provisioning', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14, ?15, ?15)",
         values![
             claim.lease_id, vmid, claim.node, owner, claim.sku, claim.hostname, claim.cores, claim.memory_mb,
-            claim.disk_gb, claim.minutes, claim.payment_id, now, claim.template, claim.client
+            claim.disk_gb, claim.minutes, claim.payment_id, now, claim.template, claim.client, address
         ],
     )?;
     record_use(db, &claim.lease_id)?;

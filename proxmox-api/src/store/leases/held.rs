@@ -2,7 +2,7 @@
 
 use super::{
     super::{Store, StoreError, values},
-    record::{COLUMNS, read_lease},
+    record::{COLUMNS, WIDTH, read_lease},
 };
 use crate::store::Lease;
 
@@ -67,9 +67,9 @@ impl Store {
             db.all(&sql, &[], |row| {
                 Ok(HeldMachine {
                     lease: read_lease(row)?,
-                    since: row.get(18)?,
-                    power: HeldPower::parse(row.get::<Option<String>>(19)?.as_deref())?,
-                    valid_before: row.get(20)?,
+                    since: row.get(WIDTH)?,
+                    power: HeldPower::parse(row.get::<Option<String>>(WIDTH + 1)?.as_deref())?,
+                    valid_before: row.get(WIDTH + 2)?,
                 })
             })
         })

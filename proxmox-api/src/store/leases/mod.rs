@@ -1,5 +1,6 @@
 //! Leases: the claim of a VMID together with the payment, guarded moves, deadlines and renewals.
 
+mod addresses;
 mod claim;
 mod containers;
 mod held;
@@ -14,10 +15,10 @@ use crate::lease::{LeaseState, grace};
 use claim::claim_lease;
 pub use held::{HeldMachine, HeldPower};
 use numbers::{free_vmid, record_use};
-use record::{COLUMNS, read_lease, read_state};
 pub use record::{
-    Claim, ClaimLimits, ClaimOutcome, Due, DueAction, Lease, Renewal, RenewalOutcome,
+    AddressPool, Claim, ClaimLimits, ClaimOutcome, Due, DueAction, Lease, Renewal, RenewalOutcome,
 };
+use record::{COLUMNS, read_lease, read_state};
 
 impl Store {
     /// Takes a VMID and makes the lease and its payment go on together, or changes nothing.
@@ -91,15 +92,16 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (id, ip) = (id.to_owned(), ip.map(str::to_owned));
         self.write(move |db| {
-            let paid: Option<(String, u32, String)> = db.optional(
-                "SELECT payment_id, minutes, owner FROM leases JOIN payments USING (payment_id)
+            let paid: Option<(String, u32, String, Option<i64>)> = db.optional(
+                "SELECT payment_id, minutes, owner, network_ready_at FROM leases JOIN payments USING (payment_id)
                  WHERE leases.lease_id = ?1 AND leases.state IN ('settling', 'unknown') AND payments.state = 'settled'",
                 values![id],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
             )?;
-            let Some((payment_id, minutes, owner)) = paid else { return Ok(false) };
+            let Some((payment_id, minutes, owner, network_ready_at)) = paid else { return Ok(false) };
             brakes::release(db, &owner)?;
-            let end = now + i64::from(minutes) * 60;
+            // The paid time begins when all of the machine can be used.
+            let end = network_ready_at.unwrap_or(now).max(now) + i64::from(minutes) * 60;
             let destroy_at = grace::destroy_at(None, end, minutes, grace_seconds);
             db.execute(
                 "UPDATE leases SET state = 'active', ip = ?2, expires_at = ?3, destroy_at = ?4, updated_at = ?5,

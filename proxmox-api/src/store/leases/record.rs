@@ -1,6 +1,7 @@
 //! A lease as it is claimed, kept and renewed.
 
 use std::collections::HashSet;
+use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
 use super::super::{StoreError, db::Row};
@@ -25,10 +26,21 @@ pub struct Claim {
     /// GiB.
     pub disk_gb: u32,
     pub minutes: u32,
+    /// Addresses of ours, where containers get one of them.
+    pub addresses: Option<AddressPool>,
     /// Our VMIDs.
     pub vmids: RangeInclusive<u32>,
     /// VMIDs that Proxmox reports as used, by whomever.
     pub busy: HashSet<u32>,
+}
+
+/// The addresses that containers may get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressPool {
+    /// The first and the last one.
+    pub range: RangeInclusive<Ipv4Addr>,
+    /// The router's, which is none of theirs.
+    pub gateway: Ipv4Addr,
 }
 
 /// Bounds on what is not paid yet.
@@ -71,6 +83,8 @@ pub enum ClaimOutcome {
     },
     /// Every VMID of the range is taken.
     NoVmid,
+    /// Every address is taken, or was freed less than an hour ago.
+    NoAddress,
     /// The payment is no longer reserved or verified.
     PaymentMoved,
 }
@@ -98,6 +112,10 @@ pub struct Lease {
     pub created_at: i64,
     /// The client's network address, until the lease is paid for.
     pub client: Option<String>,
+    /// The address of ours that its container was given; `None` where it asks a DHCP server.
+    pub address: Option<String>,
+    /// From when its network can be used, Unix seconds, where that was not from the start.
+    pub network_ready_at: Option<i64>,
 }
 
 /// What a deadline asks for.
@@ -148,7 +166,10 @@ pub enum RenewalOutcome {
 }
 
 pub(super) const COLUMNS: &str = "lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes, ip, expires_at,
-    destroy_at, payment_id, created_at, template, client";
+    destroy_at, payment_id, created_at, template, client, address, network_ready_at";
+
+/// How many they are.
+pub(super) const WIDTH: usize = 20;
 
 pub(super) fn read_state(name: &str) -> Result<LeaseState, StoreError> {
     LeaseState::parse(name).ok_or(StoreError::Unreadable("the state of a lease"))
@@ -174,5 +195,7 @@ pub(super) fn read_lease(row: &Row<'_>) -> Result<Lease, StoreError> {
         created_at: row.get(15)?,
         template: row.get(16)?,
         client: row.get(17)?,
+        address: row.get(18)?,
+        network_ready_at: row.get(19)?,
     })
 }

@@ -10,6 +10,7 @@ on_both![
     a_lease_warns_stops_and_goes_at_its_deadlines,
     a_renewal_counts_once_and_from_the_later_of_now_and_the_end,
     the_number_that_was_freed_last_is_used_again_last,
+    an_address_is_one_leases_and_rests_for_an_hour,
     a_renewal_that_is_repeated_tells_what_became_of_the_lease,
     a_minute_keeps_the_data_for_a_minute_however_often_it_is_bought,
 ];
@@ -286,6 +287,45 @@ async fn the_number_that_was_freed_last_is_used_again_last(place: Place) {
     let other = store.reassign_lease("lease-10", "pve", 500..=504, busy, 0);
     assert_eq!(other.await.unwrap(), Some(503));
     assert_eq!(leased(11).await, 501);
+}
+
+async fn an_address_is_one_leases_and_rests_for_an_hour(place: Place) {
+    let store = place.open().await;
+    let pool = AddressPool {
+        range: [10, 64, 0, 1].into()..=[10, 64, 0, 4].into(),
+        gateway: [10, 64, 0, 2].into(),
+    };
+    let leased = async |number: u32, now: i64| {
+        let id = format!("pay-{number}");
+        let owner = format!("0x{number}");
+        let new = payment(&id, &owner, &owner);
+        store.reserve(new, 0).await.unwrap();
+        let claim = Claim {
+            addresses: Some(pool.clone()),
+            ..claim(number, &owner)
+        };
+        match store.claim_lease(claim, LIMITS, now).await.unwrap() {
+            ClaimOutcome::Claimed { .. } => {
+                let lease = store
+                    .lease(&format!("lease-{number}"))
+                    .await
+                    .unwrap()
+                    .unwrap();
+                assert_eq!(lease.ip, lease.address, "it is known before the start");
+                lease.address
+            }
+            ClaimOutcome::NoAddress => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    let address = |last: u8| Some(format!("10.64.0.{last}"));
+    assert_eq!(leased(1, 0).await, address(1));
+    assert_eq!(leased(2, 0).await, address(3), "the router's is none");
+    assert_eq!(leased(3, 0).await, address(4));
+    assert_eq!(leased(4, 0).await, None);
+    destroyed(&store, 2, 1000).await;
+    assert_eq!(leased(5, 4599).await, None, "it rests");
+    assert_eq!(leased(6, 4600).await, address(3));
 }
 
 async fn a_renewal_that_is_repeated_tells_what_became_of_the_lease(place: Place) {

@@ -123,6 +123,7 @@ fn claim(number: u32, owner: &str) -> Claim {
         node: "pve".into(),
         owner: owner.into(),
         client: None,
+        addresses: None,
         sku: "small".into(),
         template: "debian-12-standard".into(),
         hostname: "box".into(),
