@@ -25,9 +25,11 @@ impl Backoff {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When the lease is to be tried again, Unix seconds; `None` where its last try has not failed.
-    pub fn next(&self, lease_id: &str) -> Option<i64> {
-        self.all().get(lease_id).map(|failures| failures.next)
+    /// When the lease is to be tried again, Unix seconds; `None` where its last try has not failed,
+    /// or was made before the clock was set back.
+    pub fn next(&self, lease_id: &str, now: i64) -> Option<i64> {
+        let next = self.all().get(lease_id).map(|failures| failures.next);
+        next.filter(|next| next - now <= LONGEST)
     }
 
     /// Since when its tries fail, Unix seconds.
@@ -69,7 +71,7 @@ mod tests {
     #[test]
     fn pauses_grow_to_ten_minutes_and_begin_anew_after_a_success() {
         let backoff = Backoff::default();
-        assert_eq!(backoff.next("lease-1"), None);
+        assert_eq!(backoff.next("lease-1", 1_000), None);
         let mut now = 1_000;
         let pauses: Vec<_> = (0..10)
             .map(|_| {
@@ -80,7 +82,10 @@ mod tests {
             .collect();
         assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 600, 600, 600]);
         assert_eq!(backoff.since("lease-1"), Some(1_000));
-        assert_eq!(backoff.next("lease-1"), Some(now));
+        assert_eq!(backoff.next("lease-1", now), Some(now));
+        assert_eq!(backoff.next("lease-1", now - LONGEST), Some(now));
+        let set_back = now - LONGEST - 1;
+        assert_eq!(backoff.next("lease-1", set_back), None);
         backoff.reset("lease-1");
         assert_eq!(backoff.failed("lease-1", now), 5);
     }

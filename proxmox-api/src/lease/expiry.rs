@@ -78,7 +78,11 @@ pub async fn tick(app: &App) -> Result<i64, StoreError> {
     let mut all_done = true;
     let mut retry = i64::MAX;
     for lease in work {
-        if let Some(next) = app.retries.next(&lease.lease_id).filter(|next| *next > now) {
+        if let Some(next) = app
+            .retries
+            .next(&lease.lease_id, now)
+            .filter(|next| *next > now)
+        {
             retry = retry.min(next);
             continue;
         }
@@ -123,7 +127,7 @@ pub async fn tick(app: &App) -> Result<i64, StoreError> {
 /// that is due as well.
 async fn next_of_held(app: &App, now: i64) -> Result<i64, StoreError> {
     let (due, later) = held::due(app).await?;
-    let waits = |lease: &Lease| app.retries.next(&lease.lease_id).is_some();
+    let waits = |lease: &Lease| app.retries.next(&lease.lease_id, now).is_some();
     if due.iter().any(|lease| !waits(lease)) {
         return Ok(now + 1);
     }

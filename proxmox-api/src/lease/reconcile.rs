@@ -85,14 +85,17 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
         }
         listed.extend(guest.map(|guest| (lease, guest)));
     }
-    // First what is waited for the most, and while the list is fresh.
-    findings.started = reboot::start_what_ran(app, &nodes, &listed).await?;
     let looks: Vec<_> = to_follow
         .into_iter()
         .map(|lease| follow(app.clone(), lease.clone()))
         .collect();
     let lost = stream::iter(looks).buffer_unordered(AT_ONCE);
-    findings.lost = lost.filter_map(std::future::ready).collect().await;
+    // While the list is fresh, and side by side: starts may take their time as well.
+    let (started, lost) = tokio::join!(
+        reboot::start_what_ran(app, &nodes, &listed),
+        lost.filter_map(std::future::ready).collect(),
+    );
+    (findings.started, findings.lost) = (started?, lost);
     let by_vmid: HashMap<u32, &Lease> = leases.iter().map(|lease| (lease.vmid, lease)).collect();
     orphans::look(app, &guests, &by_vmid, &mut findings).await?;
 

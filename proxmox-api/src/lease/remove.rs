@@ -101,13 +101,10 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), RemoveError> {
         }
         Located::Here(place) => {
             if let Err(error) = container(app, &place).await {
-                if error.trouble().is_some() {
-                    // What cannot be removed for now does not run on for nothing.
-                    let halted = halt::halt_for_good(app, lease, &place).await;
-                    if let Err(error) = halted {
-                        let id = &lease.lease_id;
-                        tracing::warn!(lease.id = id, %error, "what cannot be removed runs on");
-                    }
+                // What cannot be removed for now does not run on for nothing.
+                if let Err(error) = halt::halt_for_good(app, lease, &place).await {
+                    let id = &lease.lease_id;
+                    tracing::warn!(lease.id = id, %error, "what cannot be removed runs on");
                 }
                 return Err(error);
             }

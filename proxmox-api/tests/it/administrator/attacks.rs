@@ -63,6 +63,29 @@ async fn what_its_owner_ended_stops_although_it_cannot_be_removed() {
     }
 }
 
+/// Rights that were lost may be those to remove alone.
+#[tokio::test]
+async fn what_may_not_be_removed_is_stopped() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 60).await;
+    let rights = [
+        "VM.Audit",
+        "VM.Console",
+        "VM.PowerMgmt",
+        "VM.Config.Options",
+        "Pool.Audit",
+    ];
+    app.sim.set_role("Infra402Guest", &rights);
+    let ended = customer.destroy(&app).await;
+    assert_eq!(ended.status, 202, "{:?}", ended.body);
+    until("the container to be off", async || {
+        app.clock.advance(Duration::from_secs(10));
+        (!customer.runs(&app)).then_some(())
+    })
+    .await;
+    assert_eq!(customer.state(&app).await, "destroying");
+}
+
 /// High availability never forces a container down when it is asked to shut it down.
 #[tokio::test]
 async fn a_guest_that_ignores_a_shutdown_is_stopped_by_high_availability_too() {
