@@ -80,7 +80,7 @@ pub fn help(schema: &Schema) -> String {
          proxmox-api doctor            examines the configuration and says what mends it;\n                                \
          status 0: fine, 1: warnings, 2: errors; NO_COLOR=1: no colours\n  \
          proxmox-api doctor --json     the same for programs\n  \
-         proxmox-api doctor --setup    prints the commands that make the account on Proxmox\n  \
+         proxmox-api doctor --setup    prints the commands that make the account on Proxmox and the fence around tenants\n  \
          proxmox-api payments due      what is owed to customers, and payments of which it is not known whether they
                                 moved money; --json: for programs
   \

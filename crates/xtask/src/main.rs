@@ -1,7 +1,9 @@
 //! The project's own commands: `cargo xtask up` starts the whole system on this machine, `cargo xtask test` sets up and runs every
-//! test, `cargo xtask bench` measures, `cargo xtask setup` only sets up. Each command is one module; [`workspace`] knows where things are.
+//! test, `cargo xtask bench` measures, `cargo xtask fence` tries the tenants' fence,
+//! `cargo xtask setup` only sets up. Each command is one module; [`workspace`] knows where things are.
 
 mod bench;
+mod fence;
 mod node_tests;
 mod setup;
 mod test;
@@ -20,6 +22,8 @@ usage: cargo xtask COMMAND
                    call the running API and pay for it with a public development key
   web [--dev]      build the browser part into web-ui/dist, small, compressed and within its
                    budget; with --dev quickly and as it is
+  fence            try the fence around tenants that `proxmox-api doctor --setup` prints, in
+                   network namespaces, and show what each of its layers closes
   test             set up and run every test: Rust, and the clients by others
   bench [--quick] [--web] [FILE]
                    measure release builds and compare with the aims; figures go to FILE
@@ -38,6 +42,8 @@ fn main() -> ExitCode {
         ["web", "--dev"] => web::run(workspace::Profile::Dev),
         ["pay", rest @ ..] => workspace::pay(rest),
         ["bench", rest @ ..] => bench::run(rest),
+        ["fence"] => fence::run(),
+        ["fence", part @ ..] => fence::inside(part),
         ["test"] => test::run(),
         ["setup"] => setup::run(),
         ["help" | "--help" | "-h"] => {

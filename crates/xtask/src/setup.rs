@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::fence;
 use crate::workspace::{self, root};
 
 /// The oldest Node that the test packages support.
@@ -81,7 +82,8 @@ pub fn skips() -> Vec<String> {
     });
     let real = lxc_obstacle()
         .map(|obstacle| format!("commands and consoles in real LXC containers: {obstacle}"));
-    missing.chain(real).collect()
+    let fence = fence::obstacle().map(|obstacle| format!("the fence around tenants: {obstacle}"));
+    missing.chain(real).chain(fence).collect()
 }
 
 /// Why the tests have no real containers here; `pve_sim::lxc_obstacle` asks the same.
@@ -111,8 +113,9 @@ fn postgresql_exists() -> bool {
             .any(|release| release.path().join("bin/initdb").exists())
 }
 
-fn exists(program: &str) -> bool {
-    ["/bin", "/usr/bin"]
+/// Whether the system has a program.
+pub fn exists(program: &str) -> bool {
+    ["/bin", "/usr/bin", "/sbin", "/usr/sbin"]
         .iter()
         .any(|folder| Path::new(folder).join(program).exists())
 }

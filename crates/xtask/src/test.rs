@@ -1,5 +1,6 @@
 //! `cargo xtask test`: set-up, `cargo test --workspace`, the binaries and the browser part, the tests that drive them with clients by
-//! others, and a short run of the bench, which counts as one test. The runners' own output is passed through; their counts are
+//! others, a short run of the bench and one of the tenants' fence,
+//! which count as one test each. The runners' own output is passed through; their counts are
 //! added up into one last line.
 
 use std::io::{BufRead, BufReader, Write};
@@ -9,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::{self, Profile};
-use crate::{bench, node_tests, setup, web};
+use crate::{bench, fence, node_tests, setup, web};
 
 /// How many tests went which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +55,18 @@ pub fn run() -> Result<()> {
         Err(error) => {
             println!("the bench failed: {error:#}");
             total.failed += 1;
+        }
+    }
+
+    // Where it cannot be tried, it is among the skips.
+    if fence::obstacle().is_none() {
+        println!("\n$ cargo xtask fence");
+        match fence::run() {
+            Ok(()) => total.passed += 1,
+            Err(error) => {
+                println!("the fence failed: {error:#}");
+                total.failed += 1;
+            }
         }
     }
 

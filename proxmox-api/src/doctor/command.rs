@@ -10,8 +10,8 @@ use std::{
 use service::{clock::Clock, env::Env};
 
 use super::{
-    Depth, Finding, Severity, browsers, chain, configuration, configuration::Reading, hypervisor,
-    payments, port, report, setup, store,
+    Depth, Finding, Severity, browsers, chain, configuration, configuration::Reading, fence,
+    hypervisor, payments, port, report, setup, store,
 };
 use crate::{
     config::{Config, ProxmoxConfig},
@@ -22,7 +22,7 @@ use crate::{
 /// What is asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Print the commands that make the account on Proxmox, and look at nothing.
+    /// Print the commands that make the account on Proxmox and the fence around tenants, and look at nothing.
     pub setup: bool,
     /// Write for programs.
     pub json: bool,
@@ -31,7 +31,8 @@ pub struct Options {
 /// Runs the command. The status is 0 where all is well, 1 with warnings, 2 with errors.
 pub async fn run(env: &Env, clock: Arc<dyn Clock>, options: Options) -> ExitCode {
     if options.setup {
-        write(&setup::script(&ProxmoxConfig::outline(env.clone())));
+        let outline = ProxmoxConfig::outline(env.clone());
+        write(&(setup::script(&outline) + &fence::script(&outline)));
         return ExitCode::SUCCESS;
     }
     let findings = look(env, clock).await;

@@ -2,7 +2,8 @@
 //!
 //! One file per concern; a [`Finding`] is what they all speak. [`command`] is `proxmox-api doctor`, which also examines a
 //! configuration that cannot be read as a whole; [`examine`] is the quick part that runs beside every start of the service and
-//! warns in the log; [`report`] writes findings down, and [`setup`] prints the commands that make the account on Proxmox.
+//! warns in the log; [`report`] writes findings down, [`setup`] prints the commands that make the account on
+//! Proxmox, and [`fence`] those that keep tenants apart from everything else.
 
 mod access;
 mod bridge;
@@ -12,6 +13,7 @@ pub mod command;
 mod configuration;
 mod connection;
 mod console;
+pub mod fence;
 mod hypervisor;
 mod nodes;
 mod payments;

@@ -235,13 +235,25 @@ fn template_storages(config: &ProxmoxConfig) -> Vec<String> {
     storages
 }
 
-/// The commands for a shell on the host, with what each is for.
-pub fn script(config: &ProxmoxConfig) -> String {
-    // Rights for root's own token would be none that it lacks.
-    let (user, token) = match config.token_id.split_once('!') {
+/// The user and the token's name. Rights for root's own token would be none that it lacks.
+fn account(config: &ProxmoxConfig) -> (&str, &str) {
+    match config.token_id.split_once('!') {
         Some((user, token)) if user != "root@pam" => (user, token),
         _ => OWN_TOKEN,
-    };
+    }
+}
+
+/// The command that lets the service attach containers to its bridge, whose zone it asks for.
+pub(super) fn bridge_grant(config: &ProxmoxConfig) -> Option<String> {
+    let (user, _) = account(config);
+    let grants = grants(config, Zone::Asked);
+    let of_bridge = grants.iter().find(|grant| grant.path.starts_with("/sdn/"));
+    of_bridge.map(|grant| grant.to_user(user))
+}
+
+/// The commands for a shell on the host, with what each is for.
+pub fn script(config: &ProxmoxConfig) -> String {
+    let (user, token) = account(config);
     let grants = grants(config, Zone::Asked);
     let mut script = String::new();
     let mut line = |text: &str| {

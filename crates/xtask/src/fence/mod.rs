@@ -1,0 +1,130 @@
+//! `cargo xtask fence`: shows what each layer of the fence around tenants closes. It takes the nft
+//! table that `proxmox-api doctor --setup` prints, loads it in network namespaces that stand for a
+//! Proxmox host with two tenants, its network and the internet, tries every way out and in, and
+//! compares with what docs/TENANTS.md promises. No root, no Proxmox and no trace: everything ends
+//! with the namespaces.
+
+mod lab;
+mod matrix;
+mod printed;
+mod probe;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::setup;
+use matrix::{ROWS, STAGES, Stage};
+
+/// Everything of the lab is in namespaces of its own, and ends with its first process.
+const UNSHARE: [&str; 8] = [
+    "--user",
+    "--map-root-user",
+    "--net",
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+];
+/// What a host has to allow, each of which some do not.
+const NEEDED: &str = "test -e /proc/sys/net/ipv6/conf/default/accept_dad && \
+     ip link add up0 type bridge && nft add table inet one && nft add table bridge two";
+
+/// Why the lab cannot be built here.
+pub fn obstacle() -> Option<&'static str> {
+    if !["ip", "nft", "unshare"].into_iter().all(setup::exists) {
+        return Some(
+            "ip, nft or unshare is not installed (Debian: apt-get install iproute2 nftables)",
+        );
+    }
+    let allowed = Command::new("unshare")
+        .args(UNSHARE)
+        .args(["sh", "-c", NEEDED])
+        .stderr(Stdio::null())
+        .status();
+    (!allowed.is_ok_and(|status| status.success()))
+        .then_some("this host allows no network namespaces with bridges and nft tables")
+}
+
+/// The command `cargo xtask fence`.
+///
+/// # Errors
+/// The lab cannot be built, something does not compile, or a way is open that should be closed or
+/// the other way round.
+pub fn run() -> Result<()> {
+    if let Some(obstacle) = obstacle() {
+        bail!("the fence cannot be tried here: {obstacle}");
+    }
+    let table = printed::table()?;
+    let stages = thread::scope(|scope| {
+        let table = &table;
+        let runs = STAGES.map(|stage| scope.spawn(move || (stage, stage_in_lab(stage, table))));
+        runs.map(|run| run.join().expect("a stage does not panic"))
+    });
+    let mut seen = Vec::new();
+    for (stage, outcome) in stages {
+        seen.push(outcome.with_context(|| format!("the lab failed: {}", stage.title))?);
+    }
+    print!("{}", matrix::rendered(&|row, stage| seen[stage][row]));
+    let wrong = matrix::wrong(&seen);
+    if !wrong.is_empty() {
+        bail!("the fence is not as promised:\n  {}", wrong.join("\n  "));
+    }
+    println!(
+        "\nas promised: {} ways, {} layers",
+        ROWS.len(),
+        STAGES.len()
+    );
+    Ok(())
+}
+
+/// Starts the lab and gives, for each row, whether the way is open.
+fn stage_in_lab(stage: Stage, table: &str) -> Result<Vec<bool>> {
+    let this = std::env::current_exe().context("where this program is")?;
+    let mut lab = Command::new("unshare")
+        .args(UNSHARE)
+        .arg(this)
+        .args(["fence", "lab", stage.name])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run unshare")?;
+    let mut input = lab.stdin.take().expect("its input is piped");
+    input
+        .write_all(table.as_bytes())
+        .context("the table does not reach the lab")?;
+    drop(input);
+    let output = lab.stdout.take().expect("its output is piped");
+    let mut open = vec![None; ROWS.len()];
+    for line in BufReader::new(output).lines() {
+        let line = line.context("the lab's output")?;
+        let (row, answer) = line.split_once(' ').context("a row of the lab")?;
+        let row: usize = row.parse().with_context(|| format!("the row {row:?}"))?;
+        *open.get_mut(row).context("a row that there is not")? = Some(answer == "open");
+    }
+    let status = lab.wait().context("the lab's end")?;
+    if !status.success() {
+        bail!("it ended with {status}");
+    }
+    let all: Option<Vec<bool>> = open.into_iter().collect();
+    all.context("it left out a row")
+}
+
+/// The lab's own processes: what [`run`] and the lab start of this program.
+///
+/// # Errors
+/// What goes wrong in the lab.
+pub fn inside(arguments: &[&str]) -> Result<()> {
+    match arguments {
+        ["lab", stage] => lab::run(matrix::stage(stage)?),
+        ["serve", name, ports @ ..] => probe::serve(name, ports),
+        ["receive", port] => probe::receive(port),
+        ["tcp", address, name] => probe::tcp(address, name),
+        ["udp", address, name] => probe::udp(address, name),
+        ["send", source, address, text] => probe::send(source, address, text),
+        _ => bail!("the fence has no part {arguments:?}"),
+    }
+}
