@@ -39,4 +39,5 @@ mod settlement;
 mod stats;
 mod storm;
 mod support;
+mod tenants;
 mod upgrade;
