@@ -14,7 +14,7 @@ use crate::path::ApiPath;
 /// How far back the samples go. The longer, the further apart they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timeframe {
-    /// A sample a minute.
+    /// The last hour, a sample a minute.
     Hour,
     /// The last day.
     Day,
@@ -51,7 +51,8 @@ pub enum Consolidation {
 /// stopped.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Sample {
-    /// Seconds since 1970.
+    /// Seconds since 1970 at which the span begins. How long it is follows from the next sample's
+    /// time: releases differ in it.
     #[serde(deserialize_with = "lenient::required_u64")]
     pub time: u64,
     /// The fraction of `maxcpu` in use, 0 to 1.
