@@ -2,7 +2,8 @@
 //!
 //! `config` is read once; [`state::App`] is what everything shares. `routes` are HTTP words only; a paid route is an
 //! `operation` behind the `paywall`, which reserves, verifies and settles; `lease` makes and ends containers; `store` is SQL
-//! only, `proxmox` the host; `console` joins a customer's WebSocket and a container's terminal. Two workers end leases in time and compare Proxmox with the store.
+//! only, `proxmox` the host; `console` joins a customer's WebSocket and a container's terminal. Two workers end leases in time and compare Proxmox with the store, where `host_alarms` looks after
+//! the host as well.
 
 pub mod arguments;
 pub mod brake;
@@ -12,6 +13,7 @@ pub mod config;
 pub mod console;
 pub mod doctor;
 pub mod error;
+mod host_alarms;
 pub mod lease;
 pub mod locks;
 pub mod openapi;

@@ -18,6 +18,7 @@ use crate::{
     brake::FailedPayments,
     config::{Config, FacilitatorChoice, PaymentConfig},
     console::OpenConsoles,
+    host_alarms::HostAlarms,
     lease::{
         alarms::Alarms, backoff::Backoff, fence::RecentFence, locate::RecentLooks, reboot::SeenOff,
     },
@@ -68,6 +69,8 @@ pub struct Parts {
     pub looks: RecentLooks,
     /// Leases whose container needs its operator.
     pub alarms: Alarms,
+    /// What the operator has to know of the host.
+    pub host_alarms: HostAlarms,
     /// Containers that are seen off.
     pub seen_off: SeenOff,
     /// What was seen of the datacenter's firewall a moment ago.
@@ -192,6 +195,7 @@ impl App {
             looks: RecentLooks::default(),
             seen_off: SeenOff::default(),
             alarms: Alarms::default(),
+            host_alarms: HostAlarms::default(),
             retries: Backoff::default(),
             fence: RecentFence::default(),
             consoles: OpenConsoles::default(),

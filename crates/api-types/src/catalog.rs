@@ -48,6 +48,13 @@ pub struct Catalog {
     /// What keeps containers apart from each other and from the operator's network is missing: a sentence for customers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation_notice: Option<String>,
+    /// GiB that a container may send for each hour that was bought; it is slowed beyond, and cut off at twice as much. Absent
+    /// where there is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic_gib_per_hour: Option<u32>,
+    /// Where to report what leased containers do to others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abuse_contact: Option<String>,
     /// The parts of this deployment that are simulated, such as `proxmox` or `payments`.
     #[serde(default)]
     pub simulated: Vec<String>,
@@ -74,6 +81,8 @@ mod tests {
             capacity_left: None,
             grace_minutes: 60,
             isolation_notice: None,
+            traffic_gib_per_hour: Some(20),
+            abuse_contact: Some("abuse@example.org".to_owned()),
             simulated: vec!["proxmox".to_owned()],
         };
         let json = serde_json::to_value(&catalog).unwrap();
@@ -87,6 +96,7 @@ mod tests {
                 },
                 "templates": [{"name": "debian-12", "description": "Debian 12", "default": true, "capacityLeft": 7}],
                 "network": "base-sepolia", "asset": "0x036C", "payTo": "0x7099", "graceMinutes": 60,
+                "trafficGibPerHour": 20, "abuseContact": "abuse@example.org",
                 "simulated": ["proxmox"],
             })
         );

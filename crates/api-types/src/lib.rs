@@ -2,7 +2,7 @@
 //! the one price formula and the error envelope.
 //!
 //! Layout: [`money`], [`time`], [`secret`] and [`json`] are the value types; [`limits`] says what may be
-//! asked for and [`price`] what it costs; [`lease`], [`management`], [`quote`], [`catalog`], [`stats`],
+//! asked for and [`price`] what it costs; [`lease`], [`management`], [`quote`], [`catalog`], [`stats`], [`usage`],
 //! [`session`] and [`payment`] hold the bodies of the routes, [`chat`] those of the agent; [`error`] is what every refusal looks like.
 //! Nothing here reads a clock, a file or the network, so the crate builds for WebAssembly as it is.
 //! With the feature `schema` every type also describes itself as a JSON Schema.
@@ -23,6 +23,7 @@ pub mod secret;
 pub mod session;
 pub mod stats;
 pub mod time;
+pub mod usage;
 
 pub use catalog::{Catalog, Template};
 pub use chat::{
@@ -49,3 +50,4 @@ pub use secret::Secret;
 pub use session::{SessionChallenge, SessionChallengeRequest, SessionRequest, SessionResponse};
 pub use stats::{ContainerStats, LxcStats, NodeStats, NodeUsage};
 pub use time::{ParseTimestampError, Timestamp};
+pub use usage::{TrafficStep, TrafficUsage, UsageNow, UsagePoint, UsageResponse, UsageTimeframe};

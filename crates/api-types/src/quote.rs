@@ -24,6 +24,9 @@ pub struct QuoteResponse {
     pub asset: String,
     /// Until when this price is honoured.
     pub valid_until: Timestamp,
+    /// Bytes that the container may send in that time; absent where there is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub included_traffic: Option<u64>,
     /// Every field that would be refused.
     #[serde(default)]
     pub field_errors: Vec<FieldError>,
@@ -44,6 +47,7 @@ mod tests {
             "network": "base-sepolia",
             "asset": "0x036C",
             "validUntil": "2026-01-01T00:05:00Z",
+            "includedTraffic": 21_474_836_480_u64,
             "fieldErrors": [{"field": "cores", "message": "has to be from 1 to 8"}],
             "refusals": ["capacity_exhausted"],
         });

@@ -5,6 +5,7 @@ mod network;
 mod offer;
 mod payments;
 mod proxmox;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -20,6 +21,7 @@ pub use console::ConsoleConfig;
 pub use network::{FencePolicy, NetworkConfig};
 pub use payments::{FacilitatorChoice, PaymentConfig};
 pub use proxmox::{ConsoleAccount, ProxmoxConfig, TlsTrust};
+pub use tenants::TenantConfig;
 pub use variables::SCHEMA;
 
 use crate::store::Database;
@@ -65,6 +67,8 @@ pub struct Config {
     pub payments: PaymentConfig,
     /// The Proxmox host.
     pub proxmox: ProxmoxConfig,
+    /// What tenants may do, and who may be one.
+    pub tenants: TenantConfig,
     /// Bounds of an open console.
     pub console: ConsoleConfig,
 }
@@ -97,6 +101,7 @@ impl Config {
         let limits = offer::limits(&mut env);
         let payments = PaymentConfig::read(&mut env);
         let proxmox = ProxmoxConfig::read(&mut env);
+        let tenants = TenantConfig::read(&mut env);
         let console = ConsoleConfig::read(&mut env);
         env.finish_with(|| {
             Some(Self {
@@ -119,6 +124,7 @@ impl Config {
                 limits,
                 payments: payments?,
                 proxmox: proxmox?,
+                tenants,
                 console,
             })
         })

@@ -1,11 +1,13 @@
 //! Every variable of this service.
 
 mod payments;
+mod tenants;
 
 use service::env::schema::{Gone, Group, Schema, Variable};
 use service::telemetry;
 
 pub(super) use payments::*;
+pub(super) use tenants::*;
 
 /// What this service can be told.
 pub static SCHEMA: Schema = Schema {
@@ -18,6 +20,7 @@ pub static SCHEMA: Schema = Schema {
         &PRICES,
         &LIMITS,
         &LEASES,
+        &TENANTS,
         &SERVER,
         &telemetry::VARIABLES,
     ],

@@ -54,7 +54,11 @@ async fn put_up(app: &App, lease: &Lease) -> Result<bool, String> {
     let Some(mut network) = config.net0().map_err(|error| error.to_string())? else {
         return Ok(true);
     };
-    if !network.link_down {
+    // One that is cut off for its traffic is put up once that is over.
+    let traffic = app.store.traffic(&lease.lease_id).await;
+    let traffic = traffic.map_err(|error| error.to_string())?;
+    let is_cut = traffic.is_some_and(|traffic| traffic.kept.down.is_some());
+    if !network.link_down || is_cut {
         return Ok(true);
     }
     network.link_down = false;

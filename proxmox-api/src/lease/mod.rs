@@ -1,6 +1,7 @@
 //! The life of a lease. The states and their order are pure functions here; the store guards the same order in its rows.
 //! [`create`] and [`start`] make a container, [`locate`] finds it wherever an administrator has moved it, [`expiry`] ends it in
-//! time, [`remove`] takes it away, [`reconcile`] compares with Proxmox, [`view`] shows it to its owner.
+//! time, [`remove`] takes it away, [`reconcile`] compares with Proxmox,
+//! [`traffic`] counts what it sends, [`view`] shows it to its owner.
 
 pub mod alarms;
 pub mod backoff;
@@ -25,7 +26,9 @@ pub mod reboot;
 pub mod reconcile;
 pub mod remove;
 pub mod start;
+pub mod traffic;
 pub mod unpaid;
+pub mod usage;
 pub mod view;
 
 pub use lease::LeaseState;

@@ -13,9 +13,9 @@ use super::{
     LeaseState,
     alarms::Trouble,
     locate::{Located, locate},
-    orphans, reboot,
+    orphans, reboot, traffic,
 };
-use crate::{error::ApiError, state::App, store::Lease};
+use crate::{error::ApiError, host_alarms, state::App, store::Lease};
 
 /// Between two comparisons.
 const EVERY: Duration = Duration::from_secs(60);
@@ -91,10 +91,15 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
         .collect();
     let lost = stream::iter(looks).buffer_unordered(AT_ONCE);
     // While the list is fresh, and side by side: starts may take their time as well.
-    let (started, lost) = tokio::join!(
+    let (started, lost, counted, ()) = tokio::join!(
         reboot::start_what_ran(app, &nodes, &listed),
         lost.filter_map(std::future::ready).collect(),
+        traffic::follow(app, &listed),
+        host_alarms::look(app, &nodes),
     );
+    if let Err(error) = counted {
+        tracing::error!(%error, "traffic cannot be counted now");
+    }
     (findings.started, findings.lost) = (started?, lost);
     let by_vmid: HashMap<u32, &Lease> = leases.iter().map(|lease| (lease.vmid, lease)).collect();
     orphans::look(app, &guests, &by_vmid, &mut findings).await?;
@@ -110,7 +115,7 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
 }
 
 /// A lease that is still being made finds its container itself.
-fn has_container(lease: &Lease) -> bool {
+pub(super) fn has_container(lease: &Lease) -> bool {
     matches!(
         lease.state,
         LeaseState::Active | LeaseState::Expiring | LeaseState::Stopped

@@ -2,8 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::{LeaseState, alarms::Trouble, lock};
-use crate::{error::ApiError, proxmox::Usage, state::App, store::Lease};
+use super::{LeaseState, alarms::Trouble, lock, traffic};
+use crate::{
+    error::ApiError,
+    proxmox::Usage,
+    state::App,
+    store::{Lease, Traffic},
+};
 use api_types::{LeaseStatus, LeaseView, Timestamp, Usdc};
 
 /// The state in the contract's words.
@@ -89,11 +94,12 @@ pub async fn of_wallet(app: &App, wallet: &str, live: Live) -> Result<Vec<LeaseV
     let mut leases = app.store.leases_by_owner(wallet).await?;
     leases.reverse();
     let paid = app.store.paid_by_lease(wallet).await?;
+    let limited = app.store.limited_traffic(wallet).await?;
     let seen = live_states(app, &leases, live).await?;
     Ok(leases
         .iter()
         .map(|lease| {
-            let live = live_state(app, lease, seen.as_ref());
+            let live = live_state(app, lease, seen.as_ref(), limited.get(&lease.lease_id));
             view(lease, live, paid.get(&lease.lease_id).copied().unwrap_or(0))
         })
         .collect())
@@ -105,8 +111,9 @@ pub async fn of_wallet(app: &App, wallet: &str, live: Live) -> Result<Vec<LeaseV
 /// The store failed.
 pub async fn of_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError> {
     let paid = app.store.paid_by_lease(&lease.owner).await?;
+    let traffic = app.store.traffic(&lease.lease_id).await?;
     let seen = live_states(app, std::slice::from_ref(lease), Live::IfPossible).await?;
-    let live = live_state(app, lease, seen.as_ref());
+    let live = live_state(app, lease, seen.as_ref(), traffic.as_ref());
     Ok(view(
         lease,
         live,
@@ -114,10 +121,19 @@ pub async fn of_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError> {
     ))
 }
 
-/// What is seen of a lease's container; nothing where Proxmox was not asked.
-fn live_state(app: &App, lease: &Lease, seen: Option<&HashMap<u32, Usage>>) -> LiveState {
+/// What is seen of a lease's container; of Proxmox nothing where it was not asked.
+fn live_state(
+    app: &App,
+    lease: &Lease,
+    seen: Option<&HashMap<u32, Usage>>,
+    traffic: Option<&Traffic>,
+) -> LiveState {
+    let limited = || traffic.and_then(|traffic| traffic::notice(app, traffic));
     let Some(seen) = seen else {
-        return LiveState::default();
+        return LiveState {
+            notice: limited().filter(|_| holds_container(lease)),
+            ..LiveState::default()
+        };
     };
     if !holds_container(lease) {
         return LiveState {
@@ -131,7 +147,9 @@ fn live_state(app: &App, lease: &Lease, seen: Option<&HashMap<u32, Usage>>) -> L
     LiveState {
         state: Some(found.map_or("missing", |usage| usage.state.as_str())),
         node: found.map(|usage| usage.node.to_string()),
-        notice: notice(trouble, lock, found.is_some()).or_else(|| awaited(lease, app.now())),
+        notice: notice(trouble, lock, found.is_some())
+            .or_else(|| awaited(lease, app.now()))
+            .or_else(limited),
     }
 }
 

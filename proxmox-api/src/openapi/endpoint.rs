@@ -111,6 +111,7 @@ impl Endpoint {
         )
         .refuses(&[
             ErrorCode::InvalidRequest,
+            ErrorCode::Forbidden,
             ErrorCode::PaymentReplayed,
             ErrorCode::PaymentOwed,
             ErrorCode::PaymentInProgress,

@@ -76,6 +76,18 @@ fn leases() -> Vec<Endpoint> {
             .answers(200, "The lease.", &examples::lease_view())
             .refuses(&[Forbidden, LeaseNotFound])
             .with_session(),
+        Endpoint::new("GET", "/lease/{lease}/usage", "Leases", "readUsage", "What a lease's container uses and has sent")
+            .details(
+                "`now` is left out where the container is gone or Proxmox does not answer. `history` begins with the lease. `traffic` is \
+                 counted each minute: a container that has sent more than is included is slowed, and cut off at twice as much, until a \
+                 renewal adds to it.",
+            )
+            .in_path("lease", json!({"type": "string", "minLength": 1}), "The lease's id, or its container's number.")
+            .in_query("timeframe", json!({"$ref": "#/components/schemas/UsageTimeframe"}), "How far back `history` goes; `hour` if absent.")
+            .answers(200, "What it uses.", &examples::usage())
+            .refuses(&[Forbidden, LeaseNotFound, LeaseEnded])
+            .with_session()
+            .limited(),
         power("/lease/{ctid}/stop", "stopContainer", "Stops the container of a lease")
             .details(
                 "It is asked to shut down and is stopped after twenty seconds. The paid time goes on, and the data stays; \

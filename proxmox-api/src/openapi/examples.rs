@@ -7,7 +7,8 @@ use api_types::{
     LeaseStatus, LeaseView, Limits, ListResponse, LxcStats, NodeStats, NodeUsage, PaymentReceipt,
     PaymentState, PaymentView, PaymentsResponse, Price, QuoteResponse, RenewRequest, RenewResponse,
     Secret, SessionChallenge, SessionChallengeRequest, SessionRequest, SessionResponse, Size,
-    Tariff, Template, Timestamp, Usdc, price,
+    Tariff, Template, Timestamp, TrafficStep, TrafficUsage, UsageNow, UsagePoint, UsageResponse,
+    UsageTimeframe, Usdc, price,
 };
 
 const NOW: u64 = 1_790_000_000;
@@ -109,6 +110,7 @@ pub(super) fn quote() -> QuoteResponse {
         network: NETWORK.into(),
         asset: ASSET.into(),
         valid_until: Timestamp(NOW + 300),
+        included_traffic: Some(20 << 30),
         field_errors: Vec::new(),
         refusals: Vec::new(),
     }
@@ -234,6 +236,8 @@ pub(super) fn catalog() -> Catalog {
         capacity_left: None,
         grace_minutes: 1440,
         isolation_notice: None,
+        traffic_gib_per_hour: Some(20),
+        abuse_contact: Some("abuse@example.org".into()),
         simulated: Vec::new(),
     }
 }
@@ -271,6 +275,37 @@ pub(super) fn lxc_stats() -> LxcStats {
             network_in: 120_000,
             network_out: 45_000,
             uptime_seconds: 600,
+        }],
+    }
+}
+
+pub(super) fn usage() -> UsageResponse {
+    UsageResponse {
+        lease_id: LEASE.into(),
+        ctid: 40200,
+        now: Some(UsageNow {
+            status: "running".into(),
+            cpu: 0.03,
+            memory_used: 80 << 20,
+            memory_total: 512 << 20,
+            disk_used: 700 << 20,
+            disk_total: 8 << 30,
+            uptime_seconds: 600,
+        }),
+        traffic: TrafficUsage {
+            sent: 45_000,
+            received: 120_000,
+            included: Some(20 << 30),
+            step: TrafficStep::Full,
+        },
+        timeframe: UsageTimeframe::Hour,
+        history: vec![UsagePoint {
+            time: Timestamp(NOW + 60),
+            cpu: Some(0.02),
+            memory_used: Some(83_886_080.0),
+            disk_used: Some(734_003_200.0),
+            received_per_second: Some(200.0),
+            sent_per_second: Some(75.0),
         }],
     }
 }

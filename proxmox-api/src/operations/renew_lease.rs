@@ -45,6 +45,7 @@ impl Operation for RenewLease {
     const FLOW: Flow = Flow::SettleThenDeliver;
     const REPEAT: Repeat = Repeat::Resumed;
     const NEEDS_BODY: bool = true;
+    const BUYS_TIME: bool = true;
 
     async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
         let limits = &app.config.limits;

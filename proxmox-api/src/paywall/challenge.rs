@@ -30,11 +30,22 @@ pub fn offer_of(config: &Config, about: &About, path: &str, amount: u64) -> Offe
         pay_to: payments.pay_to,
         max_timeout_seconds: MAX_TIMEOUT_SECONDS,
         resource: format!("{}{path}", config.public_base_url),
-        description: about.description.to_owned(),
+        description: description(config, about),
         mime_type: "application/json".to_owned(),
         method: about.method.to_string(),
         upfront: about.flow == Flow::SettleThenDeliver && payments.announce_upfront,
         extensions: extensions(),
+    }
+}
+
+/// What is bought, with the traffic that is included in it.
+fn description(config: &Config, about: &About) -> String {
+    let what = about.description;
+    match config.tenants.traffic_gib_per_hour {
+        gib if gib > 0 && about.buys_time => {
+            format!("{what}, with {gib} GiB of sent traffic for each hour")
+        }
+        _ => what.to_owned(),
     }
 }
 

@@ -231,11 +231,17 @@ async fn known<O: Operation>(
     }
 }
 
-/// The request's own fields, its price and the payment's terms, for a payment that was not seen before.
+/// The payer, the request's own fields, its price and the payment's terms, for a payment that was not seen before.
 async fn price_and_check<O: Operation>(
     app: &App,
     presented: Presented,
 ) -> Result<Box<Entry<O>>, Stop> {
+    let refused = &app.config.tenants.refused_wallets;
+    if refused.contains(&presented.payment.payer()) {
+        metrics::counter!("payments_refused_wallet_total").increment(1);
+        let message = "The operator does not sell to this wallet; nothing was charged.";
+        return Err(ApiError::new(ErrorCode::Forbidden, message).into());
+    }
     let operation = O::read(app, presented.call()).await?;
     if O::NEEDS_BODY && presented.body.trim_ascii().is_empty() {
         let field = FieldError::new("body", "has to be there: a payment buys what it says");

@@ -47,6 +47,8 @@ pub struct About {
     pub description: &'static str,
     /// When the money moves.
     pub flow: Flow,
+    /// Whether it buys time, in which so much traffic is included.
+    pub buys_time: bool,
 }
 
 impl About {
@@ -58,6 +60,7 @@ impl About {
             path: O::PATH,
             description: O::DESCRIPTION,
             flow: O::FLOW,
+            buys_time: O::BUYS_TIME,
         }
     }
 }
@@ -118,6 +121,8 @@ pub trait Operation: Sized + Send + Sync + 'static {
     /// Whether a paid request has to have a body. Losing the body on the paid request is a common fault of clients, and must
     /// not buy what the defaults say.
     const NEEDS_BODY: bool = false;
+    /// Whether it buys time on a container, in which so much traffic is included.
+    const BUYS_TIME: bool = false;
     /// Seconds of a payment's window that have to be left when it comes in.
     const MIN_SECONDS_LEFT: u64 = 20;
 

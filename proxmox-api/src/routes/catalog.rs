@@ -50,6 +50,8 @@ async fn catalog(State(app): State<App>) -> Json<Catalog> {
         capacity_left,
         grace_minutes: config.grace_seconds.div_ceil(60),
         isolation_notice,
+        traffic_gib_per_hour: Some(config.tenants.traffic_gib_per_hour).filter(|gib| *gib > 0),
+        abuse_contact: config.tenants.abuse_contact.clone(),
         simulated: simulated(&app),
     })
 }

@@ -13,6 +13,23 @@ pub(super) struct Meant {
     pub lease_id: Option<String>,
 }
 
+/// The lease with this id, or else the one that [`find`] finds by this number.
+///
+/// # Errors
+/// There is none, or it is another wallet's.
+pub(super) async fn find_either(app: &App, wallet: &str, text: &str) -> Result<Lease, ApiError> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return find(app, wallet, text, None).await;
+    }
+    let lease = app.store.lease(text).await?;
+    let lease =
+        lease.ok_or_else(|| ApiError::new(ErrorCode::LeaseNotFound, "There is no such lease."))?;
+    if lease.owner != wallet {
+        return Err(foreign());
+    }
+    Ok(lease)
+}
+
 /// The lease that holds the number now, or the wallet's last one that did.
 ///
 /// # Errors

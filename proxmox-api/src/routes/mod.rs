@@ -17,6 +17,7 @@ pub mod power;
 pub mod quote;
 pub mod session;
 pub mod stats;
+pub mod usage;
 
 use api_types::{ErrorCode, ErrorEnvelope};
 use axum::{
@@ -48,6 +49,7 @@ pub fn router(app: &App) -> Router<App> {
         .merge(quote::router(app))
         .merge(session::router(app))
         .merge(stats::router())
+        .merge(usage::router(app))
 }
 
 /// A body within the size that is read.

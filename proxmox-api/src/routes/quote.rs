@@ -50,6 +50,7 @@ async fn quote(
     let Ok(price) = priced else {
         return ApiError::invalid(field_errors).respond(&id);
     };
+    let minutes = request.runtime_minutes.into();
     let refusals = refusals(&app, &request, field_errors.is_empty(), template).await;
     let network = app.config.payments.network;
     Json(QuoteResponse {
@@ -58,6 +59,7 @@ async fn quote(
         network: network.caip2.to_owned(),
         asset: network.usdc.address.to_checksum(None),
         valid_until: Timestamp(app.clock.unix_seconds() + MAX_TIMEOUT_SECONDS),
+        included_traffic: app.config.tenants.included_traffic(minutes),
         field_errors,
         refusals,
     })

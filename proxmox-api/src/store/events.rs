@@ -1,6 +1,6 @@
 //! The audit trail: rows are added and never changed.
 
-use super::{Store, StoreError, values};
+use super::{Db, Store, StoreError, values};
 
 /// Something that happened to a lease or a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,21 @@ pub struct Event {
     pub data: String,
 }
 
+/// Adds an event together with the change that it is about; its position.
+pub(super) fn append(
+    db: Db<'_>,
+    at: i64,
+    subject: &str,
+    kind: &str,
+    data: &str,
+) -> Result<i64, StoreError> {
+    db.one(
+        "INSERT INTO events (at, subject, kind, data) VALUES (?1, ?2, ?3, ?4) RETURNING event_id",
+        values![at, subject, kind, data],
+        |row| row.get(0),
+    )
+}
+
 impl Store {
     /// Adds an event and returns its position.
     ///
@@ -30,14 +45,8 @@ impl Store {
         data: &serde_json::Value,
     ) -> Result<i64, StoreError> {
         let (subject, kind, data) = (subject.to_owned(), kind.to_owned(), data.to_string());
-        self.write(move |db| {
-            db.one(
-                "INSERT INTO events (at, subject, kind, data) VALUES (?1, ?2, ?3, ?4) RETURNING event_id",
-                values![at, subject, kind, data],
-                |row| row.get(0),
-            )
-        })
-        .await
+        self.write(move |db| append(db, at, &subject, &kind, &data))
+            .await
     }
 
     /// The events about `subject` after position `after`, oldest first, at most `limit`.

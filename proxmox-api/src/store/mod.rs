@@ -20,6 +20,7 @@ mod sessions;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod writer;
 
 use std::path::Path;
@@ -39,6 +40,7 @@ pub use payments::{
 };
 pub use postgres::{Server, ServerError, SharedTurn, SharedTurns};
 pub use sqlite::{FileInUse, Hold};
+pub use traffic::{Counted, Counters, Kept, Look, Traffic, TrafficChange};
 
 use db::{Connection, Db, values};
 use postgres::Session;
@@ -101,7 +103,7 @@ impl From<tokio_postgres::Error> for StoreError {
 const READERS: usize = 4;
 
 /// The steps of the schema, in the words of SQLite and of PostgreSQL.
-const STEPS: [(&str, &str); 7] = [
+const STEPS: [(&str, &str); 8] = [
     (
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -129,6 +131,10 @@ const STEPS: [(&str, &str); 7] = [
     (
         include_str!("../../migrations/0007_addresses.sql"),
         include_str!("../../migrations/postgres/0007_addresses.sql"),
+    ),
+    (
+        include_str!("../../migrations/0008_traffic.sql"),
+        include_str!("../../migrations/postgres/0008_traffic.sql"),
     ),
 ];
 

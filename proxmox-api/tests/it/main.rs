@@ -40,4 +40,5 @@ mod stats;
 mod storm;
 mod support;
 mod tenants;
+mod traffic;
 mod upgrade;

@@ -60,6 +60,7 @@ impl Operation for LeaseContainer {
     const FLOW: Flow = Flow::DeliverThenSettle;
     const REPEAT: Repeat = Repeat::Resumed;
     const NEEDS_BODY: bool = true;
+    const BUYS_TIME: bool = true;
     const MIN_SECONDS_LEFT: u64 = 60;
 
     async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {

@@ -1,0 +1,89 @@
+//! What tenants may do to the network and to others.
+
+use std::collections::HashSet;
+
+use alloy::primitives::Address;
+use service::env::Env;
+
+use super::variables;
+
+/// The longest contact for reports of abuse, in characters.
+const LONGEST_CONTACT: usize = 200;
+
+/// What tenants may do, and who may be one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantConfig {
+    /// What a container may send for each hour that was bought, in GiB; 0 is no limit: `TRAFFIC_GIB_PER_HOUR`.
+    pub traffic_gib_per_hour: u32,
+    /// Wallets that nothing is sold to: `REFUSED_WALLETS`.
+    pub refused_wallets: HashSet<Address>,
+    /// Where to report abuse: `ABUSE_CONTACT`.
+    pub abuse_contact: Option<String>,
+}
+
+impl TenantConfig {
+    pub(super) fn read(env: &mut Env) -> Self {
+        Self {
+            traffic_gib_per_hour: env.read_in(&variables::TRAFFIC_GIB_PER_HOUR, 0..=100_000),
+            refused_wallets: refused_wallets(env),
+            abuse_contact: abuse_contact(env),
+        }
+    }
+
+    /// What may be sent in so many bought minutes, in bytes; `None` where there is no limit.
+    pub fn included_traffic(&self, minutes: u64) -> Option<u64> {
+        let per_hour = u128::from(self.traffic_gib_per_hour) << 30;
+        let bytes = per_hour * u128::from(minutes) / 60;
+        (self.traffic_gib_per_hour > 0).then(|| u64::try_from(bytes).unwrap_or(u64::MAX))
+    }
+}
+
+fn refused_wallets(env: &mut Env) -> HashSet<Address> {
+    let mut wallets = HashSet::new();
+    let list = env.find_text(&variables::REFUSED_WALLETS);
+    let items = list
+        .as_deref()
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim);
+    for text in items.filter(|text| !text.is_empty()) {
+        match text.parse() {
+            Ok(wallet) => _ = wallets.insert(wallet),
+            Err(_) => env.reject(
+                &variables::REFUSED_WALLETS,
+                "has an entry that is no address: 0x and 40 hexadecimal digits",
+            ),
+        }
+    }
+    wallets
+}
+
+fn abuse_contact(env: &mut Env) -> Option<String> {
+    let contact = env.find_text(&variables::ABUSE_CONTACT)?;
+    if contact.chars().count() > LONGEST_CONTACT || contact.chars().any(char::is_control) {
+        let what = "is longer than 200 characters or has control characters";
+        env.reject(&variables::ABUSE_CONTACT, what);
+    }
+    Some(contact)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bought_time_times_the_amount_is_included() {
+        let of = |gib, minutes| {
+            let config = TenantConfig {
+                traffic_gib_per_hour: gib,
+                ..TenantConfig::default()
+            };
+            config.included_traffic(minutes)
+        };
+        assert_eq!(of(20, 60), Some(20 << 30));
+        assert_eq!(of(20, 5), Some((20 << 30) / 12));
+        assert_eq!(of(100_000, u64::MAX), Some(u64::MAX));
+        assert_eq!(of(20, 0), Some(0));
+        assert_eq!(of(0, 60), None, "no limit");
+    }
+}

@@ -1,0 +1,153 @@
+//! The steps that a lease takes when it has sent more than is included, and what they change of its container's interface.
+//! Pure: the step is always derived from what was counted, so that it can be taken again after a crash.
+
+use api_types::TrafficStep;
+use pve::{Network, Rate};
+
+use crate::store::{Counted, Kept};
+
+/// What a slowed container may send and receive, in bytes per second: 1 Mbit/s.
+const SLOW: u64 = 125_000;
+
+/// The step that belongs to what was sent; `included` in bytes, `None` without a limit.
+pub(super) fn step(counted: Counted, included: Option<u64>) -> TrafficStep {
+    match included {
+        Some(included) if counted.sent >= included.saturating_mul(2) => TrafficStep::Cut,
+        Some(included) if counted.sent >= included => TrafficStep::Slowed,
+        _ => TrafficStep::Full,
+    }
+}
+
+/// What has to be kept of an interface before it is changed for a step. What was kept before stays, since the interface may have
+/// been changed already. A link that waits for the firewall is not down for good.
+pub(super) fn keep(network: &Network, step: TrafficStep, kept: Kept, waits: bool) -> Kept {
+    let slows = step >= TrafficStep::Slowed;
+    let rate = || slows.then(|| network.rate.map_or(0, Rate::bytes_per_s));
+    let down = || (step == TrafficStep::Cut).then_some(network.link_down && !waits);
+    Kept {
+        rate: kept.rate.or_else(rate),
+        down: kept.down.or_else(down),
+    }
+}
+
+/// The interface as a step wants it. A limit that an administrator has set lower stays; one that was set meanwhile, too.
+pub(super) fn interface(network: &Network, step: TrafficStep, kept: Kept, waits: bool) -> Network {
+    let mut wanted = network.clone();
+    let rate = network.rate.map(Rate::bytes_per_s);
+    if step >= TrafficStep::Slowed {
+        if rate.is_none_or(|rate| rate > SLOW) {
+            wanted.rate = Rate::from_bytes_per_s(SLOW);
+        }
+    } else if let Some(before) = kept.rate
+        && rate == Some(SLOW)
+    {
+        wanted.rate = Rate::from_bytes_per_s(before);
+    }
+    if step == TrafficStep::Cut {
+        wanted.link_down = true;
+    } else if let Some(down) = kept.down {
+        wanted.link_down = down || waits;
+    }
+    wanted
+}
+
+/// What is still kept after a step was taken.
+pub(super) fn kept_after(step: TrafficStep, kept: Kept) -> Kept {
+    Kept {
+        rate: kept.rate.filter(|_| step >= TrafficStep::Slowed),
+        down: kept.down.filter(|_| step == TrafficStep::Cut),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEPS: [TrafficStep; 3] = TrafficStep::ALL;
+
+    fn network(rate: Option<u64>, link_down: bool) -> Network {
+        let mut network = Network::dhcp("vmbr0");
+        network.hwaddr = Some("BC:24:11:00:00:01".into());
+        network.rate = rate.and_then(Rate::from_bytes_per_s);
+        network.link_down = link_down;
+        network
+    }
+
+    /// Takes a step, twice, as after a crash before it was written down.
+    fn taken(at: &Network, step: TrafficStep, kept: Kept, waits: bool) -> (Network, Kept) {
+        let kept = keep(at, step, kept, waits);
+        let once = interface(at, step, kept, waits);
+        assert_eq!(keep(&once, step, kept, waits), kept, "kept once");
+        assert_eq!(interface(&once, step, kept, waits), once, "idempotent");
+        (once, kept_after(step, kept))
+    }
+
+    #[test]
+    fn a_step_belongs_to_what_was_sent() {
+        let of = |sent, included| {
+            let counted = Counted {
+                sent,
+                received: u64::MAX,
+            };
+            step(counted, included)
+        };
+        let [full, slowed, cut] = STEPS;
+        assert_eq!(of(99, Some(100)), full);
+        assert_eq!(of(100, Some(100)), slowed);
+        assert_eq!(of(199, Some(100)), slowed);
+        assert_eq!(of(200, Some(100)), cut);
+        assert_eq!(of(u64::MAX - 1, Some(u64::MAX)), full);
+        assert_eq!(of(u64::MAX, None), full, "no limit");
+    }
+
+    #[test]
+    fn every_way_up_and_down_ends_with_the_interface_as_it_was() {
+        for rate in [None, Some(12_500_000), Some(50_000), Some(SLOW)] {
+            for down in [false, true] {
+                let before = network(rate, down);
+                for up in STEPS {
+                    for between in STEPS {
+                        let (at, kept) = taken(&before, up, Kept::default(), false);
+                        let (at, kept) = taken(&at, between, kept, false);
+                        let (at, kept) = taken(&at, TrafficStep::Full, kept, false);
+                        assert_eq!(at, before, "{rate:?} {down} {up:?} {between:?}");
+                        assert_eq!(kept, Kept::default());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_is_only_ever_lowered() {
+        let slow = |rate| {
+            taken(
+                &network(rate, false),
+                TrafficStep::Slowed,
+                Kept::default(),
+                false,
+            )
+        };
+        let rate = |network: Network| network.rate.map(Rate::bytes_per_s);
+        assert_eq!(rate(slow(None).0), Some(SLOW));
+        assert_eq!(rate(slow(Some(12_500_000)).0), Some(SLOW));
+        assert_eq!(rate(slow(Some(50_000)).0), Some(50_000));
+        // Set by an administrator while it was slowed.
+        let (mut at, kept) = slow(Some(12_500_000));
+        at.rate = Rate::from_bytes_per_s(60_000);
+        let (at, _) = taken(&at, TrafficStep::Full, kept, false);
+        assert_eq!(rate(at), Some(60_000));
+    }
+
+    #[test]
+    fn a_link_that_waits_for_the_firewall_is_left_to_it() {
+        let waiting = network(None, true);
+        let (slowed, kept) = taken(&waiting, TrafficStep::Slowed, Kept::default(), true);
+        assert!(slowed.link_down, "not put up by that");
+        let (cut, kept) = taken(&slowed, TrafficStep::Cut, kept, true);
+        let (early, _) = taken(&cut, TrafficStep::Full, kept, true);
+        assert!(early.link_down, "it still waits");
+        let (later, _) = taken(&cut, TrafficStep::Full, kept, false);
+        assert!(!later.link_down);
+    }
+}
