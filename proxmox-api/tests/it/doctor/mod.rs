@@ -5,6 +5,7 @@ mod capacity;
 mod configuration;
 mod connection;
 mod console;
+mod fence_commands;
 mod local;
 mod payments;
 mod shell;
