@@ -39,6 +39,7 @@ impl Sim {
             let copy = world.copy_of(vmid, new_vmid, now);
             let copy = copy.unwrap_or_else(|| panic!("there is no container {vmid}"));
             world.containers.insert(new_vmid, copy);
+            world.firewall.copy_guest(vmid, new_vmid);
             world.set_pool(new_vmid, pool);
             !world.containers[&vmid].running()
         });
@@ -54,10 +55,8 @@ impl Sim {
     #[must_use]
     pub fn backup(&self, vmid: u32) -> Backup {
         let world = self.cluster.world();
-        world.expect_container(vmid);
-        Backup {
-            container: world.containers[&vmid].clone(),
-        }
+        let backup = Backup::of(&world, vmid);
+        backup.unwrap_or_else(|| panic!("there is no container {vmid}"))
     }
 
     /// Restores a backup under a number, stopped, on the node that it was taken on. A container
@@ -172,10 +171,11 @@ impl Sim {
     /// # Panics
     /// There is no such container, or the new number is taken.
     pub fn renumber(&self, vmid: u32, new: u32) {
+        let now = self.cluster.clock.now();
         self.administer(|world| {
             world.expect_container(vmid);
             world.expect_free(new);
-            world.renumber(vmid, new);
+            world.renumber(vmid, new, now);
         });
         self.cluster.terminals.rename(vmid, new);
     }

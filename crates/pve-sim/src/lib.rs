@@ -17,8 +17,10 @@ mod config;
 mod console;
 mod encoding;
 mod faults;
+mod firewall;
 mod host;
 mod manager;
+mod meters;
 mod refusal;
 mod schema;
 mod server;
@@ -34,6 +36,7 @@ pub use config::{
     NodeCapacity, ShellMode, SimConfig, StorageConfig, TemplateConfig, TerminalDefects, VnetConfig,
 };
 pub use faults::{Fault, FaultKind, Faults, Operation};
+pub use firewall::GuestFirewallSnapshot;
 pub use sim::Sim;
 pub use snapshot::{ContainerSnapshot, RequestRecord, TaskSnapshot};
 pub use state::write_private;

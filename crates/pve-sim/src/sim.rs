@@ -263,6 +263,8 @@ impl Sim {
 
     /// Removes a container behind everybody's back.
     pub fn remove_container(&self, vmid: u32) {
+        let now = self.cluster.clock.now();
+        self.change(vmid, |one| one.stop(now));
         self.cluster.world().forget(vmid);
         self.cluster.terminals.forget(vmid);
         self.cluster.changed.notify_one();

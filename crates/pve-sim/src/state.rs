@@ -14,7 +14,9 @@ use crate::certificate::Identity;
 use crate::cluster::Cluster;
 use crate::world::backup::Backup;
 use crate::world::container::Container;
+use crate::world::firewall::Firewall;
 use crate::world::ha::Resource;
+use crate::world::history::History;
 use crate::world::{Secrets, World};
 
 /// What is kept.
@@ -30,6 +32,10 @@ pub(crate) struct State {
     backups: BTreeMap<String, Backup>,
     #[serde(default)]
     ha: BTreeMap<u32, Resource>,
+    #[serde(default)]
+    firewall: Firewall,
+    #[serde(default)]
+    past: BTreeMap<u32, History>,
 }
 
 impl State {
@@ -59,6 +65,8 @@ impl State {
         world.foreign = self.foreign;
         world.backups = self.backups;
         world.ha = self.ha;
+        world.firewall = self.firewall;
+        world.past = self.past;
     }
 
     fn of(cluster: &Cluster, identity: &Identity) -> Self {
@@ -71,6 +79,8 @@ impl State {
             foreign: world.foreign.clone(),
             backups: world.backups.clone(),
             ha: world.ha.clone(),
+            firewall: world.firewall.clone(),
+            past: world.past.clone(),
         }
     }
 }

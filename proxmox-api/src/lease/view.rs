@@ -131,7 +131,7 @@ fn live_state(app: &App, lease: &Lease, seen: Option<&HashMap<u32, Usage>>) -> L
     LiveState {
         state: Some(found.map_or("missing", |usage| usage.state.as_str())),
         node: found.map(|usage| usage.node.to_string()),
-        notice: notice(trouble, lock, found.is_some()),
+        notice: notice(trouble, lock, found.is_some()).or_else(|| awaited(lease, app.now())),
     }
 }
 
@@ -158,6 +158,14 @@ fn notice(trouble: Option<Trouble>, lock: Option<&str>, found: bool) -> Option<S
         _ => return None,
     };
     Some(text)
+}
+
+/// That its network cannot be used yet.
+fn awaited(lease: &Lease, now: i64) -> Option<String> {
+    let seconds = lease.network_ready_at? - now;
+    (seconds > 0).then(|| {
+        format!("Its network can be used in {seconds} seconds, once the host's firewall knows its rules; the paid time begins then.")
+    })
 }
 
 /// Whether the number of a lease may belong to something else, of which nothing is shown.

@@ -72,6 +72,15 @@ impl Access {
             .insert(role.to_owned(), true);
     }
 
+    /// Without handing it down.
+    pub(crate) fn grant_here(&mut self, path: &str, to: &str, role: &str) {
+        self.grant(path, to, role);
+        let held = self.rules.get_mut(path).and_then(|held| held.get_mut(to));
+        if let Some(propagate) = held.and_then(|roles| roles.get_mut(role)) {
+            *propagate = false;
+        }
+    }
+
     pub(crate) fn revoke(&mut self, path: &str, from: &str) {
         if let Some(rules) = self.rules.get_mut(path) {
             rules.remove(from);

@@ -128,12 +128,9 @@ async fn one(worker: &Arc<Worker>, storage: &str, vmid: u32, stop: bool) -> Resu
         return Err(Failure::Died(format!("unable to find VM '{vmid}'")));
     }
     let lock = HeldLock::take(worker, vmid, "backup").await?;
-    let (backup, running) = with(worker, vmid, |container| {
-        let backup = Backup {
-            container: container.clone(),
-        };
-        Ok((backup, container.running()))
-    })?;
+    let running = with(worker, vmid, |container| Ok(container.running()))?;
+    let backup = Backup::of(&worker.cluster.world(), vmid)
+        .ok_or_else(|| format!("unable to find VM '{vmid}'"))?;
     let restart = stop && running;
     if restart {
         worker.log("INFO: stopping virtual guest");

@@ -116,8 +116,14 @@ pub(super) fn guest(call: &Call<'_>, world: &World, container: &Container) -> Va
             0
         });
         entry["maxdisk"] = json!(container.disk_bytes());
-        for counter in ["netin", "netout", "diskread", "diskwrite"] {
-            entry[counter] = json!(if running { uptime * 512 } else { 0 });
+        let [netin, netout] = container.meter.traffic(now);
+        for (counter, bytes) in [
+            ("netin", netin),
+            ("netout", netout),
+            ("diskread", uptime * 512),
+            ("diskwrite", uptime * 512),
+        ] {
+            entry[counter] = json!(if running { bytes } else { 0 });
         }
     }
     if let Some(lock) = container.lock() {

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::Call;
 use crate::refusal::{Outcome, Refusal};
 
+/// The commit of the build.
+pub(super) const COMMIT: &str = "5ac30304265fbd8e";
+
 fn directory(names: &[&str]) -> Value {
     names.iter().map(|name| json!({"subdir": name})).collect()
 }
@@ -14,7 +17,7 @@ pub(super) fn root(_: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn version(_: &Call<'_>) -> Outcome {
-    Ok(json!({"version": "9.1.4", "release": "9.1", "repoid": "5ac30304265fbd8e"}).into())
+    Ok(json!({"version": "9.2.11", "release": "9.2", "repoid": COMMIT}).into())
 }
 
 pub(super) fn node(_: &Call<'_>) -> Outcome {
@@ -30,6 +33,7 @@ pub(super) fn container(call: &Call<'_>) -> Outcome {
     call.container(&call.world())?;
     let names = [
         "config",
+        "firewall",
         "interfaces",
         "rrddata",
         "status",

@@ -8,7 +8,7 @@ use super::Call;
 use crate::faults::FaultKind;
 use crate::refusal::{Outcome, Refusal};
 use crate::schema::{Kind, Param, optional, required};
-use crate::world::{Node, World};
+use crate::world::{Bridge, Node, World};
 
 pub(super) const COMMAND: &[Param] = &[required("command", Kind::OneOf(&["reboot", "shutdown"]))];
 
@@ -75,7 +75,7 @@ pub(super) fn status(call: &Call<'_>) -> Outcome {
         .ok_or_else(|| Refusal::died("no such node"))?;
     let load = Load::of(&world, node);
     let free = node.memory.saturating_sub(load.memory);
-    let kernel = "6.14.8-2-pve";
+    let kernel = &node.kernel;
     Ok(json!({
         "uptime": (call.cluster.clock.now() - node.booted) as u64,
         "idle": 0,
@@ -96,32 +96,31 @@ pub(super) fn status(call: &Call<'_>) -> Outcome {
             "total": node.rootfs, "used": load.rootfs,
             "avail": node.rootfs - load.rootfs, "free": node.rootfs - load.rootfs,
         },
-        "pveversion": "pve-manager/9.1.4/5ac30304265fbd8e",
+        "pveversion": format!("pve-manager/9.2.11/{}", super::index::COMMIT),
     })
     .into())
 }
 
-/// `GET /nodes/{node}/network`: one bridge on one network card, and VNets where they are asked for. Bridges and VNets are listed
-/// for those who may use them.
+/// `GET /nodes/{node}/network`: plain bridges, the first on a network card, and VNets where they are
+/// asked for. Bridges and VNets are listed for those who may use them.
 pub(super) fn network(call: &Call<'_>) -> Outcome {
     let world = call.world();
-    let bridge = &call.cluster.config.bridge;
     let usable = |bridge: &str| {
         let path = world.access.bridge_path(bridge);
         let any = ["SDN.Use", "SDN.Audit"];
         world.access.check_any(call.authid(), &path, &any).is_ok()
     };
-    let is_plain = !world.access.zones.contains_key(bridge);
     let wanted = call.params().text("type");
     let mut list = Vec::new();
     if matches!(wanted, Some("any_bridge" | "include_sdn" | "vnet")) {
-        let vnets = world.access.zones.keys().filter(|vnet| usable(vnet));
+        let vnets = world.access.zones.keys();
+        let vnets = vnets.filter(|vnet| usable(vnet) && world.has_vnet(vnet, &call.node));
         list.extend(vnets.map(|vnet| json!({"iface": vnet, "type": "vnet", "active": "1"})));
     }
-    if is_plain && usable(bridge) && wanted.is_none_or(|kind| kind.ends_with("bridge")) {
-        list.push(json!({
-            "iface": bridge, "type": "bridge", "active": 1, "autostart": 1, "bridge_ports": "eno1", "method": "manual",
-        }));
+    let bridges = world.bridges.iter().filter(|(name, _)| usable(name));
+    if wanted.is_none_or(|kind| kind.ends_with("bridge")) {
+        let card = &call.cluster.config.bridge;
+        list.extend(bridges.map(|(name, bridge)| bridge_row(name, bridge, name == card)));
     }
     if wanted.is_none_or(|kind| kind == "eth") {
         list.push(
@@ -129,6 +128,24 @@ pub(super) fn network(call: &Call<'_>) -> Outcome {
         );
     }
     Ok(Value::from(list).into())
+}
+
+fn bridge_row(name: &str, bridge: &Bridge, on_card: bool) -> Value {
+    let mut row = json!({
+        "iface": name, "type": "bridge", "active": 1, "autostart": 1, "method": "manual",
+        "bridge_ports": if on_card { "eno1" } else { "none" },
+    });
+    if let Some(cidr) = &bridge.own_address {
+        let (address, prefix) = cidr.split_once('/').unwrap_or((cidr, "32"));
+        row["method"] = json!("static");
+        row["cidr"] = json!(cidr);
+        row["address"] = json!(address);
+        row["netmask"] = json!(prefix);
+        if on_card {
+            row["gateway"] = json!("192.168.1.1");
+        }
+    }
+    row
 }
 
 /// `POST /nodes/{node}/status`: the command is answered at once and carried out two seconds later.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::administration;
-use super::{Call, access, cluster, index, lxc, node, pools, sdn, storage, tasks};
+use super::{
+    Call, access, cluster, firewall, index, lxc, node, packages, pools, sdn, storage, tasks,
+};
 use crate::refusal::Outcome;
 use crate::schema::Param;
 
@@ -157,6 +159,13 @@ static ROUTES: &[Route] = &[
         Anyone,
         &[],
         storage::appliances,
+    ),
+    route(
+        "GET",
+        "/nodes/{node}/apt/versions",
+        AUDIT_NODE,
+        &[],
+        packages::versions,
     ),
     route("POST", "/nodes/{node}/execute", Root, &[], index::refuse),
     route(
@@ -338,6 +347,7 @@ pub(super) fn find(
     ROUTES
         .iter()
         .chain(administration::ROUTES)
+        .chain(firewall::ROUTES)
         .filter(|route| route.method == method)
         .find_map(|route| Some((route, bind(route.path, segments)?)))
 }

@@ -72,6 +72,14 @@ pub(crate) fn pairs(text: &str) -> BTreeMap<&str, &str> {
         .collect()
 }
 
+/// Whether a switch inside a property string is on.
+pub(crate) fn is_on(value: &str) -> bool {
+    matches!(
+        value.to_ascii_lowercase().as_str(),
+        "1" | "on" | "yes" | "true"
+    )
+}
+
 /// A property string with another value for one key; the others stay, and in their order.
 pub(crate) fn replace(text: &str, key: &str, value: &str) -> String {
     let mut parts: Vec<String> = Vec::new();

@@ -2,14 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::World;
 use super::container::Container;
+use super::firewall::GuestFirewall;
 
-/// The configuration of a container, with its description, as it was when it was backed up.
+/// The configuration of a container, with its description and its firewall, as it was when it was
+/// backed up.
 ///
 /// Made by [`Sim::backup`](crate::Sim::backup), put back by [`Sim::restore`](crate::Sim::restore).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Backup {
     pub(crate) container: Container,
+    #[serde(default)]
+    pub(crate) firewall: Option<GuestFirewall>,
+}
+
+impl Backup {
+    /// `None` where there is no such container.
+    pub(crate) fn of(world: &World, vmid: u32) -> Option<Self> {
+        Some(Self {
+            container: world.containers.get(&vmid)?.clone(),
+            firewall: world.firewall.guests.get(&vmid).cloned(),
+        })
+    }
 }
 
 /// Seconds since the epoch as in the name of a backup's file: `2026_11_29-19_03_02`.

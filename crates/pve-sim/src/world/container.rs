@@ -5,8 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::history::Span;
+use super::meter::Meter;
 use crate::encoding;
-use crate::schema::property;
+use crate::schema::{format, property};
+
+/// The name server that the host itself asks: the router of its network.
+const HOST_NAME_SERVER: &str = "192.168.1.1";
 
 /// One container.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,6 +35,8 @@ pub(crate) struct Container {
     /// By name.
     #[serde(default)]
     pub(crate) snapshots: BTreeMap<String, Snapshot>,
+    #[serde(default)]
+    pub(crate) meter: Meter,
 }
 
 /// A snapshot of a container.
@@ -74,6 +81,7 @@ impl Container {
             systemd: false,
             ignores_shutdown: false,
             snapshots: BTreeMap::new(),
+            meter: Meter::default(),
         }
     }
 
@@ -150,7 +158,7 @@ impl Container {
         let features = self.text("features").unwrap_or_default();
         let nesting = property::pairs(features)
             .get("nesting")
-            .is_some_and(|value| matches!(*value, "1" | "on" | "yes" | "true"));
+            .is_some_and(|value| property::is_on(value));
         self.systemd && !nesting
     }
 
@@ -158,11 +166,55 @@ impl Container {
         self.running_since = Some(now);
         self.changed = now;
         self.pid = pid;
+        let span = self.span(now);
+        self.meter.restart(span);
     }
 
     pub(crate) fn stop(&mut self, now: f64) {
         self.running_since = None;
         self.changed = now;
+        self.meter.stop(now);
+    }
+
+    /// Whether its interface is there and its cable in.
+    fn linked(&self) -> bool {
+        self.text("net0").is_some_and(|net| {
+            let down = property::pairs(net).get("link_down").copied();
+            !down.is_some_and(property::is_on)
+        })
+    }
+
+    /// A time in which it runs as it is configured now.
+    fn span(&self, now: f64) -> Span {
+        Span {
+            from: now,
+            to: None,
+            linked: self.linked(),
+            cores: self.number("cores").unwrap_or(1),
+            memory: [(self.memory_mib() << 20) / 8, self.memory_mib() << 20],
+            disk: [self.disk_bytes() / 10, self.disk_bytes()],
+        }
+    }
+
+    /// What a change of `net0` does to it if it runs: with another MAC address the interface is
+    /// made anew.
+    pub(crate) fn rewire(&mut self, now: f64, mac_before: Option<&str>) {
+        if !self.running() {
+            return;
+        }
+        let span = self.span(now);
+        match self.mac().as_deref() == mac_before {
+            true => self.meter.plug(span),
+            false => self.meter.restart(span),
+        }
+    }
+
+    /// What its `resolv.conf` names when it starts.
+    pub(crate) fn name_servers(&self) -> Vec<String> {
+        let own = self.text("nameserver").filter(|own| *own != "host");
+        format::list(own.unwrap_or(HOST_NAME_SERVER))
+            .map(str::to_owned)
+            .collect()
     }
 
     pub(crate) fn take_snapshot(&mut self, name: String, description: String, now: u64) {
@@ -189,13 +241,21 @@ impl Container {
         }
         let net = self.text("net0")?;
         match property::pairs(net).get("ip").copied() {
-            Some("dhcp") => (running_for >= delay).then(|| {
+            Some("dhcp") => (running_for >= delay && self.linked()).then(|| {
                 let [_, high, middle, low] = self.vmid.to_be_bytes();
                 format!("10.{}.{middle}.{low}/8", 64 + high % 128)
             }),
             None | Some("manual") => None,
             Some(fixed) => Some(fixed.to_owned()),
         }
+    }
+
+    /// The bridge of `net0`.
+    pub(crate) fn bridge(&self) -> Option<String> {
+        let net = self.text("net0")?;
+        property::pairs(net)
+            .get("bridge")
+            .map(|bridge| (*bridge).to_owned())
     }
 
     /// The MAC address of `net0`.

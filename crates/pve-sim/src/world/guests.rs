@@ -9,6 +9,7 @@ use serde_json::json;
 use super::World;
 use super::backup::Backup;
 use super::container::{Address, Container, random_mac};
+use super::meter::Meter;
 use crate::schema::property;
 
 impl World {
@@ -43,7 +44,13 @@ impl World {
     /// overwritten and keeps its pool, unless another is named.
     pub(crate) fn restore(&mut self, backup: &Backup, vmid: u32, pool: Option<&str>, now: f64) {
         let container = restored(&backup.container, vmid, now);
-        self.containers.insert(vmid, container);
+        if let Some(before) = self.containers.insert(vmid, container) {
+            self.keep_history(vmid, before.meter.history);
+        }
+        // A backup without a firewall's file leaves the one that is there.
+        if let Some(file) = &backup.firewall {
+            self.firewall.guests.insert(vmid, file.clone());
+        }
         if pool.is_some() {
             self.set_pool(vmid, pool);
         }
@@ -59,10 +66,13 @@ impl World {
     }
 
     /// Gives a container another number, as renaming its configuration file does: pools and rights
-    /// know it by the old number and do not follow.
-    pub(crate) fn renumber(&mut self, vmid: u32, new_vmid: u32) {
+    /// know it by the old number and do not follow, and neither does its firewall's file.
+    pub(crate) fn renumber(&mut self, vmid: u32, new_vmid: u32, now: f64) {
         if let Some(mut container) = self.containers.remove(&vmid) {
             container.vmid = new_vmid;
+            container.meter.history.close(now);
+            let history = std::mem::take(&mut container.meter.history);
+            self.keep_history(vmid, history);
             self.containers.insert(new_vmid, container);
         }
         if self.foreign.remove(&vmid) {
@@ -147,6 +157,7 @@ fn restored(source: &Container, vmid: u32, now: f64) -> Container {
         changed: now,
         pid: 0,
         snapshots: BTreeMap::new(),
+        meter: Meter::default(),
         ..source.clone()
     };
     container.set_lock(None);

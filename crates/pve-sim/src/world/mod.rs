@@ -3,8 +3,11 @@
 
 pub(crate) mod backup;
 pub(crate) mod container;
+pub(crate) mod firewall;
 mod guests;
 pub(crate) mod ha;
+pub(crate) mod history;
+pub(crate) mod meter;
 pub(crate) mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::access::{Access, Token, User};
 use crate::config::SimConfig;
 use container::Container;
+use firewall::Firewall;
+use history::History;
 use task::Tasks;
 
+/// The kernel that runs on every node.
+const KERNEL: &str = "7.0.14-11-pve";
 /// Id of the service's user.
 pub(crate) const SERVICE_USER: &str = "infra402@pve";
 /// Name of the service's token.
@@ -41,6 +48,24 @@ pub(crate) struct World {
     pub(crate) unlisted: BTreeSet<u32>,
     /// Where `/cluster/resources` lists a container instead of where it is.
     pub(crate) listed_on: BTreeMap<u32, String>,
+    pub(crate) firewall: Firewall,
+    /// What containers used that are gone, by the number that they had.
+    pub(crate) past: BTreeMap<u32, History>,
+    /// Pressure figures in percent, by container and kind.
+    pub(crate) pressure: BTreeMap<u32, BTreeMap<String, f64>>,
+    /// Bridges that are no VNets; every node has them.
+    pub(crate) bridges: BTreeMap<String, Bridge>,
+    /// The nodes that have a VNet, where it is not on all.
+    pub(crate) vnet_nodes: BTreeMap<String, Vec<String>>,
+    /// Releases of packages that differ from those of a host that is up to date, by node.
+    pub(crate) packages: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// A plain bridge.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bridge {
+    /// The host's own address on it, with its prefix.
+    pub(crate) own_address: Option<String>,
 }
 
 /// A node of the cluster.
@@ -55,6 +80,8 @@ pub(crate) struct Node {
     pub(crate) cores: u32,
     pub(crate) memory: u64,
     pub(crate) rootfs: u64,
+    /// The release of the kernel that runs.
+    pub(crate) kernel: String,
 }
 
 /// A container template.
@@ -111,6 +138,7 @@ impl World {
             cores: config.node.cores,
             memory: config.node.memory_bytes,
             rootfs: config.node.rootfs_bytes,
+            kernel: KERNEL.to_owned(),
         };
         let storage = |storage: &crate::config::StorageConfig| Storage {
             name: storage.name.clone(),
@@ -142,6 +170,12 @@ impl World {
             ha: BTreeMap::new(),
             unlisted: BTreeSet::new(),
             listed_on: BTreeMap::new(),
+            firewall: Firewall::default(),
+            past: BTreeMap::new(),
+            pressure: BTreeMap::new(),
+            bridges: bridges(config),
+            vnet_nodes: BTreeMap::new(),
+            packages: BTreeMap::new(),
         }
     }
 
@@ -151,6 +185,13 @@ impl World {
             return self.nodes.first();
         }
         self.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// Whether a VNet is on a node.
+    pub(crate) fn has_vnet(&self, vnet: &str, node: &str) -> bool {
+        self.vnet_nodes
+            .get(vnet)
+            .is_none_or(|nodes| has(nodes, node))
     }
 
     pub(crate) fn storage(&self, name: &str) -> Option<&Storage> {
@@ -188,9 +229,27 @@ impl World {
         self.access.pool_of_guest.get(&vmid).map(String::as_str)
     }
 
-    /// Removes a container with everything that refers to it.
+    /// What the number has used, by this container and by those that had it before.
+    pub(crate) fn history(&self, vmid: u32) -> History {
+        let mut history = self.past.get(&vmid).cloned().unwrap_or_default();
+        if let Some(container) = self.containers.get(&vmid) {
+            history.append(container.meter.history.clone());
+        }
+        history
+    }
+
+    /// Keeps what a container used, which is shown to whatever gets its number next.
+    pub(crate) fn keep_history(&mut self, vmid: u32, history: History) {
+        self.past.entry(vmid).or_default().append(history);
+    }
+
+    /// Removes a container with everything that refers to it, but for what it used.
     pub(crate) fn forget(&mut self, vmid: u32) {
-        self.containers.remove(&vmid);
+        if let Some(container) = self.containers.remove(&vmid) {
+            self.keep_history(vmid, container.meter.history);
+        }
+        self.firewall.guests.remove(&vmid);
+        self.pressure.remove(&vmid);
         self.foreign.remove(&vmid);
         self.ha.remove(&vmid);
         self.unlisted.remove(&vmid);
@@ -204,6 +263,17 @@ impl World {
 /// Proxmox's text for a container that is not, or not on that node.
 pub(crate) fn missing(node: &str, vmid: u32) -> String {
     format!("Configuration file 'nodes/{node}/lxc/{vmid}.conf' does not exist")
+}
+
+/// The bridge of the configuration, if it is no VNet. The host has its own address on it, as on the
+/// bridge that Proxmox's installer makes.
+fn bridges(config: &SimConfig) -> BTreeMap<String, Bridge> {
+    let is_vnet = config.vnets.iter().any(|one| one.vnet == config.bridge);
+    let bridge = Bridge {
+        own_address: Some("192.168.1.10/24".to_owned()),
+    };
+    let plain = (!is_vnet).then(|| (config.bridge.clone(), bridge));
+    plain.into_iter().collect()
 }
 
 /// Whether a thing is on a node: where none is named, it is on all.

@@ -15,6 +15,7 @@ const SOURCES: &[&str] = &[
     "pve-cluster",
     "pve-common",
     "pve-container",
+    "pve-firewall",
     "pve-guest-common",
     "pve-ha-manager",
     "pve-http-server",
@@ -72,6 +73,11 @@ async fn bring_about(situation: &str) -> Result<(Node, String), String> {
         node.finish(&create).await;
         return Ok((node, String::new()));
     }
+    if situation == "being created" {
+        node.sim.set_time_scale(1000.0);
+        node.create(100, &[]).await;
+        return Ok((node, String::new()));
+    }
     let (situation, lock) = match situation.split_once(", locked (") {
         Some((situation, lock)) => (situation, lock.strip_suffix(')')),
         None => (situation, None),
@@ -101,6 +107,8 @@ async fn bring_about(situation: &str) -> Result<(Node, String), String> {
             sim.set_node_online("pve2", false);
         }
         "out of the pool" => sim.set_pool(100, Some("operators")),
+        "firewall services stopped" => sim.set_firewall_running("pve", false),
+        "fenced" => fence(&node).await,
         "in a pool below the token's" => sim.set_pool(100, Some("infra402/inner")),
         "task of a node that rebooted" => {
             sim.set_time_scale(1000.0);
@@ -120,6 +128,22 @@ async fn bring_about(situation: &str) -> Result<(Node, String), String> {
         sim.set_lock(100, Some(lock));
     }
     Ok((node, upid))
+}
+
+/// The firewall is on, and the container uses the security group `infra402`.
+async fn fence(node: &Node) {
+    node.sim.set_firewall(true);
+    node.sim.add_security_group("infra402");
+    let options = [("enable", "1"), ("ipfilter", "1")];
+    let rule = [("type", "group"), ("action", "infra402"), ("enable", "1")];
+    for (method, part, params) in [
+        ("PUT", "options", &options[..]),
+        ("POST", "rules", &rule[..]),
+    ] {
+        let path = format!("/nodes/pve/lxc/100/firewall/{part}");
+        let reply = node.call(method, &path, params).await;
+        assert!(reply.data().is_null());
+    }
 }
 
 /// Makes a row's call in its situation; says what differs.

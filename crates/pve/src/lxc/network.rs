@@ -32,8 +32,8 @@ pub struct Network {
     pub link_down: bool,
     /// Its MAC address. A change without it gets a random one, and the interface is made anew.
     pub hwaddr: Option<String>,
-    /// Parts that are kept as they are, such as `type` or `mtu`.
-    other: Vec<(String, String)>,
+    /// Parts that are written as they were read, such as `type` or `mtu`; none when made here.
+    pub other: Vec<(String, String)>,
 }
 
 /// Where an address comes from.

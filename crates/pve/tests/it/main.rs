@@ -10,6 +10,7 @@ mod certainty;
 mod cuts;
 mod defects;
 mod exec;
+mod fence;
 mod host;
 mod login;
 mod mock;

@@ -208,6 +208,22 @@ async fn a_template_is_left_to_its_administrator_and_the_unused_part_is_owed() {
 }
 
 #[tokio::test]
+async fn a_template_is_left_alone_whoever_ends_the_lease() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 60).await;
+    app.sim.convert_to_template(customer.ctid);
+    app.clock.advance(LATER);
+    let ended = customer.destroy(&app).await;
+    assert_eq!(ended.status, 200, "{:?}", ended.body);
+    assert_eq!(customer.state(&app).await, "destroyed");
+    assert!(
+        app.sim.container(customer.ctid).is_some(),
+        "it is the administrator's"
+    );
+    assert_eq!(app.sim.request_count("DELETE", "/lxc/"), 0);
+}
+
+#[tokio::test]
 async fn protection_is_told_once_and_the_removal_waits_for_its_end() {
     let app = TestApp::start().await;
     let customer = Customer::of(&app, 1, 60).await;

@@ -9,7 +9,7 @@ use leptos::{prelude::*, task::spawn_local};
 use super::slider::StopSlider;
 use crate::{
     components::{
-        Glyph, Icon, Toasts, Tone,
+        Glyph, Icon, Notice, Toasts, Tone,
         pay::{PriceLines, Purchase},
     },
     engine::use_engine,
@@ -124,6 +124,7 @@ fn Fields(catalog: Catalog) -> impl IntoView {
             refused.then(|| refusal(quote))
         })
     });
+    let warning = catalog.isolation_notice.clone();
     let barred = move || problem.with(Option::is_some) || refusal.with(Option::is_some);
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
@@ -133,6 +134,7 @@ fn Fields(catalog: Catalog) -> impl IntoView {
     };
     view! {
         <form on:submit=submit>
+            {warning.map(|text| view! { <Notice tone=Tone::Warning><p>{text}</p></Notice> })}
             <StopSlider label=form::CORES stops=Stops::cores(&limits) value=values.cores words=leases::cores />
             <StopSlider label=form::MEMORY stops=Stops::memory(&limits) value=values.memory words=mebibytes />
             <StopSlider label=form::DISK stops=Stops::disk(&limits) value=values.disk words=gibibytes />

@@ -118,6 +118,7 @@ fn prepare(call: &Call<'_>) -> Result<Plan, Refusal> {
     copy.disk = None;
     copy.set_lock(Some("create"));
     world.containers.insert(newid, copy);
+    world.firewall.copy_guest(vmid, newid);
     if let Some(source) = world.containers.get_mut(&vmid) {
         source.set_lock(Some("disk"));
     }

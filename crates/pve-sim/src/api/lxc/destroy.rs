@@ -105,6 +105,7 @@ async fn remove(worker: &Worker, wanted: Wanted) -> Result<(), Failure> {
         }
         world.access.pool_of_guest.remove(&vmid);
         world.access.forget_path(&format!("/vms/{vmid}"));
+        world.firewall.guests.remove(&vmid);
     }
     if wanted.purge {
         worker.log(format!("purging CT {vmid} from related configurations.."));

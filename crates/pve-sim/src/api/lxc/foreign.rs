@@ -1,13 +1,12 @@
 //! Containers that belong to the operator, not to the service.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
 
 use super::configuration::complete_net;
 use crate::cluster::Cluster;
-use crate::world::container::{Address, Container, Disk};
+use crate::world::container::{Container, Disk};
 
 /// An operator's own container, running, outside of any pool.
 pub(crate) fn put_foreign(cluster: &Arc<Cluster>, node: &str, vmid: u32, hostname: &str) {
@@ -31,26 +30,14 @@ pub(crate) fn put_foreign(cluster: &Arc<Cluster>, node: &str, vmid: u32, hostnam
     ];
     let mut world = cluster.world();
     let pid = world.tasks.pid();
-    world.containers.insert(
-        vmid,
-        Container {
-            vmid,
-            node: node.to_owned(),
-            config: config.map(|(name, value)| (name.to_owned(), value)).into(),
-            running_since: Some(now),
-            created: now,
-            changed: now,
-            pid,
-            disk: Some(Disk {
-                storage: "local-lvm".into(),
-                bytes: 16 << 30,
-            }),
-            address: Address::ByConfig,
-            systemd: false,
-            ignores_shutdown: false,
-            snapshots: BTreeMap::new(),
-        },
-    );
+    let mut container = Container::draft(vmid, node, now);
+    container.config = config.map(|(name, value)| (name.to_owned(), value)).into();
+    container.disk = Some(Disk {
+        storage: "local-lvm".into(),
+        bytes: 16 << 30,
+    });
+    container.start(now, pid);
+    world.containers.insert(vmid, container);
     world.foreign.insert(vmid);
     drop(world);
     cluster.changed.notify_one();

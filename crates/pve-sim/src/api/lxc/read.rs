@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::api::Call;
 use crate::refusal::Outcome;
+use crate::world::World;
 use crate::world::container::Container;
 
 /// Bytes of memory that a running container uses.
@@ -22,7 +23,7 @@ pub(crate) fn list(call: &Call<'_>) -> Outcome {
             let path = format!("/vms/{}", one.vmid);
             world.access.allows(call.authid(), &path, &["VM.Audit"])
         })
-        .map(|one| status_of(call, one))
+        .map(|one| status_of(call, &world, one))
         .collect();
     Ok(list.into())
 }
@@ -30,7 +31,7 @@ pub(crate) fn list(call: &Call<'_>) -> Outcome {
 /// `GET …/status/current`.
 pub(crate) fn current(call: &Call<'_>) -> Outcome {
     let world = call.world();
-    let mut entry = status_of(call, call.container(&world)?);
+    let mut entry = status_of(call, &world, call.container(&world)?);
     entry["ha"] = match world.ha.get(&call.vmid()).filter(|one| one.managed()) {
         Some(resource) => json!({"managed": 1, "state": resource.state}),
         None => json!({"managed": 0}),
@@ -38,12 +39,13 @@ pub(crate) fn current(call: &Call<'_>) -> Outcome {
     Ok(entry.into())
 }
 
-fn status_of(call: &Call<'_>, container: &Container) -> Value {
+fn status_of(call: &Call<'_>, world: &World, container: &Container) -> Value {
     let running = container.running();
     let now = call.cluster.clock.now();
     let uptime = container
         .running_since
         .map_or(0, |since| (now - since).max(0.0) as u64);
+    let [netin, netout] = container.meter.traffic(now);
     let live = |value: u64| if running { value } else { 0 };
     let cores = container.number("cores").filter(|cores| *cores > 0);
     // With a limit but no cores Proxmox answers the limit, which it keeps as text.
@@ -65,8 +67,8 @@ fn status_of(call: &Call<'_>, container: &Container) -> Value {
         "maxswap": container.swap_mib() << 20,
         "disk": live(container.disk_bytes() / 10),
         "maxdisk": container.disk_bytes(),
-        "netin": live(uptime * 512),
-        "netout": live(uptime * 256),
+        "netin": live(netin),
+        "netout": live(netout),
         "diskread": live(uptime * 1024),
         "diskwrite": live(uptime * 512),
         "uptime": uptime,
@@ -81,7 +83,10 @@ fn status_of(call: &Call<'_>, container: &Container) -> Value {
             "memorysome",
             "memoryfull",
         ] {
-            entry[format!("pressure{kind}")] = json!("0.00");
+            let figures = world.pressure.get(&container.vmid);
+            let percent = figures.and_then(|figures| figures.get(kind)).copied();
+            let text = format!("{:.2}", percent.unwrap_or_default());
+            entry[format!("pressure{kind}")] = json!(text);
         }
     }
     if container.flag("template") {
@@ -178,24 +183,17 @@ fn link_local(mac: &str) -> String {
     )
 }
 
-/// `GET …/rrddata`: one sample a minute of the last hour, as far as the container was there.
+/// `GET …/rrddata`: what the number has used, also by containers that had it before and are gone.
+/// Whether there is one now is not looked at.
 pub(crate) fn rrd(call: &Call<'_>) -> Outcome {
-    let world = call.world();
-    let container = call.container(&world)?;
-    let now = call.cluster.clock.seconds() / 60 * 60;
-    let samples: Value = (0..70)
-        .rev()
-        .map(|minute| now - minute * 60)
-        .map(|time| {
-            let there = container.running_since.is_some_and(|since| since <= time as f64);
-            if there {
-                json!({"time": time, "cpu": 0.0021, "maxcpu": container.number("cores").unwrap_or(1),
-                    "mem": memory_used(container), "maxmem": container.memory_mib() << 20,
-                    "disk": container.disk_bytes() / 10, "maxdisk": container.disk_bytes(), "netin": 8.5, "netout": 4.2})
-            } else {
-                json!({"time": time})
-            }
-        })
-        .collect();
-    Ok(samples.into())
+    let minutes = match call.params().text("timeframe") {
+        Some("hour") => 1,
+        Some("day") => 30,
+        Some("week") => 180,
+        Some("month") => 720,
+        _ => 10_080,
+    };
+    let history = call.world().history(call.vmid());
+    let now = call.cluster.clock.seconds();
+    Ok(history.samples(now, minutes * 60, 70).into())
 }

@@ -51,10 +51,15 @@ pub(crate) fn update(call: &Call<'_>) -> Outcome {
         .containers
         .get_mut(&vmid)
         .expect("it was there under the same lock");
+    let mac_before = container.mac();
+    let rewired = deleted.contains(&"net0") || changes.iter().any(|(name, _)| name == "net0");
     for name in deleted {
         container.config.remove(name);
     }
     container.config.extend(changes);
+    if rewired {
+        container.rewire(call.cluster.clock.now(), mac_before.as_deref());
+    }
     container
         .config
         .entry("memory".into())

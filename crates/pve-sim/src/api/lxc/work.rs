@@ -64,6 +64,14 @@ pub(in crate::api) async fn boot(worker: &Worker, vmid: u32) -> Result<(), Failu
 pub(in crate::api) async fn come_up(worker: &Worker, vmid: u32) -> Result<(), Failure> {
     worker.sleep(Duration::from_millis(1500)).await;
     worker.trip()?;
+    let bridge = with(worker, vmid, |container| Ok(container.bridge()))?;
+    if let Some(bridge) = bridge.filter(|name| !worker.cluster.world().has_vnet(name, &worker.node))
+    {
+        worker.log(format!("bridge '{bridge}' does not exist"));
+        return Err(Failure::Died(format!(
+            "startup for container '{vmid}' failed"
+        )));
+    }
     let pid = worker.cluster.world().tasks.pid();
     let now = worker.cluster.clock.now();
     with(worker, vmid, |container| {

@@ -1,0 +1,84 @@
+//! An administrator's hand on the firewall: the datacenter, the nodes and the security groups, and
+//! a look into a guest's file. A fresh simulator is as a fresh host: off, and without a group.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::sim::Sim;
+use crate::world::firewall::{Firewall, Group};
+
+/// A guest's firewall as it was at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GuestFirewallSnapshot {
+    /// The options that were set, such as `ipfilter`: 1.
+    pub options: BTreeMap<String, Value>,
+    /// The rules, the first that is asked first, with all their properties but `pos` and `digest`.
+    pub rules: Vec<BTreeMap<String, Value>>,
+}
+
+impl Sim {
+    /// Switches the firewall of the datacenter on or off. Off means that no rule holds anywhere.
+    pub fn set_firewall(&self, on: bool) {
+        self.change_firewall(|firewall| {
+            let enable = json!(u8::from(on));
+            firewall.options.insert("enable".into(), enable);
+        });
+    }
+
+    /// Switches the firewall of a node on or off.
+    pub fn set_node_firewall(&self, node: &str, on: bool) {
+        self.set_node_option(node, "enable", on);
+    }
+
+    /// Lets a node use nftables, or iptables as by default.
+    pub fn set_node_nftables(&self, node: &str, on: bool) {
+        self.set_node_option(node, "nftables", on);
+    }
+
+    /// Starts or stops the services of a node that put rules into force.
+    pub fn set_firewall_running(&self, node: &str, running: bool) {
+        self.change_firewall(|firewall| match running {
+            true => firewall.stopped.remove(node),
+            false => firewall.stopped.insert(node.to_owned()),
+        });
+    }
+
+    /// Makes a security group without rules.
+    pub fn add_security_group(&self, name: &str) {
+        self.change_firewall(|firewall| {
+            firewall.groups.insert(name.to_owned(), Group::default());
+        });
+    }
+
+    /// Removes a security group with its rules. Guests that name it keep the rule, which lets
+    /// everything through from now on.
+    pub fn remove_security_group(&self, name: &str) {
+        self.change_firewall(|firewall| {
+            firewall.groups.remove(name);
+        });
+    }
+
+    /// What a guest's firewall says; `None` where it has no file.
+    #[must_use]
+    pub fn guest_firewall(&self, vmid: u32) -> Option<GuestFirewallSnapshot> {
+        let world = self.cluster.world();
+        let file = world.firewall.guests.get(&vmid)?;
+        Some(GuestFirewallSnapshot {
+            options: file.options.clone(),
+            rules: file.rules.clone(),
+        })
+    }
+
+    fn set_node_option(&self, node: &str, option: &str, on: bool) {
+        self.change_firewall(|firewall| {
+            let options = firewall.nodes.entry(node.to_owned()).or_default();
+            options.insert(option.to_owned(), json!(u8::from(on)));
+        });
+    }
+
+    fn change_firewall<T>(&self, change: impl FnOnce(&mut Firewall) -> T) {
+        change(&mut self.cluster.world().firewall);
+        self.cluster.changed.notify_one();
+    }
+}
