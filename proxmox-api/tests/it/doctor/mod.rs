@@ -5,6 +5,7 @@ mod capacity;
 mod configuration;
 mod connection;
 mod console;
+mod fence;
 mod fence_commands;
 mod local;
 mod payments;
