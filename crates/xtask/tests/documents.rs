@@ -155,7 +155,7 @@ fn problems(document: &str) -> Vec<String> {
 
 #[test]
 fn what_the_tables_name_exists() {
-    for document in ["SECURITY.md", "docs/TROUBLESHOOTING.md"] {
+    for document in ["SECURITY.md", "docs/TROUBLESHOOTING.md", "docs/TENANTS.md"] {
         let problems = problems(document);
         assert!(problems.is_empty(), "{problems:#?}");
     }

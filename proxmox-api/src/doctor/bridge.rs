@@ -1,7 +1,7 @@
 //! Whether the bridge that containers are attached to is there, and in which zone the rights on it
 //! are.
 
-use pve::NodeName;
+use pve::{NodeName, Vnet};
 
 use super::{Finding, listed, setup};
 use crate::proxmox::Proxmox;
@@ -56,6 +56,14 @@ pub(super) async fn examine(proxmox: &Proxmox, node: &NodeName) -> Option<Findin
                 listed(names())
             );
             let finding = Finding::error(CHECK, &expected, found);
+            let vnets = proxmox.client.vnets().await.unwrap_or_default();
+            let finding = match vnets.iter().find(|vnet| vnet.vnet == name) {
+                // The cluster has it, but its zone leaves the node out, or it was never applied there.
+                Some(Vnet { zone, .. }) => finding.mend(format!(
+                    "pvesh set /cluster/sdn/zones/{zone} --delete nodes && pvesh set /cluster/sdn"
+                )),
+                None => finding,
+            };
             let finding = match names().next() {
                 Some(other) => finding.mend(format!("PVE_BRIDGE={other}")),
                 None => finding,

@@ -11,7 +11,7 @@ use service::{clock::Clock, env::Env};
 
 use super::{
     Depth, Finding, Severity, browsers, chain, configuration, configuration::Reading, fence,
-    hypervisor, payments, port, report, setup, store,
+    hypervisor, payments, port, report, setup, store, tenants,
 };
 use crate::{
     config::{Config, ProxmoxConfig},
@@ -87,16 +87,18 @@ async fn look_at_proxmox(reading: &Reading, config: &Config, clock: &dyn Clock) 
         "PVE_CONSOLE_PASSWORD",
         "PVE_CONSOLE_PASSWORD_FILE",
     ];
+    const STORE: &[&str] = &["DATABASE", "DATABASE_FILE"];
     if !reading.knows(HOST) {
         return Vec::new();
     }
+    let proven = reading.knows(STORE) && tenants::proven(config).await;
     let mut config = config.proxmox.clone();
     if !reading.knows(CONSOLE) {
         config.console = None;
     }
     match Proxmox::new(config, None) {
         Ok(proxmox) if reading.knows(TOKEN) => {
-            hypervisor::examine(&proxmox, clock, Depth::Full).await
+            hypervisor::examine(&proxmox, clock, Depth::Full, proven).await
         }
         Ok(proxmox) => hypervisor::reach(&proxmox, clock).await.0,
         Err(error) => {

@@ -182,5 +182,12 @@ pub(super) fn cautions(config: &Config) -> Vec<Finding> {
         let found = "a token of root@pam";
         findings.push(Finding::warning("proxmox.token", expected, found).mend(SETUP));
     }
+    if proxmox.network.subnet.is_none() && proxmox.bridge.is_some() && !config.simulated_proxmox {
+        let expected = "tenants are kept apart from the host's network and from each other";
+        let found = "PVE_NETWORK is not set: who pays gets root on PVE_BRIDGE, with an address of its DHCP server";
+        findings.push(Finding::warning("tenants.network", expected, found).mend(
+            "PVE_NETWORK=10.64.0.0/20  # one that is used nowhere here; then doctor --setup prints the fence",
+        ));
+    }
     findings
 }

@@ -4,7 +4,7 @@ use service::clock::Clock;
 
 use super::{
     Depth, Finding, access, bridge, connection, console, nodes, pool, setup::Zone, storage,
-    templates, time,
+    templates, tenants, time,
 };
 use crate::proxmox::Proxmox;
 
@@ -19,8 +19,14 @@ pub(super) async fn reach(
     (findings, answer)
 }
 
-/// Asks the host all that an account with the rights of `doctor --setup` may ask.
-pub(super) async fn examine(proxmox: &Proxmox, clock: &dyn Clock, depth: Depth) -> Vec<Finding> {
+/// Asks the host all that an account with the rights of `doctor --setup` may ask. `proven` is whether a
+/// probe has shown that the bridge's own table fences tenants in.
+pub(super) async fn examine(
+    proxmox: &Proxmox,
+    clock: &dyn Clock,
+    depth: Depth,
+    proven: bool,
+) -> Vec<Finding> {
     let (mut findings, answer) = reach(proxmox, clock).await;
     let version = match answer {
         connection::Answer::Release(version) => version,
@@ -42,6 +48,7 @@ pub(super) async fn examine(proxmox: &Proxmox, clock: &dyn Clock, depth: Depth) 
         findings.extend(bridge::examine(proxmox, node).await);
     }
     findings.extend(templates::examine(proxmox, &usable).await);
+    findings.extend(tenants::examine(proxmox, &usable, proven).await);
     findings.push(console::examine(proxmox, &version, &members, depth).await);
     findings
 }

@@ -24,6 +24,7 @@ pub mod setup;
 mod storage;
 mod store;
 mod templates;
+mod tenants;
 mod time;
 
 use serde::Serialize;
@@ -125,8 +126,9 @@ pub async fn examine(
     if let Database::Server(server) = &config.database {
         findings.extend(store::caution(server));
     }
+    let proven = tenants::proven(config).await;
     let (hypervisor, payments, chain) = tokio::join!(
-        hypervisor::examine(proxmox, clock, Depth::Quick),
+        hypervisor::examine(proxmox, clock, Depth::Quick, proven),
         payments::examine(config, facilitator),
         chain::examine(&config.payments),
     );

@@ -10,6 +10,8 @@ const OWN_TOKEN: (&str, &str) = ("infra402@pve", "svc");
 /// Who opens consoles on hosts that take no token there.
 const CONSOLE_USER: &str = "infra402-console@pve";
 const CONSOLE_ROLE: &str = "Infra402Console";
+/// What may be read of nodes.
+const NODE_ROLE: &str = "Infra402Node";
 
 /// Where a bridge is in Proxmox's tree of access: below the zone of its VNet, or below one that
 /// stands for plain bridges.
@@ -185,7 +187,7 @@ pub fn grants(config: &ProxmoxConfig, zone: Zone<'_>) -> Vec<Grant> {
         needed: false,
         ..Grant::new(
             path,
-            "Infra402Node",
+            NODE_ROLE,
             &["Sys.Audit"],
             "load and free memory, which decide where containers go",
         )
@@ -249,6 +251,12 @@ pub(super) fn bridge_grant(config: &ProxmoxConfig) -> Option<String> {
     let grants = grants(config, Zone::Asked);
     let of_bridge = grants.iter().find(|grant| grant.path.starts_with("/sdn/"));
     of_bridge.map(|grant| grant.to_user(user))
+}
+
+/// The command that lets the service read whether the datacenter's firewall is on, and nothing below.
+pub(super) fn datacenter_grant(config: &ProxmoxConfig) -> String {
+    let (user, _) = account(config);
+    format!("pveum acl modify / -user {user} -role {NODE_ROLE} -propagate 0")
 }
 
 /// The commands for a shell on the host, with what each is for.

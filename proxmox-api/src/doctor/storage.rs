@@ -8,6 +8,10 @@ use crate::proxmox::Proxmox;
 const CHECK: &str = "proxmox.storage";
 /// Less than this, in bytes, is said: a lease's usual disk.
 const ROOM: u64 = 8 << 30;
+/// Storages that give out more than they have. A full one fails for everybody at once.
+const THIN: [&str; 3] = ["lvmthin", "zfspool", "rbd"];
+/// How full one of them may be, in percent.
+const FULL: u64 = 80;
 
 /// A node with its storages.
 struct Seen<'a> {
@@ -82,6 +86,16 @@ fn on_node(name: &str, one: &Seen<'_>, all: &[Seen<'_>]) -> Finding {
             format!("it has {} MiB left", storage.avail.unwrap_or(0) >> 20),
         )
         .mend("pvesm status  # on the host; make room, or PVE_STORAGE=another"),
+        Some(storage) if thin_and_full(storage).is_some() => {
+            let percent = thin_and_full(storage).unwrap_or_default();
+            let found = format!(
+                "it is thin and {percent} % full: at 100 % every container on it fails, not only new ones"
+            );
+            Finding::warning(CHECK, &expected, found).mend(format!(
+                "pvesm status --storage {name}  # on {}; enlarge it, or delete snapshots and what is not used",
+                one.node
+            ))
+        }
         Some(storage) => Finding::ok(
             CHECK,
             &expected,
@@ -91,6 +105,13 @@ fn on_node(name: &str, one: &Seen<'_>, all: &[Seen<'_>]) -> Finding {
             ),
         ),
     }
+}
+
+/// How full a thin storage is, in percent, if that is too much.
+fn thin_and_full(storage: &Storage) -> Option<u64> {
+    let (used, total) = (storage.used?, storage.total.filter(|total| *total > 0)?);
+    let percent = used.saturating_mul(100) / total;
+    (THIN.contains(&storage.kind.as_str()) && percent > FULL).then_some(percent)
 }
 
 /// A node without the storage takes no container; only where no node has it do leases fail.

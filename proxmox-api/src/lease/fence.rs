@@ -13,7 +13,7 @@ use crate::{
     error::ApiError,
     proxmox::Kept,
     state::App,
-    store::{Lease, StoreError},
+    store::{Lease, Store, StoreError},
 };
 
 /// The name under which a successful probe is kept in the store.
@@ -108,7 +108,7 @@ async fn look(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
     let Some(subnet) = config.network.subnet else {
         return Ok(Fence::Open(Gap::OwnNetwork));
     };
-    if is_proven(app, bridge, &subnet.to_string()).await? {
+    if is_proven(&app.store, bridge, &subnet.to_string()).await? {
         return Ok(Fence::Bridge);
     }
     let client = &app.proxmox.client;
@@ -139,8 +139,11 @@ fn is_forbidden(error: &pve::Error) -> bool {
 }
 
 /// Whether a probe has shown that the bridge's own table fences this network in.
-async fn is_proven(app: &App, bridge: &str, network: &str) -> Result<bool, StoreError> {
-    let kept = app.store.kept(PROVEN).await?;
+///
+/// # Errors
+/// The database failed.
+pub async fn is_proven(store: &Store, bridge: &str, network: &str) -> Result<bool, StoreError> {
+    let kept = store.kept(PROVEN).await?;
     let proof: Option<Proof> = kept.and_then(|text| serde_json::from_str(&text).ok());
     Ok(proof.is_some_and(|proof| proof.bridge == bridge && proof.network == network))
 }

@@ -53,7 +53,10 @@ pub(super) fn step(plan: &Plan) -> String {
          {rules}  \
          echo 'The group {group} is made.' ||\n  \
          echo 'The group {group} is not complete: undo it (below), then run this step again.' >&2\n\
-         fi\n"
+         fi\n\
+         # The service may read whether the datacenter's firewall is on, and nothing below\n\
+         {}\n",
+        plan.datacenter_grant,
     )
 }
 

@@ -65,6 +65,8 @@ struct Plan {
     own_address: Option<Ipv4Addr>,
     /// The command that lets the service use the bridge.
     grant: Option<String>,
+    /// The one that lets it read whether the datacenter's firewall is on.
+    datacenter_grant: String,
 }
 
 impl Plan {
@@ -101,6 +103,7 @@ impl Plan {
             ssh_source: network.ssh_source,
             own_address: own_address(&config.host),
             grant: setup::bridge_grant(&planned),
+            datacenter_grant: setup::datacenter_grant(config),
         })
     }
 

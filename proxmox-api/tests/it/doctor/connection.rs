@@ -125,6 +125,7 @@ async fn http_where_https_is_spoken_is_named_and_the_other_way_round() {
     let real = [
         ("RPC_URL", node.as_str()),
         ("PVE_SIMULATED", "false"),
+        ("PVE_BRIDGE", "none"),
         ("FACILITATOR", facilitator.as_str()),
         ("ADDRESS", "0x1111111111111111111111111111111111111111"),
     ];

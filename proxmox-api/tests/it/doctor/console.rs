@@ -48,7 +48,8 @@ async fn a_host_that_takes_no_token_for_consoles_is_found_and_an_account_mends_i
     })
     .await;
     with_a_container(&installation).await;
-    let finding = installation.only(&[]).await;
+    // A release that old also has known ways out of containers.
+    let finding = installation.of("proxmox.console", &[]).await;
     error(&finding, "proxmox.console", "pve-container 6.1.3");
     assert!(
         finding

@@ -5,6 +5,8 @@ mod capacity;
 mod configuration;
 mod connection;
 mod console;
+mod fence;
+mod fence_commands;
 mod local;
 mod payments;
 mod shell;

@@ -134,7 +134,9 @@ async fn a_payee_whose_key_everybody_knows_is_an_error_where_money_is_real() {
 #[tokio::test]
 async fn play_money_for_real_machines_is_a_warning() {
     let installation = Installation::start().await;
-    let finding = installation.only(&[("PVE_SIMULATED", "false")]).await;
+    let finding = installation
+        .only(&[("PVE_SIMULATED", "false"), ("PVE_BRIDGE", "none")])
+        .await;
     warning(&finding, "payments.facilitator", "play money");
 }
 

@@ -99,6 +99,18 @@ echo 'sdn vnet does not exist' >&2; exit 2"#;
                     who,
                     "-role",
                     role,
+                ]
+                | [
+                    "pveum",
+                    "acl",
+                    "modify",
+                    path,
+                    "-user",
+                    who,
+                    "-role",
+                    role,
+                    "-propagate",
+                    "0",
                 ] => {
                     sim.grant(path, who, role);
                 }

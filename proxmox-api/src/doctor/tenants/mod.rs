@@ -1,0 +1,64 @@
+//! What the host shows of the fence around tenants: the network, the firewall that its rules need,
+//! and releases with known ways out of a container. What it does not show, such as the nft table on
+//! the bridge, is for a probe from inside.
+
+mod firewall;
+mod network;
+mod packages;
+
+use pve::NodeName;
+
+use super::{Finding, Severity};
+use crate::{
+    config::{Config, FencePolicy},
+    lease::fence,
+    proxmox::Proxmox,
+    store::{Condition, Store, condition},
+};
+
+/// The command that prints the fence.
+const SETUP: &str = "proxmox-api doctor --setup  # prints the fence for these settings";
+
+/// Looks at all of it; without a network of our own only at what every container is exposed to.
+pub(super) async fn examine(proxmox: &Proxmox, nodes: &[NodeName], proven: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let (Some(subnet), Some(bridge)) = (proxmox.config.network.subnet, &proxmox.config.bridge) {
+        findings.push(network::room(proxmox, subnet));
+        findings.extend(network::way_in(proxmox, subnet));
+        for node in nodes {
+            findings.extend(network::examine(proxmox, node, bridge, subnet).await);
+        }
+        findings.extend(firewall::examine(proxmox, nodes, proven).await);
+    }
+    for node in nodes {
+        findings.extend(packages::examine(proxmox, node).await);
+    }
+    findings
+}
+
+/// Whether a probe has shown that the bridge's own table fences tenants in. A store that cannot be read
+/// is a finding of its own.
+pub(super) async fn proven(config: &Config) -> bool {
+    let proxmox = &config.proxmox;
+    let (Some(subnet), Some(bridge)) = (proxmox.network.subnet, &proxmox.bridge) else {
+        return false;
+    };
+    if !matches!(condition(&config.database).await, Ok(Condition::InOrder)) {
+        return false;
+    }
+    let Ok(store) = Store::of(&config.database).await else {
+        return false;
+    };
+    fence::is_proven(&store, bridge, &subnet.to_string())
+        .await
+        .unwrap_or(false)
+}
+
+/// How bad a gap in the guests' firewall is: leases fail where they must be fenced and nothing else
+/// is known to fence them.
+fn gap(proxmox: &Proxmox, proven: bool) -> Severity {
+    match proxmox.config.network.fence {
+        FencePolicy::Required if !proven => Severity::Error,
+        FencePolicy::Required | FencePolicy::Warn => Severity::Warning,
+    }
+}
