@@ -13,8 +13,13 @@ pub(super) fn root(_: &Call<'_>) -> Outcome {
     Ok(directory(&["access", "cluster", "nodes", "pools", "storage", "version"]).into())
 }
 
-pub(super) fn version(_: &Call<'_>) -> Outcome {
-    Ok(json!({"version": "9.1.4", "release": "9.1", "repoid": "5ac30304265fbd8e"}).into())
+pub(super) fn version(call: &Call<'_>) -> Outcome {
+    let mut version = json!({"version": "9.1.4", "release": "9.1", "repoid": "5ac30304265fbd8e"});
+    // No real node has this: it is for pages that tell customers what answers them.
+    if let Some(notice) = call.cluster.terminals.notice() {
+        version["simulator"] = json!({"notice": notice});
+    }
+    Ok(version.into())
 }
 
 pub(super) fn node(_: &Call<'_>) -> Outcome {

@@ -10,6 +10,7 @@ mod copies;
 mod creation;
 mod faults;
 mod host;
+mod hostile;
 mod life;
 mod operator;
 mod shells;
