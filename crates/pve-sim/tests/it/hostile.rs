@@ -2,11 +2,14 @@
 //! on. Each test runs in a process of its own under limits from outside, so that it cannot take the
 //! machine along where the simulator's own limits fail.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use pve_sim::ShellMode;
+use tempfile::TempDir;
 
 use crate::client::Node;
 use crate::socket::Socket;
@@ -24,10 +27,10 @@ const PATIENCE: &str = "90";
 /// Memory in MiB and disk in GiB of the containers here.
 const SIZE: [(&str, &str); 3] = [("memory", "64"), ("rootfs", "local-lvm:1"), ("cores", "1")];
 
-/// A simulator with two running containers, 100 and 101, where this host confines shells. In the
+/// A place for files and a simulator with two running containers, 100 and 101, where this host confines shells. In the
 /// process that the test runner has started this is `None`: it runs the test of that name again
 /// under the limits from outside.
-async fn two_containers(test: &str) -> Option<Node> {
+async fn two_containers(test: &str) -> Option<(TempDir, Node)> {
     if std::env::var_os(INSIDE).is_none() {
         let mut command = Command::new("timeout");
         command
@@ -39,10 +42,17 @@ async fn two_containers(test: &str) -> Option<Node> {
         assert!(status.success(), "{status}");
         return None;
     }
+    // Temporary files are in memory on some hosts, and these here on disk.
+    let disk = tempfile::Builder::new()
+        .prefix("pve-sim-")
+        .permissions(Permissions::from_mode(0o711))
+        .tempdir_in("/var/tmp")
+        .unwrap();
     let node = Node::with(|config| {
         config.tls = false;
         config.time_scale = 0.001;
         config.shell = ShellMode::Confined;
+        config.rootfs_dir = Some(disk.path().join("roots"));
     })
     .await;
     let how = node.sim.describe_shell().await;
@@ -60,7 +70,7 @@ async fn two_containers(test: &str) -> Option<Node> {
         let start = node.call("POST", &start, &[]).await;
         assert_eq!(node.finish(&start).await, "OK");
     }
-    Some(node)
+    Some((disk, node))
 }
 
 /// An open terminal whose shell takes keys.
@@ -70,11 +80,20 @@ async fn shell(node: &Node, vmid: u32) -> Socket {
     socket
 }
 
-/// Lets the second container answer.
+/// Lets the second container answer, in a new shell. It has its share of the processors, which is
+/// small where there are no control groups.
 async fn second_answers(node: &Node) {
     let begun = Instant::now();
-    shell(node, 101).await;
-    eprintln!("the second container answered after {:?}", begun.elapsed());
+    let mut second = Socket::terminal(node, 101).await;
+    while begun.elapsed() < Duration::from_secs(40) {
+        second.keys("printf 'he%s\\n' re\r").await;
+        let shown = tokio::time::timeout(Duration::from_secs(4), second.until("here"));
+        if shown.await.is_ok() {
+            eprintln!("the second container answered after {:?}", begun.elapsed());
+            return;
+        }
+    }
+    panic!("the second container does not answer");
 }
 
 /// Shell and programs of both containers: all processes below the test's own.
@@ -116,7 +135,8 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 #[tokio::test]
 async fn a_fork_bomb_stays_small_and_ends_with_its_container() {
-    let Some(node) = two_containers("a_fork_bomb_stays_small_and_ends_with_its_container").await
+    let Some((_disk, node)) =
+        two_containers("a_fork_bomb_stays_small_and_ends_with_its_container").await
     else {
         return;
     };
@@ -148,7 +168,7 @@ async fn a_fork_bomb_stays_small_and_ends_with_its_container() {
 
 #[tokio::test]
 async fn files_end_at_the_containers_disk() {
-    let Some(node) = two_containers("files_end_at_the_containers_disk").await else {
+    let Some((_disk, node)) = two_containers("files_end_at_the_containers_disk").await else {
         return;
     };
     let mut first = shell(&node, 100).await;
@@ -174,7 +194,7 @@ async fn files_end_at_the_containers_disk() {
 
 #[tokio::test]
 async fn removed_and_reserved_files_count_too() {
-    let Some(node) = two_containers("removed_and_reserved_files_count_too").await else {
+    let Some((_disk, node)) = two_containers("removed_and_reserved_files_count_too").await else {
         return;
     };
     let attempts = [
@@ -199,7 +219,7 @@ async fn removed_and_reserved_files_count_too() {
 
 #[tokio::test]
 async fn a_memory_hog_is_ended_and_nobody_else() {
-    let Some(node) = two_containers("a_memory_hog_is_ended_and_nobody_else").await else {
+    let Some((_disk, node)) = two_containers("a_memory_hog_is_ended_and_nobody_else").await else {
         return;
     };
     let mut second = shell(&node, 101).await;
@@ -224,7 +244,7 @@ async fn a_memory_hog_is_ended_and_nobody_else() {
 
 #[tokio::test]
 async fn a_processor_hog_lets_others_go_first() {
-    let Some(node) = two_containers("a_processor_hog_lets_others_go_first").await else {
+    let Some((_disk, node)) = two_containers("a_processor_hog_lets_others_go_first").await else {
         return;
     };
     let mut first = shell(&node, 100).await;
@@ -243,7 +263,7 @@ async fn a_processor_hog_lets_others_go_first() {
 
 #[tokio::test]
 async fn a_shell_that_hides_from_its_parent_ends_with_its_container() {
-    let Some(node) =
+    let Some((_disk, node)) =
         two_containers("a_shell_that_hides_from_its_parent_ends_with_its_container").await
     else {
         return;
