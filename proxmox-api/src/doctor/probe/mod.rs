@@ -232,7 +232,11 @@ async fn by_gateway(
     let said = guests.says(node, vmid, script).await?;
     match said.contains("routed") {
         true => Ok(()),
-        false => Err("the template has no `ip`, by which the way around is tried: name another one first in PVE_OS_TEMPLATE".into()),
+        false => Err(
+            "the template has no `ip`, by which the way around is tried: name another \
+        one first in PVE_OS_TEMPLATE"
+                .into(),
+        ),
     }
 }
 

@@ -72,16 +72,19 @@ pub(super) fn of_container(gateway: IpAddr, hosts: &[IpAddr], more: &[IpAddr]) -
 /// A script that tries all of them and says a line of each: `way NUMBER reached` or `silent`.
 pub(super) fn script(ways: &[Way]) -> String {
     let mut script = String::from(
-        "command -v bash > /dev/null && command -v timeout > /dev/null || { echo no tools; exit 0; }\n\
+        "command -v bash > /dev/null && command -v timeout > /dev/null || { echo no tools; exit \
+        0; }\n\
          try() {\n  \
          said=$(LC_ALL=C timeout ",
     );
     // Writing to a String cannot fail.
     let _ = writeln!(
         script,
-        "{PATIENCE} bash -c \"exec 3<> /dev/tcp/$2/$3\" 2>&1) && {{ echo \"way $1 reached\"; return; }}"
+        "{PATIENCE} bash -c \"exec 3<> /dev/tcp/$2/$3\" 2>&1) && {{ echo \"way $1 reached\"; \
+        return; }}"
     );
-    script += "  case $said in\n  *refused*) echo \"way $1 reached\" ;;\n  *) echo \"way $1 silent\" ;;\n  esac\n}\n";
+    script += "  case $said in\n  *refused*) echo \"way $1 reached\" ;;\n  *) echo \"way $1 \
+    silent\" ;;\n  esac\n}\n";
     for (number, way) in ways.iter().enumerate() {
         let _ = writeln!(script, "try {number} {} {} &", way.host, way.port);
     }
