@@ -123,7 +123,6 @@ impl Tenant {
         let body = json!({"runtimeMinutes": minutes});
         let renewed = self.buyer.pay(app, Method::POST, &path, Some(body)).await;
         assert_eq!(renewed.status, 200, "{:?}", renewed.body);
-        look(app).await;
     }
 
     async fn switch(&self, app: &TestApp, to: &str) {

@@ -107,9 +107,17 @@ fn look(app: &App, lease: &Lease, guest: &GuestResource) -> Option<Look> {
 /// # Errors
 /// The store failed.
 async fn take_step(app: &App, lease_id: &str) -> Result<(), StoreError> {
-    let Some(_turn) = app.leases_in_work.try_take(lease_id).await? else {
-        return Ok(());
-    };
+    match app.leases_in_work.try_take(lease_id).await? {
+        Some(_turn) => take_step_in_turn(app, lease_id).await,
+        None => Ok(()),
+    }
+}
+
+/// The same by who has the lease's turn, such as a renewal.
+///
+/// # Errors
+/// The store failed.
+pub async fn take_step_in_turn(app: &App, lease_id: &str) -> Result<(), StoreError> {
     // Looked at again under the turn: it may have been renewed or ended.
     let lease = app.store.lease(lease_id).await?.filter(has_container);
     let traffic = app.store.traffic(lease_id).await?;
