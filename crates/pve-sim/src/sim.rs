@@ -303,8 +303,9 @@ impl Sim {
         self.cluster.world().access.set_role(role, privileges);
     }
 
-    /// What answers in terminals, in words: a confined shell, or the toy and why.
-    pub async fn describe_shell(&self) -> &'static str {
+    /// What answers in terminals and what it is held to, in words: a confined shell, or the toy and
+    /// why.
+    pub async fn describe_shell(&self) -> String {
         self.cluster.terminals.describe().await
     }
 

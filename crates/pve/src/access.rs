@@ -21,6 +21,16 @@ pub struct Version {
     /// The commit of the build.
     #[serde(default)]
     pub repoid: String,
+    /// Only the project's simulator has this.
+    #[serde(default)]
+    pub simulator: Option<Simulator>,
+}
+
+/// What the simulator says of itself.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Simulator {
+    /// What customers have to know of the shells in its containers, as a sentence.
+    pub notice: String,
 }
 
 /// The privileges of the account (`GET /access/permissions`).

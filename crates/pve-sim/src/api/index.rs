@@ -16,8 +16,13 @@ pub(super) fn root(_: &Call<'_>) -> Outcome {
     Ok(directory(&["access", "cluster", "nodes", "pools", "storage", "version"]).into())
 }
 
-pub(super) fn version(_: &Call<'_>) -> Outcome {
-    Ok(json!({"version": "9.2.11", "release": "9.2", "repoid": COMMIT}).into())
+pub(super) fn version(call: &Call<'_>) -> Outcome {
+    let mut version = json!({"version": "9.2.11", "release": "9.2", "repoid": COMMIT});
+    // No real node has this: it is for pages that tell customers what answers them.
+    if let Some(notice) = call.cluster.terminals.notice() {
+        version["simulator"] = json!({"notice": notice});
+    }
+    Ok(version.into())
 }
 
 pub(super) fn node(_: &Call<'_>) -> Outcome {

@@ -11,7 +11,7 @@ use super::messages::{Message, Messages};
 use super::websocket::{self, Incoming};
 use crate::cluster::Cluster;
 use crate::faults::FaultKind;
-use crate::terminal::{Input, Session, Waiting, login_prompt};
+use crate::terminal::{Input, Session, Size, Waiting, login_prompt};
 use crate::wire::Reset;
 
 /// What dtach clears the screen with when somebody attaches.
@@ -129,18 +129,23 @@ impl Relay {
 
     /// The container's session, or a login prompt where it is configured to have one; `None` if the container is stopped.
     async fn session(&self, vmid: u32) -> Option<Arc<Session>> {
-        let (hostname, shell) = {
+        let (hostname, shell, size) = {
             let world = self.cluster.world();
             let container = world.containers.get(&vmid).filter(|one| one.running())?;
             (
                 container.hostname(),
                 container.text("cmode") == Some("shell"),
+                Size {
+                    cores: container.number("cores"),
+                    memory_mib: container.memory_mib(),
+                    disk_bytes: container.disk_bytes(),
+                },
             )
         };
         if !shell || self.fault == Some(FaultKind::LoginPrompt) {
             return Some(login_prompt(&hostname));
         }
-        let session = self.cluster.terminals.session(vmid, &hostname).await;
+        let session = self.cluster.terminals.session(vmid, &hostname, size).await;
         let session = session
             .inspect_err(|error| tracing::warn!(%error, "cannot begin a shell"))
             .ok()?;

@@ -1,8 +1,10 @@
 //! Terminals: the ports on which terminal proxies wait, the one shared session of each container, and the shells behind the
-//! sessions: a real one in a real terminal (`pty`) that is kept in its place (`confine`, `rootfs`), one made of Rust (`toy`), one in a
-//! real container (`lxc`), or a login prompt (`login`). The way from a request to a session is [`crate::console`].
+//! sessions: a real one in a real terminal (`pty`) that is kept in its place (`confine`, `guest`, `rootfs`) and within its size
+//! (`limits`), one made of Rust (`toy`), one in a real container (`lxc`), or a login prompt (`login`). The way from a request to a session is [`crate::console`].
 
 mod confine;
+mod guest;
+mod limits;
 mod login;
 mod lxc;
 mod pty;
@@ -18,6 +20,8 @@ use tokio::sync::{OnceCell, mpsc, oneshot};
 
 use crate::config::{ShellMode, SimConfig};
 use confine::Confinement;
+use limits::Limits;
+pub(crate) use limits::Size;
 pub(crate) use login::begin as login_prompt;
 pub use lxc::obstacle as lxc_obstacle;
 use rootfs::RootFolders;
@@ -26,15 +30,22 @@ pub(crate) use session::{Input, Session};
 /// Everything about the terminals of one simulator.
 pub(crate) struct Terminals {
     mode: ShellMode,
-    /// How shells are kept in their place, found out when it is first asked for; `None` is not at all.
-    confinement: OnceCell<Option<Confinement>>,
-    roots: RootFolders,
+    /// How shells are kept in their place and within their size, found out when it is first asked
+    /// for; `None` is not at all.
+    confinement: OnceCell<Option<Confined>>,
+    roots: Arc<RootFolders>,
     real: lxc::Containers,
     ports: Mutex<Ports>,
     sessions: Mutex<HashMap<u32, Arc<Session>>>,
     /// Told of containers that were powered off from inside.
     power_off: mpsc::UnboundedSender<u32>,
     powered_off: Mutex<Option<mpsc::UnboundedReceiver<u32>>>,
+}
+
+/// How this host confines shells.
+struct Confined {
+    way: Confinement,
+    limits: Limits,
 }
 
 #[derive(Default)]
@@ -60,47 +71,71 @@ impl Terminals {
             powered_off: Mutex::new(Some(powered_off)),
             mode: config.shell.clone(),
             confinement: OnceCell::new(),
-            roots: RootFolders::new(config.rootfs_dir.clone()),
+            roots: Arc::new(RootFolders::new(config.rootfs_dir.clone())),
             real: lxc::Containers::default(),
             ports: Mutex::default(),
             sessions: Mutex::default(),
         }
     }
 
-    /// How shells run here, in words for the operator.
-    pub(crate) async fn describe(&self) -> &'static str {
+    /// How shells run here and what they are held to, in words for the operator.
+    pub(crate) async fn describe(&self) -> String {
         match &self.mode {
-            ShellMode::HostForTests(_) => "unconfined host shell, for tests only",
-            ShellMode::Toy => "toy shell",
-            ShellMode::Lxc => "real container, for tests only",
+            ShellMode::HostForTests(_) => "unconfined host shell, for tests only".into(),
+            ShellMode::Toy => "toy shell".into(),
+            ShellMode::Lxc => "real container, for tests only".into(),
             ShellMode::Confined => match self.confinement().await {
-                Some(Confinement::Bubblewrap) => "real shell, confined by bubblewrap",
-                Some(Confinement::Namespaces) => "real shell, confined by namespaces",
-                None => "toy shell, because this host forbids namespaces",
+                Some(Confined { way, limits }) => format!(
+                    "real shell, confined by {}; limits: {}",
+                    way.name(),
+                    limits.describe()
+                ),
+                None => "toy shell, because this host forbids namespaces".into(),
             },
         }
     }
 
-    async fn confinement(&self) -> Option<Confinement> {
-        *self
-            .confinement
-            .get_or_init(|| async {
-                if let Some(found) = self.try_confinement().await {
-                    return Some(found);
-                }
-                // Most often a folder above is closed to the ordinary user that a shell becomes.
-                if !self.roots.go_elsewhere() {
-                    return None;
-                }
-                let found = self.try_confinement().await;
-                if found.is_some() {
-                    tracing::warn!(
-                        "shells cannot reach the root folders' place; their files will not be kept"
-                    );
-                }
-                found
-            })
-            .await
+    /// What a customer has to know of the shells, as a sentence; `None` before it is known, and
+    /// where there is nothing of the kind.
+    pub(crate) fn notice(&self) -> Option<&'static str> {
+        match (&self.mode, self.confinement.get()) {
+            (ShellMode::HostForTests(_), _) => Some("Commands run on the demo's host, unconfined."),
+            (ShellMode::Toy, _) | (ShellMode::Confined, Some(None)) => Some(
+                "Commands are answered by an imitation of a shell that knows a few of them, \
+                 because real ones are not confined here.",
+            ),
+            (ShellMode::Confined, Some(Some(found))) if !found.limits.by_the_kernel() => Some(
+                "Demo machines share their host's processors, and one that takes more memory or \
+                 disk than it has is ended.",
+            ),
+            (ShellMode::Lxc | ShellMode::Confined, _) => None,
+        }
+    }
+
+    async fn confinement(&self) -> Option<&Confined> {
+        let found = self.confinement.get_or_init(|| async {
+            let way = self.find_confinement().await?;
+            let limits = Limits::find(&self.roots);
+            Some(Confined { way, limits })
+        });
+        found.await.as_ref()
+    }
+
+    async fn find_confinement(&self) -> Option<Confinement> {
+        if let Some(found) = self.try_confinement().await {
+            return Some(found);
+        }
+        // Most often a folder above is closed to the ordinary user that a shell becomes.
+        if !self.roots.go_elsewhere() {
+            return None;
+        }
+        let found = self.try_confinement().await;
+        if found.is_some() {
+            tracing::warn!(
+                "shells cannot reach the root folders' place; their files will not be kept"
+            );
+        }
+        found
     }
 
     async fn try_confinement(&self) -> Option<Confinement> {
@@ -164,6 +199,9 @@ impl Terminals {
             session.end();
         }
         self.real.stop_all();
+        if let Some(Some(confined)) = self.confinement.get() {
+            confined.limits.close();
+        }
     }
 
     /// The container's session, begun if there is none.
@@ -171,14 +209,16 @@ impl Terminals {
         self: &Arc<Self>,
         vmid: u32,
         hostname: &str,
+        size: Size,
     ) -> std::io::Result<Arc<Session>> {
         if self.mode == ShellMode::Lxc {
             let (terminals, hostname) = (self.clone(), hostname.to_owned());
             let command =
                 tokio::task::spawn_blocking(move || terminals.real.console(vmid, &hostname));
             // Whoever attaches has a dtach of their own, and dtach has the one session.
-            return pty::begin(command.await.map_err(std::io::Error::other)??)
-                .map(|session| session.attached_by_dtach());
+            let command = command.await.map_err(std::io::Error::other)??;
+            return pty::begin(command, limits::kill)
+                .map(|(session, _)| session.attached_by_dtach());
         }
         let confinement = match self.mode {
             ShellMode::Confined => self.confinement().await,
@@ -192,12 +232,16 @@ impl Terminals {
         let session = match (&self.mode, confinement) {
             (ShellMode::HostForTests(shell), _) => {
                 let home = self.roots.bare(&name)?;
-                pty::begin(host_command(shell, &home))?
+                pty::begin(host_command(shell, &home), limits::end_tree)?.0
             }
-            (ShellMode::Confined, Some(confinement)) => {
+            (ShellMode::Confined, Some(Confined { way, limits })) => {
                 let points = confine::mount_points();
                 let root = self.roots.prepare(&name, hostname, &points)?;
-                pty::begin(confinement.shell(&root, hostname))?
+                let bounds = limits.bounds(&name, size)?;
+                let command = way.shell(&root, hostname, &bounds);
+                let (session, pid) = pty::begin(command, limits::end_tree)?;
+                limits.guard(name, Arc::downgrade(&session), pid, root, bounds);
+                session
             }
             _ => {
                 let power_off = self.power_off.clone();

@@ -16,15 +16,20 @@ const SIZE: PtySize = PtySize {
     pixel_height: 0,
 };
 
-/// Runs a command in a new terminal of a new session.
-pub(super) fn begin(command: CommandBuilder) -> std::io::Result<Arc<Session>> {
+/// Runs a command in a new terminal of a new session; the number is that of its process, with which
+/// `kill` ends the shell.
+pub(super) fn begin(
+    command: CommandBuilder,
+    kill: fn(u32),
+) -> std::io::Result<(Arc<Session>, u32)> {
     let pair = native_pty_system().openpty(SIZE).map_err(Error::other)?;
     let mut child = pair.slave.spawn_command(command).map_err(Error::other)?;
     drop(pair.slave);
     let mut reader = pair.master.try_clone_reader().map_err(Error::other)?;
     let mut writer = pair.master.take_writer().map_err(Error::other)?;
     let master = pair.master;
-    let mut killer = child.clone_killer();
+    let pid = child.process_id();
+    let pid = pid.ok_or_else(|| Error::other("a process without a number"))?;
     let (session, backend) = Session::begin();
     let Backend {
         mut input,
@@ -50,7 +55,7 @@ pub(super) fn begin(command: CommandBuilder) -> std::io::Result<Arc<Session>> {
             }
             *reaped.lock().expect("nobody panics while holding this") = true;
             // Nobody can use what is left of it now.
-            let _ = child.kill();
+            kill(pid);
             let _ = child.wait();
         })?;
     std::thread::Builder::new()
@@ -75,9 +80,8 @@ pub(super) fn begin(command: CommandBuilder) -> std::io::Result<Arc<Session>> {
     session.ends_by(Box::new(move || {
         let reaped = seen.lock().expect("nobody panics while holding this");
         if !*reaped {
-            // It may have gone by itself just now.
-            let _ = killer.kill();
+            kill(pid);
         }
     }));
-    Ok(session)
+    Ok((session, pid))
 }

@@ -8,20 +8,17 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{PermissionsExt as _, lchown, symlink};
+use std::os::unix::fs::{PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 
 use super::confine::{NOBODY, is_root};
+use super::guest;
 use crate::encoding;
-
-const FOLDERS: &[&str] = &[
-    "dev", "etc", "home", "mnt", "opt", "proc", "root", "run", "srv", "sys", "tmp", "usr", "var",
-    "var/log", "var/tmp",
-];
 
 /// Where the folders are.
 pub(super) struct RootFolders {
@@ -52,7 +49,7 @@ impl RootFolders {
         hostname: &str,
         mount_points: &[String],
     ) -> io::Result<PathBuf> {
-        let root = self.make(name, |fresh| build(fresh, hostname))?;
+        let root = self.make(name, |fresh| guest::build(fresh, hostname))?;
         for point in mount_points {
             if !is_folder(&root.join(point))? {
                 return Err(io::Error::other(format!(
@@ -94,22 +91,43 @@ impl RootFolders {
     }
 
     /// Removes a root folder. It is out of the way at once, even if something in it is still busy.
-    /// Links in it are removed, not followed, also those that appear meanwhile: `remove_dir_all`
-    /// walks by open folders.
     pub(super) fn remove(&self, name: &str) {
-        let Ok(base) = self.base() else {
-            return;
-        };
-        let trash = base.join(format!(
+        if let Some(folder) = self.set_aside(name) {
+            Self::discard(&folder);
+        }
+    }
+
+    /// Takes a root folder's name away, if there is one, so that the next of that name is new.
+    pub(super) fn set_aside(&self, name: &str) -> Option<PathBuf> {
+        let base = self.base().ok()?;
+        let aside = base.join(format!(
             "{name}.{}",
             encoding::hex(&encoding::random::<4>())
         ));
-        if fs::rename(base.join(name), &trash).is_err() {
-            // There is none.
+        // Where this fails, there is none.
+        fs::rename(base.join(name), &aside).ok()?;
+        Some(aside)
+    }
+
+    /// Removes a folder that was set aside. Links in it are removed, not followed, also those that
+    /// appear meanwhile: `remove_dir_all` and `rm` walk by open folders.
+    pub(super) fn discard(folder: &Path) {
+        if fs::remove_dir_all(folder).is_ok() {
             return;
         }
-        if let Err(error) = fs::remove_dir_all(&trash) {
-            tracing::warn!(%error, name, "cannot remove all of a root folder");
+        // A tenant may close folders to their owner, or nest them deeper than files can be open.
+        for [program, option] in [["chmod", "-Rf"], ["rm", "-rf"]] {
+            let mut command = Command::new(program);
+            command
+                .arg(option)
+                .args((program == "chmod").then_some("u+rwX"));
+            let ended = command.arg("--").arg(folder).stdin(Stdio::null()).status();
+            if let Err(error) = ended {
+                tracing::warn!(%error, program, "a program for removing files does not run");
+            }
+        }
+        if folder.symlink_metadata().is_ok() {
+            tracing::warn!(folder = %folder.display(), "cannot remove all of a root folder");
         }
     }
 
@@ -127,10 +145,10 @@ impl RootFolders {
         let fresh = tempfile::Builder::new()
             .prefix(&format!("{to}."))
             .tempdir_in(&base)?;
-        let status = std::process::Command::new("cp")
+        let status = Command::new("cp")
             .args(["--archive", "--no-target-directory"])
             .args([&source, fresh.path()])
-            .stdin(std::process::Stdio::null())
+            .stdin(Stdio::null())
             .status()?;
         if !status.success() {
             return Err(io::Error::other("cp fails"));
@@ -175,41 +193,6 @@ impl RootFolders {
     }
 }
 
-fn files(hostname: &str) -> [(&'static str, String); 7] {
-    [
-        ("etc/hostname", format!("{hostname}\n")),
-        ("etc/hosts", format!("127.0.0.1 localhost\n127.0.1.1 {hostname}\n")),
-        ("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n".into()),
-        ("etc/group", "root:x:0:\nnogroup:x:65534:\n".into()),
-        (
-            "etc/os-release",
-            "PRETTY_NAME=\"Debian GNU/Linux 12 (simulated)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nID=debian\n".into(),
-        ),
-        ("etc/bash.bashrc", "PS1='\\u@\\h:\\w# '\n".into()),
-        ("root/.profile", "PS1='\\u@\\h:\\w# '\n".into()),
-    ]
-}
-
-/// Fills a folder that nobody else has seen yet.
-fn build(root: &Path, hostname: &str) -> io::Result<()> {
-    for folder in FOLDERS {
-        fs::create_dir_all(root.join(folder))?;
-    }
-    for link in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
-        // The host's own layout: a link where it has one, else a place to mount its folder on.
-        let host = Path::new("/").join(link);
-        match fs::read_link(&host) {
-            Ok(target) => symlink(target, root.join(link))?,
-            Err(_) if host.is_dir() => fs::create_dir(root.join(link))?,
-            Err(_) => {}
-        }
-    }
-    for (path, text) in files(hostname) {
-        fs::write(root.join(path), text)?;
-    }
-    Ok(())
-}
-
 /// Whether a path is a folder itself, and no link to one.
 fn is_folder(path: &Path) -> io::Result<bool> {
     Ok(path.symlink_metadata()?.is_dir())
@@ -228,7 +211,7 @@ fn give_away(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::fs::{MetadataExt as _, symlink};
 
     use super::*;
 
@@ -243,14 +226,14 @@ mod tests {
     }
 
     /// Every path below a folder with its owner and text.
-    fn listing(folder: &Path) -> Vec<(PathBuf, u32, String)> {
+    fn listing(folder: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
         let mut found = Vec::new();
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let about = path.symlink_metadata().unwrap();
             let text = match about.is_file() {
-                true => fs::read_to_string(&path).unwrap(),
-                false => String::new(),
+                true => fs::read(&path).unwrap(),
+                false => Vec::new(),
             };
             found.push((path.clone(), about.uid(), text));
             if about.is_dir() {

@@ -92,6 +92,15 @@ impl Session {
         let _ = self.input.send(input).await;
     }
 
+    /// Shows a text to those who are attached now and have room for it.
+    pub(super) fn tell(&self, text: &str) {
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        for client in self.clients().iter().flatten() {
+            // One that does not read would hold up the end of the shell.
+            let _ = client.try_send(bytes.clone());
+        }
+    }
+
     /// Makes the shell go.
     pub(super) fn end(&self) {
         self.ending.send_replace(true);

@@ -11,6 +11,7 @@ mod creation;
 mod faults;
 mod firewall;
 mod host;
+mod hostile;
 mod life;
 mod meters;
 mod operator;

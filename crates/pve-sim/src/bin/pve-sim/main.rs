@@ -57,7 +57,7 @@ async fn serve(options: Options) -> anyhow::Result<()> {
     let shell = sim.describe_shell().await;
     tracing::info!(
         url = sim.url(),
-        shell,
+        shell = shell.as_str(),
         token = sim.token_id(),
         "simulated Proxmox VE is up"
     );

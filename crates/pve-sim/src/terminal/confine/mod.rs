@@ -1,0 +1,220 @@
+//! Keeps a shell in its place: user, mount, process, host name, IPC and network namespaces of its own, a root file system of its
+//! own with the host's programs read-only, no capabilities, no way to make further user namespaces, and the limits that
+//! [`super::limits`] sets. Where the simulator runs as root the shell is first made an ordinary user, so that root inside is
+//! nobody outside.
+
+mod bubblewrap;
+mod namespaces;
+#[cfg(test)]
+mod tests;
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use portable_pty::CommandBuilder;
+use tokio::process::Command;
+
+use super::limits::Bounds;
+
+/// Account that root inside is outside, when the simulator runs as root.
+pub(super) const NOBODY: u32 = 65534;
+
+/// Files in `/proc` that tell of the host, and are empty inside.
+const MASKED_FILES: &[&str] = &[
+    "cmdline",
+    "diskstats",
+    "interrupts",
+    "kallsyms",
+    "kcore",
+    "key-users",
+    "keys",
+    "kmsg",
+    "latency_stats",
+    "modules",
+    "partitions",
+    "sched_debug",
+    "timer_list",
+];
+
+/// Folders in `/proc` that tell of the host, and are empty inside.
+const MASKED_FOLDERS: &[&str] = &["acpi", "asound", "driver", "fs", "scsi"];
+
+/// Puts the process into its control group, where it has one, has the kernel end its like first
+/// where memory runs out, and lets everything else on the host go first.
+const PLACE: &str = r#"
+group=$1
+shift
+if [ -n "$group" ]; then echo 0 >"$group/cgroup.procs" || exit 1; fi
+echo 1000 2>/dev/null >/proc/self/oom_score_adj || :
+echo 19 2>/dev/null >/proc/self/autogroup || :
+exec nice -n 19 "$@"
+"#;
+
+/// Whether a command inside is where it should be: the host name is the one asked for, only few
+/// processes are to be seen, and no user namespace can be made.
+const CHECK: &str = r#"
+test "$(uname -n)" = probe && test -d /proc/self && test $(ls -d /proc/[0-9]* | wc -l) -lt 9 &&
+! test -e /etc/shadow && echo x >/root/written && rm /root/written &&
+echo x >/dev/null && ! touch /usr/written 2>/dev/null &&
+! unshare --user true 2>/dev/null && echo confined
+"#;
+
+/// Folders of the host's system that a shell needs, where they are no links into `/usr`.
+const SYSTEM: &[&str] = &["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+
+/// How shells are kept in their place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Confinement {
+    /// By `unshare` and a script that builds the file system.
+    Namespaces,
+    /// By `bwrap`, which some hosts allow what they forbid to others.
+    Bubblewrap,
+}
+
+/// The first way that works on this host, tried on a root folder.
+pub(super) async fn find(root: &Path) -> Option<Confinement> {
+    for way in [Confinement::Namespaces, Confinement::Bubblewrap] {
+        if way.works(root).await {
+            return Some(way);
+        }
+    }
+    None
+}
+
+impl Confinement {
+    /// Its name for the operator.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Namespaces => "namespaces",
+            Self::Bubblewrap => "bubblewrap",
+        }
+    }
+
+    /// An interactive shell in the root folder, held to its bounds.
+    pub(super) fn shell(self, root: &Path, hostname: &str, bounds: &Bounds) -> CommandBuilder {
+        let arguments = self.arguments(root, hostname, bounds, &[login_shell()]);
+        let mut command = CommandBuilder::new(&arguments[0]);
+        command.args(&arguments[1..]);
+        command.env_clear();
+        for (name, value) in ENVIRONMENT {
+            command.env(name, value);
+        }
+        command.cwd("/");
+        command
+    }
+
+    /// Whether it keeps a command in its place.
+    async fn works(self, root: &Path) -> bool {
+        let bounds = Bounds::for_a_probe();
+        let arguments = self.arguments(root, "probe", &bounds, &["/bin/sh", "-c", CHECK]);
+        let mut command = Command::new(&arguments[0]);
+        command
+            .args(&arguments[1..])
+            .env_clear()
+            .envs(ENVIRONMENT.iter().copied())
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        let output = tokio::time::timeout(Duration::from_secs(5), command.output()).await;
+        let Ok(Ok(output)) = output else {
+            return false;
+        };
+        let works = output.stdout == b"confined\n";
+        if !works {
+            let cause = String::from_utf8_lossy(&output.stderr).into_owned();
+            tracing::debug!(way = ?self, cause, "this host does not confine shells this way");
+        }
+        works
+    }
+
+    fn arguments(
+        self,
+        root: &Path,
+        hostname: &str,
+        bounds: &Bounds,
+        inner: &[&str],
+    ) -> Vec<String> {
+        let group = bounds.group.as_ref().map(|group| group.path());
+        let group = group.map_or_else(String::new, |path| path.display().to_string());
+        let mut arguments = ["sh", "-c", PLACE, "sh", &group].map(String::from).to_vec();
+        arguments.extend(ordinary_user());
+        arguments.extend(match self {
+            Self::Namespaces => namespaces::arguments(root, hostname),
+            Self::Bubblewrap => bubblewrap::arguments(root, hostname),
+        });
+        arguments.push("prlimit".into());
+        arguments.extend(bounds.rlimits.iter().cloned());
+        arguments.extend(inner.iter().copied().map(String::from));
+        arguments
+    }
+}
+
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("HOME", "/root"),
+    ("LANG", "C.UTF-8"),
+    (
+        "PATH",
+        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    ),
+    ("TERM", "xterm-256color"),
+    ("USER", "root"),
+    ("container", "lxc"),
+];
+
+/// Bash if the host has it, as most templates do.
+pub(super) fn login_shell() -> &'static str {
+    if Path::new("/bin/bash").exists() {
+        "/bin/bash"
+    } else {
+        "/bin/sh"
+    }
+}
+
+/// Whether the simulator itself is root.
+pub(super) fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+/// The words before a command that make it an ordinary user's, where the simulator is root. No
+/// shell of a container, whether confined or not, is ever root on the host.
+pub(super) fn ordinary_user() -> Vec<String> {
+    if !is_root() {
+        return Vec::new();
+    }
+    let id = NOBODY.to_string();
+    [
+        "setpriv",
+        "--reuid",
+        &id,
+        "--regid",
+        &id,
+        "--clear-groups",
+        "--inh-caps=-all",
+    ]
+    .map(String::from)
+    .into()
+}
+
+/// System folders of the host that are no links.
+fn own_system() -> Vec<String> {
+    SYSTEM
+        .iter()
+        .filter(|folder| {
+            std::fs::symlink_metadata(folder).is_ok_and(|found| found.file_type().is_dir())
+        })
+        .map(|folder| (*folder).to_owned())
+        .collect()
+}
+
+/// Names directly below the root folder on which something is mounted: a link there would lead the
+/// mount elsewhere.
+pub(super) fn mount_points() -> Vec<String> {
+    let system = own_system().into_iter();
+    let system = system.map(|folder| folder.trim_start_matches('/').to_owned());
+    ["usr", "proc", "dev"]
+        .map(String::from)
+        .into_iter()
+        .chain(system)
+        .collect()
+}

@@ -1,0 +1,90 @@
+//! Confinement by `unshare` and a script that builds the file system.
+
+use std::path::Path;
+
+use super::{MASKED_FILES, MASKED_FOLDERS, own_system};
+
+/// Builds the file system and gives up everything that was needed for that. Below the root folder
+/// nothing but mount points is named before the root has changed, since the tenant may have put
+/// links there.
+const BUILD: &str = r#"
+set -e
+root=$1 name=$2 folders=$3 masked_files=$4 masked_folders=$5
+shift 5
+mount --make-rprivate /
+mount --bind "$root" "$root"
+cd "$root"
+for folder in $folders; do
+  mount --rbind "$folder" ".$folder"
+  mount -o remount,bind,ro,nosuid,nodev ".$folder"
+done
+mount -t proc -o nosuid,nodev,noexec proc proc
+# From here on nobody inside makes a user namespace, which would have every capability.
+echo 0 >proc/sys/user/max_user_namespaces
+# The loopback interface is all that there is of a network; ping says so by itself if it may ask.
+ip link set lo up 2>/dev/null || :
+echo 0 0 2>/dev/null >proc/sys/net/ipv4/ping_group_range || :
+for entry in sys sysrq-trigger irq bus; do
+  if [ -e "proc/$entry" ]; then
+    mount --bind "proc/$entry" "proc/$entry"
+    mount -o remount,bind,ro,nosuid,nodev,noexec "proc/$entry"
+  fi
+done
+for entry in $masked_files; do
+  if [ -e "proc/$entry" ]; then mount --bind /dev/null "proc/$entry"; fi
+done
+for entry in $masked_folders; do
+  if [ -d "proc/$entry" ]; then mount -t tmpfs -o ro,size=4k tmpfs "proc/$entry"; fi
+done
+# Not writable for all: the kernel lets nobody open somebody else's device for writing in a folder that is.
+mount -t tmpfs -o nosuid,mode=755,size=1m tmpfs dev
+for device in null zero full random urandom tty; do
+  : >"dev/$device"
+  mount --bind "/dev/$device" "dev/$device"
+done
+mkdir dev/shm
+mount -t tmpfs -o nosuid,nodev,mode=1777,size=16m tmpfs dev/shm
+ln -s /proc/self/fd dev/fd
+ln -s fd/0 dev/stdin
+ln -s fd/1 dev/stdout
+ln -s fd/2 dev/stderr
+hostname "$name"
+# The old root on top of the new one, so that no folder of the tenant's is needed for it.
+pivot_root . .
+umount -l .
+cd /root
+exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
+"#;
+
+/// The words before a command that is to run in the root folder.
+pub(super) fn arguments(root: &Path, hostname: &str) -> Vec<String> {
+    let mut folders = own_system();
+    folders.push("/usr".into());
+    let mut arguments: Vec<String> = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--uts",
+        "--ipc",
+        "--net",
+        "--cgroup",
+        "sh",
+        "-c",
+        BUILD,
+        "sh",
+    ]
+    .map(String::from)
+    .into();
+    arguments.extend([
+        root.display().to_string(),
+        hostname.to_owned(),
+        folders.join(" "),
+        MASKED_FILES.join(" "),
+        MASKED_FOLDERS.join(" "),
+    ]);
+    arguments
+}

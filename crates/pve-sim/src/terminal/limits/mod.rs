@@ -1,0 +1,117 @@
+//! What a confined shell may take of the host. Memory, processes and processors are limited by the kernel where the simulator has
+//! control groups (`cgroup`); elsewhere each process has limits of its own, and a thread (`watch`) adds up what a container uses
+//! and ends it. Files are counted by that thread everywhere. Sizes are the container's own, cut to the host's (`quota`).
+
+mod cgroup;
+mod processes;
+mod quota;
+mod usage;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+
+use super::rootfs::RootFolders;
+use super::session::Session;
+use cgroup::{Group, Groups};
+pub(super) use processes::{end_tree, kill};
+pub(crate) use quota::Size;
+use quota::{Host, Quota};
+use watch::{Guarded, Watch};
+
+/// The limits of all containers of one simulator.
+pub(super) struct Limits {
+    host: Host,
+    /// Control groups, or why there are none.
+    groups: Result<Arc<Groups>, String>,
+    watch: Arc<Watch>,
+}
+
+/// The limits of one container's shell.
+pub(super) struct Bounds {
+    quota: Quota,
+    /// Arguments of `prlimit`.
+    pub(super) rlimits: Vec<String>,
+    /// The control group to run in.
+    pub(super) group: Option<Group>,
+}
+
+impl Bounds {
+    /// For a command that only tries whether shells can be confined.
+    pub(super) fn for_a_probe() -> Self {
+        let quota = Quota::of(Size::default(), &Host::read());
+        let rlimits = quota.rlimits(false);
+        Self {
+            quota,
+            rlimits,
+            group: None,
+        }
+    }
+}
+
+impl Limits {
+    /// Finds out what this host has to limit shells with.
+    pub(super) fn find(roots: &Arc<RootFolders>) -> Self {
+        let host = Host::read();
+        Self {
+            groups: Groups::find(&host),
+            host,
+            watch: Watch::new(roots.clone()),
+        }
+    }
+
+    /// The limits of a container's next shell; its control group is made.
+    ///
+    /// # Errors
+    /// The control group cannot be made.
+    pub(super) fn bounds(&self, name: &str, size: Size) -> std::io::Result<Bounds> {
+        let quota = Quota::of(size, &self.host);
+        let groups = self.groups.as_ref().ok();
+        let group = groups.map(|groups| Groups::group(groups, name, &quota));
+        let group = group.transpose()?;
+        Ok(Bounds {
+            rlimits: quota.rlimits(group.is_some()),
+            quota,
+            group,
+        })
+    }
+
+    /// Watches over a shell until it ends. `pid` is the process that the simulator has started,
+    /// `root` the folder with the container's files.
+    pub(super) fn guard(
+        &self,
+        name: String,
+        session: Weak<Session>,
+        pid: u32,
+        root: PathBuf,
+        bounds: Bounds,
+    ) {
+        let Bounds { quota, group, .. } = bounds;
+        let guarded = Guarded::new(name, session, pid, root, quota, group);
+        Watch::add(&self.watch, guarded);
+    }
+
+    /// Ends all shells and removes their control groups.
+    pub(super) fn close(&self) {
+        self.watch.close();
+    }
+
+    /// Whether the kernel itself holds containers to their memory, processes and processors.
+    pub(super) fn by_the_kernel(&self) -> bool {
+        self.groups.is_ok()
+    }
+
+    /// What is enforced, by what, and what is not, for the operator.
+    pub(super) fn describe(&self) -> String {
+        match &self.groups {
+            Ok(groups) => format!(
+                "memory, processes and processors by control groups in {}; files by counting",
+                groups.path().display()
+            ),
+            Err(cause) => format!(
+                "processes by rlimits; memory and files by counting; processors by lowest priority \
+                 alone ({cause})"
+            ),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The processes of a container, as the host sees them: the one that the simulator has started and all below it. A process
+//! namespace keeps them together, since what loses its parent there is given to the first process of the namespace.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::quota::kibibytes;
+
+/// The children of every process of the host.
+pub(super) struct Families(HashMap<u32, Vec<u32>>);
+
+impl Families {
+    /// As they are now.
+    pub(super) fn read() -> Self {
+        let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let id = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
+            if let Some(id) = id
+                && let Some(parent) = parent_of(id)
+            {
+                children.entry(parent).or_default().push(id);
+            }
+        }
+        Self(children)
+    }
+
+    /// A process and all below it.
+    pub(super) fn tree(&self, top: u32) -> Vec<u32> {
+        let mut tree = vec![top];
+        let mut next = 0;
+        while let Some(id) = tree.get(next).copied() {
+            tree.extend(self.0.get(&id).into_iter().flatten());
+            next += 1;
+        }
+        tree
+    }
+}
+
+/// The parent in `/proc/PID/stat`, whose second field may have any character in it.
+fn parent_of(id: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Whether a process still runs, as opposed to one whose end nobody has taken note of.
+pub(super) fn runs(id: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").map(|(_, rest)| rest.as_bytes()[0]);
+    state.is_some_and(|state| !matches!(state, b'Z' | b'X'))
+}
+
+/// Memory of these processes in bytes, without what they have from files. Memory that is shared
+/// since a fork counts once only where the sum would be above `enough`, because sharing out takes
+/// long.
+pub(super) fn memory(ids: &[u32], enough: u64) -> u64 {
+    let sum = |one: fn(u32) -> u64| ids.iter().map(|id| one(*id)).sum();
+    let quick: u64 = sum(resident);
+    if quick <= enough {
+        quick
+    } else {
+        sum(proportional)
+    }
+}
+
+fn resident(id: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let figures = ["RssAnon", "RssShmem", "VmSwap"];
+    figures
+        .iter()
+        .filter_map(|name| kibibytes(&status, name))
+        .sum()
+}
+
+fn proportional(id: u32) -> u64 {
+    let Ok(rollup) = fs::read_to_string(format!("/proc/{id}/smaps_rollup")) else {
+        // It has gone, or the kernel does not share out.
+        return resident(id);
+    };
+    let figures = ["Pss_Anon", "Pss_Shmem", "SwapPss"];
+    figures
+        .iter()
+        .filter_map(|name| kibibytes(&rollup, name))
+        .sum()
+}
+
+/// The open files of a process, to be looked at, not opened.
+pub(super) fn open_files(id: u32) -> impl Iterator<Item = std::path::PathBuf> {
+    let folder = Path::new("/proc").join(id.to_string()).join("fd");
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path())
+}
+
+/// Kills a process, if there is one.
+pub(in crate::terminal) fn kill(id: u32) {
+    if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+        // It may have gone by itself just now.
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
+/// Kills a process and what it has started. A tenant may have told the first process of his
+/// namespace to outlive its parent, so that is killed first, and all others end with it.
+pub(in crate::terminal) fn end_tree(top: u32) {
+    for id in Families::read().tree(top).into_iter().skip(1) {
+        kill(id);
+    }
+    kill(top);
+}

@@ -1,0 +1,182 @@
+//! How much a container may have: its own size, cut to what the host can spare.
+
+use std::num::NonZero;
+
+use rustix::process::{Resource, getrlimit};
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// Threads and processes of one container.
+const PROCESSES: u64 = 256;
+
+/// Names of files and folders of one container. Bounds the time that counting them takes.
+const FILES: u64 = 50_000;
+
+/// A container's size as its configuration has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// Processors; none named means all.
+    pub(crate) cores: Option<u64>,
+    /// Memory in MiB.
+    pub(crate) memory_mib: u64,
+    /// Root disk in bytes.
+    pub(crate) disk_bytes: u64,
+}
+
+impl Default for Size {
+    /// What Proxmox gives a container for which nothing is said, on a disk of 8 GiB.
+    fn default() -> Self {
+        Self {
+            cores: None,
+            memory_mib: 512,
+            disk_bytes: 8 * GIB,
+        }
+    }
+}
+
+/// The host's own size.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Host {
+    /// Processors.
+    pub(super) cores: u64,
+    /// Memory in bytes.
+    pub(super) memory_bytes: u64,
+}
+
+impl Host {
+    pub(super) fn read() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            cores: cores as u64,
+            // A host that does not tell has little.
+            memory_bytes: meminfo("MemTotal").unwrap_or(GIB),
+        }
+    }
+
+    /// Memory that all containers together may have.
+    pub(super) fn memory_for_all(&self) -> u64 {
+        self.memory_bytes / 2
+    }
+
+    /// Hundredths of a processor that all containers together may have.
+    pub(super) fn percent_for_all(&self) -> u64 {
+        self.cores * 75
+    }
+}
+
+/// A figure of `/proc/meminfo` in bytes.
+pub(super) fn meminfo(name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    kibibytes(&text, name)
+}
+
+/// The figure that follows `name:` in lines such as `MemTotal:  24683840 kB`, in bytes.
+pub(super) fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let value = |line: &str| {
+        line.strip_prefix(name)?
+            .strip_prefix(':')?
+            .trim()
+            .to_owned()
+            .into()
+    };
+    let value: String = text.lines().find_map(value)?;
+    let number: u64 = value.strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(number * 1024)
+}
+
+/// The limits of one container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Quota {
+    /// Hundredths of a processor.
+    pub(super) cpu_percent: u64,
+    /// Memory in bytes.
+    pub(super) memory_bytes: u64,
+    /// Bytes on disk.
+    pub(super) disk_bytes: u64,
+    /// Names of files.
+    pub(super) files: u64,
+    /// Threads and processes.
+    pub(super) processes: u64,
+}
+
+impl Quota {
+    /// The container's own size, but no more of the memory than a quarter and no more processors
+    /// than all containers may have together.
+    pub(super) fn of(size: Size, host: &Host) -> Self {
+        let cores = size.cores.unwrap_or(host.cores);
+        let memory = size.memory_mib.saturating_mul(MIB);
+        Self {
+            cpu_percent: cores.saturating_mul(100).min(host.percent_for_all()).max(1),
+            memory_bytes: memory.min(host.memory_bytes / 4).max(32 * MIB),
+            disk_bytes: size.disk_bytes.max(64 * MIB),
+            files: FILES,
+            processes: PROCESSES,
+        }
+    }
+
+    /// Arguments of `prlimit` for each process. `grouped` are those whose memory the kernel adds
+    /// up; the others may each have twice the container's, since much of what a program asks for
+    /// is never used.
+    pub(super) fn rlimits(&self, grouped: bool) -> Vec<String> {
+        // The largest file fits, so that a program is told of the end of the disk before all
+        // are ended for it.
+        let file = self.disk_bytes - self.disk_bytes / 16;
+        let mut limits = vec![
+            (Resource::Nproc, "nproc", self.processes),
+            (Resource::Fsize, "fsize", file),
+            (Resource::Cpu, "cpu", 3600),
+            (Resource::Nofile, "nofile", 1024),
+            (Resource::Core, "core", 0),
+        ];
+        if !grouped {
+            let space = (self.memory_bytes * 2).max(GIB);
+            limits.push((Resource::As, "as", space));
+        }
+        let argument = |(resource, name, value): (Resource, &str, u64)| {
+            // Only a mighty process may raise what it has inherited.
+            let inherited = getrlimit(resource).maximum;
+            let value = inherited.map_or(value, |most| value.min(most));
+            format!("--{name}={value}")
+        };
+        limits.into_iter().map(argument).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: Host = Host {
+        cores: 4,
+        memory_bytes: 8 * GIB,
+    };
+
+    #[test]
+    fn a_container_has_its_own_size_where_the_host_can_spare_it() {
+        let size = Size {
+            cores: Some(2),
+            memory_mib: 1024,
+            disk_bytes: 8 * GIB,
+        };
+        let quota = Quota::of(size, &HOST);
+        assert_eq!(quota.cpu_percent, 200);
+        assert_eq!(quota.memory_bytes, GIB);
+        assert_eq!(quota.disk_bytes, 8 * GIB);
+        let large = Size {
+            cores: None,
+            memory_mib: u64::MAX,
+            disk_bytes: 8 * GIB,
+        };
+        let quota = Quota::of(large, &HOST);
+        assert_eq!((quota.cpu_percent, quota.memory_bytes), (300, 2 * GIB));
+    }
+
+    #[test]
+    fn a_figure_is_found_by_its_whole_name() {
+        let text = "MemFree:   7 kB\nMemAvailable:  12 kB\nMem:  1 kB\n";
+        assert_eq!(kibibytes(text, "Mem"), Some(1024));
+        assert_eq!(kibibytes(text, "MemAvailable"), Some(12 * 1024));
+        assert_eq!(kibibytes(text, "MemTotal"), None);
+    }
+}

@@ -1,0 +1,301 @@
+//! Tenants of the demo who take what they can: the host stays usable, and the other containers run
+//! on. Each test runs in a process of its own under limits from outside, so that it cannot take the
+//! machine along where the simulator's own limits fail.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use pve_sim::ShellMode;
+use tempfile::TempDir;
+
+use crate::client::Node;
+use crate::socket::Socket;
+
+/// Limits from outside, far above those of the simulator: processes of the account, memory of one
+/// process, size of one file.
+const OUTSIDE: [&str; 3] = ["--nproc=6000", "--as=8589934592", "--fsize=4294967296"];
+
+/// Set in the process that runs under the limits.
+const INSIDE: &str = "INFRA402_HOSTILE_TEST";
+
+/// How long one test may take.
+const PATIENCE: &str = "90";
+
+/// Memory in MiB and disk in GiB of the containers here.
+const SIZE: [(&str, &str); 3] = [("memory", "64"), ("rootfs", "local-lvm:1"), ("cores", "1")];
+
+/// A place for files and a simulator with two running containers, 100 and 101, where this host confines shells. In the
+/// process that the test runner has started this is `None`: it runs the test of that name again
+/// under the limits from outside.
+async fn two_containers(test: &str) -> Option<(TempDir, Node)> {
+    if std::env::var_os(INSIDE).is_none() {
+        let mut command = Command::new("timeout");
+        command
+            .args(["--kill-after=5", PATIENCE, "prlimit"])
+            .args(OUTSIDE);
+        command.arg(std::env::current_exe().unwrap());
+        command.args(["--exact", "--nocapture", &format!("hostile::{test}")]);
+        let status = command.env(INSIDE, "1").status().unwrap();
+        assert!(status.success(), "{status}");
+        return None;
+    }
+    // Temporary files are in memory on some hosts, and these here on disk.
+    let disk = tempfile::Builder::new()
+        .prefix("pve-sim-")
+        .permissions(Permissions::from_mode(0o711))
+        .tempdir_in("/var/tmp")
+        .unwrap();
+    let node = Node::with(|config| {
+        config.tls = false;
+        config.time_scale = 0.001;
+        config.shell = ShellMode::Confined;
+        config.rootfs_dir = Some(disk.path().join("roots"));
+    })
+    .await;
+    let how = node.sim.describe_shell().await;
+    if !how.contains("confined by") {
+        eprintln!("{how}: nothing to be tried; `cargo xtask test` counts that as skipped");
+        return None;
+    }
+    eprintln!("{how}");
+    for vmid in [100, 101] {
+        let mut more = SIZE.to_vec();
+        more.push(("cmode", "shell"));
+        let create = node.create(vmid, &more).await;
+        assert_eq!(node.finish(&create).await, "OK");
+        let start = format!("/nodes/pve/lxc/{vmid}/status/start");
+        let start = node.call("POST", &start, &[]).await;
+        assert_eq!(node.finish(&start).await, "OK");
+    }
+    Some((disk, node))
+}
+
+/// An open terminal whose shell takes keys.
+async fn shell(node: &Node, vmid: u32) -> Socket {
+    let mut socket = Socket::terminal(node, vmid).await;
+    socket.asks("printf 'rea%s\\n' dy", "ready").await;
+    socket
+}
+
+/// Lets the second container answer, in a new shell. It has its share of the processors, which is
+/// small where there are no control groups.
+async fn second_answers(node: &Node) {
+    let begun = Instant::now();
+    let mut second = Socket::terminal(node, 101).await;
+    while begun.elapsed() < Duration::from_secs(40) {
+        second.keys("printf 'he%s\\n' re\r").await;
+        let shown = tokio::time::timeout(Duration::from_secs(4), second.until("here"));
+        if shown.await.is_ok() {
+            eprintln!("the second container answered after {:?}", begun.elapsed());
+            return;
+        }
+    }
+    panic!("the second container does not answer");
+}
+
+/// Shell and programs of both containers: all processes below the test's own.
+fn processes() -> Vec<u32> {
+    let mut found = vec![std::process::id()];
+    let parents: Vec<(u32, u32)> = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(|id: u32| Some((id, field(id, 1)?.parse().ok()?)))
+        .collect();
+    let mut next = 0;
+    while let Some(id) = found.get(next).copied() {
+        found.extend(
+            parents
+                .iter()
+                .filter(|(_, parent)| *parent == id)
+                .map(|(id, _)| id),
+        );
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+/// A field of `/proc/PID/stat`, counted from the state on.
+fn field(id: u32, index: usize) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split(' ').nth(index).map(str::to_owned)
+}
+
+/// Waits until something holds.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_fork_bomb_stays_small_and_ends_with_its_container() {
+    let Some((_disk, node)) =
+        two_containers("a_fork_bomb_stays_small_and_ends_with_its_container").await
+    else {
+        return;
+    };
+    let mut first = shell(&node, 100).await;
+    let quiet = processes().len();
+    first
+        .keys("bomb() { bomb | bomb & }; bomb 2>/dev/null\r")
+        .await;
+    until("the bomb fills its quota", || {
+        processes().len() > quiet + 100
+    })
+    .await;
+    let deadline = Instant::now() + Duration::from_secs(3);
+    let mut most = 0;
+    while Instant::now() < deadline {
+        most = most.max(processes().len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    eprintln!("{most} processes at most");
+    assert!(most <= quiet + 256, "{most} processes");
+    second_answers(&node).await;
+    let stop = node
+        .call("POST", "/nodes/pve/lxc/100/status/stop", &[])
+        .await;
+    assert_eq!(node.finish(&stop).await, "OK");
+    until("the bomb ends", || processes().len() < quiet + 20).await;
+    second_answers(&node).await;
+}
+
+#[tokio::test]
+async fn files_end_at_the_containers_disk() {
+    let Some((_disk, node)) = two_containers("files_end_at_the_containers_disk").await else {
+        return;
+    };
+    let mut first = shell(&node, 100).await;
+    first
+        .keys("fallocate -l 10G large || echo no\"thing\"\r")
+        .await;
+    let shown = first.until("nothing").await;
+    assert!(shown.contains("File size limit exceeded"), "{shown:?}");
+    first.keys("stat -c 'size %s;' large; rm -f large\r").await;
+    first.until("size 0;").await;
+    // Each is small enough, and all of them are not.
+    first
+        .keys("for n in 1 2 3 4; do fallocate -l 400M file$n; sleep 1; done\r")
+        .await;
+    let shown = first.end().await;
+    let cause = "because they wrote more than 1024 MiB of files. Its files are removed.]";
+    assert!(shown.contains(cause), "{shown:?}");
+    second_answers(&node).await;
+    let mut again = shell(&node, 100).await;
+    again.keys("ls /root | wc -l | sed 's/^/files /'\r").await;
+    again.until("files 0").await;
+}
+
+#[tokio::test]
+async fn removed_and_reserved_files_count_too() {
+    let Some((_disk, node)) = two_containers("removed_and_reserved_files_count_too").await else {
+        return;
+    };
+    let attempts = [
+        // No file has this size, but its blocks are taken.
+        "touch reserved; fallocate --keep-size -l 2G reserved",
+        "for n in 3 4 5; do fallocate -l 400M f; eval \"exec $n<f\"; rm f; done",
+        "mkdir -p a/b && for n in 1 2 3; do fallocate -l 400M a/b/f$n; done; chmod 0 a",
+    ];
+    for attempt in attempts {
+        let mut first = shell(&node, 100).await;
+        first.keys(&format!("{attempt}\r")).await;
+        first.until("they wrote more than 1024 MiB of files").await;
+        first.end().await;
+    }
+    let mut first = shell(&node, 100).await;
+    // As many folders as nobody wants to count.
+    first.keys("mkdir -p $(seq -s / 150)\r").await;
+    first.until("they made more than 50000 files").await;
+    first.end().await;
+    second_answers(&node).await;
+}
+
+#[tokio::test]
+async fn a_memory_hog_is_ended_and_nobody_else() {
+    let Some((_disk, node)) = two_containers("a_memory_hog_is_ended_and_nobody_else").await else {
+        return;
+    };
+    let mut second = shell(&node, 101).await;
+    let mut first = shell(&node, 100).await;
+    // The shell itself grows, and keeps what it has.
+    let line = "hog=$(head -c 200000000 /dev/zero | tr '\\0' x); printf 'survi%s\\n' ved";
+    first.keys(&format!("{line}\r")).await;
+    let shown = first.end().await;
+    assert!(!shown.contains("survived"), "{shown:?}");
+    // Control groups say nothing.
+    let by_counting = node
+        .sim
+        .describe_shell()
+        .await
+        .contains("memory and files by counting");
+    let cause = "because they used more than 64 MiB of memory.]";
+    assert_eq!(shown.contains(cause), by_counting, "{shown:?}");
+    second.asks("printf 'sti%s\\n' ll", "still").await;
+    let mut again = shell(&node, 100).await;
+    again.asks("printf 'sti%s\\n' ll", "still").await;
+}
+
+#[tokio::test]
+async fn a_processor_hog_lets_others_go_first() {
+    let Some((_disk, node)) = two_containers("a_processor_hog_lets_others_go_first").await else {
+        return;
+    };
+    let mut first = shell(&node, 100).await;
+    let quiet = processes();
+    first
+        .keys("for n in $(seq 30); do while :; do :; done & done\r")
+        .await;
+    until("the hogs run", || processes().len() >= quiet.len() + 30).await;
+    second_answers(&node).await;
+    for id in processes().iter().filter(|id| !quiet.contains(id)) {
+        // One that has gone has no priority.
+        let nice = field(*id, 16).unwrap_or("19".into());
+        assert_eq!(nice, "19", "process {id} goes before the host's own");
+    }
+}
+
+#[tokio::test]
+async fn a_shell_that_hides_from_its_parent_ends_with_its_container() {
+    let Some((_disk, node)) =
+        two_containers("a_shell_that_hides_from_its_parent_ends_with_its_container").await
+    else {
+        return;
+    };
+    if !Path::new("/usr/bin/python3").exists() {
+        eprintln!("python3 is not on this host, so nothing hides");
+        return;
+    }
+    let mark = format!("hidden{}", std::process::id());
+    let hidden = || {
+        let all = std::fs::read_dir("/proc").unwrap().flatten();
+        let named = all.filter(|entry| {
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            line.starts_with(b"/usr/bin/python3") && String::from_utf8_lossy(&line).contains(&mark)
+        });
+        named.count()
+    };
+    // Outlives its parent (PR_SET_PDEATHSIG) and the end of its terminal.
+    let program = format!(
+        "import ctypes, os, signal, time; ctypes.CDLL(None).prctl(1, 0); \
+         signal.signal(signal.SIGHUP, signal.SIG_IGN); print('{mark}', 'runs', flush=True); \
+         time.sleep(1000)"
+    );
+    let mut first = shell(&node, 100).await;
+    first
+        .keys(&format!("exec /usr/bin/python3 -c \"{program}\"\r"))
+        .await;
+    first.until(&format!("{mark} runs")).await;
+    assert_eq!(hidden(), 1);
+    let stop = node
+        .call("POST", "/nodes/pve/lxc/100/status/stop", &[])
+        .await;
+    assert_eq!(node.finish(&stop).await, "OK");
+    until("the hidden one ends with its container", || hidden() == 0).await;
+}
