@@ -373,7 +373,7 @@ pub(super) static DATABASE: Variable = Variable::with_default(
 pub(super) static FREE_CALLS_PER_MINUTE: Variable = Variable::with_default(
     "FREE_CALLS_PER_MINUTE",
     "600",
-    "Calls of quote, sign-in, faucet and console WebSocket that one address may make in a minute; more are answered 429.",
+    "Calls of quote, usage, sign-in, faucet and console WebSocket that one address may make in a minute; more are answered 429.",
 );
 pub(super) static FAILED_PAYMENTS_PER_MINUTE: Variable = Variable::with_default(
     "FAILED_PAYMENTS_PER_MINUTE",

@@ -16,7 +16,7 @@ use crate::{
         LeaseState, expiry,
         locate::{self, Place},
         owned::owned,
-        start,
+        start, traffic,
         view::{status, time},
     },
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body, owed},
@@ -120,6 +120,10 @@ impl Operation for RenewLease {
         };
         app.deadlines_moved.notify_one();
         expiry::forget_failures(app, &self.lease.lease_id);
+        // What was bought may undo what was done about its traffic. The comparison makes up for it.
+        if let Err(error) = traffic::take_step_in_turn(app, &self.lease.lease_id).await {
+            tracing::warn!(lease.id = self.lease.lease_id, %error, "traffic is looked at later");
+        }
         // Performed again after a crash, the time that was added then may be over, and the number another lease's.
         let mut message = format!("{} has {} minutes more.", self.lease.hostname, self.minutes);
         if state == LeaseState::Active

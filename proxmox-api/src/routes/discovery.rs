@@ -124,6 +124,7 @@ fn guide(config: &Config) -> String {
          ## Free with a session of the wallet\n\n\
          `POST /session/challenge`, sign the text, `POST /session`; then `Authorization: Bearer <token>`.\n\n\
          - `GET /leases`, `GET /leases/{{leaseId}}`: what the wallet has\n\
+         - `GET /lease/{{lease}}/usage`: what a container uses, and has sent of what is included\n\
          - `POST /lease/{{ctid}}/stop`, `POST /lease/{{ctid}}/start`: stop and start the container; the time goes on\n\
          - `DELETE /lease/{{ctid}}`: ends a lease early\n\
          - `GET /payments`: what became of each payment\n\n\

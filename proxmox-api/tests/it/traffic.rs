@@ -7,10 +7,11 @@ use proxmox_api::lease::reconcile;
 use pve_sim::{Fault, FaultKind, Operation, ShellMode, Sim, SimConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
+use service::clock::Clock as _;
 
 use crate::{
     buyer::{Answer, Buyer, SignedIn, call},
-    support::TestApp,
+    support::{TestApp, until},
 };
 
 const GIB: u64 = 1 << 30;
@@ -123,7 +124,6 @@ impl Tenant {
         let body = json!({"runtimeMinutes": minutes});
         let renewed = self.buyer.pay(app, Method::POST, &path, Some(body)).await;
         assert_eq!(renewed.status, 200, "{:?}", renewed.body);
-        look(app).await;
     }
 
     async fn switch(&self, app: &TestApp, to: &str) {
@@ -264,6 +264,13 @@ async fn a_step_that_cannot_be_taken_now_is_taken_later_and_once() {
         ("full", false)
     );
     app.sim.set_lock(tenant.ctid, None);
+    for away in [FaultKind::Unreachable595, FaultKind::LockTimeout] {
+        app.sim
+            .faults()
+            .inject(Fault::once(Operation::UpdateConfig, away));
+        look(&app).await;
+        assert_eq!(tenant.step(&app).await, "full");
+    }
     // Proxmox does it, and its answer is lost: as if we had crashed before it was written down.
     let lost = Fault::once(Operation::UpdateConfig, FaultKind::DropAfter);
     app.sim.faults().inject(lost);
@@ -302,6 +309,66 @@ async fn an_administrators_own_limit_is_never_raised() {
 }
 
 #[tokio::test]
+async fn a_link_that_is_cut_off_is_not_put_up_for_the_firewall() {
+    let network = ("PVE_NETWORK", "10.64.0.0/28");
+    let app = cluster(&[("TRAFFIC_GIB_PER_HOUR", "1"), network]).await;
+    app.sim.set_firewall(true);
+    app.sim.add_security_group("infra402");
+    let tenant = tenant(&app, 1).await;
+    let store = &app.app.store;
+    let waits = async || {
+        store
+            .traffic(&tenant.lease_id)
+            .await
+            .unwrap()
+            .unwrap()
+            .waits_for_firewall
+    };
+    let settled = async || {
+        until("the firewall to know its rules", async || {
+            app.clock.advance(Duration::from_secs(5));
+            (!waits().await).then_some(())
+        })
+        .await;
+    };
+    settled().await;
+    assert_eq!(tenant.part(&app, "link_down"), None);
+    tenant.sends(&app, 2 * GIB).await;
+    assert_eq!(tenant.part(&app, "link_down").as_deref(), Some("1"));
+    // As if it had been cut off within the seconds in which it waits.
+    let soon = i64::try_from(app.clock.unix_seconds()).unwrap() + 5;
+    store.keep_link_down(&tenant.lease_id, soon).await.unwrap();
+    app.app.deadlines_moved.notify_one();
+    settled().await;
+    assert_eq!(
+        tenant.part(&app, "link_down").as_deref(),
+        Some("1"),
+        "it stays cut off"
+    );
+    tenant.renew(&app, 120).await;
+    assert_eq!(tenant.step(&app).await, "full");
+    assert_eq!(tenant.part(&app, "link_down"), None);
+}
+
+#[tokio::test]
+async fn an_administrators_own_link_stays_down() {
+    let app = stingy().await;
+    let tenant = tenant(&app, 1).await;
+    assert!(app.sim.add_traffic(tenant.ctid, 0, 2 * GIB));
+    let down = format!("{},link_down=1", tenant.net0(&app));
+    app.sim.set_config(tenant.ctid, "net0", json!(down));
+    look(&app).await;
+    assert_eq!(tenant.step(&app).await, "cut");
+    tenant.renew(&app, 180).await;
+    assert_eq!(tenant.step(&app).await, "full");
+    assert_eq!(
+        tenant.part(&app, "link_down").as_deref(),
+        Some("1"),
+        "not ours to put up"
+    );
+}
+
+#[tokio::test]
 async fn usage_is_its_owners_alone() {
     let app = cluster(&[]).await;
     let (tenant, stranger) = (tenant(&app, 1).await, Buyer::new(2).sign_in(&app).await);
@@ -334,6 +401,19 @@ async fn usage_is_its_owners_alone() {
             (200, &json!(timeframe))
         );
     }
+}
+
+#[tokio::test]
+async fn usage_counts_among_the_free_calls_of_an_address() {
+    // Signing in takes two, and the faucet one.
+    let app = TestApp::with(&[("FREE_CALLS_PER_MINUTE", "5")]).await;
+    let tenant = tenant(&app, 1).await;
+    let path = format!("/lease/{}/usage", tenant.lease_id);
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(tenant.session.get(&app, &path).await.status.as_u16());
+    }
+    assert_eq!(statuses, [200, 200, 429, 429]);
 }
 
 #[tokio::test]

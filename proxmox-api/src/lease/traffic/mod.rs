@@ -42,19 +42,24 @@ pub(super) async fn follow(
     metrics::counter!("traffic_bytes_total", "direction" => "sent").increment(counted.sent);
     metrics::counter!("traffic_bytes_total", "direction" => "received").increment(counted.received);
 
-    let all = app.store.traffic_of_live().await?;
+    let mut all = app.store.traffic_of_live().await?;
     let due: Vec<_> = all
         .iter()
         .filter(|traffic| wanted(app, traffic) != traffic.step)
         .map(|traffic| take_step(app, &traffic.lease_id))
         .collect();
+    let moves = !due.is_empty();
     let mut steps = stream::iter(due).buffer_unordered(AT_ONCE);
     while let Some(taken) = steps.next().await {
         taken?;
     }
+    drop(steps);
+    if moves {
+        all = app.store.traffic_of_live().await?;
+    }
     let mut at = HashMap::from(TrafficStep::ALL.map(|step| (step, 0_u32)));
     for traffic in &all {
-        *at.entry(wanted(app, traffic)).or_default() += 1;
+        *at.entry(traffic.step).or_default() += 1;
     }
     for (step, number) in at {
         metrics::gauge!("leases_by_traffic_step", "step" => step.as_str()).set(number);
@@ -107,9 +112,17 @@ fn look(app: &App, lease: &Lease, guest: &GuestResource) -> Option<Look> {
 /// # Errors
 /// The store failed.
 async fn take_step(app: &App, lease_id: &str) -> Result<(), StoreError> {
-    let Some(_turn) = app.leases_in_work.try_take(lease_id).await? else {
-        return Ok(());
-    };
+    match app.leases_in_work.try_take(lease_id).await? {
+        Some(_turn) => take_step_in_turn(app, lease_id).await,
+        None => Ok(()),
+    }
+}
+
+/// The same by who has the lease's turn, such as a renewal.
+///
+/// # Errors
+/// The store failed.
+pub async fn take_step_in_turn(app: &App, lease_id: &str) -> Result<(), StoreError> {
     // Looked at again under the turn: it may have been renewed or ended.
     let lease = app.store.lease(lease_id).await?.filter(has_container);
     let traffic = app.store.traffic(lease_id).await?;

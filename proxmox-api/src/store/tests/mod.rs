@@ -10,6 +10,7 @@ mod postgres;
 mod replicas;
 mod retention;
 mod sent;
+mod traffic;
 mod upkeep;
 
 use std::collections::HashSet;

@@ -1,0 +1,142 @@
+//! What is counted of leases, and what was done because of it.
+
+use api_types::TrafficStep;
+
+use super::*;
+
+on_both![
+    traffic_is_counted_by_differences_and_belongs_to_its_lease,
+    a_step_is_written_down_once_with_its_event,
+    every_renewal_adds_to_what_was_bought,
+];
+
+fn look(number: u32, sent: u64, received: u64, uptime: u64) -> Look {
+    Look {
+        lease_id: format!("lease-{number}"),
+        counters: Counters {
+            sent,
+            received,
+            uptime,
+        },
+    }
+}
+
+async fn counted(store: &Store, number: u32) -> (u64, u64) {
+    let traffic = store.traffic(&format!("lease-{number}")).await.unwrap();
+    let counted = traffic.unwrap().counted;
+    (counted.sent, counted.received)
+}
+
+async fn traffic_is_counted_by_differences_and_belongs_to_its_lease(place: Place) {
+    let store = place.open().await;
+    activated(&store, 1, 0).await;
+    activated(&store, 2, 0).await;
+    assert_eq!(counted(&store, 1).await, (0, 0));
+    let count = async |looks: &[Look], now| {
+        let sum = store.count_traffic(looks.to_vec(), now).await.unwrap();
+        (sum.sent, sum.received)
+    };
+    let first = [look(1, 100, 10, 60), look(2, 7, 8, 60)];
+    assert_eq!(count(&first, 100).await, (107, 18));
+    assert_eq!(count(&first, 100).await, (0, 0), "the same look again");
+    assert_eq!(count(&[look(1, 150, 10, 120)], 160).await, (50, 0));
+    let large = i64::MAX as u64 / 4;
+    assert_eq!(
+        count(&[look(1, large, 5, 20)], 220).await,
+        (large, 5),
+        "started again"
+    );
+    assert_eq!(count(&[look(1, 1, 1, 19)], 100_000).await, (1, 1));
+    assert_eq!(count(&[look(1, 0, 0, 0)], 100_060).await, (0, 0), "stopped");
+    assert_eq!(counted(&store, 1).await, (150 + large + 1, 16));
+    assert_eq!(counted(&store, 2).await, (7, 8));
+
+    // Opened again, it goes on where it was.
+    drop(store);
+    let store = place.open().await;
+    let sum = store
+        .count_traffic(vec![look(2, 9, 9, 500)], 500)
+        .await
+        .unwrap();
+    assert_eq!((sum.sent, sum.received), (2, 1));
+    let unknown = vec![look(9, 1, 1, 1), look(2, 10, 9, 501)];
+    assert!(
+        store.count_traffic(unknown, 501).await.is_err(),
+        "there is no such lease"
+    );
+    assert_eq!(counted(&store, 2).await, (9, 9), "all or nothing");
+}
+
+async fn a_step_is_written_down_once_with_its_event(place: Place) {
+    let store = place.open().await;
+    activated(&store, 1, 0).await;
+    activated(&store, 2, 0).await;
+    let looks = vec![look(1, 100, 10, 60), look(2, 100, 10, 60)];
+    store.count_traffic(looks, 100).await.unwrap();
+    assert_eq!(store.limited_traffic(PAYER).await.unwrap().len(), 0);
+    let kept = Kept {
+        rate: Some(12_500_000),
+        down: Some(false),
+    };
+    store.keep_interface("lease-1", kept).await.unwrap();
+    let seen = store.traffic("lease-1").await.unwrap().unwrap();
+    assert_eq!((seen.step, seen.kept), (TrafficStep::Full, kept));
+    let change = |from, to, kept| TrafficChange {
+        lease_id: "lease-1".into(),
+        from,
+        to,
+        kept,
+        event: ("traffic_cut", "{\"sent\":100}".into()),
+    };
+    let cut = change(TrafficStep::Full, TrafficStep::Cut, kept);
+    let (one, two) = tokio::join!(
+        store.set_traffic_step(cut.clone(), 5),
+        store.set_traffic_step(cut, 5)
+    );
+    assert_ne!(one.unwrap(), two.unwrap());
+    let events = store.events("lease-1", 0, 9).await.unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!((events[0].kind.as_str(), events[0].at), ("traffic_cut", 5));
+    let limited = store.limited_traffic("0xAA").await.unwrap();
+    assert_eq!(limited.keys().collect::<Vec<_>>(), ["lease-1"]);
+    assert_eq!(limited["lease-1"].kept, kept);
+    // Counting goes on and leaves the step alone.
+    store
+        .count_traffic(vec![look(1, 200, 10, 120)], 160)
+        .await
+        .unwrap();
+    let mut live = store.traffic_of_live().await.unwrap();
+    live.sort_by_key(|one| one.lease_id.clone());
+    let steps: Vec<_> = live
+        .iter()
+        .map(|one| (one.step, one.counted.sent))
+        .collect();
+    assert_eq!(steps, [(TrafficStep::Cut, 200), (TrafficStep::Full, 100)]);
+    let back = change(TrafficStep::Cut, TrafficStep::Full, Kept::default());
+    assert!(store.set_traffic_step(back, 6).await.unwrap());
+    let seen = store.traffic("lease-1").await.unwrap().unwrap();
+    assert_eq!((seen.step, seen.kept), (TrafficStep::Full, Kept::default()));
+}
+
+async fn every_renewal_adds_to_what_was_bought(place: Place) {
+    let store = place.open().await;
+    activated_for(&store, 1, 60, 600, 0).await;
+    let minutes = async || store.traffic("lease-1").await.unwrap().unwrap().minutes;
+    assert_eq!(minutes().await, 60);
+    for (number, bought) in [(11, 30), (12, 5)] {
+        let id = format!("pay-{number}");
+        let new = payment(&id, PAYER, &format!("0x{number}"));
+        store.reserve(new, 0).await.unwrap();
+        let renewal = Renewal {
+            lease_id: "lease-1".into(),
+            payment_id: id,
+            minutes: bought,
+            grace_seconds: 600,
+        };
+        for _ in 0..2 {
+            store.renew(renewal.clone(), 10).await.unwrap();
+        }
+    }
+    assert_eq!(minutes().await, 95);
+    assert!(store.traffic("lease-9").await.unwrap().is_none());
+}
