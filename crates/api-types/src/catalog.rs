@@ -48,6 +48,10 @@ pub struct Catalog {
     /// The parts of this deployment that are simulated, such as `proxmox` or `payments`.
     #[serde(default)]
     pub simulated: Vec<String>,
+    /// What to know of the commands that simulated machines run, as a sentence: that a real shell
+    /// is imitated, or what it is not held to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulator_notice: Option<String>,
 }
 
 #[cfg(test)]
@@ -71,6 +75,7 @@ mod tests {
             capacity_left: None,
             grace_minutes: 60,
             simulated: vec!["proxmox".to_owned()],
+            simulator_notice: Some("Commands are imitated.".to_owned()),
         };
         let json = serde_json::to_value(&catalog).unwrap();
         assert_eq!(
@@ -83,7 +88,7 @@ mod tests {
                 },
                 "templates": [{"name": "debian-12", "description": "Debian 12", "default": true, "capacityLeft": 7}],
                 "network": "base-sepolia", "asset": "0x036C", "payTo": "0x7099", "graceMinutes": 60,
-                "simulated": ["proxmox"],
+                "simulated": ["proxmox"], "simulatorNotice": "Commands are imitated.",
             })
         );
         assert_eq!(serde_json::from_value::<Catalog>(json).unwrap(), catalog);

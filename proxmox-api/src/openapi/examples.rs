@@ -232,6 +232,7 @@ pub(super) fn catalog() -> Catalog {
         capacity_left: None,
         grace_minutes: 1440,
         simulated: Vec::new(),
+        simulator_notice: None,
     }
 }
 

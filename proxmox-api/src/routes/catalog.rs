@@ -20,7 +20,9 @@ pub fn router() -> Router<App> {
 async fn catalog(State(app): State<App>) -> Json<Catalog> {
     let config = &app.config;
     let payments = &config.payments;
-    let templates = match timeout(PATIENCE, templates(&app)).await {
+    let (templates, simulator_notice) =
+        tokio::join!(timeout(PATIENCE, templates(&app)), simulator_notice(&app));
+    let templates = match templates {
         Ok(Ok(templates)) => Some(templates),
         Ok(Err(error)) => {
             let cause = error.safe_text();
@@ -48,6 +50,7 @@ async fn catalog(State(app): State<App>) -> Json<Catalog> {
         capacity_left,
         grace_minutes: config.grace_seconds.div_ceil(60),
         simulated: simulated(&app),
+        simulator_notice,
     })
 }
 
@@ -82,4 +85,17 @@ fn simulated(app: &App) -> Vec<String> {
         parts.push("payments".to_owned());
     }
     parts
+}
+
+/// What the simulator says of its shells; nothing where Proxmox is real.
+async fn simulator_notice(app: &App) -> Option<String> {
+    if !app.config.simulated_proxmox {
+        return None;
+    }
+    // One that does not answer is told of by the templates that are missing.
+    let version = timeout(PATIENCE, app.proxmox.client.version())
+        .await
+        .ok()?
+        .ok()?;
+    version.simulator.map(|simulator| simulator.notice)
 }
