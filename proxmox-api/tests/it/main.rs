@@ -40,4 +40,5 @@ mod stats;
 mod storm;
 mod support;
 mod tenants;
+mod tenants_attacks;
 mod upgrade;
