@@ -81,7 +81,34 @@ pub fn skips() -> Vec<String> {
     });
     let real = lxc_obstacle()
         .map(|obstacle| format!("commands and consoles in real LXC containers: {obstacle}"));
-    missing.chain(real).collect()
+    let groups = control_groups_obstacle()
+        .map(|obstacle| format!("limits of the demo's shells by control groups: {obstacle}"));
+    let bubblewrap = (!exists("bwrap")).then(|| {
+        "shells of the demo confined by bubblewrap: it is not installed (Debian: apt-get install \
+         bubblewrap)"
+            .to_owned()
+    });
+    let optional = [real, groups, bubblewrap].into_iter().flatten();
+    missing.chain(optional).collect()
+}
+
+/// Why the kernel does not add up what the demo's containers use here, as far as that can be seen
+/// from outside.
+fn control_groups_obstacle() -> Option<&'static str> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let place = mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let place = fields.next()?;
+        (fields.next()? == "cgroup2").then_some(place)
+    });
+    let Some(place) = place else {
+        return Some("no cgroup2 file system is mounted");
+    };
+    let controllers = Path::new(place).join("cgroup.controllers");
+    let controllers = fs::read_to_string(controllers).unwrap_or_default();
+    let has = |name| controllers.split_whitespace().any(|one| one == name);
+    (!["cpu", "memory", "pids"].into_iter().all(has))
+        .then_some("the host's cgroup 2 lacks cpu, memory or pids")
 }
 
 /// Why the tests have no real containers here; `pve_sim::lxc_obstacle` asks the same.
