@@ -30,9 +30,9 @@ const DISK_NEEDED: u64 = 6 << 30;
 /// Memory in MiB and disk in GiB of the containers here.
 const SIZE: [(&str, &str); 3] = [("memory", "64"), ("rootfs", "local-lvm:1"), ("cores", "1")];
 
-/// A place for files and a simulator with two running containers, 100 and 101, where this host confines shells. In the
-/// process that the test runner has started this is `None`: it runs the test of that name again
-/// under the limits from outside.
+/// A place for files and a simulator with two running containers, 100 and 101, where this host
+/// confines shells. In the process that the test runner has started this is `None`: it runs the
+/// test of that name again under the limits from outside.
 async fn two_containers(test: &str) -> Option<(TempDir, Node)> {
     if std::env::var_os(INSIDE).is_none() {
         let mut command = Command::new("timeout");
