@@ -139,6 +139,9 @@ test('the demo leases a container from its images, through the published ports',
     assert.equal(lease.status, 200, JSON.stringify(lease.body));
     const said = await pay(api.url, 3, 'POST', `/management/exec/${lease.body.ctid}`, { command: 'echo from a container' });
     assert.equal(said.body.stdout, 'from a container\n', JSON.stringify(said.body));
+    // No container of Compose confines a real shell, and customers are told what answers instead.
+    const { simulatorNotice } = await (await fetch(`${api.url}/catalog`)).json();
+    assert.match(simulatorNotice, /^Commands run in an imitation of a shell .* this host cannot confine a real one\.$/);
     const settingsOfPage = await (await fetch(`http://127.0.0.1:${WEB_PORT}/config.json`)).json();
     assert.equal(settingsOfPage.leaseApiBase, api.url);
     const info = await (await fetch(`http://127.0.0.1:${AGENT_PORT}/info`)).json();

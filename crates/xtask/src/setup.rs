@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use rustix::fs::statvfs;
 
 use crate::fence;
 use crate::workspace::{self, root};
@@ -56,6 +57,9 @@ const ENVIRONMENTS: [Environment; 5] = [
     },
 ];
 
+/// Disk in bytes without which the tests of hostile tenants are left out, as they ask themselves.
+const HOSTILE_DISK: u64 = 6 << 30;
+
 /// Programs of the system that some cases of the Rust tests try, and which cases those are. The tests
 /// go on without them, so what is left out is said and counted here.
 const OPTIONAL: [(&str, &str); 3] = [
@@ -80,9 +84,9 @@ pub fn skips() -> Vec<String> {
         "postgresql",
         "the store and the lease API on PostgreSQL, alone and with replicas",
     ));
-    let missing = programs.chain(server).map(|(program, cases)| {
+    let missing = of_the_demo().chain(programs.chain(server).map(|(program, cases)| {
         format!("{cases}: {program} is not installed (Debian: apt-get install {program})")
-    });
+    }));
     let real = lxc_obstacle()
         .map(|obstacle| format!("commands and consoles in real LXC containers: {obstacle}"));
     let fence = fence::obstacle().map(|obstacle| format!("the fence around tenants: {obstacle}"));
@@ -297,6 +301,40 @@ fn python_environment(environment: &Environment) -> Result<()> {
 
 fn same(one: &Path, other: &Path) -> bool {
     matches!((fs::read(one), fs::read(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// What the tests of the demo's shells leave out.
+fn of_the_demo() -> impl Iterator<Item = String> {
+    let bubblewrap = (!exists("bwrap")).then(|| {
+        "shells of the demo confined by bubblewrap: it is not installed (Debian: apt-get install \
+         bubblewrap)"
+            .to_owned()
+    });
+    let groups = control_groups_obstacle()
+        .map(|obstacle| format!("limits of the demo's shells by control groups: {obstacle}"));
+    let full =
+        statvfs("/var/tmp").is_ok_and(|about| about.f_bavail * about.f_frsize < HOSTILE_DISK);
+    let hostile = full.then(|| "hostile tenants of the demo: less than 6 GiB are free".to_owned());
+    [bubblewrap, groups, hostile].into_iter().flatten()
+}
+
+/// Why the kernel does not add up what the demo's containers use here, as far as that can be seen
+/// from outside.
+fn control_groups_obstacle() -> Option<&'static str> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let place = mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let place = fields.next()?;
+        (fields.next()? == "cgroup2").then_some(place)
+    });
+    let Some(place) = place else {
+        return Some("no cgroup2 file system is mounted");
+    };
+    let controllers = Path::new(place).join("cgroup.controllers");
+    let controllers = fs::read_to_string(controllers).unwrap_or_default();
+    let has = |name| controllers.split_whitespace().any(|one| one == name);
+    (!["cpu", "memory", "pids"].into_iter().all(has))
+        .then_some("the host's cgroup 2 lacks cpu, memory or pids")
 }
 
 #[cfg(test)]

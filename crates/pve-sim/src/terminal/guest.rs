@@ -1,6 +1,6 @@
-//! What a new container has in its root folder: folders, the files that every Debian has, and those of the host's `/etc` without
-//! which its programs do not find their libraries, certificates, names and settings. No file of the host that is closed to
-//! ordinary users is among them.
+//! What a new container has in its root folder: folders, the files that every Debian has, and those
+//! of the host's `/etc` without which its programs do not find their libraries, certificates, names
+//! and settings. No file of the host that is closed to ordinary users is among them.
 
 use std::fs;
 use std::io;
@@ -52,7 +52,8 @@ const LARGEST: u64 = 2 << 20;
 const MOST_ENTRIES: usize = 2000;
 
 /// What a shell says when it begins.
-const WELCOME: &str = "This is a simulated container: it has the host's programs, which cannot be changed, and no network.";
+const WELCOME: &str = "This is a simulated container: it has the host's programs, which cannot be \
+                       changed, and no network.";
 
 fn files(hostname: &str) -> [(&'static str, String); 9] {
     let prompt = "PS1='\\u@\\h:\\w# '\n";
@@ -69,7 +70,7 @@ fn files(hostname: &str) -> [(&'static str, String); 9] {
         ),
         ("etc/group", "root:x:0:\nnogroup:x:65534:\n".into()),
         // Without the network there is nobody to ask for names.
-        ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n".into()),
+        ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n".into()),
         ("etc/resolv.conf", "# A simulated container has no network.\n".into()),
         (
             "etc/os-release",

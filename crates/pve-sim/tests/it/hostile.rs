@@ -24,12 +24,15 @@ const INSIDE: &str = "INFRA402_HOSTILE_TEST";
 /// How long one test may take.
 const PATIENCE: &str = "90";
 
+/// Bytes of disk without which containers are ended for the host's sake.
+const DISK_NEEDED: u64 = 6 << 30;
+
 /// Memory in MiB and disk in GiB of the containers here.
 const SIZE: [(&str, &str); 3] = [("memory", "64"), ("rootfs", "local-lvm:1"), ("cores", "1")];
 
-/// A place for files and a simulator with two running containers, 100 and 101, where this host confines shells. In the
-/// process that the test runner has started this is `None`: it runs the test of that name again
-/// under the limits from outside.
+/// A place for files and a simulator with two running containers, 100 and 101, where this host
+/// confines shells. In the process that the test runner has started this is `None`: it runs the
+/// test of that name again under the limits from outside.
 async fn two_containers(test: &str) -> Option<(TempDir, Node)> {
     if std::env::var_os(INSIDE).is_none() {
         let mut command = Command::new("timeout");
@@ -58,6 +61,11 @@ async fn two_containers(test: &str) -> Option<(TempDir, Node)> {
     let how = node.sim.describe_shell().await;
     if !how.contains("confined by") {
         eprintln!("{how}: nothing to be tried; `cargo xtask test` counts that as skipped");
+        return None;
+    }
+    let about = rustix::fs::statvfs(disk.path()).unwrap();
+    if about.f_bavail * about.f_frsize < DISK_NEEDED {
+        eprintln!("too little disk is left; `cargo xtask test` counts that as skipped");
         return None;
     }
     eprintln!("{how}");

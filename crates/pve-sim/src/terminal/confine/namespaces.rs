@@ -36,7 +36,7 @@ done
 for entry in $masked_folders; do
   if [ -d "proc/$entry" ]; then mount -t tmpfs -o ro,size=4k tmpfs "proc/$entry"; fi
 done
-# Not writable for all: the kernel lets nobody open somebody else's device for writing in a folder that is.
+# Not writable for all: in a folder that is, the kernel lets nobody write to another's device.
 mount -t tmpfs -o nosuid,mode=755,size=1m tmpfs dev
 for device in null zero full random urandom tty; do
   : >"dev/$device"

@@ -1,6 +1,6 @@
-//! Control groups, version 2: one for the simulator's containers, and one in it for each container. They are made below a group
-//! that is the simulator's alone, as systemd's `Delegate=yes` gives one, or by root at the top of the hierarchy. No group of
-//! anybody else is changed.
+//! Control groups, version 2: one for the simulator's containers, and one in it for each container.
+//! They are made below a group that is the simulator's alone, as systemd's `Delegate=yes` gives
+//! one, or by root at the top of the hierarchy. No group of anybody else is changed.
 
 use std::fs;
 use std::io;

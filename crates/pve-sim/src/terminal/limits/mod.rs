@@ -1,6 +1,7 @@
-//! What a confined shell may take of the host. Memory, processes and processors are limited by the kernel where the simulator has
-//! control groups (`cgroup`); elsewhere each process has limits of its own, and a thread (`watch`) adds up what a container uses
-//! and ends it. Files are counted by that thread everywhere. Sizes are the container's own, cut to the host's (`quota`).
+//! What a confined shell may take of the host. Memory, processes and processors are limited by the
+//! kernel where the simulator has control groups (`cgroup`); elsewhere each process has limits of
+//! its own, and a thread (`watch`) adds up what a container uses and ends it. Files are counted by
+//! that thread everywhere. Sizes are the container's own, cut to the host's (`quota`).
 
 mod cgroup;
 mod processes;

@@ -1,6 +1,6 @@
-//! The thread that watches over running shells: it adds up what each container uses, ends those that use too much, and ends the
-//! largest where the host itself runs out. A container that is ended for its files loses them, since they may be what the host
-//! lacks.
+//! The thread that watches over running shells: it adds up what each container uses, ends those
+//! that use too much, and ends the largest where the host itself runs out. A container that is
+//! ended for its files loses them, since they may be what the host lacks.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
