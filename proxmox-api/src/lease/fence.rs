@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::{
-    config::{FencePolicy, NetworkConfig},
+    config::{FencePolicy, NetworkConfig, ProxmoxConfig},
     error::ApiError,
     state::App,
     store::{Lease, Store, StoreError},
@@ -30,6 +30,12 @@ pub struct Proof {
     pub bridge: String,
     /// The network behind it.
     pub network: String,
+    /// The VLAN of it.
+    #[serde(default)]
+    pub vlan: Option<u16>,
+    /// The nodes on which it was probed: each has a table of its own.
+    #[serde(default)]
+    pub nodes: Vec<NodeName>,
     /// When, Unix seconds.
     pub at: i64,
 }
@@ -111,13 +117,14 @@ pub async fn of_node(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
 
 async fn look(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
     let config = &app.proxmox.config;
-    let Some(bridge) = &config.bridge else {
+    if config.bridge.is_none() {
         return Ok(Fence::Open(Gap::NoNetwork));
-    };
-    let Some(subnet) = config.network.subnet else {
+    }
+    if config.network.subnet.is_none() {
         return Ok(Fence::Open(Gap::OwnNetwork));
-    };
-    if is_proven(&app.store, bridge, &subnet.to_string()).await? {
+    }
+    let proof = proof(&app.store, config).await?;
+    if proof.is_some_and(|proof| proof.nodes.contains(node)) {
         return Ok(Fence::Bridge);
     }
     let client = &app.proxmox.client;
@@ -159,14 +166,19 @@ fn shown<T>(answer: Result<T, pve::Error>) -> Result<Option<T>, pve::Error> {
     }
 }
 
-/// Whether a probe has shown that the bridge's own table fences this network in.
+/// What a probe has shown of the network that is configured now.
 ///
 /// # Errors
 /// The database failed.
-pub async fn is_proven(store: &Store, bridge: &str, network: &str) -> Result<bool, StoreError> {
+pub async fn proof(store: &Store, config: &ProxmoxConfig) -> Result<Option<Proof>, StoreError> {
     let kept = store.kept(PROVEN).await?;
     let proof: Option<Proof> = kept.and_then(|text| serde_json::from_str(&text).ok());
-    Ok(proof.is_some_and(|proof| proof.bridge == bridge && proof.network == network))
+    let network = config.network.subnet.map(|subnet| subnet.to_string());
+    Ok(proof.filter(|proof| {
+        config.bridge.as_ref() == Some(&proof.bridge)
+            && network.as_ref() == Some(&proof.network)
+            && config.network.vlan == proof.vlan
+    }))
 }
 
 /// The fence for a lease that is asked for. One that cannot be fenced in is refused where the operator wants that.

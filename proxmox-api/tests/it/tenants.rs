@@ -50,7 +50,7 @@ pub fn net0(app: &TestApp, vmid: u32) -> String {
     config["net0"].as_str().unwrap().to_owned()
 }
 
-fn seconds(time: &Value) -> i64 {
+pub fn seconds(time: &Value) -> i64 {
     let time: api_types::Timestamp = serde_json::from_value(time.clone()).unwrap();
     i64::try_from(time.unix()).unwrap()
 }
@@ -193,6 +193,10 @@ async fn a_table_that_was_proven_on_the_bridge_needs_no_waiting() {
         let proof = Proof {
             bridge: "vmbr0".into(),
             network: network.into(),
+            vlan: None,
+            nodes: ["pve", "pve2"]
+                .map(|node| pve::NodeName::new(node).unwrap())
+                .into(),
             at: 1,
         };
         serde_json::to_string(&proof).unwrap()

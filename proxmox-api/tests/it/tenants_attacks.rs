@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proxmox_api::lease::fence::PROVEN;
 use pve_sim::{Fault, FaultKind, Operation};
 use reqwest::Method;
 use serde_json::json;
@@ -9,7 +10,7 @@ use serde_json::json;
 use crate::{
     buyer::{Buyer, call},
     support::{TestApp, until},
-    tenants::{NETWORK, ctid, fenced, lease, net0, refused, unfenced},
+    tenants::{NETWORK, ctid, fenced, lease, net0, refused, seconds, unfenced},
 };
 
 fn is_down(app: &TestApp, vmid: u32) -> bool {
@@ -77,8 +78,6 @@ async fn a_slow_end_of_one_lease_keeps_no_other_link_down() {
     .await;
     app.clock.advance(Duration::from_secs(7));
     link_goes_up(&app, vmid).await;
-    let ending = app.sim.container(slow).unwrap();
-    assert_eq!(ending.config.get("lock"), None);
     let session = Buyer::new(1).sign_in(&app).await;
     let view = session.get(&app, "/leases").await.body["leases"][0].clone();
     assert_eq!(view["status"], "expiring", "{view}");
@@ -158,6 +157,27 @@ async fn customers_are_told_of_every_node_that_is_open() {
     assert!(notice.is_some(), "{:?}", catalog.body);
 }
 
+/// The table of the bridge is each node's own, and a VLAN is another network.
+#[tokio::test]
+async fn what_was_proven_on_one_node_holds_for_no_other() {
+    let proof = r#"{"bridge": "vmbr0", "network": "10.64.0.0/28", "nodes": ["pve"], "at": 1}"#;
+    for (node, vlan, sold) in [
+        ("pve", None, true),
+        ("pve2", None, false),
+        ("pve", Some("7"), false),
+    ] {
+        let mut more = vec![NETWORK, ("PVE_NODE", node)];
+        more.extend(vlan.map(|vlan| ("PVE_VLAN", vlan)));
+        let app = unfenced(&more).await;
+        app.app.store.keep(PROVEN, proof.into()).await.unwrap();
+        if sold {
+            ctid(&lease(&app, 1).await);
+        } else {
+            refused(&app, 1).await;
+        }
+    }
+}
+
 /// A backup of the first seconds, restored when the link was due.
 #[tokio::test]
 async fn a_container_that_comes_back_gets_its_link() {
@@ -181,4 +201,90 @@ async fn a_container_that_comes_back_gets_its_link() {
     app.sim.restore(&backup, vmid, Some("infra402"));
     app.clock.advance(Duration::from_secs(6));
     link_goes_up(&app, vmid).await;
+}
+
+/// The shortest lease, renewed while its link waits: answer, list and end agree on when the paid time begins.
+#[tokio::test]
+async fn paid_time_begins_with_the_network_for_renewals_as_well() {
+    let app = fenced(&[]).await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let session = buyer.sign_in(&app).await;
+    let leased = buyer.lease(&app, json!({"runtimeMinutes": 1})).await;
+    let vmid = ctid(&leased);
+    let ready = seconds(&leased.body["networkReadyAt"]);
+    assert_eq!(seconds(&leased.body["expiresAt"]), ready + 60);
+    let path = format!("/lease/{vmid}/renew");
+    let body = json!({"runtimeMinutes": 1});
+    let renewed = buyer.pay(&app, Method::POST, &path, Some(body)).await;
+    assert_eq!(renewed.status, 200, "{:?}", renewed.body);
+    assert_eq!(seconds(&renewed.body["expiresAt"]), ready + 120);
+    let view = async || session.get(&app, "/leases").await.body["leases"][0].clone();
+    assert_eq!(seconds(&view().await["expiresAt"]), ready + 120);
+
+    let to = |at: i64| {
+        let by = u64::try_from(at - app.app.now()).unwrap();
+        app.clock.advance(Duration::from_secs(by));
+    };
+    to(ready + 1);
+    link_goes_up(&app, vmid).await;
+    to(ready + 110);
+    assert_eq!(view().await["status"], "active");
+    to(ready + 121);
+    until("the lease to end", async || {
+        (view().await["status"] == "stopped").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_destroyed_while_its_link_waits_is_left_alone() {
+    let app = fenced(&[]).await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let session = buyer.sign_in(&app).await;
+    let leased = buyer.lease(&app, json!({"runtimeMinutes": 30})).await;
+    let vmid = ctid(&leased);
+    let path = format!("/lease/{vmid}");
+    let gone = session.call(&app, Method::DELETE, &path).await;
+    assert!(gone.status.is_success(), "{:?}", gone.body);
+    until("the container to be gone", async || {
+        app.sim.container(vmid).is_none().then_some(())
+    })
+    .await;
+    // Its address was never on the bridge, and its number is the next lease's.
+    let next = lease(&app, 2).await;
+    assert_eq!(next.body["ip"], "10.64.0.2", "{:?}", next.body);
+    let next = ctid(&next);
+    app.clock.advance(Duration::from_secs(13));
+    link_goes_up(&app, next).await;
+}
+
+/// It dies after the container was made and before its firewall is set: it never runs, and costs nothing.
+#[tokio::test]
+async fn a_crash_before_the_firewall_is_set_sells_no_open_container() {
+    let mut app = fenced(&[]).await;
+    let fault = Operation::Path("/firewall/rules".into());
+    let hang = FaultKind::Late(Duration::from_secs(30));
+    app.sim.faults().inject(Fault::always(fault, hang));
+    let buyer = Buyer::funded(&app, 1).await;
+    let before = app.balance(buyer.wallet()).await;
+    {
+        let buying = buyer.lease(&app, json!({"runtimeMinutes": 30}));
+        let made = until("the container to be made", async || {
+            let made = app.sim.containers().pop()?;
+            made.lock.is_none().then_some(())
+        });
+        tokio::select! {
+            answer = buying => panic!("{:?}", answer.body),
+            () = made => {}
+        }
+    }
+    app.restart().await;
+    app.clock.advance(Duration::from_secs(15 * 60));
+    app.sim.faults().clear();
+    until("nothing to be left", async || {
+        app.sim.containers().is_empty().then_some(())
+    })
+    .await;
+    assert_eq!(app.sim.request_count("POST", "/status/start"), 0);
+    assert_eq!(app.balance(buyer.wallet()).await, before);
 }

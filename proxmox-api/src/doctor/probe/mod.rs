@@ -44,6 +44,7 @@ pub enum Ways {
 /// What is known before a container is made.
 struct Place {
     bridge: String,
+    vlan: Option<u16>,
     subnet: Ipv4Net,
     gateway: Ipv4Addr,
     addresses: [Ipv4Addr; 2],
@@ -81,7 +82,7 @@ pub async fn run(
         }
     }
     let is_proven = !usable.is_empty() && findings.iter().all(|finding| finding.mend.is_empty());
-    findings.push(keep(&store, &place, is_proven, clock).await);
+    findings.push(keep(&store, &place, usable, is_proven, clock).await);
     findings
 }
 
@@ -135,6 +136,7 @@ async fn prepare(config: &Config, proxmox: &Proxmox) -> Result<(Place, Store), B
     };
     let place = Place {
         bridge,
+        vlan: network.vlan,
         subnet,
         gateway,
         addresses: [one, other],
@@ -283,11 +285,19 @@ fn finding(node: &NodeName, way: &Way, answer: Option<bool>) -> Finding {
 }
 
 /// What was shown counts until it is shown otherwise.
-async fn keep(store: &Store, place: &Place, is_proven: bool, clock: &dyn Clock) -> Finding {
+async fn keep(
+    store: &Store,
+    place: &Place,
+    nodes: Vec<NodeName>,
+    is_proven: bool,
+    clock: &dyn Clock,
+) -> Finding {
     let expected = "the outcome is kept for the service";
     let proof = Proof {
         bridge: place.bridge.clone(),
         network: place.subnet.to_string(),
+        vlan: place.vlan,
+        nodes,
         at: i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX),
     };
     let value = match is_proven {

@@ -39,19 +39,17 @@ pub(super) async fn examine(proxmox: &Proxmox, nodes: &[NodeName], proven: bool)
 /// Whether a probe has shown that the bridge's own table fences tenants in. A store that cannot be read
 /// is a finding of its own.
 pub(super) async fn proven(config: &Config) -> bool {
-    let proxmox = &config.proxmox;
-    let (Some(subnet), Some(bridge)) = (proxmox.network.subnet, &proxmox.bridge) else {
+    if config.proxmox.network.subnet.is_none() || config.proxmox.bridge.is_none() {
         return false;
-    };
+    }
     if !matches!(condition(&config.database).await, Ok(Condition::InOrder)) {
         return false;
     }
     let Ok(store) = Store::of(&config.database).await else {
         return false;
     };
-    fence::is_proven(&store, bridge, &subnet.to_string())
-        .await
-        .unwrap_or(false)
+    let proof = fence::proof(&store, &config.proxmox).await;
+    proof.is_ok_and(|proof| proof.is_some())
 }
 
 /// How bad a gap in the guests' firewall is: leases fail where they must be fenced and nothing else

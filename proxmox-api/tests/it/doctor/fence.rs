@@ -95,6 +95,8 @@ async fn a_missing_group_fails_leases_unless_a_probe_has_proven_the_bridge() {
         let proof = Proof {
             bridge: "i402net".into(),
             network: network.into(),
+            vlan: None,
+            nodes: vec![pve::NodeName::new("pve").unwrap()],
             at: 1_770_000_000,
         };
         store

@@ -12,7 +12,7 @@ use proxmox_api::{
         probe::{self, Way, Ways},
         report,
     },
-    lease::fence::{PROVEN, is_proven},
+    lease::fence::{self as fence_of_leases, PROVEN},
     proxmox::Proxmox,
     store::Store,
 };
@@ -81,9 +81,9 @@ impl Probed {
     }
 
     async fn is_proven(&self) -> bool {
-        is_proven(&self.store, "i402net", "10.64.0.0/20")
-            .await
-            .unwrap()
+        let proof = fence_of_leases::proof(&self.store, &self.config.proxmox);
+        let proof = proof.await.unwrap();
+        proof.is_some_and(|proof| proof.nodes.iter().map(|node| node.as_str()).eq(["pve"]))
     }
 
     /// Whether containers were made, and all of them removed.
