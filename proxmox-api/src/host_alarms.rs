@@ -1,5 +1,6 @@
-//! What the operator has to know of the host while tenants use it: containers that keep its disks busy, and storages that fill
-//! up, which every tenant on them would feel. Said once in the log when it begins, and shown in metrics while it lasts.
+//! What the operator has to know of the host while tenants use it: containers that keep its disks
+//! busy, and storages that fill up, which every tenant on them would feel. Said once in the log
+//! when it begins, and shown in metrics while it lasts.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +12,8 @@ use tokio::time::timeout;
 
 use crate::state::App;
 
-/// The share of time, in percent, in which all of a container's processes wait for disks, that is too much.
+/// The share of time, in percent, in which all of a container's processes wait for disks, that is
+/// too much.
 const TOO_MUCH_PRESSURE: f64 = 50.0;
 /// How many looks in a row it has to last.
 const LOOKS: u32 = 3;
@@ -75,7 +77,7 @@ impl HostAlarms {
                 %node,
                 vmid,
                 percent,
-                advice = "look what it does (`pct exec VMID -- top`), and move or stop it if others suffer",
+                advice = "look what it does (`pct exec VMID -- top`); move or stop it if others suffer",
                 "a container keeps its node's disks busy"
             );
         }
@@ -95,7 +97,7 @@ impl HostAlarms {
                     %node,
                     storage = name,
                     percent = (share * 100.0).round(),
-                    advice = "make room or add disks: once it is full, writes of every tenant on it fail",
+                    advice = "make room or add disks: full, it fails the writes of every tenant on it",
                     "the storage for containers' disks fills up"
                 );
             }
@@ -110,7 +112,8 @@ impl HostAlarms {
 }
 
 impl Known {
-    /// These containers of a node wait for disks, and no others; those for which it has lasted too long now.
+    /// These containers of a node wait for disks, and no others; those for which it has lasted too
+    /// long now.
     fn waits(&mut self, node: &NodeName, busy: HashMap<u32, f64>) -> Vec<(u32, f64)> {
         let mut begun = Vec::new();
         let before = std::mem::take(&mut self.waiting);
