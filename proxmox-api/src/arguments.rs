@@ -60,6 +60,10 @@ impl Command {
                     setup: true,
                     ..options
                 }),
+                (Self::Doctor(options), "--probe") => Self::Doctor(Options {
+                    probe: true,
+                    ..options
+                }),
                 (Self::Doctor(options), "--json") => Self::Doctor(Options {
                     json: true,
                     ..options
@@ -81,6 +85,7 @@ pub fn help(schema: &Schema) -> String {
          status 0: fine, 1: warnings, 2: errors; NO_COLOR=1: no colours\n  \
          proxmox-api doctor --json     the same for programs\n  \
          proxmox-api doctor --setup    prints the commands that make the account on Proxmox and the fence around tenants\n  \
+         proxmox-api doctor --probe    makes containers that try the fence around tenants from inside, and removes them\n  \
          proxmox-api payments due      what is owed to customers, and payments of which it is not known whether they
                                 moved money; --json: for programs
   \
@@ -116,11 +121,22 @@ mod tests {
 
     #[test]
     fn every_command_is_known_and_nothing_else() {
-        let doctor = |setup, json| Ok(Command::Doctor(Options { setup, json }));
+        let doctor = |setup, json| {
+            Ok(Command::Doctor(Options {
+                setup,
+                json,
+                ..Options::default()
+            }))
+        };
         assert_eq!(read(""), Ok(Command::Serve));
         assert_eq!(read("doctor"), doctor(false, false));
         assert_eq!(read("doctor --json"), doctor(false, true));
         assert_eq!(read("doctor --setup"), doctor(true, false));
+        let probe = Options {
+            probe: true,
+            ..Options::default()
+        };
+        assert_eq!(read("doctor --probe"), Ok(Command::Doctor(probe)));
         assert_eq!(read("health"), Ok(Command::Health));
         assert_eq!(
             read("payments show pay_1"),

@@ -73,6 +73,7 @@ pub async fn start_work(app: &App) -> anyhow::Result<JoinSet<()>> {
     operations::sweep::recover(app).await?;
     let mut workers = JoinSet::new();
     workers.spawn(lease::expiry::run(app.clone()));
+    workers.spawn(lease::links::run(app.clone()));
     workers.spawn(lease::reconcile::run(app.clone()));
     workers.spawn(operations::sweep::run(app.clone()));
     if let Some(turns) = app.turns.clone() {

@@ -81,6 +81,8 @@ pub struct Parts {
     pub consoles: OpenConsoles,
     /// Wakes the expiry worker when a deadline was added or moved.
     pub deadlines_moved: Notify,
+    /// Wakes the worker that puts links up.
+    pub links_moved: Notify,
 }
 
 /// What tells this installation's containers from those of another on the same Proxmox.
@@ -200,6 +202,7 @@ impl App {
             fence: RecentFence::default(),
             consoles: OpenConsoles::default(),
             deadlines_moved: Notify::new(),
+            links_moved: Notify::new(),
             config,
         })))
     }

@@ -58,6 +58,10 @@ pub struct Catalog {
     /// The parts of this deployment that are simulated, such as `proxmox` or `payments`.
     #[serde(default)]
     pub simulated: Vec<String>,
+    /// What to know of the commands that simulated machines run, as a sentence: that a real shell
+    /// is imitated, or what it is not held to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulator_notice: Option<String>,
 }
 
 #[cfg(test)]
@@ -84,21 +88,22 @@ mod tests {
             traffic_gib_per_hour: Some(20),
             abuse_contact: Some("abuse@example.org".to_owned()),
             simulated: vec!["proxmox".to_owned()],
+            simulator_notice: Some("Commands are imitated.".to_owned()),
         };
         let json = serde_json::to_value(&catalog).unwrap();
         assert_eq!(
             json,
             serde_json::json!({
-                "limits": Limits::default(),
-                "rates": {
-                    "baseFee": "2000", "coreHour": "4000", "memoryGibHour": "3200", "diskGibHour": "300",
-                    "callFee": "1000",
-                },
-                "templates": [{"name": "debian-12", "description": "Debian 12", "default": true, "capacityLeft": 7}],
-                "network": "base-sepolia", "asset": "0x036C", "payTo": "0x7099", "graceMinutes": 60,
-                "trafficGibPerHour": 20, "abuseContact": "abuse@example.org",
-                "simulated": ["proxmox"],
-            })
+                        "limits": Limits::default(),
+                        "rates": {
+                            "baseFee": "2000", "coreHour": "4000", "memoryGibHour": "3200", "diskGibHour": "300",
+                            "callFee": "1000",
+                        },
+                        "templates": [{"name": "debian-12", "description": "Debian 12", "default": true, "capacityLeft": 7}],
+                        "network": "base-sepolia", "asset": "0x036C", "payTo": "0x7099", "graceMinutes": 60,
+            "trafficGibPerHour": 20, "abuseContact": "abuse@example.org",
+            "simulated": ["proxmox"], "simulatorNotice": "Commands are imitated.",
+                    })
         );
         assert_eq!(serde_json::from_value::<Catalog>(json).unwrap(), catalog);
     }

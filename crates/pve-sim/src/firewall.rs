@@ -51,6 +51,22 @@ impl Sim {
         });
     }
 
+    /// Adds a rule to the end of a security group.
+    ///
+    /// # Panics
+    /// There is no such group.
+    pub fn add_security_group_rule(&self, name: &str, rule: &[(&str, &str)]) {
+        let rule = rule.iter();
+        let rule = rule.map(|(key, value)| ((*key).to_owned(), json!(value)));
+        self.change_firewall(|firewall| {
+            let group = firewall
+                .groups
+                .get_mut(name)
+                .expect("there is no such group");
+            group.rules.push(rule.collect());
+        });
+    }
+
     /// Removes a security group with its rules. Guests that name it keep the rule, which lets
     /// everything through from now on.
     pub fn remove_security_group(&self, name: &str) {

@@ -42,7 +42,7 @@ mod tls;
 mod transport;
 mod upid;
 
-pub use access::{Permissions, Privileges, Version};
+pub use access::{Permissions, Privileges, Simulator, Version};
 pub use appliance::Appliance;
 pub use client::Client;
 pub use cluster::{GuestResource, Pool, PoolMember};

@@ -59,7 +59,10 @@ const ENVIRONMENTS: [Environment; 5] = [
 /// Programs of the system that some cases of the Rust tests try, and which cases those are. The tests
 /// go on without them, so what is left out is said and counted here.
 const OPTIONAL: [(&str, &str); 3] = [
-    ("bash", "the exec cases under bash"),
+    (
+        "bash",
+        "the exec cases under bash, and the probe of the fence",
+    ),
     ("busybox", "the exec cases under busybox ash and vi"),
     ("dtach", "the exec case behind dtach"),
 ];

@@ -4,14 +4,20 @@
 use std::{
     io::{IsTerminal as _, Write as _},
     process::ExitCode,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use service::{clock::Clock, env::Env};
 
 use super::{
-    Depth, Finding, Severity, browsers, chain, configuration, configuration::Reading, fence,
-    hypervisor, payments, port, report, setup, store, tenants,
+    Depth, Finding, Severity, browsers, chain, configuration,
+    configuration::Reading,
+    fence, hypervisor, payments, port,
+    probe::{self, Ways},
+    report, setup, store, tenants,
 };
 use crate::{
     config::{Config, ProxmoxConfig},
@@ -24,6 +30,8 @@ use crate::{
 pub struct Options {
     /// Print the commands that make the account on Proxmox and the fence around tenants, and look at nothing.
     pub setup: bool,
+    /// Try the fence around tenants from inside, with containers that are removed again.
+    pub probe: bool,
     /// Write for programs.
     pub json: bool,
 }
@@ -35,7 +43,10 @@ pub async fn run(env: &Env, clock: Arc<dyn Clock>, options: Options) -> ExitCode
         write(&(setup::script(&outline) + &fence::script(&outline)));
         return ExitCode::SUCCESS;
     }
-    let findings = look(env, clock).await;
+    let findings = match options.probe {
+        true => try_fence(env, clock.as_ref()).await,
+        false => look(env, clock).await,
+    };
     if options.json {
         write(&format!("{:#}\n", report::json(&findings)));
     } else {
@@ -52,6 +63,43 @@ pub async fn run(env: &Env, clock: Arc<dyn Clock>, options: Options) -> ExitCode
 /// Whoever reads the output may have had enough of it, as `head` has.
 fn write(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Tries the fence. A signal ends it at the next step, with its containers removed.
+async fn try_fence(env: &Env, clock: &dyn Clock) -> Vec<Finding> {
+    let reading = Reading::of(env);
+    let findings = reading.findings();
+    let is_bad = |finding: &Finding| finding.severity == Severity::Error;
+    let Some(config) = reading
+        .config
+        .as_ref()
+        .filter(|_| !findings.iter().any(is_bad))
+    else {
+        return findings;
+    };
+    let proxmox = match Proxmox::new(config.proxmox.clone(), None) {
+        Ok(proxmox) => proxmox,
+        Err(error) => {
+            let expected = "the settings for Proxmox can be used";
+            return vec![
+                Finding::error("proxmox.settings", expected, error.to_string())
+                    .mend("proxmox-api doctor"),
+            ];
+        }
+    };
+    let stopped = Arc::new(AtomicBool::new(false));
+    let listener = tokio::spawn({
+        let stopped = Arc::clone(&stopped);
+        async move {
+            while tokio::signal::ctrl_c().await.is_ok() {
+                stopped.store(true, Ordering::Relaxed);
+                eprintln!("it stops after this step, and removes its containers");
+            }
+        }
+    });
+    let findings = probe::run(config, &proxmox, clock, Ways::OfTenants, &stopped).await;
+    listener.abort();
+    findings
 }
 
 /// Everything that can be found out from these variables. What hangs on a variable that cannot be read is left out, as the

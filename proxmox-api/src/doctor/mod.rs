@@ -19,6 +19,7 @@ mod nodes;
 mod payments;
 mod pool;
 mod port;
+pub mod probe;
 pub mod report;
 pub mod setup;
 mod storage;

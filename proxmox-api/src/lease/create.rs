@@ -196,7 +196,7 @@ async fn fence_in(app: &App, order: &Order, fence: Fence) -> Result<(), ApiError
     if fence == Fence::Guest {
         let ready = app.now() + fence::SETTLES_AFTER;
         app.store.keep_link_down(id, ready).await?;
-        app.deadlines_moved.notify_one();
+        app.links_moved.notify_one();
     }
     Ok(())
 }

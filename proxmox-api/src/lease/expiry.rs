@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::{
     LeaseState,
     alarms::Trouble,
-    halt, held, links,
+    halt, held,
     locate::{Located, locate},
     remove::{self, RemoveError},
 };
@@ -107,8 +107,7 @@ pub async fn tick(app: &App) -> Result<i64, StoreError> {
     let now = app.now();
     let next = deadline
         .unwrap_or(i64::MAX)
-        .min(next_of_held(app, now).await?)
-        .min(links::put_up_due(app).await?);
+        .min(next_of_held(app, now).await?);
     // A deadline that has passed and waits for its next try must not wake the worker at once.
     let earliest = if retry == i64::MAX { now } else { now + 1 };
     Ok(if all_done {

@@ -2,24 +2,24 @@
 //! of the host on the bridge itself where `doctor --probe` has proven it. Proxmox treats a group that is missing as one without
 //! rules, so that it is looked for before each lease.
 
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
 
 use api_types::ErrorCode;
 use pve::{FirewallRule, GuestFirewall, Network, NodeName, Policy, Rate, Refusal, Vmid};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 use crate::{
     config::{FencePolicy, NetworkConfig},
     error::ApiError,
-    proxmox::Kept,
     state::App,
     store::{Lease, Store, StoreError},
 };
 
 /// The name under which a successful probe is kept in the store.
 pub const PROVEN: &str = "fence_proven";
-/// How long a look at the datacenter's firewall is good.
-const FRESH: Duration = Duration::from_secs(10);
+/// How long a look at the datacenter's firewall is good, in milliseconds: less than a link waits, so that it is looked again.
+const FRESH: u64 = 10_000;
 /// Seconds after which the host's firewall has taken in the rules of a guest: its loop is ten seconds, and takes a moment.
 pub const SETTLES_AFTER: i64 = 12;
 
@@ -56,8 +56,12 @@ pub enum Gap {
     NoGroup,
     /// The datacenter's firewall is off.
     Off,
+    /// The security group has no rule that holds.
+    NoRules,
     /// The node's firewall is off.
     NodeOff,
+    /// The service that puts rules into force does not run on the node.
+    NotRunning,
 }
 
 impl Gap {
@@ -75,13 +79,17 @@ impl Gap {
             Self::NodeOff => {
                 "switch the node's firewall on, or prove the bridge's own table by `proxmox-api doctor --probe`"
             }
+            Self::NoRules => {
+                "give the security group of PVE_SECURITY_GROUP its rules: `proxmox-api doctor --setup` prints them"
+            }
+            Self::NotRunning => "start the node's firewall service: `proxmox-api doctor` names it",
         }
     }
 }
 
-/// What is known of the datacenter, some seconds old at most.
+/// What is known of each node, and when that was seen, in Unix milliseconds.
 #[derive(Default)]
-pub struct RecentFence(Kept<(NodeName, Fence)>);
+pub struct RecentFence(Mutex<HashMap<NodeName, (u64, Fence)>>);
 
 /// What fences a container on a node in.
 ///
@@ -89,14 +97,15 @@ pub struct RecentFence(Kept<(NodeName, Fence)>);
 /// Proxmox did not answer, or the store failed.
 pub async fn of_node(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
     let mut kept = app.fence.0.lock().await;
-    if let Some((read, (known, fence))) = &*kept
-        && read.elapsed() < FRESH
-        && known == node
+    let now = app.clock.unix_millis();
+    // One that is of later than now was taken before the clock was set back.
+    if let Some((at, fence)) = kept.get(node)
+        && now.checked_sub(*at).is_some_and(|age| age < FRESH)
     {
         return Ok(*fence);
     }
     let fence = look(app, node).await?;
-    *kept = Some((Instant::now(), (node.clone(), fence)));
+    kept.insert(node.clone(), (now, fence));
     Ok(fence)
 }
 
@@ -119,23 +128,35 @@ async fn look(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
     {
         return Ok(Fence::Open(Gap::NoGroup));
     }
-    // Both are shown to those with Sys.Audit only; without it the group is all that can be known.
-    match client.cluster_firewall().await {
-        Ok(firewall) if !firewall.enable => return Ok(Fence::Open(Gap::Off)),
-        Ok(_) => {}
-        Err(error) if is_forbidden(&error) => {}
-        Err(error) => return Err(error.into()),
+    // The rest is shown to those with Sys.Audit only; without it the group is all that can be known.
+    if let Some(rules) = shown(client.security_group(&config.network.group).await)?
+        && !rules.iter().any(|rule| rule.enable)
+    {
+        return Ok(Fence::Open(Gap::NoRules));
     }
-    match client.node_firewall(node).await {
-        Ok(firewall) if !firewall.is_enabled() => Ok(Fence::Open(Gap::NodeOff)),
-        Ok(_) => Ok(Fence::Guest),
-        Err(error) if is_forbidden(&error) => Ok(Fence::Guest),
-        Err(error) => Err(error.into()),
+    if shown(client.cluster_firewall().await)?.is_some_and(|firewall| !firewall.enable) {
+        return Ok(Fence::Open(Gap::Off));
     }
+    let Some(firewall) = shown(client.node_firewall(node).await)? else {
+        return Ok(Fence::Guest);
+    };
+    if !firewall.is_enabled() {
+        return Ok(Fence::Open(Gap::NodeOff));
+    }
+    let service = shown(client.service_state(node, firewall.service()).await)?;
+    Ok(match service {
+        Some(service) if !service.is_running() => Fence::Open(Gap::NotRunning),
+        _ => Fence::Guest,
+    })
 }
 
-fn is_forbidden(error: &pve::Error) -> bool {
-    matches!(error.refusal(), Some(Refusal::Forbidden { .. }))
+/// `None`: this account may not see it.
+fn shown<T>(answer: Result<T, pve::Error>) -> Result<Option<T>, pve::Error> {
+    match answer {
+        Ok(shown) => Ok(Some(shown)),
+        Err(error) if matches!(error.refusal(), Some(Refusal::Forbidden { .. })) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a probe has shown that the bridge's own table fences this network in.
@@ -154,16 +175,22 @@ pub async fn is_proven(store: &Store, bridge: &str, network: &str) -> Result<boo
 /// 503 it cannot be fenced in; nothing was charged.
 pub async fn for_sale(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
     let fence = of_node(app, node).await?;
-    let Fence::Open(gap) = fence else {
+    let Some(gap) = required_gap(app, fence) else {
         return Ok(fence);
     };
-    if gap == Gap::NoNetwork || app.proxmox.config.network.fence == FencePolicy::Warn {
-        return Ok(fence);
-    }
     metrics::counter!("leases_refused_total", "reason" => "not_fenced").increment(1);
     tracing::error!(%node, gap = ?gap, mend = gap.mend(), "a lease is refused because its container cannot be fenced in");
     let message = "Containers cannot be kept apart from the operator's network just now; nothing was charged.";
     Err(ApiError::new(ErrorCode::Unavailable, message).retry_after(300))
+}
+
+/// The gap because of which no container may be on the bridge; `None` where the operator allows it.
+pub(super) fn required_gap(app: &App, fence: Fence) -> Option<Gap> {
+    match fence {
+        Fence::Bridge | Fence::Guest | Fence::Open(Gap::NoNetwork) => None,
+        Fence::Open(_) if app.proxmox.config.network.fence == FencePolicy::Warn => None,
+        Fence::Open(gap) => Some(gap),
+    }
 }
 
 /// The interface of a lease's container; `None` for containers without a network.
@@ -229,13 +256,18 @@ pub async fn apply(app: &App, node: &NodeName, vmid: Vmid) -> Result<(), pve::Er
     client.set_guest_firewall(node, vmid, &options).await
 }
 
-/// Why tenants are not fenced in, for customers and the log; `None` where they are, or where that is not known.
+/// Why tenants are not fenced in on some node, for customers; `None` where they are, or where that is not known.
 pub async fn notice(app: &App) -> Option<&'static str> {
-    let node = app.proxmox.nodes().await.ok()?.first()?.node.clone();
-    match of_node(app, &node).await {
-        Ok(Fence::Open(Gap::NoNetwork)) | Ok(Fence::Bridge | Fence::Guest) | Err(_) => None,
-        Ok(Fence::Open(_)) => Some(
-            "Containers are not kept apart from each other and from the operator's network. Protect what runs in yours.",
-        ),
+    for node in app.proxmox.nodes().await.ok()? {
+        match of_node(app, &node.node).await {
+            Ok(Fence::Open(Gap::NoNetwork)) => return None,
+            Ok(Fence::Open(_)) => {
+                return Some(
+                    "Containers are not kept apart from each other and from the operator's network. Protect what runs in yours.",
+                );
+            }
+            Ok(Fence::Bridge | Fence::Guest) | Err(_) => {}
+        }
     }
+    None
 }

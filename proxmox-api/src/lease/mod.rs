@@ -15,7 +15,7 @@ pub mod held;
 // The file is named for what it holds.
 #[allow(clippy::module_inception)]
 mod lease;
-mod links;
+pub(crate) mod links;
 pub mod locate;
 pub mod lock;
 pub mod marker;

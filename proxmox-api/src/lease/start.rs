@@ -181,7 +181,8 @@ pub fn note_late_address(app: App, lease: Lease) {
     });
 }
 
-/// Writes down the address of a lease's container, once there is one.
+/// Writes down the address of a lease's container, once there is one. One of ours is known already: what is read inside the
+/// container is what its tenant wants to be read, such as the address of a neighbour.
 ///
 /// # Errors
 /// The store failed.
@@ -191,6 +192,9 @@ pub async fn note_address(
     (node, vmid): (&NodeName, Vmid),
     until: Instant,
 ) -> Result<(), StoreError> {
+    if lease.address.is_some() {
+        return Ok(());
+    }
     if let Some(ip) = address(app, node, vmid, until).await {
         let ip = ip.to_string();
         app.store.set_ip(&lease.lease_id, &ip, app.now()).await?;

@@ -239,6 +239,7 @@ pub(super) fn catalog() -> Catalog {
         traffic_gib_per_hour: Some(20),
         abuse_contact: Some("abuse@example.org".into()),
         simulated: Vec::new(),
+        simulator_notice: None,
     }
 }
 

@@ -20,8 +20,11 @@ pub fn router() -> Router<App> {
 async fn catalog(State(app): State<App>) -> Json<Catalog> {
     let config = &app.config;
     let payments = &config.payments;
-    let (templates, isolation_notice) =
-        tokio::join!(timeout(PATIENCE, templates(&app)), isolation_notice(&app));
+    let (templates, isolation_notice, simulator_notice) = tokio::join!(
+        timeout(PATIENCE, templates(&app)),
+        isolation_notice(&app),
+        simulator_notice(&app)
+    );
     let templates = match templates {
         Ok(Ok(templates)) => Some(templates),
         Ok(Err(error)) => {
@@ -53,6 +56,7 @@ async fn catalog(State(app): State<App>) -> Json<Catalog> {
         traffic_gib_per_hour: Some(config.tenants.traffic_gib_per_hour).filter(|gib| *gib > 0),
         abuse_contact: config.tenants.abuse_contact.clone(),
         simulated: simulated(&app),
+        simulator_notice,
     })
 }
 
@@ -96,4 +100,17 @@ fn simulated(app: &App) -> Vec<String> {
         parts.push("payments".to_owned());
     }
     parts
+}
+
+/// What the simulator says of its shells; nothing where Proxmox is real.
+async fn simulator_notice(app: &App) -> Option<String> {
+    if !app.config.simulated_proxmox {
+        return None;
+    }
+    // One that does not answer is told of by the templates that are missing.
+    let version = timeout(PATIENCE, app.proxmox.client.version())
+        .await
+        .ok()?
+        .ok()?;
+    version.simulator.map(|simulator| simulator.notice)
 }

@@ -161,3 +161,17 @@ async fn the_catalogue_says_where_and_to_whom_is_paid() {
     assert_eq!(catalog["capacityLeft"], 508);
     assert_eq!(ask("GET", "/health", "").await.0, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn the_catalogue_says_what_answers_where_proxmox_is_simulated() {
+    let app = TestApp::start().await;
+    let (_, real) = ask_of(&app, "GET", "/catalog", "").await;
+    assert_eq!(real.get("simulatorNotice"), None, "{real}");
+    let app = TestApp::with(&[("PVE_SIMULATED", "true")]).await;
+    let (_, catalog) = ask_of(&app, "GET", "/catalog", "").await;
+    assert_eq!(catalog["simulated"], json!(["proxmox", "payments"]));
+    assert_eq!(
+        catalog["simulatorNotice"],
+        "Commands run in an imitation of a shell that knows only a few of them."
+    );
+}

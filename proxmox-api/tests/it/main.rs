@@ -40,5 +40,6 @@ mod stats;
 mod storm;
 mod support;
 mod tenants;
+mod tenants_attacks;
 mod traffic;
 mod upgrade;

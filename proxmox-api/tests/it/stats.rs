@@ -1,5 +1,7 @@
 //! How busy the machines are, and who may know.
 
+use std::time::Instant;
+
 use pve_sim::{Fault, FaultKind, Operation};
 use reqwest::Method;
 use serde_json::json;
@@ -66,9 +68,16 @@ async fn a_crowd_that_polls_costs_proxmox_one_request() {
             .await
             .status
     };
+    let begin = Instant::now();
     let all = futures_util::future::join_all((0..50).map(|_| poll())).await;
     assert!(all.iter().all(|status| *status == 200), "{all:?}");
-    assert_eq!(asked() - before, 1);
+    // An answer is good for three seconds, and a busy machine may take longer for all of them.
+    let most = 1 + begin.elapsed().as_secs() / 3;
+    let requests = asked() - before;
+    assert!(
+        (1..=most).contains(&(requests as u64)),
+        "{requests} of at most {most}"
+    );
 }
 
 #[tokio::test]

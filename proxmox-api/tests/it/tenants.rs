@@ -12,17 +12,17 @@ use crate::{
     support::{TestApp, until},
 };
 
-const NETWORK: (&str, &str) = ("PVE_NETWORK", "10.64.0.0/28");
+pub const NETWORK: (&str, &str) = ("PVE_NETWORK", "10.64.0.0/28");
 
 /// A service with a network of its own, on a host whose firewall is on.
-async fn fenced(more: &[(&str, &str)]) -> TestApp {
+pub async fn fenced(more: &[(&str, &str)]) -> TestApp {
     let app = unfenced(&[&[NETWORK], more].concat()).await;
     app.sim.set_firewall(true);
     app.sim.add_security_group("infra402");
     app
 }
 
-async fn unfenced(more: &[(&str, &str)]) -> TestApp {
+pub async fn unfenced(more: &[(&str, &str)]) -> TestApp {
     let config = SimConfig {
         time_scale: 0.002,
         shell: ShellMode::Toy,
@@ -33,19 +33,19 @@ async fn unfenced(more: &[(&str, &str)]) -> TestApp {
     TestApp::on(Sim::start(config).await.unwrap(), &more).await
 }
 
-async fn lease(app: &TestApp, number: u64) -> Answer {
+pub async fn lease(app: &TestApp, number: u64) -> Answer {
     let buyer = Buyer::funded(app, number).await;
     buyer
         .lease(app, json!({"runtimeMinutes": 30, "cores": 2}))
         .await
 }
 
-fn ctid(leased: &Answer) -> u32 {
+pub fn ctid(leased: &Answer) -> u32 {
     assert_eq!(leased.status, 200, "{:?}", leased.body);
     u32::try_from(leased.body["ctid"].as_u64().unwrap()).unwrap()
 }
 
-fn net0(app: &TestApp, vmid: u32) -> String {
+pub fn net0(app: &TestApp, vmid: u32) -> String {
     let config = app.sim.container(vmid).unwrap().config;
     config["net0"].as_str().unwrap().to_owned()
 }
@@ -56,7 +56,7 @@ fn seconds(time: &Value) -> i64 {
 }
 
 /// Nothing is sold, made or charged.
-async fn refused(app: &TestApp, number: u64) {
+pub async fn refused(app: &TestApp, number: u64) {
     let buyer = Buyer::funded(app, number).await;
     let before = app.balance(buyer.wallet()).await;
     let answer = buyer.lease(app, json!({"runtimeMinutes": 30})).await;

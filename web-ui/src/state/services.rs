@@ -111,6 +111,12 @@ impl Services {
         })
     }
 
+    /// What to know of the commands that simulated machines run.
+    pub fn simulator_notice(self) -> Signal<Option<String>> {
+        let catalog = self.catalog();
+        Signal::derive(move || catalog.get().and_then(|catalog| catalog.simulator_notice))
+    }
+
     /// Whether payments are play money of the demo ledger.
     pub fn demo_money(self) -> Signal<bool> {
         let catalog = self.catalog();

@@ -83,15 +83,18 @@ pub fn clock_off(ahead: i64, followed: bool) -> String {
     format!("This device's clock is {time} {which} the service's. {then}")
 }
 
-/// Says which parts are simulated.
-pub fn simulated(parts: &[String]) -> String {
+/// Says which parts are simulated, and what the simulator says of its shells.
+pub fn simulated(parts: &[String], notice: Option<&str>) -> String {
     let names: Vec<&str> = parts.iter().map(|part| simulated_part(part)).collect();
     let list = match names.as_slice() {
         [] => return String::new(),
         [one] => (*one).to_owned(),
         [all @ .., last] => format!("{} and {last}", all.join(", ")),
     };
-    format!("Demo: {list}.")
+    match notice {
+        Some(notice) => format!("Demo: {list}. {notice}"),
+        None => format!("Demo: {list}."),
+    }
 }
 
 fn simulated_part(part: &str) -> &str {
@@ -208,13 +211,17 @@ mod tests {
     fn the_banner_is_a_sentence() {
         let say = |parts: &[&str]| {
             let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
-            simulated(&parts)
+            simulated(&parts, None)
         };
         assert_eq!(say(&[]), "");
         assert_eq!(say(&["payments"]), "Demo: payments use play money.");
         assert_eq!(
             say(&["proxmox", "payments", "model"]),
             "Demo: machines are simulated, payments use play money and answers come from a small rule-based assistant."
+        );
+        assert_eq!(
+            simulated(&["proxmox".to_owned()], Some("Commands are imitated.")),
+            "Demo: machines are simulated. Commands are imitated."
         );
     }
 }

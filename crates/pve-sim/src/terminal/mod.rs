@@ -100,9 +100,12 @@ impl Terminals {
     pub(crate) fn notice(&self) -> Option<&'static str> {
         match (&self.mode, self.confinement.get()) {
             (ShellMode::HostForTests(_), _) => Some("Commands run on the demo's host, unconfined."),
-            (ShellMode::Toy, _) | (ShellMode::Confined, Some(None)) => Some(
-                "Commands are answered by an imitation of a shell that knows a few of them, \
-                 because real ones are not confined here.",
+            (ShellMode::Toy, _) => {
+                Some("Commands run in an imitation of a shell that knows only a few of them.")
+            }
+            (ShellMode::Confined, Some(None)) => Some(
+                "Commands run in an imitation of a shell that knows only a few of them, because \
+                 this host cannot confine a real one.",
             ),
             (ShellMode::Confined, Some(Some(found))) if !found.limits.by_the_kernel() => Some(
                 "Demo machines share their host's processors, and one that takes more memory or \

@@ -140,3 +140,30 @@ async fn shells_are_confined_wherever_the_root_folders_are() {
         open.sim.describe_shell().await
     );
 }
+
+#[tokio::test]
+async fn a_simulator_tells_customers_what_its_shells_are() {
+    let notice = async |shell: ShellMode| {
+        let node = node(|config| config.shell = shell).await;
+        let how = node.sim.describe_shell().await;
+        let version = node.call("GET", "/version", &[]).await;
+        let notice = version.data()["simulator"]["notice"].as_str();
+        (how, notice.unwrap_or_default().to_owned())
+    };
+    let (_, toy) = notice(ShellMode::Toy).await;
+    assert_eq!(
+        toy,
+        "Commands run in an imitation of a shell that knows only a few of them."
+    );
+    let (how, confined) = notice(ShellMode::Confined).await;
+    let expected = if how.contains("control groups in") {
+        ""
+    } else if how.contains("confined by") {
+        "Demo machines share their host's processors, and one that takes more memory or disk than \
+         it has is ended."
+    } else {
+        "Commands run in an imitation of a shell that knows only a few of them, because this host \
+         cannot confine a real one."
+    };
+    assert_eq!(confined, expected, "{how}");
+}

@@ -174,8 +174,13 @@ impl Socket {
 
     /// Reads to the end, which comes without a closing handshake.
     pub async fn end(&mut self) -> String {
+        self.end_within(PATIENCE).await
+    }
+
+    /// The same, where the shell may be silent for so long.
+    pub async fn end_within(&mut self, patience: Duration) -> String {
         let from = self.seen.len();
-        while tokio::time::timeout(PATIENCE, self.frame()).await.unwrap() {}
+        while tokio::time::timeout(patience, self.frame()).await.unwrap() {}
         String::from_utf8_lossy(&self.seen[from..]).into_owned()
     }
 

@@ -113,7 +113,8 @@ fn build(stage: Stage) -> Result<()> {
     ))?;
     for name in ["a", "b", "nas", "proxy", "net"] {
         sh(&format!(
-            "ip netns add {name} && ip -n {name} link set lo up && ip netns exec {name} sh -c '{no_dad}'"
+            "ip netns add {name} && ip -n {name} link set lo up && ip netns exec {name} sh -c \
+            '{no_dad}'"
         ))?;
     }
     for (bridge, v4, v6) in [
@@ -130,7 +131,8 @@ fn build(stage: Stage) -> Result<()> {
         plug(name, BRIDGE, mac, &format!("{v4}/20"), &format!("{v6}/64"))?;
         sh(&format!(
             "bridge link set dev v{name} isolated {isolated} &&
-             ip -n {name} route add default via {GATEWAY} && ip -n {name} -6 route add default via fd64::1"
+             ip -n {name} route add default via {GATEWAY} && ip -n {name} -6 route add default \
+             via fd64::1"
         ))?;
     }
     for (name, number) in [("net", 1), ("proxy", 20), ("nas", 50)] {
@@ -144,7 +146,8 @@ fn build(stage: Stage) -> Result<()> {
         )?;
         // Everybody in the LAN knows the way to the tenants: what keeps them out is to be the fence.
         sh(&format!(
-            "ip -n {name} route add {SUBNET} via 192.168.7.2 && ip -n {name} -6 route add fd64::/64 via 2001:db8:7::2"
+            "ip -n {name} route add {SUBNET} via 192.168.7.2 && ip -n {name} -6 route add \
+            fd64::/64 via 2001:db8:7::2"
         ))?;
     }
     for address in [
@@ -170,7 +173,8 @@ fn build(stage: Stage) -> Result<()> {
         }
     }
     nft(&format!(
-        "table ip nat {{ chain out {{ type nat hook postrouting priority 100; ip saddr {SUBNET} oifname vmbr0 masquerade; }}\n}}\n"
+        "table ip nat {{ chain out {{ type nat hook postrouting priority 100; ip saddr {SUBNET} \
+        oifname vmbr0 masquerade; }}\n}}\n"
     ))?;
     if stage.ipfilter {
         nft(&ipfilter())?;
@@ -188,7 +192,10 @@ fn build(stage: Stage) -> Result<()> {
 /// What the option `ipfilter` makes of a static address: frames and ARP of that one only.
 fn ipfilter() -> String {
     let rules = TENANTS.map(|(name, address, ..)| {
-        format!("iifname v{name} arp saddr ip != {address} drop; iifname v{name} ip saddr != {address} drop;")
+        format!(
+            "iifname v{name} arp saddr ip != {address} drop; iifname v{name} ip saddr != \
+        {address} drop;"
+        )
     });
     let rules = rules.join(" ");
     format!(

@@ -10,11 +10,13 @@ pub(super) fn step(plan: &Plan) -> String {
         title(plan.kind)
     );
     if let Some(grant) = &plan.grant {
-        text += "# The service may attach containers to it; this asks for its zone, which exists only now\n";
+        text += "# The service may attach containers to it; this asks for its zone, which exists \
+        only now\n";
         text += &format!("{grant}\n");
     }
     if plan.vlan.is_some() {
-        text += "# A VNet for tenants needs no tag: without PVE_VLAN the variant with isolated ports is printed.\n";
+        text += "# A VNet for tenants needs no tag: without PVE_VLAN the variant with isolated \
+        ports is printed.\n";
         return text;
     }
     let other = plan.other();
@@ -53,11 +55,13 @@ fn vnet(plan: &Plan) -> String {
     format!(
         "{} \\\n  pvesh create /cluster/sdn/zones --type simple --zone {ZONE} --ipam pve\n\
          {} \\\n  pvesh create /cluster/sdn/vnets --vnet {bridge} --zone {ZONE} --isolate-ports 1\n\
-         # Where the VNet was there already: pvesh set /cluster/sdn/vnets/{bridge} --isolate-ports 1,\n\
+         # Where the VNet was there already: pvesh set /cluster/sdn/vnets/{bridge} \
+         --isolate-ports 1,\n\
          # and stop and start its containers, since ports are isolated as they are plugged in\n\
          {} \\\n  pvesh create /cluster/sdn/vnets/{bridge}/subnets --type subnet --subnet {subnet} \
          --gateway {gateway} --snat 1\n\
-         # Applies it, with any other change that is pending there; again whenever the host's own address has\n\
+         # Applies it, with any other change that is pending there; again whenever the host's \
+         own address has\n\
          # changed, which SNAT keeps\n\
          pvesh set /cluster/sdn\n",
         there(&format!("/cluster/sdn/zones/{ZONE}")),
@@ -78,7 +82,8 @@ fn plain(plan: &Plan) -> String {
     let both = |rule: &str, add: &str| {
         let (table, rest) = rule.split_once(' ').unwrap_or((rule, ""));
         format!(
-            "    post-up iptables -t {table} {add} {rest}\n    post-down iptables -t {table} -D {rest}\n"
+            "    post-up iptables -t {table} {add} {rest}\n    post-down iptables -t {table} -D \
+            {rest}\n"
         )
     };
     let ports = "    bridge-ports none\n    bridge-stp off\n    bridge-fd 0\n";
@@ -87,15 +92,19 @@ fn plain(plan: &Plan) -> String {
             "auto {bridge}\niface {bridge} inet static\n    address {gateway}/{prefix}\n{ports}"
         ),
         Some(vlan) => format!(
-            "auto {bridge}\niface {bridge} inet manual\n{ports}    bridge-vlan-aware yes\n    bridge-vids {vlan}\n\n\
+            "auto {bridge}\niface {bridge} inet manual\n{ports}    bridge-vlan-aware yes\n    \
+            bridge-vids {vlan}\n\n\
              auto {device}\niface {device} inet static\n    address {gateway}/{prefix}\n"
         ),
     };
     let masquerade = format!("nat POSTROUTING -s {subnet} ! -o {device} -j MASQUERADE");
     format!(
-        "# It lacks port isolation: frames between tenants do not pass the host. The group below closes their ports\n\
-         # to each other, and ipfilter the taking of others' addresses; without the datacenter's firewall nothing does.\n\
-         grep -q '^iface {bridge} ' /etc/network/interfaces || cat >> /etc/network/interfaces <<'INTERFACES'\n\n\
+        "# It lacks port isolation: frames between tenants do not pass the host. The group below \
+        closes their ports\n\
+         # to each other, and ipfilter the taking of others' addresses; without the datacenter's \
+         firewall nothing does.\n\
+         grep -q '^iface {bridge} ' /etc/network/interfaces || cat >> /etc/network/interfaces \
+         <<'INTERFACES'\n\n\
          {own}    post-up echo 1 > /proc/sys/net/ipv4/ip_forward\n{}\
          # Replies find their way back through the firewall's own bridges\n{}INTERFACES\n\
          ifreload -a\n",

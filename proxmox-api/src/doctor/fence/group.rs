@@ -44,10 +44,12 @@ pub(super) fn step(plan: &Plan) -> String {
         .map(|rule| format!("  pvesh create {path} --enable 1 {rule} &&\n"))
         .collect();
     format!(
-        "# 11. The security group that the service puts every container into (once in a cluster). A new rule goes to the\n\
+        "# 11. The security group that the service puts every container into (once in a \
+        cluster). A new rule goes to the\n\
          # top of the group: the last one here is looked at first. It acts from step 12 on\n\
          if pvesh get /cluster/firewall/groups --output-format json | grep -q '\"group\" *: *\"{group}\"'; then\n  \
-         echo 'The group {group} is there already and is left as it is. Compare: pvesh get {path}' >&2\n\
+         echo 'The group {group} is there already and is left as it is. Compare: pvesh get \
+         {path}' >&2\n\
          else\n  \
          pvesh create /cluster/firewall/groups --group {group} --comment 'infra402 tenants' &&\n\
          {rules}  \
@@ -64,19 +66,26 @@ pub(super) fn step(plan: &Plan) -> String {
 pub(super) fn datacenter(plan: &Plan) -> String {
     let group = &plan.group;
     format!(
-        "# 12. Optional, and read first: the datacenter's firewall, by which the group {group} acts. It also closes the ports\n\
-         # of EVERY NODE: 8006 and 22 stay open only to the ipset `management`. You lock yourself and this service out if\n\
+        "# 12. Optional, and read first: the datacenter's firewall, by which the group {group} \
+        acts. It also closes the ports\n\
+         # of EVERY NODE: 8006 and 22 stay open only to the ipset `management`. You lock \
+         yourself and this service out if\n\
          # their addresses are not in it. First all addresses that administer, and the service's:\n\
          #pvesh create /cluster/firewall/ipset --name management  # where it is missing\n\
          #pvesh create /cluster/firewall/ipset/management --cidr ADDRESS-OF-THE-SERVICE\n\
          #pvesh create /cluster/firewall/ipset/management --cidr ADDRESS-OF-EACH-ADMINISTRATOR\n\
-         # Proxmox counts the whole network of the node's address as local, and so as `management`. This narrows it:\n\
-         #pvesh create /cluster/firewall/aliases --name local_network --cidr ADDRESS-OF-THE-NODE/32\n\
-         # In a cluster all nodes have to be in `management` too. Then, with a second root shell open, and a timer that\n\
+         # Proxmox counts the whole network of the node's address as local, and so as \
+         `management`. This narrows it:\n\
+         #pvesh create /cluster/firewall/aliases --name local_network --cidr \
+         ADDRESS-OF-THE-NODE/32\n\
+         # In a cluster all nodes have to be in `management` too. Then, with a second root shell \
+         open, and a timer that\n\
          # switches it off again in five minutes:\n\
-         #systemd-run --on-active=5min --unit=infra402-way-back pvesh set /cluster/firewall/options --enable 0\n\
+         #systemd-run --on-active=5min --unit=infra402-way-back pvesh set \
+         /cluster/firewall/options --enable 0\n\
          #pvesh set /cluster/firewall/options --enable 1\n\
-         # Try the web interface and `proxmox-api doctor` from where they are used. Only if both work:\n\
+         # Try the web interface and `proxmox-api doctor` from where they are used. Only if both \
+         work:\n\
          #systemctl stop infra402-way-back.timer\n"
     )
 }

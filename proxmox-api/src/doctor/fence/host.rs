@@ -17,22 +17,27 @@ pub(super) fn way_in(plan: &Plan) -> String {
     let heading = "# 13. The way in to port 22 of the containers\n";
     let rest = match plan.ssh_source {
         None => format!(
-            "# GUEST_SSH_SOURCE is not set: nobody reaches {subnet} from outside; paid consoles and commands go by Proxmox's\n\
-             # own interface and work all the same. For a proxy of yours set it to the address by which containers see the\n\
+            "# GUEST_SSH_SOURCE is not set: nobody reaches {subnet} from outside; paid consoles \
+            and commands go by Proxmox's\n\
+             # own interface and work all the same. For a proxy of yours set it to the address \
+             by which containers see the\n\
              # proxy, and print this again.\n"
         ),
         Some(IpNet::V6(source)) => format!(
-            "# GUEST_SSH_SOURCE={source} is of IPv6, which containers in {subnet} do not have: take one of IPv4.\n"
+            "# GUEST_SSH_SOURCE={source} is of IPv6, which containers in {subnet} do not have: \
+            take one of IPv4.\n"
         ),
         Some(IpNet::V4(source)) if source.contains(gateway) && source.prefix_len() == 32 => {
             format!("# GUEST_SSH_SOURCE={source} is this host itself, which needs no route.\n")
         }
         Some(IpNet::V4(source)) if subnet.contains(&source) => format!(
-            "# GUEST_SSH_SOURCE={source} is in PVE_NETWORK: its containers are kept apart from each other, so a proxy among\n\
+            "# GUEST_SSH_SOURCE={source} is in PVE_NETWORK: its containers are kept apart from \
+            each other, so a proxy among\n\
              # them reaches none. Put it into the host's own network.\n"
         ),
         Some(IpNet::V4(source)) => format!(
-            "# On the machine {source}, which sends to {subnet} by this host (and its distribution's way to keep the route):\n\
+            "# On the machine {source}, which sends to {subnet} by this host (and its \
+            distribution's way to keep the route):\n\
              #ip route replace {subnet} via ADDRESS-OF-THIS-HOST\n"
         ),
     };
@@ -42,15 +47,19 @@ pub(super) fn way_in(plan: &Plan) -> String {
 pub(super) fn limits() -> String {
     let workers = |daemon: &str| {
         format!(
-            "grep -q '^MAX_WORKERS=' /etc/default/{daemon} 2> /dev/null || echo MAX_WORKERS={WORKERS} >> /etc/default/{daemon}\n"
+            "grep -q '^MAX_WORKERS=' /etc/default/{daemon} 2> /dev/null || echo \
+            MAX_WORKERS={WORKERS} >> /etc/default/{daemon}\n"
         )
     };
     format!(
-        "# 14. Limits that only the host can set. Tasks of one container: this is for ALL containers of the node, from their\n\
+        "# 14. Limits that only the host can set. Tasks of one container: this is for ALL \
+        containers of the node, from their\n\
          # next start on; Proxmox sets none\n\
          mkdir -p /usr/share/lxc/config/common.conf.d\n\
-         echo 'lxc.cgroup2.pids.max = {PIDS}' > /usr/share/lxc/config/common.conf.d/90-infra402.conf\n\
-         # Proxmox answers with three workers of its own accord; each console holds one for a few seconds\n\
+         echo 'lxc.cgroup2.pids.max = {PIDS}' > \
+         /usr/share/lxc/config/common.conf.d/90-infra402.conf\n\
+         # Proxmox answers with three workers of its own accord; each console holds one for a \
+         few seconds\n\
          {}{}\
          # It acts after: systemctl restart pvedaemon pveproxy\n",
         workers("pvedaemon"),
@@ -93,7 +102,8 @@ pub(super) fn undo(plan: &Plan) -> String {
         ),
     };
     format!(
-        "# To undo all of this, end the leases and unset PVE_NETWORK first, then from the last step to the first\n\
+        "# To undo all of this, end the leases and unset PVE_NETWORK first, then from the last \
+        step to the first\n\
          #rm -f /usr/share/lxc/config/common.conf.d/90-infra402.conf\n\
          #sed -i '/^MAX_WORKERS={WORKERS}$/d' /etc/default/pvedaemon /etc/default/pveproxy\n\
          {}\

@@ -208,8 +208,10 @@ pub fn script(config: &ProxmoxConfig) -> String {
         host::undo(&plan),
     ];
     let heading = "\n\
-        # The fence around tenants: docs/TENANTS.md says what each step closes and what none does.\n\
-        # On every node that takes containers, before the first lease. What begins with #COMMAND is not run\n\
+        # The fence around tenants: docs/TENANTS.md says what each step closes and what none \
+        does.\n\
+        # On every node that takes containers, before the first lease. What begins with #COMMAND \
+        is not run\n\
         # when this is run as a whole: read it first.\n";
     steps
         .into_iter()
@@ -218,9 +220,12 @@ pub fn script(config: &ProxmoxConfig) -> String {
 
 const MISSING: &str = "
 # 9. No fence: PVE_NETWORK is not set, or cannot be read (proxmox-api doctor says why)
-# Tenants are root in containers that ask a DHCP server on PVE_BRIDGE for an address: they reach the host, its
-# network, each other and mail servers. To begin, choose a network that is used nowhere here, such as
+# Tenants are root in containers that ask a DHCP server on PVE_BRIDGE for an address: they reach \
+the host, its
+# network, each other and mail servers. To begin, choose a network that is used nowhere here, \
+such as
 #PVE_NETWORK=10.64.0.0/20
-# and run proxmox-api doctor --setup again: it then prints the bridge, the firewall and the group to go with it.
+# and run proxmox-api doctor --setup again: it then prints the bridge, the firewall and the \
+group to go with it.
 # docs/TENANTS.md says what they close.
 ";

@@ -103,16 +103,19 @@ pub(super) fn step(plan: &Plan) -> String {
     let (file, unit, device) = (file(plan), unit(plan), plan.device());
     let gateway = plan.gateway.to_string().replace('.', "[.]");
     format!(
-        "# 10. The fence itself, on every node: a table of its own on {device}, loaded before any guest starts\n\
+        "# 10. The fence itself, on every node: a table of its own on {device}, loaded before \
+        any guest starts\n\
          mkdir -p /etc/infra402\n\
          cat > {file} <<'{END}'\n{}{END}\n\
          cat > /etc/systemd/system/infra402-fence@.service <<'UNIT'\n{UNIT}UNIT\n\
          # The table would lock the host out of a bridge that is its own way to the network\n\
          if ip -o addr show dev {device} scope global 2> /dev/null | grep -v ' inet {gateway}/' | grep -q . ||\n   \
          ip route show default | grep -q ' dev {device} '; then\n  \
-         echo '{device} carries other addresses of this host: tenants need a bridge of their own. Not loaded.' >&2\n\
+         echo '{device} carries other addresses of this host: tenants need a bridge of their \
+         own. Not loaded.' >&2\n\
          else\n  \
-         nft -c -f {file} && systemctl daemon-reload && systemctl enable {unit} && systemctl restart {unit}\n\
+         nft -c -f {file} && systemctl daemon-reload && systemctl enable {unit} && systemctl \
+         restart {unit}\n\
          fi\n\
          # It holds now, also for containers that run. To look at it: nft list table inet {}\n",
         table(plan),

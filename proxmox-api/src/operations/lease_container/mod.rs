@@ -4,7 +4,7 @@
 mod refusal;
 
 use std::collections::HashSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use api_types::{
@@ -12,6 +12,7 @@ use api_types::{
     Tariff, price,
 };
 use axum::http::Method;
+use ipnet::IpNet;
 use serde_json::{Value, json};
 use service::crypto;
 use sha_crypt::{PasswordHasher as _, ShaCrypt};
@@ -20,7 +21,7 @@ use tokio::time::{Instant, timeout};
 use super::answer;
 use crate::{
     client::ClientAddress,
-    config::NetworkConfig,
+    config::ProxmoxConfig,
     error::ApiError,
     lease::{
         LeaseState, create,
@@ -124,7 +125,7 @@ impl Operation for LeaseContainer {
             memory_mb: request.memory_mb,
             disk_gb: request.disk_gb,
             minutes: request.runtime_minutes,
-            addresses: addresses(&app.proxmox.config.network),
+            addresses: addresses(&app.proxmox.config),
             vmids: app.proxmox.config.vmids.clone(),
             busy,
         };
@@ -170,7 +171,8 @@ impl Operation for LeaseContainer {
         start::start(app, &order.node, order.vmid, deadline).await?;
         job.progress.step("probing");
         let ip = start::probe(app, &order.node, order.vmid, deadline).await?;
-        if let Some(ip) = ip {
+        // Its own address is known. What a container says of itself is for those of a DHCP server.
+        if let Some(ip) = ip.filter(|_| order.lease.address.is_none()) {
             app.store
                 .set_ip(&self.lease_id, &ip.to_string(), app.now())
                 .await?;
@@ -334,15 +336,25 @@ impl Operation for LeaseContainer {
 }
 
 /// The addresses that leases get, where they get one of ours.
-fn addresses(network: &NetworkConfig) -> Option<AddressPool> {
+fn addresses(config: &ProxmoxConfig) -> Option<AddressPool> {
+    config.bridge.as_ref()?;
+    let network = &config.network;
     let (subnet, gateway) = network.subnet.zip(network.gateway)?;
+    let servers = network.nameservers.iter().copied().map(IpNet::from);
+    // A source as large as the network leaves no address, and doctor warns of it.
+    let source = network.ssh_source.filter(
+        |source| matches!(source, IpNet::V4(source) if source.prefix_len() > subnet.prefix_len()),
+    );
+    let others = servers
+        .chain(source)
+        .chain([IpNet::from(IpAddr::V4(gateway))]);
     let (first, last) = (
         subnet.network().to_bits() + 1,
         subnet.broadcast().to_bits() - 1,
     );
     Some(AddressPool {
         range: Ipv4Addr::from_bits(first)..=Ipv4Addr::from_bits(last),
-        gateway,
+        others: others.collect(),
     })
 }
 

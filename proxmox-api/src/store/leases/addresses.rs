@@ -1,7 +1,7 @@
 //! Which address of ours a lease gets, and when its container's link may be put on the bridge.
 
 use std::collections::HashSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::{
     super::{Db, Store, StoreError, values},
@@ -11,7 +11,8 @@ use super::{
 /// Seconds for which a freed address rests: what is still sent to the lease before reaches nobody.
 const REST: i64 = 3600;
 
-/// The lowest address that no lease has or had lately; `None` where there is none.
+/// The lowest address that no lease has or had lately; `None` where there is none. What was never on the bridge needs no rest:
+/// else attempts that fail, and cost nothing, would use a small network up for an hour.
 pub(super) fn free_address(
     db: Db<'_>,
     pool: &AddressPool,
@@ -19,14 +20,19 @@ pub(super) fn free_address(
 ) -> Result<Option<Ipv4Addr>, StoreError> {
     let taken: HashSet<String> = db.all(
         "SELECT address FROM leases WHERE address IS NOT NULL AND state <> 'destroyed'
-         UNION ALL SELECT address FROM leases WHERE address IS NOT NULL AND updated_at > ?1",
+         UNION ALL SELECT address FROM leases WHERE address IS NOT NULL AND updated_at > ?1
+             AND mac IS NOT NULL AND link_up_at IS NULL",
         values![now - REST],
         |row| row.get(0),
     )?;
+    let is_others = |address: Ipv4Addr| {
+        let address = IpAddr::V4(address);
+        pool.others.iter().any(|others| others.contains(&address))
+    };
     let range = pool.range.start().to_bits()..=pool.range.end().to_bits();
     Ok(range
         .map(Ipv4Addr::from_bits)
-        .filter(|address| *address != pool.gateway)
+        .filter(|address| !is_others(*address))
         .find(|address| !taken.contains(&address.to_string())))
 }
 

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
+use ipnet::IpNet;
+
 use super::super::{StoreError, db::Row};
 use crate::lease::LeaseState;
 
@@ -39,8 +41,8 @@ pub struct Claim {
 pub struct AddressPool {
     /// The first and the last one.
     pub range: RangeInclusive<Ipv4Addr>,
-    /// The router's, which is none of theirs.
-    pub gateway: Ipv4Addr,
+    /// Those of others in it: the router, name servers, and from where containers see this service.
+    pub others: Vec<IpNet>,
 }
 
 /// Bounds on what is not paid yet.

@@ -292,8 +292,15 @@ async fn the_number_that_was_freed_last_is_used_again_last(place: Place) {
 async fn an_address_is_one_leases_and_rests_for_an_hour(place: Place) {
     let store = place.open().await;
     let pool = AddressPool {
-        range: [10, 64, 0, 1].into()..=[10, 64, 0, 4].into(),
-        gateway: [10, 64, 0, 2].into(),
+        range: [10, 64, 0, 1].into()..=[10, 64, 0, 7].into(),
+        others: [
+            "10.64.0.2/32",
+            "10.64.0.5/32",
+            "10.64.0.6/31",
+            "fd00::1/128",
+        ]
+        .map(|others| others.parse().unwrap())
+        .into(),
     };
     let leased = async |number: u32, now: i64| {
         let id = format!("pay-{number}");
@@ -323,9 +330,18 @@ async fn an_address_is_one_leases_and_rests_for_an_hour(place: Place) {
     assert_eq!(leased(2, 0).await, address(3), "the router's is none");
     assert_eq!(leased(3, 0).await, address(4));
     assert_eq!(leased(4, 0).await, None);
+    // Made, and so on the bridge.
+    store.set_mac("lease-2", "BC:24:11:00:00:02").await.unwrap();
     destroyed(&store, 2, 1000).await;
     assert_eq!(leased(5, 4599).await, None, "it rests");
     assert_eq!(leased(6, 4600).await, address(3));
+    // Never made, or made and never put on the bridge: nothing was ever sent to it.
+    destroyed(&store, 1, 5000).await;
+    assert_eq!(leased(7, 5000).await, address(1));
+    store.set_mac("lease-3", "BC:24:11:00:00:03").await.unwrap();
+    store.keep_link_down("lease-3", 5012).await.unwrap();
+    destroyed(&store, 3, 5001).await;
+    assert_eq!(leased(8, 5001).await, address(4));
 }
 
 async fn a_renewal_that_is_repeated_tells_what_became_of_the_lease(place: Place) {

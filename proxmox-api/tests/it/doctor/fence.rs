@@ -10,10 +10,10 @@ use pve_sim::{SimConfig, StorageConfig, VnetConfig};
 
 use super::{Finding, Installation, error, quick, warning};
 
-const NETWORK: [(&str, &str); 2] = [("PVE_BRIDGE", "i402net"), ("PVE_NETWORK", "10.64.0.0/20")];
+pub const NETWORK: [(&str, &str); 2] = [("PVE_BRIDGE", "i402net"), ("PVE_NETWORK", "10.64.0.0/20")];
 
 /// An installation on a VNet, with the group, behind a firewall that is on and can be read.
-async fn fenced(config: SimConfig) -> Installation {
+pub async fn fenced(config: SimConfig) -> Installation {
     let installation = Installation::with(SimConfig {
         bridge: "i402net".into(),
         vnets: vec![VnetConfig {

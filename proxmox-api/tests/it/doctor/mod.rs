@@ -9,6 +9,7 @@ mod fence;
 mod fence_commands;
 mod local;
 mod payments;
+mod probe;
 mod shell;
 mod storages;
 

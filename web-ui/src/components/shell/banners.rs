@@ -13,10 +13,12 @@ use crate::{
 pub fn Banners() -> impl IntoView {
     let services = Services::get();
     let simulated = services.simulated();
+    let notice = services.simulator_notice();
     let demo = move || {
         let parts = simulated.get();
         (!parts.is_empty()).then(|| {
-            view! { <p class="banner" data-tone="demo" prop:textContent=shell::simulated(&parts)></p> }
+            let text = shell::simulated(&parts, notice.get().as_deref());
+            view! { <p class="banner" data-tone="demo" prop:textContent=text></p> }
         })
     };
     let trouble = move || {

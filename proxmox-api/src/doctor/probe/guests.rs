@@ -1,0 +1,194 @@
+//! Throwaway containers of a probe. Each is remembered before it is asked for, carries a note of this
+//! one probe, and is removed whatever happens; what does not carry the note is never touched.
+
+use std::net::Ipv4Addr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use pve::{
+    ContainerConfig, CreateContainer, Destroy, ExecRequest, Network, NodeName, Refusal, RootFs,
+    Upid, Vmid, WaitOptions,
+};
+use tokio::time::{Instant, sleep};
+
+use crate::proxmox::Proxmox;
+
+/// How long Proxmox may take for one step.
+const STEP: Duration = Duration::from_secs(120);
+/// How long a removal is tried again, and how often.
+const REMOVAL: Duration = Duration::from_secs(180);
+const AGAIN: Duration = Duration::from_secs(2);
+/// Looks after which a number that is free was never taken.
+const SURELY_FREE: u32 = 3;
+/// Numbers that are tried for one container.
+const TRIES: usize = 20;
+/// Enough for a system that only tries connections: MiB and GiB.
+const MEMORY_MB: u64 = 256;
+const DISK_GIB: u32 = 4;
+
+/// The containers of one probe.
+pub(super) struct Guests<'a> {
+    proxmox: &'a Proxmox,
+    template: String,
+    note: String,
+    made: Mutex<Vec<(NodeName, Vmid)>>,
+}
+
+impl<'a> Guests<'a> {
+    pub(super) fn new(proxmox: &'a Proxmox, template: String, id: &str) -> Self {
+        Self {
+            proxmox,
+            template,
+            note: format!(
+                "infra402 probe {id}: made by `proxmox-api doctor --probe`, and may be removed"
+            ),
+            made: Mutex::default(),
+        }
+    }
+
+    fn made(&self) -> std::sync::MutexGuard<'_, Vec<(NodeName, Vmid)>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes and starts one, outside of the guests' firewall: what holds it in is the bridge's table.
+    pub(super) async fn start(&self, node: &NodeName, address: Ipv4Addr) -> Result<Vmid, String> {
+        let config = &self.proxmox.config;
+        let client = &self.proxmox.client;
+        let mut last = "every number is taken".to_owned();
+        // From the end that leases reach last.
+        for number in config.vmids.clone().rev().take(TRIES) {
+            let Ok(vmid) = Vmid::try_from(u64::from(number)) else {
+                continue;
+            };
+            self.made().push((node.clone(), vmid));
+            match client.create(node, &self.order(vmid, address)).await {
+                Ok(upid) => {
+                    self.ended(&upid).await?;
+                    let started = client.start(node, vmid).await;
+                    self.ended(&started.map_err(|error| error.safe_text())?)
+                        .await?;
+                    return Ok(vmid);
+                }
+                Err(error) if error.refusal() == Some(&Refusal::VmidTaken) => {
+                    // Only this entry: the number may be that of another container of ours.
+                    self.made().pop();
+                    last = error.safe_text();
+                }
+                Err(error) => return Err(error.safe_text()),
+            }
+        }
+        Err(last)
+    }
+
+    fn order(&self, vmid: Vmid, address: Ipv4Addr) -> CreateContainer {
+        let config = &self.proxmox.config;
+        let rootfs = RootFs {
+            storage: config.storage.clone(),
+            size_gib: DISK_GIB,
+        };
+        let (bridge, subnet) = (config.bridge.clone(), config.network.subnet);
+        let net0 = bridge.zip(subnet).map(|(bridge, subnet)| {
+            let gateway = config.network.gateway.map(Into::into);
+            Network {
+                vlan: config.network.vlan,
+                ..Network::fixed(bridge, address.into(), subnet.prefix_len(), gateway)
+            }
+        });
+        CreateContainer {
+            hostname: Some("infra402-probe".into()),
+            memory_mb: MEMORY_MB,
+            net0,
+            nameservers: config.network.nameservers.clone(),
+            pool: Some(config.pool.clone()),
+            description: Some(self.note.clone()),
+            ..CreateContainer::new(vmid, self.template.clone(), rootfs)
+        }
+    }
+
+    async fn ended(&self, upid: &Upid) -> Result<(), String> {
+        let ended = self
+            .proxmox
+            .client
+            .wait(upid, WaitOptions::within(STEP))
+            .await;
+        match ended {
+            Ok(outcome) if outcome.is_success() => Ok(()),
+            Ok(outcome) => Err(format!("{}: {outcome}", upid.kind)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// What a script says in one of them.
+    pub(super) async fn says(
+        &self,
+        node: &NodeName,
+        vmid: Vmid,
+        script: String,
+    ) -> Result<String, String> {
+        let request = ExecRequest::new(script);
+        let outcome = self.proxmox.consoles.exec(node, vmid, request, None).await;
+        match outcome {
+            Ok(outcome) => Ok(String::from_utf8_lossy(&outcome.stdout).into_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Removes all of them.
+    ///
+    /// # Errors
+    /// The numbers of those that may be left, for the operator.
+    pub(super) async fn remove(&self) -> Result<(), String> {
+        let made = std::mem::take(&mut *self.made());
+        let mut left = Vec::new();
+        for (node, vmid) in made {
+            if !self.remove_one(&node, vmid).await {
+                left.push(format!("{vmid} on {node}"));
+            }
+        }
+        if left.is_empty() {
+            Ok(())
+        } else {
+            Err(left.join(", "))
+        }
+    }
+
+    fn is_ours(&self, config: &ContainerConfig) -> bool {
+        let note = config.description.as_deref().unwrap_or_default();
+        note.contains(&self.note)
+    }
+
+    /// A creation whose answer was lost may still be at work, so this tries for a while.
+    async fn remove_one(&self, node: &NodeName, vmid: Vmid) -> bool {
+        let client = &self.proxmox.client;
+        let deadline = Instant::now() + REMOVAL;
+        let mut looks_free = 0;
+        while Instant::now() < deadline {
+            match client.config(node, vmid).await {
+                Ok(config) if self.is_ours(&config) => {
+                    let how = Destroy {
+                        force: true,
+                        purge: true,
+                    };
+                    if let Ok(upid) = client.destroy(node, vmid, how).await
+                        && self.ended(&upid).await.is_ok()
+                    {
+                        return true;
+                    }
+                }
+                // Another's, which took the number.
+                Ok(config) if config.lock.is_none() => return true,
+                // Containers that are gone, and those that are not in the pool yet, may not be read.
+                Ok(_) | Err(_) => {
+                    if client.next_id(Some(vmid)).await.is_ok() {
+                        looks_free += 1;
+                    }
+                    if looks_free >= SURELY_FREE {
+                        return true;
+                    }
+                }
+            }
+            sleep(AGAIN).await;
+        }
+        false
+    }
+}

@@ -1,0 +1,313 @@
+//! `proxmox-api doctor --probe`: makes two throwaway containers on each node, tries from inside what a
+//! tenant must not reach and what has to work, removes them, and keeps in the store that the bridge's
+//! own table fences this network in. The containers are outside of the guests' firewall, so that
+//! nothing but the table can close a way.
+
+mod guests;
+mod ways;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ipnet::Ipv4Net;
+use pve::{NodeName, Vmid};
+use service::{clock::Clock, crypto};
+
+pub use ways::Way;
+
+use super::{Finding, nodes};
+use crate::{
+    config::Config,
+    lease::fence::{PROVEN, Proof},
+    proxmox::Proxmox,
+    store::{Condition, Store, condition},
+};
+use guests::Guests;
+
+const CHECK: &str = "probe";
+/// The command that prints the fence.
+const SETUP: &str = "proxmox-api doctor --setup  # prints the fence for these settings";
+
+/// Waits in a container until it knows its router.
+const NETWORK_UP: &str =
+    "n=0; until ip route show default | grep -q . || [ $n -ge 20 ]; do n=$((n+1)); sleep 1; done";
+
+/// Which ways are tried.
+#[derive(Debug, Clone)]
+pub enum Ways {
+    /// All that a tenant has, also to a second container, on the bridge and by way of the gateway.
+    OfTenants,
+    /// These, from the one container to elsewhere.
+    These(Vec<Way>),
+}
+
+/// What is known before a container is made.
+struct Place {
+    bridge: String,
+    subnet: Ipv4Net,
+    gateway: Ipv4Addr,
+    addresses: [Ipv4Addr; 2],
+    template: String,
+}
+
+/// Probes every node. `stopped` ends it at the next step; the containers are removed all the same.
+pub async fn run(
+    config: &Config,
+    proxmox: &Proxmox,
+    clock: &dyn Clock,
+    ways: Ways,
+    stopped: &AtomicBool,
+) -> Vec<Finding> {
+    let (place, store) = match prepare(config, proxmox).await {
+        Ok(ready) => ready,
+        Err(finding) => return vec![*finding],
+    };
+    let (mut findings, usable) = nodes::examine(proxmox).await;
+    findings.retain(|finding| !finding.mend.is_empty());
+    let id = crypto::random_hex(8);
+    let guests = Guests::new(proxmox, place.template.clone(), &id);
+    for node in &usable {
+        let tried = on_node(proxmox, &guests, node, &place, &ways, stopped).await;
+        findings.extend(tried.unwrap_or_else(|why| {
+            let expected = format!("the fence on {node} can be tried");
+            vec![Finding::error(CHECK, &expected, why).mend(SETUP)]
+        }));
+        if let Err(left) = guests.remove().await {
+            let expected = "the probe's containers are removed";
+            let found = format!("these may be left: {left}");
+            findings.push(Finding::error(CHECK, expected, found).mend(
+                "pct destroy VMID --force 1 --purge 1  # on the node; its name is infra402-probe",
+            ));
+        }
+    }
+    let is_proven = !usable.is_empty() && findings.iter().all(|finding| finding.mend.is_empty());
+    findings.push(keep(&store, &place, is_proven, clock).await);
+    findings
+}
+
+/// All that is needed, before anything is made.
+async fn prepare(config: &Config, proxmox: &Proxmox) -> Result<(Place, Store), Box<Finding>> {
+    let expected = "the fence can be tried";
+    let lacks =
+        |found: String, mend: &str| Box::new(Finding::error(CHECK, expected, found).mend(mend));
+    let network = &proxmox.config.network;
+    let (Some(subnet), Some(gateway), Some(bridge)) = (
+        network.subnet,
+        network.gateway,
+        proxmox.config.bridge.clone(),
+    ) else {
+        return Err(lacks("PVE_NETWORK is not set".into(), SETUP));
+    };
+    let start = "start the service once, so that there is a store of this release";
+    if !matches!(condition(&config.database).await, Ok(Condition::InOrder)) {
+        return Err(lacks(
+            "there is no store that could keep the outcome".into(),
+            start,
+        ));
+    }
+    let store = Store::of(&config.database).await;
+    let store = store.map_err(|error| lacks(error.to_string(), start))?;
+    let leases = store.live_leases().await;
+    let leases = leases.map_err(|error| lacks(error.to_string(), start))?;
+    let taken: Vec<Ipv4Addr> = leases
+        .iter()
+        .filter_map(|lease| lease.address.as_deref()?.parse().ok())
+        .collect();
+    // From the end that leases reach last.
+    let (first, last) = (u32::from(subnet.network()), u32::from(subnet.broadcast()));
+    let mut free = (first + 1..last)
+        .rev()
+        .map(Ipv4Addr::from)
+        .filter(|address| *address != gateway && !taken.contains(address));
+    let (Some(one), Some(other)) = (free.next(), free.next()) else {
+        return Err(lacks(
+            "every address of PVE_NETWORK is taken".into(),
+            "PVE_NETWORK=…  # a larger one",
+        ));
+    };
+    let templates = proxmox.templates().await;
+    let templates = templates.map_err(|error| lacks(error.safe_text(), "proxmox-api doctor"))?;
+    let Some(template) = templates.first() else {
+        return Err(lacks(
+            "there is no template".into(),
+            "proxmox-api doctor  # names the command",
+        ));
+    };
+    let place = Place {
+        bridge,
+        subnet,
+        gateway,
+        addresses: [one, other],
+        template: template.volume.clone(),
+    };
+    Ok((place, store))
+}
+
+async fn on_node(
+    proxmox: &Proxmox,
+    guests: &Guests<'_>,
+    node: &NodeName,
+    place: &Place,
+    ways: &Ways,
+    stopped: &AtomicBool,
+) -> Result<Vec<Finding>, String> {
+    let go_on = || match stopped.load(Ordering::Relaxed) {
+        true => Err("it was stopped".to_owned()),
+        false => Ok(()),
+    };
+    go_on()?;
+    let [own, other] = place.addresses;
+    let tenant = guests.start(node, own).await?;
+    go_on()?;
+    let neighbour = guests.start(node, other).await?;
+    go_on()?;
+    let to_neighbour = |what: &str| Way::closed(what, other, 22);
+    let these = match ways {
+        Ways::These(ways) => ways.clone(),
+        Ways::OfTenants => {
+            let (hosts, more) = known(proxmox, node).await;
+            let mut all = ways::of_container(place.gateway.into(), &hosts, &more);
+            all.push(to_neighbour("another tenant, on the bridge"));
+            all
+        }
+    };
+    if matches!(ways, Ways::OfTenants) {
+        for vmid in [tenant, neighbour] {
+            // A system needs some seconds until its network is up; without it every way seems closed.
+            guests.says(node, vmid, NETWORK_UP.to_owned()).await?;
+        }
+    }
+    let mut findings = tried(guests, node, tenant, &these).await?;
+    go_on()?;
+    if matches!(ways, Ways::OfTenants) {
+        for (vmid, to) in [(tenant, other), (neighbour, own)] {
+            by_gateway(guests, node, vmid, to, place.gateway).await?;
+        }
+        let around = [to_neighbour("another tenant, by way of the gateway")];
+        findings.extend(tried(guests, node, tenant, &around).await?);
+    }
+    Ok(findings)
+}
+
+/// Addresses of the host, and of machines near it, as far as they are known here.
+async fn known(proxmox: &Proxmox, node: &NodeName) -> (Vec<IpAddr>, Vec<IpAddr>) {
+    let network = &proxmox.config.network;
+    let (mut hosts, mut more): (Vec<IpAddr>, Vec<IpAddr>) = Default::default();
+    for bridge in proxmox.client.bridges(node).await.unwrap_or_default() {
+        hosts.extend(bridge.own_addresses());
+        let router = bridge
+            .gateway
+            .and_then(|router| router.parse::<IpAddr>().ok());
+        more.extend(router);
+    }
+    let url: Option<url::Url> = proxmox.config.host.parse().ok();
+    let addresses = url.as_ref().and_then(|url| url.socket_addrs(|| None).ok());
+    hosts.extend(addresses.into_iter().flatten().map(|address| address.ip()));
+    more.extend(
+        network
+            .ssh_source
+            .filter(|source| source.prefix_len() == source.max_prefix_len())
+            .map(|source| source.addr()),
+    );
+    // From inside, loopback is the container itself.
+    let fits = |address: &IpAddr| {
+        !address.is_loopback() && network.gateway.map(IpAddr::V4) != Some(*address)
+    };
+    hosts.retain(fits);
+    more.retain(fits);
+    hosts.sort();
+    hosts.dedup();
+    (hosts, more)
+}
+
+/// Sends what is for an address to the gateway.
+async fn by_gateway(
+    guests: &Guests<'_>,
+    node: &NodeName,
+    vmid: Vmid,
+    to: Ipv4Addr,
+    gateway: Ipv4Addr,
+) -> Result<(), String> {
+    let script = format!("ip route replace {to}/32 via {gateway} && echo routed");
+    let said = guests.says(node, vmid, script).await?;
+    match said.contains("routed") {
+        true => Ok(()),
+        false => Err(
+            "the template has no `ip`, by which the way around is tried: name another \
+        one first in PVE_OS_TEMPLATE"
+                .into(),
+        ),
+    }
+}
+
+async fn tried(
+    guests: &Guests<'_>,
+    node: &NodeName,
+    vmid: Vmid,
+    ways: &[Way],
+) -> Result<Vec<Finding>, String> {
+    let said = guests.says(node, vmid, ways::script(ways)).await?;
+    if said.contains("no tools") {
+        return Err(
+            "the template has no bash or no timeout: name Debian's first in PVE_OS_TEMPLATE".into(),
+        );
+    }
+    let answers = ways::answers(ways, &said);
+    Ok(ways
+        .iter()
+        .zip(answers)
+        .map(|(way, answer)| finding(node, way, answer))
+        .collect())
+}
+
+fn finding(node: &NodeName, way: &Way, answer: Option<bool>) -> Finding {
+    let Way {
+        what,
+        host,
+        port,
+        open,
+    } = way;
+    let word = |open: bool| if open { "open" } else { "closed" };
+    let expected = format!(
+        "from a container on {node}, {what} ({host}, port {port}) is {}",
+        word(*open)
+    );
+    match answer {
+        Some(reached) if reached == *open => Finding::ok(CHECK, &expected, "it is"),
+        None => Finding::error(CHECK, &expected, "the container did not say")
+            .mend("proxmox-api doctor --probe  # again"),
+        Some(true) => Finding::error(CHECK, &expected, "it is open").mend(SETUP),
+        Some(false) => Finding::error(CHECK, &expected, "it is closed")
+            .mend("nft list ruleset  # on the host; and whether the host itself reaches it"),
+    }
+}
+
+/// What was shown counts until it is shown otherwise.
+async fn keep(store: &Store, place: &Place, is_proven: bool, clock: &dyn Clock) -> Finding {
+    let expected = "the outcome is kept for the service";
+    let proof = Proof {
+        bridge: place.bridge.clone(),
+        network: place.subnet.to_string(),
+        at: i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX),
+    };
+    let value = match is_proven {
+        true => serde_json::to_string(&proof).unwrap_or_default(),
+        false => "{}".to_owned(),
+    };
+    match store.keep(PROVEN, value).await {
+        Ok(_) if is_proven => {
+            let found = format!(
+                "the table on {} fences {} in: leases need no other fence",
+                place.bridge, place.subnet
+            );
+            Finding::ok(CHECK, expected, found)
+        }
+        Ok(_) => Finding::warning(
+            CHECK,
+            expected,
+            "the fence is not proven, and the service knows",
+        )
+        .mend("proxmox-api doctor --probe  # again, when the errors are mended"),
+        Err(error) => Finding::error(CHECK, expected, error.to_string()).mend("proxmox-api doctor"),
+    }
+}
