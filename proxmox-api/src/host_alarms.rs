@@ -34,13 +34,13 @@ struct Known {
     full: HashSet<(NodeName, String)>,
 }
 
-/// Looks at every node that is online. One that does not answer keeps its alarms.
-pub async fn look(app: &App, nodes: &[Node]) {
+/// Looks at every node that is online, and at the containers of those in `holding`, which have leased
+/// ones. A node that does not answer keeps its alarms.
+pub async fn look(app: &App, nodes: &[Node], holding: &HashSet<&NodeName>) {
     let online = nodes.iter().filter(|node| node.status == NodeState::Online);
     let looks = online.map(|node| async {
         let name = &node.node;
-        let client = &app.proxmox.client;
-        let asked = async { tokio::join!(client.containers(name), client.storages(name, None)) };
+        let asked = async { tokio::join!(containers(app, name, holding), storages(app, name)) };
         (name, timeout(PATIENCE, asked).await)
     });
     for (node, looked) in join_all(looks).await {
@@ -58,6 +58,21 @@ pub async fn look(app: &App, nodes: &[Node]) {
         }
     }
     app.host_alarms.measure();
+}
+
+async fn containers(
+    app: &App,
+    node: &NodeName,
+    holding: &HashSet<&NodeName>,
+) -> Result<Vec<ContainerStatus>, pve::Error> {
+    if !holding.contains(node) {
+        return Ok(Vec::new());
+    }
+    app.proxmox.client.containers(node).await
+}
+
+async fn storages(app: &App, node: &NodeName) -> Result<Vec<Storage>, pve::Error> {
+    app.proxmox.client.storages(node, None).await
 }
 
 impl HostAlarms {
