@@ -1,5 +1,6 @@
-//! What the operator has to know of the host while tenants use it: containers that keep its disks busy, and storages that fill
-//! up, which every tenant on them would feel. Said once in the log when it begins, and shown in metrics while it lasts.
+//! What the operator has to know of the host while tenants use it: containers that keep its disks
+//! busy, and storages that fill up, which every tenant on them would feel. Said once in the log
+//! when it begins, and shown in metrics while it lasts.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +12,8 @@ use tokio::time::timeout;
 
 use crate::state::App;
 
-/// The share of time, in percent, in which all of a container's processes wait for disks, that is too much.
+/// The share of time, in percent, in which all of a container's processes wait for disks, that is
+/// too much.
 const TOO_MUCH_PRESSURE: f64 = 50.0;
 /// How many looks in a row it has to last.
 const LOOKS: u32 = 3;
@@ -32,13 +34,13 @@ struct Known {
     full: HashSet<(NodeName, String)>,
 }
 
-/// Looks at every node that is online. One that does not answer keeps its alarms.
-pub async fn look(app: &App, nodes: &[Node]) {
+/// Looks at every node that is online, and at the containers of those in `holding`, which have leased
+/// ones. A node that does not answer keeps its alarms.
+pub async fn look(app: &App, nodes: &[Node], holding: &HashSet<&NodeName>) {
     let online = nodes.iter().filter(|node| node.status == NodeState::Online);
     let looks = online.map(|node| async {
         let name = &node.node;
-        let client = &app.proxmox.client;
-        let asked = async { tokio::join!(client.containers(name), client.storages(name, None)) };
+        let asked = async { tokio::join!(containers(app, name, holding), storages(app, name)) };
         (name, timeout(PATIENCE, asked).await)
     });
     for (node, looked) in join_all(looks).await {
@@ -58,6 +60,21 @@ pub async fn look(app: &App, nodes: &[Node]) {
     app.host_alarms.measure();
 }
 
+async fn containers(
+    app: &App,
+    node: &NodeName,
+    holding: &HashSet<&NodeName>,
+) -> Result<Vec<ContainerStatus>, pve::Error> {
+    if !holding.contains(node) {
+        return Ok(Vec::new());
+    }
+    app.proxmox.client.containers(node).await
+}
+
+async fn storages(app: &App, node: &NodeName) -> Result<Vec<Storage>, pve::Error> {
+    app.proxmox.client.storages(node, None).await
+}
+
 impl HostAlarms {
     fn with<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
@@ -75,7 +92,7 @@ impl HostAlarms {
                 %node,
                 vmid,
                 percent,
-                advice = "look what it does (`pct exec VMID -- top`), and move or stop it if others suffer",
+                advice = "look what it does (`pct exec VMID -- top`); move or stop it if others suffer",
                 "a container keeps its node's disks busy"
             );
         }
@@ -95,7 +112,7 @@ impl HostAlarms {
                     %node,
                     storage = name,
                     percent = (share * 100.0).round(),
-                    advice = "make room or add disks: once it is full, writes of every tenant on it fail",
+                    advice = "make room or add disks: full, it fails the writes of every tenant on it",
                     "the storage for containers' disks fills up"
                 );
             }
@@ -110,7 +127,8 @@ impl HostAlarms {
 }
 
 impl Known {
-    /// These containers of a node wait for disks, and no others; those for which it has lasted too long now.
+    /// These containers of a node wait for disks, and no others; those for which it has lasted too
+    /// long now.
     fn waits(&mut self, node: &NodeName, busy: HashMap<u32, f64>) -> Vec<(u32, f64)> {
         let mut begun = Vec::new();
         let before = std::mem::take(&mut self.waiting);

@@ -2,8 +2,8 @@
 //!
 //! `config` is read once; [`state::App`] is what everything shares. `routes` are HTTP words only; a paid route is an
 //! `operation` behind the `paywall`, which reserves, verifies and settles; `lease` makes and ends containers; `store` is SQL
-//! only, `proxmox` the host; `console` joins a customer's WebSocket and a container's terminal. Two workers end leases in time and compare Proxmox with the store, where `host_alarms` looks after
-//! the host as well.
+//! only, `proxmox` the host; `console` joins a customer's WebSocket and a container's terminal. Two workers end leases in time
+//! and compare Proxmox with the store, where `host_alarms` looks after the host as well.
 
 pub mod arguments;
 pub mod brake;

@@ -48,8 +48,8 @@ pub struct Catalog {
     /// What keeps containers apart from each other and from the operator's network is missing: a sentence for customers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation_notice: Option<String>,
-    /// GiB that a container may send for each hour that was bought; it is slowed beyond, and cut off at twice as much. Absent
-    /// where there is no limit.
+    /// GiB that a container may send for each hour that was bought; it is slowed beyond, and cut
+    /// off at twice as much. Absent where there is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic_gib_per_hour: Option<u32>,
     /// Where to report what leased containers do to others.

@@ -2,8 +2,8 @@
 //! the one price formula and the error envelope.
 //!
 //! Layout: [`money`], [`time`], [`secret`] and [`json`] are the value types; [`limits`] says what may be
-//! asked for and [`price`] what it costs; [`lease`], [`management`], [`quote`], [`catalog`], [`stats`], [`usage`],
-//! [`session`] and [`payment`] hold the bodies of the routes, [`chat`] those of the agent; [`error`] is what every refusal looks like.
+//! asked for and [`price`] what it costs; [`lease`], [`management`], [`quote`], [`catalog`], [`stats`],
+//! [`usage`], [`session`] and [`payment`] hold the bodies of the routes, [`chat`] those of the agent; [`error`] is what every refusal looks like.
 //! Nothing here reads a clock, a file or the network, so the crate builds for WebAssembly as it is.
 //! With the feature `schema` every type also describes itself as a JSON Schema.
 

@@ -1,4 +1,5 @@
-//! The answer of `GET /lease/{lease}/usage`: what a lease's container uses now, what it used before, and what it has sent.
+//! The answer of `GET /lease/{lease}/usage`: what a lease's container uses now, what it used
+//! before, and what it has sent.
 
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +116,8 @@ pub struct TrafficUsage {
     pub step: TrafficStep,
 }
 
-/// Averages over a span of time that begins at `time`. A figure is absent where nothing was measured.
+/// Averages over a span of time that begins at `time`. A figure is absent where nothing was
+/// measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

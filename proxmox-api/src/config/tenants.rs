@@ -13,7 +13,8 @@ const LONGEST_CONTACT: usize = 200;
 /// What tenants may do, and who may be one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenantConfig {
-    /// What a container may send for each hour that was bought, in GiB; 0 is no limit: `TRAFFIC_GIB_PER_HOUR`.
+    /// What a container may send for each hour that was bought, in GiB; 0 is no limit:
+    /// `TRAFFIC_GIB_PER_HOUR`.
     pub traffic_gib_per_hour: u32,
     /// Wallets that nothing is sold to: `REFUSED_WALLETS`.
     pub refused_wallets: HashSet<Address>,

@@ -91,11 +91,12 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
         .collect();
     let lost = stream::iter(looks).buffer_unordered(AT_ONCE);
     // While the list is fresh, and side by side: starts may take their time as well.
+    let holding = listed.iter().map(|(_, guest)| &guest.node).collect();
     let (started, lost, counted, ()) = tokio::join!(
         reboot::start_what_ran(app, &nodes, &listed),
         lost.filter_map(std::future::ready).collect(),
         traffic::follow(app, &listed),
-        host_alarms::look(app, &nodes),
+        host_alarms::look(app, &nodes, &holding),
     );
     if let Err(error) = counted {
         tracing::error!(%error, "traffic cannot be counted now");

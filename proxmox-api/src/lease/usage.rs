@@ -1,4 +1,5 @@
-//! What a lease's container uses, for its owner: now, before, and on the network since the lease began.
+//! What a lease's container uses, for its owner: now, before, and on the network since the lease
+//! began.
 
 use api_types::{TrafficUsage, UsageNow, UsagePoint, UsageResponse, UsageTimeframe};
 use pve::{Consolidation, ContainerStatus, Sample, Timeframe};
@@ -11,7 +12,8 @@ use super::{
 };
 use crate::{error::ApiError, state::App, store::Lease};
 
-/// What a lease's container uses. Where it is gone, or Proxmox does not tell, only what was counted is known.
+/// What a lease's container uses. Where it is gone, or Proxmox does not tell, only what was counted
+/// is known.
 ///
 /// # Errors
 /// The store failed.
@@ -95,7 +97,8 @@ fn now(status: &ContainerStatus) -> UsageNow {
     }
 }
 
-/// The samples that begin after a lease did: Proxmox keeps them by number, so that those before are of the tenant before.
+/// The samples that begin after a lease did: Proxmox keeps them by number, so that those before are
+/// of the tenant before.
 fn clipped(samples: Vec<Sample>, began: i64) -> Vec<UsagePoint> {
     let is_own = |sample: &Sample| i64::try_from(sample.time).is_ok_and(|at| at >= began);
     let own = samples.into_iter().filter(is_own);

@@ -54,7 +54,9 @@ pub(super) fn required() -> Value {
                 "message": "Pay one of the ways in `accepts` and send the request again.",
                 "accepts": [requirement(&json!({
                     "network": "base-sepolia", "maxAmountRequired": "10000", "resource": "https://lease.example.org/lease/container",
-                    "description": "A Linux container for the time asked for, with 20 GiB of sent traffic for each hour", "mimeType": "application/json",
+                    "description":
+                        "A Linux container for the time asked for, with 20 GiB of sent traffic for each hour",
+                    "mimeType": "application/json",
                 }))],
             },
         }},

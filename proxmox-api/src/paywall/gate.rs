@@ -231,7 +231,8 @@ async fn known<O: Operation>(
     }
 }
 
-/// The payer, the request's own fields, its price and the payment's terms, for a payment that was not seen before.
+/// The payer, the request's own fields, its price and the payment's terms, for a payment that was
+/// not seen before.
 async fn price_and_check<O: Operation>(
     app: &App,
     presented: Presented,

@@ -1,5 +1,6 @@
-//! What each lease's container has sent and received, and what was done because of it. Nodes count from each start of a
-//! container on, so that what is stored grows by the differences between two looks.
+//! What each lease's container has sent and received, and what was done because of it. Nodes count
+//! from each start of a container on, so that what is stored grows by the differences between two
+//! looks.
 
 use std::collections::HashMap;
 
@@ -7,7 +8,8 @@ use api_types::TrafficStep;
 
 use super::{Db, Store, StoreError, db::Row, events, signed, values};
 
-/// Seconds by which a container may seem to run for longer than it does: the cluster's list lags, and clocks differ.
+/// Seconds by which a container may seem to run for longer than it does: the cluster's list lags,
+/// and clocks differ.
 const LAG: i64 = 60;
 
 /// A container's counters at one look.
@@ -106,10 +108,19 @@ fn since(last: Option<LastLook>, now: Counters, at: i64) -> Option<Counted> {
     Some(both.map_or(whole, |(sent, received)| Counted { sent, received }))
 }
 
-const TRAFFIC: &str = "SELECT leases.lease_id, COALESCE(sent, 0), COALESCE(received, 0), COALESCE(step, 'full'), kept_rate, kept_down,
-        leases.minutes + CAST(COALESCE((SELECT sum(renewals.minutes) FROM renewals WHERE renewals.lease_id = leases.lease_id), 0)
-            AS BIGINT), link_up_at
+const TRAFFIC: &str = "SELECT leases.lease_id,
+        COALESCE(sent, 0), COALESCE(received, 0), COALESCE(step, 'full'), kept_rate, kept_down,
+        leases.minutes + CAST(COALESCE((SELECT sum(renewals.minutes) FROM renewals
+            WHERE renewals.lease_id = leases.lease_id), 0) AS BIGINT), link_up_at
     FROM leases LEFT JOIN traffic ON traffic.lease_id = leases.lease_id";
+
+const COUNT: &str = "INSERT INTO traffic
+        (lease_id, sent, received, last_out, last_in, last_uptime, seen_at, step)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'full')
+    ON CONFLICT (lease_id) DO UPDATE SET
+        sent = traffic.sent + excluded.sent, received = traffic.received + excluded.received,
+        last_out = excluded.last_out, last_in = excluded.last_in,
+        last_uptime = excluded.last_uptime, seen_at = excluded.seen_at";
 
 fn read_traffic(row: &Row<'_>) -> Result<Traffic, StoreError> {
     let step: String = row.get(3)?;
@@ -130,7 +141,8 @@ fn read_traffic(row: &Row<'_>) -> Result<Traffic, StoreError> {
 }
 
 impl Store {
-    /// Adds what was sent and received since the looks before, by one commit for all of them; the sum.
+    /// Adds what was sent and received since the looks before, by one commit for all of them; the
+    /// sum.
     /// # Errors
     /// The database failed.
     pub async fn count_traffic(&self, looks: Vec<Look>, now: i64) -> Result<Counted, StoreError> {
@@ -138,17 +150,18 @@ impl Store {
             let last = last_looks(db)?;
             let mut sum = Counted::default();
             for Look { lease_id, counters } in &looks {
-                let Some(more) = since(last.get(lease_id).copied(), *counters, now) else { continue };
+                let last = last.get(lease_id).copied();
+                let Some(more) = since(last, *counters, now) else {
+                    continue;
+                };
                 sum.sent = sum.sent.saturating_add(more.sent);
                 sum.received = sum.received.saturating_add(more.received);
+                let (sent, received) = (signed(more.sent)?, signed(more.received)?);
+                let (last_out, last_in) = (signed(counters.sent)?, signed(counters.received)?);
+                let uptime = signed(counters.uptime)?;
                 db.execute(
-                    "INSERT INTO traffic (lease_id, sent, received, last_out, last_in, last_uptime, seen_at, step)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'full')
-                     ON CONFLICT (lease_id) DO UPDATE SET sent = traffic.sent + excluded.sent,
-                         received = traffic.received + excluded.received, last_out = excluded.last_out,
-                         last_in = excluded.last_in, last_uptime = excluded.last_uptime, seen_at = excluded.seen_at",
-                    values![lease_id, signed(more.sent)?, signed(more.received)?, signed(counters.sent)?,
-                        signed(counters.received)?, signed(counters.uptime)?, now],
+                    COUNT,
+                    values![lease_id, sent, received, last_out, last_in, uptime, now],
                 )?;
             }
             Ok(sum)
@@ -240,7 +253,8 @@ fn columns(kept: Kept) -> Result<(Option<i64>, Option<i64>), StoreError> {
 }
 
 fn last_looks(db: Db<'_>) -> Result<HashMap<String, LastLook>, StoreError> {
-    let sql = "SELECT lease_id, last_out, last_in, last_uptime, seen_at FROM traffic JOIN leases USING (lease_id)
+    let sql = "SELECT lease_id, last_out, last_in, last_uptime, seen_at
+         FROM traffic JOIN leases USING (lease_id)
          WHERE leases.state <> 'destroyed'";
     db.all(sql, &[], |row| {
         let counters = Counters {
@@ -265,7 +279,8 @@ mod tests {
         }
     }
 
-    /// Counted by a look at second 1000, after one at 900 that saw 500 sent and 50 received in 300 seconds.
+    /// Counted by a look at second 1000, after one at 900 that saw 500 sent and 50 received in 300
+    /// seconds.
     fn then(now: Counters) -> Option<(u64, u64)> {
         let last = LastLook {
             counters: counters(500, 50, 300),

@@ -1,5 +1,6 @@
-//! The steps that a lease takes when it has sent more than is included, and what they change of its container's interface.
-//! Pure: the step is always derived from what was counted, so that it can be taken again after a crash.
+//! The steps that a lease takes when it has sent more than is included, and what they change of its
+//! container's interface. Pure: the step is always derived from what was counted, so that it can be
+//! taken again after a crash.
 
 use api_types::TrafficStep;
 use pve::{Network, Rate};
@@ -18,8 +19,9 @@ pub(super) fn step(counted: Counted, included: Option<u64>) -> TrafficStep {
     }
 }
 
-/// What has to be kept of an interface before it is changed for a step. What was kept before stays, since the interface may have
-/// been changed already. A link that waits for the firewall is not down for good.
+/// What has to be kept of an interface before it is changed for a step. What was kept before stays,
+/// since the interface may have been changed already. A link that waits for the firewall is not
+/// down for good.
 pub(super) fn keep(network: &Network, step: TrafficStep, kept: Kept, waits: bool) -> Kept {
     let slows = step >= TrafficStep::Slowed;
     let rate = || slows.then(|| network.rate.map_or(0, Rate::bytes_per_s));
@@ -30,7 +32,8 @@ pub(super) fn keep(network: &Network, step: TrafficStep, kept: Kept, waits: bool
     }
 }
 
-/// The interface as a step wants it. A limit that an administrator has set lower stays; one that was set meanwhile, too.
+/// The interface as a step wants it. A limit that an administrator has set lower stays; one that
+/// was set meanwhile, too.
 pub(super) fn interface(network: &Network, step: TrafficStep, kept: Kept, waits: bool) -> Network {
     let mut wanted = network.clone();
     let rate = network.rate.map(Rate::bytes_per_s);

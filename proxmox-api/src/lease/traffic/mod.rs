@@ -1,5 +1,6 @@
-//! Counts what leased containers send and receive, and slows or cuts off those that have sent more than is included in the time
-//! that was bought; a renewal undoes that. Nothing is stopped here: that is the operator's word.
+//! Counts what leased containers send and receive, and slows or cuts off those that have sent more
+//! than is included in the time that was bought; a renewal undoes that. Nothing is stopped here:
+//! that is the operator's word.
 
 mod ladder;
 
@@ -23,8 +24,8 @@ use crate::{
 /// Containers that are slowed, cut off or let go at a time.
 const AT_ONCE: usize = 8;
 
-/// Counts by the cluster's list, by one write for all, and takes the steps that belong to what was counted. What cannot be done
-/// is done by a later call.
+/// Counts by the cluster's list, by one write for all, and takes the steps that belong to what was
+/// counted. What cannot be done is done by a later call.
 ///
 /// # Errors
 /// The store failed.
@@ -107,7 +108,8 @@ fn look(app: &App, lease: &Lease, guest: &GuestResource) -> Option<Look> {
     })
 }
 
-/// Takes the step that belongs to what a lease's container has sent, unless something else is done with the lease just now.
+/// Takes the step that belongs to what a lease's container has sent, unless something else is done
+/// with the lease just now.
 ///
 /// # Errors
 /// The store failed.
@@ -207,7 +209,8 @@ async fn write_down(
         TrafficStep::Cut => "traffic_cut",
     };
     let data = json!({
-        "vmid": lease.vmid, "from": traffic.step, "sent": traffic.counted.sent, "included": included(app, traffic),
+        "vmid": lease.vmid, "from": traffic.step,
+        "sent": traffic.counted.sent, "included": included(app, traffic),
     });
     tracing::info!(subject = id, event = kind, %data, "noted");
     let change = TrafficChange {
@@ -230,10 +233,12 @@ pub(super) fn notice(app: &App, traffic: &Traffic) -> Option<String> {
     match traffic.step {
         TrafficStep::Full => None,
         TrafficStep::Slowed => Some(format!(
-            "The container has sent more than the {gib:.1} GiB that are included, so its network is slowed to 1 Mbit/s. {more}"
+            "The container has sent more than the {gib:.1} GiB that are included, so its network is \
+             slowed to 1 Mbit/s. {more}"
         )),
         TrafficStep::Cut => Some(format!(
-            "The container has sent more than twice the {gib:.1} GiB that are included, so its network is cut off. {more}"
+            "The container has sent more than twice the {gib:.1} GiB that are included, so its \
+             network is cut off. {more}"
         )),
     }
 }

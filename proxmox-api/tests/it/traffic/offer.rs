@@ -1,0 +1,104 @@
+//! What is said and refused before anything is bought, and what the operator is told.
+
+use super::*;
+
+#[tokio::test]
+async fn what_is_included_is_said_before_it_is_bought() {
+    let body = json!({"runtimeMinutes": 30});
+    for (gib, per_hour, included, sentence) in [
+        (
+            "3",
+            json!(3),
+            json!(3 * GIB / 2),
+            ", with 3 GiB of sent traffic for each hour",
+        ),
+        ("0", Value::Null, Value::Null, ""),
+    ] {
+        let variables = [
+            ("TRAFFIC_GIB_PER_HOUR", gib),
+            ("ABUSE_CONTACT", "abuse@example.org"),
+        ];
+        let app = TestApp::with(&variables).await;
+        let catalog = call(&app, &Method::GET, "/catalog", None, &[]).await.body;
+        assert_eq!(catalog["trafficGibPerHour"], per_hour);
+        assert_eq!(catalog["abuseContact"], "abuse@example.org");
+        let quote = call(&app, &Method::POST, "/lease/quote", Some(&body), &[])
+            .await
+            .body;
+        assert_eq!(quote["includedTraffic"], included);
+        let asked = call(&app, &Method::POST, "/lease/container", Some(&body), &[])
+            .await
+            .body;
+        let expected = format!("A Linux container for the time asked for{sentence}");
+        assert_eq!(asked["accepts"][0]["description"], expected.as_str());
+    }
+}
+
+#[tokio::test]
+async fn without_an_amount_nothing_is_limited() {
+    let app = cluster(&[("TRAFFIC_GIB_PER_HOUR", "0")]).await;
+    let tenant = tenant(&app, 1).await;
+    let before = tenant.net0(&app);
+    tenant.sends(&app, 1_000_000 * GIB).await;
+    assert_eq!(
+        (tenant.step(&app).await.as_str(), tenant.net0(&app)),
+        ("full", before)
+    );
+    assert!(
+        tenant.usage(&app).await["traffic"]
+            .get("included")
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn a_refused_wallet_buys_nothing_and_pays_nothing() {
+    let (refused, other) = (Buyer::new(1), Buyer::new(2));
+    let list = format!(
+        "{:#x},0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+        refused.wallet()
+    );
+    let app = TestApp::with(&[("REFUSED_WALLETS", &list)]).await;
+    for buyer in [&refused, &other] {
+        app.fund(buyer.wallet()).await;
+    }
+    let before = app.balance(refused.wallet()).await;
+    let body = json!({"runtimeMinutes": 5, "diskGB": 2});
+    let answer = refused.lease(&app, body.clone()).await;
+    assert_eq!(refusal(&answer), (403, "forbidden"));
+    assert_eq!(
+        answer.body["error"]["message"],
+        "The operator does not sell to this wallet; nothing was charged."
+    );
+    let list = refused
+        .pay(&app, Method::GET, "/management/list", None)
+        .await;
+    assert_eq!(refusal(&list), (403, "forbidden"));
+    assert_eq!(app.balance(refused.wallet()).await, before);
+    assert_eq!(app.sim.containers().len(), 0);
+    assert_eq!(other.lease(&app, body).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_operator_is_told_of_busy_disks_and_full_storages_while_they_last() {
+    let app = cluster(&[]).await;
+    let tenant = tenant(&app, 1).await;
+    app.sim.set_pressure(tenant.ctid, "iofull", 51.0);
+    let busy = async || metric(&app, "containers_under_pressure").await.unwrap();
+    for expected in [0.0, 0.0, 1.0, 1.0] {
+        look(&app).await;
+        assert!((busy().await - expected).abs() < 0.1, "{expected}");
+    }
+    app.sim.set_pressure(tenant.ctid, "iofull", 50.0);
+    look(&app).await;
+    assert!(busy().await < 0.1);
+
+    let full = async || metric(&app, "storages_nearly_full").await.unwrap();
+    assert!(full().await < 0.1);
+    app.sim.set_storage_used("local-lvm", u64::MAX >> 8);
+    look(&app).await;
+    assert!(full().await > 0.9);
+    app.sim.set_storage_used("local-lvm", 0);
+    look(&app).await;
+    assert!(full().await < 0.1);
+}
