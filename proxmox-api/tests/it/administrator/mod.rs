@@ -150,7 +150,7 @@ impl Customer {
     /// The end of the paid time and of the grace comes; the container is gone in the end.
     async fn ends(&self, app: &TestApp) {
         until("the lease to be over", async || {
-            app.clock.advance(Duration::from_secs(120));
+            app.clock.advance(Duration::from_secs(900));
             (self.state(app).await == "destroyed").then_some(())
         })
         .await;
