@@ -21,11 +21,13 @@ pub enum Trouble {
     Locked,
     /// Its node does not answer.
     NodeAway,
+    /// Its link cannot be put up although its time has come.
+    LinkDown,
 }
 
 impl Trouble {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Gone,
         Self::Hidden,
         Self::Unmarked,
@@ -33,6 +35,7 @@ impl Trouble {
         Self::Protected,
         Self::Locked,
         Self::NodeAway,
+        Self::LinkDown,
     ];
 
     /// The word in metrics and events.
@@ -45,6 +48,7 @@ impl Trouble {
             Self::Protected => "protected",
             Self::Locked => "locked",
             Self::NodeAway => "node_away",
+            Self::LinkDown => "link_down",
         }
     }
 
@@ -72,6 +76,9 @@ impl Trouble {
                 "wait for the backup, snapshot or migration; if none is running, `pct unlock VMID`; it is tried again every ten minutes"
             }
             Self::NodeAway => "bring the node back; the container is stopped or removed then",
+            Self::LinkDown => {
+                "mend what the log line before says: the fence, or a lock; the link is tried again every five seconds"
+            }
         }
     }
 }

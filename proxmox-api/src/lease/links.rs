@@ -5,6 +5,7 @@ use futures_util::{StreamExt as _, stream};
 use pve::Refusal;
 
 use super::{
+    alarms::Trouble,
     fence,
     locate::{Located, locate},
 };
@@ -64,18 +65,28 @@ async fn put_up_due(app: &App) -> Result<i64, StoreError> {
 }
 
 async fn put_up_or_say_why(app: App, lease: Lease) -> Result<bool, StoreError> {
-    let is_up = put_up(&app, &lease).await.unwrap_or_else(|cause| {
-        let (id, vmid) = (&lease.lease_id, lease.vmid);
-        tracing::warn!(
-            lease.id = id,
-            vmid,
-            cause,
-            "a container's link cannot be put up yet"
-        );
-        false
-    });
+    let (id, vmid) = (&lease.lease_id, lease.vmid);
+    let is_up = match put_up(&app, &lease).await {
+        Ok(is_up) => is_up,
+        Err(cause) => {
+            // It is tried every few seconds, and said once.
+            if app.alarms.of(id) != Some(Trouble::LinkDown) {
+                tracing::warn!(
+                    lease.id = id,
+                    vmid,
+                    cause,
+                    "a container's link cannot be put up yet"
+                );
+            }
+            app.alarms.raise(id, vmid, Trouble::LinkDown, app.now());
+            false
+        }
+    };
     if is_up {
-        app.store.link_is_up(&lease.lease_id).await?;
+        app.store.link_is_up(id).await?;
+        if app.alarms.of(id) == Some(Trouble::LinkDown) {
+            app.alarms.clear(id, &[]);
+        }
     }
     Ok(is_up)
 }

@@ -127,7 +127,7 @@ pub async fn locate(app: &App, lease: &Lease) -> Result<Located, LocateError> {
                     .raise(id, lease.vmid, Trouble::Template, app.now());
             } else {
                 // Those two are about what is done with it, and cleared there.
-                let others = [Trouble::Protected, Trouble::Locked];
+                let others = [Trouble::Protected, Trouble::Locked, Trouble::LinkDown];
                 app.alarms.clear(&lease.lease_id, &others);
             }
         }

@@ -147,7 +147,12 @@ fn is_away(nodes: &[Node], guest: &GuestResource) -> bool {
 /// What is the matter otherwise is only seen by a look at the container.
 fn is_untroubled(app: &App, lease: &Lease) -> bool {
     let trouble = app.alarms.of(&lease.lease_id);
-    trouble.is_none_or(|trouble| matches!(trouble, Trouble::Protected | Trouble::Locked))
+    trouble.is_none_or(|trouble| {
+        matches!(
+            trouble,
+            Trouble::Protected | Trouble::Locked | Trouble::LinkDown
+        )
+    })
 }
 
 /// Something is not as expected of a lease's container; the lease's id, if it has ended by that.

@@ -168,6 +168,9 @@ fn notice(trouble: Option<Trouble>, lock: Option<&str>, found: bool) -> Option<S
         (Some(Trouble::NodeAway), _) => {
             "The node that the container is on does not answer just now.".to_owned()
         }
+        (Some(Trouble::LinkDown), None) => {
+            "Its network cannot be used yet; its operator has been told.".to_owned()
+        }
         (_, Some(lock)) => format!(
             "Locked because {}; commands, consoles and renewals have to wait.",
             lock::meaning(lock)

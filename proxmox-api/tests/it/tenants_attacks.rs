@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proxmox_api::lease::fence::PROVEN;
+use proxmox_api::lease::{alarms::Trouble, fence::PROVEN};
 use pve_sim::{Fault, FaultKind, Operation};
 use reqwest::Method;
 use serde_json::json;
@@ -34,7 +34,9 @@ fn may_audit(app: &TestApp) {
 #[tokio::test]
 async fn no_link_is_put_up_while_a_required_fence_is_gone() {
     let app = fenced(&[]).await;
-    let vmid = ctid(&lease(&app, 1).await);
+    let leased = lease(&app, 1).await;
+    let vmid = ctid(&leased);
+    let lease_id = leased.body["leaseId"].as_str().unwrap();
     app.sim.remove_security_group("infra402");
     app.sim.clear_requests();
     app.clock.advance(Duration::from_secs(13));
@@ -50,9 +52,19 @@ async fn no_link_is_put_up_while_a_required_fence_is_gone() {
     // A second look begins after the first try is over.
     looked(&app).await;
     assert!(is_down(&app, vmid), "{}", net0(&app, vmid));
+    // Its owner and the operator are told.
+    assert_eq!(app.app.alarms.of(lease_id), Some(Trouble::LinkDown));
+    let session = Buyer::new(1).sign_in(&app).await;
+    let view = session.get(&app, &format!("/leases/{lease_id}")).await.body;
+    let notice = view["notice"].as_str().unwrap();
+    assert!(notice.contains("network cannot be used yet"), "{view}");
     app.sim.add_security_group("infra402");
     app.clock.advance(Duration::from_secs(11));
     link_goes_up(&app, vmid).await;
+    until("the alarm to be over", async || {
+        app.app.alarms.of(lease_id).is_none().then_some(())
+    })
+    .await;
 }
 
 /// A tenant whose container does not shut down holds up no neighbour, whose paid time runs.

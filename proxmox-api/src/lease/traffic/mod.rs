@@ -12,6 +12,7 @@ use pve::{ContainerState, GuestResource, Refusal};
 use serde_json::json;
 
 use super::{
+    fence,
     locate::{Located, locate},
     reconcile::has_container,
     view,
@@ -179,6 +180,14 @@ async fn tell(
     let changed = ladder::interface(&network, step, kept, waits);
     if changed == network {
         return Ok(true);
+    }
+    if network.link_down && !changed.link_down {
+        // While it was cut off, the operator may have taken the fence away.
+        let fence = fence::of_node(app, &place.node).await;
+        let fence = fence.map_err(|error| error.message)?;
+        if let Some(gap) = fence::required_gap(app, fence) {
+            return Err(format!("it would not be fenced in; {}", gap.mend()));
+        }
     }
     let digest = config.digest.as_deref();
     let set = client

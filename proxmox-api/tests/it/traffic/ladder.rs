@@ -112,6 +112,35 @@ async fn a_step_that_cannot_be_taken_now_is_taken_later_and_once() {
     assert_eq!(made, "11.920928955078125", "100 Mbit/s for its one core");
 }
 
+/// The operator takes the security group away while a container is cut off.
+#[tokio::test]
+async fn a_link_that_was_cut_off_comes_up_behind_a_fence_only() {
+    let app = cluster(&[
+        ("TRAFFIC_GIB_PER_HOUR", "1"),
+        ("PVE_NETWORK", "10.64.0.0/28"),
+    ])
+    .await;
+    app.sim.set_firewall(true);
+    app.sim.add_security_group("infra402");
+    let tenant = tenant(&app, 1).await;
+    app.clock.advance(Duration::from_secs(13));
+    until("the link to be up", async || {
+        tenant.part(&app, "link_down").is_none().then_some(())
+    })
+    .await;
+    tenant.sends(&app, 3 * GIB).await;
+    assert_eq!(tenant.step(&app).await, "cut");
+    app.sim.remove_security_group("infra402");
+    app.clock.advance(Duration::from_secs(11));
+    tenant.renew(&app, 240).await;
+    look(&app).await;
+    assert_eq!(tenant.part(&app, "link_down").as_deref(), Some("1"));
+    app.sim.add_security_group("infra402");
+    app.clock.advance(Duration::from_secs(11));
+    look(&app).await;
+    assert_eq!(tenant.part(&app, "link_down"), None);
+}
+
 #[tokio::test]
 async fn an_administrators_own_limit_is_never_raised() {
     let app = stingy().await;
