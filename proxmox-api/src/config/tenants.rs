@@ -31,6 +31,14 @@ impl TenantConfig {
         }
     }
 
+    /// Where to report abuse, as a sentence for pages; empty where no contact is set.
+    pub fn abuse_notice(&self) -> String {
+        let contact = self.abuse_contact.as_ref();
+        let sentence =
+            |contact| format!(" What leased containers do to others is reported to {contact}.");
+        contact.map(sentence).unwrap_or_default()
+    }
+
     /// What may be sent in so many bought minutes, in bytes; `None` where there is no limit.
     pub fn included_traffic(&self, minutes: u64) -> Option<u64> {
         let per_hour = u128::from(self.traffic_gib_per_hour) << 30;

@@ -46,7 +46,7 @@ pub(super) fn write(endpoints: &[Endpoint], config: &Config) -> Value {
         "info": {
             "title": "infra402 lease API",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": format!("{}{ABOUT}", config.payments.play_money_notice()),
+            "description": format!("{}{ABOUT}{}", config.payments.play_money_notice(), config.tenants.abuse_notice()),
             "license": {"name": env!("CARGO_PKG_LICENSE")},
         },
         "servers": [{"url": config.public_base_url}],

@@ -85,6 +85,14 @@ fn lease(tariff: &Tariff, size: Size, minutes: u32) -> Option<Price> {
     price::price_lease(tariff, size, minutes).ok()
 }
 
+fn abuse(config: &Config) -> String {
+    let notice = config.tenants.abuse_notice();
+    if notice.is_empty() {
+        return notice;
+    }
+    format!("\n## Abuse\n\n{}\n", notice.trim())
+}
+
 /// In the form of llmstxt.org: a title, a summary, then links and what to know.
 fn guide(config: &Config) -> String {
     let base = &config.public_base_url;
@@ -131,7 +139,7 @@ fn guide(config: &Config) -> String {
          ## Documents\n\n\
          - [OpenAPI]({base}/openapi.json): every route, body and error code\n\
          - [Catalogue]({base}/catalog): rates, limits, templates\n\
-         - [x402 resources]({base}/.well-known/x402): what each paid route asks for\n",
+         - [x402 resources]({base}/.well-known/x402): what each paid route asks for\n{abuse}",
         limits.cores.min,
         limits.cores.max,
         limits.memory_mb.min,
@@ -140,6 +148,7 @@ fn guide(config: &Config) -> String {
         limits.disk_gb.max,
         limits.runtime_minutes.min,
         limits.runtime_minutes.max,
+        abuse = abuse(config),
         grace = config.grace_seconds.div_ceil(60),
         network = network.display_name,
     )

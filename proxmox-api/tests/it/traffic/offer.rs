@@ -22,6 +22,16 @@ async fn what_is_included_is_said_before_it_is_bought() {
         let catalog = call(&app, &Method::GET, "/catalog", None, &[]).await.body;
         assert_eq!(catalog["trafficGibPerHour"], per_hour);
         assert_eq!(catalog["abuseContact"], "abuse@example.org");
+        for page in ["/llms.txt", "/docs", "/openapi.json"] {
+            let answer = app
+                .http
+                .get(format!("{}{page}", app.url))
+                .send()
+                .await
+                .unwrap();
+            let text = answer.text().await.unwrap();
+            assert!(text.contains("reported to abuse@example.org"), "{page}");
+        }
         let quote = call(&app, &Method::POST, "/lease/quote", Some(&body), &[])
             .await
             .body;
