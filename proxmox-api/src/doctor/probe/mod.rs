@@ -4,9 +4,10 @@
 //! nothing but the table can close a way.
 
 mod guests;
+mod way_in;
 mod ways;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ipnet::Ipv4Net;
@@ -67,8 +68,10 @@ pub async fn run(
     findings.retain(|finding| !finding.mend.is_empty());
     let id = crypto::random_hex(8);
     let guests = Guests::new(proxmox, place.template.clone(), &id);
+    // The way in says nothing of the fence, and disproves nothing.
+    let mut ways_in = Vec::new();
     for node in &usable {
-        let tried = on_node(proxmox, &guests, node, &place, &ways, stopped).await;
+        let tried = on_node(proxmox, &guests, node, &place, &ways, &mut ways_in, stopped).await;
         findings.extend(tried.unwrap_or_else(|why| {
             let expected = format!("the fence on {node} can be tried");
             vec![Finding::error(CHECK, &expected, why).mend(SETUP)]
@@ -82,6 +85,7 @@ pub async fn run(
         }
     }
     let is_proven = !usable.is_empty() && findings.iter().all(|finding| finding.mend.is_empty());
+    findings.extend(ways_in);
     findings.push(keep(&store, &place, usable, is_proven, clock).await);
     findings
 }
@@ -151,6 +155,7 @@ async fn on_node(
     node: &NodeName,
     place: &Place,
     ways: &Ways,
+    ways_in: &mut Vec<Finding>,
     stopped: &AtomicBool,
 ) -> Result<Vec<Finding>, String> {
     let go_on = || match stopped.load(Ordering::Relaxed) {
@@ -178,6 +183,10 @@ async fn on_node(
             // A system needs some seconds until its network is up; without it every way seems closed.
             guests.says(node, vmid, NETWORK_UP.to_owned()).await?;
         }
+    }
+    if let (Ways::OfTenants, Some(source)) = (ways, proxmox.config.network.ssh_source) {
+        let container = SocketAddr::new(own.into(), 22);
+        ways_in.push(way_in::examine(source, container).await);
     }
     let mut findings = tried(guests, node, tenant, &these).await?;
     go_on()?;
