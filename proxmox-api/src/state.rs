@@ -20,7 +20,8 @@ use crate::{
     console::OpenConsoles,
     host_alarms::HostAlarms,
     lease::{
-        alarms::Alarms, backoff::Backoff, fence::RecentFence, locate::RecentLooks, reboot::SeenOff,
+        alarms::Alarms, backoff::Backoff, fence::RecentFence, fence_watch::OpenNodes,
+        locate::RecentLooks, reboot::SeenOff,
     },
     locks::Locks,
     paywall::{proof::ProofLimits, tariffs::Tariffs},
@@ -75,6 +76,8 @@ pub struct Parts {
     pub seen_off: SeenOff,
     /// What was seen of the datacenter's firewall a moment ago.
     pub fence: RecentFence,
+    /// Nodes whose containers are fenced in by nothing.
+    pub open_nodes: OpenNodes,
     /// When ends of leases that failed are tried again.
     pub retries: Backoff,
     /// The consoles that are open, and the room for more.
@@ -199,6 +202,7 @@ impl App {
             alarms: Alarms::default(),
             host_alarms: HostAlarms::default(),
             retries: Backoff::default(),
+            open_nodes: OpenNodes::default(),
             fence: RecentFence::default(),
             consoles: OpenConsoles::default(),
             deadlines_moved: Notify::new(),

@@ -9,6 +9,7 @@ pub mod create;
 pub mod destroy;
 pub mod expiry;
 pub mod fence;
+pub mod fence_watch;
 pub mod grace;
 pub mod halt;
 pub mod held;

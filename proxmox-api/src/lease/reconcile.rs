@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{
     LeaseState,
     alarms::Trouble,
+    fence_watch,
     locate::{Located, locate},
     orphans, reboot, traffic,
 };
@@ -98,6 +99,8 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
         traffic::follow(app, &listed),
         host_alarms::look(app, &nodes, &holding),
     );
+    let with_leases = listed.iter().map(|(_, guest)| guest.node.clone());
+    fence_watch::look(app, &with_leases.collect()).await;
     if let Err(error) = counted {
         tracing::error!(%error, "traffic cannot be counted now");
     }

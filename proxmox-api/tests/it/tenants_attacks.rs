@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proxmox_api::lease::{alarms::Trouble, fence::PROVEN};
+use proxmox_api::lease::{alarms::Trouble, fence::PROVEN, reconcile};
 use pve_sim::{Fault, FaultKind, Operation};
 use reqwest::Method;
 use serde_json::json;
@@ -65,6 +65,41 @@ async fn no_link_is_put_up_while_a_required_fence_is_gone() {
         app.app.alarms.of(lease_id).is_none().then_some(())
     })
     .await;
+}
+
+/// Sales stop, and the operator is told of what runs already.
+#[tokio::test]
+async fn a_fence_that_goes_away_under_running_containers_is_told_once() {
+    let app = fenced(&[]).await;
+    ctid(&lease(&app, 1).await);
+    let told = async |kind: &str| {
+        let mut events = 0;
+        for node in ["pve", "pve2"] {
+            let all = app.app.store.events(node, 0, 100).await.unwrap();
+            events += all.iter().filter(|event| event.kind == kind).count();
+        }
+        events
+    };
+    reconcile::compare(&app.app).await.unwrap();
+    assert_eq!(app.app.open_nodes.count(), 0);
+    app.sim.remove_security_group("infra402");
+    for _ in 0..3 {
+        app.clock.advance(Duration::from_secs(11));
+        reconcile::compare(&app.app).await.unwrap();
+        assert_eq!(app.app.open_nodes.count(), 1);
+    }
+    assert_eq!(
+        (told("fence_open").await, told("fence_closed").await),
+        (1, 0)
+    );
+    app.sim.add_security_group("infra402");
+    app.clock.advance(Duration::from_secs(11));
+    reconcile::compare(&app.app).await.unwrap();
+    assert_eq!(app.app.open_nodes.count(), 0);
+    assert_eq!(
+        (told("fence_open").await, told("fence_closed").await),
+        (1, 1)
+    );
 }
 
 /// A tenant whose container does not shut down holds up no neighbour, whose paid time runs.
