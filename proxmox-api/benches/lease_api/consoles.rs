@@ -74,11 +74,11 @@ async fn many(stage: &Stage, customer: &Customer, count: usize) {
 }
 
 /// An open console.
-struct Console(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Console(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Console {
     /// Buys a ticket, opens it and waits until the shell is quiet.
-    async fn open(stage: &Stage, customer: &Customer, ctid: u32) -> Self {
+    pub async fn open(stage: &Stage, customer: &Customer, ctid: u32) -> Self {
         let path = format!("/management/console/{ctid}");
         let bought = customer.pay(stage, &path, &json!({})).await;
         let url = format!("ws://{}/console/ws", stage.address);
@@ -88,6 +88,21 @@ impl Console {
         let quiet = Duration::from_millis(200);
         while tokio::time::timeout(quiet, socket.next()).await.is_ok() {}
         Self(socket)
+    }
+
+    /// Types without waiting.
+    pub async fn write(&mut self, keys: &[u8]) {
+        self.0.send(Message::binary(keys.to_vec())).await.unwrap();
+    }
+
+    /// Reads until so many bytes were shown.
+    pub async fn reads_at_least(&mut self, bytes: usize) {
+        let mut shown = 0;
+        while shown < bytes {
+            if let Message::Binary(more) = self.0.next().await.unwrap().unwrap() {
+                shown += more.len();
+            }
+        }
     }
 
     /// Types a key and waits until it is shown.

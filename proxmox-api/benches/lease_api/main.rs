@@ -1,6 +1,6 @@
 //! What the lease API costs. `cargo xtask bench` runs this and compares the figures with their aims; alone it is
 //! `cargo bench -p proxmox-api --bench lease_api`, with `-- --quick` for a short run whose figures mean nothing, and `-- calls leases
-//! list consoles` for some of it.
+//! list consoles hostile` for some of it.
 //!
 //! The service is a process of its own, as customers have it, with its ordinary log and a store on disk. The customers and
 //! the simulated Proxmox are in this one, so that the service's processor time and memory are its own. Everything is paid for.
@@ -13,6 +13,7 @@ mod connection;
 mod consoles;
 mod customer;
 mod figures;
+mod hostile;
 mod leases;
 mod list;
 mod load;
@@ -71,7 +72,7 @@ const QUICK: Extent = Extent {
 /// Factor on Proxmox's durations where they are not what is measured.
 const FAST: f64 = 0.001;
 
-const PARTS: [&str; 4] = ["calls", "leases", "list", "consoles"];
+const PARTS: [&str; 5] = ["calls", "leases", "list", "consoles", "hostile"];
 
 fn main() {
     let asked = |word| std::env::args().any(|argument| argument == word);
@@ -108,5 +109,9 @@ async fn measure(extent: &Extent, parts: &[&str]) {
         // A fresh process, whose memory grows by what the consoles need.
         let stage = Stage::start(FAST).await;
         consoles::measure(&stage, extent).await;
+    }
+    if wanted("hostile") {
+        let stage = Stage::start(FAST).await;
+        hostile::measure(&stage, extent).await;
     }
 }
