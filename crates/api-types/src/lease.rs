@@ -157,6 +157,7 @@ pub struct LeaseResponse {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// From when its network can be used, where that is not at once; the paid time begins then.
+    #[cfg_attr(target_family = "wasm", serde(skip))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_ready_at: Option<Timestamp>,
     /// The password of root, once, if the server made it.
@@ -231,6 +232,7 @@ pub struct LeaseView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// From when its network can be used, where that was not from the start.
+    #[cfg_attr(target_family = "wasm", serde(skip))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_ready_at: Option<Timestamp>,
     /// The label it was asked for with.

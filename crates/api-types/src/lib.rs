@@ -5,6 +5,7 @@
 //! asked for and [`price`] what it costs; [`lease`], [`management`], [`quote`], [`catalog`], [`stats`],
 //! [`usage`], [`session`] and [`payment`] hold the bodies of the routes, [`chat`] those of the agent; [`error`] is what every refusal looks like.
 //! Nothing here reads a clock, a file or the network, so the crate builds for WebAssembly as it is.
+//! Fields that the interface does not read yet are skipped there (`target_family = "wasm"`), because a first visit pays for each.
 //! With the feature `schema` every type also describes itself as a JSON Schema.
 
 pub mod catalog;
