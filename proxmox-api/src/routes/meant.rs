@@ -18,7 +18,8 @@ pub(super) struct Meant {
 /// # Errors
 /// There is none, or it is another wallet's.
 pub(super) async fn find_either(app: &App, wallet: &str, text: &str) -> Result<Lease, ApiError> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+    // What is no container's number is no lease's id either.
+    if operations::vmid_in_path(Some(text)).is_ok() {
         return find(app, wallet, text, None).await;
     }
     let lease = app.store.lease(text).await?;

@@ -21,7 +21,12 @@ async fn usage_is_its_owners_alone() {
         let unsigned = call(&app, &Method::GET, path, None, &[]).await;
         assert_eq!(refusal(&unsigned), (401, "unauthorized"));
     }
-    for path in ["/lease/lease-none/usage", "/lease/40999/usage"] {
+    for path in [
+        "/lease/lease-none/usage",
+        "/lease/40999/usage",
+        "/lease/0/usage",
+        "/lease/040200/usage",
+    ] {
         let answer = tenant.session.get(&app, path).await;
         assert_eq!(refusal(&answer), (404, "lease_not_found"), "{path}");
     }
