@@ -10,6 +10,7 @@ mod printed;
 mod probe;
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -58,10 +59,12 @@ pub fn run() -> Result<()> {
     if let Some(obstacle) = obstacle() {
         bail!("the fence cannot be tried here: {obstacle}");
     }
+    let this = ThisProgram::copied()?;
     let table = printed::table()?;
     let stages = thread::scope(|scope| {
-        let table = &table;
-        let runs = STAGES.map(|stage| scope.spawn(move || (stage, stage_in_lab(stage, table))));
+        let (this, table) = (&this, &table);
+        let run = |stage| move || (stage, stage_in_lab(stage, this, table));
+        let runs = STAGES.map(|stage| scope.spawn(run(stage)));
         runs.map(|run| run.join().expect("a stage does not panic"))
     });
     let mut seen = Vec::new();
@@ -81,12 +84,33 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
+/// A copy of this program for the lab to run. Tests build the workspace, and with it this program
+/// anew, so that its own file may be gone.
+struct ThisProgram(PathBuf);
+
+impl ThisProgram {
+    fn copied() -> Result<Self> {
+        let own = std::env::current_exe().context("where this program is")?;
+        let folder = own.parent().context("where this program is")?;
+        let copy = folder.join(format!("xtask-fence-{}", std::process::id()));
+        // Readable although its name is gone.
+        std::fs::copy("/proc/self/exe", &copy).context("this program cannot be copied")?;
+        Ok(Self(copy))
+    }
+}
+
+impl Drop for ThisProgram {
+    fn drop(&mut self) {
+        // A copy that stays in the target folder harms nobody.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// Starts the lab and gives, for each row, whether the way is open.
-fn stage_in_lab(stage: Stage, table: &str) -> Result<Vec<bool>> {
-    let this = std::env::current_exe().context("where this program is")?;
+fn stage_in_lab(stage: Stage, this: &ThisProgram, table: &str) -> Result<Vec<bool>> {
     let mut lab = Command::new("unshare")
         .args(UNSHARE)
-        .arg(this)
+        .arg(&this.0)
         .args(["fence", "lab", stage.name])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
