@@ -101,7 +101,7 @@ pub fn help(schema: &Schema) -> String {
   \
          proxmox-api leases end ID --reason TEXT
                                 ends a lease whose container is lost or cannot be told from another: its unused part is
-                                owed, and the container is left alone
+                                owed; a container that is seen again is stopped as one without a lease
   \
          proxmox-api health            status 0 if the running service on this machine is healthy
   \

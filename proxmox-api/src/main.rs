@@ -2,6 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
+use proxmox_api::store::Database;
 use proxmox_api::{
     App, app,
     arguments::{self, Command},
@@ -49,30 +50,37 @@ async fn main() -> ExitCode {
             eprintln!("{what}; see proxmox-api --help");
             ExitCode::FAILURE
         }
-        Command::Payments(asked) => match read_database(Env::load()) {
-            Ok(database) => {
-                service::crypto::install_ring_provider();
-                let clock = Arc::new(SystemClock);
-                commands::print(commands::payments::perform(&database, clock, asked).await)
-            }
-            Err(problems) => {
-                eprintln!("{problems}");
-                ExitCode::FAILURE
-            }
-        },
-        Command::Leases(asked) => match read_database(Env::load()) {
-            Ok(database) => {
-                service::crypto::install_ring_provider();
-                let clock = Arc::new(SystemClock);
-                commands::print(commands::leases::perform(&database, clock, asked).await)
-            }
-            Err(problems) => {
-                eprintln!("{problems}");
-                ExitCode::FAILURE
-            }
-        },
+        Command::Payments(asked) => {
+            let perform = |database: Database| async move {
+                commands::payments::perform(&database, Arc::new(SystemClock), asked).await
+            };
+            on_database(perform).await
+        }
+        Command::Leases(asked) => {
+            let perform = |database: Database| async move {
+                commands::leases::perform(&database, Arc::new(SystemClock), asked).await
+            };
+            on_database(perform).await
+        }
         Command::Health => probe::run(Env::load(), &SCHEMA),
         Command::Serve => serve().await,
+    }
+}
+
+/// Runs a command of the operator's on the configured database.
+async fn on_database<F>(perform: impl FnOnce(Database) -> F) -> ExitCode
+where
+    F: Future<Output = Result<String, String>>,
+{
+    match read_database(Env::load()) {
+        Ok(database) => {
+            service::crypto::install_ring_provider();
+            commands::print(perform(database).await)
+        }
+        Err(problems) => {
+            eprintln!("{problems}");
+            ExitCode::FAILURE
+        }
     }
 }
 

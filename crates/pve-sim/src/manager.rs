@@ -83,7 +83,7 @@ pub(crate) fn notice_end(cluster: &Arc<Cluster>, vmid: u32) {
 
 /// Carries a request out and gives the state that the manager then shows.
 async fn act(cluster: &Arc<Cluster>, vmid: u32, request: Request) -> &'static str {
-    // Nobody can act on a node that is away; the manager waits to fence it.
+    // A node that is away carries out nothing; the manager waits until it is fenced.
     let Some((node, running)) = place(cluster, vmid) else {
         return "fence";
     };

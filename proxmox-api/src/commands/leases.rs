@@ -1,5 +1,6 @@
 //! `proxmox-api leases`: which leases there are, and how a person ends one whose container is lost or cannot be told from
-//! another. The container, whatever it is, is left alone.
+//! another. The command touches no container; one of the
+//! lease's that shows up in the pool later has no lease, and is treated as any such.
 
 use std::sync::Arc;
 
@@ -158,7 +159,8 @@ async fn end(store: &Store, lease: &Lease, reason: &str, now: i64) -> Result<Str
     let sum = Usdc(owed.iter().map(|(_, amount)| amount).sum());
     Ok(format!(
         "{id} has ended; {sum} is owed for its unused part: see proxmox-api payments due.\n\
-         Container {} is left alone: stop or remove it yourself if it is the lease's.\n",
+         Container {} was not touched. If it is the lease's, stop it within the hour: its address goes to another lease then. \
+         Once it is seen in the pool it is stopped, and removed after ORPHAN_KEEP_HOURS.\n",
         lease.vmid
     ))
 }

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::{IpNet, Ipv4Net};
 use service::env::Env;
 
-use super::variables;
+use super::{ProxmoxConfig, variables};
+use crate::store::AddressPool;
 
 /// The longest prefix of a network for tenants: 13 addresses beside the gateway's.
 const MAX_PREFIX: u8 = 28;
@@ -57,6 +58,27 @@ impl NetworkConfig {
             ssh_source: ssh_source(env),
             fence: fence(env, subnet),
         }
+    }
+}
+
+impl ProxmoxConfig {
+    /// The addresses that containers may get; `None` where they get none from us.
+    pub fn address_pool(&self) -> Option<AddressPool> {
+        self.bridge.as_ref()?;
+        let network = &self.network;
+        let (subnet, gateway) = network.subnet.zip(network.gateway)?;
+        let servers = network.nameservers.iter().copied().map(IpNet::from);
+        // A source as large as the network leaves no address, and doctor warns of it.
+        let source = network.ssh_source.filter(|source| {
+            matches!(source, IpNet::V4(source) if source.prefix_len() > subnet.prefix_len())
+        });
+        let router = IpNet::from(IpAddr::V4(gateway));
+        let first = subnet.network().to_bits() + 1;
+        let last = subnet.broadcast().to_bits() - 1;
+        Some(AddressPool {
+            range: Ipv4Addr::from_bits(first)..=Ipv4Addr::from_bits(last),
+            others: servers.chain(source).chain([router]).collect(),
+        })
     }
 }
 

@@ -1,5 +1,5 @@
 //! `POST /nodes/{node}/vzdump`: backups, one after the other on each node. A container has the lock
-//! `backup` all the time, so that nobody starts, stops, changes or destroys it.
+//! `backup` all the time, which refuses starts, stops, changes and removals.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -69,7 +69,7 @@ fn files(hostname: &str) -> [(&'static str, String); 9] {
             ),
         ),
         ("etc/group", "root:x:0:\nnogroup:x:65534:\n".into()),
-        // Without the network there is nobody to ask for names.
+        // Without a network no name server can be reached.
         ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n".into()),
         ("etc/resolv.conf", "# A simulated container has no network.\n".into()),
         (
@@ -81,7 +81,7 @@ fn files(hostname: &str) -> [(&'static str, String); 9] {
     ]
 }
 
-/// Fills a folder that nobody else has seen yet.
+/// Fills a new folder before any other process can open it.
 pub(super) fn build(root: &Path, hostname: &str) -> io::Result<()> {
     for folder in FOLDERS {
         fs::create_dir_all(root.join(folder))?;

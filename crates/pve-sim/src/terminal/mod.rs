@@ -218,7 +218,7 @@ impl Terminals {
             let (terminals, hostname) = (self.clone(), hostname.to_owned());
             let command =
                 tokio::task::spawn_blocking(move || terminals.real.console(vmid, &hostname));
-            // Whoever attaches has a dtach of their own, and dtach has the one session.
+            // Each client has its own dtach process; all of them share one session.
             let command = command.await.map_err(std::io::Error::other)??;
             return pty::begin(command, limits::kill)
                 .map(|(session, _)| session.attached_by_dtach());

@@ -218,7 +218,7 @@ async fn removed_and_reserved_files_count_too() {
         first.end().await;
     }
     let mut first = shell(&node, 100).await;
-    // As many folders as nobody wants to count.
+    // More folders than the count of files should walk through.
     first.keys("mkdir -p $(seq -s / 150)\r").await;
     first.until("they made more than 50000 files").await;
     first.end().await;

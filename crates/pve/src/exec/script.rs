@@ -40,7 +40,7 @@ impl Nonce {
         format!("{}{mark}{}", self.a, self.b)
     }
 
-    /// Where a run keeps its files in the container, as a quoted word. Nobody can guess it.
+    /// Where a run keeps its files in the container, as a quoted word. Its name is random.
     fn folder(&self) -> String {
         format!("\"${{TMPDIR:-/tmp}}/.infra402-{}-{}\"", self.a, self.b)
     }

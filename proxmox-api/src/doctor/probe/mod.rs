@@ -118,12 +118,12 @@ async fn prepare(config: &Config, proxmox: &Proxmox) -> Result<(Place, Store), B
         .iter()
         .filter_map(|lease| lease.address.as_deref()?.parse().ok())
         .collect();
+    let pool = proxmox.config.address_pool();
     // From the end that leases reach last.
-    let (first, last) = (u32::from(subnet.network()), u32::from(subnet.broadcast()));
-    let mut free = (first + 1..last)
-        .rev()
-        .map(Ipv4Addr::from)
-        .filter(|address| *address != gateway && !taken.contains(address));
+    let mut free = pool
+        .iter()
+        .flat_map(|pool| pool.addresses().rev())
+        .filter(|address| !taken.contains(address));
     let (Some(one), Some(other)) = (free.next(), free.next()) else {
         return Err(lacks(
             "every address of PVE_NETWORK is taken".into(),

@@ -4,7 +4,6 @@
 mod refusal;
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use api_types::{
@@ -12,7 +11,6 @@ use api_types::{
     Tariff, price,
 };
 use axum::http::Method;
-use ipnet::IpNet;
 use serde_json::{Value, json};
 use service::crypto;
 use sha_crypt::{PasswordHasher as _, ShaCrypt};
@@ -21,7 +19,6 @@ use tokio::time::{Instant, timeout};
 use super::answer;
 use crate::{
     client::ClientAddress,
-    config::ProxmoxConfig,
     error::ApiError,
     lease::{
         LeaseState, create,
@@ -32,7 +29,7 @@ use crate::{
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     proxmox::{NOT_ON_OFFER, Template, first_contact},
     state::App,
-    store::{AddressPool, Answer, Claim, ClaimLimits, ClaimOutcome, Lease, Payment, StoreError},
+    store::{Answer, Claim, ClaimLimits, ClaimOutcome, Lease, Payment, StoreError},
 };
 
 /// Seconds of a payment's window that are kept for the settlement.
@@ -125,7 +122,7 @@ impl Operation for LeaseContainer {
             memory_mb: request.memory_mb,
             disk_gb: request.disk_gb,
             minutes: request.runtime_minutes,
-            addresses: addresses(&app.proxmox.config),
+            addresses: app.proxmox.config.address_pool(),
             vmids: app.proxmox.config.vmids.clone(),
             busy,
         };
@@ -333,29 +330,6 @@ impl Operation for LeaseContainer {
             resumed: true,
         }))
     }
-}
-
-/// The addresses that leases get, where they get one of ours.
-fn addresses(config: &ProxmoxConfig) -> Option<AddressPool> {
-    config.bridge.as_ref()?;
-    let network = &config.network;
-    let (subnet, gateway) = network.subnet.zip(network.gateway)?;
-    let servers = network.nameservers.iter().copied().map(IpNet::from);
-    // A source as large as the network leaves no address, and doctor warns of it.
-    let source = network.ssh_source.filter(
-        |source| matches!(source, IpNet::V4(source) if source.prefix_len() > subnet.prefix_len()),
-    );
-    let others = servers
-        .chain(source)
-        .chain([IpNet::from(IpAddr::V4(gateway))]);
-    let (first, last) = (
-        subnet.network().to_bits() + 1,
-        subnet.broadcast().to_bits() - 1,
-    );
-    Some(AddressPool {
-        range: Ipv4Addr::from_bits(first)..=Ipv4Addr::from_bits(last),
-        others: others.collect(),
-    })
 }
 
 impl LeaseContainer {

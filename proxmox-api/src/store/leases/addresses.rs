@@ -1,14 +1,14 @@
 //! Which address of ours a lease gets, and when its container's link may be put on the bridge.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use super::{
     super::{Db, Store, StoreError, values},
     record::{AddressPool, COLUMNS, Lease, read_lease},
 };
 
-/// Seconds for which a freed address rests: what is still sent to the lease before reaches nobody.
+/// Seconds for which a freed address rests: what is still sent to the lease before must not reach the next one.
 const REST: i64 = 3600;
 
 /// The lowest address that no lease has or had lately; `None` where there is none. What was never on the bridge needs no rest:
@@ -25,14 +25,8 @@ pub(super) fn free_address(
         values![now - REST],
         |row| row.get(0),
     )?;
-    let is_others = |address: Ipv4Addr| {
-        let address = IpAddr::V4(address);
-        pool.others.iter().any(|others| others.contains(&address))
-    };
-    let range = pool.range.start().to_bits()..=pool.range.end().to_bits();
-    Ok(range
-        .map(Ipv4Addr::from_bits)
-        .filter(|address| !is_others(*address))
+    Ok(pool
+        .addresses()
         .find(|address| !taken.contains(&address.to_string())))
 }
 

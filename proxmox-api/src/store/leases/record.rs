@@ -1,7 +1,7 @@
 //! A lease as it is claimed, kept and renewed.
 
 use std::collections::HashSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
@@ -43,6 +43,17 @@ pub struct AddressPool {
     pub range: RangeInclusive<Ipv4Addr>,
     /// Those of others in it: the router, name servers, and from where containers see this service.
     pub others: Vec<IpNet>,
+}
+
+impl AddressPool {
+    /// The addresses that a container may get, lowest first.
+    pub fn addresses(&self) -> impl DoubleEndedIterator<Item = Ipv4Addr> + '_ {
+        let range = self.range.start().to_bits()..=self.range.end().to_bits();
+        range.map(Ipv4Addr::from_bits).filter(|address| {
+            let address = IpAddr::V4(*address);
+            !self.others.iter().any(|others| others.contains(&address))
+        })
+    }
 }
 
 /// Bounds on what is not paid yet.

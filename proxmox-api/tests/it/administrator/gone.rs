@@ -134,7 +134,7 @@ async fn an_operator_ends_a_lease_that_nothing_else_can_end() {
         "{listed}"
     );
     let said = command(end(&customer.lease_id)).await.unwrap();
-    assert!(said.contains("left alone"), "{said}");
+    assert!(said.contains("was not touched"), "{said}");
     let again = command(end(&customer.lease_id)).await.unwrap_err();
     assert!(again.contains("nothing was changed"), "{again}");
     assert!(
@@ -160,6 +160,14 @@ async fn an_operator_ends_a_lease_that_nothing_else_can_end() {
     compare(&app).await;
     assert!(customer.runs(&app) && other.runs(&app));
     assert_eq!(app.app.store.live_leases().await.unwrap(), []);
+    // As the command says: back in the pool it is a container without a lease.
+    app.sim.set_pool(customer.ctid, Some("infra402"));
+    let found = compare(&app).await;
+    assert_eq!(
+        (found.orphans, found.removed),
+        (vec![customer.ctid], vec![])
+    );
+    assert!(!customer.runs(&app));
 }
 
 #[tokio::test]

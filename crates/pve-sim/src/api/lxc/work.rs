@@ -51,7 +51,7 @@ pub(in crate::api) async fn boot(worker: &Worker, vmid: u32) -> Result<(), Failu
     if with(worker, vmid, |container| Ok(container.lacks_nesting()))? {
         worker.warn(NESTING);
     }
-    // The hook before the start looks at the lock, whoever asked for the start.
+    // The pre-start hook checks the lock on every start, also on those of high availability.
     with(worker, vmid, |container| {
         refuse_unless_mounted(container).map_err(|_| {
             format!("command 'systemctl start pve-container@{vmid}' failed: exit code 1")

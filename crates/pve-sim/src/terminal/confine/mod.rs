@@ -1,7 +1,7 @@
 //! Keeps a shell in its place: user, mount, process, host name, IPC and network namespaces of its
 //! own, a root file system of its own with the host's programs read-only, no capabilities, no way
 //! to make further user namespaces, and the limits that [`super::limits`] sets. Where the simulator
-//! runs as root the shell is first made an ordinary user, so that root inside is nobody outside.
+//! runs as root the shell is first made an ordinary user, so that root inside has no rights outside.
 
 mod bubblewrap;
 mod namespaces;

@@ -64,7 +64,7 @@ impl Groups {
         Ok(Arc::new(groups))
     }
 
-    /// In the simulator's own group, if nobody else is in it and it may be divided.
+    /// In the simulator's own group, if it holds no other process and may be divided.
     fn in_own(own: &Path) -> Result<Self, String> {
         lacks_no_controller(&own.join("cgroup.controllers"), own)?;
         let members = fs::read_to_string(own.join("cgroup.procs")).unwrap_or_default();

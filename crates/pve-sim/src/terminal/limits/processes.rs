@@ -50,7 +50,7 @@ fn parent_of(id: u32) -> Option<u32> {
     after_name.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Whether a process still runs, as opposed to one whose end nobody has taken note of.
+/// Whether a process still runs, as opposed to a zombie that its parent has not waited for.
 pub(super) fn runs(id: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").map(|(_, rest)| rest.as_bytes()[0]);
