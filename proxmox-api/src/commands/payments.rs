@@ -205,7 +205,7 @@ async fn show(store: &Store, payment: &Payment) -> Result<String, StoreError> {
     let mut lines = vec![
         ("payment", payment.payment_id.clone()),
         ("state", payment.state.as_str().to_owned()),
-        ("for", operations::route_of(&payment.operation)),
+        ("for", operations::registry::route_of(&payment.operation)),
         ("amount", Usdc(payment.amount).to_string()),
         ("payer", payment.payer.clone()),
         ("pay to", payment.pay_to.clone()),

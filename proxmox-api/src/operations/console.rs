@@ -5,7 +5,7 @@ use api_types::{ConsoleResponse, ConsoleType, Price, Secret, Tariff};
 use axum::http::Method;
 use serde_json::json;
 
-use super::{answer, lease_in_path, list::call_price};
+use super::{answer, call_price, lease_in_path};
 use crate::{
     console::{page_url, socket_url, ticket},
     error::ApiError,
@@ -13,7 +13,7 @@ use crate::{
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     proxmox::first_contact,
     state::App,
-    store::{Answer, ConsoleTicket, Lease},
+    store::{Answer, ConsoleTicket, Lease, Payment, StoreError},
 };
 
 /// A console of a container.
@@ -28,6 +28,7 @@ impl Operation for Console {
     const PATH: &'static str = "/management/console/{ctid}";
     const DESCRIPTION: &'static str = "A terminal of a leased container";
     const FLOW: Flow = Flow::SettleThenDeliver;
+    const PRICE_VARIES: bool = false;
     const REPEAT: Repeat = Repeat::ForPayer;
 
     async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
@@ -35,6 +36,10 @@ impl Operation for Console {
         Ok(Self {
             lease: lease_in_path(app, call).await?,
         })
+    }
+
+    fn default_price(tariff: &Tariff) -> Result<Price, ApiError> {
+        call_price(tariff)
     }
 
     fn price(&self, tariff: &Tariff) -> Result<Price, ApiError> {
@@ -92,5 +97,9 @@ impl Operation for Console {
         response.console_url = Secret::new(page_url(&app.config.public_base_url, &token));
         response.ticket = Secret::new(token);
         super::answer(answer.status, &response).unwrap_or(answer)
+    }
+
+    async fn resume(_app: &App, _payment: &Payment) -> Result<Option<Self>, StoreError> {
+        Ok(None)
     }
 }

@@ -1,15 +1,15 @@
 //! `GET /management/list`: the payer's leases with the live state of their containers, for programs that have no session.
 
-use api_types::{ListResponse, Price, Tariff, price};
+use api_types::{ListResponse, Price, Tariff};
 use axum::http::Method;
 
-use super::answer;
+use super::{answer, call_price};
 use crate::{
     error::ApiError,
     lease::view::{self, Live},
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     state::App,
-    store::Answer,
+    store::{Answer, Payment, StoreError},
 };
 
 /// A look at the payer's leases.
@@ -22,11 +22,16 @@ impl Operation for List {
     const PATH: &'static str = "/management/list";
     const DESCRIPTION: &'static str = "The payer's leases with their live state";
     const FLOW: Flow = Flow::SettleThenDeliver;
+    const PRICE_VARIES: bool = false;
     const REPEAT: Repeat = Repeat::ForPayer;
 
     async fn read(_app: &App, call: Call<'_>) -> Result<Self, ApiError> {
         body::none(call.body)?;
         Ok(Self)
+    }
+
+    fn default_price(tariff: &Tariff) -> Result<Price, ApiError> {
+        call_price(tariff)
     }
 
     fn price(&self, tariff: &Tariff) -> Result<Price, ApiError> {
@@ -41,17 +46,8 @@ impl Operation for List {
         let leases = view::of_wallet(app, &job.payer, Live::Required).await?;
         answer(200, &ListResponse { leases })
     }
-}
 
-/// What every call without a size costs.
-///
-/// # Errors
-/// The operator's fee is too large for any payment.
-pub fn call_price(tariff: &Tariff) -> Result<Price, ApiError> {
-    price::price_call(tariff).map_err(|_| {
-        ApiError::new(
-            api_types::ErrorCode::Unavailable,
-            "The call fee is set to an impossible amount.",
-        )
-    })
+    async fn resume(_app: &App, _payment: &Payment) -> Result<Option<Self>, StoreError> {
+        Ok(None)
+    }
 }

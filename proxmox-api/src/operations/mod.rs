@@ -1,44 +1,31 @@
 //! The paid operations, one per file: what it costs, what has to hold before money moves, how it is done, how it is undone.
-//! [`sweep`] goes on with what was left behind.
+//! The list below is the only one; [`registry`] is what the rest of the service reads from it. [`sweep`] goes on with what was
+//! left behind. docs/ARCHITECTURE.md has the recipe for a new operation.
 
 pub mod console;
 pub mod exec;
 pub mod lease_container;
 pub mod list;
+pub mod registry;
 pub mod renew_lease;
 pub mod sweep;
 
-use api_types::{ErrorCode, FieldError};
+use api_types::{ErrorCode, FieldError, Price, Tariff, price};
 use serde::Serialize;
 
 use crate::{
     error::ApiError,
-    paywall::{About, Call},
+    paywall::Call,
     state::App,
     store::{Answer, Lease},
 };
 
-pub use console::Console;
-pub use exec::Exec;
-pub use lease_container::LeaseContainer;
-pub use list::List;
-pub use renew_lease::RenewLease;
-
-/// Every operation that is sold.
-pub const ALL: &[About] = &[
-    About::of::<LeaseContainer>(),
-    About::of::<RenewLease>(),
-    About::of::<Exec>(),
-    About::of::<Console>(),
-    About::of::<List>(),
-];
-
-/// Method and path of an operation, by its name in the store.
-pub fn route_of(name: &str) -> String {
-    ALL.iter().find(|about| about.name == name).map_or_else(
-        || name.to_owned(),
-        |about| format!("{} {}", about.method, about.path),
-    )
+registry::operations! {
+    lease_container::LeaseContainer,
+    renew_lease::RenewLease,
+    exec::Exec,
+    console::Console,
+    list::List,
 }
 
 /// The container's number in the path.
@@ -73,6 +60,19 @@ pub async fn lease_in_path(app: &App, call: Call<'_>) -> Result<Lease, ApiError>
         }
         _ => Ok(lease),
     }
+}
+
+/// What every call without a size costs.
+///
+/// # Errors
+/// The operator's fee is too large for any payment.
+pub fn call_price(tariff: &Tariff) -> Result<Price, ApiError> {
+    price::price_call(tariff).map_err(|_| {
+        ApiError::new(
+            ErrorCode::Unavailable,
+            "The call fee is set to an impossible amount.",
+        )
+    })
 }
 
 /// An answer with a JSON body.

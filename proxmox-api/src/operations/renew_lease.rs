@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use api_types::{
-    ErrorCode, FieldError, PaymentReceipt, Price, RenewRequest, RenewResponse, Size, Tariff, price,
+    ErrorCode, FieldError, LeaseRequest, PaymentReceipt, Price, RenewRequest, RenewResponse, Size,
+    Tariff, price,
 };
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -43,6 +44,7 @@ impl Operation for RenewLease {
     const PATH: &'static str = "/lease/{ctid}/renew";
     const DESCRIPTION: &'static str = "More time for a leased container";
     const FLOW: Flow = Flow::SettleThenDeliver;
+    const PRICE_VARIES: bool = true;
     const REPEAT: Repeat = Repeat::Resumed;
     const NEEDS_BODY: bool = true;
     const BUYS_TIME: bool = true;
@@ -57,17 +59,18 @@ impl Operation for RenewLease {
         })
     }
 
+    fn default_price(tariff: &Tariff) -> Result<Price, ApiError> {
+        let lease = LeaseRequest::default();
+        price_of(tariff, lease.size(), lease.runtime_minutes)
+    }
+
     fn price(&self, tariff: &Tariff) -> Result<Price, ApiError> {
         let size = Size {
             cores: self.lease.cores,
             memory_mb: self.lease.memory_mb,
             disk_gb: self.lease.disk_gb,
         };
-        price::price_renew(tariff, size, self.minutes).map_err(|_| {
-            let field =
-                FieldError::new("runtimeMinutes", "makes a price too large for any payment");
-            ApiError::invalid(vec![field])
-        })
+        price_of(tariff, size, self.minutes)
     }
 
     fn lease_id(&self) -> Option<String> {
@@ -167,6 +170,13 @@ impl Operation for RenewLease {
             _ => None,
         })
     }
+}
+
+fn price_of(tariff: &Tariff, size: Size, minutes: u32) -> Result<Price, ApiError> {
+    price::price_renew(tariff, size, minutes).map_err(|_| {
+        let field = FieldError::new("runtimeMinutes", "makes a price too large for any payment");
+        ApiError::invalid(vec![field])
+    })
 }
 
 impl RenewLease {

@@ -2,8 +2,8 @@
 //! replica's end leaves rows that nobody works on; and some things are due only after a time.
 
 use crate::{
-    operations::{LeaseContainer, List, RenewLease},
-    paywall::{Operation, follow, key, owed, recheck},
+    operations::{lease_container::LeaseContainer, registry},
+    paywall::{Operation, Repeat, follow, key, owed, recheck},
     state::App,
     store::{OpenAccounts, Payment, PaymentState, StoreError},
 };
@@ -102,7 +102,8 @@ async fn undo_abandoned_leases(app: &App, before: i64) -> Result<(), StoreError>
 }
 
 async fn recover_one(app: &App, payment: &Payment) -> Result<(), StoreError> {
-    let resumable = [LeaseContainer::NAME, RenewLease::NAME].contains(&payment.operation.as_str());
+    let operation = registry::named(&payment.operation);
+    let resumable = operation.is_some_and(|operation| operation.about.repeat == Repeat::Resumed);
     if payment.state == PaymentState::Settled && !resumable {
         return owe_if_late(app, payment).await;
     }
@@ -115,12 +116,16 @@ async fn recover_one(app: &App, payment: &Payment) -> Result<(), StoreError> {
         let id = &payment.payment_id;
         app.store.mark_checked(id, app.now()).await?;
     }
-    match payment.operation.as_str() {
-        LeaseContainer::NAME => follow::recover::<LeaseContainer>(app, payment).await,
-        RenewLease::NAME => follow::recover::<RenewLease>(app, payment).await,
-        // What is done anew on each request needs nothing but its payment's outcome.
-        _ => follow::recover::<List>(app, payment).await,
-    }
+    let Some(operation) = operation else {
+        // Only the operation can undo what it prepared, so the row waits for a release that has it.
+        tracing::error!(
+            payment.id = payment.payment_id,
+            operation = payment.operation,
+            "this release does not know the operation of a payment"
+        );
+        return Ok(());
+    };
+    (operation.recover)(app, payment).await
 }
 
 /// A call that was paid and not delivered can be asked for again for a while; then it is owed.

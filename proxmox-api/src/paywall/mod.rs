@@ -24,7 +24,7 @@ mod settle;
 pub mod tariffs;
 
 pub use gate::paid;
-pub use operation::{About, Call, Flow, Job, Operation, Paid, Repeat};
+pub use operation::{About, Call, Flow, Job, Operation, Paid, Registered, Repeat};
 
 /// Seconds that a payment stays valid after it was signed: all the time there is to make a container and to settle.
 pub const MAX_TIMEOUT_SECONDS: u64 = 300;

@@ -47,6 +47,10 @@ pub struct About {
     pub description: &'static str,
     /// When the money moves.
     pub flow: Flow,
+    /// What becomes of a call that was paid and not delivered.
+    pub repeat: Repeat,
+    /// Whether its price depends on the request.
+    pub price_varies: bool,
     /// Whether it buys time, in which so much traffic is included.
     pub buys_time: bool,
 }
@@ -60,6 +64,8 @@ impl About {
             path: O::PATH,
             description: O::DESCRIPTION,
             flow: O::FLOW,
+            repeat: O::REPEAT,
+            price_varies: O::PRICE_VARIES,
             buys_time: O::BUYS_TIME,
         }
     }
@@ -104,8 +110,15 @@ pub struct Paid {
     pub network: String,
 }
 
-/// A paid operation.
-pub trait Operation: Sized + Send + Sync + 'static {
+/// Marks what is in the list of `operations`, which implements it; implement it nowhere else.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not in the list of operations that are sold",
+    note = "add it to the list in `operations/mod.rs`"
+)]
+pub trait Registered {}
+
+/// A paid operation. What has no default has to be decided for each one.
+pub trait Operation: Registered + Sized + Send + Sync + 'static {
     /// Its name in the store, the log and the metrics.
     const NAME: &'static str;
     /// The method of its route.
@@ -116,6 +129,8 @@ pub trait Operation: Sized + Send + Sync + 'static {
     const DESCRIPTION: &'static str;
     /// When the money moves.
     const FLOW: Flow;
+    /// Whether its price depends on the request.
+    const PRICE_VARIES: bool;
     /// What becomes of a call that was paid and not delivered.
     const REPEAT: Repeat;
     /// Whether a paid request has to have a body. Losing the body on the paid request is a common fault of clients, and must
@@ -131,6 +146,12 @@ pub trait Operation: Sized + Send + Sync + 'static {
     /// # Errors
     /// Every field that is wrong, or what it is about does not exist.
     fn read(app: &App, call: Call<'_>) -> impl Future<Output = Result<Self, ApiError>> + Send;
+
+    /// What the default request costs, for catalogues.
+    ///
+    /// # Errors
+    /// The rates are too high for any payment.
+    fn default_price(tariff: &Tariff) -> Result<Price, ApiError>;
 
     /// What it costs.
     ///
@@ -189,14 +210,14 @@ pub trait Operation: Sized + Send + Sync + 'static {
         async {}
     }
 
-    /// The operation of a payment that was left behind, if it can be taken up without the customer.
+    /// The operation of a payment that was left behind, if it can be finished, or has to be undone, without the payer. None
+    /// is right only where [`Operation::prepare`] leaves nothing behind and [`Operation::REPEAT`] is not
+    /// [`Repeat::Resumed`].
     ///
     /// # Errors
     /// The store failed.
     fn resume(
-        _app: &App,
-        _payment: &Payment,
-    ) -> impl Future<Output = Result<Option<Self>, StoreError>> + Send {
-        async { Ok(None) }
-    }
+        app: &App,
+        payment: &Payment,
+    ) -> impl Future<Output = Result<Option<Self>, StoreError>> + Send;
 }

@@ -1,6 +1,5 @@
 //! `GET /.well-known/x402` and `GET /llms.txt`: what is sold here, for catalogues of paid services and for language models.
 
-use api_types::{LeaseRequest, Price, Size, Tariff, price};
 use axum::{Router, routing::get};
 use serde_json::{Value, json};
 
@@ -8,8 +7,8 @@ use super::docs::fixed;
 use crate::{
     App,
     config::Config,
-    operations::{self, LeaseContainer, RenewLease},
-    paywall::{About, Flow, Operation, challenge},
+    operations::{self, registry::Registration},
+    paywall::{Flow, challenge},
 };
 
 /// The routes; both answers are made once, at start.
@@ -28,12 +27,14 @@ fn resources(config: &Config) -> Value {
     let concrete = || {
         operations::ALL
             .iter()
-            .filter(|about| !about.path.contains('{'))
+            .filter(|operation| !operation.about.path.contains('{'))
     };
     let addresses: Vec<_> = concrete()
-        .map(|about| format!("{base}{}", about.path))
+        .map(|operation| format!("{base}{}", operation.about.path))
         .collect();
-    let items: Vec<_> = concrete().map(|about| item(config, about)).collect();
+    let items: Vec<_> = concrete()
+        .map(|operation| item(config, operation))
+        .collect();
     json!({
         "version": 1,
         "name": "infra402",
@@ -46,8 +47,12 @@ fn resources(config: &Config) -> Value {
     })
 }
 
-fn item(config: &Config, about: &About) -> Value {
-    let offer = challenge::offer_of(config, about, about.path, default_price(config, about));
+fn item(config: &Config, operation: &Registration) -> Value {
+    let about = &operation.about;
+    // Rates that no payment can reach sell nothing.
+    let price = (operation.default_price)(&config.tariff);
+    let amount = price.map_or(u64::MAX, |price| price.total.atomic());
+    let offer = challenge::offer_of(config, about, about.path, amount);
     let accepts = &offer.v2("Payment required").accepts;
     json!({
         "resource": offer.resource,
@@ -57,32 +62,12 @@ fn item(config: &Config, about: &About) -> Value {
         "x402Versions": if config.payments.network.v1_listed() { json!([1, 2]) } else { json!([2]) },
         "accepts": accepts,
         // What is shown is the price of the default size and time.
-        "priceVaries": priced_by_size(about),
+        "priceVaries": about.price_varies,
         "moneyMoves": match about.flow {
             Flow::DeliverThenSettle => "after delivery",
             Flow::SettleThenDeliver => "before delivery",
         },
     })
-}
-
-fn priced_by_size(about: &About) -> bool {
-    [LeaseContainer::NAME, RenewLease::NAME].contains(&about.name)
-}
-
-fn default_price(config: &Config, about: &About) -> u64 {
-    let default = LeaseRequest::default();
-    let (tariff, size, minutes) = (&config.tariff, default.size(), default.runtime_minutes);
-    let priced: Option<Price> = match about.name {
-        LeaseContainer::NAME => lease(tariff, size, minutes),
-        RenewLease::NAME => price::price_renew(tariff, size, minutes).ok(),
-        _ => price::price_call(tariff).ok(),
-    };
-    // Rates that no payment can reach sell nothing.
-    priced.map_or(u64::MAX, |price| price.total.atomic())
-}
-
-fn lease(tariff: &Tariff, size: Size, minutes: u32) -> Option<Price> {
-    price::price_lease(tariff, size, minutes).ok()
 }
 
 fn abuse(config: &Config) -> String {
@@ -100,7 +85,7 @@ fn guide(config: &Config) -> String {
     let notice = config.payments.play_money_notice();
     let sold: String = operations::ALL
         .iter()
-        .map(|about| {
+        .map(|Registration { about, .. }| {
             format!(
                 "- `{} {}`: {}\n",
                 about.method, about.path, about.description

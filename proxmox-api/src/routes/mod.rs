@@ -1,4 +1,4 @@
-//! HTTP in, HTTP out: one file per resource, each with its own `router()`.
+//! HTTP in, HTTP out: one file per resource, each with its own `router()`. The paid routes are the operations' own.
 
 pub mod catalog;
 pub mod console;
@@ -7,10 +7,8 @@ pub mod demo;
 pub mod destroy;
 pub mod discovery;
 pub mod docs;
-pub mod lease;
 pub mod leases;
 pub mod limited;
-pub mod management;
 mod meant;
 pub mod payments;
 pub mod power;
@@ -30,20 +28,19 @@ use axum::{
 use serde::{Serialize, de::DeserializeOwned};
 use service::request_id::RequestId;
 
-use crate::{App, error::ApiError};
+use crate::{App, error::ApiError, operations};
 
 /// Every route of the API itself.
 pub fn router(app: &App) -> Router<App> {
-    Router::new()
+    let paid = operations::ALL.iter().map(|operation| (operation.route)());
+    paid.fold(Router::new(), Router::merge)
         .merge(catalog::router())
         .merge(console::router(app))
         .merge(demo::router(app))
         .merge(destroy::router())
         .merge(discovery::router(app))
         .merge(docs::router(app))
-        .merge(lease::router())
         .merge(leases::router())
-        .merge(management::router())
         .merge(payments::router())
         .merge(power::router())
         .merge(quote::router(app))

@@ -11,7 +11,7 @@ use crate::{
     App,
     error::ApiError,
     lease::view::{checksummed, time},
-    operations,
+    operations::registry,
     sessions::Session,
     store::{PaymentState, PaymentSummary},
 };
@@ -86,7 +86,7 @@ fn view(row: PaymentSummary, simulated: bool) -> PaymentView {
     let explorer = |transaction: &String| Some(network?.explorer_tx(transaction));
     PaymentView {
         state,
-        operation: operations::route_of(&row.operation),
+        operation: registry::route_of(&row.operation),
         amount: Usdc(row.amount),
         asset: checksummed(&row.asset),
         payer: checksummed(&row.payer),

@@ -12,14 +12,14 @@ use axum::http::Method;
 use pve::{ExecOutcome, Shell};
 use serde_json::json;
 
-use super::{answer, lease_in_path, list::call_price};
+use super::{answer, call_price, lease_in_path};
 use crate::{
     error::ApiError,
     lease::{locate, owned::active, view::time},
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     proxmox::first_contact,
     state::App,
-    store::{Answer, Lease},
+    store::{Answer, Lease, Payment, StoreError},
 };
 
 /// How long a command may run where the request does not say.
@@ -46,6 +46,7 @@ impl Operation for Exec {
     const PATH: &'static str = "/management/exec/{ctid}";
     const DESCRIPTION: &'static str = "A command in a leased container";
     const FLOW: Flow = Flow::SettleThenDeliver;
+    const PRICE_VARIES: bool = false;
     const REPEAT: Repeat = Repeat::Once;
     const NEEDS_BODY: bool = true;
     const MIN_SECONDS_LEFT: u64 = 60;
@@ -68,6 +69,10 @@ impl Operation for Exec {
             force: request.force,
             shell: Mutex::default(),
         })
+    }
+
+    fn default_price(tariff: &Tariff) -> Result<Price, ApiError> {
+        call_price(tariff)
     }
 
     fn price(&self, tariff: &Tariff) -> Result<Price, ApiError> {
@@ -145,6 +150,10 @@ impl Operation for Exec {
         };
         response.output = format!("{}{}", response.stdout, response.stderr);
         answer(stored.status, &response).unwrap_or(stored)
+    }
+
+    async fn resume(_app: &App, _payment: &Payment) -> Result<Option<Self>, StoreError> {
+        Ok(None)
     }
 }
 

@@ -56,6 +56,7 @@ impl Operation for LeaseContainer {
     const PATH: &'static str = "/lease/container";
     const DESCRIPTION: &'static str = "A Linux container for the time asked for";
     const FLOW: Flow = Flow::DeliverThenSettle;
+    const PRICE_VARIES: bool = true;
     const REPEAT: Repeat = Repeat::Resumed;
     const NEEDS_BODY: bool = true;
     const BUYS_TIME: bool = true;
@@ -81,14 +82,12 @@ impl Operation for LeaseContainer {
         Ok(lease)
     }
 
+    fn default_price(tariff: &Tariff) -> Result<Price, ApiError> {
+        price_of(tariff, &LeaseRequest::default())
+    }
+
     fn price(&self, tariff: &Tariff) -> Result<Price, ApiError> {
-        price::price_lease(tariff, self.request.size(), self.request.runtime_minutes).map_err(
-            |_| {
-                let field =
-                    FieldError::new("runtimeMinutes", "makes a price too large for any payment");
-                ApiError::invalid(vec![field])
-            },
-        )
+        price_of(tariff, &self.request)
     }
 
     fn arguments(&self) -> Value {
@@ -330,6 +329,13 @@ impl Operation for LeaseContainer {
             resumed: true,
         }))
     }
+}
+
+fn price_of(tariff: &Tariff, request: &LeaseRequest) -> Result<Price, ApiError> {
+    price::price_lease(tariff, request.size(), request.runtime_minutes).map_err(|_| {
+        let field = FieldError::new("runtimeMinutes", "makes a price too large for any payment");
+        ApiError::invalid(vec![field])
+    })
 }
 
 impl LeaseContainer {

@@ -1,0 +1,67 @@
+//! What the rest of the service knows of a paid operation without naming its type. The list itself is [`ALL`], beside the
+//! modules; routes, discovery, the OpenAPI document and the sweep read it and have no lists of their own.
+
+use api_types::{Price, Tariff};
+use axum::Router;
+use futures_util::future::BoxFuture;
+
+use super::ALL;
+use crate::{
+    error::ApiError,
+    paywall::{About, Operation, follow, paid},
+    state::App,
+    store::{Payment, StoreError},
+};
+
+/// A paid operation in the list. Everything in it comes from the operation's own file.
+#[derive(Debug)]
+pub struct Registration {
+    /// Name, route and description.
+    pub about: About,
+    /// The price of the default request, in atomic USDC.
+    pub default_price: fn(&Tariff) -> Result<Price, ApiError>,
+    /// The route, behind the paywall.
+    pub route: fn() -> Router<App>,
+    /// Resumes an unfinished payment for it.
+    pub recover: for<'a> fn(&'a App, &'a Payment) -> BoxFuture<'a, Result<(), StoreError>>,
+}
+
+impl Registration {
+    /// The registration of an operation.
+    pub const fn of<O: Operation>() -> Self {
+        Self {
+            about: About::of::<O>(),
+            default_price: O::default_price,
+            route: paid::<O>,
+            recover: |app, payment| Box::pin(follow::recover::<O>(app, payment)),
+        }
+    }
+}
+
+/// The operation with this name in the store; none where another release wrote it.
+pub fn named(name: &str) -> Option<&'static Registration> {
+    ALL.iter().find(|operation| operation.about.name == name)
+}
+
+/// Method and path of an operation, by its name in the store.
+pub fn route_of(name: &str) -> String {
+    named(name).map_or_else(
+        || name.to_owned(),
+        |Registration { about, .. }| format!("{} {}", about.method, about.path),
+    )
+}
+
+/// Makes [`ALL`] from the operations' types. [`Operation`] requires [`Registered`], which only this macro implements: an
+/// operation that is not in the list does not compile.
+///
+/// [`Registered`]: crate::paywall::Registered
+macro_rules! operations {
+    ($($operation:ty),+ $(,)?) => {
+        $(impl $crate::paywall::Registered for $operation {})+
+
+        /// Every operation that is sold, in the order in which customers are told of them.
+        pub const ALL: &[$crate::operations::registry::Registration] =
+            &[$($crate::operations::registry::Registration::of::<$operation>()),+];
+    };
+}
+pub(super) use operations;
