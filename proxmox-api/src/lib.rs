@@ -18,6 +18,7 @@ pub mod lease;
 pub mod locks;
 pub mod openapi;
 pub mod operations;
+pub mod payment;
 pub mod paywall;
 pub mod proxmox;
 pub mod routes;

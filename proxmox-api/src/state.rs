@@ -24,7 +24,8 @@ use crate::{
         locate::RecentLooks, reboot::SeenOff,
     },
     locks::Locks,
-    paywall::{proof::ProofLimits, tariffs::Tariffs},
+    payment::{checkpoint::Checkpoint, tariffs::Tariffs},
+    paywall::proof::ProofLimits,
     proxmox::Proxmox,
     store::{Database, DemoLedger, Hold, SharedTurns, Store},
     terminals,
@@ -86,6 +87,8 @@ pub struct Parts {
     pub deadlines_moved: Notify,
     /// Wakes the worker that puts links up.
     pub links_moved: Notify,
+    /// Where tests stop the work for a payment.
+    pub checkpoint: Checkpoint,
 }
 
 /// What tells this installation's containers from those of another on the same Proxmox.
@@ -207,6 +210,7 @@ impl App {
             consoles: OpenConsoles::default(),
             deadlines_moved: Notify::new(),
             links_moved: Notify::new(),
+            checkpoint: Checkpoint::default(),
             config,
         })))
     }

@@ -12,8 +12,8 @@ use super::unusable;
 use crate::{
     lease::view::time,
     operations,
-    paywall::owed,
-    store::{Database, Debt, Payment, PaymentState, Store, StoreError},
+    payment::{machine::Verdict, resolve},
+    store::{Change, Database, Debt, Payment, PaymentState, Store, StoreError},
 };
 
 /// What is asked for.
@@ -290,6 +290,7 @@ async fn settle(
             ));
         }
     }
+    let data = resolve::note(reason, transaction, payment);
     let (done, says) = match decision {
         Decision::Transaction(hash) if unresolved => {
             let transfer = TransferEvidence {
@@ -297,12 +298,14 @@ async fn settle(
                 log_index: None,
                 block: None,
             };
-            let done = store.mark_settled(id, transfer, now).await;
+            let verdict = Verdict::Moved(transfer);
+            let done = resolve::resolve(store, payment, verdict, &data, now).await;
             let says = "moved money. The service delivers it within two minutes, or owes it.";
             (done.map_err(failed)?, says)
         }
         Decision::NotMoved if unresolved => {
-            let done = store.mark_refused(id, "resolved_by_operator", now).await;
+            let verdict = Verdict::NotMoved(resolve::RESOLVED_BY_OPERATOR.to_owned());
+            let done = resolve::resolve(store, payment, verdict, &data, now).await;
             let says = "moved no money. What was made for it is removed.";
             (done.map_err(failed)?, says)
         }
@@ -325,8 +328,9 @@ async fn settle(
                     payment.state.as_str()
                 ));
             };
+            let event = Change::event(id, resolve::RESOLVED_BY_OPERATOR, data);
             let done = store
-                .pay_debt(id, &debt.reason, reason, transaction, now)
+                .pay_debt(id, &debt.reason, reason, transaction, event, now)
                 .await;
             (
                 done.map_err(failed)?,
@@ -337,11 +341,6 @@ async fn settle(
     if !done {
         return Err(format!("{id} has changed meanwhile: look at it again"));
     }
-    let data = json!({"reason": reason, "transaction": transaction, "was": payment.state.as_str()});
-    store
-        .append_event(now, id, owed::RESOLVED_BY_OPERATOR, &data)
-        .await
-        .map_err(|error| format!("it was done, and the audit trail does not say so: {error}"))?;
     Ok(format!(
         "{id} ({} of {}) {says}\n",
         Usdc(payment.amount),

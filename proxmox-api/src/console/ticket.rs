@@ -5,7 +5,7 @@ use service::crypto;
 
 use crate::{
     state::App,
-    store::{ConsoleTicket, StoreError},
+    store::{Change, ConsoleTicket, StoreError},
 };
 
 /// Seconds within which a bought ticket has to be used.
@@ -13,17 +13,15 @@ pub const LIFE: i64 = 30;
 /// Seconds for which a lost connection can be taken up again.
 const RESUME: i64 = 120;
 
-/// Makes a bought ticket good from now on; gives its end, Unix seconds.
-///
-/// # Errors
-/// The store failed.
-pub async fn keep(app: &App, token: &str, ticket: ConsoleTicket) -> Result<i64, StoreError> {
+/// The change that makes a bought ticket good from now on, and its end, Unix seconds.
+pub fn kept(app: &App, token: &str, ticket: ConsoleTicket) -> (Change, i64) {
     let expires_at = app.now() + LIFE;
-    let hash = crypto::sha256_hex(token);
-    app.store
-        .keep_console_ticket(&hash, ticket, expires_at, app.now())
-        .await?;
-    Ok(expires_at)
+    let change = Change::KeepTicket {
+        hash: crypto::sha256_hex(token),
+        ticket,
+        expires_at,
+    };
+    (change, expires_at)
 }
 
 /// Uses a ticket up.

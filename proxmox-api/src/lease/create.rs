@@ -13,9 +13,7 @@ use super::{
     fence::{self, Fence},
     marker::{self, Marker},
 };
-use crate::{
-    config::FencePolicy, error::ApiError, paywall::progress::Progress, state::App, store::Lease,
-};
+use crate::{config::FencePolicy, error::ApiError, payment::Progress, state::App, store::Lease};
 
 /// Numbers or nodes that are tried.
 const TRIES: u32 = 5;

@@ -194,7 +194,7 @@ async fn step(app: &App, lease_id: &str) -> Result<(), RemoveError> {
         }
         LeaseState::Expiring => stop(app, &lease).await,
         LeaseState::Stopped if passed(lease.destroy_at) => destroy(app, &lease).await,
-        LeaseState::Settling | LeaseState::Unknown => held::take_on(app, lease_id).await,
+        LeaseState::Probed => held::take_on(app, lease_id).await,
         LeaseState::Undoing | LeaseState::Destroying => remove::remove(app, &lease).await,
         _ => Ok(()),
     }

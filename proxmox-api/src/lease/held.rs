@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
+    payment::PaymentState,
     state::App,
     store::{HeldMachine, HeldPower, Lease, StoreError},
 };
@@ -36,8 +37,8 @@ enum Step {
 /// The next step of a held machine. One whose payment is still being settled by the request itself is left to it for as long
 /// as the facilitator may take.
 fn next(held: &HeldMachine, settle_seconds: i64, held_seconds: i64) -> (Step, i64) {
-    let unknown_since = match held.lease.state {
-        LeaseState::Settling => held.since + settle_seconds,
+    let unknown_since = match held.lease.payment {
+        PaymentState::Settling => held.since + settle_seconds,
         _ => held.since,
     };
     let stop_at = unknown_since + STOP_AFTER;
@@ -154,13 +155,14 @@ pub async fn wake(app: &App, lease: &Lease, resumed: bool) -> Result<(), ApiErro
 mod tests {
     use super::*;
 
-    fn held(state: LeaseState, power: HeldPower) -> HeldMachine {
+    fn held(payment: PaymentState, power: HeldPower) -> HeldMachine {
         let lease = Lease {
             lease_id: "lease-1".into(),
             vmid: 40_200,
             node: "pve".into(),
             owner: "0xaa".into(),
-            state,
+            state: LeaseState::Probed,
+            payment,
             sku: String::new(),
             template: String::new(),
             hostname: "box".into(),
@@ -187,8 +189,8 @@ mod tests {
 
     #[test]
     fn a_machine_is_stopped_after_two_minutes_and_destroyed_after_the_window() {
-        let of = |state, power| next(&held(state, power), 60, 3600);
-        let unknown = LeaseState::Unknown;
+        let of = |payment, power| next(&held(payment, power), 60, 3600);
+        let unknown = PaymentState::Unknown;
         assert_eq!(of(unknown, HeldPower::Running), (Step::Stop, 1_120));
         assert_eq!(of(unknown, HeldPower::Stopping), (Step::Stop, 1_000));
         assert_eq!(of(unknown, HeldPower::Stopped), (Step::Destroy, 4_900));
@@ -196,7 +198,7 @@ mod tests {
 
     #[test]
     fn one_whose_settlement_was_cut_off_waits_as_long_as_a_settlement_may_take() {
-        let of = |power, hours: i64| next(&held(LeaseState::Settling, power), 240, hours * 3600);
+        let of = |power, hours: i64| next(&held(PaymentState::Settling, power), 240, hours * 3600);
         assert_eq!(of(HeldPower::Running, 1), (Step::Stop, 1_360));
         assert_eq!(of(HeldPower::Stopped, 0), (Step::Destroy, 1_360));
     }

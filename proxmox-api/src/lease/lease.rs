@@ -10,12 +10,8 @@ pub enum LeaseState {
     CreateSent,
     /// The container exists; it may have been started.
     Created,
-    /// The container has answered a probe; nothing was charged.
+    /// The container has answered a probe; whether it is paid for is its payment's word.
     Probed,
-    /// The facilitator may have been asked to settle.
-    Settling,
-    /// Nobody knows whether the money moved; the container is held.
-    Unknown,
     /// Paid and running.
     Active,
     /// The paid time is over; a shutdown may have been sent.
@@ -34,13 +30,11 @@ use LeaseState::*;
 
 impl LeaseState {
     /// Every state, in the order of a lease's life.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 10] = [
         Provisioning,
         CreateSent,
         Created,
         Probed,
-        Settling,
-        Unknown,
         Active,
         Expiring,
         Stopped,
@@ -56,8 +50,6 @@ impl LeaseState {
             CreateSent => "create_sent",
             Created => "created",
             Probed => "probed",
-            Settling => "settling",
-            Unknown => "unknown",
             Active => "active",
             Expiring => "expiring",
             Stopped => "stopped",
@@ -79,9 +71,7 @@ impl LeaseState {
             // Back to provisioning: the request was surely not executed, and another VMID or node is tried.
             CreateSent => &[Provisioning, Created, Undoing],
             Created => &[Probed, Undoing],
-            Probed => &[Settling, Undoing],
-            Settling => &[Active, Unknown, Undoing],
-            Unknown => &[Active, Undoing],
+            Probed => &[Active, Undoing],
             // To destroyed at once: the container was lost on the host.
             Active => &[Expiring, Destroying, Destroyed],
             Expiring => &[Active, Stopped, Destroying, Destroyed],
@@ -98,10 +88,7 @@ impl LeaseState {
 
     /// Whether the lease is still on its way to being paid for, and counts against the payer's leases in flight.
     pub fn is_in_flight(self) -> bool {
-        matches!(
-            self,
-            Provisioning | CreateSent | Created | Probed | Settling | Unknown
-        )
+        matches!(self, Provisioning | CreateSent | Created | Probed)
     }
 
     /// Whether more time can be bought.
@@ -123,18 +110,16 @@ mod tests {
     fn exactly_the_listed_moves_are_allowed() {
         // One row per state in the order of `ALL`; `x` allows the move to the column's state.
         let table = [
-            ".x.......x..",
-            "x.x......x..",
-            "...x.....x..",
-            "....x....x..",
-            ".....xx..x..",
-            "......x..x..",
-            ".......x..xx",
-            "......x.x.xx",
-            "......x...xx",
-            "...........x",
-            "...........x",
-            "............",
+            ".x.....x..",
+            "x.x....x..",
+            "...x...x..",
+            "....x..x..",
+            ".....x..xx",
+            "....x.x.xx",
+            "....x...xx",
+            ".........x",
+            ".........x",
+            "..........",
         ];
         for (from, row) in LeaseState::ALL.into_iter().zip(table) {
             for (to, mark) in LeaseState::ALL.into_iter().zip(row.chars()) {

@@ -224,10 +224,11 @@ async fn end_lost(app: &App, lease: &Lease, trouble: Trouble) -> Result<bool, Ap
 }
 
 async fn count(app: &App) -> Result<(), ApiError> {
-    let counts: HashMap<_, _> = app.store.lease_counts().await?.into_iter().collect();
-    for state in LeaseState::ALL {
-        let number = counts.get(&state).copied().unwrap_or(0);
-        metrics::gauge!("leases", "state" => state.as_str()).set(f64::from(number));
+    let counts = app.store.lease_counts().await?;
+    let states = LeaseState::ALL.map(LeaseState::as_str);
+    for state in states.into_iter().chain(["settling", "unknown"]) {
+        let number = counts.get(state).copied().unwrap_or(0);
+        metrics::gauge!("leases", "state" => state).set(f64::from(number));
     }
     Ok(())
 }

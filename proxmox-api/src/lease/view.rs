@@ -5,21 +5,33 @@ use std::collections::HashMap;
 use super::{LeaseState, alarms::Trouble, lock, traffic};
 use crate::{
     error::ApiError,
+    payment::PaymentState,
     proxmox::Usage,
     state::App,
     store::{Lease, Traffic},
 };
 use api_types::{LeaseStatus, LeaseView, Timestamp, Usdc};
 
-/// The state in the contract's words.
-pub fn status(state: LeaseState) -> LeaseStatus {
+/// The state of a lease and of its payment in the contract's words.
+pub fn status(state: LeaseState, payment: PaymentState) -> LeaseStatus {
+    match (state, payment) {
+        (LeaseState::Probed, PaymentState::Settling | PaymentState::Settled) => {
+            LeaseStatus::Settling
+        }
+        (LeaseState::Probed, PaymentState::Unknown | PaymentState::Unresolved) => {
+            LeaseStatus::Reconciling
+        }
+        (state, _) => status_alone(state),
+    }
+}
+
+/// The same of a lease whose payment is not open.
+pub fn status_alone(state: LeaseState) -> LeaseStatus {
     match state {
         LeaseState::Provisioning
         | LeaseState::CreateSent
         | LeaseState::Created
         | LeaseState::Probed => LeaseStatus::Provisioning,
-        LeaseState::Settling => LeaseStatus::Settling,
-        LeaseState::Unknown => LeaseStatus::Reconciling,
         LeaseState::Active => LeaseStatus::Active,
         LeaseState::Expiring => LeaseStatus::Expiring,
         LeaseState::Stopped => LeaseStatus::Stopped,
@@ -49,7 +61,7 @@ pub fn view(lease: &Lease, live: LiveState, paid: u64) -> LeaseView {
     let kept = !matches!(lease.state, LeaseState::Destroying | LeaseState::Destroyed);
     LeaseView {
         lease_id: lease.lease_id.clone(),
-        status: status(lease.state),
+        status: status(lease.state, lease.payment),
         live_status: live.state.map(str::to_owned),
         notice: live.notice,
         ctid: lease.vmid,

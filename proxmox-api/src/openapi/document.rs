@@ -10,7 +10,7 @@ use super::{
     endpoint::{Access, Answer, Content, Described, Endpoint},
     limits, payment,
 };
-use crate::{config::Config, paywall::Flow};
+use crate::{config::Config, payment::Flow};
 
 /// Schemas of what is sent to us, of what we send, and what each error code means.
 struct Schemas {

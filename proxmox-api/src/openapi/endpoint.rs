@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::examples;
-use crate::paywall::{About, Flow};
+use crate::payment::{About, Flow};
 
 /// Who may use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

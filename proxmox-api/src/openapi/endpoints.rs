@@ -4,7 +4,7 @@ use api_types::ErrorCode::{self, *};
 use serde_json::{Value, json};
 
 use super::{endpoint::Endpoint, examples, guest};
-use crate::{operations, paywall::About, routes::payments::LARGEST_PAGE};
+use crate::{operations, payment::About, routes::payments::LARGEST_PAGE};
 
 /// The routes, in the order of the document.
 pub(super) fn all() -> Vec<Endpoint> {

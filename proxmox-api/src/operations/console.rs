@@ -10,10 +10,11 @@ use crate::{
     console::{page_url, socket_url, ticket},
     error::ApiError,
     lease::{locate, owned::active, view::time},
-    paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
+    payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
+    paywall::body,
     proxmox::first_contact,
     state::App,
-    store::{Answer, ConsoleTicket, Lease, Payment, StoreError},
+    store::{Answer, Change, ConsoleTicket, Lease, Payment, StoreError},
 };
 
 /// A console of a container.
@@ -66,16 +67,16 @@ impl Operation for Console {
         }
     }
 
-    async fn deliver(&self, app: &App, job: &Job, _paid: &Paid) -> Result<Answer, ApiError> {
+    async fn deliver(&self, app: &App, job: &Job, _paid: &Paid) -> Result<Delivered, ApiError> {
         active(app, &self.lease.lease_id, &job.payer).await?;
         let for_whom = ConsoleTicket {
             lease_id: self.lease.lease_id.clone(),
             wallet: job.payer.clone(),
         };
         let token = app.installation.console_ticket(&job.payment_id);
-        let expires_at = ticket::keep(app, &token, for_whom).await?;
+        let (kept, expires_at) = ticket::kept(app, &token, for_whom);
         let data = json!({"paymentId": job.payment_id, "expiresAt": expires_at});
-        app.note(&self.lease.lease_id, "console_ticket", data).await;
+        let event = Change::event(&self.lease.lease_id, "console_ticket", data);
         let public = &app.config.public_base_url;
         // The ticket itself is added by `reveal`, so that it is not stored.
         let response = ConsoleResponse {
@@ -86,7 +87,10 @@ impl Operation for Console {
             expires_at: time(expires_at),
             kind: ConsoleType::Terminal,
         };
-        answer(200, &response)
+        Ok(Delivered {
+            changes: vec![kept, event],
+            ..answer(200, &response)?.into()
+        })
     }
 
     fn reveal(app: &App, payment_id: &str, answer: Answer) -> Answer {

@@ -7,9 +7,10 @@ use super::{answer, call_price};
 use crate::{
     error::ApiError,
     lease::view::{self, Live},
-    paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
+    payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
+    paywall::body,
     state::App,
-    store::{Answer, Payment, StoreError},
+    store::{Payment, StoreError},
 };
 
 /// A look at the payer's leases.
@@ -42,9 +43,9 @@ impl Operation for List {
         Ok(())
     }
 
-    async fn deliver(&self, app: &App, job: &Job, _paid: &Paid) -> Result<Answer, ApiError> {
+    async fn deliver(&self, app: &App, job: &Job, _paid: &Paid) -> Result<Delivered, ApiError> {
         let leases = view::of_wallet(app, &job.payer, Live::Required).await?;
-        answer(200, &ListResponse { leases })
+        Ok(answer(200, &ListResponse { leases })?.into())
     }
 
     async fn resume(_app: &App, _payment: &Payment) -> Result<Option<Self>, StoreError> {

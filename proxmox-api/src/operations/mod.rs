@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::{
     error::ApiError,
-    paywall::Call,
+    payment::Call,
     state::App,
     store::{Answer, Lease},
 };

@@ -8,7 +8,8 @@ use futures_util::future::BoxFuture;
 use super::ALL;
 use crate::{
     error::ApiError,
-    paywall::{About, Operation, follow, paid},
+    payment::{About, Operation, follow},
+    paywall::paid,
     state::App,
     store::{Payment, StoreError},
 };
@@ -22,8 +23,8 @@ pub struct Registration {
     pub default_price: fn(&Tariff) -> Result<Price, ApiError>,
     /// The route, behind the paywall.
     pub route: fn() -> Router<App>,
-    /// Resumes an unfinished payment for it.
-    pub recover: for<'a> fn(&'a App, &'a Payment) -> BoxFuture<'a, Result<(), StoreError>>,
+    /// Resumes an unfinished payment for it; `true`: the payer is not waited for any longer.
+    pub recover: for<'a> fn(&'a App, &'a Payment, bool) -> BoxFuture<'a, Result<(), StoreError>>,
 }
 
 impl Registration {
@@ -33,7 +34,7 @@ impl Registration {
             about: About::of::<O>(),
             default_price: O::default_price,
             route: paid::<O>,
-            recover: |app, payment| Box::pin(follow::recover::<O>(app, payment)),
+            recover: |app, payment, late| Box::pin(follow::recover::<O>(app, payment, late)),
         }
     }
 }
@@ -54,10 +55,10 @@ pub fn route_of(name: &str) -> String {
 /// Makes [`ALL`] from the operations' types. [`Operation`] requires [`Registered`], which only this macro implements: an
 /// operation that is not in the list does not compile.
 ///
-/// [`Registered`]: crate::paywall::Registered
+/// [`Registered`]: crate::payment::Registered
 macro_rules! operations {
     ($($operation:ty),+ $(,)?) => {
-        $(impl $crate::paywall::Registered for $operation {})+
+        $(impl $crate::payment::Registered for $operation {})+
 
         /// Every operation that is sold, in the order in which customers are told of them.
         pub const ALL: &[$crate::operations::registry::Registration] =

@@ -18,12 +18,13 @@ use crate::{
         locate::{self, Place},
         owned::owned,
         start, traffic,
-        view::{status, time},
+        view::{status_alone, time},
     },
-    paywall::{Call, Flow, Job, Operation, Paid, Repeat, body, owed},
+    payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat, owed},
+    paywall::body,
     proxmox::first_contact,
     state::App,
-    store::{Answer, Lease, Payment, Renewal, RenewalOutcome, StoreError},
+    store::{Change, Lease, Payment, Renewal, RenewalOutcome, StoreError},
 };
 
 /// How long a stopped container may take to start.
@@ -92,7 +93,7 @@ impl Operation for RenewLease {
         Ok(())
     }
 
-    async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Answer, ApiError> {
+    async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Delivered, ApiError> {
         // Waits for a stop that is under way; what is stopped is then started again.
         let _turn = app.leases_in_work.take(&self.lease.lease_id).await?;
         // What is owed back is not added: looked for before the time is, unless that was added by
@@ -140,22 +141,23 @@ impl Operation for RenewLease {
             message = format!("{message} Its container does not start.");
         }
         let data = json!({"minutes": self.minutes, "paymentId": job.payment_id, "transaction": paid.transaction});
-        app.note(&self.lease.lease_id, "renewed", data).await;
-        answer(
-            200,
-            &RenewResponse {
-                lease_id: self.lease.lease_id.clone(),
-                status: status(state),
-                ctid: self.lease.vmid,
-                expires_at: time(expires_at),
-                message,
-                price: job.price.clone(),
-                payment: PaymentReceipt {
-                    transaction: paid.transaction.clone(),
-                    network: paid.network.clone(),
-                },
+        let event = Change::event(&self.lease.lease_id, "renewed", data);
+        let response = RenewResponse {
+            lease_id: self.lease.lease_id.clone(),
+            status: status_alone(state),
+            ctid: self.lease.vmid,
+            expires_at: time(expires_at),
+            message,
+            price: job.price.clone(),
+            payment: PaymentReceipt {
+                transaction: paid.transaction.clone(),
+                network: paid.network.clone(),
             },
-        )
+        };
+        Ok(Delivered {
+            changes: vec![event],
+            ..answer(200, &response)?.into()
+        })
     }
 
     async fn resume(app: &App, payment: &Payment) -> Result<Option<Self>, StoreError> {

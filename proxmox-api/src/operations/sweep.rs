@@ -3,9 +3,10 @@
 
 use crate::{
     operations::{lease_container::LeaseContainer, registry},
-    paywall::{Operation, Repeat, follow, key, owed, recheck},
+    payment::{Operation, PaymentState, follow, recheck},
+    paywall::key,
     state::App,
-    store::{OpenAccounts, Payment, PaymentState, StoreError},
+    store::{OpenAccounts, Payment, StoreError},
 };
 
 /// Between two sweeps, in seconds.
@@ -93,56 +94,43 @@ async fn undo_abandoned_leases(app: &App, before: i64) -> Result<(), StoreError>
         };
         let still = app.store.abandoned_leases(before).await?;
         if still.iter().any(|lease| lease.lease_id == found.lease_id) {
-            LeaseContainer::abandoned(&found)
-                .undo(app, &follow::job_of(&payment))
-                .await;
+            LeaseContainer::abandoned(&found).undo(app).await;
         }
     }
     Ok(())
 }
 
 async fn recover_one(app: &App, payment: &Payment) -> Result<(), StoreError> {
-    let operation = registry::named(&payment.operation);
-    let resumable = operation.is_some_and(|operation| operation.about.repeat == Repeat::Resumed);
-    if payment.state == PaymentState::Settled && !resumable {
-        return owe_if_late(app, payment).await;
-    }
-    tracing::info!(
-        payment.id = payment.payment_id,
-        state = payment.state.as_str(),
-        "resuming a payment"
-    );
+    let late = is_late(app, payment);
     if payment.state == PaymentState::Unresolved {
         let id = &payment.payment_id;
         app.store.mark_checked(id, app.now()).await?;
     }
-    let Some(operation) = operation else {
-        // Only the operation can undo what it prepared, so the row waits for a release that has it.
-        tracing::error!(
-            payment.id = payment.payment_id,
-            operation = payment.operation,
-            "this release does not know the operation of a payment"
-        );
-        return Ok(());
-    };
-    (operation.recover)(app, payment).await
+    match registry::named(&payment.operation) {
+        Some(operation) => (operation.recover)(app, payment, late).await,
+        None if payment.state == PaymentState::Settled => {
+            recheck::give_up(app, payment, late).await
+        }
+        None => {
+            // Only the operation can undo what it prepared, so the row waits for a release that has it.
+            tracing::error!(
+                payment.id = payment.payment_id,
+                operation = payment.operation,
+                "this release does not know the operation of a payment"
+            );
+            Ok(())
+        }
+    }
 }
 
 /// A call that was paid and not delivered can be asked for again for a while; then it is owed.
-async fn owe_if_late(app: &App, payment: &Payment) -> Result<(), StoreError> {
+fn is_late(app: &App, payment: &Payment) -> bool {
     let redeemable = if key::is_good(payment.idempotency_key.as_deref()) {
         REDEEMABLE_BY_KEY
     } else {
         REDEEMABLE
     };
-    if payment.updated_at > app.now() - redeemable {
-        return Ok(());
-    }
-    let why = match payment.performed_at {
-        Some(_) => owed::reason::MAY_HAVE_RUN,
-        None => owed::reason::UNDELIVERED,
-    };
-    owed::owe(app, &payment.payment_id, why).await.map(drop)
+    payment.updated_at <= app.now() - redeemable
 }
 
 /// What is not kept for ever.

@@ -13,8 +13,11 @@ use x402::{
     wire::{Rest, header as wire, receipt::Receipt, v1::PaymentRequirementsResponse},
 };
 
-use super::{About, Flow, MAX_TIMEOUT_SECONDS, Operation};
-use crate::{config::Config, state::App};
+use crate::{
+    config::Config,
+    payment::{About, Flow, MAX_TIMEOUT_SECONDS, Operation},
+    state::App,
+};
 
 /// What is asked for one call of an operation.
 pub fn offer<O: Operation>(app: &App, path: &str, amount: u64) -> Offer {

@@ -21,9 +21,8 @@ use x402::{
 };
 
 use super::{
-    Call, Operation, challenge, digest, key,
+    challenge, key,
     process::{Entry, Presented, conflict, in_progress, process},
-    progress::Progress,
     proof::{self, Denied},
     replay::replay,
     reply::{Frame, Reply},
@@ -32,9 +31,10 @@ use super::{
 use crate::{
     client::ClientAddress,
     error::ApiError,
+    payment::{Call, Operation, PaymentState, Progress, digest},
     routes, sessions,
     state::App,
-    store::{Payment as Row, PaymentState},
+    store::Payment as Row,
 };
 
 /// The route of a paid operation.

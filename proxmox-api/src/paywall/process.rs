@@ -1,38 +1,35 @@
-//! A payment's way from reservation to answer. Every step is a row before the side effect that it announces, and one
-//! payment is worked for by one task at a time, so that copies of a request wait for the first and then see what it left.
+//! A request with a payment, and its way to a reply: bought where the payment was not seen before, told again where it was.
 
 use std::{net::IpAddr, time::Duration};
 
 use api_types::{ErrorCode, Price};
 use bytes::Bytes;
-use serde_json::json;
-use service::crypto;
 use tokio::time::timeout;
 use x402::{
-    facilitator::{FacilitatorError, FacilitatorRequest, Verification},
     offer::Offer,
     payment::Payment,
-    reason::Reason,
     wire::{Rest, receipt::Receipt},
 };
 
 use super::{
-    Call, Flow, Job, Operation,
-    progress::Progress,
     proof::Proof,
     replay::{GivenBack, replay},
     reply::Reply,
-    settle::settle,
 };
 use crate::{
     error::ApiError,
     locks::Turn,
+    payment::{
+        Call, Operation, Progress,
+        driver::Outcome,
+        follow::signature_name,
+        purchase::{Bought, Purchase, buy},
+    },
     state::App,
-    store::{NewPayment, Reservation, SignedRequest},
 };
 
 /// How long a copy waits for the request that came first. A container takes up to half a minute.
-pub(super) const WAIT_FOR_COPY: Duration = Duration::from_secs(90);
+pub(super) const COPY_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A request with a payment, before the payment's terms are known to fit.
 pub struct Presented {
@@ -74,7 +71,7 @@ impl Presented {
     pub(super) async fn lock(&self, app: &App) -> Result<Turn, ApiError> {
         let nonce = self.payment.authorization().nonce.to_string();
         let name = signature_name(&self.payer(), &nonce);
-        match timeout(WAIT_FOR_COPY, app.payments_in_work.take(&name)).await {
+        match timeout(COPY_TIMEOUT, app.payments_in_work.take(&name)).await {
             Ok(turn) => Ok(turn?),
             Err(_) => Err(in_progress()),
         }
@@ -84,8 +81,53 @@ impl Presented {
         self.payment.payer().to_string().to_lowercase()
     }
 
+    /// A receipt in the words of the payment's version.
     pub(super) fn receipt(&self, transaction: &str) -> Receipt {
-        receipt(&self.payment, transaction)
+        Receipt {
+            success: true,
+            error_reason: None,
+            transaction: transaction.to_owned(),
+            network: self.payment.network().to_owned(),
+            payer: Some(self.payment.payer().to_checksum(None)),
+            rest: Rest::new(),
+        }
+    }
+
+    /// The same for money that did not move.
+    pub(super) fn refusal(&self, reason: String) -> Receipt {
+        Receipt {
+            success: false,
+            error_reason: Some(reason),
+            ..self.receipt("")
+        }
+    }
+
+    /// What the customer is told of an outcome.
+    pub(super) fn reply<O: Operation>(
+        &self,
+        app: &App,
+        payment_id: &str,
+        outcome: Outcome,
+    ) -> Reply {
+        match outcome {
+            Outcome::Done {
+                answer,
+                transaction,
+            } => Reply::Done {
+                answer: O::reveal(app, payment_id, answer),
+                receipt: self.receipt(&transaction),
+            },
+            Outcome::Unknown(Some(answer)) => Reply::Held(answer),
+            Outcome::Unknown(None) => unresolved(payment_id).into(),
+            Outcome::NotTaken(reason) => Reply::NotTaken(reason),
+            Outcome::Refused(reason) => Reply::NotSettled(self.refusal(reason)),
+            Outcome::Failed(error) => error.into(),
+            Outcome::Undelivered { error, transaction } => Reply::Failed {
+                error,
+                receipt: Some(self.receipt(&transaction)),
+            },
+            Outcome::Elsewhere => in_progress().into(),
+        }
     }
 }
 
@@ -101,80 +143,42 @@ pub struct Entry<O> {
     pub presented: Presented,
 }
 
-/// A receipt in the words of the payment's version.
-pub fn receipt(payment: &Payment, transaction: &str) -> Receipt {
-    Receipt {
-        success: true,
-        error_reason: None,
-        transaction: transaction.to_owned(),
-        network: payment.network().to_owned(),
-        payer: Some(payment.payer().to_checksum(None)),
-        rest: Rest::new(),
-    }
-}
-
-/// What a signature is called among the turns, before it has a row and afterwards.
-pub(super) fn signature_name(payer: &str, nonce: &str) -> String {
-    format!("{payer}:{nonce}")
-}
-
 /// Takes a payment that was not seen before through to its reply.
 pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progress) -> Reply {
-    let presented = &entry.presented;
+    let presented = entry.presented;
     let _turn = match presented.lock(app).await {
         Ok(turn) => turn,
         Err(error) => return error.into(),
-    };
-    let request = match entry.offer.facilitator_request(&presented.payment) {
-        Ok(request) => request,
-        Err(reason) => return Reply::NotTaken(reason),
     };
     // Before the facilitator is asked, and before there is a row.
     if let Err(error) = app.failed_payments.check(presented.client) {
         return error.into();
     }
-    // Nothing is stored under a name that is not proven.
-    if presented.proof == Proof::Unproven
-        && let Err(reply) = verify(app, presented, &request).await
-    {
-        count_failure(app, presented, &reply);
-        return reply;
-    }
-    let payment = match new_payment(&entry, &request) {
-        Ok(payment) => payment,
-        Err(error) => return error.into(),
+    let purchase = Purchase {
+        operation: entry.operation,
+        offer: entry.offer,
+        price: entry.price,
+        payment: presented.payment.clone(),
+        is_proven: presented.proof == Proof::Payer,
+        digest: presented.digest.clone(),
+        key: presented.key.clone(),
+        client: presented.client,
     };
-    // Before the row is there: a copy that finds it by its key then waits.
-    let new_id = payment.payment_id.clone();
-    let own = match app.payments_in_work.take(&new_id).await {
-        Ok(turn) => turn,
-        Err(error) => return ApiError::from(error).into(),
-    };
-    let reserved = app.store.reserve(payment, app.now()).await;
-    match reserved {
-        Ok(Reservation::Reserved { payment_id }) => {
-            // A row that was given back keeps its id.
-            let turn = if payment_id == new_id {
-                Ok(own)
-            } else {
-                app.payments_in_work.take(&payment_id).await
-            };
-            let _turn = match turn {
-                Ok(turn) => turn,
-                Err(error) => return ApiError::from(error).into(),
-            };
-            let job = job(&entry, payment_id, app.now(), progress);
-            let reply = fresh(app, &entry, &job, &request).await;
+    match buy(app, purchase, progress.clone()).await {
+        Bought::Worked {
+            payment_id,
+            outcome,
+        } => {
+            let reply = presented.reply::<O>(app, &payment_id, outcome);
             count::<O>(&reply);
-            count_failure(app, presented, &reply);
+            count_failure(app, &presented, &reply);
             reply
         }
-        Ok(Reservation::Known { payment_id }) => {
-            let told = replay::<O>(app, presented, &payment_id, progress).await;
+        Bought::Known(payment_id) => {
+            let told = replay::<O>(app, &presented, &payment_id, progress).await;
             told.unwrap_or_else(|_: GivenBack| in_progress().into())
         }
-        Ok(Reservation::Conflict) => conflict().into(),
-        Err(error) => ApiError::from(error).into(),
+        Bought::Conflict => conflict().into(),
     }
 }
 
@@ -184,58 +188,6 @@ pub(super) fn conflict() -> ApiError {
     ApiError::new(ErrorCode::PaymentReplayed, message).advise("sign in and GET /leases to see what it bought; for another purchase take a new key and sign a new payment")
 }
 
-fn new_payment<O: Operation>(
-    entry: &Entry<O>,
-    request: &FacilitatorRequest,
-) -> Result<NewPayment, ApiError> {
-    let presented = &entry.presented;
-    let authorization = presented.payment.authorization();
-    let text = serde_json::to_string(request).map_err(|error| {
-        tracing::error!(%error, "a payment cannot be written down");
-        ApiError::new(ErrorCode::Internal, "The payment cannot be stored.")
-    })?;
-    Ok(NewPayment {
-        payment_id: format!("pay_{}", crypto::random_hex(12)),
-        network: entry.offer.network.caip2.to_owned(),
-        asset: entry.offer.network.usdc.address.to_string(),
-        payer: presented.payer(),
-        nonce: authorization.nonce.to_string(),
-        digest: presented.digest.clone(),
-        idempotency_key: presented.key.clone(),
-        // What is signed is what moves: version 1 may sign for more than the price.
-        amount: u64::try_from(authorization.value).unwrap_or(entry.offer.amount),
-        pay_to: entry.offer.pay_to.to_string(),
-        valid_before: valid_before(&presented.payment),
-        request: SignedRequest(text),
-        operation: O::NAME.to_owned(),
-        arguments: arguments(entry),
-        lease_id: entry.operation.lease_id(),
-    })
-}
-
-/// With the price and its lines, which the answer shows and a restart would not find again.
-fn arguments<O: Operation>(entry: &Entry<O>) -> String {
-    let mut arguments = entry.operation.arguments();
-    arguments["price"] = json!(entry.price);
-    arguments.to_string()
-}
-
-fn valid_before(payment: &Payment) -> i64 {
-    i64::try_from(payment.authorization().valid_before).unwrap_or(i64::MAX)
-}
-
-fn job<O>(entry: &Entry<O>, payment_id: String, now: i64, progress: Progress) -> Job {
-    Job {
-        payment_id,
-        payer: entry.presented.payer(),
-        price: entry.price.clone(),
-        valid_before: valid_before(&entry.presented.payment),
-        client: entry.presented.client,
-        first_seen: now,
-        progress,
-    }
-}
-
 pub(super) fn in_progress() -> ApiError {
     let message = "The same payment is being worked on at this moment.";
     ApiError::new(ErrorCode::PaymentInProgress, message)
@@ -243,81 +195,14 @@ pub(super) fn in_progress() -> ApiError {
         .advise("send the same signed request again to learn its outcome")
 }
 
-/// A reservation that is ours.
-async fn fresh<O: Operation>(
-    app: &App,
-    entry: &Entry<O>,
-    job: &Job,
-    request: &FacilitatorRequest,
-) -> Reply {
-    let id = &job.payment_id;
-    if entry.presented.proof == Proof::Payer
-        && let Err(reply) = verify(app, &entry.presented, request).await
-    {
-        release(app, id, reason_of(&reply)).await;
-        return reply;
-    }
-    if O::FLOW == Flow::DeliverThenSettle
-        && let Err(error) = app.store.mark_verified(id, app.now()).await
-    {
-        return ApiError::from(error).into();
-    }
-    if let Err(error) = entry.operation.admit(app, job).await {
-        release(app, id, error.code.as_str()).await;
-        return error.into();
-    }
-    if let Err(error) = entry.operation.prepare(app, job).await {
-        entry.operation.undo(app, job).await;
-        release(app, id, error.code.as_str()).await;
-        return error.into();
-    }
-    settle(app, entry, job, request).await
-}
-
-async fn verify(
-    app: &App,
-    presented: &Presented,
-    request: &FacilitatorRequest,
-) -> Result<(), Reply> {
-    match app.facilitator.verify(request).await {
-        Ok(Verification::Valid { payer }) => match payer {
-            Some(payer) if payer != presented.payment.payer() => Err(Reply::NotTaken(Reason::new(
-                x402::reason::code::SIGNATURE,
-                "the facilitator found another payer",
-            ))),
-            _ => Ok(()),
-        },
-        Ok(Verification::Invalid { reason, message }) => Err(Reply::NotTaken(Reason {
-            code: reason.into(),
-            message: message.unwrap_or_default(),
-        })),
-        Err(error) => {
-            tracing::warn!(%error, "the facilitator gave no decision");
-            let wait = match error {
-                FacilitatorError::RateLimited { retry_after } => retry_after.unwrap_or(5).min(300),
-                _ => 5,
-            };
-            let message = "The payment cannot be checked just now; nothing was charged.";
-            Err(ApiError::new(ErrorCode::FacilitatorUnavailable, message)
-                .retry_after(wait)
-                .advise("send the same signed request again")
-                .into())
-        }
-    }
-}
-
-fn reason_of(reply: &Reply) -> &str {
-    match reply {
-        Reply::NotTaken(reason) => &reason.code,
-        Reply::Failed { error, .. } => error.code.as_str(),
-        _ => "not verified",
-    }
-}
-
-async fn release(app: &App, payment_id: &str, reason: &str) {
-    if let Err(error) = app.store.mark_released(payment_id, reason, app.now()).await {
-        tracing::error!(%error, payment.id = payment_id, "a reservation cannot be released");
-    }
+/// Never a 402: the money may have moved.
+pub(super) fn unresolved(payment_id: &str) -> ApiError {
+    let message = "It is not known yet whether the payment moved money. Do not sign another one.";
+    ApiError::new(ErrorCode::PaymentUnresolved, message)
+        .retry_after(5)
+        .with("paymentId", payment_id)
+        .with("statusUrl", "/payments")
+        .advise("send the same signed request again to learn its outcome")
 }
 
 /// The facilitator was asked in vain, or left without an outcome; an address that lets this happen too often is put off. What

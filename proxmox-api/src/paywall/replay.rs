@@ -3,23 +3,23 @@
 
 use api_types::ErrorCode;
 use tokio::time::timeout;
-use x402::wire::receipt::Receipt;
 
 use super::{
-    Call, Job, Operation, Paid, key,
-    operation::Repeat,
-    owed,
-    process::{Presented, WAIT_FOR_COPY, conflict, in_progress},
-    progress::Progress,
+    key,
+    process::{COPY_TIMEOUT, Presented, conflict, in_progress, unresolved},
     proof::Proof,
     reply::Reply,
-    settle::{finish, unresolved},
 };
 use crate::{
     error::ApiError,
-    paywall::follow,
+    payment::{
+        Call, Operation, PaymentState, Progress, Repeat,
+        driver::{self, Outcome},
+        machine::Asker,
+        owed,
+    },
     state::App,
-    store::{Payment as Row, PaymentState},
+    store::Payment as Row,
 };
 
 /// The payment was given back: it is as one that was not seen before.
@@ -36,7 +36,7 @@ pub(super) async fn replay<O: Operation>(
     payment_id: &str,
     progress: Progress,
 ) -> Result<Reply, GivenBack> {
-    let _turn = match timeout(WAIT_FOR_COPY, app.payments_in_work.take(payment_id)).await {
+    let _turn = match timeout(COPY_TIMEOUT, app.payments_in_work.take(payment_id)).await {
         Ok(Ok(turn)) => turn,
         Ok(Err(error)) => return Ok(ApiError::from(error).into()),
         Err(_) => return Ok(in_progress().into()),
@@ -52,18 +52,17 @@ pub(super) async fn replay<O: Operation>(
     }
     Ok(match row.state {
         PaymentState::Answered => answered::<O>(app, presented, &row).await,
-        PaymentState::Settled => settled::<O>(app, presented, &row, progress).await,
+        PaymentState::Settled => settled::<O>(app, presented, row, progress).await,
         PaymentState::Unknown | PaymentState::Settling => {
             let held = O::hold(app, &row.payment_id).await;
             held.map_or_else(|| unresolved(&row.payment_id).into(), Reply::Held)
         }
         PaymentState::Unresolved => given_up(&row).into(),
         // With a receipt that says so: to a customer in doubt a bare 402 could be a new challenge.
-        PaymentState::Refused => Reply::NotSettled(Receipt {
-            success: false,
-            error_reason: Some(row.reason.unwrap_or_else(|| "payment_refused".into())),
-            ..presented.receipt("")
-        }),
+        PaymentState::Refused => {
+            let reason = row.reason.unwrap_or_else(|| "payment_refused".into());
+            Reply::NotSettled(presented.refusal(reason))
+        }
         PaymentState::Released => return Err(GivenBack),
         PaymentState::Reserved | PaymentState::Verified => in_progress().into(),
     })
@@ -80,67 +79,45 @@ async fn answered<O: Operation>(app: &App, presented: &Presented, row: &Row) -> 
             answer: O::reveal(app, &row.payment_id, answer.clone()),
             receipt: presented.receipt(row.transaction.as_deref().unwrap_or_default()),
         },
-        _ => replayed(
-            row,
-            "This payment was used for this very request, which was performed.",
-        )
-        .advise("sign in with the wallet and GET /leases to see what it bought")
-        .into(),
+        _ => performed(row).into(),
     }
 }
 
+/// Paid, and not delivered: it is delivered to who may have it, and what anybody may have done for them is done.
 async fn settled<O: Operation>(
     app: &App,
     presented: &Presented,
-    row: &Row,
+    row: Row,
     progress: Progress,
 ) -> Reply {
-    let may_see = may_see(presented, row);
-    let operation = match O::REPEAT {
-        Repeat::Resumed => match O::resume(app, row).await {
-            Ok(operation) => operation,
-            Err(error) => return failed(presented, row, error.into()),
-        },
-        // The first copy's own work was begun, and what it did cannot be known.
-        Repeat::Once if row.performed_at.is_some() => {
-            return match owed::owe(app, &row.payment_id, owed::reason::MAY_HAVE_RUN).await {
-                Ok(error) => failed(presented, row, error),
-                Err(error) => ApiError::from(error).into(),
-            };
-        }
-        Repeat::ForPayer | Repeat::Once if !may_see => return undelivered(row).into(),
-        Repeat::ForPayer | Repeat::Once => match O::read(app, call_of(presented, row)).await {
+    let may_see = may_see(presented, &row);
+    let asker = if may_see {
+        Asker::Payer
+    } else {
+        Asker::Anybody
+    };
+    // What is not resumed from its row is read from the request again.
+    let reads = may_see && O::REPEAT != Repeat::Resumed;
+    let operation = match reads {
+        true => match O::read(app, call_of(presented, &row)).await {
             Ok(operation) => Some(operation),
-            Err(error) => return not_performed(app, presented, row, error).await,
+            Err(error) if owed::is_final(&error) => None,
+            Err(error) => return failed(presented, &row, error),
         },
+        false => None,
     };
-    let Some(operation) = operation else {
-        return not_performed(
-            app,
-            presented,
-            row,
-            ApiError::new(ErrorCode::LeaseEnded, ""),
-        )
-        .await;
-    };
-    let paid = Paid {
-        transaction: row.transaction.clone().unwrap_or_default(),
-        network: row.network.clone(),
-    };
-    let job = Job {
-        progress,
-        ..follow::job_of(row)
-    };
-    let reply = finish::<O>(app, presented, &operation, &job, &paid).await;
-    match reply {
-        Reply::Done { .. } if !may_see => replayed(
-            row,
-            "This payment was used for this very request, which was performed.",
-        )
-        .advise("sign in with the wallet and GET /leases to see what it bought")
-        .into(),
-        reply => reply,
+    let kept = row.clone();
+    match driver::look::<O>(app, row, operation, asker, progress).await {
+        // Somebody else's copy made us deliver what was paid for.
+        Outcome::Done { .. } if !may_see => performed(&kept).into(),
+        Outcome::Elsewhere if !may_see => undelivered(&kept).into(),
+        outcome => presented.reply::<O>(app, &kept.payment_id, outcome),
     }
+}
+
+fn performed(row: &Row) -> ApiError {
+    let message = "This payment was used for this very request, which was performed.";
+    replayed(row, message).advise("sign in with the wallet and GET /leases to see what it bought")
 }
 
 /// The request, about the lease that was paid for: its number may be another one's by now.
@@ -149,17 +126,6 @@ fn call_of<'a>(presented: &'a Presented, row: &'a Row) -> Call<'a> {
     Call {
         lease_id: row.lease_id.as_deref().or(call.lease_id),
         ..call
-    }
-}
-
-/// What was paid for can no longer be read or taken up.
-async fn not_performed(app: &App, presented: &Presented, row: &Row, error: ApiError) -> Reply {
-    if !owed::is_final(&error) {
-        return failed(presented, row, error);
-    }
-    match owed::owe(app, &row.payment_id, owed::reason::LEASE_ENDED).await {
-        Ok(error) => failed(presented, row, error),
-        Err(error) => ApiError::from(error).into(),
     }
 }
 

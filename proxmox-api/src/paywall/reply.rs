@@ -16,8 +16,8 @@ use service::request_id::RequestId;
 use tokio::sync::{mpsc, oneshot};
 use x402::{offer::Offer, payment::Version, reason::Reason, wire::receipt::Receipt};
 
-use super::{challenge, progress::Step};
-use crate::{error::ApiError, store::Answer};
+use super::challenge;
+use crate::{error::ApiError, payment::progress::Step, store::Answer};
 
 /// What came of a payment.
 #[derive(Debug)]

@@ -10,10 +10,10 @@ use tracing::Instrument as _;
 use super::{
     key,
     process::Presented,
-    progress::Progress,
     reply::{Frame, Reply, arrived},
     respond_async::{self, Preference},
 };
+use crate::payment::Progress;
 
 /// What the client asked for.
 #[derive(Debug, Clone, Copy)]

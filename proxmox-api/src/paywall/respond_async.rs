@@ -15,10 +15,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{
-    progress::Step,
-    reply::{Frame, Reply, arrived},
-};
+use super::reply::{Frame, Reply, arrived};
+use crate::payment::progress::Step;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");

@@ -8,7 +8,8 @@ use crate::{
     App,
     config::Config,
     operations::{self, registry::Registration},
-    paywall::{Flow, challenge},
+    payment::Flow,
+    paywall::challenge,
 };
 
 /// The routes; both answers are made once, at start.

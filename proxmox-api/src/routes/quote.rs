@@ -13,7 +13,8 @@ use super::{Body, limited};
 use crate::{
     App,
     error::ApiError,
-    paywall::{MAX_TIMEOUT_SECONDS, body},
+    payment::MAX_TIMEOUT_SECONDS,
+    paywall::body,
     proxmox::{NOT_ON_OFFER, Template},
 };
 

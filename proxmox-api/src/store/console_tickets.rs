@@ -1,6 +1,6 @@
 //! Tickets for consoles: used once, and known only by their hash, so that a stolen file opens nothing.
 
-use super::{Store, StoreError, values};
+use super::{Db, Store, StoreError, values};
 
 /// What a ticket is good for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,25 @@ pub struct ConsoleTicket {
     pub lease_id: String,
     /// The wallet it was given to, lower case.
     pub wallet: String,
+}
+
+pub(super) fn keep(
+    db: Db<'_>,
+    hash: &str,
+    ticket: &ConsoleTicket,
+    expires_at: i64,
+    now: i64,
+) -> Result<(), StoreError> {
+    db.execute(
+        "DELETE FROM console_tickets WHERE expires_at <= ?1",
+        values![now],
+    )?;
+    db.execute(
+        "INSERT INTO console_tickets (ticket_hash, lease_id, wallet, expires_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (ticket_hash) DO UPDATE SET expires_at = excluded.expires_at WHERE console_tickets.used_at IS NULL",
+        values![hash, ticket.lease_id, ticket.wallet, expires_at],
+    )?;
+    Ok(())
 }
 
 impl Store {
@@ -24,16 +43,8 @@ impl Store {
         now: i64,
     ) -> Result<(), StoreError> {
         let hash = hash.to_owned();
-        self.write(move |db| {
-            db.execute("DELETE FROM console_tickets WHERE expires_at <= ?1", values![now])?;
-            db.execute(
-                "INSERT INTO console_tickets (ticket_hash, lease_id, wallet, expires_at) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (ticket_hash) DO UPDATE SET expires_at = excluded.expires_at WHERE console_tickets.used_at IS NULL",
-                values![hash, ticket.lease_id, ticket.wallet, expires_at],
-            )?;
-            Ok(())
-        })
-        .await
+        self.write(move |db| keep(db, &hash, &ticket, expires_at, now))
+            .await
     }
 
     /// Uses a ticket up: something for exactly one caller, and only before it expires.

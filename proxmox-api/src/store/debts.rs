@@ -1,7 +1,7 @@
 //! What is owed to payers: money that moved for something that could not be delivered. A debt is made once for each payment
 //! and reason, and ends when somebody gives the money back.
 
-use super::{Answer, Db, Store, StoreError, db::Row, payments, signed, values};
+use super::{Change, Db, Store, StoreError, db::Row, signed, values};
 
 /// Something that is owed, or was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,31 +75,6 @@ pub(super) fn owe_if_none(
 }
 
 impl Store {
-    /// Ends a settled payment whose call cannot be delivered: the answer says so, and the whole amount is owed. False, and
-    /// nothing changed, unless the payment is settled and not answered.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn owe_undelivered(
-        &self,
-        payment_id: &str,
-        reason: &str,
-        answer: Answer,
-        now: i64,
-    ) -> Result<bool, StoreError> {
-        let (id, reason) = (payment_id.to_owned(), reason.to_owned());
-        self.write(move |db| {
-            if !payments::mark_answered(db, &id, &answer)? {
-                return Ok(false);
-            }
-            let sql = "SELECT amount FROM payments WHERE payment_id = ?1";
-            let amount: u64 = db.one(sql, values![id], |row| row.get(0))?;
-            owe(db, &id, &reason, amount, now)?;
-            Ok(true)
-        })
-        .await
-    }
-
     /// The debts of a payment.
     ///
     /// # Errors
@@ -127,7 +102,7 @@ impl Store {
         .await
     }
 
-    /// Notes that a debt was given back. False: it is not due.
+    /// Notes that a debt was given back, together with its event. False: it is not due.
     ///
     /// # Errors
     /// The database failed.
@@ -137,6 +112,7 @@ impl Store {
         reason: &str,
         note: &str,
         transaction: Option<&str>,
+        event: Change,
         now: i64,
     ) -> Result<bool, StoreError> {
         let [id, reason, note] = [payment_id, reason, note].map(str::to_owned);
@@ -147,6 +123,9 @@ impl Store {
                  WHERE payment_id = ?1 AND reason = ?2 AND state = 'due'",
                 values![id, reason, note, transaction, now],
             )?;
+            if paid == 1 {
+                event.apply(db, &id, now)?;
+            }
             Ok(paid == 1)
         })
         .await

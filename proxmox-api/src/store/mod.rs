@@ -3,6 +3,7 @@
 //! never by a look beforehand. Times are Unix seconds and come from the caller; amounts are atomic units of the asset.
 
 mod brakes;
+mod changes;
 mod condition;
 mod console_tickets;
 mod database;
@@ -25,6 +26,8 @@ mod writer;
 
 use std::path::Path;
 
+pub use crate::payment::{PaymentState, moves::Answer};
+pub use changes::Change;
 pub use condition::{Condition, condition};
 pub use console_tickets::ConsoleTicket;
 pub use database::Database;
@@ -35,9 +38,7 @@ pub use leases::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, Due, DueAction, HeldMachine, HeldPower, Lease,
     Renewal, RenewalOutcome,
 };
-pub use payments::{
-    Answer, NewPayment, Payment, PaymentState, PaymentSummary, Reservation, SignedRequest,
-};
+pub use payments::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
 pub use postgres::{Server, ServerError, SharedTurn, SharedTurns};
 pub use sqlite::{FileInUse, Hold};
 pub use traffic::{Counted, Counters, Kept, Look, Traffic, TrafficChange};
@@ -80,6 +81,9 @@ pub enum StoreError {
     /// The transfer that is said to have paid for something has paid for something else.
     #[error("the transfer pays for another purchase")]
     EvidenceTaken,
+    /// What was to be changed together with a payment's move does not fit any more; nothing was changed.
+    #[error("the change does not fit any more")]
+    ChangeRefused,
     /// A number is larger than the database can hold.
     #[error("{0} is out of range")]
     Range(&'static str),
@@ -103,7 +107,7 @@ impl From<tokio_postgres::Error> for StoreError {
 const READERS: usize = 4;
 
 /// The steps of the schema, in the words of SQLite and of PostgreSQL.
-const STEPS: [(&str, &str); 8] = [
+const STEPS: [(&str, &str); 9] = [
     (
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -135,6 +139,10 @@ const STEPS: [(&str, &str); 8] = [
     (
         include_str!("../../migrations/0008_traffic.sql"),
         include_str!("../../migrations/postgres/0008_traffic.sql"),
+    ),
+    (
+        include_str!("../../migrations/0009_lease_waits.sql"),
+        include_str!("../../migrations/postgres/0009_lease_waits.sql"),
     ),
 ];
 

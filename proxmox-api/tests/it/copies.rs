@@ -2,12 +2,12 @@
 
 use futures_util::future::join_all;
 use proxmox_api::{
-    paywall::digest,
+    payment::digest,
     store::{NewPayment, SignedRequest},
 };
 use reqwest::Method;
 use serde_json::json;
-use x402::{facilitator::TransferEvidence, network::Network};
+use x402::network::Network;
 
 use crate::{
     buyer::{Answer, Buyer, Signed},
@@ -183,15 +183,12 @@ async fn a_copy_that_waited_is_not_done_with_a_payment_of_another_request() {
     store.reserve(row("list", &list), now).await.unwrap();
     // Answered early, it goes on waiting.
     assert_eq!(list.send(app).await.status, 202);
-    assert!(store.mark_released("pay_1", "test", now).await.unwrap());
+    app.rewrite("UPDATE payments SET state = 'released' WHERE payment_id = 'pay_1'");
     store.reserve(row("console", &console), now).await.unwrap();
-    assert!(store.mark_settling("pay_1", now).await.unwrap());
-    let transfer = TransferEvidence {
-        transaction: format!("0x{}", "ab".repeat(32)),
-        log_index: None,
-        block: None,
-    };
-    assert!(store.mark_settled("pay_1", transfer, now).await.unwrap());
+    let hash = format!("0x{}", "ab".repeat(32));
+    app.rewrite(&format!(
+        "UPDATE payments SET state = 'settled', transaction_hash = '{hash}' WHERE payment_id = 'pay_1'"
+    ));
     drop(turn);
     // Behind the one that waits.
     let opened = console.send(app).await;

@@ -514,8 +514,7 @@ async fn a_storm_over_replicas_that_die_leaves_books_and_machines_equal() {
     }
     nothing_unfinished(&one).await;
     let counts = one.app.store.lease_counts().await.unwrap();
-    let of = |state| counts.iter().find(|(found, _)| *found == state);
-    let active = of(LeaseState::Active).map_or(0, |(_, number)| *number);
+    let active = counts.get("active").copied().unwrap_or(0);
     until("machines to be equal to the books", async || {
         // A creation that was under way when its replica died may have ended after it was taken back: an orphan.
         let found = reconcile::compare(&one.app).await.unwrap();

@@ -158,6 +158,13 @@ impl TestApp {
         self.folder.path().join("infra402.sqlite")
     }
 
+    /// Changes one row of the database, as another replica or another release would.
+    pub fn rewrite(&self, sql: &str) {
+        let rows = rusqlite::Connection::open(self.database()).unwrap();
+        rows.busy_timeout(Duration::from_secs(5)).unwrap();
+        assert_eq!(rows.execute(sql, []).unwrap(), 1, "{sql}");
+    }
+
     /// Gives a wallet play money.
     pub async fn fund(&self, wallet: Address) {
         let body = serde_json::json!({ "address": wallet });

@@ -16,10 +16,11 @@ use super::{answer, call_price, lease_in_path};
 use crate::{
     error::ApiError,
     lease::{locate, owned::active, view::time},
-    paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
+    payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
+    paywall::body,
     proxmox::first_contact,
     state::App,
-    store::{Answer, Lease, Payment, StoreError},
+    store::{Answer, Change, Lease, Payment, StoreError},
 };
 
 /// How long a command may run where the request does not say.
@@ -99,7 +100,7 @@ impl Operation for Exec {
         Ok(())
     }
 
-    async fn deliver(&self, app: &App, job: &Job, _paid: &Paid) -> Result<Answer, ApiError> {
+    async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Delivered, ApiError> {
         let held = self.held().take();
         let shell = match held {
             Some(shell) => shell,
@@ -121,7 +122,7 @@ impl Operation for Exec {
             .is_listened()
             .then(|| output::sink(job.progress.clone()));
         let id = &job.payment_id;
-        if !app.store.begin_performance(id, app.now()).await? {
+        if !paid.begun && !app.store.begin_performance(id, app.now()).await? {
             return Err(begun_before());
         }
         let outcome = match shell.run(request, sink).await {
@@ -137,11 +138,11 @@ impl Operation for Exec {
             "exitCode": outcome.exit_code, "timedOut": outcome.timed_out, "stdoutBytes": outcome.stdout_bytes,
             "stderrBytes": outcome.stderr_bytes, "paymentId": job.payment_id,
         });
-        app.note(&self.lease.lease_id, "command_run", data).await;
-        answer(
-            200,
-            &self.response(outcome, task.unwrap_or_default(), app.now()),
-        )
+        let response = self.response(outcome, task.unwrap_or_default(), app.now());
+        Ok(Delivered {
+            changes: vec![Change::event(&self.lease.lease_id, "command_run", data)],
+            ..answer(200, &response)?.into()
+        })
     }
 
     fn reveal(_app: &App, _payment_id: &str, stored: Answer) -> Answer {

@@ -26,10 +26,11 @@ use crate::{
         fence, held, remove, start, unpaid,
         view::{checksummed, time},
     },
-    paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
+    payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
+    paywall::body,
     proxmox::{NOT_ON_OFFER, Template, first_contact},
     state::App,
-    store::{Answer, Claim, ClaimLimits, ClaimOutcome, Lease, Payment, StoreError},
+    store::{Answer, Change, Claim, ClaimLimits, ClaimOutcome, Lease, Payment, StoreError},
 };
 
 /// Seconds of a payment's window that are kept for the settlement.
@@ -132,11 +133,15 @@ impl Operation for LeaseContainer {
             per_client: app.config.leases_in_flight_per_address,
             unpaid: app.config.max_unpaid_leases,
         };
-        match app.store.claim_lease(claim, limits, app.now()).await? {
+        let data = json!({"cores": request.cores, "memoryMB": request.memory_mb, "diskGB": request.disk_gb,
+            "minutes": request.runtime_minutes, "requester": request.requester, "paymentId": job.payment_id});
+        let event = Change::event(&self.lease_id, "claimed", data);
+        let claimed =
+            app.store
+                .claim_lease(claim, limits, job.claim()?, vec![event.clone()], app.now());
+        match claimed.await? {
             ClaimOutcome::Claimed { .. } => {
-                let data = json!({"cores": request.cores, "memoryMB": request.memory_mb, "diskGB": request.disk_gb,
-                    "minutes": request.runtime_minutes, "requester": request.requester, "paymentId": job.payment_id});
-                app.note(&self.lease_id, "claimed", data).await;
+                event.log();
                 Ok(())
             }
             refused => Err(refusal::not_claimed(refused, app.now())),
@@ -173,18 +178,11 @@ impl Operation for LeaseContainer {
                 .set_ip(&self.lease_id, &ip.to_string(), app.now())
                 .await?;
         }
-        create::step(app, &self.lease_id, LeaseState::Created, LeaseState::Probed).await?;
-        create::step(
-            app,
-            &self.lease_id,
-            LeaseState::Probed,
-            LeaseState::Settling,
-        )
-        .await
+        create::step(app, &self.lease_id, LeaseState::Created, LeaseState::Probed).await
     }
 
-    async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Answer, ApiError> {
-        let _turn = app.leases_in_work.take(&self.lease_id).await?;
+    async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Delivered, ApiError> {
+        let turn = app.leases_in_work.take(&self.lease_id).await?;
         let lease = self.lease(app).await?;
         if matches!(lease.state, LeaseState::Undoing | LeaseState::Destroyed) {
             let message = "The machine that was held for this payment is gone.";
@@ -217,33 +215,32 @@ impl Operation for LeaseContainer {
                 network: paid.network.clone(),
             },
         };
-        let answer = answer(200, &response)?;
-        let grace = i64::from(app.config.grace_seconds);
-        let ip = lease.ip.as_deref();
-        if app
-            .store
-            .activate_lease(&self.lease_id, ip, grace, answer.clone(), now)
-            .await?
-        {
-            app.deadlines_moved.notify_one();
-            let data = json!({"paymentId": job.payment_id, "transaction": paid.transaction});
-            app.note(&self.lease_id, "activated", data).await;
-            if lease.ip.is_none() && app.proxmox.config.bridge.is_some() {
-                start::note_late_address(app.clone(), lease);
-            }
-            return Ok(answer);
-        }
-        // Activated before: what was said then is what is said now.
-        let row = app.store.payment(&job.payment_id).await?;
-        row.and_then(|row| row.answer).ok_or_else(|| {
-            tracing::error!(
-                lease.id = self.lease_id,
-                state = lease.state.as_str(),
-                "a paid lease cannot be activated"
-            );
-            let message = "The lease was paid for, and its container is gone.";
-            ApiError::new(ErrorCode::LeaseEnded, message)
+        let activation = Change::ActivateLease {
+            lease_id: self.lease_id.clone(),
+            ip: lease.ip.clone(),
+            grace_seconds: app.config.grace_seconds.into(),
+        };
+        let data = json!({"paymentId": job.payment_id, "transaction": paid.transaction});
+        let event = Change::event(&self.lease_id, "activated", data);
+        Ok(Delivered {
+            answer: answer(200, &response)?,
+            changes: vec![activation, event],
+            lock: Some(turn),
         })
+    }
+
+    async fn delivered(&self, app: &App) {
+        app.deadlines_moved.notify_one();
+        if app.proxmox.config.bridge.is_none() {
+            return;
+        }
+        match app.store.lease(&self.lease_id).await {
+            Ok(Some(lease)) if lease.ip.is_none() => start::note_late_address(app.clone(), lease),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(%error, lease.id = self.lease_id, "its address is noted later")
+            }
+        }
     }
 
     fn reveal(app: &App, _payment_id: &str, stored: Answer) -> Answer {
@@ -260,11 +257,6 @@ impl Operation for LeaseContainer {
     async fn hold(app: &App, payment_id: &str) -> Option<Answer> {
         let row = app.store.payment(payment_id).await.ok().flatten()?;
         let lease_id = row.lease_id?;
-        let unknown = LeaseState::Unknown;
-        let _ = app
-            .store
-            .move_lease(&lease_id, LeaseState::Settling, unknown, app.now())
-            .await;
         app.deadlines_moved.notify_one();
         let lease = app.store.lease(&lease_id).await.ok().flatten()?;
         let body = json!({
@@ -275,7 +267,7 @@ impl Operation for LeaseContainer {
         answer(202, &body).ok()
     }
 
-    async fn undo(&self, app: &App, _job: &Job) {
+    async fn undo(&self, app: &App) {
         let removal = async {
             let Ok(_turn) = app.leases_in_work.take(&self.lease_id).await else {
                 return;

@@ -62,7 +62,7 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn links_to_put_up(&self, now: i64) -> Result<(Vec<Lease>, Option<i64>), StoreError> {
-        let wanted = "link_up_at IS NOT NULL AND state IN ('created', 'probed', 'settling', 'unknown', 'active')";
+        let wanted = "link_up_at IS NOT NULL AND state IN ('created', 'probed', 'active')";
         self.read(move |db| {
             let sql = format!("SELECT {COLUMNS} FROM leases WHERE {wanted} AND link_up_at <= ?1");
             let due = db.all(&sql, values![now], read_lease)?;

@@ -1,21 +1,22 @@
 //! The claim of a number for a lease that is not paid yet: every bound on unpaid machines is decided here, in one transaction
 //! with the rows that it counts.
 
-use super::super::{Db, StoreError, brakes, signed, values};
+use super::super::{Db, StoreError, brakes, payments, signed, values};
 use super::{
     addresses::free_address,
     numbers::{free_vmid, record_use},
     record::{Claim, ClaimLimits, ClaimOutcome, read_state},
 };
-use crate::{brake, lease::LeaseState};
+use crate::{brake, lease::LeaseState, payment::moves::Move};
 
 /// States of a lease that is not paid for.
-const UNPAID: &str = "('provisioning', 'create_sent', 'created', 'probed', 'settling', 'unknown')";
+const UNPAID: &str = "('provisioning', 'create_sent', 'created', 'probed')";
 
 pub(super) fn claim_lease(
     db: Db<'_>,
     claim: &Claim,
     limits: ClaimLimits,
+    payment: &Move,
     now: i64,
 ) -> Result<ClaimOutcome, StoreError> {
     let owner = claim.owner.to_ascii_lowercase();
@@ -32,14 +33,11 @@ pub(super) fn claim_lease(
             None => return Ok(ClaimOutcome::NoAddress),
         },
     };
-    let verified = db.execute(
-        "UPDATE payments SET state = 'verified', lease_id = ?3, updated_at = ?2
-         WHERE payment_id = ?1 AND state IN ('reserved', 'verified')",
-        values![claim.payment_id, now, claim.lease_id],
-    )?;
-    if verified == 0 {
+    if !payments::apply(db, payment, now)? {
         return Ok(ClaimOutcome::PaymentMoved);
     }
+    let sql = "UPDATE payments SET lease_id = ?2 WHERE payment_id = ?1";
+    db.execute(sql, values![claim.payment_id, claim.lease_id])?;
     db.execute(
         "INSERT INTO leases (lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes,
              payment_id, created_at, updated_at, template, client, address, ip)

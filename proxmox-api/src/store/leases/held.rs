@@ -7,9 +7,8 @@ use super::{
 use crate::store::Lease;
 
 /// The lease waits for a payment that may still turn out either way.
-const IS_HELD: &str = "leases.state IN ('settling', 'unknown') AND EXISTS (SELECT 1 FROM payments
-     WHERE payments.payment_id = leases.payment_id
-     AND payments.state NOT IN ('settled', 'answered', 'refused', 'released'))";
+const IS_HELD: &str = "leases.state = 'probed' AND EXISTS (SELECT 1 FROM payments
+     WHERE payments.payment_id = leases.payment_id AND payments.state IN ('settling', 'unknown', 'unresolved'))";
 
 /// Whether the machine of a held lease runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +45,7 @@ impl HeldPower {
 pub struct HeldMachine {
     /// The lease.
     pub lease: Lease,
-    /// Since when the lease is in its state, Unix seconds.
+    /// Since when its payment is in its state, Unix seconds.
     pub since: i64,
     /// Whether it runs.
     pub power: HeldPower,
@@ -60,8 +59,9 @@ impl Store {
     /// The database failed.
     pub async fn held_machines(&self) -> Result<Vec<HeldMachine>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS}, updated_at, held, (SELECT valid_before FROM payments
-                 WHERE payments.payment_id = leases.payment_id) FROM leases WHERE {IS_HELD} ORDER BY created_at"
+            "SELECT {COLUMNS}, (SELECT updated_at FROM payments WHERE payments.payment_id = leases.payment_id), held,
+                 (SELECT valid_before FROM payments WHERE payments.payment_id = leases.payment_id)
+             FROM leases WHERE {IS_HELD} ORDER BY created_at"
         );
         self.read(move |db| {
             db.all(&sql, &[], |row| {

@@ -7,11 +7,14 @@ mod held;
 mod numbers;
 mod record;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
-use super::{Answer, Db, Store, StoreError, brakes, db::Value, payments, values};
-use crate::lease::{LeaseState, grace};
+use super::{Change, Db, Store, StoreError, brakes, db::Value, values};
+use crate::{
+    lease::{LeaseState, grace},
+    payment::moves::Move,
+};
 use claim::claim_lease;
 pub use held::{HeldMachine, HeldPower};
 use numbers::{free_vmid, record_use};
@@ -21,17 +24,27 @@ pub use record::{
 use record::{COLUMNS, read_lease, read_state};
 
 impl Store {
-    /// Takes a VMID and makes the lease and its payment go on together, or changes nothing.
+    /// Takes a VMID and makes the lease and its payment go on together, with these changes, or changes nothing.
     /// # Errors
     /// The payment does not exist, or the database failed.
     pub async fn claim_lease(
         &self,
         claim: Claim,
         limits: ClaimLimits,
+        payment: Move,
+        changes: Vec<Change>,
         now: i64,
     ) -> Result<ClaimOutcome, StoreError> {
-        self.write(move |db| claim_lease(db, &claim, limits, now))
-            .await
+        self.write(move |db| {
+            let outcome = claim_lease(db, &claim, limits, &payment, now)?;
+            if let ClaimOutcome::Claimed { .. } = outcome {
+                for change in &changes {
+                    change.apply(db, payment.payment_id(), now)?;
+                }
+            }
+            Ok(outcome)
+        })
+        .await
     }
 
     /// Moves a lease if it is in `from` and the move is allowed; says whether it moved.
@@ -78,41 +91,6 @@ impl Store {
         .await
     }
 
-    /// The last step of a lease: the clock starts and the answer is stored, together. False, and nothing changed, unless the
-    /// payment is settled and the lease settling or unknown.
-    /// # Errors
-    /// The database failed.
-    pub async fn activate_lease(
-        &self,
-        id: &str,
-        ip: Option<&str>,
-        grace_seconds: i64,
-        answer: Answer,
-        now: i64,
-    ) -> Result<bool, StoreError> {
-        let (id, ip) = (id.to_owned(), ip.map(str::to_owned));
-        self.write(move |db| {
-            let paid: Option<(String, u32, String, Option<i64>)> = db.optional(
-                "SELECT payment_id, minutes, owner, network_ready_at FROM leases JOIN payments USING (payment_id)
-                 WHERE leases.lease_id = ?1 AND leases.state IN ('settling', 'unknown') AND payments.state = 'settled'",
-                values![id],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
-            )?;
-            let Some((payment_id, minutes, owner, network_ready_at)) = paid else { return Ok(false) };
-            brakes::release(db, &owner)?;
-            // The paid time begins when all of the machine can be used.
-            let end = network_ready_at.unwrap_or(now).max(now) + i64::from(minutes) * 60;
-            let destroy_at = grace::destroy_at(None, end, minutes, grace_seconds);
-            db.execute(
-                "UPDATE leases SET state = 'active', ip = ?2, expires_at = ?3, destroy_at = ?4, updated_at = ?5,
-                     client = NULL, held = NULL WHERE lease_id = ?1",
-                values![id, ip, end, destroy_at, now],
-            )?;
-            payments::mark_answered(db, &payment_id, &answer)
-        })
-        .await
-    }
-
     /// Notes the container's address.
     /// # Errors
     /// The database failed.
@@ -125,16 +103,21 @@ impl Store {
         .await
     }
 
-    /// How many leases are in each state.
+    /// How many leases are in each state, by its name; those that wait for a payment that is open, by its state.
     /// # Errors
     /// The database failed.
-    pub async fn lease_counts(&self) -> Result<Vec<(LeaseState, u32)>, StoreError> {
+    pub async fn lease_counts(&self) -> Result<HashMap<String, u32>, StoreError> {
         self.read(move |db| {
-            db.all(
-                "SELECT state, count(*) FROM leases GROUP BY state",
+            let counts: Vec<(String, u32)> = db.all(
+                "SELECT CASE WHEN state <> 'probed' THEN state ELSE
+                     (SELECT CASE payments.state WHEN 'settling' THEN 'settling' WHEN 'unknown' THEN 'unknown'
+                          WHEN 'unresolved' THEN 'unknown' ELSE 'probed' END
+                      FROM payments WHERE payments.payment_id = leases.payment_id) END AS name, count(*)
+                 FROM leases GROUP BY name",
                 &[],
-                |row| Ok((read_state(&row.get::<String>(0)?)?, row.get(1)?)),
-            )
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            Ok(counts.into_iter().collect())
         })
         .await
     }
@@ -229,7 +212,7 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn abandoned_leases(&self, before: i64) -> Result<Vec<Lease>, StoreError> {
-        let sql = "state IN ('provisioning', 'create_sent', 'created', 'probed', 'settling', 'unknown') AND updated_at <= ?1
+        let sql = "state IN ('provisioning', 'create_sent', 'created', 'probed') AND updated_at <= ?1
              AND EXISTS (SELECT 1 FROM payments WHERE payments.payment_id = leases.payment_id
                  AND (payments.state IN ('released', 'refused', 'answered') OR payments.lease_id <> leases.lease_id))";
         self.leases_where(sql, move |look| look(values![before]))
@@ -279,6 +262,36 @@ impl Store {
 }
 
 type Found = Result<Vec<Lease>, StoreError>;
+
+/// The paid time begins. False, and nothing changed, unless the lease is made and waits for this payment.
+pub(super) fn activate(
+    db: Db<'_>,
+    id: &str,
+    payment_id: &str,
+    ip: Option<&str>,
+    grace_seconds: i64,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let made: Option<(u32, String, Option<i64>)> = db.optional(
+        "SELECT minutes, owner, network_ready_at FROM leases
+         WHERE lease_id = ?1 AND payment_id = ?2 AND state = 'probed'",
+        values![id, payment_id],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    let Some((minutes, owner, network_ready_at)) = made else {
+        return Ok(false);
+    };
+    brakes::release(db, &owner)?;
+    // The paid time begins when all of the machine can be used.
+    let end = network_ready_at.unwrap_or(now).max(now) + i64::from(minutes) * 60;
+    let destroy_at = grace::destroy_at(None, end, minutes, grace_seconds);
+    let activated = db.execute(
+        "UPDATE leases SET state = 'active', ip = ?2, expires_at = ?3, destroy_at = ?4, updated_at = ?5,
+             client = NULL, held = NULL WHERE lease_id = ?1",
+        values![id, ip, end, destroy_at, now],
+    )?;
+    Ok(activated == 1)
+}
 
 fn move_lease(
     db: Db<'_>,

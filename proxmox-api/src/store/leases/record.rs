@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 
-use super::super::{StoreError, db::Row};
-use crate::lease::LeaseState;
+use super::super::{StoreError, db::Row, payments};
+use crate::{lease::LeaseState, payment::PaymentState};
 
 /// A lease to be claimed for a payment that is reserved.
 #[derive(Debug, Clone)]
@@ -111,6 +111,8 @@ pub struct Lease {
     pub node: String,
     pub owner: String,
     pub state: LeaseState,
+    /// The state of the payment that it was claimed for.
+    pub payment: PaymentState,
     pub sku: String,
     pub template: String,
     pub hostname: String,
@@ -179,10 +181,11 @@ pub enum RenewalOutcome {
 }
 
 pub(super) const COLUMNS: &str = "lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes, ip, expires_at,
-    destroy_at, payment_id, created_at, template, client, address, network_ready_at";
+    destroy_at, payment_id, created_at, template, client, address, network_ready_at,
+    (SELECT payments.state FROM payments WHERE payments.payment_id = leases.payment_id)";
 
 /// How many they are.
-pub(super) const WIDTH: usize = 20;
+pub(super) const WIDTH: usize = 21;
 
 pub(super) fn read_state(name: &str) -> Result<LeaseState, StoreError> {
     LeaseState::parse(name).ok_or(StoreError::Unreadable("the state of a lease"))
@@ -195,6 +198,7 @@ pub(super) fn read_lease(row: &Row<'_>) -> Result<Lease, StoreError> {
         node: row.get(2)?,
         owner: row.get(3)?,
         state: read_state(&row.get::<String>(4)?)?,
+        payment: payments::read_state(&row.get::<String>(20)?)?,
         sku: row.get(5)?,
         hostname: row.get(6)?,
         cores: row.get(7)?,

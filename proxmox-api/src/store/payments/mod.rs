@@ -1,5 +1,5 @@
 //! Payments: one row per authorization, inserted before anything is asked of a facilitator, and moved from state to state
-//! only by those who know the state it is in.
+//! only by a [`Move`], which `payment` alone can make.
 
 mod record;
 mod reserve;
@@ -11,12 +11,14 @@ use std::collections::HashMap;
 
 use x402::facilitator::TransferEvidence;
 
-use super::{Db, Store, StoreError, signed, values};
-use PaymentState::*;
-pub use record::{
-    Answer, NewPayment, Payment, PaymentState, PaymentSummary, Reservation, SignedRequest,
+use super::{Change, Db, Store, StoreError, signed, values};
+use crate::payment::{
+    PaymentState,
+    moves::{Move, Target},
 };
+pub(super) use record::read_state;
 use record::{COLUMNS, SUMMARY, read_payment, read_summary};
+pub use record::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
 use reserve::reserve;
 
 pub(super) const PAID_BY_LEASE: &str = "SELECT lease_id, CAST(sum(amount) AS BIGINT) FROM payments
@@ -31,35 +33,26 @@ impl Store {
         self.write(move |db| reserve(db, payment, now)).await
     }
 
-    /// The facilitator found it good.
+    /// Moves a payment to its next state, with what belongs to it. False, and nothing changed: it is in another state.
     /// # Errors
-    /// The database failed.
-    pub async fn mark_verified(&self, id: &str, now: i64) -> Result<bool, StoreError> {
-        self.move_payment(id, &[Reserved], Verified, None, None, now)
-            .await
-    }
-
-    /// Settlement is about to be asked for.
-    /// # Errors
-    /// The database failed.
-    pub async fn mark_settling(&self, id: &str, now: i64) -> Result<bool, StoreError> {
-        self.move_payment(id, &[Verified, Reserved], Settling, None, None, now)
-            .await
-    }
-
-    /// The money moved, by this transfer; a payment that was refused may turn out to have moved it. False: the payment is in
-    /// a state that cannot become settled.
-    /// # Errors
-    /// The transfer pays for another purchase, or the database failed.
-    pub async fn mark_settled(
+    /// The transfer pays for another purchase, one of the changes does not fit any more, or the database failed; nothing
+    /// changed.
+    pub async fn move_payment(
         &self,
-        id: &str,
-        transfer: TransferEvidence,
+        wanted: Move,
+        changes: Vec<Change>,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let id = id.to_owned();
-        self.write(move |db| mark_settled(db, &id, &transfer, now))
-            .await
+        self.write(move |db| {
+            if !apply(db, &wanted, now)? {
+                return Ok(false);
+            }
+            for change in &changes {
+                change.apply(db, wanted.payment_id(), now)?;
+            }
+            Ok(true)
+        })
+        .await
     }
 
     /// Replaces the transfer of a payment that has settled, after the chain was reorganised.
@@ -83,63 +76,6 @@ impl Store {
             Ok(replaced == 1)
         })
         .await
-    }
-
-    /// Settlement was refused, for a reason that may be shown.
-    /// # Errors
-    /// The database failed.
-    pub async fn mark_refused(&self, id: &str, reason: &str, now: i64) -> Result<bool, StoreError> {
-        let from = &[Settling, Unknown, Unresolved];
-        self.move_payment(id, from, Refused, None, Some(reason), now)
-            .await
-    }
-
-    /// It is not known yet whether the money moved; keeps a transaction hash that may be looked for.
-    /// # Errors
-    /// The database failed.
-    pub async fn mark_unknown(
-        &self,
-        id: &str,
-        transaction: Option<&str>,
-        now: i64,
-    ) -> Result<bool, StoreError> {
-        self.move_payment(id, &[Settling], Unknown, transaction, None, now)
-            .await
-    }
-
-    /// It could not be learnt whether the money moved.
-    /// # Errors
-    /// The database failed.
-    pub async fn mark_unresolved(
-        &self,
-        id: &str,
-        reason: &str,
-        now: i64,
-    ) -> Result<bool, StoreError> {
-        let from = &[Settling, Unknown];
-        self.move_payment(id, from, Unresolved, None, Some(reason), now)
-            .await
-    }
-
-    /// Given back before settlement was asked for.
-    /// # Errors
-    /// The database failed.
-    pub async fn mark_released(
-        &self,
-        id: &str,
-        reason: &str,
-        now: i64,
-    ) -> Result<bool, StoreError> {
-        self.move_payment(id, &[Reserved, Verified], Released, None, Some(reason), now)
-            .await
-    }
-
-    /// Given back although settlement was to be asked for, because surely nothing was sent for this payment, ever.
-    /// # Errors
-    /// The database failed.
-    pub async fn mark_unsent(&self, id: &str, reason: &str, now: i64) -> Result<bool, StoreError> {
-        self.move_payment(id, &[Settling], Released, None, Some(reason), now)
-            .await
     }
 
     /// Takes the right to do for a settled payment what must not be done twice. False: it was taken before.
@@ -176,44 +112,6 @@ impl Store {
         self.write(move |db| {
             let sql = "UPDATE payments SET checked_at = ?2 WHERE payment_id = ?1";
             Ok(db.execute(sql, values![id, now])? == 1)
-        })
-        .await
-    }
-
-    /// Stores the answer of a settled payment.
-    /// # Errors
-    /// The database failed.
-    pub async fn mark_answered(&self, id: &str, answer: Answer) -> Result<bool, StoreError> {
-        let id = id.to_owned();
-        self.write(move |db| mark_answered(db, &id, &answer)).await
-    }
-
-    async fn move_payment(
-        &self,
-        id: &str,
-        from: &'static [PaymentState],
-        to: PaymentState,
-        transaction: Option<&str>,
-        reason: Option<&str>,
-        now: i64,
-    ) -> Result<bool, StoreError> {
-        let (id, transaction, reason) = (
-            id.to_owned(),
-            transaction.map(str::to_owned),
-            reason.map(str::to_owned),
-        );
-        self.write(move |db| {
-            let sql =
-                "UPDATE payments SET state = ?3, transaction_hash = coalesce(?4, transaction_hash),
-                     reason = coalesce(?5, reason), updated_at = ?6
-                 WHERE payment_id = ?1 AND state = ?2";
-            for state in from {
-                let (from, to) = (state.as_str(), to.as_str());
-                if db.execute(sql, values![id, from, to, transaction, reason, now])? == 1 {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
         })
         .await
     }
@@ -284,19 +182,41 @@ impl Store {
     }
 }
 
-pub(super) fn mark_answered(db: Db<'_>, id: &str, answer: &Answer) -> Result<bool, StoreError> {
-    // The row keeps the time of its settlement.
-    let moved = db.execute(
-        "UPDATE payments SET state = 'answered', answer_status = ?2, answer_body = ?3
-         WHERE payment_id = ?1 AND state = 'settled'",
-        values![id, answer.status, answer.body],
-    )?;
-    Ok(moved == 1)
+/// Writes a move down if the payment is in the state that it starts from.
+pub(super) fn apply(db: Db<'_>, wanted: &Move, now: i64) -> Result<bool, StoreError> {
+    let (id, from, to) = (
+        wanted.payment_id(),
+        wanted.from().as_str(),
+        wanted.target().state(),
+    );
+    let [mut transaction, mut reason] = [None, None];
+    match wanted.target() {
+        Target::Settled(transfer) => return settled(db, id, from, transfer, now),
+        Target::Answered(answer) => {
+            // The row keeps the time of its settlement.
+            let sql = "UPDATE payments SET state = 'answered', answer_status = ?3, answer_body = ?4
+                 WHERE payment_id = ?1 AND state = ?2";
+            return Ok(db.execute(sql, values![id, from, answer.status, answer.body])? == 1);
+        }
+        Target::Unknown(hash) => transaction = hash.as_deref(),
+        Target::Refused(why) | Target::Unresolved(why) | Target::Released(why) => {
+            reason = Some(why.as_str());
+        }
+        Target::Verified | Target::Settling => {}
+    }
+    let sql = "UPDATE payments SET state = ?3, transaction_hash = coalesce(?4, transaction_hash),
+             reason = coalesce(?5, reason), updated_at = ?6
+         WHERE payment_id = ?1 AND state = ?2";
+    Ok(db.execute(
+        sql,
+        values![id, from, to.as_str(), transaction, reason, now],
+    )? == 1)
 }
 
-fn mark_settled(
+fn settled(
     db: Db<'_>,
     id: &str,
+    from: &str,
     transfer: &TransferEvidence,
     now: i64,
 ) -> Result<bool, StoreError> {
@@ -306,10 +226,10 @@ fn mark_settled(
     }
     let moved = db.execute(
         // A refused payment has given its key back, and another one may have it now.
-        "UPDATE payments SET state = 'settled', transaction_hash = ?2, log_index = ?3, block = ?4, updated_at = ?5,
+        "UPDATE payments SET state = 'settled', transaction_hash = ?3, log_index = ?4, block = ?5, updated_at = ?6,
              idempotency_key = CASE WHEN state = 'refused' THEN NULL ELSE idempotency_key END
-         WHERE payment_id = ?1 AND state IN ('settling', 'unknown', 'unresolved', 'refused')",
-        values![id, transfer.transaction, log_index, block, now],
+         WHERE payment_id = ?1 AND state = ?2",
+        values![id, from, transfer.transaction, log_index, block, now],
     )?;
     Ok(moved == 1)
 }

@@ -3,59 +3,7 @@
 use std::fmt;
 
 use super::super::{StoreError, db::Row};
-
-/// How far a payment has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PaymentState {
-    /// The nonce is ours; the facilitator may have been asked to verify.
-    Reserved,
-    /// The facilitator found it good.
-    Verified,
-    /// The facilitator may have been asked to settle.
-    Settling,
-    /// The money moved.
-    Settled,
-    /// Settlement was refused; no money moved.
-    Refused,
-    /// It is not known yet whether the money moved.
-    Unknown,
-    /// It could not be learnt whether the money moved. A person decides, or the chain once it can be asked.
-    Unresolved,
-    /// Given back without asking for settlement.
-    Released,
-    /// The money moved and the answer is stored.
-    Answered,
-}
-
-use PaymentState::*;
-
-impl PaymentState {
-    const ALL: [Self; 9] = [
-        Reserved, Verified, Settling, Settled, Refused, Unknown, Unresolved, Released, Answered,
-    ];
-
-    /// The name in the store and in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Reserved => "reserved",
-            Verified => "verified",
-            Settling => "settling",
-            Settled => "settled",
-            Refused => "refused",
-            Unknown => "unknown",
-            Unresolved => "unresolved",
-            Released => "released",
-            Answered => "answered",
-        }
-    }
-
-    pub(super) fn parse(name: &str) -> Result<Self, StoreError> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.as_str() == name)
-            .ok_or(StoreError::Unreadable("the state of a payment"))
-    }
-}
+use crate::payment::{PaymentState, moves::Answer};
 
 /// What the facilitator is sent, as JSON, kept to be sent again unchanged. It holds a signature, which is
 /// as good as money until it is settled, so `Debug` hides it.
@@ -95,18 +43,35 @@ pub struct NewPayment {
     pub lease_id: Option<String>,
 }
 
-/// A stored answer. It may hold a password, so `Debug` hides the body.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// HTTP body.
-    pub body: String,
-}
-
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Answer {{ status: {}, body: *** }}", self.status)
+impl NewPayment {
+    /// The row as it is once it is reserved under this id.
+    pub fn reserved_as(self, payment_id: String, now: i64) -> Payment {
+        Payment {
+            payment_id,
+            network: self.network,
+            asset: self.asset,
+            payer: self.payer,
+            nonce: self.nonce,
+            digest: self.digest,
+            idempotency_key: self.idempotency_key,
+            state: PaymentState::Reserved,
+            amount: self.amount,
+            pay_to: self.pay_to,
+            valid_before: self.valid_before,
+            request: self.request,
+            operation: self.operation,
+            arguments: self.arguments,
+            lease_id: self.lease_id,
+            transaction: None,
+            log_index: None,
+            block: None,
+            reason: None,
+            answer: None,
+            performed_at: None,
+            checked_at: None,
+            created_at: now,
+            updated_at: now,
+        }
     }
 }
 
@@ -201,7 +166,7 @@ pub(super) fn read_payment(row: &Row<'_>) -> Result<Payment, StoreError> {
         nonce: row.get(4)?,
         digest: row.get(5)?,
         idempotency_key: row.get(6)?,
-        state: PaymentState::parse(&row.get::<String>(7)?)?,
+        state: read_state(&row.get::<String>(7)?)?,
         amount: row.get(8)?,
         pay_to: row.get(9)?,
         valid_before: row.get(10)?,
@@ -234,7 +199,7 @@ pub(super) fn read_summary(row: &Row<'_>) -> Result<PaymentSummary, StoreError> 
         asset: row.get(2)?,
         payer: row.get(3)?,
         nonce: row.get(4)?,
-        state: PaymentState::parse(&row.get::<String>(5)?)?,
+        state: read_state(&row.get::<String>(5)?)?,
         amount: row.get(6)?,
         pay_to: row.get(7)?,
         operation: row.get(8)?,
@@ -245,4 +210,8 @@ pub(super) fn read_summary(row: &Row<'_>) -> Result<PaymentSummary, StoreError> 
         updated_at: row.get(13)?,
         due: row.get(14)?,
     })
+}
+
+pub(in crate::store) fn read_state(name: &str) -> Result<PaymentState, StoreError> {
+    PaymentState::parse(name).ok_or(StoreError::Unreadable("the state of a payment"))
 }

@@ -22,7 +22,7 @@ async fn asked(
         client: client.map(str::to_owned),
         ..claim(number, owner)
     };
-    store.claim_lease(claim, limits, now).await.unwrap()
+    store.claim(claim, limits, now).await.unwrap()
 }
 
 fn is_claimed(outcome: &ClaimOutcome) -> bool {
@@ -168,7 +168,6 @@ async fn unpaid_machines_make_a_wallet_and_an_address_wait_and_a_paid_one_frees_
         (Provisioning, CreateSent),
         (CreateSent, Created),
         (Created, Probed),
-        (Probed, Settling),
     ] {
         assert!(store.move_lease("lease-1", from, to, 50).await.unwrap());
     }
@@ -181,7 +180,7 @@ async fn unpaid_machines_make_a_wallet_and_an_address_wait_and_a_paid_one_frees_
     );
     assert!(
         store
-            .activate_lease("lease-1", None, 600, answer(), 50)
+            .activate_lease("lease-1", "pay-1", 600, 50)
             .await
             .unwrap()
     );

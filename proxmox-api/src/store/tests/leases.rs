@@ -91,12 +91,12 @@ async fn a_payer_is_held_to_the_bounds(place: Place) {
         ..LIMITS
     };
     assert_eq!(
-        store.claim_lease(claim(1, PAYER), poor, 0).await.unwrap(),
+        store.claim(claim(1, PAYER), poor, 0).await.unwrap(),
         ClaimOutcome::TooMuchReserved
     );
     store.mark_released("pay-1", "", 0).await.unwrap();
     assert_eq!(
-        store.claim_lease(claim(1, PAYER), LIMITS, 0).await.unwrap(),
+        store.claim(claim(1, PAYER), LIMITS, 0).await.unwrap(),
         ClaimOutcome::PaymentMoved
     );
 }
@@ -261,7 +261,7 @@ async fn the_number_that_was_freed_last_is_used_again_last(place: Place) {
             vmids: 500..=504,
             ..claim(number, &owner)
         };
-        match store.claim_lease(claim, LIMITS, 0).await.unwrap() {
+        match store.claim(claim, LIMITS, 0).await.unwrap() {
             ClaimOutcome::Claimed { vmid } => vmid,
             other => panic!("{other:?}"),
         }
@@ -311,7 +311,7 @@ async fn an_address_is_one_leases_and_rests_for_an_hour(place: Place) {
             addresses: Some(pool.clone()),
             ..claim(number, &owner)
         };
-        match store.claim_lease(claim, LIMITS, now).await.unwrap() {
+        match store.claim(claim, LIMITS, now).await.unwrap() {
             ClaimOutcome::Claimed { .. } => {
                 let lease = store
                     .lease(&format!("lease-{number}"))

@@ -158,7 +158,7 @@ async fn a_database_of_the_release_before_keeps_every_payment_and_no_public_key(
     );
     assert!(
         store
-            .owe_undelivered("pay-6", "undelivered", answer(), 9)
+            .owe_undelivered("pay-6", "undelivered", 9)
             .await
             .unwrap()
     );

@@ -4,6 +4,7 @@ mod brake;
 mod debts;
 mod leases;
 mod migration;
+mod moves;
 mod payments;
 #[path = "../../../tests/postgres/mod.rs"]
 mod postgres;
@@ -143,10 +144,7 @@ async fn claimed(store: &Store, number: u32, owner: &str) -> ClaimOutcome {
         .reserve(payment(&id, owner, &format!("0x{number}")), 0)
         .await
         .unwrap();
-    store
-        .claim_lease(claim(number, owner), LIMITS, 0)
-        .await
-        .unwrap()
+    store.claim(claim(number, owner), LIMITS, 0).await.unwrap()
 }
 
 /// A transfer as a facilitator reports it.
@@ -189,20 +187,19 @@ async fn activated_for(store: &Store, number: u32, minutes: u32, grace: i64, now
         minutes,
         ..claim(number, PAYER)
     };
-    let claimed = store.claim_lease(claim, LIMITS, 0).await.unwrap();
+    let claimed = store.claim(claim, LIMITS, 0).await.unwrap();
     assert!(matches!(claimed, ClaimOutcome::Claimed { .. }));
     for (from, to) in [
         (Provisioning, CreateSent),
         (CreateSent, Created),
         (Created, Probed),
-        (Probed, Settling),
     ] {
         assert!(store.move_lease(&lease, from, to, now).await.unwrap());
     }
     assert!(store.mark_settling(&pay, now).await.unwrap());
     assert!(
         !store
-            .activate_lease(&lease, None, grace, answer(), now)
+            .activate_lease(&lease, &pay, grace, now)
             .await
             .unwrap(),
         "not before the money moved"
@@ -215,13 +212,13 @@ async fn activated_for(store: &Store, number: u32, minutes: u32, grace: i64, now
     );
     assert!(
         store
-            .activate_lease(&lease, None, grace, answer(), now)
+            .activate_lease(&lease, &pay, grace, now)
             .await
             .unwrap()
     );
     assert!(
         !store
-            .activate_lease(&lease, None, grace, answer(), now + 9)
+            .activate_lease(&lease, &pay, grace, now + 9)
             .await
             .unwrap(),
         "only once"

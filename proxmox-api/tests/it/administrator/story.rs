@@ -9,7 +9,7 @@ use crate::{
     support::{TestApp, until},
 };
 use futures_util::future::join_all;
-use proxmox_api::{lease::LeaseState, store::PaymentState};
+use proxmox_api::store::PaymentState;
 use pve_sim::ContainerSnapshot;
 
 use super::{Customer, LATER, cluster, compare, node_of, other};
@@ -241,9 +241,7 @@ impl Story {
             app.clock.advance(Duration::from_secs(900));
             tokio::time::sleep(Duration::from_millis(20)).await;
             let counts = app.app.store.lease_counts().await.unwrap();
-            let over = |(state, number): &(LeaseState, u32)| {
-                *state == LeaseState::Destroyed || *number == 0
-            };
+            let over = |(state, number): (&String, &u32)| state == "destroyed" || *number == 0;
             // What was deleted is noticed by a comparison.
             compare(app).await;
             counts.iter().all(over).then_some(())

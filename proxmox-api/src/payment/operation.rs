@@ -7,11 +7,14 @@ use api_types::{Price, Tariff};
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::progress::Progress;
+pub use super::machine::Repeat;
+use super::moves::{Answer, Move, Target};
+pub use super::progress::Progress;
 use crate::{
     error::ApiError,
+    locks::Turn,
     state::App,
-    store::{Answer, Payment, StoreError},
+    store::{Change, Payment, StoreError},
 };
 
 /// When the money moves.
@@ -21,17 +24,6 @@ pub enum Flow {
     DeliverThenSettle,
     /// Before it is done: settlement, [`Operation::deliver`]. Announced as `upfront`.
     SettleThenDeliver,
-}
-
-/// What happens when a paid call that was not delivered is asked for again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeat {
-    /// We go on with it ourselves, and it does the same however often it is done.
-    Resumed,
-    /// It is done again for who proves to be the payer.
-    ForPayer,
-    /// It is done for who proves to be the payer, unless it was begun before.
-    Once,
 }
 
 /// What is known of an operation without a request.
@@ -82,7 +74,7 @@ pub struct Call<'a> {
     pub body: &'a [u8],
 }
 
-/// A reserved payment that is being worked for.
+/// A reserved payment that is being worked for. Only this folder makes one.
 #[derive(Debug, Clone)]
 pub struct Job {
     /// Row of the payment.
@@ -99,6 +91,44 @@ pub struct Job {
     pub valid_before: i64,
     /// Where to say how far the work is.
     pub progress: Progress,
+    /// The move of its payment that is stored with a claim, where the payment can still make it.
+    pub(super) claim: Option<Move>,
+}
+
+impl Job {
+    /// The job of a payment's row.
+    pub(super) fn of_row(row: &Payment) -> Self {
+        let arguments: Value = serde_json::from_str(&row.arguments).unwrap_or_default();
+        let price = arguments
+            .get("price")
+            .and_then(|price| serde_json::from_value::<Price>(price.clone()).ok())
+            .unwrap_or(Price {
+                total: api_types::Usdc(row.amount),
+                lines: Vec::new(),
+            });
+        Self {
+            payment_id: row.payment_id.clone(),
+            payer: row.payer.clone(),
+            client: None,
+            price,
+            first_seen: row.created_at,
+            valid_before: row.valid_before,
+            progress: Progress::default(),
+            claim: Move::new(&row.payment_id, row.state, Target::Verified),
+        }
+    }
+
+    /// The move of the payment that [`Operation::admit`] stores together with what it claims.
+    ///
+    /// # Errors
+    /// The payment has gone on.
+    pub fn claim(&self) -> Result<Move, ApiError> {
+        self.claim.clone().ok_or_else(|| {
+            tracing::error!(payment.id = self.payment_id, "a payment is admitted twice");
+            let message = "The same payment is being worked on at this moment.";
+            ApiError::new(api_types::ErrorCode::PaymentInProgress, message).retry_after(2)
+        })
+    }
 }
 
 /// The money moved.
@@ -108,6 +138,28 @@ pub struct Paid {
     pub transaction: String,
     /// CAIP-2 id.
     pub network: String,
+    /// The right to do what must not be done twice was taken with the settlement.
+    pub begun: bool,
+}
+
+/// What was delivered: the answer, and what is stored in the same commit.
+pub struct Delivered {
+    /// The answer.
+    pub answer: Answer,
+    /// What is stored with it, or not at all.
+    pub changes: Vec<Change>,
+    /// Held until it is stored.
+    pub lock: Option<Turn>,
+}
+
+impl From<Answer> for Delivered {
+    fn from(answer: Answer) -> Self {
+        Self {
+            answer,
+            changes: Vec::new(),
+            lock: None,
+        }
+    }
 }
 
 /// Marks what is in the list of `operations`, which implements it; implement it nowhere else.
@@ -169,13 +221,14 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
         json!({})
     }
 
-    /// What has to hold before money moves: owner, state, capacity. Nothing is charged on an error.
+    /// What has to hold before money moves: owner, state, capacity. Nothing is charged on an error. What is delivered before it
+    /// is settled for ([`Flow::DeliverThenSettle`]) is claimed here, in one commit with [`Job::claim`].
     ///
     /// # Errors
     /// The customer cannot have this now.
     fn admit(&self, app: &App, job: &Job) -> impl Future<Output = Result<(), ApiError>> + Send;
 
-    /// Makes what is settled for afterwards. On an error, [`Operation::undo`] is called and nothing is charged.
+    /// Makes what is settled for afterwards. On an error, nothing is charged and [`Operation::undo`] is called.
     ///
     /// # Errors
     /// It cannot be made.
@@ -183,7 +236,8 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// The money moved: does what is left to do and says what is answered. Has to bear being called again after a crash.
+    /// The money moved: does what is left to do and says what is answered and stored. Has to bear being called again after a
+    /// crash.
     ///
     /// # Errors
     /// It could not be done; the payment stays good for the same request.
@@ -192,7 +246,12 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
         app: &App,
         job: &Job,
         paid: &Paid,
-    ) -> impl Future<Output = Result<Answer, ApiError>> + Send;
+    ) -> impl Future<Output = Result<Delivered, ApiError>> + Send;
+
+    /// The answer, and what belongs to it, are stored.
+    fn delivered(&self, _app: &App) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 
     /// Adds to a stored answer what is not stored: secrets that can be derived again, and what the rest of the answer says
     /// already. Called each time that the answer is given to who may see it.
@@ -206,7 +265,7 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
     }
 
     /// The money did not move, and will not: takes back what was prepared.
-    fn undo(&self, _app: &App, _job: &Job) -> impl Future<Output = ()> + Send {
+    fn undo(&self, _app: &App) -> impl Future<Output = ()> + Send {
         async {}
     }
 

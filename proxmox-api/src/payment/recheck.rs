@@ -8,8 +8,10 @@ use x402::facilitator::{
 };
 
 use super::{
-    follow::{Fate, MARGIN, WAIT_FOR_CHAIN, of_evidence},
-    owed,
+    driver::{self, MARGIN, WAIT_FOR_CHAIN},
+    machine::{self, Asker, Effect, Event, Fate},
+    record::{self, Stored},
+    terms_without_work,
 };
 use crate::{
     state::App,
@@ -43,30 +45,58 @@ pub async fn refusals(app: &App) -> Result<(), StoreError> {
             continue;
         };
         match witness.look(&request, row.created_at.unsigned_abs()).await {
-            Ok(evidence) => match of_evidence(evidence, true) {
-                Fate::Moved(transfer) => {
-                    let settled = app.store.mark_settled(id, transfer, now).await;
-                    match settled {
-                        Ok(true) => {
-                            owed::owe(app, id, owed::reason::MOVED_AFTER_REFUSAL).await?;
-                        }
-                        Ok(false) | Err(StoreError::EvidenceTaken) => {}
-                        Err(error) => return Err(error),
-                    }
-                    app.store.mark_checked(id, now).await?;
-                }
-                Fate::NeverMoves(_) => {
-                    app.store.mark_checked(id, now).await?;
-                }
-                Fate::Open | Fate::Unknowable(_) => {}
-            },
+            Ok(evidence) => take_evidence(app, row, evidence).await?,
             Err(error) => {
-                tracing::warn!(%error, payment.id = id, "the chain cannot be asked about a refused payment");
+                tracing::warn!(%error, "the chain cannot be asked about a refused payment");
                 unanswered += 1;
                 if unanswered >= GIVE_UP_AFTER {
                     return Ok(());
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// Owes a settled payment whose operation this release does not know, once it is `late`.
+///
+/// # Errors
+/// The store failed.
+pub async fn give_up(app: &App, payment: &Payment, late: bool) -> Result<(), StoreError> {
+    let asker = Asker::Ourselves { late };
+    let event = Event::Look {
+        asker,
+        begun: payment.performed_at.is_some(),
+    };
+    perform(app, payment.clone(), event).await
+}
+
+/// What the chain says of a refused payment after its window: nothing more will come of it, or it is owed.
+async fn take_evidence(app: &App, row: Payment, evidence: Evidence) -> Result<(), StoreError> {
+    let (id, now) = (row.payment_id.clone(), app.now());
+    let window = driver::window(&row, now);
+    if let Fate::Open | Fate::Unknowable(_) = Fate::from_evidence(Some(evidence.clone()), window) {
+        return Ok(());
+    }
+    perform(app, row, Event::Chain(Some(evidence), window)).await?;
+    app.store.mark_checked(&id, now).await.map(drop)
+}
+
+/// Does what the machine says where nothing is delivered or undone.
+async fn perform(app: &App, mut row: Payment, event: Event) -> Result<(), StoreError> {
+    let now = app.now();
+    for effect in machine::step(terms_without_work(), row.state, event) {
+        let stored = match effect {
+            Effect::Store(target) => {
+                record::store(&app.store, &mut row, target, Vec::new(), now).await
+            }
+            Effect::Owe(reason) => record::owe(&app.store, &mut row, reason, now).await,
+            _ => continue,
+        };
+        match stored {
+            Stored::Yes => {}
+            Stored::Overtaken(_) | Stored::Refused | Stored::EvidenceTaken => break,
+            Stored::Failed(error) => return Err(error),
         }
     }
     Ok(())

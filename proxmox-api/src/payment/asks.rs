@@ -1,0 +1,123 @@
+//! What is asked of the facilitator and of the chain, in the machine's words.
+
+use std::time::Instant;
+
+use api_types::ErrorCode;
+use x402::{
+    facilitator::{
+        FacilitatorError, FacilitatorRequest, Settlement, TransferEvidence, Verification,
+        onchain::Evidence,
+    },
+    reason::Reason,
+    wire::receipt::Receipt,
+};
+
+use super::{driver::Outcome, machine::Word, operation::Job, purchase};
+use crate::{error::ApiError, state::App, store::Payment};
+
+/// The facilitator's word on a payment.
+///
+/// # Errors
+/// The outcome: it is not good, or no decision could be had.
+pub(super) async fn verify(app: &App, request: &FacilitatorRequest) -> Result<(), Outcome> {
+    let signed_by = request.payment_payload.exact().authorization.from;
+    match app.facilitator.verify(request).await {
+        Ok(Verification::Valid { payer }) => match payer {
+            Some(payer) if payer != signed_by => Err(Outcome::NotTaken(purchase::another_payer())),
+            _ => Ok(()),
+        },
+        Ok(Verification::Invalid { reason, message }) => Err(Outcome::NotTaken(Reason {
+            code: reason.into(),
+            message: message.unwrap_or_default(),
+        })),
+        Err(error) => {
+            tracing::warn!(%error, "the facilitator gave no decision");
+            let wait = match error {
+                FacilitatorError::RateLimited { retry_after } => retry_after.unwrap_or(5).min(300),
+                _ => 5,
+            };
+            let message = "The payment cannot be checked just now; nothing was charged.";
+            let error = ApiError::new(ErrorCode::FacilitatorUnavailable, message)
+                .retry_after(wait)
+                .advise("send the same signed request again");
+            Err(Outcome::Failed(error))
+        }
+    }
+}
+
+/// The facilitator's word, and after how many seconds it wants to be asked again.
+pub(super) async fn settle(
+    app: &App,
+    row: &Payment,
+    job: &Job,
+    request: Option<&FacilitatorRequest>,
+) -> (Word, Option<u64>) {
+    let Some(request) = request else {
+        return (Word::Unknown(None), None);
+    };
+    let id = &row.payment_id;
+    job.progress.step("settling");
+    let start = Instant::now();
+    let settlement = app.facilitator.settle(request).await;
+    metrics::histogram!("settlement_seconds").record(start.elapsed().as_secs_f64());
+    match settlement {
+        Settlement::Settled { receipt, evidence } => {
+            (Word::Settled(transfer_of(&receipt, evidence)), None)
+        }
+        Settlement::Refused { reason, message } => {
+            tracing::info!(payment.id = id, reason, message, "settlement refused");
+            (Word::Refused(reason), None)
+        }
+        Settlement::Unsent {
+            reason,
+            retry_after,
+        } => {
+            tracing::error!(payment.id = id, reason, "a settlement could not be sent");
+            (Word::Unsent(reason), retry_after)
+        }
+        Settlement::Unknown {
+            reason,
+            transaction,
+        } => {
+            tracing::warn!(
+                payment.id = id,
+                reason,
+                "it is not known whether the money moved"
+            );
+            (Word::Unknown(transaction), None)
+        }
+    }
+}
+
+/// The chain's word; none where it does not answer.
+pub(super) async fn chain(
+    app: &App,
+    row: &Payment,
+    request: Option<&FacilitatorRequest>,
+) -> Option<Evidence> {
+    let (witness, request) = (app.witness.as_ref()?, request?);
+    let first_seen = row.created_at.unsigned_abs();
+    match witness.look(request, first_seen).await {
+        Ok(evidence) => Some(evidence),
+        Err(error) => {
+            tracing::warn!(%error, payment.id = row.payment_id, "the chain cannot be asked");
+            None
+        }
+    }
+}
+
+/// What a settlement says of its transfer; the transaction's hash alone where no chain was read.
+fn transfer_of(receipt: &Receipt, evidence: Option<TransferEvidence>) -> TransferEvidence {
+    evidence.unwrap_or_else(|| TransferEvidence {
+        transaction: receipt.transaction.clone(),
+        log_index: None,
+        block: None,
+    })
+}
+
+pub(super) fn unsent(retry_after: Option<u64>) -> ApiError {
+    let message = "The payment cannot be settled just now; nothing was charged.";
+    ApiError::new(ErrorCode::FacilitatorUnavailable, message)
+        .retry_after(retry_after.unwrap_or(30).min(3600))
+        .advise("send the same signed request again")
+}

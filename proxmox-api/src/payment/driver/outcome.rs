@@ -1,0 +1,34 @@
+//! What came of the work for a payment, for whoever asked for it.
+
+use x402::reason::Reason;
+
+use crate::{error::ApiError, store::Answer};
+
+/// What came of the work for a payment.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Paid and done.
+    Done {
+        /// The answer as stored.
+        answer: Answer,
+        /// The transfer's transaction.
+        transaction: String,
+    },
+    /// It is not known yet whether the money moved; what there is to show.
+    Unknown(Option<Answer>),
+    /// The payment is not good; nothing was charged.
+    NotTaken(Reason),
+    /// Settlement was refused; nothing was charged.
+    Refused(String),
+    /// It cannot be done; nothing was charged.
+    Failed(ApiError),
+    /// It is paid, and not delivered.
+    Undelivered {
+        /// What the customer is told.
+        error: ApiError,
+        /// The transfer's transaction.
+        transaction: String,
+    },
+    /// Another process works on it, or there was nothing to do.
+    Elsewhere,
+}

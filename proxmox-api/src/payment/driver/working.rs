@@ -1,0 +1,178 @@
+//! Has the operation do its part, and tells the machine how that went.
+
+use api_types::ErrorCode;
+
+use super::{Next, Outcome, Work};
+use crate::{
+    error::ApiError,
+    payment::{
+        PaymentState, asks,
+        machine::{DebtReason, Event, Repeat},
+        operation::{Flow, Operation, Paid},
+        owed,
+        record::{self, Stored},
+    },
+    state::App,
+    store::{Payment, StoreError},
+};
+
+/// Seconds for which a settled payment is tried to be delivered by ourselves.
+const DELIVER_FOR: i64 = 24 * 3600;
+
+impl<O: Operation> Work<O> {
+    pub(super) async fn verify(&mut self, app: &App) -> Next {
+        let Some(request) = &self.request else {
+            return Next::Go;
+        };
+        match asks::verify(app, request).await {
+            Ok(()) => Next::Tell(Event::Verified),
+            Err(outcome) => {
+                let reason = match &outcome {
+                    Outcome::NotTaken(reason) => reason.code.to_string(),
+                    Outcome::Failed(error) => error.code.as_str().to_owned(),
+                    _ => "not_verified".to_owned(),
+                };
+                self.outcome = outcome;
+                Next::Tell(Event::NotVerified(reason))
+            }
+        }
+    }
+
+    pub(super) async fn admit(&mut self, app: &App) -> Next {
+        let Some(operation) = &self.operation else {
+            return Next::Go;
+        };
+        match operation.admit(app, &self.job).await {
+            Ok(()) => {
+                if O::FLOW == Flow::DeliverThenSettle {
+                    self.row.state = PaymentState::Verified;
+                }
+                Next::Tell(Event::Admitted)
+            }
+            Err(error) => {
+                let reason = error.code.as_str().to_owned();
+                self.outcome = Outcome::Failed(error);
+                Next::Tell(Event::NotAdmitted(reason))
+            }
+        }
+    }
+
+    pub(super) async fn prepare(&mut self, app: &App) -> Next {
+        let Some(operation) = &self.operation else {
+            return Next::Go;
+        };
+        match operation.prepare(app, &self.job).await {
+            Ok(()) => Next::Tell(Event::Prepared),
+            Err(error) => {
+                let reason = error.code.as_str().to_owned();
+                self.outcome = Outcome::Failed(error);
+                Next::Tell(Event::NotPrepared(reason))
+            }
+        }
+    }
+
+    pub(super) async fn deliver(&mut self, app: &App) -> Event {
+        let paid = Paid {
+            transaction: self.transaction(),
+            network: self.row.network.clone(),
+            begun: self.row.performed_at.is_some(),
+        };
+        let result = match resume(app, &mut self.operation, &self.row).await {
+            Ok(Some(operation)) => operation.deliver(app, &self.job, &paid).await,
+            Ok(None) => {
+                let message = "What was paid for is gone.";
+                Err(ApiError::new(ErrorCode::LeaseEnded, message))
+            }
+            Err(error) => Err(error.into()),
+        };
+        match result {
+            Ok(delivered) => {
+                let answer = delivered.answer.clone();
+                self.delivered = Some(delivered);
+                Event::Delivered(answer)
+            }
+            Err(error) => {
+                let for_good = owed::is_final(&error);
+                if self.is_followed {
+                    let code = error.code;
+                    tracing::error!(payment.id = self.row.payment_id, %code, "a paid operation cannot be finished yet");
+                }
+                if O::REPEAT == Repeat::Once {
+                    self.read_begun(app).await;
+                }
+                self.undelivered(error);
+                self.not_delivered(app, for_good)
+            }
+        }
+    }
+
+    /// Whether something was begun is the row's word, which the operation may have changed.
+    async fn read_begun(&mut self, app: &App) {
+        match app.store.payment(&self.row.payment_id).await {
+            Ok(Some(row)) => self.row.performed_at = row.performed_at,
+            Ok(None) => {}
+            // Taken for begun: it is owed, and never done twice.
+            Err(_) => self.row.performed_at = Some(app.now()),
+        }
+    }
+
+    pub(super) fn not_delivered(&self, app: &App, for_good: bool) -> Event {
+        Event::NotDelivered {
+            for_good,
+            begun: self.row.performed_at.is_some(),
+            late: app.now() > self.row.updated_at.saturating_add(DELIVER_FOR),
+        }
+    }
+
+    pub(super) fn undelivered(&mut self, error: ApiError) {
+        let transaction = self.transaction();
+        let error = error
+            .with("paymentId", self.row.payment_id.as_str())
+            .with("transaction", transaction.as_str())
+            .advise("the payment stays good: send the same signed request again, with its Idempotency-Key");
+        self.outcome = Outcome::Undelivered { error, transaction };
+    }
+
+    pub(super) async fn undo(&mut self, app: &App) -> Next {
+        match resume(app, &mut self.operation, &self.row).await {
+            Ok(Some(operation)) => operation.undo(app).await,
+            Ok(None) => {}
+            // The sweep finds a lease whose payment is over.
+            Err(error) => {
+                tracing::error!(%error, payment.id = self.row.payment_id, "what was prepared cannot be undone yet");
+            }
+        }
+        Next::Go
+    }
+
+    pub(super) async fn owe(&mut self, app: &App, reason: DebtReason) -> Next {
+        let error = owed::of_row(&self.row, reason.as_str());
+        match record::owe(&app.store, &mut self.row, reason, app.now()).await {
+            Stored::Yes => {
+                self.outcome = Outcome::Undelivered {
+                    error,
+                    transaction: self.transaction(),
+                };
+                Next::Go
+            }
+            Stored::Failed(error) => Next::Tell(self.not_stored(PaymentState::Answered, error)),
+            Stored::Overtaken(state) => {
+                self.overtaken();
+                Next::Tell(Event::Overtaken(state))
+            }
+            Stored::Refused | Stored::EvidenceTaken => Next::Go,
+        }
+    }
+}
+
+/// The operation: the customer's, or the one that the row says.
+async fn resume<'a, O: Operation>(
+    app: &App,
+    operation: &'a mut Option<O>,
+    row: &Payment,
+) -> Result<Option<&'a O>, StoreError> {
+    if operation.is_none() {
+        *operation = O::resume(app, row).await?;
+    }
+    Ok(operation.as_ref())
+}

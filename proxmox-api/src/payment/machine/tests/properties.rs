@@ -1,0 +1,119 @@
+//! Whatever happens in whichever order, with a crash before any effect: money moved if and only if it was delivered, or is owed.
+
+use proptest::{prelude::*, test_runner::TestRng};
+
+use super::super::*;
+use super::world::World;
+
+/// Things that happen before the world calms down.
+const TURMOIL: u32 = 40;
+/// Looks after which everything that can end has ended.
+const LOOKS: u32 = 20;
+
+fn any_terms() -> impl Strategy<Value = (Terms, bool)> {
+    let repeats = prop_oneof![
+        Just(Repeat::Resumed),
+        Just(Repeat::ForPayer),
+        Just(Repeat::Once)
+    ];
+    let ledgers = prop_oneof![
+        Just((true, false)),
+        Just((false, false)),
+        Just((false, true))
+    ];
+    (repeats, ledgers, any::<bool>()).prop_map(|(repeat, (has_chain, is_simulated), prepares)| {
+        let terms = Terms {
+            funding: Funding::X402,
+            repeat,
+            has_chain,
+            is_simulated,
+        };
+        // What is made before it is paid for is finished by ourselves.
+        (terms, prepares && repeat == Repeat::Resumed)
+    })
+}
+
+fn live(world: &mut World) {
+    let look = |world: &World, asker| Event::Look {
+        asker,
+        begun: world.truth.begun,
+    };
+    for _ in 0..TURMOIL {
+        match world.below(10) {
+            0 | 1 => {
+                if matches!(world.truth.state, None | Some(Released)) {
+                    world.truth.state = Some(Reserved);
+                    let verified = world.one_in(4);
+                    world.run(Event::Reserved { verified });
+                }
+            }
+            2 => world.run(look(world, Asker::Payer)),
+            3 => world.run(look(world, Asker::Anybody)),
+            4 | 5 => world.run(look(world, Asker::Ourselves { late: false })),
+            6 => world.somebody_settles(),
+            7 => world.recheck(),
+            8 => world.undo_abandoned(),
+            _ => world.truth.is_over |= world.one_in(6),
+        }
+    }
+    world.truth.calm = true;
+    for look_number in 0..LOOKS {
+        // The payer has gone; the window ends, and every bound on waiting.
+        world.truth.is_over |= look_number > 2;
+        let late = look_number > 4;
+        world.run(look(world, Asker::Ourselves { late }));
+        world.recheck();
+        world.undo_abandoned();
+    }
+}
+
+fn judge(world: &World) -> Result<(), String> {
+    let truth = &world.truth;
+    let Some(state) = truth.state else {
+        return Ok(());
+    };
+    let paid_for = truth.delivered || truth.owed.is_some();
+    let is_for_a_person = state == Unresolved && !world.terms.has_chain;
+    let ended = matches!(state, Answered | Refused | Released) || is_for_a_person;
+    let checks = [
+        (ended, "it does not end"),
+        (
+            is_for_a_person || truth.moved == paid_for,
+            "money and what it bought are not equal",
+        ),
+        (
+            !(truth.delivered && truth.owed.is_some()),
+            "delivered and owed",
+        ),
+        (
+            world.terms.repeat != Repeat::Once || truth.runs <= 1,
+            "done twice",
+        ),
+        (!truth.delivered || truth.runs > 0, "answered and not done"),
+        (
+            is_for_a_person || truth.prepared == (truth.delivered && world.prepares),
+            "a machine for nothing, or none for money",
+        ),
+    ];
+    match checks.iter().find(|(holds, _)| !holds) {
+        None => Ok(()),
+        Some((_, broken)) => Err(format!("{broken}: {truth:?}\n{}", world.log.join("\n"))),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn money_moved_if_and_only_if_it_was_delivered_or_is_owed(
+        (terms, prepares) in any_terms(),
+        seed in any::<[u8; 32]>(),
+    ) {
+        let rng = TestRng::from_seed(proptest::test_runner::RngAlgorithm::ChaCha, &seed);
+        let mut world = World::new(terms, prepares, rng);
+        live(&mut world);
+        if let Err(broken) = judge(&world) {
+            panic!("{terms:?}, prepares: {prepares}: {broken}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What a payer is told of money that moved for something that cannot be delivered.
+
+use api_types::{ErrorCode, Usdc};
+
+use super::machine::DebtReason;
+use crate::{
+    error::ApiError,
+    state::App,
+    store::{Payment as Row, StoreError},
+};
+
+/// Whether an error of a delivery will be the same however often it is tried.
+pub fn is_final(error: &ApiError) -> bool {
+    matches!(
+        error.code,
+        ErrorCode::LeaseEnded | ErrorCode::LeaseNotFound | ErrorCode::Forbidden
+    )
+}
+
+/// What the payer is told, now and whenever they ask again.
+pub fn of_row(row: &Row, why: &str) -> ApiError {
+    let reason = DebtReason::ALL
+        .into_iter()
+        .find(|reason| reason.as_str() == why);
+    let sentence = match reason {
+        Some(DebtReason::LeaseEnded) => "The lease had ended when the money arrived.",
+        Some(DebtReason::MayHaveRun) => {
+            "The command was begun and its outcome was lost; it may have run, and is not run again."
+        }
+        Some(DebtReason::MovedAfterRefusal) => {
+            "The payment was called refused, and the money moved all the same."
+        }
+        Some(DebtReason::Undelivered) | None => "What it paid for could not be delivered.",
+    };
+    let message = format!(
+        "{sentence} {} is owed to the payer. Do not pay again.",
+        Usdc(row.amount)
+    );
+    let mut error = ApiError::new(ErrorCode::PaymentOwed, message)
+        .with("paymentId", row.payment_id.as_str())
+        .with("amount", row.amount.to_string())
+        .with("reason", why)
+        .advise("see GET /payments, or ask the operator, naming the paymentId");
+    if let Some(transaction) = row.transaction.as_deref().filter(|text| !text.is_empty()) {
+        error = error.with("transaction", transaction);
+    }
+    if reason == Some(DebtReason::MayHaveRun) {
+        error = error.with("mayHaveRun", true);
+    }
+    error
+}
+
+/// The error of a payment of which the whole is owed, or was given back, if that is so.
+///
+/// # Errors
+/// The store failed.
+pub async fn of_payment(app: &App, row: &Row) -> Result<Option<ApiError>, StoreError> {
+    // A debt beside a delivered answer is a part of it; only a whole one replaces the answer.
+    let debts = app.store.debts_of(&row.payment_id).await?;
+    let whole = debts.iter().find(|debt| debt.amount == row.amount);
+    Ok(whole.map(|debt| match debt.state.as_str() {
+        "due" => of_row(row, &debt.reason),
+        _ => given_back(row, debt.transaction.as_deref()),
+    }))
+}
+
+fn given_back(row: &Row, transaction: Option<&str>) -> ApiError {
+    let message = "What it paid for could not be delivered, and the money was given back.";
+    let error = ApiError::new(ErrorCode::PaymentReplayed, message)
+        .with("paymentId", row.payment_id.as_str())
+        .with("state", "given_back");
+    match transaction {
+        Some(transaction) => error.with("refundTransaction", transaction),
+        None => error,
+    }
+}

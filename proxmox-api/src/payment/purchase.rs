@@ -1,0 +1,173 @@
+//! Something that is bought: a request with a payment that was not seen before. Its row is inserted before anything is asked
+//! of anybody, and the driver takes it from there.
+
+use std::net::IpAddr;
+
+use api_types::Price;
+use serde_json::json;
+use service::crypto;
+use x402::{facilitator::FacilitatorRequest, offer::Offer, payment::Payment, reason::Reason};
+
+use super::{
+    asks,
+    driver::{Outcome, Work},
+    machine::Event,
+    operation::{Job, Operation, Progress},
+};
+use crate::{
+    error::ApiError,
+    state::App,
+    store::{NewPayment, Reservation, SignedRequest, StoreError},
+};
+
+/// A request whose payment is good as far as that can be said here.
+pub struct Purchase<O> {
+    /// What is asked for.
+    pub operation: O,
+    /// What was offered for it.
+    pub offer: Offer,
+    /// The same with its lines.
+    pub price: Price,
+    /// What was signed.
+    pub payment: Payment,
+    /// Whether the payer is proven. Where not, only the facilitator can tell, and it is asked before there is a row.
+    pub is_proven: bool,
+    /// Of method, path and body.
+    pub digest: String,
+    /// The client's own id of this request.
+    pub key: Option<String>,
+    /// Where the request came from, where it is known.
+    pub client: Option<IpAddr>,
+}
+
+/// What became of a purchase.
+pub enum Bought {
+    /// It was worked for, under this id.
+    Worked {
+        /// Row of the payment; empty where none was made.
+        payment_id: String,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// The same request was seen before, under this id.
+    Known(String),
+    /// The nonce or the key belongs to another request.
+    Conflict,
+}
+
+impl From<Outcome> for Bought {
+    fn from(outcome: Outcome) -> Self {
+        Self::Worked {
+            payment_id: String::new(),
+            outcome,
+        }
+    }
+}
+
+impl From<StoreError> for Bought {
+    fn from(error: StoreError) -> Self {
+        Outcome::Failed(error.into()).into()
+    }
+}
+
+/// Takes a purchase from its reservation to its outcome. The caller holds the lock of its signature.
+pub async fn buy<O: Operation>(app: &App, purchase: Purchase<O>, progress: Progress) -> Bought {
+    let request = match purchase.offer.facilitator_request(&purchase.payment) {
+        Ok(request) => request,
+        Err(reason) => return Outcome::NotTaken(reason).into(),
+    };
+    // Nothing is stored under a name that is not proven.
+    if !purchase.is_proven
+        && let Err(outcome) = asks::verify(app, &request).await
+    {
+        return outcome.into();
+    }
+    let new = match new_payment(&purchase, &request) {
+        Ok(new) => new,
+        Err(error) => return Outcome::Failed(error).into(),
+    };
+    // Before the row is there: a copy that finds it by its key then waits.
+    let own = match app.payments_in_work.take(&new.payment_id).await {
+        Ok(turn) => turn,
+        Err(error) => return error.into(),
+    };
+    let now = app.now();
+    match app.store.reserve(new.clone(), now).await {
+        Ok(Reservation::Reserved { payment_id }) => {
+            // A row that was given back keeps its id.
+            let turn = if payment_id == new.payment_id {
+                Ok(own)
+            } else {
+                app.payments_in_work.take(&payment_id).await
+            };
+            let _turn = match turn {
+                Ok(turn) => turn,
+                Err(error) => return error.into(),
+            };
+            let row = new.reserved_as(payment_id.clone(), now);
+            let job = Job {
+                client: purchase.client,
+                price: purchase.price,
+                progress,
+                ..Job::of_row(&row)
+            };
+            let mut work = Work::new(row, Some(purchase.operation), job, request);
+            let verified = !purchase.is_proven;
+            let outcome = work.run(app, Event::Reserved { verified }).await;
+            Bought::Worked {
+                payment_id,
+                outcome,
+            }
+        }
+        Ok(Reservation::Known { payment_id }) => Bought::Known(payment_id),
+        Ok(Reservation::Conflict) => Bought::Conflict,
+        Err(error) => error.into(),
+    }
+}
+
+fn new_payment<O: Operation>(
+    purchase: &Purchase<O>,
+    request: &FacilitatorRequest,
+) -> Result<NewPayment, ApiError> {
+    let (payment, offer) = (&purchase.payment, &purchase.offer);
+    let authorization = payment.authorization();
+    let text = serde_json::to_string(request).map_err(|error| {
+        tracing::error!(%error, "a payment cannot be written down");
+        ApiError::new(
+            api_types::ErrorCode::Internal,
+            "The payment cannot be stored.",
+        )
+    })?;
+    Ok(NewPayment {
+        payment_id: format!("pay_{}", crypto::random_hex(12)),
+        network: offer.network.caip2.to_owned(),
+        asset: offer.network.usdc.address.to_string().to_lowercase(),
+        payer: payment.payer().to_string().to_lowercase(),
+        nonce: authorization.nonce.to_string().to_lowercase(),
+        digest: purchase.digest.clone(),
+        idempotency_key: purchase.key.clone(),
+        // What is signed is what moves: version 1 may sign for more than the price.
+        amount: u64::try_from(authorization.value).unwrap_or(offer.amount),
+        pay_to: offer.pay_to.to_string(),
+        valid_before: i64::try_from(authorization.valid_before).unwrap_or(i64::MAX),
+        request: SignedRequest(text),
+        operation: O::NAME.to_owned(),
+        arguments: arguments(purchase),
+        lease_id: purchase.operation.lease_id(),
+    })
+}
+
+/// With the price and its lines, which the answer shows and a restart would not find again.
+fn arguments<O: Operation>(purchase: &Purchase<O>) -> String {
+    let mut arguments = purchase.operation.arguments();
+    arguments["price"] = json!(purchase.price);
+    arguments.to_string()
+}
+
+/// A reason that the payment itself is not taken.
+pub(super) fn another_payer() -> Reason {
+    Reason::new(
+        x402::reason::code::SIGNATURE,
+        "the facilitator found another payer",
+    )
+}

@@ -1,0 +1,117 @@
+//! Writes a payment's moves down, each with what belongs to it in the same commit: its event, its debt, what was delivered.
+
+use serde_json::json;
+
+use super::{
+    machine::DebtReason,
+    moves::{Answer, Move, Target},
+    owed,
+    state::PaymentState,
+};
+use crate::store::{Change, Payment, Store, StoreError};
+
+/// What became of a move.
+#[derive(Debug)]
+pub(super) enum Stored {
+    /// It is stored, and the row in memory says the same.
+    Yes,
+    /// The row is in another state, which was read.
+    Overtaken(PaymentState),
+    /// What was to be stored with it does not fit any more.
+    Refused,
+    /// The transfer pays for another purchase.
+    EvidenceTaken,
+    /// The database failed.
+    Failed(StoreError),
+}
+
+/// Writes one move down. Only this function changes a payment's state once its row is there.
+pub(super) async fn store(
+    store: &Store,
+    row: &mut Payment,
+    target: Target,
+    changes: Vec<Change>,
+    now: i64,
+) -> Stored {
+    let id = row.payment_id.clone();
+    let Some(wanted) = Move::new(&id, row.state, target.clone()) else {
+        tracing::error!(
+            payment.id = id,
+            from = row.state.as_str(),
+            to = target.state().as_str(),
+            "a payment cannot make this move"
+        );
+        return Stored::Overtaken(row.state);
+    };
+    let noted = changes.clone();
+    match store.move_payment(wanted, changes, now).await {
+        Ok(true) => {
+            noted.iter().for_each(Change::log);
+            remember(row, target, now);
+            Stored::Yes
+        }
+        Ok(false) => match store.payment(&id).await {
+            Ok(Some(found)) => {
+                *row = found;
+                Stored::Overtaken(row.state)
+            }
+            // Released, and removed since.
+            Ok(None) => Stored::Overtaken(PaymentState::Released),
+            Err(error) => Stored::Failed(error),
+        },
+        Err(StoreError::ChangeRefused) => Stored::Refused,
+        Err(StoreError::EvidenceTaken) => Stored::EvidenceTaken,
+        Err(error) => Stored::Failed(error),
+    }
+}
+
+/// The row in memory as the database has it now.
+fn remember(row: &mut Payment, target: Target, now: i64) {
+    row.state = target.state();
+    // An answered row keeps the time of its settlement.
+    if row.state != PaymentState::Answered {
+        row.updated_at = now;
+    }
+    match target {
+        Target::Settled(transfer) => {
+            row.transaction = Some(transfer.transaction);
+            row.log_index = transfer.log_index;
+            row.block = transfer.block;
+        }
+        Target::Unknown(Some(transaction)) => row.transaction = Some(transaction),
+        Target::Refused(reason) | Target::Unresolved(reason) | Target::Released(reason) => {
+            row.reason = Some(reason);
+        }
+        Target::Answered(answer) => row.answer = Some(answer),
+        Target::Verified | Target::Settling | Target::Unknown(None) => {}
+    }
+}
+
+/// Ends a settled payment as owed: the answer that says so, the debt and the event, together.
+pub(super) async fn owe(store: &Store, row: &mut Payment, reason: DebtReason, now: i64) -> Stored {
+    let error = owed::of_row(row, reason.as_str());
+    let answer = Answer {
+        status: error.code.status(),
+        // Without an id of a request: it is nobody's answer yet.
+        body: serde_json::to_string(&error.envelope("")).unwrap_or_default(),
+    };
+    let data =
+        json!({"reason": reason.as_str(), "amount": row.amount, "transaction": row.transaction});
+    let changes = vec![
+        Change::Debt {
+            reason: reason.as_str(),
+            amount: row.amount,
+        },
+        Change::event(&row.payment_id, "payment_owed", data),
+    ];
+    let stored = self::store(store, row, Target::Answered(answer), changes, now).await;
+    if let Stored::Yes = stored {
+        tracing::error!(
+            payment.id = row.payment_id,
+            reason = reason.as_str(),
+            amount = row.amount,
+            "a payment cannot be delivered and is owed to its payer"
+        );
+    }
+    stored
+}

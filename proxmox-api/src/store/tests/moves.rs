@@ -1,0 +1,166 @@
+//! A payment's moves as tests of the store make them: from whichever state the table allows.
+
+use x402::facilitator::TransferEvidence;
+
+use super::super::{Answer, Change, Claim, ClaimLimits, ClaimOutcome, Store, StoreError};
+use crate::payment::{
+    PaymentState,
+    moves::{Move, Target},
+};
+
+impl Store {
+    async fn move_from(
+        &self,
+        id: &str,
+        from: &[PaymentState],
+        target: Target,
+        changes: Vec<Change>,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        for from in from {
+            let wanted = Move::in_test(id, *from, target.clone());
+            let wanted = wanted.expect("the table allows it");
+            if self.move_payment(wanted, changes.clone(), now).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) async fn mark_settling(&self, id: &str, now: i64) -> Result<bool, StoreError> {
+        let from = [PaymentState::Verified, PaymentState::Reserved];
+        self.move_from(id, &from, Target::Settling, Vec::new(), now)
+            .await
+    }
+
+    pub(super) async fn mark_verified(&self, id: &str, now: i64) -> Result<bool, StoreError> {
+        let from = [PaymentState::Reserved];
+        self.move_from(id, &from, Target::Verified, Vec::new(), now)
+            .await
+    }
+
+    pub(super) async fn mark_settled(
+        &self,
+        id: &str,
+        transfer: TransferEvidence,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let from = [
+            PaymentState::Settling,
+            PaymentState::Unknown,
+            PaymentState::Unresolved,
+            PaymentState::Refused,
+        ];
+        self.move_from(id, &from, Target::Settled(transfer), Vec::new(), now)
+            .await
+    }
+
+    pub(super) async fn mark_refused(
+        &self,
+        id: &str,
+        why: &str,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let from = [
+            PaymentState::Settling,
+            PaymentState::Unknown,
+            PaymentState::Unresolved,
+        ];
+        self.move_from(id, &from, Target::Refused(why.into()), Vec::new(), now)
+            .await
+    }
+
+    pub(super) async fn mark_unknown(
+        &self,
+        id: &str,
+        transaction: Option<&str>,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let target = Target::Unknown(transaction.map(str::to_owned));
+        self.move_from(id, &[PaymentState::Settling], target, Vec::new(), now)
+            .await
+    }
+
+    pub(super) async fn mark_unresolved(
+        &self,
+        id: &str,
+        why: &str,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let from = [PaymentState::Settling, PaymentState::Unknown];
+        self.move_from(id, &from, Target::Unresolved(why.into()), Vec::new(), now)
+            .await
+    }
+
+    pub(super) async fn mark_released(
+        &self,
+        id: &str,
+        why: &str,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let from = [PaymentState::Reserved, PaymentState::Verified];
+        self.move_from(id, &from, Target::Released(why.into()), Vec::new(), now)
+            .await
+    }
+
+    pub(super) async fn mark_unsent(
+        &self,
+        id: &str,
+        why: &str,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let target = Target::Released(why.into());
+        self.move_from(id, &[PaymentState::Settling], target, Vec::new(), now)
+            .await
+    }
+
+    pub(super) async fn mark_answered(&self, id: &str, answer: Answer) -> Result<bool, StoreError> {
+        let target = Target::Answered(answer);
+        self.move_from(id, &[PaymentState::Settled], target, Vec::new(), 0)
+            .await
+    }
+
+    pub(super) async fn owe_undelivered(
+        &self,
+        id: &str,
+        reason: &'static str,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let amount = self.payment(id).await?.expect("it is there").amount;
+        let target = Target::Answered(super::answer());
+        let debt = Change::Debt { reason, amount };
+        self.move_from(id, &[PaymentState::Settled], target, vec![debt], now)
+            .await
+    }
+
+    pub(super) async fn claim(
+        &self,
+        claim: Claim,
+        limits: ClaimLimits,
+        now: i64,
+    ) -> Result<ClaimOutcome, StoreError> {
+        let verified = Move::in_test(&claim.payment_id, PaymentState::Reserved, Target::Verified);
+        let verified = verified.expect("the table allows it");
+        self.claim_lease(claim, limits, verified, Vec::new(), now)
+            .await
+    }
+
+    /// The answer of a payment, together with the activation of its lease.
+    pub(super) async fn activate_lease(
+        &self,
+        lease_id: &str,
+        payment_id: &str,
+        grace_seconds: i64,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let activation = Change::ActivateLease {
+            lease_id: lease_id.to_owned(),
+            ip: None,
+            grace_seconds,
+        };
+        let target = Target::Answered(super::answer());
+        let from = [PaymentState::Settled];
+        self.move_from(payment_id, &from, target, vec![activation], now)
+            .await
+    }
+}
