@@ -7,6 +7,7 @@ use super::{answer, call_price};
 use crate::{
     error::ApiError,
     lease::view::{self, Live},
+    openapi::{Content, Documentation, Documented, examples},
     paywall::{Call, Flow, Job, Operation, Paid, Repeat, body},
     state::App,
     store::{Answer, Payment, StoreError},
@@ -49,5 +50,20 @@ impl Operation for List {
 
     async fn resume(_app: &App, _payment: &Payment) -> Result<Option<Self>, StoreError> {
         Ok(None)
+    }
+}
+
+impl Documented for List {
+    fn documentation() -> Documentation {
+        Documentation {
+            id: "listManagedLeases",
+            tag: "Leases",
+            details: "For programs without a session; `GET /leases` is free.",
+            request: None,
+            answered: "The payer's leases, the youngest first.",
+            response: Content::json(&examples::list()),
+            held: None,
+            refusals: &[],
+        }
     }
 }
