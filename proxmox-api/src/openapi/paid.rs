@@ -10,8 +10,8 @@ use super::{
 };
 use crate::paywall::About;
 
-const LEASE_MEANT: &str = "The lease that is meant: numbers are used again, and a call that names a \
-    lease which is over is refused and not charged.";
+const LEASE_MEANT: &str = "The lease that is meant: numbers are used again, and a call that names \
+    a lease which is over is refused and not charged.";
 const ADMITTED: &str =
     "With `Prefer: respond-async`: the request is admitted; the same one gets the answer.";
 

@@ -1,6 +1,6 @@
 //! What the rest of the service knows of a paid operation without naming its type. The list itself
-//! is [`ALL`], beside the modules; routes, discovery, the OpenAPI document and the sweep read it and
-//! have no lists of their own.
+//! is [`ALL`], beside the modules; routes, discovery, the OpenAPI document and the sweep read it
+//! and have no lists of their own.
 
 use api_types::{Price, Tariff};
 use axum::Router;

@@ -16,8 +16,8 @@ impl Documented for LeaseContainer {
             id: "leaseContainer",
             tag: "Leases",
             details: "The container is made, started and seen to answer before the money moves; \
-                the paid minutes count from then on. An absent body is priced as the default lease. \
-                With `Accept: text/event-stream` each step is told.",
+                the paid minutes count from then on. An absent body is priced as the default \
+                lease. With `Accept: text/event-stream` each step is told.",
             request: Some(Content::json(&examples::lease_request())),
             answered: "The container runs. A password is shown once, if it was made here.",
             response: Content::json(&response()),
