@@ -5,8 +5,22 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::examples;
-use crate::payment::{About, Flow};
+use crate::payment::Flow;
+
+/// A container's number in a path.
+pub(super) const CTID: &str = "The container's number.";
+/// What is answered about a container in the path.
+pub(super) const ABOUT_LEASE: &[ErrorCode] = &[
+    ErrorCode::Forbidden,
+    ErrorCode::LeaseNotFound,
+    ErrorCode::LeaseConflict,
+    ErrorCode::LeaseEnded,
+];
+
+/// The schema of a container's number.
+pub(super) fn ctid() -> Value {
+    json!({"type": "integer", "minimum": 100, "maximum": 999_999_999})
+}
 
 /// Who may use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +37,7 @@ pub(super) enum Access {
 }
 
 /// A body, in one direction.
-pub(super) struct Content {
+pub struct Content {
     pub(super) media: &'static str,
     pub(super) schema: Described,
     pub(super) example: Option<Value>,
@@ -58,7 +72,8 @@ pub(super) struct Endpoint {
 }
 
 impl Content {
-    fn json<T: JsonSchema + Serialize>(example: &T) -> Self {
+    /// JSON of this type, with this example.
+    pub fn json<T: JsonSchema + Serialize>(example: &T) -> Self {
         Self {
             media: "application/json",
             schema: Described::Type(SchemaGenerator::subschema_for::<T>),
@@ -89,40 +104,6 @@ impl Endpoint {
             answers: Vec::new(),
             errors: Vec::new(),
         }
-    }
-
-    /// The route of a paid operation.
-    pub(super) fn paid(about: &'static About, tag: &'static str, id: &'static str) -> Self {
-        let endpoint = Self::new(
-            about.method.as_str(),
-            about.path,
-            tag,
-            id,
-            about.description,
-        );
-        Self {
-            access: Access::Paid(about.flow),
-            ..endpoint
-        }
-        .answers(
-            202,
-            "With `Prefer: respond-async`: the request is admitted; the same one gets the answer.",
-            &examples::accepted(),
-        )
-        .refuses(&[
-            ErrorCode::InvalidRequest,
-            ErrorCode::Forbidden,
-            ErrorCode::PaymentReplayed,
-            ErrorCode::PaymentOwed,
-            ErrorCode::PaymentInProgress,
-            ErrorCode::RateLimited,
-            ErrorCode::Internal,
-            ErrorCode::HypervisorError,
-            ErrorCode::HypervisorUnavailable,
-            ErrorCode::FacilitatorUnavailable,
-            ErrorCode::PaymentUnresolved,
-            ErrorCode::Unavailable,
-        ])
     }
 
     /// More about it.
@@ -173,7 +154,12 @@ impl Endpoint {
 
     /// Takes a JSON body.
     pub(super) fn takes<T: JsonSchema + Serialize>(self, example: &T) -> Self {
-        let request = Some(Content::json(example));
+        self.takes_content(Content::json(example))
+    }
+
+    /// The same, with a body that is described already.
+    pub(super) fn takes_content(self, content: Content) -> Self {
+        let request = Some(content);
         Self { request, ..self }.refuses(&[
             ErrorCode::InvalidRequest,
             ErrorCode::MalformedBody,

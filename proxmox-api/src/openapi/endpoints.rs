@@ -1,13 +1,16 @@
-//! Every route, as it is mounted.
+//! Every free route, as it is mounted. The paid ones are documented beside their operations.
 
-use api_types::ErrorCode::{self, *};
-use serde_json::{Value, json};
+use api_types::ErrorCode::*;
+use serde_json::json;
 
-use super::{endpoint::Endpoint, examples, guest};
-use crate::{operations, payment::About, routes::payments::LARGEST_PAGE};
+use super::{
+    endpoint::{ABOUT_LEASE, CTID, Endpoint, ctid},
+    examples, guest,
+};
+use crate::routes::payments::LARGEST_PAGE;
 
-/// The routes, in the order of the document.
-pub(super) fn all() -> Vec<Endpoint> {
+/// The routes that cost nothing.
+pub(super) fn free() -> Vec<Endpoint> {
     let mut all = leases();
     all.extend(guest::endpoints());
     all.extend(sessions());
@@ -16,24 +19,6 @@ pub(super) fn all() -> Vec<Endpoint> {
     all
 }
 
-pub(super) fn about(path: &str) -> &'static About {
-    operations::ALL
-        .iter()
-        .map(|operation| &operation.about)
-        .find(|about| about.path == path)
-        .expect("only operations that are sold are asked for here")
-}
-
-pub(super) fn ctid() -> Value {
-    json!({"type": "integer", "minimum": 100, "maximum": 999_999_999})
-}
-
-pub(super) const LEASE_MEANT: &str = "The lease that is meant: numbers are used again, and a call that names a lease which is \
-    over is refused and not charged.";
-pub(super) const CTID: &str = "The container's number.";
-/// What is answered about a container in the path of a paid route.
-pub(super) const ABOUT_LEASE: &[ErrorCode] = &[Forbidden, LeaseNotFound, LeaseConflict, LeaseEnded];
-
 fn leases() -> Vec<Endpoint> {
     vec![
         Endpoint::new("POST", "/lease/quote", "Leases", "quoteLease", "What a lease would cost, and what would be refused")
@@ -41,31 +26,6 @@ fn leases() -> Vec<Endpoint> {
             .takes(&examples::lease_request())
             .answers(200, "The price with its lines, and every field that would be refused.", &examples::quote())
             .limited(),
-        Endpoint::paid(about("/lease/container"), "Leases", "leaseContainer")
-            .details(
-                "The container is made, started and seen to answer before the money moves; the paid minutes count from then on. \
-                 An absent body is priced as the default lease. With `Accept: text/event-stream` each step is told.",
-            )
-            .takes(&examples::lease_request())
-            .answers(200, "The container runs. A password is shown once, if it was made here.", &examples::lease_response())
-            .answers(
-                202,
-                "It is not known yet whether the payment moved money; the container is held. Or, with `Prefer: respond-async`, \
-                 the request is admitted; the same one gets the answer.",
-                &examples::held(),
-            )
-            .refuses(&[LeaseLimitReached, LeaseConflict, ProvisioningFailed, CapacityExhausted, Timeout]),
-        Endpoint::paid(about("/lease/{ctid}/renew"), "Leases", "renewLease")
-            .details("Priced by the container's real size. A container that was stopped is started again.")
-            .in_path("ctid", ctid(), CTID)
-            .in_query("leaseId", json!({"type": "string"}), LEASE_MEANT)
-            .takes(&examples::renew_request())
-            .answers(200, "The time was added.", &examples::renew_response())
-            .refuses(ABOUT_LEASE)
-            .refuses(&[ProvisioningFailed, Timeout]),
-        Endpoint::paid(about("/management/list"), "Leases", "listManagedLeases")
-            .details("For programs without a session; `GET /leases` is free.")
-            .answers(200, "The payer's leases, the youngest first.", &examples::list()),
         Endpoint::new("GET", "/leases", "Leases", "listLeases", "The wallet's leases with their live state")
             .details("Those that run come first. `liveStatus` is left out while Proxmox does not answer.")
             .in_query("all", json!({"type": "boolean", "default": false}), "Also those whose container is gone.")

@@ -1,67 +1,49 @@
-//! What bodies look like: values of the routes' own types, so that an example cannot name a field that is not there.
+//! What bodies look like: values of the routes' own types, so that an example cannot name a field
+//! that is not there. The bodies of a paid operation stand in its own file.
 
 use std::collections::BTreeMap;
 
 use api_types::{
-    Catalog, ContainerStats, FaucetRequest, FaucetResponse, LeaseRequest, LeaseResponse,
-    LeaseStatus, LeaseView, Limits, ListResponse, LxcStats, NodeStats, NodeUsage, PaymentReceipt,
-    PaymentState, PaymentView, PaymentsResponse, Price, QuoteResponse, RenewRequest, RenewResponse,
-    Secret, SessionChallenge, SessionChallengeRequest, SessionRequest, SessionResponse, Size,
-    Tariff, Template, Timestamp, TrafficStep, TrafficUsage, UsageNow, UsagePoint, UsageResponse,
-    UsageTimeframe, Usdc, price,
+    Catalog, ContainerStats, FaucetRequest, FaucetResponse, LeaseRequest, LeaseStatus, LeaseView,
+    Limits, ListResponse, LxcStats, NodeStats, NodeUsage, PaymentReceipt, PaymentState,
+    PaymentView, PaymentsResponse, Price, QuoteResponse, Secret, SessionChallenge,
+    SessionChallengeRequest, SessionRequest, SessionResponse, Size, Tariff, Template, Timestamp,
+    TrafficStep, TrafficUsage, UsageNow, UsagePoint, UsageResponse, UsageTimeframe, Usdc, price,
 };
 
-const NOW: u64 = 1_790_000_000;
+pub(crate) const NOW: u64 = 1_790_000_000;
 /// A publicly known development account.
-const WALLET: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+pub(crate) const WALLET: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
 const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 const ASSET: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
 const NETWORK: &str = "eip155:84532";
-const LEASE: &str = "lease_5b0c9e1f7a32";
+pub(crate) const LEASE: &str = "lease_5b0c9e1f7a32";
 const TRANSACTION: &str = "0x4e3a3754410177e6937ef1f84bba68ea139e8d1a2258c5f85db9f1cd715a1bdd";
 
 fn size() -> Size {
     lease_request().size()
 }
 
-fn price_of(minutes: u32) -> Price {
+pub(crate) fn price_of(minutes: u32) -> Price {
     price::price_renew(&Tariff::default(), size(), minutes)
         .expect("the default rates give a small lease a price")
 }
 
-fn receipt() -> PaymentReceipt {
+pub(crate) fn receipt() -> PaymentReceipt {
     PaymentReceipt {
         transaction: TRANSACTION.into(),
         network: NETWORK.into(),
     }
 }
 
-pub(super) fn lease_request() -> LeaseRequest {
+pub(crate) fn lease_request() -> LeaseRequest {
     LeaseRequest {
         hostname: Some("box".into()),
         ..LeaseRequest::default()
     }
 }
 
-pub(super) fn lease_response() -> LeaseResponse {
-    LeaseResponse {
-        lease_id: LEASE.into(),
-        status: LeaseStatus::Active,
-        ctid: 40200,
-        expires_at: Timestamp(NOW + 3600),
-        message: "box is running until 2026-09-21T15:13:20Z.".into(),
-        owner_wallet: WALLET.into(),
-        hostname: "box".into(),
-        node: "pve".into(),
-        ip: Some("10.0.0.5".into()),
-        network_ready_at: None,
-        password: Some(Secret::new("made-once-and-shown-once")),
-        price: price_of(60),
-        payment: receipt(),
-    }
-}
-
-pub(super) fn accepted() -> BTreeMap<String, String> {
+pub(crate) fn accepted() -> BTreeMap<String, String> {
     [
         ("status", "accepted"),
         ("statusUrl", "/payments"),
@@ -71,39 +53,7 @@ pub(super) fn accepted() -> BTreeMap<String, String> {
     .into()
 }
 
-pub(super) fn held() -> BTreeMap<String, String> {
-    [
-        ("leaseId", LEASE),
-        ("status", "reconciling"),
-        ("statusUrl", "/leases/lease_5b0c9e1f7a32"),
-        (
-            "message",
-            "It is not known yet whether the payment moved money.",
-        ),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into()
-}
-
-pub(super) fn renew_request() -> RenewRequest {
-    RenewRequest {
-        runtime_minutes: 30,
-    }
-}
-
-pub(super) fn renew_response() -> RenewResponse {
-    RenewResponse {
-        lease_id: LEASE.into(),
-        status: LeaseStatus::Active,
-        ctid: 40200,
-        expires_at: Timestamp(NOW + 5400),
-        message: "box has 30 minutes more.".into(),
-        price: price_of(30),
-        payment: receipt(),
-    }
-}
-
-pub(super) fn quote() -> QuoteResponse {
+pub(crate) fn quote() -> QuoteResponse {
     QuoteResponse {
         acceptable: true,
         price: Some(price_of(60)),
@@ -116,7 +66,7 @@ pub(super) fn quote() -> QuoteResponse {
     }
 }
 
-pub(super) fn lease_view() -> LeaseView {
+pub(crate) fn lease_view() -> LeaseView {
     LeaseView {
         lease_id: LEASE.into(),
         status: LeaseStatus::Active,
@@ -140,7 +90,7 @@ pub(super) fn lease_view() -> LeaseView {
     }
 }
 
-pub(super) fn destroyed() -> LeaseView {
+pub(crate) fn destroyed() -> LeaseView {
     LeaseView {
         status: LeaseStatus::Destroyed,
         live_status: Some("destroyed".into()),
@@ -150,20 +100,20 @@ pub(super) fn destroyed() -> LeaseView {
 }
 
 /// A lease whose time runs, with its container in the state that the owner asked for, or not yet.
-pub(super) fn switched(state: &str) -> LeaseView {
+pub(crate) fn switched(state: &str) -> LeaseView {
     LeaseView {
         live_status: Some(state.into()),
         ..lease_view()
     }
 }
 
-pub(super) fn list() -> ListResponse {
+pub(crate) fn list() -> ListResponse {
     ListResponse {
         leases: vec![lease_view()],
     }
 }
 
-pub(super) fn payments() -> PaymentsResponse {
+pub(crate) fn payments() -> PaymentsResponse {
     PaymentsResponse {
         payments: vec![PaymentView {
             payment_id: "pay_3f9a6c2e81b04d7755aa".into(),
@@ -187,14 +137,14 @@ pub(super) fn payments() -> PaymentsResponse {
     }
 }
 
-pub(super) fn challenge_request() -> SessionChallengeRequest {
+pub(crate) fn challenge_request() -> SessionChallengeRequest {
     SessionChallengeRequest {
         address: WALLET.into(),
         chain_id: Some(84532),
     }
 }
 
-pub(super) fn challenge() -> SessionChallenge {
+pub(crate) fn challenge() -> SessionChallenge {
     SessionChallenge {
         message: format!(
             "lease.example.org wants you to sign in with your Ethereum account:\n{WALLET}\n\n…"
@@ -204,14 +154,14 @@ pub(super) fn challenge() -> SessionChallenge {
     }
 }
 
-pub(super) fn session_request() -> SessionRequest {
+pub(crate) fn session_request() -> SessionRequest {
     SessionRequest {
         message: challenge().message,
         signature: Secret::new(format!("0x{}1b", "ab".repeat(64))),
     }
 }
 
-pub(super) fn session() -> SessionResponse {
+pub(crate) fn session() -> SessionResponse {
     SessionResponse {
         token: Secret::new("c0ffee".repeat(10)),
         token_type: "Bearer".into(),
@@ -220,7 +170,7 @@ pub(super) fn session() -> SessionResponse {
     }
 }
 
-pub(super) fn catalog() -> Catalog {
+pub(crate) fn catalog() -> Catalog {
     Catalog {
         limits: Limits::default(),
         rates: Tariff::default(),
@@ -243,7 +193,7 @@ pub(super) fn catalog() -> Catalog {
     }
 }
 
-pub(super) fn node_stats() -> NodeStats {
+pub(crate) fn node_stats() -> NodeStats {
     NodeStats {
         nodes: vec![NodeUsage {
             node: "pve".into(),
@@ -259,7 +209,7 @@ pub(super) fn node_stats() -> NodeStats {
     }
 }
 
-pub(super) fn lxc_stats() -> LxcStats {
+pub(crate) fn lxc_stats() -> LxcStats {
     LxcStats {
         total: 3,
         running: 2,
@@ -280,7 +230,7 @@ pub(super) fn lxc_stats() -> LxcStats {
     }
 }
 
-pub(super) fn usage() -> UsageResponse {
+pub(crate) fn usage() -> UsageResponse {
     UsageResponse {
         lease_id: LEASE.into(),
         ctid: 40200,
@@ -311,13 +261,13 @@ pub(super) fn usage() -> UsageResponse {
     }
 }
 
-pub(super) fn faucet_request() -> FaucetRequest {
+pub(crate) fn faucet_request() -> FaucetRequest {
     FaucetRequest {
         address: WALLET.into(),
     }
 }
 
-pub(super) fn faucet() -> FaucetResponse {
+pub(crate) fn faucet() -> FaucetResponse {
     FaucetResponse {
         balance: Usdc(10_000_000),
     }

@@ -1,20 +1,32 @@
-//! The OpenAPI document of this service. `endpoints` says of every route what it takes and answers, in the types that the
-//! routes themselves use, with `examples` that are values of those types; `document` writes it down; `limits` puts the
-//! operator's bounds into it; `payment` describes the 402 of both protocol versions.
+//! The OpenAPI document of this service. `endpoints` says of every free route what it takes and
+//! answers, in the types that the routes themselves use, with `examples` that are values of those
+//! types; `paid` has what a paid operation says of itself beside its code; `document` writes it
+//! down; `limits` puts the operator's bounds into it; `payment` describes the 402 of both protocol
+//! versions.
 
 mod document;
 mod endpoint;
 mod endpoints;
-mod examples;
+pub(crate) mod examples;
 mod guest;
 mod limits;
+mod paid;
 mod payment;
 
 use serde_json::Value;
 
-use crate::config::Config;
+use crate::{config::Config, payment::About};
+use endpoint::Endpoint;
 
-/// The document of a service with this configuration.
-pub fn document(config: &Config) -> Value {
-    document::write(&endpoints::all(), config)
+pub use endpoint::Content;
+pub use paid::{ABOUT_TERMINAL, Documentation, Documented};
+
+/// The document of a service with this configuration that sells these operations.
+pub fn document(
+    config: &Config,
+    sold: impl Iterator<Item = (&'static About, Documentation)>,
+) -> Value {
+    let paid = sold.map(|(about, documentation)| Endpoint::paid(about, documentation));
+    let all: Vec<_> = paid.chain(endpoints::free()).collect();
+    document::write(&all, config)
 }

@@ -1,7 +1,7 @@
 //! `POST /management/console/{ctid}`: a ticket that opens the container's terminal once, on a WebSocket of ours. Nothing of
 //! Proxmox is in it.
 
-use api_types::{ConsoleResponse, ConsoleType, Price, Secret, Tariff};
+use api_types::{ConsoleResponse, ConsoleType, Price, Secret, Tariff, Timestamp};
 use axum::http::Method;
 use serde_json::json;
 
@@ -10,6 +10,7 @@ use crate::{
     console::{page_url, socket_url, ticket},
     error::ApiError,
     lease::{locate, owned::active, view::time},
+    openapi::{ABOUT_TERMINAL, Content, Documentation, Documented, examples},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
     paywall::body,
     proxmox::first_contact,
@@ -105,5 +106,28 @@ impl Operation for Console {
 
     async fn resume(_app: &App, _payment: &Payment) -> Result<Option<Self>, StoreError> {
         Ok(None)
+    }
+}
+
+impl Documented for Console {
+    fn documentation() -> Documentation {
+        Documentation {
+            id: "openConsole",
+            tag: "Containers",
+            details: "The ticket is good once, for 30 seconds. It goes in the first message on the \
+                WebSocket, never in a URL.",
+            request: None,
+            answered: "A ticket for one terminal.",
+            response: Content::json(&ConsoleResponse {
+                ctid: 40200,
+                console_url: Secret::new("https://lease.example.org/console#ticket"),
+                websocket_url: Secret::new("wss://lease.example.org/console/ws"),
+                ticket: Secret::new("shown-once"),
+                expires_at: Timestamp(examples::NOW + 30),
+                kind: ConsoleType::Terminal,
+            }),
+            held: None,
+            refusals: ABOUT_TERMINAL,
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::{answer, call_price};
 use crate::{
     error::ApiError,
     lease::view::{self, Live},
+    openapi::{Content, Documentation, Documented, examples},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
     paywall::body,
     state::App,
@@ -50,5 +51,20 @@ impl Operation for List {
 
     async fn resume(_app: &App, _payment: &Payment) -> Result<Option<Self>, StoreError> {
         Ok(None)
+    }
+}
+
+impl Documented for List {
+    fn documentation() -> Documentation {
+        Documentation {
+            id: "listManagedLeases",
+            tag: "Leases",
+            details: "For programs without a session; `GET /leases` is free.",
+            request: None,
+            answered: "The payer's leases, the youngest first.",
+            response: Content::json(&examples::list()),
+            held: None,
+            refusals: &[],
+        }
     }
 }

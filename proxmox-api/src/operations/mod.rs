@@ -1,6 +1,6 @@
 //! The paid operations, one per file: what it costs, what has to hold before money moves, how it is done, how it is undone.
-//! The list below is the only one; [`registry`] is what the rest of the service reads from it. [`sweep`] goes on with what was
-//! left behind. docs/ARCHITECTURE.md has the recipe for a new operation.
+//! The list below is the only one; [`registry`] is what the rest of the service reads from it.
+//! [`sweep`] goes on with what was left behind. docs/ARCHITECTURE.md says how to add an operation.
 
 pub mod console;
 pub mod exec;
@@ -20,6 +20,7 @@ use crate::{
     store::{Answer, Lease},
 };
 
+// In the order in which customers are told of them.
 registry::operations! {
     lease_container::LeaseContainer,
     renew_lease::RenewLease,

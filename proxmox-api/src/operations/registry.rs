@@ -1,5 +1,6 @@
-//! What the rest of the service knows of a paid operation without naming its type. The list itself is [`ALL`], beside the
-//! modules; routes, discovery, the OpenAPI document and the sweep read it and have no lists of their own.
+//! What the rest of the service knows of a paid operation without naming its type. The list itself
+//! is [`ALL`], beside the modules; routes, discovery, the OpenAPI document and the sweep read it
+//! and have no lists of their own.
 
 use api_types::{Price, Tariff};
 use axum::Router;
@@ -8,6 +9,7 @@ use futures_util::future::BoxFuture;
 use super::ALL;
 use crate::{
     error::ApiError,
+    openapi::{Documentation, Documented},
     payment::{About, Operation, follow},
     paywall::paid,
     state::App,
@@ -23,17 +25,20 @@ pub struct Registration {
     pub default_price: fn(&Tariff) -> Result<Price, ApiError>,
     /// The route, behind the paywall.
     pub route: fn() -> Router<App>,
+    /// Its part of the OpenAPI document.
+    pub documentation: fn() -> Documentation,
     /// Resumes an unfinished payment for it; `true`: the payer is not waited for any longer.
     pub recover: for<'a> fn(&'a App, &'a Payment, bool) -> BoxFuture<'a, Result<(), StoreError>>,
 }
 
 impl Registration {
     /// The registration of an operation.
-    pub const fn of<O: Operation>() -> Self {
+    pub const fn of<O: Operation + Documented>() -> Self {
         Self {
             about: About::of::<O>(),
             default_price: O::default_price,
             route: paid::<O>,
+            documentation: O::documentation,
             recover: |app, payment, late| Box::pin(follow::recover::<O>(app, payment, late)),
         }
     }
@@ -52,15 +57,15 @@ pub fn route_of(name: &str) -> String {
     )
 }
 
-/// Makes [`ALL`] from the operations' types. [`Operation`] requires [`Registered`], which only this macro implements: an
-/// operation that is not in the list does not compile.
+/// Makes [`ALL`] from the operations' types. [`Operation`] requires [`Registered`], which only this
+/// macro implements: an operation that is not in the list does not compile.
 ///
 /// [`Registered`]: crate::payment::Registered
 macro_rules! operations {
     ($($operation:ty),+ $(,)?) => {
         $(impl $crate::payment::Registered for $operation {})+
 
-        /// Every operation that is sold, in the order in which customers are told of them.
+        /// Every operation that is sold.
         pub const ALL: &[$crate::operations::registry::Registration] =
             &[$($crate::operations::registry::Registration::of::<$operation>()),+];
     };

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use api_types::{
-    ErrorCode, FieldError, LeaseRequest, PaymentReceipt, Price, RenewRequest, RenewResponse, Size,
-    Tariff, price,
+    ErrorCode, FieldError, LeaseRequest, LeaseStatus, PaymentReceipt, Price, RenewRequest,
+    RenewResponse, Size, Tariff, Timestamp, price,
 };
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ use crate::{
         start, traffic,
         view::{status_alone, time},
     },
+    openapi::{Content, Documentation, Documented, examples},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat, owed},
     paywall::body,
     proxmox::first_contact,
@@ -212,5 +213,31 @@ impl RenewLease {
                     ..error
                 }
             })
+    }
+}
+
+impl Documented for RenewLease {
+    fn documentation() -> Documentation {
+        Documentation {
+            id: "renewLease",
+            tag: "Leases",
+            details: "Priced by the container's real size. A container that was stopped is started \
+                again.",
+            request: Some(Content::json(&RenewRequest {
+                runtime_minutes: 30,
+            })),
+            answered: "The time was added.",
+            response: Content::json(&RenewResponse {
+                lease_id: examples::LEASE.into(),
+                status: LeaseStatus::Active,
+                ctid: 40200,
+                expires_at: Timestamp(examples::NOW + 5400),
+                message: "box has 30 minutes more.".into(),
+                price: examples::price_of(30),
+                payment: examples::receipt(),
+            }),
+            held: None,
+            refusals: &[ErrorCode::ProvisioningFailed, ErrorCode::Timeout],
+        }
     }
 }

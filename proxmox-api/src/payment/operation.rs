@@ -269,9 +269,9 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
         async {}
     }
 
-    /// The operation of a payment that was left behind, if it can be finished, or has to be undone, without the payer. None
-    /// is right only where [`Operation::prepare`] leaves nothing behind and [`Operation::REPEAT`] is not
-    /// [`Repeat::Resumed`].
+    /// The operation of a payment that was left behind, if it can be finished, or has to be undone,
+    /// without the payer. `None` for every payment is right only where [`Operation::prepare`] leaves
+    /// nothing behind and [`Operation::REPEAT`] is not [`Repeat::Resumed`].
     ///
     /// # Errors
     /// The store failed.

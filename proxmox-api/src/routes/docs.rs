@@ -9,7 +9,7 @@ use axum::{
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::{App, openapi};
+use crate::{App, openapi, operations};
 
 /// What the page may do: show itself.
 const POLICY: &str =
@@ -17,7 +17,9 @@ const POLICY: &str =
 
 /// The routes.
 pub fn router(app: &App) -> Router<App> {
-    let document = openapi::document(&app.config);
+    let sold = operations::ALL.iter();
+    let sold = sold.map(|operation| (&operation.about, (operation.documentation)()));
+    let document = openapi::document(&app.config, sold);
     let page = fixed("text/html; charset=utf-8", page::of(&document));
     let json = fixed("application/json", document.to_string());
     Router::new()

@@ -1,4 +1,5 @@
-//! HTTP in, HTTP out: one file per resource, each with its own `router()`. The paid routes are the operations' own.
+//! HTTP in, HTTP out: one file per resource, each with its own `router()`. Paid routes come from the
+//! registry of operations.
 
 pub mod catalog;
 pub mod console;

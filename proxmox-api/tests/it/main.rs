@@ -36,6 +36,7 @@ mod respond_async;
 mod secrets_at_rest;
 mod sessions;
 mod settlement;
+mod sold;
 mod stats;
 mod storm;
 mod support;

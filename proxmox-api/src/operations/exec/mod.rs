@@ -16,6 +16,7 @@ use super::{answer, call_price, lease_in_path};
 use crate::{
     error::ApiError,
     lease::{locate, owned::active, view::time},
+    openapi::{ABOUT_TERMINAL, Content, Documentation, Documented},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
     paywall::body,
     proxmox::first_contact,
@@ -194,6 +195,41 @@ impl Exec {
             timed_out: outcome.timed_out,
             truncated: outcome.truncated,
             network_ready_at: self.lease.network_ready_at.filter(|at| *at > now).map(time),
+        }
+    }
+}
+
+impl Documented for Exec {
+    fn documentation() -> Documentation {
+        let said = "Linux box 6.8.12-4-pve x86_64 GNU/Linux\n";
+        Documentation {
+            id: "execCommand",
+            tag: "Containers",
+            details: "Runs in the container's shell as root, without input. With \
+                `Accept: text/event-stream` the output is told as it comes. A container has one \
+                session: while it is used, others are told to come back.",
+            request: Some(Content::json(&ExecRequest {
+                command: "uname -a".into(),
+                ..ExecRequest::default()
+            })),
+            answered: "The command ended, or its time was over.",
+            response: Content::json(&ExecResponse {
+                ctid: 40200,
+                upid: "UPID:pve:0002B5E1:0134A7C2:6AB32D80:vncproxy:40200::".into(),
+                output: said.into(),
+                stdout: said.into(),
+                stderr: String::new(),
+                stdout_base64: None,
+                stderr_base64: None,
+                stdout_bytes: said.len() as u64,
+                stderr_bytes: 0,
+                exit_code: Some(0),
+                timed_out: false,
+                truncated: false,
+                network_ready_at: None,
+            }),
+            held: None,
+            refusals: ABOUT_TERMINAL,
         }
     }
 }

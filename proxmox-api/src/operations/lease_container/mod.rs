@@ -1,6 +1,7 @@
 //! `POST /lease/container`: a container for some minutes. It is made, started and seen to answer before the money moves; if the
 //! money does not move, it is taken away again.
 
+mod documentation;
 mod refusal;
 
 use std::collections::HashSet;
