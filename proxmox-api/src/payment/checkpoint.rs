@@ -1,25 +1,30 @@
 //! A place between two steps of the work for a payment, where tests stop a process as a crash would.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+};
 
 use super::machine::Effect;
 
-type Reached = Arc<dyn Fn(&Effect) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+type Reached = dyn Fn(&Effect) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
 /// Called before each effect; by default nothing happens.
 #[derive(Clone, Default)]
-pub struct Checkpoint(Option<Reached>);
+pub struct Checkpoint(Arc<OnceLock<Box<Reached>>>);
 
 impl Checkpoint {
-    /// One that calls `reached` and waits for what it gives.
-    pub fn new(
+    /// From now on `reached` is called, and waited for. Once is enough: a second call changes nothing.
+    pub fn set(
+        &self,
         reached: impl Fn(&Effect) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync + 'static,
-    ) -> Self {
-        Self(Some(Arc::new(reached)))
+    ) {
+        let _ = self.0.set(Box::new(reached));
     }
 
     pub(super) async fn reached(&self, effect: &Effect) {
-        if let Some(reached) = &self.0 {
+        if let Some(reached) = self.0.get() {
             reached(effect).await;
         }
     }
@@ -28,7 +33,7 @@ impl Checkpoint {
 impl fmt::Debug for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Checkpoint")
-            .field(&self.0.is_some())
+            .field(&self.0.get().is_some())
             .finish()
     }
 }

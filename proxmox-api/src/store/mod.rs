@@ -216,6 +216,11 @@ impl Store {
         self.server.clone().map(SharedTurns::start)
     }
 
+    /// How many changes were asked for since the start: a measure of what a request costs.
+    pub fn writes(&self) -> u64 {
+        self.writer.count()
+    }
+
     async fn write<T, F>(&self, change: F) -> Result<T, StoreError>
     where
         T: Send + 'static,

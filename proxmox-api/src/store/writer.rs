@@ -4,6 +4,11 @@
 mod postgres;
 mod sqlite;
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Connection, Db, StoreError};
@@ -26,6 +31,8 @@ const GROUP: usize = 256;
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
+    /// Changes that were asked for.
+    count: Arc<AtomicU64>,
 }
 
 impl Writer {
@@ -47,7 +54,14 @@ impl Writer {
                     }
                 }
             })?;
-        Ok(Self { jobs })
+        Ok(Self {
+            jobs,
+            count: Arc::default(),
+        })
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     pub(super) async fn run<T, F>(&self, change: F) -> Result<T, StoreError>
@@ -55,6 +69,7 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(Db<'_>) -> Result<T, StoreError> + Send + 'static,
     {
+        self.count.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |db| {
             let result = change(db);

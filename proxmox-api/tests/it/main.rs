@@ -9,6 +9,7 @@ mod buyer;
 mod clients;
 mod console;
 mod copies;
+mod crashes;
 mod doctor;
 mod exec;
 mod free_routes;

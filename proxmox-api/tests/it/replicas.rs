@@ -27,13 +27,13 @@ use crate::{
 };
 
 /// A replica that can die: everything of it runs on a runtime of its own.
-struct Mortal {
+pub struct Mortal {
     app: Option<TestApp>,
     runtime: Option<Runtime>,
 }
 
 impl Mortal {
-    async fn beside(app: &TestApp) -> Self {
+    pub async fn beside(app: &TestApp) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -96,7 +96,7 @@ async fn next_look(app: &TestApp) {
 }
 
 /// A payment of unknown outcome is asked for at growing intervals, so that this may take its time.
-async fn nothing_unfinished(app: &TestApp) {
+pub async fn nothing_unfinished(app: &TestApp) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let payments = app.app.store.unfinished_payments().await.unwrap();
@@ -110,7 +110,7 @@ async fn nothing_unfinished(app: &TestApp) {
 }
 
 /// Kills a replica, and waits until the database knows that it is dead.
-async fn die(one: &TestApp, two: Mortal) {
+pub async fn die(one: &TestApp, two: Mortal) {
     let unfinished = one.app.store.unfinished_payments().await.unwrap();
     drop(two);
     until("what the dead replica held to be free", async || {
