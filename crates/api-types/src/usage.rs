@@ -19,11 +19,13 @@ pub enum TrafficStep {
     Slowed,
     /// It has sent twice of what is included: no network.
     Cut,
+    /// It ran on for too long without a network: its container is stopped.
+    Stopped,
 }
 
 impl TrafficStep {
     /// Every step, from the first to the last.
-    pub const ALL: [Self; 3] = [Self::Full, Self::Slowed, Self::Cut];
+    pub const ALL: [Self; 4] = [Self::Full, Self::Slowed, Self::Cut, Self::Stopped];
 
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
@@ -31,6 +33,7 @@ impl TrafficStep {
             Self::Full => "full",
             Self::Slowed => "slowed",
             Self::Cut => "cut",
+            Self::Stopped => "stopped",
         }
     }
 
@@ -151,7 +154,7 @@ mod tests {
             assert_eq!(TrafficStep::parse(step.as_str()), Some(step));
             assert_eq!(serde_json::to_value(step).unwrap(), step.as_str());
         }
-        assert!(TrafficStep::Full < TrafficStep::Slowed && TrafficStep::Slowed < TrafficStep::Cut);
+        assert!(TrafficStep::ALL.is_sorted_by(|one, next| one < next));
     }
 
     #[test]

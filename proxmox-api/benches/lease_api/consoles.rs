@@ -96,13 +96,25 @@ impl Console {
     }
 
     /// Reads until so many bytes were shown.
-    pub async fn reads_at_least(&mut self, bytes: usize) {
+    pub async fn reads_at_least(&mut self, bytes: u64) {
         let mut shown = 0;
         while shown < bytes {
             if let Message::Binary(more) = self.0.next().await.unwrap().unwrap() {
-                shown += more.len();
+                shown += more.len() as u64;
             }
         }
+    }
+
+    /// Reads all that is shown for so long, or until the console has carried what it may; the bytes.
+    pub async fn reads_for(&mut self, time: Duration) -> u64 {
+        let end = tokio::time::Instant::now() + time;
+        let mut shown = 0;
+        while let Ok(Some(Ok(message))) = tokio::time::timeout_at(end, self.0.next()).await {
+            if let Message::Binary(more) = message {
+                shown += more.len() as u64;
+            }
+        }
+        shown
     }
 
     /// Types a key and waits until it is shown.

@@ -21,11 +21,18 @@ pub fn processor_time(pid: u32) -> Duration {
 
 /// Resident memory, in bytes.
 pub fn resident(pid: u32) -> u64 {
+    status(pid, "VmRSS:")
+}
+
+/// The most resident memory so far, in bytes.
+pub fn resident_peak(pid: u32) -> u64 {
+    status(pid, "VmHWM:")
+}
+
+/// A figure of a process's memory, in bytes.
+fn status(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kib << 10
 }

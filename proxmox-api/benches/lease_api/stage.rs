@@ -111,6 +111,11 @@ impl Service {
         process::resident(self.pid())
     }
 
+    /// The most resident memory that it ever had, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        process::resident_peak(self.pid())
+    }
+
     /// Processor time used so far.
     pub fn processor_time(&self) -> Duration {
         process::processor_time(self.pid())

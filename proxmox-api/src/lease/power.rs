@@ -8,7 +8,7 @@ use pve::ContainerState;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use super::{halt, locate, lock, owned::active, remove, start};
+use super::{halt, locate, lock, owned::active, remove, start, traffic};
 use crate::{
     error::ApiError,
     state::App,
@@ -84,6 +84,11 @@ async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
     // Waits for an end, a renewal or another wish that is under way; it may have changed what is allowed.
     let _turn = app.leases_in_work.take(&lease.lease_id).await?;
     let lease = active(&app, &lease.lease_id, &lease.owner).await?;
+    if power == Power::On
+        && let Some(why) = traffic::keeps_off(&app, &lease.lease_id).await?
+    {
+        return Err(ApiError::new(ErrorCode::LeaseConflict, why).advise("renew the lease"));
+    }
     let place = locate::find(&app, &lease).await?;
     let (node, vmid) = (&place.node, place.vmid);
     let now = app.proxmox.client.container(node, vmid).await?;

@@ -12,7 +12,7 @@ use tokio::{task::JoinSet, time::Instant};
 use super::{
     LeaseState,
     locate::{Located, locate},
-    start,
+    start, traffic,
 };
 use crate::{error::ApiError, state::App, store::Lease};
 
@@ -199,7 +199,9 @@ async fn try_start(app: &App, lease_id: &str) -> Result<bool, ApiError> {
     let Some(lease) = lease.filter(|lease| lease.state == LeaseState::Active) else {
         return Ok(false);
     };
-    if !app.store.running_seen().await?.contains_key(lease_id) {
+    if !app.store.running_seen().await?.contains_key(lease_id)
+        || traffic::keeps_off(app, lease_id).await?.is_some()
+    {
         return Ok(false);
     }
     let Located::Here(place) = locate(app, &lease).await? else {

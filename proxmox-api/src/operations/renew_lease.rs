@@ -131,7 +131,10 @@ impl Operation for RenewLease {
         }
         // Performed again after a crash, the time that was added then may be over, and the number another lease's.
         let mut message = format!("{} has {} minutes more.", self.lease.hostname, self.minutes);
-        if state == LeaseState::Active
+        let kept_off = traffic::keeps_off(app, &self.lease.lease_id).await?;
+        if let Some(why) = kept_off {
+            message = format!("{message} {why}");
+        } else if state == LeaseState::Active
             && let Err(error) = self.make_sure_it_runs(app, found).await
         {
             // The time is the customer's either way, so it is never owed as well, however long the

@@ -13,6 +13,7 @@ mod demo;
 mod events;
 mod installation;
 mod leases;
+mod meter;
 mod payments;
 mod postgres;
 mod readers;
@@ -38,10 +39,11 @@ pub use leases::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, Due, DueAction, HeldMachine, HeldPower, Lease,
     Renewal, RenewalOutcome,
 };
+pub use meter::{Counted, Counters};
 pub use payments::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
 pub use postgres::{Server, ServerError, SharedTurn, SharedTurns};
 pub use sqlite::{FileInUse, Hold};
-pub use traffic::{Counted, Counters, Kept, Look, Traffic, TrafficChange};
+pub use traffic::{Count, Kept, Look, Traffic, TrafficChange};
 
 use db::{Connection, Db, values};
 use postgres::Session;
@@ -107,7 +109,7 @@ impl From<tokio_postgres::Error> for StoreError {
 const READERS: usize = 4;
 
 /// The steps of the schema, in the words of SQLite and of PostgreSQL.
-const STEPS: [(&str, &str); 9] = [
+const STEPS: [(&str, &str); 10] = [
     (
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -143,6 +145,10 @@ const STEPS: [(&str, &str); 9] = [
     (
         include_str!("../../migrations/0009_lease_waits.sql"),
         include_str!("../../migrations/postgres/0009_lease_waits.sql"),
+    ),
+    (
+        include_str!("../../migrations/0010_traffic_stop.sql"),
+        include_str!("../../migrations/postgres/0010_traffic_stop.sql"),
     ),
 ];
 

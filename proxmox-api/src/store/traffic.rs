@@ -1,27 +1,18 @@
 //! What each lease's container has sent and received, and what was done because of it. Nodes count
 //! from each start of a container on, so that what is stored grows by the differences between two
-//! looks.
+//! looks, as [`super::meter`] reads them.
 
 use std::collections::HashMap;
 
 use api_types::TrafficStep;
 
-use super::{Db, Store, StoreError, db::Row, events, signed, values};
-
-/// Seconds by which a container may seem to run for longer than it does: the cluster's list lags,
-/// and clocks differ.
-const LAG: i64 = 60;
-
-/// A container's counters at one look.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Bytes sent since its start.
-    pub sent: u64,
-    /// Bytes received since its start.
-    pub received: u64,
-    /// Seconds since its start; 0 while it is stopped.
-    pub uptime: u64,
-}
+use super::{
+    Db, Store, StoreError,
+    db::Row,
+    events,
+    meter::{self, Counted, Counters, LastLook, Reading},
+    signed, values,
+};
 
 /// A look at a lease's container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,15 +21,6 @@ pub struct Look {
     pub lease_id: String,
     /// What was seen.
     pub counters: Counters,
-}
-
-/// Bytes that were counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counted {
-    /// Sent.
-    pub sent: u64,
-    /// Received.
-    pub received: u64,
 }
 
 /// What net0 was like before it was slowed or cut off; `None` while that was not done.
@@ -63,6 +45,8 @@ pub struct Traffic {
     pub kept: Kept,
     /// Minutes that were bought, with all renewals.
     pub minutes: u64,
+    /// For how long it was seen running while it was cut off, in seconds.
+    pub cut_seconds: u64,
     /// Its link is down until the host's firewall knows its rules.
     pub waits_for_firewall: bool,
 }
@@ -80,47 +64,36 @@ pub struct TrafficChange {
     pub event: (&'static str, String),
 }
 
-/// The counters at the last look, and when that was, Unix seconds.
-#[derive(Debug, Clone, Copy)]
-struct LastLook {
-    counters: Counters,
-    at: i64,
-}
-
-/// What was sent and received since the last look; `None` for a look that is older than that one.
-fn since(last: Option<LastLook>, now: Counters, at: i64) -> Option<Counted> {
-    let whole = Counted {
-        sent: now.sent,
-        received: now.received,
-    };
-    let Some(LastLook { counters, at: then }) = last else {
-        return Some(whole);
-    };
-    if now.uptime < counters.uptime {
-        // It was started since: then it cannot run for longer than it was not looked at.
-        let started = i64::try_from(now.uptime).unwrap_or(i64::MAX) <= (at - then).max(0) + LAG;
-        return started.then_some(whole);
-    }
-    // Counters alone begin anew with another hardware address.
-    let sent = now.sent.checked_sub(counters.sent);
-    let received = now.received.checked_sub(counters.received);
-    let both = sent.zip(received);
-    Some(both.map_or(whole, |(sent, received)| Counted { sent, received }))
+/// What one count of all leases gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Count {
+    /// What was added, of all together.
+    pub counted: Counted,
+    /// Leases whose counters do not fit what was seen before, of which nothing was counted.
+    pub doubtful: Vec<String>,
 }
 
 const TRAFFIC: &str = "SELECT leases.lease_id,
         COALESCE(sent, 0), COALESCE(received, 0), COALESCE(step, 'full'), kept_rate, kept_down,
         leases.minutes + CAST(COALESCE((SELECT sum(renewals.minutes) FROM renewals
-            WHERE renewals.lease_id = leases.lease_id), 0) AS BIGINT), link_up_at
+            WHERE renewals.lease_id = leases.lease_id), 0) AS BIGINT), link_up_at,
+        COALESCE(cut_seconds, 0)
     FROM leases LEFT JOIN traffic ON traffic.lease_id = leases.lease_id";
 
+/// A sum that is too large for the database stays at its end: it must not keep others from being
+/// counted.
 const COUNT: &str = "INSERT INTO traffic
         (lease_id, sent, received, last_out, last_in, last_uptime, seen_at, step)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'full')
     ON CONFLICT (lease_id) DO UPDATE SET
-        sent = traffic.sent + excluded.sent, received = traffic.received + excluded.received,
+        sent = CASE WHEN traffic.sent > 9223372036854775807 - excluded.sent
+            THEN 9223372036854775807 ELSE traffic.sent + excluded.sent END,
+        received = CASE WHEN traffic.received > 9223372036854775807 - excluded.received
+            THEN 9223372036854775807 ELSE traffic.received + excluded.received END,
         last_out = excluded.last_out, last_in = excluded.last_in,
-        last_uptime = excluded.last_uptime, seen_at = excluded.seen_at";
+        last_uptime = excluded.last_uptime, seen_at = excluded.seen_at,
+        cut_seconds = CASE WHEN traffic.step IN ('cut', 'stopped')
+            THEN traffic.cut_seconds + ?8 ELSE 0 END";
 
 fn read_traffic(row: &Row<'_>) -> Result<Traffic, StoreError> {
     let step: String = row.get(3)?;
@@ -137,34 +110,32 @@ fn read_traffic(row: &Row<'_>) -> Result<Traffic, StoreError> {
         },
         minutes: row.get(6)?,
         waits_for_firewall: row.get::<Option<i64>>(7)?.is_some(),
+        cut_seconds: row.get(8)?,
     })
 }
 
 impl Store {
-    /// Adds what was sent and received since the looks before, by one commit for all of them; the
-    /// sum.
+    /// Adds what was sent and received since the looks before, by one commit for all of them.
     /// # Errors
     /// The database failed.
-    pub async fn count_traffic(&self, looks: Vec<Look>, now: i64) -> Result<Counted, StoreError> {
+    pub async fn count_traffic(&self, looks: Vec<Look>, now: i64) -> Result<Count, StoreError> {
         self.write(move |db| {
             let last = last_looks(db)?;
-            let mut sum = Counted::default();
-            for Look { lease_id, counters } in &looks {
-                let last = last.get(lease_id).copied();
-                let Some(more) = since(last, *counters, now) else {
-                    continue;
-                };
-                sum.sent = sum.sent.saturating_add(more.sent);
-                sum.received = sum.received.saturating_add(more.received);
-                let (sent, received) = (signed(more.sent)?, signed(more.received)?);
-                let (last_out, last_in) = (signed(counters.sent)?, signed(counters.received)?);
-                let uptime = signed(counters.uptime)?;
-                db.execute(
-                    COUNT,
-                    values![lease_id, sent, received, last_out, last_in, uptime, now],
-                )?;
+            let mut count = Count::default();
+            for look in &looks {
+                let last = last.get(&look.lease_id).copied();
+                let reading = meter::read(last, look.counters, now);
+                if reading == Reading::Doubtful {
+                    count.doubtful.push(look.lease_id.clone());
+                }
+                if reading != Reading::Older {
+                    let more = add(db, look, last, reading, now)?;
+                    let sum = &mut count.counted;
+                    sum.sent = sum.sent.saturating_add(more.sent);
+                    sum.received = sum.received.saturating_add(more.received);
+                }
             }
-            Ok(sum)
+            Ok(count)
         })
         .await
     }
@@ -233,11 +204,14 @@ impl Store {
         now: i64,
     ) -> Result<bool, StoreError> {
         self.write(move |db| {
-            let sql = "UPDATE traffic SET step = ?3, kept_rate = ?4, kept_down = ?5
+            let sql = "UPDATE traffic SET step = ?3, kept_rate = ?4, kept_down = ?5,
+                     cut_seconds = cut_seconds * ?6
                  WHERE lease_id = ?1 AND step = ?2";
             let (rate, down) = columns(change.kept)?;
             let (from, to) = (change.from.as_str(), change.to.as_str());
-            if db.execute(sql, values![change.lease_id, from, to, rate, down])? == 0 {
+            let stays_cut = i64::from(change.to >= TrafficStep::Cut);
+            let id = &change.lease_id;
+            if db.execute(sql, values![id, from, to, rate, down, stays_cut])? == 0 {
                 return Ok(false);
             }
             let (kind, data) = change.event;
@@ -246,6 +220,32 @@ impl Store {
         })
         .await
     }
+}
+
+/// Writes down a look and what it adds, which is returned.
+fn add(
+    db: Db<'_>,
+    look: &Look,
+    last: Option<LastLook>,
+    reading: Reading,
+    now: i64,
+) -> Result<Counted, StoreError> {
+    let (counters, more) = (look.counters, reading.counted());
+    let [sent, received] = [more.sent, more.received].map(within);
+    let [last_out, last_in, uptime] =
+        [counters.sent, counters.received, counters.uptime].map(within);
+    let cut = meter::seen_running(last, counters, now, reading);
+    let id = &look.lease_id;
+    db.execute(
+        COUNT,
+        values![id, sent, received, last_out, last_in, uptime, now, cut],
+    )?;
+    Ok(more)
+}
+
+/// A counter, which may be any number, as a database's signed integer.
+fn within(counter: u64) -> i64 {
+    i64::try_from(counter).unwrap_or(i64::MAX)
 }
 
 fn columns(kept: Kept) -> Result<(Option<i64>, Option<i64>), StoreError> {
@@ -265,54 +265,4 @@ fn last_looks(db: Db<'_>) -> Result<HashMap<String, LastLook>, StoreError> {
         let at = row.get(4)?;
         Ok((row.get(0)?, LastLook { counters, at }))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn counters(sent: u64, received: u64, uptime: u64) -> Counters {
-        Counters {
-            sent,
-            received,
-            uptime,
-        }
-    }
-
-    /// Counted by a look at second 1000, after one at 900 that saw 500 sent and 50 received in 300
-    /// seconds.
-    fn then(now: Counters) -> Option<(u64, u64)> {
-        let last = LastLook {
-            counters: counters(500, 50, 300),
-            at: 900,
-        };
-        since(Some(last), now, 1000).map(|counted| (counted.sent, counted.received))
-    }
-
-    #[test]
-    fn differences_are_counted_and_all_of_it_after_a_start() {
-        assert_eq!(then(counters(500, 50, 400)), Some((0, 0)));
-        assert_eq!(then(counters(700, 51, 400)), Some((200, 1)));
-        assert_eq!(
-            then(counters(700, 80, 30)),
-            Some((700, 80)),
-            "started again"
-        );
-        assert_eq!(then(counters(0, 0, 0)), Some((0, 0)), "stopped");
-        let none = since(None, counters(9, 8, 7), 0).unwrap();
-        assert_eq!((none.sent, none.received), (9, 8), "the first look");
-    }
-
-    #[test]
-    fn counters_begin_anew_with_another_hardware_address() {
-        assert_eq!(then(counters(20, 60, 400)), Some((20, 60)));
-        assert_eq!(then(counters(600, 6, 400)), Some((600, 6)));
-    }
-
-    #[test]
-    fn a_look_that_is_older_than_the_last_one_counts_nothing() {
-        assert_eq!(then(counters(499, 49, 299)), None);
-        assert_eq!(then(counters(0, 0, 161)), None);
-        assert_eq!(then(counters(1, 1, 160)), Some((1, 1)), "started since");
-    }
 }

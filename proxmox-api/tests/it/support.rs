@@ -126,6 +126,15 @@ impl TestApp {
     /// Ends the service at once, as a crash would, and starts it on the same data. Work in tasks of their own goes on in a
     /// test process, so they are cut off at the store.
     pub async fn restart(&mut self) {
+        self.restart_with(&[]).await;
+    }
+
+    /// The same, with variables that are set anew.
+    pub async fn restart_with(&mut self, more: &[(&str, &str)]) {
+        for (name, value) in more {
+            self.variables.retain(|(known, _)| known != name);
+            self.variables.push(((*name).into(), (*value).into()));
+        }
         self.running.shutdown().await;
         let (app, url, running) = launch(&self.variables, &self.clock, &self.faults).await;
         (self.app, self.url, self.running) = (app, url, running);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 use super::session::{Backend, Input, Session};
+use rustix::io::Errno;
 
 /// Size that termproxy gives its terminal.
 const SIZE: PtySize = PtySize {
@@ -22,6 +23,7 @@ pub(super) fn begin(
     command: CommandBuilder,
     kill: fn(u32),
 ) -> std::io::Result<(Arc<Session>, u32)> {
+    new_session_keyring()?;
     let pair = native_pty_system().openpty(SIZE).map_err(Error::other)?;
     let mut child = pair.slave.spawn_command(command).map_err(Error::other)?;
     drop(pair.slave);
@@ -84,4 +86,19 @@ pub(super) fn begin(
         }
     }));
     Ok((session, pid))
+}
+
+/// Gives this thread, and so what it starts from now on, a session keyring of its own. Through the
+/// simulator's a tenant would read the keys of its operator: whoever has a keyring may, in whatever
+/// namespaces.
+fn new_session_keyring() -> std::io::Result<()> {
+    let Err(error) = keyutils::Keyring::join_anonymous_session() else {
+        return Ok(());
+    };
+    // Where the kernel has no keyrings or a filter forbids them, that holds for a tenant as well.
+    let missing = [Errno::NOSYS, Errno::PERM].map(Errno::raw_os_error);
+    if missing.contains(&error.0) {
+        return Ok(());
+    }
+    Err(Error::from_raw_os_error(error.0))
 }

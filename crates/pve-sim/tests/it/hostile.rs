@@ -307,3 +307,63 @@ async fn a_shell_that_hides_from_its_parent_ends_with_its_container() {
     assert_eq!(node.finish(&stop).await, "OK");
     until("the hidden one ends with its container", || hidden() == 0).await;
 }
+
+/// What is on its way through sockets is in memory, and no process has it.
+#[tokio::test]
+async fn what_waits_in_sockets_has_a_limit() {
+    let Some((_disk, node)) = two_containers("what_waits_in_sockets_has_a_limit").await else {
+        return;
+    };
+    if !Path::new("/usr/bin/python3").exists() {
+        eprintln!("python3 is not on this host, so nothing is sent");
+        return;
+    }
+    let program = "import os, socket, time\n\
+                   for child in range(16):\n\
+                   \x20if os.fork() == 0:\n\
+                   \x20\x20pairs = [socket.socketpair() for pair in range(100)]\n\
+                   \x20\x20time.sleep(1000)\n\
+                   print('op' + 'en', flush=True)\n\
+                   time.sleep(5)\n";
+    let mut first = shell(&node, 100).await;
+    let lines = format!("cat >sockets.py <<'END'\n{program}END\npython3 sockets.py; exit\r");
+    first.keys(&lines).await;
+    let shown = first.end_within(Duration::from_secs(40)).await;
+    let by_counting = node
+        .sim
+        .describe_shell()
+        .await
+        .contains("memory and files by counting");
+    let cause = "because they opened more than 1000 sockets.]";
+    // Control groups count what waits as memory.
+    assert_eq!(shown.contains(cause), by_counting, "{shown:?}");
+    second_answers(&node).await;
+}
+
+/// A keyring is inherited, and whoever has it may read what is in it.
+#[tokio::test]
+async fn keys_of_the_operator_are_not_the_tenants() {
+    let made = keyutils::Keyring::join_anonymous_session().and_then(|mut keyring| {
+        keyring.add_key::<keyutils::keytypes::User, _, _>("of-the-operator", b"hunter2".as_ref())
+    });
+    if let Err(error) = made {
+        eprintln!("no key can be made here, so none is read: {error}");
+        return;
+    }
+    let name = "keys_of_the_operator_are_not_the_tenants";
+    let Some((_disk, node)) = two_containers(name).await else {
+        return;
+    };
+    if !cfg!(target_arch = "x86_64") || !Path::new("/usr/bin/python3").exists() {
+        eprintln!("the program that looks for keys does not run on this host");
+        return;
+    }
+    // keyctl(KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, …).
+    let search = "python3 -c \"import ctypes; kernel = ctypes.CDLL(None); \
+                  print('found' if kernel.syscall(250, 10, -3, b'user', b'of-the-operator', 0) > 0 \
+                  else 'none', 'a' + 't all')\"\r";
+    let mut first = shell(&node, 100).await;
+    first.keys(search).await;
+    let shown = first.until("at all").await;
+    assert!(shown.contains("none at all"), "{shown:?}");
+}

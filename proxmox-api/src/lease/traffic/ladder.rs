@@ -5,16 +5,27 @@
 use api_types::TrafficStep;
 use pve::{Network, Rate};
 
-use crate::store::{Counted, Kept};
+use crate::store::{Kept, Traffic};
 
 /// What a slowed container may send and receive, in bytes per second: 1 Mbit/s.
 const SLOW: u64 = 125_000;
 
-/// The step that belongs to what was sent; `included` in bytes, `None` without a limit.
-pub(super) fn step(counted: Counted, included: Option<u64>) -> TrafficStep {
+/// The step that belongs to what was sent; `included` in bytes, `None` without a limit, and
+/// `stop_after` in seconds for which a container may run cut off, `None` for ever.
+pub(super) fn step(
+    traffic: &Traffic,
+    included: Option<u64>,
+    stop_after: Option<u64>,
+) -> TrafficStep {
+    let sent = traffic.counted.sent;
     match included {
-        Some(included) if counted.sent >= included.saturating_mul(2) => TrafficStep::Cut,
-        Some(included) if counted.sent >= included => TrafficStep::Slowed,
+        Some(included) if sent >= included.saturating_mul(2) => {
+            match stop_after.is_some_and(|after| traffic.cut_seconds >= after) {
+                true => TrafficStep::Stopped,
+                false => TrafficStep::Cut,
+            }
+        }
+        Some(included) if sent >= included => TrafficStep::Slowed,
         _ => TrafficStep::Full,
     }
 }
@@ -25,7 +36,7 @@ pub(super) fn step(counted: Counted, included: Option<u64>) -> TrafficStep {
 pub(super) fn keep(network: &Network, step: TrafficStep, kept: Kept, waits: bool) -> Kept {
     let slows = step >= TrafficStep::Slowed;
     let rate = || slows.then(|| network.rate.map_or(0, Rate::bytes_per_s));
-    let down = || (step == TrafficStep::Cut).then_some(network.link_down && !waits);
+    let down = || (step >= TrafficStep::Cut).then_some(network.link_down && !waits);
     Kept {
         rate: kept.rate.or_else(rate),
         down: kept.down.or_else(down),
@@ -46,7 +57,7 @@ pub(super) fn interface(network: &Network, step: TrafficStep, kept: Kept, waits:
     {
         wanted.rate = Rate::from_bytes_per_s(before);
     }
-    if step == TrafficStep::Cut {
+    if step >= TrafficStep::Cut {
         wanted.link_down = true;
     } else if let Some(down) = kept.down {
         wanted.link_down = down || waits;
@@ -58,15 +69,16 @@ pub(super) fn interface(network: &Network, step: TrafficStep, kept: Kept, waits:
 pub(super) fn kept_after(step: TrafficStep, kept: Kept) -> Kept {
     Kept {
         rate: kept.rate.filter(|_| step >= TrafficStep::Slowed),
-        down: kept.down.filter(|_| step == TrafficStep::Cut),
+        down: kept.down.filter(|_| step >= TrafficStep::Cut),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Counted;
 
-    const STEPS: [TrafficStep; 3] = TrafficStep::ALL;
+    const STEPS: [TrafficStep; 4] = TrafficStep::ALL;
 
     fn network(rate: Option<u64>, link_down: bool) -> Network {
         let mut network = Network::dhcp("vmbr0");
@@ -87,20 +99,31 @@ mod tests {
 
     #[test]
     fn a_step_belongs_to_what_was_sent() {
-        let of = |sent, included| {
-            let counted = Counted {
+        let traffic = |sent, cut_seconds| Traffic {
+            lease_id: "lease-1".into(),
+            counted: Counted {
                 sent,
                 received: u64::MAX,
-            };
-            step(counted, included)
+            },
+            step: TrafficStep::Full,
+            kept: Kept::default(),
+            minutes: 60,
+            cut_seconds,
+            waits_for_firewall: false,
         };
-        let [full, slowed, cut] = STEPS;
+        let of = |sent, included| step(&traffic(sent, 0), included, Some(3600));
+        let [full, slowed, cut, stopped] = STEPS;
         assert_eq!(of(99, Some(100)), full);
         assert_eq!(of(100, Some(100)), slowed);
         assert_eq!(of(199, Some(100)), slowed);
         assert_eq!(of(200, Some(100)), cut);
         assert_eq!(of(u64::MAX - 1, Some(u64::MAX)), full);
         assert_eq!(of(u64::MAX, None), full, "no limit");
+        let after = |seconds, sent, limit| step(&traffic(sent, seconds), Some(100), limit);
+        assert_eq!(after(3599, 200, Some(3600)), cut);
+        assert_eq!(after(3600, 200, Some(3600)), stopped);
+        assert_eq!(after(u64::MAX, 200, None), cut, "never stopped");
+        assert_eq!(after(u64::MAX, 199, Some(3600)), slowed);
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Counts what leased containers send and receive, and slows or cuts off those that have sent more
-//! than is included in the time that was bought; a renewal undoes that. Nothing is stopped here:
-//! that is the operator's word.
+//! Counts what leased containers send and receive, and slows, cuts off and in the end stops those
+//! that have sent more than is included in the time that was bought; a renewal undoes that.
 
 mod ladder;
+mod notice;
+mod power;
 
 use std::collections::HashMap;
 
@@ -13,10 +14,12 @@ use serde_json::json;
 
 use super::{
     fence,
-    locate::{Located, locate},
+    locate::{Located, Place, locate},
     reconcile::has_container,
     view,
 };
+pub use notice::notice;
+
 use crate::{
     state::App,
     store::{Counters, Lease, Look, StoreError, Traffic, TrafficChange},
@@ -40,7 +43,15 @@ pub(super) async fn follow(
     let looks: Vec<_> = own
         .filter_map(|(lease, guest)| look(app, lease, guest))
         .collect();
-    let counted = app.store.count_traffic(looks, app.now()).await?;
+    let count = app.store.count_traffic(looks, app.now()).await?;
+    for lease_id in &count.doubtful {
+        metrics::counter!("traffic_doubtful_total").increment(1);
+        tracing::warn!(
+            lease.id = lease_id,
+            "a container's counters do not fit what was seen before; nothing is counted this time"
+        );
+    }
+    let counted = count.counted;
     metrics::counter!("traffic_bytes_total", "direction" => "sent").increment(counted.sent);
     metrics::counter!("traffic_bytes_total", "direction" => "received").increment(counted.received);
 
@@ -75,7 +86,8 @@ pub fn included(app: &App, traffic: &Traffic) -> Option<u64> {
 }
 
 fn wanted(app: &App, traffic: &Traffic) -> TrafficStep {
-    ladder::step(traffic.counted, included(app, traffic))
+    let stop_after = app.config.tenants.stop_after();
+    ladder::step(traffic, included(app, traffic), stop_after)
 }
 
 /// Whether what the list shows under a lease's number is the lease's container, on whichever node.
@@ -165,6 +177,24 @@ async fn tell(
     let Located::Here(place) = located else {
         return Ok(false);
     };
+    if !set_interface(app, lease, traffic, step, &place).await? {
+        return Ok(false);
+    }
+    match (traffic.step, step) {
+        (_, TrafficStep::Stopped) => power::stop(app, lease, &place).await,
+        (TrafficStep::Stopped, _) => power::start(app, lease, &place).await,
+        _ => Ok(true),
+    }
+}
+
+/// Changes the container's interface as a step wants it; false: not now.
+async fn set_interface(
+    app: &App,
+    lease: &Lease,
+    traffic: &Traffic,
+    step: TrafficStep,
+    place: &Place,
+) -> Result<bool, String> {
     let client = &app.proxmox.client;
     let config = client.config(&place.node, place.vmid).await;
     let config = config.map_err(|error| error.safe_text())?;
@@ -216,6 +246,7 @@ async fn write_down(
         TrafficStep::Full => "traffic_restored",
         TrafficStep::Slowed => "traffic_slowed",
         TrafficStep::Cut => "traffic_cut",
+        TrafficStep::Stopped => "traffic_stopped",
     };
     let data = json!({
         "vmid": lease.vmid, "from": traffic.step,
@@ -235,19 +266,16 @@ async fn write_down(
     Ok(())
 }
 
-/// What a customer has to know of a lease that is slowed or cut off.
-pub(super) fn notice(app: &App, traffic: &Traffic) -> Option<String> {
-    let gib = included(app, traffic).unwrap_or(0) as f64 / f64::from(1 << 30);
-    let more = "A renewal adds to what is included.";
-    match traffic.step {
-        TrafficStep::Full => None,
-        TrafficStep::Slowed => Some(format!(
-            "The container has sent more than the {gib:.1} GiB that are included, so its network is \
-             slowed to 1 Mbit/s. {more}"
-        )),
-        TrafficStep::Cut => Some(format!(
-            "The container has sent more than twice the {gib:.1} GiB that are included, so its \
-             network is cut off. {more}"
-        )),
-    }
+/// Why a lease's container stays off whatever its owner wants; `None` where it does not.
+///
+/// # Errors
+/// The store failed.
+pub async fn keeps_off(app: &App, lease_id: &str) -> Result<Option<String>, StoreError> {
+    let is_stopped = |traffic: &Traffic| {
+        traffic.step == TrafficStep::Stopped && wanted(app, traffic) == TrafficStep::Stopped
+    };
+    let traffic = app.store.traffic(lease_id).await?;
+    Ok(traffic
+        .filter(is_stopped)
+        .and_then(|traffic| notice(app, &traffic)))
 }

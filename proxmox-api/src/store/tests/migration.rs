@@ -1,24 +1,29 @@
 //! Databases of the release before debts, with a payment in every state, are brought up to date and lose nothing.
 
+use api_types::TrafficStep;
+
 use super::*;
 
-on_both![a_database_of_the_release_before_keeps_every_payment_and_no_public_key];
+on_both![
+    a_database_of_the_release_before_keeps_every_payment_and_no_public_key,
+    what_was_counted_before_containers_were_stopped_for_it_is_kept,
+];
 
-/// The schema as it was before the fourth step, on either database.
-async fn before_debts(place: &Place) {
+/// The schema as it was after so many steps, on either database.
+async fn filled_after(place: &Place, steps: usize, fill: fn(Db<'_>)) {
     let place = place.database.clone();
     let made = tokio::task::spawn_blocking(move || match place {
         Database::File(path) => {
             let mut file = sqlite::connect(&path).unwrap();
-            sqlite::migrations().to_version(&mut file, 3).unwrap();
+            sqlite::migrations().to_version(&mut file, steps).unwrap();
             fill(Db::Sqlite(&file));
         }
         Database::Server(server) => {
             let session = Session::new(*server, false).unwrap();
-            let mut all = String::from(
-                "CREATE TABLE schema_version (version BIGINT NOT NULL); INSERT INTO schema_version VALUES (3);",
+            let mut all = format!(
+                "CREATE TABLE schema_version (version BIGINT NOT NULL); INSERT INTO schema_version VALUES ({steps});",
             );
-            for (_, sql) in &STEPS[..3] {
+            for (_, sql) in &STEPS[..steps] {
                 all.push_str(sql);
                 all.push(';');
             }
@@ -116,7 +121,7 @@ fn fill(db: Db<'_>) {
 }
 
 async fn a_database_of_the_release_before_keeps_every_payment_and_no_public_key(place: Place) {
-    before_debts(&place).await;
+    filled_after(&place, 3, fill).await;
     let store = place.open().await;
     for (number, state, key, body) in ROWS {
         let row = store
@@ -169,4 +174,37 @@ async fn a_database_of_the_release_before_keeps_every_payment_and_no_public_key(
         .await;
     assert!(orphan.is_err(), "a lease refers to it");
     assert_eq!(store.open_accounts().await.unwrap().due, 1000);
+}
+
+async fn what_was_counted_before_containers_were_stopped_for_it_is_kept(place: Place) {
+    filled_after(&place, 8, |db| {
+        fill(db);
+        db.execute(
+            "INSERT INTO traffic (lease_id, sent, received, last_out, last_in, last_uptime, seen_at, step, kept_rate, kept_down)
+             VALUES ('lease-8', 500, 50, 400, 40, 300, 900, 'cut', 12500000, 0)",
+            &[],
+        )
+        .unwrap();
+    })
+    .await;
+    let store = place.open().await;
+    let seen = store.traffic("lease-8").await.unwrap().unwrap();
+    assert_eq!((seen.counted.sent, seen.counted.received), (500, 50));
+    assert_eq!((seen.step, seen.cut_seconds), (TrafficStep::Cut, 0));
+    let kept = Kept {
+        rate: Some(12_500_000),
+        down: Some(false),
+    };
+    assert_eq!(seen.kept, kept);
+    let look = Look {
+        lease_id: "lease-8".into(),
+        counters: Counters {
+            sent: 410,
+            received: 41,
+            uptime: 360,
+        },
+    };
+    store.count_traffic(vec![look], 960).await.unwrap();
+    let seen = store.traffic("lease-8").await.unwrap().unwrap();
+    assert_eq!((seen.counted.sent, seen.cut_seconds), (510, 60));
 }

@@ -8,6 +8,8 @@ on_both![
     traffic_is_counted_by_differences_and_belongs_to_its_lease,
     a_step_is_written_down_once_with_its_event,
     every_renewal_adds_to_what_was_bought,
+    counters_beyond_belief_stop_nobodys_counting,
+    time_without_a_network_is_counted_by_looks_and_ends_with_the_step,
 ];
 
 fn look(number: u32, sent: u64, received: u64, uptime: u64) -> Look {
@@ -34,13 +36,13 @@ async fn traffic_is_counted_by_differences_and_belongs_to_its_lease(place: Place
     assert_eq!(counted(&store, 1).await, (0, 0));
     let count = async |looks: &[Look], now| {
         let sum = store.count_traffic(looks.to_vec(), now).await.unwrap();
-        (sum.sent, sum.received)
+        (sum.counted.sent, sum.counted.received)
     };
     let first = [look(1, 100, 10, 60), look(2, 7, 8, 60)];
     assert_eq!(count(&first, 100).await, (107, 18));
     assert_eq!(count(&first, 100).await, (0, 0), "the same look again");
     assert_eq!(count(&[look(1, 150, 10, 120)], 160).await, (50, 0));
-    let large = i64::MAX as u64 / 4;
+    let large = 1 << 40;
     assert_eq!(
         count(&[look(1, large, 5, 20)], 220).await,
         (large, 5),
@@ -57,7 +59,8 @@ async fn traffic_is_counted_by_differences_and_belongs_to_its_lease(place: Place
     let sum = store
         .count_traffic(vec![look(2, 9, 9, 500)], 500)
         .await
-        .unwrap();
+        .unwrap()
+        .counted;
     assert_eq!((sum.sent, sum.received), (2, 1));
     let unknown = vec![look(9, 1, 1, 1), look(2, 10, 9, 501)];
     assert!(
@@ -139,4 +142,68 @@ async fn every_renewal_adds_to_what_was_bought(place: Place) {
     }
     assert_eq!(minutes().await, 95);
     assert!(store.traffic("lease-9").await.unwrap().is_none());
+}
+
+/// A counter that is broken, or a sum that has no room: others are counted on, and all can be read.
+async fn counters_beyond_belief_stop_nobodys_counting(place: Place) {
+    let store = place.open().await;
+    activated(&store, 1, 0).await;
+    activated(&store, 2, 0).await;
+    for (at, hostile) in [(60, u64::MAX), (180, u64::MAX - 1)] {
+        let looks = vec![look(1, hostile, hostile, 60), look(2, at, at, at)];
+        let count = store.count_traffic(looks, at as i64).await.unwrap();
+        assert_eq!(count.doubtful, ["lease-1"]);
+        assert_eq!(counted(&store, 1).await, (0, 0));
+        assert_eq!(counted(&store, 2).await, (at, at));
+    }
+    // Years at full speed, twice.
+    let (years, full) = (150_000_000, 7_000_000_000_000_000_000);
+    let mut at = 240;
+    for _ in 0..2 {
+        let off = vec![look(1, 0, 0, 0)];
+        store.count_traffic(off, at).await.unwrap();
+        at += years;
+        let other = look(2, 182, 180, at.unsigned_abs());
+        let looks = vec![look(1, full, full, years.unsigned_abs()), other];
+        let count = store.count_traffic(looks, at).await.unwrap();
+        assert_eq!(count.doubtful, [""; 0]);
+    }
+    assert_eq!(counted(&store, 1).await, (i64::MAX as u64, i64::MAX as u64));
+    assert_eq!(counted(&store, 2).await, (182, 180));
+    assert_eq!(store.traffic_of_live().await.unwrap().len(), 2);
+}
+
+async fn time_without_a_network_is_counted_by_looks_and_ends_with_the_step(place: Place) {
+    let store = place.open().await;
+    activated(&store, 1, 0).await;
+    let count = async |uptime: u64, at: i64| {
+        // One that is off has no counters.
+        let (sent, received) = if uptime == 0 { (0, 0) } else { (100, 10) };
+        let looks = vec![look(1, sent, received, uptime)];
+        store.count_traffic(looks, at).await.unwrap();
+        store.traffic("lease-1").await.unwrap().unwrap().cut_seconds
+    };
+    let take = async |from, to| {
+        let change = TrafficChange {
+            lease_id: "lease-1".into(),
+            from,
+            to,
+            kept: Kept::default(),
+            event: ("traffic", "{}".into()),
+        };
+        assert!(store.set_traffic_step(change, 5).await.unwrap());
+    };
+    let [full, slowed, cut, stopped] = TrafficStep::ALL;
+    assert_eq!(count(60, 60).await, 0);
+    assert_eq!(count(120, 120).await, 0, "nothing is the matter");
+    take(full, cut).await;
+    assert_eq!(count(180, 180).await, 60);
+    assert_eq!(count(90_180, 90_180).await, 180, "nobody looked for a day");
+    assert_eq!(count(0, 90_240).await, 180, "it is off");
+    assert_eq!(count(60, 90_300).await, 240);
+    take(cut, stopped).await;
+    assert_eq!(count(0, 90_360).await, 240, "so that it stays stopped");
+    take(stopped, slowed).await;
+    take(slowed, cut).await;
+    assert_eq!(count(0, 90_420).await, 0, "from the beginning");
 }

@@ -35,7 +35,7 @@ async fn what_is_used_up_is_slowed_then_cut_off_and_a_renewal_undoes_both() {
     assert_eq!(
         tenant.notice(&app).await,
         "The container has sent more than the 1.0 GiB that are included, so its network is \
-         slowed to 1 Mbit/s. A renewal adds to what is included."
+         slowed to 1 Mbit/s. A renewal for 1 minutes or more gives it back its full speed."
     );
 
     tenant.sends(&app, GIB).await;

@@ -3,6 +3,7 @@
 
 mod ladder;
 mod offer;
+mod stop;
 mod usage;
 
 use proxmox_api::lease::reconcile;

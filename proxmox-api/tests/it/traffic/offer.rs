@@ -45,6 +45,18 @@ async fn what_is_included_is_said_before_it_is_bought() {
 }
 
 #[tokio::test]
+async fn a_contact_with_signs_of_markup_stays_text() {
+    let contact = "<script>alert(1)</script> & \"Abuse\" <abuse@example.org>";
+    let app = TestApp::with(&[("ABUSE_CONTACT", contact)]).await;
+    let answer = app.http.get(format!("{}/docs", app.url)).send().await;
+    let page = answer.unwrap().text().await.unwrap();
+    assert!(page.contains("reported to &lt;script&gt;alert(1)&lt;/script&gt; &amp; "));
+    assert!(!page.contains("<script>alert") && !page.contains("<abuse@"));
+    let catalog = call(&app, &Method::GET, "/catalog", None, &[]).await.body;
+    assert_eq!(catalog["abuseContact"], contact);
+}
+
+#[tokio::test]
 async fn without_an_amount_nothing_is_limited() {
     let app = cluster(&[("TRAFFIC_GIB_PER_HOUR", "0")]).await;
     let tenant = tenant(&app, 1).await;
@@ -87,6 +99,45 @@ async fn a_refused_wallet_buys_nothing_and_pays_nothing() {
     assert_eq!(app.balance(refused.wallet()).await, before);
     assert_eq!(app.sim.containers().len(), 0);
     assert_eq!(other.lease(&app, body).await.status, 200);
+}
+
+/// What it has runs to its end: it is looked after and ended, and nothing more is sold for it. The
+/// list's spelling does not matter.
+#[tokio::test]
+async fn a_wallet_that_is_refused_later_keeps_what_it_has_and_buys_nothing_for_it() {
+    let mut app = cluster(&[]).await;
+    let tenant = tenant(&app, 1).await;
+    let wallet = format!("{:x}", tenant.buyer.wallet()).to_uppercase();
+    let list = format!("0x{}", wallet.trim_start_matches("0X"));
+    app.restart_with(&[("REFUSED_WALLETS", &list)]).await;
+    let before = app.balance(tenant.buyer.wallet()).await;
+    for (path, body) in [
+        (
+            format!("/lease/{}/renew", tenant.ctid),
+            json!({"runtimeMinutes": 60}),
+        ),
+        (
+            format!("/management/exec/{}", tenant.ctid),
+            json!({"command": "true"}),
+        ),
+        (format!("/management/console/{}", tenant.ctid), json!({})),
+    ] {
+        let refused = tenant
+            .buyer
+            .pay(&app, Method::POST, &path, Some(body))
+            .await;
+        assert_eq!(refusal(&refused), (403, "forbidden"), "{path}");
+    }
+    assert_eq!(app.balance(tenant.buyer.wallet()).await, before);
+    let session = tenant.buyer.sign_in(&app).await;
+    let usage = format!("/lease/{}/usage", tenant.ctid);
+    assert_eq!(session.get(&app, &usage).await.status, 200);
+    for to in ["stop", "start"] {
+        let path = format!("/lease/{}/{to}", tenant.ctid);
+        assert_eq!(session.call(&app, Method::POST, &path).await.status, 200);
+    }
+    let path = format!("/lease/{}", tenant.ctid);
+    assert_eq!(session.call(&app, Method::DELETE, &path).await.status, 200);
 }
 
 #[tokio::test]

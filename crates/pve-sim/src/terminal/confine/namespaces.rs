@@ -21,6 +21,13 @@ done
 mount -t proc -o nosuid,nodev,noexec proc proc
 # From here on nobody inside makes a user namespace, which would have every capability.
 echo 0 >proc/sys/user/max_user_namespaces
+# What System V keeps in memory belongs to no process, so that it counts nowhere.
+echo 4096 2>/dev/null >proc/sys/kernel/shmall || :
+echo 16 2>/dev/null >proc/sys/kernel/msgmni || :
+echo 250 1000 32 16 2>/dev/null >proc/sys/kernel/sem || :
+# These are shared with the account outside.
+echo 32 2>/dev/null >proc/sys/user/max_inotify_instances || :
+echo 10000 2>/dev/null >proc/sys/user/max_inotify_watches || :
 # The loopback interface is all that there is of a network; ping says so by itself if it may ask.
 ip link set lo up 2>/dev/null || :
 echo 0 0 2>/dev/null >proc/sys/net/ipv4/ping_group_range || :

@@ -229,6 +229,38 @@ async fn files_in_memory_have_a_limit() {
     .await;
 }
 
+/// Segments, queues and semaphores of System V, which stay when nobody has them open.
+#[tokio::test]
+async fn memory_that_no_process_has_is_limited() {
+    in_every_way(async |way, root| {
+        if way == Confinement::Bubblewrap {
+            eprintln!("bubblewrap cannot limit what System V keeps; its host's memory is watched");
+            return;
+        }
+        if !std::path::Path::new("/usr/bin/ipcmk").exists() {
+            eprintln!("ipcmk is not on this host, so nothing is made");
+            return;
+        }
+        let cases = [
+            ("ipcmk -M 8000000", "made"),
+            ("ipcmk -M 17000000", "refused"),
+            ("ipcmk -M 9000000; ipcmk -M 9000000", "refused"),
+            ("for n in $(seq 17); do ipcmk -Q || exit 1; done", "refused"),
+            ("ipcmk -S 200", "made"),
+            (
+                "for n in 1 2 3 4 5; do ipcmk -S 240 || exit 1; done",
+                "refused",
+            ),
+            ("echo 99999999 >/proc/sys/kernel/shmall", "refused"),
+        ];
+        for (attempt, expected) in cases {
+            let script = format!("({attempt}) >/dev/null 2>&1 && echo made || echo refused");
+            assert_eq!(inside(way, root, &script).await, expected, "{attempt}");
+        }
+    })
+    .await;
+}
+
 /// Runs each program that the host has where a container looks for it; what it prints has to
 /// contain the text.
 #[tokio::test]

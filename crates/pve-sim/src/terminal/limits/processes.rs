@@ -98,6 +98,21 @@ pub(super) fn open_files(id: u32) -> impl Iterator<Item = std::path::PathBuf> {
     entries.map(|entry| entry.path())
 }
 
+/// Sockets in the network namespace of a process; 0 where that is the simulator's own, as before
+/// the process is confined, or cannot be told.
+pub(super) fn sockets(id: u32) -> u64 {
+    let namespace = |id: &str| fs::read_link(format!("/proc/{id}/ns/net")).ok();
+    let (own, other) = (namespace("self"), namespace(&id.to_string()));
+    if own == other || other.is_none() {
+        return 0;
+    }
+    let text = fs::read_to_string(format!("/proc/{id}/net/sockstat")).unwrap_or_default();
+    let used = text
+        .lines()
+        .find_map(|line| line.strip_prefix("sockets: used "));
+    used.and_then(|used| used.trim().parse().ok()).unwrap_or(0)
+}
+
 /// Kills a process, if there is one.
 pub(in crate::terminal) fn kill(id: u32) {
     if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {

@@ -13,6 +13,13 @@ const PROCESSES: u64 = 256;
 /// Names of files and folders of one container. Bounds the time that counting them takes.
 const FILES: u64 = 50_000;
 
+/// Open files of one process where the kernel adds up nobody's memory: each may be a pipe, whose
+/// memory counts nowhere.
+const OPEN_FILES_UNCOUNTED: u64 = 256;
+
+/// Sockets of one container there: each may hold 200 KB on their way to another.
+const SOCKETS: u64 = 1000;
+
 /// A container's size as its configuration has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size {
@@ -98,6 +105,8 @@ pub(super) struct Quota {
     pub(super) files: u64,
     /// Threads and processes.
     pub(super) processes: u64,
+    /// Sockets, where the kernel adds up no memory.
+    pub(super) sockets: u64,
 }
 
 impl Quota {
@@ -112,6 +121,7 @@ impl Quota {
             disk_bytes: size.disk_bytes.max(64 * MIB),
             files: FILES,
             processes: PROCESSES,
+            sockets: SOCKETS,
         }
     }
 
@@ -122,11 +132,12 @@ impl Quota {
         // The largest file fits, so that a program is told of the end of the disk before all
         // are ended for it.
         let file = self.disk_bytes - self.disk_bytes / 16;
+        let open_files = if grouped { 1024 } else { OPEN_FILES_UNCOUNTED };
         let mut limits = vec![
             (Resource::Nproc, "nproc", self.processes),
             (Resource::Fsize, "fsize", file),
             (Resource::Cpu, "cpu", 3600),
-            (Resource::Nofile, "nofile", 1024),
+            (Resource::Nofile, "nofile", open_files),
             (Resource::Core, "core", 0),
         ];
         if !grouped {
@@ -170,6 +181,17 @@ mod tests {
         };
         let quota = Quota::of(large, &HOST);
         assert_eq!((quota.cpu_percent, quota.memory_bytes), (300, 2 * GIB));
+    }
+
+    #[test]
+    fn where_nobody_adds_up_pipes_a_process_has_few_open_files() {
+        let quota = Quota::of(Size::default(), &HOST);
+        let of = |grouped| {
+            let limits = quota.rlimits(grouped);
+            let open = limits.iter().find_map(|one| one.strip_prefix("--nofile="));
+            open.unwrap().parse::<u64>().unwrap()
+        };
+        assert!(of(false) <= 256 && of(false) <= of(true));
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub(super) struct Guarded {
     /// Its memory is limited by this group.
     group: Option<Group>,
     memory: u64,
+    sockets: u64,
     files: Usage,
     count_at: Instant,
 }
@@ -64,6 +65,7 @@ impl Guarded {
             quota,
             group,
             memory: 0,
+            sockets: 0,
             files: Usage::default(),
             count_at: Instant::now(),
         }
@@ -79,6 +81,8 @@ impl Guarded {
         let tree = families.tree(self.pid);
         if self.group.is_none() {
             self.memory = processes::memory(&tree, self.quota.memory_bytes);
+            // The first ones may be outside of its network.
+            self.sockets = tree.last().copied().map_or(0, processes::sockets);
         }
         let now = Instant::now();
         if now < self.count_at {
@@ -96,6 +100,7 @@ impl Guarded {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Excess {
     Memory(u64),
+    Sockets(u64),
     Disk(u64),
     Files(u64),
     HostMemory,
@@ -103,9 +108,11 @@ enum Excess {
 }
 
 impl Excess {
-    fn of(memory: u64, files: Usage, quota: &Quota) -> Option<Self> {
+    fn of(memory: u64, sockets: u64, files: Usage, quota: &Quota) -> Option<Self> {
         if memory > quota.memory_bytes {
             Some(Self::Memory(quota.memory_bytes))
+        } else if sockets > quota.sockets {
+            Some(Self::Sockets(quota.sockets))
         } else if files.bytes > quota.disk_bytes {
             Some(Self::Disk(quota.disk_bytes))
         } else if files.files > quota.files {
@@ -127,6 +134,7 @@ impl fmt::Display for Excess {
             Self::Memory(most) => {
                 write!(formatter, "they used more than {} MiB of memory", mib(most))
             }
+            Self::Sockets(most) => write!(formatter, "they opened more than {most} sockets"),
             Self::Disk(most) => {
                 write!(formatter, "they wrote more than {} MiB of files", mib(most))
             }
@@ -230,7 +238,7 @@ impl Watch {
         let mut over = Vec::new();
         for (index, one) in guarded.iter_mut().enumerate() {
             one.measure(&families);
-            if let Some(excess) = Excess::of(one.memory, one.files, &one.quota) {
+            if let Some(excess) = Excess::of(one.memory, one.sockets, one.files, &one.quota) {
                 over.push((index, excess));
             }
         }
@@ -310,24 +318,29 @@ mod tests {
         disk_bytes: 1 << 30,
         files: 100,
         processes: 10,
+        sockets: 20,
     };
 
     #[test]
     fn a_container_may_have_its_quota_and_no_byte_more() {
         let files = |bytes, files| Usage { bytes, files };
         let full = files(1 << 30, 100);
-        assert_eq!(Excess::of(512 << 20, full, &QUOTA), None);
+        assert_eq!(Excess::of(512 << 20, 20, full, &QUOTA), None);
         let cases = [
             (
-                Excess::of((512 << 20) + 1, full, &QUOTA),
+                Excess::of((512 << 20) + 1, 21, full, &QUOTA),
                 "they used more than 512 MiB of memory",
             ),
             (
-                Excess::of(0, files((1 << 30) + 1, 1), &QUOTA),
+                Excess::of(0, 21, full, &QUOTA),
+                "they opened more than 20 sockets",
+            ),
+            (
+                Excess::of(0, 0, files((1 << 30) + 1, 1), &QUOTA),
                 "they wrote more than 1024 MiB of files",
             ),
             (
-                Excess::of(0, files(0, 101), &QUOTA),
+                Excess::of(0, 0, files(0, 101), &QUOTA),
                 "they made more than 100 files",
             ),
         ];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::interpret::{Machine, Report};
+use super::interpret::{ENTRY, Machine, OUTPUT, Report};
 
 /// Runs one command and gives its exit code.
 pub(super) fn run(machine: &mut Machine, arguments: &[String], report: &mut Report) -> i32 {
@@ -92,6 +92,9 @@ pub(super) fn run(machine: &mut Machine, arguments: &[String], report: &mut Repo
         "cat" => {
             let mut code = 0;
             for operand in operands {
+                if report.stdout.len() > OUTPUT {
+                    break;
+                }
                 match machine.files.get(&machine.absolute(operand)) {
                     Some(Some(content)) => report.stdout.extend(content),
                     Some(None) => code = fail(report, format!("cat: {operand}: Is a directory"), 1),
@@ -110,6 +113,10 @@ pub(super) fn run(machine: &mut Machine, arguments: &[String], report: &mut Repo
             for operand in operands {
                 let content = (name == "touch").then(Vec::new);
                 let path = machine.absolute(operand);
+                if !machine.files.contains_key(&path) && !machine.has_room(path.len() + ENTRY) {
+                    let text = format!("{name}: cannot make '{operand}': No space left on device");
+                    return fail(report, text, 1);
+                }
                 machine.files.entry(path).or_insert(content);
             }
             0
@@ -137,6 +144,7 @@ pub(super) fn run(machine: &mut Machine, arguments: &[String], report: &mut Repo
             let seconds: f64 = operands
                 .first()
                 .and_then(|text| text.parse().ok())
+                .filter(|seconds: &f64| seconds.is_finite())
                 .unwrap_or(0.0);
             machine.pause += Duration::from_secs_f64(seconds.clamp(0.0, 1e6));
             0

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::interpret::Report;
+use super::interpret::{ENTRY, MEMORY, Report};
 use crate::encoding;
 
 /// What a line means.
@@ -37,6 +37,8 @@ pub(super) struct Envelope {
     document: Option<Document>,
     /// The parts of the script by the names of their files.
     parts: BTreeMap<String, Vec<u8>>,
+    /// Bytes in them.
+    kept: usize,
     report: Option<Report>,
     /// The line of a runner that prints the report.
     reports_by: Option<String>,
@@ -57,10 +59,17 @@ impl Envelope {
     pub(super) fn take(&mut self, line: &str) -> Step {
         if let Some(document) = &mut self.document {
             if line != document.end {
-                document.base64.push_str(line.trim());
+                // What is too large fails at the check of its sum, like what was lost.
+                if self.kept + document.base64.len() + line.len() <= MEMORY {
+                    document.base64.push_str(line.trim());
+                }
             } else if let Some(Document { file, base64, .. }) = self.document.take() {
                 let bytes = encoding::unbase64(&base64).unwrap_or_default();
-                self.parts.insert(file, bytes);
+                let size = bytes.len() + file.len() + ENTRY;
+                if self.kept + size <= MEMORY {
+                    self.kept += size;
+                    self.parts.insert(file, bytes);
+                }
             }
             return Step::Consumed;
         }
@@ -74,6 +83,7 @@ impl Envelope {
         }
         if self.probed && line.contains("sha256sum </dev/null") {
             self.parts.clear();
+            self.kept = 0;
             let sentinel = sentinels(line).into_iter().next().unwrap_or_default();
             return Step::Show(format!("\r\n{sentinel} 0\r\n"));
         }
@@ -234,6 +244,23 @@ fn sentinels(line: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_typed_without_end_ends_at_the_memory_of_the_container() {
+        let mut envelope = Envelope::default();
+        envelope.take("stty -echo; printf '%s' 'a' 'b'");
+        for part in 0..200 {
+            let begin = format!("base64 -d >\"$t/c{part}\" <<'END'");
+            assert_eq!(envelope.take(&begin), Step::Consumed);
+            for _ in 0..100 {
+                envelope.take(&"QUFB".repeat(100));
+            }
+            let typed = envelope.document.as_ref().map_or(0, |one| one.base64.len());
+            let kept: usize = envelope.parts.values().map(Vec::len).sum();
+            assert!(typed + kept <= MEMORY, "{typed} {kept}");
+            envelope.take("END");
+        }
+    }
 
     #[test]
     fn the_measured_envelope_is_understood_line_by_line() {

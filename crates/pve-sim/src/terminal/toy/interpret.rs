@@ -5,6 +5,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::commands;
+use super::parse::{After, Piece, Target, Word, split};
+
+/// Bytes that files and variables of one container may have: they are the simulator's own memory,
+/// which other containers need.
+pub(super) const MEMORY: usize = 1 << 20;
+/// Bytes that a file or variable takes beside its name and content.
+pub(super) const ENTRY: usize = 64;
+/// Files and variables of one container.
+const ENTRIES: usize = 1000;
+/// Bytes that a script may print.
+pub(super) const OUTPUT: usize = 2 << 20;
+/// Bytes in the arguments of one command.
+const ARGUMENTS: usize = 128 << 10;
+/// Bytes that one script may read and print. It runs to its end on a thread that others need.
+const WORK: usize = 64 << 20;
 
 /// What a script printed, and its exit code.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -12,6 +27,13 @@ pub(super) struct Report {
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
     pub(super) code: i32,
+}
+
+impl Report {
+    /// Bytes that were printed.
+    fn size(&self) -> usize {
+        self.stdout.len() + self.stderr.len()
+    }
 }
 
 /// The toy's world.
@@ -66,6 +88,7 @@ impl Machine {
     pub(super) fn script(&mut self, text: &str) -> Report {
         let mut report = Report::default();
         self.exited = false;
+        let mut work = 0;
         for statement in split(text) {
             let skip = match statement.after {
                 After::Always => false,
@@ -75,7 +98,12 @@ impl Machine {
             if skip {
                 continue;
             }
-            self.statement(&statement.words, &mut report);
+            work += self.statement(&statement.words, &mut report);
+            if report.size() > OUTPUT || work > WORK {
+                report.stderr.extend(b"Killed\n");
+                self.code = 137;
+                break;
+            }
             if self.exited {
                 break;
             }
@@ -84,8 +112,10 @@ impl Machine {
         report
     }
 
-    fn statement(&mut self, words: &[Word], report: &mut Report) {
+    /// Runs one statement; how many bytes were handled for that.
+    fn statement(&mut self, words: &[Word], report: &mut Report) -> usize {
         let mut arguments = Vec::new();
+        let mut size = 0;
         let mut target: Option<(Target, String)> = None;
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -97,21 +127,30 @@ impl Machine {
                         .unwrap_or_default();
                     target = Some((*to, name));
                 }
-                word => arguments.push(self.expand(word)),
+                word => {
+                    let argument = self.expand(word);
+                    size += argument.len();
+                    arguments.push(argument);
+                }
+            }
+            if size > ARGUMENTS {
+                report.stderr.extend(b"sh: 1: Argument list too long\n");
+                self.code = 126;
+                return size;
             }
         }
         if let [only] = &arguments[..]
             && let Some((name, value)) = only.split_once('=')
         {
-            self.variables.insert(name.into(), value.into());
-            self.code = 0;
-            return;
+            self.set(name, value, report);
+            return size + self.size();
         }
         if arguments.is_empty() {
-            return;
+            return size;
         }
         let mut own = Report::default();
         self.code = commands::run(self, &arguments, &mut own);
+        let handled = size + own.size() + self.size();
         match target {
             None => {
                 report.stdout.extend(own.stdout);
@@ -136,16 +175,47 @@ impl Machine {
                 } else {
                     report.stderr.extend(rest);
                 }
-                self.write(&name, to_file, append);
+                self.write(&name, to_file, append, report);
             }
         }
+        handled
     }
 
-    fn write(&mut self, name: &str, bytes: Vec<u8>, append: bool) {
+    /// Bytes in files and variables.
+    fn size(&self) -> usize {
+        let files = self.files.iter();
+        let files = files.map(|(name, content)| name.len() + content.as_ref().map_or(0, Vec::len));
+        let variables = self.variables.iter();
+        let variables = variables.map(|(name, value)| name.len() + value.len());
+        files.chain(variables).map(|size| size + ENTRY).sum()
+    }
+
+    /// Whether so many bytes more may be kept.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.files.len() + self.variables.len() < ENTRIES && self.size() + bytes <= MEMORY
+    }
+
+    fn set(&mut self, name: &str, value: &str, report: &mut Report) {
+        if !self.has_room(name.len() + value.len() + ENTRY) {
+            report.stderr.extend(b"sh: 1: Out of memory\n");
+            self.code = 2;
+            return;
+        }
+        self.variables.insert(name.into(), value.into());
+        self.code = 0;
+    }
+
+    fn write(&mut self, name: &str, bytes: Vec<u8>, append: bool, report: &mut Report) {
         if name == "/dev/null" {
             return;
         }
         let path = self.absolute(name);
+        if !self.has_room(path.len() + bytes.len() + ENTRY) {
+            let text = format!("sh: 1: cannot write {path}: No space left on device\n");
+            report.stderr.extend(text.into_bytes());
+            self.code = 2;
+            return;
+        }
         let file = self.files.entry(path).or_insert_with(|| Some(Vec::new()));
         if let Some(content) = file {
             if !append {
@@ -179,157 +249,22 @@ impl Machine {
         let Word::Text(pieces) = word else {
             return String::new();
         };
-        pieces
-            .iter()
-            .map(|piece| match piece {
-                Piece::Plain(text) => text.clone(),
-                Piece::Variable(name) if name == "?" => self.code.to_string(),
-                Piece::Variable(name) => self.variables.get(name).cloned().unwrap_or_default(),
-            })
-            .collect()
-    }
-}
-
-/// When a statement is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum After {
-    Always,
-    Success,
-    Failure,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
-    File { append: bool, errors: bool },
-    ErrorsToOutput,
-    OutputToErrors,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
-    Plain(String),
-    Variable(String),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Word {
-    Text(Vec<Piece>),
-    Redirect(Target),
-}
-
-struct Statement {
-    after: After,
-    words: Vec<Word>,
-}
-
-/// Takes a script apart. Quotes may span lines.
-fn split(text: &str) -> Vec<Statement> {
-    let mut statements = Vec::new();
-    let mut current = Statement {
-        after: After::Always,
-        words: Vec::new(),
-    };
-    let mut rest = text;
-    loop {
-        rest = rest.trim_start_matches([' ', '\t', '\r']);
-        let ends = [
-            ("&&", After::Success),
-            ("||", After::Failure),
-            (";", After::Always),
-            ("\n", After::Always),
-        ];
-        let end = ends.into_iter().find(|(end, _)| rest.starts_with(end));
-        if rest.is_empty() || end.is_some() {
-            let (length, after) = end.map_or((0, After::Always), |(end, after)| (end.len(), after));
-            let next = Statement {
-                after,
-                words: Vec::new(),
-            };
-            statements.push(std::mem::replace(&mut current, next));
-            if rest.is_empty() {
-                statements.retain(|statement| !statement.words.is_empty());
-                return statements;
-            }
-            rest = &rest[length..];
-            continue;
-        }
-        if rest.starts_with('#') {
-            rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
-            continue;
-        }
-        let file = |append, errors| Target::File { append, errors };
-        let redirects = [
-            ("2>&1", Target::ErrorsToOutput),
-            (">&2", Target::OutputToErrors),
-            ("2>>", file(true, true)),
-            ("2>", file(false, true)),
-            (">>", file(true, false)),
-            (">", file(false, false)),
-        ];
-        if let Some((sign, target)) = redirects
-            .into_iter()
-            .find(|(sign, _)| rest.starts_with(sign))
-        {
-            current.words.push(Word::Redirect(target));
-            rest = &rest[sign.len()..];
-            continue;
-        }
-        let (word, after) = word(rest);
-        current.words.push(word);
-        rest = after;
-    }
-}
-
-/// The first word of a text, and what follows it.
-fn word(text: &str) -> (Word, &str) {
-    let mut pieces = Vec::new();
-    let mut plain = String::new();
-    let mut quote: Option<char> = None;
-    let mut at = 0;
-    while let Some(c) = text[at..].chars().next() {
-        let ends = quote.is_none() && " \t\r\n;&|<>".contains(c);
-        if ends && !(at == 0 && "&|<".contains(c)) {
-            break;
-        }
-        at += c.len_utf8();
-        match (c, quote) {
-            ('\'', None) | ('"', None) => quote = Some(c),
-            (c, Some(open)) if c == open => quote = None,
-            ('\\', None | Some('"')) => {
-                if let Some(next) = text[at..].chars().next() {
-                    at += next.len_utf8();
-                    plain.push(next);
+        let mut text = String::new();
+        for piece in pieces {
+            match piece {
+                Piece::Plain(plain) => text.push_str(plain),
+                Piece::Variable(name) if name == "?" => text.push_str(&self.code.to_string()),
+                Piece::Variable(name) => {
+                    text.push_str(self.variables.get(name).map_or("", String::as_str));
                 }
             }
-            ('$', None | Some('"')) => {
-                let name = variable(&text[at..]);
-                at += name.len();
-                let name = name.trim_matches(['{', '}']).to_owned();
-                if name.is_empty() {
-                    plain.push('$');
-                } else {
-                    pieces.push(Piece::Plain(std::mem::take(&mut plain)));
-                    pieces.push(Piece::Variable(name));
-                }
+            // Too long either way.
+            if text.len() > ARGUMENTS {
+                break;
             }
-            (c, _) => plain.push(c),
         }
+        text
     }
-    pieces.push(Piece::Plain(plain));
-    (Word::Text(pieces), &text[at..])
-}
-
-fn variable(text: &str) -> &str {
-    if text.starts_with('?') {
-        return &text[..1];
-    }
-    if let Some(inner) = text.strip_prefix('{') {
-        return inner.find('}').map_or("", |end| &text[..end + 2]);
-    }
-    let end = text
-        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .unwrap_or(text.len());
-    &text[..end]
 }
 
 #[cfg(test)]
@@ -367,9 +302,59 @@ mod tests {
     }
 
     #[test]
+    fn what_grows_without_end_ends_at_the_memory_of_the_container() {
+        let mut machine = Machine::new("web");
+        let double = "x=$x$x;".repeat(400);
+        let report = machine.script(&format!("x=abcdefgh;{double} echo done"));
+        let errors = String::from_utf8(report.stderr).unwrap();
+        assert!(errors.contains("Argument list too long"), "{errors}");
+        assert_eq!(report.stdout, b"done\n");
+        let many: String = (0..100).map(|n| format!("y{n}=$x;")).collect();
+        let report = machine.script(&many);
+        assert!(report.stderr.starts_with(b"sh: 1: Out of memory\n"));
+        assert!(machine.size() <= MEMORY);
+
+        let mut machine = Machine::new("web");
+        let grow = "cat f f f f > g; cat g g g g > f;".repeat(12);
+        let report = machine.script(&format!("echo hello > f;{grow} echo done"));
+        let errors = String::from_utf8(report.stderr).unwrap();
+        assert!(errors.contains("No space left on device"), "{errors}");
+        assert_eq!(report.stdout, b"done\n");
+        let names: String = (0..20_000).map(|n| format!("touch name{n};")).collect();
+        assert!(!machine.script(&names).stderr.is_empty());
+        assert!(machine.files.len() < ENTRIES && machine.size() <= MEMORY);
+    }
+
+    #[test]
+    fn a_script_that_prints_or_works_without_end_is_killed() {
+        let mut machine = Machine::new("web");
+        machine.script(&format!("echo {} > f", "x".repeat(100_000)));
+        let prints = machine.script(&"cat f f f f f f f f f f;".repeat(10));
+        assert_eq!((prints.code, &prints.stderr[..]), (137, &b"Killed\n"[..]));
+        assert!(prints.stdout.len() <= 2 * OUTPUT, "{}", prints.stdout.len());
+        let works = machine.script(&"cat f f f f f f f f f f >/dev/null;".repeat(1000));
+        assert_eq!((works.code, &works.stderr[..]), (137, &b"Killed\n"[..]));
+        assert_eq!(machine.script("echo on").stdout, b"on\n", "it goes on");
+    }
+
+    #[test]
     fn no_text_makes_it_panic() {
         for text in [
-            "'", "\"$", "${", "> ", "&", "| |", "<", "a\\", "$", ";;", "&&", "2>",
+            "'",
+            "\"$",
+            "${",
+            "> ",
+            "&",
+            "| |",
+            "<",
+            "a\\",
+            "$",
+            ";;",
+            "&&",
+            "2>",
+            "sleep nan",
+            "sleep inf",
+            "exit 99999999999",
         ] {
             Machine::new("web").script(text);
         }

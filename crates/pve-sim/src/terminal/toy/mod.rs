@@ -4,6 +4,7 @@
 mod commands;
 mod envelope;
 mod interpret;
+mod parse;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
