@@ -33,7 +33,7 @@ pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
 pub use leases::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, Due, DueAction, HeldMachine, HeldPower, Lease,
-    Renewal, RenewalOutcome,
+    ProbeClaim, Renewal, RenewalOutcome,
 };
 pub use payments::{
     Answer, NewPayment, Payment, PaymentState, PaymentSummary, Reservation, SignedRequest,

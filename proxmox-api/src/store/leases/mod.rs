@@ -12,6 +12,7 @@ use std::ops::RangeInclusive;
 
 use super::{Answer, Db, Store, StoreError, brakes, db::Value, payments, values};
 use crate::lease::{LeaseState, grace};
+pub use addresses::ProbeClaim;
 use claim::claim_lease;
 pub use held::{HeldMachine, HeldPower};
 use numbers::{free_vmid, record_use};
