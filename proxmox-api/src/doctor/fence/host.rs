@@ -6,7 +6,10 @@ use ipnet::IpNet;
 use super::{Kind, Plan, ZONE, group, table};
 
 /// Tasks of one container: far more than a server needs, far less than a fork bomb takes.
-const PIDS: u32 = 4096;
+pub(in crate::doctor) const PIDS: u32 = 4096;
+/// The file with that bound.
+pub(in crate::doctor) const PIDS_FILE: &str =
+    "/usr/share/lxc/config/common.conf.d/90-infra402.conf";
 /// Workers of each of Proxmox's two daemons for its API; each runs 3 of its own accord.
 const WORKERS: u32 = 8;
 
@@ -56,8 +59,7 @@ pub(super) fn limits() -> String {
         containers of the node, from their\n\
          # next start on; Proxmox sets none\n\
          mkdir -p /usr/share/lxc/config/common.conf.d\n\
-         echo 'lxc.cgroup2.pids.max = {PIDS}' > \
-         /usr/share/lxc/config/common.conf.d/90-infra402.conf\n\
+         echo 'lxc.cgroup2.pids.max = {PIDS}' > {PIDS_FILE}\n\
          # Proxmox answers with three workers of its own accord; each console holds one for a \
          few seconds\n\
          {}{}\
@@ -104,7 +106,7 @@ pub(super) fn undo(plan: &Plan) -> String {
     format!(
         "# To undo all of this, end the leases and unset PVE_NETWORK first, then from the last \
         step to the first\n\
-         #rm -f /usr/share/lxc/config/common.conf.d/90-infra402.conf\n\
+         #rm -f {PIDS_FILE}\n\
          #sed -i '/^MAX_WORKERS={WORKERS}$/d' /etc/default/pvedaemon /etc/default/pveproxy\n\
          {}\
          #systemctl disable --now {unit}\n\

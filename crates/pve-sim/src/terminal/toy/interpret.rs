@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::commands;
+use super::{commands, network::Network};
 
 /// What a script printed, and its exit code.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(super) struct Machine {
     /// Absolute path to content; `None` is a folder.
     pub(super) files: BTreeMap<String, Option<Vec<u8>>>,
     pub(super) variables: BTreeMap<String, String>,
+    /// What its programs for a network work on; none where it has no such programs.
+    pub(super) network: Option<Network>,
     /// Time that commands asked for; the shell lets it pass.
     pub(super) pause: Duration,
     pub(super) exited: bool,
@@ -50,6 +52,7 @@ impl Machine {
             variables: variables
                 .map(|(name, value)| (name.into(), value.into()))
                 .into(),
+            network: None,
             pause: Duration::ZERO,
             exited: false,
             power_off: false,
