@@ -63,11 +63,42 @@ pub(super) fn limits() -> String {
          # Proxmox answers with three workers of its own accord; each console holds one for a \
          few seconds\n\
          {}{}\
-         # It acts after: systemctl restart pvedaemon pveproxy\n",
+         # It acts after: systemctl restart pvedaemon pveproxy\n\
+         # The host's table of connections is for all. While it is four fifths full this unit fails, which \
+         `systemctl --failed`\n\
+         # and the journal show\n\
+         cat > {CONNTRACK}.service <<'UNIT'\n{CONNTRACK_SERVICE}UNIT\n\
+         cat > {CONNTRACK}.timer <<'UNIT'\n{CONNTRACK_TIMER}UNIT\n\
+         systemctl daemon-reload && systemctl enable --now infra402-conntrack.timer\n",
         workers("pvedaemon"),
         workers("pveproxy"),
     )
 }
+
+/// The unit that looks at the table of connections, without its ending.
+const CONNTRACK: &str = "/etc/systemd/system/infra402-conntrack";
+
+/// systemd makes `$` of `$$`.
+const CONNTRACK_SERVICE: &str = "\
+[Unit]
+Description=Room in the table of connections
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'cd /proc/sys/net/netfilter && read -r n < nf_conntrack_count && read -r max < nf_conntrack_max && \
+[ $$((n * 5)) -lt $$((max * 4)) ] || { echo \"nf_conntrack: $$n of $$max connections\"; exit 1; }'
+";
+
+const CONNTRACK_TIMER: &str = "\
+[Unit]
+Description=Every minute a look at the table of connections
+
+[Timer]
+OnCalendar=minutely
+
+[Install]
+WantedBy=timers.target
+";
 
 pub(super) fn settings(plan: &Plan) -> String {
     let Plan {
@@ -107,6 +138,8 @@ pub(super) fn undo(plan: &Plan) -> String {
         "# To undo all of this, end the leases and unset PVE_NETWORK first, then from the last \
         step to the first\n\
          #rm -f {PIDS_FILE}\n\
+         #systemctl disable --now infra402-conntrack.timer\n\
+         #rm -f {CONNTRACK}.service {CONNTRACK}.timer\n\
          #sed -i '/^MAX_WORKERS={WORKERS}$/d' /etc/default/pvedaemon /etc/default/pveproxy\n\
          {}\
          #systemctl disable --now {unit}\n\
