@@ -320,7 +320,8 @@ async fn settings_that_no_longer_fit_the_addresses_of_leases_are_found_at_the_st
     let outside = |network: &mut NetworkConfig| network.subnet = "10.65.0.0/28".parse().ok();
     let unset = |network: &mut NetworkConfig| network.subnet = None;
     let server = |network: &mut NetworkConfig| network.nameservers = vec![[10, 64, 0, 2].into()];
-    let changes: [(&dyn Fn(&mut NetworkConfig), _, _); 4] = [
+    type Change<'a> = &'a dyn Fn(&mut NetworkConfig);
+    let changes: [(Change<'_>, _, _); 4] = [
         (
             &gateway,
             Severity::Error,
