@@ -199,6 +199,7 @@ inBrowser('what is on the screen', (stage) => {
     const { visitor, page, lease } = await withContainer(106);
     await lease.locator('.pill', { hasText: 'Running' }).waitFor();
     await lease.locator('.usage').waitFor();
+    await lease.getByText(/^Traffic \d.* of 20 GiB$/).waitFor();
     // As Proxmox out of reach has it: the service leaves the live status out.
     let hidden = true;
     await page.route(`${site.api.url}/leases`, async (route) => {

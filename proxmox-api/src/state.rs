@@ -21,7 +21,7 @@ use crate::{
     host_alarms::HostAlarms,
     lease::{
         alarms::Alarms, backoff::Backoff, fence::RecentFence, fence_watch::OpenNodes,
-        locate::RecentLooks, reboot::SeenOff,
+        link_waits::LinkWaits, locate::RecentLooks, reboot::SeenOff,
     },
     locks::Locks,
     payment::{checkpoint::Checkpoint, tariffs::Tariffs},
@@ -81,6 +81,8 @@ pub struct Parts {
     pub open_nodes: OpenNodes,
     /// When ends of leases that failed are tried again.
     pub retries: Backoff,
+    /// When containers' links may be put up.
+    pub link_waits: LinkWaits,
     /// The consoles that are open, and the room for more.
     pub consoles: OpenConsoles,
     /// Wakes the expiry worker when a deadline was added or moved.
@@ -205,6 +207,7 @@ impl App {
             alarms: Alarms::default(),
             host_alarms: HostAlarms::default(),
             retries: Backoff::default(),
+            link_waits: LinkWaits::default(),
             open_nodes: OpenNodes::default(),
             fence: RecentFence::default(),
             consoles: OpenConsoles::default(),

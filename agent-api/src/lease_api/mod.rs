@@ -211,10 +211,16 @@ impl LeaseApi {
         body: Option<&str>,
         caller: Caller<'_>,
     ) -> reqwest::RequestBuilder {
-        let request = self.request(&plan.method, &plan.path, body, caller);
+        let request = |path: &str| self.request(&plan.method, path, body, caller);
         match &plan.lease {
-            Some(lease) => request.query(&[("leaseId", &lease.lease_id)]),
-            None => request,
+            // What is read by a number is read by the lease's id as well.
+            Some(lease) if plan.method == Method::GET.as_str() => {
+                let (number, id) = (lease.ctid, &lease.lease_id);
+                let named = format!("/lease/{id}/");
+                request(&plan.path.replacen(&format!("/lease/{number}/"), &named, 1))
+            }
+            Some(lease) => request(&plan.path).query(&[("leaseId", &lease.lease_id)]),
+            None => request(&plan.path),
         }
     }
 

@@ -155,7 +155,7 @@ impl Tool for LeaseContainer {
 impl Tool for QuoteLease {
     const NAME: &'static str = "quote_lease";
     const CLASS: Class = Class::Free;
-    const DESCRIPTION: &'static str = "Asks what a lease would cost, with line items. Use it for every question about prices; never compute one.";
+    const DESCRIPTION: &'static str = "Asks what a lease would cost, with line items and, in `includedTraffic`, the bytes that it may send. Use it for every question about prices; never compute one.";
     type Arguments = LeaseArguments;
 
     fn plan(arguments: LeaseArguments) -> Plan {
@@ -176,6 +176,7 @@ impl Tool for QuoteLease {
                 "acceptable",
                 "network",
                 "validUntil",
+                "includedTraffic",
                 "fieldErrors",
                 "refusals",
             ],

@@ -10,6 +10,7 @@ mod show;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use api_types::{SuspendedCall, SuspendedLease};
 use axum::http::Method;
@@ -146,7 +147,7 @@ pub struct Registered {
 }
 
 /// Every tool.
-pub static REGISTRY: [Registered; 11] = [
+pub static REGISTRY: [Registered; 12] = [
     register::<lease::LeaseContainer>(),
     register::<lease::RenewLease>(),
     register::<lease::QuoteLease>(),
@@ -158,6 +159,7 @@ pub static REGISTRY: [Registered; 11] = [
     register::<guest::OpenContainerConsole>(),
     register::<stats::GetNodeStats>(),
     register::<stats::ListLxcStats>(),
+    register::<usage::GetContainerUsage>(),
 ];
 
 const fn register<T: Tool>() -> Registered {

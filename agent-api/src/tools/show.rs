@@ -79,6 +79,21 @@ pub(super) fn memory(mebibytes: u32) -> String {
     }
 }
 
+/// `1.2 GiB`: a number of bytes.
+pub(super) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if count < 1024 {
+        return format!("{count} bytes");
+    }
+    let (mut value, mut unit) = (count as f64 / 1024.0, 0);
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let text = format!("{value:.1}");
+    format!("{} {}", text.trim_end_matches(".0"), UNITS[unit])
+}
+
 /// `48 core-hours`: a number with its unit, in the plural unless it is one.
 pub(super) fn counted(quantity: &str, unit: &str) -> String {
     let plural = if quantity == "1" { "" } else { "s" };

@@ -170,6 +170,31 @@ fn summaries_are_sentences_for_people() {
         said("lease_container", &held),
         "The lease is being settled."
     );
+    let usage = |traffic: Value| {
+        let answer = json!({"ctid": 100, "traffic": traffic});
+        said("get_container_usage", &answer)
+    };
+    let gib = 1_u64 << 30;
+    assert_eq!(
+        usage(json!({"sent": gib * 6 / 5, "received": 7, "included": gib * 50, "step": "full"})),
+        "Container 100 has sent 1.2 GiB of the 50 GiB that are included."
+    );
+    assert_eq!(
+        usage(json!({"sent": gib * 21, "included": gib * 20, "step": "slowed"})),
+        "Container 100 has sent 21 GiB of the 20 GiB that are included. Its network is slowed to 1 Mbit/s until the lease is renewed."
+    );
+    assert_eq!(
+        usage(json!({"sent": gib * 4096, "included": gib * 20, "step": "cut"})),
+        "Container 100 has sent 4 TiB of the 20 GiB that are included. Its network is cut off until the lease is renewed."
+    );
+    assert_eq!(
+        usage(json!({"sent": 12, "step": "full"})),
+        "Container 100 has sent 12 bytes."
+    );
+    assert_eq!(
+        usage(Value::Null),
+        "What container 100 has sent is not known."
+    );
     assert_eq!(minutes(1), "1 minute");
     assert_eq!(minutes(90), "90 minutes");
     assert_eq!(minutes(120), "2 hours");
@@ -216,7 +241,7 @@ fn a_call_for_a_container_names_its_lease_in_its_summary() {
         assert!(plan.summary.contains(named), "{}", plan.summary);
         assert_eq!(plan.suspended().lease, Some(lease.clone()));
     }
-    assert_eq!(bound, 6);
+    assert_eq!(bound, 7);
 }
 
 fn members_have_ctid(schema: &Value) -> bool {

@@ -64,6 +64,33 @@ async fn a_sentence_becomes_a_paid_running_container() {
 }
 
 #[tokio::test]
+async fn a_signed_in_customer_is_told_what_a_container_has_sent() {
+    let market = Market::open().await;
+    let (agent, customer) = (Agent::offline(&market.url).await, market.customer(1).await);
+    let asked = agent.say(LEASE).await;
+    let paid = agent
+        .chat(json!({
+            "pending": asked.body["pending"], "payment_headers": customer.sign(&asked.body["payment_request"]),
+            "secrets": {"password": "correct horse 9"},
+        }))
+        .await;
+    let ctid = paid.result()["ctid"].as_u64().unwrap();
+    let session = market.sign_in(&customer).await;
+    let message = format!("how much traffic has container {ctid} used?");
+    let told = agent
+        .chat(json!({"message": message, "session": session}))
+        .await;
+    assert_eq!(
+        told.reply(),
+        format!("Container {ctid} has sent 0 bytes of the 20 GiB that are included."),
+        "{}",
+        told.body
+    );
+    let stranger = agent.say(&message).await;
+    assert!(!stranger.reply().contains("has sent"), "{}", stranger.body);
+}
+
+#[tokio::test]
 async fn the_same_as_a_stream_event_by_event() {
     let market = Market::open().await;
     let (agent, customer) = (Agent::offline(&market.url).await, market.customer(2).await);

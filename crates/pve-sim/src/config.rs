@@ -53,6 +53,8 @@ pub struct SimConfig {
     pub state_file: Option<PathBuf>,
     /// What answers in a container's terminal.
     pub shell: ShellMode,
+    /// Whether the toy shell has `ip`, `timeout` and the connections of `bash`, behind the simulated firewall.
+    pub toy_network: bool,
     /// What a real terminal proxy does wrong, and this one too.
     pub terminal_defects: TerminalDefects,
     /// Where the root file systems of confined shells are kept; `None` keeps them in a temporary folder that goes with the simulator.
@@ -254,6 +256,7 @@ impl Default for SimConfig {
             root_password: None,
             state_file: None,
             shell: ShellMode::Confined,
+            toy_network: false,
             terminal_defects: TerminalDefects::NONE,
             rootfs_dir: None,
             terminal_window: Duration::from_secs(10),

@@ -26,6 +26,21 @@ impl Sim {
         });
     }
 
+    /// Sets a flag of the datacenter's firewall, such as `ebtables`.
+    pub fn set_firewall_option(&self, option: &str, on: bool) {
+        self.change_firewall(|firewall| {
+            firewall.options.insert(option.into(), json!(u8::from(on)));
+        });
+    }
+
+    /// Sets an option of a guest's firewall, such as `ipfilter`, as its administrator does.
+    pub fn set_guest_firewall_option(&self, vmid: u32, option: &str, value: Value) {
+        self.change_firewall(|firewall| {
+            let guest = firewall.guests.entry(vmid).or_default();
+            guest.options.insert(option.into(), value);
+        });
+    }
+
     /// Switches the firewall of a node on or off.
     pub fn set_node_firewall(&self, node: &str, on: bool) {
         self.set_node_option(node, "enable", on);

@@ -3,8 +3,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
@@ -19,6 +19,12 @@ pub trait Clock: Send + Sync + 'static {
     /// Whole seconds since 1970-01-01T00:00:00Z, rounded down.
     fn unix_seconds(&self) -> u64 {
         self.unix_millis() / 1000
+    }
+
+    /// Milliseconds since some moment of the past, which nobody can set: for a time that has to pass. It says nothing to
+    /// another process, or to this one after a restart.
+    fn monotonic_millis(&self) -> u64 {
+        self.unix_millis()
     }
 
     /// Completes once [`Clock::unix_millis`] is at or after `deadline_millis`; at once if it already is.
@@ -39,6 +45,11 @@ impl Clock for SystemClock {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn monotonic_millis(&self) -> u64 {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn sleep_until(&self, deadline_millis: u64) -> Sleep<'_> {

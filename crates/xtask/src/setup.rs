@@ -90,7 +90,17 @@ pub fn skips() -> Vec<String> {
     let real = lxc_obstacle()
         .map(|obstacle| format!("commands and consoles in real LXC containers: {obstacle}"));
     let fence = fence::obstacle().map(|obstacle| format!("the fence around tenants: {obstacle}"));
-    missing.chain(real).chain(fence).collect()
+    let bound = processes_obstacle()
+        .map(|obstacle| format!("the probe's look for a bound of processes: {obstacle}"));
+    missing.chain(real).chain(fence).chain(bound).collect()
+}
+
+/// Why no other user's processes can be bounded here.
+fn processes_obstacle() -> Option<&'static str> {
+    if !["setpriv", "prlimit", "perl"].into_iter().all(exists) {
+        return Some("setpriv, prlimit or perl is not installed (Debian: apt-get install perl)");
+    }
+    (!rustix::process::geteuid().is_root()).then_some("it needs root")
 }
 
 /// Why the tests have no real containers here; `pve_sim::lxc_obstacle` asks the same.

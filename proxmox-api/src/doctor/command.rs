@@ -118,6 +118,15 @@ pub async fn look(env: &Env, clock: Arc<dyn Clock>) -> Vec<Finding> {
     if reading.knows(&["DATABASE", "DATABASE_FILE"]) {
         findings.push(store::examine(&config.database).await);
     }
+    let network = [
+        "PVE_NETWORK",
+        "PVE_GATEWAY",
+        "PVE_NAMESERVERS",
+        "GUEST_SSH_SOURCE",
+    ];
+    if reading.knows(&["DATABASE", "DATABASE_FILE"]) && reading.knows(&network) {
+        findings.extend(tenants::addresses(config).await);
+    }
     let (hypervisor, money) = tokio::join!(
         look_at_proxmox(&reading, config, clock.as_ref()),
         look_at_payments(&reading, config, Arc::clone(&clock)),

@@ -127,6 +127,7 @@ pub async fn examine(
     if let Database::Server(server) = &config.database {
         findings.extend(store::caution(server));
     }
+    findings.extend(tenants::addresses(config).await);
     let proven = tenants::proven(config).await;
     let (hypervisor, payments, chain) = tokio::join!(
         hypervisor::examine(proxmox, clock, Depth::Quick, proven),

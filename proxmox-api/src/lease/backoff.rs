@@ -1,12 +1,12 @@
-//! When the end of a lease that could not be done now is tried again: soon at first, later every ten minutes. A backup can hold
-//! a container for hours, and a protected one is left to its operator.
+//! When what could not be done for a lease now is tried again: soon at first, later every ten minutes or as often as is asked
+//! for. A backup can hold a container for hours, and a protected one is left to its operator.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The first pause, in seconds.
 const FIRST: i64 = 5;
-/// The longest pause, in seconds.
+/// The longest pause where no other is asked for, in seconds.
 const LONGEST: i64 = 600;
 
 #[derive(Debug, Clone, Copy)]
@@ -16,20 +16,36 @@ struct Failures {
     next: i64,
 }
 
-/// The leases whose end has failed, by id.
-#[derive(Default)]
-pub struct Backoff(Mutex<HashMap<String, Failures>>);
+/// The leases of which a try has failed, by id.
+pub struct Backoff {
+    failures: Mutex<HashMap<String, Failures>>,
+    longest: i64,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::up_to(LONGEST)
+    }
+}
 
 impl Backoff {
+    /// With pauses of so many seconds at most.
+    pub fn up_to(longest: i64) -> Self {
+        Self {
+            failures: Mutex::default(),
+            longest,
+        }
+    }
+
     fn all(&self) -> MutexGuard<'_, HashMap<String, Failures>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When the lease is to be tried again, Unix seconds; `None` where its last try has not failed,
     /// or was made before the clock was set back.
     pub fn next(&self, lease_id: &str, now: i64) -> Option<i64> {
         let next = self.all().get(lease_id).map(|failures| failures.next);
-        next.filter(|next| next - now <= LONGEST)
+        next.filter(|next| next - now <= self.longest)
     }
 
     /// Since when its tries fail, Unix seconds.
@@ -47,7 +63,7 @@ impl Backoff {
         });
         let pause = FIRST
             .saturating_mul(1 << failures.number.min(10))
-            .min(LONGEST);
+            .min(self.longest);
         failures.number += 1;
         failures.next = now + pause;
         pause

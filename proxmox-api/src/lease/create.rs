@@ -178,7 +178,7 @@ async fn fence_in(app: &App, order: &Order, fence: Fence) -> Result<(), ApiError
     if order.lease.address.is_none() {
         return Ok(());
     }
-    if let Err(error) = fence::apply(app, &order.node, order.vmid).await {
+    if let Err(error) = fence::apply(&app.proxmox, &order.node, order.vmid).await {
         let cause = error.safe_text();
         tracing::error!(
             lease.id = id,
@@ -194,6 +194,7 @@ async fn fence_in(app: &App, order: &Order, fence: Fence) -> Result<(), ApiError
     if fence == Fence::Guest {
         let ready = app.now() + fence::SETTLES_AFTER;
         app.store.keep_link_down(id, ready).await?;
+        app.link_waits.begin(id, app.clock.monotonic_millis());
         app.links_moved.notify_one();
     }
     Ok(())

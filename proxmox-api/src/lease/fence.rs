@@ -5,13 +5,14 @@
 use std::collections::HashMap;
 
 use api_types::ErrorCode;
-use pve::{FirewallRule, GuestFirewall, Network, NodeName, Policy, Rate, Refusal, Vmid};
+use pve::{FirewallRule, GuestFirewall, Network, NodeName, Policy, Rate, Refusal, RuleKind, Vmid};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::{
     config::{FencePolicy, NetworkConfig, ProxmoxConfig},
     error::ApiError,
+    proxmox::Proxmox,
     state::App,
     store::{Lease, Store, StoreError},
 };
@@ -68,6 +69,8 @@ pub enum Gap {
     NodeOff,
     /// The service that puts rules into force does not run on the node.
     NotRunning,
+    /// The datacenter's firewall has no rules for the Ethernet layer, by which addresses are kept.
+    NoEbtables,
 }
 
 impl Gap {
@@ -89,6 +92,9 @@ impl Gap {
                 "give the security group of PVE_SECURITY_GROUP its rules: `proxmox-api doctor --setup` prints them"
             }
             Self::NotRunning => "start the node's firewall service: `proxmox-api doctor` names it",
+            Self::NoEbtables => {
+                "pvesh set /cluster/firewall/options --ebtables 1, or prove the bridge's own table by `proxmox-api doctor --probe`"
+            }
         }
     }
 }
@@ -127,34 +133,50 @@ async fn look(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
     if proof.is_some_and(|proof| proof.nodes.contains(node)) {
         return Ok(Fence::Bridge);
     }
-    let client = &app.proxmox.client;
+    Ok(match of_guests(&app.proxmox, node).await? {
+        Some(gap) => Fence::Open(gap),
+        None => Fence::Guest,
+    })
+}
+
+/// Why the guests' firewall does not act on a node; `None` where it does, as far as this account sees.
+///
+/// # Errors
+/// Proxmox did not answer.
+pub async fn of_guests(proxmox: &Proxmox, node: &NodeName) -> Result<Option<Gap>, pve::Error> {
+    let (client, config) = (&proxmox.client, &proxmox.config);
     let groups = client.security_groups().await?;
     if !groups
         .iter()
         .any(|group| group.group == config.network.group)
     {
-        return Ok(Fence::Open(Gap::NoGroup));
+        return Ok(Some(Gap::NoGroup));
     }
     // The rest is shown to those with Sys.Audit only; without it the group is all that can be known.
     if let Some(rules) = shown(client.security_group(&config.network.group).await)?
-        && !rules.iter().any(|rule| rule.enable)
+        && !rules.iter().any(closes_a_way_out)
     {
-        return Ok(Fence::Open(Gap::NoRules));
+        return Ok(Some(Gap::NoRules));
     }
-    if shown(client.cluster_firewall().await)?.is_some_and(|firewall| !firewall.enable) {
-        return Ok(Fence::Open(Gap::Off));
+    match shown(client.cluster_firewall().await)? {
+        Some(firewall) if !firewall.enable => return Ok(Some(Gap::Off)),
+        Some(firewall) if firewall.ebtables == Some(false) => return Ok(Some(Gap::NoEbtables)),
+        _ => {}
     }
     let Some(firewall) = shown(client.node_firewall(node).await)? else {
-        return Ok(Fence::Guest);
+        return Ok(None);
     };
     if !firewall.is_enabled() {
-        return Ok(Fence::Open(Gap::NodeOff));
+        return Ok(Some(Gap::NodeOff));
     }
     let service = shown(client.service_state(node, firewall.service()).await)?;
-    Ok(match service {
-        Some(service) if !service.is_running() => Fence::Open(Gap::NotRunning),
-        _ => Fence::Guest,
-    })
+    let is_down = service.is_some_and(|service| !service.is_running());
+    Ok(is_down.then_some(Gap::NotRunning))
+}
+
+/// A group that only lets in, or only accepts, leaves every way out open: guests accept what no rule drops.
+pub(crate) fn closes_a_way_out(rule: &FirewallRule) -> bool {
+    rule.enable && rule.kind == RuleKind::Out && rule.action != Policy::Accept.as_str()
 }
 
 /// `None`: this account may not see it.
@@ -243,29 +265,60 @@ fn rate(config: &NetworkConfig, cores: u32) -> Option<Rate> {
 ///
 /// # Errors
 /// Proxmox did not do it.
-pub async fn apply(app: &App, node: &NodeName, vmid: Vmid) -> Result<(), pve::Error> {
-    let client = &app.proxmox.client;
+pub async fn apply(proxmox: &Proxmox, node: &NodeName, vmid: Vmid) -> Result<(), pve::Error> {
+    let client = &proxmox.client;
     let off = || Some("nolog".to_owned());
     let options = GuestFirewall {
-        enable: Some(true),
-        policy_in: Some(Policy::Drop),
         policy_out: Some(Policy::Accept),
-        // The container's own address and hardware address, and no other.
-        ipfilter: Some(true),
-        macfilter: Some(true),
         dhcp: Some(false),
         radv: Some(false),
         log_level_in: off(),
         log_level_out: off(),
-        ..GuestFirewall::default()
+        ..filters()
     };
-    let group = &app.proxmox.config.network.group;
+    let group = &proxmox.config.network.group;
     let rules = client.guest_rules(node, vmid).await?;
     if !rules.iter().any(|rule| rule.uses_group(group)) {
         let rule = FirewallRule::group(group);
         client.add_guest_rule(node, vmid, &rule).await?;
     }
     client.set_guest_firewall(node, vmid, &options).await
+}
+
+/// The options without which a guest's firewall does not filter.
+fn filters() -> GuestFirewall {
+    GuestFirewall {
+        enable: Some(true),
+        policy_in: Some(Policy::Drop),
+        // The container's own address and hardware address, and no other.
+        ipfilter: Some(true),
+        macfilter: Some(true),
+        ..GuestFirewall::default()
+    }
+}
+
+/// Whether a container's own firewall filters what its interface sends.
+///
+/// # Errors
+/// Proxmox did not answer.
+pub async fn filters_guest(
+    proxmox: &Proxmox,
+    node: &NodeName,
+    vmid: Vmid,
+    interface: &Network,
+) -> Result<bool, pve::Error> {
+    let client = &proxmox.client;
+    let group = &proxmox.config.network.group;
+    Ok(interface.firewall
+        && client
+            .guest_firewall(node, vmid)
+            .await?
+            .agrees_with(&filters())
+        && client
+            .guest_rules(node, vmid)
+            .await?
+            .iter()
+            .any(|rule| rule.uses_group(group)))
 }
 
 /// Why tenants are not fenced in on some node, for customers; `None` where they are, or where that is not known.

@@ -45,7 +45,8 @@ fn next(held: &HeldMachine, settle_seconds: i64, held_seconds: i64) -> (Step, i6
     match held.power {
         HeldPower::Running => (Step::Stop, stop_at),
         HeldPower::Stopping => (Step::Stop, held.since),
-        HeldPower::Stopped => (Step::Destroy, stop_at.max(held.valid_before + held_seconds)),
+        // Whenever its payment came to the state that it is in.
+        HeldPower::Stopped => (Step::Destroy, held.valid_before + held_seconds),
     }
 }
 
@@ -200,6 +201,6 @@ mod tests {
     fn one_whose_settlement_was_cut_off_waits_as_long_as_a_settlement_may_take() {
         let of = |power, hours: i64| next(&held(PaymentState::Settling, power), 240, hours * 3600);
         assert_eq!(of(HeldPower::Running, 1), (Step::Stop, 1_360));
-        assert_eq!(of(HeldPower::Stopped, 0), (Step::Destroy, 1_360));
+        assert_eq!(of(HeldPower::Stopped, 0), (Step::Destroy, 1_300));
     }
 }

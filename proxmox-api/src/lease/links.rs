@@ -1,25 +1,29 @@
 //! Puts containers on their bridge once the host's firewall knows their rules. Until then their link is down. This is a worker
 //! of its own: the end of a neighbour's lease may take half a minute, and the paid time of this one runs.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use futures_util::{StreamExt as _, stream};
 use pve::Refusal;
 
 use super::{
     alarms::Trouble,
-    fence,
+    fence::{self, Fence},
     locate::{Located, locate},
 };
 use crate::{
+    config::FencePolicy,
     state::App,
     store::{Lease, StoreError},
 };
 
-/// Seconds after which a link that could not be put up is tried again.
-const RETRY: i64 = 5;
-/// The longest sleep, in seconds.
-const LONGEST: i64 = 300;
+/// How long a store that could not be read is left alone.
+const RETRY: Duration = Duration::from_secs(5);
+/// The longest sleep.
+const LONGEST: Duration = Duration::from_secs(300);
 /// The same where another replica may keep a link down, and die before it may be put up.
-const LONGEST_AMONG_REPLICAS: i64 = 5;
+const LONGEST_AMONG_REPLICAS: Duration = Duration::from_secs(5);
 /// Links that are put up at a time.
 const AT_ONCE: usize = 8;
 
@@ -31,45 +35,62 @@ pub async fn run(app: App) {
         LONGEST
     };
     loop {
-        let next = put_up_due(&app).await.unwrap_or_else(|error| {
+        let pause = put_up_due(&app).await.unwrap_or_else(|error| {
             tracing::error!(%error, "links to be put up cannot be read");
-            app.now() + RETRY
+            RETRY
         });
-        let wake = next.min(app.now() + longest);
-        let millis = u64::try_from(wake).unwrap_or(0).saturating_mul(1000);
+        let pause = pause.min(longest);
+        let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        let wake = app.clock.unix_millis().saturating_add(millis);
         tokio::select! {
-            () = app.clock.sleep_until(millis) => {}
+            () = app.clock.sleep_until(wake) => {}
+            // A system clock that is set back meanwhile holds nothing up.
+            () = tokio::time::sleep(pause) => {}
             () = app.links_moved.notified() => {}
         }
     }
 }
 
-/// Puts up what is due; when the next one is, Unix seconds.
-async fn put_up_due(app: &App) -> Result<i64, StoreError> {
-    let (due, next) = app.store.links_to_put_up(app.now()).await?;
+/// Puts up what is due; for how long there is nothing to do.
+async fn put_up_due(app: &App) -> Result<Duration, StoreError> {
+    let waiting = app.store.links_kept_down().await?;
+    let ids: HashSet<&str> = waiting.iter().map(|(lease, _)| &*lease.lease_id).collect();
+    app.link_waits.keep(&ids);
+    let now = app.clock.monotonic_millis();
+    let next_try = |lease: &Lease, up_at: i64| {
+        let left = up_at - app.now();
+        app.link_waits.next_try(&lease.lease_id, left, now)
+    };
+    let due = waiting
+        .iter()
+        .filter(|(lease, up_at)| next_try(lease, *up_at) <= now);
     let tries: Vec<_> = due
-        .into_iter()
-        .map(|lease| put_up_or_say_why(app.clone(), lease))
+        .map(|(lease, _)| put_up_or_say_why(app.clone(), lease.clone()))
         .collect();
     let done: Vec<_> = stream::iter(tries)
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    let mut next = next.unwrap_or(i64::MAX);
+    let mut up = HashSet::new();
     for done in done {
-        if !done? {
-            next = next.min(app.now() + RETRY);
-        }
+        up.extend(done?);
     }
-    Ok(next)
+    let left = waiting
+        .iter()
+        .filter(|(lease, _)| !up.contains(&lease.lease_id));
+    let next = left.map(|(lease, up_at)| next_try(lease, *up_at)).min();
+    let now = app.clock.monotonic_millis();
+    let pause = next.map(|next| Duration::from_millis(next.saturating_sub(now)));
+    Ok(pause.unwrap_or(Duration::MAX))
 }
 
-async fn put_up_or_say_why(app: App, lease: Lease) -> Result<bool, StoreError> {
+/// The lease's id, where its link is up now.
+async fn put_up_or_say_why(app: App, lease: Lease) -> Result<Option<String>, StoreError> {
     let (id, vmid) = (&lease.lease_id, lease.vmid);
     let is_up = match put_up(&app, &lease).await {
         Ok(is_up) => is_up,
         Err(cause) => {
-            // It is tried every few seconds, and said once.
+            // It is tried again and again, and said once.
             if app.alarms.of(id) != Some(Trouble::LinkDown) {
                 tracing::warn!(
                     lease.id = id,
@@ -82,13 +103,15 @@ async fn put_up_or_say_why(app: App, lease: Lease) -> Result<bool, StoreError> {
             false
         }
     };
-    if is_up {
-        app.store.link_is_up(id).await?;
-        if app.alarms.of(id) == Some(Trouble::LinkDown) {
-            app.alarms.clear(id, &[]);
-        }
+    if !is_up {
+        app.link_waits.failed(id, app.clock.monotonic_millis());
+        return Ok(None);
     }
-    Ok(is_up)
+    app.store.link_is_up(id).await?;
+    if app.alarms.of(id) == Some(Trouble::LinkDown) {
+        app.alarms.clear(id, &[]);
+    }
+    Ok(Some(lease.lease_id))
 }
 
 /// Whether the container's link is up now.
@@ -118,6 +141,15 @@ async fn put_up(app: &App, lease: &Lease) -> Result<bool, String> {
     let is_cut = traffic.is_some_and(|traffic| traffic.kept.down.is_some());
     if !network.link_down || is_cut {
         return Ok(true);
+    }
+    // The operator may have changed the container's own firewall, or restored it without one.
+    if fence == Fence::Guest && app.proxmox.config.network.fence == FencePolicy::Required {
+        let filters = fence::filters_guest(&app.proxmox, &place.node, place.vmid, &network).await;
+        if !filters.map_err(|error| error.safe_text())? {
+            return Err("the container's own firewall does not filter; its options have to be \
+                        enable=1, policy_in=DROP, ipfilter=1 and macfilter=1, with the group's rule and firewall=1 in net0"
+                .into());
+        }
     }
     network.link_down = false;
     let digest = config.digest.as_deref();

@@ -16,6 +16,7 @@ pub mod held;
 // The file is named for what it holds.
 #[allow(clippy::module_inception)]
 mod lease;
+pub mod link_waits;
 pub(crate) mod links;
 pub mod locate;
 pub mod lock;

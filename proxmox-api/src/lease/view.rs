@@ -11,6 +11,7 @@ use crate::{
     store::{Lease, Traffic},
 };
 use api_types::{LeaseStatus, LeaseView, Timestamp, Usdc};
+use pve::Vmid;
 
 /// The state of a lease and of its payment in the contract's words.
 pub fn status(state: LeaseState, payment: PaymentState) -> LeaseStatus {
@@ -156,6 +157,12 @@ fn live_state(
     let trouble = app.alarms.of(&lease.lease_id);
     let found = seen.get(&lease.vmid).filter(|_| !is_other(trouble));
     let lock = found.and_then(|usage| usage.lock.as_deref());
+    // What its owner is shown now, the next sale has to know as well.
+    if lock.is_some()
+        && let Ok(vmid) = Vmid::try_from(u64::from(lease.vmid))
+    {
+        app.looks.forget(vmid);
+    }
     LiveState {
         state: Some(found.map_or("missing", |usage| usage.state.as_str())),
         node: found.map(|usage| usage.node.to_string()),

@@ -37,7 +37,7 @@ pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
 pub use leases::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, Due, DueAction, HeldMachine, HeldPower, Lease,
-    Renewal, RenewalOutcome,
+    ProbeClaim, Renewal, RenewalOutcome,
 };
 pub use meter::{Counted, Counters};
 pub use payments::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};

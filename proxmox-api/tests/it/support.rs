@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -30,19 +30,34 @@ pub const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
 /// The system's time, put forward.
 #[derive(Clone, Default)]
-pub struct TestClock(Arc<AtomicU64>);
+pub struct TestClock {
+    /// Milliseconds that have passed.
+    ahead: Arc<AtomicU64>,
+    /// Milliseconds by which the time of day was set.
+    set_by: Arc<AtomicI64>,
+}
 
 impl TestClock {
     /// Puts the time forward.
     pub fn advance(&self, by: Duration) {
         let millis = u64::try_from(by.as_millis()).unwrap();
-        self.0.fetch_add(millis, Ordering::SeqCst);
+        self.ahead.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// Sets the time of day, and lets no time pass.
+    pub fn set_by(&self, seconds: i64) {
+        self.set_by.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn unix_millis(&self) -> u64 {
-        SystemClock.unix_millis() + self.0.load(Ordering::SeqCst)
+        self.monotonic_millis()
+            .saturating_add_signed(self.set_by.load(Ordering::SeqCst))
+    }
+
+    fn monotonic_millis(&self) -> u64 {
+        SystemClock.unix_millis() + self.ahead.load(Ordering::SeqCst)
     }
 
     fn sleep_until(&self, deadline_millis: u64) -> Sleep<'_> {

@@ -67,6 +67,80 @@ async fn no_link_is_put_up_while_a_required_fence_is_gone() {
     .await;
 }
 
+/// A clock that was wrong is set while the link waits, as at a host's start.
+#[tokio::test]
+async fn a_clock_that_is_set_puts_no_link_up_early_and_keeps_none_down() {
+    for by in [20, -20 * 60] {
+        let app = fenced(&[]).await;
+        let first = ctid(&lease(&app, 1).await);
+        app.clock.set_by(by);
+        // Wakes the worker, which puts up what it takes for due.
+        let second = ctid(&lease(&app, 2).await);
+        assert!(is_down(&app, first) && is_down(&app, second), "{by}");
+        app.clock.advance(Duration::from_secs(13));
+        link_goes_up(&app, first).await;
+        link_goes_up(&app, second).await;
+    }
+}
+
+/// Its operator has changed it, or restored it from a backup without rules.
+#[tokio::test]
+async fn a_container_whose_own_firewall_does_not_filter_stays_off_the_bridge() {
+    for (option, off, on) in [
+        ("enable", json!(0), json!(1)),
+        ("ipfilter", json!(0), json!(1)),
+        ("macfilter", json!(0), json!(1)),
+        ("policy_in", json!("ACCEPT"), json!("DROP")),
+    ] {
+        let app = fenced(&[]).await;
+        let leased = lease(&app, 1).await;
+        let vmid = ctid(&leased);
+        let lease_id = leased.body["leaseId"].as_str().unwrap();
+        app.sim.set_guest_firewall_option(vmid, option, off);
+        app.clock.advance(Duration::from_secs(13));
+        until("the operator to be told", async || {
+            (app.app.alarms.of(lease_id) == Some(Trouble::LinkDown)).then_some(())
+        })
+        .await;
+        assert!(is_down(&app, vmid), "{option}");
+        app.sim.set_guest_firewall_option(vmid, option, on);
+        app.clock.advance(Duration::from_secs(6));
+        link_goes_up(&app, vmid).await;
+    }
+}
+
+#[tokio::test]
+async fn an_option_that_silently_stops_the_filter_sells_nothing() {
+    let app = fenced(&[("PVE_NODE", "pve")]).await;
+    may_audit(&app);
+    let rule = |action| {
+        [
+            ("type", "out"),
+            ("action", action),
+            ("dest", "10.0.0.0/8"),
+            ("enable", "1"),
+        ]
+    };
+    // A group that only accepts closes nothing.
+    app.sim.add_security_group_rule("infra402", &rule("ACCEPT"));
+    refused(&app, 1).await;
+    app.sim.add_security_group_rule("infra402", &rule("DROP"));
+    let switches: [fn(&pve_sim::Sim, bool); 4] = [
+        |sim, on| sim.set_firewall_option("ebtables", on),
+        |sim, on| sim.set_firewall(on),
+        |sim, on| sim.set_node_firewall("pve", on),
+        |sim, on| sim.set_firewall_running("pve", on),
+    ];
+    for (number, switch) in (2..).zip(switches) {
+        switch(&app.sim, false);
+        app.clock.advance(Duration::from_secs(11));
+        refused(&app, number).await;
+        switch(&app.sim, true);
+    }
+    app.clock.advance(Duration::from_secs(11));
+    ctid(&lease(&app, 9).await);
+}
+
 /// Sales stop, and the operator is told of what runs already.
 #[tokio::test]
 async fn a_fence_that_goes_away_under_running_containers_is_told_once() {
@@ -246,7 +320,7 @@ async fn a_container_that_comes_back_gets_its_link() {
     })
     .await;
     app.sim.restore(&backup, vmid, Some("infra402"));
-    app.clock.advance(Duration::from_secs(6));
+    app.clock.advance(Duration::from_secs(11));
     link_goes_up(&app, vmid).await;
 }
 

@@ -2,7 +2,7 @@
 
 use api_types::{
     Catalog, LeaseRequest, LeaseView, ListResponse, LxcStats, NodeStats, QuoteResponse,
-    SessionChallenge, SessionChallengeRequest, SessionRequest, SessionResponse, Usdc,
+    SessionChallenge, SessionChallengeRequest, SessionRequest, SessionResponse, TrafficUsage, Usdc,
 };
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -92,6 +92,17 @@ impl LeaseApi {
     /// How busy the signed-in wallet's containers are.
     pub async fn lxc_stats(&self) -> Result<LxcStats, ApiError> {
         self.read(self.get("/stats/lxc")).await
+    }
+
+    /// What a lease's container has sent and received.
+    pub async fn traffic(&self, lease_id: &str) -> Result<TrafficUsage, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            traffic: TrafficUsage,
+        }
+        let path = format!("/lease/{lease_id}/usage");
+        let usage: Answer = self.read(self.get(&path)).await?;
+        Ok(usage.traffic)
     }
 
     /// Play money, where payments are simulated.

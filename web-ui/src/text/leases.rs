@@ -1,6 +1,8 @@
 //! The board of leases, the quick form and the terminal.
 
-use api_types::LeaseStatus;
+use api_types::{LeaseStatus, TrafficStep, TrafficUsage};
+
+use crate::format::bytes;
 
 /// What the page is.
 pub const HELP: &str = "Everything this wallet has leased, with the time that is left.";
@@ -92,6 +94,29 @@ pub const MEMORY: &str = "Memory";
 pub const DISK: &str = "Disk";
 /// Processor's line.
 pub const CPU_LINE: &str = "CPU over the last minutes";
+
+/// What was sent, of what is included, and whether that has an effect.
+pub fn traffic(usage: &TrafficUsage) -> String {
+    let sent = bytes(usage.sent);
+    let included = usage.included.map(bytes);
+    let of = match included
+        .as_deref()
+        .map(|included| (included, included.split_once(' ')))
+    {
+        None => sent,
+        // `1.2 of 50 GiB`
+        Some((included, Some((_, unit)))) if sent.ends_with(&format!(" {unit}")) => {
+            format!("{} of {included}", sent.trim_end_matches(unit).trim_end())
+        }
+        Some((included, _)) => format!("{sent} of {included}"),
+    };
+    let step = match usage.step {
+        TrafficStep::Full => "",
+        TrafficStep::Slowed => ", slowed down",
+        TrafficStep::Cut => ", cut off",
+    };
+    format!("Traffic {of}{step}")
+}
 
 /// Cores in words.
 pub fn cores(count: u32) -> String {
@@ -279,5 +304,38 @@ pub mod terminal {
             4503 => "The machines cannot be reached just now.",
             _ => "The connection has ended.",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traffic_is_one_plain_line() {
+        let of = |sent, included, step| {
+            traffic(&TrafficUsage {
+                sent,
+                received: 7,
+                included,
+                step,
+            })
+        };
+        let gib = 1 << 30;
+        let (full, slowed, cut) = (TrafficStep::Full, TrafficStep::Slowed, TrafficStep::Cut);
+        assert_eq!(
+            of(gib * 6 / 5, Some(50 * gib), full),
+            "Traffic 1.2 of 50 GiB"
+        );
+        assert_eq!(of(0, Some(20 * gib), full), "Traffic 0 B of 20 GiB");
+        assert_eq!(
+            of(21 * gib, Some(20 * gib), slowed),
+            "Traffic 21 of 20 GiB, slowed down"
+        );
+        assert_eq!(
+            of(1 << 40, Some(20 * gib), cut),
+            "Traffic 1 TiB of 20 GiB, cut off"
+        );
+        assert_eq!(of(5 << 20, None, full), "Traffic 5 MiB");
     }
 }

@@ -13,7 +13,8 @@ pub(super) const HELP: &str = "I am the built-in assistant: a handful of rules, 
 - `list my containers`\n\
 - `stop container 100`, `start container 100`\n\
 - `destroy container 100`\n\
-- `how busy are the hosts?`\n\n\
+- `how busy are the hosts?`\n\
+- `how much traffic has container 100 used?`\n\n\
 Paid requests show their price first, and your wallet signs them.";
 pub(super) const GREETING: &str = "Hello. I am the built-in assistant (no language model). Ask me to lease a container, or say `help`.";
 pub(super) const NOT_UNDERSTOOD: &str = "I did not understand that: I am the built-in assistant, a handful of rules and no language model. Say `help` to see what I know.";
@@ -33,6 +34,8 @@ pub(super) const WHICH_STOP: &str = "Which container shall I stop? For example: 
 pub(super) const WHICH_START: &str = "Which container shall I start? For example: `container 100`.";
 pub(super) const WHICH_DESTROY: &str =
     "Which container shall I destroy? For example: `container 100`.";
+pub(super) const WHICH_TRAFFIC: &str =
+    "Of which container shall I say what it has sent? For example: `container 100`.";
 pub(super) const WHICH_COMMAND: &str =
     "Tell me the command and the container, like this: run `uptime` in container 100.";
 

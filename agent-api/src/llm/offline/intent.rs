@@ -16,6 +16,7 @@ pub(super) enum Intent {
     Destroy,
     NodeStats,
     LxcStats,
+    Traffic,
     Help,
     Greeting,
     Thanks,
@@ -69,6 +70,8 @@ const DECISIVE: [(Intent, &[&str]); 9] = [
     ),
 ];
 
+const TRAFFIC: &[&str] = &["traffic", "bandwidth", "sent"];
+
 /// The intent of a sentence, if it has one.
 pub(super) fn of(words: &[Word]) -> Option<Intent> {
     let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.text()));
@@ -79,6 +82,10 @@ pub(super) fn of(words: &[Word]) -> Option<Intent> {
     };
     if has(&["help", "commands"]) || follows("can", "you") && follows("you", "do") {
         return Some(Intent::Help);
+    }
+    // `how much traffic have I used`, which asks for no price
+    if has(TRAFFIC) && !has(&["run", "exec", "execute", "cost", "costs", "price", "lease"]) {
+        return Some(Intent::Traffic);
     }
     // `what do I have running`, `show my containers`
     let mine =
@@ -161,6 +168,11 @@ mod tests {
             ),
             ("how busy are the hosts?", Some(Intent::NodeStats)),
             ("show container stats", Some(Intent::LxcStats)),
+            ("how much traffic have I used?", Some(Intent::Traffic)),
+            ("what bandwidth does 100 have left", Some(Intent::Traffic)),
+            ("how much has container 100 sent?", Some(Intent::Traffic)),
+            ("what does traffic cost?", Some(Intent::Quote)),
+            ("run traffic-report in container 100", Some(Intent::Run)),
             ("help", Some(Intent::Help)),
             ("what can you do?", Some(Intent::Help)),
             ("hello", Some(Intent::Greeting)),

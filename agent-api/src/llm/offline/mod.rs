@@ -1,5 +1,5 @@
 //! The built-in assistant for running without a key: a handful of rules, no language model, and it says so. It understands the plain
-//! requests of the README (lease, quote, renew, run, console, list, stop, start, destroy, stats, help) with sizes and durations in plain
+//! requests of the README (lease, quote, renew, run, console, list, stop, start, destroy, stats, traffic, help) with sizes and durations in plain
 //! English, asks for what is missing, and puts tool answers into words.
 
 mod answer;

@@ -45,6 +45,7 @@ pub(super) fn understand(conversation: &[Message]) -> Move {
         Some(Intent::Stop) => heard.about("stop_container", answer::WHICH_STOP),
         Some(Intent::Start) => heard.about("start_container", answer::WHICH_START),
         Some(Intent::Destroy) => heard.about("destroy_lease", answer::WHICH_DESTROY),
+        Some(Intent::Traffic) => heard.about("get_container_usage", answer::WHICH_TRAFFIC),
         Some(Intent::List) => Move::Call("list_managed_containers", json!({})),
         Some(Intent::NodeStats) => Move::Call("get_node_stats", json!({})),
         Some(Intent::LxcStats) => Move::Call("list_lxc_stats", json!({})),
@@ -68,6 +69,7 @@ fn asked_before(conversation: &[Message]) -> Option<(Intent, &str)> {
         (answer::WHICH_STOP, Intent::Stop),
         (answer::WHICH_START, Intent::Start),
         (answer::WHICH_DESTROY, Intent::Destroy),
+        (answer::WHICH_TRAFFIC, Intent::Traffic),
         (answer::WHICH_COMMAND, Intent::Run),
     ];
     let (_, intent) = questions.iter().find(|(question, _)| asked(question))?;

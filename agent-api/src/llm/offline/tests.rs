@@ -86,6 +86,30 @@ fn the_plain_requests_become_calls() {
     );
     calls("how busy are the hosts?", "get_node_stats", json!({}));
     calls("container stats", "list_lxc_stats", json!({}));
+    calls(
+        "how much traffic has container 100 used?",
+        "get_container_usage",
+        json!({"ctid": 100}),
+    );
+}
+
+#[test]
+fn how_much_traffic_was_used_is_answered_for_the_container_that_is_named_then() {
+    let asked = "how much traffic have I used?";
+    let which = Offline::next(&[user(asked)], true);
+    assert_eq!(which, Move::Say(answer::WHICH_TRAFFIC.to_owned()));
+    let then = [
+        user(asked),
+        assistant(answer::WHICH_TRAFFIC),
+        user("container 101"),
+    ];
+    let call = Move::Call("get_container_usage", json!({"ctid": 101}));
+    assert_eq!(Offline::next(&then, true), call);
+    let told = json!({"ok": true, "summary": "Container 101 has sent 1.2 GiB of the 20 GiB that are included."});
+    assert_eq!(
+        after("get_container_usage", told),
+        "Container 101 has sent 1.2 GiB of the 20 GiB that are included."
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The way from the WebSocket of a terminal to the container's session: handshake, ticket, framing, end.
 
 mod defects;
+mod interface;
 mod messages;
 mod relay;
 mod websocket;

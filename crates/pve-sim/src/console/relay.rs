@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
 use super::defects::{self, Screen, until_the_end};
+use super::interface::Interface;
 use super::messages::{Message, Messages};
 use super::websocket::{self, Incoming};
 use crate::cluster::Cluster;
@@ -145,7 +146,12 @@ impl Relay {
         if !shell || self.fault == Some(FaultKind::LoginPrompt) {
             return Some(login_prompt(&hostname));
         }
-        let session = self.cluster.terminals.session(vmid, &hostname, size).await;
+        let outside = Arc::new(Interface {
+            cluster: Arc::downgrade(&self.cluster),
+            vmid,
+        });
+        let terminals = &self.cluster.terminals;
+        let session = terminals.session(vmid, &hostname, size, outside).await;
         let session = session
             .inspect_err(|error| tracing::warn!(%error, "cannot begin a shell"))
             .ok()?;

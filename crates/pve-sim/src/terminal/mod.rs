@@ -26,10 +26,12 @@ pub(crate) use login::begin as login_prompt;
 pub use lxc::obstacle as lxc_obstacle;
 use rootfs::RootFolders;
 pub(crate) use session::{Input, Session};
+pub(crate) use toy::Outside;
 
 /// Everything about the terminals of one simulator.
 pub(crate) struct Terminals {
     mode: ShellMode,
+    toy_network: bool,
     /// How shells are kept in their place and within their size, found out when it is first asked
     /// for; `None` is not at all.
     confinement: OnceCell<Option<Confined>>,
@@ -70,6 +72,7 @@ impl Terminals {
             power_off,
             powered_off: Mutex::new(Some(powered_off)),
             mode: config.shell.clone(),
+            toy_network: config.toy_network,
             confinement: OnceCell::new(),
             roots: Arc::new(RootFolders::new(config.rootfs_dir.clone())),
             real: lxc::Containers::default(),
@@ -213,6 +216,7 @@ impl Terminals {
         vmid: u32,
         hostname: &str,
         size: Size,
+        outside: Arc<dyn Outside>,
     ) -> std::io::Result<Arc<Session>> {
         if self.mode == ShellMode::Lxc {
             let (terminals, hostname) = (self.clone(), hostname.to_owned());
@@ -248,7 +252,8 @@ impl Terminals {
             }
             _ => {
                 let power_off = self.power_off.clone();
-                toy::begin(hostname, move || {
+                let outside = self.toy_network.then_some(outside);
+                toy::begin(hostname, outside, move || {
                     // Without a listener the simulator is at its end.
                     let _ = power_off.send(vmid);
                 })

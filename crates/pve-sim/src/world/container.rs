@@ -178,10 +178,23 @@ impl Container {
 
     /// Whether its interface is there and its cable in.
     fn linked(&self) -> bool {
-        self.text("net0").is_some_and(|net| {
-            let down = property::pairs(net).get("link_down").copied();
-            !down.is_some_and(property::is_on)
-        })
+        self.text("net0").is_some() && !self.net0_flag("link_down")
+    }
+
+    /// Whether a flag of `net0`, such as `firewall`, is on.
+    pub(crate) fn net0_flag(&self, name: &str) -> bool {
+        let net = self.text("net0").unwrap_or_default();
+        property::pairs(net)
+            .get(name)
+            .copied()
+            .is_some_and(property::is_on)
+    }
+
+    /// The address that `net0` fixes, without its prefix.
+    pub(crate) fn static_address(&self) -> Option<&str> {
+        let pairs = property::pairs(self.text("net0")?);
+        let (address, _) = pairs.get("ip").copied()?.split_once('/')?;
+        Some(address)
     }
 
     /// A time in which it runs as it is configured now.

@@ -41,6 +41,25 @@ pub(crate) struct GuestFirewall {
 }
 
 impl Firewall {
+    /// Whether a guest may send with its configured address only: all three levels are on, and its own says so.
+    pub(crate) fn keeps_address(&self, node: &str, vmid: u32) -> bool {
+        let is = |options: &BTreeMap<String, Value>, name: &str, absent: bool| {
+            options.get(name).map_or(absent, |value| {
+                value.as_u64().is_some_and(|number| number != 0)
+            })
+        };
+        let node_is_on = self
+            .nodes
+            .get(node)
+            .is_none_or(|options| is(options, "enable", true));
+        is(&self.options, "enable", false)
+            && node_is_on
+            && !self.stopped.contains(node)
+            && self.guests.get(&vmid).is_some_and(|guest| {
+                is(&guest.options, "enable", false) && is(&guest.options, "ipfilter", false)
+            })
+    }
+
     /// The copy of a guest has a copy of its file; a guest without one leaves the copy's alone.
     pub(crate) fn copy_guest(&mut self, vmid: u32, new_vmid: u32) {
         if let Some(file) = self.guests.get(&vmid).cloned() {

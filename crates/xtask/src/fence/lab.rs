@@ -50,6 +50,8 @@ pub enum Way {
     Claim(&'static str),
     /// The tenant `b` answers the host at the address of `a`.
     Takeover,
+    /// The tenant `b` has more connections than one may have, and another.
+    Flood,
 }
 
 /// Builds the lab, tries every way and says of each row whether it is open.
@@ -95,6 +97,7 @@ pub fn run(stage: Stage) -> Result<()> {
             Way::ByGateway => say(number, by_gateway()?),
             Way::Claim(source) => say(number, claim(source, &datagrams)?),
             Way::Takeover => say(number, takeover(stage)?),
+            Way::Flood => say(number, flood(&datagrams)?),
             Way::Tcp { .. } | Way::Udp { .. } => {}
         }
     }
@@ -317,6 +320,19 @@ fn takeover(stage: Stage) -> Result<bool> {
         run_in("b", &["send", victim, &format!("{GATEWAY}:9"), "here"])?;
     }
     try_way("host", &["tcp", &way_in, "b"])
+}
+
+/// A neighbour has room all the same.
+fn flood(datagrams: &Receiver<String>) -> Result<bool> {
+    let [_, (_, flooder, ..)] = TENANTS;
+    run_in("b", &["flood", flooder, RECEIVER, "one more"])?;
+    let arrived = datagrams
+        .recv_timeout(PATIENCE)
+        .is_ok_and(|text| text == "one more");
+    if !try_way("a", &["tcp", "203.0.113.9:443", "net"])? {
+        bail!("a tenant has no room beside one that floods");
+    }
+    Ok(arrived)
 }
 
 fn in_namespace(namespace: &str, arguments: &[&str]) -> Result<Command> {

@@ -148,6 +148,7 @@ pub fn inside(arguments: &[&str]) -> Result<()> {
         ["receive", port] => probe::receive(port),
         ["tcp", address, name] => probe::tcp(address, name),
         ["udp", address, name] => probe::udp(address, name),
+        ["flood", source, address, text] => probe::flood(source, address, text),
         ["send", source, address, text] => probe::send(source, address, text),
         _ => bail!("the fence has no part {arguments:?}"),
     }

@@ -85,6 +85,22 @@ pub fn send(source: &str, address: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
+/// The first port of a flood, and how many connections it makes: more than the table lets one tenant have.
+const FIRST_PORT: u16 = 20_000;
+const FLOOD: u16 = 2100;
+
+/// Makes connections to a port that nobody listens on, each from a port of its own, and one more
+/// that carries the text.
+pub fn flood(source: &str, address: &str, text: &str) -> Result<()> {
+    let to: SocketAddr = address.parse()?;
+    for port in FIRST_PORT..FIRST_PORT + FLOOD {
+        let socket = UdpSocket::bind(format!("{source}:{port}"))?;
+        // What the table drops is not said to the sender.
+        socket.send_to(b"?", (to.ip(), to.port() - 1))?;
+    }
+    send(source, address, text)
+}
+
 fn ended(open: bool) -> Result<()> {
     exit(i32::from(!open))
 }

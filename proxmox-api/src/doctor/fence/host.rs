@@ -6,7 +6,10 @@ use ipnet::IpNet;
 use super::{Kind, Plan, ZONE, group, table};
 
 /// Tasks of one container: far more than a server needs, far less than a fork bomb takes.
-const PIDS: u32 = 4096;
+pub(in crate::doctor) const PIDS: u32 = 4096;
+/// The file with that bound.
+pub(in crate::doctor) const PIDS_FILE: &str =
+    "/usr/share/lxc/config/common.conf.d/90-infra402.conf";
 /// Workers of each of Proxmox's two daemons for its API; each runs 3 of its own accord.
 const WORKERS: u32 = 8;
 
@@ -56,16 +59,46 @@ pub(super) fn limits() -> String {
         containers of the node, from their\n\
          # next start on; Proxmox sets none\n\
          mkdir -p /usr/share/lxc/config/common.conf.d\n\
-         echo 'lxc.cgroup2.pids.max = {PIDS}' > \
-         /usr/share/lxc/config/common.conf.d/90-infra402.conf\n\
+         echo 'lxc.cgroup2.pids.max = {PIDS}' > {PIDS_FILE}\n\
          # Proxmox answers with three workers of its own accord; each console holds one for a \
          few seconds\n\
          {}{}\
-         # It acts after: systemctl restart pvedaemon pveproxy\n",
+         # It acts after: systemctl restart pvedaemon pveproxy\n\
+         # The host's table of connections is for all. While it is four fifths full this unit fails, which \
+         `systemctl --failed`\n\
+         # and the journal show\n\
+         cat > {CONNTRACK}.service <<'UNIT'\n{CONNTRACK_SERVICE}UNIT\n\
+         cat > {CONNTRACK}.timer <<'UNIT'\n{CONNTRACK_TIMER}UNIT\n\
+         systemctl daemon-reload && systemctl enable --now infra402-conntrack.timer\n",
         workers("pvedaemon"),
         workers("pveproxy"),
     )
 }
+
+/// The unit that looks at the table of connections, without its ending.
+const CONNTRACK: &str = "/etc/systemd/system/infra402-conntrack";
+
+/// systemd makes `$` of `$$`.
+const CONNTRACK_SERVICE: &str = "\
+[Unit]
+Description=Room in the table of connections
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'cd /proc/sys/net/netfilter && read -r n < nf_conntrack_count && read -r max < nf_conntrack_max && \
+[ $$((n * 5)) -lt $$((max * 4)) ] || { echo \"nf_conntrack: $$n of $$max connections\"; exit 1; }'
+";
+
+const CONNTRACK_TIMER: &str = "\
+[Unit]
+Description=Every minute a look at the table of connections
+
+[Timer]
+OnCalendar=minutely
+
+[Install]
+WantedBy=timers.target
+";
 
 pub(super) fn settings(plan: &Plan) -> String {
     let Plan {
@@ -104,7 +137,9 @@ pub(super) fn undo(plan: &Plan) -> String {
     format!(
         "# To undo all of this, end the leases and unset PVE_NETWORK first, then from the last \
         step to the first\n\
-         #rm -f /usr/share/lxc/config/common.conf.d/90-infra402.conf\n\
+         #rm -f {PIDS_FILE}\n\
+         #systemctl disable --now infra402-conntrack.timer\n\
+         #rm -f {CONNTRACK}.service {CONNTRACK}.timer\n\
          #sed -i '/^MAX_WORKERS={WORKERS}$/d' /etc/default/pvedaemon /etc/default/pveproxy\n\
          {}\
          #systemctl disable --now {unit}\n\

@@ -16,6 +16,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::setup;
 use crate::config::ProxmoxConfig;
+pub(super) use host::{PIDS, PIDS_FILE};
 
 /// The VNet that is proposed where `PVE_BRIDGE` names no bridge for tenants alone.
 const OWN_VNET: &str = "i402net";

@@ -43,7 +43,7 @@ pub(super) fn table(plan: &Plan) -> String {
         .private_dns
         .iter()
         .map(|server| {
-            format!("    ip daddr {server} meta l4proto {{ tcp, udp }} th dport 53 accept\n")
+            format!("    ip daddr {server} meta l4proto {{ tcp, udp }} th dport 53 goto counted\n")
         })
         .collect();
     let way_in = match plan.ssh_source() {
@@ -78,7 +78,12 @@ table inet {name} {{
 {dns}    ip daddr @closed drop
     ip daddr @own drop
     tcp dport {{ {mail} }} drop
+    goto counted
+  }}
+  # What passes is in the host's table of connections, which is for all
+  chain counted {{
     ct state new add @busy {{ ip saddr ct count over {CONNECTIONS} }} drop
+    accept
   }}
   chain to_tenants {{
     ct state established,related accept

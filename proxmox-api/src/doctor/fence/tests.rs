@@ -112,13 +112,82 @@ fn what_is_private_stays_closed_except_a_name_server_that_is_meant() {
     let script = printed(&[]);
     assert!(!script.contains("th dport 53"), "{script}");
     let script = printed(&[("PVE_NAMESERVERS", "192.168.7.53,9.9.9.9")]);
-    let hole = "ip daddr 192.168.7.53 meta l4proto { tcp, udp } th dport 53 accept";
+    let hole = "ip daddr 192.168.7.53 meta l4proto { tcp, udp } th dport 53 goto counted";
     // On its way through the host and, if the host is that server, to it.
     assert_eq!(script.matches(hole).count(), 2, "{script}");
     assert!(!script.contains("ip daddr 9.9.9.9"), "{script}");
     // Rules go to the top of the group: what is to be looked at first comes last.
     let rule = |start: &str| script.find(&format!("--enable 1 {start}")).unwrap();
     assert!(rule("--type out --action ACCEPT") > rule("--type out --action DROP --dest 0.0.0.0/8"));
+}
+
+/// Else one tenant fills the host's table of connections, by a name server if by nothing else.
+#[test]
+fn nothing_of_tenants_passes_uncounted() {
+    let script = printed(&[("PVE_NAMESERVERS", "192.168.7.53")]);
+    let chain = |name: &str| {
+        let (_, rest) = script.split_once(&format!("  chain {name} {{\n")).unwrap();
+        rest.split_once("  }\n").unwrap().0.to_owned()
+    };
+    for name in ["from_tenants", "to_host"] {
+        let accepted: Vec<String> = chain(name)
+            .lines()
+            .filter(|line| line.ends_with("accept"))
+            .map(|line| line.trim().to_owned())
+            .collect();
+        let counts_by_itself =
+            |line: &String| line.starts_with("ct state established") || line.contains("limit rate");
+        assert!(
+            accepted.iter().all(counts_by_itself),
+            "{name}: {accepted:?}"
+        );
+    }
+    let counted = chain("counted");
+    let (first, _) = counted.split_once('\n').unwrap();
+    assert!(first.contains("ip saddr ct count over"), "{counted}");
+}
+
+/// The printed check itself, with numbers of ours.
+#[test]
+fn a_table_of_connections_that_fills_fails_a_unit() {
+    let script = printed(&[]);
+    let line = script
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart=/bin/sh -c '"))
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // As systemd reads the line.
+    let check = line.trim_end_matches('\'').replace("$$", "$").replace(
+        "/proc/sys/net/netfilter",
+        &folder.path().display().to_string(),
+    );
+    let run = || {
+        let output = std::process::Command::new("sh")
+            .args(["-c", &check])
+            .output();
+        let output = output.unwrap();
+        (
+            output.status.success(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    assert!(!run().0, "nothing is known");
+    std::fs::write(folder.path().join("nf_conntrack_max"), "262144\n").unwrap();
+    for (count, fine) in [
+        ("0", true),
+        ("209715", true),
+        ("209716", false),
+        ("262144", false),
+    ] {
+        std::fs::write(
+            folder.path().join("nf_conntrack_count"),
+            format!("{count}\n"),
+        )
+        .unwrap();
+        let (is_fine, said) = run();
+        assert_eq!(is_fine, fine, "{count}: {said}");
+        assert_eq!(said.contains(count), !fine, "{said}");
+    }
 }
 
 #[test]
@@ -201,6 +270,9 @@ fn everything_that_is_made_can_be_undone() {
         "infra402-fence@i402net.service",
         "table inet infra402_i402net",
         "90-infra402.conf",
+        "/etc/systemd/system/infra402-conntrack.service",
+        "/etc/systemd/system/infra402-conntrack.timer",
+        "infra402-conntrack.timer",
         "MAX_WORKERS=8",
     ] {
         assert!(made.contains(thing), "{thing} is made");

@@ -22,8 +22,9 @@ const AGAIN: Duration = Duration::from_secs(2);
 const SURELY_FREE: u32 = 3;
 /// Numbers that are tried for one container.
 const TRIES: usize = 20;
-/// Enough for a system that only tries connections: MiB and GiB.
-const MEMORY_MB: u64 = 256;
+/// Enough for as many processes as are tried, MiB; little of it is used but for a moment.
+const MEMORY_MB: u64 = 1536;
+/// Enough for a system that only tries connections, GiB.
 const DISK_GIB: u32 = 4;
 
 /// The containers of one probe.
@@ -50,7 +51,8 @@ impl<'a> Guests<'a> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes and starts one, outside of the guests' firewall: what holds it in is the bridge's table.
+    /// Makes and starts one, outside of the guests' firewall: what holds it in is the bridge's table. Its interface is ready
+    /// for that firewall, which does nothing until the container's own is switched on.
     pub(super) async fn start(&self, node: &NodeName, address: Ipv4Addr) -> Result<Vmid, String> {
         let config = &self.proxmox.config;
         let client = &self.proxmox.client;
@@ -90,6 +92,7 @@ impl<'a> Guests<'a> {
         let net0 = bridge.zip(subnet).map(|(bridge, subnet)| {
             let gateway = config.network.gateway.map(Into::into);
             Network {
+                firewall: true,
                 vlan: config.network.vlan,
                 ..Network::fixed(bridge, address.into(), subnet.prefix_len(), gateway)
             }

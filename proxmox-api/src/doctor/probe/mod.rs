@@ -1,31 +1,40 @@
 //! `proxmox-api doctor --probe`: makes two throwaway containers on each node, tries from inside what a
 //! tenant must not reach and what has to work, removes them, and keeps in the store that the bridge's
 //! own table fences this network in. The containers are outside of the guests' firewall, so that
-//! nothing but the table can close a way.
+//! nothing but the table can close a way. Only then is it switched on for one of them, which tries to
+//! send with another's address, and lastly how many processes it may have.
 
+mod claim;
 mod guests;
+mod processes;
 mod way_in;
 mod ways;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use pve::{NodeName, Vmid};
 use service::{clock::Clock, crypto};
 
+pub use claim::Claim;
+use ways::INTERNET;
 pub use ways::Way;
 
 use super::{Finding, nodes};
 use crate::{
     config::Config,
-    lease::fence::{PROVEN, Proof},
+    lease::fence::{PROVEN, Proof, SETTLES_AFTER},
     proxmox::Proxmox,
-    store::{Condition, Store, condition},
+    store::{Condition, ProbeClaim, Store, condition},
 };
+use claim::Addresses;
 use guests::Guests;
 
 const CHECK: &str = "probe";
+/// Addresses that a probe needs: of its two containers, and one that is nobody's.
+const ADDRESSES: usize = 3;
 /// The command that prints the fence.
 const SETUP: &str = "proxmox-api doctor --setup  # prints the fence for these settings";
 
@@ -39,7 +48,32 @@ pub enum Ways {
     /// All that a tenant has, also to a second container, on the bridge and by way of the gateway.
     OfTenants,
     /// These, from the one container to elsewhere.
-    These(Vec<Way>),
+    These(Vec<Way>, Beside),
+}
+
+/// What is tried beside the ways. It says nothing of the bridge's table, and disproves nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// An address of another's is claimed.
+    pub claim: Option<Claim>,
+    /// So many processes are made.
+    pub processes: Option<u32>,
+}
+
+impl Ways {
+    fn beside(&self) -> Beside {
+        match self {
+            Self::These(_, beside) => beside.clone(),
+            Self::OfTenants => Beside {
+                claim: Some(Claim {
+                    host: INTERNET.0.into(),
+                    port: INTERNET.1,
+                    settles: Duration::from_secs(SETTLES_AFTER.unsigned_abs()),
+                }),
+                processes: Some(processes::MOST),
+            },
+        }
+    }
 }
 
 /// What is known before a container is made.
@@ -48,7 +82,8 @@ struct Place {
     vlan: Option<u16>,
     subnet: Ipv4Net,
     gateway: Ipv4Addr,
-    addresses: [Ipv4Addr; 2],
+    /// Of the two containers, and one that is claimed.
+    addresses: [Ipv4Addr; ADDRESSES],
     template: String,
 }
 
@@ -60,23 +95,24 @@ pub async fn run(
     ways: Ways,
     stopped: &AtomicBool,
 ) -> Vec<Finding> {
-    let (place, store) = match prepare(config, proxmox).await {
+    let id = crypto::random_hex(8);
+    let (place, store) = match prepare(config, proxmox, &id, clock).await {
         Ok(ready) => ready,
         Err(finding) => return vec![*finding],
     };
     let (mut findings, usable) = nodes::examine(proxmox).await;
     findings.retain(|finding| !finding.mend.is_empty());
-    let id = crypto::random_hex(8);
     let guests = Guests::new(proxmox, place.template.clone(), &id);
-    // The way in says nothing of the fence, and disproves nothing.
-    let mut ways_in = Vec::new();
+    let mut beside = Vec::new();
+    let mut all_removed = true;
     for node in &usable {
-        let tried = on_node(proxmox, &guests, node, &place, &ways, &mut ways_in, stopped).await;
+        let tried = on_node(proxmox, &guests, node, &place, &ways, &mut beside, stopped).await;
         findings.extend(tried.unwrap_or_else(|why| {
             let expected = format!("the fence on {node} can be tried");
             vec![Finding::error(CHECK, &expected, why).mend(SETUP)]
         }));
         if let Err(left) = guests.remove().await {
+            all_removed = false;
             let expected = "the probe's containers are removed";
             let found = format!("these may be left: {left}");
             findings.push(Finding::error(CHECK, expected, found).mend(
@@ -85,13 +121,30 @@ pub async fn run(
         }
     }
     let is_proven = !usable.is_empty() && findings.iter().all(|finding| finding.mend.is_empty());
-    findings.extend(ways_in);
+    findings.extend(beside);
+    // Those of containers that may be left are nobody's until another probe.
+    if all_removed && let Err(error) = store.release_probe_addresses(&id).await {
+        let expected = "the probe's addresses are given back";
+        findings.push(
+            Finding::warning(CHECK, expected, error.to_string())
+                .mend("proxmox-api doctor --probe  # again in an hour"),
+        );
+    }
     findings.push(keep(&store, &place, usable, is_proven, clock).await);
     findings
 }
 
+fn now(clock: &dyn Clock) -> i64 {
+    i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX)
+}
+
 /// All that is needed, before anything is made.
-async fn prepare(config: &Config, proxmox: &Proxmox) -> Result<(Place, Store), Box<Finding>> {
+async fn prepare(
+    config: &Config,
+    proxmox: &Proxmox,
+    id: &str,
+    clock: &dyn Clock,
+) -> Result<(Place, Store), Box<Finding>> {
     let expected = "the fence can be tried";
     let lacks =
         |found: String, mend: &str| Box::new(Finding::error(CHECK, expected, found).mend(mend));
@@ -112,24 +165,6 @@ async fn prepare(config: &Config, proxmox: &Proxmox) -> Result<(Place, Store), B
     }
     let store = Store::of(&config.database).await;
     let store = store.map_err(|error| lacks(error.to_string(), start))?;
-    let leases = store.live_leases().await;
-    let leases = leases.map_err(|error| lacks(error.to_string(), start))?;
-    let taken: Vec<Ipv4Addr> = leases
-        .iter()
-        .filter_map(|lease| lease.address.as_deref()?.parse().ok())
-        .collect();
-    let pool = proxmox.config.address_pool();
-    // From the end that leases reach last.
-    let mut free = pool
-        .iter()
-        .flat_map(|pool| pool.addresses().rev())
-        .filter(|address| !taken.contains(address));
-    let (Some(one), Some(other)) = (free.next(), free.next()) else {
-        return Err(lacks(
-            "every address of PVE_NETWORK is taken".into(),
-            "PVE_NETWORK=…  # a larger one",
-        ));
-    };
     let templates = proxmox.templates().await;
     let templates = templates.map_err(|error| lacks(error.safe_text(), "proxmox-api doctor"))?;
     let Some(template) = templates.first() else {
@@ -138,12 +173,37 @@ async fn prepare(config: &Config, proxmox: &Proxmox) -> Result<(Place, Store), B
             "proxmox-api doctor  # names the command",
         ));
     };
+    let Some(pool) = proxmox.config.address_pool() else {
+        return Err(lacks("PVE_NETWORK is not set".into(), SETUP));
+    };
+    // Last of all: what is claimed has to be given back.
+    let claimed = store.claim_probe_addresses(id, pool, ADDRESSES, now(clock));
+    let claimed = claimed
+        .await
+        .map_err(|error| lacks(error.to_string(), start))?;
+    let addresses = match claimed {
+        ProbeClaim::Claimed(addresses) => <[Ipv4Addr; ADDRESSES]>::try_from(addresses)
+            .map_err(|_| lacks("the store gave too few addresses".into(), start))?,
+        ProbeClaim::Busy(since) => {
+            let minutes = (now(clock) - since) / 60;
+            return Err(lacks(
+                format!("another probe began {minutes} minutes ago, and has not ended"),
+                "proxmox-api doctor --probe  # when it has; if it was killed, in an hour",
+            ));
+        }
+        ProbeClaim::TooFew => {
+            return Err(lacks(
+                "too few addresses of PVE_NETWORK are free".into(),
+                "PVE_NETWORK=…  # a larger one",
+            ));
+        }
+    };
     let place = Place {
         bridge,
         vlan: network.vlan,
         subnet,
         gateway,
-        addresses: [one, other],
+        addresses,
         template: template.volume.clone(),
     };
     Ok((place, store))
@@ -155,7 +215,7 @@ async fn on_node(
     node: &NodeName,
     place: &Place,
     ways: &Ways,
-    ways_in: &mut Vec<Finding>,
+    beside: &mut Vec<Finding>,
     stopped: &AtomicBool,
 ) -> Result<Vec<Finding>, String> {
     let go_on = || match stopped.load(Ordering::Relaxed) {
@@ -163,14 +223,14 @@ async fn on_node(
         false => Ok(()),
     };
     go_on()?;
-    let [own, other] = place.addresses;
+    let [own, other, free] = place.addresses;
     let tenant = guests.start(node, own).await?;
     go_on()?;
     let neighbour = guests.start(node, other).await?;
     go_on()?;
     let to_neighbour = |what: &str| Way::closed(what, other, 22);
     let these = match ways {
-        Ways::These(ways) => ways.clone(),
+        Ways::These(ways, _) => ways.clone(),
         Ways::OfTenants => {
             let (hosts, more) = known(proxmox, node).await;
             let mut all = ways::of_container(place.gateway.into(), &hosts, &more);
@@ -186,7 +246,7 @@ async fn on_node(
     }
     if let (Ways::OfTenants, Some(source)) = (ways, proxmox.config.network.ssh_source) {
         let container = SocketAddr::new(own.into(), 22);
-        ways_in.push(way_in::examine(source, container).await);
+        beside.push(way_in::examine(source, container).await);
     }
     let mut findings = tried(guests, node, tenant, &these).await?;
     go_on()?;
@@ -196,6 +256,21 @@ async fn on_node(
         }
         let around = [to_neighbour("another tenant, by way of the gateway")];
         findings.extend(tried(guests, node, tenant, &around).await?);
+    }
+    go_on()?;
+    let Beside { claim, processes } = ways.beside();
+    if let Some(claim) = claim {
+        let addresses = Addresses {
+            own,
+            other: free,
+            gateway: place.gateway,
+        };
+        let at = (node, tenant);
+        beside.push(claim::examine(proxmox, guests, at, &addresses, &claim).await?);
+        go_on()?;
+    }
+    if let Some(most) = processes {
+        beside.push(processes::examine(guests, node, neighbour, most).await?);
     }
     Ok(findings)
 }
@@ -257,6 +332,9 @@ async fn tried(
     vmid: Vmid,
     ways: &[Way],
 ) -> Result<Vec<Finding>, String> {
+    if ways.is_empty() {
+        return Ok(Vec::new());
+    }
     let said = guests.says(node, vmid, ways::script(ways)).await?;
     if said.contains("no tools") {
         return Err(
@@ -307,7 +385,7 @@ async fn keep(
         network: place.subnet.to_string(),
         vlan: place.vlan,
         nodes,
-        at: i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX),
+        at: now(clock),
     };
     let value = match is_proven {
         true => serde_json::to_string(&proof).unwrap_or_default(),

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 /// How long one try may take, in seconds. The tries run side by side.
-const PATIENCE: u32 = 5;
+pub(super) const PATIENCE: u32 = 5;
+
+/// A server of the internet that has to be reached, by a name.
+pub(super) const INTERNET: (&str, u16) = ("example.com", 443);
 
 /// One way out of the container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +68,8 @@ pub(super) fn of_container(gateway: IpAddr, hosts: &[IpAddr], more: &[IpAddr]) -
         "2606:4700:4700::1111",
         443,
     ));
-    ways.push(Way::open("the internet, by a name", "example.com", 443));
+    let (host, port) = INTERNET;
+    ways.push(Way::open("the internet, by a name", host, port));
     ways
 }
 

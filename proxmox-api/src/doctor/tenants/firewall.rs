@@ -5,7 +5,7 @@
 use pve::{NodeName, Refusal};
 
 use super::{super::setup, Finding, SETUP, gap};
-use crate::proxmox::Proxmox;
+use crate::{lease::fence, proxmox::Proxmox};
 
 const GROUP: &str = "tenants.group";
 const FIREWALL: &str = "tenants.firewall";
@@ -26,7 +26,7 @@ async fn group(proxmox: &Proxmox, proven: bool) -> Finding {
     let expected = format!("there is a security group {name}");
     match proxmox.client.security_groups().await {
         Ok(groups) if groups.iter().any(|group| group.group == *name) => {
-            Finding::ok(GROUP, &expected, "it is there")
+            rules(proxmox, proven, &expected).await
         }
         Ok(_) => {
             let found = "it is missing, and Proxmox takes a missing group for one without rules";
@@ -36,12 +36,26 @@ async fn group(proxmox: &Proxmox, proven: bool) -> Finding {
     }
 }
 
+/// What is in the group, where this account may read it.
+async fn rules(proxmox: &Proxmox, proven: bool, expected: &str) -> Finding {
+    let name = &proxmox.config.network.group;
+    match proxmox.client.security_group(name).await {
+        Ok(rules) if !rules.iter().any(fence::closes_a_way_out) => {
+            let found = "it has no rule that closes a way out";
+            Finding::new(GROUP, gap(proxmox, proven), expected, found)
+                .mend(SETUP)
+                .mend(format!("pvesh get /cluster/firewall/groups/{name}"))
+        }
+        Ok(_) | Err(_) => Finding::ok(GROUP, expected, "it is there"),
+    }
+}
+
 async fn datacenter(proxmox: &Proxmox, proven: bool) -> Finding {
     let expected = "the datacenter's firewall is on";
     match proxmox.client.cluster_firewall().await {
         Ok(firewall) if firewall.enable && firewall.ebtables == Some(false) => {
             let found = "it is, without ebtables: a tenant can claim another's address by ARP";
-            Finding::warning(FIREWALL, expected, found)
+            Finding::new(FIREWALL, gap(proxmox, proven), expected, found)
                 .mend("pvesh set /cluster/firewall/options --ebtables 1")
         }
         Ok(firewall) if firewall.enable => Finding::ok(FIREWALL, expected, "it is"),

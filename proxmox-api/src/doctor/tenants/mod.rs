@@ -2,11 +2,14 @@
 //! and releases with known ways out of a container. What it does not show, such as the nft table on
 //! the bridge, is for a probe from inside.
 
+mod addresses;
 mod firewall;
 mod network;
 mod packages;
 
 use pve::NodeName;
+
+pub(super) use addresses::examine as addresses;
 
 use super::{Finding, Severity};
 use crate::{
@@ -42,14 +45,19 @@ pub(super) async fn proven(config: &Config) -> bool {
     if config.proxmox.network.subnet.is_none() || config.proxmox.bridge.is_none() {
         return false;
     }
-    if !matches!(condition(&config.database).await, Ok(Condition::InOrder)) {
-        return false;
-    }
-    let Ok(store) = Store::of(&config.database).await else {
+    let Some(store) = store(config).await else {
         return false;
     };
     let proof = fence::proof(&store, &config.proxmox).await;
     proof.is_ok_and(|proof| proof.is_some())
+}
+
+/// The store, where there is one of this release.
+async fn store(config: &Config) -> Option<Store> {
+    match condition(&config.database).await {
+        Ok(Condition::InOrder) => Store::of(&config.database).await.ok(),
+        _ => None,
+    }
 }
 
 /// How bad a gap in the guests' firewall is: leases fail where they must be fenced and nothing else

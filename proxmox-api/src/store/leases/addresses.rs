@@ -1,36 +1,160 @@
-//! Which address of ours a lease gets, and when its container's link may be put on the bridge.
+//! Which address of ours a lease or a probe gets, and when a lease's container's link may be put on the bridge.
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     super::{Db, Store, StoreError, values},
-    record::{AddressPool, COLUMNS, Lease, read_lease},
+    record::{AddressPool, COLUMNS, Lease, WIDTH, read_lease},
 };
 
 /// Seconds for which a freed address rests: what is still sent to the lease before must not reach the next one.
 const REST: i64 = 3600;
 
-/// The lowest address that no lease has or had lately; `None` where there is none. What was never on the bridge needs no rest:
-/// else attempts that fail, and cost nothing, would use a small network up for an hour.
+/// The name under which the addresses of a probe's containers are kept.
+const OF_PROBE: &str = "probe_addresses";
+/// Seconds after which a probe that has not given its addresses back was surely killed.
+const PROBE_LASTS: i64 = 3600;
+
+/// The addresses that a probe's containers have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct OfProbe {
+    /// Which probe.
+    id: String,
+    addresses: Vec<Ipv4Addr>,
+    /// Since when, Unix seconds.
+    since: i64,
+}
+
+/// What became of a probe's wish for addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeClaim {
+    /// No lease gets them until they are given back.
+    Claimed(Vec<Ipv4Addr>),
+    /// Another probe has some, since then, Unix seconds.
+    Busy(i64),
+    /// There are too few.
+    TooFew,
+}
+
+/// The lowest address that is free; `None` where there is none.
 pub(super) fn free_address(
     db: Db<'_>,
     pool: &AddressPool,
     now: i64,
 ) -> Result<Option<Ipv4Addr>, StoreError> {
-    let taken: HashSet<String> = db.all(
+    let mut taken = taken(db, now)?;
+    // Also of one that was killed, and has perhaps left its containers.
+    taken.extend(of_probe(db)?.into_iter().flat_map(|probe| probe.addresses));
+    Ok(pool.addresses().find(|address| !taken.contains(address)))
+}
+
+fn of_probe(db: Db<'_>) -> Result<Option<OfProbe>, StoreError> {
+    let sql = "SELECT value FROM installation WHERE name = ?1";
+    let kept: Option<String> = db.optional(sql, values![OF_PROBE], |row| row.get(0))?;
+    let read = |text: String| serde_json::from_str(&text);
+    let probe = kept.filter(|text| !text.is_empty()).map(read).transpose();
+    probe.map_err(|_| StoreError::Unreadable("the addresses of a probe"))
+}
+
+/// What leases have, or had lately. What was never on the bridge needs no rest: else attempts that fail, and cost nothing,
+/// would use a small network up for an hour.
+fn taken(db: Db<'_>, now: i64) -> Result<HashSet<Ipv4Addr>, StoreError> {
+    let taken: Vec<String> = db.all(
         "SELECT address FROM leases WHERE address IS NOT NULL AND state <> 'destroyed'
          UNION ALL SELECT address FROM leases WHERE address IS NOT NULL AND updated_at > ?1
              AND mac IS NOT NULL AND link_up_at IS NULL",
         values![now - REST],
         |row| row.get(0),
     )?;
-    Ok(pool
-        .addresses()
-        .find(|address| !taken.contains(&address.to_string())))
+    Ok(taken
+        .iter()
+        .filter_map(|address| address.parse().ok())
+        .collect())
 }
 
 impl Store {
+    /// Takes addresses for the containers of a probe, from the end that leases reach last, until they are given back by
+    /// [`Self::release_probe_addresses`].
+    /// # Errors
+    /// The database failed.
+    pub async fn claim_probe_addresses(
+        &self,
+        id: &str,
+        pool: AddressPool,
+        number: usize,
+        now: i64,
+    ) -> Result<ProbeClaim, StoreError> {
+        let id = id.to_owned();
+        self.write(move |db| {
+            let before = of_probe(db)?;
+            if let Some(before) = &before
+                // One that is of later than now was kept before the clock was set back.
+                && (0..PROBE_LASTS).contains(&(now - before.since))
+            {
+                return Ok(ProbeClaim::Busy(before.since));
+            }
+            let mut taken = taken(db, now)?;
+            taken.extend(before.into_iter().flat_map(|before| before.addresses));
+            let free = pool
+                .addresses()
+                .rev()
+                .filter(|address| !taken.contains(address));
+            let addresses: Vec<Ipv4Addr> = free.take(number).collect();
+            if addresses.len() < number {
+                return Ok(ProbeClaim::TooFew);
+            }
+            let probe = OfProbe {
+                id,
+                addresses: addresses.clone(),
+                since: now,
+            };
+            let text = serde_json::to_string(&probe)
+                .map_err(|_| StoreError::Unreadable("the addresses of a probe"))?;
+            db.execute(
+                "INSERT INTO installation (name, value) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                values![OF_PROBE, text],
+            )?;
+            Ok(ProbeClaim::Claimed(addresses))
+        })
+        .await
+    }
+
+    /// Gives the addresses of a probe back, once its containers are gone.
+    /// # Errors
+    /// The database failed.
+    pub async fn release_probe_addresses(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.write(move |db| {
+            if of_probe(db)?.is_some_and(|probe| probe.id == id) {
+                db.execute(
+                    "DELETE FROM installation WHERE name = ?1",
+                    values![OF_PROBE],
+                )?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The addresses of ours that containers of live leases have, by the lease's id.
+    /// # Errors
+    /// The database failed.
+    pub async fn live_addresses(&self) -> Result<Vec<(String, Ipv4Addr)>, StoreError> {
+        let sql = "SELECT lease_id, address FROM leases
+             WHERE address IS NOT NULL AND state <> 'destroyed' ORDER BY created_at";
+        let all: Vec<(String, String)> = self
+            .read(move |db| db.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?))))
+            .await?;
+        let parsed = all
+            .into_iter()
+            .map(|(id, address)| Some((id, address.parse().ok()?)));
+        Ok(parsed.flatten().collect())
+    }
+
     /// The container's link has to stay down until `at`, Unix seconds.
     /// # Errors
     /// The database failed.
@@ -58,19 +182,15 @@ impl Store {
         .await
     }
 
-    /// Leases whose container's link may be put up now, and when the next one may, Unix seconds.
+    /// Leases whose container's link is kept down, and until when, Unix seconds.
     /// # Errors
     /// The database failed.
-    pub async fn links_to_put_up(&self, now: i64) -> Result<(Vec<Lease>, Option<i64>), StoreError> {
-        let wanted = "link_up_at IS NOT NULL AND state IN ('created', 'probed', 'active')";
-        self.read(move |db| {
-            let sql = format!("SELECT {COLUMNS} FROM leases WHERE {wanted} AND link_up_at <= ?1");
-            let due = db.all(&sql, values![now], read_lease)?;
-            let sql =
-                format!("SELECT min(link_up_at) FROM leases WHERE {wanted} AND link_up_at > ?1");
-            let next = db.one(&sql, values![now], |row| row.get(0))?;
-            Ok((due, next))
-        })
-        .await
+    pub async fn links_kept_down(&self) -> Result<Vec<(Lease, i64)>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS}, link_up_at FROM leases WHERE link_up_at IS NOT NULL
+             AND state IN ('created', 'probed', 'active') ORDER BY link_up_at"
+        );
+        self.read(move |db| db.all(&sql, &[], |row| Ok((read_lease(row)?, row.get(WIDTH)?))))
+            .await
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     lease::{LeaseState, grace},
     payment::moves::Move,
 };
+pub use addresses::ProbeClaim;
 use claim::claim_lease;
 pub use held::{HeldMachine, HeldPower};
 use numbers::{free_vmid, record_use};

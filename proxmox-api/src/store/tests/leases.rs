@@ -11,6 +11,7 @@ on_both![
     a_renewal_counts_once_and_from_the_later_of_now_and_the_end,
     the_number_that_was_freed_last_is_used_again_last,
     an_address_is_one_leases_and_rests_for_an_hour,
+    addresses_of_a_probe_are_no_leases_until_they_are_given_back,
     a_renewal_that_is_repeated_tells_what_became_of_the_lease,
     a_minute_keeps_the_data_for_a_minute_however_often_it_is_bought,
 ];
@@ -342,6 +343,50 @@ async fn an_address_is_one_leases_and_rests_for_an_hour(place: Place) {
     store.keep_link_down("lease-3", 5012).await.unwrap();
     destroyed(&store, 3, 5001).await;
     assert_eq!(leased(8, 5001).await, address(4));
+}
+
+async fn addresses_of_a_probe_are_no_leases_until_they_are_given_back(place: Place) {
+    let store = place.open().await;
+    let pool = AddressPool {
+        range: [10, 64, 0, 1].into()..=[10, 64, 0, 5].into(),
+        others: vec!["10.64.0.1/32".parse().unwrap()],
+    };
+    let leased = async |number: u32, now: i64| {
+        let id = format!("pay-{number}");
+        let owner = format!("0x{number}");
+        let new = payment(&id, &owner, &owner);
+        store.reserve(new, 0).await.unwrap();
+        let claim = Claim {
+            addresses: Some(pool.clone()),
+            ..claim(number, &owner)
+        };
+        store.claim(claim, LIMITS, now).await.unwrap();
+        let lease = store.lease(&format!("lease-{number}")).await.unwrap();
+        lease.and_then(|lease| lease.address)
+    };
+    let probe = async |id: &str, number, now| {
+        let claimed = store.claim_probe_addresses(id, pool.clone(), number, now);
+        claimed.await.unwrap()
+    };
+    let address = |last: u8| std::net::Ipv4Addr::new(10, 64, 0, last);
+    let text = |last: u8| Some(address(last).to_string());
+    assert_eq!(leased(1, 0).await, text(2));
+    assert_eq!(probe("one", 4, 10).await, ProbeClaim::TooFew);
+    let both = ProbeClaim::Claimed(vec![address(5), address(4)]);
+    assert_eq!(probe("one", 2, 10).await, both);
+    assert_eq!(leased(2, 10).await, text(3));
+    assert_eq!(leased(3, 10).await, None, "the rest are the probe's");
+    assert_eq!(probe("two", 1, 3609).await, ProbeClaim::Busy(10));
+    // One that was killed has perhaps left its containers: no lease, and no probe, gets their addresses.
+    assert_eq!(leased(4, 100_000).await, None);
+    assert_eq!(probe("two", 1, 100_000).await, ProbeClaim::TooFew);
+    store.release_probe_addresses("two").await.unwrap();
+    assert_eq!(leased(5, 100_000).await, None, "they are not its own");
+    store.release_probe_addresses("one").await.unwrap();
+    assert_eq!(leased(6, 100_000).await, text(4));
+    let live = store.live_addresses().await.unwrap();
+    let live: Vec<_> = live.into_iter().map(|(_, address)| address).collect();
+    assert_eq!(live, [address(2), address(3), address(4)]);
 }
 
 async fn a_renewal_that_is_repeated_tells_what_became_of_the_lease(place: Place) {

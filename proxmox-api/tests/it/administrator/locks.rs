@@ -39,6 +39,19 @@ async fn a_locked_container_is_neither_sold_nor_switched_and_says_why() {
     assert!(customer.view(&app).await.get("notice").is_none());
 }
 
+/// A look at the container is good for some seconds, whoever made it.
+#[tokio::test]
+async fn a_lock_that_its_owner_was_shown_is_known_to_the_next_sale() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 60).await;
+    app.clock.advance(LATER);
+    customer.is_served(&app).await;
+    app.sim.set_lock(customer.ctid, Some("backup"));
+    let notice = customer.view(&app).await["notice"].clone();
+    assert!(notice.as_str().unwrap().contains("a backup"), "{notice}");
+    customer.is_refused(&app, 409, "lease_conflict", true).await;
+}
+
 #[tokio::test]
 async fn the_end_of_a_lease_waits_for_a_backup() {
     let app = TestApp::start().await;

@@ -6,7 +6,7 @@ use proxmox_api::{
     lease::fence::{PROVEN, Proof},
     store::Store,
 };
-use pve_sim::{SimConfig, StorageConfig, VnetConfig};
+use pve_sim::{Sim, SimConfig, StorageConfig, VnetConfig};
 
 use super::{Finding, Installation, error, quick, warning};
 
@@ -25,10 +25,22 @@ pub async fn fenced(config: SimConfig) -> Installation {
     .await;
     let sim = &installation.sim;
     sim.set_firewall(true);
-    sim.add_security_group("infra402");
+    add_group(sim);
     sim.set_role("Infra402Node", &["Sys.Audit"]);
     sim.grant("/", &installation.user(), "Infra402Node");
     installation
+}
+
+/// The group with a rule, as the printed one has many.
+fn add_group(sim: &Sim) {
+    sim.add_security_group("infra402");
+    let rule = [
+        ("type", "out"),
+        ("action", "DROP"),
+        ("dest", "10.0.0.0/8"),
+        ("enable", "1"),
+    ];
+    sim.add_security_group_rule("infra402", &rule);
 }
 
 async fn of(installation: &Installation, check: &str, changed: &[(&str, &str)]) -> Finding {
@@ -107,6 +119,14 @@ async fn a_missing_group_fails_leases_unless_a_probe_has_proven_the_bridge() {
         assert_eq!(finding.severity, severity, "{network}: {finding:#?}");
     }
     installation.sim.add_security_group("infra402");
+    let finding = of(
+        &installation,
+        "tenants.group",
+        &[("PVE_NETWORK", "10.65.0.0/20")],
+    )
+    .await;
+    error(&finding, "tenants.group", "no rule that closes a way out");
+    add_group(&installation.sim);
     installation.is_fine(&NETWORK).await;
 }
 
@@ -128,6 +148,10 @@ async fn a_firewall_that_is_off_at_one_level_is_found() {
         )]
     );
     sim.set_node_firewall(&node, true);
+    sim.set_firewall_option("ebtables", false);
+    let finding = of(&installation, "tenants.firewall", &[]).await;
+    error(&finding, "tenants.firewall", "without ebtables");
+    installation.sim.set_firewall_option("ebtables", true);
     for (nftables, service) in [(false, "pve-firewall"), (true, "proxmox-firewall")] {
         sim.set_node_nftables(&node, nftables);
         installation.is_fine(&NETWORK).await;

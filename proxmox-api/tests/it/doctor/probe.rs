@@ -9,15 +9,15 @@ use proxmox_api::{
     config::Config,
     doctor::{
         Severity,
-        probe::{self, Way, Ways},
+        probe::{self, Beside, Claim, Way, Ways},
         report,
     },
     lease::fence::{self as fence_of_leases, PROVEN},
     proxmox::Proxmox,
-    store::Store,
+    store::{ProbeClaim, Store},
 };
 use pve_sim::{ShellMode, SimConfig};
-use service::clock::SystemClock;
+use service::clock::{Clock as _, SystemClock};
 
 use crate::guest::host_shell;
 
@@ -63,7 +63,11 @@ struct Probed {
 
 impl Probed {
     async fn on(shell: ShellMode) -> Self {
-        let installation = fenced(SimConfig { shell, ..quick() }).await;
+        Self::with(SimConfig { shell, ..quick() }).await
+    }
+
+    async fn with(config: SimConfig) -> Self {
+        let installation = fenced(config).await;
         let config = Config::from_env(installation.env(&NETWORK)).unwrap();
         let store = Store::of(&config.database).await.unwrap();
         Self {
@@ -74,8 +78,12 @@ impl Probed {
     }
 
     async fn findings(&self, ways: Vec<Way>, stopped: bool) -> Vec<Finding> {
+        self.tried(Ways::These(ways, Beside::default()), stopped)
+            .await
+    }
+
+    async fn tried(&self, ways: Ways, stopped: bool) -> Vec<Finding> {
         let proxmox = Proxmox::new(self.config.proxmox.clone(), None).unwrap();
-        let ways = Ways::These(ways);
         let stopped = AtomicBool::new(stopped);
         probe::run(&self.config, &proxmox, &SystemClock, ways, &stopped).await
     }
@@ -92,6 +100,135 @@ impl Probed {
         let made = sim.request_count("POST", "/nodes/pve/lxc");
         (made, sim.containers().len())
     }
+}
+
+/// What is said of a claim of another's address.
+async fn claimed(probed: &Probed) -> Finding {
+    let claim = Claim {
+        host: "example.com".into(),
+        port: 443,
+        settles: Duration::ZERO,
+    };
+    let beside = Beside {
+        claim: Some(claim),
+        processes: None,
+    };
+    let findings = probed.tried(Ways::These(Vec::new(), beside), false).await;
+    let of_claim = |finding: &&Finding| finding.expected.contains("another's address");
+    let mut said = findings.iter().filter(of_claim);
+    let one = said.next().unwrap_or_else(|| panic!("{findings:#?}"));
+    assert!(said.next().is_none(), "{findings:#?}");
+    assert_eq!(probed.made_and_left().1, 0);
+    one.clone()
+}
+
+/// A host whose containers have a network of their own, which is simulated with its firewall.
+async fn with_network() -> Probed {
+    Probed::with(SimConfig {
+        toy_network: true,
+        ..quick()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_neighbours_address_is_claimed_and_what_the_host_does_is_said() {
+    let probed = with_network().await;
+    let closed = claimed(&probed).await;
+    assert_eq!(closed.severity, Severity::Ok, "{closed:#?}");
+    // Off at one level after the other: each lets the claim out, and is named.
+    let sim = &probed.installation.sim;
+    for (switch, mend) in [
+        (
+            (|sim: &pve_sim::Sim, on| sim.set_firewall(on)) as fn(&pve_sim::Sim, bool),
+            "datacenter's firewall",
+        ),
+        (
+            |sim, on| sim.set_node_firewall("pve", on),
+            "node's firewall",
+        ),
+        (
+            |sim, on| sim.set_firewall_running("pve", on),
+            "firewall service",
+        ),
+    ] {
+        switch(sim, false);
+        let open = claimed(&probed).await;
+        assert_eq!(open.severity, Severity::Warning, "{open:#?}");
+        assert!(open.found.starts_with("they do"), "{open:#?}");
+        assert!(open.mend[0].contains(mend), "{open:#?}");
+        // The bridge's own table is another matter.
+        assert!(probed.is_proven().await);
+        switch(sim, true);
+    }
+    assert_eq!(claimed(&probed).await.severity, Severity::Ok);
+}
+
+#[tokio::test]
+async fn a_claim_that_cannot_be_tried_is_never_called_closed() {
+    // Its shell has none of the programs.
+    let probed = Probed::on(ShellMode::Toy).await;
+    let finding = claimed(&probed).await;
+    assert_eq!(finding.severity, Severity::Warning, "{finding:#?}");
+    assert!(
+        finding.found.starts_with("not tried: the template lacks"),
+        "{finding:#?}"
+    );
+}
+
+#[tokio::test]
+async fn processes_without_a_bound_are_a_warning_with_the_line_that_bounds_them() {
+    let Some(shell) = host_shell("bash") else {
+        return;
+    };
+    let probed = Probed::on(shell).await;
+    let beside = Beside {
+        claim: None,
+        processes: Some(30),
+    };
+    let findings = probed.tried(Ways::These(Vec::new(), beside), false).await;
+    let finding = findings
+        .iter()
+        .find(|finding| finding.expected.contains("processes"))
+        .unwrap_or_else(|| panic!("{findings:#?}"));
+    assert_eq!(finding.severity, Severity::Warning, "{finding:#?}");
+    assert!(
+        finding.found.contains("it started 30") || finding.found.starts_with("unknown: "),
+        "{finding:#?}"
+    );
+    assert!(
+        finding.mend[0].contains(
+            "'lxc.cgroup2.pids.max = 4096' > /usr/share/lxc/config/common.conf.d/90-infra402.conf"
+        ),
+        "{finding:#?}"
+    );
+    assert!(probed.is_proven().await);
+}
+
+/// The service sells while a probe runs, and after one that was killed.
+#[tokio::test]
+async fn addresses_of_a_probe_are_its_own_until_it_ends() {
+    let probed = Probed::on(ShellMode::Toy).await;
+    let pool = probed.config.proxmox.address_pool().unwrap();
+    let held = probed.store.claim_probe_addresses("other", pool, 3, 1);
+    held.await.unwrap();
+    // It was killed long ago; its addresses are passed over.
+    let findings = probed.findings(Vec::new(), false).await;
+    assert_eq!(report::worst(&findings), Severity::Ok, "{findings:#?}");
+    let now = SystemClock.unix_seconds();
+    let pool = probed.config.proxmox.address_pool().unwrap();
+    let now = i64::try_from(now).unwrap();
+    let held = probed.store.claim_probe_addresses("other", pool, 3, now);
+    assert!(
+        matches!(held.await.unwrap(), ProbeClaim::Claimed(addresses) if addresses.len() == 3),
+        "they were given back"
+    );
+    let findings = probed.findings(Vec::new(), false).await;
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert!(
+        findings[0].found.contains("another probe began"),
+        "{findings:#?}"
+    );
 }
 
 fn port(listener: &TcpListener) -> u16 {

@@ -5,7 +5,7 @@ use leptos::{html, prelude::*};
 
 use super::{
     destroy::DestroyDialog, errand, exec::ExecPanel, meter::TimeMeter, power::PowerButton,
-    renew::RenewPanel, usage::Usage,
+    renew::RenewPanel, traffic::Traffic, usage::Usage,
 };
 use crate::{
     components::{
@@ -59,6 +59,13 @@ pub fn LeaseCard(
     // What was measured last stays, dimmed.
     let measured = Memo::new(move |_| usable.get() || unseen.get());
     let ctid = Memo::new(move |_| head.with(|head| head.as_ref().map_or(0, |head| head.1)));
+    let id = Memo::new(move |_| {
+        lease.with(|lease| {
+            lease
+                .as_ref()
+                .map_or_else(String::new, |lease| lease.lease_id.clone())
+        })
+    });
     let node = NodeRef::<html::Article>::new();
     // The panel is gone when the sheet with the receipt gives the focus back to it.
     let (was_renewed, sheet) = (RwSignal::new(false), Sheet::get().is_open());
@@ -89,6 +96,7 @@ pub fn LeaseCard(
             {move || notice.get().map(|text| view! { <Notice tone=Tone::Warning><p>{text}</p></Notice> })}
             {move || facts.get().map(|facts| view! { <FactList facts=facts /> })}
             {move || measured.get().then(|| view! { <Usage ctid=ctid.get() /> })}
+            {move || (measured.get() && !id.with(String::is_empty)).then(|| view! { <Traffic lease_id=id.get() /> })}
             <LeaseActions lease=lease panel=panel />
             {move || match panel.get() {
                 Some(Panel::Renew) => view! { <RenewPanel lease=lease on_done=renewed /> }.into_any(),

@@ -12,6 +12,7 @@ mod power;
 mod reach;
 mod renew;
 mod slider;
+mod traffic;
 mod usage;
 mod warnings;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::interpret::{ENTRY, Machine, OUTPUT, Report};
+use super::network;
 
 /// Runs one command and gives its exit code.
 pub(super) fn run(machine: &mut Machine, arguments: &[String], report: &mut Report) -> i32 {
@@ -167,7 +168,8 @@ pub(super) fn run(machine: &mut Machine, arguments: &[String], report: &mut Repo
             );
             0
         }
-        other => fail(report, format!("sh: 1: {other}: not found"), 127),
+        other => network::run(machine, other, &rest, report)
+            .unwrap_or_else(|| fail(report, format!("sh: 1: {other}: not found"), 127)),
     }
 }
 

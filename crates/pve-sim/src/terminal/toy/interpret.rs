@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::commands;
 use super::parse::{After, Piece, Target, Word, split};
+use super::{commands, network::Network};
 
 /// Bytes that files and variables of one container may have: they are the simulator's own memory,
 /// which other containers need.
@@ -43,6 +43,8 @@ pub(super) struct Machine {
     /// Absolute path to content; `None` is a folder.
     pub(super) files: BTreeMap<String, Option<Vec<u8>>>,
     pub(super) variables: BTreeMap<String, String>,
+    /// What its programs for a network work on; none where it has no such programs.
+    pub(super) network: Option<Network>,
     /// Time that commands asked for; the shell lets it pass.
     pub(super) pause: Duration,
     pub(super) exited: bool,
@@ -72,6 +74,7 @@ impl Machine {
             variables: variables
                 .map(|(name, value)| (name.into(), value.into()))
                 .into(),
+            network: None,
             pause: Duration::ZERO,
             exited: false,
             power_off: false,

@@ -4,6 +4,7 @@
 mod commands;
 mod envelope;
 mod interpret;
+mod network;
 mod parse;
 
 use std::collections::VecDeque;
@@ -15,6 +16,8 @@ use bytes::Bytes;
 use super::session::{Backend, Input, Session, told_to_end};
 use envelope::{Envelope, Step};
 use interpret::Machine;
+use network::Network;
+pub(crate) use network::Outside;
 
 /// The longest line that is typed, as a terminal has it; what is typed beyond is lost.
 const LONGEST_LINE: usize = 4095;
@@ -22,11 +25,17 @@ const LONGEST_LINE: usize = 4095;
 const WAITING: usize = 64 * 1024;
 
 /// A session with a toy shell,
-/// that calls `power_off` when `poweroff` or `halt` is run in it.
-pub(super) fn begin(hostname: &str, power_off: impl Fn() + Send + Sync + 'static) -> Arc<Session> {
+/// that calls `power_off` when `poweroff` or `halt` is run in it. With an `outside` it has programs for a network.
+pub(super) fn begin(
+    hostname: &str,
+    outside: Option<Arc<dyn Outside>>,
+    power_off: impl Fn() + Send + Sync + 'static,
+) -> Arc<Session> {
     let (session, backend) = Session::begin();
+    let mut machine = Machine::new(hostname);
+    machine.network = outside.map(Network::new);
     let shell = Shell {
-        machine: Machine::new(hostname),
+        machine,
         envelope: Envelope::default(),
         line: Vec::new(),
         typed: VecDeque::new(),
