@@ -114,6 +114,7 @@ pub fn traffic(usage: &TrafficUsage) -> String {
         TrafficStep::Full => "",
         TrafficStep::Slowed => ", slowed down",
         TrafficStep::Cut => ", cut off",
+        TrafficStep::Stopped => ", and stopped",
     };
     format!("Traffic {of}{step}")
 }
@@ -335,6 +336,10 @@ mod tests {
         assert_eq!(
             of(1 << 40, Some(20 * gib), cut),
             "Traffic 1 TiB of 20 GiB, cut off"
+        );
+        assert_eq!(
+            of(1 << 40, Some(20 * gib), TrafficStep::Stopped),
+            "Traffic 1 TiB of 20 GiB, and stopped"
         );
         assert_eq!(of(5 << 20, None, full), "Traffic 5 MiB");
     }
