@@ -143,7 +143,9 @@ impl Counter {
             status => format!("{status} {}", told.code),
         };
         self.journal.count(purchase.order.name(), &outcome);
-        let text = format!("client: api-{replica} answers {outcome}");
+        let paid = told.paid_by().map(|by| format!(", paid by {by}"));
+        let paid = paid.unwrap_or_default();
+        let text = format!("client: api-{replica} answers {outcome}{paid}");
         self.journal.note(&purchase.nonce.to_string(), text);
         self.book.tell(number, told.clone());
         told
