@@ -103,7 +103,7 @@ impl From<tokio_postgres::Error> for StoreError {
 const READERS: usize = 4;
 
 /// The steps of the schema, in the words of SQLite and of PostgreSQL.
-const STEPS: [(&str, &str); 8] = [
+const STEPS: [(&str, &str); 9] = [
     (
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -135,6 +135,10 @@ const STEPS: [(&str, &str); 8] = [
     (
         include_str!("../../migrations/0008_traffic.sql"),
         include_str!("../../migrations/postgres/0008_traffic.sql"),
+    ),
+    (
+        include_str!("../../migrations/0009_missing.sql"),
+        include_str!("../../migrations/postgres/0009_missing.sql"),
     ),
 ];
 
