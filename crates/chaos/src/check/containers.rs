@@ -10,6 +10,10 @@ use crate::{campaign::Snapshot, database::Row, proxmox::lease_of};
 /// Seconds of the campaign's time by which an event may be written later than what it tells of.
 const LATE: i64 = 600;
 
+/// Seconds of the campaign's time for which the service may not have looked at the containers, since it was killed or Proxmox
+/// failed.
+const UNSEEN: u64 = 300;
+
 pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
     live(case, &case.evidence.midway, found);
     strays(case, &case.evidence.midway, found);
@@ -79,11 +83,19 @@ fn live(case: &Case<'_>, snapshot: &Snapshot, found: &mut Vec<Violation>) {
     }
 }
 
-/// Its owner or an administrator has stopped it.
+/// Its owner or an administrator has stopped it; or its node was rebooted so shortly after it came there that nobody can tell
+/// whether it ran.
 fn is_off_for_a_reason(case: &Case<'_>, id: &str) -> bool {
     let entries = case.evidence.journal.about(&[id.to_owned()]);
+    let all = case.evidence.journal.about(&["administrator".to_owned()]);
+    let reboots = all.iter().filter(|entry| entry.text.contains("reboots"));
+    let reboots: Vec<u64> = reboots.map(|entry| entry.at).collect();
     entries.iter().any(|entry| {
-        entry.text.contains("stops a container") || entry.text.contains("asks to stop")
+        let moved = entry.text.contains("migrates a container");
+        let after = |at: &u64| (entry.at..entry.at + UNSEEN).contains(at);
+        entry.text.contains("stops a container")
+            || entry.text.contains("asks to stop")
+            || moved && reboots.iter().any(after)
     })
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::{Case, Violation, is_set, lease, number, subjects, text};
 use crate::database::Row;
 
+/// Seconds of the campaign's time within which a container that is gone is missed, whatever else fails.
+const UNSEEN: i64 = 300;
 /// The reason of a debt for a lost container.
 const LOST: &str = "container_lost";
 
@@ -74,12 +76,12 @@ fn one_lost(case: &Case<'_>, id: &str, at: i64, found: &mut Vec<Violation>) {
         });
     };
     let (expires_at, now) = (number(row, "expires_at"), number(row, "updated_at"));
-    // Never paid for, or over before it could be missed for ten minutes, or ended by its owner.
-    let over = !is_set(row, "expires_at") || expires_at < at + 900;
+    // Never paid for, or over before it could be missed, or ended by its owner.
+    let over = !is_set(row, "expires_at") || expires_at < at + UNSEEN;
     let asked = events.iter().any(|(kind, ..)| kind == "destroy_requested");
     let lost = events.iter().find(|(kind, ..)| kind == "container_lost");
     let Some((_, _, data)) = lost else {
-        if !over && !asked && now > at + 900 {
+        if !over && !asked && now > at + UNSEEN {
             let text = format!("deleted at {at}, paid until {expires_at}, ended at {now}");
             wrong("a lost machine is owed", text);
         }

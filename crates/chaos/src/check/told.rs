@@ -72,7 +72,8 @@ fn one(case: &Case<'_>, purchase: &Purchase, found: &mut Vec<Violation>) {
     let says = |told: &&Told| told.is_final() || told.paid_by().is_some();
     let last = purchase.told.iter().rev().find(says);
     let knows = |told: &Told| {
-        told.status == 200 || ["payment_owed", "payment_replayed"].contains(&told.code.as_str())
+        let told_so = ["payment_owed", "payment_replayed"].contains(&told.code.as_str());
+        told.status == 200 || told.paid_by().is_some() || told_so
     };
     if done.is_empty() && !last.is_some_and(knows) {
         let text = format!(
