@@ -1,5 +1,6 @@
-//! A clock that a campaign moves. Windows, sweeps and leases take minutes and hours, and a campaign has one minute: time runs
-//! faster in all of its processes alike, and is put forward once the faults are over.
+//! A clock that a campaign moves. Windows, sweeps and leases take minutes and hours, and a campaign
+//! has one minute: time runs faster in all of its processes alike, and is put forward once the
+//! faults are over.
 
 use std::{
     path::{Path, PathBuf},
@@ -49,8 +50,8 @@ impl ChaosClock {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The file has three numbers: real milliseconds, the milliseconds shown then, and how fast time runs. It is replaced as
-    /// a whole, and what cannot be read changes nothing.
+    /// The file has three numbers: real milliseconds, the milliseconds shown then, and how fast
+    /// time runs. It is replaced as a whole, and what cannot be read changes nothing.
     fn read(&self, file: &Path) {
         let Ok(text) = std::fs::read_to_string(file) else {
             return;
@@ -81,7 +82,8 @@ impl Clock for ChaosClock {
     }
 }
 
-/// The bug `skip-undo`: a machine whose settlement was refused is not taken back, at once or by the sweep.
+/// The bug `skip-undo`: a machine whose settlement was refused is not taken back, at once or by the
+/// sweep.
 pub(crate) async fn skips_undo(app: &App, payment_id: &str) -> bool {
     if !x402::chaos::has(x402::chaos::Bug::SkipUndo) {
         return false;

@@ -1,5 +1,5 @@
-//! The campaign's time, which its processes share through a file: it runs faster than real time, and is put forward while things
-//! settle.
+//! The campaign's time, which its processes share through a file: it runs faster than real time,
+//! and is put forward while things settle.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,4 +1,5 @@
-//! The counter at which customers are served: calls over HTTP to one replica or to all, and what comes back.
+//! The counter at which customers are served: calls over HTTP to one replica or to all, and what
+//! comes back.
 
 use std::{sync::Arc, time::Duration};
 
@@ -255,7 +256,8 @@ fn address(dice: &mut Dice) -> String {
     format!("100.{}.{}.{}", 64 + part() % 64, part(), part())
 }
 
-/// The wallet of a customer, whose key everybody can make: it never holds money that is worth anything.
+/// The wallet of a customer, whose key everybody can make: it never holds money that is worth
+/// anything.
 pub fn wallet(seed: u64, name: &str) -> PrivateKeySigner {
     let digest = alloy::primitives::keccak256(format!("infra402 chaos customer {seed} {name}"));
     PrivateKeySigner::from_bytes(&digest).unwrap_or_else(|_| PrivateKeySigner::random())

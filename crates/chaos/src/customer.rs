@@ -1,5 +1,5 @@
-//! One customer: leases, renews, runs commands, lists, opens consoles, stops and destroys; repeats what was not answered with
-//! the same signed bytes, sends copies, gives up, and sometimes cheats.
+//! One customer: leases, renews, runs commands, lists, opens consoles, stops and destroys; repeats
+//! what was not answered with the same signed bytes, sends copies, gives up, and sometimes cheats.
 
 use std::{
     path::PathBuf,

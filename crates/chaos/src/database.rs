@@ -64,7 +64,8 @@ impl Database {
             return false;
         };
         let sql = format!(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE datname = '{name}' AND pid <> pg_backend_pid()"
         );
         server.sql("postgres", &sql);
         true

@@ -1,4 +1,5 @@
-//! A facilitator that moves money on the ledger and says something else about it: late, twice, wrongly or nothing.
+//! A facilitator that moves money on the ledger and says something else about it: late, twice,
+//! wrongly or nothing.
 
 use std::{
     sync::{
@@ -187,11 +188,11 @@ impl Facilitator {
             Err(reason) => return refusal(reason, network),
         };
         let nonce = request.payment_payload.authorization().nonce;
-        while wait {
+        let mined = || {
             let one = self.ledger.of_nonce(payer, nonce);
-            if one.is_none_or(|one| one.place.is_some()) {
-                break;
-            }
+            one.is_none_or(|one| one.place.is_some())
+        };
+        while wait && !mined() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         json!({"success": true, "transaction": transaction, "network": network, "payer": payer})

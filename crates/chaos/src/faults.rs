@@ -1,4 +1,5 @@
-//! What befalls the service while customers buy. Each kind of fault is an actor with a stream of its own.
+//! What befalls the service while customers buy. Each kind of fault is an actor with a stream of
+//! its own.
 
 use std::{
     sync::{

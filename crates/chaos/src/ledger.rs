@@ -1,5 +1,5 @@
-//! The ledger: which transfers there are, and in which blocks. It is the truth that the facilitator acts on, that the chain's
-//! node shows, with its faults, and that the checker reads.
+//! The ledger: which transfers there are, and in which blocks. It is the truth that the facilitator
+//! acts on, that the chain's node shows, with its faults, and that the checker reads.
 
 use std::{
     collections::BTreeMap,
@@ -202,8 +202,8 @@ impl Ledger {
         }
     }
 
-    /// Undoes the newest blocks: what they held comes again, in another order, at once or some blocks later. How many
-    /// transfers moved.
+    /// Undoes the newest blocks: what they held comes again, in another order, at once or some
+    /// blocks later. How many transfers moved.
     pub fn reorganise(&self, blocks: u64) -> usize {
         let mut state = self.state();
         let head = self.head();

@@ -1,7 +1,8 @@
-//! A campaign that tries to break the service: many customers buy, while processes die, the facilitator lies, the chain stops
-//! or reorganises, Proxmox fails before and after acting, an administrator moves and deletes, and the database goes away.
-//! Afterwards a checker reads Proxmox, the ledger and the store, and what customers were told. `cargo xtask chaos` builds what
-//! it needs and runs it; docs/CHAOS.md says what it injects and what has to hold.
+//! A campaign that tries to break the service: many customers buy, while processes die, the
+//! facilitator lies, the chain stops or reorganises, Proxmox fails before and after acting, an
+//! administrator moves and deletes, and the database goes away. Afterwards a checker reads Proxmox,
+//! the ledger and the store, and what customers were told. `cargo xtask chaos` builds what it needs
+//! and runs it; docs/CHAOS.md says what it injects and what has to hold.
 
 mod book;
 mod campaign;
@@ -11,6 +12,7 @@ mod counter;
 mod customer;
 mod database;
 mod dice;
+mod evidence;
 mod facilitator;
 mod faults;
 mod journal;
@@ -20,6 +22,7 @@ mod options;
 mod proxmox;
 mod report;
 mod service;
+mod stage;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
-//! A node of the ledger's chain, over JSON-RPC: as much of it as is asked for, and sometimes silent, behind or wrong.
+//! A node of the ledger's chain, over JSON-RPC: as much of it as is asked for, and sometimes
+//! silent, behind or wrong.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

@@ -1,4 +1,5 @@
-//! The simulated Proxmox of a campaign: faults before and after acting, and an administrator who does not ask.
+//! The simulated Proxmox of a campaign: faults before and after acting, and an administrator who
+//! does not ask.
 
 use std::{
     collections::BTreeSet,
@@ -78,7 +79,8 @@ impl Cluster {
         })
     }
 
-    /// The containers that the service made: neither the operator's own nor an administrator's copies.
+    /// The containers that the service made: neither the operator's own nor an administrator's
+    /// copies.
     pub fn containers(&self) -> Vec<ContainerSnapshot> {
         let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = self.sim.containers();
@@ -167,7 +169,8 @@ impl Cluster {
         }
     }
 
-    /// The operator puts everything in order: no fault is in force, every node is there, no lock is left behind.
+    /// The operator puts everything in order: no fault is in force, every node is there, no lock is
+    /// left behind.
     pub fn put_in_order(&self) {
         self.sim.faults().clear();
         for node in NODES {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use crate::{campaign::Evidence, check::Violation, database::Row, options::Options};
+use crate::{check::Violation, database::Row, evidence::Evidence, options::Options};
 
 /// Violations whose timeline is shown; more of a kind say the same.
 const SHOWN: usize = 12;
@@ -79,7 +79,8 @@ fn count_by(rows: &[Row], column: &str) -> Vec<(String, u64)> {
     counts.into_iter().collect()
 }
 
-/// What happened to these, by the campaign's time: the campaign's journal, the store's events, and the rows as they ended.
+/// What happened to these, by the campaign's time: the campaign's journal, the store's events, and
+/// the rows as they ended.
 fn timeline(evidence: &Evidence, about: &[String]) -> String {
     let mut lines: Vec<(u64, String)> = Vec::new();
     let mut subjects = about.to_vec();

@@ -1,5 +1,6 @@
-//! `cargo xtask chaos`: builds the campaign of `crates/chaos` and the service that it tries to break, and runs it. The service is
-//! a program of its own name, `proxmox-api-chaos`, since it has a clock that can be moved and bugs on request.
+//! `cargo xtask chaos`: builds the campaign of `crates/chaos` and the service that it tries to
+//! break, and runs it. The service is a program of its own name, `proxmox-api-chaos`, since it has
+//! a clock that can be moved and bugs on request.
 
 use std::process::Command;
 
@@ -12,7 +13,8 @@ use crate::workspace::{self, Profile};
 const SKIPPED: i32 = 77;
 /// What the campaign says where it has found something.
 const VIOLATED: i32 = 1;
-/// The bugs that the service can be asked to have, each with a seed and a length that are enough to find it.
+/// The bugs that the service can be asked to have, each with a seed and a length that are enough to
+/// find it.
 const BUGS: [&str; 2] = ["skip-undo", "any-transfer"];
 /// The campaigns of `cargo xtask test`.
 const MODES: [&str; 2] = ["sqlite", "postgres"];
@@ -21,10 +23,12 @@ const SHORT: &str = "0.25";
 /// Where the reports go, in cargo's target folder.
 const FOLDER: &str = "chaos";
 
-/// The command `cargo xtask chaos`. `prove` in place of options asks for each seeded bug, and wants it found.
+/// The command `cargo xtask chaos`. `prove` in place of options asks for each seeded bug, and wants
+/// it found.
 ///
 /// # Errors
-/// Something does not compile, PostgreSQL is not installed, the campaign found something, or, with `prove`, did not.
+/// Something does not compile, PostgreSQL is not installed, the campaign found something, or, with
+/// `prove`, did not.
 pub fn run(arguments: &[&str]) -> Result<()> {
     build()?;
     if arguments == ["prove"] {
@@ -42,8 +46,8 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     }
 }
 
-/// A short campaign for the tests, in the modes that this machine has, and the seeded bugs: how many passed. Where there is
-/// no PostgreSQL, [`setup::skips`] counts it.
+/// A short campaign for the tests, in the modes that this machine has, and the seeded bugs: how
+/// many passed. Where there is no PostgreSQL, [`setup::skips`] counts it.
 ///
 /// # Errors
 /// Something does not compile, or a campaign found something, or did not find a bug.

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use pve_sim::ContainerSnapshot;
 
 use super::{Case, Violation, is_set, lease, number, text};
-use crate::{campaign::Snapshot, database::Row, proxmox::lease_of};
+use crate::{database::Row, evidence::Snapshot, proxmox::lease_of};
 
 /// Seconds of the campaign's time by which an event may be written later than what it tells of.
 const LATE: i64 = 600;
 
-/// Seconds of the campaign's time for which the service may not have looked at the containers, since it was killed or Proxmox
-/// failed.
+/// Seconds of the campaign's time for which the service may not have looked at the containers,
+/// since it was killed or Proxmox failed.
 const UNSEEN: u64 = 300;
 
 pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
@@ -83,8 +83,8 @@ fn live(case: &Case<'_>, snapshot: &Snapshot, found: &mut Vec<Violation>) {
     }
 }
 
-/// Its owner or an administrator has stopped it; or its node was rebooted so shortly after it came there that nobody can tell
-/// whether it ran.
+/// Its owner or an administrator has stopped it; or its node was rebooted so shortly after it came
+/// there that nobody can tell whether it ran.
 fn is_off_for_a_reason(case: &Case<'_>, id: &str) -> bool {
     let entries = case.evidence.journal.about(&[id.to_owned()]);
     let all = case.evidence.journal.about(&["administrator".to_owned()]);

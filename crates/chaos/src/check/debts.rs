@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{Case, Violation, is_set, lease, number, subjects, text};
 use crate::database::Row;
 
-/// Seconds of the campaign's time within which a container that is gone is missed, whatever else fails.
+/// Seconds of the campaign's time within which a container that is gone is missed, whatever else
+/// fails.
 const UNSEEN: i64 = 300;
 /// The reason of a debt for a lost container.
 const LOST: &str = "container_lost";
@@ -63,7 +64,8 @@ pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
     }
 }
 
-/// The container of this lease was deleted by an administrator: its unused time is owed, unless the lease had ended.
+/// The container of this lease was deleted by an administrator: its unused time is owed, unless the
+/// lease had ended.
 fn one_lost(case: &Case<'_>, id: &str, at: i64, found: &mut Vec<Violation>) {
     let end = &case.evidence.end;
     let Some(row) = lease(end, id) else { return };
@@ -92,7 +94,8 @@ fn one_lost(case: &Case<'_>, id: &str, at: i64, found: &mut Vec<Violation>) {
         let text = format!("missed since {since}, deleted at {at}");
         wrong("a machine is not missed before it is lost", text);
     }
-    // After a container that was lost, its time is over: what is left of it comes from the latest purchase first.
+    // After a container that was lost, its time is over: what is left of it comes from the latest
+    // purchase first.
     let mut left = (expires_at - since).max(0);
     for (payment, minutes) in bought(case, row) {
         let bought = minutes * 60;

@@ -63,7 +63,8 @@ pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
     }
 }
 
-/// What a payment's buyer has of it, beside an answer; a list and a console are nothing but their answer.
+/// What a payment's buyer has of it, beside an answer; a list and a console are nothing but their
+/// answer.
 fn goods(case: &Case<'_>, row: &Row) -> Option<String> {
     let id = text(row, "payment_id");
     let tables = &case.evidence.end.tables;

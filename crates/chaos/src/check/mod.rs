@@ -1,5 +1,6 @@
-//! What has to hold when everything is over. It is read from Proxmox, from the ledger, from the tables of the store by SQL of our
-//! own, and from what customers were told: never through the service's own code.
+//! What has to hold when everything is over. It is read from Proxmox, from the ledger, from the
+//! tables of the store by SQL of our own, and from what customers were told: never through the
+//! service's own code.
 
 mod containers;
 mod debts;
@@ -14,9 +15,9 @@ use alloy::primitives::{Address, B256};
 use serde_json::Value;
 
 use crate::{
-    campaign::{Evidence, Snapshot},
     counter::lower,
     database::Row,
+    evidence::{Evidence, Snapshot},
     ledger::{Kind, Transfer},
 };
 
