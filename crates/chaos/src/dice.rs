@@ -49,3 +49,19 @@ impl Dice {
         B256::from(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_and_a_name_give_the_same_stream_each_time() {
+        let stream = |seed, name: &str| -> Vec<u64> {
+            let mut dice = Dice::of(seed, name);
+            (0..20).map(|_| dice.between(0, 1_000)).collect()
+        };
+        assert_eq!(stream(1, "killer"), stream(1, "killer"));
+        assert_ne!(stream(1, "killer"), stream(2, "killer"));
+        assert_ne!(stream(1, "killer"), stream(1, "node"));
+    }
+}

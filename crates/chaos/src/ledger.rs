@@ -267,3 +267,41 @@ impl Transfer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_reorganisation_moves_transfers_and_loses_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Clock::start(folder.path().join("clock"), 1).unwrap());
+        let ledger = Ledger::new(Arc::clone(&clock), 1);
+        let (from, to) = (Address::repeat_byte(1), Address::repeat_byte(2));
+        ledger.fund(from, 1_000);
+        let until = clock.seconds() + 300;
+        let wanted = |number| {
+            let nonce = B256::repeat_byte(number);
+            Transfer::wanted(Kind::Authorized, from, to, 100, nonce, until)
+        };
+        for number in 0..5 {
+            ledger.send(&wanted(number), 0, 0).unwrap();
+            assert_eq!(ledger.send(&wanted(number), 0, 0), Err(Refusal::NonceUsed));
+        }
+        clock.advance(Duration::from_secs(10)).unwrap();
+        let places = || -> Vec<_> { ledger.transfers().iter().map(|one| one.place).collect() };
+        let before = places();
+        assert!(before.iter().all(Option::is_some), "{before:?}");
+        assert_eq!(ledger.reorganise(20), 5);
+        clock.advance(Duration::from_secs(20)).unwrap();
+        let after = places();
+        assert!(after.iter().all(Option::is_some), "{after:?}");
+        assert_ne!(before, after);
+        assert_eq!((ledger.balance(from), ledger.balance(to)), (500, 500));
+        // Its window is over.
+        clock.advance(Duration::from_secs(300)).unwrap();
+        assert_eq!(ledger.send(&wanted(9), 0, 0), Err(Refusal::Window));
+    }
+}

@@ -7,6 +7,8 @@ mod debts;
 mod delivered;
 mod logs;
 mod money;
+#[cfg(test)]
+mod tests;
 mod told;
 
 use std::collections::BTreeMap;
