@@ -109,7 +109,7 @@ impl From<tokio_postgres::Error> for StoreError {
 const READERS: usize = 4;
 
 /// The steps of the schema, in the words of SQLite and of PostgreSQL.
-const STEPS: [(&str, &str); 10] = [
+const STEPS: [(&str, &str); 11] = [
     (
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -149,6 +149,10 @@ const STEPS: [(&str, &str); 10] = [
     (
         include_str!("../../migrations/0010_traffic_stop.sql"),
         include_str!("../../migrations/postgres/0010_traffic_stop.sql"),
+    ),
+    (
+        include_str!("../../migrations/0011_missing.sql"),
+        include_str!("../../migrations/postgres/0011_missing.sql"),
     ),
 ];
 

@@ -122,6 +122,47 @@ impl Store {
         .await
     }
 
+    /// The container of a lease is gone from the host; since when that is known, Unix seconds.
+    /// # Errors
+    /// The database failed.
+    pub async fn miss(&self, id: &str, now: i64) -> Result<i64, StoreError> {
+        let id = id.to_owned();
+        self.write(move |db| {
+            let sql = "UPDATE leases SET missing_since = ?2
+                 WHERE lease_id = ?1 AND missing_since IS NULL";
+            db.execute(sql, values![id, now])?;
+            let sql = "SELECT missing_since FROM leases WHERE lease_id = ?1";
+            let since = db.optional(sql, values![id], |row| row.get::<Option<i64>>(0))?;
+            Ok(since.flatten().unwrap_or(now))
+        })
+        .await
+    }
+
+    /// The container of a lease is there again.
+    /// # Errors
+    /// The database failed.
+    pub async fn found(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.write(move |db| {
+            let sql = "UPDATE leases SET missing_since = NULL
+                 WHERE lease_id = ?1 AND missing_since IS NOT NULL";
+            db.execute(sql, values![id]).map(drop)
+        })
+        .await
+    }
+
+    /// The live leases whose container is missed, and since when, Unix seconds.
+    /// # Errors
+    /// The database failed.
+    pub async fn missed(&self) -> Result<HashMap<String, i64>, StoreError> {
+        self.read(|db| {
+            let sql = "SELECT lease_id, missing_since FROM leases
+                 WHERE missing_since IS NOT NULL AND state <> 'destroyed'";
+            db.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))
+        })
+        .await
+    }
+
     /// Ends a paid lease whose container is lost since `since`; what was paid for the time after that is owed, payment by
     /// payment, the latest first, unless its owner has ended the lease. The debts, in atomic units; `None`: the lease is over,
     /// or not paid.
