@@ -45,7 +45,7 @@ pub use postgres::{Server, ServerError, SharedTurn, SharedTurns};
 pub use sqlite::{FileInUse, Hold};
 pub use traffic::{Count, Kept, Look, Traffic, TrafficChange};
 
-use db::{Connection, Db, values};
+use db::{Connection, Db, cells, values};
 use postgres::Session;
 use readers::Readers;
 use writer::Writer;
@@ -77,6 +77,9 @@ pub enum StoreError {
     /// The store has stopped, or its database could not be reached, before the change was begun.
     #[error("the store does not take changes")]
     Stopped,
+    /// A statement gives no column of this name.
+    #[error("there is no column {0}")]
+    NoColumn(&'static str),
     /// Something was stored that this release does not know.
     #[error("{0} cannot be read")]
     Unreadable(&'static str),
@@ -95,13 +98,6 @@ impl StoreError {
     /// Whether the change may have been made all the same.
     pub fn may_have_been_made(&self) -> bool {
         matches!(self, Self::CommitUnknown(_))
-    }
-}
-
-impl From<tokio_postgres::Error> for StoreError {
-    fn from(_: tokio_postgres::Error) -> Self {
-        // What comes over a connection is looked at there: this is a column of another type.
-        Self::Unreadable("a column")
     }
 }
 
