@@ -7,6 +7,8 @@
 
 pub mod arguments;
 pub mod brake;
+#[cfg(feature = "chaos")]
+mod chaos;
 pub mod client;
 pub mod commands;
 pub mod config;
@@ -27,10 +29,11 @@ pub mod state;
 pub mod store;
 mod terminals;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use service::{
+    clock::{Clock, SystemClock},
     health::{self, Readiness},
     metrics::Metrics,
     panics,
@@ -47,6 +50,16 @@ pub const TALKATIVE: &str = "hyper_util::client";
 const MAX_BODY: usize = 256 * 1024;
 /// How long each part gets to say that it is ready.
 const READY_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The time that this process works by: the system's.
+#[must_use]
+pub fn clock() -> Arc<dyn Clock> {
+    #[cfg(feature = "chaos")]
+    if let Some(clock) = chaos::clock() {
+        return clock;
+    }
+    Arc::new(SystemClock)
+}
 
 /// The whole service, without a socket.
 pub fn app(state: App, metrics: Metrics) -> Router {

@@ -23,8 +23,9 @@ use tokio::task::JoinSet;
 /// How long open requests may take after a stop was asked for.
 const GRACE: Duration = Duration::from_secs(20);
 
+/// Runs the command that the command line names.
 #[tokio::main]
-async fn main() -> ExitCode {
+pub async fn main() -> ExitCode {
     let command = match Command::read(std::env::args().skip(1)) {
         Ok(command) => command,
         Err(argument) => {
@@ -113,7 +114,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let metrics = Metrics::install()?;
     let listener = serve::bind(config.listen, "PORT").await?;
     let _hold = proxmox_api::state::hold_database(&config.database)?;
-    let state = App::start(config, Arc::new(SystemClock)).await?;
+    let state = App::start(config, proxmox_api::clock()).await?;
     let _workers = start_work(&state).await?;
     // Beside serving: what cannot be reached now may come back. It ends with the set, if it has not ended by itself.
     let mut examination = JoinSet::new();

@@ -21,6 +21,8 @@ use getrandom04 as _;
 #[cfg(feature = "fast-recover")]
 use alloy_primitives as _;
 
+#[cfg(feature = "chaos")]
+pub mod chaos;
 pub mod check;
 #[cfg(feature = "client")]
 pub mod client;

@@ -1,8 +1,9 @@
 //! The project's own commands: `cargo xtask up` starts the whole system on this machine, `cargo xtask test` sets up and runs every
-//! test, `cargo xtask bench` measures, `cargo xtask fence` tries the tenants' fence,
+//! test, `cargo xtask bench` measures, `cargo xtask fence` tries the tenants' fence, `cargo xtask chaos` tries to break the service,
 //! `cargo xtask setup` only sets up. Each command is one module; [`workspace`] knows where things are.
 
 mod bench;
+mod chaos;
 mod fence;
 mod node_tests;
 mod setup;
@@ -24,6 +25,9 @@ usage: cargo xtask COMMAND
                    budget; with --dev quickly and as it is
   fence            try the fence around tenants that `proxmox-api doctor --setup` prints, in
                    network namespaces, and show what each of its layers closes
+  chaos [--seed N] [--minutes M] [--mode sqlite|postgres] [--customers N] [--speed N]
+                   let customers buy while everything fails, and check what is left: docs/CHAOS.md
+  chaos prove      the same for each bug that it has to find
   test             set up and run every test: Rust, and the clients by others
   bench [--quick] [--web] [FILE]
                    measure release builds and compare with the aims; figures go to FILE
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         ["web", "--dev"] => web::run(workspace::Profile::Dev),
         ["pay", rest @ ..] => workspace::pay(rest),
         ["bench", rest @ ..] => bench::run(rest),
+        ["chaos", rest @ ..] => chaos::run(rest),
         ["fence"] => fence::run(),
         ["fence", part @ ..] => fence::inside(part),
         ["test"] => test::run(),

@@ -82,7 +82,7 @@ pub fn skips() -> Vec<String> {
         .map(|(program, cases)| (*program, *cases));
     let server = (!postgresql_exists()).then_some((
         "postgresql",
-        "the store and the lease API on PostgreSQL, alone and with replicas",
+        "the store and the lease API on PostgreSQL, alone and with replicas, and chaos on it",
     ));
     let missing = of_the_demo().chain(programs.chain(server).map(|(program, cases)| {
         format!("{cases}: {program} is not installed (Debian: apt-get install {program})")
@@ -122,7 +122,8 @@ fn lxc_obstacle() -> Option<&'static str> {
     (!allowed.is_ok_and(|status| status.success())).then_some("this host allows no namespaces")
 }
 
-fn postgresql_exists() -> bool {
+/// Whether a PostgreSQL can be started.
+pub fn postgresql_exists() -> bool {
     let releases = fs::read_dir(POSTGRESQL).into_iter().flatten().flatten();
     exists("initdb")
         || releases

@@ -1,5 +1,5 @@
 //! `cargo xtask test`: set-up, `cargo test --workspace`, the binaries and the browser part, the tests that drive them with clients by
-//! others, a short run of the bench and one of the tenants' fence,
+//! others, a short run of the bench, one of the tenants' fence, and short campaigns of chaos in both modes and with seeded bugs,
 //! which count as one test each. The runners' own output is passed through; their counts are
 //! added up into one last line.
 
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::{self, Profile};
-use crate::{bench, fence, node_tests, setup, web};
+use crate::{bench, chaos, fence, node_tests, setup, web};
 
 /// How many tests went which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +67,14 @@ pub fn run() -> Result<()> {
                 println!("the fence failed: {error:#}");
                 total.failed += 1;
             }
+        }
+    }
+
+    match chaos::short() {
+        Ok(passed) => total.passed += passed,
+        Err(error) => {
+            println!("chaos: {error:#}");
+            total.failed += 1;
         }
     }
 

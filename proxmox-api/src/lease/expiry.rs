@@ -10,6 +10,7 @@ use super::{
     alarms::Trouble,
     halt, held,
     locate::{Located, locate},
+    reconcile,
     remove::{self, RemoveError},
 };
 use crate::{
@@ -193,11 +194,23 @@ async fn step(app: &App, lease_id: &str) -> Result<(), RemoveError> {
             }
         }
         LeaseState::Expiring => stop(app, &lease).await,
-        LeaseState::Stopped if passed(lease.destroy_at) => destroy(app, &lease).await,
+        LeaseState::Stopped if passed(lease.destroy_at) => over(app, &lease).await,
         LeaseState::Probed => held::take_on(app, lease_id).await,
         LeaseState::Undoing | LeaseState::Destroying => remove::remove(app, &lease).await,
         _ => Ok(()),
     }
+}
+
+/// The grace is over. A container that was lost in the paid time, and too late for the comparison's ten minutes, is owed now.
+async fn over(app: &App, lease: &Lease) -> Result<(), RemoveError> {
+    let missed = app.store.missed().await?;
+    if let Some(since) = missed.get(&lease.lease_id)
+        && matches!(locate(app, lease).await?, Located::Gone)
+        && reconcile::end_missed(app, lease, Trouble::Gone, *since).await?
+    {
+        return Ok(());
+    }
+    destroy(app, lease).await
 }
 
 async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {

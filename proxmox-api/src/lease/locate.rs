@@ -128,6 +128,9 @@ pub async fn locate(app: &App, lease: &Lease) -> Result<Located, LocateError> {
             } else {
                 // Those two are about what is done with it, and cleared there.
                 let others = [Trouble::Protected, Trouble::Locked, Trouble::LinkDown];
+                if let Some(Trouble::Gone | Trouble::Template) = app.alarms.of(&lease.lease_id) {
+                    app.store.found(&lease.lease_id).await?;
+                }
                 app.alarms.clear(&lease.lease_id, &others);
             }
         }

@@ -16,10 +16,15 @@ use super::{
     locate::{Located, locate},
     orphans, reboot, traffic,
 };
-use crate::{error::ApiError, host_alarms, state::App, store::Lease};
+use crate::{
+    error::ApiError,
+    host_alarms,
+    state::App,
+    store::{Lease, StoreError},
+};
 
-/// Between two comparisons.
-const EVERY: Duration = Duration::from_secs(60);
+/// Between two comparisons; shorter where a campaign lets the clock run faster than time.
+const EVERY: Duration = Duration::from_secs(if cfg!(feature = "chaos") { 3 } else { 60 });
 /// How long a container has to be gone until its lease ends, in seconds: restoring a backup under the same number takes some
 /// minutes, during which there is no container.
 const LOST_AFTER: i64 = 600;
@@ -74,6 +79,7 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
         .iter()
         .map(|guest| (guest.vmid.get(), guest))
         .collect();
+    let missed = app.store.missed().await?;
     let (mut listed, mut to_follow) = (Vec::new(), Vec::new());
     for lease in leases.iter().filter(|lease| has_container(lease)) {
         let guest = by_vmid.get(&lease.vmid).copied();
@@ -81,7 +87,7 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
         if guest.is_some_and(|guest| is_away(&nodes, guest)) {
             let (id, now) = (&lease.lease_id, app.now());
             app.alarms.raise(id, lease.vmid, Trouble::NodeAway, now);
-        } else if !(expected && is_untroubled(app, lease)) {
+        } else if !(expected && is_untroubled(app, lease)) || missed.contains_key(&lease.lease_id) {
             to_follow.push(lease);
         }
         listed.extend(guest.map(|guest| (lease, guest)));
@@ -178,15 +184,22 @@ async fn follow(app: App, lease: Lease) -> Option<String> {
 
 /// Why the container of a lease cannot be used any more, and since when that is known.
 async fn lost_since(app: &App, lease: &Lease) -> Result<Option<(Trouble, i64)>, ApiError> {
+    let (id, now) = (&lease.lease_id, app.now());
     let trouble = match locate(app, lease).await? {
         Located::Here(place) if place.template => Trouble::Template,
         Located::Gone => Trouble::Gone,
-        Located::Away => Trouble::NodeAway,
-        Located::Here(_) | Located::Unclear(_) => return Ok(None),
+        other => {
+            if matches!(other, Located::Away) {
+                app.alarms.raise(id, lease.vmid, Trouble::NodeAway, now);
+            }
+            app.store.found(id).await?;
+            return Ok(None);
+        }
     };
-    let (id, now) = (&lease.lease_id, app.now());
-    let since = app.alarms.raise(id, lease.vmid, trouble, now);
-    Ok((trouble != Trouble::NodeAway).then_some((trouble, since)))
+    // A call may have seen it before.
+    let seen = app.alarms.raise(id, lease.vmid, trouble, now);
+    let since = app.store.miss(id, seen).await?;
+    Ok(Some((trouble, since)))
 }
 
 /// Ends a lease whose container cannot be used any more, and owes its unused part.
@@ -202,6 +215,20 @@ async fn end_lost(app: &App, lease: &Lease, trouble: Trouble) -> Result<bool, Ap
         Some((still, since)) if still == trouble && app.now() - since >= LOST_AFTER => since,
         _ => return Ok(false),
     };
+    Ok(end_missed(app, &lease, trouble, since).await?)
+}
+
+/// Ends a paid lease whose container is missed since `since`; false if it is over. The caller has its turn.
+///
+/// # Errors
+/// The store failed.
+pub(super) async fn end_missed(
+    app: &App,
+    lease: &Lease,
+    trouble: Trouble,
+    since: i64,
+) -> Result<bool, StoreError> {
+    let id = &lease.lease_id;
     let Some(owed) = app.store.end_lost(id, since, app.now()).await? else {
         return Ok(false);
     };

@@ -215,7 +215,10 @@ impl RenewLease {
                     message: message.into(),
                     ..error
                 }
-            })
+            })?;
+        // Its owner may have switched it off before: from now on it is started after a reboot.
+        let ids = vec![self.lease.lease_id.clone()];
+        Ok(app.store.saw_running(ids, app.now()).await?)
     }
 }
 

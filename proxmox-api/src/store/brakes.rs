@@ -1,6 +1,6 @@
 //! Machines that were made and not paid for, by wallet and by address, and until when none is made for them.
 
-use super::{Db, Store, StoreError, values};
+use super::{Db, Store, StoreError, cells, db::taken_over, values};
 use crate::brake::{FORGET_AFTER, Subject};
 
 impl Store {
@@ -31,15 +31,18 @@ impl Store {
 fn record(db: Db<'_>, subject: Subject, name: &str, now: i64) -> Result<(), StoreError> {
     let kind = subject.as_str();
     let sql = "SELECT unpaid FROM brakes WHERE subject = ?1 AND name = ?2";
-    let before: Option<u32> = db.optional(sql, values![kind, name], |row| row.get(0))?;
+    let before: Option<u32> = db.optional(sql, values![kind, name], |row| row.get("unpaid"))?;
     let unpaid = before.unwrap_or(0).saturating_add(1);
-    db.execute(
-        "INSERT INTO brakes (subject, name, unpaid, blocked_until, updated_at) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (subject, name) DO UPDATE SET unpaid = excluded.unpaid,
-             blocked_until = excluded.blocked_until, updated_at = excluded.updated_at",
-        values![kind, name, unpaid, now + subject.pause(unpaid), now],
-    )?;
-    Ok(())
+    let row = cells! {
+        "subject": kind,
+        "name": name,
+        "unpaid": unpaid,
+        "blocked_until": now + subject.pause(unpaid),
+        "updated_at": now,
+    };
+    let taken = taken_over(&row, &["subject", "name"]);
+    let or = format!("ON CONFLICT (subject, name) DO UPDATE SET {taken}");
+    db.insert("brakes", &row, &or).map(drop)
 }
 
 /// Until when nothing is made for this wallet and address; `None` where nothing stands against it.
@@ -50,10 +53,10 @@ pub(super) fn blocked_until(
     now: i64,
 ) -> Result<Option<i64>, StoreError> {
     db.one(
-        "SELECT max(blocked_until) FROM brakes WHERE blocked_until > ?3 AND
+        "SELECT max(blocked_until) AS blocked_until FROM brakes WHERE blocked_until > ?3 AND
              ((subject = 'payer' AND name = ?1) OR (subject = 'client' AND name = ?2))",
         values![payer, client, now],
-        |row| row.get(0),
+        |row| row.get("blocked_until"),
     )
 }
 

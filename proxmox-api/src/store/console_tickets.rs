@@ -64,8 +64,8 @@ impl Store {
                 values![hash, now],
                 |row| {
                     Ok(ConsoleTicket {
-                        lease_id: row.get(0)?,
-                        wallet: row.get(1)?,
+                        lease_id: row.get("lease_id")?,
+                        wallet: row.get("wallet")?,
                     })
                 },
             )

@@ -1,7 +1,7 @@
 //! What is owed to payers: money that moved for something that could not be delivered. A debt is made once for each payment
 //! and reason, and ends when somebody gives the money back.
 
-use super::{Change, Db, Store, StoreError, db::Row, signed, values};
+use super::{Change, Db, Store, StoreError, cells, db::Row, signed, values};
 
 /// Something that is owed, or was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,13 +35,13 @@ const COLUMNS: &str = "payment_id, reason, amount, state, note, transaction_hash
 
 fn read_debt(row: &Row<'_>) -> Result<Debt, StoreError> {
     Ok(Debt {
-        payment_id: row.get(0)?,
-        reason: row.get(1)?,
-        amount: row.get(2)?,
-        state: row.get(3)?,
-        note: row.get(4)?,
-        transaction: row.get(5)?,
-        created_at: row.get(6)?,
+        payment_id: row.get("payment_id")?,
+        reason: row.get("reason")?,
+        amount: row.get("amount")?,
+        state: row.get("state")?,
+        note: row.get("note")?,
+        transaction: row.get("transaction_hash")?,
+        created_at: row.get("created_at")?,
     })
 }
 
@@ -53,12 +53,16 @@ pub(super) fn owe(
     amount: u64,
     now: i64,
 ) -> Result<bool, StoreError> {
-    let made = db.execute(
-        "INSERT INTO debts (payment_id, reason, amount, state, created_at, updated_at)
-         VALUES (?1, ?2, ?3, 'due', ?4, ?4) ON CONFLICT (payment_id, reason) DO NOTHING",
-        values![payment_id, reason, signed(amount)?, now],
-    )?;
-    Ok(made == 1)
+    let row = cells! {
+        "payment_id": payment_id,
+        "reason": reason,
+        "amount": signed(amount)?,
+        "state": "due",
+        "created_at": now,
+        "updated_at": now,
+    };
+    let or = "ON CONFLICT (payment_id, reason) DO NOTHING";
+    Ok(db.insert("debts", &row, or)? == 1)
 }
 
 /// The same for a payment of which nothing is owed yet; one that is owed as a whole is not owed in part as well.
@@ -69,8 +73,8 @@ pub(super) fn owe_if_none(
     amount: u64,
     now: i64,
 ) -> Result<bool, StoreError> {
-    let sql = "SELECT count(*) FROM debts WHERE payment_id = ?1";
-    let known: u64 = db.one(sql, values![payment_id], |row| row.get(0))?;
+    let sql = "SELECT count(*) AS known FROM debts WHERE payment_id = ?1";
+    let known: u64 = db.one(sql, values![payment_id], |row| row.get("known"))?;
     Ok(known == 0 && owe(db, payment_id, reason, amount, now)?)
 }
 
@@ -138,13 +142,13 @@ impl Store {
     pub async fn open_accounts(&self) -> Result<OpenAccounts, StoreError> {
         self.read(|db| {
             db.one(
-                "SELECT (SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM debts WHERE state = 'due'),
-                     (SELECT count(*) FROM payments WHERE state = 'unresolved')",
+                "SELECT (SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM debts WHERE state = 'due') AS due,
+                     (SELECT count(*) FROM payments WHERE state = 'unresolved') AS unresolved",
                 &[],
                 |row| {
                     Ok(OpenAccounts {
-                        due: row.get(0)?,
-                        unresolved: row.get(1)?,
+                        due: row.get("due")?,
+                        unresolved: row.get("unresolved")?,
                     })
                 },
             )

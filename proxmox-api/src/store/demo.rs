@@ -10,7 +10,7 @@ use x402::{
     network::Network,
 };
 
-use super::{Db, Store, StoreError, signed, values};
+use super::{Db, Store, StoreError, cells, signed, values};
 
 /// A signed transfer of play money.
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ impl Store {
         );
         self.read(move |db| {
             let sql = "SELECT balance FROM demo_balances WHERE network = ?1 AND asset = ?2 AND account = ?3";
-            let balance = db.optional(sql, values![network, asset, account], |row| row.get(0))?;
+            let balance = db.optional(sql, values![network, asset, account], |row| row.get("balance"))?;
             Ok(balance.unwrap_or(0))
         })
         .await
@@ -109,7 +109,7 @@ impl Store {
                      CASE WHEN demo_balances.balance < excluded.balance THEN excluded.balance ELSE demo_balances.balance END
                  RETURNING balance",
                 values![network, asset, account, signed(level)?],
-                |row| row.get(0),
+                |row| row.get("balance"),
             )
         })
         .await
@@ -200,7 +200,10 @@ fn move_money(db: Db<'_>, transfer: &Transfer, now: i64) -> Result<TransferOutco
         "SELECT transaction_hash, recipient, amount FROM demo_transfers
          WHERE network = ?1 AND asset = ?2 AND sender = ?3 AND nonce = ?4",
         values![network, asset, sender, nonce],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        |row| {
+            let transaction = row.get("transaction_hash")?;
+            Ok((transaction, row.get("recipient")?, row.get("amount")?))
+        },
     )?;
     if let Some((transaction, to, moved)) = before {
         let same = to == recipient && moved == amount;
@@ -223,11 +226,17 @@ fn move_money(db: Db<'_>, transfer: &Transfer, now: i64) -> Result<TransferOutco
          ON CONFLICT (network, asset, account) DO UPDATE SET balance = demo_balances.balance + excluded.balance",
         values![network, asset, recipient, amount],
     )?;
-    db.execute(
-        "INSERT INTO demo_transfers (transaction_hash, network, asset, sender, nonce, recipient, amount, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        values![transfer.transaction, network, asset, sender, nonce, recipient, amount, now],
-    )?;
+    let row = cells! {
+        "transaction_hash": transfer.transaction,
+        "network": network,
+        "asset": asset,
+        "sender": sender,
+        "nonce": nonce,
+        "recipient": recipient,
+        "amount": amount,
+        "at": now,
+    };
+    db.insert("demo_transfers", &row, "")?;
     Ok(TransferOutcome::Moved {
         transaction: transfer.transaction.clone(),
     })

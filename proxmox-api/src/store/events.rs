@@ -28,7 +28,7 @@ pub(super) fn append(
     db.one(
         "INSERT INTO events (at, subject, kind, data) VALUES (?1, ?2, ?3, ?4) RETURNING event_id",
         values![at, subject, kind, data],
-        |row| row.get(0),
+        |row| row.get("event_id"),
     )
 }
 
@@ -67,11 +67,11 @@ impl Store {
                 values![subject, after, limit],
                 |row| {
                     Ok(Event {
-                        event_id: row.get(0)?,
-                        at: row.get(1)?,
-                        subject: row.get(2)?,
-                        kind: row.get(3)?,
-                        data: row.get(4)?,
+                        event_id: row.get("event_id")?,
+                        at: row.get("at")?,
+                        subject: row.get("subject")?,
+                        kind: row.get("kind")?,
+                        data: row.get("data")?,
                     })
                 },
             )

@@ -14,7 +14,7 @@ impl Store {
                 "INSERT INTO installation (name, value) VALUES (?1, ?2)
                  ON CONFLICT (name) DO UPDATE SET value = installation.value RETURNING value",
                 values![name, fresh],
-                |row| row.get(0),
+                |row| row.get("value"),
             )
         })
         .await
@@ -28,7 +28,7 @@ impl Store {
         let name = name.to_owned();
         self.read(move |db| {
             let sql = "SELECT value FROM installation WHERE name = ?1";
-            db.optional(sql, values![name], |row| row.get(0))
+            db.optional(sql, values![name], |row| row.get("value"))
         })
         .await
     }
@@ -41,7 +41,7 @@ impl Store {
         let name = name.to_owned();
         self.write(move |db| {
             let sql = "SELECT value FROM installation WHERE name = ?1";
-            let before = db.optional(sql, values![name], |row| row.get(0))?;
+            let before = db.optional(sql, values![name], |row| row.get("value"))?;
             db.execute(
                 "INSERT INTO installation (name, value) VALUES (?1, ?2)
                  ON CONFLICT (name) DO UPDATE SET value = excluded.value",

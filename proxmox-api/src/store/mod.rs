@@ -45,7 +45,7 @@ pub use postgres::{Server, ServerError, SharedTurn, SharedTurns};
 pub use sqlite::{FileInUse, Hold};
 pub use traffic::{Count, Kept, Look, Traffic, TrafficChange};
 
-use db::{Connection, Db, values};
+use db::{Connection, Db, cells, values};
 use postgres::Session;
 use readers::Readers;
 use writer::Writer;
@@ -77,6 +77,9 @@ pub enum StoreError {
     /// The store has stopped, or its database could not be reached, before the change was begun.
     #[error("the store does not take changes")]
     Stopped,
+    /// A statement gives no column of this name.
+    #[error("there is no column {0}")]
+    NoColumn(&'static str),
     /// Something was stored that this release does not know.
     #[error("{0} cannot be read")]
     Unreadable(&'static str),
@@ -98,18 +101,11 @@ impl StoreError {
     }
 }
 
-impl From<tokio_postgres::Error> for StoreError {
-    fn from(_: tokio_postgres::Error) -> Self {
-        // What comes over a connection is looked at there: this is a column of another type.
-        Self::Unreadable("a column")
-    }
-}
-
 /// Connections that only read.
 const READERS: usize = 4;
 
 /// The steps of the schema, in the words of SQLite and of PostgreSQL.
-const STEPS: [(&str, &str); 10] = [
+const STEPS: [(&str, &str); 11] = [
     (
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -149,6 +145,10 @@ const STEPS: [(&str, &str); 10] = [
     (
         include_str!("../../migrations/0010_traffic_stop.sql"),
         include_str!("../../migrations/postgres/0010_traffic_stop.sql"),
+    ),
+    (
+        include_str!("../../migrations/0011_missing.sql"),
+        include_str!("../../migrations/postgres/0011_missing.sql"),
     ),
 ];
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use x402::facilitator::onchain::{PaymentKey, Sent, SentStore, SentStoreError};
 
-use super::{Store, StoreError, values};
+use super::{Store, StoreError, cells, values};
 
 fn failed(error: &StoreError) -> SentStoreError {
     SentStoreError(error.to_string())
@@ -51,12 +51,16 @@ impl SentStore for Store {
         let [network, asset, payer, nonce] = key(payment);
         let (hash, text) = (sent.hash.to_string(), to_text(sent));
         self.write(move |db| {
-            db.execute(
-                "INSERT INTO sent_transactions (network, asset, payer, nonce, transaction_hash, sent)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-                values![network, asset, payer, nonce, hash, text],
-            )?;
-            Ok(())
+            let row = cells! {
+                "network": network,
+                "asset": asset,
+                "payer": payer,
+                "nonce": nonce,
+                "transaction_hash": hash,
+                "sent": text,
+            };
+            let or = "ON CONFLICT DO NOTHING";
+            db.insert("sent_transactions", &row, or).map(drop)
         })
         .await
         .map_err(|error| failed(&error))
@@ -70,7 +74,7 @@ impl SentStore for Store {
                     "SELECT transaction_hash, sent FROM sent_transactions
                      WHERE network = ?1 AND asset = ?2 AND payer = ?3 AND nonce = ?4 ORDER BY rowid",
                     values![network, asset, payer, nonce],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
+                    |row| Ok((row.get("transaction_hash")?, row.get("sent")?)),
                 )
             })
             .await

@@ -95,7 +95,7 @@ impl Store {
         let token_hash = token_hash.to_owned();
         self.read(move |db| {
             let sql = "SELECT wallet FROM sessions WHERE token_hash = ?1 AND expires_at > ?2";
-            db.optional(sql, values![token_hash, now], |row| row.get(0))
+            db.optional(sql, values![token_hash, now], |row| row.get("wallet"))
         })
         .await
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use api_types::TrafficStep;
 
 use super::{
-    Db, Store, StoreError,
+    Db, Store, StoreError, cells,
     db::Row,
     events,
     meter::{self, Counted, Counters, LastLook, Reading},
@@ -74,18 +74,16 @@ pub struct Count {
 }
 
 const TRAFFIC: &str = "SELECT leases.lease_id,
-        COALESCE(sent, 0), COALESCE(received, 0), COALESCE(step, 'full'), kept_rate, kept_down,
+        COALESCE(sent, 0) AS sent, COALESCE(received, 0) AS received,
+        COALESCE(step, 'full') AS step, kept_rate, kept_down,
         leases.minutes + CAST(COALESCE((SELECT sum(renewals.minutes) FROM renewals
-            WHERE renewals.lease_id = leases.lease_id), 0) AS BIGINT), link_up_at,
-        COALESCE(cut_seconds, 0)
+            WHERE renewals.lease_id = leases.lease_id), 0) AS BIGINT) AS minutes, link_up_at,
+        COALESCE(cut_seconds, 0) AS cut_seconds
     FROM leases LEFT JOIN traffic ON traffic.lease_id = leases.lease_id";
 
 /// A sum that is too large for the database stays at its end: it must not keep others from being
 /// counted.
-const COUNT: &str = "INSERT INTO traffic
-        (lease_id, sent, received, last_out, last_in, last_uptime, seen_at, step)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'full')
-    ON CONFLICT (lease_id) DO UPDATE SET
+const COUNT: &str = "ON CONFLICT (lease_id) DO UPDATE SET
         sent = CASE WHEN traffic.sent > 9223372036854775807 - excluded.sent
             THEN 9223372036854775807 ELSE traffic.sent + excluded.sent END,
         received = CASE WHEN traffic.received > 9223372036854775807 - excluded.received
@@ -93,24 +91,24 @@ const COUNT: &str = "INSERT INTO traffic
         last_out = excluded.last_out, last_in = excluded.last_in,
         last_uptime = excluded.last_uptime, seen_at = excluded.seen_at,
         cut_seconds = CASE WHEN traffic.step IN ('cut', 'stopped')
-            THEN traffic.cut_seconds + ?8 ELSE 0 END";
+            THEN traffic.cut_seconds + excluded.cut_seconds ELSE 0 END";
 
 fn read_traffic(row: &Row<'_>) -> Result<Traffic, StoreError> {
-    let step: String = row.get(3)?;
+    let step: String = row.get("step")?;
     Ok(Traffic {
-        lease_id: row.get(0)?,
+        lease_id: row.get("lease_id")?,
         counted: Counted {
-            sent: row.get(1)?,
-            received: row.get(2)?,
+            sent: row.get("sent")?,
+            received: row.get("received")?,
         },
         step: TrafficStep::parse(&step).ok_or(StoreError::Unreadable("a step of traffic"))?,
         kept: Kept {
-            rate: row.get(4)?,
-            down: row.get::<Option<i64>>(5)?.map(|down| down != 0),
+            rate: row.get("kept_rate")?,
+            down: row.get::<Option<i64>>("kept_down")?.map(|down| down != 0),
         },
-        minutes: row.get(6)?,
-        waits_for_firewall: row.get::<Option<i64>>(7)?.is_some(),
-        cut_seconds: row.get(8)?,
+        minutes: row.get("minutes")?,
+        waits_for_firewall: row.get::<Option<i64>>("link_up_at")?.is_some(),
+        cut_seconds: row.get("cut_seconds")?,
     })
 }
 
@@ -235,11 +233,18 @@ fn add(
     let [last_out, last_in, uptime] =
         [counters.sent, counters.received, counters.uptime].map(within);
     let cut = meter::seen_running(last, counters, now, reading);
-    let id = &look.lease_id;
-    db.execute(
-        COUNT,
-        values![id, sent, received, last_out, last_in, uptime, now, cut],
-    )?;
+    let row = cells! {
+        "lease_id": look.lease_id,
+        "sent": sent,
+        "received": received,
+        "last_out": last_out,
+        "last_in": last_in,
+        "last_uptime": uptime,
+        "seen_at": now,
+        "step": TrafficStep::Full.as_str(),
+        "cut_seconds": cut,
+    };
+    db.insert("traffic", &row, COUNT)?;
     Ok(more)
 }
 
@@ -258,11 +263,11 @@ fn last_looks(db: Db<'_>) -> Result<HashMap<String, LastLook>, StoreError> {
          WHERE leases.state <> 'destroyed'";
     db.all(sql, &[], |row| {
         let counters = Counters {
-            sent: row.get(1)?,
-            received: row.get(2)?,
-            uptime: row.get(3)?,
+            sent: row.get("last_out")?,
+            received: row.get("last_in")?,
+            uptime: row.get("last_uptime")?,
         };
-        let at = row.get(4)?;
-        Ok((row.get(0)?, LastLook { counters, at }))
+        let at = row.get("seen_at")?;
+        Ok((row.get("lease_id")?, LastLook { counters, at }))
     })
 }

@@ -269,6 +269,10 @@ impl Operation for LeaseContainer {
     }
 
     async fn undo(&self, app: &App) {
+        #[cfg(feature = "chaos")]
+        if crate::chaos::skips_undo(app, &self.lease_id).await {
+            return;
+        }
         let removal = async {
             let Ok(_turn) = app.leases_in_work.take(&self.lease_id).await else {
                 return;

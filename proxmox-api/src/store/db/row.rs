@@ -1,4 +1,4 @@
-//! What is read from a row.
+//! Reads a row's columns by name.
 
 use super::super::StoreError;
 
@@ -9,31 +9,45 @@ pub(in crate::store) enum Row<'a> {
 }
 
 impl Row<'_> {
-    /// The column at this place, from 0.
-    pub(in crate::store) fn get<T: Column>(&self, place: usize) -> Result<T, StoreError> {
-        T::read(self, place)
+    /// The column of this name; what is computed needs an `AS` in the statement.
+    ///
+    /// # Errors
+    /// There is no such column, or it holds something else; both name the column.
+    pub(in crate::store) fn get<T: Column>(&self, name: &'static str) -> Result<T, StoreError> {
+        T::read(self, name)
     }
 }
 
 /// What a column can be read as.
 pub(in crate::store) trait Column: Sized {
-    fn read(row: &Row<'_>, place: usize) -> Result<Self, StoreError>;
+    fn read(row: &Row<'_>, name: &'static str) -> Result<Self, StoreError>;
 }
 
-fn raw<T>(row: &Row<'_>, place: usize) -> Result<T, StoreError>
+fn raw<T>(row: &Row<'_>, name: &'static str) -> Result<T, StoreError>
 where
     T: rusqlite::types::FromSql + for<'a> tokio_postgres::types::FromSql<'a>,
 {
     match row {
-        Row::Sqlite(row) => Ok(row.get(place)?),
-        Row::Postgres(row) => Ok(row.try_get(place)?),
+        Row::Sqlite(row) => {
+            let place = row.as_ref().column_index(name);
+            let place = place.map_err(|_| StoreError::NoColumn(name))?;
+            row.get(place).map_err(|_| StoreError::Unreadable(name))
+        }
+        Row::Postgres(row) => {
+            let place = row
+                .columns()
+                .iter()
+                .position(|column| column.name() == name);
+            let place = place.ok_or(StoreError::NoColumn(name))?;
+            row.try_get(place).map_err(|_| StoreError::Unreadable(name))
+        }
     }
 }
 
 macro_rules! as_it_is {
     ($($kind:ty),*) => { $(impl Column for $kind {
-        fn read(row: &Row<'_>, place: usize) -> Result<Self, StoreError> {
-            raw(row, place)
+        fn read(row: &Row<'_>, name: &'static str) -> Result<Self, StoreError> {
+            raw(row, name)
         }
     })* };
 }
@@ -42,16 +56,16 @@ as_it_is!(i64, String, Option<i64>, Option<String>);
 macro_rules! narrower {
     ($($kind:ty),*) => { $(
         impl Column for $kind {
-            fn read(row: &Row<'_>, place: usize) -> Result<Self, StoreError> {
-                let number: i64 = raw(row, place)?;
-                Self::try_from(number).map_err(|_| StoreError::Range("a stored number"))
+            fn read(row: &Row<'_>, name: &'static str) -> Result<Self, StoreError> {
+                let number: i64 = raw(row, name)?;
+                Self::try_from(number).map_err(|_| StoreError::Range(name))
             }
         }
         impl Column for Option<$kind> {
-            fn read(row: &Row<'_>, place: usize) -> Result<Self, StoreError> {
-                let number: Option<i64> = raw(row, place)?;
+            fn read(row: &Row<'_>, name: &'static str) -> Result<Self, StoreError> {
+                let number: Option<i64> = raw(row, name)?;
                 let narrow = number.map(<$kind>::try_from).transpose();
-                narrow.map_err(|_| StoreError::Range("a stored number"))
+                narrow.map_err(|_| StoreError::Range(name))
             }
         }
     )* };

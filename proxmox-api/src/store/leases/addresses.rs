@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{Db, Store, StoreError, values},
-    record::{AddressPool, COLUMNS, Lease, WIDTH, read_lease},
+    record::{AddressPool, COLUMNS, Lease, read_lease},
 };
 
 /// Seconds for which a freed address rests: what is still sent to the lease before must not reach the next one.
@@ -53,7 +53,7 @@ pub(super) fn free_address(
 
 fn of_probe(db: Db<'_>) -> Result<Option<OfProbe>, StoreError> {
     let sql = "SELECT value FROM installation WHERE name = ?1";
-    let kept: Option<String> = db.optional(sql, values![OF_PROBE], |row| row.get(0))?;
+    let kept: Option<String> = db.optional(sql, values![OF_PROBE], |row| row.get("value"))?;
     let read = |text: String| serde_json::from_str(&text);
     let probe = kept.filter(|text| !text.is_empty()).map(read).transpose();
     probe.map_err(|_| StoreError::Unreadable("the addresses of a probe"))
@@ -67,7 +67,7 @@ fn taken(db: Db<'_>, now: i64) -> Result<HashSet<Ipv4Addr>, StoreError> {
          UNION ALL SELECT address FROM leases WHERE address IS NOT NULL AND updated_at > ?1
              AND mac IS NOT NULL AND link_up_at IS NULL",
         values![now - REST],
-        |row| row.get(0),
+        |row| row.get("address"),
     )?;
     Ok(taken
         .iter()
@@ -147,7 +147,11 @@ impl Store {
         let sql = "SELECT lease_id, address FROM leases
              WHERE address IS NOT NULL AND state <> 'destroyed' ORDER BY created_at";
         let all: Vec<(String, String)> = self
-            .read(move |db| db.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?))))
+            .read(move |db| {
+                db.all(sql, &[], |row| {
+                    Ok((row.get("lease_id")?, row.get("address")?))
+                })
+            })
             .await?;
         let parsed = all
             .into_iter()
@@ -190,7 +194,11 @@ impl Store {
             "SELECT {COLUMNS}, link_up_at FROM leases WHERE link_up_at IS NOT NULL
              AND state IN ('created', 'probed', 'active') ORDER BY link_up_at"
         );
-        self.read(move |db| db.all(&sql, &[], |row| Ok((read_lease(row)?, row.get(WIDTH)?))))
-            .await
+        self.read(move |db| {
+            db.all(&sql, &[], |row| {
+                Ok((read_lease(row)?, row.get("link_up_at")?))
+            })
+        })
+        .await
     }
 }

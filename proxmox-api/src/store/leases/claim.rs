@@ -1,7 +1,7 @@
 //! The claim of a number for a lease that is not paid yet: every bound on unpaid machines is decided here, in one transaction
 //! with the rows that it counts.
 
-use super::super::{Db, StoreError, brakes, payments, signed, values};
+use super::super::{Db, StoreError, brakes, cells, payments, signed, values};
 use super::{
     addresses::free_address,
     numbers::{free_vmid, record_use},
@@ -38,15 +38,27 @@ pub(super) fn claim_lease(
     }
     let sql = "UPDATE payments SET lease_id = ?2 WHERE payment_id = ?1";
     db.execute(sql, values![claim.payment_id, claim.lease_id])?;
-    db.execute(
-        "INSERT INTO leases (lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes,
-             payment_id, created_at, updated_at, template, client, address, ip)
-         VALUES (?1, ?2, ?3, ?4, 'provisioning', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14, ?15, ?15)",
-        values![
-            claim.lease_id, vmid, claim.node, owner, claim.sku, claim.hostname, claim.cores, claim.memory_mb,
-            claim.disk_gb, claim.minutes, claim.payment_id, now, claim.template, claim.client, address
-        ],
-    )?;
+    let row = cells! {
+        "lease_id": claim.lease_id,
+        "payment_id": claim.payment_id,
+        "vmid": vmid,
+        "node": claim.node,
+        "owner": owner,
+        "client": claim.client,
+        "state": LeaseState::Provisioning.as_str(),
+        "sku": claim.sku,
+        "template": claim.template,
+        "hostname": claim.hostname,
+        "cores": claim.cores,
+        "memory_mb": claim.memory_mb,
+        "disk_gb": claim.disk_gb,
+        "minutes": claim.minutes,
+        "address": address,
+        "ip": address,
+        "created_at": now,
+        "updated_at": now,
+    };
+    db.insert("leases", &row, "")?;
     record_use(db, &claim.lease_id)?;
     Ok(ClaimOutcome::Claimed { vmid })
 }
@@ -66,7 +78,7 @@ fn over_a_bound(
     let sql = "SELECT state FROM leases WHERE owner = ?1 AND state <> 'destroyed'";
     let (mut count, mut in_flight) = (0, 0);
     let live: Vec<LeaseState> = db.all(sql, values![owner], |row| {
-        read_state(&row.get::<String>(0)?)
+        read_state(&row.get::<String>("state")?)
     })?;
     for state in live {
         count += 1;
@@ -79,19 +91,21 @@ fn over_a_bound(
         return Ok(Some(ClaimOutcome::TooMany));
     }
     let reserved: i64 = db.one(
-        "SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM payments
+        "SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) AS reserved FROM payments
          WHERE payer = ?1 AND state IN ('reserved', 'verified', 'settling', 'unknown')",
         values![owner],
-        |row| row.get(0),
+        |row| row.get("reserved"),
     )?;
     if reserved > signed(limits.reserved)? {
         return Ok(Some(ClaimOutcome::TooMuchReserved));
     }
     let sql = format!(
-        "SELECT count(*), count(CASE WHEN client = ?1 THEN 1 END) FROM leases WHERE state IN {UNPAID}"
+        "SELECT count(*) AS unpaid, count(CASE WHEN client = ?1 THEN 1 END) AS of_client
+         FROM leases WHERE state IN {UNPAID}"
     );
-    let (unpaid, of_client): (u32, u32) =
-        db.one(&sql, values![client], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (unpaid, of_client): (u32, u32) = db.one(&sql, values![client], |row| {
+        Ok((row.get("unpaid")?, row.get("of_client")?))
+    })?;
     if of_client >= limits.per_client {
         return Ok(Some(ClaimOutcome::InFlightOfClient));
     }

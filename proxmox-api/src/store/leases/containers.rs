@@ -49,7 +49,9 @@ impl Store {
         let id = id.to_owned();
         self.read(move |db| {
             let sql = "SELECT mac FROM leases WHERE lease_id = ?1";
-            Ok(db.optional(sql, values![id], |row| row.get(0))?.flatten())
+            Ok(db
+                .optional(sql, values![id], |row| row.get("mac"))?
+                .flatten())
         })
         .await
     }
@@ -89,7 +91,9 @@ impl Store {
         self.read(|db| {
             let sql = "SELECT lease_id, running_seen_at FROM leases
                  WHERE state = 'active' AND running_seen_at IS NOT NULL";
-            db.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))
+            db.all(sql, &[], |row| {
+                Ok((row.get("lease_id")?, row.get("running_seen_at")?))
+            })
         })
         .await
     }
@@ -122,6 +126,51 @@ impl Store {
         .await
     }
 
+    /// The container of a lease is gone from the host; since when that is known, Unix seconds.
+    /// # Errors
+    /// The database failed.
+    pub async fn miss(&self, id: &str, now: i64) -> Result<i64, StoreError> {
+        let id = id.to_owned();
+        self.write(move |db| {
+            let sql = "UPDATE leases SET missing_since = ?2
+                 WHERE lease_id = ?1 AND missing_since IS NULL";
+            db.execute(sql, values![id, now])?;
+            let sql = "SELECT missing_since FROM leases WHERE lease_id = ?1";
+            let since = db.optional(sql, values![id], |row| {
+                row.get::<Option<i64>>("missing_since")
+            })?;
+            Ok(since.flatten().unwrap_or(now))
+        })
+        .await
+    }
+
+    /// The container of a lease is there again.
+    /// # Errors
+    /// The database failed.
+    pub async fn found(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.write(move |db| {
+            let sql = "UPDATE leases SET missing_since = NULL
+                 WHERE lease_id = ?1 AND missing_since IS NOT NULL";
+            db.execute(sql, values![id]).map(drop)
+        })
+        .await
+    }
+
+    /// The live leases whose container is missed, and since when, Unix seconds.
+    /// # Errors
+    /// The database failed.
+    pub async fn missed(&self) -> Result<HashMap<String, i64>, StoreError> {
+        self.read(|db| {
+            let sql = "SELECT lease_id, missing_since FROM leases
+                 WHERE missing_since IS NOT NULL AND state <> 'destroyed'";
+            db.all(sql, &[], |row| {
+                Ok((row.get("lease_id")?, row.get("missing_since")?))
+            })
+        })
+        .await
+    }
+
     /// Ends a paid lease whose container is lost since `since`; what was paid for the time after that is owed, payment by
     /// payment, the latest first, unless its owner has ended the lease. The debts, in atomic units; `None`: the lease is over,
     /// or not paid.
@@ -135,9 +184,10 @@ impl Store {
     ) -> Result<Option<Vec<(String, u64)>>, StoreError> {
         let id = id.to_owned();
         self.write(move |db| {
-            let sql = "SELECT CASE WHEN state = 'destroying' THEN ?2 ELSE expires_at END FROM leases
+            let sql = "SELECT CASE WHEN state = 'destroying' THEN ?2 ELSE expires_at END AS end_at
+                 FROM leases
                  WHERE lease_id = ?1 AND state IN ('active', 'expiring', 'stopped', 'destroying')";
-            let end = db.optional(sql, values![id, since], |row| row.get::<Option<i64>>(0))?;
+            let end = db.optional(sql, values![id, since], |row| row.get::<Option<i64>>("end_at"))?;
             let Some(Some(end)) = end else { return Ok(None) };
             let purchases = purchases(db, &id)?;
             let mut owed = Vec::new();
@@ -173,7 +223,7 @@ impl Store {
                 values![vmid, lease_id, now],
             )?;
             let sql = "SELECT seen_at FROM orphans WHERE vmid = ?1";
-            db.one(sql, values![vmid], |row| row.get(0))
+            db.one(sql, values![vmid], |row| row.get("seen_at"))
         })
         .await
     }
@@ -183,7 +233,7 @@ impl Store {
     /// The database failed.
     pub async fn keep_orphans(&self, vmids: Vec<u32>) -> Result<(), StoreError> {
         self.write(move |db| {
-            let known: Vec<u32> = db.all("SELECT vmid FROM orphans", &[], |row| row.get(0))?;
+            let known: Vec<u32> = db.all("SELECT vmid FROM orphans", &[], |row| row.get("vmid"))?;
             for vmid in known.into_iter().filter(|vmid| !vmids.contains(vmid)) {
                 db.execute("DELETE FROM orphans WHERE vmid = ?1", values![vmid])?;
             }
@@ -207,9 +257,9 @@ fn purchases(db: Db<'_>, id: &str) -> Result<Vec<Purchase>, StoreError> {
         values![id],
         |row| {
             Ok(Purchase {
-                payment_id: row.get(0)?,
-                amount: row.get(1)?,
-                minutes: row.get(2)?,
+                payment_id: row.get("payment_id")?,
+                amount: row.get("amount")?,
+                minutes: row.get("minutes")?,
             })
         },
     )

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Store, StoreError, values},
-    record::{COLUMNS, WIDTH, read_lease},
+    record::{COLUMNS, read_lease},
 };
 use crate::store::Lease;
 
@@ -59,17 +59,19 @@ impl Store {
     /// The database failed.
     pub async fn held_machines(&self) -> Result<Vec<HeldMachine>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS}, (SELECT updated_at FROM payments WHERE payments.payment_id = leases.payment_id), held,
+            "SELECT {COLUMNS}, (SELECT updated_at FROM payments WHERE payments.payment_id = leases.payment_id)
+                     AS since, held,
                  (SELECT valid_before FROM payments WHERE payments.payment_id = leases.payment_id)
+                     AS valid_before
              FROM leases WHERE {IS_HELD} ORDER BY created_at"
         );
         self.read(move |db| {
             db.all(&sql, &[], |row| {
                 Ok(HeldMachine {
                     lease: read_lease(row)?,
-                    since: row.get(WIDTH)?,
-                    power: HeldPower::parse(row.get::<Option<String>>(WIDTH + 1)?.as_deref())?,
-                    valid_before: row.get(WIDTH + 2)?,
+                    since: row.get("since")?,
+                    power: HeldPower::parse(row.get::<Option<String>>("held")?.as_deref())?,
+                    valid_before: row.get("valid_before")?,
                 })
             })
         })
@@ -95,7 +97,7 @@ impl Store {
         let id = id.to_owned();
         self.read(move |db| {
             let sql = "SELECT held FROM leases WHERE lease_id = ?1";
-            let held = db.optional(sql, values![id], |row| row.get::<Option<String>>(0))?;
+            let held = db.optional(sql, values![id], |row| row.get::<Option<String>>("held"))?;
             HeldPower::parse(held.flatten().as_deref())
         })
         .await

@@ -10,7 +10,7 @@ mod record;
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
-use super::{Change, Db, Store, StoreError, brakes, db::Value, values};
+use super::{Change, Db, Store, StoreError, brakes, cells, db::Value, values};
 use crate::{
     lease::{LeaseState, grace},
     payment::moves::Move,
@@ -113,10 +113,10 @@ impl Store {
                 "SELECT CASE WHEN state <> 'probed' THEN state ELSE
                      (SELECT CASE payments.state WHEN 'settling' THEN 'settling' WHEN 'unknown' THEN 'unknown'
                           WHEN 'unresolved' THEN 'unknown' ELSE 'probed' END
-                      FROM payments WHERE payments.payment_id = leases.payment_id) END AS name, count(*)
+                      FROM payments WHERE payments.payment_id = leases.payment_id) END AS name, count(*) AS leases
                  FROM leases GROUP BY name",
                 &[],
-                |row| Ok((row.get(0)?, row.get(1)?)),
+                |row| Ok((row.get("name")?, row.get("leases")?)),
             )?;
             Ok(counts.into_iter().collect())
         })
@@ -166,10 +166,10 @@ impl Store {
         self.read(move |db| {
             db.one(
                 "SELECT min(CASE WHEN state = 'stopped' THEN destroy_at
-                             WHEN warned_at IS NULL THEN expires_at - ?1 ELSE expires_at END)
+                             WHEN warned_at IS NULL THEN expires_at - ?1 ELSE expires_at END) AS deadline
                  FROM leases WHERE state IN ('active', 'stopped')",
                 values![warn_seconds],
-                |row| row.get(0),
+                |row| row.get("deadline"),
             )
         })
         .await
@@ -277,7 +277,10 @@ pub(super) fn activate(
         "SELECT minutes, owner, network_ready_at FROM leases
          WHERE lease_id = ?1 AND payment_id = ?2 AND state = 'probed'",
         values![id, payment_id],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        |row| {
+            let minutes = row.get("minutes")?;
+            Ok((minutes, row.get("owner")?, row.get("network_ready_at")?))
+        },
     )?;
     let Some((minutes, owner, network_ready_at)) = made else {
         return Ok(false);
@@ -287,8 +290,9 @@ pub(super) fn activate(
     let end = network_ready_at.unwrap_or(now).max(now) + i64::from(minutes) * 60;
     let destroy_at = grace::destroy_at(None, end, minutes, grace_seconds);
     let activated = db.execute(
+        // It was just seen running: its node may reboot before the next look.
         "UPDATE leases SET state = 'active', ip = ?2, expires_at = ?3, destroy_at = ?4, updated_at = ?5,
-             client = NULL, held = NULL WHERE lease_id = ?1",
+             running_seen_at = ?5, client = NULL, held = NULL WHERE lease_id = ?1",
         values![id, ip, end, destroy_at, now],
     )?;
     Ok(activated == 1)
@@ -315,7 +319,10 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
         "SELECT renewals.expires_at, previous_state, state FROM renewals JOIN leases USING (lease_id)
          WHERE renewals.payment_id = ?1 AND lease_id = ?2",
         values![renewal.payment_id, renewal.lease_id],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        |row| {
+            let (was, state) = (row.get("previous_state")?, row.get("state")?);
+            Ok((row.get("expires_at")?, was, state))
+        },
     )?;
     if let Some((expires_at, was, state)) = done {
         return Ok(RenewalOutcome::Renewed {
@@ -327,7 +334,10 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
     let lease: Option<(String, Option<i64>, Option<i64>)> = db.optional(
         "SELECT state, expires_at, destroy_at FROM leases WHERE lease_id = ?1",
         values![renewal.lease_id],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        |row| {
+            let state = row.get("state")?;
+            Ok((state, row.get("expires_at")?, row.get("destroy_at")?))
+        },
     )?;
     let Some((state, Some(old_end), old_destroy_at)) = lease else {
         return Ok(RenewalOutcome::NotRenewable);
@@ -344,11 +354,15 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
          WHERE lease_id = ?1",
         values![renewal.lease_id, expires_at, destroy_at, now],
     )?;
-    db.execute(
-        "INSERT INTO renewals (payment_id, lease_id, minutes, previous_state, expires_at, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        values![renewal.payment_id, renewal.lease_id, renewal.minutes, was.as_str(), expires_at, now],
-    )?;
+    let row = cells! {
+        "payment_id": renewal.payment_id,
+        "lease_id": renewal.lease_id,
+        "minutes": renewal.minutes,
+        "previous_state": was.as_str(),
+        "expires_at": expires_at,
+        "created_at": now,
+    };
+    db.insert("renewals", &row, "")?;
     let state = LeaseState::Active;
     Ok(RenewalOutcome::Renewed {
         expires_at,

@@ -15,9 +15,9 @@ pub(super) fn free_vmid(
     let (low, high) = (*range.start(), *range.end());
     let is_free = |vmid: &u32| !busy.contains(vmid);
     let highest: Option<u32> = db.one(
-        "SELECT max(vmid) FROM vmids WHERE vmid BETWEEN ?1 AND ?2",
+        "SELECT max(vmid) AS highest FROM vmids WHERE vmid BETWEEN ?1 AND ?2",
         values![low, high],
-        |row| row.get(0),
+        |row| row.get("highest"),
     )?;
     let fresh = highest.map_or(low, |highest| highest + 1)..=high;
     if let Some(vmid) = fresh.into_iter().find(is_free) {
@@ -31,14 +31,14 @@ pub(super) fn free_vmid(
              (SELECT 1 FROM leases WHERE leases.vmid = vmids.vmid AND leases.state <> 'destroyed')
          ORDER BY last_use LIMIT ?3",
         values![low, high, enough],
-        |row| row.get(0),
+        |row| row.get("vmid"),
     )?;
     if let Some(vmid) = rested.into_iter().find(is_free) {
         return Ok(Some(vmid));
     }
     // Numbers that were passed over because Proxmox had them in use at that time.
     let sql = "SELECT vmid FROM vmids WHERE vmid BETWEEN ?1 AND ?2";
-    let used: HashSet<u32> = db.all(sql, values![low, high], |row| row.get(0))?;
+    let used: HashSet<u32> = db.all(sql, values![low, high], |row| row.get("vmid"))?;
     Ok(range
         .into_iter()
         .find(|vmid| is_free(vmid) && !used.contains(vmid)))

@@ -182,10 +182,8 @@ pub enum RenewalOutcome {
 
 pub(super) const COLUMNS: &str = "lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes, ip, expires_at,
     destroy_at, payment_id, created_at, template, client, address, network_ready_at,
-    (SELECT payments.state FROM payments WHERE payments.payment_id = leases.payment_id)";
-
-/// How many they are.
-pub(super) const WIDTH: usize = 21;
+    (SELECT payments.state FROM payments WHERE payments.payment_id = leases.payment_id)
+        AS payment_state";
 
 pub(super) fn read_state(name: &str) -> Result<LeaseState, StoreError> {
     LeaseState::parse(name).ok_or(StoreError::Unreadable("the state of a lease"))
@@ -193,26 +191,26 @@ pub(super) fn read_state(name: &str) -> Result<LeaseState, StoreError> {
 
 pub(super) fn read_lease(row: &Row<'_>) -> Result<Lease, StoreError> {
     Ok(Lease {
-        lease_id: row.get(0)?,
-        vmid: row.get(1)?,
-        node: row.get(2)?,
-        owner: row.get(3)?,
-        state: read_state(&row.get::<String>(4)?)?,
-        payment: payments::read_state(&row.get::<String>(20)?)?,
-        sku: row.get(5)?,
-        hostname: row.get(6)?,
-        cores: row.get(7)?,
-        memory_mb: row.get(8)?,
-        disk_gb: row.get(9)?,
-        minutes: row.get(10)?,
-        ip: row.get(11)?,
-        expires_at: row.get(12)?,
-        destroy_at: row.get(13)?,
-        payment_id: row.get(14)?,
-        created_at: row.get(15)?,
-        template: row.get(16)?,
-        client: row.get(17)?,
-        address: row.get(18)?,
-        network_ready_at: row.get(19)?,
+        lease_id: row.get("lease_id")?,
+        vmid: row.get("vmid")?,
+        node: row.get("node")?,
+        owner: row.get("owner")?,
+        state: read_state(&row.get::<String>("state")?)?,
+        payment: payments::read_state(&row.get::<String>("payment_state")?)?,
+        sku: row.get("sku")?,
+        hostname: row.get("hostname")?,
+        cores: row.get("cores")?,
+        memory_mb: row.get("memory_mb")?,
+        disk_gb: row.get("disk_gb")?,
+        minutes: row.get("minutes")?,
+        ip: row.get("ip")?,
+        expires_at: row.get("expires_at")?,
+        destroy_at: row.get("destroy_at")?,
+        payment_id: row.get("payment_id")?,
+        created_at: row.get("created_at")?,
+        template: row.get("template")?,
+        client: row.get("client")?,
+        address: row.get("address")?,
+        network_ready_at: row.get("network_ready_at")?,
     })
 }

@@ -21,7 +21,7 @@ use record::{COLUMNS, SUMMARY, read_payment, read_summary};
 pub use record::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
 use reserve::reserve;
 
-pub(super) const PAID_BY_LEASE: &str = "SELECT lease_id, CAST(sum(amount) AS BIGINT) FROM payments
+pub(super) const PAID_BY_LEASE: &str = "SELECT lease_id, CAST(sum(amount) AS BIGINT) AS paid FROM payments
      WHERE payer = ?1 AND lease_id IS NOT NULL AND state IN ('settled', 'answered') GROUP BY lease_id";
 
 impl Store {
@@ -175,7 +175,7 @@ impl Store {
         let owner = owner.to_ascii_lowercase();
         self.read(move |db| {
             db.all(PAID_BY_LEASE, values![owner], |row| {
-                Ok((row.get(0)?, row.get(1)?))
+                Ok((row.get("lease_id")?, row.get("paid")?))
             })
         })
         .await

@@ -154,35 +154,35 @@ pub(super) const COLUMNS: &str = "payment_id, network, asset, payer, nonce, dige
     lease_id, log_index, block, performed_at, checked_at";
 
 pub(super) fn read_payment(row: &Row<'_>) -> Result<Payment, StoreError> {
-    let answer = match (row.get(15)?, row.get(16)?) {
+    let answer = match (row.get("answer_status")?, row.get("answer_body")?) {
         (Some(status), Some(body)) => Some(Answer { status, body }),
         _ => None,
     };
     Ok(Payment {
-        payment_id: row.get(0)?,
-        network: row.get(1)?,
-        asset: row.get(2)?,
-        payer: row.get(3)?,
-        nonce: row.get(4)?,
-        digest: row.get(5)?,
-        idempotency_key: row.get(6)?,
-        state: read_state(&row.get::<String>(7)?)?,
-        amount: row.get(8)?,
-        pay_to: row.get(9)?,
-        valid_before: row.get(10)?,
-        request: SignedRequest(row.get(11)?),
-        operation: row.get(12)?,
-        transaction: row.get(13)?,
-        reason: row.get(14)?,
+        payment_id: row.get("payment_id")?,
+        network: row.get("network")?,
+        asset: row.get("asset")?,
+        payer: row.get("payer")?,
+        nonce: row.get("nonce")?,
+        digest: row.get("digest")?,
+        idempotency_key: row.get("idempotency_key")?,
+        state: read_state(&row.get::<String>("state")?)?,
+        amount: row.get("amount")?,
+        pay_to: row.get("pay_to")?,
+        valid_before: row.get("valid_before")?,
+        request: SignedRequest(row.get("request")?),
+        operation: row.get("operation")?,
+        transaction: row.get("transaction_hash")?,
+        reason: row.get("reason")?,
         answer,
-        created_at: row.get(17)?,
-        updated_at: row.get(18)?,
-        arguments: row.get(19)?,
-        lease_id: row.get(20)?,
-        log_index: row.get(21)?,
-        block: row.get(22)?,
-        performed_at: row.get(23)?,
-        checked_at: row.get(24)?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+        arguments: row.get("arguments")?,
+        lease_id: row.get("lease_id")?,
+        log_index: row.get("log_index")?,
+        block: row.get("block")?,
+        performed_at: row.get("performed_at")?,
+        checked_at: row.get("checked_at")?,
     })
 }
 
@@ -190,25 +190,25 @@ pub(super) const SUMMARY: &str =
     "payment_id, network, asset, payer, nonce, state, amount, pay_to, operation, lease_id,
     transaction_hash, reason, created_at, updated_at,
     (SELECT CAST(coalesce(sum(debts.amount), 0) AS BIGINT) FROM debts
-     WHERE debts.payment_id = payments.payment_id AND debts.state = 'due')";
+     WHERE debts.payment_id = payments.payment_id AND debts.state = 'due') AS due";
 
 pub(super) fn read_summary(row: &Row<'_>) -> Result<PaymentSummary, StoreError> {
     Ok(PaymentSummary {
-        payment_id: row.get(0)?,
-        network: row.get(1)?,
-        asset: row.get(2)?,
-        payer: row.get(3)?,
-        nonce: row.get(4)?,
-        state: read_state(&row.get::<String>(5)?)?,
-        amount: row.get(6)?,
-        pay_to: row.get(7)?,
-        operation: row.get(8)?,
-        lease_id: row.get(9)?,
-        transaction: row.get(10)?,
-        reason: row.get(11)?,
-        created_at: row.get(12)?,
-        updated_at: row.get(13)?,
-        due: row.get(14)?,
+        payment_id: row.get("payment_id")?,
+        network: row.get("network")?,
+        asset: row.get("asset")?,
+        payer: row.get("payer")?,
+        nonce: row.get("nonce")?,
+        state: read_state(&row.get::<String>("state")?)?,
+        amount: row.get("amount")?,
+        pay_to: row.get("pay_to")?,
+        operation: row.get("operation")?,
+        lease_id: row.get("lease_id")?,
+        transaction: row.get("transaction_hash")?,
+        reason: row.get("reason")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+        due: row.get("due")?,
     })
 }
 

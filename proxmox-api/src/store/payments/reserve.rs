@@ -1,9 +1,21 @@
 //! Takes a nonce for one request, or says which payment it belongs to.
 
 use super::{
-    COLUMNS, Db, NewPayment, Payment, PaymentState::Released, Reservation, StoreError,
-    read_payment, signed, values,
+    super::{cells, db::taken_over},
+    COLUMNS, Db, NewPayment, Payment,
+    PaymentState::{Released, Reserved},
+    Reservation, StoreError, read_payment, signed, values,
 };
+
+/// What a row keeps when a nonce that was released is reserved again.
+const OF_THE_FIRST: [&str; 6] = [
+    "payment_id",
+    "network",
+    "asset",
+    "payer",
+    "nonce",
+    "created_at",
+];
 
 pub(super) fn reserve(
     db: Db<'_>,
@@ -32,20 +44,31 @@ pub(super) fn reserve(
         return Ok(outcome(&same_key, &new));
     }
     let payment_id = known.map_or(new.payment_id, |released| released.payment_id);
-    db.execute(
-        "INSERT INTO payments (payment_id, network, asset, payer, nonce, digest, idempotency_key, state, amount, pay_to,
-             valid_before, request, operation, created_at, updated_at, arguments, lease_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'reserved', ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15)
-         ON CONFLICT (network, asset, payer, nonce) DO UPDATE SET digest = excluded.digest,
-             idempotency_key = excluded.idempotency_key, state = 'reserved', amount = excluded.amount,
-             pay_to = excluded.pay_to, valid_before = excluded.valid_before, request = excluded.request,
-             operation = excluded.operation, reason = NULL, arguments = excluded.arguments, lease_id = excluded.lease_id, updated_at = excluded.updated_at
-         WHERE payments.state = 'released'",
-        values![
-        payment_id, new.network, new.asset, new.payer, new.nonce, new.digest, new.idempotency_key, signed(new.amount)?,
-        new.pay_to, new.valid_before, new.request.0, new.operation, now, new.arguments, new.lease_id,
-        ],
-    )?;
+    let row = cells! {
+        "payment_id": payment_id,
+        "network": new.network,
+        "asset": new.asset,
+        "payer": new.payer,
+        "nonce": new.nonce,
+        "digest": new.digest,
+        "idempotency_key": new.idempotency_key,
+        "state": Reserved.as_str(),
+        "amount": signed(new.amount)?,
+        "pay_to": new.pay_to,
+        "valid_before": new.valid_before,
+        "request": new.request.0,
+        "operation": new.operation,
+        "arguments": new.arguments,
+        "lease_id": new.lease_id,
+        "created_at": now,
+        "updated_at": now,
+    };
+    let taken = taken_over(&row, &OF_THE_FIRST);
+    let or = format!(
+        "ON CONFLICT (network, asset, payer, nonce) DO UPDATE SET {taken}, reason = NULL
+         WHERE payments.state = 'released'"
+    );
+    db.insert("payments", &row, &or)?;
     Ok(Reservation::Reserved { payment_id })
 }
 

@@ -24,7 +24,7 @@ impl Store {
                    AND NOT EXISTS (SELECT 1 FROM debts WHERE debts.payment_id = payments.payment_id)
                  ORDER BY updated_at LIMIT ?2",
                 values![before, AT_A_TIME],
-                |row| row.get(0),
+                |row| row.get("payment_id"),
             )?;
             for id in &ids {
                 db.execute("DELETE FROM leases WHERE payment_id = ?1", values![id])?;

@@ -18,10 +18,10 @@ impl Store {
         let names: Vec<String> = self
             .read(move |db| {
                 db.all(
-                    "SELECT lower(transaction_hash) FROM payments
+                    "SELECT lower(transaction_hash) AS name FROM payments
                      WHERE transaction_hash IS NOT NULL AND network = ?1 AND updated_at >= ?2",
                     values![network, since],
-                    |row| row.get(0),
+                    |row| row.get("name"),
                 )
             })
             .await?;

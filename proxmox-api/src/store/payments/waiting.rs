@@ -94,7 +94,7 @@ impl Store {
                  WHERE network = ?1 AND lower(transaction_hash) = ?2 AND payment_id <> ?3 AND state IN ('settled', 'answered')
                  UNION ALL SELECT payment_id FROM debts WHERE lower(transaction_hash) = ?2 AND payment_id <> ?3",
                 values![network, hash, except],
-                |row| row.get(0),
+                |row| row.get("payment_id"),
             )
         })
         .await

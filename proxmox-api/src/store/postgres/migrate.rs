@@ -1,7 +1,7 @@
 //! The schema on PostgreSQL: the same steps as on SQLite, counted in a table of one row. One replica at a time makes them.
 
 use super::{MIGRATING, OLDEST, ServerError, Session, server::Server};
-use crate::store::{Condition, STEPS, StoreError, values};
+use crate::store::{Condition, STEPS, StoreError, db::Row, values};
 
 /// Brings the schema up to date, or refuses one of a later release.
 pub(in crate::store) fn migrate(session: &Session) -> Result<(), StoreError> {
@@ -59,12 +59,14 @@ pub(in crate::store) fn condition(server: &Server) -> Result<Condition, StoreErr
 }
 
 fn check_release(session: &Session) -> Result<(), StoreError> {
-    let sql = "SELECT CAST(current_setting('server_version_num') AS BIGINT), current_setting('server_version')";
+    let sql = "SELECT CAST(current_setting('server_version_num') AS BIGINT) AS number,
+         current_setting('server_version') AS text";
     let rows = session.query(sql, &[])?;
     let row = rows.first().ok_or(StoreError::Unreadable("the release"))?;
-    let (number, text): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+    let row = Row::Postgres(row);
+    let number: i64 = row.get("number")?;
     if number / 10_000 < OLDEST {
-        return Err(ServerError::TooOld(text).into());
+        return Err(ServerError::TooOld(row.get("text")?).into());
     }
     Ok(())
 }
@@ -75,9 +77,12 @@ fn version(session: &Session) -> Result<Option<i64>, StoreError> {
     if session.query(sql, values!["schema_version"])?.is_empty() {
         return Ok(None);
     }
-    let rows = session.query("SELECT coalesce(max(version), 0) FROM schema_version", &[])?;
+    let rows = session.query(
+        "SELECT coalesce(max(version), 0) AS version FROM schema_version",
+        &[],
+    )?;
     let row = rows
         .first()
         .ok_or(StoreError::Unreadable("the schema's version"))?;
-    Ok(Some(row.try_get(0)?))
+    Row::Postgres(row).get("version").map(Some)
 }

@@ -160,12 +160,19 @@ fn hearing(replica: String, told: broadcast::Sender<String>) -> impl Hear {
 trait Hear: Fn(&str) + Clone + Send + 'static {}
 impl<F: Fn(&str) + Clone + Send + 'static> Hear for F {}
 
+/// Whether the server gave the lock.
+fn got(answer: &tokio_postgres::Row) -> Result<bool, StoreError> {
+    answer
+        .try_get(0)
+        .map_err(|_| StoreError::Unreadable("whether a lock was given"))
+}
+
 async fn acquire(shared: &Arc<Shared>, key: i64) -> Result<Option<SharedTurn>, StoreError> {
     let mut again = true;
     loop {
         let current = there(shared).await?;
         match timeout(HEARTBEAT, current.client.query_one(&current.lock, &[&key])).await {
-            Ok(Ok(row)) if row.try_get(0)? => {
+            Ok(Ok(row)) if got(&row)? => {
                 *lock(&shared.held).entry(key).or_default() += 1;
                 let shared = Arc::clone(shared);
                 return Ok(Some(SharedTurn { key, shared }));

@@ -5,6 +5,7 @@ use super::*;
 on_both![
     a_reopened_file_keeps_everything_and_is_migrated_once,
     events_cannot_be_changed,
+    a_column_that_is_missing_or_misread_is_named,
     a_failed_or_panicking_change_leaves_nothing_and_harms_no_other,
     a_challenge_works_once_and_a_session_until_it_expires,
     demo_money_moves_once_per_nonce_and_is_never_overdrawn,
@@ -58,11 +59,11 @@ async fn a_reopened_file_keeps_everything_and_is_migrated_once(place: Place) {
     let store = place.open().await;
     assert_eq!(look(&store).await, before);
     let sql = match place.database {
-        Database::File(_) => "SELECT user_version FROM pragma_user_version",
-        Database::Server(_) => "SELECT max(version) FROM schema_version",
+        Database::File(_) => "SELECT user_version AS version FROM pragma_user_version",
+        Database::Server(_) => "SELECT max(version) AS version FROM schema_version",
     };
     let version: i64 = store
-        .read(move |db| db.one(sql, &[], |row| row.get(0)))
+        .read(move |db| db.one(sql, &[], |row| row.get("version")))
         .await
         .unwrap();
     let steps = i64::try_from(STEPS.len()).unwrap();
@@ -76,7 +77,7 @@ async fn what_was_paid_for_leases_is_found_without_looking_at_every_payment() {
         .read(|db| {
             let paid = crate::store::payments::PAID_BY_LEASE;
             let sql = format!("EXPLAIN QUERY PLAN {paid}");
-            db.all::<String, Vec<_>>(&sql, values!["0xaa"], |row| row.get(3))
+            db.all::<String, Vec<_>>(&sql, values!["0xaa"], |row| row.get("detail"))
         })
         .await
         .unwrap();
@@ -99,6 +100,17 @@ async fn events_cannot_be_changed(place: Place) {
         );
     }
     assert_eq!(store.events("lease-1", 0, 9).await.unwrap()[0].at, 5);
+}
+
+async fn a_column_that_is_missing_or_misread_is_named(place: Place) {
+    let store = place.open().await;
+    let sql = "SELECT 'text' AS lease_id";
+    let missing = store.read::<String, _>(|db| db.one(sql, &[], |row| row.get("leaseid")));
+    let missing = missing.await.unwrap_err().to_string();
+    assert_eq!(missing, "there is no column leaseid");
+    let misread = store.read::<i64, _>(|db| db.one(sql, &[], |row| row.get("lease_id")));
+    let misread = misread.await.unwrap_err().to_string();
+    assert_eq!(misread, "lease_id cannot be read");
 }
 
 async fn a_failed_or_panicking_change_leaves_nothing_and_harms_no_other(place: Place) {

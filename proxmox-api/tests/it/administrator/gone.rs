@@ -85,6 +85,53 @@ async fn a_container_that_comes_back_within_ten_minutes_was_never_lost() {
 }
 
 #[tokio::test]
+async fn a_restart_does_not_begin_the_ten_minutes_of_a_lost_container_anew() {
+    let mut app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 60).await;
+    app.sim.remove_container(customer.ctid);
+    compare(&app).await;
+    for _ in 0..2 {
+        app.clock.advance(Duration::from_secs(301));
+        app.restart().await;
+    }
+    compare(&app).await;
+    until("the lease to be over", async || {
+        (customer.state(&app).await == "destroyed").then_some(())
+    })
+    .await;
+    assert_eq!(customer.events(&app, "container_lost").await, 1);
+    let debts = app.app.store.debts_due().await.unwrap();
+    let wallet = customer.buyer.wallet().to_string();
+    let paid = app.app.store.payments_by_payer(&wallet, None, 9);
+    let paid = paid.await.unwrap()[0].amount;
+    // From when it was missed, and not from the last restart.
+    assert!(debts[0].amount >= paid * 59 / 60, "{debts:?} of {paid}");
+}
+
+#[tokio::test]
+async fn a_container_that_is_lost_shortly_before_the_end_is_owed_when_the_grace_is_over() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 5).await;
+    app.sim.remove_container(customer.ctid);
+    compare(&app).await;
+    // Stopped after five minutes, and destroyed after as many: the ten are not over.
+    for _ in 0..2 {
+        app.clock.advance(Duration::from_secs(295));
+        compare(&app).await;
+        assert_eq!(app.app.store.debts_due().await.unwrap(), []);
+        app.clock.advance(Duration::from_secs(2));
+    }
+    until("the lease to be over", async || {
+        app.clock.advance(Duration::from_secs(1));
+        (customer.state(&app).await == "destroyed").then_some(())
+    })
+    .await;
+    let debts = app.app.store.debts_due().await.unwrap();
+    let reasons: Vec<_> = debts.iter().map(|debt| debt.reason.as_str()).collect();
+    assert_eq!(reasons, ["container_lost"]);
+}
+
+#[tokio::test]
 async fn what_was_taken_out_of_the_pool_is_never_booked_as_gone() {
     let app = TestApp::start().await;
     let customer = Customer::of(&app, 1, 30).await;

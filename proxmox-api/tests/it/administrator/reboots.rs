@@ -50,6 +50,26 @@ async fn after_a_reboot_what_ran_runs_again_and_what_was_off_stays_off() {
 }
 
 #[tokio::test]
+async fn a_reboot_before_the_first_look_at_a_container_is_made_up_for() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 600).await;
+    later(&app, 10);
+    app.sim.reboot_node("pve");
+    assert_eq!(compare(&app).await.started, [customer.lease_id.as_str()]);
+    assert!(customer.runs(&app));
+    // Switched off by its owner, and started by a renewal.
+    let stopped = customer.switch(&app, "stop").await;
+    assert_eq!(stopped.status, 200, "{:?}", stopped.body);
+    compare(&app).await;
+    let renewed = customer.renew(&app).await;
+    assert_eq!(renewed.status, 200, "{:?}", renewed.body);
+    later(&app, 10);
+    app.sim.reboot_node("pve");
+    assert_eq!(compare(&app).await.started, [customer.lease_id.as_str()]);
+    assert!(customer.runs(&app));
+}
+
+#[tokio::test]
 async fn a_reboot_while_the_service_was_down_is_made_up_for() {
     let mut app = TestApp::start().await;
     let customer = Customer::of(&app, 1, 600).await;

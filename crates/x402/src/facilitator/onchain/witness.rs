@@ -110,6 +110,13 @@ impl Witness {
             terms: &terms,
             confirmations: self.confirmations,
         };
+        #[cfg(feature = "chaos")]
+        if crate::chaos::has(crate::chaos::Bug::AnyTransfer) {
+            let seen = self.transfers_to(terms.authorization.to, SEARCH).await?;
+            if let Some(last) = seen.into_iter().next_back() {
+                return Ok(Evidence::Moved(last.evidence));
+            }
+        }
         reader.look(Since::Time(first_seen)).await
     }
 

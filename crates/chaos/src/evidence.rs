@@ -1,0 +1,139 @@
+//! What the checker reads: the tables of the store and the containers on Proxmox at two moments,
+//! the ledger, what customers were told, how often commands ran, and the logs.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use alloy::primitives::Address;
+use anyhow::Result;
+use pve_sim::ContainerSnapshot;
+
+use crate::{
+    book::Purchase,
+    database::{Database, Row},
+    journal::Journal,
+    ledger::Transfer,
+    proxmox::Removed,
+    service::Service,
+    stage::Stage,
+};
+
+/// What is in the store and on Proxmox at one moment.
+pub struct Snapshot {
+    /// The tables that are looked at.
+    pub tables: BTreeMap<&'static str, Vec<Row>>,
+    /// What the service made.
+    pub containers: Vec<ContainerSnapshot>,
+    /// What was still being worked on; empty once it is quiet.
+    pub unfinished: Vec<String>,
+}
+
+/// Everything that the checker reads.
+pub struct Evidence {
+    /// While leases still run.
+    pub midway: Snapshot,
+    /// More than a day later.
+    pub end: Snapshot,
+    /// What customers asked and were told.
+    pub purchases: Vec<Purchase>,
+    /// What `GET /payments` shows, by wallet: nonces.
+    pub shown: BTreeMap<String, Vec<String>>,
+    /// The ledger.
+    pub transfers: Vec<Transfer>,
+    /// Who is paid.
+    pub pay_to: Address,
+    /// What an administrator removed.
+    pub removed: Vec<Removed>,
+    /// How often each command ran.
+    pub marks: BTreeMap<String, usize>,
+    /// The logs of the processes.
+    pub logs: Vec<(String, String)>,
+    /// The most memory that a process had, in KiB.
+    pub memory: Vec<(String, u64)>,
+    /// What must not be in a log.
+    pub secrets: Vec<(&'static str, String)>,
+    /// What happened.
+    pub journal: Arc<Journal>,
+}
+
+/// What the service still has to do something about.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn unfinished(database: &Database) -> Result<Vec<String>> {
+    let text = |row: &Row, name: &str| row[name].as_str().unwrap_or_default().to_owned();
+    let mut left = Vec::new();
+    for row in database.rows("payments")? {
+        let (state, operation) = (text(&row, "state"), text(&row, "operation"));
+        let resumed = operation == "lease_container" || operation == "renew_lease";
+        let open = ["reserved", "verified", "settling", "unknown"].contains(&state.as_str());
+        if open || state == "settled" && resumed {
+            left.push(format!("{} is {state}", text(&row, "payment_id")));
+        }
+    }
+    for row in database.rows("leases")? {
+        let state = text(&row, "state");
+        if !["active", "stopped", "destroyed"].contains(&state.as_str()) {
+            left.push(format!("{} is {state}", text(&row, "lease_id")));
+        }
+    }
+    Ok(left)
+}
+
+/// What there is now.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn snapshot(stage: &Stage) -> Result<Snapshot> {
+    let mut tables = BTreeMap::new();
+    for table in [
+        "payments", "leases", "debts", "renewals", "events", "orphans",
+    ] {
+        tables.insert(table, stage.database.rows(table)?);
+    }
+    Ok(Snapshot {
+        tables,
+        containers: stage.cluster.containers(),
+        unfinished: unfinished(&stage.database)?,
+    })
+}
+
+/// How often each command ran, by its mark.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn marks(file: &std::path::Path) -> Result<BTreeMap<String, usize>> {
+    let mut marks = BTreeMap::new();
+    for line in std::fs::read_to_string(file)?.lines() {
+        *marks.entry(line.trim().to_owned()).or_default() += 1;
+    }
+    Ok(marks)
+}
+
+/// Everything that the processes wrote.
+pub fn logs(services: &[Arc<Service>]) -> Vec<(String, String)> {
+    let read = |one: &Arc<Service>| {
+        let bytes = std::fs::read(&one.log).unwrap_or_default();
+        (one.name(), String::from_utf8_lossy(&bytes).into_owned())
+    };
+    services.iter().map(read).collect()
+}
+
+/// What must not be in a log.
+pub fn secrets(stage: &Stage, purchases: &[Purchase]) -> Vec<(&'static str, String)> {
+    let mut secrets = vec![("the token's secret", stage.cluster.sim.token_secret())];
+    for purchase in purchases {
+        let signature = &purchase.payment.exact().signature;
+        secrets.push(("a signature", signature.trim_start_matches("0x").to_owned()));
+        if let Some(key) = purchase.key.as_ref().filter(|key| key.len() >= 16) {
+            secrets.push(("a good key", key.clone()));
+        }
+        for told in &purchase.told {
+            for name in ["password", "ticket"] {
+                if let Some(text) = told.body[name].as_str().filter(|text| text.len() > 8) {
+                    secrets.push(("a password or ticket", text.to_owned()));
+                }
+            }
+        }
+    }
+    secrets
+}

@@ -1,0 +1,205 @@
+//! What befalls the service while customers buy. Each kind of fault is an actor with a stream of
+//! its own.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use alloy::primitives::Address;
+use tokio::task::JoinSet;
+
+use crate::{
+    clock::Clock,
+    counter::wallet,
+    database::Database,
+    dice::Dice,
+    journal::Journal,
+    ledger::{Kind, Ledger, Transfer},
+    node::{Node, Weather},
+    proxmox::{Cluster, Removed},
+    service::Service,
+};
+
+/// Everything that can be made to fail.
+#[derive(Clone)]
+pub struct Targets {
+    /// The processes.
+    pub services: Vec<Arc<Service>>,
+    /// The Proxmox cluster.
+    pub cluster: Arc<Cluster>,
+    /// The ledger.
+    pub ledger: Arc<Ledger>,
+    /// The chain's node.
+    pub node: Arc<Node>,
+    /// The store's server.
+    pub database: Database,
+    /// The campaign's time.
+    pub clock: Arc<Clock>,
+    /// What happened.
+    pub journal: Arc<Journal>,
+    /// What an administrator removed.
+    pub removed: Arc<Mutex<Vec<Removed>>>,
+    /// The faults are over.
+    pub over: Arc<AtomicBool>,
+    /// Who is paid.
+    pub pay_to: Address,
+}
+
+impl Targets {
+    fn goes_on(&self) -> bool {
+        !self.over.load(Ordering::SeqCst)
+    }
+}
+
+/// Sleeps for a time of the dice's, in real milliseconds.
+async fn pause(dice: &mut Dice, low: u64, high: u64) {
+    tokio::time::sleep(Duration::from_millis(dice.between(low, high))).await;
+}
+
+/// Lets all of them loose. They end once the faults are over.
+pub fn begin(targets: &Targets, seed: u64) -> JoinSet<()> {
+    let mut actors = JoinSet::new();
+    let dice = |name: &str| Dice::of(seed, name);
+    actors.spawn(killer(targets.clone(), dice("killer")));
+    actors.spawn(host(targets.clone(), dice("proxmox")));
+    actors.spawn(administrator(targets.clone(), dice("administrator")));
+    actors.spawn(weather(targets.clone(), dice("node")));
+    actors.spawn(reorganiser(targets.clone(), dice("reorganiser")));
+    actors.spawn(strangers(targets.clone(), seed, dice("strangers")));
+    actors.spawn(cutter(targets.clone(), dice("database")));
+    actors
+}
+
+async fn killer(targets: Targets, mut dice: Dice) {
+    while targets.goes_on() {
+        pause(&mut dice, 1_500, 7_000).await;
+        let which = dice.between(0, targets.services.len() as u64 - 1);
+        let away = dice.between(0, 1_500);
+        if !targets.goes_on() {
+            return;
+        }
+        let service = &targets.services[usize::try_from(which).unwrap_or(0)];
+        service.kill();
+        targets.journal.count("fault", "process: killed by SIGKILL");
+        tokio::time::sleep(Duration::from_millis(away)).await;
+        if service.start().is_err() {
+            targets.journal.note(&service.name(), "cannot be started");
+        }
+    }
+}
+
+/// Starts a process again that has ended by itself, as a supervisor does, and weighs all of them.
+pub async fn supervise(targets: Targets, done: Arc<AtomicBool>) {
+    while !done.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        for service in &targets.services {
+            service.weigh();
+            if service.has_ended().unwrap_or(false) {
+                targets.journal.count("process", "ended by itself");
+                targets.journal.note(&service.name(), "ended by itself");
+                let _ = service.start();
+            }
+        }
+    }
+}
+
+async fn host(targets: Targets, mut dice: Dice) {
+    while targets.goes_on() {
+        pause(&mut dice, 200, 1_600).await;
+        if targets.goes_on() {
+            targets.cluster.misbehave(&mut dice);
+        }
+        // Faults that nothing met are not kept for a storm.
+        if dice.percent(25) {
+            targets.cluster.sim.faults().clear();
+        }
+    }
+}
+
+async fn administrator(targets: Targets, mut dice: Dice) {
+    while targets.goes_on() {
+        pause(&mut dice, 700, 4_000).await;
+        if targets.goes_on() {
+            let now = targets.clock.seconds();
+            let (cluster, removed) = (&targets.cluster, &targets.removed);
+            cluster.administer(&mut dice, now, removed).await;
+        }
+    }
+}
+
+async fn weather(targets: Targets, mut dice: Dice) {
+    while targets.goes_on() {
+        pause(&mut dice, 800, 4_000).await;
+        let weather = match dice.between(0, 9) {
+            0..3 => Weather::Down,
+            3 => Weather::Silent,
+            4..8 => Weather::Behind(dice.between(1, 60)),
+            _ => Weather::Nonsense,
+        };
+        let word = format!("{weather:?}");
+        let word = word.split('(').next().unwrap_or_default().to_lowercase();
+        targets.journal.fault("node", &format!("chain: {word}"));
+        targets.node.set(weather);
+        pause(&mut dice, 300, 2_500).await;
+        targets.node.set(Weather::Good);
+    }
+}
+
+async fn reorganiser(targets: Targets, mut dice: Dice) {
+    while targets.goes_on() {
+        pause(&mut dice, 1_000, 4_000).await;
+        let blocks = dice.between(1, 40);
+        let moved = targets.ledger.reorganise(blocks);
+        if moved > 0 {
+            targets
+                .journal
+                .fault("chain", "chain: reorganised under transfers");
+        }
+    }
+}
+
+/// People who send money that nobody asked for.
+async fn strangers(targets: Targets, seed: u64, mut dice: Dice) {
+    let stranger = wallet(seed, "stranger").address();
+    targets.ledger.fund(stranger, 1_000_000_000);
+    while targets.goes_on() {
+        pause(&mut dice, 1_500, 5_000).await;
+        let (value, nonce) = (dice.between(1, 40_000), dice.bytes());
+        let to = targets.pay_to;
+        let wanted = Transfer::wanted(Kind::Plain, stranger, to, value, nonce, u64::MAX / 4_000);
+        if targets.ledger.send(&wanted, 0, 0).is_ok() {
+            targets
+                .journal
+                .fault("chain", "chain: a stranger's transfer");
+        }
+    }
+}
+
+async fn cutter(targets: Targets, mut dice: Dice) {
+    while targets.goes_on() {
+        pause(&mut dice, 2_000, 8_000).await;
+        let (crashes, away) = (dice.percent(15), dice.between(50, 1_500));
+        if !targets.goes_on() {
+            return;
+        }
+        let database = targets.database.clone();
+        let done = tokio::task::spawn_blocking(move || match crashes {
+            true => database.crash(Duration::from_millis(away)),
+            false => database.cut(),
+        });
+        if done.await.unwrap_or(false) {
+            let kind = if crashes {
+                "crashes"
+            } else {
+                "connections are cut"
+            };
+            targets
+                .journal
+                .fault("database", &format!("database: {kind}"));
+        }
+    }
+}

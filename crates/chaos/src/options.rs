@@ -1,0 +1,140 @@
+//! What a campaign is told.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Where the store is, and so how many processes there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// One process on a file.
+    Sqlite,
+    /// Two replicas on a server.
+    Postgres,
+}
+
+impl Mode {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+/// A campaign.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Of every random choice.
+    pub seed: u64,
+    /// How long customers buy and faults come.
+    pub length: Duration,
+    /// Where the store is.
+    pub mode: Mode,
+    /// Customers at a time.
+    pub customers: usize,
+    /// How many times faster than real time the campaign's runs.
+    pub speed: u64,
+    /// A bug that the service is asked to have.
+    pub bug: Option<String>,
+    /// The service's program.
+    pub program: PathBuf,
+    /// Where the report and the logs go.
+    pub folder: PathBuf,
+}
+
+/// The text of `--help`.
+pub const USAGE: &str = "\
+chaos --program FILE --folder FOLDER [--seed N] [--minutes M] [--mode sqlite|postgres]
+      [--customers N] [--speed N] [--bug skip-undo|any-transfer]
+
+  --seed N       of every random choice (1)
+  --minutes M    how long customers buy and faults come; fractions are fine (1)
+  --mode         sqlite: one process on a file; postgres: two replicas on a server (sqlite)
+  --customers N  customers at a time (10)
+  --speed N      how many times faster than real time the campaign's runs (20)
+  --bug          a bug that the service is asked to have; the campaign has to find it
+";
+
+impl Options {
+    /// Reads the command line, without the program's name.
+    ///
+    /// # Errors
+    /// What is not understood.
+    pub fn read(arguments: &[String]) -> Result<Self> {
+        let mut options = Self {
+            seed: 1,
+            length: Duration::from_secs(60),
+            mode: Mode::Sqlite,
+            customers: 10,
+            speed: 20,
+            bug: None,
+            program: PathBuf::new(),
+            folder: PathBuf::new(),
+        };
+        let mut rest = arguments.iter();
+        while let Some(name) = rest.next() {
+            let value = rest
+                .next()
+                .with_context(|| format!("{name} needs a value\n\n{USAGE}"))?;
+            let wrong = || format!("{name} {value} is not understood\n\n{USAGE}");
+            match name.as_str() {
+                "--seed" => options.seed = value.parse().with_context(wrong)?,
+                "--minutes" => {
+                    let minutes: f64 = value.parse().with_context(wrong)?;
+                    options.length =
+                        Duration::try_from_secs_f64(minutes * 60.0).with_context(wrong)?;
+                }
+                "--mode" => {
+                    options.mode = match value.as_str() {
+                        "sqlite" => Mode::Sqlite,
+                        "postgres" => Mode::Postgres,
+                        _ => bail!(wrong()),
+                    }
+                }
+                "--customers" => options.customers = value.parse().with_context(wrong)?,
+                "--speed" => options.speed = value.parse().with_context(wrong)?,
+                "--bug" if ["skip-undo", "any-transfer"].contains(&value.as_str()) => {
+                    options.bug = Some(value.clone());
+                }
+                "--program" => options.program = value.into(),
+                "--folder" => options.folder = value.into(),
+                _ => bail!(wrong()),
+            }
+        }
+        if options.program.as_os_str().is_empty() || options.folder.as_os_str().is_empty() {
+            bail!("--program and --folder are needed\n\n{USAGE}");
+        }
+        if options.customers == 0 || options.speed == 0 {
+            bail!("there has to be a customer, and time has to pass\n\n{USAGE}");
+        }
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Options> {
+        let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        Options::read(&words)
+    }
+
+    #[test]
+    fn a_campaign_is_read_and_what_is_wrong_is_said() {
+        let told = read("--program p --folder f --seed 7 --minutes 0.5 --mode postgres").unwrap();
+        assert_eq!((told.seed, told.mode), (7, Mode::Postgres));
+        assert_eq!(told.length, Duration::from_secs(30));
+        for wrong in [
+            "--seed 7",
+            "--program p --folder f --mode mysql",
+            "--program p --folder f --bug none",
+            "--program p --folder f --seed",
+            "--program p --folder f --minutes -1",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Everything that a campaign needs around it: a clock, the ledger with its node and facilitator, a
+//! Proxmox, a database, and the processes of the service, not started yet.
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use alloy::primitives::{Address, address};
+use anyhow::{Context as _, Result};
+use axum::Router;
+use tokio::task::JoinSet;
+use x402::network::Network;
+
+use crate::{
+    book::Book,
+    clock::Clock,
+    counter::Counter,
+    database::Database,
+    facilitator::Facilitator,
+    journal::Journal,
+    ledger::Ledger,
+    node::Node,
+    options::{Mode, Options},
+    proxmox::Cluster,
+    service::Service,
+};
+
+/// Public development account 1, who is paid.
+pub const PAY_TO: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
+
+/// Where the campaign's own servers are.
+pub struct Stage {
+    /// The campaign's time.
+    pub clock: Arc<Clock>,
+    /// What happened.
+    pub journal: Arc<Journal>,
+    /// The truth about money.
+    pub ledger: Arc<Ledger>,
+    /// What the chain shows of it.
+    pub node: Arc<Node>,
+    /// Who moves it.
+    pub facilitator: Arc<Facilitator>,
+    /// The Proxmox cluster.
+    pub cluster: Arc<Cluster>,
+    /// The store.
+    pub database: Database,
+    /// The processes.
+    pub services: Vec<Arc<Service>>,
+    /// Where customers buy.
+    pub counter: Counter,
+    /// The file in which commands leave their marks.
+    pub marks: PathBuf,
+    _servers: JoinSet<()>,
+    _folder: tempfile::TempDir,
+}
+
+/// Sets everything up; none where PostgreSQL is wanted and not installed.
+///
+/// # Errors
+/// Something of the campaign's own does not start.
+pub async fn set_up(options: &Options) -> Result<Option<Stage>> {
+    let folder = tempfile::tempdir()?;
+    let database = match options.mode {
+        Mode::Sqlite => Some(Database::Sqlite(folder.path().join("infra402.sqlite"))),
+        Mode::Postgres => tokio::task::spawn_blocking(Database::postgres).await?,
+    };
+    let Some(database) = database else {
+        return Ok(None);
+    };
+    let _ = std::fs::remove_dir_all(&options.folder);
+    std::fs::create_dir_all(&options.folder)
+        .with_context(|| format!("cannot make {}", options.folder.display()))?;
+    let clock = Arc::new(Clock::start(folder.path().join("clock"), options.speed)?);
+    let journal = Arc::new(Journal::new(Arc::clone(&clock)));
+    let network = Network::by_name("base-sepolia").context("no such network")?;
+    let ledger = Arc::new(Ledger::new(Arc::clone(&clock), options.seed));
+    let node = Node::new(Arc::clone(&ledger), network);
+    let (facts, notes) = (Arc::clone(&ledger), Arc::clone(&journal));
+    let facilitator = Facilitator::new(facts, notes, network, options.seed);
+    let mut servers = JoinSet::new();
+    let node_url = serve(&mut servers, node.router()).await?;
+    let facilitator_url = serve(&mut servers, facilitator.router()).await?;
+    let cluster = Arc::new(Cluster::start(Arc::clone(&journal), options.seed).await?);
+    let marks = place_for_marks(folder.path())?;
+    let variables = variables(
+        options,
+        &[
+            ("FACILITATOR", facilitator_url),
+            ("RPC_URL", node_url),
+            ("DATABASE", database.address()),
+            ("CHAOS_CLOCK", clock.file().display().to_string()),
+            ("PVE_HOST", cluster.sim.url()),
+            ("PVE_TOKEN_ID", cluster.sim.token_id()),
+            ("PVE_TOKEN_SECRET", cluster.sim.token_secret()),
+            ("PVE_FINGERPRINT", cluster.sim.fingerprint()),
+        ],
+    );
+    let processes = if options.mode == Mode::Sqlite { 1 } else { 2 };
+    let services: Vec<Arc<Service>> = (0..processes)
+        .map(|number| {
+            let (program, journal) = (&options.program, Arc::clone(&journal));
+            Service::new(number, &options.folder, program, &variables, journal).map(Arc::new)
+        })
+        .collect::<Result<_>>()?;
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .build()?;
+    let counter = Counter {
+        urls: services.iter().map(|one| one.url.clone()).collect(),
+        http,
+        clock: Arc::clone(&clock),
+        book: Book::default(),
+        journal: Arc::clone(&journal),
+    };
+    Ok(Some(Stage {
+        clock,
+        journal,
+        ledger,
+        node,
+        facilitator,
+        cluster,
+        database,
+        services,
+        counter,
+        marks,
+        _servers: servers,
+        _folder: folder,
+    }))
+}
+
+/// What every process is told.
+fn variables(options: &Options, more: &[(&str, String)]) -> Vec<(String, String)> {
+    let fixed = [
+        ("PATH", "/usr/bin:/bin"),
+        ("ADDRESS", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),
+        ("NETWORK", "base-sepolia"),
+        ("FACILITATOR_TIMEOUT_SECONDS", "3"),
+        ("PUBLIC_BASE_URL", "http://lease.example"),
+        ("PVE_NODE", "auto"),
+        ("LEASE_GRACE_MINUTES", "10"),
+        ("HELD_HOURS", "1"),
+        ("ORPHAN_KEEP_HOURS", "1"),
+        ("LEASES_IN_FLIGHT_PER_WALLET", "4"),
+        ("MAX_UNPAID_LEASES", "1000"),
+        ("FREE_CALLS_PER_MINUTE", "1000000"),
+        ("FAILED_PAYMENTS_PER_MINUTE", "1000000"),
+        ("TRUSTED_PROXIES", "1"),
+        ("NO_COLOR", "1"),
+    ];
+    let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
+    let bug = options.bug.clone().map(|bug| ("CHAOS_BUG", bug));
+    let all = fixed.into_iter().chain(more.iter().cloned()).chain(bug);
+    all.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+async fn serve(servers: &mut JoinSet<()>, router: Router) -> Result<String> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    servers.spawn(async move {
+        let _ = axum::serve(listener, router).await;
+    });
+    Ok(url)
+}
+
+/// A file that the containers' shells, which are another account's, can write.
+fn place_for_marks(folder: &std::path::Path) -> Result<PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let open = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+    };
+    let file = folder.join("marks");
+    std::fs::write(&file, "")?;
+    open(&file, 0o666)?;
+    open(folder, 0o755)?;
+    Ok(file)
+}
+
+/// The simulator's clock goes with the campaign's.
+pub async fn keep_time(clock: Arc<Clock>, cluster: Arc<Cluster>) {
+    let mut ahead = 0;
+    loop {
+        let real = SystemTime::now().duration_since(UNIX_EPOCH);
+        let real = u64::try_from(real.unwrap_or_default().as_millis()).unwrap_or(0);
+        let wanted = clock.millis().saturating_sub(real);
+        if wanted > ahead {
+            cluster
+                .sim
+                .advance_clock(Duration::from_millis(wanted - ahead));
+            ahead = wanted;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

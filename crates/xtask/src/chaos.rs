@@ -1,0 +1,113 @@
+//! `cargo xtask chaos`: builds the campaign of `crates/chaos` and the service that it tries to
+//! break, and runs it. The service is a program of its own name, `proxmox-api-chaos`, since it has
+//! a clock that can be moved and bugs on request.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::setup;
+use crate::workspace::{self, Profile};
+
+/// What the campaign says where it cannot be run.
+const SKIPPED: i32 = 77;
+/// What the campaign says where it has found something.
+const VIOLATED: i32 = 1;
+/// The bugs that the service can be asked to have, each with a seed and a length that are enough to
+/// find it.
+const BUGS: [&str; 2] = ["skip-undo", "any-transfer"];
+/// The campaigns of `cargo xtask test`.
+const MODES: [&str; 2] = ["sqlite", "postgres"];
+/// Minutes of a short campaign.
+const SHORT: &str = "0.25";
+/// Where the reports go, in cargo's target folder.
+const FOLDER: &str = "chaos";
+
+/// The command `cargo xtask chaos`. `prove` in place of options asks for each seeded bug, and wants
+/// it found.
+///
+/// # Errors
+/// Something does not compile, PostgreSQL is not installed, the campaign found something, or, with
+/// `prove`, did not.
+pub fn run(arguments: &[&str]) -> Result<()> {
+    build()?;
+    if arguments == ["prove"] {
+        return prove();
+    }
+    let mode = arguments
+        .windows(2)
+        .find(|pair| pair[0] == "--mode")
+        .map_or(MODES[0], |pair| pair[1]);
+    match campaign(mode, arguments)? {
+        0 => Ok(()),
+        VIOLATED => bail!("the campaign found violations"),
+        SKIPPED => bail!("the campaign cannot be run here: PostgreSQL is not installed"),
+        other => bail!("the campaign did not come to its end ({other})"),
+    }
+}
+
+/// A short campaign for the tests, in the modes that this machine has, and the seeded bugs: how
+/// many passed. Where there is no PostgreSQL, [`setup::skips`] counts it.
+///
+/// # Errors
+/// Something does not compile, or a campaign found something, or did not find a bug.
+pub fn short() -> Result<u32> {
+    build()?;
+    let mut passed = 0;
+    for mode in MODES {
+        if mode == "postgres" && !setup::postgresql_exists() {
+            continue;
+        }
+        run_short(mode)?;
+        passed += 1;
+    }
+    prove()?;
+    Ok(passed + 1)
+}
+
+fn run_short(mode: &str) -> Result<()> {
+    let arguments = ["--mode", mode, "--seed", "402", "--minutes", SHORT];
+    match campaign(mode, &arguments)? {
+        0 => Ok(()),
+        code => bail!("the campaign on {mode} ended with {code}"),
+    }
+}
+
+/// Each seeded bug turns the campaign red.
+fn prove() -> Result<()> {
+    for bug in BUGS {
+        let arguments = ["--bug", bug, "--seed", "402", "--minutes", SHORT];
+        match campaign(bug, &arguments)? {
+            VIOLATED => println!("\nthe bug {bug} was found, as it should be"),
+            code => bail!("the bug {bug} was not found: the campaign ended with {code}"),
+        }
+    }
+    Ok(())
+}
+
+fn build() -> Result<()> {
+    let mut command = workspace::cargo();
+    command.args(["build", "--package", "chaos", "--package", "proxmox-api"]);
+    command.args(["--features", "proxmox-api/chaos"]);
+    command.args(["--bin", "chaos", "--bin", "proxmox-api-chaos"]);
+    workspace::run(&mut command)
+}
+
+/// Runs one, and gives the code that it ended with.
+fn campaign(name: &str, arguments: &[&str]) -> Result<i32> {
+    let mut command = Command::new(workspace::binary(Profile::Dev, "chaos"));
+    command
+        .arg("--program")
+        .arg(workspace::binary(Profile::Dev, "proxmox-api-chaos"))
+        .arg("--folder")
+        .arg(workspace::target_folder().join(FOLDER).join(name))
+        .args(arguments);
+    let shown = arguments.join(" ");
+    println!("\n$ cargo xtask chaos {shown}");
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run `{}`", workspace::show(&command)))?;
+    status
+        .code()
+        .with_context(|| format!("the campaign was ended by a signal ({status})"))
+}
