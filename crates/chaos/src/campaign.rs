@@ -28,6 +28,11 @@ use crate::{
     stage::{PAY_TO, Stage, keep_time, set_up},
 };
 
+/// How long what is unfinished may stay as it is until nobody goes on with it: what is followed is looked at every half minute
+/// of real time.
+pub const UNCHANGED: Duration = Duration::from_secs(40);
+/// The same where a seeded bug leaves something unfinished for ever, and other rules have to say so.
+pub const UNCHANGED_BY_A_BUG: Duration = Duration::from_secs(8);
 /// Times that a customer asks again for what was paid.
 const ASKED_AGAIN: usize = 8;
 
@@ -90,24 +95,13 @@ pub async fn run(options: &Options) -> Result<Option<Evidence>> {
         ended.context("an actor of the campaign broke")?;
     }
     settle(&stage).await?;
-    quiet(
-        &stage,
-        Duration::from_secs(120),
-        14,
-        Duration::from_secs(150),
-    )
-    .await?;
+    let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
+    quiet(&stage, 2 * minute, 14, 2 * minute).await?;
     ask_again(&stage).await;
     let shown = payments(&stage, options).await;
-    quiet(&stage, Duration::from_secs(30), 3, Duration::from_secs(30)).await?;
+    quiet(&stage, minute / 2, 3, minute / 2).await?;
     let midway = snapshot(&stage)?;
-    quiet(
-        &stage,
-        Duration::from_secs(1_800),
-        58,
-        Duration::from_secs(120),
-    )
-    .await?;
+    quiet(&stage, hour, 28, minute).await?;
     let end = snapshot(&stage)?;
     done.store(true, Ordering::SeqCst);
     helpers.shutdown().await;
@@ -156,9 +150,10 @@ async fn settle(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Puts the time forward until nothing is worked on, at least so many times. What is left then is
-/// in the evidence.
+/// Puts the time forward until nothing is worked on, at least so many times. What is left after the longest wait, or after
+/// nothing has changed for long, is in the evidence.
 async fn quiet(stage: &Stage, step: Duration, at_least: u32, at_most: Duration) -> Result<()> {
+    let (mut changed, mut before) = (Instant::now(), Vec::new());
     let deadline = Instant::now() + at_most;
     for round in 1_u32.. {
         stage.clock.advance(step)?;
@@ -168,7 +163,11 @@ async fn quiet(stage: &Stage, step: Duration, at_least: u32, at_most: Duration) 
             stage.cluster.put_in_order();
         }
         let left = unfinished(&stage.database)?;
-        if round >= at_least && (left.is_empty() || Instant::now() > deadline) {
+        if left != before {
+            (changed, before) = (Instant::now(), left);
+        }
+        let over = Instant::now() > deadline || changed.elapsed() > stage.patience;
+        if round >= at_least && (before.is_empty() || over) {
             return Ok(());
         }
     }

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::{check::Violation, database::Row, evidence::Evidence, options::Options};
 
-/// Violations whose timeline is shown; more of a kind say the same.
-const SHOWN: usize = 12;
+/// Violations of a rule whose timeline is shown; more of them say the same.
+const SHOWN: usize = 3;
 
 /// The report of a campaign.
 pub fn text(options: &Options, evidence: &Evidence, violations: &[Violation]) -> String {
@@ -59,7 +59,13 @@ pub fn text(options: &Options, evidence: &Evidence, violations: &[Violation]) ->
     for (rule, count) in rules {
         let _ = writeln!(text, "  {count:>6}  {rule}");
     }
-    for violation in violations.iter().take(SHOWN) {
+    let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
+    for violation in violations {
+        let shown = shown.entry(violation.rule).or_default();
+        *shown += 1;
+        if *shown > SHOWN {
+            continue;
+        }
         let _ = writeln!(text, "\nVIOLATION {}\n  {}", violation.rule, violation.text);
         text.push_str(&timeline(evidence, &violation.subjects));
     }

@@ -15,6 +15,7 @@ use x402::network::Network;
 
 use crate::{
     book::Book,
+    campaign::{UNCHANGED, UNCHANGED_BY_A_BUG},
     clock::Clock,
     counter::Counter,
     database::Database,
@@ -52,6 +53,8 @@ pub struct Stage {
     pub counter: Counter,
     /// The file in which commands leave their marks.
     pub marks: PathBuf,
+    /// How long what is unfinished may stay as it is until nobody goes on with it.
+    pub patience: Duration,
     _servers: JoinSet<()>,
     _folder: tempfile::TempDir,
 }
@@ -126,6 +129,10 @@ pub async fn set_up(options: &Options) -> Result<Option<Stage>> {
         services,
         counter,
         marks,
+        patience: match options.bug {
+            None => UNCHANGED,
+            Some(_) => UNCHANGED_BY_A_BUG,
+        },
         _servers: servers,
         _folder: folder,
     }))
