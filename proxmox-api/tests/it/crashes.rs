@@ -339,12 +339,19 @@ async fn a_lease_is_at_most_ten_durable_writes_and_a_call_at_most_four() {
         (Purchase::Console, 4),
         (Purchase::List, 4),
     ] {
-        let run = Run::new(None, purchase).await;
-        let before = run.app.app.store.writes();
-        let told = run.signed.send(&run.app).await;
-        assert_eq!(told.status, 200, "{:?}", told.body);
-        let writes = run.app.app.store.writes() - before;
-        assert!(writes <= most, "{purchase:?} takes {writes} durable writes");
+        // The workers write, too; they only add to it.
+        let mut fewest = u64::MAX;
+        for _ in 0..5 {
+            let run = Run::new(None, purchase).await;
+            let before = run.app.app.store.writes();
+            let told = run.signed.send(&run.app).await;
+            assert_eq!(told.status, 200, "{:?}", told.body);
+            fewest = fewest.min(run.app.app.store.writes() - before);
+        }
+        assert!(
+            (3..=most).contains(&fewest),
+            "{purchase:?}: {fewest} durable writes"
+        );
     }
     // The counter counts.
     let run = Run::new(None, Purchase::List).await;
