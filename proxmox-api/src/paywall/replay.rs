@@ -97,13 +97,7 @@ async fn settled<O: Operation>(
         Asker::Anybody
     };
     // What is not resumed from its row is read from the request again.
-    let reads = may_see
-        && match O::REPEAT {
-            Repeat::Resumed => false,
-            // What was begun is not done again, whatever the request says.
-            Repeat::Once => row.performed_at.is_none(),
-            Repeat::ForPayer => true,
-        };
+    let reads = may_see && O::REPEAT != Repeat::Resumed;
     let operation = match reads {
         true => match O::read(app, call_of(presented, &row)).await {
             Ok(operation) => Some(operation),

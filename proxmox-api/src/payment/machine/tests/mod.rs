@@ -1,6 +1,7 @@
 //! The machine by rows, by its document, and in a world where everything fails.
 
 mod document;
+mod money;
 mod properties;
 mod world;
 

@@ -9,6 +9,8 @@ use super::world::World;
 const TURMOIL: u32 = 40;
 /// Looks after which everything that can end has ended.
 const LOOKS: u32 = 20;
+/// After how many of them a person decides about what is left.
+const PERSON_LOOKS_AT: u32 = 10;
 
 /// The terms, whether something is prepared, and whether locks can be lost.
 fn any_terms() -> impl Strategy<Value = (Terms, bool, bool)> {
@@ -43,7 +45,7 @@ fn live(world: &mut World) {
         begun: world.truth.begun,
     };
     for _ in 0..TURMOIL {
-        match world.below(13) {
+        match world.below(14) {
             0 | 1 => world.request(),
             2 => world.run(look(world, Asker::Payer)),
             3 => world.run(look(world, Asker::Anybody)),
@@ -52,6 +54,7 @@ fn live(world: &mut World) {
             7 => world.recheck(),
             8 => world.undo_abandoned(),
             9..=11 => world.resume(),
+            12 => world.give_up_held(),
             _ => world.truth.is_over |= world.one_in(6),
         }
     }
@@ -63,6 +66,9 @@ fn live(world: &mut World) {
         world.run(look(world, Asker::Ourselves { late }));
         world.recheck();
         world.undo_abandoned();
+        if look_number == PERSON_LOOKS_AT {
+            world.decide();
+        }
     }
 }
 
@@ -72,8 +78,7 @@ fn judge(world: &World) -> Result<(), String> {
         return Ok(());
     };
     let paid_for = truth.delivered.is_some() || truth.owed.is_some();
-    let is_for_a_person = state == Unresolved && !world.terms.has_chain;
-    let ended = matches!(state, Answered | Refused | Released) || is_for_a_person;
+    let ended = matches!(state, Answered | Refused | Released);
     let machines: Vec<_> = truth.machines.iter().copied().collect();
     let wanted: Vec<_> = truth
         .delivered
@@ -83,7 +88,7 @@ fn judge(world: &World) -> Result<(), String> {
     let checks = [
         (ended, "it does not end"),
         (
-            is_for_a_person || truth.moved == paid_for,
+            truth.moved == paid_for,
             "money and what it bought are not equal",
         ),
         (
@@ -99,7 +104,7 @@ fn judge(world: &World) -> Result<(), String> {
             "answered and not done",
         ),
         (
-            is_for_a_person || machines == wanted,
+            machines == wanted,
             "a machine for nothing, or none for money",
         ),
     ];

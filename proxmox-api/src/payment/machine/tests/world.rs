@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, VecDeque};
 use proptest::{prelude::Rng as _, test_runner::TestRng};
 
 use super::super::*;
-use super::transfer;
 use crate::payment::moves::Answer;
 
 /// What the row and the machines of the world say, which a crash leaves as it is.
@@ -89,7 +88,7 @@ impl World {
         self.rng.next_u32() % n
     }
 
-    fn window(&self) -> Window {
+    pub(super) fn window(&self) -> Window {
         Window {
             is_over: self.truth.is_over,
             is_long_over: self.truth.is_over && self.truth.calm,
@@ -132,8 +131,7 @@ impl World {
         if !self.paused.is_empty() {
             let chosen = self.below(u32::try_from(self.paused.len()).unwrap());
             let worker = self.paused.swap_remove(chosen as usize);
-            self.log
-                .push(format!("with what it knew: {:?}", worker.state));
+            self.log.push(format!("as if {:?}", worker.state));
             self.go_on(worker);
         }
     }
@@ -285,39 +283,6 @@ impl World {
         None
     }
 
-    /// The facilitator moves the money or not, and says what it likes; where no chain can be asked, its refusals are true.
-    fn settle(&mut self, first: bool) -> Word {
-        let can_move = !self.truth.moved && !self.truth.is_over;
-        if first && self.fails(8) {
-            return Word::Unsent("no connection".into());
-        }
-        self.truth.asked = true;
-        if can_move && (self.truth.calm || self.below(3) > 0) {
-            self.truth.moved = true;
-        }
-        let truthful = self.truth.calm || !self.one_in(3);
-        match (self.truth.moved, truthful) {
-            (true, true) => Word::Settled(transfer()),
-            (false, true) => Word::Refused("insufficient_funds".into()),
-            (true, false) if self.terms.has_chain && self.one_in(2) => {
-                Word::Refused("nonce_used".into())
-            }
-            (_, false) => Word::Unknown(None),
-        }
-    }
-
-    fn chain(&mut self) -> Option<Evidence> {
-        if self.fails(4) {
-            return None;
-        }
-        Some(match (self.truth.moved, self.truth.is_over) {
-            (true, _) if self.fails(4) => Evidence::NotFound,
-            (true, _) => Evidence::Moved(transfer()),
-            (false, true) => Evidence::Expired,
-            (false, false) => Evidence::Unspent,
-        })
-    }
-
     fn deliver(&mut self, worker: &Worker) -> Event {
         assert_eq!(
             worker.state, Settled,
@@ -353,7 +318,7 @@ impl World {
     /// What was prepared is taken back, which nobody may do while it may be paid for.
     fn undo(&mut self, worker: &Worker) {
         let state = self.truth.state.expect("the row is there");
-        let may_be_paid = state.is_open() || state == Settled || self.truth.delivered.is_some();
+        let may_be_paid = state.is_open() || self.truth.delivered.is_some() || state == Settled;
         assert!(self.loses_locks || !may_be_paid, "undone while {state:?}");
         // One that is active is not on its way any more.
         if self.truth.delivered != Some(worker.machine) {
@@ -361,36 +326,20 @@ impl World {
         }
     }
 
-    /// Someone sends an authorization that the facilitator was given, while it is good.
-    pub fn somebody_settles(&mut self) {
-        let state = self.truth.state;
-        if self.terms.has_chain
-            && self.truth.asked
-            && !self.truth.is_over
-            && state != Some(Released)
-        {
-            self.truth.moved = true;
-            self.log.push("somebody sends it".into());
-        }
-    }
-
-    /// The look at refusals after their window.
-    pub fn recheck(&mut self) {
-        if self.truth.state == Some(Refused) && self.terms.has_chain && self.truth.is_over {
-            let evidence = self.chain();
-            if evidence.is_some() {
-                self.run(Event::Chain(evidence, self.window()));
-            }
+    /// A machine whose payment nobody knows the outcome of is given up, some time after the window.
+    pub fn give_up_held(&mut self) {
+        if self.truth.is_over && self.truth.state.is_some_and(PaymentState::is_open) {
+            self.truth.machines.remove(&self.truth.machine);
+            self.log.push("the held machine is given up".into());
         }
     }
 
     /// The sweep's look at what was prepared for a payment that is over, or that is another machine's.
     pub fn undo_abandoned(&mut self) {
         let is_over = matches!(self.truth.state, Some(Released | Refused | Answered));
-        let (delivered, current) = (self.truth.delivered, self.truth.machine);
-        self.truth
-            .machines
-            .retain(|machine| Some(*machine) == delivered || !is_over && *machine == current);
+        let (delivered, named) = (self.truth.delivered, self.truth.machine);
+        let stays = |one: &u32| Some(*one) == delivered || !is_over && *one == named;
+        self.truth.machines.retain(stays);
     }
 }
 
