@@ -13,7 +13,7 @@ use x402::{
 };
 
 use super::{driver::Outcome, machine::Word, operation::Job, purchase};
-use crate::{error::ApiError, state::App, store::Payment};
+use crate::{error::ApiError, payment::PaymentState, state::App, store::Payment};
 
 /// The facilitator's word on a payment.
 ///
@@ -59,7 +59,11 @@ pub(super) async fn settle(
     job.progress.step("settling");
     let start = Instant::now();
     let settlement = app.facilitator.settle(request).await;
-    metrics::histogram!("settlement_seconds").record(start.elapsed().as_secs_f64());
+    // What comes later is asked over and over, and says little more than that.
+    let is_first = row.state == PaymentState::Settling;
+    if is_first {
+        metrics::histogram!("settlement_seconds").record(start.elapsed().as_secs_f64());
+    }
     match settlement {
         Settlement::Settled { receipt, evidence } => {
             (Word::Settled(transfer_of(&receipt, evidence)), None)
@@ -67,6 +71,10 @@ pub(super) async fn settle(
         Settlement::Refused { reason, message } => {
             tracing::info!(payment.id = id, reason, message, "settlement refused");
             (Word::Refused(reason), None)
+        }
+        Settlement::Unsent { reason, .. } | Settlement::Unknown { reason, .. } if !is_first => {
+            tracing::info!(payment.id = id, reason, "still unknown");
+            (Word::Unknown(None), None)
         }
         Settlement::Unsent {
             reason,

@@ -32,11 +32,11 @@ use machine::{Funding, Terms};
 /// Seconds that a payment stays valid after it was signed: all the time there is to make a container and to settle.
 pub const MAX_TIMEOUT_SECONDS: u64 = 300;
 
-/// The terms of a step that delivers and undoes nothing.
+/// The terms of a step that delivers and undoes nothing. Where something was begun that is not known here, it may have run.
 fn terms_without_work() -> Terms {
     Terms {
         funding: Funding::X402,
-        repeat: Repeat::ForPayer,
+        repeat: Repeat::Once,
         has_chain: true,
         is_simulated: false,
     }

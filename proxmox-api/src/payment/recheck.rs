@@ -9,6 +9,7 @@ use x402::facilitator::{
 
 use super::{
     driver::{self, MARGIN, WAIT_FOR_CHAIN},
+    follow,
     machine::{self, Asker, Effect, Event, Fate},
     record::{self, Stored},
     terms_without_work,
@@ -35,6 +36,10 @@ pub async fn refusals(app: &App) -> Result<(), StoreError> {
     let mut unanswered = 0;
     for row in app.store.refusals_to_check(now - MARGIN).await? {
         let id = &row.payment_id;
+        // A copy of the request must not be delivered between the settlement and the debt.
+        let Some(_turns) = follow::idle(app, &row).await? else {
+            continue;
+        };
         if row.network != app.config.payments.network.caip2 {
             // Of a network that was served before: this node knows nothing of it.
             app.store.mark_checked(id, now).await?;

@@ -76,6 +76,11 @@ impl PaymentState {
         self.successors().contains(&next)
     }
 
+    /// Whether a transfer for it fits its state, or can be written down.
+    pub fn may_have_settled(self) -> bool {
+        matches!(self, Settled | Answered) || self.may_become(Settled)
+    }
+
     /// Whether the money may have moved, and nothing says yet whether it did.
     pub fn is_open(self) -> bool {
         matches!(self, Settling | Unknown | Unresolved)

@@ -3,12 +3,15 @@
 //! has moved if and only if it was delivered, or is owed, and there is no machine for nothing. On either database.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 use std::time::Duration;
 
-use proxmox_api::store::PaymentState;
+use proxmox_api::{
+    payment::{machine::Effect, moves::Target},
+    store::PaymentState,
+};
 use pve_sim::{Fault, FaultKind, Operation};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -56,6 +59,8 @@ struct Run {
     purchase: Purchase,
     signed: Signed,
     ctid: Value,
+    /// The step that was not done any more.
+    undone: Arc<Mutex<Option<Effect>>>,
 }
 
 impl Run {
@@ -106,6 +111,7 @@ impl Run {
             purchase,
             signed,
             ctid,
+            undone: Arc::default(),
         }
     }
 
@@ -116,10 +122,13 @@ impl Run {
         let hits = self.app.sim.faults().hits();
         match step {
             Step::Effect(number) => {
-                let reached = Arc::clone(&reached);
-                dying.app.checkpoint.set(move |_| {
+                let (reached, undone) = (Arc::clone(&reached), Arc::clone(&self.undone));
+                dying.app.checkpoint.set(move |effect| {
                     let reached = Arc::clone(&reached);
                     let here = seen.fetch_add(1, Ordering::SeqCst) == number;
+                    if here {
+                        *undone.lock().unwrap() = Some(effect.clone());
+                    }
                     Box::pin(async move {
                         if here {
                             reached.store(true, Ordering::SeqCst);
@@ -171,8 +180,18 @@ impl Run {
         read.body["stdout"].as_str().unwrap().lines().count()
     }
 
+    /// Whether the purchase may end otherwise than delivered. A customer who asks again until it is over gets what they pay
+    /// for, unless the facilitator refuses, or a command was begun and its outcome is lost.
+    fn may_fail(&self, fault: Option<&SettleFault>) -> bool {
+        let lost = matches!(
+            *self.undone.lock().unwrap(),
+            Some(Effect::Deliver | Effect::Store(Target::Answered(_)))
+        );
+        matches!(fault, Some(SettleFault::Refuse(_))) || self.purchase == Purchase::Command && lost
+    }
+
     /// Compares what was paid with what there is.
-    async fn judge(&self, told: &Answer, case: &str) {
+    async fn judge(&self, told: &Answer, fault: Option<&SettleFault>, case: &str) {
         let app = &self.app;
         // Past the sweep, and past the time in which a call can be asked for again without a key.
         for _ in 0..2 {
@@ -192,6 +211,7 @@ impl Run {
         let spent = self.before - app.balance(self.buyer.wallet()).await;
         assert_eq!(spent, paid, "{case}: {row:?}, {:?}", told.body);
         let delivered = paid > 0 && owed == 0;
+        assert!(delivered || self.may_fail(fault), "{case}: {row:?}");
         match told.status.as_u16() {
             200 => assert!(delivered, "{case}: {row:?}"),
             402 => assert_eq!(paid, 0, "{case}: {row:?}"),
@@ -264,7 +284,7 @@ async fn every_step(
             Some(answer) if is_over(answer) => answer.clone(),
             _ => run.ask_again().await,
         };
-        run.judge(&told, &case).await;
+        run.judge(&told, fault.as_ref(), &case).await;
         if answer.is_some() {
             return number;
         }
@@ -299,6 +319,10 @@ async fn a_process_that_ends_at_any_step_of_a_lease_loses_nothing() {
 async fn a_process_that_ends_at_any_request_to_proxmox_loses_nothing() {
     let steps = every_step(on_sqlite, Purchase::Lease, None, Step::Proxmox).await;
     assert!(steps >= 6, "{steps} requests");
+    // Those of its removal as well.
+    let refused = Some(SettleFault::Refuse("insufficient_funds".into()));
+    let more = every_step(on_sqlite, Purchase::Lease, refused, Step::Proxmox).await;
+    assert!(more > steps, "{more} requests");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

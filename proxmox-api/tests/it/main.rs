@@ -22,6 +22,7 @@ mod negotiation;
 mod numbers;
 mod openapi;
 mod outcome;
+mod overtaken;
 mod owners;
 mod panics;
 mod placement;

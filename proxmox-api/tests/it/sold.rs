@@ -121,4 +121,12 @@ async fn a_payment_for_an_unknown_operation_waits_for_a_release_that_knows_it() 
     let state = async |id: &str| store.payment(id).await.unwrap().unwrap().state;
     assert_eq!(state("pay_1").await, PaymentState::Released);
     assert_eq!(state("pay_2").await, PaymentState::Reserved);
+    // What was paid is owed in time; something of which nothing is known here may have been done.
+    app.rewrite(
+        "UPDATE payments SET state = 'settled', performed_at = 1, updated_at = 1 WHERE payment_id = 'pay_2'",
+    );
+    sweep::recover(&app.app).await.unwrap();
+    let due = store.debts_due().await.unwrap();
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].reason, "may_have_run");
 }

@@ -142,6 +142,7 @@ impl<O: Operation> Work<O> {
                 }
                 Next::Tell(Event::FirstSettlement(word))
             }
+            Effect::SettleAgain if self.request.is_none() => Next::Tell(Event::Unreadable),
             Effect::SettleAgain => {
                 let (word, _) =
                     asks::settle(app, &self.row, &self.job, self.request.as_ref()).await;

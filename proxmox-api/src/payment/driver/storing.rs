@@ -47,7 +47,18 @@ impl<O: Operation> Work<O> {
             }
             Stored::Overtaken(state) => {
                 self.overtaken();
-                Next::Tell(Event::Overtaken(state))
+                let moved = match to {
+                    Target::Settled(transfer) => Some(transfer),
+                    _ => None,
+                };
+                if moved.is_some() && !state.may_have_settled() {
+                    tracing::error!(
+                        payment.id = id,
+                        state = state.as_str(),
+                        "a payment moved money and is in a state that cannot say so"
+                    );
+                }
+                Next::Tell(Event::Overtaken { by: state, moved })
             }
             Stored::Refused => {
                 let message = "What was paid for is gone.";
@@ -62,7 +73,13 @@ impl<O: Operation> Work<O> {
                 self.outcome = Outcome::Unknown(None);
                 Next::Tell(Event::EvidenceTaken)
             }
-            Stored::Failed(error) => Next::Tell(self.not_stored(to.state(), error)),
+            Stored::Failed(error) => {
+                // For the receipt: the money moved, whatever can be written down.
+                if let Target::Settled(transfer) = &to {
+                    self.row.transaction = Some(transfer.transaction.clone());
+                }
+                Next::Tell(self.not_stored(to.state(), error))
+            }
         }
     }
 

@@ -158,7 +158,10 @@ impl<O: Operation> Work<O> {
             Stored::Failed(error) => Next::Tell(self.not_stored(PaymentState::Answered, error)),
             Stored::Overtaken(state) => {
                 self.overtaken();
-                Next::Tell(Event::Overtaken(state))
+                Next::Tell(Event::Overtaken {
+                    by: state,
+                    moved: None,
+                })
             }
             Stored::Refused | Stored::EvidenceTaken => Next::Go,
         }

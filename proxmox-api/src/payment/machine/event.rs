@@ -128,8 +128,15 @@ pub enum Event {
     },
     /// A person decided about a payment that could not be resolved.
     Decided(Verdict),
-    /// The row was in another state than the one that was to be left: the state that it is in.
-    Overtaken(PaymentState),
+    /// The row was in another state than the one that was to be left.
+    Overtaken {
+        /// The state that it is in.
+        by: PaymentState,
+        /// The transfer that was to be stored.
+        moved: Option<TransferEvidence>,
+    },
+    /// What is to be sent again cannot be read.
+    Unreadable,
     /// A move could not be stored.
     NotStored {
         /// The state that was to come.

@@ -46,8 +46,8 @@ pub fn step(terms: Terms, state: PaymentState, event: Event) -> Vec<Effect> {
             vec![Effect::Store(Target::Refused(reason))]
         }
         Event::Decided(_) => vec![],
-        Event::Overtaken(Released | Refused) => vec![Effect::Undo],
-        Event::Overtaken(_) => vec![],
+        Event::Overtaken { by, moved } => overtaken(terms, by, moved),
+        Event::Unreadable => unresolved(state, "unreadable"),
         Event::NotStored { to, perhaps } => not_stored(state, to, perhaps),
     }
 }
@@ -131,7 +131,9 @@ fn look(terms: Terms, state: PaymentState, asker: Asker, begun: bool) -> Vec<Eff
         Settled => look_at_settled(terms, asker, begun),
         Reserved if ourselves => vec![release("restart".to_owned())],
         Verified if ourselves => vec![release("restart".to_owned()), Effect::Undo],
-        Settling | Unknown if ourselves => vec![Effect::SettleAgain],
+        // The request may still be at it, should its lock be lost. Its refusal then proves nothing any more, nor that it sent nothing.
+        Settling if ourselves => vec![Effect::Store(Target::Unknown(None)), Effect::SettleAgain],
+        Unknown if ourselves => vec![Effect::SettleAgain],
         // A settlement that is asked for long after the window can only repeat what is known.
         Unresolved if ourselves && terms.has_chain => vec![Effect::AskChain],
         _ => vec![],
@@ -177,14 +179,28 @@ fn chain(
 ) -> Vec<Effect> {
     match (state, Fate::from_evidence(evidence, window)) {
         // Something was delivered, or nothing: it is owed, since the customer was told that nothing was charged.
-        (Refused, Fate::Moved(transfer)) => vec![
-            Effect::Store(Target::Settled(transfer)),
-            Effect::Owe(DebtReason::MovedAfterRefusal),
-        ],
+        (Refused, Fate::Moved(transfer)) => moved_after_refusal(transfer),
         (Refused, _) => vec![],
         (_, Fate::Moved(transfer)) => found_moved(terms, transfer),
         (_, Fate::NeverMoves(reason)) => never_moves(reason.to_owned()),
         (state, Fate::Unknowable(reason)) => unresolved(state, reason),
+        _ => vec![],
+    }
+}
+
+fn moved_after_refusal(transfer: TransferEvidence) -> Vec<Effect> {
+    vec![
+        Effect::Store(Target::Settled(transfer)),
+        Effect::Owe(DebtReason::MovedAfterRefusal),
+    ]
+}
+
+/// Another one wrote first. A transfer that is known is never dropped for what they knew.
+fn overtaken(terms: Terms, by: PaymentState, moved: Option<TransferEvidence>) -> Vec<Effect> {
+    match (by, moved) {
+        (Settling | Unknown | Unresolved, Some(transfer)) => found_moved(terms, transfer),
+        (Refused, Some(transfer)) => moved_after_refusal(transfer),
+        (Released | Refused, None) => vec![Effect::Undo],
         _ => vec![],
     }
 }

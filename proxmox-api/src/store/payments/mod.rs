@@ -205,7 +205,7 @@ pub(super) fn apply(db: Db<'_>, wanted: &Move, now: i64) -> Result<bool, StoreEr
         Target::Verified | Target::Settling => {}
     }
     let sql = "UPDATE payments SET state = ?3, transaction_hash = coalesce(?4, transaction_hash),
-             reason = coalesce(?5, reason), updated_at = ?6
+             reason = coalesce(?5, reason), updated_at = ?6, checked_at = NULL
          WHERE payment_id = ?1 AND state = ?2";
     Ok(db.execute(
         sql,
@@ -226,7 +226,7 @@ fn settled(
     }
     let moved = db.execute(
         // A refused payment has given its key back, and another one may have it now.
-        "UPDATE payments SET state = 'settled', transaction_hash = ?3, log_index = ?4, block = ?5, updated_at = ?6,
+        "UPDATE payments SET state = 'settled', transaction_hash = ?3, log_index = ?4, block = ?5, updated_at = ?6, checked_at = NULL,
              idempotency_key = CASE WHEN state = 'refused' THEN NULL ELSE idempotency_key END
          WHERE payment_id = ?1 AND state = ?2",
         values![id, from, transfer.transaction, log_index, block, now],

@@ -8,14 +8,7 @@ use super::{
 };
 
 /// What a row keeps when a nonce that was released is reserved again.
-const OF_THE_FIRST: [&str; 6] = [
-    "payment_id",
-    "network",
-    "asset",
-    "payer",
-    "nonce",
-    "created_at",
-];
+const OF_THE_FIRST: [&str; 5] = ["payment_id", "network", "asset", "payer", "nonce"];
 
 pub(super) fn reserve(
     db: Db<'_>,

@@ -9,6 +9,7 @@ on_both![
     a_payment_moves_only_from_the_expected_state,
     one_transfer_pays_for_one_purchase,
     a_refused_payment_that_moved_money_after_all_can_settle,
+    what_was_looked_for_while_it_was_unresolved_is_looked_at_again_once_it_is_over,
     what_must_not_be_done_twice_is_begun_once,
     the_transactions_of_a_network_and_a_time_are_known,
 ];
@@ -158,6 +159,8 @@ async fn a_released_nonce_and_its_key_can_be_used_again(place: Place) {
         (row.state, row.digest.as_str(), row.reason),
         (PaymentState::Reserved, "other", None)
     );
+    // As its worker has it in memory: what counts is when this purchase was first seen.
+    assert_eq!((row.created_at, row.updated_at), (2, 2));
 }
 
 async fn a_payment_moves_only_from_the_expected_state(place: Place) {
@@ -276,6 +279,31 @@ async fn a_refused_payment_that_moved_money_after_all_can_settle(place: Place) {
         (row.state, row.idempotency_key),
         (PaymentState::Settled, None)
     );
+}
+
+async fn what_was_looked_for_while_it_was_unresolved_is_looked_at_again_once_it_is_over(
+    place: Place,
+) {
+    let store = place.open().await;
+    for (id, nonce) in [("pay-1", "0x1"), ("pay-2", "0x2")] {
+        settling(&store, id, nonce, None).await;
+        assert!(store.mark_unresolved(id, "unknown", 1).await.unwrap());
+        // The hourly look.
+        assert!(store.mark_checked(id, 2).await.unwrap());
+    }
+    assert!(store.mark_refused("pay-1", "person", 3).await.unwrap());
+    assert!(
+        store
+            .mark_settled("pay-2", seen("0xfeed", 4), 3)
+            .await
+            .unwrap()
+    );
+    let ids =
+        |rows: Vec<Payment>| -> Vec<_> { rows.into_iter().map(|row| row.payment_id).collect() };
+    let refusals = store.refusals_to_check(300).await.unwrap();
+    assert_eq!(ids(refusals), ["pay-1"]);
+    let transfers = store.transfers_to_check(300).await.unwrap();
+    assert_eq!(ids(transfers), ["pay-2"]);
 }
 
 async fn what_must_not_be_done_twice_is_begun_once(place: Place) {

@@ -9,6 +9,7 @@ on_both![
     a_refusal_keeps_its_terms_until_the_chain_was_asked,
     a_request_is_kept_until_the_chain_was_looked_at,
     a_lease_whose_payment_is_owed_is_abandoned,
+    a_lease_whose_payment_buys_something_else_is_abandoned,
 ];
 
 async fn released_payments_go_with_the_leases_that_were_never_paid(place: Place) {
@@ -158,6 +159,28 @@ async fn a_lease_whose_payment_is_owed_is_abandoned(place: Place) {
     assert_eq!(abandoned.len(), 1);
     activated(&store, 2, 7).await;
     assert_eq!(store.abandoned_leases(i64::MAX).await.unwrap(), abandoned);
+}
+
+/// An undo was cut off, and the same nonce was presented for something without a lease.
+async fn a_lease_whose_payment_buys_something_else_is_abandoned(place: Place) {
+    let store = place.open().await;
+    claimed(&store, 1, PAYER).await;
+    assert!(store.mark_released("pay-1", "restart", 5).await.unwrap());
+    let row = store.payment("pay-1").await.unwrap().unwrap();
+    let again = NewPayment {
+        lease_id: None,
+        ..payment("pay-2", PAYER, &row.nonce)
+    };
+    let reserved = store.reserve(again, 6).await.unwrap();
+    assert_eq!(
+        reserved,
+        Reservation::Reserved {
+            payment_id: "pay-1".into()
+        }
+    );
+    assert!(store.mark_settling("pay-1", 6).await.unwrap());
+    let abandoned = store.abandoned_leases(i64::MAX).await.unwrap();
+    assert_eq!(abandoned.len(), 1);
 }
 
 /// The files themselves are searched, as a thief with a backup would.

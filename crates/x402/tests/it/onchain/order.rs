@@ -173,14 +173,15 @@ async fn a_transaction_that_waits_for_ever_and_is_worth_nothing_is_outbid_by_an_
     let slow = brief_request(&buyer(1), 3);
     let settled = facilitator.settle(&slow).await;
     assert!(matches!(settled, Settlement::Unknown { .. }), "{settled:?}");
-    over(&chain, &slow).await;
     let first = store.sent(&key(&slow)).await.unwrap().remove(0);
     let in_pool = async || {
         let hash = serde_json::json!([first.hash]);
         let known: serde_json::Value = chain.ask("eth_getTransactionByHash", hash).await;
         !known.is_null()
     };
+    // Before its window is over, after which it can be outbid at any moment.
     assert!(in_pool().await);
+    over(&chain, &slow).await;
     chain
         .until("the outbidding", async || !in_pool().await)
         .await;

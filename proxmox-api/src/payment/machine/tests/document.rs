@@ -151,6 +151,11 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
             "the transfer pays for another purchase",
             Event::EvidenceTaken,
         ),
+        (
+            &[Settling, Unknown],
+            "what was signed cannot be read any more",
+            Event::Unreadable,
+        ),
         (&[Settled], "delivered", Event::Delivered(answer())),
         (
             &[Settled],
@@ -176,6 +181,30 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
             &[Unresolved],
             "a person says that it did not",
             Event::Decided(Verdict::NotMoved(reason())),
+        ),
+        (
+            &[Released, Refused],
+            "another one wrote this first, and no money is known to have moved",
+            Event::Overtaken {
+                by: Refused,
+                moved: None,
+            },
+        ),
+        (
+            &[Settling, Unknown, Unresolved],
+            "another one wrote this first, and the money moved",
+            Event::Overtaken {
+                by: Unresolved,
+                moved: Some(transfer()),
+            },
+        ),
+        (
+            &[Refused],
+            "another one wrote this first, and the money moved",
+            Event::Overtaken {
+                by: Refused,
+                moved: Some(transfer()),
+            },
         ),
         (
             made,

@@ -1,6 +1,7 @@
 //! The machine by rows, by its document, and in a world where everything fails.
 
 mod document;
+mod money;
 mod properties;
 mod world;
 
@@ -122,4 +123,60 @@ fn credit_is_captured_by_the_answer_and_released_with_the_payment() {
     let released = Target::Released("not_delivered".into());
     assert_eq!(next(Reserved, failed), [store(released), Effect::Undo]);
     assert!(Reserved.may_become(Answered));
+}
+
+#[test]
+fn a_transfer_that_is_known_is_never_dropped_for_what_another_one_wrote() {
+    let next = |terms, by, moved| step(terms, by, Event::Overtaken { by, moved });
+    let once = Terms {
+        repeat: Repeat::Once,
+        ..terms()
+    };
+    let settled = || store(Target::Settled(transfer()));
+    for by in [Settling, Unknown, Unresolved] {
+        assert_eq!(
+            next(terms(), by, Some(transfer())),
+            [settled(), Effect::Deliver]
+        );
+        // What needs the customer waits until they ask.
+        assert_eq!(next(once, by, Some(transfer())), [settled()]);
+    }
+    let owed = Effect::Owe(DebtReason::MovedAfterRefusal);
+    assert_eq!(next(terms(), Refused, Some(transfer())), [settled(), owed]);
+    for by in [Settled, Answered] {
+        assert_eq!(next(terms(), by, Some(transfer())), []);
+    }
+    for by in [Refused, Released] {
+        assert_eq!(next(terms(), by, None), [Effect::Undo]);
+    }
+}
+
+#[test]
+fn a_request_is_not_asked_for_again_while_its_first_answer_can_still_end_it() {
+    let look = Event::Look {
+        asker: Asker::Ourselves { late: false },
+        begun: false,
+    };
+    // From here on the first answer, should it still come, ends nothing: neither as refused nor as never sent.
+    let unknown = store(Target::Unknown(None));
+    assert_eq!(
+        step(terms(), Settling, look.clone()),
+        [unknown, Effect::SettleAgain]
+    );
+    assert_eq!(step(terms(), Unknown, look), [Effect::SettleAgain]);
+    assert!(!Unknown.may_become(Released));
+}
+
+#[test]
+fn a_payment_that_cannot_be_read_any_more_is_for_a_person() {
+    for is_simulated in [true, false] {
+        let without = Terms {
+            has_chain: false,
+            is_simulated,
+            ..terms()
+        };
+        let unresolved = store(Target::Unresolved("unreadable".into()));
+        assert_eq!(step(without, Unknown, Event::Unreadable), [unresolved]);
+        assert_eq!(step(without, Unresolved, Event::Unreadable), []);
+    }
 }

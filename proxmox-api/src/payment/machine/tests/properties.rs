@@ -9,8 +9,11 @@ use super::world::World;
 const TURMOIL: u32 = 40;
 /// Looks after which everything that can end has ended.
 const LOOKS: u32 = 20;
+/// After how many of them a person decides about what is left.
+const PERSON_LOOKS_AT: u32 = 10;
 
-fn any_terms() -> impl Strategy<Value = (Terms, bool)> {
+/// The terms, whether something is prepared, and whether locks can be lost.
+fn any_terms() -> impl Strategy<Value = (Terms, bool, bool)> {
     let repeats = prop_oneof![
         Just(Repeat::Resumed),
         Just(Repeat::ForPayer),
@@ -21,16 +24,19 @@ fn any_terms() -> impl Strategy<Value = (Terms, bool)> {
         Just((false, false)),
         Just((false, true))
     ];
-    (repeats, ledgers, any::<bool>()).prop_map(|(repeat, (has_chain, is_simulated), prepares)| {
-        let terms = Terms {
-            funding: Funding::X402,
-            repeat,
-            has_chain,
-            is_simulated,
-        };
-        // What is made before it is paid for is finished by ourselves.
-        (terms, prepares && repeat == Repeat::Resumed)
-    })
+    let kinds = (repeats, ledgers, any::<bool>(), any::<bool>());
+    kinds.prop_map(
+        |(repeat, (has_chain, is_simulated), prepares, loses_locks)| {
+            let terms = Terms {
+                funding: Funding::X402,
+                repeat,
+                has_chain,
+                is_simulated,
+            };
+            // What is made before it is paid for is finished by ourselves.
+            (terms, prepares && repeat == Repeat::Resumed, loses_locks)
+        },
+    )
 }
 
 fn live(world: &mut World) {
@@ -39,24 +45,20 @@ fn live(world: &mut World) {
         begun: world.truth.begun,
     };
     for _ in 0..TURMOIL {
-        match world.below(10) {
-            0 | 1 => {
-                if matches!(world.truth.state, None | Some(Released)) {
-                    world.truth.state = Some(Reserved);
-                    let verified = world.one_in(4);
-                    world.run(Event::Reserved { verified });
-                }
-            }
+        match world.below(14) {
+            0 | 1 => world.request(),
             2 => world.run(look(world, Asker::Payer)),
             3 => world.run(look(world, Asker::Anybody)),
             4 | 5 => world.run(look(world, Asker::Ourselves { late: false })),
             6 => world.somebody_settles(),
             7 => world.recheck(),
             8 => world.undo_abandoned(),
+            9..=11 => world.resume(),
+            12 => world.give_up_held(),
             _ => world.truth.is_over |= world.one_in(6),
         }
     }
-    world.truth.calm = true;
+    world.calm_down();
     for look_number in 0..LOOKS {
         // The payer has gone; the window ends, and every bound on waiting.
         world.truth.is_over |= look_number > 2;
@@ -64,6 +66,9 @@ fn live(world: &mut World) {
         world.run(look(world, Asker::Ourselves { late }));
         world.recheck();
         world.undo_abandoned();
+        if look_number == PERSON_LOOKS_AT {
+            world.decide();
+        }
     }
 }
 
@@ -72,26 +77,34 @@ fn judge(world: &World) -> Result<(), String> {
     let Some(state) = truth.state else {
         return Ok(());
     };
-    let paid_for = truth.delivered || truth.owed.is_some();
-    let is_for_a_person = state == Unresolved && !world.terms.has_chain;
-    let ended = matches!(state, Answered | Refused | Released) || is_for_a_person;
+    let paid_for = truth.delivered.is_some() || truth.owed.is_some();
+    let ended = matches!(state, Answered | Refused | Released);
+    let machines: Vec<_> = truth.machines.iter().copied().collect();
+    let wanted: Vec<_> = truth
+        .delivered
+        .filter(|_| world.prepares)
+        .into_iter()
+        .collect();
     let checks = [
         (ended, "it does not end"),
         (
-            is_for_a_person || truth.moved == paid_for,
+            truth.moved == paid_for,
             "money and what it bought are not equal",
         ),
         (
-            !(truth.delivered && truth.owed.is_some()),
+            !(truth.delivered.is_some() && truth.owed.is_some()),
             "delivered and owed",
         ),
         (
             world.terms.repeat != Repeat::Once || truth.runs <= 1,
             "done twice",
         ),
-        (!truth.delivered || truth.runs > 0, "answered and not done"),
         (
-            is_for_a_person || truth.prepared == (truth.delivered && world.prepares),
+            truth.delivered.is_none() || truth.runs > 0,
+            "answered and not done",
+        ),
+        (
+            machines == wanted,
             "a machine for nothing, or none for money",
         ),
     ];
@@ -106,14 +119,14 @@ proptest! {
 
     #[test]
     fn money_moved_if_and_only_if_it_was_delivered_or_is_owed(
-        (terms, prepares) in any_terms(),
+        (terms, prepares, loses_locks) in any_terms(),
         seed in any::<[u8; 32]>(),
     ) {
         let rng = TestRng::from_seed(proptest::test_runner::RngAlgorithm::ChaCha, &seed);
-        let mut world = World::new(terms, prepares, rng);
+        let mut world = World::new(terms, (prepares, loses_locks), rng);
         live(&mut world);
         if let Err(broken) = judge(&world) {
-            panic!("{terms:?}, prepares: {prepares}: {broken}");
+            panic!("{terms:?}, prepares: {prepares}, loses locks: {loses_locks}: {broken}");
         }
     }
 }

@@ -1,0 +1,73 @@
+//! The world's money: who moves it, and what they say of it.
+
+use super::super::*;
+use super::{transfer, world::World};
+
+impl World {
+    /// The facilitator moves the money or not, and says what it likes; where no chain can be asked, its refusals are true.
+    pub(super) fn settle(&mut self, first: bool) -> Word {
+        let can_move = !self.truth.moved && !self.truth.is_over;
+        if first && self.fails(8) {
+            return Word::Unsent("no connection".into());
+        }
+        self.truth.asked = true;
+        if can_move && (self.truth.calm || self.below(3) > 0) {
+            self.truth.moved = true;
+        }
+        let truthful = self.truth.calm || !self.one_in(3);
+        match (self.truth.moved, truthful) {
+            (true, true) => Word::Settled(transfer()),
+            (false, true) => Word::Refused("insufficient_funds".into()),
+            (true, false) if self.terms.has_chain && self.one_in(2) => {
+                Word::Refused("nonce_used".into())
+            }
+            (_, false) => Word::Unknown(None),
+        }
+    }
+
+    pub(super) fn chain(&mut self) -> Option<Evidence> {
+        if self.fails(4) {
+            return None;
+        }
+        Some(match (self.truth.moved, self.truth.is_over) {
+            (true, _) if self.fails(4) => Evidence::NotFound,
+            (true, _) => Evidence::Moved(transfer()),
+            (false, true) => Evidence::Expired,
+            (false, false) => Evidence::Unspent,
+        })
+    }
+
+    /// Someone sends an authorization that the facilitator was given, while it is good.
+    pub fn somebody_settles(&mut self) {
+        let state = self.truth.state;
+        if self.terms.has_chain
+            && self.truth.asked
+            && !self.truth.is_over
+            && state != Some(Released)
+        {
+            self.truth.moved = true;
+            self.log.push("somebody sends it".into());
+        }
+    }
+
+    /// The look at refusals after their window.
+    pub fn recheck(&mut self) {
+        if self.truth.state == Some(Refused) && self.terms.has_chain && self.truth.is_over {
+            let evidence = self.chain();
+            if evidence.is_some() {
+                self.run(Event::Chain(evidence, self.window()));
+            }
+        }
+    }
+
+    /// A person finds out what the facilitator and the chain did not say.
+    pub fn decide(&mut self) {
+        if self.truth.state == Some(Unresolved) {
+            let verdict = match self.truth.moved {
+                true => Verdict::Moved(transfer()),
+                false => Verdict::NotMoved("looked for".into()),
+            };
+            self.run(Event::Decided(verdict));
+        }
+    }
+}

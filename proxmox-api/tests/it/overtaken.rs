@@ -1,0 +1,139 @@
+//! A payment whose row was written by another one meanwhile, as happens where a lock is lost: money that is known to have moved
+//! is never forgotten for what the row says.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use axum::{Router, http::StatusCode, routing::post};
+use proxmox_api::{
+    payment::{PaymentState, machine::Effect, moves::Target, recheck},
+    store::Payment,
+};
+use reqwest::Method;
+use serde_json::json;
+use tokio::sync::Notify;
+use x402::facilitator::faults::SettleFault;
+
+use crate::{
+    buyer::{Answer, Buyer, Signed},
+    support::{TestApp, until},
+};
+
+const KEY: &str = "a-key-that-nobody-guesses";
+
+async fn a_lease(app: &TestApp) -> Signed {
+    let buyer = Buyer::funded(app, 1).await;
+    let body = Some(json!({"runtimeMinutes": 30}));
+    let signed = buyer.sign(app, Method::POST, "/lease/container", body);
+    signed.await.with_key(KEY)
+}
+
+async fn the_payment(app: &TestApp, wallet: &str) -> Payment {
+    let rows = app.app.store.payments_by_payer(wallet, None, 9).await;
+    let id = rows.unwrap()[0].payment_id.clone();
+    app.app.store.payment(&id).await.unwrap().unwrap()
+}
+
+/// The answer to a lease whose row becomes this between its settlement and the word that it settled.
+async fn told_while_the_row_becomes(app: &TestApp, signed: &Signed, state: &str) -> Answer {
+    let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let here = (Arc::clone(&reached), Arc::clone(&go_on));
+    let seen = AtomicU32::new(0);
+    app.app.checkpoint.set(move |effect| {
+        let stops = matches!(effect, Effect::Store(Target::Settled(_)))
+            && seen.fetch_add(1, Ordering::SeqCst) == 0;
+        let (reached, go_on) = here.clone();
+        Box::pin(async move {
+            if stops {
+                reached.notify_one();
+                go_on.notified().await;
+            }
+        })
+    });
+    let rewritten = async {
+        reached.notified().await;
+        app.rewrite(&format!(
+            "UPDATE payments SET state = '{state}' WHERE state = 'settling'"
+        ));
+        go_on.notify_one();
+    };
+    tokio::join!(signed.send(app), rewritten).0
+}
+
+#[tokio::test]
+async fn money_that_moved_is_delivered_although_the_row_was_given_up_meanwhile() {
+    let app = TestApp::start().await;
+    let signed = a_lease(&app).await;
+    let told = told_while_the_row_becomes(&app, &signed, "unresolved").await;
+    assert_eq!(told.status, 200, "{:?}", told.body);
+    assert_eq!(app.sim.containers().len(), 1);
+}
+
+#[tokio::test]
+async fn money_that_moved_is_owed_although_the_row_was_refused_meanwhile() {
+    let app = TestApp::start().await;
+    let signed = a_lease(&app).await;
+    let told = told_while_the_row_becomes(&app, &signed, "refused").await;
+    assert_eq!(told.code(), "payment_owed", "{:?}", told.body);
+    assert_eq!(told.receipt().unwrap()["success"], true);
+    let due = app.app.store.debts_due().await.unwrap();
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].reason, "moved_after_refusal");
+    let again = signed.send(&app).await;
+    assert_eq!(again.code(), "payment_owed", "{:?}", again.body);
+}
+
+#[tokio::test]
+async fn a_payment_that_cannot_be_read_any_more_is_left_to_the_operator() {
+    let app = TestApp::start().await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let list = buyer
+        .sign(&app, Method::GET, "/management/list", None)
+        .await;
+    app.faults.on_settle(vec![SettleFault::LoseRequest; 40]);
+    assert_eq!(list.send(&app).await.code(), "payment_unresolved");
+    app.rewrite("UPDATE payments SET request = 'another release wrote this'");
+    let wallet = buyer.wallet().to_string();
+    let row = until("the payment to be left to a person", async || {
+        let row = the_payment(&app, &wallet).await;
+        (row.state == PaymentState::Unresolved).then_some(row)
+    })
+    .await;
+    assert_eq!(row.reason.as_deref(), Some("unreadable"));
+}
+
+#[tokio::test]
+async fn a_refused_payment_is_not_looked_at_again_while_a_copy_of_its_request_is_answered() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&asked);
+    let node = Router::new().route(
+        "/",
+        post(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+            async { StatusCode::SERVICE_UNAVAILABLE }
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut serving = tokio::task::JoinSet::new();
+    serving.spawn(async move { axum::serve(listener, node).await.unwrap() });
+    let app = TestApp::with(&[("RPC_URL", &url)]).await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let list = buyer
+        .sign(&app, Method::GET, "/management/list", None)
+        .await;
+    assert_eq!(list.send(&app).await.status, 200);
+    app.rewrite("UPDATE payments SET state = 'refused', valid_before = 1");
+    let row = the_payment(&app, &buyer.wallet().to_string()).await;
+
+    let turn = app.app.payments_in_work.try_take(&row.payment_id).await;
+    let turn = turn.unwrap().expect("nobody works on it");
+    let before = asked.load(Ordering::SeqCst);
+    recheck::refusals(&app.app).await.unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), before);
+    drop(turn);
+    recheck::refusals(&app.app).await.unwrap();
+    assert!(asked.load(Ordering::SeqCst) > before);
+}
