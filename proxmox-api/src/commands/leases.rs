@@ -116,7 +116,7 @@ async fn show(store: &Store, lease: &Lease) -> Result<String, StoreError> {
         ("state", lease.state.as_str().to_owned()),
         ("container", format!("{} on {}", lease.vmid, lease.node)),
         ("hostname", lease.hostname.clone()),
-        ("owner", lease.owner.clone()),
+        ("owner", lease.owner.to_string()),
         ("payment", lease.payment_id.clone()),
         ("asked for", time(lease.created_at).to_string()),
     ];

@@ -207,7 +207,7 @@ async fn show(store: &Store, payment: &Payment) -> Result<String, StoreError> {
         ("state", payment.state.as_str().to_owned()),
         ("for", operations::registry::route_of(&payment.operation)),
         ("amount", Usdc(payment.amount).to_string()),
-        ("payer", payment.payer.clone()),
+        ("payer", payment.payer.to_string()),
         ("pay to", payment.pay_to.clone()),
         ("network", payment.network.clone()),
         ("nonce", payment.nonce.clone()),

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
+    ids::Wallet,
     lease::{
         locate::{self, Place},
         view::time,
@@ -42,7 +43,7 @@ const SIZE: (u16, u16) = (80, 24);
 /// Who connects.
 pub struct Visitor {
     /// The wallet that the request is signed in as, if it is.
-    pub wallet: Option<String>,
+    pub wallet: Option<Wallet>,
     /// Its place among the connections that have shown no ticket yet.
     pub unproven: ConcurrencyPermit,
 }
@@ -79,7 +80,7 @@ struct Entrance {
 async fn enter(
     app: &App,
     client: &mut FromClient,
-    wallet: Option<String>,
+    wallet: Option<Wallet>,
 ) -> Result<(Entrance, OwnedSemaphorePermit), End> {
     let opening = first_message(client).await?;
     let size = opening.resize.unwrap_or(SIZE);

@@ -154,6 +154,8 @@ pub async fn wake(app: &App, lease: &Lease, resumed: bool) -> Result<(), ApiErro
 
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::Address;
+
     use super::*;
 
     fn held(payment: PaymentState, power: HeldPower) -> HeldMachine {
@@ -161,7 +163,7 @@ mod tests {
             lease_id: "lease-1".into(),
             vmid: 40_200,
             node: "pve".into(),
-            owner: "0xaa".into(),
+            owner: Address::repeat_byte(0xaa).into(),
             state: LeaseState::Probed,
             payment,
             sku: String::new(),

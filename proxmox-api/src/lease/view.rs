@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{LeaseState, alarms::Trouble, lock, traffic};
 use crate::{
     error::ApiError,
+    ids::Wallet,
     payment::PaymentState,
     proxmox::Usage,
     state::App,
@@ -75,7 +76,7 @@ pub fn view(lease: &Lease, live: LiveState, paid: u64) -> LeaseView {
         cores: lease.cores,
         memory_mb: lease.memory_mb,
         disk_gb: lease.disk_gb,
-        owner_wallet: checksummed(&lease.owner),
+        owner_wallet: lease.owner.checksummed(),
         created_at: time(lease.created_at),
         expires_at: lease.expires_at.map(time),
         destroys_at: lease.destroy_at.filter(|_| kept).map(time),
@@ -103,7 +104,7 @@ pub enum Live {
 ///
 /// # Errors
 /// The store failed, or Proxmox did and its answer is required.
-pub async fn of_wallet(app: &App, wallet: &str, live: Live) -> Result<Vec<LeaseView>, ApiError> {
+pub async fn of_wallet(app: &App, wallet: &Wallet, live: Live) -> Result<Vec<LeaseView>, ApiError> {
     let mut leases = app.store.leases_by_owner(wallet).await?;
     leases.reverse();
     let paid = app.store.paid_by_lease(wallet).await?;

@@ -11,6 +11,7 @@ use super::{
     operation::Operation,
 };
 use crate::{
+    ids::Wallet,
     locks::Turn,
     payment::PaymentState,
     state::App,
@@ -92,7 +93,7 @@ pub async fn idle(app: &App, row: &Payment) -> Result<Option<(Turn, Turn)>, Stor
 }
 
 /// What a signature is called among the locks, before it has a row and afterwards.
-pub fn signature_name(payer: &str, nonce: &str) -> String {
+pub fn signature_name(payer: &Wallet, nonce: &str) -> String {
     format!("{payer}:{nonce}")
 }
 

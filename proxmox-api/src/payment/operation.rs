@@ -12,6 +12,7 @@ use super::moves::{Answer, Move, Target};
 pub use super::progress::Progress;
 use crate::{
     error::ApiError,
+    ids::Wallet,
     locks::Turn,
     state::App,
     store::{Change, Payment, StoreError},
@@ -79,8 +80,8 @@ pub struct Call<'a> {
 pub struct Job {
     /// Row of the payment.
     pub payment_id: String,
-    /// Who pays, lower case.
-    pub payer: String,
+    /// Who pays.
+    pub payer: Wallet,
     /// Where the request came from, where that is known: not after a restart.
     pub client: Option<IpAddr>,
     /// What was signed for.

@@ -141,9 +141,9 @@ fn new_payment<O: Operation>(
     Ok(NewPayment {
         payment_id: format!("pay_{}", crypto::random_hex(12)),
         network: offer.network.caip2.to_owned(),
-        asset: offer.network.usdc.address.to_string().to_lowercase(),
-        payer: payment.payer().to_string().to_lowercase(),
-        nonce: authorization.nonce.to_string().to_lowercase(),
+        asset: format!("{:#x}", offer.network.usdc.address),
+        payer: payment.payer().into(),
+        nonce: format!("{:#x}", authorization.nonce),
         digest: purchase.digest.clone(),
         idempotency_key: purchase.key.clone(),
         // What is signed is what moves: version 1 may sign for more than the price.

@@ -175,11 +175,9 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
         Err(Denied::Error(error)) => return Err(error.into()),
     };
     let authorization = payment.authorization();
-    let [asset, payer, nonce] = [
-        network.usdc.address.to_string(),
-        authorization.from.to_string(),
-        authorization.nonce.to_string(),
-    ];
+    let (asset, nonce) = (&network.usdc.address, &authorization.nonce);
+    let [asset, nonce] = [asset.to_string(), nonce.to_string()];
+    let payer = authorization.from.into();
     let known = app
         .store
         .payment_by_nonce(network.caip2, &asset, &payer, &nonce)

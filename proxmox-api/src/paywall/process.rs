@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
+    ids::Wallet,
     locks::Turn,
     payment::{
         Call, Operation, Progress,
@@ -42,7 +43,7 @@ pub struct Presented {
     /// The client's own id of this request.
     pub key: Option<String>,
     /// The wallet that the request is signed in as, if it is.
-    pub wallet: Option<String>,
+    pub wallet: Option<Wallet>,
     /// The customer's address, where it is known.
     pub client: Option<IpAddr>,
     /// Path of the request.
@@ -77,8 +78,8 @@ impl Presented {
         }
     }
 
-    pub(super) fn payer(&self) -> String {
-        self.payment.payer().to_string().to_lowercase()
+    pub(super) fn payer(&self) -> Wallet {
+        self.payment.payer().into()
     }
 
     /// A receipt in the words of the payment's version.

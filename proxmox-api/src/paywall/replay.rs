@@ -141,7 +141,7 @@ fn failed(presented: &Presented, row: &Row, error: ApiError) -> Reply {
 /// by itself. Good are the payer's session, and the key of the first request where the signer is proven or the signature is
 /// the first request's, byte for byte.
 fn may_see(presented: &Presented, row: &Row) -> bool {
-    if presented.wallet.as_deref() == Some(row.payer.as_str()) {
+    if presented.wallet.as_ref() == Some(&row.payer) {
         return true;
     }
     let same_key = key::same_secret(row.idempotency_key.as_deref(), presented.key.as_deref());

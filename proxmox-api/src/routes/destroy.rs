@@ -18,6 +18,7 @@ use super::{
 use crate::{
     App,
     error::ApiError,
+    ids::Wallet,
     lease::{
         destroy::{Ended, destroy},
         view,
@@ -45,7 +46,7 @@ async fn end(
 
 async fn end_lease(
     app: &App,
-    wallet: &str,
+    wallet: &Wallet,
     ctid: &str,
     lease_id: Option<&str>,
 ) -> Result<(StatusCode, LeaseView), ApiError> {

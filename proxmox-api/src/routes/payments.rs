@@ -10,6 +10,7 @@ use super::{Query, leases::bad_query, private};
 use crate::{
     App,
     error::ApiError,
+    ids::Wallet,
     lease::view::{checksummed, time},
     operations::registry,
     sessions::Session,
@@ -44,7 +45,7 @@ async fn list(
     private(&id, read(&app, &session.wallet, &page).await)
 }
 
-async fn read(app: &App, wallet: &str, page: &Page) -> Result<PaymentsResponse, ApiError> {
+async fn read(app: &App, wallet: &Wallet, page: &Page) -> Result<PaymentsResponse, ApiError> {
     let limit = page.limit.unwrap_or(PAGE);
     if !(1..=LARGEST_PAGE).contains(&limit) {
         let message = format!("has to be from 1 to {LARGEST_PAGE}");
@@ -89,7 +90,7 @@ fn view(row: PaymentSummary, simulated: bool) -> PaymentView {
         operation: registry::route_of(&row.operation),
         amount: Usdc(row.amount),
         asset: checksummed(&row.asset),
-        payer: checksummed(&row.payer),
+        payer: row.payer.checksummed(),
         pay_to: checksummed(&row.pay_to),
         nonce: row.nonce,
         explorer_url: row.transaction.as_ref().and_then(explorer),

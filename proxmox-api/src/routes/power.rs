@@ -19,6 +19,7 @@ use super::{
 use crate::{
     App,
     error::ApiError,
+    ids::Wallet,
     lease::{
         power::{Power, Switched, switch},
         view,
@@ -50,7 +51,7 @@ fn switching(power: Power) -> MethodRouter<App> {
 
 async fn switched(
     app: &App,
-    wallet: &str,
+    wallet: &Wallet,
     ctid: &str,
     meant: &Meant,
     power: Power,

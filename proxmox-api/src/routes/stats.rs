@@ -9,7 +9,9 @@ use pve::{ContainerState, Node, NodeState};
 use service::request_id::RequestId;
 
 use super::private;
-use crate::{App, error::ApiError, lease::view, proxmox::Usage, sessions, store::Lease};
+use crate::{
+    App, error::ApiError, ids::Wallet, lease::view, proxmox::Usage, sessions, store::Lease,
+};
 
 /// The routes.
 pub fn router() -> Router<App> {
@@ -49,10 +51,10 @@ async fn containers(
     headers: HeaderMap,
 ) -> Response {
     let wallet = sessions::wallet_of(&app, &headers).await;
-    private(&id, of_leases(&app, wallet.as_deref()).await)
+    private(&id, of_leases(&app, wallet.as_ref()).await)
 }
 
-async fn of_leases(app: &App, wallet: Option<&str>) -> Result<LxcStats, ApiError> {
+async fn of_leases(app: &App, wallet: Option<&Wallet>) -> Result<LxcStats, ApiError> {
     let mut leases = app.store.live_leases().await?;
     // What is still being made may never be leased.
     leases.retain(|lease| lease.state.is_renewable());
@@ -72,7 +74,7 @@ async fn of_leases(app: &App, wallet: Option<&str>) -> Result<LxcStats, ApiError
         .count();
     let own = leases
         .iter()
-        .filter(|lease| wallet == Some(lease.owner.as_str()) && is_own(lease));
+        .filter(|lease| wallet == Some(&lease.owner) && is_own(lease));
     Ok(LxcStats {
         total: u32::try_from(leases.len()).unwrap_or(u32::MAX),
         running: u32::try_from(running).unwrap_or(u32::MAX),

@@ -13,6 +13,7 @@ use super::{
     meter::{self, Counted, Counters, LastLook, Reading},
     signed, values,
 };
+use crate::ids::Wallet;
 
 /// A look at a lease's container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,14 +95,13 @@ const COUNT: &str = "ON CONFLICT (lease_id) DO UPDATE SET
             THEN traffic.cut_seconds + excluded.cut_seconds ELSE 0 END";
 
 fn read_traffic(row: &Row<'_>) -> Result<Traffic, StoreError> {
-    let step: String = row.get("step")?;
     Ok(Traffic {
         lease_id: row.get("lease_id")?,
         counted: Counted {
             sent: row.get("sent")?,
             received: row.get("received")?,
         },
-        step: TrafficStep::parse(&step).ok_or(StoreError::Unreadable("a step of traffic"))?,
+        step: row.get("step")?,
         kept: Kept {
             rate: row.get("kept_rate")?,
             down: row.get::<Option<i64>>("kept_down")?.map(|down| down != 0),
@@ -166,9 +166,9 @@ impl Store {
     /// The database failed.
     pub async fn limited_traffic(
         &self,
-        owner: &str,
+        owner: &Wallet,
     ) -> Result<HashMap<String, Traffic>, StoreError> {
-        let owner = owner.to_ascii_lowercase();
+        let owner = owner.clone();
         self.read(move |db| {
             let sql = format!("{TRAFFIC} WHERE leases.owner = ?1 AND traffic.step <> 'full'");
             db.all(&sql, values![owner], |row| {
@@ -241,7 +241,7 @@ fn add(
         "last_in": last_in,
         "last_uptime": uptime,
         "seen_at": now,
-        "step": TrafficStep::Full.as_str(),
+        "step": TrafficStep::Full,
         "cut_seconds": cut,
     };
     db.insert("traffic", &row, COUNT)?;

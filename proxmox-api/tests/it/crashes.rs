@@ -181,7 +181,7 @@ impl Run {
         }
         nothing_unfinished(app).await;
         let store = &app.app.store;
-        let wallet = self.buyer.wallet().to_string();
+        let wallet = self.buyer.wallet().into();
         let rows = store.payments_by_payer(&wallet, None, 99).await.unwrap();
         let row = &rows[0];
         let (mut paid, mut owed) = (0, 0);

@@ -134,7 +134,7 @@ async fn what_took_the_number_of_a_held_machine_is_left_alone() {
 
 /// The row of the customer's only payment.
 async fn payment(app: &TestApp, buyer: &Buyer) -> Payment {
-    let wallet = buyer.wallet().to_string();
+    let wallet = buyer.wallet().into();
     let rows = app.app.store.payments_by_payer(&wallet, None, 9).await;
     let id = rows.unwrap()[0].payment_id.clone();
     app.app.store.payment(&id).await.unwrap().unwrap()

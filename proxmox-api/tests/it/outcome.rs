@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use alloy::primitives::Address;
 use proxmox_api::store::{NewPayment, PaymentState, SignedRequest};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -117,7 +118,7 @@ async fn rows_that_nobody_works_on_are_swept_without_a_restart() {
         payment_id: id.into(),
         network: "eip155:84532".into(),
         asset: "0xa55e".into(),
-        payer: "0xaa".into(),
+        payer: Address::repeat_byte(0xaa).into(),
         nonce: id.into(),
         digest: "digest".into(),
         idempotency_key: None,

@@ -103,7 +103,7 @@ async fn a_payment_for_an_unknown_operation_waits_for_a_release_that_knows_it() 
             payment_id: id.into(),
             network: app.app.config.payments.network.caip2.into(),
             asset: app.app.config.payments.network.usdc.address.to_string(),
-            payer: PAYEE.to_lowercase(),
+            payer: PAYEE.parse().unwrap(),
             nonce: id.into(),
             digest: "digest".into(),
             idempotency_key: None,

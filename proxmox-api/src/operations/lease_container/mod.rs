@@ -21,12 +21,7 @@ use super::answer;
 use crate::{
     client::ClientAddress,
     error::ApiError,
-    lease::{
-        LeaseState, create,
-        create::Order,
-        fence, held, remove, start, unpaid,
-        view::{checksummed, time},
-    },
+    lease::{LeaseState, create, create::Order, fence, held, remove, start, unpaid, view::time},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
     paywall::body,
     proxmox::{NOT_ON_OFFER, Template, first_contact},
@@ -203,7 +198,7 @@ impl Operation for LeaseContainer {
                 "{} is running for {} minutes.",
                 lease.hostname, lease.minutes
             ),
-            owner_wallet: checksummed(&lease.owner),
+            owner_wallet: lease.owner.checksummed(),
             hostname: lease.hostname.clone(),
             node: lease.node.clone(),
             ip: lease.ip.clone(),

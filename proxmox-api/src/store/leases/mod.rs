@@ -12,6 +12,7 @@ use std::ops::RangeInclusive;
 
 use super::{Change, Db, Store, StoreError, brakes, cells, db::Value, values};
 use crate::{
+    ids::Wallet,
     lease::{LeaseState, grace},
     payment::moves::Move,
 };
@@ -22,7 +23,7 @@ use numbers::{free_vmid, record_use};
 pub use record::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, Due, DueAction, Lease, Renewal, RenewalOutcome,
 };
-use record::{COLUMNS, read_lease, read_state};
+use record::{COLUMNS, read_lease};
 
 impl Store {
     /// Takes a VMID and makes the lease and its payment go on together, with these changes, or changes nothing.
@@ -223,8 +224,8 @@ impl Store {
     /// Every lease of a wallet, destroyed ones included, oldest first.
     /// # Errors
     /// The database failed.
-    pub async fn leases_by_owner(&self, owner: &str) -> Result<Vec<Lease>, StoreError> {
-        let owner = owner.to_ascii_lowercase();
+    pub async fn leases_by_owner(&self, owner: &Wallet) -> Result<Vec<Lease>, StoreError> {
+        let owner = owner.clone();
         self.leases_where("owner = ?1", move |look| look(values![owner]))
             .await
     }
@@ -273,7 +274,7 @@ pub(super) fn activate(
     grace_seconds: i64,
     now: i64,
 ) -> Result<bool, StoreError> {
-    let made: Option<(u32, String, Option<i64>)> = db.optional(
+    let made: Option<(u32, Wallet, Option<i64>)> = db.optional(
         "SELECT minutes, owner, network_ready_at FROM leases
          WHERE lease_id = ?1 AND payment_id = ?2 AND state = 'probed'",
         values![id, payment_id],
@@ -315,7 +316,7 @@ fn move_lease(
 }
 
 fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, StoreError> {
-    let done: Option<(i64, String, String)> = db.optional(
+    let done: Option<(i64, LeaseState, LeaseState)> = db.optional(
         "SELECT renewals.expires_at, previous_state, state FROM renewals JOIN leases USING (lease_id)
          WHERE renewals.payment_id = ?1 AND lease_id = ?2",
         values![renewal.payment_id, renewal.lease_id],
@@ -327,11 +328,11 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
     if let Some((expires_at, was, state)) = done {
         return Ok(RenewalOutcome::Renewed {
             expires_at,
-            was: read_state(&was)?,
-            state: read_state(&state)?,
+            was,
+            state,
         });
     }
-    let lease: Option<(String, Option<i64>, Option<i64>)> = db.optional(
+    let lease: Option<(LeaseState, Option<i64>, Option<i64>)> = db.optional(
         "SELECT state, expires_at, destroy_at FROM leases WHERE lease_id = ?1",
         values![renewal.lease_id],
         |row| {
@@ -339,10 +340,9 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
             Ok((state, row.get("expires_at")?, row.get("destroy_at")?))
         },
     )?;
-    let Some((state, Some(old_end), old_destroy_at)) = lease else {
+    let Some((was, Some(old_end), old_destroy_at)) = lease else {
         return Ok(RenewalOutcome::NotRenewable);
     };
-    let was = read_state(&state)?;
     if !was.is_renewable() {
         return Ok(RenewalOutcome::NotRenewable);
     }
@@ -358,7 +358,7 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
         "payment_id": renewal.payment_id,
         "lease_id": renewal.lease_id,
         "minutes": renewal.minutes,
-        "previous_state": was.as_str(),
+        "previous_state": was,
         "expires_at": expires_at,
         "created_at": now,
     };

@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 
-use super::super::{StoreError, db::Row, payments};
-use crate::{lease::LeaseState, payment::PaymentState};
+use super::super::{StoreError, db::Row};
+use crate::{ids::Wallet, lease::LeaseState, payment::PaymentState};
 
 /// A lease to be claimed for a payment that is reserved.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub struct Claim {
     pub lease_id: String,
     pub payment_id: String,
     pub node: String,
-    pub owner: String,
+    pub owner: Wallet,
     /// The client's network address, where it is known.
     pub client: Option<String>,
     pub sku: String,
@@ -109,7 +109,7 @@ pub struct Lease {
     pub lease_id: String,
     pub vmid: u32,
     pub node: String,
-    pub owner: String,
+    pub owner: Wallet,
     pub state: LeaseState,
     /// The state of the payment that it was claimed for.
     pub payment: PaymentState,
@@ -185,18 +185,14 @@ pub(super) const COLUMNS: &str = "lease_id, vmid, node, owner, state, sku, hostn
     (SELECT payments.state FROM payments WHERE payments.payment_id = leases.payment_id)
         AS payment_state";
 
-pub(super) fn read_state(name: &str) -> Result<LeaseState, StoreError> {
-    LeaseState::parse(name).ok_or(StoreError::Unreadable("the state of a lease"))
-}
-
 pub(super) fn read_lease(row: &Row<'_>) -> Result<Lease, StoreError> {
     Ok(Lease {
         lease_id: row.get("lease_id")?,
         vmid: row.get("vmid")?,
         node: row.get("node")?,
         owner: row.get("owner")?,
-        state: read_state(&row.get::<String>("state")?)?,
-        payment: payments::read_state(&row.get::<String>("payment_state")?)?,
+        state: row.get("state")?,
+        payment: row.get("payment_state")?,
         sku: row.get("sku")?,
         hostname: row.get("hostname")?,
         cores: row.get("cores")?,

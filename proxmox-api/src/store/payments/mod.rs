@@ -12,11 +12,13 @@ use std::collections::HashMap;
 use x402::facilitator::TransferEvidence;
 
 use super::{Change, Db, Store, StoreError, signed, values};
-use crate::payment::{
-    PaymentState,
-    moves::{Move, Target},
+use crate::{
+    ids::Wallet,
+    payment::{
+        PaymentState,
+        moves::{Move, Target},
+    },
 };
-pub(super) use record::read_state;
 use record::{COLUMNS, SUMMARY, read_payment, read_summary};
 pub use record::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
 use reserve::reserve;
@@ -135,11 +137,12 @@ impl Store {
         &self,
         network: &str,
         asset: &str,
-        payer: &str,
+        payer: &Wallet,
         nonce: &str,
     ) -> Result<Option<Payment>, StoreError> {
         let network = network.to_owned();
-        let [asset, payer, nonce] = [asset, payer, nonce].map(str::to_ascii_lowercase);
+        let payer = payer.clone();
+        let [asset, nonce] = [asset, nonce].map(str::to_ascii_lowercase);
         self.read(move |db| {
             let values = values![network, asset, payer, nonce];
             db.optional(&reserve::by_nonce(), values, read_payment)
@@ -152,11 +155,11 @@ impl Store {
     /// The database failed.
     pub async fn payments_by_payer(
         &self,
-        payer: &str,
+        payer: &Wallet,
         before: Option<&str>,
         limit: u32,
     ) -> Result<Vec<PaymentSummary>, StoreError> {
-        let (payer, before) = (payer.to_ascii_lowercase(), before.map(str::to_owned));
+        let (payer, before) = (payer.clone(), before.map(str::to_owned));
         self.read(move |db| {
             let sql = format!(
                 "SELECT {SUMMARY} FROM payments WHERE payer = ?1 AND (?2 IS NULL OR (created_at, rowid) <
@@ -171,8 +174,8 @@ impl Store {
     /// What was paid for each lease of `owner`, renewals and calls included, in atomic units.
     /// # Errors
     /// The database failed.
-    pub async fn paid_by_lease(&self, owner: &str) -> Result<HashMap<String, u64>, StoreError> {
-        let owner = owner.to_ascii_lowercase();
+    pub async fn paid_by_lease(&self, owner: &Wallet) -> Result<HashMap<String, u64>, StoreError> {
+        let owner = owner.clone();
         self.read(move |db| {
             db.all(PAID_BY_LEASE, values![owner], |row| {
                 Ok((row.get("lease_id")?, row.get("paid")?))

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::super::{StoreError, db::Row};
-use crate::payment::{PaymentState, moves::Answer};
+use crate::{
+    ids::Wallet,
+    payment::{PaymentState, moves::Answer},
+};
 
 /// What the facilitator is sent, as JSON, kept to be sent again unchanged. It holds a signature, which is
 /// as good as money until it is settled, so `Debug` hides it.
@@ -23,7 +26,7 @@ pub struct NewPayment {
     pub payment_id: String,
     pub network: String,
     pub asset: String,
-    pub payer: String,
+    pub payer: Wallet,
     pub nonce: String,
     /// Digest of method, path and canonical body.
     pub digest: String,
@@ -82,7 +85,7 @@ pub struct Payment {
     pub payment_id: String,
     pub network: String,
     pub asset: String,
-    pub payer: String,
+    pub payer: Wallet,
     pub nonce: String,
     pub digest: String,
     pub idempotency_key: Option<String>,
@@ -134,7 +137,7 @@ pub struct PaymentSummary {
     pub payment_id: String,
     pub network: String,
     pub asset: String,
-    pub payer: String,
+    pub payer: Wallet,
     pub nonce: String,
     pub state: PaymentState,
     pub amount: u64,
@@ -166,7 +169,7 @@ pub(super) fn read_payment(row: &Row<'_>) -> Result<Payment, StoreError> {
         nonce: row.get("nonce")?,
         digest: row.get("digest")?,
         idempotency_key: row.get("idempotency_key")?,
-        state: read_state(&row.get::<String>("state")?)?,
+        state: row.get("state")?,
         amount: row.get("amount")?,
         pay_to: row.get("pay_to")?,
         valid_before: row.get("valid_before")?,
@@ -199,7 +202,7 @@ pub(super) fn read_summary(row: &Row<'_>) -> Result<PaymentSummary, StoreError> 
         asset: row.get("asset")?,
         payer: row.get("payer")?,
         nonce: row.get("nonce")?,
-        state: read_state(&row.get::<String>("state")?)?,
+        state: row.get("state")?,
         amount: row.get("amount")?,
         pay_to: row.get("pay_to")?,
         operation: row.get("operation")?,
@@ -210,8 +213,4 @@ pub(super) fn read_summary(row: &Row<'_>) -> Result<PaymentSummary, StoreError> 
         updated_at: row.get("updated_at")?,
         due: row.get("due")?,
     })
-}
-
-pub(in crate::store) fn read_state(name: &str) -> Result<PaymentState, StoreError> {
-    PaymentState::parse(name).ok_or(StoreError::Unreadable("the state of a payment"))
 }

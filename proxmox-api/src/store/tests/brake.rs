@@ -46,7 +46,7 @@ async fn all_replicas_together_make_so_many_and_half_are_for_wallets_that_have_p
         .map(|number| {
             let store = if number % 2 == 0 { &store } else { &other }.clone();
             tokio::spawn(async move {
-                let owner = format!("0xfresh{number}");
+                let owner = format!("0xf0{number}");
                 asked(&store, (number, &owner, None), limits, 0).await
             })
         })
@@ -122,7 +122,10 @@ async fn unpaid_machines_make_a_wallet_and_an_address_wait_and_a_paid_one_frees_
     let store = place.open().await;
     let (here, there) = (Some("203.0.113.7"), Some("203.0.113.8"));
     let unpaid = async |owner: &str, client: Option<&str>, now| {
-        store.record_unpaid(owner, client, now).await.unwrap();
+        store
+            .record_unpaid(&wallet(owner), client, now)
+            .await
+            .unwrap();
     };
     unpaid("0xAA", here, 0).await;
     assert!(

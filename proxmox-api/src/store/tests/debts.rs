@@ -41,7 +41,10 @@ async fn an_undelivered_payment_is_owed_once(place: Place) {
     );
     let accounts = store.open_accounts().await.unwrap();
     assert_eq!((accounts.due, accounts.unresolved), (1000, 0));
-    let listed = store.payments_by_payer(PAYER, None, 9).await.unwrap();
+    let listed = store
+        .payments_by_payer(&wallet(PAYER), None, 9)
+        .await
+        .unwrap();
     assert_eq!(
         (listed[0].state, listed[0].due),
         (PaymentState::Answered, 1000)

@@ -167,7 +167,10 @@ async fn a_database_of_the_release_before_keeps_every_payment_and_no_public_key(
             .await
             .unwrap()
     );
-    let listed = store.payments_by_payer(PAYER, None, 99).await.unwrap();
+    let listed = store
+        .payments_by_payer(&wallet(PAYER), None, 99)
+        .await
+        .unwrap();
     assert_eq!(listed.len(), ROWS.len());
     let orphan = store
         .write(|db| db.execute("DELETE FROM payments WHERE payment_id = 'pay-8'", &[]))

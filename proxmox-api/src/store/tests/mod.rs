@@ -20,9 +20,9 @@ use tempfile::TempDir;
 use x402::facilitator::TransferEvidence;
 
 use super::*;
-use crate::lease::LeaseState;
+use crate::{ids::Wallet, lease::LeaseState};
 
-const PAYER: &str = "0xaa";
+const PAYER: &str = "0x00000000000000000000000000000000000000aa";
 const LIMITS: ClaimLimits = ClaimLimits {
     in_flight: 2,
     per_wallet: 3,
@@ -99,12 +99,17 @@ fn open_file() -> (TempDir, Store) {
     (folder, store)
 }
 
+/// A wallet by the last digits of its address.
+fn wallet(digits: &str) -> Wallet {
+    format!("0x{:0>40}", &digits[2..]).parse().unwrap()
+}
+
 fn payment(id: &str, payer: &str, nonce: &str) -> NewPayment {
     NewPayment {
         payment_id: id.into(),
         network: "eip155:84532".into(),
         asset: "0xA55E".into(),
-        payer: payer.into(),
+        payer: wallet(payer),
         nonce: nonce.into(),
         digest: "digest".into(),
         idempotency_key: None,
@@ -123,7 +128,7 @@ fn claim(number: u32, owner: &str) -> Claim {
         lease_id: format!("lease-{number}"),
         payment_id: format!("pay-{number}"),
         node: "pve".into(),
-        owner: owner.into(),
+        owner: wallet(owner),
         client: None,
         addresses: None,
         sku: "small".into(),

@@ -68,7 +68,7 @@ async fn one_of_many_concurrent_copies_gets_the_nonce(place: Place) {
     assert_eq!(reserved, 1);
     assert_eq!(
         store
-            .payments_by_payer(PAYER, None, 100)
+            .payments_by_payer(&wallet(PAYER), None, 100)
             .await
             .unwrap()
             .len(),

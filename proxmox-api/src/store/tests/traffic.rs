@@ -76,7 +76,10 @@ async fn a_step_is_written_down_once_with_its_event(place: Place) {
     activated(&store, 2, 0).await;
     let looks = vec![look(1, 100, 10, 60), look(2, 100, 10, 60)];
     store.count_traffic(looks, 100).await.unwrap();
-    assert_eq!(store.limited_traffic(PAYER).await.unwrap().len(), 0);
+    assert_eq!(
+        store.limited_traffic(&wallet(PAYER)).await.unwrap().len(),
+        0
+    );
     let kept = Kept {
         rate: Some(12_500_000),
         down: Some(false),
@@ -100,7 +103,7 @@ async fn a_step_is_written_down_once_with_its_event(place: Place) {
     let events = store.events("lease-1", 0, 9).await.unwrap();
     assert_eq!(events.len(), 1);
     assert_eq!((events[0].kind.as_str(), events[0].at), ("traffic_cut", 5));
-    let limited = store.limited_traffic("0xAA").await.unwrap();
+    let limited = store.limited_traffic(&wallet("0xAA")).await.unwrap();
     assert_eq!(limited.keys().collect::<Vec<_>>(), ["lease-1"]);
     assert_eq!(limited["lease-1"].kept, kept);
     // Counting goes on and leaves the step alone.

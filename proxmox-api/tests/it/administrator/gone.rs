@@ -43,7 +43,7 @@ async fn a_deleted_container_is_sold_no_more_and_its_unused_part_is_owed() {
         .map(|debt| (debt.amount, debt.reason.as_str()))
         .collect();
     owed.sort_unstable();
-    let wallet = customer.buyer.wallet().to_string();
+    let wallet = customer.buyer.wallet().into();
     let payments = app
         .app
         .store
@@ -101,7 +101,7 @@ async fn a_restart_does_not_begin_the_ten_minutes_of_a_lost_container_anew() {
     .await;
     assert_eq!(customer.events(&app, "container_lost").await, 1);
     let debts = app.app.store.debts_due().await.unwrap();
-    let wallet = customer.buyer.wallet().to_string();
+    let wallet = customer.buyer.wallet().into();
     let paid = app.app.store.payments_by_payer(&wallet, None, 9);
     let paid = paid.await.unwrap()[0].amount;
     // From when it was missed, and not from the last restart.

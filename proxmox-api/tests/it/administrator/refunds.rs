@@ -37,7 +37,7 @@ async fn expires_at(app: &TestApp, customer: &Customer) -> i64 {
 
 /// State and amount of each payment of a customer for its lease that moved money, oldest first.
 async fn paid(app: &TestApp, customer: &Customer) -> Vec<(PaymentState, u64)> {
-    let wallet = customer.buyer.wallet().to_string();
+    let wallet = customer.buyer.wallet().into();
     let payments = app.app.store.payments_by_payer(&wallet, None, 50).await;
     let mut payments = payments.unwrap();
     payments.reverse();

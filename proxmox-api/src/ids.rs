@@ -1,0 +1,6 @@
+//! Names that a mix-up would cost money or a machine: each has a type of its own, made once where
+//! its text comes in.
+
+mod wallet;
+
+pub use wallet::Wallet;
