@@ -202,7 +202,7 @@ async fn serve(
 ) -> End {
     let opened = ConsoleOpened {
         opened: OpenConsole {
-            ctid: entrance.lease.vmid,
+            ctid: entrance.lease.vmid.get(),
             hostname: entrance.lease.hostname.clone(),
             expires_at: time(entrance.expires_at),
             resume: Secret::new(resume.token.as_str()),

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use pve::Vmid;
+
 /// What is the matter with a lease's container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trouble {
@@ -99,7 +101,7 @@ impl Alarms {
     }
 
     /// Raises an alarm, and says it in the log if it is new; since when it lasts, Unix seconds.
-    pub fn raise(&self, lease_id: &str, vmid: u32, trouble: Trouble, now: i64) -> i64 {
+    pub fn raise(&self, lease_id: &str, vmid: Vmid, trouble: Trouble, now: i64) -> i64 {
         let mut all = self.all();
         if let Some(known) = all.get(lease_id)
             && known.trouble == trouble
@@ -115,7 +117,7 @@ impl Alarms {
         let (trouble, advice) = (trouble.word(), trouble.advice());
         tracing::error!(
             lease.id = lease_id,
-            vmid,
+            vmid = vmid.get(),
             trouble,
             advice,
             "a leased container needs its operator"
@@ -164,10 +166,11 @@ mod tests {
     #[test]
     fn an_alarm_is_raised_once_and_keeps_its_beginning() {
         let alarms = Alarms::default();
-        assert_eq!(alarms.raise("lease-1", 40_200, Trouble::Hidden, 100), 100);
-        assert_eq!(alarms.raise("lease-1", 40_200, Trouble::Hidden, 160), 100);
+        let [one, two] = [40_200_u32, 40_201].map(|vmid| Vmid::try_from(vmid).unwrap());
+        assert_eq!(alarms.raise("lease-1", one, Trouble::Hidden, 100), 100);
+        assert_eq!(alarms.raise("lease-1", one, Trouble::Hidden, 160), 100);
         assert_eq!(
-            alarms.raise("lease-1", 40_200, Trouble::Gone, 200),
+            alarms.raise("lease-1", one, Trouble::Gone, 200),
             200,
             "another one"
         );
@@ -176,7 +179,7 @@ mod tests {
         assert_eq!(alarms.of("lease-1"), Some(Trouble::Gone));
         alarms.clear("lease-1", &[]);
         assert_eq!(alarms.of("lease-1"), None);
-        alarms.raise("lease-2", 40_201, Trouble::Protected, 300);
+        alarms.raise("lease-2", two, Trouble::Protected, 300);
         alarms.keep(|id| id == "lease-1");
         assert_eq!(alarms.of("lease-2"), None);
     }

@@ -97,7 +97,7 @@ pub async fn create(
             LeaseState::Provisioning,
         )
         .await?;
-        busy.insert(order.vmid.get());
+        busy.insert(order.vmid);
         if let Attempt::NotExecuted(error) = outcome {
             last = error;
             avoided.push(order.node.clone());
@@ -123,20 +123,18 @@ pub async fn create(
             .store
             .reassign_lease(
                 &order.lease.lease_id,
-                order.node.as_str(),
+                &order.node,
                 vmids,
                 busy.clone(),
                 app.now(),
             )
             .await?;
-        order.vmid = found
-            .and_then(|vmid| Vmid::try_from(u64::from(vmid)).ok())
-            .ok_or_else(|| {
-                ApiError::new(
-                    ErrorCode::CapacityExhausted,
-                    "Every number for a container is taken.",
-                )
-            })?;
+        order.vmid = found.ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::CapacityExhausted,
+                "Every number for a container is taken.",
+            )
+        })?;
     }
     Err(last)
 }
@@ -292,9 +290,13 @@ pub(super) fn task_failed(order: &Order, upid: &Upid, outcome: &TaskOutcome) -> 
 
 /// The marker of what is ordered.
 fn of(app: &App, order: &Order) -> Marker {
-    let vmid = order.vmid.get();
     let lease = &order.lease;
-    Marker::new(&app.installation, &lease.lease_id, vmid, lease.created_at)
+    Marker::new(
+        &app.installation,
+        &lease.lease_id,
+        order.vmid,
+        lease.created_at,
+    )
 }
 
 fn container(app: &App, order: &Order, fence: Fence) -> CreateContainer {

@@ -155,14 +155,15 @@ pub async fn wake(app: &App, lease: &Lease, resumed: bool) -> Result<(), ApiErro
 #[cfg(test)]
 mod tests {
     use alloy::primitives::Address;
+    use pve::Vmid;
 
     use super::*;
 
     fn held(payment: PaymentState, power: HeldPower) -> HeldMachine {
         let lease = Lease {
             lease_id: "lease-1".into(),
-            vmid: 40_200,
-            node: "pve".into(),
+            vmid: Vmid::try_from(40_200_u32).unwrap(),
+            node: "pve".parse().unwrap(),
             owner: Address::repeat_byte(0xaa).into(),
             state: LeaseState::Probed,
             payment,

@@ -94,7 +94,7 @@ async fn put_up_or_say_why(app: App, lease: Lease) -> Result<Option<String>, Sto
             if app.alarms.of(id) != Some(Trouble::LinkDown) {
                 tracing::warn!(
                     lease.id = id,
-                    vmid,
+                    vmid = vmid.get(),
                     cause,
                     "a container's link cannot be put up yet"
                 );

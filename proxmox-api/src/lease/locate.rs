@@ -14,7 +14,6 @@ use super::{
     alarms::Trouble,
     lock,
     marker::{self, Marker},
-    remove::place,
 };
 use crate::{
     error::ApiError,
@@ -60,9 +59,6 @@ pub enum LocateError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The lease's row names no node or number that Proxmox could have.
-    #[error("the stored place is none")]
-    Row,
 }
 
 impl From<LocateError> for ApiError {
@@ -70,10 +66,6 @@ impl From<LocateError> for ApiError {
         match error {
             LocateError::Proxmox(error) => error.into(),
             LocateError::Store(error) => error.into(),
-            LocateError::Row => {
-                tracing::error!("a lease's row names no place on Proxmox");
-                Self::new(ErrorCode::Internal, "The container cannot be found.")
-            }
         }
     }
 }
@@ -149,9 +141,9 @@ pub async fn locate(app: &App, lease: &Lease) -> Result<Located, LocateError> {
 }
 
 async fn look(app: &App, lease: &Lease) -> Result<Located, LocateError> {
-    let (node, vmid) = place(lease).map_err(|_| LocateError::Row)?;
-    let first = match app.proxmox.client.config(&node, vmid).await {
-        Ok(config) => return judge(app, lease, node, config).await,
+    let (node, vmid) = (&lease.node, lease.vmid);
+    let first = match app.proxmox.client.config(node, vmid).await {
+        Ok(config) => return judge(app, lease, node.clone(), config).await,
         Err(error) => error,
     };
     if first.refusal() == Some(&Refusal::Unauthorized) {
@@ -169,7 +161,7 @@ async fn look(app: &App, lease: &Lease) -> Result<Located, LocateError> {
     if guest.kind != "lxc" {
         return Ok(Located::Gone);
     }
-    if guest.node == node && is_unreachable(&first) {
+    if guest.node == *node && is_unreachable(&first) {
         return Ok(Located::Away);
     }
     match app.proxmox.client.config(&guest.node, vmid).await {
@@ -226,13 +218,13 @@ async fn judge(
             _ => return Ok(Located::Gone),
         }
     }
-    let vmid = place(lease).map_err(|_| LocateError::Row)?.1;
+    let vmid = lease.vmid;
     if !markers.contains(&expected) && config.lock.is_none() {
         rewrite(app, &node, vmid, &config, &expected).await;
     }
-    if node.as_str() != lease.node {
+    if node != lease.node {
         let id = &lease.lease_id;
-        if app.store.set_node(id, node.as_str(), app.now()).await? {
+        if app.store.set_node(id, &node, app.now()).await? {
             metrics::counter!("containers_moved_total").increment(1);
             let data = json!({ "vmid": lease.vmid, "from": lease.node, "to": node });
             app.note(id, "container_moved", data).await;
@@ -321,9 +313,8 @@ fn a_template() -> ApiError {
 /// # Errors
 /// As [`find`], and 409 it is locked.
 pub async fn find_for_sale(app: &App, lease: &Lease) -> Result<Place, ApiError> {
-    let vmid = place(lease).map_err(|_| LocateError::Row)?.1;
     let now = app.clock.unix_millis();
-    let recent = app.looks.find(vmid, &lease.lease_id, now);
+    let recent = app.looks.find(lease.vmid, &lease.lease_id, now);
     let place = match recent {
         Some(place) if place.lock.is_none() && !place.template => place,
         _ => find(app, lease).await?,

@@ -2,6 +2,7 @@
 //! when. An administrator's clone or restored backup carries the same notes under another number, so a marker counts only for
 //! the container whose number it names.
 
+use pve::Vmid;
 use serde::{Deserialize, Serialize};
 use serde_json::{Deserializer, Value};
 
@@ -32,11 +33,11 @@ struct Envelope {
 
 impl Marker {
     /// The marker of a lease's container.
-    pub fn new(installation: &Installation, lease_id: &str, vmid: u32, created: i64) -> Self {
+    pub fn new(installation: &Installation, lease_id: &str, vmid: Vmid, created: i64) -> Self {
         Self {
             lease: lease_id.to_owned(),
             instance: installation.id.clone(),
-            vmid: Some(vmid),
+            vmid: Some(vmid.get()),
             created: Some(created),
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use futures_util::{StreamExt as _, stream};
-use pve::{ContainerConfig, GuestResource};
+use pve::{ContainerConfig, GuestResource, Vmid};
 use serde_json::json;
 
 use super::{
@@ -41,19 +41,19 @@ enum Owner {
 pub(super) async fn look(
     app: &App,
     guests: &[GuestResource],
-    leases: &HashMap<u32, &Lease>,
+    leases: &HashMap<Vmid, &Lease>,
     findings: &mut Findings,
 ) -> Result<(), ApiError> {
     let pool = app.proxmox.config.pool.as_str();
     let unknown = guests.iter().filter(|guest| {
         guest.kind == "lxc"
             && guest.pool.as_deref() == Some(pool)
-            && !leases.contains_key(&guest.vmid.get())
+            && !leases.contains_key(&guest.vmid)
     });
     let (mut seen, mut to_halt) = (Vec::new(), Vec::new());
     for guest in unknown {
         let vmid = guest.vmid.get();
-        seen.push(vmid);
+        seen.push(guest.vmid);
         let config = match app.proxmox.client.config(&guest.node, guest.vmid).await {
             Ok(config) => config,
             Err(error) => {
@@ -68,7 +68,7 @@ pub(super) async fn look(
             lock: config.lock.clone(),
             template: config.template,
         };
-        match owner(app, vmid, &config).await? {
+        match owner(app, guest.vmid, &config).await? {
             Owner::OnItsWay => {}
             Owner::Foreign => {
                 tracing::debug!(vmid, "a container in the pool is not of this service");
@@ -88,9 +88,9 @@ pub(super) async fn look(
     Ok(app.store.keep_orphans(seen).await?)
 }
 
-async fn owner(app: &App, vmid: u32, config: &ContainerConfig) -> Result<Owner, ApiError> {
-    let ours =
-        |marker: &Marker| marker.instance == app.installation.id && marker.vmid == Some(vmid);
+async fn owner(app: &App, vmid: Vmid, config: &ContainerConfig) -> Result<Owner, ApiError> {
+    let vmid = Some(vmid.get());
+    let ours = |marker: &Marker| marker.instance == app.installation.id && marker.vmid == vmid;
     let markers = marker::all(config.description.as_deref());
     // Without a number in its marker it may be a copy, and with another one it is.
     let Some(marker) = markers.into_iter().find(ours) else {
@@ -124,7 +124,7 @@ async fn keep(
     findings: &mut Findings,
 ) -> Result<bool, ApiError> {
     let (vmid, now) = (place.vmid.get(), app.now());
-    let since = app.store.orphan_since(vmid, lease_id, now).await?;
+    let since = app.store.orphan_since(place.vmid, lease_id, now).await?;
     let until = since + app.config.orphan_keep_seconds;
     if since == now {
         tracing::error!(

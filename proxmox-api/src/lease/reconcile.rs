@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use pve::{ContainerState, GuestResource, Node, NodeState};
+use pve::{ContainerState, GuestResource, Node, NodeState, Vmid};
 use serde_json::json;
 
 use super::{
@@ -75,10 +75,8 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     let guests = app.proxmox.client.resources().await?;
     let nodes = app.proxmox.client.nodes().await?;
     let leases = app.store.live_leases().await?;
-    let by_vmid: HashMap<u32, &GuestResource> = guests
-        .iter()
-        .map(|guest| (guest.vmid.get(), guest))
-        .collect();
+    let by_vmid: HashMap<Vmid, &GuestResource> =
+        guests.iter().map(|guest| (guest.vmid, guest)).collect();
     let missed = app.store.missed().await?;
     let (mut listed, mut to_follow) = (Vec::new(), Vec::new());
     for lease in leases.iter().filter(|lease| has_container(lease)) {
@@ -111,7 +109,7 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
         tracing::error!(%error, "traffic cannot be counted now");
     }
     (findings.started, findings.lost) = (started?, lost);
-    let by_vmid: HashMap<u32, &Lease> = leases.iter().map(|lease| (lease.vmid, lease)).collect();
+    let by_vmid: HashMap<Vmid, &Lease> = leases.iter().map(|lease| (lease.vmid, lease)).collect();
     orphans::look(app, &guests, &by_vmid, &mut findings).await?;
 
     let is_live = |id: &str| leases.iter().any(|lease| lease.lease_id == id);
@@ -137,7 +135,7 @@ pub(super) fn has_container(lease: &Lease) -> bool {
 fn is_as_expected(app: &App, guest: &GuestResource, lease: &Lease) -> bool {
     let pool = app.proxmox.config.pool.as_str();
     guest.kind == "lxc"
-        && guest.node.as_str() == lease.node
+        && guest.node == lease.node
         && !guest.template
         && guest
             .name
@@ -240,7 +238,7 @@ pub(super) async fn end_missed(
         .collect();
     tracing::error!(
         lease.id = id,
-        vmid = lease.vmid,
+        vmid = lease.vmid.get(),
         debts = owed.len(),
         "the container of a lease is lost; the lease has ended, and its unused part is owed"
     );

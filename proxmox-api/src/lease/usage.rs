@@ -43,7 +43,7 @@ pub async fn of_lease(
     };
     Ok(UsageResponse {
         lease_id: lease.lease_id.clone(),
-        ctid: lease.vmid,
+        ctid: lease.vmid.get(),
         now,
         traffic,
         timeframe,

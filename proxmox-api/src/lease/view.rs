@@ -66,9 +66,9 @@ pub fn view(lease: &Lease, live: LiveState, paid: u64) -> LeaseView {
         status: status(lease.state, lease.payment),
         live_status: live.state.map(str::to_owned),
         notice: live.notice,
-        ctid: lease.vmid,
+        ctid: lease.vmid.get(),
         hostname: lease.hostname.clone(),
-        node: live.node.unwrap_or_else(|| lease.node.clone()),
+        node: live.node.unwrap_or_else(|| lease.node.to_string()),
         ip: lease.ip.clone(),
         network_ready_at: lease.network_ready_at.map(time),
         sku: lease.sku.clone(),
@@ -139,7 +139,7 @@ pub async fn of_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError> {
 fn live_state(
     app: &App,
     lease: &Lease,
-    seen: Option<&HashMap<u32, Usage>>,
+    seen: Option<&HashMap<Vmid, Usage>>,
     traffic: Option<&Traffic>,
 ) -> LiveState {
     let limited = || traffic.and_then(|traffic| traffic::notice(app, traffic));
@@ -159,10 +159,8 @@ fn live_state(
     let found = seen.get(&lease.vmid).filter(|_| !is_other(trouble));
     let lock = found.and_then(|usage| usage.lock.as_deref());
     // What its owner is shown now, the next sale has to know as well.
-    if lock.is_some()
-        && let Ok(vmid) = Vmid::try_from(u64::from(lease.vmid))
-    {
-        app.looks.forget(vmid);
+    if lock.is_some() {
+        app.looks.forget(lease.vmid);
     }
     LiveState {
         state: Some(found.map_or("missing", |usage| usage.state.as_str())),
@@ -226,12 +224,12 @@ async fn live_states(
     app: &App,
     leases: &[Lease],
     live: Live,
-) -> Result<Option<HashMap<u32, Usage>>, ApiError> {
+) -> Result<Option<HashMap<Vmid, Usage>>, ApiError> {
     if !leases.iter().any(holds_container) {
         return Ok(Some(HashMap::new()));
     }
     let held = leases.iter().filter(|lease| holds_container(lease));
-    let vmids: Vec<u32> = held.map(|lease| lease.vmid).collect();
+    let vmids: Vec<Vmid> = held.map(|lease| lease.vmid).collect();
     match (app.proxmox.usage_of(&vmids).await, live) {
         (Ok(usage), _) => Ok(Some(
             usage.into_iter().map(|usage| (usage.vmid, usage)).collect(),

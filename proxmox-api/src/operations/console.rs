@@ -81,7 +81,7 @@ impl Operation for Console {
         let public = &app.config.public_base_url;
         // The ticket itself is added by `reveal`, so that it is not stored.
         let response = ConsoleResponse {
-            ctid: self.lease.vmid,
+            ctid: self.lease.vmid.get(),
             console_url: Secret::new(page_url(public, "")),
             websocket_url: Secret::new(socket_url(public)),
             ticket: Secret::new(""),

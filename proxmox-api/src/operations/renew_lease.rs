@@ -149,7 +149,7 @@ impl Operation for RenewLease {
         let response = RenewResponse {
             lease_id: self.lease.lease_id.clone(),
             status: status_alone(state),
-            ctid: self.lease.vmid,
+            ctid: self.lease.vmid.get(),
             expires_at: time(expires_at),
             message,
             price: job.price.clone(),

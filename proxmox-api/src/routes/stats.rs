@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use api_types::{ContainerStats, LxcStats, NodeStats, NodeUsage};
 use axum::{Extension, Router, extract::State, http::HeaderMap, response::Response, routing::get};
-use pve::{ContainerState, Node, NodeState};
+use pve::{ContainerState, Node, NodeState, Vmid};
 use service::request_id::RequestId;
 
 use super::private;
@@ -58,7 +58,7 @@ async fn of_leases(app: &App, wallet: Option<&Wallet>) -> Result<LxcStats, ApiEr
     let mut leases = app.store.live_leases().await?;
     // What is still being made may never be leased.
     leases.retain(|lease| lease.state.is_renewable());
-    let usage: HashMap<u32, Usage> = app
+    let usage: HashMap<Vmid, Usage> = app
         .proxmox
         .recent_usage()
         .await?
@@ -86,7 +86,7 @@ async fn of_leases(app: &App, wallet: Option<&Wallet>) -> Result<LxcStats, ApiEr
 
 fn of_container(lease: &Lease, usage: &Usage) -> ContainerStats {
     ContainerStats {
-        ctid: lease.vmid,
+        ctid: lease.vmid.get(),
         hostname: lease.hostname.clone(),
         node: usage.node.as_str().to_owned(),
         status: usage.state.as_str().to_owned(),

@@ -69,7 +69,13 @@ async fn a_held_machine_is_stopped_after_two_minutes_and_started_when_the_money_
     assert_eq!(done.body["ctid"], ctid);
     assert!(done.body["password"].is_string());
     // The paid minutes begin with the delivery.
-    let lease = app.app.store.lease_by_vmid(ctid).await.unwrap().unwrap();
+    let lease = app
+        .app
+        .store
+        .lease_by_vmid(ctid.try_into().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
     let left = lease.expires_at.unwrap() - app.app.now();
     assert!((29 * 60..=30 * 60).contains(&left), "{left}");
 }

@@ -266,7 +266,13 @@ async fn a_lease_ends_once_whoever_ends_it() {
     let two = Mortal::beside(&one).await;
     let buyer = Buyer::funded(&one, 1).await;
     let ctid = guest::lease(&two, &buyer, "box").await;
-    let lease = one.app.store.lease_by_vmid(ctid).await.unwrap().unwrap();
+    let lease = one
+        .app
+        .store
+        .lease_by_vmid(ctid.try_into().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
     // The replica that knows the deadline by itself is not needed for it.
     drop(two);
     let _three = Mortal::beside(&one).await;

@@ -206,7 +206,7 @@ async fn each_payment_of_the_release_before_ends_where_its_money_says() {
         "the lease whose payment is owed to give its number back",
         async || {
             store
-                .lease_by_vmid(40_200)
+                .lease_by_vmid(40_200_u32.try_into().unwrap())
                 .await
                 .unwrap()
                 .is_none()

@@ -154,7 +154,7 @@ pub async fn take_step_in_turn(app: &App, lease_id: &str) -> Result<(), StoreErr
         Err(cause) => {
             tracing::warn!(
                 lease.id = lease_id,
-                vmid = lease.vmid,
+                vmid = lease.vmid.get(),
                 step = step.as_str(),
                 cause,
                 "a container's network cannot be changed yet"

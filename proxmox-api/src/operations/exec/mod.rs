@@ -181,7 +181,7 @@ impl Exec {
         let (stdout, stdout_base64) = output::text(outcome.stdout, outcome.stdout_bytes);
         let (stderr, stderr_base64) = output::text(outcome.stderr, outcome.stderr_bytes);
         ExecResponse {
-            ctid: self.lease.vmid,
+            ctid: self.lease.vmid.get(),
             upid,
             // It is stored without: both streams are in it already.
             output: String::new(),

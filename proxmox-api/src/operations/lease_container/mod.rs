@@ -12,6 +12,7 @@ use api_types::{
     Tariff, price,
 };
 use axum::http::Method;
+use pve::Vmid;
 use serde_json::{Value, json};
 use service::crypto;
 use sha_crypt::{PasswordHasher as _, ShaCrypt};
@@ -104,11 +105,11 @@ impl Operation for LeaseContainer {
             Ok::<_, ApiError>((template, node, resources))
         };
         let (template, node, resources) = first_contact(asked).await?;
-        let busy: HashSet<u32> = resources.iter().map(|found| found.vmid.get()).collect();
+        let busy: HashSet<Vmid> = resources.iter().map(|found| found.vmid).collect();
         let claim = Claim {
             lease_id: self.lease_id.clone(),
             payment_id: job.payment_id.clone(),
-            node: node.to_string(),
+            node,
             owner: job.payer.clone(),
             client: ClientAddress(job.client).network(),
             sku: request.sku.clone(),
@@ -149,13 +150,9 @@ impl Operation for LeaseContainer {
         let left = (job.valid_before - SETTLE_RESERVE - app.now()).clamp(0, MAKE_AT_MOST);
         let deadline = Instant::now() + Duration::from_secs(left.unsigned_abs());
         let lease = self.lease(app).await?;
-        let (node, vmid) = remove::place(&lease).map_err(|error| {
-            tracing::error!(%error, "a lease cannot be placed");
-            ApiError::new(ErrorCode::Internal, "The lease cannot be placed.")
-        })?;
         let mut order = Order {
-            vmid,
-            node,
+            vmid: lease.vmid,
+            node: lease.node.clone(),
             hostname: lease.hostname.clone(),
             lease,
             size: self.request.size(),
@@ -192,7 +189,7 @@ impl Operation for LeaseContainer {
         let response = LeaseResponse {
             lease_id: lease.lease_id.clone(),
             status: LeaseStatus::Active,
-            ctid: lease.vmid,
+            ctid: lease.vmid.get(),
             expires_at: time(begins + i64::from(lease.minutes) * 60),
             message: format!(
                 "{} is running for {} minutes.",
@@ -200,7 +197,7 @@ impl Operation for LeaseContainer {
             ),
             owner_wallet: lease.owner.checksummed(),
             hostname: lease.hostname.clone(),
-            node: lease.node.clone(),
+            node: lease.node.to_string(),
             ip: lease.ip.clone(),
             network_ready_at: lease.network_ready_at.filter(|at| *at > now).map(time),
             // It is added by `reveal`, so that it is not stored.

@@ -2,6 +2,7 @@
 //! an error that names the column.
 
 use api_types::TrafficStep;
+use pve::{NodeName, Vmid};
 
 use super::{
     super::StoreError,
@@ -38,7 +39,34 @@ macro_rules! text {
         }
     };
 }
+text!(NodeName, |text: &str| text.parse().ok());
 text!(Wallet, |text: &str| text.parse().ok());
 text!(LeaseState, LeaseState::parse);
 text!(PaymentState, PaymentState::parse);
 text!(TrafficStep, TrafficStep::parse);
+
+/// A type that is stored as a number.
+macro_rules! number {
+    ($kind:ty, $parse:expr, $write:expr) => {
+        impl Column for $kind {
+            fn read(row: &Row<'_>, name: &'static str) -> Result<Self, StoreError> {
+                let number: i64 = row.get(name)?;
+                $parse(number).ok_or(StoreError::Unreadable(name))
+            }
+        }
+        impl Column for Option<$kind> {
+            fn read(row: &Row<'_>, name: &'static str) -> Result<Self, StoreError> {
+                let number: Option<i64> = row.get(name)?;
+                let parsed =
+                    number.map(|number| $parse(number).ok_or(StoreError::Unreadable(name)));
+                parsed.transpose()
+            }
+        }
+        impl ToValue for $kind {
+            fn to_value(&self) -> Value<'_> {
+                Value::Number(Some(i64::from($write(*self))))
+            }
+        }
+    };
+}
+number!(Vmid, |number: i64| Vmid::try_from(number).ok(), Vmid::get);

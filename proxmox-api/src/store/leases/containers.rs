@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use pve::{NodeName, Vmid};
+
 use super::{
     super::{Db, Store, StoreError, debts, values},
     move_lease, record_use,
@@ -72,8 +74,8 @@ impl Store {
     /// A lease's container was found on another node. False: the row says so already, or the lease is over.
     /// # Errors
     /// The database failed.
-    pub async fn set_node(&self, id: &str, node: &str, now: i64) -> Result<bool, StoreError> {
-        let (id, node) = (id.to_owned(), node.to_owned());
+    pub async fn set_node(&self, id: &str, node: &NodeName, now: i64) -> Result<bool, StoreError> {
+        let (id, node) = (id.to_owned(), node.clone());
         self.write(move |db| {
             // Its new node may have booted since it was last seen running, which is no reason to start it.
             let sql = "UPDATE leases SET node = ?2, updated_at = ?3,
@@ -209,7 +211,7 @@ impl Store {
     /// The database failed.
     pub async fn orphan_since(
         &self,
-        vmid: u32,
+        vmid: Vmid,
         lease_id: &str,
         now: i64,
     ) -> Result<i64, StoreError> {
@@ -231,9 +233,10 @@ impl Store {
     /// Forgets the orphans that are no more.
     /// # Errors
     /// The database failed.
-    pub async fn keep_orphans(&self, vmids: Vec<u32>) -> Result<(), StoreError> {
+    pub async fn keep_orphans(&self, vmids: Vec<Vmid>) -> Result<(), StoreError> {
         self.write(move |db| {
-            let known: Vec<u32> = db.all("SELECT vmid FROM orphans", &[], |row| row.get("vmid"))?;
+            let known: Vec<Vmid> =
+                db.all("SELECT vmid FROM orphans", &[], |row| row.get("vmid"))?;
             for vmid in known.into_iter().filter(|vmid| !vmids.contains(vmid)) {
                 db.execute("DELETE FROM orphans WHERE vmid = ?1", values![vmid])?;
             }

@@ -10,6 +10,8 @@ mod record;
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
+use pve::{NodeName, Vmid};
+
 use super::{Change, Db, Store, StoreError, brakes, cells, db::Value, values};
 use crate::{
     ids::Wallet,
@@ -74,12 +76,12 @@ impl Store {
     pub async fn reassign_lease(
         &self,
         id: &str,
-        node: &str,
+        node: &NodeName,
         vmids: RangeInclusive<u32>,
-        busy: HashSet<u32>,
+        busy: HashSet<Vmid>,
         now: i64,
-    ) -> Result<Option<u32>, StoreError> {
-        let (id, node) = (id.to_owned(), node.to_owned());
+    ) -> Result<Option<Vmid>, StoreError> {
+        let (id, node) = (id.to_owned(), node.clone());
         self.write(move |db| {
             let Some(vmid) = free_vmid(db, vmids, &busy)? else { return Ok(None) };
             record_use(db, &id)?;
@@ -244,7 +246,7 @@ impl Store {
     /// The lease that holds a VMID now.
     /// # Errors
     /// The database failed.
-    pub async fn lease_by_vmid(&self, vmid: u32) -> Result<Option<Lease>, StoreError> {
+    pub async fn lease_by_vmid(&self, vmid: Vmid) -> Result<Option<Lease>, StoreError> {
         let live = "vmid = ?1 AND state <> 'destroyed'";
         Ok(self
             .leases_where(live, move |look| look(values![vmid]))

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
+use pve::{NodeName, Vmid};
 
 use super::super::{StoreError, db::Row};
 use crate::{ids::Wallet, lease::LeaseState, payment::PaymentState};
@@ -15,7 +16,7 @@ use crate::{ids::Wallet, lease::LeaseState, payment::PaymentState};
 pub struct Claim {
     pub lease_id: String,
     pub payment_id: String,
-    pub node: String,
+    pub node: NodeName,
     pub owner: Wallet,
     /// The client's network address, where it is known.
     pub client: Option<String>,
@@ -33,7 +34,7 @@ pub struct Claim {
     /// Our VMIDs.
     pub vmids: RangeInclusive<u32>,
     /// VMIDs that Proxmox reports as used, by whomever.
-    pub busy: HashSet<u32>,
+    pub busy: HashSet<Vmid>,
 }
 
 /// The addresses that containers may get.
@@ -77,7 +78,7 @@ pub enum ClaimOutcome {
     /// The lease is `provisioning` and its payment `verified`.
     Claimed {
         /// The VMID, taken until the lease is destroyed.
-        vmid: u32,
+        vmid: Vmid,
     },
     /// Too many leases of this payer are being made.
     InFlight,
@@ -107,8 +108,8 @@ pub enum ClaimOutcome {
 #[allow(missing_docs)]
 pub struct Lease {
     pub lease_id: String,
-    pub vmid: u32,
-    pub node: String,
+    pub vmid: Vmid,
+    pub node: NodeName,
     pub owner: Wallet,
     pub state: LeaseState,
     /// The state of the payment that it was claimed for.

@@ -38,9 +38,9 @@ async fn no_vmid_is_handed_out_twice(place: Place) {
     assert_eq!((vmids.len(), full), (31, 9));
     assert_eq!(
         vmids.into_iter().collect::<BTreeSet<_>>(),
-        (501..=531).collect()
+        (501..=531).map(vmid).collect()
     );
-    let lease = store.lease_by_vmid(510).await.unwrap().unwrap();
+    let lease = store.lease_by_vmid(vmid(510)).await.unwrap().unwrap();
     use LeaseState::*;
     for (from, to) in [(Provisioning, Undoing), (Undoing, Destroyed)] {
         assert!(
@@ -52,7 +52,7 @@ async fn no_vmid_is_handed_out_twice(place: Place) {
     }
     assert_eq!(
         claimed(&store, 99, "0x99").await,
-        ClaimOutcome::Claimed { vmid: 510 },
+        ClaimOutcome::Claimed { vmid: vmid(510) },
         "free once destroyed"
     );
 }
@@ -263,7 +263,7 @@ async fn the_number_that_was_freed_last_is_used_again_last(place: Place) {
             ..claim(number, &owner)
         };
         match store.claim(claim, LIMITS, 0).await.unwrap() {
-            ClaimOutcome::Claimed { vmid } => vmid,
+            ClaimOutcome::Claimed { vmid } => vmid.get(),
             other => panic!("{other:?}"),
         }
     };
@@ -284,9 +284,10 @@ async fn the_number_that_was_freed_last_is_used_again_last(place: Place) {
     destroyed(&store, 5, 0).await;
     destroyed(&store, 8, 0).await;
     assert_eq!(leased(10).await, 501);
-    let busy = HashSet::from([500, 501]);
-    let other = store.reassign_lease("lease-10", "pve", 500..=504, busy, 0);
-    assert_eq!(other.await.unwrap(), Some(503));
+    let busy = HashSet::from([500, 501].map(vmid));
+    let pve = node("pve");
+    let other = store.reassign_lease("lease-10", &pve, 500..=504, busy, 0);
+    assert_eq!(other.await.unwrap(), Some(vmid(503)));
     assert_eq!(leased(11).await, 501);
 }
 

@@ -60,7 +60,7 @@ const ROWS: [(u32, &str, Option<&str>, Option<&str>); 13] = [
     (
         10,
         "answered",
-        Some("0xAA-again-and-again"),
+        Some("0xPAYER-again-and-again"),
         Some("{\"leaseId\":\"lease-10\"}"),
     ),
     (11, "answered", Some("short"), Some("not json")),
@@ -88,7 +88,8 @@ fn nonce(number: u32) -> String {
 
 fn fill(db: Db<'_>) {
     for (number, state, key, body) in ROWS {
-        let key = key.map(|key| key.replace("NONCE", &nonce(number)[2..].to_uppercase()));
+        let [public, payer] = [&nonce(number)[2..], &PAYER[2..]].map(str::to_uppercase);
+        let key = key.map(|key| key.replace("NONCE", &public).replace("PAYER", &payer));
         // The last one chose a password: what was answered had none of ours to hide.
         let arguments = format!("{{\"makesPassword\":{}}}", number != 12);
         let status = body.map(|_| 200_i64);

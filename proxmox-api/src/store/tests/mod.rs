@@ -16,6 +16,7 @@ mod upkeep;
 
 use std::collections::HashSet;
 
+use pve::{NodeName, Vmid};
 use tempfile::TempDir;
 use x402::facilitator::TransferEvidence;
 
@@ -99,6 +100,14 @@ fn open_file() -> (TempDir, Store) {
     (folder, store)
 }
 
+fn vmid(number: u32) -> Vmid {
+    Vmid::try_from(number).unwrap()
+}
+
+fn node(name: &str) -> NodeName {
+    name.parse().unwrap()
+}
+
 /// A wallet by the last digits of its address.
 fn wallet(digits: &str) -> Wallet {
     format!("0x{:0>40}", &digits[2..]).parse().unwrap()
@@ -127,7 +136,7 @@ fn claim(number: u32, owner: &str) -> Claim {
     Claim {
         lease_id: format!("lease-{number}"),
         payment_id: format!("pay-{number}"),
-        node: "pve".into(),
+        node: node("pve"),
         owner: wallet(owner),
         client: None,
         addresses: None,
@@ -139,7 +148,7 @@ fn claim(number: u32, owner: &str) -> Claim {
         disk_gb: 8,
         minutes: 60,
         vmids: 500..=531,
-        busy: HashSet::from([500]),
+        busy: HashSet::from([vmid(500)]),
     }
 }
 

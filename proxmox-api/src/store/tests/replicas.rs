@@ -46,7 +46,7 @@ async fn replicas_that_start_together_make_the_schema_once_and_hand_nothing_out_
             assert!(vmids.insert(vmid), "{vmid} twice");
         }
     }
-    assert_eq!(vmids, (501..=531).collect());
+    assert_eq!(vmids, (501..=531).map(vmid).collect());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
