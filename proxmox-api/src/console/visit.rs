@@ -166,7 +166,7 @@ async fn stay(
     let session = match opened {
         Ok(session) => session,
         Err(error) => {
-            tracing::warn!(lease.id = lease_id, cause = %error, "a terminal cannot be opened");
+            tracing::warn!(lease.id = lease_id.as_str(), cause = %error, "a terminal cannot be opened");
             return error.into();
         }
     };

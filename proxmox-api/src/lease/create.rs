@@ -13,7 +13,9 @@ use super::{
     fence::{self, Fence},
     marker::{self, Marker},
 };
-use crate::{config::FencePolicy, error::ApiError, payment::Progress, state::App, store::Lease};
+use crate::{
+    config::FencePolicy, error::ApiError, ids::LeaseId, payment::Progress, state::App, store::Lease,
+};
 
 /// Numbers or nodes that are tried.
 const TRIES: u32 = 5;
@@ -142,7 +144,7 @@ pub async fn create(
 /// Moves the lease on; it is somewhere else only if another process works on it.
 pub async fn step(
     app: &App,
-    lease_id: &str,
+    lease_id: &LeaseId,
     from: LeaseState,
     to: LeaseState,
 ) -> Result<(), ApiError> {
@@ -152,9 +154,9 @@ pub async fn step(
     Err(moved_on(lease_id, from, to))
 }
 
-fn moved_on(lease_id: &str, from: LeaseState, to: LeaseState) -> ApiError {
+fn moved_on(lease_id: &LeaseId, from: LeaseState, to: LeaseState) -> ApiError {
     tracing::error!(
-        lease.id = lease_id,
+        lease.id = lease_id.as_str(),
         from = from.as_str(),
         to = to.as_str(),
         "the lease is not where it should be"
@@ -179,7 +181,7 @@ async fn fence_in(app: &App, order: &Order, fence: Fence) -> Result<(), ApiError
     if let Err(error) = fence::apply(&app.proxmox, &order.node, order.vmid).await {
         let cause = error.safe_text();
         tracing::error!(
-            lease.id = id,
+            lease.id = id.as_str(),
             vmid = order.vmid.get(),
             cause,
             "a container's firewall cannot be set"
@@ -210,7 +212,7 @@ async fn attempt(app: &App, order: &Order, fence: Fence) -> Result<Attempt, ApiE
     };
     if error.may_have_executed() {
         tracing::warn!(
-            lease.id = order.lease.lease_id,
+            lease.id = order.lease.lease_id.as_str(),
             cause = error.safe_text(),
             "a creation of unknown outcome"
         );
@@ -267,7 +269,7 @@ async fn ended(
         Ok(outcome) if outcome.is_success() => {}
         Ok(outcome) => return Err(task_failed(order, upid, &outcome)),
         Err(error) => {
-            tracing::error!(lease.id = order.lease.lease_id, %error, "a creation was not seen to its end");
+            tracing::error!(lease.id = order.lease.lease_id.as_str(), %error, "a creation was not seen to its end");
             return Err(failed());
         }
     }
@@ -276,7 +278,7 @@ async fn ended(
         return Ok(config.property("net0", "hwaddr").map(str::to_owned));
     }
     tracing::error!(
-        lease.id = order.lease.lease_id,
+        lease.id = order.lease.lease_id.as_str(),
         vmid = order.vmid.get(),
         "the container is not ours"
     );
@@ -284,7 +286,7 @@ async fn ended(
 }
 
 pub(super) fn task_failed(order: &Order, upid: &Upid, outcome: &TaskOutcome) -> ApiError {
-    tracing::error!(lease.id = order.lease.lease_id, task = upid.kind, %outcome, "a task failed");
+    tracing::error!(lease.id = order.lease.lease_id.as_str(), task = upid.kind, %outcome, "a task failed");
     failed()
 }
 

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
+    ids::LeaseId,
     payment::PaymentState,
     state::App,
     store::{HeldMachine, HeldPower, Lease, StoreError},
@@ -78,10 +79,13 @@ pub async fn due(app: &App) -> Result<(Vec<Lease>, Option<i64>), StoreError> {
 ///
 /// # Errors
 /// It could not be done; try again later.
-pub async fn take_on(app: &App, lease_id: &str) -> Result<(), RemoveError> {
+pub async fn take_on(app: &App, lease_id: &LeaseId) -> Result<(), RemoveError> {
     // Read under the turn: the money may have been seen meanwhile.
     let all = app.store.held_machines().await?;
-    let Some(held) = all.into_iter().find(|held| held.lease.lease_id == lease_id) else {
+    let Some(held) = all
+        .into_iter()
+        .find(|held| held.lease.lease_id == *lease_id)
+    else {
         return Ok(());
     };
     match step_of(app, &held) {

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
+    ids::LeaseId,
     state::App,
     store::{Lease, StoreError},
 };
@@ -72,20 +73,20 @@ impl From<LocateError> for ApiError {
 
 /// The containers that were found a moment ago, with the lease of each and when, in Unix milliseconds.
 #[derive(Default)]
-pub struct RecentLooks(Mutex<HashMap<Vmid, (u64, String, Place)>>);
+pub struct RecentLooks(Mutex<HashMap<Vmid, (u64, LeaseId, Place)>>);
 
 impl RecentLooks {
-    fn all(&self) -> MutexGuard<'_, HashMap<Vmid, (u64, String, Place)>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Vmid, (u64, LeaseId, Place)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember(&self, place: &Place, lease_id: &str, now: u64) {
+    fn remember(&self, place: &Place, lease_id: &LeaseId, now: u64) {
         let mut all = self.all();
         all.retain(|_, (at, ..)| is_fresh(*at, now));
-        all.insert(place.vmid, (now, lease_id.to_owned(), place.clone()));
+        all.insert(place.vmid, (now, lease_id.clone(), place.clone()));
     }
 
-    fn find(&self, vmid: Vmid, lease_id: &str, now: u64) -> Option<Place> {
+    fn find(&self, vmid: Vmid, lease_id: &LeaseId, now: u64) -> Option<Place> {
         let all = self.all();
         let (at, known, place) = all.get(&vmid)?;
         (is_fresh(*at, now) && known == lease_id).then(|| place.clone())
@@ -259,7 +260,7 @@ async fn rewrite(
             app.note(&marker.lease, "marker_written", data).await;
         }
         Err(error) => tracing::warn!(
-            lease.id = marker.lease,
+            lease.id = marker.lease.as_str(),
             vmid = vmid.get(),
             cause = error.safe_text(),
             "the marker cannot be written into the container's notes"
@@ -338,13 +339,17 @@ mod tests {
             template: false,
         };
         let (looks, vmid) = (RecentLooks::default(), place.vmid);
-        assert_eq!(looks.find(vmid, "lease-1", 1_000), None);
-        looks.remember(&place, "lease-1", 1_000);
-        assert_eq!(looks.find(vmid, "lease-1", 5_999), Some(place));
-        assert_eq!(looks.find(vmid, "lease-1", 6_000), None, "too old");
-        assert_eq!(looks.find(vmid, "lease-1", 999), None, "the clock was set");
-        assert_eq!(looks.find(vmid, "lease-2", 1_000), None);
+        assert_eq!(looks.find(vmid, &"lease-1".into(), 1_000), None);
+        looks.remember(&place, &"lease-1".into(), 1_000);
+        assert_eq!(looks.find(vmid, &"lease-1".into(), 5_999), Some(place));
+        assert_eq!(looks.find(vmid, &"lease-1".into(), 6_000), None, "too old");
+        assert_eq!(
+            looks.find(vmid, &"lease-1".into(), 999),
+            None,
+            "the clock was set"
+        );
+        assert_eq!(looks.find(vmid, &"lease-2".into(), 1_000), None);
         looks.forget(vmid);
-        assert_eq!(looks.find(vmid, "lease-1", 1_000), None);
+        assert_eq!(looks.find(vmid, &"lease-1".into(), 1_000), None);
     }
 }

@@ -6,6 +6,7 @@ use pve::Vmid;
 use serde::{Deserialize, Serialize};
 use serde_json::{Deserializer, Value};
 
+use crate::ids::LeaseId;
 use crate::state::Installation;
 
 /// The longest notes that Proxmox keeps, in bytes.
@@ -15,7 +16,7 @@ const MAX_NOTES: usize = 8192;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marker {
     /// Id of the lease.
-    pub lease: String,
+    pub lease: LeaseId,
     /// Id of the installation that made the container.
     pub instance: String,
     /// The container's number; earlier releases did not write it.
@@ -33,9 +34,9 @@ struct Envelope {
 
 impl Marker {
     /// The marker of a lease's container.
-    pub fn new(installation: &Installation, lease_id: &str, vmid: Vmid, created: i64) -> Self {
+    pub fn new(installation: &Installation, lease_id: &LeaseId, vmid: Vmid, created: i64) -> Self {
         Self {
-            lease: lease_id.to_owned(),
+            lease: lease_id.clone(),
             instance: installation.id.clone(),
             vmid: Some(vmid.get()),
             created: Some(created),

@@ -14,7 +14,7 @@ use super::{
     reconcile::Findings,
     remove,
 };
-use crate::{error::ApiError, state::App, store::Lease};
+use crate::{error::ApiError, ids::LeaseId, state::App, store::Lease};
 
 /// A lease younger than this, in seconds, may still be on its way.
 const YOUNG: i64 = 600;
@@ -25,9 +25,9 @@ const AT_ONCE: usize = 8;
 /// Whose a container is.
 enum Owner {
     /// Ours, made for this lease, which can never use it: it was ended before it was paid.
-    NeverUsed(String),
+    NeverUsed(LeaseId),
     /// Ours, made for this lease, which is over or which the store does not know.
-    Orphan(String),
+    Orphan(LeaseId),
     /// Ours, and its lease is still being made.
     OnItsWay,
     /// A copy of one of ours, or not ours.
@@ -120,7 +120,7 @@ async fn owner(app: &App, vmid: Vmid, config: &ContainerConfig) -> Result<Owner,
 async fn keep(
     app: &App,
     place: &Place,
-    lease_id: &str,
+    lease_id: &LeaseId,
     findings: &mut Findings,
 ) -> Result<bool, ApiError> {
     let (vmid, now) = (place.vmid.get(), app.now());
@@ -128,7 +128,7 @@ async fn keep(
     let until = since + app.config.orphan_keep_seconds;
     if since == now {
         tracing::error!(
-            lease.id = lease_id,
+            lease.id = lease_id.as_str(),
             vmid,
             removed_at = until,
             "a container of this service has no lease; it is stopped, and removed after ORPHAN_KEEP_HOURS"
@@ -152,7 +152,7 @@ async fn halt_one(app: App, place: Place) {
     }
 }
 
-async fn remove(app: &App, place: &Place, lease_id: &str, findings: &mut Findings) {
+async fn remove(app: &App, place: &Place, lease_id: &LeaseId, findings: &mut Findings) {
     let vmid = place.vmid.get();
     match remove::container(app, place).await {
         Ok(()) => {

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     error::ApiError,
     host_alarms,
+    ids::LeaseId,
     state::App,
     store::{Lease, StoreError},
 };
@@ -41,9 +42,9 @@ pub struct Findings {
     /// Containers in our pool that are not ours, or are copies of ours.
     pub foreign: Vec<u32>,
     /// Leases that ended because their container is lost.
-    pub lost: Vec<String>,
+    pub lost: Vec<LeaseId>,
     /// Leases whose container was started again after its node had rebooted.
-    pub started: Vec<String>,
+    pub started: Vec<LeaseId>,
 }
 
 /// Compares now and every minute, until the process ends.
@@ -112,7 +113,7 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     let by_vmid: HashMap<Vmid, &Lease> = leases.iter().map(|lease| (lease.vmid, lease)).collect();
     orphans::look(app, &guests, &by_vmid, &mut findings).await?;
 
-    let is_live = |id: &str| leases.iter().any(|lease| lease.lease_id == id);
+    let is_live = |id: &LeaseId| leases.iter().any(|lease| lease.lease_id == *id);
     app.alarms.keep(is_live);
     app.retries.keep(is_live);
     app.alarms.measure();
@@ -163,7 +164,7 @@ fn is_untroubled(app: &App, lease: &Lease) -> bool {
 }
 
 /// Something is not as expected of a lease's container; the lease's id, if it has ended by that.
-async fn follow(app: App, lease: Lease) -> Option<String> {
+async fn follow(app: App, lease: Lease) -> Option<LeaseId> {
     let ended = async {
         let Some((trouble, since)) = lost_since(&app, &lease).await? else {
             return Ok(false);
@@ -174,7 +175,7 @@ async fn follow(app: App, lease: Lease) -> Option<String> {
         Ok(ended) => ended.then_some(lease.lease_id),
         Err(error) => {
             let (id, error): (_, ApiError) = (lease.lease_id, error);
-            tracing::warn!(lease.id = id, code = %error.code, "a container cannot be located now");
+            tracing::warn!(lease.id = id.as_str(), code = %error.code, "a container cannot be located now");
             None
         }
     }
@@ -237,7 +238,7 @@ pub(super) async fn end_missed(
         .map(|(payment, amount)| json!({ "paymentId": payment, "amount": amount.to_string() }))
         .collect();
     tracing::error!(
-        lease.id = id,
+        lease.id = id.as_str(),
         vmid = lease.vmid.get(),
         debts = owed.len(),
         "the container of a lease is lost; the lease has ended, and its unused part is owed"

@@ -82,7 +82,7 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), RemoveError> {
         Located::Here(place) if place.template => {
             let vmid = lease.vmid.get();
             tracing::warn!(
-                lease.id = lease.lease_id,
+                lease.id = lease.lease_id.as_str(),
                 vmid,
                 "a leased container was made a template; it is left alone"
             );
@@ -92,7 +92,7 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), RemoveError> {
                 // What cannot be removed for now does not run on for nothing.
                 if let Err(error) = halt::halt_for_good(app, lease, &place).await {
                     let id = &lease.lease_id;
-                    tracing::warn!(lease.id = id, %error, "what cannot be removed runs on");
+                    tracing::warn!(lease.id = id.as_str(), %error, "what cannot be removed runs on");
                 }
                 return Err(error);
             }

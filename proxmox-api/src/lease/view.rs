@@ -62,7 +62,7 @@ pub struct LiveState {
 pub fn view(lease: &Lease, live: LiveState, paid: u64) -> LeaseView {
     let kept = !matches!(lease.state, LeaseState::Destroying | LeaseState::Destroyed);
     LeaseView {
-        lease_id: lease.lease_id.clone(),
+        lease_id: lease.lease_id.to_string(),
         status: status(lease.state, lease.payment),
         live_status: live.state.map(str::to_owned),
         notice: live.notice,

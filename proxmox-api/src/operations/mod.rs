@@ -55,9 +55,9 @@ pub async fn lease_in_path(app: &App, call: Call<'_>) -> Result<Lease, ApiError>
         )
     })?;
     match call.lease_id {
-        Some(meant) if meant != lease.lease_id => {
+        Some(meant) if *meant != lease.lease_id => {
             let message = "The lease that is meant is over; its number belongs to another one now.";
-            Err(ApiError::new(ErrorCode::LeaseEnded, message).with("leaseId", meant))
+            Err(ApiError::new(ErrorCode::LeaseEnded, message).with("leaseId", meant.as_str()))
         }
         _ => Ok(lease),
     }

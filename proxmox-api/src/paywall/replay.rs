@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
+    ids::PaymentId,
     payment::{
         Call, Operation, PaymentState, Progress, Repeat,
         driver::{self, Outcome},
@@ -33,7 +34,7 @@ pub(super) struct GivenBack;
 pub(super) async fn replay<O: Operation>(
     app: &App,
     presented: &Presented,
-    payment_id: &str,
+    payment_id: &PaymentId,
     progress: Progress,
 ) -> Result<Reply, GivenBack> {
     let _turn = match timeout(COPY_TIMEOUT, app.payments_in_work.take(payment_id)).await {
@@ -124,7 +125,7 @@ fn performed(row: &Row) -> ApiError {
 fn call_of<'a>(presented: &'a Presented, row: &'a Row) -> Call<'a> {
     let call = presented.call();
     Call {
-        lease_id: row.lease_id.as_deref().or(call.lease_id),
+        lease_id: row.lease_id.as_ref().or(call.lease_id),
         ..call
     }
 }

@@ -14,7 +14,7 @@ use super::{Query, private};
 use crate::{
     App,
     error::ApiError,
-    ids::Wallet,
+    ids::{LeaseId, Wallet},
     lease::view::{self, Live},
     sessions::Session,
 };
@@ -71,12 +71,12 @@ async fn one(
     session: Session,
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
-    Path(lease_id): Path<String>,
+    Path(lease_id): Path<LeaseId>,
 ) -> Response {
     private(&id, find(&app, &session.wallet, &lease_id).await)
 }
 
-async fn find(app: &App, wallet: &Wallet, lease_id: &str) -> Result<LeaseView, ApiError> {
+async fn find(app: &App, wallet: &Wallet, lease_id: &LeaseId) -> Result<LeaseView, ApiError> {
     let lease = app
         .store
         .lease(lease_id)

@@ -4,13 +4,19 @@ use api_types::ErrorCode;
 use serde::Deserialize;
 
 use super::leases::foreign;
-use crate::{App, error::ApiError, ids::Wallet, operations, store::Lease};
+use crate::{
+    App,
+    error::ApiError,
+    ids::{LeaseId, Wallet},
+    operations,
+    store::Lease,
+};
 
 /// Numbers are used again: who repeats a request names the lease that is meant.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Meant {
-    pub lease_id: Option<String>,
+    pub lease_id: Option<LeaseId>,
 }
 
 /// The lease with this id, or else the one that [`find`] finds by this number.
@@ -22,7 +28,7 @@ pub(super) async fn find_either(app: &App, wallet: &Wallet, text: &str) -> Resul
     if operations::vmid_in_path(Some(text)).is_ok() {
         return find(app, wallet, text, None).await;
     }
-    let lease = app.store.lease(text).await?;
+    let lease = app.store.lease(&text.into()).await?;
     let lease =
         lease.ok_or_else(|| ApiError::new(ErrorCode::LeaseNotFound, "There is no such lease."))?;
     if lease.owner != *wallet {
@@ -39,7 +45,7 @@ pub(super) async fn find(
     app: &App,
     wallet: &Wallet,
     ctid: &str,
-    lease_id: Option<&str>,
+    lease_id: Option<&LeaseId>,
 ) -> Result<Lease, ApiError> {
     let vmid = operations::vmid_in_path(Some(ctid))?;
     let not_found = |message: &str| ApiError::new(ErrorCode::LeaseNotFound, message);

@@ -10,7 +10,7 @@ use super::{Query, leases::bad_query, private};
 use crate::{
     App,
     error::ApiError,
-    ids::Wallet,
+    ids::{PaymentId, Wallet},
     lease::view::{checksummed, time},
     operations::registry,
     sessions::Session,
@@ -33,7 +33,7 @@ pub fn router() -> Router<App> {
 struct Page {
     limit: Option<u32>,
     /// Only payments older than this one.
-    before: Option<String>,
+    before: Option<PaymentId>,
 }
 
 async fn list(
@@ -52,7 +52,7 @@ async fn read(app: &App, wallet: &Wallet, page: &Page) -> Result<PaymentsRespons
         return Err(bad_query("limit", &message));
     }
     // One more than wanted says whether there is a further page.
-    let before = page.before.as_deref();
+    let before = page.before.as_ref();
     let mut rows = app
         .store
         .payments_by_payer(wallet, before, limit + 1)
@@ -63,7 +63,7 @@ async fn read(app: &App, wallet: &Wallet, page: &Page) -> Result<PaymentsRespons
     let last = rows.last().map(|row| row.payment_id.clone());
     Ok(PaymentsResponse {
         payments: rows.into_iter().map(|row| view(row, simulated)).collect(),
-        next: last.filter(|_| more),
+        next: last.filter(|_| more).map(String::from),
     })
 }
 
@@ -96,11 +96,11 @@ fn view(row: PaymentSummary, simulated: bool) -> PaymentView {
         explorer_url: row.transaction.as_ref().and_then(explorer),
         transaction: row.transaction,
         owed: (row.due > 0).then_some(Usdc(row.due)),
-        lease_id: row.lease_id,
+        lease_id: row.lease_id.map(String::from),
         reason: row.reason,
         created_at: time(row.created_at),
         settled_at: matches!(state, Public::Settled | Public::Owed).then(|| time(row.updated_at)),
-        payment_id: row.payment_id,
+        payment_id: row.payment_id.into(),
         network: row.network,
     }
 }

@@ -56,7 +56,7 @@ async fn switched(
     meant: &Meant,
     power: Power,
 ) -> Result<(StatusCode, LeaseView), ApiError> {
-    let lease = find(app, wallet, ctid, meant.lease_id.as_deref()).await?;
+    let lease = find(app, wallet, ctid, meant.lease_id.as_ref()).await?;
     let (status, lease) = match switch(app, &lease, power).await? {
         Switched::Done(lease) => (StatusCode::OK, lease),
         Switched::Soon(lease) => (StatusCode::ACCEPTED, lease),

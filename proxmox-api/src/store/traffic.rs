@@ -13,13 +13,13 @@ use super::{
     meter::{self, Counted, Counters, LastLook, Reading},
     signed, values,
 };
-use crate::ids::Wallet;
+use crate::ids::{LeaseId, Wallet};
 
 /// A look at a lease's container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
     /// The lease.
-    pub lease_id: String,
+    pub lease_id: LeaseId,
     /// What was seen.
     pub counters: Counters,
 }
@@ -37,7 +37,7 @@ pub struct Kept {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Traffic {
     /// The lease.
-    pub lease_id: String,
+    pub lease_id: LeaseId,
     /// Since its beginning.
     pub counted: Counted,
     /// What Proxmox was told last because of that.
@@ -56,7 +56,7 @@ pub struct Traffic {
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct TrafficChange {
-    pub lease_id: String,
+    pub lease_id: LeaseId,
     pub from: TrafficStep,
     pub to: TrafficStep,
     /// What is still changed of net0.
@@ -71,7 +71,7 @@ pub struct Count {
     /// What was added, of all together.
     pub counted: Counted,
     /// Leases whose counters do not fit what was seen before, of which nothing was counted.
-    pub doubtful: Vec<String>,
+    pub doubtful: Vec<LeaseId>,
 }
 
 const TRAFFIC: &str = "SELECT leases.lease_id,
@@ -152,8 +152,8 @@ impl Store {
     /// The traffic of one lease; `None` where there is no such lease.
     /// # Errors
     /// The database failed.
-    pub async fn traffic(&self, id: &str) -> Result<Option<Traffic>, StoreError> {
-        let id = id.to_owned();
+    pub async fn traffic(&self, id: &LeaseId) -> Result<Option<Traffic>, StoreError> {
+        let id = id.clone();
         self.read(move |db| {
             let sql = format!("{TRAFFIC} WHERE leases.lease_id = ?1");
             db.optional(&sql, values![id], read_traffic)
@@ -167,7 +167,7 @@ impl Store {
     pub async fn limited_traffic(
         &self,
         owner: &Wallet,
-    ) -> Result<HashMap<String, Traffic>, StoreError> {
+    ) -> Result<HashMap<LeaseId, Traffic>, StoreError> {
         let owner = owner.clone();
         self.read(move |db| {
             let sql = format!("{TRAFFIC} WHERE leases.owner = ?1 AND traffic.step <> 'full'");
@@ -182,8 +182,8 @@ impl Store {
     /// Keeps what net0 is like, before it is changed.
     /// # Errors
     /// The database failed.
-    pub async fn keep_interface(&self, id: &str, kept: Kept) -> Result<(), StoreError> {
-        let id = id.to_owned();
+    pub async fn keep_interface(&self, id: &LeaseId, kept: Kept) -> Result<(), StoreError> {
+        let id = id.clone();
         self.write(move |db| {
             let sql = "UPDATE traffic SET kept_rate = ?2, kept_down = ?3 WHERE lease_id = ?1";
             let (rate, down) = columns(kept)?;
@@ -257,7 +257,7 @@ fn columns(kept: Kept) -> Result<(Option<i64>, Option<i64>), StoreError> {
     Ok((kept.rate.map(signed).transpose()?, kept.down.map(i64::from)))
 }
 
-fn last_looks(db: Db<'_>) -> Result<HashMap<String, LastLook>, StoreError> {
+fn last_looks(db: Db<'_>) -> Result<HashMap<LeaseId, LastLook>, StoreError> {
     let sql = "SELECT lease_id, last_out, last_in, last_uptime, seen_at
          FROM traffic JOIN leases USING (lease_id)
          WHERE leases.state <> 'destroyed'";

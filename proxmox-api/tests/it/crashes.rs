@@ -8,7 +8,7 @@ use std::sync::{
 };
 use std::time::Duration;
 
-use proxmox_api::store::PaymentState;
+use proxmox_api::{ids::LeaseId, store::PaymentState};
 use pve_sim::{Fault, FaultKind, Operation};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ struct Run {
     buyer: Buyer,
     before: u64,
     /// The lease that calls are about, and its end.
-    lease: Option<(String, i64)>,
+    lease: Option<(LeaseId, i64)>,
     purchase: Purchase,
     signed: Signed,
     ctid: Value,
@@ -72,7 +72,7 @@ impl Run {
             let leased = buyer.lease(&app, body).await;
             assert_eq!(leased.status, 200, "{:?}", leased.body);
             ctid = leased.body["ctid"].clone();
-            let id = leased.body["leaseId"].as_str().unwrap().to_owned();
+            let id: LeaseId = leased.body["leaseId"].as_str().unwrap().into();
             let row = app.app.store.lease(&id).await.unwrap().unwrap();
             lease = Some((id, row.expires_at.unwrap()));
         }

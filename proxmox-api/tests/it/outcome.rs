@@ -138,7 +138,7 @@ async fn rows_that_nobody_works_on_are_swept_without_a_restart() {
     app.clock.advance(Duration::from_secs(3 * 60));
     for id in ["reserved", "verified"] {
         until("the row to be given back", async || {
-            let row = store.payment(id).await.unwrap()?;
+            let row = store.payment(&id.into()).await.unwrap()?;
             (row.state == PaymentState::Released).then_some(())
         })
         .await;
@@ -146,7 +146,7 @@ async fn rows_that_nobody_works_on_are_swept_without_a_restart() {
     app.clock.advance(Duration::from_secs(70 * 60));
     until("the rows to be removed", async || {
         store
-            .payment("verified")
+            .payment(&"verified".into())
             .await
             .unwrap()
             .is_none()

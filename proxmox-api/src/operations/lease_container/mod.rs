@@ -22,6 +22,7 @@ use super::answer;
 use crate::{
     client::ClientAddress,
     error::ApiError,
+    ids::{LeaseId, PaymentId},
     lease::{LeaseState, create, create::Order, fence, held, remove, start, unpaid, view::time},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
     paywall::body,
@@ -40,7 +41,7 @@ const UNDO_PATIENCE: Duration = Duration::from_secs(15);
 /// A lease that is asked for, or one that is taken up again.
 #[derive(Debug)]
 pub struct LeaseContainer {
-    lease_id: String,
+    lease_id: LeaseId,
     request: LeaseRequest,
     /// Whether root's password is made here.
     makes_password: bool,
@@ -65,7 +66,7 @@ impl Operation for LeaseContainer {
         let request: LeaseRequest =
             body::read(call.body, |request| limits.validate_lease(request))?;
         let lease = Self {
-            lease_id: format!("lease-{}", crypto::random_hex(8)),
+            lease_id: format!("lease-{}", crypto::random_hex(8)).into(),
             makes_password: request.password.is_none() && request.ssh_public_key.is_none(),
             resumed: false,
             request,
@@ -187,7 +188,7 @@ impl Operation for LeaseContainer {
         let now = app.now();
         let begins = lease.network_ready_at.unwrap_or(now).max(now);
         let response = LeaseResponse {
-            lease_id: lease.lease_id.clone(),
+            lease_id: lease.lease_id.to_string(),
             status: LeaseStatus::Active,
             ctid: lease.vmid.get(),
             expires_at: time(begins + i64::from(lease.minutes) * 60),
@@ -231,23 +232,24 @@ impl Operation for LeaseContainer {
             Ok(Some(lease)) if lease.ip.is_none() => start::note_late_address(app.clone(), lease),
             Ok(_) => {}
             Err(error) => {
-                tracing::error!(%error, lease.id = self.lease_id, "its address is noted later")
+                tracing::error!(%error, lease.id = self.lease_id.as_str(), "its address is noted later")
             }
         }
     }
 
-    fn reveal(app: &App, _payment_id: &str, stored: Answer) -> Answer {
+    fn reveal(app: &App, _payment_id: &PaymentId, stored: Answer) -> Answer {
         let Ok(mut response) = serde_json::from_str::<LeaseResponse>(&stored.body) else {
             return stored;
         };
         if response.password.is_none() {
             return stored;
         }
-        response.password = Some(Secret::new(app.installation.password(&response.lease_id)));
+        let lease_id = response.lease_id.as_str().into();
+        response.password = Some(Secret::new(app.installation.password(&lease_id)));
         answer(stored.status, &response).unwrap_or(stored)
     }
 
-    async fn hold(app: &App, payment_id: &str) -> Option<Answer> {
+    async fn hold(app: &App, payment_id: &PaymentId) -> Option<Answer> {
         let row = app.store.payment(payment_id).await.ok().flatten()?;
         let lease_id = row.lease_id?;
         app.deadlines_moved.notify_one();
@@ -281,7 +283,10 @@ impl Operation for LeaseContainer {
                 .move_lease(&self.lease_id, lease.state, undoing, app.now())
                 .await;
             if !matches!(moved, Ok(true)) {
-                tracing::error!(lease.id = self.lease_id, "a lease cannot be undone");
+                tracing::error!(
+                    lease.id = self.lease_id.as_str(),
+                    "a lease cannot be undone"
+                );
                 return;
             }
             unpaid::count_if_refused(app, &lease).await;
@@ -290,12 +295,12 @@ impl Operation for LeaseContainer {
                 ..lease
             };
             if let Err(error) = remove::remove(app, &lease).await {
-                tracing::warn!(lease.id = self.lease_id, %error, "a container cannot be removed yet");
+                tracing::warn!(lease.id = self.lease_id.as_str(), %error, "a container cannot be removed yet");
             }
         };
         if timeout(UNDO_PATIENCE, removal).await.is_err() {
             tracing::warn!(
-                lease.id = self.lease_id,
+                lease.id = self.lease_id.as_str(),
                 "a removal takes long; the worker goes on with it"
             );
         }
@@ -349,7 +354,7 @@ impl LeaseContainer {
         self.request
             .hostname
             .clone()
-            .unwrap_or_else(|| self.lease_id.clone())
+            .unwrap_or_else(|| self.lease_id.to_string())
     }
 
     async fn template(&self, app: &App) -> Result<Template, ApiError> {

@@ -9,7 +9,11 @@ use super::{
     row::{Column, Row},
     value::{ToValue, Value},
 };
-use crate::{ids::Wallet, lease::LeaseState, payment::PaymentState};
+use crate::{
+    ids::{LeaseId, PaymentId, Wallet},
+    lease::LeaseState,
+    payment::PaymentState,
+};
 
 /// A type that is stored as text.
 macro_rules! text {
@@ -39,6 +43,8 @@ macro_rules! text {
         }
     };
 }
+text!(LeaseId, |text: &str| Some(text.into()));
+text!(PaymentId, |text: &str| Some(text.into()));
 text!(NodeName, |text: &str| text.parse().ok());
 text!(Wallet, |text: &str| text.parse().ok());
 text!(LeaseState, LeaseState::parse);

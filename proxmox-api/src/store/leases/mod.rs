@@ -14,7 +14,7 @@ use pve::{NodeName, Vmid};
 
 use super::{Change, Db, Store, StoreError, brakes, cells, db::Value, values};
 use crate::{
-    ids::Wallet,
+    ids::{LeaseId, PaymentId, Wallet},
     lease::{LeaseState, grace},
     payment::moves::Move,
 };
@@ -56,7 +56,7 @@ impl Store {
     /// The database failed.
     pub async fn move_lease(
         &self,
-        id: &str,
+        id: &LeaseId,
         from: LeaseState,
         to: LeaseState,
         now: i64,
@@ -64,7 +64,7 @@ impl Store {
         if !from.may_become(to) {
             return Ok(false);
         }
-        let id = id.to_owned();
+        let id = id.clone();
         self.write(move |db| move_lease(db, &id, from, to, now))
             .await
     }
@@ -75,13 +75,13 @@ impl Store {
     /// The database failed.
     pub async fn reassign_lease(
         &self,
-        id: &str,
+        id: &LeaseId,
         node: &NodeName,
         vmids: RangeInclusive<u32>,
         busy: HashSet<Vmid>,
         now: i64,
     ) -> Result<Option<Vmid>, StoreError> {
-        let (id, node) = (id.to_owned(), node.clone());
+        let (id, node) = (id.clone(), node.clone());
         self.write(move |db| {
             let Some(vmid) = free_vmid(db, vmids, &busy)? else { return Ok(None) };
             record_use(db, &id)?;
@@ -98,8 +98,8 @@ impl Store {
     /// Notes the container's address.
     /// # Errors
     /// The database failed.
-    pub async fn set_ip(&self, id: &str, ip: &str, now: i64) -> Result<bool, StoreError> {
-        let (id, ip) = (id.to_owned(), ip.to_owned());
+    pub async fn set_ip(&self, id: &LeaseId, ip: &str, now: i64) -> Result<bool, StoreError> {
+        let (id, ip) = (id.clone(), ip.to_owned());
         self.write(move |db| {
             let sql = "UPDATE leases SET ip = ?2, updated_at = ?3 WHERE lease_id = ?1 AND state <> 'destroyed'";
             Ok(db.execute(sql, values![id, ip, now])? == 1)
@@ -144,8 +144,8 @@ impl Store {
     /// Whether a payment has extended a lease.
     /// # Errors
     /// The database failed.
-    pub async fn has_renewed(&self, payment_id: &str) -> Result<bool, StoreError> {
-        let id = payment_id.to_owned();
+    pub async fn has_renewed(&self, payment_id: &PaymentId) -> Result<bool, StoreError> {
+        let id = payment_id.clone();
         self.read(move |db| db.exists("SELECT 1 FROM renewals WHERE payment_id = ?1", values![id]))
             .await
     }
@@ -153,8 +153,8 @@ impl Store {
     /// Notes that the owner was warned; true for exactly one caller until the lease is renewed.
     /// # Errors
     /// The database failed.
-    pub async fn mark_warned(&self, id: &str, now: i64) -> Result<bool, StoreError> {
-        let id = id.to_owned();
+    pub async fn mark_warned(&self, id: &LeaseId, now: i64) -> Result<bool, StoreError> {
+        let id = id.clone();
         self.write(move |db| {
             let sql = "UPDATE leases SET warned_at = ?2 WHERE lease_id = ?1 AND state = 'active' AND warned_at IS NULL";
             Ok(db.execute(sql, values![id, now])? == 1)
@@ -235,8 +235,8 @@ impl Store {
     /// One lease by its id.
     /// # Errors
     /// The database failed.
-    pub async fn lease(&self, id: &str) -> Result<Option<Lease>, StoreError> {
-        let id = id.to_owned();
+    pub async fn lease(&self, id: &LeaseId) -> Result<Option<Lease>, StoreError> {
+        let id = id.clone();
         Ok(self
             .leases_where("lease_id = ?1", move |look| look(values![id]))
             .await?
@@ -270,8 +270,8 @@ type Found = Result<Vec<Lease>, StoreError>;
 /// The paid time begins. False, and nothing changed, unless the lease is made and waits for this payment.
 pub(super) fn activate(
     db: Db<'_>,
-    id: &str,
-    payment_id: &str,
+    id: &LeaseId,
+    payment_id: &PaymentId,
     ip: Option<&str>,
     grace_seconds: i64,
     now: i64,
@@ -303,7 +303,7 @@ pub(super) fn activate(
 
 fn move_lease(
     db: Db<'_>,
-    id: &str,
+    id: &LeaseId,
     from: LeaseState,
     to: LeaseState,
     now: i64,

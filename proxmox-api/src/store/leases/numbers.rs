@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use pve::Vmid;
 
 use super::super::{Db, StoreError, values};
+use crate::ids::LeaseId;
 
 /// A number of the range that no lease holds and that is none of `busy`; `None` where there is none.
 pub(super) fn free_vmid(
@@ -50,7 +51,7 @@ fn guests(range: RangeInclusive<u32>) -> impl Iterator<Item = Vmid> {
 }
 
 /// The number of a lease was used just now: it is handed out, given up or freed.
-pub(super) fn record_use(db: Db<'_>, lease_id: &str) -> Result<(), StoreError> {
+pub(super) fn record_use(db: Db<'_>, lease_id: &LeaseId) -> Result<(), StoreError> {
     db.execute(
         "INSERT INTO vmids (vmid, last_use)
          SELECT vmid, (SELECT coalesce(max(last_use), 0) + 1 FROM vmids) FROM leases WHERE lease_id = ?1

@@ -8,14 +8,18 @@ use ipnet::IpNet;
 use pve::{NodeName, Vmid};
 
 use super::super::{StoreError, db::Row};
-use crate::{ids::Wallet, lease::LeaseState, payment::PaymentState};
+use crate::{
+    ids::{LeaseId, PaymentId, Wallet},
+    lease::LeaseState,
+    payment::PaymentState,
+};
 
 /// A lease to be claimed for a payment that is reserved.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct Claim {
-    pub lease_id: String,
-    pub payment_id: String,
+    pub lease_id: LeaseId,
+    pub payment_id: PaymentId,
     pub node: NodeName,
     pub owner: Wallet,
     /// The client's network address, where it is known.
@@ -107,7 +111,7 @@ pub enum ClaimOutcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Lease {
-    pub lease_id: String,
+    pub lease_id: LeaseId,
     pub vmid: Vmid,
     pub node: NodeName,
     pub owner: Wallet,
@@ -124,7 +128,7 @@ pub struct Lease {
     pub ip: Option<String>,
     pub expires_at: Option<i64>,
     pub destroy_at: Option<i64>,
-    pub payment_id: String,
+    pub payment_id: PaymentId,
     pub created_at: i64,
     /// The client's network address, until the lease is paid for.
     pub client: Option<String>,
@@ -158,8 +162,8 @@ pub struct Due {
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct Renewal {
-    pub lease_id: String,
-    pub payment_id: String,
+    pub lease_id: LeaseId,
+    pub payment_id: PaymentId,
     pub minutes: u32,
     /// The longest time between expiry and destruction.
     pub grace_seconds: i64,

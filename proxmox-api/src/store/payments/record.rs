@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::super::{StoreError, db::Row};
 use crate::{
-    ids::Wallet,
+    ids::{LeaseId, PaymentId, Wallet},
     payment::{PaymentState, moves::Answer},
 };
 
@@ -23,7 +23,7 @@ impl fmt::Debug for SignedRequest {
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct NewPayment {
-    pub payment_id: String,
+    pub payment_id: PaymentId,
     pub network: String,
     pub asset: String,
     pub payer: Wallet,
@@ -43,12 +43,12 @@ pub struct NewPayment {
     /// What the operation needs to go on after a restart, as JSON; no secrets.
     pub arguments: String,
     /// The lease it is for, where that is known already.
-    pub lease_id: Option<String>,
+    pub lease_id: Option<LeaseId>,
 }
 
 impl NewPayment {
     /// The row as it is once it is reserved under this id.
-    pub fn reserved_as(self, payment_id: String, now: i64) -> Payment {
+    pub fn reserved_as(self, payment_id: PaymentId, now: i64) -> Payment {
         Payment {
             payment_id,
             network: self.network,
@@ -82,7 +82,7 @@ impl NewPayment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Payment {
-    pub payment_id: String,
+    pub payment_id: PaymentId,
     pub network: String,
     pub asset: String,
     pub payer: Wallet,
@@ -96,7 +96,7 @@ pub struct Payment {
     pub request: SignedRequest,
     pub operation: String,
     pub arguments: String,
-    pub lease_id: Option<String>,
+    pub lease_id: Option<LeaseId>,
     pub transaction: Option<String>,
     /// Which of the transaction's logs is the transfer, where the chain was read.
     pub log_index: Option<u64>,
@@ -119,12 +119,12 @@ pub enum Reservation {
     /// The nonce is the caller's. The id is that of an earlier row when that one was released.
     Reserved {
         /// Row of the payment.
-        payment_id: String,
+        payment_id: PaymentId,
     },
     /// The same request was seen before, with this payment or, under the same key, with another one.
     Known {
         /// Row of the payment that was seen.
-        payment_id: String,
+        payment_id: PaymentId,
     },
     /// The nonce or the key belongs to another request.
     Conflict,
@@ -134,7 +134,7 @@ pub enum Reservation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct PaymentSummary {
-    pub payment_id: String,
+    pub payment_id: PaymentId,
     pub network: String,
     pub asset: String,
     pub payer: Wallet,
@@ -143,7 +143,7 @@ pub struct PaymentSummary {
     pub amount: u64,
     pub pay_to: String,
     pub operation: String,
-    pub lease_id: Option<String>,
+    pub lease_id: Option<LeaseId>,
     pub transaction: Option<String>,
     pub reason: Option<String>,
     /// What is owed of it and not yet given back, atomic units.

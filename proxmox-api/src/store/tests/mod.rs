@@ -21,7 +21,10 @@ use tempfile::TempDir;
 use x402::facilitator::TransferEvidence;
 
 use super::*;
-use crate::{ids::Wallet, lease::LeaseState};
+use crate::{
+    ids::{LeaseId, PaymentId, Wallet},
+    lease::LeaseState,
+};
 
 const PAYER: &str = "0x00000000000000000000000000000000000000aa";
 const LIMITS: ClaimLimits = ClaimLimits {
@@ -134,8 +137,8 @@ fn payment(id: &str, payer: &str, nonce: &str) -> NewPayment {
 
 fn claim(number: u32, owner: &str) -> Claim {
     Claim {
-        lease_id: format!("lease-{number}"),
-        payment_id: format!("pay-{number}"),
+        lease_id: format!("lease-{number}").into(),
+        payment_id: format!("pay-{number}").into(),
         node: node("pve"),
         owner: wallet(owner),
         client: None,
@@ -194,7 +197,8 @@ async fn activated(store: &Store, number: u32, now: i64) {
 /// The same for so many minutes, with a grace of at most so many seconds.
 async fn activated_for(store: &Store, number: u32, minutes: u32, grace: i64, now: i64) {
     use LeaseState::*;
-    let (lease, pay) = (format!("lease-{number}"), format!("pay-{number}"));
+    let lease: LeaseId = format!("lease-{number}").into();
+    let pay: PaymentId = format!("pay-{number}").into();
     let new = payment(&pay, PAYER, &format!("0x{number}"));
     store.reserve(new, 0).await.unwrap();
     let claim = Claim {

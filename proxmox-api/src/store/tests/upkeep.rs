@@ -10,6 +10,7 @@ on_both![
     a_reopened_file_keeps_everything_and_is_migrated_once,
     events_cannot_be_changed,
     a_column_that_is_missing_or_misread_is_named,
+    a_row_that_holds_what_cannot_be_is_an_error_that_names_the_column,
     a_failed_or_panicking_change_leaves_nothing_and_harms_no_other,
     a_challenge_works_once_and_a_session_until_it_expires,
     demo_money_moves_once_per_nonce_and_is_never_overdrawn,
@@ -124,6 +125,26 @@ async fn a_column_that_is_missing_or_misread_is_named(place: Place) {
     let misread = store.read::<i64, _>(|db| db.one(sql, &[], |row| row.get("lease_id")));
     let misread = misread.await.unwrap_err().to_string();
     assert_eq!(misread, "lease_id cannot be read");
+}
+
+async fn a_row_that_holds_what_cannot_be_is_an_error_that_names_the_column(place: Place) {
+    let store = place.open().await;
+    activated(&store, 1, 0).await;
+    let owner = format!("'{PAYER}'");
+    for (column, good, bad) in [
+        ("node", "'pve'", "'a node'"),
+        ("vmid", "501", "1000000000"),
+        ("owner", owner.as_str(), "'0xaa'"),
+    ] {
+        let [spoil, mend] = [bad, good].map(|it| format!("UPDATE leases SET {column} = {it}"));
+        let spoilt = store.write(move |db| db.execute(&spoil, &[])).await;
+        assert_eq!(spoilt.unwrap(), 1);
+        let error = store.lease(&"lease-1".into()).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("{column} cannot be read"));
+        let mended = store.write(move |db| db.execute(&mend, &[])).await;
+        assert_eq!(mended.unwrap(), 1);
+        store.lease(&"lease-1".into()).await.unwrap().unwrap();
+    }
 }
 
 async fn a_failed_or_panicking_change_leaves_nothing_and_harms_no_other(place: Place) {

@@ -103,7 +103,7 @@ async fn a_node_that_is_away_costs_nothing_and_loses_nothing() {
     for _ in 0..5 {
         app.clock.advance(Duration::from_secs(700));
         let found = compare(&app).await;
-        assert_eq!(found.lost, Vec::<String>::new());
+        assert_eq!(found.lost, [""; 0]);
     }
     assert!(
         customer.view(&app).await["notice"]

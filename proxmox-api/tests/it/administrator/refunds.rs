@@ -165,7 +165,7 @@ async fn what_comes_back_while_its_end_waits_is_not_lost() {
         drop(turn);
     };
     let (found, ()) = tokio::join!(compare(&app), back);
-    assert_eq!(found.lost, Vec::<String>::new());
+    assert_eq!(found.lost, [""; 0]);
     assert_eq!(customer.state(&app).await, "active");
     assert_eq!(debts(&app).await, []);
 }
