@@ -10,7 +10,7 @@ use std::{
 
 use service::clock::{Clock, Sleep, SystemClock};
 
-use crate::{state::App, store::PaymentState};
+use crate::{ids::LeaseId, state::App, store::PaymentState};
 
 /// Names the file that says how time runs.
 const CLOCK: &str = "CHAOS_CLOCK";
@@ -84,7 +84,7 @@ impl Clock for ChaosClock {
 
 /// The bug `skip-undo`: a machine whose settlement was refused is not taken back, at once or by the
 /// sweep.
-pub(crate) async fn skips_undo(app: &App, lease_id: &str) -> bool {
+pub(crate) async fn skips_undo(app: &App, lease_id: &LeaseId) -> bool {
     if !x402::chaos::has(x402::chaos::Bug::SkipUndo) {
         return false;
     }

@@ -16,6 +16,7 @@ pub mod console;
 pub mod doctor;
 pub mod error;
 mod host_alarms;
+pub mod ids;
 pub mod lease;
 pub mod locks;
 pub mod openapi;

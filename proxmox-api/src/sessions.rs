@@ -14,12 +14,7 @@ use axum::{
 use service::{crypto, request_id::RequestId};
 
 use self::message::{Page, SignIn};
-use crate::{
-    error::ApiError,
-    lease::view::{checksummed, time},
-    state::App,
-    store::StoreError,
-};
+use crate::{error::ApiError, ids::Wallet, lease::view::time, state::App, store::StoreError};
 
 /// Seconds that a text may be signed for.
 pub const CHALLENGE_SECONDS: u64 = 5 * 60;
@@ -29,8 +24,8 @@ pub const SESSION_SECONDS: u64 = 24 * 60 * 60;
 /// The session of a request: a handler that takes it answers 401 to everybody else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// The wallet, lower case.
-    pub wallet: String,
+    /// The wallet.
+    pub wallet: Wallet,
     /// The digest of the token.
     pub token_hash: String,
 }
@@ -71,8 +66,8 @@ impl Session {
     }
 }
 
-/// The wallet (lower case) of a request's session, where having none is fine; a store that fails is said in the log.
-pub async fn wallet_of(app: &App, headers: &HeaderMap) -> Option<String> {
+/// The wallet of a request's session, where having none is fine; a store that fails is said in the log.
+pub async fn wallet_of(app: &App, headers: &HeaderMap) -> Option<Wallet> {
     match Session::of(app, headers).await {
         Ok(session) => session.map(|session| session.wallet),
         Err(error) => {
@@ -141,7 +136,7 @@ pub async fn open(app: &App, request: &SessionRequest) -> Result<SessionResponse
         ));
     }
     let token = crypto::random_hex(32);
-    let wallet = address.to_string().to_ascii_lowercase();
+    let wallet = Wallet::from(address);
     let expires_at = app.now() + SESSION_SECONDS.cast_signed();
     app.store
         .create_session(&crypto::sha256_hex(&token), &wallet, expires_at, app.now())
@@ -149,7 +144,7 @@ pub async fn open(app: &App, request: &SessionRequest) -> Result<SessionResponse
     Ok(SessionResponse {
         token: Secret::new(token),
         token_type: "Bearer".to_owned(),
-        wallet: checksummed(&wallet),
+        wallet: wallet.checksummed(),
         expires_at: time(expires_at),
     })
 }

@@ -19,6 +19,7 @@ use crate::{
     config::{Config, FacilitatorChoice, PaymentConfig},
     console::OpenConsoles,
     host_alarms::HostAlarms,
+    ids::{LeaseId, PaymentId},
     lease::{
         alarms::Alarms, backoff::Backoff, fence::RecentFence, fence_watch::OpenNodes,
         link_waits::LinkWaits, locate::RecentLooks, reboot::SeenOff,
@@ -111,13 +112,13 @@ impl Installation {
     }
 
     /// The ticket that a payment for a console buys, which is stored as a hash only: 256 bits.
-    pub fn console_ticket(&self, payment_id: &str) -> String {
+    pub fn console_ticket(&self, payment_id: &PaymentId) -> String {
         let text = format!("console:{payment_id}");
         crypto::hex(&crypto::hmac_sign(self.key.as_bytes(), text.as_bytes()))
     }
 
     /// The password that is made for a lease whose customer gave none: 20 letters and digits, about 115 bits.
-    pub fn password(&self, lease_id: &str) -> String {
+    pub fn password(&self, lease_id: &LeaseId) -> String {
         const ALPHABET: &[u8] = b"abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
         let tag = crypto::hmac_sign(
             self.key.as_bytes(),

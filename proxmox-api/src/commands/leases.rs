@@ -87,7 +87,7 @@ pub async fn perform(
 }
 
 async fn find(store: &Store, id: &str) -> Result<Lease, String> {
-    let found = store.lease(id).await.map_err(unusable)?;
+    let found = store.lease(&id.into()).await.map_err(unusable)?;
     found.ok_or_else(|| format!("there is no lease {id}"))
 }
 
@@ -112,12 +112,12 @@ async fn list(store: &Store) -> Result<String, StoreError> {
 
 async fn show(store: &Store, lease: &Lease) -> Result<String, StoreError> {
     let mut lines = vec![
-        ("lease", lease.lease_id.clone()),
+        ("lease", lease.lease_id.to_string()),
         ("state", lease.state.as_str().to_owned()),
         ("container", format!("{} on {}", lease.vmid, lease.node)),
         ("hostname", lease.hostname.clone()),
-        ("owner", lease.owner.clone()),
-        ("payment", lease.payment_id.clone()),
+        ("owner", lease.owner.to_string()),
+        ("payment", lease.payment_id.to_string()),
         ("asked for", time(lease.created_at).to_string()),
     ];
     let times = [

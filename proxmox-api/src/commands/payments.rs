@@ -10,6 +10,7 @@ use x402::{facilitator::TransferEvidence, network::Network};
 
 use super::unusable;
 use crate::{
+    ids::LeaseId,
     lease::view::time,
     operations,
     payment::{machine::Verdict, resolve},
@@ -139,7 +140,7 @@ pub async fn perform(
 }
 
 async fn find(store: &Store, id: &str) -> Result<Payment, String> {
-    let found = store.payment(id).await.map_err(unusable)?;
+    let found = store.payment(&id.into()).await.map_err(unusable)?;
     found.ok_or_else(|| format!("there is no payment {id}"))
 }
 
@@ -203,11 +204,11 @@ fn debt_json(debt: &Debt) -> Value {
 
 async fn show(store: &Store, payment: &Payment) -> Result<String, StoreError> {
     let mut lines = vec![
-        ("payment", payment.payment_id.clone()),
+        ("payment", payment.payment_id.to_string()),
         ("state", payment.state.as_str().to_owned()),
         ("for", operations::registry::route_of(&payment.operation)),
         ("amount", Usdc(payment.amount).to_string()),
-        ("payer", payment.payer.clone()),
+        ("payer", payment.payer.to_string()),
         ("pay to", payment.pay_to.clone()),
         ("network", payment.network.clone()),
         ("nonce", payment.nonce.clone()),
@@ -218,7 +219,7 @@ async fn show(store: &Store, payment: &Payment) -> Result<String, StoreError> {
     let explorer = Network::by_name(&payment.network);
     let optional = [
         ("reason", payment.reason.clone()),
-        ("lease", payment.lease_id.clone()),
+        ("lease", payment.lease_id.as_ref().map(LeaseId::to_string)),
         ("transaction", payment.transaction.clone()),
         (
             "log index",

@@ -17,7 +17,7 @@ use pve::{
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{MAX_FRAME, end::End, meter::Meter, open::Seat};
-use crate::{lease::LeaseState, state::App};
+use crate::{ids::LeaseId, lease::LeaseState, state::App};
 
 /// Between two pings to the client and to the machines, which give up after five quiet minutes.
 const PING: Duration = Duration::from_secs(20);
@@ -35,7 +35,7 @@ pub(super) type FromClient = SplitStream<WebSocket>;
 /// Carries bytes until there is a reason to stop.
 pub(super) async fn carry(
     app: &App,
-    lease_id: &str,
+    lease_id: &LeaseId,
     seat: &mut Seat,
     (to_client, from_client): (&mut ToClient, &mut FromClient),
     terminal: Terminal,
@@ -133,7 +133,7 @@ pub(super) fn is_size((columns, rows): (u16, u16)) -> bool {
 }
 
 /// Waits for the end of the lease, which a renewal moves, and for the console to be idle.
-async fn watch(app: &App, lease_id: &str, meter: &Meter) -> End {
+async fn watch(app: &App, lease_id: &LeaseId, meter: &Meter) -> End {
     let idle = u64::try_from(app.config.console.idle.as_millis()).unwrap_or(u64::MAX);
     loop {
         let expires_at = match expiry(app, lease_id).await {
@@ -152,7 +152,7 @@ async fn watch(app: &App, lease_id: &str, meter: &Meter) -> End {
 }
 
 /// When the lease ends; nothing if it is over.
-pub(super) async fn expiry(app: &App, lease_id: &str) -> Result<Option<i64>, ()> {
+pub(super) async fn expiry(app: &App, lease_id: &LeaseId) -> Result<Option<i64>, ()> {
     match app.store.lease(lease_id).await {
         Ok(lease) => Ok(lease
             .filter(|lease| lease.state == LeaseState::Active)

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::end::End;
+use crate::ids::LeaseId;
 
 /// Consoles at a time: connections whose ticket was good.
 const ROOM: usize = 256;
@@ -26,7 +27,7 @@ const LEAVE: Duration = Duration::from_secs(10);
 /// The registry; clones are the same.
 #[derive(Clone)]
 pub struct OpenConsoles {
-    seats: Arc<Mutex<HashMap<String, Occupant>>>,
+    seats: Arc<Mutex<HashMap<LeaseId, Occupant>>>,
     room: Arc<Semaphore>,
     unproven: ConcurrencyLimit,
 }
@@ -40,7 +41,7 @@ struct Occupant {
 
 /// A lease's console, from its opening until it is dropped.
 pub struct Seat {
-    lease_id: String,
+    lease_id: LeaseId,
     number: u64,
     consoles: OpenConsoles,
     pushed: oneshot::Receiver<End>,
@@ -73,7 +74,7 @@ impl OpenConsoles {
     }
 
     /// Takes a lease's console, after whoever had it before has left.
-    pub async fn take(&self, lease_id: &str) -> Seat {
+    pub async fn take(&self, lease_id: &LeaseId) -> Seat {
         let (push, pushed) = oneshot::channel();
         let (gone, is_gone) = oneshot::channel();
         let (number, before) = {
@@ -84,10 +85,10 @@ impl OpenConsoles {
                 push: Some(push),
                 gone: is_gone,
             };
-            (number, seats.insert(lease_id.to_owned(), occupant))
+            (number, seats.insert(lease_id.clone(), occupant))
         };
         let seat = Seat {
-            lease_id: lease_id.to_owned(),
+            lease_id: lease_id.clone(),
             number,
             consoles: self.clone(),
             pushed,
@@ -104,7 +105,7 @@ impl OpenConsoles {
     }
 
     /// Asks whoever has a lease's console here to leave, because somebody has come for it at another replica.
-    pub fn give_up(&self, lease_id: &str) {
+    pub fn give_up(&self, lease_id: &LeaseId) {
         // The seat stays theirs until they have left.
         let push = self
             .seats()
@@ -132,7 +133,7 @@ impl OpenConsoles {
         }
     }
 
-    fn seats(&self) -> MutexGuard<'_, HashMap<String, Occupant>> {
+    fn seats(&self) -> MutexGuard<'_, HashMap<LeaseId, Occupant>> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -167,11 +168,11 @@ mod tests {
     #[tokio::test]
     async fn the_newest_takes_over_once_the_one_before_has_left() {
         let consoles = OpenConsoles::default();
-        let mut first = consoles.take("lease-1").await;
-        let other = consoles.take("lease-2").await;
+        let mut first = consoles.take(&"lease-1".into()).await;
+        let other = consoles.take(&"lease-2".into()).await;
         let newer = tokio::spawn({
             let consoles = consoles.clone();
-            async move { consoles.take("lease-1").await }
+            async move { consoles.take(&"lease-1".into()).await }
         });
         assert_eq!(first.pushed().await, End::TakenOver);
         assert!(!newer.is_finished());
@@ -185,11 +186,11 @@ mod tests {
     #[tokio::test]
     async fn whoever_is_asked_to_give_up_leaves_and_the_next_has_a_seat_of_its_own() {
         let consoles = OpenConsoles::default();
-        let mut first = consoles.take("lease-1").await;
-        consoles.give_up("lease-2");
-        consoles.give_up("lease-1");
+        let mut first = consoles.take(&"lease-1".into()).await;
+        consoles.give_up(&"lease-2".into());
+        consoles.give_up(&"lease-1".into());
         assert_eq!(first.pushed().await, End::TakenOver);
-        let next = consoles.take("lease-1").await;
+        let next = consoles.take(&"lease-1".into()).await;
         drop(first);
         assert_eq!(consoles.seats().len(), 1, "not the seat of the next one");
         drop(next);

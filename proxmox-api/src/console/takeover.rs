@@ -5,7 +5,7 @@ use std::time::Duration;
 use pve::{ConsoleUse, TerminalError, terminal::ConsoleSession};
 use tokio::time::{Instant, sleep};
 
-use crate::{lease::locate::Place, state::App, store::SharedTurns};
+use crate::{ids::LeaseId, lease::locate::Place, state::App, store::SharedTurns};
 
 const WORD: &str = "console ";
 /// How long a command that has the terminal is waited for.
@@ -21,7 +21,7 @@ const POLL: Duration = Duration::from_millis(200);
 /// As [`pve::Consoles::open`].
 pub(super) async fn open(
     app: &App,
-    lease_id: &str,
+    lease_id: &LeaseId,
     place: &Place,
     size: (u16, u16),
 ) -> Result<ConsoleSession, TerminalError> {
@@ -54,7 +54,7 @@ pub async fn listen(app: App, turns: SharedTurns) {
         match words.recv().await {
             Ok(words) => {
                 if let Some(lease_id) = words.strip_prefix(WORD) {
-                    app.consoles.give_up(lease_id);
+                    app.consoles.give_up(&lease_id.into());
                 }
             }
             // Whoever was missed stays until the end of theirs is noticed.

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
+    ids::Wallet,
     lease::{
         locate::{self, Place},
         view::time,
@@ -42,7 +43,7 @@ const SIZE: (u16, u16) = (80, 24);
 /// Who connects.
 pub struct Visitor {
     /// The wallet that the request is signed in as, if it is.
-    pub wallet: Option<String>,
+    pub wallet: Option<Wallet>,
     /// Its place among the connections that have shown no ticket yet.
     pub unproven: ConcurrencyPermit,
 }
@@ -79,7 +80,7 @@ struct Entrance {
 async fn enter(
     app: &App,
     client: &mut FromClient,
-    wallet: Option<String>,
+    wallet: Option<Wallet>,
 ) -> Result<(Entrance, OwnedSemaphorePermit), End> {
     let opening = first_message(client).await?;
     let size = opening.resize.unwrap_or(SIZE);
@@ -165,7 +166,7 @@ async fn stay(
     let session = match opened {
         Ok(session) => session,
         Err(error) => {
-            tracing::warn!(lease.id = lease_id, cause = %error, "a terminal cannot be opened");
+            tracing::warn!(lease.id = lease_id.as_str(), cause = %error, "a terminal cannot be opened");
             return error.into();
         }
     };
@@ -201,7 +202,7 @@ async fn serve(
 ) -> End {
     let opened = ConsoleOpened {
         opened: OpenConsole {
-            ctid: entrance.lease.vmid,
+            ctid: entrance.lease.vmid.get(),
             hostname: entrance.lease.hostname.clone(),
             expires_at: time(entrance.expires_at),
             resume: Secret::new(resume.token.as_str()),

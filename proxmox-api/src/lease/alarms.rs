@@ -1,8 +1,12 @@
 //! What keeps a container from being used or ended as it should, and what the operator has to do about it: said once in the
 //! log when it begins, counted in a metric while it lasts, and shown to the customer.
 
+use crate::ids::LeaseId;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pve::Vmid;
 
 /// What is the matter with a lease's container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,15 +95,15 @@ struct Alarm {
 
 /// The alarms of one process, by lease id.
 #[derive(Default)]
-pub struct Alarms(Mutex<HashMap<String, Alarm>>);
+pub struct Alarms(Mutex<HashMap<LeaseId, Alarm>>);
 
 impl Alarms {
-    fn all(&self) -> MutexGuard<'_, HashMap<String, Alarm>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<LeaseId, Alarm>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Raises an alarm, and says it in the log if it is new; since when it lasts, Unix seconds.
-    pub fn raise(&self, lease_id: &str, vmid: u32, trouble: Trouble, now: i64) -> i64 {
+    pub fn raise(&self, lease_id: &LeaseId, vmid: Vmid, trouble: Trouble, now: i64) -> i64 {
         let mut all = self.all();
         if let Some(known) = all.get(lease_id)
             && known.trouble == trouble
@@ -110,12 +114,12 @@ impl Alarms {
             trouble,
             since: now,
         };
-        all.insert(lease_id.to_owned(), alarm);
+        all.insert(lease_id.clone(), alarm);
         drop(all);
         let (trouble, advice) = (trouble.word(), trouble.advice());
         tracing::error!(
-            lease.id = lease_id,
-            vmid,
+            lease.id = lease_id.as_str(),
+            vmid = vmid.get(),
             trouble,
             advice,
             "a leased container needs its operator"
@@ -124,7 +128,7 @@ impl Alarms {
     }
 
     /// The container was found in order, apart from what `except` says.
-    pub fn clear(&self, lease_id: &str, except: &[Trouble]) {
+    pub fn clear(&self, lease_id: &LeaseId, except: &[Trouble]) {
         let mut all = self.all();
         if all
             .get(lease_id)
@@ -135,12 +139,12 @@ impl Alarms {
     }
 
     /// What is the matter with a lease's container, if anything.
-    pub fn of(&self, lease_id: &str) -> Option<Trouble> {
+    pub fn of(&self, lease_id: &LeaseId) -> Option<Trouble> {
         self.all().get(lease_id).map(|alarm| alarm.trouble)
     }
 
     /// Forgets leases that are over.
-    pub fn keep(&self, is_live: impl Fn(&str) -> bool) {
+    pub fn keep(&self, is_live: impl Fn(&LeaseId) -> bool) {
         self.all().retain(|lease_id, _| is_live(lease_id));
     }
 
@@ -164,20 +168,27 @@ mod tests {
     #[test]
     fn an_alarm_is_raised_once_and_keeps_its_beginning() {
         let alarms = Alarms::default();
-        assert_eq!(alarms.raise("lease-1", 40_200, Trouble::Hidden, 100), 100);
-        assert_eq!(alarms.raise("lease-1", 40_200, Trouble::Hidden, 160), 100);
+        let [one, two] = [40_200_u32, 40_201].map(|vmid| Vmid::try_from(vmid).unwrap());
         assert_eq!(
-            alarms.raise("lease-1", 40_200, Trouble::Gone, 200),
+            alarms.raise(&"lease-1".into(), one, Trouble::Hidden, 100),
+            100
+        );
+        assert_eq!(
+            alarms.raise(&"lease-1".into(), one, Trouble::Hidden, 160),
+            100
+        );
+        assert_eq!(
+            alarms.raise(&"lease-1".into(), one, Trouble::Gone, 200),
             200,
             "another one"
         );
-        assert_eq!(alarms.of("lease-1"), Some(Trouble::Gone));
-        alarms.clear("lease-1", &[Trouble::Gone]);
-        assert_eq!(alarms.of("lease-1"), Some(Trouble::Gone));
-        alarms.clear("lease-1", &[]);
-        assert_eq!(alarms.of("lease-1"), None);
-        alarms.raise("lease-2", 40_201, Trouble::Protected, 300);
+        assert_eq!(alarms.of(&"lease-1".into()), Some(Trouble::Gone));
+        alarms.clear(&"lease-1".into(), &[Trouble::Gone]);
+        assert_eq!(alarms.of(&"lease-1".into()), Some(Trouble::Gone));
+        alarms.clear(&"lease-1".into(), &[]);
+        assert_eq!(alarms.of(&"lease-1".into()), None);
+        alarms.raise(&"lease-2".into(), two, Trouble::Protected, 300);
         alarms.keep(|id| id == "lease-1");
-        assert_eq!(alarms.of("lease-2"), None);
+        assert_eq!(alarms.of(&"lease-2".into()), None);
     }
 }

@@ -1,6 +1,8 @@
 //! When what could not be done for a lease now is tried again: soon at first, later every ten minutes or as often as is asked
 //! for. A backup can hold a container for hours, and a protected one is left to its operator.
 
+use crate::ids::LeaseId;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,7 +20,7 @@ struct Failures {
 
 /// The leases of which a try has failed, by id.
 pub struct Backoff {
-    failures: Mutex<HashMap<String, Failures>>,
+    failures: Mutex<HashMap<LeaseId, Failures>>,
     longest: i64,
 }
 
@@ -37,26 +39,26 @@ impl Backoff {
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<String, Failures>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<LeaseId, Failures>> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When the lease is to be tried again, Unix seconds; `None` where its last try has not failed,
     /// or was made before the clock was set back.
-    pub fn next(&self, lease_id: &str, now: i64) -> Option<i64> {
+    pub fn next(&self, lease_id: &LeaseId, now: i64) -> Option<i64> {
         let next = self.all().get(lease_id).map(|failures| failures.next);
         next.filter(|next| next - now <= self.longest)
     }
 
     /// Since when its tries fail, Unix seconds.
-    pub fn since(&self, lease_id: &str) -> Option<i64> {
+    pub fn since(&self, lease_id: &LeaseId) -> Option<i64> {
         self.all().get(lease_id).map(|failures| failures.since)
     }
 
     /// A try has failed; the pause until the next one, in seconds.
-    pub fn failed(&self, lease_id: &str, now: i64) -> i64 {
+    pub fn failed(&self, lease_id: &LeaseId, now: i64) -> i64 {
         let mut all = self.all();
-        let failures = all.entry(lease_id.to_owned()).or_insert(Failures {
+        let failures = all.entry(lease_id.clone()).or_insert(Failures {
             number: 0,
             since: now,
             next: now,
@@ -70,12 +72,12 @@ impl Backoff {
     }
 
     /// A try has succeeded, or something has changed that makes one worth while at once.
-    pub fn reset(&self, lease_id: &str) {
+    pub fn reset(&self, lease_id: &LeaseId) {
         self.all().remove(lease_id);
     }
 
     /// Forgets leases that are over.
-    pub fn keep(&self, is_live: impl Fn(&str) -> bool) {
+    pub fn keep(&self, is_live: impl Fn(&LeaseId) -> bool) {
         self.all().retain(|lease_id, _| is_live(lease_id));
     }
 }
@@ -87,22 +89,22 @@ mod tests {
     #[test]
     fn pauses_grow_to_ten_minutes_and_begin_anew_after_a_success() {
         let backoff = Backoff::default();
-        assert_eq!(backoff.next("lease-1", 1_000), None);
+        assert_eq!(backoff.next(&"lease-1".into(), 1_000), None);
         let mut now = 1_000;
         let pauses: Vec<_> = (0..10)
             .map(|_| {
-                let pause = backoff.failed("lease-1", now);
+                let pause = backoff.failed(&"lease-1".into(), now);
                 now += pause;
                 pause
             })
             .collect();
         assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 600, 600, 600]);
-        assert_eq!(backoff.since("lease-1"), Some(1_000));
-        assert_eq!(backoff.next("lease-1", now), Some(now));
-        assert_eq!(backoff.next("lease-1", now - LONGEST), Some(now));
+        assert_eq!(backoff.since(&"lease-1".into()), Some(1_000));
+        assert_eq!(backoff.next(&"lease-1".into(), now), Some(now));
+        assert_eq!(backoff.next(&"lease-1".into(), now - LONGEST), Some(now));
         let set_back = now - LONGEST - 1;
-        assert_eq!(backoff.next("lease-1", set_back), None);
-        backoff.reset("lease-1");
-        assert_eq!(backoff.failed("lease-1", now), 5);
+        assert_eq!(backoff.next(&"lease-1".into(), set_back), None);
+        backoff.reset(&"lease-1".into());
+        assert_eq!(backoff.failed(&"lease-1".into(), now), 5);
     }
 }

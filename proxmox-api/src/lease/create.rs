@@ -13,7 +13,9 @@ use super::{
     fence::{self, Fence},
     marker::{self, Marker},
 };
-use crate::{config::FencePolicy, error::ApiError, payment::Progress, state::App, store::Lease};
+use crate::{
+    config::FencePolicy, error::ApiError, ids::LeaseId, payment::Progress, state::App, store::Lease,
+};
 
 /// Numbers or nodes that are tried.
 const TRIES: u32 = 5;
@@ -97,7 +99,7 @@ pub async fn create(
             LeaseState::Provisioning,
         )
         .await?;
-        busy.insert(order.vmid.get());
+        busy.insert(order.vmid);
         if let Attempt::NotExecuted(error) = outcome {
             last = error;
             avoided.push(order.node.clone());
@@ -123,20 +125,18 @@ pub async fn create(
             .store
             .reassign_lease(
                 &order.lease.lease_id,
-                order.node.as_str(),
+                &order.node,
                 vmids,
                 busy.clone(),
                 app.now(),
             )
             .await?;
-        order.vmid = found
-            .and_then(|vmid| Vmid::try_from(u64::from(vmid)).ok())
-            .ok_or_else(|| {
-                ApiError::new(
-                    ErrorCode::CapacityExhausted,
-                    "Every number for a container is taken.",
-                )
-            })?;
+        order.vmid = found.ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::CapacityExhausted,
+                "Every number for a container is taken.",
+            )
+        })?;
     }
     Err(last)
 }
@@ -144,7 +144,7 @@ pub async fn create(
 /// Moves the lease on; it is somewhere else only if another process works on it.
 pub async fn step(
     app: &App,
-    lease_id: &str,
+    lease_id: &LeaseId,
     from: LeaseState,
     to: LeaseState,
 ) -> Result<(), ApiError> {
@@ -154,9 +154,9 @@ pub async fn step(
     Err(moved_on(lease_id, from, to))
 }
 
-fn moved_on(lease_id: &str, from: LeaseState, to: LeaseState) -> ApiError {
+fn moved_on(lease_id: &LeaseId, from: LeaseState, to: LeaseState) -> ApiError {
     tracing::error!(
-        lease.id = lease_id,
+        lease.id = lease_id.as_str(),
         from = from.as_str(),
         to = to.as_str(),
         "the lease is not where it should be"
@@ -181,7 +181,7 @@ async fn fence_in(app: &App, order: &Order, fence: Fence) -> Result<(), ApiError
     if let Err(error) = fence::apply(&app.proxmox, &order.node, order.vmid).await {
         let cause = error.safe_text();
         tracing::error!(
-            lease.id = id,
+            lease.id = id.as_str(),
             vmid = order.vmid.get(),
             cause,
             "a container's firewall cannot be set"
@@ -212,7 +212,7 @@ async fn attempt(app: &App, order: &Order, fence: Fence) -> Result<Attempt, ApiE
     };
     if error.may_have_executed() {
         tracing::warn!(
-            lease.id = order.lease.lease_id,
+            lease.id = order.lease.lease_id.as_str(),
             cause = error.safe_text(),
             "a creation of unknown outcome"
         );
@@ -269,7 +269,7 @@ async fn ended(
         Ok(outcome) if outcome.is_success() => {}
         Ok(outcome) => return Err(task_failed(order, upid, &outcome)),
         Err(error) => {
-            tracing::error!(lease.id = order.lease.lease_id, %error, "a creation was not seen to its end");
+            tracing::error!(lease.id = order.lease.lease_id.as_str(), %error, "a creation was not seen to its end");
             return Err(failed());
         }
     }
@@ -278,7 +278,7 @@ async fn ended(
         return Ok(config.property("net0", "hwaddr").map(str::to_owned));
     }
     tracing::error!(
-        lease.id = order.lease.lease_id,
+        lease.id = order.lease.lease_id.as_str(),
         vmid = order.vmid.get(),
         "the container is not ours"
     );
@@ -286,15 +286,19 @@ async fn ended(
 }
 
 pub(super) fn task_failed(order: &Order, upid: &Upid, outcome: &TaskOutcome) -> ApiError {
-    tracing::error!(lease.id = order.lease.lease_id, task = upid.kind, %outcome, "a task failed");
+    tracing::error!(lease.id = order.lease.lease_id.as_str(), task = upid.kind, %outcome, "a task failed");
     failed()
 }
 
 /// The marker of what is ordered.
 fn of(app: &App, order: &Order) -> Marker {
-    let vmid = order.vmid.get();
     let lease = &order.lease;
-    Marker::new(&app.installation, &lease.lease_id, vmid, lease.created_at)
+    Marker::new(
+        &app.installation,
+        &lease.lease_id,
+        order.vmid,
+        lease.created_at,
+    )
 }
 
 fn container(app: &App, order: &Order, fence: Fence) -> CreateContainer {

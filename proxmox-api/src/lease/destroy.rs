@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::{LeaseState, remove};
 use crate::{
     error::ApiError,
+    ids::LeaseId,
     state::App,
     store::{Lease, StoreError},
 };
@@ -39,11 +40,11 @@ pub async fn destroy(app: &App, lease: Lease) -> Result<Ended, ApiError> {
     match timeout(PATIENCE, work).await {
         Ok(Ok(done)) => done?,
         Ok(Err(error)) => {
-            tracing::error!(lease.id = lease.lease_id, %error, "ending a lease broke off");
+            tracing::error!(lease.id = lease.lease_id.as_str(), %error, "ending a lease broke off");
             let message = "Ending the lease broke off; it is tried again.";
             return Err(ApiError::new(ErrorCode::Internal, message));
         }
-        Err(_) => tracing::warn!(lease.id = lease.lease_id, "a removal takes long"),
+        Err(_) => tracing::warn!(lease.id = lease.lease_id.as_str(), "a removal takes long"),
     }
     let now = app.store.lease(&lease.lease_id).await?.unwrap_or(lease);
     Ok(match now.state {
@@ -52,7 +53,7 @@ pub async fn destroy(app: &App, lease: Lease) -> Result<Ended, ApiError> {
     })
 }
 
-async fn end(app: App, lease_id: String) -> Result<(), StoreError> {
+async fn end(app: App, lease_id: LeaseId) -> Result<(), StoreError> {
     // Waits for a stop, a start or a renewal that is under way.
     let _turn = app.leases_in_work.take(&lease_id).await?;
     let Some(mut lease) = app.store.lease(&lease_id).await? else {
@@ -71,7 +72,7 @@ async fn end(app: App, lease_id: String) -> Result<(), StoreError> {
     if matches!(lease.state, LeaseState::Destroying | LeaseState::Undoing)
         && let Err(error) = remove::remove(&app, &lease).await
     {
-        tracing::warn!(lease.id = lease_id, %error, "a container cannot be removed yet");
+        tracing::warn!(lease.id = lease_id.as_str(), %error, "a container cannot be removed yet");
         app.deadlines_moved.notify_one();
     }
     Ok(())

@@ -14,6 +14,7 @@ use super::{
     remove::{self, RemoveError},
 };
 use crate::{
+    ids::LeaseId,
     locks::Turn,
     state::App,
     store::{DueAction, Lease, StoreError},
@@ -143,7 +144,7 @@ async fn warn(app: &App, lease: &Lease) -> Result<(), StoreError> {
 }
 
 /// Takes one lease a step further; when it has to be tried again, Unix seconds.
-async fn end(app: App, lease_id: String, _turn: Turn) -> i64 {
+async fn end(app: App, lease_id: LeaseId, _turn: Turn) -> i64 {
     match step(&app, &lease_id).await {
         Ok(()) => {
             forget_failures(&app, &lease_id);
@@ -156,7 +157,7 @@ async fn end(app: App, lease_id: String, _turn: Turn) -> i64 {
             {
                 app.alarms.raise(&lease_id, lease.vmid, trouble, app.now());
             }
-            tracing::warn!(lease.id = lease_id, pause, %error, "a lease cannot be ended yet");
+            tracing::warn!(lease.id = lease_id.as_str(), pause, %error, "a lease cannot be ended yet");
             app.now() + pause
         }
     }
@@ -164,7 +165,7 @@ async fn end(app: App, lease_id: String, _turn: Turn) -> i64 {
 
 /// The end of a lease was done, or put off by a renewal: its next tries begin anew, and what held
 /// it up is over.
-pub fn forget_failures(app: &App, lease_id: &str) {
+pub fn forget_failures(app: &App, lease_id: &LeaseId) {
     app.retries.reset(lease_id);
     if matches!(
         app.alarms.of(lease_id),
@@ -174,7 +175,7 @@ pub fn forget_failures(app: &App, lease_id: &str) {
     }
 }
 
-async fn step(app: &App, lease_id: &str) -> Result<(), RemoveError> {
+async fn step(app: &App, lease_id: &LeaseId) -> Result<(), RemoveError> {
     // Read again under its turn: it may have been renewed.
     let Some(lease) = app.store.lease(lease_id).await? else {
         return Ok(());

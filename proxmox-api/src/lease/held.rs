@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
+    ids::LeaseId,
     payment::PaymentState,
     state::App,
     store::{HeldMachine, HeldPower, Lease, StoreError},
@@ -78,10 +79,13 @@ pub async fn due(app: &App) -> Result<(Vec<Lease>, Option<i64>), StoreError> {
 ///
 /// # Errors
 /// It could not be done; try again later.
-pub async fn take_on(app: &App, lease_id: &str) -> Result<(), RemoveError> {
+pub async fn take_on(app: &App, lease_id: &LeaseId) -> Result<(), RemoveError> {
     // Read under the turn: the money may have been seen meanwhile.
     let all = app.store.held_machines().await?;
-    let Some(held) = all.into_iter().find(|held| held.lease.lease_id == lease_id) else {
+    let Some(held) = all
+        .into_iter()
+        .find(|held| held.lease.lease_id == *lease_id)
+    else {
         return Ok(());
     };
     match step_of(app, &held) {
@@ -154,14 +158,17 @@ pub async fn wake(app: &App, lease: &Lease, resumed: bool) -> Result<(), ApiErro
 
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::Address;
+    use pve::Vmid;
+
     use super::*;
 
     fn held(payment: PaymentState, power: HeldPower) -> HeldMachine {
         let lease = Lease {
             lease_id: "lease-1".into(),
-            vmid: 40_200,
-            node: "pve".into(),
-            owner: "0xaa".into(),
+            vmid: Vmid::try_from(40_200_u32).unwrap(),
+            node: "pve".parse().unwrap(),
+            owner: Address::repeat_byte(0xaa).into(),
             state: LeaseState::Probed,
             payment,
             sku: String::new(),

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{backoff::Backoff, fence::SETTLES_AFTER};
+use crate::ids::LeaseId;
 
 /// The longest pause between two tries, in seconds: a customer waits, and pays for it.
 const LONGEST_PAUSE: i64 = 60;
@@ -13,7 +14,7 @@ const LONGEST_PAUSE: i64 = 60;
 /// The links that are kept down, by the id of their lease.
 pub struct LinkWaits {
     /// When the rules are in force, in milliseconds of the monotonic clock.
-    ready: Mutex<HashMap<String, u64>>,
+    ready: Mutex<HashMap<LeaseId, u64>>,
     tries: Backoff,
 }
 
@@ -27,37 +28,37 @@ impl Default for LinkWaits {
 }
 
 impl LinkWaits {
-    fn ready(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+    fn ready(&self) -> MutexGuard<'_, HashMap<LeaseId, u64>> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The rules of a lease's container were set at `now`, in milliseconds of the monotonic clock.
-    pub fn begin(&self, lease_id: &str, now: u64) {
+    pub fn begin(&self, lease_id: &LeaseId, now: u64) {
         self.ready()
-            .insert(lease_id.to_owned(), now + millis(SETTLES_AFTER));
+            .insert(lease_id.clone(), now + millis(SETTLES_AFTER));
     }
 
     /// When the link is to be tried, in milliseconds of the monotonic clock, of which it is `now`. By the time of day there
     /// are `left` seconds, which counts where this process has not seen the wait begin, up to the whole wait.
-    pub(super) fn next_try(&self, lease_id: &str, left: i64, now: u64) -> u64 {
+    pub(super) fn next_try(&self, lease_id: &LeaseId, left: i64, now: u64) -> u64 {
         let left = left.clamp(0, SETTLES_AFTER);
         let ready = *self
             .ready()
-            .entry(lease_id.to_owned())
+            .entry(lease_id.clone())
             .or_insert_with(|| now + millis(left));
         let again = self.tries.next(lease_id, seconds(now)).map_or(0, millis);
         ready.max(again)
     }
 
     /// A try has failed at `now`, in milliseconds of the monotonic clock.
-    pub(super) fn failed(&self, lease_id: &str, now: u64) {
+    pub(super) fn failed(&self, lease_id: &LeaseId, now: u64) {
         self.tries.failed(lease_id, seconds(now));
     }
 
     /// Forgets all but these.
-    pub(super) fn keep(&self, waiting: &HashSet<&str>) {
-        self.ready().retain(|id, _| waiting.contains(id.as_str()));
-        self.tries.keep(|id| waiting.contains(id));
+    pub(super) fn keep(&self, waiting: &HashSet<&LeaseId>) {
+        self.ready().retain(|id, _| waiting.contains(id));
+        self.tries.keep(|id| waiting.contains(&id));
     }
 }
 
@@ -78,13 +79,16 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_moves_no_link() {
         let waits = LinkWaits::default();
-        waits.begin("lease-1", NOW);
+        waits.begin(&"lease-1".into(), NOW);
         for left in [-3600, 0, 5, 3600] {
-            assert_eq!(waits.next_try("lease-1", left, NOW + 1), NOW + 12_000);
+            assert_eq!(
+                waits.next_try(&"lease-1".into(), left, NOW + 1),
+                NOW + 12_000
+            );
         }
         // Nothing is kept of it once the link is up.
         waits.keep(&HashSet::new());
-        assert_eq!(waits.next_try("lease-1", 0, NOW + 1), NOW + 1);
+        assert_eq!(waits.next_try(&"lease-1".into(), 0, NOW + 1), NOW + 1);
     }
 
     #[test]
@@ -95,9 +99,13 @@ mod tests {
             ("soon", 5, 5_000),
             ("set back", 7200, 12_000),
         ] {
-            assert_eq!(waits.next_try(id, left, NOW), NOW + wait, "{id}");
+            assert_eq!(waits.next_try(&id.into(), left, NOW), NOW + wait, "{id}");
             // By the first look, whatever the time of day is then.
-            assert_eq!(waits.next_try(id, -7200, NOW + 1), NOW + wait, "{id}");
+            assert_eq!(
+                waits.next_try(&id.into(), -7200, NOW + 1),
+                NOW + wait,
+                "{id}"
+            );
         }
     }
 
@@ -107,8 +115,8 @@ mod tests {
         let mut now = NOW;
         let pauses: Vec<u64> = (0..7)
             .map(|_| {
-                waits.failed("lease-1", now);
-                let next = waits.next_try("lease-1", 0, now);
+                waits.failed(&"lease-1".into(), now);
+                let next = waits.next_try(&"lease-1".into(), 0, now);
                 let pause = next - now;
                 now = next;
                 pause

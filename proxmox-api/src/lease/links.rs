@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     config::FencePolicy,
+    ids::LeaseId,
     state::App,
     store::{Lease, StoreError},
 };
@@ -54,7 +55,7 @@ pub async fn run(app: App) {
 /// Puts up what is due; for how long there is nothing to do.
 async fn put_up_due(app: &App) -> Result<Duration, StoreError> {
     let waiting = app.store.links_kept_down().await?;
-    let ids: HashSet<&str> = waiting.iter().map(|(lease, _)| &*lease.lease_id).collect();
+    let ids: HashSet<&LeaseId> = waiting.iter().map(|(lease, _)| &lease.lease_id).collect();
     app.link_waits.keep(&ids);
     let now = app.clock.monotonic_millis();
     let next_try = |lease: &Lease, up_at: i64| {
@@ -85,7 +86,7 @@ async fn put_up_due(app: &App) -> Result<Duration, StoreError> {
 }
 
 /// The lease's id, where its link is up now.
-async fn put_up_or_say_why(app: App, lease: Lease) -> Result<Option<String>, StoreError> {
+async fn put_up_or_say_why(app: App, lease: Lease) -> Result<Option<LeaseId>, StoreError> {
     let (id, vmid) = (&lease.lease_id, lease.vmid);
     let is_up = match put_up(&app, &lease).await {
         Ok(is_up) => is_up,
@@ -93,8 +94,8 @@ async fn put_up_or_say_why(app: App, lease: Lease) -> Result<Option<String>, Sto
             // It is tried again and again, and said once.
             if app.alarms.of(id) != Some(Trouble::LinkDown) {
                 tracing::warn!(
-                    lease.id = id,
-                    vmid,
+                    lease.id = id.as_str(),
+                    vmid = vmid.get(),
                     cause,
                     "a container's link cannot be put up yet"
                 );

@@ -14,10 +14,10 @@ use super::{
     alarms::Trouble,
     lock,
     marker::{self, Marker},
-    remove::place,
 };
 use crate::{
     error::ApiError,
+    ids::LeaseId,
     state::App,
     store::{Lease, StoreError},
 };
@@ -60,9 +60,6 @@ pub enum LocateError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The lease's row names no node or number that Proxmox could have.
-    #[error("the stored place is none")]
-    Row,
 }
 
 impl From<LocateError> for ApiError {
@@ -70,30 +67,26 @@ impl From<LocateError> for ApiError {
         match error {
             LocateError::Proxmox(error) => error.into(),
             LocateError::Store(error) => error.into(),
-            LocateError::Row => {
-                tracing::error!("a lease's row names no place on Proxmox");
-                Self::new(ErrorCode::Internal, "The container cannot be found.")
-            }
         }
     }
 }
 
 /// The containers that were found a moment ago, with the lease of each and when, in Unix milliseconds.
 #[derive(Default)]
-pub struct RecentLooks(Mutex<HashMap<Vmid, (u64, String, Place)>>);
+pub struct RecentLooks(Mutex<HashMap<Vmid, (u64, LeaseId, Place)>>);
 
 impl RecentLooks {
-    fn all(&self) -> MutexGuard<'_, HashMap<Vmid, (u64, String, Place)>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Vmid, (u64, LeaseId, Place)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember(&self, place: &Place, lease_id: &str, now: u64) {
+    fn remember(&self, place: &Place, lease_id: &LeaseId, now: u64) {
         let mut all = self.all();
         all.retain(|_, (at, ..)| is_fresh(*at, now));
-        all.insert(place.vmid, (now, lease_id.to_owned(), place.clone()));
+        all.insert(place.vmid, (now, lease_id.clone(), place.clone()));
     }
 
-    fn find(&self, vmid: Vmid, lease_id: &str, now: u64) -> Option<Place> {
+    fn find(&self, vmid: Vmid, lease_id: &LeaseId, now: u64) -> Option<Place> {
         let all = self.all();
         let (at, known, place) = all.get(&vmid)?;
         (is_fresh(*at, now) && known == lease_id).then(|| place.clone())
@@ -149,9 +142,9 @@ pub async fn locate(app: &App, lease: &Lease) -> Result<Located, LocateError> {
 }
 
 async fn look(app: &App, lease: &Lease) -> Result<Located, LocateError> {
-    let (node, vmid) = place(lease).map_err(|_| LocateError::Row)?;
-    let first = match app.proxmox.client.config(&node, vmid).await {
-        Ok(config) => return judge(app, lease, node, config).await,
+    let (node, vmid) = (&lease.node, lease.vmid);
+    let first = match app.proxmox.client.config(node, vmid).await {
+        Ok(config) => return judge(app, lease, node.clone(), config).await,
         Err(error) => error,
     };
     if first.refusal() == Some(&Refusal::Unauthorized) {
@@ -169,7 +162,7 @@ async fn look(app: &App, lease: &Lease) -> Result<Located, LocateError> {
     if guest.kind != "lxc" {
         return Ok(Located::Gone);
     }
-    if guest.node == node && is_unreachable(&first) {
+    if guest.node == *node && is_unreachable(&first) {
         return Ok(Located::Away);
     }
     match app.proxmox.client.config(&guest.node, vmid).await {
@@ -226,13 +219,13 @@ async fn judge(
             _ => return Ok(Located::Gone),
         }
     }
-    let vmid = place(lease).map_err(|_| LocateError::Row)?.1;
+    let vmid = lease.vmid;
     if !markers.contains(&expected) && config.lock.is_none() {
         rewrite(app, &node, vmid, &config, &expected).await;
     }
-    if node.as_str() != lease.node {
+    if node != lease.node {
         let id = &lease.lease_id;
-        if app.store.set_node(id, node.as_str(), app.now()).await? {
+        if app.store.set_node(id, &node, app.now()).await? {
             metrics::counter!("containers_moved_total").increment(1);
             let data = json!({ "vmid": lease.vmid, "from": lease.node, "to": node });
             app.note(id, "container_moved", data).await;
@@ -267,7 +260,7 @@ async fn rewrite(
             app.note(&marker.lease, "marker_written", data).await;
         }
         Err(error) => tracing::warn!(
-            lease.id = marker.lease,
+            lease.id = marker.lease.as_str(),
             vmid = vmid.get(),
             cause = error.safe_text(),
             "the marker cannot be written into the container's notes"
@@ -321,9 +314,8 @@ fn a_template() -> ApiError {
 /// # Errors
 /// As [`find`], and 409 it is locked.
 pub async fn find_for_sale(app: &App, lease: &Lease) -> Result<Place, ApiError> {
-    let vmid = place(lease).map_err(|_| LocateError::Row)?.1;
     let now = app.clock.unix_millis();
-    let recent = app.looks.find(vmid, &lease.lease_id, now);
+    let recent = app.looks.find(lease.vmid, &lease.lease_id, now);
     let place = match recent {
         Some(place) if place.lock.is_none() && !place.template => place,
         _ => find(app, lease).await?,
@@ -347,13 +339,17 @@ mod tests {
             template: false,
         };
         let (looks, vmid) = (RecentLooks::default(), place.vmid);
-        assert_eq!(looks.find(vmid, "lease-1", 1_000), None);
-        looks.remember(&place, "lease-1", 1_000);
-        assert_eq!(looks.find(vmid, "lease-1", 5_999), Some(place));
-        assert_eq!(looks.find(vmid, "lease-1", 6_000), None, "too old");
-        assert_eq!(looks.find(vmid, "lease-1", 999), None, "the clock was set");
-        assert_eq!(looks.find(vmid, "lease-2", 1_000), None);
+        assert_eq!(looks.find(vmid, &"lease-1".into(), 1_000), None);
+        looks.remember(&place, &"lease-1".into(), 1_000);
+        assert_eq!(looks.find(vmid, &"lease-1".into(), 5_999), Some(place));
+        assert_eq!(looks.find(vmid, &"lease-1".into(), 6_000), None, "too old");
+        assert_eq!(
+            looks.find(vmid, &"lease-1".into(), 999),
+            None,
+            "the clock was set"
+        );
+        assert_eq!(looks.find(vmid, &"lease-2".into(), 1_000), None);
         looks.forget(vmid);
-        assert_eq!(looks.find(vmid, "lease-1", 1_000), None);
+        assert_eq!(looks.find(vmid, &"lease-1".into(), 1_000), None);
     }
 }

@@ -2,9 +2,11 @@
 //! when. An administrator's clone or restored backup carries the same notes under another number, so a marker counts only for
 //! the container whose number it names.
 
+use pve::Vmid;
 use serde::{Deserialize, Serialize};
 use serde_json::{Deserializer, Value};
 
+use crate::ids::LeaseId;
 use crate::state::Installation;
 
 /// The longest notes that Proxmox keeps, in bytes.
@@ -14,7 +16,7 @@ const MAX_NOTES: usize = 8192;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marker {
     /// Id of the lease.
-    pub lease: String,
+    pub lease: LeaseId,
     /// Id of the installation that made the container.
     pub instance: String,
     /// The container's number; earlier releases did not write it.
@@ -32,11 +34,11 @@ struct Envelope {
 
 impl Marker {
     /// The marker of a lease's container.
-    pub fn new(installation: &Installation, lease_id: &str, vmid: u32, created: i64) -> Self {
+    pub fn new(installation: &Installation, lease_id: &LeaseId, vmid: Vmid, created: i64) -> Self {
         Self {
-            lease: lease_id.to_owned(),
+            lease: lease_id.clone(),
             instance: installation.id.clone(),
-            vmid: Some(vmid),
+            vmid: Some(vmid.get()),
             created: Some(created),
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use futures_util::{StreamExt as _, stream};
-use pve::{ContainerConfig, GuestResource};
+use pve::{ContainerConfig, GuestResource, Vmid};
 use serde_json::json;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     reconcile::Findings,
     remove,
 };
-use crate::{error::ApiError, state::App, store::Lease};
+use crate::{error::ApiError, ids::LeaseId, state::App, store::Lease};
 
 /// A lease younger than this, in seconds, may still be on its way.
 const YOUNG: i64 = 600;
@@ -25,9 +25,9 @@ const AT_ONCE: usize = 8;
 /// Whose a container is.
 enum Owner {
     /// Ours, made for this lease, which can never use it: it was ended before it was paid.
-    NeverUsed(String),
+    NeverUsed(LeaseId),
     /// Ours, made for this lease, which is over or which the store does not know.
-    Orphan(String),
+    Orphan(LeaseId),
     /// Ours, and its lease is still being made.
     OnItsWay,
     /// A copy of one of ours, or not ours.
@@ -41,19 +41,19 @@ enum Owner {
 pub(super) async fn look(
     app: &App,
     guests: &[GuestResource],
-    leases: &HashMap<u32, &Lease>,
+    leases: &HashMap<Vmid, &Lease>,
     findings: &mut Findings,
 ) -> Result<(), ApiError> {
     let pool = app.proxmox.config.pool.as_str();
     let unknown = guests.iter().filter(|guest| {
         guest.kind == "lxc"
             && guest.pool.as_deref() == Some(pool)
-            && !leases.contains_key(&guest.vmid.get())
+            && !leases.contains_key(&guest.vmid)
     });
     let (mut seen, mut to_halt) = (Vec::new(), Vec::new());
     for guest in unknown {
         let vmid = guest.vmid.get();
-        seen.push(vmid);
+        seen.push(guest.vmid);
         let config = match app.proxmox.client.config(&guest.node, guest.vmid).await {
             Ok(config) => config,
             Err(error) => {
@@ -68,7 +68,7 @@ pub(super) async fn look(
             lock: config.lock.clone(),
             template: config.template,
         };
-        match owner(app, vmid, &config).await? {
+        match owner(app, guest.vmid, &config).await? {
             Owner::OnItsWay => {}
             Owner::Foreign => {
                 tracing::debug!(vmid, "a container in the pool is not of this service");
@@ -88,9 +88,9 @@ pub(super) async fn look(
     Ok(app.store.keep_orphans(seen).await?)
 }
 
-async fn owner(app: &App, vmid: u32, config: &ContainerConfig) -> Result<Owner, ApiError> {
-    let ours =
-        |marker: &Marker| marker.instance == app.installation.id && marker.vmid == Some(vmid);
+async fn owner(app: &App, vmid: Vmid, config: &ContainerConfig) -> Result<Owner, ApiError> {
+    let vmid = Some(vmid.get());
+    let ours = |marker: &Marker| marker.instance == app.installation.id && marker.vmid == vmid;
     let markers = marker::all(config.description.as_deref());
     // Without a number in its marker it may be a copy, and with another one it is.
     let Some(marker) = markers.into_iter().find(ours) else {
@@ -120,15 +120,15 @@ async fn owner(app: &App, vmid: u32, config: &ContainerConfig) -> Result<Owner, 
 async fn keep(
     app: &App,
     place: &Place,
-    lease_id: &str,
+    lease_id: &LeaseId,
     findings: &mut Findings,
 ) -> Result<bool, ApiError> {
     let (vmid, now) = (place.vmid.get(), app.now());
-    let since = app.store.orphan_since(vmid, lease_id, now).await?;
+    let since = app.store.orphan_since(place.vmid, lease_id, now).await?;
     let until = since + app.config.orphan_keep_seconds;
     if since == now {
         tracing::error!(
-            lease.id = lease_id,
+            lease.id = lease_id.as_str(),
             vmid,
             removed_at = until,
             "a container of this service has no lease; it is stopped, and removed after ORPHAN_KEEP_HOURS"
@@ -152,7 +152,7 @@ async fn halt_one(app: App, place: Place) {
     }
 }
 
-async fn remove(app: &App, place: &Place, lease_id: &str, findings: &mut Findings) {
+async fn remove(app: &App, place: &Place, lease_id: &LeaseId, findings: &mut Findings) {
     let vmid = place.vmid.get();
     match remove::container(app, place).await {
         Ok(()) => {

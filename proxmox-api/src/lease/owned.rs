@@ -3,19 +3,24 @@
 use api_types::ErrorCode;
 
 use super::LeaseState;
-use crate::{error::ApiError, state::App, store::Lease};
+use crate::{
+    error::ApiError,
+    ids::{LeaseId, Wallet},
+    state::App,
+    store::Lease,
+};
 
 /// Only the owner; the lease may have changed since it was read.
 ///
 /// # Errors
 /// It is somebody else's, or it is gone.
-pub async fn owned(app: &App, lease_id: &str, payer: &str) -> Result<Lease, ApiError> {
+pub async fn owned(app: &App, lease_id: &LeaseId, payer: &Wallet) -> Result<Lease, ApiError> {
     let lease = app
         .store
         .lease(lease_id)
         .await?
         .ok_or_else(|| ApiError::new(ErrorCode::LeaseNotFound, "There is no such lease."))?;
-    if lease.owner != payer {
+    if lease.owner != *payer {
         let message = "The lease belongs to another wallet; nothing was charged.";
         return Err(ApiError::new(ErrorCode::Forbidden, message));
     }
@@ -35,7 +40,7 @@ pub async fn owned(app: &App, lease_id: &str, payer: &str) -> Result<Lease, ApiE
 ///
 /// # Errors
 /// As [`owned`], or the lease is not active.
-pub async fn active(app: &App, lease_id: &str, payer: &str) -> Result<Lease, ApiError> {
+pub async fn active(app: &App, lease_id: &LeaseId, payer: &Wallet) -> Result<Lease, ApiError> {
     let lease = owned(app, lease_id, payer).await?;
     let over = lease.expires_at.is_some_and(|end| end <= app.now());
     match lease.state {

@@ -69,12 +69,16 @@ pub async fn switch(app: &App, lease: &Lease, power: Power) -> Result<Switched, 
     match timeout(PATIENCE, work).await {
         Ok(Ok(done)) => Ok(Switched::Done(done?)),
         Ok(Err(error)) => {
-            tracing::error!(lease.id = lease.lease_id, %error, "switching a container broke off");
+            tracing::error!(lease.id = lease.lease_id.as_str(), %error, "switching a container broke off");
             let message = "It broke off half way; look at the lease and try again.";
             Err(ApiError::new(ErrorCode::Internal, message))
         }
         Err(_) => {
-            tracing::warn!(lease.id = lease.lease_id, ?power, "a container takes long");
+            tracing::warn!(
+                lease.id = lease.lease_id.as_str(),
+                ?power,
+                "a container takes long"
+            );
             Ok(Switched::Soon(lease.clone()))
         }
     }

@@ -14,7 +14,7 @@ use super::{
     locate::{Located, locate},
     start, traffic,
 };
-use crate::{error::ApiError, state::App, store::Lease};
+use crate::{error::ApiError, ids::LeaseId, state::App, store::Lease};
 
 /// Seconds after which the time at which a container was seen running is written down again.
 const REFRESH: i64 = 3600;
@@ -36,7 +36,7 @@ pub(super) async fn start_what_ran(
     app: &App,
     nodes: &[Node],
     leases: &[(&Lease, &GuestResource)],
-) -> Result<Vec<String>, ApiError> {
+) -> Result<Vec<LeaseId>, ApiError> {
     let now = app.now();
     let booted = boot_times(nodes, now);
     let seen = app.store.running_seen().await?;
@@ -81,15 +81,15 @@ pub(super) async fn start_what_ran(
 /// Containers of active leases that are seen off and may have been switched off inside: since when,
 /// Unix seconds, by lease id.
 #[derive(Default)]
-pub struct SeenOff(Mutex<HashMap<String, i64>>);
+pub struct SeenOff(Mutex<HashMap<LeaseId, i64>>);
 
 impl SeenOff {
-    fn since(&self, lease_id: &str) -> Option<i64> {
+    fn since(&self, lease_id: &LeaseId) -> Option<i64> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(lease_id).copied()
     }
 
-    fn set(&self, all: HashMap<String, i64>) {
+    fn set(&self, all: HashMap<LeaseId, i64>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = all;
     }
 }
@@ -162,7 +162,7 @@ fn boot_times(nodes: &[Node], now: i64) -> HashMap<NodeName, i64> {
         .collect()
 }
 
-async fn start_all(app: &App, leases: Vec<Lease>) -> Vec<String> {
+async fn start_all(app: &App, leases: Vec<Lease>) -> Vec<LeaseId> {
     let mut started = Vec::new();
     let mut work = JoinSet::new();
     for lease in leases {
@@ -177,13 +177,13 @@ async fn start_all(app: &App, leases: Vec<Lease>) -> Vec<String> {
     started
 }
 
-async fn start_one(app: App, lease: Lease) -> Option<String> {
+async fn start_one(app: App, lease: Lease) -> Option<LeaseId> {
     match try_start(&app, &lease.lease_id).await {
         Ok(true) => Some(lease.lease_id),
         Ok(false) => None,
         Err(error) => {
             tracing::warn!(
-                lease.id = lease.lease_id,
+                lease.id = lease.lease_id.as_str(),
                 code = %error.code,
                 "a container cannot be started after its node's boot; it is tried again"
             );
@@ -192,7 +192,7 @@ async fn start_one(app: App, lease: Lease) -> Option<String> {
     }
 }
 
-async fn try_start(app: &App, lease_id: &str) -> Result<bool, ApiError> {
+async fn try_start(app: &App, lease_id: &LeaseId) -> Result<bool, ApiError> {
     let _turn = app.leases_in_work.take(lease_id).await?;
     // Read again: its owner may have stopped, renewed or ended it meanwhile.
     let lease = app.store.lease(lease_id).await?;

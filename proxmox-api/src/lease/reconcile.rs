@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use pve::{ContainerState, GuestResource, Node, NodeState};
+use pve::{ContainerState, GuestResource, Node, NodeState, Vmid};
 use serde_json::json;
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     error::ApiError,
     host_alarms,
+    ids::LeaseId,
     state::App,
     store::{Lease, StoreError},
 };
@@ -41,9 +42,9 @@ pub struct Findings {
     /// Containers in our pool that are not ours, or are copies of ours.
     pub foreign: Vec<u32>,
     /// Leases that ended because their container is lost.
-    pub lost: Vec<String>,
+    pub lost: Vec<LeaseId>,
     /// Leases whose container was started again after its node had rebooted.
-    pub started: Vec<String>,
+    pub started: Vec<LeaseId>,
 }
 
 /// Compares now and every minute, until the process ends.
@@ -75,10 +76,8 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     let guests = app.proxmox.client.resources().await?;
     let nodes = app.proxmox.client.nodes().await?;
     let leases = app.store.live_leases().await?;
-    let by_vmid: HashMap<u32, &GuestResource> = guests
-        .iter()
-        .map(|guest| (guest.vmid.get(), guest))
-        .collect();
+    let by_vmid: HashMap<Vmid, &GuestResource> =
+        guests.iter().map(|guest| (guest.vmid, guest)).collect();
     let missed = app.store.missed().await?;
     let (mut listed, mut to_follow) = (Vec::new(), Vec::new());
     for lease in leases.iter().filter(|lease| has_container(lease)) {
@@ -111,10 +110,10 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
         tracing::error!(%error, "traffic cannot be counted now");
     }
     (findings.started, findings.lost) = (started?, lost);
-    let by_vmid: HashMap<u32, &Lease> = leases.iter().map(|lease| (lease.vmid, lease)).collect();
+    let by_vmid: HashMap<Vmid, &Lease> = leases.iter().map(|lease| (lease.vmid, lease)).collect();
     orphans::look(app, &guests, &by_vmid, &mut findings).await?;
 
-    let is_live = |id: &str| leases.iter().any(|lease| lease.lease_id == id);
+    let is_live = |id: &LeaseId| leases.iter().any(|lease| lease.lease_id == *id);
     app.alarms.keep(is_live);
     app.retries.keep(is_live);
     app.alarms.measure();
@@ -137,7 +136,7 @@ pub(super) fn has_container(lease: &Lease) -> bool {
 fn is_as_expected(app: &App, guest: &GuestResource, lease: &Lease) -> bool {
     let pool = app.proxmox.config.pool.as_str();
     guest.kind == "lxc"
-        && guest.node.as_str() == lease.node
+        && guest.node == lease.node
         && !guest.template
         && guest
             .name
@@ -165,7 +164,7 @@ fn is_untroubled(app: &App, lease: &Lease) -> bool {
 }
 
 /// Something is not as expected of a lease's container; the lease's id, if it has ended by that.
-async fn follow(app: App, lease: Lease) -> Option<String> {
+async fn follow(app: App, lease: Lease) -> Option<LeaseId> {
     let ended = async {
         let Some((trouble, since)) = lost_since(&app, &lease).await? else {
             return Ok(false);
@@ -176,7 +175,7 @@ async fn follow(app: App, lease: Lease) -> Option<String> {
         Ok(ended) => ended.then_some(lease.lease_id),
         Err(error) => {
             let (id, error): (_, ApiError) = (lease.lease_id, error);
-            tracing::warn!(lease.id = id, code = %error.code, "a container cannot be located now");
+            tracing::warn!(lease.id = id.as_str(), code = %error.code, "a container cannot be located now");
             None
         }
     }
@@ -239,8 +238,8 @@ pub(super) async fn end_missed(
         .map(|(payment, amount)| json!({ "paymentId": payment, "amount": amount.to_string() }))
         .collect();
     tracing::error!(
-        lease.id = id,
-        vmid = lease.vmid,
+        lease.id = id.as_str(),
+        vmid = lease.vmid.get(),
         debts = owed.len(),
         "the container of a lease is lost; the lease has ended, and its unused part is owed"
     );

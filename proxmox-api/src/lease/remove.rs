@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pve::{Destroy, NodeName, Refusal, Vmid, WaitOptions};
+use pve::{Destroy, Refusal, WaitOptions};
 
 use super::{
     LeaseState,
@@ -68,20 +68,8 @@ impl From<LocateError> for RemoveError {
         match error {
             LocateError::Proxmox(error) => error.into(),
             LocateError::Store(error) => Self::Store(error),
-            LocateError::Row => Self::Proxmox("the stored place is none".into()),
         }
     }
-}
-
-/// The node and number in a lease's row.
-///
-/// # Errors
-/// They are none that Proxmox knows.
-pub fn place(lease: &Lease) -> Result<(NodeName, Vmid), RemoveError> {
-    let bad = |what: &str| RemoveError::Proxmox(format!("the stored {what} is none"));
-    let node = NodeName::new(&lease.node).map_err(|_| bad("node"))?;
-    let vmid = Vmid::try_from(u64::from(lease.vmid)).map_err(|_| bad("VMID"))?;
-    Ok((node, vmid))
 }
 
 /// Removes the container of a lease that is `undoing` or `destroying`, and ends the lease.
@@ -92,9 +80,9 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), RemoveError> {
     match locate(app, lease).await? {
         // Somebody made a template of it: theirs now, and of no use to a customer.
         Located::Here(place) if place.template => {
-            let vmid = lease.vmid;
+            let vmid = lease.vmid.get();
             tracing::warn!(
-                lease.id = lease.lease_id,
+                lease.id = lease.lease_id.as_str(),
                 vmid,
                 "a leased container was made a template; it is left alone"
             );
@@ -104,7 +92,7 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), RemoveError> {
                 // What cannot be removed for now does not run on for nothing.
                 if let Err(error) = halt::halt_for_good(app, lease, &place).await {
                     let id = &lease.lease_id;
-                    tracing::warn!(lease.id = id, %error, "what cannot be removed runs on");
+                    tracing::warn!(lease.id = id.as_str(), %error, "what cannot be removed runs on");
                 }
                 return Err(error);
             }
@@ -158,9 +146,8 @@ pub async fn container(app: &App, place: &Place) -> Result<(), RemoveError> {
 /// A container that is being made is not in the pool yet, and so hidden. For a lease that was never paid, a number that is
 /// taken means its container only if a creation of ours is running or has succeeded.
 async fn never_made(app: &App, lease: &Lease) -> Result<(), RemoveError> {
-    let (node, vmid) = place(lease)?;
     let client = &app.proxmox.client;
-    let tasks = client.tasks(&node, vmid, "vzcreate").await?;
+    let tasks = client.tasks(&lease.node, lease.vmid, "vzcreate").await?;
     let Some(youngest) = tasks.first() else {
         return Ok(());
     };

@@ -7,7 +7,7 @@ use api_types::ErrorCode;
 use pve::{ContainerConfig, ExecRequest, NodeName, Refusal, Vmid, WaitOptions, address_of};
 use tokio::time::{Instant, sleep};
 
-use super::{halt, remove};
+use super::halt;
 use crate::{
     error::ApiError,
     state::App,
@@ -171,12 +171,9 @@ pub async fn address(app: &App, node: &NodeName, vmid: Vmid, until: Instant) -> 
 /// Writes down an address that comes late, in a task of its own.
 pub fn note_late_address(app: App, lease: Lease) {
     tokio::spawn(async move {
-        let Ok((node, vmid)) = remove::place(&lease) else {
-            return;
-        };
         let until = Instant::now() + LATE_ADDRESS_TIMEOUT;
-        if let Err(error) = note_address(&app, &lease, (&node, vmid), until).await {
-            tracing::error!(lease.id = lease.lease_id, %error, "an address cannot be written down");
+        if let Err(error) = note_address(&app, &lease, (&lease.node, lease.vmid), until).await {
+            tracing::error!(lease.id = lease.lease_id.as_str(), %error, "an address cannot be written down");
         }
     });
 }

@@ -34,7 +34,7 @@ pub async fn of_lease(
         Err(cause) => {
             let id = &lease.lease_id;
             tracing::warn!(
-                lease.id = id,
+                lease.id = id.as_str(),
                 proxmox.cause = cause,
                 "usage is shown without Proxmox"
             );
@@ -42,8 +42,8 @@ pub async fn of_lease(
         }
     };
     Ok(UsageResponse {
-        lease_id: lease.lease_id.clone(),
-        ctid: lease.vmid,
+        lease_id: lease.lease_id.to_string(),
+        ctid: lease.vmid.get(),
         now,
         traffic,
         timeframe,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{LeaseState, alarms::Trouble, lock, traffic};
 use crate::{
     error::ApiError,
+    ids::Wallet,
     payment::PaymentState,
     proxmox::Usage,
     state::App,
@@ -61,13 +62,13 @@ pub struct LiveState {
 pub fn view(lease: &Lease, live: LiveState, paid: u64) -> LeaseView {
     let kept = !matches!(lease.state, LeaseState::Destroying | LeaseState::Destroyed);
     LeaseView {
-        lease_id: lease.lease_id.clone(),
+        lease_id: lease.lease_id.to_string(),
         status: status(lease.state, lease.payment),
         live_status: live.state.map(str::to_owned),
         notice: live.notice,
-        ctid: lease.vmid,
+        ctid: lease.vmid.get(),
         hostname: lease.hostname.clone(),
-        node: live.node.unwrap_or_else(|| lease.node.clone()),
+        node: live.node.unwrap_or_else(|| lease.node.to_string()),
         ip: lease.ip.clone(),
         network_ready_at: lease.network_ready_at.map(time),
         sku: lease.sku.clone(),
@@ -75,7 +76,7 @@ pub fn view(lease: &Lease, live: LiveState, paid: u64) -> LeaseView {
         cores: lease.cores,
         memory_mb: lease.memory_mb,
         disk_gb: lease.disk_gb,
-        owner_wallet: checksummed(&lease.owner),
+        owner_wallet: lease.owner.checksummed(),
         created_at: time(lease.created_at),
         expires_at: lease.expires_at.map(time),
         destroys_at: lease.destroy_at.filter(|_| kept).map(time),
@@ -103,7 +104,7 @@ pub enum Live {
 ///
 /// # Errors
 /// The store failed, or Proxmox did and its answer is required.
-pub async fn of_wallet(app: &App, wallet: &str, live: Live) -> Result<Vec<LeaseView>, ApiError> {
+pub async fn of_wallet(app: &App, wallet: &Wallet, live: Live) -> Result<Vec<LeaseView>, ApiError> {
     let mut leases = app.store.leases_by_owner(wallet).await?;
     leases.reverse();
     let paid = app.store.paid_by_lease(wallet).await?;
@@ -138,7 +139,7 @@ pub async fn of_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError> {
 fn live_state(
     app: &App,
     lease: &Lease,
-    seen: Option<&HashMap<u32, Usage>>,
+    seen: Option<&HashMap<Vmid, Usage>>,
     traffic: Option<&Traffic>,
 ) -> LiveState {
     let limited = || traffic.and_then(|traffic| traffic::notice(app, traffic));
@@ -158,10 +159,8 @@ fn live_state(
     let found = seen.get(&lease.vmid).filter(|_| !is_other(trouble));
     let lock = found.and_then(|usage| usage.lock.as_deref());
     // What its owner is shown now, the next sale has to know as well.
-    if lock.is_some()
-        && let Ok(vmid) = Vmid::try_from(u64::from(lease.vmid))
-    {
-        app.looks.forget(vmid);
+    if lock.is_some() {
+        app.looks.forget(lease.vmid);
     }
     LiveState {
         state: Some(found.map_or("missing", |usage| usage.state.as_str())),
@@ -225,12 +224,12 @@ async fn live_states(
     app: &App,
     leases: &[Lease],
     live: Live,
-) -> Result<Option<HashMap<u32, Usage>>, ApiError> {
+) -> Result<Option<HashMap<Vmid, Usage>>, ApiError> {
     if !leases.iter().any(holds_container) {
         return Ok(Some(HashMap::new()));
     }
     let held = leases.iter().filter(|lease| holds_container(lease));
-    let vmids: Vec<u32> = held.map(|lease| lease.vmid).collect();
+    let vmids: Vec<Vmid> = held.map(|lease| lease.vmid).collect();
     match (app.proxmox.usage_of(&vmids).await, live) {
         (Ok(usage), _) => Ok(Some(
             usage.into_iter().map(|usage| (usage.vmid, usage)).collect(),

@@ -9,6 +9,7 @@ use super::{answer, call_price, lease_in_path};
 use crate::{
     console::{page_url, socket_url, ticket},
     error::ApiError,
+    ids::{LeaseId, PaymentId},
     lease::{locate, owned::active, view::time},
     openapi::{ABOUT_TERMINAL, Content, Documentation, Documented, examples},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
@@ -48,7 +49,7 @@ impl Operation for Console {
         call_price(tariff)
     }
 
-    fn lease_id(&self) -> Option<String> {
+    fn lease_id(&self) -> Option<LeaseId> {
         Some(self.lease.lease_id.clone())
     }
 
@@ -81,7 +82,7 @@ impl Operation for Console {
         let public = &app.config.public_base_url;
         // The ticket itself is added by `reveal`, so that it is not stored.
         let response = ConsoleResponse {
-            ctid: self.lease.vmid,
+            ctid: self.lease.vmid.get(),
             console_url: Secret::new(page_url(public, "")),
             websocket_url: Secret::new(socket_url(public)),
             ticket: Secret::new(""),
@@ -94,7 +95,7 @@ impl Operation for Console {
         })
     }
 
-    fn reveal(app: &App, payment_id: &str, answer: Answer) -> Answer {
+    fn reveal(app: &App, payment_id: &PaymentId, answer: Answer) -> Answer {
         let Ok(mut response) = serde_json::from_str::<ConsoleResponse>(&answer.body) else {
             return answer;
         };

@@ -11,6 +11,7 @@ pub mod renew_lease;
 pub mod sweep;
 
 use api_types::{ErrorCode, FieldError, Price, Tariff, price};
+use pve::Vmid;
 use serde::Serialize;
 
 use crate::{
@@ -33,9 +34,8 @@ registry::operations! {
 ///
 /// # Errors
 /// It is none that a container can have.
-pub fn vmid_in_path(ctid: Option<&str>) -> Result<u32, ApiError> {
-    ctid.and_then(|ctid| ctid.parse::<pve::Vmid>().ok())
-        .map(pve::Vmid::get)
+pub fn vmid_in_path(ctid: Option<&str>) -> Result<Vmid, ApiError> {
+    ctid.and_then(|ctid| ctid.parse::<Vmid>().ok())
         .ok_or_else(|| {
             let field = FieldError::new("ctid", "has to be a container's number, 100 or more");
             ApiError::invalid(vec![field])
@@ -55,9 +55,9 @@ pub async fn lease_in_path(app: &App, call: Call<'_>) -> Result<Lease, ApiError>
         )
     })?;
     match call.lease_id {
-        Some(meant) if meant != lease.lease_id => {
+        Some(meant) if *meant != lease.lease_id => {
             let message = "The lease that is meant is over; its number belongs to another one now.";
-            Err(ApiError::new(ErrorCode::LeaseEnded, message).with("leaseId", meant))
+            Err(ApiError::new(ErrorCode::LeaseEnded, message).with("leaseId", meant.as_str()))
         }
         _ => Ok(lease),
     }
@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_containers_number_is_written_in_one_way() {
-        assert_eq!(vmid_in_path(Some("40200")), Ok(40200));
+        let vmid = vmid_in_path(Some("40200")).map(Vmid::get);
+        assert_eq!(vmid, Ok(40200));
         for other in [
             "",
             "99",

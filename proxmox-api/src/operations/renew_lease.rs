@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::{answer, lease_in_path};
 use crate::{
     error::ApiError,
+    ids::LeaseId,
     lease::{
         LeaseState, expiry,
         locate::{self, Place},
@@ -75,7 +76,7 @@ impl Operation for RenewLease {
         price_of(tariff, size, self.minutes)
     }
 
-    fn lease_id(&self) -> Option<String> {
+    fn lease_id(&self) -> Option<LeaseId> {
         Some(self.lease.lease_id.clone())
     }
 
@@ -127,7 +128,7 @@ impl Operation for RenewLease {
         expiry::forget_failures(app, &self.lease.lease_id);
         // What was bought may undo what was done about its traffic. The comparison makes up for it.
         if let Err(error) = traffic::take_step_in_turn(app, &self.lease.lease_id).await {
-            tracing::warn!(lease.id = self.lease.lease_id, %error, "traffic is looked at later");
+            tracing::warn!(lease.id = self.lease.lease_id.as_str(), %error, "traffic is looked at later");
         }
         // Performed again after a crash, the time that was added then may be over, and the number another lease's.
         let mut message = format!("{} has {} minutes more.", self.lease.hostname, self.minutes);
@@ -147,9 +148,9 @@ impl Operation for RenewLease {
         let data = json!({"minutes": self.minutes, "paymentId": job.payment_id, "transaction": paid.transaction});
         let event = Change::event(&self.lease.lease_id, "renewed", data);
         let response = RenewResponse {
-            lease_id: self.lease.lease_id.clone(),
+            lease_id: self.lease.lease_id.to_string(),
             status: status_alone(state),
-            ctid: self.lease.vmid,
+            ctid: self.lease.vmid.get(),
             expires_at: time(expires_at),
             message,
             price: job.price.clone(),

@@ -114,7 +114,7 @@ async fn recover_one(app: &App, payment: &Payment) -> Result<(), StoreError> {
         None => {
             // Only the operation can undo what it prepared, so the row waits for a release that has it.
             tracing::error!(
-                payment.id = payment.payment_id,
+                payment.id = payment.payment_id.as_str(),
                 operation = payment.operation,
                 "this release does not know the operation of a payment"
             );

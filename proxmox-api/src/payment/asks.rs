@@ -69,7 +69,12 @@ pub(super) async fn settle(
             (Word::Settled(transfer_of(&receipt, evidence)), None)
         }
         Settlement::Refused { reason, message } => {
-            tracing::info!(payment.id = id, reason, message, "settlement refused");
+            tracing::info!(
+                payment.id = id.as_str(),
+                reason,
+                message,
+                "settlement refused"
+            );
             (Word::Refused(reason), None)
         }
         Settlement::Unsent { reason, .. } | Settlement::Unknown { reason, .. } if !is_first => {
@@ -80,7 +85,11 @@ pub(super) async fn settle(
             reason,
             retry_after,
         } => {
-            tracing::error!(payment.id = id, reason, "a settlement could not be sent");
+            tracing::error!(
+                payment.id = id.as_str(),
+                reason,
+                "a settlement could not be sent"
+            );
             (Word::Unsent(reason), retry_after)
         }
         Settlement::Unknown {
@@ -88,7 +97,7 @@ pub(super) async fn settle(
             transaction,
         } => {
             tracing::warn!(
-                payment.id = id,
+                payment.id = id.as_str(),
                 reason,
                 "it is not known whether the money moved"
             );
@@ -108,7 +117,7 @@ pub(super) async fn chain(
     match witness.look(request, first_seen).await {
         Ok(evidence) => Some(evidence),
         Err(error) => {
-            tracing::warn!(%error, payment.id = row.payment_id, "the chain cannot be asked");
+            tracing::warn!(%error, payment.id = row.payment_id.as_str(), "the chain cannot be asked");
             None
         }
     }

@@ -11,6 +11,7 @@ use super::{
     operation::Operation,
 };
 use crate::{
+    ids::{PaymentId, Wallet},
     locks::Turn,
     payment::PaymentState,
     state::App,
@@ -22,9 +23,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Follows a payment in a task of its own, after an earlier follower has stopped.
-pub fn start<O: Operation>(app: &App, payment_id: &str) {
-    let (app, id) = (app.clone(), payment_id.to_owned());
-    let span = tracing::info_span!("follow", payment.id = id);
+pub fn start<O: Operation>(app: &App, payment_id: &PaymentId) {
+    let (app, id) = (app.clone(), payment_id.clone());
+    let span = tracing::info_span!("follow", payment.id = id.as_str());
     let work = async move {
         // Without the lock two may follow, which the rows bear.
         let _turn = app.payments_followed.take(&id).await;
@@ -34,12 +35,12 @@ pub fn start<O: Operation>(app: &App, payment_id: &str) {
 }
 
 /// The same where nobody follows it yet, here or in another replica.
-async fn start_if_alone<O: Operation>(app: &App, payment_id: &str) -> Result<(), StoreError> {
+async fn start_if_alone<O: Operation>(app: &App, payment_id: &PaymentId) -> Result<(), StoreError> {
     let Some(turn) = app.payments_followed.try_take(payment_id).await? else {
         return Ok(());
     };
-    let (app, id) = (app.clone(), payment_id.to_owned());
-    let span = tracing::info_span!("follow", payment.id = id);
+    let (app, id) = (app.clone(), payment_id.clone());
+    let span = tracing::info_span!("follow", payment.id = id.as_str());
     let work = async move {
         follow::<O>(&app, &id).await;
         drop(turn);
@@ -48,7 +49,7 @@ async fn start_if_alone<O: Operation>(app: &App, payment_id: &str) -> Result<(),
     Ok(())
 }
 
-async fn follow<O: Operation>(app: &App, payment_id: &str) {
+async fn follow<O: Operation>(app: &App, payment_id: &PaymentId) {
     let mut pause = FIRST_PAUSE;
     loop {
         match look_in_turn::<O>(app, payment_id).await {
@@ -62,7 +63,7 @@ async fn follow<O: Operation>(app: &App, payment_id: &str) {
 }
 
 /// One look under the payment's lock; true when there is nothing left to follow.
-async fn look_in_turn<O: Operation>(app: &App, payment_id: &str) -> Result<bool, StoreError> {
+async fn look_in_turn<O: Operation>(app: &App, payment_id: &PaymentId) -> Result<bool, StoreError> {
     let _turn = app.payments_in_work.take(payment_id).await?;
     let Some(row) = app.store.payment(payment_id).await? else {
         return Ok(true);
@@ -92,7 +93,7 @@ pub async fn idle(app: &App, row: &Payment) -> Result<Option<(Turn, Turn)>, Stor
 }
 
 /// What a signature is called among the locks, before it has a row and afterwards.
-pub fn signature_name(payer: &str, nonce: &str) -> String {
+pub fn signature_name(payer: &Wallet, nonce: &str) -> String {
     format!("{payer}:{nonce}")
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use x402::facilitator::TransferEvidence;
 
 use super::state::PaymentState;
+use crate::ids::PaymentId;
 
 /// A stored answer. It may hold a password, so `Debug` hides the body.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,16 +63,16 @@ impl Target {
 /// A move that the table of states allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Move {
-    payment_id: String,
+    payment_id: PaymentId,
     from: PaymentState,
     target: Target,
 }
 
 impl Move {
     /// The move, where the table allows it.
-    pub(super) fn new(payment_id: &str, from: PaymentState, target: Target) -> Option<Self> {
+    pub(super) fn new(payment_id: &PaymentId, from: PaymentState, target: Target) -> Option<Self> {
         from.may_become(target.state()).then(|| Self {
-            payment_id: payment_id.to_owned(),
+            payment_id: payment_id.clone(),
             from,
             target,
         })
@@ -79,12 +80,16 @@ impl Move {
 
     /// The same for tests of the store.
     #[cfg(test)]
-    pub(crate) fn in_test(payment_id: &str, from: PaymentState, target: Target) -> Option<Self> {
+    pub(crate) fn in_test(
+        payment_id: &PaymentId,
+        from: PaymentState,
+        target: Target,
+    ) -> Option<Self> {
         Self::new(payment_id, from, target)
     }
 
     /// The payment.
-    pub fn payment_id(&self) -> &str {
+    pub fn payment_id(&self) -> &PaymentId {
         &self.payment_id
     }
 
@@ -105,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_move_that_the_table_forbids_cannot_be_made() {
-        let settling = |from| Move::new("pay_1", from, Target::Settling);
+        let settling = |from| Move::new(&"pay_1".into(), from, Target::Settling);
         assert!(settling(PaymentState::Verified).is_some());
         assert!(settling(PaymentState::Refused).is_none());
         assert!(settling(PaymentState::Settling).is_none());

@@ -12,6 +12,7 @@ use super::moves::{Answer, Move, Target};
 pub use super::progress::Progress;
 use crate::{
     error::ApiError,
+    ids::{LeaseId, PaymentId, Wallet},
     locks::Turn,
     state::App,
     store::{Change, Payment, StoreError},
@@ -69,7 +70,7 @@ pub struct Call<'a> {
     /// The `{ctid}` of the path, where the route has one.
     pub ctid: Option<&'a str>,
     /// The `leaseId` of the query: which lease is meant by the number, since numbers are used again.
-    pub lease_id: Option<&'a str>,
+    pub lease_id: Option<&'a LeaseId>,
     /// The body, within the size that is read.
     pub body: &'a [u8],
 }
@@ -78,9 +79,9 @@ pub struct Call<'a> {
 #[derive(Debug, Clone)]
 pub struct Job {
     /// Row of the payment.
-    pub payment_id: String,
-    /// Who pays, lower case.
-    pub payer: String,
+    pub payment_id: PaymentId,
+    /// Who pays.
+    pub payer: Wallet,
     /// Where the request came from, where that is known: not after a restart.
     pub client: Option<IpAddr>,
     /// What was signed for.
@@ -124,7 +125,10 @@ impl Job {
     /// The payment has gone on.
     pub fn claim(&self) -> Result<Move, ApiError> {
         self.claim.clone().ok_or_else(|| {
-            tracing::error!(payment.id = self.payment_id, "a payment is admitted twice");
+            tracing::error!(
+                payment.id = self.payment_id.as_str(),
+                "a payment is admitted twice"
+            );
             let message = "The same payment is being worked on at this moment.";
             ApiError::new(api_types::ErrorCode::PaymentInProgress, message).retry_after(2)
         })
@@ -212,7 +216,7 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
     fn price(&self, tariff: &Tariff) -> Result<Price, ApiError>;
 
     /// The lease it is about, where there is one already.
-    fn lease_id(&self) -> Option<String> {
+    fn lease_id(&self) -> Option<LeaseId> {
         None
     }
 
@@ -255,12 +259,12 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
 
     /// Adds to a stored answer what is not stored: secrets that can be derived again, and what the rest of the answer says
     /// already. Called each time that the answer is given to who may see it.
-    fn reveal(_app: &App, _payment_id: &str, answer: Answer) -> Answer {
+    fn reveal(_app: &App, _payment_id: &PaymentId, answer: Answer) -> Answer {
         answer
     }
 
     /// It is not known whether the money moved: what was prepared is kept. The answer, where there is something to show.
-    fn hold(_app: &App, _payment_id: &str) -> impl Future<Output = Option<Answer>> + Send {
+    fn hold(_app: &App, _payment_id: &PaymentId) -> impl Future<Output = Option<Answer>> + Send {
         async { None }
     }
 

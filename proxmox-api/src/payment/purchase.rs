@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
+    ids::PaymentId,
     state::App,
     store::{NewPayment, Reservation, SignedRequest, StoreError},
 };
@@ -45,12 +46,12 @@ pub enum Bought {
     /// It was worked for, under this id.
     Worked {
         /// Row of the payment; empty where none was made.
-        payment_id: String,
+        payment_id: PaymentId,
         /// What came of it.
         outcome: Outcome,
     },
     /// The same request was seen before, under this id.
-    Known(String),
+    Known(PaymentId),
     /// The nonce or the key belongs to another request.
     Conflict,
 }
@@ -58,7 +59,7 @@ pub enum Bought {
 impl From<Outcome> for Bought {
     fn from(outcome: Outcome) -> Self {
         Self::Worked {
-            payment_id: String::new(),
+            payment_id: "".into(),
             outcome,
         }
     }
@@ -139,11 +140,11 @@ fn new_payment<O: Operation>(
         )
     })?;
     Ok(NewPayment {
-        payment_id: format!("pay_{}", crypto::random_hex(12)),
+        payment_id: format!("pay_{}", crypto::random_hex(12)).into(),
         network: offer.network.caip2.to_owned(),
-        asset: offer.network.usdc.address.to_string().to_lowercase(),
-        payer: payment.payer().to_string().to_lowercase(),
-        nonce: authorization.nonce.to_string().to_lowercase(),
+        asset: format!("{:#x}", offer.network.usdc.address),
+        payer: payment.payer().into(),
+        nonce: format!("{:#x}", authorization.nonce),
         digest: purchase.digest.clone(),
         idempotency_key: purchase.key.clone(),
         // What is signed is what moves: version 1 may sign for more than the price.

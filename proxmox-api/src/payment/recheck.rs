@@ -144,7 +144,7 @@ pub async fn transfers(app: &App) -> Result<(), StoreError> {
             }
             Ok(false) => find_again(app, witness, &row).await?,
             Err(error) => {
-                tracing::warn!(%error, payment.id = row.payment_id, "the chain cannot be asked about a transfer");
+                tracing::warn!(%error, payment.id = row.payment_id.as_str(), "the chain cannot be asked about a transfer");
                 unanswered += 1;
                 if unanswered >= GIVE_UP_AFTER {
                     return Ok(());
@@ -203,7 +203,7 @@ async fn replace_evidence(
 async fn without_transfer(app: &App, row: &Payment, reason: &str) -> Result<(), StoreError> {
     let (id, transaction) = (&row.payment_id, &row.transaction);
     tracing::error!(
-        payment.id = id,
+        payment.id = id.as_str(),
         transaction,
         reason,
         state = row.state.as_str(),

@@ -36,7 +36,7 @@ pub(super) async fn store(
     let id = row.payment_id.clone();
     let Some(wanted) = Move::new(&id, row.state, target.clone()) else {
         tracing::error!(
-            payment.id = id,
+            payment.id = id.as_str(),
             from = row.state.as_str(),
             to = target.state().as_str(),
             "a payment cannot make this move"
@@ -107,7 +107,7 @@ pub(super) async fn owe(store: &Store, row: &mut Payment, reason: DebtReason, no
     let stored = self::store(store, row, Target::Answered(answer), changes, now).await;
     if let Stored::Yes = stored {
         tracing::error!(
-            payment.id = row.payment_id,
+            payment.id = row.payment_id.as_str(),
             reason = reason.as_str(),
             amount = row.amount,
             "a payment cannot be delivered and is owed to its payer"

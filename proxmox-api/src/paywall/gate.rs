@@ -31,6 +31,7 @@ use super::{
 use crate::{
     client::ClientAddress,
     error::ApiError,
+    ids::LeaseId,
     payment::{Call, Operation, PaymentState, Progress, digest},
     routes, sessions,
     state::App,
@@ -104,7 +105,7 @@ async fn serve<O: Operation>(
 struct Asked {
     client: Option<IpAddr>,
     ctid: Option<String>,
-    lease_id: Option<String>,
+    lease_id: Option<LeaseId>,
     path: String,
     method: Method,
     headers: HeaderMap,
@@ -115,7 +116,7 @@ impl Asked {
     fn call(&self) -> Call<'_> {
         Call {
             ctid: self.ctid.as_deref(),
-            lease_id: self.lease_id.as_deref(),
+            lease_id: self.lease_id.as_ref(),
             body: &self.body,
         }
     }
@@ -175,11 +176,9 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
         Err(Denied::Error(error)) => return Err(error.into()),
     };
     let authorization = payment.authorization();
-    let [asset, payer, nonce] = [
-        network.usdc.address.to_string(),
-        authorization.from.to_string(),
-        authorization.nonce.to_string(),
-    ];
+    let (asset, nonce) = (&network.usdc.address, &authorization.nonce);
+    let [asset, nonce] = [asset.to_string(), nonce.to_string()];
+    let payer = authorization.from.into();
     let known = app
         .store
         .payment_by_nonce(network.caip2, &asset, &payer, &nonce)
@@ -303,10 +302,10 @@ fn offered<O: Operation>(
 }
 
 /// The `leaseId` of a query; other parameters are nobody's, as they always were.
-fn lease_meant(query: Option<&str>) -> Option<String> {
+fn lease_meant(query: Option<&str>) -> Option<LeaseId> {
     url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
         .find(|(name, _)| name == "leaseId")
-        .map(|(_, value)| value.into_owned())
+        .map(|(_, value)| value.into_owned().into())
 }
 
 fn has_payment(headers: &HeaderMap) -> bool {

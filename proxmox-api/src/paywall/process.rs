@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
+    ids::{LeaseId, PaymentId, Wallet},
     locks::Turn,
     payment::{
         Call, Operation, Progress,
@@ -42,7 +43,7 @@ pub struct Presented {
     /// The client's own id of this request.
     pub key: Option<String>,
     /// The wallet that the request is signed in as, if it is.
-    pub wallet: Option<String>,
+    pub wallet: Option<Wallet>,
     /// The customer's address, where it is known.
     pub client: Option<IpAddr>,
     /// Path of the request.
@@ -50,7 +51,7 @@ pub struct Presented {
     /// The `{ctid}` of the path, where the route has one.
     pub ctid: Option<String>,
     /// The `leaseId` of the query.
-    pub lease_id: Option<String>,
+    pub lease_id: Option<LeaseId>,
     /// The body.
     pub body: Bytes,
 }
@@ -59,7 +60,7 @@ impl Presented {
     pub(super) fn call(&self) -> Call<'_> {
         Call {
             ctid: self.ctid.as_deref(),
-            lease_id: self.lease_id.as_deref(),
+            lease_id: self.lease_id.as_ref(),
             body: &self.body,
         }
     }
@@ -77,8 +78,8 @@ impl Presented {
         }
     }
 
-    pub(super) fn payer(&self) -> String {
-        self.payment.payer().to_string().to_lowercase()
+    pub(super) fn payer(&self) -> Wallet {
+        self.payment.payer().into()
     }
 
     /// A receipt in the words of the payment's version.
@@ -106,7 +107,7 @@ impl Presented {
     pub(super) fn reply<O: Operation>(
         &self,
         app: &App,
-        payment_id: &str,
+        payment_id: &PaymentId,
         outcome: Outcome,
     ) -> Reply {
         match outcome {
@@ -196,11 +197,11 @@ pub(super) fn in_progress() -> ApiError {
 }
 
 /// Never a 402: the money may have moved.
-pub(super) fn unresolved(payment_id: &str) -> ApiError {
+pub(super) fn unresolved(payment_id: &PaymentId) -> ApiError {
     let message = "It is not known yet whether the payment moved money. Do not sign another one.";
     ApiError::new(ErrorCode::PaymentUnresolved, message)
         .retry_after(5)
-        .with("paymentId", payment_id)
+        .with("paymentId", payment_id.as_str())
         .with("statusUrl", "/payments")
         .advise("send the same signed request again to learn its outcome")
 }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
+    ids::PaymentId,
     payment::{
         Call, Operation, PaymentState, Progress, Repeat,
         driver::{self, Outcome},
@@ -33,7 +34,7 @@ pub(super) struct GivenBack;
 pub(super) async fn replay<O: Operation>(
     app: &App,
     presented: &Presented,
-    payment_id: &str,
+    payment_id: &PaymentId,
     progress: Progress,
 ) -> Result<Reply, GivenBack> {
     let _turn = match timeout(COPY_TIMEOUT, app.payments_in_work.take(payment_id)).await {
@@ -124,7 +125,7 @@ fn performed(row: &Row) -> ApiError {
 fn call_of<'a>(presented: &'a Presented, row: &'a Row) -> Call<'a> {
     let call = presented.call();
     Call {
-        lease_id: row.lease_id.as_deref().or(call.lease_id),
+        lease_id: row.lease_id.as_ref().or(call.lease_id),
         ..call
     }
 }
@@ -141,7 +142,7 @@ fn failed(presented: &Presented, row: &Row, error: ApiError) -> Reply {
 /// by itself. Good are the payer's session, and the key of the first request where the signer is proven or the signature is
 /// the first request's, byte for byte.
 fn may_see(presented: &Presented, row: &Row) -> bool {
-    if presented.wallet.as_deref() == Some(row.payer.as_str()) {
+    if presented.wallet.as_ref() == Some(&row.payer) {
         return true;
     }
     let same_key = key::same_secret(row.idempotency_key.as_deref(), presented.key.as_deref());

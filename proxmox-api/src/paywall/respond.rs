@@ -30,7 +30,7 @@ impl Wait {
     /// What the headers ask for. An early answer is for those only who can have the rest: by a key that proves who asks, or
     /// by the payer's session.
     pub(super) fn chosen(headers: &HeaderMap, presented: &Presented) -> Self {
-        let session = presented.wallet.as_deref() == Some(presented.payer().as_str());
+        let session = presented.wallet == Some(presented.payer());
         let can_ask_again = session || key::is_good(presented.key.as_deref());
         match respond_async::preference(headers).filter(|_| can_ask_again) {
             Some(preference) => Self::Early(preference),

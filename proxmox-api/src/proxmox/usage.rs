@@ -16,7 +16,7 @@ const LAG: Duration = Duration::from_secs(12);
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub struct Usage {
-    pub vmid: u32,
+    pub vmid: Vmid,
     pub node: NodeName,
     pub state: ContainerState,
     /// Share of its own cores, from 0 to 1.
@@ -66,10 +66,10 @@ impl Proxmox {
     ///
     /// # Errors
     /// Proxmox did not answer.
-    pub async fn usage_of(&self, vmids: &[u32]) -> Result<Vec<Usage>, pve::Error> {
+    pub async fn usage_of(&self, vmids: &[Vmid]) -> Result<Vec<Usage>, pve::Error> {
         let mut usage = self.usage().await?;
-        let is_known = |vmid: u32| usage.iter().any(|known| known.vmid == vmid);
-        let missing: Vec<u32> = vmids
+        let is_known = |vmid: Vmid| usage.iter().any(|known| known.vmid == vmid);
+        let missing: Vec<Vmid> = vmids
             .iter()
             .copied()
             .filter(|vmid| !is_known(*vmid))
@@ -78,7 +78,7 @@ impl Proxmox {
             let guests = self.client.resources().await?;
             let elsewhere = guests
                 .into_iter()
-                .filter(|guest| guest.kind == "lxc" && missing.contains(&guest.vmid.get()));
+                .filter(|guest| guest.kind == "lxc" && missing.contains(&guest.vmid));
             usage.extend(elsewhere.map(of_guest));
         }
         Ok(usage)
@@ -121,7 +121,7 @@ impl Proxmox {
 
 fn of_container(node: &NodeName, status: ContainerStatus) -> Usage {
     Usage {
-        vmid: status.vmid.get(),
+        vmid: status.vmid,
         node: node.clone(),
         state: status.status,
         cpu: status.cpu,
@@ -138,7 +138,7 @@ fn of_container(node: &NodeName, status: ContainerStatus) -> Usage {
 
 fn of_guest(guest: GuestResource) -> Usage {
     Usage {
-        vmid: guest.vmid.get(),
+        vmid: guest.vmid,
         node: guest.node,
         state: guest.status,
         cpu: guest.cpu,

@@ -11,7 +11,7 @@ use axum::{
 use service::request_id::RequestId;
 
 use super::{Body, Query, limited, not_found, private, session::address};
-use crate::{App, config::FacilitatorChoice, error::ApiError, paywall::body};
+use crate::{App, config::FacilitatorChoice, error::ApiError, ids::Wallet, paywall::body};
 
 /// What an account has after a visit: 10 USDC.
 const LEVEL: u64 = 10_000_000;
@@ -52,17 +52,16 @@ fn is_demo(app: &App) -> bool {
 
 async fn look(app: &App, request: &FaucetRequest) -> Result<FaucetResponse, ApiError> {
     let (network, asset, account) = account(app, address(&request.address)?);
-    let balance = app.store.demo_balance(network, &asset, &account).await?;
+    let balance = app.store.demo_balance(network, asset, &account).await?;
     Ok(FaucetResponse {
         balance: Usdc(balance),
     })
 }
 
 /// The names of an account on the demo's ledger.
-fn account(app: &App, address: Address) -> (&'static str, String, String) {
+fn account(app: &App, address: Address) -> (&'static str, Address, Wallet) {
     let network = app.config.payments.network;
-    let asset = network.usdc.address.to_string();
-    (network.caip2, asset, address.to_string())
+    (network.caip2, network.usdc.address, address.into())
 }
 
 async fn fill(app: &App, bytes: &[u8]) -> Result<FaucetResponse, ApiError> {
@@ -70,7 +69,7 @@ async fn fill(app: &App, bytes: &[u8]) -> Result<FaucetResponse, ApiError> {
     let (network, asset, account) = account(app, address(&request.address)?);
     let balance = app
         .store
-        .demo_faucet(network, &asset, &account, LEVEL)
+        .demo_faucet(network, asset, &account, LEVEL)
         .await?;
     Ok(FaucetResponse {
         balance: Usdc(balance),

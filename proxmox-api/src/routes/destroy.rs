@@ -18,6 +18,7 @@ use super::{
 use crate::{
     App,
     error::ApiError,
+    ids::{LeaseId, Wallet},
     lease::{
         destroy::{Ended, destroy},
         view,
@@ -37,7 +38,7 @@ async fn end(
     Path(ctid): Path<String>,
     Query(meant): Query<Meant>,
 ) -> Response {
-    match end_lease(&app, &session.wallet, &ctid, meant.lease_id.as_deref()).await {
+    match end_lease(&app, &session.wallet, &ctid, meant.lease_id.as_ref()).await {
         Ok((status, view)) => no_store((status, Json(view)).into_response()),
         Err(error) => error.respond(&id),
     }
@@ -45,9 +46,9 @@ async fn end(
 
 async fn end_lease(
     app: &App,
-    wallet: &str,
+    wallet: &Wallet,
     ctid: &str,
-    lease_id: Option<&str>,
+    lease_id: Option<&LeaseId>,
 ) -> Result<(StatusCode, LeaseView), ApiError> {
     let lease = find(app, wallet, ctid, lease_id).await?;
     let (status, lease) = match destroy(app, lease).await? {

@@ -14,6 +14,7 @@ use super::{Query, private};
 use crate::{
     App,
     error::ApiError,
+    ids::{LeaseId, Wallet},
     lease::view::{self, Live},
     sessions::Session,
 };
@@ -45,7 +46,7 @@ async fn list(
     private(&id, wallets(&app, &session.wallet, &wanted).await)
 }
 
-async fn wallets(app: &App, wallet: &str, wanted: &Wanted) -> Result<ListResponse, ApiError> {
+async fn wallets(app: &App, wallet: &Wallet, wanted: &Wanted) -> Result<ListResponse, ApiError> {
     let mut leases = view::of_wallet(app, wallet, Live::IfPossible).await?;
     leases.retain(|lease| match wanted.status {
         Some(status) => lease.status == status,
@@ -70,18 +71,18 @@ async fn one(
     session: Session,
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
-    Path(lease_id): Path<String>,
+    Path(lease_id): Path<LeaseId>,
 ) -> Response {
     private(&id, find(&app, &session.wallet, &lease_id).await)
 }
 
-async fn find(app: &App, wallet: &str, lease_id: &str) -> Result<LeaseView, ApiError> {
+async fn find(app: &App, wallet: &Wallet, lease_id: &LeaseId) -> Result<LeaseView, ApiError> {
     let lease = app
         .store
         .lease(lease_id)
         .await?
         .ok_or_else(|| ApiError::new(ErrorCode::LeaseNotFound, "There is no such lease."))?;
-    if lease.owner != wallet {
+    if lease.owner != *wallet {
         return Err(foreign());
     }
     view::of_lease(app, &lease).await

@@ -4,28 +4,34 @@ use api_types::ErrorCode;
 use serde::Deserialize;
 
 use super::leases::foreign;
-use crate::{App, error::ApiError, operations, store::Lease};
+use crate::{
+    App,
+    error::ApiError,
+    ids::{LeaseId, Wallet},
+    operations,
+    store::Lease,
+};
 
 /// Numbers are used again: who repeats a request names the lease that is meant.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Meant {
-    pub lease_id: Option<String>,
+    pub lease_id: Option<LeaseId>,
 }
 
 /// The lease with this id, or else the one that [`find`] finds by this number.
 ///
 /// # Errors
 /// There is none, or it is another wallet's.
-pub(super) async fn find_either(app: &App, wallet: &str, text: &str) -> Result<Lease, ApiError> {
+pub(super) async fn find_either(app: &App, wallet: &Wallet, text: &str) -> Result<Lease, ApiError> {
     // What is no container's number is no lease's id either.
     if operations::vmid_in_path(Some(text)).is_ok() {
         return find(app, wallet, text, None).await;
     }
-    let lease = app.store.lease(text).await?;
+    let lease = app.store.lease(&text.into()).await?;
     let lease =
         lease.ok_or_else(|| ApiError::new(ErrorCode::LeaseNotFound, "There is no such lease."))?;
-    if lease.owner != wallet {
+    if lease.owner != *wallet {
         return Err(foreign());
     }
     Ok(lease)
@@ -37,9 +43,9 @@ pub(super) async fn find_either(app: &App, wallet: &str, text: &str) -> Result<L
 /// There is none, or it is another wallet's.
 pub(super) async fn find(
     app: &App,
-    wallet: &str,
+    wallet: &Wallet,
     ctid: &str,
-    lease_id: Option<&str>,
+    lease_id: Option<&LeaseId>,
 ) -> Result<Lease, ApiError> {
     let vmid = operations::vmid_in_path(Some(ctid))?;
     let not_found = |message: &str| ApiError::new(ErrorCode::LeaseNotFound, message);
@@ -48,14 +54,14 @@ pub(super) async fn find(
         let lease = lease
             .filter(|lease| lease.vmid == vmid)
             .ok_or_else(|| not_found("There is no such lease with this number."))?;
-        return if lease.owner == wallet {
+        return if lease.owner == *wallet {
             Ok(lease)
         } else {
             Err(foreign())
         };
     }
     let live = app.store.lease_by_vmid(vmid).await?;
-    if let Some(lease) = live.as_ref().filter(|lease| lease.owner == wallet) {
+    if let Some(lease) = live.as_ref().filter(|lease| lease.owner == *wallet) {
         return Ok(lease.clone());
     }
     let earlier = app.store.leases_by_owner(wallet).await?;

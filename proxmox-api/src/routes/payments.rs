@@ -10,6 +10,7 @@ use super::{Query, leases::bad_query, private};
 use crate::{
     App,
     error::ApiError,
+    ids::{PaymentId, Wallet},
     lease::view::{checksummed, time},
     operations::registry,
     sessions::Session,
@@ -32,7 +33,7 @@ pub fn router() -> Router<App> {
 struct Page {
     limit: Option<u32>,
     /// Only payments older than this one.
-    before: Option<String>,
+    before: Option<PaymentId>,
 }
 
 async fn list(
@@ -44,14 +45,14 @@ async fn list(
     private(&id, read(&app, &session.wallet, &page).await)
 }
 
-async fn read(app: &App, wallet: &str, page: &Page) -> Result<PaymentsResponse, ApiError> {
+async fn read(app: &App, wallet: &Wallet, page: &Page) -> Result<PaymentsResponse, ApiError> {
     let limit = page.limit.unwrap_or(PAGE);
     if !(1..=LARGEST_PAGE).contains(&limit) {
         let message = format!("has to be from 1 to {LARGEST_PAGE}");
         return Err(bad_query("limit", &message));
     }
     // One more than wanted says whether there is a further page.
-    let before = page.before.as_deref();
+    let before = page.before.as_ref();
     let mut rows = app
         .store
         .payments_by_payer(wallet, before, limit + 1)
@@ -62,7 +63,7 @@ async fn read(app: &App, wallet: &str, page: &Page) -> Result<PaymentsResponse, 
     let last = rows.last().map(|row| row.payment_id.clone());
     Ok(PaymentsResponse {
         payments: rows.into_iter().map(|row| view(row, simulated)).collect(),
-        next: last.filter(|_| more),
+        next: last.filter(|_| more).map(String::from),
     })
 }
 
@@ -89,17 +90,17 @@ fn view(row: PaymentSummary, simulated: bool) -> PaymentView {
         operation: registry::route_of(&row.operation),
         amount: Usdc(row.amount),
         asset: checksummed(&row.asset),
-        payer: checksummed(&row.payer),
+        payer: row.payer.checksummed(),
         pay_to: checksummed(&row.pay_to),
         nonce: row.nonce,
         explorer_url: row.transaction.as_ref().and_then(explorer),
         transaction: row.transaction,
         owed: (row.due > 0).then_some(Usdc(row.due)),
-        lease_id: row.lease_id,
+        lease_id: row.lease_id.map(String::from),
         reason: row.reason,
         created_at: time(row.created_at),
         settled_at: matches!(state, Public::Settled | Public::Owed).then(|| time(row.updated_at)),
-        payment_id: row.payment_id,
+        payment_id: row.payment_id.into(),
         network: row.network,
     }
 }

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     App,
     error::ApiError,
+    ids::Wallet,
     lease::{
         power::{Power, Switched, switch},
         view,
@@ -50,12 +51,12 @@ fn switching(power: Power) -> MethodRouter<App> {
 
 async fn switched(
     app: &App,
-    wallet: &str,
+    wallet: &Wallet,
     ctid: &str,
     meant: &Meant,
     power: Power,
 ) -> Result<(StatusCode, LeaseView), ApiError> {
-    let lease = find(app, wallet, ctid, meant.lease_id.as_deref()).await?;
+    let lease = find(app, wallet, ctid, meant.lease_id.as_ref()).await?;
     let (status, lease) = match switch(app, &lease, power).await? {
         Switched::Done(lease) => (StatusCode::OK, lease),
         Switched::Soon(lease) => (StatusCode::ACCEPTED, lease),

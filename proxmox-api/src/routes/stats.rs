@@ -5,11 +5,13 @@ use std::collections::HashMap;
 
 use api_types::{ContainerStats, LxcStats, NodeStats, NodeUsage};
 use axum::{Extension, Router, extract::State, http::HeaderMap, response::Response, routing::get};
-use pve::{ContainerState, Node, NodeState};
+use pve::{ContainerState, Node, NodeState, Vmid};
 use service::request_id::RequestId;
 
 use super::private;
-use crate::{App, error::ApiError, lease::view, proxmox::Usage, sessions, store::Lease};
+use crate::{
+    App, error::ApiError, ids::Wallet, lease::view, proxmox::Usage, sessions, store::Lease,
+};
 
 /// The routes.
 pub fn router() -> Router<App> {
@@ -49,14 +51,14 @@ async fn containers(
     headers: HeaderMap,
 ) -> Response {
     let wallet = sessions::wallet_of(&app, &headers).await;
-    private(&id, of_leases(&app, wallet.as_deref()).await)
+    private(&id, of_leases(&app, wallet.as_ref()).await)
 }
 
-async fn of_leases(app: &App, wallet: Option<&str>) -> Result<LxcStats, ApiError> {
+async fn of_leases(app: &App, wallet: Option<&Wallet>) -> Result<LxcStats, ApiError> {
     let mut leases = app.store.live_leases().await?;
     // What is still being made may never be leased.
     leases.retain(|lease| lease.state.is_renewable());
-    let usage: HashMap<u32, Usage> = app
+    let usage: HashMap<Vmid, Usage> = app
         .proxmox
         .recent_usage()
         .await?
@@ -72,7 +74,7 @@ async fn of_leases(app: &App, wallet: Option<&str>) -> Result<LxcStats, ApiError
         .count();
     let own = leases
         .iter()
-        .filter(|lease| wallet == Some(lease.owner.as_str()) && is_own(lease));
+        .filter(|lease| wallet == Some(&lease.owner) && is_own(lease));
     Ok(LxcStats {
         total: u32::try_from(leases.len()).unwrap_or(u32::MAX),
         running: u32::try_from(running).unwrap_or(u32::MAX),
@@ -84,7 +86,7 @@ async fn of_leases(app: &App, wallet: Option<&str>) -> Result<LxcStats, ApiError
 
 fn of_container(lease: &Lease, usage: &Usage) -> ContainerStats {
     ContainerStats {
-        ctid: lease.vmid,
+        ctid: lease.vmid.get(),
         hostname: lease.hostname.clone(),
         node: usage.node.as_str().to_owned(),
         status: usage.state.as_str().to_owned(),

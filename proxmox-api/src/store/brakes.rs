@@ -1,7 +1,10 @@
 //! Machines that were made and not paid for, by wallet and by address, and until when none is made for them.
 
 use super::{Db, Store, StoreError, cells, db::taken_over, values};
-use crate::brake::{FORGET_AFTER, Subject};
+use crate::{
+    brake::{FORGET_AFTER, Subject},
+    ids::Wallet,
+};
 
 impl Store {
     /// A machine of this wallet, asked for from this address, was not paid for.
@@ -10,15 +13,15 @@ impl Store {
     /// The database failed.
     pub async fn record_unpaid(
         &self,
-        payer: &str,
+        payer: &Wallet,
         client: Option<&str>,
         now: i64,
     ) -> Result<(), StoreError> {
-        let (payer, client) = (payer.to_ascii_lowercase(), client.map(str::to_owned));
+        let (payer, client) = (payer.clone(), client.map(str::to_owned));
         self.write(move |db| {
             let sql = "DELETE FROM brakes WHERE updated_at <= ?1";
             db.execute(sql, values![now - FORGET_AFTER])?;
-            record(db, Subject::Payer, &payer, now)?;
+            record(db, Subject::Payer, payer.as_str(), now)?;
             match &client {
                 Some(client) => record(db, Subject::Client, client, now),
                 None => Ok(()),
@@ -48,7 +51,7 @@ fn record(db: Db<'_>, subject: Subject, name: &str, now: i64) -> Result<(), Stor
 /// Until when nothing is made for this wallet and address; `None` where nothing stands against it.
 pub(super) fn blocked_until(
     db: Db<'_>,
-    payer: &str,
+    payer: &Wallet,
     client: Option<&str>,
     now: i64,
 ) -> Result<Option<i64>, StoreError> {
@@ -61,7 +64,7 @@ pub(super) fn blocked_until(
 }
 
 /// The wallet has paid for a machine: its earlier ones were mistakes.
-pub(super) fn release(db: Db<'_>, payer: &str) -> Result<(), StoreError> {
+pub(super) fn release(db: Db<'_>, payer: &Wallet) -> Result<(), StoreError> {
     let sql = "DELETE FROM brakes WHERE subject = 'payer' AND name = ?1";
     db.execute(sql, values![payer])?;
     Ok(())

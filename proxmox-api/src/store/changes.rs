@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{ConsoleTicket, Db, StoreError, console_tickets, debts, events, leases, values};
+use crate::ids::{LeaseId, PaymentId};
 
 /// One such change.
 #[derive(Debug, Clone)]
@@ -28,7 +29,7 @@ pub enum Change {
     /// The paid time of a lease begins. Refused unless the lease is made and waits for this payment.
     ActivateLease {
         /// The lease.
-        lease_id: String,
+        lease_id: LeaseId,
         /// Its container's address, where it has one.
         ip: Option<String>,
         /// The longest time between expiry and destruction.
@@ -67,7 +68,12 @@ impl Change {
         }
     }
 
-    pub(super) fn apply(&self, db: Db<'_>, payment_id: &str, now: i64) -> Result<(), StoreError> {
+    pub(super) fn apply(
+        &self,
+        db: Db<'_>,
+        payment_id: &PaymentId,
+        now: i64,
+    ) -> Result<(), StoreError> {
         match self {
             Self::Event {
                 subject,

@@ -1,14 +1,15 @@
 //! Tickets for consoles: used once, and known only by their hash, so that a stolen file opens nothing.
 
 use super::{Db, Store, StoreError, values};
+use crate::ids::{LeaseId, Wallet};
 
 /// What a ticket is good for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsoleTicket {
     /// The lease whose container it opens.
-    pub lease_id: String,
-    /// The wallet it was given to, lower case.
-    pub wallet: String,
+    pub lease_id: LeaseId,
+    /// The wallet it was given to.
+    pub wallet: Wallet,
 }
 
 pub(super) fn keep(

@@ -2,12 +2,13 @@
 //! and reason, and ends when somebody gives the money back.
 
 use super::{Change, Db, Store, StoreError, cells, db::Row, signed, values};
+use crate::ids::PaymentId;
 
 /// Something that is owed, or was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Debt {
     /// The payment of which it is a part or the whole.
-    pub payment_id: String,
+    pub payment_id: PaymentId,
     /// Why it is owed: a short word.
     pub reason: String,
     /// Atomic units.
@@ -48,7 +49,7 @@ fn read_debt(row: &Row<'_>) -> Result<Debt, StoreError> {
 /// Makes a debt, unless the payment has one for this reason.
 pub(super) fn owe(
     db: Db<'_>,
-    payment_id: &str,
+    payment_id: &PaymentId,
     reason: &str,
     amount: u64,
     now: i64,
@@ -68,7 +69,7 @@ pub(super) fn owe(
 /// The same for a payment of which nothing is owed yet; one that is owed as a whole is not owed in part as well.
 pub(super) fn owe_if_none(
     db: Db<'_>,
-    payment_id: &str,
+    payment_id: &PaymentId,
     reason: &str,
     amount: u64,
     now: i64,
@@ -83,8 +84,8 @@ impl Store {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn debts_of(&self, payment_id: &str) -> Result<Vec<Debt>, StoreError> {
-        let id = payment_id.to_owned();
+    pub async fn debts_of(&self, payment_id: &PaymentId) -> Result<Vec<Debt>, StoreError> {
+        let id = payment_id.clone();
         self.read(move |db| {
             let sql =
                 format!("SELECT {COLUMNS} FROM debts WHERE payment_id = ?1 ORDER BY created_at");
@@ -112,14 +113,15 @@ impl Store {
     /// The database failed.
     pub async fn pay_debt(
         &self,
-        payment_id: &str,
+        payment_id: &PaymentId,
         reason: &str,
         note: &str,
         transaction: Option<&str>,
         event: Change,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let [id, reason, note] = [payment_id, reason, note].map(str::to_owned);
+        let id = payment_id.clone();
+        let [reason, note] = [reason, note].map(str::to_owned);
         let transaction = transaction.map(str::to_owned);
         self.write(move |db| {
             let paid = db.execute(

@@ -11,6 +11,7 @@ use x402::{
 };
 
 use super::{Db, Store, StoreError, cells, signed, values};
+use crate::ids::Wallet;
 
 /// A signed transfer of play money.
 #[derive(Debug, Clone)]
@@ -18,12 +19,12 @@ pub struct Transfer {
     /// CAIP-2 id of the network that is simulated.
     pub network: String,
     /// Token contract.
-    pub asset: String,
+    pub asset: Address,
     /// Who pays.
-    pub sender: String,
+    pub sender: Wallet,
     /// Who is paid.
-    pub recipient: String,
-    /// Nonce of the authorization.
+    pub recipient: Wallet,
+    /// Nonce of the authorization, lower case.
     pub nonce: String,
     /// Atomic units.
     pub amount: u64,
@@ -70,14 +71,11 @@ impl Store {
     pub async fn demo_balance(
         &self,
         network: &str,
-        asset: &str,
-        account: &str,
+        asset: Address,
+        account: &Wallet,
     ) -> Result<u64, StoreError> {
-        let (network, asset, account) = (
-            network.to_owned(),
-            asset.to_ascii_lowercase(),
-            account.to_ascii_lowercase(),
-        );
+        let (network, asset) = (network.to_owned(), text_of(asset));
+        let account = account.clone();
         self.read(move |db| {
             let sql = "SELECT balance FROM demo_balances WHERE network = ?1 AND asset = ?2 AND account = ?3";
             let balance = db.optional(sql, values![network, asset, account], |row| row.get("balance"))?;
@@ -93,15 +91,12 @@ impl Store {
     pub async fn demo_faucet(
         &self,
         network: &str,
-        asset: &str,
-        account: &str,
+        asset: Address,
+        account: &Wallet,
         level: u64,
     ) -> Result<u64, StoreError> {
-        let (network, asset, account) = (
-            network.to_owned(),
-            asset.to_ascii_lowercase(),
-            account.to_ascii_lowercase(),
-        );
+        let (network, asset) = (network.to_owned(), text_of(asset));
+        let account = account.clone();
         self.write(move |db| {
             db.one(
                 "INSERT INTO demo_balances (network, asset, account, balance) VALUES (?1, ?2, ?3, ?4)
@@ -134,6 +129,11 @@ impl DemoLedger {
     }
 }
 
+/// A token contract as it is stored.
+fn text_of(asset: Address) -> String {
+    format!("{asset:#x}")
+}
+
 fn ledger_failed(error: StoreError) -> LedgerError {
     LedgerError(error.to_string())
 }
@@ -141,10 +141,10 @@ fn ledger_failed(error: StoreError) -> LedgerError {
 fn stored(transfer: &ledger::Transfer) -> Transfer {
     Transfer {
         network: transfer.network.to_owned(),
-        asset: transfer.asset.to_string(),
-        sender: transfer.from.to_string(),
-        recipient: transfer.to.to_string(),
-        nonce: transfer.nonce.to_string(),
+        asset: transfer.asset,
+        sender: transfer.from.into(),
+        recipient: transfer.to.into(),
+        nonce: format!("{:#x}", transfer.nonce),
         amount: transfer.value,
         transaction: transfer.transaction(),
     }
@@ -153,9 +153,9 @@ fn stored(transfer: &ledger::Transfer) -> Transfer {
 #[async_trait]
 impl Ledger for DemoLedger {
     async fn balance(&self, account: Address) -> Result<u64, LedgerError> {
-        let asset = self.network.usdc.address.to_string();
+        let asset = self.network.usdc.address;
         self.store
-            .demo_balance(self.network.caip2, &asset, &account.to_string())
+            .demo_balance(self.network.caip2, asset, &account.into())
             .await
             .map_err(ledger_failed)
     }
@@ -190,13 +190,10 @@ impl Ledger for DemoLedger {
 
 fn move_money(db: Db<'_>, transfer: &Transfer, now: i64) -> Result<TransferOutcome, StoreError> {
     let amount = signed(transfer.amount)?;
-    let (network, asset) = (&transfer.network, transfer.asset.to_ascii_lowercase());
-    let (sender, recipient) = (
-        transfer.sender.to_ascii_lowercase(),
-        transfer.recipient.to_ascii_lowercase(),
-    );
-    let nonce = transfer.nonce.to_ascii_lowercase();
-    let before: Option<(String, String, i64)> = db.optional(
+    let (network, asset) = (&transfer.network, text_of(transfer.asset));
+    let (sender, recipient) = (&transfer.sender, &transfer.recipient);
+    let nonce = &transfer.nonce;
+    let before: Option<(String, Wallet, i64)> = db.optional(
         "SELECT transaction_hash, recipient, amount FROM demo_transfers
          WHERE network = ?1 AND asset = ?2 AND sender = ?3 AND nonce = ?4",
         values![network, asset, sender, nonce],
@@ -206,7 +203,7 @@ fn move_money(db: Db<'_>, transfer: &Transfer, now: i64) -> Result<TransferOutco
         },
     )?;
     if let Some((transaction, to, moved)) = before {
-        let same = to == recipient && moved == amount;
+        let same = to == *recipient && moved == amount;
         return Ok(if same {
             TransferOutcome::AlreadyMoved { transaction }
         } else {

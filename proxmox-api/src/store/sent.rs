@@ -14,9 +14,9 @@ fn failed(error: &StoreError) -> SentStoreError {
 fn key(payment: &PaymentKey) -> [String; 4] {
     [
         payment.network.to_owned(),
-        payment.asset.to_string().to_lowercase(),
-        payment.from.to_string().to_lowercase(),
-        payment.nonce.to_string().to_lowercase(),
+        format!("{:#x}", payment.asset),
+        format!("{:#x}", payment.from),
+        format!("{:#x}", payment.nonce),
     ]
 }
 

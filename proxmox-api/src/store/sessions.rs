@@ -1,6 +1,7 @@
 //! Sign-in by wallet: challenges that work once, and sessions known only by the hash of their token.
 
 use super::{Store, StoreError, values};
+use crate::ids::Wallet;
 
 impl Store {
     /// Remembers a sign-in text, by its digest, until `expires_at`.
@@ -51,11 +52,11 @@ impl Store {
     pub async fn create_session(
         &self,
         token_hash: &str,
-        wallet: &str,
+        wallet: &Wallet,
         expires_at: i64,
         now: i64,
     ) -> Result<(), StoreError> {
-        let (token_hash, wallet) = (token_hash.to_owned(), wallet.to_ascii_lowercase());
+        let (token_hash, wallet) = (token_hash.to_owned(), wallet.clone());
         self.write(move |db| {
             db.execute("DELETE FROM sessions WHERE expires_at <= ?1", values![now])?;
             db.execute(
@@ -83,7 +84,7 @@ impl Store {
         .await
     }
 
-    /// The wallet (lower case) of a session that has not expired.
+    /// The wallet of a session that has not expired.
     ///
     /// # Errors
     /// The database failed.
@@ -91,7 +92,7 @@ impl Store {
         &self,
         token_hash: &str,
         now: i64,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Option<Wallet>, StoreError> {
         let token_hash = token_hash.to_owned();
         self.read(move |db| {
             let sql = "SELECT wallet FROM sessions WHERE token_hash = ?1 AND expires_at > ?2";

@@ -13,12 +13,13 @@ use super::{
     meter::{self, Counted, Counters, LastLook, Reading},
     signed, values,
 };
+use crate::ids::{LeaseId, Wallet};
 
 /// A look at a lease's container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
     /// The lease.
-    pub lease_id: String,
+    pub lease_id: LeaseId,
     /// What was seen.
     pub counters: Counters,
 }
@@ -36,7 +37,7 @@ pub struct Kept {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Traffic {
     /// The lease.
-    pub lease_id: String,
+    pub lease_id: LeaseId,
     /// Since its beginning.
     pub counted: Counted,
     /// What Proxmox was told last because of that.
@@ -55,7 +56,7 @@ pub struct Traffic {
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct TrafficChange {
-    pub lease_id: String,
+    pub lease_id: LeaseId,
     pub from: TrafficStep,
     pub to: TrafficStep,
     /// What is still changed of net0.
@@ -70,7 +71,7 @@ pub struct Count {
     /// What was added, of all together.
     pub counted: Counted,
     /// Leases whose counters do not fit what was seen before, of which nothing was counted.
-    pub doubtful: Vec<String>,
+    pub doubtful: Vec<LeaseId>,
 }
 
 const TRAFFIC: &str = "SELECT leases.lease_id,
@@ -94,14 +95,13 @@ const COUNT: &str = "ON CONFLICT (lease_id) DO UPDATE SET
             THEN traffic.cut_seconds + excluded.cut_seconds ELSE 0 END";
 
 fn read_traffic(row: &Row<'_>) -> Result<Traffic, StoreError> {
-    let step: String = row.get("step")?;
     Ok(Traffic {
         lease_id: row.get("lease_id")?,
         counted: Counted {
             sent: row.get("sent")?,
             received: row.get("received")?,
         },
-        step: TrafficStep::parse(&step).ok_or(StoreError::Unreadable("a step of traffic"))?,
+        step: row.get("step")?,
         kept: Kept {
             rate: row.get("kept_rate")?,
             down: row.get::<Option<i64>>("kept_down")?.map(|down| down != 0),
@@ -152,8 +152,8 @@ impl Store {
     /// The traffic of one lease; `None` where there is no such lease.
     /// # Errors
     /// The database failed.
-    pub async fn traffic(&self, id: &str) -> Result<Option<Traffic>, StoreError> {
-        let id = id.to_owned();
+    pub async fn traffic(&self, id: &LeaseId) -> Result<Option<Traffic>, StoreError> {
+        let id = id.clone();
         self.read(move |db| {
             let sql = format!("{TRAFFIC} WHERE leases.lease_id = ?1");
             db.optional(&sql, values![id], read_traffic)
@@ -166,9 +166,9 @@ impl Store {
     /// The database failed.
     pub async fn limited_traffic(
         &self,
-        owner: &str,
-    ) -> Result<HashMap<String, Traffic>, StoreError> {
-        let owner = owner.to_ascii_lowercase();
+        owner: &Wallet,
+    ) -> Result<HashMap<LeaseId, Traffic>, StoreError> {
+        let owner = owner.clone();
         self.read(move |db| {
             let sql = format!("{TRAFFIC} WHERE leases.owner = ?1 AND traffic.step <> 'full'");
             db.all(&sql, values![owner], |row| {
@@ -182,8 +182,8 @@ impl Store {
     /// Keeps what net0 is like, before it is changed.
     /// # Errors
     /// The database failed.
-    pub async fn keep_interface(&self, id: &str, kept: Kept) -> Result<(), StoreError> {
-        let id = id.to_owned();
+    pub async fn keep_interface(&self, id: &LeaseId, kept: Kept) -> Result<(), StoreError> {
+        let id = id.clone();
         self.write(move |db| {
             let sql = "UPDATE traffic SET kept_rate = ?2, kept_down = ?3 WHERE lease_id = ?1";
             let (rate, down) = columns(kept)?;
@@ -241,7 +241,7 @@ fn add(
         "last_in": last_in,
         "last_uptime": uptime,
         "seen_at": now,
-        "step": TrafficStep::Full.as_str(),
+        "step": TrafficStep::Full,
         "cut_seconds": cut,
     };
     db.insert("traffic", &row, COUNT)?;
@@ -257,7 +257,7 @@ fn columns(kept: Kept) -> Result<(Option<i64>, Option<i64>), StoreError> {
     Ok((kept.rate.map(signed).transpose()?, kept.down.map(i64::from)))
 }
 
-fn last_looks(db: Db<'_>) -> Result<HashMap<String, LastLook>, StoreError> {
+fn last_looks(db: Db<'_>) -> Result<HashMap<LeaseId, LastLook>, StoreError> {
     let sql = "SELECT lease_id, last_out, last_in, last_uptime, seen_at
          FROM traffic JOIN leases USING (lease_id)
          WHERE leases.state <> 'destroyed'";

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use proxmox_api::{
+    ids::Wallet,
     payment::digest,
     store::{NewPayment, SignedRequest},
 };
@@ -160,7 +161,7 @@ async fn a_copy_that_waited_is_not_done_with_a_payment_of_another_request() {
     };
     let network = Network::by_name("base-sepolia").unwrap();
     let authorization = list.payment.authorization();
-    let payer = guest.buyer.wallet().to_string().to_lowercase();
+    let payer: Wallet = guest.buyer.wallet().into();
     let row = |operation: &str, signed: &Signed| NewPayment {
         payment_id: "pay_1".into(),
         network: network.caip2.into(),

@@ -9,6 +9,7 @@ use std::sync::{
 use std::time::Duration;
 
 use proxmox_api::{
+    ids::LeaseId,
     payment::{machine::Effect, moves::Target},
     store::PaymentState,
 };
@@ -55,7 +56,7 @@ struct Run {
     buyer: Buyer,
     before: u64,
     /// The lease that calls are about, and its end.
-    lease: Option<(String, i64)>,
+    lease: Option<(LeaseId, i64)>,
     purchase: Purchase,
     signed: Signed,
     ctid: Value,
@@ -77,7 +78,7 @@ impl Run {
             let leased = buyer.lease(&app, body).await;
             assert_eq!(leased.status, 200, "{:?}", leased.body);
             ctid = leased.body["ctid"].clone();
-            let id = leased.body["leaseId"].as_str().unwrap().to_owned();
+            let id: LeaseId = leased.body["leaseId"].as_str().unwrap().into();
             let row = app.app.store.lease(&id).await.unwrap().unwrap();
             lease = Some((id, row.expires_at.unwrap()));
         }
@@ -200,7 +201,7 @@ impl Run {
         }
         nothing_unfinished(app).await;
         let store = &app.app.store;
-        let wallet = self.buyer.wallet().to_string();
+        let wallet = self.buyer.wallet().into();
         let rows = store.payments_by_payer(&wallet, None, 99).await.unwrap();
         let row = &rows[0];
         let (mut paid, mut owed) = (0, 0);

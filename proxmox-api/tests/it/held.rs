@@ -69,7 +69,13 @@ async fn a_held_machine_is_stopped_after_two_minutes_and_started_when_the_money_
     assert_eq!(done.body["ctid"], ctid);
     assert!(done.body["password"].is_string());
     // The paid minutes begin with the delivery.
-    let lease = app.app.store.lease_by_vmid(ctid).await.unwrap().unwrap();
+    let lease = app
+        .app
+        .store
+        .lease_by_vmid(ctid.try_into().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
     let left = lease.expires_at.unwrap() - app.app.now();
     assert!((29 * 60..=30 * 60).contains(&left), "{left}");
 }
@@ -92,7 +98,12 @@ async fn a_held_machine_is_destroyed_a_while_after_the_window_and_its_payment_st
     })
     .await;
     let lease = until("the lease to be over", async || {
-        let lease = app.app.store.lease(&lease_id).await.unwrap()?;
+        let lease = app
+            .app
+            .store
+            .lease(&lease_id.as_str().into())
+            .await
+            .unwrap()?;
         (lease.state == LeaseState::Destroyed).then_some(lease)
     })
     .await;
@@ -121,7 +132,7 @@ async fn what_took_the_number_of_a_held_machine_is_left_alone() {
     app.sim.put_foreign_container(ctid, "accounting");
     app.clock.advance(Duration::from_secs(125));
     until("the worker to have looked", async || {
-        (app.app.alarms.of(&lease_id) == Some(Trouble::Hidden)).then_some(())
+        (app.app.alarms.of(&lease_id.as_str().into()) == Some(Trouble::Hidden)).then_some(())
     })
     .await;
     assert_eq!(app.sim.container(ctid).unwrap().status, "running");
@@ -134,7 +145,7 @@ async fn what_took_the_number_of_a_held_machine_is_left_alone() {
 
 /// The row of the customer's only payment.
 async fn payment(app: &TestApp, buyer: &Buyer) -> Payment {
-    let wallet = buyer.wallet().to_string();
+    let wallet = buyer.wallet().into();
     let rows = app.app.store.payments_by_payer(&wallet, None, 9).await;
     let id = rows.unwrap()[0].payment_id.clone();
     app.app.store.payment(&id).await.unwrap().unwrap()
@@ -158,7 +169,12 @@ async fn a_machine_that_is_gone_when_the_money_is_seen_leaves_no_lease_behind() 
     assert_eq!(told.body["error"]["details"]["reason"], "lease_ended");
     app.clock.advance(Duration::from_secs(3 * 60));
     until("the lease to be over", async || {
-        let lease = app.app.store.lease(&lease_id).await.unwrap()?;
+        let lease = app
+            .app
+            .store
+            .lease(&lease_id.as_str().into())
+            .await
+            .unwrap()?;
         (lease.state == LeaseState::Destroyed).then_some(())
     })
     .await;

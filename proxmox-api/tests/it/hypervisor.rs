@@ -258,7 +258,7 @@ async fn a_container_of_someone_else_is_never_touched() {
     app.clock.advance(Duration::from_secs(7 * 60));
     let lease_id = leased.body["leaseId"].as_str().unwrap();
     until("the worker to have looked", async || {
-        (app.app.alarms.of(lease_id) == Some(Trouble::Hidden)).then_some(())
+        (app.app.alarms.of(&lease_id.into()) == Some(Trouble::Hidden)).then_some(())
     })
     .await;
     assert_eq!(app.sim.container(ctid).unwrap().hostname, "accounting");

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use alloy::primitives::Address;
 use proxmox_api::store::{NewPayment, PaymentState, SignedRequest};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -117,7 +118,7 @@ async fn rows_that_nobody_works_on_are_swept_without_a_restart() {
         payment_id: id.into(),
         network: "eip155:84532".into(),
         asset: "0xa55e".into(),
-        payer: "0xaa".into(),
+        payer: Address::repeat_byte(0xaa).into(),
         nonce: id.into(),
         digest: "digest".into(),
         idempotency_key: None,
@@ -137,7 +138,7 @@ async fn rows_that_nobody_works_on_are_swept_without_a_restart() {
     app.clock.advance(Duration::from_secs(3 * 60));
     for id in ["reserved", "verified"] {
         until("the row to be given back", async || {
-            let row = store.payment(id).await.unwrap()?;
+            let row = store.payment(&id.into()).await.unwrap()?;
             (row.state == PaymentState::Released).then_some(())
         })
         .await;
@@ -145,7 +146,7 @@ async fn rows_that_nobody_works_on_are_swept_without_a_restart() {
     app.clock.advance(Duration::from_secs(70 * 60));
     until("the rows to be removed", async || {
         store
-            .payment("verified")
+            .payment(&"verified".into())
             .await
             .unwrap()
             .is_none()

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proxmox_api::ids::LeaseId;
 use pve_sim::{Fault, FaultKind, Operation, ShellMode, Sim, SimConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ struct Owner {
     buyer: Buyer,
     session: SignedIn,
     ctid: u32,
-    lease_id: String,
+    lease_id: LeaseId,
 }
 
 impl Owner {
@@ -27,7 +28,7 @@ impl Owner {
         assert_eq!(leased.status, 200, "{:?}", leased.body);
         Self {
             ctid: u32::try_from(leased.body["ctid"].as_u64().unwrap()).unwrap(),
-            lease_id: leased.body["leaseId"].as_str().unwrap().to_owned(),
+            lease_id: leased.body["leaseId"].as_str().unwrap().into(),
             buyer,
             session,
         }

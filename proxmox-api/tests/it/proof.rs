@@ -49,7 +49,7 @@ async fn a_payment_in_anothers_name_leaves_nothing_and_locks_nobody_out() {
         let refused = forged.send(&app).await;
         assert_eq!(refused.status, 402, "{:?}", refused.body);
     }
-    let wallet = victim.wallet().to_string();
+    let wallet = victim.wallet().into();
     let rows = app.app.store.payments_by_payer(&wallet, None, 99).await;
     assert_eq!(rows.unwrap(), []);
     assert_eq!(app.faults.settlements_asked(), 0);

@@ -266,7 +266,13 @@ async fn a_lease_ends_once_whoever_ends_it() {
     let two = Mortal::beside(&one).await;
     let buyer = Buyer::funded(&one, 1).await;
     let ctid = guest::lease(&two, &buyer, "box").await;
-    let lease = one.app.store.lease_by_vmid(ctid).await.unwrap().unwrap();
+    let lease = one
+        .app
+        .store
+        .lease_by_vmid(ctid.try_into().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
     // The replica that knows the deadline by itself is not needed for it.
     drop(two);
     let _three = Mortal::beside(&one).await;
@@ -518,7 +524,7 @@ async fn a_storm_over_replicas_that_die_leaves_books_and_machines_equal() {
     until("machines to be equal to the books", async || {
         // A creation that was under way when its replica died may have ended after it was taken back: an orphan.
         let found = reconcile::compare(&one.app).await.unwrap();
-        assert_eq!(found.lost, Vec::<String>::new());
+        assert_eq!(found.lost, [""; 0]);
         let containers = one.sim.containers();
         let running = containers.iter().filter(|found| found.status == "running");
         let all = u32::try_from(containers.len()).unwrap() == active;

@@ -232,7 +232,7 @@ async fn a_refusal_that_comes_after_the_money_was_seen_takes_no_machine_away() {
     app.faults
         .on_settle([SettleFault::Refuse("insufficient_funds".into())]);
     app.faults.set_delay(Duration::from_millis(500));
-    let wallet = buyer.wallet().to_string();
+    let wallet = buyer.wallet().into();
     let store = &app.app.store;
     let seen = async {
         let row = until("the settlement to be asked for", async || {

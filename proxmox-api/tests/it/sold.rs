@@ -103,7 +103,7 @@ async fn a_payment_for_an_unknown_operation_waits_for_a_release_that_knows_it() 
             payment_id: id.into(),
             network: app.app.config.payments.network.caip2.into(),
             asset: app.app.config.payments.network.usdc.address.to_string(),
-            payer: PAYEE.to_lowercase(),
+            payer: PAYEE.parse().unwrap(),
             nonce: id.into(),
             digest: "digest".into(),
             idempotency_key: None,
@@ -118,7 +118,7 @@ async fn a_payment_for_an_unknown_operation_waits_for_a_release_that_knows_it() 
         store.reserve(row, now).await.unwrap();
     }
     sweep::recover(&app.app).await.unwrap();
-    let state = async |id: &str| store.payment(id).await.unwrap().unwrap().state;
+    let state = async |id: &str| store.payment(&id.into()).await.unwrap().unwrap().state;
     assert_eq!(state("pay_1").await, PaymentState::Released);
     assert_eq!(state("pay_2").await, PaymentState::Reserved);
     // What was paid is owed in time; something of which nothing is known here may have been done.

@@ -202,10 +202,10 @@ impl TestApp {
     /// Play money of a wallet, atomic units.
     pub async fn balance(&self, wallet: Address) -> u64 {
         let network = Network::by_name("base-sepolia").unwrap();
-        let asset = network.usdc.address.to_string();
+        let asset = network.usdc.address;
         self.app
             .store
-            .demo_balance(network.caip2, &asset, &wallet.to_string())
+            .demo_balance(network.caip2, asset, &wallet.into())
             .await
             .unwrap()
     }

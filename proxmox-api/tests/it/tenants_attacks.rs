@@ -53,7 +53,7 @@ async fn no_link_is_put_up_while_a_required_fence_is_gone() {
     looked(&app).await;
     assert!(is_down(&app, vmid), "{}", net0(&app, vmid));
     // Its owner and the operator are told.
-    assert_eq!(app.app.alarms.of(lease_id), Some(Trouble::LinkDown));
+    assert_eq!(app.app.alarms.of(&lease_id.into()), Some(Trouble::LinkDown));
     let session = Buyer::new(1).sign_in(&app).await;
     let view = session.get(&app, &format!("/leases/{lease_id}")).await.body;
     let notice = view["notice"].as_str().unwrap();
@@ -62,7 +62,7 @@ async fn no_link_is_put_up_while_a_required_fence_is_gone() {
     app.clock.advance(Duration::from_secs(11));
     link_goes_up(&app, vmid).await;
     until("the alarm to be over", async || {
-        app.app.alarms.of(lease_id).is_none().then_some(())
+        app.app.alarms.of(&lease_id.into()).is_none().then_some(())
     })
     .await;
 }
@@ -99,7 +99,7 @@ async fn a_container_whose_own_firewall_does_not_filter_stays_off_the_bridge() {
         app.sim.set_guest_firewall_option(vmid, option, off);
         app.clock.advance(Duration::from_secs(13));
         until("the operator to be told", async || {
-            (app.app.alarms.of(lease_id) == Some(Trouble::LinkDown)).then_some(())
+            (app.app.alarms.of(&lease_id.into()) == Some(Trouble::LinkDown)).then_some(())
         })
         .await;
         assert!(is_down(&app, vmid), "{option}");

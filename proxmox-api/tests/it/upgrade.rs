@@ -152,7 +152,7 @@ async fn each_payment_of_the_release_before_ends_where_its_money_says() {
 
     let app = TestApp::with(&[("DATABASE", file.to_str().unwrap())]).await;
     let store = &app.app.store;
-    let row = async |id: &str| -> Payment { store.payment(id).await.unwrap().unwrap() };
+    let row = async |id: &str| -> Payment { store.payment(&id.into()).await.unwrap().unwrap() };
     let ends = async |id: &str, state: PaymentState| {
         until(&format!("{id} to be {}", state.as_str()), async || {
             (row(id).await.state == state).then_some(())
@@ -163,7 +163,10 @@ async fn each_payment_of_the_release_before_ends_where_its_money_says() {
     ends("pay-verified-list", PaymentState::Released).await;
     // The container is gone, and the money is there.
     ends("pay-unknown-lease_container", PaymentState::Answered).await;
-    let debts = store.debts_of("pay-unknown-lease_container").await.unwrap();
+    let debts = store
+        .debts_of(&"pay-unknown-lease_container".into())
+        .await
+        .unwrap();
     assert_eq!(
         (debts[0].reason.as_str(), debts[0].amount),
         ("lease_ended", 1000)
@@ -177,7 +180,7 @@ async fn each_payment_of_the_release_before_ends_where_its_money_says() {
     ends("pay-settling-list", PaymentState::Refused).await;
     for id in ["pay-unknown-list", "pay-settled-list"] {
         ends(id, PaymentState::Answered).await;
-        let debts = store.debts_of(id).await.unwrap();
+        let debts = store.debts_of(&id.into()).await.unwrap();
         assert_eq!(
             (debts.len(), debts[0].reason.as_str()),
             (1, "undelivered"),
@@ -186,7 +189,7 @@ async fn each_payment_of_the_release_before_ends_where_its_money_says() {
     }
     assert!(
         store
-            .debts_of("pay-answered-list")
+            .debts_of(&"pay-answered-list".into())
             .await
             .unwrap()
             .is_empty()
@@ -194,7 +197,7 @@ async fn each_payment_of_the_release_before_ends_where_its_money_says() {
     app.clock.advance(Duration::from_secs(90 * 60));
     until("what was given back to be removed", async || {
         store
-            .payment("pay-released-list")
+            .payment(&"pay-released-list".into())
             .await
             .unwrap()
             .is_none()
@@ -206,7 +209,7 @@ async fn each_payment_of_the_release_before_ends_where_its_money_says() {
         "the lease whose payment is owed to give its number back",
         async || {
             store
-                .lease_by_vmid(40_200)
+                .lease_by_vmid(40_200_u32.try_into().unwrap())
                 .await
                 .unwrap()
                 .is_none()

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Finding, store};
 use crate::config::Config;
+use crate::ids::LeaseId;
 
 const CHECK: &str = "tenants.addresses";
 /// Leases that are named.
@@ -21,10 +22,10 @@ pub(in crate::doctor) async fn examine(config: &Config) -> Vec<Finding> {
     }
 }
 
-fn compared(config: &Config, live: &[(String, Ipv4Addr)]) -> Vec<Finding> {
+fn compared(config: &Config, live: &[(LeaseId, Ipv4Addr)]) -> Vec<Finding> {
     let network = &config.proxmox.network;
     let expected = "the addresses of live leases fit PVE_NETWORK and PVE_GATEWAY";
-    let leases = |fits: &dyn Fn(Ipv4Addr) -> bool| -> Vec<&(String, Ipv4Addr)> {
+    let leases = |fits: &dyn Fn(Ipv4Addr) -> bool| -> Vec<&(LeaseId, Ipv4Addr)> {
         live.iter().filter(|(_, address)| fits(*address)).collect()
     };
     let mut findings = Vec::new();
@@ -84,7 +85,7 @@ fn compared(config: &Config, live: &[(String, Ipv4Addr)]) -> Vec<Finding> {
     findings
 }
 
-fn named(leases: &[&(String, Ipv4Addr)]) -> String {
+fn named(leases: &[&(LeaseId, Ipv4Addr)]) -> String {
     let first = leases.iter().take(NAMED);
     let mut names: Vec<String> = first
         .map(|(id, address)| format!("{address} of {id}"))

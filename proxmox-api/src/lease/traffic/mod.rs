@@ -21,6 +21,7 @@ use super::{
 pub use notice::notice;
 
 use crate::{
+    ids::LeaseId,
     state::App,
     store::{Counters, Lease, Look, StoreError, Traffic, TrafficChange},
 };
@@ -47,7 +48,7 @@ pub(super) async fn follow(
     for lease_id in &count.doubtful {
         metrics::counter!("traffic_doubtful_total").increment(1);
         tracing::warn!(
-            lease.id = lease_id,
+            lease.id = lease_id.as_str(),
             "a container's counters do not fit what was seen before; nothing is counted this time"
         );
     }
@@ -126,7 +127,7 @@ fn look(app: &App, lease: &Lease, guest: &GuestResource) -> Option<Look> {
 ///
 /// # Errors
 /// The store failed.
-async fn take_step(app: &App, lease_id: &str) -> Result<(), StoreError> {
+async fn take_step(app: &App, lease_id: &LeaseId) -> Result<(), StoreError> {
     match app.leases_in_work.try_take(lease_id).await? {
         Some(_turn) => take_step_in_turn(app, lease_id).await,
         None => Ok(()),
@@ -137,7 +138,7 @@ async fn take_step(app: &App, lease_id: &str) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// The store failed.
-pub async fn take_step_in_turn(app: &App, lease_id: &str) -> Result<(), StoreError> {
+pub async fn take_step_in_turn(app: &App, lease_id: &LeaseId) -> Result<(), StoreError> {
     // Looked at again under the turn: it may have been renewed or ended.
     let lease = app.store.lease(lease_id).await?.filter(has_container);
     let traffic = app.store.traffic(lease_id).await?;
@@ -153,8 +154,8 @@ pub async fn take_step_in_turn(app: &App, lease_id: &str) -> Result<(), StoreErr
         Ok(false) => Ok(()),
         Err(cause) => {
             tracing::warn!(
-                lease.id = lease_id,
-                vmid = lease.vmid,
+                lease.id = lease_id.as_str(),
+                vmid = lease.vmid.get(),
                 step = step.as_str(),
                 cause,
                 "a container's network cannot be changed yet"
@@ -252,7 +253,7 @@ async fn write_down(
         "vmid": lease.vmid, "from": traffic.step,
         "sent": traffic.counted.sent, "included": included(app, traffic),
     });
-    tracing::info!(subject = id, event = kind, %data, "noted");
+    tracing::info!(subject = id.as_str(), event = kind, %data, "noted");
     let change = TrafficChange {
         lease_id: id.clone(),
         from: traffic.step,
@@ -270,7 +271,7 @@ async fn write_down(
 ///
 /// # Errors
 /// The store failed.
-pub async fn keeps_off(app: &App, lease_id: &str) -> Result<Option<String>, StoreError> {
+pub async fn keeps_off(app: &App, lease_id: &LeaseId) -> Result<Option<String>, StoreError> {
     let is_stopped = |traffic: &Traffic| {
         traffic.step == TrafficStep::Stopped && wanted(app, traffic) == TrafficStep::Stopped
     };

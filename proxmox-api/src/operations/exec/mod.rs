@@ -15,6 +15,7 @@ use serde_json::json;
 use super::{answer, call_price, lease_in_path};
 use crate::{
     error::ApiError,
+    ids::{LeaseId, PaymentId},
     lease::{locate, owned::active, view::time},
     openapi::{ABOUT_TERMINAL, Content, Documentation, Documented},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
@@ -81,7 +82,7 @@ impl Operation for Exec {
         call_price(tariff)
     }
 
-    fn lease_id(&self) -> Option<String> {
+    fn lease_id(&self) -> Option<LeaseId> {
         Some(self.lease.lease_id.clone())
     }
 
@@ -146,7 +147,7 @@ impl Operation for Exec {
         })
     }
 
-    fn reveal(_app: &App, _payment_id: &str, stored: Answer) -> Answer {
+    fn reveal(_app: &App, _payment_id: &PaymentId, stored: Answer) -> Answer {
         let Ok(mut response) = serde_json::from_str::<ExecResponse>(&stored.body) else {
             return stored;
         };
@@ -181,7 +182,7 @@ impl Exec {
         let (stdout, stdout_base64) = output::text(outcome.stdout, outcome.stdout_bytes);
         let (stderr, stderr_base64) = output::text(outcome.stderr, outcome.stderr_bytes);
         ExecResponse {
-            ctid: self.lease.vmid,
+            ctid: self.lease.vmid.get(),
             upid,
             // It is stored without: both streams are in it already.
             output: String::new(),

@@ -12,6 +12,7 @@ use api_types::{
     Tariff, price,
 };
 use axum::http::Method;
+use pve::Vmid;
 use serde_json::{Value, json};
 use service::crypto;
 use sha_crypt::{PasswordHasher as _, ShaCrypt};
@@ -21,12 +22,8 @@ use super::answer;
 use crate::{
     client::ClientAddress,
     error::ApiError,
-    lease::{
-        LeaseState, create,
-        create::Order,
-        fence, held, remove, start, unpaid,
-        view::{checksummed, time},
-    },
+    ids::{LeaseId, PaymentId},
+    lease::{LeaseState, create, create::Order, fence, held, remove, start, unpaid, view::time},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
     paywall::body,
     proxmox::{NOT_ON_OFFER, Template, first_contact},
@@ -44,7 +41,7 @@ const UNDO_PATIENCE: Duration = Duration::from_secs(15);
 /// A lease that is asked for, or one that is taken up again.
 #[derive(Debug)]
 pub struct LeaseContainer {
-    lease_id: String,
+    lease_id: LeaseId,
     request: LeaseRequest,
     /// Whether root's password is made here.
     makes_password: bool,
@@ -69,7 +66,7 @@ impl Operation for LeaseContainer {
         let request: LeaseRequest =
             body::read(call.body, |request| limits.validate_lease(request))?;
         let lease = Self {
-            lease_id: format!("lease-{}", crypto::random_hex(8)),
+            lease_id: format!("lease-{}", crypto::random_hex(8)).into(),
             makes_password: request.password.is_none() && request.ssh_public_key.is_none(),
             resumed: false,
             request,
@@ -109,11 +106,11 @@ impl Operation for LeaseContainer {
             Ok::<_, ApiError>((template, node, resources))
         };
         let (template, node, resources) = first_contact(asked).await?;
-        let busy: HashSet<u32> = resources.iter().map(|found| found.vmid.get()).collect();
+        let busy: HashSet<Vmid> = resources.iter().map(|found| found.vmid).collect();
         let claim = Claim {
             lease_id: self.lease_id.clone(),
             payment_id: job.payment_id.clone(),
-            node: node.to_string(),
+            node,
             owner: job.payer.clone(),
             client: ClientAddress(job.client).network(),
             sku: request.sku.clone(),
@@ -154,13 +151,9 @@ impl Operation for LeaseContainer {
         let left = (job.valid_before - SETTLE_RESERVE - app.now()).clamp(0, MAKE_AT_MOST);
         let deadline = Instant::now() + Duration::from_secs(left.unsigned_abs());
         let lease = self.lease(app).await?;
-        let (node, vmid) = remove::place(&lease).map_err(|error| {
-            tracing::error!(%error, "a lease cannot be placed");
-            ApiError::new(ErrorCode::Internal, "The lease cannot be placed.")
-        })?;
         let mut order = Order {
-            vmid,
-            node,
+            vmid: lease.vmid,
+            node: lease.node.clone(),
             hostname: lease.hostname.clone(),
             lease,
             size: self.request.size(),
@@ -195,17 +188,17 @@ impl Operation for LeaseContainer {
         let now = app.now();
         let begins = lease.network_ready_at.unwrap_or(now).max(now);
         let response = LeaseResponse {
-            lease_id: lease.lease_id.clone(),
+            lease_id: lease.lease_id.to_string(),
             status: LeaseStatus::Active,
-            ctid: lease.vmid,
+            ctid: lease.vmid.get(),
             expires_at: time(begins + i64::from(lease.minutes) * 60),
             message: format!(
                 "{} is running for {} minutes.",
                 lease.hostname, lease.minutes
             ),
-            owner_wallet: checksummed(&lease.owner),
+            owner_wallet: lease.owner.checksummed(),
             hostname: lease.hostname.clone(),
-            node: lease.node.clone(),
+            node: lease.node.to_string(),
             ip: lease.ip.clone(),
             network_ready_at: lease.network_ready_at.filter(|at| *at > now).map(time),
             // It is added by `reveal`, so that it is not stored.
@@ -239,23 +232,24 @@ impl Operation for LeaseContainer {
             Ok(Some(lease)) if lease.ip.is_none() => start::note_late_address(app.clone(), lease),
             Ok(_) => {}
             Err(error) => {
-                tracing::error!(%error, lease.id = self.lease_id, "its address is noted later")
+                tracing::error!(%error, lease.id = self.lease_id.as_str(), "its address is noted later")
             }
         }
     }
 
-    fn reveal(app: &App, _payment_id: &str, stored: Answer) -> Answer {
+    fn reveal(app: &App, _payment_id: &PaymentId, stored: Answer) -> Answer {
         let Ok(mut response) = serde_json::from_str::<LeaseResponse>(&stored.body) else {
             return stored;
         };
         if response.password.is_none() {
             return stored;
         }
-        response.password = Some(Secret::new(app.installation.password(&response.lease_id)));
+        let lease_id = response.lease_id.as_str().into();
+        response.password = Some(Secret::new(app.installation.password(&lease_id)));
         answer(stored.status, &response).unwrap_or(stored)
     }
 
-    async fn hold(app: &App, payment_id: &str) -> Option<Answer> {
+    async fn hold(app: &App, payment_id: &PaymentId) -> Option<Answer> {
         let row = app.store.payment(payment_id).await.ok().flatten()?;
         let lease_id = row.lease_id?;
         app.deadlines_moved.notify_one();
@@ -289,7 +283,10 @@ impl Operation for LeaseContainer {
                 .move_lease(&self.lease_id, lease.state, undoing, app.now())
                 .await;
             if !matches!(moved, Ok(true)) {
-                tracing::error!(lease.id = self.lease_id, "a lease cannot be undone");
+                tracing::error!(
+                    lease.id = self.lease_id.as_str(),
+                    "a lease cannot be undone"
+                );
                 return;
             }
             unpaid::count_if_refused(app, &lease).await;
@@ -298,12 +295,12 @@ impl Operation for LeaseContainer {
                 ..lease
             };
             if let Err(error) = remove::remove(app, &lease).await {
-                tracing::warn!(lease.id = self.lease_id, %error, "a container cannot be removed yet");
+                tracing::warn!(lease.id = self.lease_id.as_str(), %error, "a container cannot be removed yet");
             }
         };
         if timeout(UNDO_PATIENCE, removal).await.is_err() {
             tracing::warn!(
-                lease.id = self.lease_id,
+                lease.id = self.lease_id.as_str(),
                 "a removal takes long; the worker goes on with it"
             );
         }
@@ -357,7 +354,7 @@ impl LeaseContainer {
         self.request
             .hostname
             .clone()
-            .unwrap_or_else(|| self.lease_id.clone())
+            .unwrap_or_else(|| self.lease_id.to_string())
     }
 
     async fn template(&self, app: &App) -> Result<Template, ApiError> {

@@ -68,7 +68,7 @@ impl<O: Operation> Work<O> {
         let request = serde_json::from_str(&row.request.0)
             .inspect_err(|error| {
                 if row.state.is_open() {
-                    tracing::error!(%error, payment.id = row.payment_id, "a stored payment cannot be read");
+                    tracing::error!(%error, payment.id = row.payment_id.as_str(), "a stored payment cannot be read");
                 }
             })
             .ok();

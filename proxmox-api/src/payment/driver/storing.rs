@@ -67,7 +67,7 @@ impl<O: Operation> Work<O> {
             }
             Stored::EvidenceTaken => {
                 tracing::error!(
-                    payment.id = id,
+                    payment.id = id.as_str(),
                     "a transfer is said to pay for two purchases"
                 );
                 self.outcome = Outcome::Unknown(None);
@@ -125,7 +125,7 @@ impl<O: Operation> Work<O> {
             Target::Unresolved(reason) => {
                 self.outcome = Outcome::Unknown(None);
                 tracing::error!(
-                    payment.id = self.row.payment_id,
+                    payment.id = self.row.payment_id.as_str(),
                     reason,
                     amount = self.row.amount,
                     "it cannot be learnt whether a payment moved money: see `proxmox-api payments show`"

@@ -95,7 +95,7 @@ impl<O: Operation> Work<O> {
                 let for_good = owed::is_final(&error);
                 if self.is_followed {
                     let code = error.code;
-                    tracing::error!(payment.id = self.row.payment_id, %code, "a paid operation cannot be finished yet");
+                    tracing::error!(payment.id = self.row.payment_id.as_str(), %code, "a paid operation cannot be finished yet");
                 }
                 if O::REPEAT == Repeat::Once {
                     self.read_begun(app).await;
@@ -139,7 +139,7 @@ impl<O: Operation> Work<O> {
             Ok(None) => {}
             // The sweep finds a lease whose payment is over.
             Err(error) => {
-                tracing::error!(%error, payment.id = self.row.payment_id, "what was prepared cannot be undone yet");
+                tracing::error!(%error, payment.id = self.row.payment_id.as_str(), "what was prepared cannot be undone yet");
             }
         }
         Next::Go

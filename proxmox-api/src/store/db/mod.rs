@@ -1,6 +1,7 @@
 //! A database as the store's changes and looks see it: one set of SQL, SQLite or PostgreSQL behind it. Parameters are written
 //! `?1`; numbers are 64 bits wide in both.
 
+mod domain;
 mod insert;
 mod row;
 mod value;

@@ -9,6 +9,7 @@ use super::{
     super::{Db, Store, StoreError, values},
     record::{AddressPool, COLUMNS, Lease, read_lease},
 };
+use crate::ids::LeaseId;
 
 /// Seconds for which a freed address rests: what is still sent to the lease before must not reach the next one.
 const REST: i64 = 3600;
@@ -143,10 +144,10 @@ impl Store {
     /// The addresses of ours that containers of live leases have, by the lease's id.
     /// # Errors
     /// The database failed.
-    pub async fn live_addresses(&self) -> Result<Vec<(String, Ipv4Addr)>, StoreError> {
+    pub async fn live_addresses(&self) -> Result<Vec<(LeaseId, Ipv4Addr)>, StoreError> {
         let sql = "SELECT lease_id, address FROM leases
              WHERE address IS NOT NULL AND state <> 'destroyed' ORDER BY created_at";
-        let all: Vec<(String, String)> = self
+        let all: Vec<(LeaseId, String)> = self
             .read(move |db| {
                 db.all(sql, &[], |row| {
                     Ok((row.get("lease_id")?, row.get("address")?))
@@ -162,8 +163,8 @@ impl Store {
     /// The container's link has to stay down until `at`, Unix seconds.
     /// # Errors
     /// The database failed.
-    pub async fn keep_link_down(&self, id: &str, at: i64) -> Result<(), StoreError> {
-        let id = id.to_owned();
+    pub async fn keep_link_down(&self, id: &LeaseId, at: i64) -> Result<(), StoreError> {
+        let id = id.clone();
         self.write(move |db| {
             let sql =
                 "UPDATE leases SET link_up_at = ?2, network_ready_at = ?2 WHERE lease_id = ?1";
@@ -176,8 +177,8 @@ impl Store {
     /// The container's link is up.
     /// # Errors
     /// The database failed.
-    pub async fn link_is_up(&self, id: &str) -> Result<(), StoreError> {
-        let id = id.to_owned();
+    pub async fn link_is_up(&self, id: &LeaseId) -> Result<(), StoreError> {
+        let id = id.clone();
         self.write(move |db| {
             let sql = "UPDATE leases SET link_up_at = NULL WHERE lease_id = ?1";
             db.execute(sql, values![id])?;

@@ -5,7 +5,7 @@ use super::super::{Db, StoreError, brakes, cells, payments, signed, values};
 use super::{
     addresses::free_address,
     numbers::{free_vmid, record_use},
-    record::{Claim, ClaimLimits, ClaimOutcome, read_state},
+    record::{Claim, ClaimLimits, ClaimOutcome},
 };
 use crate::{brake, lease::LeaseState, payment::moves::Move};
 
@@ -19,8 +19,7 @@ pub(super) fn claim_lease(
     payment: &Move,
     now: i64,
 ) -> Result<ClaimOutcome, StoreError> {
-    let owner = claim.owner.to_ascii_lowercase();
-    if let Some(refused) = over_a_bound(db, claim, &owner, limits, now)? {
+    if let Some(refused) = over_a_bound(db, claim, limits, now)? {
         return Ok(refused);
     }
     let Some(vmid) = free_vmid(db, claim.vmids.clone(), &claim.busy)? else {
@@ -43,9 +42,9 @@ pub(super) fn claim_lease(
         "payment_id": claim.payment_id,
         "vmid": vmid,
         "node": claim.node,
-        "owner": owner,
+        "owner": claim.owner,
         "client": claim.client,
-        "state": LeaseState::Provisioning.as_str(),
+        "state": LeaseState::Provisioning,
         "sku": claim.sku,
         "template": claim.template,
         "hostname": claim.hostname,
@@ -67,19 +66,17 @@ pub(super) fn claim_lease(
 fn over_a_bound(
     db: Db<'_>,
     claim: &Claim,
-    owner: &str,
     limits: ClaimLimits,
     now: i64,
 ) -> Result<Option<ClaimOutcome>, StoreError> {
+    let owner = &claim.owner;
     let client = claim.client.as_deref();
     if let Some(until) = brakes::blocked_until(db, owner, client, now)? {
         return Ok(Some(ClaimOutcome::Blocked { until }));
     }
     let sql = "SELECT state FROM leases WHERE owner = ?1 AND state <> 'destroyed'";
     let (mut count, mut in_flight) = (0, 0);
-    let live: Vec<LeaseState> = db.all(sql, values![owner], |row| {
-        read_state(&row.get::<String>("state")?)
-    })?;
+    let live: Vec<LeaseState> = db.all(sql, values![owner], |row| row.get("state"))?;
     for state in live {
         count += 1;
         in_flight += u32::from(state.is_in_flight());

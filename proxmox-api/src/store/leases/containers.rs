@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
+use pve::{NodeName, Vmid};
+
 use super::{
     super::{Db, Store, StoreError, debts, values},
     move_lease, record_use,
 };
+use crate::ids::{LeaseId, PaymentId};
 use crate::lease::LeaseState;
 
 /// Why the unused part of a lease is owed.
@@ -13,7 +16,7 @@ const LOST: &str = "container_lost";
 
 /// A payment for a lease: amount in atomic units, and the minutes that it bought.
 struct Purchase {
-    payment_id: String,
+    payment_id: PaymentId,
     amount: u64,
     minutes: u32,
 }
@@ -24,11 +27,11 @@ impl Store {
     /// The database failed.
     pub async fn container_made(
         &self,
-        id: &str,
+        id: &LeaseId,
         mac: Option<&str>,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let (id, mac) = (id.to_owned(), mac.map(str::to_owned));
+        let (id, mac) = (id.clone(), mac.map(str::to_owned));
         self.write(move |db| {
             let (from, to) = (LeaseState::CreateSent, LeaseState::Created);
             if !move_lease(db, &id, from, to, now)? {
@@ -45,8 +48,8 @@ impl Store {
     /// for those that an earlier release made and that were not looked at since.
     /// # Errors
     /// The database failed.
-    pub async fn mac_of(&self, id: &str) -> Result<Option<String>, StoreError> {
-        let id = id.to_owned();
+    pub async fn mac_of(&self, id: &LeaseId) -> Result<Option<String>, StoreError> {
+        let id = id.clone();
         self.read(move |db| {
             let sql = "SELECT mac FROM leases WHERE lease_id = ?1";
             Ok(db
@@ -59,8 +62,8 @@ impl Store {
     /// A lease's container has this hardware address by now.
     /// # Errors
     /// The database failed.
-    pub async fn set_mac(&self, id: &str, mac: &str) -> Result<(), StoreError> {
-        let (id, mac) = (id.to_owned(), mac.to_owned());
+    pub async fn set_mac(&self, id: &LeaseId, mac: &str) -> Result<(), StoreError> {
+        let (id, mac) = (id.clone(), mac.to_owned());
         self.write(move |db| {
             let sql = "UPDATE leases SET mac = ?2 WHERE lease_id = ?1";
             db.execute(sql, values![id, mac])?;
@@ -72,8 +75,13 @@ impl Store {
     /// A lease's container was found on another node. False: the row says so already, or the lease is over.
     /// # Errors
     /// The database failed.
-    pub async fn set_node(&self, id: &str, node: &str, now: i64) -> Result<bool, StoreError> {
-        let (id, node) = (id.to_owned(), node.to_owned());
+    pub async fn set_node(
+        &self,
+        id: &LeaseId,
+        node: &NodeName,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let (id, node) = (id.clone(), node.clone());
         self.write(move |db| {
             // Its new node may have booted since it was last seen running, which is no reason to start it.
             let sql = "UPDATE leases SET node = ?2, updated_at = ?3,
@@ -87,7 +95,7 @@ impl Store {
     /// When the container of each active lease was last seen running, Unix seconds, by lease id.
     /// # Errors
     /// The database failed.
-    pub async fn running_seen(&self) -> Result<HashMap<String, i64>, StoreError> {
+    pub async fn running_seen(&self) -> Result<HashMap<LeaseId, i64>, StoreError> {
         self.read(|db| {
             let sql = "SELECT lease_id, running_seen_at FROM leases
                  WHERE state = 'active' AND running_seen_at IS NOT NULL";
@@ -101,7 +109,7 @@ impl Store {
     /// These containers are seen running now.
     /// # Errors
     /// The database failed.
-    pub async fn saw_running(&self, ids: Vec<String>, now: i64) -> Result<(), StoreError> {
+    pub async fn saw_running(&self, ids: Vec<LeaseId>, now: i64) -> Result<(), StoreError> {
         self.write(move |db| {
             let sql = "UPDATE leases SET running_seen_at = ?2 WHERE lease_id = ?1";
             for id in &ids {
@@ -115,7 +123,7 @@ impl Store {
     /// These containers are seen stopped, or are stopped because their owner wants that.
     /// # Errors
     /// The database failed.
-    pub async fn saw_stopped(&self, ids: Vec<String>) -> Result<(), StoreError> {
+    pub async fn saw_stopped(&self, ids: Vec<LeaseId>) -> Result<(), StoreError> {
         self.write(move |db| {
             let sql = "UPDATE leases SET running_seen_at = NULL WHERE lease_id = ?1";
             for id in &ids {
@@ -129,8 +137,8 @@ impl Store {
     /// The container of a lease is gone from the host; since when that is known, Unix seconds.
     /// # Errors
     /// The database failed.
-    pub async fn miss(&self, id: &str, now: i64) -> Result<i64, StoreError> {
-        let id = id.to_owned();
+    pub async fn miss(&self, id: &LeaseId, now: i64) -> Result<i64, StoreError> {
+        let id = id.clone();
         self.write(move |db| {
             let sql = "UPDATE leases SET missing_since = ?2
                  WHERE lease_id = ?1 AND missing_since IS NULL";
@@ -147,8 +155,8 @@ impl Store {
     /// The container of a lease is there again.
     /// # Errors
     /// The database failed.
-    pub async fn found(&self, id: &str) -> Result<(), StoreError> {
-        let id = id.to_owned();
+    pub async fn found(&self, id: &LeaseId) -> Result<(), StoreError> {
+        let id = id.clone();
         self.write(move |db| {
             let sql = "UPDATE leases SET missing_since = NULL
                  WHERE lease_id = ?1 AND missing_since IS NOT NULL";
@@ -160,7 +168,7 @@ impl Store {
     /// The live leases whose container is missed, and since when, Unix seconds.
     /// # Errors
     /// The database failed.
-    pub async fn missed(&self) -> Result<HashMap<String, i64>, StoreError> {
+    pub async fn missed(&self) -> Result<HashMap<LeaseId, i64>, StoreError> {
         self.read(|db| {
             let sql = "SELECT lease_id, missing_since FROM leases
                  WHERE missing_since IS NOT NULL AND state <> 'destroyed'";
@@ -178,11 +186,11 @@ impl Store {
     /// The database failed.
     pub async fn end_lost(
         &self,
-        id: &str,
+        id: &LeaseId,
         since: i64,
         now: i64,
-    ) -> Result<Option<Vec<(String, u64)>>, StoreError> {
-        let id = id.to_owned();
+    ) -> Result<Option<Vec<(PaymentId, u64)>>, StoreError> {
+        let id = id.clone();
         self.write(move |db| {
             let sql = "SELECT CASE WHEN state = 'destroying' THEN ?2 ELSE expires_at END AS end_at
                  FROM leases
@@ -209,11 +217,11 @@ impl Store {
     /// The database failed.
     pub async fn orphan_since(
         &self,
-        vmid: u32,
-        lease_id: &str,
+        vmid: Vmid,
+        lease_id: &LeaseId,
         now: i64,
     ) -> Result<i64, StoreError> {
-        let lease_id = lease_id.to_owned();
+        let lease_id = lease_id.clone();
         self.write(move |db| {
             // Another container under the same number begins anew.
             db.execute(
@@ -231,9 +239,10 @@ impl Store {
     /// Forgets the orphans that are no more.
     /// # Errors
     /// The database failed.
-    pub async fn keep_orphans(&self, vmids: Vec<u32>) -> Result<(), StoreError> {
+    pub async fn keep_orphans(&self, vmids: Vec<Vmid>) -> Result<(), StoreError> {
         self.write(move |db| {
-            let known: Vec<u32> = db.all("SELECT vmid FROM orphans", &[], |row| row.get("vmid"))?;
+            let known: Vec<Vmid> =
+                db.all("SELECT vmid FROM orphans", &[], |row| row.get("vmid"))?;
             for vmid in known.into_iter().filter(|vmid| !vmids.contains(vmid)) {
                 db.execute("DELETE FROM orphans WHERE vmid = ?1", values![vmid])?;
             }
@@ -244,7 +253,7 @@ impl Store {
 }
 
 /// What was paid for a lease, the latest first. Money that did not move bought nothing.
-fn purchases(db: Db<'_>, id: &str) -> Result<Vec<Purchase>, StoreError> {
+fn purchases(db: Db<'_>, id: &LeaseId) -> Result<Vec<Purchase>, StoreError> {
     db.all(
         "SELECT payments.payment_id, payments.amount, renewals.minutes, 1 AS renewed, renewals.created_at
              FROM renewals JOIN payments USING (payment_id)
@@ -266,7 +275,7 @@ fn purchases(db: Db<'_>, id: &str) -> Result<Vec<Purchase>, StoreError> {
 }
 
 /// How much of each purchase is for the last `seconds` of a lease, rounded up.
-fn unused(purchases: &[Purchase], seconds: i64) -> Vec<(String, u64)> {
+fn unused(purchases: &[Purchase], seconds: i64) -> Vec<(PaymentId, u64)> {
     let mut left = u64::try_from(seconds).unwrap_or(0);
     let mut owed = Vec::new();
     for purchase in purchases {
@@ -299,7 +308,7 @@ mod tests {
         let owed = |pairs: &[(&str, u64)]| -> Vec<_> {
             pairs
                 .iter()
-                .map(|(id, amount)| ((*id).to_owned(), *amount))
+                .map(|(id, amount)| (PaymentId::from(*id), *amount))
                 .collect()
         };
         assert_eq!(of(-5), []);

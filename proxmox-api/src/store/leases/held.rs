@@ -4,6 +4,7 @@ use super::{
     super::{Store, StoreError, values},
     record::{COLUMNS, read_lease},
 };
+use crate::ids::LeaseId;
 use crate::store::Lease;
 
 /// The lease waits for a payment that may still turn out either way.
@@ -81,8 +82,8 @@ impl Store {
     /// Notes what is done with the machine of a lease; false where the lease is not held any more.
     /// # Errors
     /// The database failed.
-    pub async fn set_held_power(&self, id: &str, power: HeldPower) -> Result<bool, StoreError> {
-        let id = id.to_owned();
+    pub async fn set_held_power(&self, id: &LeaseId, power: HeldPower) -> Result<bool, StoreError> {
+        let id = id.clone();
         self.write(move |db| {
             let sql = format!("UPDATE leases SET held = ?2 WHERE lease_id = ?1 AND {IS_HELD}");
             Ok(db.execute(&sql, values![id, power.as_str()])? == 1)
@@ -93,8 +94,8 @@ impl Store {
     /// What was done with the machine of a lease while it was held.
     /// # Errors
     /// The database failed.
-    pub async fn held_power(&self, id: &str) -> Result<HeldPower, StoreError> {
-        let id = id.to_owned();
+    pub async fn held_power(&self, id: &LeaseId) -> Result<HeldPower, StoreError> {
+        let id = id.clone();
         self.read(move |db| {
             let sql = "SELECT held FROM leases WHERE lease_id = ?1";
             let held = db.optional(sql, values![id], |row| row.get::<Option<String>>("held"))?;
@@ -106,8 +107,8 @@ impl Store {
     /// Gives a held machine up, to be removed; its payment stays as it is. False where the lease is not held any more.
     /// # Errors
     /// The database failed.
-    pub async fn give_up_held(&self, id: &str, now: i64) -> Result<bool, StoreError> {
-        let id = id.to_owned();
+    pub async fn give_up_held(&self, id: &LeaseId, now: i64) -> Result<bool, StoreError> {
+        let id = id.clone();
         self.write(move |db| {
             let sql = format!(
                 "UPDATE leases SET state = 'undoing', updated_at = ?2 WHERE lease_id = ?1 AND {IS_HELD}"

@@ -10,8 +10,11 @@ mod record;
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
+use pve::{NodeName, Vmid};
+
 use super::{Change, Db, Store, StoreError, brakes, cells, db::Value, values};
 use crate::{
+    ids::{LeaseId, PaymentId, Wallet},
     lease::{LeaseState, grace},
     payment::moves::Move,
 };
@@ -22,7 +25,7 @@ use numbers::{free_vmid, record_use};
 pub use record::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, Due, DueAction, Lease, Renewal, RenewalOutcome,
 };
-use record::{COLUMNS, read_lease, read_state};
+use record::{COLUMNS, read_lease};
 
 impl Store {
     /// Takes a VMID and makes the lease and its payment go on together, with these changes, or changes nothing.
@@ -53,7 +56,7 @@ impl Store {
     /// The database failed.
     pub async fn move_lease(
         &self,
-        id: &str,
+        id: &LeaseId,
         from: LeaseState,
         to: LeaseState,
         now: i64,
@@ -61,7 +64,7 @@ impl Store {
         if !from.may_become(to) {
             return Ok(false);
         }
-        let id = id.to_owned();
+        let id = id.clone();
         self.write(move |db| move_lease(db, &id, from, to, now))
             .await
     }
@@ -72,13 +75,13 @@ impl Store {
     /// The database failed.
     pub async fn reassign_lease(
         &self,
-        id: &str,
-        node: &str,
+        id: &LeaseId,
+        node: &NodeName,
         vmids: RangeInclusive<u32>,
-        busy: HashSet<u32>,
+        busy: HashSet<Vmid>,
         now: i64,
-    ) -> Result<Option<u32>, StoreError> {
-        let (id, node) = (id.to_owned(), node.to_owned());
+    ) -> Result<Option<Vmid>, StoreError> {
+        let (id, node) = (id.clone(), node.clone());
         self.write(move |db| {
             let Some(vmid) = free_vmid(db, vmids, &busy)? else { return Ok(None) };
             record_use(db, &id)?;
@@ -95,8 +98,8 @@ impl Store {
     /// Notes the container's address.
     /// # Errors
     /// The database failed.
-    pub async fn set_ip(&self, id: &str, ip: &str, now: i64) -> Result<bool, StoreError> {
-        let (id, ip) = (id.to_owned(), ip.to_owned());
+    pub async fn set_ip(&self, id: &LeaseId, ip: &str, now: i64) -> Result<bool, StoreError> {
+        let (id, ip) = (id.clone(), ip.to_owned());
         self.write(move |db| {
             let sql = "UPDATE leases SET ip = ?2, updated_at = ?3 WHERE lease_id = ?1 AND state <> 'destroyed'";
             Ok(db.execute(sql, values![id, ip, now])? == 1)
@@ -141,8 +144,8 @@ impl Store {
     /// Whether a payment has extended a lease.
     /// # Errors
     /// The database failed.
-    pub async fn has_renewed(&self, payment_id: &str) -> Result<bool, StoreError> {
-        let id = payment_id.to_owned();
+    pub async fn has_renewed(&self, payment_id: &PaymentId) -> Result<bool, StoreError> {
+        let id = payment_id.clone();
         self.read(move |db| db.exists("SELECT 1 FROM renewals WHERE payment_id = ?1", values![id]))
             .await
     }
@@ -150,8 +153,8 @@ impl Store {
     /// Notes that the owner was warned; true for exactly one caller until the lease is renewed.
     /// # Errors
     /// The database failed.
-    pub async fn mark_warned(&self, id: &str, now: i64) -> Result<bool, StoreError> {
-        let id = id.to_owned();
+    pub async fn mark_warned(&self, id: &LeaseId, now: i64) -> Result<bool, StoreError> {
+        let id = id.clone();
         self.write(move |db| {
             let sql = "UPDATE leases SET warned_at = ?2 WHERE lease_id = ?1 AND state = 'active' AND warned_at IS NULL";
             Ok(db.execute(sql, values![id, now])? == 1)
@@ -223,8 +226,8 @@ impl Store {
     /// Every lease of a wallet, destroyed ones included, oldest first.
     /// # Errors
     /// The database failed.
-    pub async fn leases_by_owner(&self, owner: &str) -> Result<Vec<Lease>, StoreError> {
-        let owner = owner.to_ascii_lowercase();
+    pub async fn leases_by_owner(&self, owner: &Wallet) -> Result<Vec<Lease>, StoreError> {
+        let owner = owner.clone();
         self.leases_where("owner = ?1", move |look| look(values![owner]))
             .await
     }
@@ -232,8 +235,8 @@ impl Store {
     /// One lease by its id.
     /// # Errors
     /// The database failed.
-    pub async fn lease(&self, id: &str) -> Result<Option<Lease>, StoreError> {
-        let id = id.to_owned();
+    pub async fn lease(&self, id: &LeaseId) -> Result<Option<Lease>, StoreError> {
+        let id = id.clone();
         Ok(self
             .leases_where("lease_id = ?1", move |look| look(values![id]))
             .await?
@@ -243,7 +246,7 @@ impl Store {
     /// The lease that holds a VMID now.
     /// # Errors
     /// The database failed.
-    pub async fn lease_by_vmid(&self, vmid: u32) -> Result<Option<Lease>, StoreError> {
+    pub async fn lease_by_vmid(&self, vmid: Vmid) -> Result<Option<Lease>, StoreError> {
         let live = "vmid = ?1 AND state <> 'destroyed'";
         Ok(self
             .leases_where(live, move |look| look(values![vmid]))
@@ -267,13 +270,13 @@ type Found = Result<Vec<Lease>, StoreError>;
 /// The paid time begins. False, and nothing changed, unless the lease is made and waits for this payment.
 pub(super) fn activate(
     db: Db<'_>,
-    id: &str,
-    payment_id: &str,
+    id: &LeaseId,
+    payment_id: &PaymentId,
     ip: Option<&str>,
     grace_seconds: i64,
     now: i64,
 ) -> Result<bool, StoreError> {
-    let made: Option<(u32, String, Option<i64>)> = db.optional(
+    let made: Option<(u32, Wallet, Option<i64>)> = db.optional(
         "SELECT minutes, owner, network_ready_at FROM leases
          WHERE lease_id = ?1 AND payment_id = ?2 AND state = 'probed'",
         values![id, payment_id],
@@ -300,7 +303,7 @@ pub(super) fn activate(
 
 fn move_lease(
     db: Db<'_>,
-    id: &str,
+    id: &LeaseId,
     from: LeaseState,
     to: LeaseState,
     now: i64,
@@ -315,7 +318,7 @@ fn move_lease(
 }
 
 fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, StoreError> {
-    let done: Option<(i64, String, String)> = db.optional(
+    let done: Option<(i64, LeaseState, LeaseState)> = db.optional(
         "SELECT renewals.expires_at, previous_state, state FROM renewals JOIN leases USING (lease_id)
          WHERE renewals.payment_id = ?1 AND lease_id = ?2",
         values![renewal.payment_id, renewal.lease_id],
@@ -327,11 +330,11 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
     if let Some((expires_at, was, state)) = done {
         return Ok(RenewalOutcome::Renewed {
             expires_at,
-            was: read_state(&was)?,
-            state: read_state(&state)?,
+            was,
+            state,
         });
     }
-    let lease: Option<(String, Option<i64>, Option<i64>)> = db.optional(
+    let lease: Option<(LeaseState, Option<i64>, Option<i64>)> = db.optional(
         "SELECT state, expires_at, destroy_at FROM leases WHERE lease_id = ?1",
         values![renewal.lease_id],
         |row| {
@@ -339,10 +342,9 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
             Ok((state, row.get("expires_at")?, row.get("destroy_at")?))
         },
     )?;
-    let Some((state, Some(old_end), old_destroy_at)) = lease else {
+    let Some((was, Some(old_end), old_destroy_at)) = lease else {
         return Ok(RenewalOutcome::NotRenewable);
     };
-    let was = read_state(&state)?;
     if !was.is_renewable() {
         return Ok(RenewalOutcome::NotRenewable);
     }
@@ -358,7 +360,7 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
         "payment_id": renewal.payment_id,
         "lease_id": renewal.lease_id,
         "minutes": renewal.minutes,
-        "previous_state": was.as_str(),
+        "previous_state": was,
         "expires_at": expires_at,
         "created_at": now,
     };

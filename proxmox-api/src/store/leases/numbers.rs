@@ -4,29 +4,32 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
+use pve::Vmid;
+
 use super::super::{Db, StoreError, values};
+use crate::ids::LeaseId;
 
 /// A number of the range that no lease holds and that is none of `busy`; `None` where there is none.
 pub(super) fn free_vmid(
     db: Db<'_>,
     range: RangeInclusive<u32>,
-    busy: &HashSet<u32>,
-) -> Result<Option<u32>, StoreError> {
+    busy: &HashSet<Vmid>,
+) -> Result<Option<Vmid>, StoreError> {
     let (low, high) = (*range.start(), *range.end());
-    let is_free = |vmid: &u32| !busy.contains(vmid);
-    let highest: Option<u32> = db.one(
+    let is_free = |vmid: &Vmid| !busy.contains(vmid);
+    let highest: Option<Vmid> = db.one(
         "SELECT max(vmid) AS highest FROM vmids WHERE vmid BETWEEN ?1 AND ?2",
         values![low, high],
         |row| row.get("highest"),
     )?;
-    let fresh = highest.map_or(low, |highest| highest + 1)..=high;
-    if let Some(vmid) = fresh.into_iter().find(is_free) {
+    let fresh = highest.map_or(low, |highest| highest.get() + 1)..=high;
+    if let Some(vmid) = guests(fresh).find(is_free) {
         return Ok(Some(vmid));
     }
     let enough = u32::try_from(busy.len())
         .unwrap_or(u32::MAX)
         .saturating_add(1);
-    let rested: Vec<u32> = db.all(
+    let rested: Vec<Vmid> = db.all(
         "SELECT vmid FROM vmids WHERE vmid BETWEEN ?1 AND ?2 AND NOT EXISTS
              (SELECT 1 FROM leases WHERE leases.vmid = vmids.vmid AND leases.state <> 'destroyed')
          ORDER BY last_use LIMIT ?3",
@@ -38,14 +41,17 @@ pub(super) fn free_vmid(
     }
     // Numbers that were passed over because Proxmox had them in use at that time.
     let sql = "SELECT vmid FROM vmids WHERE vmid BETWEEN ?1 AND ?2";
-    let used: HashSet<u32> = db.all(sql, values![low, high], |row| row.get("vmid"))?;
-    Ok(range
-        .into_iter()
-        .find(|vmid| is_free(vmid) && !used.contains(vmid)))
+    let used: HashSet<Vmid> = db.all(sql, values![low, high], |row| row.get("vmid"))?;
+    Ok(guests(range).find(|vmid| is_free(vmid) && !used.contains(vmid)))
+}
+
+/// The numbers that Proxmox accepts for guests.
+fn guests(range: RangeInclusive<u32>) -> impl Iterator<Item = Vmid> {
+    range.filter_map(|number| Vmid::try_from(number).ok())
 }
 
 /// The number of a lease was used just now: it is handed out, given up or freed.
-pub(super) fn record_use(db: Db<'_>, lease_id: &str) -> Result<(), StoreError> {
+pub(super) fn record_use(db: Db<'_>, lease_id: &LeaseId) -> Result<(), StoreError> {
     db.execute(
         "INSERT INTO vmids (vmid, last_use)
          SELECT vmid, (SELECT coalesce(max(last_use), 0) + 1 FROM vmids) FROM leases WHERE lease_id = ?1

@@ -5,18 +5,23 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
+use pve::{NodeName, Vmid};
 
-use super::super::{StoreError, db::Row, payments};
-use crate::{lease::LeaseState, payment::PaymentState};
+use super::super::{StoreError, db::Row};
+use crate::{
+    ids::{LeaseId, PaymentId, Wallet},
+    lease::LeaseState,
+    payment::PaymentState,
+};
 
 /// A lease to be claimed for a payment that is reserved.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct Claim {
-    pub lease_id: String,
-    pub payment_id: String,
-    pub node: String,
-    pub owner: String,
+    pub lease_id: LeaseId,
+    pub payment_id: PaymentId,
+    pub node: NodeName,
+    pub owner: Wallet,
     /// The client's network address, where it is known.
     pub client: Option<String>,
     pub sku: String,
@@ -33,7 +38,7 @@ pub struct Claim {
     /// Our VMIDs.
     pub vmids: RangeInclusive<u32>,
     /// VMIDs that Proxmox reports as used, by whomever.
-    pub busy: HashSet<u32>,
+    pub busy: HashSet<Vmid>,
 }
 
 /// The addresses that containers may get.
@@ -77,7 +82,7 @@ pub enum ClaimOutcome {
     /// The lease is `provisioning` and its payment `verified`.
     Claimed {
         /// The VMID, taken until the lease is destroyed.
-        vmid: u32,
+        vmid: Vmid,
     },
     /// Too many leases of this payer are being made.
     InFlight,
@@ -106,10 +111,10 @@ pub enum ClaimOutcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Lease {
-    pub lease_id: String,
-    pub vmid: u32,
-    pub node: String,
-    pub owner: String,
+    pub lease_id: LeaseId,
+    pub vmid: Vmid,
+    pub node: NodeName,
+    pub owner: Wallet,
     pub state: LeaseState,
     /// The state of the payment that it was claimed for.
     pub payment: PaymentState,
@@ -123,7 +128,7 @@ pub struct Lease {
     pub ip: Option<String>,
     pub expires_at: Option<i64>,
     pub destroy_at: Option<i64>,
-    pub payment_id: String,
+    pub payment_id: PaymentId,
     pub created_at: i64,
     /// The client's network address, until the lease is paid for.
     pub client: Option<String>,
@@ -157,8 +162,8 @@ pub struct Due {
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct Renewal {
-    pub lease_id: String,
-    pub payment_id: String,
+    pub lease_id: LeaseId,
+    pub payment_id: PaymentId,
     pub minutes: u32,
     /// The longest time between expiry and destruction.
     pub grace_seconds: i64,
@@ -185,18 +190,14 @@ pub(super) const COLUMNS: &str = "lease_id, vmid, node, owner, state, sku, hostn
     (SELECT payments.state FROM payments WHERE payments.payment_id = leases.payment_id)
         AS payment_state";
 
-pub(super) fn read_state(name: &str) -> Result<LeaseState, StoreError> {
-    LeaseState::parse(name).ok_or(StoreError::Unreadable("the state of a lease"))
-}
-
 pub(super) fn read_lease(row: &Row<'_>) -> Result<Lease, StoreError> {
     Ok(Lease {
         lease_id: row.get("lease_id")?,
         vmid: row.get("vmid")?,
         node: row.get("node")?,
         owner: row.get("owner")?,
-        state: read_state(&row.get::<String>("state")?)?,
-        payment: payments::read_state(&row.get::<String>("payment_state")?)?,
+        state: row.get("state")?,
+        payment: row.get("payment_state")?,
         sku: row.get("sku")?,
         hostname: row.get("hostname")?,
         cores: row.get("cores")?,

@@ -12,11 +12,13 @@ use std::collections::HashMap;
 use x402::facilitator::TransferEvidence;
 
 use super::{Change, Db, Store, StoreError, signed, values};
-use crate::payment::{
-    PaymentState,
-    moves::{Move, Target},
+use crate::{
+    ids::{LeaseId, PaymentId, Wallet},
+    payment::{
+        PaymentState,
+        moves::{Move, Target},
+    },
 };
-pub(super) use record::read_state;
 use record::{COLUMNS, SUMMARY, read_payment, read_summary};
 pub use record::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
 use reserve::reserve;
@@ -60,11 +62,11 @@ impl Store {
     /// The transfer pays for another purchase, or the database failed.
     pub async fn replace_evidence(
         &self,
-        id: &str,
+        id: &PaymentId,
         transfer: TransferEvidence,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let id = id.to_owned();
+        let id = id.clone();
         self.write(move |db| {
             let (log_index, block) = place(&transfer)?;
             if pays_for_another(db, &id, &transfer)? {
@@ -81,8 +83,8 @@ impl Store {
     /// Takes the right to do for a settled payment what must not be done twice. False: it was taken before.
     /// # Errors
     /// The database failed.
-    pub async fn begin_performance(&self, id: &str, now: i64) -> Result<bool, StoreError> {
-        let id = id.to_owned();
+    pub async fn begin_performance(&self, id: &PaymentId, now: i64) -> Result<bool, StoreError> {
+        let id = id.clone();
         self.write(move |db| {
             let sql = "UPDATE payments SET performed_at = ?2
                  WHERE payment_id = ?1 AND state = 'settled' AND performed_at IS NULL";
@@ -94,8 +96,8 @@ impl Store {
     /// Gives that right back: surely nothing was done.
     /// # Errors
     /// The database failed.
-    pub async fn take_performance_back(&self, id: &str) -> Result<bool, StoreError> {
-        let id = id.to_owned();
+    pub async fn take_performance_back(&self, id: &PaymentId) -> Result<bool, StoreError> {
+        let id = id.clone();
         self.write(move |db| {
             let sql = "UPDATE payments SET performed_at = NULL
                  WHERE payment_id = ?1 AND state = 'settled'";
@@ -107,8 +109,8 @@ impl Store {
     /// Notes that the chain was looked at for the last time.
     /// # Errors
     /// The database failed.
-    pub async fn mark_checked(&self, id: &str, now: i64) -> Result<bool, StoreError> {
-        let id = id.to_owned();
+    pub async fn mark_checked(&self, id: &PaymentId, now: i64) -> Result<bool, StoreError> {
+        let id = id.clone();
         self.write(move |db| {
             let sql = "UPDATE payments SET checked_at = ?2 WHERE payment_id = ?1";
             Ok(db.execute(sql, values![id, now])? == 1)
@@ -119,8 +121,8 @@ impl Store {
     /// One payment.
     /// # Errors
     /// The database failed.
-    pub async fn payment(&self, id: &str) -> Result<Option<Payment>, StoreError> {
-        let id = id.to_owned();
+    pub async fn payment(&self, id: &PaymentId) -> Result<Option<Payment>, StoreError> {
+        let id = id.clone();
         self.read(move |db| {
             let sql = format!("SELECT {COLUMNS} FROM payments WHERE payment_id = ?1");
             db.optional(&sql, values![id], read_payment)
@@ -135,11 +137,12 @@ impl Store {
         &self,
         network: &str,
         asset: &str,
-        payer: &str,
+        payer: &Wallet,
         nonce: &str,
     ) -> Result<Option<Payment>, StoreError> {
         let network = network.to_owned();
-        let [asset, payer, nonce] = [asset, payer, nonce].map(str::to_ascii_lowercase);
+        let payer = payer.clone();
+        let [asset, nonce] = [asset, nonce].map(str::to_ascii_lowercase);
         self.read(move |db| {
             let values = values![network, asset, payer, nonce];
             db.optional(&reserve::by_nonce(), values, read_payment)
@@ -152,11 +155,11 @@ impl Store {
     /// The database failed.
     pub async fn payments_by_payer(
         &self,
-        payer: &str,
-        before: Option<&str>,
+        payer: &Wallet,
+        before: Option<&PaymentId>,
         limit: u32,
     ) -> Result<Vec<PaymentSummary>, StoreError> {
-        let (payer, before) = (payer.to_ascii_lowercase(), before.map(str::to_owned));
+        let (payer, before) = (payer.clone(), before.cloned());
         self.read(move |db| {
             let sql = format!(
                 "SELECT {SUMMARY} FROM payments WHERE payer = ?1 AND (?2 IS NULL OR (created_at, rowid) <
@@ -171,8 +174,8 @@ impl Store {
     /// What was paid for each lease of `owner`, renewals and calls included, in atomic units.
     /// # Errors
     /// The database failed.
-    pub async fn paid_by_lease(&self, owner: &str) -> Result<HashMap<String, u64>, StoreError> {
-        let owner = owner.to_ascii_lowercase();
+    pub async fn paid_by_lease(&self, owner: &Wallet) -> Result<HashMap<LeaseId, u64>, StoreError> {
+        let owner = owner.clone();
         self.read(move |db| {
             db.all(PAID_BY_LEASE, values![owner], |row| {
                 Ok((row.get("lease_id")?, row.get("paid")?))
@@ -215,7 +218,7 @@ pub(super) fn apply(db: Db<'_>, wanted: &Move, now: i64) -> Result<bool, StoreEr
 
 fn settled(
     db: Db<'_>,
-    id: &str,
+    id: &PaymentId,
     from: &str,
     transfer: &TransferEvidence,
     now: i64,
@@ -235,7 +238,11 @@ fn settled(
 }
 
 /// The unique index decides; this says so in a word of its own, without spoiling the group of changes on PostgreSQL.
-fn pays_for_another(db: Db<'_>, id: &str, transfer: &TransferEvidence) -> Result<bool, StoreError> {
+fn pays_for_another(
+    db: Db<'_>,
+    id: &PaymentId,
+    transfer: &TransferEvidence,
+) -> Result<bool, StoreError> {
     let (log_index, _) = place(transfer)?;
     let sql =
         "SELECT 1 FROM payments WHERE transaction_hash = ?1 AND log_index = ?2 AND payment_id <> ?3

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::super::{StoreError, db::Row};
-use crate::payment::{PaymentState, moves::Answer};
+use crate::{
+    ids::{LeaseId, PaymentId, Wallet},
+    payment::{PaymentState, moves::Answer},
+};
 
 /// What the facilitator is sent, as JSON, kept to be sent again unchanged. It holds a signature, which is
 /// as good as money until it is settled, so `Debug` hides it.
@@ -20,10 +23,10 @@ impl fmt::Debug for SignedRequest {
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct NewPayment {
-    pub payment_id: String,
+    pub payment_id: PaymentId,
     pub network: String,
     pub asset: String,
-    pub payer: String,
+    pub payer: Wallet,
     pub nonce: String,
     /// Digest of method, path and canonical body.
     pub digest: String,
@@ -40,12 +43,12 @@ pub struct NewPayment {
     /// What the operation needs to go on after a restart, as JSON; no secrets.
     pub arguments: String,
     /// The lease it is for, where that is known already.
-    pub lease_id: Option<String>,
+    pub lease_id: Option<LeaseId>,
 }
 
 impl NewPayment {
     /// The row as it is once it is reserved under this id.
-    pub fn reserved_as(self, payment_id: String, now: i64) -> Payment {
+    pub fn reserved_as(self, payment_id: PaymentId, now: i64) -> Payment {
         Payment {
             payment_id,
             network: self.network,
@@ -79,10 +82,10 @@ impl NewPayment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Payment {
-    pub payment_id: String,
+    pub payment_id: PaymentId,
     pub network: String,
     pub asset: String,
-    pub payer: String,
+    pub payer: Wallet,
     pub nonce: String,
     pub digest: String,
     pub idempotency_key: Option<String>,
@@ -93,7 +96,7 @@ pub struct Payment {
     pub request: SignedRequest,
     pub operation: String,
     pub arguments: String,
-    pub lease_id: Option<String>,
+    pub lease_id: Option<LeaseId>,
     pub transaction: Option<String>,
     /// Which of the transaction's logs is the transfer, where the chain was read.
     pub log_index: Option<u64>,
@@ -116,12 +119,12 @@ pub enum Reservation {
     /// The nonce is the caller's. The id is that of an earlier row when that one was released.
     Reserved {
         /// Row of the payment.
-        payment_id: String,
+        payment_id: PaymentId,
     },
     /// The same request was seen before, with this payment or, under the same key, with another one.
     Known {
         /// Row of the payment that was seen.
-        payment_id: String,
+        payment_id: PaymentId,
     },
     /// The nonce or the key belongs to another request.
     Conflict,
@@ -131,16 +134,16 @@ pub enum Reservation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct PaymentSummary {
-    pub payment_id: String,
+    pub payment_id: PaymentId,
     pub network: String,
     pub asset: String,
-    pub payer: String,
+    pub payer: Wallet,
     pub nonce: String,
     pub state: PaymentState,
     pub amount: u64,
     pub pay_to: String,
     pub operation: String,
-    pub lease_id: Option<String>,
+    pub lease_id: Option<LeaseId>,
     pub transaction: Option<String>,
     pub reason: Option<String>,
     /// What is owed of it and not yet given back, atomic units.
@@ -166,7 +169,7 @@ pub(super) fn read_payment(row: &Row<'_>) -> Result<Payment, StoreError> {
         nonce: row.get("nonce")?,
         digest: row.get("digest")?,
         idempotency_key: row.get("idempotency_key")?,
-        state: read_state(&row.get::<String>("state")?)?,
+        state: row.get("state")?,
         amount: row.get("amount")?,
         pay_to: row.get("pay_to")?,
         valid_before: row.get("valid_before")?,
@@ -199,7 +202,7 @@ pub(super) fn read_summary(row: &Row<'_>) -> Result<PaymentSummary, StoreError> 
         asset: row.get("asset")?,
         payer: row.get("payer")?,
         nonce: row.get("nonce")?,
-        state: read_state(&row.get::<String>("state")?)?,
+        state: row.get("state")?,
         amount: row.get("amount")?,
         pay_to: row.get("pay_to")?,
         operation: row.get("operation")?,
@@ -210,8 +213,4 @@ pub(super) fn read_summary(row: &Row<'_>) -> Result<PaymentSummary, StoreError> 
         updated_at: row.get("updated_at")?,
         due: row.get("due")?,
     })
-}
-
-pub(in crate::store) fn read_state(name: &str) -> Result<PaymentState, StoreError> {
-    PaymentState::parse(name).ok_or(StoreError::Unreadable("the state of a payment"))
 }

@@ -15,7 +15,7 @@ pub(super) fn reserve(
     mut new: NewPayment,
     now: i64,
 ) -> Result<Reservation, StoreError> {
-    for text in [&mut new.asset, &mut new.payer, &mut new.nonce] {
+    for text in [&mut new.asset, &mut new.nonce] {
         text.make_ascii_lowercase();
     }
     let nonce = values![new.network, new.asset, new.payer, new.nonce];
@@ -45,7 +45,7 @@ pub(super) fn reserve(
         "nonce": new.nonce,
         "digest": new.digest,
         "idempotency_key": new.idempotency_key,
-        "state": Reserved.as_str(),
+        "state": Reserved,
         "amount": signed(new.amount)?,
         "pay_to": new.pay_to,
         "valid_before": new.valid_before,
@@ -65,7 +65,7 @@ pub(super) fn reserve(
     Ok(Reservation::Reserved { payment_id })
 }
 
-/// One payment by network, asset, payer and nonce, the last three in lower case.
+/// One payment by network, asset, payer and nonce, all hexadecimal in lower case.
 pub(super) fn by_nonce() -> String {
     format!(
         "SELECT {COLUMNS} FROM payments WHERE network = ?1 AND asset = ?2 AND payer = ?3 AND nonce = ?4"

@@ -1,6 +1,7 @@
 //! What is not kept: rows of payments that were given back, and the texts of payments that are over.
 
 use super::{Store, StoreError, values};
+use crate::ids::PaymentId;
 
 /// Rows in one change, so that other writers need not wait for long.
 const AT_A_TIME: u32 = 500;
@@ -16,7 +17,7 @@ impl Store {
     /// The database failed.
     pub async fn remove_released(&self, before: i64) -> Result<usize, StoreError> {
         self.write(move |db| {
-            let ids: Vec<String> = db.all(
+            let ids: Vec<PaymentId> = db.all(
                 "SELECT payment_id FROM payments WHERE state = 'released' AND updated_at <= ?1
                    AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.payment_id = payments.payment_id
                        AND (leases.state <> 'destroyed' OR leases.expires_at IS NOT NULL))

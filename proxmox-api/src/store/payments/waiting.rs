@@ -5,6 +5,7 @@ use super::{
     record::{COLUMNS, SUMMARY, read_payment, read_summary},
     values,
 };
+use crate::ids::PaymentId;
 
 impl Store {
     /// Payments of which it could not be learnt whether they moved money, oldest first.
@@ -85,9 +86,10 @@ impl Store {
         &self,
         network: &str,
         transaction: &str,
-        except: &str,
-    ) -> Result<Option<String>, StoreError> {
-        let [network, hash, except] = [network, transaction, except].map(str::to_owned);
+        except: &PaymentId,
+    ) -> Result<Option<PaymentId>, StoreError> {
+        let [network, hash] = [network, transaction].map(str::to_owned);
+        let except = except.clone();
         self.read(move |db| {
             db.optional(
                 "SELECT payment_id FROM payments

@@ -46,7 +46,7 @@ async fn all_replicas_together_make_so_many_and_half_are_for_wallets_that_have_p
         .map(|number| {
             let store = if number % 2 == 0 { &store } else { &other }.clone();
             tokio::spawn(async move {
-                let owner = format!("0xfresh{number}");
+                let owner = format!("0xf0{number}");
                 asked(&store, (number, &owner, None), limits, 0).await
             })
         })
@@ -104,11 +104,16 @@ async fn an_address_is_held_to_its_bound_whatever_wallets_it_uses(place: Place) 
     ));
 
     // The address is kept no longer than it is needed.
-    let client = async |id: &str| store.lease(id).await.unwrap().unwrap().client;
+    let client = async |id: &str| store.lease(&id.into()).await.unwrap().unwrap().client;
     assert_eq!(client("lease-1").await.as_deref(), here);
     use LeaseState::*;
     for (from, to) in [(Provisioning, Undoing), (Undoing, Destroyed)] {
-        assert!(store.move_lease("lease-1", from, to, 0).await.unwrap());
+        assert!(
+            store
+                .move_lease(&"lease-1".into(), from, to, 0)
+                .await
+                .unwrap()
+        );
     }
     assert_eq!(client("lease-1").await, None);
     assert!(is_claimed(
@@ -122,7 +127,10 @@ async fn unpaid_machines_make_a_wallet_and_an_address_wait_and_a_paid_one_frees_
     let store = place.open().await;
     let (here, there) = (Some("203.0.113.7"), Some("203.0.113.8"));
     let unpaid = async |owner: &str, client: Option<&str>, now| {
-        store.record_unpaid(owner, client, now).await.unwrap();
+        store
+            .record_unpaid(&wallet(owner), client, now)
+            .await
+            .unwrap();
     };
     unpaid("0xAA", here, 0).await;
     assert!(
@@ -169,22 +177,35 @@ async fn unpaid_machines_make_a_wallet_and_an_address_wait_and_a_paid_one_frees_
         (CreateSent, Created),
         (Created, Probed),
     ] {
-        assert!(store.move_lease("lease-1", from, to, 50).await.unwrap());
+        assert!(
+            store
+                .move_lease(&"lease-1".into(), from, to, 50)
+                .await
+                .unwrap()
+        );
     }
-    assert!(store.mark_settling("pay-1", 50).await.unwrap());
+    assert!(store.mark_settling(&"pay-1".into(), 50).await.unwrap());
     assert!(
         store
-            .mark_settled("pay-1", reported("0xfeed"), 50)
+            .mark_settled(&"pay-1".into(), reported("0xfeed"), 50)
             .await
             .unwrap()
     );
     assert!(
         store
-            .activate_lease("lease-1", "pay-1", 600, 50)
+            .activate_lease(&"lease-1".into(), &"pay-1".into(), 600, 50)
             .await
             .unwrap()
     );
-    assert_eq!(store.lease("lease-1").await.unwrap().unwrap().client, None);
+    assert_eq!(
+        store
+            .lease(&"lease-1".into())
+            .await
+            .unwrap()
+            .unwrap()
+            .client,
+        None
+    );
     assert!(is_claimed(
         &asked(&store, (9, PAYER, there), LIMITS, 50).await
     ));

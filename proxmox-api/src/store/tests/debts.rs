@@ -9,11 +9,19 @@ on_both![
 
 async fn owed(store: &Store, id: &str) -> bool {
     store.reserve(payment(id, PAYER, id), 0).await.unwrap();
-    assert!(store.mark_settling(id, 0).await.unwrap());
-    let early = store.owe_undelivered(id, "early", 1).await;
+    assert!(store.mark_settling(&id.into(), 0).await.unwrap());
+    let early = store.owe_undelivered(&id.into(), "early", 1).await;
     assert!(!early.unwrap(), "nothing is owed before the money moved");
-    assert!(store.mark_settled(id, reported("0xfeed"), 1).await.unwrap());
-    store.owe_undelivered(id, "undelivered", 2).await.unwrap()
+    assert!(
+        store
+            .mark_settled(&id.into(), reported("0xfeed"), 1)
+            .await
+            .unwrap()
+    );
+    store
+        .owe_undelivered(&id.into(), "undelivered", 2)
+        .await
+        .unwrap()
 }
 
 fn event() -> Change {
@@ -23,10 +31,10 @@ fn event() -> Change {
 async fn an_undelivered_payment_is_owed_once(place: Place) {
     let store = place.open().await;
     assert!(owed(&store, "0x1").await);
-    let again = store.owe_undelivered("0x1", "other", 3).await;
+    let again = store.owe_undelivered(&"0x1".into(), "other", 3).await;
     assert!(!again.unwrap(), "it is answered");
     let due = store.debts_due().await.unwrap();
-    assert_eq!(due, store.debts_of("0x1").await.unwrap());
+    assert_eq!(due, store.debts_of(&"0x1".into()).await.unwrap());
     assert_eq!(
         due,
         [Debt {
@@ -41,7 +49,10 @@ async fn an_undelivered_payment_is_owed_once(place: Place) {
     );
     let accounts = store.open_accounts().await.unwrap();
     assert_eq!((accounts.due, accounts.unresolved), (1000, 0));
-    let listed = store.payments_by_payer(PAYER, None, 9).await.unwrap();
+    let listed = store
+        .payments_by_payer(&wallet(PAYER), None, 9)
+        .await
+        .unwrap();
     assert_eq!(
         (listed[0].state, listed[0].due),
         (PaymentState::Answered, 1000)
@@ -53,14 +64,15 @@ async fn a_debt_is_given_back_once(place: Place) {
     let store = place.open().await;
     assert!(owed(&store, "0x1").await);
     let pay = async |reason: &str| {
-        let paid = store.pay_debt("0x1", reason, "sent back", Some("0xbeef"), event(), 9);
+        let id = "0x1".into();
+        let paid = store.pay_debt(&id, reason, "sent back", Some("0xbeef"), event(), 9);
         paid.await.unwrap()
     };
     assert!(!pay("another reason").await);
     assert!(pay("undelivered").await);
     assert!(!pay("undelivered").await);
     assert!(store.debts_due().await.unwrap().is_empty());
-    let debt = store.debts_of("0x1").await.unwrap().remove(0);
+    let debt = store.debts_of(&"0x1".into()).await.unwrap().remove(0);
     assert_eq!(
         (
             debt.state.as_str(),

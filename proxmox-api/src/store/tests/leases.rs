@@ -38,9 +38,9 @@ async fn no_vmid_is_handed_out_twice(place: Place) {
     assert_eq!((vmids.len(), full), (31, 9));
     assert_eq!(
         vmids.into_iter().collect::<BTreeSet<_>>(),
-        (501..=531).collect()
+        (501..=531).map(vmid).collect()
     );
-    let lease = store.lease_by_vmid(510).await.unwrap().unwrap();
+    let lease = store.lease_by_vmid(vmid(510)).await.unwrap().unwrap();
     use LeaseState::*;
     for (from, to) in [(Provisioning, Undoing), (Undoing, Destroyed)] {
         assert!(
@@ -52,7 +52,7 @@ async fn no_vmid_is_handed_out_twice(place: Place) {
     }
     assert_eq!(
         claimed(&store, 99, "0x99").await,
-        ClaimOutcome::Claimed { vmid: 510 },
+        ClaimOutcome::Claimed { vmid: vmid(510) },
         "free once destroyed"
     );
 }
@@ -69,7 +69,7 @@ async fn a_payer_is_held_to_the_bounds(place: Place) {
     ));
     assert_eq!(claimed(&store, 3, PAYER).await, ClaimOutcome::InFlight);
     assert_eq!(
-        store.payment("pay-3").await.unwrap().unwrap().state,
+        store.payment(&"pay-3".into()).await.unwrap().unwrap().state,
         PaymentState::Reserved,
         "nothing changed"
     );
@@ -95,7 +95,7 @@ async fn a_payer_is_held_to_the_bounds(place: Place) {
         store.claim(claim(1, PAYER), poor, 0).await.unwrap(),
         ClaimOutcome::TooMuchReserved
     );
-    store.mark_released("pay-1", "", 0).await.unwrap();
+    store.mark_released(&"pay-1".into(), "", 0).await.unwrap();
     assert_eq!(
         store.claim(claim(1, PAYER), LIMITS, 0).await.unwrap(),
         ClaimOutcome::PaymentMoved
@@ -112,20 +112,30 @@ async fn a_lease_warns_stops_and_goes_at_its_deadlines(place: Place) {
     assert_eq!(store.next_deadline(300).await.unwrap(), Some(4300));
     assert_eq!(due(4299).await, []);
     assert_eq!(due(4300).await, [DueAction::Warn]);
-    assert!(store.mark_warned("lease-1", 4300).await.unwrap());
-    assert!(!store.mark_warned("lease-1", 4300).await.unwrap());
+    assert!(store.mark_warned(&"lease-1".into(), 4300).await.unwrap());
+    assert!(!store.mark_warned(&"lease-1".into(), 4300).await.unwrap());
     assert_eq!(store.next_deadline(300).await.unwrap(), Some(4600));
     assert_eq!(due(4600).await, [DueAction::Stop]);
     assert!(
         store
-            .move_lease("lease-1", LeaseState::Active, LeaseState::Expiring, 4600)
+            .move_lease(
+                &"lease-1".into(),
+                LeaseState::Active,
+                LeaseState::Expiring,
+                4600
+            )
             .await
             .unwrap()
     );
     assert_eq!(store.unfinished_leases().await.unwrap().len(), 1);
     assert!(
         store
-            .move_lease("lease-1", LeaseState::Expiring, LeaseState::Stopped, 4600)
+            .move_lease(
+                &"lease-1".into(),
+                LeaseState::Expiring,
+                LeaseState::Stopped,
+                4600
+            )
             .await
             .unwrap()
     );
@@ -133,7 +143,12 @@ async fn a_lease_warns_stops_and_goes_at_its_deadlines(place: Place) {
     assert_eq!(due(5200).await, [DueAction::Destroy]);
     assert!(
         !store
-            .move_lease("lease-1", LeaseState::Active, LeaseState::Expiring, 5200)
+            .move_lease(
+                &"lease-1".into(),
+                LeaseState::Active,
+                LeaseState::Expiring,
+                5200
+            )
             .await
             .unwrap()
     );
@@ -153,7 +168,7 @@ async fn a_renewal_counts_once_and_from_the_later_of_now_and_the_end(place: Plac
     }
     let renewal = |number: u32| Renewal {
         lease_id: "lease-1".into(),
-        payment_id: format!("pay-{number}"),
+        payment_id: format!("pay-{number}").into(),
         minutes: 10,
         grace_seconds: 600,
     };
@@ -171,13 +186,13 @@ async fn a_renewal_counts_once_and_from_the_later_of_now_and_the_end(place: Plac
     use LeaseState::*;
     assert!(
         store
-            .move_lease("lease-1", Active, Expiring, 4200)
+            .move_lease(&"lease-1".into(), Active, Expiring, 4200)
             .await
             .unwrap()
     );
     assert!(
         store
-            .move_lease("lease-1", Expiring, Stopped, 4200)
+            .move_lease(&"lease-1".into(), Expiring, Stopped, 4200)
             .await
             .unwrap()
     );
@@ -187,11 +202,11 @@ async fn a_renewal_counts_once_and_from_the_later_of_now_and_the_end(place: Plac
         state: Active,
     };
     assert_eq!(store.renew(renewal(3), 4500).await.unwrap(), late);
-    let lease = store.lease("lease-1").await.unwrap().unwrap();
+    let lease = store.lease(&"lease-1".into()).await.unwrap().unwrap();
     assert_eq!((lease.state, lease.destroy_at), (Active, Some(5700)));
     assert!(
         store
-            .move_lease("lease-1", Active, Destroying, 4600)
+            .move_lease(&"lease-1".into(), Active, Destroying, 4600)
             .await
             .unwrap()
     );
@@ -207,7 +222,7 @@ async fn a_minute_keeps_the_data_for_a_minute_however_often_it_is_bought(place: 
     let store = place.open().await;
     activated_for(&store, 1, 1, DAY, 0).await;
     let deadlines = async || {
-        let lease = store.lease("lease-1").await.unwrap().unwrap();
+        let lease = store.lease(&"lease-1".into()).await.unwrap().unwrap();
         (lease.expires_at.unwrap(), lease.destroy_at.unwrap())
     };
     assert_eq!(
@@ -222,7 +237,7 @@ async fn a_minute_keeps_the_data_for_a_minute_however_often_it_is_bought(place: 
         store.reserve(new, now).await.unwrap();
         let renewal = Renewal {
             lease_id: "lease-1".into(),
-            payment_id: pay,
+            payment_id: pay.into(),
             minutes,
             grace_seconds: DAY,
         };
@@ -243,7 +258,7 @@ async fn a_minute_keeps_the_data_for_a_minute_however_often_it_is_bought(place: 
 /// Takes a lease that nobody has paid for away.
 async fn destroyed(store: &Store, number: u32, now: i64) {
     use LeaseState::*;
-    let lease = format!("lease-{number}");
+    let lease: LeaseId = format!("lease-{number}").into();
     for (from, to) in [(Provisioning, Undoing), (Undoing, Destroyed)] {
         assert!(store.move_lease(&lease, from, to, now).await.unwrap());
     }
@@ -263,7 +278,7 @@ async fn the_number_that_was_freed_last_is_used_again_last(place: Place) {
             ..claim(number, &owner)
         };
         match store.claim(claim, LIMITS, 0).await.unwrap() {
-            ClaimOutcome::Claimed { vmid } => vmid,
+            ClaimOutcome::Claimed { vmid } => vmid.get(),
             other => panic!("{other:?}"),
         }
     };
@@ -284,9 +299,11 @@ async fn the_number_that_was_freed_last_is_used_again_last(place: Place) {
     destroyed(&store, 5, 0).await;
     destroyed(&store, 8, 0).await;
     assert_eq!(leased(10).await, 501);
-    let busy = HashSet::from([500, 501]);
-    let other = store.reassign_lease("lease-10", "pve", 500..=504, busy, 0);
-    assert_eq!(other.await.unwrap(), Some(503));
+    let busy = HashSet::from([500, 501].map(vmid));
+    let pve = node("pve");
+    let lease = "lease-10".into();
+    let other = store.reassign_lease(&lease, &pve, 500..=504, busy, 0);
+    assert_eq!(other.await.unwrap(), Some(vmid(503)));
     assert_eq!(leased(11).await, 501);
 }
 
@@ -315,7 +332,7 @@ async fn an_address_is_one_leases_and_rests_for_an_hour(place: Place) {
         match store.claim(claim, LIMITS, now).await.unwrap() {
             ClaimOutcome::Claimed { .. } => {
                 let lease = store
-                    .lease(&format!("lease-{number}"))
+                    .lease(&format!("lease-{number}").into())
                     .await
                     .unwrap()
                     .unwrap();
@@ -332,15 +349,21 @@ async fn an_address_is_one_leases_and_rests_for_an_hour(place: Place) {
     assert_eq!(leased(3, 0).await, address(4));
     assert_eq!(leased(4, 0).await, None);
     // Made, and so on the bridge.
-    store.set_mac("lease-2", "BC:24:11:00:00:02").await.unwrap();
+    store
+        .set_mac(&"lease-2".into(), "BC:24:11:00:00:02")
+        .await
+        .unwrap();
     destroyed(&store, 2, 1000).await;
     assert_eq!(leased(5, 4599).await, None, "it rests");
     assert_eq!(leased(6, 4600).await, address(3));
     // Never made, or made and never put on the bridge: nothing was ever sent to it.
     destroyed(&store, 1, 5000).await;
     assert_eq!(leased(7, 5000).await, address(1));
-    store.set_mac("lease-3", "BC:24:11:00:00:03").await.unwrap();
-    store.keep_link_down("lease-3", 5012).await.unwrap();
+    store
+        .set_mac(&"lease-3".into(), "BC:24:11:00:00:03")
+        .await
+        .unwrap();
+    store.keep_link_down(&"lease-3".into(), 5012).await.unwrap();
     destroyed(&store, 3, 5001).await;
     assert_eq!(leased(8, 5001).await, address(4));
 }
@@ -361,7 +384,10 @@ async fn addresses_of_a_probe_are_no_leases_until_they_are_given_back(place: Pla
             ..claim(number, &owner)
         };
         store.claim(claim, LIMITS, now).await.unwrap();
-        let lease = store.lease(&format!("lease-{number}")).await.unwrap();
+        let lease = store
+            .lease(&format!("lease-{number}").into())
+            .await
+            .unwrap();
         lease.and_then(|lease| lease.address)
     };
     let probe = async |id: &str, number, now| {
@@ -403,7 +429,12 @@ async fn a_renewal_that_is_repeated_tells_what_became_of_the_lease(place: Place)
     store.renew(renewal.clone(), 100).await.unwrap();
     use LeaseState::*;
     for (from, to) in [(Active, Destroying), (Destroying, Destroyed)] {
-        assert!(store.move_lease("lease-1", from, to, 200).await.unwrap());
+        assert!(
+            store
+                .move_lease(&"lease-1".into(), from, to, 200)
+                .await
+                .unwrap()
+        );
     }
     let again = RenewalOutcome::Renewed {
         expires_at: 4200,

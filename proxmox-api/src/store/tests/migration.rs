@@ -60,7 +60,7 @@ const ROWS: [(u32, &str, Option<&str>, Option<&str>); 13] = [
     (
         10,
         "answered",
-        Some("0xAA-again-and-again"),
+        Some("0xPAYER-again-and-again"),
         Some("{\"leaseId\":\"lease-10\"}"),
     ),
     (11, "answered", Some("short"), Some("not json")),
@@ -88,7 +88,8 @@ fn nonce(number: u32) -> String {
 
 fn fill(db: Db<'_>) {
     for (number, state, key, body) in ROWS {
-        let key = key.map(|key| key.replace("NONCE", &nonce(number)[2..].to_uppercase()));
+        let [public, payer] = [&nonce(number)[2..], &PAYER[2..]].map(str::to_uppercase);
+        let key = key.map(|key| key.replace("NONCE", &public).replace("PAYER", &payer));
         // The last one chose a password: what was answered had none of ours to hide.
         let arguments = format!("{{\"makesPassword\":{}}}", number != 12);
         let status = body.map(|_| 200_i64);
@@ -125,7 +126,7 @@ async fn a_database_of_the_release_before_keeps_every_payment_and_no_public_key(
     let store = place.open().await;
     for (number, state, key, body) in ROWS {
         let row = store
-            .payment(&format!("pay-{number}"))
+            .payment(&format!("pay-{number}").into())
             .await
             .unwrap()
             .unwrap();
@@ -147,7 +148,7 @@ async fn a_database_of_the_release_before_keeps_every_payment_and_no_public_key(
             _ => assert_eq!(kept.as_deref(), body),
         }
     }
-    let lease = store.lease("lease-8").await.unwrap().unwrap();
+    let lease = store.lease(&"lease-8".into()).await.unwrap().unwrap();
     assert_eq!(
         (lease.payment_id.as_str(), lease.state),
         ("pay-8", LeaseState::Active)
@@ -157,17 +158,20 @@ async fn a_database_of_the_release_before_keeps_every_payment_and_no_public_key(
     // Rows that refer to a payment still do, and what is new works on what is old.
     assert!(
         store
-            .mark_settled("pay-6", seen("0xfeed", 1), 9)
+            .mark_settled(&"pay-6".into(), seen("0xfeed", 1), 9)
             .await
             .unwrap()
     );
     assert!(
         store
-            .owe_undelivered("pay-6", "undelivered", 9)
+            .owe_undelivered(&"pay-6".into(), "undelivered", 9)
             .await
             .unwrap()
     );
-    let listed = store.payments_by_payer(PAYER, None, 99).await.unwrap();
+    let listed = store
+        .payments_by_payer(&wallet(PAYER), None, 99)
+        .await
+        .unwrap();
     assert_eq!(listed.len(), ROWS.len());
     let orphan = store
         .write(|db| db.execute("DELETE FROM payments WHERE payment_id = 'pay-8'", &[]))
@@ -188,7 +192,7 @@ async fn what_was_counted_before_containers_were_stopped_for_it_is_kept(place: P
     })
     .await;
     let store = place.open().await;
-    let seen = store.traffic("lease-8").await.unwrap().unwrap();
+    let seen = store.traffic(&"lease-8".into()).await.unwrap().unwrap();
     assert_eq!((seen.counted.sent, seen.counted.received), (500, 50));
     assert_eq!((seen.step, seen.cut_seconds), (TrafficStep::Cut, 0));
     let kept = Kept {
@@ -205,6 +209,6 @@ async fn what_was_counted_before_containers_were_stopped_for_it_is_kept(place: P
         },
     };
     store.count_traffic(vec![look], 960).await.unwrap();
-    let seen = store.traffic("lease-8").await.unwrap().unwrap();
+    let seen = store.traffic(&"lease-8".into()).await.unwrap().unwrap();
     assert_eq!((seen.counted.sent, seen.cut_seconds), (510, 60));
 }

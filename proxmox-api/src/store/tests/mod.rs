@@ -16,13 +16,17 @@ mod upkeep;
 
 use std::collections::HashSet;
 
+use pve::{NodeName, Vmid};
 use tempfile::TempDir;
 use x402::facilitator::TransferEvidence;
 
 use super::*;
-use crate::lease::LeaseState;
+use crate::{
+    ids::{LeaseId, PaymentId, Wallet},
+    lease::LeaseState,
+};
 
-const PAYER: &str = "0xaa";
+const PAYER: &str = "0x00000000000000000000000000000000000000aa";
 const LIMITS: ClaimLimits = ClaimLimits {
     in_flight: 2,
     per_wallet: 3,
@@ -99,12 +103,25 @@ fn open_file() -> (TempDir, Store) {
     (folder, store)
 }
 
+fn vmid(number: u32) -> Vmid {
+    Vmid::try_from(number).unwrap()
+}
+
+fn node(name: &str) -> NodeName {
+    name.parse().unwrap()
+}
+
+/// A wallet by the last digits of its address.
+fn wallet(digits: &str) -> Wallet {
+    format!("0x{:0>40}", &digits[2..]).parse().unwrap()
+}
+
 fn payment(id: &str, payer: &str, nonce: &str) -> NewPayment {
     NewPayment {
         payment_id: id.into(),
         network: "eip155:84532".into(),
         asset: "0xA55E".into(),
-        payer: payer.into(),
+        payer: wallet(payer),
         nonce: nonce.into(),
         digest: "digest".into(),
         idempotency_key: None,
@@ -120,10 +137,10 @@ fn payment(id: &str, payer: &str, nonce: &str) -> NewPayment {
 
 fn claim(number: u32, owner: &str) -> Claim {
     Claim {
-        lease_id: format!("lease-{number}"),
-        payment_id: format!("pay-{number}"),
-        node: "pve".into(),
-        owner: owner.into(),
+        lease_id: format!("lease-{number}").into(),
+        payment_id: format!("pay-{number}").into(),
+        node: node("pve"),
+        owner: wallet(owner),
         client: None,
         addresses: None,
         sku: "small".into(),
@@ -134,7 +151,7 @@ fn claim(number: u32, owner: &str) -> Claim {
         disk_gb: 8,
         minutes: 60,
         vmids: 500..=531,
-        busy: HashSet::from([500]),
+        busy: HashSet::from([vmid(500)]),
     }
 }
 
@@ -180,7 +197,8 @@ async fn activated(store: &Store, number: u32, now: i64) {
 /// The same for so many minutes, with a grace of at most so many seconds.
 async fn activated_for(store: &Store, number: u32, minutes: u32, grace: i64, now: i64) {
     use LeaseState::*;
-    let (lease, pay) = (format!("lease-{number}"), format!("pay-{number}"));
+    let lease: LeaseId = format!("lease-{number}").into();
+    let pay: PaymentId = format!("pay-{number}").into();
     let new = payment(&pay, PAYER, &format!("0x{number}"));
     store.reserve(new, 0).await.unwrap();
     let claim = Claim {

@@ -3,15 +3,18 @@
 use x402::facilitator::TransferEvidence;
 
 use super::super::{Answer, Change, Claim, ClaimLimits, ClaimOutcome, Store, StoreError};
-use crate::payment::{
-    PaymentState,
-    moves::{Move, Target},
+use crate::{
+    ids::{LeaseId, PaymentId},
+    payment::{
+        PaymentState,
+        moves::{Move, Target},
+    },
 };
 
 impl Store {
     async fn move_from(
         &self,
-        id: &str,
+        id: &PaymentId,
         from: &[PaymentState],
         target: Target,
         changes: Vec<Change>,
@@ -27,13 +30,13 @@ impl Store {
         Ok(false)
     }
 
-    pub(super) async fn mark_settling(&self, id: &str, now: i64) -> Result<bool, StoreError> {
+    pub(super) async fn mark_settling(&self, id: &PaymentId, now: i64) -> Result<bool, StoreError> {
         let from = [PaymentState::Verified, PaymentState::Reserved];
         self.move_from(id, &from, Target::Settling, Vec::new(), now)
             .await
     }
 
-    pub(super) async fn mark_verified(&self, id: &str, now: i64) -> Result<bool, StoreError> {
+    pub(super) async fn mark_verified(&self, id: &PaymentId, now: i64) -> Result<bool, StoreError> {
         let from = [PaymentState::Reserved];
         self.move_from(id, &from, Target::Verified, Vec::new(), now)
             .await
@@ -41,7 +44,7 @@ impl Store {
 
     pub(super) async fn mark_settled(
         &self,
-        id: &str,
+        id: &PaymentId,
         transfer: TransferEvidence,
         now: i64,
     ) -> Result<bool, StoreError> {
@@ -57,7 +60,7 @@ impl Store {
 
     pub(super) async fn mark_refused(
         &self,
-        id: &str,
+        id: &PaymentId,
         why: &str,
         now: i64,
     ) -> Result<bool, StoreError> {
@@ -72,7 +75,7 @@ impl Store {
 
     pub(super) async fn mark_unknown(
         &self,
-        id: &str,
+        id: &PaymentId,
         transaction: Option<&str>,
         now: i64,
     ) -> Result<bool, StoreError> {
@@ -83,7 +86,7 @@ impl Store {
 
     pub(super) async fn mark_unresolved(
         &self,
-        id: &str,
+        id: &PaymentId,
         why: &str,
         now: i64,
     ) -> Result<bool, StoreError> {
@@ -94,7 +97,7 @@ impl Store {
 
     pub(super) async fn mark_released(
         &self,
-        id: &str,
+        id: &PaymentId,
         why: &str,
         now: i64,
     ) -> Result<bool, StoreError> {
@@ -105,7 +108,7 @@ impl Store {
 
     pub(super) async fn mark_unsent(
         &self,
-        id: &str,
+        id: &PaymentId,
         why: &str,
         now: i64,
     ) -> Result<bool, StoreError> {
@@ -114,7 +117,11 @@ impl Store {
             .await
     }
 
-    pub(super) async fn mark_answered(&self, id: &str, answer: Answer) -> Result<bool, StoreError> {
+    pub(super) async fn mark_answered(
+        &self,
+        id: &PaymentId,
+        answer: Answer,
+    ) -> Result<bool, StoreError> {
         let target = Target::Answered(answer);
         self.move_from(id, &[PaymentState::Settled], target, Vec::new(), 0)
             .await
@@ -122,7 +129,7 @@ impl Store {
 
     pub(super) async fn owe_undelivered(
         &self,
-        id: &str,
+        id: &PaymentId,
         reason: &'static str,
         now: i64,
     ) -> Result<bool, StoreError> {
@@ -148,13 +155,13 @@ impl Store {
     /// The answer of a payment, together with the activation of its lease.
     pub(super) async fn activate_lease(
         &self,
-        lease_id: &str,
-        payment_id: &str,
+        lease_id: &LeaseId,
+        payment_id: &PaymentId,
         grace_seconds: i64,
         now: i64,
     ) -> Result<bool, StoreError> {
         let activation = Change::ActivateLease {
-            lease_id: lease_id.to_owned(),
+            lease_id: lease_id.clone(),
             ip: None,
             grace_seconds,
         };

@@ -22,10 +22,10 @@ async fn the_transactions_of_a_network_and_a_time_are_known(place: Place) {
         ("pay-3", "0x3", "", 20),
     ] {
         store.reserve(payment(id, PAYER, nonce), at).await.unwrap();
-        assert!(store.mark_settling(id, at).await.unwrap());
+        assert!(store.mark_settling(&id.into(), at).await.unwrap());
         if !transaction.is_empty() {
             let transfer = reported(transaction);
-            assert!(store.mark_settled(id, transfer, at).await.unwrap());
+            assert!(store.mark_settled(&id.into(), transfer, at).await.unwrap());
         }
     }
     let network = payment("pay-4", PAYER, "0x4").network;
@@ -69,7 +69,7 @@ async fn one_of_many_concurrent_copies_gets_the_nonce(place: Place) {
     assert_eq!(reserved, 1);
     assert_eq!(
         store
-            .payments_by_payer(PAYER, None, 100)
+            .payments_by_payer(&wallet(PAYER), None, 100)
             .await
             .unwrap()
             .len(),
@@ -88,15 +88,20 @@ async fn a_replay_gets_what_the_rules_say(place: Place) {
         payment_id: "pay-1".into(),
     };
     assert_eq!(store.reserve(first.clone(), 1).await.unwrap(), known);
-    assert!(store.mark_verified("pay-1", 1).await.unwrap());
-    assert!(store.mark_settling("pay-1", 1).await.unwrap());
+    assert!(store.mark_verified(&"pay-1".into(), 1).await.unwrap());
+    assert!(store.mark_settling(&"pay-1".into(), 1).await.unwrap());
     assert!(
         store
-            .mark_settled("pay-1", reported("0xfeed"), 1)
+            .mark_settled(&"pay-1".into(), reported("0xfeed"), 1)
             .await
             .unwrap()
     );
-    assert!(store.mark_answered("pay-1", answer()).await.unwrap());
+    assert!(
+        store
+            .mark_answered(&"pay-1".into(), answer())
+            .await
+            .unwrap()
+    );
     // nonce, digest, key, outcome
     let table = [
         ("0x1", "digest", Some("key"), known.clone()),
@@ -139,7 +144,7 @@ async fn a_released_nonce_and_its_key_can_be_used_again(place: Place) {
     store.reserve(first.clone(), 0).await.unwrap();
     assert!(
         store
-            .mark_released("pay-1", "facilitator away", 1)
+            .mark_released(&"pay-1".into(), "facilitator away", 1)
             .await
             .unwrap()
     );
@@ -154,7 +159,7 @@ async fn a_released_nonce_and_its_key_can_be_used_again(place: Place) {
             payment_id: "pay-1".into()
         }
     );
-    let row = store.payment("pay-1").await.unwrap().unwrap();
+    let row = store.payment(&"pay-1".into()).await.unwrap().unwrap();
     assert_eq!(
         (row.state, row.digest.as_str(), row.reason),
         (PaymentState::Reserved, "other", None)
@@ -171,34 +176,52 @@ async fn a_payment_moves_only_from_the_expected_state(place: Place) {
         .unwrap();
     assert!(
         !store
-            .mark_settled("pay-1", reported("0xfeed"), 1)
+            .mark_settled(&"pay-1".into(), reported("0xfeed"), 1)
             .await
             .unwrap()
     );
-    assert!(!store.mark_answered("pay-1", answer()).await.unwrap());
-    assert!(store.mark_verified("pay-1", 1).await.unwrap());
-    assert!(!store.mark_verified("pay-1", 1).await.unwrap());
-    assert!(store.mark_settling("pay-1", 1).await.unwrap());
-    assert!(!store.mark_settling("pay-1", 1).await.unwrap());
-    assert!(!store.mark_verified("pay-1", 1).await.unwrap());
     assert!(
-        !store.mark_released("pay-1", "late", 1).await.unwrap(),
+        !store
+            .mark_answered(&"pay-1".into(), answer())
+            .await
+            .unwrap()
+    );
+    assert!(store.mark_verified(&"pay-1".into(), 1).await.unwrap());
+    assert!(!store.mark_verified(&"pay-1".into(), 1).await.unwrap());
+    assert!(store.mark_settling(&"pay-1".into(), 1).await.unwrap());
+    assert!(!store.mark_settling(&"pay-1".into(), 1).await.unwrap());
+    assert!(!store.mark_verified(&"pay-1".into(), 1).await.unwrap());
+    assert!(
+        !store
+            .mark_released(&"pay-1".into(), "late", 1)
+            .await
+            .unwrap(),
         "money may have moved"
     );
     assert!(
         store
-            .mark_unknown("pay-1", Some("0xfeed"), 1)
+            .mark_unknown(&"pay-1".into(), Some("0xfeed"), 1)
             .await
             .unwrap()
     );
-    assert!(!store.mark_unsent("pay-1", "late", 1).await.unwrap());
-    assert!(store.mark_unresolved("pay-1", "no chain", 1).await.unwrap());
+    assert!(!store.mark_unsent(&"pay-1".into(), "late", 1).await.unwrap());
+    assert!(
+        store
+            .mark_unresolved(&"pay-1".into(), "no chain", 1)
+            .await
+            .unwrap()
+    );
     assert!(store.unfinished_payments().await.unwrap().is_empty());
     assert!(store.unresolved_to_look_for(0).await.unwrap().is_empty());
     assert_eq!(store.unresolved_to_look_for(1).await.unwrap().len(), 1);
-    assert!(store.mark_refused("pay-1", "expired", 1).await.unwrap());
+    assert!(
+        store
+            .mark_refused(&"pay-1".into(), "expired", 1)
+            .await
+            .unwrap()
+    );
     assert!(store.unfinished_payments().await.unwrap().is_empty());
-    assert!(!store.mark_unknown("pay-1", None, 1).await.unwrap());
+    assert!(!store.mark_unknown(&"pay-1".into(), None, 1).await.unwrap());
 }
 
 /// Takes a payment to `settling`.
@@ -208,7 +231,7 @@ async fn settling(store: &Store, id: &str, nonce: &str, key: Option<&str>) {
         ..payment(id, PAYER, nonce)
     };
     store.reserve(new, 0).await.unwrap();
-    assert!(store.mark_settling(id, 0).await.unwrap());
+    assert!(store.mark_settling(&id.into(), 0).await.unwrap());
 }
 
 async fn one_transfer_pays_for_one_purchase(place: Place) {
@@ -218,34 +241,38 @@ async fn one_transfer_pays_for_one_purchase(place: Place) {
     }
     assert!(
         store
-            .mark_settled("pay-1", seen("0xfeed", 4), 1)
+            .mark_settled(&"pay-1".into(), seen("0xfeed", 4), 1)
             .await
             .unwrap()
     );
-    let again = store.mark_settled("pay-2", seen("0xfeed", 4), 1).await;
+    let again = store
+        .mark_settled(&"pay-2".into(), seen("0xfeed", 4), 1)
+        .await;
     assert!(matches!(again, Err(StoreError::EvidenceTaken)), "{again:?}");
     // Another log of the same transaction is another transfer, and what was only reported is no evidence.
     assert!(
         store
-            .mark_settled("pay-2", seen("0xfeed", 5), 1)
+            .mark_settled(&"pay-2".into(), seen("0xfeed", 5), 1)
             .await
             .unwrap()
     );
     assert!(
         store
-            .mark_settled("pay-3", reported("0xfeed"), 1)
+            .mark_settled(&"pay-3".into(), reported("0xfeed"), 1)
             .await
             .unwrap()
     );
-    let moved = store.replace_evidence("pay-2", seen("0xfeed", 4), 2).await;
+    let moved = store
+        .replace_evidence(&"pay-2".into(), seen("0xfeed", 4), 2)
+        .await;
     assert!(matches!(moved, Err(StoreError::EvidenceTaken)), "{moved:?}");
     assert!(
         store
-            .replace_evidence("pay-2", seen("0xbeef", 4), 2)
+            .replace_evidence(&"pay-2".into(), seen("0xbeef", 4), 2)
             .await
             .unwrap()
     );
-    let row = store.payment("pay-2").await.unwrap().unwrap();
+    let row = store.payment(&"pay-2".into()).await.unwrap().unwrap();
     assert_eq!(
         (
             row.transaction.as_deref(),
@@ -261,20 +288,25 @@ async fn a_refused_payment_that_moved_money_after_all_can_settle(place: Place) {
     let store = place.open().await;
     let key = Some("0123456789abcdef");
     settling(&store, "pay-1", "0x1", key).await;
-    assert!(store.mark_refused("pay-1", "balance", 1).await.unwrap());
+    assert!(
+        store
+            .mark_refused(&"pay-1".into(), "balance", 1)
+            .await
+            .unwrap()
+    );
     assert!(store.refusals_to_check(299).await.unwrap().is_empty());
     assert_eq!(store.refusals_to_check(300).await.unwrap().len(), 1);
     // Its key was given back and serves another payment now.
     settling(&store, "pay-2", "0x2", key).await;
     assert!(
         store
-            .mark_settled("pay-1", seen("0xfeed", 4), 2)
+            .mark_settled(&"pay-1".into(), seen("0xfeed", 4), 2)
             .await
             .unwrap()
     );
-    assert!(store.mark_checked("pay-1", 3).await.unwrap());
+    assert!(store.mark_checked(&"pay-1".into(), 3).await.unwrap());
     assert!(store.refusals_to_check(300).await.unwrap().is_empty());
-    let row = store.payment("pay-1").await.unwrap().unwrap();
+    let row = store.payment(&"pay-1".into()).await.unwrap().unwrap();
     assert_eq!(
         (row.state, row.idempotency_key),
         (PaymentState::Settled, None)
@@ -309,15 +341,15 @@ async fn what_was_looked_for_while_it_was_unresolved_is_looked_at_again_once_it_
 async fn what_must_not_be_done_twice_is_begun_once(place: Place) {
     let store = place.open().await;
     settling(&store, "pay-1", "0x1", None).await;
-    assert!(!store.begin_performance("pay-1", 1).await.unwrap());
+    assert!(!store.begin_performance(&"pay-1".into(), 1).await.unwrap());
     assert!(
         store
-            .mark_settled("pay-1", reported("0xfeed"), 1)
+            .mark_settled(&"pay-1".into(), reported("0xfeed"), 1)
             .await
             .unwrap()
     );
-    assert!(store.begin_performance("pay-1", 2).await.unwrap());
-    assert!(!store.begin_performance("pay-1", 3).await.unwrap());
-    assert!(store.take_performance_back("pay-1").await.unwrap());
-    assert!(store.begin_performance("pay-1", 4).await.unwrap());
+    assert!(store.begin_performance(&"pay-1".into(), 2).await.unwrap());
+    assert!(!store.begin_performance(&"pay-1".into(), 3).await.unwrap());
+    assert!(store.take_performance_back(&"pay-1".into()).await.unwrap());
+    assert!(store.begin_performance(&"pay-1".into(), 4).await.unwrap());
 }

@@ -46,7 +46,7 @@ async fn replicas_that_start_together_make_the_schema_once_and_hand_nothing_out_
             assert!(vmids.insert(vmid), "{vmid} twice");
         }
     }
-    assert_eq!(vmids, (501..=531).collect());
+    assert_eq!(vmids, (501..=531).map(vmid).collect());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,27 +117,41 @@ async fn a_server_that_comes_back_is_worked_with_again_and_turns_are_kept() {
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'infra402'";
     let (server, sql) = (std::sync::Arc::clone(&postgres), cut);
     blocking(move || server.sql("postgres", sql)).await;
-    assert!(store.set_ip("lease-1", "10.0.0.1", 1).await.unwrap());
-    assert!(store.lease("lease-1").await.unwrap().is_some());
+    assert!(
+        store
+            .set_ip(&"lease-1".into(), "10.0.0.1", 1)
+            .await
+            .unwrap()
+    );
+    assert!(store.lease(&"lease-1".into()).await.unwrap().is_some());
 
     let server = std::sync::Arc::clone(&postgres);
     blocking(move || server.crash()).await;
-    assert!(store.set_ip("lease-1", "10.0.0.2", 1).await.is_err());
-    assert!(store.lease("lease-1").await.is_err());
+    assert!(
+        store
+            .set_ip(&"lease-1".into(), "10.0.0.2", 1)
+            .await
+            .is_err()
+    );
+    assert!(store.lease(&"lease-1".into()).await.is_err());
     let server = std::sync::Arc::clone(&postgres);
     blocking(move || server.start_again()).await;
     let again = async {
-        while store.set_ip("lease-1", "10.0.0.3", 1).await.is_err() {
+        while store
+            .set_ip(&"lease-1".into(), "10.0.0.3", 1)
+            .await
+            .is_err()
+        {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        while store.lease("lease-1").await.is_err() {
+        while store.lease(&"lease-1".into()).await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(10), again)
         .await
         .unwrap();
-    let lease = store.lease("lease-1").await.unwrap().unwrap();
+    let lease = store.lease(&"lease-1".into()).await.unwrap().unwrap();
     assert_eq!(lease.ip.as_deref(), Some("10.0.0.3"));
     let fresh = turns.take("set", "fresh").await.unwrap();
     let others = place.open().await.turns().unwrap();

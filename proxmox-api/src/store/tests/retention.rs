@@ -19,9 +19,19 @@ async fn released_payments_go_with_the_leases_that_were_never_paid(place: Place)
         .reserve(payment("pay-8", PAYER, "0x8"), 0)
         .await
         .unwrap();
-    assert!(store.mark_released("pay-8", "verify", 10).await.unwrap());
+    assert!(
+        store
+            .mark_released(&"pay-8".into(), "verify", 10)
+            .await
+            .unwrap()
+    );
     claimed(&store, 1, PAYER).await;
-    assert!(store.mark_released("pay-1", "create", 10).await.unwrap());
+    assert!(
+        store
+            .mark_released(&"pay-1".into(), "create", 10)
+            .await
+            .unwrap()
+    );
     assert_eq!(store.remove_released(9).await.unwrap(), 0, "too young");
     assert_eq!(
         store.remove_released(10).await.unwrap(),
@@ -29,11 +39,16 @@ async fn released_payments_go_with_the_leases_that_were_never_paid(place: Place)
         "a lease holds its number yet"
     );
     for (from, to) in [(Provisioning, Undoing), (Undoing, Destroyed)] {
-        assert!(store.move_lease("lease-1", from, to, 11).await.unwrap());
+        assert!(
+            store
+                .move_lease(&"lease-1".into(), from, to, 11)
+                .await
+                .unwrap()
+        );
     }
     assert_eq!(store.remove_released(10).await.unwrap(), 1);
-    assert_eq!(store.payment("pay-1").await.unwrap(), None);
-    assert_eq!(store.lease("lease-1").await.unwrap(), None);
+    assert_eq!(store.payment(&"pay-1".into()).await.unwrap(), None);
+    assert_eq!(store.lease(&"lease-1".into()).await.unwrap(), None);
     // What was paid for stays.
     activated(&store, 2, 0).await;
     assert_eq!(store.remove_released(i64::MAX).await.unwrap(), 0);
@@ -45,7 +60,7 @@ async fn answers_are_blanked_after_a_time_and_the_outcome_stays(place: Place) {
     assert_eq!(store.blank_answers(99, 99).await.unwrap(), 0);
     assert_eq!(store.blank_answers(100, 100).await.unwrap(), 1);
     assert_eq!(store.blank_answers(100, 100).await.unwrap(), 0);
-    let row = store.payment("pay-1").await.unwrap().unwrap();
+    let row = store.payment(&"pay-1".into()).await.unwrap().unwrap();
     let blank = Answer {
         status: 200,
         body: String::new(),
@@ -67,7 +82,12 @@ async fn answers_of_a_lease_that_has_ended_are_blanked_at_once(place: Place) {
         (LeaseState::Active, LeaseState::Destroying),
         (LeaseState::Destroying, LeaseState::Destroyed),
     ] {
-        assert!(store.move_lease("lease-1", from, to, 101).await.unwrap());
+        assert!(
+            store
+                .move_lease(&"lease-1".into(), from, to, 101)
+                .await
+                .unwrap()
+        );
     }
     assert_eq!(store.blank_answers(0, 0).await.unwrap(), 1);
 }
@@ -76,10 +96,10 @@ async fn a_refusal_keeps_its_terms_until_the_chain_was_asked(place: Place) {
     let store = place.open().await;
     for (id, nonce) in [("pay-1", "0x1"), ("pay-2", "0x2")] {
         store.reserve(payment(id, PAYER, nonce), 0).await.unwrap();
-        assert!(store.mark_settling(id, 0).await.unwrap());
-        assert!(store.mark_refused(id, "balance", 0).await.unwrap());
+        assert!(store.mark_settling(&id.into(), 0).await.unwrap());
+        assert!(store.mark_refused(&id.into(), "balance", 0).await.unwrap());
     }
-    assert!(store.mark_checked("pay-1", 400).await.unwrap());
+    assert!(store.mark_checked(&"pay-1".into(), 400).await.unwrap());
     assert_eq!(store.blank_answers(500, -1).await.unwrap(), 1);
     assert_eq!(store.refusals_to_check(300).await.unwrap().len(), 1);
     assert_eq!(store.blank_answers(500, 500).await.unwrap(), 1);
@@ -90,11 +110,16 @@ async fn a_request_is_kept_until_the_chain_was_looked_at(place: Place) {
     use LeaseState::*;
     let store = place.open().await;
     claimed(&store, 1, PAYER).await;
-    assert!(store.mark_settling("pay-1", 10).await.unwrap());
-    assert!(store.mark_refused("pay-1", "balance", 10).await.unwrap());
+    assert!(store.mark_settling(&"pay-1".into(), 10).await.unwrap());
+    assert!(
+        store
+            .mark_refused(&"pay-1".into(), "balance", 10)
+            .await
+            .unwrap()
+    );
     activated(&store, 2, 10).await;
     store
-        .replace_evidence("pay-2", seen("0xbeef", 3), 10)
+        .replace_evidence(&"pay-2".into(), seen("0xbeef", 3), 10)
         .await
         .unwrap();
     store
@@ -110,29 +135,37 @@ async fn a_request_is_kept_until_the_chain_was_looked_at(place: Place) {
         ("lease-2", Active, Destroying),
         ("lease-2", Destroying, Destroyed),
     ] {
-        assert!(store.move_lease(lease, from, to, 11).await.unwrap());
+        assert!(store.move_lease(&lease.into(), from, to, 11).await.unwrap());
     }
     assert_eq!(store.blank_answers(9, 9).await.unwrap(), 1, "an answer");
     assert_eq!(store.blank_answers(9, 9).await.unwrap(), 0);
-    let answered = store.payment("pay-2").await.unwrap().unwrap();
+    let answered = store.payment(&"pay-2".into()).await.unwrap().unwrap();
     assert_eq!(answered.answer.unwrap().body, "");
     let refused = store.refusals_to_check(300).await.unwrap();
     let transfers = store.transfers_to_check(300).await.unwrap();
     assert_eq!((refused.len(), transfers.len()), (1, 1));
     for id in ["pay-1", "pay-2"] {
-        assert!(store.mark_checked(id, 400).await.unwrap());
+        assert!(store.mark_checked(&id.into(), 400).await.unwrap());
     }
     assert_eq!(store.blank_answers(9, 9).await.unwrap(), 2);
     for id in ["pay-1", "pay-2"] {
-        assert_eq!(store.payment(id).await.unwrap().unwrap().request.0, "");
+        assert_eq!(
+            store.payment(&id.into()).await.unwrap().unwrap().request.0,
+            ""
+        );
     }
     // Where no chain is asked, a day is enough.
     store
         .reserve(payment("pay-3", PAYER, "0x3"), 0)
         .await
         .unwrap();
-    assert!(store.mark_settling("pay-3", 10).await.unwrap());
-    assert!(store.mark_refused("pay-3", "balance", 10).await.unwrap());
+    assert!(store.mark_settling(&"pay-3".into(), 10).await.unwrap());
+    assert!(
+        store
+            .mark_refused(&"pay-3".into(), "balance", 10)
+            .await
+            .unwrap()
+    );
     assert_eq!(store.blank_answers(9, 9).await.unwrap(), 0);
     assert_eq!(store.blank_answers(10, 10).await.unwrap(), 1);
 }
@@ -147,13 +180,21 @@ async fn a_lease_whose_payment_is_owed_is_abandoned(place: Place) {
         (CreateSent, Created),
         (Created, Probed),
     ] {
-        assert!(store.move_lease("lease-1", from, to, 5).await.unwrap());
+        assert!(
+            store
+                .move_lease(&"lease-1".into(), from, to, 5)
+                .await
+                .unwrap()
+        );
     }
-    assert!(store.mark_settling("pay-1", 5).await.unwrap());
-    let paid = store.mark_settled("pay-1", reported("0xfeed"), 5).await;
+    assert!(store.mark_settling(&"pay-1".into(), 5).await.unwrap());
+    let paid = store
+        .mark_settled(&"pay-1".into(), reported("0xfeed"), 5)
+        .await;
     assert!(paid.unwrap());
     assert_eq!(store.abandoned_leases(i64::MAX).await.unwrap(), []);
-    let owed = store.owe_undelivered("pay-1", "undelivered", 6);
+    let id = "pay-1".into();
+    let owed = store.owe_undelivered(&id, "undelivered", 6);
     assert!(owed.await.unwrap());
     let abandoned = store.abandoned_leases(5).await.unwrap();
     assert_eq!(abandoned.len(), 1);

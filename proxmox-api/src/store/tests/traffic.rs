@@ -14,7 +14,7 @@ on_both![
 
 fn look(number: u32, sent: u64, received: u64, uptime: u64) -> Look {
     Look {
-        lease_id: format!("lease-{number}"),
+        lease_id: format!("lease-{number}").into(),
         counters: Counters {
             sent,
             received,
@@ -24,7 +24,10 @@ fn look(number: u32, sent: u64, received: u64, uptime: u64) -> Look {
 }
 
 async fn counted(store: &Store, number: u32) -> (u64, u64) {
-    let traffic = store.traffic(&format!("lease-{number}")).await.unwrap();
+    let traffic = store
+        .traffic(&format!("lease-{number}").into())
+        .await
+        .unwrap();
     let counted = traffic.unwrap().counted;
     (counted.sent, counted.received)
 }
@@ -76,13 +79,16 @@ async fn a_step_is_written_down_once_with_its_event(place: Place) {
     activated(&store, 2, 0).await;
     let looks = vec![look(1, 100, 10, 60), look(2, 100, 10, 60)];
     store.count_traffic(looks, 100).await.unwrap();
-    assert_eq!(store.limited_traffic(PAYER).await.unwrap().len(), 0);
+    assert_eq!(
+        store.limited_traffic(&wallet(PAYER)).await.unwrap().len(),
+        0
+    );
     let kept = Kept {
         rate: Some(12_500_000),
         down: Some(false),
     };
-    store.keep_interface("lease-1", kept).await.unwrap();
-    let seen = store.traffic("lease-1").await.unwrap().unwrap();
+    store.keep_interface(&"lease-1".into(), kept).await.unwrap();
+    let seen = store.traffic(&"lease-1".into()).await.unwrap().unwrap();
     assert_eq!((seen.step, seen.kept), (TrafficStep::Full, kept));
     let change = |from, to, kept| TrafficChange {
         lease_id: "lease-1".into(),
@@ -100,9 +106,9 @@ async fn a_step_is_written_down_once_with_its_event(place: Place) {
     let events = store.events("lease-1", 0, 9).await.unwrap();
     assert_eq!(events.len(), 1);
     assert_eq!((events[0].kind.as_str(), events[0].at), ("traffic_cut", 5));
-    let limited = store.limited_traffic("0xAA").await.unwrap();
+    let limited = store.limited_traffic(&wallet("0xAA")).await.unwrap();
     assert_eq!(limited.keys().collect::<Vec<_>>(), ["lease-1"]);
-    assert_eq!(limited["lease-1"].kept, kept);
+    assert_eq!(limited[&"lease-1".into()].kept, kept);
     // Counting goes on and leaves the step alone.
     store
         .count_traffic(vec![look(1, 200, 10, 120)], 160)
@@ -117,14 +123,21 @@ async fn a_step_is_written_down_once_with_its_event(place: Place) {
     assert_eq!(steps, [(TrafficStep::Cut, 200), (TrafficStep::Full, 100)]);
     let back = change(TrafficStep::Cut, TrafficStep::Full, Kept::default());
     assert!(store.set_traffic_step(back, 6).await.unwrap());
-    let seen = store.traffic("lease-1").await.unwrap().unwrap();
+    let seen = store.traffic(&"lease-1".into()).await.unwrap().unwrap();
     assert_eq!((seen.step, seen.kept), (TrafficStep::Full, Kept::default()));
 }
 
 async fn every_renewal_adds_to_what_was_bought(place: Place) {
     let store = place.open().await;
     activated_for(&store, 1, 60, 600, 0).await;
-    let minutes = async || store.traffic("lease-1").await.unwrap().unwrap().minutes;
+    let minutes = async || {
+        store
+            .traffic(&"lease-1".into())
+            .await
+            .unwrap()
+            .unwrap()
+            .minutes
+    };
     assert_eq!(minutes().await, 60);
     for (number, bought) in [(11, 30), (12, 5)] {
         let id = format!("pay-{number}");
@@ -132,7 +145,7 @@ async fn every_renewal_adds_to_what_was_bought(place: Place) {
         store.reserve(new, 0).await.unwrap();
         let renewal = Renewal {
             lease_id: "lease-1".into(),
-            payment_id: id,
+            payment_id: id.into(),
             minutes: bought,
             grace_seconds: 600,
         };
@@ -141,7 +154,7 @@ async fn every_renewal_adds_to_what_was_bought(place: Place) {
         }
     }
     assert_eq!(minutes().await, 95);
-    assert!(store.traffic("lease-9").await.unwrap().is_none());
+    assert!(store.traffic(&"lease-9".into()).await.unwrap().is_none());
 }
 
 /// A counter that is broken, or a sum that has no room: others are counted on, and all can be read.
@@ -181,7 +194,12 @@ async fn time_without_a_network_is_counted_by_looks_and_ends_with_the_step(place
         let (sent, received) = if uptime == 0 { (0, 0) } else { (100, 10) };
         let looks = vec![look(1, sent, received, uptime)];
         store.count_traffic(looks, at).await.unwrap();
-        store.traffic("lease-1").await.unwrap().unwrap().cut_seconds
+        store
+            .traffic(&"lease-1".into())
+            .await
+            .unwrap()
+            .unwrap()
+            .cut_seconds
     };
     let take = async |from, to| {
         let change = TrafficChange {

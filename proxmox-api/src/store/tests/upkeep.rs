@@ -1,11 +1,16 @@
 //! What survives, the audit trail, sign-in and play money.
 
+use alloy::primitives::Address;
+
 use super::*;
+
+const ASSET: Address = Address::repeat_byte(0xa5);
 
 on_both![
     a_reopened_file_keeps_everything_and_is_migrated_once,
     events_cannot_be_changed,
     a_column_that_is_missing_or_misread_is_named,
+    a_row_that_holds_what_cannot_be_is_an_error_that_names_the_column,
     a_failed_or_panicking_change_leaves_nothing_and_harms_no_other,
     a_challenge_works_once_and_a_session_until_it_expires,
     demo_money_moves_once_per_nonce_and_is_never_overdrawn,
@@ -38,16 +43,25 @@ async fn a_reopened_file_keeps_everything_and_is_migrated_once(place: Place) {
         .append_event(5, "lease-1", "active", &serde_json::json!({"a": 1}))
         .await
         .unwrap();
-    store.demo_faucet("n", "0xa", PAYER, 70).await.unwrap();
+    store
+        .demo_faucet("n", ASSET, &wallet(PAYER), 70)
+        .await
+        .unwrap();
     let look = async |store: &Store| {
-        let payments = store.payments_by_payer(PAYER, None, 9).await.unwrap();
-        let leases = store.leases_by_owner("0xAA").await.unwrap();
+        let payments = store
+            .payments_by_payer(&wallet(PAYER), None, 9)
+            .await
+            .unwrap();
+        let leases = store.leases_by_owner(&wallet("0xAA")).await.unwrap();
         let events = store.events("lease-1", 0, 9).await.unwrap();
         (
             payments,
             leases,
             events,
-            store.demo_balance("n", "0xA", PAYER).await.unwrap(),
+            store
+                .demo_balance("n", ASSET, &wallet(PAYER))
+                .await
+                .unwrap(),
         )
     };
     let before = look(&store).await;
@@ -113,6 +127,26 @@ async fn a_column_that_is_missing_or_misread_is_named(place: Place) {
     assert_eq!(misread, "lease_id cannot be read");
 }
 
+async fn a_row_that_holds_what_cannot_be_is_an_error_that_names_the_column(place: Place) {
+    let store = place.open().await;
+    activated(&store, 1, 0).await;
+    let owner = format!("'{PAYER}'");
+    for (column, good, bad) in [
+        ("node", "'pve'", "'a node'"),
+        ("vmid", "501", "1000000000"),
+        ("owner", owner.as_str(), "'0xaa'"),
+    ] {
+        let [spoil, mend] = [bad, good].map(|it| format!("UPDATE leases SET {column} = {it}"));
+        let spoilt = store.write(move |db| db.execute(&spoil, &[])).await;
+        assert_eq!(spoilt.unwrap(), 1);
+        let error = store.lease(&"lease-1".into()).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("{column} cannot be read"));
+        let mended = store.write(move |db| db.execute(&mend, &[])).await;
+        assert_eq!(mended.unwrap(), 1);
+        store.lease(&"lease-1".into()).await.unwrap().unwrap();
+    }
+}
+
 async fn a_failed_or_panicking_change_leaves_nothing_and_harms_no_other(place: Place) {
     let store = place.open().await;
     let insert = "INSERT INTO challenges (digest, expires_at) VALUES ('half', 9)";
@@ -143,10 +177,13 @@ async fn a_challenge_works_once_and_a_session_until_it_expires(place: Place) {
         store.consume_challenge("nonce", 5)
     );
     assert_ne!(one.unwrap(), two.unwrap());
-    store.create_session("hash", "0xAA", 10, 0).await.unwrap();
+    store
+        .create_session("hash", &wallet("0xAA"), 10, 0)
+        .await
+        .unwrap();
     assert_eq!(
-        store.session_wallet("hash", 9).await.unwrap().as_deref(),
-        Some(PAYER)
+        store.session_wallet("hash", 9).await.unwrap(),
+        Some(wallet(PAYER))
     );
     assert_eq!(store.session_wallet("hash", 10).await.unwrap(), None);
     assert_eq!(store.session_wallet("other", 0).await.unwrap(), None);
@@ -158,16 +195,22 @@ async fn a_challenge_works_once_and_a_session_until_it_expires(place: Place) {
 
 async fn demo_money_moves_once_per_nonce_and_is_never_overdrawn(place: Place) {
     let store = place.open().await;
-    store.demo_faucet("n", "0xa", PAYER, 100).await.unwrap();
+    store
+        .demo_faucet("n", ASSET, &wallet(PAYER), 100)
+        .await
+        .unwrap();
     assert_eq!(
-        store.demo_faucet("n", "0xa", PAYER, 100).await.unwrap(),
+        store
+            .demo_faucet("n", ASSET, &wallet(PAYER), 100)
+            .await
+            .unwrap(),
         100
     );
     let transfer = |nonce: u32, amount: u64, copy: u32| Transfer {
         network: "n".into(),
-        asset: "0xa".into(),
-        sender: PAYER.into(),
-        recipient: "0xbb".into(),
+        asset: ASSET,
+        sender: wallet(PAYER),
+        recipient: wallet("0xbb"),
         nonce: format!("0x{nonce}"),
         amount,
         transaction: format!("tx-{nonce}-{copy}"),
@@ -185,8 +228,20 @@ async fn demo_money_moves_once_per_nonce_and_is_never_overdrawn(place: Place) {
         }
     }
     assert_eq!(moved.len(), 10);
-    assert_eq!(store.demo_balance("n", "0xa", PAYER).await.unwrap(), 0);
-    assert_eq!(store.demo_balance("n", "0xa", "0xbb").await.unwrap(), 100);
+    assert_eq!(
+        store
+            .demo_balance("n", ASSET, &wallet(PAYER))
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        store
+            .demo_balance("n", ASSET, &wallet("0xbb"))
+            .await
+            .unwrap(),
+        100
+    );
     let nonce: u32 = moved[0].split('-').nth(1).unwrap().parse().unwrap();
     let again = store
         .demo_transfer(transfer(nonce, 10, 9), 0)

@@ -319,7 +319,7 @@ async fn nonsense_in_the_middle_of_a_look_ends_nothing() {
             for _ in 0..2 {
                 app.clock.advance(Duration::from_secs(700));
                 if let Ok(found) = reconcile::compare(&app.app).await {
-                    assert_eq!(found.lost, Vec::<String>::new(), "{on:?} {kind:?}");
+                    assert_eq!(found.lost, [""; 0], "{on:?} {kind:?}");
                 }
             }
             app.sim.faults().clear();

@@ -81,7 +81,7 @@ async fn notes_hide_no_container() {
     let own = notes(&app, customer.ctid).trim_end().to_owned();
     let filler = "do not touch {this} ".repeat(190);
     let elsewhere = own.replace(&app.app.installation.id, "another");
-    let of_another_lease = own.replace(&customer.lease_id, "lease-0000000000000000");
+    let of_another_lease = own.replace(customer.lease_id.as_str(), "lease-0000000000000000");
     for text in [
         format!("A note above.\n\n{own}"),
         format!("{own} and one behind"),

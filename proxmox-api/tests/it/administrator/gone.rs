@@ -23,17 +23,13 @@ async fn a_deleted_container_is_sold_no_more_and_its_unused_part_is_owed() {
     app.sim.remove_container(customer.ctid);
     app.clock.advance(LATER);
     customer.is_refused(&app, 410, "lease_ended", false).await;
-    assert_eq!(
-        compare(&app).await.lost,
-        Vec::<String>::new(),
-        "it may come back"
-    );
+    assert_eq!(compare(&app).await.lost, [""; 0], "it may come back");
     let notice = customer.view(&app).await["notice"].clone();
     assert!(notice.as_str().unwrap().contains("owed to you"), "{notice}");
 
     app.clock.advance(Duration::from_secs(601));
     assert_eq!(compare(&app).await.lost, [customer.lease_id.as_str()]);
-    assert_eq!(compare(&app).await.lost, Vec::<String>::new(), "once");
+    assert_eq!(compare(&app).await.lost, [""; 0], "once");
     assert_eq!(customer.view(&app).await["status"], "destroyed");
     assert_eq!(customer.events(&app, "container_lost").await, 1);
     // All of the renewal, and of the lease all but what passed until it was missed.
@@ -43,7 +39,7 @@ async fn a_deleted_container_is_sold_no_more_and_its_unused_part_is_owed() {
         .map(|debt| (debt.amount, debt.reason.as_str()))
         .collect();
     owed.sort_unstable();
-    let wallet = customer.buyer.wallet().to_string();
+    let wallet = customer.buyer.wallet().into();
     let payments = app
         .app
         .store
@@ -73,7 +69,7 @@ async fn a_container_that_comes_back_within_ten_minutes_was_never_lost() {
     compare(&app).await;
     app.sim.restore(&backup, customer.ctid, Some("infra402"));
     app.clock.advance(Duration::from_secs(500));
-    assert_eq!(compare(&app).await.lost, Vec::<String>::new());
+    assert_eq!(compare(&app).await.lost, [""; 0]);
     assert_eq!(app.app.alarms.of(&customer.lease_id), None);
     let started = customer.switch(&app, "start").await;
     assert_eq!(started.status, 200, "{:?}", started.body);
@@ -81,7 +77,7 @@ async fn a_container_that_comes_back_within_ten_minutes_was_never_lost() {
     // The ten minutes begin anew.
     app.sim.remove_container(customer.ctid);
     app.clock.advance(LATER);
-    assert_eq!(compare(&app).await.lost, Vec::<String>::new());
+    assert_eq!(compare(&app).await.lost, [""; 0]);
 }
 
 #[tokio::test]
@@ -101,7 +97,7 @@ async fn a_restart_does_not_begin_the_ten_minutes_of_a_lost_container_anew() {
     .await;
     assert_eq!(customer.events(&app, "container_lost").await, 1);
     let debts = app.app.store.debts_due().await.unwrap();
-    let wallet = customer.buyer.wallet().to_string();
+    let wallet = customer.buyer.wallet().into();
     let paid = app.app.store.payments_by_payer(&wallet, None, 9);
     let paid = paid.await.unwrap()[0].amount;
     // From when it was missed, and not from the last restart.
@@ -177,7 +173,7 @@ async fn an_operator_ends_a_lease_that_nothing_else_can_end() {
     app.sim.set_pool(customer.ctid, None);
     let listed = command(LeasesCommand::List).await.unwrap();
     assert!(
-        listed.contains(&customer.lease_id) && listed.contains(&other.lease_id),
+        listed.contains(customer.lease_id.as_str()) && listed.contains(other.lease_id.as_str()),
         "{listed}"
     );
     let said = command(end(&customer.lease_id)).await.unwrap();
@@ -194,7 +190,7 @@ async fn an_operator_ends_a_lease_that_nothing_else_can_end() {
     let reasons: Vec<_> = debts.iter().map(|debt| debt.reason.as_str()).collect();
     assert_eq!(reasons, ["container_lost"]);
     let shown = LeasesCommand::Show {
-        id: customer.lease_id.clone(),
+        id: customer.lease_id.to_string(),
     };
     let shown = command(shown).await.unwrap();
     assert!(shown.contains("its disk has burnt"), "{shown}");
@@ -230,7 +226,7 @@ async fn rights_that_were_lost_end_no_lease() {
     .await;
     for _ in 0..3 {
         app.clock.advance(Duration::from_secs(26 * 3600));
-        assert_eq!(compare(&app).await.lost, Vec::<String>::new());
+        assert_eq!(compare(&app).await.lost, [""; 0]);
     }
     assert!(customer.runs(&app));
     app.sim

@@ -14,7 +14,10 @@ mod upgraded;
 
 use std::time::Duration;
 
-use proxmox_api::lease::reconcile::{self, Findings};
+use proxmox_api::{
+    ids::LeaseId,
+    lease::reconcile::{self, Findings},
+};
 use pve_sim::{ShellMode, Sim, SimConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -45,7 +48,7 @@ struct Customer {
     buyer: Buyer,
     session: SignedIn,
     ctid: u32,
-    lease_id: String,
+    lease_id: LeaseId,
 }
 
 impl Customer {
@@ -58,7 +61,7 @@ impl Customer {
         assert_eq!(leased.status, 200, "{:?}", leased.body);
         Self {
             ctid: u32::try_from(leased.body["ctid"].as_u64().unwrap()).unwrap(),
-            lease_id: leased.body["leaseId"].as_str().unwrap().to_owned(),
+            lease_id: leased.body["leaseId"].as_str().unwrap().into(),
             buyer,
             session,
         }

@@ -44,8 +44,8 @@ async fn after_a_reboot_what_ran_runs_again_and_what_was_off_stays_off() {
     compare(&app).await;
     app.sim.kill_container(runs.ctid);
     later(&app, 3700);
-    assert_eq!(compare(&app).await.started, Vec::<String>::new());
-    assert_eq!(compare(&app).await.started, Vec::<String>::new());
+    assert_eq!(compare(&app).await.started, [""; 0]);
+    assert_eq!(compare(&app).await.started, [""; 0]);
     assert!(!runs.runs(&app));
 }
 
@@ -93,6 +93,6 @@ async fn the_reboot_of_one_node_starts_nothing_on_another() {
     app.sim.kill_container(customer.ctid);
     later(&app, 120);
     app.sim.reboot_node(super::other(&node));
-    assert_eq!(compare(&app).await.started, Vec::<String>::new());
+    assert_eq!(compare(&app).await.started, [""; 0]);
     assert!(!customer.runs(&app));
 }

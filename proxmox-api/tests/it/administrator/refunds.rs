@@ -37,7 +37,7 @@ async fn expires_at(app: &TestApp, customer: &Customer) -> i64 {
 
 /// State and amount of each payment of a customer for its lease that moved money, oldest first.
 async fn paid(app: &TestApp, customer: &Customer) -> Vec<(PaymentState, u64)> {
-    let wallet = customer.buyer.wallet().to_string();
+    let wallet = customer.buyer.wallet().into();
     let payments = app.app.store.payments_by_payer(&wallet, None, 50).await;
     let mut payments = payments.unwrap();
     payments.reverse();
@@ -165,7 +165,7 @@ async fn what_comes_back_while_its_end_waits_is_not_lost() {
         drop(turn);
     };
     let (found, ()) = tokio::join!(compare(&app), back);
-    assert_eq!(found.lost, Vec::<String>::new());
+    assert_eq!(found.lost, [""; 0]);
     assert_eq!(customer.state(&app).await, "active");
     assert_eq!(debts(&app).await, []);
 }

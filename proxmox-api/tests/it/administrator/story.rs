@@ -208,9 +208,7 @@ impl Story {
         for life in &self.lives {
             let wallet = life.customer.buyer.wallet();
             let store = &self.app.app.store;
-            let all = store
-                .payments_by_payer(&wallet.to_string(), None, 1000)
-                .await;
+            let all = store.payments_by_payer(&wallet.into(), None, 1000).await;
             let mut moved = 0;
             for summary in all.unwrap() {
                 let row = store.payment(&summary.payment_id).await.unwrap().unwrap();

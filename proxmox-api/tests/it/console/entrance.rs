@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use alloy::primitives::Address;
 use pve_sim::ShellMode;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -88,19 +89,19 @@ async fn a_ticket_works_once_in_time_and_for_its_wallet() {
     console.says("echo", "usable").await;
     console.leave().await;
 
-    let other = crate::buyer::Buyer::new(2).wallet().to_string();
+    let other = crate::buyer::Buyer::new(2).wallet();
     let now = guest.app.app.now();
     let store = &guest.app.app.store;
-    let session = |wallet: String| async move {
+    let session = |wallet: Address| async move {
         let token = crypto::random_hex(16);
         let hash = crypto::sha256_hex(&token);
         store
-            .create_session(&hash, &wallet, now + 60, now)
+            .create_session(&hash, &wallet.into(), now + 60, now)
             .await
             .unwrap();
         format!("Bearer {token}")
     };
-    for (wallet, fits) in [(other, false), (guest.buyer.wallet().to_string(), true)] {
+    for (wallet, fits) in [(other, false), (guest.buyer.wallet(), true)] {
         let bearer = session(wallet).await;
         let mut client = dial(&guest, &[("authorization", &bearer)]).await.unwrap();
         client.send(json!({"ticket": ticket(&guest).await})).await;

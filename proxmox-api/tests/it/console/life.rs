@@ -17,7 +17,11 @@ use crate::{
 /// Names and data of what happened to the lease.
 async fn trail(guest: &Guest) -> Vec<(String, Value)> {
     let store = &guest.app.app.store;
-    let lease = store.lease_by_vmid(guest.ctid).await.unwrap().unwrap();
+    let lease = store
+        .lease_by_vmid(guest.ctid.try_into().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
     let events = store.events(&lease.lease_id, 0, 100).await.unwrap();
     events
         .into_iter()

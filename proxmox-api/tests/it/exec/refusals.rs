@@ -51,7 +51,7 @@ async fn only_the_owner_of_an_active_lease_runs_commands_and_nobody_else_pays() 
         let lease = app
             .app
             .store
-            .lease_by_vmid(guest.ctid)
+            .lease_by_vmid(guest.ctid.try_into().unwrap())
             .await
             .unwrap()
             .unwrap();
@@ -64,7 +64,7 @@ async fn only_the_owner_of_an_active_lease_runs_commands_and_nobody_else_pays() 
     until("the lease to be gone", async || {
         app.app
             .store
-            .lease_by_vmid(guest.ctid)
+            .lease_by_vmid(guest.ctid.try_into().unwrap())
             .await
             .unwrap()
             .is_none()

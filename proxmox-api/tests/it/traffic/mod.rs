@@ -6,7 +6,7 @@ mod offer;
 mod stop;
 mod usage;
 
-use proxmox_api::lease::reconcile;
+use proxmox_api::{ids::LeaseId, lease::reconcile};
 use pve_sim::{ShellMode, Sim, SimConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ struct Tenant {
     buyer: Buyer,
     session: SignedIn,
     ctid: u32,
-    lease_id: String,
+    lease_id: LeaseId,
 }
 
 async fn cluster(more: &[(&str, &str)]) -> TestApp {
@@ -51,7 +51,7 @@ async fn tenant(app: &TestApp, number: u64) -> Tenant {
     assert_eq!(leased.status, 200, "{:?}", leased.body);
     Tenant {
         ctid: u32::try_from(leased.body["ctid"].as_u64().unwrap()).unwrap(),
-        lease_id: leased.body["leaseId"].as_str().unwrap().to_owned(),
+        lease_id: leased.body["leaseId"].as_str().unwrap().into(),
         buyer,
         session,
     }
