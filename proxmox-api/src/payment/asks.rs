@@ -78,7 +78,7 @@ pub(super) async fn settle(
             (Word::Refused(reason), None)
         }
         Settlement::Unsent { reason, .. } | Settlement::Unknown { reason, .. } if !is_first => {
-            tracing::info!(payment.id = id, reason, "still unknown");
+            tracing::info!(payment.id = %id, reason, "still unknown");
             (Word::Unknown(None), None)
         }
         Settlement::Unsent {

@@ -8,6 +8,7 @@ use std::sync::{
 
 use axum::{Router, http::StatusCode, routing::post};
 use proxmox_api::{
+    ids::Wallet,
     payment::{PaymentState, machine::Effect, moves::Target, recheck},
     store::Payment,
 };
@@ -30,7 +31,7 @@ async fn a_lease(app: &TestApp) -> Signed {
     signed.await.with_key(KEY)
 }
 
-async fn the_payment(app: &TestApp, wallet: &str) -> Payment {
+async fn the_payment(app: &TestApp, wallet: &Wallet) -> Payment {
     let rows = app.app.store.payments_by_payer(wallet, None, 9).await;
     let id = rows.unwrap()[0].payment_id.clone();
     app.app.store.payment(&id).await.unwrap().unwrap()
@@ -95,7 +96,7 @@ async fn a_payment_that_cannot_be_read_any_more_is_left_to_the_operator() {
     app.faults.on_settle(vec![SettleFault::LoseRequest; 40]);
     assert_eq!(list.send(&app).await.code(), "payment_unresolved");
     app.rewrite("UPDATE payments SET request = 'another release wrote this'");
-    let wallet = buyer.wallet().to_string();
+    let wallet = buyer.wallet().into();
     let row = until("the payment to be left to a person", async || {
         let row = the_payment(&app, &wallet).await;
         (row.state == PaymentState::Unresolved).then_some(row)
@@ -126,7 +127,7 @@ async fn a_refused_payment_is_not_looked_at_again_while_a_copy_of_its_request_is
         .await;
     assert_eq!(list.send(&app).await.status, 200);
     app.rewrite("UPDATE payments SET state = 'refused', valid_before = 1");
-    let row = the_payment(&app, &buyer.wallet().to_string()).await;
+    let row = the_payment(&app, &buyer.wallet().into()).await;
 
     let turn = app.app.payments_in_work.try_take(&row.payment_id).await;
     let turn = turn.unwrap().expect("nobody works on it");

@@ -53,7 +53,7 @@ impl<O: Operation> Work<O> {
                 };
                 if moved.is_some() && !state.may_have_settled() {
                     tracing::error!(
-                        payment.id = id,
+                        payment.id = %id,
                         state = state.as_str(),
                         "a payment moved money and is in a state that cannot say so"
                     );

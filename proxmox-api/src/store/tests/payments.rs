@@ -319,14 +319,24 @@ async fn what_was_looked_for_while_it_was_unresolved_is_looked_at_again_once_it_
     let store = place.open().await;
     for (id, nonce) in [("pay-1", "0x1"), ("pay-2", "0x2")] {
         settling(&store, id, nonce, None).await;
-        assert!(store.mark_unresolved(id, "unknown", 1).await.unwrap());
+        assert!(
+            store
+                .mark_unresolved(&id.into(), "unknown", 1)
+                .await
+                .unwrap()
+        );
         // The hourly look.
-        assert!(store.mark_checked(id, 2).await.unwrap());
+        assert!(store.mark_checked(&id.into(), 2).await.unwrap());
     }
-    assert!(store.mark_refused("pay-1", "person", 3).await.unwrap());
     assert!(
         store
-            .mark_settled("pay-2", seen("0xfeed", 4), 3)
+            .mark_refused(&"pay-1".into(), "person", 3)
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .mark_settled(&"pay-2".into(), seen("0xfeed", 4), 3)
             .await
             .unwrap()
     );

@@ -206,8 +206,13 @@ async fn a_lease_whose_payment_is_owed_is_abandoned(place: Place) {
 async fn a_lease_whose_payment_buys_something_else_is_abandoned(place: Place) {
     let store = place.open().await;
     claimed(&store, 1, PAYER).await;
-    assert!(store.mark_released("pay-1", "restart", 5).await.unwrap());
-    let row = store.payment("pay-1").await.unwrap().unwrap();
+    assert!(
+        store
+            .mark_released(&"pay-1".into(), "restart", 5)
+            .await
+            .unwrap()
+    );
+    let row = store.payment(&"pay-1".into()).await.unwrap().unwrap();
     let again = NewPayment {
         lease_id: None,
         ..payment("pay-2", PAYER, &row.nonce)
@@ -219,7 +224,7 @@ async fn a_lease_whose_payment_buys_something_else_is_abandoned(place: Place) {
             payment_id: "pay-1".into()
         }
     );
-    assert!(store.mark_settling("pay-1", 6).await.unwrap());
+    assert!(store.mark_settling(&"pay-1".into(), 6).await.unwrap());
     let abandoned = store.abandoned_leases(i64::MAX).await.unwrap();
     assert_eq!(abandoned.len(), 1);
 }
