@@ -39,7 +39,8 @@ pub(super) fn reserve(
          ON CONFLICT (network, asset, payer, nonce) DO UPDATE SET digest = excluded.digest,
              idempotency_key = excluded.idempotency_key, state = 'reserved', amount = excluded.amount,
              pay_to = excluded.pay_to, valid_before = excluded.valid_before, request = excluded.request,
-             operation = excluded.operation, reason = NULL, arguments = excluded.arguments, lease_id = excluded.lease_id, created_at = excluded.created_at, updated_at = excluded.updated_at
+             operation = excluded.operation, reason = NULL, arguments = excluded.arguments, lease_id = excluded.lease_id,
+             created_at = excluded.created_at, updated_at = excluded.updated_at
          WHERE payments.state = 'released'",
         values![
         payment_id, new.network, new.asset, new.payer, new.nonce, new.digest, new.idempotency_key, signed(new.amount)?,
