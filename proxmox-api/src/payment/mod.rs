@@ -32,7 +32,8 @@ use machine::{Funding, Terms};
 /// Seconds that a payment stays valid after it was signed: all the time there is to make a container and to settle.
 pub const MAX_TIMEOUT_SECONDS: u64 = 300;
 
-/// The terms of a step that delivers and undoes nothing. Where something was begun that is not known here, it may have run.
+/// The terms of a step that delivers and undoes nothing. What was begun by an operation that is not
+/// known here may have run.
 fn terms_without_work() -> Terms {
     Terms {
         funding: Funding::X402,

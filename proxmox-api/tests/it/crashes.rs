@@ -181,8 +181,9 @@ impl Run {
         read.body["stdout"].as_str().unwrap().lines().count()
     }
 
-    /// Whether the purchase may end otherwise than delivered. A customer who asks again until it is over gets what they pay
-    /// for, unless the facilitator refuses, or a command was begun and its outcome is lost.
+    /// Whether the purchase may end otherwise than delivered. A customer who asks again until it is
+    /// over gets what they pay for, unless the facilitator refuses, or a command was begun and its
+    /// outcome is lost.
     fn may_fail(&self, fault: Option<&SettleFault>) -> bool {
         let lost = matches!(
             *self.undone.lock().unwrap(),

@@ -1,5 +1,5 @@
-//! A payment whose row was written by another one meanwhile, as happens where a lock is lost: money that is known to have moved
-//! is never forgotten for what the row says.
+//! A payment whose row was written by another process meanwhile, as happens where a lock is lost:
+//! money that is known to have moved is never forgotten for what the row says.
 
 use std::sync::{
     Arc,
@@ -37,7 +37,7 @@ async fn the_payment(app: &TestApp, wallet: &Wallet) -> Payment {
     app.app.store.payment(&id).await.unwrap().unwrap()
 }
 
-/// The answer to a lease whose row becomes this between its settlement and the word that it settled.
+/// The answer to a lease whose row comes to this state after its settlement, before that is stored.
 async fn told_while_the_row_becomes(app: &TestApp, signed: &Signed, state: &str) -> Answer {
     let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let here = (Arc::clone(&reached), Arc::clone(&go_on));

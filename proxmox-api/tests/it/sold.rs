@@ -123,7 +123,8 @@ async fn a_payment_for_an_unknown_operation_waits_for_a_release_that_knows_it() 
     assert_eq!(state("pay_2").await, PaymentState::Reserved);
     // What was paid is owed in time; something of which nothing is known here may have been done.
     app.rewrite(
-        "UPDATE payments SET state = 'settled', performed_at = 1, updated_at = 1 WHERE payment_id = 'pay_2'",
+        "UPDATE payments SET state = 'settled', performed_at = 1, updated_at = 1
+         WHERE payment_id = 'pay_2'",
     );
     sweep::recover(&app.app).await.unwrap();
     let due = store.debts_due().await.unwrap();

@@ -131,8 +131,13 @@ fn look(terms: Terms, state: PaymentState, asker: Asker, begun: bool) -> Vec<Eff
         Settled => look_at_settled(terms, asker, begun),
         Reserved if ourselves => vec![release("restart".to_owned())],
         Verified if ourselves => vec![release("restart".to_owned()), Effect::Undo],
-        // The request may still be at it, should its lock be lost. Its refusal then proves nothing any more, nor that it sent nothing.
-        Settling if ourselves => vec![Effect::Store(Target::Unknown(None)), Effect::SettleAgain],
+        // The request may still be at it, should its lock be lost: from here on, neither a refusal
+        // nor that nothing was sent is its to say.
+        Settling if ourselves => vec![
+            Effect::Store(Target::Unknown(None)),
+            Effect::Hold,
+            Effect::SettleAgain,
+        ],
         Unknown if ourselves => vec![Effect::SettleAgain],
         // A settlement that is asked for long after the window can only repeat what is known.
         Unresolved if ourselves && terms.has_chain => vec![Effect::AskChain],

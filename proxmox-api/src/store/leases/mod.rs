@@ -216,9 +216,11 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn abandoned_leases(&self, before: i64) -> Result<Vec<Lease>, StoreError> {
-        let sql = "state IN ('provisioning', 'create_sent', 'created', 'probed') AND updated_at <= ?1
+        let sql =
+            "state IN ('provisioning', 'create_sent', 'created', 'probed') AND updated_at <= ?1
              AND EXISTS (SELECT 1 FROM payments WHERE payments.payment_id = leases.payment_id
-                 AND (payments.state IN ('released', 'refused', 'answered') OR coalesce(payments.lease_id, '') <> leases.lease_id))";
+                 AND (payments.state IN ('released', 'refused', 'answered')
+                     OR coalesce(payments.lease_id, '') <> leases.lease_id))";
         self.leases_where(sql, move |look| look(values![before]))
             .await
     }

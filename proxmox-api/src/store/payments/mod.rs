@@ -229,7 +229,8 @@ fn settled(
     }
     let moved = db.execute(
         // A refused payment has given its key back, and another one may have it now.
-        "UPDATE payments SET state = 'settled', transaction_hash = ?3, log_index = ?4, block = ?5, updated_at = ?6, checked_at = NULL,
+        "UPDATE payments SET state = 'settled', transaction_hash = ?3, log_index = ?4, block = ?5, updated_at = ?6,
+             checked_at = NULL,
              idempotency_key = CASE WHEN state = 'refused' THEN NULL ELSE idempotency_key END
          WHERE payment_id = ?1 AND state = ?2",
         values![id, from, transfer.transaction, log_index, block, now],

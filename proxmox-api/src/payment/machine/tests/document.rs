@@ -184,7 +184,7 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
         ),
         (
             &[Released, Refused],
-            "another one wrote this first, and no money is known to have moved",
+            "another process wrote this first, and no money is known to have moved",
             Event::Overtaken {
                 by: Refused,
                 moved: None,
@@ -192,7 +192,7 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
         ),
         (
             &[Settling, Unknown, Unresolved],
-            "another one wrote this first, and the money moved",
+            "another process wrote this first, and the money moved",
             Event::Overtaken {
                 by: Unresolved,
                 moved: Some(transfer()),
@@ -200,7 +200,7 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
         ),
         (
             &[Refused],
-            "another one wrote this first, and the money moved",
+            "another process wrote this first, and the money moved",
             Event::Overtaken {
                 by: Refused,
                 moved: Some(transfer()),

@@ -157,11 +157,12 @@ fn a_request_is_not_asked_for_again_while_its_first_answer_can_still_end_it() {
         asker: Asker::Ourselves { late: false },
         begun: false,
     };
-    // From here on the first answer, should it still come, ends nothing: neither as refused nor as never sent.
+    // From here on the first answer, should it still come, ends nothing: neither as refused nor
+    // as never sent.
     let unknown = store(Target::Unknown(None));
     assert_eq!(
         step(terms(), Settling, look.clone()),
-        [unknown, Effect::SettleAgain]
+        [unknown, Effect::Hold, Effect::SettleAgain]
     );
     assert_eq!(step(terms(), Unknown, look), [Effect::SettleAgain]);
     assert!(!Unknown.may_become(Released));

@@ -34,8 +34,8 @@ pub struct Truth {
     pub calm: bool,
 }
 
-/// Somebody who works for the payment. What it knows of the row is what it has read or written itself, which is not the truth
-/// any more where it has lost its lock.
+/// A worker for the payment. It knows of the row what it has read or written itself, which is not
+/// the truth any more where it has lost its lock.
 struct Worker {
     state: PaymentState,
     event: Option<Event>,
@@ -334,7 +334,7 @@ impl World {
         }
     }
 
-    /// The sweep's look at what was prepared for a payment that is over, or that is another machine's.
+    /// The sweep's look at what was prepared for a payment that is over, or is another machine's.
     pub fn undo_abandoned(&mut self) {
         let is_over = matches!(self.truth.state, Some(Released | Refused | Answered));
         let (delivered, named) = (self.truth.delivered, self.truth.machine);
