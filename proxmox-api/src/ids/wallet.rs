@@ -16,6 +16,9 @@ pub struct Wallet(String);
 pub struct NoWallet;
 
 impl Wallet {
+    /// A publicly known development account, for the document.
+    pub const EXAMPLE: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+
     /// The text, lower case.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -158,34 +158,15 @@ pub async fn wake(app: &App, lease: &Lease, resumed: bool) -> Result<(), ApiErro
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::Address;
-    use pve::Vmid;
-
     use super::*;
 
     fn held(payment: PaymentState, power: HeldPower) -> HeldMachine {
         let lease = Lease {
-            lease_id: "lease-1".into(),
-            vmid: Vmid::try_from(40_200_u32).unwrap(),
-            node: "pve".parse().unwrap(),
-            owner: Address::repeat_byte(0xaa).into(),
             state: LeaseState::Probed,
             payment,
-            sku: String::new(),
-            template: String::new(),
-            hostname: "box".into(),
-            cores: 1,
-            memory_mb: 512,
-            disk_gb: 8,
-            minutes: 60,
-            ip: None,
             expires_at: None,
             destroy_at: None,
-            payment_id: "pay_1".into(),
-            created_at: 900,
-            client: None,
-            address: None,
-            network_ready_at: None,
+            ..Lease::example(900)
         };
         HeldMachine {
             lease,

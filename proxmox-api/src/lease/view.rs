@@ -84,6 +84,15 @@ pub fn view(lease: &Lease, live: LiveState, paid: u64) -> LeaseView {
     }
 }
 
+/// The view of a lease whose container runs where its row says.
+pub fn running(lease: &Lease, paid: u64) -> LeaseView {
+    let live = LiveState {
+        state: Some("running"),
+        ..LiveState::default()
+    };
+    view(lease, live, paid)
+}
+
 /// An address of the store, which is lower case, as people write it.
 pub fn checksummed(address: &str) -> String {
     address

@@ -11,9 +11,10 @@ use api_types::{
     TrafficStep, TrafficUsage, UsageNow, UsagePoint, UsageResponse, UsageTimeframe, Usdc, price,
 };
 
+use crate::{ids::Wallet, lease::view, store::Lease};
+
 pub(crate) const NOW: u64 = 1_790_000_000;
-/// A publicly known development account.
-pub(crate) const WALLET: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+pub(crate) const WALLET: &str = Wallet::EXAMPLE;
 const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 const ASSET: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
 const NETWORK: &str = "eip155:84532";
@@ -67,27 +68,8 @@ pub(crate) fn quote() -> QuoteResponse {
 }
 
 pub(crate) fn lease_view() -> LeaseView {
-    LeaseView {
-        lease_id: LEASE.into(),
-        status: LeaseStatus::Active,
-        live_status: Some("running".into()),
-        notice: None,
-        ctid: 40200,
-        hostname: "box".into(),
-        node: "pve".into(),
-        ip: Some("10.0.0.5".into()),
-        network_ready_at: None,
-        sku: lease_request().sku,
-        template: "debian-12-standard".into(),
-        cores: size().cores,
-        memory_mb: size().memory_mb,
-        disk_gb: size().disk_gb,
-        owner_wallet: WALLET.into(),
-        created_at: Timestamp(NOW),
-        expires_at: Some(Timestamp(NOW + 3600)),
-        destroys_at: Some(Timestamp(NOW + 90_000)),
-        paid: price_of(60).total,
-    }
+    let lease = Lease::example(NOW.cast_signed());
+    view::running(&lease, price_of(60).total.0)
 }
 
 pub(crate) fn destroyed() -> LeaseView {

@@ -17,6 +17,7 @@ mod meter;
 mod payments;
 mod postgres;
 mod readers;
+mod schema;
 mod sent;
 mod sessions;
 mod sqlite;
@@ -103,54 +104,6 @@ impl StoreError {
 
 /// Connections that only read.
 const READERS: usize = 4;
-
-/// The steps of the schema, in the words of SQLite and of PostgreSQL.
-const STEPS: [(&str, &str); 11] = [
-    (
-        include_str!("../../migrations/0001_initial.sql"),
-        include_str!("../../migrations/postgres/0001_initial.sql"),
-    ),
-    (
-        include_str!("../../migrations/0002_console_tickets.sql"),
-        include_str!("../../migrations/postgres/0002_console_tickets.sql"),
-    ),
-    (
-        include_str!("../../migrations/0003_paid_by_lease.sql"),
-        include_str!("../../migrations/postgres/0003_paid_by_lease.sql"),
-    ),
-    (
-        include_str!("../../migrations/0004_debts.sql"),
-        include_str!("../../migrations/postgres/0004_debts.sql"),
-    ),
-    (
-        include_str!("../../migrations/0005_vmid_order.sql"),
-        include_str!("../../migrations/postgres/0005_vmid_order.sql"),
-    ),
-    (
-        include_str!("../../migrations/0006_containers.sql"),
-        include_str!("../../migrations/postgres/0006_containers.sql"),
-    ),
-    (
-        include_str!("../../migrations/0007_addresses.sql"),
-        include_str!("../../migrations/postgres/0007_addresses.sql"),
-    ),
-    (
-        include_str!("../../migrations/0008_traffic.sql"),
-        include_str!("../../migrations/postgres/0008_traffic.sql"),
-    ),
-    (
-        include_str!("../../migrations/0009_lease_waits.sql"),
-        include_str!("../../migrations/postgres/0009_lease_waits.sql"),
-    ),
-    (
-        include_str!("../../migrations/0010_traffic_stop.sql"),
-        include_str!("../../migrations/postgres/0010_traffic_stop.sql"),
-    ),
-    (
-        include_str!("../../migrations/0011_missing.sql"),
-        include_str!("../../migrations/postgres/0011_missing.sql"),
-    ),
-];
 
 /// The handle that is shared by everybody.
 #[derive(Debug, Clone)]

@@ -9,7 +9,10 @@ use std::{
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
-use super::{STEPS, StoreError};
+use super::{
+    StoreError,
+    schema::{STEPS, Step},
+};
 
 /// Statements that a connection keeps prepared: more than the store has.
 const STATEMENTS: usize = 64;
@@ -52,7 +55,7 @@ impl Hold {
 }
 
 pub(super) fn migrations() -> Migrations<'static> {
-    let step = |(sql, _): &(&'static str, &str)| M::up(sql).foreign_key_check();
+    let step = |step: &Step| M::up(step.sqlite).foreign_key_check();
     Migrations::new(STEPS.iter().map(step).collect())
 }
 

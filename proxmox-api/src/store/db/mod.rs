@@ -7,7 +7,7 @@ mod row;
 mod value;
 
 use super::{StoreError, postgres::Session};
-pub(super) use insert::{cells, taken_over};
+pub(super) use insert::{Cell, cells, taken_over};
 pub(super) use row::Row;
 pub(super) use value::{ToValue, Value};
 

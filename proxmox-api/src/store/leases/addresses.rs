@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{Db, Store, StoreError, values},
-    record::{AddressPool, COLUMNS, Lease, read_lease},
+    record::AddressPool,
+    row::{COLUMNS, Lease, read_lease},
 };
 use crate::ids::LeaseId;
 

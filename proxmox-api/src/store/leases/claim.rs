@@ -1,11 +1,12 @@
 //! The claim of a number for a lease that is not paid yet: every bound on unpaid machines is decided here, in one transaction
 //! with the rows that it counts.
 
-use super::super::{Db, StoreError, brakes, cells, payments, signed, values};
+use super::super::{Db, StoreError, brakes, payments, signed, values};
 use super::{
     addresses::free_address,
     numbers::{free_vmid, record_use},
-    record::{Claim, ClaimLimits, ClaimOutcome},
+    record::{ClaimLimits, ClaimOutcome},
+    row::{Claim, Given, cells_of},
 };
 use crate::{brake, lease::LeaseState, payment::moves::Move};
 
@@ -37,27 +38,8 @@ pub(super) fn claim_lease(
     }
     let sql = "UPDATE payments SET lease_id = ?2 WHERE payment_id = ?1";
     db.execute(sql, values![claim.payment_id, claim.lease_id])?;
-    let row = cells! {
-        "lease_id": claim.lease_id,
-        "payment_id": claim.payment_id,
-        "vmid": vmid,
-        "node": claim.node,
-        "owner": claim.owner,
-        "client": claim.client,
-        "state": LeaseState::Provisioning,
-        "sku": claim.sku,
-        "template": claim.template,
-        "hostname": claim.hostname,
-        "cores": claim.cores,
-        "memory_mb": claim.memory_mb,
-        "disk_gb": claim.disk_gb,
-        "minutes": claim.minutes,
-        "address": address,
-        "ip": address,
-        "created_at": now,
-        "updated_at": now,
-    };
-    db.insert("leases", &row, "")?;
+    let given = Given { vmid, address, now };
+    db.insert("leases", &cells_of(claim, &given), "")?;
     record_use(db, &claim.lease_id)?;
     Ok(ClaimOutcome::Claimed { vmid })
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Store, StoreError, values},
-    record::{COLUMNS, read_lease},
+    row::{COLUMNS, read_lease},
 };
 use crate::ids::LeaseId;
 use crate::store::Lease;

@@ -6,6 +6,7 @@ mod containers;
 mod held;
 mod numbers;
 mod record;
+mod row;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -22,10 +23,9 @@ pub use addresses::ProbeClaim;
 use claim::claim_lease;
 pub use held::{HeldMachine, HeldPower};
 use numbers::{free_vmid, record_use};
-pub use record::{
-    AddressPool, Claim, ClaimLimits, ClaimOutcome, Due, DueAction, Lease, Renewal, RenewalOutcome,
-};
-use record::{COLUMNS, read_lease};
+pub use record::{AddressPool, ClaimLimits, ClaimOutcome, Due, DueAction, Renewal, RenewalOutcome};
+use row::{COLUMNS, read_lease};
+pub use row::{Claim, Lease};
 
 impl Store {
     /// Takes a VMID and makes the lease and its payment go on together, with these changes, or changes nothing.

@@ -1,45 +1,16 @@
-//! A lease as it is claimed, kept and renewed.
+//! What claims and renewals of leases are bound by, and what becomes of them.
 
-use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
-use pve::{NodeName, Vmid};
+use pve::Vmid;
 
-use super::super::{StoreError, db::Row};
+use super::row::Lease;
 use crate::{
-    ids::{LeaseId, PaymentId, Wallet},
+    ids::{LeaseId, PaymentId},
     lease::LeaseState,
-    payment::PaymentState,
 };
-
-/// A lease to be claimed for a payment that is reserved.
-#[derive(Debug, Clone)]
-#[allow(missing_docs)]
-pub struct Claim {
-    pub lease_id: LeaseId,
-    pub payment_id: PaymentId,
-    pub node: NodeName,
-    pub owner: Wallet,
-    /// The client's network address, where it is known.
-    pub client: Option<String>,
-    pub sku: String,
-    pub template: String,
-    pub hostname: String,
-    pub cores: u32,
-    /// MiB.
-    pub memory_mb: u32,
-    /// GiB.
-    pub disk_gb: u32,
-    pub minutes: u32,
-    /// Addresses of ours, where containers get one of them.
-    pub addresses: Option<AddressPool>,
-    /// Our VMIDs.
-    pub vmids: RangeInclusive<u32>,
-    /// VMIDs that Proxmox reports as used, by whomever.
-    pub busy: HashSet<Vmid>,
-}
 
 /// The addresses that containers may get.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,37 +78,6 @@ pub enum ClaimOutcome {
     PaymentMoved,
 }
 
-/// A lease as stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Lease {
-    pub lease_id: LeaseId,
-    pub vmid: Vmid,
-    pub node: NodeName,
-    pub owner: Wallet,
-    pub state: LeaseState,
-    /// The state of the payment that it was claimed for.
-    pub payment: PaymentState,
-    pub sku: String,
-    pub template: String,
-    pub hostname: String,
-    pub cores: u32,
-    pub memory_mb: u32,
-    pub disk_gb: u32,
-    pub minutes: u32,
-    pub ip: Option<String>,
-    pub expires_at: Option<i64>,
-    pub destroy_at: Option<i64>,
-    pub payment_id: PaymentId,
-    pub created_at: i64,
-    /// The client's network address, until the lease is paid for.
-    pub client: Option<String>,
-    /// The address of ours that its container was given; `None` where it asks a DHCP server.
-    pub address: Option<String>,
-    /// From when its network can be used, Unix seconds, where that was not from the start.
-    pub network_ready_at: Option<i64>,
-}
-
 /// What a deadline asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueAction {
@@ -183,35 +123,4 @@ pub enum RenewalOutcome {
     },
     /// There is no such lease, or it is past saving.
     NotRenewable,
-}
-
-pub(super) const COLUMNS: &str = "lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes, ip, expires_at,
-    destroy_at, payment_id, created_at, template, client, address, network_ready_at,
-    (SELECT payments.state FROM payments WHERE payments.payment_id = leases.payment_id)
-        AS payment_state";
-
-pub(super) fn read_lease(row: &Row<'_>) -> Result<Lease, StoreError> {
-    Ok(Lease {
-        lease_id: row.get("lease_id")?,
-        vmid: row.get("vmid")?,
-        node: row.get("node")?,
-        owner: row.get("owner")?,
-        state: row.get("state")?,
-        payment: row.get("payment_state")?,
-        sku: row.get("sku")?,
-        hostname: row.get("hostname")?,
-        cores: row.get("cores")?,
-        memory_mb: row.get("memory_mb")?,
-        disk_gb: row.get("disk_gb")?,
-        minutes: row.get("minutes")?,
-        ip: row.get("ip")?,
-        expires_at: row.get("expires_at")?,
-        destroy_at: row.get("destroy_at")?,
-        payment_id: row.get("payment_id")?,
-        created_at: row.get("created_at")?,
-        template: row.get("template")?,
-        client: row.get("client")?,
-        address: row.get("address")?,
-        network_ready_at: row.get("network_ready_at")?,
-    })
 }

@@ -1,7 +1,7 @@
 //! The schema on PostgreSQL: the same steps as on SQLite, counted in a table of one row. One replica at a time makes them.
 
 use super::{MIGRATING, OLDEST, ServerError, Session, server::Server};
-use crate::store::{Condition, STEPS, StoreError, db::Row, values};
+use crate::store::{Condition, StoreError, db::Row, schema::STEPS, values};
 
 /// Brings the schema up to date, or refuses one of a later release.
 pub(in crate::store) fn migrate(session: &Session) -> Result<(), StoreError> {
@@ -18,7 +18,8 @@ pub(in crate::store) fn migrate(session: &Session) -> Result<(), StoreError> {
          CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL); COMMIT"
     );
     session.batch(&all).inspect_err(|_| session.abandon())?;
-    for (step, (_, sql)) in (1..).zip(STEPS) {
+    for (step, written) in (1..).zip(STEPS) {
+        let sql = written.postgres();
         // The lock is taken for each step, and another replica may have made it meanwhile.
         all = format!(
             "DO $step$ BEGIN

@@ -20,7 +20,7 @@ use pve::{NodeName, Vmid};
 use tempfile::TempDir;
 use x402::facilitator::TransferEvidence;
 
-use super::*;
+use super::{schema::STEPS, *};
 use crate::{
     ids::{LeaseId, PaymentId, Wallet},
     lease::LeaseState,
@@ -139,19 +139,9 @@ fn claim(number: u32, owner: &str) -> Claim {
     Claim {
         lease_id: format!("lease-{number}").into(),
         payment_id: format!("pay-{number}").into(),
-        node: node("pve"),
         owner: wallet(owner),
-        client: None,
-        addresses: None,
-        sku: "small".into(),
-        template: "debian-12-standard".into(),
-        hostname: "box".into(),
-        cores: 1,
-        memory_mb: 512,
-        disk_gb: 8,
-        minutes: 60,
-        vmids: 500..=531,
         busy: HashSet::from([vmid(500)]),
+        ..Claim::example()
     }
 }
 
