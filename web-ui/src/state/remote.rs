@@ -49,7 +49,8 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> Remote<T> {
         let age = self.age.get_untracked();
         spawn_local(async move {
             let answer = question.await;
-            if self.age.get_untracked() != age {
+            // The view that asked may be gone, and its signals with it.
+            if self.age.try_get_untracked() != Some(age) {
                 return;
             }
             match answer {
