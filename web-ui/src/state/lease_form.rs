@@ -1,23 +1,6 @@
-//! The quick lease form: its fields, the stops of its sliders, and the request that they make.
+//! The quick lease form: the stops of its sliders, and what is wrong with what they ask for.
 
 use api_types::{Bounds, Catalog, LeaseRequest, Limits, error::FieldError};
-
-/// The fields as they stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeaseForm {
-    /// Number of cores.
-    pub cores: u32,
-    /// Memory in MiB.
-    pub memory_mb: u32,
-    /// Disk in GiB.
-    pub disk_gb: u32,
-    /// Paid time in minutes.
-    pub minutes: u32,
-    /// The container's name; empty for a made one.
-    pub hostname: String,
-    /// The template; empty for the catalog's default.
-    pub template: String,
-}
 
 /// Where memory's slider stops, in MiB.
 const MEMORY: [u32; 12] = [
@@ -30,41 +13,16 @@ const TIME: [u32; 16] = [
     5, 15, 30, 60, 120, 240, 480, 720, 1_440, 2_880, 4_320, 7_200, 10_080, 20_160, 30_240, 43_200,
 ];
 
-impl Default for LeaseForm {
-    fn default() -> Self {
-        let request = LeaseRequest::default();
-        Self {
-            cores: request.cores,
-            memory_mb: request.memory_mb,
-            disk_gb: request.disk_gb,
-            minutes: request.runtime_minutes,
-            hostname: String::new(),
-            template: String::new(),
-        }
-    }
+/// A field's text as it is asked for; nothing where it is empty.
+pub fn entered(field: &str) -> Option<String> {
+    Some(field.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-impl LeaseForm {
-    /// What is asked of the lease API.
-    pub fn request(&self) -> LeaseRequest {
-        let text = |field: &str| Some(field.trim().to_owned()).filter(|text| !text.is_empty());
-        LeaseRequest {
-            cores: self.cores,
-            memory_mb: self.memory_mb,
-            disk_gb: self.disk_gb,
-            runtime_minutes: self.minutes,
-            hostname: text(&self.hostname),
-            template: text(&self.template),
-            ..LeaseRequest::default()
-        }
-    }
-
-    /// What is wrong with a field, by its name on the wire.
-    pub fn problem(&self, limits: &Limits, field: &str) -> Option<String> {
-        let problems: Vec<FieldError> = limits.validate_lease(&self.request()).err()?;
-        let found = problems.into_iter().find(|problem| problem.field == field);
-        found.map(|problem| problem.message)
-    }
+/// What is wrong with a field, by its name on the wire.
+pub fn problem(limits: &Limits, request: &LeaseRequest, field: &str) -> Option<String> {
+    let problems: Vec<FieldError> = limits.validate_lease(request).err()?;
+    let found = problems.into_iter().find(|problem| problem.field == field);
+    found.map(|problem| problem.message)
 }
 
 /// What is wrong with the credential that a customer gives, in the words of the limits.
@@ -153,13 +111,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_form_begins_at_the_default_lease() {
-        assert_eq!(LeaseForm::default().request(), LeaseRequest::default());
-        let named = LeaseForm {
-            hostname: "  web ".to_owned(),
-            ..LeaseForm::default()
-        };
-        assert_eq!(named.request().hostname.as_deref(), Some("web"));
+    fn a_field_without_a_text_asks_for_nothing() {
+        assert_eq!(entered("  web ").as_deref(), Some("web"));
+        assert_eq!(entered("  "), None);
     }
 
     #[test]
@@ -186,17 +140,14 @@ mod tests {
 
     #[test]
     fn a_field_tells_its_own_problem() {
-        let form = LeaseForm {
-            hostname: "-bad-".to_owned(),
-            ..LeaseForm::default()
+        let request = LeaseRequest {
+            hostname: Some("-bad-".to_owned()),
+            ..LeaseRequest::default()
         };
         let limits = Limits::default();
-        assert!(
-            form.problem(&limits, "hostname")
-                .unwrap()
-                .contains("DNS label")
-        );
-        assert_eq!(form.problem(&limits, "cores"), None);
+        let found = problem(&limits, &request, "hostname").unwrap();
+        assert!(found.contains("DNS label"), "{found}");
+        assert_eq!(problem(&limits, &request, "cores"), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
     pay::{Call, leased},
     state::{
         board::Board,
-        lease_form::{LeaseForm, Stops, default_template},
+        lease_form::{Stops, default_template, entered, problem},
         services::Services,
     },
     text::{leases, leases::form, money},
@@ -61,25 +61,27 @@ struct Values {
 
 impl Values {
     fn new(catalog: &Catalog) -> Self {
-        let start = LeaseForm::default();
+        let start = LeaseRequest::default();
         Self {
             cores: RwSignal::new(start.cores),
             memory: RwSignal::new(start.memory_mb),
             disk: RwSignal::new(start.disk_gb),
-            time: RwSignal::new(start.minutes),
-            hostname: RwSignal::new(start.hostname),
+            time: RwSignal::new(start.runtime_minutes),
+            hostname: RwSignal::default(),
             template: RwSignal::new(default_template(catalog).unwrap_or_default().to_owned()),
         }
     }
 
-    fn form(self) -> LeaseForm {
-        LeaseForm {
+    /// What is asked of the lease API.
+    fn request(self) -> LeaseRequest {
+        LeaseRequest {
             cores: self.cores.get(),
             memory_mb: self.memory.get(),
             disk_gb: self.disk.get(),
-            minutes: self.time.get(),
-            hostname: self.hostname.get(),
-            template: self.template.get(),
+            runtime_minutes: self.time.get(),
+            hostname: self.hostname.with(|text| entered(text)),
+            template: self.template.with(|text| entered(text)),
+            ..LeaseRequest::default()
         }
     }
 }
@@ -97,7 +99,7 @@ fn Fields(catalog: Catalog) -> impl IntoView {
             toasts.say(Tone::Success, leases::ready(&lease.hostname));
         }
     });
-    let request = Memo::new(move |_| values.form().request());
+    let request = Memo::new(move |_| values.request());
     let quote = quoted(request);
     let price = Memo::new(move |_| {
         let confirmed = quote.with(|quote| {
@@ -114,7 +116,7 @@ fn Fields(catalog: Catalog) -> impl IntoView {
     });
     let problem = {
         let limits = limits.clone();
-        Memo::new(move |_| values.form().problem(&limits, "hostname"))
+        Memo::new(move |_| request.with(|request| problem(&limits, request, "hostname")))
     };
     let refusal = Memo::new(move |_| {
         quote.with(|quote| {
