@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{answer, lease_in_path};
 use crate::{
     error::ApiError,
-    ids::LeaseId,
+    ids::{LeaseId, Minutes},
     lease::{
         LeaseState, expiry,
         locate::{self, Place},
@@ -38,7 +38,7 @@ const TRY_TO_START: i64 = 3600;
 #[derive(Debug)]
 pub struct RenewLease {
     lease: Lease,
-    minutes: u32,
+    minutes: Minutes,
 }
 
 impl Operation for RenewLease {
@@ -58,13 +58,13 @@ impl Operation for RenewLease {
             body::read(call.body, |request| limits.validate_renew(request))?;
         Ok(Self {
             lease: lease_in_path(app, call).await?,
-            minutes: request.runtime_minutes,
+            minutes: Minutes(request.runtime_minutes),
         })
     }
 
     fn default_price(tariff: &Tariff) -> Result<Price, ApiError> {
         let lease = LeaseRequest::default();
-        price_of(tariff, lease.size(), lease.runtime_minutes)
+        price_of(tariff, lease.size(), Minutes(lease.runtime_minutes))
     }
 
     fn price(&self, tariff: &Tariff) -> Result<Price, ApiError> {
@@ -173,14 +173,17 @@ impl Operation for RenewLease {
         let arguments: Value = serde_json::from_str(&payment.arguments).unwrap_or_default();
         let minutes = arguments["minutes"].as_u64().map(u32::try_from);
         Ok(match (lease, minutes) {
-            (Some(lease), Some(Ok(minutes))) => Some(Self { lease, minutes }),
+            (Some(lease), Some(Ok(minutes))) => Some(Self {
+                lease,
+                minutes: Minutes(minutes),
+            }),
             _ => None,
         })
     }
 }
 
-fn price_of(tariff: &Tariff, size: Size, minutes: u32) -> Result<Price, ApiError> {
-    price::price_renew(tariff, size, minutes).map_err(|_| {
+fn price_of(tariff: &Tariff, size: Size, minutes: Minutes) -> Result<Price, ApiError> {
+    price::price_renew(tariff, size, minutes.0).map_err(|_| {
         let field = FieldError::new("runtimeMinutes", "makes a price too large for any payment");
         ApiError::invalid(vec![field])
     })

@@ -22,7 +22,7 @@ use super::answer;
 use crate::{
     client::ClientAddress,
     error::ApiError,
-    ids::{LeaseId, PaymentId},
+    ids::{LeaseId, Minutes, PaymentId},
     lease::{LeaseState, create, create::Order, fence, held, remove, start, unpaid, view::time},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
     paywall::body,
@@ -119,7 +119,7 @@ impl Operation for LeaseContainer {
             cores: request.cores,
             memory_mb: request.memory_mb,
             disk_gb: request.disk_gb,
-            minutes: request.runtime_minutes,
+            minutes: Minutes(request.runtime_minutes),
             addresses: app.proxmox.config.address_pool(),
             vmids: app.proxmox.config.vmids.clone(),
             busy,
@@ -191,7 +191,7 @@ impl Operation for LeaseContainer {
             lease_id: lease.lease_id.to_string(),
             status: LeaseStatus::Active,
             ctid: lease.vmid.get(),
-            expires_at: time(begins + i64::from(lease.minutes) * 60),
+            expires_at: time(begins + lease.minutes.seconds()),
             message: format!(
                 "{} is running for {} minutes.",
                 lease.hostname, lease.minutes

@@ -10,7 +10,7 @@ use super::{
     value::{ToValue, Value},
 };
 use crate::{
-    ids::{LeaseId, PaymentId, Wallet},
+    ids::{LeaseId, Minutes, PaymentId, Wallet},
     lease::LeaseState,
     payment::PaymentState,
 };
@@ -75,4 +75,9 @@ macro_rules! number {
         }
     };
 }
+number!(
+    Minutes,
+    |number: i64| u32::try_from(number).ok().map(Minutes),
+    |minutes: Minutes| minutes.0
+);
 number!(Vmid, |number: i64| Vmid::try_from(number).ok(), Vmid::get);

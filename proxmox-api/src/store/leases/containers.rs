@@ -8,7 +8,7 @@ use super::{
     super::{Db, Store, StoreError, debts, values},
     move_lease, record_use,
 };
-use crate::ids::{LeaseId, PaymentId};
+use crate::ids::{LeaseId, Minutes, PaymentId};
 use crate::lease::LeaseState;
 
 /// Why the unused part of a lease is owed.
@@ -18,7 +18,7 @@ const LOST: &str = "container_lost";
 struct Purchase {
     payment_id: PaymentId,
     amount: u64,
-    minutes: u32,
+    minutes: Minutes,
 }
 
 impl Store {
@@ -279,7 +279,7 @@ fn unused(purchases: &[Purchase], seconds: i64) -> Vec<(PaymentId, u64)> {
     let mut left = u64::try_from(seconds).unwrap_or(0);
     let mut owed = Vec::new();
     for purchase in purchases {
-        let bought = u64::from(purchase.minutes) * 60;
+        let bought = u64::from(purchase.minutes.0) * 60;
         let of_this = left.min(bought);
         left -= of_this;
         if of_this > 0 {
@@ -301,7 +301,7 @@ mod tests {
         let purchase = |id: &str, amount, minutes| Purchase {
             payment_id: id.into(),
             amount,
-            minutes,
+            minutes: Minutes(minutes),
         };
         let all = [purchase("renewal", 900, 30), purchase("lease", 10_001, 60)];
         let of = |seconds| unused(&all, seconds);

@@ -15,7 +15,7 @@ use pve::{NodeName, Vmid};
 
 use super::{Change, Db, Store, StoreError, brakes, cells, db::Value, values};
 use crate::{
-    ids::{LeaseId, PaymentId, Wallet},
+    ids::{LeaseId, Minutes, PaymentId, Wallet},
     lease::{LeaseState, grace},
     payment::moves::Move,
 };
@@ -278,7 +278,7 @@ pub(super) fn activate(
     grace_seconds: i64,
     now: i64,
 ) -> Result<bool, StoreError> {
-    let made: Option<(u32, Wallet, Option<i64>)> = db.optional(
+    let made: Option<(Minutes, Wallet, Option<i64>)> = db.optional(
         "SELECT minutes, owner, network_ready_at FROM leases
          WHERE lease_id = ?1 AND payment_id = ?2 AND state = 'probed'",
         values![id, payment_id],
@@ -292,7 +292,7 @@ pub(super) fn activate(
     };
     brakes::release(db, &owner)?;
     // The paid time begins when all of the machine can be used.
-    let end = network_ready_at.unwrap_or(now).max(now) + i64::from(minutes) * 60;
+    let end = network_ready_at.unwrap_or(now).max(now) + minutes.seconds();
     let destroy_at = grace::destroy_at(None, end, minutes, grace_seconds);
     let activated = db.execute(
         // It was just seen running: its node may reboot before the next look.
@@ -350,7 +350,7 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
     if !was.is_renewable() {
         return Ok(RenewalOutcome::NotRenewable);
     }
-    let expires_at = old_end.max(now) + i64::from(renewal.minutes) * 60;
+    let expires_at = old_end.max(now) + renewal.minutes.seconds();
     let (minutes, most) = (renewal.minutes, renewal.grace_seconds);
     let destroy_at = grace::destroy_at(old_destroy_at, expires_at, minutes, most);
     db.execute(

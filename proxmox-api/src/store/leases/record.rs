@@ -8,7 +8,7 @@ use pve::Vmid;
 
 use super::row::Lease;
 use crate::{
-    ids::{LeaseId, PaymentId},
+    ids::{LeaseId, Minutes, PaymentId},
     lease::LeaseState,
 };
 
@@ -104,7 +104,7 @@ pub struct Due {
 pub struct Renewal {
     pub lease_id: LeaseId,
     pub payment_id: PaymentId,
-    pub minutes: u32,
+    pub minutes: Minutes,
     /// The longest time between expiry and destruction.
     pub grace_seconds: i64,
 }

@@ -14,7 +14,7 @@ use super::{
     record::AddressPool,
 };
 use crate::{
-    ids::{LeaseId, PaymentId, Wallet},
+    ids::{LeaseId, Minutes, PaymentId, Wallet},
     lease::LeaseState,
     payment::PaymentState,
 };
@@ -37,7 +37,7 @@ pub struct Claim {
     pub memory_mb: u32,
     /// GiB.
     pub disk_gb: u32,
-    pub minutes: u32,
+    pub minutes: Minutes,
     /// Addresses of ours, where containers get one of them.
     pub addresses: Option<AddressPool>,
     /// Our VMIDs.
@@ -70,7 +70,7 @@ pub struct Lease {
     pub cores: u32,
     pub memory_mb: u32,
     pub disk_gb: u32,
-    pub minutes: u32,
+    pub minutes: Minutes,
     pub ip: Option<String>,
     pub expires_at: Option<i64>,
     pub destroy_at: Option<i64>,
@@ -174,7 +174,7 @@ impl Lease {
             cores: 1,
             memory_mb: 512,
             disk_gb: 8,
-            minutes: 60,
+            minutes: Minutes(60),
             ip: Some("10.0.0.5".into()),
             expires_at: Some(now + 3600),
             destroy_at: Some(now + 90_000),

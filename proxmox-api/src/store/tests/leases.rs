@@ -169,7 +169,7 @@ async fn a_renewal_counts_once_and_from_the_later_of_now_and_the_end(place: Plac
     let renewal = |number: u32| Renewal {
         lease_id: "lease-1".into(),
         payment_id: format!("pay-{number}").into(),
-        minutes: 10,
+        minutes: Minutes(10),
         grace_seconds: 600,
     };
     let early = RenewalOutcome::Renewed {
@@ -238,7 +238,7 @@ async fn a_minute_keeps_the_data_for_a_minute_however_often_it_is_bought(place: 
         let renewal = Renewal {
             lease_id: "lease-1".into(),
             payment_id: pay.into(),
-            minutes,
+            minutes: Minutes(minutes),
             grace_seconds: DAY,
         };
         // Twice, as after a crash between the renewal and its answer.
@@ -423,7 +423,7 @@ async fn a_renewal_that_is_repeated_tells_what_became_of_the_lease(place: Place)
     let renewal = Renewal {
         lease_id: "lease-1".into(),
         payment_id: "pay-2".into(),
-        minutes: 10,
+        minutes: Minutes(10),
         grace_seconds: 600,
     };
     store.renew(renewal.clone(), 100).await.unwrap();

@@ -22,7 +22,7 @@ use x402::facilitator::TransferEvidence;
 
 use super::{schema::STEPS, *};
 use crate::{
-    ids::{LeaseId, PaymentId, Wallet},
+    ids::{LeaseId, Minutes, PaymentId, Wallet},
     lease::LeaseState,
 };
 
@@ -192,7 +192,7 @@ async fn activated_for(store: &Store, number: u32, minutes: u32, grace: i64, now
     let new = payment(&pay, PAYER, &format!("0x{number}"));
     store.reserve(new, 0).await.unwrap();
     let claim = Claim {
-        minutes,
+        minutes: Minutes(minutes),
         ..claim(number, PAYER)
     };
     let claimed = store.claim(claim, LIMITS, 0).await.unwrap();

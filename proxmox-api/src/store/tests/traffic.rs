@@ -146,7 +146,7 @@ async fn every_renewal_adds_to_what_was_bought(place: Place) {
         let renewal = Renewal {
             lease_id: "lease-1".into(),
             payment_id: id.into(),
-            minutes: bought,
+            minutes: Minutes(bought),
             grace_seconds: 600,
         };
         for _ in 0..2 {
