@@ -101,12 +101,9 @@ impl Market {
     /// Play money of a customer, atomic units.
     pub async fn balance(&self, customer: &Customer) -> u64 {
         let network = self.state.config.payments.network;
-        let asset = network.usdc.address.to_string();
-        let wallet = customer.wallet();
-        let balance = self
-            .state
-            .store
-            .demo_balance(network.caip2, &asset, &wallet);
+        let asset = network.usdc.address;
+        let wallet = customer.wallet().parse().unwrap();
+        let balance = self.state.store.demo_balance(network.caip2, asset, &wallet);
         balance.await.unwrap()
     }
 
