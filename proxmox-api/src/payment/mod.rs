@@ -1,9 +1,9 @@
 //! The life of a payment. [`state`] and [`machine`] are pure: the states, the moves between them, and what is done next for
 //! whatever happened. [`driver`] is the only one who does it; [`purchase`] (a request), [`follow`] (an unknown outcome), the
 //! sweep and a copy of a request all call it. [`moves`] makes sure that a payment's state is written by nobody else, and
-//! [`record`] writes it, with what belongs to it in the same commit; [`asks`] asks the facilitator and the chain. [`operation`] is what a paid operation says of itself;
+//! `record` writes it, with what belongs to it in the same commit; `asks` asks the facilitator and the chain. [`operation`] is what a paid operation says of itself;
 //! [`recheck`] looks at the chain once more for payments that are over, [`resolve`] is a person's decision, and [`owed`] says
-//! what is owed for what could not be delivered. Nothing here knows HTTP or containers.
+//! what is owed for what could not be delivered. Nothing here reads or writes HTTP, or knows what a container is.
 
 mod asks;
 pub mod checkpoint;
