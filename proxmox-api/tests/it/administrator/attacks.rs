@@ -145,7 +145,10 @@ async fn what_is_off_only_for_a_while_is_not_taken_for_stopped() {
         app.clock.advance(Duration::from_secs(300));
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
-    assert_eq!(customer.state(&app).await, "expiring");
+    until("the lease to be at its end", async || {
+        (customer.state(&app).await == "expiring").then_some(())
+    })
+    .await;
     // The move ends.
     app.sim.set_lock(customer.ctid, None);
     let place = place_of(&app, &customer).await;
