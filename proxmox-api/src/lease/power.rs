@@ -95,11 +95,12 @@ async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
     }
     let place = locate::find(&app, &lease).await?;
     let (node, vmid) = (&place.node, place.vmid);
+    let asked = app.now();
     let now = app.proxmox.client.container(node, vmid).await?;
     // One that is off while it is moved or backed up is perhaps started again at the end of that.
     let restarts = now.lock.as_deref().is_some_and(lock::may_start_again);
     if now.status == power.wanted() && !(power == Power::Off && restarts) {
-        remember(&app, &lease, power).await?;
+        remember(&app, &lease, power, asked).await?;
         return Ok(lease);
     }
     if let Some(held_by) = &now.lock {
@@ -116,19 +117,20 @@ async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
             start::note_address(&app, &lease, (node, vmid), until).await?;
         }
     }
-    remember(&app, &lease, power).await?;
+    remember(&app, &lease, power, asked).await?;
     app.proxmox.saw(vmid, power.wanted()).await;
     app.note(&lease.lease_id, power.event(), json!({ "by": "owner" }))
         .await;
     Ok(app.store.lease(&lease.lease_id).await?.unwrap_or(lease))
 }
 
-/// After its node has booted, a container is started again unless its owner wants it off.
-async fn remember(app: &App, lease: &Lease, power: Power) -> Result<(), StoreError> {
+/// After its node has booted, a container is started again unless its owner wants it off. `asked` is from before Proxmox was
+/// asked to start it: a boot after that is one to make up for.
+async fn remember(app: &App, lease: &Lease, power: Power, asked: i64) -> Result<(), StoreError> {
     let ids = vec![lease.lease_id.clone()];
     match power {
         Power::Off => app.store.saw_stopped(ids).await,
-        Power::On => app.store.saw_running(ids, app.now()).await,
+        Power::On => app.store.saw_running(ids, asked).await,
     }
 }
 

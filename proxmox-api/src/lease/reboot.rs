@@ -211,6 +211,8 @@ async fn try_start(app: &App, lease_id: &LeaseId) -> Result<bool, ApiError> {
         return Ok(false);
     }
     let client = &app.proxmox.client;
+    // A node may reboot once more while this goes on.
+    let asked = app.now();
     let status = client.container(&place.node, place.vmid).await?;
     if !status.is_running() {
         let deadline = Instant::now() + START_AT_MOST;
@@ -224,9 +226,7 @@ async fn try_start(app: &App, lease_id: &LeaseId) -> Result<bool, ApiError> {
         .await;
         start::note_late_address(app.clone(), lease.clone());
     }
-    app.store
-        .saw_running(vec![lease.lease_id], app.now())
-        .await?;
+    app.store.saw_running(vec![lease.lease_id], asked).await?;
     Ok(!status.is_running())
 }
 

@@ -206,6 +206,8 @@ impl RenewLease {
             _ => error,
         })?;
         let client = &app.proxmox.client;
+        // Its node may reboot while it starts.
+        let asked = app.now();
         let status = client.container(&place.node, place.vmid).await?;
         if status.is_running() {
             return Ok(());
@@ -222,7 +224,7 @@ impl RenewLease {
             })?;
         // Its owner may have switched it off before: from now on it is started after a reboot.
         let ids = vec![self.lease.lease_id.clone()];
-        Ok(app.store.saw_running(ids, app.now()).await?)
+        Ok(app.store.saw_running(ids, asked).await?)
     }
 }
 

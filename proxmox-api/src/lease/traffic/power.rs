@@ -46,11 +46,12 @@ pub(super) async fn start(app: &App, lease: &Lease, place: &Place) -> Result<boo
         return Ok(false);
     }
     app.looks.forget(place.vmid);
+    // Its node may reboot while it starts.
+    let asked = app.now();
     let deadline = Instant::now() + START_TIMEOUT;
     let started = start::start(app, &place.node, place.vmid, deadline).await;
     started.map_err(|error| error.message)?;
-    let now = app.now();
-    let noted = app.store.saw_running(vec![lease.lease_id.clone()], now);
+    let noted = app.store.saw_running(vec![lease.lease_id.clone()], asked);
     noted.await.map_err(|error| error.to_string())?;
     app.proxmox.saw(place.vmid, ContainerState::Running).await;
     start::note_late_address(app.clone(), lease.clone());

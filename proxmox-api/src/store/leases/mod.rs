@@ -295,9 +295,9 @@ pub(super) fn activate(
     let end = network_ready_at.unwrap_or(now).max(now) + minutes.seconds();
     let destroy_at = grace::destroy_at(None, end, minutes, grace_seconds);
     let activated = db.execute(
-        // It was just seen running: its node may reboot before the next look.
+        // It was seen running when it was probed: its node may reboot before the next look.
         "UPDATE leases SET state = 'active', ip = ?2, expires_at = ?3, destroy_at = ?4, updated_at = ?5,
-             running_seen_at = ?5, client = NULL, held = NULL WHERE lease_id = ?1",
+             running_seen_at = updated_at, client = NULL, held = NULL WHERE lease_id = ?1",
         values![id, ip, end, destroy_at, now],
     )?;
     Ok(activated == 1)

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use pve_sim::{Fault, FaultKind, Operation};
+
 use crate::support::{TestApp, until};
 
 use super::{Customer, cluster, compare, node_of};
@@ -65,6 +67,31 @@ async fn a_reboot_before_the_first_look_at_a_container_is_made_up_for() {
     assert_eq!(renewed.status, 200, "{:?}", renewed.body);
     later(&app, 10);
     app.sim.reboot_node("pve");
+    assert_eq!(compare(&app).await.started, [customer.lease_id.as_str()]);
+    assert!(customer.runs(&app));
+}
+
+/// A node that crashes again and again, once just after it has started the container.
+#[tokio::test]
+async fn a_reboot_before_a_start_is_known_to_have_worked_is_made_up_for() {
+    let app = TestApp::start().await;
+    let customer = Customer::of(&app, 1, 600).await;
+    later(&app, 10);
+    app.sim.reboot_node("pve");
+    let faults = app.sim.faults();
+    let late = FaultKind::Late(Duration::from_millis(500));
+    faults.inject(Fault::once(Operation::TaskStatus, late));
+    let hits = faults.hits();
+    let again = async {
+        until("the answer to be late", async || {
+            (faults.hits() > hits).then_some(())
+        })
+        .await;
+        later(&app, 60);
+        app.sim.reboot_node("pve");
+    };
+    tokio::join!(compare(&app), again);
+    assert!(!customer.runs(&app));
     assert_eq!(compare(&app).await.started, [customer.lease_id.as_str()]);
     assert!(customer.runs(&app));
 }
