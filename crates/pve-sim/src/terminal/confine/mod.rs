@@ -52,6 +52,8 @@ echo 19 2>/dev/null >/proc/self/autogroup || :
 exec nice -n 19 "$@"
 "#;
 
+/// How long the check may take. On a busy host it takes seconds to set namespaces up, and what fails here is imitated from then on.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Whether a command inside is where it should be: the host name is the one asked for, only few
 /// processes are to be seen, and no user namespace can be made.
 const CHECK: &str = r#"
@@ -116,7 +118,7 @@ impl Confinement {
             .envs(ENVIRONMENT.iter().copied())
             .stdin(Stdio::null())
             .kill_on_drop(true);
-        let output = tokio::time::timeout(Duration::from_secs(5), command.output()).await;
+        let output = tokio::time::timeout(CHECK_TIMEOUT, command.output()).await;
         let Ok(Ok(output)) = output else {
             return false;
         };
