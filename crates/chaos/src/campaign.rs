@@ -20,7 +20,10 @@ use crate::{
     book::Purchase,
     counter::{lower, wallet},
     customer::{Town, live},
-    evidence::{Evidence, logs, marks, secrets, snapshot, unfinished},
+    database::Database,
+    evidence::{
+        Evidence, logs, marks, secrets, snapshot, unfinished, unfinished_looks, unfinished_of_a_day,
+    },
     faults::{self, Targets},
     ledger::Kind,
     node::Weather,
@@ -96,12 +99,14 @@ pub async fn run(options: &Options) -> Result<Option<Evidence>> {
     }
     settle(&stage).await?;
     let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
-    quiet(&stage, 2 * minute, 14, 2 * minute).await?;
+    // A long campaign leaves more to look for.
+    let at_most = (2 * minute).max(options.length / 4);
+    quiet(&stage, 2 * minute, 14, at_most, unfinished_looks).await?;
     ask_again(&stage).await;
     let shown = payments(&stage, options).await;
-    quiet(&stage, minute / 2, 3, minute / 2).await?;
+    quiet(&stage, minute / 2, 3, minute / 2, unfinished).await?;
     let midway = snapshot(&stage)?;
-    quiet(&stage, hour, 28, minute).await?;
+    quiet(&stage, hour, 28, at_most, unfinished_of_a_day).await?;
     let end = snapshot(&stage)?;
     done.store(true, Ordering::SeqCst);
     helpers.shutdown().await;
@@ -152,7 +157,13 @@ async fn settle(stage: &Stage) -> Result<()> {
 
 /// Puts the time forward until nothing is worked on, at least so many times. What is left after the longest wait, or after
 /// nothing has changed for long, is in the evidence.
-async fn quiet(stage: &Stage, step: Duration, at_least: u32, at_most: Duration) -> Result<()> {
+async fn quiet(
+    stage: &Stage,
+    step: Duration,
+    at_least: u32,
+    at_most: Duration,
+    unfinished: fn(&Database) -> Result<Vec<String>>,
+) -> Result<()> {
     let (mut changed, mut before) = (Instant::now(), Vec::new());
     let deadline = Instant::now() + at_most;
     for round in 1_u32.. {

@@ -79,6 +79,47 @@ pub fn unfinished(database: &Database) -> Result<Vec<String>> {
     Ok(left)
 }
 
+/// The same, with the payments that the sweep has yet to look for on the chain, and with those that a
+/// day later are owed.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn unfinished_of_a_day(database: &Database) -> Result<Vec<String>> {
+    let mut left = unfinished_looks(database)?;
+    for row in database.rows("payments")? {
+        let state = row["state"].as_str().unwrap_or_default();
+        if ["settled", "unresolved"].contains(&state) {
+            left.push(format!("{} is {state}", row["payment_id"]));
+        }
+    }
+    Ok(left)
+}
+
+/// What is still being worked on, with the payments that the sweep has yet to look for on the chain. It
+/// looks for a hundred a minute.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn unfinished_looks(database: &Database) -> Result<Vec<String>> {
+    let mut left = unfinished(database)?;
+    let is_there = |row: &Row, name: &str| row.get(name).is_some_and(|value| !value.is_null());
+    for row in database.rows("payments")? {
+        let state = row["state"].as_str().unwrap_or_default();
+        let looked_for = match state {
+            "refused" => true,
+            "settled" | "answered" => is_there(&row, "transaction_hash"),
+            _ => false,
+        };
+        let can_be = row["request"]
+            .as_str()
+            .is_some_and(|request| !request.is_empty());
+        if looked_for && can_be && !is_there(&row, "checked_at") {
+            left.push(format!("{} is looked for", row["payment_id"]));
+        }
+    }
+    Ok(left)
+}
+
 /// What there is now.
 ///
 /// # Errors
