@@ -1,6 +1,7 @@
 //! What is said and refused before anything is bought, and what the operator is told.
 
 use super::*;
+use crate::support::until;
 
 #[tokio::test]
 async fn what_is_included_is_said_before_it_is_bought() {
@@ -146,10 +147,16 @@ async fn the_operator_is_told_of_busy_disks_and_full_storages_while_they_last() 
     let tenant = tenant(&app, 1).await;
     app.sim.set_pressure(tenant.ctid, "iofull", 51.0);
     let busy = async || metric(&app, "containers_under_pressure").await.unwrap();
-    for expected in [0.0, 0.0, 1.0, 1.0] {
+    for _ in 0..2 {
         look(&app).await;
-        assert!((busy().await - expected).abs() < 0.1, "{expected}");
+        assert!(busy().await < 0.1, "not at once");
     }
+    // Services of other tests in this process write the same gauge.
+    until("the pressure to be told", async || {
+        look(&app).await;
+        (busy().await > 0.9).then_some(())
+    })
+    .await;
     app.sim.set_pressure(tenant.ctid, "iofull", 50.0);
     look(&app).await;
     assert!(busy().await < 0.1);
@@ -157,8 +164,11 @@ async fn the_operator_is_told_of_busy_disks_and_full_storages_while_they_last() 
     let full = async || metric(&app, "storages_nearly_full").await.unwrap();
     assert!(full().await < 0.1);
     app.sim.set_storage_used("local-lvm", u64::MAX >> 8);
-    look(&app).await;
-    assert!(full().await > 0.9);
+    until("the storage to be told", async || {
+        look(&app).await;
+        (full().await > 0.9).then_some(())
+    })
+    .await;
     app.sim.set_storage_used("local-lvm", 0);
     look(&app).await;
     assert!(full().await < 0.1);
