@@ -256,3 +256,28 @@ async fn a_refusal_that_comes_after_the_money_was_seen_takes_no_machine_away() {
     assert_eq!(done.status, 200, "{:?}", done.body);
     assert_eq!(app.sim.containers().len(), 1);
 }
+
+#[tokio::test]
+async fn a_settlement_that_cannot_be_stored_is_told_with_its_transaction_and_delivered_later() {
+    let app = TestApp::start().await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let signed = signed(&app, &buyer)
+        .await
+        .with_key("a-key-of-this-customer");
+    app.refuses_to_store("settled");
+    let broken = signed.send(&app).await;
+    assert_eq!(broken.status, 503, "{:?}", broken.body);
+    let told = broken.receipt().unwrap()["transaction"].clone();
+    assert!(
+        told.as_str().is_some_and(|hash| hash.starts_with("0x")),
+        "{told}"
+    );
+    app.stores_all_states();
+    let done = until("the lease to be delivered", async || {
+        let again = signed.send(&app).await;
+        (again.status == 200).then_some(again)
+    })
+    .await;
+    assert_eq!(done.receipt().unwrap()["transaction"], told);
+    assert_eq!(app.sim.containers().len(), 1);
+}

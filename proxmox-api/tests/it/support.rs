@@ -182,6 +182,22 @@ impl TestApp {
         self.folder.path().join("infra402.sqlite")
     }
 
+    /// Makes the database refuse to store this state of a payment, until [`TestApp::stores_all_states`].
+    pub fn refuses_to_store(&self, state: &str) {
+        let rows = rusqlite::Connection::open(self.database()).unwrap();
+        let sql = format!(
+            "CREATE TRIGGER refuses BEFORE UPDATE OF state ON payments WHEN NEW.state = '{state}'
+             BEGIN SELECT RAISE(FAIL, 'the disk is full'); END"
+        );
+        rows.execute_batch(&sql).unwrap();
+    }
+
+    /// Lets the database store every state of a payment again.
+    pub fn stores_all_states(&self) {
+        let rows = rusqlite::Connection::open(self.database()).unwrap();
+        rows.execute_batch("DROP TRIGGER refuses").unwrap();
+    }
+
     /// Changes one row of the database, as another replica or another release would.
     pub fn rewrite(&self, sql: &str) {
         let rows = rusqlite::Connection::open(self.database()).unwrap();
