@@ -31,10 +31,10 @@ use crate::{
     stage::{PAY_TO, Stage, keep_time, set_up},
 };
 
-/// How long what is unfinished may stay as it is until nobody goes on with it: what is followed is looked at every half minute
-/// of real time.
+/// How long unfinished work may show no progress before it counts as stuck: the follower of a
+/// payment retries at least every 30 seconds of real time.
 pub const UNCHANGED: Duration = Duration::from_secs(40);
-/// The same where a seeded bug leaves something unfinished for ever, and other rules have to say so.
+/// The same with a seeded bug, which leaves work stuck for ever and is found by other rules.
 pub const UNCHANGED_BY_A_BUG: Duration = Duration::from_secs(8);
 /// Times that a customer asks again for what was paid.
 const ASKED_AGAIN: usize = 8;
@@ -177,7 +177,7 @@ async fn quiet(
         if left != before {
             (changed, before) = (Instant::now(), left);
         }
-        let over = Instant::now() > deadline || changed.elapsed() > stage.patience;
+        let over = Instant::now() > deadline || changed.elapsed() > stage.stuck_after;
         if round >= at_least && (before.is_empty() || over) {
             return Ok(());
         }

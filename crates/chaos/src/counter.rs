@@ -119,7 +119,7 @@ impl Counter {
         }))
     }
 
-    /// Sends a payment to a replica, and writes down what comes back.
+    /// Sends a signed request to a replica, and records the answer.
     pub async fn send(&self, number: usize, replica: usize, patience: Duration) -> Told {
         let purchase = self.book.get(number);
         let replica = replica % self.urls.len();

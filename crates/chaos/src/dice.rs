@@ -1,5 +1,5 @@
 //! Every random choice of a campaign, from its seed: each actor has a stream of its own, so that
-//! what one does depends on nobody else's pace.
+//! its choices do not depend on how fast the others run.
 
 use alloy::primitives::{B256, keccak256};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};

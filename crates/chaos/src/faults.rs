@@ -162,7 +162,7 @@ async fn reorganiser(targets: Targets, mut dice: Dice) {
     }
 }
 
-/// People who send money that nobody asked for.
+/// Transfers to the payee by wallets that bought nothing.
 async fn strangers(targets: Targets, seed: u64, mut dice: Dice) {
     let stranger = wallet(seed, "stranger").address();
     targets.ledger.fund(stranger, 1_000_000_000);

@@ -53,8 +53,8 @@ pub struct Stage {
     pub counter: Counter,
     /// The file in which commands leave their marks.
     pub marks: PathBuf,
-    /// How long what is unfinished may stay as it is until nobody goes on with it.
-    pub patience: Duration,
+    /// How long unfinished work may show no progress before it counts as stuck.
+    pub stuck_after: Duration,
     _servers: JoinSet<()>,
     _folder: tempfile::TempDir,
 }
@@ -129,7 +129,7 @@ pub async fn set_up(options: &Options) -> Result<Option<Stage>> {
         services,
         counter,
         marks,
-        patience: match options.bug {
+        stuck_after: match options.bug {
             None => UNCHANGED,
             Some(_) => UNCHANGED_BY_A_BUG,
         },

@@ -21,8 +21,8 @@ pub trait Clock: Send + Sync + 'static {
         self.unix_millis() / 1000
     }
 
-    /// Milliseconds since some moment of the past, which nobody can set: for a time that has to pass. It says nothing to
-    /// another process, or to this one after a restart.
+    /// Monotonic milliseconds: setting the wall clock does not change them. For elapsed time within one process only; the
+    /// value means nothing to another process or after a restart.
     fn monotonic_millis(&self) -> u64 {
         self.unix_millis()
     }

@@ -83,8 +83,8 @@ fn live(case: &Case<'_>, snapshot: &Snapshot, found: &mut Vec<Violation>) {
     }
 }
 
-/// Its owner or an administrator has stopped it; or its node was rebooted so shortly after it came
-/// there that nobody can tell whether it ran.
+/// Its owner or an administrator stopped it, or its node rebooted so soon after a migration that the
+/// service cannot know whether it was running.
 fn is_off_for_a_reason(case: &Case<'_>, id: &str) -> bool {
     let entries = case.evidence.journal.about(&[id.to_owned()]);
     let all = case.evidence.journal.about(&["administrator".to_owned()]);

@@ -1,4 +1,4 @@
-//! Nothing panics, nothing secret is said, and nobody eats the machine's memory.
+//! Processes never panic, never log a secret, and stay below a limit of memory.
 
 use super::{Case, Violation};
 

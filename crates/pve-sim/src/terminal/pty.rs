@@ -88,9 +88,8 @@ pub(super) fn begin(
     Ok((session, pid))
 }
 
-/// Gives this thread, and so what it starts from now on, a session keyring of its own. Through the
-/// simulator's a tenant would read the keys of its operator: whoever has a keyring may, in whatever
-/// namespaces.
+/// Gives this thread, and the processes that it starts, a session keyring of its own. An inherited
+/// keyring can be read from inside any namespace, and would show the operator's keys to a tenant.
 fn new_session_keyring() -> std::io::Result<()> {
     let Err(error) = keyutils::Keyring::join_anonymous_session() else {
         return Ok(());

@@ -340,7 +340,7 @@ async fn what_waits_in_sockets_has_a_limit() {
     second_answers(&node).await;
 }
 
-/// A keyring is inherited, and whoever has it may read what is in it.
+/// A session keyring is inherited by child processes, which can read its keys.
 #[tokio::test]
 async fn keys_of_the_operator_are_not_the_tenants() {
     let made = keyutils::Keyring::join_anonymous_session().and_then(|mut keyring| {

@@ -229,7 +229,7 @@ async fn files_in_memory_have_a_limit() {
     .await;
 }
 
-/// Segments, queues and semaphores of System V, which stay when nobody has them open.
+/// System V shared memory, queues and semaphores outlive the processes that made them.
 #[tokio::test]
 async fn memory_that_no_process_has_is_limited() {
     in_every_way(async |way, root| {

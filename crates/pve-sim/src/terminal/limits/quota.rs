@@ -13,8 +13,8 @@ const PROCESSES: u64 = 256;
 /// Names of files and folders of one container. Bounds the time that counting them takes.
 const FILES: u64 = 50_000;
 
-/// Open files of one process where the kernel adds up nobody's memory: each may be a pipe, whose
-/// memory counts nowhere.
+/// Limit of open files of one process where no control group counts memory: a pipe has memory that
+/// no other limit counts.
 const OPEN_FILES_UNCOUNTED: u64 = 256;
 
 /// Sockets of one container there: each may hold 200 KB on their way to another.
