@@ -13,7 +13,11 @@ use std::ops::RangeInclusive;
 
 use pve::{NodeName, Vmid};
 
-use super::{Change, Db, Store, StoreError, brakes, cells, db::Value, values};
+use super::{
+    Change, Db, Store, StoreError, brakes, cells,
+    db::{Row, Value},
+    values,
+};
 use crate::{
     ids::{LeaseId, Minutes, PaymentId, Wallet},
     lease::{LeaseState, grace},
@@ -239,10 +243,8 @@ impl Store {
     /// The database failed.
     pub async fn lease(&self, id: &LeaseId) -> Result<Option<Lease>, StoreError> {
         let id = id.clone();
-        Ok(self
-            .leases_where("lease_id = ?1", move |look| look(values![id]))
-            .await?
-            .pop())
+        self.one_lease("lease_id = ?1", move |look| look(values![id]))
+            .await
     }
 
     /// The lease that holds a VMID now.
@@ -250,10 +252,7 @@ impl Store {
     /// The database failed.
     pub async fn lease_by_vmid(&self, vmid: Vmid) -> Result<Option<Lease>, StoreError> {
         let live = "vmid = ?1 AND state <> 'destroyed'";
-        Ok(self
-            .leases_where(live, move |look| look(values![vmid]))
-            .await?
-            .pop())
+        self.one_lease(live, move |look| look(values![vmid])).await
     }
 
     async fn leases_where<F>(&self, condition: &str, run: F) -> Result<Vec<Lease>, StoreError>
@@ -262,12 +261,40 @@ impl Store {
     {
         let sql =
             format!("SELECT {COLUMNS} FROM leases WHERE {condition} ORDER BY created_at, rowid");
-        self.read(move |db| run(&|values| db.all(&sql, values, read_lease)))
+        self.read(move |db| {
+            run(&|values| {
+                let rows: Vec<Option<Lease>> = db.all(&sql, values, readable)?;
+                Ok(rows.into_iter().flatten().collect())
+            })
+        })
+        .await
+    }
+
+    /// The one lease that a condition names. A row that cannot be read is an error here.
+    async fn one_lease<F>(&self, condition: &str, run: F) -> Result<Option<Lease>, StoreError>
+    where
+        F: FnOnce(&dyn Fn(&[Value<'_>]) -> FoundOne) -> FoundOne + Send + 'static,
+    {
+        let sql = format!("SELECT {COLUMNS} FROM leases WHERE {condition}");
+        self.read(move |db| run(&|values| db.optional(&sql, values, read_lease)))
             .await
     }
 }
 
 type Found = Result<Vec<Lease>, StoreError>;
+type FoundOne = Result<Option<Lease>, StoreError>;
+
+/// A lease of a list. One damaged row must not keep every other lease from ending in time.
+fn readable(row: &Row<'_>) -> FoundOne {
+    match read_lease(row) {
+        Err(error @ (StoreError::Unreadable(_) | StoreError::Range(_))) => {
+            let id = row.get::<String>("lease_id").unwrap_or_default();
+            tracing::error!(%error, lease.id = id, "the row of a lease cannot be read");
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
+}
 
 /// The paid time begins. False, and nothing changed, unless the lease is made and waits for this payment.
 pub(super) fn activate(

@@ -11,6 +11,7 @@ on_both![
     events_cannot_be_changed,
     a_column_that_is_missing_or_misread_is_named,
     a_row_that_holds_what_cannot_be_is_an_error_that_names_the_column,
+    a_damaged_lease_keeps_no_other_from_its_end,
     a_failed_or_panicking_change_leaves_nothing_and_harms_no_other,
     a_challenge_works_once_and_a_session_until_it_expires,
     demo_money_moves_once_per_nonce_and_is_never_overdrawn,
@@ -125,6 +126,20 @@ async fn a_column_that_is_missing_or_misread_is_named(place: Place) {
     let misread = store.read::<i64, _>(|db| db.one(sql, &[], |row| row.get("lease_id")));
     let misread = misread.await.unwrap_err().to_string();
     assert_eq!(misread, "lease_id cannot be read");
+}
+
+async fn a_damaged_lease_keeps_no_other_from_its_end(place: Place) {
+    let store = place.open().await;
+    activated(&store, 1, 0).await;
+    activated(&store, 2, 0).await;
+    let spoilt = "UPDATE leases SET node = 'a node' WHERE lease_id = 'lease-1'";
+    let spoilt = store.write(move |db| db.execute(spoilt, &[])).await;
+    assert_eq!(spoilt.unwrap(), 1);
+    let due = store.due_leases(0, 1_000_000).await.unwrap();
+    let ids: Vec<_> = due.iter().map(|due| due.lease.lease_id.as_str()).collect();
+    assert_eq!(ids, ["lease-2"]);
+    // Its container is never taken for one without a lease.
+    assert!(store.lease(&"lease-1".into()).await.is_err());
 }
 
 async fn a_row_that_holds_what_cannot_be_is_an_error_that_names_the_column(place: Place) {
