@@ -45,11 +45,13 @@ pub struct Purchase<O> {
 pub enum Bought {
     /// It was worked for, under this id.
     Worked {
-        /// Row of the payment; empty where none was made.
+        /// Row of the payment.
         payment_id: PaymentId,
         /// What came of it.
         outcome: Outcome,
     },
+    /// It was declined before a row was made.
+    Declined(Outcome),
     /// The same request was seen before, under this id.
     Known(PaymentId),
     /// The nonce or the key belongs to another request.
@@ -58,10 +60,7 @@ pub enum Bought {
 
 impl From<Outcome> for Bought {
     fn from(outcome: Outcome) -> Self {
-        Self::Worked {
-            payment_id: "".into(),
-            outcome,
-        }
+        Self::Declined(outcome)
     }
 }
 

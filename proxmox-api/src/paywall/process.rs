@@ -175,6 +175,15 @@ pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progres
             count_failure(app, &presented, &reply);
             reply
         }
+        Bought::Declined(outcome) => {
+            let reply = match outcome {
+                Outcome::NotTaken(reason) => Reply::NotTaken(reason),
+                Outcome::Failed(error) => error.into(),
+                _ => in_progress().into(),
+            };
+            count_failure(app, &presented, &reply);
+            reply
+        }
         Bought::Known(payment_id) => {
             let told = replay::<O>(app, &presented, &payment_id, progress).await;
             told.unwrap_or_else(|_: GivenBack| in_progress().into())
