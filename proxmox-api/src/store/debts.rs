@@ -1,7 +1,15 @@
 //! What is owed to payers: money that moved for something that could not be delivered. A debt is made once for each payment
 //! and reason, and ends when somebody gives the money back.
 
-use super::{Change, Db, Store, StoreError, cells, db::Row, signed, values};
+use super::{
+    Change, Db, Store, StoreError,
+    apart::Apart,
+    cells,
+    db::Row,
+    signed,
+    steps::{Step, Table},
+    values,
+};
 use crate::ids::PaymentId;
 
 /// Something that is owed, or was.
@@ -48,12 +56,11 @@ fn read_debt(row: &Row<'_>) -> Result<Debt, StoreError> {
 
 /// Makes a debt, unless the payment has one for this reason.
 pub(super) fn owe(
-    db: Db<'_>,
     payment_id: &PaymentId,
     reason: &str,
     amount: u64,
     now: i64,
-) -> Result<bool, StoreError> {
+) -> Result<Step, StoreError> {
     let row = cells! {
         "payment_id": payment_id,
         "reason": reason,
@@ -63,7 +70,7 @@ pub(super) fn owe(
         "updated_at": now,
     };
     let or = "ON CONFLICT (payment_id, reason) DO NOTHING";
-    Ok(db.insert("debts", &row, or)? == 1)
+    Ok(Step::insert((Table::Debts, payment_id), "debts", &row, or))
 }
 
 /// The same for a payment of which nothing is owed yet; one that is owed as a whole is not owed in part as well.
@@ -74,9 +81,16 @@ pub(super) fn owe_if_none(
     amount: u64,
     now: i64,
 ) -> Result<bool, StoreError> {
+    // Whoever owes the whole of it changes its row in the same transaction.
+    let sql = "SELECT 1 AS here FROM payments WHERE payment_id = ?1";
+    db.exists(&format!("{sql}{}", db.and_hold()), values![payment_id])?;
     let sql = "SELECT count(*) AS known FROM debts WHERE payment_id = ?1";
     let known: u64 = db.one(sql, values![payment_id], |row| row.get("known"))?;
-    Ok(known == 0 && owe(db, payment_id, reason, amount, now)?)
+    if known > 0 {
+        return Ok(false);
+    }
+    owe(payment_id, reason, amount, now)?.make(db)?;
+    Ok(true)
 }
 
 impl Store {
@@ -123,7 +137,7 @@ impl Store {
         let id = payment_id.clone();
         let [reason, note] = [reason, note].map(str::to_owned);
         let transaction = transaction.map(str::to_owned);
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             let paid = db.execute(
                 "UPDATE debts SET state = 'paid', note = ?3, transaction_hash = ?4, updated_at = ?5
                  WHERE payment_id = ?1 AND reason = ?2 AND state = 'due'",

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use api_types::TrafficStep;
 
 use super::{
-    Db, Store, StoreError, cells,
+    Db, Store, StoreError,
+    apart::Apart,
+    cells,
     db::Row,
     events,
     meter::{self, Counted, Counters, LastLook, Reading},
@@ -117,7 +119,7 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn count_traffic(&self, looks: Vec<Look>, now: i64) -> Result<Count, StoreError> {
-        self.write(move |db| {
+        self.write(Apart::Of("traffic"), move |db| {
             let last = last_looks(db)?;
             let mut count = Count::default();
             for look in &looks {
@@ -184,7 +186,7 @@ impl Store {
     /// The database failed.
     pub async fn keep_interface(&self, id: &LeaseId, kept: Kept) -> Result<(), StoreError> {
         let id = id.clone();
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             let sql = "UPDATE traffic SET kept_rate = ?2, kept_down = ?3 WHERE lease_id = ?1";
             let (rate, down) = columns(kept)?;
             db.execute(sql, values![id, rate, down])?;
@@ -201,7 +203,7 @@ impl Store {
         change: TrafficChange,
         now: i64,
     ) -> Result<bool, StoreError> {
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             let sql = "UPDATE traffic SET step = ?3, kept_rate = ?4, kept_down = ?5,
                      cut_seconds = cut_seconds * ?6
                  WHERE lease_id = ?1 AND step = ?2";
@@ -212,8 +214,8 @@ impl Store {
             if db.execute(sql, values![id, from, to, rate, down, stays_cut])? == 0 {
                 return Ok(false);
             }
-            let (kind, data) = change.event;
-            events::append(db, now, &change.lease_id, kind, &data)?;
+            let (kind, data) = &change.event;
+            events::append(now, &change.lease_id, kind, data).make(db)?;
             Ok(true)
         })
         .await

@@ -7,7 +7,7 @@ mod row;
 mod value;
 
 use super::{StoreError, postgres::Session};
-pub(super) use insert::{Cell, cells, taken_over};
+pub(super) use insert::{Cell, cells, insert_statement, taken_over};
 pub(super) use row::Row;
 pub(super) use value::{ToValue, Value};
 
@@ -25,6 +25,14 @@ pub(super) enum Db<'a> {
 }
 
 impl Db<'_> {
+    /// Ends a `SELECT` whose rows are to stay as they are until this change is committed; on SQLite nobody else writes.
+    pub(super) fn and_hold(self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE",
+        }
+    }
+
     /// Changes rows and says how many.
     pub(super) fn execute(self, sql: &str, values: &[Value<'_>]) -> Result<usize, StoreError> {
         match self {

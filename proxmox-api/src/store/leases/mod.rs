@@ -14,7 +14,9 @@ use std::ops::RangeInclusive;
 use pve::{NodeName, Vmid};
 
 use super::{
-    Change, Db, Store, StoreError, brakes, cells,
+    Change, Db, Store, StoreError,
+    apart::Apart,
+    brakes, cells,
     db::{Row, Value},
     values,
 };
@@ -43,7 +45,7 @@ impl Store {
         changes: Vec<Change>,
         now: i64,
     ) -> Result<ClaimOutcome, StoreError> {
-        self.write(move |db| {
+        self.write(Apart::Claims, move |db| {
             let outcome = claim_lease(db, &claim, limits, &payment, now)?;
             if let ClaimOutcome::Claimed { .. } = outcome {
                 for change in &changes {
@@ -69,8 +71,10 @@ impl Store {
             return Ok(false);
         }
         let id = id.clone();
-        self.write(move |db| move_lease(db, &id, from, to, now))
-            .await
+        self.write(Apart::Lease(id.clone()), move |db| {
+            move_lease(db, &id, from, to, now)
+        })
+        .await
     }
 
     /// Gives a lease that is `provisioning` another VMID and node, when Proxmox surely made nothing.
@@ -86,8 +90,8 @@ impl Store {
         now: i64,
     ) -> Result<Option<Vmid>, StoreError> {
         let (id, node) = (id.clone(), node.clone());
-        self.write(move |db| {
-            let Some(vmid) = free_vmid(db, vmids, &busy)? else { return Ok(None) };
+        self.write(Apart::Claims, move |db| {
+            let Some(vmid) = free_vmid(db, vmids.clone(), &busy)? else { return Ok(None) };
             record_use(db, &id)?;
             let moved = db.execute(
                 "UPDATE leases SET vmid = ?2, node = ?3, updated_at = ?4 WHERE lease_id = ?1 AND state = 'provisioning'",
@@ -104,7 +108,7 @@ impl Store {
     /// The database failed.
     pub async fn set_ip(&self, id: &LeaseId, ip: &str, now: i64) -> Result<bool, StoreError> {
         let (id, ip) = (id.clone(), ip.to_owned());
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             let sql = "UPDATE leases SET ip = ?2, updated_at = ?3 WHERE lease_id = ?1 AND state <> 'destroyed'";
             Ok(db.execute(sql, values![id, ip, now])? == 1)
         })
@@ -142,7 +146,10 @@ impl Store {
     /// # Errors
     /// The payment does not exist, or the database failed.
     pub async fn renew(&self, renewal: Renewal, now: i64) -> Result<RenewalOutcome, StoreError> {
-        self.write(move |db| renew(db, &renewal, now)).await
+        self.write(Apart::Lease(renewal.lease_id.clone()), move |db| {
+            renew(db, &renewal, now)
+        })
+        .await
     }
 
     /// Whether a payment has extended a lease.
@@ -159,7 +166,7 @@ impl Store {
     /// The database failed.
     pub async fn mark_warned(&self, id: &LeaseId, now: i64) -> Result<bool, StoreError> {
         let id = id.clone();
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             let sql = "UPDATE leases SET warned_at = ?2 WHERE lease_id = ?1 AND state = 'active' AND warned_at IS NULL";
             Ok(db.execute(sql, values![id, now])? == 1)
         })

@@ -1,6 +1,6 @@
 //! What is not kept: rows of payments that were given back, and the texts of payments that are over.
 
-use super::{Store, StoreError, values};
+use super::{super::apart::Apart, Store, StoreError, values};
 use crate::ids::PaymentId;
 
 /// Rows in one change, so that other writers need not wait for long.
@@ -16,17 +16,19 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn remove_released(&self, before: i64) -> Result<usize, StoreError> {
-        self.write(move |db| {
-            let ids: Vec<PaymentId> = db.all(
+        self.write(Apart::Of("retention"), move |db| {
+            // Held, since a nonce that was given back may be taken again at any moment.
+            let sql = format!(
                 "SELECT payment_id FROM payments WHERE state = 'released' AND updated_at <= ?1
                    AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.payment_id = payments.payment_id
                        AND (leases.state <> 'destroyed' OR leases.expires_at IS NOT NULL))
                    AND NOT EXISTS (SELECT 1 FROM renewals WHERE renewals.payment_id = payments.payment_id)
                    AND NOT EXISTS (SELECT 1 FROM debts WHERE debts.payment_id = payments.payment_id)
-                 ORDER BY updated_at LIMIT ?2",
-                values![before, AT_A_TIME],
-                |row| row.get("payment_id"),
-            )?;
+                 ORDER BY updated_at LIMIT ?2{}",
+                db.and_hold()
+            );
+            let ids: Vec<PaymentId> =
+                db.all(&sql, values![before, AT_A_TIME], |row| row.get("payment_id"))?;
             for id in &ids {
                 db.execute("DELETE FROM leases WHERE payment_id = ?1", values![id])?;
                 db.execute("DELETE FROM payments WHERE payment_id = ?1", values![id])?;
@@ -47,7 +49,7 @@ impl Store {
         before: i64,
         unchecked_before: i64,
     ) -> Result<usize, StoreError> {
-        self.write(move |db| {
+        self.write(Apart::Of("retention"), move |db| {
             let spare = format!("request <> '' AND (updated_at <= ?3 OR NOT {IS_YET_TO_BE_CHECKED})");
             let sql = format!(
                 "UPDATE payments SET request = CASE WHEN {spare} THEN '' ELSE request END,

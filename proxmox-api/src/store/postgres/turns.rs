@@ -17,7 +17,7 @@ use tokio::{
 use tokio_postgres::{Client, Statement};
 
 use super::{ServerError, server::Server};
-use crate::store::StoreError;
+use crate::store::{StoreError, apart::lock_key};
 
 /// How long a turn waits for a session.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -137,7 +137,7 @@ impl SharedTurns {
     /// # Errors
     /// As [`SharedTurns::take`].
     pub async fn try_take(&self, set: &str, name: &str) -> Result<Option<SharedTurn>, StoreError> {
-        let (shared, key) = (Arc::clone(&self.0), key(set, name));
+        let (shared, key) = (Arc::clone(&self.0), lock_key(set, name));
         // In a task of its own: a caller who has gone meanwhile must not leave a lock that nobody frees.
         let asked = tokio::spawn(async move { acquire(&shared, key).await });
         asked.await.map_err(|_| StoreError::Stopped)?
@@ -316,11 +316,4 @@ async fn retake(link: &Link, held: &Held) {
 
 fn lock(held: &Held) -> std::sync::MutexGuard<'_, HashMap<i64, usize>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn key(set: &str, name: &str) -> i64 {
-    let digest = crypto::hmac_sign(set.as_bytes(), name.as_bytes());
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest[..8]);
-    i64::from_be_bytes(first)
 }

@@ -19,7 +19,7 @@ async fn filled_after(place: &Place, steps: usize, fill: fn(Db<'_>)) {
             fill(Db::Sqlite(&file));
         }
         Database::Server(server) => {
-            let session = Session::new(*server, false).unwrap();
+            let session = Session::new(*server).unwrap();
             let mut all = format!(
                 "CREATE TABLE schema_version (version BIGINT NOT NULL); INSERT INTO schema_version VALUES ({steps});",
             );
@@ -174,7 +174,9 @@ async fn a_database_of_the_release_before_keeps_every_payment_and_no_public_key(
         .unwrap();
     assert_eq!(listed.len(), ROWS.len());
     let orphan = store
-        .write(|db| db.execute("DELETE FROM payments WHERE payment_id = 'pay-8'", &[]))
+        .write(Apart::FromNothing, |db| {
+            db.execute("DELETE FROM payments WHERE payment_id = 'pay-8'", &[])
+        })
         .await;
     assert!(orphan.is_err(), "a lease refers to it");
     assert_eq!(store.open_accounts().await.unwrap().due, 1000);

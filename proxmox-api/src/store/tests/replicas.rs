@@ -218,7 +218,10 @@ async fn what_is_wrong_with_a_server_is_said_in_words() {
 
     let store = place.open().await;
     let later = "INSERT INTO schema_version (version) VALUES (1000)";
-    store.write(move |db| db.execute(later, &[])).await.unwrap();
+    store
+        .write(Apart::FromNothing, move |db| db.execute(later, &[]))
+        .await
+        .unwrap();
     let newer = Store::of(&place.database).await.unwrap_err().to_string();
     assert!(newer.contains("newer release"), "{newer}");
     let found = condition(&place.database).await.unwrap();

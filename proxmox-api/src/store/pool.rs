@@ -1,24 +1,27 @@
-//! A few connections that only read. They see the last commit and never wait for the writer.
+//! A few connections for blocking work. On SQLite they only read: they see the last commit and never wait for the writer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::sync::Semaphore;
 
-use super::{Connection, Db, StoreError};
+use super::{Connection, StoreError};
 
 #[derive(Clone)]
-pub(super) struct Readers {
+pub(super) struct Pool {
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
 }
 
-impl std::fmt::Debug for Readers {
+impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Readers")
+        f.write_str("Pool")
     }
 }
 
-impl Readers {
+impl Pool {
     pub(super) fn new(connections: Vec<Connection>) -> Self {
         let permits = Arc::new(Semaphore::new(connections.len()));
         Self {
@@ -27,10 +30,11 @@ impl Readers {
         }
     }
 
-    pub(super) async fn run<T, F>(&self, look: F) -> Result<T, StoreError>
+    /// Works with the next connection that is idle.
+    pub(super) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(Db<'_>) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let permit = self
             .permits
@@ -42,12 +46,16 @@ impl Readers {
         tokio::task::spawn_blocking(move || {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = taken.ok_or(StoreError::Stopped)?;
-            let result = look(connection.lend());
+            // Whatever happens, the connection comes back.
+            let result = catch_unwind(AssertUnwindSafe(|| work(&connection)));
             idle.lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(connection);
             drop(permit);
-            result
+            result.unwrap_or_else(|_| {
+                tracing::error!("a change or a look of the store panicked");
+                Err(StoreError::Stopped)
+            })
         })
         .await
         .map_err(|_| StoreError::Stopped)?
