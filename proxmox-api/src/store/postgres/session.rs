@@ -115,7 +115,7 @@ impl Session {
         let result = catch_unwind(AssertUnwindSafe(|| change(Db::Postgres(self))));
         let result = result.unwrap_or_else(|panic| {
             // What it holds must not stop others.
-            self.abandon();
+            self.roll_back();
             resume_unwind(panic)
         });
         match result {
@@ -178,7 +178,12 @@ impl Session {
     /// Drops a connection whose transaction is in no state to go on; the server takes it back.
     pub(in crate::store) fn abandon(&self) {
         self.within.set(Within::Nothing);
-        self.link.borrow_mut().take();
+        if self.link.borrow_mut().take().is_some()
+            && let Some(runtime) = &self.runtime
+        {
+            // The connection's task has to run to say goodbye.
+            runtime.block_on(tokio::task::yield_now());
+        }
     }
 
     /// Does something, on a new connection where the old one is found to be gone and nothing was begun on it.
