@@ -4,10 +4,9 @@
 use super::{
     Change, Db, Store, StoreError,
     apart::Apart,
-    cells,
     db::Row,
     signed,
-    steps::{Step, Table},
+    steps::{Step, Table, kept},
     values,
 };
 use crate::ids::PaymentId;
@@ -54,23 +53,22 @@ fn read_debt(row: &Row<'_>) -> Result<Debt, StoreError> {
     })
 }
 
-/// Makes a debt, unless the payment has one for this reason.
+/// Makes a debt, unless the payment has one for this reason. Of a part that is owed already, nothing is owed again.
 pub(super) fn owe(
     payment_id: &PaymentId,
     reason: &str,
     amount: u64,
     now: i64,
 ) -> Result<Step, StoreError> {
-    let row = cells! {
-        "payment_id": payment_id,
-        "reason": reason,
-        "amount": signed(amount)?,
-        "state": "due",
-        "created_at": now,
-        "updated_at": now,
-    };
-    let or = "ON CONFLICT (payment_id, reason) DO NOTHING";
-    Ok(Step::insert((Table::Debts, payment_id), "debts", &row, or))
+    let sql = "INSERT INTO debts (payment_id, reason, amount, state, created_at, updated_at)
+         SELECT ?1, ?2, CASE WHEN rest < ?3 THEN rest ELSE ?3 END, 'due', ?4, ?4
+         FROM (SELECT amount - CAST(coalesce((SELECT sum(owed.amount) FROM debts AS owed
+                 WHERE owed.payment_id = ?1), 0) AS BIGINT) AS rest
+             FROM payments WHERE payment_id = ?1) AS payment
+         WHERE rest > 0
+         ON CONFLICT (payment_id, reason) DO NOTHING";
+    let values = kept![payment_id, reason, signed(amount)?, now];
+    Ok(Step::new(Table::Debts, payment_id, sql, values))
 }
 
 /// The same for a payment of which nothing is owed yet; one that is owed as a whole is not owed in part as well.

@@ -113,8 +113,9 @@ impl StoreError {
     }
 }
 
-/// Connections that only read.
+/// Connections that only read: to a file, and to a server, which may be a while away.
 const READERS: usize = 4;
+const SERVER_READERS: usize = 8;
 
 /// The handle that is shared by everybody.
 #[derive(Debug, Clone)]
@@ -153,7 +154,7 @@ impl Store {
             let session = Session::new(at.clone())?;
             postgres::migrate(&session)?;
             let reader = |_| Ok(Connection::Postgres(Box::new(Session::new(at.clone())?)));
-            let readers: Result<Vec<_>, StoreError> = (0..READERS).map(reader).collect();
+            let readers: Result<Vec<_>, StoreError> = (0..SERVER_READERS).map(reader).collect();
             readers
         };
         let readers = tokio::task::spawn_blocking(connecting).await;

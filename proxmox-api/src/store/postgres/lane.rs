@@ -19,7 +19,7 @@ use super::{
     failure::is_lost,
     link::{Link, Patience},
     server::Server,
-    session::pause,
+    session::{TRIES, pause},
 };
 use crate::store::{
     StoreError,
@@ -29,8 +29,6 @@ use crate::store::{
 
 /// Changes in one transaction: enough to share the price of a commit, few enough to keep the first caller's wait short.
 const GROUP: usize = 64;
-/// How often a change is sent again that the server took back for another one's sake.
-const TRIES: u32 = 6;
 
 /// A change, and the way to its caller.
 pub(super) struct Job {

@@ -20,7 +20,7 @@ use super::{
 use crate::store::{Db, StoreError, db::Value};
 
 /// How often a change is made again that the server took back for another one's sake.
-const TRIES: u32 = 6;
+pub(super) const TRIES: u32 = 8;
 
 /// The connection, there or to be made.
 pub(in crate::store) struct Session {
@@ -233,10 +233,11 @@ impl Session {
     }
 }
 
-/// Before another try; two that stood in each other's way do not meet again.
+/// Before another try: longer each time and never the same, so that two that stood in each other's way do not meet again.
 pub(super) fn pause(tries: u32) -> Duration {
-    let [random] = crypto::random_bytes::<1>();
-    Duration::from_millis(u64::from(tries) * (5 + u64::from(random) / 8))
+    let random = u64::from(u16::from_be_bytes(crypto::random_bytes()));
+    let most = 10_u64 << tries.min(7);
+    Duration::from_millis(most * random / u64::from(u16::MAX))
 }
 
 impl Drop for Session {

@@ -8,6 +8,7 @@ mod moves;
 mod payments;
 #[path = "../../../tests/postgres/mod.rs"]
 mod postgres;
+mod races;
 mod replicas;
 mod retention;
 mod sent;
