@@ -45,4 +45,5 @@ mod support;
 mod tenants;
 mod tenants_attacks;
 mod traffic;
+mod trips;
 mod upgrade;
