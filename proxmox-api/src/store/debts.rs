@@ -1,7 +1,7 @@
 //! What is owed to payers: money that moved for something that could not be delivered. A debt is made once for each payment
 //! and reason, and ends when somebody gives the money back.
 
-use super::{Change, Db, Store, StoreError, cells, db::Row, signed, values};
+use super::{Change, Db, LISTED, Store, StoreError, cells, db::Row, signed, values};
 use crate::ids::PaymentId;
 
 /// Something that is owed, or was.
@@ -94,14 +94,15 @@ impl Store {
         .await
     }
 
-    /// Every debt that is due, oldest first.
+    /// Debts that are due, oldest first, at most [`LISTED`].
     ///
     /// # Errors
     /// The database failed.
     pub async fn debts_due(&self) -> Result<Vec<Debt>, StoreError> {
         self.read(|db| {
-            let sql =
-                format!("SELECT {COLUMNS} FROM debts WHERE state = 'due' ORDER BY created_at");
+            let sql = format!(
+                "SELECT {COLUMNS} FROM debts WHERE state = 'due' ORDER BY created_at LIMIT {LISTED}"
+            );
             db.all(&sql, &[], read_debt)
         })
         .await

@@ -38,7 +38,7 @@ pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
 pub use leases::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, Due, DueAction, HeldMachine, HeldPower, Lease,
-    ProbeClaim, Renewal, RenewalOutcome,
+    PaidLease, ProbeClaim, Renewal, RenewalOutcome,
 };
 pub use meter::{Counted, Counters};
 pub use payments::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
@@ -47,6 +47,7 @@ pub use sqlite::{FileInUse, Hold};
 pub use traffic::{Count, Kept, Look, Traffic, TrafficChange};
 
 use db::{Connection, Db, cells, values};
+use leases::EndedLeases;
 use postgres::Session;
 use readers::Readers;
 use writer::Writer;
@@ -102,6 +103,8 @@ impl StoreError {
     }
 }
 
+/// The most that a list for the operator has of each kind; what is left shows once those were settled.
+pub const LISTED: usize = 1000;
 /// Connections that only read.
 const READERS: usize = 4;
 
@@ -111,6 +114,7 @@ pub struct Store {
     writer: Writer,
     readers: Readers,
     server: Option<Server>,
+    ended: EndedLeases,
 }
 
 impl Store {
@@ -129,6 +133,7 @@ impl Store {
             writer: Writer::start(Connection::Sqlite(connection))?,
             readers: Readers::new(readers),
             server: None,
+            ended: EndedLeases::default(),
         })
     }
 
@@ -153,6 +158,7 @@ impl Store {
                 writer: Writer::start(Connection::Postgres(session))?,
                 readers: Readers::new(readers),
                 server: Some(server),
+                ended: EndedLeases::default(),
             })
         };
         let connected = tokio::task::spawn_blocking(connecting).await;
@@ -178,6 +184,11 @@ impl Store {
     /// How many changes were asked for since the start: a measure of what a request costs.
     pub fn writes(&self) -> u64 {
         self.writer.count()
+    }
+
+    /// How many looks were asked for since the start.
+    pub fn reads(&self) -> u64 {
+        self.readers.count()
     }
 
     async fn write<T, F>(&self, change: F) -> Result<T, StoreError>

@@ -1,6 +1,9 @@
 //! A few connections that only read. They see the last commit and never wait for the writer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use tokio::sync::Semaphore;
 
@@ -10,6 +13,8 @@ use super::{Connection, Db, StoreError};
 pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
+    /// Looks that were asked for.
+    count: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Readers {
@@ -24,7 +29,12 @@ impl Readers {
         Self {
             idle: Arc::new(Mutex::new(connections)),
             permits,
+            count: Arc::default(),
         }
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     pub(super) async fn run<T, F>(&self, look: F) -> Result<T, StoreError>
@@ -32,6 +42,7 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(Db<'_>) -> Result<T, StoreError> + Send + 'static,
     {
+        self.count.fetch_add(1, Ordering::Relaxed);
         let permit = self
             .permits
             .clone()
