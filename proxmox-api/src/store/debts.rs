@@ -2,7 +2,7 @@
 //! and reason, and ends when somebody gives the money back.
 
 use super::{
-    Change, Db, Store, StoreError,
+    Change, Db, LISTED, Store, StoreError,
     apart::Apart,
     db::Row,
     signed,
@@ -106,14 +106,15 @@ impl Store {
         .await
     }
 
-    /// Every debt that is due, oldest first.
+    /// Debts that are due, oldest first, at most [`LISTED`].
     ///
     /// # Errors
     /// The database failed.
     pub async fn debts_due(&self) -> Result<Vec<Debt>, StoreError> {
         self.read(|db| {
-            let sql =
-                format!("SELECT {COLUMNS} FROM debts WHERE state = 'due' ORDER BY created_at");
+            let sql = format!(
+                "SELECT {COLUMNS} FROM debts WHERE state = 'due' ORDER BY created_at LIMIT {LISTED}"
+            );
             db.all(&sql, &[], read_debt)
         })
         .await

@@ -2,6 +2,9 @@
 
 use super::{Store, StoreError, apart::Apart, values};
 
+/// The name under which the last proof of writing is kept.
+const WRITABLE: &str = "writable_at";
+
 impl Store {
     /// The value called `name`; `fresh` is stored and returned if there was none.
     ///
@@ -50,5 +53,13 @@ impl Store {
             Ok(before)
         })
         .await
+    }
+
+    /// Proves that changes are stored, by storing when that was asked.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn prove_writable(&self, now: i64) -> Result<(), StoreError> {
+        self.keep(WRITABLE, now.to_string()).await.map(drop)
     }
 }

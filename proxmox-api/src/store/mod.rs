@@ -41,7 +41,7 @@ pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
 pub use leases::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, Due, DueAction, HeldMachine, HeldPower, Lease,
-    ProbeClaim, Renewal, RenewalOutcome,
+    PaidLease, ProbeClaim, Renewal, RenewalOutcome,
 };
 pub use meter::{Counted, Counters};
 pub use payments::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
@@ -51,6 +51,7 @@ pub use traffic::{Count, Kept, Look, Traffic, TrafficChange};
 
 use apart::Apart;
 use db::{Connection, Db, cells, values};
+use leases::EndedLeases;
 use pool::Pool;
 use postgres::Session;
 use steps::Step;
@@ -113,6 +114,8 @@ impl StoreError {
     }
 }
 
+/// The most that a list for the operator has of each kind; what is left shows once those were settled.
+pub const LISTED: usize = 1000;
 /// Connections that only read: to a file, and to a server, which may be a while away.
 const READERS: usize = 4;
 const SERVER_READERS: usize = 8;
@@ -123,6 +126,7 @@ pub struct Store {
     writer: Writer,
     readers: Pool,
     server: Option<Server>,
+    ended: EndedLeases,
 }
 
 impl Store {
@@ -141,6 +145,7 @@ impl Store {
             writer: Thread::start(connection)?.into(),
             readers: Pool::new(readers),
             server: None,
+            ended: EndedLeases::default(),
         })
     }
 
@@ -163,6 +168,7 @@ impl Store {
             writer: postgres::Writers::start(server)?.into(),
             readers: Pool::new(readers),
             server: Some(server.clone()),
+            ended: EndedLeases::default(),
         })
     }
 
@@ -185,6 +191,11 @@ impl Store {
     /// How many changes were asked for since the start: a measure of what a request costs.
     pub fn writes(&self) -> u64 {
         self.writer.count()
+    }
+
+    /// How many looks were asked for since the start.
+    pub fn reads(&self) -> u64 {
+        self.readers.count()
     }
 
     /// A change that looks before it writes, beside none that it is to be kept apart from.

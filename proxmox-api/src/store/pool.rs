@@ -2,7 +2,10 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::sync::Semaphore;
@@ -13,6 +16,8 @@ use super::{Connection, StoreError};
 pub(super) struct Pool {
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
+    /// Looks that were asked for.
+    count: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Pool {
@@ -27,7 +32,13 @@ impl Pool {
         Self {
             idle: Arc::new(Mutex::new(connections)),
             permits,
+            count: Arc::default(),
         }
+    }
+
+    /// How often it was asked for.
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Works with the next connection that is idle.
@@ -36,6 +47,7 @@ impl Pool {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        self.count.fetch_add(1, Ordering::Relaxed);
         let permit = self
             .permits
             .clone()

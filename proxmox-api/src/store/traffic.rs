@@ -145,7 +145,10 @@ impl Store {
     /// The database failed.
     pub async fn traffic_of_live(&self) -> Result<Vec<Traffic>, StoreError> {
         self.read(|db| {
-            let sql = format!("{TRAFFIC} WHERE leases.state IN ('active', 'expiring', 'stopped')");
+            let sql = format!(
+                "{TRAFFIC} WHERE leases.state IN ('active', 'expiring', 'stopped')
+                   AND leases.state <> 'destroyed'"
+            );
             db.all(&sql, &[], read_traffic)
         })
         .await
@@ -163,7 +166,7 @@ impl Store {
         .await
     }
 
-    /// The traffic of those of a wallet's leases that are slowed or cut off, by lease id.
+    /// The traffic of those of a wallet's live leases that are slowed or cut off, by lease id.
     /// # Errors
     /// The database failed.
     pub async fn limited_traffic(
@@ -172,7 +175,10 @@ impl Store {
     ) -> Result<HashMap<LeaseId, Traffic>, StoreError> {
         let owner = owner.clone();
         self.read(move |db| {
-            let sql = format!("{TRAFFIC} WHERE leases.owner = ?1 AND traffic.step <> 'full'");
+            let sql = format!(
+                "{TRAFFIC} WHERE leases.owner = ?1 AND leases.state <> 'destroyed'
+                   AND traffic.step <> 'full'"
+            );
             db.all(&sql, values![owner], |row| {
                 let traffic = read_traffic(row)?;
                 Ok((traffic.lease_id.clone(), traffic))
@@ -260,9 +266,10 @@ fn columns(kept: Kept) -> Result<(Option<i64>, Option<i64>), StoreError> {
 }
 
 fn last_looks(db: Db<'_>) -> Result<HashMap<LeaseId, LastLook>, StoreError> {
-    let sql = "SELECT lease_id, last_out, last_in, last_uptime, seen_at
-         FROM traffic JOIN leases USING (lease_id)
-         WHERE leases.state <> 'destroyed'";
+    // In this order: SQLite would go through the traffic of every lease that ever was.
+    let sql = "SELECT traffic.lease_id, last_out, last_in, last_uptime, seen_at
+         FROM leases CROSS JOIN traffic
+         WHERE leases.state <> 'destroyed' AND traffic.lease_id = leases.lease_id";
     db.all(sql, &[], |row| {
         let counters = Counters {
             sent: row.get("last_out")?,

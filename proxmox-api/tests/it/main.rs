@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod administrator;
+mod bounded;
 mod brake;
 mod buyer;
 mod clients;

@@ -194,7 +194,7 @@ impl Store {
     pub async fn links_kept_down(&self) -> Result<Vec<(Lease, i64)>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS}, link_up_at FROM leases WHERE link_up_at IS NOT NULL
-             AND state IN ('created', 'probed', 'active') ORDER BY link_up_at"
+             AND state IN ('created', 'probed', 'active') AND state <> 'destroyed' ORDER BY link_up_at"
         );
         self.read(move |db| {
             db.all(&sql, &[], |row| {

@@ -98,7 +98,7 @@ impl Store {
     pub async fn running_seen(&self) -> Result<HashMap<LeaseId, i64>, StoreError> {
         self.read(|db| {
             let sql = "SELECT lease_id, running_seen_at FROM leases
-                 WHERE state = 'active' AND running_seen_at IS NOT NULL";
+                 WHERE state = 'active' AND state <> 'destroyed' AND running_seen_at IS NOT NULL";
             db.all(sql, &[], |row| {
                 Ok((row.get("lease_id")?, row.get("running_seen_at")?))
             })

@@ -8,7 +8,7 @@ use crate::ids::LeaseId;
 use crate::store::Lease;
 
 /// The lease waits for a payment that may still turn out either way.
-const IS_HELD: &str = "leases.state = 'probed' AND EXISTS (SELECT 1 FROM payments
+const IS_HELD: &str = "leases.state = 'probed' AND leases.state <> 'destroyed' AND EXISTS (SELECT 1 FROM payments
      WHERE payments.payment_id = leases.payment_id AND payments.state IN ('settling', 'unknown', 'unresolved'))";
 
 /// Whether the machine of a held lease runs.

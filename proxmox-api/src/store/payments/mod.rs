@@ -7,8 +7,6 @@ mod retention;
 mod transfers;
 mod waiting;
 
-use std::collections::HashMap;
-
 use x402::facilitator::TransferEvidence;
 
 use super::{
@@ -19,18 +17,16 @@ use super::{
     values,
 };
 use crate::{
-    ids::{LeaseId, PaymentId, Wallet},
+    ids::{PaymentId, Wallet},
     payment::{
         PaymentState,
         moves::{Move, Target},
     },
 };
-use record::{COLUMNS, SUMMARY, read_payment, read_summary};
+pub(super) use record::SUMMARY;
+use record::{COLUMNS, read_payment, read_summary};
 pub use record::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
 use reserve::reserve;
-
-pub(super) const PAID_BY_LEASE: &str = "SELECT lease_id, CAST(sum(amount) AS BIGINT) AS paid FROM payments
-     WHERE payer = ?1 AND lease_id IS NOT NULL AND state IN ('settled', 'answered') GROUP BY lease_id";
 
 impl Store {
     /// Takes the nonce for a request, or says what it was used for.
@@ -192,25 +188,24 @@ impl Store {
     ) -> Result<Vec<PaymentSummary>, StoreError> {
         let (payer, before) = (payer.clone(), before.cloned());
         self.read(move |db| {
+            let Some(before) = before else {
+                let sql = format!(
+                    "SELECT {SUMMARY} FROM payments WHERE payer = ?1
+                     ORDER BY created_at DESC, rowid DESC LIMIT ?2"
+                );
+                return db.all(&sql, values![payer, limit], read_summary);
+            };
+            let sql = "SELECT created_at, rowid AS number FROM payments WHERE payment_id = ?1 AND payer = ?2";
+            let place: Option<(i64, i64)> = db.optional(sql, values![before, payer], |row| {
+                Ok((row.get("created_at")?, row.get("number")?))
+            })?;
+            let Some((at, number)) = place else { return Ok(Vec::new()) };
             let sql = format!(
-                "SELECT {SUMMARY} FROM payments WHERE payer = ?1 AND (?2 IS NULL OR (created_at, rowid) <
-                     (SELECT created_at, rowid FROM payments WHERE payment_id = ?2 AND payer = ?1))
-                 ORDER BY created_at DESC, rowid DESC LIMIT ?3"
+                "SELECT {SUMMARY} FROM payments
+                 WHERE payer = ?1 AND created_at <= ?2 AND (created_at < ?2 OR rowid < ?3)
+                 ORDER BY created_at DESC, rowid DESC LIMIT ?4"
             );
-            db.all(&sql, values![payer, before, limit], read_summary)
-        })
-        .await
-    }
-
-    /// What was paid for each lease of `owner`, renewals and calls included, in atomic units.
-    /// # Errors
-    /// The database failed.
-    pub async fn paid_by_lease(&self, owner: &Wallet) -> Result<HashMap<LeaseId, u64>, StoreError> {
-        let owner = owner.clone();
-        self.read(move |db| {
-            db.all(PAID_BY_LEASE, values![owner], |row| {
-                Ok((row.get("lease_id")?, row.get("paid")?))
-            })
+            db.all(&sql, values![payer, at, number, limit], read_summary)
         })
         .await
     }

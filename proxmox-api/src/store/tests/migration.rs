@@ -9,6 +9,22 @@ on_both![
     what_was_counted_before_containers_were_stopped_for_it_is_kept,
 ];
 
+/// The store reads 64 bits; PostgreSQL's `INTEGER` has 32 of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_number_is_64_bits_wide_on_postgres() {
+    let Some(place) = Place::server().await else {
+        return;
+    };
+    let store = place.open().await;
+    let sql = "SELECT table_name || '.' || column_name AS name FROM information_schema.columns
+         WHERE table_schema = current_schema() AND data_type IN ('integer', 'smallint')";
+    let narrow: Vec<String> = store
+        .read(move |db| db.all(sql, &[], |row| row.get("name")))
+        .await
+        .unwrap();
+    assert_eq!(narrow, [""; 0]);
+}
+
 /// The schema as it was after so many steps, on either database.
 async fn filled_after(place: &Place, steps: usize, fill: fn(Db<'_>)) {
     let place = place.database.clone();

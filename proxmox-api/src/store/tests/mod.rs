@@ -1,5 +1,6 @@
 //! The promises of the store, on real files and on a real PostgreSQL.
 
+mod bounded;
 mod brake;
 mod debts;
 mod leases;
