@@ -163,7 +163,11 @@ inBrowser('a wallet that does not answer', (stage) => {
 
   for (const [how, leave] of [
     ['stopped', (visitor) => visitor.button('Stop waiting').click()],
-    ['left with its dialog', ({ page }) => page.keyboard.press('Escape')],
+    ['left with its dialog', async ({ page }) => {
+      await page.keyboard.press('Escape');
+      // The browser closes the dialog at once and tells the page a moment later; an answer in between comes in time.
+      await page.locator('.wallet-dialog .dialog-body > *').first().waitFor({ state: 'detached' });
+    }],
     ['overtaken by a disconnect in another tab', async ({ context, page }) => {
       const other = await context.newPage();
       await other.goto(page.url());
