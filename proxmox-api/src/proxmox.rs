@@ -2,6 +2,7 @@
 //! much may be asked of a node at once.
 
 mod capacity;
+mod guests;
 mod sites;
 pub(crate) mod templates;
 mod usage;
@@ -23,6 +24,7 @@ use crate::{
     error::ApiError,
 };
 
+pub use guests::Listed;
 pub use sites::Site;
 pub use templates::Template;
 pub use usage::Usage;
@@ -49,6 +51,7 @@ pub struct Proxmox {
     pub addresses: Pace,
     creates: Mutex<HashMap<NodeName, Arc<Semaphore>>>,
     nodes: Kept<Vec<Node>>,
+    guests: tokio::sync::Mutex<Option<guests::Asked>>,
     sites: tokio::sync::Mutex<KnownSites>,
     usage: Kept<Vec<Usage>>,
     seen: Mutex<HashMap<Vmid, (Instant, ContainerState)>>,
@@ -90,6 +93,7 @@ impl Proxmox {
             addresses: Pace::default(),
             creates: Mutex::default(),
             nodes: Kept::default(),
+            guests: tokio::sync::Mutex::default(),
             sites: tokio::sync::Mutex::default(),
             usage: Kept::default(),
             seen: Mutex::default(),

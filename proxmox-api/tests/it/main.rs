@@ -11,6 +11,7 @@ mod console;
 mod copies;
 mod crashes;
 mod doctor;
+mod ends;
 mod exec;
 mod free_routes;
 mod guest;

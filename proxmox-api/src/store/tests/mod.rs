@@ -2,6 +2,7 @@
 
 mod brake;
 mod debts;
+mod ends;
 mod leases;
 mod migration;
 mod moves;
