@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -28,13 +29,20 @@ pub struct Stage {
     pub sim: Arc<Sim>,
     /// How long a container takes to get its address, as things are at the start.
     pub address_delay: Duration,
-    _folder: Arc<TempDir>,
+    folder: Arc<TempDir>,
 }
 
 impl Stage {
+    /// On one node.
     pub async fn start(time_scale: f64) -> Self {
+        Self::on(&["pve"], time_scale).await
+    }
+
+    /// On a cluster.
+    pub async fn on(nodes: &[&str], time_scale: f64) -> Self {
         service::crypto::install_ring_provider();
         let config = SimConfig {
+            nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
             time_scale,
             shell: ShellMode::HostForTests("/bin/sh".into()),
             ..SimConfig::default()
@@ -46,12 +54,12 @@ impl Stage {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let address = format!("127.0.0.1:{}", free_port().await);
         let stage = Self {
-            service: Arc::new(Service::start(&address, &sim, &folder)),
+            service: Arc::new(Service::start(&address, &sim, nodes, &folder)),
             address,
             http,
             sim: Arc::new(sim),
             address_delay,
-            _folder: Arc::new(folder),
+            folder: Arc::new(folder),
         };
         let deadline = Instant::now() + Duration::from_secs(20);
         let health = format!("{}/health", stage.url());
@@ -61,6 +69,11 @@ impl Stage {
         }
         tokio::time::sleep(SETTLED).await;
         stage
+    }
+
+    /// The file of the store.
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("bench.sqlite")
     }
 
     pub fn url(&self) -> String {
@@ -73,7 +86,7 @@ pub struct Service(Child);
 
 impl Service {
     /// With nothing of this process's environment, and a log that is written as it is in service.
-    fn start(address: &str, sim: &Sim, folder: &TempDir) -> Self {
+    fn start(address: &str, sim: &Sim, nodes: &[&str], folder: &TempDir) -> Self {
         let port = address.rsplit_once(':').unwrap().1;
         let file = |name| folder.path().join(name);
         let child = Command::new(env!("CARGO_BIN_EXE_proxmox-api"))
@@ -92,7 +105,7 @@ impl Service {
                 ("PVE_TOKEN_ID", &sim.token_id()),
                 ("PVE_TOKEN_SECRET", &sim.token_secret()),
                 ("PVE_FINGERPRINT", &sim.fingerprint()),
-                ("PVE_NODE", &sim.node()),
+                ("PVE_NODE", &nodes.join(",")),
             ])
             .current_dir(folder.path())
             .stdin(Stdio::null())

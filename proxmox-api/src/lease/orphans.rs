@@ -100,6 +100,13 @@ pub(super) async fn look(
     // After a restored database they may be many, and each may take its time.
     let removed = per_node(work, AT_ONCE).await;
     findings.removed.extend(removed.into_iter().flatten());
+    for found in [
+        &mut findings.foreign,
+        &mut findings.orphans,
+        &mut findings.removed,
+    ] {
+        found.sort_unstable();
+    }
     let foreign = findings.foreign.len();
     if app.known_guests.is_new([foreign, unseen, left]) {
         tracing::info!(
