@@ -88,8 +88,9 @@ impl Locks {
     }
 }
 
-/// Work that one replica does for all of them: the same one for as long as it can, because it remembers things from one time to
-/// the next, and another one when that has died. Its lock is that of a name.
+/// Work that one replica does for all of them: the same one for as long as it can, because it
+/// remembers things from one time to the next, and another one when that has died. Its lock is that
+/// of a name.
 pub struct Duty {
     name: &'static str,
     held: Option<Turn>,
@@ -106,7 +107,8 @@ impl Duty {
     /// # Errors
     /// As [`Locks::take`]; the work is nobody's then.
     pub async fn is_ours(&mut self, locks: &Locks) -> Result<bool, StoreError> {
-        // Taken anew each time: while the session for locks was lost, another replica may have got it.
+        // Taken anew each time: while the session for locks was lost, another replica may have got
+        // it.
         self.held = None;
         self.held = locks.try_take(self.name).await?;
         Ok(self.held.is_some())

@@ -1,4 +1,5 @@
-//! How far apart leases are from their deadlines when many end in one minute on several nodes, in Proxmox's own time.
+//! How far apart leases are from their deadlines when many end in one minute on several nodes, in
+//! Proxmox's own time.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -158,16 +158,16 @@ impl Alarms {
         troubles.collect()
     }
 
-    /// The leases with whose container something was found to be the matter by this process, which therefore has to see when
-    /// that is over.
+    /// The leases with whose container something was found to be the matter by this process, which
+    /// therefore has to see when that is over.
     pub fn found_here(&self) -> Vec<(LeaseId, Trouble)> {
         let all = self.all();
         let own = all.iter().filter(|(_, alarm)| !alarm.is_told);
         own.map(|(id, alarm)| (id.clone(), alarm.trouble)).collect()
     }
 
-    /// Takes over what another replica has found, which has told its operator; nothing else of what was told before is the
-    /// matter any more.
+    /// Takes over what another replica has found, which has told its operator; nothing else of what
+    /// was told before is the matter any more.
     pub fn take_over(&self, told: &HashMap<LeaseId, Trouble>, now: i64) {
         let mut all = self.all();
         all.retain(|id, alarm| !alarm.is_told || told.contains_key(id));

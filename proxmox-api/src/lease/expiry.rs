@@ -1,7 +1,8 @@
-//! The worker that ends leases in time: it sleeps until the next deadline, warns, stops, and after the grace destroys. Work is
-//! done in [`lanes`] of each node, so that what falls due during other ends begins at once. What cannot be done now is tried
-//! again. It also finishes removals that were begun, by an undo or by their owner, and stops and destroys machines that are held
-//! for a payment of unknown outcome. Replicas have the same work; the lease's lock decides who does it.
+//! The worker that ends leases in time: it sleeps until the next deadline, warns, stops, and after
+//! the grace destroys. Work is done in [`lanes`] of each node, so that what falls due during other
+//! ends begins at once. What cannot be done now is tried again. It also finishes removals that were
+//! begun, by an undo or by their owner, and stops and destroys machines that are held for a payment
+//! of unknown outcome. Replicas have the same work; the lease's lock decides who does it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -73,7 +74,8 @@ enum Outcome {
     Done,
     /// It has to be tried again then, Unix seconds.
     Failed(i64),
-    /// Another process, or a request of this one, works on the lease: it leaves it in order, or it is here again later.
+    /// Another process, or a request of this one, works on the lease: it leaves it in order, or it
+    /// is here again later.
     Taken,
 }
 

@@ -103,7 +103,8 @@ impl Gap {
 /// What is known of one node, and when that was seen, in Unix milliseconds.
 type Seen = Arc<AsyncMutex<Option<(u64, Fence)>>>;
 
-/// What is known of each node. Those who ask about one wait for the same look, and for that of no other node.
+/// What is known of each node. Those who ask about one wait for the same look, and for that of no
+/// other node.
 #[derive(Default)]
 pub struct RecentFence(Mutex<HashMap<NodeName, Seen>>);
 

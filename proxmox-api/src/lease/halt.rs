@@ -18,7 +18,8 @@ const INSIDE_AFTER: i64 = 3600;
 pub(super) const HA_TIMEOUT: Duration = Duration::from_secs(120);
 /// Between two looks at whether a container has stopped.
 const POLL: Duration = Duration::from_millis(500);
-/// Between two looks at a task at least where no customer waits for its end: hundreds of leases may end in a minute.
+/// Between two looks at a task at least where no customer waits for its end: hundreds of leases may
+/// end in a minute.
 pub(super) const UNHURRIED: Duration = Duration::from_millis(200);
 /// The same where one does.
 const HURRIED: Duration = Duration::from_millis(60);

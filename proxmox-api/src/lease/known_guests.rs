@@ -1,5 +1,5 @@
-//! Containers of our pool that no lease has and that were looked at before. An operator's pool may hold thousands of them, of
-//! which nothing is asked in each comparison but the cluster's list.
+//! Containers of our pool that no lease has and that were looked at before. An operator's pool may
+//! hold thousands of them, of which nothing is asked in each comparison but the cluster's list.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,8 @@ use pve::{GuestResource, NodeName, Vmid};
 
 use crate::ids::LeaseId;
 
-/// Seconds after which a container is looked at again although the list shows the same of it: its notes are not in the list.
+/// Seconds after which a container is looked at again although the list shows the same of it: its
+/// notes are not in the list.
 const AGAIN: i64 = 6 * 3600;
 /// The same for one that could not be looked at.
 const UNSEEN_AGAIN: i64 = 600;
@@ -24,7 +25,8 @@ pub enum Verdict {
     Unseen,
 }
 
-/// What the cluster's list shows of a container, and what another one under the same number would hardly have as well.
+/// What the cluster's list shows of a container, and what another one under the same number would
+/// hardly have as well.
 #[derive(Debug, Clone, PartialEq)]
 struct Shown {
     node: NodeName,
@@ -50,7 +52,8 @@ impl Shown {
 
 struct Known {
     shown: Shown,
-    /// Seconds since its start at the last list: one that was made anew under its number runs for less.
+    /// Seconds since its start at the last list: one that was made anew under its number runs for
+    /// less.
     uptime: u64,
     verdict: Verdict,
     /// When it was looked at, Unix seconds.

@@ -1,5 +1,6 @@
-//! Work on leases in lanes: each node has places of its own for each kind of work, so that a slow node delays no other, and
-//! what waits is begun as soon as a place is free. Work that takes unusually long gives its place back while it goes on.
+//! Work on leases in lanes: each node has places of its own for each kind of work, so that a slow
+//! node delays no other, and what waits is begun as soon as a place is free. Work that takes
+//! unusually long gives its place back while it goes on.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -15,8 +16,8 @@ pub const SLOW_AFTER: Duration = Duration::from_secs(10);
 /// Work of one lane that is set aside at most, for each of its places. More keeps its place.
 const ASIDE: usize = 4;
 
-/// What is done with a container. The two take different parts of a node: a stop waits for the guest, a removal holds a lock
-/// of the storage, which gives up on those who wait for ten seconds.
+/// What is done with a container. The two take different parts of a node: a stop waits for the
+/// guest, a removal holds a lock of the storage, which gives up on those who wait for ten seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Task {
     /// It is shut down.
@@ -179,8 +180,8 @@ impl<T: Send + 'static> Lanes<T> {
         });
     }
 
-    /// Waits until places may be free again: because work has ended, which is returned, or because it is slow. For ever, where
-    /// nothing is in hand.
+    /// Waits until places may be free again: because work has ended, which is returned, or because
+    /// it is slow. For ever, where nothing is in hand.
     pub async fn changed(&mut self) -> Option<Ended<T>> {
         // Ours is never the last sender that is dropped.
         let news = self.news.recv().await?;

@@ -159,7 +159,8 @@ async fn look(app: &App, lease: &Lease) -> Result<Located, LocateError> {
     if first.refusal() == Some(&Refusal::Unauthorized) {
         return Err(first.into());
     }
-    // A number that was missing in a list of a moment ago, and that is free: no other list is needed for many who are gone.
+    // A number that was missing in a list of a moment ago, and that is free: no other list is
+    // needed for many who are gone.
     if listed == Listed::Nowhere && matches!(absent(app, vmid).await?, Located::Gone) {
         return Ok(Located::Gone);
     }

@@ -23,7 +23,8 @@ const YOUNG: i64 = 600;
 
 /// Containers of one node that are looked at, stopped or removed at a time.
 const AT_ONCE: usize = 8;
-/// Containers that are looked at in one comparison; those that are left are looked at in the next ones.
+/// Containers that are looked at in one comparison; those that are left are looked at in the next
+/// ones.
 const LOOKS: usize = 500;
 
 /// Whose a container is.
@@ -47,8 +48,8 @@ enum Work {
 /// Orphans as the store knows them: the lease in the marker, and since when, Unix seconds.
 type Orphans = HashMap<Vmid, (LeaseId, i64)>;
 
-/// Looks at the containers of our pool that no lease has. What was looked at before is not looked at again, as long as the
-/// cluster's list shows the same of it.
+/// Looks at the containers of our pool that no lease has. What was looked at before is not looked
+/// at again, as long as the cluster's list shows the same of it.
 ///
 /// # Errors
 /// The store failed.
@@ -130,8 +131,8 @@ fn rests(app: &App, guest: &GuestResource, lease_id: &LeaseId, orphans: &Orphans
         })
 }
 
-/// Reads the configurations of containers; `None` where that is not possible now. A node that does not answer is asked for a
-/// few of its containers only.
+/// Reads the configurations of containers; `None` where that is not possible now. A node that does
+/// not answer is asked for a few of its containers only.
 async fn look_at<'a>(
     app: &App,
     guests: Vec<&'a GuestResource>,

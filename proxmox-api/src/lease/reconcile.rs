@@ -50,8 +50,8 @@ pub struct Findings {
     pub started: Vec<LeaseId>,
 }
 
-/// Compares now and every minute, until the process ends. Of several replicas one compares, so that no container is started or
-/// removed by two of them at once, and Proxmox is asked once for all.
+/// Compares now and every minute, until the process ends. Of several replicas one compares, so that
+/// no container is started or removed by two of them at once, and Proxmox is asked once for all.
 pub async fn run(app: App) {
     let mut duty = Duty::of("comparison");
     loop {
@@ -126,8 +126,8 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     Ok(findings)
 }
 
-/// What a replica does that does not compare: it takes over what the one that compares has found, and looks after what it has
-/// found itself.
+/// What a replica does that does not compare: it takes over what the one that compares has found,
+/// and looks after what it has found itself.
 ///
 /// # Errors
 /// The store did not answer.
@@ -204,8 +204,8 @@ fn is_untroubled(app: &App, lease: &Lease) -> bool {
     })
 }
 
-/// Looks at containers of which something is not as expected: at most so many in one comparison, and at others in the next. The
-/// leases that have ended by that.
+/// Looks at containers of which something is not as expected: at most so many in one comparison,
+/// and at others in the next. The leases that have ended by that.
 async fn follow(app: &App, mut leases: Vec<Lease>) -> Vec<LeaseId> {
     if leases.len() > LOOKS {
         tracing::warn!(

@@ -1,6 +1,7 @@
-//! Goes on with what was left behind: at start, and every minute, on either database. A crash, a write that failed or another
-//! replica's end leaves rows that nobody works on; and some things are due only after a time. Replicas share what was left behind
-//! by the locks of each row; what is looked at in turn, or only removed, is one replica's work.
+//! Goes on with what was left behind: at start, and every minute, on either database. A crash, a
+//! write that failed or another replica's end leaves rows that nobody works on; and some things are
+//! due only after a time. Replicas share what was left behind by the locks of each row; what is
+//! looked at in turn, or only removed, is one replica's work.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -72,7 +73,8 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     shared.and(sweep_once(app).await)
 }
 
-/// What each replica does: each row is taken by its locks, and who does not get them goes on to the next.
+/// What each replica does: each row is taken by its locks, and who does not get them goes on to the
+/// next.
 async fn sweep_shared(app: &App) -> Result<(), StoreError> {
     let still = app.now() - STILL;
     let parts = [

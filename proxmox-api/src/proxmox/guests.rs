@@ -1,5 +1,5 @@
-//! The cluster's list of all guests, for those who look for a container. With thousands of guests it is the largest answer of
-//! all, so many who look at the same time share one.
+//! The cluster's list of all guests, for those who look for a container. With thousands of guests
+//! it is the largest answer of all, so many who look at the same time share one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,8 +29,8 @@ pub enum Listed {
 }
 
 impl Proxmox {
-    /// All guests that we may audit, by a list that was asked for no sooner than this call: an older one may not show where a
-    /// container has moved.
+    /// All guests that we may audit, by a list that was asked for no sooner than this call: an
+    /// older one may not show where a container has moved.
     ///
     /// # Errors
     /// Proxmox did not answer.
@@ -52,7 +52,8 @@ impl Proxmox {
         answer
     }
 
-    /// Where a list of a moment ago shows a number. It may be of before the guest was made, restored or moved.
+    /// Where a list of a moment ago shows a number. It may be of before the guest was made,
+    /// restored or moved.
     pub async fn recently_listed(&self, vmid: Vmid) -> Listed {
         let kept = self.guests.lock().await;
         let recent = kept.as_ref().filter(|asked| asked.at.elapsed() < RECENT);

@@ -116,8 +116,9 @@ fn read_traffic(row: &db::Row<'_>) -> Result<Traffic, StoreError> {
 }
 
 impl Store {
-    /// Adds what was sent and received since the looks before, at different leases: by few statements, and by a commit for
-    /// every 256, so that other changes need not wait for all of them.
+    /// Adds what was sent and received since the looks before, at different leases: by few
+    /// statements, and by a commit for every 256, so that other changes need not wait for all of
+    /// them.
     /// # Errors
     /// The database failed; nothing is added of the commit in which it did, and of those after it.
     pub async fn count_traffic(&self, looks: Vec<Look>, now: i64) -> Result<Count, StoreError> {

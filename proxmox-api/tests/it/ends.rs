@@ -1,5 +1,5 @@
-//! Many leases, on nodes of which one may be slow: each ends in time, and a comparison with Proxmox costs no more for thousands
-//! of containers than for one.
+//! Many leases, on nodes of which one may be slow: each ends in time, and a comparison with Proxmox
+//! costs no more for thousands of containers than for one.
 
 use std::time::Duration;
 
@@ -143,8 +143,8 @@ async fn a_node_has_no_more_ends_at_a_time_than_it_has_places() {
     assert_eq!(app.sim.request_count("POST", "/status/shutdown"), 9);
 }
 
-/// Many live leases by the rows of one, which say that they are on this node: their containers are copies on the first one, which
-/// the cluster's list shows as theirs.
+/// Many live leases by the rows of one, which say that they are on this node: their containers are
+/// copies on the first one, which the cluster's list shows as theirs.
 async fn multiplied(app: &TestApp, copies: u32, node: &str, with_containers: bool) {
     let first = leased(app, 1, 600, "pve").await;
     reconcile::compare(&app.app).await.unwrap();

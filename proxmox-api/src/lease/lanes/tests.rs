@@ -155,8 +155,8 @@ async fn work_on_a_node_is_bounded_and_another_node_does_not_wait_for_it() {
     assert_eq!(last(true), Some(Duration::from_secs(90)));
 }
 
-/// Ends of leases as they come on five real nodes: a shutdown takes two to ten seconds, of every twentieth container twenty
-/// until it is forced down, and a removal three to five.
+/// Ends of leases as they come on five real nodes: a shutdown takes two to ten seconds, of every
+/// twentieth container twenty until it is forced down, and a removal three to five.
 struct Load {
     ends: usize,
     over: Duration,
@@ -184,7 +184,8 @@ impl Load {
         })
     }
 
-    /// Lets every lease be stopped, and removed right after that; how late what was begun until `end` was.
+    /// Lets every lease be stopped, and removed right after that; how late what was begun until
+    /// `end` was.
     async fn run(&self, places: Places, end: Duration) -> Lateness {
         let start = Instant::now();
         let mut due: Vec<(Instant, usize, Task)> = (0..self.ends)

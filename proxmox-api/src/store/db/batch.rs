@@ -1,4 +1,5 @@
-//! Many rows by few statements. Statements are kept prepared by their text, so that lists have few different lengths.
+//! Many rows by few statements. Statements are kept prepared by their text, so that lists have few
+//! different lengths.
 
 use std::fmt::Write as _;
 

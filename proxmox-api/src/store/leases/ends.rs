@@ -1,5 +1,6 @@
-//! The ends of leases: what is due, and when the next one is. The worker asks often, so each answer comes from an index over the
-//! leases that are concerned, whatever the number of leases that are over.
+//! The ends of leases: what is due, and when the next one is. The worker asks often, so each answer
+//! comes from an index over the leases that are concerned, whatever the number of leases that are
+//! over.
 
 use pve::NodeName;
 use serde_json::json;
@@ -28,7 +29,8 @@ const NEXT: &str = "SELECT min(next_at) AS next_at FROM (
          UNION ALL SELECT min(expires_at) - ?2 FROM leases
              WHERE state = 'active' AND warned_at IS NULL AND expires_at > ?1 + ?2) AS moments";
 
-/// At most `?3` leases that end after `?1` and within `?2` seconds, and whose owners were not warned.
+/// At most `?3` leases that end after `?1` and within `?2` seconds, and whose owners were not
+/// warned.
 const UNWARNED: &str = "SELECT lease_id FROM leases
      WHERE state = 'active' AND warned_at IS NULL AND expires_at > ?1 AND expires_at <= ?1 + ?2
      ORDER BY expires_at LIMIT ?3";
@@ -58,8 +60,8 @@ pub struct Warned {
 }
 
 impl Store {
-    /// The leases that have to be stopped or removed at `now`, and those with which that was begun; the longest overdue first.
-    /// One damaged row keeps no other lease from ending in time.
+    /// The leases that have to be stopped or removed at `now`, and those with which that was begun;
+    /// the longest overdue first. One damaged row keeps no other lease from ending in time.
     /// # Errors
     /// The database failed.
     pub async fn ends_due(&self, now: i64) -> Result<Vec<DueEnd>, StoreError> {
@@ -72,7 +74,8 @@ impl Store {
         .await
     }
 
-    /// The next moment after `now` at which something is due, or an owner is to be warned, Unix seconds.
+    /// The next moment after `now` at which something is due, or an owner is to be warned, Unix
+    /// seconds.
     /// # Errors
     /// The database failed.
     pub async fn next_end(&self, warn_seconds: i64, now: i64) -> Result<Option<i64>, StoreError> {
@@ -80,8 +83,8 @@ impl Store {
             .await
     }
 
-    /// Notes that owners are warned of ends within `warn_seconds`, with the event of each; at most `most` of them. Each lease
-    /// is returned to one caller until it is renewed.
+    /// Notes that owners are warned of ends within `warn_seconds`, with the event of each; at most
+    /// `most` of them. Each lease is returned to one caller until it is renewed.
     /// # Errors
     /// The database failed.
     pub async fn warn_of_ends(

@@ -1,4 +1,5 @@
-//! What a comparison with Proxmox has seen, read and written for many leases at once, and written only where it has changed.
+//! What a comparison with Proxmox has seen, read and written for many leases at once, and written
+//! only where it has changed.
 
 use std::collections::HashMap;
 
@@ -73,8 +74,8 @@ impl Store {
         .await
     }
 
-    /// What the last comparison found to be the matter with containers of live leases, in the words of
-    /// [`Trouble::word`](crate::lease::alarms::Trouble::word).
+    /// What the last comparison found to be the matter with containers of live leases, in the words
+    /// of [`Trouble::word`](crate::lease::alarms::Trouble::word).
     /// # Errors
     /// The database failed.
     pub async fn troubles(&self) -> Result<HashMap<LeaseId, String>, StoreError> {
@@ -86,7 +87,8 @@ impl Store {
         .await
     }
 
-    /// Writes down what is the matter with containers of leases, and nothing where all are as they were.
+    /// Writes down what is the matter with containers of leases, and nothing where all are as they
+    /// were.
     /// # Errors
     /// The database failed.
     pub async fn set_troubles(
@@ -115,7 +117,8 @@ impl Store {
         .await
     }
 
-    /// Containers with our marker that no lease has: the lease in the marker, and since when each is known, Unix seconds.
+    /// Containers with our marker that no lease has: the lease in the marker, and since when each
+    /// is known, Unix seconds.
     /// # Errors
     /// The database failed.
     pub async fn orphans(&self) -> Result<HashMap<Vmid, (LeaseId, i64)>, StoreError> {

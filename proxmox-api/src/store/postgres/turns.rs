@@ -33,8 +33,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How often a silent session is asked whether it is still there, and how long it may take.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// What the session is told first. A machine that vanishes without a word keeps its locks until the server notices: after two
-/// hours by default, after a minute by this.
+/// What the session is told first. A machine that vanishes without a word keeps its locks until the
+/// server notices: after two hours by default, after a minute by this.
 const GREETING: &str = "LISTEN infra402;
     SET tcp_keepalives_idle = 30;
     SET tcp_keepalives_interval = 10;
