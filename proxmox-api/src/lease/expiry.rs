@@ -1,5 +1,5 @@
 //! The worker that ends leases in time: it sleeps until the next deadline, warns, stops, and after
-//! the grace destroys. Work is done in [`lanes`] of each node, so that what falls due during other
+//! the grace destroys. Work is done in `lanes` of each node, so that what falls due during other
 //! ends begins at once. What cannot be done now is tried again. It also finishes removals that were
 //! begun, by an undo or by their owner, and stops and destroys machines that are held for a payment
 //! of unknown outcome. Replicas have the same work; the lease's lock decides who does it.
