@@ -60,6 +60,7 @@ static PROXMOX: Group = Group {
         &PVE_POOL,
         &PVE_VMID_RANGE,
         &PVE_CREATES_PER_NODE,
+        &PVE_ENDS_PER_NODE,
         &PVE_SIMULATED,
     ],
 };
@@ -179,6 +180,11 @@ pub(super) static PVE_CREATES_PER_NODE: Variable = Variable::with_default(
     "PVE_CREATES_PER_NODE",
     "4",
     "Containers that are made on one node at a time, 1 to 64.",
+);
+pub(super) static PVE_ENDS_PER_NODE: Variable = Variable::with_default(
+    "PVE_ENDS_PER_NODE",
+    "24",
+    "Containers that are shut down on one node at a time because their leases end, 2 to 256; half as many are removed at a time.",
 );
 pub(super) static PVE_SIMULATED: Variable = Variable::with_default(
     "PVE_SIMULATED",

@@ -40,8 +40,8 @@ pub use debts::{Debt, OpenAccounts};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
 pub use leases::{
-    AddressPool, Claim, ClaimLimits, ClaimOutcome, Due, DueAction, HeldMachine, HeldPower, Lease,
-    PaidLease, ProbeClaim, Renewal, RenewalOutcome,
+    AddressPool, Claim, ClaimLimits, ClaimOutcome, DueEnd, HeldMachine, HeldPower, Lease,
+    PaidLease, ProbeClaim, Renewal, RenewalOutcome, Warned,
 };
 pub use meter::{Counted, Counters};
 pub use payments::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};

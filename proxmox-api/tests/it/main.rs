@@ -12,6 +12,7 @@ mod console;
 mod copies;
 mod crashes;
 mod doctor;
+mod ends;
 mod exec;
 mod free_routes;
 mod guest;

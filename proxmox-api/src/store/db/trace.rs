@@ -29,12 +29,16 @@ const GROWING: [&str; 13] = [
 ];
 
 /// Indexes that hold what is open only, and so may be gone through as a whole.
-const OPEN: [&str; 12] = [
+const OPEN: [&str; 16] = [
     "leases_deadline",
+    "leases_destroy",
+    "leases_link",
     "leases_live",
     "leases_live_address",
     "leases_live_owner",
     "leases_missed",
+    "leases_trouble",
+    "leases_unwarned",
     "payments_unfinished",
     "payments_unresolved",
     "payments_released",

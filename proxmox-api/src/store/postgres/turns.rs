@@ -35,6 +35,13 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How often a silent session is asked whether it is still there, and how long it may take.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// What the session is told first. A machine that vanishes without a word keeps its locks until the
+/// server notices: after two hours by default, after a minute by this.
+const GREETING: &str = "LISTEN infra402;
+    SET tcp_keepalives_idle = 30;
+    SET tcp_keepalives_interval = 10;
+    SET tcp_keepalives_count = 3";
+
 /// The turns of this process among all; clones are the same.
 #[derive(Clone)]
 pub struct SharedTurns(Arc<Shared>);
@@ -282,7 +289,7 @@ async fn connect(
     let unlock = unlock.await.map_err(of)?;
     let tell = client.prepare("SELECT pg_notify('infra402', $1)");
     let tell = tell.await.map_err(of)?;
-    client.batch_execute("LISTEN infra402").await.map_err(of)?;
+    client.batch_execute(GREETING).await.map_err(of)?;
     Ok(Link {
         client,
         lock,

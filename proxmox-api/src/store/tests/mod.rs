@@ -3,6 +3,7 @@
 mod bounded;
 mod brake;
 mod debts;
+mod ends;
 mod leases;
 mod migration;
 mod moves;
