@@ -135,9 +135,7 @@ impl Store {
     /// # Errors
     /// The file cannot be opened or migrated, or a thread cannot be started.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        sqlite::make_private(path).map_err(StoreError::File)?;
-        let mut connection = sqlite::connect(path)?;
-        sqlite::migrate(&mut connection)?;
+        let connection = sqlite::open(path)?;
         let readers = (0..READERS)
             .map(|_| Ok(Connection::Sqlite(sqlite::connect_to_read(path)?)))
             .collect::<Result<Vec<_>, StoreError>>()?;

@@ -68,9 +68,27 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(migrated?)
 }
 
+/// Opens or makes the file at `path`, in order for this release.
+pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+    make_private(path).map_err(StoreError::File)?;
+    let mut connection = connect(path)?;
+    migrate(&mut connection)?;
+    drop_statistics(&connection)?;
+    // Statistics are read with the schema, so this one may know them still.
+    drop(connection);
+    connect(path)
+}
+
+/// Removes what `ANALYZE` has left in the file. A connection reads statistics once, when it is opened; those of a young file
+/// say that a table is best read as a whole, and go on saying so when it has grown. Each statement has an index that needs none.
+fn drop_statistics(connection: &Connection) -> Result<(), StoreError> {
+    let sql = "DROP TABLE IF EXISTS sqlite_stat1; DROP TABLE IF EXISTS sqlite_stat4";
+    Ok(connection.execute_batch(sql)?)
+}
+
 /// Makes the file where there is none. It holds the key from which made passwords come, so it is its account's alone, and
 /// SQLite gives the files beside it the same mode.
-pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
+fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true).mode(0o600).open(path)?;
