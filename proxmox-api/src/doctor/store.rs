@@ -16,6 +16,7 @@ pub(super) async fn examine(database: &Database) -> Finding {
     let found = condition(database).await;
     match (found, database) {
         (Ok(Condition::Newer), _) => newer(&expected),
+        (Ok(Condition::HalfCopied), _) => half_copied(&expected),
         (Err(error), Database::File(path)) => unwritable(&expected, path, &error),
         (Err(error), Database::Server(_)) => unusable(&expected, &error),
         (Ok(_), Database::Server(server)) if server.is_exposed() => exposed(&expected),
@@ -41,6 +42,11 @@ fn newer(expected: &str) -> Finding {
     let found = "a newer release of this service has written it";
     Finding::error(CHECK, expected, found)
         .mend("install that release again, or restore the backup made before the upgrade")
+}
+
+fn half_copied(expected: &str) -> Finding {
+    Finding::error(CHECK, expected, StoreError::HalfCopied.to_string())
+        .mend("proxmox-api store copy FROM TO  # the same again goes on where it stopped")
 }
 
 fn exposed(expected: &str) -> Finding {
@@ -80,6 +86,6 @@ fn unusable(expected: &str, error: &StoreError) -> Finding {
             finding.mend("upgrade the server: https://www.postgresql.org/support/versioning")
         }
         ServerError::Newer { .. } => newer(expected),
-        ServerError::Refused(_) => finding,
+        ServerError::InUse | ServerError::BeingCopied | ServerError::Refused(_) => finding,
     }
 }

@@ -2,10 +2,12 @@
 //! thread that commits them in groups; reads use a few connections of their own. Races are decided by constraints of the tables,
 //! never by a look beforehand. Times are Unix seconds and come from the caller; amounts are atomic units of the asset.
 
+mod backup;
 mod brakes;
 mod changes;
 mod condition;
 mod console_tickets;
+mod copy;
 mod database;
 mod db;
 mod debts;
@@ -29,9 +31,11 @@ mod writer;
 use std::path::Path;
 
 pub use crate::payment::{PaymentState, moves::Answer};
+pub use backup::{Backup, BackupError, backup};
 pub use changes::Change;
 pub use condition::{Condition, condition};
 pub use console_tickets::ConsoleTicket;
+pub use copy::{CopyError, CopyStep, Observer, TableFigures, copy};
 pub use database::Database;
 pub use debts::{Debt, OpenAccounts};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
@@ -49,6 +53,7 @@ pub use traffic::{Count, Kept, Look, Traffic, TrafficChange};
 use db::{Connection, Db, cells, values};
 use postgres::Session;
 use readers::Readers;
+use schema::STEPS;
 use writer::Writer;
 
 /// Why the store could not answer.
@@ -90,6 +95,11 @@ pub enum StoreError {
     /// What was to be changed together with a payment's move does not fit any more; nothing was changed.
     #[error("the change does not fit any more")]
     ChangeRefused,
+    /// Only a part of another database was copied into it.
+    #[error(
+        "it is an unfinished copy of another database: run proxmox-api store copy again until it ends, or use the other one"
+    )]
+    HalfCopied,
     /// A number is larger than the database can hold.
     #[error("{0} is out of range")]
     Range(&'static str),

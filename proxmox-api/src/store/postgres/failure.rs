@@ -30,6 +30,12 @@ pub enum ServerError {
         /// The version that this release makes.
         known: i64,
     },
+    /// Services work on the database, so that it cannot be copied.
+    #[error("a service works on this database, or another copy: stop all replicas first")]
+    InUse,
+    /// It is being copied, or copied into, so that no service may work on it.
+    #[error("this database is being copied: start the service when the copy has ended")]
+    BeingCopied,
     /// The connection was lost before anything was made.
     #[error("the connection was lost: {0}")]
     Lost(String),
@@ -39,7 +45,15 @@ pub enum ServerError {
 }
 
 impl ServerError {
-    pub(super) fn of(error: &Error) -> Self {
+    /// What it means on a connection that was in use.
+    pub(in crate::store) fn in_use(error: &Error) -> Self {
+        match error.as_db_error() {
+            None => Self::Lost(chain(error)),
+            Some(_) => Self::of(error),
+        }
+    }
+
+    pub(in crate::store) fn of(error: &Error) -> Self {
         let Some(refusal) = error.as_db_error() else {
             return Self::Unreachable(chain(error));
         };

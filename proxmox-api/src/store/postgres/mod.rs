@@ -1,14 +1,15 @@
 //! PostgreSQL behind the store: [`server`] is where it is and how it is trusted, [`session`] a connection that comes back,
-//! [`migrate`] the schema, [`turns`] the locks that replicas share.
+//! [`migrate`] the schema, [`turns`] the locks that replicas share, [`presence`] the lock that keeps a copy and services apart.
 
 mod failure;
 mod migrate;
+pub(super) mod presence;
 mod server;
 mod session;
 mod turns;
 
 pub use failure::ServerError;
-pub(super) use migrate::{condition, migrate};
+pub(super) use migrate::{bring_up_to_date, condition, migrate};
 pub use server::Server;
 pub(super) use session::Session;
 pub use turns::{SharedTurn, SharedTurns};

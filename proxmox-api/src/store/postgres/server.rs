@@ -104,7 +104,7 @@ impl Server {
     }
 
     /// Connects. The second part is the connection, which has to be driven; it hands on what other sessions tell this one.
-    pub(super) async fn connect<H: Fn(&str) + Send + 'static>(
+    pub(in crate::store) async fn connect<H: Fn(&str) + Send + 'static>(
         &self,
         told: H,
     ) -> Result<

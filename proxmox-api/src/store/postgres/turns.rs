@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_postgres::{Client, Statement};
 
-use super::{ServerError, server::Server};
+use super::{ServerError, presence, server::Server};
 use crate::store::StoreError;
 
 /// How long a turn waits for a session.
@@ -258,6 +258,7 @@ async fn connect(
             tracing::debug!(error = %ServerError::of(&error), "a connection ended");
         }
     });
+    presence::join(&client).await?;
     let lock = client.prepare("SELECT pg_try_advisory_lock($1)");
     let lock = lock.await.map_err(of)?;
     let unlock = client.prepare("SELECT pg_advisory_unlock($1)");

@@ -1,6 +1,8 @@
 //! The promises of the store, on real files and on a real PostgreSQL.
 
+mod backup;
 mod brake;
+mod copying;
 mod debts;
 mod leases;
 mod migration;
