@@ -18,6 +18,7 @@ mod held;
 mod hypervisor;
 mod leases;
 mod leases_free;
+mod moving;
 mod negotiation;
 mod numbers;
 mod openapi;

@@ -4,6 +4,7 @@ mod backup;
 mod brake;
 mod copying;
 mod debts;
+mod every_table;
 mod leases;
 mod migration;
 mod moves;
