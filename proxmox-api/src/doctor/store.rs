@@ -86,6 +86,9 @@ fn unusable(expected: &str, error: &StoreError) -> Finding {
             finding.mend("upgrade the server: https://www.postgresql.org/support/versioning")
         }
         ServerError::Newer { .. } => newer(expected),
+        ServerError::Pooler => finding
+            .mend("DATABASE=postgres://…  # the server's own address")
+            .mend("infra402 = host=… pool_mode=session  # in PgBouncer's [databases]"),
         ServerError::InUse | ServerError::BeingCopied | ServerError::Refused(_) => finding,
     }
 }

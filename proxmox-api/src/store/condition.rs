@@ -30,6 +30,9 @@ pub enum Condition {
 /// # Errors
 /// It cannot be reached or used.
 pub async fn condition(database: &Database) -> Result<Condition, StoreError> {
+    if let Database::Server(server) = database {
+        postgres::pooler::refuse(server).await?;
+    }
     let database = database.clone();
     let look = move || match &database {
         Database::File(path) => of_file(path),

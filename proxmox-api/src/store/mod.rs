@@ -147,6 +147,7 @@ impl Store {
     /// # Errors
     /// The server cannot be reached or used, or a thread cannot be started.
     pub async fn connect(server: &Server) -> Result<Self, StoreError> {
+        postgres::pooler::refuse(server).await?;
         let server = server.clone();
         let connecting = move || {
             let session = Box::new(Session::new(server.clone(), false)?);

@@ -12,6 +12,7 @@ mod copies;
 mod crashes;
 mod doctor;
 mod exec;
+mod failover;
 mod free_routes;
 mod guest;
 mod held;

@@ -30,6 +30,12 @@ pub enum ServerError {
         /// The version that this release makes.
         known: i64,
     },
+    /// What is in between gives each transaction another session.
+    #[error(
+        "the address leads to a pooler that does not keep sessions, which locks of replicas need: name the server itself, or a \
+         pool with pool_mode=session"
+    )]
+    Pooler,
     /// Services work on the database, so that it cannot be copied.
     #[error("a service works on this database, or another copy: stop all replicas first")]
     InUse,
@@ -76,6 +82,8 @@ pub(super) fn is_lost(error: &Error) -> bool {
         SqlState::CRASH_SHUTDOWN,
         SqlState::CANNOT_CONNECT_NOW,
         SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+        // A standby has taken over, and the server that was the primary takes no changes any more.
+        SqlState::READ_ONLY_SQL_TRANSACTION,
         // The schema has changed under a prepared statement.
         SqlState::FEATURE_NOT_SUPPORTED,
     ];

@@ -1,8 +1,10 @@
 //! PostgreSQL behind the store: [`server`] is where it is and how it is trusted, [`session`] a connection that comes back,
-//! [`migrate`] the schema, [`turns`] the locks that replicas share, [`presence`] the lock that keeps a copy and services apart.
+//! [`migrate`] the schema, [`turns`] the locks that replicas share, [`presence`] the lock that keeps a copy and services apart,
+//! [`pooler`] a look at what is in between.
 
 mod failure;
 mod migrate;
+pub(super) mod pooler;
 pub(super) mod presence;
 mod server;
 mod session;
