@@ -316,6 +316,21 @@ async fn a_source_that_changes_meanwhile_is_found_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_of_a_server_is_what_another_server_is_filled_from() {
+    let Some((file, server)) = file_and_server().await else {
+        return;
+    };
+    let there = copied(&file, &server).await.unwrap();
+    let kept = Place::file();
+    let Database::File(path) = &kept.database else {
+        panic!()
+    };
+    backup(&server.database, path, &mut go_on).await.unwrap();
+    let another = Place::server().await.unwrap();
+    assert_eq!(copied(&kept, &another).await.unwrap(), there);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_text_that_a_server_cannot_keep_is_named() {
     let Some((file, server)) = file_and_server().await else {
         return;
