@@ -1,5 +1,5 @@
-//! Rows as a service leaves them, written by plain SQL without a flush: a million payments in less than a minute. Also for the
-//! bench, which takes this file by its path.
+//! Rows as a service leaves them, written by plain SQL without a flush: a million payments in less
+//! than a minute. Also for the bench, which takes this file by its path.
 
 use std::{
     path::Path,
@@ -95,14 +95,20 @@ pub fn fill(path: &Path, extent: &Extent) -> anyhow::Result<()> {
     Ok(())
 }
 
-const PAYMENT: &str = "INSERT INTO payments (payment_id, network, asset, payer, nonce, digest, state, amount, pay_to, valid_before,
-        request, operation, arguments, lease_id, transaction_hash, log_index, block, answer_status, answer_body, performed_at,
+const PAYMENT: &str = "INSERT INTO payments (payment_id, network, asset, payer, nonce, digest,
+     state, amount, pay_to, valid_before,
+        request, operation, arguments, lease_id, transaction_hash, log_index, block,
+             answer_status, answer_body, performed_at,
         checked_at, created_at, updated_at)
-    VALUES (?1, 'eip155:84532', '0x036cbd53842c5426634e7929541ec2318f3dcf7e', ?2, ?3, ?4, 'answered', ?5,
-        '0x70997970c51812dc3a010c7d01b50e0d17dc79c8', ?6 + 300, ?7, ?8, ?9, ?10, ?11, 0, ?12, 200, '', ?6, ?6, ?6, ?6)";
-const LEASE: &str = "INSERT INTO leases (lease_id, vmid, node, owner, state, sku, template, hostname, cores, memory_mb, disk_gb,
+    VALUES (?1, 'eip155:84532', '0x036cbd53842c5426634e7929541ec2318f3dcf7e', ?2, ?3, ?4,
+         'answered', ?5,
+        '0x70997970c51812dc3a010c7d01b50e0d17dc79c8', ?6 + 300, ?7, ?8, ?9, ?10, ?11, 0, ?12, 200,
+             '', ?6, ?6, ?6, ?6)";
+const LEASE: &str = "INSERT INTO leases (lease_id, vmid, node, owner, state, sku, template,
+     hostname, cores, memory_mb, disk_gb,
         minutes, ip, expires_at, destroy_at, payment_id, mac, created_at, updated_at)
-    VALUES (?1, ?2, 'pve', ?3, ?4, 'small', 'debian-12', ?5, 1, 512, 8, 60, '10.0.0.7', ?6, ?6 + 600, ?7,
+    VALUES (?1, ?2, 'pve', ?3, ?4, 'small', 'debian-12', ?5, 1, 512, 8, 60, '10.0.0.7', ?6,
+         ?6 + 600, ?7,
         'BC:24:11:00:00:01', ?8, ?8)";
 const TRAFFIC: &str =
     "INSERT INTO traffic (lease_id, sent, received, last_out, last_in, last_uptime, seen_at, step)

@@ -1,6 +1,6 @@
-//! Makes a store as an installation has it after years, for measurements: `cargo run --release --example fill_store -- FILE c`, or
-//! with numbers of its own, `FILE --payments 100000 --leases 10000 --events 100000`. A PostgreSQL is filled from the file by
-//! `proxmox-api store copy`.
+//! Makes a store as an installation has it after years, for measurements: `cargo run --release
+//! --example fill_store -- FILE c`, or with numbers of its own, `FILE --payments 100000 --leases
+//! 10000 --events 100000`. A PostgreSQL is filled from the file by `proxmox-api store copy`.
 
 mod fill;
 
@@ -12,7 +12,8 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let Some((path, extent)) = read(&mut arguments) else {
         eprintln!(
-            "usage: fill_store FILE (a | b | c | [--payments N] [--leases N] [--live N] [--events N])\n\
+            "usage: fill_store FILE (a | b | c | [--payments N] [--leases N] [--live N] \
+             [--events N])\n\
              a: empty; b: 100,000 payments; c: 1,000,000 payments; FILE is not there yet"
         );
         return ExitCode::FAILURE;

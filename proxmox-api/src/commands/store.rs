@@ -50,7 +50,8 @@ impl StoreCommand {
     }
 }
 
-/// A path, `sqlite://` with one, an address, `@` with a file that has one of these, or `-` for the configured one.
+/// A path, `sqlite://` with one, an address, `@` with a file that has one of these, or `-` for the
+/// configured one.
 fn database(what: &str, text: &str, configured: Option<&Database>) -> Result<Database, String> {
     let read;
     let text = match text.strip_prefix('@') {
@@ -109,7 +110,8 @@ pub async fn perform(
 fn explained(error: &CopyError, begun: bool) -> String {
     match begun && error.can_go_on() {
         true => format!(
-            "the copy stopped: {error}. What was copied is kept; mend the cause and run the same command: it goes on where \
+            "the copy stopped: {error}. What was copied is kept; mend the cause and run the same \
+             command: it goes on where \
              it stopped"
         ),
         false => format!("nothing was copied: {error}"),
@@ -132,7 +134,8 @@ fn table(figures: &[TableFigures], took: Duration) -> String {
     }
     let _ = writeln!(
         text,
-        "Copied and compared in {} s. Set DATABASE to the target, and never start a service on the source again: it would take \
+        "Copied and compared in {} s. Set DATABASE to the target, and never start a service on \
+         the source again: it would take \
          the containers of the other for orphans.",
         took.as_secs()
     );

@@ -1,5 +1,6 @@
-//! A backup while services work: one SQLite file, whole or not there at all. Of a file it is made by `VACUUM INTO`, which reads
-//! one snapshot and so ends however much is written meanwhile; of a PostgreSQL by a copy of one snapshot.
+//! A backup while services work: one SQLite file, whole or not there at all. Of a file it is made
+//! by `VACUUM INTO`, which reads one snapshot and so ends however much is written meanwhile; of a
+//! PostgreSQL by a copy of one snapshot.
 
 use std::{
     fs::File,
@@ -115,7 +116,8 @@ fn of_file(source: &Path, target: &Path) -> Result<Vec<(String, u64)>, BackupErr
         .map_err(StoreError::from)?;
     let after = events(&reader)?;
     let (counts, events) = check(target)?;
-    // Events are only ever added, so the snapshot has no fewer than there were before and no more than there are now.
+    // Events are only ever added, so the snapshot has no fewer than there were before and no more
+    // than there are now.
     if !(before..=after).contains(&events) {
         return Err(BackupError::Damaged(format!(
             "it has {events} events, and there were {before} before and {after} after"

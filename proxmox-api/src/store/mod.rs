@@ -97,7 +97,8 @@ pub enum StoreError {
     ChangeRefused,
     /// Only a part of another database was copied into it.
     #[error(
-        "it is an unfinished copy of another database: run proxmox-api store copy again until it ends, or use the other one"
+        "it is an unfinished copy of another database: run proxmox-api store copy again until it \
+         ends, or use the other one"
     )]
     HalfCopied,
     /// A number is larger than the database can hold.

@@ -1,5 +1,5 @@
-//! The database's server dies and its standby takes over: the service goes on without a restart, and nothing that a customer was
-//! told is lost. Left out where PostgreSQL is not installed.
+//! The database's server dies and its standby takes over: the service goes on without a restart,
+//! and nothing that a customer was told is lost. Left out where PostgreSQL is not installed.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},

@@ -1,5 +1,5 @@
-//! A service whose store was moved goes on, and the commands that move and back up a store do so as processes: killed, without
-//! room on the disk, and beside a service.
+//! A service whose store was moved goes on, and the commands that move and back up a store do so as
+//! processes: killed, without room on the disk, and beside a service.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -98,10 +98,13 @@ async fn a_file(folder: &Path) -> String {
     drop(Store::of(&Database::File(path.clone())).await.unwrap());
     let rows = rusqlite::Connection::open(&path).unwrap();
     rows.execute_batch(
-        "INSERT INTO payments (payment_id, network, asset, payer, nonce, digest, state, amount, pay_to, valid_before, request,
+        "INSERT INTO payments (payment_id, network, asset, payer, nonce, digest, state, amount,
+             pay_to, valid_before, request,
              operation, arguments, created_at, updated_at)
-         VALUES ('pay', 'n', '0xa', '0xb', '0x1', 'd', 'settled', 5, '0xc', 1, '', 'list', '', 1, 1);
-         INSERT INTO leases (lease_id, vmid, node, owner, state, sku, template, hostname, cores, memory_mb, disk_gb, minutes,
+         VALUES ('pay', 'n', '0xa', '0xb', '0x1', 'd', 'settled', 5, '0xc', 1, '', 'list', '', 1,
+              1);
+         INSERT INTO leases (lease_id, vmid, node, owner, state, sku, template, hostname, cores,
+              memory_mb, disk_gb, minutes,
              payment_id, created_at, updated_at)
          VALUES ('lease', 500, 'pve', '0xb', 'destroyed', 's', 't', 'h', 1, 1, 1, 1, 'pay', 1, 1);
          INSERT INTO events (at, subject, kind, data)
@@ -184,7 +187,8 @@ async fn a_full_disk_stops_a_copy_which_goes_on_and_a_backup_which_leaves_nothin
     let run = |command: &mut Command| command.output().unwrap();
     let there = run(&mut program(folder.path(), &["store", "copy", &file, &url]));
     assert!(there.status.success(), "{}", said(&there));
-    // No file may have more than so many blocks of 512 bytes; without the signal a write fails as on a full disk.
+    // No file may have more than so many blocks of 512 bytes; without the signal a write fails as
+    // on a full disk.
     let limited = |arguments: &[&str]| {
         let mut shell = Command::new("sh");
         let limit = "trap '' XFSZ; ulimit -f 6000; exec \"$@\"";

@@ -256,7 +256,8 @@ impl Postgres {
         name
     }
 
-    /// The address of a database of this server, or of the standby that takes over from it, which is named first.
+    /// The address of a database of this server, or of the standby that takes over from it, which
+    /// is named first.
     #[allow(dead_code, reason = "only the tests of the service let one take over")]
     pub fn url_with(&self, standby: &Self, database: &str) -> String {
         let (one, two) = (standby.port, self.port);
@@ -275,7 +276,8 @@ impl Postgres {
         let port = free.local_addr().unwrap().port();
         drop(free);
         let settings = format!(
-            "[databases]\n* = host=127.0.0.1 port={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+            "[databases]\n* = host=127.0.0.1 port={} user=postgres\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {port}\nauth_type = any\npool_mode = {mode}\nunix_socket_dir =\n",
             self.port
         );

@@ -14,8 +14,9 @@ pub struct TableFigures {
     pub rows: u64,
     /// The sum of its amounts or balances in atomic units, where it has any.
     pub sum: Option<i128>,
-    /// SHA-256 in hexadecimal over the names of its columns and all values, rows in the order of the key, columns in that of
-    /// their names. A value is `-`, `i` with a number and `;`, or `t` with a length in bytes, `:` and a text.
+    /// SHA-256 in hexadecimal over the names of its columns and all values, rows in the order of
+    /// the key, columns in that of their names. A value is `-`, `i` with a number and `;`, or `t`
+    /// with a length in bytes, `:` and a text.
     pub digest: String,
 }
 

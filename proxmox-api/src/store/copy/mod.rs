@@ -1,6 +1,7 @@
-//! Copies a store from a file to a server or back, while no service works on either: [`plan`] says which tables, [`side`] is one
-//! of the databases ([`file`], [`server`]), [`rows`] are on their way in batches, [`progress`] says in the target how far it has
-//! come, so that an interrupted copy goes on where it stopped, and [`digest`] is what both are compared by at the end.
+//! Copies a store from a file to a server or back, while no service works on either: [`plan`] says
+//! which tables, [`side`] is one of the databases ([`file`], [`server`]), [`rows`] are on their way
+//! in batches, [`progress`] says in the target how far it has come, so that an interrupted copy
+//! goes on where it stopped, and [`digest`] is what both are compared by at the end.
 
 mod digest;
 mod file;
@@ -29,8 +30,8 @@ use side::{BATCHES, Side};
 pub enum CopyError {
     /// It is no way between a file and a server.
     #[error(
-        "a copy goes from a file to a PostgreSQL or back: a file is copied by proxmox-api backup, a PostgreSQL to \
-         another one by pg_dump and pg_restore"
+        "a copy goes from a file to a PostgreSQL or back: a file is copied by proxmox-api \
+         backup, a PostgreSQL to another one by pg_dump and pg_restore"
     )]
     SameKind,
     /// A service works on the file, or another copy.
@@ -44,7 +45,8 @@ pub enum CopyError {
     TargetNewer,
     /// The target has rows that are not from an unfinished copy.
     #[error(
-        "the target is not empty: it has rows in {0}. Name an empty database, or a file that is not there yet"
+        "the target is not empty: it has rows in {0}. Name an empty database, or a file that is \
+         not there yet"
     )]
     NotEmpty(String),
     /// The target is a file of something else.
@@ -52,7 +54,8 @@ pub enum CopyError {
     Foreign(String),
     /// The target is an unfinished copy that cannot be gone on with.
     #[error(
-        "the target is an unfinished copy, {0}: remove the file, or drop and create the database, and begin anew"
+        "the target is an unfinished copy, {0}: remove the file, or drop and create the \
+         database, and begin anew"
     )]
     CannotGoOn(&'static str),
     /// The databases do not have the same tables.
@@ -60,7 +63,8 @@ pub enum CopyError {
     Shape(String),
     /// A value that the other database cannot keep.
     #[error(
-        "{table} has a value in {column} that the target cannot keep: no text, or a NUL character in one"
+        "{table} has a value in {column} that the target cannot keep: no text, or a NUL \
+         character in one"
     )]
     Value {
         /// The table.
@@ -70,8 +74,8 @@ pub enum CopyError {
     },
     /// What was written is not what was read.
     #[error(
-        "{table} is not the same in both: {source_rows} rows and {target_rows}. The source was changed while it was \
-         copied, or the target: begin anew with an empty one"
+        "{table} is not the same in both: {source_rows} rows and {target_rows}. The source was \
+         changed while it was copied, or the target: begin anew with an empty one"
     )]
     Different {
         /// The table.
@@ -173,7 +177,8 @@ pub(super) async fn copy_in(
     transfer(&source, &target, &tables, size, observe).await
 }
 
-/// Copies a server as it is at this moment into a file that is not there yet, while services work on the server.
+/// Copies a server as it is at this moment into a file that is not there yet, while services work
+/// on the server.
 pub(super) async fn into_file(
     server: &Server,
     path: &Path,

@@ -1,5 +1,5 @@
-//! Which tables are copied: all that the file's schema has, with all their columns, as both databases list them. A table that a
-//! later migration adds is copied without a word here.
+//! Which tables are copied: all that the file's schema has, with all their columns, as both
+//! databases list them. A table that a later migration adds is copied without a word here.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! How far a copy has come: a table of the target that is there only while it is unfinished, changed in the same transaction as
-//! the rows. A service does not start on a database that has it.
+//! How far a copy has come: a table of the target that is there only while it is unfinished,
+//! changed in the same transaction as the rows. A service does not start on a database that has it.
 
 use serde::{Deserialize, Serialize};
 

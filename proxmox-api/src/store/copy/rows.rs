@@ -1,4 +1,5 @@
-//! Rows on their way from one database to the other, in batches whose size is bounded in rows and bytes.
+//! Rows on their way from one database to the other, in batches whose size is bounded in rows and
+//! bytes.
 
 use std::ops::Range;
 

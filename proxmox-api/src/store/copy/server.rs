@@ -1,5 +1,5 @@
-//! A PostgreSQL as a side of a copy. Its session is one of its own, which is not made anew: a copy whose connection is lost ends,
-//! and goes on where it stopped when it is started again.
+//! A PostgreSQL as a side of a copy. Its session is one of its own, which is not made anew: a copy
+//! whose connection is lost ends, and goes on where it stopped when it is started again.
 
 use std::{fmt::Write as _, pin::pin, sync::Arc};
 
@@ -21,10 +21,12 @@ use crate::store::{
     postgres::{self, Session},
 };
 
-/// A copy waits for no limits that are meant for short statements, and sorts in memory what has no index in its order.
+/// A copy waits for no limits that are meant for short statements, and sorts in memory what has no
+/// index in its order.
 const GREETING: &str = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
     SET lock_timeout = '20s'; SET standard_conforming_strings = on; SET work_mem = '128MB';
-    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+    SELECT set_config('synchronous_commit', 'on', false)
+        WHERE current_setting('synchronous_commit') = 'off'";
 /// Text that is sent at once.
 const CHUNK: usize = 64 << 10;
 
@@ -117,7 +119,8 @@ impl ServerSide {
         let mut sql = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned();
         if still {
             let names: Vec<_> = tables.iter().map(|table| quote(&table.name)).collect();
-            // A service that lost its sessions for a moment is not seen, and is kept from writing all the same.
+            // A service that lost its sessions for a moment is not seen, and is kept from writing
+            // all the same.
             let _ = write!(sql, "; LOCK TABLE {} IN SHARE MODE", names.join(", "));
         }
         self.batch(&sql).await
@@ -190,7 +193,8 @@ impl ServerSide {
     pub(super) async fn finish(&self, tables: &[Arc<Table>]) -> Result<(), CopyError> {
         let mut sql = String::new();
         for table in tables {
-            // Without figures of the tables' sizes the first queries would be planned for empty ones.
+            // Without figures of the tables' sizes the first queries would be planned for empty
+            // ones.
             let _ = write!(sql, "ANALYZE {};", quote(&table.name));
         }
         sql.push_str("BEGIN;");

@@ -49,7 +49,8 @@ impl Side {
         }
     }
 
-    /// Begins a snapshot in which everything is read; `still` keeps others from changing what it shows, where there are others.
+    /// Begins a snapshot in which everything is read; `still` keeps others from changing what it
+    /// shows, where there are others.
     pub(super) async fn begin_snapshot(
         &self,
         tables: &[Arc<Table>],
@@ -179,7 +180,8 @@ fn pair(row: Vec<Option<String>>) -> Option<(String, String)> {
     Some((row.next()??, row.next()??))
 }
 
-/// A query for all rows after a key, in its order. `part` writes a column of the key so that its order is that of its bytes.
+/// A query for all rows after a key, in its order. `part` writes a column of the key so that its
+/// order is that of its bytes.
 pub(super) fn select(
     table: &Table,
     columns: &str,

@@ -32,7 +32,8 @@ pub enum ServerError {
     },
     /// What is in between gives each transaction another session.
     #[error(
-        "the address leads to a pooler that does not keep sessions, which locks of replicas need: name the server itself, or a \
+        "the address leads to a pooler that does not keep sessions, which locks of replicas \
+         need: name the server itself, or a \
          pool with pool_mode=session"
     )]
     Pooler,

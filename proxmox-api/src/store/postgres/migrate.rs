@@ -3,8 +3,8 @@
 use super::{MIGRATING, OLDEST, ServerError, Session, presence, server::Server};
 use crate::store::{Condition, StoreError, copy, db::Row, schema::STEPS, values};
 
-/// Brings the schema up to date for a service, or refuses one of a later release and a database that is being copied, or whose
-/// copy is unfinished.
+/// Brings the schema up to date for a service, or refuses one of a later release and a database
+/// that is being copied, or whose copy is unfinished.
 pub(in crate::store) fn migrate(session: &Session) -> Result<(), StoreError> {
     presence::look(session)?;
     if is_half_copied(session)? {

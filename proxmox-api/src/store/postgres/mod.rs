@@ -1,6 +1,6 @@
 //! PostgreSQL behind the store: [`server`] is where it is and how it is trusted, [`session`] a connection that comes back,
-//! [`migrate`] the schema, [`turns`] the locks that replicas share, [`presence`] the lock that keeps a copy and services apart,
-//! [`pooler`] a look at what is in between.
+//! [`migrate`] the schema, [`turns`] the locks that replicas share, [`presence`] the lock that
+//! keeps a copy and services apart, [`pooler`] a look at what is in between.
 
 mod failure;
 mod migrate;

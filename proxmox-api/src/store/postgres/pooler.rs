@@ -1,5 +1,6 @@
-//! Whether a session stays on one process of the server. Locks that replicas share, and what they tell each other, live in
-//! sessions, so a pooler that gives every transaction another one would let two replicas have the same lock.
+//! Whether a session stays on one process of the server. Locks that replicas share, and what they
+//! tell each other, live in sessions, so a pooler that gives every transaction another one would
+//! let two replicas have the same lock.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +11,9 @@ use super::{ServerError, server::Server};
 /// How often each of two sessions is asked.
 const ROUNDS: usize = 3;
 
-/// Refuses a server that is reached through such a pooler: two sessions that are open at the same time have two processes, each
-/// its own for as long as it lasts, and behind a pooler of transactions they take turns on the ones that are free.
+/// Refuses a server that is reached through such a pooler: two sessions that are open at the same
+/// time have two processes, each its own for as long as it lasts, and behind a pooler of
+/// transactions they take turns on the ones that are free.
 ///
 /// # Errors
 /// There is such a pooler, or the server cannot be reached.
@@ -34,7 +36,8 @@ pub(in crate::store) async fn refuse(server: &Server) -> Result<(), ServerError>
     }
 }
 
-/// Whether each of two sessions was on one process all the time, and on another one than the other's.
+/// Whether each of two sessions was on one process all the time, and on another one than the
+/// other's.
 fn are_kept(one: &BTreeSet<String>, other: &BTreeSet<String>) -> bool {
     one.len() == 1 && other.len() == 1 && one.is_disjoint(other)
 }

@@ -1,5 +1,5 @@
-//! Whether services work on a database: each one's session for locks holds this lock together with the others', and a copy takes
-//! it alone, as the lock beside a SQLite file does.
+//! Whether services work on a database: each one's session for locks holds this lock together with
+//! the others', and a copy takes it alone, as the lock beside a SQLite file does.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use super::{ServerError, Session};
 use crate::store::StoreError;
 
 const PRESENCE: i64 = 0x0402_0003;
-/// The server notices the end of a session a moment after it, so a lock that is taken is asked for some more times.
+/// The server notices the end of a session a moment after it, so a lock that is taken is asked for
+/// some more times.
 const TRIES: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(50);
 

@@ -39,8 +39,8 @@ enum Tls {
 }
 
 impl Server {
-    /// Reads an address like `postgres://user:password@host:5432/database?sslmode=verify-full`, with a comma between hosts where
-    /// a standby may take over.
+    /// Reads an address like `postgres://user:password@host:5432/database?sslmode=verify-full`,
+    /// with a comma between hosts where a standby may take over.
     ///
     /// # Errors
     /// What is wrong with it, in words that do not repeat it.
@@ -151,8 +151,8 @@ impl Server {
     }
 }
 
-/// Where it is, without the account. The text of the address is no source for that: a password may be anywhere in one that is
-/// not written as it should be.
+/// Where it is, without the account. The text of the address is no source for that: a password may
+/// be anywhere in one that is not written as it should be.
 fn shown(config: &Config) -> String {
     let ports = config.get_ports();
     let host = |(place, host): (usize, &Host)| {

@@ -1,5 +1,6 @@
-//! A store that moves from a file to a server and back, interrupted anywhere, loses and changes nothing, and is refused where
-//! a service works on it or something else is in the way. Left out where PostgreSQL is not installed.
+//! A store that moves from a file to a server and back, interrupted anywhere, loses and changes
+//! nothing, and is refused where a service works on it or something else is in the way. Left out
+//! where PostgreSQL is not installed.
 
 use std::{
     collections::BTreeSet,
@@ -103,7 +104,8 @@ async fn newest_event(store: &Store) -> i64 {
     newest.await.unwrap()
 }
 
-/// One run after the other is interrupted after its first step, so that each step is where one goes on.
+/// One run after the other is interrupted after its first step, so that each step is where one goes
+/// on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_goes_on_wherever_it_was_interrupted() {
     let Some((file, server)) = file_and_server().await else {
