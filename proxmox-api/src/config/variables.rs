@@ -372,7 +372,8 @@ pub(super) static DATABASE: Variable = Variable::with_default(
     "DATABASE",
     "data/infra402.sqlite",
     "Where the store is: a file, which has to survive restarts, or the address of a PostgreSQL, which replicas can share: \
-     `postgres://user:password@host/database?sslmode=verify-full`. `sslmode` is `disable`, `prefer` (the default), `require` or \
+     `postgres://user:password@host/database?sslmode=verify-full`, with a comma between hosts \
+     where a standby may take over. `sslmode` is `disable`, `prefer` (the default), `require` or \
      `verify-full`; `sslrootcert` names a file with the authorities.",
 )
 .secret();

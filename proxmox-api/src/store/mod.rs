@@ -4,10 +4,12 @@
 //! seconds and come from the caller; amounts are atomic units of the asset.
 
 mod apart;
+mod backup;
 mod brakes;
 mod changes;
 mod condition;
 mod console_tickets;
+mod copy;
 mod database;
 mod db;
 mod debts;
@@ -32,9 +34,11 @@ mod writer;
 use std::path::Path;
 
 pub use crate::payment::{PaymentState, moves::Answer};
+pub use backup::{Backup, BackupError, backup};
 pub use changes::Change;
 pub use condition::{Condition, condition};
 pub use console_tickets::ConsoleTicket;
+pub use copy::{CopyError, CopyStep, Observer, TableFigures, copy};
 pub use database::Database;
 pub use debts::{Debt, OpenAccounts};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
@@ -54,6 +58,7 @@ use db::{Connection, Db, cells, values};
 use leases::EndedLeases;
 use pool::Pool;
 use postgres::Session;
+use schema::STEPS;
 use steps::Step;
 use writer::{Thread, Writer};
 
@@ -102,6 +107,12 @@ pub enum StoreError {
     /// What was to be changed together with a payment's move does not fit any more; nothing was changed.
     #[error("the change does not fit any more")]
     ChangeRefused,
+    /// Only a part of another database was copied into it.
+    #[error(
+        "it is an unfinished copy of another database: run proxmox-api store copy again until it \
+         ends, or use the other one"
+    )]
+    HalfCopied,
     /// A number is larger than the database can hold.
     #[error("{0} is out of range")]
     Range(&'static str),
@@ -152,6 +163,7 @@ impl Store {
     /// # Errors
     /// The server cannot be reached or used, or a thread cannot be started.
     pub async fn connect(server: &Server) -> Result<Self, StoreError> {
+        postgres::pooler::refuse(server).await?;
         let at = server.clone();
         let connecting = move || {
             let session = Session::new(at.clone())?;

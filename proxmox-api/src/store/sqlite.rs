@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
 use super::{
-    StoreError,
+    StoreError, copy,
     schema::{STEPS, Step},
 };
 
@@ -62,6 +62,9 @@ pub(super) fn migrations() -> Migrations<'static> {
 /// Brings the schema up to date. A table whose constraints change is made anew, which SQLite allows only while foreign keys
 /// are not enforced; the migration itself checks them before it is kept.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    if is_half_copied(connection)? {
+        return Err(StoreError::HalfCopied);
+    }
     connection.pragma_update(None, "foreign_keys", false)?;
     let migrated = migrations().to_latest(connection);
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -86,9 +89,14 @@ fn drop_statistics(connection: &Connection) -> Result<(), StoreError> {
     Ok(connection.execute_batch(sql)?)
 }
 
+/// Whether a copy into this file is unfinished.
+pub(super) fn is_half_copied(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.table_exists(None, copy::PROGRESS)
+}
+
 /// Makes the file where there is none. It holds the key from which made passwords come, so it is its account's alone, and
 /// SQLite gives the files beside it the same mode.
-fn make_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true).mode(0o600).open(path)?;

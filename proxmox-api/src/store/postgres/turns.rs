@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_postgres::{Client, Row, Statement};
 
-use super::{ServerError, server::Server};
+use super::{ServerError, presence, server::Server};
 use crate::store::{StoreError, apart::lock_key};
 
 /// How long a turn waits for a session.
@@ -281,6 +281,7 @@ async fn connect(
             tracing::debug!(error = %ServerError::of(&error), "a connection ended");
         }
     });
+    presence::join(&client).await?;
     let of_each = |function| format!("SELECT {function}(key) FROM unnest($1::bigint[]) AS key");
     let lock = client.prepare(&of_each("pg_try_advisory_lock")).await;
     let lock = lock.map_err(of)?;

@@ -255,3 +255,39 @@ async fn a_duty_stays_with_one_replica_and_goes_to_another_when_that_dies() {
         .await
         .unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_that_keeps_no_sessions_is_refused_and_one_that_does_is_not() {
+    let poolers = blocking(|| {
+        service::crypto::install_ring_provider();
+        let server = Postgres::shared()?;
+        let poolers = ["transaction", "session"].map(|mode| server.pooler(mode));
+        Some((server.empty(), poolers))
+    });
+    let Some((database, [Some(transaction), Some(session)])) = poolers.await else {
+        return;
+    };
+    let through = |port: u16| {
+        let url = format!("postgres://postgres@127.0.0.1:{port}/{database}?sslmode=disable");
+        Database::parse(&url).unwrap()
+    };
+    let refused = Store::of(&through(transaction.port)).await.unwrap_err();
+    assert!(
+        matches!(refused, StoreError::Postgres(ServerError::Pooler)),
+        "{refused}"
+    );
+    let looked = condition(&through(transaction.port)).await.unwrap_err();
+    assert_eq!(looked.to_string(), refused.to_string());
+    let database = through(session.port);
+    let store = Store::of(&database).await.unwrap();
+    let (one, two) = (store.turns().unwrap(), store.turns().unwrap());
+    let turn = one.take("set", &["name"]).await.unwrap();
+    assert!(two.try_take("set", &["name"]).await.unwrap().is_none());
+    drop(turn);
+    drop(two.take("set", &["name"]).await.unwrap());
+    store
+        .append_event(1, "subject", "kind", &serde_json::json!({}))
+        .await
+        .unwrap();
+    assert_eq!(condition(&database).await.unwrap(), Condition::InOrder);
+}
