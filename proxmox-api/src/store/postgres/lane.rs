@@ -170,6 +170,9 @@ fn written(step: &Step, is_alone: bool) -> Cow<'_, str> {
     }
 }
 
+/// A statement on its way: how many rows it changed.
+type Asked<'a> = Pin<Box<dyn Future<Output = Result<u64, Error>> + Send + 'a>>;
+
 /// A step of one of the changes that are sent.
 struct Sent<'a> {
     step: &'a Step,
@@ -212,7 +215,7 @@ async fn transact(link: &mut Link, changes: &[&[Step]]) -> Result<Vec<Fits>, Fai
         .collect();
     let client = &link.client;
     let is_one = steps.len() == 1 && link.is_durable;
-    let mut asked: Vec<Pin<Box<dyn Future<Output = Result<u64, Error>> + Send + '_>>> = Vec::new();
+    let mut asked: Vec<Asked<'_>> = Vec::new();
     let words = async |sql: &str| client.batch_execute(sql).await.map(|()| 0);
     if !is_one {
         asked.push(Box::pin(words(&link.begin)));
@@ -269,8 +272,8 @@ fn is_statement_gone(error: &Error) -> bool {
 }
 
 /// Begins all of them in their order, and waits for all.
-async fn in_order<T>(mut all: Vec<Pin<Box<dyn Future<Output = T> + Send + '_>>>) -> Vec<T> {
-    let mut done: Vec<Option<T>> = all.iter().map(|_| None).collect();
+async fn in_order(mut all: Vec<Asked<'_>>) -> Vec<Result<u64, Error>> {
+    let mut done: Vec<Option<_>> = all.iter().map(|_| None).collect();
     poll_fn(|context| {
         for (one, done) in all.iter_mut().zip(&mut done) {
             if done.is_none()
