@@ -111,9 +111,9 @@ fn readiness(app: &App) -> Readiness {
         .check("store", move || {
             let app = store.clone();
             async move {
-                let counts = app.store.lease_counts().await;
-                counts
-                    .map(|_| "answers".into())
+                let written = app.store.prove_writable(app.now()).await;
+                written
+                    .map(|()| "answers".into())
                     .map_err(|_| "does not answer".into())
             }
         })

@@ -49,15 +49,26 @@ impl Locks {
     /// # Errors
     /// The database that replicas share cannot be reached.
     pub async fn take(&self, name: &str) -> Result<Turn, StoreError> {
-        let own = self.slot(name).lock_owned().await;
+        self.take_all([name]).await.map(|[turn]| turn)
+    }
+
+    /// The same for several names at once. Everybody who takes some of them has to name them in the same order.
+    ///
+    /// # Errors
+    /// As [`Locks::take`].
+    pub async fn take_all<const N: usize>(
+        &self,
+        names: [&str; N],
+    ) -> Result<[Turn; N], StoreError> {
+        let mut own = Vec::with_capacity(N);
+        for name in names {
+            own.push(self.slot(name).lock_owned().await);
+        }
         let shared = match &self.shared {
-            Some((turns, set)) => Some(turns.take(set, name).await?),
+            Some((turns, set)) => Some(turns.take(set, &names).await?),
             None => None,
         };
-        Ok(Turn {
-            _shared: shared,
-            _own: own,
-        })
+        together(own, shared).ok_or(StoreError::Stopped)
     }
 
     /// The name's turn, if nobody has it.
@@ -65,21 +76,48 @@ impl Locks {
     /// # Errors
     /// As [`Locks::take`].
     pub async fn try_take(&self, name: &str) -> Result<Option<Turn>, StoreError> {
-        let Ok(own) = self.slot(name).try_lock_owned() else {
-            return Ok(None);
-        };
+        let turns = self.try_take_all([name]).await?;
+        Ok(turns.map(|[turn]| turn))
+    }
+
+    /// The turns of several names, if nobody has any of them.
+    ///
+    /// # Errors
+    /// As [`Locks::take`].
+    pub async fn try_take_all<const N: usize>(
+        &self,
+        names: [&str; N],
+    ) -> Result<Option<[Turn; N]>, StoreError> {
+        let mut own = Vec::with_capacity(N);
+        for name in names {
+            let Ok(turn) = self.slot(name).try_lock_owned() else {
+                return Ok(None);
+            };
+            own.push(turn);
+        }
         let shared = match &self.shared {
             None => None,
-            Some((turns, set)) => match turns.try_take(set, name).await? {
+            Some((turns, set)) => match turns.try_take(set, &names).await? {
                 None => return Ok(None),
                 shared => shared,
             },
         };
-        Ok(Some(Turn {
-            _shared: shared,
-            _own: own,
-        }))
+        Ok(together(own, shared))
     }
+}
+
+/// This process's turns with those among all replicas, where there are such.
+fn together<const N: usize>(
+    own: Vec<OwnedMutexGuard<()>>,
+    shared: Option<Vec<SharedTurn>>,
+) -> Option<[Turn; N]> {
+    let mut shared = shared.into_iter().flatten();
+    let turn = |own| Turn {
+        _shared: shared.next(),
+        _own: own,
+    };
+    let turns: Vec<_> = own.into_iter().map(turn).collect();
+    turns.try_into().ok()
 }
 
 #[cfg(test)]

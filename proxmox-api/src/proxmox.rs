@@ -25,7 +25,8 @@ use crate::{
 
 pub use sites::Site;
 pub use templates::Template;
-pub use usage::Usage;
+use usage::Figures;
+pub use usage::{RecentUsage, Usage};
 
 use sites::{KnownSites, Root};
 
@@ -50,7 +51,7 @@ pub struct Proxmox {
     creates: Mutex<HashMap<NodeName, Arc<Semaphore>>>,
     nodes: Kept<Vec<Node>>,
     sites: tokio::sync::Mutex<KnownSites>,
-    usage: Kept<Vec<Usage>>,
+    usage: tokio::sync::Mutex<Figures>,
     seen: Mutex<HashMap<Vmid, (Instant, ContainerState)>>,
 }
 
@@ -91,7 +92,7 @@ impl Proxmox {
             creates: Mutex::default(),
             nodes: Kept::default(),
             sites: tokio::sync::Mutex::default(),
-            usage: Kept::default(),
+            usage: tokio::sync::Mutex::default(),
             seen: Mutex::default(),
         })
     }

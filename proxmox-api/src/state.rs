@@ -21,8 +21,8 @@ use crate::{
     host_alarms::HostAlarms,
     ids::{LeaseId, PaymentId},
     lease::{
-        alarms::Alarms, backoff::Backoff, fence::RecentFence, fence_watch::OpenNodes,
-        link_waits::LinkWaits, locate::RecentLooks, reboot::SeenOff,
+        alarms::Alarms, backoff::Backoff, counts::RecentCounts, fence::RecentFence,
+        fence_watch::OpenNodes, link_waits::LinkWaits, locate::RecentLooks, reboot::SeenOff,
     },
     locks::Locks,
     payment::{checkpoint::Checkpoint, tariffs::Tariffs},
@@ -72,6 +72,8 @@ pub struct Parts {
     pub looks: RecentLooks,
     /// Leases whose container needs its operator.
     pub alarms: Alarms,
+    /// How many containers are leased, as it was counted a moment ago.
+    pub lease_counts: RecentCounts,
     /// What the operator has to know of the host.
     pub host_alarms: HostAlarms,
     /// Containers that are seen off.
@@ -206,6 +208,7 @@ impl App {
             looks: RecentLooks::default(),
             seen_off: SeenOff::default(),
             alarms: Alarms::default(),
+            lease_counts: RecentCounts::default(),
             host_alarms: HostAlarms::default(),
             retries: Backoff::default(),
             link_waits: LinkWaits::default(),

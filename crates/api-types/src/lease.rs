@@ -268,6 +268,9 @@ pub struct LeaseView {
 pub struct ListResponse {
     /// The wallet's leases, the youngest first.
     pub leases: Vec<LeaseView>,
+    /// The `before` of the next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ async fn challenges(stage: &Stage, count: usize) -> Cost {
 }
 
 /// Each lane is a customer, as the payments of one wallet would be looked through with each list.
-async fn paid(stage: &Stage, lanes: usize, calls: usize) -> Cost {
+pub async fn paid(stage: &Stage, lanes: usize, calls: usize) -> Cost {
     let price = price_of_list(stage).await;
     let mut signed = Vec::new();
     for _ in 0..lanes {

@@ -35,14 +35,22 @@ impl Cost {
 
 /// Sends each lane's requests one after the other, all lanes side by side.
 pub async fn apply(stage: &Stage, lanes: Vec<Vec<Bytes>>) -> Cost {
+    apply_to(std::slice::from_ref(stage), lanes).await
+}
+
+/// The same to several replicas, which the lanes go to in turn. The memory is that of the first one.
+pub async fn apply_to(stages: &[Stage], lanes: Vec<Vec<Bytes>>) -> Cost {
     let mut connections = Vec::new();
-    for _ in &lanes {
+    for (stage, _) in stages.iter().cycle().zip(&lanes) {
         connections.push(Connection::open(&stage.address).await);
     }
     let (end, ended) = watch::channel(());
-    let pid = stage.service.pid();
-    let memory = tokio::spawn(most_memory(pid, ended));
-    let before = stage.service.processor_time();
+    let memory = tokio::spawn(most_memory(stages[0].service.pid(), ended));
+    let used = || -> Duration {
+        let each = stages.iter().map(|stage| stage.service.processor_time());
+        each.sum()
+    };
+    let before = used();
     let start = Instant::now();
     let mut running = JoinSet::new();
     for (mut connection, requests) in connections.into_iter().zip(lanes) {
@@ -56,7 +64,7 @@ pub async fn apply(stage: &Stage, lanes: Vec<Vec<Bytes>>) -> Cost {
     }
     let answers = running.join_all().await.concat();
     let wall = start.elapsed();
-    let processor = stage.service.processor_time() - before;
+    let processor = used() - before;
     drop(end);
     Cost {
         answers,

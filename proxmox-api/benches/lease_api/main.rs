@@ -1,6 +1,6 @@
 //! What the lease API costs. `cargo xtask bench` runs this and compares the figures with their aims; alone it is
-//! `cargo bench -p proxmox-api --bench lease_api`, with `-- --quick` for a short run whose figures mean nothing, and `-- calls leases
-//! list consoles hostile` for some of it.
+//! `cargo bench -p proxmox-api --bench lease_api`, with `-- --quick` for a short run whose figures mean nothing, and `-- calls databases
+//! leases list consoles hostile` for some of it.
 //!
 //! The service is a process of its own, as customers have it, with its ordinary log and a store on disk. The customers and
 //! the simulated Proxmox are in this one, so that the service's processor time and memory are its own. Everything is paid for.
@@ -12,11 +12,16 @@ mod calls;
 mod connection;
 mod consoles;
 mod customer;
+mod databases;
+mod delay;
 mod figures;
 mod hostile;
 mod leases;
 mod list;
 mod load;
+#[allow(dead_code, reason = "tests use more of it")]
+#[path = "../../tests/postgres/mod.rs"]
+mod postgres;
 mod process;
 mod stage;
 
@@ -72,7 +77,14 @@ const QUICK: Extent = Extent {
 /// Factor on Proxmox's durations where they are not what is measured.
 const FAST: f64 = 0.001;
 
-const PARTS: [&str; 5] = ["calls", "leases", "list", "consoles", "hostile"];
+const PARTS: [&str; 6] = [
+    "calls",
+    "databases",
+    "leases",
+    "list",
+    "consoles",
+    "hostile",
+];
 
 fn main() {
     let asked = |word| std::env::args().any(|argument| argument == word);
@@ -91,6 +103,12 @@ fn main() {
 
 async fn measure(extent: &Extent, parts: &[&str]) {
     let wanted = |part| parts.contains(&part);
+    if wanted("databases") {
+        databases::measure(extent).await;
+    }
+    if parts == ["databases"] {
+        return;
+    }
     let stage = Stage::start(extent.time_scale).await;
     figure("memory, idle", stage.service.memory() as f64 / 1e6, "MB");
     if wanted("calls") {

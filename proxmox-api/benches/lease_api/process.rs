@@ -19,6 +19,21 @@ pub fn processor_time(pid: u32) -> Duration {
     TICK * ticks
 }
 
+/// Processor time that a process and its children have used so far; of children that run.
+pub fn processor_time_of_family(pid: u32) -> Duration {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let children = numbers.filter(|child| parent(*child) == Some(pid));
+    children.chain([pid]).map(processor_time).sum()
+}
+
+/// The parent of a process, where that still runs.
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split(' ').nth(1)?.parse().ok()
+}
+
 /// Resident memory, in bytes.
 pub fn resident(pid: u32) -> u64 {
     status(pid, "VmRSS:")

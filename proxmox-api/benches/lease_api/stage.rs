@@ -28,11 +28,16 @@ pub struct Stage {
     pub sim: Arc<Sim>,
     /// How long a container takes to get its address, as things are at the start.
     pub address_delay: Duration,
-    _folder: Arc<TempDir>,
+    folder: Arc<TempDir>,
 }
 
 impl Stage {
     pub async fn start(time_scale: f64) -> Self {
+        Self::on(time_scale, None).await
+    }
+
+    /// The same on a server's database, where one is given.
+    pub async fn on(time_scale: f64, database: Option<&str>) -> Self {
         service::crypto::install_ring_provider();
         let config = SimConfig {
             time_scale,
@@ -46,21 +51,38 @@ impl Stage {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let address = format!("127.0.0.1:{}", free_port().await);
         let stage = Self {
-            service: Arc::new(Service::start(&address, &sim, &folder)),
+            service: Arc::new(Service::start(&address, &sim, &folder, database)),
             address,
             http,
             sim: Arc::new(sim),
             address_delay,
-            _folder: Arc::new(folder),
+            folder: Arc::new(folder),
         };
+        stage.is_up().await;
+        stage
+    }
+
+    /// Another replica on the same database and the same Proxmox.
+    pub async fn replica(&self, database: &str) -> Self {
+        let address = format!("127.0.0.1:{}", free_port().await);
+        let service = Service::start(&address, &self.sim, &self.folder, Some(database));
+        let replica = Self {
+            service: Arc::new(service),
+            address,
+            ..self.clone()
+        };
+        replica.is_up().await;
+        replica
+    }
+
+    async fn is_up(&self) {
         let deadline = Instant::now() + Duration::from_secs(20);
-        let health = format!("{}/health", stage.url());
-        while stage.http.get(&health).send().await.is_err() {
+        let health = format!("{}/health", self.url());
+        while self.http.get(&health).send().await.is_err() {
             assert!(Instant::now() < deadline, "the service does not start");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         tokio::time::sleep(SETTLED).await;
-        stage
     }
 
     pub fn url(&self) -> String {
@@ -73,9 +95,10 @@ pub struct Service(Child);
 
 impl Service {
     /// With nothing of this process's environment, and a log that is written as it is in service.
-    fn start(address: &str, sim: &Sim, folder: &TempDir) -> Self {
+    fn start(address: &str, sim: &Sim, folder: &TempDir, database: Option<&str>) -> Self {
         let port = address.rsplit_once(':').unwrap().1;
-        let file = |name| folder.path().join(name);
+        let file = |name: &str| folder.path().join(name);
+        let beside = file("bench.sqlite").to_str().unwrap().to_owned();
         let child = Command::new(env!("CARGO_BIN_EXE_proxmox-api"))
             .env_clear()
             .envs([
@@ -83,7 +106,7 @@ impl Service {
                 // Public development account 1.
                 ("ADDRESS", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),
                 ("FACILITATOR", "demo"),
-                ("DATABASE", file("bench.sqlite").to_str().unwrap()),
+                ("DATABASE", database.unwrap_or(&beside)),
                 ("LEASES_PER_WALLET", "10000"),
                 ("LEASES_IN_FLIGHT_PER_WALLET", &IN_FLIGHT.to_string()),
                 ("PVE_CREATES_PER_NODE", "64"),
@@ -96,7 +119,7 @@ impl Service {
             ])
             .current_dir(folder.path())
             .stdin(Stdio::null())
-            .stderr(File::create(file("log")).unwrap())
+            .stderr(File::create(file(&format!("log-{port}"))).unwrap())
             .spawn()
             .unwrap();
         Self(child)

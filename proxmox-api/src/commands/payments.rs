@@ -14,7 +14,7 @@ use crate::{
     lease::view::time,
     operations,
     payment::{machine::Verdict, resolve},
-    store::{Change, Database, Debt, Payment, PaymentState, Store, StoreError},
+    store::{Change, Database, Debt, LISTED, Payment, PaymentState, Store, StoreError},
 };
 
 /// What is asked for.
@@ -145,8 +145,10 @@ async fn find(store: &Store, id: &str) -> Result<Payment, String> {
 }
 
 async fn due(store: &Store, json: bool) -> Result<String, StoreError> {
+    let open = store.open_accounts().await?;
     let debts = store.debts_due().await?;
     let unresolved = store.unresolved_payments().await?;
+    let more = debts.len() == LISTED || unresolved.len() == LISTED;
     if json {
         let debts: Vec<Value> = debts.iter().map(debt_json).collect();
         let unresolved: Vec<Value> = unresolved
@@ -158,13 +160,14 @@ async fn due(store: &Store, json: bool) -> Result<String, StoreError> {
             .collect();
         return Ok(format!(
             "{:#}\n",
-            json!({"due": debts, "unresolved": unresolved})
+            json!({"due": debts, "unresolved": unresolved, "more": more,
+                "totalDue": open.due.to_string(), "totalUnresolved": open.unresolved})
         ));
     }
-    let mut text = format!("Owed to customers: {}\n", sum(&debts));
+    let mut text = format!("Owed to customers: {}\n", Usdc(open.due));
     for debt in &debts {
-        let payment = store.payment(&debt.payment_id).await?;
-        let to = payment.map(|payment| format!("to {} on {}", payment.payer, payment.network));
+        let payer = store.payer_of(&debt.payment_id).await?;
+        let to = payer.map(|(payer, network)| format!("to {payer} on {network}"));
         text.push_str(&format!(
             "  {}  {:>14}  {}  {}  since {}\n",
             debt.payment_id,
@@ -176,7 +179,7 @@ async fn due(store: &Store, json: bool) -> Result<String, StoreError> {
     }
     text.push_str(&format!(
         "Payments of which it is not known whether they moved money: {}\n",
-        unresolved.len()
+        open.unresolved
     ));
     for row in &unresolved {
         text.push_str(&format!(
@@ -187,14 +190,15 @@ async fn due(store: &Store, json: bool) -> Result<String, StoreError> {
             row.reason.as_deref().unwrap_or_default()
         ));
     }
+    if more {
+        text.push_str(&format!(
+            "Of each, the oldest {LISTED} are listed; settle them to see the next ones.\n"
+        ));
+    }
     if !(debts.is_empty() && unresolved.is_empty()) {
         text.push_str("See one with: proxmox-api payments show ID\n");
     }
     Ok(text)
-}
-
-fn sum(debts: &[Debt]) -> Usdc {
-    Usdc(debts.iter().map(|debt| debt.amount).sum())
 }
 
 fn debt_json(debt: &Debt) -> Value {

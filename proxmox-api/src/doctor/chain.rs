@@ -22,12 +22,10 @@ const ENOUGH: u64 = 20;
 const TRANSFERS: &str = "payments.transfers";
 /// Blocks in which transfers are looked for: five hours of a chain with a block every two seconds.
 const LOOK_BACK: u64 = 9_000;
-/// Seconds for which the store's payments are compared with them; more than any chain needs for those blocks.
-const COMPARED: i64 = 3 * 24 * 3600;
 
 /// Looks for transfers to `ADDRESS` that the store does not know. Money that came and was not delivered for shows so, and
 /// another installation that uses the same address. Nothing is said where there is no node, or no store yet.
-pub(super) async fn unknown_transfers(config: &Config, now: i64) -> Option<Finding> {
+pub(super) async fn unknown_transfers(config: &Config) -> Option<Finding> {
     let payments = &config.payments;
     let node = payments.rpc_url.clone()?;
     if matches!(payments.facilitator, FacilitatorChoice::Demo)
@@ -51,8 +49,11 @@ pub(super) async fn unknown_transfers(config: &Config, now: i64) -> Option<Findi
     };
     let known = match Store::of(&config.database).await {
         Ok(store) => {
+            let names = seen
+                .iter()
+                .map(|transfer| transfer.evidence.transaction.clone());
             let network = payments.network.caip2;
-            store.transactions_since(network, now - COMPARED).await
+            store.known_transactions(network, names.collect()).await
         }
         Err(error) => Err(error),
     };

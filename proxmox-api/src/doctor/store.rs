@@ -80,6 +80,9 @@ fn unusable(expected: &str, error: &StoreError) -> Finding {
             finding.mend("upgrade the server: https://www.postgresql.org/support/versioning")
         }
         ServerError::Newer { .. } => newer(expected),
-        ServerError::Refused(_) => finding,
+        ServerError::Refused(_)
+        | ServerError::TakenBack(_)
+        | ServerError::Taken(_)
+        | ServerError::Unfit => finding,
     }
 }

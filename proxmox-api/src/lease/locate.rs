@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use api_types::ErrorCode;
 use pve::{ContainerConfig, NodeName, Refusal, Vmid};
@@ -71,25 +72,52 @@ impl From<LocateError> for ApiError {
     }
 }
 
-/// The containers that were found a moment ago, with the lease of each and when, in Unix milliseconds.
+/// The containers that were found a moment ago.
 #[derive(Default)]
-pub struct RecentLooks(Mutex<HashMap<Vmid, (u64, LeaseId, Place)>>);
+pub struct RecentLooks(Mutex<HashMap<Vmid, RecentLook>>);
+
+/// A container that was found, whose it is, and when that was: in Unix milliseconds, and by a clock that nobody sets.
+struct RecentLook {
+    at: u64,
+    moment: Instant,
+    lease_id: LeaseId,
+    place: Place,
+}
 
 impl RecentLooks {
-    fn all(&self) -> MutexGuard<'_, HashMap<Vmid, (u64, LeaseId, Place)>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Vmid, RecentLook>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember(&self, place: &Place, lease_id: &LeaseId, now: u64) {
         let mut all = self.all();
-        all.retain(|_, (at, ..)| is_fresh(*at, now));
-        all.insert(place.vmid, (now, lease_id.clone(), place.clone()));
+        all.retain(|_, look| is_fresh(look.at, now));
+        let look = RecentLook {
+            at: now,
+            moment: Instant::now(),
+            lease_id: lease_id.clone(),
+            place: place.clone(),
+        };
+        all.insert(place.vmid, look);
     }
 
     fn find(&self, vmid: Vmid, lease_id: &LeaseId, now: u64) -> Option<Place> {
         let all = self.all();
-        let (at, known, place) = all.get(&vmid)?;
-        (is_fresh(*at, now) && known == lease_id).then(|| place.clone())
+        let look = all.get(&vmid)?;
+        (is_fresh(look.at, now) && look.lease_id == *lease_id).then(|| look.place.clone())
+    }
+
+    /// What holds a lease's container, where that was looked at after `moment`.
+    pub(super) fn lock_since(
+        &self,
+        vmid: Vmid,
+        lease_id: &LeaseId,
+        moment: Instant,
+    ) -> Option<Option<String>> {
+        let all = self.all();
+        let look = all.get(&vmid)?;
+        let later = look.moment > moment && look.lease_id == *lease_id;
+        later.then(|| look.place.lock.clone())
     }
 
     /// The container is about to change.

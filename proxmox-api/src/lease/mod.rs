@@ -1,10 +1,11 @@
 //! The life of a lease. The states and their order are pure functions here; the store guards the same order in its rows.
 //! [`create`] and [`start`] make a container, [`locate`] finds it wherever an administrator has moved it, [`expiry`] ends it in
 //! time, [`remove`] takes it away, [`reconcile`] compares with Proxmox,
-//! [`traffic`] counts what it sends, [`view`] shows it to its owner.
+//! [`traffic`] counts what it sends, [`view`] shows it to its owner, [`counts`] says to everybody how many there are.
 
 pub mod alarms;
 pub mod backoff;
+pub mod counts;
 pub mod create;
 pub mod destroy;
 pub mod expiry;

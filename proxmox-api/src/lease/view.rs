@@ -1,17 +1,17 @@
 //! A lease as its owner sees it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use super::{LeaseState, alarms::Trouble, lock, traffic};
 use crate::{
     error::ApiError,
-    ids::Wallet,
+    ids::{LeaseId, Wallet},
     payment::PaymentState,
-    proxmox::Usage,
+    proxmox::{RecentUsage, Usage},
     state::App,
-    store::{Lease, Traffic},
+    store::{Lease, PaidLease, Traffic},
 };
-use api_types::{LeaseStatus, LeaseView, Timestamp, Usdc};
+use api_types::{LeaseStatus, LeaseView, ListResponse, Timestamp, Usdc};
 use pve::Vmid;
 
 /// The state of a lease and of its payment in the contract's words.
@@ -109,23 +109,80 @@ pub enum Live {
     IfPossible,
 }
 
-/// The leases of a wallet, the youngest first, with the live state of their containers by one request to Proxmox.
+/// Which of a wallet's leases are wanted that are over: `limit` of them, older than `before` where that is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EndedPage {
+    /// The last one of the page before.
+    pub before: Option<LeaseId>,
+    /// The most that are given; none where it is 0.
+    pub limit: u32,
+}
+
+/// A wallet's live leases, unless a later page is wanted, and a page of those that are over, the youngest first; with the live
+/// state of their containers, a few seconds old at most.
 ///
 /// # Errors
 /// The store failed, or Proxmox did and its answer is required.
-pub async fn of_wallet(app: &App, wallet: &Wallet, live: Live) -> Result<Vec<LeaseView>, ApiError> {
-    let mut leases = app.store.leases_by_owner(wallet).await?;
-    leases.reverse();
-    let paid = app.store.paid_by_lease(wallet).await?;
-    let limited = app.store.limited_traffic(wallet).await?;
-    let seen = live_states(app, &leases, live).await?;
-    Ok(leases
+pub async fn of_wallet(
+    app: &App,
+    wallet: &Wallet,
+    live: Live,
+    ended: EndedPage,
+) -> Result<ListResponse, ApiError> {
+    let mut leases = match ended.before {
+        None => app.store.live_leases_of(wallet).await?,
+        Some(_) => Vec::new(),
+    };
+    let limited = match leases.is_empty() {
+        true => HashMap::new(),
+        false => app.store.limited_traffic(wallet).await?,
+    };
+    let next = ended_page(app, wallet, &ended, &mut leases).await?;
+    let held: Vec<Vmid> = leases
         .iter()
-        .map(|lease| {
-            let live = live_state(app, lease, seen.as_ref(), limited.get(&lease.lease_id));
-            view(lease, live, paid.get(&lease.lease_id).copied().unwrap_or(0))
-        })
-        .collect())
+        .filter(|known| holds_container(&known.lease))
+        .map(|known| known.lease.vmid)
+        .collect();
+    let seen = match held.is_empty() {
+        true => Some(Arc::new(RecentUsage::nothing())),
+        false => borne(app.proxmox.recent_usage(held).await, live)?,
+    };
+    let views = leases.iter().map(|PaidLease { lease, paid }| {
+        let seen = seen.as_ref().map(|recent| Seen {
+            usage: recent.of(lease.vmid),
+            at: recent.at,
+        });
+        let live = live_state(app, lease, seen, limited.get(&lease.lease_id));
+        view(lease, live, *paid)
+    });
+    Ok(ListResponse {
+        leases: views.collect(),
+        next,
+    })
+}
+
+/// Adds a page of a wallet's leases that are over; the last one of it, where there are more.
+async fn ended_page(
+    app: &App,
+    wallet: &Wallet,
+    page: &EndedPage,
+    leases: &mut Vec<PaidLease>,
+) -> Result<Option<String>, ApiError> {
+    if page.limit == 0 {
+        return Ok(None);
+    }
+    // One more than wanted says whether there is a further page.
+    let (before, limit) = (page.before.as_ref(), page.limit as usize);
+    let mut ended = app
+        .store
+        .ended_leases_of(wallet, before, page.limit + 1)
+        .await?;
+    let more = ended.len() > limit;
+    ended.truncate(limit);
+    let last = ended.last().map(|known| known.lease.lease_id.to_string());
+    leases.extend(ended);
+    leases.sort_by_key(|known| std::cmp::Reverse(known.lease.created_at));
+    Ok(last.filter(|_| more))
 }
 
 /// One lease with the live state of its container, where Proxmox can be asked.
@@ -133,22 +190,34 @@ pub async fn of_wallet(app: &App, wallet: &Wallet, live: Live) -> Result<Vec<Lea
 /// # Errors
 /// The store failed.
 pub async fn of_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError> {
-    let paid = app.store.paid_by_lease(&lease.owner).await?;
+    let paid = app.store.paid_for(lease).await?;
     let traffic = app.store.traffic(&lease.lease_id).await?;
-    let seen = live_states(app, std::slice::from_ref(lease), Live::IfPossible).await?;
-    let live = live_state(app, lease, seen.as_ref(), traffic.as_ref());
-    Ok(view(
-        lease,
-        live,
-        paid.get(&lease.lease_id).copied().unwrap_or(0),
-    ))
+    let usage = match holds_container(lease) {
+        true => {
+            let usage = app.proxmox.usage_of(&lease.node, lease.vmid).await;
+            borne(usage, Live::IfPossible)?
+        }
+        false => Some(None),
+    };
+    let seen = usage.as_ref().map(|usage| Seen {
+        usage: usage.as_ref(),
+        at: Instant::now(),
+    });
+    let live = live_state(app, lease, seen, traffic.as_ref());
+    Ok(view(lease, live, paid))
 }
 
-/// What is seen of a lease's container; of Proxmox nothing where it was not asked.
+/// What Proxmox shows of a number, and when that was asked.
+struct Seen<'a> {
+    usage: Option<&'a Usage>,
+    at: Instant,
+}
+
+/// What is seen of a lease's container: `None` where Proxmox did not answer, and nothing where it does not show it.
 fn live_state(
     app: &App,
     lease: &Lease,
-    seen: Option<&HashMap<Vmid, Usage>>,
+    seen: Option<Seen<'_>>,
     traffic: Option<&Traffic>,
 ) -> LiveState {
     let limited = || traffic.and_then(|traffic| traffic::notice(app, traffic));
@@ -165,8 +234,9 @@ fn live_state(
         };
     }
     let trouble = app.alarms.of(&lease.lease_id);
-    let found = seen.get(&lease.vmid).filter(|_| !is_other(trouble));
-    let lock = found.and_then(|usage| usage.lock.as_deref());
+    let found = seen.usage.filter(|_| !is_other(trouble));
+    let later = app.looks.lock_since(lease.vmid, &lease.lease_id, seen.at);
+    let lock = found.and_then(|usage| later.unwrap_or_else(|| usage.lock.clone()));
     // What its owner is shown now, the next sale has to know as well.
     if lock.is_some() {
         app.looks.forget(lease.vmid);
@@ -174,7 +244,7 @@ fn live_state(
     LiveState {
         state: Some(found.map_or("missing", |usage| usage.state.as_str())),
         node: found.map(|usage| usage.node.to_string()),
-        notice: notice(trouble, lock, found.is_some())
+        notice: notice(trouble, lock.as_deref(), found.is_some())
             .or_else(|| awaited(lease, app.now()))
             .or_else(limited),
     }
@@ -228,21 +298,10 @@ fn holds_container(lease: &Lease) -> bool {
     lease.state != LeaseState::Destroyed
 }
 
-/// `None` where Proxmox is away and that is borne. It is not asked about containers that are gone.
-async fn live_states(
-    app: &App,
-    leases: &[Lease],
-    live: Live,
-) -> Result<Option<HashMap<Vmid, Usage>>, ApiError> {
-    if !leases.iter().any(holds_container) {
-        return Ok(Some(HashMap::new()));
-    }
-    let held = leases.iter().filter(|lease| holds_container(lease));
-    let vmids: Vec<Vmid> = held.map(|lease| lease.vmid).collect();
-    match (app.proxmox.usage_of(&vmids).await, live) {
-        (Ok(usage), _) => Ok(Some(
-            usage.into_iter().map(|usage| (usage.vmid, usage)).collect(),
-        )),
+/// What Proxmox answered; `None` where it is away and that is borne.
+fn borne<T>(answered: Result<T, pve::Error>, live: Live) -> Result<Option<T>, ApiError> {
+    match (answered, live) {
+        (Ok(seen), _) => Ok(Some(seen)),
         (Err(error), Live::Required) => Err(error.into()),
         (Err(error), Live::IfPossible) => {
             tracing::warn!(

@@ -7,7 +7,7 @@ use super::{
     endpoint::{ABOUT_LEASE, CTID, Endpoint, ctid},
     examples, guest,
 };
-use crate::routes::payments::LARGEST_PAGE;
+use crate::routes::{leases, payments::LARGEST_PAGE};
 
 /// The routes that cost nothing.
 pub(super) fn free() -> Vec<Endpoint> {
@@ -19,6 +19,10 @@ pub(super) fn free() -> Vec<Endpoint> {
     all
 }
 
+fn leases_on_a_page() -> serde_json::Value {
+    json!({"type": "integer", "minimum": 1, "maximum": leases::LARGEST_PAGE, "default": 50})
+}
+
 fn leases() -> Vec<Endpoint> {
     vec![
         Endpoint::new("POST", "/lease/quote", "Leases", "quoteLease", "What a lease would cost, and what would be refused")
@@ -27,9 +31,18 @@ fn leases() -> Vec<Endpoint> {
             .answers(200, "The price with its lines, and every field that would be refused.", &examples::quote())
             .limited(),
         Endpoint::new("GET", "/leases", "Leases", "listLeases", "The wallet's leases with their live state")
-            .details("Those that run come first. `liveStatus` is left out while Proxmox does not answer.")
+            .details(
+                "Those that run come first. `liveStatus` is a few seconds old at most, and left out while Proxmox does not answer. \
+                 Live leases are all on the first page; those whose container is gone come in pages, the youngest first.",
+            )
             .in_query("all", json!({"type": "boolean", "default": false}), "Also those whose container is gone.")
             .in_query("status", json!({"$ref": "#/components/schemas/LeaseStatus"}), "Only those in this state.")
+            .in_query("limit", leases_on_a_page(), "Leases on a page whose container is gone.")
+            .in_query(
+                "before",
+                json!({"type": "string"}),
+                "The `next` of the page before; with `all=true` or `status=destroyed`.",
+            )
             .answers(200, "The leases.", &examples::list())
             .with_session(),
         Endpoint::new("GET", "/leases/{leaseId}", "Leases", "readLease", "One lease of the wallet")

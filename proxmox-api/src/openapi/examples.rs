@@ -92,6 +92,7 @@ pub(crate) fn switched(state: &str) -> LeaseView {
 pub(crate) fn list() -> ListResponse {
     ListResponse {
         leases: vec![lease_view()],
+        next: None,
     }
 }
 

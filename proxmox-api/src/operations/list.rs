@@ -1,18 +1,21 @@
 //! `GET /management/list`: the payer's leases with the live state of their containers, for programs that have no session.
 
-use api_types::{ListResponse, Price, Tariff};
+use api_types::{Price, Tariff};
 use axum::http::Method;
 
 use super::{answer, call_price};
 use crate::{
     error::ApiError,
-    lease::view::{self, Live},
+    lease::view::{self, EndedPage, Live},
     openapi::{Content, Documentation, Documented, examples},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
     paywall::body,
     state::App,
     store::{Payment, StoreError},
 };
+
+/// How many leases that are over are on the list, beside all live ones.
+const MOST_ENDED: u32 = 20;
 
 /// A look at the payer's leases.
 #[derive(Debug)]
@@ -45,8 +48,15 @@ impl Operation for List {
     }
 
     async fn deliver(&self, app: &App, job: &Job, _paid: &Paid) -> Result<Delivered, ApiError> {
-        let leases = view::of_wallet(app, &job.payer, Live::Required).await?;
-        Ok(answer(200, &ListResponse { leases })?.into())
+        // The answer is kept for a day: what it may hold is bounded.
+        let ended = EndedPage {
+            before: None,
+            limit: MOST_ENDED,
+        };
+        let mut list = view::of_wallet(app, &job.payer, Live::Required, ended).await?;
+        // Further pages are those of `GET /leases`.
+        list.next = None;
+        Ok(answer(200, &list)?.into())
     }
 
     async fn resume(_app: &App, _payment: &Payment) -> Result<Option<Self>, StoreError> {
@@ -59,7 +69,8 @@ impl Documented for List {
         Documentation {
             id: "listManagedLeases",
             tag: "Leases",
-            details: "For programs without a session; `GET /leases` is free.",
+            details: "For programs without a session: all live leases, and the youngest twenty that are over. `GET /leases` is \
+                      free and has all of them in pages.",
             request: None,
             answered: "The payer's leases, the youngest first.",
             response: Content::json(&examples::list()),

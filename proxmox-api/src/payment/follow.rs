@@ -85,11 +85,9 @@ async fn look_in_turn<O: Operation>(app: &App, payment_id: &PaymentId) -> Result
 /// The database that replicas share cannot be reached.
 pub async fn idle(app: &App, row: &Payment) -> Result<Option<(Turn, Turn)>, StoreError> {
     let name = signature_name(&row.payer, &row.nonce);
-    let Some(signature) = app.payments_in_work.try_take(&name).await? else {
-        return Ok(None);
-    };
-    let own = app.payments_in_work.try_take(&row.payment_id).await?;
-    Ok(own.map(|own| (signature, own)))
+    let names = [name.as_str(), &row.payment_id];
+    let turns = app.payments_in_work.try_take_all(names).await?;
+    Ok(turns.map(|[signature, own]| (signature, own)))
 }
 
 /// What a signature is called among the locks, before it has a row and afterwards.

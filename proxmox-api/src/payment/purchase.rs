@@ -17,9 +17,56 @@ use super::{
 use crate::{
     error::ApiError,
     ids::PaymentId,
+    locks::Turn,
     state::App,
     store::{NewPayment, Reservation, SignedRequest, StoreError},
 };
+
+/// The locks of a payment that is not seen yet: under its signature, and under the id that its row will have.
+pub struct Locked {
+    /// Held until the request has its reply.
+    pub signature: Turn,
+    /// Fresh.
+    pub payment_id: PaymentId,
+    /// Taken before the row is there: a copy that finds it by its key then waits.
+    pub own: Turn,
+}
+
+impl Locked {
+    /// Waits for them.
+    ///
+    /// # Errors
+    /// The database that replicas share cannot be reached.
+    pub async fn take(app: &App, signature: &str) -> Result<Self, StoreError> {
+        let payment_id = fresh_id();
+        let names = [signature, &payment_id];
+        let [signature, own] = app.payments_in_work.take_all(names).await?;
+        Ok(Self {
+            signature,
+            payment_id,
+            own,
+        })
+    }
+
+    /// The same, if nobody works for this signature.
+    ///
+    /// # Errors
+    /// The database that replicas share cannot be reached.
+    pub async fn try_take(app: &App, signature: &str) -> Result<Option<Self>, StoreError> {
+        let payment_id = fresh_id();
+        let names = [signature, &payment_id];
+        let turns = app.payments_in_work.try_take_all(names).await?;
+        Ok(turns.map(|[signature, own]| Self {
+            signature,
+            payment_id,
+            own,
+        }))
+    }
+}
+
+fn fresh_id() -> PaymentId {
+    format!("pay_{}", crypto::random_hex(12)).into()
+}
 
 /// A request whose payment is good as far as that can be said here.
 pub struct Purchase<O> {
@@ -70,8 +117,13 @@ impl From<StoreError> for Bought {
     }
 }
 
-/// Takes a purchase from its reservation to its outcome. The caller holds the lock of its signature.
-pub async fn buy<O: Operation>(app: &App, purchase: Purchase<O>, progress: Progress) -> Bought {
+/// Takes a purchase from its reservation to its outcome.
+pub async fn buy<O: Operation>(
+    app: &App,
+    purchase: Purchase<O>,
+    locked: Locked,
+    progress: Progress,
+) -> Bought {
     let request = match purchase.offer.facilitator_request(&purchase.payment) {
         Ok(request) => request,
         Err(reason) => return Outcome::NotTaken(reason).into(),
@@ -82,14 +134,14 @@ pub async fn buy<O: Operation>(app: &App, purchase: Purchase<O>, progress: Progr
     {
         return outcome.into();
     }
-    let new = match new_payment(&purchase, &request) {
+    let Locked {
+        signature: _signature,
+        payment_id,
+        own,
+    } = locked;
+    let new = match new_payment(&purchase, payment_id, &request) {
         Ok(new) => new,
         Err(error) => return Outcome::Failed(error).into(),
-    };
-    // Before the row is there: a copy that finds it by its key then waits.
-    let own = match app.payments_in_work.take(&new.payment_id).await {
-        Ok(turn) => turn,
-        Err(error) => return error.into(),
     };
     let now = app.now();
     match app.store.reserve(new.clone(), now).await {
@@ -127,6 +179,7 @@ pub async fn buy<O: Operation>(app: &App, purchase: Purchase<O>, progress: Progr
 
 fn new_payment<O: Operation>(
     purchase: &Purchase<O>,
+    payment_id: PaymentId,
     request: &FacilitatorRequest,
 ) -> Result<NewPayment, ApiError> {
     let (payment, offer) = (&purchase.payment, &purchase.offer);
@@ -139,7 +192,7 @@ fn new_payment<O: Operation>(
         )
     })?;
     Ok(NewPayment {
-        payment_id: format!("pay_{}", crypto::random_hex(12)).into(),
+        payment_id,
         network: offer.network.caip2.to_owned(),
         asset: format!("{:#x}", offer.network.usdc.address),
         payer: payment.payer().into(),

@@ -32,7 +32,9 @@ use crate::{
     client::ClientAddress,
     error::ApiError,
     ids::LeaseId,
-    payment::{Call, Operation, PaymentState, Progress, digest},
+    payment::{
+        Call, Operation, PaymentState, Progress, digest, follow::signature_name, purchase::Locked,
+    },
     routes, sessions,
     state::App,
     store::Payment as Row,
@@ -179,11 +181,14 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
     let (asset, nonce) = (&network.usdc.address, &authorization.nonce);
     let [asset, nonce] = [asset.to_string(), nonce.to_string()];
     let payer = authorization.from.into();
-    let known = app
-        .store
-        .payment_by_nonce(network.caip2, &asset, &payer, &nonce)
-        .await
-        .map_err(ApiError::from)?;
+    let name = signature_name(&payer, &nonce);
+    // Nearly every payment is new, and then the locks are what comes next.
+    let (known, locked) = tokio::join!(
+        app.store
+            .payment_by_nonce(network.caip2, &asset, &payer, &nonce),
+        Locked::try_take(app, &name)
+    );
+    let known = known.map_err(ApiError::from)?;
     let presented = Presented {
         proof,
         digest: digest::of(asked.method.as_str(), &asked.path, &asked.body),
@@ -195,6 +200,7 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
         lease_id: asked.lease_id.clone(),
         body: asked.body.clone(),
         payment,
+        locked: locked.map_err(ApiError::from)?,
     };
     match known {
         Some(row) if row.state != PaymentState::Released => {
@@ -207,7 +213,7 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
 /// A payment that was seen before. One that is given back while its copies wait is as one that was not.
 async fn known<O: Operation>(
     app: App,
-    presented: Presented,
+    mut presented: Presented,
     row: Box<Row>,
     progress: Progress,
 ) -> Reply {
@@ -216,7 +222,7 @@ async fn known<O: Operation>(
     }
     // The first request holds this lock from before its row is there until it has replied.
     let told = match presented.lock(&app).await {
-        Ok(_turn) => replay::<O>(&app, &presented, &row.payment_id, progress.clone()).await,
+        Ok(_locked) => replay::<O>(&app, &presented, &row.payment_id, progress.clone()).await,
         Err(error) => return error.into(),
     };
     if let Ok(reply) = told {

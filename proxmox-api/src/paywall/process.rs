@@ -19,12 +19,11 @@ use super::{
 use crate::{
     error::ApiError,
     ids::{LeaseId, PaymentId, Wallet},
-    locks::Turn,
     payment::{
         Call, Operation, Progress,
         driver::Outcome,
         follow::signature_name,
-        purchase::{Bought, Purchase, buy},
+        purchase::{Bought, Locked, Purchase, buy},
     },
     state::App,
 };
@@ -54,6 +53,8 @@ pub struct Presented {
     pub lease_id: Option<LeaseId>,
     /// The body.
     pub body: Bytes,
+    /// The locks of its payment, where nobody else works for it.
+    pub locked: Option<Locked>,
 }
 
 impl Presented {
@@ -65,17 +66,25 @@ impl Presented {
         }
     }
 
-    /// The lock of this signature, which is held from before its row is there.
+    /// The locks of a payment that was not seen before: of its signature, which is held from before its row is there, and of
+    /// the row.
     ///
     /// # Errors
     /// The first request takes too long, or the database that replicas share cannot be reached.
-    pub(super) async fn lock(&self, app: &App) -> Result<Turn, ApiError> {
-        let nonce = self.payment.authorization().nonce.to_string();
-        let name = signature_name(&self.payer(), &nonce);
-        match timeout(COPY_TIMEOUT, app.payments_in_work.take(&name)).await {
-            Ok(turn) => Ok(turn?),
+    pub(super) async fn lock(&mut self, app: &App) -> Result<Locked, ApiError> {
+        if let Some(locked) = self.locked.take() {
+            return Ok(locked);
+        }
+        match timeout(COPY_TIMEOUT, Locked::take(app, &self.signature_name())).await {
+            Ok(locked) => Ok(locked?),
             Err(_) => Err(in_progress()),
         }
+    }
+
+    /// What its signature is called among the locks.
+    fn signature_name(&self) -> String {
+        let nonce = self.payment.authorization().nonce.to_string();
+        signature_name(&self.payer(), &nonce)
     }
 
     pub(super) fn payer(&self) -> Wallet {
@@ -146,9 +155,9 @@ pub struct Entry<O> {
 
 /// Takes a payment that was not seen before through to its reply.
 pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progress) -> Reply {
-    let presented = entry.presented;
-    let _turn = match presented.lock(app).await {
-        Ok(turn) => turn,
+    let mut presented = entry.presented;
+    let locked = match presented.lock(app).await {
+        Ok(locked) => locked,
         Err(error) => return error.into(),
     };
     // Before the facilitator is asked, and before there is a row.
@@ -165,7 +174,7 @@ pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progres
         key: presented.key.clone(),
         client: presented.client,
     };
-    match buy(app, purchase, progress.clone()).await {
+    match buy(app, purchase, locked, progress.clone()).await {
         Bought::Worked {
             payment_id,
             outcome,

@@ -1,6 +1,7 @@
 //! How busy the containers are, by one request for all of them.
 
-use std::sync::PoisonError;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use pve::{ContainerState, ContainerStatus, GuestResource, NodeName, Vmid};
@@ -9,6 +10,8 @@ use super::Proxmox;
 
 /// How long figures for people are good; whoever watches them polls every few seconds, and many may watch.
 const USAGE_FRESH: Duration = Duration::from_secs(3);
+/// For how long after somebody asked for a container that is not shown each look goes on looking for it.
+const ASKED_LATELY: Duration = Duration::from_secs(10);
 /// How far the cluster's list may lag: ten seconds, and two of a cache.
 const LAG: Duration = Duration::from_secs(12);
 
@@ -33,13 +36,69 @@ pub struct Usage {
     pub lock: Option<String>,
 }
 
+/// What was seen of the containers a moment ago.
+#[derive(Debug)]
+pub struct RecentUsage {
+    /// When Proxmox was asked.
+    pub at: Instant,
+    all: HashMap<Vmid, Usage>,
+}
+
+impl RecentUsage {
+    /// For those who need none.
+    pub fn nothing() -> Self {
+        Self {
+            at: Instant::now(),
+            all: HashMap::new(),
+        }
+    }
+
+    /// The figures of a container; `None` where it is not shown.
+    pub fn of(&self, vmid: Vmid) -> Option<&Usage> {
+        self.all.get(&vmid)
+    }
+}
+
+/// The last look at all containers.
+#[derive(Default)]
+pub(super) struct Figures {
+    /// What was seen.
+    kept: Option<Arc<RecentUsage>>,
+    /// The numbers that were looked for and not seen, and when each was asked for last.
+    absent: HashMap<Vmid, Instant>,
+    /// The last failure, and when it was known.
+    failed: Option<(Instant, pve::Error)>,
+}
+
+impl Figures {
+    /// The last look, if it is fresh and shows what of `needed` there is.
+    fn fresh(&mut self, needed: &[Vmid], now: Instant) -> Option<Arc<RecentUsage>> {
+        let usage = self.kept.as_ref()?;
+        if now.saturating_duration_since(usage.at) >= USAGE_FRESH {
+            return None;
+        }
+        for vmid in needed.iter().filter(|vmid| usage.of(**vmid).is_none()) {
+            *self.absent.get_mut(vmid)? = now;
+        }
+        Some(Arc::clone(usage))
+    }
+
+    /// What the next look has to look for: `needed`, and what others missed lately, so that they need no look of their own.
+    fn wanted(&mut self, needed: &[Vmid], now: Instant) -> HashSet<Vmid> {
+        self.absent
+            .retain(|_, asked| now.saturating_duration_since(*asked) < ASKED_LATELY);
+        self.absent.extend(needed.iter().map(|vmid| (*vmid, now)));
+        self.absent.keys().copied().collect()
+    }
+}
+
 impl Proxmox {
     /// Every container that we may see: by the node's own list, which is live, where there is one node, else by the cluster's,
     /// which lags a few seconds.
     ///
     /// # Errors
     /// Proxmox did not answer.
-    pub async fn usage(&self) -> Result<Vec<Usage>, pve::Error> {
+    async fn usage(&self) -> Result<Vec<Usage>, pve::Error> {
         if let [node] = self.config.nodes.as_slice() {
             let containers = self.client.containers(node).await?;
             return Ok(containers
@@ -62,35 +121,13 @@ impl Proxmox {
             .collect())
     }
 
-    /// The same, for these numbers at least: a container may have been moved from the one node to another.
-    ///
-    /// # Errors
-    /// Proxmox did not answer.
-    pub async fn usage_of(&self, vmids: &[Vmid]) -> Result<Vec<Usage>, pve::Error> {
-        let mut usage = self.usage().await?;
-        let is_known = |vmid: Vmid| usage.iter().any(|known| known.vmid == vmid);
-        let missing: Vec<Vmid> = vmids
-            .iter()
-            .copied()
-            .filter(|vmid| !is_known(*vmid))
-            .collect();
-        if self.config.nodes.len() == 1 && !missing.is_empty() {
-            let guests = self.client.resources().await?;
-            let elsewhere = guests
-                .into_iter()
-                .filter(|guest| guest.kind == "lxc" && missing.contains(&guest.vmid));
-            usage.extend(elsewhere.map(of_guest));
-        }
-        Ok(usage)
-    }
-
     /// Remembers a state that we have just brought about, until the cluster's list has it too.
     pub async fn saw(&self, vmid: Vmid, state: ContainerState) {
         self.seen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(vmid, (Instant::now(), state));
-        *self.usage.lock().await = None;
+        self.usage.lock().await.kept = None;
     }
 
     /// The state that we have brought about a moment ago, which the cluster's list may not have
@@ -101,22 +138,79 @@ impl Proxmox {
         (at.elapsed() < LAG).then_some(*state)
     }
 
-    /// The same, a few seconds old at most.
+    /// The containers that we may see, a few seconds old at most, and no older than what is missing of `needed`. All who ask
+    /// meanwhile share one look, and its failure.
     ///
     /// # Errors
     /// Proxmox did not answer.
-    pub async fn recent_usage(&self) -> Result<Vec<Usage>, pve::Error> {
+    pub async fn recent_usage(
+        &self,
+        needed: impl IntoIterator<Item = Vmid>,
+    ) -> Result<Arc<RecentUsage>, pve::Error> {
+        let (needed, asked) = (Vec::from_iter(needed), Instant::now());
         // Held while Proxmox is asked: those who come meanwhile wait for this answer.
-        let mut kept = self.usage.lock().await;
-        if let Some((read, usage)) = &*kept
-            && read.elapsed() < USAGE_FRESH
-        {
-            return Ok(usage.clone());
+        let mut figures = self.usage.lock().await;
+        if let Some(usage) = figures.fresh(&needed, Instant::now()) {
+            return Ok(usage);
         }
-        let usage = self.usage().await?;
-        *kept = Some((Instant::now(), usage.clone()));
-        Ok(usage)
+        if let Some((failed, error)) = &figures.failed
+            && *failed > asked
+        {
+            return Err(error.clone());
+        }
+        let wanted = figures.wanted(&needed, Instant::now());
+        match self.read_usage(wanted).await {
+            Ok(usage) => {
+                let usage = Arc::new(usage);
+                figures.absent.retain(|vmid, _| usage.of(*vmid).is_none());
+                figures.kept = Some(Arc::clone(&usage));
+                Ok(usage)
+            }
+            Err(error) => {
+                // What it shows was not looked at for all that are wanted by now.
+                figures.kept = None;
+                figures.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
     }
+
+    /// Every container, and where there is one node also those of `wanted` that were moved away from it.
+    async fn read_usage(&self, mut wanted: HashSet<Vmid>) -> Result<RecentUsage, pve::Error> {
+        let at = Instant::now();
+        let mut all = by_vmid(self.usage().await?);
+        wanted.retain(|vmid| !all.contains_key(vmid));
+        if self.config.nodes.len() == 1 && !wanted.is_empty() {
+            let guests = self.client.resources().await?;
+            let elsewhere = guests
+                .into_iter()
+                .filter(|guest| guest.kind == "lxc" && wanted.contains(&guest.vmid));
+            all.extend(by_vmid(elsewhere.map(of_guest)));
+        }
+        Ok(RecentUsage { at, all })
+    }
+
+    /// One container as it is now, by its own status; where its node does not show it, by the cluster's list, as it may have
+    /// been moved. `None`: it is not shown at all.
+    ///
+    /// # Errors
+    /// Proxmox did not answer.
+    pub async fn usage_of(&self, node: &NodeName, vmid: Vmid) -> Result<Option<Usage>, pve::Error> {
+        let error = match self.client.container(node, vmid).await {
+            Ok(status) => return Ok(Some(of_container(node, status))),
+            Err(error) => error,
+        };
+        // The list tells a node that is away from a container that is gone.
+        let guests = self.client.resources().await.map_err(|_| error)?;
+        let found = guests
+            .into_iter()
+            .find(|guest| guest.kind == "lxc" && guest.vmid == vmid);
+        Ok(found.map(of_guest))
+    }
+}
+
+fn by_vmid(all: impl IntoIterator<Item = Usage>) -> HashMap<Vmid, Usage> {
+    all.into_iter().map(|usage| (usage.vmid, usage)).collect()
 }
 
 fn of_container(node: &NodeName, status: ContainerStatus) -> Usage {

@@ -15,9 +15,14 @@ use crate::{
     App,
     error::ApiError,
     ids::{LeaseId, Wallet},
-    lease::view::{self, Live},
+    lease::view::{self, EndedPage, Live},
     sessions::Session,
 };
+
+/// Leases that are over on a page, where nothing else is asked for, and at most.
+const PAGE: u32 = 50;
+/// The most that are given at a time.
+pub const LARGEST_PAGE: u32 = 200;
 
 /// The routes.
 pub fn router() -> Router<App> {
@@ -35,6 +40,37 @@ struct Wanted {
     all: bool,
     /// Only those in this state.
     status: Option<LeaseStatus>,
+    /// The most of those whose container is gone.
+    limit: Option<u32>,
+    /// Only those whose container is gone, and that are older than this lease.
+    before: Option<LeaseId>,
+}
+
+impl Wanted {
+    /// The page of leases that are over.
+    fn ended(&self) -> Result<EndedPage, ApiError> {
+        let limit = self.limit.unwrap_or(PAGE);
+        if !(1..=LARGEST_PAGE).contains(&limit) {
+            let message = format!("has to be from 1 to {LARGEST_PAGE}");
+            return Err(bad_query("limit", &message));
+        }
+        let shown = match self.status {
+            Some(status) => status == LeaseStatus::Destroyed,
+            None => self.all,
+        };
+        match (shown, &self.before) {
+            (true, before) => Ok(EndedPage {
+                before: before.clone(),
+                limit,
+            }),
+            (false, None) => Ok(EndedPage::default()),
+            (false, Some(_)) => {
+                let message =
+                    "goes with all=true or status=destroyed: live leases are on the first page";
+                Err(bad_query("before", message))
+            }
+        }
+    }
 }
 
 async fn list(
@@ -47,14 +83,16 @@ async fn list(
 }
 
 async fn wallets(app: &App, wallet: &Wallet, wanted: &Wanted) -> Result<ListResponse, ApiError> {
-    let mut leases = view::of_wallet(app, wallet, Live::IfPossible).await?;
+    let ended = wanted.ended()?;
+    let ListResponse { mut leases, next } =
+        view::of_wallet(app, wallet, Live::IfPossible, ended).await?;
     leases.retain(|lease| match wanted.status {
         Some(status) => lease.status == status,
         None => wanted.all || lease.status != LeaseStatus::Destroyed,
     });
     // The order within a rank stays: the youngest first.
     leases.sort_by_key(|lease| rank(lease.status));
-    Ok(ListResponse { leases })
+    Ok(ListResponse { leases, next })
 }
 
 /// What runs comes before what is being made, and what is over comes last.

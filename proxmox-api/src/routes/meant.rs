@@ -64,8 +64,7 @@ pub(super) async fn find(
     if let Some(lease) = live.as_ref().filter(|lease| lease.owner == *wallet) {
         return Ok(lease.clone());
     }
-    let earlier = app.store.leases_by_owner(wallet).await?;
-    let earlier = earlier.into_iter().rfind(|lease| lease.vmid == vmid);
+    let earlier = app.store.last_lease_of(wallet, vmid).await?;
     match (live, earlier) {
         (None, Some(over)) => Ok(over),
         (None, None) => Err(not_found("No lease has a container with this number.")),

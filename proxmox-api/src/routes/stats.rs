@@ -1,11 +1,9 @@
 //! `GET /stats/node`, `GET /stats/lxc`: how busy the machines are. Everybody sees how many containers are leased; the figures of
 //! a container are its owner's.
 
-use std::collections::HashMap;
-
 use api_types::{ContainerStats, LxcStats, NodeStats, NodeUsage};
 use axum::{Extension, Router, extract::State, http::HeaderMap, response::Response, routing::get};
-use pve::{ContainerState, Node, NodeState, Vmid};
+use pve::{Node, NodeState};
 use service::request_id::RequestId;
 
 use super::private;
@@ -55,31 +53,22 @@ async fn containers(
 }
 
 async fn of_leases(app: &App, wallet: Option<&Wallet>) -> Result<LxcStats, ApiError> {
-    let mut leases = app.store.live_leases().await?;
-    // What is still being made may never be leased.
-    leases.retain(|lease| lease.state.is_renewable());
-    let usage: HashMap<Vmid, Usage> = app
-        .proxmox
-        .recent_usage()
-        .await?
-        .into_iter()
-        .map(|usage| (usage.vmid, usage))
-        .collect();
-    let is_own = |lease: &Lease| !view::is_other(app.alarms.of(&lease.lease_id));
-    let running = leases
-        .iter()
-        .filter(|lease| is_own(lease))
-        .filter_map(|lease| usage.get(&lease.vmid))
-        .filter(|usage| usage.state == ContainerState::Running)
-        .count();
-    let own = leases
-        .iter()
-        .filter(|lease| wallet == Some(&lease.owner) && is_own(lease));
+    let counts = app.lease_counts.of(app).await?;
+    let own = match wallet {
+        Some(wallet) => app.store.live_leases_of(wallet).await?,
+        None => Vec::new(),
+    };
+    let is_own = |lease: &Lease| {
+        // What is still being made may never be leased.
+        lease.state.is_renewable() && !view::is_other(app.alarms.of(&lease.lease_id))
+    };
+    let own = own.iter().map(|known| &known.lease);
     Ok(LxcStats {
-        total: u32::try_from(leases.len()).unwrap_or(u32::MAX),
-        running: u32::try_from(running).unwrap_or(u32::MAX),
+        total: counts.total,
+        running: counts.running,
         containers: own
-            .filter_map(|lease| Some(of_container(lease, usage.get(&lease.vmid)?)))
+            .filter(|lease| is_own(lease))
+            .filter_map(|lease| Some(of_container(lease, counts.usage.of(lease.vmid)?)))
             .collect(),
     })
 }

@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
-use super::{ConsoleTicket, Db, StoreError, console_tickets, debts, events, leases, values};
+use super::{
+    ConsoleTicket, Db, StoreError,
+    apart::Apart,
+    console_tickets, debts, events, leases,
+    steps::{Step, Table, Unfit, kept},
+};
 use crate::ids::{LeaseId, PaymentId};
 
 /// One such change.
@@ -68,25 +73,46 @@ impl Change {
         }
     }
 
+    /// The change as a step, where it needs no look.
+    pub(super) fn step(
+        &self,
+        payment_id: &PaymentId,
+        now: i64,
+    ) -> Result<Option<Step>, StoreError> {
+        Ok(Some(match self {
+            Self::Event {
+                subject,
+                kind,
+                data,
+            } => events::append(now, subject, kind, &data.to_string()),
+            Self::Begin => {
+                let sql = "UPDATE payments SET performed_at = ?2 WHERE payment_id = ?1 AND performed_at IS NULL";
+                Step::new(Table::Payments, payment_id, sql, kept![payment_id, now])
+                    .or(Unfit::ChangeRefused)
+            }
+            Self::Debt { reason, amount } => debts::owe(payment_id, reason, *amount, now)?,
+            Self::ActivateLease { .. } | Self::KeepTicket { .. } => return Ok(None),
+        }))
+    }
+
+    /// What it is to be kept apart from, beside the payment itself.
+    pub(super) fn apart(&self) -> Apart {
+        match self {
+            Self::ActivateLease { lease_id, .. } => Apart::Lease(lease_id.clone()),
+            _ => Apart::FromNothing,
+        }
+    }
+
     pub(super) fn apply(
         &self,
         db: Db<'_>,
         payment_id: &PaymentId,
         now: i64,
     ) -> Result<(), StoreError> {
+        if let Some(step) = self.step(payment_id, now)? {
+            return step.make(db);
+        }
         match self {
-            Self::Event {
-                subject,
-                kind,
-                data,
-            } => events::append(db, now, subject, kind, &data.to_string()).map(drop),
-            Self::Begin => {
-                let sql = "UPDATE payments SET performed_at = ?2 WHERE payment_id = ?1 AND performed_at IS NULL";
-                fits(db.execute(sql, values![payment_id, now])? == 1)
-            }
-            Self::Debt { reason, amount } => {
-                debts::owe(db, payment_id, reason, *amount, now).map(drop)
-            }
             Self::ActivateLease {
                 lease_id,
                 ip,
@@ -107,6 +133,7 @@ impl Change {
                 ticket,
                 expires_at,
             } => console_tickets::keep(db, hash, ticket, *expires_at, now),
+            Self::Event { .. } | Self::Begin | Self::Debt { .. } => Ok(()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Tickets for consoles: used once, and known only by their hash, so that a stolen file opens nothing.
 
-use super::{Db, Store, StoreError, values};
+use super::{Db, Store, StoreError, apart::Apart, values};
 use crate::ids::{LeaseId, Wallet};
 
 /// What a ticket is good for.
@@ -44,8 +44,10 @@ impl Store {
         now: i64,
     ) -> Result<(), StoreError> {
         let hash = hash.to_owned();
-        self.write(move |db| keep(db, &hash, &ticket, expires_at, now))
-            .await
+        self.write(Apart::FromNothing, move |db| {
+            keep(db, &hash, &ticket, expires_at, now)
+        })
+        .await
     }
 
     /// Uses a ticket up: something for exactly one caller, and only before it expires.
@@ -58,7 +60,7 @@ impl Store {
         now: i64,
     ) -> Result<Option<ConsoleTicket>, StoreError> {
         let hash = hash.to_owned();
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             db.optional(
                 "UPDATE console_tickets SET used_at = ?2
                  WHERE ticket_hash = ?1 AND used_at IS NULL AND expires_at > ?2 RETURNING lease_id, wallet",
@@ -84,7 +86,7 @@ impl Store {
         expires_at: i64,
     ) -> Result<(), StoreError> {
         let hash = hash.to_owned();
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             let sql = "UPDATE console_tickets SET used_at = NULL, expires_at = ?2
                        WHERE ticket_hash = ?1";
             db.execute(sql, values![hash, expires_at])?;
@@ -99,7 +101,7 @@ impl Store {
     /// The database failed.
     pub async fn end_console_ticket(&self, hash: &str, expires_at: i64) -> Result<(), StoreError> {
         let hash = hash.to_owned();
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             let sql = "UPDATE console_tickets SET expires_at = ?2 WHERE ticket_hash = ?1 AND used_at IS NULL";
             db.execute(sql, values![hash, expires_at])?;
             Ok(())

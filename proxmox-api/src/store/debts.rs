@@ -1,7 +1,14 @@
 //! What is owed to payers: money that moved for something that could not be delivered. A debt is made once for each payment
 //! and reason, and ends when somebody gives the money back.
 
-use super::{Change, Db, Store, StoreError, cells, db::Row, signed, values};
+use super::{
+    Change, Db, LISTED, Store, StoreError,
+    apart::Apart,
+    db::Row,
+    signed,
+    steps::{Step, Table, kept},
+    values,
+};
 use crate::ids::PaymentId;
 
 /// Something that is owed, or was.
@@ -46,24 +53,22 @@ fn read_debt(row: &Row<'_>) -> Result<Debt, StoreError> {
     })
 }
 
-/// Makes a debt, unless the payment has one for this reason.
+/// Makes a debt, unless the payment has one for this reason. Of a part that is owed already, nothing is owed again.
 pub(super) fn owe(
-    db: Db<'_>,
     payment_id: &PaymentId,
     reason: &str,
     amount: u64,
     now: i64,
-) -> Result<bool, StoreError> {
-    let row = cells! {
-        "payment_id": payment_id,
-        "reason": reason,
-        "amount": signed(amount)?,
-        "state": "due",
-        "created_at": now,
-        "updated_at": now,
-    };
-    let or = "ON CONFLICT (payment_id, reason) DO NOTHING";
-    Ok(db.insert("debts", &row, or)? == 1)
+) -> Result<Step, StoreError> {
+    let sql = "INSERT INTO debts (payment_id, reason, amount, state, created_at, updated_at)
+         SELECT ?1, ?2, CASE WHEN rest < ?3 THEN rest ELSE ?3 END, 'due', ?4, ?4
+         FROM (SELECT amount - CAST(coalesce((SELECT sum(owed.amount) FROM debts AS owed
+                 WHERE owed.payment_id = ?1), 0) AS BIGINT) AS rest
+             FROM payments WHERE payment_id = ?1) AS payment
+         WHERE rest > 0
+         ON CONFLICT (payment_id, reason) DO NOTHING";
+    let values = kept![payment_id, reason, signed(amount)?, now];
+    Ok(Step::new(Table::Debts, payment_id, sql, values))
 }
 
 /// The same for a payment of which nothing is owed yet; one that is owed as a whole is not owed in part as well.
@@ -74,9 +79,16 @@ pub(super) fn owe_if_none(
     amount: u64,
     now: i64,
 ) -> Result<bool, StoreError> {
+    // Whoever owes the whole of it changes its row in the same transaction.
+    let sql = "SELECT 1 AS here FROM payments WHERE payment_id = ?1";
+    db.exists(&format!("{sql}{}", db.and_hold()), values![payment_id])?;
     let sql = "SELECT count(*) AS known FROM debts WHERE payment_id = ?1";
     let known: u64 = db.one(sql, values![payment_id], |row| row.get("known"))?;
-    Ok(known == 0 && owe(db, payment_id, reason, amount, now)?)
+    if known > 0 {
+        return Ok(false);
+    }
+    owe(payment_id, reason, amount, now)?.make(db)?;
+    Ok(true)
 }
 
 impl Store {
@@ -94,14 +106,15 @@ impl Store {
         .await
     }
 
-    /// Every debt that is due, oldest first.
+    /// Debts that are due, oldest first, at most [`LISTED`].
     ///
     /// # Errors
     /// The database failed.
     pub async fn debts_due(&self) -> Result<Vec<Debt>, StoreError> {
         self.read(|db| {
-            let sql =
-                format!("SELECT {COLUMNS} FROM debts WHERE state = 'due' ORDER BY created_at");
+            let sql = format!(
+                "SELECT {COLUMNS} FROM debts WHERE state = 'due' ORDER BY created_at LIMIT {LISTED}"
+            );
             db.all(&sql, &[], read_debt)
         })
         .await
@@ -123,7 +136,7 @@ impl Store {
         let id = payment_id.clone();
         let [reason, note] = [reason, note].map(str::to_owned);
         let transaction = transaction.map(str::to_owned);
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             let paid = db.execute(
                 "UPDATE debts SET state = 'paid', note = ?3, transaction_hash = ?4, updated_at = ?5
                  WHERE payment_id = ?1 AND reason = ?2 AND state = 'due'",

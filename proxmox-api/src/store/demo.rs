@@ -10,7 +10,13 @@ use x402::{
     network::Network,
 };
 
-use super::{Db, Store, StoreError, cells, signed, values};
+use super::{
+    Store, StoreError,
+    apart::Apart,
+    cells, signed,
+    steps::{Step, Table, Unfit, kept},
+    values,
+};
 use crate::ids::Wallet;
 
 /// A signed transfer of play money.
@@ -61,7 +67,36 @@ impl Store {
         transfer: Transfer,
         now: i64,
     ) -> Result<TransferOutcome, StoreError> {
-        self.write(move |db| move_money(db, &transfer, now)).await
+        let moved = TransferOutcome::Moved {
+            transaction: transfer.transaction.clone(),
+        };
+        match self.make(steps(&transfer, now)?).await {
+            Ok(()) => Ok(moved),
+            Err(StoreError::Insufficient) => Ok(TransferOutcome::Insufficient),
+            Err(StoreError::Overtaken) => self.made_before(transfer).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What became of a transfer whose nonce was used.
+    async fn made_before(&self, transfer: Transfer) -> Result<TransferOutcome, StoreError> {
+        self.read(move |db| {
+            let (asset, amount) = (text_of(transfer.asset), signed(transfer.amount)?);
+            db.one(
+                "SELECT transaction_hash, recipient, amount FROM demo_transfers
+                 WHERE network = ?1 AND asset = ?2 AND sender = ?3 AND nonce = ?4",
+                values![transfer.network, asset, transfer.sender, transfer.nonce],
+                |row| {
+                    let (to, moved): (Wallet, i64) = (row.get("recipient")?, row.get("amount")?);
+                    let transaction = row.get("transaction_hash")?;
+                    Ok(match to == transfer.recipient && moved == amount {
+                        true => TransferOutcome::AlreadyMoved { transaction },
+                        false => TransferOutcome::NonceUsed,
+                    })
+                },
+            )
+        })
+        .await
     }
 
     /// Play money of `account`, in atomic units.
@@ -97,7 +132,7 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let (network, asset) = (network.to_owned(), text_of(asset));
         let account = account.clone();
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             db.one(
                 "INSERT INTO demo_balances (network, asset, account, balance) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (network, asset, account) DO UPDATE SET balance =
@@ -188,53 +223,37 @@ impl Ledger for DemoLedger {
     }
 }
 
-fn move_money(db: Db<'_>, transfer: &Transfer, now: i64) -> Result<TransferOutcome, StoreError> {
+/// The transfer, once per nonce, with both balances.
+fn steps(transfer: &Transfer, now: i64) -> Result<Vec<Step>, StoreError> {
     let amount = signed(transfer.amount)?;
     let (network, asset) = (&transfer.network, text_of(transfer.asset));
     let (sender, recipient) = (&transfer.sender, &transfer.recipient);
-    let nonce = &transfer.nonce;
-    let before: Option<(String, Wallet, i64)> = db.optional(
-        "SELECT transaction_hash, recipient, amount FROM demo_transfers
-         WHERE network = ?1 AND asset = ?2 AND sender = ?3 AND nonce = ?4",
-        values![network, asset, sender, nonce],
-        |row| {
-            let transaction = row.get("transaction_hash")?;
-            Ok((transaction, row.get("recipient")?, row.get("amount")?))
-        },
-    )?;
-    if let Some((transaction, to, moved)) = before {
-        let same = to == *recipient && moved == amount;
-        return Ok(if same {
-            TransferOutcome::AlreadyMoved { transaction }
-        } else {
-            TransferOutcome::NonceUsed
-        });
-    }
-    let taken = db.execute(
-        "UPDATE demo_balances SET balance = balance - ?4
-         WHERE network = ?1 AND asset = ?2 AND account = ?3 AND balance >= ?4",
-        values![network, asset, sender, amount],
-    )?;
-    if taken == 0 {
-        return Ok(TransferOutcome::Insufficient);
-    }
-    db.execute(
-        "INSERT INTO demo_balances (network, asset, account, balance) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (network, asset, account) DO UPDATE SET balance = demo_balances.balance + excluded.balance",
-        values![network, asset, recipient, amount],
-    )?;
     let row = cells! {
         "transaction_hash": transfer.transaction,
         "network": network,
         "asset": asset,
         "sender": sender,
-        "nonce": nonce,
+        "nonce": transfer.nonce,
         "recipient": recipient,
         "amount": amount,
         "at": now,
     };
-    db.insert("demo_transfers", &row, "")?;
-    Ok(TransferOutcome::Moved {
-        transaction: transfer.transaction.clone(),
-    })
+    let place = (Table::DemoTransfers, transfer.transaction.as_str());
+    let or = "ON CONFLICT DO NOTHING";
+    let made = Step::insert(place, "demo_transfers", &row, or).or(Unfit::Overtaken);
+    let taken = Step::new(
+        Table::DemoBalances,
+        sender.as_str(),
+        "UPDATE demo_balances SET balance = balance - ?4
+         WHERE network = ?1 AND asset = ?2 AND account = ?3 AND balance >= ?4",
+        kept![network, asset, sender, amount],
+    );
+    let given = Step::new(
+        Table::DemoBalances,
+        recipient.as_str(),
+        "INSERT INTO demo_balances (network, asset, account, balance) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (network, asset, account) DO UPDATE SET balance = demo_balances.balance + excluded.balance",
+        kept![network, asset, recipient, amount],
+    );
+    Ok(vec![made, taken.or(Unfit::Insufficient), given])
 }

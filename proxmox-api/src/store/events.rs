@@ -1,6 +1,10 @@
 //! The audit trail: rows are added and never changed.
 
-use super::{Db, Store, StoreError, values};
+use super::{
+    Store, StoreError, cells,
+    steps::{Step, Table},
+    values,
+};
 
 /// Something that happened to a lease or a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,23 +21,14 @@ pub struct Event {
     pub data: String,
 }
 
-/// Adds an event together with the change that it is about; its position.
-pub(super) fn append(
-    db: Db<'_>,
-    at: i64,
-    subject: &str,
-    kind: &str,
-    data: &str,
-) -> Result<i64, StoreError> {
-    db.one(
-        "INSERT INTO events (at, subject, kind, data) VALUES (?1, ?2, ?3, ?4) RETURNING event_id",
-        values![at, subject, kind, data],
-        |row| row.get("event_id"),
-    )
+/// Adds an event, alone or together with the change that it is about.
+pub(super) fn append(at: i64, subject: &str, kind: &str, data: &str) -> Step {
+    let row = cells! { "at": at, "subject": subject, "kind": kind, "data": data };
+    Step::insert((Table::Events, subject), "events", &row, "")
 }
 
 impl Store {
-    /// Adds an event and returns its position.
+    /// Adds an event.
     ///
     /// # Errors
     /// The database failed.
@@ -43,9 +38,8 @@ impl Store {
         subject: &str,
         kind: &str,
         data: &serde_json::Value,
-    ) -> Result<i64, StoreError> {
-        let (subject, kind, data) = (subject.to_owned(), kind.to_owned(), data.to_string());
-        self.write(move |db| append(db, at, &subject, &kind, &data))
+    ) -> Result<(), StoreError> {
+        self.make(vec![append(at, subject, kind, &data.to_string())])
             .await
     }
 

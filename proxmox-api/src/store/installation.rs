@@ -1,6 +1,9 @@
 //! What this installation knows of itself: a few named values that are made once and kept.
 
-use super::{Store, StoreError, values};
+use super::{Store, StoreError, apart::Apart, values};
+
+/// The name under which the last proof of writing is kept.
+const WRITABLE: &str = "writable_at";
 
 impl Store {
     /// The value called `name`; `fresh` is stored and returned if there was none.
@@ -9,7 +12,7 @@ impl Store {
     /// The database failed.
     pub async fn kept_or(&self, name: &str, fresh: String) -> Result<String, StoreError> {
         let name = name.to_owned();
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             db.one(
                 "INSERT INTO installation (name, value) VALUES (?1, ?2)
                  ON CONFLICT (name) DO UPDATE SET value = installation.value RETURNING value",
@@ -39,7 +42,7 @@ impl Store {
     /// The database failed.
     pub async fn keep(&self, name: &str, value: String) -> Result<Option<String>, StoreError> {
         let name = name.to_owned();
-        self.write(move |db| {
+        self.write(Apart::Of("installation"), move |db| {
             let sql = "SELECT value FROM installation WHERE name = ?1";
             let before = db.optional(sql, values![name], |row| row.get("value"))?;
             db.execute(
@@ -50,5 +53,13 @@ impl Store {
             Ok(before)
         })
         .await
+    }
+
+    /// Proves that changes are stored, by storing when that was asked.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn prove_writable(&self, now: i64) -> Result<(), StoreError> {
+        self.keep(WRITABLE, now.to_string()).await.map(drop)
     }
 }

@@ -1,7 +1,9 @@
-//! Everything that has to survive a restart, in one SQLite file, or in a PostgreSQL that replicas share. Writes go through one
-//! thread that commits them in groups; reads use a few connections of their own. Races are decided by constraints of the tables,
-//! never by a look beforehand. Times are Unix seconds and come from the caller; amounts are atomic units of the asset.
+//! Everything that has to survive a restart, in one SQLite file, or in a PostgreSQL that replicas share. On SQLite one thread writes
+//! and commits what waits in groups; on PostgreSQL many write side by side, and each change is a list of [`steps`] that say by
+//! themselves whether they fit, or names what it is kept [`apart`] from. Reads use a few connections of their own. Times are Unix
+//! seconds and come from the caller; amounts are atomic units of the asset.
 
+mod apart;
 mod brakes;
 mod changes;
 mod condition;
@@ -15,12 +17,13 @@ mod installation;
 mod leases;
 mod meter;
 mod payments;
+mod pool;
 mod postgres;
-mod readers;
 mod schema;
 mod sent;
 mod sessions;
 mod sqlite;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -38,7 +41,7 @@ pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
 pub use leases::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, Due, DueAction, HeldMachine, HeldPower, Lease,
-    ProbeClaim, Renewal, RenewalOutcome,
+    PaidLease, ProbeClaim, Renewal, RenewalOutcome,
 };
 pub use meter::{Counted, Counters};
 pub use payments::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
@@ -46,10 +49,13 @@ pub use postgres::{Server, ServerError, SharedTurn, SharedTurns};
 pub use sqlite::{FileInUse, Hold};
 pub use traffic::{Count, Kept, Look, Traffic, TrafficChange};
 
+use apart::Apart;
 use db::{Connection, Db, cells, values};
+use leases::EndedLeases;
+use pool::Pool;
 use postgres::Session;
-use readers::Readers;
-use writer::Writer;
+use steps::Step;
+use writer::{Thread, Writer};
 
 /// Why the store could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +93,12 @@ pub enum StoreError {
     /// The transfer that is said to have paid for something has paid for something else.
     #[error("the transfer pays for another purchase")]
     EvidenceTaken,
+    /// The row is not in the state that it has to be in; nothing was changed.
+    #[error("the row is in another state")]
+    Overtaken,
+    /// There is too little money; nothing was changed.
+    #[error("there is too little money")]
+    Insufficient,
     /// What was to be changed together with a payment's move does not fit any more; nothing was changed.
     #[error("the change does not fit any more")]
     ChangeRefused,
@@ -102,15 +114,19 @@ impl StoreError {
     }
 }
 
-/// Connections that only read.
+/// The most that a list for the operator has of each kind; what is left shows once those were settled.
+pub const LISTED: usize = 1000;
+/// Connections that only read: to a file, and to a server, which may be a while away.
 const READERS: usize = 4;
+const SERVER_READERS: usize = 8;
 
 /// The handle that is shared by everybody.
 #[derive(Debug, Clone)]
 pub struct Store {
     writer: Writer,
-    readers: Readers,
+    readers: Pool,
     server: Option<Server>,
+    ended: EndedLeases,
 }
 
 impl Store {
@@ -126,9 +142,10 @@ impl Store {
             .map(|_| Ok(Connection::Sqlite(sqlite::connect_to_read(path)?)))
             .collect::<Result<Vec<_>, StoreError>>()?;
         Ok(Self {
-            writer: Writer::start(Connection::Sqlite(connection))?,
-            readers: Readers::new(readers),
+            writer: Thread::start(connection)?.into(),
+            readers: Pool::new(readers),
             server: None,
+            ended: EndedLeases::default(),
         })
     }
 
@@ -137,26 +154,22 @@ impl Store {
     /// # Errors
     /// The server cannot be reached or used, or a thread cannot be started.
     pub async fn connect(server: &Server) -> Result<Self, StoreError> {
-        let server = server.clone();
+        let at = server.clone();
         let connecting = move || {
-            let session = Box::new(Session::new(server.clone(), false)?);
+            let session = Session::new(at.clone())?;
             postgres::migrate(&session)?;
-            let readers = (0..READERS)
-                .map(|_| {
-                    Ok(Connection::Postgres(Box::new(Session::new(
-                        server.clone(),
-                        true,
-                    )?)))
-                })
-                .collect::<Result<Vec<_>, StoreError>>()?;
-            Ok(Self {
-                writer: Writer::start(Connection::Postgres(session))?,
-                readers: Readers::new(readers),
-                server: Some(server),
-            })
+            let reader = |_| Ok(Connection::Postgres(Box::new(Session::new(at.clone())?)));
+            let readers: Result<Vec<_>, StoreError> = (0..SERVER_READERS).map(reader).collect();
+            readers
         };
-        let connected = tokio::task::spawn_blocking(connecting).await;
-        connected.map_err(|_| StoreError::Stopped)?
+        let readers = tokio::task::spawn_blocking(connecting).await;
+        let readers = readers.map_err(|_| StoreError::Stopped)??;
+        Ok(Self {
+            writer: postgres::Writers::start(server)?.into(),
+            readers: Pool::new(readers),
+            server: Some(server.clone()),
+            ended: EndedLeases::default(),
+        })
     }
 
     /// Opens whichever it is.
@@ -180,12 +193,32 @@ impl Store {
         self.writer.count()
     }
 
-    async fn write<T, F>(&self, change: F) -> Result<T, StoreError>
+    /// How many looks were asked for since the start.
+    pub fn reads(&self) -> u64 {
+        self.readers.count()
+    }
+
+    /// A change that looks before it writes, beside none that it is to be kept apart from.
+    async fn write<T, F>(&self, apart: Apart, change: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(Db<'_>) -> Result<T, StoreError> + Send + 'static,
+        F: Fn(Db<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        self.writer.run(change).await
+        self.writer.change(apart, change).await
+    }
+
+    /// All of these steps, or none and why.
+    async fn make(&self, steps: Vec<Step>) -> Result<(), StoreError> {
+        self.writer.steps(steps).await
+    }
+
+    /// The same; false where the first of them found its row in another state.
+    async fn make_if_fits(&self, steps: Vec<Step>) -> Result<bool, StoreError> {
+        match self.make(steps).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Overtaken) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn read<T, F>(&self, look: F) -> Result<T, StoreError>
@@ -193,7 +226,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(Db<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        self.readers.run(look).await
+        self.readers.run(|connection| look(connection.lend())).await
     }
 }
 

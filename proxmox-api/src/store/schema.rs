@@ -36,7 +36,7 @@ impl Step {
 }
 
 /// The steps of the schema.
-pub(super) const STEPS: [Step; 11] = [
+pub(super) const STEPS: [Step; 12] = [
     Step::of_each(
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -75,4 +75,8 @@ pub(super) const STEPS: [Step; 11] = [
         include_str!("../../migrations/postgres/0010_traffic_stop.sql"),
     ),
     Step::of_both(include_str!("../../migrations/0011_missing.sql")),
+    Step::of_each(
+        include_str!("../../migrations/0012_bounded.sql"),
+        include_str!("../../migrations/postgres/0012_bounded.sql"),
+    ),
 ];

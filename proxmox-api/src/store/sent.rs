@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use x402::facilitator::onchain::{PaymentKey, Sent, SentStore, SentStoreError};
 
-use super::{Store, StoreError, cells, values};
+use super::{Store, StoreError, apart::Apart, cells, values};
 
 fn failed(error: &StoreError) -> SentStoreError {
     SentStoreError(error.to_string())
@@ -50,7 +50,7 @@ impl SentStore for Store {
     async fn record(&self, payment: &PaymentKey, sent: &Sent) -> Result<(), SentStoreError> {
         let [network, asset, payer, nonce] = key(payment);
         let (hash, text) = (sent.hash.to_string(), to_text(sent));
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             let row = cells! {
                 "network": network,
                 "asset": asset,

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use api_types::TrafficStep;
 
 use super::{
-    Db, Store, StoreError, cells,
+    Db, Store, StoreError,
+    apart::Apart,
+    cells,
     db::Row,
     events,
     meter::{self, Counted, Counters, LastLook, Reading},
@@ -117,7 +119,7 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn count_traffic(&self, looks: Vec<Look>, now: i64) -> Result<Count, StoreError> {
-        self.write(move |db| {
+        self.write(Apart::Of("traffic"), move |db| {
             let last = last_looks(db)?;
             let mut count = Count::default();
             for look in &looks {
@@ -143,7 +145,10 @@ impl Store {
     /// The database failed.
     pub async fn traffic_of_live(&self) -> Result<Vec<Traffic>, StoreError> {
         self.read(|db| {
-            let sql = format!("{TRAFFIC} WHERE leases.state IN ('active', 'expiring', 'stopped')");
+            let sql = format!(
+                "{TRAFFIC} WHERE leases.state IN ('active', 'expiring', 'stopped')
+                   AND leases.state <> 'destroyed'"
+            );
             db.all(&sql, &[], read_traffic)
         })
         .await
@@ -161,7 +166,7 @@ impl Store {
         .await
     }
 
-    /// The traffic of those of a wallet's leases that are slowed or cut off, by lease id.
+    /// The traffic of those of a wallet's live leases that are slowed or cut off, by lease id.
     /// # Errors
     /// The database failed.
     pub async fn limited_traffic(
@@ -170,7 +175,10 @@ impl Store {
     ) -> Result<HashMap<LeaseId, Traffic>, StoreError> {
         let owner = owner.clone();
         self.read(move |db| {
-            let sql = format!("{TRAFFIC} WHERE leases.owner = ?1 AND traffic.step <> 'full'");
+            let sql = format!(
+                "{TRAFFIC} WHERE leases.owner = ?1 AND leases.state <> 'destroyed'
+                   AND traffic.step <> 'full'"
+            );
             db.all(&sql, values![owner], |row| {
                 let traffic = read_traffic(row)?;
                 Ok((traffic.lease_id.clone(), traffic))
@@ -184,7 +192,7 @@ impl Store {
     /// The database failed.
     pub async fn keep_interface(&self, id: &LeaseId, kept: Kept) -> Result<(), StoreError> {
         let id = id.clone();
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             let sql = "UPDATE traffic SET kept_rate = ?2, kept_down = ?3 WHERE lease_id = ?1";
             let (rate, down) = columns(kept)?;
             db.execute(sql, values![id, rate, down])?;
@@ -201,7 +209,7 @@ impl Store {
         change: TrafficChange,
         now: i64,
     ) -> Result<bool, StoreError> {
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             let sql = "UPDATE traffic SET step = ?3, kept_rate = ?4, kept_down = ?5,
                      cut_seconds = cut_seconds * ?6
                  WHERE lease_id = ?1 AND step = ?2";
@@ -212,8 +220,8 @@ impl Store {
             if db.execute(sql, values![id, from, to, rate, down, stays_cut])? == 0 {
                 return Ok(false);
             }
-            let (kind, data) = change.event;
-            events::append(db, now, &change.lease_id, kind, &data)?;
+            let (kind, data) = &change.event;
+            events::append(now, &change.lease_id, kind, data).make(db)?;
             Ok(true)
         })
         .await
@@ -258,9 +266,10 @@ fn columns(kept: Kept) -> Result<(Option<i64>, Option<i64>), StoreError> {
 }
 
 fn last_looks(db: Db<'_>) -> Result<HashMap<LeaseId, LastLook>, StoreError> {
-    let sql = "SELECT lease_id, last_out, last_in, last_uptime, seen_at
-         FROM traffic JOIN leases USING (lease_id)
-         WHERE leases.state <> 'destroyed'";
+    // In this order: SQLite would go through the traffic of every lease that ever was.
+    let sql = "SELECT traffic.lease_id, last_out, last_in, last_uptime, seen_at
+         FROM leases CROSS JOIN traffic
+         WHERE leases.state <> 'destroyed' AND traffic.lease_id = leases.lease_id";
     db.all(sql, &[], |row| {
         let counters = Counters {
             sent: row.get("last_out")?,

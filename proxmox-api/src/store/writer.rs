@@ -1,7 +1,6 @@
-//! The one thread that writes. It takes whatever jobs are waiting, runs each in a savepoint of one transaction, commits once,
-//! and only then answers: a caller that has its answer has it on disk, and a burst shares the price of one disk flush.
+//! Who writes: on SQLite one thread, on PostgreSQL a few connections side by side. A change is either a list of [`Step`]s, or
+//! looks at rows before it writes and says what it has to be kept [`Apart`] from.
 
-mod postgres;
 mod sqlite;
 
 use std::sync::{
@@ -9,79 +8,71 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use tokio::sync::{mpsc, oneshot};
-
-use super::{Connection, Db, StoreError};
-
-/// What a job leaves: whether it is to be kept, and the way to its caller.
-struct Outcome {
-    done: bool,
-    reply: Reply,
-}
-
-/// Sends the result of a job to its caller, or the failure of the commit in place of it.
-type Reply = Box<dyn FnOnce(Result<(), StoreError>)>;
-type Job = Box<dyn FnOnce(Db<'_>) -> Outcome + Send>;
-
-/// Jobs waiting before callers are made to wait themselves.
-const QUEUE: usize = 1024;
-/// Jobs in one commit: enough to hide the flush, few enough to keep the first caller's wait short.
-const GROUP: usize = 256;
+use super::{Db, StoreError, apart::Apart, postgres, steps::Step};
+pub(super) use sqlite::Thread;
 
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
-    jobs: mpsc::Sender<Job>,
+    kind: Kind,
     /// Changes that were asked for.
     count: Arc<AtomicU64>,
 }
 
+#[derive(Debug, Clone)]
+enum Kind {
+    Thread(Thread),
+    Server(postgres::Writers),
+}
+
+impl From<Thread> for Writer {
+    fn from(thread: Thread) -> Self {
+        Self::new(Kind::Thread(thread))
+    }
+}
+
+impl From<postgres::Writers> for Writer {
+    fn from(writers: postgres::Writers) -> Self {
+        Self::new(Kind::Server(writers))
+    }
+}
+
 impl Writer {
-    pub(super) fn start(mut connection: Connection) -> Result<Self, StoreError> {
-        let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
-        // The thread ends by itself once the last handle is dropped and the queue is empty.
-        std::thread::Builder::new()
-            .name("store-writer".into())
-            .spawn(move || {
-                while let Some(first) = queue.blocking_recv() {
-                    let mut group = vec![first];
-                    while group.len() < GROUP {
-                        let Ok(job) = queue.try_recv() else { break };
-                        group.push(job);
-                    }
-                    match &mut connection {
-                        Connection::Sqlite(connection) => sqlite::commit_group(connection, group),
-                        Connection::Postgres(session) => postgres::commit_group(session, group),
-                    }
-                }
-            })?;
-        Ok(Self {
-            jobs,
-            count: Arc::default(),
-        })
+    fn new(kind: Kind) -> Self {
+        let count = Arc::default();
+        Self { kind, count }
     }
 
     pub(super) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
-    pub(super) async fn run<T, F>(&self, change: F) -> Result<T, StoreError>
+    /// A change that looks before it writes. It may be called again, after its first try was taken back.
+    pub(super) async fn change<T, F>(&self, apart: Apart, change: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(Db<'_>) -> Result<T, StoreError> + Send + 'static,
+        F: Fn(Db<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.count.fetch_add(1, Ordering::Relaxed);
-        let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |db| {
-            let result = change(db);
-            Outcome {
-                done: result.is_ok(),
-                reply: Box::new(move |committed| {
-                    // A caller that hung up changes nothing.
-                    let _ = answer.send(committed.and(result));
-                }),
+        match &self.kind {
+            Kind::Thread(thread) => thread.run(change).await,
+            Kind::Server(writers) => writers.change(apart, change).await,
+        }
+    }
+
+    /// All of these steps, or none and why.
+    pub(super) async fn steps(&self, steps: Vec<Step>) -> Result<(), StoreError> {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        match &self.kind {
+            Kind::Thread(thread) => {
+                let make = move |db: Db<'_>| steps.iter().try_for_each(|step| step.make(db));
+                thread.run(make).await
             }
-        });
-        self.jobs.send(job).await.map_err(|_| StoreError::Stopped)?;
-        answered.await.map_err(|_| StoreError::Stopped)?
+            Kind::Server(writers) => writers.steps(steps).await,
+        }
+    }
+
+    /// Whether many write at a time.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self.kind, Kind::Server(_))
     }
 }

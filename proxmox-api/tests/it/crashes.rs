@@ -229,8 +229,10 @@ impl Run {
             .iter()
             .filter(|one| one.status == "running")
             .count();
-        let leases = store.leases_by_owner(&wallet).await.unwrap();
-        let live = leases.iter().filter(|one| one.expires_at.is_some()).count();
+        let mut leases = store.live_leases_of(&wallet).await.unwrap();
+        leases.extend(store.ended_leases_of(&wallet, None, 99).await.unwrap());
+        let begun = leases.iter().filter(|one| one.lease.expires_at.is_some());
+        let live = begun.count();
         assert_eq!((containers.len(), running), (live, live), "{case}");
         match self.purchase {
             Purchase::Lease => assert_eq!(live, usize::from(delivered), "{case}"),

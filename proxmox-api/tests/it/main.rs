@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod administrator;
+mod bounded;
 mod brake;
 mod buyer;
 mod clients;
@@ -45,4 +46,5 @@ mod support;
 mod tenants;
 mod tenants_attacks;
 mod traffic;
+mod trips;
 mod upgrade;

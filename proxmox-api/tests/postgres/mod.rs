@@ -16,10 +16,11 @@ use std::{
 /// The uid and gid of `nobody`, who owns nothing.
 const NOBODY: u32 = 65_534;
 /// Durability is not what tests are about.
-const SETTINGS: &str = "fsync = off
+const FORGETFUL: &str = "fsync = off
 synchronous_commit = off
 full_page_writes = off
-max_connections = 300
+";
+const SETTINGS: &str = "max_connections = 300
 listen_addresses = '127.0.0.1'
 ssl = on
 ";
@@ -89,11 +90,21 @@ impl Postgres {
 
     /// A server for one test.
     pub fn start() -> Option<Self> {
+        Self::start_in(&std::env::temp_dir(), FORGETFUL)
+    }
+
+    /// A server that keeps what it is told, in a folder on a disk.
+    #[allow(dead_code, reason = "only what measures needs one")]
+    pub fn durable(parent: &Path) -> Option<Self> {
+        Self::start_in(parent, "")
+    }
+
+    fn start_in(parent: &Path, more: &str) -> Option<Self> {
         let Some(programs) = programs() else {
             eprintln!("skipped: PostgreSQL is not installed");
             return None;
         };
-        let folder = tempfile::tempdir().unwrap().keep();
+        let folder = tempfile::tempdir_in(parent).unwrap().keep();
         let (data, authority) = (folder.join("data"), folder.join("authority.pem"));
         let own = |path: &Path| {
             if is_root() {
@@ -133,7 +144,7 @@ impl Postgres {
             server.port = free.local_addr().unwrap().port();
             drop(free);
             let settings = format!(
-                "{SETTINGS}port = {}\nunix_socket_directories = '{}'\n",
+                "{more}{SETTINGS}port = {}\nunix_socket_directories = '{}'\n",
                 server.port,
                 server.folder.display()
             );
@@ -193,6 +204,20 @@ impl Postgres {
             .status()
             .unwrap()
             .success()
+    }
+
+    /// The server's process, whose children are its connections.
+    #[allow(dead_code, reason = "only what measures asks for it")]
+    pub fn pid(&self) -> u32 {
+        let file = self.folder.join("data/postmaster.pid");
+        let text = std::fs::read_to_string(file).unwrap();
+        text.lines().next().unwrap().trim().parse().unwrap()
+    }
+
+    /// Where it listens on this machine.
+    #[allow(dead_code, reason = "only what measures goes through a proxy")]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     fn log(&self) -> String {

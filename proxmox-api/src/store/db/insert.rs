@@ -24,11 +24,12 @@ impl Db<'_> {
         or: &str,
     ) -> Result<usize, StoreError> {
         let values: Vec<Value<'_>> = row.iter().map(|(_, value)| value.to_value()).collect();
-        self.execute(&statement(table, row, or), &values)
+        self.execute(&insert_statement(table, row, or), &values)
     }
 }
 
-fn statement(table: &str, row: &[Cell<'_>], or: &str) -> String {
+/// The statement that inserts a row; `or` is empty or an `ON CONFLICT` clause.
+pub(in crate::store) fn insert_statement(table: &str, row: &[Cell<'_>], or: &str) -> String {
     let (mut columns, mut parameters) = (String::new(), String::new());
     for (number, (column, _)) in (1..).zip(row) {
         let comma = if number == 1 { "" } else { ", " };
@@ -57,7 +58,7 @@ mod tests {
     fn each_value_stands_under_its_column() {
         let row = cells! { "lease_id": "l", "vmid": 3_u32, "minutes": 60_u32 };
         assert_eq!(
-            statement("leases", &row, "ON CONFLICT DO NOTHING"),
+            insert_statement("leases", &row, "ON CONFLICT DO NOTHING"),
             "INSERT INTO leases (lease_id, vmid, minutes) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING"
         );
         assert_eq!(

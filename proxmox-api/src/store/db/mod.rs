@@ -4,10 +4,12 @@
 mod domain;
 mod insert;
 mod row;
+#[cfg(test)]
+pub(super) mod trace;
 mod value;
 
 use super::{StoreError, postgres::Session};
-pub(super) use insert::{Cell, cells, taken_over};
+pub(super) use insert::{Cell, cells, insert_statement, taken_over};
 pub(super) use row::Row;
 pub(super) use value::{ToValue, Value};
 
@@ -25,12 +27,23 @@ pub(super) enum Db<'a> {
 }
 
 impl Db<'_> {
+    /// Ends a `SELECT` whose rows are to stay as they are until this change is committed; on SQLite nobody else writes.
+    pub(super) fn and_hold(self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE",
+        }
+    }
+
     /// Changes rows and says how many.
     pub(super) fn execute(self, sql: &str, values: &[Value<'_>]) -> Result<usize, StoreError> {
         match self {
             Self::Sqlite(connection) => {
                 let mut statement = connection.prepare_cached(sql)?;
-                Ok(statement.execute(rusqlite::params_from_iter(values))?)
+                let changed = statement.execute(rusqlite::params_from_iter(values));
+                #[cfg(test)]
+                trace::ran(connection, &statement, sql, values);
+                Ok(changed?)
             }
             Self::Postgres(session) => session.execute(sql, values),
         }
@@ -47,11 +60,15 @@ impl Db<'_> {
             Self::Sqlite(connection) => {
                 let mut statement = connection.prepare_cached(sql)?;
                 let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-                std::iter::from_fn(|| match rows.next() {
+                let all = std::iter::from_fn(|| match rows.next() {
                     Ok(row) => row.map(|row| read(&Row::Sqlite(row))),
                     Err(error) => Some(Err(error.into())),
                 })
-                .collect()
+                .collect();
+                drop(rows);
+                #[cfg(test)]
+                trace::ran(connection, &statement, sql, values);
+                all
             }
             Self::Postgres(session) => {
                 let rows = session.query(sql, values)?;
@@ -76,6 +93,9 @@ impl Db<'_> {
                 let found = first.map(|row| read(&Row::Sqlite(row))).transpose()?;
                 // A change that returns its row is done only when it was stepped to its end.
                 while changes && rows.next()?.is_some() {}
+                drop(rows);
+                #[cfg(test)]
+                trace::ran(connection, &statement, sql, values);
                 Ok(found)
             }
             Self::Postgres(session) => {

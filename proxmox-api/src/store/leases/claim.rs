@@ -80,7 +80,7 @@ fn over_a_bound(
     }
     let sql = format!(
         "SELECT count(*) AS unpaid, count(CASE WHEN client = ?1 THEN 1 END) AS of_client
-         FROM leases WHERE state IN {UNPAID}"
+         FROM leases WHERE state IN {UNPAID} AND state <> 'destroyed'"
     );
     let (unpaid, of_client): (u32, u32) = db.one(&sql, values![client], |row| {
         Ok((row.get("unpaid")?, row.get("of_client")?))
@@ -89,7 +89,7 @@ fn over_a_bound(
         return Ok(Some(ClaimOutcome::InFlightOfClient));
     }
     let has_paid = "SELECT 1 FROM payments WHERE payer = ?1 AND lease_id IS NOT NULL
-         AND state IN ('settled', 'answered') LIMIT 1";
+         AND state IN ('settled', 'answered') ORDER BY lease_id LIMIT 1";
     // Asked for only where it decides: most claims are far below either bound.
     let full = unpaid >= brake::most_unpaid(limits.unpaid, true)
         || (unpaid >= brake::most_unpaid(limits.unpaid, false)

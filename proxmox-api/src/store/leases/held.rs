@@ -1,14 +1,14 @@
 //! Machines of leases whose payment nobody knows the outcome of.
 
 use super::{
-    super::{Store, StoreError, values},
+    super::{Store, StoreError, apart::Apart, values},
     row::{COLUMNS, read_lease},
 };
 use crate::ids::LeaseId;
 use crate::store::Lease;
 
 /// The lease waits for a payment that may still turn out either way.
-const IS_HELD: &str = "leases.state = 'probed' AND EXISTS (SELECT 1 FROM payments
+const IS_HELD: &str = "leases.state = 'probed' AND leases.state <> 'destroyed' AND EXISTS (SELECT 1 FROM payments
      WHERE payments.payment_id = leases.payment_id AND payments.state IN ('settling', 'unknown', 'unresolved'))";
 
 /// Whether the machine of a held lease runs.
@@ -84,7 +84,7 @@ impl Store {
     /// The database failed.
     pub async fn set_held_power(&self, id: &LeaseId, power: HeldPower) -> Result<bool, StoreError> {
         let id = id.clone();
-        self.write(move |db| {
+        self.write(Apart::Lease(id.clone()), move |db| {
             let sql = format!("UPDATE leases SET held = ?2 WHERE lease_id = ?1 AND {IS_HELD}");
             Ok(db.execute(&sql, values![id, power.as_str()])? == 1)
         })
@@ -109,7 +109,7 @@ impl Store {
     /// The database failed.
     pub async fn give_up_held(&self, id: &LeaseId, now: i64) -> Result<bool, StoreError> {
         let id = id.clone();
-        self.write(move |db| {
+        self.write(Apart::Lease(id.clone()), move |db| {
             let sql = format!(
                 "UPDATE leases SET state = 'undoing', updated_at = ?2 WHERE lease_id = ?1 AND {IS_HELD}"
             );

@@ -3,18 +3,22 @@
 mod addresses;
 mod claim;
 mod containers;
+mod counts;
 mod held;
 mod numbers;
+mod of_wallet;
 mod record;
 mod row;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use pve::{NodeName, Vmid};
 
 use super::{
-    Change, Db, Store, StoreError, brakes, cells,
+    Change, Db, Store, StoreError,
+    apart::Apart,
+    brakes, cells,
     db::{Row, Value},
     values,
 };
@@ -25,12 +29,20 @@ use crate::{
 };
 pub use addresses::ProbeClaim;
 use claim::claim_lease;
+pub(super) use counts::EndedLeases;
 pub use held::{HeldMachine, HeldPower};
 use numbers::{free_vmid, record_use};
+pub use of_wallet::PaidLease;
 pub use record::{AddressPool, ClaimLimits, ClaimOutcome, Due, DueAction, Renewal, RenewalOutcome};
 use row::{COLUMNS, read_lease};
 pub use row::{Claim, Lease};
 
+/// States in which a restart finds work half done.
+const UNFINISHED: &str =
+    "('provisioning', 'create_sent', 'created', 'probed', 'expiring', 'undoing', 'destroying')";
+
+// Statements about leases that are not over say `state <> 'destroyed'` beside the states that they want: SQLite takes a partial
+// index only where its condition is written out, and those of all leases grow with history.
 impl Store {
     /// Takes a VMID and makes the lease and its payment go on together, with these changes, or changes nothing.
     /// # Errors
@@ -43,7 +55,7 @@ impl Store {
         changes: Vec<Change>,
         now: i64,
     ) -> Result<ClaimOutcome, StoreError> {
-        self.write(move |db| {
+        self.write(Apart::Claims, move |db| {
             let outcome = claim_lease(db, &claim, limits, &payment, now)?;
             if let ClaimOutcome::Claimed { .. } = outcome {
                 for change in &changes {
@@ -69,8 +81,10 @@ impl Store {
             return Ok(false);
         }
         let id = id.clone();
-        self.write(move |db| move_lease(db, &id, from, to, now))
-            .await
+        self.write(Apart::Lease(id.clone()), move |db| {
+            move_lease(db, &id, from, to, now)
+        })
+        .await
     }
 
     /// Gives a lease that is `provisioning` another VMID and node, when Proxmox surely made nothing.
@@ -86,8 +100,8 @@ impl Store {
         now: i64,
     ) -> Result<Option<Vmid>, StoreError> {
         let (id, node) = (id.clone(), node.clone());
-        self.write(move |db| {
-            let Some(vmid) = free_vmid(db, vmids, &busy)? else { return Ok(None) };
+        self.write(Apart::Claims, move |db| {
+            let Some(vmid) = free_vmid(db, vmids.clone(), &busy)? else { return Ok(None) };
             record_use(db, &id)?;
             let moved = db.execute(
                 "UPDATE leases SET vmid = ?2, node = ?3, updated_at = ?4 WHERE lease_id = ?1 AND state = 'provisioning'",
@@ -104,28 +118,9 @@ impl Store {
     /// The database failed.
     pub async fn set_ip(&self, id: &LeaseId, ip: &str, now: i64) -> Result<bool, StoreError> {
         let (id, ip) = (id.clone(), ip.to_owned());
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             let sql = "UPDATE leases SET ip = ?2, updated_at = ?3 WHERE lease_id = ?1 AND state <> 'destroyed'";
             Ok(db.execute(sql, values![id, ip, now])? == 1)
-        })
-        .await
-    }
-
-    /// How many leases are in each state, by its name; those that wait for a payment that is open, by its state.
-    /// # Errors
-    /// The database failed.
-    pub async fn lease_counts(&self) -> Result<HashMap<String, u32>, StoreError> {
-        self.read(move |db| {
-            let counts: Vec<(String, u32)> = db.all(
-                "SELECT CASE WHEN state <> 'probed' THEN state ELSE
-                     (SELECT CASE payments.state WHEN 'settling' THEN 'settling' WHEN 'unknown' THEN 'unknown'
-                          WHEN 'unresolved' THEN 'unknown' ELSE 'probed' END
-                      FROM payments WHERE payments.payment_id = leases.payment_id) END AS name, count(*) AS leases
-                 FROM leases GROUP BY name",
-                &[],
-                |row| Ok((row.get("name")?, row.get("leases")?)),
-            )?;
-            Ok(counts.into_iter().collect())
         })
         .await
     }
@@ -142,7 +137,10 @@ impl Store {
     /// # Errors
     /// The payment does not exist, or the database failed.
     pub async fn renew(&self, renewal: Renewal, now: i64) -> Result<RenewalOutcome, StoreError> {
-        self.write(move |db| renew(db, &renewal, now)).await
+        self.write(Apart::Lease(renewal.lease_id.clone()), move |db| {
+            renew(db, &renewal, now)
+        })
+        .await
     }
 
     /// Whether a payment has extended a lease.
@@ -159,7 +157,7 @@ impl Store {
     /// The database failed.
     pub async fn mark_warned(&self, id: &LeaseId, now: i64) -> Result<bool, StoreError> {
         let id = id.clone();
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             let sql = "UPDATE leases SET warned_at = ?2 WHERE lease_id = ?1 AND state = 'active' AND warned_at IS NULL";
             Ok(db.execute(sql, values![id, now])? == 1)
         })
@@ -174,7 +172,7 @@ impl Store {
             db.one(
                 "SELECT min(CASE WHEN state = 'stopped' THEN destroy_at
                              WHEN warned_at IS NULL THEN expires_at - ?1 ELSE expires_at END) AS deadline
-                 FROM leases WHERE state IN ('active', 'stopped')",
+                 FROM leases WHERE state IN ('active', 'stopped') AND state <> 'destroyed'",
                 values![warn_seconds],
                 |row| row.get("deadline"),
             )
@@ -186,8 +184,8 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn due_leases(&self, warn_seconds: i64, now: i64) -> Result<Vec<Due>, StoreError> {
-        let sql = "(state = 'stopped' AND destroy_at <= ?1) OR (state = 'active' AND
-            (expires_at <= ?1 OR (warned_at IS NULL AND expires_at - ?2 <= ?1)))";
+        let sql = "state <> 'destroyed' AND ((state = 'stopped' AND destroy_at <= ?1) OR (state = 'active' AND
+            (expires_at <= ?1 OR (warned_at IS NULL AND expires_at - ?2 <= ?1))))";
         let due = self
             .leases_where(sql, move |look| look(values![now, warn_seconds]))
             .await?;
@@ -208,11 +206,8 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn unfinished_leases(&self) -> Result<Vec<Lease>, StoreError> {
-        let mut leases = self
-            .leases_where("state <> 'destroyed'", |look| look(&[]))
-            .await?;
-        leases.retain(|lease| lease.state.is_unfinished());
-        Ok(leases)
+        let unfinished = format!("state IN {UNFINISHED} AND state <> 'destroyed'");
+        self.leases_where(&unfinished, |look| look(&[])).await
     }
 
     /// Leases in the making whose payment was released, refused, owed or used for another lease, and that have not moved since
@@ -221,20 +216,11 @@ impl Store {
     /// The database failed.
     pub async fn abandoned_leases(&self, before: i64) -> Result<Vec<Lease>, StoreError> {
         let sql =
-            "state IN ('provisioning', 'create_sent', 'created', 'probed') AND updated_at <= ?1
+            "state IN ('provisioning', 'create_sent', 'created', 'probed') AND state <> 'destroyed' AND updated_at <= ?1
              AND EXISTS (SELECT 1 FROM payments WHERE payments.payment_id = leases.payment_id
                  AND (payments.state IN ('released', 'refused', 'answered')
                      OR coalesce(payments.lease_id, '') <> leases.lease_id))";
         self.leases_where(sql, move |look| look(values![before]))
-            .await
-    }
-
-    /// Every lease of a wallet, destroyed ones included, oldest first.
-    /// # Errors
-    /// The database failed.
-    pub async fn leases_by_owner(&self, owner: &Wallet) -> Result<Vec<Lease>, StoreError> {
-        let owner = owner.clone();
-        self.leases_where("owner = ?1", move |look| look(values![owner]))
             .await
     }
 
@@ -400,4 +386,17 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
         was,
         state,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_counts_as_unfinished_is_what_the_states_say() {
+        for state in LeaseState::ALL {
+            let named = UNFINISHED.contains(&format!("'{}'", state.as_str()));
+            assert_eq!(named, state.is_unfinished(), "{state:?}");
+        }
+    }
 }

@@ -29,8 +29,9 @@ pub(super) fn free_vmid(
     let enough = u32::try_from(busy.len())
         .unwrap_or(u32::MAX)
         .saturating_add(1);
+    // The sign keeps SQLite from sorting the whole range: it goes along the order of last use, past numbers in use only.
     let rested: Vec<Vmid> = db.all(
-        "SELECT vmid FROM vmids WHERE vmid BETWEEN ?1 AND ?2 AND NOT EXISTS
+        "SELECT vmid FROM vmids WHERE +vmid BETWEEN ?1 AND ?2 AND NOT EXISTS
              (SELECT 1 FROM leases WHERE leases.vmid = vmids.vmid AND leases.state <> 'destroyed')
          ORDER BY last_use LIMIT ?3",
         values![low, high, enough],

@@ -7,24 +7,26 @@ mod retention;
 mod transfers;
 mod waiting;
 
-use std::collections::HashMap;
-
 use x402::facilitator::TransferEvidence;
 
-use super::{Change, Db, Store, StoreError, signed, values};
+use super::{
+    Change, Db, Store, StoreError,
+    apart::Apart,
+    signed,
+    steps::{Step, Table, Unfit, kept},
+    values,
+};
 use crate::{
-    ids::{LeaseId, PaymentId, Wallet},
+    ids::{PaymentId, Wallet},
     payment::{
         PaymentState,
         moves::{Move, Target},
     },
 };
-use record::{COLUMNS, SUMMARY, read_payment, read_summary};
+pub(super) use record::SUMMARY;
+use record::{COLUMNS, read_payment, read_summary};
 pub use record::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
 use reserve::reserve;
-
-pub(super) const PAID_BY_LEASE: &str = "SELECT lease_id, CAST(sum(amount) AS BIGINT) AS paid FROM payments
-     WHERE payer = ?1 AND lease_id IS NOT NULL AND state IN ('settled', 'answered') GROUP BY lease_id";
 
 impl Store {
     /// Takes the nonce for a request, or says what it was used for.
@@ -32,7 +34,27 @@ impl Store {
     /// # Errors
     /// The amount is out of range, or the database failed.
     pub async fn reserve(&self, payment: NewPayment, now: i64) -> Result<Reservation, StoreError> {
-        self.write(move |db| reserve(db, payment, now)).await
+        if !self.writer.is_shared() {
+            let apart = Apart::FromNothing;
+            return self
+                .write(apart, move |db| reserve(db, &payment, now))
+                .await;
+        }
+        // Nearly every nonce is new, which one statement says and needs no look.
+        match self
+            .make_if_fits(vec![reserve::fresh(&payment, now)?])
+            .await
+        {
+            Ok(true) => Ok(Reservation::Reserved {
+                payment_id: payment.payment_id,
+            }),
+            Ok(false) => {
+                let apart = Apart::Wallet(payment.payer.to_string());
+                self.write(apart, move |db| reserve(db, &payment, now))
+                    .await
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Moves a payment to its next state, with what belongs to it. False, and nothing changed: it is in another state.
@@ -45,7 +67,19 @@ impl Store {
         changes: Vec<Change>,
         now: i64,
     ) -> Result<bool, StoreError> {
-        self.write(move |db| {
+        let id = wanted.payment_id();
+        let steps: Option<Vec<Step>> = changes
+            .iter()
+            .map(|change| change.step(id, now))
+            .collect::<Result<_, _>>()?;
+        if let Some(more) = steps {
+            let mut steps = vec![step(&wanted, now)?];
+            steps.extend(more);
+            return self.make_if_fits(steps).await;
+        }
+        let kept_apart = changes.iter().map(Change::apart);
+        let apart = kept_apart.fold(Apart::FromNothing, Apart::or);
+        self.write(apart, move |db| {
             if !apply(db, &wanted, now)? {
                 return Ok(false);
             }
@@ -66,31 +100,24 @@ impl Store {
         transfer: TransferEvidence,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let id = id.clone();
-        self.write(move |db| {
-            let (log_index, block) = place(&transfer)?;
-            if pays_for_another(db, &id, &transfer)? {
-                return Err(StoreError::EvidenceTaken);
-            }
-            let sql = "UPDATE payments SET transaction_hash = ?2, log_index = ?3, block = ?4, checked_at = ?5
-                 WHERE payment_id = ?1 AND state IN ('settled', 'answered')";
-            let replaced = db.execute(sql, values![id, transfer.transaction, log_index, block, now])?;
-            Ok(replaced == 1)
-        })
-        .await
+        let (log_index, block) = place(&transfer)?;
+        let sql =
+            "UPDATE payments SET transaction_hash = ?2, log_index = ?3, block = ?4, checked_at = ?5
+             WHERE payment_id = ?1 AND state IN ('settled', 'answered')";
+        let values = kept![id, transfer.transaction, log_index, block, now];
+        let step = Step::new(Table::Payments, id, sql, values).or(Unfit::Overtaken);
+        self.make_if_fits(vec![step.unless_taken(Unfit::EvidenceTaken)])
+            .await
     }
 
     /// Takes the right to do for a settled payment what must not be done twice. False: it was taken before.
     /// # Errors
     /// The database failed.
     pub async fn begin_performance(&self, id: &PaymentId, now: i64) -> Result<bool, StoreError> {
-        let id = id.clone();
-        self.write(move |db| {
-            let sql = "UPDATE payments SET performed_at = ?2
-                 WHERE payment_id = ?1 AND state = 'settled' AND performed_at IS NULL";
-            Ok(db.execute(sql, values![id, now])? == 1)
-        })
-        .await
+        let sql = "UPDATE payments SET performed_at = ?2
+             WHERE payment_id = ?1 AND state = 'settled' AND performed_at IS NULL";
+        let step = Step::new(Table::Payments, id, sql, kept![id, now]);
+        self.make_if_fits(vec![step.or(Unfit::Overtaken)]).await
     }
 
     /// Gives that right back: surely nothing was done.
@@ -98,7 +125,7 @@ impl Store {
     /// The database failed.
     pub async fn take_performance_back(&self, id: &PaymentId) -> Result<bool, StoreError> {
         let id = id.clone();
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             let sql = "UPDATE payments SET performed_at = NULL
                  WHERE payment_id = ?1 AND state = 'settled'";
             Ok(db.execute(sql, values![id])? == 1)
@@ -111,7 +138,7 @@ impl Store {
     /// The database failed.
     pub async fn mark_checked(&self, id: &PaymentId, now: i64) -> Result<bool, StoreError> {
         let id = id.clone();
-        self.write(move |db| {
+        self.write(Apart::FromNothing, move |db| {
             let sql = "UPDATE payments SET checked_at = ?2 WHERE payment_id = ?1";
             Ok(db.execute(sql, values![id, now])? == 1)
         })
@@ -161,25 +188,24 @@ impl Store {
     ) -> Result<Vec<PaymentSummary>, StoreError> {
         let (payer, before) = (payer.clone(), before.cloned());
         self.read(move |db| {
+            let Some(before) = before else {
+                let sql = format!(
+                    "SELECT {SUMMARY} FROM payments WHERE payer = ?1
+                     ORDER BY created_at DESC, rowid DESC LIMIT ?2"
+                );
+                return db.all(&sql, values![payer, limit], read_summary);
+            };
+            let sql = "SELECT created_at, rowid AS number FROM payments WHERE payment_id = ?1 AND payer = ?2";
+            let place: Option<(i64, i64)> = db.optional(sql, values![before, payer], |row| {
+                Ok((row.get("created_at")?, row.get("number")?))
+            })?;
+            let Some((at, number)) = place else { return Ok(Vec::new()) };
             let sql = format!(
-                "SELECT {SUMMARY} FROM payments WHERE payer = ?1 AND (?2 IS NULL OR (created_at, rowid) <
-                     (SELECT created_at, rowid FROM payments WHERE payment_id = ?2 AND payer = ?1))
-                 ORDER BY created_at DESC, rowid DESC LIMIT ?3"
+                "SELECT {SUMMARY} FROM payments
+                 WHERE payer = ?1 AND created_at <= ?2 AND (created_at < ?2 OR rowid < ?3)
+                 ORDER BY created_at DESC, rowid DESC LIMIT ?4"
             );
-            db.all(&sql, values![payer, before, limit], read_summary)
-        })
-        .await
-    }
-
-    /// What was paid for each lease of `owner`, renewals and calls included, in atomic units.
-    /// # Errors
-    /// The database failed.
-    pub async fn paid_by_lease(&self, owner: &Wallet) -> Result<HashMap<LeaseId, u64>, StoreError> {
-        let owner = owner.clone();
-        self.read(move |db| {
-            db.all(PAID_BY_LEASE, values![owner], |row| {
-                Ok((row.get("lease_id")?, row.get("paid")?))
-            })
+            db.all(&sql, values![payer, at, number, limit], read_summary)
         })
         .await
     }
@@ -187,19 +213,38 @@ impl Store {
 
 /// Writes a move down if the payment is in the state that it starts from.
 pub(super) fn apply(db: Db<'_>, wanted: &Move, now: i64) -> Result<bool, StoreError> {
+    match step(wanted, now)?.make(db) {
+        Ok(()) => Ok(true),
+        Err(StoreError::Overtaken) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A move as a statement, which fits if the payment is in the state that it starts from.
+fn step(wanted: &Move, now: i64) -> Result<Step, StoreError> {
     let (id, from, to) = (
         wanted.payment_id(),
         wanted.from().as_str(),
         wanted.target().state(),
     );
+    let of_payment = |sql, values| Step::new(Table::Payments, id, sql, values).or(Unfit::Overtaken);
     let [mut transaction, mut reason] = [None, None];
     match wanted.target() {
-        Target::Settled(transfer) => return settled(db, id, from, transfer, now),
+        Target::Settled(transfer) => {
+            let (log_index, block) = place(transfer)?;
+            // A refused payment has given its key back, and another one may have it now.
+            let sql = "UPDATE payments SET state = 'settled', transaction_hash = ?3, log_index = ?4, block = ?5,
+                     updated_at = ?6, checked_at = NULL,
+                     idempotency_key = CASE WHEN state = 'refused' THEN NULL ELSE idempotency_key END
+                 WHERE payment_id = ?1 AND state = ?2";
+            let values = kept![id, from, transfer.transaction, log_index, block, now];
+            return Ok(of_payment(sql, values).unless_taken(Unfit::EvidenceTaken));
+        }
         Target::Answered(answer) => {
             // The row keeps the time of its settlement.
             let sql = "UPDATE payments SET state = 'answered', answer_status = ?3, answer_body = ?4
                  WHERE payment_id = ?1 AND state = ?2";
-            return Ok(db.execute(sql, values![id, from, answer.status, answer.body])? == 1);
+            return Ok(of_payment(sql, kept![id, from, answer.status, answer.body]));
         }
         Target::Unknown(hash) => transaction = hash.as_deref(),
         Target::Refused(why) | Target::Unresolved(why) | Target::Released(why) => {
@@ -210,45 +255,8 @@ pub(super) fn apply(db: Db<'_>, wanted: &Move, now: i64) -> Result<bool, StoreEr
     let sql = "UPDATE payments SET state = ?3, transaction_hash = coalesce(?4, transaction_hash),
              reason = coalesce(?5, reason), updated_at = ?6, checked_at = NULL
          WHERE payment_id = ?1 AND state = ?2";
-    Ok(db.execute(
-        sql,
-        values![id, from, to.as_str(), transaction, reason, now],
-    )? == 1)
-}
-
-fn settled(
-    db: Db<'_>,
-    id: &PaymentId,
-    from: &str,
-    transfer: &TransferEvidence,
-    now: i64,
-) -> Result<bool, StoreError> {
-    let (log_index, block) = place(transfer)?;
-    if pays_for_another(db, id, transfer)? {
-        return Err(StoreError::EvidenceTaken);
-    }
-    let moved = db.execute(
-        // A refused payment has given its key back, and another one may have it now.
-        "UPDATE payments SET state = 'settled', transaction_hash = ?3, log_index = ?4, block = ?5, updated_at = ?6,
-             checked_at = NULL,
-             idempotency_key = CASE WHEN state = 'refused' THEN NULL ELSE idempotency_key END
-         WHERE payment_id = ?1 AND state = ?2",
-        values![id, from, transfer.transaction, log_index, block, now],
-    )?;
-    Ok(moved == 1)
-}
-
-/// The unique index decides; this says so in a word of its own, without spoiling the group of changes on PostgreSQL.
-fn pays_for_another(
-    db: Db<'_>,
-    id: &PaymentId,
-    transfer: &TransferEvidence,
-) -> Result<bool, StoreError> {
-    let (log_index, _) = place(transfer)?;
-    let sql =
-        "SELECT 1 FROM payments WHERE transaction_hash = ?1 AND log_index = ?2 AND payment_id <> ?3
-         AND network = (SELECT network FROM payments WHERE payment_id = ?3)";
-    db.exists(sql, values![transfer.transaction, log_index, id])
+    let values = kept![id, from, to.as_str(), transaction, reason, now];
+    Ok(of_payment(sql, values))
 }
 
 fn place(transfer: &TransferEvidence) -> Result<(Option<i64>, Option<i64>), StoreError> {

@@ -189,7 +189,7 @@ pub(super) fn read_payment(row: &Row<'_>) -> Result<Payment, StoreError> {
     })
 }
 
-pub(super) const SUMMARY: &str =
+pub(in crate::store) const SUMMARY: &str =
     "payment_id, network, asset, payer, nonce, state, amount, pay_to, operation, lease_id,
     transaction_hash, reason, created_at, updated_at,
     (SELECT CAST(coalesce(sum(debts.amount), 0) AS BIGINT) FROM debts

@@ -1,48 +1,34 @@
 //! Takes a nonce for one request, or says which payment it belongs to.
 
 use super::{
-    super::{cells, db::taken_over},
+    super::{
+        cells,
+        db::{Cell, taken_over},
+        steps::{Step, Table, Unfit},
+    },
     COLUMNS, Db, NewPayment, Payment,
     PaymentState::{Released, Reserved},
     Reservation, StoreError, read_payment, signed, values,
 };
+use crate::ids::PaymentId;
 
 /// What a row keeps when a nonce that was released is reserved again.
 const OF_THE_FIRST: [&str; 5] = ["payment_id", "network", "asset", "payer", "nonce"];
 
-pub(super) fn reserve(
-    db: Db<'_>,
-    mut new: NewPayment,
+/// The row of a payment that is reserved.
+fn with_row<T>(
+    new: &NewPayment,
+    payment_id: &PaymentId,
     now: i64,
-) -> Result<Reservation, StoreError> {
-    for text in [&mut new.asset, &mut new.nonce] {
-        text.make_ascii_lowercase();
-    }
-    let nonce = values![new.network, new.asset, new.payer, new.nonce];
-    let known = db.optional(&by_nonce(), nonce, read_payment)?;
-    if let Some(known) = known.as_ref().filter(|known| known.state != Released) {
-        return Ok(outcome(known, &new));
-    }
-    // A client that signs again under the same key gets the first outcome; its new signature is never settled.
-    let by_key = format!(
-        "SELECT {COLUMNS} FROM payments
-         WHERE payer = ?1 AND idempotency_key = ?2 AND state NOT IN ('released', 'refused')"
-    );
-    let same_key = db.optional(
-        &by_key,
-        values![new.payer, new.idempotency_key],
-        read_payment,
-    )?;
-    if let Some(same_key) = same_key {
-        return Ok(outcome(&same_key, &new));
-    }
-    let payment_id = known.map_or(new.payment_id, |released| released.payment_id);
-    let row = cells! {
+    work: impl FnOnce(&[Cell<'_>]) -> T,
+) -> Result<T, StoreError> {
+    let [asset, nonce] = lowered(new);
+    Ok(work(&cells! {
         "payment_id": payment_id,
         "network": new.network,
-        "asset": new.asset,
+        "asset": asset,
         "payer": new.payer,
-        "nonce": new.nonce,
+        "nonce": nonce,
         "digest": new.digest,
         "idempotency_key": new.idempotency_key,
         "state": Reserved,
@@ -55,14 +41,59 @@ pub(super) fn reserve(
         "lease_id": new.lease_id,
         "created_at": now,
         "updated_at": now,
-    };
-    let taken = taken_over(&row, &OF_THE_FIRST);
-    let or = format!(
-        "ON CONFLICT (network, asset, payer, nonce) DO UPDATE SET {taken}, reason = NULL
-         WHERE payments.state = 'released'"
+    }))
+}
+
+fn lowered(new: &NewPayment) -> [String; 2] {
+    [&new.asset, &new.nonce].map(|text| text.to_ascii_lowercase())
+}
+
+/// Takes a nonce that was never seen, under a key that was never seen.
+pub(super) fn fresh(new: &NewPayment, now: i64) -> Result<Step, StoreError> {
+    let or = "ON CONFLICT (network, asset, payer, nonce) DO NOTHING";
+    let id = &new.payment_id;
+    let step = |row: &[Cell<'_>]| Step::insert((Table::Payments, id), "payments", row, or);
+    let step = with_row(new, id, now, step)?;
+    Ok(step.or(Unfit::Overtaken).unless_taken(Unfit::Overtaken))
+}
+
+pub(super) fn reserve(db: Db<'_>, new: &NewPayment, now: i64) -> Result<Reservation, StoreError> {
+    let [asset, nonce] = lowered(new);
+    let nonce = values![new.network, asset, new.payer, nonce];
+    let known = db.optional(&by_nonce(), nonce, read_payment)?;
+    if let Some(known) = known.as_ref().filter(|known| known.state != Released) {
+        return Ok(outcome(known, new));
+    }
+    // A client that signs again under the same key gets the first outcome; its new signature is never settled.
+    let by_key = format!(
+        "SELECT {COLUMNS} FROM payments
+         WHERE payer = ?1 AND idempotency_key = ?2 AND state NOT IN ('released', 'refused')"
     );
-    db.insert("payments", &row, &or)?;
-    Ok(Reservation::Reserved { payment_id })
+    let same_key = db.optional(
+        &by_key,
+        values![new.payer, new.idempotency_key],
+        read_payment,
+    )?;
+    if let Some(same_key) = same_key {
+        return Ok(outcome(&same_key, new));
+    }
+    let payment_id = known.map_or(new.payment_id.clone(), |released| released.payment_id);
+    let reserved = with_row(new, &payment_id, now, |row| {
+        let taken = taken_over(row, &OF_THE_FIRST);
+        let or = format!(
+            "ON CONFLICT (network, asset, payer, nonce) DO UPDATE SET {taken}, reason = NULL
+             WHERE payments.state = 'released'"
+        );
+        db.insert("payments", row, &or)
+    })??;
+    match reserved {
+        // Another replica has taken it since it was looked for.
+        0 => match db.optional(&by_nonce(), nonce, read_payment)? {
+            Some(known) => Ok(outcome(&known, new)),
+            None => Err(StoreError::Unreadable("a payment that has to be there")),
+        },
+        _ => Ok(Reservation::Reserved { payment_id }),
+    }
 }
 
 /// One payment by network, asset, payer and nonce, all hexadecimal in lower case.

@@ -5,26 +5,28 @@ use std::collections::HashSet;
 use super::super::{Store, StoreError, values};
 
 impl Store {
-    /// The transactions that payments name which were begun or changed at `since` or later, in lower case.
+    /// Those of these transactions that payments name, in lower case.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn transactions_since(
+    pub async fn known_transactions(
         &self,
         network: &str,
-        since: i64,
+        transactions: Vec<String>,
     ) -> Result<HashSet<String>, StoreError> {
         let network = network.to_owned();
-        let names: Vec<String> = self
-            .read(move |db| {
-                db.all(
-                    "SELECT lower(transaction_hash) AS name FROM payments
-                     WHERE transaction_hash IS NOT NULL AND network = ?1 AND updated_at >= ?2",
-                    values![network, since],
-                    |row| row.get("name"),
-                )
-            })
-            .await?;
-        Ok(names.into_iter().collect())
+        let sql = "SELECT 1 FROM payments WHERE lower(transaction_hash) = ?1 AND transaction_hash IS NOT NULL
+             AND network = ?2 LIMIT 1";
+        self.read(move |db| {
+            let mut known = HashSet::new();
+            for transaction in transactions {
+                let name = transaction.to_ascii_lowercase();
+                if db.exists(sql, values![name, network])? {
+                    known.insert(name);
+                }
+            }
+            Ok(known)
+        })
+        .await
     }
 }

@@ -5,18 +5,35 @@ use super::{
     record::{COLUMNS, SUMMARY, read_payment, read_summary},
     values,
 };
-use crate::ids::PaymentId;
+use crate::{
+    ids::{PaymentId, Wallet},
+    store::LISTED,
+};
 
 impl Store {
-    /// Payments of which it could not be learnt whether they moved money, oldest first.
+    /// Payments of which it could not be learnt whether they moved money, oldest first, at most [`LISTED`].
     /// # Errors
     /// The database failed.
     pub async fn unresolved_payments(&self) -> Result<Vec<PaymentSummary>, StoreError> {
         self.read(|db| {
             let sql = format!(
-                "SELECT {SUMMARY} FROM payments WHERE state = 'unresolved' ORDER BY created_at"
+                "SELECT {SUMMARY} FROM payments WHERE state = 'unresolved' ORDER BY created_at LIMIT {LISTED}"
             );
             db.all(&sql, &[], read_summary)
+        })
+        .await
+    }
+
+    /// Who paid a payment, and on which network.
+    /// # Errors
+    /// The database failed.
+    pub async fn payer_of(&self, id: &PaymentId) -> Result<Option<(Wallet, String)>, StoreError> {
+        let id = id.clone();
+        self.read(move |db| {
+            let sql = "SELECT payer, network FROM payments WHERE payment_id = ?1";
+            db.optional(sql, values![id], |row| {
+                Ok((row.get("payer")?, row.get("network")?))
+            })
         })
         .await
     }
@@ -37,28 +54,31 @@ impl Store {
         .await
     }
 
-    /// Refused payments whose window ended before `before` and that were not looked for on the chain since.
+    /// Refused payments whose window ended before `before` and that were not looked for on the chain since, at most a hundred.
     /// # Errors
     /// The database failed.
     pub async fn refusals_to_check(&self, before: i64) -> Result<Vec<Payment>, StoreError> {
-        let which =
-            "state = 'refused' AND checked_at IS NULL AND request <> '' AND valid_before <= ?1";
-        self.to_check(which, before).await
+        self.read(move |db| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM payments
+                 WHERE state = 'refused' AND checked_at IS NULL AND request <> '' AND valid_before <= ?1
+                 ORDER BY valid_before LIMIT 100"
+            );
+            db.all(&sql, values![before], read_payment)
+        })
+        .await
     }
 
-    /// Payments that settled before `before` and whose transfer was not looked for on the chain since.
+    /// Payments that settled before `before` and whose transfer was not looked for on the chain since, at most a hundred.
     /// # Errors
     /// The database failed.
     pub async fn transfers_to_check(&self, before: i64) -> Result<Vec<Payment>, StoreError> {
-        let which = "state IN ('settled', 'answered') AND checked_at IS NULL AND request <> ''
-             AND transaction_hash IS NOT NULL AND updated_at <= ?1";
-        self.to_check(which, before).await
-    }
-
-    async fn to_check(&self, which: &'static str, before: i64) -> Result<Vec<Payment>, StoreError> {
         self.read(move |db| {
             let sql = format!(
-                "SELECT {COLUMNS} FROM payments WHERE {which} ORDER BY updated_at LIMIT 100"
+                "SELECT {COLUMNS} FROM payments
+                 WHERE state IN ('settled', 'answered') AND checked_at IS NULL AND request <> ''
+                   AND transaction_hash IS NOT NULL AND updated_at <= ?1
+                 ORDER BY updated_at LIMIT 100"
             );
             db.all(&sql, values![before], read_payment)
         })
@@ -93,8 +113,10 @@ impl Store {
         self.read(move |db| {
             db.optional(
                 "SELECT payment_id FROM payments
-                 WHERE network = ?1 AND lower(transaction_hash) = ?2 AND payment_id <> ?3 AND state IN ('settled', 'answered')
-                 UNION ALL SELECT payment_id FROM debts WHERE lower(transaction_hash) = ?2 AND payment_id <> ?3",
+                 WHERE network = ?1 AND lower(transaction_hash) = ?2 AND transaction_hash IS NOT NULL
+                   AND payment_id <> ?3 AND state IN ('settled', 'answered')
+                 UNION ALL SELECT payment_id FROM debts
+                 WHERE lower(transaction_hash) = ?2 AND transaction_hash IS NOT NULL AND payment_id <> ?3",
                 values![network, hash, except],
                 |row| row.get("payment_id"),
             )

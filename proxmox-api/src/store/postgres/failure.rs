@@ -33,6 +33,15 @@ pub enum ServerError {
     /// The connection was lost before anything was made.
     #[error("the connection was lost: {0}")]
     Lost(String),
+    /// It was taken back for the sake of another change, and can be made again.
+    #[error("taken back for another change: {0}")]
+    TakenBack(String),
+    /// Another row has what has to be unique.
+    #[error("{0}")]
+    Taken(String),
+    /// A divisor was nothing: how a statement says that it does not fit.
+    #[error("a statement found nothing to change")]
+    Unfit,
     /// Anything else that the server refuses.
     #[error("{0}")]
     Refused(String),
@@ -50,6 +59,11 @@ impl ServerError {
             }
             &SqlState::INVALID_CATALOG_NAME => Self::NoDatabase(text),
             &SqlState::INSUFFICIENT_PRIVILEGE => Self::NoRight(text),
+            &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => {
+                Self::TakenBack(text)
+            }
+            &SqlState::UNIQUE_VIOLATION => Self::Taken(text),
+            &SqlState::DIVISION_BY_ZERO => Self::Unfit,
             _ => Self::Refused(format!("{text} ({})", code.code())),
         }
     }
@@ -64,6 +78,8 @@ pub(super) fn is_lost(error: &Error) -> bool {
         SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
         // The schema has changed under a prepared statement.
         SqlState::FEATURE_NOT_SUPPORTED,
+        // A pooler has given us another connection, which knows none of our statements.
+        SqlState::INVALID_SQL_STATEMENT_NAME,
     ];
     error.code().is_none_or(|code| OVER.contains(code))
 }

@@ -40,7 +40,7 @@ pub(in crate::store) fn migrate(session: &Session) -> Result<(), StoreError> {
 /// # Errors
 /// It cannot be used, and why.
 pub(in crate::store) fn condition(server: &Server) -> Result<Condition, StoreError> {
-    let session = Session::new(server.clone(), true)?;
+    let session = Session::new(server.clone())?;
     check_release(&session)?;
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
     let found = version(&session)?;

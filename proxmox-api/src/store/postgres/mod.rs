@@ -1,21 +1,25 @@
-//! PostgreSQL behind the store: [`server`] is where it is and how it is trusted, [`session`] a connection that comes back,
-//! [`migrate`] the schema, [`turns`] the locks that replicas share.
+//! PostgreSQL behind the store: [`server`] is where it is and how it is trusted, [`link`] a connection, [`session`] one that comes
+//! back and serves blocking work, [`lane`] one that sends steps of many callers together, [`writers`] both kinds, [`migrate`] the
+//! schema, [`turns`] the locks that replicas share.
 
 mod failure;
+mod lane;
+mod link;
 mod migrate;
 mod server;
 mod session;
 mod turns;
+mod writers;
 
 pub use failure::ServerError;
 pub(super) use migrate::{condition, migrate};
 pub use server::Server;
 pub(super) use session::Session;
 pub use turns::{SharedTurn, SharedTurns};
+pub(super) use writers::Writers;
 
-/// The lock under which one replica at a time changes anything. What the store promises rests on changes coming one after the
-/// other, as SQLite has them.
-const WRITING: i64 = 0x0402_0001;
+/// How long the server may take for one statement, the wait for other changes included.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 /// The lock under which the schema is brought up to date.
 const MIGRATING: i64 = 0x0402_0002;
 /// The oldest release that is worked with.

@@ -3,46 +3,36 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
-    time::{Duration, Instant},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    time::Duration,
 };
 
+use service::crypto;
 use tokio::{runtime::Runtime, time::timeout};
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::Row;
 
 use super::{
-    WRITING,
+    PATIENCE,
     failure::{ServerError, is_lost},
+    link::{Link, Patience},
     server::Server,
 };
-use crate::store::{StoreError, db::Value};
+use crate::store::{Db, StoreError, db::Value};
 
-/// How long the server may take for one statement, the wait for other replicas' changes included.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Between two tries to connect, at first and at most.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// What every session is told first. A setting that waits for no disk would lose payments; a replica that hangs in the middle
-/// of a change must not stop the others.
-const GREETING: &str = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
-    SET idle_in_transaction_session_timeout = '20s';
-    SET lock_timeout = '18s'";
-const READ_ONLY: &str = "; SET default_transaction_read_only = on";
+/// How often a change is made again that the server took back for another one's sake.
+pub(super) const TRIES: u32 = 8;
 
 /// The connection, there or to be made.
 pub(in crate::store) struct Session {
     /// There until it is dropped.
     runtime: Option<Runtime>,
     server: Server,
-    reads_only: bool,
     link: RefCell<Option<Link>>,
-    /// The next try to connect, and the pause after it.
-    wait: Cell<(Instant, Duration)>,
+    patience: Patience,
     within: Cell<Within>,
 }
 
-/// Whether statements belong to a group of changes.
+/// Whether statements belong to a change.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Within {
     Nothing,
@@ -51,43 +41,17 @@ enum Within {
     FailedChange,
 }
 
-struct Link {
-    client: Client,
-    statements: HashMap<String, Statement>,
-}
-
-impl Link {
-    async fn statement(
-        &mut self,
-        sql: &str,
-        values: &[Value<'_>],
-    ) -> Result<Statement, tokio_postgres::Error> {
-        if let Some(known) = self.statements.get(sql) {
-            return Ok(known.clone());
-        }
-        let kinds: Vec<_> = values.iter().map(Value::kind).collect();
-        // The store's SQL has a question mark nowhere else.
-        let made = self
-            .client
-            .prepare_typed(&sql.replace('?', "$"), &kinds)
-            .await?;
-        self.statements.insert(sql.to_owned(), made.clone());
-        Ok(made)
-    }
-}
-
 impl Session {
     /// A session that connects when it is used first.
-    pub(in crate::store) fn new(server: Server, reads_only: bool) -> Result<Self, StoreError> {
+    pub(in crate::store) fn new(server: Server) -> Result<Self, StoreError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         Ok(Self {
             runtime: Some(runtime),
             server,
-            reads_only,
             link: RefCell::new(None),
-            wait: Cell::new((Instant::now(), FIRST_PAUSE)),
+            patience: Patience::default(),
             within: Cell::new(Within::Nothing),
         })
     }
@@ -122,42 +86,88 @@ impl Session {
         self.run(async |link| link.client.batch_execute(sql).await)
     }
 
-    /// Begins a group of changes, which waits for those of other replicas. The first change may follow.
-    pub(in crate::store) fn begin(&self) -> Result<(), StoreError> {
-        self.batch(&format!(
-            "BEGIN; SELECT pg_advisory_xact_lock({WRITING}); SAVEPOINT change"
-        ))
-        .inspect_err(|_| self.abandon())?;
+    /// Makes a change in a transaction of its own, once those that hold the same lock are committed. It is made again, a few
+    /// times, where the server takes it back for the sake of another.
+    pub(in crate::store) fn change<T>(
+        &self,
+        lock: Option<i64>,
+        change: impl Fn(Db<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut tries = 1;
+        loop {
+            match self.try_change(lock, &change) {
+                Err(StoreError::Postgres(ServerError::TakenBack(cause))) if tries < TRIES => {
+                    tracing::debug!(cause, tries, "a change is made again");
+                    std::thread::sleep(pause(tries));
+                    tries += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn try_change<T>(
+        &self,
+        lock: Option<i64>,
+        change: &impl Fn(Db<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.begin(lock)?;
+        let result = catch_unwind(AssertUnwindSafe(|| change(Db::Postgres(self))));
+        let result = result.unwrap_or_else(|panic| {
+            // What it holds must not stop others.
+            self.roll_back();
+            resume_unwind(panic)
+        });
+        match result {
+            Ok(done) if self.is_sound() => self.commit().map(|()| done),
+            Ok(_) => {
+                self.abandon();
+                // It overlooked that one of its statements was refused.
+                Err(StoreError::Commit("a statement was refused".into()))
+            }
+            Err(error) => {
+                self.roll_back();
+                Err(error)
+            }
+        }
+    }
+
+    fn begin(&self, lock: Option<i64>) -> Result<(), StoreError> {
+        let begun = self.run(async |link| {
+            let mut sql = link.begin.clone();
+            if let Some(lock) = lock {
+                sql.push_str(&format!("; SELECT pg_advisory_xact_lock({lock})"));
+            }
+            link.client.batch_execute(&sql).await
+        });
+        begun.inspect_err(|_| self.abandon())?;
         self.within.set(Within::Change);
         Ok(())
     }
 
-    /// Keeps the change that was just made, and begins the next one.
-    pub(in crate::store) fn next(&self) -> Result<(), StoreError> {
-        self.batch("RELEASE SAVEPOINT change; SAVEPOINT change")
-    }
-
-    /// Takes back the change that was just made; the next one may follow.
-    pub(in crate::store) fn roll_back(&self) -> Result<(), StoreError> {
-        self.within.set(Within::Change);
-        self.batch("ROLLBACK TO SAVEPOINT change")
-    }
-
-    /// Whether the group still stands and the change in hand can be kept.
-    pub(in crate::store) fn is_sound(&self) -> bool {
+    /// Whether the transaction still stands.
+    fn is_sound(&self) -> bool {
         self.within.get() == Within::Change && self.link.borrow().is_some()
     }
 
-    /// Ends the group; after an error that says so, nobody knows whether it was made.
-    pub(in crate::store) fn commit(&self) -> Result<(), StoreError> {
-        if !self.is_sound() {
+    /// Takes back what was done; a connection on which that fails is left to the server to take back.
+    fn roll_back(&self) {
+        if self.link.borrow().is_none() || self.batch("ROLLBACK").is_err() {
             self.abandon();
-            return Err(StoreError::Commit("the connection was lost".into()));
         }
+        self.within.set(Within::Nothing);
+    }
+
+    /// Ends the change; after an error that says so, nobody knows whether it was made.
+    fn commit(&self) -> Result<(), StoreError> {
         let committed = self.batch("COMMIT");
         self.within.set(Within::Nothing);
         committed.map_err(|error| match error {
             StoreError::Postgres(ServerError::Lost(cause)) => StoreError::CommitUnknown(cause),
+            taken_back @ StoreError::Postgres(ServerError::TakenBack(_)) => {
+                self.abandon();
+                taken_back
+            }
             error => {
                 self.abandon();
                 StoreError::Commit(error.to_string())
@@ -168,7 +178,12 @@ impl Session {
     /// Drops a connection whose transaction is in no state to go on; the server takes it back.
     pub(in crate::store) fn abandon(&self) {
         self.within.set(Within::Nothing);
-        self.link.borrow_mut().take();
+        if self.link.borrow_mut().take().is_some()
+            && let Some(runtime) = &self.runtime
+        {
+            // The connection's task has to run to say goodbye.
+            runtime.block_on(tokio::task::yield_now());
+        }
     }
 
     /// Does something, on a new connection where the old one is found to be gone and nothing was begun on it.
@@ -211,38 +226,18 @@ impl Session {
     }
 
     fn connect(&self, runtime: &Runtime) -> Result<Link, StoreError> {
-        let (next, pause) = self.wait.get();
-        if Instant::now() < next {
-            return Err(ServerError::Unreachable("tried a moment ago".into()).into());
-        }
-        let made = runtime.block_on(async {
-            let (client, connection) = self.server.connect(|_| {}).await?;
-            tokio::spawn(connection);
-            let mut greeting = GREETING.to_owned();
-            if self.reads_only {
-                greeting.push_str(READ_ONLY);
-            }
-            let greeted = timeout(PATIENCE, client.batch_execute(&greeting)).await;
-            greeted
-                .map_err(|_| ServerError::Unreachable("the server did not answer in time".into()))?
-                .map_err(|error| ServerError::of(&error))?;
-            Ok::<_, ServerError>(Link {
-                client,
-                statements: HashMap::new(),
-            })
-        });
-        match made {
-            Ok(link) => {
-                self.wait.set((Instant::now(), FIRST_PAUSE));
-                Ok(link)
-            }
-            Err(error) => {
-                let longer = (pause * 2).min(LONGEST_PAUSE);
-                self.wait.set((Instant::now() + pause, longer));
-                Err(error.into())
-            }
-        }
+        self.patience.check()?;
+        let made = runtime.block_on(Link::connect(&self.server));
+        self.patience.tried(made.is_ok());
+        Ok(made?)
     }
+}
+
+/// Before another try: longer each time and never the same, so that two that stood in each other's way do not meet again.
+pub(super) fn pause(tries: u32) -> Duration {
+    let random = u64::from(u16::from_be_bytes(crypto::random_bytes()));
+    let most = 10_u64 << tries.min(7);
+    Duration::from_millis(most * random / u64::from(u16::MAX))
 }
 
 impl Drop for Session {

@@ -14,16 +14,18 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tokio_postgres::{Client, Statement};
+use tokio_postgres::{Client, Row, Statement};
 
 use super::{ServerError, server::Server};
-use crate::store::StoreError;
+use crate::store::{StoreError, apart::lock_key};
 
 /// How long a turn waits for a session.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often somebody who waits for a turn asks, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// Locks that are given back in one go.
+const UNLOCKED_AT_ONCE: usize = 256;
 /// Words of others that wait for a slow listener.
 const WORDS: usize = 64;
 /// Between two tries to connect.
@@ -116,15 +118,15 @@ impl SharedTurns {
         self.0.told.subscribe()
     }
 
-    /// Waits for a turn.
+    /// Waits for turns under several names, which come together.
     ///
     /// # Errors
     /// There is no session, and none came about in a few seconds.
-    pub async fn take(&self, set: &str, name: &str) -> Result<SharedTurn, StoreError> {
+    pub async fn take(&self, set: &str, names: &[&str]) -> Result<Vec<SharedTurn>, StoreError> {
         let mut pause = FIRST_PAUSE;
         loop {
-            if let Some(turn) = self.try_take(set, name).await? {
-                return Ok(turn);
+            if let Some(turns) = self.try_take(set, names).await? {
+                return Ok(turns);
             }
             // Those who wait must not all ask at once.
             sleep(pause.mul_f64(0.5 + f64::from(crypto::random_bytes::<1>()[0]) / 255.0)).await;
@@ -132,14 +134,19 @@ impl SharedTurns {
         }
     }
 
-    /// The turn, if nobody has it.
+    /// The turns, if nobody has any of them.
     ///
     /// # Errors
     /// As [`SharedTurns::take`].
-    pub async fn try_take(&self, set: &str, name: &str) -> Result<Option<SharedTurn>, StoreError> {
-        let (shared, key) = (Arc::clone(&self.0), key(set, name));
+    pub async fn try_take(
+        &self,
+        set: &str,
+        names: &[&str],
+    ) -> Result<Option<Vec<SharedTurn>>, StoreError> {
+        let keys = names.iter().map(|name| lock_key(set, name)).collect();
+        let shared = Arc::clone(&self.0);
         // In a task of its own: a caller who has gone meanwhile must not leave a lock that nobody frees.
-        let asked = tokio::spawn(async move { acquire(&shared, key).await });
+        let asked = tokio::spawn(async move { acquire(&shared, keys).await });
         asked.await.map_err(|_| StoreError::Stopped)?
     }
 }
@@ -160,24 +167,33 @@ fn hearing(replica: String, told: broadcast::Sender<String>) -> impl Hear {
 trait Hear: Fn(&str) + Clone + Send + 'static {}
 impl<F: Fn(&str) + Clone + Send + 'static> Hear for F {}
 
-/// Whether the server gave the lock.
-fn got(answer: &tokio_postgres::Row) -> Result<bool, StoreError> {
-    answer
-        .try_get(0)
+/// Which locks the server gave, in the order in which they were asked for.
+fn got(answer: &[Row]) -> Result<Vec<bool>, StoreError> {
+    let each = answer.iter().map(|row| row.try_get(0));
+    each.collect::<Result<_, _>>()
         .map_err(|_| StoreError::Unreadable("whether a lock was given"))
 }
 
-async fn acquire(shared: &Arc<Shared>, key: i64) -> Result<Option<SharedTurn>, StoreError> {
+async fn acquire(
+    shared: &Arc<Shared>,
+    keys: Vec<i64>,
+) -> Result<Option<Vec<SharedTurn>>, StoreError> {
     let mut again = true;
     loop {
         let current = there(shared).await?;
-        match timeout(HEARTBEAT, current.client.query_one(&current.lock, &[&key])).await {
-            Ok(Ok(row)) if got(&row)? => {
-                *lock(&shared.held).entry(key).or_default() += 1;
-                let shared = Arc::clone(shared);
-                return Ok(Some(SharedTurn { key, shared }));
+        match timeout(HEARTBEAT, current.client.query(&current.lock, &[&keys])).await {
+            Ok(Ok(rows)) => {
+                let given = got(&rows)?;
+                let turn = |(key, _): (&i64, _)| {
+                    *lock(&shared.held).entry(*key).or_default() += 1;
+                    let shared = Arc::clone(shared);
+                    SharedTurn { key: *key, shared }
+                };
+                let given: Vec<_> = keys.iter().zip(given).filter(|(_, is)| *is).collect();
+                let turns: Vec<_> = given.into_iter().map(turn).collect();
+                // Some of them alone are given back at once.
+                return Ok((turns.len() == keys.len()).then_some(turns));
             }
-            Ok(Ok(_)) => return Ok(None),
             Ok(Err(error)) if again => {
                 tracing::debug!(error = %ServerError::of(&error), "a turn is asked for once more");
                 again = false;
@@ -258,9 +274,11 @@ async fn connect(
             tracing::debug!(error = %ServerError::of(&error), "a connection ended");
         }
     });
-    let lock = client.prepare("SELECT pg_try_advisory_lock($1)");
-    let lock = lock.await.map_err(of)?;
-    let unlock = client.prepare("SELECT pg_advisory_unlock($1)");
+    let of_each = |function| format!("SELECT {function}(key) FROM unnest($1::bigint[]) AS key");
+    let lock = client.prepare(&of_each("pg_try_advisory_lock")).await;
+    let lock = lock.map_err(of)?;
+    let unlock = of_each("pg_advisory_unlock");
+    let unlock = client.prepare(&unlock);
     let unlock = unlock.await.map_err(of)?;
     let tell = client.prepare("SELECT pg_notify('infra402', $1)");
     let tell = tell.await.map_err(of)?;
@@ -279,12 +297,18 @@ async fn serve(
     driver: &mut JoinSet<()>,
     freed: &mut mpsc::UnboundedReceiver<i64>,
 ) -> bool {
+    let mut keys = Vec::new();
     loop {
         let answered = tokio::select! {
             _ = driver.join_next() => return false,
-            key = freed.recv() => {
-                let Some(key) = key else { return true };
-                timeout(HEARTBEAT, link.client.query_one(&link.unlock, &[&key])).await.map(|row| row.is_ok())
+            _ = freed.recv_many(&mut keys, UNLOCKED_AT_ONCE) => {
+                if keys.is_empty() {
+                    return true;
+                }
+                let unlock = async { link.client.query(&link.unlock, &[&keys]).await.is_ok() };
+                let unlocked = timeout(HEARTBEAT, unlock).await;
+                keys.clear();
+                unlocked
             }
             () = sleep(HEARTBEAT) => {
                 timeout(HEARTBEAT, link.client.batch_execute("")).await.map(|done| done.is_ok())
@@ -304,7 +328,11 @@ async fn retake(link: &Link, held: &Held) {
         .collect();
     for (key, count) in all {
         for _ in 0..count {
-            match link.client.query_one(&link.lock, &[&key]).await {
+            match link
+                .client
+                .query_one(&link.lock, &[&[key].as_slice()])
+                .await
+            {
                 Ok(row) if row.try_get(0).unwrap_or(false) => {}
                 _ => tracing::warn!(
                     "another replica has taken a turn meanwhile that is still in use here"
@@ -316,11 +344,4 @@ async fn retake(link: &Link, held: &Held) {
 
 fn lock(held: &Held) -> std::sync::MutexGuard<'_, HashMap<i64, usize>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn key(set: &str, name: &str) -> i64 {
-    let digest = crypto::hmac_sign(set.as_bytes(), name.as_bytes());
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest[..8]);
-    i64::from_be_bytes(first)
 }

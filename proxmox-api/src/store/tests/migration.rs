@@ -9,6 +9,22 @@ on_both![
     what_was_counted_before_containers_were_stopped_for_it_is_kept,
 ];
 
+/// The store reads 64 bits; PostgreSQL's `INTEGER` has 32 of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_number_is_64_bits_wide_on_postgres() {
+    let Some(place) = Place::server().await else {
+        return;
+    };
+    let store = place.open().await;
+    let sql = "SELECT table_name || '.' || column_name AS name FROM information_schema.columns
+         WHERE table_schema = current_schema() AND data_type IN ('integer', 'smallint')";
+    let narrow: Vec<String> = store
+        .read(move |db| db.all(sql, &[], |row| row.get("name")))
+        .await
+        .unwrap();
+    assert_eq!(narrow, [""; 0]);
+}
+
 /// The schema as it was after so many steps, on either database.
 async fn filled_after(place: &Place, steps: usize, fill: fn(Db<'_>)) {
     let place = place.database.clone();
@@ -19,7 +35,7 @@ async fn filled_after(place: &Place, steps: usize, fill: fn(Db<'_>)) {
             fill(Db::Sqlite(&file));
         }
         Database::Server(server) => {
-            let session = Session::new(*server, false).unwrap();
+            let session = Session::new(*server).unwrap();
             let mut all = format!(
                 "CREATE TABLE schema_version (version BIGINT NOT NULL); INSERT INTO schema_version VALUES ({steps});",
             );
@@ -174,7 +190,9 @@ async fn a_database_of_the_release_before_keeps_every_payment_and_no_public_key(
         .unwrap();
     assert_eq!(listed.len(), ROWS.len());
     let orphan = store
-        .write(|db| db.execute("DELETE FROM payments WHERE payment_id = 'pay-8'", &[]))
+        .write(Apart::FromNothing, |db| {
+            db.execute("DELETE FROM payments WHERE payment_id = 'pay-8'", &[])
+        })
         .await;
     assert!(orphan.is_err(), "a lease refers to it");
     assert_eq!(store.open_accounts().await.unwrap().due, 1000);

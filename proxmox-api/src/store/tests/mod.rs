@@ -1,5 +1,6 @@
 //! The promises of the store, on real files and on a real PostgreSQL.
 
+mod bounded;
 mod brake;
 mod debts;
 mod leases;
@@ -8,6 +9,7 @@ mod moves;
 mod payments;
 #[path = "../../../tests/postgres/mod.rs"]
 mod postgres;
+mod races;
 mod replicas;
 mod retention;
 mod sent;

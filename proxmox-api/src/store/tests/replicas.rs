@@ -58,12 +58,12 @@ async fn a_turn_is_one_replicas_until_it_is_given_back_or_the_replica_dies() {
         SharedTurns::start(server(&place).clone()),
         SharedTurns::start(server(&place).clone()),
     );
-    let turn = one.take("set", "name").await.unwrap();
-    assert!(two.try_take("set", "name").await.unwrap().is_none());
-    assert!(two.try_take("other", "name").await.unwrap().is_some());
+    let turn = one.take("set", &["name"]).await.unwrap();
+    assert!(two.try_take("set", &["name"]).await.unwrap().is_none());
+    assert!(two.try_take("other", &["name"]).await.unwrap().is_some());
     let waiting = tokio::spawn({
         let two = two.clone();
-        async move { two.take("set", "name").await.unwrap() }
+        async move { two.take("set", &["name"]).await.unwrap() }
     });
     drop(turn);
     drop(waiting.await.unwrap());
@@ -74,19 +74,19 @@ async fn a_turn_is_one_replicas_until_it_is_given_back_or_the_replica_dies() {
         .build()
         .unwrap();
     let of_the_dead = taken_on(&dead, server(&place).clone());
-    assert!(two.try_take("set", "dying").await.unwrap().is_none());
+    assert!(two.try_take("set", &["dying"]).await.unwrap().is_none());
     dead.shutdown_background();
     drop(of_the_dead);
-    let freed = tokio::time::timeout(Duration::from_secs(5), two.take("set", "dying"));
+    let freed = tokio::time::timeout(Duration::from_secs(5), two.take("set", &["dying"]));
     freed.await.unwrap().unwrap();
 }
 
 /// A turn of a replica that runs on this runtime.
-fn taken_on(runtime: &tokio::runtime::Runtime, server: Server) -> SharedTurn {
+fn taken_on(runtime: &tokio::runtime::Runtime, server: Server) -> Vec<SharedTurn> {
     let (give, given) = std::sync::mpsc::channel();
     runtime.spawn(async move {
         let turns = SharedTurns::start(server);
-        give.send(turns.take("set", "dying").await.unwrap())
+        give.send(turns.take("set", &["dying"]).await.unwrap())
             .unwrap();
         std::future::pending::<()>().await;
     });
@@ -111,7 +111,7 @@ async fn a_server_that_comes_back_is_worked_with_again_and_turns_are_kept() {
     };
     let store = place.open().await;
     let turns = store.turns().unwrap();
-    let turn = turns.take("set", "kept").await.unwrap();
+    let turn = turns.take("set", &["kept"]).await.unwrap();
     activated(&store, 1, 0).await;
     // Connections that are cut while nobody uses them are not even noticed.
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'infra402'";
@@ -153,11 +153,11 @@ async fn a_server_that_comes_back_is_worked_with_again_and_turns_are_kept() {
         .unwrap();
     let lease = store.lease(&"lease-1".into()).await.unwrap().unwrap();
     assert_eq!(lease.ip.as_deref(), Some("10.0.0.3"));
-    let fresh = turns.take("set", "fresh").await.unwrap();
+    let fresh = turns.take("set", &["fresh"]).await.unwrap();
     let others = place.open().await.turns().unwrap();
-    assert!(others.try_take("set", "kept").await.unwrap().is_none());
+    assert!(others.try_take("set", &["kept"]).await.unwrap().is_none());
     drop(turn);
-    others.take("set", "kept").await.unwrap();
+    others.take("set", &["kept"]).await.unwrap();
     drop(fresh);
 }
 
@@ -218,7 +218,10 @@ async fn what_is_wrong_with_a_server_is_said_in_words() {
 
     let store = place.open().await;
     let later = "INSERT INTO schema_version (version) VALUES (1000)";
-    store.write(move |db| db.execute(later, &[])).await.unwrap();
+    store
+        .write(Apart::FromNothing, move |db| db.execute(later, &[]))
+        .await
+        .unwrap();
     let newer = Store::of(&place.database).await.unwrap_err().to_string();
     assert!(newer.contains("newer release"), "{newer}");
     let found = condition(&place.database).await.unwrap();

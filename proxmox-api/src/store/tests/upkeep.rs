@@ -53,7 +53,7 @@ async fn a_reopened_file_keeps_everything_and_is_migrated_once(place: Place) {
             .payments_by_payer(&wallet(PAYER), None, 9)
             .await
             .unwrap();
-        let leases = store.leases_by_owner(&wallet("0xAA")).await.unwrap();
+        let leases = store.live_leases_of(&wallet("0xAA")).await.unwrap();
         let events = store.events("lease-1", 0, 9).await.unwrap();
         (
             payments,
@@ -85,21 +85,6 @@ async fn a_reopened_file_keeps_everything_and_is_migrated_once(place: Place) {
     assert_eq!(version, steps, "one for each file of migrations");
 }
 
-#[tokio::test]
-async fn what_was_paid_for_leases_is_found_without_looking_at_every_payment() {
-    let (_folder, store) = open_file();
-    let plan = store
-        .read(|db| {
-            let paid = crate::store::payments::PAID_BY_LEASE;
-            let sql = format!("EXPLAIN QUERY PLAN {paid}");
-            db.all::<String, Vec<_>>(&sql, values!["0xaa"], |row| row.get("detail"))
-        })
-        .await
-        .unwrap();
-    let index = "USING COVERING INDEX payments_paid (payer=? AND lease_id>?)";
-    assert!(plan.len() == 1 && plan[0].contains(index), "{plan:?}");
-}
-
 async fn events_cannot_be_changed(place: Place) {
     let store = place.open().await;
     store
@@ -107,7 +92,9 @@ async fn events_cannot_be_changed(place: Place) {
         .await
         .unwrap();
     for sql in ["UPDATE events SET at = 6", "DELETE FROM events"] {
-        let refused = store.write(move |db| db.execute(sql, &[])).await;
+        let refused = store
+            .write(Apart::FromNothing, move |db| db.execute(sql, &[]))
+            .await;
         let refused = refused.unwrap_err().to_string();
         assert!(
             refused.contains("events are append only"),
@@ -133,7 +120,9 @@ async fn a_damaged_lease_keeps_no_other_from_its_end(place: Place) {
     activated(&store, 1, 0).await;
     activated(&store, 2, 0).await;
     let spoilt = "UPDATE leases SET node = 'a node' WHERE lease_id = 'lease-1'";
-    let spoilt = store.write(move |db| db.execute(spoilt, &[])).await;
+    let spoilt = store
+        .write(Apart::FromNothing, move |db| db.execute(spoilt, &[]))
+        .await;
     assert_eq!(spoilt.unwrap(), 1);
     let due = store.due_leases(0, 1_000_000).await.unwrap();
     let ids: Vec<_> = due.iter().map(|due| due.lease.lease_id.as_str()).collect();
@@ -151,12 +140,17 @@ async fn a_row_that_holds_what_cannot_be_is_an_error_that_names_the_column(place
         ("vmid", "501", "1000000000"),
         ("owner", owner.as_str(), "'0xaa'"),
     ] {
-        let [spoil, mend] = [bad, good].map(|it| format!("UPDATE leases SET {column} = {it}"));
-        let spoilt = store.write(move |db| db.execute(&spoil, &[])).await;
+        let [spoil, mend] = [bad, good]
+            .map(|it| format!("UPDATE leases SET {column} = {it} WHERE lease_id = 'lease-1'"));
+        let spoilt = store
+            .write(Apart::FromNothing, move |db| db.execute(&spoil, &[]))
+            .await;
         assert_eq!(spoilt.unwrap(), 1);
         let error = store.lease(&"lease-1".into()).await.unwrap_err();
         assert_eq!(error.to_string(), format!("{column} cannot be read"));
-        let mended = store.write(move |db| db.execute(&mend, &[])).await;
+        let mended = store
+            .write(Apart::FromNothing, move |db| db.execute(&mend, &[]))
+            .await;
         assert_eq!(mended.unwrap(), 1);
         store.lease(&"lease-1".into()).await.unwrap().unwrap();
     }
@@ -165,11 +159,11 @@ async fn a_row_that_holds_what_cannot_be_is_an_error_that_names_the_column(place
 async fn a_failed_or_panicking_change_leaves_nothing_and_harms_no_other(place: Place) {
     let store = place.open().await;
     let insert = "INSERT INTO challenges (digest, expires_at) VALUES ('half', 9)";
-    let failed = store.write::<(), _>(move |db| {
+    let failed = store.write::<(), _>(Apart::FromNothing, move |db| {
         db.execute(insert, &[])?;
         Err(StoreError::Range("test"))
     });
-    let panicked = store.write::<(), _>(move |db| {
+    let panicked = store.write::<(), _>(Apart::FromNothing, move |db| {
         db.execute(insert, &[])?;
         panic!("on purpose")
     });

@@ -1,0 +1,155 @@
+//! A change as a list of statements that are made together or not at all, without a look in between: each says by itself
+//! whether it still fits. On PostgreSQL such a list takes one round trip and no lock but those of its rows.
+
+use std::borrow::Cow;
+
+use rusqlite::ErrorCode;
+
+use super::{
+    Db, ServerError, StoreError,
+    db::{Cell, ToValue, Value, insert_statement},
+};
+
+/// A value that a statement keeps.
+#[derive(Debug, Clone)]
+pub(super) enum Owned {
+    Number(Option<i64>),
+    Text(Option<String>),
+}
+
+impl Owned {
+    pub(super) fn of<T: ToValue + ?Sized>(value: &T) -> Self {
+        match value.to_value() {
+            Value::Number(number) => Self::Number(number),
+            Value::Text(text) => Self::Text(text.map(str::to_owned)),
+        }
+    }
+
+    pub(super) fn borrow(&self) -> Value<'_> {
+        match self {
+            Self::Number(number) => Value::Number(*number),
+            Self::Text(text) => Value::Text(text.as_deref()),
+        }
+    }
+}
+
+/// The values of a statement that keeps them, in their order.
+macro_rules! kept {
+    ($($value:expr),* $(,)?) => { vec![$($crate::store::steps::Owned::of(&$value)),*] };
+}
+pub(super) use kept;
+
+/// Tables that steps change, in the order in which rows of several are taken: two groups of changes that have rows in common
+/// then never wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Table {
+    Payments,
+    Debts,
+    DemoTransfers,
+    DemoBalances,
+    Events,
+}
+
+/// Why a change is not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// The row is not as it has to be.
+    Overtaken,
+    /// What belongs to a payment's move does not fit any more.
+    ChangeRefused,
+    /// The transfer pays for another purchase.
+    EvidenceTaken,
+    /// There is too little money.
+    Insufficient,
+}
+
+impl From<Unfit> for StoreError {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Overtaken => Self::Overtaken,
+            Unfit::ChangeRefused => Self::ChangeRefused,
+            Unfit::EvidenceTaken => Self::EvidenceTaken,
+            Unfit::Insufficient => Self::Insufficient,
+        }
+    }
+}
+
+/// One statement.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    /// What it changes, by which the steps of a group are sorted.
+    pub(super) row: (Table, String),
+    pub(super) sql: Cow<'static, str>,
+    pub(super) values: Vec<Owned>,
+    /// It has to change a row; why not, where it does not.
+    pub(super) required: Option<Unfit>,
+    /// What it means that a unique index stands against it.
+    pub(super) taken: Option<Unfit>,
+}
+
+impl Step {
+    pub(super) fn new(
+        table: Table,
+        row: &str,
+        sql: impl Into<Cow<'static, str>>,
+        values: Vec<Owned>,
+    ) -> Self {
+        Self {
+            row: (table, row.to_owned()),
+            sql: sql.into(),
+            values,
+            required: None,
+            taken: None,
+        }
+    }
+
+    /// Inserts a row; `or` is empty or an `ON CONFLICT` clause.
+    pub(super) fn insert(
+        place: (Table, &str),
+        table: &'static str,
+        row: &[Cell<'_>],
+        or: &str,
+    ) -> Self {
+        let values = row.iter().map(|(_, value)| Owned::of(*value)).collect();
+        Self::new(place.0, place.1, insert_statement(table, row, or), values)
+    }
+
+    /// It has to change a row.
+    pub(super) fn or(mut self, unfit: Unfit) -> Self {
+        self.required = Some(unfit);
+        self
+    }
+
+    /// No other row may have what this one gets.
+    pub(super) fn unless_taken(mut self, unfit: Unfit) -> Self {
+        self.taken = Some(unfit);
+        self
+    }
+
+    /// Makes it, within a change that looks at what it does.
+    pub(super) fn make(&self, db: Db<'_>) -> Result<(), StoreError> {
+        let values: Vec<Value<'_>> = self.values.iter().map(Owned::borrow).collect();
+        match (db.execute(&self.sql, &values), self.required, self.taken) {
+            (Ok(0), Some(unfit), _) => Err(unfit.into()),
+            (Ok(_), ..) => Ok(()),
+            (Err(error), _, Some(unfit)) if is_taken(&error) => Err(unfit.into()),
+            (Err(error), ..) => Err(error),
+        }
+    }
+}
+
+/// Whether a unique index stood against a statement.
+fn is_taken(error: &StoreError) -> bool {
+    match error {
+        StoreError::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => {
+            error.code == ErrorCode::ConstraintViolation
+                && [
+                    rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE,
+                    rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY,
+                ]
+                .contains(&error.extended_code)
+        }
+        StoreError::Postgres(error) => matches!(error, ServerError::Taken(_)),
+        _ => false,
+    }
+}

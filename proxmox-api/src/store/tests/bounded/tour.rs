@@ -1,0 +1,359 @@
+//! Everything that the service and its operator do with the store, once: what a test counts the work of. A new method of
+//! [`Store`] is called here, or the test fails.
+
+use alloy::primitives::{Address, B256, Bytes};
+use api_types::TrafficStep;
+use x402::facilitator::onchain::{PaymentKey, Sent, SentStore as _};
+
+use super::super::*;
+
+/// Long after all of the history, and before its sign-ins end.
+pub(super) const NOW: i64 = 1_000_000;
+
+pub(super) async fn take(store: &Store) {
+    sign_in(store).await;
+    lease(store).await;
+    look_after(store).await;
+    pay(store).await;
+    show(store).await;
+    renew_and_end(store).await;
+    sweep(store).await;
+    keep_books(store).await;
+}
+
+async fn sign_in(store: &Store) {
+    let later = NOW + 300;
+    store.create_challenge("text", later, NOW).await.unwrap();
+    assert!(store.consume_challenge("text", NOW).await.unwrap());
+    let payer = wallet(PAYER);
+    store
+        .create_session("token", &payer, later, NOW)
+        .await
+        .unwrap();
+    assert!(store.session_wallet("token", NOW).await.unwrap().is_some());
+    store.end_session("token").await.unwrap();
+}
+
+/// A claim by somebody who has bought much, from an address of the pool.
+async fn claim_one(store: &Store, number: u32, limits: ClaimLimits) -> ClaimOutcome {
+    let id = format!("pay-{number}");
+    let new = NewPayment {
+        idempotency_key: Some(format!("a-key-of-{number}")),
+        ..payment(&id, PAYER, &format!("0x{number}"))
+    };
+    store.reserve(new, NOW).await.unwrap();
+    let address = |last| std::net::Ipv4Addr::new(10, 64, 0, last);
+    let claim = Claim {
+        client: Some("192.0.2.7".into()),
+        addresses: Some(AddressPool {
+            range: address(2)..=address(250),
+            others: Vec::new(),
+        }),
+        ..claim(number, PAYER)
+    };
+    store.claim(claim, limits, NOW).await.unwrap()
+}
+
+async fn lease(store: &Store) {
+    use LeaseState::*;
+    // The last number that is new, then the one whose last use is the longest ago.
+    for number in [1, 2] {
+        let claimed = claim_one(store, number, LIMITS).await;
+        assert!(matches!(claimed, ClaimOutcome::Claimed { .. }));
+    }
+    let full = ClaimLimits {
+        in_flight: 9,
+        unpaid: 3,
+        ..LIMITS
+    };
+    assert!(matches!(
+        claim_one(store, 3, full).await,
+        ClaimOutcome::Claimed { .. }
+    ));
+    let (third, elsewhere) = (LeaseId::from("lease-3"), node("pve2"));
+    let moved = store.reassign_lease(&third, &elsewhere, 500..=531, HashSet::new(), NOW);
+    assert!(moved.await.unwrap().is_some());
+    let everything = (500..=531).map(vmid).collect();
+    let none = store.reassign_lease(&third, &elsewhere, 500..=531, everything, NOW);
+    assert_eq!(none.await.unwrap(), None);
+    for number in [1, 2] {
+        let id = LeaseId::from(format!("lease-{number}"));
+        let pay = PaymentId::from(format!("pay-{number}"));
+        let sent = store.move_lease(&id, Provisioning, CreateSent, NOW);
+        assert!(sent.await.unwrap());
+        let made = store.container_made(&id, Some("aa:bb"), NOW);
+        assert!(made.await.unwrap());
+        store.keep_link_down(&id, NOW + 60).await.unwrap();
+        assert!(store.move_lease(&id, Created, Probed, NOW).await.unwrap());
+        assert!(store.mark_settling(&pay, NOW).await.unwrap());
+        let transfer = seen(&format!("0x77{number}"), 1);
+        assert!(store.mark_settled(&pay, transfer, NOW).await.unwrap());
+        let active = store.activate_lease(&id, &pay, 600, NOW);
+        assert!(active.await.unwrap());
+    }
+    let payer = wallet(PAYER);
+    for _ in 0..2 {
+        let unpaid = store.record_unpaid(&payer, Some("192.0.2.7"), NOW);
+        unpaid.await.unwrap();
+    }
+    let blocked = claim_one(store, 4, LIMITS).await;
+    assert!(matches!(blocked, ClaimOutcome::Blocked { .. }));
+}
+
+async fn look_after(store: &Store) {
+    let id = LeaseId::from("lease-1");
+    assert!(store.set_ip(&id, "10.0.0.9", NOW).await.unwrap());
+    assert!(store.mac_of(&id).await.unwrap().is_some());
+    store.set_mac(&id, "aa:cc").await.unwrap();
+    assert!(store.set_node(&id, &node("pve3"), NOW).await.unwrap());
+    assert_eq!(store.links_kept_down().await.unwrap().len(), 2);
+    store.link_is_up(&id).await.unwrap();
+    store.saw_running(vec![id.clone()], NOW).await.unwrap();
+    assert_eq!(store.running_seen().await.unwrap().len(), 2);
+    store.saw_stopped(vec![id.clone()]).await.unwrap();
+    store.miss(&id, NOW).await.unwrap();
+    assert_eq!(store.missed().await.unwrap().len(), 1);
+    store.found(&id).await.unwrap();
+    store.orphan_since(vmid(900), &id, NOW).await.unwrap();
+    store.keep_orphans(Vec::new()).await.unwrap();
+    let look = Look {
+        lease_id: id.clone(),
+        counters: Counters::default(),
+    };
+    for at in [NOW, NOW + 60] {
+        store.count_traffic(vec![look.clone()], at).await.unwrap();
+    }
+    store.keep_interface(&id, Kept::default()).await.unwrap();
+    let change = TrafficChange {
+        lease_id: id.clone(),
+        from: TrafficStep::Full,
+        to: TrafficStep::Slowed,
+        kept: Kept::default(),
+        event: ("traffic_slowed", "{}".into()),
+    };
+    assert!(store.set_traffic_step(change, NOW).await.unwrap());
+    assert_eq!(store.traffic_of_live().await.unwrap().len(), 2);
+    assert!(store.traffic(&id).await.unwrap().is_some());
+    let limited = store.limited_traffic(&wallet(PAYER)).await.unwrap();
+    assert_eq!(limited.len(), 1);
+    let counts = store.lease_counts().await.unwrap();
+    assert_eq!(counts["active"], 2);
+    assert_eq!(store.leased_numbers().await.unwrap().len(), 2);
+    assert_eq!(store.live_leases().await.unwrap().len(), 3);
+    assert!(store.next_deadline(300).await.unwrap().is_some());
+    assert_eq!(store.due_leases(300, NOW).await.unwrap(), []);
+    assert_eq!(store.unfinished_leases().await.unwrap().len(), 1);
+    assert_eq!(store.held_machines().await.unwrap(), []);
+    store.held_power(&id).await.unwrap();
+    let stopping = store.set_held_power(&id, HeldPower::Stopping);
+    assert!(!stopping.await.unwrap());
+    assert!(!store.give_up_held(&id, NOW).await.unwrap());
+    let pool = AddressPool {
+        range: [10, 64, 0, 2].into()..=[10, 64, 0, 250].into(),
+        others: Vec::new(),
+    };
+    let probe = store.claim_probe_addresses("probe", pool, 2, NOW);
+    assert!(matches!(probe.await.unwrap(), ProbeClaim::Claimed(_)));
+    store.release_probe_addresses("probe").await.unwrap();
+    assert_eq!(store.live_addresses().await.unwrap().len(), 3);
+}
+
+async fn pay(store: &Store) {
+    let id = PaymentId::from("pay-9");
+    let new = || NewPayment {
+        idempotency_key: Some("a-key-of-nine".into()),
+        ..payment("pay-9", PAYER, "0x9")
+    };
+    store.reserve(new(), NOW).await.unwrap();
+    let known = Reservation::Known {
+        payment_id: id.clone(),
+    };
+    assert_eq!(store.reserve(new(), NOW).await.unwrap(), known);
+    let again = NewPayment {
+        nonce: "0x99".into(),
+        ..new()
+    };
+    assert_eq!(store.reserve(again, NOW).await.unwrap(), known);
+    assert!(store.mark_verified(&id, NOW).await.unwrap());
+    assert!(store.mark_settling(&id, NOW).await.unwrap());
+    assert!(store.mark_unknown(&id, Some("0x88"), NOW).await.unwrap());
+    assert!(store.mark_settled(&id, seen("0x88", 1), NOW).await.unwrap());
+    assert!(store.begin_performance(&id, NOW).await.unwrap());
+    assert!(store.take_performance_back(&id).await.unwrap());
+    let replaced = store.replace_evidence(&id, seen("0x89", 2), NOW);
+    assert!(replaced.await.unwrap());
+    let ticket = ConsoleTicket {
+        lease_id: "lease-1".into(),
+        wallet: wallet(PAYER),
+    };
+    let changes = vec![
+        Change::Begin,
+        Change::event(&id, "console_ticket", serde_json::json!({})),
+        Change::KeepTicket {
+            hash: "ticket".into(),
+            ticket: ticket.clone(),
+            expires_at: NOW + 60,
+        },
+    ];
+    let wanted = crate::payment::moves::Move::in_test(
+        &id,
+        PaymentState::Settled,
+        crate::payment::moves::Target::Answered(answer()),
+    );
+    let moved = store.move_payment(wanted.unwrap(), changes, NOW);
+    assert!(moved.await.unwrap());
+    let kept = store.keep_console_ticket("other", ticket, NOW + 60, NOW);
+    kept.await.unwrap();
+    let used = store.use_console_ticket("ticket", NOW).await.unwrap();
+    assert!(used.is_some());
+    let restored = store.restore_console_ticket("ticket", NOW + 60);
+    restored.await.unwrap();
+    store.end_console_ticket("ticket", NOW).await.unwrap();
+    assert!(store.payment(&id).await.unwrap().is_some());
+    assert!(store.payer_of(&id).await.unwrap().is_some());
+    let payer = wallet(PAYER);
+    let found = store.payment_by_nonce("eip155:84532", "0xa55e", &payer, "0x9");
+    assert!(found.await.unwrap().is_some());
+    chain_and_play_money(store).await;
+}
+
+async fn chain_and_play_money(store: &Store) {
+    let key = PaymentKey {
+        network: "eip155:84532",
+        asset: Address::repeat_byte(1),
+        from: Address::repeat_byte(2),
+        nonce: B256::repeat_byte(3),
+    };
+    let sent = Sent {
+        hash: B256::repeat_byte(4),
+        raw: Bytes::from_static(b"\x02raw"),
+        sender_nonce: 7,
+        gas: 90_000,
+        max_fee_per_gas: 1,
+        max_priority_fee_per_gas: 1,
+        after_block: 12,
+    };
+    store.record(&key, &sent).await.unwrap();
+    assert_eq!(store.sent(&key).await.unwrap().len(), 1);
+    let (asset, payer) = (Address::repeat_byte(0xa5), wallet(PAYER));
+    store.demo_faucet("n", asset, &payer, 70).await.unwrap();
+    assert_eq!(store.demo_balance("n", asset, &payer).await.unwrap(), 70);
+    let transfer = Transfer {
+        network: "n".into(),
+        asset,
+        sender: payer,
+        recipient: wallet("0xbb"),
+        nonce: "0x1".into(),
+        amount: 1,
+        transaction: "play".into(),
+    };
+    store.demo_transfer(transfer, NOW).await.unwrap();
+}
+
+async fn show(store: &Store) {
+    let payer = wallet(PAYER);
+    let page = store.payments_by_payer(&payer, None, 5).await.unwrap();
+    assert_eq!(page.len(), 5);
+    let last = &page[4].payment_id;
+    let next = store.payments_by_payer(&payer, Some(last), 5).await;
+    assert_eq!(next.unwrap().len(), 5);
+    assert_eq!(store.live_leases_of(&payer).await.unwrap().len(), 3);
+    let page = store.ended_leases_of(&payer, None, 3).await.unwrap();
+    let last = &page[2].lease.lease_id;
+    let next = store.ended_leases_of(&payer, Some(last), 3).await;
+    assert_eq!(next.unwrap().len(), 3);
+    let lease = store.lease(&"lease-1".into()).await.unwrap().unwrap();
+    assert_eq!(store.paid_for(&lease).await.unwrap(), 1000);
+    let known = store.last_lease_of(&payer, lease.vmid).await.unwrap();
+    assert_eq!(known.unwrap().lease_id, lease.lease_id);
+    let unknown = store.last_lease_of(&payer, vmid(999)).await.unwrap();
+    assert_eq!(unknown, None);
+    assert!(store.lease_by_vmid(lease.vmid).await.unwrap().is_some());
+    assert!(!store.events("lease-1", 0, 9).await.unwrap().is_empty());
+}
+
+async fn renew_and_end(store: &Store) {
+    use LeaseState::*;
+    let new = payment("pay-5", PAYER, "0x5");
+    store.reserve(new, NOW).await.unwrap();
+    let renewal = Renewal {
+        lease_id: "lease-1".into(),
+        payment_id: "pay-5".into(),
+        minutes: Minutes(10),
+        grace_seconds: 600,
+    };
+    for _ in 0..2 {
+        store.renew(renewal.clone(), NOW).await.unwrap();
+    }
+    assert!(store.has_renewed(&"pay-5".into()).await.unwrap());
+    assert!(store.mark_warned(&"lease-1".into(), NOW).await.unwrap());
+    let lost = store.end_lost(&"lease-1".into(), NOW, NOW).await.unwrap();
+    assert!(lost.is_some());
+    for (from, to) in [(Active, Destroying), (Destroying, Destroyed)] {
+        let moved = store.move_lease(&"lease-2".into(), from, to, NOW).await;
+        assert!(moved.unwrap());
+    }
+}
+
+async fn sweep(store: &Store) {
+    use LeaseState::*;
+    // One that is given back with its lease, one that is refused, and one that nobody knows of.
+    let released = store.mark_released(&"pay-3".into(), "create", NOW).await;
+    assert!(released.unwrap());
+    assert_eq!(store.abandoned_leases(NOW).await.unwrap().len(), 1);
+    for (from, to) in [(Provisioning, Undoing), (Undoing, Destroyed)] {
+        let moved = store.move_lease(&"lease-3".into(), from, to, NOW).await;
+        assert!(moved.unwrap());
+    }
+    for (id, nonce) in [("pay-6", "0x6"), ("pay-7", "0x7")] {
+        let new = payment(id, PAYER, nonce);
+        store.reserve(new, NOW).await.unwrap();
+        assert!(store.mark_settling(&id.into(), NOW).await.unwrap());
+    }
+    let refused = store.mark_refused(&"pay-6".into(), "balance", NOW).await;
+    assert!(refused.unwrap());
+    let lost = store
+        .mark_unresolved(&"pay-7".into(), "unreachable", NOW)
+        .await;
+    assert!(lost.unwrap());
+    assert!(!store.unfinished_payments().await.unwrap().is_empty());
+    assert_eq!(store.unresolved_payments().await.unwrap().len(), 1);
+    let unresolved = store.unresolved_to_look_for(NOW).await.unwrap();
+    assert_eq!(unresolved.len(), 1);
+    assert_eq!(store.refusals_to_check(NOW).await.unwrap().len(), 1);
+    assert!(!store.transfers_to_check(NOW).await.unwrap().is_empty());
+    assert!(store.mark_checked(&"pay-6".into(), NOW).await.unwrap());
+    assert_eq!(store.remove_released(NOW).await.unwrap(), 1);
+    let day = NOW - 24 * 3600;
+    assert!(store.blank_answers(day, day).await.unwrap() > 0);
+}
+
+async fn keep_books(store: &Store) {
+    let id = PaymentId::from("pay-8");
+    let new = payment("pay-8", PAYER, "0x8");
+    store.reserve(new, NOW).await.unwrap();
+    assert!(store.mark_settling(&id, NOW).await.unwrap());
+    assert!(store.mark_settled(&id, seen("0x90", 1), NOW).await.unwrap());
+    let owed = store.owe_undelivered(&id, "undelivered", NOW);
+    assert!(owed.await.unwrap());
+    assert_eq!(store.debts_of(&id).await.unwrap().len(), 1);
+    assert!(!store.debts_due().await.unwrap().is_empty());
+    assert!(store.open_accounts().await.unwrap().due >= 1000);
+    let asked = store.paid_by_transaction("eip155:84532", "0xabc5", &id);
+    assert!(asked.await.unwrap().is_some());
+    let asked = vec!["0xabc5".to_owned(), "0xnone".to_owned()];
+    let known = store.known_transactions("eip155:84532", asked);
+    assert_eq!(known.await.unwrap().len(), 1);
+    let event = Change::event(&id, "resolved_by_operator", serde_json::json!({}));
+    let paid = store.pay_debt(&id, "undelivered", "sent", None, event, NOW);
+    assert!(paid.await.unwrap());
+    let data = serde_json::json!({});
+    store
+        .append_event(NOW, "lease-1", "renewed", &data)
+        .await
+        .unwrap();
+    store.kept_or("key", "value".into()).await.unwrap();
+    store.kept("key").await.unwrap();
+    store.keep("key", "value".into()).await.unwrap();
+    store.prove_writable(NOW).await.unwrap();
+}

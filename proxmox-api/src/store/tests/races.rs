@@ -1,0 +1,228 @@
+//! What holds when many write at the same moment: on SQLite one writer makes it so, on PostgreSQL constraints, statements that
+//! fit or do not, and the locks of a lease, a wallet or the claims.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+
+use super::*;
+use crate::payment::PaymentState;
+
+on_both!(
+    one_of_many_has_a_nonce_and_one_has_a_key,
+    bounds_hold_when_a_wallet_claims_many_at_once,
+    a_transfer_pays_for_one_of_two_that_settle_at_once,
+    a_payment_is_owed_in_part_or_as_a_whole,
+    a_nonce_that_is_taken_again_is_not_removed,
+    what_stands_in_each_others_way_is_made_all_the_same,
+    a_move_that_does_not_fit_harms_none_that_is_made_with_it,
+    a_lease_is_renewed_or_ended_and_never_both,
+);
+
+/// Two replicas, where the database can have two.
+async fn two(place: &Place) -> [Store; 2] {
+    match place.database {
+        Database::File(_) => {
+            let store = place.open().await;
+            [store.clone(), store]
+        }
+        Database::Server(_) => [place.open().await, place.open().await],
+    }
+}
+
+async fn one_of_many_has_a_nonce_and_one_has_a_key(place: Place) {
+    let stores = two(&place).await;
+    let reserve = |number: usize, nonce: String, key: Option<String>| {
+        let store = stores[number % 2].clone();
+        let new = NewPayment {
+            idempotency_key: key,
+            ..payment(&format!("{nonce}-{number}"), PAYER, &nonce)
+        };
+        tokio::spawn(async move { store.reserve(new, 0).await.unwrap() })
+    };
+    let of_one_nonce = (0..24).map(|number| reserve(number, "0x1".into(), None));
+    let of_one_nonce: Vec<_> = of_one_nonce.collect();
+    let of_one_key =
+        (0..24).map(|number| reserve(number, format!("0xa{number}"), Some("k".into())));
+    let of_one_key: Vec<_> = of_one_key.collect();
+    for asked in [of_one_nonce, of_one_key] {
+        let told: Vec<_> = join_all(asked)
+            .await
+            .into_iter()
+            .map(Result::unwrap)
+            .collect();
+        let reserved = |told: &&Reservation| matches!(told, Reservation::Reserved { .. });
+        let ids: BTreeSet<_> = told
+            .iter()
+            .map(|told| match told {
+                Reservation::Reserved { payment_id } | Reservation::Known { payment_id } => {
+                    payment_id.to_string()
+                }
+                Reservation::Conflict => panic!("it is the same request"),
+            })
+            .collect();
+        assert_eq!(told.iter().filter(reserved).count(), 1);
+        assert_eq!(ids.len(), 1, "all are told the same payment");
+    }
+}
+
+async fn bounds_hold_when_a_wallet_claims_many_at_once(place: Place) {
+    let stores = two(&place).await;
+    let claims = (0..16).map(|number: u32| {
+        let store = stores[number as usize % 2].clone();
+        tokio::spawn(async move { claimed(&store, number, PAYER).await })
+    });
+    let told = join_all(claims).await.into_iter().map(Result::unwrap);
+    let (given, refused): (Vec<_>, Vec<_>) =
+        told.partition(|told| matches!(told, ClaimOutcome::Claimed { .. }));
+    assert_eq!(given.len(), 2, "as many as may be in the making");
+    assert!(refused.iter().all(|told| *told == ClaimOutcome::InFlight));
+}
+
+async fn a_transfer_pays_for_one_of_two_that_settle_at_once(place: Place) {
+    let stores = two(&place).await;
+    for round in 0..8 {
+        let ids = [0, 1].map(|which| PaymentId::from(format!("pay-{round}-{which}").as_str()));
+        for (id, store) in ids.iter().zip(&stores) {
+            let new = payment(id, PAYER, &format!("0x{id}"));
+            store.reserve(new, 0).await.unwrap();
+            assert!(store.mark_settling(id, 0).await.unwrap());
+        }
+        let transfer = seen(&format!("0x{round}"), 1);
+        let settled = ids.iter().zip(&stores);
+        let settled = settled.map(|(id, store)| store.mark_settled(id, transfer.clone(), 1));
+        let told = join_all(settled).await;
+        let good = told.iter().filter(|told| matches!(told, Ok(true))).count();
+        let taken = |told: &&Result<bool, _>| matches!(told, Err(StoreError::EvidenceTaken));
+        assert_eq!(
+            (good, told.iter().filter(taken).count()),
+            (1, 1),
+            "{told:?}"
+        );
+    }
+}
+
+async fn a_payment_is_owed_in_part_or_as_a_whole(place: Place) {
+    let [one, two] = two(&place).await;
+    for number in 1..=8 {
+        activated(&one, number, 0).await;
+        let id: PaymentId = format!("renewal-{number}").as_str().into();
+        let lease_id: LeaseId = format!("lease-{number}").as_str().into();
+        let new = payment(&id, PAYER, &format!("0xb{number}"));
+        one.reserve(new, 0).await.unwrap();
+        assert!(one.mark_settling(&id, 0).await.unwrap());
+        assert!(one.mark_settled(&id, reported("0xfeed"), 0).await.unwrap());
+        let renewal = Renewal {
+            lease_id: lease_id.clone(),
+            payment_id: id.clone(),
+            minutes: Minutes(60),
+            grace_seconds: 600,
+        };
+        one.renew(renewal, 0).await.unwrap();
+        let (lost, owed) = tokio::join!(
+            one.end_lost(&lease_id, 60, 60),
+            two.owe_undelivered(&id, "undelivered", 60)
+        );
+        lost.unwrap();
+        owed.unwrap();
+        let debts = one.debts_of(&id).await.unwrap();
+        assert!(
+            debts.iter().map(|debt| debt.amount).sum::<u64>() <= 1000,
+            "{debts:?}"
+        );
+    }
+}
+
+async fn a_nonce_that_is_taken_again_is_not_removed(place: Place) {
+    let [one, two] = two(&place).await;
+    for number in 0..16 {
+        let id: PaymentId = format!("pay-{number}").as_str().into();
+        let new = payment(&id, PAYER, &format!("0x{number}"));
+        one.reserve(new.clone(), 0).await.unwrap();
+        assert!(one.mark_released(&id, "test", 1).await.unwrap());
+        let (removed, again) = tokio::join!(one.remove_released(9), two.reserve(new, 9));
+        removed.unwrap();
+        let Reservation::Reserved { payment_id } = again.unwrap() else {
+            panic!("it was given back");
+        };
+        let row = one.payment(&payment_id).await.unwrap().expect("its row");
+        assert_eq!(row.state, PaymentState::Reserved);
+    }
+}
+
+/// Two changes that take the same two rows in opposite orders: a server with many writers has to take one of them back.
+async fn what_stands_in_each_others_way_is_made_all_the_same(place: Place) {
+    let stores = two(&place).await;
+    stores[0].keep("a", "0".into()).await.unwrap();
+    stores[0].keep("b", "0".into()).await.unwrap();
+    let raise = |store: &Store, names: [&'static str; 2]| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let change = move |db: Db<'_>| {
+                for name in names {
+                    let sql = "UPDATE installation SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE name = ?1";
+                    db.execute(sql, values![name])?;
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                }
+                Ok(())
+            };
+            store.write(Apart::FromNothing, change).await
+        })
+    };
+    let all = (0..4).flat_map(|_| [raise(&stores[0], ["a", "b"]), raise(&stores[1], ["b", "a"])]);
+    let all: Vec<_> = all.collect();
+    for done in join_all(all).await {
+        done.unwrap().unwrap();
+    }
+    for name in ["a", "b"] {
+        assert_eq!(stores[1].kept(name).await.unwrap().as_deref(), Some("8"));
+    }
+}
+
+async fn a_move_that_does_not_fit_harms_none_that_is_made_with_it(place: Place) {
+    let store = place.open().await;
+    let ids: Vec<PaymentId> = (0..40)
+        .map(|number| format!("pay-{number}").as_str().into())
+        .collect();
+    for (number, id) in ids.iter().enumerate() {
+        let new = payment(id, PAYER, &format!("0x{number}"));
+        store.reserve(new, 0).await.unwrap();
+        if number % 5 == 0 {
+            assert!(store.mark_released(id, "test", 0).await.unwrap());
+        }
+    }
+    let settling = ids.iter().map(|id| store.mark_settling(id, 1));
+    for (number, moved) in join_all(settling).await.into_iter().enumerate() {
+        assert_eq!(moved.unwrap(), number % 5 != 0, "{number}");
+    }
+}
+
+async fn a_lease_is_renewed_or_ended_and_never_both(place: Place) {
+    let [one, two] = two(&place).await;
+    for number in 1..=8 {
+        activated(&one, number, 0).await;
+        let lease_id: LeaseId = format!("lease-{number}").as_str().into();
+        let id: PaymentId = format!("renewal-{number}").as_str().into();
+        one.reserve(payment(&id, PAYER, &format!("0xb{number}")), 0)
+            .await
+            .unwrap();
+        let renewal = Renewal {
+            lease_id: lease_id.clone(),
+            payment_id: id,
+            minutes: Minutes(60),
+            grace_seconds: 600,
+        };
+        let ended = async {
+            let (from, to) = (LeaseState::Active, LeaseState::Destroying);
+            two.move_lease(&lease_id, from, to, 9).await
+        };
+        let (renewed, ended) = tokio::join!(one.renew(renewal, 9), ended);
+        let is_renewed = matches!(renewed.unwrap(), RenewalOutcome::Renewed { .. });
+        let state = one.lease(&lease_id).await.unwrap().unwrap().state;
+        // A renewal may come first and be ended after it; a lease that is being ended is renewed by nothing.
+        assert!(ended.unwrap() || is_renewed);
+        assert_eq!(state, LeaseState::Destroying, "renewed: {is_renewed}");
+        let (from, to) = (LeaseState::Destroying, LeaseState::Destroyed);
+        assert!(one.move_lease(&lease_id, from, to, 10).await.unwrap());
+    }
+}

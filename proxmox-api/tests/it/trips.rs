@@ -1,0 +1,98 @@
+//! How often a paid call asks the database, counted on the way to it: what a call costs where the database is a while away.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use pve_sim::ShellMode;
+use reqwest::Method;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream, tcp},
+};
+
+use crate::{buyer::Buyer, guest, replicas::database};
+
+/// Questions that are asked while a call is worked for: two before its row is there (is the payment known, and the locks, both at
+/// once), its row, the settlement about to be asked for, the settlement, what it buys (three looks at once), its answer. The
+/// locks are given back after that.
+const QUESTIONS: u64 = 9;
+
+/// Counts questions: what is sent after an answer. What is sent together is one.
+#[derive(Default)]
+struct Counter(AtomicU64);
+
+/// The address of a proxy to a database.
+async fn counted(url: &str, counter: &Arc<Counter>) -> String {
+    let url: url::Url = url.parse().unwrap();
+    let (host, port) = (url.host_str().unwrap().to_owned(), url.port().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut proxied = url.clone();
+    let own = listener.local_addr().unwrap().port();
+    proxied.set_port(Some(own)).unwrap();
+    let counter = Arc::clone(counter);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect((host.as_str(), port)).await.unwrap();
+            let (from_client, to_client) = client.into_split();
+            let (from_server, to_server) = server.into_split();
+            let is_asking = Arc::new(AtomicBool::new(false));
+            let (counter, asks) = (Arc::clone(&counter), Arc::clone(&is_asking));
+            tokio::spawn(pass(from_client, to_server, move || {
+                if !asks.swap(true, Ordering::SeqCst) {
+                    counter.0.fetch_add(1, Ordering::SeqCst);
+                }
+            }));
+            let answers = move || is_asking.store(false, Ordering::SeqCst);
+            tokio::spawn(pass(from_server, to_client, answers));
+        }
+    });
+    proxied.to_string()
+}
+
+async fn pass(
+    mut from: tcp::OwnedReadHalf,
+    mut to: tcp::OwnedWriteHalf,
+    each: impl Fn() + Send + 'static,
+) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        each();
+        if to.write_all(&buffer[..length]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_paid_call_asks_the_database_a_few_times() {
+    let Some(url) = database().await else {
+        return;
+    };
+    let counter = Arc::new(Counter::default());
+    let url = counted(&url, &counter).await;
+    let shell = ShellMode::HostForTests("/bin/sh".into());
+    let app = guest::app(shell, &[("DATABASE", url.as_str())]).await;
+    let buyer = Buyer::new(1);
+    let list = async || {
+        let signed = buyer
+            .sign(&app, Method::GET, "/management/list", None)
+            .await;
+        let before = counter.0.load(Ordering::SeqCst);
+        let answer = signed.send(&app).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        counter.0.load(Ordering::SeqCst) - before
+    };
+    // Connections are made, and statements prepared, when they are used first.
+    for _ in 0..24 {
+        list().await;
+    }
+    let mut counts = Vec::new();
+    for _ in 0..15 {
+        counts.push(list().await);
+    }
+    counts.sort_unstable();
+    // The median: looks of the service itself fall between.
+    assert!(counts[7] <= QUESTIONS + 1, "{counts:?}");
+}
