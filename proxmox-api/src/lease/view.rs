@@ -1,6 +1,6 @@
 //! A lease as its owner sees it.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use super::{LeaseState, alarms::Trouble, lock, traffic};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     payment::PaymentState,
     proxmox::{RecentUsage, Usage},
     state::App,
-    store::{Lease, PaidLease, Traffic},
+    store::{Lease, PaidLease, StoreError, Traffic},
 };
 use api_types::{LeaseStatus, LeaseView, ListResponse, Timestamp, Usdc};
 use pve::Vmid;
@@ -129,15 +129,20 @@ pub async fn of_wallet(
     live: Live,
     ended: EndedPage,
 ) -> Result<ListResponse, ApiError> {
-    let mut leases = match ended.before {
-        None => app.store.live_leases_of(wallet).await?,
-        Some(_) => Vec::new(),
-    };
-    let limited = match leases.is_empty() {
-        true => HashMap::new(),
-        false => app.store.limited_traffic(wallet).await?,
-    };
-    let next = ended_page(app, wallet, &ended, &mut leases).await?;
+    // All at once: a database may be a while away.
+    let (live_leases, limited, ended) = tokio::try_join!(
+        async {
+            match ended.before {
+                None => app.store.live_leases_of(wallet).await,
+                Some(_) => Ok(Vec::new()),
+            }
+        },
+        app.store.limited_traffic(wallet),
+        ended_page(app, wallet, &ended),
+    )?;
+    let (mut leases, (ended, next)) = (live_leases, ended);
+    leases.extend(ended);
+    leases.sort_by_key(|known| std::cmp::Reverse(known.lease.created_at));
     let held: Vec<Vmid> = leases
         .iter()
         .filter(|known| holds_container(&known.lease))
@@ -161,15 +166,14 @@ pub async fn of_wallet(
     })
 }
 
-/// Adds a page of a wallet's leases that are over; the last one of it, where there are more.
+/// A page of a wallet's leases that are over, and the last one of it, where there are more.
 async fn ended_page(
     app: &App,
     wallet: &Wallet,
     page: &EndedPage,
-    leases: &mut Vec<PaidLease>,
-) -> Result<Option<String>, ApiError> {
+) -> Result<(Vec<PaidLease>, Option<String>), StoreError> {
     if page.limit == 0 {
-        return Ok(None);
+        return Ok((Vec::new(), None));
     }
     // One more than wanted says whether there is a further page.
     let (before, limit) = (page.before.as_ref(), page.limit as usize);
@@ -180,9 +184,7 @@ async fn ended_page(
     let more = ended.len() > limit;
     ended.truncate(limit);
     let last = ended.last().map(|known| known.lease.lease_id.to_string());
-    leases.extend(ended);
-    leases.sort_by_key(|known| std::cmp::Reverse(known.lease.created_at));
-    Ok(last.filter(|_| more))
+    Ok((ended, last.filter(|_| more)))
 }
 
 /// One lease with the live state of its container, where Proxmox can be asked.
