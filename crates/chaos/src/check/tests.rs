@@ -25,7 +25,13 @@ fn row(value: Value) -> Row {
 
 fn snapshot(tables: &[(&'static str, Value)]) -> Snapshot {
     let mut all: BTreeMap<_, Vec<Row>> = [
-        "payments", "leases", "debts", "renewals", "events", "orphans",
+        "payments",
+        "leases",
+        "debts",
+        "renewals",
+        "events",
+        "orphans",
+        "chaos_history",
     ]
     .into_iter()
     .map(|table| (table, Vec::new()))
