@@ -86,7 +86,7 @@ impl Database {
             Self::Postgres(pair) => {
                 let [one, two] = [0, 1].map(|at: usize| pair.servers[at].port());
                 format!(
-                    "postgres:///{NAME}?host=127.0.0.1,127.0.0.1&port={one},{two}&user=postgres\
+                    "postgres:///{NAME}?host=127.0.0.1&host=127.0.0.1&port={one},{two}&user=postgres\
                      &sslmode=disable&target_session_attrs=read-write"
                 )
             }
