@@ -21,7 +21,7 @@ const BUGS: [(&str, &str, &str); 3] = [
     (
         "claims-side-by-side",
         "postgres",
-        "no wallet claims beyond its bounds",
+        "no change runs into a constraint",
     ),
 ];
 /// The campaigns of `cargo xtask test`.

@@ -207,6 +207,10 @@ async fn transact(link: &mut Link, changes: &[&[Step]]) -> Result<(), Failure> {
     if is_lost(&error) {
         return Err(Failure::Unknown(ServerError::of(&error).to_string()));
     }
+    // Without a transaction each of the statements was made on its own.
+    if place < offset {
+        return Err(Failure::Unknown(ServerError::of(&error).to_string()));
+    }
     let step = place.checked_sub(offset).and_then(|place| steps.get(place));
     let unfit = match (ServerError::of(&error), step) {
         (ServerError::Unfit, Some(step)) => step.required,
