@@ -9,6 +9,7 @@ use std::sync::{
 use axum::{Router, http::StatusCode, routing::post};
 use proxmox_api::{
     ids::Wallet,
+    lease::{LeaseState, remove::remove},
     payment::{PaymentState, machine::Effect, moves::Target, recheck},
     store::Payment,
 };
@@ -17,8 +18,11 @@ use serde_json::json;
 use tokio::sync::Notify;
 use x402::facilitator::faults::SettleFault;
 
+use pve_sim::ShellMode;
+
 use crate::{
     buyer::{Answer, Buyer, Signed},
+    guest,
     support::{TestApp, until},
 };
 
@@ -137,4 +141,25 @@ async fn a_refused_payment_is_not_looked_at_again_while_a_copy_of_its_request_is
     drop(turn);
     recheck::refusals(&app.app).await.unwrap();
     assert!(asked.load(Ordering::SeqCst) > before);
+}
+
+/// Two replicas remove the container of one lease, as happens where one lost its lock while it worked.
+#[tokio::test]
+async fn an_end_that_another_replica_has_made_is_not_told_again() {
+    let app = guest::app(ShellMode::Toy, &[]).await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let ctid = guest::lease(&app, &buyer, "box").await;
+    let (store, now) = (&app.app.store, app.app.now());
+    let vmid = ctid.try_into().unwrap();
+    let lease = store.lease_by_vmid(vmid).await.unwrap().unwrap();
+    let (id, destroying) = (&lease.lease_id, LeaseState::Destroying);
+    let moved = store.move_lease(id, lease.state, destroying, now).await;
+    assert!(moved.unwrap());
+    let ending = store.lease(id).await.unwrap().unwrap();
+    for _ in 0..2 {
+        remove(&app.app, &ending).await.unwrap();
+    }
+    let events = store.events(id, 0, 99).await.unwrap();
+    let told = events.iter().filter(|event| event.kind == "destroyed");
+    assert_eq!(told.count(), 1, "{events:?}");
 }
