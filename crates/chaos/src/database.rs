@@ -1,4 +1,5 @@
-//! The store as the checker reads it, by SQL of its own, and as faults cut it off, crash it and let a standby take over.
+//! The store as the checker reads it, by SQL of its own, and as faults cut it off, crash it and let
+//! a standby take over.
 
 use std::{
     collections::BTreeMap,
@@ -157,7 +158,8 @@ impl Database {
         pair.current().start(true)
     }
 
-    /// The primary crashes for good, and its standby takes over after a while; a new standby is made in the primary's place.
+    /// The primary crashes for good, and its standby takes over after a while; a new standby is
+    /// made in the primary's place.
     ///
     /// # Errors
     /// A server does not start, or the new standby does not follow.

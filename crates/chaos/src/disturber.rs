@@ -1,6 +1,7 @@
-//! What another user of the same PostgreSQL does to the service: it holds rows for a moment, takes them in the reverse order, so
-//! that deadlocks come about, and changes no value. Triggers of the campaign's own take some changes back for the sake of others
-//! that there are none of, at a statement or at its commit.
+//! What another user of the same PostgreSQL does to the service: it holds rows for a moment, takes
+//! them in the reverse order, so that deadlocks come about, and changes no value. Triggers of the
+//! campaign's own take some changes back for the sake of others that there are none of, at a
+//! statement or at its commit.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ pub const FIRST: &str = "SET deadlock_timeout = '5s'";
 /// One of so many statements, and of so many commits, is taken back.
 const ONE_OF: u32 = 150;
 
-/// Rows of leases, and then of payments, by the last or by the first: the service takes a payment before its lease.
+/// Rows of leases, and then of payments, by the last or by the first: the service takes a payment
+/// before its lease.
 fn holds(dice: &mut Dice) -> String {
     let order = *dice.pick(&["DESC", "ASC"]);
     let (leases, payments) = (dice.between(1, 12), dice.between(1, 12));
@@ -81,7 +83,8 @@ pub fn begin(database: &Database) -> Result<()> {
     database.make("", &sql)
 }
 
-/// No more of that. The server's log is not read, so that what was taken back is counted by the service's own log.
+/// No more of that. The server's log is not read, so that what was taken back is counted by the
+/// service's own log.
 ///
 /// # Errors
 /// The database does not answer.

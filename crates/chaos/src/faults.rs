@@ -220,8 +220,8 @@ async fn cutter(targets: Targets, mut dice: Dice) {
     }
 }
 
-/// A replica stands still for two minutes of the campaign's time, and sometimes for longer than the database keeps the
-/// transaction of one that hangs. Then it goes on as if nothing had happened.
+/// A replica stands still for two minutes of the campaign's time, and sometimes for longer than the
+/// database keeps the transaction of one that hangs. Then it goes on as if nothing had happened.
 async fn freezer(targets: Targets, mut dice: Dice) {
     if targets.services.len() < 2 {
         return;

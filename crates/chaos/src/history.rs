@@ -1,5 +1,6 @@
-//! A table of the campaign's own in the store's database, into which triggers write every move of a payment and of a lease as it is
-//! made. What the service tells of itself, and the rows as they end, cannot show what held in between.
+//! A table of the campaign's own in the store's database, into which triggers write every move of a
+//! payment and of a lease as it is made. What the service tells of itself, and the rows as they
+//! end, cannot show what held in between.
 
 use anyhow::Result;
 
@@ -8,7 +9,8 @@ use crate::{database::Database, disturber::FIRST};
 /// The table's name.
 pub const TABLE: &str = "chaos_history";
 
-/// `what` is `payment`, `lease` (states before and after), `place` (another number) or `end` (when a lease ends, before and after).
+/// `what` is `payment`, `lease` (states before and after), `place` (another number) or `end` (when
+/// a lease ends, before and after).
 const COLUMNS: &str = "what TEXT NOT NULL, id TEXT NOT NULL, owner TEXT, payment_id TEXT,
     before TEXT, after TEXT, vmid BIGINT, address TEXT";
 
@@ -55,7 +57,8 @@ const KINDS: [Kind; 7] = [
         table: "leases",
         event: "UPDATE",
         when: "OLD.state <> NEW.state",
-        row: "'lease', NEW.lease_id, NEW.owner, NEW.payment_id, OLD.state, NEW.state, NEW.vmid, NEW.address",
+        row: "'lease', NEW.lease_id, NEW.owner, NEW.payment_id,
+            OLD.state, NEW.state, NEW.vmid, NEW.address",
     },
     Kind {
         name: "lease_placed",
@@ -69,7 +72,8 @@ const KINDS: [Kind; 7] = [
         table: "leases",
         event: "UPDATE",
         when: "OLD.expires_at <> NEW.expires_at",
-        row: "'end', NEW.lease_id, NEW.owner, NEW.payment_id, CAST(OLD.expires_at AS TEXT), CAST(NEW.expires_at AS TEXT), NULL, NULL",
+        row: "'end', NEW.lease_id, NEW.owner, NEW.payment_id,
+            CAST(OLD.expires_at AS TEXT), CAST(NEW.expires_at AS TEXT), NULL, NULL",
     },
 ];
 

@@ -1,5 +1,6 @@
-//! A PostgreSQL of the campaign's own in a temporary folder: it can crash, follow another one, and take over from it. It stops and
-//! its folder is removed when this process ends, however that happens. It never runs as root, but as `nobody` in that case.
+//! A PostgreSQL of the campaign's own in a temporary folder: it can crash, follow another one, and
+//! take over from it. It stops and its folder is removed when this process ends, however that
+//! happens. It never runs as root, but as `nobody` in that case.
 
 use std::{
     net::TcpListener,
@@ -12,8 +13,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 /// The uid and gid of `nobody`, who owns nothing.
 const NOBODY: u32 = 65_534;
-/// A process that dies loses nothing that the system has, so that no disk has to be waited for. A deadlock is looked for soon, so
-/// that many are found; a standby that was away connects again at once.
+/// A process that dies loses nothing that the system has, so that no disk has to be waited for. A
+/// deadlock is looked for soon, so that many are found; a standby that was away connects again at
+/// once.
 const SETTINGS: &str = "fsync = off
 full_page_writes = off
 max_connections = 200

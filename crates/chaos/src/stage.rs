@@ -32,7 +32,8 @@ use crate::{
 /// Public development account 1, who is paid.
 pub const PAY_TO: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
 
-/// The replica whose clock is wrong, and by how many seconds of the campaign's time, ahead or behind.
+/// The replica whose clock is wrong, and by how many seconds of the campaign's time, ahead or
+/// behind.
 const WRONG: usize = 1;
 /// See [`WRONG`].
 pub const OFF: i64 = 60;

@@ -1,5 +1,6 @@
-//! What held at every moment, by the history that triggers wrote: what a single writer gives for free, and constraints, statements
-//! that compare and set, and locks have to give where many write at once.
+//! What held at every moment, by the history that triggers wrote: what a single writer gives for
+//! free, and constraints, statements that compare and set, and locks have to give where many write
+//! at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,8 +65,8 @@ pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
     ends(case, &rows, found);
 }
 
-fn of<'a>(rows: &[&'a Row], what: &'static str) -> impl Iterator<Item = &'a Row> {
-    let rows = rows.to_vec().into_iter();
+fn of<'a>(rows: &'a [&Row], what: &'static str) -> impl Iterator<Item = &'a Row> {
+    let rows = rows.iter().copied();
     rows.filter(move |row| text(row, "what") == what)
 }
 
@@ -120,7 +121,8 @@ impl Live {
     }
 }
 
-/// No wallet has more leases than it may at the moment of a claim, and nothing that can be had once is had twice.
+/// No wallet has more leases than it may at the moment of a claim, and nothing that can be had once
+/// is had twice.
 fn bounds(rows: &[&Row], found: &mut Vec<Violation>) {
     let mut live: BTreeMap<String, Live> = BTreeMap::new();
     for row in rows {

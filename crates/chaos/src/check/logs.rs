@@ -1,11 +1,13 @@
-//! Processes never panic, never log a secret, stay below a limit of memory, and know how their changes end.
+//! Processes never panic, never log a secret, stay below a limit of memory, and know how their
+//! changes end.
 
 use super::{Case, Violation};
 
 /// The most memory of a process that was not optimised, in KiB.
 const MEMORY: u64 = 400 * 1024;
 
-/// What databases say of a change that only a constraint has stopped: it was not kept apart from another one.
+/// What databases say of a change that only a constraint has stopped: it was not kept apart from
+/// another one.
 const CONSTRAINTS: [&str; 2] = [" violates ", " constraint failed"];
 
 pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
