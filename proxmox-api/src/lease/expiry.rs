@@ -2,8 +2,10 @@
 //! cannot be done now is tried again. It also finishes removals that were begun, by an undo or by their owner, and stops and
 //! destroys machines that are held for a payment of unknown outcome.
 
+use std::time::Duration;
+
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use super::{
     LeaseState,
@@ -12,6 +14,7 @@ use super::{
     locate::{Located, locate},
     reconcile,
     remove::{self, RemoveError},
+    start, traffic,
 };
 use crate::{
     ids::LeaseId,
@@ -28,6 +31,8 @@ const RETRY_SECONDS: i64 = 5;
 const LONGEST: i64 = 300;
 /// The same where another replica may set a deadline, and die before it comes.
 const LONGEST_AMONG_REPLICAS: i64 = 15;
+/// How long a container may take to start that was halted by mistake.
+const START_AT_MOST: Duration = Duration::from_secs(60);
 /// Containers that are stopped or removed at a time.
 const AT_ONCE: usize = 8;
 
@@ -241,6 +246,29 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {
             json!({ "destroysAt": lease.destroy_at }),
         )
         .await;
+        return Ok(());
+    }
+    start_if_renewed(app, &lease.lease_id).await
+}
+
+/// Another replica may have renewed a lease while this one halted its container: where the turn was lost with its session. What
+/// was bought has to run.
+async fn start_if_renewed(app: &App, lease_id: &LeaseId) -> Result<(), RemoveError> {
+    let lease = app.store.lease(lease_id).await?;
+    let Some(lease) = lease.filter(|lease| lease.state == LeaseState::Active) else {
+        return Ok(());
+    };
+    if traffic::keeps_off(app, lease_id).await?.is_some() {
+        return Ok(());
+    }
+    if let Located::Here(place) = locate(app, &lease).await? {
+        let deadline = Instant::now() + START_AT_MOST;
+        let started = start::start(app, &place.node, place.vmid, deadline).await;
+        started.map_err(|error| RemoveError::Proxmox(error.message))?;
+        tracing::warn!(
+            lease.id = lease_id.as_str(),
+            "a container was halted while another replica renewed its lease; it runs again"
+        );
     }
     Ok(())
 }
