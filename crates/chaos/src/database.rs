@@ -18,6 +18,9 @@ const NAME: &str = "store";
 /// How long a standby may take until it has all that its primary has.
 const CATCH_UP: Duration = Duration::from_secs(60);
 
+/// How long a primary that was replaced lives beside its successor.
+const BESIDE: Duration = Duration::from_secs(2);
+
 /// One row, by the names of its columns.
 pub type Row = BTreeMap<String, Value>;
 
@@ -158,20 +161,31 @@ impl Database {
         pair.current().start(true)
     }
 
-    /// The primary crashes for good, and its standby takes over after a while; a new standby is
-    /// made in the primary's place.
+    /// The primary dies for good, and its standby takes over after a while; a new standby is made in
+    /// the primary's place. One that only stood still wakes up once more beside its successor: it
+    /// takes changes of those who are still connected, and commits none, for want of a standby.
     ///
     /// # Errors
     /// A server does not start, or the new standby does not follow.
-    pub fn fail_over(&self, away: Duration) -> Result<()> {
+    pub fn fail_over(&self, away: Duration, wakes: bool) -> Result<()> {
         let Self::Postgres(pair) = self else {
             return Ok(());
         };
         let at = pair.primary();
-        pair.servers[at].crash()?;
+        let (old, new) = (&pair.servers[at], &pair.servers[1 - at]);
+        match wakes {
+            true => old.signal("STOP")?,
+            false => old.crash()?,
+        }
         std::thread::sleep(away);
-        pair.servers[1 - at].promote()?;
+        new.promote()?;
         *pair.primary.lock().unwrap_or_else(PoisonError::into_inner) = 1 - at;
+        if wakes {
+            std::thread::sleep(away);
+            old.signal("CONT")?;
+            std::thread::sleep(BESIDE);
+            old.crash()?;
+        }
         pair.attach()
     }
 }

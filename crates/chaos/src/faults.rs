@@ -197,6 +197,7 @@ async fn cutter(targets: Targets, mut dice: Dice) {
     while targets.goes_on() {
         pause(&mut dice, 2_000, 8_000).await;
         let (crashes, away) = (dice.percent(15), dice.between(50, 1_500));
+        let wakes = dice.percent(40);
         if !targets.goes_on() {
             return;
         }
@@ -206,7 +207,10 @@ async fn cutter(targets: Targets, mut dice: Dice) {
             next = begun.elapsed().as_secs() + dice.between(25, 50);
         }
         let done = tokio::task::spawn_blocking(move || match (fails_over, crashes) {
-            (true, _) => database.fail_over(away).map(|()| "fails over"),
+            (true, _) => database.fail_over(away, wakes).map(|()| match wakes {
+                true => "fails over, and the old primary wakes up beside it",
+                false => "fails over",
+            }),
             (false, true) => database.crash(away).map(|()| "crashes"),
             (false, false) => database.cut().map(|()| "connections are cut"),
         });

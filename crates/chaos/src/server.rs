@@ -159,6 +159,24 @@ impl Server {
         self.control("stop", "immediate")
     }
 
+    /// All of its processes stand still, or go on. They keep their connections.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid"))?;
+        let id = file.lines().next().context("no process")?.trim();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        // One that has ended meanwhile is no fault.
+        Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(id)
+            .args(children.split_whitespace())
+            .stderr(Stdio::null())
+            .status()?;
+        Ok(())
+    }
+
     /// A standby takes over: it takes changes from now on.
     ///
     /// # Errors
