@@ -21,10 +21,12 @@ use crate::{
     counter::{lower, wallet},
     customer::{Town, live},
     database::Database,
+    disturber,
     evidence::{
         Evidence, logs, marks, secrets, snapshot, unfinished, unfinished_looks, unfinished_of_a_day,
     },
     faults::{self, Targets},
+    history,
     ledger::Kind,
     node::Weather,
     options::Options,
@@ -51,6 +53,8 @@ pub async fn run(options: &Options) -> Result<Option<Evidence>> {
         service.start()?;
         service.answers(&stage.counter.http).await?;
     }
+    history::begin(&stage.database)?;
+    disturber::begin(&stage.database)?;
     let (over, done) = (
         Arc::new(AtomicBool::new(false)),
         Arc::new(AtomicBool::new(false)),
@@ -97,6 +101,7 @@ pub async fn run(options: &Options) -> Result<Option<Evidence>> {
     while let Some(ended) = actors.join_next().await {
         ended.context("an actor of the campaign broke")?;
     }
+    disturber::end(&stage.database, &stage.journal)?;
     settle(&stage).await?;
     let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
     // A long campaign leaves more to look for.

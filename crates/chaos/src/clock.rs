@@ -21,6 +21,8 @@ struct Run {
 pub struct Clock {
     file: PathBuf,
     run: Mutex<Run>,
+    /// Clocks that are wrong, and by how many milliseconds.
+    wrong: Mutex<Vec<(PathBuf, i64)>>,
 }
 
 impl Clock {
@@ -39,12 +41,42 @@ impl Clock {
         Ok(Self {
             file,
             run: Mutex::new(run),
+            wrong: Mutex::default(),
         })
     }
 
     /// Where the file is.
     pub fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// The file of a clock that is always wrong by so many seconds.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn off_by(&self, seconds: i64) -> Result<PathBuf> {
+        let file = self.file.with_extension(format!("off-{seconds}"));
+        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        wrong.push((file.clone(), seconds * 1_000));
+        self.write(*run, &wrong)?;
+        Ok(file)
+    }
+
+    fn write(&self, run: Run, wrong: &[(PathBuf, i64)]) -> Result<()> {
+        write(&self.file, run)?;
+        for (file, by) in wrong {
+            let shown = run.shown.saturating_add_signed(*by);
+            write(file, Run { shown, ..run })?;
+        }
+        Ok(())
+    }
+
+    /// How long so much of the campaign's time takes.
+    pub fn real(&self, time: Duration) -> Duration {
+        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let speed = u32::try_from(run.speed).unwrap_or(u32::MAX);
+        time / speed.max(1)
     }
 
     /// Milliseconds since 1970 of the campaign's time.
@@ -71,7 +103,8 @@ impl Clock {
             shown: shown(*run, now) + by,
             speed: run.speed,
         };
-        write(&self.file, *run)
+        let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write(*run, &wrong)
     }
 }
 

@@ -40,14 +40,20 @@ pub struct Town {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Deed {
     Buy(Order),
+    /// Several leases at once, at all replicas: more than may be in the making.
+    Rush,
     Destroy,
     Stop,
     Start,
     Look,
 }
 
-const DEEDS: [(Deed, u32); 9] = [
-    (Deed::Buy(Order::Lease), 26),
+/// Leases that are asked for at once.
+const RUSH: usize = 7;
+
+const DEEDS: [(Deed, u32); 10] = [
+    (Deed::Buy(Order::Lease), 22),
+    (Deed::Rush, 4),
     (Deed::Buy(Order::Exec), 24),
     (Deed::Buy(Order::Renew), 12),
     (Deed::Buy(Order::Console), 8),
@@ -103,6 +109,7 @@ impl Customer {
         }
         match deed {
             Deed::Buy(order) => self.buy(order).await,
+            Deed::Rush => self.rush().await,
             Deed::Destroy => self.manage(Method::DELETE, "", "destroy").await,
             Deed::Stop => self.manage(Method::POST, "/stop", "stop").await,
             Deed::Start => self.manage(Method::POST, "/start", "start").await,
@@ -212,17 +219,40 @@ impl Customer {
         }
         let done = answers.iter().find(|told| told.status == 200);
         match (order, done) {
-            (Order::Lease, Some(told)) => {
-                let (ctid, lease) = (&told.body["ctid"], &told.body["leaseId"]);
-                if let (Some(ctid), Some(lease)) = (ctid.as_u64(), lease.as_str()) {
-                    counter
-                        .journal
-                        .note(lease, format!("client: leased as {ctid}"));
-                    self.leases.push((ctid, lease.to_owned()));
-                }
-            }
+            (Order::Lease, Some(told)) => self.keep(told),
             (Order::Console, Some(told)) => self.open(told.body.clone()).await,
             _ => {}
+        }
+    }
+
+    /// Leases beyond the bounds. Who is refused for that does not ask again.
+    async fn rush(&mut self) {
+        let counter = self.town.counter.clone();
+        let mut numbers = Vec::new();
+        for _ in 0..RUSH {
+            let wish = self.wish(Order::Lease);
+            if let Ok(number) = counter.sign(&self.wallet, wish, &mut self.dice).await {
+                numbers.push(number);
+            }
+        }
+        let patience = Duration::from_millis(self.dice.between(2_000, 9_000));
+        let first = self.replica();
+        let places = (first..).zip(numbers);
+        let sent = places.map(|(replica, number)| counter.send(number, replica, patience));
+        for told in join_all(sent).await {
+            self.keep(&told);
+        }
+    }
+
+    /// Notes what was leased.
+    fn keep(&mut self, told: &Told) {
+        let (ctid, lease) = (&told.body["ctid"], &told.body["leaseId"]);
+        if told.status == 200
+            && let (Some(ctid), Some(lease)) = (ctid.as_u64(), lease.as_str())
+        {
+            let text = format!("client: leased as {ctid}");
+            self.town.counter.journal.note(lease, text);
+            self.leases.push((ctid, lease.to_owned()));
         }
     }
 

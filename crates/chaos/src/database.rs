@@ -1,19 +1,25 @@
-//! The store as the checker reads it, by SQL of its own, and as a fault cuts it off.
+//! The store as the checker reads it, by SQL of its own, and as faults cut it off, crash it and let
+//! a standby take over.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-#[allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "shared with the service's tests"
-)]
-#[path = "../../../proxmox-api/tests/postgres/mod.rs"]
-mod postgres;
+use crate::server::Server;
 
-use postgres::Postgres;
+/// The database's name on its server.
+const NAME: &str = "store";
+/// How long a standby may take until it has all that its primary has.
+const CATCH_UP: Duration = Duration::from_secs(60);
+
+/// How long a primary that was replaced lives beside its successor.
+const BESIDE: Duration = Duration::from_secs(2);
 
 /// One row, by the names of its columns.
 pub type Row = BTreeMap<String, Value>;
@@ -23,23 +29,71 @@ pub type Row = BTreeMap<String, Value>;
 pub enum Database {
     /// A file that one process has.
     Sqlite(PathBuf),
-    /// A server of the campaign's own, and the database on it.
-    Postgres(Arc<Postgres>, String),
+    /// Servers of the campaign's own.
+    Postgres(Arc<Pair>),
+}
+
+/// Two servers: one takes changes, and they are durable once the other one has them too.
+pub struct Pair {
+    servers: [Server; 2],
+    primary: Mutex<usize>,
+}
+
+impl Pair {
+    fn primary(&self) -> usize {
+        *self.primary.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn current(&self) -> &Server {
+        &self.servers[self.primary()]
+    }
+
+    /// The other server follows the primary from now on, and commits wait for it.
+    fn attach(&self) -> Result<()> {
+        let at = self.primary();
+        let (primary, standby) = (&self.servers[at], &self.servers[1 - at]);
+        standby.follow(primary)?;
+        primary.wait_for_standby(true)?;
+        let sql = "SELECT count(*) FROM pg_stat_replication
+             WHERE sync_state = 'sync' AND flush_lsn >= pg_current_wal_flush_lsn()";
+        let deadline = Instant::now() + CATCH_UP;
+        while primary.sql("postgres", sql)? != "1" {
+            ensure!(Instant::now() < deadline, "the standby does not follow");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
 }
 
 impl Database {
-    /// A PostgreSQL of our own; none where it is not installed.
-    pub fn postgres() -> Option<Self> {
-        let server = Postgres::start()?;
-        let name = server.empty();
-        Some(Self::Postgres(Arc::new(server), name))
+    /// PostgreSQL of our own, with a standby; none where it is not installed.
+    ///
+    /// # Errors
+    /// A server does not start.
+    pub fn postgres() -> Result<Option<Self>> {
+        let (Some(one), Some(two)) = (Server::prepare()?, Server::prepare()?) else {
+            return Ok(None);
+        };
+        one.begin()?;
+        one.sql("postgres", &format!("CREATE DATABASE {NAME}"))?;
+        let servers = [one, two];
+        let primary = Mutex::new(0);
+        let pair = Pair { servers, primary };
+        pair.attach()?;
+        Ok(Some(Self::Postgres(Arc::new(pair))))
     }
 
-    /// What the service is told.
+    /// What the service is told: both servers, where there are two.
     pub fn address(&self) -> String {
         match self {
             Self::Sqlite(path) => path.display().to_string(),
-            Self::Postgres(server, name) => server.url("postgres", name, "sslmode=disable"),
+            Self::Postgres(pair) => {
+                let [one, two] = [0, 1].map(|at: usize| pair.servers[at].port());
+                format!(
+                    "postgres:///{NAME}?host=127.0.0.1&host=127.0.0.1&port={one},{two}&user=postgres\
+                     &sslmode=disable&target_session_attrs=read-write"
+                )
+            }
         }
     }
 
@@ -50,40 +104,93 @@ impl Database {
     pub fn rows(&self, table: &str) -> Result<Vec<Row>> {
         match self {
             Self::Sqlite(path) => sqlite(path, table),
-            Self::Postgres(server, name) => {
+            Self::Postgres(pair) => {
                 let sql = format!("SELECT coalesce(json_agg(t), '[]') FROM {table} t");
-                let text = server.sql(name, &sql);
+                let text = pair.current().sql(NAME, &sql)?;
                 serde_json::from_str(&text).with_context(|| format!("cannot read {table}"))
             }
         }
     }
 
-    /// Ends every connection of the service's; false where there are none to end.
-    pub fn cut(&self) -> bool {
-        let Self::Postgres(server, name) = self else {
-            return false;
-        };
-        let sql = format!(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-             WHERE datname = '{name}' AND pid <> pg_backend_pid()"
-        );
-        server.sql("postgres", &sql);
-        true
+    /// Makes statements of the campaign's own, each written as its database wants it.
+    ///
+    /// # Errors
+    /// The database does not answer, or refuses them.
+    pub fn make(&self, sqlite: &str, postgres: &str) -> Result<()> {
+        match self {
+            Self::Sqlite(path) => {
+                let connection = rusqlite::Connection::open(path)?;
+                connection.busy_timeout(Duration::from_secs(10))?;
+                Ok(connection.execute_batch(sqlite)?)
+            }
+            Self::Postgres(_) if postgres.is_empty() => Ok(()),
+            Self::Postgres(pair) => pair.current().sql(NAME, postgres).map(drop),
+        }
     }
 
-    /// Stops the server as a crash does and starts it again; false where there is none.
-    pub fn crash(&self, away: std::time::Duration) -> bool {
-        let Self::Postgres(server, _) = self else {
-            return false;
+    /// Whether there is a server, which can fail apart from the service.
+    pub fn is_server(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// Ends every connection of the service's.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub fn cut(&self) -> Result<()> {
+        let sql = format!(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE datname = '{NAME}' AND pid <> pg_backend_pid()"
+        );
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(pair) => pair.current().sql("postgres", &sql).map(drop),
+        }
+    }
+
+    /// Stops the server as a crash does and starts it again.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn crash(&self, away: Duration) -> Result<()> {
+        let Self::Postgres(pair) = self else {
+            return Ok(());
         };
-        server.crash();
+        pair.current().crash()?;
         std::thread::sleep(away);
-        server.start_again();
-        true
+        pair.current().start(true)
+    }
+
+    /// The primary dies for good, and its standby takes over after a while; a new standby is made in
+    /// the primary's place. One that only stood still wakes up once more beside its successor: it
+    /// takes changes of those who are still connected, and commits none, for want of a standby.
+    ///
+    /// # Errors
+    /// A server does not start, or the new standby does not follow.
+    pub fn fail_over(&self, away: Duration, wakes: bool) -> Result<()> {
+        let Self::Postgres(pair) = self else {
+            return Ok(());
+        };
+        let at = pair.primary();
+        let (old, new) = (&pair.servers[at], &pair.servers[1 - at]);
+        match wakes {
+            true => old.signal("STOP")?,
+            false => old.crash()?,
+        }
+        std::thread::sleep(away);
+        new.promote()?;
+        *pair.primary.lock().unwrap_or_else(PoisonError::into_inner) = 1 - at;
+        if wakes {
+            std::thread::sleep(away);
+            old.signal("CONT")?;
+            std::thread::sleep(BESIDE);
+            old.crash()?;
+        }
+        pair.attach()
     }
 }
 
-fn sqlite(path: &std::path::Path, table: &str) -> Result<Vec<Row>> {
+fn sqlite(path: &Path, table: &str) -> Result<Vec<Row>> {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let connection = rusqlite::Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;

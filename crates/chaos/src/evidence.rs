@@ -10,6 +10,7 @@ use pve_sim::ContainerSnapshot;
 use crate::{
     book::Purchase,
     database::{Database, Row},
+    history,
     journal::Journal,
     ledger::Transfer,
     proxmox::Removed,
@@ -127,7 +128,13 @@ pub fn unfinished_looks(database: &Database) -> Result<Vec<String>> {
 pub fn snapshot(stage: &Stage) -> Result<Snapshot> {
     let mut tables = BTreeMap::new();
     for table in [
-        "payments", "leases", "debts", "renewals", "events", "orphans",
+        "payments",
+        "leases",
+        "debts",
+        "renewals",
+        "events",
+        "orphans",
+        history::TABLE,
     ] {
         tables.insert(table, stage.database.rows(table)?);
     }

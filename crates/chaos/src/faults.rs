@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use alloy::primitives::Address;
@@ -17,12 +17,18 @@ use crate::{
     counter::wallet,
     database::Database,
     dice::Dice,
+    disturber::disturb,
     journal::Journal,
     ledger::{Kind, Ledger, Transfer},
     node::{Node, Weather},
     proxmox::{Cluster, Removed},
     service::Service,
 };
+
+/// For how long a replica stands still, of the campaign's time.
+const TWO_MINUTES: Duration = Duration::from_secs(120);
+/// Real time after which the database ends a transaction in which nothing happens.
+const LONGER_THAN_A_TRANSACTION: Duration = Duration::from_secs(24);
 
 /// Everything that can be made to fail.
 #[derive(Clone)]
@@ -50,7 +56,8 @@ pub struct Targets {
 }
 
 impl Targets {
-    fn goes_on(&self) -> bool {
+    /// Whether the faults go on.
+    pub fn goes_on(&self) -> bool {
         !self.over.load(Ordering::SeqCst)
     }
 }
@@ -71,6 +78,8 @@ pub fn begin(targets: &Targets, seed: u64) -> JoinSet<()> {
     actors.spawn(reorganiser(targets.clone(), dice("reorganiser")));
     actors.spawn(strangers(targets.clone(), seed, dice("strangers")));
     actors.spawn(cutter(targets.clone(), dice("database")));
+    actors.spawn(freezer(targets.clone(), dice("freezer")));
+    actors.spawn(disturb(targets.clone(), dice("disturber")));
     actors
 }
 
@@ -180,26 +189,71 @@ async fn strangers(targets: Targets, seed: u64, mut dice: Dice) {
 }
 
 async fn cutter(targets: Targets, mut dice: Dice) {
+    if !targets.database.is_server() {
+        return;
+    }
+    let mut next = dice.between(4, 14);
+    let begun = Instant::now();
     while targets.goes_on() {
         pause(&mut dice, 2_000, 8_000).await;
         let (crashes, away) = (dice.percent(15), dice.between(50, 1_500));
+        let wakes = dice.percent(40);
         if !targets.goes_on() {
             return;
         }
-        let database = targets.database.clone();
-        let done = tokio::task::spawn_blocking(move || match crashes {
-            true => database.crash(Duration::from_millis(away)),
-            false => database.cut(),
+        let (database, away) = (targets.database.clone(), Duration::from_millis(away));
+        let fails_over = begun.elapsed().as_secs() >= next;
+        if fails_over {
+            next = begun.elapsed().as_secs() + dice.between(25, 50);
+        }
+        let done = tokio::task::spawn_blocking(move || match (fails_over, crashes) {
+            (true, _) => database.fail_over(away, wakes).map(|()| match wakes {
+                true => "fails over, and the old primary wakes up beside it",
+                false => "fails over",
+            }),
+            (false, true) => database.crash(away).map(|()| "crashes"),
+            (false, false) => database.cut().map(|()| "connections are cut"),
         });
-        if done.await.unwrap_or(false) {
-            let kind = if crashes {
-                "crashes"
-            } else {
-                "connections are cut"
-            };
-            targets
+        match done.await {
+            Ok(Ok(kind)) => targets
                 .journal
-                .fault("database", &format!("database: {kind}"));
+                .fault("database", &format!("database: {kind}")),
+            Ok(Err(error)) => panic!("the database does not fail as it should: {error:#}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A replica stands still for two minutes of the campaign's time, and sometimes for longer than the
+/// database keeps the transaction of one that hangs. Then it goes on as if nothing had happened.
+async fn freezer(targets: Targets, mut dice: Dice) {
+    if targets.services.len() < 2 {
+        return;
+    }
+    while targets.goes_on() {
+        pause(&mut dice, 2_000, 15_000).await;
+        let which = dice.between(0, targets.services.len() as u64 - 1);
+        let long = dice.percent(25);
+        if !targets.goes_on() {
+            return;
+        }
+        let service = &targets.services[usize::try_from(which).unwrap_or(0)];
+        let Some(frozen) = service.freeze() else {
+            continue;
+        };
+        let still = match long {
+            true => LONGER_THAN_A_TRANSACTION,
+            false => targets.clock.real(TWO_MINUTES),
+        };
+        let what = if long { "long" } else { "for two minutes" };
+        let text = format!("process: frozen {what}");
+        targets.journal.fault(&service.name(), &text);
+        let until = Instant::now() + still;
+        while Instant::now() < until && targets.goes_on() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        if service.wake(frozen) {
+            targets.journal.note(&service.name(), "wakes up");
         }
     }
 }

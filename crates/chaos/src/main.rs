@@ -12,15 +12,18 @@ mod counter;
 mod customer;
 mod database;
 mod dice;
+mod disturber;
 mod evidence;
 mod facilitator;
 mod faults;
+mod history;
 mod journal;
 mod ledger;
 mod node;
 mod options;
 mod proxmox;
 mod report;
+mod server;
 mod service;
 mod stage;
 

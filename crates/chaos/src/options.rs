@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 pub enum Mode {
     /// One process on a file.
     Sqlite,
-    /// Two replicas on a server.
+    /// Replicas on a server that has a standby.
     Postgres,
 }
 
@@ -34,6 +34,8 @@ pub struct Options {
     pub mode: Mode,
     /// Customers at a time.
     pub customers: usize,
+    /// Processes, where there may be several.
+    pub replicas: usize,
     /// How many times faster than real time the campaign's runs.
     pub speed: u64,
     /// A bug that the service is asked to have.
@@ -44,17 +46,22 @@ pub struct Options {
     pub folder: PathBuf,
 }
 
+/// The bugs that there are.
+const BUGS: [&str; 3] = ["skip-undo", "any-transfer", "claims-side-by-side"];
+
 /// The text of `--help`.
 pub const USAGE: &str = "\
 chaos --program FILE --folder FOLDER [--seed N] [--minutes M] [--mode sqlite|postgres]
-      [--customers N] [--speed N] [--bug skip-undo|any-transfer]
+      [--replicas N] [--customers N] [--speed N] [--bug NAME]
 
   --seed N       of every random choice (1)
   --minutes M    how long customers buy and faults come; fractions are fine (1)
-  --mode         sqlite: one process on a file; postgres: two replicas on a server (sqlite)
+  --mode         sqlite: one process on a file; postgres: replicas on a server with a standby (sqlite)
+  --replicas N   processes on PostgreSQL (3)
   --customers N  customers at a time (10)
   --speed N      how many times faster than real time the campaign's runs (20)
-  --bug          a bug that the service is asked to have; the campaign has to find it
+  --bug          skip-undo, any-transfer or claims-side-by-side: a bug that the service is asked to
+                 have; the campaign has to find it
 ";
 
 impl Options {
@@ -68,6 +75,7 @@ impl Options {
             length: Duration::from_secs(60),
             mode: Mode::Sqlite,
             customers: 10,
+            replicas: 3,
             speed: 20,
             bug: None,
             program: PathBuf::new(),
@@ -94,8 +102,9 @@ impl Options {
                     }
                 }
                 "--customers" => options.customers = value.parse().with_context(wrong)?,
+                "--replicas" => options.replicas = value.parse().with_context(wrong)?,
                 "--speed" => options.speed = value.parse().with_context(wrong)?,
-                "--bug" if ["skip-undo", "any-transfer"].contains(&value.as_str()) => {
+                "--bug" if BUGS.contains(&value.as_str()) => {
                     options.bug = Some(value.clone());
                 }
                 "--program" => options.program = value.into(),
@@ -106,10 +115,18 @@ impl Options {
         if options.program.as_os_str().is_empty() || options.folder.as_os_str().is_empty() {
             bail!("--program and --folder are needed\n\n{USAGE}");
         }
-        if options.customers == 0 || options.speed == 0 {
-            bail!("there has to be a customer, and time has to pass\n\n{USAGE}");
+        if options.customers == 0 || options.replicas == 0 || options.speed == 0 {
+            bail!("there has to be a customer and a replica, and time has to pass\n\n{USAGE}");
         }
         Ok(options)
+    }
+
+    /// How many processes there are: a file has one.
+    pub fn replicas(&self) -> usize {
+        match self.mode {
+            Mode::Sqlite => 1,
+            Mode::Postgres => self.replicas,
+        }
     }
 }
 
@@ -126,13 +143,16 @@ mod tests {
     fn a_campaign_is_read_and_what_is_wrong_is_said() {
         let told = read("--program p --folder f --seed 7 --minutes 0.5 --mode postgres").unwrap();
         assert_eq!((told.seed, told.mode), (7, Mode::Postgres));
-        assert_eq!(told.length, Duration::from_secs(30));
+        assert_eq!((told.length, told.replicas()), (Duration::from_secs(30), 3));
+        let file = read("--program p --folder f --replicas 5").unwrap();
+        assert_eq!(file.replicas(), 1, "a file has one process");
         for wrong in [
             "--seed 7",
             "--program p --folder f --mode mysql",
             "--program p --folder f --bug none",
             "--program p --folder f --seed",
             "--program p --folder f --minutes -1",
+            "--program p --folder f --replicas 0",
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

@@ -15,10 +15,11 @@ pub fn text(options: &Options, evidence: &Evidence, violations: &[Violation]) ->
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "chaos: seed {}, {:.1} minutes, {}, {} customers, time x{}{}",
+        "chaos: seed {}, {:.1} minutes, {} with {} process(es), {} customers, time x{}{}",
         options.seed,
         options.length.as_secs_f64() / 60.0,
         options.mode.name(),
+        options.replicas(),
         options.customers,
         options.speed,
         options

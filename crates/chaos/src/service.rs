@@ -120,6 +120,22 @@ impl Service {
         }
     }
 
+    /// Stops the process where it is; it keeps its connections. Its number, if there is one.
+    pub fn freeze(&self) -> Option<u32> {
+        let id = self.id()?;
+        signal("STOP", id).then_some(id)
+    }
+
+    /// Lets the process with this number go on; false where it was killed meanwhile.
+    pub fn wake(&self, frozen: u32) -> bool {
+        self.id() == Some(frozen) && signal("CONT", frozen)
+    }
+
+    fn id(&self) -> Option<u32> {
+        let child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        child.as_ref().map(Child::id)
+    }
+
     /// Whether it has ended by itself; then it says so and starts it again.
     ///
     /// # Errors
@@ -137,13 +153,9 @@ impl Service {
 
     /// Notes how much memory the process has, and gives the most so far, in KiB.
     pub fn weigh(&self) -> u64 {
-        let id = self
-            .child
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .map(Child::id);
-        let status = id.and_then(|id| std::fs::read_to_string(format!("/proc/{id}/status")).ok());
+        let status = self
+            .id()
+            .and_then(|id| std::fs::read_to_string(format!("/proc/{id}/status")).ok());
         let resident = status.as_deref().and_then(|text| {
             let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
             line.split_whitespace().nth(1)?.parse().ok()
@@ -157,6 +169,15 @@ impl Service {
     pub fn name(&self) -> String {
         format!("api-{}", self.number)
     }
+}
+
+/// Sends a signal to a process of ours; whether it was there.
+fn signal(name: &str, id: u32) -> bool {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &id.to_string()])
+        .stderr(Stdio::null())
+        .status();
+    sent.is_ok_and(|status| status.success())
 }
 
 impl Drop for Service {

@@ -19,6 +19,7 @@ use crate::{
     clock::Clock,
     counter::Counter,
     database::Database,
+    dice::Dice,
     facilitator::Facilitator,
     journal::Journal,
     ledger::Ledger,
@@ -30,6 +31,16 @@ use crate::{
 
 /// Public development account 1, who is paid.
 pub const PAY_TO: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
+
+/// The replica whose clock is wrong, and by how many seconds of the campaign's time, ahead or
+/// behind.
+const WRONG: usize = 1;
+/// See [`WRONG`].
+pub const OFF: i64 = 60;
+/// Leases that a wallet may have in the making, and at all.
+pub const IN_FLIGHT: usize = 4;
+/// See [`IN_FLIGHT`].
+pub const PER_WALLET: usize = 10;
 
 /// Where the campaign's own servers are.
 pub struct Stage {
@@ -67,7 +78,7 @@ pub async fn set_up(options: &Options) -> Result<Option<Stage>> {
     let folder = tempfile::tempdir()?;
     let database = match options.mode {
         Mode::Sqlite => Some(Database::Sqlite(folder.path().join("infra402.sqlite"))),
-        Mode::Postgres => tokio::task::spawn_blocking(Database::postgres).await?,
+        Mode::Postgres => tokio::task::spawn_blocking(Database::postgres).await??,
     };
     let Some(database) = database else {
         return Ok(None);
@@ -100,10 +111,15 @@ pub async fn set_up(options: &Options) -> Result<Option<Stage>> {
             ("PVE_FINGERPRINT", cluster.sim.fingerprint()),
         ],
     );
-    let processes = if options.mode == Mode::Sqlite { 1 } else { 2 };
-    let services: Vec<Arc<Service>> = (0..processes)
+    let off = *Dice::of(options.seed, "clock").pick(&[OFF, -OFF]);
+    let off = clock.off_by(off)?.display().to_string();
+    let services: Vec<Arc<Service>> = (0..options.replicas())
         .map(|number| {
             let (program, journal) = (&options.program, Arc::clone(&journal));
+            let mut variables = variables.clone();
+            if number == WRONG {
+                variables.push(("CHAOS_CLOCK".into(), off.clone()));
+            }
             Service::new(number, &options.folder, program, &variables, journal).map(Arc::new)
         })
         .collect::<Result<_>>()?;
@@ -150,7 +166,6 @@ fn variables(options: &Options, more: &[(&str, String)]) -> Vec<(String, String)
         ("LEASE_GRACE_MINUTES", "10"),
         ("HELD_HOURS", "1"),
         ("ORPHAN_KEEP_HOURS", "1"),
-        ("LEASES_IN_FLIGHT_PER_WALLET", "4"),
         ("MAX_UNPAID_LEASES", "1000"),
         ("FREE_CALLS_PER_MINUTE", "1000000"),
         ("FAILED_PAYMENTS_PER_MINUTE", "1000000"),
@@ -158,8 +173,13 @@ fn variables(options: &Options, more: &[(&str, String)]) -> Vec<(String, String)
         ("NO_COLOR", "1"),
     ];
     let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
+    let bounds = [
+        ("LEASES_IN_FLIGHT_PER_WALLET", IN_FLIGHT.to_string()),
+        ("LEASES_PER_WALLET", PER_WALLET.to_string()),
+    ];
     let bug = options.bug.clone().map(|bug| ("CHAOS_BUG", bug));
-    let all = fixed.into_iter().chain(more.iter().cloned()).chain(bug);
+    let fixed = fixed.into_iter().chain(bounds);
+    let all = fixed.chain(more.iter().cloned()).chain(bug);
     all.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

@@ -9,6 +9,8 @@ pub enum Bug {
     SkipUndo,
     /// Any transfer to the payee is taken for the one that is looked for.
     AnyTransfer,
+    /// Claims are not kept apart from each other, which shows where many write at once.
+    ClaimsSideBySide,
 }
 
 /// Whether this process was told to have the bug.
@@ -18,6 +20,7 @@ pub fn has(bug: Bug) -> bool {
     let told = TOLD.get_or_init(|| match std::env::var("CHAOS_BUG").ok()?.as_str() {
         "skip-undo" => Some(Bug::SkipUndo),
         "any-transfer" => Some(Bug::AnyTransfer),
+        "claims-side-by-side" => Some(Bug::ClaimsSideBySide),
         _ => None,
     });
     *told == Some(bug)

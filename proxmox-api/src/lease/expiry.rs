@@ -4,7 +4,13 @@
 //! begun, by an undo or by their owner, and stops and destroys machines that are held for a payment
 //! of unknown outcome. Replicas have the same work; the lease's lock decides who does it.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use serde_json::json;
+use tokio::time::Instant;
 
 use super::{
     LeaseState,
@@ -14,13 +20,13 @@ use super::{
     locate::{Located, locate},
     reconcile,
     remove::{self, RemoveError},
+    start, traffic,
 };
 use crate::{
     ids::LeaseId,
     state::App,
     store::{DueEnd, Lease, StoreError},
 };
-use serde_json::json;
 
 /// Seconds before the end at which the owner is warned.
 pub const WARN_SECONDS: i64 = 300;
@@ -34,6 +40,8 @@ const LONGEST: i64 = 300;
 const LONGEST_AMONG_REPLICAS: i64 = 15;
 /// Milliseconds between two looks for work, however often a deadline is moved meanwhile.
 const BETWEEN_LOOKS: u64 = 250;
+/// How long a container may take to start that was halted by mistake.
+const START_AT_MOST: Duration = Duration::from_secs(60);
 
 /// Works until the process ends.
 pub async fn run(app: App) {
@@ -334,6 +342,29 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {
             json!({ "destroysAt": lease.destroy_at }),
         )
         .await;
+        return Ok(());
+    }
+    start_if_renewed(app, &lease.lease_id).await
+}
+
+/// Another replica may have renewed a lease while this one halted its container: where the turn was lost with its session. What
+/// was bought has to run.
+async fn start_if_renewed(app: &App, lease_id: &LeaseId) -> Result<(), RemoveError> {
+    let lease = app.store.lease(lease_id).await?;
+    let Some(lease) = lease.filter(|lease| lease.state == LeaseState::Active) else {
+        return Ok(());
+    };
+    if traffic::keeps_off(app, lease_id).await?.is_some() {
+        return Ok(());
+    }
+    if let Located::Here(place) = locate(app, &lease).await? {
+        let deadline = Instant::now() + START_AT_MOST;
+        let started = start::start(app, &place.node, place.vmid, deadline).await;
+        started.map_err(|error| RemoveError::Proxmox(error.message))?;
+        tracing::warn!(
+            lease.id = lease_id.as_str(),
+            "a container was halted while another replica renewed its lease; it runs again"
+        );
     }
     Ok(())
 }

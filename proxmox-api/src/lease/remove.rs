@@ -103,16 +103,20 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), RemoveError> {
         Located::Away => return Err(RemoveError::Away),
     }
     let ended = LeaseState::Destroyed;
-    app.store
+    let moved = app
+        .store
         .move_lease(&lease.lease_id, lease.state, ended, app.now())
         .await?;
     app.alarms.clear(&lease.lease_id, &[]);
-    app.note(
-        &lease.lease_id,
-        "destroyed",
-        serde_json::json!({ "vmid": lease.vmid }),
-    )
-    .await;
+    // A replica that lost its turn meanwhile may find that another one has ended it.
+    if moved {
+        app.note(
+            &lease.lease_id,
+            "destroyed",
+            serde_json::json!({ "vmid": lease.vmid }),
+        )
+        .await;
+    }
     Ok(())
 }
 

@@ -33,6 +33,8 @@ impl Apart {
     pub(super) fn key(&self) -> Option<i64> {
         Some(match self {
             Self::FromNothing => return None,
+            #[cfg(feature = "chaos")]
+            Self::Claims if x402::chaos::has(x402::chaos::Bug::ClaimsSideBySide) => return None,
             Self::Lease(id) => lock_key("change of lease", id),
             Self::Claims => lock_key("change", "claims"),
             Self::Wallet(wallet) => lock_key("change of wallet", wallet),

@@ -1,17 +1,22 @@
 //! A payment whose row was written by another process meanwhile, as happens where a lock is lost:
 //! money that is known to have moved is never forgotten for what the row says.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{Router, http::StatusCode, routing::post};
 use proxmox_api::{
     ids::Wallet,
+    lease::{LeaseState, remove::remove},
     payment::{PaymentState, machine::Effect, moves::Target, recheck},
     store::Payment,
 };
+use pve_sim::{Fault, FaultKind, Operation, ShellMode, TaskSnapshot};
 use reqwest::Method;
 use serde_json::json;
 use tokio::sync::Notify;
@@ -19,6 +24,7 @@ use x402::facilitator::faults::SettleFault;
 
 use crate::{
     buyer::{Answer, Buyer, Signed},
+    guest,
     support::{TestApp, until},
 };
 
@@ -137,4 +143,55 @@ async fn a_refused_payment_is_not_looked_at_again_while_a_copy_of_its_request_is
     drop(turn);
     recheck::refusals(&app.app).await.unwrap();
     assert!(asked.load(Ordering::SeqCst) > before);
+}
+
+/// Two replicas remove the container of one lease, as happens where one lost its lock while it worked.
+#[tokio::test]
+async fn an_end_that_another_replica_has_made_is_not_told_again() {
+    let app = guest::app(ShellMode::Toy, &[]).await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let ctid = guest::lease(&app, &buyer, "box").await;
+    let (store, now) = (&app.app.store, app.app.now());
+    let vmid = ctid.try_into().unwrap();
+    let lease = store.lease_by_vmid(vmid).await.unwrap().unwrap();
+    let (id, destroying) = (&lease.lease_id, LeaseState::Destroying);
+    let moved = store.move_lease(id, lease.state, destroying, now).await;
+    assert!(moved.unwrap());
+    let ending = store.lease(id).await.unwrap().unwrap();
+    for _ in 0..2 {
+        remove(&app.app, &ending).await.unwrap();
+    }
+    let events = store.events(id, 0, 99).await.unwrap();
+    let told = events.iter().filter(|event| event.kind == "destroyed");
+    assert_eq!(told.count(), 1, "{events:?}");
+}
+
+/// A replica that stood still while it ended a lease, so that its lock was lost and another one has renewed the lease.
+#[tokio::test]
+async fn a_container_that_is_halted_while_its_lease_is_renewed_runs_again() {
+    let app = guest::app(ShellMode::Toy, &[]).await;
+    let buyer = Buyer::funded(&app, 1).await;
+    let ctid = guest::lease(&app, &buyer, "box").await;
+    let takes_long = FaultKind::SlowTask(Duration::from_secs(1));
+    let fault = Fault::once(Operation::Shutdown, takes_long);
+    app.sim.faults().inject(fault);
+    app.clock.advance(Duration::from_secs(31 * 60));
+    let halts = |task: &TaskSnapshot| task.kind == "vzshutdown";
+    let is_asked = async || app.sim.tasks().into_iter().find(halts);
+    until("the container to be asked to stop", is_asked).await;
+    app.rewrite(
+        "UPDATE leases SET state = 'active', expires_at = expires_at + 3600, destroy_at = destroy_at + 3600
+         WHERE state = 'expiring'",
+    );
+    until("the container to run again", async || {
+        let tasks = app.sim.tasks();
+        let halted = tasks
+            .iter()
+            .any(|task| halts(task) && task.exit_status.is_some());
+        let running = app.sim.container(ctid)?.status == "running";
+        (halted && running).then_some(())
+    })
+    .await;
+    let lease = app.app.store.lease_by_vmid(ctid.try_into().unwrap()).await;
+    assert_eq!(lease.unwrap().unwrap().state, LeaseState::Active);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Case, Violation, is_set, lease, number, subjects, text};
-use crate::database::Row;
+use crate::{database::Row, stage::OFF};
 
 /// Seconds of the campaign's time within which a container that is gone is missed, whatever else
 /// fails.
@@ -90,7 +90,8 @@ fn one_lost(case: &Case<'_>, id: &str, at: i64, found: &mut Vec<Violation>) {
         return;
     };
     let since = data["since"].as_i64().unwrap_or(0);
-    if since < at {
+    // By the clock of the replica that missed it.
+    if since < at - OFF {
         let text = format!("missed since {since}, deleted at {at}");
         wrong("a machine is not missed before it is lost", text);
     }
@@ -131,12 +132,13 @@ fn bought(case: &Case<'_>, lease: &Row) -> Vec<(String, i64)> {
         .filter(|row| text(row, "lease_id") == id)
         .map(|row| {
             (
-                number(row, "created_at"),
+                number(row, "expires_at"),
                 text(row, "payment_id"),
                 number(row, "minutes"),
             )
         })
         .collect();
+    // The one that ends last was bought last, whatever the clocks of replicas said.
     all.sort();
     all.reverse();
     let mut bought: Vec<_> = all

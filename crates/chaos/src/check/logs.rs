@@ -1,9 +1,14 @@
-//! Processes never panic, never log a secret, and stay below a limit of memory.
+//! Processes never panic, never log a secret, stay below a limit of memory, and know how their
+//! changes end.
 
 use super::{Case, Violation};
 
 /// The most memory of a process that was not optimised, in KiB.
 const MEMORY: u64 = 400 * 1024;
+
+/// What databases say of a change that only a constraint has stopped: it was not kept apart from
+/// another one.
+const CONSTRAINTS: [&str; 2] = [" violates ", " constraint failed"];
 
 pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
     let mut wrong = |rule, text: String, process: &str| {
@@ -16,6 +21,11 @@ pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
     for (process, log) in &case.evidence.logs {
         for line in log.lines().filter(|line| line.contains("panicked")) {
             wrong("nothing panics", format!("{process}: {line}"), process);
+        }
+        let stopped = |line: &&str| CONSTRAINTS.iter().any(|words| line.contains(words));
+        for line in log.lines().filter(stopped) {
+            let rule = "no change runs into a constraint";
+            wrong(rule, format!("{process}: {line}"), process);
         }
         for (what, secret) in &case.evidence.secrets {
             if log.contains(secret.as_str()) {

@@ -5,6 +5,7 @@
 mod containers;
 mod debts;
 mod delivered;
+mod history;
 mod logs;
 mod money;
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub fn all(evidence: &Evidence) -> Vec<Violation> {
     delivered::check(&case, &mut found);
     debts::check(&case, &mut found);
     containers::check(&case, &mut found);
+    history::check(&case, &mut found);
     told::check(&case, &mut found);
     logs::check(&case, &mut found);
     found

@@ -25,7 +25,13 @@ fn row(value: Value) -> Row {
 
 fn snapshot(tables: &[(&'static str, Value)]) -> Snapshot {
     let mut all: BTreeMap<_, Vec<Row>> = [
-        "payments", "leases", "debts", "renewals", "events", "orphans",
+        "payments",
+        "leases",
+        "debts",
+        "renewals",
+        "events",
+        "orphans",
+        "chaos_history",
     ]
     .into_iter()
     .map(|table| (table, Vec::new()))
@@ -278,6 +284,106 @@ fn customers_are_told_the_truth_and_the_logs_say_nothing_secret() {
     assert_eq!(said, ["no secret is in a log"]);
     let panicked = broken(|evidence| evidence.logs[0].1 = "thread 'main' panicked at".into());
     assert_eq!(panicked, ["nothing panics"]);
+    let text = "ERROR the store failed error=database: duplicate key value violates unique constraint \"x\"";
+    let stopped = broken(|evidence| evidence.logs[0].1 = text.into());
+    assert_eq!(stopped, ["no change runs into a constraint"]);
     let fat = broken(|evidence| evidence.memory[0].1 = 1 << 20);
     assert_eq!(fat, ["memory is bounded"]);
+}
+
+/// What triggers wrote: kind, row, and states or ends before and after.
+fn wrote(evidence: &mut Evidence, what: &str, id: &str, before: &str, after: &str) {
+    let rows = evidence.end.tables.get_mut("chaos_history").unwrap();
+    let set = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    // Each lease has a payment and a number of its own, the last digit of its name.
+    let last = id
+        .chars()
+        .last()
+        .and_then(|last| last.to_digit(10))
+        .unwrap_or(0);
+    rows.push(row(json!({
+        "seq": rows.len(), "what": what, "id": id, "owner": "0xaa", "payment_id": format!("pay_{last}"),
+        "before": set(before), "after": set(after), "vmid": 500 + last, "address": Value::Null,
+    })));
+}
+
+#[test]
+fn states_follow_each_other_as_the_tables_say() {
+    let path = |evidence: &mut Evidence, what: &str, states: &[&str]| {
+        for two in states.windows(2) {
+            wrote(evidence, what, "one_1", two[0], two[1]);
+        }
+    };
+    let payment = |states: &[&str]| broken(|evidence| path(evidence, "payment", states));
+    let good = [
+        "", "reserved", "released", "reserved", "settling", "unknown", "settled", "answered",
+    ];
+    assert_eq!(payment(&good), Vec::<&str>::new());
+    let back = payment(&["", "reserved", "settling", "settled", "refused"]);
+    assert_eq!(back, ["a payment moves as its table says"]);
+    let twice = broken(|evidence| {
+        path(evidence, "payment", &["", "reserved", "settling"]);
+        path(evidence, "payment", &["reserved", "settling"]);
+    });
+    assert_eq!(twice, ["a payment moves as its table says"]);
+    let risen = broken(|evidence| path(evidence, "lease", &["destroyed", "active"]));
+    assert_eq!(risen, ["a lease moves as its table says"]);
+}
+
+#[test]
+fn a_wallet_claims_within_its_bounds_and_nothing_is_had_twice() {
+    let claims = |evidence: &mut Evidence, numbers: std::ops::RangeInclusive<u32>| {
+        for number in numbers {
+            wrote(
+                evidence,
+                "lease",
+                &format!("lease-{number}"),
+                "",
+                "provisioning",
+            );
+        }
+    };
+    let within = broken(|evidence| {
+        claims(evidence, 1..=4);
+        wrote(evidence, "lease", "lease-1", "provisioning", "undoing");
+        claims(evidence, 5..=5);
+    });
+    assert_eq!(within, Vec::<&str>::new());
+    let beyond = broken(|evidence| claims(evidence, 1..=5));
+    assert_eq!(beyond, ["no wallet claims beyond its bounds"]);
+    let shared = broken(|evidence| {
+        claims(evidence, 1..=1);
+        wrote(evidence, "lease", "another-1", "", "provisioning");
+    });
+    assert_eq!(
+        shared,
+        [
+            "a number has one live lease",
+            "a payment has one live lease"
+        ]
+    );
+}
+
+#[test]
+fn an_end_comes_once_and_a_renewal_extends_once() {
+    let ended = |evidence: &mut Evidence, times: i64| {
+        wrote(evidence, "lease", "lease-9", "destroying", "destroyed");
+        for number in 0..times {
+            let event = json!({"event_id": 10 + number, "subject": "lease-9", "kind": "destroyed", "at": 2_000, "data": "{}"});
+            add(evidence, "events", event);
+        }
+    };
+    assert_eq!(broken(|evidence| ended(evidence, 1)), Vec::<&str>::new());
+    assert_eq!(
+        broken(|evidence| ended(evidence, 2)),
+        ["each end is told once"]
+    );
+    let free = broken(|evidence| wrote(evidence, "end", "lease-9", "4600", "8200"));
+    assert_eq!(free, ["a renewal extends once"]);
+    let back = broken(|evidence| {
+        let renewal = json!({"lease_id": "lease-9", "payment_id": "pay_9", "minutes": 60, "expires_at": 4_600, "created_at": 9});
+        add(evidence, "renewals", renewal);
+        wrote(evidence, "end", "lease-9", "8200", "4600");
+    });
+    assert_eq!(back, ["paid time is never taken back"]);
 }

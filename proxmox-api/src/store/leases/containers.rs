@@ -195,10 +195,11 @@ impl Store {
     }
 }
 
-/// What was paid for a lease, the latest first. Money that did not move bought nothing.
+/// What was paid for a lease, the latest first: each renewal ends later than what was bought before it, while the clocks of replicas
+/// may differ about when it was made. Money that did not move bought nothing.
 fn purchases(db: Db<'_>, id: &LeaseId) -> Result<Vec<Purchase>, StoreError> {
     db.all(
-        "SELECT payments.payment_id, payments.amount, renewals.minutes, 1 AS renewed, renewals.created_at
+        "SELECT payments.payment_id, payments.amount, renewals.minutes, 1 AS renewed, renewals.expires_at
              FROM renewals JOIN payments USING (payment_id)
              WHERE renewals.lease_id = ?1 AND payments.state IN ('settled', 'answered')
          UNION ALL

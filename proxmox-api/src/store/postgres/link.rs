@@ -16,9 +16,9 @@ use crate::store::db::Value;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Begins a transaction. A replica that hangs in the middle of a change must not stop the others.
-const BEGIN: &str =
-    "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '20s'; SET LOCAL lock_timeout = '18s'";
+/// Begins a transaction. A replica that hangs in the middle of a change must not stop the others. What it looks at after it got its
+/// lock has to be of a moment after that, whatever the database's own setting is.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '20s'; SET LOCAL lock_timeout = '18s'";
 /// Where the database's setting waits for no disk, which would lose payments.
 const AND_WAIT_FOR_DISK: &str = "; SET LOCAL synchronous_commit = 'on'";
 

@@ -11,6 +11,7 @@ use crate::payment::PaymentState;
 on_both!(
     one_of_many_has_a_nonce_and_one_has_a_key,
     bounds_hold_when_a_wallet_claims_many_at_once,
+    the_last_purchase_is_owed_first_whatever_the_clocks_of_replicas_say,
     a_transfer_pays_for_one_of_two_that_settle_at_once,
     a_payment_is_owed_in_part_or_as_a_whole,
     a_nonce_that_is_taken_again_is_not_removed,
@@ -77,6 +78,63 @@ async fn bounds_hold_when_a_wallet_claims_many_at_once(place: Place) {
         told.partition(|told| matches!(told, ClaimOutcome::Claimed { .. }));
     assert_eq!(given.len(), 2, "as many as may be in the making");
     assert!(refused.iter().all(|told| *told == ClaimOutcome::InFlight));
+}
+
+/// A database that gives a whole transaction the look of its first statement, which here is the wait for a lock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bounds_hold_where_the_database_isolates_transactions_more() {
+    for level in ["repeatable read", "serializable"] {
+        let Some(place) = Place::server().await else {
+            return;
+        };
+        let Database::Server(server) = &place.database else {
+            panic!("no server");
+        };
+        let shown = server.to_string();
+        let database = shown.rsplit_once('/').unwrap().1;
+        let sql =
+            format!("ALTER DATABASE {database} SET default_transaction_isolation = '{level}'");
+        let set = tokio::task::spawn_blocking(move || {
+            postgres::Postgres::shared().unwrap().sql("postgres", &sql);
+        });
+        set.await.unwrap();
+        bounds_hold_when_a_wallet_claims_many_at_once(place).await;
+    }
+}
+
+async fn the_last_purchase_is_owed_first_whatever_the_clocks_of_replicas_say(place: Place) {
+    let [one, two] = two(&place).await;
+    activated(&one, 1, 100).await;
+    let lease_id: LeaseId = "lease-1".into();
+    let renew = async |store: &Store, name: &str, minutes: u32, now: i64| {
+        let id: PaymentId = name.into();
+        let new = payment(name, PAYER, &format!("0x{name}"));
+        store.reserve(new, now).await.unwrap();
+        assert!(store.mark_settling(&id, now).await.unwrap());
+        let transfer = reported(&format!("0x{name}"));
+        assert!(store.mark_settled(&id, transfer, now).await.unwrap());
+        let renewal = Renewal {
+            lease_id: lease_id.clone(),
+            payment_id: id,
+            minutes: Minutes(minutes),
+            grace_seconds: 600,
+        };
+        let renewed = store.renew(renewal, now).await.unwrap();
+        assert!(matches!(renewed, RenewalOutcome::Renewed { .. }));
+    };
+    // The replica that sells the second one is a minute behind.
+    renew(&one, "first", 10, 200).await;
+    renew(&two, "last", 10, 145).await;
+    let end = one.lease(&lease_id).await.unwrap().unwrap().expires_at;
+    // It is lost a minute before its end.
+    let since = end.unwrap() - 60;
+    let owed = one.end_lost(&lease_id, since, since + 30).await;
+    let owed = owed.unwrap().unwrap();
+    let owed: Vec<_> = owed
+        .iter()
+        .map(|(id, amount)| (id.as_str(), *amount))
+        .collect();
+    assert_eq!(owed, [("last", 100)]);
 }
 
 async fn a_transfer_pays_for_one_of_two_that_settle_at_once(place: Place) {

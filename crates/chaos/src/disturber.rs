@@ -1,0 +1,97 @@
+//! What another user of the same PostgreSQL does to the service: it holds rows for a moment, takes
+//! them in the reverse order, so that deadlocks come about, and changes no value. Triggers of the
+//! campaign's own take some changes back for the sake of others that there are none of, at a
+//! statement or at its commit.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::{database::Database, dice::Dice, faults::Targets, journal::Journal};
+
+/// The server gives up who looks for the deadlock first, which is to be the service.
+pub const FIRST: &str = "SET deadlock_timeout = '5s'";
+/// One of so many statements, and of so many commits, is taken back.
+const ONE_OF: u32 = 150;
+
+/// Rows of leases, and then of payments, by the last or by the first: the service takes a payment
+/// before its lease.
+fn holds(dice: &mut Dice) -> String {
+    let order = *dice.pick(&["DESC", "ASC"]);
+    let (leases, payments) = (dice.between(1, 12), dice.between(1, 12));
+    let held = dice.between(20, 400);
+    let change = *dice.pick(&[
+        "UPDATE leases SET node = node WHERE lease_id IN",
+        "SELECT 1 FROM leases WHERE lease_id IN",
+    ]);
+    let lock = if change.starts_with("SELECT") {
+        "FOR UPDATE"
+    } else {
+        ""
+    };
+    format!(
+        "{FIRST}; BEGIN;
+         {change} (SELECT lease_id FROM leases ORDER BY updated_at DESC LIMIT {leases}) {lock};
+         SELECT pg_sleep({held} / 1000.0);
+         SELECT count(*) FROM (SELECT 1 FROM payments WHERE payment_id IN
+             (SELECT payment_id FROM payments ORDER BY updated_at DESC LIMIT {payments})
+             ORDER BY payment_id {order} FOR UPDATE) AS held;
+         COMMIT"
+    )
+}
+
+/// Disturbs until the faults are over.
+pub async fn disturb(targets: Targets, mut dice: Dice) {
+    if !targets.database.is_server() {
+        return;
+    }
+    while targets.goes_on() {
+        let pause = Duration::from_millis(dice.between(200, 1_500));
+        tokio::time::sleep(pause).await;
+        let (sql, database) = (holds(&mut dice), targets.database.clone());
+        let done = tokio::task::spawn_blocking(move || database.make("", &sql)).await;
+        // The server may be away, or may have given this one up.
+        let what = match done {
+            Ok(Ok(())) => "database: rows are held",
+            _ => "database: rows are held, until the server takes that back",
+        };
+        targets.journal.fault("database", what);
+    }
+}
+
+/// Some changes are taken back from now on, as for the sake of others.
+///
+/// # Errors
+/// The database does not answer.
+pub fn begin(database: &Database) -> Result<()> {
+    let mut sql = format!(
+        "{FIRST}; CREATE FUNCTION chaos_takes_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF random() * {ONE_OF} < 1 THEN
+                 RAISE EXCEPTION 'the campaign takes this back' USING ERRCODE = '40001';
+             END IF;
+             RETURN NULL;
+         END $$;\n"
+    );
+    for table in ["payments", "leases", "debts", "renewals", "events"] {
+        sql.push_str(&format!(
+            "CREATE TRIGGER chaos_takes_statement_back BEFORE INSERT OR UPDATE ON {table}
+                 FOR EACH STATEMENT EXECUTE FUNCTION chaos_takes_back();
+             CREATE CONSTRAINT TRIGGER chaos_takes_commit_back AFTER INSERT OR UPDATE ON {table}
+                 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION chaos_takes_back();\n"
+        ));
+    }
+    database.make("", &sql)
+}
+
+/// No more of that. The server's log is not read, so that what was taken back is counted by the
+/// service's own log.
+///
+/// # Errors
+/// The database does not answer.
+pub fn end(database: &Database, journal: &Journal) -> Result<()> {
+    if database.is_server() {
+        journal.note("database", "nothing is taken back any more");
+    }
+    let sql = format!("{FIRST}; DROP FUNCTION chaos_takes_back() CASCADE");
+    database.make("", &sql)
+}
