@@ -40,7 +40,7 @@ const AIMS: [(&str, Aim); 25] = [
     ),
     ("history, SQLite, memory, c over a", Aim::Under(1.05)),
     (
-        "history, SQLite, others' paid lists while a wallet with 20,000 payments leases, over one with none",
+        "history, SQLite, others' lists, a wallet with 20,000 payments leasing, over a new one",
         Aim::Over(0.9),
     ),
     (
@@ -49,7 +49,7 @@ const AIMS: [(&str, Aim); 25] = [
     ),
     ("history, PostgreSQL, memory, c over a", Aim::Under(1.05)),
     (
-        "history, PostgreSQL, others' paid lists while a wallet with 20,000 payments leases, over one with none",
+        "history, PostgreSQL, others' lists, a wallet with 20,000 payments leasing, over a new one",
         Aim::Over(0.9),
     ),
     ("added to a turn, median", Aim::Under(5.0)),

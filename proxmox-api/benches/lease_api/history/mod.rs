@@ -27,7 +27,7 @@ use side::Side;
 const ON_SERVER: [&str; 3] = [
     "history, PostgreSQL, least of all routes, c over a",
     "history, PostgreSQL, memory, c over a",
-    "history, PostgreSQL, others' paid lists while a wallet with 20,000 payments leases, over one with none",
+    "history, PostgreSQL, others' lists, a wallet with 20,000 payments leasing, over a new one",
 ];
 
 pub async fn measure(extent: &Extent, server: Option<&Postgres>) {
@@ -74,7 +74,7 @@ fn moved(file: &Path, server: &Postgres) -> String {
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
-    // The server would do it in its own time, which would count for the store that is measured then.
+    // Left to the server, it would be done during a round, and count for that round's store.
     server.sql(&database, "VACUUM ANALYZE");
     server.sql(&database, "CHECKPOINT");
     url
@@ -99,8 +99,8 @@ async fn compare(place: &str, stores: &[String; 2], server: Option<u32>, extent:
     figure(&name("memory, c over a"), long / short, "times");
     drop(a);
     let (ratio, rate) = others::measure(&c, extent).await;
-    let while_leases = "others' paid lists while a wallet with 20,000 payments leases";
-    figure(&name(while_leases), rate, "/s");
-    let over = format!("{while_leases}, over one with none");
+    let meanwhile = "others' lists, a wallet with 20,000 payments leasing";
+    figure(&name(meanwhile), rate, "/s");
+    let over = format!("{meanwhile}, over a new one");
     figure(&name(&over), ratio, "times");
 }
