@@ -2,9 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use alloy::signers::local::PrivateKeySigner;
+use alloy::signers::{SignerSync as _, local::PrivateKeySigner};
 use axum::body::Bytes;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use x402::{
     client::{PayingClient, read_challenge},
@@ -15,6 +15,8 @@ use x402::{
 use crate::stage::Stage;
 
 const NETWORKS: [&str; 1] = ["base-sepolia"];
+const LIST: &str = "/management/list";
+const LEASE: &str = "/lease/container";
 
 #[derive(Clone)]
 pub struct Customer {
@@ -25,18 +27,34 @@ pub struct Customer {
 impl Customer {
     /// A new wallet that has been to the faucet.
     pub async fn new(stage: &Stage) -> Self {
-        let key = PrivateKeySigner::random();
-        let filled = stage
-            .http
-            .post(format!("{}/demo/faucet", stage.url()))
-            .json(&json!({"address": key.address()}))
-            .send()
-            .await;
-        assert!(filled.unwrap().status().is_success());
+        Self::with_key(stage, PrivateKeySigner::random()).await
+    }
+
+    /// The wallet of a key, which has been to the faucet.
+    pub async fn with_key(stage: &Stage, key: PrivateKeySigner) -> Self {
         let client = PayingClient::builder(stage.http.clone(), key.clone())
             .networks(NETWORKS)
             .build();
-        Self { key, client }
+        let customer = Self { key, client };
+        customer.visit_faucet(stage).await;
+        customer
+    }
+
+    /// Has 10 USDC afterwards, if it had less.
+    pub async fn visit_faucet(&self, stage: &Stage) {
+        let body = json!({"address": self.key.address()});
+        post(stage, "/demo/faucet", &body).await;
+    }
+
+    /// The token of a session.
+    pub async fn sign_in(&self, stage: &Stage) -> String {
+        let asked = json!({"address": self.key.address()});
+        let challenge = post(stage, "/session/challenge", &asked).await;
+        let message = challenge["message"].as_str().unwrap();
+        let signature = self.key.sign_message_sync(message.as_bytes()).unwrap();
+        let signed = json!({"message": message, "signature": signature.to_string()});
+        let session = post(stage, "/session", &signed).await;
+        session["token"].as_str().unwrap().to_owned()
     }
 
     /// Asks, pays and returns the answer, which has to be a success.
@@ -53,13 +71,29 @@ impl Customer {
 
     /// A container, small enough that many are paid for. Its number.
     pub async fn lease(&self, stage: &Stage) -> u32 {
-        let body = json!({"runtimeMinutes": 60, "memoryMB": 64, "diskGB": 1});
-        let lease = self.pay(stage, "/lease/container", &body).await;
+        let lease = self.pay(stage, LEASE, &small()).await;
         lease["ctid"].as_u64().unwrap().try_into().unwrap()
     }
 
     /// Whole requests for the list, each with a payment of its own.
     pub fn signed_lists(&self, stage: &Stage, price: &Chosen, count: usize) -> Vec<Bytes> {
+        let head = format!("GET {LIST} HTTP/1.1\r\nhost: {}\r\n", stage.address);
+        self.signed(price, &head, "", count)
+    }
+
+    /// Whole requests for small containers, each with a payment of its own.
+    pub fn signed_leases(&self, stage: &Stage, price: &Chosen, count: usize) -> Vec<Bytes> {
+        let body = small().to_string();
+        let head = format!(
+            "POST {LEASE} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n",
+            stage.address,
+            body.len()
+        );
+        self.signed(price, &head, &body, count)
+    }
+
+    fn signed(&self, price: &Chosen, head: &str, body: &str, count: usize) -> Vec<Bytes> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let request = |_| {
             let nonce = eip3009::random_nonce();
@@ -67,23 +101,41 @@ impl Customer {
             let usdc = &price.network.usdc;
             let signature = eip3009::sign(&self.key, price.network, usdc, &message).unwrap();
             let (name, value) = price.payment(message, signature, None).to_header();
-            let address = &stage.address;
-            let head =
-                format!("GET /management/list HTTP/1.1\r\nhost: {address}\r\n{name}: {value}");
-            Bytes::from(format!("{head}\r\n\r\n"))
+            Bytes::from(format!("{head}{name}: {value}\r\n\r\n{body}"))
         };
         (0..count).map(request).collect()
     }
 }
 
+/// What is bought where nothing else is said.
+fn small() -> Value {
+    json!({"runtimeMinutes": 60, "memoryMB": 64, "diskGB": 1})
+}
+
+/// The answer of a route that costs nothing.
+async fn post(stage: &Stage, path: &str, body: &Value) -> Value {
+    let request = stage.http.post(format!("{}{path}", stage.url()));
+    let answer = request.json(body).send().await.unwrap();
+    let status = answer.status();
+    let body: Value = answer.json().await.unwrap();
+    assert!(status.is_success(), "{path}: {body}");
+    body
+}
+
 /// What the list costs, by version 2.
 pub async fn price_of_list(stage: &Stage) -> Chosen {
-    let answer = stage
-        .http
-        .get(format!("{}/management/list", stage.url()))
-        .send()
-        .await;
-    let challenge = read_challenge(answer.unwrap()).await.unwrap();
+    let request = stage.http.get(format!("{}{LIST}", stage.url()));
+    price(request).await
+}
+
+/// What a small container costs, by version 2.
+pub async fn price_of_lease(stage: &Stage) -> Chosen {
+    let request = stage.http.post(format!("{}{LEASE}", stage.url()));
+    price(request.json(&small())).await
+}
+
+async fn price(request: RequestBuilder) -> Chosen {
+    let challenge = read_challenge(request.send().await.unwrap()).await.unwrap();
     let limits = Limits {
         max_amount: u64::MAX,
         networks: &NETWORKS,

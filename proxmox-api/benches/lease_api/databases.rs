@@ -2,17 +2,14 @@
 //! the customers too, shares the cores of this machine, so that two replicas have no more of them than one has: beside the calls a
 //! second there are those for each second that a core worked for the services and the database.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::{
-    Extent, FAST, calls,
+    Extent, FAST, NO_SERVER, calls,
     connection::Connection,
     customer::{Customer, price_of_list},
     delay,
-    figures::figure,
+    figures::{figure, skip},
     load,
     postgres::Postgres,
     process,
@@ -23,7 +20,15 @@ const LANES: usize = 64;
 /// How long a question to a database on another machine takes.
 const AWAY: Duration = Duration::from_millis(1);
 
-pub async fn measure(extent: &Extent) {
+/// What is compared with an aim and needs a server.
+const ON_SERVER: [&str; 4] = [
+    "PostgreSQL over SQLite",
+    "two replicas over one",
+    "paid calls, PostgreSQL 1 ms away, 1 replicas",
+    "two replicas over one, 1 ms away",
+];
+
+pub async fn measure(extent: &Extent, server: Option<&Postgres>) {
     let sqlite = {
         let stage = Stage::start(FAST).await;
         calls::paid(&stage, LANES, extent.calls / 4).await;
@@ -34,10 +39,11 @@ pub async fn measure(extent: &Extent) {
         figure("paid calls, SQLite, of a core", per_core, "/s/core");
         cost.per_second()
     };
-    let Some(server) = Postgres::durable(Path::new(env!("CARGO_TARGET_TMPDIR"))) else {
+    let Some(server) = server else {
+        ON_SERVER.iter().for_each(|name| skip(name, NO_SERVER));
         return;
     };
-    round_trips(extent, &server).await;
+    round_trips(extent, server).await;
     let away = delay::before(server.port(), AWAY);
     let mut seen = Vec::new();
     for (place, port) in [
@@ -47,7 +53,7 @@ pub async fn measure(extent: &Extent) {
         for replicas in [1, 2] {
             let database = server.empty();
             let url = format!("postgres://postgres@localhost:{port}/{database}?sslmode=disable");
-            let (calls, per_core) = on_server(extent, &server, &url, replicas).await;
+            let (calls, per_core) = on_server(extent, server, &url, replicas).await;
             let name = format!("paid calls, {place}, {replicas} replicas");
             figure(&name, calls, "/s");
             figure(&format!("{name}, of a core"), per_core, "/s/core");

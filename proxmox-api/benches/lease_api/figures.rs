@@ -1,9 +1,15 @@
-//! How figures are said: one line each, `NAME = VALUE UNIT`, which people and `cargo xtask bench` can both read.
+//! How figures are said: one line each, `NAME = VALUE UNIT`, which people and `cargo xtask bench`
+//! can both read; or `NAME = skipped: WHY`.
 
 use std::time::Duration;
 
 pub fn figure(name: &str, value: f64, unit: &str) {
     println!("{name} = {value:.3} {unit}");
+}
+
+/// What cannot be measured on this machine.
+pub fn skip(name: &str, why: &str) {
+    println!("{name} = skipped: {why}");
 }
 
 /// Median and 99th percentile, in milliseconds.

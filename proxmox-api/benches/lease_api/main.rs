@@ -1,6 +1,6 @@
 //! What the lease API costs. `cargo xtask bench` runs this and compares the figures with their aims; alone it is
-//! `cargo bench -p proxmox-api --bench lease_api`, with `-- --quick` for a short run whose figures mean nothing, and `-- calls databases
-//! leases list consoles hostile ends` for some of it.
+//! `cargo bench -p proxmox-api --bench lease_api`, with `-- --quick` for a short run whose figures mean nothing, and `-- databases history
+//! calls leases list consoles hostile ends` for some of it.
 //!
 //! The service is a process of its own, as customers have it, with its ordinary log and a store on disk. The customers and
 //! the simulated Proxmox are in this one, so that the service's processor time and memory are its own. Everything is paid for.
@@ -16,6 +16,9 @@ mod databases;
 mod delay;
 mod ends;
 mod figures;
+#[path = "../../examples/fill_store/fill.rs"]
+mod fill;
+mod history;
 mod hostile;
 mod leases;
 mod list;
@@ -26,7 +29,11 @@ mod postgres;
 mod process;
 mod stage;
 
+use std::path::Path;
+use std::time::Duration;
+
 use figures::figure;
+use postgres::Postgres;
 use stage::Stage;
 
 /// How much of everything.
@@ -53,6 +60,12 @@ pub struct Extent {
     pub ends_within: u64,
     /// Factor on Proxmox's durations while leases are timed.
     pub time_scale: f64,
+    /// Payments of the store with a long history.
+    pub payments: i64,
+    /// How often a route is measured on it and on one with a short history.
+    pub rounds: usize,
+    /// Processor time that each of them takes.
+    pub round: Duration,
 }
 
 const FULL: Extent = Extent {
@@ -67,6 +80,9 @@ const FULL: Extent = Extent {
     ends: 500,
     ends_within: 60,
     time_scale: 1.0,
+    payments: 1_000_000,
+    rounds: 25,
+    round: Duration::from_millis(200),
 };
 
 const QUICK: Extent = Extent {
@@ -81,14 +97,21 @@ const QUICK: Extent = Extent {
     ends: 5,
     ends_within: 2,
     time_scale: 0.01,
+    payments: 4_000,
+    rounds: 1,
+    round: Duration::from_millis(10),
 };
 
 /// Factor on Proxmox's durations where they are not what is measured.
 const FAST: f64 = 0.001;
 
-const PARTS: [&str; 7] = [
-    "calls",
+/// Why there is no figure of PostgreSQL.
+const NO_SERVER: &str = "PostgreSQL is not installed";
+
+const PARTS: [&str; 8] = [
     "databases",
+    "history",
+    "calls",
     "leases",
     "list",
     "consoles",
@@ -113,10 +136,19 @@ fn main() {
 
 async fn measure(extent: &Extent, parts: &[&str]) {
     let wanted = |part| parts.contains(&part);
-    if wanted("databases") {
-        databases::measure(extent).await;
+    if wanted("databases") || wanted("history") {
+        let server = Postgres::durable(Path::new(env!("CARGO_TARGET_TMPDIR")));
+        if wanted("databases") {
+            databases::measure(extent, server.as_ref()).await;
+        }
+        if wanted("history") {
+            history::measure(extent, server.as_ref()).await;
+        }
     }
-    if parts == ["databases"] {
+    if parts
+        .iter()
+        .all(|part| ["databases", "history"].contains(part))
+    {
         return;
     }
     let stage = Stage::start(extent.time_scale).await;

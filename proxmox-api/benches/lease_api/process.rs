@@ -1,30 +1,42 @@
 //! What the kernel says of a process.
 
-use std::{fs, time::Duration};
+use std::{collections::HashMap, fs, time::Duration};
 
 /// Ticks of `/proc/PID/stat`, which are hundredths of a second on every Linux.
 const TICK: Duration = Duration::from_millis(10);
 
 /// Processor time that a process has used, its kernel time included.
 pub fn processor_time(pid: u32) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    time_of(pid).unwrap()
+}
+
+/// The same, where it still runs.
+fn time_of(pid: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before the last `)` may hold spaces; after it, utime and stime are the 12th and 13th.
-    let (_, rest) = stat.rsplit_once(") ").unwrap();
+    let (_, rest) = stat.rsplit_once(") ")?;
     let ticks: u32 = rest
         .split(' ')
         .skip(11)
         .take(2)
         .map(|field| field.parse::<u32>().unwrap())
         .sum();
-    TICK * ticks
+    Some(TICK * ticks)
 }
 
 /// Processor time that a process and its children have used so far; of children that run.
 pub fn processor_time_of_family(pid: u32) -> Duration {
+    processor_times_of_family(pid).values().sum()
+}
+
+/// The same, by process.
+pub fn processor_times_of_family(pid: u32) -> HashMap<u32, Duration> {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let children = numbers.filter(|child| parent(*child) == Some(pid));
-    children.chain([pid]).map(processor_time).sum()
+    let family = numbers.filter(|child| *child == pid || parent(*child) == Some(pid));
+    family
+        .filter_map(|member| Some((member, time_of(member)?)))
+        .collect()
 }
 
 /// The parent of a process, where that still runs.

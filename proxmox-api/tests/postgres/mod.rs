@@ -365,6 +365,8 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         drop(self.life.take());
         let _ = self.keeper.wait();
+        // In a parent that is not everybody's, the keeper can only empty it.
+        let _ = std::fs::remove_dir(&self.folder);
     }
 }
 

@@ -14,7 +14,7 @@ pub enum Aim {
 }
 
 /// The figures that have an aim, by name.
-const AIMS: [(&str, Aim); 15] = [
+const AIMS: [(&str, Aim); 25] = [
     ("402 challenges", Aim::Over(20_000.0)),
     ("paid calls, 1 at a time", Aim::Over(3_000.0)),
     ("paid calls, 16 at a time", Aim::Over(3_000.0)),
@@ -27,6 +27,31 @@ const AIMS: [(&str, Aim); 15] = [
     ("memory, under load", Aim::Under(80.0)),
     ("memory, containers that flood", Aim::Under(100.0)),
     ("deadline spread, 500 in a minute", Aim::Under(10.0)),
+    ("PostgreSQL over SQLite", Aim::Over(0.6)),
+    ("two replicas over one", Aim::Over(1.6)),
+    (
+        "paid calls, PostgreSQL 1 ms away, 1 replicas",
+        Aim::Over(500.0),
+    ),
+    ("two replicas over one, 1 ms away", Aim::Over(1.7)),
+    (
+        "history, SQLite, least of all routes, c over a",
+        Aim::Over(0.95),
+    ),
+    ("history, SQLite, memory, c over a", Aim::Under(1.05)),
+    (
+        "history, SQLite, others' lists, a wallet with 20,000 payments leasing, over a new one",
+        Aim::Over(0.9),
+    ),
+    (
+        "history, PostgreSQL, least of all routes, c over a",
+        Aim::Over(0.95),
+    ),
+    ("history, PostgreSQL, memory, c over a", Aim::Under(1.05)),
+    (
+        "history, PostgreSQL, others' lists, a wallet with 20,000 payments leasing, over a new one",
+        Aim::Over(0.9),
+    ),
     ("added to a turn, median", Aim::Under(5.0)),
     ("added to a turn with a tool, median", Aim::Under(5.0)),
     (FIRST_VISIT, Aim::Under(250.0)),

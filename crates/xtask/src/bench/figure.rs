@@ -1,4 +1,5 @@
-//! One figure, as the measuring programs say it: `402 challenges = 21034.120 /s/core`.
+//! One figure, as the measuring programs say it: `402 challenges = 21034.120 /s/core`, or why there
+//! is none.
 
 /// Something measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,9 +25,23 @@ impl Figure {
     }
 }
 
+/// Reads a line that says why something was not measured: `NAME = skipped: WHY`.
+pub fn read_skip(line: &str) -> Option<(&str, &str)> {
+    line.split_once(" = skipped: ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_skip_is_no_figure() {
+        let line = "PostgreSQL over SQLite = skipped: PostgreSQL is not installed";
+        let skip = ("PostgreSQL over SQLite", "PostgreSQL is not installed");
+        assert_eq!(read_skip(line), Some(skip));
+        assert_eq!(Figure::read(line), None);
+        assert_eq!(read_skip("402 challenges = 21034.120 /s/core"), None);
+    }
 
     #[test]
     fn a_figure_is_read_and_other_lines_are_not() {

@@ -90,14 +90,14 @@ fn measure(quick: bool) -> Result<Report> {
         if quick {
             command.arg("--quick");
         }
-        report.add(figures(&mut command)?);
+        report_of(&mut command, &mut report)?;
     }
     match browser::first_visit()? {
         Some(figure) => report.add(vec![figure]),
         None => report.skip(&[aims::FIRST_VISIT], browser::NO_BUNDLE),
     }
     match browser {
-        Ok(browser) => report.add(figures(&mut browser.command(&built))?),
+        Ok(browser) => report_of(&mut browser.command(&built), &mut report)?,
         Err(why) => report.skip(&aims::BROWSER, &why),
     }
     report.check()?;
@@ -131,14 +131,15 @@ fn build(quick: bool, targets: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     Ok(built)
 }
 
-/// Runs a program, shows its lines as they come, and gives the figures among them.
-fn figures(command: &mut Command) -> Result<Vec<Figure>> {
-    let mut figures = Vec::new();
+/// Runs a program, shows its lines as they come, and adds the figures among them.
+fn report_of(command: &mut Command, report: &mut Report) -> Result<()> {
     lines(command, |line| {
         println!("{line}");
-        figures.extend(Figure::read(line));
-    })?;
-    Ok(figures)
+        if let Some((name, why)) = figure::read_skip(line) {
+            report.skip(&[name], why);
+        }
+        report.add(Figure::read(line).into_iter().collect());
+    })
 }
 
 /// Runs a program to its end, with each line of its output.

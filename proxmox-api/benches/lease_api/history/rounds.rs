@@ -1,0 +1,81 @@
+//! Rounds that alternate between the two stores.
+
+use std::time::Duration;
+
+use super::{
+    routes::Route,
+    side::{Side, Spent},
+};
+use crate::Extent;
+
+/// Requests to begin with, and at most.
+const LEAST: usize = 16;
+const MOST: usize = 10_000;
+/// Leases in a round at most, all of which stay.
+const LEASES: usize = 16;
+/// How finely the kernel tells processor time.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Requests per second on c over those on a.
+pub struct Ratio {
+    /// Seconds of a core.
+    pub by_work: f64,
+    /// Seconds that passed.
+    pub by_clock: f64,
+}
+
+pub async fn compare(route: Route, a: &Side, c: &Side, extent: &Extent) -> Ratio {
+    let count = calibrated(route, a, c, extent).await;
+    let (mut work, mut clock) = (Vec::new(), Vec::new());
+    for round in 0..extent.rounds {
+        let (on_a, on_c);
+        // Who is first may find the machine otherwise than who is second.
+        if round % 2 == 0 {
+            on_a = ask(route, a, count).await;
+            on_c = ask(route, c, count).await;
+        } else {
+            on_c = ask(route, c, count).await;
+            on_a = ask(route, a, count).await;
+        }
+        work.push(seconds(on_a.work.max(TICK)) / seconds(on_c.work.max(TICK)));
+        clock.push(seconds(on_a.clock) / seconds(on_c.clock));
+    }
+    Ratio {
+        by_work: middle(work),
+        by_clock: middle(clock),
+    }
+}
+
+/// As many requests as take a round's time on a; both sides have warmed up then.
+async fn calibrated(route: Route, a: &Side, c: &Side, extent: &Extent) -> usize {
+    let most = if route.is_lease() { LEASES } else { MOST };
+    let mut count = LEAST;
+    loop {
+        let spent = ask(route, a, count).await;
+        ask(route, c, count).await;
+        let share = spent.work.as_secs_f64() / extent.round.as_secs_f64();
+        if share >= 0.5 || count == most {
+            let wanted = count as f64 / share.max(0.1);
+            return (wanted as usize).clamp(LEAST, most);
+        }
+        count = (count * 4).min(most);
+    }
+}
+
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}
+
+async fn ask(route: Route, side: &Side, count: usize) -> Spent {
+    let requests = route.requests(side, count).await;
+    side.ask(requests, route.status()).await
+}
+
+/// The mean of the middle half: as little moved by outliers as the median is, and less coarse where
+/// processor time is told in ticks.
+pub fn middle(mut ratios: Vec<f64>) -> f64 {
+    ratios.sort_by(f64::total_cmp);
+    let quarter = ratios.len() / 4;
+    let middle = &ratios[quarter..ratios.len() - quarter];
+    middle.iter().sum::<f64>() / middle.len() as f64
+}
