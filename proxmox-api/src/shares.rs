@@ -1,7 +1,6 @@
 //! Limits that hold for all replicas together. Of what may be done at a time each replica has a
 //! share, which follows as replicas come and go; how often a client may call is counted by each and
-//! told to the others, see [`shared_rates`](crate::shared_rates). A service that is alone has all
-//! of it.
+//! told to the others by `shared_rates`. A service that is alone has all of it.
 
 use std::{
     collections::HashMap,

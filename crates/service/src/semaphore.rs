@@ -89,8 +89,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_smaller_size_waits_for_permits_to_come_back_and_a_larger_one_wakes_the_first_who_waits()
-     {
+    async fn a_smaller_size_waits_for_permits_and_a_larger_one_wakes_the_first_who_waits() {
         let (resize, size) = watch::channel(3);
         let semaphore = ResizableSemaphore::new(size);
         let mut taken: Vec<_> = (0..3).map(|_| semaphore.try_acquire().unwrap()).collect();
