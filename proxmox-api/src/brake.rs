@@ -4,11 +4,10 @@
 //!
 //! The counts are in the store, since replicas share them and a restart must not forget them; they are written once per
 //! machine that was not paid, and read in the claim's transaction. [`FailedPayments`] is in memory: what it limits, payments
-//! that the facilitator refuses, leaves no machine behind and comes too often for a row each.
+//! that the facilitator refuses, leaves no machine behind and comes too often for a row each. Replicas tell each other.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -80,13 +79,18 @@ pub struct FailedPayments {
 }
 
 impl FailedPayments {
-    /// A limit of so many failures a minute.
-    pub fn new(per_minute: NonZeroU32, clock: Arc<dyn Clock>) -> Self {
+    /// This limit on failures.
+    pub fn new(limit: RateLimit, clock: Arc<dyn Clock>) -> Self {
         Self {
-            limit: RateLimit::new(per_minute, Arc::clone(&clock)),
+            limit,
             blocked: Mutex::default(),
             clock,
         }
+    }
+
+    /// What is counted, for other replicas.
+    pub fn rate(&self) -> &RateLimit {
+        &self.limit
     }
 
     /// Whether a client may try a payment now; calls of unknown address are not counted here.
@@ -133,6 +137,8 @@ impl FailedPayments {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use service::clock::ManualClock;
 
     use super::*;
@@ -158,7 +164,8 @@ mod tests {
     #[test]
     fn an_address_whose_payments_fail_waits_and_others_do_not() {
         let clock = Arc::new(ManualClock::at(1_000));
-        let failed = FailedPayments::new(NonZeroU32::new(3).unwrap(), clock.clone());
+        let limit = RateLimit::new(NonZeroU32::new(3).unwrap(), clock.clone());
+        let failed = FailedPayments::new(limit, clock.clone());
         let client = Some(IpAddr::from([10, 0, 0, 1]));
         for _ in 0..3 {
             failed.count(client);

@@ -26,6 +26,8 @@ pub mod paywall;
 pub mod proxmox;
 pub mod routes;
 pub mod sessions;
+mod shared_rates;
+pub mod shares;
 pub mod state;
 pub mod store;
 mod terminals;
@@ -46,6 +48,9 @@ pub use state::App;
 
 /// The HTTP client names the host that it connects to on each call; where Proxmox is stays out of the log.
 pub const TALKATIVE: &str = "hyper_util::client";
+
+/// The client of PostgreSQL writes the values of each statement: addresses of clients, for one.
+pub const VALUES: &str = "tokio_postgres::query";
 
 /// The largest body that is read.
 const MAX_BODY: usize = 256 * 1024;
@@ -92,6 +97,7 @@ pub async fn start_work(app: &App) -> anyhow::Result<JoinSet<()>> {
     workers.spawn(lease::reconcile::run(app.clone()));
     workers.spawn(operations::sweep::run(app.clone()));
     if let Some(turns) = app.turns.clone() {
+        workers.spawn(shared_rates::run(app.clone(), turns.clone()));
         workers.spawn(console::takeover::listen(app.clone(), turns));
     }
     Ok(workers)

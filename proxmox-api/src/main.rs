@@ -103,7 +103,9 @@ where
 
 async fn serve() -> ExitCode {
     let mut env = Env::load().of(&SCHEMA);
-    let telemetry = Telemetry::from_env(&mut env).without(proxmox_api::TALKATIVE);
+    let telemetry = Telemetry::from_env(&mut env)
+        .without(proxmox_api::TALKATIVE)
+        .without(proxmox_api::VALUES);
     let notices = env.notices();
     let config = match Config::from_env(env) {
         Ok(config) => config,

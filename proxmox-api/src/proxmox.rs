@@ -8,7 +8,7 @@ pub(crate) mod templates;
 mod usage;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use api_types::{ErrorCode, Size};
@@ -16,12 +16,13 @@ use pve::{
     Auth, Client, ClientConfig, ConsoleLocks, Consoles, ContainerState, Node, NodeName, Pace,
     Secret, SharedTerminals, Tls, Vmid,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use service::semaphore::ResizablePermit;
 use tokio::time::timeout;
 
 use crate::{
     config::{ProxmoxConfig, TlsTrust},
     error::ApiError,
+    shares::{NodeSemaphores, Shares},
 };
 
 pub use guests::Listed;
@@ -32,8 +33,8 @@ pub use usage::{RecentUsage, Usage};
 
 use sites::{KnownSites, Root};
 
-/// Commands and consoles that run on one node at a time; Proxmox has a hundred console ports.
-const CONSOLES_PER_NODE: usize = 8;
+/// Commands that run on one node at a time; Proxmox has a hundred console ports.
+pub const COMMANDS_PER_NODE: usize = 8;
 /// How long Proxmox may take to show that it is there before money or a machine is at stake. A single call of the client gives
 /// up later, since what has been begun is worth more patience.
 const FIRST_CONTACT: Duration = Duration::from_secs(5);
@@ -50,7 +51,7 @@ pub struct Proxmox {
     pub config: ProxmoxConfig,
     /// How long containers take to get their addresses.
     pub addresses: Pace,
-    creates: Mutex<HashMap<NodeName, Arc<Semaphore>>>,
+    creates: NodeSemaphores,
     nodes: Kept<Vec<Node>>,
     guests: tokio::sync::Mutex<Option<guests::Asked>>,
     sites: tokio::sync::Mutex<KnownSites>,
@@ -65,14 +66,17 @@ pub const NOT_ON_OFFER: &str = "is none of those in GET /catalog";
 pub(crate) type Kept<T> = tokio::sync::Mutex<Option<(Instant, T)>>;
 
 impl Proxmox {
-    /// Makes the clients; nothing is asked of the host yet. Replicas share `terminals`.
+    /// Makes the clients; nothing is asked of the host yet. Replicas share `terminals`, and what
+    /// may be done on a node at a time by `shares`.
     ///
     /// # Errors
     /// The address, an account or the TLS settings cannot be used.
     pub fn new(
         config: ProxmoxConfig,
         terminals: Option<Arc<dyn SharedTerminals>>,
+        shares: &Shares,
     ) -> Result<Self, pve::ConfigError> {
+        let creates = NodeSemaphores::new(shares.of(config.creates_per_node));
         let secret = Secret::new(config.token_secret.expose());
         let client = connect(&config, Auth::token(&config.token_id, secret))?;
         let fallback = config
@@ -87,12 +91,12 @@ impl Proxmox {
             consoles: Consoles::new(
                 client.clone(),
                 fallback,
-                ConsoleLocks::new(CONSOLES_PER_NODE).among(terminals),
+                ConsoleLocks::new(COMMANDS_PER_NODE).among(terminals),
             ),
             client,
             config,
             addresses: Pace::default(),
-            creates: Mutex::default(),
+            creates,
             nodes: Kept::default(),
             guests: tokio::sync::Mutex::default(),
             sites: tokio::sync::Mutex::default(),
@@ -102,16 +106,8 @@ impl Proxmox {
     }
 
     /// The right to make a container on a node.
-    pub async fn create_turn(&self, node: &NodeName) -> OwnedSemaphorePermit {
-        let semaphore = {
-            let mut all = self.creates.lock().unwrap_or_else(PoisonError::into_inner);
-            let fresh = || Arc::new(Semaphore::new(self.config.creates_per_node));
-            Arc::clone(all.entry(node.clone()).or_insert_with(fresh))
-        };
-        semaphore
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed")
+    pub async fn create_turn(&self, node: &NodeName) -> ResizablePermit {
+        self.creates.acquire(node).await
     }
 
     /// The nodes that we may use, online or not.

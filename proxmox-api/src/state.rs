@@ -29,6 +29,7 @@ use crate::{
     payment::{checkpoint::Checkpoint, tariffs::Tariffs},
     paywall::proof::ProofLimits,
     proxmox::Proxmox,
+    shares::Shares,
     store::{Database, DemoLedger, Hold, SharedTurns, Store},
     terminals,
 };
@@ -63,6 +64,8 @@ pub struct Parts {
     pub tariffs: Tariffs,
     /// What replicas have between them, where there may be several.
     pub turns: Option<SharedTurns>,
+    /// This replica's part of limits that hold for all of them.
+    pub shares: Shares,
     /// One piece of work at a time on each payment, by nonce and by id.
     pub payments_in_work: Locks,
     /// One at a time who follows a payment of unknown outcome.
@@ -181,8 +184,9 @@ impl App {
         http: reqwest::Client,
     ) -> anyhow::Result<Self> {
         let turns = store.turns();
-        let terminals = turns.as_ref().map(terminals::among);
-        let proxmox = Proxmox::new(config.proxmox.clone(), terminals)?;
+        let shares = Shares::among(turns.as_ref());
+        let terminals = turns.as_ref().map(|turns| terminals::among(turns, &shares));
+        let proxmox = Proxmox::new(config.proxmox.clone(), terminals, &shares)?;
         let installation = Installation::load(&store).await?;
         let tariffs = Tariffs::load(&store, &config.tariff, clock.unix_seconds()).await?;
         let payments = &config.payments;
@@ -191,9 +195,10 @@ impl App {
             .clone()
             .map(|node| Witness::new(payments.network, node, http))
             .map(|witness| witness.with_confirmations(payments.confirmations));
-        let free_calls = RateLimit::new(config.free_calls_per_minute, Arc::clone(&clock));
-        let proofs = ProofLimits::new(Arc::clone(&clock));
-        let failures = config.failed_payments_per_minute;
+        let free_calls = shares.rate(config.free_calls_per_minute, &clock);
+        let proofs = ProofLimits::new(&shares, &clock);
+        let failures = shares.rate(config.failed_payments_per_minute, &clock);
+        let consoles = OpenConsoles::new(&shares);
         let failed_payments = FailedPayments::new(failures, Arc::clone(&clock));
         Ok(Self(Arc::new(Parts {
             proofs,
@@ -211,6 +216,7 @@ impl App {
             leases_in_work: Locks::among(turns.as_ref(), "leases"),
             links_in_work: Locks::among(turns.as_ref(), "links"),
             turns,
+            shares,
             looks: RecentLooks::default(),
             seen_off: SeenOff::default(),
             known_guests: KnownGuests::default(),
@@ -221,7 +227,7 @@ impl App {
             link_waits: LinkWaits::default(),
             open_nodes: OpenNodes::default(),
             fence: RecentFence::default(),
-            consoles: OpenConsoles::default(),
+            consoles,
             deadlines_moved: Notify::new(),
             links_moved: Notify::new(),
             checkpoint: Checkpoint::default(),

@@ -1,22 +1,30 @@
 //! Who uses a container's terminal, among all replicas: the registry of each process asks here as well. Two locks per
-//! container: one is the terminal's, the other says that a person has it.
+//! container: one is the terminal's, the other says that a person has it. Of the commands that may run on a node at a time each
+//! replica has a share.
 
 use std::sync::Arc;
 
-use pve::{ConsoleUse, SharedTerminals, TerminalHold, Vmid};
+use pve::{ConsoleUse, NodeName, SharedTerminals, TerminalHold, Vmid};
 
-use crate::{locks::Locks, store::SharedTurns};
+use crate::{
+    locks::Locks,
+    proxmox::COMMANDS_PER_NODE,
+    shares::{NodeSemaphores, Shares},
+    store::SharedTurns,
+};
 
 struct Terminals {
     terminals: Locks,
     persons: Locks,
+    commands: NodeSemaphores,
 }
 
 /// The terminals of all replicas.
-pub fn among(turns: &SharedTurns) -> Arc<dyn SharedTerminals> {
+pub fn among(turns: &SharedTurns, shares: &Shares) -> Arc<dyn SharedTerminals> {
     Arc::new(Terminals {
         terminals: Locks::among(Some(turns), "terminals"),
         persons: Locks::among(Some(turns), "consoles"),
+        commands: NodeSemaphores::new(shares.of(COMMANDS_PER_NODE)),
     })
 }
 
@@ -44,5 +52,9 @@ impl SharedTerminals for Terminals {
             ConsoleUse::Exec => None,
         };
         Ok(TerminalHold::new((person, terminal)))
+    }
+
+    async fn command_permit(&self, node: &NodeName) -> TerminalHold {
+        TerminalHold::new(self.commands.acquire(node).await)
     }
 }

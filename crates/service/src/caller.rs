@@ -4,27 +4,20 @@
 //! An address is never taken from a header unless somebody of ours wrote it: the proxies that `TRUSTED_PROXIES` counts, or
 //! another service that proves itself by the secret which both share.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    num::NonZeroU32,
-    sync::Arc,
-    time::Duration,
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::http::{Extensions, HeaderMap};
-use governor::{
-    Quota, RateLimiter, middleware::NoOpMiddleware, nanos::Nanos, state::keyed::DashMapStateStore,
-};
 
-use crate::{clock::Clock, crypto};
+use crate::crypto;
+
+mod rate;
+
+pub use rate::RateLimit;
 
 /// Header in which a service of ours passes the address of its own caller on.
 pub const CLIENT_ADDRESS: &str = "x-infra402-client";
 /// Header that proves that it is a service of ours: the secret that both were given as `SERVICES_SECRET`.
 pub const SERVICES_SECRET: &str = "x-infra402-services-secret";
-
-/// Addresses that are remembered before those which have been quiet for long are forgotten.
-const REMEMBERED: usize = 10_000;
 
 /// The address that a request came from: the peer's, or behind `proxies` proxies of ours what the outermost of them saw.
 /// What is further left in `X-Forwarded-For` is the caller's own claim.
@@ -90,72 +83,13 @@ pub fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// A rate limit per caller: so many calls a minute, all at once or spread.
-pub struct RateLimit {
-    calls: RateLimiter<IpAddr, DashMapStateStore<IpAddr>, ServiceTime, NoOpMiddleware<Nanos>>,
-    time: ServiceTime,
-}
-
-/// The service's time as the limiter asks for it.
-#[derive(Clone)]
-struct ServiceTime(Arc<dyn Clock>);
-
-impl governor::clock::Clock for ServiceTime {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        Duration::from_millis(self.0.unix_millis()).into()
-    }
-}
-
-impl RateLimit {
-    /// A limit of `per_minute` calls for each network.
-    pub fn new(per_minute: NonZeroU32, clock: Arc<dyn Clock>) -> Self {
-        let (quota, time) = (Quota::per_minute(per_minute), ServiceTime(clock));
-        Self {
-            calls: RateLimiter::new(quota, DashMapStateStore::default(), time.clone()),
-            time,
-        }
-    }
-
-    /// Counts a call.
-    ///
-    /// # Errors
-    /// One too many; worth another try after this time.
-    pub fn count(&self, caller: IpAddr) -> Result<(), Duration> {
-        if self.calls.len() > REMEMBERED {
-            self.calls.retain_recent();
-        }
-        let now = governor::clock::Clock::now(&self.time);
-        self.calls
-            .check_key(&network_of(caller))
-            .map_err(|not_until| not_until.wait_time_from(now))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
-    use crate::clock::ManualClock;
 
     const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
-
-    #[test]
-    fn a_caller_gets_its_calls_back_with_time_and_minds_nobody_else() {
-        let clock = Arc::new(ManualClock::at(1_000));
-        let limits = RateLimit::new(NonZeroU32::new(3).unwrap(), clock.clone());
-        let (one, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
-        for _ in 0..3 {
-            limits.count(one).unwrap();
-        }
-        assert_eq!(limits.count(one), Err(Duration::from_secs(20)));
-        limits.count(other).unwrap();
-        clock.set(1_020);
-        limits.count(one).unwrap();
-        assert!(limits.count(one).is_err());
-    }
 
     #[test]
     fn addresses_of_one_network_are_one_caller() {

@@ -5,7 +5,7 @@
 //! provider, [`metrics`] the recorder; the router is then merged with [`health::router`] and
 //! [`metrics::Metrics::router`], wrapped by [`panics::catch`] and [`observe`], and given to
 //! [`serve`]. [`accept`] reads what a client accepts; [`caller`] tells who calls and how often,
-//! [`concurrency`] how many at a time; [`clock`] is how the domain code asks for the time;
+//! [`concurrency`] how many at a time, [`semaphore`] the same of a number that changes; [`clock`] is how the domain code asks for the time;
 //! [`probe`] is how a container asks a service for its health. Nothing here knows a service.
 
 pub mod accept;
@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod panics;
 pub mod probe;
 pub mod request_id;
+pub mod semaphore;
 pub mod serve;
 pub mod telemetry;
 pub mod usage;

@@ -179,12 +179,12 @@ pub(super) static PVE_VMID_RANGE: Variable = Variable::with_default(
 pub(super) static PVE_CREATES_PER_NODE: Variable = Variable::with_default(
     "PVE_CREATES_PER_NODE",
     "4",
-    "Containers that are made on one node at a time, 1 to 64.",
+    "Containers that are made on one node at a time, in all replicas together, 1 to 64.",
 );
 pub(super) static PVE_ENDS_PER_NODE: Variable = Variable::with_default(
     "PVE_ENDS_PER_NODE",
     "24",
-    "Containers that are shut down on one node at a time because their leases end, 2 to 256; half as many are removed at a time.",
+    "Containers that are shut down on one node at a time because their leases end, in all replicas together, 2 to 256; half as many are removed at a time.",
 );
 pub(super) static PVE_SIMULATED: Variable = Variable::with_default(
     "PVE_SIMULATED",
@@ -380,12 +380,12 @@ pub(super) static DATABASE: Variable = Variable::with_default(
 pub(super) static FREE_CALLS_PER_MINUTE: Variable = Variable::with_default(
     "FREE_CALLS_PER_MINUTE",
     "600",
-    "Calls of quote, usage, sign-in, faucet and console WebSocket that one address may make in a minute; more are answered 429.",
+    "Calls of quote, usage, sign-in, faucet and console WebSocket that one address may make in a minute, at all replicas together; more are answered 429.",
 );
 pub(super) static FAILED_PAYMENTS_PER_MINUTE: Variable = Variable::with_default(
     "FAILED_PAYMENTS_PER_MINUTE",
     "60",
-    "Payments from one address that may be refused in a minute; further ones are answered 429 until it has rested.",
+    "Payments from one address that may be refused in a minute, by all replicas together; further ones are answered 429 until it has rested.",
 );
 pub(super) static TRUSTED_PROXIES: Variable = Variable::with_default(
     "TRUSTED_PROXIES",

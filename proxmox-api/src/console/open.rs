@@ -6,16 +6,20 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use service::concurrency::{ConcurrencyLimit, ConcurrencyPermit, Exceeded};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use service::{
+    concurrency::{ConcurrencyLimit, ConcurrencyPermit, Exceeded},
+    semaphore::{ResizablePermit, ResizableSemaphore},
+};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::end::End;
-use crate::ids::LeaseId;
+use crate::{ids::LeaseId, shares::Shares};
 
-/// Consoles at a time: connections whose ticket was good.
+/// Consoles at a time in all replicas together: connections whose ticket was good.
 const ROOM: usize = 256;
-/// Connections at a time that have shown no ticket yet. Each may send a message of a megabyte.
+/// Connections at a time that have shown no ticket yet, in this process, whose memory it spares: each may send a message of a
+/// megabyte.
 const UNPROVEN: usize = 64;
 /// The same from one network: a client shows its ticket at once, so several are rarely there.
 const UNPROVEN_PER_NETWORK: usize = 8;
@@ -28,7 +32,7 @@ const LEAVE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct OpenConsoles {
     seats: Arc<Mutex<HashMap<LeaseId, Occupant>>>,
-    room: Arc<Semaphore>,
+    room: ResizableSemaphore,
     unproven: ConcurrencyLimit,
 }
 
@@ -48,17 +52,16 @@ pub struct Seat {
     _gone: oneshot::Sender<()>,
 }
 
-impl Default for OpenConsoles {
-    fn default() -> Self {
+impl OpenConsoles {
+    /// Nobody is there yet.
+    pub fn new(shares: &Shares) -> Self {
         Self {
             seats: Arc::default(),
-            room: Arc::new(Semaphore::new(ROOM)),
+            room: ResizableSemaphore::new(shares.of(ROOM)),
             unproven: ConcurrencyLimit::new(UNPROVEN, UNPROVEN_PER_NETWORK),
         }
     }
-}
 
-impl OpenConsoles {
     /// A place for a connection from this address until it has shown a ticket. A service of ours
     /// that does not say for whom it calls is bounded in total only.
     ///
@@ -69,8 +72,8 @@ impl OpenConsoles {
     }
 
     /// Room for one more console, if there is any.
-    pub fn room(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.room).try_acquire_owned().ok()
+    pub fn room(&self) -> Option<ResizablePermit> {
+        self.room.try_acquire()
     }
 
     /// Takes a lease's console, after whoever had it before has left.
@@ -124,11 +127,7 @@ impl OpenConsoles {
                 let _ = push.send(End::Restart);
             }
         }
-        let everybody = u32::try_from(ROOM).unwrap_or(u32::MAX);
-        if timeout(FAREWELL, self.room.acquire_many(everybody))
-            .await
-            .is_err()
-        {
+        if timeout(FAREWELL, self.room.all_returned()).await.is_err() {
             tracing::warn!("stopping with open consoles");
         }
     }
@@ -167,7 +166,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_newest_takes_over_once_the_one_before_has_left() {
-        let consoles = OpenConsoles::default();
+        let consoles = OpenConsoles::new(&Shares::default());
         let mut first = consoles.take(&"lease-1".into()).await;
         let other = consoles.take(&"lease-2".into()).await;
         let newer = tokio::spawn({
@@ -185,7 +184,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_is_asked_to_give_up_leaves_and_the_next_has_a_seat_of_its_own() {
-        let consoles = OpenConsoles::default();
+        let consoles = OpenConsoles::new(&Shares::default());
         let mut first = consoles.take(&"lease-1".into()).await;
         consoles.give_up(&"lease-2".into());
         consoles.give_up(&"lease-1".into());
@@ -198,7 +197,7 @@ mod tests {
 
     #[tokio::test]
     async fn there_is_room_for_so_many_and_no_more() {
-        let consoles = OpenConsoles::default();
+        let consoles = OpenConsoles::new(&Shares::default());
         let all: Vec<_> = (0..ROOM).map(|_| consoles.room().unwrap()).collect();
         assert!(consoles.room().is_none());
         drop(all);

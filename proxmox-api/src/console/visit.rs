@@ -7,11 +7,8 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{SinkExt as _, StreamExt as _};
 use pve::terminal::ConsoleSession;
 use serde_json::json;
-use service::concurrency::ConcurrencyPermit;
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{sleep, timeout},
-};
+use service::{concurrency::ConcurrencyPermit, semaphore::ResizablePermit};
+use tokio::time::{sleep, timeout};
 
 use super::{
     bridge::{FromClient, ToClient, carry, expiry, is_size},
@@ -81,7 +78,7 @@ async fn enter(
     app: &App,
     client: &mut FromClient,
     wallet: Option<Wallet>,
-) -> Result<(Entrance, OwnedSemaphorePermit), End> {
+) -> Result<(Entrance, ResizablePermit), End> {
     let opening = first_message(client).await?;
     let size = opening.resize.unwrap_or(SIZE);
     if !is_size(size) {

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     config::{Config, ProxmoxConfig},
     proxmox::Proxmox,
+    shares::Shares,
     state,
 };
 
@@ -77,7 +78,7 @@ async fn try_fence(env: &Env, clock: &dyn Clock) -> Vec<Finding> {
     else {
         return findings;
     };
-    let proxmox = match Proxmox::new(config.proxmox.clone(), None) {
+    let proxmox = match Proxmox::new(config.proxmox.clone(), None, &Shares::default()) {
         Ok(proxmox) => proxmox,
         Err(error) => {
             let expected = "the settings for Proxmox can be used";
@@ -153,7 +154,7 @@ async fn look_at_proxmox(reading: &Reading, config: &Config, clock: &dyn Clock) 
     if !reading.knows(CONSOLE) {
         config.console = None;
     }
-    match Proxmox::new(config, None) {
+    match Proxmox::new(config, None, &Shares::default()) {
         Ok(proxmox) if reading.knows(TOKEN) => {
             hypervisor::examine(&proxmox, clock, Depth::Full, proven).await
         }

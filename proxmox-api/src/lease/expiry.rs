@@ -99,7 +99,10 @@ impl Ends {
         let stops = app.config.proxmox.ends_per_node;
         let removals = (stops / 2).max(1);
         Self {
-            lanes: Lanes::new(Places { stops, removals }),
+            lanes: Lanes::new(Places {
+                stops: app.shares.of(stops),
+                removals: app.shares.of(removals),
+            }),
             taken: HashMap::new(),
         }
     }

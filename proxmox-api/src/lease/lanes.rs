@@ -3,11 +3,16 @@
 //! unusually long gives its place back while it goes on.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::pending;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, future::join_all, stream};
 use pve::NodeName;
-use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::timeout,
+};
 
 use crate::ids::LeaseId;
 
@@ -35,20 +40,34 @@ pub struct Lane {
     pub task: Task,
 }
 
-/// Places in each lane.
-#[derive(Debug, Clone, Copy)]
+/// Places in each lane, which may get more or fewer; work that is in hand keeps its place.
+#[derive(Debug, Clone)]
 pub struct Places {
     /// For stops.
-    pub stops: usize,
+    pub stops: watch::Receiver<usize>,
     /// For removals.
-    pub removals: usize,
+    pub removals: watch::Receiver<usize>,
 }
 
 impl Places {
-    fn of(self, task: Task) -> usize {
-        match task {
-            Task::Stop => self.stops,
-            Task::Remove => self.removals,
+    fn of(&self, task: Task) -> usize {
+        *match task {
+            Task::Stop => self.stops.borrow(),
+            Task::Remove => self.removals.borrow(),
+        }
+    }
+
+    /// Waits until there are more or fewer.
+    async fn changed(&mut self) {
+        let changed = |places| async {
+            let places: &mut watch::Receiver<usize> = places;
+            if places.changed().await.is_err() {
+                pending().await
+            }
+        };
+        tokio::select! {
+            () = changed(&mut self.stops) => {}
+            () = changed(&mut self.removals) => {}
         }
     }
 }
@@ -181,10 +200,14 @@ impl<T: Send + 'static> Lanes<T> {
     }
 
     /// Waits until places may be free again: because work has ended, which is returned, or because
-    /// it is slow. For ever, where nothing is in hand.
+    /// it is slow, or because there are more places. For ever, where nothing is in hand and their
+    /// number stays.
     pub async fn changed(&mut self) -> Option<Ended<T>> {
-        // Ours is never the last sender that is dropped.
-        let news = self.news.recv().await?;
+        let news = tokio::select! {
+            // Ours is never the last sender that is dropped.
+            news = self.news.recv() => news?,
+            () = self.places.changed() => return None,
+        };
         while self.tasks.try_join_next().is_some() {}
         match news {
             News::IsSlow(lease_id) => {

@@ -9,8 +9,11 @@ use std::{
 };
 
 use api_types::ErrorCode;
-use service::{caller::RateLimit, clock::Clock};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use service::{
+    caller::RateLimit,
+    clock::Clock,
+    semaphore::{ResizablePermit, ResizableSemaphore},
+};
 use x402::{
     check::{self, Signer},
     eip3009,
@@ -18,7 +21,7 @@ use x402::{
     reason::Reason,
 };
 
-use crate::{error::ApiError, state::App};
+use crate::{error::ApiError, shares::Shares, state::App};
 
 /// Signatures a minute that only a chain or the facilitator can judge, from one address. A contract wallet's customer pays
 /// some calls a minute; each costs a node several requests.
@@ -52,23 +55,28 @@ pub enum Denied {
 pub struct ProofLimits {
     per_address: RateLimit,
     in_total: RateLimit,
-    at_a_time: Semaphore,
+    at_a_time: ResizableSemaphore,
 }
 
 impl ProofLimits {
     /// Nothing was asked so far.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    pub fn new(shares: &Shares, clock: &Arc<dyn Clock>) -> Self {
         Self {
-            per_address: RateLimit::new(PER_ADDRESS, Arc::clone(&clock)),
-            in_total: RateLimit::new(IN_TOTAL, clock),
-            at_a_time: Semaphore::new(AT_A_TIME),
+            per_address: shares.rate(PER_ADDRESS, clock),
+            in_total: shares.rate(IN_TOTAL, clock),
+            at_a_time: ResizableSemaphore::new(shares.of(AT_A_TIME)),
         }
     }
 
+    /// What is counted of each address and of all together, for other replicas.
+    pub fn rates(&self) -> [&RateLimit; 2] {
+        [&self.per_address, &self.in_total]
+    }
+
     /// A turn at the chain, or none where too many others wait for theirs.
-    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        let turn = tokio::time::timeout(WAIT, self.at_a_time.acquire()).await;
-        turn.ok()?.ok()
+    pub async fn turn(&self) -> Option<ResizablePermit> {
+        let turn = tokio::time::timeout(WAIT, self.at_a_time.acquire());
+        turn.await.ok()
     }
 
     /// Counts a look. A caller without an address counts in total only.

@@ -49,7 +49,7 @@ pub use leases::{
 };
 pub use meter::{Counted, Counters};
 pub use payments::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
-pub use postgres::{Server, ServerError, SharedTurn, SharedTurns};
+pub use postgres::{Replicas, Server, ServerError, SharedTurn, SharedTurns};
 pub use sqlite::{FileInUse, Hold};
 pub use traffic::{Count, Kept, Look, Traffic, TrafficChange};
 

@@ -42,6 +42,7 @@ mod respond_async;
 mod secrets_at_rest;
 mod sessions;
 mod settlement;
+mod shared_limits;
 mod sold;
 mod stats;
 mod storm;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::ids::{NodeName, Vmid};
@@ -56,9 +56,12 @@ pub struct ConsoleLocks {
 pub trait SharedTerminals: Send + Sync {
     /// Takes a container's terminal if no other process has it, else says what for.
     async fn try_take(&self, vmid: Vmid, purpose: ConsoleUse) -> Result<TerminalHold, ConsoleUse>;
+
+    /// Waits for the right to run a command on a node, of those that all processes together have.
+    async fn command_permit(&self, node: &NodeName) -> TerminalHold;
 }
 
-/// The right to a terminal among processes, given back when it is dropped.
+/// The right to a terminal, or to a command on a node, given back when it is dropped.
 pub struct TerminalHold(#[allow(dead_code)] Box<dyn Send + Sync>);
 
 impl TerminalHold {
@@ -99,7 +102,7 @@ pub struct ConsoleGuard {
     slot: Arc<Slot>,
     _shared: Option<TerminalHold>,
     _turn: OwnedMutexGuard<()>,
-    _node: Option<OwnedSemaphorePermit>,
+    _node: Option<TerminalHold>,
 }
 
 impl Drop for ConsoleGuard {
@@ -116,7 +119,8 @@ impl Default for ConsoleLocks {
 }
 
 impl ConsoleLocks {
-    /// A registry that lets this many commands run at once on each node, which has a hundred terminal ports in all.
+    /// A registry that lets this many commands run at once on each node, which has a hundred terminal ports in all. Among
+    /// other processes' ones they say how many.
     pub fn new(execs_per_node: usize) -> Self {
         let inner = Inner {
             slots: Mutex::default(),
@@ -158,12 +162,8 @@ impl ConsoleLocks {
         let node = match purpose {
             ConsoleUse::Console => None,
             ConsoleUse::Exec => {
-                let permit = timeout_at(deadline, self.node(node).acquire_owned()).await;
-                Some(
-                    permit
-                        .map_err(|_| slot.in_use(vmid))?
-                        .expect("the semaphore is never closed"),
-                )
+                let permit = timeout_at(deadline, self.command_permit(node)).await;
+                Some(permit.map_err(|_| slot.in_use(vmid))?)
             }
         };
         let shared = self.take_among_all(vmid, purpose, deadline).await?;
@@ -174,6 +174,16 @@ impl ConsoleLocks {
             _turn: turn,
             _node: node,
         })
+    }
+
+    async fn command_permit(&self, node: &NodeName) -> TerminalHold {
+        match &self.shared {
+            Some(shared) => shared.command_permit(node).await,
+            None => {
+                let permit = self.node(node).acquire_owned().await;
+                TerminalHold::new(permit.expect("the semaphore is never closed"))
+            }
+        }
     }
 
     /// By the same rules as within this process.

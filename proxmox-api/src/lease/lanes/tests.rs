@@ -11,10 +11,16 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 
-const PLACES: Places = Places {
-    stops: 3,
-    removals: 1,
-};
+const STOPS: usize = 3;
+
+fn fixed(stops: usize, removals: usize) -> Places {
+    let [stops, removals] = [stops, removals].map(|places| watch::channel(places).1);
+    Places { stops, removals }
+}
+
+fn places() -> Places {
+    fixed(STOPS, 1)
+}
 
 fn lane(node: &str, task: Task) -> Lane {
     let node = node.parse().unwrap();
@@ -40,7 +46,7 @@ fn begin(lanes: &mut Lanes<()>, lasts: Duration) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn what_falls_due_during_other_work_begins_at_once_and_the_rest_as_places_get_free() {
-    let mut lanes = Lanes::new(PLACES);
+    let mut lanes = Lanes::new(places());
     lanes.refill(stops("a", 0..2));
     assert_eq!(begin(&mut lanes, Duration::from_secs(8)), ["a-0", "a-1"]);
     sleep(Duration::from_secs(1)).await;
@@ -57,7 +63,7 @@ async fn what_falls_due_during_other_work_begins_at_once_and_the_rest_as_places_
 
 #[tokio::test(start_paused = true)]
 async fn stops_removals_and_nodes_have_places_of_their_own() {
-    let mut lanes = Lanes::new(PLACES);
+    let mut lanes = Lanes::new(places());
     let mut work = stops("a", 0..10);
     work.extend((0..10).map(|number| (lane("a", Task::Remove), format!("gone-{number}").into())));
     work.extend(stops("b", 0..10));
@@ -67,8 +73,29 @@ async fn stops_removals_and_nodes_have_places_of_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn fewer_places_cut_nothing_off_and_more_are_used_at_once() {
+    let (stops, watched) = watch::channel(2);
+    let mut lanes = Lanes::new(Places {
+        stops: watched,
+        ..places()
+    });
+    lanes.refill(self::stops("a", 0..9));
+    assert_eq!(begin(&mut lanes, Duration::from_secs(5)), ["a-0", "a-1"]);
+    stops.send_replace(1);
+    assert_eq!(lanes.changed().await, None, "the number has changed");
+    assert_eq!(begin(&mut lanes, Duration::ZERO), [""; 0]);
+    lanes.changed().await.expect("one has ended");
+    assert_eq!(begin(&mut lanes, Duration::ZERO), [""; 0]);
+    lanes.changed().await.expect("the other has ended");
+    assert_eq!(begin(&mut lanes, Duration::from_secs(5)), ["a-2"]);
+    stops.send_replace(3);
+    assert_eq!(lanes.changed().await, None);
+    assert_eq!(begin(&mut lanes, Duration::ZERO), ["a-3", "a-4"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn slow_work_gives_its_place_back_but_not_without_end() {
-    let mut lanes = Lanes::new(PLACES);
+    let mut lanes = Lanes::new(places());
     let (hangs, mut begun) = (Duration::from_secs(1_000_000), 0);
     lanes.refill(stops("a", 0..100));
     let (start, mut most) = (Instant::now(), 0);
@@ -81,14 +108,14 @@ async fn slow_work_gives_its_place_back_but_not_without_end() {
             () = sleep(Duration::from_secs(60)) => {}
         }
     }
-    assert_eq!(most, PLACES.stops);
+    assert_eq!(most, STOPS);
     // Twelve are set aside, and three more are in their places.
-    assert_eq!(begun, PLACES.stops * (1 + ASIDE));
+    assert_eq!(begun, STOPS * (1 + ASIDE));
 }
 
 #[tokio::test(start_paused = true)]
 async fn work_that_breaks_off_is_told_and_its_place_is_free() {
-    let mut lanes = Lanes::<()>::new(PLACES);
+    let mut lanes = Lanes::<()>::new(places());
     lanes.refill(stops("a", 0..1));
     lanes.start(|_| async { panic!("as a defect would") });
     let ended = lanes.changed().await.unwrap();
@@ -106,7 +133,7 @@ async fn work_in_hand_is_cut_off_with_its_lanes() {
         }
     }
     let ended = Arc::new(AtomicUsize::new(0));
-    let mut lanes = Lanes::<()>::new(PLACES);
+    let mut lanes = Lanes::<()>::new(places());
     lanes.refill(stops("a", 0..2));
     lanes.start(|_| {
         let ends = Ends(Arc::clone(&ended));
@@ -248,10 +275,9 @@ fn latest(late: &Lateness, task: Task) -> Duration {
 }
 
 /// As many as PVE_ENDS_PER_NODE by default.
-const DEFAULT: Places = Places {
-    stops: 24,
-    removals: 12,
-};
+fn default() -> Places {
+    fixed(24, 12)
+}
 
 #[tokio::test(start_paused = true)]
 async fn five_hundred_ends_in_a_minute_on_five_nodes_begin_within_ten_seconds_of_their_time() {
@@ -260,18 +286,14 @@ async fn five_hundred_ends_in_a_minute_on_five_nodes_begin_within_ten_seconds_of
         over: Duration::from_secs(60),
         hanging_node: None,
     };
-    let late = load.run(DEFAULT, Duration::from_secs(180)).await;
+    let late = load.run(default(), Duration::from_secs(180)).await;
     assert_eq!(late.len(), 1000, "every lease is stopped and removed");
     for task in [Task::Stop, Task::Remove] {
         let latest = latest(&late, task);
         assert!(latest < Duration::from_secs(10), "{task:?}: {latest:?}");
     }
     // As few as there used to be for all nodes together.
-    let few = Places {
-        stops: 2,
-        removals: 2,
-    };
-    let late = load.run(few, Duration::from_secs(600)).await;
+    let late = load.run(fixed(2, 2), Duration::from_secs(600)).await;
     assert!(latest(&late, Task::Stop) > Duration::from_secs(60));
 }
 
@@ -282,7 +304,7 @@ async fn a_node_that_hangs_delays_the_ends_of_no_other() {
         over: Duration::from_secs(60),
         hanging_node: Some(2),
     };
-    let late = load.run(DEFAULT, Duration::from_secs(180)).await;
+    let late = load.run(default(), Duration::from_secs(180)).await;
     let of_others = |((lease_id, task), late): (&(LeaseId, Task), &Duration)| {
         let number: usize = lease_id.split(' ').next().unwrap().parse().unwrap();
         (number % 5 != 2).then_some((*task, *late))

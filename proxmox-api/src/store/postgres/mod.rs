@@ -1,7 +1,7 @@
 //! PostgreSQL behind the store: [`server`] is where it is and how it is trusted, [`link`] a connection, [`session`] one that comes
 //! back and serves blocking work, [`looks`] those that answer many at a time, [`lane`] one that sends steps of many callers together, [`writers`] both kinds, [`migrate`] the
 //! schema, [`turns`] the locks that replicas share, [`presence`] the lock that keeps a copy and services apart, [`pooler`] a look at
-//! what is in between.
+//! what is in between, [`replicas`] how many there are.
 
 mod failure;
 mod lane;
@@ -10,6 +10,7 @@ mod looks;
 mod migrate;
 pub(super) mod pooler;
 pub(super) mod presence;
+mod replicas;
 mod server;
 mod session;
 mod turns;
@@ -18,6 +19,7 @@ mod writers;
 pub use failure::ServerError;
 pub(super) use looks::Looks;
 pub(super) use migrate::{bring_up_to_date, condition, migrate};
+pub use replicas::Replicas;
 pub use server::Server;
 pub(super) use session::Session;
 pub use turns::{SharedTurn, SharedTurns};

@@ -8,7 +8,8 @@ use tokio_postgres::Client;
 use super::{ServerError, Session};
 use crate::store::StoreError;
 
-const PRESENCE: i64 = 0x0402_0003;
+/// The lock's number.
+pub(super) const PRESENCE: i64 = 0x0402_0003;
 /// The server notices the end of a session a moment after it, so a lock that is taken is asked for
 /// some more times.
 const TRIES: u32 = 40;

@@ -16,7 +16,11 @@ use tokio::{
 };
 use tokio_postgres::{Client, Row, Statement};
 
-use super::{ServerError, presence, server::Server};
+use super::{
+    ServerError, presence,
+    replicas::{Came, Census, HERE, Replicas},
+    server::Server,
+};
 use crate::store::{StoreError, apart::lock_key};
 
 /// How long a turn waits for a session.
@@ -32,12 +36,14 @@ const WORDS: usize = 64;
 const RECONNECT: Duration = Duration::from_millis(500);
 /// After a loss, the time in which other replicas that lost theirs too take again what they hold.
 const GRACE: Duration = Duration::from_secs(1);
-/// How often a silent session is asked whether it is still there, and how long it may take.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+/// How long the server may take for an answer.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// What the session is told first. A machine that vanishes without a word keeps its locks until the
-/// server notices: after two hours by default, after a minute by this.
+/// server notices: after two hours by default, after a minute by this. Nothing that it changes has
+/// to last, so that what it tells others waits for no disk and no standby.
 const GREETING: &str = "LISTEN infra402;
+    SET synchronous_commit = off;
     SET tcp_keepalives_idle = 30;
     SET tcp_keepalives_interval = 10;
     SET tcp_keepalives_count = 3";
@@ -51,6 +57,7 @@ struct Shared {
     replica: String,
     told: broadcast::Sender<String>,
     link: watch::Receiver<Option<Arc<Link>>>,
+    replicas: watch::Receiver<Replicas>,
     held: Held,
     freed: mpsc::UnboundedSender<i64>,
 }
@@ -63,6 +70,7 @@ struct Link {
     lock: Statement,
     unlock: Statement,
     tell: Statement,
+    count: Statement,
 }
 
 /// A turn, until it is dropped.
@@ -92,15 +100,34 @@ impl SharedTurns {
         let (publish, link) = watch::channel(None);
         let held = Held::default();
         let (told, replica) = (broadcast::Sender::new(WORDS), crypto::random_hex(8));
-        let hear = hearing(replica.clone(), told.clone());
-        tokio::spawn(keep(server, hear, Arc::clone(&held), publish, inbox));
+        let (census, replicas) = Census::new(&replica);
+        let hear = hearing(replica.clone(), told.clone(), census.came());
+        tokio::spawn(keep(
+            server,
+            hear,
+            Arc::clone(&held),
+            publish,
+            inbox,
+            census,
+        ));
         Self(Arc::new(Shared {
             replica,
             told,
             link,
+            replicas,
             held,
             freed,
         }))
+    }
+
+    /// The replicas that are at work, as far as this one knows.
+    pub fn replicas(&self) -> watch::Receiver<Replicas> {
+        self.0.replicas.clone()
+    }
+
+    /// Whether others can be told something now.
+    pub fn can_tell(&self) -> bool {
+        self.0.link.borrow().is_some()
     }
 
     /// Tells all other replicas something. It may be lost, as those may be who should hear it.
@@ -159,14 +186,15 @@ impl SharedTurns {
 }
 
 /// Hands on what others said.
-fn hearing(replica: String, told: broadcast::Sender<String>) -> impl Hear {
-    move |payload: &str| {
-        if let Some((from, words)) = payload.split_once(' ')
-            && from != replica
-        {
+fn hearing(replica: String, told: broadcast::Sender<String>, came: Came) -> impl Hear {
+    move |payload: &str| match payload.split_once(' ') {
+        Some((from, _)) if from == replica => {}
+        Some((_, HERE)) => came.count_again(),
+        Some((_, words)) => {
             // Nobody may be listening.
             let _ = told.send(words.to_owned());
         }
+        None => {}
     }
 }
 
@@ -188,7 +216,7 @@ async fn acquire(
     let mut again = true;
     loop {
         let current = there(shared).await?;
-        match timeout(HEARTBEAT, current.client.query(&current.lock, &[&keys])).await {
+        match timeout(ANSWER, current.client.query(&current.lock, &[&keys])).await {
             Ok(Ok(rows)) => {
                 let given = got(&rows)?;
                 let turn = |(key, _): (&i64, _)| {
@@ -232,6 +260,7 @@ async fn keep(
     held: Held,
     publish: watch::Sender<Option<Arc<Link>>>,
     mut freed: mpsc::UnboundedReceiver<i64>,
+    mut census: Census,
 ) {
     let (mut lost, mut away) = (false, false);
     loop {
@@ -247,7 +276,7 @@ async fn keep(
                 }
                 let link = Arc::new(link);
                 publish.send_replace(Some(Arc::clone(&link)));
-                let over = serve(&link, &mut driver, &mut freed).await;
+                let over = serve(&link, &mut driver, &mut freed, &mut census).await;
                 publish.send_replace(None);
                 if over {
                     return;
@@ -290,22 +319,33 @@ async fn connect(
     let unlock = unlock.await.map_err(of)?;
     let tell = client.prepare("SELECT pg_notify('infra402', $1)");
     let tell = tell.await.map_err(of)?;
+    let count = Census::prepare(&client).await.map_err(of)?;
     client.batch_execute(GREETING).await.map_err(of)?;
     Ok(Link {
         client,
         lock,
         unlock,
         tell,
+        count,
     })
 }
 
-/// Frees what is given back. True when nobody is left, false when the session is lost.
+/// Frees what is given back and counts the replicas. True when nobody is left, false when the
+/// session is lost.
 async fn serve(
     link: &Link,
     driver: &mut JoinSet<()>,
     freed: &mut mpsc::UnboundedReceiver<i64>,
+    census: &mut Census,
 ) -> bool {
     let mut keys = Vec::new();
+    let begun = async {
+        let here = link.client.query_one(&link.tell, &[&census.here()]).await;
+        here.is_ok() && census.count(&link.client, &link.count).await
+    };
+    if timeout(ANSWER, begun).await != Ok(true) {
+        return false;
+    }
     loop {
         let answered = tokio::select! {
             _ = driver.join_next() => return false,
@@ -314,12 +354,13 @@ async fn serve(
                     return true;
                 }
                 let unlock = async { link.client.query(&link.unlock, &[&keys]).await.is_ok() };
-                let unlocked = timeout(HEARTBEAT, unlock).await;
+                let unlocked = timeout(ANSWER, unlock).await;
                 keys.clear();
                 unlocked
             }
-            () = sleep(HEARTBEAT) => {
-                timeout(HEARTBEAT, link.client.batch_execute("")).await.map(|done| done.is_ok())
+            // Which shows as well that the session is still there.
+            () = census.due() => {
+                timeout(ANSWER, census.count(&link.client, &link.count)).await
             }
         };
         if answered != Ok(true) {

@@ -82,6 +82,42 @@ async fn a_turn_is_one_replicas_until_it_is_given_back_or_the_replica_dies() {
     freed.await.unwrap().unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_count_each_other_and_their_shares_add_up_to_the_limit() {
+    let (Some(place), Some(elsewhere)) = (Place::server().await, Place::server().await) else {
+        return;
+    };
+    let mut all: Vec<_> = (0..3)
+        .map(|_| SharedTurns::start(server(&place).clone()))
+        .collect();
+    let _stranger = SharedTurns::start(server(&elsewhere).clone());
+    let agree = async |all: &[SharedTurns]| {
+        let seen = || all.iter().map(|one| *one.replicas().borrow());
+        let agree = async {
+            loop {
+                let mut order: Vec<_> = seen().map(|one| (one.number, one.before)).collect();
+                order.sort_unstable();
+                if order
+                    == (0..all.len())
+                        .map(|before| (all.len(), before))
+                        .collect::<Vec<_>>()
+                {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let agreed = tokio::time::timeout(Duration::from_secs(15), agree).await;
+        assert!(agreed.is_ok(), "{:?}", seen().collect::<Vec<_>>());
+        assert_eq!(seen().map(|one| one.share_of(8)).sum::<usize>(), 8);
+    };
+    agree(&all).await;
+    drop(all.remove(1));
+    agree(&all).await;
+    all.push(SharedTurns::start(server(&place).clone()));
+    agree(&all).await;
+}
+
 /// A turn of a replica that runs on this runtime.
 fn taken_on(runtime: &tokio::runtime::Runtime, server: Server) -> Vec<SharedTurn> {
     let (give, given) = std::sync::mpsc::channel();

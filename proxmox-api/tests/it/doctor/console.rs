@@ -3,6 +3,7 @@
 use proxmox_api::{
     doctor::{Severity, setup, setup::Zone},
     proxmox::Proxmox,
+    shares::Shares,
 };
 use pve::{CreateContainer, NodeName, RootFs, Vmid, WaitOptions};
 use pve_sim::SimConfig;
@@ -11,7 +12,7 @@ use super::{Installation, error, quick};
 
 /// Makes a container as a lease would, and leaves it stopped.
 async fn with_a_container(installation: &Installation) {
-    let proxmox = Proxmox::new(installation.proxmox(), None).unwrap();
+    let proxmox = Proxmox::new(installation.proxmox(), None, &Shares::default()).unwrap();
     let node = NodeName::new(installation.sim.node()).unwrap();
     let rootfs = RootFs {
         storage: "local-lvm".into(),

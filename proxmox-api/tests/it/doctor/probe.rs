@@ -14,6 +14,7 @@ use proxmox_api::{
     },
     lease::fence::{self as fence_of_leases, PROVEN},
     proxmox::Proxmox,
+    shares::Shares,
     store::{ProbeClaim, Store},
 };
 use pve_sim::{ShellMode, SimConfig};
@@ -83,7 +84,7 @@ impl Probed {
     }
 
     async fn tried(&self, ways: Ways, stopped: bool) -> Vec<Finding> {
-        let proxmox = Proxmox::new(self.config.proxmox.clone(), None).unwrap();
+        let proxmox = Proxmox::new(self.config.proxmox.clone(), None, &Shares::default()).unwrap();
         let stopped = AtomicBool::new(stopped);
         probe::run(&self.config, &proxmox, &SystemClock, ways, &stopped).await
     }
@@ -329,7 +330,7 @@ async fn another_containers_number_is_left_alone() {
 async fn without_a_network_nothing_is_made() {
     let probed = Probed::on(ShellMode::Toy).await;
     let config = Config::from_env(probed.installation.env(&[])).unwrap();
-    let proxmox = Proxmox::new(config.proxmox.clone(), None).unwrap();
+    let proxmox = Proxmox::new(config.proxmox.clone(), None, &Shares::default()).unwrap();
     let stopped = AtomicBool::new(false);
     let findings = probe::run(&config, &proxmox, &SystemClock, Ways::OfTenants, &stopped).await;
     assert_eq!(findings.len(), 1, "{findings:#?}");

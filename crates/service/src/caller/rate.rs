@@ -1,0 +1,287 @@
+//! How often one caller may call, in this process or among several that tell each other what they
+//! counted.
+
+use std::{
+    cmp::Reverse,
+    collections::HashMap,
+    convert::Infallible,
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use governor::{
+    Quota, RateLimiter,
+    middleware::NoOpMiddleware,
+    nanos::Nanos,
+    state::{
+        StateStore,
+        keyed::{DashMapStateStore, ShrinkableKeyedStateStore},
+    },
+};
+
+use super::network_of;
+use crate::clock::Clock;
+
+/// Addresses that are remembered before those which have been quiet for long are forgotten.
+const REMEMBERED: usize = 10_000;
+
+/// A rate limit per caller: so many calls a minute, all at once or spread.
+pub struct RateLimit {
+    calls: RateLimiter<IpAddr, States, ServiceTime, NoOpMiddleware<Nanos>>,
+    states: States,
+    quota: Quota,
+    time: ServiceTime,
+    /// Calls of each network that other processes were not told of yet, where there are any.
+    untold: Option<Mutex<HashMap<IpAddr, u32>>>,
+}
+
+/// The service's time as the limiter asks for it.
+#[derive(Clone)]
+struct ServiceTime(Arc<dyn Clock>);
+
+impl governor::clock::Clock for ServiceTime {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Duration::from_millis(self.0.unix_millis()).into()
+    }
+}
+
+/// When each network will have its whole allowance again; the limiter's, and ours to move.
+#[derive(Clone, Default)]
+struct States(Arc<DashMapStateStore<IpAddr>>);
+
+impl StateStore for States {
+    type Key = IpAddr;
+
+    fn measure_and_replace<T, F, E>(&self, key: &IpAddr, f: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        self.0.measure_and_replace(key, f)
+    }
+}
+
+impl ShrinkableKeyedStateStore<IpAddr> for States {
+    fn retain_recent(&self, drop_below: Nanos) {
+        self.0.as_ref().retain_recent(drop_below);
+    }
+
+    fn len(&self) -> usize {
+        self.0.as_ref().len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.as_ref().is_empty()
+    }
+}
+
+impl RateLimit {
+    /// A limit of `per_minute` calls for each network.
+    pub fn new(per_minute: NonZeroU32, clock: Arc<dyn Clock>) -> Self {
+        let (quota, time) = (Quota::per_minute(per_minute), ServiceTime(clock));
+        let states = States::default();
+        Self {
+            calls: RateLimiter::new(quota, states.clone(), time.clone()),
+            states,
+            quota,
+            time,
+            untold: None,
+        }
+    }
+
+    /// The same, among processes that tell each other what they counted:
+    /// [`RateLimit::take_untold`] and [`RateLimit::count_elsewhere`].
+    #[must_use]
+    pub fn among_others(mut self) -> Self {
+        self.untold = Some(Mutex::default());
+        self
+    }
+
+    /// Counts a call.
+    ///
+    /// # Errors
+    /// One too many; worth another try after this time.
+    pub fn count(&self, caller: IpAddr) -> Result<(), Duration> {
+        let network = network_of(caller);
+        self.check(network)?;
+        if let Some(mut untold) = self.untold()
+            && (untold.len() < REMEMBERED || untold.contains_key(&network))
+        {
+            let calls = untold.entry(network).or_default();
+            *calls = calls.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// The networks with the most calls that others were not told of, and how many: at most so
+    /// many networks. The others' calls add up until they are among them.
+    pub fn take_untold(&self, most: usize) -> Vec<(IpAddr, u32)> {
+        let Some(mut untold) = self.untold() else {
+            return Vec::new();
+        };
+        let calls = untold.iter().map(|(network, calls)| (*network, *calls));
+        let mut largest: Vec<_> = calls.collect();
+        largest.sort_unstable_by_key(|(_, calls)| Reverse(*calls));
+        largest.truncate(most);
+        for (network, _) in &largest {
+            untold.remove(network);
+        }
+        largest
+    }
+
+    /// Forgets what others were not told of, because there are none.
+    pub fn forget_untold(&self) {
+        if let Some(mut untold) = self.untold() {
+            untold.clear();
+        }
+    }
+
+    /// Counts calls that another process has let through. Where both together let more through
+    /// than is allowed, the network waits until time has made up for it.
+    pub fn count_elsewhere(&self, network: IpAddr, calls: u32) {
+        let network = network_of(network);
+        // No process lets more through between two messages; a larger number is a mistake, which
+        // must not keep a network out for hours.
+        let most = self.quota.burst_size().get().saturating_mul(2);
+        let calls = calls.min(most);
+        if calls == 0 {
+            return;
+        }
+        // The first of them finds the time; the others are added to it, past the limit if need be.
+        let counted = self.check(network).is_ok();
+        let rest = calls - u32::from(counted);
+        let interval = Nanos::from(self.quota.replenish_interval());
+        let added: Result<(), Infallible> = self.states.measure_and_replace(&network, |full_at| {
+            let full_at = full_at.unwrap_or_default();
+            Ok(((), full_at + interval * u64::from(rest)))
+        });
+        match added {
+            Ok(()) => {}
+        }
+    }
+
+    fn check(&self, network: IpAddr) -> Result<(), Duration> {
+        if self.calls.len() > REMEMBERED {
+            self.calls.retain_recent();
+        }
+        let now = governor::clock::Clock::now(&self.time);
+        self.calls
+            .check_key(&network)
+            .map_err(|not_until| not_until.wait_time_from(now))
+    }
+
+    fn untold(&self) -> Option<MutexGuard<'_, HashMap<IpAddr, u32>>> {
+        let untold = self.untold.as_ref()?;
+        Some(untold.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    fn limit(per_minute: u32, clock: &Arc<ManualClock>) -> RateLimit {
+        RateLimit::new(NonZeroU32::new(per_minute).unwrap(), clock.clone())
+    }
+
+    #[test]
+    fn a_caller_gets_its_calls_back_with_time_and_minds_nobody_else() {
+        let clock = Arc::new(ManualClock::at(1_000));
+        let limits = limit(3, &clock);
+        let (one, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        for _ in 0..3 {
+            limits.count(one).unwrap();
+        }
+        assert_eq!(limits.count(one), Err(Duration::from_secs(20)));
+        limits.count(other).unwrap();
+        clock.set(1_020);
+        limits.count(one).unwrap();
+        assert!(limits.count(one).is_err());
+    }
+
+    /// Lets every process call as often as it may, second by second, and tell the others what it
+    /// counted at the end of each; the calls that came through.
+    fn hammered(processes: usize, seconds: u64, per_minute: u32) -> u32 {
+        let clock = Arc::new(ManualClock::at(1_000));
+        let all: Vec<_> = (0..processes)
+            .map(|_| limit(per_minute, &clock).among_others())
+            .collect();
+        let caller = IpAddr::from([10, 0, 0, 1]);
+        let mut through = 0;
+        for second in 0..seconds {
+            clock.set(1_000 + second);
+            for one in &all {
+                while one.count(caller).is_ok() {
+                    through += 1;
+                }
+            }
+            let told: Vec<_> = all.iter().map(|one| one.take_untold(10)).collect();
+            for (from, told) in told.iter().enumerate() {
+                for (to, one) in all.iter().enumerate().filter(|(to, _)| *to != from) {
+                    assert_ne!(from, to);
+                    for (network, calls) in told {
+                        one.count_elsewhere(*network, *calls);
+                    }
+                }
+            }
+        }
+        through
+    }
+
+    #[test]
+    fn a_caller_that_uses_all_processes_gets_in_the_long_run_what_it_gets_at_one() {
+        // A burst of 60, and one each second.
+        assert_eq!(hammered(1, 600, 60), 60 + 599);
+        // Each process lets its burst through before it knows of the others'; that is made up for.
+        for processes in [2, 3, 5] {
+            let through = hammered(processes, 600, 60);
+            let bound = 60 + 599 + u32::try_from(processes).unwrap();
+            assert!((659..=bound).contains(&through), "{processes}: {through}");
+        }
+    }
+
+    #[test]
+    fn calls_elsewhere_count_like_calls_here_and_are_not_told_again() {
+        let clock = Arc::new(ManualClock::at(1_000));
+        let limits = limit(60, &clock).among_others();
+        let (one, other) = ("2001:db8:1:2::9", "2001:db8:1:3::");
+        let [one, other] = [one, other].map(|text| text.parse::<IpAddr>().unwrap());
+        limits.count_elsewhere(network_of(one), 59);
+        limits.count(one).unwrap();
+        assert_eq!(limits.count(one), Err(Duration::from_secs(1)));
+        limits.count(other).unwrap();
+        limits.count_elsewhere(network_of(one), 30);
+        assert_eq!(limits.count(one), Err(Duration::from_secs(31)));
+        limits.count_elsewhere(other, u32::MAX);
+        assert_eq!(limits.count(other), Err(Duration::from_secs(62)));
+        let mut told = limits.take_untold(10);
+        told.sort();
+        assert_eq!(told, [(network_of(one), 1), (other, 1)]);
+        assert_eq!(limits.take_untold(10), []);
+    }
+
+    #[test]
+    fn those_with_the_most_calls_are_told_first_and_the_others_are_kept() {
+        let clock = Arc::new(ManualClock::at(1_000));
+        let limits = limit(60, &clock).among_others();
+        let caller = |last: u8| IpAddr::from([10, 0, 0, last]);
+        for last in 1..=4 {
+            for _ in 0..last {
+                limits.count(caller(last)).unwrap();
+            }
+        }
+        assert_eq!(limits.take_untold(2), [(caller(4), 4), (caller(3), 3)]);
+        assert_eq!(limits.take_untold(2), [(caller(2), 2), (caller(1), 1)]);
+        limits.count(caller(1)).unwrap();
+        limits.forget_untold();
+        assert_eq!(limits.take_untold(2), []);
+        // A process that is alone remembers nothing to tell.
+        let alone = limit(60, &clock);
+        alone.count(caller(1)).unwrap();
+        assert_eq!(alone.take_untold(2), []);
+    }
+}

@@ -1,0 +1,129 @@
+//! What replicas tell each other of the calls that they counted: once a second the clients with the
+//! most of them, so that one that calls at several replicas has each limit once. Nothing is told
+//! while nothing was counted, or while there is one replica.
+
+use std::{net::IpAddr, time::Duration};
+
+use service::caller::RateLimit;
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{state::App, store::SharedTurns};
+
+const EVERY: Duration = Duration::from_secs(1);
+const WORD: &str = "calls ";
+/// Clients in one message, which has to stay below 8000 bytes. One with fewer calls than so many
+/// others in a second is far from any limit, and told when its calls have added up.
+const MOST: usize = 160;
+
+/// Tells and hears until the process ends.
+pub async fn run(app: App, turns: SharedTurns) {
+    let words = turns.words();
+    tokio::join!(tell(&app, &turns), hear(&app, words));
+}
+
+/// The limits that hold for all replicas together, and their names in a message.
+fn limits(app: &App) -> [(&'static str, &RateLimit); 4] {
+    let [proofs, all_proofs] = app.proofs.rates();
+    [
+        ("free", &app.free_calls),
+        ("failed", app.failed_payments.rate()),
+        ("proofs", proofs),
+        ("all-proofs", all_proofs),
+    ]
+}
+
+async fn tell(app: &App, turns: &SharedTurns) {
+    let replicas = turns.replicas();
+    let mut next = interval(EVERY);
+    next.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        next.tick().await;
+        let is_alone = replicas.borrow().number == 1;
+        for (name, limit) in limits(app) {
+            if is_alone {
+                limit.forget_untold();
+            } else if turns.can_tell()
+                && let counted = limit.take_untold(MOST)
+                && !counted.is_empty()
+            {
+                turns.tell(&message(name, &counted)).await;
+            }
+        }
+    }
+}
+
+async fn hear(app: &App, mut words: Receiver<String>) {
+    loop {
+        match words.recv().await {
+            Ok(words) => {
+                if let Some((name, counted)) = read(&words)
+                    && let Some((_, limit)) = limits(app).iter().find(|(known, _)| *known == name)
+                {
+                    for (client, calls) in counted {
+                        limit.count_elsewhere(client, calls);
+                    }
+                }
+            }
+            // Some calls count at one replica only.
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn message(name: &str, counted: &[(IpAddr, u32)]) -> String {
+    let counted = counted.iter();
+    let counted: Vec<_> = counted
+        .map(|(client, calls)| format!("{client}={calls}"))
+        .collect();
+    format!("{WORD}{name} {}", counted.join(" "))
+}
+
+/// The name of a limit, and what was counted; what another release may have added is left out.
+fn read(words: &str) -> Option<(&str, impl Iterator<Item = (IpAddr, u32)>)> {
+    let (name, counted) = words.strip_prefix(WORD)?.split_once(' ')?;
+    let counted = counted.split(' ').filter_map(|one| {
+        let (client, calls) = one.split_once('=')?;
+        Some((client.parse().ok()?, calls.parse().ok()?))
+    });
+    Some((name, counted))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_read_again_and_fits_into_one_message() {
+        let network = |last: u16| Ipv6Addr::new(0xffff, 0xffff, 0xffff, 0xf000 + last, 0, 0, 0, 0);
+        let mut counted: Vec<_> = (0..160)
+            .map(|last| (network(last).into(), u32::MAX))
+            .collect();
+        counted[0] = (IpAddr::from([10, 0, 0, 1]), 1);
+        assert_eq!(counted.len(), MOST);
+        let message = message("all-proofs", &counted);
+        // A payload is shorter than 8000 bytes, with the name of the replica before it.
+        assert!(message.len() < 7_900, "{}", message.len());
+        let (name, read) = read(&message).unwrap();
+        assert_eq!((name, read.collect::<Vec<_>>()), ("all-proofs", counted));
+    }
+
+    #[test]
+    fn other_words_are_left_out() {
+        assert!(read("console lease-1").is_none());
+        let (name, counted) = read("calls free 10.0.0.1=2 nonsense 10.0.0.2=x 10.0.0.3=4").unwrap();
+        let counted: Vec<_> = counted
+            .map(|(client, calls)| (client.to_string(), calls))
+            .collect();
+        assert_eq!(name, "free");
+        assert_eq!(
+            counted,
+            [("10.0.0.1".to_owned(), 2), ("10.0.0.3".to_owned(), 4)]
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! Limits that hold for all replicas together. Of what may be done at a time each replica has a
+//! share, which follows as replicas come and go; how often a client may call is counted by each and
+//! told to the others by `shared_rates`. A service that is alone has all of it.
+
+use std::{
+    collections::HashMap,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use pve::NodeName;
+use service::{
+    caller::RateLimit,
+    clock::Clock,
+    semaphore::{ResizablePermit, ResizableSemaphore},
+};
+use tokio::sync::watch;
+
+use crate::store::{Replicas, SharedTurns};
+
+/// This replica's shares; clones are the same. By default it is alone.
+#[derive(Clone, Default)]
+pub struct Shares(Option<watch::Receiver<Replicas>>);
+
+impl Shares {
+    /// Shares among the replicas that have turns together, where there may be several.
+    pub fn among(turns: Option<&SharedTurns>) -> Self {
+        Self(turns.map(SharedTurns::replicas))
+    }
+
+    /// The share of a limit on what is done at a time.
+    pub fn of(&self, limit: usize) -> watch::Receiver<usize> {
+        let Some(mut replicas) = self.0.clone() else {
+            return watch::channel(limit).1;
+        };
+        let now = replicas.borrow_and_update().share_of(limit);
+        let (share, watched) = watch::channel(now);
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = share.closed() => return,
+                    changed = replicas.changed() => match changed {
+                        Ok(()) => share.send_replace(replicas.borrow_and_update().share_of(limit)),
+                        Err(_) => return,
+                    },
+                };
+            }
+        });
+        watched
+    }
+
+    /// A limit on the calls of each client.
+    pub fn rate(&self, per_minute: NonZeroU32, clock: &Arc<dyn Clock>) -> RateLimit {
+        let limit = RateLimit::new(per_minute, Arc::clone(clock));
+        match self.0 {
+            None => limit,
+            Some(_) => limit.among_others(),
+        }
+    }
+}
+
+/// A limit on what is done at a time on each node.
+pub struct NodeSemaphores {
+    size: watch::Receiver<usize>,
+    nodes: Mutex<HashMap<NodeName, ResizableSemaphore>>,
+}
+
+impl NodeSemaphores {
+    /// So many at a time on each node, as a share or as a limit that stays.
+    pub fn new(size: watch::Receiver<usize>) -> Self {
+        let nodes = Mutex::default();
+        Self { size, nodes }
+    }
+
+    /// Waits for a permit of a node.
+    pub async fn acquire(&self, node: &NodeName) -> ResizablePermit {
+        let semaphore = {
+            let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+            let fresh = || ResizableSemaphore::new(self.size.clone());
+            nodes.entry(node.clone()).or_insert_with(fresh).clone()
+        };
+        semaphore.acquire().await
+    }
+}
