@@ -3,7 +3,10 @@
 use service::env::schema::Schema;
 
 use crate::{
-    commands::{leases::LeasesCommand, payments::PaymentsCommand},
+    commands::{
+        backup::BackupCommand, leases::LeasesCommand, payments::PaymentsCommand,
+        store::StoreCommand,
+    },
     doctor::command::Options,
 };
 
@@ -18,6 +21,10 @@ pub enum Command {
     Payments(PaymentsCommand),
     /// See leases, and end one whose container is lost.
     Leases(LeasesCommand),
+    /// Make a backup of the database.
+    Backup(BackupCommand),
+    /// Copy the database to another kind.
+    Store(StoreCommand),
     /// Say what is wrong with the arguments of a command.
     Wrong(String),
     /// Ask the running copy on this machine for its health.
@@ -37,19 +44,20 @@ impl Command {
         let mut command = Self::Serve;
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
-            if (&command, argument.as_str()) == (&Self::Serve, "payments") {
-                return Ok(match PaymentsCommand::read(arguments) {
-                    Ok(Some(asked)) => Self::Payments(asked),
-                    Ok(None) => Self::Help,
-                    Err(what) => Self::Wrong(what),
-                });
-            }
-            if (&command, argument.as_str()) == (&Self::Serve, "leases") {
-                return Ok(match LeasesCommand::read(arguments) {
-                    Ok(Some(asked)) => Self::Leases(asked),
-                    Ok(None) => Self::Help,
-                    Err(what) => Self::Wrong(what),
-                });
+            match (&command, argument.as_str()) {
+                (Self::Serve, "payments") => {
+                    return Ok(asked(PaymentsCommand::read(arguments), Self::Payments));
+                }
+                (Self::Serve, "leases") => {
+                    return Ok(asked(LeasesCommand::read(arguments), Self::Leases));
+                }
+                (Self::Serve, "backup") => {
+                    return Ok(asked(BackupCommand::read(arguments), Self::Backup));
+                }
+                (Self::Serve, "store") => {
+                    return Ok(asked(StoreCommand::read(arguments), Self::Store));
+                }
+                _ => {}
             }
             command = match (command, argument.as_str()) {
                 (_, "--help" | "-h") => return Ok(Self::Help),
@@ -72,6 +80,15 @@ impl Command {
             };
         }
         Ok(command)
+    }
+}
+
+/// A command with arguments of its own; none of them where help is asked for.
+fn asked<T>(read: Result<Option<T>, String>, command: impl FnOnce(T) -> Command) -> Command {
+    match read {
+        Ok(Some(asked)) => command(asked),
+        Ok(None) => Command::Help,
+        Err(what) => Command::Wrong(what),
     }
 }
 
@@ -102,6 +119,13 @@ pub fn help(schema: &Schema) -> String {
          proxmox-api leases end ID --reason TEXT
                                 ends a lease whose container is lost or cannot be told from another: its unused part is
                                 owed; a container that is seen again is stopped as one without a lease
+  \
+         proxmox-api backup FILE       a copy of the database in one SQLite file, made while the service runs, and checked
+  \
+         proxmox-api store copy FROM TO
+                                moves the database to PostgreSQL or back while no service runs; interrupted, the same
+                                command goes on. FROM and TO: a path, sqlite://PATH, postgres://…, @FILE that has one
+                                of these, or - for DATABASE
   \
          proxmox-api health            status 0 if the running service on this machine is healthy
   \

@@ -71,6 +71,12 @@ impl Locks {
         together(own, shared).ok_or(StoreError::Stopped)
     }
 
+    /// Whether this process holds or takes the name just now; costs no request.
+    pub fn is_held_here(&self, name: &str) -> bool {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.get(name).is_some_and(|slot| slot.try_lock().is_err())
+    }
+
     /// The name's turn, if nobody has it.
     ///
     /// # Errors
@@ -120,6 +126,33 @@ fn together<const N: usize>(
     turns.try_into().ok()
 }
 
+/// Work that one replica does for all of them: the same one for as long as it can, because it
+/// remembers things from one time to the next, and another one when that has died. Its lock is that
+/// of a name.
+pub struct Duty {
+    name: &'static str,
+    held: Option<Turn>,
+}
+
+impl Duty {
+    /// The work of this name, which nobody has yet.
+    pub fn of(name: &'static str) -> Self {
+        Self { name, held: None }
+    }
+
+    /// Whether the work is this replica's until it asks again.
+    ///
+    /// # Errors
+    /// As [`Locks::take`]; the work is nobody's then.
+    pub async fn is_ours(&mut self, locks: &Locks) -> Result<bool, StoreError> {
+        // Taken anew each time: while the session for locks was lost, another replica may have got
+        // it.
+        self.held = None;
+        self.held = locks.try_take(self.name).await?;
+        Ok(self.held.is_some())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +165,18 @@ mod tests {
         assert!(locks.try_take("b").await.unwrap().is_some());
         drop(turn);
         assert!(locks.try_take("a").await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_duty_stays_with_who_has_it_and_goes_on_when_that_ends() {
+        let locks = Locks::default();
+        let [mut one, mut two] = ["comparison"; 2].map(Duty::of);
+        for _ in 0..3 {
+            assert!(one.is_ours(&locks).await.unwrap());
+            assert!(!two.is_ours(&locks).await.unwrap());
+        }
+        drop(one);
+        assert!(two.is_ours(&locks).await.unwrap());
     }
 
     #[tokio::test]

@@ -63,6 +63,22 @@ pub async fn main() -> ExitCode {
             };
             on_database(perform).await
         }
+        Command::Backup(asked) => {
+            let perform = |database: Database| async move {
+                commands::backup::perform(&database, asked).await
+            };
+            on_database(perform).await
+        }
+        Command::Store(asked) if asked.needs_configured() => {
+            let perform = |database: Database| async move {
+                commands::store::perform(Some(&database), asked).await
+            };
+            on_database(perform).await
+        }
+        Command::Store(asked) => {
+            service::crypto::install_ring_provider();
+            commands::print(commands::store::perform(None, asked).await)
+        }
         Command::Health => probe::run(Env::load(), &SCHEMA),
         Command::Serve => serve().await,
     }

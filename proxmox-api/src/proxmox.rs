@@ -2,6 +2,7 @@
 //! much may be asked of a node at once.
 
 mod capacity;
+mod guests;
 mod sites;
 pub(crate) mod templates;
 mod usage;
@@ -23,6 +24,7 @@ use crate::{
     error::ApiError,
 };
 
+pub use guests::Listed;
 pub use sites::Site;
 pub use templates::Template;
 use usage::Figures;
@@ -50,6 +52,7 @@ pub struct Proxmox {
     pub addresses: Pace,
     creates: Mutex<HashMap<NodeName, Arc<Semaphore>>>,
     nodes: Kept<Vec<Node>>,
+    guests: tokio::sync::Mutex<Option<guests::Asked>>,
     sites: tokio::sync::Mutex<KnownSites>,
     usage: tokio::sync::Mutex<Figures>,
     seen: Mutex<HashMap<Vmid, (Instant, ContainerState)>>,
@@ -91,6 +94,7 @@ impl Proxmox {
             addresses: Pace::default(),
             creates: Mutex::default(),
             nodes: Kept::default(),
+            guests: tokio::sync::Mutex::default(),
             sites: tokio::sync::Mutex::default(),
             usage: tokio::sync::Mutex::default(),
             seen: Mutex::default(),

@@ -22,7 +22,8 @@ use crate::{
     ids::{LeaseId, PaymentId},
     lease::{
         alarms::Alarms, backoff::Backoff, counts::RecentCounts, fence::RecentFence,
-        fence_watch::OpenNodes, link_waits::LinkWaits, locate::RecentLooks, reboot::SeenOff,
+        fence_watch::OpenNodes, known_guests::KnownGuests, link_waits::LinkWaits,
+        locate::RecentLooks, reboot::SeenOff,
     },
     locks::Locks,
     payment::{checkpoint::Checkpoint, tariffs::Tariffs},
@@ -68,6 +69,8 @@ pub struct Parts {
     pub payments_followed: Locks,
     /// One piece of work at a time on each lease, by id.
     pub leases_in_work: Locks,
+    /// One replica at a time that puts the link of a lease's container up.
+    pub links_in_work: Locks,
     /// Containers that were located a moment ago.
     pub looks: RecentLooks,
     /// Leases whose container needs its operator.
@@ -78,6 +81,8 @@ pub struct Parts {
     pub host_alarms: HostAlarms,
     /// Containers that are seen off.
     pub seen_off: SeenOff,
+    /// Containers without a lease that were looked at before.
+    pub known_guests: KnownGuests,
     /// What was seen of the datacenter's firewall a moment ago.
     pub fence: RecentFence,
     /// Nodes whose containers are fenced in by nothing.
@@ -204,9 +209,11 @@ impl App {
             payments_in_work: Locks::among(turns.as_ref(), "payments"),
             payments_followed: Locks::among(turns.as_ref(), "followed"),
             leases_in_work: Locks::among(turns.as_ref(), "leases"),
+            links_in_work: Locks::among(turns.as_ref(), "links"),
             turns,
             looks: RecentLooks::default(),
             seen_off: SeenOff::default(),
+            known_guests: KnownGuests::default(),
             alarms: Alarms::default(),
             lease_counts: RecentCounts::default(),
             host_alarms: HostAlarms::default(),

@@ -119,14 +119,20 @@ impl Client {
             )
             .await?;
         // One guest that is on no node, or half made, must not hide all others.
-        let readable = guests.into_iter().filter_map(|guest| {
-            serde_json::from_value(guest)
-                .inspect_err(
-                    |error| tracing::warn!(%error, "a guest of the cluster's list is left out"),
-                )
-                .ok()
-        });
-        Ok(readable.collect())
+        let (mut readable, mut left_out, mut first) = (Vec::new(), 0_u32, None);
+        for guest in guests {
+            match serde_json::from_value(guest) {
+                Ok(guest) => readable.push(guest),
+                Err(error) => {
+                    left_out += 1;
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        if let Some(error) = first {
+            tracing::warn!(%error, left_out, "guests of the cluster's list are left out");
+        }
+        Ok(readable)
     }
 
     /// A number that is free at this moment; nothing reserves it. With `wanted`, asks whether that one is free.

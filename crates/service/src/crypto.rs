@@ -49,6 +49,27 @@ pub fn sha256_hex(data: impl AsRef<[u8]>) -> String {
     hex(digest::digest(&digest::SHA256, data.as_ref()).as_ref())
 }
 
+/// A SHA-256 digest of data that comes in parts.
+pub struct Sha256(digest::Context);
+
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+}
+
+impl Sha256 {
+    /// Appends to the data.
+    pub fn update(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    /// The digest as 64 lower-case hex characters.
+    pub fn finish_hex(self) -> String {
+        hex(self.0.finish().as_ref())
+    }
+}
+
 /// The HMAC-SHA-256 tag of `message` (RFC 2104), 32 bytes.
 pub fn hmac_sign(key: &[u8], message: &[u8]) -> [u8; 32] {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key);

@@ -62,13 +62,14 @@ const HOSTILE_DISK: u64 = 6 << 30;
 
 /// Programs of the system that some cases of the Rust tests try, and which cases those are. The tests
 /// go on without them, so what is left out is said and counted here.
-const OPTIONAL: [(&str, &str); 3] = [
+const OPTIONAL: [(&str, &str); 4] = [
     (
         "bash",
         "the exec cases under bash, and the probe of the fence",
     ),
     ("busybox", "the exec cases under busybox ash and vi"),
     ("dtach", "the exec case behind dtach"),
+    ("pgbouncer", "the store behind a pooler"),
 ];
 
 /// Where a server that some cases of the Rust tests start is found, beside the usual folders: it lies in one of its release.

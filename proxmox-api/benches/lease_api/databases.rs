@@ -67,7 +67,7 @@ async fn round_trips(extent: &Extent, server: &Postgres) {
     const FAR: Duration = Duration::from_millis(25);
     let (port, database) = (delay::before(server.port(), FAR), server.empty());
     let url = format!("postgres://postgres@localhost:{port}/{database}?sslmode=disable");
-    let stage = Stage::on(FAST, Some(&url)).await;
+    let stage = Stage::with_database(FAST, &url).await;
     let price = price_of_list(&stage).await;
     let customer = Customer::new(&stage).await;
     let mut connection = Connection::open(&stage.address).await;
@@ -86,7 +86,7 @@ async fn round_trips(extent: &Extent, server: &Postgres) {
 
 /// Calls a second, and calls a second that one core worked for the services and the database.
 async fn on_server(extent: &Extent, server: &Postgres, url: &str, replicas: usize) -> (f64, f64) {
-    let mut stages = vec![Stage::on(FAST, Some(url)).await];
+    let mut stages = vec![Stage::with_database(FAST, url).await];
     while stages.len() < replicas {
         let replica = stages[0].replica(url).await;
         stages.push(replica);

@@ -1,6 +1,6 @@
 //! What the lease API costs. `cargo xtask bench` runs this and compares the figures with their aims; alone it is
 //! `cargo bench -p proxmox-api --bench lease_api`, with `-- --quick` for a short run whose figures mean nothing, and `-- calls databases
-//! leases list consoles hostile` for some of it.
+//! leases list consoles hostile ends` for some of it.
 //!
 //! The service is a process of its own, as customers have it, with its ordinary log and a store on disk. The customers and
 //! the simulated Proxmox are in this one, so that the service's processor time and memory are its own. Everything is paid for.
@@ -14,6 +14,7 @@ mod consoles;
 mod customer;
 mod databases;
 mod delay;
+mod ends;
 mod figures;
 mod hostile;
 mod leases;
@@ -46,6 +47,10 @@ pub struct Extent {
     pub keys: usize,
     /// Consoles open at once.
     pub consoles: usize,
+    /// Leases that end.
+    pub ends: usize,
+    /// Seconds in which they do.
+    pub ends_within: u64,
     /// Factor on Proxmox's durations while leases are timed.
     pub time_scale: f64,
 }
@@ -59,6 +64,8 @@ const FULL: Extent = Extent {
     commands: 30,
     keys: 300,
     consoles: 100,
+    ends: 500,
+    ends_within: 60,
     time_scale: 1.0,
 };
 
@@ -71,19 +78,22 @@ const QUICK: Extent = Extent {
     commands: 2,
     keys: 5,
     consoles: 2,
+    ends: 5,
+    ends_within: 2,
     time_scale: 0.01,
 };
 
 /// Factor on Proxmox's durations where they are not what is measured.
 const FAST: f64 = 0.001;
 
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
     "calls",
     "databases",
     "leases",
     "list",
     "consoles",
     "hostile",
+    "ends",
 ];
 
 fn main() {
@@ -131,5 +141,9 @@ async fn measure(extent: &Extent, parts: &[&str]) {
     if wanted("hostile") {
         let stage = Stage::start(FAST).await;
         hostile::measure(&stage, extent).await;
+    }
+    if wanted("ends") {
+        let stage = Stage::on(&ends::NODES, FAST).await;
+        ends::measure(&stage, extent).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -15,6 +16,8 @@ use crate::process;
 
 /// Leases that one wallet has in the making at a time.
 pub const IN_FLIGHT: usize = 8;
+/// The file of a store.
+const FILE: &str = "bench.sqlite";
 /// Start-up work is over after this: the service's own examination of its configuration.
 const SETTLED: Duration = Duration::from_secs(3);
 
@@ -32,14 +35,25 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// On one node.
     pub async fn start(time_scale: f64) -> Self {
-        Self::on(time_scale, None).await
+        Self::of(&["pve"], time_scale, None).await
     }
 
-    /// The same on a server's database, where one is given.
-    pub async fn on(time_scale: f64, database: Option<&str>) -> Self {
+    /// On one node, with a server's database.
+    pub async fn with_database(time_scale: f64, database: &str) -> Self {
+        Self::of(&["pve"], time_scale, Some(database)).await
+    }
+
+    /// On a cluster.
+    pub async fn on(nodes: &[&str], time_scale: f64) -> Self {
+        Self::of(nodes, time_scale, None).await
+    }
+
+    async fn of(nodes: &[&str], time_scale: f64, database: Option<&str>) -> Self {
         service::crypto::install_ring_provider();
         let config = SimConfig {
+            nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
             time_scale,
             shell: ShellMode::HostForTests("/bin/sh".into()),
             ..SimConfig::default()
@@ -51,7 +65,7 @@ impl Stage {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let address = format!("127.0.0.1:{}", free_port().await);
         let stage = Self {
-            service: Arc::new(Service::start(&address, &sim, &folder, database)),
+            service: Arc::new(Service::start(&address, &sim, nodes, &folder, database)),
             address,
             http,
             sim: Arc::new(sim),
@@ -62,10 +76,10 @@ impl Stage {
         stage
     }
 
-    /// Another replica on the same database and the same Proxmox.
+    /// Another replica on the same database and the same Proxmox of one node.
     pub async fn replica(&self, database: &str) -> Self {
         let address = format!("127.0.0.1:{}", free_port().await);
-        let service = Service::start(&address, &self.sim, &self.folder, Some(database));
+        let service = Service::start(&address, &self.sim, &["pve"], &self.folder, Some(database));
         let replica = Self {
             service: Arc::new(service),
             address,
@@ -85,6 +99,11 @@ impl Stage {
         tokio::time::sleep(SETTLED).await;
     }
 
+    /// The file of the store.
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join(FILE)
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -95,10 +114,16 @@ pub struct Service(Child);
 
 impl Service {
     /// With nothing of this process's environment, and a log that is written as it is in service.
-    fn start(address: &str, sim: &Sim, folder: &TempDir, database: Option<&str>) -> Self {
+    fn start(
+        address: &str,
+        sim: &Sim,
+        nodes: &[&str],
+        folder: &TempDir,
+        database: Option<&str>,
+    ) -> Self {
         let port = address.rsplit_once(':').unwrap().1;
         let file = |name: &str| folder.path().join(name);
-        let beside = file("bench.sqlite").to_str().unwrap().to_owned();
+        let beside = file(FILE).to_str().unwrap().to_owned();
         let child = Command::new(env!("CARGO_BIN_EXE_proxmox-api"))
             .env_clear()
             .envs([
@@ -115,7 +140,7 @@ impl Service {
                 ("PVE_TOKEN_ID", &sim.token_id()),
                 ("PVE_TOKEN_SECRET", &sim.token_secret()),
                 ("PVE_FINGERPRINT", &sim.fingerprint()),
-                ("PVE_NODE", &sim.node()),
+                ("PVE_NODE", &nodes.join(",")),
             ])
             .current_dir(folder.path())
             .stdin(Stdio::null())

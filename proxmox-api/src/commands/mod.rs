@@ -1,8 +1,10 @@
 //! The operator's commands. They work on the database beside the running service: every change is one transaction that checks
 //! the row's state, and the service goes on from the row.
 
+pub mod backup;
 pub mod leases;
 pub mod payments;
+pub mod store;
 
 use std::{io::Write as _, process::ExitCode};
 
@@ -31,6 +33,7 @@ async fn open(database: &Database) -> Result<Store, String> {
         Condition::Older => {
             Err("the database is of an earlier release: start the service once".into())
         }
+        Condition::HalfCopied => Err(StoreError::HalfCopied.to_string()),
         Condition::Newer => Err("the database is of a later release than this program".into()),
     }
 }

@@ -36,6 +36,8 @@ pub struct ProxmoxConfig {
     pub vmids: RangeInclusive<u32>,
     /// Creations that run on one node at a time: `PVE_CREATES_PER_NODE`.
     pub creates_per_node: usize,
+    /// Ends of leases that are under way on one node at a time: `PVE_ENDS_PER_NODE`.
+    pub ends_per_node: usize,
     /// A user with a password, for consoles of hosts that accept no token there.
     pub console: Option<ConsoleAccount>,
 }
@@ -100,6 +102,7 @@ impl ProxmoxConfig {
         let pool = env.read_text(&variables::PVE_POOL);
         let vmids = vmids(env);
         let creates_per_node = env.read_in(&variables::PVE_CREATES_PER_NODE, 1..=64);
+        let ends_per_node = env.read_in(&variables::PVE_ENDS_PER_NODE, 2..=256);
         let console = console(env);
         Self {
             host,
@@ -114,6 +117,7 @@ impl ProxmoxConfig {
             pool,
             vmids,
             creates_per_node,
+            ends_per_node,
             console,
         }
     }

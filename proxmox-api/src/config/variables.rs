@@ -60,6 +60,7 @@ static PROXMOX: Group = Group {
         &PVE_POOL,
         &PVE_VMID_RANGE,
         &PVE_CREATES_PER_NODE,
+        &PVE_ENDS_PER_NODE,
         &PVE_SIMULATED,
     ],
 };
@@ -179,6 +180,11 @@ pub(super) static PVE_CREATES_PER_NODE: Variable = Variable::with_default(
     "PVE_CREATES_PER_NODE",
     "4",
     "Containers that are made on one node at a time, 1 to 64.",
+);
+pub(super) static PVE_ENDS_PER_NODE: Variable = Variable::with_default(
+    "PVE_ENDS_PER_NODE",
+    "24",
+    "Containers that are shut down on one node at a time because their leases end, 2 to 256; half as many are removed at a time.",
 );
 pub(super) static PVE_SIMULATED: Variable = Variable::with_default(
     "PVE_SIMULATED",
@@ -366,7 +372,8 @@ pub(super) static DATABASE: Variable = Variable::with_default(
     "DATABASE",
     "data/infra402.sqlite",
     "Where the store is: a file, which has to survive restarts, or the address of a PostgreSQL, which replicas can share: \
-     `postgres://user:password@host/database?sslmode=verify-full`. `sslmode` is `disable`, `prefer` (the default), `require` or \
+     `postgres://user:password@host/database?sslmode=verify-full`, with a comma between hosts \
+     where a standby may take over. `sslmode` is `disable`, `prefer` (the default), `require` or \
      `verify-full`; `sslrootcert` names a file with the authorities.",
 )
 .secret();

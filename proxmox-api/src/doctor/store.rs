@@ -16,6 +16,7 @@ pub(super) async fn examine(database: &Database) -> Finding {
     let found = condition(database).await;
     match (found, database) {
         (Ok(Condition::Newer), _) => newer(&expected),
+        (Ok(Condition::HalfCopied), _) => half_copied(&expected),
         (Err(error), Database::File(path)) => unwritable(&expected, path, &error),
         (Err(error), Database::Server(_)) => unusable(&expected, &error),
         (Ok(_), Database::Server(server)) if server.is_exposed() => exposed(&expected),
@@ -41,6 +42,11 @@ fn newer(expected: &str) -> Finding {
     let found = "a newer release of this service has written it";
     Finding::error(CHECK, expected, found)
         .mend("install that release again, or restore the backup made before the upgrade")
+}
+
+fn half_copied(expected: &str) -> Finding {
+    Finding::error(CHECK, expected, StoreError::HalfCopied.to_string())
+        .mend("proxmox-api store copy FROM TO  # the same again goes on where it stopped")
 }
 
 fn exposed(expected: &str) -> Finding {
@@ -80,7 +86,12 @@ fn unusable(expected: &str, error: &StoreError) -> Finding {
             finding.mend("upgrade the server: https://www.postgresql.org/support/versioning")
         }
         ServerError::Newer { .. } => newer(expected),
-        ServerError::Refused(_)
+        ServerError::Pooler => finding
+            .mend("DATABASE=postgres://…  # the server's own address")
+            .mend("infra402 = host=… pool_mode=session  # in PgBouncer's [databases]"),
+        ServerError::InUse
+        | ServerError::BeingCopied
+        | ServerError::Refused(_)
         | ServerError::TakenBack(_)
         | ServerError::Taken(_)
         | ServerError::Unfit => finding,

@@ -56,6 +56,11 @@ impl Trouble {
         }
     }
 
+    /// The kind with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|trouble| trouble.word() == word)
+    }
+
     /// What the operator has to do.
     fn advice(self) -> &'static str {
         match self {
@@ -91,6 +96,8 @@ impl Trouble {
 struct Alarm {
     trouble: Trouble,
     since: i64,
+    /// Another replica has found it, and says when it is over.
+    is_told: bool,
 }
 
 /// The alarms of one process, by lease id.
@@ -113,6 +120,7 @@ impl Alarms {
         let alarm = Alarm {
             trouble,
             since: now,
+            is_told: false,
         };
         all.insert(lease_id.clone(), alarm);
         drop(all);
@@ -141,6 +149,39 @@ impl Alarms {
     /// What is the matter with a lease's container, if anything.
     pub fn of(&self, lease_id: &LeaseId) -> Option<Trouble> {
         self.all().get(lease_id).map(|alarm| alarm.trouble)
+    }
+
+    /// Every lease with whose container something is the matter.
+    pub fn troubles(&self) -> HashMap<LeaseId, Trouble> {
+        let all = self.all();
+        let troubles = all.iter().map(|(id, alarm)| (id.clone(), alarm.trouble));
+        troubles.collect()
+    }
+
+    /// The leases with whose container something was found to be the matter by this process, which
+    /// therefore has to see when that is over.
+    pub fn found_here(&self) -> Vec<(LeaseId, Trouble)> {
+        let all = self.all();
+        let own = all.iter().filter(|(_, alarm)| !alarm.is_told);
+        own.map(|(id, alarm)| (id.clone(), alarm.trouble)).collect()
+    }
+
+    /// Takes over what another replica has found, which has told its operator; nothing else of what
+    /// was told before is the matter any more.
+    pub fn take_over(&self, told: &HashMap<LeaseId, Trouble>, now: i64) {
+        let mut all = self.all();
+        all.retain(|id, alarm| !alarm.is_told || told.contains_key(id));
+        for (id, trouble) in told {
+            let alarm = Alarm {
+                trouble: *trouble,
+                since: now,
+                is_told: true,
+            };
+            let known = all.entry(id.clone()).or_insert(alarm);
+            if known.is_told && known.trouble != *trouble {
+                *known = alarm;
+            }
+        }
     }
 
     /// Forgets leases that are over.
@@ -190,5 +231,26 @@ mod tests {
         alarms.raise(&"lease-2".into(), two, Trouble::Protected, 300);
         alarms.keep(|id| id == "lease-1");
         assert_eq!(alarms.of(&"lease-2".into()), None);
+    }
+
+    #[test]
+    fn what_another_replica_found_is_over_when_it_says_so_and_what_was_found_here_is_not() {
+        let alarms = Alarms::default();
+        let vmid = Vmid::try_from(40_200_u32).unwrap();
+        alarms.raise(&"own".into(), vmid, Trouble::Locked, 100);
+        let told = |all: &[(&str, Trouble)]| -> HashMap<LeaseId, Trouble> {
+            all.iter()
+                .map(|(id, trouble)| ((*id).into(), *trouble))
+                .collect()
+        };
+        let first = told(&[("own", Trouble::Gone), ("other", Trouble::Hidden)]);
+        alarms.take_over(&first, 200);
+        assert_eq!(alarms.of(&"own".into()), Some(Trouble::Locked));
+        assert_eq!(alarms.of(&"other".into()), Some(Trouble::Hidden));
+        assert_eq!(alarms.found_here(), [("own".into(), Trouble::Locked)]);
+        alarms.take_over(&told(&[("other", Trouble::Gone)]), 260);
+        assert_eq!(alarms.of(&"other".into()), Some(Trouble::Gone));
+        alarms.take_over(&HashMap::new(), 320);
+        assert_eq!(alarms.troubles(), told(&[("own", Trouble::Locked)]));
     }
 }

@@ -50,6 +50,11 @@ impl Backoff {
         next.filter(|next| next - now <= self.longest)
     }
 
+    /// The leases of which the last try has failed.
+    pub fn leases(&self) -> Vec<LeaseId> {
+        self.all().keys().cloned().collect()
+    }
+
     /// Since when its tries fail, Unix seconds.
     pub fn since(&self, lease_id: &LeaseId) -> Option<i64> {
         self.all().get(lease_id).map(|failures| failures.since)

@@ -1,16 +1,21 @@
-//! The worker that ends leases in time: it sleeps until the next deadline, warns, stops, and after the grace destroys. What
-//! cannot be done now is tried again. It also finishes removals that were begun, by an undo or by their owner, and stops and
-//! destroys machines that are held for a payment of unknown outcome.
+//! The worker that ends leases in time: it sleeps until the next deadline, warns, stops, and after
+//! the grace destroys. Work is done in `lanes` of each node, so that what falls due during other
+//! ends begins at once. What cannot be done now is tried again. It also finishes removals that were
+//! begun, by an undo or by their owner, and stops and destroys machines that are held for a payment
+//! of unknown outcome. Replicas have the same work; the lease's lock decides who does it.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
-use serde_json::json;
-use tokio::{task::JoinSet, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     LeaseState,
     alarms::Trouble,
     halt, held,
+    lanes::{Ended, Lane, Lanes, Places, Task},
     locate::{Located, locate},
     reconcile,
     remove::{self, RemoveError},
@@ -18,142 +23,221 @@ use super::{
 };
 use crate::{
     ids::LeaseId,
-    locks::Turn,
     state::App,
-    store::{DueAction, Lease, StoreError},
+    store::{DueEnd, Lease, StoreError},
 };
+use serde_json::json;
 
 /// Seconds before the end at which the owner is warned.
 pub const WARN_SECONDS: i64 = 300;
+/// Owners that are warned by one commit.
+const WARN_AT_ONCE: i64 = 200;
 /// Seconds after which work that was not done is tried again.
 const RETRY_SECONDS: i64 = 5;
 /// The longest sleep, in seconds.
 const LONGEST: i64 = 300;
 /// The same where another replica may set a deadline, and die before it comes.
 const LONGEST_AMONG_REPLICAS: i64 = 15;
-/// How long a container may take to start that was halted by mistake.
+/// Milliseconds between two looks for work, however often a deadline is moved meanwhile.
+const BETWEEN_LOOKS: u64 = 250;
+/// How long a container may take to start that was halted while its lease was renewed.
 const START_AT_MOST: Duration = Duration::from_secs(60);
-/// Containers that are stopped or removed at a time.
-const AT_ONCE: usize = 8;
 
 /// Works until the process ends.
 pub async fn run(app: App) {
+    let mut ends = Ends::new(&app);
     loop {
-        let wake = match tick(&app).await {
+        let looked = app.clock.unix_millis();
+        let wake = match ends.look(&app).await {
             Ok(wake) => wake,
             Err(error) => {
                 tracing::error!(%error, "deadlines cannot be read");
                 app.now() + RETRY_SECONDS
             }
         };
-        let millis = u64::try_from(wake).unwrap_or(0).saturating_mul(1000);
-        tokio::select! {
-            () = app.clock.sleep_until(millis) => {}
-            () = app.deadlines_moved.notified() => {}
-        }
+        ends.work_until(&app, millis(wake), looked).await;
     }
 }
 
-/// Does what is due and says when to come again, Unix seconds.
+/// Does what is due, and waits until nothing of it is left that can be done now.
 ///
 /// # Errors
 /// The store failed.
-pub async fn tick(app: &App) -> Result<i64, StoreError> {
-    let now = app.now();
-    let mut work = Vec::new();
-    for due in app.store.due_leases(WARN_SECONDS, now).await? {
-        match due.action {
-            DueAction::Warn => warn(app, &due.lease).await?,
-            DueAction::Stop | DueAction::Destroy => work.push(due.lease),
+pub async fn tick(app: &App) -> Result<(), StoreError> {
+    let mut ends = Ends::new(app);
+    ends.look(app).await?;
+    while ends.lanes.in_hand().0 > 0 {
+        if let Some(ended) = ends.lanes.changed().await {
+            ends.note_end(app, ended);
         }
-    }
-    let begun = [
-        LeaseState::Expiring,
-        LeaseState::Undoing,
-        LeaseState::Destroying,
-    ];
-    let unfinished = app.store.unfinished_leases().await?;
-    work.extend(
-        unfinished
-            .into_iter()
-            .filter(|lease| begun.contains(&lease.state)),
-    );
-
-    work.extend(held::due(app).await?.0);
-
-    let mut running = JoinSet::new();
-    let mut all_done = true;
-    let mut retry = i64::MAX;
-    for lease in work {
-        if let Some(next) = app
-            .retries
-            .next(&lease.lease_id, now)
-            .filter(|next| *next > now)
-        {
-            retry = retry.min(next);
-            continue;
-        }
-        // Somebody who works on it now will leave it in order, or it is here again next time.
-        let turn = app.leases_in_work.try_take(&lease.lease_id).await;
-        let turn = turn.inspect_err(|error| tracing::warn!(%error, "no turn to end a lease"));
-        let Ok(Some(turn)) = turn else {
-            all_done = false;
-            continue;
-        };
-        if running.len() >= AT_ONCE
-            && let Some(ended) = running.join_next().await
-        {
-            retry = retry.min(ended.unwrap_or(now + RETRY_SECONDS));
-        }
-        running.spawn(end(app.clone(), lease.lease_id, turn));
-    }
-    while let Some(ended) = running.join_next().await {
-        retry = retry.min(ended.unwrap_or(now + RETRY_SECONDS));
-    }
-    let deadline = app.store.next_deadline(WARN_SECONDS).await?;
-    let now = app.now();
-    let next = deadline
-        .unwrap_or(i64::MAX)
-        .min(next_of_held(app, now).await?);
-    // A deadline that has passed and waits for its next try must not wake the worker at once.
-    let earliest = if retry == i64::MAX { now } else { now + 1 };
-    Ok(if all_done {
-        let longest = if app.config.database.is_shared() {
-            LONGEST_AMONG_REPLICAS
-        } else {
-            LONGEST
-        };
-        next.min(retry).clamp(earliest, now + longest)
-    } else {
-        now + RETRY_SECONDS
-    })
-}
-
-/// When a held machine has something to be done with next, Unix seconds: the step that was just done may be followed by one
-/// that is due as well.
-async fn next_of_held(app: &App, now: i64) -> Result<i64, StoreError> {
-    let (due, later) = held::due(app).await?;
-    let waits = |lease: &Lease| app.retries.next(&lease.lease_id, now).is_some();
-    if due.iter().any(|lease| !waits(lease)) {
-        return Ok(now + 1);
-    }
-    Ok(later.unwrap_or(i64::MAX))
-}
-
-async fn warn(app: &App, lease: &Lease) -> Result<(), StoreError> {
-    if app.store.mark_warned(&lease.lease_id, app.now()).await? {
-        let data = json!({ "expiresAt": lease.expires_at, "destroysAt": lease.destroy_at });
-        app.note(&lease.lease_id, "expires_soon", data).await;
+        ends.start(app);
     }
     Ok(())
 }
 
-/// Takes one lease a step further; when it has to be tried again, Unix seconds.
-async fn end(app: App, lease_id: LeaseId, _turn: Turn) -> i64 {
+/// What became of the work on a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// A step was done, or there was none to do. Another one may be due.
+    Done,
+    /// It has to be tried again then, Unix seconds.
+    Failed(i64),
+    /// Another process, or a request of this one, works on the lease: it leaves it in order, or it
+    /// is here again later.
+    Taken,
+}
+
+/// The work of one process.
+struct Ends {
+    lanes: Lanes<Outcome>,
+    /// Leases that somebody else worked on, and when they are tried again, Unix seconds.
+    taken: HashMap<LeaseId, i64>,
+}
+
+impl Ends {
+    fn new(app: &App) -> Self {
+        let stops = app.config.proxmox.ends_per_node;
+        let removals = (stops / 2).max(1);
+        Self {
+            lanes: Lanes::new(Places { stops, removals }),
+            taken: HashMap::new(),
+        }
+    }
+
+    /// Begins what is due and warns; when to look again, Unix seconds.
+    async fn look(&mut self, app: &App) -> Result<i64, StoreError> {
+        let now = app.now();
+        let mut due: Vec<(i64, Lane, LeaseId)> = Vec::new();
+        due.extend(app.store.ends_due(now).await?.into_iter().map(in_lane));
+        // Machines that are held must not keep paid leases from ending.
+        let (held, held_later) = held::due(app).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "held machines cannot be read");
+            (Vec::new(), Some(now + RETRY_SECONDS))
+        });
+        due.extend(held);
+        self.forget_what_is_over(app, &due);
+        let mut next = held_later.unwrap_or(i64::MAX);
+        // A time that is further away was noted before the clock was set back.
+        self.taken
+            .retain(|_, at| (now + 1..=now + RETRY_SECONDS).contains(at));
+        due.retain(|(_, _, lease_id)| {
+            let failed = app.retries.next(lease_id, now).filter(|at| *at > now);
+            let later = failed.or(self.taken.get(lease_id).copied());
+            next = next.min(later.unwrap_or(i64::MAX));
+            later.is_none()
+        });
+        // What has failed before does so again perhaps, and takes long.
+        due.sort_by_cached_key(|(at, _, lease_id)| (app.retries.since(lease_id).is_some(), *at));
+        self.lanes
+            .refill(due.into_iter().map(|(_, lane, lease_id)| (lane, lease_id)));
+        self.start(app);
+
+        if warn(app, now).await? {
+            next = now + 1;
+        }
+        let deadline = app.store.next_end(WARN_SECONDS, now).await?;
+        let longest = match app.config.database.is_shared() {
+            true => LONGEST_AMONG_REPLICAS,
+            false => LONGEST,
+        };
+        let next = next.min(deadline.unwrap_or(i64::MAX));
+        Ok(next.clamp(now + 1, now + longest))
+    }
+
+    /// What failed here may have been done by another replica, or be put off by a renewal there.
+    fn forget_what_is_over(&self, app: &App, due: &[(i64, Lane, LeaseId)]) {
+        let failed = app.retries.leases();
+        if failed.is_empty() {
+            return;
+        }
+        let due: HashSet<&LeaseId> = due.iter().map(|(_, _, lease_id)| lease_id).collect();
+        for lease_id in failed.iter().filter(|lease_id| !due.contains(lease_id)) {
+            forget_failures(app, lease_id);
+        }
+    }
+
+    /// Works on what waits, until it is time to look again.
+    async fn work_until(&mut self, app: &App, mut wake: u64, looked: u64) {
+        loop {
+            tokio::select! {
+                () = app.clock.sleep_until(wake) => return,
+                () = app.deadlines_moved.notified() => wake = wake.min(looked + BETWEEN_LOOKS),
+                ended = self.lanes.changed() => {
+                    if let Some(ended) = ended {
+                        wake = wake.min(millis(self.note_end(app, ended)));
+                    }
+                    self.start(app);
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, app: &App) {
+        self.lanes.start(|lease_id| end(app.clone(), lease_id));
+        metrics::gauge!("lease_ends_waiting").set(self.lanes.waiting() as f64);
+        let (in_hand, slow) = self.lanes.in_hand();
+        metrics::gauge!("lease_ends_in_hand").set(in_hand as f64);
+        metrics::gauge!("lease_ends_slow").set(slow as f64);
+    }
+
+    /// When to look again because of what has ended, Unix seconds.
+    fn note_end(&mut self, app: &App, ended: Ended<Outcome>) -> i64 {
+        let now = app.now();
+        match ended.outcome {
+            // The next step may be due as well.
+            Some(Outcome::Done) => now + 1,
+            Some(Outcome::Failed(again)) => again,
+            Some(Outcome::Taken) => {
+                self.taken.insert(ended.lease_id, now + RETRY_SECONDS);
+                now + RETRY_SECONDS
+            }
+            None => {
+                let pause = app.retries.failed(&ended.lease_id, now);
+                let id = ended.lease_id.as_str();
+                tracing::error!(lease.id = id, pause, "the end of a lease broke off");
+                now + pause
+            }
+        }
+    }
+}
+
+fn millis(seconds: i64) -> u64 {
+    u64::try_from(seconds).unwrap_or(0).saturating_mul(1000)
+}
+
+fn in_lane(due: DueEnd) -> (i64, Lane, LeaseId) {
+    let task = match due.state {
+        LeaseState::Active | LeaseState::Expiring => Task::Stop,
+        _ => Task::Remove,
+    };
+    let node = due.node;
+    (due.due_at, Lane { node, task }, due.lease_id)
+}
+
+/// Warns the owners whose leases end soon; whether there are more.
+async fn warn(app: &App, now: i64) -> Result<bool, StoreError> {
+    let warned = app.store.warn_of_ends(WARN_SECONDS, now, WARN_AT_ONCE);
+    let warned = warned.await?;
+    for one in &warned {
+        let data = json!({ "expiresAt": one.expires_at, "destroysAt": one.destroy_at });
+        let subject = one.lease_id.as_str();
+        tracing::info!(subject, event = "expires_soon", %data, "noted");
+    }
+    Ok(i64::try_from(warned.len()).unwrap_or(i64::MAX) >= WARN_AT_ONCE)
+}
+
+/// Takes one lease a step further, unless somebody else works on it.
+async fn end(app: App, lease_id: LeaseId) -> Outcome {
+    let lock = app.leases_in_work.try_take(&lease_id).await;
+    let lock =
+        lock.inspect_err(|error| tracing::warn!(%error, "a lease cannot be locked to end it"));
+    let Ok(Some(_lock)) = lock else {
+        return Outcome::Taken;
+    };
     match step(&app, &lease_id).await {
         Ok(()) => {
             forget_failures(&app, &lease_id);
-            i64::MAX
+            Outcome::Done
         }
         Err(error) => {
             let pause = app.retries.failed(&lease_id, app.now());
@@ -163,9 +247,18 @@ async fn end(app: App, lease_id: LeaseId, _turn: Turn) -> i64 {
                 app.alarms.raise(&lease_id, lease.vmid, trouble, app.now());
             }
             tracing::warn!(lease.id = lease_id.as_str(), pause, %error, "a lease cannot be ended yet");
-            app.now() + pause
+            Outcome::Failed(app.now() + pause)
         }
     }
+}
+
+/// How late something begins that was due at `due_at`, Unix seconds.
+fn measure_lateness(app: &App, step: &'static str, due_at: Option<i64>) {
+    let late = app
+        .clock
+        .unix_millis()
+        .saturating_sub(millis(due_at.unwrap_or(i64::MAX)));
+    metrics::histogram!("lease_end_lateness_seconds", "step" => step).record(late as f64 / 1000.0);
 }
 
 /// The end of a lease was done, or put off by a renewal: its next tries begin anew, and what held
@@ -181,7 +274,7 @@ pub fn forget_failures(app: &App, lease_id: &LeaseId) {
 }
 
 async fn step(app: &App, lease_id: &LeaseId) -> Result<(), RemoveError> {
-    // Read again under its turn: it may have been renewed.
+    // Read again under its lock: it may have been renewed.
     let Some(lease) = app.store.lease(lease_id).await? else {
         return Ok(());
     };
@@ -194,13 +287,17 @@ async fn step(app: &App, lease_id: &LeaseId) -> Result<(), RemoveError> {
                 .move_lease(lease_id, LeaseState::Active, LeaseState::Expiring, now)
                 .await?;
             if moved {
+                measure_lateness(app, "stop", lease.expires_at);
                 stop(app, &lease).await
             } else {
                 Ok(())
             }
         }
         LeaseState::Expiring => stop(app, &lease).await,
-        LeaseState::Stopped if passed(lease.destroy_at) => over(app, &lease).await,
+        LeaseState::Stopped if passed(lease.destroy_at) => {
+            measure_lateness(app, "destroy", lease.destroy_at);
+            over(app, &lease).await
+        }
         LeaseState::Probed => held::take_on(app, lease_id).await,
         LeaseState::Undoing | LeaseState::Destroying => remove::remove(app, &lease).await,
         _ => Ok(()),
@@ -209,10 +306,9 @@ async fn step(app: &App, lease_id: &LeaseId) -> Result<(), RemoveError> {
 
 /// The grace is over. A container that was lost in the paid time, and too late for the comparison's ten minutes, is owed now.
 async fn over(app: &App, lease: &Lease) -> Result<(), RemoveError> {
-    let missed = app.store.missed().await?;
-    if let Some(since) = missed.get(&lease.lease_id)
+    if let Some(since) = app.store.missing_since(&lease.lease_id).await?
         && matches!(locate(app, lease).await?, Located::Gone)
-        && reconcile::end_missed(app, lease, Trouble::Gone, *since).await?
+        && reconcile::end_missed(app, lease, Trouble::Gone, since).await?
     {
         return Ok(());
     }

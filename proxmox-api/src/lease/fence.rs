@@ -3,11 +3,12 @@
 //! rules, so that it is looked for before each lease.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use api_types::ErrorCode;
 use pve::{FirewallRule, GuestFirewall, Network, NodeName, Policy, Rate, Refusal, RuleKind, Vmid};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
+use tokio::sync::Mutex as AsyncMutex;
 
 use crate::{
     config::{FencePolicy, NetworkConfig, ProxmoxConfig},
@@ -99,25 +100,37 @@ impl Gap {
     }
 }
 
-/// What is known of each node, and when that was seen, in Unix milliseconds.
+/// What is known of one node, and when that was seen, in Unix milliseconds.
+type Seen = Arc<AsyncMutex<Option<(u64, Fence)>>>;
+
+/// What is known of each node. Those who ask about one wait for the same look, and for that of no
+/// other node.
 #[derive(Default)]
-pub struct RecentFence(Mutex<HashMap<NodeName, (u64, Fence)>>);
+pub struct RecentFence(Mutex<HashMap<NodeName, Seen>>);
+
+impl RecentFence {
+    fn of(&self, node: &NodeName) -> Seen {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(node.clone()).or_default())
+    }
+}
 
 /// What fences a container on a node in.
 ///
 /// # Errors
 /// Proxmox did not answer, or the store failed.
 pub async fn of_node(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
-    let mut kept = app.fence.0.lock().await;
+    let seen = app.fence.of(node);
+    let mut kept = seen.lock().await;
     let now = app.clock.unix_millis();
     // One that is of later than now was taken before the clock was set back.
-    if let Some((at, fence)) = kept.get(node)
-        && now.checked_sub(*at).is_some_and(|age| age < FRESH)
+    if let Some((at, fence)) = *kept
+        && now.checked_sub(at).is_some_and(|age| age < FRESH)
     {
-        return Ok(*fence);
+        return Ok(fence);
     }
     let fence = look(app, node).await?;
-    kept.insert(node.clone(), (now, fence));
+    *kept = Some((now, fence));
     Ok(fence)
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
+use futures_util::future::join_all;
 use pve::NodeName;
 use serde_json::json;
 
@@ -35,9 +36,13 @@ pub(super) async fn look(app: &App, nodes: &HashSet<NodeName>) {
     if app.proxmox.config.network.subnet.is_none() {
         return;
     }
-    for node in nodes {
+    // Side by side: one node that does not answer holds up no other.
+    let looks = nodes
+        .iter()
+        .map(async |node| (node, fence::of_node(app, node).await));
+    for (node, fence) in join_all(looks).await {
         // What cannot be seen now is looked at again in a minute.
-        let Ok(fence) = fence::of_node(app, node).await else {
+        let Ok(fence) = fence else {
             continue;
         };
         let gap = match fence {

@@ -18,6 +18,11 @@ const INSIDE_AFTER: i64 = 3600;
 pub(super) const HA_TIMEOUT: Duration = Duration::from_secs(120);
 /// Between two looks at whether a container has stopped.
 const POLL: Duration = Duration::from_millis(500);
+/// Between two looks at a task at least where no customer waits for its end: hundreds of leases may
+/// end in a minute.
+pub(super) const UNHURRIED: Duration = Duration::from_millis(200);
+/// The same where one does.
+const HURRIED: Duration = Duration::from_millis(60);
 
 /// Halts the container; one that does not run is left as it is.
 ///
@@ -36,19 +41,29 @@ pub async fn halt_within(
     place: &Place,
     ha_timeout: Duration,
 ) -> Result<(), RemoveError> {
+    halt_by(app, place, ha_timeout, HURRIED).await
+}
+
+/// The same with this pause between two looks at a task at least.
+async fn halt_by(
+    app: &App,
+    place: &Place,
+    ha_timeout: Duration,
+    poll: Duration,
+) -> Result<(), RemoveError> {
     let client = &app.proxmox.client;
     let (node, vmid) = (&place.node, place.vmid);
     let mut patience = Duration::ZERO;
     match client.shutdown(node, vmid, SHUTDOWN, true).await {
         Ok(upid) => {
-            let mut done = succeeds(app, &upid).await;
+            let mut done = succeeds(app, &upid, poll).await;
             if is_ha(&upid) {
                 // High availability does not force a container down that it is asked to shut down.
                 done = done && stopped(app, node, vmid, ha_timeout).await.is_ok();
             }
             if !done && let Ok(upid) = client.stop(node, vmid).await {
                 // Whether it helped is looked at below.
-                succeeds(app, &upid).await;
+                succeeds(app, &upid, poll).await;
                 if is_ha(&upid) {
                     patience = ha_timeout;
                 }
@@ -71,7 +86,7 @@ pub async fn halt_within(
 /// As [`halt`].
 pub async fn halt_for_good(app: &App, lease: &Lease, place: &Place) -> Result<(), RemoveError> {
     app.looks.forget(place.vmid);
-    let error = match halt(app, place).await {
+    let error = match halt_by(app, place, HA_TIMEOUT, UNHURRIED).await {
         Err(error @ (RemoveError::Locked(_) | RemoveError::Proxmox(_))) => error,
         halted => return halted,
     };
@@ -89,8 +104,11 @@ pub async fn halt_for_good(app: &App, lease: &Lease, place: &Place) -> Result<()
     Ok(())
 }
 
-async fn succeeds(app: &App, upid: &Upid) -> bool {
-    let options = WaitOptions::within(SHUTDOWN * 2);
+async fn succeeds(app: &App, upid: &Upid, poll: Duration) -> bool {
+    let options = WaitOptions {
+        poll_first: poll,
+        ..WaitOptions::within(SHUTDOWN * 2)
+    };
     let outcome = app.proxmox.client.wait(upid, options).await;
     outcome.is_ok_and(|outcome: TaskOutcome| outcome.is_success())
 }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     LeaseState, halt,
+    lanes::{Lane, Task},
     locate::{self, Located, locate},
     remove::{self, RemoveError},
     start, unpaid,
@@ -57,17 +58,26 @@ fn step_of(app: &App, held: &HeldMachine) -> (Step, i64) {
     next(held, settle, app.config.held_seconds.into())
 }
 
+/// A lease whose machine has something to be done with: since when, Unix seconds, and in which
+/// lane.
+pub(super) type DueMachine = (i64, Lane, LeaseId);
+
 /// The leases whose machine has something to be done with now, and when the next one has.
 ///
 /// # Errors
 /// The store failed.
-pub async fn due(app: &App) -> Result<(Vec<Lease>, Option<i64>), StoreError> {
+pub(super) async fn due(app: &App) -> Result<(Vec<DueMachine>, Option<i64>), StoreError> {
     let now = app.now();
     let (mut due, mut later) = (Vec::new(), None::<i64>);
     for held in app.store.held_machines().await? {
-        let (_, at) = step_of(app, &held);
+        let (step, at) = step_of(app, &held);
         if at <= now {
-            due.push(held.lease);
+            let task = match step {
+                Step::Stop => Task::Stop,
+                Step::Destroy => Task::Remove,
+            };
+            let node = held.lease.node;
+            due.push((at, Lane { node, task }, held.lease.lease_id));
         } else {
             later = Some(later.map_or(at, |earliest| earliest.min(at)));
         }

@@ -88,6 +88,14 @@ async fn put_up_due(app: &App) -> Result<Duration, StoreError> {
 /// The lease's id, where its link is up now.
 async fn put_up_or_say_why(app: App, lease: Lease) -> Result<Option<LeaseId>, StoreError> {
     let (id, vmid) = (&lease.lease_id, lease.vmid);
+    // Another replica puts it up, or has done so since the links were read.
+    let Some(_lock) = app.links_in_work.try_take(id).await? else {
+        app.link_waits.failed(id, app.clock.monotonic_millis());
+        return Ok(None);
+    };
+    if !app.store.is_link_kept_down(id).await? {
+        return Ok(Some(lease.lease_id));
+    }
     let is_up = match put_up(&app, &lease).await {
         Ok(is_up) => is_up,
         Err(cause) => {

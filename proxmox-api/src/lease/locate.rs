@@ -19,6 +19,7 @@ use super::{
 use crate::{
     error::ApiError,
     ids::LeaseId,
+    proxmox::Listed,
     state::App,
     store::{Lease, StoreError},
 };
@@ -171,6 +172,14 @@ pub async fn locate(app: &App, lease: &Lease) -> Result<Located, LocateError> {
 
 async fn look(app: &App, lease: &Lease) -> Result<Located, LocateError> {
     let (node, vmid) = (&lease.node, lease.vmid);
+    let listed = app.proxmox.recently_listed(vmid).await;
+    // A whole node's containers may have moved, and a list for each of them would be long.
+    if let Listed::On(elsewhere) = &listed
+        && elsewhere != node
+        && let Ok(config) = app.proxmox.client.config(elsewhere, vmid).await
+    {
+        return judge(app, lease, elsewhere.clone(), config).await;
+    }
     let first = match app.proxmox.client.config(node, vmid).await {
         Ok(config) => return judge(app, lease, node.clone(), config).await,
         Err(error) => error,
@@ -178,13 +187,18 @@ async fn look(app: &App, lease: &Lease) -> Result<Located, LocateError> {
     if first.refusal() == Some(&Refusal::Unauthorized) {
         return Err(first.into());
     }
+    // A number that was missing in a list of a moment ago, and that is free: no other list is
+    // needed for many who are gone.
+    if listed == Listed::Nowhere && matches!(absent(app, vmid).await?, Located::Gone) {
+        return Ok(Located::Gone);
+    }
     // Gone from there, hidden, or the node is away, renamed or removed: the cluster knows where the number is now.
-    let guests = match app.proxmox.client.resources().await {
+    let guests = match app.proxmox.guests().await {
         Ok(guests) => guests,
         Err(_) if is_unreachable(&first) => return Err(first.into()),
         Err(error) => return Err(error.into()),
     };
-    let Some(guest) = guests.into_iter().find(|guest| guest.vmid == vmid) else {
+    let Some(guest) = guests.iter().find(|guest| guest.vmid == vmid) else {
         return absent(app, vmid).await;
     };
     if guest.kind != "lxc" {
@@ -194,7 +208,7 @@ async fn look(app: &App, lease: &Lease) -> Result<Located, LocateError> {
         return Ok(Located::Away);
     }
     match app.proxmox.client.config(&guest.node, vmid).await {
-        Ok(config) => judge(app, lease, guest.node, config).await,
+        Ok(config) => judge(app, lease, guest.node.clone(), config).await,
         Err(error) if is_unreachable(&error) => Ok(Located::Away),
         // It moves just now, or the list is older than its end.
         Err(error) if error.is_missing() => match absent(app, vmid).await? {
@@ -296,7 +310,7 @@ async fn rewrite(
     }
 }
 
-fn is_unreachable(error: &pve::Error) -> bool {
+pub(super) fn is_unreachable(error: &pve::Error) -> bool {
     matches!(
         error,
         pve::Error::Unsent { .. } | pve::Error::Ambiguous { .. }

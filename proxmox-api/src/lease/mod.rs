@@ -1,6 +1,6 @@
 //! The life of a lease. The states and their order are pure functions here; the store guards the same order in its rows.
 //! [`create`] and [`start`] make a container, [`locate`] finds it wherever an administrator has moved it, [`expiry`] ends it in
-//! time, [`remove`] takes it away, [`reconcile`] compares with Proxmox,
+//! time, by `lanes` of each node, [`remove`] takes it away, [`reconcile`] compares with Proxmox,
 //! [`traffic`] counts what it sends, [`view`] shows it to its owner, [`counts`] says to everybody how many there are.
 
 pub mod alarms;
@@ -14,6 +14,8 @@ pub mod fence_watch;
 pub mod grace;
 pub mod halt;
 pub mod held;
+pub mod known_guests;
+mod lanes;
 // The file is named for what it holds.
 #[allow(clippy::module_inception)]
 mod lease;

@@ -1,17 +1,19 @@
 //! Containers in our pool that no lease has: our own left-overs, containers of leases that a restored database has forgotten,
 //! and an administrator's copies and own containers, which are never touched.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
-use futures_util::{StreamExt as _, stream};
-use pve::{ContainerConfig, GuestResource, Vmid};
+use pve::{ContainerConfig, ContainerState, GuestResource, Node, NodeName, Vmid};
 use serde_json::json;
 
 use super::{
     halt,
-    locate::Place,
+    known_guests::Verdict,
+    lanes::per_node,
+    locate::{self, Place},
     marker::{self, Marker},
-    reconcile::Findings,
+    reconcile::{self, Findings},
     remove,
 };
 use crate::{error::ApiError, ids::LeaseId, state::App, store::Lease};
@@ -19,8 +21,11 @@ use crate::{error::ApiError, ids::LeaseId, state::App, store::Lease};
 /// A lease younger than this, in seconds, may still be on its way.
 const YOUNG: i64 = 600;
 
-/// Containers that are stopped at a time.
+/// Containers of one node that are looked at, stopped or removed at a time.
 const AT_ONCE: usize = 8;
+/// Containers that are looked at in one comparison; those that are left are looked at in the next
+/// ones.
+const LOOKS: usize = 500;
 
 /// Whose a container is.
 enum Owner {
@@ -34,13 +39,23 @@ enum Owner {
     Foreign,
 }
 
-/// Looks at every container of our pool that no lease has.
+/// What is done with an orphan.
+enum Work {
+    Halt,
+    Remove(LeaseId),
+}
+
+/// Orphans as the store knows them: the lease in the marker, and since when, Unix seconds.
+type Orphans = HashMap<Vmid, (LeaseId, i64)>;
+
+/// Looks at the containers of our pool that no lease has. What was looked at before is not looked
+/// at again, as long as the cluster's list shows the same of it.
 ///
 /// # Errors
 /// The store failed.
 pub(super) async fn look(
     app: &App,
-    guests: &[GuestResource],
+    (guests, nodes): (&[GuestResource], &[Node]),
     leases: &HashMap<Vmid, &Lease>,
     findings: &mut Findings,
 ) -> Result<(), ApiError> {
@@ -50,42 +65,142 @@ pub(super) async fn look(
             && guest.pool.as_deref() == Some(pool)
             && !leases.contains_key(&guest.vmid)
     });
-    let (mut seen, mut to_halt) = (Vec::new(), Vec::new());
-    for guest in unknown {
+    let unknown: HashMap<Vmid, &GuestResource> = unknown.map(|guest| (guest.vmid, guest)).collect();
+    app.known_guests.keep(|vmid| unknown.contains_key(&vmid));
+    let orphans = app.store.orphans().await?;
+    let (mut to_look, mut unseen) = (Vec::new(), 0);
+    for guest in unknown.values().copied() {
         let vmid = guest.vmid.get();
-        seen.push(guest.vmid);
-        let config = match app.proxmox.client.config(&guest.node, guest.vmid).await {
-            Ok(config) => config,
-            Err(error) => {
-                let cause = error.safe_text();
-                tracing::info!(vmid, cause, "a container cannot be looked at");
-                continue;
+        match app.known_guests.find(guest, app.now()) {
+            Some(Verdict::Foreign) => findings.foreign.push(vmid),
+            Some(Verdict::Orphan(id)) if rests(app, guest, &id, &orphans) => {
+                findings.orphans.push(vmid);
             }
+            Some(Verdict::Unseen) => unseen += 1,
+            _ if reconcile::is_away(nodes, guest) => unseen += 1,
+            _ => to_look.push(guest),
+        }
+    }
+    let left = to_look.len().saturating_sub(LOOKS);
+    to_look.truncate(LOOKS);
+    let mut work = Vec::new();
+    for (guest, config) in look_at(app, to_look).await {
+        let Some(config) = config else {
+            unseen += 1;
+            continue;
         };
+        let todo = judge(app, guest, &config, &orphans, findings).await?;
         let place = Place {
             node: guest.node.clone(),
             vmid: guest.vmid,
-            lock: config.lock.clone(),
+            lock: config.lock,
             template: config.template,
         };
-        match owner(app, guest.vmid, &config).await? {
-            Owner::OnItsWay => {}
-            Owner::Foreign => {
-                tracing::debug!(vmid, "a container in the pool is not of this service");
-                findings.foreign.push(vmid);
-            }
-            Owner::NeverUsed(lease_id) => remove(app, &place, &lease_id, findings).await,
-            Owner::Orphan(lease_id) => {
-                if keep(app, &place, &lease_id, findings).await? {
-                    to_halt.push(halt_one(app.clone(), place));
-                }
-            }
-        }
+        work.extend(todo.map(|todo| (guest.node.clone(), perform(app.clone(), place, todo))));
     }
     // After a restored database they may be many, and each may take its time.
-    let halts = stream::iter(to_halt).buffer_unordered(AT_ONCE);
-    halts.collect::<()>().await;
-    Ok(app.store.keep_orphans(seen).await?)
+    let removed = per_node(work, AT_ONCE).await;
+    findings.removed.extend(removed.into_iter().flatten());
+    for found in [
+        &mut findings.foreign,
+        &mut findings.orphans,
+        &mut findings.removed,
+    ] {
+        found.sort_unstable();
+    }
+    let foreign = findings.foreign.len();
+    if app.known_guests.is_new([foreign, unseen, left]) {
+        tracing::info!(
+            foreign,
+            unseen,
+            left,
+            "containers in the pool are not of this service, cannot be looked at, or are looked at later"
+        );
+    }
+    let gone = orphans
+        .into_keys()
+        .filter(|vmid| !unknown.contains_key(vmid));
+    Ok(app.store.forget_orphans(gone.collect()).await?)
+}
+
+/// Whether an orphan is off and kept, so that there is nothing to be done with it.
+fn rests(app: &App, guest: &GuestResource, lease_id: &LeaseId, orphans: &Orphans) -> bool {
+    guest.status == ContainerState::Stopped
+        && orphans.get(&guest.vmid).is_some_and(|(known, since)| {
+            known == lease_id && app.now() < since + app.config.orphan_keep_seconds
+        })
+}
+
+/// Reads the configurations of containers; `None` where that is not possible now. A node that does
+/// not answer is asked for a few of its containers only.
+async fn look_at<'a>(
+    app: &App,
+    guests: Vec<&'a GuestResource>,
+) -> Vec<(&'a GuestResource, Option<ContainerConfig>)> {
+    let silent: Mutex<HashSet<NodeName>> = Mutex::default();
+    let silent = || silent.lock().unwrap_or_else(PoisonError::into_inner);
+    let (client, silent) = (&app.proxmox.client, &silent);
+    let looks = guests.into_iter().map(|guest| {
+        let look = async move {
+            if silent().contains(&guest.node) {
+                return (guest, None);
+            }
+            match client.config(&guest.node, guest.vmid).await {
+                Ok(config) => (guest, Some(config)),
+                Err(error) if locate::is_unreachable(&error) => {
+                    silent().insert(guest.node.clone());
+                    (guest, None)
+                }
+                Err(error) => {
+                    let (vmid, cause) = (guest.vmid.get(), error.safe_text());
+                    tracing::debug!(vmid, cause, "a container cannot be looked at");
+                    let known = &app.known_guests;
+                    known.remember(guest, Verdict::Unseen, app.now());
+                    (guest, None)
+                }
+            }
+        };
+        (guest.node.clone(), look)
+    });
+    per_node(looks, AT_ONCE).await
+}
+
+/// What a container that was looked at is, and what is to be done with it.
+async fn judge(
+    app: &App,
+    guest: &GuestResource,
+    config: &ContainerConfig,
+    orphans: &Orphans,
+    findings: &mut Findings,
+) -> Result<Option<Work>, ApiError> {
+    let vmid = guest.vmid.get();
+    Ok(match owner(app, guest.vmid, config).await? {
+        Owner::OnItsWay => None,
+        Owner::Foreign => {
+            findings.foreign.push(vmid);
+            let known = &app.known_guests;
+            known.remember(guest, Verdict::Foreign, app.now());
+            None
+        }
+        Owner::NeverUsed(lease_id) => Some(Work::Remove(lease_id)),
+        Owner::Orphan(lease_id) => {
+            let verdict = Verdict::Orphan(lease_id.clone());
+            app.known_guests.remember(guest, verdict, app.now());
+            if app.now() >= keep(app, guest.vmid, &lease_id, orphans).await? {
+                return Ok(Some(Work::Remove(lease_id)));
+            }
+            findings.orphans.push(vmid);
+            let runs = match guest.status {
+                ContainerState::Stopped => false,
+                _ => {
+                    let client = &app.proxmox.client;
+                    let status = client.container(&guest.node, guest.vmid).await;
+                    status.is_ok_and(|status| status.is_running())
+                }
+            };
+            runs.then_some(Work::Halt)
+        }
+    })
 }
 
 async fn owner(app: &App, vmid: Vmid, config: &ContainerConfig) -> Result<Owner, ApiError> {
@@ -115,51 +230,55 @@ async fn owner(app: &App, vmid: Vmid, config: &ContainerConfig) -> Result<Owner,
     })
 }
 
-/// Keeps an orphan for a while: after a restored database it is a paying customer's. Whether it is
-/// to be stopped.
+/// Until when an orphan is kept, Unix seconds: after a restored database it is a paying customer's.
 async fn keep(
     app: &App,
-    place: &Place,
+    vmid: Vmid,
     lease_id: &LeaseId,
-    findings: &mut Findings,
-) -> Result<bool, ApiError> {
-    let (vmid, now) = (place.vmid.get(), app.now());
-    let since = app.store.orphan_since(place.vmid, lease_id, now).await?;
+    orphans: &Orphans,
+) -> Result<i64, ApiError> {
+    let since = match orphans.get(&vmid) {
+        Some((known, since)) if known == lease_id => *since,
+        _ => return keep_new(app, vmid, lease_id).await,
+    };
+    Ok(since + app.config.orphan_keep_seconds)
+}
+
+async fn keep_new(app: &App, vmid: Vmid, lease_id: &LeaseId) -> Result<i64, ApiError> {
+    let now = app.now();
+    let since = app.store.orphan_since(vmid, lease_id, now).await?;
     let until = since + app.config.orphan_keep_seconds;
-    if since == now {
-        tracing::error!(
-            lease.id = lease_id.as_str(),
-            vmid,
-            removed_at = until,
-            "a container of this service has no lease; it is stopped, and removed after ORPHAN_KEEP_HOURS"
-        );
-        let data = json!({ "vmid": vmid, "removedAt": until });
-        app.note(lease_id, "orphan_found", data).await;
-    }
-    if now >= until {
-        remove(app, place, lease_id, findings).await;
-        return Ok(false);
-    }
-    findings.orphans.push(vmid);
-    let status = app.proxmox.client.container(&place.node, place.vmid).await;
-    Ok(status.is_ok_and(|status| status.is_running()))
+    tracing::error!(
+        lease.id = lease_id.as_str(),
+        vmid = vmid.get(),
+        removed_at = until,
+        "a container of this service has no lease; it is stopped, and removed after ORPHAN_KEEP_HOURS"
+    );
+    let data = json!({ "vmid": vmid, "removedAt": until });
+    app.note(lease_id, "orphan_found", data).await;
+    Ok(until)
 }
 
-async fn halt_one(app: App, place: Place) {
-    if let Err(error) = halt::halt(&app, &place).await {
-        let vmid = place.vmid.get();
-        tracing::warn!(vmid, %error, "a container without a lease cannot be stopped yet");
-    }
-}
-
-async fn remove(app: &App, place: &Place, lease_id: &LeaseId, findings: &mut Findings) {
+/// The number of the container, where it was removed.
+async fn perform(app: App, place: Place, work: Work) -> Option<u32> {
     let vmid = place.vmid.get();
-    match remove::container(app, place).await {
-        Ok(()) => {
-            app.note(lease_id, "orphan_removed", json!({ "vmid": vmid }))
-                .await;
-            findings.removed.push(vmid);
+    match work {
+        Work::Halt => {
+            if let Err(error) = halt::halt(&app, &place).await {
+                tracing::warn!(vmid, %error, "a container without a lease cannot be stopped yet");
+            }
+            None
         }
-        Err(error) => tracing::warn!(vmid, %error, "an orphan cannot be removed yet"),
+        Work::Remove(lease_id) => match remove::container(&app, &place).await {
+            Ok(()) => {
+                app.note(&lease_id, "orphan_removed", json!({ "vmid": vmid }))
+                    .await;
+                Some(vmid)
+            }
+            Err(error) => {
+                tracing::warn!(vmid, %error, "an orphan cannot be removed yet");
+                None
+            }
+        },
     }
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use pve::{ContainerState, GuestResource, Node, NodeName, NodeState};
 use serde_json::json;
-use tokio::{task::JoinSet, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     LeaseState,
+    lanes::per_node,
     locate::{Located, locate},
     start, traffic,
 };
@@ -23,7 +24,7 @@ const CLOCKS: i64 = 2;
 /// Seconds for which a container has to be off until it counts as switched off inside: a node stops
 /// its containers minutes before it goes down, and is seen meanwhile.
 const OFF_AFTER: i64 = 300;
-/// Containers that are started at a time.
+/// Containers that are started at a time on one node.
 const AT_ONCE: usize = 4;
 /// How long a start may take.
 const START_AT_MOST: Duration = Duration::from_secs(120);
@@ -60,7 +61,16 @@ pub(super) async fn start_what_ran(
         };
         match sight.meaning(now) {
             Meaning::Runs => running.push(id),
-            Meaning::SwitchedOff => stopped.push(id),
+            Meaning::SwitchedOff => {
+                tracing::info!(
+                    lease.id = id.as_str(),
+                    boot = sight.boot,
+                    running_seen = sight.running_seen,
+                    off_since = sight.off_since,
+                    "a container counts as switched off by its owner"
+                );
+                stopped.push(id);
+            }
             Meaning::WasRebooted => to_start.push((*lease).clone()),
             Meaning::OffSince(since) => {
                 off.insert(id, since);
@@ -163,18 +173,11 @@ fn boot_times(nodes: &[Node], now: i64) -> HashMap<NodeName, i64> {
 }
 
 async fn start_all(app: &App, leases: Vec<Lease>) -> Vec<LeaseId> {
-    let mut started = Vec::new();
-    let mut work = JoinSet::new();
-    for lease in leases {
-        if work.len() >= AT_ONCE {
-            started.extend(work.join_next().await.and_then(Result::ok).flatten());
-        }
-        work.spawn(start_one(app.clone(), lease));
-    }
-    while let Some(done) = work.join_next().await {
-        started.extend(done.ok().flatten());
-    }
-    started
+    let starts = leases
+        .into_iter()
+        .map(|lease| (lease.node.clone(), start_one(app.clone(), lease)));
+    let started = per_node(starts, AT_ONCE).await;
+    started.into_iter().flatten().collect()
 }
 
 async fn start_one(app: App, lease: Lease) -> Option<LeaseId> {
@@ -199,7 +202,7 @@ async fn try_start(app: &App, lease_id: &LeaseId) -> Result<bool, ApiError> {
     let Some(lease) = lease.filter(|lease| lease.state == LeaseState::Active) else {
         return Ok(false);
     };
-    if !app.store.running_seen().await?.contains_key(lease_id)
+    if app.store.running_seen_of(lease_id).await?.is_none()
         || traffic::keeps_off(app, lease_id).await?.is_some()
     {
         return Ok(false);

@@ -2,10 +2,9 @@
 //! ran before its node rebooted is started again, one that is lost for ten minutes ends its lease. Containers: those with our
 //! marker that no lease has are stopped, and removed after `ORPHAN_KEEP_HOURS`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
 use pve::{ContainerState, GuestResource, Node, NodeState, Vmid};
 use serde_json::json;
 
@@ -13,6 +12,7 @@ use super::{
     LeaseState,
     alarms::Trouble,
     fence_watch,
+    lanes::per_node,
     locate::{Located, locate},
     orphans, reboot, traffic,
 };
@@ -20,6 +20,7 @@ use crate::{
     error::ApiError,
     host_alarms,
     ids::LeaseId,
+    locks::Duty,
     state::App,
     store::{Lease, StoreError},
 };
@@ -29,8 +30,10 @@ const EVERY: Duration = Duration::from_secs(if cfg!(feature = "chaos") { 3 } els
 /// How long a container has to be gone until its lease ends, in seconds: restoring a backup under the same number takes some
 /// minutes, during which there is no container.
 const LOST_AFTER: i64 = 600;
-/// Containers that are looked at a time.
+/// Containers of one node that are looked at a time.
 const AT_ONCE: usize = 8;
+/// Containers that are looked at in one comparison because something is not as expected.
+const LOOKS: usize = 500;
 
 /// What a comparison found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,10 +50,17 @@ pub struct Findings {
     pub started: Vec<LeaseId>,
 }
 
-/// Compares now and every minute, until the process ends.
+/// Compares now and every minute, until the process ends. Of several replicas one compares, so that
+/// no container is started or removed by two of them at once, and Proxmox is asked once for all.
 pub async fn run(app: App) {
+    let mut duty = Duty::of("comparison");
     loop {
-        if let Err(error) = in_turn(&app).await {
+        let done = match duty.is_ours(&app.leases_in_work).await {
+            Ok(true) => compare(&app).await.map(drop),
+            Ok(false) => learn(&app).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = done {
             tracing::warn!(code = %error.code, "Proxmox and the store cannot be compared now");
         }
         if let Err(error) = count(&app).await {
@@ -60,20 +70,16 @@ pub async fn run(app: App) {
     }
 }
 
-/// Replicas compare one after the other, so that no container is started or removed by two of them at once.
-async fn in_turn(app: &App) -> Result<Findings, ApiError> {
-    let _turn = app.leases_in_work.take("comparison").await?;
-    compare(app).await
-}
-
 /// One comparison.
 ///
 /// # Errors
 /// Proxmox or the store did not answer.
 pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     let mut findings = Findings::default();
+    // What another replica found before is seen again here, or is over.
+    app.alarms.take_over(&HashMap::new(), app.now());
     // Containers first: a lease that comes into being in between is then known, not missing.
-    let guests = app.proxmox.client.resources().await?;
+    let guests = app.proxmox.guests().await?;
     let nodes = app.proxmox.client.nodes().await?;
     let leases = app.store.live_leases().await?;
     let by_vmid: HashMap<Vmid, &GuestResource> =
@@ -87,20 +93,15 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
             let (id, now) = (&lease.lease_id, app.now());
             app.alarms.raise(id, lease.vmid, Trouble::NodeAway, now);
         } else if !(expected && is_untroubled(app, lease)) || missed.contains_key(&lease.lease_id) {
-            to_follow.push(lease);
+            to_follow.push(lease.clone());
         }
         listed.extend(guest.map(|guest| (lease, guest)));
     }
-    let looks: Vec<_> = to_follow
-        .into_iter()
-        .map(|lease| follow(app.clone(), lease.clone()))
-        .collect();
-    let lost = stream::iter(looks).buffer_unordered(AT_ONCE);
     // While the list is fresh, and side by side: starts may take their time as well.
     let holding = listed.iter().map(|(_, guest)| &guest.node).collect();
     let (started, lost, counted, ()) = tokio::join!(
         reboot::start_what_ran(app, &nodes, &listed),
-        lost.filter_map(std::future::ready).collect(),
+        follow(app, to_follow),
         traffic::follow(app, &listed),
         host_alarms::look(app, &nodes, &holding),
     );
@@ -111,16 +112,56 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     }
     (findings.started, findings.lost) = (started?, lost);
     let by_vmid: HashMap<Vmid, &Lease> = leases.iter().map(|lease| (lease.vmid, lease)).collect();
-    orphans::look(app, &guests, &by_vmid, &mut findings).await?;
+    orphans::look(app, (&guests, &nodes), &by_vmid, &mut findings).await?;
 
-    let is_live = |id: &LeaseId| leases.iter().any(|lease| lease.lease_id == *id);
-    app.alarms.keep(is_live);
-    app.retries.keep(is_live);
-    app.alarms.measure();
+    forget_ended(app, leases.iter().map(|lease| &lease.lease_id));
+    if app.config.database.is_shared() {
+        let troubles = app.alarms.troubles().into_iter();
+        let words = troubles.map(|(id, trouble)| (id, trouble.word()));
+        app.store.set_troubles(words.collect()).await?;
+    }
     metrics::gauge!("leases_lost").set(findings.lost.len() as f64);
     metrics::gauge!("containers_orphaned").set(findings.orphans.len() as f64);
     metrics::gauge!("containers_foreign").set(findings.foreign.len() as f64);
     Ok(findings)
+}
+
+/// What a replica does that does not compare: it takes over what the one that compares has found,
+/// and looks after what it has found itself.
+///
+/// # Errors
+/// The store did not answer.
+pub async fn learn(app: &App) -> Result<(), ApiError> {
+    let told = app.store.troubles().await?.into_iter();
+    let told = told.filter_map(|(id, word)| Some((id, Trouble::parse(&word)?)));
+    app.alarms.take_over(&told.collect(), app.now());
+    let leases = app.store.live_leases().await?;
+    forget_ended(app, leases.iter().map(|lease| &lease.lease_id));
+    // The others are over when something is done at last that cannot be done now.
+    let seen_by_a_look = |trouble: &Trouble| {
+        use Trouble::{Gone, Hidden, Template, Unmarked};
+        matches!(trouble, Gone | Hidden | Template | Unmarked)
+    };
+    let own = app.alarms.found_here().into_iter();
+    let own = own.filter(|(_, trouble)| seen_by_a_look(trouble));
+    let own: HashSet<LeaseId> = own.map(|(id, _)| id).collect();
+    let to_follow = leases
+        .into_iter()
+        .filter(|lease| own.contains(&lease.lease_id));
+    follow(app, to_follow.collect()).await;
+    // They are of the last comparison of this replica, if there ever was one.
+    for gauge in ["leases_lost", "containers_orphaned", "containers_foreign"] {
+        metrics::gauge!(gauge).set(0.0);
+    }
+    Ok(())
+}
+
+/// Forgets what is kept in memory of leases that are not live any more.
+fn forget_ended<'a>(app: &App, live: impl Iterator<Item = &'a LeaseId>) {
+    let live: HashSet<&LeaseId> = live.collect();
+    app.alarms.keep(|id| live.contains(id));
+    app.retries.keep(|id| live.contains(id));
+    app.alarms.measure();
 }
 
 /// A lease that is still being made finds its container itself.
@@ -147,7 +188,7 @@ fn is_as_expected(app: &App, guest: &GuestResource, lease: &Lease) -> bool {
 }
 
 /// Whether a container is on a node that is away: each look at it would wait for the node in vain.
-fn is_away(nodes: &[Node], guest: &GuestResource) -> bool {
+pub(super) fn is_away(nodes: &[Node], guest: &GuestResource) -> bool {
     let found = nodes.iter().find(|node| node.node == guest.node);
     found.is_some_and(|node| node.status == NodeState::Offline)
 }
@@ -163,8 +204,40 @@ fn is_untroubled(app: &App, lease: &Lease) -> bool {
     })
 }
 
+/// Looks at containers of which something is not as expected: at most so many in one comparison,
+/// and at others in the next. The leases that have ended by that.
+async fn follow(app: &App, mut leases: Vec<Lease>) -> Vec<LeaseId> {
+    if leases.len() > LOOKS {
+        tracing::warn!(
+            leases = leases.len(),
+            "more containers are to be looked at than can be in a minute"
+        );
+        let minute = usize::try_from(app.now() / 60).unwrap_or(0);
+        let first = minute.wrapping_mul(LOOKS) % leases.len();
+        leases.rotate_left(first);
+        leases.truncate(LOOKS);
+    }
+    let looks = leases
+        .into_iter()
+        .map(|lease| (lease.node.clone(), follow_one(app.clone(), lease)));
+    let (mut lost, mut failed, mut first) = (Vec::new(), 0_u32, None);
+    for look in per_node(looks, AT_ONCE).await {
+        match look {
+            Ok(ended) => lost.extend(ended),
+            Err((id, error)) => {
+                failed += 1;
+                first.get_or_insert((id, error));
+            }
+        }
+    }
+    if let Some((id, error)) = first {
+        tracing::warn!(lease.id = id.as_str(), code = %error.code, failed, "containers cannot be located now");
+    }
+    lost
+}
+
 /// Something is not as expected of a lease's container; the lease's id, if it has ended by that.
-async fn follow(app: App, lease: Lease) -> Option<LeaseId> {
+async fn follow_one(app: App, lease: Lease) -> Result<Option<LeaseId>, (LeaseId, ApiError)> {
     let ended = async {
         let Some((trouble, since)) = lost_since(&app, &lease).await? else {
             return Ok(false);
@@ -172,12 +245,8 @@ async fn follow(app: App, lease: Lease) -> Option<LeaseId> {
         Ok(app.now() - since >= LOST_AFTER && end_lost(&app, &lease, trouble).await?)
     };
     match ended.await {
-        Ok(ended) => ended.then_some(lease.lease_id),
-        Err(error) => {
-            let (id, error): (_, ApiError) = (lease.lease_id, error);
-            tracing::warn!(lease.id = id.as_str(), code = %error.code, "a container cannot be located now");
-            None
-        }
+        Ok(ended) => Ok(ended.then_some(lease.lease_id)),
+        Err(error) => Err((lease.lease_id, error)),
     }
 }
 
@@ -191,7 +260,9 @@ async fn lost_since(app: &App, lease: &Lease) -> Result<Option<(Trouble, i64)>, 
             if matches!(other, Located::Away) {
                 app.alarms.raise(id, lease.vmid, Trouble::NodeAway, now);
             }
-            app.store.found(id).await?;
+            if app.store.missing_since(id).await?.is_some() {
+                app.store.found(id).await?;
+            }
             return Ok(None);
         }
     };

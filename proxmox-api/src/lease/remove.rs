@@ -140,7 +140,11 @@ pub async fn container(app: &App, place: &Place) -> Result<(), RemoveError> {
         // Gone, or moved since it was located: the next look tells.
         Err(error) => return Err(error.into()),
     };
-    match client.wait(&upid, WaitOptions::within(PATIENCE)).await {
+    let options = WaitOptions {
+        poll_first: halt::UNHURRIED,
+        ..WaitOptions::within(PATIENCE)
+    };
+    match client.wait(&upid, options).await {
         Ok(outcome) if outcome.is_success() => Ok(()),
         Ok(outcome) => Err(RemoveError::Proxmox(outcome.to_string())),
         Err(error) => Err(RemoveError::Proxmox(error.to_string())),

@@ -1,18 +1,25 @@
-//! Goes on with what was left behind: at start, and every minute, on either database. A crash, a write that failed or another
-//! replica's end leaves rows that nobody works on; and some things are due only after a time.
+//! Goes on with what was left behind: at start, and every minute, on either database. A crash, a
+//! write that failed or another replica's end leaves rows that nobody works on; and some things are
+//! due only after a time. Replicas share what was left behind by the locks of each row; what is
+//! looked at in turn, or only removed, is one replica's work.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
+    locks::Duty,
     operations::{lease_container::LeaseContainer, registry},
     payment::{Operation, PaymentState, follow, recheck},
     paywall::key,
     state::App,
-    store::{OpenAccounts, Payment, StoreError},
+    store::{Lease, OpenAccounts, Payment, StoreError},
 };
 
 /// Between two sweeps, in seconds.
 const EVERY: i64 = 60;
 /// How long something that nobody works on has to have stood still, in seconds.
 const STILL: i64 = 60;
+/// Rows that are gone on with at a time.
+const AT_ONCE: usize = 8;
 /// How long a paid call may be asked for again before it is owed, in seconds: without a key that proves who asks, and with.
 const REDEEMABLE: i64 = 600;
 const REDEEMABLE_BY_KEY: i64 = 24 * 3600;
@@ -36,10 +43,22 @@ pub async fn recover(app: &App) -> Result<(), StoreError> {
 
 /// Sweeps every minute, until the process ends.
 pub async fn run(app: App) {
+    let mut duty = Duty::of("sweep");
     loop {
         let wake = (app.now() + EVERY).unsigned_abs() * 1000;
         app.clock.sleep_until(wake).await;
-        if let Err(error) = sweep(&app).await {
+        let is_ours = duty.is_ours(&app.payments_in_work).await;
+        let is_ours = is_ours.unwrap_or_else(|error| {
+            tracing::warn!(%error, "it is not known which replica sweeps");
+            false
+        });
+        let shared = sweep_shared(&app).await;
+        let own = if is_ours {
+            sweep_once(&app).await
+        } else {
+            Ok(())
+        };
+        if let Err(error) = shared.and(own) {
             tracing::error!(%error, "the sweep of payments failed");
         }
     }
@@ -50,14 +69,28 @@ pub async fn run(app: App) {
 /// # Errors
 /// The store failed; the first failure.
 pub async fn sweep(app: &App) -> Result<(), StoreError> {
+    let shared = sweep_shared(app).await;
+    shared.and(sweep_once(app).await)
+}
+
+/// What each replica does: each row is taken by its locks, and who does not get them goes on to the
+/// next.
+async fn sweep_shared(app: &App) -> Result<(), StoreError> {
     let still = app.now() - STILL;
     let parts = [
         resume_payments(app, still).await,
         undo_abandoned_leases(app, still).await,
+        measure(app).await,
+    ];
+    parts.into_iter().collect()
+}
+
+/// What one replica does for all: others would ask the chain the same again.
+async fn sweep_once(app: &App) -> Result<(), StoreError> {
+    let parts = [
         recheck::refusals(app).await,
         recheck::transfers(app).await,
         forget(app).await,
-        measure(app).await,
     ];
     parts.into_iter().collect()
 }
@@ -70,32 +103,45 @@ async fn resume_payments(app: &App, before: i64) -> Result<(), StoreError> {
         let unresolved = app.store.unresolved_to_look_for(app.now() - LOOK_AGAIN);
         found.extend(unresolved.await?);
     }
-    for found in found {
-        let Some(_turns) = follow::idle(app, &found).await? else {
-            continue;
-        };
-        // Read again under its locks: their last holder may have finished.
-        let Some(payment) = app.store.payment(&found.payment_id).await? else {
-            continue;
-        };
-        recover_one(app, &payment).await?;
+    // One that takes its time, such as an undo, holds up no other.
+    let resumed = stream::iter(found).map(|payment| resume_one(app, payment));
+    let resumed = resumed.buffer_unordered(AT_ONCE);
+    resumed.try_collect().await
+}
+
+async fn resume_one(app: &App, found: Payment) -> Result<(), StoreError> {
+    // Its follower looks at it more often than the sweep: no lock is asked for.
+    if app.payments_followed.is_held_here(&found.payment_id) {
+        return Ok(());
     }
-    Ok(())
+    let Some(_locks) = follow::idle(app, &found).await? else {
+        return Ok(());
+    };
+    // Read again under its locks: their last holder may have finished.
+    match app.store.payment(&found.payment_id).await? {
+        Some(payment) => recover_one(app, &payment).await,
+        None => Ok(()),
+    }
 }
 
 /// Leases in the making whose payment is over: an undo was cut off.
 async fn undo_abandoned_leases(app: &App, before: i64) -> Result<(), StoreError> {
-    for found in app.store.abandoned_leases(before).await? {
-        let Some(payment) = app.store.payment(&found.payment_id).await? else {
-            continue;
-        };
-        let Some(_turns) = follow::idle(app, &payment).await? else {
-            continue;
-        };
-        let still = app.store.abandoned_leases(before).await?;
-        if still.iter().any(|lease| lease.lease_id == found.lease_id) {
-            LeaseContainer::abandoned(&found).undo(app).await;
-        }
+    let found = app.store.abandoned_leases(before).await?;
+    let undone = stream::iter(found).map(|lease| undo_abandoned(app, lease, before));
+    let undone = undone.buffer_unordered(AT_ONCE);
+    undone.try_collect().await
+}
+
+async fn undo_abandoned(app: &App, found: Lease, before: i64) -> Result<(), StoreError> {
+    let Some(payment) = app.store.payment(&found.payment_id).await? else {
+        return Ok(());
+    };
+    let Some(_locks) = follow::idle(app, &payment).await? else {
+        return Ok(());
+    };
+    let still = app.store.abandoned_leases(before).await?;
+    if still.iter().any(|lease| lease.lease_id == found.lease_id) {
+        LeaseContainer::abandoned(&found).undo(app).await;
     }
     Ok(())
 }

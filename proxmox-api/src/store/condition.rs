@@ -5,7 +5,10 @@ use std::{fs, io, path::Path};
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::SchemaVersion;
 
-use super::{Database, StoreError, postgres, sqlite::migrations};
+use super::{
+    Database, StoreError, postgres,
+    sqlite::{is_half_copied, migrations},
+};
 
 /// What a database is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub enum Condition {
     Older,
     /// Its schema is of a later release.
     Newer,
+    /// A copy into it is unfinished.
+    HalfCopied,
 }
 
 /// Looks at a database.
@@ -25,6 +30,9 @@ pub enum Condition {
 /// # Errors
 /// It cannot be reached or used.
 pub async fn condition(database: &Database) -> Result<Condition, StoreError> {
+    if let Database::Server(server) = database {
+        postgres::pooler::refuse(server).await?;
+    }
     let database = database.clone();
     let look = move || match &database {
         Database::File(path) => of_file(path),
@@ -45,6 +53,9 @@ fn of_file(path: &Path) -> Result<Condition, StoreError> {
     fs::OpenOptions::new().append(true).open(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    if is_half_copied(&connection)? {
+        return Ok(Condition::HalfCopied);
+    }
     let migrations = migrations();
     let pending = migrations.pending_migrations(&connection)?;
     Ok(match migrations.current_version(&connection)? {

@@ -4,10 +4,12 @@
 //! seconds and come from the caller; amounts are atomic units of the asset.
 
 mod apart;
+mod backup;
 mod brakes;
 mod changes;
 mod condition;
 mod console_tickets;
+mod copy;
 mod database;
 mod db;
 mod debts;
@@ -32,16 +34,18 @@ mod writer;
 use std::path::Path;
 
 pub use crate::payment::{PaymentState, moves::Answer};
+pub use backup::{Backup, BackupError, backup};
 pub use changes::Change;
 pub use condition::{Condition, condition};
 pub use console_tickets::ConsoleTicket;
+pub use copy::{CopyError, CopyStep, Observer, TableFigures, copy};
 pub use database::Database;
 pub use debts::{Debt, OpenAccounts};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
 pub use leases::{
-    AddressPool, Claim, ClaimLimits, ClaimOutcome, Due, DueAction, HeldMachine, HeldPower, Lease,
-    PaidLease, ProbeClaim, Renewal, RenewalOutcome,
+    AddressPool, Claim, ClaimLimits, ClaimOutcome, DueEnd, HeldMachine, HeldPower, Lease,
+    PaidLease, ProbeClaim, Renewal, RenewalOutcome, Warned,
 };
 pub use meter::{Counted, Counters};
 pub use payments::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
@@ -54,6 +58,7 @@ use db::{Connection, Db, cells, values};
 use leases::EndedLeases;
 use pool::Pool;
 use postgres::Session;
+use schema::STEPS;
 use steps::Step;
 use writer::{Thread, Writer};
 
@@ -102,6 +107,12 @@ pub enum StoreError {
     /// What was to be changed together with a payment's move does not fit any more; nothing was changed.
     #[error("the change does not fit any more")]
     ChangeRefused,
+    /// Only a part of another database was copied into it.
+    #[error(
+        "it is an unfinished copy of another database: run proxmox-api store copy again until it \
+         ends, or use the other one"
+    )]
+    HalfCopied,
     /// A number is larger than the database can hold.
     #[error("{0} is out of range")]
     Range(&'static str),
@@ -135,9 +146,7 @@ impl Store {
     /// # Errors
     /// The file cannot be opened or migrated, or a thread cannot be started.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        sqlite::make_private(path).map_err(StoreError::File)?;
-        let mut connection = sqlite::connect(path)?;
-        sqlite::migrate(&mut connection)?;
+        let connection = sqlite::open(path)?;
         let readers = (0..READERS)
             .map(|_| Ok(Connection::Sqlite(sqlite::connect_to_read(path)?)))
             .collect::<Result<Vec<_>, StoreError>>()?;
@@ -154,6 +163,7 @@ impl Store {
     /// # Errors
     /// The server cannot be reached or used, or a thread cannot be started.
     pub async fn connect(server: &Server) -> Result<Self, StoreError> {
+        postgres::pooler::refuse(server).await?;
         let at = server.clone();
         let connecting = move || {
             let session = Session::new(at.clone())?;

@@ -36,7 +36,7 @@ impl Step {
 }
 
 /// The steps of the schema.
-pub(super) const STEPS: [Step; 12] = [
+pub(super) const STEPS: [Step; 13] = [
     Step::of_each(
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -79,4 +79,5 @@ pub(super) const STEPS: [Step; 12] = [
         include_str!("../../migrations/0012_bounded.sql"),
         include_str!("../../migrations/postgres/0012_bounded.sql"),
     ),
+    Step::of_both(include_str!("../../migrations/0013_ends.sql")),
 ];

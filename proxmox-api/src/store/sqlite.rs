@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
 use super::{
-    StoreError,
+    StoreError, copy,
     schema::{STEPS, Step},
 };
 
@@ -62,10 +62,36 @@ pub(super) fn migrations() -> Migrations<'static> {
 /// Brings the schema up to date. A table whose constraints change is made anew, which SQLite allows only while foreign keys
 /// are not enforced; the migration itself checks them before it is kept.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    if is_half_copied(connection)? {
+        return Err(StoreError::HalfCopied);
+    }
     connection.pragma_update(None, "foreign_keys", false)?;
     let migrated = migrations().to_latest(connection);
     connection.pragma_update(None, "foreign_keys", true)?;
     Ok(migrated?)
+}
+
+/// Opens or makes the file at `path`, in order for this release.
+pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+    make_private(path).map_err(StoreError::File)?;
+    let mut connection = connect(path)?;
+    migrate(&mut connection)?;
+    drop_statistics(&connection)?;
+    // Statistics are read with the schema, so this one may know them still.
+    drop(connection);
+    connect(path)
+}
+
+/// Removes what `ANALYZE` has left in the file. A connection reads statistics once, when it is opened; those of a young file
+/// say that a table is best read as a whole, and go on saying so when it has grown. Each statement has an index that needs none.
+fn drop_statistics(connection: &Connection) -> Result<(), StoreError> {
+    let sql = "DROP TABLE IF EXISTS sqlite_stat1; DROP TABLE IF EXISTS sqlite_stat4";
+    Ok(connection.execute_batch(sql)?)
+}
+
+/// Whether a copy into this file is unfinished.
+pub(super) fn is_half_copied(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.table_exists(None, copy::PROGRESS)
 }
 
 /// Makes the file where there is none. It holds the key from which made passwords come, so it is its account's alone, and

@@ -10,7 +10,7 @@ use super::{
     Db, Store, StoreError,
     apart::Apart,
     cells,
-    db::Row,
+    db::{self, Cell, ToValue as _, batches, parameters},
     events,
     meter::{self, Counted, Counters, LastLook, Reading},
     signed, values,
@@ -84,6 +84,9 @@ const TRAFFIC: &str = "SELECT leases.lease_id,
         COALESCE(cut_seconds, 0) AS cut_seconds
     FROM leases LEFT JOIN traffic ON traffic.lease_id = leases.lease_id";
 
+/// Looks that are written down by one commit.
+const COMMIT: usize = 256;
+
 /// A sum that is too large for the database stays at its end: it must not keep others from being
 /// counted.
 const COUNT: &str = "ON CONFLICT (lease_id) DO UPDATE SET
@@ -96,7 +99,7 @@ const COUNT: &str = "ON CONFLICT (lease_id) DO UPDATE SET
         cut_seconds = CASE WHEN traffic.step IN ('cut', 'stopped')
             THEN traffic.cut_seconds + excluded.cut_seconds ELSE 0 END";
 
-fn read_traffic(row: &Row<'_>) -> Result<Traffic, StoreError> {
+fn read_traffic(row: &db::Row<'_>) -> Result<Traffic, StoreError> {
     Ok(Traffic {
         lease_id: row.get("lease_id")?,
         counted: Counted {
@@ -115,29 +118,24 @@ fn read_traffic(row: &Row<'_>) -> Result<Traffic, StoreError> {
 }
 
 impl Store {
-    /// Adds what was sent and received since the looks before, by one commit for all of them.
+    /// Adds what was sent and received since the looks before, at different leases: by few
+    /// statements, and by a commit for every 256, so that other changes need not wait for all of
+    /// them.
     /// # Errors
-    /// The database failed.
+    /// The database failed; nothing is added of the commit in which it did, and of those after it.
     pub async fn count_traffic(&self, looks: Vec<Look>, now: i64) -> Result<Count, StoreError> {
-        self.write(Apart::Of("traffic"), move |db| {
-            let last = last_looks(db)?;
-            let mut count = Count::default();
-            for look in &looks {
-                let last = last.get(&look.lease_id).copied();
-                let reading = meter::read(last, look.counters, now);
-                if reading == Reading::Doubtful {
-                    count.doubtful.push(look.lease_id.clone());
-                }
-                if reading != Reading::Older {
-                    let more = add(db, look, last, reading, now)?;
-                    let sum = &mut count.counted;
-                    sum.sent = sum.sent.saturating_add(more.sent);
-                    sum.received = sum.received.saturating_add(more.received);
-                }
-            }
-            Ok(count)
-        })
-        .await
+        let mut count = Count::default();
+        for looks in looks.chunks(COMMIT) {
+            let looks = looks.to_vec();
+            let apart = Apart::Of("traffic");
+            let part = self
+                .write(apart, move |db| count_some(db, &looks, now))
+                .await?;
+            count.counted.sent = count.counted.sent.saturating_add(part.counted.sent);
+            count.counted.received = (count.counted.received).saturating_add(part.counted.received);
+            count.doubtful.extend(part.doubtful);
+        }
+        Ok(count)
     }
 
     /// The traffic of every lease whose container may be used or is kept.
@@ -228,32 +226,69 @@ impl Store {
     }
 }
 
-/// Writes down a look and what it adds, which is returned.
-fn add(
-    db: Db<'_>,
-    look: &Look,
-    last: Option<LastLook>,
-    reading: Reading,
-    now: i64,
-) -> Result<Counted, StoreError> {
-    let (counters, more) = (look.counters, reading.counted());
-    let [sent, received] = [more.sent, more.received].map(within);
-    let [last_out, last_in, uptime] =
-        [counters.sent, counters.received, counters.uptime].map(within);
-    let cut = meter::seen_running(last, counters, now, reading);
-    let row = cells! {
-        "lease_id": look.lease_id,
-        "sent": sent,
-        "received": received,
-        "last_out": last_out,
-        "last_in": last_in,
-        "last_uptime": uptime,
-        "seen_at": now,
-        "step": TrafficStep::Full,
-        "cut_seconds": cut,
-    };
-    db.insert("traffic", &row, COUNT)?;
-    Ok(more)
+/// What is written down of a look.
+struct Written {
+    lease_id: LeaseId,
+    sent: i64,
+    received: i64,
+    last_out: i64,
+    last_in: i64,
+    last_uptime: i64,
+    seen_at: i64,
+    cut_seconds: i64,
+}
+
+impl Written {
+    fn of(look: &Look, last: Option<LastLook>, reading: Reading, now: i64) -> Self {
+        let (counters, more) = (look.counters, reading.counted());
+        Self {
+            lease_id: look.lease_id.clone(),
+            sent: within(more.sent),
+            received: within(more.received),
+            last_out: within(counters.sent),
+            last_in: within(counters.received),
+            last_uptime: within(counters.uptime),
+            seen_at: now,
+            cut_seconds: meter::seen_running(last, counters, now, reading),
+        }
+    }
+
+    fn cells(&self) -> Vec<Cell<'_>> {
+        cells! {
+            "lease_id": self.lease_id,
+            "sent": self.sent,
+            "received": self.received,
+            "last_out": self.last_out,
+            "last_in": self.last_in,
+            "last_uptime": self.last_uptime,
+            "seen_at": self.seen_at,
+            "step": TrafficStep::Full,
+            "cut_seconds": self.cut_seconds,
+        }
+        .into()
+    }
+}
+
+/// Writes down looks at different leases and what they add, which is returned.
+fn count_some(db: Db<'_>, looks: &[Look], now: i64) -> Result<Count, StoreError> {
+    let last = last_looks(db, looks)?;
+    let (mut count, mut rows) = (Count::default(), Vec::new());
+    for look in looks {
+        let last = last.get(&look.lease_id).copied();
+        let reading = meter::read(last, look.counters, now);
+        if reading == Reading::Doubtful {
+            count.doubtful.push(look.lease_id.clone());
+        }
+        if reading != Reading::Older {
+            let (sum, more) = (&mut count.counted, reading.counted());
+            sum.sent = sum.sent.saturating_add(more.sent);
+            sum.received = sum.received.saturating_add(more.received);
+            rows.push(Written::of(look, last, reading, now));
+        }
+    }
+    let rows: Vec<_> = rows.iter().map(Written::cells).collect();
+    db.insert_all("traffic", &rows, COUNT)?;
+    Ok(count)
 }
 
 /// A counter, which may be any number, as a database's signed integer.
@@ -265,18 +300,26 @@ fn columns(kept: Kept) -> Result<(Option<i64>, Option<i64>), StoreError> {
     Ok((kept.rate.map(signed).transpose()?, kept.down.map(i64::from)))
 }
 
-fn last_looks(db: Db<'_>) -> Result<HashMap<LeaseId, LastLook>, StoreError> {
-    // In this order: SQLite would go through the traffic of every lease that ever was.
-    let sql = "SELECT traffic.lease_id, last_out, last_in, last_uptime, seen_at
-         FROM leases CROSS JOIN traffic
-         WHERE leases.state <> 'destroyed' AND traffic.lease_id = leases.lease_id";
-    db.all(sql, &[], |row| {
-        let counters = Counters {
-            sent: row.get("last_out")?,
-            received: row.get("last_in")?,
-            uptime: row.get("last_uptime")?,
-        };
-        let at = row.get("seen_at")?;
-        Ok((row.get("lease_id")?, LastLook { counters, at }))
-    })
+/// The looks before these.
+fn last_looks(db: Db<'_>, looks: &[Look]) -> Result<HashMap<LeaseId, LastLook>, StoreError> {
+    let mut last = HashMap::new();
+    for looks in batches(looks) {
+        let sql = format!(
+            "SELECT lease_id, last_out, last_in, last_uptime, seen_at FROM traffic
+             WHERE lease_id IN ({})",
+            parameters(1, looks.len())
+        );
+        let ids: Vec<_> = looks.iter().map(|look| look.lease_id.to_value()).collect();
+        let found: Vec<(LeaseId, LastLook)> = db.all(&sql, &ids, |row| {
+            let counters = Counters {
+                sent: row.get("last_out")?,
+                received: row.get("last_in")?,
+                uptime: row.get("last_uptime")?,
+            };
+            let at = row.get("seen_at")?;
+            Ok((row.get("lease_id")?, LastLook { counters, at }))
+        })?;
+        last.extend(found);
+    }
+    Ok(last)
 }

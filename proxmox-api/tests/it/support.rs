@@ -155,6 +155,11 @@ impl TestApp {
         (self.app, self.url, self.running) = (app, url, running);
     }
 
+    /// Ends the service; [`TestApp::restart_with`] starts it again, perhaps on other data.
+    pub async fn stop(&mut self) {
+        self.running.shutdown().await;
+    }
+
     /// Another replica on the same data and the same Proxmox, for which `runtime` works.
     pub async fn beside(&self, runtime: &tokio::runtime::Handle) -> Self {
         let (variables, clock, faults) = (

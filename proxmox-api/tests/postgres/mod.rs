@@ -28,12 +28,15 @@ ssl = on
 const ACCOUNTS: &str = "host all locked 127.0.0.1/32 scram-sha-256
 host all all 127.0.0.1/32 trust
 local all all trust
+local replication all trust
 ";
 
 /// A server that runs.
 pub struct Postgres {
     programs: PathBuf,
     folder: PathBuf,
+    /// Settings of its own.
+    more: &'static str,
     port: u16,
     /// The authority of its certificate, in PEM.
     pub authority: PathBuf,
@@ -99,18 +102,41 @@ impl Postgres {
         Self::start_in(parent, "")
     }
 
-    fn start_in(parent: &Path, more: &str) -> Option<Self> {
+    fn start_in(parent: &Path, more: &'static str) -> Option<Self> {
         let Some(programs) = programs() else {
             eprintln!("skipped: PostgreSQL is not installed");
             return None;
         };
+        let server = Self::prepare(programs, parent, more);
+        let words = "-A trust -U postgres --no-sync -E UTF8 --locale=C";
+        server.run("initdb", words.split(' '));
+        server.certify(&server.folder.join("data"));
+        Some(server.launch())
+    }
+
+    /// A standby of this server, which follows it.
+    #[allow(dead_code, reason = "only the tests of the service let one take over")]
+    pub fn standby(&self) -> Self {
+        let standby = Self::prepare(self.programs.clone(), &std::env::temp_dir(), FORGETFUL);
+        let folder = self.folder.display();
+        let words = format!(
+            "-h {folder} -p {} -U postgres -R -X stream -c fast --no-sync",
+            self.port
+        );
+        standby.run("pg_basebackup", words.split(' '));
+        standby.launch()
+    }
+
+    /// Makes a standby the server that takes changes.
+    #[allow(dead_code, reason = "only the tests of the service let one take over")]
+    pub fn promote(&self) {
+        assert!(self.control("promote", "fast"), "{}", self.log());
+    }
+
+    /// A folder, and who removes it in the end.
+    fn prepare(programs: PathBuf, parent: &Path, more: &'static str) -> Self {
         let folder = tempfile::tempdir_in(parent).unwrap().keep();
-        let (data, authority) = (folder.join("data"), folder.join("authority.pem"));
-        let own = |path: &Path| {
-            if is_root() {
-                std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
-            }
-        };
+        let authority = folder.join("authority.pem");
         own(&folder);
         // Whatever becomes of this process, the other end of the pipe closes with it.
         let mut keeper = as_other(&mut Command::new("sh"))
@@ -127,36 +153,38 @@ impl Postgres {
             .spawn()
             .unwrap();
         let life = keeper.stdin.take();
-        let mut server = Self {
+        Self {
             programs,
             folder,
+            more,
             port: 0,
             authority,
             life,
             keeper,
-        };
-        let words = "-A trust -U postgres --no-sync -E UTF8 --locale=C";
-        server.run("initdb", words.split(' '));
-        server.certify(&data, own);
+        }
+    }
+
+    fn launch(mut self) -> Self {
         // Another process may take a free port before the server does.
         for _ in 0..5 {
             let free = TcpListener::bind("127.0.0.1:0").unwrap();
-            server.port = free.local_addr().unwrap().port();
+            self.port = free.local_addr().unwrap().port();
             drop(free);
             let settings = format!(
-                "{more}{SETTINGS}port = {}\nunix_socket_directories = '{}'\n",
-                server.port,
-                server.folder.display()
+                "{}{SETTINGS}port = {}\nunix_socket_directories = '{}'\n",
+                self.more,
+                self.port,
+                self.folder.display()
             );
-            std::fs::write(data.join("postgresql.conf"), settings).unwrap();
-            if server.control("start", "fast") {
-                return Some(server);
+            std::fs::write(self.folder.join("data/postgresql.conf"), settings).unwrap();
+            if self.control("start", "fast") {
+                return self;
             }
         }
-        panic!("PostgreSQL does not start: {}", server.log());
+        panic!("PostgreSQL does not start: {}", self.log());
     }
 
-    fn certify(&self, data: &Path, own: impl Fn(&Path)) {
+    fn certify(&self, data: &Path) {
         let key = rcgen::KeyPair::generate().unwrap();
         let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
         authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -257,6 +285,60 @@ impl Postgres {
         name
     }
 
+    /// The address of a database of this server, or of the standby that takes over from it, which
+    /// is named first.
+    #[allow(dead_code, reason = "only the tests of the service let one take over")]
+    pub fn url_with(&self, standby: &Self, database: &str) -> String {
+        let (one, two) = (standby.port, self.port);
+        format!("postgres://postgres@localhost:{one},localhost:{two}/{database}?sslmode=disable")
+    }
+
+    /// PgBouncer in front of this server, and its port; none where it is not installed.
+    #[allow(dead_code, reason = "only the store's own tests look through one")]
+    pub fn pooler(&self, mode: &str) -> Option<Pooler> {
+        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"];
+        let Some(program) = program.iter().find(|path| Path::new(path).exists()) else {
+            eprintln!("skipped: PgBouncer is not installed");
+            return None;
+        };
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let settings = format!(
+            "[databases]\n* = host=127.0.0.1 port={} user=postgres\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nauth_type = any\npool_mode = {mode}\nunix_socket_dir =\n",
+            self.port
+        );
+        let file = self.folder.join(format!("pooler-{port}.ini"));
+        std::fs::write(&file, settings).unwrap();
+        // It ends with the process that asked for it, as the server does.
+        let mut keeper = as_other(&mut Command::new("sh"))
+            .args([
+                "-c",
+                "\"$1\" -q \"$2\" & cat; kill $!; wait $!",
+                "keeper",
+                program,
+            ])
+            .arg(&file)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let life = keeper.stdin.take();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "PgBouncer does not start"
+            );
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        Some(Pooler { port, life, keeper })
+    }
+
     /// The address of a database, with more parameters or none.
     pub fn url(&self, account: &str, database: &str, parameters: &str) -> String {
         let port = self.port;
@@ -264,10 +346,32 @@ impl Postgres {
     }
 }
 
+/// A pooler that runs.
+#[allow(dead_code, reason = "only the store's own tests look through one")]
+pub struct Pooler {
+    pub port: u16,
+    life: Option<ChildStdin>,
+    keeper: Child,
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        drop(self.life.take());
+        let _ = self.keeper.wait();
+    }
+}
+
 impl Drop for Postgres {
     fn drop(&mut self) {
         drop(self.life.take());
         let _ = self.keeper.wait();
+    }
+}
+
+/// Gives a file to who runs the server.
+fn own(path: &Path) {
+    if is_root() {
+        std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     }
 }
 

@@ -1,6 +1,7 @@
 //! A database as the store's changes and looks see it: one set of SQL, SQLite or PostgreSQL behind it. Parameters are written
 //! `?1`; numbers are 64 bits wide in both.
 
+mod batch;
 mod domain;
 mod insert;
 mod row;
@@ -9,6 +10,7 @@ pub(super) mod trace;
 mod value;
 
 use super::{StoreError, postgres::Session};
+pub(super) use batch::{batches, parameters};
 pub(super) use insert::{Cell, cells, insert_statement, taken_over};
 pub(super) use row::Row;
 pub(super) use value::{ToValue, Value};

@@ -29,12 +29,16 @@ const GROWING: [&str; 13] = [
 ];
 
 /// Indexes that hold what is open only, and so may be gone through as a whole.
-const OPEN: [&str; 12] = [
+const OPEN: [&str; 16] = [
     "leases_deadline",
+    "leases_destroy",
+    "leases_link",
     "leases_live",
     "leases_live_address",
     "leases_live_owner",
     "leases_missed",
+    "leases_trouble",
+    "leases_unwarned",
     "payments_unfinished",
     "payments_unresolved",
     "payments_released",
@@ -49,6 +53,9 @@ const MAY_SCAN: [(&str, &str); 2] = [
     ("UPDATE events SET at = 6", "a test tries it in vain"),
     ("DELETE FROM events", "a test tries it in vain"),
 ];
+
+/// The end of a statement that only a test runs.
+const OF_A_TEST: &str = "/* of a test */";
 
 /// A statement that ran.
 #[derive(Debug, Clone)]
@@ -101,7 +108,7 @@ pub(super) fn ran(
     values: &[Value<'_>],
 ) {
     let steps = statement.reset_status(StatementStatus::VmStep);
-    if lock(&SEEN).insert(sql.to_owned()) {
+    if !sql.ends_with(OF_A_TEST) && lock(&SEEN).insert(sql.to_owned()) {
         let plan = plan(connection, sql);
         let whole = scans(sql, &plan);
         assert!(whole.is_empty(), "{sql}\ngoes through {whole:?}: {plan:#?}");

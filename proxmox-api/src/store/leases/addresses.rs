@@ -197,9 +197,23 @@ impl Store {
              AND state IN ('created', 'probed', 'active') AND state <> 'destroyed' ORDER BY link_up_at"
         );
         self.read(move |db| {
-            db.all(&sql, &[], |row| {
-                Ok((read_lease(row)?, row.get("link_up_at")?))
-            })
+            let waiting: Vec<Option<(Lease, i64)>> = db.all(&sql, &[], |row| {
+                let read = || Ok((read_lease(row)?, row.get("link_up_at")?));
+                super::skip_damaged(row, read())
+            })?;
+            Ok(waiting.into_iter().flatten().collect())
+        })
+        .await
+    }
+
+    /// Whether the link of a lease's container is kept down.
+    /// # Errors
+    /// The database failed.
+    pub async fn is_link_kept_down(&self, id: &LeaseId) -> Result<bool, StoreError> {
+        let id = id.clone();
+        self.read(move |db| {
+            let sql = "SELECT 1 FROM leases WHERE lease_id = ?1 AND link_up_at IS NOT NULL";
+            db.exists(sql, values![id])
         })
         .await
     }

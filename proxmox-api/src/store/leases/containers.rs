@@ -106,34 +106,6 @@ impl Store {
         .await
     }
 
-    /// These containers are seen running now.
-    /// # Errors
-    /// The database failed.
-    pub async fn saw_running(&self, ids: Vec<LeaseId>, now: i64) -> Result<(), StoreError> {
-        self.write(Apart::FromNothing, move |db| {
-            let sql = "UPDATE leases SET running_seen_at = ?2 WHERE lease_id = ?1";
-            for id in &ids {
-                db.execute(sql, values![id, now])?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// These containers are seen stopped, or are stopped because their owner wants that.
-    /// # Errors
-    /// The database failed.
-    pub async fn saw_stopped(&self, ids: Vec<LeaseId>) -> Result<(), StoreError> {
-        self.write(Apart::FromNothing, move |db| {
-            let sql = "UPDATE leases SET running_seen_at = NULL WHERE lease_id = ?1";
-            for id in &ids {
-                db.execute(sql, values![id])?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
     /// The container of a lease is gone from the host; since when that is known, Unix seconds.
     /// # Errors
     /// The database failed.
@@ -161,20 +133,6 @@ impl Store {
             let sql = "UPDATE leases SET missing_since = NULL
                  WHERE lease_id = ?1 AND missing_since IS NOT NULL";
             db.execute(sql, values![id]).map(drop)
-        })
-        .await
-    }
-
-    /// The live leases whose container is missed, and since when, Unix seconds.
-    /// # Errors
-    /// The database failed.
-    pub async fn missed(&self) -> Result<HashMap<LeaseId, i64>, StoreError> {
-        self.read(|db| {
-            let sql = "SELECT lease_id, missing_since FROM leases
-                 WHERE missing_since IS NOT NULL AND state <> 'destroyed'";
-            db.all(sql, &[], |row| {
-                Ok((row.get("lease_id")?, row.get("missing_since")?))
-            })
         })
         .await
     }
@@ -232,21 +190,6 @@ impl Store {
             )?;
             let sql = "SELECT seen_at FROM orphans WHERE vmid = ?1";
             db.one(sql, values![vmid], |row| row.get("seen_at"))
-        })
-        .await
-    }
-
-    /// Forgets the orphans that are no more.
-    /// # Errors
-    /// The database failed.
-    pub async fn keep_orphans(&self, vmids: Vec<Vmid>) -> Result<(), StoreError> {
-        self.write(Apart::Of("orphans"), move |db| {
-            let known: Vec<Vmid> =
-                db.all("SELECT vmid FROM orphans", &[], |row| row.get("vmid"))?;
-            for vmid in known.into_iter().filter(|vmid| !vmids.contains(vmid)) {
-                db.execute("DELETE FROM orphans WHERE vmid = ?1", values![vmid])?;
-            }
-            Ok(())
         })
         .await
     }

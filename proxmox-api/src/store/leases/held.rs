@@ -1,7 +1,7 @@
 //! Machines of leases whose payment nobody knows the outcome of.
 
 use super::{
-    super::{Store, StoreError, apart::Apart, values},
+    super::{Store, StoreError, apart::Apart, db::Row, values},
     row::{COLUMNS, read_lease},
 };
 use crate::ids::LeaseId;
@@ -67,14 +67,9 @@ impl Store {
              FROM leases WHERE {IS_HELD} ORDER BY created_at"
         );
         self.read(move |db| {
-            db.all(&sql, &[], |row| {
-                Ok(HeldMachine {
-                    lease: read_lease(row)?,
-                    since: row.get("since")?,
-                    power: HeldPower::parse(row.get::<Option<String>>("held")?.as_deref())?,
-                    valid_before: row.get("valid_before")?,
-                })
-            })
+            let held: Vec<Option<HeldMachine>> =
+                db.all(&sql, &[], |row| super::skip_damaged(row, read_held(row)))?;
+            Ok(held.into_iter().flatten().collect())
         })
         .await
     }
@@ -117,4 +112,13 @@ impl Store {
         })
         .await
     }
+}
+
+fn read_held(row: &Row<'_>) -> Result<HeldMachine, StoreError> {
+    Ok(HeldMachine {
+        lease: read_lease(row)?,
+        since: row.get("since")?,
+        power: HeldPower::parse(row.get::<Option<String>>("held")?.as_deref())?,
+        valid_before: row.get("valid_before")?,
+    })
 }

@@ -4,7 +4,9 @@ mod addresses;
 mod claim;
 mod containers;
 mod counts;
+mod ends;
 mod held;
+mod looks;
 mod numbers;
 mod of_wallet;
 mod record;
@@ -30,10 +32,11 @@ use crate::{
 pub use addresses::ProbeClaim;
 use claim::claim_lease;
 pub(super) use counts::EndedLeases;
+pub use ends::{DueEnd, Warned};
 pub use held::{HeldMachine, HeldPower};
 use numbers::{free_vmid, record_use};
 pub use of_wallet::PaidLease;
-pub use record::{AddressPool, ClaimLimits, ClaimOutcome, Due, DueAction, Renewal, RenewalOutcome};
+pub use record::{AddressPool, ClaimLimits, ClaimOutcome, Renewal, RenewalOutcome};
 use row::{COLUMNS, read_lease};
 pub use row::{Claim, Lease};
 
@@ -152,56 +155,6 @@ impl Store {
             .await
     }
 
-    /// Notes that the owner was warned; true for exactly one caller until the lease is renewed.
-    /// # Errors
-    /// The database failed.
-    pub async fn mark_warned(&self, id: &LeaseId, now: i64) -> Result<bool, StoreError> {
-        let id = id.clone();
-        self.write(Apart::FromNothing, move |db| {
-            let sql = "UPDATE leases SET warned_at = ?2 WHERE lease_id = ?1 AND state = 'active' AND warned_at IS NULL";
-            Ok(db.execute(sql, values![id, now])? == 1)
-        })
-        .await
-    }
-
-    /// When the expiry worker has to wake next, Unix seconds.
-    /// # Errors
-    /// The database failed.
-    pub async fn next_deadline(&self, warn_seconds: i64) -> Result<Option<i64>, StoreError> {
-        self.read(move |db| {
-            db.one(
-                "SELECT min(CASE WHEN state = 'stopped' THEN destroy_at
-                             WHEN warned_at IS NULL THEN expires_at - ?1 ELSE expires_at END) AS deadline
-                 FROM leases WHERE state IN ('active', 'stopped') AND state <> 'destroyed'",
-                values![warn_seconds],
-                |row| row.get("deadline"),
-            )
-        })
-        .await
-    }
-
-    /// Leases whose deadline has come. Leases already `expiring` or `destroying` are in [`Store::unfinished_leases`].
-    /// # Errors
-    /// The database failed.
-    pub async fn due_leases(&self, warn_seconds: i64, now: i64) -> Result<Vec<Due>, StoreError> {
-        let sql = "state <> 'destroyed' AND ((state = 'stopped' AND destroy_at <= ?1) OR (state = 'active' AND
-            (expires_at <= ?1 OR (warned_at IS NULL AND expires_at - ?2 <= ?1))))";
-        let due = self
-            .leases_where(sql, move |look| look(values![now, warn_seconds]))
-            .await?;
-        Ok(due
-            .into_iter()
-            .map(|lease| {
-                let action = match lease.state {
-                    LeaseState::Stopped => DueAction::Destroy,
-                    _ if lease.expires_at.is_some_and(|end| end <= now) => DueAction::Stop,
-                    _ => DueAction::Warn,
-                };
-                Due { lease, action }
-            })
-            .collect())
-    }
-
     /// Leases that a start-up has to go on with or undo.
     /// # Errors
     /// The database failed.
@@ -270,9 +223,15 @@ impl Store {
 type Found = Result<Vec<Lease>, StoreError>;
 type FoundOne = Result<Option<Lease>, StoreError>;
 
-/// A lease of a list. One damaged row must not keep every other lease from ending in time.
+/// A lease of a list.
 fn readable(row: &Row<'_>) -> FoundOne {
-    match read_lease(row) {
+    skip_damaged(row, read_lease(row))
+}
+
+/// What was read of a lease of a list. One damaged row must not keep every other lease from ending
+/// in time.
+fn skip_damaged<T>(row: &Row<'_>, read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
         Err(error @ (StoreError::Unreadable(_) | StoreError::Range(_))) => {
             let id = row.get::<String>("lease_id").unwrap_or_default();
             tracing::error!(%error, lease.id = id, "the row of a lease cannot be read");
@@ -387,6 +346,16 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
         state,
     })
 }
+
+/// The queries that are made again and again, with the number of their parameters.
+#[cfg(test)]
+pub(super) const QUERIES: [(&str, usize); 5] = [
+    ends::QUERIES[0],
+    ends::QUERIES[1],
+    ends::QUERIES[2],
+    looks::QUERIES[0],
+    looks::QUERIES[1],
+];
 
 #[cfg(test)]
 mod tests {

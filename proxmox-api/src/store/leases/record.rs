@@ -6,7 +6,6 @@ use std::ops::RangeInclusive;
 use ipnet::IpNet;
 use pve::Vmid;
 
-use super::row::Lease;
 use crate::{
     ids::{LeaseId, Minutes, PaymentId},
     lease::LeaseState,
@@ -76,26 +75,6 @@ pub enum ClaimOutcome {
     NoAddress,
     /// The payment is no longer reserved or verified.
     PaymentMoved,
-}
-
-/// What a deadline asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DueAction {
-    /// Tell the owner that the end is near.
-    Warn,
-    /// Shut down.
-    Stop,
-    /// Remove.
-    Destroy,
-}
-
-/// A lease whose deadline has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Due {
-    /// The lease.
-    pub lease: Lease,
-    /// What is to be done.
-    pub action: DueAction,
 }
 
 /// A paid extension.

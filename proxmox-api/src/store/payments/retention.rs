@@ -1,10 +1,13 @@
 //! What is not kept: rows of payments that were given back, and the texts of payments that are over.
 
-use super::{super::apart::Apart, Store, StoreError, values};
+use super::{super::apart::Apart, Db, Store, StoreError, values};
 use crate::ids::PaymentId;
 
 /// Rows in one change, so that other writers need not wait for long.
-const AT_A_TIME: u32 = 500;
+const AT_A_TIME: u32 = 100;
+/// What makes SQLite write a row anew. It puts pages together that are nearly empty only where a row is removed from one, so
+/// that the room of what was blanked would stay unused for ever.
+const ANEW: &str = ", rowid = rowid";
 /// A request that is needed no more: the chain is not to be asked about it again, or was not for too long.
 const SPARE: &str = "(request <> '' AND (payments.updated_at <= ?3
     OR NOT (checked_at IS NULL AND (payments.state = 'refused' OR transaction_hash IS NOT NULL))))";
@@ -63,11 +66,15 @@ impl Store {
                    AND payments.lease_id = leases.lease_id AND payments.state IN ('answered', 'refused')
                    AND (answer_body <> '' OR request <> '') AND (answer_body <> '' OR {SPARE}) LIMIT ?2"
             );
+            let anew = match db {
+                Db::Sqlite(_) => ANEW,
+                Db::Postgres(_) => "",
+            };
             let mut blanked = 0;
             for which in [of_age, of_ended_leases] {
                 let sql = format!(
                     "UPDATE payments SET request = CASE WHEN {SPARE} THEN '' ELSE request END,
-                         answer_body = CASE WHEN answer_body IS NULL THEN NULL ELSE '' END
+                         answer_body = CASE WHEN answer_body IS NULL THEN NULL ELSE '' END{anew}
                      WHERE payment_id IN ({which})"
                 );
                 blanked += db.execute(&sql, values)?;

@@ -30,6 +30,19 @@ pub enum ServerError {
         /// The version that this release makes.
         known: i64,
     },
+    /// What is in between gives each transaction another session.
+    #[error(
+        "the address leads to a pooler that does not keep sessions, which locks of replicas \
+         need: name the server itself, or a \
+         pool with pool_mode=session"
+    )]
+    Pooler,
+    /// Services work on the database, so that it cannot be copied.
+    #[error("a service works on this database, or another copy: stop all replicas first")]
+    InUse,
+    /// It is being copied, or copied into, so that no service may work on it.
+    #[error("this database is being copied: start the service when the copy has ended")]
+    BeingCopied,
     /// The connection was lost before anything was made.
     #[error("the connection was lost: {0}")]
     Lost(String),
@@ -48,7 +61,15 @@ pub enum ServerError {
 }
 
 impl ServerError {
-    pub(super) fn of(error: &Error) -> Self {
+    /// What it means on a connection that was in use.
+    pub(in crate::store) fn in_use(error: &Error) -> Self {
+        match error.as_db_error() {
+            None => Self::Lost(chain(error)),
+            Some(_) => Self::of(error),
+        }
+    }
+
+    pub(in crate::store) fn of(error: &Error) -> Self {
         let Some(refusal) = error.as_db_error() else {
             return Self::Unreachable(chain(error));
         };
@@ -76,6 +97,8 @@ pub(super) fn is_lost(error: &Error) -> bool {
         SqlState::CRASH_SHUTDOWN,
         SqlState::CANNOT_CONNECT_NOW,
         SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+        // A standby has taken over, and the server that was the primary takes no changes any more.
+        SqlState::READ_ONLY_SQL_TRANSACTION,
         // The schema has changed under a prepared statement.
         SqlState::FEATURE_NOT_SUPPORTED,
         // A pooler has given us another connection, which knows none of our statements.

@@ -2,6 +2,7 @@
 //! refused in it takes back the others, and each is then sent alone.
 
 use std::{
+    borrow::Cow,
     future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
@@ -24,7 +25,7 @@ use super::{
 use crate::store::{
     StoreError,
     db::Value,
-    steps::{Owned, Step},
+    steps::{Owned, Step, Unfit},
 };
 
 /// Changes in one transaction: enough to share the price of a commit, few enough to keep the first caller's wait short.
@@ -58,7 +59,10 @@ struct Lane {
     patience: Patience,
 }
 
-/// What became of a transaction.
+/// Whether a change was made, of those that can be left out alone.
+type Fits = Result<(), Unfit>;
+
+/// Why a transaction was not made.
 enum Failure {
     /// The server refused one of its statements, so that nothing was made.
     Refused(StoreError),
@@ -73,7 +77,11 @@ impl Lane {
         let all: Vec<&[Step]> = group.iter().map(|job| job.steps.as_slice()).collect();
         let alone = all.len() == 1;
         match self.send(&all).await {
-            Ok(()) => group.into_iter().for_each(|job| job.answer(Ok(()))),
+            Ok(fitted) => {
+                for (job, fits) in group.into_iter().zip(fitted) {
+                    job.answer(fits.map_err(StoreError::from));
+                }
+            }
             Err(Failure::Unknown(cause)) => {
                 for job in group {
                     job.answer(Err(StoreError::CommitUnknown(cause.clone())));
@@ -98,7 +106,10 @@ impl Lane {
         let mut tries = 1;
         loop {
             match self.send(&[steps]).await {
-                Ok(()) => return Ok(()),
+                Ok(fitted) => {
+                    let fits = fitted.into_iter().collect::<Result<(), Unfit>>();
+                    return fits.map_err(StoreError::from);
+                }
                 Err(Failure::Unknown(cause)) => return Err(StoreError::CommitUnknown(cause)),
                 Err(Failure::Refused(error)) if is_taken_back(&error) && tries < TRIES => {
                     sleep(pause(tries)).await;
@@ -110,7 +121,7 @@ impl Lane {
         }
     }
 
-    async fn send(&mut self, changes: &[&[Step]]) -> Result<(), Failure> {
+    async fn send(&mut self, changes: &[&[Step]]) -> Result<Vec<Fits>, Failure> {
         let link = match &mut self.link {
             Some(link) if !link.client.is_closed() => link,
             link => {
@@ -147,29 +158,52 @@ fn is_taken_back(error: &StoreError) -> bool {
     matches!(error, StoreError::Postgres(ServerError::TakenBack(_)))
 }
 
-/// What a step is for the server: one that has to change a row divides by the number of rows that it changed.
-fn written(step: &Step) -> String {
+/// What a step is for the server. One that has to change a row, and takes others back with it where it does not, divides by the
+/// number of rows that it changed.
+fn written(step: &Step, is_alone: bool) -> Cow<'_, str> {
     match step.required {
-        None => step.sql.clone().into_owned(),
-        Some(_) => format!(
+        Some(_) if !is_alone => Cow::Owned(format!(
             "WITH changed AS ({} RETURNING 1) SELECT 1 / count(*) FROM changed",
             step.sql
-        ),
+        )),
+        _ => Cow::Borrowed(&step.sql),
     }
 }
 
+/// A statement on its way: how many rows it changed.
+type Asked<'a> = Pin<Box<dyn Future<Output = Result<u64, Error>> + Send + 'a>>;
+
+/// A step of one of the changes that are sent.
+struct Sent<'a> {
+    step: &'a Step,
+    /// Which change.
+    change: usize,
+    /// It is the whole of it: where it changes nothing, nothing else has to be taken back.
+    is_alone: bool,
+}
+
 /// Sends all of it without waiting in between, sorted by row, so that two that meet do not wait for each other in a circle.
-async fn transact(link: &mut Link, changes: &[&[Step]]) -> Result<(), Failure> {
-    let mut steps: Vec<&Step> = changes.iter().copied().flatten().collect();
-    steps.sort_by(|one, other| one.row.cmp(&other.row));
+async fn transact(link: &mut Link, changes: &[&[Step]]) -> Result<Vec<Fits>, Failure> {
+    let mut steps: Vec<Sent<'_>> = Vec::new();
+    for (change, of_change) in changes.iter().enumerate() {
+        let is_alone = of_change.len() == 1;
+        let sent = |step| Sent {
+            step,
+            change,
+            is_alone,
+        };
+        steps.extend(of_change.iter().map(sent));
+    }
+    steps.sort_by(|one, other| one.step.row.cmp(&other.step.row));
     let mut statements = Vec::with_capacity(steps.len());
     let values: Vec<Vec<Value<'_>>> = steps
         .iter()
-        .map(|step| step.values.iter().map(Owned::borrow).collect())
+        .map(|sent| sent.step.values.iter().map(Owned::borrow).collect())
         .collect();
-    for (step, values) in steps.iter().zip(&values) {
+    for (sent, values) in steps.iter().zip(&values) {
         // Nothing was begun yet.
-        let statement = link.statement(&written(step), values).await;
+        let sql = written(sent.step, sent.is_alone);
+        let statement = link.statement(&sql, values).await;
         statements.push(statement.map_err(|error| match is_lost(&error) {
             true => Failure::Unsent(ServerError::of(&error).into()),
             false => Failure::Refused(ServerError::of(&error).into()),
@@ -181,46 +215,53 @@ async fn transact(link: &mut Link, changes: &[&[Step]]) -> Result<(), Failure> {
         .collect();
     let client = &link.client;
     let is_one = steps.len() == 1 && link.is_durable;
-    let mut sent: Vec<Pin<Box<dyn Future<Output = Result<(), Error>> + Send + '_>>> = Vec::new();
+    let mut asked: Vec<Asked<'_>> = Vec::new();
+    let words = async |sql: &str| client.batch_execute(sql).await.map(|()| 0);
     if !is_one {
-        sent.push(Box::pin(client.batch_execute(&link.begin)));
+        asked.push(Box::pin(words(&link.begin)));
     }
     for (statement, parameters) in statements.iter().zip(&parameters) {
-        let executed = client.execute(statement, parameters.as_slice());
-        sent.push(Box::pin(async move { executed.await.map(drop) }));
+        asked.push(Box::pin(client.execute(statement, parameters.as_slice())));
     }
     if !is_one {
-        sent.push(Box::pin(client.batch_execute("COMMIT")));
+        asked.push(Box::pin(words("COMMIT")));
     }
     let offset = usize::from(!is_one);
-    let results = in_order(sent).await;
-    let Some((place, error)) = results
-        .into_iter()
-        .enumerate()
-        .find_map(|(place, result)| Some((place, result.err()?)))
-    else {
-        return Ok(());
-    };
-    if is_statement_gone(&error) {
-        return Err(Failure::Unsent(ServerError::of(&error).into()));
+    let mut fits = vec![Ok(()); changes.len()];
+    for (place, result) in in_order(asked).await.into_iter().enumerate() {
+        let sent = place.checked_sub(offset).and_then(|place| steps.get(place));
+        match (result, sent) {
+            (Ok(0), Some(sent)) if sent.is_alone => {
+                if let Some(unfit) = sent.step.required {
+                    fits[sent.change] = Err(unfit);
+                }
+            }
+            (Ok(_), _) => {}
+            // Without a transaction each of the statements was made on its own.
+            (Err(error), _) if place < offset => {
+                return Err(Failure::Unknown(ServerError::of(&error).to_string()));
+            }
+            // The first error is the cause of all that follow.
+            (Err(error), sent) => return Err(failure(&error, sent.map(|sent| sent.step))),
+        }
     }
-    if is_lost(&error) {
-        return Err(Failure::Unknown(ServerError::of(&error).to_string()));
+    Ok(fits)
+}
+
+fn failure(error: &Error, step: Option<&Step>) -> Failure {
+    if is_statement_gone(error) {
+        return Failure::Unsent(ServerError::of(error).into());
     }
-    // Without a transaction each of the statements was made on its own.
-    if place < offset {
-        return Err(Failure::Unknown(ServerError::of(&error).to_string()));
+    if is_lost(error) {
+        return Failure::Unknown(ServerError::of(error).to_string());
     }
-    let step = place.checked_sub(offset).and_then(|place| steps.get(place));
-    let unfit = match (ServerError::of(&error), step) {
+    let unfit = match (ServerError::of(error), step) {
         (ServerError::Unfit, Some(step)) => step.required,
         (ServerError::Taken(_), Some(step)) => step.taken,
         _ => None,
     };
-    Err(Failure::Refused(unfit.map_or_else(
-        || ServerError::of(&error).into(),
-        StoreError::from,
-    )))
+    let why = || ServerError::of(error).into();
+    Failure::Refused(unfit.map_or_else(why, StoreError::from))
 }
 
 /// A prepared statement that the connection does not know any more, which takes the whole transaction back.
@@ -235,8 +276,8 @@ fn is_statement_gone(error: &Error) -> bool {
 }
 
 /// Begins all of them in their order, and waits for all.
-async fn in_order<T>(mut all: Vec<Pin<Box<dyn Future<Output = T> + Send + '_>>>) -> Vec<T> {
-    let mut done: Vec<Option<T>> = all.iter().map(|_| None).collect();
+async fn in_order(mut all: Vec<Asked<'_>>) -> Vec<Result<u64, Error>> {
+    let mut done: Vec<Option<_>> = all.iter().map(|_| None).collect();
     poll_fn(|context| {
         for (one, done) in all.iter_mut().zip(&mut done) {
             if done.is_none()

@@ -1,10 +1,20 @@
 //! The schema on PostgreSQL: the same steps as on SQLite, counted in a table of one row. One replica at a time makes them.
 
-use super::{MIGRATING, OLDEST, ServerError, Session, server::Server};
-use crate::store::{Condition, StoreError, db::Row, schema::STEPS, values};
+use super::{MIGRATING, OLDEST, ServerError, Session, presence, server::Server};
+use crate::store::{Condition, StoreError, copy, db::Row, schema::STEPS, values};
+
+/// Brings the schema up to date for a service, or refuses one of a later release and a database
+/// that is being copied, or whose copy is unfinished.
+pub(in crate::store) fn migrate(session: &Session) -> Result<(), StoreError> {
+    presence::look(session)?;
+    if is_half_copied(session)? {
+        return Err(StoreError::HalfCopied);
+    }
+    bring_up_to_date(session)
+}
 
 /// Brings the schema up to date, or refuses one of a later release.
-pub(in crate::store) fn migrate(session: &Session) -> Result<(), StoreError> {
+pub(in crate::store) fn bring_up_to_date(session: &Session) -> Result<(), StoreError> {
     check_release(session)?;
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
     // Without the right to make tables an account may still use a schema that is in order.
@@ -51,6 +61,9 @@ pub(in crate::store) fn condition(server: &Server) -> Result<Condition, StoreErr
             return Err(ServerError::NoRight(lacks.into()).into());
         }
     }
+    if is_half_copied(&session)? {
+        return Ok(Condition::HalfCopied);
+    }
     Ok(match found {
         None | Some(0) => Condition::Fresh,
         Some(found) if found < known => Condition::Older,
@@ -72,10 +85,18 @@ fn check_release(session: &Session) -> Result<(), StoreError> {
     Ok(())
 }
 
+fn is_half_copied(session: &Session) -> Result<bool, StoreError> {
+    is_there(session, copy::PROGRESS)
+}
+
+fn is_there(session: &Session, table: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 WHERE to_regclass(?1) IS NOT NULL";
+    Ok(!session.query(sql, values![table])?.is_empty())
+}
+
 /// The last step that was made; none where the table is not there.
 fn version(session: &Session) -> Result<Option<i64>, StoreError> {
-    let sql = "SELECT 1 WHERE to_regclass(?1) IS NOT NULL";
-    if session.query(sql, values!["schema_version"])?.is_empty() {
+    if !is_there(session, "schema_version")? {
         return Ok(None);
     }
     let rows = session.query(

@@ -8,9 +8,12 @@ use rustls::{
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
 };
-use tokio_postgres::{AsyncMessage, Client, Config, Error, config::SslMode};
+use tokio_postgres::{
+    AsyncMessage, Client, Config, Error,
+    config::{Host, SslMode, TargetSessionAttrs},
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
-use url::Url;
+use url::form_urlencoded;
 
 use super::{failure::ServerError, failure::chain};
 
@@ -36,28 +39,29 @@ enum Tls {
 }
 
 impl Server {
-    /// Reads an address like `postgres://user:password@host:5432/database?sslmode=verify-full`.
+    /// Reads an address like `postgres://user:password@host:5432/database?sslmode=verify-full`,
+    /// with a comma between hosts where a standby may take over.
     ///
     /// # Errors
     /// What is wrong with it, in words that do not repeat it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut url = Url::parse(text).map_err(|error| format!("is no address ({error})"))?;
+        let (address, query) = text.split_once('?').unwrap_or((text, ""));
         let (mut mode, mut authorities) = ("prefer".to_owned(), None);
-        let mut rest = Vec::new();
-        for (name, value) in url.query_pairs().into_owned() {
-            match name.as_str() {
-                "sslmode" => mode = value,
-                "sslrootcert" => authorities = Some(PathBuf::from(value)),
-                _ => rest.push((name, value)),
+        let mut rest = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match name.as_ref() {
+                "sslmode" => mode = value.into_owned(),
+                "sslrootcert" => authorities = Some(PathBuf::from(value.into_owned())),
+                _ => {
+                    rest.append_pair(&name, &value);
+                }
             }
         }
-        url.set_query(None);
-        if !rest.is_empty() {
-            url.query_pairs_mut().extend_pairs(rest);
-        }
-        let parsed = url.as_str().replace('+', "%20").parse();
-        let mut config: Config =
-            parsed.map_err(|error| format!("is no address of a PostgreSQL ({})", chain(&error)))?;
+        // The client reads no plus sign as a space.
+        let rest = rest.finish().replace('+', "%20");
+        let mut config: Config = format!("{address}?{rest}")
+            .parse()
+            .map_err(|error| format!("is no address of a PostgreSQL ({})", chain(&error)))?;
         if config.get_hosts().is_empty() {
             return Err("names no host".to_owned());
         }
@@ -82,15 +86,16 @@ impl Server {
             .connect_timeout(CONNECT)
             .tcp_user_timeout(UNHEARD)
             .keepalives_idle(UNHEARD);
-        let (host, port) = (url.host_str().unwrap_or("a socket"), url.port());
-        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-        let shown = format!("{host}{port}{}", url.path());
+        // Of several servers one is the primary, and the others take no changes.
+        if config.get_hosts().len() > 1 && !query.contains("target_session_attrs") {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        let shown = shown(&config);
         Ok(Self { config, tls, shown })
     }
 
     /// Whether somebody on the way to the server could read along or pretend to be it.
     pub fn is_exposed(&self) -> bool {
-        use tokio_postgres::config::Host;
         let here = self.config.get_hosts().iter().all(|host| match host {
             Host::Tcp(name) => {
                 name == "localhost"
@@ -104,7 +109,7 @@ impl Server {
     }
 
     /// Connects. The second part is the connection, which has to be driven; it hands on what other sessions tell this one.
-    pub(super) async fn connect<H: Fn(&str) + Send + 'static>(
+    pub(in crate::store) async fn connect<H: Fn(&str) + Send + 'static>(
         &self,
         told: H,
     ) -> Result<
@@ -144,6 +149,25 @@ impl Server {
                 .with_no_client_auth(),
         })
     }
+}
+
+/// Where it is, without the account. The text of the address is no source for that: a password may
+/// be anywhere in one that is not written as it should be.
+fn shown(config: &Config) -> String {
+    let ports = config.get_ports();
+    let host = |(place, host): (usize, &Host)| {
+        let name = match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(_) => "a socket".to_owned(),
+        };
+        match ports.get(place).or(ports.first()) {
+            None | Some(5432) => name,
+            Some(port) => format!("{name}:{port}"),
+        }
+    };
+    let hosts: Vec<_> = config.get_hosts().iter().enumerate().map(host).collect();
+    let database = config.get_dbname().unwrap_or_default();
+    format!("{}/{database}", hosts.join(","))
 }
 
 fn roots(authorities: Option<&PathBuf>) -> Result<RootCertStore, ServerError> {
@@ -249,7 +273,18 @@ mod tests {
         assert!(!exposed(
             "postgres:///infra402?host=/run/postgresql&user=lease"
         ));
+        let several =
+            "postgres://lease:p%40ss+word@one,two:5433,[::1]:5434/infra402?sslmode=disable";
+        let several = Server::parse(several).unwrap();
+        assert_eq!(
+            several.to_string(),
+            "PostgreSQL at one,two:5433,::1:5434/infra402"
+        );
+        assert_eq!(several.config.get_password(), Some("p@ss+word".as_bytes()));
+        let attributes = several.config.get_target_session_attrs();
+        assert_eq!(attributes, TargetSessionAttrs::ReadWrite);
         for wrong in [
+            "postgres://lease:s3cret/s3cret@db.example/infra402?sslmode=nonsense",
             "postgres://db.example",
             "postgres:///infra402",
             "postgres://s3cret@db.example/infra402?sslmode=verify",

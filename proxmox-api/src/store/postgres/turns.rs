@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_postgres::{Client, Row, Statement};
 
-use super::{ServerError, server::Server};
+use super::{ServerError, presence, server::Server};
 use crate::store::{StoreError, apart::lock_key};
 
 /// How long a turn waits for a session.
@@ -34,6 +34,13 @@ const RECONNECT: Duration = Duration::from_millis(500);
 const GRACE: Duration = Duration::from_secs(1);
 /// How often a silent session is asked whether it is still there, and how long it may take.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// What the session is told first. A machine that vanishes without a word keeps its locks until the
+/// server notices: after two hours by default, after a minute by this.
+const GREETING: &str = "LISTEN infra402;
+    SET tcp_keepalives_idle = 30;
+    SET tcp_keepalives_interval = 10;
+    SET tcp_keepalives_count = 3";
 
 /// The turns of this process among all; clones are the same.
 #[derive(Clone)]
@@ -274,6 +281,7 @@ async fn connect(
             tracing::debug!(error = %ServerError::of(&error), "a connection ended");
         }
     });
+    presence::join(&client).await?;
     let of_each = |function| format!("SELECT {function}(key) FROM unnest($1::bigint[]) AS key");
     let lock = client.prepare(&of_each("pg_try_advisory_lock")).await;
     let lock = lock.map_err(of)?;
@@ -282,7 +290,7 @@ async fn connect(
     let unlock = unlock.await.map_err(of)?;
     let tell = client.prepare("SELECT pg_notify('infra402', $1)");
     let tell = tell.await.map_err(of)?;
-    client.batch_execute("LISTEN infra402").await.map_err(of)?;
+    client.batch_execute(GREETING).await.map_err(of)?;
     Ok(Link {
         client,
         lock,

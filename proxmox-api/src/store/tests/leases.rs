@@ -106,16 +106,25 @@ async fn a_lease_warns_stops_and_goes_at_its_deadlines(place: Place) {
     let store = place.open().await;
     activated(&store, 1, 1000).await;
     let due = async |now| {
-        let due = store.due_leases(300, now).await.unwrap();
-        due.into_iter().map(|due| due.action).collect::<Vec<_>>()
+        let due = store.ends_due(now).await.unwrap();
+        due.into_iter()
+            .map(|due| (due.state, due.due_at))
+            .collect::<Vec<_>>()
     };
-    assert_eq!(store.next_deadline(300).await.unwrap(), Some(4300));
-    assert_eq!(due(4299).await, []);
-    assert_eq!(due(4300).await, [DueAction::Warn]);
-    assert!(store.mark_warned(&"lease-1".into(), 4300).await.unwrap());
-    assert!(!store.mark_warned(&"lease-1".into(), 4300).await.unwrap());
-    assert_eq!(store.next_deadline(300).await.unwrap(), Some(4600));
-    assert_eq!(due(4600).await, [DueAction::Stop]);
+    let next = async |now| store.next_end(300, now).await.unwrap();
+    let warned = async |now| store.warn_of_ends(300, now, 10).await.unwrap();
+    assert_eq!(next(4299).await, Some(4300));
+    assert_eq!(warned(4299).await, []);
+    let all = warned(4300).await;
+    assert_eq!((all.len(), all[0].expires_at), (1, 4600));
+    assert_eq!(warned(4300).await, [], "once");
+    let events = store.events("lease-1", 0, 100).await.unwrap();
+    let last = events.last().unwrap();
+    assert_eq!(last.kind, "expires_soon");
+    assert_eq!(last.data, r#"{"destroysAt":5200,"expiresAt":4600}"#);
+    assert_eq!(next(4300).await, Some(4600));
+    assert_eq!(due(4599).await, []);
+    assert_eq!(due(4600).await, [(LeaseState::Active, 4600)]);
     assert!(
         store
             .move_lease(
@@ -139,8 +148,8 @@ async fn a_lease_warns_stops_and_goes_at_its_deadlines(place: Place) {
             .await
             .unwrap()
     );
-    assert_eq!(store.next_deadline(300).await.unwrap(), Some(5200));
-    assert_eq!(due(5200).await, [DueAction::Destroy]);
+    assert_eq!(next(4600).await, Some(5200));
+    assert_eq!(due(5200).await, [(LeaseState::Stopped, 5200)]);
     assert!(
         !store
             .move_lease(

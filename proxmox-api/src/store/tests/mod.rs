@@ -1,8 +1,12 @@
 //! The promises of the store, on real files and on a real PostgreSQL.
 
+mod backup;
 mod bounded;
 mod brake;
+mod copying;
 mod debts;
+mod ends;
+mod every_table;
 mod leases;
 mod migration;
 mod moves;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{postgres::Postgres, *};
+use crate::locks::{Duty, Locks};
 
 fn server(place: &Place) -> &Server {
     match &place.database {
@@ -226,4 +227,67 @@ async fn what_is_wrong_with_a_server_is_said_in_words() {
     assert!(newer.contains("newer release"), "{newer}");
     let found = condition(&place.database).await.unwrap();
     assert_eq!(found, Condition::Newer);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_duty_stays_with_one_replica_and_goes_to_another_when_that_dies() {
+    let Some(place) = Place::server().await else {
+        return;
+    };
+    let turns = || SharedTurns::start(server(&place).clone());
+    let [one, two] = [turns(), turns()];
+    let (first, second) = (
+        Locks::among(Some(&one), "leases"),
+        Locks::among(Some(&two), "leases"),
+    );
+    let [mut ours, mut theirs] = ["comparison"; 2].map(Duty::of);
+    for _ in 0..3 {
+        assert!(ours.is_ours(&first).await.unwrap());
+        assert!(!theirs.is_ours(&second).await.unwrap());
+    }
+    drop((ours, first, one));
+    let taken = async {
+        while !theirs.is_ours(&second).await.unwrap() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), taken)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_that_keeps_no_sessions_is_refused_and_one_that_does_is_not() {
+    let poolers = blocking(|| {
+        service::crypto::install_ring_provider();
+        let server = Postgres::shared()?;
+        let poolers = ["transaction", "session"].map(|mode| server.pooler(mode));
+        Some((server.empty(), poolers))
+    });
+    let Some((database, [Some(transaction), Some(session)])) = poolers.await else {
+        return;
+    };
+    let through = |port: u16| {
+        let url = format!("postgres://postgres@127.0.0.1:{port}/{database}?sslmode=disable");
+        Database::parse(&url).unwrap()
+    };
+    let refused = Store::of(&through(transaction.port)).await.unwrap_err();
+    assert!(
+        matches!(refused, StoreError::Postgres(ServerError::Pooler)),
+        "{refused}"
+    );
+    let looked = condition(&through(transaction.port)).await.unwrap_err();
+    assert_eq!(looked.to_string(), refused.to_string());
+    let database = through(session.port);
+    let store = Store::of(&database).await.unwrap();
+    let (one, two) = (store.turns().unwrap(), store.turns().unwrap());
+    let turn = one.take("set", &["name"]).await.unwrap();
+    assert!(two.try_take("set", &["name"]).await.unwrap().is_none());
+    drop(turn);
+    drop(two.take("set", &["name"]).await.unwrap());
+    store
+        .append_event(1, "subject", "kind", &serde_json::json!({}))
+        .await
+        .unwrap();
+    assert_eq!(condition(&database).await.unwrap(), Condition::InOrder);
 }

@@ -287,3 +287,36 @@ async fn nothing_blanked_is_left_in_a_dump() {
     assert_eq!(store.blank_answers(0, 0).await.unwrap(), 1);
     assert_eq!(dump(), [false, false, true]);
 }
+
+/// The room of what is blanked is used again, so that a file grows by the outcomes alone.
+#[tokio::test]
+async fn pages_of_what_was_blanked_are_used_again() {
+    const PAYMENTS: u32 = 200;
+    let (folder, store) = open_file();
+    for number in 0..PAYMENTS {
+        let id = PaymentId::from(format!("pay-{number}"));
+        let new = NewPayment {
+            request: SignedRequest("x".repeat(1000)),
+            ..payment(&id, PAYER, &format!("0x{number}"))
+        };
+        store.reserve(new, 0).await.unwrap();
+        assert!(store.mark_settling(&id, 0).await.unwrap());
+        assert!(
+            store
+                .mark_settled(&id, reported("0xfeed"), 0)
+                .await
+                .unwrap()
+        );
+        assert!(store.mark_answered(&id, answer()).await.unwrap());
+    }
+    let free = || -> u32 {
+        let file = rusqlite::Connection::open(folder.path().join("store.db")).unwrap();
+        file.query_row("PRAGMA freelist_count", [], |row| row.get(0))
+            .unwrap()
+    };
+    let before = free();
+    while store.blank_answers(0, 0).await.unwrap() > 0 {}
+    let freed = free() - before;
+    // Three requests are on a page, and twelve outcomes or so.
+    assert!(freed > PAYMENTS / 8, "{freed} pages of {PAYMENTS} payments");
+}

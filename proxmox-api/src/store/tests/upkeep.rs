@@ -124,8 +124,8 @@ async fn a_damaged_lease_keeps_no_other_from_its_end(place: Place) {
         .write(Apart::FromNothing, move |db| db.execute(spoilt, &[]))
         .await;
     assert_eq!(spoilt.unwrap(), 1);
-    let due = store.due_leases(0, 1_000_000).await.unwrap();
-    let ids: Vec<_> = due.iter().map(|due| due.lease.lease_id.as_str()).collect();
+    let due = store.ends_due(1_000_000).await.unwrap();
+    let ids: Vec<_> = due.iter().map(|due| due.lease_id.as_str()).collect();
     assert_eq!(ids, ["lease-2"]);
     // Its container is never taken for one without a lease.
     assert!(store.lease(&"lease-1".into()).await.is_err());

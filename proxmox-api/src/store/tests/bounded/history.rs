@@ -3,8 +3,8 @@
 
 use super::super::*;
 
-/// Numbers from 1 to ?1, for the wallet ?2.
-const NUMBERS: &str = "WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < ?1 AND ?2 <> '')";
+/// Numbers after ?3 up to ?1, for the wallet ?2.
+const NUMBERS: &str = "WITH RECURSIVE n(i) AS (SELECT CAST(?3 AS BIGINT) + 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 AND ?2 <> '')";
 
 /// Rows of each table, from a number `i`.
 const ROWS: [(&str, &str); 13] = [
@@ -70,17 +70,17 @@ const ROWS: [(&str, &str); 13] = [
     ),
 ];
 
-/// Fills a store that is empty: `payments` payments of [`PAYER`]'s, a lease for each fourth of them, and as many of
-/// everything else. The range of numbers is the same for any history.
-pub(super) async fn fill(store: &Store, payments: i64) {
+/// Fills a store that has `begun` payments of [`PAYER`]'s already up to `payments` of them, with a lease for each fourth, and as
+/// many of everything else. The range of numbers is the same for any history.
+pub(super) async fn fill(store: &Store, begun: i64, payments: i64) {
     let filled = store.write(Apart::FromNothing, move |db| {
         for (table, rows) in ROWS {
             // What only a test runs is not looked at.
             let sql = format!("INSERT INTO {table} {NUMBERS} {rows}");
-            db.execute(&sql, values![payments, PAYER])?;
+            db.execute(&sql, values![payments, PAYER, begun])?;
         }
         for number in 500..=530_i64 {
-            let sql = "INSERT INTO vmids (vmid, last_use) VALUES (?1, ?2)";
+            let sql = "INSERT INTO vmids (vmid, last_use) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
             db.execute(sql, values![number, number])?;
         }
         Ok(())

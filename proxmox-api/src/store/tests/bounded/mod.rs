@@ -13,6 +13,7 @@ use super::{
 };
 
 /// Payments of the one wallet, each fourth with a lease that is over.
+const YOUNG: i64 = 12;
 const SHORT: i64 = 400;
 const LONG: i64 = 6_000;
 /// Steps by which the work of a statement may differ: pages that are not full, a deeper look into an index.
@@ -30,19 +31,20 @@ fn may_grow(sql: &str) -> bool {
     MAY_GROW.iter().any(|(known, _)| sql.starts_with(known))
 }
 
-/// What ran in a tour after so many payments; with SQLite's statistics, or without as in a new file.
-async fn toured(payments: i64, analyzed: bool) -> Vec<Ran> {
+/// What ran in a tour after so many payments; on a file that was analyzed when it had few, if that is wanted.
+async fn toured(payments: i64, analyzed_young: bool) -> Vec<Ran> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = Store::open(&path).unwrap();
-    history::fill(&store, payments).await;
-    drop(store);
-    if analyzed {
+    history::fill(&store, 0, YOUNG).await;
+    if analyzed_young {
         let file = rusqlite::Connection::open(&path).unwrap();
         file.busy_timeout(std::time::Duration::from_secs(10))
             .unwrap();
         file.execute_batch("ANALYZE").unwrap();
     }
+    history::fill(&store, YOUNG, payments).await;
+    drop(store);
     let store = Store::open(&path).unwrap();
     let name = path.canonicalize().unwrap().display().to_string();
     trace::count(&name);
@@ -62,8 +64,9 @@ fn most(ran: &[Ran]) -> BTreeMap<&str, i32> {
     most
 }
 
-async fn nothing_costs_more(analyzed: bool) {
-    let (short, long) = (toured(SHORT, analyzed).await, toured(LONG, analyzed).await);
+async fn nothing_costs_more(analyzed_young: bool) {
+    let short = toured(SHORT, analyzed_young).await;
+    let long = toured(LONG, analyzed_young).await;
     let (before, after) = (most(&short), most(&long));
     assert_eq!(
         before.keys().collect::<Vec<_>>(),
@@ -85,8 +88,9 @@ async fn no_statement_costs_more_after_a_long_history() {
     nothing_costs_more(false).await;
 }
 
+/// A connection reads statistics once, and goes on believing them while the file grows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn statistics_do_not_lead_it_astray() {
+async fn statistics_of_a_young_file_do_not_lead_it_astray() {
     nothing_costs_more(true).await;
 }
 
@@ -97,7 +101,7 @@ async fn postgres_reads_few_rows_after_a_long_history() {
         return;
     };
     let store = place.open().await;
-    history::fill(&store, LONG).await;
+    history::fill(&store, 0, LONG).await;
     let Database::Server(server) = place.database.clone() else {
         panic!("it is a server");
     };
@@ -130,7 +134,9 @@ fn too_much(session: &Session, ran: &Ran) -> Option<String> {
         true => "COSTS OFF",
         false => "ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF",
     };
-    let sql = format!("EXPLAIN ({how}) {}", ran.sql);
+    // What SQLite alone is told, so that it puts pages together.
+    let sql = ran.sql.replace(", rowid = rowid", "");
+    let sql = format!("EXPLAIN ({how}) {sql}");
     let values: Vec<_> = ran.values.iter().map(trace::Owned::lend).collect();
     session.batch("BEGIN").unwrap();
     let rows = session.query(&sql, &values);
@@ -173,8 +179,9 @@ fn the_tour_calls_every_method_of_the_store() {
         for rest in text.split("pub async fn ").skip(1) {
             let name = rest.split(['(', '<']).next().unwrap();
             let called = calls.contains(&format!(".{name}("));
-            // These open it.
-            if !called && !["connect", "of", "condition"].contains(&name) {
+            // These open it, or go through all of it for the operator.
+            let others = ["connect", "of", "condition", "backup", "copy"];
+            if !called && !others.contains(&name) {
                 missing.push(name.to_owned());
             }
         }
@@ -202,7 +209,7 @@ fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
 async fn a_list_of_payments_reads_no_answer_and_no_request() {
     const ANSWER: usize = 500_000;
     let (folder, store) = open_file();
-    history::fill(&store, 40).await;
+    history::fill(&store, 0, 40).await;
     let filled = store.write(Apart::FromNothing, |db| {
         let sql = "UPDATE payments SET answer_body = ?1, request = ?1 WHERE payment_id = ?2";
         for number in 1..=20 {

@@ -107,6 +107,7 @@ async fn look_after(store: &Store) {
     store.set_mac(&id, "aa:cc").await.unwrap();
     assert!(store.set_node(&id, &node("pve3"), NOW).await.unwrap());
     assert_eq!(store.links_kept_down().await.unwrap().len(), 2);
+    assert!(store.is_link_kept_down(&id).await.unwrap());
     store.link_is_up(&id).await.unwrap();
     store.saw_running(vec![id.clone()], NOW).await.unwrap();
     assert_eq!(store.running_seen().await.unwrap().len(), 2);
@@ -115,7 +116,13 @@ async fn look_after(store: &Store) {
     assert_eq!(store.missed().await.unwrap().len(), 1);
     store.found(&id).await.unwrap();
     store.orphan_since(vmid(900), &id, NOW).await.unwrap();
-    store.keep_orphans(Vec::new()).await.unwrap();
+    assert_eq!(store.orphans().await.unwrap().len(), 1);
+    store.forget_orphans(vec![vmid(900)]).await.unwrap();
+    assert!(store.running_seen_of(&id).await.unwrap().is_none());
+    assert!(store.missing_since(&id).await.unwrap().is_none());
+    let trouble = [(id.clone(), "gone")].into_iter().collect();
+    store.set_troubles(trouble).await.unwrap();
+    assert_eq!(store.troubles().await.unwrap().len(), 1);
     let look = Look {
         lease_id: id.clone(),
         counters: Counters::default(),
@@ -140,8 +147,8 @@ async fn look_after(store: &Store) {
     assert_eq!(counts["active"], 2);
     assert_eq!(store.leased_numbers().await.unwrap().len(), 2);
     assert_eq!(store.live_leases().await.unwrap().len(), 3);
-    assert!(store.next_deadline(300).await.unwrap().is_some());
-    assert_eq!(store.due_leases(300, NOW).await.unwrap(), []);
+    assert!(store.next_end(300, NOW).await.unwrap().is_some());
+    assert_eq!(store.ends_due(NOW).await.unwrap(), []);
     assert_eq!(store.unfinished_leases().await.unwrap().len(), 1);
     assert_eq!(store.held_machines().await.unwrap(), []);
     store.held_power(&id).await.unwrap();
@@ -286,7 +293,11 @@ async fn renew_and_end(store: &Store) {
         store.renew(renewal.clone(), NOW).await.unwrap();
     }
     assert!(store.has_renewed(&"pay-5".into()).await.unwrap());
-    assert!(store.mark_warned(&"lease-1".into(), NOW).await.unwrap());
+    let warned = store
+        .warn_of_ends(i64::from(u32::MAX), NOW, 9)
+        .await
+        .unwrap();
+    assert!(!warned.is_empty());
     let lost = store.end_lost(&"lease-1".into(), NOW, NOW).await.unwrap();
     assert!(lost.is_some());
     for (from, to) in [(Active, Destroying), (Destroying, Destroyed)] {

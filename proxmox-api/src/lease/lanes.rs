@@ -1,0 +1,232 @@
+//! Work on leases in lanes: each node has places of its own for each kind of work, so that a slow
+//! node delays no other, and what waits is begun as soon as a place is free. Work that takes
+//! unusually long gives its place back while it goes on.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, future::join_all, stream};
+use pve::NodeName;
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+
+use crate::ids::LeaseId;
+
+/// After this, work is set aside: a container shuts down within ten seconds, or does not listen.
+pub const SLOW_AFTER: Duration = Duration::from_secs(10);
+/// Work of one lane that is set aside at most, for each of its places. More keeps its place.
+const ASIDE: usize = 4;
+
+/// What is done with a container. The two take different parts of a node: a stop waits for the
+/// guest, a removal holds a lock of the storage, which gives up on those who wait for ten seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// It is shut down.
+    Stop,
+    /// It is removed.
+    Remove,
+}
+
+/// A lane.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Lane {
+    /// The node.
+    pub node: NodeName,
+    /// What is done there.
+    pub task: Task,
+}
+
+/// Places in each lane.
+#[derive(Debug, Clone, Copy)]
+pub struct Places {
+    /// For stops.
+    pub stops: usize,
+    /// For removals.
+    pub removals: usize,
+}
+
+impl Places {
+    fn of(self, task: Task) -> usize {
+        match task {
+            Task::Stop => self.stops,
+            Task::Remove => self.removals,
+        }
+    }
+}
+
+/// Work that has ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ended<T> {
+    /// The lease.
+    pub lease_id: LeaseId,
+    /// What came of it; `None` where it broke off.
+    pub outcome: Option<T>,
+}
+
+/// The lanes of all nodes. Work in hand is cut off when they are dropped.
+pub struct Lanes<T> {
+    places: Places,
+    waiting: HashMap<Lane, VecDeque<LeaseId>>,
+    in_hand: HashMap<LeaseId, InHand>,
+    tasks: JoinSet<()>,
+    tell: mpsc::UnboundedSender<News<T>>,
+    news: mpsc::UnboundedReceiver<News<T>>,
+}
+
+struct InHand {
+    lane: Lane,
+    is_slow: bool,
+}
+
+enum News<T> {
+    IsSlow(LeaseId),
+    Ended(Ended<T>),
+}
+
+/// Tells of an end however it comes.
+struct Reporter<T> {
+    lease_id: LeaseId,
+    outcome: Option<T>,
+    tell: mpsc::UnboundedSender<News<T>>,
+}
+
+impl<T> Drop for Reporter<T> {
+    fn drop(&mut self) {
+        // Without lanes nobody listens.
+        let _ = self.tell.send(News::Ended(Ended {
+            lease_id: self.lease_id.clone(),
+            outcome: self.outcome.take(),
+        }));
+    }
+}
+
+impl<T: Send + 'static> Lanes<T> {
+    /// Lanes without work.
+    pub fn new(places: Places) -> Self {
+        let (tell, news) = mpsc::unbounded_channel();
+        Self {
+            places,
+            waiting: HashMap::new(),
+            in_hand: HashMap::new(),
+            tasks: JoinSet::new(),
+            tell,
+            news,
+        }
+    }
+
+    /// Replaces what waits, in the order in which it is to be begun. What is in hand is left out.
+    pub fn refill(&mut self, work: impl IntoIterator<Item = (Lane, LeaseId)>) {
+        self.waiting.clear();
+        for (lane, lease_id) in work {
+            if !self.in_hand.contains_key(&lease_id) {
+                self.waiting.entry(lane).or_default().push_back(lease_id);
+            }
+        }
+    }
+
+    /// Begins as much of what waits as there are places for.
+    pub fn start<F>(&mut self, work: impl Fn(LeaseId) -> F)
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let free: Vec<(Lane, usize)> = self
+            .waiting
+            .keys()
+            .map(|lane| (lane.clone(), self.free(lane)))
+            .collect();
+        for (lane, free) in free {
+            for _ in 0..free {
+                let next = self.waiting.get_mut(&lane).and_then(VecDeque::pop_front);
+                let Some(lease_id) = next else { break };
+                self.begin(lane.clone(), lease_id, &work);
+            }
+        }
+        self.waiting.retain(|_, waiting| !waiting.is_empty());
+    }
+
+    fn free(&self, lane: &Lane) -> usize {
+        let places = self.places.of(lane.task);
+        let own = self.in_hand.values().filter(|one| one.lane == *lane);
+        let (slow, prompt): (Vec<_>, Vec<_>) = own.partition(|one| one.is_slow);
+        let too_slow = slow.len().saturating_sub(places * ASIDE);
+        places.saturating_sub(prompt.len() + too_slow)
+    }
+
+    fn begin<F>(&mut self, lane: Lane, lease_id: LeaseId, work: &impl Fn(LeaseId) -> F)
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let in_hand = InHand {
+            lane,
+            is_slow: false,
+        };
+        self.in_hand.insert(lease_id.clone(), in_hand);
+        let (work, tell) = (work(lease_id.clone()), self.tell.clone());
+        self.tasks.spawn(async move {
+            let mut reporter = Reporter {
+                lease_id,
+                outcome: None,
+                tell,
+            };
+            let mut work = std::pin::pin!(work);
+            let outcome = match timeout(SLOW_AFTER, &mut work).await {
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    let slow = News::IsSlow(reporter.lease_id.clone());
+                    let _ = reporter.tell.send(slow);
+                    work.await
+                }
+            };
+            reporter.outcome = Some(outcome);
+        });
+    }
+
+    /// Waits until places may be free again: because work has ended, which is returned, or because
+    /// it is slow. For ever, where nothing is in hand.
+    pub async fn changed(&mut self) -> Option<Ended<T>> {
+        // Ours is never the last sender that is dropped.
+        let news = self.news.recv().await?;
+        while self.tasks.try_join_next().is_some() {}
+        match news {
+            News::IsSlow(lease_id) => {
+                if let Some(in_hand) = self.in_hand.get_mut(&lease_id) {
+                    in_hand.is_slow = true;
+                }
+                None
+            }
+            News::Ended(ended) => {
+                self.in_hand.remove(&ended.lease_id);
+                Some(ended)
+            }
+        }
+    }
+
+    /// What waits for a place.
+    pub fn waiting(&self) -> usize {
+        self.waiting.values().map(VecDeque::len).sum()
+    }
+
+    /// What is in hand, and how much of it is set aside.
+    pub fn in_hand(&self) -> (usize, usize) {
+        let slow = self.in_hand.values().filter(|one| one.is_slow).count();
+        (self.in_hand.len(), slow)
+    }
+}
+
+/// Does work on each node at most `at_once` at a time, on all nodes side by side.
+pub async fn per_node<F: Future>(
+    work: impl IntoIterator<Item = (NodeName, F)>,
+    at_once: usize,
+) -> Vec<F::Output> {
+    let mut nodes: HashMap<NodeName, Vec<F>> = HashMap::new();
+    for (node, work) in work {
+        nodes.entry(node).or_default().push(work);
+    }
+    let nodes = nodes.into_values().map(|work| {
+        let work = stream::iter(work).buffer_unordered(at_once);
+        work.collect::<Vec<_>>()
+    });
+    join_all(nodes).await.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,294 @@
+use std::{
+    cell::RefCell,
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tokio::time::{Instant, sleep};
+
+use super::*;
+
+const PLACES: Places = Places {
+    stops: 3,
+    removals: 1,
+};
+
+fn lane(node: &str, task: Task) -> Lane {
+    let node = node.parse().unwrap();
+    Lane { node, task }
+}
+
+fn stops(node: &str, numbers: std::ops::Range<u32>) -> Vec<(Lane, LeaseId)> {
+    let of_number = |number| (lane(node, Task::Stop), format!("{node}-{number}").into());
+    numbers.map(of_number).collect()
+}
+
+/// Begins what waits; its work lasts so long. The leases that were begun.
+fn begin(lanes: &mut Lanes<()>, lasts: Duration) -> Vec<String> {
+    let begun = RefCell::new(Vec::new());
+    lanes.start(|lease_id| {
+        begun.borrow_mut().push(lease_id.to_string());
+        sleep(lasts)
+    });
+    let mut begun = begun.into_inner();
+    begun.sort();
+    begun
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_falls_due_during_other_work_begins_at_once_and_the_rest_as_places_get_free() {
+    let mut lanes = Lanes::new(PLACES);
+    lanes.refill(stops("a", 0..2));
+    assert_eq!(begin(&mut lanes, Duration::from_secs(8)), ["a-0", "a-1"]);
+    sleep(Duration::from_secs(1)).await;
+    lanes.refill(stops("a", 0..6));
+    assert_eq!(begin(&mut lanes, Duration::from_secs(5)), ["a-2"]);
+    assert_eq!(lanes.waiting(), 3, "what is in hand does not wait as well");
+    for next in ["a-3", "a-4", "a-5"] {
+        let ended = lanes.changed().await;
+        assert_eq!(ended.unwrap().outcome, Some(()));
+        assert_eq!(begin(&mut lanes, Duration::from_secs(1)), [next]);
+    }
+    assert_eq!(lanes.waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stops_removals_and_nodes_have_places_of_their_own() {
+    let mut lanes = Lanes::new(PLACES);
+    let mut work = stops("a", 0..10);
+    work.extend((0..10).map(|number| (lane("a", Task::Remove), format!("gone-{number}").into())));
+    work.extend(stops("b", 0..10));
+    lanes.refill(work);
+    let begun = begin(&mut lanes, Duration::from_secs(1_000_000));
+    assert_eq!(begun, ["a-0", "a-1", "a-2", "b-0", "b-1", "b-2", "gone-0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_work_gives_its_place_back_but_not_without_end() {
+    let mut lanes = Lanes::new(PLACES);
+    let (hangs, mut begun) = (Duration::from_secs(1_000_000), 0);
+    lanes.refill(stops("a", 0..100));
+    let (start, mut most) = (Instant::now(), 0);
+    while start.elapsed() < Duration::from_secs(600) {
+        begun += begin(&mut lanes, hangs).len();
+        let (all, slow) = lanes.in_hand();
+        most = most.max(all - slow);
+        tokio::select! {
+            ended = lanes.changed() => assert_eq!(ended, None),
+            () = sleep(Duration::from_secs(60)) => {}
+        }
+    }
+    assert_eq!(most, PLACES.stops);
+    // Twelve are set aside, and three more are in their places.
+    assert_eq!(begun, PLACES.stops * (1 + ASIDE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_breaks_off_is_told_and_its_place_is_free() {
+    let mut lanes = Lanes::<()>::new(PLACES);
+    lanes.refill(stops("a", 0..1));
+    lanes.start(|_| async { panic!("as a defect would") });
+    let ended = lanes.changed().await.unwrap();
+    assert_eq!((ended.lease_id.as_str(), ended.outcome), ("a-0", None));
+    lanes.refill(stops("a", 0..1));
+    assert_eq!(begin(&mut lanes, Duration::ZERO), ["a-0"]);
+}
+
+#[tokio::test]
+async fn work_in_hand_is_cut_off_with_its_lanes() {
+    struct Ends(Arc<AtomicUsize>);
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let ended = Arc::new(AtomicUsize::new(0));
+    let mut lanes = Lanes::<()>::new(PLACES);
+    lanes.refill(stops("a", 0..2));
+    lanes.start(|_| {
+        let ends = Ends(Arc::clone(&ended));
+        async move {
+            let _ends = ends;
+            std::future::pending().await
+        }
+    });
+    drop(lanes);
+    tokio::time::timeout(Duration::from_secs(5), async {
+        while ended.load(Ordering::SeqCst) < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_on_a_node_is_bounded_and_another_node_does_not_wait_for_it() {
+    let now = AtomicUsize::new(0);
+    let most = AtomicUsize::new(0);
+    let start = Instant::now();
+    let work = (0..30).map(|number| {
+        let (now, most) = (&now, &most);
+        let is_slow = number % 3 == 0;
+        let node: NodeName = if is_slow { "slow" } else { "fast" }.parse().unwrap();
+        let work = async move {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            sleep(Duration::from_secs(if is_slow { 30 } else { 1 })).await;
+            now.fetch_sub(1, Ordering::SeqCst);
+            (is_slow, start.elapsed())
+        };
+        (node, work)
+    });
+    let done = per_node(work, 4).await;
+    let last = |slow| {
+        done.iter()
+            .filter(|one| one.0 == slow)
+            .map(|one| one.1)
+            .max()
+    };
+    assert_eq!(done.len(), 30);
+    assert_eq!(most.load(Ordering::SeqCst), 8);
+    assert_eq!(last(false), Some(Duration::from_secs(5)));
+    assert_eq!(last(true), Some(Duration::from_secs(90)));
+}
+
+/// Ends of leases as they come on five real nodes: a shutdown takes two to ten seconds, of every
+/// twentieth container twenty until it is forced down, and a removal three to five.
+struct Load {
+    ends: usize,
+    over: Duration,
+    hanging_node: Option<usize>,
+}
+
+/// When the work on a lease was due, and by how much it began later.
+type Lateness = HashMap<(LeaseId, Task), Duration>;
+
+impl Load {
+    fn node(number: usize) -> NodeName {
+        format!("pve{}", number % 5).parse().unwrap()
+    }
+
+    fn lasts(&self, number: usize, task: Task) -> Duration {
+        if self.hanging_node == Some(number % 5) {
+            return Duration::from_secs(3600);
+        }
+        // A spread without chance: the multiplier has no factor in common with the number of steps.
+        let part = u64::try_from(number * 617 % 1000).unwrap();
+        Duration::from_millis(match task {
+            Task::Stop if number % 20 == 7 => 20_800,
+            Task::Stop => 2_000 + part * 8,
+            Task::Remove => 3_000 + part * 2,
+        })
+    }
+
+    /// Lets every lease be stopped, and removed right after that; how late what was begun until
+    /// `end` was.
+    async fn run(&self, places: Places, end: Duration) -> Lateness {
+        let start = Instant::now();
+        let mut due: Vec<(Instant, usize, Task)> = (0..self.ends)
+            .map(|number| {
+                let part = number as f64 / self.ends as f64;
+                (start + self.over.mul_f64(part), number, Task::Stop)
+            })
+            .collect();
+        let begun = RefCell::new(HashSet::new());
+        let late = RefCell::new(Lateness::new());
+        let mut lanes = Lanes::new(places);
+        while start.elapsed() < end {
+            let now = Instant::now();
+            let ready = |one: &&(Instant, usize, Task)| {
+                one.0 <= now && !begun.borrow().contains(&(one.1, one.2))
+            };
+            let mut waiting: Vec<_> = due.iter().filter(ready).copied().collect();
+            waiting.sort_by_key(|one| (one.0, one.1));
+            let in_lane = |(_, number, task): (Instant, usize, Task)| {
+                let node = Self::node(number);
+                (Lane { node, task }, format!("{number} {task:?}").into())
+            };
+            lanes.refill(waiting.into_iter().map(in_lane));
+            lanes.start(|lease_id| {
+                let (number, task) = lease_id.split_once(' ').unwrap();
+                let number: usize = number.parse().unwrap();
+                let task = if task == "Stop" {
+                    Task::Stop
+                } else {
+                    Task::Remove
+                };
+                begun.borrow_mut().insert((number, task));
+                let due = due.iter().find(|one| (one.1, one.2) == (number, task));
+                late.borrow_mut()
+                    .insert((lease_id.clone(), task), now - due.unwrap().0);
+                let lasts = self.lasts(number, task);
+                async move {
+                    sleep(lasts).await;
+                    (number, task)
+                }
+            });
+            // The worker looks for what is due every second at least.
+            tokio::select! {
+                () = sleep(Duration::from_secs(1)) => {}
+                ended = lanes.changed() => {
+                    let done = ended.and_then(|ended| ended.outcome);
+                    if let Some((number, Task::Stop)) = done {
+                        due.push((Instant::now(), number, Task::Remove));
+                    }
+                }
+            }
+        }
+        late.into_inner()
+    }
+}
+
+fn latest(late: &Lateness, task: Task) -> Duration {
+    let of_task = late.iter().filter(|((_, one), _)| *one == task);
+    of_task.map(|(_, late)| *late).max().unwrap_or_default()
+}
+
+/// As many as PVE_ENDS_PER_NODE by default.
+const DEFAULT: Places = Places {
+    stops: 24,
+    removals: 12,
+};
+
+#[tokio::test(start_paused = true)]
+async fn five_hundred_ends_in_a_minute_on_five_nodes_begin_within_ten_seconds_of_their_time() {
+    let load = Load {
+        ends: 500,
+        over: Duration::from_secs(60),
+        hanging_node: None,
+    };
+    let late = load.run(DEFAULT, Duration::from_secs(180)).await;
+    assert_eq!(late.len(), 1000, "every lease is stopped and removed");
+    for task in [Task::Stop, Task::Remove] {
+        let latest = latest(&late, task);
+        assert!(latest < Duration::from_secs(10), "{task:?}: {latest:?}");
+    }
+    // As few as there used to be for all nodes together.
+    let few = Places {
+        stops: 2,
+        removals: 2,
+    };
+    let late = load.run(few, Duration::from_secs(600)).await;
+    assert!(latest(&late, Task::Stop) > Duration::from_secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_hangs_delays_the_ends_of_no_other() {
+    let load = Load {
+        ends: 500,
+        over: Duration::from_secs(60),
+        hanging_node: Some(2),
+    };
+    let late = load.run(DEFAULT, Duration::from_secs(180)).await;
+    let of_others = |((lease_id, task), late): (&(LeaseId, Task), &Duration)| {
+        let number: usize = lease_id.split(' ').next().unwrap().parse().unwrap();
+        (number % 5 != 2).then_some((*task, *late))
+    };
+    let others: Vec<_> = late.iter().filter_map(of_others).collect();
+    assert_eq!(others.len(), 800);
+    let latest = others.iter().map(|(_, late)| *late).max().unwrap();
+    assert!(latest < Duration::from_secs(10), "{latest:?}");
+}

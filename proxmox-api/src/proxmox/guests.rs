@@ -1,0 +1,68 @@
+//! The cluster's list of all guests, for those who look for a container. With thousands of guests
+//! it is the largest answer of all, so many who look at the same time share one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pve::{GuestResource, NodeName, Vmid};
+
+use super::Proxmox;
+
+/// How long a list tells where to look first.
+const RECENT: Duration = Duration::from_secs(60);
+
+/// A list or why there is none, and when it was asked for.
+pub(super) struct Asked {
+    at: Instant,
+    answer: Result<Arc<Vec<GuestResource>>, pve::Error>,
+}
+
+/// Where a list shows a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// On this node.
+    On(NodeName),
+    /// Not at all.
+    Nowhere,
+    /// There is no list.
+    Unknown,
+}
+
+impl Proxmox {
+    /// All guests that we may audit, by a list that was asked for no sooner than this call: an
+    /// older one may not show where a container has moved.
+    ///
+    /// # Errors
+    /// Proxmox did not answer.
+    pub async fn guests(&self) -> Result<Arc<Vec<GuestResource>>, pve::Error> {
+        let called = Instant::now();
+        // Those who wait here get the answer of the first of them, a failure as well.
+        let mut kept = self.guests.lock().await;
+        if let Some(asked) = &*kept
+            && asked.at >= called
+        {
+            return asked.answer.clone();
+        }
+        let at = Instant::now();
+        let answer = self.client.resources().await.map(Arc::new);
+        *kept = Some(Asked {
+            at,
+            answer: answer.clone(),
+        });
+        answer
+    }
+
+    /// Where a list of a moment ago shows a number. It may be of before the guest was made,
+    /// restored or moved.
+    pub async fn recently_listed(&self, vmid: Vmid) -> Listed {
+        let kept = self.guests.lock().await;
+        let recent = kept.as_ref().filter(|asked| asked.at.elapsed() < RECENT);
+        let Some(Ok(guests)) = recent.map(|asked| &asked.answer) else {
+            return Listed::Unknown;
+        };
+        match guests.iter().find(|guest| guest.vmid == vmid) {
+            Some(guest) => Listed::On(guest.node.clone()),
+            None => Listed::Nowhere,
+        }
+    }
+}

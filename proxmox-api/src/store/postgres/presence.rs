@@ -1,0 +1,60 @@
+//! Whether services work on a database: each one's session for locks holds this lock together with
+//! the others', and a copy takes it alone, as the lock beside a SQLite file does.
+
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use super::{ServerError, Session};
+use crate::store::StoreError;
+
+const PRESENCE: i64 = 0x0402_0003;
+/// The server notices the end of a session a moment after it, so a lock that is taken is asked for
+/// some more times.
+const TRIES: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Says on a session, for as long as it lasts, that a service works on the database.
+///
+/// # Errors
+/// The database is being copied, or the server refuses.
+pub(super) async fn join(client: &Client) -> Result<(), ServerError> {
+    match lock(client, "pg_try_advisory_lock_shared").await? {
+        true => Ok(()),
+        false => Err(ServerError::BeingCopied),
+    }
+}
+
+/// Takes the database for a copy, for as long as the session lasts.
+///
+/// # Errors
+/// Services work on the database, or another copy, or the server refuses.
+pub(in crate::store) async fn take_alone(client: &Client) -> Result<(), ServerError> {
+    for _ in 0..TRIES {
+        if lock(client, "pg_try_advisory_lock").await? {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(ServerError::InUse)
+}
+
+async fn lock(client: &Client, function: &str) -> Result<bool, ServerError> {
+    let sql = format!("SELECT {function}({PRESENCE})");
+    let row = client.query_one(&sql, &[]).await;
+    row.and_then(|row| row.try_get(0))
+        .map_err(|error| ServerError::of(&error))
+}
+
+/// Looks whether a service may begin to work on the database.
+pub(super) fn look(session: &Session) -> Result<(), StoreError> {
+    // The lock lasts as long as this one statement.
+    let sql = format!("SELECT 1 WHERE pg_try_advisory_xact_lock_shared({PRESENCE})");
+    for _ in 0..TRIES {
+        if !session.query(&sql, &[])?.is_empty() {
+            return Ok(());
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(ServerError::BeingCopied.into())
+}
