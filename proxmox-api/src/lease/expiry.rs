@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
@@ -26,7 +27,6 @@ use crate::{
     state::App,
     store::{DueEnd, Lease, StoreError},
 };
-use serde_json::json;
 
 /// Seconds before the end at which the owner is warned.
 pub const WARN_SECONDS: i64 = 300;

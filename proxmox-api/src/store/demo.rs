@@ -109,14 +109,11 @@ impl Store {
         asset: Address,
         account: &Wallet,
     ) -> Result<u64, StoreError> {
-        let (network, asset) = (network.to_owned(), text_of(asset));
-        let account = account.clone();
-        self.read(move |db| {
-            let sql = "SELECT balance FROM demo_balances WHERE network = ?1 AND asset = ?2 AND account = ?3";
-            let balance = db.optional(sql, values![network, asset, account], |row| row.get("balance"))?;
-            Ok(balance.unwrap_or(0))
-        })
-        .await
+        let sql =
+            "SELECT balance FROM demo_balances WHERE network = ?1 AND asset = ?2 AND account = ?3";
+        let values = kept![network, text_of(asset), account];
+        let found = self.look(sql, values, |row| row.get("balance")).await?;
+        Ok(found.first().copied().unwrap_or(0))
     }
 
     /// Raises the balance of `account` to at least `level` and returns it. Asking twice gives nothing more.

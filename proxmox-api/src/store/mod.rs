@@ -31,7 +31,7 @@ mod tests;
 mod traffic;
 mod writer;
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 pub use crate::payment::{PaymentState, moves::Answer};
 pub use backup::{Backup, BackupError, backup};
@@ -54,12 +54,12 @@ pub use sqlite::{FileInUse, Hold};
 pub use traffic::{Count, Kept, Look, Traffic, TrafficChange};
 
 use apart::Apart;
-use db::{Connection, Db, cells, values};
+use db::{Connection, Db, Row, cells, values};
 use leases::EndedLeases;
 use pool::Pool;
 use postgres::Session;
 use schema::STEPS;
-use steps::Step;
+use steps::{Owned, Step};
 use writer::{Thread, Writer};
 
 /// Why the store could not answer.
@@ -127,15 +127,16 @@ impl StoreError {
 
 /// The most that a list for the operator has of each kind; what is left shows once those were settled.
 pub const LISTED: usize = 1000;
-/// Connections that only read: to a file, and to a server, which may be a while away.
+/// Connections that only read.
 const READERS: usize = 4;
-const SERVER_READERS: usize = 8;
 
 /// The handle that is shared by everybody.
 #[derive(Debug, Clone)]
 pub struct Store {
     writer: Writer,
     readers: Pool,
+    /// For looks that are one statement, where a thread would wait for a server.
+    looks: Option<postgres::Looks>,
     server: Option<Server>,
     ended: EndedLeases,
 }
@@ -153,6 +154,7 @@ impl Store {
         Ok(Self {
             writer: Thread::start(connection)?.into(),
             readers: Pool::new(readers),
+            looks: None,
             server: None,
             ended: EndedLeases::default(),
         })
@@ -169,7 +171,7 @@ impl Store {
             let session = Session::new(at.clone())?;
             postgres::migrate(&session)?;
             let reader = |_| Ok(Connection::Postgres(Box::new(Session::new(at.clone())?)));
-            let readers: Result<Vec<_>, StoreError> = (0..SERVER_READERS).map(reader).collect();
+            let readers: Result<Vec<_>, StoreError> = (0..READERS).map(reader).collect();
             readers
         };
         let readers = tokio::task::spawn_blocking(connecting).await;
@@ -177,6 +179,7 @@ impl Store {
         Ok(Self {
             writer: postgres::Writers::start(server)?.into(),
             readers: Pool::new(readers),
+            looks: Some(postgres::Looks::at(server)),
             server: Some(server.clone()),
             ended: EndedLeases::default(),
         })
@@ -237,6 +240,25 @@ impl Store {
         F: FnOnce(Db<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.readers.run(|connection| look(connection.lend())).await
+    }
+
+    /// The rows of one statement: what is asked with each request.
+    async fn look<T: Send + 'static>(
+        &self,
+        sql: impl Into<Cow<'static, str>>,
+        values: Vec<Owned>,
+        read: fn(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let sql = sql.into();
+        let Some(looks) = &self.looks else {
+            let look = move |db: Db<'_>| {
+                let values: Vec<_> = values.iter().map(Owned::borrow).collect();
+                db.all(&sql, &values, read)
+            };
+            return self.read(look).await;
+        };
+        let rows = looks.all(&sql, &values).await?;
+        rows.iter().map(|row| read(&Row::Postgres(row))).collect()
     }
 }
 

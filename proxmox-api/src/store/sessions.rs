@@ -1,6 +1,6 @@
 //! Sign-in by wallet: challenges that work once, and sessions known only by the hash of their token.
 
-use super::{Store, StoreError, apart::Apart, values};
+use super::{Store, StoreError, apart::Apart, steps::kept, values};
 use crate::ids::Wallet;
 
 impl Store {
@@ -93,11 +93,9 @@ impl Store {
         token_hash: &str,
         now: i64,
     ) -> Result<Option<Wallet>, StoreError> {
-        let token_hash = token_hash.to_owned();
-        self.read(move |db| {
-            let sql = "SELECT wallet FROM sessions WHERE token_hash = ?1 AND expires_at > ?2";
-            db.optional(sql, values![token_hash, now], |row| row.get("wallet"))
-        })
-        .await
+        let sql = "SELECT wallet FROM sessions WHERE token_hash = ?1 AND expires_at > ?2";
+        let values = kept![token_hash, now];
+        let found = self.look(sql, values, |row| row.get("wallet")).await?;
+        Ok(found.into_iter().next())
     }
 }

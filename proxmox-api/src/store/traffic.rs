@@ -13,7 +13,9 @@ use super::{
     db::{self, Cell, ToValue as _, batches, parameters},
     events,
     meter::{self, Counted, Counters, LastLook, Reading},
-    signed, values,
+    signed,
+    steps::kept,
+    values,
 };
 use crate::ids::{LeaseId, Wallet};
 
@@ -171,18 +173,13 @@ impl Store {
         &self,
         owner: &Wallet,
     ) -> Result<HashMap<LeaseId, Traffic>, StoreError> {
-        let owner = owner.clone();
-        self.read(move |db| {
-            let sql = format!(
-                "{TRAFFIC} WHERE leases.owner = ?1 AND leases.state <> 'destroyed'
-                   AND traffic.step <> 'full'"
-            );
-            db.all(&sql, values![owner], |row| {
-                let traffic = read_traffic(row)?;
-                Ok((traffic.lease_id.clone(), traffic))
-            })
-        })
-        .await
+        let sql = format!(
+            "{TRAFFIC} WHERE leases.owner = ?1 AND leases.state <> 'destroyed'
+               AND traffic.step <> 'full'"
+        );
+        let found = self.look(sql, kept![owner], read_traffic).await?;
+        let by_lease = |traffic: Traffic| (traffic.lease_id.clone(), traffic);
+        Ok(found.into_iter().map(by_lease).collect())
     }
 
     /// Keeps what net0 is like, before it is changed.

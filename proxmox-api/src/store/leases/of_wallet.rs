@@ -3,7 +3,7 @@
 use pve::Vmid;
 
 use super::{
-    super::{Db, Store, StoreError, db::Row, values},
+    super::{Store, StoreError, db::Row, steps::kept, values},
     readable,
     row::{COLUMNS, Lease},
 };
@@ -27,16 +27,12 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn live_leases_of(&self, owner: &Wallet) -> Result<Vec<PaidLease>, StoreError> {
-        let owner = owner.clone();
-        self.read(move |db| {
-            let sql = format!(
-                "SELECT {COLUMNS}, {PAID} FROM leases WHERE owner = ?1 AND state <> 'destroyed'
-                 ORDER BY created_at DESC, rowid DESC"
-            );
-            let rows: Vec<Option<_>> = db.all(&sql, values![owner], read)?;
-            Ok(rows.into_iter().flatten().collect())
-        })
-        .await
+        let sql = format!(
+            "SELECT {COLUMNS}, {PAID} FROM leases WHERE owner = ?1 AND state <> 'destroyed'
+             ORDER BY created_at DESC, rowid DESC"
+        );
+        let rows = self.look(sql, kept![owner], read).await?;
+        Ok(rows.into_iter().flatten().collect())
     }
 
     /// A wallet's leases that are over, youngest first, at most `limit`; with `before`, only those older than that lease of
@@ -49,20 +45,33 @@ impl Store {
         before: Option<&LeaseId>,
         limit: u32,
     ) -> Result<Vec<PaidLease>, StoreError> {
-        let (owner, before) = (owner.clone(), before.cloned());
-        self.read(move |db| {
-            let Some((at, number)) = place(db, &owner, before.as_ref())? else {
-                return Ok(Vec::new());
-            };
-            let sql = format!(
-                "SELECT {COLUMNS}, {PAID} FROM leases
-                 WHERE owner = ?1 AND created_at <= ?2 AND (created_at < ?2 OR rowid < ?3) AND state = 'destroyed'
-                 ORDER BY created_at DESC, rowid DESC LIMIT ?4"
-            );
-            let rows: Vec<Option<_>> = db.all(&sql, values![owner, at, number, limit], read)?;
-            Ok(rows.into_iter().flatten().collect())
-        })
-        .await
+        let Some((at, number)) = self.place(owner, before).await? else {
+            return Ok(Vec::new());
+        };
+        let sql = format!(
+            "SELECT {COLUMNS}, {PAID} FROM leases
+             WHERE owner = ?1 AND created_at <= ?2 AND (created_at < ?2 OR rowid < ?3) AND state = 'destroyed'
+             ORDER BY created_at DESC, rowid DESC LIMIT ?4"
+        );
+        let values = kept![owner, at, number, limit];
+        let rows = self.look(sql, values, read).await?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
+    /// The creation and the row of the lease that a page ends before; the latest possible ones without such a lease.
+    async fn place(
+        &self,
+        owner: &Wallet,
+        before: Option<&LeaseId>,
+    ) -> Result<Option<(i64, i64)>, StoreError> {
+        let Some(before) = before else {
+            return Ok(Some((i64::MAX, i64::MAX)));
+        };
+        let sql =
+            "SELECT created_at, rowid AS number FROM leases WHERE lease_id = ?1 AND owner = ?2";
+        let read = |row: &Row<'_>| Ok((row.get("created_at")?, row.get("number")?));
+        let found = self.look(sql, kept![before, owner], read).await?;
+        Ok(found.first().copied())
     }
 
     /// What was paid for a lease, renewals and calls included, in atomic units.
@@ -93,21 +102,6 @@ impl Store {
         )
         .await
     }
-}
-
-/// The creation and the row of the lease that a page ends before; the latest possible ones without such a lease.
-fn place(
-    db: Db<'_>,
-    owner: &Wallet,
-    before: Option<&LeaseId>,
-) -> Result<Option<(i64, i64)>, StoreError> {
-    let Some(before) = before else {
-        return Ok(Some((i64::MAX, i64::MAX)));
-    };
-    let sql = "SELECT created_at, rowid AS number FROM leases WHERE lease_id = ?1 AND owner = ?2";
-    db.optional(sql, values![before, owner], |row| {
-        Ok((row.get("created_at")?, row.get("number")?))
-    })
 }
 
 fn read(row: &Row<'_>) -> Result<Option<PaidLease>, StoreError> {

@@ -167,14 +167,10 @@ impl Store {
         payer: &Wallet,
         nonce: &str,
     ) -> Result<Option<Payment>, StoreError> {
-        let network = network.to_owned();
-        let payer = payer.clone();
         let [asset, nonce] = [asset, nonce].map(str::to_ascii_lowercase);
-        self.read(move |db| {
-            let values = values![network, asset, payer, nonce];
-            db.optional(&reserve::by_nonce(), values, read_payment)
-        })
-        .await
+        let values = kept![network, asset, payer, nonce];
+        let found = self.look(reserve::by_nonce(), values, read_payment).await?;
+        Ok(found.into_iter().next())
     }
 
     /// Payments of a payer, newest first; with `before`, only those older than that payment of theirs.

@@ -238,7 +238,7 @@ async fn transact(link: &mut Link, changes: &[&[Step]]) -> Result<Vec<Fits>, Fai
             }
             (Ok(_), _) => {}
             // Without a transaction each of the statements was made on its own.
-            (Err(error), _) if place < offset => {
+            (Err(error), None) if place < offset => {
                 return Err(Failure::Unknown(ServerError::of(&error).to_string()));
             }
             // The first error is the cause of all that follow.

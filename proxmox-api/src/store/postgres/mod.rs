@@ -1,11 +1,12 @@
 //! PostgreSQL behind the store: [`server`] is where it is and how it is trusted, [`link`] a connection, [`session`] one that comes
-//! back and serves blocking work, [`lane`] one that sends steps of many callers together, [`writers`] both kinds, [`migrate`] the
+//! back and serves blocking work, [`looks`] those that answer many at a time, [`lane`] one that sends steps of many callers together, [`writers`] both kinds, [`migrate`] the
 //! schema, [`turns`] the locks that replicas share, [`presence`] the lock that keeps a copy and services apart, [`pooler`] a look at
 //! what is in between.
 
 mod failure;
 mod lane;
 mod link;
+mod looks;
 mod migrate;
 pub(super) mod pooler;
 pub(super) mod presence;
@@ -15,6 +16,7 @@ mod turns;
 mod writers;
 
 pub use failure::ServerError;
+pub(super) use looks::Looks;
 pub(super) use migrate::{bring_up_to_date, condition, migrate};
 pub use server::Server;
 pub(super) use session::Session;

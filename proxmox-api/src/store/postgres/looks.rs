@@ -1,0 +1,143 @@
+//! Connections for looks that are one statement each. Questions of many callers are on their way at the same time, and no thread
+//! waits for an answer.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex as StdMutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tokio::{sync::Mutex, time::timeout};
+use tokio_postgres::{Client, Error, Row, Statement};
+
+use super::{
+    PATIENCE, ServerError,
+    failure::is_lost,
+    link::{Link, Patience},
+    server::Server,
+};
+use crate::store::{StoreError, db::Value, steps::Owned};
+
+/// Connections that share the looks: while one is busy with a long one, half of the others go on.
+const CONNECTIONS: usize = 2;
+
+#[derive(Clone)]
+pub(in crate::store) struct Looks(Arc<Shared>);
+
+struct Shared {
+    server: Server,
+    next: AtomicUsize,
+    places: [Mutex<Place>; CONNECTIONS],
+}
+
+impl std::fmt::Debug for Looks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Looks")
+    }
+}
+
+#[derive(Default)]
+struct Place {
+    open: Option<Arc<Open>>,
+    patience: Patience,
+}
+
+struct Open {
+    client: Client,
+    statements: StdMutex<HashMap<String, Statement>>,
+}
+
+impl Looks {
+    /// They connect when they are used first.
+    pub(in crate::store) fn at(server: &Server) -> Self {
+        Self(Arc::new(Shared {
+            server: server.clone(),
+            next: AtomicUsize::new(0),
+            places: Default::default(),
+        }))
+    }
+
+    /// The rows of one statement. A connection that turns out to be lost is made anew once.
+    pub(in crate::store) async fn all(
+        &self,
+        sql: &str,
+        values: &[Owned],
+    ) -> Result<Vec<Row>, StoreError> {
+        let place = self.0.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
+        let mut again = true;
+        loop {
+            let open = self.open(place).await?;
+            let lost = match timeout(PATIENCE, open.all(sql, values)).await {
+                Ok(Ok(rows)) => return Ok(rows),
+                Ok(Err(error)) if !is_lost(&error) => return Err(ServerError::of(&error).into()),
+                Ok(Err(error)) => ServerError::of(&error).to_string(),
+                Err(_) => {
+                    again = false;
+                    "the server did not answer in time".to_owned()
+                }
+            };
+            self.forget(place, &open).await;
+            if !std::mem::take(&mut again) {
+                return Err(ServerError::Lost(lost).into());
+            }
+        }
+    }
+
+    async fn open(&self, place: usize) -> Result<Arc<Open>, StoreError> {
+        let mut place = self.0.places[place].lock().await;
+        if let Some(open) = place.open.as_ref().filter(|open| !open.client.is_closed()) {
+            return Ok(Arc::clone(open));
+        }
+        place.patience.check()?;
+        let made = timeout(PATIENCE, Link::connect(&self.0.server)).await;
+        let late = |_| ServerError::Unreachable("the server did not answer in time".into());
+        let made = made.map_err(late).flatten();
+        place.patience.tried(made.is_ok());
+        let open = Arc::new(Open {
+            client: made?.client,
+            statements: StdMutex::default(),
+        });
+        place.open = Some(Arc::clone(&open));
+        Ok(open)
+    }
+
+    async fn forget(&self, place: usize, lost: &Arc<Open>) {
+        let mut place = self.0.places[place].lock().await;
+        // Another look may have made a new one already.
+        if place
+            .open
+            .as_ref()
+            .is_some_and(|open| Arc::ptr_eq(open, lost))
+        {
+            place.open = None;
+        }
+    }
+}
+
+impl Open {
+    async fn all(&self, sql: &str, values: &[Owned]) -> Result<Vec<Row>, Error> {
+        let values: Vec<Value<'_>> = values.iter().map(Owned::borrow).collect();
+        let known = self.statements().get(sql).cloned();
+        let statement = match known {
+            Some(known) => known,
+            None => {
+                let kinds: Vec<_> = values.iter().map(Value::kind).collect();
+                // The store's SQL has a question mark nowhere else.
+                let written = sql.replace('?', "$");
+                let made = self.client.prepare_typed(&written, &kinds).await?;
+                self.statements().insert(sql.to_owned(), made.clone());
+                made
+            }
+        };
+        let parameters: Vec<_> = values.iter().map(Value::parameter).collect();
+        self.client.query(&statement, &parameters).await
+    }
+
+    fn statements(&self) -> std::sync::MutexGuard<'_, HashMap<String, Statement>> {
+        self.statements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
