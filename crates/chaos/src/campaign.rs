@@ -109,10 +109,10 @@ pub async fn run(options: &Options) -> Result<Option<Evidence>> {
     quiet(&stage, 2 * minute, 14, at_most, unfinished_looks).await?;
     ask_again(&stage).await;
     let shown = payments(&stage, options).await;
-    quiet(&stage, minute / 2, 3, minute / 2, unfinished).await?;
-    let midway = snapshot(&stage)?;
-    quiet(&stage, hour, 28, at_most, unfinished_of_a_day).await?;
-    let end = snapshot(&stage)?;
+    let left = quiet(&stage, minute / 2, 3, minute / 2, unfinished).await?;
+    let midway = snapshot(&stage, &left)?;
+    let left = quiet(&stage, hour, 28, at_most, unfinished_of_a_day).await?;
+    let end = snapshot(&stage, &left)?;
     done.store(true, Ordering::SeqCst);
     helpers.shutdown().await;
     let memory = stage
@@ -161,14 +161,14 @@ async fn settle(stage: &Stage) -> Result<()> {
 }
 
 /// Puts the time forward until nothing is worked on, at least so many times. What is left after the longest wait, or after
-/// nothing has changed for long, is in the evidence.
+/// nothing has changed for long, is given back.
 async fn quiet(
     stage: &Stage,
     step: Duration,
     at_least: u32,
     at_most: Duration,
     unfinished: fn(&Database) -> Result<Vec<String>>,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let (mut changed, mut before) = (Instant::now(), Vec::new());
     let deadline = Instant::now() + at_most;
     for round in 1_u32.. {
@@ -184,10 +184,10 @@ async fn quiet(
         }
         let over = Instant::now() > deadline || changed.elapsed() > stage.stuck_after;
         if round >= at_least && (before.is_empty() || over) {
-            return Ok(());
+            break;
         }
     }
-    Ok(())
+    Ok(before)
 }
 
 /// Customers ask again for everything that they paid for and were not told about.

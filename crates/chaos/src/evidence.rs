@@ -18,6 +18,9 @@ use crate::{
     stage::Stage,
 };
 
+/// How often all is read until no lease moves meanwhile.
+const TRIES: u32 = 20;
+
 /// What is in the store and on Proxmox at one moment.
 pub struct Snapshot {
     /// The tables that are looked at.
@@ -121,28 +124,49 @@ pub fn unfinished_looks(database: &Database) -> Result<Vec<String>> {
     Ok(left)
 }
 
-/// What there is now.
+/// What there is now. `left` is what was still being worked on a moment ago: what has begun since is
+/// not stuck. Time goes on while tables are read one after the other, so that all is read again where
+/// a lease has moved meanwhile.
 ///
 /// # Errors
 /// The store cannot be read.
-pub fn snapshot(stage: &Stage) -> Result<Snapshot> {
-    let mut tables = BTreeMap::new();
-    for table in [
-        "payments",
-        "leases",
-        "debts",
-        "renewals",
-        "events",
-        "orphans",
-        history::TABLE,
-    ] {
-        tables.insert(table, stage.database.rows(table)?);
+pub fn snapshot(stage: &Stage, left: &[String]) -> Result<Snapshot> {
+    let mut tries = 0;
+    loop {
+        let mut tables = BTreeMap::new();
+        for table in [
+            "payments",
+            "debts",
+            "renewals",
+            "events",
+            "orphans",
+            history::TABLE,
+            "leases",
+        ] {
+            tables.insert(table, stage.database.rows(table)?);
+        }
+        let containers = stage.cluster.containers();
+        tries += 1;
+        let again = stage.database.rows("leases")?;
+        if tries < TRIES && states(&tables["leases"]) != states(&again) {
+            continue;
+        }
+        let mut unfinished = unfinished(&stage.database)?;
+        unfinished.retain(|line| left.contains(line));
+        return Ok(Snapshot {
+            tables,
+            containers,
+            unfinished,
+        });
     }
-    Ok(Snapshot {
-        tables,
-        containers: stage.cluster.containers(),
-        unfinished: unfinished(&stage.database)?,
-    })
+}
+
+/// The states of leases, by their ids.
+fn states(leases: &[Row]) -> BTreeMap<&str, &str> {
+    leases
+        .iter()
+        .filter_map(|row| Some((row["lease_id"].as_str()?, row["state"].as_str()?)))
+        .collect()
 }
 
 /// How often each command ran, by its mark.

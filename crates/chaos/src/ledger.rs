@@ -12,6 +12,8 @@ use crate::{clock::Clock, dice::Dice};
 
 /// Milliseconds between two blocks.
 const BLOCK: u64 = 2_000;
+/// Blocks after its first one in which a transfer can still move.
+const FINAL: u64 = 50;
 /// Blocks before the campaign's first.
 const BEFORE: u64 = 1_000;
 
@@ -56,6 +58,8 @@ pub struct Transfer {
     pub place: Option<Place>,
     /// The block that will take it.
     due: u64,
+    /// The first block that was to take it.
+    first: u64,
 }
 
 /// Why a transfer is not made.
@@ -177,6 +181,7 @@ impl Ledger {
         state.transfers.push(Transfer {
             transaction,
             due: (self.head() + 1 + after).min(last),
+            first: self.head() + 1 + after,
             place: None,
             ..wanted.clone()
         });
@@ -207,7 +212,12 @@ impl Ledger {
     pub fn reorganise(&self, blocks: u64) -> usize {
         let mut state = self.state();
         let head = self.head();
-        let cut = head.saturating_sub(blocks);
+        // What a reorganisation may have moved is looked at once more after five minutes: by then it
+        // stays where it is, also for who sees the chain a minute or two late.
+        let is_final = |one: &&Transfer| one.first + FINAL <= head;
+        let settled = state.transfers.iter().filter(is_final);
+        let settled = settled.filter_map(|one| Some(one.place?.block)).max();
+        let cut = head.saturating_sub(blocks).max(settled.unwrap_or(0));
         let fork = state.forks.len() as u64;
         state.forks.push((cut + 1, fork));
         state.next_index.retain(|block, _| *block <= cut);
@@ -264,6 +274,7 @@ impl Transfer {
             valid_before,
             place: None,
             due: 0,
+            first: 0,
         }
     }
 }
@@ -300,6 +311,9 @@ mod tests {
         assert!(after.iter().all(Option::is_some), "{after:?}");
         assert_ne!(before, after);
         assert_eq!((ledger.balance(from), ledger.balance(to)), (500, 500));
+        clock.advance(Duration::from_secs(100)).unwrap();
+        assert_eq!(ledger.reorganise(90), 0, "what is old stays where it is");
+        assert_eq!(places(), after);
         // Its window is over.
         clock.advance(Duration::from_secs(300)).unwrap();
         assert_eq!(ledger.send(&wanted(9), 0, 0), Err(Refusal::Window));

@@ -40,7 +40,7 @@ const LONGEST: i64 = 300;
 const LONGEST_AMONG_REPLICAS: i64 = 15;
 /// Milliseconds between two looks for work, however often a deadline is moved meanwhile.
 const BETWEEN_LOOKS: u64 = 250;
-/// How long a container may take to start that was halted by mistake.
+/// How long a container may take to start that was halted while its lease was renewed.
 const START_AT_MOST: Duration = Duration::from_secs(60);
 
 /// Works until the process ends.

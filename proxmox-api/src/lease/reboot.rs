@@ -61,7 +61,16 @@ pub(super) async fn start_what_ran(
         };
         match sight.meaning(now) {
             Meaning::Runs => running.push(id),
-            Meaning::SwitchedOff => stopped.push(id),
+            Meaning::SwitchedOff => {
+                tracing::info!(
+                    lease.id = id.as_str(),
+                    boot = sight.boot,
+                    running_seen = sight.running_seen,
+                    off_since = sight.off_since,
+                    "a container counts as switched off by its owner"
+                );
+                stopped.push(id);
+            }
             Meaning::WasRebooted => to_start.push((*lease).clone()),
             Meaning::OffSince(since) => {
                 off.insert(id, since);

@@ -11,6 +11,7 @@ use crate::payment::PaymentState;
 on_both!(
     one_of_many_has_a_nonce_and_one_has_a_key,
     bounds_hold_when_a_wallet_claims_many_at_once,
+    a_payment_that_comes_again_waits_until_its_first_machine_is_taken_back,
     the_last_purchase_is_owed_first_whatever_the_clocks_of_replicas_say,
     a_transfer_pays_for_one_of_two_that_settle_at_once,
     a_payment_is_owed_in_part_or_as_a_whole,
@@ -78,6 +79,36 @@ async fn bounds_hold_when_a_wallet_claims_many_at_once(place: Place) {
         told.partition(|told| matches!(told, ClaimOutcome::Claimed { .. }));
     assert_eq!(given.len(), 2, "as many as may be in the making");
     assert!(refused.iter().all(|told| *told == ClaimOutcome::InFlight));
+}
+
+async fn a_payment_that_comes_again_waits_until_its_first_machine_is_taken_back(place: Place) {
+    let [one, two] = two(&place).await;
+    assert!(matches!(
+        claimed(&one, 1, PAYER).await,
+        ClaimOutcome::Claimed { .. }
+    ));
+    let (id, lease): (PaymentId, LeaseId) = ("pay-1".into(), "lease-1".into());
+    assert!(one.mark_released(&id, "test", 1).await.unwrap());
+    let again = two
+        .reserve(payment("pay-2", PAYER, "0x1"), 2)
+        .await
+        .unwrap();
+    assert_eq!(
+        again,
+        Reservation::Reserved {
+            payment_id: id.clone()
+        }
+    );
+    let second = || Claim {
+        payment_id: id.clone(),
+        ..claim(2, PAYER)
+    };
+    let told = two.claim(second(), LIMITS, 2).await;
+    assert_eq!(told.unwrap(), ClaimOutcome::PaymentMoved);
+    let (from, undoing) = (LeaseState::Provisioning, LeaseState::Undoing);
+    assert!(one.move_lease(&lease, from, undoing, 3).await.unwrap());
+    let told = two.claim(second(), LIMITS, 4).await.unwrap();
+    assert!(matches!(told, ClaimOutcome::Claimed { .. }), "{told:?}");
 }
 
 /// A database that gives a whole transaction the look of its first statement, which here is the wait for a lock.
