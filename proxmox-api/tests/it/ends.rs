@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::{
     buyer::Buyer,
     replicas::{self, Mortal},
+    shared_limits,
     support::{TestApp, until},
 };
 
@@ -302,13 +303,15 @@ async fn replicas_share_the_ends_and_none_is_done_twice() {
     let Some(url) = replicas::database().await else {
         return;
     };
-    let more = [("DATABASE", url.as_str()), ("PVE_ENDS_PER_NODE", "2")];
+    let more = [("DATABASE", url.as_str()), ("PVE_ENDS_PER_NODE", "4")];
     let one = cluster(&["pve"], &more).await;
     let mut all = Vec::new();
     for number in 0..10 {
         all.push(leased(&one, number, 5, "pve").await);
     }
-    let _two = Mortal::beside(&one).await;
+    let two = Mortal::beside(&one).await;
+    // Each has half of the places, so that all of them in use are the work of both.
+    shared_limits::know(&[&one, &two]).await;
     let slow = FaultKind::SlowTask(Duration::from_millis(700));
     one.sim
         .faults()

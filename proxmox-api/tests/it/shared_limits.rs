@@ -30,7 +30,7 @@ async fn service(more: &[(&str, &str)]) -> Option<TestApp> {
 }
 
 /// Waits until each of these knows how many there are.
-async fn know(all: &[&TestApp]) {
+pub async fn know(all: &[&TestApp]) {
     until("replicas to know of each other", async || {
         let known = |app: &&TestApp| app.app.turns.as_ref().unwrap().replicas().borrow().number;
         all.iter().all(|app| known(app) == all.len()).then_some(())
