@@ -1,6 +1,6 @@
 //! Everything that has to survive a restart, in one SQLite file, or in a PostgreSQL that replicas share. On SQLite one thread writes
-//! and commits what waits in groups; on PostgreSQL many write side by side, and each change is a list of [`steps`] that say by
-//! themselves whether they fit, or names what it is kept [`apart`] from. Reads use a few connections of their own. Times are Unix
+//! and commits what waits in groups; on PostgreSQL many write side by side, and each change is a list of `steps` that say by
+//! themselves whether they fit, or names what it is kept `apart` from. Reads use a few connections of their own. Times are Unix
 //! seconds and come from the caller; amounts are atomic units of the asset.
 
 mod apart;
