@@ -41,7 +41,7 @@ fn leases() -> Vec<Endpoint> {
             .in_query(
                 "before",
                 json!({"type": "string"}),
-                "The `next` of the page before; with `all=true` or `status=destroyed`.",
+                "The `next` of the page before. Without `all=true` or `status=destroyed` there is nothing on a later page.",
             )
             .answers(200, "The leases.", &examples::list())
             .with_session(),

@@ -58,18 +58,10 @@ impl Wanted {
             Some(status) => status == LeaseStatus::Destroyed,
             None => self.all,
         };
-        match (shown, &self.before) {
-            (true, before) => Ok(EndedPage {
-                before: before.clone(),
-                limit,
-            }),
-            (false, None) => Ok(EndedPage::default()),
-            (false, Some(_)) => {
-                let message =
-                    "goes with all=true or status=destroyed: live leases are on the first page";
-                Err(bad_query("before", message))
-            }
-        }
+        // Live leases are all on the first page: without those that are over, a later one has nothing.
+        let limit = if shown { limit } else { 0 };
+        let before = self.before.clone();
+        Ok(EndedPage { before, limit })
     }
 }
 
