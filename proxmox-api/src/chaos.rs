@@ -89,5 +89,5 @@ pub(crate) async fn skips_undo(app: &App, lease_id: &LeaseId) -> bool {
         return false;
     }
     let lease = app.store.lease(lease_id).await;
-    lease.is_ok_and(|lease| lease.is_some_and(|lease| lease.payment == PaymentState::Refused))
+    lease.is_ok_and(|lease| lease.is_some_and(|lease| lease.payment == Some(PaymentState::Refused)))
 }

@@ -40,7 +40,7 @@ enum Step {
 /// as the facilitator may take.
 fn next(held: &HeldMachine, settle_seconds: i64, held_seconds: i64) -> (Step, i64) {
     let unknown_since = match held.lease.payment {
-        PaymentState::Settling => held.since + settle_seconds,
+        Some(PaymentState::Settling) => held.since + settle_seconds,
         _ => held.since,
     };
     let stop_at = unknown_since + STOP_AFTER;
@@ -173,7 +173,7 @@ mod tests {
     fn held(payment: PaymentState, power: HeldPower) -> HeldMachine {
         let lease = Lease {
             state: LeaseState::Probed,
-            payment,
+            payment: Some(payment),
             expires_at: None,
             destroy_at: None,
             ..Lease::example(900)

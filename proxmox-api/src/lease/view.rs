@@ -15,12 +15,12 @@ use api_types::{LeaseStatus, LeaseView, ListResponse, Timestamp, Usdc};
 use pve::Vmid;
 
 /// The state of a lease and of its payment in the contract's words.
-pub fn status(state: LeaseState, payment: PaymentState) -> LeaseStatus {
+pub fn status(state: LeaseState, payment: Option<PaymentState>) -> LeaseStatus {
     match (state, payment) {
-        (LeaseState::Probed, PaymentState::Settling | PaymentState::Settled) => {
+        (LeaseState::Probed, Some(PaymentState::Settling | PaymentState::Settled)) => {
             LeaseStatus::Settling
         }
-        (LeaseState::Probed, PaymentState::Unknown | PaymentState::Unresolved) => {
+        (LeaseState::Probed, Some(PaymentState::Unknown | PaymentState::Unresolved)) => {
             LeaseStatus::Reconciling
         }
         (state, _) => status_alone(state),

@@ -62,8 +62,8 @@ pub struct Lease {
     pub node: NodeName,
     pub owner: Wallet,
     pub state: LeaseState,
-    /// The state of the payment that it was claimed for.
-    pub payment: PaymentState,
+    /// The state of the payment that it was claimed for, until it is paid for or over.
+    pub payment: Option<PaymentState>,
     pub sku: String,
     pub template: String,
     pub hostname: String,
@@ -128,7 +128,8 @@ pub(super) fn cells_of<'a>(claim: &'a Claim, given: &'a Given) -> Vec<Cell<'a>> 
 
 pub(super) const COLUMNS: &str = "lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes, ip, expires_at,
     destroy_at, payment_id, created_at, template, client, address, network_ready_at,
-    (SELECT payments.state FROM payments WHERE payments.payment_id = leases.payment_id)
+    CASE WHEN state IN ('provisioning', 'create_sent', 'created', 'probed', 'undoing') THEN
+        (SELECT payments.state FROM payments WHERE payments.payment_id = leases.payment_id) END
         AS payment_state";
 
 pub(super) fn read_lease(row: &Row<'_>) -> Result<Lease, StoreError> {
@@ -167,7 +168,7 @@ impl Lease {
             node: NodeName::new("pve").expect("a DNS label"),
             owner: Wallet::EXAMPLE.parse().expect("an address"),
             state: LeaseState::Active,
-            payment: PaymentState::Answered,
+            payment: None,
             sku: "lxc-small".into(),
             template: "debian-12-standard".into(),
             hostname: "box".into(),
