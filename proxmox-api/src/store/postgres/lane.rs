@@ -5,12 +5,11 @@ use std::{
     borrow::Cow,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::Arc,
     task::Poll,
 };
 
 use tokio::{
-    sync::{Mutex, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     time::{sleep, timeout},
 };
 use tokio_postgres::{Error, types::ToSql};
@@ -38,7 +37,7 @@ pub(super) struct Job {
 }
 
 /// Takes what waits, until nobody is left who could ask.
-pub(super) async fn serve(server: Server, jobs: Arc<Mutex<mpsc::Receiver<Job>>>) {
+pub(super) async fn serve(server: Server, mut jobs: mpsc::Receiver<Job>) {
     let mut lane = Lane {
         server,
         link: None,
@@ -46,7 +45,7 @@ pub(super) async fn serve(server: Server, jobs: Arc<Mutex<mpsc::Receiver<Job>>>)
     };
     loop {
         let mut group = Vec::new();
-        if jobs.lock().await.recv_many(&mut group, GROUP).await == 0 {
+        if jobs.recv_many(&mut group, GROUP).await == 0 {
             return;
         }
         lane.make(group).await;

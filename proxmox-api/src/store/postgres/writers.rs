@@ -1,8 +1,6 @@
-//! Who writes to PostgreSQL: lanes for steps, and sessions for changes that look before they write.
+//! Who writes to PostgreSQL: a lane for steps, and sessions for changes that look before they write.
 
-use std::sync::Arc;
-
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Session,
@@ -11,8 +9,6 @@ use super::{
 };
 use crate::store::{Connection, Db, StoreError, apart::Apart, pool::Pool, steps::Step};
 
-/// Connections that send steps. While one waits for its answer, another collects what comes in.
-const LANES: usize = 2;
 /// Connections for other changes.
 const SESSIONS: usize = 4;
 /// Changes waiting before callers are made to wait themselves.
@@ -28,11 +24,9 @@ impl Writers {
     /// Starts them in the runtime that this is called in. They connect when they are used first.
     pub(in crate::store) fn start(server: &Server) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..LANES {
-            // It ends by itself once the last handle is dropped and the queue is empty.
-            tokio::spawn(lane::serve(server.clone(), Arc::clone(&queue)));
-        }
+        // One of them: what comes in while it waits for its answer goes with the next group, and two of one replica would wait
+        // for each other's rows. It ends by itself once the last handle is dropped and the queue is empty.
+        tokio::spawn(lane::serve(server.clone(), queue));
         let session = |_| {
             Ok(Connection::Postgres(Box::new(Session::new(
                 server.clone(),
