@@ -1,7 +1,14 @@
 //! What is bound to a parameter.
 
+use std::error::Error;
+
+use bytes::BytesMut;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+
+/// What stands for a NUL character in PostgreSQL, which keeps none and refuses the whole statement.
+/// No text that is looked for by its equal has either, so that one with a NUL is found nowhere.
+const FOR_NUL: &str = "\u{fffd}";
 
 /// A value that knows its type also where there is none: PostgreSQL asks for it.
 #[derive(Debug, Clone, Copy)]
@@ -21,11 +28,31 @@ impl Value<'_> {
 
     /// As PostgreSQL takes it.
     pub(in crate::store) fn parameter(&self) -> &(dyn ToSql + Sync) {
+        self
+    }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {
-            Self::Number(number) => number,
-            Self::Text(text) => text,
+            Self::Number(number) => number.to_sql(kind, out),
+            Self::Text(Some(text)) if text.contains('\0') => {
+                text.replace('\0', FOR_NUL).to_sql(kind, out)
+            }
+            Self::Text(text) => text.to_sql(kind, out),
         }
     }
+
+    /// Statements are prepared with the kinds of their values.
+    fn accepts(kind: &Type) -> bool {
+        [Type::INT8, Type::TEXT].contains(kind)
+    }
+
+    to_sql_checked!();
 }
 
 impl rusqlite::ToSql for Value<'_> {

@@ -17,6 +17,7 @@ mod races;
 mod replicas;
 mod retention;
 mod sent;
+mod texts;
 mod traffic;
 mod upkeep;
 
