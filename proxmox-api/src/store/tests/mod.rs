@@ -14,6 +14,7 @@ mod payments;
 #[path = "../../../tests/postgres/mod.rs"]
 mod postgres;
 mod races;
+mod read_only;
 mod replicas;
 mod retention;
 mod sent;
