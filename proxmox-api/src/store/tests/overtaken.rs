@@ -37,6 +37,28 @@ async fn has_made_wait(client: &Client) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_who_has_just_renewed_is_not_warned() {
+    let Some(place) = Place::server().await else {
+        return;
+    };
+    let store = place.open().await;
+    activated(&store, 1, 0).await;
+    let renewing = other(&place).await;
+    let renewed = "BEGIN; UPDATE leases SET expires_at = expires_at + 3600,
+             destroy_at = destroy_at + 3600, warned_at = NULL WHERE lease_id = 'lease-1'";
+    renewing.batch_execute(renewed).await.unwrap();
+    let warning = tokio::spawn({
+        let store = store.clone();
+        async move { store.warn_of_ends(600, 3500, 9).await }
+    });
+    has_made_wait(&renewing).await;
+    renewing.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(warning.await.unwrap().unwrap(), []);
+    let warned = store.warn_of_ends(600, 7100, 9).await.unwrap();
+    assert_eq!(warned.len(), 1, "in time for its new end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_taken_meanwhile_gives_the_outcome_of_who_took_it() {
     let Some(place) = Place::server().await else {
         return;
