@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use alloy::primitives::U256;
 use api_types::Price;
 use serde_json::json;
 use service::crypto;
@@ -199,8 +200,7 @@ fn new_payment<O: Operation>(
         nonce: format!("{:#x}", authorization.nonce),
         digest: purchase.digest.clone(),
         idempotency_key: purchase.key.clone(),
-        // What is signed is what moves: version 1 may sign for more than the price.
-        amount: u64::try_from(authorization.value).unwrap_or(offer.amount),
+        amount: amount(authorization.value, offer.amount),
         pay_to: offer.pay_to.to_string(),
         valid_before: i64::try_from(authorization.valid_before).unwrap_or(i64::MAX),
         request: SignedRequest(text),
@@ -208,6 +208,12 @@ fn new_payment<O: Operation>(
         arguments: arguments(purchase),
         lease_id: purchase.operation.lease_id(),
     })
+}
+
+/// What is signed is what moves, in atomic units: version 1 may sign for more than the price. More than a row can hold is more than
+/// there is, and the facilitator's to refuse.
+fn amount(signed: U256, offered: u64) -> u64 {
+    i64::try_from(signed).map_or(offered, i64::unsigned_abs)
 }
 
 /// With the price and its lines, which the answer shows and a restart would not find again.
@@ -223,4 +229,19 @@ pub(super) fn another_payer() -> Reason {
         x402::reason::code::SIGNATURE,
         "the facilitator found another payer",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_signed_is_stored_as_far_as_a_row_can_hold_it() {
+        let most = i64::MAX.unsigned_abs();
+        assert_eq!(amount(U256::from(1_500), 1_000), 1_500);
+        assert_eq!(amount(U256::from(most), 1_000), most);
+        for more in [U256::from(most + 1), U256::from(u64::MAX), U256::MAX] {
+            assert_eq!(amount(more, 1_000), 1_000);
+        }
+    }
 }

@@ -248,7 +248,8 @@ impl Postgres {
         self.port
     }
 
-    fn log(&self) -> String {
+    /// What it has to say of itself.
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 

@@ -1,7 +1,15 @@
 //! What is bound to a parameter.
 
+use std::error::Error;
+
+use bytes::BytesMut;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+
+/// What stands for a NUL character: PostgreSQL keeps none and refuses the whole statement, and a file that had one could not be
+/// copied to it.
+/// No text that is looked for by its equal has either, so that one with a NUL is found nowhere.
+const FOR_NUL: &str = "\u{fffd}";
 
 /// A value that knows its type also where there is none: PostgreSQL asks for it.
 #[derive(Debug, Clone, Copy)]
@@ -19,17 +27,46 @@ impl Value<'_> {
         }
     }
 
-    /// As PostgreSQL takes it.
-    pub(in crate::store) fn parameter(&self) -> &(dyn ToSql + Sync) {
+    /// The text to be bound in place of one with NUL characters.
+    fn without_nul(&self) -> Option<String> {
         match self {
-            Self::Number(number) => number,
-            Self::Text(text) => text,
+            Self::Text(Some(text)) if text.contains('\0') => Some(text.replace('\0', FOR_NUL)),
+            _ => None,
         }
     }
+
+    /// As PostgreSQL takes it.
+    pub(in crate::store) fn parameter(&self) -> &(dyn ToSql + Sync) {
+        self
+    }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        match (self, self.without_nul()) {
+            (Self::Text(_), Some(text)) => text.to_sql(kind, out),
+            (Self::Text(text), None) => text.to_sql(kind, out),
+            (Self::Number(number), _) => number.to_sql(kind, out),
+        }
+    }
+
+    /// Statements are prepared with the kinds of their values.
+    fn accepts(kind: &Type) -> bool {
+        [Type::INT8, Type::TEXT].contains(kind)
+    }
+
+    to_sql_checked!();
 }
 
 impl rusqlite::ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        if let Some(text) = self.without_nul() {
+            return Ok(text.into());
+        }
         Ok(ToSqlOutput::Borrowed(match self {
             Self::Number(Some(number)) => ValueRef::Integer(*number),
             Self::Text(Some(text)) => ValueRef::Text(text.as_bytes()),

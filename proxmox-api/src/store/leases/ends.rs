@@ -103,8 +103,10 @@ impl Store {
             return Ok(Vec::new());
         }
         self.write(Apart::FromNothing, move |db| {
+            // Said of the row once more: its lease may be renewed between the look and the change.
             let sql = format!(
-                "UPDATE leases SET warned_at = ?1 WHERE warned_at IS NULL AND lease_id IN ({UNWARNED})
+                "UPDATE leases SET warned_at = ?1 WHERE lease_id IN ({UNWARNED})
+                   AND state = 'active' AND warned_at IS NULL AND expires_at > ?1 AND expires_at <= ?1 + ?2
                  RETURNING lease_id, expires_at, destroy_at"
             );
             let warned: Vec<Warned> = db.all(&sql, values![now, warn_seconds, most], |row| {

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        cells,
+        ServerError, cells,
         db::{Cell, taken_over},
         steps::{Step, Table, Unfit},
     },
@@ -50,11 +50,12 @@ fn lowered(new: &NewPayment) -> [String; 2] {
 
 /// Takes a nonce that was never seen, under a key that was never seen.
 pub(super) fn fresh(new: &NewPayment, now: i64) -> Result<Step, StoreError> {
-    let or = "ON CONFLICT (network, asset, payer, nonce) DO NOTHING";
+    // A key that is used again must be no error, which would take back what is made in the same transaction.
+    let or = "ON CONFLICT DO NOTHING";
     let id = &new.payment_id;
     let step = |row: &[Cell<'_>]| Step::insert((Table::Payments, id), "payments", row, or);
     let step = with_row(new, id, now, step)?;
-    Ok(step.or(Unfit::Overtaken).unless_taken(Unfit::Overtaken))
+    Ok(step.or(Unfit::Overtaken))
 }
 
 pub(super) fn reserve(db: Db<'_>, new: &NewPayment, now: i64) -> Result<Reservation, StoreError> {
@@ -85,7 +86,12 @@ pub(super) fn reserve(db: Db<'_>, new: &NewPayment, now: i64) -> Result<Reservat
              WHERE payments.state = 'released'"
         );
         db.insert("payments", row, &or)
-    })??;
+    })?
+    .map_err(|error| match error {
+        // The key was taken since it was looked for: the next look finds who has it.
+        StoreError::Postgres(ServerError::Taken(what)) => ServerError::TakenBack(what).into(),
+        error => error,
+    })?;
     match reserved {
         // Another replica has taken it since it was looked for.
         0 => match db.optional(&by_nonce(), nonce, read_payment)? {

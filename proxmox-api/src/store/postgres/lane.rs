@@ -248,7 +248,7 @@ async fn transact(link: &mut Link, changes: &[&[Step]]) -> Result<Vec<Fits>, Fai
 }
 
 fn failure(error: &Error, step: Option<&Step>) -> Failure {
-    if is_statement_gone(error) {
+    if is_in_vain(error) {
         return Failure::Unsent(ServerError::of(error).into());
     }
     if is_lost(error) {
@@ -263,12 +263,14 @@ fn failure(error: &Error, step: Option<&Step>) -> Failure {
     Failure::Refused(unfit.map_or_else(why, StoreError::from))
 }
 
-/// A prepared statement that the connection does not know any more, which takes the whole transaction back.
-fn is_statement_gone(error: &Error) -> bool {
+/// What takes the whole transaction back and is the connection's fault: it does not know a prepared statement any more, or its
+/// server takes no changes, because another one has taken over from it. By a new connection the change may be made.
+fn is_in_vain(error: &Error) -> bool {
     use tokio_postgres::error::SqlState;
     [
         SqlState::INVALID_SQL_STATEMENT_NAME,
         SqlState::FEATURE_NOT_SUPPORTED,
+        SqlState::READ_ONLY_SQL_TRANSACTION,
     ]
     .iter()
     .any(|code| error.code() == Some(code))

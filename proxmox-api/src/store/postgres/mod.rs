@@ -1,9 +1,10 @@
 //! PostgreSQL behind the store: [`server`] is where it is and how it is trusted, [`link`] a connection, [`session`] one that comes
 //! back and serves blocking work, [`looks`] those that answer many at a time, [`lane`] one that sends steps of many callers together, [`writers`] both kinds, [`migrate`] the
-//! schema, [`turns`] the locks that replicas share, [`presence`] the lock that keeps a copy and services apart, [`pooler`] a look at
+//! schema, [`turns`] the locks that replicas share, [`held`] those that a process has, [`presence`] the lock that keeps a copy and services apart, [`pooler`] a look at
 //! what is in between, [`replicas`] how many there are.
 
 mod failure;
+mod held;
 mod lane;
 mod link;
 mod looks;

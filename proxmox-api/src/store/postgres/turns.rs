@@ -2,11 +2,7 @@
 //! has it. While the session is lost, work in hand goes on, guarded by the rows themselves; what is held is taken again first
 //! thing by the next session, before new turns are given.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use service::crypto;
 use tokio::{
@@ -17,7 +13,9 @@ use tokio::{
 use tokio_postgres::{Client, Row, Statement};
 
 use super::{
-    ServerError, presence,
+    ServerError,
+    held::{self, Held, Missed, lock},
+    presence,
     replicas::{Came, Census, HERE, Replicas},
     server::Server,
 };
@@ -62,9 +60,6 @@ struct Shared {
     freed: mpsc::UnboundedSender<i64>,
 }
 
-/// How often each lock is held.
-type Held = Arc<Mutex<HashMap<i64, usize>>>;
-
 struct Link {
     client: Client,
     lock: Statement,
@@ -88,7 +83,7 @@ impl Drop for SharedTurn {
                 held.remove(&self.key);
             }
         }
-        drop(held);
+        // Within the lock, so that what a new session takes again and what it is told to free fit together.
         let _ = self.shared.freed.send(self.key);
     }
 }
@@ -219,13 +214,23 @@ async fn acquire(
         match timeout(ANSWER, current.client.query(&current.lock, &[&keys])).await {
             Ok(Ok(rows)) => {
                 let given = got(&rows)?;
-                let turn = |(key, _): (&i64, _)| {
-                    *lock(&shared.held).entry(*key).or_default() += 1;
+                let mut held = lock(&shared.held);
+                if !is_current(shared, &current) {
+                    // The locks went with their session, and the next one takes again only what is held.
+                    drop(held);
+                    if std::mem::take(&mut again) {
+                        continue;
+                    }
+                    return Err(ServerError::Lost("with the session for locks".into()).into());
+                }
+                let mut turn = |(key, _): (&i64, _)| {
+                    *held.entry(*key).or_default() += 1;
                     let shared = Arc::clone(shared);
                     SharedTurn { key: *key, shared }
                 };
                 let given: Vec<_> = keys.iter().zip(given).filter(|(_, is)| *is).collect();
-                let turns: Vec<_> = given.into_iter().map(turn).collect();
+                let turns: Vec<_> = given.into_iter().map(&mut turn).collect();
+                drop(held);
                 // Some of them alone are given back at once.
                 return Ok((turns.len() == keys.len()).then_some(turns));
             }
@@ -240,6 +245,13 @@ async fn acquire(
             }
         }
     }
+}
+
+fn is_current(shared: &Shared, link: &Arc<Link>) -> bool {
+    let current = shared.link.borrow();
+    current
+        .as_ref()
+        .is_some_and(|current| Arc::ptr_eq(current, link))
 }
 
 /// The session, once there is one.
@@ -269,14 +281,15 @@ async fn keep(
         match connect(&server, hear.clone(), &mut driver).await {
             Ok(link) => {
                 away = false;
+                let mut missed = Missed::default();
                 if lost {
-                    retake(&link, &held).await;
+                    missed = held::retake(&link.client, &link.lock, &held, &mut freed).await;
                     sleep(GRACE).await;
                     tracing::info!("the session for locks is there again");
                 }
                 let link = Arc::new(link);
                 publish.send_replace(Some(Arc::clone(&link)));
-                let over = serve(&link, &mut driver, &mut freed, &mut census).await;
+                let over = serve(&link, &mut driver, &mut freed, missed, &mut census).await;
                 publish.send_replace(None);
                 if over {
                     return;
@@ -330,12 +343,13 @@ async fn connect(
     })
 }
 
-/// Frees what is given back and counts the replicas. True when nobody is left, false when the
-/// session is lost.
+/// Frees what is given back, but for what the session missed, and counts the replicas. True when
+/// nobody is left, false when the session is lost.
 async fn serve(
     link: &Link,
     driver: &mut JoinSet<()>,
     freed: &mut mpsc::UnboundedReceiver<i64>,
+    mut missed: Missed,
     census: &mut Census,
 ) -> bool {
     let mut keys = Vec::new();
@@ -353,6 +367,7 @@ async fn serve(
                 if keys.is_empty() {
                     return true;
                 }
+                keys.retain(|key| !missed.takes(*key));
                 let unlock = async { link.client.query(&link.unlock, &[&keys]).await.is_ok() };
                 let unlocked = timeout(ANSWER, unlock).await;
                 keys.clear();
@@ -367,30 +382,4 @@ async fn serve(
             return false;
         }
     }
-}
-
-/// Takes what work in hand still counts on.
-async fn retake(link: &Link, held: &Held) {
-    let all: Vec<_> = lock(held)
-        .iter()
-        .map(|(key, count)| (*key, *count))
-        .collect();
-    for (key, count) in all {
-        for _ in 0..count {
-            match link
-                .client
-                .query_one(&link.lock, &[&[key].as_slice()])
-                .await
-            {
-                Ok(row) if row.try_get(0).unwrap_or(false) => {}
-                _ => tracing::warn!(
-                    "another replica has taken a turn meanwhile that is still in use here"
-                ),
-            }
-        }
-    }
-}
-
-fn lock(held: &Held) -> std::sync::MutexGuard<'_, HashMap<i64, usize>> {
-    held.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,13 +10,16 @@ mod every_table;
 mod leases;
 mod migration;
 mod moves;
+mod overtaken;
 mod payments;
 #[path = "../../../tests/postgres/mod.rs"]
 mod postgres;
 mod races;
+mod read_only;
 mod replicas;
 mod retention;
 mod sent;
+mod texts;
 mod traffic;
 mod upkeep;
 

@@ -293,6 +293,53 @@ async fn a_duty_stays_with_one_replica_and_goes_to_another_when_that_dies() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_ended_without_a_session_takes_none_away_that_is_had_after_it() {
+    service::crypto::install_ring_provider();
+    let started = blocking(|| {
+        let postgres = Postgres::start()?;
+        let url = postgres.url("postgres", &postgres.empty(), "sslmode=disable");
+        Some((postgres, url))
+    });
+    let Some((postgres, url)) = started.await else {
+        return;
+    };
+    let Database::Server(server) = Database::parse(&url).unwrap() else {
+        panic!("no server");
+    };
+    let turns = SharedTurns::start((*server).clone());
+    let before = turns.take("set", &["name"]).await.unwrap();
+    let kept = turns.take("set", &["kept"]).await.unwrap();
+    let postgres = blocking(move || {
+        postgres.crash();
+        postgres
+    })
+    .await;
+    while turns.can_tell() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(before);
+    let _postgres = blocking(move || {
+        postgres.start_again();
+        postgres
+    })
+    .await;
+    let again = async {
+        loop {
+            if let Ok(turn) = turns.take("set", &["name"]).await {
+                return turn;
+            }
+        }
+    };
+    let after = tokio::time::timeout(Duration::from_secs(20), again);
+    let _after = after.await.unwrap();
+    // What is given back is freed in order: after this one nothing of before is left.
+    drop(kept);
+    let others = SharedTurns::start(*server);
+    others.take("set", &["kept"]).await.unwrap();
+    assert!(others.try_take("set", &["name"]).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pooler_that_keeps_no_sessions_is_refused_and_one_that_does_is_not() {
     let poolers = blocking(|| {
         service::crypto::install_ring_provider();
