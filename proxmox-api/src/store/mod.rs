@@ -54,12 +54,12 @@ pub use sqlite::{FileInUse, Hold};
 pub use traffic::{Count, Kept, Look, Traffic, TrafficChange};
 
 use apart::Apart;
-use db::{Connection, Db, Row, cells, values};
+use db::{Connection, Db, OwnedValue, Row, cells, values};
 use leases::EndedLeases;
 use pool::Pool;
 use postgres::Session;
 use schema::STEPS;
-use steps::{Owned, Step};
+use steps::Step;
 use writer::{Thread, Writer};
 
 /// Why the store could not answer.
@@ -246,13 +246,13 @@ impl Store {
     async fn look<T: Send + 'static>(
         &self,
         sql: impl Into<Cow<'static, str>>,
-        values: Vec<Owned>,
+        values: Vec<OwnedValue>,
         read: fn(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let sql = sql.into();
         let Some(looks) = &self.looks else {
             let look = move |db: Db<'_>| {
-                let values: Vec<_> = values.iter().map(Owned::borrow).collect();
+                let values: Vec<_> = values.iter().map(OwnedValue::borrow).collect();
                 db.all(&sql, &values, read)
             };
             return self.read(look).await;

@@ -7,35 +7,12 @@ use rusqlite::ErrorCode;
 
 use super::{
     Db, ServerError, StoreError,
-    db::{Cell, ToValue, Value, insert_statement},
+    db::{Cell, OwnedValue, Value, insert_statement},
 };
-
-/// A value that a statement keeps.
-#[derive(Debug, Clone)]
-pub(super) enum Owned {
-    Number(Option<i64>),
-    Text(Option<String>),
-}
-
-impl Owned {
-    pub(super) fn of<T: ToValue + ?Sized>(value: &T) -> Self {
-        match value.to_value() {
-            Value::Number(number) => Self::Number(number),
-            Value::Text(text) => Self::Text(text.map(str::to_owned)),
-        }
-    }
-
-    pub(super) fn borrow(&self) -> Value<'_> {
-        match self {
-            Self::Number(number) => Value::Number(*number),
-            Self::Text(text) => Value::Text(text.as_deref()),
-        }
-    }
-}
 
 /// The values of a statement that keeps them, in their order.
 macro_rules! kept {
-    ($($value:expr),* $(,)?) => { vec![$($crate::store::steps::Owned::of(&$value)),*] };
+    ($($value:expr),* $(,)?) => { vec![$($crate::store::db::OwnedValue::of(&$value)),*] };
 }
 pub(super) use kept;
 
@@ -80,7 +57,7 @@ pub(super) struct Step {
     /// What it changes, by which the steps of a group are sorted.
     pub(super) row: (Table, String),
     pub(super) sql: Cow<'static, str>,
-    pub(super) values: Vec<Owned>,
+    pub(super) values: Vec<OwnedValue>,
     /// It has to change a row; why not, where it does not.
     pub(super) required: Option<Unfit>,
     /// What it means that a unique index stands against it.
@@ -92,7 +69,7 @@ impl Step {
         table: Table,
         row: &str,
         sql: impl Into<Cow<'static, str>>,
-        values: Vec<Owned>,
+        values: Vec<OwnedValue>,
     ) -> Self {
         Self {
             row: (table, row.to_owned()),
@@ -110,7 +87,10 @@ impl Step {
         row: &[Cell<'_>],
         or: &str,
     ) -> Self {
-        let values = row.iter().map(|(_, value)| Owned::of(*value)).collect();
+        let values = row
+            .iter()
+            .map(|(_, value)| OwnedValue::of(*value))
+            .collect();
         Self::new(place.0, place.1, insert_statement(table, row, or), values)
     }
 
@@ -128,7 +108,7 @@ impl Step {
 
     /// Makes it, within a change that looks at what it does.
     pub(super) fn make(&self, db: Db<'_>) -> Result<(), StoreError> {
-        let values: Vec<Value<'_>> = self.values.iter().map(Owned::borrow).collect();
+        let values: Vec<Value<'_>> = self.values.iter().map(OwnedValue::borrow).collect();
         match (db.execute(&self.sql, &values), self.required, self.taken) {
             (Ok(0), Some(unfit), _) => Err(unfit.into()),
             (Ok(_), ..) => Ok(()),

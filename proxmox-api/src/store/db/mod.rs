@@ -13,7 +13,7 @@ use super::{StoreError, postgres::Session};
 pub(super) use batch::{batches, parameters};
 pub(super) use insert::{Cell, cells, insert_statement, taken_over};
 pub(super) use row::Row;
-pub(super) use value::{ToValue, Value};
+pub(super) use value::{OwnedValue, ToValue, Value};
 
 /// The values of a statement's parameters, in their order.
 macro_rules! values {

@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{Connection, Statement, StatementStatus};
 
-use super::Value;
+use super::{OwnedValue, Value};
 
 /// Tables with a row for each purchase, lease, customer or sign-in. The others are bounded by the installation: numbers of
 /// its range, containers without a lease, a few named values.
@@ -61,25 +61,9 @@ const OF_A_TEST: &str = "/* of a test */";
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Ran {
     pub(in crate::store) sql: String,
-    pub(in crate::store) values: Vec<Owned>,
+    pub(in crate::store) values: Vec<OwnedValue>,
     /// Steps of SQLite's virtual machine, those for foreign keys included: the work, however fast the machine is.
     pub(in crate::store) steps: i32,
-}
-
-/// A value that was bound.
-#[derive(Debug, Clone)]
-pub(in crate::store) enum Owned {
-    Number(Option<i64>),
-    Text(Option<String>),
-}
-
-impl Owned {
-    pub(in crate::store) fn lend(&self) -> Value<'_> {
-        match self {
-            Self::Number(number) => Value::Number(*number),
-            Self::Text(text) => Value::Text(text.as_deref()),
-        }
-    }
 }
 
 /// The statements whose plan was looked at.
@@ -117,13 +101,9 @@ pub(super) fn ran(
         return;
     };
     if let Some(all) = lock(&COUNTED).get_mut(path) {
-        let owned = |value: &Value<'_>| match value {
-            Value::Number(number) => Owned::Number(*number),
-            Value::Text(text) => Owned::Text(text.map(str::to_owned)),
-        };
         all.push(Ran {
             sql: sql.to_owned(),
-            values: values.iter().map(owned).collect(),
+            values: values.iter().map(OwnedValue::of).collect(),
             steps,
         });
     }

@@ -24,8 +24,8 @@ use super::{
 };
 use crate::store::{
     StoreError,
-    db::Value,
-    steps::{Owned, Step, Unfit},
+    db::{OwnedValue, Value},
+    steps::{Step, Unfit},
 };
 
 /// Changes in one transaction: enough to share the price of a commit, few enough to keep the first caller's wait short.
@@ -198,7 +198,7 @@ async fn transact(link: &mut Link, changes: &[&[Step]]) -> Result<Vec<Fits>, Fai
     let mut statements = Vec::with_capacity(steps.len());
     let values: Vec<Vec<Value<'_>>> = steps
         .iter()
-        .map(|sent| sent.step.values.iter().map(Owned::borrow).collect())
+        .map(|sent| sent.step.values.iter().map(OwnedValue::borrow).collect())
         .collect();
     for (sent, values) in steps.iter().zip(&values) {
         // Nothing was begun yet.

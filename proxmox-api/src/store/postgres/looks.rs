@@ -18,7 +18,10 @@ use super::{
     link::{Link, Patience},
     server::Server,
 };
-use crate::store::{StoreError, db::Value, steps::Owned};
+use crate::store::{
+    StoreError,
+    db::{OwnedValue, Value},
+};
 
 /// Connections that share the looks: while one is busy with a long one, half of the others go on.
 const CONNECTIONS: usize = 2;
@@ -63,7 +66,7 @@ impl Looks {
     pub(in crate::store) async fn all(
         &self,
         sql: &str,
-        values: &[Owned],
+        values: &[OwnedValue],
     ) -> Result<Vec<Row>, StoreError> {
         let place = self.0.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
         let mut again = true;
@@ -117,8 +120,8 @@ impl Looks {
 }
 
 impl Open {
-    async fn all(&self, sql: &str, values: &[Owned]) -> Result<Vec<Row>, Error> {
-        let values: Vec<Value<'_>> = values.iter().map(Owned::borrow).collect();
+    async fn all(&self, sql: &str, values: &[OwnedValue]) -> Result<Vec<Row>, Error> {
+        let values: Vec<Value<'_>> = values.iter().map(OwnedValue::borrow).collect();
         let known = self.statements().get(sql).cloned();
         let statement = match known {
             Some(known) => known,

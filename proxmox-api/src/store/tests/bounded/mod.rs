@@ -8,7 +8,10 @@ mod tour;
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    super::db::trace::{self, Ran},
+    super::db::{
+        OwnedValue,
+        trace::{self, Ran},
+    },
     *,
 };
 
@@ -137,7 +140,7 @@ fn too_much(session: &Session, ran: &Ran) -> Option<String> {
     // What SQLite alone is told, so that it puts pages together.
     let sql = ran.sql.replace(", rowid = rowid", "");
     let sql = format!("EXPLAIN ({how}) {sql}");
-    let values: Vec<_> = ran.values.iter().map(trace::Owned::lend).collect();
+    let values: Vec<_> = ran.values.iter().map(OwnedValue::borrow).collect();
     session.batch("BEGIN").unwrap();
     let rows = session.query(&sql, &values);
     session.batch("ROLLBACK").unwrap();
