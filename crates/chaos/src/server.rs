@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// The uid and gid of `nobody`, who owns nothing.
+/// The uid and gid of the unprivileged account `nobody`, which owns no files.
 const NOBODY: u32 = 65_534;
 /// A process that dies loses nothing that the system has, so that no disk has to be waited for. A
 /// deadlock is looked for soon, so that many are found; a standby that was away connects again at
@@ -72,7 +72,7 @@ impl Server {
         }
         // Whatever becomes of this process, the other end of the pipe closes with it.
         let script = "cat; \"$1\" -D \"$2/data\" -m immediate stop; rm -rf \"$2\"";
-        let mut keeper = as_other(&mut Command::new("sh"))
+        let mut keeper = unprivileged(&mut Command::new("sh"))
             .args(["-c", script, "keeper"])
             .args([&programs.join("pg_ctl"), &folder])
             .stdin(Stdio::piped())
@@ -187,7 +187,7 @@ impl Server {
 
     fn control(&self, what: &str, mode: &str) -> Result<()> {
         let (data, log) = (self.data(), self.folder.join("log"));
-        let done = as_other(&mut Command::new(self.programs.join("pg_ctl")))
+        let done = unprivileged(&mut Command::new(self.programs.join("pg_ctl")))
             .arg("-D")
             .arg(&data)
             .arg("-l")
@@ -206,7 +206,7 @@ impl Server {
     }
 
     fn run<'a>(&self, program: &str, words: impl Iterator<Item = &'a str>) -> Result<()> {
-        let output = as_other(&mut Command::new(self.programs.join(program)))
+        let output = unprivileged(&mut Command::new(self.programs.join(program)))
             .arg("-D")
             .arg(self.data())
             .args(words)
@@ -220,7 +220,7 @@ impl Server {
     /// # Errors
     /// The server does not answer, or refuses it.
     pub fn sql(&self, database: &str, sql: &str) -> Result<String> {
-        let output = as_other(&mut Command::new(self.programs.join("psql")))
+        let output = unprivileged(&mut Command::new(self.programs.join("psql")))
             .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h"])
             .arg(&self.folder)
             .args(["-p", &self.port.to_string(), "-d", database, "-c", sql])
@@ -247,7 +247,7 @@ fn is_root() -> bool {
 }
 
 /// A server does not run as root, and knows nothing of this process.
-fn as_other(command: &mut Command) -> &mut Command {
+fn unprivileged(command: &mut Command) -> &mut Command {
     if is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }

@@ -110,9 +110,9 @@ async fn a_renewal_that_was_paid_for_a_lease_that_ended_is_owed_once() {
     );
 }
 
-/// As a write that failed leaves it: nobody works on the row, and no restart comes.
+/// A write that failed leaves an orphaned row: no task has it in hand.
 #[tokio::test]
-async fn rows_that_nobody_works_on_are_swept_without_a_restart() {
+async fn orphaned_rows_are_swept_without_a_restart() {
     let app = TestApp::start().await;
     let now = app.app.now();
     let row = |id: &str| NewPayment {

@@ -149,9 +149,7 @@ async fn a_lease_lives_its_whole_life_between_two_replicas() {
     assert_eq!(done.body["stdout"], "here\n", "{:?}", done.body);
     let list = buyer.pay(&two, Method::GET, "/management/list", None).await;
     assert_eq!(list.status, 200, "{:?}", list.body);
-    let path = format!("/lease/{}/renew", leased.body["ctid"]);
-    let renewal = Some(json!({"runtimeMinutes": 30}));
-    let renewed = buyer.pay(&two, Method::POST, &path, renewal).await;
+    let renewed = buyer.renew(&two, &leased.body["ctid"], 30).await;
     assert_eq!(renewed.status, 200, "{:?}", renewed.body);
     let session = buyer.sign_in(&one).await;
     let leases = session.get(&two, "/leases").await;
