@@ -244,7 +244,7 @@ impl Customer {
         }
     }
 
-    /// Notes what was leased.
+    /// Records a lease for later calls.
     fn keep(&mut self, told: &Told) {
         let (ctid, lease) = (&told.body["ctid"], &told.body["leaseId"]);
         if told.status == 200

@@ -15,7 +15,7 @@ pub struct LeaseCounts {
     pub total: u32,
     /// Those whose container runs.
     pub running: u32,
-    /// What was seen of the containers.
+    /// The containers as Proxmox showed them.
     pub usage: Arc<RecentUsage>,
 }
 

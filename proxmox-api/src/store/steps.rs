@@ -1,5 +1,5 @@
-//! A change as a list of statements that are made together or not at all, without a look in between: each says by itself
-//! whether it still fits. On PostgreSQL such a list takes one round trip and no lock but those of its rows.
+//! A change as a list of compare-and-set statements that are made together or not at all, without a read in between. On
+//! PostgreSQL such a list takes one round trip and no lock but those of its rows.
 
 use std::borrow::Cow;
 
@@ -16,8 +16,8 @@ macro_rules! kept {
 }
 pub(super) use kept;
 
-/// Tables that steps change, in the order in which rows of several are taken: two groups of changes that have rows in common
-/// then never wait for each other.
+/// Tables that steps change, in the order in which their rows are locked, so that two groups of changes with rows in common
+/// do not deadlock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Table {
     Payments,
@@ -32,7 +32,7 @@ pub(super) enum Table {
 pub(super) enum Unfit {
     /// The row is not as it has to be.
     Overtaken,
-    /// What belongs to a payment's move does not fit any more.
+    /// A part of a payment's move, such as the activation of its lease, is refused.
     ChangeRefused,
     /// The transfer pays for another purchase.
     EvidenceTaken,
@@ -54,13 +54,13 @@ impl From<Unfit> for StoreError {
 /// One statement.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
-    /// What it changes, by which the steps of a group are sorted.
+    /// The row that it changes, by which the steps of a group are sorted.
     pub(super) row: (Table, String),
     pub(super) sql: Cow<'static, str>,
     pub(super) values: Vec<OwnedValue>,
-    /// It has to change a row; why not, where it does not.
+    /// The error if it changes no row; `None` where it may change none.
     pub(super) required: Option<Unfit>,
-    /// What it means that a unique index stands against it.
+    /// The error if a unique index refuses it.
     pub(super) taken: Option<Unfit>,
 }
 
@@ -94,19 +94,19 @@ impl Step {
         Self::new(place.0, place.1, insert_statement(table, row, or), values)
     }
 
-    /// It has to change a row.
+    /// Makes it an error to change no row.
     pub(super) fn or(mut self, unfit: Unfit) -> Self {
         self.required = Some(unfit);
         self
     }
 
-    /// No other row may have what this one gets.
+    /// Turns a violated unique index into this error.
     pub(super) fn unless_taken(mut self, unfit: Unfit) -> Self {
         self.taken = Some(unfit);
         self
     }
 
-    /// Makes it, within a change that looks at what it does.
+    /// Executes it within a change that reads before it writes.
     pub(super) fn make(&self, db: Db<'_>) -> Result<(), StoreError> {
         let values: Vec<Value<'_>> = self.values.iter().map(OwnedValue::borrow).collect();
         match (db.execute(&self.sql, &values), self.required, self.taken) {
@@ -118,7 +118,7 @@ impl Step {
     }
 }
 
-/// Whether a unique index stood against a statement.
+/// Whether a unique index refused a statement.
 fn is_taken(error: &StoreError) -> bool {
     match error {
         StoreError::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => {

@@ -24,7 +24,7 @@ use crate::ids::{LeaseId, Wallet};
 pub struct Look {
     /// The lease.
     pub lease_id: LeaseId,
-    /// What was seen.
+    /// Its containers.
     pub counters: Counters,
 }
 
@@ -223,7 +223,7 @@ impl Store {
     }
 }
 
-/// What is written down of a look.
+/// The stored values of one look.
 struct Written {
     lease_id: LeaseId,
     sent: i64,

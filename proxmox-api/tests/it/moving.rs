@@ -150,7 +150,7 @@ async fn a_killed_copy_leaves_nothing_to_start_on_and_goes_on_when_asked_again()
         .output()
         .unwrap();
     assert!(again.status.success(), "{}", said(&again));
-    // What was there is not copied again.
+    // The rows of the first run are not copied again.
     let text = said(&again);
     assert!(!text.contains("events: 10000 rows"), "{text}");
     assert!(text.contains("events                  30000"), "{text}");

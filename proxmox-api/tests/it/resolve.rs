@@ -102,7 +102,7 @@ async fn node_without_transfers() -> String {
                 json!({"number": "0x10", "timestamp": format!("{now:#x}"), "baseFeePerGas": "0x1"})
             }
             "eth_call" => json!(format!("0x{}", "00".repeat(32))),
-            other => panic!("nobody asks {other}"),
+            other => panic!("unexpected method {other}"),
         };
         Json(json!({"jsonrpc": "2.0", "id": 1, "result": result}))
     };

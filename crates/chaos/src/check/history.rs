@@ -1,6 +1,6 @@
-//! What held at every moment, by the history that triggers wrote: what a single writer gives for
-//! free, and constraints, statements that compare and set, and locks have to give where many write
-//! at once.
+//! Invariants that have to hold at every moment, checked on the history that triggers wrote. A
+//! single writer gives them for free; concurrent writers need constraints, compare-and-set and
+//! locks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +49,7 @@ const LEASE: [(&str, &[&str]); 11] = [
 ];
 /// States in which a lease counts as in the making.
 const MAKING: [&str; 4] = ["provisioning", "create_sent", "created", "probed"];
-/// Events of a lease's end, each with the state that the lease comes to by it.
+/// Events of a lease's end, and the state into which each moves the lease.
 const ENDS: [(&str, &str); 4] = [
     ("activated", "active"),
     ("stopped", "stopped"),
@@ -105,7 +105,7 @@ struct Live {
 }
 
 impl Live {
-    /// What no two live leases share.
+    /// Numbers, addresses and payments of live leases: no two live leases share one.
     fn claims(&self) -> Vec<(&'static str, String)> {
         let [number, address] = self.place.clone();
         let mut claims = vec![

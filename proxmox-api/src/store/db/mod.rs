@@ -29,7 +29,7 @@ pub(super) enum Db<'a> {
 }
 
 impl Db<'_> {
-    /// Ends a `SELECT` whose rows are to stay as they are until this change is committed; on SQLite nobody else writes.
+    /// Ends a `SELECT` that locks its rows until this change is committed; SQLite has one writer and needs no lock.
     pub(super) fn and_hold(self) -> &'static str {
         match self {
             Self::Sqlite(_) => "",

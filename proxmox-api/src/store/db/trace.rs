@@ -28,7 +28,7 @@ const GROWING: [&str; 13] = [
     "brakes",
 ];
 
-/// Indexes that hold what is open only, and so may be gone through as a whole.
+/// Partial indexes over open rows only, which a statement may scan as a whole.
 const OPEN: [&str; 16] = [
     "leases_deadline",
     "leases_destroy",
@@ -68,19 +68,19 @@ pub(in crate::store) struct Ran {
 
 /// The statements whose plan was looked at.
 static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-/// What ran on the databases whose work is counted, by their path.
+/// Statements that ran on the databases whose work is counted, by the database's path.
 static COUNTED: Mutex<BTreeMap<String, Vec<Ran>>> = Mutex::new(BTreeMap::new());
 
 fn lock<T>(of: &'static Mutex<T>) -> MutexGuard<'static, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Counts what runs on the database with this path from now on.
+/// Records the statements on the database with this path from now on.
 pub(in crate::store) fn count(path: &str) {
     lock(&COUNTED).insert(path.to_owned(), Vec::new());
 }
 
-/// What has run there since.
+/// Takes the statements that were recorded there.
 pub(in crate::store) fn counted(path: &str) -> Vec<Ran> {
     lock(&COUNTED).remove(path).unwrap_or_default()
 }

@@ -39,9 +39,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How long the server may take for an answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// What the session is told first. A machine that vanishes without a word keeps its locks until the
-/// server notices: after two hours by default, after a minute by this. Nothing that it changes has
-/// to last, so that what it tells others waits for no disk and no standby.
+/// Settings of the session for locks. By TCP keepalive the server notices within a minute, instead of
+/// two hours, that the client's machine has vanished, and releases its locks. The session writes
+/// nothing durable, so its notifications wait for no disk and no standby.
 const GREETING: &str = "LISTEN infra402;
     SET synchronous_commit = off;
     SET tcp_keepalives_idle = 30;
@@ -125,7 +125,7 @@ impl SharedTurns {
         self.0.replicas.clone()
     }
 
-    /// Whether others can be told something now.
+    /// Whether notifications can be sent now.
     pub fn can_tell(&self) -> bool {
         self.0.link.borrow().is_some()
     }
@@ -152,7 +152,7 @@ impl SharedTurns {
         self.0.told.subscribe()
     }
 
-    /// Waits for turns under several names, which come together.
+    /// Waits for the locks of several names; all are granted together.
     ///
     /// # Errors
     /// There is no session, and none came about in a few seconds.
@@ -168,7 +168,7 @@ impl SharedTurns {
         }
     }
 
-    /// The turns, if nobody has any of them.
+    /// The lock guards of several names; `None` if any of the locks is held.
     ///
     /// # Errors
     /// As [`SharedTurns::take`].
@@ -330,8 +330,8 @@ async fn connect(
     })
 }
 
-/// Frees what is given back and counts the replicas. True when nobody is left, false when the
-/// session is lost.
+/// Releases returned locks and counts the replicas. Returns true when all senders are dropped, false
+/// when the session is lost.
 async fn serve(
     link: &Link,
     driver: &mut JoinSet<()>,
@@ -358,7 +358,7 @@ async fn serve(
                 keys.clear();
                 unlocked
             }
-            // Which shows as well that the session is still there.
+            // This query also detects a lost session.
             () = census.due() => {
                 timeout(ANSWER, census.count(&link.client, &link.count)).await
             }

@@ -1,4 +1,4 @@
-//! Who writes to PostgreSQL: lanes for steps, and sessions for changes that look before they write.
+//! The connections that write to PostgreSQL: lanes for steps, and sessions for changes that read before they write.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::store::{Connection, Db, StoreError, apart::Apart, pool::Pool, steps::Step};
 
-/// Connections that send steps. While one waits for its answer, another collects what comes in.
+/// Connections that send steps. While one waits for its answer, another collects new changes.
 const LANES: usize = 2;
 /// Connections for other changes.
 const SESSIONS: usize = 4;
@@ -25,7 +25,7 @@ pub(in crate::store) struct Writers {
 }
 
 impl Writers {
-    /// Starts them in the runtime that this is called in. They connect when they are used first.
+    /// Starts them in the current runtime. Each connects at its first use.
     pub(in crate::store) fn start(server: &Server) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let queue = Arc::new(Mutex::new(queue));
@@ -53,7 +53,7 @@ impl Writers {
         answered.await.map_err(|_| StoreError::Stopped)?
     }
 
-    /// A change that looks before it writes.
+    /// A change that reads before it writes.
     pub(in crate::store) async fn change<T, F>(
         &self,
         apart: Apart,

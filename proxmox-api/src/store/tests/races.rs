@@ -1,5 +1,5 @@
-//! What holds when many write at the same moment: on SQLite one writer makes it so, on PostgreSQL constraints, statements that
-//! fit or do not, and the locks of a lease, a wallet or the claims.
+//! Invariants under concurrent writes: on SQLite one writer keeps them, on PostgreSQL constraints, compare-and-set statements,
+//! and the locks of a lease, a wallet or the claims.
 
 use std::{
     collections::BTreeSet,
@@ -114,7 +114,7 @@ async fn a_payment_that_comes_again_waits_until_its_first_machine_is_taken_back(
     assert!(matches!(told, ClaimOutcome::Claimed { .. }), "{told:?}");
 }
 
-/// A database that gives a whole transaction the look of its first statement, which here is the wait for a lock.
+/// A database whose default isolation gives a whole transaction the snapshot of its first statement, which here waits for a lock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bounds_hold_where_the_database_isolates_transactions_more() {
     for level in ["repeatable read", "serializable"] {
@@ -160,7 +160,7 @@ async fn the_last_purchase_is_owed_first_whatever_the_clocks_of_replicas_say(pla
     renew(&one, "first", 10, 200).await;
     renew(&two, "last", 10, 145).await;
     let end = one.lease(&lease_id).await.unwrap().unwrap().expires_at;
-    // It is lost a minute before its end.
+    // The container is lost a minute before the lease's end.
     let since = end.unwrap() - 60;
     let owed = one.end_lost(&lease_id, since, since + 30).await;
     let owed = owed.unwrap().unwrap();

@@ -112,7 +112,7 @@ pub async fn nothing_unfinished(app: &TestApp) {
 pub async fn die(one: &TestApp, two: Mortal) {
     let unfinished = one.app.store.unfinished_payments().await.unwrap();
     drop(two);
-    until("what the dead replica held to be free", async || {
+    until("the dead replica's locks to be released", async || {
         for payment in &unfinished {
             let id = &payment.payment_id;
             one.app.payments_in_work.try_take(id).await.unwrap()?;
