@@ -15,7 +15,7 @@ use crate::{state::App, store::SharedTurns};
 const EVERY: Duration = Duration::from_secs(1);
 const WORD: &str = "calls ";
 /// Clients in one message, which has to stay below 8000 bytes. One with fewer calls than so many
-/// others in a second is far from any limit, and told when its calls have added up.
+/// others in a second is far from any limit, and is sent when its calls have added up.
 const MOST: usize = 160;
 
 /// Sends and receives counts until the process ends.

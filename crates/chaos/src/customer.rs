@@ -225,7 +225,7 @@ impl Customer {
         }
     }
 
-    /// Leases beyond the bounds. Who is refused for that does not ask again.
+    /// Leases that were refused for the bounds on a wallet; they are not asked for again.
     async fn rush(&mut self) {
         let counter = self.town.counter.clone();
         let mut numbers = Vec::new();

@@ -1,5 +1,5 @@
-//! A PostgreSQL of the campaign's own in a temporary folder: it can crash, follow another one, and
-//! take over from it. It stops and its folder is removed when this process ends, however that
+//! A PostgreSQL of the campaign's own in a temporary folder: it can crash, replicate a primary, and
+//! be promoted. It stops and its folder is removed when this process ends, however that
 //! happens. A root process starts it as the unprivileged account `nobody`.
 
 use std::{

@@ -46,7 +46,7 @@ impl ResizableSemaphore {
         got.then(|| ResizablePermit(Arc::clone(&self.0)))
     }
 
-    /// Waits for a permit; those who wait get one in the order of asking.
+    /// Waits for a permit; waiting callers get one in the order of asking.
     pub async fn acquire(&self) -> ResizablePermit {
         let _first = self.0.queue.lock().await;
         let (mut size, mut taken) = (self.0.size.clone(), self.0.taken.subscribe());

@@ -2,7 +2,7 @@
 //! the grace destroys. Work is done in `lanes` of each node, so that an end that falls due during
 //! others begins at once. Work that fails is tried again. It also finishes removals that were
 //! begun, by an undo or by their owner, and stops and destroys machines that are held for a payment
-//! of unknown outcome. Replicas have the same work; the lease's lock decides who does it.
+//! of unknown outcome. All replicas have the same queue; the lease's lock decides which one does it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -78,7 +78,7 @@ pub async fn tick(app: &App) -> Result<(), StoreError> {
 /// The outcome of one step of work on a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// A step was done, or there was none to do. Another one may be due.
+    /// A step was done, or there was none to do. The next step may be due.
     Done,
     /// It has to be tried again then, Unix seconds.
     Failed(i64),

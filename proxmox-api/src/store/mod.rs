@@ -242,7 +242,7 @@ impl Store {
         self.readers.run(|connection| look(connection.lend())).await
     }
 
-    /// The rows of one statement: what is asked with each request.
+    /// The rows of one statement, without a thread that waits: for queries of every request.
     async fn look<T: Send + 'static>(
         &self,
         sql: impl Into<Cow<'static, str>>,

@@ -213,7 +213,7 @@ async fn containers_that_are_gone_need_one_list_together() {
     assert_eq!(missed.len(), 60);
 }
 
-/// As when a node has died, and high availability has taken its containers to another one.
+/// As when a node has died, and high availability has moved its containers to another node.
 #[tokio::test]
 async fn containers_that_have_moved_need_one_list_together() {
     let app = cluster(&["pve", "pve2"], &[]).await;

@@ -192,7 +192,7 @@ async fn a_client_that_goes_round_the_replicas_is_limited_as_at_one() {
     }
     assert!((LIMIT..LIMIT + 20).contains(&through), "{through}");
     for replica in [&two, &three] {
-        // Some, until the others have told; then none, also for the network's other addresses.
+        // Calls pass until the other replicas have sent their counts; then none does, also from the network's other addresses.
         let through = calls_until_refused(|| quote(replica, neighbour)).await;
         assert!(through < LIMIT / 2, "{through}");
         assert!(quote(replica, other).await);

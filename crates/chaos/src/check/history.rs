@@ -112,7 +112,7 @@ impl Live {
             ("a number has one live lease", number),
             ("an address has one live lease", address),
         ];
-        // One that is being taken back makes room for the next one of the same payment.
+        // A lease that is being undone does not count: its payment may have a second one.
         if self.state != "undoing" {
             claims.push(("a payment has one live lease", self.payment.clone()));
         }
@@ -171,7 +171,7 @@ fn bounds(rows: &[&Row], found: &mut Vec<Violation>) {
     }
 }
 
-/// Each step of an end is told once, and each renewal extends once.
+/// Each step of an end has one event, and each renewal extends once.
 fn ends(case: &Case<'_>, rows: &[&Row], found: &mut Vec<Violation>) {
     let mut told: BTreeMap<(String, String), usize> = BTreeMap::new();
     for row in &case.evidence.end.tables["events"] {
@@ -198,7 +198,7 @@ fn ends(case: &Case<'_>, rows: &[&Row], found: &mut Vec<Violation>) {
             continue;
         };
         let reached = reached.get(&(id.clone(), (*state).to_owned()));
-        // A renewal makes a lease active again, which is told by another word.
+        // A renewal makes a lease active again; its event is `renewed`.
         let most = if *kind == "activated" {
             1
         } else {

@@ -204,8 +204,8 @@ mod tests {
         assert!(limits.count(one).is_err());
     }
 
-    /// Lets every process call as often as it may, second by second, and tell the others what it
-    /// counted at the end of each; the calls that came through.
+    /// Calls each process as often as it allows, second by second, and exchanges the counts at the
+    /// end of each second. Returns the number of calls that were allowed.
     fn hammered(processes: usize, seconds: u64, per_minute: u32) -> u32 {
         let clock = Arc::new(ManualClock::at(1_000));
         let all: Vec<_> = (0..processes)

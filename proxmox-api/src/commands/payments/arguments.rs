@@ -21,12 +21,12 @@ pub enum PaymentsCommand {
         id: String,
         /// Why: kept in the audit trail.
         reason: String,
-        /// What was found out, or done.
+        /// The operator's finding, or the refund that was made.
         decision: Decision,
     },
 }
 
-/// What a person says of the money. Nothing is assumed where nothing is said: each decision goes against somebody.
+/// The operator's decision about the money. There is no default: each decision is at the expense of one side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// It moved, or was given back, by this transaction.

@@ -178,7 +178,7 @@ struct Sent<'a> {
     step: &'a Step,
     /// Which change.
     change: usize,
-    /// It is the whole of it: where it changes nothing, nothing else has to be taken back.
+    /// Whether it is the only step of its change, so that no other has to be rolled back.
     is_alone: bool,
 }
 
@@ -201,7 +201,7 @@ async fn transact(link: &mut Link, changes: &[&[Step]]) -> Result<Vec<Fits>, Fai
         .map(|sent| sent.step.values.iter().map(OwnedValue::borrow).collect())
         .collect();
     for (sent, values) in steps.iter().zip(&values) {
-        // Nothing was begun yet.
+        // The transaction has not begun yet.
         let sql = written(sent.step, sent.is_alone);
         let statement = link.statement(&sql, values).await;
         statements.push(statement.map_err(|error| match is_lost(&error) {

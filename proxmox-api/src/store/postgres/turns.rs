@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often somebody who waits for a turn asks, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// Locks that are given back in one go.
+/// Locks that are released by one statement.
 const UNLOCKED_AT_ONCE: usize = 256;
 /// Words of others that wait for a slow listener.
 const WORDS: usize = 64;
@@ -36,7 +36,7 @@ const WORDS: usize = 64;
 const RECONNECT: Duration = Duration::from_millis(500);
 /// After a loss, the time in which other replicas that lost theirs too take again what they hold.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long the server may take for an answer.
+/// Timeout of an answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// Settings of the session for locks. By TCP keepalive the server notices within a minute, instead of
@@ -202,7 +202,7 @@ fn hearing(replica: String, told: broadcast::Sender<String>, came: Came) -> impl
 trait Hear: Fn(&str) + Clone + Send + 'static {}
 impl<F: Fn(&str) + Clone + Send + 'static> Hear for F {}
 
-/// Which locks the server gave, in the order in which they were asked for.
+/// Which locks the server granted, in the order in which they were asked for.
 fn got(answer: &[Row]) -> Result<Vec<bool>, StoreError> {
     let each = answer.iter().map(|row| row.try_get(0));
     each.collect::<Result<_, _>>()
@@ -226,7 +226,7 @@ async fn acquire(
                 };
                 let given: Vec<_> = keys.iter().zip(given).filter(|(_, is)| *is).collect();
                 let turns: Vec<_> = given.into_iter().map(turn).collect();
-                // Some of them alone are given back at once.
+                // All or none: if only some were granted, they are released at once.
                 return Ok((turns.len() == keys.len()).then_some(turns));
             }
             Ok(Err(error)) if again => {

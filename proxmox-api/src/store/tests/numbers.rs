@@ -29,7 +29,7 @@ async fn no_vmid_is_handed_out_twice(place: Place) {
             }
         }
     }
-    // 500 is used by somebody else.
+    // 500 belongs to a guest of another owner.
     assert_eq!((vmids.len(), full), (31, 9));
     assert_eq!(
         vmids.into_iter().collect::<BTreeSet<_>>(),
@@ -79,7 +79,7 @@ async fn the_number_that_was_freed_last_is_used_again_last(place: Place) {
             other => panic!("{other:?}"),
         }
     };
-    // 500 is used by somebody else. What was never used comes before what was just freed.
+    // 500 belongs to a guest of another owner. Unused numbers come before those that were just freed.
     assert_eq!((leased(1).await, leased(2).await), (501, 502));
     destroyed(&store, 1, 0).await;
     assert_eq!((leased(3).await, leased(4).await), (503, 504));

@@ -1,4 +1,4 @@
-//! What a replica leaves behind when it dies is finished or taken back by the other one.
+//! Work that a replica leaves unfinished when it dies is finished or undone by the other one.
 
 use std::time::Duration;
 

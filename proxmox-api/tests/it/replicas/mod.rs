@@ -1,5 +1,5 @@
-//! Replicas that share a PostgreSQL: what one began the other knows, what one leaves behind when it dies the other finishes or
-//! takes back, and nothing is done twice. Left out where PostgreSQL is not installed.
+//! Replicas that share a PostgreSQL: each knows the other's work, finishes or undoes it when the other dies, and nothing is done
+//! twice. Left out where PostgreSQL is not installed.
 
 mod deaths;
 mod outage;

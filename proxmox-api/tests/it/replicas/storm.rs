@@ -93,7 +93,7 @@ async fn a_storm_over_replicas_that_die_leaves_books_and_machines_equal() {
         told += u32::from(leased);
         done += 1;
         if done % 15 == 0 {
-            // A look at what the one before left; what this one leaves is not looked at while its last writes are on their way.
+            // The sweep resumes the work of the replica before. The work of this one is left alone while its last writes are in flight.
             next_look(&one).await;
             drop(two);
             two = Mortal::beside(&one).await;
@@ -112,7 +112,7 @@ async fn a_storm_over_replicas_that_die_leaves_books_and_machines_equal() {
     let counts = one.app.store.lease_counts().await.unwrap();
     let active = counts.get("active").copied().unwrap_or(0);
     until("machines to be equal to the books", async || {
-        // A creation that was under way when its replica died may have ended after it was taken back: an orphan.
+        // A creation that was under way when its replica died may have ended after its lease was undone: an orphan.
         let found = reconcile::compare(&one.app).await.unwrap();
         assert_eq!(found.lost, [""; 0]);
         let containers = one.sim.containers();
