@@ -88,7 +88,7 @@ impl FailedPayments {
         }
     }
 
-    /// What is counted, for other replicas.
+    /// The counts to exchange with other replicas.
     pub fn rate(&self) -> &RateLimit {
         &self.limit
     }

@@ -52,7 +52,7 @@ impl Locks {
         self.take_all([name]).await.map(|[turn]| turn)
     }
 
-    /// The same for several names at once. Everybody who takes some of them has to name them in the same order.
+    /// Waits for the locks of several names. All callers have to name them in the same order, or two of them may deadlock.
     ///
     /// # Errors
     /// As [`Locks::take`].
@@ -86,7 +86,7 @@ impl Locks {
         Ok(turns.map(|[turn]| turn))
     }
 
-    /// The turns of several names, if nobody has any of them.
+    /// The lock guards of several names; `None` if any of the locks is held.
     ///
     /// # Errors
     /// As [`Locks::take`].
@@ -112,7 +112,7 @@ impl Locks {
     }
 }
 
-/// This process's turns with those among all replicas, where there are such.
+/// This process's lock guards, together with the advisory locks that replicas share, where there are replicas.
 fn together<const N: usize>(
     own: Vec<OwnedMutexGuard<()>>,
     shared: Option<Vec<SharedTurn>>,
@@ -127,23 +127,23 @@ fn together<const N: usize>(
 }
 
 /// Work that one replica does for all of them: the same one for as long as it can, because it
-/// remembers things from one time to the next, and another one when that has died. Its lock is that
-/// of a name.
+/// remembers things from one run to the next, and another replica when it has died. The duty is a
+/// named lock.
 pub struct Duty {
     name: &'static str,
     held: Option<Turn>,
 }
 
 impl Duty {
-    /// The work of this name, which nobody has yet.
+    /// The duty of this name; this replica does not hold its lock yet.
     pub fn of(name: &'static str) -> Self {
         Self { name, held: None }
     }
 
-    /// Whether the work is this replica's until it asks again.
+    /// Whether this replica has the duty until its next call of this.
     ///
     /// # Errors
-    /// As [`Locks::take`]; the work is nobody's then.
+    /// As [`Locks::take`]; this replica then gives the duty up.
     pub async fn is_ours(&mut self, locks: &Locks) -> Result<bool, StoreError> {
         // Taken anew each time: while the session for locks was lost, another replica may have got
         // it.

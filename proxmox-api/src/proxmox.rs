@@ -66,8 +66,8 @@ pub const NOT_ON_OFFER: &str = "is none of those in GET /catalog";
 pub(crate) type Kept<T> = tokio::sync::Mutex<Option<(Instant, T)>>;
 
 impl Proxmox {
-    /// Makes the clients; nothing is asked of the host yet. Replicas share `terminals`, and what
-    /// may be done on a node at a time by `shares`.
+    /// Makes the clients, without a request to the host. Replicas share `terminals`, and divide the
+    /// limits of each node by `shares`.
     ///
     /// # Errors
     /// The address, an account or the TLS settings cannot be used.

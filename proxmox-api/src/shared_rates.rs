@@ -1,6 +1,6 @@
-//! What replicas tell each other of the calls that they counted: once a second the clients with the
-//! most of them, so that one that calls at several replicas has each limit once. Nothing is told
-//! while nothing was counted, or while there is one replica.
+//! Rate limits that hold for all replicas together: once a second each sends the others its counts
+//! of the clients with the most calls, so that a client that calls several replicas has each limit
+//! once. Nothing is sent while nothing was counted, or while there is one replica.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -15,10 +15,10 @@ use crate::{state::App, store::SharedTurns};
 const EVERY: Duration = Duration::from_secs(1);
 const WORD: &str = "calls ";
 /// Clients in one message, which has to stay below 8000 bytes. One with fewer calls than so many
-/// others in a second is far from any limit, and told when its calls have added up.
+/// others in a second is far from any limit, and is sent when its calls have added up.
 const MOST: usize = 160;
 
-/// Tells and hears until the process ends.
+/// Sends and receives counts until the process ends.
 pub async fn run(app: App, turns: SharedTurns) {
     let words = turns.words();
     tokio::join!(tell(&app, &turns), hear(&app, words));
@@ -82,7 +82,7 @@ fn message(name: &str, counted: &[(IpAddr, u32)]) -> String {
     format!("{WORD}{name} {}", counted.join(" "))
 }
 
-/// The name of a limit, and what was counted; what another release may have added is left out.
+/// The name of a limit, and its counts; limits that this release does not know are left out.
 fn read(words: &str) -> Option<(&str, impl Iterator<Item = (IpAddr, u32)>)> {
     let (name, counted) = words.strip_prefix(WORD)?.split_once(' ')?;
     let counted = counted.split(' ').filter_map(|one| {

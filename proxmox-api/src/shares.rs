@@ -1,6 +1,6 @@
-//! Limits that hold for all replicas together. Of what may be done at a time each replica has a
-//! share, which follows as replicas come and go; how often a client may call is counted by each and
-//! told to the others by `shared_rates`. A service that is alone has all of it.
+//! Limits that hold for all replicas together. A limit on concurrent work is divided: each replica
+//! has a share, which changes as replicas come and go. A rate limit is counted by each replica, and
+//! `shared_rates` sends the counts to the others. A single replica has the whole of each limit.
 
 use std::{
     collections::HashMap,
@@ -23,12 +23,12 @@ use crate::store::{Replicas, SharedTurns};
 pub struct Shares(Option<watch::Receiver<Replicas>>);
 
 impl Shares {
-    /// Shares among the replicas that have turns together, where there may be several.
+    /// Shares among the replicas that share locks, where there may be several.
     pub fn among(turns: Option<&SharedTurns>) -> Self {
         Self(turns.map(SharedTurns::replicas))
     }
 
-    /// The share of a limit on what is done at a time.
+    /// The share of a limit on concurrent work.
     pub fn of(&self, limit: usize) -> watch::Receiver<usize> {
         let Some(mut replicas) = self.0.clone() else {
             return watch::channel(limit).1;
@@ -59,7 +59,7 @@ impl Shares {
     }
 }
 
-/// A limit on what is done at a time on each node.
+/// A limit on concurrent work on each node.
 pub struct NodeSemaphores {
     size: watch::Receiver<usize>,
     nodes: Mutex<HashMap<NodeName, ResizableSemaphore>>,

@@ -225,7 +225,7 @@ impl Customer {
         }
     }
 
-    /// Leases beyond the bounds. Who is refused for that does not ask again.
+    /// Leases that were refused for the bounds on a wallet; they are not asked for again.
     async fn rush(&mut self) {
         let counter = self.town.counter.clone();
         let mut numbers = Vec::new();
@@ -244,7 +244,7 @@ impl Customer {
         }
     }
 
-    /// Notes what was leased.
+    /// Records a lease for later calls.
     fn keep(&mut self, told: &Told) {
         let (ctid, lease) = (&told.body["ctid"], &told.body["leaseId"]);
         if told.status == 200

@@ -33,7 +33,7 @@ pub enum Database {
     Postgres(Arc<Pair>),
 }
 
-/// Two servers: one takes changes, and they are durable once the other one has them too.
+/// A primary and its standby. A commit waits until the standby has it.
 pub struct Pair {
     servers: [Server; 2],
     primary: Mutex<usize>,
@@ -48,7 +48,7 @@ impl Pair {
         &self.servers[self.primary()]
     }
 
-    /// The other server follows the primary from now on, and commits wait for it.
+    /// Makes the other server a synchronous standby of the primary.
     fn attach(&self) -> Result<()> {
         let at = self.primary();
         let (primary, standby) = (&self.servers[at], &self.servers[1 - at]);
@@ -83,7 +83,7 @@ impl Database {
         Ok(Some(Self::Postgres(Arc::new(pair))))
     }
 
-    /// What the service is told: both servers, where there are two.
+    /// The service's `DATABASE`: it names both servers, where there are two.
     pub fn address(&self) -> String {
         match self {
             Self::Sqlite(path) => path.display().to_string(),
@@ -161,9 +161,10 @@ impl Database {
         pair.current().start(true)
     }
 
-    /// The primary dies for good, and its standby takes over after a while; a new standby is made in
-    /// the primary's place. One that only stood still wakes up once more beside its successor: it
-    /// takes changes of those who are still connected, and commits none, for want of a standby.
+    /// The primary dies for good, its standby is promoted after `away`, and a new standby is made in
+    /// the primary's place. With `wakes` the primary was only stopped (SIGSTOP) and goes on beside
+    /// its successor for a while: it still takes changes of open connections, and commits none
+    /// because it has no standby.
     ///
     /// # Errors
     /// A server does not start, or the new standby does not follow.

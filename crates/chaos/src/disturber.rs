@@ -1,7 +1,6 @@
-//! What another user of the same PostgreSQL does to the service: it holds rows for a moment, takes
-//! them in the reverse order, so that deadlocks come about, and changes no value. Triggers of the
-//! campaign's own take some changes back for the sake of others that there are none of, at a
-//! statement or at its commit.
+//! Another user of the same PostgreSQL, as the service meets it: it locks rows for a moment, in the
+//! reverse order, so that deadlocks come about, and changes no value. Triggers of the campaign's own
+//! raise serialization failures without a conflict, at a statement or at its commit.
 
 use std::time::Duration;
 
@@ -9,9 +8,10 @@ use anyhow::Result;
 
 use crate::{database::Database, dice::Dice, faults::Targets, journal::Journal};
 
-/// The server gives up who looks for the deadlock first, which is to be the service.
+/// PostgreSQL aborts the transaction that detects the deadlock first. This session looks for one
+/// late, so that the service's transaction is aborted.
 pub const FIRST: &str = "SET deadlock_timeout = '5s'";
-/// One of so many statements, and of so many commits, is taken back.
+/// One in this many statements, and one in this many commits, fails.
 const ONE_OF: u32 = 150;
 
 /// Rows of leases, and then of payments, by the last or by the first: the service takes a payment
@@ -50,7 +50,7 @@ pub async fn disturb(targets: Targets, mut dice: Dice) {
         tokio::time::sleep(pause).await;
         let (sql, database) = (holds(&mut dice), targets.database.clone());
         let done = tokio::task::spawn_blocking(move || database.make("", &sql)).await;
-        // The server may be away, or may have given this one up.
+        // The server may be down, or may have aborted this transaction.
         let what = match done {
             Ok(Ok(())) => "database: rows are held",
             _ => "database: rows are held, until the server takes that back",
@@ -59,7 +59,7 @@ pub async fn disturb(targets: Targets, mut dice: Dice) {
     }
 }
 
-/// Some changes are taken back from now on, as for the sake of others.
+/// Makes triggers that raise serialization failures.
 ///
 /// # Errors
 /// The database does not answer.
@@ -83,8 +83,7 @@ pub fn begin(database: &Database) -> Result<()> {
     database.make("", &sql)
 }
 
-/// No more of that. The server's log is not read, so that what was taken back is counted by the
-/// service's own log.
+/// Removes those triggers. The failures are counted in the service's own log.
 ///
 /// # Errors
 /// The database does not answer.

@@ -124,9 +124,9 @@ pub fn unfinished_looks(database: &Database) -> Result<Vec<String>> {
     Ok(left)
 }
 
-/// What there is now. `left` is what was still being worked on a moment ago: what has begun since is
-/// not stuck. Time goes on while tables are read one after the other, so that all is read again where
-/// a lease has moved meanwhile.
+/// The present state. `left` are the rows that were unfinished a moment ago: work that has begun
+/// since is not stuck. The tables are read one after the other, so all of them are read again where
+/// a lease has moved in between.
 ///
 /// # Errors
 /// The store cannot be read.

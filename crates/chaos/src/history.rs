@@ -1,6 +1,6 @@
 //! A table of the campaign's own in the store's database, into which triggers write every move of a
-//! payment and of a lease as it is made. What the service tells of itself, and the rows as they
-//! end, cannot show what held in between.
+//! payment and of a lease as it is made. Neither the service's own reports nor the final rows show
+//! the states in between.
 
 use anyhow::Result;
 
@@ -14,7 +14,7 @@ pub const TABLE: &str = "chaos_history";
 const COLUMNS: &str = "what TEXT NOT NULL, id TEXT NOT NULL, owner TEXT, payment_id TEXT,
     before TEXT, after TEXT, vmid BIGINT, address TEXT";
 
-/// Of each kind of row: its table, when it is written, and what.
+/// For each kind of row: its table, the trigger's condition, and the values that are written.
 struct Kind {
     name: &'static str,
     table: &'static str,

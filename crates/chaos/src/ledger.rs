@@ -212,8 +212,8 @@ impl Ledger {
     pub fn reorganise(&self, blocks: u64) -> usize {
         let mut state = self.state();
         let head = self.head();
-        // What a reorganisation may have moved is looked at once more after five minutes: by then it
-        // stays where it is, also for who sees the chain a minute or two late.
+        // The service checks a transfer once more after five minutes. By then a reorganisation must
+        // not move it any more, also for a node that lags by a minute or two.
         let is_final = |one: &&Transfer| one.first + FINAL <= head;
         let settled = state.transfers.iter().filter(is_final);
         let settled = settled.filter_map(|one| Some(one.place?.block)).max();

@@ -1,6 +1,6 @@
-//! A PostgreSQL of the campaign's own in a temporary folder: it can crash, follow another one, and
-//! take over from it. It stops and its folder is removed when this process ends, however that
-//! happens. It never runs as root, but as `nobody` in that case.
+//! A PostgreSQL of the campaign's own in a temporary folder: it can crash, replicate a primary, and
+//! be promoted. It stops and its folder is removed when this process ends, however that
+//! happens. A root process starts it as the unprivileged account `nobody`.
 
 use std::{
     net::TcpListener,
@@ -11,11 +11,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// The uid and gid of `nobody`, who owns nothing.
+/// The uid and gid of the unprivileged account `nobody`, which owns no files.
 const NOBODY: u32 = 65_534;
-/// A process that dies loses nothing that the system has, so that no disk has to be waited for. A
-/// deadlock is looked for soon, so that many are found; a standby that was away connects again at
-/// once.
+/// Without `fsync`: a process that dies loses nothing that is in the page cache. Deadlocks are
+/// detected after 100 ms, so that many are found; a standby reconnects at once.
 const SETTINGS: &str = "fsync = off
 full_page_writes = off
 max_connections = 200
@@ -37,7 +36,7 @@ pub struct Server {
     programs: PathBuf,
     folder: PathBuf,
     port: u16,
-    /// While this is open, the folder stays.
+    /// The keeper's standard input: it stops the server and removes the folder when this closes.
     life: Option<ChildStdin>,
     keeper: Child,
 }
@@ -58,7 +57,8 @@ fn programs() -> Option<PathBuf> {
 }
 
 impl Server {
-    /// A place for one that does not run yet; none where PostgreSQL is not installed.
+    /// A folder and a port for a server that is not started yet; `None` where PostgreSQL is not
+    /// installed.
     ///
     /// # Errors
     /// There is no room, or no free port.
@@ -70,9 +70,9 @@ impl Server {
         if is_root() {
             std::os::unix::fs::chown(&folder, Some(NOBODY), Some(NOBODY))?;
         }
-        // Whatever becomes of this process, the other end of the pipe closes with it.
+        // The pipe closes when this process ends in any way, and the keeper then cleans up.
         let script = "cat; \"$1\" -D \"$2/data\" -m immediate stop; rm -rf \"$2\"";
-        let mut keeper = as_other(&mut Command::new("sh"))
+        let mut keeper = unprivileged(&mut Command::new("sh"))
             .args(["-c", script, "keeper"])
             .args([&programs.join("pg_ctl"), &folder])
             .stdin(Stdio::piped())
@@ -89,7 +89,7 @@ impl Server {
         }))
     }
 
-    /// Where it listens.
+    /// The TCP port on 127.0.0.1 that it listens on.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -109,10 +109,10 @@ impl Server {
         self.start(false)
     }
 
-    /// Makes it a copy of another one, which it follows from now on. What it had is gone.
+    /// Makes it a standby of `primary`: its data is replaced by a base backup.
     ///
     /// # Errors
-    /// The other one cannot be copied, or this one does not start.
+    /// The primary cannot be copied, or the standby does not start.
     pub fn follow(&self, primary: &Self) -> Result<()> {
         if self.data().exists() {
             std::fs::remove_dir_all(self.data())?;
@@ -123,7 +123,7 @@ impl Server {
         self.start(false)
     }
 
-    /// Starts it; commits wait for a standby or not.
+    /// Starts it; with `waits`, commits are synchronous with a standby.
     ///
     /// # Errors
     /// It does not start.
@@ -132,7 +132,7 @@ impl Server {
         self.control("start", "fast")
     }
 
-    /// Commits wait for a standby from now on, or not any more.
+    /// Turns synchronous replication on or off.
     ///
     /// # Errors
     /// It does not answer.
@@ -159,7 +159,7 @@ impl Server {
         self.control("stop", "immediate")
     }
 
-    /// All of its processes stand still, or go on. They keep their connections.
+    /// Sends a signal by name, such as `STOP` or `CONT`, to all of its processes.
     ///
     /// # Errors
     /// It does not run.
@@ -167,7 +167,7 @@ impl Server {
         let file = std::fs::read_to_string(self.data().join("postmaster.pid"))?;
         let id = file.lines().next().context("no process")?.trim();
         let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
-        // One that has ended meanwhile is no fault.
+        // A process that has ended since its number was read is no error.
         Command::new("kill")
             .arg(format!("-{name}"))
             .arg(id)
@@ -177,17 +177,17 @@ impl Server {
         Ok(())
     }
 
-    /// A standby takes over: it takes changes from now on.
+    /// Promotes this standby to primary.
     ///
     /// # Errors
-    /// It does not.
+    /// The promotion fails.
     pub fn promote(&self) -> Result<()> {
         self.control("promote", "fast")
     }
 
     fn control(&self, what: &str, mode: &str) -> Result<()> {
         let (data, log) = (self.data(), self.folder.join("log"));
-        let done = as_other(&mut Command::new(self.programs.join("pg_ctl")))
+        let done = unprivileged(&mut Command::new(self.programs.join("pg_ctl")))
             .arg("-D")
             .arg(&data)
             .arg("-l")
@@ -206,7 +206,7 @@ impl Server {
     }
 
     fn run<'a>(&self, program: &str, words: impl Iterator<Item = &'a str>) -> Result<()> {
-        let output = as_other(&mut Command::new(self.programs.join(program)))
+        let output = unprivileged(&mut Command::new(self.programs.join(program)))
             .arg("-D")
             .arg(self.data())
             .args(words)
@@ -220,7 +220,7 @@ impl Server {
     /// # Errors
     /// The server does not answer, or refuses it.
     pub fn sql(&self, database: &str, sql: &str) -> Result<String> {
-        let output = as_other(&mut Command::new(self.programs.join("psql")))
+        let output = unprivileged(&mut Command::new(self.programs.join("psql")))
             .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h"])
             .arg(&self.folder)
             .args(["-p", &self.port.to_string(), "-d", database, "-c", sql])
@@ -246,8 +246,9 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
-/// A server does not run as root, and knows nothing of this process.
-fn as_other(command: &mut Command) -> &mut Command {
+/// Runs a command with an environment of its own, and as `nobody` where this process is root:
+/// PostgreSQL refuses to run as root.
+fn unprivileged(command: &mut Command) -> &mut Command {
     if is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }

@@ -35,11 +35,11 @@ pub const PAY_TO: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8")
 /// The replica whose clock is wrong, and by how many seconds of the campaign's time, ahead or
 /// behind.
 const WRONG: usize = 1;
-/// See [`WRONG`].
+/// Seconds by which the clock of the replica [`WRONG`] is off.
 pub const OFF: i64 = 60;
-/// Leases that a wallet may have in the making, and at all.
+/// Leases that a wallet may have in the making.
 pub const IN_FLIGHT: usize = 4;
-/// See [`IN_FLIGHT`].
+/// Live leases that a wallet may have.
 pub const PER_WALLET: usize = 10;
 
 /// Where the campaign's own servers are.

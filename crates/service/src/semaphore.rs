@@ -1,12 +1,12 @@
-//! A semaphore whose size may change while permits are taken, for a limit of which this process has
-//! a share that grows and shrinks.
+//! A semaphore whose size may change while permits are held, for this process's share of a limit
+//! that several processes have in common.
 
 use std::{future::pending, sync::Arc};
 
 use tokio::sync::{Mutex, watch};
 
-/// So many permits as a watched number says. Those that are taken stay taken when it shrinks; none
-/// is given until enough of them came back. Clones are the same.
+/// A semaphore with as many permits as a watched number says. When the number shrinks, permits that
+/// are held stay valid, and none is given until enough of them came back. Clones share the permits.
 #[derive(Clone, Debug)]
 pub struct ResizableSemaphore(Arc<Inner>);
 
@@ -14,7 +14,7 @@ pub struct ResizableSemaphore(Arc<Inner>);
 struct Inner {
     size: watch::Receiver<usize>,
     taken: watch::Sender<usize>,
-    /// Who waits, in the order of asking.
+    /// Waiting callers, first come, first served.
     queue: Mutex<()>,
 }
 
@@ -46,7 +46,7 @@ impl ResizableSemaphore {
         got.then(|| ResizablePermit(Arc::clone(&self.0)))
     }
 
-    /// Waits for a permit; those who wait get one in the order of asking.
+    /// Waits for a permit; waiting callers get one in the order of asking.
     pub async fn acquire(&self) -> ResizablePermit {
         let _first = self.0.queue.lock().await;
         let (mut size, mut taken) = (self.0.size.clone(), self.0.taken.subscribe());

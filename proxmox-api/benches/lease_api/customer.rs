@@ -107,7 +107,7 @@ impl Customer {
     }
 }
 
-/// What is bought where nothing else is said.
+/// The purchase that is measured by default.
 fn small() -> Value {
     json!({"runtimeMinutes": 60, "memoryMB": 64, "diskGB": 1})
 }
@@ -128,7 +128,7 @@ pub async fn price_of_list(stage: &Stage) -> Chosen {
     price(request).await
 }
 
-/// What a small container costs, by version 2.
+/// The challenge for a small container, by version 2.
 pub async fn price_of_lease(stage: &Stage) -> Chosen {
     let request = stage.http.post(format!("{}{LEASE}", stage.url()));
     price(request.json(&small())).await

@@ -20,7 +20,7 @@ const LANES: usize = 64;
 /// How long a question to a database on another machine takes.
 const AWAY: Duration = Duration::from_millis(1);
 
-/// What is compared with an aim and needs a server.
+/// Figures that have an aim and need PostgreSQL.
 const ON_SERVER: [&str; 4] = [
     "PostgreSQL over SQLite",
     "two replicas over one",

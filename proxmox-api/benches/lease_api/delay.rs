@@ -1,4 +1,4 @@
-//! A way to a server that takes a while, as one to another machine does.
+//! A proxy that delays requests, as the network to another machine does.
 
 use std::{
     io::{Read as _, Write as _},
@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The port of a proxy to `to` that takes so long for a question; answers come at once. It ends with the process.
+/// Starts a proxy to the port `to` on this machine, and returns its port. Requests are delayed by
+/// `delay`, answers are not. It ends with the process.
 pub fn before(to: u16, delay: Duration) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -27,7 +28,7 @@ pub fn before(to: u16, delay: Duration) -> u16 {
     port
 }
 
-/// Passes on what comes, each part so long after it came.
+/// Copies bytes from one stream to the other, each read delayed by `delay`.
 fn pass(mut from: TcpStream, mut to: TcpStream, delay: Duration) {
     let (queue, parts) = mpsc::channel::<(Instant, Vec<u8>)>();
     thread::spawn(move || {

@@ -19,7 +19,7 @@ use crate::{
 pub const NODES: [&str; 5] = ["pve", "pve2", "pve3", "pve4", "pve5"];
 /// Seconds until the first end, in which the service learns of it.
 const FIRST: i64 = 4;
-/// What the last ends may take beyond their time.
+/// How long after the last deadline the last shutdown may be requested.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 pub async fn measure(stage: &Stage, extent: &Extent) {

@@ -7,7 +7,7 @@ pub fn figure(name: &str, value: f64, unit: &str) {
     println!("{name} = {value:.3} {unit}");
 }
 
-/// What cannot be measured on this machine.
+/// Reports a figure that cannot be measured on this machine.
 pub fn skip(name: &str, why: &str) {
     println!("{name} = skipped: {why}");
 }

@@ -11,7 +11,7 @@ use proxmox_api::store::Store;
 use rusqlite::{Connection, Statement, params};
 use service::crypto::sha256_hex;
 
-/// How much there is of everything.
+/// The size of the store to be made.
 #[derive(Debug, Clone, Default)]
 pub struct Extent {
     /// Payments, all of them final.

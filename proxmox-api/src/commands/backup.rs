@@ -4,10 +4,10 @@ use std::{fmt::Write as _, ops::ControlFlow, path::PathBuf};
 
 use crate::store::{self, CopyStep, Database};
 
-/// What is asked for.
+/// One call of the command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupCommand {
-    /// Where the backup goes: nothing is there yet.
+    /// The file to be written; it must not exist yet.
     pub file: PathBuf,
 }
 

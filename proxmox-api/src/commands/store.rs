@@ -12,7 +12,7 @@ use crate::store::{self, CopyError, CopyStep, Database, TableFigures};
 /// How often progress is said.
 const PROGRESS: Duration = Duration::from_secs(5);
 
-/// What is asked for. Addresses may hold passwords, so nothing here is shown.
+/// One call of the command. Addresses may hold passwords, so its `Debug` shows neither.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreCommand {
     from: String,

@@ -53,7 +53,7 @@ pub struct Seat {
 }
 
 impl OpenConsoles {
-    /// Nobody is there yet.
+    /// Limits without an open console: the state at the start of the service.
     pub fn new(shares: &Shares) -> Self {
         Self {
             seats: Arc::default(),

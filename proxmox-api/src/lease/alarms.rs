@@ -96,7 +96,7 @@ impl Trouble {
 struct Alarm {
     trouble: Trouble,
     since: i64,
-    /// Another replica has found it, and says when it is over.
+    /// Another replica has found it, and reports when it is over.
     is_told: bool,
 }
 
@@ -151,23 +151,22 @@ impl Alarms {
         self.all().get(lease_id).map(|alarm| alarm.trouble)
     }
 
-    /// Every lease with whose container something is the matter.
+    /// Every lease whose container is in trouble.
     pub fn troubles(&self) -> HashMap<LeaseId, Trouble> {
         let all = self.all();
         let troubles = all.iter().map(|(id, alarm)| (id.clone(), alarm.trouble));
         troubles.collect()
     }
 
-    /// The leases with whose container something was found to be the matter by this process, which
-    /// therefore has to see when that is over.
+    /// The leases whose trouble this process found, and whose end it therefore has to notice.
     pub fn found_here(&self) -> Vec<(LeaseId, Trouble)> {
         let all = self.all();
         let own = all.iter().filter(|(_, alarm)| !alarm.is_told);
         own.map(|(id, alarm)| (id.clone(), alarm.trouble)).collect()
     }
 
-    /// Takes over what another replica has found, which has told its operator; nothing else of what
-    /// was told before is the matter any more.
+    /// Replaces the troubles that other replicas reported; those that they report no more are over.
+    /// The replica that found one has logged it for the operator.
     pub fn take_over(&self, told: &HashMap<LeaseId, Trouble>, now: i64) {
         let mut all = self.all();
         all.retain(|id, alarm| !alarm.is_told || told.contains_key(id));

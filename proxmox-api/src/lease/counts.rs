@@ -1,4 +1,4 @@
-//! How many containers are leased, and how many of them run: for everybody, and so counted once for all who ask.
+//! How many containers are leased, and how many of them run. The numbers are public, so concurrent requests share one count.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub struct LeaseCounts {
     pub total: u32,
     /// Those whose container runs.
     pub running: u32,
-    /// What was seen of the containers.
+    /// The containers as Proxmox showed them.
     pub usage: Arc<RecentUsage>,
 }
 
@@ -24,7 +24,7 @@ pub struct LeaseCounts {
 pub struct RecentCounts(Mutex<Option<LeaseCounts>>);
 
 impl RecentCounts {
-    /// The counts, a few seconds old at most. Those who ask while they are made wait for them.
+    /// The counts, a few seconds old at most. Concurrent callers share one count.
     ///
     /// # Errors
     /// Proxmox did not answer, or the store failed.

@@ -1,8 +1,8 @@
 //! The worker that ends leases in time: it sleeps until the next deadline, warns, stops, and after
-//! the grace destroys. Work is done in `lanes` of each node, so that what falls due during other
-//! ends begins at once. What cannot be done now is tried again. It also finishes removals that were
+//! the grace destroys. Work is done in `lanes` of each node, so that an end that falls due during
+//! others begins at once. Work that fails is tried again. It also finishes removals that were
 //! begun, by an undo or by their owner, and stops and destroys machines that are held for a payment
-//! of unknown outcome. Replicas have the same work; the lease's lock decides who does it.
+//! of unknown outcome. All replicas have the same queue; the lease's lock decides which one does it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -59,7 +59,7 @@ pub async fn run(app: App) {
     }
 }
 
-/// Does what is due, and waits until nothing of it is left that can be done now.
+/// Does all work that is due, and returns when none is left that can be done now.
 ///
 /// # Errors
 /// The store failed.
@@ -75,10 +75,10 @@ pub async fn tick(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What became of the work on a lease.
+/// The outcome of one step of work on a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// A step was done, or there was none to do. Another one may be due.
+    /// A step was done, or there was none to do. The next step may be due.
     Done,
     /// It has to be tried again then, Unix seconds.
     Failed(i64),
@@ -90,7 +90,7 @@ enum Outcome {
 /// The work of one process.
 struct Ends {
     lanes: Lanes<Outcome>,
-    /// Leases that somebody else worked on, and when they are tried again, Unix seconds.
+    /// Leases whose lock another task held, and when they are tried again, Unix seconds.
     taken: HashMap<LeaseId, i64>,
 }
 
@@ -107,7 +107,7 @@ impl Ends {
         }
     }
 
-    /// Begins what is due and warns; when to look again, Unix seconds.
+    /// Begins due work and warns owners. Returns when to look again, Unix seconds.
     async fn look(&mut self, app: &App) -> Result<i64, StoreError> {
         let now = app.now();
         let mut due: Vec<(i64, Lane, LeaseId)> = Vec::new();
@@ -129,7 +129,7 @@ impl Ends {
             next = next.min(later.unwrap_or(i64::MAX));
             later.is_none()
         });
-        // What has failed before does so again perhaps, and takes long.
+        // Work that has failed before comes last: it may fail again, and take long.
         due.sort_by_cached_key(|(at, _, lease_id)| (app.retries.since(lease_id).is_some(), *at));
         self.lanes
             .refill(due.into_iter().map(|(_, lane, lease_id)| (lane, lease_id)));
@@ -147,7 +147,8 @@ impl Ends {
         Ok(next.clamp(now + 1, now + longest))
     }
 
-    /// What failed here may have been done by another replica, or be put off by a renewal there.
+    /// Forgets the backoff of leases that are no longer due: another replica may have ended or
+    /// renewed them.
     fn forget_what_is_over(&self, app: &App, due: &[(i64, Lane, LeaseId)]) {
         let failed = app.retries.leases();
         if failed.is_empty() {
@@ -159,7 +160,7 @@ impl Ends {
         }
     }
 
-    /// Works on what waits, until it is time to look again.
+    /// Works on the queue until it is time to look again.
     async fn work_until(&mut self, app: &App, mut wake: u64, looked: u64) {
         loop {
             tokio::select! {
@@ -183,7 +184,7 @@ impl Ends {
         metrics::gauge!("lease_ends_slow").set(slow as f64);
     }
 
-    /// When to look again because of what has ended, Unix seconds.
+    /// When to look again after work has ended, Unix seconds.
     fn note_end(&mut self, app: &App, ended: Ended<Outcome>) -> i64 {
         let now = app.now();
         match ended.outcome {
@@ -217,7 +218,7 @@ fn in_lane(due: DueEnd) -> (i64, Lane, LeaseId) {
     (due.due_at, Lane { node, task }, due.lease_id)
 }
 
-/// Warns the owners whose leases end soon; whether there are more.
+/// Warns the owners whose leases end soon. Returns whether there are more.
 async fn warn(app: &App, now: i64) -> Result<bool, StoreError> {
     let warned = app.store.warn_of_ends(WARN_SECONDS, now, WARN_AT_ONCE);
     let warned = warned.await?;
@@ -229,7 +230,7 @@ async fn warn(app: &App, now: i64) -> Result<bool, StoreError> {
     Ok(i64::try_from(warned.len()).unwrap_or(i64::MAX) >= WARN_AT_ONCE)
 }
 
-/// Takes one lease a step further, unless somebody else works on it.
+/// Takes one lease a step further, unless another task holds its lock.
 async fn end(app: App, lease_id: LeaseId) -> Outcome {
     let lock = app.leases_in_work.try_take(&lease_id).await;
     let lock =
@@ -350,8 +351,8 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {
     start_if_renewed(app, &lease.lease_id).await
 }
 
-/// Another replica may have renewed a lease while this one halted its container: where the turn was lost with its session. What
-/// was bought has to run.
+/// Starts the container again if another replica has renewed the lease while this one halted it, which happens where the lock
+/// was lost with its session. Paid time has to run.
 async fn start_if_renewed(app: &App, lease_id: &LeaseId) -> Result<(), RemoveError> {
     let lease = app.store.lease(lease_id).await?;
     let Some(lease) = lease.filter(|lease| lease.state == LeaseState::Active) else {

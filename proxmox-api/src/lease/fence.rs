@@ -100,10 +100,10 @@ impl Gap {
     }
 }
 
-/// What is known of one node, and when that was seen, in Unix milliseconds.
+/// The last result for one node, and when it was seen, in Unix milliseconds.
 type Seen = Arc<AsyncMutex<Option<(u64, Fence)>>>;
 
-/// What is known of each node. Those who ask about one wait for the same look, and for that of no
+/// The last result of each node. Concurrent callers for one node share a request, and wait for no
 /// other node.
 #[derive(Default)]
 pub struct RecentFence(Mutex<HashMap<NodeName, Seen>>);

@@ -18,10 +18,10 @@ const INSIDE_AFTER: i64 = 3600;
 pub(super) const HA_TIMEOUT: Duration = Duration::from_secs(120);
 /// Between two looks at whether a container has stopped.
 const POLL: Duration = Duration::from_millis(500);
-/// Between two looks at a task at least where no customer waits for its end: hundreds of leases may
+/// Shortest interval between polls of a task while no customer waits for it: hundreds of leases may
 /// end in a minute.
 pub(super) const UNHURRIED: Duration = Duration::from_millis(200);
-/// The same where one does.
+/// Shortest interval between polls of a task while a customer waits for it.
 const HURRIED: Duration = Duration::from_millis(60);
 
 /// Halts the container; one that does not run is left as it is.
@@ -44,7 +44,7 @@ pub async fn halt_within(
     halt_by(app, place, ha_timeout, HURRIED).await
 }
 
-/// The same with this pause between two looks at a task at least.
+/// As [`halt`], with a shortest interval between polls of the task.
 async fn halt_by(
     app: &App,
     place: &Place,

@@ -58,7 +58,7 @@ fn step_of(app: &App, held: &HeldMachine) -> (Step, i64) {
     next(held, settle, app.config.held_seconds.into())
 }
 
-/// A lease whose machine has something to be done with: since when, Unix seconds, and in which
+/// A lease whose machine is due to be stopped or destroyed: since when, Unix seconds, and in which
 /// lane.
 pub(super) type DueMachine = (i64, Lane, LeaseId);
 

@@ -14,7 +14,7 @@ const AGAIN: i64 = 6 * 3600;
 /// The same for one that could not be looked at.
 const UNSEEN_AGAIN: i64 = 600;
 
-/// What a look at a container has shown.
+/// The result of reading a container's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It is not ours, or a copy of one of ours.
@@ -25,8 +25,8 @@ pub enum Verdict {
     Unseen,
 }
 
-/// What the cluster's list shows of a container, and what another one under the same number would
-/// hardly have as well.
+/// The entries of the cluster's list by which a container is recognised; another container under
+/// the same number would hardly have the same.
 #[derive(Debug, Clone, PartialEq)]
 struct Shown {
     node: NodeName,
@@ -72,7 +72,8 @@ impl KnownGuests {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of a container as the list shows it now; `None` where it has to be looked at.
+    /// The earlier result, if the list still shows the container as it was; `None` where its
+    /// configuration has to be read.
     pub(super) fn find(&self, guest: &GuestResource, now: i64) -> Option<Verdict> {
         let mut all = self.all();
         let known = all.get_mut(&guest.vmid)?;

@@ -1,5 +1,5 @@
 //! Work on leases in lanes: each node has places of its own for each kind of work, so that a slow
-//! node delays no other, and what waits is begun as soon as a place is free. Work that takes
+//! node delays no other, and queued work begins as soon as a place is free. Work that takes
 //! unusually long gives its place back while it goes on.
 
 use std::collections::{HashMap, VecDeque};
@@ -21,8 +21,8 @@ pub const SLOW_AFTER: Duration = Duration::from_secs(10);
 /// Work of one lane that is set aside at most, for each of its places. More keeps its place.
 const ASIDE: usize = 4;
 
-/// What is done with a container. The two take different parts of a node: a stop waits for the
-/// guest, a removal holds a lock of the storage, which gives up on those who wait for ten seconds.
+/// Kinds of work on a container. They load a node differently: a stop waits for the guest, a removal
+/// holds the storage's lock, on which Proxmox lets a task wait for ten seconds only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Task {
     /// It is shut down.
@@ -36,7 +36,7 @@ pub enum Task {
 pub struct Lane {
     /// The node.
     pub node: NodeName,
-    /// What is done there.
+    /// The kind of work.
     pub task: Task,
 }
 
@@ -77,7 +77,7 @@ impl Places {
 pub struct Ended<T> {
     /// The lease.
     pub lease_id: LeaseId,
-    /// What came of it; `None` where it broke off.
+    /// Its result; `None` where it panicked or was cancelled.
     pub outcome: Option<T>,
 }
 
@@ -101,7 +101,7 @@ enum News<T> {
     Ended(Ended<T>),
 }
 
-/// Tells of an end however it comes.
+/// Reports the end of work when it is dropped, so also after a panic.
 struct Reporter<T> {
     lease_id: LeaseId,
     outcome: Option<T>,
@@ -110,7 +110,7 @@ struct Reporter<T> {
 
 impl<T> Drop for Reporter<T> {
     fn drop(&mut self) {
-        // Without lanes nobody listens.
+        // Sending fails only once the lanes, and with them the receiver, are dropped.
         let _ = self.tell.send(News::Ended(Ended {
             lease_id: self.lease_id.clone(),
             outcome: self.outcome.take(),
@@ -132,7 +132,8 @@ impl<T: Send + 'static> Lanes<T> {
         }
     }
 
-    /// Replaces what waits, in the order in which it is to be begun. What is in hand is left out.
+    /// Replaces the queue, in the order in which work is to begin. Leases that are in hand are left
+    /// out.
     pub fn refill(&mut self, work: impl IntoIterator<Item = (Lane, LeaseId)>) {
         self.waiting.clear();
         for (lane, lease_id) in work {
@@ -142,7 +143,7 @@ impl<T: Send + 'static> Lanes<T> {
         }
     }
 
-    /// Begins as much of what waits as there are places for.
+    /// Begins queued work while places are free.
     pub fn start<F>(&mut self, work: impl Fn(LeaseId) -> F)
     where
         F: Future<Output = T> + Send + 'static,
@@ -223,12 +224,12 @@ impl<T: Send + 'static> Lanes<T> {
         }
     }
 
-    /// What waits for a place.
+    /// The number of queued leases.
     pub fn waiting(&self) -> usize {
         self.waiting.values().map(VecDeque::len).sum()
     }
 
-    /// What is in hand, and how much of it is set aside.
+    /// How many leases are in hand, and how many of these are set aside as slow.
     pub fn in_hand(&self) -> (usize, usize) {
         let slow = self.in_hand.values().filter(|one| one.is_slow).count();
         (self.in_hand.len(), slow)

@@ -77,7 +77,7 @@ impl From<LocateError> for ApiError {
 #[derive(Default)]
 pub struct RecentLooks(Mutex<HashMap<Vmid, RecentLook>>);
 
-/// A container that was found, whose it is, and when that was: in Unix milliseconds, and by a clock that nobody sets.
+/// A located container, its owner, and when it was read: in Unix milliseconds, and in milliseconds of the monotonic clock.
 struct RecentLook {
     at: u64,
     moment: Instant,
@@ -108,7 +108,7 @@ impl RecentLooks {
         (is_fresh(look.at, now) && look.lease_id == *lease_id).then(|| look.place.clone())
     }
 
-    /// What holds a lease's container, where that was looked at after `moment`.
+    /// The located container of a lease, if it was read after `moment`.
     pub(super) fn lock_since(
         &self,
         vmid: Vmid,
@@ -187,8 +187,8 @@ async fn look(app: &App, lease: &Lease) -> Result<Located, LocateError> {
     if first.refusal() == Some(&Refusal::Unauthorized) {
         return Err(first.into());
     }
-    // A number that was missing in a list of a moment ago, and that is free: no other list is
-    // needed for many who are gone.
+    // A number that a recent list did not have, and that is free: many missing containers need no
+    // further list.
     if listed == Listed::Nowhere && matches!(absent(app, vmid).await?, Located::Gone) {
         return Ok(Located::Gone);
     }

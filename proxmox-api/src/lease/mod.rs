@@ -1,7 +1,7 @@
 //! The life of a lease. The states and their order are pure functions here; the store guards the same order in its rows.
 //! [`create`] and [`start`] make a container, [`locate`] finds it wherever an administrator has moved it, [`expiry`] ends it in
 //! time, by `lanes` of each node, [`remove`] takes it away, [`reconcile`] compares with Proxmox,
-//! [`traffic`] counts what it sends, [`view`] shows it to its owner, [`counts`] says to everybody how many there are.
+//! [`traffic`] counts the bytes it sends, [`view`] shows it to its owner, [`counts`] has the public numbers of leases.
 
 pub mod alarms;
 pub mod backoff;

@@ -39,7 +39,7 @@ enum Owner {
     Foreign,
 }
 
-/// What is done with an orphan.
+/// The action to be taken on an orphan.
 enum Work {
     Halt,
     Remove(LeaseId),
@@ -48,8 +48,8 @@ enum Work {
 /// Orphans as the store knows them: the lease in the marker, and since when, Unix seconds.
 type Orphans = HashMap<Vmid, (LeaseId, i64)>;
 
-/// Looks at the containers of our pool that no lease has. What was looked at before is not looked
-/// at again, as long as the cluster's list shows the same of it.
+/// Looks at the containers of our pool that no lease has. A container that was read before is not
+/// read again, as long as the cluster's list shows the same of it.
 ///
 /// # Errors
 /// The store failed.
@@ -165,7 +165,7 @@ async fn look_at<'a>(
     per_node(looks, AT_ONCE).await
 }
 
-/// What a container that was looked at is, and what is to be done with it.
+/// Classifies a container by its configuration, with the action to be taken.
 async fn judge(
     app: &App,
     guest: &GuestResource,

@@ -30,7 +30,7 @@ const EVERY: Duration = Duration::from_secs(if cfg!(feature = "chaos") { 3 } els
 /// How long a container has to be gone until its lease ends, in seconds: restoring a backup under the same number takes some
 /// minutes, during which there is no container.
 const LOST_AFTER: i64 = 600;
-/// Containers of one node that are looked at a time.
+/// Containers of one node that are looked at at a time.
 const AT_ONCE: usize = 8;
 /// Containers that are looked at in one comparison because something is not as expected.
 const LOOKS: usize = 500;
@@ -76,7 +76,7 @@ pub async fn run(app: App) {
 /// Proxmox or the store did not answer.
 pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     let mut findings = Findings::default();
-    // What another replica found before is seen again here, or is over.
+    // Troubles that another replica found before are found again here, or are over.
     app.alarms.take_over(&HashMap::new(), app.now());
     // Containers first: a lease that comes into being in between is then known, not missing.
     let guests = app.proxmox.guests().await?;
@@ -126,8 +126,8 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     Ok(findings)
 }
 
-/// What a replica does that does not compare: it takes over what the one that compares has found,
-/// and looks after what it has found itself.
+/// The part of a replica that does not have the comparison's duty: it takes over the troubles that
+/// the comparing replica has stored, and checks those that it has found itself.
 ///
 /// # Errors
 /// The store did not answer.
@@ -137,7 +137,7 @@ pub async fn learn(app: &App) -> Result<(), ApiError> {
     app.alarms.take_over(&told.collect(), app.now());
     let leases = app.store.live_leases().await?;
     forget_ended(app, leases.iter().map(|lease| &lease.lease_id));
-    // The others are over when something is done at last that cannot be done now.
+    // The other troubles end when the action succeeds that fails now.
     let seen_by_a_look = |trouble: &Trouble| {
         use Trouble::{Gone, Hidden, Template, Unmarked};
         matches!(trouble, Gone | Hidden | Template | Unmarked)
@@ -156,7 +156,7 @@ pub async fn learn(app: &App) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Forgets what is kept in memory of leases that are not live any more.
+/// Drops the cached data of leases that are not live any more.
 fn forget_ended<'a>(app: &App, live: impl Iterator<Item = &'a LeaseId>) {
     let live: HashSet<&LeaseId> = live.collect();
     app.alarms.keep(|id| live.contains(id));

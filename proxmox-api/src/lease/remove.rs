@@ -108,7 +108,7 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), RemoveError> {
         .move_lease(&lease.lease_id, lease.state, ended, app.now())
         .await?;
     app.alarms.clear(&lease.lease_id, &[]);
-    // A replica that lost its turn meanwhile may find that another one has ended it.
+    // If this replica has lost its lock meanwhile, another one may have ended the lease.
     if moved {
         app.note(
             &lease.lease_id,

@@ -209,13 +209,13 @@ pub async fn of_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError> {
     Ok(view(lease, live, paid))
 }
 
-/// What Proxmox shows of a number, and when that was asked.
+/// The state of a container by Proxmox, and when it was asked for.
 struct Seen<'a> {
     usage: Option<&'a Usage>,
     at: Instant,
 }
 
-/// What is seen of a lease's container: `None` where Proxmox did not answer, and nothing where it does not show it.
+/// The live part of a lease's view. `seen` is `None` where Proxmox did not answer, and empty where it does not show the container.
 fn live_state(
     app: &App,
     lease: &Lease,
@@ -300,7 +300,7 @@ fn holds_container(lease: &Lease) -> bool {
     lease.state != LeaseState::Destroyed
 }
 
-/// What Proxmox answered; `None` where it is away and that is borne.
+/// Proxmox's answer; `None` where it is unreachable and the caller can do without.
 fn borne<T>(answered: Result<T, pve::Error>, live: Live) -> Result<Option<T>, ApiError> {
     match (answered, live) {
         (Ok(seen), _) => Ok(Some(seen)),

@@ -48,7 +48,7 @@ impl Operation for List {
     }
 
     async fn deliver(&self, app: &App, job: &Job, _paid: &Paid) -> Result<Delivered, ApiError> {
-        // The answer is kept for a day: what it may hold is bounded.
+        // The answer is stored for a day, so its size is bounded.
         let ended = EndedPage {
             before: None,
             limit: MOST_ENDED,

@@ -1,7 +1,6 @@
-//! Goes on with what was left behind: at start, and every minute, on either database. A crash, a
-//! write that failed or another replica's end leaves rows that nobody works on; and some things are
-//! due only after a time. Replicas share what was left behind by the locks of each row; what is
-//! looked at in turn, or only removed, is one replica's work.
+//! Resumes unfinished work: at start, and every minute, on either database. A crash, a failed write
+//! or a replica that died leaves orphaned rows, and some work is due only after a time. Replicas
+//! share orphaned rows by the locks of each row; checks in turn and removals are one replica's work.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -18,7 +17,7 @@ use crate::{
 const EVERY: i64 = 60;
 /// How long something that nobody works on has to have stood still, in seconds.
 const STILL: i64 = 60;
-/// Rows that are gone on with at a time.
+/// Rows that are resumed at a time.
 const AT_ONCE: usize = 8;
 /// How long a paid call may be asked for again before it is owed, in seconds: without a key that proves who asks, and with.
 const REDEEMABLE: i64 = 600;
@@ -49,7 +48,7 @@ pub async fn run(app: App) {
         app.clock.sleep_until(wake).await;
         let is_ours = duty.is_ours(&app.payments_in_work).await;
         let is_ours = is_ours.unwrap_or_else(|error| {
-            tracing::warn!(%error, "it is not known which replica sweeps");
+            tracing::warn!(%error, "the lock of the sweep cannot be taken");
             false
         });
         let shared = sweep_shared(&app).await;
@@ -73,8 +72,7 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     shared.and(sweep_once(app).await)
 }
 
-/// What each replica does: each row is taken by its locks, and who does not get them goes on to the
-/// next.
+/// The part of every replica: it resumes rows whose locks it gets, and skips the others.
 async fn sweep_shared(app: &App) -> Result<(), StoreError> {
     let still = app.now() - STILL;
     let parts = [
@@ -85,7 +83,7 @@ async fn sweep_shared(app: &App) -> Result<(), StoreError> {
     parts.into_iter().collect()
 }
 
-/// What one replica does for all: others would ask the chain the same again.
+/// The part of one replica for all: others would only repeat its questions to the chain.
 async fn sweep_once(app: &App) -> Result<(), StoreError> {
     let parts = [
         recheck::refusals(app).await,
@@ -103,7 +101,7 @@ async fn resume_payments(app: &App, before: i64) -> Result<(), StoreError> {
         let unresolved = app.store.unresolved_to_look_for(app.now() - LOOK_AGAIN);
         found.extend(unresolved.await?);
     }
-    // One that takes its time, such as an undo, holds up no other.
+    // Concurrently: a slow one, such as an undo, delays no other.
     let resumed = stream::iter(found).map(|payment| resume_one(app, payment));
     let resumed = resumed.buffer_unordered(AT_ONCE);
     resumed.try_collect().await

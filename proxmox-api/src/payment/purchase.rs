@@ -49,7 +49,7 @@ impl Locked {
         })
     }
 
-    /// The same, if nobody works for this signature.
+    /// Takes them without waiting; `None` if another task holds one.
     ///
     /// # Errors
     /// The database that replicas share cannot be reached.

@@ -182,7 +182,7 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
     let [asset, nonce] = [asset.to_string(), nonce.to_string()];
     let payer = authorization.from.into();
     let name = signature_name(&payer, &nonce);
-    // Nearly every payment is new, and then the locks are what comes next.
+    // The lookup and the locks are asked for at once: nearly every payment is new, and then needs the locks next.
     let (known, locked) = tokio::join!(
         app.store
             .payment_by_nonce(network.caip2, &asset, &payer, &nonce),

@@ -53,7 +53,7 @@ pub struct Presented {
     pub lease_id: Option<LeaseId>,
     /// The body.
     pub body: Bytes,
-    /// The locks of its payment, where nobody else works for it.
+    /// The locks of its payment, unless another task holds them.
     pub locked: Option<Locked>,
 }
 
@@ -81,7 +81,7 @@ impl Presented {
         }
     }
 
-    /// What its signature is called among the locks.
+    /// The lock's name for its signature.
     fn signature_name(&self) -> String {
         let nonce = self.payment.authorization().nonce.to_string();
         signature_name(&self.payer(), &nonce)

@@ -68,7 +68,7 @@ impl ProofLimits {
         }
     }
 
-    /// What is counted of each address and of all together, for other replicas.
+    /// The counts of each address and of all together, to exchange with other replicas.
     pub fn rates(&self) -> [&RateLimit; 2] {
         [&self.per_address, &self.in_total]
     }

@@ -1,5 +1,5 @@
-//! The cluster's list of all guests, for those who look for a container. With thousands of guests
-//! it is the largest answer of all, so many who look at the same time share one.
+//! The cluster's list of all guests, for finding containers. With thousands of guests it is the
+//! largest answer of all, so concurrent callers share one request.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use pve::{GuestResource, NodeName, Vmid};
 
 use super::Proxmox;
 
-/// How long a list tells where to look first.
+/// How long a list is good enough to say where to look first.
 const RECENT: Duration = Duration::from_secs(60);
 
 /// A list or why there is none, and when it was asked for.
@@ -36,7 +36,7 @@ impl Proxmox {
     /// Proxmox did not answer.
     pub async fn guests(&self) -> Result<Arc<Vec<GuestResource>>, pve::Error> {
         let called = Instant::now();
-        // Those who wait here get the answer of the first of them, a failure as well.
+        // Callers that wait here share the first one's answer, a failure too.
         let mut kept = self.guests.lock().await;
         if let Some(asked) = &*kept
             && asked.at >= called

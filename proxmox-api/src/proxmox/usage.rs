@@ -10,7 +10,7 @@ use super::Proxmox;
 
 /// How long figures for people are good; whoever watches them polls every few seconds, and many may watch.
 const USAGE_FRESH: Duration = Duration::from_secs(3);
-/// For how long after somebody asked for a container that is not shown each look goes on looking for it.
+/// For how long a container that was asked for and not shown stays in the requests of later looks.
 const ASKED_LATELY: Duration = Duration::from_secs(10);
 /// How far the cluster's list may lag: ten seconds, and two of a cache.
 const LAG: Duration = Duration::from_secs(12);
@@ -36,7 +36,7 @@ pub struct Usage {
     pub lock: Option<String>,
 }
 
-/// What was seen of the containers a moment ago.
+/// The containers as Proxmox showed them a few seconds ago.
 #[derive(Debug)]
 pub struct RecentUsage {
     /// When Proxmox was asked.
@@ -45,7 +45,7 @@ pub struct RecentUsage {
 }
 
 impl RecentUsage {
-    /// For those who need none.
+    /// Without containers, for callers that need none.
     pub fn nothing() -> Self {
         Self {
             at: Instant::now(),
@@ -62,7 +62,7 @@ impl RecentUsage {
 /// The last look at all containers.
 #[derive(Default)]
 pub(super) struct Figures {
-    /// What was seen.
+    /// Its containers.
     kept: Option<Arc<RecentUsage>>,
     /// The numbers that were looked for and not seen, and when each was asked for last.
     absent: HashMap<Vmid, Instant>,
@@ -71,7 +71,7 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// The last look, if it is fresh and shows what of `needed` there is.
+    /// The last look, if it is fresh and was made for all of `needed`.
     fn fresh(&mut self, needed: &[Vmid], now: Instant) -> Option<Arc<RecentUsage>> {
         let usage = self.kept.as_ref()?;
         if now.saturating_duration_since(usage.at) >= USAGE_FRESH {
@@ -83,7 +83,8 @@ impl Figures {
         Some(Arc::clone(usage))
     }
 
-    /// What the next look has to look for: `needed`, and what others missed lately, so that they need no look of their own.
+    /// The containers that the next look has to search for: `needed`, and those that other callers
+    /// missed lately, so that they need no look of their own.
     fn wanted(&mut self, needed: &[Vmid], now: Instant) -> HashSet<Vmid> {
         self.absent
             .retain(|_, asked| now.saturating_duration_since(*asked) < ASKED_LATELY);
@@ -167,7 +168,7 @@ impl Proxmox {
                 Ok(usage)
             }
             Err(error) => {
-                // What it shows was not looked at for all that are wanted by now.
+                // That look was not made for all containers that are wanted by now.
                 figures.kept = None;
                 figures.failed = Some((Instant::now(), error.clone()));
                 Err(error)

@@ -59,7 +59,7 @@ async fn of_leases(app: &App, wallet: Option<&Wallet>) -> Result<LxcStats, ApiEr
         None => Vec::new(),
     };
     let is_own = |lease: &Lease| {
-        // What is still being made may never be leased.
+        // A container that is still being made may never be leased.
         lease.state.is_renewable() && !view::is_other(app.alarms.of(&lease.lease_id))
     };
     let own = own.iter().map(|known| &known.lease);

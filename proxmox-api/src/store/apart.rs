@@ -1,18 +1,18 @@
-//! What a change that looks before it writes has to be kept apart from. SQLite has one writer, so that there all changes come one
-//! after the other; on PostgreSQL a change holds the lock of its name until it is committed.
+//! The lock of a change that reads before it writes. SQLite has one writer, so that there all changes are serial; on PostgreSQL
+//! the change holds an advisory lock until it is committed.
 
 use service::crypto;
 
 use crate::ids::LeaseId;
 
-/// Changes that may not be made side by side: those of the same name.
+/// The lock that a change holds: two changes with the same lock never run concurrently.
 #[derive(Debug, Clone)]
 pub(super) enum Apart {
-    /// Every statement of it says by itself whether it fits.
+    /// No lock: each statement is a compare-and-set.
     FromNothing,
     /// Changes of one lease.
     Lease(LeaseId),
-    /// What hands out numbers, addresses and room for unpaid machines.
+    /// Changes that hand out numbers, addresses and room for unpaid machines.
     Claims,
     /// Changes of one wallet's payments and money.
     Wallet(String),

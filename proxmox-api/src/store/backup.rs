@@ -30,7 +30,7 @@ pub enum BackupError {
     /// The copy of a PostgreSQL failed.
     #[error(transparent)]
     Copy(#[from] CopyError),
-    /// What was written is not what was read.
+    /// The file failed the check after it was written.
     #[error("the backup was damaged while it was written, and is removed: {0}")]
     Damaged(String),
 }

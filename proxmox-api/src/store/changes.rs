@@ -95,7 +95,7 @@ impl Change {
         }))
     }
 
-    /// What it is to be kept apart from, beside the payment itself.
+    /// The lock that it needs, beside the payment's own.
     pub(super) fn apart(&self) -> Apart {
         match self {
             Self::ActivateLease { lease_id, .. } => Apart::Lease(lease_id.clone()),

@@ -79,7 +79,7 @@ pub(super) fn owe_if_none(
     amount: u64,
     now: i64,
 ) -> Result<bool, StoreError> {
-    // Whoever owes the whole of it changes its row in the same transaction.
+    // The move that makes the whole payment owed changes its row in the same transaction.
     let sql = "SELECT 1 AS here FROM payments WHERE payment_id = ?1";
     db.exists(&format!("{sql}{}", db.and_hold()), values![payment_id])?;
     let sql = "SELECT count(*) AS known FROM debts WHERE payment_id = ?1";

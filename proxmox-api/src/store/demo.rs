@@ -78,7 +78,7 @@ impl Store {
         }
     }
 
-    /// What became of a transfer whose nonce was used.
+    /// The outcome of an earlier transfer with this nonce.
     async fn made_before(&self, transfer: Transfer) -> Result<TransferOutcome, StoreError> {
         self.read(move |db| {
             let (asset, amount) = (text_of(transfer.asset), signed(transfer.amount)?);

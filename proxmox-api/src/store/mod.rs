@@ -1,6 +1,6 @@
 //! Everything that has to survive a restart, in one SQLite file, or in a PostgreSQL that replicas share. On SQLite one thread writes
-//! and commits what waits in groups; on PostgreSQL many write side by side, and each change is a list of `steps` that say by
-//! themselves whether they fit, or names what it is kept `apart` from. Reads use a few connections of their own. Times are Unix
+//! and commits queued changes in groups; on PostgreSQL changes run concurrently: each is a list of `steps`, which are
+//! compare-and-set statements, or holds the lock that `apart` names. Reads use a connection pool of their own. Times are Unix
 //! seconds and come from the caller; amounts are atomic units of the asset.
 
 mod apart;
@@ -54,12 +54,12 @@ pub use sqlite::{FileInUse, Hold};
 pub use traffic::{Count, Kept, Look, Traffic, TrafficChange};
 
 use apart::Apart;
-use db::{Connection, Db, Row, cells, values};
+use db::{Connection, Db, OwnedValue, Row, cells, values};
 use leases::EndedLeases;
 use pool::Pool;
 use postgres::Session;
 use schema::STEPS;
-use steps::{Owned, Step};
+use steps::Step;
 use writer::{Thread, Writer};
 
 /// Why the store could not answer.
@@ -125,7 +125,7 @@ impl StoreError {
     }
 }
 
-/// The most that a list for the operator has of each kind; what is left shows once those were settled.
+/// The most entries of each kind in an operator's list; further ones show once those were settled.
 pub const LISTED: usize = 1000;
 /// Connections that only read.
 const READERS: usize = 4;
@@ -135,7 +135,7 @@ const READERS: usize = 4;
 pub struct Store {
     writer: Writer,
     readers: Pool,
-    /// For looks that are one statement, where a thread would wait for a server.
+    /// Asynchronous connections for reads of one statement, so that no thread waits for the server.
     looks: Option<postgres::Looks>,
     server: Option<Server>,
     ended: EndedLeases,
@@ -206,12 +206,12 @@ impl Store {
         self.writer.count()
     }
 
-    /// How many looks were asked for since the start.
+    /// How many reads were asked for since the start.
     pub fn reads(&self) -> u64 {
         self.readers.count()
     }
 
-    /// A change that looks before it writes, beside none that it is to be kept apart from.
+    /// A change that reads before it writes, under the lock of `apart`.
     async fn write<T, F>(&self, apart: Apart, change: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -242,17 +242,17 @@ impl Store {
         self.readers.run(|connection| look(connection.lend())).await
     }
 
-    /// The rows of one statement: what is asked with each request.
+    /// The rows of one statement, without a thread that waits: for queries of every request.
     async fn look<T: Send + 'static>(
         &self,
         sql: impl Into<Cow<'static, str>>,
-        values: Vec<Owned>,
+        values: Vec<OwnedValue>,
         read: fn(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let sql = sql.into();
         let Some(looks) = &self.looks else {
             let look = move |db: Db<'_>| {
-                let values: Vec<_> = values.iter().map(Owned::borrow).collect();
+                let values: Vec<_> = values.iter().map(OwnedValue::borrow).collect();
                 db.all(&sql, &values, read)
             };
             return self.read(look).await;

@@ -1,4 +1,5 @@
-//! A few connections for blocking work. On SQLite they only read: they see the last commit and never wait for the writer.
+//! A connection pool for blocking work. On SQLite its connections only read: they see the last commit and never wait for the
+//! writer.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -16,7 +17,7 @@ use super::{Connection, StoreError};
 pub(super) struct Pool {
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
-    /// Looks that were asked for.
+    /// Number of reads since the start.
     count: Arc<AtomicU64>,
 }
 
@@ -58,7 +59,7 @@ impl Pool {
         tokio::task::spawn_blocking(move || {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = taken.ok_or(StoreError::Stopped)?;
-            // Whatever happens, the connection comes back.
+            // The connection goes back into the pool also after a panic.
             let result = catch_unwind(AssertUnwindSafe(|| work(&connection)));
             idle.lock()
                 .unwrap_or_else(PoisonError::into_inner)

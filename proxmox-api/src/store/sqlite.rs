@@ -82,7 +82,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     connect(path)
 }
 
-/// Removes what `ANALYZE` has left in the file. A connection reads statistics once, when it is opened; those of a young file
+/// Removes the statistics of `ANALYZE` from the file. A connection reads statistics once, when it is opened; those of a young file
 /// say that a table is best read as a whole, and go on saying so when it has grown. Each statement has an index that needs none.
 fn drop_statistics(connection: &Connection) -> Result<(), StoreError> {
     let sql = "DROP TABLE IF EXISTS sqlite_stat1; DROP TABLE IF EXISTS sqlite_stat4";

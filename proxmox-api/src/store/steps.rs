@@ -1,5 +1,5 @@
-//! A change as a list of statements that are made together or not at all, without a look in between: each says by itself
-//! whether it still fits. On PostgreSQL such a list takes one round trip and no lock but those of its rows.
+//! A change as a list of compare-and-set statements that are made together or not at all, without a read in between. On
+//! PostgreSQL such a list takes one round trip and no lock but those of its rows.
 
 use std::borrow::Cow;
 
@@ -7,40 +7,17 @@ use rusqlite::ErrorCode;
 
 use super::{
     Db, ServerError, StoreError,
-    db::{Cell, ToValue, Value, insert_statement},
+    db::{Cell, OwnedValue, Value, insert_statement},
 };
-
-/// A value that a statement keeps.
-#[derive(Debug, Clone)]
-pub(super) enum Owned {
-    Number(Option<i64>),
-    Text(Option<String>),
-}
-
-impl Owned {
-    pub(super) fn of<T: ToValue + ?Sized>(value: &T) -> Self {
-        match value.to_value() {
-            Value::Number(number) => Self::Number(number),
-            Value::Text(text) => Self::Text(text.map(str::to_owned)),
-        }
-    }
-
-    pub(super) fn borrow(&self) -> Value<'_> {
-        match self {
-            Self::Number(number) => Value::Number(*number),
-            Self::Text(text) => Value::Text(text.as_deref()),
-        }
-    }
-}
 
 /// The values of a statement that keeps them, in their order.
 macro_rules! kept {
-    ($($value:expr),* $(,)?) => { vec![$($crate::store::steps::Owned::of(&$value)),*] };
+    ($($value:expr),* $(,)?) => { vec![$($crate::store::db::OwnedValue::of(&$value)),*] };
 }
 pub(super) use kept;
 
-/// Tables that steps change, in the order in which rows of several are taken: two groups of changes that have rows in common
-/// then never wait for each other.
+/// Tables that steps change, in the order in which their rows are locked, so that two groups of changes with rows in common
+/// do not deadlock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Table {
     Payments,
@@ -55,7 +32,7 @@ pub(super) enum Table {
 pub(super) enum Unfit {
     /// The row is not as it has to be.
     Overtaken,
-    /// What belongs to a payment's move does not fit any more.
+    /// A part of a payment's move, such as the activation of its lease, is refused.
     ChangeRefused,
     /// The transfer pays for another purchase.
     EvidenceTaken,
@@ -77,13 +54,13 @@ impl From<Unfit> for StoreError {
 /// One statement.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
-    /// What it changes, by which the steps of a group are sorted.
+    /// The row that it changes, by which the steps of a group are sorted.
     pub(super) row: (Table, String),
     pub(super) sql: Cow<'static, str>,
-    pub(super) values: Vec<Owned>,
-    /// It has to change a row; why not, where it does not.
+    pub(super) values: Vec<OwnedValue>,
+    /// The error if it changes no row; `None` where it may change none.
     pub(super) required: Option<Unfit>,
-    /// What it means that a unique index stands against it.
+    /// The error if a unique index refuses it.
     pub(super) taken: Option<Unfit>,
 }
 
@@ -92,7 +69,7 @@ impl Step {
         table: Table,
         row: &str,
         sql: impl Into<Cow<'static, str>>,
-        values: Vec<Owned>,
+        values: Vec<OwnedValue>,
     ) -> Self {
         Self {
             row: (table, row.to_owned()),
@@ -110,25 +87,28 @@ impl Step {
         row: &[Cell<'_>],
         or: &str,
     ) -> Self {
-        let values = row.iter().map(|(_, value)| Owned::of(*value)).collect();
+        let values = row
+            .iter()
+            .map(|(_, value)| OwnedValue::of(*value))
+            .collect();
         Self::new(place.0, place.1, insert_statement(table, row, or), values)
     }
 
-    /// It has to change a row.
+    /// Makes it an error to change no row.
     pub(super) fn or(mut self, unfit: Unfit) -> Self {
         self.required = Some(unfit);
         self
     }
 
-    /// No other row may have what this one gets.
+    /// Turns a violated unique index into this error.
     pub(super) fn unless_taken(mut self, unfit: Unfit) -> Self {
         self.taken = Some(unfit);
         self
     }
 
-    /// Makes it, within a change that looks at what it does.
+    /// Executes it within a change that reads before it writes.
     pub(super) fn make(&self, db: Db<'_>) -> Result<(), StoreError> {
-        let values: Vec<Value<'_>> = self.values.iter().map(Owned::borrow).collect();
+        let values: Vec<Value<'_>> = self.values.iter().map(OwnedValue::borrow).collect();
         match (db.execute(&self.sql, &values), self.required, self.taken) {
             (Ok(0), Some(unfit), _) => Err(unfit.into()),
             (Ok(_), ..) => Ok(()),
@@ -138,7 +118,7 @@ impl Step {
     }
 }
 
-/// Whether a unique index stood against a statement.
+/// Whether a unique index refused a statement.
 fn is_taken(error: &StoreError) -> bool {
     match error {
         StoreError::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => {

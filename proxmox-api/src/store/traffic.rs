@@ -24,7 +24,7 @@ use crate::ids::{LeaseId, Wallet};
 pub struct Look {
     /// The lease.
     pub lease_id: LeaseId,
-    /// What was seen.
+    /// Its containers.
     pub counters: Counters,
 }
 
@@ -120,7 +120,7 @@ fn read_traffic(row: &db::Row<'_>) -> Result<Traffic, StoreError> {
 }
 
 impl Store {
-    /// Adds what was sent and received since the looks before, at different leases: by few
+    /// Adds the bytes sent and received since the previous looks, for different leases: by few
     /// statements, and by a commit for every 256, so that other changes need not wait for all of
     /// them.
     /// # Errors
@@ -223,7 +223,7 @@ impl Store {
     }
 }
 
-/// What is written down of a look.
+/// The stored values of one look.
 struct Written {
     lease_id: LeaseId,
     sent: i64,
@@ -266,7 +266,7 @@ impl Written {
     }
 }
 
-/// Writes down looks at different leases and what they add, which is returned.
+/// Stores looks at different leases and the bytes that they add, which are returned.
 fn count_some(db: Db<'_>, looks: &[Look], now: i64) -> Result<Count, StoreError> {
     let last = last_looks(db, looks)?;
     let (mut count, mut rows) = (Count::default(), Vec::new());

@@ -1,5 +1,5 @@
-//! Who writes: on SQLite one thread, on PostgreSQL a few connections side by side. A change is either a list of [`Step`]s, or
-//! looks at rows before it writes and says what it has to be kept [`Apart`] from.
+//! The writers: on SQLite one thread, on PostgreSQL several connections. A change is either a list of [`Step`]s, or reads rows
+//! before it writes and names the lock that it needs by [`Apart`].
 
 mod sqlite;
 
@@ -46,7 +46,7 @@ impl Writer {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// A change that looks before it writes. It may be called again, after its first try was taken back.
+    /// A change that reads before it writes. It may be called again, after its first attempt was rolled back.
     pub(super) async fn change<T, F>(&self, apart: Apart, change: F) -> Result<T, StoreError>
     where
         T: Send + 'static,

@@ -14,7 +14,7 @@ use crate::{
 
 /// Questions of a crowd.
 const CROWD: usize = 50;
-/// What workers may do in the store while a crowd asks.
+/// Reads that the workers may add while a crowd asks.
 const OF_WORKERS: u64 = 20;
 
 /// How often an answer that is kept for three seconds may have been made since `begin`.
@@ -126,7 +126,7 @@ async fn a_wallet_that_watches_its_leases_costs_proxmox_a_list_every_three_secon
     let most = made_since(begin);
     assert!((1..=most).contains(&listed), "{listed} of at most {most}");
 
-    // One lease needs no list, and what its container is now.
+    // One lease needs no list: its container's own status is asked for.
     let (before, asked) = (lists(&app), app.sim.request_count("GET", "/status/current"));
     let path = format!("/leases/{}", lease["leaseId"].as_str().unwrap());
     let one = session.get(&app, &path).await.body;

@@ -1,5 +1,7 @@
 //! A customer with a key: takes a challenge, signs it, and sends exactly that as often as a test likes.
 
+use std::fmt::Display;
+
 use alloy::{
     primitives::{Address, keccak256},
     signers::{SignerSync as _, local::PrivateKeySigner},
@@ -154,6 +156,13 @@ impl Buyer {
     pub async fn lease(&self, app: &TestApp, body: Value) -> Answer {
         self.pay(app, Method::POST, "/lease/container", Some(body))
             .await
+    }
+
+    /// Renews a lease.
+    pub async fn renew(&self, app: &TestApp, ctid: impl Display, minutes: u32) -> Answer {
+        let path = format!("/lease/{ctid}/renew");
+        let body = json!({ "runtimeMinutes": minutes });
+        self.pay(app, Method::POST, &path, Some(body)).await
     }
 }
 

@@ -30,7 +30,7 @@ async fn cluster(nodes: &[&str], more: &[(&str, &str)]) -> TestApp {
     };
     let variables = [&ROOM, more].concat();
     let app = TestApp::on(Sim::start(config).await.unwrap(), &variables).await;
-    // The service's own first comparison sees nothing of what a test does.
+    // After the service's own first comparison, so that it sees none of the test's changes.
     until("the first comparison", async || {
         (app.sim.request_count("GET", "/cluster/resources") > 0).then_some(())
     })
@@ -175,7 +175,7 @@ async fn multiplied(app: &TestApp, copies: u32, node: &str, with_containers: boo
     rows.execute_batch("COMMIT").unwrap();
 }
 
-/// What Proxmox was asked in one comparison, and how many changes were written.
+/// The requests to Proxmox in one comparison, and the changes that were written.
 async fn cost(app: &TestApp) -> (Vec<String>, u64) {
     app.sim.clear_requests();
     let before = app.app.store.writes();
@@ -213,7 +213,7 @@ async fn containers_that_are_gone_need_one_list_together() {
     assert_eq!(missed.len(), 60);
 }
 
-/// As when a node has died, and high availability has taken its containers to another one.
+/// As when a node has died, and high availability has moved its containers to another node.
 #[tokio::test]
 async fn containers_that_have_moved_need_one_list_together() {
     let app = cluster(&["pve", "pve2"], &[]).await;
@@ -359,7 +359,7 @@ async fn what_the_replica_that_compares_has_found_the_other_shows_as_well() {
     reconcile::compare(&one.app).await.unwrap();
     reconcile::learn(&two.app).await.unwrap();
     assert_eq!(two.app.alarms.of(id), None);
-    // What it has found by a request of its own it sees the end of itself.
+    // A trouble that a replica found by a request of its own ends there too.
     one.sim.set_pool(ctid, None);
     assert!(
         proxmox_api::lease::locate::find(&two.app, &lease)

@@ -46,7 +46,7 @@ fn servers() -> Option<(Postgres, Postgres, String)> {
     Some((primary, standby, url))
 }
 
-/// A paid list; whether the customer was told that it was paid.
+/// Buys a list. Returns whether the answer says that it was paid.
 async fn listed(app: &TestApp, buyer: &Buyer) -> bool {
     let signed = buyer.sign(app, Method::GET, "/management/list", None).await;
     let answer = signed.send(app).await;

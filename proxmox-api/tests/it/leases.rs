@@ -54,15 +54,7 @@ async fn a_lease_is_paid_for_runs_and_ends_by_itself() {
             .filter(|found| found.status == "stopped")
     })
     .await;
-    let path = format!("/lease/{ctid}/renew");
-    let renewed = buyer
-        .pay(
-            &app,
-            Method::POST,
-            &path,
-            Some(json!({"runtimeMinutes": 5})),
-        )
-        .await;
+    let renewed = buyer.renew(&app, ctid, 5).await;
     assert_eq!(renewed.status, 200, "{:?}", renewed.body);
     assert_eq!(
         app.sim.container(ctid).unwrap().status,

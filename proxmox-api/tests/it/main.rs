@@ -38,6 +38,7 @@ mod proof;
 mod real;
 mod refusals;
 mod replicas;
+mod resolve;
 mod respond_async;
 mod secrets_at_rest;
 mod sessions;

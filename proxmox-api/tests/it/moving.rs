@@ -5,37 +5,25 @@ use std::{
     io::{BufRead as _, BufReader},
     ops::ControlFlow,
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use proxmox_api::store::{Condition, Database, Hold, Store, condition, copy};
 use pve_sim::{Sim, SimConfig};
-use reqwest::Method;
-use serde_json::json;
 
 use crate::{
     buyer::Buyer,
-    guest, replicas,
+    guest,
+    process::{self, Running},
+    replicas,
     support::{PAYEE, TestApp, until},
 };
 
-/// Ends with the test, however that ends.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The program, with no settings but these.
+/// One of the program's commands, with its output in pipes.
 fn program(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_proxmox-api"));
+    let mut command = process::program(folder);
     command
         .args(arguments)
-        .current_dir(folder)
-        .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -69,15 +57,7 @@ async fn a_service_goes_on_after_its_store_was_moved() {
     copy(&from, &to, &mut go_on).await.unwrap();
     app.restart_with(&[("DATABASE", &url)]).await;
     assert_eq!(app.balance(buyer.wallet()).await, balance);
-    let path = format!("/lease/{ctid}/renew");
-    let renewed = buyer
-        .pay(
-            &app,
-            Method::POST,
-            &path,
-            Some(json!({"runtimeMinutes": 30})),
-        )
-        .await;
+    let renewed = buyer.renew(&app, ctid, 30).await;
     assert_eq!(renewed.status, 200, "{:?}", renewed.body);
     let vmid = ctid.try_into().unwrap();
     let lease = app.app.store.lease_by_vmid(vmid).await.unwrap().unwrap();
@@ -170,7 +150,7 @@ async fn a_killed_copy_leaves_nothing_to_start_on_and_goes_on_when_asked_again()
         .output()
         .unwrap();
     assert!(again.status.success(), "{}", said(&again));
-    // What was there is not copied again.
+    // The rows of the first run are not copied again.
     let text = said(&again);
     assert!(!text.contains("events: 10000 rows"), "{text}");
     assert!(text.contains("events                  30000"), "{text}");
@@ -231,19 +211,8 @@ async fn beside_a_service_a_backup_is_made_and_a_copy_refused() {
     let sim = Sim::start(SimConfig::default()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("infra402.sqlite");
-    let mut command = program(folder.path(), &[]);
-    command
-        .env("PORT", "0")
-        .env("ADDRESS", PAYEE)
-        .env("FACILITATOR", "demo")
-        .env("DATABASE", &database)
-        .env("PVE_HOST", sim.url())
-        .env("PVE_TOKEN_ID", sim.token_id())
-        .env("PVE_TOKEN_SECRET", sim.token_secret())
-        .env("PVE_FINGERPRINT", sim.fingerprint())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let service = Running(command.spawn().unwrap());
+    let mut command = process::service(folder.path(), &database, &sim);
+    let service = Running(command.stderr(Stdio::null()).spawn().unwrap());
     let configured = Database::File(database.clone());
     until("the service to have made its schema", async || {
         let found = database.exists() && Hold::take(&database).is_err();

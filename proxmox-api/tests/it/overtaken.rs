@@ -166,7 +166,7 @@ async fn an_end_that_another_replica_has_made_is_not_told_again() {
     assert_eq!(told.count(), 1, "{events:?}");
 }
 
-/// A replica that stood still while it ended a lease, so that its lock was lost and another one has renewed the lease.
+/// A replica that stood still while it ended a lease, so that its lock was lost and another replica has renewed the lease.
 #[tokio::test]
 async fn a_container_that_is_halted_while_its_lease_is_renewed_runs_again() {
     let app = guest::app(ShellMode::Toy, &[]).await;

@@ -39,16 +39,8 @@ async fn a_lease_of_someone_else_cannot_be_renewed_and_costs_nothing_to_try() {
     let app = TestApp::start().await;
     let (owner, other) = (Buyer::funded(&app, 1).await, Buyer::funded(&app, 2).await);
     let leased = owner.lease(&app, body()).await;
-    let path = format!("/lease/{}/renew", leased.body["ctid"]);
     let before = app.balance(other.wallet()).await;
-    let refused = other
-        .pay(
-            &app,
-            Method::POST,
-            &path,
-            Some(json!({"runtimeMinutes": 5})),
-        )
-        .await;
+    let refused = other.renew(&app, &leased.body["ctid"], 5).await;
     assert_eq!(
         (refused.status.as_u16(), refused.code()),
         (403, "forbidden")

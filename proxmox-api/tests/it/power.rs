@@ -149,9 +149,7 @@ async fn a_start_is_no_way_around_a_renewal() {
     assert_eq!(refusal(&refused), (409, "lease_conflict"));
     assert!(!owner.runs(&app));
 
-    let path = format!("/lease/{}/renew", owner.ctid);
-    let body = json!({"runtimeMinutes": 5});
-    let renewed = owner.buyer.pay(&app, Method::POST, &path, Some(body)).await;
+    let renewed = owner.buyer.renew(&app, owner.ctid, 5).await;
     assert_eq!(renewed.status, 200, "{:?}", renewed.body);
     assert!(owner.runs(&app), "a renewal starts what was stopped");
 }

@@ -1,14 +1,17 @@
 //! The program itself, where only a process of its own shows it.
 
-use std::process::{Child, Command, Stdio};
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+};
 
 use proxmox_api::store::Hold;
 use pve_sim::{Sim, SimConfig};
 
 use crate::support::{PAYEE, until};
 
-/// Ends with the test, however that ends.
-struct Running(Child);
+/// A process that is killed when the test ends, also by a panic.
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -17,30 +20,42 @@ impl Drop for Running {
     }
 }
 
+/// The program in this folder, with an empty environment.
+pub fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_proxmox-api"));
+    command.current_dir(folder).env_clear();
+    command
+}
+
+/// The service on this file and this Proxmox, with the demo's money and a free port; its standard
+/// output is dropped.
+pub fn service(folder: &Path, database: &Path, sim: &Sim) -> Command {
+    let mut command = program(folder);
+    command
+        .env("PORT", "0")
+        .env("ADDRESS", PAYEE)
+        .env("FACILITATOR", "demo")
+        .env("DATABASE", database)
+        .env("PVE_HOST", sim.url())
+        .env("PVE_TOKEN_ID", sim.token_id())
+        .env("PVE_TOKEN_SECRET", sim.token_secret())
+        .env("PVE_FINGERPRINT", sim.fingerprint())
+        .stdout(Stdio::null());
+    command
+}
+
 #[tokio::test]
 async fn a_second_process_on_one_file_says_so_and_ends() {
     let sim = Sim::start(SimConfig::default()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("data/infra402.sqlite");
     let command = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_proxmox-api"));
-        command
-            .current_dir(folder.path())
-            .env_clear()
-            .env("PORT", "0")
-            .env("ADDRESS", PAYEE)
-            .env("FACILITATOR", "demo")
-            .env("DATABASE", &database)
-            .env("PVE_HOST", sim.url())
-            .env("PVE_TOKEN_ID", sim.token_id())
-            .env("PVE_TOKEN_SECRET", sim.token_secret())
-            .env("PVE_FINGERPRINT", sim.fingerprint())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+        let mut command = service(folder.path(), &database, &sim);
+        command.stderr(Stdio::piped());
         command
     };
     let first = Running(command().spawn().unwrap());
-    // It is made by whoever has the right to it.
+    // The process that holds the lock makes the file.
     until("the first one to have the file", async || {
         database.exists().then_some(())
     })

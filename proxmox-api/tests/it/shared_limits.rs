@@ -69,7 +69,7 @@ async fn consoles_and_commands_of_all_replicas_stay_within_the_limit_and_a_dead_
     drop((theirs, others));
     drop(two);
     know(&[&one]).await;
-    until("the whole limit to be this one's", async || {
+    until("this replica to have the whole limit", async || {
         let more = rooms(&one.app.consoles);
         (ours.len() + more.len() == 256).then_some(())
     })
@@ -192,13 +192,13 @@ async fn a_client_that_goes_round_the_replicas_is_limited_as_at_one() {
     }
     assert!((LIMIT..LIMIT + 20).contains(&through), "{through}");
     for replica in [&two, &three] {
-        // Some, until the others have told; then none, also for the network's other addresses.
+        // Calls pass until the other replicas have sent their counts; then none does, also from the network's other addresses.
         let through = calls_until_refused(|| quote(replica, neighbour)).await;
         assert!(through < LIMIT / 2, "{through}");
         assert!(quote(replica, other).await);
     }
 
-    // What the other limits count is told as well.
+    // The counts of the other limits are sent as well.
     let client = Some(IpAddr::from([192, 0, 2, 7]));
     let [proofs, theirs] = [&one.app.proofs, &two.app.proofs];
     while proofs.count(client).is_ok() {}

@@ -173,15 +173,7 @@ async fn a_fence_stays_through_a_life() {
     app.sim
         .migrate(vmid, if node == "pve" { "pve2" } else { "pve" });
     app.clock.advance(Duration::from_secs(13));
-    let body = json!({"runtimeMinutes": 5});
-    let renewed = buyer
-        .pay(
-            &app,
-            Method::POST,
-            &format!("/lease/{vmid}/renew"),
-            Some(body),
-        )
-        .await;
+    let renewed = buyer.renew(&app, vmid, 5).await;
     assert_eq!(renewed.status, 200, "{:?}", renewed.body);
     assert_fenced(&app, vmid);
     until("the link to be up on the other node", async || {

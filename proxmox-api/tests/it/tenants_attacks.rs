@@ -334,9 +334,7 @@ async fn paid_time_begins_with_the_network_for_renewals_as_well() {
     let vmid = ctid(&leased);
     let ready = seconds(&leased.body["networkReadyAt"]);
     assert_eq!(seconds(&leased.body["expiresAt"]), ready + 60);
-    let path = format!("/lease/{vmid}/renew");
-    let body = json!({"runtimeMinutes": 1});
-    let renewed = buyer.pay(&app, Method::POST, &path, Some(body)).await;
+    let renewed = buyer.renew(&app, vmid, 1).await;
     assert_eq!(renewed.status, 200, "{:?}", renewed.body);
     assert_eq!(seconds(&renewed.body["expiresAt"]), ready + 120);
     let view = async || session.get(&app, "/leases").await.body["leases"][0].clone();

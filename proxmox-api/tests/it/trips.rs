@@ -1,4 +1,4 @@
-//! How often a paid call asks the database, counted on the way to it: what a call costs where the database is a while away.
+//! The database round trips of a paid call, counted in a proxy: they are the call's latency where the database is far away.
 
 use std::sync::{
     Arc,
@@ -14,12 +14,12 @@ use tokio::{
 
 use crate::{buyer::Buyer, guest, replicas::database};
 
-/// Questions that are asked while a call is worked for: two before its row is there (is the payment known, and the locks, both at
-/// once), its row, the settlement about to be asked for, the settlement, what it buys (three looks at once), its answer; the
-/// locks are given back after that. The demo's ledger asks twice more, for the balance and the transfer.
+/// Requests to the database during a paid call: two before its row is there (the lookup of the payment and the locks,
+/// concurrently), its row, `settling`, `settled`, the list that it buys (three reads, concurrently), its answer; the locks are
+/// released after that. The demo's ledger adds two, for the balance and the transfer.
 const QUESTIONS: u64 = 10 + 2;
 
-/// Counts questions: what is sent after an answer. What is sent together is one.
+/// Counts requests: bytes from the client after bytes from the server. A pipeline counts as one.
 #[derive(Default)]
 struct Counter(AtomicU64);
 
@@ -93,6 +93,6 @@ async fn a_paid_call_asks_the_database_a_few_times() {
         counts.push(list().await);
     }
     counts.sort_unstable();
-    // The median: looks of the service itself fall between.
+    // The median, because the service's own periodic reads are counted too.
     assert!(counts[7] <= QUESTIONS, "{counts:?}");
 }

@@ -1,5 +1,5 @@
 //! A PostgreSQL of the tests' own: made in a temporary folder, stopped and removed with the process that asked for it, however
-//! that ends. Never run as root: whoever is root starts it as `nobody`.
+//! that ends. It never runs as root: a root process starts it as the unprivileged account `nobody`.
 
 use std::{
     io::Write as _,
@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-/// The uid and gid of `nobody`, who owns nothing.
+/// The uid and gid of the unprivileged account `nobody`, which owns no files.
 const NOBODY: u32 = 65_534;
 /// Durability is not what tests are about.
 const FORGETFUL: &str = "fsync = off
@@ -35,7 +35,7 @@ local replication all trust
 pub struct Postgres {
     programs: PathBuf,
     folder: PathBuf,
-    /// Settings of its own.
+    /// Settings beside [`SETTINGS`].
     more: &'static str,
     port: u16,
     /// The authority of its certificate, in PEM.
@@ -96,8 +96,8 @@ impl Postgres {
         Self::start_in(&std::env::temp_dir(), FORGETFUL)
     }
 
-    /// A server that keeps what it is told, in a folder on a disk.
-    #[allow(dead_code, reason = "only what measures needs one")]
+    /// A server with durable commits, in a folder on a disk.
+    #[allow(dead_code, reason = "only the benchmarks need one")]
     pub fn durable(parent: &Path) -> Option<Self> {
         Self::start_in(parent, "")
     }
@@ -114,7 +114,7 @@ impl Postgres {
         Some(server.launch())
     }
 
-    /// A standby of this server, which follows it.
+    /// A standby that replicates this server.
     #[allow(dead_code, reason = "only the tests of the service let one take over")]
     pub fn standby(&self) -> Self {
         let standby = Self::prepare(self.programs.clone(), &std::env::temp_dir(), FORGETFUL);
@@ -127,32 +127,19 @@ impl Postgres {
         standby.launch()
     }
 
-    /// Makes a standby the server that takes changes.
+    /// Promotes this standby to primary.
     #[allow(dead_code, reason = "only the tests of the service let one take over")]
     pub fn promote(&self) {
         assert!(self.control("promote", "fast"), "{}", self.log());
     }
 
-    /// A folder, and who removes it in the end.
+    /// A folder, and the keeper that stops the server and removes the folder.
     fn prepare(programs: PathBuf, parent: &Path, more: &'static str) -> Self {
         let folder = tempfile::tempdir_in(parent).unwrap().keep();
         let authority = folder.join("authority.pem");
         own(&folder);
-        // Whatever becomes of this process, the other end of the pipe closes with it.
-        let mut keeper = as_other(&mut Command::new("sh"))
-            .args([
-                "-c",
-                "cat; \"$1\" -D \"$2/data\" -m immediate stop; rm -rf \"$2\"",
-            ])
-            .arg("keeper")
-            .args([&programs.join("pg_ctl"), &folder])
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let life = keeper.stdin.take();
+        let script = "cat; \"$1\" -D \"$2/data\" -m immediate stop; rm -rf \"$2\"";
+        let (keeper, life) = keeper(script, [&programs.join("pg_ctl"), &folder]);
         Self {
             programs,
             folder,
@@ -209,7 +196,7 @@ impl Postgres {
     }
 
     fn run<'a>(&self, program: &str, words: impl Iterator<Item = &'a str>) {
-        let output = as_other(&mut Command::new(self.programs.join(program)))
+        let output = unprivileged(&mut Command::new(self.programs.join(program)))
             .arg("-D")
             .arg(self.folder.join("data"))
             .args(words)
@@ -220,7 +207,7 @@ impl Postgres {
     }
 
     fn control(&self, what: &str, mode: &str) -> bool {
-        as_other(&mut Command::new(self.programs.join("pg_ctl")))
+        unprivileged(&mut Command::new(self.programs.join("pg_ctl")))
             .arg("-D")
             .arg(self.folder.join("data"))
             .arg("-l")
@@ -235,15 +222,15 @@ impl Postgres {
     }
 
     /// The server's process, whose children are its connections.
-    #[allow(dead_code, reason = "only what measures asks for it")]
+    #[allow(dead_code, reason = "only the benchmarks read its processor time")]
     pub fn pid(&self) -> u32 {
         let file = self.folder.join("data/postmaster.pid");
         let text = std::fs::read_to_string(file).unwrap();
         text.lines().next().unwrap().trim().parse().unwrap()
     }
 
-    /// Where it listens on this machine.
-    #[allow(dead_code, reason = "only what measures goes through a proxy")]
+    /// The TCP port on 127.0.0.1 that it listens on.
+    #[allow(dead_code, reason = "only the benchmarks go through a proxy")]
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -267,7 +254,7 @@ impl Postgres {
 
     /// Runs SQL in a database, as the server's superuser, and gives what it prints.
     pub fn sql(&self, database: &str, sql: &str) -> String {
-        let output = as_other(&mut Command::new(self.programs.join("psql")))
+        let output = unprivileged(&mut Command::new(self.programs.join("psql")))
             .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h"])
             .arg(&self.folder)
             .args(["-p", &self.port.to_string(), "-d", database, "-c", sql])
@@ -313,22 +300,8 @@ impl Postgres {
         );
         let file = self.folder.join(format!("pooler-{port}.ini"));
         std::fs::write(&file, settings).unwrap();
-        // It ends with the process that asked for it, as the server does.
-        let mut keeper = as_other(&mut Command::new("sh"))
-            .args([
-                "-c",
-                "\"$1\" -q \"$2\" & cat; kill $!; wait $!",
-                "keeper",
-                program,
-            ])
-            .arg(&file)
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let life = keeper.stdin.take();
+        let script = "\"$1\" -q \"$2\" & cat; kill $!; wait $!";
+        let (keeper, life) = keeper(script, [Path::new(program), &file]);
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(
@@ -347,7 +320,7 @@ impl Postgres {
     }
 }
 
-/// A pooler that runs.
+/// A running PgBouncer; it stops when this is dropped.
 #[allow(dead_code, reason = "only the store's own tests look through one")]
 pub struct Pooler {
     pub port: u16,
@@ -366,20 +339,36 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         drop(self.life.take());
         let _ = self.keeper.wait();
-        // In a parent that is not everybody's, the keeper can only empty it.
+        // In a parent that only root may write, the keeper can empty the folder but not remove it.
         let _ = std::fs::remove_dir(&self.folder);
     }
 }
 
-/// Gives a file to who runs the server.
+/// A shell that runs a script with these arguments. The script waits by `cat` until the returned
+/// pipe closes, which it does when this process ends in any way.
+fn keeper(script: &str, arguments: [&Path; 2]) -> (Child, Option<ChildStdin>) {
+    let mut keeper = unprivileged(&mut Command::new("sh"))
+        .args(["-c", script, "keeper"])
+        .args(arguments)
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let life = keeper.stdin.take();
+    (keeper, life)
+}
+
+/// Gives a file to the account that runs the server.
 fn own(path: &Path) {
     if is_root() {
         std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     }
 }
 
-/// A server does not run as root.
-fn as_other(command: &mut Command) -> &mut Command {
+/// Runs a command as `nobody` where this process is root: PostgreSQL refuses to run as root.
+fn unprivileged(command: &mut Command) -> &mut Command {
     if is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }

@@ -138,7 +138,7 @@ fn bought(case: &Case<'_>, lease: &Row) -> Vec<(String, i64)> {
             )
         })
         .collect();
-    // The one that ends last was bought last, whatever the clocks of replicas said.
+    // Ordered by their ends: the creation times are of replicas whose clocks differ.
     all.sort();
     all.reverse();
     let mut bought: Vec<_> = all

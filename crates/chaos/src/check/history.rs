@@ -1,6 +1,6 @@
-//! What held at every moment, by the history that triggers wrote: what a single writer gives for
-//! free, and constraints, statements that compare and set, and locks have to give where many write
-//! at once.
+//! Invariants that have to hold at every moment, checked on the history that triggers wrote. A
+//! single writer gives them for free; concurrent writers need constraints, compare-and-set and
+//! locks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +49,7 @@ const LEASE: [(&str, &[&str]); 11] = [
 ];
 /// States in which a lease counts as in the making.
 const MAKING: [&str; 4] = ["provisioning", "create_sent", "created", "probed"];
-/// Events of a lease's end, each with the state that the lease comes to by it.
+/// Events of a lease's end, and the state into which each moves the lease.
 const ENDS: [(&str, &str); 4] = [
     ("activated", "active"),
     ("stopped", "stopped"),
@@ -105,14 +105,14 @@ struct Live {
 }
 
 impl Live {
-    /// What no two live leases share.
+    /// Numbers, addresses and payments of live leases: no two live leases share one.
     fn claims(&self) -> Vec<(&'static str, String)> {
         let [number, address] = self.place.clone();
         let mut claims = vec![
             ("a number has one live lease", number),
             ("an address has one live lease", address),
         ];
-        // One that is being taken back makes room for the next one of the same payment.
+        // A lease that is being undone does not count: its payment may have a second one.
         if self.state != "undoing" {
             claims.push(("a payment has one live lease", self.payment.clone()));
         }
@@ -171,7 +171,7 @@ fn bounds(rows: &[&Row], found: &mut Vec<Violation>) {
     }
 }
 
-/// Each step of an end is told once, and each renewal extends once.
+/// Each step of an end has one event, and each renewal extends once.
 fn ends(case: &Case<'_>, rows: &[&Row], found: &mut Vec<Violation>) {
     let mut told: BTreeMap<(String, String), usize> = BTreeMap::new();
     for row in &case.evidence.end.tables["events"] {
@@ -198,7 +198,7 @@ fn ends(case: &Case<'_>, rows: &[&Row], found: &mut Vec<Violation>) {
             continue;
         };
         let reached = reached.get(&(id.clone(), (*state).to_owned()));
-        // A renewal makes a lease active again, which is told by another word.
+        // A renewal makes a lease active again; its event is `renewed`.
         let most = if *kind == "activated" {
             1
         } else {

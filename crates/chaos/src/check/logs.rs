@@ -6,8 +6,7 @@ use super::{Case, Violation};
 /// The most memory of a process that was not optimised, in KiB.
 const MEMORY: u64 = 400 * 1024;
 
-/// What databases say of a change that only a constraint has stopped: it was not kept apart from
-/// another one.
+/// How databases report a change that only a constraint has stopped: a lock was missing.
 const CONSTRAINTS: [&str; 2] = [" violates ", " constraint failed"];
 
 pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {

@@ -291,7 +291,7 @@ fn customers_are_told_the_truth_and_the_logs_say_nothing_secret() {
     assert_eq!(fat, ["memory is bounded"]);
 }
 
-/// What triggers wrote: kind, row, and states or ends before and after.
+/// Rows as the triggers write them: kind, id, and the states or ends before and after.
 fn wrote(evidence: &mut Evidence, what: &str, id: &str, before: &str, after: &str) {
     let rows = evidence.end.tables.get_mut("chaos_history").unwrap();
     let set = |text: &str| (!text.is_empty()).then(|| text.to_owned());

@@ -57,11 +57,11 @@ pub trait SharedTerminals: Send + Sync {
     /// Takes a container's terminal if no other process has it, else says what for.
     async fn try_take(&self, vmid: Vmid, purpose: ConsoleUse) -> Result<TerminalHold, ConsoleUse>;
 
-    /// Waits for the right to run a command on a node, of those that all processes together have.
+    /// Waits for a permit to run a command on a node, from this process's share of them.
     async fn command_permit(&self, node: &NodeName) -> TerminalHold;
 }
 
-/// The right to a terminal, or to a command on a node, given back when it is dropped.
+/// A terminal's lock guard, or a permit for a command on a node; released when it is dropped.
 pub struct TerminalHold(#[allow(dead_code)] Box<dyn Send + Sync>);
 
 impl TerminalHold {
@@ -119,8 +119,8 @@ impl Default for ConsoleLocks {
 }
 
 impl ConsoleLocks {
-    /// A registry that lets this many commands run at once on each node, which has a hundred terminal ports in all. Among
-    /// other processes' ones they say how many.
+    /// A registry that lets this many commands run at once on each node, which has a hundred terminal ports in all.
+    /// After [`ConsoleLocks::among`] the [`SharedTerminals`] have that number instead.
     pub fn new(execs_per_node: usize) -> Self {
         let inner = Inner {
             slots: Mutex::default(),

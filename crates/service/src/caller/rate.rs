@@ -1,5 +1,4 @@
-//! How often one caller may call, in this process or among several that tell each other what they
-//! counted.
+//! A rate limit per caller, for one process or for several that exchange their counts.
 
 use std::{
     cmp::Reverse,
@@ -33,7 +32,7 @@ pub struct RateLimit {
     states: States,
     quota: Quota,
     time: ServiceTime,
-    /// Calls of each network that other processes were not told of yet, where there are any.
+    /// Calls of each network that were not sent to other processes yet; `None` in a single process.
     untold: Option<Mutex<HashMap<IpAddr, u32>>>,
 }
 
@@ -49,7 +48,8 @@ impl governor::clock::Clock for ServiceTime {
     }
 }
 
-/// When each network will have its whole allowance again; the limiter's, and ours to move.
+/// When each network has its whole allowance again. The limiter's own state, kept here so that
+/// calls counted elsewhere can move it.
 #[derive(Clone, Default)]
 struct States(Arc<DashMapStateStore<IpAddr>>);
 
@@ -92,8 +92,8 @@ impl RateLimit {
         }
     }
 
-    /// The same, among processes that tell each other what they counted:
-    /// [`RateLimit::take_untold`] and [`RateLimit::count_elsewhere`].
+    /// A limit for several processes that exchange their counts by [`RateLimit::take_untold`] and
+    /// [`RateLimit::count_elsewhere`].
     #[must_use]
     pub fn among_others(mut self) -> Self {
         self.untold = Some(Mutex::default());
@@ -116,8 +116,8 @@ impl RateLimit {
         Ok(())
     }
 
-    /// The networks with the most calls that others were not told of, and how many: at most so
-    /// many networks. The others' calls add up until they are among them.
+    /// Takes the networks with the most calls that were not sent to other processes, with their
+    /// counts. Networks beyond this number keep theirs until a later call.
     pub fn take_untold(&self, most: usize) -> Vec<(IpAddr, u32)> {
         let Some(mut untold) = self.untold() else {
             return Vec::new();
@@ -132,7 +132,7 @@ impl RateLimit {
         largest
     }
 
-    /// Forgets what others were not told of, because there are none.
+    /// Drops the counts for other processes, because there are none.
     pub fn forget_untold(&self) {
         if let Some(mut untold) = self.untold() {
             untold.clear();
@@ -150,7 +150,8 @@ impl RateLimit {
         if calls == 0 {
             return;
         }
-        // The first of them finds the time; the others are added to it, past the limit if need be.
+        // The first call reads the limiter's time; the others are added to it, past the limit if
+        // need be.
         let counted = self.check(network).is_ok();
         let rest = calls - u32::from(counted);
         let interval = Nanos::from(self.quota.replenish_interval());
@@ -203,8 +204,8 @@ mod tests {
         assert!(limits.count(one).is_err());
     }
 
-    /// Lets every process call as often as it may, second by second, and tell the others what it
-    /// counted at the end of each; the calls that came through.
+    /// Calls each process as often as it allows, second by second, and exchanges the counts at the
+    /// end of each second. Returns the number of calls that were allowed.
     fn hammered(processes: usize, seconds: u64, per_minute: u32) -> u32 {
         let clock = Arc::new(ManualClock::at(1_000));
         let all: Vec<_> = (0..processes)

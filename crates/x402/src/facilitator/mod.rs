@@ -98,14 +98,14 @@ pub enum Settlement {
     /// ever was. A caller whose first settlement this was may release the payment; about an earlier
     /// copy it proves nothing.
     Unsent {
-        /// What was seen.
+        /// Its containers.
         reason: String,
         /// Seconds after which to ask again.
         retry_after: Option<u64>,
     },
     /// Nobody knows yet.
     Unknown {
-        /// What was seen.
+        /// Its containers.
         reason: String,
         /// The transaction to look for, where one was named.
         transaction: Option<String>,

@@ -1,8 +1,9 @@
 //! Whether cost grows with history: each route on a store with a million payments (c) and on one
-//! that is empty but for a page of one wallet's payments and leases (a), so that both show the same
-//! much. Rounds on both alternate, and each ratio is of two rounds side by side, so that what else
-//! the machine does falls on both. Rates are by processor time, of the service and of the database,
-//! which waits for a disk or for other programs do not change; by the clock they are told as well.
+//! that is empty but for a page of one wallet's payments and leases (a), so that both show equally
+//! much. Rounds on both alternate, and each ratio is of two adjacent rounds, so that other load on
+//! the machine falls on both. Rates are per second of processor time, of the service and of the
+//! database, which waits for a disk or for other programs do not change; by the clock they are
+//! printed as well.
 
 mod others;
 mod rounds;
@@ -23,7 +24,7 @@ use crate::{
 use routes::Route;
 use side::Side;
 
-/// What is compared with an aim and needs a server.
+/// Figures that have an aim and need PostgreSQL.
 const ON_SERVER: [&str; 3] = [
     "history, PostgreSQL, least of all routes, c over a",
     "history, PostgreSQL, memory, c over a",

@@ -29,7 +29,7 @@ pub async fn compare(route: Route, a: &Side, c: &Side, extent: &Extent) -> Ratio
     let (mut work, mut clock) = (Vec::new(), Vec::new());
     for round in 0..extent.rounds {
         let (on_a, on_c);
-        // Who is first may find the machine otherwise than who is second.
+        // The order alternates, because the first round warms caches for the second one.
         if round % 2 == 0 {
             on_a = ask(route, a, count).await;
             on_c = ask(route, c, count).await;

@@ -29,7 +29,7 @@ pub enum Route {
 }
 
 impl Route {
-    /// Leases come last: what they leave is shown by other routes.
+    /// Leases come last, because other routes show the leases that they leave.
     pub const ALL: &[Self] = &[
         Self::Ready,
         Self::Stats,

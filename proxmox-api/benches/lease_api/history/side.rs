@@ -32,7 +32,7 @@ pub struct Side {
     pub price_of_lease: Chosen,
 }
 
-/// What some requests took.
+/// The cost of a number of requests.
 #[derive(Clone, Copy)]
 pub struct Spent {
     /// Processor time of the service and of the database.
@@ -83,7 +83,7 @@ impl Side {
         assert_eq!(other, None, "instead of {status}");
         let after = self.server_times();
         let of_server = after.iter().filter_map(|(process, used)| {
-            // One that has begun meanwhile may have been started for other work.
+            // A process that has started since may do other work.
             used.checked_sub(*before.get(process)?)
         });
         Spent {

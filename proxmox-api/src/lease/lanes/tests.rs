@@ -32,7 +32,7 @@ fn stops(node: &str, numbers: std::ops::Range<u32>) -> Vec<(Lane, LeaseId)> {
     numbers.map(of_number).collect()
 }
 
-/// Begins what waits; its work lasts so long. The leases that were begun.
+/// Begins queued work that takes `lasts`. Returns the leases that were begun.
 fn begin(lanes: &mut Lanes<()>, lasts: Duration) -> Vec<String> {
     let begun = RefCell::new(Vec::new());
     lanes.start(|lease_id| {
@@ -211,8 +211,8 @@ impl Load {
         })
     }
 
-    /// Lets every lease be stopped, and removed right after that; how late what was begun until
-    /// `end` was.
+    /// Stops every lease and removes it right after that. Returns how late the work that began
+    /// before `end` was.
     async fn run(&self, places: Places, end: Duration) -> Lateness {
         let start = Instant::now();
         let mut due: Vec<(Instant, usize, Task)> = (0..self.ends)
@@ -254,7 +254,7 @@ impl Load {
                     (number, task)
                 }
             });
-            // The worker looks for what is due every second at least.
+            // The worker looks for due work at least every second.
             tokio::select! {
                 () = sleep(Duration::from_secs(1)) => {}
                 ended = lanes.changed() => {

@@ -2,21 +2,22 @@
 //! money does not move, it is taken away again.
 
 mod documentation;
+mod machine;
 mod refusal;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use api_types::{
-    ErrorCode, FieldError, LeaseRequest, LeaseResponse, LeaseStatus, PaymentReceipt, Price, Secret,
-    Tariff, price,
+    ErrorCode, LeaseRequest, LeaseResponse, LeaseStatus, PaymentReceipt, Price, Secret, Tariff,
 };
 use axum::http::Method;
 use pve::Vmid;
 use serde_json::{Value, json};
 use service::crypto;
-use sha_crypt::{PasswordHasher as _, ShaCrypt};
 use tokio::time::{Instant, timeout};
+
+use machine::price_of;
 
 use super::answer;
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
     lease::{LeaseState, create, create::Order, fence, held, remove, start, unpaid, view::time},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
     paywall::body,
-    proxmox::{NOT_ON_OFFER, Template, first_contact},
+    proxmox::first_contact,
     state::App,
     store::{Answer, Change, Claim, ClaimLimits, ClaimOutcome, Lease, Payment, StoreError},
 };
@@ -325,13 +326,6 @@ impl Operation for LeaseContainer {
     }
 }
 
-fn price_of(tariff: &Tariff, request: &LeaseRequest) -> Result<Price, ApiError> {
-    price::price_lease(tariff, request.size(), request.runtime_minutes).map_err(|_| {
-        let field = FieldError::new("runtimeMinutes", "makes a price too large for any payment");
-        ApiError::invalid(vec![field])
-    })
-}
-
 impl LeaseContainer {
     /// The operation behind a lease whose payment is over, to be undone.
     pub(super) fn abandoned(lease: &Lease) -> Self {
@@ -348,58 +342,5 @@ impl LeaseContainer {
             .lease(&self.lease_id)
             .await?
             .ok_or_else(|| ApiError::new(ErrorCode::LeaseNotFound, "There is no such lease."))
-    }
-
-    fn hostname(&self) -> String {
-        self.request
-            .hostname
-            .clone()
-            .unwrap_or_else(|| self.lease_id.to_string())
-    }
-
-    async fn template(&self, app: &App) -> Result<Template, ApiError> {
-        let templates = app.proxmox.templates().await?;
-        let found = match &self.request.template {
-            None => templates.first(),
-            Some(wanted) => templates.iter().find(|template| template.is_called(wanted)),
-        };
-        found.cloned().ok_or_else(|| match &self.request.template {
-            Some(_) => {
-                let field = FieldError::new("template", NOT_ON_OFFER);
-                ApiError::invalid(vec![field])
-            }
-            None => {
-                tracing::error!(
-                    "no node has a template that can be used: `proxmox-api doctor` says why"
-                );
-                let message = "No operating system is on offer just now.";
-                ApiError::new(ErrorCode::Unavailable, message).retry_after(30)
-            }
-        })
-    }
-
-    async fn password_hash(&self, app: &App) -> Result<Option<pve::Secret>, ApiError> {
-        let password = match &self.request.password {
-            Some(password) => password.expose().to_owned(),
-            None if self.makes_password => app.installation.password(&self.lease_id),
-            None => return Ok(None),
-        };
-        // Five thousand rounds: milliseconds that others need not wait for.
-        let hash = tokio::task::spawn_blocking(move || {
-            let salt: [u8; 12] = crypto::random_bytes();
-            ShaCrypt::default()
-                .hash_password_with_salt(password.as_bytes(), &salt)
-                .map(|hash| hash.to_string())
-        });
-        match hash.await {
-            Ok(Ok(hash)) => Ok(Some(pve::Secret::new(hash))),
-            _ => {
-                tracing::error!("a password cannot be hashed");
-                Err(ApiError::new(
-                    ErrorCode::Internal,
-                    "The password cannot be used.",
-                ))
-            }
-        }
     }
 }

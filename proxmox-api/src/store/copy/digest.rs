@@ -1,4 +1,4 @@
-//! What a table holds, as a few figures that are the same on either database.
+//! The content of a table in a few figures, which are the same on either database.
 
 use service::crypto::Sha256;
 
@@ -27,7 +27,7 @@ pub(super) struct Adding {
     rows: u64,
     sum: i128,
     digest: Sha256,
-    /// What one row adds to the digest.
+    /// One row's part of the digest.
     row: Vec<u8>,
 }
 

@@ -117,7 +117,7 @@ impl FileSide {
     pub(super) async fn finish(&self) -> Result<(), CopyError> {
         let sql = format!("DROP TABLE {}", progress::TABLE);
         self.batch(sql).await?;
-        // What is left is one file.
+        // The write-ahead log is merged, so that one file is left.
         self.texts("PRAGMA wal_checkpoint(TRUNCATE)".to_owned())
             .await?;
         Ok(())
@@ -210,7 +210,7 @@ fn send(
         }
     }
     if batch.len() > 0 {
-        // Nobody takes it after a failure, which is told elsewhere.
+        // The receiver is gone only after a failure, which is reported elsewhere.
         let _ = batches.blocking_send(batch);
     }
     Ok(())

@@ -72,7 +72,7 @@ pub enum CopyError {
         /// The column.
         column: String,
     },
-    /// What was written is not what was read.
+    /// The comparison after the copy found a difference.
     #[error(
         "{table} is not the same in both: {source_rows} rows and {target_rows}. The source was \
          changed while it was copied, or the target: begin anew with an empty one"
@@ -119,7 +119,7 @@ impl CopyError {
     }
 }
 
-/// What a copy has just done.
+/// The step that a copy has just finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CopyStep {
     /// So many rows of a table are in the target.
@@ -142,7 +142,7 @@ pub type Observer<'a> = &'a mut (dyn FnMut(CopyStep) -> ControlFlow<()> + Send);
 /// Copies everything, or goes on with a copy that was interrupted, and compares both in the end.
 ///
 /// # Errors
-/// Why it cannot be done; [`CopyError::can_go_on`] says whether what was copied is of use.
+/// Why it cannot be done; [`CopyError::can_go_on`] says whether the same command can resume it.
 pub async fn copy(
     from: &Database,
     to: &Database,

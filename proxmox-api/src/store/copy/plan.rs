@@ -14,7 +14,7 @@ const AMOUNTS: [&str; 2] = ["amount", "balance"];
 pub(super) enum Kind {
     Number,
     Text,
-    /// One that the store uses nowhere, as somebody else's table may.
+    /// A type that the store does not use; a foreign table may have it.
     Other,
 }
 

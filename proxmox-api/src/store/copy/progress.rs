@@ -7,7 +7,7 @@ use super::rows::{Key, literal};
 
 /// The table's name.
 pub(in crate::store) const TABLE: &str = "copying";
-/// What the copy is of: the name under which its [`Mark`] is kept.
+/// The name under which the source's [`Mark`] is kept.
 pub(super) const SOURCE: &str = "(source)";
 
 /// Makes the table.
@@ -26,7 +26,7 @@ pub(super) fn set(name: &str, value: &impl Serialize) -> String {
     )
 }
 
-/// What a database held when its copy was begun.
+/// The identity and state of the source when its copy was begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
     /// The number of the schema's steps.

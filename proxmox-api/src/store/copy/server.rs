@@ -154,7 +154,7 @@ impl ServerSide {
             }
         }
         if batch.len() > 0 {
-            // Nobody takes it after a failure, which is told elsewhere.
+            // The receiver is gone only after a failure, which is reported elsewhere.
             let _ = batches.send(batch).await;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! One of the two databases of a copy: what both can do, in SQL that both understand.
+//! One of the two databases of a copy: the operations of both, in SQL that both understand.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::store::{STEPS, StoreError};
 
-/// Batches between who reads and who writes or adds up.
+/// Batches queued between the reader and the writer or the digest.
 pub(super) const BATCHES: usize = 2;
 
 /// A database that is read from or written to.
@@ -41,7 +41,7 @@ impl Side {
         }
     }
 
-    /// What the database has in tables.
+    /// The database's tables.
     pub(super) async fn catalog(&self) -> Result<Catalog, CopyError> {
         match self {
             Self::File(file) => file.catalog().await,
@@ -99,7 +99,7 @@ impl Side {
         })
     }
 
-    /// What an unfinished copy says of itself.
+    /// The marks of an unfinished copy.
     pub(super) async fn progress(&self) -> Result<HashMap<String, String>, CopyError> {
         let sql = format!("SELECT name, value FROM {}", progress::TABLE);
         let rows = self.texts(&sql).await?;
@@ -116,7 +116,7 @@ impl Side {
         self.batch(sql).await
     }
 
-    /// Sends the rows after a key, in batches and in order, until they end or nobody takes them.
+    /// Sends the rows after a key, in batches and in order, until they end or the receiver is dropped.
     pub(super) async fn read(
         &self,
         table: &Arc<Table>,

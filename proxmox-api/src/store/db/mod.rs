@@ -13,7 +13,7 @@ use super::{StoreError, postgres::Session};
 pub(super) use batch::{batches, parameters};
 pub(super) use insert::{Cell, cells, insert_statement, taken_over};
 pub(super) use row::Row;
-pub(super) use value::{ToValue, Value};
+pub(super) use value::{OwnedValue, ToValue, Value};
 
 /// The values of a statement's parameters, in their order.
 macro_rules! values {
@@ -29,7 +29,7 @@ pub(super) enum Db<'a> {
 }
 
 impl Db<'_> {
-    /// Ends a `SELECT` whose rows are to stay as they are until this change is committed; on SQLite nobody else writes.
+    /// Ends a `SELECT` that locks its rows until this change is committed; SQLite has one writer and needs no lock.
     pub(super) fn and_hold(self) -> &'static str {
         match self {
             Self::Sqlite(_) => "",

@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{Connection, Statement, StatementStatus};
 
-use super::Value;
+use super::{OwnedValue, Value};
 
 /// Tables with a row for each purchase, lease, customer or sign-in. The others are bounded by the installation: numbers of
 /// its range, containers without a lease, a few named values.
@@ -28,7 +28,7 @@ const GROWING: [&str; 13] = [
     "brakes",
 ];
 
-/// Indexes that hold what is open only, and so may be gone through as a whole.
+/// Partial indexes over open rows only, which a statement may scan as a whole.
 const OPEN: [&str; 16] = [
     "leases_deadline",
     "leases_destroy",
@@ -61,42 +61,26 @@ const OF_A_TEST: &str = "/* of a test */";
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Ran {
     pub(in crate::store) sql: String,
-    pub(in crate::store) values: Vec<Owned>,
+    pub(in crate::store) values: Vec<OwnedValue>,
     /// Steps of SQLite's virtual machine, those for foreign keys included: the work, however fast the machine is.
     pub(in crate::store) steps: i32,
 }
 
-/// A value that was bound.
-#[derive(Debug, Clone)]
-pub(in crate::store) enum Owned {
-    Number(Option<i64>),
-    Text(Option<String>),
-}
-
-impl Owned {
-    pub(in crate::store) fn lend(&self) -> Value<'_> {
-        match self {
-            Self::Number(number) => Value::Number(*number),
-            Self::Text(text) => Value::Text(text.as_deref()),
-        }
-    }
-}
-
 /// The statements whose plan was looked at.
 static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-/// What ran on the databases whose work is counted, by their path.
+/// Statements that ran on the databases whose work is counted, by the database's path.
 static COUNTED: Mutex<BTreeMap<String, Vec<Ran>>> = Mutex::new(BTreeMap::new());
 
 fn lock<T>(of: &'static Mutex<T>) -> MutexGuard<'static, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Counts what runs on the database with this path from now on.
+/// Records the statements on the database with this path from now on.
 pub(in crate::store) fn count(path: &str) {
     lock(&COUNTED).insert(path.to_owned(), Vec::new());
 }
 
-/// What has run there since.
+/// Takes the statements that were recorded there.
 pub(in crate::store) fn counted(path: &str) -> Vec<Ran> {
     lock(&COUNTED).remove(path).unwrap_or_default()
 }
@@ -117,13 +101,9 @@ pub(super) fn ran(
         return;
     };
     if let Some(all) = lock(&COUNTED).get_mut(path) {
-        let owned = |value: &Value<'_>| match value {
-            Value::Number(number) => Owned::Number(*number),
-            Value::Text(text) => Owned::Text(text.map(str::to_owned)),
-        };
         all.push(Ran {
             sql: sql.to_owned(),
-            values: values.iter().map(owned).collect(),
+            values: values.iter().map(OwnedValue::of).collect(),
             steps,
         });
     }

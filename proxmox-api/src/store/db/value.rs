@@ -62,6 +62,29 @@ impl ToSql for Value<'_> {
     to_sql_checked!();
 }
 
+/// A value that outlives the row or request it was taken from.
+#[derive(Debug, Clone)]
+pub(in crate::store) enum OwnedValue {
+    Number(Option<i64>),
+    Text(Option<String>),
+}
+
+impl OwnedValue {
+    pub(in crate::store) fn of<T: ToValue + ?Sized>(value: &T) -> Self {
+        match value.to_value() {
+            Value::Number(number) => Self::Number(number),
+            Value::Text(text) => Self::Text(text.map(str::to_owned)),
+        }
+    }
+
+    pub(in crate::store) fn borrow(&self) -> Value<'_> {
+        match self {
+            Self::Number(number) => Value::Number(*number),
+            Self::Text(text) => Value::Text(text.as_deref()),
+        }
+    }
+}
+
 impl rusqlite::ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         if let Some(text) = self.without_nul() {
@@ -92,6 +115,12 @@ numbers!(i64, u32, u16);
 impl ToValue for Option<i64> {
     fn to_value(&self) -> Value<'_> {
         Value::Number(*self)
+    }
+}
+
+impl ToValue for Value<'_> {
+    fn to_value(&self) -> Value<'_> {
+        *self
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn claim_lease(
     if let Some(refused) = over_a_bound(db, claim, limits, now)? {
         return Ok(refused);
     }
-    // One that was given back and came again before the machine of its first time is taken back.
+    // A released payment that was sent again before the machine of its first attempt is removed.
     let made =
         "SELECT 1 FROM leases WHERE payment_id = ?1 AND state NOT IN ('undoing', 'destroyed')";
     if db.exists(made, values![claim.payment_id])? {

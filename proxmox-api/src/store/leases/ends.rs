@@ -1,7 +1,6 @@
-//! The ends of leases: what is due, and when the next one is. The worker asks often, so each answer
-//! comes from an index over the leases that are concerned, whatever the number of leases that are
-//! over. A condition of a partial index stands in the query word for word: SQLite proves nothing
-//! else.
+//! The ends of leases: which are due, and when the next one is. The worker asks often, so each
+//! answer comes from a partial index, whose size does not grow with the leases that are over. The
+//! index's condition stands in the query word for word, because SQLite proves nothing else.
 
 use pve::NodeName;
 use serde_json::json;

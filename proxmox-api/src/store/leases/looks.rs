@@ -1,5 +1,5 @@
-//! What a comparison with Proxmox has seen, read and written for many leases at once, and written
-//! only where it has changed.
+//! Results of the comparison with Proxmox, read and written for many leases at once, and written
+//! only where they have changed.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::super::{
 };
 use crate::ids::LeaseId;
 
-/// Live leases with whose container something is the matter.
+/// Live leases whose container is in trouble.
 const TROUBLED: &str = "SELECT lease_id, trouble FROM leases
      WHERE trouble IS NOT NULL AND state <> 'destroyed'";
 
@@ -79,8 +79,8 @@ impl Store {
         .await
     }
 
-    /// What the last comparison found to be the matter with containers of live leases, in the words
-    /// of [`Trouble::word`](crate::lease::alarms::Trouble::word).
+    /// The troubles that the last comparison found with containers of live leases, in the words of
+    /// [`Trouble::word`](crate::lease::alarms::Trouble::word).
     /// # Errors
     /// The database failed.
     pub async fn troubles(&self) -> Result<HashMap<LeaseId, String>, StoreError> {
@@ -92,8 +92,7 @@ impl Store {
         .await
     }
 
-    /// Writes down what is the matter with containers of leases, and nothing where all are as they
-    /// were.
+    /// Stores the troubles of leases' containers; writes nothing where none has changed.
     /// # Errors
     /// The database failed.
     pub async fn set_troubles(

@@ -228,7 +228,7 @@ fn readable(row: &Row<'_>) -> FoundOne {
     skip_damaged(row, read_lease(row))
 }
 
-/// What was read of a lease of a list. One damaged row must not keep every other lease from ending
+/// The row of a lease in a list, or why it cannot be read. One damaged row must not keep every other lease from ending
 /// in time.
 fn skip_damaged<T>(row: &Row<'_>, read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match read {

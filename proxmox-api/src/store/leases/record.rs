@@ -73,7 +73,7 @@ pub enum ClaimOutcome {
     NoVmid,
     /// Every address is taken, or was freed less than an hour ago.
     NoAddress,
-    /// The payment is no longer reserved or verified, or has a machine that is not taken back yet.
+    /// The payment is no longer reserved or verified, or its earlier machine is not removed yet.
     PaymentMoved,
 }
 

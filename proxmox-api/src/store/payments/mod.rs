@@ -228,7 +228,7 @@ fn step(wanted: &Move, now: i64) -> Result<Step, StoreError> {
     match wanted.target() {
         Target::Settled(transfer) => {
             let (log_index, block) = place(transfer)?;
-            // A refused payment has given its key back, and another one may have it now.
+            // A refused payment has given its key back, and another payment may have it now.
             let sql = "UPDATE payments SET state = 'settled', transaction_hash = ?3, log_index = ?4, block = ?5,
                      updated_at = ?6, checked_at = NULL,
                      idempotency_key = CASE WHEN state = 'refused' THEN NULL ELSE idempotency_key END

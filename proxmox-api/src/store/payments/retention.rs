@@ -5,8 +5,8 @@ use crate::ids::PaymentId;
 
 /// Rows in one change, so that other writers need not wait for long.
 const AT_A_TIME: u32 = 100;
-/// What makes SQLite write a row anew. It puts pages together that are nearly empty only where a row is removed from one, so
-/// that the room of what was blanked would stay unused for ever.
+/// Makes SQLite write a row anew. It merges nearly empty pages only when a row is removed from one, so that the room of
+/// blanked columns would stay unused for ever.
 const ANEW: &str = ", rowid = rowid";
 /// A request that is needed no more: the chain is not to be asked about it again, or was not for too long.
 const SPARE: &str = "(request <> '' AND (payments.updated_at <= ?3

@@ -24,7 +24,7 @@ impl Store {
         .await
     }
 
-    /// Who paid a payment, and on which network.
+    /// The payer of a payment, and its network.
     /// # Errors
     /// The database failed.
     pub async fn payer_of(&self, id: &PaymentId) -> Result<Option<(Wallet, String)>, StoreError> {

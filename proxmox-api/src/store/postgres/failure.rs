@@ -30,7 +30,7 @@ pub enum ServerError {
         /// The version that this release makes.
         known: i64,
     },
-    /// What is in between gives each transaction another session.
+    /// A connection pooler between us and the server gives each transaction another session.
     #[error(
         "the address leads to a pooler that does not keep sessions, which locks of replicas \
          need: name the server itself, or a \
@@ -46,13 +46,13 @@ pub enum ServerError {
     /// The connection was lost before anything was made.
     #[error("the connection was lost: {0}")]
     Lost(String),
-    /// It was taken back for the sake of another change, and can be made again.
-    #[error("taken back for another change: {0}")]
+    /// A deadlock or a serialization failure rolled it back; it can be retried.
+    #[error("rolled back by a deadlock or a serialization failure: {0}")]
     TakenBack(String),
-    /// Another row has what has to be unique.
+    /// A unique constraint is violated.
     #[error("{0}")]
     Taken(String),
-    /// A divisor was nothing: how a statement says that it does not fit.
+    /// Division by zero: a statement's sign that its compare-and-set found the row changed.
     #[error("a statement found nothing to change")]
     Unfit,
     /// Anything else that the server refuses.
@@ -61,7 +61,7 @@ pub enum ServerError {
 }
 
 impl ServerError {
-    /// What it means on a connection that was in use.
+    /// The meaning of an error on an established connection.
     pub(in crate::store) fn in_use(error: &Error) -> Self {
         match error.as_db_error() {
             None => Self::Lost(chain(error)),

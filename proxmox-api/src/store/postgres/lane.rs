@@ -1,5 +1,5 @@
-//! A connection that sends the steps of whoever waits in one go: a transaction for all of them, and one round trip. What is
-//! refused in it takes back the others, and each is then sent alone.
+//! A connection that sends the queued changes of many callers in one transaction and one round trip. If one of them is
+//! refused, all are rolled back, and each is then sent alone.
 
 use std::{
     borrow::Cow,
@@ -23,20 +23,20 @@ use super::{
 };
 use crate::store::{
     StoreError,
-    db::Value,
-    steps::{Owned, Step, Unfit},
+    db::{OwnedValue, Value},
+    steps::{Step, Unfit},
 };
 
 /// Changes in one transaction: enough to share the price of a commit, few enough to keep the first caller's wait short.
 const GROUP: usize = 64;
 
-/// A change, and the way to its caller.
+/// A change, and the channel to its caller.
 pub(super) struct Job {
     pub(super) steps: Vec<Step>,
     pub(super) reply: oneshot::Sender<Result<(), StoreError>>,
 }
 
-/// Takes what waits, until nobody is left who could ask.
+/// Sends queued changes until all senders are dropped.
 pub(super) async fn serve(server: Server, mut jobs: mpsc::Receiver<Job>) {
     let mut lane = Lane {
         server,
@@ -148,7 +148,7 @@ impl Lane {
 
 impl Job {
     fn answer(self, result: Result<(), StoreError>) {
-        // A caller that hung up changes nothing.
+        // The change was made also where the caller has hung up.
         let _ = self.reply.send(result);
     }
 }
@@ -157,8 +157,8 @@ fn is_taken_back(error: &StoreError) -> bool {
     matches!(error, StoreError::Postgres(ServerError::TakenBack(_)))
 }
 
-/// What a step is for the server. One that has to change a row, and takes others back with it where it does not, divides by the
-/// number of rows that it changed.
+/// The SQL of a step. A step that has to change a row, and must roll the others back where it does not, divides by the
+/// number of rows that it changed: the error ends the transaction without another round trip.
 fn written(step: &Step, is_alone: bool) -> Cow<'_, str> {
     match step.required {
         Some(_) if !is_alone => Cow::Owned(format!(
@@ -177,11 +177,11 @@ struct Sent<'a> {
     step: &'a Step,
     /// Which change.
     change: usize,
-    /// It is the whole of it: where it changes nothing, nothing else has to be taken back.
+    /// Whether it is the only step of its change, so that no other has to be rolled back.
     is_alone: bool,
 }
 
-/// Sends all of it without waiting in between, sorted by row, so that two that meet do not wait for each other in a circle.
+/// Sends all steps in a pipeline, sorted by row, so that two groups with rows in common do not deadlock.
 async fn transact(link: &mut Link, changes: &[&[Step]]) -> Result<Vec<Fits>, Failure> {
     let mut steps: Vec<Sent<'_>> = Vec::new();
     for (change, of_change) in changes.iter().enumerate() {
@@ -197,10 +197,10 @@ async fn transact(link: &mut Link, changes: &[&[Step]]) -> Result<Vec<Fits>, Fai
     let mut statements = Vec::with_capacity(steps.len());
     let values: Vec<Vec<Value<'_>>> = steps
         .iter()
-        .map(|sent| sent.step.values.iter().map(Owned::borrow).collect())
+        .map(|sent| sent.step.values.iter().map(OwnedValue::borrow).collect())
         .collect();
     for (sent, values) in steps.iter().zip(&values) {
-        // Nothing was begun yet.
+        // The transaction has not begun yet.
         let sql = written(sent.step, sent.is_alone);
         let statement = link.statement(&sql, values).await;
         statements.push(statement.map_err(|error| match is_lost(&error) {
@@ -276,7 +276,7 @@ fn is_in_vain(error: &Error) -> bool {
     .any(|code| error.code() == Some(code))
 }
 
-/// Begins all of them in their order, and waits for all.
+/// Polls all of them once in their order, so that they are sent in it, and waits for all.
 async fn in_order(mut all: Vec<Asked<'_>>) -> Vec<Result<u64, Error>> {
     let mut done: Vec<Option<_>> = all.iter().map(|_| None).collect();
     poll_fn(|context| {

@@ -12,20 +12,20 @@ use tokio_postgres::{Client, Statement};
 use super::{PATIENCE, failure::ServerError, server::Server};
 use crate::store::db::Value;
 
-/// Between two tries to connect, at first and at most.
+/// Backoff between attempts to connect: the first pause and the longest one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Begins a transaction. A replica that hangs in the middle of a change must not stop the others. What it looks at after it got its
-/// lock has to be of a moment after that, whatever the database's own setting is.
+/// Begins a transaction. The timeouts keep a replica that hangs within a change from stopping the others. `READ COMMITTED`,
+/// whatever the database's default is: statements after the lock was granted have to see commits up to then.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '20s'; SET LOCAL lock_timeout = '18s'";
-/// Where the database's setting waits for no disk, which would lose payments.
+/// For a database whose default is asynchronous commits, which would lose payments.
 const AND_WAIT_FOR_DISK: &str = "; SET LOCAL synchronous_commit = 'on'";
 
 pub(super) struct Link {
     pub(super) client: Client,
     statements: HashMap<String, Statement>,
-    /// What begins a transaction.
+    /// The SQL that begins a transaction.
     pub(super) begin: String,
     /// A statement alone is as good as a transaction.
     pub(super) is_durable: bool,
@@ -72,7 +72,7 @@ impl Link {
     }
 }
 
-/// When the next try to connect may be made.
+/// Backoff of a connection: when the next attempt may be made.
 pub(super) struct Patience(Cell<(Instant, Duration)>);
 
 impl Default for Patience {
@@ -82,7 +82,7 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// Refuses a try that comes too soon after one that failed.
+    /// Refuses an attempt that comes too soon after a failed one.
     pub(super) fn check(&self) -> Result<(), ServerError> {
         match Instant::now() < self.0.get().0 {
             true => Err(ServerError::Unreachable("tried a moment ago".into())),
@@ -90,7 +90,7 @@ impl Patience {
         }
     }
 
-    /// Notes how a try went.
+    /// Records the outcome of an attempt.
     pub(super) fn tried(&self, has_worked: bool) {
         let (_, pause) = self.0.get();
         let next = match has_worked {

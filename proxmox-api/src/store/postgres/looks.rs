@@ -1,5 +1,5 @@
-//! Connections for looks that are one statement each. Questions of many callers are on their way at the same time, and no thread
-//! waits for an answer.
+//! Connections for reads of one statement each. Queries of many callers are pipelined on them, and no thread waits for an
+//! answer.
 
 use std::{
     collections::HashMap,
@@ -18,9 +18,12 @@ use super::{
     link::{Link, Patience},
     server::Server,
 };
-use crate::store::{StoreError, db::Value, steps::Owned};
+use crate::store::{
+    StoreError,
+    db::{OwnedValue, Value},
+};
 
-/// Connections that share the looks: while one is busy with a long one, half of the others go on.
+/// Number of connections: while one is busy with a slow query, half of the others go on.
 const CONNECTIONS: usize = 2;
 
 #[derive(Clone)]
@@ -50,7 +53,7 @@ struct Open {
 }
 
 impl Looks {
-    /// They connect when they are used first.
+    /// Makes them without connecting: each connects at its first use.
     pub(in crate::store) fn at(server: &Server) -> Self {
         Self(Arc::new(Shared {
             server: server.clone(),
@@ -59,11 +62,11 @@ impl Looks {
         }))
     }
 
-    /// The rows of one statement. A connection that turns out to be lost is made anew once.
+    /// The rows of one statement. It is retried once, on a new connection, where the old one turns out to be lost.
     pub(in crate::store) async fn all(
         &self,
         sql: &str,
-        values: &[Owned],
+        values: &[OwnedValue],
     ) -> Result<Vec<Row>, StoreError> {
         let place = self.0.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
         let mut again = true;
@@ -105,7 +108,7 @@ impl Looks {
 
     async fn forget(&self, place: usize, lost: &Arc<Open>) {
         let mut place = self.0.places[place].lock().await;
-        // Another look may have made a new one already.
+        // Another query may have reconnected already.
         if place
             .open
             .as_ref()
@@ -117,8 +120,8 @@ impl Looks {
 }
 
 impl Open {
-    async fn all(&self, sql: &str, values: &[Owned]) -> Result<Vec<Row>, Error> {
-        let values: Vec<Value<'_>> = values.iter().map(Owned::borrow).collect();
+    async fn all(&self, sql: &str, values: &[OwnedValue]) -> Result<Vec<Row>, Error> {
+        let values: Vec<Value<'_>> = values.iter().map(OwnedValue::borrow).collect();
         let known = self.statements().get(sql).cloned();
         let statement = match known {
             Some(known) => known,

@@ -1,7 +1,8 @@
-//! PostgreSQL behind the store: [`server`] is where it is and how it is trusted, [`link`] a connection, [`session`] one that comes
-//! back and serves blocking work, [`looks`] those that answer many at a time, [`lane`] one that sends steps of many callers together, [`writers`] both kinds, [`migrate`] the
-//! schema, [`turns`] the locks that replicas share, [`held`] those that a process has, [`presence`] the lock that keeps a copy and services apart, [`pooler`] a look at
-//! what is in between, [`replicas`] how many there are.
+//! PostgreSQL behind the store: [`server`] is its address and TLS, [`link`] a connection, [`session`] a connection for blocking
+//! work that reconnects, [`looks`] connections for concurrent reads, [`lane`] a connection that sends changes of many callers
+//! together, [`writers`] all connections that write, [`migrate`] the schema, [`turns`] the locks that replicas share, [`held`]
+//! those of this process, [`presence`] the lock that keeps a copy and services apart, [`pooler`] detects a pooler that does not
+//! keep sessions, [`replicas`] counts the replicas.
 
 mod failure;
 mod held;
@@ -26,7 +27,7 @@ pub(super) use session::Session;
 pub use turns::{SharedTurn, SharedTurns};
 pub(super) use writers::Writers;
 
-/// How long the server may take for one statement, the wait for other changes included.
+/// Timeout of one statement, the wait for locks included.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 /// The lock under which the schema is brought up to date.
 const MIGRATING: i64 = 0x0402_0002;

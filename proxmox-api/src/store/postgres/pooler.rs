@@ -1,6 +1,6 @@
-//! Whether a session stays on one process of the server. Locks that replicas share, and what they
-//! tell each other, live in sessions, so a pooler that gives every transaction another one would
-//! let two replicas have the same lock.
+//! Detects a pooler that does not keep sessions. Advisory locks and `LISTEN` belong to a session of
+//! the server, so a pooler that gives every transaction another session would let two replicas hold
+//! the same lock.
 
 use std::collections::BTreeSet;
 
@@ -36,8 +36,7 @@ pub(in crate::store) async fn refuse(server: &Server) -> Result<(), ServerError>
     }
 }
 
-/// Whether each of two sessions was on one process all the time, and on another one than the
-/// other's.
+/// Whether each of two sessions stayed on one process of the server, and the two on different ones.
 fn are_kept(one: &BTreeSet<String>, other: &BTreeSet<String>) -> bool {
     one.len() == 1 && other.len() == 1 && one.is_disjoint(other)
 }

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::presence::PRESENCE;
 
-/// What a new session tells the others, so that they count at once.
+/// The notification by which a new session makes the others count at once.
 pub(super) const HERE: &str = "here";
 /// How often the replicas are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
@@ -19,7 +19,7 @@ const COUNT_EVERY: Duration = Duration::from_secs(2);
 /// sessions when a server restarts, and come back one after the other.
 const FEWER_BELIEVED_AFTER: Duration = Duration::from_secs(5);
 
-/// The replicas that are at work.
+/// The number of replicas, and this one's place among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replicas {
     /// How many; this one is among them.
@@ -54,7 +54,7 @@ impl Came {
     }
 }
 
-/// Counts the replicas, by one session after the other, and says what is believed about them.
+/// Counts the replicas over the session for locks, which may be replaced, and publishes the count.
 pub(super) struct Census {
     believed: watch::Sender<Replicas>,
     fewer_since: Option<Instant>,

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::store::{Db, StoreError, db::Value};
 
-/// How often a change is made again that the server took back for another one's sake.
+/// How often a change is tried that a deadlock or a serialization failure rolls back.
 pub(super) const TRIES: u32 = 8;
 
 /// The connection, there or to be made.
@@ -86,8 +86,8 @@ impl Session {
         self.run(async |link| link.client.batch_execute(sql).await)
     }
 
-    /// Makes a change in a transaction of its own, once those that hold the same lock are committed. It is made again, a few
-    /// times, where the server takes it back for the sake of another.
+    /// Makes a change in a transaction of its own, under this advisory lock. It is retried after a deadlock or a serialization
+    /// failure, at most [`TRIES`] times in all.
     pub(in crate::store) fn change<T>(
         &self,
         lock: Option<i64>,
@@ -97,7 +97,11 @@ impl Session {
         loop {
             match self.try_change(lock, &change) {
                 Err(StoreError::Postgres(ServerError::TakenBack(cause))) if tries < TRIES => {
-                    tracing::debug!(cause, tries, "a change is made again");
+                    tracing::debug!(
+                        cause,
+                        tries,
+                        "retrying a change after a deadlock or a serialization failure"
+                    );
                     std::thread::sleep(pause(tries));
                     tries += 1;
                 }
@@ -114,7 +118,7 @@ impl Session {
         self.begin(lock)?;
         let result = catch_unwind(AssertUnwindSafe(|| change(Db::Postgres(self))));
         let result = result.unwrap_or_else(|panic| {
-            // What it holds must not stop others.
+            // Rolled back at once, so that its locks do not stop others.
             self.roll_back();
             resume_unwind(panic)
         });
@@ -122,7 +126,7 @@ impl Session {
             Ok(done) if self.is_sound() => self.commit().map(|()| done),
             Ok(_) => {
                 self.abandon();
-                // It overlooked that one of its statements was refused.
+                // The change ignored an error of one of its statements.
                 Err(StoreError::Commit("a statement was refused".into()))
             }
             Err(error) => {
@@ -150,7 +154,7 @@ impl Session {
         self.within.get() == Within::Change && self.link.borrow().is_some()
     }
 
-    /// Takes back what was done; a connection on which that fails is left to the server to take back.
+    /// Rolls back. If that fails, the connection is closed and the server rolls back by itself.
     fn roll_back(&self) {
         if self.link.borrow().is_none() || self.batch("ROLLBACK").is_err() {
             self.abandon();
@@ -158,7 +162,7 @@ impl Session {
         self.within.set(Within::Nothing);
     }
 
-    /// Ends the change; after an error that says so, nobody knows whether it was made.
+    /// Commits. [`StoreError::CommitUnknown`] means that the outcome cannot be known.
     fn commit(&self) -> Result<(), StoreError> {
         let committed = self.batch("COMMIT");
         self.within.set(Within::Nothing);
@@ -233,7 +237,7 @@ impl Session {
     }
 }
 
-/// Before another try: longer each time and never the same, so that two that stood in each other's way do not meet again.
+/// Backoff before a retry: longer each time and random, so that two changes that deadlocked do not meet again.
 pub(super) fn pause(tries: u32) -> Duration {
     let random = u64::from(u16::from_be_bytes(crypto::random_bytes()));
     let most = 10_u64 << tries.min(7);

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often somebody who waits for a turn asks, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// Locks that are given back in one go.
+/// Locks that are released by one statement.
 const UNLOCKED_AT_ONCE: usize = 256;
 /// Words of others that wait for a slow listener.
 const WORDS: usize = 64;
@@ -34,12 +34,12 @@ const WORDS: usize = 64;
 const RECONNECT: Duration = Duration::from_millis(500);
 /// After a loss, the time in which other replicas that lost theirs too take again what they hold.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long the server may take for an answer.
+/// Timeout of an answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// What the session is told first. A machine that vanishes without a word keeps its locks until the
-/// server notices: after two hours by default, after a minute by this. Nothing that it changes has
-/// to last, so that what it tells others waits for no disk and no standby.
+/// Settings of the session for locks. By TCP keepalive the server notices within a minute, instead of
+/// two hours, that the client's machine has vanished, and releases its locks. The session writes
+/// nothing durable, so its notifications wait for no disk and no standby.
 const GREETING: &str = "LISTEN infra402;
     SET synchronous_commit = off;
     SET tcp_keepalives_idle = 30;
@@ -120,7 +120,7 @@ impl SharedTurns {
         self.0.replicas.clone()
     }
 
-    /// Whether others can be told something now.
+    /// Whether notifications can be sent now.
     pub fn can_tell(&self) -> bool {
         self.0.link.borrow().is_some()
     }
@@ -147,7 +147,7 @@ impl SharedTurns {
         self.0.told.subscribe()
     }
 
-    /// Waits for turns under several names, which come together.
+    /// Waits for the locks of several names; all are granted together.
     ///
     /// # Errors
     /// There is no session, and none came about in a few seconds.
@@ -163,7 +163,7 @@ impl SharedTurns {
         }
     }
 
-    /// The turns, if nobody has any of them.
+    /// The lock guards of several names; `None` if any of the locks is held.
     ///
     /// # Errors
     /// As [`SharedTurns::take`].
@@ -197,7 +197,7 @@ fn hearing(replica: String, told: broadcast::Sender<String>, came: Came) -> impl
 trait Hear: Fn(&str) + Clone + Send + 'static {}
 impl<F: Fn(&str) + Clone + Send + 'static> Hear for F {}
 
-/// Which locks the server gave, in the order in which they were asked for.
+/// Which locks the server granted, in the order in which they were asked for.
 fn got(answer: &[Row]) -> Result<Vec<bool>, StoreError> {
     let each = answer.iter().map(|row| row.try_get(0));
     each.collect::<Result<_, _>>()
@@ -231,7 +231,7 @@ async fn acquire(
                 let given: Vec<_> = keys.iter().zip(given).filter(|(_, is)| *is).collect();
                 let turns: Vec<_> = given.into_iter().map(&mut turn).collect();
                 drop(held);
-                // Some of them alone are given back at once.
+                // All or none: if only some were granted, they are released at once.
                 return Ok((turns.len() == keys.len()).then_some(turns));
             }
             Ok(Err(error)) if again => {
@@ -343,8 +343,8 @@ async fn connect(
     })
 }
 
-/// Frees what is given back, but for what the session missed, and counts the replicas. True when
-/// nobody is left, false when the session is lost.
+/// Releases returned locks, except those that this session never had, and counts the replicas. Returns
+/// true when all senders are dropped, false when the session is lost.
 async fn serve(
     link: &Link,
     driver: &mut JoinSet<()>,
@@ -373,7 +373,7 @@ async fn serve(
                 keys.clear();
                 unlocked
             }
-            // Which shows as well that the session is still there.
+            // This query also detects a lost session.
             () = census.due() => {
                 timeout(ANSWER, census.count(&link.client, &link.count)).await
             }

@@ -1,4 +1,4 @@
-//! Who writes to PostgreSQL: a lane for steps, and sessions for changes that look before they write.
+//! The connections that write to PostgreSQL: a lane for steps, and sessions for changes that read before they write.
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,11 +21,11 @@ pub(in crate::store) struct Writers {
 }
 
 impl Writers {
-    /// Starts them in the runtime that this is called in. They connect when they are used first.
+    /// Starts them in the current runtime. Each connects at its first use.
     pub(in crate::store) fn start(server: &Server) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        // One of them: what comes in while it waits for its answer goes with the next group, and two of one replica would wait
-        // for each other's rows. It ends by itself once the last handle is dropped and the queue is empty.
+        // A single lane: two of one replica would wait for each other's row locks, in smaller groups. The task ends when the last
+        // handle is dropped and the queue is empty.
         tokio::spawn(lane::serve(server.clone(), queue));
         let session = |_| {
             Ok(Connection::Postgres(Box::new(Session::new(
@@ -47,7 +47,7 @@ impl Writers {
         answered.await.map_err(|_| StoreError::Stopped)?
     }
 
-    /// A change that looks before it writes.
+    /// A change that reads before it writes.
     pub(in crate::store) async fn change<T, F>(
         &self,
         apart: Apart,

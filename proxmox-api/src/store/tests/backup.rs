@@ -1,4 +1,4 @@
-//! A backup that is made while services write ends, is whole, and nobody else's to read.
+//! A backup that is made while services write ends, is whole, and is readable by its account only.
 
 use std::{
     ops::ControlFlow,

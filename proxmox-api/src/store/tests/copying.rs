@@ -41,7 +41,7 @@ async fn file_and_server() -> Option<(Place, Place)> {
     Some((file, server))
 }
 
-/// The tables of the schema, but for what counts its own steps.
+/// The tables of the schema, without the one that counts its migrations.
 fn tables_of_the_schema() -> BTreeSet<String> {
     let (_folder, store) = open_file();
     drop(store);
@@ -73,7 +73,7 @@ async fn a_store_goes_to_a_server_and_back_and_every_table_with_it() {
     assert_eq!((payments.rows, payments.sum), (8, Some(8032)));
     let again = Place::file();
     assert_eq!(copied(&server, &again).await.unwrap(), there);
-    // The copy is one to work on: what is new comes after what was copied.
+    // A service can work on the copy: new rows come after the copied ones.
     for place in [&server, &again] {
         let store = place.open().await;
         let last = newest_event(&store).await;

@@ -1,5 +1,5 @@
-//! What the worker that ends leases and the comparison with Proxmox ask and write, for many leases
-//! at once.
+//! The reads and writes of the worker that ends leases and of the comparison with Proxmox, for many
+//! leases at once.
 
 use std::collections::HashMap;
 
@@ -96,7 +96,7 @@ async fn nothing_is_written_where_nothing_has_changed(place: Place) {
     store.set_troubles(left).await.unwrap();
     let told = store.troubles().await.unwrap();
     assert_eq!(told, HashMap::from([(all[1].clone(), "hidden".to_owned())]));
-    // What is over is no trouble.
+    // A lease that is over has no trouble.
     let (from, to) = (LeaseState::Active, LeaseState::Destroyed);
     assert!(store.move_lease(&all[1], from, to, 9).await.unwrap());
     assert_eq!(store.troubles().await.unwrap(), HashMap::new());

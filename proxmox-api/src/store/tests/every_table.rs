@@ -1,4 +1,4 @@
-//! A store with rows in every table, for tests of what is done to all of them.
+//! A store with rows in every table, for tests of copies and backups.
 
 use super::{super::db::Value, *};
 

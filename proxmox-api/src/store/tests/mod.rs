@@ -10,6 +10,7 @@ mod every_table;
 mod leases;
 mod migration;
 mod moves;
+mod numbers;
 mod overtaken;
 mod payments;
 #[path = "../../../tests/postgres/mod.rs"]

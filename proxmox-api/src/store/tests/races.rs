@@ -1,7 +1,10 @@
-//! What holds when many write at the same moment: on SQLite one writer makes it so, on PostgreSQL constraints, statements that
-//! fit or do not, and the locks of a lease, a wallet or the claims.
+//! Invariants under concurrent writes: on SQLite one writer keeps them, on PostgreSQL constraints, compare-and-set statements,
+//! and the locks of a lease, a wallet or the claims.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Condvar, Mutex},
+};
 
 use futures_util::future::join_all;
 
@@ -16,7 +19,7 @@ on_both!(
     a_transfer_pays_for_one_of_two_that_settle_at_once,
     a_payment_is_owed_in_part_or_as_a_whole,
     a_nonce_that_is_taken_again_is_not_removed,
-    what_stands_in_each_others_way_is_made_all_the_same,
+    a_change_that_a_deadlock_rolls_back_is_made_again,
     a_move_that_does_not_fit_harms_none_that_is_made_with_it,
     a_lease_is_renewed_or_ended_and_never_both,
 );
@@ -111,7 +114,7 @@ async fn a_payment_that_comes_again_waits_until_its_first_machine_is_taken_back(
     assert!(matches!(told, ClaimOutcome::Claimed { .. }), "{told:?}");
 }
 
-/// A database that gives a whole transaction the look of its first statement, which here is the wait for a lock.
+/// A database whose default isolation gives a whole transaction the snapshot of its first statement, which here waits for a lock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bounds_hold_where_the_database_isolates_transactions_more() {
     for level in ["repeatable read", "serializable"] {
@@ -157,7 +160,7 @@ async fn the_last_purchase_is_owed_first_whatever_the_clocks_of_replicas_say(pla
     renew(&one, "first", 10, 200).await;
     renew(&two, "last", 10, 145).await;
     let end = one.lease(&lease_id).await.unwrap().unwrap().expires_at;
-    // It is lost a minute before its end.
+    // The container is lost a minute before the lease's end.
     let since = end.unwrap() - 60;
     let owed = one.end_lost(&lease_id, since, since + 30).await;
     let owed = owed.unwrap().unwrap();
@@ -239,33 +242,50 @@ async fn a_nonce_that_is_taken_again_is_not_removed(place: Place) {
     }
 }
 
-/// Two changes that take the same two rows in opposite orders: a server with many writers has to take one of them back.
-async fn what_stands_in_each_others_way_is_made_all_the_same(place: Place) {
+/// Two changes that lock the same two rows in opposite orders: PostgreSQL ends the deadlock by rolling one of them back, and
+/// it is made again. SQLite has one writer, so that no deadlock comes about.
+async fn a_change_that_a_deadlock_rolls_back_is_made_again(place: Place) {
     let stores = two(&place).await;
     stores[0].keep("a", "0".into()).await.unwrap();
     stores[0].keep("b", "0".into()).await.unwrap();
+    let has_many_writers = matches!(place.database, Database::Server(_));
+    let rows_locked = Arc::new((Mutex::new(0), Condvar::new()));
     let raise = |store: &Store, names: [&'static str; 2]| {
-        let store = store.clone();
+        let (store, rows_locked) = (store.clone(), Arc::clone(&rows_locked));
         tokio::spawn(async move {
             let change = move |db: Db<'_>| {
                 for name in names {
                     let sql = "UPDATE installation SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE name = ?1";
                     db.execute(sql, values![name])?;
-                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    let (locked, changed) = &*rows_locked;
+                    let mut locked = locked.lock().unwrap();
+                    *locked += 1;
+                    changed.notify_all();
+                    // Neither goes on to its second row before the other has locked its first one.
+                    if has_many_writers {
+                        let deadline = std::time::Duration::from_secs(20);
+                        drop(
+                            changed
+                                .wait_timeout_while(locked, deadline, |locked| *locked < 2)
+                                .unwrap(),
+                        );
+                    }
                 }
                 Ok(())
             };
             store.write(Apart::FromNothing, change).await
         })
     };
-    let all = (0..4).flat_map(|_| [raise(&stores[0], ["a", "b"]), raise(&stores[1], ["b", "a"])]);
-    let all: Vec<_> = all.collect();
-    for done in join_all(all).await {
+    let both = [raise(&stores[0], ["a", "b"]), raise(&stores[1], ["b", "a"])];
+    for done in join_all(both).await {
         done.unwrap().unwrap();
     }
     for name in ["a", "b"] {
-        assert_eq!(stores[1].kept(name).await.unwrap().as_deref(), Some("8"));
+        assert_eq!(stores[1].kept(name).await.unwrap().as_deref(), Some("2"));
     }
+    // Without a deadlock each of the two locks two rows once.
+    let locked = *rows_locked.0.lock().unwrap();
+    assert_eq!(locked > 4, has_many_writers, "{locked} rows were locked");
 }
 
 async fn a_move_that_does_not_fit_harms_none_that_is_made_with_it(place: Place) {

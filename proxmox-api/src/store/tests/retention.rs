@@ -288,7 +288,7 @@ async fn nothing_blanked_is_left_in_a_dump() {
     assert_eq!(dump(), [false, false, true]);
 }
 
-/// The room of what is blanked is used again, so that a file grows by the outcomes alone.
+/// The room of blanked requests is used again, so that a file grows by the outcomes alone.
 #[tokio::test]
 async fn pages_of_what_was_blanked_are_used_again() {
     const PAYMENTS: u32 = 200;

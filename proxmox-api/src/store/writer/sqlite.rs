@@ -1,4 +1,4 @@
-//! The one thread that writes to SQLite. It takes whatever jobs are waiting, runs each in a savepoint of one transaction, commits
+//! The one thread that writes to SQLite. It takes all queued jobs, runs each in a savepoint of one transaction, commits
 //! once, and only then answers: a caller that has its answer has it on disk, and a burst shares the price of one disk flush.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::store::{Db, StoreError};
 
-/// What a job leaves: whether it is to be kept, and the way to its caller.
+/// The outcome of a job: whether to keep its changes, and how to answer its caller.
 struct Outcome {
     done: bool,
     reply: Reply,
@@ -59,7 +59,7 @@ impl Thread {
             Outcome {
                 done: result.is_ok(),
                 reply: Box::new(move |committed| {
-                    // A caller that hung up changes nothing.
+                    // The change was made also where the caller has hung up.
                     let _ = answer.send(committed.and(result));
                 }),
             }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use pve_sim::{Fault, FaultKind, Operation, ShellMode, TerminalDefects};
-use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -178,16 +177,7 @@ async fn a_new_ticket_takes_over_from_the_console_before() {
 async fn a_console_ends_with_its_lease_unless_that_is_renewed() {
     let guest = Guest::toy().await;
     let (mut console, _) = open(&guest).await;
-    let path = format!("/lease/{}/renew", guest.ctid);
-    let renew = guest
-        .buyer
-        .pay(
-            &guest.app,
-            Method::POST,
-            &path,
-            Some(json!({"runtimeMinutes": 30})),
-        )
-        .await;
+    let renew = guest.buyer.renew(&guest.app, guest.ctid, 30).await;
     assert_eq!(renew.status, 200);
     // Past the old end, in steps that are no idleness.
     for _ in 0..4 {

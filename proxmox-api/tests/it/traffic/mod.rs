@@ -122,9 +122,7 @@ impl Tenant {
     }
 
     async fn renew(&self, app: &TestApp, minutes: u32) {
-        let path = format!("/lease/{}/renew", self.ctid);
-        let body = json!({"runtimeMinutes": minutes});
-        let renewed = self.buyer.pay(app, Method::POST, &path, Some(body)).await;
+        let renewed = self.buyer.renew(app, self.ctid, minutes).await;
         assert_eq!(renewed.status, 200, "{:?}", renewed.body);
     }
 

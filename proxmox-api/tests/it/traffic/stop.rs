@@ -83,12 +83,7 @@ async fn a_renewal_that_includes_too_little_says_that_the_container_stays_stoppe
     tenant.sends(&app, 30 * GIB).await;
     minutes(&app, 121).await;
     assert_eq!(status(&app, &tenant), "stopped");
-    let path = format!("/lease/{}/renew", tenant.ctid);
-    let body = json!({"runtimeMinutes": 60});
-    let renewed = tenant
-        .buyer
-        .pay(&app, Method::POST, &path, Some(body))
-        .await;
+    let renewed = tenant.buyer.renew(&app, tenant.ctid, 60).await;
     assert_eq!(renewed.status, 200, "{:?}", renewed.body);
     let message = renewed.body["message"].as_str().unwrap();
     assert!(message.contains("60 minutes more. The container has sent"));

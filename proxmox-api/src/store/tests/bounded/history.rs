@@ -1,5 +1,5 @@
-//! What a wallet and its installation have behind them: final payments, ended leases and their traces, and sign-ins that are
-//! still good.
+//! The history of a wallet and its installation: final payments, ended leases and their traces, and sign-ins that are still
+//! valid.
 
 use super::super::*;
 
@@ -75,7 +75,7 @@ const ROWS: [(&str, &str); 13] = [
 pub(super) async fn fill(store: &Store, begun: i64, payments: i64) {
     let filled = store.write(Apart::FromNothing, move |db| {
         for (table, rows) in ROWS {
-            // What only a test runs is not looked at.
+            // Statements that only a test runs are not checked.
             let sql = format!("INSERT INTO {table} {NUMBERS} {rows}");
             db.execute(&sql, values![payments, PAYER, begun])?;
         }

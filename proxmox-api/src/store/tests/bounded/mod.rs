@@ -1,4 +1,4 @@
-//! What the store does costs no more after a long history than after a short one: by the steps of SQLite's virtual machine,
+//! No statement of the store costs more after a long history than after a short one: by the steps of SQLite's virtual machine,
 //! and by PostgreSQL's plans and the rows that they read. [`tour`] does everything once, on the same few live leases and open
 //! payments beside each history.
 
@@ -8,7 +8,10 @@ mod tour;
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    super::db::trace::{self, Ran},
+    super::db::{
+        OwnedValue,
+        trace::{self, Ran},
+    },
     *,
 };
 
@@ -18,7 +21,7 @@ const SHORT: i64 = 400;
 const LONG: i64 = 6_000;
 /// Steps by which the work of a statement may differ: pages that are not full, a deeper look into an index.
 const TOLERATED: i32 = 100;
-/// Rows that a statement of the tour may read on PostgreSQL: what is live or open there, and a page of the rest.
+/// Rows that a statement of the tour may read on PostgreSQL: the live or open ones, and a page of the rest.
 const MOST_ROWS: u64 = 150;
 
 /// Statements whose work may grow with history, and why.
@@ -31,7 +34,8 @@ fn may_grow(sql: &str) -> bool {
     MAY_GROW.iter().any(|(known, _)| sql.starts_with(known))
 }
 
-/// What ran in a tour after so many payments; on a file that was analyzed when it had few, if that is wanted.
+/// The statements of a tour after this many payments; with `analyzed_young`, on a file whose
+/// statistics are of a time when it had few.
 async fn toured(payments: i64, analyzed_young: bool) -> Vec<Ran> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
@@ -128,16 +132,16 @@ async fn postgres_reads_few_rows_after_a_long_history() {
 
 /// The plan of a statement that goes through a table or reads many rows.
 fn too_much(session: &Session, ran: &Ran) -> Option<String> {
-    // What only inserts looks for nothing.
+    // A plain insert has no plan to check.
     let inserts = ran.sql.trim_start().starts_with("INSERT");
     let how = match inserts {
         true => "COSTS OFF",
         false => "ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF",
     };
-    // What SQLite alone is told, so that it puts pages together.
+    // Only SQLite runs this, to merge pages.
     let sql = ran.sql.replace(", rowid = rowid", "");
     let sql = format!("EXPLAIN ({how}) {sql}");
-    let values: Vec<_> = ran.values.iter().map(trace::Owned::lend).collect();
+    let values: Vec<_> = ran.values.iter().map(OwnedValue::borrow).collect();
     session.batch("BEGIN").unwrap();
     let rows = session.query(&sql, &values);
     session.batch("ROLLBACK").unwrap();

@@ -1,5 +1,5 @@
-//! Everything that the service and its operator do with the store, once: what a test counts the work of. A new method of
-//! [`Store`] is called here, or the test fails.
+//! Calls every method of the store once, so that a test can count the work of each. A new method of [`Store`] is called here,
+//! or the test fails.
 
 use alloy::primitives::{Address, B256, Bytes};
 use api_types::TrafficStep;
@@ -34,7 +34,7 @@ async fn sign_in(store: &Store) {
     store.end_session("token").await.unwrap();
 }
 
-/// A claim by somebody who has bought much, from an address of the pool.
+/// A claim by a wallet that has bought much, for an address of the pool.
 async fn claim_one(store: &Store, number: u32, limits: ClaimLimits) -> ClaimOutcome {
     let id = format!("pay-{number}");
     let new = NewPayment {
@@ -308,7 +308,7 @@ async fn renew_and_end(store: &Store) {
 
 async fn sweep(store: &Store) {
     use LeaseState::*;
-    // One that is given back with its lease, one that is refused, and one that nobody knows of.
+    // A payment that is released with its lease, one that is refused, and one that has no row.
     let released = store.mark_released(&"pay-3".into(), "create", NOW).await;
     assert!(released.unwrap());
     assert_eq!(store.abandoned_leases(NOW).await.unwrap().len(), 1);

@@ -1,0 +1,278 @@
+//! Replicas that share a PostgreSQL: each knows the other's work, finishes or undoes it when the other dies, and nothing is done
+//! twice. Left out where PostgreSQL is not installed.
+
+mod deaths;
+mod outage;
+mod storm;
+
+use std::{
+    ops::Deref,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use proxmox_api::lease::LeaseState;
+use pve_sim::ShellMode;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::{
+    buyer::{Answer, Buyer, Signed},
+    console::client,
+    guest::{self, Guest, plain_shell},
+    postgres::Postgres,
+    support::{TestApp, until},
+};
+
+/// A replica that can die: everything of it runs on a runtime of its own.
+pub struct Mortal {
+    app: Option<TestApp>,
+    runtime: Option<Runtime>,
+}
+
+impl Mortal {
+    pub async fn beside(app: &TestApp) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let app = app.beside(runtime.handle()).await;
+        Self {
+            app: Some(app),
+            runtime: Some(runtime),
+        }
+    }
+}
+
+impl Deref for Mortal {
+    type Target = TestApp;
+
+    fn deref(&self) -> &TestApp {
+        self.app.as_ref().unwrap()
+    }
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        self.runtime.take().unwrap().shutdown_background();
+        self.app.take();
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+/// The address of an empty database; none where PostgreSQL is not installed.
+pub async fn database() -> Option<String> {
+    blocking(|| {
+        let server = Postgres::shared()?;
+        Some(server.url("postgres", &server.empty(), "sslmode=disable"))
+    })
+    .await
+}
+
+/// A service on an empty database.
+async fn service(shell: ShellMode, more: &[(&str, &str)]) -> Option<TestApp> {
+    let url = database().await?;
+    let mut variables = vec![("DATABASE", url.as_str())];
+    variables.extend(more);
+    Some(guest::app(shell, &variables).await)
+}
+
+async fn a_lease(app: &TestApp, buyer: &Buyer) -> Signed {
+    let body = json!({"runtimeMinutes": 30, "hostname": "box"});
+    buyer
+        .sign(app, Method::POST, "/lease/container", Some(body))
+        .await
+}
+
+/// Puts the clock forward to the next look of every replica.
+async fn next_look(app: &TestApp) {
+    app.clock.advance(Duration::from_secs(61));
+}
+
+/// A payment of unknown outcome is asked for at growing intervals, so that this may take its time.
+pub async fn nothing_unfinished(app: &TestApp) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let payments = app.app.store.unfinished_payments().await.unwrap();
+        let leases = app.app.store.unfinished_leases().await.unwrap();
+        if payments.is_empty() && leases.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{payments:#?} {leases:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Kills a replica, and waits until the database knows that it is dead.
+pub async fn die(one: &TestApp, two: Mortal) {
+    let unfinished = one.app.store.unfinished_payments().await.unwrap();
+    drop(two);
+    until("the dead replica's locks to be released", async || {
+        for payment in &unfinished {
+            let id = &payment.payment_id;
+            one.app.payments_in_work.try_take(id).await.unwrap()?;
+            one.app.payments_followed.try_take(id).await.unwrap()?;
+        }
+        Some(())
+    })
+    .await;
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_lives_its_whole_life_between_two_replicas() {
+    let Some(one) = service(plain_shell(), &[]).await else {
+        return;
+    };
+    let two = Mortal::beside(&one).await;
+    let buyer = Buyer::funded(&one, 1).await;
+    let before = two.balance(buyer.wallet()).await;
+    let signed = a_lease(&one, &buyer)
+        .await
+        .with_key("first-of-two-replicas");
+    let leased = signed.send(&one).await;
+    assert_eq!(leased.status, 200, "{:?}", leased.body);
+    // A replay, a command, a list, a renewal and a sign-in by the other one.
+    let again = signed.send(&two).await;
+    assert_eq!((again.status, &again.body), (leased.status, &leased.body));
+    let path = format!("/management/exec/{}", leased.body["ctid"]);
+    let command = Some(json!({"command": "echo here"}));
+    let done = buyer.pay(&two, Method::POST, &path, command).await;
+    assert_eq!(done.body["stdout"], "here\n", "{:?}", done.body);
+    let list = buyer.pay(&two, Method::GET, "/management/list", None).await;
+    assert_eq!(list.status, 200, "{:?}", list.body);
+    let renewed = buyer.renew(&two, &leased.body["ctid"], 30).await;
+    assert_eq!(renewed.status, 200, "{:?}", renewed.body);
+    let session = buyer.sign_in(&one).await;
+    let leases = session.get(&two, "/leases").await;
+    assert_eq!(leases.body["leases"].as_array().unwrap().len(), 1);
+    let spent: u64 = session.get(&two, "/payments").await.body["payments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|payment| number(&payment["amount"]))
+        .sum();
+    assert_eq!(one.balance(buyer.wallet()).await, before - spent);
+    let path = format!("/lease/{}", leased.body["ctid"]);
+    let gone = session.call(&two, Method::DELETE, &path).await;
+    assert_eq!(gone.status, 200, "{:?}", gone.body);
+    assert!(one.sim.containers().is_empty());
+    nothing_unfinished(&one).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_sent_to_both_at_once_are_one_charge_and_one_container() {
+    let Some(one) = service(ShellMode::Toy, &[]).await else {
+        return;
+    };
+    let two = Mortal::beside(&one).await;
+    let buyer = Buyer::funded(&one, 1).await;
+    let before = one.balance(buyer.wallet()).await;
+    let signed = a_lease(&one, &buyer).await;
+    let copies = (0..10).map(|copy| signed.send(if copy % 2 == 0 { &one } else { &two }));
+    let answers = join_all(copies).await;
+    let (leased, others): (Vec<&Answer>, Vec<_>) =
+        answers.iter().partition(|answer| answer.status == 200);
+    assert_eq!((leased.len(), one.sim.containers().len()), (1, 1));
+    for other in others {
+        assert_eq!(other.code(), "payment_replayed", "{:?}", other.body);
+    }
+    assert_eq!(one.faults.settlements_asked(), 1);
+    let price = number(&leased[0].body["price"]["total"]);
+    assert_eq!(one.balance(buyer.wallet()).await, before - price);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_ends_once_whoever_ends_it() {
+    let grace = [("LEASE_GRACE_MINUTES", "10")];
+    let Some(one) = service(ShellMode::Toy, &grace).await else {
+        return;
+    };
+    let two = Mortal::beside(&one).await;
+    let buyer = Buyer::funded(&one, 1).await;
+    let ctid = guest::lease(&two, &buyer, "box").await;
+    let lease = one
+        .app
+        .store
+        .lease_by_vmid(ctid.try_into().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    // The replica that knows the deadline by itself is not needed for it.
+    drop(two);
+    let _three = Mortal::beside(&one).await;
+    for minutes in [26, 5, 11] {
+        one.clock.advance(Duration::from_secs(minutes * 60));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    until("the lease to be over", async || {
+        let lease = one.app.store.lease(&lease.lease_id).await.unwrap().unwrap();
+        (lease.state == LeaseState::Destroyed).then_some(())
+    })
+    .await;
+    let events = one.app.store.events(&lease.lease_id, 0, 100).await.unwrap();
+    let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
+    let expected = [
+        "claimed",
+        "activated",
+        "expires_soon",
+        "stopped",
+        "destroyed",
+    ];
+    assert_eq!(kinds, expected);
+    let container = format!("/lxc/{ctid}");
+    assert_eq!(one.sim.request_count("DELETE", &container), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_terminal_is_one_replicas_at_a_time_and_a_ticket_opens_it_at_either() {
+    let Some(app) = service(plain_shell(), &[]).await else {
+        return;
+    };
+    let buyer = Buyer::funded(&app, 1).await;
+    let ctid = guest::lease(&app, &buyer, "box").await;
+    let runtime = tokio::runtime::Handle::current();
+    let (app, other) = (app.beside(&runtime).await, app);
+    let two = Guest {
+        app: other,
+        buyer: buyer.clone(),
+        ctid,
+    };
+    let one = Guest { app, buyer, ctid };
+    let ticket = client::ticket(&one).await;
+    let mut console = client::connect(&two, &ticket).await;
+    console.opened(&two).await;
+    console.keys("\r").await;
+    console.until("# ").await;
+    let command = json!({"command": "true"});
+    let refused = one
+        .refused(409, "console_in_use", one.exec(command.clone()))
+        .await;
+    let message = refused.body["error"]["message"].as_str().unwrap();
+    assert!(message.contains("an open console"), "{message}");
+    let used = client::connect(&one, &ticket).await.closed().await;
+    assert_ne!(used.0, 1000, "a ticket is used once: {used:?}");
+    // The newest has it, wherever it comes.
+    let (newer, _) = client::open(&one).await;
+    let taken = console.closed().await;
+    assert_eq!(taken.0, 4411, "{taken:?}");
+    newer.leave().await;
+    until("the terminal to be free", async || {
+        (one.exec(command.clone()).await.status == 200).then_some(())
+    })
+    .await;
+    // Commands wait for each other.
+    let slow = json!({"command": "mkdir busy || exit 9; sleep 0.3; rmdir busy"});
+    let both = join_all([one.exec(slow.clone()), two.exec(slow)]).await;
+    for answer in both {
+        assert_eq!(answer.body["exitCode"], 0, "{:?}", answer.body);
+    }
+}

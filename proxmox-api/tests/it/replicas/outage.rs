@@ -1,0 +1,94 @@
+//! The database server crashes and comes back.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use proxmox_api::lease::LeaseState;
+use pve_sim::{Fault, FaultKind, Operation, ShellMode};
+use reqwest::Method;
+use serde_json::json;
+
+use super::{a_lease, blocking, next_look, nothing_unfinished, number};
+use crate::{buyer::Buyer, guest, postgres::Postgres, support::until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_is_a_503_and_work_goes_on_when_it_is_back() {
+    let Some(postgres) = blocking(Postgres::start).await else {
+        return;
+    };
+    let postgres = Arc::new(postgres);
+    let control = async |work: fn(&Postgres)| {
+        let postgres = Arc::clone(&postgres);
+        blocking(move || work(&postgres)).await;
+    };
+    let url = {
+        let postgres = Arc::clone(&postgres);
+        blocking(move || postgres.url("postgres", &postgres.empty(), "sslmode=disable")).await
+    };
+    let one = guest::app(ShellMode::Toy, &[("DATABASE", &url)]).await;
+    let buyer = Buyer::funded(&one, 1).await;
+    let before = one.balance(buyer.wallet()).await;
+    // In the middle of a lease.
+    let slow = FaultKind::SlowTask(Duration::from_millis(1500));
+    one.sim.faults().inject(Fault::once(Operation::Start, slow));
+    let signed = a_lease(&one, &buyer)
+        .await
+        .with_key("cut-off-from-the-server");
+    let (answer, ()) = tokio::join!(signed.send(&one), async {
+        until("the container to be there", async || {
+            let leases = one.app.store.unfinished_leases().await.unwrap();
+            let created = |state| matches!(state, LeaseState::Created);
+            leases
+                .iter()
+                .any(|lease| created(lease.state))
+                .then_some(())
+        })
+        .await;
+        control(Postgres::crash).await;
+        let other = buyer
+            .sign(
+                &one,
+                Method::POST,
+                "/lease/container",
+                Some(json!({"runtimeMinutes": 5})),
+            )
+            .await;
+        let start = Instant::now();
+        let refused = other.send(&one).await;
+        assert_eq!(refused.status, 503, "{:?}", refused.body);
+        assert_eq!(refused.code(), "unavailable");
+        assert!(start.elapsed() < Duration::from_secs(15));
+        control(Postgres::start_again).await;
+    });
+    assert!(
+        matches!(answer.status.as_u16(), 200 | 503),
+        "{:?}",
+        answer.body
+    );
+    // The same service, without a restart.
+    let leased = until("the lease to be had", async || {
+        next_look(&one).await;
+        let answer = signed.send(&one).await;
+        assert!(
+            matches!(answer.status.as_u16(), 200 | 202 | 402 | 409 | 502 | 503),
+            "{:?}",
+            answer.body
+        );
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let signed = if answer.status == 402 {
+            a_lease(&one, &buyer).await
+        } else {
+            signed.clone()
+        };
+        let answer = signed.send(&one).await;
+        (answer.status == 200).then_some(answer)
+    })
+    .await;
+    next_look(&one).await;
+    nothing_unfinished(&one).await;
+    let price = number(&leased.body["price"]["total"]);
+    assert_eq!(one.balance(buyer.wallet()).await, before - price);
+    assert_eq!(one.sim.containers().len(), 1);
+}
