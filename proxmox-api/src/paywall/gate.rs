@@ -188,7 +188,7 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
             .payment_by_nonce(network.caip2, &asset, &payer, &nonce),
         Locked::try_take(app, &name)
     );
-    let known = known.map_err(ApiError::from)?;
+    let known = known.map_err(ApiError::from)?.filter(is_taken);
     let presented = Presented {
         proof,
         digest: digest::of(asked.method.as_str(), &asked.path, &asked.body),
@@ -202,12 +202,29 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
         payment,
         locked: locked.map_err(ApiError::from)?,
     };
-    match known {
-        Some(row) if row.state != PaymentState::Released => {
-            Ok(Decision::Known(Box::new(presented), Box::new(row)))
-        }
-        _ => price_and_check(app, presented).await.map(Decision::New),
+    if let Some(row) = known {
+        return Ok(Decision::Known(Box::new(presented), Box::new(row)));
     }
+    let refused = match price_and_check(app, &presented).await {
+        Ok(fitting) => return Ok(Decision::New(fitting.with(presented))),
+        Err(stop) => stop,
+    };
+    // The lookup did not wait for the locks: another request may have bought with this payment since. Its copy must not be told
+    // that the payment is not good.
+    let again = app
+        .store
+        .payment_by_nonce(network.caip2, &asset, &payer, &nonce)
+        .await
+        .map_err(ApiError::from)?;
+    match again.filter(is_taken) {
+        Some(row) => Ok(Decision::Known(Box::new(presented), Box::new(row))),
+        None => Err(refused),
+    }
+}
+
+/// Whether a row stands for its payment; one that was released is as good as none.
+fn is_taken(row: &Row) -> bool {
+    row.state != PaymentState::Released
 }
 
 /// A payment that was seen before. One that is given back while its copies wait is as one that was not.
@@ -228,11 +245,34 @@ async fn known<O: Operation>(
     if let Ok(reply) = told {
         return reply;
     }
-    match price_and_check::<O>(&app, presented).await {
-        Ok(entry) => process(&app, *entry, progress).await,
+    match price_and_check::<O>(&app, &presented).await {
+        Ok(fitting) => process(&app, *fitting.with(presented), progress).await,
         Err(Stop::Challenge(_, Some(reason))) => Reply::NotTaken(reason),
         Err(Stop::Challenge(_, None)) => in_progress().into(),
         Err(Stop::Error(error)) => error.into(),
+    }
+}
+
+/// A request that a payment fits.
+struct Fitting<O> {
+    operation: O,
+    offer: Offer,
+    price: Price,
+}
+
+impl<O> Fitting<O> {
+    fn with(self, presented: Presented) -> Box<Entry<O>> {
+        let Self {
+            operation,
+            offer,
+            price,
+        } = self;
+        Box::new(Entry {
+            operation,
+            offer,
+            price,
+            presented,
+        })
     }
 }
 
@@ -240,8 +280,8 @@ async fn known<O: Operation>(
 /// not seen before.
 async fn price_and_check<O: Operation>(
     app: &App,
-    presented: Presented,
-) -> Result<Box<Entry<O>>, Stop> {
+    presented: &Presented,
+) -> Result<Fitting<O>, Stop> {
     let refused = &app.config.tenants.refused_wallets;
     if refused.contains(&presented.payment.payer()) {
         metrics::counter!("payments_refused_wallet_total").increment(1);
@@ -264,12 +304,11 @@ async fn price_and_check<O: Operation>(
         let (offer, price) = offered(app, &operation, tariff, &presented.path)?;
         match fits(&offer) {
             Ok(()) => {
-                return Ok(Box::new(Entry {
+                return Ok(Fitting {
                     operation,
                     offer,
                     price,
-                    presented,
-                }));
+                });
             }
             Err(reason) => _ = newest.get_or_insert((offer, reason)),
         }
