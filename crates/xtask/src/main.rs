@@ -5,6 +5,7 @@
 mod bench;
 mod chaos;
 mod fence;
+mod modules;
 mod node_tests;
 mod setup;
 mod test;
@@ -28,6 +29,7 @@ usage: cargo xtask COMMAND
   chaos [--seed N] [--minutes M] [--mode sqlite|postgres] [--customers N] [--speed N]
                    let customers buy while everything fails, and check what is left: docs/CHAOS.md
   chaos prove      the same for each bug that it has to find
+  modules          print modules and folders that import each other: there should be none
   test             set up and run every test: Rust, and the clients by others
   bench [--quick] [--web] [FILE]
                    measure release builds and compare with the aims; figures go to FILE
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         ["pay", rest @ ..] => workspace::pay(rest),
         ["bench", rest @ ..] => bench::run(rest),
         ["chaos", rest @ ..] => chaos::run(rest),
+        ["modules"] => modules::run(),
         ["fence"] => fence::run(),
         ["fence", part @ ..] => fence::inside(part),
         ["test"] => test::run(),

@@ -23,6 +23,24 @@ pub fn root() -> &'static Path {
         .expect("this crate lives two folders below the root")
 }
 
+/// The folders of all packages, relative to the root.
+///
+/// # Errors
+/// The folder of the crates cannot be read.
+pub fn packages() -> Result<Vec<PathBuf>> {
+    let mut packages: Vec<PathBuf> = ["proxmox-api", "agent-api", "web-ui"]
+        .map(PathBuf::from)
+        .into();
+    for entry in std::fs::read_dir(root().join("crates")).context("cannot list the crates")? {
+        let folder = Path::new("crates").join(entry?.file_name());
+        if root().join(&folder).join("Cargo.toml").exists() {
+            packages.push(folder);
+        }
+    }
+    packages.sort();
+    Ok(packages)
+}
+
 /// The cargo that runs us, or the one on the path.
 pub fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));

@@ -1,8 +1,12 @@
 //! The same paid calls on SQLite and on PostgreSQL, with one replica and two, on this machine and a millisecond away. All of it,
-//! the customers too, shares the cores of this machine, so that two replicas have no more of them than one has: beside the calls a
-//! second there are those for each second that a core worked for the services and the database.
+//! the customers too, shares the cores of this machine, so that two replicas have no more of them than one has. So there are also
+//! the calls for each second that a core worked for the services and the database, and what two replicas do that have a limited
+//! share of a core each, as if each had a small machine of its own.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use crate::{
     Extent, FAST, NO_SERVER, calls,
@@ -13,6 +17,7 @@ use crate::{
     load,
     postgres::Postgres,
     process,
+    quota::Quota,
     stage::Stage,
 };
 
@@ -20,12 +25,20 @@ const LANES: usize = 64;
 /// How long a question to a database on another machine takes.
 const AWAY: Duration = Duration::from_millis(1);
 
+/// What each replica has of a core where it is limited: so little that two of them, the database and the customers together
+/// leave the machine's cores idle for a part of the time.
+const SHARE: f64 = 0.15;
 /// Figures that have an aim and need PostgreSQL.
 const ON_SERVER: [&str; 4] = [
     "PostgreSQL over SQLite",
-    "two replicas over one",
     "paid calls, PostgreSQL 1 ms away, 1 replicas",
-    "two replicas over one, 1 ms away",
+    LIMITED[0],
+    LIMITED[1],
+];
+/// Those that need limits on processor time as well.
+const LIMITED: [&str; 2] = [
+    "two limited replicas over one",
+    "two limited replicas over one, 1 ms away",
 ];
 
 pub async fn measure(extent: &Extent, server: Option<&Postgres>) {
@@ -45,27 +58,42 @@ pub async fn measure(extent: &Extent, server: Option<&Postgres>) {
     };
     round_trips(extent, server).await;
     let away = delay::before(server.port(), AWAY);
-    let mut seen = Vec::new();
-    for (place, port) in [
+    let places = [
         ("PostgreSQL", server.port()),
         ("PostgreSQL 1 ms away", away),
-    ] {
+    ];
+    for (place, port) in places {
+        let mut alone = None;
         for replicas in [1, 2] {
-            let database = server.empty();
-            let url = format!("postgres://postgres@localhost:{port}/{database}?sslmode=disable");
-            let (calls, per_core) = on_server(extent, server, &url, replicas).await;
+            let (calls, per_core) = on_server(extent, server, port, replicas, None)
+                .await
+                .unwrap();
             let name = format!("paid calls, {place}, {replicas} replicas");
             figure(&name, calls, "/s");
             figure(&format!("{name}, of a core"), per_core, "/s/core");
-            seen.push(calls);
+            alone.get_or_insert(calls);
+        }
+        if place == "PostgreSQL" {
+            figure("PostgreSQL over SQLite", alone.unwrap() / sqlite, "times");
         }
     }
-    let [here, two_here, away, two_away] = seen[..] else {
-        return;
-    };
-    figure("PostgreSQL over SQLite", here / sqlite, "times");
-    figure("two replicas over one", two_here / here, "times");
-    figure("two replicas over one, 1 ms away", two_away / away, "times");
+    for ((place, port), ratio) in places.into_iter().zip(LIMITED) {
+        let mut seen = Vec::new();
+        for replicas in [1, 2] {
+            match on_server(extent, server, port, replicas, Some(SHARE)).await {
+                Ok((calls, _)) => seen.push(calls),
+                Err(error) => {
+                    skip(ratio, &format!("no limit on processor time: {error}"));
+                    break;
+                }
+            }
+            let name = format!("paid calls, {place}, {replicas} replicas of {SHARE} core");
+            figure(&name, seen[replicas - 1], "/s");
+        }
+        if let [one, two] = seen[..] {
+            figure(ratio, two / one, "times");
+        }
+    }
 }
 
 /// How often a call waits for a database that is far away; the demo's own ledger waits twice more, as no facilitator does.
@@ -90,11 +118,26 @@ async fn round_trips(extent: &Extent, server: &Postgres) {
     figure("round trips of a paid call, with the demo's two", trips, "");
 }
 
-/// Calls a second, and calls a second that one core worked for the services and the database.
-async fn on_server(extent: &Extent, server: &Postgres, url: &str, replicas: usize) -> (f64, f64) {
-    let mut stages = vec![Stage::with_database(FAST, url).await];
+/// Calls a second, and calls a second that one core worked for the services and the database, on an empty database behind
+/// `port`; each replica has `share` of a core, or what it can get.
+///
+/// # Errors
+///
+/// A replica cannot be limited here.
+async fn on_server(
+    extent: &Extent,
+    server: &Postgres,
+    port: u16,
+    replicas: usize,
+    share: Option<f64>,
+) -> io::Result<(f64, f64)> {
+    let database = server.empty();
+    let url = format!("postgres://postgres@localhost:{port}/{database}?sslmode=disable");
+    // Before the processes, because what is declared first is dropped last.
+    let mut quotas = Vec::new();
+    let mut stages = vec![Stage::with_database(FAST, &url).await];
     while stages.len() < replicas {
-        let replica = stages[0].replica(url).await;
+        let replica = stages[0].replica(&url).await;
         stages.push(replica);
     }
     let price = price_of_list(&stages[0]).await;
@@ -108,13 +151,14 @@ async fn on_server(extent: &Extent, server: &Postgres, url: &str, replicas: usiz
     }
     // The first calls pay for connections, and for the statements that are prepared on them.
     load::apply_to(&stages, first).await;
+    for (stage, share) in stages.iter().zip(share.into_iter().cycle()) {
+        quotas.push(Quota::on(stage.service.pid(), share)?);
+    }
     let before = process::processor_time_of_family(server.pid());
     let cost = load::apply_to(&stages, signed).await;
     let database = process::processor_time_of_family(server.pid()).saturating_sub(before);
     assert!(cost.answers.iter().all(|status| *status == 200));
     let work = (cost.processor + database).max(Duration::from_millis(10));
-    (
-        cost.per_second(),
-        cost.answers.len() as f64 / work.as_secs_f64(),
-    )
+    let per_core = cost.answers.len() as f64 / work.as_secs_f64();
+    Ok((cost.per_second(), per_core))
 }

@@ -27,6 +27,7 @@ mod load;
 #[path = "../../tests/postgres/mod.rs"]
 mod postgres;
 mod process;
+mod quota;
 mod stage;
 
 use std::path::Path;

@@ -137,6 +137,12 @@ fn made_at(payment: i64) -> i64 {
     FIRST + payment * APART
 }
 
+/// The id that the service gives to a payment of that time.
+fn payment_id(number: i64) -> String {
+    let random = &sha256_hex(format!("payment {number}"))[..16];
+    format!("pay_{:08x}{random}", made_at(number))
+}
+
 fn payments(insert: &mut Statement<'_>, extent: &Extent) -> anyhow::Result<()> {
     let signature = sha256_hex("signature").repeat(2);
     let mut next_lease = 0;
@@ -163,7 +169,7 @@ fn payments(insert: &mut Statement<'_>, extent: &Extent) -> anyhow::Result<()> {
         );
         let request = if extent.blanked { "" } else { &request };
         insert.execute(params![
-            format!("pay_{}", &sha256_hex(format!("payment {number}"))[..24]),
+            payment_id(number),
             payer,
             nonce,
             sha256_hex(format!("digest {number}")),
@@ -200,7 +206,7 @@ fn leases(insert: &mut Statement<'_>, extent: &Extent) -> anyhow::Result<()> {
             state,
             format!("box-{number}"),
             ends,
-            format!("pay_{}", &sha256_hex(format!("payment {payment}"))[..24]),
+            payment_id(payment),
             made_at(payment),
         ])?;
     }

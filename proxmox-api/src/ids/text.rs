@@ -70,6 +70,7 @@ text_id! {
     LeaseId
 }
 text_id! {
-    /// A payment's row: `pay_` and 24 hexadecimal digits.
+    /// A payment's row: `pay_` and 24 hexadecimal digits, of which the first 8 are the second in which it was made (16 random ones
+    /// follow); rows of older releases have random digits only.
     PaymentId
 }

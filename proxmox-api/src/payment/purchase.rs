@@ -39,7 +39,7 @@ impl Locked {
     /// # Errors
     /// The database that replicas share cannot be reached.
     pub async fn take(app: &App, signature: &str) -> Result<Self, StoreError> {
-        let payment_id = fresh_id();
+        let payment_id = fresh_id(app.clock.unix_seconds());
         let names = [signature, &payment_id];
         let [signature, own] = app.payments_in_work.take_all(names).await?;
         Ok(Self {
@@ -54,7 +54,7 @@ impl Locked {
     /// # Errors
     /// The database that replicas share cannot be reached.
     pub async fn try_take(app: &App, signature: &str) -> Result<Option<Self>, StoreError> {
-        let payment_id = fresh_id();
+        let payment_id = fresh_id(app.clock.unix_seconds());
         let names = [signature, &payment_id];
         let turns = app.payments_in_work.try_take_all(names).await?;
         Ok(turns.map(|[signature, own]| Self {
@@ -65,8 +65,10 @@ impl Locked {
     }
 }
 
-fn fresh_id() -> PaymentId {
-    format!("pay_{}", crypto::random_hex(12)).into()
+/// The time comes first, so that new rows lie side by side in each index that begins with the id: a commit then writes the same
+/// few pages however many payments there are. 64 random bits follow.
+fn fresh_id(now: u64) -> PaymentId {
+    format!("pay_{now:08x}{}", crypto::random_hex(8)).into()
 }
 
 /// A request whose payment is good as far as that can be said here.

@@ -28,12 +28,12 @@ const AIMS: [(&str, Aim); 25] = [
     ("memory, containers that flood", Aim::Under(100.0)),
     ("deadline spread, 500 in a minute", Aim::Under(10.0)),
     ("PostgreSQL over SQLite", Aim::Over(0.6)),
-    ("two replicas over one", Aim::Over(1.6)),
     (
         "paid calls, PostgreSQL 1 ms away, 1 replicas",
         Aim::Over(500.0),
     ),
-    ("two replicas over one, 1 ms away", Aim::Over(1.7)),
+    ("two limited replicas over one", Aim::Over(1.6)),
+    ("two limited replicas over one, 1 ms away", Aim::Over(1.7)),
     (
         "history, SQLite, least of all routes, c over a",
         Aim::Over(0.95),
