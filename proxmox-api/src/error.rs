@@ -4,13 +4,12 @@
 use api_types::{ErrorBody, ErrorCode, ErrorDetails, ErrorEnvelope, FieldError, Json};
 use axum::{
     Json as JsonBody,
+    extract::rejection::BytesRejection,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use pve::{ExecError, TerminalError};
 use service::request_id::RequestId;
-
-use crate::store::StoreError;
 
 /// A refusal or failure, ready to be sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,13 +120,23 @@ impl ApiError {
     }
 }
 
-/// The store's failures are ours; what failed goes to the log.
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the store failed");
-        let message = "The service cannot reach its own records just now.";
-        Self::new(ErrorCode::Unavailable, message).retry_after(5)
-    }
+/// An error envelope with the status that belongs to its code.
+pub(crate) fn refuse(envelope: ErrorEnvelope) -> Response {
+    let status = StatusCode::from_u16(envelope.error.code.status())
+        .expect("every code has an HTTP status, by its own table");
+    (status, JsonBody(envelope)).into_response()
+}
+
+/// A body that could not be read: too large, or cut off.
+pub(crate) fn unread(rejection: &BytesRejection, id: &RequestId) -> Response {
+    let (code, message) = match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => (ErrorCode::BodyTooLarge, "The body is too large."),
+        _ => (
+            ErrorCode::MalformedBody,
+            "The body could not be read to its end.",
+        ),
+    };
+    refuse(ErrorEnvelope::new(code, message, id.as_str()))
 }
 
 /// What Proxmox's failure means for the customer; its words go to the log.

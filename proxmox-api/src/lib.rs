@@ -15,13 +15,14 @@ pub mod config;
 pub mod console;
 pub mod doctor;
 pub mod error;
-mod host_alarms;
 pub mod ids;
 pub mod lease;
 pub mod locks;
+pub mod memory;
 pub mod openapi;
 pub mod operations;
 pub mod payment;
+pub mod payment_machine;
 pub mod paywall;
 pub mod proxmox;
 pub mod routes;
@@ -30,7 +31,9 @@ mod shared_rates;
 pub mod shares;
 pub mod state;
 pub mod store;
+mod tariffs;
 mod terminals;
+mod timestamp;
 
 use std::{sync::Arc, time::Duration};
 
@@ -92,9 +95,9 @@ pub fn app(state: App, metrics: Metrics) -> Router {
 pub async fn start_work(app: &App) -> anyhow::Result<JoinSet<()>> {
     operations::sweep::recover(app).await?;
     let mut workers = JoinSet::new();
-    workers.spawn(lease::expiry::run(app.clone()));
-    workers.spawn(lease::links::run(app.clone()));
-    workers.spawn(lease::reconcile::run(app.clone()));
+    workers.spawn(lease::ending::expiry::run(app.clone()));
+    workers.spawn(lease::network::links::run(app.clone()));
+    workers.spawn(lease::comparing::reconcile::run(app.clone()));
     workers.spawn(operations::sweep::run(app.clone()));
     if let Some(turns) = app.turns.clone() {
         workers.spawn(shared_rates::run(app.clone(), turns.clone()));

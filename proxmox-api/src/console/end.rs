@@ -2,9 +2,11 @@
 
 use pve::TerminalError;
 
+use crate::memory::consoles::SeatLoss;
+
 /// Why a console closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum ConsoleEnd {
     /// The shell has ended.
     ShellOver,
     /// The client has closed it.
@@ -45,7 +47,7 @@ pub enum End {
     StreamOver,
 }
 
-impl End {
+impl ConsoleEnd {
     /// Close code, word and sentence.
     fn parts(self) -> (u16, &'static str, &'static str) {
         match self {
@@ -114,7 +116,16 @@ impl End {
     }
 }
 
-impl From<TerminalError> for End {
+impl From<SeatLoss> for ConsoleEnd {
+    fn from(loss: SeatLoss) -> Self {
+        match loss {
+            SeatLoss::TakenOver => Self::TakenOver,
+            SeatLoss::ServiceStops => Self::Restart,
+        }
+    }
+}
+
+impl From<TerminalError> for ConsoleEnd {
     fn from(error: TerminalError) -> Self {
         match error {
             TerminalError::InUse(_) => Self::InUse,
@@ -136,12 +147,12 @@ mod tests {
     #[test]
     fn every_reason_fits_a_close_frame() {
         for end in [
-            End::ShellOver,
-            End::Full,
-            End::Idle,
-            End::AuthUnsupported,
-            End::TooMuch,
-            End::MachineLost,
+            ConsoleEnd::ShellOver,
+            ConsoleEnd::Full,
+            ConsoleEnd::Idle,
+            ConsoleEnd::AuthUnsupported,
+            ConsoleEnd::TooMuch,
+            ConsoleEnd::MachineLost,
         ] {
             assert!(end.reason().len() <= 123);
             assert!(matches!(end.code(), 1000..=1014 | 4000..=4999));

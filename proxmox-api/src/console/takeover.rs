@@ -5,7 +5,7 @@ use std::time::Duration;
 use pve::{ConsoleUse, TerminalError, terminal::ConsoleSession};
 use tokio::time::{Instant, sleep};
 
-use crate::{ids::LeaseId, lease::locate::Place, state::App, store::SharedTurns};
+use crate::{ids::LeaseId, memory::locations::ContainerLocation, state::App, store::SharedTurns};
 
 const WORD: &str = "console ";
 /// How long a command that has the terminal is waited for.
@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(200);
 pub(super) async fn open(
     app: &App,
     lease_id: &LeaseId,
-    place: &Place,
+    place: &ContainerLocation,
     size: (u16, u16),
 ) -> Result<ConsoleSession, TerminalError> {
     let consoles = &app.proxmox.consoles;

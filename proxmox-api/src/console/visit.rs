@@ -12,21 +12,19 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     bridge::{FromClient, ToClient, carry, expiry, is_size},
-    end::End,
+    end::ConsoleEnd,
     meter::Meter,
-    open::Seat,
     takeover,
     ticket::{self, Resume},
 };
 use crate::{
     error::ApiError,
     ids::Wallet,
-    lease::{
-        locate::{self, Place},
-        view::time,
-    },
+    lease::container::locate,
+    memory::{consoles::Seat, locations::ContainerLocation},
     state::App,
     store::{ConsoleTicket, Lease},
+    timestamp::timestamp,
 };
 
 /// How long the first message may take. Clients have the ticket when they connect.
@@ -68,7 +66,7 @@ pub async fn visit(app: App, socket: WebSocket, visitor: Visitor) {
 /// What a ticket and a lease allow.
 struct Entrance {
     lease: Lease,
-    place: Place,
+    place: ContainerLocation,
     ticket: ConsoleTicket,
     expires_at: i64,
     size: (u16, u16),
@@ -78,32 +76,32 @@ async fn enter(
     app: &App,
     client: &mut FromClient,
     wallet: Option<Wallet>,
-) -> Result<(Entrance, ResizablePermit), End> {
+) -> Result<(Entrance, ResizablePermit), ConsoleEnd> {
     let opening = first_message(client).await?;
     let size = opening.resize.unwrap_or(SIZE);
     if !is_size(size) {
-        return Err(End::NotUnderstood);
+        return Err(ConsoleEnd::NotUnderstood);
     }
     let found = ticket::redeem(app, opening.ticket.expose()).await;
-    let ticket = found.map_err(unreadable)?.ok_or(End::BadTicket)?;
+    let ticket = found.map_err(unreadable)?.ok_or(ConsoleEnd::BadTicket)?;
     let stranger = wallet.is_some_and(|wallet| wallet != ticket.wallet);
     let lease = app
         .store
         .lease(&ticket.lease_id)
         .await
         .map_err(unreadable)?;
-    let lease = lease.ok_or(End::LeaseOver)?;
+    let lease = lease.ok_or(ConsoleEnd::LeaseOver)?;
     if stranger || lease.owner != ticket.wallet {
-        return Err(End::NotYours);
+        return Err(ConsoleEnd::NotYours);
     }
     let expires_at = expiry(app, &lease.lease_id)
         .await
-        .map_err(|()| End::MachineLost)?
-        .ok_or(End::LeaseOver)?;
+        .map_err(|()| ConsoleEnd::MachineLost)?
+        .ok_or(ConsoleEnd::LeaseOver)?;
     let Some(room) = app.consoles.room() else {
         let restored = ticket::restore(app, opening.ticket.expose()).await;
         restored.map_err(unreadable)?;
-        return Err(End::Full);
+        return Err(ConsoleEnd::Full);
     };
     let place = locate::find(app, &lease).await.map_err(unreached)?;
     let entrance = Entrance {
@@ -116,36 +114,36 @@ async fn enter(
     Ok((entrance, room))
 }
 
-fn unreadable(error: impl std::fmt::Display) -> End {
+fn unreadable(error: impl std::fmt::Display) -> ConsoleEnd {
     tracing::error!(%error, "a console's records cannot be read");
-    End::MachineLost
+    ConsoleEnd::MachineLost
 }
 
-fn unreached(error: ApiError) -> End {
+fn unreached(error: ApiError) -> ConsoleEnd {
     if error.code == ErrorCode::LeaseEnded {
-        End::LeaseOver
+        ConsoleEnd::LeaseOver
     } else {
-        End::MachineLost
+        ConsoleEnd::MachineLost
     }
 }
 
-async fn first_message(client: &mut FromClient) -> Result<ConsoleOpening, End> {
+async fn first_message(client: &mut FromClient) -> Result<ConsoleOpening, ConsoleEnd> {
     let message = async {
         loop {
             match client.next().await {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Text(text))) => {
-                    return serde_json::from_str(&text).map_err(|_| End::NotUnderstood);
+                    return serde_json::from_str(&text).map_err(|_| ConsoleEnd::NotUnderstood);
                 }
-                Some(Ok(Message::Binary(_))) => return Err(End::NotUnderstood),
-                Some(Ok(Message::Close(_))) => return Err(End::ClientLeft),
-                Some(Err(_)) | None => return Err(End::ClientLost),
+                Some(Ok(Message::Binary(_))) => return Err(ConsoleEnd::NotUnderstood),
+                Some(Ok(Message::Close(_))) => return Err(ConsoleEnd::ClientLeft),
+                Some(Err(_)) | None => return Err(ConsoleEnd::ClientLost),
             }
         }
     };
     timeout(FIRST_MESSAGE, message)
         .await
-        .unwrap_or(Err(End::NoTicket))
+        .unwrap_or(Err(ConsoleEnd::NoTicket))
 }
 
 async fn stay(
@@ -153,12 +151,12 @@ async fn stay(
     entrance: Entrance,
     to_client: &mut ToClient,
     from_client: &mut FromClient,
-) -> End {
+) -> ConsoleEnd {
     let lease_id = &entrance.lease.lease_id;
     let mut seat = app.consoles.take(lease_id).await;
     let opened = tokio::select! {
         opened = takeover::open(app, lease_id, &entrance.place, entrance.size) => opened,
-        end = seat.pushed() => return end,
+        loss = seat.pushed() => return loss.into(),
     };
     let session = match opened {
         Ok(session) => session,
@@ -196,18 +194,18 @@ async fn serve(
     (to_client, from_client): (&mut ToClient, &mut FromClient),
     session: ConsoleSession,
     meter: &Meter,
-) -> End {
+) -> ConsoleEnd {
     let opened = ConsoleOpened {
         opened: OpenConsole {
             ctid: entrance.lease.vmid.get(),
             hostname: entrance.lease.hostname.clone(),
-            expires_at: time(entrance.expires_at),
+            expires_at: timestamp(entrance.expires_at),
             resume: Secret::new(resume.token.as_str()),
         },
     };
     let text = serde_json::to_string(&opened).expect("it consists of texts and numbers");
     if to_client.send(Message::Text(text.into())).await.is_err() {
-        return End::ClientLost;
+        return ConsoleEnd::ClientLost;
     }
     let ConsoleSession { terminal, guard } = session;
     let clients = (to_client, from_client);
@@ -220,12 +218,15 @@ async fn serve(
 /// A terminal also ends because its container does. The real termproxy drops what it has not passed
 /// on when the shell ends, so a stream that ends while the container runs means the same as the
 /// multiplexer's last line.
-async fn why(app: &App, entrance: &Entrance, end: End) -> End {
-    if !matches!(end, End::MachineLost | End::StreamOver | End::ShellOver) {
+async fn why(app: &App, entrance: &Entrance, end: ConsoleEnd) -> ConsoleEnd {
+    if !matches!(
+        end,
+        ConsoleEnd::MachineLost | ConsoleEnd::StreamOver | ConsoleEnd::ShellOver
+    ) {
         return end;
     }
     if let Ok(None) = expiry(app, &entrance.lease.lease_id).await {
-        return End::LeaseOver;
+        return ConsoleEnd::LeaseOver;
     }
     let mut looks = 0;
     loop {
@@ -233,24 +234,24 @@ async fn why(app: &App, entrance: &Entrance, end: End) -> End {
         // It may have been moved meanwhile.
         let place = match locate::find(app, &entrance.lease).await {
             Ok(place) => place,
-            Err(error) if error.code == ErrorCode::LeaseEnded => return End::LeaseOver,
-            Err(_) if end == End::StreamOver => return End::MachineLost,
+            Err(error) if error.code == ErrorCode::LeaseEnded => return ConsoleEnd::LeaseOver,
+            Err(_) if end == ConsoleEnd::StreamOver => return ConsoleEnd::MachineLost,
             Err(_) => return end,
         };
         let client = &app.proxmox.client;
         match client.container(&place.node, place.vmid).await {
-            Ok(container) if !container.is_running() => return End::NotRunning,
+            Ok(container) if !container.is_running() => return ConsoleEnd::NotRunning,
             // A stop ends the processes before it is the container's state.
-            Ok(_) if looks < 2 && end != End::MachineLost => sleep(STOP).await,
-            Ok(_) if end == End::StreamOver => return End::ShellOver,
-            Err(_) if end == End::StreamOver => return End::MachineLost,
+            Ok(_) if looks < 2 && end != ConsoleEnd::MachineLost => sleep(STOP).await,
+            Ok(_) if end == ConsoleEnd::StreamOver => return ConsoleEnd::ShellOver,
+            Err(_) if end == ConsoleEnd::StreamOver => return ConsoleEnd::MachineLost,
             _ => return end,
         }
     }
 }
 
 /// Says why, and lets the client answer, so that the close frame is not lost with the connection.
-async fn close(end: End, to_client: &mut ToClient, from_client: &mut FromClient) {
+async fn close(end: ConsoleEnd, to_client: &mut ToClient, from_client: &mut FromClient) {
     let frame = CloseFrame {
         code: end.code(),
         reason: end.reason().into(),

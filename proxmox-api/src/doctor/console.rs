@@ -8,7 +8,7 @@ use pve::{
 use super::{Depth, Finding, connection, setup};
 use crate::{
     config::ConsoleAccount,
-    lease::marker,
+    lease::container::marker,
     proxmox::{Proxmox, connect},
 };
 

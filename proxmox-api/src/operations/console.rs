@@ -10,13 +10,14 @@ use crate::{
     console::{page_url, socket_url, ticket},
     error::ApiError,
     ids::{LeaseId, PaymentId},
-    lease::{locate, owned::active, view::time},
+    lease::{container::locate, owner::access::active},
     openapi::{ABOUT_TERMINAL, Content, Documentation, Documented, examples},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
     paywall::body,
     proxmox::first_contact,
     state::App,
     store::{Answer, Change, ConsoleTicket, Lease, Payment, StoreError},
+    timestamp::timestamp,
 };
 
 /// A console of a container.
@@ -86,7 +87,7 @@ impl Operation for Console {
             console_url: Secret::new(page_url(public, "")),
             websocket_url: Secret::new(socket_url(public)),
             ticket: Secret::new(""),
-            expires_at: time(expires_at),
+            expires_at: timestamp(expires_at),
             kind: ConsoleType::Terminal,
         };
         Ok(Delivered {

@@ -15,18 +15,20 @@ use crate::{
     error::ApiError,
     ids::{LeaseId, Minutes},
     lease::{
-        LeaseState, expiry,
-        locate::{self, Place},
-        owned::owned,
-        start, traffic,
-        view::{status_alone, time},
+        container::{locate, start},
+        ending::expiry,
+        network::traffic,
+        owner::access::owned,
+        view::status_alone,
     },
+    memory::locations::ContainerLocation,
     openapi::{Content, Documentation, Documented, examples},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat, owed},
     paywall::body,
     proxmox::first_contact,
     state::App,
-    store::{Change, Lease, Payment, Renewal, RenewalOutcome, StoreError},
+    store::{Change, Lease, LeaseState, Payment, Renewal, RenewalOutcome, StoreError},
+    timestamp::timestamp,
 };
 
 /// How long a stopped container may take to start.
@@ -151,7 +153,7 @@ impl Operation for RenewLease {
             lease_id: self.lease.lease_id.to_string(),
             status: status_alone(state),
             ctid: self.lease.vmid.get(),
-            expires_at: time(expires_at),
+            expires_at: timestamp(expires_at),
             message,
             price: job.price.clone(),
             payment: PaymentReceipt {
@@ -194,7 +196,7 @@ impl RenewLease {
     async fn make_sure_it_runs(
         &self,
         app: &App,
-        found: Result<Place, ApiError>,
+        found: Result<ContainerLocation, ApiError>,
     ) -> Result<(), ApiError> {
         // Gone is not final here: the comparison ends the lease, and what was added is owed with
         // the rest of it.

@@ -6,12 +6,9 @@
 //! what is owed for what could not be delivered. Nothing here reads or writes HTTP, or knows what a container is.
 
 mod asks;
-pub mod checkpoint;
 pub mod digest;
 pub mod driver;
 pub mod follow;
-pub mod machine;
-pub mod moves;
 pub mod operation;
 pub mod owed;
 pub mod progress;
@@ -19,18 +16,14 @@ pub mod purchase;
 pub mod recheck;
 mod record;
 pub mod resolve;
-pub mod state;
-pub mod tariffs;
 
+pub use crate::payment_machine::{MAX_TIMEOUT_SECONDS, PaymentState};
 pub use operation::{
     About, Call, Delivered, Flow, Job, Operation, Paid, Progress, Registered, Repeat,
 };
-pub use state::PaymentState;
 
+use crate::payment_machine::{self as machine, moves, state};
 use machine::{Funding, Terms};
-
-/// Seconds that a payment stays valid after it was signed: all the time there is to make a container and to settle.
-pub const MAX_TIMEOUT_SECONDS: u64 = 300;
 
 /// The terms of a step that delivers and undoes nothing. What was begun by an operation that is not
 /// known here may have run.

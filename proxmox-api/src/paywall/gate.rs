@@ -30,12 +30,12 @@ use super::{
 };
 use crate::{
     client::ClientAddress,
-    error::ApiError,
+    error::{self, ApiError},
     ids::LeaseId,
     payment::{
         Call, Operation, PaymentState, Progress, digest, follow::signature_name, purchase::Locked,
     },
-    routes, sessions,
+    sessions,
     state::App,
     store::Payment as Row,
 };
@@ -63,7 +63,7 @@ async fn serve<O: Operation>(
     }
     let body = match body {
         Ok(body) => body,
-        Err(rejection) => return routes::unread(&rejection, &id),
+        Err(rejection) => return error::unread(&rejection, &id),
     };
     let asked = Asked {
         client,

@@ -16,9 +16,9 @@ use crate::{
     payment::{
         Call, Operation, PaymentState, Progress, Repeat,
         driver::{self, Outcome},
-        machine::Asker,
         owed,
     },
+    payment_machine::Asker,
     state::App,
     store::Payment as Row,
 };

@@ -20,7 +20,7 @@ use crate::{
     error::ApiError,
     ids::{LeaseId, Wallet},
     lease::{
-        destroy::{Ended, destroy},
+        owner::destroy::{Ended, destroy},
         view,
     },
     sessions::Session,

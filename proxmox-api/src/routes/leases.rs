@@ -17,12 +17,11 @@ use crate::{
     ids::{LeaseId, Wallet},
     lease::view::{self, EndedPage, Live},
     sessions::Session,
+    store::LARGEST_PAGE,
 };
 
-/// Leases that are over on a page, where nothing else is asked for, and at most.
+/// Ended leases on a page where the query names no limit.
 const PAGE: u32 = 50;
-/// The most that are given at a time.
-pub const LARGEST_PAGE: u32 = 200;
 
 /// The routes.
 pub fn router() -> Router<App> {

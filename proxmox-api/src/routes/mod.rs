@@ -22,14 +22,18 @@ use api_types::{ErrorCode, ErrorEnvelope};
 use axum::{
     Extension, Json, Router,
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
-    http::{Extensions, HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{Extensions, HeaderMap, HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use service::request_id::RequestId;
 
-use crate::{App, error::ApiError, operations};
+use crate::{
+    App,
+    error::{ApiError, refuse, unread},
+    operations,
+};
 
 /// Every route of the API itself.
 pub fn router(app: &App) -> Router<App> {
@@ -99,25 +103,6 @@ pub(crate) fn no_store(mut response: Response) -> Response {
     let value = HeaderValue::from_static("private, no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, value);
     response
-}
-
-/// An error envelope with the status that belongs to its code.
-pub(crate) fn refuse(envelope: ErrorEnvelope) -> Response {
-    let status = StatusCode::from_u16(envelope.error.code.status())
-        .expect("every code has an HTTP status, by its own table");
-    (status, Json(envelope)).into_response()
-}
-
-/// A body that could not be read: too large, or cut off.
-pub(crate) fn unread(rejection: &BytesRejection, id: &RequestId) -> Response {
-    let (code, message) = match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => (ErrorCode::BodyTooLarge, "The body is too large."),
-        _ => (
-            ErrorCode::MalformedBody,
-            "The body could not be read to its end.",
-        ),
-    };
-    refuse(ErrorEnvelope::new(code, message, id.as_str()))
 }
 
 /// A handler panicked; what it says is in the log.

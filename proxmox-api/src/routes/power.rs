@@ -21,7 +21,7 @@ use crate::{
     error::ApiError,
     ids::Wallet,
     lease::{
-        power::{Power, Switched, switch},
+        owner::power::{Power, Switched, switch},
         view,
     },
     sessions::Session,

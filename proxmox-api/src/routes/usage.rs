@@ -11,7 +11,7 @@ use serde::Deserialize;
 use service::request_id::RequestId;
 
 use super::{Query, limited, meant, private};
-use crate::{App, error::ApiError, ids::Wallet, lease::usage, sessions::Session};
+use crate::{App, error::ApiError, ids::Wallet, lease::view::usage, sessions::Session};
 
 /// The route.
 pub fn router(app: &App) -> Router<App> {

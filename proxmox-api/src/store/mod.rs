@@ -16,6 +16,7 @@ mod debts;
 mod demo;
 mod events;
 mod installation;
+mod lease_state;
 mod leases;
 mod meter;
 mod payments;
@@ -33,7 +34,9 @@ mod writer;
 
 use std::{borrow::Cow, path::Path};
 
-pub use crate::payment::{PaymentState, moves::Answer};
+use api_types::ErrorCode;
+
+pub use crate::payment_machine::{PaymentState, moves::Answer};
 pub use backup::{Backup, BackupError, backup};
 pub use changes::Change;
 pub use condition::{Condition, condition};
@@ -43,6 +46,7 @@ pub use database::Database;
 pub use debts::{Debt, OpenAccounts};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::Event;
+pub use lease_state::LeaseState;
 pub use leases::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, DueEnd, HeldMachine, HeldPower, Lease,
     PaidLease, ProbeClaim, Renewal, RenewalOutcome, Warned,
@@ -61,6 +65,8 @@ use postgres::Session;
 use schema::STEPS;
 use steps::Step;
 use writer::{Thread, Writer};
+
+use crate::error::ApiError;
 
 /// Why the store could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -125,8 +131,19 @@ impl StoreError {
     }
 }
 
+/// A failure of the store, for the customer; its cause goes to the log.
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed");
+        let message = "The service cannot reach its own records just now.";
+        ApiError::new(ErrorCode::Unavailable, message).retry_after(5)
+    }
+}
+
 /// The most entries of each kind in an operator's list; further ones show once those were settled.
 pub const LISTED: usize = 1000;
+/// The most rows on a page of a wallet's leases or payments.
+pub const LARGEST_PAGE: u32 = 200;
 /// Connections that only read.
 const READERS: usize = 4;
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use proxmox_api::lease::{LeaseState, reconcile};
+use proxmox_api::{lease::comparing::reconcile, store::LeaseState};
 use pve_sim::{Fault, FaultKind, Operation, ShellMode, Sim, SimConfig};
 use serde_json::json;
 
@@ -362,7 +362,7 @@ async fn what_the_replica_that_compares_has_found_the_other_shows_as_well() {
     // A trouble that a replica found by a request of its own ends there too.
     one.sim.set_pool(ctid, None);
     assert!(
-        proxmox_api::lease::locate::find(&two.app, &lease)
+        proxmox_api::lease::container::locate::find(&two.app, &lease)
             .await
             .is_err()
     );

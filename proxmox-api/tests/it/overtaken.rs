@@ -12,8 +12,10 @@ use std::{
 use axum::{Router, http::StatusCode, routing::post};
 use proxmox_api::{
     ids::Wallet,
-    lease::{LeaseState, remove::remove},
-    payment::{PaymentState, machine::Effect, moves::Target, recheck},
+    lease::ending::remove::remove,
+    payment::recheck,
+    payment_machine::{Effect, PaymentState, moves::Target},
+    store::LeaseState,
     store::Payment,
 };
 use pve_sim::{Fault, FaultKind, Operation, ShellMode, TaskSnapshot};

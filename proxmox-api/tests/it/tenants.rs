@@ -5,7 +5,7 @@ use std::time::Duration;
 use proxmox_api::{
     config::NetworkConfig,
     doctor::{self, Severity},
-    lease::fence::{PROVEN, Proof},
+    lease::network::fence::{PROVEN, Proof},
 };
 use pve_sim::{ShellMode, Sim, SimConfig};
 use reqwest::Method;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use proxmox_api::lease::{alarms::Trouble, fence::PROVEN, reconcile};
+use proxmox_api::{
+    lease::{comparing::reconcile, network::fence::PROVEN},
+    memory::alarms::Trouble,
+};
 use pve_sim::{Fault, FaultKind, Operation};
 use reqwest::Method;
 use serde_json::json;

@@ -15,7 +15,8 @@ use report::{due, show};
 
 use super::unusable;
 use crate::{
-    payment::{machine::Verdict, resolve},
+    payment::resolve,
+    payment_machine::Verdict,
     store::{Change, Database, Payment, PaymentState, Store, StoreError},
 };
 

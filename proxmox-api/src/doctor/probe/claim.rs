@@ -10,7 +10,7 @@ use pve::{NodeName, Vmid};
 use tokio::time::sleep;
 
 use super::{CHECK, Finding, guests::Guests, ways};
-use crate::{lease::fence, proxmox::Proxmox};
+use crate::{lease::network::fence, proxmox::Proxmox};
 
 /// What is tried.
 #[derive(Debug, Clone)]

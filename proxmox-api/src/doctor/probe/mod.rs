@@ -25,7 +25,8 @@ pub use ways::Way;
 use super::{Finding, nodes};
 use crate::{
     config::Config,
-    lease::fence::{PROVEN, Proof, SETTLES_AFTER},
+    lease::network::fence::{PROVEN, Proof},
+    memory::fences::SETTLES_AFTER,
     proxmox::Proxmox,
     store::{Condition, ProbeClaim, Store, condition},
 };

@@ -14,7 +14,7 @@ pub(super) use addresses::examine as addresses;
 use super::{Finding, Severity};
 use crate::{
     config::{Config, FencePolicy},
-    lease::fence,
+    lease::network::fence,
     proxmox::Proxmox,
     store::{Condition, Store, condition},
 };

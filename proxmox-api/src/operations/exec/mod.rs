@@ -16,13 +16,14 @@ use super::{answer, call_price, lease_in_path};
 use crate::{
     error::ApiError,
     ids::{LeaseId, PaymentId},
-    lease::{locate, owned::active, view::time},
+    lease::{container::locate, owner::access::active},
     openapi::{ABOUT_TERMINAL, Content, Documentation, Documented},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
     paywall::body,
     proxmox::first_contact,
     state::App,
     store::{Answer, Change, Lease, Payment, StoreError},
+    timestamp::timestamp,
 };
 
 /// How long a command may run where the request does not say.
@@ -195,7 +196,11 @@ impl Exec {
             exit_code: (!outcome.timed_out).then_some(outcome.exit_code),
             timed_out: outcome.timed_out,
             truncated: outcome.truncated,
-            network_ready_at: self.lease.network_ready_at.filter(|at| *at > now).map(time),
+            network_ready_at: self
+                .lease
+                .network_ready_at
+                .filter(|at| *at > now)
+                .map(timestamp),
         }
     }
 }

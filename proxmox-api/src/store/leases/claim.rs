@@ -8,7 +8,8 @@ use super::{
     record::{ClaimLimits, ClaimOutcome},
     row::{Claim, Given, cells_of},
 };
-use crate::{brake, lease::LeaseState, payment::moves::Move};
+use crate::store::lease_state::LeaseState;
+use crate::{brake, payment_machine::moves::Move};
 
 /// States of a lease that is not paid for.
 const UNPAID: &str = "('provisioning', 'create_sent', 'created', 'probed')";

@@ -5,6 +5,7 @@ mod claim;
 mod containers;
 mod counts;
 mod ends;
+mod grace;
 mod held;
 mod looks;
 mod numbers;
@@ -18,7 +19,7 @@ use std::ops::RangeInclusive;
 use pve::{NodeName, Vmid};
 
 use super::{
-    Change, Db, Store, StoreError,
+    Change, Db, LeaseState, Store, StoreError,
     apart::Apart,
     brakes, cells,
     db::{Row, Value},
@@ -26,8 +27,7 @@ use super::{
 };
 use crate::{
     ids::{LeaseId, Minutes, PaymentId, Wallet},
-    lease::{LeaseState, grace},
-    payment::moves::Move,
+    payment_machine::moves::Move,
 };
 pub use addresses::ProbeClaim;
 use claim::claim_lease;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     ids::{PaymentId, Wallet},
-    payment::{
+    payment_machine::{
         PaymentState,
         moves::{Move, Target},
     },

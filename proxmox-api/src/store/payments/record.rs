@@ -5,7 +5,7 @@ use std::fmt;
 use super::super::{StoreError, db::Row};
 use crate::{
     ids::{LeaseId, PaymentId, Wallet},
-    payment::{PaymentState, moves::Answer},
+    payment_machine::{PaymentState, moves::Answer},
 };
 
 /// What the facilitator is sent, as JSON, kept to be sent again unchanged. It holds a signature, which is

@@ -9,7 +9,7 @@ use std::{
 use futures_util::future::join_all;
 
 use super::*;
-use crate::payment::PaymentState;
+use crate::payment_machine::PaymentState;
 
 on_both!(
     one_of_many_has_a_nonce_and_one_has_a_key,

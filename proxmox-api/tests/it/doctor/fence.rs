@@ -3,7 +3,7 @@
 use proxmox_api::{
     config::Config,
     doctor::Severity,
-    lease::fence::{PROVEN, Proof},
+    lease::network::fence::{PROVEN, Proof},
     store::Store,
 };
 use pve_sim::{Sim, SimConfig, StorageConfig, VnetConfig};

@@ -12,7 +12,7 @@ use proxmox_api::{
         probe::{self, Beside, Claim, Way, Ways},
         report,
     },
-    lease::fence::{self as fence_of_leases, PROVEN},
+    lease::network::fence::{self as fence_of_leases, PROVEN},
     proxmox::Proxmox,
     shares::Shares,
     store::{ProbeClaim, Store},

@@ -202,10 +202,10 @@ async fn pay(store: &Store) {
             expires_at: NOW + 60,
         },
     ];
-    let wanted = crate::payment::moves::Move::in_test(
+    let wanted = crate::payment_machine::moves::Move::in_test(
         &id,
         PaymentState::Settled,
-        crate::payment::moves::Target::Answered(answer()),
+        crate::payment_machine::moves::Target::Answered(answer()),
     );
     let moved = store.move_payment(wanted.unwrap(), changes, NOW);
     assert!(moved.await.unwrap());

@@ -1,0 +1,68 @@
+//! Stops a container that has run for too long without a network, and starts it again once that is
+//! over.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{
+    lease::container::{address, error::ContainerError, halt, start},
+    memory::locations::ContainerLocation,
+    state::App,
+    store::{Lease, LeaseState},
+};
+use pve::ContainerState;
+
+/// How long a container may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Stops a lease's container. False: not now, as something else is done with it.
+///
+/// # Errors
+/// Proxmox does not do it, or the store failed.
+pub(super) async fn stop(
+    app: &App,
+    lease: &Lease,
+    place: &ContainerLocation,
+) -> Result<bool, String> {
+    app.looks.forget(place.vmid);
+    match halt::halt(app, place).await {
+        Ok(()) => {}
+        Err(ContainerError::Locked(_)) => return Ok(false),
+        Err(error) => return Err(error.to_string()),
+    }
+    // Its node's next boot must not start it.
+    let noted = app.store.saw_stopped(vec![lease.lease_id.clone()]).await;
+    noted.map_err(|error| error.to_string())?;
+    app.proxmox.saw(place.vmid, ContainerState::Stopped).await;
+    Ok(true)
+}
+
+/// Starts the container of a lease again whose paid time runs.
+///
+/// # Errors
+/// It does not start, or the store failed.
+pub(super) async fn start(
+    app: &App,
+    lease: &Lease,
+    place: &ContainerLocation,
+) -> Result<bool, String> {
+    let over = lease.expires_at.is_some_and(|end| end <= app.now());
+    if lease.state != LeaseState::Active || over {
+        return Ok(true);
+    }
+    if place.lock.is_some() {
+        return Ok(false);
+    }
+    app.looks.forget(place.vmid);
+    // Its node may reboot while it starts.
+    let asked = app.now();
+    let deadline = Instant::now() + START_TIMEOUT;
+    let started = start::start(app, &place.node, place.vmid, deadline).await;
+    started.map_err(|error| error.message)?;
+    let noted = app.store.saw_running(vec![lease.lease_id.clone()], asked);
+    noted.await.map_err(|error| error.to_string())?;
+    app.proxmox.saw(place.vmid, ContainerState::Running).await;
+    address::note_late_address(app.clone(), lease.clone());
+    Ok(true)
+}
