@@ -17,27 +17,21 @@ use reqwest::Method;
 use tokio::task::JoinSet;
 
 use crate::{
-    book::Purchase,
-    counter::{lower, wallet},
-    customer::{Town, live},
-    database::Database,
-    disturber,
+    customers::client::{lower, wallet},
+    customers::customer::{Town, live},
+    customers::purchases::Purchase,
     evidence::{
-        Evidence, logs, marks, secrets, snapshot, unfinished, unfinished_looks, unfinished_of_a_day,
+        Evidence, history, logs, marks, secrets, snapshot, unfinished, unfinished_looks,
+        unfinished_of_a_day,
     },
-    faults::{self, Targets},
-    history,
-    ledger::Kind,
-    node::Weather,
+    faults::{self, contention, targets::Targets},
     options::Options,
-    stage::{PAY_TO, Stage, keep_time, set_up},
+    testbed::{PAY_TO, Stage, keep_time, set_up},
+    world::database::Database,
+    world::ledger::Kind,
+    world::node::Weather,
 };
 
-/// How long unfinished work may show no progress before it counts as stuck: the follower of a
-/// payment retries at least every 30 seconds of real time.
-pub const UNCHANGED: Duration = Duration::from_secs(40);
-/// The same with a seeded bug, which leaves work stuck for ever and is found by other rules.
-pub const UNCHANGED_BY_A_BUG: Duration = Duration::from_secs(8);
 /// Times that a customer asks again for what was paid.
 const ASKED_AGAIN: usize = 8;
 
@@ -54,7 +48,7 @@ pub async fn run(options: &Options) -> Result<Option<Evidence>> {
         service.answers(&stage.counter.http).await?;
     }
     history::begin(&stage.database)?;
-    disturber::begin(&stage.database)?;
+    contention::begin(&stage.database)?;
     let (over, done) = (
         Arc::new(AtomicBool::new(false)),
         Arc::new(AtomicBool::new(false)),
@@ -101,7 +95,7 @@ pub async fn run(options: &Options) -> Result<Option<Evidence>> {
     while let Some(ended) = actors.join_next().await {
         ended.context("an actor of the campaign broke")?;
     }
-    disturber::end(&stage.database, &stage.journal)?;
+    contention::end(&stage.database, &stage.journal)?;
     settle(&stage).await?;
     let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
     // A long campaign leaves more to look for.

@@ -4,28 +4,18 @@
 //! the ledger and the store, and what customers were told. `cargo xtask chaos` builds what it needs
 //! and runs it; docs/CHAOS.md says what it injects and what has to hold.
 
-mod book;
 mod campaign;
 mod check;
 mod clock;
-mod counter;
-mod customer;
-mod database;
-mod dice;
-mod disturber;
+mod customers;
 mod evidence;
-mod facilitator;
 mod faults;
-mod history;
 mod journal;
-mod ledger;
-mod node;
 mod options;
-mod proxmox;
+mod random;
 mod report;
-mod server;
-mod service;
-mod stage;
+mod testbed;
+mod world;
 
 use std::process::ExitCode;
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use crate::{check::Violation, database::Row, evidence::Evidence, options::Options};
+use crate::{check::Violation, evidence::Evidence, options::Options, world::database::Row};
 
 /// Violations of a rule whose timeline is shown; more of them say the same.
 const SHOWN: usize = 3;

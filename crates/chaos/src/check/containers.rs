@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pve_sim::ContainerSnapshot;
 
 use super::{Case, Violation, is_set, lease, number, text};
-use crate::{database::Row, evidence::Snapshot, proxmox::lease_of};
+use crate::{evidence::Snapshot, world::database::Row, world::proxmox::lease_of};
 
 /// Seconds of the campaign's time by which an event may be written later than what it tells of.
 const LATE: i64 = 600;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Case, Violation, is_set, lease, number, subjects, text};
-use crate::{database::Row, stage::OFF};
+use crate::{testbed::OFF, world::database::Row};
 
 /// Seconds of the campaign's time within which a container that is gone is missed, whatever else
 /// fails.

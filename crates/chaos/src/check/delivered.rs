@@ -1,7 +1,7 @@
 //! What is answered as delivered was delivered, once; what was not paid for was not.
 
 use super::{Case, Violation, is_set, number, subjects, text};
-use crate::database::Row;
+use crate::world::database::Row;
 
 pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
     let rows = &case.evidence.end.tables["payments"];

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, Violation, is_set, number, text};
 use crate::{
-    database::Row,
-    history,
-    stage::{IN_FLIGHT, PER_WALLET},
+    evidence::history,
+    testbed::{IN_FLIGHT, PER_WALLET},
+    world::database::Row,
 };
 
 /// The moves of a payment: from, and to.

@@ -8,9 +8,9 @@ mod delivered;
 mod history;
 mod logs;
 mod money;
+mod responses;
 #[cfg(test)]
 mod tests;
-mod told;
 
 use std::collections::BTreeMap;
 
@@ -18,10 +18,10 @@ use alloy::primitives::{Address, B256};
 use serde_json::Value;
 
 use crate::{
-    counter::lower,
-    database::Row,
+    customers::client::lower,
     evidence::{Evidence, Snapshot},
-    ledger::{Kind, Transfer},
+    world::database::Row,
+    world::ledger::{Kind, Transfer},
 };
 
 /// Something that must not be.
@@ -44,7 +44,7 @@ pub fn all(evidence: &Evidence) -> Vec<Violation> {
     debts::check(&case, &mut found);
     containers::check(&case, &mut found);
     history::check(&case, &mut found);
-    told::check(&case, &mut found);
+    responses::check(&case, &mut found);
     logs::check(&case, &mut found);
     found
 }

@@ -8,11 +8,11 @@ use x402::payment::Payment;
 
 use super::*;
 use crate::{
-    book::{Order, Purchase, Told},
     clock::Clock,
+    customers::purchases::{Order, Purchase, Told},
     journal::Journal,
-    ledger::Place,
-    proxmox::Removed,
+    world::ledger::Place,
+    world::proxmox::Removed,
 };
 
 const LEASE: &str = "lease-1";

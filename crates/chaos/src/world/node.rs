@@ -20,7 +20,7 @@ use axum::{
 use serde_json::{Value, json};
 use x402::network::Network;
 
-use crate::ledger::{Kind, Ledger, Transfer};
+use crate::world::ledger::{Kind, Ledger, Transfer};
 
 /// What is the matter with the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

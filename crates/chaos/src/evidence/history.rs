@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 
-use crate::{database::Database, disturber::FIRST};
+use crate::{faults::contention::LATE_DEADLOCK_CHECK, world::database::Database};
 
 /// The table's name.
 pub const TABLE: &str = "chaos_history";
@@ -87,7 +87,7 @@ pub fn begin(database: &Database) -> Result<()> {
     let mut sqlite =
         format!("CREATE TABLE {TABLE} (seq INTEGER PRIMARY KEY AUTOINCREMENT, {COLUMNS});\n");
     let mut postgres = format!(
-        "{FIRST}; CREATE TABLE {TABLE} (seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {COLUMNS});\n"
+        "{LATE_DEADLOCK_CHECK}; CREATE TABLE {TABLE} (seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {COLUMNS});\n"
     );
     for kind in KINDS {
         let Kind {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Case, Violation, name, number, text};
-use crate::book::{Purchase, Told};
+use crate::customers::purchases::{Purchase, Told};
 
 pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
     for purchase in &case.evidence.purchases {

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::{database::Database, dice::Dice, faults::Targets, journal::Journal};
+use crate::{faults::targets::Targets, journal::Journal, random::Dice, world::database::Database};
 
 /// PostgreSQL aborts the transaction that detects the deadlock first. This session looks for one
 /// late, so that the service's transaction is aborted.
-pub const FIRST: &str = "SET deadlock_timeout = '5s'";
+pub const LATE_DEADLOCK_CHECK: &str = "SET deadlock_timeout = '5s'";
 /// One in this many statements, and one in this many commits, fails.
 const ONE_OF: u32 = 150;
 
@@ -30,7 +30,7 @@ fn holds(dice: &mut Dice) -> String {
         ""
     };
     format!(
-        "{FIRST}; BEGIN;
+        "{LATE_DEADLOCK_CHECK}; BEGIN;
          {change} (SELECT lease_id FROM leases ORDER BY updated_at DESC LIMIT {leases}) {lock};
          SELECT pg_sleep({held} / 1000.0);
          SELECT count(*) FROM (SELECT 1 FROM payments WHERE payment_id IN
@@ -65,7 +65,7 @@ pub async fn disturb(targets: Targets, mut dice: Dice) {
 /// The database does not answer.
 pub fn begin(database: &Database) -> Result<()> {
     let mut sql = format!(
-        "{FIRST}; CREATE FUNCTION chaos_takes_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        "{LATE_DEADLOCK_CHECK}; CREATE FUNCTION chaos_takes_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
              IF random() * {ONE_OF} < 1 THEN
                  RAISE EXCEPTION 'the campaign takes this back' USING ERRCODE = '40001';
              END IF;
@@ -91,6 +91,6 @@ pub fn end(database: &Database, journal: &Journal) -> Result<()> {
     if database.is_server() {
         journal.note("database", "nothing is taken back any more");
     }
-    let sql = format!("{FIRST}; DROP FUNCTION chaos_takes_back() CASCADE");
+    let sql = format!("{LATE_DEADLOCK_CHECK}; DROP FUNCTION chaos_takes_back() CASCADE");
     database.make("", &sql)
 }

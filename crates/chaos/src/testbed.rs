@@ -14,21 +14,25 @@ use tokio::task::JoinSet;
 use x402::network::Network;
 
 use crate::{
-    book::Book,
-    campaign::{UNCHANGED, UNCHANGED_BY_A_BUG},
     clock::Clock,
-    counter::Counter,
-    database::Database,
-    dice::Dice,
-    facilitator::Facilitator,
+    customers::client::Counter,
+    customers::purchases::Book,
     journal::Journal,
-    ledger::Ledger,
-    node::Node,
     options::{Mode, Options},
-    proxmox::Cluster,
-    service::Service,
+    random::Dice,
+    world::database::Database,
+    world::facilitator::Facilitator,
+    world::ledger::Ledger,
+    world::node::Node,
+    world::proxmox::Cluster,
+    world::service::Service,
 };
 
+/// How long unfinished work may show no progress before it counts as stuck: a payment is looked for
+/// again at least every 30 seconds of real time.
+const STUCK_AFTER: Duration = Duration::from_secs(40);
+/// The same with a seeded bug, which leaves work stuck for ever and is found by other rules.
+const STUCK_AFTER_WITH_BUG: Duration = Duration::from_secs(8);
 /// Public development account 1, who is paid.
 pub const PAY_TO: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
 
@@ -146,8 +150,8 @@ pub async fn set_up(options: &Options) -> Result<Option<Stage>> {
         counter,
         marks,
         stuck_after: match options.bug {
-            None => UNCHANGED,
-            Some(_) => UNCHANGED_BY_A_BUG,
+            None => STUCK_AFTER,
+            Some(_) => STUCK_AFTER_WITH_BUG,
         },
         _servers: servers,
         _folder: folder,

@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 use crate::{
-    book::{Order, Told},
-    counter::{Counter, Wish, wallet},
-    dice::Dice,
-    ledger::{Kind, Ledger, Transfer},
+    customers::client::{Counter, Wish, wallet},
+    customers::purchases::{Order, Told},
+    random::Dice,
+    world::ledger::{Kind, Ledger, Transfer},
 };
 
 /// What all customers are told by the campaign.

@@ -1,6 +1,8 @@
 //! What the checker reads: the tables of the store and the containers on Proxmox at two moments,
 //! the ledger, what customers were told, how often commands ran, and the logs.
 
+pub mod history;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use alloy::primitives::Address;
@@ -8,14 +10,13 @@ use anyhow::Result;
 use pve_sim::ContainerSnapshot;
 
 use crate::{
-    book::Purchase,
-    database::{Database, Row},
-    history,
+    customers::purchases::Purchase,
     journal::Journal,
-    ledger::Transfer,
-    proxmox::Removed,
-    service::Service,
-    stage::Stage,
+    testbed::Stage,
+    world::database::{Database, Row},
+    world::ledger::Transfer,
+    world::proxmox::Removed,
+    world::service::Service,
 };
 
 /// How often all is read until no lease moves meanwhile.

@@ -8,7 +8,7 @@ use std::{
 
 use alloy::primitives::{Address, B256, keccak256};
 
-use crate::{clock::Clock, dice::Dice};
+use crate::{clock::Clock, random::Dice};
 
 /// Milliseconds between two blocks.
 const BLOCK: u64 = 2_000;

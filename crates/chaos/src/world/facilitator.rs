@@ -21,9 +21,9 @@ use serde_json::{Value, json};
 use x402::{eip3009, network::Network, offer::FacilitatorRequest, wire::exact::Authorization};
 
 use crate::{
-    dice::Dice,
     journal::Journal,
-    ledger::{Kind, Ledger, Refusal, Transfer},
+    random::Dice,
+    world::ledger::{Kind, Ledger, Refusal, Transfer},
 };
 
 /// How a settlement goes.

@@ -14,7 +14,7 @@ use pve_sim::{
 };
 use serde_json::Value;
 
-use crate::{dice::Dice, journal::Journal};
+use crate::{journal::Journal, random::Dice};
 
 /// The nodes of the cluster.
 pub const NODES: [&str; 3] = ["pve", "pve2", "pve3"];

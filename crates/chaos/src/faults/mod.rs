@@ -1,66 +1,35 @@
 //! What befalls the service while customers buy. Each kind of fault is an actor with a stream of
 //! its own.
 
+pub mod contention;
+pub mod targets;
+
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use alloy::primitives::Address;
 use tokio::task::JoinSet;
 
+use contention::disturb;
+use targets::Targets;
+
 use crate::{
-    clock::Clock,
-    counter::wallet,
-    database::Database,
-    dice::Dice,
-    disturber::disturb,
-    journal::Journal,
-    ledger::{Kind, Ledger, Transfer},
-    node::{Node, Weather},
-    proxmox::{Cluster, Removed},
-    service::Service,
+    customers::client::wallet,
+    random::Dice,
+    world::{
+        ledger::{Kind, Transfer},
+        node::Weather,
+    },
 };
 
 /// For how long a replica stands still, of the campaign's time.
 const TWO_MINUTES: Duration = Duration::from_secs(120);
 /// Real time after which the database ends a transaction in which nothing happens.
 const LONGER_THAN_A_TRANSACTION: Duration = Duration::from_secs(24);
-
-/// Everything that can be made to fail.
-#[derive(Clone)]
-pub struct Targets {
-    /// The processes.
-    pub services: Vec<Arc<Service>>,
-    /// The Proxmox cluster.
-    pub cluster: Arc<Cluster>,
-    /// The ledger.
-    pub ledger: Arc<Ledger>,
-    /// The chain's node.
-    pub node: Arc<Node>,
-    /// The store's server.
-    pub database: Database,
-    /// The campaign's time.
-    pub clock: Arc<Clock>,
-    /// What happened.
-    pub journal: Arc<Journal>,
-    /// What an administrator removed.
-    pub removed: Arc<Mutex<Vec<Removed>>>,
-    /// The faults are over.
-    pub over: Arc<AtomicBool>,
-    /// Who is paid.
-    pub pay_to: Address,
-}
-
-impl Targets {
-    /// Whether the faults go on.
-    pub fn goes_on(&self) -> bool {
-        !self.over.load(Ordering::SeqCst)
-    }
-}
 
 /// Sleeps for a time of the dice's, in real milliseconds.
 async fn pause(dice: &mut Dice, low: u64, high: u64) {

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::server::Server;
+use super::postgres::Server;
 
 /// The database's name on its server.
 const NAME: &str = "store";

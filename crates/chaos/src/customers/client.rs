@@ -17,10 +17,10 @@ use x402::{
 };
 
 use crate::{
-    book::{Book, Order, Purchase, Told},
     clock::Clock,
-    dice::Dice,
+    customers::purchases::{Book, Order, Purchase, Told},
     journal::Journal,
+    random::Dice,
 };
 
 /// What all customers share.
