@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::options::{Options, USAGE};
+use crate::options::{CampaignOptions, USAGE};
 
 /// What the campaign ends with where it cannot be run here.
 const SKIPPED: u8 = 77;
@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &[String]) -> Result<ExitCode> {
-    let options = Options::read(arguments)?;
+    let options = CampaignOptions::read(arguments)?;
     let Some(evidence) = campaign::run(&options).await? else {
         return Ok(ExitCode::from(SKIPPED));
     };
