@@ -19,7 +19,7 @@ use crate::journal::Journal;
 const START_AT_MOST: Duration = Duration::from_secs(60);
 
 /// One process, and the place of its next one.
-pub struct Service {
+pub struct ServiceProcess {
     /// Its number, from 0.
     pub number: usize,
     /// Where it answers.
@@ -33,7 +33,7 @@ pub struct Service {
     largest: AtomicU64,
 }
 
-impl Service {
+impl ServiceProcess {
     /// Not started yet.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl Service {
             .with_context(|| format!("cannot start {}", self.program.display()))?;
         *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
         self.journal.count("process", "started");
-        self.journal.note(&self.name(), "started");
+        self.journal.record(&self.name(), "started");
         Ok(())
     }
 
@@ -107,7 +107,7 @@ impl Service {
 
     /// Ends the process by SIGKILL.
     pub fn kill(&self) {
-        self.weigh();
+        self.measure_memory();
         let child = self
             .child
             .lock()
@@ -116,7 +116,7 @@ impl Service {
         if let Some(mut child) = child {
             let _ = child.kill();
             let _ = child.wait();
-            self.journal.note(&self.name(), "killed");
+            self.journal.record(&self.name(), "killed");
         }
     }
 
@@ -152,7 +152,7 @@ impl Service {
     }
 
     /// Notes how much memory the process has, and gives the most so far, in KiB.
-    pub fn weigh(&self) -> u64 {
+    pub fn measure_memory(&self) -> u64 {
         let status = self
             .id()
             .and_then(|id| std::fs::read_to_string(format!("/proc/{id}/status")).ok());
@@ -180,7 +180,7 @@ fn signal(name: &str, id: u32) -> bool {
     sent.is_ok_and(|status| status.success())
 }
 
-impl Drop for Service {
+impl Drop for ServiceProcess {
     fn drop(&mut self) {
         self.kill();
     }

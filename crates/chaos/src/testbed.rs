@@ -14,54 +14,58 @@ use tokio::task::JoinSet;
 use x402::network::Network;
 
 use crate::{
-    book::Book,
-    campaign::{UNCHANGED, UNCHANGED_BY_A_BUG},
-    clock::Clock,
-    counter::Counter,
-    database::Database,
-    dice::Dice,
-    facilitator::Facilitator,
+    clock::CampaignClock,
+    customers::client::ApiClient,
+    customers::purchases::Purchases,
     journal::Journal,
-    ledger::Ledger,
-    node::Node,
-    options::{Mode, Options},
-    proxmox::Cluster,
-    service::Service,
+    options::{CampaignOptions, StoreMode},
+    random::SeededRandom,
+    world::database::Database,
+    world::facilitator::FaultyFacilitator,
+    world::ledger::Ledger,
+    world::node::ChainNode,
+    world::proxmox::Cluster,
+    world::service::ServiceProcess,
 };
 
+/// How long unfinished work may show no progress before it counts as stuck: a payment is looked for
+/// again at least every 30 seconds of real time.
+const STUCK_AFTER: Duration = Duration::from_secs(40);
+/// The same with a seeded bug, which leaves work stuck for ever and is found by other rules.
+const STUCK_AFTER_WITH_BUG: Duration = Duration::from_secs(8);
 /// Public development account 1, who is paid.
 pub const PAY_TO: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
 
 /// The replica whose clock is wrong, and by how many seconds of the campaign's time, ahead or
 /// behind.
-const WRONG: usize = 1;
-/// Seconds by which the clock of the replica [`WRONG`] is off.
-pub const OFF: i64 = 60;
+const SKEWED_REPLICA: usize = 1;
+/// Seconds by which the clock of the replica [`SKEWED_REPLICA`] is off.
+pub const CLOCK_SKEW: i64 = 60;
 /// Leases that a wallet may have in the making.
-pub const IN_FLIGHT: usize = 4;
+pub const MAX_LEASES_IN_MAKING: usize = 4;
 /// Live leases that a wallet may have.
-pub const PER_WALLET: usize = 10;
+pub const MAX_LEASES_PER_WALLET: usize = 10;
 
 /// Where the campaign's own servers are.
-pub struct Stage {
+pub struct Testbed {
     /// The campaign's time.
-    pub clock: Arc<Clock>,
+    pub clock: Arc<CampaignClock>,
     /// What happened.
     pub journal: Arc<Journal>,
     /// The truth about money.
     pub ledger: Arc<Ledger>,
     /// What the chain shows of it.
-    pub node: Arc<Node>,
+    pub node: Arc<ChainNode>,
     /// Who moves it.
-    pub facilitator: Arc<Facilitator>,
+    pub facilitator: Arc<FaultyFacilitator>,
     /// The Proxmox cluster.
     pub cluster: Arc<Cluster>,
     /// The store.
     pub database: Database,
     /// The processes.
-    pub services: Vec<Arc<Service>>,
+    pub services: Vec<Arc<ServiceProcess>>,
     /// Where customers buy.
-    pub counter: Counter,
+    pub client: ApiClient,
     /// The file in which commands leave their marks.
     pub marks: PathBuf,
     /// How long unfinished work may show no progress before it counts as stuck.
@@ -74,11 +78,11 @@ pub struct Stage {
 ///
 /// # Errors
 /// Something of the campaign's own does not start.
-pub async fn set_up(options: &Options) -> Result<Option<Stage>> {
+pub async fn set_up(options: &CampaignOptions) -> Result<Option<Testbed>> {
     let folder = tempfile::tempdir()?;
     let database = match options.mode {
-        Mode::Sqlite => Some(Database::Sqlite(folder.path().join("infra402.sqlite"))),
-        Mode::Postgres => tokio::task::spawn_blocking(Database::postgres).await??,
+        StoreMode::Sqlite => Some(Database::Sqlite(folder.path().join("infra402.sqlite"))),
+        StoreMode::Postgres => tokio::task::spawn_blocking(Database::postgres).await??,
     };
     let Some(database) = database else {
         return Ok(None);
@@ -86,18 +90,21 @@ pub async fn set_up(options: &Options) -> Result<Option<Stage>> {
     let _ = std::fs::remove_dir_all(&options.folder);
     std::fs::create_dir_all(&options.folder)
         .with_context(|| format!("cannot make {}", options.folder.display()))?;
-    let clock = Arc::new(Clock::start(folder.path().join("clock"), options.speed)?);
+    let clock = Arc::new(CampaignClock::start(
+        folder.path().join("clock"),
+        options.speed,
+    )?);
     let journal = Arc::new(Journal::new(Arc::clone(&clock)));
     let network = Network::by_name("base-sepolia").context("no such network")?;
     let ledger = Arc::new(Ledger::new(Arc::clone(&clock), options.seed));
-    let node = Node::new(Arc::clone(&ledger), network);
+    let node = ChainNode::new(Arc::clone(&ledger), network);
     let (facts, notes) = (Arc::clone(&ledger), Arc::clone(&journal));
-    let facilitator = Facilitator::new(facts, notes, network, options.seed);
+    let facilitator = FaultyFacilitator::new(facts, notes, network, options.seed);
     let mut servers = JoinSet::new();
     let node_url = serve(&mut servers, node.router()).await?;
     let facilitator_url = serve(&mut servers, facilitator.router()).await?;
     let cluster = Arc::new(Cluster::start(Arc::clone(&journal), options.seed).await?);
-    let marks = place_for_marks(folder.path())?;
+    let marks = create_marks_file(folder.path())?;
     let variables = variables(
         options,
         &[
@@ -111,30 +118,30 @@ pub async fn set_up(options: &Options) -> Result<Option<Stage>> {
             ("PVE_FINGERPRINT", cluster.sim.fingerprint()),
         ],
     );
-    let off = *Dice::of(options.seed, "clock").pick(&[OFF, -OFF]);
+    let off = *SeededRandom::for_actor(options.seed, "clock").pick(&[CLOCK_SKEW, -CLOCK_SKEW]);
     let off = clock.off_by(off)?.display().to_string();
-    let services: Vec<Arc<Service>> = (0..options.replicas())
+    let services: Vec<Arc<ServiceProcess>> = (0..options.replicas())
         .map(|number| {
             let (program, journal) = (&options.program, Arc::clone(&journal));
             let mut variables = variables.clone();
-            if number == WRONG {
+            if number == SKEWED_REPLICA {
                 variables.push(("CHAOS_CLOCK".into(), off.clone()));
             }
-            Service::new(number, &options.folder, program, &variables, journal).map(Arc::new)
+            ServiceProcess::new(number, &options.folder, program, &variables, journal).map(Arc::new)
         })
         .collect::<Result<_>>()?;
     let http = reqwest::Client::builder()
         .no_proxy()
         .pool_max_idle_per_host(0)
         .build()?;
-    let counter = Counter {
+    let client = ApiClient {
         urls: services.iter().map(|one| one.url.clone()).collect(),
         http,
         clock: Arc::clone(&clock),
-        book: Book::default(),
+        purchases: Purchases::default(),
         journal: Arc::clone(&journal),
     };
-    Ok(Some(Stage {
+    Ok(Some(Testbed {
         clock,
         journal,
         ledger,
@@ -143,11 +150,11 @@ pub async fn set_up(options: &Options) -> Result<Option<Stage>> {
         cluster,
         database,
         services,
-        counter,
+        client,
         marks,
         stuck_after: match options.bug {
-            None => UNCHANGED,
-            Some(_) => UNCHANGED_BY_A_BUG,
+            None => STUCK_AFTER,
+            Some(_) => STUCK_AFTER_WITH_BUG,
         },
         _servers: servers,
         _folder: folder,
@@ -155,7 +162,7 @@ pub async fn set_up(options: &Options) -> Result<Option<Stage>> {
 }
 
 /// What every process is told.
-fn variables(options: &Options, more: &[(&str, String)]) -> Vec<(String, String)> {
+fn variables(options: &CampaignOptions, more: &[(&str, String)]) -> Vec<(String, String)> {
     let fixed = [
         ("PATH", "/usr/bin:/bin"),
         ("ADDRESS", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),
@@ -174,8 +181,11 @@ fn variables(options: &Options, more: &[(&str, String)]) -> Vec<(String, String)
     ];
     let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
     let bounds = [
-        ("LEASES_IN_FLIGHT_PER_WALLET", IN_FLIGHT.to_string()),
-        ("LEASES_PER_WALLET", PER_WALLET.to_string()),
+        (
+            "LEASES_IN_FLIGHT_PER_WALLET",
+            MAX_LEASES_IN_MAKING.to_string(),
+        ),
+        ("LEASES_PER_WALLET", MAX_LEASES_PER_WALLET.to_string()),
     ];
     let bug = options.bug.clone().map(|bug| ("CHAOS_BUG", bug));
     let fixed = fixed.into_iter().chain(bounds);
@@ -193,7 +203,7 @@ async fn serve(servers: &mut JoinSet<()>, router: Router) -> Result<String> {
 }
 
 /// A file that the containers' shells, which are another account's, can write.
-fn place_for_marks(folder: &std::path::Path) -> Result<PathBuf> {
+fn create_marks_file(folder: &std::path::Path) -> Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
     let open = |path: &std::path::Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
@@ -206,7 +216,7 @@ fn place_for_marks(folder: &std::path::Path) -> Result<PathBuf> {
 }
 
 /// The simulator's clock goes with the campaign's.
-pub async fn keep_time(clock: Arc<Clock>, cluster: Arc<Cluster>) {
+pub async fn advance_simulator_clock(clock: Arc<CampaignClock>, cluster: Arc<Cluster>) {
     let mut ahead = 0;
     loop {
         let real = SystemTime::now().duration_since(UNIX_EPOCH);

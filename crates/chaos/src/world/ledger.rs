@@ -8,18 +8,18 @@ use std::{
 
 use alloy::primitives::{Address, B256, keccak256};
 
-use crate::{clock::Clock, dice::Dice};
+use crate::{clock::CampaignClock, random::SeededRandom};
 
 /// Milliseconds between two blocks.
 const BLOCK: u64 = 2_000;
 /// Blocks after its first one in which a transfer can still move.
-const FINAL: u64 = 50;
+const FINAL_AFTER_BLOCKS: u64 = 50;
 /// Blocks before the campaign's first.
-const BEFORE: u64 = 1_000;
+const BLOCKS_BEFORE: u64 = 1_000;
 
 /// What happened on the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TransferKind {
     /// An authorization was carried out.
     Authorized,
     /// An authorization was taken back by its author.
@@ -30,7 +30,7 @@ pub enum Kind {
 
 /// Where it is on the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ChainPosition {
     /// The block's number.
     pub block: u64,
     /// The first log's place in the block; an authorization has two logs.
@@ -43,7 +43,7 @@ pub struct Transfer {
     /// The transaction's hash.
     pub transaction: B256,
     /// What it is.
-    pub kind: Kind,
+    pub kind: TransferKind,
     /// Who paid.
     pub from: Address,
     /// Who was paid.
@@ -55,7 +55,7 @@ pub struct Transfer {
     /// Unix seconds after which it cannot be mined any more.
     pub valid_before: u64,
     /// Where it is now; none while it waits for a block.
-    pub place: Option<Place>,
+    pub place: Option<ChainPosition>,
     /// The block that will take it.
     due: u64,
     /// The first block that was to take it.
@@ -64,7 +64,7 @@ pub struct Transfer {
 
 /// Why a transfer is not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum TransferRefusal {
     /// Its window is not now.
     Window,
     /// The account has too little.
@@ -73,40 +73,40 @@ pub enum Refusal {
     NonceUsed,
 }
 
-struct State {
+struct LedgerState {
     transfers: Vec<Transfer>,
     balances: BTreeMap<Address, u64>,
     next_index: BTreeMap<u64, u64>,
     /// From this block on, this is the fork's number.
     forks: Vec<(u64, u64)>,
-    dice: Dice,
+    random: SeededRandom,
 }
 
 /// The ledger.
 pub struct Ledger {
-    clock: Arc<Clock>,
+    clock: Arc<CampaignClock>,
     genesis: u64,
-    state: Mutex<State>,
+    state: Mutex<LedgerState>,
 }
 
 impl Ledger {
     /// An empty one.
-    pub fn new(clock: Arc<Clock>, seed: u64) -> Self {
-        let genesis = clock.millis() - BEFORE * BLOCK;
+    pub fn new(clock: Arc<CampaignClock>, seed: u64) -> Self {
+        let genesis = clock.millis() - BLOCKS_BEFORE * BLOCK;
         Self {
             clock,
             genesis,
-            state: Mutex::new(State {
+            state: Mutex::new(LedgerState {
                 transfers: Vec::new(),
                 balances: BTreeMap::new(),
                 next_index: BTreeMap::new(),
                 forks: vec![(0, 0)],
-                dice: Dice::of(seed, "ledger"),
+                random: SeededRandom::for_actor(seed, "ledger"),
             }),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LedgerState> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.mine(&mut state);
         state
@@ -144,24 +144,30 @@ impl Ledger {
     ///
     /// # Errors
     /// Why not.
-    pub fn examine(&self, wanted: &Transfer, valid_after: u64) -> Result<(), Refusal> {
+    pub fn examine(&self, wanted: &Transfer, valid_after: u64) -> Result<(), TransferRefusal> {
         self.examined(&self.state(), wanted, valid_after)
     }
 
-    fn examined(&self, state: &State, wanted: &Transfer, valid_after: u64) -> Result<(), Refusal> {
+    fn examined(
+        &self,
+        state: &LedgerState,
+        wanted: &Transfer,
+        valid_after: u64,
+    ) -> Result<(), TransferRefusal> {
         let spent = |known: &Transfer| {
-            known.kind != Kind::Plain && (known.from, known.nonce) == (wanted.from, wanted.nonce)
+            known.kind != TransferKind::Plain
+                && (known.from, known.nonce) == (wanted.from, wanted.nonce)
         };
-        if wanted.kind != Kind::Plain && state.transfers.iter().any(spent) {
-            return Err(Refusal::NonceUsed);
+        if wanted.kind != TransferKind::Plain && state.transfers.iter().any(spent) {
+            return Err(TransferRefusal::NonceUsed);
         }
         let now = self.time(self.head() + 1);
         if now <= valid_after || now >= wanted.valid_before {
-            return Err(Refusal::Window);
+            return Err(TransferRefusal::Window);
         }
         let has = state.balances.get(&wanted.from).copied().unwrap_or(0);
         if has < wanted.value {
-            return Err(Refusal::Balance);
+            return Err(TransferRefusal::Balance);
         }
         Ok(())
     }
@@ -170,7 +176,12 @@ impl Ledger {
     ///
     /// # Errors
     /// It is not made.
-    pub fn send(&self, wanted: &Transfer, valid_after: u64, after: u64) -> Result<B256, Refusal> {
+    pub fn send(
+        &self,
+        wanted: &Transfer,
+        valid_after: u64,
+        after: u64,
+    ) -> Result<B256, TransferRefusal> {
         let mut state = self.state();
         self.examined(&state, wanted, valid_after)?;
         let number = state.transfers.len();
@@ -189,18 +200,18 @@ impl Ledger {
     }
 
     /// Puts what is due into blocks.
-    fn mine(&self, state: &mut State) {
+    fn mine(&self, state: &mut LedgerState) {
         let head = self.head();
         for at in 0..state.transfers.len() {
             let (due, waits) = (state.transfers[at].due, state.transfers[at].place.is_none());
             if !waits || due > head {
                 continue;
             }
-            let gap = state.dice.between(0, 3);
+            let gap = state.random.between(0, 3);
             let next = state.next_index.entry(due).or_default();
             let log_index = *next + gap;
             *next = log_index + 2;
-            state.transfers[at].place = Some(Place {
+            state.transfers[at].place = Some(ChainPosition {
                 block: due,
                 log_index,
             });
@@ -214,7 +225,7 @@ impl Ledger {
         let head = self.head();
         // The service checks a transfer once more after five minutes. By then a reorganisation must
         // not move it any more, also for a node that lags by a minute or two.
-        let is_final = |one: &&Transfer| one.first + FINAL <= head;
+        let is_final = |one: &&Transfer| one.first + FINAL_AFTER_BLOCKS <= head;
         let settled = state.transfers.iter().filter(is_final);
         let settled = settled.filter_map(|one| Some(one.place?.block)).max();
         let cut = head.saturating_sub(blocks).max(settled.unwrap_or(0));
@@ -230,7 +241,7 @@ impl Ledger {
                 continue;
             }
             moved += 1;
-            let later = head + state.dice.between(0, 4);
+            let later = head + state.random.between(0, 4);
             let one = &mut state.transfers[at];
             one.place = None;
             // It is never lost: no later than its window allows.
@@ -246,18 +257,19 @@ impl Ledger {
     }
 
     /// The use of a nonce.
-    pub fn of_nonce(&self, from: Address, nonce: B256) -> Option<Transfer> {
+    pub fn find_by_nonce(&self, from: Address, nonce: B256) -> Option<Transfer> {
         let state = self.state();
-        let is_it =
-            |one: &&Transfer| one.kind != Kind::Plain && (one.from, one.nonce) == (from, nonce);
+        let is_it = |one: &&Transfer| {
+            one.kind != TransferKind::Plain && (one.from, one.nonce) == (from, nonce)
+        };
         state.transfers.iter().find(is_it).cloned()
     }
 }
 
 impl Transfer {
     /// One that is not sent yet.
-    pub fn wanted(
-        kind: Kind,
+    pub fn unsent(
+        kind: TransferKind,
         from: Address,
         to: Address,
         value: u64,
@@ -288,18 +300,21 @@ mod tests {
     #[test]
     fn a_reorganisation_moves_transfers_and_loses_none() {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(Clock::start(folder.path().join("clock"), 1).unwrap());
+        let clock = Arc::new(CampaignClock::start(folder.path().join("clock"), 1).unwrap());
         let ledger = Ledger::new(Arc::clone(&clock), 1);
         let (from, to) = (Address::repeat_byte(1), Address::repeat_byte(2));
         ledger.fund(from, 1_000);
         let until = clock.seconds() + 300;
         let wanted = |number| {
             let nonce = B256::repeat_byte(number);
-            Transfer::wanted(Kind::Authorized, from, to, 100, nonce, until)
+            Transfer::unsent(TransferKind::Authorized, from, to, 100, nonce, until)
         };
         for number in 0..5 {
             ledger.send(&wanted(number), 0, 0).unwrap();
-            assert_eq!(ledger.send(&wanted(number), 0, 0), Err(Refusal::NonceUsed));
+            assert_eq!(
+                ledger.send(&wanted(number), 0, 0),
+                Err(TransferRefusal::NonceUsed)
+            );
         }
         clock.advance(Duration::from_secs(10)).unwrap();
         let places = || -> Vec<_> { ledger.transfers().iter().map(|one| one.place).collect() };
@@ -316,6 +331,6 @@ mod tests {
         assert_eq!(places(), after);
         // Its window is over.
         clock.advance(Duration::from_secs(300)).unwrap();
-        assert_eq!(ledger.send(&wanted(9), 0, 0), Err(Refusal::Window));
+        assert_eq!(ledger.send(&wanted(9), 0, 0), Err(TransferRefusal::Window));
     }
 }

@@ -6,21 +6,24 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::{database::Database, dice::Dice, faults::Targets, journal::Journal};
+use crate::{
+    faults::targets::FaultTargets, journal::Journal, random::SeededRandom,
+    world::database::Database,
+};
 
 /// PostgreSQL aborts the transaction that detects the deadlock first. This session looks for one
 /// late, so that the service's transaction is aborted.
-pub const FIRST: &str = "SET deadlock_timeout = '5s'";
+pub const LATE_DEADLOCK_CHECK: &str = "SET deadlock_timeout = '5s'";
 /// One in this many statements, and one in this many commits, fails.
-const ONE_OF: u32 = 150;
+const FAILURE_ONE_IN: u32 = 150;
 
 /// Rows of leases, and then of payments, by the last or by the first: the service takes a payment
 /// before its lease.
-fn holds(dice: &mut Dice) -> String {
-    let order = *dice.pick(&["DESC", "ASC"]);
-    let (leases, payments) = (dice.between(1, 12), dice.between(1, 12));
-    let held = dice.between(20, 400);
-    let change = *dice.pick(&[
+fn hold_rows_sql(random: &mut SeededRandom) -> String {
+    let order = *random.pick(&["DESC", "ASC"]);
+    let (leases, payments) = (random.between(1, 12), random.between(1, 12));
+    let held = random.between(20, 400);
+    let change = *random.pick(&[
         "UPDATE leases SET node = node WHERE lease_id IN",
         "SELECT 1 FROM leases WHERE lease_id IN",
     ]);
@@ -30,7 +33,7 @@ fn holds(dice: &mut Dice) -> String {
         ""
     };
     format!(
-        "{FIRST}; BEGIN;
+        "{LATE_DEADLOCK_CHECK}; BEGIN;
          {change} (SELECT lease_id FROM leases ORDER BY updated_at DESC LIMIT {leases}) {lock};
          SELECT pg_sleep({held} / 1000.0);
          SELECT count(*) FROM (SELECT 1 FROM payments WHERE payment_id IN
@@ -41,14 +44,14 @@ fn holds(dice: &mut Dice) -> String {
 }
 
 /// Disturbs until the faults are over.
-pub async fn disturb(targets: Targets, mut dice: Dice) {
+pub async fn hold_rows(targets: FaultTargets, mut random: SeededRandom) {
     if !targets.database.is_server() {
         return;
     }
     while targets.goes_on() {
-        let pause = Duration::from_millis(dice.between(200, 1_500));
+        let pause = Duration::from_millis(random.between(200, 1_500));
         tokio::time::sleep(pause).await;
-        let (sql, database) = (holds(&mut dice), targets.database.clone());
+        let (sql, database) = (hold_rows_sql(&mut random), targets.database.clone());
         let done = tokio::task::spawn_blocking(move || database.make("", &sql)).await;
         // The server may be down, or may have aborted this transaction.
         let what = match done {
@@ -63,10 +66,10 @@ pub async fn disturb(targets: Targets, mut dice: Dice) {
 ///
 /// # Errors
 /// The database does not answer.
-pub fn begin(database: &Database) -> Result<()> {
+pub fn create_failing_triggers(database: &Database) -> Result<()> {
     let mut sql = format!(
-        "{FIRST}; CREATE FUNCTION chaos_takes_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             IF random() * {ONE_OF} < 1 THEN
+        "{LATE_DEADLOCK_CHECK}; CREATE FUNCTION chaos_takes_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF random() * {FAILURE_ONE_IN} < 1 THEN
                  RAISE EXCEPTION 'the campaign takes this back' USING ERRCODE = '40001';
              END IF;
              RETURN NULL;
@@ -87,10 +90,10 @@ pub fn begin(database: &Database) -> Result<()> {
 ///
 /// # Errors
 /// The database does not answer.
-pub fn end(database: &Database, journal: &Journal) -> Result<()> {
+pub fn drop_failing_triggers(database: &Database, journal: &Journal) -> Result<()> {
     if database.is_server() {
-        journal.note("database", "nothing is taken back any more");
+        journal.record("database", "nothing is taken back any more");
     }
-    let sql = format!("{FIRST}; DROP FUNCTION chaos_takes_back() CASCADE");
+    let sql = format!("{LATE_DEADLOCK_CHECK}; DROP FUNCTION chaos_takes_back() CASCADE");
     database.make("", &sql)
 }

@@ -20,11 +20,11 @@ use axum::{
 use serde_json::{Value, json};
 use x402::network::Network;
 
-use crate::ledger::{Kind, Ledger, Transfer};
+use crate::world::ledger::{Ledger, Transfer, TransferKind};
 
 /// What is the matter with the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weather {
+pub enum NodeCondition {
     /// Nothing.
     Good,
     /// It answers 503.
@@ -38,29 +38,35 @@ pub enum Weather {
 }
 
 /// The node.
-pub struct Node {
+pub struct ChainNode {
     ledger: Arc<Ledger>,
     network: &'static Network,
-    weather: Mutex<Weather>,
+    condition: Mutex<NodeCondition>,
 }
 
-impl Node {
+impl ChainNode {
     /// A good one.
     pub fn new(ledger: Arc<Ledger>, network: &'static Network) -> Arc<Self> {
         Arc::new(Self {
             ledger,
             network,
-            weather: Mutex::new(Weather::Good),
+            condition: Mutex::new(NodeCondition::Good),
         })
     }
 
     /// Changes what is the matter with it.
-    pub fn set(&self, weather: Weather) {
-        *self.weather.lock().unwrap_or_else(PoisonError::into_inner) = weather;
+    pub fn set(&self, condition: NodeCondition) {
+        *self
+            .condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = condition;
     }
 
-    fn weather(&self) -> Weather {
-        *self.weather.lock().unwrap_or_else(PoisonError::into_inner)
+    fn condition(&self) -> NodeCondition {
+        *self
+            .condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its routes.
@@ -71,8 +77,8 @@ impl Node {
     }
 
     fn head(&self) -> u64 {
-        match self.weather() {
-            Weather::Behind(blocks) => self.ledger.head().saturating_sub(blocks),
+        match self.condition() {
+            NodeCondition::Behind(blocks) => self.ledger.head().saturating_sub(blocks),
             _ => self.ledger.head(),
         }
     }
@@ -123,7 +129,7 @@ impl Node {
         let is = |signature: &str| keccak256(signature)[..4] == *selector;
         let answer = if is("authorizationState(address,bytes32)") {
             let (from, nonce) = <(Address, B256)>::abi_decode_params(rest).map_err(text)?;
-            let used = self.ledger.of_nonce(from, nonce);
+            let used = self.ledger.find_by_nonce(from, nonce);
             let used = used.and_then(|used| used.place);
             used.is_some_and(|place| place.block <= block).abi_encode()
         } else if is("balanceOf(address)") {
@@ -145,7 +151,8 @@ impl Node {
         for one in self.ledger.transfers() {
             let Some(place) = one.place else { continue };
             for (index, log) in (place.log_index..).zip(self.logs_of(&one)) {
-                if (first..=last).contains(&place.block) && fits(&log, &filter["topics"]) {
+                if (first..=last).contains(&place.block) && matches_topics(&log, &filter["topics"])
+                {
                     found.push((place.block, index, log));
                 }
             }
@@ -190,9 +197,9 @@ impl Node {
         };
         let about = |event: &str| log(place.log_index, event, [from, one.nonce], Vec::new());
         match one.kind {
-            Kind::Plain => vec![moved(place.log_index)],
-            Kind::Canceled => vec![about("AuthorizationCanceled(address,bytes32)")],
-            Kind::Authorized => vec![
+            TransferKind::Plain => vec![moved(place.log_index)],
+            TransferKind::Canceled => vec![about("AuthorizationCanceled(address,bytes32)")],
+            TransferKind::Authorized => vec![
                 about("AuthorizationUsed(address,bytes32)"),
                 moved(place.log_index + 1),
             ],
@@ -209,7 +216,7 @@ fn quantity(number: u64) -> Value {
 }
 
 /// Whether a log has the topics of a filter; null fits anything, a list fits any of it.
-fn fits(log: &Value, topics: &Value) -> bool {
+fn matches_topics(log: &Value, topics: &Value) -> bool {
     let wanted = topics.as_array().map(Vec::as_slice).unwrap_or_default();
     wanted.iter().enumerate().all(|(at, wanted)| match wanted {
         Value::Null => true,
@@ -218,12 +225,12 @@ fn fits(log: &Value, topics: &Value) -> bool {
     })
 }
 
-async fn answer(State(node): State<Arc<Node>>, Json(request): Json<Value>) -> Response {
-    match node.weather() {
-        Weather::Down => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        Weather::Silent => tokio::time::sleep(Duration::from_secs(12)).await,
-        Weather::Nonsense => return "<html>not a node</html>".into_response(),
-        Weather::Good | Weather::Behind(_) => {}
+async fn answer(State(node): State<Arc<ChainNode>>, Json(request): Json<Value>) -> Response {
+    match node.condition() {
+        NodeCondition::Down => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        NodeCondition::Silent => tokio::time::sleep(Duration::from_secs(12)).await,
+        NodeCondition::Nonsense => return "<html>not a node</html>".into_response(),
+        NodeCondition::Good | NodeCondition::Behind(_) => {}
     }
     let method = request["method"].as_str().unwrap_or_default();
     let id = &request["id"];

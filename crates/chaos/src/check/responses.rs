@@ -2,17 +2,17 @@
 
 use serde_json::Value;
 
-use super::{Case, Violation, name, number, text};
-use crate::book::{Purchase, Told};
+use super::{IndexedEvidence, Violation, name, number, text};
+use crate::customers::purchases::{ClientResponse, Purchase};
 
-pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
+pub(super) fn check(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
     for purchase in &case.evidence.purchases {
-        one(case, purchase, found);
+        one(case, purchase, violations);
     }
     for ((payer, nonce), transfer) in &case.paid {
         let shown = case.evidence.shown.get(payer);
         if shown.is_some_and(|shown| !shown.contains(nonce)) {
-            found.push(Violation {
+            violations.push(Violation {
                 rule: "a payer sees every payment",
                 text: format!("{} of {payer} is not in GET /payments", transfer.value),
                 subjects: vec![nonce.clone()],
@@ -21,7 +21,7 @@ pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
     }
 }
 
-fn one(case: &Case<'_>, purchase: &Purchase, found: &mut Vec<Violation>) {
+fn one(case: &IndexedEvidence<'_>, purchase: &Purchase, violations: &mut Vec<Violation>) {
     let key = name(purchase.payer, purchase.nonce);
     let transfer = case.paid.get(&key);
     let row = case.payments.get(&key).and_then(|rows| rows.first());
@@ -29,27 +29,32 @@ fn one(case: &Case<'_>, purchase: &Purchase, found: &mut Vec<Violation>) {
         let mut subjects = vec![purchase.nonce.to_string()];
         subjects.extend(row.into_iter().flat_map(|row| super::subjects(row)));
         subjects.dedup();
-        found.push(Violation {
+        violations.push(Violation {
             rule,
-            text: format!("{} of {}: {text}", purchase.order.name(), key.0),
+            text: format!("{} of {}: {text}", purchase.kind.name(), key.0),
             subjects,
         });
     };
-    let done: Vec<&Told> = purchase
-        .told
+    let done: Vec<&ClientResponse> = purchase
+        .responses
         .iter()
-        .filter(|told| told.status == 200)
+        .filter(|response| response.status == 200)
         .collect();
-    for told in &purchase.told {
-        let Some(by) = told.paid_by() else { continue };
+    for response in &purchase.responses {
+        let Some(by) = response.paid_by() else {
+            continue;
+        };
         if transfer.is_none_or(|transfer| transfer.transaction.to_string() != by) {
-            let text = format!("{} with a receipt for {by}", told.status);
+            let text = format!("{} with a receipt for {by}", response.status);
             wrong("a receipt has its transfer", text);
         }
     }
-    for told in &done {
-        if told.paid_by().is_none() {
-            wrong("what is given has a receipt", format!("{:?}", told.receipt));
+    for response in &done {
+        if response.paid_by().is_none() {
+            wrong(
+                "what is given has a receipt",
+                format!("{:?}", response.receipt),
+            );
         }
     }
     if done
@@ -58,7 +63,7 @@ fn one(case: &Case<'_>, purchase: &Purchase, found: &mut Vec<Violation>) {
     {
         let texts: Vec<_> = done
             .iter()
-            .map(|told| lasting(&told.body).to_string())
+            .map(|response| lasting(&response.body).to_string())
             .collect();
         wrong("one payment has one answer", texts.join(" / "));
     }
@@ -69,28 +74,31 @@ fn one(case: &Case<'_>, purchase: &Purchase, found: &mut Vec<Violation>) {
         wrong("what was given stays given", text);
     }
     let Some(transfer) = transfer else { return };
-    let says = |told: &&Told| told.is_final() || told.paid_by().is_some();
-    let last = purchase.told.iter().rev().find(says);
-    let knows = |told: &Told| {
-        let told_so = ["payment_owed", "payment_replayed"].contains(&told.code.as_str());
-        told.status == 200 || told.paid_by().is_some() || told_so
+    let says = |response: &&ClientResponse| response.is_final() || response.paid_by().is_some();
+    let last = purchase.responses.iter().rev().find(says);
+    let knows = |response: &ClientResponse| {
+        let told_so = ["payment_owed", "payment_replayed"].contains(&response.code.as_str());
+        response.status == 200 || response.paid_by().is_some() || told_so
     };
     if done.is_empty() && !last.is_some_and(knows) {
         let text = format!(
             "{} moved by {}, and asked again the last word is {:?}",
             transfer.value,
             transfer.transaction,
-            purchase.told.last().map(|told| (told.status, &told.code))
+            purchase
+                .responses
+                .last()
+                .map(|response| (response.status, &response.code))
         );
         wrong("who paid is told what became of it", text);
     }
     // Delivered, and kept from who has the good key: not as long as the answer is kept.
     let delivered = row.is_some_and(|row| number(row, "answer_status") == 200);
-    let withheld = last.is_some_and(|told| told.code == "payment_replayed");
+    let withheld = last.is_some_and(|response| response.code == "payment_replayed");
     let lease = row.map(|row| text(row, "lease_id")).unwrap_or_default();
     let gone = super::lease(&case.evidence.midway, &lease);
     let gone = gone.is_some_and(|lease| text(lease, "state") == "destroyed");
-    if delivered && done.is_empty() && withheld && purchase.has_good_key() && !gone {
+    if delivered && done.is_empty() && withheld && purchase.has_valid_key() && !gone {
         wrong(
             "a good key gives the answer again",
             format!("{:?}", last.map(|l| &l.body)),

@@ -17,31 +17,31 @@ use x402::{
 };
 
 use crate::{
-    book::{Book, Order, Purchase, Told},
-    clock::Clock,
-    dice::Dice,
+    clock::CampaignClock,
+    customers::purchases::{ClientResponse, Purchase, PurchaseKind, Purchases},
     journal::Journal,
+    random::SeededRandom,
 };
 
 /// What all customers share.
 #[derive(Clone)]
-pub struct Counter {
+pub struct ApiClient {
     /// The replicas' addresses.
     pub urls: Vec<String>,
     /// Without connections that are kept: a killed process would leave dead ones.
     pub http: reqwest::Client,
     /// The campaign's time.
-    pub clock: Arc<Clock>,
+    pub clock: Arc<CampaignClock>,
     /// What was asked and told.
-    pub book: Book,
+    pub purchases: Purchases,
     /// What happened.
     pub journal: Arc<Journal>,
 }
 
 /// What is asked for.
-pub struct Wish {
+pub struct PurchaseRequest {
     /// What for.
-    pub order: Order,
+    pub kind: PurchaseKind,
     /// Method of the route.
     pub method: Method,
     /// Its path.
@@ -52,7 +52,7 @@ pub struct Wish {
     pub mark: Option<String>,
 }
 
-impl Counter {
+impl ApiClient {
     /// Asks for the price and signs it.
     ///
     /// # Errors
@@ -60,30 +60,30 @@ impl Counter {
     pub async fn sign(
         &self,
         wallet: &PrivateKeySigner,
-        wish: Wish,
-        dice: &mut Dice,
+        wanted: PurchaseRequest,
+        random: &mut SeededRandom,
     ) -> Result<usize> {
-        let (address, replica) = (address(dice), dice.between(0, 99) as usize);
-        let url = format!("{}{}", self.urls[replica % self.urls.len()], wish.path);
+        let (client_address, replica) = (client_address(random), random.between(0, 99) as usize);
+        let url = format!("{}{}", self.urls[replica % self.urls.len()], wanted.path);
         let mut request = self
             .http
-            .request(wish.method.clone(), url)
-            .header("x-forwarded-for", &address)
+            .request(wanted.method.clone(), url)
+            .header("x-forwarded-for", &client_address)
             .timeout(Duration::from_secs(5));
-        if let Some(body) = &wish.body {
+        if let Some(body) = &wanted.body {
             request = request.json(body);
         }
         // Before the answer, so that the stream does not depend on it.
-        let (second, nonce) = (dice.percent(70), dice.bytes());
-        let key = key(dice);
+        let (is_v2, nonce) = (random.percent(70), random.bytes());
+        let idempotency_key = idempotency_key(random);
         let answer = request.send().await?;
         let status = answer.status().as_u16();
         if status != 402 {
             let body: Value = answer.json().await.unwrap_or_default();
-            bail!("{status} {}", code(&body));
+            bail!("{status} {}", error_code(&body));
         }
         let required = answer.headers().get(wire::PAYMENT_REQUIRED).cloned();
-        let challenge = if second {
+        let challenge = if is_v2 {
             let header = required.context("no header")?;
             Challenge::V2(
                 wire::decode(header.as_bytes()).map_err(|why| anyhow::anyhow!("{why:?}"))?,
@@ -100,28 +100,31 @@ impl Counter {
         let signature = eip3009::sign(wallet, chosen.network, &chosen.network.usdc, &message)?;
         let valid_before = u64::try_from(message.valid_before).unwrap_or(u64::MAX);
         let amount = u64::try_from(message.value).unwrap_or(u64::MAX);
-        self.journal.count("signed", wish.order.name());
-        let text = format!("client: signs {} for {} {}", amount, wish.method, wish.path);
-        self.journal.note(&nonce.to_string(), text);
-        Ok(self.book.open(Purchase {
-            order: wish.order,
+        self.journal.count("signed", wanted.kind.name());
+        let text = format!(
+            "client: signs {} for {} {}",
+            amount, wanted.method, wanted.path
+        );
+        self.journal.record(&nonce.to_string(), text);
+        Ok(self.purchases.add(Purchase {
+            kind: wanted.kind,
             payer: wallet.address(),
             nonce,
             valid_before,
-            method: wish.method,
-            path: wish.path,
-            body: wish.body,
+            method: wanted.method,
+            path: wanted.path,
+            body: wanted.body,
             payment: chosen.payment(message, signature, None),
-            key,
-            address,
-            mark: wish.mark,
-            told: Vec::new(),
+            idempotency_key,
+            client_address,
+            mark: wanted.mark,
+            responses: Vec::new(),
         }))
     }
 
     /// Sends a signed request to a replica, and records the answer.
-    pub async fn send(&self, number: usize, replica: usize, patience: Duration) -> Told {
-        let purchase = self.book.get(number);
+    pub async fn send(&self, number: usize, replica: usize, timeout: Duration) -> ClientResponse {
+        let purchase = self.purchases.get(number);
         let replica = replica % self.urls.len();
         let url = format!("{}{}", self.urls[replica], purchase.path);
         let (name, value) = purchase.payment.to_header();
@@ -129,50 +132,52 @@ impl Counter {
             .http
             .request(purchase.method.clone(), url)
             .header(name, value)
-            .header("x-forwarded-for", &purchase.address)
-            .timeout(patience);
-        if let Some(key) = &purchase.key {
-            request = request.header("idempotency-key", key);
+            .header("x-forwarded-for", &purchase.client_address)
+            .timeout(timeout);
+        if let Some(idempotency_key) = &purchase.idempotency_key {
+            request = request.header("idempotency-key", idempotency_key);
         }
         if let Some(body) = &purchase.body {
             request = request.json(body);
         }
-        let told = read(request).await;
-        let outcome = match told.status {
-            0 => format!("no answer ({})", told.code),
-            status if told.code.is_empty() => status.to_string(),
-            status => format!("{status} {}", told.code),
+        let response = read_response(request).await;
+        let outcome = match response.status {
+            0 => format!("no answer ({})", response.code),
+            status if response.code.is_empty() => status.to_string(),
+            status => format!("{status} {}", response.code),
         };
-        self.journal.count(purchase.order.name(), &outcome);
-        let paid = told.paid_by().map(|by| format!(", paid by {by}"));
+        self.journal.count(purchase.kind.name(), &outcome);
+        let paid = response.paid_by().map(|by| format!(", paid by {by}"));
         let paid = paid.unwrap_or_default();
         let text = format!("client: api-{replica} answers {outcome}{paid}");
-        self.journal.note(&purchase.nonce.to_string(), text);
-        self.book.tell(number, told.clone());
-        told
+        self.journal.record(&purchase.nonce.to_string(), text);
+        self.purchases.add_response(number, response.clone());
+        response
     }
 
     /// Signs in; none where that fails.
     pub async fn sign_in(&self, wallet: &PrivateKeySigner, replica: usize) -> Option<String> {
         let url = &self.urls[replica % self.urls.len()];
-        let (first, second) = (format!("{url}/session/challenge"), format!("{url}/session"));
+        let (first, is_v2) = (format!("{url}/session/challenge"), format!("{url}/session"));
         let ask = json!({"address": wallet.address()});
-        let challenge = self.free(Method::POST, &first, None, Some(ask)).await;
+        let challenge = self
+            .send_unpaid(Method::POST, &first, None, Some(ask))
+            .await;
         let message = challenge.body["message"].as_str()?;
         let signature = wallet.sign_message_sync(message.as_bytes()).ok()?;
         let signed = json!({"message": message, "signature": signature.to_string()});
-        let session = self.free(Method::POST, &second, None, Some(signed));
+        let session = self.send_unpaid(Method::POST, &is_v2, None, Some(signed));
         Some(session.await.body["token"].as_str()?.to_owned())
     }
 
     /// A call without a payment.
-    pub async fn free(
+    pub async fn send_unpaid(
         &self,
         method: Method,
         url: &str,
         session: Option<&str>,
         body: Option<Value>,
-    ) -> Told {
+    ) -> ClientResponse {
         let mut request = self
             .http
             .request(method, url)
@@ -183,24 +188,24 @@ impl Counter {
         if let Some(body) = &body {
             request = request.json(body);
         }
-        read(request).await
+        read_response(request).await
     }
 
     /// The same at a replica's path.
-    pub async fn at(
+    pub async fn send_to_replica(
         &self,
         replica: usize,
         method: Method,
         path: &str,
         session: Option<&str>,
-    ) -> Told {
+    ) -> ClientResponse {
         let url = format!("{}{path}", self.urls[replica % self.urls.len()]);
-        self.free(method, &url, session, None).await
+        self.send_unpaid(method, &url, session, None).await
     }
 }
 
-async fn read(request: reqwest::RequestBuilder) -> Told {
-    let nothing = |error: &reqwest::Error| Told {
+async fn read_response(request: reqwest::RequestBuilder) -> ClientResponse {
+    let nothing = |error: &reqwest::Error| ClientResponse {
         status: 0,
         code: if error.is_timeout() {
             "patience"
@@ -222,9 +227,9 @@ async fn read(request: reqwest::RequestBuilder) -> Told {
     match response.bytes().await {
         Ok(bytes) => {
             let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-            Told {
+            ClientResponse {
                 status,
-                code: code(&body),
+                code: error_code(&body),
                 body,
                 receipt,
             }
@@ -234,16 +239,16 @@ async fn read(request: reqwest::RequestBuilder) -> Told {
 }
 
 /// The code of an error, in the envelope or in a 402.
-fn code(body: &Value) -> String {
+fn error_code(body: &Value) -> String {
     let envelope = body["error"]["code"].as_str();
     let challenge = body["error"].as_str();
     envelope.or(challenge).unwrap_or_default().to_owned()
 }
 
 /// Mostly a good one; some are too short, and some clients have none.
-fn key(dice: &mut Dice) -> Option<String> {
-    let bytes = dice.bytes().to_string();
-    match dice.between(0, 99) {
+fn idempotency_key(random: &mut SeededRandom) -> Option<String> {
+    let bytes = random.bytes().to_string();
+    match random.between(0, 99) {
         0..80 => Some(bytes[2..34].to_owned()),
         80..86 => Some(bytes[2..10].to_owned()),
         _ => None,
@@ -251,8 +256,8 @@ fn key(dice: &mut Dice) -> Option<String> {
 }
 
 /// Some customer's address.
-fn address(dice: &mut Dice) -> String {
-    let mut part = || dice.between(1, 250);
+fn client_address(random: &mut SeededRandom) -> String {
+    let mut part = || random.between(1, 250);
     format!("100.{}.{}.{}", 64 + part() % 64, part(), part())
 }
 
@@ -264,6 +269,6 @@ pub fn wallet(seed: u64, name: &str) -> PrivateKeySigner {
 }
 
 /// Lower case, as the store writes it.
-pub fn lower(account: Address) -> String {
+pub fn store_address(account: Address) -> String {
     account.to_string().to_lowercase()
 }

@@ -14,14 +14,14 @@ use pve_sim::{
 };
 use serde_json::Value;
 
-use crate::{dice::Dice, journal::Journal};
+use crate::{journal::Journal, random::SeededRandom};
 
 /// The nodes of the cluster.
 pub const NODES: [&str; 3] = ["pve", "pve2", "pve3"];
 
 /// What an administrator does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deed {
+enum AdministratorAction {
     Migrates,
     Stops,
     Deletes,
@@ -31,14 +31,14 @@ enum Deed {
     TakesANodeAway,
 }
 
-const DEEDS: [(Deed, u32); 7] = [
-    (Deed::Migrates, 30),
-    (Deed::Stops, 20),
-    (Deed::Deletes, 18),
-    (Deed::Locks, 12),
-    (Deed::Clones, 6),
-    (Deed::RebootsANode, 6),
-    (Deed::TakesANodeAway, 8),
+const ADMINISTRATOR_ACTIONS: [(AdministratorAction, u32); 7] = [
+    (AdministratorAction::Migrates, 30),
+    (AdministratorAction::Stops, 20),
+    (AdministratorAction::Deletes, 18),
+    (AdministratorAction::Locks, 12),
+    (AdministratorAction::Clones, 6),
+    (AdministratorAction::RebootsANode, 6),
+    (AdministratorAction::TakesANodeAway, 8),
 ];
 
 /// The cluster.
@@ -51,7 +51,7 @@ pub struct Cluster {
 
 /// A container that an administrator removed, and when.
 #[derive(Clone, Debug)]
-pub struct Removed {
+pub struct RemovedContainer {
     /// The lease that its notes name.
     pub lease: String,
     /// Unix seconds of the campaign's time.
@@ -89,28 +89,35 @@ impl Cluster {
     }
 
     /// Puts a fault in force that hits the next requests.
-    pub fn misbehave(&self, dice: &mut Dice) {
-        let (on, kind) = fault(dice);
-        self.journal
-            .fault("proxmox", &format!("proxmox {}: {}", of(&on), word(&kind)));
-        let times = u32::try_from(dice.between(1, 3)).unwrap_or(1);
+    pub fn inject_fault(&self, random: &mut SeededRandom) {
+        let (on, kind) = fault(random);
+        self.journal.fault(
+            "proxmox",
+            &format!("proxmox {}: {}", operation_name(&on), fault_name(&kind)),
+        );
+        let times = u32::try_from(random.between(1, 3)).unwrap_or(1);
         self.sim.faults().inject(Fault::times(on, kind, times));
     }
 
     /// Lets an administrator do something.
-    pub async fn administer(&self, dice: &mut Dice, now: u64, removed: &Mutex<Vec<Removed>>) {
-        let deed = dice.weighted(&DEEDS);
-        let node = *dice.pick(&NODES);
-        let wait = Duration::from_millis(dice.between(300, 1_500));
-        let choice = dice.between(0, 1 << 30);
+    pub async fn administer(
+        &self,
+        random: &mut SeededRandom,
+        now: u64,
+        removed: &Mutex<Vec<RemovedContainer>>,
+    ) {
+        let action = random.weighted(&ADMINISTRATOR_ACTIONS);
+        let node = *random.pick(&NODES);
+        let wait = Duration::from_millis(random.between(300, 1_500));
+        let choice = random.between(0, 1 << 30);
         let containers = self.containers();
         let count = |text: &str| self.journal.fault("administrator", text);
-        match deed {
-            Deed::RebootsANode => {
+        match action {
+            AdministratorAction::RebootsANode => {
                 self.sim.reboot_node(node);
                 return count("administrator: reboots a node");
             }
-            Deed::TakesANodeAway => {
+            AdministratorAction::TakesANodeAway => {
                 count("administrator: takes a node away for a moment");
                 self.sim.set_node_online(node, false);
                 tokio::time::sleep(wait).await;
@@ -128,16 +135,16 @@ impl Cluster {
             self.journal
                 .fault(&lease, &format!("administrator: {what}"));
         };
-        match deed {
-            Deed::Migrates => {
+        match action {
+            AdministratorAction::Migrates => {
                 self.sim.migrate(vmid, node);
                 note("migrates a container");
             }
-            Deed::Stops => {
+            AdministratorAction::Stops => {
                 self.sim.kill_container(vmid);
                 note("stops a container");
             }
-            Deed::Deletes => {
+            AdministratorAction::Deletes => {
                 let at = now;
                 self.sim.kill_container(vmid);
                 self.sim.remove_container(vmid);
@@ -145,15 +152,15 @@ impl Cluster {
                 removed
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .push(Removed { lease, at });
+                    .push(RemovedContainer { lease, at });
             }
-            Deed::Locks => {
+            AdministratorAction::Locks => {
                 note("locks a container for a moment");
                 self.sim.set_lock(vmid, Some("backup"));
                 tokio::time::sleep(wait).await;
                 self.sim.set_lock(vmid, None);
             }
-            Deed::Clones => {
+            AdministratorAction::Clones => {
                 let number = 1000 + u32::try_from(choice % 8_000).unwrap_or(0);
                 if self.sim.container(number).is_some() {
                     return;
@@ -165,7 +172,7 @@ impl Cluster {
                 self.sim.clone_container(vmid, number, Some("infra402"));
                 note("clones a container");
             }
-            Deed::RebootsANode | Deed::TakesANodeAway => {}
+            AdministratorAction::RebootsANode | AdministratorAction::TakesANodeAway => {}
         }
     }
 
@@ -191,8 +198,8 @@ pub fn lease_of(one: &ContainerSnapshot) -> Option<String> {
     Some(marker["infra402"]["lease"].as_str()?.to_owned())
 }
 
-fn fault(dice: &mut Dice) -> (Operation, FaultKind) {
-    let on = dice.weighted(&[
+fn fault(random: &mut SeededRandom) -> (Operation, FaultKind) {
+    let on = random.weighted(&[
         (0, 22),
         (1, 18),
         (2, 14),
@@ -217,9 +224,9 @@ fn fault(dice: &mut Dice) -> (Operation, FaultKind) {
         Operation::Websocket,
     ][on]
         .clone();
-    let late = FaultKind::Late(Duration::from_millis(dice.between(200, 2_500)));
-    let slow = FaultKind::SlowTask(Duration::from_millis(dice.between(300, 3_000)));
-    let cut = usize::try_from(dice.between(20, 600)).unwrap_or(100);
+    let late = FaultKind::Late(Duration::from_millis(random.between(200, 2_500)));
+    let slow = FaultKind::SlowTask(Duration::from_millis(random.between(300, 3_000)));
+    let cut = usize::try_from(random.between(20, 600)).unwrap_or(100);
     let answers = [
         FaultKind::DropBefore,
         FaultKind::DropAfter,
@@ -238,7 +245,7 @@ fn fault(dice: &mut Dice) -> (Operation, FaultKind) {
         FaultKind::NoQuorum,
     ];
     let kind = match on {
-        Operation::Websocket => dice
+        Operation::Websocket => random
             .pick(&[
                 FaultKind::CutAfter(cut),
                 FaultKind::CutAfterTyped(cut),
@@ -246,7 +253,7 @@ fn fault(dice: &mut Dice) -> (Operation, FaultKind) {
                 FaultKind::BusySession,
             ])
             .clone(),
-        Operation::Create if dice.percent(20) => dice
+        Operation::Create if random.percent(20) => random
             .pick(&[
                 FaultKind::VmidTaken,
                 FaultKind::StorageFull,
@@ -254,20 +261,20 @@ fn fault(dice: &mut Dice) -> (Operation, FaultKind) {
             ])
             .clone(),
         Operation::Create | Operation::Start | Operation::Stop | Operation::Destroy
-            if dice.percent(45) =>
+            if random.percent(45) =>
         {
-            dice.pick(&tasks).clone()
+            random.pick(&tasks).clone()
         }
-        _ => dice.pick(&answers).clone(),
+        _ => random.pick(&answers).clone(),
     };
     (on, kind)
 }
 
-fn of(on: &Operation) -> String {
+fn operation_name(on: &Operation) -> String {
     format!("{on:?}").to_lowercase()
 }
 
-fn word(kind: &FaultKind) -> String {
+fn fault_name(kind: &FaultKind) -> String {
     let text = format!("{kind:?}");
     text.split(['(', ' ']).next().unwrap_or_default().to_owned()
 }

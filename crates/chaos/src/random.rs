@@ -5,11 +5,11 @@ use alloy::primitives::{B256, keccak256};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 /// The stream of one actor.
-pub struct Dice(StdRng);
+pub struct SeededRandom(StdRng);
 
-impl Dice {
+impl SeededRandom {
     /// The stream of the actor with this name.
-    pub fn of(seed: u64, actor: &str) -> Self {
+    pub fn for_actor(seed: u64, actor: &str) -> Self {
         let digest = keccak256(format!("infra402 chaos {seed} {actor}"));
         Self(StdRng::from_seed(digest.0))
     }
@@ -57,8 +57,8 @@ mod tests {
     #[test]
     fn a_seed_and_a_name_give_the_same_stream_each_time() {
         let stream = |seed, name: &str| -> Vec<u64> {
-            let mut dice = Dice::of(seed, name);
-            (0..20).map(|_| dice.between(0, 1_000)).collect()
+            let mut random = SeededRandom::for_actor(seed, name);
+            (0..20).map(|_| random.between(0, 1_000)).collect()
         };
         assert_eq!(stream(1, "killer"), stream(1, "killer"));
         assert_ne!(stream(1, "killer"), stream(2, "killer"));

@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 
-use crate::{database::Database, disturber::FIRST};
+use crate::{faults::contention::LATE_DEADLOCK_CHECK, world::database::Database};
 
 /// The table's name.
 pub const TABLE: &str = "chaos_history";
@@ -15,7 +15,7 @@ const COLUMNS: &str = "what TEXT NOT NULL, id TEXT NOT NULL, owner TEXT, payment
     before TEXT, after TEXT, vmid BIGINT, address TEXT";
 
 /// For each kind of row: its table, the trigger's condition, and the values that are written.
-struct Kind {
+struct HistoryTrigger {
     name: &'static str,
     table: &'static str,
     event: &'static str,
@@ -23,36 +23,36 @@ struct Kind {
     row: &'static str,
 }
 
-const KINDS: [Kind; 7] = [
-    Kind {
+const TRIGGERS: [HistoryTrigger; 7] = [
+    HistoryTrigger {
         name: "payment_made",
         table: "payments",
         event: "INSERT",
         when: "1 = 1",
         row: "'payment', NEW.payment_id, NEW.payer, NULL, NULL, NEW.state, NULL, NULL",
     },
-    Kind {
+    HistoryTrigger {
         name: "payment_moved",
         table: "payments",
         event: "UPDATE",
         when: "OLD.state <> NEW.state",
         row: "'payment', NEW.payment_id, NEW.payer, NULL, OLD.state, NEW.state, NULL, NULL",
     },
-    Kind {
+    HistoryTrigger {
         name: "payment_gone",
         table: "payments",
         event: "DELETE",
         when: "1 = 1",
         row: "'payment', OLD.payment_id, OLD.payer, NULL, OLD.state, NULL, NULL, NULL",
     },
-    Kind {
+    HistoryTrigger {
         name: "lease_made",
         table: "leases",
         event: "INSERT",
         when: "1 = 1",
         row: "'lease', NEW.lease_id, NEW.owner, NEW.payment_id, NULL, NEW.state, NEW.vmid, NEW.address",
     },
-    Kind {
+    HistoryTrigger {
         name: "lease_moved",
         table: "leases",
         event: "UPDATE",
@@ -60,14 +60,14 @@ const KINDS: [Kind; 7] = [
         row: "'lease', NEW.lease_id, NEW.owner, NEW.payment_id,
             OLD.state, NEW.state, NEW.vmid, NEW.address",
     },
-    Kind {
+    HistoryTrigger {
         name: "lease_placed",
         table: "leases",
         event: "UPDATE",
         when: "OLD.vmid <> NEW.vmid",
         row: "'place', NEW.lease_id, NEW.owner, NEW.payment_id, NULL, NULL, NEW.vmid, NEW.address",
     },
-    Kind {
+    HistoryTrigger {
         name: "lease_extended",
         table: "leases",
         event: "UPDATE",
@@ -83,20 +83,20 @@ const NAMES: &str = "what, id, owner, payment_id, before, after, vmid, address";
 ///
 /// # Errors
 /// The database does not answer.
-pub fn begin(database: &Database) -> Result<()> {
+pub fn create_triggers(database: &Database) -> Result<()> {
     let mut sqlite =
         format!("CREATE TABLE {TABLE} (seq INTEGER PRIMARY KEY AUTOINCREMENT, {COLUMNS});\n");
     let mut postgres = format!(
-        "{FIRST}; CREATE TABLE {TABLE} (seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {COLUMNS});\n"
+        "{LATE_DEADLOCK_CHECK}; CREATE TABLE {TABLE} (seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {COLUMNS});\n"
     );
-    for kind in KINDS {
-        let Kind {
+    for trigger in TRIGGERS {
+        let HistoryTrigger {
             name,
             table,
             event,
             when,
             row,
-        } = kind;
+        } = trigger;
         let insert = format!("INSERT INTO {TABLE} ({NAMES}) VALUES ({row});");
         sqlite.push_str(&format!(
             "CREATE TRIGGER chaos_{name} AFTER {event} ON {table} WHEN {when} BEGIN {insert} END;\n"

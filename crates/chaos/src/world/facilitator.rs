@@ -21,14 +21,14 @@ use serde_json::{Value, json};
 use x402::{eip3009, network::Network, offer::FacilitatorRequest, wire::exact::Authorization};
 
 use crate::{
-    dice::Dice,
     journal::Journal,
-    ledger::{Kind, Ledger, Refusal, Transfer},
+    random::SeededRandom,
+    world::ledger::{Ledger, Transfer, TransferKind, TransferRefusal},
 };
 
 /// How a settlement goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum SettleBehavior {
     Good,
     SettlesAndAnswersLate,
     SettlesAndCutsTheConnection,
@@ -47,28 +47,28 @@ enum Way {
     Answers503,
 }
 
-const WAYS: [(Way, u32); 16] = [
-    (Way::Good, 50),
-    (Way::SettlesAndAnswersLate, 4),
-    (Way::SettlesAndCutsTheConnection, 5),
-    (Way::SettlesAndNeverAnswers, 3),
-    (Way::SettlesAndAnswers500, 4),
-    (Way::SettlesAndAnswersGarbage, 3),
-    (Way::SettlesAndRefuses, 4),
-    (Way::SettlesAndNamesAnotherPayer, 3),
-    (Way::SettlesAndNamesNoTransaction, 3),
-    (Way::AnswersBeforeTheBlock, 4),
-    (Way::SettlesTwice, 4),
-    (Way::Refuses, 6),
-    (Way::RefusesAndSettlesLater, 3),
-    (Way::NeverAnswers, 2),
-    (Way::AnswersGarbage, 2),
-    (Way::Answers503, 3),
+const SETTLE_BEHAVIORS: [(SettleBehavior, u32); 16] = [
+    (SettleBehavior::Good, 50),
+    (SettleBehavior::SettlesAndAnswersLate, 4),
+    (SettleBehavior::SettlesAndCutsTheConnection, 5),
+    (SettleBehavior::SettlesAndNeverAnswers, 3),
+    (SettleBehavior::SettlesAndAnswers500, 4),
+    (SettleBehavior::SettlesAndAnswersGarbage, 3),
+    (SettleBehavior::SettlesAndRefuses, 4),
+    (SettleBehavior::SettlesAndNamesAnotherPayer, 3),
+    (SettleBehavior::SettlesAndNamesNoTransaction, 3),
+    (SettleBehavior::AnswersBeforeTheBlock, 4),
+    (SettleBehavior::SettlesTwice, 4),
+    (SettleBehavior::Refuses, 6),
+    (SettleBehavior::RefusesAndSettlesLater, 3),
+    (SettleBehavior::NeverAnswers, 2),
+    (SettleBehavior::AnswersGarbage, 2),
+    (SettleBehavior::Answers503, 3),
 ];
 
 /// How a verification goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum VerifyBehavior {
     Good,
     Answers500,
     Garbage,
@@ -77,25 +77,25 @@ enum Verdict {
     NamesAnotherPayer,
 }
 
-const VERDICTS: [(Verdict, u32); 6] = [
-    (Verdict::Good, 90),
-    (Verdict::Answers500, 3),
-    (Verdict::Garbage, 2),
-    (Verdict::Late, 2),
-    (Verdict::RefusesWhatIsGood, 2),
-    (Verdict::NamesAnotherPayer, 1),
+const VERIFY_BEHAVIORS: [(VerifyBehavior, u32); 6] = [
+    (VerifyBehavior::Good, 90),
+    (VerifyBehavior::Answers500, 3),
+    (VerifyBehavior::Garbage, 2),
+    (VerifyBehavior::Late, 2),
+    (VerifyBehavior::RefusesWhatIsGood, 2),
+    (VerifyBehavior::NamesAnotherPayer, 1),
 ];
 
 /// The facilitator.
-pub struct Facilitator {
+pub struct FaultyFacilitator {
     ledger: Arc<Ledger>,
     journal: Arc<Journal>,
     network: &'static Network,
-    dice: Mutex<Dice>,
+    random: Mutex<SeededRandom>,
     honest: AtomicBool,
 }
 
-impl Facilitator {
+impl FaultyFacilitator {
     /// A hostile one.
     pub fn new(
         ledger: Arc<Ledger>,
@@ -107,13 +107,13 @@ impl Facilitator {
             ledger,
             journal,
             network,
-            dice: Mutex::new(Dice::of(seed, "facilitator")),
+            random: Mutex::new(SeededRandom::for_actor(seed, "facilitator")),
             honest: AtomicBool::new(false),
         })
     }
 
     /// From now on it does what it should.
-    pub fn be_honest(&self) {
+    pub fn become_honest(&self) {
         self.honest.store(true, Ordering::SeqCst);
     }
 
@@ -126,13 +126,15 @@ impl Facilitator {
             .with_state(Arc::clone(self))
     }
 
-    fn dice<T>(&self, roll: impl FnOnce(&mut Dice) -> T) -> T {
-        roll(&mut self.dice.lock().unwrap_or_else(PoisonError::into_inner))
+    fn random<T>(&self, roll: impl FnOnce(&mut SeededRandom) -> T) -> T {
+        roll(&mut self.random.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn examine(&self, request: &FacilitatorRequest) -> Result<(Transfer, u64), &'static str> {
         let (wanted, valid_after) = self.read(request)?;
-        self.ledger.examine(&wanted, valid_after).map_err(word)?;
+        self.ledger
+            .examine(&wanted, valid_after)
+            .map_err(reason_code)?;
         Ok((wanted, valid_after))
     }
 
@@ -146,8 +148,8 @@ impl Facilitator {
             return Err("invalid_exact_evm_payload_signature");
         }
         let small = |number: U256| u64::try_from(number).unwrap_or(u64::MAX);
-        let wanted = Transfer::wanted(
-            Kind::Authorized,
+        let wanted = Transfer::unsent(
+            TransferKind::Authorized,
             message.from,
             message.to,
             small(message.value),
@@ -162,10 +164,10 @@ impl Facilitator {
         let network = request.payment_payload.network();
         let sent = self.read(request).and_then(|(wanted, valid_after)| {
             let sent = self.ledger.send(&wanted, valid_after, after);
-            let sent = sent.map_err(word);
+            let sent = sent.map_err(reason_code);
             if let Ok(transaction) = &sent {
                 let nonce = wanted.nonce.to_string();
-                self.journal.note(
+                self.journal.record(
                     &nonce,
                     format!("ledger: moves {} by {transaction}", wanted.value),
                 );
@@ -176,11 +178,16 @@ impl Facilitator {
         let payer = request.payment_payload.payer();
         let transaction = match sent {
             Ok(transaction) => transaction,
-            Err("invalid_exact_evm_nonce_already_used") if self.dice(|dice| dice.percent(50)) => {
+            Err("invalid_exact_evm_nonce_already_used")
+                if self.random(|random| random.percent(50)) =>
+            {
                 let nonce = request.payment_payload.authorization().nonce;
-                match self.ledger.of_nonce(payer, nonce) {
-                    Some(one) if one.kind == Kind::Authorized && self.is_that(request, &one) => {
-                        one.transaction
+                match self.ledger.find_by_nonce(payer, nonce) {
+                    Some(facilitator)
+                        if facilitator.kind == TransferKind::Authorized
+                            && self.is_same_authorization(request, &facilitator) =>
+                    {
+                        facilitator.transaction
                     }
                     _ => return refusal("invalid_exact_evm_nonce_already_used", network),
                 }
@@ -189,8 +196,8 @@ impl Facilitator {
         };
         let nonce = request.payment_payload.authorization().nonce;
         let mined = || {
-            let one = self.ledger.of_nonce(payer, nonce);
-            one.is_none_or(|one| one.place.is_some())
+            let facilitator = self.ledger.find_by_nonce(payer, nonce);
+            facilitator.is_none_or(|facilitator| facilitator.place.is_some())
         };
         while wait && !mined() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -199,17 +206,17 @@ impl Facilitator {
     }
 
     /// Whether the use of the nonce was this authorization's.
-    fn is_that(&self, request: &FacilitatorRequest, one: &Transfer) -> bool {
+    fn is_same_authorization(&self, request: &FacilitatorRequest, facilitator: &Transfer) -> bool {
         let message = request.payment_payload.authorization();
-        message.to == one.to && message.value == U256::from(one.value)
+        message.to == facilitator.to && message.value == U256::from(facilitator.value)
     }
 }
 
-fn word(refusal: Refusal) -> &'static str {
+fn reason_code(refusal: TransferRefusal) -> &'static str {
     match refusal {
-        Refusal::Window => "invalid_exact_evm_payload_authorization_valid_before",
-        Refusal::Balance => "insufficient_funds",
-        Refusal::NonceUsed => "invalid_exact_evm_nonce_already_used",
+        TransferRefusal::Window => "invalid_exact_evm_payload_authorization_valid_before",
+        TransferRefusal::Balance => "insufficient_funds",
+        TransferRefusal::NonceUsed => "invalid_exact_evm_nonce_already_used",
     }
 }
 
@@ -217,9 +224,9 @@ fn refusal(reason: &str, network: &str) -> Value {
     json!({"success": false, "errorReason": reason, "transaction": "", "network": network})
 }
 
-fn snake(way: impl std::fmt::Debug) -> String {
+fn spaced_words(behavior: impl std::fmt::Debug) -> String {
     let mut text = String::new();
-    for letter in format!("{way:?}").chars() {
+    for letter in format!("{behavior:?}").chars() {
         if letter.is_uppercase() && !text.is_empty() {
             text.push(' ');
         }
@@ -228,8 +235,8 @@ fn snake(way: impl std::fmt::Debug) -> String {
     text
 }
 
-async fn supported(State(one): State<Arc<Facilitator>>) -> Json<Value> {
-    let network = one.network;
+async fn supported(State(facilitator): State<Arc<FaultyFacilitator>>) -> Json<Value> {
+    let network = facilitator.network;
     Json(json!({"kinds": [
         {"x402Version": 1, "scheme": "exact", "network": network.v1_name},
         {"x402Version": 2, "scheme": "exact", "network": network.caip2},
@@ -237,35 +244,35 @@ async fn supported(State(one): State<Arc<Facilitator>>) -> Json<Value> {
 }
 
 async fn verify(
-    State(one): State<Arc<Facilitator>>,
+    State(facilitator): State<Arc<FaultyFacilitator>>,
     Json(request): Json<FacilitatorRequest>,
 ) -> Response {
     let payer = request.payment_payload.payer();
-    let honest = one.honest.load(Ordering::SeqCst);
-    let mut verdict = one.dice(|dice| dice.weighted(&VERDICTS));
+    let honest = facilitator.honest.load(Ordering::SeqCst);
+    let mut behavior = facilitator.random(|random| random.weighted(&VERIFY_BEHAVIORS));
     if honest {
-        verdict = Verdict::Good;
+        behavior = VerifyBehavior::Good;
     }
-    if verdict != Verdict::Good {
+    if behavior != VerifyBehavior::Good {
         let nonce = request.payment_payload.authorization().nonce;
-        let kind = format!("facilitator verify: {}", snake(verdict));
-        one.journal.fault(&nonce.to_string(), &kind);
+        let kind = format!("facilitator verify: {}", spaced_words(behavior));
+        facilitator.journal.fault(&nonce.to_string(), &kind);
     }
-    match verdict {
-        Verdict::Answers500 => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        Verdict::Garbage => return "<html>a proxy</html>".into_response(),
-        Verdict::Late => tokio::time::sleep(Duration::from_secs(2)).await,
-        Verdict::RefusesWhatIsGood => {
+    match behavior {
+        VerifyBehavior::Answers500 => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        VerifyBehavior::Garbage => return "<html>a proxy</html>".into_response(),
+        VerifyBehavior::Late => tokio::time::sleep(Duration::from_secs(2)).await,
+        VerifyBehavior::RefusesWhatIsGood => {
             return Json(json!({"isValid": false, "invalidReason": "insufficient_funds"}))
                 .into_response();
         }
-        Verdict::NamesAnotherPayer => {
+        VerifyBehavior::NamesAnotherPayer => {
             return Json(json!({"isValid": true, "payer": Address::repeat_byte(0xee)}))
                 .into_response();
         }
-        Verdict::Good => {}
+        VerifyBehavior::Good => {}
     }
-    Json(match one.examine(&request) {
+    Json(match facilitator.examine(&request) {
         Ok(_) => json!({"isValid": true, "payer": payer}),
         Err(reason) => json!({"isValid": false, "invalidReason": reason, "payer": payer}),
     })
@@ -273,80 +280,91 @@ async fn verify(
 }
 
 async fn settle(
-    State(one): State<Arc<Facilitator>>,
+    State(facilitator): State<Arc<FaultyFacilitator>>,
     Json(request): Json<FacilitatorRequest>,
 ) -> Response {
     let nonce = request.payment_payload.authorization().nonce.to_string();
-    let mut way = one.dice(|dice| dice.weighted(&WAYS));
-    if one.honest.load(Ordering::SeqCst) {
-        way = Way::Good;
+    let mut behavior = facilitator.random(|random| random.weighted(&SETTLE_BEHAVIORS));
+    if facilitator.honest.load(Ordering::SeqCst) {
+        behavior = SettleBehavior::Good;
     }
-    if way != Way::Good {
-        one.journal
-            .fault(&nonce, &format!("facilitator settle: {}", snake(way)));
+    if behavior != SettleBehavior::Good {
+        facilitator.journal.fault(
+            &nonce,
+            &format!("facilitator settle: {}", spaced_words(behavior)),
+        );
     }
     // In a task of its own: a caller who hangs up does not stop a transfer.
-    let work = tokio::spawn(async move { act(&one, &request, way).await });
+    let work =
+        tokio::spawn(async move { perform_settlement(&facilitator, &request, behavior).await });
     work.await
         .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
-async fn act(one: &Arc<Facilitator>, request: &FacilitatorRequest, way: Way) -> Response {
+async fn perform_settlement(
+    facilitator: &Arc<FaultyFacilitator>,
+    request: &FacilitatorRequest,
+    behavior: SettleBehavior,
+) -> Response {
     let network = request.payment_payload.network().to_owned();
-    match way {
-        Way::Refuses => return Json(refusal("insufficient_funds", &network)).into_response(),
-        Way::RefusesAndSettlesLater => {
-            let wait = one.dice(|dice| dice.between(100, 3_000));
-            let (later, request) = (Arc::clone(one), request.clone());
+    match behavior {
+        SettleBehavior::Refuses => {
+            return Json(refusal("insufficient_funds", &network)).into_response();
+        }
+        SettleBehavior::RefusesAndSettlesLater => {
+            let wait = facilitator.random(|random| random.between(100, 3_000));
+            let (later, request) = (Arc::clone(facilitator), request.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(wait)).await;
                 later.move_money(&request, 0, true).await
             });
             return Json(refusal("insufficient_funds", &network)).into_response();
         }
-        Way::NeverAnswers => return silence().await,
-        Way::AnswersGarbage => return "<html>a proxy</html>".into_response(),
-        Way::Answers503 => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        Way::AnswersBeforeTheBlock => {
-            let after = one.dice(|dice| dice.between(2, 12));
-            return Json(one.move_money(request, after, false).await).into_response();
+        SettleBehavior::NeverAnswers => return never_answer().await,
+        SettleBehavior::AnswersGarbage => return "<html>a proxy</html>".into_response(),
+        SettleBehavior::Answers503 => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        SettleBehavior::AnswersBeforeTheBlock => {
+            let after = facilitator.random(|random| random.between(2, 12));
+            return Json(facilitator.move_money(request, after, false).await).into_response();
         }
-        Way::SettlesTwice => {
-            let first = one.move_money(request, 0, false);
-            let second = one.move_money(request, 0, true);
+        SettleBehavior::SettlesTwice => {
+            let first = facilitator.move_money(request, 0, false);
+            let second = facilitator.move_money(request, 0, true);
             let (_, second) = tokio::join!(first, second);
             return Json(second).into_response();
         }
         _ => {}
     }
-    let mut said = one.move_money(request, 0, true).await;
-    match way {
-        Way::SettlesAndAnswersLate => {
-            let wait = one.dice(|dice| dice.between(1_000, 5_000));
+    let mut said = facilitator.move_money(request, 0, true).await;
+    match behavior {
+        SettleBehavior::SettlesAndAnswersLate => {
+            let wait = facilitator.random(|random| random.between(1_000, 5_000));
             tokio::time::sleep(Duration::from_millis(wait)).await;
         }
-        Way::SettlesAndCutsTheConnection => return cut(),
-        Way::SettlesAndNeverAnswers => return silence().await,
-        Way::SettlesAndAnswers500 => {
+        SettleBehavior::SettlesAndCutsTheConnection => return broken_response(),
+        SettleBehavior::SettlesAndNeverAnswers => return never_answer().await,
+        SettleBehavior::SettlesAndAnswers500 => {
             let body = refusal("unexpected_settle_error", &network);
             return (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response();
         }
-        Way::SettlesAndAnswersGarbage => return "{\"success\":".into_response(),
-        Way::SettlesAndRefuses => said = refusal("insufficient_funds", &network),
-        Way::SettlesAndNamesAnotherPayer => said["payer"] = json!(Address::repeat_byte(0xee)),
-        Way::SettlesAndNamesNoTransaction => said["transaction"] = json!(""),
+        SettleBehavior::SettlesAndAnswersGarbage => return "{\"success\":".into_response(),
+        SettleBehavior::SettlesAndRefuses => said = refusal("insufficient_funds", &network),
+        SettleBehavior::SettlesAndNamesAnotherPayer => {
+            said["payer"] = json!(Address::repeat_byte(0xee))
+        }
+        SettleBehavior::SettlesAndNamesNoTransaction => said["transaction"] = json!(""),
         _ => {}
     }
     Json(said).into_response()
 }
 
-async fn silence() -> Response {
+async fn never_answer() -> Response {
     tokio::time::sleep(Duration::from_secs(20)).await;
     StatusCode::GATEWAY_TIMEOUT.into_response()
 }
 
 /// An answer that breaks off.
-fn cut() -> Response {
+fn broken_response() -> Response {
     let broken = futures_util::stream::iter([
         Ok(axum::body::Bytes::from_static(b"{\"succ")),
         Err(std::io::Error::other("cut")),

@@ -9,7 +9,7 @@ use x402::payment::Payment;
 
 /// What is bought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum PurchaseKind {
     /// A container.
     Lease,
     /// More time.
@@ -22,7 +22,7 @@ pub enum Order {
     Console,
 }
 
-impl Order {
+impl PurchaseKind {
     /// Its name in counts.
     pub fn name(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl Order {
 
 /// An answer, or none.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct ClientResponse {
     /// 0 where no answer came.
     pub status: u16,
     /// The code of an error.
@@ -48,7 +48,7 @@ pub struct Told {
     pub receipt: Option<Value>,
 }
 
-impl Told {
+impl ClientResponse {
     /// Whether the payer knows what became of the money.
     pub fn is_final(&self) -> bool {
         match self.status {
@@ -71,7 +71,7 @@ impl Told {
 #[derive(Clone)]
 pub struct Purchase {
     /// What for.
-    pub order: Order,
+    pub kind: PurchaseKind,
     /// Who pays.
     pub payer: Address,
     /// Of the authorization.
@@ -87,41 +87,43 @@ pub struct Purchase {
     /// What is sent each time, byte for byte.
     pub payment: Payment,
     /// The `Idempotency-Key`.
-    pub key: Option<String>,
+    pub idempotency_key: Option<String>,
     /// The address that it seems to come from.
-    pub address: String,
+    pub client_address: String,
     /// What a command leaves behind.
     pub mark: Option<String>,
     /// The answers, in the order in which they came.
-    pub told: Vec<Told>,
+    pub responses: Vec<ClientResponse>,
 }
 
 impl Purchase {
     /// Whether the key is one with which the answer is given again.
-    pub fn has_good_key(&self) -> bool {
-        self.key.as_ref().is_some_and(|key| key.len() >= 16)
+    pub fn has_valid_key(&self) -> bool {
+        self.idempotency_key
+            .as_ref()
+            .is_some_and(|idempotency_key| idempotency_key.len() >= 16)
     }
 }
 
 /// All of them.
 #[derive(Clone, Default)]
-pub struct Book(Arc<Mutex<Vec<Purchase>>>);
+pub struct Purchases(Arc<Mutex<Vec<Purchase>>>);
 
-impl Book {
+impl Purchases {
     fn lines(&self) -> MutexGuard<'_, Vec<Purchase>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes one down and gives its number.
-    pub fn open(&self, purchase: Purchase) -> usize {
+    pub fn add(&self, purchase: Purchase) -> usize {
         let mut lines = self.lines();
         lines.push(purchase);
         lines.len() - 1
     }
 
     /// Notes an answer.
-    pub fn tell(&self, number: usize, told: Told) {
-        self.lines()[number].told.push(told);
+    pub fn add_response(&self, number: usize, response: ClientResponse) {
+        self.lines()[number].responses.push(response);
     }
 
     /// One of them, as it is now.

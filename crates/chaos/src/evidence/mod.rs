@@ -1,6 +1,8 @@
 //! What the checker reads: the tables of the store and the containers on Proxmox at two moments,
 //! the ledger, what customers were told, how often commands ran, and the logs.
 
+pub mod history;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use alloy::primitives::Address;
@@ -8,14 +10,13 @@ use anyhow::Result;
 use pve_sim::ContainerSnapshot;
 
 use crate::{
-    book::Purchase,
-    database::{Database, Row},
-    history,
+    customers::purchases::Purchase,
     journal::Journal,
-    ledger::Transfer,
-    proxmox::Removed,
-    service::Service,
-    stage::Stage,
+    testbed::Testbed,
+    world::database::{Database, Row},
+    world::ledger::Transfer,
+    world::proxmox::RemovedContainer,
+    world::service::ServiceProcess,
 };
 
 /// How often all is read until no lease moves meanwhile.
@@ -46,7 +47,7 @@ pub struct Evidence {
     /// Who is paid.
     pub pay_to: Address,
     /// What an administrator removed.
-    pub removed: Vec<Removed>,
+    pub removed: Vec<RemovedContainer>,
     /// How often each command ran.
     pub marks: BTreeMap<String, usize>,
     /// The logs of the processes.
@@ -130,7 +131,7 @@ pub fn unfinished_looks(database: &Database) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// The store cannot be read.
-pub fn snapshot(stage: &Stage, left: &[String]) -> Result<Snapshot> {
+pub fn snapshot(testbed: &Testbed, left: &[String]) -> Result<Snapshot> {
     let mut tries = 0;
     loop {
         let mut tables = BTreeMap::new();
@@ -143,15 +144,15 @@ pub fn snapshot(stage: &Stage, left: &[String]) -> Result<Snapshot> {
             history::TABLE,
             "leases",
         ] {
-            tables.insert(table, stage.database.rows(table)?);
+            tables.insert(table, testbed.database.rows(table)?);
         }
-        let containers = stage.cluster.containers();
+        let containers = testbed.cluster.containers();
         tries += 1;
-        let again = stage.database.rows("leases")?;
+        let again = testbed.database.rows("leases")?;
         if tries < TRIES && states(&tables["leases"]) != states(&again) {
             continue;
         }
-        let mut unfinished = unfinished(&stage.database)?;
+        let mut unfinished = unfinished(&testbed.database)?;
         unfinished.retain(|line| left.contains(line));
         return Ok(Snapshot {
             tables,
@@ -182,8 +183,8 @@ pub fn marks(file: &std::path::Path) -> Result<BTreeMap<String, usize>> {
 }
 
 /// Everything that the processes wrote.
-pub fn logs(services: &[Arc<Service>]) -> Vec<(String, String)> {
-    let read = |one: &Arc<Service>| {
+pub fn logs(services: &[Arc<ServiceProcess>]) -> Vec<(String, String)> {
+    let read = |one: &Arc<ServiceProcess>| {
         let bytes = std::fs::read(&one.log).unwrap_or_default();
         (one.name(), String::from_utf8_lossy(&bytes).into_owned())
     };
@@ -191,17 +192,21 @@ pub fn logs(services: &[Arc<Service>]) -> Vec<(String, String)> {
 }
 
 /// What must not be in a log.
-pub fn secrets(stage: &Stage, purchases: &[Purchase]) -> Vec<(&'static str, String)> {
-    let mut secrets = vec![("the token's secret", stage.cluster.sim.token_secret())];
+pub fn secrets(testbed: &Testbed, purchases: &[Purchase]) -> Vec<(&'static str, String)> {
+    let mut secrets = vec![("the token's secret", testbed.cluster.sim.token_secret())];
     for purchase in purchases {
         let signature = &purchase.payment.exact().signature;
         secrets.push(("a signature", signature.trim_start_matches("0x").to_owned()));
-        if let Some(key) = purchase.key.as_ref().filter(|key| key.len() >= 16) {
+        if let Some(key) = purchase
+            .idempotency_key
+            .as_ref()
+            .filter(|key| key.len() >= 16)
+        {
             secrets.push(("a good key", key.clone()));
         }
-        for told in &purchase.told {
+        for response in &purchase.responses {
             for name in ["password", "ticket"] {
-                if let Some(text) = told.body[name].as_str().filter(|text| text.len() > 8) {
+                if let Some(text) = response.body[name].as_str().filter(|text| text.len() > 8) {
                     secrets.push(("a password or ticket", text.to_owned()));
                 }
             }

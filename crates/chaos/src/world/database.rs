@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::server::Server;
+use super::postgres::PostgresServer;
 
 /// The database's name on its server.
 const NAME: &str = "store";
@@ -30,21 +30,21 @@ pub enum Database {
     /// A file that one process has.
     Sqlite(PathBuf),
     /// Servers of the campaign's own.
-    Postgres(Arc<Pair>),
+    Postgres(Arc<ReplicatedPair>),
 }
 
 /// A primary and its standby. A commit waits until the standby has it.
-pub struct Pair {
-    servers: [Server; 2],
+pub struct ReplicatedPair {
+    servers: [PostgresServer; 2],
     primary: Mutex<usize>,
 }
 
-impl Pair {
+impl ReplicatedPair {
     fn primary(&self) -> usize {
         *self.primary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn current(&self) -> &Server {
+    fn current(&self) -> &PostgresServer {
         &self.servers[self.primary()]
     }
 
@@ -71,14 +71,15 @@ impl Database {
     /// # Errors
     /// A server does not start.
     pub fn postgres() -> Result<Option<Self>> {
-        let (Some(one), Some(two)) = (Server::prepare()?, Server::prepare()?) else {
+        let (Some(one), Some(two)) = (PostgresServer::prepare()?, PostgresServer::prepare()?)
+        else {
             return Ok(None);
         };
         one.begin()?;
         one.sql("postgres", &format!("CREATE DATABASE {NAME}"))?;
         let servers = [one, two];
         let primary = Mutex::new(0);
-        let pair = Pair { servers, primary };
+        let pair = ReplicatedPair { servers, primary };
         pair.attach()?;
         Ok(Some(Self::Postgres(Arc::new(pair))))
     }

@@ -32,7 +32,7 @@ local replication all trust
 ";
 
 /// One server.
-pub struct Server {
+pub struct PostgresServer {
     programs: PathBuf,
     folder: PathBuf,
     port: u16,
@@ -56,7 +56,7 @@ fn programs() -> Option<PathBuf> {
     releases.pop()
 }
 
-impl Server {
+impl PostgresServer {
     /// A folder and a port for a server that is not started yet; `None` where PostgreSQL is not
     /// installed.
     ///
@@ -231,7 +231,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for PostgresServer {
     fn drop(&mut self) {
         drop(self.life.take());
         let _ = self.keeper.wait();
