@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::certificate::Fingerprint;
 use crate::secret::Secret;
-use crate::tls::Fingerprint;
 
 /// Everything a [`crate::Client`] needs.
 #[derive(Clone, Debug)]

@@ -18,6 +18,8 @@
 mod access;
 mod appliance;
 mod auth;
+mod cause;
+mod certificate;
 mod client;
 mod cluster;
 mod config;
@@ -44,6 +46,7 @@ mod upid;
 
 pub use access::{Permissions, Privileges, Simulator, Version};
 pub use appliance::Appliance;
+pub use certificate::{Distrust, Fingerprint, InvalidFingerprint};
 pub use client::Client;
 pub use cluster::{GuestResource, Pool, PoolMember};
 pub use config::{Auth, ClientConfig, ConfigError, Timeouts, Tls};
@@ -70,5 +73,5 @@ pub use terminal::{
     ConsoleInUse, ConsoleLocks, ConsoleUse, Consoles, SharedTerminals, Terminal, TerminalError,
     TerminalHold,
 };
-pub use tls::{Distrust, Fingerprint, Glance, InvalidFingerprint, glance, server_fingerprint};
+pub use tls::{Glance, glance, server_fingerprint};
 pub use upid::{InvalidUpid, Upid};

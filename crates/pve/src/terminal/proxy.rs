@@ -8,6 +8,7 @@ use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use serde::Deserialize;
 use tokio::time::timeout;
 
+use crate::cause::with_causes;
 use crate::client::Client;
 use crate::error::{Call, Error};
 use crate::ids::{NodeName, Vmid};
@@ -82,7 +83,7 @@ impl Client {
             ("port".to_owned(), proxy.port.to_string()),
             ("vncticket".to_owned(), proxy.ticket.expose().to_owned()),
         ];
-        let key = socket::handshake_key();
+        let key = socket::generate_key();
         let (mut headers, _) = self.auth_headers(None).await?;
         headers.extend(upgrade_headers(&key));
         let response = self.send(&call, &params, headers).await?;
@@ -97,9 +98,9 @@ impl Client {
         let upgraded = response.upgrade().await.map_err(|e| Error::Ambiguous {
             call,
             status: Some(101),
-            cause: crate::transport::chain(&e.without_url()),
+            cause: with_causes(&e.without_url()),
         })?;
-        Ok(socket::split(upgraded))
+        Ok(socket::split(upgraded).await)
     }
 
     /// Waits for the two bytes that confirm the ticket, and returns what came behind them.

@@ -1,15 +1,23 @@
-//! What workers do to a container: start it, stop it, and hold its configuration's lock.
+//! What workers do to a container: start it, stop it, move it, and hold its configuration's lock.
+//! API methods and the manager of high availability fork these workers.
+
+mod migrate;
+mod power;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::create::NESTING;
 use crate::worker::{Failure, Worker};
 use crate::world;
 use crate::world::container::Container;
+pub(crate) use migrate::{Migration, fork_relocate, run_migration};
+pub(crate) use power::{fork_halt, fork_start};
+
+/// Proxmox's warning about a systemd container without nesting.
+pub(crate) const NESTING_WARNING: &str = "Systemd 252 detected. You may need to enable nesting.";
 
 /// The work of `vzstop`.
-pub(in crate::api) async fn kill(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+pub(crate) async fn kill(worker: &Worker, vmid: u32) -> Result<(), Failure> {
     let _lock = worker.lock_config(vmid).await?;
     with(worker, vmid, |container| refuse_unless_mounted(container))?;
     worker.sleep(Duration::from_millis(800)).await;
@@ -18,7 +26,7 @@ pub(in crate::api) async fn kill(worker: &Worker, vmid: u32) -> Result<(), Failu
 }
 
 /// The work of `vzshutdown`.
-pub(in crate::api) async fn bring_down(
+pub(crate) async fn bring_down(
     worker: &Worker,
     vmid: u32,
     timeout: Duration,
@@ -39,7 +47,7 @@ pub(in crate::api) async fn bring_down(
 }
 
 /// A container that is mounted by hand may be started and stopped; no other lock lets it.
-pub(in crate::api) fn refuse_unless_mounted(container: &Container) -> Result<(), String> {
+pub(crate) fn refuse_unless_mounted(container: &Container) -> Result<(), String> {
     match container.lock() {
         Some("mounted") => Ok(()),
         _ => container.refuse_locked(),
@@ -47,9 +55,9 @@ pub(in crate::api) fn refuse_unless_mounted(container: &Container) -> Result<(),
 }
 
 /// Starts a container.
-pub(in crate::api) async fn boot(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+pub(crate) async fn boot(worker: &Worker, vmid: u32) -> Result<(), Failure> {
     if with(worker, vmid, |container| Ok(container.lacks_nesting()))? {
-        worker.warn(NESTING);
+        worker.warn(NESTING_WARNING);
     }
     // The pre-start hook checks the lock on every start, also on those of high availability.
     with(worker, vmid, |container| {
@@ -61,7 +69,7 @@ pub(in crate::api) async fn boot(worker: &Worker, vmid: u32) -> Result<(), Failu
 }
 
 /// The same without a look at the lock, for a worker that holds it.
-pub(in crate::api) async fn come_up(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+pub(crate) async fn come_up(worker: &Worker, vmid: u32) -> Result<(), Failure> {
     worker.sleep(Duration::from_millis(1500)).await;
     worker.trip()?;
     let bridge = with(worker, vmid, |container| Ok(container.bridge()))?;
@@ -81,7 +89,7 @@ pub(in crate::api) async fn come_up(worker: &Worker, vmid: u32) -> Result<(), Fa
 }
 
 /// Whether the container halts by itself within the time.
-pub(in crate::api) async fn ask_to_halt(worker: &Worker, vmid: u32, timeout: Duration) -> bool {
+pub(crate) async fn ask_to_halt(worker: &Worker, vmid: u32, timeout: Duration) -> bool {
     let stubborn = with(worker, vmid, |container| Ok(container.ignores_shutdown)).unwrap_or(false);
     let takes = Duration::from_millis(3000);
     if stubborn || timeout < takes {
@@ -93,7 +101,7 @@ pub(in crate::api) async fn ask_to_halt(worker: &Worker, vmid: u32, timeout: Dur
 }
 
 /// Stops a container at once.
-pub(in crate::api) fn halt(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+pub(crate) fn halt(worker: &Worker, vmid: u32) -> Result<(), Failure> {
     worker.cluster.terminals.end(vmid);
     let now = worker.cluster.clock.now();
     with(worker, vmid, |container| {
@@ -103,7 +111,7 @@ pub(in crate::api) fn halt(worker: &Worker, vmid: u32) -> Result<(), Failure> {
 }
 
 /// The container, or the text that the worker dies with when it has gone.
-pub(in crate::api) fn with<T>(
+pub(crate) fn with<T>(
     worker: &Worker,
     vmid: u32,
     change: impl FnOnce(&mut Container) -> Result<T, String>,
@@ -119,7 +127,7 @@ pub(in crate::api) fn with<T>(
 
 /// A lock in a container's configuration, held by a worker. It goes when the worker ends, unless
 /// the process was killed or its node is gone.
-pub(in crate::api) struct HeldLock {
+pub(crate) struct HeldLock {
     worker: Arc<Worker>,
     vmid: u32,
     name: &'static str,
@@ -130,7 +138,7 @@ impl HeldLock {
     ///
     /// # Errors
     /// There is no such container on the worker's node, or it has a lock.
-    pub(in crate::api) async fn take(
+    pub(crate) async fn take(
         worker: &Arc<Worker>,
         vmid: u32,
         name: &'static str,
@@ -145,7 +153,7 @@ impl HeldLock {
     }
 
     /// One that was set before the worker was forked.
-    pub(in crate::api) fn taken(worker: &Arc<Worker>, vmid: u32, name: &'static str) -> Self {
+    pub(crate) fn taken(worker: &Arc<Worker>, vmid: u32, name: &'static str) -> Self {
         Self {
             worker: worker.clone(),
             vmid,
