@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use secret::Secret;
 use url::Url;
 
-use crate::secret::Secret;
 use crate::tls::Fingerprint;
 
 /// Everything a [`crate::Client`] needs.
