@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use secret::Secret;
+
 use crate::auth::Credentials;
 use crate::cause::with_causes;
 use crate::config::{Auth, ClientConfig, ConfigError, Timeouts, api_root};
 use crate::pace::Pace;
-use crate::secret::Secret;
 use crate::tls;
 
 /// A connection to one Proxmox VE host. Clones share the connections and the login.

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use secret::Secret;
 use url::Url;
 
 use crate::certificate::Fingerprint;
-use crate::secret::Secret;
 
 /// Everything a [`crate::Client`] needs.
 #[derive(Clone, Debug)]

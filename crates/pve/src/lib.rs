@@ -36,7 +36,6 @@ mod package;
 mod path;
 mod refusal;
 mod sdn;
-mod secret;
 mod service;
 mod task;
 pub mod terminal;
@@ -44,6 +43,7 @@ mod tls;
 mod transport;
 mod upid;
 
+pub use ::secret::Secret;
 pub use access::{Permissions, Privileges, Simulator, Version};
 pub use appliance::Appliance;
 pub use certificate::{Distrust, Fingerprint, InvalidFingerprint};
@@ -66,7 +66,6 @@ pub use pace::{Looks, Pace};
 pub use package::{Package, compare_versions};
 pub use refusal::Refusal;
 pub use sdn::Vnet;
-pub use secret::Secret;
 pub use service::ServiceState;
 pub use task::{LineSink, LogLine, TaskLog, TaskOutcome, TaskStatus, WaitError, WaitOptions};
 pub use terminal::{

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
+use secret::Secret;
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -14,7 +15,6 @@ use crate::error::{Call, Error};
 use crate::ids::{NodeName, Vmid};
 use crate::lenient;
 use crate::path::ApiPath;
-use crate::secret::Secret;
 use crate::terminal::error::TerminalError;
 use crate::terminal::socket::{self, SocketReader};
 use crate::terminal::stream::Terminal;
@@ -29,15 +29,10 @@ const NOT_UPGRADED: [u16; 5] = [400, 404, 405, 426, 501];
 #[derive(Deserialize)]
 struct Proxy {
     user: String,
-    #[serde(deserialize_with = "secret")]
     ticket: Secret,
     #[serde(deserialize_with = "lenient::required_u64")]
     port: u64,
     upid: Option<String>,
-}
-
-fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
-    Ok(Secret::from(String::deserialize(deserializer)?))
 }
 
 impl Client {

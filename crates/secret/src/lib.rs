@@ -1,11 +1,12 @@
-//! A text that may travel in a body but never into a log line.
+//! [`Secret`], the one type of the workspace for texts that must not reach a log.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A password, token or ticket. It is serialised as the plain text, since it has to reach its reader; `Debug`
-/// prints `***`, and there is no `Display`.
+/// A password, token, ticket, key or password hash. `Debug` prints `***`, there is no `Display`,
+/// and [`Secret::expose`] is the only way to the text in code. It is serialised as the plain text,
+/// because bodies carry it to its reader.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
@@ -17,7 +18,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The plain text, for the one place that needs it.
+    /// The plain text, for the code that sends it, signs with it or compares it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -35,6 +36,12 @@ impl From<String> for Secret {
     }
 }
 
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,5 +51,9 @@ mod tests {
         let secret = Secret::new("correct horse");
         assert_eq!(serde_json::to_string(&secret).unwrap(), "\"correct horse\"");
         assert_eq!(format!("{secret:?}"), "***");
+        assert_eq!(
+            format!("{:?}", Some(("token", secret))),
+            r#"Some(("token", ***))"#
+        );
     }
 }
