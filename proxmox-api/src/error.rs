@@ -4,7 +4,6 @@
 use api_types::{ErrorBody, ErrorCode, ErrorDetails, ErrorEnvelope, FieldError, Json};
 use axum::{
     Json as JsonBody,
-    extract::rejection::BytesRejection,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -118,25 +117,6 @@ impl ApiError {
         }
         response
     }
-}
-
-/// An error envelope with the status that belongs to its code.
-pub(crate) fn refuse(envelope: ErrorEnvelope) -> Response {
-    let status = StatusCode::from_u16(envelope.error.code.status())
-        .expect("every code has an HTTP status, by its own table");
-    (status, JsonBody(envelope)).into_response()
-}
-
-/// A body that could not be read: too large, or cut off.
-pub(crate) fn unread(rejection: &BytesRejection, id: &RequestId) -> Response {
-    let (code, message) = match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => (ErrorCode::BodyTooLarge, "The body is too large."),
-        _ => (
-            ErrorCode::MalformedBody,
-            "The body could not be read to its end.",
-        ),
-    };
-    refuse(ErrorEnvelope::new(code, message, id.as_str()))
 }
 
 /// What Proxmox's failure means for the customer; its words go to the log.

@@ -4,7 +4,10 @@
 use api_types::Tariff;
 use serde::{Deserialize, Serialize};
 
-use crate::{payment_machine::MAX_TIMEOUT_SECONDS, store::Store};
+use crate::store::Store;
+
+/// Seconds that a payment stays valid after it was signed: the time to make a container and to settle.
+pub const MAX_TIMEOUT_SECONDS: u64 = 300;
 
 const NAME: &str = "tariffs";
 

@@ -1,7 +1,7 @@
 //! What this process remembers between requests and between rounds of its workers: recent answers of
 //! Proxmox, alarms, failed attempts, open consoles. [`App`](crate::state::App) holds all of it. Nothing
 //! here is stored, and nothing here asks Proxmox: a restart begins empty and learns it again.
-//! `lease`, `console` and `paywall` fill it in.
+//! `lease` and `console` fill it in.
 
 pub mod alarms;
 pub mod backoff;
@@ -12,5 +12,4 @@ pub mod known_guests;
 pub mod lease_counts;
 pub mod link_waits;
 pub mod locations;
-pub mod proof_limits;
 pub mod seen_off;

@@ -1,4 +1,4 @@
-//! A hook before each effect of a payment, where tests stop the work as a crash would.
+//! A place between two steps of the work for a payment, where tests stop a process as a crash would.
 
 use std::{
     fmt,
@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::Effect;
+use super::effect::Effect;
 
 type Reached = dyn Fn(&Effect) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
@@ -23,7 +23,8 @@ impl Checkpoint {
         let _ = self.0.set(Box::new(reached));
     }
 
-    pub(crate) async fn reached(&self, effect: &Effect) {
+    /// Waits for the callback of a test, where one is set.
+    pub async fn reached(&self, effect: &Effect) {
         if let Some(reached) = self.0.get() {
             reached(effect).await;
         }

@@ -1,6 +1,6 @@
 //! What the machine asks for.
 
-use super::moves::Target;
+use super::transition::Target;
 
 /// Why the whole of a payment is owed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

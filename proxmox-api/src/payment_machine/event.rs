@@ -2,7 +2,7 @@
 
 use x402::facilitator::{TransferEvidence, onchain::Evidence};
 
-use super::{moves::Answer, state::PaymentState};
+use super::{state::PaymentState, transition::Answer};
 
 /// Where the money comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use x402::facilitator::{TransferEvidence, onchain::Evidence};
 
-use super::Window;
+use super::event::Window;
 
 /// What a chain's word means for the money.
 #[derive(Debug, Clone, PartialEq, Eq)]

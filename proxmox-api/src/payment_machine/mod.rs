@@ -1,30 +1,25 @@
-//! The payment as a state machine, without any input or output. [`state`] has the states and the
-//! allowed transitions, [`step`] says what is done next for each event, and [`moves`] is a transition
-//! with the data that is stored with it. No clock, database or network is read here, so tests try
-//! every order of events, with a crash after any effect. The store saves moves; `payment` performs
-//! the effects.
+//! The life of a payment as a pure function: what happened leads from the state that is stored to what is done next. Nothing
+//! here reads a clock, a database or a network, so that every order of events can be tried, with a crash after any effect.
 
-pub mod checkpoint;
+mod checkpoint;
 mod effect;
 mod event;
 mod fate;
-pub mod moves;
-pub mod state;
+mod state;
 #[cfg(test)]
 mod tests;
+mod transition;
 
 use x402::facilitator::{TransferEvidence, onchain::Evidence};
 
+use state::PaymentState::*;
+
+pub use checkpoint::Checkpoint;
 pub use effect::{DebtReason, Effect};
 pub use event::{Asker, Event, Funding, Repeat, Terms, Verdict, Window, Word};
 pub use fate::Fate;
-use moves::Target;
 pub use state::PaymentState;
-use state::PaymentState::*;
-
-/// Seconds that a payment stays valid after it was signed: all the time there is to make a container
-/// and to settle.
-pub const MAX_TIMEOUT_SECONDS: u64 = 300;
+pub use transition::{Answer, Move, Target, TransitionRight};
 
 /// What is done next.
 pub fn step(terms: Terms, state: PaymentState, event: Event) -> Vec<Effect> {

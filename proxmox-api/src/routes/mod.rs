@@ -23,17 +23,13 @@ use axum::{
     Extension, Json, Router,
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{Extensions, HeaderMap, HeaderValue, header, request::Parts},
+    http::{Extensions, HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use service::request_id::RequestId;
 
-use crate::{
-    App,
-    error::{ApiError, refuse, unread},
-    operations,
-};
+use crate::{App, error::ApiError, operations, paywall::body};
 
 /// Every route of the API itself.
 pub fn router(app: &App) -> Router<App> {
@@ -63,7 +59,8 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let id = id_of(request.extensions());
         let read = Bytes::from_request(request, state).await;
-        read.map(Self).map_err(|rejection| unread(&rejection, &id))
+        read.map(Self)
+            .map_err(|rejection| body::unread(&rejection, &id))
     }
 }
 
@@ -103,6 +100,13 @@ pub(crate) fn no_store(mut response: Response) -> Response {
     let value = HeaderValue::from_static("private, no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, value);
     response
+}
+
+/// An error envelope with the status that belongs to its code.
+pub(crate) fn refuse(envelope: ErrorEnvelope) -> Response {
+    let status = StatusCode::from_u16(envelope.error.code.status())
+        .expect("every code has an HTTP status, by its own table");
+    (status, Json(envelope)).into_response()
 }
 
 /// A handler panicked; what it says is in the log.

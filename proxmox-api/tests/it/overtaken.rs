@@ -14,7 +14,7 @@ use proxmox_api::{
     ids::Wallet,
     lease::ending::remove::remove,
     payment::recheck,
-    payment_machine::{Effect, PaymentState, moves::Target},
+    payment_machine::{Effect, PaymentState, Target},
     store::LeaseState,
     store::Payment,
 };

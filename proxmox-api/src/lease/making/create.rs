@@ -17,7 +17,7 @@ use crate::{
         network::fence,
     },
     memory::fences::{Fence, SETTLES_AFTER},
-    payment::Progress,
+    progress::Progress,
     state::App,
     store::{Lease, LeaseState},
 };

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path};
 use service::env::documents::keep;
 
 use super::*;
-use crate::payment_machine::moves::Answer;
+use crate::payment_machine::Answer;
 
 #[test]
 fn the_document_shows_the_machine() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use proptest::{prelude::Rng as _, test_runner::TestRng};
 
 use super::super::*;
-use crate::payment_machine::moves::Answer;
+use crate::payment_machine::Answer;
 
 /// What the row and the machines of the world say, which a crash leaves as it is.
 #[derive(Debug, Clone, Default)]

@@ -273,7 +273,7 @@ async fn a_change_that_a_deadlock_rolls_back_is_made_again(place: Place) {
                 }
                 Ok(())
             };
-            store.write(Apart::FromNothing, change).await
+            store.write(ChangeLock::None, change).await
         })
     };
     let both = [raise(&stores[0], ["a", "b"]), raise(&stores[1], ["b", "a"])];
