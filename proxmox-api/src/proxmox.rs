@@ -76,7 +76,7 @@ impl Proxmox {
         terminals: Option<Arc<dyn SharedTerminals>>,
         shares: &Shares,
     ) -> Result<Self, pve::ConfigError> {
-        let creates = NodeSemaphores::new(shares.of(config.creates_per_node));
+        let creates = NodeSemaphores::new(shares.share_of(config.creates_per_node));
         let auth = Auth::token(&config.token_id, config.token_secret.clone());
         let client = connect(&config, auth)?;
         let fallback = config
