@@ -53,15 +53,15 @@ use x402::facilitator::FacilitatorError;
 pub use state::App;
 
 /// The HTTP client names the host that it connects to on each call; where Proxmox is stays out of the log.
-pub const TALKATIVE: &str = "hyper_util::client";
+pub const NOISY_LOG_TARGET: &str = "hyper_util::client";
 
 /// The client of PostgreSQL writes the values of each statement: addresses of clients, for one.
-pub const VALUES: &str = "tokio_postgres::query";
+pub const SQL_VALUES_LOG_TARGET: &str = "tokio_postgres::query";
 
 /// The largest body that is read.
 const MAX_BODY: usize = 256 * 1024;
 /// How long each part gets to say that it is ready.
-const READY_PATIENCE: Duration = Duration::from_secs(3);
+const READY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The time that this process works by: the system's.
 #[must_use]
@@ -119,7 +119,7 @@ pub async fn examine(app: App) {
 
 fn readiness(app: &App) -> Readiness {
     let (store, proxmox, offer, payments) = (app.clone(), app.clone(), app.clone(), app.clone());
-    Readiness::new(READY_PATIENCE)
+    Readiness::new(READY_TIMEOUT)
         .check("store", move || {
             let app = store.clone();
             async move {

@@ -11,7 +11,7 @@ pub mod takeover;
 pub mod ticket;
 mod visit;
 
-pub use visit::{FIRST_MESSAGE, Visitor, visit};
+pub use visit::{ConsoleVisitor, FIRST_MESSAGE, visit};
 
 /// The largest frame that is taken from a client, in bytes.
 pub const MAX_FRAME: usize = 64 * 1024;

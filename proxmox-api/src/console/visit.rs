@@ -15,7 +15,7 @@ use super::{
     end::ConsoleEnd,
     meter::Meter,
     takeover,
-    ticket::{self, Resume},
+    ticket::{self, ResumeTicket},
 };
 use crate::{
     error::ApiError,
@@ -30,13 +30,13 @@ use crate::{
 /// How long the first message may take. Clients have the ticket when they connect.
 pub const FIRST_MESSAGE: Duration = Duration::from_secs(3);
 /// How long a client may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(2);
+const CLOSE_FRAME_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a stop that has ended a terminal may take to become the container's state.
 const STOP: Duration = Duration::from_millis(500);
-const SIZE: (u16, u16) = (80, 24);
+const DEFAULT_SIZE: (u16, u16) = (80, 24);
 
 /// Who connects.
-pub struct Visitor {
+pub struct ConsoleVisitor {
     /// The wallet that the request is signed in as, if it is.
     pub wallet: Option<Wallet>,
     /// Its place among the connections that have shown no ticket yet.
@@ -44,14 +44,14 @@ pub struct Visitor {
 }
 
 /// Serves one connection to its end.
-pub async fn visit(app: App, socket: WebSocket, visitor: Visitor) {
+pub async fn visit(app: App, socket: WebSocket, visitor: ConsoleVisitor) {
     let (mut to_client, mut from_client) = socket.split();
-    let Visitor { wallet, unproven } = visitor;
+    let ConsoleVisitor { wallet, unproven } = visitor;
     // One of the two places is held until the close frame is answered.
     let (end, _unproven, _room) = match enter(&app, &mut from_client, wallet).await {
         Ok((entrance, room)) => {
             drop(unproven);
-            let end = stay(&app, entrance, &mut to_client, &mut from_client).await;
+            let end = run_console(&app, entrance, &mut to_client, &mut from_client).await;
             (end, None, Some(room))
         }
         Err(end) => {
@@ -64,9 +64,9 @@ pub async fn visit(app: App, socket: WebSocket, visitor: Visitor) {
 }
 
 /// What a ticket and a lease allow.
-struct Entrance {
+struct AdmittedVisit {
     lease: Lease,
-    place: ContainerLocation,
+    location: ContainerLocation,
     ticket: ConsoleTicket,
     expires_at: i64,
     size: (u16, u16),
@@ -76,9 +76,9 @@ async fn enter(
     app: &App,
     client: &mut FromClient,
     wallet: Option<Wallet>,
-) -> Result<(Entrance, ResizablePermit), ConsoleEnd> {
+) -> Result<(AdmittedVisit, ResizablePermit), ConsoleEnd> {
     let opening = first_message(client).await?;
-    let size = opening.resize.unwrap_or(SIZE);
+    let size = opening.resize.unwrap_or(DEFAULT_SIZE);
     if !is_size(size) {
         return Err(ConsoleEnd::NotUnderstood);
     }
@@ -103,10 +103,10 @@ async fn enter(
         restored.map_err(unreadable)?;
         return Err(ConsoleEnd::Full);
     };
-    let place = locate::find(app, &lease).await.map_err(unreached)?;
-    let entrance = Entrance {
+    let location = locate::find(app, &lease).await.map_err(unreached)?;
+    let entrance = AdmittedVisit {
         lease,
-        place,
+        location,
         ticket,
         expires_at,
         size,
@@ -146,16 +146,16 @@ async fn first_message(client: &mut FromClient) -> Result<ConsoleOpening, Consol
         .unwrap_or(Err(ConsoleEnd::NoTicket))
 }
 
-async fn stay(
+async fn run_console(
     app: &App,
-    entrance: Entrance,
+    entrance: AdmittedVisit,
     to_client: &mut ToClient,
     from_client: &mut FromClient,
 ) -> ConsoleEnd {
     let lease_id = &entrance.lease.lease_id;
     let mut seat = app.consoles.take(lease_id).await;
     let opened = tokio::select! {
-        opened = takeover::open(app, lease_id, &entrance.place, entrance.size) => opened,
+        opened = takeover::open(app, lease_id, &entrance.location, entrance.size) => opened,
         loss = seat.pushed() => return loss.into(),
     };
     let session = match opened {
@@ -165,22 +165,23 @@ async fn stay(
             return error.into();
         }
     };
-    let resume = Resume::give(app, entrance.ticket.clone(), entrance.expires_at).await;
+    let resume = ResumeTicket::give(app, entrance.ticket.clone(), entrance.expires_at).await;
     let resume = match resume {
         Ok(resume) => resume,
         Err(error) => return unreadable(error),
     };
     metrics::gauge!("consoles_open").increment(1);
-    app.note(lease_id, "console_opened", json!({})).await;
+    app.record_event(lease_id, "console_opened", json!({}))
+        .await;
     let meter = Meter::new(app);
     let clients = (to_client, from_client);
     let end = serve(app, &entrance, &mut seat, &resume, clients, session, &meter).await;
-    let end = why(app, &entrance, end).await;
+    let end = refine_end(app, &entrance, end).await;
     metrics::gauge!("consoles_open").decrement(1);
     let data = json!({
         "reason": end.word(), "typedBytes": meter.typed(), "shownBytes": meter.shown(), "seconds": meter.seconds(),
     });
-    app.note(lease_id, "console_closed", data).await;
+    app.record_event(lease_id, "console_closed", data).await;
     resume.close(app, end.is_lost()).await;
     end
 }
@@ -188,9 +189,9 @@ async fn stay(
 /// The terminal is free again when this returns.
 async fn serve(
     app: &App,
-    entrance: &Entrance,
+    entrance: &AdmittedVisit,
     seat: &mut Seat,
-    resume: &Resume,
+    resume: &ResumeTicket,
     (to_client, from_client): (&mut ToClient, &mut FromClient),
     session: ConsoleSession,
     meter: &Meter,
@@ -218,7 +219,7 @@ async fn serve(
 /// A terminal also ends because its container does. The real termproxy drops what it has not passed
 /// on when the shell ends, so a stream that ends while the container runs means the same as the
 /// multiplexer's last line.
-async fn why(app: &App, entrance: &Entrance, end: ConsoleEnd) -> ConsoleEnd {
+async fn refine_end(app: &App, entrance: &AdmittedVisit, end: ConsoleEnd) -> ConsoleEnd {
     if !matches!(
         end,
         ConsoleEnd::MachineLost | ConsoleEnd::StreamOver | ConsoleEnd::ShellOver
@@ -232,14 +233,14 @@ async fn why(app: &App, entrance: &Entrance, end: ConsoleEnd) -> ConsoleEnd {
     loop {
         looks += 1;
         // It may have been moved meanwhile.
-        let place = match locate::find(app, &entrance.lease).await {
-            Ok(place) => place,
+        let location = match locate::find(app, &entrance.lease).await {
+            Ok(location) => location,
             Err(error) if error.code == ErrorCode::LeaseEnded => return ConsoleEnd::LeaseOver,
             Err(_) if end == ConsoleEnd::StreamOver => return ConsoleEnd::MachineLost,
             Err(_) => return end,
         };
         let client = &app.proxmox.client;
-        match client.container(&place.node, place.vmid).await {
+        match client.container(&location.node, location.vmid).await {
             Ok(container) if !container.is_running() => return ConsoleEnd::NotRunning,
             // A stop ends the processes before it is the container's state.
             Ok(_) if looks < 2 && end != ConsoleEnd::MachineLost => sleep(STOP).await,
@@ -261,5 +262,5 @@ async fn close(end: ConsoleEnd, to_client: &mut ToClient, from_client: &mut From
             while let Some(Ok(_)) = from_client.next().await {}
         }
     };
-    let _ = timeout(GOODBYE, goodbye).await;
+    let _ = timeout(CLOSE_FRAME_TIMEOUT, goodbye).await;
 }

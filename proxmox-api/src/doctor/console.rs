@@ -119,7 +119,7 @@ async fn to_be_tried(proxmox: &Proxmox, members: &[PoolMember]) -> Option<(NodeN
             continue;
         };
         if proxmox.config.vmids.contains(&vmid.get())
-            && !marker::all(config.description.as_deref()).is_empty()
+            && !marker::read_all(config.description.as_deref()).is_empty()
         {
             return Some((node, vmid));
         }

@@ -23,9 +23,9 @@ const UNPROVEN: usize = 64;
 /// The same from one network: a client shows its ticket at once, so several are rarely there.
 const UNPROVEN_PER_NETWORK: usize = 8;
 /// How long all of them get to say goodbye when the service stops.
-const FAREWELL: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the one before may take to leave.
-const LEAVE: Duration = Duration::from_secs(10);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The registry; clones are the same.
 #[derive(Clone)]
@@ -110,7 +110,7 @@ impl OpenConsoles {
             if let Some(push) = before.push {
                 let _ = push.send(SeatLoss::TakenOver);
             }
-            let _ = timeout(LEAVE, before.gone).await;
+            let _ = timeout(LEAVE_TIMEOUT, before.gone).await;
         }
         seat
     }
@@ -135,7 +135,10 @@ impl OpenConsoles {
                 let _ = push.send(SeatLoss::ServiceStops);
             }
         }
-        if timeout(FAREWELL, self.room.all_returned()).await.is_err() {
+        if timeout(CLOSE_TIMEOUT, self.room.all_returned())
+            .await
+            .is_err()
+        {
             tracing::warn!("stopping with open consoles");
         }
     }

@@ -19,12 +19,12 @@ pub enum Fence {
     /// The guest's firewall, some seconds after its rules were set.
     Guest,
     /// Nothing, and why.
-    Open(Gap),
+    Open(FenceGap),
 }
 
 /// Why nothing fences containers in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gap {
+pub enum FenceGap {
     /// They have no network.
     NoNetwork,
     /// They are on the operator's own network, with addresses of its DHCP server.
@@ -43,7 +43,7 @@ pub enum Gap {
     NoEbtables,
 }
 
-impl Gap {
+impl FenceGap {
     /// What the operator has to do.
     pub fn mend(self) -> &'static str {
         match self {
@@ -87,9 +87,9 @@ impl RecentFence {
 
 /// The nodes whose containers are fenced in by nothing, as of the last look.
 #[derive(Default)]
-pub struct OpenNodes(Mutex<HashSet<NodeName>>);
+pub struct UnfencedNodes(Mutex<HashSet<NodeName>>);
 
-impl OpenNodes {
+impl UnfencedNodes {
     /// Notes what was seen of a node; true where that is new.
     pub fn see(&self, node: &NodeName, is_open: bool) -> bool {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,9 +9,9 @@ use pve::{ContainerStatus, NodeName, Storage};
 
 /// The share of time, in percent, in which all of a container's processes wait for disks, that is
 /// too much.
-const TOO_MUCH_PRESSURE: f64 = 50.0;
+const MAX_PRESSURE: f64 = 50.0;
 /// How many looks in a row it has to last.
-const LOOKS: u32 = 3;
+const LASTING_LOOKS: u32 = 3;
 /// Seconds between two looks. What runs for less than that was started since the last one.
 const BETWEEN: u64 = 60;
 /// How many looks in a row have to find a container started anew: what it sent before each start is
@@ -23,10 +23,10 @@ const NEARLY_FULL: f64 = 0.8;
 const NO_LONGER_FULL: f64 = 0.78;
 /// The alarms of one process.
 #[derive(Default)]
-pub struct HostAlarms(Mutex<Known>);
+pub struct HostAlarms(Mutex<HostFindings>);
 
 #[derive(Default)]
-struct Known {
+struct HostFindings {
     /// Looks in a row in which a container waited for disks.
     waiting: Streaks,
     /// Looks in a row that found a container started anew.
@@ -40,7 +40,7 @@ struct Known {
 struct Streaks(HashMap<(NodeName, u32), u32>);
 
 impl HostAlarms {
-    fn with<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
+    fn with<T>(&self, change: impl FnOnce(&mut HostFindings) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -49,9 +49,9 @@ impl HostAlarms {
         let busy: HashMap<u32, f64> = containers
             .iter()
             .filter_map(|one| Some((one.vmid.get(), one.pressureiofull?)))
-            .filter(|(_, percent)| *percent > TOO_MUCH_PRESSURE)
+            .filter(|(_, percent)| *percent > MAX_PRESSURE)
             .collect();
-        let begun = self.with(|known| known.waiting.look(node, busy, LOOKS));
+        let begun = self.with(|known| known.waiting.look(node, busy, LASTING_LOOKS));
         for (vmid, percent) in begun {
             tracing::warn!(
                 %node,
@@ -120,7 +120,7 @@ impl HostAlarms {
     /// Sets the metrics.
     pub fn measure(&self) {
         let (busy, starting, full) = self.with(|known| {
-            let busy = known.waiting.lasting(LOOKS);
+            let busy = known.waiting.lasting(LASTING_LOOKS);
             (busy, known.starting.lasting(STARTS), known.full.len())
         });
         metrics::gauge!("containers_under_pressure").set(busy as f64);
@@ -155,7 +155,7 @@ impl Streaks {
     }
 }
 
-impl Known {
+impl HostFindings {
     /// How full a storage is; whether it is nearly full since now.
     fn fills(&mut self, storage: (NodeName, String), share: f64) -> bool {
         if share > NEARLY_FULL {
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_storage_that_fills_up_is_said_once_each_time() {
-        let mut known = Known::default();
+        let mut known = HostFindings::default();
         let mut fills = |share| {
             let storage = (NodeName::new("pve").unwrap(), "local-lvm".to_owned());
             known.fills(storage, share)

@@ -10,25 +10,25 @@ use crate::ids::LeaseId;
 
 /// Seconds after which a container is looked at again although the list shows the same of it: its
 /// notes are not in the list.
-const AGAIN: i64 = 6 * 3600;
+const KNOWN_FOR: i64 = 6 * 3600;
 /// The same for one that could not be looked at.
-const UNSEEN_AGAIN: i64 = 600;
+const UNREADABLE_FOR: i64 = 600;
 
 /// The result of reading a container's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum GuestClass {
     /// It is not ours, or a copy of one of ours.
     Foreign,
     /// It was made for this lease, which is over or unknown.
     Orphan(LeaseId),
     /// It cannot be looked at.
-    Unseen,
+    Unreadable,
 }
 
 /// The entries of the cluster's list by which a container is recognised; another container under
 /// the same number would hardly have the same.
 #[derive(Debug, Clone, PartialEq)]
-struct Shown {
+struct ListedTraits {
     node: NodeName,
     name: Option<String>,
     template: bool,
@@ -37,7 +37,7 @@ struct Shown {
     disk: Option<u64>,
 }
 
-impl Shown {
+impl ListedTraits {
     fn of(guest: &GuestResource) -> Self {
         Self {
             node: guest.node.clone(),
@@ -50,12 +50,12 @@ impl Shown {
     }
 }
 
-struct Known {
-    shown: Shown,
+struct KnownGuest {
+    shown: ListedTraits,
     /// Seconds since its start at the last list: one that was made anew under its number runs for
     /// less.
     uptime: u64,
-    verdict: Verdict,
+    verdict: GuestClass,
     /// When it was looked at, Unix seconds.
     at: i64,
 }
@@ -63,26 +63,26 @@ struct Known {
 /// The containers that are known, by number: no more than the last list had.
 #[derive(Default)]
 pub struct KnownGuests {
-    all: Mutex<HashMap<Vmid, Known>>,
+    all: Mutex<HashMap<Vmid, KnownGuest>>,
     told: Mutex<[usize; 3]>,
 }
 
 impl KnownGuests {
-    fn all(&self) -> MutexGuard<'_, HashMap<Vmid, Known>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Vmid, KnownGuest>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The earlier result, if the list still shows the container as it was; `None` where its
     /// configuration has to be read.
-    pub fn find(&self, guest: &GuestResource, now: i64) -> Option<Verdict> {
+    pub fn class_of(&self, guest: &GuestResource, now: i64) -> Option<GuestClass> {
         let mut all = self.all();
         let known = all.get_mut(&guest.vmid)?;
         let keep = match known.verdict {
-            Verdict::Unseen => UNSEEN_AGAIN,
-            Verdict::Foreign | Verdict::Orphan(_) => AGAIN,
+            GuestClass::Unreadable => UNREADABLE_FOR,
+            GuestClass::Foreign | GuestClass::Orphan(_) => KNOWN_FOR,
         };
         let uptime = guest.uptime.unwrap_or(0);
-        let is_same = known.shown == Shown::of(guest) && known.uptime <= uptime;
+        let is_same = known.shown == ListedTraits::of(guest) && known.uptime <= uptime;
         // A look that is of later than now was taken before the clock was set back.
         if !is_same || !(0..keep).contains(&(now - known.at)) {
             all.remove(&guest.vmid);
@@ -93,9 +93,9 @@ impl KnownGuests {
     }
 
     /// A container was looked at, `now` in Unix seconds.
-    pub fn remember(&self, guest: &GuestResource, verdict: Verdict, now: i64) {
-        let known = Known {
-            shown: Shown::of(guest),
+    pub fn remember(&self, guest: &GuestResource, verdict: GuestClass, now: i64) {
+        let known = KnownGuest {
+            shown: ListedTraits::of(guest),
             uptime: guest.uptime.unwrap_or(0),
             verdict,
             at: now,
@@ -136,7 +136,7 @@ mod tests {
     fn one_is_known_as_long_as_the_list_shows_the_same_of_it() {
         let known = KnownGuests::default();
         let before = guest(json!({}));
-        assert_eq!(known.find(&before, 1_000), None);
+        assert_eq!(known.class_of(&before, 1_000), None);
         for other in [
             json!({"name": "another"}),
             json!({"node": "pve2"}),
@@ -144,11 +144,19 @@ mod tests {
             json!({"template": 1}),
             json!({"uptime": 99}),
         ] {
-            known.remember(&before, Verdict::Foreign, 1_000);
+            known.remember(&before, GuestClass::Foreign, 1_000);
             let later = guest(json!({"uptime": 160, "status": "stopped"}));
-            assert_eq!(known.find(&later, 1_060), Some(Verdict::Foreign));
-            assert_eq!(known.find(&guest(other.clone()), 1_120), None, "{other}");
-            assert_eq!(known.find(&before, 1_120), None, "{other}: looked at anew");
+            assert_eq!(known.class_of(&later, 1_060), Some(GuestClass::Foreign));
+            assert_eq!(
+                known.class_of(&guest(other.clone()), 1_120),
+                None,
+                "{other}"
+            );
+            assert_eq!(
+                known.class_of(&before, 1_120),
+                None,
+                "{other}: looked at anew"
+            );
         }
     }
 
@@ -156,18 +164,18 @@ mod tests {
     fn a_look_is_good_for_hours_and_a_failed_one_for_minutes() {
         let known = KnownGuests::default();
         for (verdict, good_for) in [
-            (Verdict::Foreign, AGAIN),
-            (Verdict::Orphan("lease-1".into()), AGAIN),
-            (Verdict::Unseen, UNSEEN_AGAIN),
+            (GuestClass::Foreign, KNOWN_FOR),
+            (GuestClass::Orphan("lease-1".into()), KNOWN_FOR),
+            (GuestClass::Unreadable, UNREADABLE_FOR),
         ] {
             known.remember(&guest(json!({})), verdict.clone(), 1_000);
-            let find = |now| known.find(&guest(json!({})), now);
+            let find = |now| known.class_of(&guest(json!({})), now);
             assert_eq!(find(1_000 + good_for - 1), Some(verdict));
             assert_eq!(find(1_000 + good_for), None);
         }
-        known.remember(&guest(json!({})), Verdict::Foreign, 1_000);
+        known.remember(&guest(json!({})), GuestClass::Foreign, 1_000);
         assert_eq!(
-            known.find(&guest(json!({})), 999),
+            known.class_of(&guest(json!({})), 999),
             None,
             "the clock was set"
         );
@@ -178,7 +186,7 @@ mod tests {
         let known = KnownGuests::default();
         for vmid in 500..600 {
             let guest = guest(json!({"vmid": vmid}));
-            known.remember(&guest, Verdict::Foreign, 1_000);
+            known.remember(&guest, GuestClass::Foreign, 1_000);
         }
         known.keep(|vmid| vmid.get() < 510);
         assert_eq!(known.all().len(), 10);

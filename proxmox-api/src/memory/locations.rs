@@ -28,43 +28,43 @@ pub struct ContainerLocation {
 
 /// The containers that were found a moment ago.
 #[derive(Default)]
-pub struct RecentLooks(Mutex<HashMap<Vmid, RecentLook>>);
+pub struct RecentLocations(Mutex<HashMap<Vmid, RecentLocation>>);
 
 /// A located container, its owner, and when it was read: in Unix milliseconds, and in milliseconds of the monotonic clock.
-struct RecentLook {
+struct RecentLocation {
     at: u64,
     moment: Instant,
     lease_id: LeaseId,
-    place: ContainerLocation,
+    location: ContainerLocation,
 }
 
-impl RecentLooks {
-    fn all(&self) -> MutexGuard<'_, HashMap<Vmid, RecentLook>> {
+impl RecentLocations {
+    fn all(&self) -> MutexGuard<'_, HashMap<Vmid, RecentLocation>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers a location that was read at `now`, in Unix milliseconds.
-    pub fn remember(&self, place: &ContainerLocation, lease_id: &LeaseId, now: u64) {
+    pub fn remember(&self, location: &ContainerLocation, lease_id: &LeaseId, now: u64) {
         let mut all = self.all();
         all.retain(|_, look| is_fresh(look.at, now));
-        let look = RecentLook {
+        let look = RecentLocation {
             at: now,
             moment: Instant::now(),
             lease_id: lease_id.clone(),
-            place: place.clone(),
+            location: location.clone(),
         };
-        all.insert(place.vmid, look);
+        all.insert(location.vmid, look);
     }
 
     /// The location of a lease's container, if it was read within the last five seconds.
     pub fn find(&self, vmid: Vmid, lease_id: &LeaseId, now: u64) -> Option<ContainerLocation> {
         let all = self.all();
         let look = all.get(&vmid)?;
-        (is_fresh(look.at, now) && look.lease_id == *lease_id).then(|| look.place.clone())
+        (is_fresh(look.at, now) && look.lease_id == *lease_id).then(|| look.location.clone())
     }
 
     /// The located container of a lease, if it was read after `moment`.
-    pub fn lock_since(
+    pub fn lock_read_since(
         &self,
         vmid: Vmid,
         lease_id: &LeaseId,
@@ -73,7 +73,7 @@ impl RecentLooks {
         let all = self.all();
         let look = all.get(&vmid)?;
         let later = look.moment > moment && look.lease_id == *lease_id;
-        later.then(|| look.place.lock.clone())
+        later.then(|| look.location.lock.clone())
     }
 
     /// The container is about to change.
@@ -93,16 +93,16 @@ mod tests {
 
     #[test]
     fn a_look_is_of_one_lease_and_ends_with_its_container() {
-        let place = ContainerLocation {
+        let location = ContainerLocation {
             node: NodeName::new("pve").unwrap(),
             vmid: Vmid::try_from(40_200_u32).unwrap(),
             lock: None,
             template: false,
         };
-        let (looks, vmid) = (RecentLooks::default(), place.vmid);
+        let (looks, vmid) = (RecentLocations::default(), location.vmid);
         assert_eq!(looks.find(vmid, &"lease-1".into(), 1_000), None);
-        looks.remember(&place, &"lease-1".into(), 1_000);
-        assert_eq!(looks.find(vmid, &"lease-1".into(), 5_999), Some(place));
+        looks.remember(&location, &"lease-1".into(), 1_000);
+        assert_eq!(looks.find(vmid, &"lease-1".into(), 5_999), Some(location));
         assert_eq!(looks.find(vmid, &"lease-1".into(), 6_000), None, "too old");
         assert_eq!(
             looks.find(vmid, &"lease-1".into(), 999),

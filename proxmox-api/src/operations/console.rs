@@ -57,9 +57,9 @@ impl Operation for Console {
     async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
         let lease = active(app, &self.lease.lease_id, &job.payer).await?;
         let asked = async {
-            let place = locate::find_for_sale(app, &lease).await?;
+            let location = locate::find_for_sale(app, &lease).await?;
             let client = &app.proxmox.client;
-            let container = client.container(&place.node, place.vmid).await;
+            let container = client.container(&location.node, location.vmid).await;
             container.map_err(ApiError::from)
         };
         let container = first_contact(asked).await?;
@@ -77,7 +77,7 @@ impl Operation for Console {
             wallet: job.payer.clone(),
         };
         let token = app.installation.console_ticket(&job.payment_id);
-        let (kept, expires_at) = ticket::kept(app, &token, for_whom);
+        let (kept, expires_at) = ticket::keep_ticket(app, &token, for_whom);
         let data = json!({"paymentId": job.payment_id, "expiresAt": expires_at});
         let event = Change::event(&self.lease.lease_id, "console_ticket", data);
         let public = &app.config.public_base_url;

@@ -8,7 +8,8 @@ use service::request_id::RequestId;
 
 use super::private;
 use crate::{
-    App, error::ApiError, ids::Wallet, lease::view::counts, proxmox::Usage, sessions, store::Lease,
+    App, error::ApiError, ids::Wallet, lease::view::counts, proxmox::ContainerUsage, sessions,
+    store::Lease,
 };
 
 /// The routes.
@@ -73,7 +74,7 @@ async fn of_leases(app: &App, wallet: Option<&Wallet>) -> Result<LxcStats, ApiEr
     })
 }
 
-fn of_container(lease: &Lease, usage: &Usage) -> ContainerStats {
+fn of_container(lease: &Lease, usage: &ContainerUsage) -> ContainerStats {
     ContainerStats {
         ctid: lease.vmid.get(),
         hostname: lease.hostname.clone(),

@@ -347,7 +347,7 @@ async fn what_the_replica_that_compares_has_found_the_other_shows_as_well() {
     one.sim.clear_requests();
     reconcile::compare(&one.app).await.unwrap();
     let asked = one.sim.requests().len();
-    reconcile::learn(&two.app).await.unwrap();
+    reconcile::take_over_alarms(&two.app).await.unwrap();
     assert_eq!(two.app.alarms.of(id), one.app.alarms.of(id));
     assert!(two.app.alarms.of(id).is_some());
     assert_eq!(
@@ -357,7 +357,7 @@ async fn what_the_replica_that_compares_has_found_the_other_shows_as_well() {
     );
     one.sim.set_pool(ctid, Some("infra402"));
     reconcile::compare(&one.app).await.unwrap();
-    reconcile::learn(&two.app).await.unwrap();
+    reconcile::take_over_alarms(&two.app).await.unwrap();
     assert_eq!(two.app.alarms.of(id), None);
     // A trouble that a replica found by a request of its own ends there too.
     one.sim.set_pool(ctid, None);
@@ -368,6 +368,6 @@ async fn what_the_replica_that_compares_has_found_the_other_shows_as_well() {
     );
     assert!(two.app.alarms.of(id).is_some());
     one.sim.set_pool(ctid, Some("infra402"));
-    reconcile::learn(&two.app).await.unwrap();
+    reconcile::take_over_alarms(&two.app).await.unwrap();
     assert_eq!(two.app.alarms.of(id), None);
 }

@@ -57,7 +57,7 @@ pub(super) async fn examine(
     Ok(match outcome(&said) {
         Outcome::NotTried(why) => not_tried(why),
         Outcome::Closed => Finding::ok(CHECK, &expected, "they do not"),
-        Outcome::Open => match fence::of_guests(proxmox, node).await {
+        Outcome::Open => match fence::guest_firewall_gap(proxmox, node).await {
             Ok(Some(gap)) => {
                 let found = "they do: the guests' firewall does not act";
                 Finding::warning(CHECK, &expected, found).mend(gap.mend())

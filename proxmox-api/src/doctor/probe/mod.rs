@@ -25,7 +25,7 @@ pub use ways::Way;
 use super::{Finding, nodes};
 use crate::{
     config::Config,
-    lease::network::fence::{PROVEN, Proof},
+    lease::network::fence::{FenceProof, PROVEN},
     memory::fences::SETTLES_AFTER,
     proxmox::Proxmox,
     store::{Condition, ProbeClaim, Store, condition},
@@ -381,7 +381,7 @@ async fn keep(
     clock: &dyn Clock,
 ) -> Finding {
     let expected = "the outcome is kept for the service";
-    let proof = Proof {
+    let proof = FenceProof {
         bridge: place.bridge.clone(),
         network: place.subnet.to_string(),
         vlan: place.vlan,

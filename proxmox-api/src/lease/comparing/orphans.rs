@@ -18,7 +18,7 @@ use crate::{
         },
         ending::{lanes::per_node, remove},
     },
-    memory::{known_guests::Verdict, locations::ContainerLocation},
+    memory::{known_guests::GuestClass, locations::ContainerLocation},
     state::App,
     store::{Lease, LeaseState},
 };
@@ -30,10 +30,10 @@ const YOUNG: i64 = 600;
 const AT_ONCE: usize = 8;
 /// Containers that are looked at in one comparison; those that are left are looked at in the next
 /// ones.
-const LOOKS: usize = 500;
+const READS_PER_COMPARISON: usize = 500;
 
 /// Whose a container is.
-enum Owner {
+enum ContainerOwner {
     /// Ours, made for this lease, which can never use it: it was ended before it was paid.
     NeverUsed(LeaseId),
     /// Ours, made for this lease, which is over or which the store does not know.
@@ -45,7 +45,7 @@ enum Owner {
 }
 
 /// The action to be taken on an orphan.
-enum Work {
+enum OrphanAction {
     Halt,
     Remove(LeaseId),
 }
@@ -76,32 +76,32 @@ pub(super) async fn look(
     let (mut to_look, mut unseen) = (Vec::new(), 0);
     for guest in unknown.values().copied() {
         let vmid = guest.vmid.get();
-        match app.known_guests.find(guest, app.now()) {
-            Some(Verdict::Foreign) => findings.foreign.push(vmid),
-            Some(Verdict::Orphan(id)) if rests(app, guest, &id, &orphans) => {
+        match app.known_guests.class_of(guest, app.now()) {
+            Some(GuestClass::Foreign) => findings.foreign.push(vmid),
+            Some(GuestClass::Orphan(id)) if is_kept_off(app, guest, &id, &orphans) => {
                 findings.orphans.push(vmid);
             }
-            Some(Verdict::Unseen) => unseen += 1,
+            Some(GuestClass::Unreadable) => unseen += 1,
             _ if is_away(nodes, guest) => unseen += 1,
             _ => to_look.push(guest),
         }
     }
-    let left = to_look.len().saturating_sub(LOOKS);
-    to_look.truncate(LOOKS);
+    let left = to_look.len().saturating_sub(READS_PER_COMPARISON);
+    to_look.truncate(READS_PER_COMPARISON);
     let mut work = Vec::new();
-    for (guest, config) in look_at(app, to_look).await {
+    for (guest, config) in read_configs(app, to_look).await {
         let Some(config) = config else {
             unseen += 1;
             continue;
         };
-        let todo = judge(app, guest, &config, &orphans, findings).await?;
-        let place = ContainerLocation {
+        let todo = classify(app, guest, &config, &orphans, findings).await?;
+        let location = ContainerLocation {
             node: guest.node.clone(),
             vmid: guest.vmid,
             lock: config.lock,
             template: config.template,
         };
-        work.extend(todo.map(|todo| (guest.node.clone(), perform(app.clone(), place, todo))));
+        work.extend(todo.map(|todo| (guest.node.clone(), perform(app.clone(), location, todo))));
     }
     // After a restored database they may be many, and each may take its time.
     let removed = per_node(work, AT_ONCE).await;
@@ -129,7 +129,7 @@ pub(super) async fn look(
 }
 
 /// Whether an orphan is off and kept, so that there is nothing to be done with it.
-fn rests(app: &App, guest: &GuestResource, lease_id: &LeaseId, orphans: &Orphans) -> bool {
+fn is_kept_off(app: &App, guest: &GuestResource, lease_id: &LeaseId, orphans: &Orphans) -> bool {
     guest.status == ContainerState::Stopped
         && orphans.get(&guest.vmid).is_some_and(|(known, since)| {
             known == lease_id && app.now() < since + app.config.orphan_keep_seconds
@@ -138,7 +138,7 @@ fn rests(app: &App, guest: &GuestResource, lease_id: &LeaseId, orphans: &Orphans
 
 /// Reads the configurations of containers; `None` where that is not possible now. A node that does
 /// not answer is asked for a few of its containers only.
-async fn look_at<'a>(
+async fn read_configs<'a>(
     app: &App,
     guests: Vec<&'a GuestResource>,
 ) -> Vec<(&'a GuestResource, Option<ContainerConfig>)> {
@@ -160,7 +160,7 @@ async fn look_at<'a>(
                     let (vmid, cause) = (guest.vmid.get(), error.safe_text());
                     tracing::debug!(vmid, cause, "a container cannot be looked at");
                     let known = &app.known_guests;
-                    known.remember(guest, Verdict::Unseen, app.now());
+                    known.remember(guest, GuestClass::Unreadable, app.now());
                     (guest, None)
                 }
             }
@@ -171,28 +171,28 @@ async fn look_at<'a>(
 }
 
 /// Classifies a container by its configuration, with the action to be taken.
-async fn judge(
+async fn classify(
     app: &App,
     guest: &GuestResource,
     config: &ContainerConfig,
     orphans: &Orphans,
     findings: &mut Findings,
-) -> Result<Option<Work>, ApiError> {
+) -> Result<Option<OrphanAction>, ApiError> {
     let vmid = guest.vmid.get();
     Ok(match owner(app, guest.vmid, config).await? {
-        Owner::OnItsWay => None,
-        Owner::Foreign => {
+        ContainerOwner::OnItsWay => None,
+        ContainerOwner::Foreign => {
             findings.foreign.push(vmid);
             let known = &app.known_guests;
-            known.remember(guest, Verdict::Foreign, app.now());
+            known.remember(guest, GuestClass::Foreign, app.now());
             None
         }
-        Owner::NeverUsed(lease_id) => Some(Work::Remove(lease_id)),
-        Owner::Orphan(lease_id) => {
-            let verdict = Verdict::Orphan(lease_id.clone());
+        ContainerOwner::NeverUsed(lease_id) => Some(OrphanAction::Remove(lease_id)),
+        ContainerOwner::Orphan(lease_id) => {
+            let verdict = GuestClass::Orphan(lease_id.clone());
             app.known_guests.remember(guest, verdict, app.now());
             if app.now() >= keep(app, guest.vmid, &lease_id, orphans).await? {
-                return Ok(Some(Work::Remove(lease_id)));
+                return Ok(Some(OrphanAction::Remove(lease_id)));
             }
             findings.orphans.push(vmid);
             let runs = match guest.status {
@@ -203,33 +203,39 @@ async fn judge(
                     status.is_ok_and(|status| status.is_running())
                 }
             };
-            runs.then_some(Work::Halt)
+            runs.then_some(OrphanAction::Halt)
         }
     })
 }
 
-async fn owner(app: &App, vmid: Vmid, config: &ContainerConfig) -> Result<Owner, ApiError> {
+async fn owner(
+    app: &App,
+    vmid: Vmid,
+    config: &ContainerConfig,
+) -> Result<ContainerOwner, ApiError> {
     let vmid = Some(vmid.get());
     let ours = |marker: &Marker| marker.instance == app.installation.id && marker.vmid == vmid;
-    let markers = marker::all(config.description.as_deref());
+    let markers = marker::read_all(config.description.as_deref());
     // Without a number in its marker it may be a copy, and with another one it is.
     let Some(marker) = markers.into_iter().find(ours) else {
-        return Ok(Owner::Foreign);
+        return Ok(ContainerOwner::Foreign);
     };
     // A template is what an administrator made of it.
     if config.template {
-        return Ok(Owner::Foreign);
+        return Ok(ContainerOwner::Foreign);
     }
     let Some(lease) = app.store.lease(&marker.lease).await? else {
-        return Ok(Owner::Orphan(marker.lease));
+        return Ok(ContainerOwner::Orphan(marker.lease));
     };
     let young = app.now() - lease.created_at < YOUNG;
     Ok(match lease.state {
         // After a creation of unknown outcome the lease goes on under another number.
-        state if state.is_in_flight() && young => Owner::OnItsWay,
+        state if state.is_in_flight() && young => ContainerOwner::OnItsWay,
         // The state is final, in an older copy of the store as well, and a lease gets an end when it is paid.
-        LeaseState::Destroyed if lease.expires_at.is_none() => Owner::NeverUsed(marker.lease),
-        _ => Owner::Orphan(marker.lease),
+        LeaseState::Destroyed if lease.expires_at.is_none() => {
+            ContainerOwner::NeverUsed(marker.lease)
+        }
+        _ => ContainerOwner::Orphan(marker.lease),
     })
 }
 
@@ -242,12 +248,12 @@ async fn keep(
 ) -> Result<i64, ApiError> {
     let since = match orphans.get(&vmid) {
         Some((known, since)) if known == lease_id => *since,
-        _ => return keep_new(app, vmid, lease_id).await,
+        _ => return record_orphan(app, vmid, lease_id).await,
     };
     Ok(since + app.config.orphan_keep_seconds)
 }
 
-async fn keep_new(app: &App, vmid: Vmid, lease_id: &LeaseId) -> Result<i64, ApiError> {
+async fn record_orphan(app: &App, vmid: Vmid, lease_id: &LeaseId) -> Result<i64, ApiError> {
     let now = app.now();
     let since = app.store.orphan_since(vmid, lease_id, now).await?;
     let until = since + app.config.orphan_keep_seconds;
@@ -258,23 +264,23 @@ async fn keep_new(app: &App, vmid: Vmid, lease_id: &LeaseId) -> Result<i64, ApiE
         "a container of this service has no lease; it is stopped, and removed after ORPHAN_KEEP_HOURS"
     );
     let data = json!({ "vmid": vmid, "removedAt": until });
-    app.note(lease_id, "orphan_found", data).await;
+    app.record_event(lease_id, "orphan_found", data).await;
     Ok(until)
 }
 
 /// The number of the container, where it was removed.
-async fn perform(app: App, place: ContainerLocation, work: Work) -> Option<u32> {
-    let vmid = place.vmid.get();
+async fn perform(app: App, location: ContainerLocation, work: OrphanAction) -> Option<u32> {
+    let vmid = location.vmid.get();
     match work {
-        Work::Halt => {
-            if let Err(error) = halt::halt(&app, &place).await {
+        OrphanAction::Halt => {
+            if let Err(error) = halt::halt(&app, &location).await {
                 tracing::warn!(vmid, %error, "a container without a lease cannot be stopped yet");
             }
             None
         }
-        Work::Remove(lease_id) => match remove::container(&app, &place).await {
+        OrphanAction::Remove(lease_id) => match remove::remove_container(&app, &location).await {
             Ok(()) => {
-                app.note(&lease_id, "orphan_removed", json!({ "vmid": vmid }))
+                app.record_event(&lease_id, "orphan_removed", json!({ "vmid": vmid }))
                     .await;
                 Some(vmid)
             }

@@ -34,13 +34,13 @@ const OFF_AFTER: i64 = 300;
 /// Containers that are started at a time on one node.
 const AT_ONCE: usize = 4;
 /// How long a start may take.
-const START_AT_MOST: Duration = Duration::from_secs(120);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Notes which containers run, and starts those that ran until their node rebooted; the leases of the latter.
 ///
 /// # Errors
 /// Proxmox or the store did not answer.
-pub(super) async fn start_what_ran(
+pub(super) async fn start_rebooted(
     app: &App,
     nodes: &[Node],
     leases: &[(&Lease, &GuestResource)],
@@ -56,33 +56,33 @@ pub(super) async fn start_what_ran(
             continue;
         }
         let id = lease.lease_id.clone();
-        let sight = Sight {
+        let observation = Observation {
             state: app
                 .proxmox
-                .brought_about(guest.vmid)
+                .state_set_by_us(guest.vmid)
                 .unwrap_or(guest.status),
             uptime: guest.uptime.and_then(|uptime| i64::try_from(uptime).ok()),
             boot: booted.get(&guest.node).copied(),
             running_seen: seen.get(&id).copied(),
             off_since: app.seen_off.since(&id),
         };
-        match sight.meaning(now) {
-            Meaning::Runs => running.push(id),
-            Meaning::SwitchedOff => {
+        match observation.conclusion(now) {
+            Conclusion::Runs => running.push(id),
+            Conclusion::SwitchedOff => {
                 tracing::info!(
                     lease.id = id.as_str(),
-                    boot = sight.boot,
-                    running_seen = sight.running_seen,
-                    off_since = sight.off_since,
+                    boot = observation.boot,
+                    running_seen = observation.running_seen,
+                    off_since = observation.off_since,
                     "a container counts as switched off by its owner"
                 );
                 stopped.push(id);
             }
-            Meaning::WasRebooted => to_start.push((*lease).clone()),
-            Meaning::OffSince(since) => {
+            Conclusion::WasRebooted => to_start.push((*lease).clone()),
+            Conclusion::OffSince(since) => {
                 off.insert(id, since);
             }
-            Meaning::Nothing => {}
+            Conclusion::Nothing => {}
         }
     }
     app.seen_off.set(off);
@@ -96,7 +96,7 @@ pub(super) async fn start_what_ran(
 }
 
 /// What is seen of the container of an active lease. Times in Unix seconds.
-struct Sight {
+struct Observation {
     state: ContainerState,
     /// Seconds for which it runs, by the cluster's list.
     uptime: Option<i64>,
@@ -110,7 +110,7 @@ struct Sight {
 
 /// What that means.
 #[derive(Debug, PartialEq, Eq)]
-enum Meaning {
+enum Conclusion {
     /// It runs, which has to be written down.
     Runs,
     /// It is off, by its owner or for long enough that nothing else switched it off.
@@ -123,30 +123,30 @@ enum Meaning {
     Nothing,
 }
 
-impl Sight {
-    fn meaning(&self, now: i64) -> Meaning {
+impl Observation {
+    fn conclusion(&self, now: i64) -> Conclusion {
         let boot = self.boot.unwrap_or(0);
         let ran_before = self.running_seen.is_some_and(|seen| seen < boot - CLOCKS);
         match (self.state, self.running_seen) {
             // The cluster's list lags: what it says runs for longer than its node is of before the
             // boot.
             (ContainerState::Running, _) if ran_before => match self.uptime {
-                Some(uptime) if uptime == 0 || now - uptime < boot - CLOCKS => Meaning::Nothing,
-                _ => Meaning::Runs,
+                Some(uptime) if uptime == 0 || now - uptime < boot - CLOCKS => Conclusion::Nothing,
+                _ => Conclusion::Runs,
             },
             (ContainerState::Running, seen) if seen.is_none_or(|at| now - at > REFRESH) => {
-                Meaning::Runs
+                Conclusion::Runs
             }
             (ContainerState::Stopped, Some(_)) => {
                 let since = self.off_since.unwrap_or(now);
                 let until = if ran_before { boot } else { now };
                 match until - since >= OFF_AFTER {
-                    true => Meaning::SwitchedOff,
-                    false if ran_before => Meaning::WasRebooted,
-                    false => Meaning::OffSince(since),
+                    true => Conclusion::SwitchedOff,
+                    false if ran_before => Conclusion::WasRebooted,
+                    false => Conclusion::OffSince(since),
                 }
             }
-            _ => Meaning::Nothing,
+            _ => Conclusion::Nothing,
         }
     }
 }
@@ -198,27 +198,27 @@ async fn try_start(app: &App, lease_id: &LeaseId) -> Result<bool, ApiError> {
     {
         return Ok(false);
     }
-    let Located::Here(place) = locate(app, &lease).await? else {
+    let Located::Here(location) = locate(app, &lease).await? else {
         return Ok(false);
     };
-    if place.lock.is_some() || place.template {
+    if location.lock.is_some() || location.template {
         return Ok(false);
     }
     let client = &app.proxmox.client;
     // A node may reboot once more while this goes on.
     let asked = app.now();
-    let status = client.container(&place.node, place.vmid).await?;
+    let status = client.container(&location.node, location.vmid).await?;
     if !status.is_running() {
-        let deadline = Instant::now() + START_AT_MOST;
-        start::start(app, &place.node, place.vmid, deadline).await?;
+        let deadline = Instant::now() + START_TIMEOUT;
+        start::start(app, &location.node, location.vmid, deadline).await?;
         metrics::counter!("containers_started_after_boot_total").increment(1);
-        app.note(
+        app.record_event(
             lease_id,
             "started_after_boot",
             json!({ "vmid": lease.vmid }),
         )
         .await;
-        address::note_late_address(app.clone(), lease.clone());
+        address::store_late_address(app.clone(), lease.clone());
     }
     app.store.saw_running(vec![lease.lease_id], asked).await?;
     Ok(!status.is_running())
@@ -230,8 +230,8 @@ mod tests {
 
     const NOW: i64 = 100_000;
 
-    fn seen(state: ContainerState, running_seen: Option<i64>) -> Sight {
-        Sight {
+    fn seen(state: ContainerState, running_seen: Option<i64>) -> Observation {
+        Observation {
             state,
             uptime: None,
             boot: Some(NOW - 100),
@@ -243,53 +243,60 @@ mod tests {
     #[test]
     fn what_the_list_says_runs_for_longer_than_its_node_is_not_believed() {
         let ran = seen(ContainerState::Running, Some(NOW - 1_000));
-        for (uptime, meaning) in [
-            (Some(5_000), Meaning::Nothing),
-            (Some(0), Meaning::Nothing),
-            (Some(90), Meaning::Runs),
-            (None, Meaning::Runs),
+        for (uptime, conclusion) in [
+            (Some(5_000), Conclusion::Nothing),
+            (Some(0), Conclusion::Nothing),
+            (Some(90), Conclusion::Runs),
+            (None, Conclusion::Runs),
         ] {
-            let sight = Sight { uptime, ..ran };
-            assert_eq!(sight.meaning(NOW), meaning, "{uptime:?}");
+            let observation = Observation { uptime, ..ran };
+            assert_eq!(observation.conclusion(NOW), conclusion, "{uptime:?}");
         }
     }
 
     #[test]
     fn what_is_seen_off_shortly_before_a_boot_was_stopped_by_its_node() {
-        let off = |off_since| Sight {
+        let off = |off_since| Observation {
             off_since,
             ..seen(ContainerState::Stopped, Some(NOW - 1_000))
         };
         for since in [None, Some(NOW - 50), Some(NOW - 399)] {
-            assert_eq!(off(since).meaning(NOW), Meaning::WasRebooted, "{since:?}");
+            assert_eq!(
+                off(since).conclusion(NOW),
+                Conclusion::WasRebooted,
+                "{since:?}"
+            );
         }
-        assert_eq!(off(Some(NOW - 400)).meaning(NOW), Meaning::SwitchedOff);
+        assert_eq!(
+            off(Some(NOW - 400)).conclusion(NOW),
+            Conclusion::SwitchedOff
+        );
     }
 
     #[test]
     fn what_is_off_without_a_boot_is_switched_off_after_a_while() {
-        let off = |boot, off_since| Sight {
+        let off = |boot, off_since| Observation {
             boot,
             off_since,
             ..seen(ContainerState::Stopped, Some(NOW - 50))
         };
         for boot in [None, Some(NOW - 100)] {
-            assert_eq!(off(boot, None).meaning(NOW), Meaning::OffSince(NOW));
+            assert_eq!(off(boot, None).conclusion(NOW), Conclusion::OffSince(NOW));
             let since = NOW - 299;
             assert_eq!(
-                off(boot, Some(since)).meaning(NOW),
-                Meaning::OffSince(since)
+                off(boot, Some(since)).conclusion(NOW),
+                Conclusion::OffSince(since)
             );
             assert_eq!(
-                off(boot, Some(NOW - 300)).meaning(NOW),
-                Meaning::SwitchedOff
+                off(boot, Some(NOW - 300)).conclusion(NOW),
+                Conclusion::SwitchedOff
             );
         }
     }
 
     #[test]
     fn what_its_owner_switched_off_is_not_looked_at() {
-        let sight = seen(ContainerState::Stopped, None);
-        assert_eq!(sight.meaning(NOW), Meaning::Nothing);
+        let observation = seen(ContainerState::Stopped, None);
+        assert_eq!(observation.conclusion(NOW), Conclusion::Nothing);
     }
 }

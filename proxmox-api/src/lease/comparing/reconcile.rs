@@ -26,14 +26,14 @@ use crate::{
 };
 
 /// Between two comparisons; shorter where a campaign lets the clock run faster than time.
-const EVERY: Duration = Duration::from_secs(if cfg!(feature = "chaos") { 3 } else { 60 });
+const INTERVAL: Duration = Duration::from_secs(if cfg!(feature = "chaos") { 3 } else { 60 });
 /// How long a container has to be gone until its lease ends, in seconds: restoring a backup under the same number takes some
 /// minutes, during which there is no container.
 const LOST_AFTER: i64 = 600;
 /// Containers of one node that are looked at at a time.
 const AT_ONCE: usize = 8;
 /// Containers that are looked at in one comparison because something is not as expected.
-const LOOKS: usize = 500;
+const LOOKS_PER_COMPARISON: usize = 500;
 
 /// Compares now and every minute, until the process ends. Of several replicas one compares, so that
 /// no container is started or removed by two of them at once, and Proxmox is asked once for all.
@@ -42,7 +42,7 @@ pub async fn run(app: App) {
     loop {
         let done = match duty.is_ours(&app.leases_in_work).await {
             Ok(true) => compare(&app).await.map(drop),
-            Ok(false) => learn(&app).await,
+            Ok(false) => take_over_alarms(&app).await,
             Err(error) => Err(error.into()),
         };
         if let Err(error) = done {
@@ -51,7 +51,7 @@ pub async fn run(app: App) {
         if let Err(error) = count(&app).await {
             tracing::error!(code = %error.code, "leases cannot be counted");
         }
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(INTERVAL).await;
     }
 }
 
@@ -70,7 +70,7 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     let by_vmid: HashMap<Vmid, &GuestResource> =
         guests.iter().map(|guest| (guest.vmid, guest)).collect();
     let missed = app.store.missed().await?;
-    let (mut listed, mut to_follow) = (Vec::new(), Vec::new());
+    let (mut listed, mut to_locate) = (Vec::new(), Vec::new());
     for lease in leases.iter().filter(|lease| lease.state.has_container()) {
         let guest = by_vmid.get(&lease.vmid).copied();
         let expected = guest.is_some_and(|guest| is_as_expected(app, guest, lease));
@@ -78,16 +78,16 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
             let (id, now) = (&lease.lease_id, app.now());
             app.alarms.raise(id, lease.vmid, Trouble::NodeAway, now);
         } else if !(expected && is_untroubled(app, lease)) || missed.contains_key(&lease.lease_id) {
-            to_follow.push(lease.clone());
+            to_locate.push(lease.clone());
         }
         listed.extend(guest.map(|guest| (lease, guest)));
     }
     // While the list is fresh, and side by side: starts may take their time as well.
     let holding = listed.iter().map(|(_, guest)| &guest.node).collect();
     let (started, lost, counted, ()) = tokio::join!(
-        reboot::start_what_ran(app, &nodes, &listed),
-        follow(app, to_follow),
-        traffic::follow(app, &listed),
+        reboot::start_rebooted(app, &nodes, &listed),
+        locate_all(app, to_locate),
+        traffic::update(app, &listed),
         host::look(app, &nodes, &holding),
     );
     let with_leases = listed.iter().map(|(_, guest)| guest.node.clone());
@@ -116,7 +116,7 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
 ///
 /// # Errors
 /// The store did not answer.
-pub async fn learn(app: &App) -> Result<(), ApiError> {
+pub async fn take_over_alarms(app: &App) -> Result<(), ApiError> {
     let told = app.store.troubles().await?.into_iter();
     let told = told.filter_map(|(id, word)| Some((id, Trouble::parse(&word)?)));
     app.alarms.take_over(&told.collect(), app.now());
@@ -130,10 +130,10 @@ pub async fn learn(app: &App) -> Result<(), ApiError> {
     let own = app.alarms.found_here().into_iter();
     let own = own.filter(|(_, trouble)| seen_by_a_look(trouble));
     let own: HashSet<LeaseId> = own.map(|(id, _)| id).collect();
-    let to_follow = leases
+    let to_locate = leases
         .into_iter()
         .filter(|lease| own.contains(&lease.lease_id));
-    follow(app, to_follow.collect()).await;
+    locate_all(app, to_locate.collect()).await;
     // They are of the last comparison of this replica, if there ever was one.
     for gauge in ["leases_lost", "containers_orphaned", "containers_foreign"] {
         metrics::gauge!(gauge).set(0.0);
@@ -177,20 +177,20 @@ fn is_untroubled(app: &App, lease: &Lease) -> bool {
 
 /// Looks at containers of which something is not as expected: at most so many in one comparison,
 /// and at others in the next. The leases that have ended by that.
-async fn follow(app: &App, mut leases: Vec<Lease>) -> Vec<LeaseId> {
-    if leases.len() > LOOKS {
+async fn locate_all(app: &App, mut leases: Vec<Lease>) -> Vec<LeaseId> {
+    if leases.len() > LOOKS_PER_COMPARISON {
         tracing::warn!(
             leases = leases.len(),
             "more containers are to be looked at than can be in a minute"
         );
         let minute = usize::try_from(app.now() / 60).unwrap_or(0);
-        let first = minute.wrapping_mul(LOOKS) % leases.len();
+        let first = minute.wrapping_mul(LOOKS_PER_COMPARISON) % leases.len();
         leases.rotate_left(first);
-        leases.truncate(LOOKS);
+        leases.truncate(LOOKS_PER_COMPARISON);
     }
     let looks = leases
         .into_iter()
-        .map(|lease| (lease.node.clone(), follow_one(app.clone(), lease)));
+        .map(|lease| (lease.node.clone(), locate_one(app.clone(), lease)));
     let (mut lost, mut failed, mut first) = (Vec::new(), 0_u32, None);
     for look in per_node(looks, AT_ONCE).await {
         match look {
@@ -208,7 +208,7 @@ async fn follow(app: &App, mut leases: Vec<Lease>) -> Vec<LeaseId> {
 }
 
 /// Something is not as expected of a lease's container; the lease's id, if it has ended by that.
-async fn follow_one(app: App, lease: Lease) -> Result<Option<LeaseId>, (LeaseId, ApiError)> {
+async fn locate_one(app: App, lease: Lease) -> Result<Option<LeaseId>, (LeaseId, ApiError)> {
     let ended = async {
         let Some((trouble, since)) = lost_since(&app, &lease).await? else {
             return Ok(false);
@@ -225,7 +225,7 @@ async fn follow_one(app: App, lease: Lease) -> Result<Option<LeaseId>, (LeaseId,
 async fn lost_since(app: &App, lease: &Lease) -> Result<Option<(Trouble, i64)>, ApiError> {
     let (id, now) = (&lease.lease_id, app.now());
     let trouble = match locate(app, lease).await? {
-        Located::Here(place) if place.template => Trouble::Template,
+        Located::Here(location) if location.template => Trouble::Template,
         Located::Gone => Trouble::Gone,
         other => {
             if matches!(other, Located::Away) {

@@ -41,10 +41,10 @@ pub async fn address(app: &App, node: &NodeName, vmid: Vmid, until: Instant) -> 
 }
 
 /// Writes down an address that comes late, in a task of its own.
-pub fn note_late_address(app: App, lease: Lease) {
+pub fn store_late_address(app: App, lease: Lease) {
     tokio::spawn(async move {
         let until = Instant::now() + LATE_ADDRESS_TIMEOUT;
-        if let Err(error) = note_address(&app, &lease, (&lease.node, lease.vmid), until).await {
+        if let Err(error) = store_address(&app, &lease, (&lease.node, lease.vmid), until).await {
             tracing::error!(lease.id = lease.lease_id.as_str(), %error, "an address cannot be written down");
         }
     });
@@ -55,7 +55,7 @@ pub fn note_late_address(app: App, lease: Lease) {
 ///
 /// # Errors
 /// The store failed.
-pub async fn note_address(
+pub async fn store_address(
     app: &App,
     lease: &Lease,
     (node, vmid): (&NodeName, Vmid),

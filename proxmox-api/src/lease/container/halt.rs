@@ -28,8 +28,8 @@ const HURRIED: Duration = Duration::from_millis(60);
 ///
 /// # Errors
 /// It still runs, or Proxmox cannot be asked.
-pub async fn halt(app: &App, place: &ContainerLocation) -> Result<(), ContainerError> {
-    halt_within(app, place, HA_TIMEOUT).await
+pub async fn halt(app: &App, location: &ContainerLocation) -> Result<(), ContainerError> {
+    halt_within(app, location, HA_TIMEOUT).await
 }
 
 /// The same, with the time that high availability gets for each thing that it is asked for.
@@ -38,22 +38,22 @@ pub async fn halt(app: &App, place: &ContainerLocation) -> Result<(), ContainerE
 /// As [`halt`].
 pub async fn halt_within(
     app: &App,
-    place: &ContainerLocation,
+    location: &ContainerLocation,
     ha_timeout: Duration,
 ) -> Result<(), ContainerError> {
-    halt_by(app, place, ha_timeout, HURRIED).await
+    halt_by(app, location, ha_timeout, HURRIED).await
 }
 
 /// As [`halt`], with a shortest interval between polls of the task.
 async fn halt_by(
     app: &App,
-    place: &ContainerLocation,
+    location: &ContainerLocation,
     ha_timeout: Duration,
     poll: Duration,
 ) -> Result<(), ContainerError> {
     let client = &app.proxmox.client;
-    let (node, vmid) = (&place.node, place.vmid);
-    let mut patience = Duration::ZERO;
+    let (node, vmid) = (&location.node, location.vmid);
+    let mut timeout = Duration::ZERO;
     match client.shutdown(node, vmid, SHUTDOWN, true).await {
         Ok(upid) => {
             let mut done = succeeds(app, &upid, poll).await;
@@ -65,14 +65,14 @@ async fn halt_by(
                 // Whether it helped is looked at below.
                 succeeds(app, &upid, poll).await;
                 if is_ha(&upid) {
-                    patience = ha_timeout;
+                    timeout = ha_timeout;
                 }
             }
         }
         Err(error) if error.refusal() == Some(&Refusal::NotRunning) => {}
         Err(error) => return Err(error.into()),
     }
-    match stopped(app, node, vmid, patience).await? {
+    match stopped(app, node, vmid, timeout).await? {
         Some(held_by) if lock::may_start_again(&held_by) => Err(ContainerError::Locked(held_by)),
         _ => Ok(()),
     }
@@ -87,10 +87,10 @@ async fn halt_by(
 pub async fn halt_for_good(
     app: &App,
     lease: &Lease,
-    place: &ContainerLocation,
+    location: &ContainerLocation,
 ) -> Result<(), ContainerError> {
-    app.looks.forget(place.vmid);
-    let error = match halt_by(app, place, HA_TIMEOUT, UNHURRIED).await {
+    app.locations.forget(location.vmid);
+    let error = match halt_by(app, location, HA_TIMEOUT, UNHURRIED).await {
         Err(error @ (ContainerError::Locked(_) | ContainerError::Proxmox(_))) => error,
         halted => return halted,
     };
@@ -98,13 +98,14 @@ pub async fn halt_for_good(
     let in_vain = app.retries.since(&lease.lease_id);
     if in_vain.is_none_or(|since| app.now() - since < INSIDE_AFTER)
         // What is off and locked is started again perhaps, and cannot be told anything now.
-        || !client.container(&place.node, place.vmid).await?.is_running()
+        || !client.container(&location.node, location.vmid).await?.is_running()
     {
         return Err(error);
     }
-    halt_from_inside(app, place).await?;
-    let data = json!({ "vmid": lease.vmid, "lock": place.lock });
-    app.note(&lease.lease_id, "powered_off_inside", data).await;
+    halt_from_inside(app, location).await?;
+    let data = json!({ "vmid": lease.vmid, "lock": location.lock });
+    app.record_event(&lease.lease_id, "powered_off_inside", data)
+        .await;
     Ok(())
 }
 
@@ -127,9 +128,9 @@ async fn stopped(
     app: &App,
     node: &NodeName,
     vmid: Vmid,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Option<String>, ContainerError> {
-    let until = Instant::now() + patience;
+    let until = Instant::now() + timeout;
     loop {
         let status = app.proxmox.client.container(node, vmid).await?;
         if !status.is_running() {
@@ -150,8 +151,8 @@ async fn stopped(
 ///
 /// # Errors
 /// It still runs.
-async fn halt_from_inside(app: &App, place: &ContainerLocation) -> Result<(), ContainerError> {
-    let (node, vmid) = (&place.node, place.vmid);
+async fn halt_from_inside(app: &App, location: &ContainerLocation) -> Result<(), ContainerError> {
+    let (node, vmid) = (&location.node, location.vmid);
     let command = ExecRequest {
         timeout: SHUTDOWN,
         ..ExecRequest::new("poweroff || halt || kill -s TERM 1")

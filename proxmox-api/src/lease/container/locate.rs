@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::ApiError,
     memory::{alarms::Trouble, locations::ContainerLocation},
-    proxmox::Listed,
+    proxmox::ListedPosition,
     state::App,
     store::{Lease, LeaseState, StoreError},
 };
@@ -59,10 +59,10 @@ impl From<LocateError> for ApiError {
 pub async fn locate(app: &App, lease: &Lease) -> Result<Located, LocateError> {
     let located = look(app, lease).await?;
     match &located {
-        Located::Here(place) => {
+        Located::Here(location) => {
             let now = app.clock.unix_millis();
-            app.looks.remember(place, &lease.lease_id, now);
-            if place.template {
+            app.locations.remember(location, &lease.lease_id, now);
+            if location.template {
                 let id = &lease.lease_id;
                 app.alarms
                     .raise(id, lease.vmid, Trouble::Template, app.now());
@@ -93,7 +93,7 @@ async fn look(app: &App, lease: &Lease) -> Result<Located, LocateError> {
     let (node, vmid) = (&lease.node, lease.vmid);
     let listed = app.proxmox.recently_listed(vmid).await;
     // A whole node's containers may have moved, and a list for each of them would be long.
-    if let Listed::On(elsewhere) = &listed
+    if let ListedPosition::On(elsewhere) = &listed
         && elsewhere != node
         && let Ok(config) = app.proxmox.client.config(elsewhere, vmid).await
     {
@@ -108,7 +108,7 @@ async fn look(app: &App, lease: &Lease) -> Result<Located, LocateError> {
     }
     // A number that a recent list did not have, and that is free: many missing containers need no
     // further list.
-    if listed == Listed::Nowhere && matches!(absent(app, vmid).await?, Located::Gone) {
+    if listed == ListedPosition::Nowhere && matches!(absent(app, vmid).await?, Located::Gone) {
         return Ok(Located::Gone);
     }
     // Gone from there, hidden, or the node is away, renamed or removed: the cluster knows where the number is now.
@@ -163,7 +163,7 @@ async fn judge(
         lease.vmid,
         lease.created_at,
     );
-    let markers = marker::all(config.description.as_deref());
+    let markers = marker::read_all(config.description.as_deref());
     let mac = app.store.mac_of(&lease.lease_id).await?;
     let found = config.hwaddr();
     if markers.iter().any(|marker| marker.fits(&expected)) {
@@ -189,7 +189,7 @@ async fn judge(
         if app.store.set_node(id, &node, app.now()).await? {
             metrics::counter!("containers_moved_total").increment(1);
             let data = json!({ "vmid": lease.vmid, "from": lease.node, "to": node });
-            app.note(id, "container_moved", data).await;
+            app.record_event(id, "container_moved", data).await;
         }
     }
     Ok(Located::Here(ContainerLocation {
@@ -209,7 +209,7 @@ async fn rewrite(
     marker: &Marker,
 ) {
     let notes = config.description.as_deref().unwrap_or_default();
-    let Some(notes) = marker::written_into(notes, marker) else {
+    let Some(notes) = marker::insert_into(notes, marker) else {
         return;
     };
     let mut changes = vec![("description", notes.as_str())];
@@ -218,7 +218,8 @@ async fn rewrite(
     match app.proxmox.client.update_config(node, vmid, &changes).await {
         Ok(()) => {
             let data = json!({ "vmid": vmid.get() });
-            app.note(&marker.lease, "marker_written", data).await;
+            app.record_event(&marker.lease, "marker_written", data)
+                .await;
         }
         Err(error) => tracing::warn!(
             lease.id = marker.lease.as_str(),
@@ -246,8 +247,8 @@ fn is_forbidden(error: &pve::Error) -> bool {
 /// 410 it is gone, 503 it cannot be told or its node does not answer.
 pub async fn find(app: &App, lease: &Lease) -> Result<ContainerLocation, ApiError> {
     match locate(app, lease).await? {
-        Located::Here(place) if place.template => Err(a_template()),
-        Located::Here(place) => Ok(place),
+        Located::Here(location) if location.template => Err(a_template()),
+        Located::Here(location) => Ok(location),
         Located::Gone => {
             let message = "The container of this lease is gone from the host.";
             Err(ApiError::new(ErrorCode::LeaseEnded, message))
@@ -276,13 +277,13 @@ fn a_template() -> ApiError {
 /// As [`find`], and 409 it is locked.
 pub async fn find_for_sale(app: &App, lease: &Lease) -> Result<ContainerLocation, ApiError> {
     let now = app.clock.unix_millis();
-    let recent = app.looks.find(lease.vmid, &lease.lease_id, now);
-    let place = match recent {
-        Some(place) if place.lock.is_none() && !place.template => place,
+    let recent = app.locations.find(lease.vmid, &lease.lease_id, now);
+    let location = match recent {
+        Some(location) if location.lock.is_none() && !location.template => location,
         _ => find(app, lease).await?,
     };
-    match &place.lock {
-        Some(held_by) => Err(lock::refused(held_by)),
-        None => Ok(place),
+    match &location.lock {
+        Some(held_by) => Err(lock::refusal(held_by)),
+        None => Ok(location),
     }
 }

@@ -8,7 +8,7 @@ use crate::error::ApiError;
 const RETRY_AFTER: u64 = 60;
 
 /// What a lock means: the end of a sentence that begins with "because".
-pub fn meaning(lock: &str) -> &'static str {
+pub fn describe(lock: &str) -> &'static str {
     match lock {
         "backup" => "a backup of it is being made",
         "snapshot" => "a snapshot of it is being made",
@@ -31,10 +31,10 @@ pub fn may_start_again(lock: &str) -> bool {
 }
 
 /// The refusal of something that a locked container cannot do now.
-pub fn refused(lock: &str) -> ApiError {
+pub fn refusal(lock: &str) -> ApiError {
     let message = format!(
         "The container is locked ({lock}) because {}; nothing was charged.",
-        meaning(lock)
+        describe(lock)
     );
     ApiError::new(ErrorCode::LeaseConflict, message)
         .retry_after(RETRY_AFTER)

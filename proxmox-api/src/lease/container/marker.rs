@@ -63,7 +63,7 @@ impl Marker {
 }
 
 /// Every marker in a container's notes, wherever an administrator has moved it.
-pub fn all(notes: Option<&str>) -> Vec<Marker> {
+pub fn read_all(notes: Option<&str>) -> Vec<Marker> {
     found(notes.unwrap_or_default())
         .map(|(_, _, marker)| marker)
         .collect()
@@ -71,7 +71,7 @@ pub fn all(notes: Option<&str>) -> Vec<Marker> {
 
 /// The notes with `marker` in the place of the one that fits it, or in front where there is none; everything else stays.
 /// `None` where Proxmox would not take notes of that length.
-pub fn written_into(notes: &str, marker: &Marker) -> Option<String> {
+pub fn insert_into(notes: &str, marker: &Marker) -> Option<String> {
     let old = found(notes).find(|(_, _, old)| old.fits(marker));
     let text = match old {
         Some((start, end, _)) => format!("{}{}{}", &notes[..start], marker.text(), &notes[end..]),
@@ -119,10 +119,10 @@ mod tests {
             format!("{long}{}{long}", ours.text()),
             "{ \"infra402\" : {\"lease\":\"lease-1\", \"instance\":\"here\",\"vmid\":40200,\"created\":1000}}".into(),
         ] {
-            assert_eq!(all(Some(&notes)), vec![ours.clone()], "{notes}");
+            assert_eq!(read_all(Some(&notes)), vec![ours.clone()], "{notes}");
         }
         let two = format!("{}\n{}", marker("lease-2", None).text(), ours.text());
-        assert_eq!(all(Some(&two)).len(), 2);
+        assert_eq!(read_all(Some(&two)).len(), 2);
         for notes in [
             "",
             "{}",
@@ -131,9 +131,9 @@ mod tests {
             "{\"infra402\"",
             "{",
         ] {
-            assert_eq!(all(Some(notes)), [], "{notes}");
+            assert_eq!(read_all(Some(notes)), [], "{notes}");
         }
-        assert_eq!(all(None), []);
+        assert_eq!(read_all(None), []);
     }
 
     #[test]
@@ -168,16 +168,16 @@ mod tests {
         let new = marker("lease-1", Some(40_200));
         let old = marker("lease-1", None).text();
         let notes = format!("mind the dog\n{old}\nasked Ann {{sic}}");
-        let written = written_into(&notes, &new).unwrap();
+        let written = insert_into(&notes, &new).unwrap();
         assert_eq!(
             written,
             format!("mind the dog\n{}\nasked Ann {{sic}}", new.text())
         );
-        assert_eq!(written_into(&written, &new).unwrap(), written);
+        assert_eq!(insert_into(&written, &new).unwrap(), written);
         assert_eq!(
-            written_into("only this", &new).unwrap(),
+            insert_into("only this", &new).unwrap(),
             format!("{}\nonly this", new.text())
         );
-        assert_eq!(written_into(&"x".repeat(8192), &new), None);
+        assert_eq!(insert_into(&"x".repeat(8192), &new), None);
     }
 }

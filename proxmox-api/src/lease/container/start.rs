@@ -11,9 +11,9 @@ use super::halt;
 use crate::{error::ApiError, state::App};
 
 /// How long a start of unknown outcome is watched. Starts take a few seconds.
-const START_PATIENCE: Duration = Duration::from_secs(20);
+const START_WATCH_TIMEOUT: Duration = Duration::from_secs(20);
 
-pub(crate) fn dead() -> ApiError {
+pub(crate) fn unresponsive() -> ApiError {
     let message = "The container was made but does not answer; nothing was charged.";
     ApiError::new(ErrorCode::ProvisioningFailed, message).retry_after(10)
 }
@@ -52,11 +52,11 @@ pub async fn start(
                 cause = error.safe_text(),
                 "a start of unknown outcome"
             );
-            return runs(app, node, vmid, deadline, START_PATIENCE).await;
+            return runs(app, node, vmid, deadline, START_WATCH_TIMEOUT).await;
         }
         Err(error) => return Err(error.into()),
     }
-    Err(dead())
+    Err(unresponsive())
 }
 
 /// Looks whether the container runs, and starts it once more if not.
@@ -65,11 +65,11 @@ async fn runs(
     node: &NodeName,
     vmid: Vmid,
     deadline: Instant,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<(), ApiError> {
     let client = &app.proxmox.client;
     let mut again = true;
-    let deadline = deadline.min(Instant::now() + patience);
+    let deadline = deadline.min(Instant::now() + timeout);
     while Instant::now() < deadline {
         sleep(Duration::from_millis(500)).await;
         match client.container(node, vmid).await {
@@ -87,5 +87,5 @@ async fn runs(
             _ => {}
         }
     }
-    Err(dead())
+    Err(unresponsive())
 }

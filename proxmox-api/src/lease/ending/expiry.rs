@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     held,
-    lanes::{Ended, Lane, Lanes, Places, Task},
+    lanes::{LaneCapacity, LaneTask, Lanes, NodeLane, WorkResult},
     lost, remove,
 };
 use crate::{
@@ -46,11 +46,11 @@ const LONGEST_AMONG_REPLICAS: i64 = 15;
 /// Milliseconds between two looks for work, however often a deadline is moved meanwhile.
 const BETWEEN_LOOKS: u64 = 250;
 /// How long a container may take to start that was halted while its lease was renewed.
-const START_AT_MOST: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Works until the process ends.
 pub async fn run(app: App) {
-    let mut ends = Ends::new(&app);
+    let mut ends = EndsWorker::new(&app);
     loop {
         let looked = app.clock.unix_millis();
         let wake = match ends.look(&app).await {
@@ -69,11 +69,11 @@ pub async fn run(app: App) {
 /// # Errors
 /// The store failed.
 pub async fn tick(app: &App) -> Result<(), StoreError> {
-    let mut ends = Ends::new(app);
+    let mut ends = EndsWorker::new(app);
     ends.look(app).await?;
     while ends.lanes.in_hand().0 > 0 {
         if let Some(ended) = ends.lanes.changed().await {
-            ends.note_end(app, ended);
+            ends.handle_result(app, ended);
         }
         ends.start(app);
     }
@@ -82,7 +82,7 @@ pub async fn tick(app: &App) -> Result<(), StoreError> {
 
 /// The outcome of one step of work on a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum StepOutcome {
     /// A step was done, or there was none to do. The next step may be due.
     Done,
     /// It has to be tried again then, Unix seconds.
@@ -93,18 +93,18 @@ enum Outcome {
 }
 
 /// The work of one process.
-struct Ends {
-    lanes: Lanes<Outcome>,
+struct EndsWorker {
+    lanes: Lanes<StepOutcome>,
     /// Leases whose lock another task held, and when they are tried again, Unix seconds.
     taken: HashMap<LeaseId, i64>,
 }
 
-impl Ends {
+impl EndsWorker {
     fn new(app: &App) -> Self {
         let stops = app.config.proxmox.ends_per_node;
         let removals = (stops / 2).max(1);
         Self {
-            lanes: Lanes::new(Places {
+            lanes: Lanes::new(LaneCapacity {
                 stops: app.shares.share_of(stops),
                 removals: app.shares.share_of(removals),
             }),
@@ -115,7 +115,7 @@ impl Ends {
     /// Begins due work and warns owners. Returns when to look again, Unix seconds.
     async fn look(&mut self, app: &App) -> Result<i64, StoreError> {
         let now = app.now();
-        let mut due: Vec<(i64, Lane, LeaseId)> = Vec::new();
+        let mut due: Vec<(i64, NodeLane, LeaseId)> = Vec::new();
         due.extend(app.store.ends_due(now).await?.into_iter().map(in_lane));
         // Machines that are held must not keep paid leases from ending.
         let (held, held_later) = held::due(app).await.unwrap_or_else(|error| {
@@ -154,7 +154,7 @@ impl Ends {
 
     /// Forgets the backoff of leases that are no longer due: another replica may have ended or
     /// renewed them.
-    fn forget_what_is_over(&self, app: &App, due: &[(i64, Lane, LeaseId)]) {
+    fn forget_what_is_over(&self, app: &App, due: &[(i64, NodeLane, LeaseId)]) {
         let failed = app.retries.leases();
         if failed.is_empty() {
             return;
@@ -173,7 +173,7 @@ impl Ends {
                 () = app.deadlines_moved.notified() => wake = wake.min(looked + BETWEEN_LOOKS),
                 ended = self.lanes.changed() => {
                     if let Some(ended) = ended {
-                        wake = wake.min(millis(self.note_end(app, ended)));
+                        wake = wake.min(millis(self.handle_result(app, ended)));
                     }
                     self.start(app);
                 }
@@ -190,13 +190,13 @@ impl Ends {
     }
 
     /// When to look again after work has ended, Unix seconds.
-    fn note_end(&mut self, app: &App, ended: Ended<Outcome>) -> i64 {
+    fn handle_result(&mut self, app: &App, ended: WorkResult<StepOutcome>) -> i64 {
         let now = app.now();
         match ended.outcome {
             // The next step may be due as well.
-            Some(Outcome::Done) => now + 1,
-            Some(Outcome::Failed(again)) => again,
-            Some(Outcome::Taken) => {
+            Some(StepOutcome::Done) => now + 1,
+            Some(StepOutcome::Failed(again)) => again,
+            Some(StepOutcome::Taken) => {
                 self.taken.insert(ended.lease_id, now + RETRY_SECONDS);
                 now + RETRY_SECONDS
             }
@@ -214,13 +214,13 @@ fn millis(seconds: i64) -> u64 {
     u64::try_from(seconds).unwrap_or(0).saturating_mul(1000)
 }
 
-fn in_lane(due: DueEnd) -> (i64, Lane, LeaseId) {
+fn in_lane(due: DueEnd) -> (i64, NodeLane, LeaseId) {
     let task = match due.state {
-        LeaseState::Active | LeaseState::Expiring => Task::Stop,
-        _ => Task::Remove,
+        LeaseState::Active | LeaseState::Expiring => LaneTask::Stop,
+        _ => LaneTask::Remove,
     };
     let node = due.node;
-    (due.due_at, Lane { node, task }, due.lease_id)
+    (due.due_at, NodeLane { node, task }, due.lease_id)
 }
 
 /// Warns the owners whose leases end soon. Returns whether there are more.
@@ -236,17 +236,17 @@ async fn warn(app: &App, now: i64) -> Result<bool, StoreError> {
 }
 
 /// Takes one lease a step further, unless another task holds its lock.
-async fn end(app: App, lease_id: LeaseId) -> Outcome {
+async fn end(app: App, lease_id: LeaseId) -> StepOutcome {
     let lock = app.leases_in_work.try_take(&lease_id).await;
     let lock =
         lock.inspect_err(|error| tracing::warn!(%error, "a lease cannot be locked to end it"));
     let Ok(Some(_lock)) = lock else {
-        return Outcome::Taken;
+        return StepOutcome::Taken;
     };
     match step(&app, &lease_id).await {
         Ok(()) => {
             forget_failures(&app, &lease_id);
-            Outcome::Done
+            StepOutcome::Done
         }
         Err(error) => {
             let pause = app.retries.failed(&lease_id, app.now());
@@ -256,7 +256,7 @@ async fn end(app: App, lease_id: LeaseId) -> Outcome {
                 app.alarms.raise(&lease_id, lease.vmid, trouble, app.now());
             }
             tracing::warn!(lease.id = lease_id.as_str(), pause, %error, "a lease cannot be ended yet");
-            Outcome::Failed(app.now() + pause)
+            StepOutcome::Failed(app.now() + pause)
         }
     }
 }
@@ -305,16 +305,16 @@ async fn step(app: &App, lease_id: &LeaseId) -> Result<(), ContainerError> {
         LeaseState::Expiring => stop(app, &lease).await,
         LeaseState::Stopped if passed(lease.destroy_at) => {
             measure_lateness(app, "destroy", lease.destroy_at);
-            over(app, &lease).await
+            end_grace(app, &lease).await
         }
-        LeaseState::Probed => held::take_on(app, lease_id).await,
+        LeaseState::Probed => held::advance(app, lease_id).await,
         LeaseState::Undoing | LeaseState::Destroying => remove::remove(app, &lease).await,
         _ => Ok(()),
     }
 }
 
 /// The grace is over. A container that was lost in the paid time, and too late for the comparison's ten minutes, is owed now.
-async fn over(app: &App, lease: &Lease) -> Result<(), ContainerError> {
+async fn end_grace(app: &App, lease: &Lease) -> Result<(), ContainerError> {
     if let Some(since) = app.store.missing_since(&lease.lease_id).await?
         && matches!(locate(app, lease).await?, Located::Gone)
         && lost::end_missed(app, lease, Trouble::Gone, since).await?
@@ -326,9 +326,9 @@ async fn over(app: &App, lease: &Lease) -> Result<(), ContainerError> {
 
 async fn stop(app: &App, lease: &Lease) -> Result<(), ContainerError> {
     match locate(app, lease).await? {
-        Located::Here(place) if place.template => {}
-        Located::Here(place) => {
-            halt::halt_for_good(app, lease, &place).await?;
+        Located::Here(location) if location.template => {}
+        Located::Here(location) => {
+            halt::halt_for_good(app, lease, &location).await?;
         }
         // Another guest with its number is left alone, and the lease ends all the same.
         Located::Gone => {}
@@ -345,7 +345,7 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), ContainerError> {
         )
         .await?;
     if moved {
-        app.note(
+        app.record_event(
             &lease.lease_id,
             "stopped",
             json!({ "destroysAt": lease.destroy_at }),
@@ -366,9 +366,9 @@ async fn start_if_renewed(app: &App, lease_id: &LeaseId) -> Result<(), Container
     if traffic::keeps_off(app, lease_id).await?.is_some() {
         return Ok(());
     }
-    if let Located::Here(place) = locate(app, &lease).await? {
-        let deadline = Instant::now() + START_AT_MOST;
-        let started = start::start(app, &place.node, place.vmid, deadline).await;
+    if let Located::Here(location) = locate(app, &lease).await? {
+        let deadline = Instant::now() + START_TIMEOUT;
+        let started = start::start(app, &location.node, location.vmid, deadline).await;
         started.map_err(|error| ContainerError::Proxmox(error.message))?;
         tracing::warn!(
             lease.id = lease_id.as_str(),

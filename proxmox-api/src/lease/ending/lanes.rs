@@ -18,13 +18,13 @@ use crate::ids::LeaseId;
 
 /// After this, work is set aside: a container shuts down within ten seconds, or does not listen.
 pub const SLOW_AFTER: Duration = Duration::from_secs(10);
-/// Work of one lane that is set aside at most, for each of its places. More keeps its place.
+/// Work of one lane that is set aside at most, for each of its places. More keeps its location.
 const ASIDE: usize = 4;
 
 /// Kinds of work on a container. They load a node differently: a stop waits for the guest, a removal
 /// holds the storage's lock, on which Proxmox lets a task wait for ten seconds only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Task {
+pub enum LaneTask {
     /// It is shut down.
     Stop,
     /// It is removed.
@@ -33,27 +33,27 @@ pub enum Task {
 
 /// A lane.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Lane {
+pub struct NodeLane {
     /// The node.
     pub node: NodeName,
     /// The kind of work.
-    pub task: Task,
+    pub task: LaneTask,
 }
 
-/// Places in each lane, which may get more or fewer; work that is in hand keeps its place.
+/// LaneCapacity in each lane, which may get more or fewer; work that is in hand keeps its location.
 #[derive(Debug, Clone)]
-pub struct Places {
+pub struct LaneCapacity {
     /// For stops.
     pub stops: watch::Receiver<usize>,
     /// For removals.
     pub removals: watch::Receiver<usize>,
 }
 
-impl Places {
-    fn of(&self, task: Task) -> usize {
+impl LaneCapacity {
+    fn of(&self, task: LaneTask) -> usize {
         *match task {
-            Task::Stop => self.stops.borrow(),
-            Task::Remove => self.removals.borrow(),
+            LaneTask::Stop => self.stops.borrow(),
+            LaneTask::Remove => self.removals.borrow(),
         }
     }
 
@@ -74,7 +74,7 @@ impl Places {
 
 /// Work that has ended.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Ended<T> {
+pub struct WorkResult<T> {
     /// The lease.
     pub lease_id: LeaseId,
     /// Its result; `None` where it panicked or was cancelled.
@@ -83,35 +83,35 @@ pub struct Ended<T> {
 
 /// The lanes of all nodes. Work in hand is cut off when they are dropped.
 pub struct Lanes<T> {
-    places: Places,
-    waiting: HashMap<Lane, VecDeque<LeaseId>>,
+    capacity: LaneCapacity,
+    waiting: HashMap<NodeLane, VecDeque<LeaseId>>,
     in_hand: HashMap<LeaseId, InHand>,
     tasks: JoinSet<()>,
-    tell: mpsc::UnboundedSender<News<T>>,
-    news: mpsc::UnboundedReceiver<News<T>>,
+    tell: mpsc::UnboundedSender<LaneNews<T>>,
+    news: mpsc::UnboundedReceiver<LaneNews<T>>,
 }
 
 struct InHand {
-    lane: Lane,
+    lane: NodeLane,
     is_slow: bool,
 }
 
-enum News<T> {
+enum LaneNews<T> {
     IsSlow(LeaseId),
-    Ended(Ended<T>),
+    WorkResult(WorkResult<T>),
 }
 
 /// Reports the end of work when it is dropped, so also after a panic.
 struct Reporter<T> {
     lease_id: LeaseId,
     outcome: Option<T>,
-    tell: mpsc::UnboundedSender<News<T>>,
+    tell: mpsc::UnboundedSender<LaneNews<T>>,
 }
 
 impl<T> Drop for Reporter<T> {
     fn drop(&mut self) {
         // Sending fails only once the lanes, and with them the receiver, are dropped.
-        let _ = self.tell.send(News::Ended(Ended {
+        let _ = self.tell.send(LaneNews::WorkResult(WorkResult {
             lease_id: self.lease_id.clone(),
             outcome: self.outcome.take(),
         }));
@@ -120,10 +120,10 @@ impl<T> Drop for Reporter<T> {
 
 impl<T: Send + 'static> Lanes<T> {
     /// Lanes without work.
-    pub fn new(places: Places) -> Self {
+    pub fn new(capacity: LaneCapacity) -> Self {
         let (tell, news) = mpsc::unbounded_channel();
         Self {
-            places,
+            capacity,
             waiting: HashMap::new(),
             in_hand: HashMap::new(),
             tasks: JoinSet::new(),
@@ -134,7 +134,7 @@ impl<T: Send + 'static> Lanes<T> {
 
     /// Replaces the queue, in the order in which work is to begin. Leases that are in hand are left
     /// out.
-    pub fn refill(&mut self, work: impl IntoIterator<Item = (Lane, LeaseId)>) {
+    pub fn refill(&mut self, work: impl IntoIterator<Item = (NodeLane, LeaseId)>) {
         self.waiting.clear();
         for (lane, lease_id) in work {
             if !self.in_hand.contains_key(&lease_id) {
@@ -148,7 +148,7 @@ impl<T: Send + 'static> Lanes<T> {
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let free: Vec<(Lane, usize)> = self
+        let free: Vec<(NodeLane, usize)> = self
             .waiting
             .keys()
             .map(|lane| (lane.clone(), self.free(lane)))
@@ -163,15 +163,15 @@ impl<T: Send + 'static> Lanes<T> {
         self.waiting.retain(|_, waiting| !waiting.is_empty());
     }
 
-    fn free(&self, lane: &Lane) -> usize {
-        let places = self.places.of(lane.task);
+    fn free(&self, lane: &NodeLane) -> usize {
+        let places = self.capacity.of(lane.task);
         let own = self.in_hand.values().filter(|one| one.lane == *lane);
         let (slow, prompt): (Vec<_>, Vec<_>) = own.partition(|one| one.is_slow);
         let too_slow = slow.len().saturating_sub(places * ASIDE);
         places.saturating_sub(prompt.len() + too_slow)
     }
 
-    fn begin<F>(&mut self, lane: Lane, lease_id: LeaseId, work: &impl Fn(LeaseId) -> F)
+    fn begin<F>(&mut self, lane: NodeLane, lease_id: LeaseId, work: &impl Fn(LeaseId) -> F)
     where
         F: Future<Output = T> + Send + 'static,
     {
@@ -191,7 +191,7 @@ impl<T: Send + 'static> Lanes<T> {
             let outcome = match timeout(SLOW_AFTER, &mut work).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
-                    let slow = News::IsSlow(reporter.lease_id.clone());
+                    let slow = LaneNews::IsSlow(reporter.lease_id.clone());
                     let _ = reporter.tell.send(slow);
                     work.await
                 }
@@ -203,21 +203,21 @@ impl<T: Send + 'static> Lanes<T> {
     /// Waits until places may be free again: because work has ended, which is returned, or because
     /// it is slow, or because there are more places. For ever, where nothing is in hand and their
     /// number stays.
-    pub async fn changed(&mut self) -> Option<Ended<T>> {
+    pub async fn changed(&mut self) -> Option<WorkResult<T>> {
         let news = tokio::select! {
             // Ours is never the last sender that is dropped.
             news = self.news.recv() => news?,
-            () = self.places.changed() => return None,
+            () = self.capacity.changed() => return None,
         };
         while self.tasks.try_join_next().is_some() {}
         match news {
-            News::IsSlow(lease_id) => {
+            LaneNews::IsSlow(lease_id) => {
                 if let Some(in_hand) = self.in_hand.get_mut(&lease_id) {
                     in_hand.is_slow = true;
                 }
                 None
             }
-            News::Ended(ended) => {
+            LaneNews::WorkResult(ended) => {
                 self.in_hand.remove(&ended.lease_id);
                 Some(ended)
             }

@@ -15,7 +15,7 @@ use crate::{
     store::{Lease, LeaseState},
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const REMOVE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Removes the container of a lease that is `undoing` or `destroying`, and ends the lease.
 ///
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub async fn remove(app: &App, lease: &Lease) -> Result<(), ContainerError> {
     match locate(app, lease).await? {
         // Somebody made a template of it: theirs now, and of no use to a customer.
-        Located::Here(place) if place.template => {
+        Located::Here(location) if location.template => {
             let vmid = lease.vmid.get();
             tracing::warn!(
                 lease.id = lease.lease_id.as_str(),
@@ -32,10 +32,10 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), ContainerError> {
                 "a leased container was made a template; it is left alone"
             );
         }
-        Located::Here(place) => {
-            if let Err(error) = container(app, &place).await {
+        Located::Here(location) => {
+            if let Err(error) = remove_container(app, &location).await {
                 // What cannot be removed for now does not run on for nothing.
-                if let Err(error) = halt::halt_for_good(app, lease, &place).await {
+                if let Err(error) = halt::halt_for_good(app, lease, &location).await {
                     let id = &lease.lease_id;
                     tracing::warn!(lease.id = id.as_str(), %error, "what cannot be removed runs on");
                 }
@@ -43,7 +43,9 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), ContainerError> {
             }
         }
         Located::Gone => {}
-        Located::Unclear(_) if lease.state == LeaseState::Undoing => never_made(app, lease).await?,
+        Located::Unclear(_) if lease.state == LeaseState::Undoing => {
+            check_never_made(app, lease).await?
+        }
         Located::Unclear(trouble) => return Err(ContainerError::Unclear(trouble)),
         Located::Away => return Err(ContainerError::Away),
     }
@@ -55,7 +57,7 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), ContainerError> {
     app.alarms.clear(&lease.lease_id, &[]);
     // If this replica has lost its lock meanwhile, another one may have ended the lease.
     if moved {
-        app.note(
+        app.record_event(
             &lease.lease_id,
             "destroyed",
             serde_json::json!({ "vmid": lease.vmid }),
@@ -69,25 +71,28 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), ContainerError> {
 ///
 /// # Errors
 /// It is still there.
-pub async fn container(app: &App, place: &ContainerLocation) -> Result<(), ContainerError> {
+pub async fn remove_container(
+    app: &App,
+    location: &ContainerLocation,
+) -> Result<(), ContainerError> {
     // With `destroyed`, an earlier removal was cut off: Proxmox goes on with it.
-    if let Some(lock) = place.lock.as_ref().filter(|lock| *lock != "destroyed") {
+    if let Some(lock) = location.lock.as_ref().filter(|lock| *lock != "destroyed") {
         return Err(ContainerError::Locked(lock.clone()));
     }
     let client = &app.proxmox.client;
-    app.looks.forget(place.vmid);
+    app.locations.forget(location.vmid);
     let how = Destroy {
         force: true,
         purge: true,
     };
-    let upid = match client.destroy(&place.node, place.vmid, how).await {
+    let upid = match client.destroy(&location.node, location.vmid, how).await {
         Ok(upid) => upid,
         // Gone, or moved since it was located: the next look tells.
         Err(error) => return Err(error.into()),
     };
     let options = WaitOptions {
         poll_first: halt::UNHURRIED,
-        ..WaitOptions::within(PATIENCE)
+        ..WaitOptions::within(REMOVE_TIMEOUT)
     };
     match client.wait(&upid, options).await {
         Ok(outcome) if outcome.is_success() => Ok(()),
@@ -98,7 +103,7 @@ pub async fn container(app: &App, place: &ContainerLocation) -> Result<(), Conta
 
 /// A container that is being made is not in the pool yet, and so hidden. For a lease that was never paid, a number that is
 /// taken means its container only if a creation of ours is running or has succeeded.
-async fn never_made(app: &App, lease: &Lease) -> Result<(), ContainerError> {
+async fn check_never_made(app: &App, lease: &Lease) -> Result<(), ContainerError> {
     let client = &app.proxmox.client;
     let tasks = client.tasks(&lease.node, lease.vmid, "vzcreate").await?;
     let Some(youngest) = tasks.first() else {

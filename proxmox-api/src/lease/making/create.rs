@@ -25,12 +25,12 @@ use crate::{
 /// Numbers or nodes that are tried.
 const TRIES: u32 = 5;
 /// How long a creation of unknown outcome is looked for, and how often.
-const LOOK_FOR: Duration = Duration::from_secs(3);
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(3);
+const SEARCH_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A container to be made.
 #[derive(Debug, Clone)]
-pub struct Order {
+pub struct NewContainer {
     /// The lease that it is for.
     pub lease: Lease,
     /// Its number; another one where this is taken.
@@ -50,7 +50,7 @@ pub struct Order {
 }
 
 /// What became of one request.
-enum Attempt {
+enum CreateAttempt {
     /// A task is making it, or has made it.
     Task(Upid),
     /// The number belongs to somebody else.
@@ -65,7 +65,7 @@ enum Attempt {
 /// It cannot be made. Something may have been left half made: undo the lease.
 pub async fn create(
     app: &App,
-    order: &mut Order,
+    container: &mut NewContainer,
     deadline: Instant,
     progress: &Progress,
 ) -> Result<(), ApiError> {
@@ -75,68 +75,72 @@ pub async fn create(
     for _ in 0..TRIES {
         step(
             app,
-            &order.lease.lease_id,
+            &container.lease.lease_id,
             LeaseState::Provisioning,
             LeaseState::CreateSent,
         )
         .await?;
         progress.step("creating");
         // Another node may have another firewall.
-        let fence = fence::for_sale(app, &order.node).await?;
-        let turn = app.proxmox.create_turn(&order.node).await;
-        let outcome = match attempt(app, order, fence).await? {
-            Attempt::Task(upid) => {
-                let mac = ended(app, order, &upid, deadline).await?;
+        let fence = fence::require(app, &container.node).await?;
+        let turn = app.proxmox.create_turn(&container.node).await;
+        let outcome = match attempt(app, container, fence).await? {
+            CreateAttempt::Task(upid) => {
+                let mac = wait_until_created(app, container, &upid, deadline).await?;
                 drop(turn);
-                let (id, now) = (&order.lease.lease_id, app.now());
+                let (id, now) = (&container.lease.lease_id, app.now());
                 if !app.store.container_made(id, mac.as_deref(), now).await? {
-                    return Err(moved_on(id, LeaseState::CreateSent, LeaseState::Created));
+                    return Err(unexpected_state(
+                        id,
+                        LeaseState::CreateSent,
+                        LeaseState::Created,
+                    ));
                 }
-                return fence_in(app, order, fence).await;
+                return fence_in(app, container, fence).await;
             }
             other => other,
         };
         drop(turn);
         step(
             app,
-            &order.lease.lease_id,
+            &container.lease.lease_id,
             LeaseState::CreateSent,
             LeaseState::Provisioning,
         )
         .await?;
-        busy.insert(order.vmid);
-        if let Attempt::NotExecuted(error) = outcome {
+        busy.insert(container.vmid);
+        if let CreateAttempt::NotExecuted(error) = outcome {
             last = error;
-            avoided.push(order.node.clone());
+            avoided.push(container.node.clone());
         }
         if Instant::now() >= deadline {
             break;
         }
         // With one node, or when all have failed, the same one gets another chance.
-        order.node = match app
+        container.node = match app
             .proxmox
-            .place(order.size, &order.template, &avoided)
+            .pick_node(container.size, &container.template, &avoided)
             .await
         {
             Ok(node) => node,
             Err(_) => {
                 avoided.clear();
-                sleep(LOOK_EVERY).await;
-                order.node.clone()
+                sleep(SEARCH_INTERVAL).await;
+                container.node.clone()
             }
         };
         let vmids = app.proxmox.config.vmids.clone();
         let found = app
             .store
             .reassign_lease(
-                &order.lease.lease_id,
-                &order.node,
+                &container.lease.lease_id,
+                &container.node,
                 vmids,
                 busy.clone(),
                 app.now(),
             )
             .await?;
-        order.vmid = found.ok_or_else(|| {
+        container.vmid = found.ok_or_else(|| {
             ApiError::new(
                 ErrorCode::CapacityExhausted,
                 "Every number for a container is taken.",
@@ -156,10 +160,10 @@ pub async fn step(
     if app.store.move_lease(lease_id, from, to, app.now()).await? {
         return Ok(());
     }
-    Err(moved_on(lease_id, from, to))
+    Err(unexpected_state(lease_id, from, to))
 }
 
-fn moved_on(lease_id: &LeaseId, from: LeaseState, to: LeaseState) -> ApiError {
+fn unexpected_state(lease_id: &LeaseId, from: LeaseState, to: LeaseState) -> ApiError {
     tracing::error!(
         lease.id = lease_id.as_str(),
         from = from.as_str(),
@@ -178,16 +182,16 @@ fn failed() -> ApiError {
 }
 
 /// Sets the container's firewall before it is started for the first time.
-async fn fence_in(app: &App, order: &Order, fence: Fence) -> Result<(), ApiError> {
-    let (id, network) = (&order.lease.lease_id, &app.proxmox.config.network);
-    if order.lease.address.is_none() {
+async fn fence_in(app: &App, container: &NewContainer, fence: Fence) -> Result<(), ApiError> {
+    let (id, network) = (&container.lease.lease_id, &app.proxmox.config.network);
+    if container.lease.address.is_none() {
         return Ok(());
     }
-    if let Err(error) = fence::apply(&app.proxmox, &order.node, order.vmid).await {
+    if let Err(error) = fence::apply(&app.proxmox, &container.node, container.vmid).await {
         let cause = error.safe_text();
         tracing::error!(
             lease.id = id.as_str(),
-            vmid = order.vmid.get(),
+            vmid = container.vmid.get(),
             cause,
             "a container's firewall cannot be set"
         );
@@ -205,47 +209,53 @@ async fn fence_in(app: &App, order: &Order, fence: Fence) -> Result<(), ApiError
     Ok(())
 }
 
-async fn attempt(app: &App, order: &Order, fence: Fence) -> Result<Attempt, ApiError> {
+async fn attempt(
+    app: &App,
+    container: &NewContainer,
+    fence: Fence,
+) -> Result<CreateAttempt, ApiError> {
     let error = match app
         .proxmox
         .client
-        .create(&order.node, &container(app, order, fence))
+        .create(&container.node, &create_request(app, container, fence))
         .await
     {
-        Ok(upid) => return Ok(Attempt::Task(upid)),
+        Ok(upid) => return Ok(CreateAttempt::Task(upid)),
         Err(error) => error,
     };
     if error.may_have_executed() {
         tracing::warn!(
-            lease.id = order.lease.lease_id.as_str(),
+            lease.id = container.lease.lease_id.as_str(),
             cause = error.safe_text(),
             "a creation of unknown outcome"
         );
-        return Ok(match look_for(app, order).await {
-            Some(upid) => Attempt::Task(upid),
-            None => Attempt::NotExecuted(failed()),
+        return Ok(match find_creation(app, container).await {
+            Some(upid) => CreateAttempt::Task(upid),
+            None => CreateAttempt::NotExecuted(failed()),
         });
     }
     match error.refusal() {
-        Some(Refusal::VmidTaken) => Ok(Attempt::Taken),
+        Some(Refusal::VmidTaken) => Ok(CreateAttempt::Taken),
         // Another node, or the same one a moment later, may do it.
-        _ if error.is_transient() => Ok(Attempt::NotExecuted(error.into())),
+        _ if error.is_transient() => Ok(CreateAttempt::NotExecuted(error.into())),
         _ => Err(error.into()),
     }
 }
 
 /// The task of a creation whose answer was lost. The number is taken before Proxmox answers, so a number that stays free was
 /// not asked for.
-async fn look_for(app: &App, order: &Order) -> Option<Upid> {
+async fn find_creation(app: &App, container: &NewContainer) -> Option<Upid> {
     let client = &app.proxmox.client;
-    let deadline = Instant::now() + LOOK_FOR;
+    let deadline = Instant::now() + SEARCH_TIMEOUT;
     loop {
-        let taken = match client.next_id(Some(order.vmid)).await {
+        let taken = match client.next_id(Some(container.vmid)).await {
             Err(error) => error.refusal() == Some(&Refusal::VmidTaken),
             Ok(_) => false,
         };
         if taken
-            && let Ok(tasks) = client.tasks(&order.node, order.vmid, "vzcreate").await
+            && let Ok(tasks) = client
+                .tasks(&container.node, container.vmid, "vzcreate")
+                .await
             && let Some(youngest) = tasks.into_iter().next()
         {
             return Some(youngest);
@@ -253,14 +263,14 @@ async fn look_for(app: &App, order: &Order) -> Option<Upid> {
         if Instant::now() >= deadline {
             return None;
         }
-        sleep(LOOK_EVERY).await;
+        sleep(SEARCH_INTERVAL).await;
     }
 }
 
 /// Waits for the creation's end; the hardware address of what was made.
-async fn ended(
+async fn wait_until_created(
     app: &App,
-    order: &Order,
+    container: &NewContainer,
     upid: &Upid,
     deadline: Instant,
 ) -> Result<Option<String>, ApiError> {
@@ -272,67 +282,75 @@ async fn ended(
         .await
     {
         Ok(outcome) if outcome.is_success() => {}
-        Ok(outcome) => return Err(task_failed(order, upid, &outcome)),
+        Ok(outcome) => return Err(task_failed(container, upid, &outcome)),
         Err(error) => {
-            tracing::error!(lease.id = order.lease.lease_id.as_str(), %error, "a creation was not seen to its end");
+            tracing::error!(lease.id = container.lease.lease_id.as_str(), %error, "a creation was not seen to its end");
             return Err(failed());
         }
     }
-    let config = app.proxmox.client.config(&order.node, order.vmid).await?;
-    if marker::all(config.description.as_deref()).contains(&of(app, order)) {
+    let config = app
+        .proxmox
+        .client
+        .config(&container.node, container.vmid)
+        .await?;
+    if marker::read_all(config.description.as_deref()).contains(&marker_of(app, container)) {
         return Ok(config.property("net0", "hwaddr").map(str::to_owned));
     }
     tracing::error!(
-        lease.id = order.lease.lease_id.as_str(),
-        vmid = order.vmid.get(),
+        lease.id = container.lease.lease_id.as_str(),
+        vmid = container.vmid.get(),
         "the container is not ours"
     );
     Err(failed())
 }
 
-pub(super) fn task_failed(order: &Order, upid: &Upid, outcome: &TaskOutcome) -> ApiError {
-    tracing::error!(lease.id = order.lease.lease_id.as_str(), task = upid.kind, %outcome, "a task failed");
+pub(super) fn task_failed(
+    container: &NewContainer,
+    upid: &Upid,
+    outcome: &TaskOutcome,
+) -> ApiError {
+    tracing::error!(lease.id = container.lease.lease_id.as_str(), task = upid.kind, %outcome, "a task failed");
     failed()
 }
 
 /// The marker of what is ordered.
-fn of(app: &App, order: &Order) -> Marker {
-    let lease = &order.lease;
+fn marker_of(app: &App, container: &NewContainer) -> Marker {
+    let lease = &container.lease;
     Marker::new(
         &app.installation,
         &lease.lease_id,
-        order.vmid,
+        container.vmid,
         lease.created_at,
     )
 }
 
-fn container(app: &App, order: &Order, fence: Fence) -> CreateContainer {
+fn create_request(app: &App, container: &NewContainer, fence: Fence) -> CreateContainer {
     let config = &app.proxmox.config;
     // Without any, containers get the host's, which are behind the fence.
-    let nameservers = match order.lease.address {
+    let nameservers = match container.lease.address {
         Some(_) => config.network.nameservers.clone(),
         None => Vec::new(),
     };
     let rootfs = RootFs {
         storage: config.storage.clone(),
-        size_gib: order.size.disk_gb,
+        size_gib: container.size.disk_gb,
     };
     CreateContainer {
-        hostname: Some(order.hostname.clone()),
-        cores: order.size.cores,
-        memory_mb: order.size.memory_mb.into(),
+        hostname: Some(container.hostname.clone()),
+        cores: container.size.cores,
+        memory_mb: container.size.memory_mb.into(),
         net0: fence::interface(
             config.bridge.as_deref(),
             &config.network,
-            &order.lease,
+            &container.lease,
             fence,
         ),
         nameservers,
-        cpulimit: Some(f64::from(order.size.cores)),
-        password_hash: order.password_hash.clone(),
-        ssh_public_keys: order.ssh_public_key.clone(),
+        cpulimit: Some(f64::from(container.size.cores)),
+        password_hash: container.password_hash.clone(),
+        ssh_public_keys: container.ssh_public_key.clone(),
         pool: Some(config.pool.clone()),
-        description: Some(of(app, order).text()),
-        ..CreateContainer::new(order.vmid, &order.template, rootfs)
+        description: Some(marker_of(app, container).text()),
+        ..CreateContainer::new(container.vmid, &container.template, rootfs)
     }
 }

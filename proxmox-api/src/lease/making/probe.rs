@@ -8,12 +8,12 @@ use tokio::time::Instant;
 
 use crate::{
     error::ApiError,
-    lease::container::{address::address, start::dead},
+    lease::container::{address::address, start::unresponsive},
     state::App,
 };
 
 /// How long an address is waited for before the container is asked to run a command instead.
-const ADDRESS_PATIENCE: Duration = Duration::from_secs(12);
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(12);
 /// Makes sure that the container answers: it runs and, where it has a network, has an address or runs a command. The
 /// address, where there is one.
 ///
@@ -26,12 +26,12 @@ pub async fn probe(
     deadline: Instant,
 ) -> Result<Option<IpAddr>, ApiError> {
     if !app.proxmox.client.container(node, vmid).await?.is_running() {
-        return Err(dead());
+        return Err(unresponsive());
     }
     if app.proxmox.config.bridge.is_none() {
         return Ok(None);
     }
-    let until = deadline.min(Instant::now() + ADDRESS_PATIENCE);
+    let until = deadline.min(Instant::now() + ADDRESS_TIMEOUT);
     if let Some(address) = address(app, node, vmid, until).await {
         return Ok(Some(address));
     }
@@ -48,11 +48,11 @@ pub async fn probe(
                 exit_code = outcome.exit_code,
                 "`true` failed"
             );
-            Err(dead())
+            Err(unresponsive())
         }
         Err(error) => {
             tracing::error!(vmid = vmid.get(), %error, "a container has no address and runs no command");
-            Err(dead())
+            Err(unresponsive())
         }
     }
 }

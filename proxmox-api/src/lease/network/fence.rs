@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::{FencePolicy, NetworkConfig, ProxmoxConfig},
     error::ApiError,
-    memory::fences::{Fence, Gap},
+    memory::fences::{Fence, FenceGap},
     proxmox::Proxmox,
     state::App,
     store::{Lease, Store, StoreError},
@@ -18,10 +18,10 @@ use crate::{
 /// The name under which a successful probe is kept in the store.
 pub const PROVEN: &str = "fence_proven";
 /// How long a look at the datacenter's firewall is good, in milliseconds: less than a link waits, so that it is looked again.
-const FRESH: u64 = 10_000;
+const FENCE_FRESH_MILLIS: u64 = 10_000;
 /// What a probe has shown, as it is kept in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
+pub struct FenceProof {
     /// The bridge that was probed.
     pub bridge: String,
     /// The network behind it.
@@ -40,13 +40,15 @@ pub struct Proof {
 ///
 /// # Errors
 /// Proxmox did not answer, or the store failed.
-pub async fn of_node(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
+pub async fn read_fence(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
     let seen = app.fence.of_node(node);
     let mut kept = seen.lock().await;
     let now = app.clock.unix_millis();
     // One that is of later than now was taken before the clock was set back.
     if let Some((at, fence)) = *kept
-        && now.checked_sub(at).is_some_and(|age| age < FRESH)
+        && now
+            .checked_sub(at)
+            .is_some_and(|age| age < FENCE_FRESH_MILLIS)
     {
         return Ok(fence);
     }
@@ -58,16 +60,16 @@ pub async fn of_node(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
 async fn look(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
     let config = &app.proxmox.config;
     if config.bridge.is_none() {
-        return Ok(Fence::Open(Gap::NoNetwork));
+        return Ok(Fence::Open(FenceGap::NoNetwork));
     }
     if config.network.subnet.is_none() {
-        return Ok(Fence::Open(Gap::OwnNetwork));
+        return Ok(Fence::Open(FenceGap::OwnNetwork));
     }
-    let proof = proof(&app.store, config).await?;
+    let proof = load_proof(&app.store, config).await?;
     if proof.is_some_and(|proof| proof.nodes.contains(node)) {
         return Ok(Fence::Bridge);
     }
-    Ok(match of_guests(&app.proxmox, node).await? {
+    Ok(match guest_firewall_gap(&app.proxmox, node).await? {
         Some(gap) => Fence::Open(gap),
         None => Fence::Guest,
     })
@@ -77,35 +79,40 @@ async fn look(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
 ///
 /// # Errors
 /// Proxmox did not answer.
-pub async fn of_guests(proxmox: &Proxmox, node: &NodeName) -> Result<Option<Gap>, pve::Error> {
+pub async fn guest_firewall_gap(
+    proxmox: &Proxmox,
+    node: &NodeName,
+) -> Result<Option<FenceGap>, pve::Error> {
     let (client, config) = (&proxmox.client, &proxmox.config);
     let groups = client.security_groups().await?;
     if !groups
         .iter()
         .any(|group| group.group == config.network.group)
     {
-        return Ok(Some(Gap::NoGroup));
+        return Ok(Some(FenceGap::NoGroup));
     }
     // The rest is shown to those with Sys.Audit only; without it the group is all that can be known.
     if let Some(rules) = shown(client.security_group(&config.network.group).await)?
         && !rules.iter().any(closes_a_way_out)
     {
-        return Ok(Some(Gap::NoRules));
+        return Ok(Some(FenceGap::NoRules));
     }
     match shown(client.cluster_firewall().await)? {
-        Some(firewall) if !firewall.enable => return Ok(Some(Gap::Off)),
-        Some(firewall) if firewall.ebtables == Some(false) => return Ok(Some(Gap::NoEbtables)),
+        Some(firewall) if !firewall.enable => return Ok(Some(FenceGap::Off)),
+        Some(firewall) if firewall.ebtables == Some(false) => {
+            return Ok(Some(FenceGap::NoEbtables));
+        }
         _ => {}
     }
     let Some(firewall) = shown(client.node_firewall(node).await)? else {
         return Ok(None);
     };
     if !firewall.is_enabled() {
-        return Ok(Some(Gap::NodeOff));
+        return Ok(Some(FenceGap::NodeOff));
     }
     let service = shown(client.service_state(node, firewall.service()).await)?;
     let is_down = service.is_some_and(|service| !service.is_running());
-    Ok(is_down.then_some(Gap::NotRunning))
+    Ok(is_down.then_some(FenceGap::NotRunning))
 }
 
 /// A group that only lets in, or only accepts, leaves every way out open: guests accept what no rule drops.
@@ -126,9 +133,12 @@ fn shown<T>(answer: Result<T, pve::Error>) -> Result<Option<T>, pve::Error> {
 ///
 /// # Errors
 /// The database failed.
-pub async fn proof(store: &Store, config: &ProxmoxConfig) -> Result<Option<Proof>, StoreError> {
+pub async fn load_proof(
+    store: &Store,
+    config: &ProxmoxConfig,
+) -> Result<Option<FenceProof>, StoreError> {
     let kept = store.kept(PROVEN).await?;
-    let proof: Option<Proof> = kept.and_then(|text| serde_json::from_str(&text).ok());
+    let proof: Option<FenceProof> = kept.and_then(|text| serde_json::from_str(&text).ok());
     let network = config.network.subnet.map(|subnet| subnet.to_string());
     Ok(proof.filter(|proof| {
         config.bridge.as_ref() == Some(&proof.bridge)
@@ -141,8 +151,8 @@ pub async fn proof(store: &Store, config: &ProxmoxConfig) -> Result<Option<Proof
 ///
 /// # Errors
 /// 503 it cannot be fenced in; nothing was charged.
-pub async fn for_sale(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
-    let fence = of_node(app, node).await?;
+pub async fn require(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
+    let fence = read_fence(app, node).await?;
     let Some(gap) = required_gap(app, fence) else {
         return Ok(fence);
     };
@@ -153,9 +163,9 @@ pub async fn for_sale(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
 }
 
 /// The gap because of which no container may be on the bridge; `None` where the operator allows it.
-pub(crate) fn required_gap(app: &App, fence: Fence) -> Option<Gap> {
+pub(crate) fn required_gap(app: &App, fence: Fence) -> Option<FenceGap> {
     match fence {
-        Fence::Bridge | Fence::Guest | Fence::Open(Gap::NoNetwork) => None,
+        Fence::Bridge | Fence::Guest | Fence::Open(FenceGap::NoNetwork) => None,
         Fence::Open(_) if app.proxmox.config.network.fence == FencePolicy::Warn => None,
         Fence::Open(gap) => Some(gap),
     }
@@ -258,8 +268,8 @@ pub async fn filters_guest(
 /// Why tenants are not fenced in on some node, for customers; `None` where they are, or where that is not known.
 pub async fn notice(app: &App) -> Option<&'static str> {
     for node in app.proxmox.nodes().await.ok()? {
-        match of_node(app, &node.node).await {
-            Ok(Fence::Open(Gap::NoNetwork)) => return None,
+        match read_fence(app, &node.node).await {
+            Ok(Fence::Open(FenceGap::NoNetwork)) => return None,
             Ok(Fence::Open(_)) => {
                 return Some(
                     "Containers are not kept apart from each other and from the operator's network. Protect what runs in yours.",

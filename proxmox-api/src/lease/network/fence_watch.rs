@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::fence;
 use crate::{
-    memory::fences::{Fence, Gap},
+    memory::fences::{Fence, FenceGap},
     state::App,
 };
 
@@ -21,30 +21,31 @@ pub(crate) async fn look(app: &App, nodes: &HashSet<NodeName>) {
     // Side by side: one node that does not answer holds up no other.
     let looks = nodes
         .iter()
-        .map(async |node| (node, fence::of_node(app, node).await));
+        .map(async |node| (node, fence::read_fence(app, node).await));
     for (node, fence) in join_all(looks).await {
         // What cannot be seen now is looked at again in a minute.
         let Ok(fence) = fence else {
             continue;
         };
         let gap = match fence {
-            Fence::Open(gap) if gap != Gap::NoNetwork => Some(gap),
+            Fence::Open(gap) if gap != FenceGap::NoNetwork => Some(gap),
             _ => None,
         };
-        if !app.open_nodes.see(node, gap.is_some()) {
+        if !app.unfenced_nodes.see(node, gap.is_some()) {
             continue;
         }
         match gap {
             Some(gap) => {
                 tracing::error!(%node, mend = gap.mend(), "containers that run are no longer fenced in");
                 let data = json!({ "gap": format!("{gap:?}") });
-                app.note(node.as_str(), "fence_open", data).await;
+                app.record_event(node.as_str(), "fence_open", data).await;
             }
             None => {
                 tracing::info!(%node, "containers are fenced in again");
-                app.note(node.as_str(), "fence_closed", json!({})).await;
+                app.record_event(node.as_str(), "fence_closed", json!({}))
+                    .await;
             }
         }
     }
-    metrics::gauge!("nodes_unfenced").set(app.open_nodes.count() as f64);
+    metrics::gauge!("nodes_unfenced").set(app.unfenced_nodes.count() as f64);
 }

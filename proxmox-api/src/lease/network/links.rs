@@ -126,18 +126,18 @@ async fn put_up(app: &App, lease: &Lease) -> Result<bool, String> {
     let located = locate(app, lease)
         .await
         .map_err(|error| error.to_string())?;
-    let Located::Here(place) = located else {
+    let Located::Here(location) = located else {
         // One that is gone may come back, restored from a backup with its link down.
         return Ok(false);
     };
     // Since it was made, the operator may have taken the fence away, or moved it to a node without one.
-    let fence = fence::of_node(app, &place.node).await;
+    let fence = fence::read_fence(app, &location.node).await;
     let fence = fence.map_err(|error| error.message)?;
     if let Some(gap) = fence::required_gap(app, fence) {
         return Err(format!("it would not be fenced in; {}", gap.mend()));
     }
     let client = &app.proxmox.client;
-    let config = client.config(&place.node, place.vmid).await;
+    let config = client.config(&location.node, location.vmid).await;
     let config = config.map_err(|error| error.safe_text())?;
     let Some(mut network) = config.net0().map_err(|error| error.to_string())? else {
         return Ok(true);
@@ -151,7 +151,8 @@ async fn put_up(app: &App, lease: &Lease) -> Result<bool, String> {
     }
     // The operator may have changed the container's own firewall, or restored it without one.
     if fence == Fence::Guest && app.proxmox.config.network.fence == FencePolicy::Required {
-        let filters = fence::filters_guest(&app.proxmox, &place.node, place.vmid, &network).await;
+        let filters =
+            fence::filters_guest(&app.proxmox, &location.node, location.vmid, &network).await;
         if !filters.map_err(|error| error.safe_text())? {
             return Err("the container's own firewall does not filter; its options have to be \
                         enable=1, policy_in=DROP, ipfilter=1 and macfilter=1, with the group's rule and firewall=1 in net0"
@@ -161,7 +162,7 @@ async fn put_up(app: &App, lease: &Lease) -> Result<bool, String> {
     network.link_down = false;
     let digest = config.digest.as_deref();
     match client
-        .set_net0(&place.node, place.vmid, &network, digest)
+        .set_net0(&location.node, location.vmid, &network, digest)
         .await
     {
         Ok(()) => Ok(true),

@@ -15,29 +15,29 @@ use crate::{
 };
 
 /// How long the owner waits for the container to be gone; the worker goes on with it.
-const PATIENCE: Duration = Duration::from_secs(20);
+const OWNER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What became of the wish. Either way the lease cannot be renewed any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
+pub enum DestroyOutcome {
     /// The container is gone.
-    Gone(Lease),
+    Removed(Lease),
     /// The container will be gone in a moment.
-    Going(Lease),
+    Removing(Lease),
 }
 
 /// Destroys the container of a lease; one that is over already is left as it is.
 ///
 /// # Errors
 /// The lease is not paid yet, or the store failed.
-pub async fn destroy(app: &App, lease: Lease) -> Result<Ended, ApiError> {
+pub async fn destroy(app: &App, lease: Lease) -> Result<DestroyOutcome, ApiError> {
     if lease.state.is_in_flight() {
         let message = "The lease is still being made or paid; it can be ended once it is active.";
         return Err(ApiError::new(ErrorCode::LeaseConflict, message).retry_after(5));
     }
     // In a task of its own: an owner who hangs up has still ended the lease.
     let work = tokio::spawn(end(app.clone(), lease.lease_id.clone()));
-    match timeout(PATIENCE, work).await {
+    match timeout(OWNER_TIMEOUT, work).await {
         Ok(Ok(done)) => done?,
         Ok(Err(error)) => {
             tracing::error!(lease.id = lease.lease_id.as_str(), %error, "ending a lease broke off");
@@ -48,8 +48,8 @@ pub async fn destroy(app: &App, lease: Lease) -> Result<Ended, ApiError> {
     }
     let now = app.store.lease(&lease.lease_id).await?.unwrap_or(lease);
     Ok(match now.state {
-        LeaseState::Destroyed => Ended::Gone(now),
-        _ => Ended::Going(now),
+        LeaseState::Destroyed => DestroyOutcome::Removed(now),
+        _ => DestroyOutcome::Removing(now),
     })
 }
 
@@ -66,7 +66,7 @@ async fn end(app: App, lease_id: LeaseId) -> Result<(), StoreError> {
         .await?
     {
         let data = json!({ "by": "owner", "expiresAt": lease.expires_at });
-        app.note(&lease_id, "destroy_requested", data).await;
+        app.record_event(&lease_id, "destroy_requested", data).await;
         lease.state = destroying;
     }
     if matches!(lease.state, LeaseState::Destroying | LeaseState::Undoing)

@@ -20,11 +20,11 @@ use crate::{
 };
 
 /// How long the owner waits; the work goes on after that.
-const PATIENCE: Duration = Duration::from_secs(25);
+const OWNER_TIMEOUT: Duration = Duration::from_secs(25);
 /// How long a start may take.
-const START_AT_MOST: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the address of a started container is waited for. It rarely changes.
-const ADDRESS_PATIENCE: Duration = Duration::from_secs(3);
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What the owner wants of the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum Power {
 
 /// What became of the wish.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Switched {
+pub enum PowerOutcome {
     /// It is as the owner wants it.
     Done(Lease),
     /// It will be in a moment.
@@ -65,13 +65,13 @@ impl Power {
 ///
 /// # Errors
 /// The paid time does not run, or Proxmox does not do it.
-pub async fn switch(app: &App, lease: &Lease, power: Power) -> Result<Switched, ApiError> {
+pub async fn switch(app: &App, lease: &Lease, power: Power) -> Result<PowerOutcome, ApiError> {
     // Before the wait for a turn: whoever may not is told at once.
     active(app, &lease.lease_id, &lease.owner).await?;
     // In a task of its own: an owner who hangs up leaves no container half stopped.
     let work = tokio::spawn(work(app.clone(), lease.clone(), power));
-    match timeout(PATIENCE, work).await {
-        Ok(Ok(done)) => Ok(Switched::Done(done?)),
+    match timeout(OWNER_TIMEOUT, work).await {
+        Ok(Ok(done)) => Ok(PowerOutcome::Done(done?)),
         Ok(Err(error)) => {
             tracing::error!(lease.id = lease.lease_id.as_str(), %error, "switching a container broke off");
             let message = "It broke off half way; look at the lease and try again.";
@@ -83,7 +83,7 @@ pub async fn switch(app: &App, lease: &Lease, power: Power) -> Result<Switched, 
                 ?power,
                 "a container takes long"
             );
-            Ok(Switched::Soon(lease.clone()))
+            Ok(PowerOutcome::Soon(lease.clone()))
         }
     }
 }
@@ -97,40 +97,40 @@ async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
     {
         return Err(ApiError::new(ErrorCode::LeaseConflict, why).advise("renew the lease"));
     }
-    let place = locate::find(&app, &lease).await?;
-    let (node, vmid) = (&place.node, place.vmid);
+    let location = locate::find(&app, &lease).await?;
+    let (node, vmid) = (&location.node, location.vmid);
     let asked = app.now();
     let now = app.proxmox.client.container(node, vmid).await?;
     // One that is off while it is moved or backed up is perhaps started again at the end of that.
     let restarts = now.lock.as_deref().is_some_and(lock::may_start_again);
     if now.status == power.wanted() && !(power == Power::Off && restarts) {
-        remember(&app, &lease, power, asked).await?;
+        store_power(&app, &lease, power, asked).await?;
         return Ok(lease);
     }
     if let Some(held_by) = &now.lock {
-        return Err(lock::refused(held_by));
+        return Err(lock::refusal(held_by));
     }
-    app.looks.forget(vmid);
+    app.locations.forget(vmid);
     match power {
-        Power::Off => halt::halt(&app, &place).await.map_err(unstopped)?,
+        Power::Off => halt::halt(&app, &location).await.map_err(stop_error)?,
         Power::On => {
-            start::start(&app, node, vmid, Instant::now() + START_AT_MOST)
+            start::start(&app, node, vmid, Instant::now() + START_TIMEOUT)
                 .await
-                .map_err(unstarted)?;
-            let until = Instant::now() + ADDRESS_PATIENCE;
-            address::note_address(&app, &lease, (node, vmid), until).await?;
+                .map_err(start_error)?;
+            let until = Instant::now() + ADDRESS_TIMEOUT;
+            address::store_address(&app, &lease, (node, vmid), until).await?;
         }
     }
-    remember(&app, &lease, power, asked).await?;
-    app.proxmox.saw(vmid, power.wanted()).await;
-    app.note(&lease.lease_id, power.event(), json!({ "by": "owner" }))
+    store_power(&app, &lease, power, asked).await?;
+    app.proxmox.remember_state(vmid, power.wanted()).await;
+    app.record_event(&lease.lease_id, power.event(), json!({ "by": "owner" }))
         .await;
     Ok(app.store.lease(&lease.lease_id).await?.unwrap_or(lease))
 }
 
 /// After its node has booted, a container is started again unless its owner wants it off. `asked` is from before Proxmox was
 /// asked to start it: a boot after that is one to make up for.
-async fn remember(app: &App, lease: &Lease, power: Power, asked: i64) -> Result<(), StoreError> {
+async fn store_power(app: &App, lease: &Lease, power: Power, asked: i64) -> Result<(), StoreError> {
     let ids = vec![lease.lease_id.clone()];
     match power {
         Power::Off => app.store.saw_stopped(ids).await,
@@ -138,10 +138,10 @@ async fn remember(app: &App, lease: &Lease, power: Power, asked: i64) -> Result<
     }
 }
 
-fn unstopped(error: ContainerError) -> ApiError {
+fn stop_error(error: ContainerError) -> ApiError {
     tracing::warn!(%error, "a container cannot be stopped");
     match error {
-        ContainerError::Locked(held_by) => lock::refused(&held_by),
+        ContainerError::Locked(held_by) => lock::refusal(&held_by),
         ContainerError::Store(error) => error.into(),
         _ => {
             let message = "The container could not be stopped.";
@@ -150,7 +150,7 @@ fn unstopped(error: ContainerError) -> ApiError {
     }
 }
 
-fn unstarted(error: ApiError) -> ApiError {
+fn start_error(error: ApiError) -> ApiError {
     ApiError {
         message: "The container does not start.".into(),
         ..error

@@ -11,7 +11,7 @@ use crate::{
     lease::{container::lock, network::traffic},
     memory::alarms::Trouble,
     payment_machine::PaymentState,
-    proxmox::{RecentUsage, Usage},
+    proxmox::{ContainerUsage, RecentUsage},
     state::App,
     store::{Lease, LeaseState, PaidLease, StoreError, Traffic},
     timestamp::timestamp,
@@ -102,7 +102,7 @@ pub fn checksummed(address: &str) -> String {
 
 /// What to do about the containers' live state when Proxmox is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Live {
+pub enum LiveStateNeed {
     /// It was paid for: fail.
     Required,
     /// Leave it out.
@@ -123,10 +123,10 @@ pub struct EndedPage {
 ///
 /// # Errors
 /// The store failed, or Proxmox did and its answer is required.
-pub async fn of_wallet(
+pub async fn list_leases(
     app: &App,
     wallet: &Wallet,
-    live: Live,
+    live: LiveStateNeed,
     ended: EndedPage,
 ) -> Result<ListResponse, ApiError> {
     // All at once: a database may be a while away.
@@ -150,10 +150,10 @@ pub async fn of_wallet(
         .collect();
     let seen = match held.is_empty() {
         true => Some(Arc::new(RecentUsage::nothing())),
-        false => borne(app.proxmox.recent_usage(held).await, live)?,
+        false => or_missing(app.proxmox.recent_usage(held).await, live)?,
     };
     let views = leases.iter().map(|PaidLease { lease, paid }| {
-        let seen = seen.as_ref().map(|recent| Seen {
+        let seen = seen.as_ref().map(|recent| UsageReading {
             usage: recent.of(lease.vmid),
             at: recent.at,
         });
@@ -191,17 +191,17 @@ async fn ended_page(
 ///
 /// # Errors
 /// The store failed.
-pub async fn of_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError> {
+pub async fn show_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError> {
     let paid = app.store.paid_for(lease).await?;
     let traffic = app.store.traffic(&lease.lease_id).await?;
     let usage = match holds_container(lease) {
         true => {
             let usage = app.proxmox.usage_of(&lease.node, lease.vmid).await;
-            borne(usage, Live::IfPossible)?
+            or_missing(usage, LiveStateNeed::IfPossible)?
         }
         false => Some(None),
     };
-    let seen = usage.as_ref().map(|usage| Seen {
+    let seen = usage.as_ref().map(|usage| UsageReading {
         usage: usage.as_ref(),
         at: Instant::now(),
     });
@@ -210,8 +210,8 @@ pub async fn of_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError> {
 }
 
 /// The state of a container by Proxmox, and when it was asked for.
-struct Seen<'a> {
-    usage: Option<&'a Usage>,
+struct UsageReading<'a> {
+    usage: Option<&'a ContainerUsage>,
     at: Instant,
 }
 
@@ -219,7 +219,7 @@ struct Seen<'a> {
 fn live_state(
     app: &App,
     lease: &Lease,
-    seen: Option<Seen<'_>>,
+    seen: Option<UsageReading<'_>>,
     traffic: Option<&Traffic>,
 ) -> LiveState {
     let limited = || traffic.and_then(|traffic| traffic::notice(app, traffic));
@@ -239,11 +239,13 @@ fn live_state(
     let found = seen
         .usage
         .filter(|_| !app.alarms.may_be_another(&lease.lease_id));
-    let later = app.looks.lock_since(lease.vmid, &lease.lease_id, seen.at);
+    let later = app
+        .locations
+        .lock_read_since(lease.vmid, &lease.lease_id, seen.at);
     let lock = found.and_then(|usage| later.unwrap_or_else(|| usage.lock.clone()));
     // What its owner is shown now, the next sale has to know as well.
     if lock.is_some() {
-        app.looks.forget(lease.vmid);
+        app.locations.forget(lease.vmid);
     }
     LiveState {
         state: Some(found.map_or("missing", |usage| usage.state.as_str())),
@@ -274,7 +276,7 @@ fn notice(trouble: Option<Trouble>, lock: Option<&str>, found: bool) -> Option<S
         }
         (_, Some(lock)) => format!(
             "Locked because {}; commands, consoles and renewals have to wait.",
-            lock::meaning(lock)
+            lock::describe(lock)
         ),
         _ if !found => "The host does not show the container just now.".to_owned(),
         _ => return None,
@@ -295,11 +297,14 @@ fn holds_container(lease: &Lease) -> bool {
 }
 
 /// Proxmox's answer; `None` where it is unreachable and the caller can do without.
-fn borne<T>(answered: Result<T, pve::Error>, live: Live) -> Result<Option<T>, ApiError> {
+fn or_missing<T>(
+    answered: Result<T, pve::Error>,
+    live: LiveStateNeed,
+) -> Result<Option<T>, ApiError> {
     match (answered, live) {
         (Ok(seen), _) => Ok(Some(seen)),
-        (Err(error), Live::Required) => Err(error.into()),
-        (Err(error), Live::IfPossible) => {
+        (Err(error), LiveStateNeed::Required) => Err(error.into()),
+        (Err(error), LiveStateNeed::IfPossible) => {
             tracing::warn!(
                 proxmox.cause = error.safe_text(),
                 "leases are shown without their live state"

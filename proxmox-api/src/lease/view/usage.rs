@@ -21,7 +21,7 @@ use crate::{
 ///
 /// # Errors
 /// The store failed.
-pub async fn of_lease(
+pub async fn show_usage(
     app: &App,
     lease: &Lease,
     timeframe: UsageTimeframe,
@@ -55,10 +55,10 @@ pub async fn of_lease(
     })
 }
 
-type Seen = (Option<UsageNow>, Vec<UsagePoint>);
+type UsageReading = (Option<UsageNow>, Vec<UsagePoint>);
 
 /// What Proxmox shows of a lease's own container; nothing where there is none.
-async fn seen(app: &App, lease: &Lease, timeframe: UsageTimeframe) -> Result<Seen, String> {
+async fn seen(app: &App, lease: &Lease, timeframe: UsageTimeframe) -> Result<UsageReading, String> {
     if !lease.state.has_container() {
         return Ok((None, Vec::new()));
     }
@@ -75,7 +75,7 @@ async fn seen(app: &App, lease: &Lease, timeframe: UsageTimeframe) -> Result<See
         client.history(&node, vmid, timeframe, Consolidation::Average),
     )
     .map_err(|error| error.safe_text())?;
-    Ok((Some(now(&status)), clipped(samples, lease.created_at)))
+    Ok((Some(now(&status)), samples_since(samples, lease.created_at)))
 }
 
 fn window(timeframe: UsageTimeframe) -> Timeframe {
@@ -103,7 +103,7 @@ fn now(status: &ContainerStatus) -> UsageNow {
 
 /// The samples that begin after a lease did: Proxmox keeps them by number, so that those before are
 /// of the tenant before.
-fn clipped(samples: Vec<Sample>, began: i64) -> Vec<UsagePoint> {
+fn samples_since(samples: Vec<Sample>, began: i64) -> Vec<UsagePoint> {
     let is_own = |sample: &Sample| i64::try_from(sample.time).is_ok_and(|at| at >= began);
     let own = samples.into_iter().filter(is_own);
     own.filter(|sample| sample.cpu.is_some() || sample.mem.is_some() || sample.netout.is_some())

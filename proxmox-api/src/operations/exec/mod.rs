@@ -31,7 +31,7 @@ const DEFAULT_SECONDS: u32 = 30;
 /// How much of each output is returned, in bytes; the rest is counted.
 const OUTPUT_LIMIT: usize = 64 * 1024;
 /// How long other commands on the same container are waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TERMINAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A command for a container.
 #[derive(Debug)]
@@ -169,9 +169,9 @@ fn begun_before() -> ApiError {
 
 impl Exec {
     async fn find_shell(&self, app: &App) -> Result<Shell, ApiError> {
-        let place = first_contact(locate::find_for_sale(app, &self.lease)).await?;
+        let location = first_contact(locate::find_for_sale(app, &self.lease)).await?;
         let consoles = &app.proxmox.consoles;
-        let shell = consoles.shell(&place.node, place.vmid, self.force, PATIENCE);
+        let shell = consoles.shell(&location.node, location.vmid, self.force, TERMINAL_TIMEOUT);
         Ok(shell.await?)
     }
 

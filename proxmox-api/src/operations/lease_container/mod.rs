@@ -28,7 +28,7 @@ use crate::{
         container::{address, start},
         ending::{held, remove, unpaid},
         making::{
-            create::{self, Order},
+            create::{self, NewContainer},
             probe::probe,
         },
         network::fence,
@@ -111,9 +111,9 @@ impl Operation for LeaseContainer {
             let template = self.template(app).await?;
             let node = app
                 .proxmox
-                .place(request.size(), &template.volume, &[])
+                .pick_node(request.size(), &template.volume, &[])
                 .await?;
-            fence::for_sale(app, &node).await?;
+            fence::require(app, &node).await?;
             let resources = app.proxmox.client.resources().await?;
             Ok::<_, ApiError>((template, node, resources))
         };
@@ -163,7 +163,7 @@ impl Operation for LeaseContainer {
         let left = (job.valid_before - SETTLE_RESERVE - app.now()).clamp(0, MAKE_AT_MOST);
         let deadline = Instant::now() + Duration::from_secs(left.unsigned_abs());
         let lease = self.lease(app).await?;
-        let mut order = Order {
+        let mut order = NewContainer {
             vmid: lease.vmid,
             node: lease.node.clone(),
             hostname: lease.hostname.clone(),
@@ -194,7 +194,7 @@ impl Operation for LeaseContainer {
             let message = "The machine that was held for this payment is gone.";
             return Err(ApiError::new(ErrorCode::LeaseEnded, message));
         }
-        held::wake(app, &lease, self.resumed).await?;
+        held::ensure_running(app, &lease, self.resumed).await?;
         // Read again: a machine that was started may have another address.
         let lease = self.lease(app).await?;
         let now = app.now();
@@ -241,7 +241,9 @@ impl Operation for LeaseContainer {
             return;
         }
         match app.store.lease(&self.lease_id).await {
-            Ok(Some(lease)) if lease.ip.is_none() => address::note_late_address(app.clone(), lease),
+            Ok(Some(lease)) if lease.ip.is_none() => {
+                address::store_late_address(app.clone(), lease)
+            }
             Ok(_) => {}
             Err(error) => {
                 tracing::error!(%error, lease.id = self.lease_id.as_str(), "its address is noted later")

@@ -13,22 +13,27 @@ use super::*;
 
 const STOPS: usize = 3;
 
-fn fixed(stops: usize, removals: usize) -> Places {
+fn fixed(stops: usize, removals: usize) -> LaneCapacity {
     let [stops, removals] = [stops, removals].map(|places| watch::channel(places).1);
-    Places { stops, removals }
+    LaneCapacity { stops, removals }
 }
 
-fn places() -> Places {
+fn places() -> LaneCapacity {
     fixed(STOPS, 1)
 }
 
-fn lane(node: &str, task: Task) -> Lane {
+fn lane(node: &str, task: LaneTask) -> NodeLane {
     let node = node.parse().unwrap();
-    Lane { node, task }
+    NodeLane { node, task }
 }
 
-fn stops(node: &str, numbers: std::ops::Range<u32>) -> Vec<(Lane, LeaseId)> {
-    let of_number = |number| (lane(node, Task::Stop), format!("{node}-{number}").into());
+fn stops(node: &str, numbers: std::ops::Range<u32>) -> Vec<(NodeLane, LeaseId)> {
+    let of_number = |number| {
+        (
+            lane(node, LaneTask::Stop),
+            format!("{node}-{number}").into(),
+        )
+    };
     numbers.map(of_number).collect()
 }
 
@@ -65,7 +70,9 @@ async fn what_falls_due_during_other_work_begins_at_once_and_the_rest_as_places_
 async fn stops_removals_and_nodes_have_places_of_their_own() {
     let mut lanes = Lanes::new(places());
     let mut work = stops("a", 0..10);
-    work.extend((0..10).map(|number| (lane("a", Task::Remove), format!("gone-{number}").into())));
+    work.extend(
+        (0..10).map(|number| (lane("a", LaneTask::Remove), format!("gone-{number}").into())),
+    );
     work.extend(stops("b", 0..10));
     lanes.refill(work);
     let begun = begin(&mut lanes, Duration::from_secs(1_000_000));
@@ -75,7 +82,7 @@ async fn stops_removals_and_nodes_have_places_of_their_own() {
 #[tokio::test(start_paused = true)]
 async fn fewer_places_cut_nothing_off_and_more_are_used_at_once() {
     let (stops, watched) = watch::channel(2);
-    let mut lanes = Lanes::new(Places {
+    let mut lanes = Lanes::new(LaneCapacity {
         stops: watched,
         ..places()
     });
@@ -191,58 +198,58 @@ struct Load {
 }
 
 /// When the work on a lease was due, and by how much it began later.
-type Lateness = HashMap<(LeaseId, Task), Duration>;
+type Lateness = HashMap<(LeaseId, LaneTask), Duration>;
 
 impl Load {
     fn node(number: usize) -> NodeName {
         format!("pve{}", number % 5).parse().unwrap()
     }
 
-    fn lasts(&self, number: usize, task: Task) -> Duration {
+    fn lasts(&self, number: usize, task: LaneTask) -> Duration {
         if self.hanging_node == Some(number % 5) {
             return Duration::from_secs(3600);
         }
         // A spread without chance: the multiplier has no factor in common with the number of steps.
         let part = u64::try_from(number * 617 % 1000).unwrap();
         Duration::from_millis(match task {
-            Task::Stop if number % 20 == 7 => 20_800,
-            Task::Stop => 2_000 + part * 8,
-            Task::Remove => 3_000 + part * 2,
+            LaneTask::Stop if number % 20 == 7 => 20_800,
+            LaneTask::Stop => 2_000 + part * 8,
+            LaneTask::Remove => 3_000 + part * 2,
         })
     }
 
     /// Stops every lease and removes it right after that. Returns how late the work that began
     /// before `end` was.
-    async fn run(&self, places: Places, end: Duration) -> Lateness {
+    async fn run(&self, capacity: LaneCapacity, end: Duration) -> Lateness {
         let start = Instant::now();
-        let mut due: Vec<(Instant, usize, Task)> = (0..self.ends)
+        let mut due: Vec<(Instant, usize, LaneTask)> = (0..self.ends)
             .map(|number| {
                 let part = number as f64 / self.ends as f64;
-                (start + self.over.mul_f64(part), number, Task::Stop)
+                (start + self.over.mul_f64(part), number, LaneTask::Stop)
             })
             .collect();
         let begun = RefCell::new(HashSet::new());
         let late = RefCell::new(Lateness::new());
-        let mut lanes = Lanes::new(places);
+        let mut lanes = Lanes::new(capacity);
         while start.elapsed() < end {
             let now = Instant::now();
-            let ready = |one: &&(Instant, usize, Task)| {
+            let ready = |one: &&(Instant, usize, LaneTask)| {
                 one.0 <= now && !begun.borrow().contains(&(one.1, one.2))
             };
             let mut waiting: Vec<_> = due.iter().filter(ready).copied().collect();
             waiting.sort_by_key(|one| (one.0, one.1));
-            let in_lane = |(_, number, task): (Instant, usize, Task)| {
+            let in_lane = |(_, number, task): (Instant, usize, LaneTask)| {
                 let node = Self::node(number);
-                (Lane { node, task }, format!("{number} {task:?}").into())
+                (NodeLane { node, task }, format!("{number} {task:?}").into())
             };
             lanes.refill(waiting.into_iter().map(in_lane));
             lanes.start(|lease_id| {
                 let (number, task) = lease_id.split_once(' ').unwrap();
                 let number: usize = number.parse().unwrap();
                 let task = if task == "Stop" {
-                    Task::Stop
+                    LaneTask::Stop
                 } else {
-                    Task::Remove
+                    LaneTask::Remove
                 };
                 begun.borrow_mut().insert((number, task));
                 let due = due.iter().find(|one| (one.1, one.2) == (number, task));
@@ -259,8 +266,8 @@ impl Load {
                 () = sleep(Duration::from_secs(1)) => {}
                 ended = lanes.changed() => {
                     let done = ended.and_then(|ended| ended.outcome);
-                    if let Some((number, Task::Stop)) = done {
-                        due.push((Instant::now(), number, Task::Remove));
+                    if let Some((number, LaneTask::Stop)) = done {
+                        due.push((Instant::now(), number, LaneTask::Remove));
                     }
                 }
             }
@@ -269,13 +276,13 @@ impl Load {
     }
 }
 
-fn latest(late: &Lateness, task: Task) -> Duration {
+fn latest(late: &Lateness, task: LaneTask) -> Duration {
     let of_task = late.iter().filter(|((_, one), _)| *one == task);
     of_task.map(|(_, late)| *late).max().unwrap_or_default()
 }
 
 /// As many as PVE_ENDS_PER_NODE by default.
-fn default() -> Places {
+fn default() -> LaneCapacity {
     fixed(24, 12)
 }
 
@@ -288,13 +295,13 @@ async fn five_hundred_ends_in_a_minute_on_five_nodes_begin_within_ten_seconds_of
     };
     let late = load.run(default(), Duration::from_secs(180)).await;
     assert_eq!(late.len(), 1000, "every lease is stopped and removed");
-    for task in [Task::Stop, Task::Remove] {
+    for task in [LaneTask::Stop, LaneTask::Remove] {
         let latest = latest(&late, task);
         assert!(latest < Duration::from_secs(10), "{task:?}: {latest:?}");
     }
     // As few as there used to be for all nodes together.
     let late = load.run(fixed(2, 2), Duration::from_secs(600)).await;
-    assert!(latest(&late, Task::Stop) > Duration::from_secs(60));
+    assert!(latest(&late, LaneTask::Stop) > Duration::from_secs(60));
 }
 
 #[tokio::test(start_paused = true)]
@@ -305,7 +312,7 @@ async fn a_node_that_hangs_delays_the_ends_of_no_other() {
         hanging_node: Some(2),
     };
     let late = load.run(default(), Duration::from_secs(180)).await;
-    let of_others = |((lease_id, task), late): (&(LeaseId, Task), &Duration)| {
+    let of_others = |((lease_id, task), late): (&(LeaseId, LaneTask), &Duration)| {
         let number: usize = lease_id.split(' ').next().unwrap().parse().unwrap();
         (number % 5 != 2).then_some((*task, *late))
     };

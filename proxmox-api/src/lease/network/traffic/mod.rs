@@ -30,7 +30,7 @@ const AT_ONCE: usize = 8;
 ///
 /// # Errors
 /// The store failed.
-pub(crate) async fn follow(
+pub(crate) async fn update(
     app: &App,
     listed: &[(&Lease, &GuestResource)],
 ) -> Result<(), StoreError> {
@@ -125,7 +125,7 @@ fn look(app: &App, lease: &Lease, guest: &GuestResource) -> Option<Look> {
 /// The store failed.
 async fn take_step(app: &App, lease_id: &LeaseId) -> Result<(), StoreError> {
     match app.leases_in_work.try_take(lease_id).await? {
-        Some(_turn) => take_step_in_turn(app, lease_id).await,
+        Some(_turn) => take_step_locked(app, lease_id).await,
         None => Ok(()),
     }
 }
@@ -134,7 +134,7 @@ async fn take_step(app: &App, lease_id: &LeaseId) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// The store failed.
-pub async fn take_step_in_turn(app: &App, lease_id: &LeaseId) -> Result<(), StoreError> {
+pub async fn take_step_locked(app: &App, lease_id: &LeaseId) -> Result<(), StoreError> {
     // Looked at again under the turn: it may have been renewed or ended.
     let lease = app
         .store
@@ -149,8 +149,8 @@ pub async fn take_step_in_turn(app: &App, lease_id: &LeaseId) -> Result<(), Stor
     if step == traffic.step {
         return Ok(());
     }
-    match tell(app, &lease, &traffic, step).await {
-        Ok(true) => write_down(app, &lease, &traffic, step).await,
+    match apply_step(app, &lease, &traffic, step).await {
+        Ok(true) => store_step(app, &lease, &traffic, step).await,
         Ok(false) => Ok(()),
         Err(cause) => {
             tracing::warn!(
@@ -166,7 +166,7 @@ pub async fn take_step_in_turn(app: &App, lease_id: &LeaseId) -> Result<(), Stor
 }
 
 /// Tells Proxmox; false: not now.
-async fn tell(
+async fn apply_step(
     app: &App,
     lease: &Lease,
     traffic: &Traffic,
@@ -175,15 +175,15 @@ async fn tell(
     let located = locate(app, lease)
         .await
         .map_err(|error| error.to_string())?;
-    let Located::Here(place) = located else {
+    let Located::Here(location) = located else {
         return Ok(false);
     };
-    if !set_interface(app, lease, traffic, step, &place).await? {
+    if !set_interface(app, lease, traffic, step, &location).await? {
         return Ok(false);
     }
     match (traffic.step, step) {
-        (_, TrafficStep::Stopped) => power::stop(app, lease, &place).await,
-        (TrafficStep::Stopped, _) => power::start(app, lease, &place).await,
+        (_, TrafficStep::Stopped) => power::stop(app, lease, &location).await,
+        (TrafficStep::Stopped, _) => power::start(app, lease, &location).await,
         _ => Ok(true),
     }
 }
@@ -194,10 +194,10 @@ async fn set_interface(
     lease: &Lease,
     traffic: &Traffic,
     step: TrafficStep,
-    place: &ContainerLocation,
+    location: &ContainerLocation,
 ) -> Result<bool, String> {
     let client = &app.proxmox.client;
-    let config = client.config(&place.node, place.vmid).await;
+    let config = client.config(&location.node, location.vmid).await;
     let config = config.map_err(|error| error.safe_text())?;
     let Some(network) = config.net0().map_err(|error| error.to_string())? else {
         return Ok(true);
@@ -214,7 +214,7 @@ async fn set_interface(
     }
     if network.link_down && !changed.link_down {
         // While it was cut off, the operator may have taken the fence away.
-        let fence = fence::of_node(app, &place.node).await;
+        let fence = fence::read_fence(app, &location.node).await;
         let fence = fence.map_err(|error| error.message)?;
         if let Some(gap) = fence::required_gap(app, fence) {
             return Err(format!("it would not be fenced in; {}", gap.mend()));
@@ -222,7 +222,7 @@ async fn set_interface(
     }
     let digest = config.digest.as_deref();
     let set = client
-        .set_net0(&place.node, place.vmid, &changed, digest)
+        .set_net0(&location.node, location.vmid, &changed, digest)
         .await;
     match set {
         Ok(()) => Ok(true),
@@ -231,7 +231,7 @@ async fn set_interface(
     }
 }
 
-async fn write_down(
+async fn store_step(
     app: &App,
     lease: &Lease,
     traffic: &Traffic,

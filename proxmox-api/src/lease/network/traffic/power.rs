@@ -23,10 +23,10 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) async fn stop(
     app: &App,
     lease: &Lease,
-    place: &ContainerLocation,
+    location: &ContainerLocation,
 ) -> Result<bool, String> {
-    app.looks.forget(place.vmid);
-    match halt::halt(app, place).await {
+    app.locations.forget(location.vmid);
+    match halt::halt(app, location).await {
         Ok(()) => {}
         Err(ContainerError::Locked(_)) => return Ok(false),
         Err(error) => return Err(error.to_string()),
@@ -34,7 +34,9 @@ pub(super) async fn stop(
     // Its node's next boot must not start it.
     let noted = app.store.saw_stopped(vec![lease.lease_id.clone()]).await;
     noted.map_err(|error| error.to_string())?;
-    app.proxmox.saw(place.vmid, ContainerState::Stopped).await;
+    app.proxmox
+        .remember_state(location.vmid, ContainerState::Stopped)
+        .await;
     Ok(true)
 }
 
@@ -45,24 +47,26 @@ pub(super) async fn stop(
 pub(super) async fn start(
     app: &App,
     lease: &Lease,
-    place: &ContainerLocation,
+    location: &ContainerLocation,
 ) -> Result<bool, String> {
     let over = lease.expires_at.is_some_and(|end| end <= app.now());
     if lease.state != LeaseState::Active || over {
         return Ok(true);
     }
-    if place.lock.is_some() {
+    if location.lock.is_some() {
         return Ok(false);
     }
-    app.looks.forget(place.vmid);
+    app.locations.forget(location.vmid);
     // Its node may reboot while it starts.
     let asked = app.now();
     let deadline = Instant::now() + START_TIMEOUT;
-    let started = start::start(app, &place.node, place.vmid, deadline).await;
+    let started = start::start(app, &location.node, location.vmid, deadline).await;
     started.map_err(|error| error.message)?;
     let noted = app.store.saw_running(vec![lease.lease_id.clone()], asked);
     noted.await.map_err(|error| error.to_string())?;
-    app.proxmox.saw(place.vmid, ContainerState::Running).await;
-    address::note_late_address(app.clone(), lease.clone());
+    app.proxmox
+        .remember_state(location.vmid, ContainerState::Running)
+        .await;
+    address::store_late_address(app.clone(), lease.clone());
     Ok(true)
 }

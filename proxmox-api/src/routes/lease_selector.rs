@@ -15,7 +15,7 @@ use crate::{
 /// Numbers are used again: who repeats a request names the lease that is meant.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Meant {
+pub(super) struct LeaseSelector {
     pub lease_id: Option<LeaseId>,
 }
 
@@ -23,7 +23,11 @@ pub(super) struct Meant {
 ///
 /// # Errors
 /// There is none, or it is another wallet's.
-pub(super) async fn find_either(app: &App, wallet: &Wallet, text: &str) -> Result<Lease, ApiError> {
+pub(super) async fn find_by_id_or_vmid(
+    app: &App,
+    wallet: &Wallet,
+    text: &str,
+) -> Result<Lease, ApiError> {
     // What is no container's number is no lease's id either.
     if operations::vmid_in_path(Some(text)).is_ok() {
         return find(app, wallet, text, None).await;
