@@ -70,7 +70,7 @@ impl ResumeTicket {
     pub async fn close(self, app: &App, lost: bool) {
         let end = app.now() + if lost { RESUME_SECONDS } else { 0 };
         if let Err(error) = app.store.end_console_ticket(&self.hash, end).await {
-            tracing::error!(%error, "a console's ticket cannot be ended");
+            tracing::error!(%error, "the ticket of a console cannot be ended");
         }
     }
 }

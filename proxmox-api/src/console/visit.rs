@@ -55,7 +55,7 @@ pub async fn visit(app: App, socket: WebSocket, visitor: ConsoleVisitor) {
             (end, None, Some(room))
         }
         Err(end) => {
-            tracing::info!(console.end = end.word(), "a console was not opened");
+            tracing::info!(console.end = end.word(), "the console was not opened");
             (end, Some(unproven), None)
         }
     };
@@ -115,7 +115,7 @@ async fn enter(
 }
 
 fn unreadable(error: impl std::fmt::Display) -> ConsoleEnd {
-    tracing::error!(%error, "a console's records cannot be read");
+    tracing::error!(%error, "the records of a console cannot be read");
     ConsoleEnd::MachineLost
 }
 
@@ -161,7 +161,7 @@ async fn run_console(
     let session = match opened {
         Ok(session) => session,
         Err(error) => {
-            tracing::warn!(lease.id = lease_id.as_str(), cause = %error, "a terminal cannot be opened");
+            tracing::warn!(lease.id = lease_id.as_str(), error = %error, "the terminal of a console cannot be opened");
             return error.into();
         }
     };

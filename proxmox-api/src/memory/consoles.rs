@@ -139,7 +139,7 @@ impl OpenConsoles {
             .await
             .is_err()
         {
-            tracing::warn!("stopping with open consoles");
+            tracing::warn!("the service stops with open consoles");
         }
     }
 

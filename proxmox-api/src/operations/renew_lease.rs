@@ -130,7 +130,7 @@ impl Operation for RenewLease {
         expiry::forget_failures(app, &self.lease.lease_id);
         // What was bought may undo what was done about its traffic. The comparison makes up for it.
         if let Err(error) = traffic::take_step_locked(app, &self.lease.lease_id).await {
-            tracing::warn!(lease.id = self.lease.lease_id.as_str(), %error, "traffic is looked at later");
+            tracing::warn!(lease.id = self.lease.lease_id.as_str(), %error, "the traffic of a lease is checked later");
         }
         // Performed again after a crash, the time that was added then may be over, and the number another lease's.
         let mut message = format!("{} has {} minutes more.", self.lease.hostname, self.minutes);

@@ -187,7 +187,11 @@ impl TemplateLists {
     fn log(&mut self, troubles: BTreeMap<String, String>) {
         for (storage, cause) in &troubles {
             if !self.troubles.contains_key(storage) {
-                tracing::warn!(storage, cause, "a storage's templates cannot be used");
+                tracing::warn!(
+                    storage,
+                    error = cause,
+                    "a storage's templates cannot be used"
+                );
             }
         }
         for storage in self.troubles.keys() {

@@ -29,7 +29,7 @@ async fn catalog(State(app): State<App>) -> Json<Catalog> {
         Ok(Ok(templates)) => Some(templates),
         Ok(Err(error)) => {
             let cause = error.safe_text();
-            tracing::warn!(proxmox.cause = cause, "the templates cannot be listed");
+            tracing::warn!(error = cause, "the templates cannot be listed");
             None
         }
         Err(_) => {

@@ -30,7 +30,7 @@ pub fn router() -> Router<App> {
         .route("/leases/{leaseId}", get(one))
 }
 
-/// Which leases are query.
+/// The query of `GET /leases`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LeaseQuery {

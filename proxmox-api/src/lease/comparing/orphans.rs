@@ -158,7 +158,11 @@ async fn read_configs<'a>(
                 }
                 Err(error) => {
                     let (vmid, cause) = (guest.vmid.get(), error.safe_text());
-                    tracing::debug!(vmid, cause, "a container cannot be looked at");
+                    tracing::debug!(
+                        vmid,
+                        error = cause,
+                        "the configuration of a container cannot be read"
+                    );
                     let known = &app.known_guests;
                     known.remember(guest, GuestClass::Unreadable, app.now());
                     (guest, None)
@@ -274,7 +278,7 @@ async fn perform(app: App, location: ContainerLocation, work: OrphanAction) -> O
     match work {
         OrphanAction::Halt => {
             if let Err(error) = halt::halt(&app, &location).await {
-                tracing::warn!(vmid, %error, "a container without a lease cannot be stopped yet");
+                tracing::warn!(vmid, %error, "the orphan cannot be stopped yet");
             }
             None
         }
@@ -285,7 +289,7 @@ async fn perform(app: App, location: ContainerLocation, work: OrphanAction) -> O
                 Some(vmid)
             }
             Err(error) => {
-                tracing::warn!(vmid, %error, "an orphan cannot be removed yet");
+                tracing::warn!(vmid, %error, "the orphan cannot be removed yet");
                 None
             }
         },

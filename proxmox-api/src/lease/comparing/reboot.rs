@@ -179,7 +179,7 @@ async fn start_one(app: App, lease: Lease) -> Option<LeaseId> {
             tracing::warn!(
                 lease.id = lease.lease_id.as_str(),
                 code = %error.code,
-                "a container cannot be started after its node's boot; it is tried again"
+                "the container cannot be started after its node's boot; the next comparison tries again"
             );
             None
         }

@@ -46,10 +46,10 @@ pub async fn run(app: App) {
             Err(error) => Err(error.into()),
         };
         if let Err(error) = done {
-            tracing::warn!(code = %error.code, "Proxmox and the store cannot be compared now");
+            tracing::warn!(code = %error.code, "the comparison of Proxmox with the store failed");
         }
         if let Err(error) = count(&app).await {
-            tracing::error!(code = %error.code, "leases cannot be counted");
+            tracing::error!(code = %error.code, "the leases cannot be counted");
         }
         tokio::time::sleep(INTERVAL).await;
     }
@@ -93,7 +93,7 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     let with_leases = listed.iter().map(|(_, guest)| guest.node.clone());
     fence_watch::look(app, &with_leases.collect()).await;
     if let Err(error) = counted {
-        tracing::error!(%error, "traffic cannot be counted now");
+        tracing::error!(%error, "the traffic cannot be counted now");
     }
     (findings.started, findings.lost) = (started?, lost);
     let by_vmid: HashMap<Vmid, &Lease> = leases.iter().map(|lease| (lease.vmid, lease)).collect();
@@ -181,7 +181,7 @@ async fn locate_all(app: &App, mut leases: Vec<Lease>) -> Vec<LeaseId> {
     if leases.len() > LOOKS_PER_COMPARISON {
         tracing::warn!(
             leases = leases.len(),
-            "more containers are to be looked at than can be in a minute"
+            "more containers have to be located than fit into one comparison"
         );
         let minute = usize::try_from(app.now() / 60).unwrap_or(0);
         let first = minute.wrapping_mul(LOOKS_PER_COMPARISON) % leases.len();

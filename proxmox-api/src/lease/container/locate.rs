@@ -224,7 +224,7 @@ async fn rewrite(
         Err(error) => tracing::warn!(
             lease.id = marker.lease.as_str(),
             vmid = vmid.get(),
-            cause = error.safe_text(),
+            error = error.safe_text(),
             "the marker cannot be written into the container's notes"
         ),
     }

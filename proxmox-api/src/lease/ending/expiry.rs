@@ -56,7 +56,7 @@ pub async fn run(app: App) {
         let wake = match ends.look(&app).await {
             Ok(wake) => wake,
             Err(error) => {
-                tracing::error!(%error, "deadlines cannot be read");
+                tracing::error!(%error, "the deadlines of leases cannot be read");
                 app.now() + RETRY_SECONDS
             }
         };
@@ -119,7 +119,7 @@ impl EndsWorker {
         due.extend(app.store.ends_due(now).await?.into_iter().map(in_lane));
         // Machines that are held must not keep paid leases from ending.
         let (held, held_later) = held::due(app).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "held machines cannot be read");
+            tracing::error!(%error, "the held machines cannot be read");
             (Vec::new(), Some(now + RETRY_SECONDS))
         });
         due.extend(held);
@@ -203,7 +203,7 @@ impl EndsWorker {
             None => {
                 let pause = app.retries.failed(&ended.lease_id, now);
                 let id = ended.lease_id.as_str();
-                tracing::error!(lease.id = id, pause, "the end of a lease broke off");
+                tracing::error!(lease.id = id, pause, "the work to end a lease broke off");
                 now + pause
             }
         }
@@ -229,8 +229,8 @@ async fn warn(app: &App, now: i64) -> Result<bool, StoreError> {
     let warned = warned.await?;
     for one in &warned {
         let data = json!({ "expiresAt": one.expires_at, "destroysAt": one.destroy_at });
-        let subject = one.lease_id.as_str();
-        tracing::info!(subject, event = "expires_soon", %data, "noted");
+        let id = one.lease_id.as_str();
+        tracing::info!(lease.id = id, event = "expires_soon", %data, "event recorded");
     }
     Ok(i64::try_from(warned.len()).unwrap_or(i64::MAX) >= WARN_AT_ONCE)
 }
@@ -238,8 +238,9 @@ async fn warn(app: &App, now: i64) -> Result<bool, StoreError> {
 /// Takes one lease a step further, unless another task holds its lock.
 async fn end(app: App, lease_id: LeaseId) -> StepOutcome {
     let lock = app.leases_in_work.try_take(&lease_id).await;
-    let lock =
-        lock.inspect_err(|error| tracing::warn!(%error, "a lease cannot be locked to end it"));
+    let lock = lock.inspect_err(
+        |error| tracing::warn!(%error, "the lock of a lease cannot be taken to end it"),
+    );
     let Ok(Some(_lock)) = lock else {
         return StepOutcome::Taken;
     };
@@ -255,7 +256,7 @@ async fn end(app: App, lease_id: LeaseId) -> StepOutcome {
             {
                 app.alarms.raise(&lease_id, lease.vmid, trouble, app.now());
             }
-            tracing::warn!(lease.id = lease_id.as_str(), pause, %error, "a lease cannot be ended yet");
+            tracing::warn!(lease.id = lease_id.as_str(), pause, %error, "the lease cannot be ended yet");
             StepOutcome::Failed(app.now() + pause)
         }
     }

@@ -98,7 +98,7 @@ struct InHand {
 
 enum LaneNews<T> {
     IsSlow(LeaseId),
-    WorkResult(WorkResult<T>),
+    Ended(WorkResult<T>),
 }
 
 /// Reports the end of work when it is dropped, so also after a panic.
@@ -111,7 +111,7 @@ struct Reporter<T> {
 impl<T> Drop for Reporter<T> {
     fn drop(&mut self) {
         // Sending fails only once the lanes, and with them the receiver, are dropped.
-        let _ = self.tell.send(LaneNews::WorkResult(WorkResult {
+        let _ = self.tell.send(LaneNews::Ended(WorkResult {
             lease_id: self.lease_id.clone(),
             outcome: self.outcome.take(),
         }));
@@ -217,7 +217,7 @@ impl<T: Send + 'static> Lanes<T> {
                 }
                 None
             }
-            LaneNews::WorkResult(ended) => {
+            LaneNews::Ended(ended) => {
                 self.in_hand.remove(&ended.lease_id);
                 Some(ended)
             }

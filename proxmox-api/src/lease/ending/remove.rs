@@ -37,7 +37,7 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), ContainerError> {
                 // What cannot be removed for now does not run on for nothing.
                 if let Err(error) = halt::halt_for_good(app, lease, &location).await {
                     let id = &lease.lease_id;
-                    tracing::warn!(lease.id = id.as_str(), %error, "what cannot be removed runs on");
+                    tracing::warn!(lease.id = id.as_str(), %error, "the container can neither be removed nor halted");
                 }
                 return Err(error);
             }

@@ -157,7 +157,7 @@ pub async fn require(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
         return Ok(fence);
     };
     metrics::counter!("leases_refused_total", "reason" => "not_fenced").increment(1);
-    tracing::error!(%node, gap = ?gap, mend = gap.mend(), "a lease is refused because its container cannot be fenced in");
+    tracing::error!(%node, gap = ?gap, mend = gap.mend(), "the lease is refused because its container would not be fenced in");
     let message = "Containers cannot be kept apart from the operator's network just now; nothing was charged.";
     Err(ApiError::new(ErrorCode::Unavailable, message).retry_after(300))
 }

@@ -36,12 +36,12 @@ pub(crate) async fn look(app: &App, nodes: &HashSet<NodeName>) {
         }
         match gap {
             Some(gap) => {
-                tracing::error!(%node, mend = gap.mend(), "containers that run are no longer fenced in");
+                tracing::error!(%node, mend = gap.mend(), "the fence around running containers is gone");
                 let data = json!({ "gap": format!("{gap:?}") });
                 app.record_event(node.as_str(), "fence_open", data).await;
             }
             None => {
-                tracing::info!(%node, "containers are fenced in again");
+                tracing::info!(%node, "the fence around running containers is back");
                 app.record_event(node.as_str(), "fence_closed", json!({}))
                     .await;
             }

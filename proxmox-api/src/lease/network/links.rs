@@ -35,7 +35,7 @@ pub async fn run(app: App) {
     };
     loop {
         let pause = put_up_due(&app).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "links to be put up cannot be read");
+            tracing::error!(%error, "the links that are kept down cannot be read");
             RETRY
         });
         let pause = pause.min(longest);
@@ -102,8 +102,8 @@ async fn put_up_or_say_why(app: App, lease: Lease) -> Result<Option<LeaseId>, St
                 tracing::warn!(
                     lease.id = id.as_str(),
                     vmid = vmid.get(),
-                    cause,
-                    "a container's link cannot be put up yet"
+                    error = cause,
+                    "the link of a container cannot be put up yet"
                 );
             }
             app.alarms.raise(id, vmid, Trouble::LinkDown, app.now());

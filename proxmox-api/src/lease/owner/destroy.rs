@@ -40,11 +40,14 @@ pub async fn destroy(app: &App, lease: Lease) -> Result<DestroyOutcome, ApiError
     match timeout(OWNER_TIMEOUT, work).await {
         Ok(Ok(done)) => done?,
         Ok(Err(error)) => {
-            tracing::error!(lease.id = lease.lease_id.as_str(), %error, "ending a lease broke off");
+            tracing::error!(lease.id = lease.lease_id.as_str(), %error, "the early end of a lease broke off");
             let message = "Ending the lease broke off; it is tried again.";
             return Err(ApiError::new(ErrorCode::Internal, message));
         }
-        Err(_) => tracing::warn!(lease.id = lease.lease_id.as_str(), "a removal takes long"),
+        Err(_) => tracing::warn!(
+            lease.id = lease.lease_id.as_str(),
+            "the removal of a container takes long; the work goes on"
+        ),
     }
     let now = app.store.lease(&lease.lease_id).await?.unwrap_or(lease);
     Ok(match now.state {
@@ -72,7 +75,7 @@ async fn end(app: App, lease_id: LeaseId) -> Result<(), StoreError> {
     if matches!(lease.state, LeaseState::Destroying | LeaseState::Undoing)
         && let Err(error) = remove::remove(&app, &lease).await
     {
-        tracing::warn!(lease.id = lease_id.as_str(), %error, "a container cannot be removed yet");
+        tracing::warn!(lease.id = lease_id.as_str(), %error, "the container cannot be removed yet");
         app.deadlines_moved.notify_one();
     }
     Ok(())

@@ -73,7 +73,7 @@ pub async fn switch(app: &App, lease: &Lease, power: Power) -> Result<PowerOutco
     match timeout(OWNER_TIMEOUT, work).await {
         Ok(Ok(done)) => Ok(PowerOutcome::Done(done?)),
         Ok(Err(error)) => {
-            tracing::error!(lease.id = lease.lease_id.as_str(), %error, "switching a container broke off");
+            tracing::error!(lease.id = lease.lease_id.as_str(), %error, "the work to switch a container's power broke off");
             let message = "It broke off half way; look at the lease and try again.";
             Err(ApiError::new(ErrorCode::Internal, message))
         }
@@ -81,7 +81,7 @@ pub async fn switch(app: &App, lease: &Lease, power: Power) -> Result<PowerOutco
             tracing::warn!(
                 lease.id = lease.lease_id.as_str(),
                 ?power,
-                "a container takes long"
+                "the container takes long to stop or start; the work goes on"
             );
             Ok(PowerOutcome::Soon(lease.clone()))
         }
@@ -139,7 +139,7 @@ async fn store_power(app: &App, lease: &Lease, power: Power, asked: i64) -> Resu
 }
 
 fn stop_error(error: ContainerError) -> ApiError {
-    tracing::warn!(%error, "a container cannot be stopped");
+    tracing::warn!(%error, "the container cannot be stopped");
     match error {
         ContainerError::Locked(held_by) => lock::refusal(&held_by),
         ContainerError::Store(error) => error.into(),

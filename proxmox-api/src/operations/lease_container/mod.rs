@@ -246,7 +246,7 @@ impl Operation for LeaseContainer {
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::error!(%error, lease.id = self.lease_id.as_str(), "its address is noted later")
+                tracing::error!(%error, lease.id = self.lease_id.as_str(), "the address of a container is stored later")
             }
         }
     }
@@ -299,7 +299,7 @@ impl Operation for LeaseContainer {
             if !matches!(moved, Ok(true)) {
                 tracing::error!(
                     lease.id = self.lease_id.as_str(),
-                    "a lease cannot be undone"
+                    "the lease cannot be undone"
                 );
                 return;
             }
@@ -309,13 +309,13 @@ impl Operation for LeaseContainer {
                 ..lease
             };
             if let Err(error) = remove::remove(app, &lease).await {
-                tracing::warn!(lease.id = self.lease_id.as_str(), %error, "a container cannot be removed yet");
+                tracing::warn!(lease.id = self.lease_id.as_str(), %error, "the container cannot be removed yet");
             }
         };
         if timeout(UNDO_PATIENCE, removal).await.is_err() {
             tracing::warn!(
                 lease.id = self.lease_id.as_str(),
-                "a removal takes long; the worker goes on with it"
+                "the removal of a container takes long; the worker goes on with it"
             );
         }
         app.deadlines_moved.notify_one();

@@ -45,7 +45,7 @@ pub(crate) async fn update(
         metrics::counter!("traffic_doubtful_total").increment(1);
         tracing::warn!(
             lease.id = lease_id.as_str(),
-            "a container's counters do not fit what was seen before; nothing is counted this time"
+            "the traffic counters of a container do not fit the last ones; nothing is counted this time"
         );
     }
     let counted = count.counted;
@@ -157,8 +157,8 @@ pub async fn take_step_locked(app: &App, lease_id: &LeaseId) -> Result<(), Store
                 lease.id = lease_id.as_str(),
                 vmid = lease.vmid.get(),
                 step = step.as_str(),
-                cause,
-                "a container's network cannot be changed yet"
+                error = cause,
+                "the network of a container cannot be changed yet"
             );
             Ok(())
         }
@@ -253,7 +253,7 @@ async fn store_step(
         "vmid": lease.vmid, "from": traffic.step,
         "sent": traffic.counted.sent, "included": included(app, traffic),
     });
-    tracing::info!(subject = id.as_str(), event = kind, %data, "noted");
+    tracing::info!(lease.id = id.as_str(), event = kind, %data, "event recorded");
     let change = TrafficChange {
         lease_id: id.clone(),
         from: traffic.step,
