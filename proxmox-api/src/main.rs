@@ -20,7 +20,7 @@ use service::{
 };
 use tokio::task::JoinSet;
 
-/// How long open requests may take after a stop was command for.
+/// How long open requests may take once the service was told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Runs the command that the command line names.

@@ -99,7 +99,7 @@ impl Operation for RenewLease {
 
     async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Delivered, ApiError> {
         // Waits for a stop that is under way; what is stopped is then started again.
-        let _turn = app.leases_in_work.take(&self.lease.lease_id).await?;
+        let _lock = app.leases_in_work.take(&self.lease.lease_id).await?;
         // What is owed back is not added: looked for before the time is, unless that was added by
         // an earlier try.
         let found = locate::find(app, &self.lease).await;

@@ -1,5 +1,6 @@
-//! Makes the container of a lease: exactly one, whatever Proxmox answers. A creation that was surely not executed is tried on
-//! another number or node; one that may have been executed is looked for first.
+//! Creates the container of a lease: exactly one, whatever Proxmox answers. A creation that was surely
+//! not executed is tried with another number or node; one that may have been executed is searched for
+//! first. `operations::lease_container` calls it.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -49,11 +50,11 @@ pub struct NewContainer {
     pub ssh_public_key: Option<String>,
 }
 
-/// What became of one request.
+/// The result of one request to create.
 enum CreateAttempt {
     /// A task is making it, or has made it.
     Task(Upid),
-    /// The number belongs to somebody else.
+    /// Another guest has the number.
     Taken,
     /// It was surely not executed; the node may be at fault.
     NotExecuted(ApiError),

@@ -1,5 +1,6 @@
-//! Puts containers on their bridge once the host's firewall knows their rules. Until then their link is down. This is a worker
-//! of its own: the end of a neighbour's lease may take half a minute, and the paid time of this one runs.
+//! The worker that puts a container's link up once the host's firewall has its rules; until then the
+//! link is down. It is a worker of its own, because the end of another lease may take half a minute
+//! while the paid time of this one runs.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(5);
 /// The longest sleep.
 const LONGEST: Duration = Duration::from_secs(300);
-/// The same where another replica may keep a link down, and die before it may be put up.
+/// The longest sleep among replicas: another one may keep a link down and die before it puts it up.
 const LONGEST_AMONG_REPLICAS: Duration = Duration::from_secs(5);
 /// Links that are put up at a time.
 const AT_ONCE: usize = 8;

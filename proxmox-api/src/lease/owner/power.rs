@@ -1,5 +1,5 @@
-//! Stops and starts the container of a running lease, because its owner wants that. The paid time goes on either way, and the data
-//! stays. Proxmox is the only record of whether a container runs, so a crash in between leaves nothing to be taken up.
+//! Stops and starts the container of an active lease for its owner. The paid time goes on, and the data
+//! stays. Proxmox is the only record of whether a container runs, so a crash leaves nothing to resume.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub enum Power {
     On,
 }
 
-/// What became of the wish.
+/// The result of a switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PowerOutcome {
     /// It is as the owner wants it.
@@ -66,7 +66,7 @@ impl Power {
 /// # Errors
 /// The paid time does not run, or Proxmox does not do it.
 pub async fn switch(app: &App, lease: &Lease, power: Power) -> Result<PowerOutcome, ApiError> {
-    // Before the wait for a turn: whoever may not is told at once.
+    // Checked before the wait for the lock, so that a refusal comes at once.
     active(app, &lease.lease_id, &lease.owner).await?;
     // In a task of its own: an owner who hangs up leaves no container half stopped.
     let work = tokio::spawn(work(app.clone(), lease.clone(), power));
@@ -89,8 +89,8 @@ pub async fn switch(app: &App, lease: &Lease, power: Power) -> Result<PowerOutco
 }
 
 async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
-    // Waits for an end, a renewal or another wish that is under way; it may have changed what is allowed.
-    let _turn = app.leases_in_work.take(&lease.lease_id).await?;
+    // Waits for an end, a renewal or another switch, which may change what is allowed.
+    let _lock = app.leases_in_work.take(&lease.lease_id).await?;
     let lease = active(&app, &lease.lease_id, &lease.owner).await?;
     if power == Power::On
         && let Some(why) = traffic::keeps_off(&app, &lease.lease_id).await?

@@ -159,7 +159,7 @@ impl Operation for LeaseContainer {
     }
 
     async fn prepare(&self, app: &App, job: &Job) -> Result<(), ApiError> {
-        let _turn = app.leases_in_work.take(&self.lease_id).await?;
+        let _lock = app.leases_in_work.take(&self.lease_id).await?;
         let left = (job.valid_before - SETTLE_RESERVE - app.now()).clamp(0, MAKE_AT_MOST);
         let deadline = Instant::now() + Duration::from_secs(left.unsigned_abs());
         let lease = self.lease(app).await?;
@@ -282,7 +282,7 @@ impl Operation for LeaseContainer {
             return;
         }
         let removal = async {
-            let Ok(_turn) = app.leases_in_work.take(&self.lease_id).await else {
+            let Ok(_lock) = app.leases_in_work.take(&self.lease_id).await else {
                 return;
             };
             let Ok(Some(lease)) = app.store.lease(&self.lease_id).await else {
