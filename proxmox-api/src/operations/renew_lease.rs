@@ -1,4 +1,5 @@
-//! `POST /lease/{ctid}/renew`: more time, at the container's real size. A container that was stopped is started again.
+//! `POST /lease/{ctid}/renew`: more time, priced by the container's real size. A stopped container is
+//! started again.
 
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ use crate::{
 
 /// How long a stopped container may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// Seconds for which a container that was renewed and does not start is tried again.
+/// Seconds for which the start of a renewed container is retried.
 const TRY_TO_START: i64 = 3600;
 
 /// More time for a lease.
@@ -92,7 +93,7 @@ impl Operation for RenewLease {
             let message = "The lease is not active yet; nothing was charged.";
             return Err(ApiError::new(ErrorCode::LeaseConflict, message).retry_after(5));
         }
-        // Nobody pays for time on a container that is gone.
+        // Checked before the payment: a container that is gone cannot be renewed.
         first_contact(locate::find_for_sale(app, &lease)).await?;
         Ok(())
     }

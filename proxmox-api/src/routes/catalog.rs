@@ -8,7 +8,8 @@ use tokio::time::timeout;
 
 use crate::{App, lease::network::fence};
 
-/// How long a Proxmox that hangs is waited for; whoever looks at prices has less patience than whoever leases.
+/// How long Proxmox may take to list templates; shorter than for a lease, because a reader of prices
+/// waits.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The route.

@@ -1,5 +1,6 @@
-//! `POST /lease/container`: a container for some minutes. It is made, started and seen to answer before the money moves; if the
-//! money does not move, it is taken away again.
+//! `POST /lease/container`: a container for some minutes. It is created, started and probed before the
+//! payment is settled, and removed if the payment is not settled. `lease::making` does the work;
+//! `store` claims number and address; `lease::view` shows the result.
 
 mod documentation;
 mod machine;
@@ -43,14 +44,14 @@ use crate::{
     timestamp::timestamp,
 };
 
-/// Seconds of a payment's window that are kept for the settlement.
+/// Seconds of a payment's window that are reserved for the settlement.
 const SETTLE_RESERVE: i64 = 30;
 /// How long a container may take to be made.
 const MAKE_AT_MOST: i64 = 240;
-/// How long a refused customer waits for the removal before they are answered; the worker goes on with it.
+/// How long a refused customer waits for the removal; the worker finishes it.
 const UNDO_PATIENCE: Duration = Duration::from_secs(15);
 
-/// A lease that is asked for, or one that is taken up again.
+/// A requested lease, or one whose payment is resumed.
 #[derive(Debug)]
 pub struct LeaseContainer {
     lease_id: LeaseId,
