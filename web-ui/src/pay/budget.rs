@@ -82,14 +82,14 @@ mod tests {
 
     #[test]
     fn nothing_is_paid_by_itself_unless_that_was_turned_on() {
-        assert!(!BUDGET.pays_by_itself(Usdc(1), Usdc(0)));
+        assert!(!BUDGET.allows_automatic(Usdc(1), Usdc(0)));
         let on = CustomerBudget {
             auto_below: Some(Usdc(60)),
             ..BUDGET
         };
-        assert!(on.pays_by_itself(Usdc(50), Usdc(0)));
-        assert!(!on.pays_by_itself(Usdc(55), Usdc(0)));
-        assert!(!on.pays_by_itself(Usdc(50), Usdc(60)));
-        assert!(!on.pays_by_itself(Usdc(61), Usdc(0)));
+        assert!(on.allows_automatic(Usdc(50), Usdc(0)));
+        assert!(!on.allows_automatic(Usdc(55), Usdc(0)));
+        assert!(!on.allows_automatic(Usdc(50), Usdc(60)));
+        assert!(!on.allows_automatic(Usdc(61), Usdc(0)));
     }
 }

@@ -4,7 +4,7 @@ use leptos::{html, prelude::*};
 
 use super::{
     Sheet,
-    card::{is_agent, is_open},
+    card_state::{is_agent, is_open},
     credential::CredentialForm,
     leave_question::SheetEnd,
 };

@@ -4,6 +4,7 @@ use leptos::{html, prelude::*};
 
 use super::{
     actions::Actions,
+    card_state::{is_agent, is_open},
     credential::{CredentialFields, CredentialForm},
     facts::{Facts, PriceLines},
     limits::BudgetLimits,
@@ -15,7 +16,7 @@ use crate::{
     engine::use_engine,
     format::{one_line, usdc},
     lazy::{LazyTable, PAY_CHUNK},
-    pay::{CardId, PaidOperation, PayCard, PaymentPhase, PurchaseItem, PurchaseVia},
+    pay::{CardId, PaidOperation, PayCard, PaymentPhase, PurchaseItem},
     state::{
         lease::board::Board,
         payment::steps::{StepState, is_busy, status, steps},
@@ -84,23 +85,6 @@ pub(crate) fn PayCardView(
             </div>
         </section>
     }
-}
-
-/// Whether the customer can still pay or cancel.
-pub(super) fn is_open(card: Signal<Option<PayCard>>) -> Memo<bool> {
-    Memo::new(move |_| {
-        card.with(|card| {
-            let offered = card.as_ref().filter(|card| card.offer.is_some());
-            offered.is_some_and(|card| card.can_pay() || card.can_cancel())
-        })
-    })
-}
-
-pub(super) fn is_agent(card: Signal<Option<PayCard>>) -> bool {
-    card.with_untracked(|card| {
-        card.as_ref()
-            .is_some_and(|card| matches!(card.via, PurchaseVia::Agent { .. }))
-    })
 }
 
 /// The longest summary that is shown in full. The whole request is shown below it.

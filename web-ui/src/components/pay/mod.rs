@@ -3,6 +3,7 @@
 mod actions;
 pub(crate) mod budget;
 pub(crate) mod card;
+mod card_state;
 mod credential;
 mod delivered;
 mod facts;
@@ -13,6 +14,7 @@ mod purchase;
 pub(crate) mod purchase_item;
 mod request_view;
 mod sheet;
+mod sheet_view;
 
 pub use budget::BudgetChip;
 pub use delivered::Delivered;
@@ -20,4 +22,5 @@ pub use facts::PriceLines;
 pub use limits::BudgetLimits;
 pub use outcome::Transaction;
 pub use purchase::Purchase;
-pub use sheet::{Sheet, SheetView};
+pub use sheet::Sheet;
+pub use sheet_view::SheetView;

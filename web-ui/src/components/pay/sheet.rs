@@ -3,20 +3,17 @@
 
 use leptos::prelude::*;
 
-use super::card::PAY_CARD;
 use crate::{
-    components::Dialog,
-    engine::{Engine, use_engine},
-    pay::{CardId, PaidOperation, PayCard, PaymentPhase, PurchaseVia},
-    text::money,
+    engine::Engine,
+    pay::{CardId, PaidOperation, PayCard, PurchaseVia},
 };
 
 /// Whether the sheet is open, and its card.
 #[derive(Clone, Copy)]
 pub struct Sheet {
     engine: Engine,
-    open: RwSignal<bool>,
-    card: RwSignal<Option<CardId>>,
+    pub(super) open: RwSignal<bool>,
+    pub(super) card: RwSignal<Option<CardId>>,
     /// The card that was shown when the password of another purchase came.
     aside: RwSignal<Option<CardId>>,
     copied: RwSignal<bool>,
@@ -138,7 +135,7 @@ impl Sheet {
     }
 
     /// Whether it may close. If a password would be lost, it asks.
-    fn may_close(self) -> bool {
+    pub(super) fn may_close(self) -> bool {
         let may = !self.loses_something();
         self.leaving.set(!may);
         may
@@ -151,7 +148,7 @@ impl Sheet {
     }
 
     /// After closing: a purchase that is not signed is cancelled, a signed one goes on without the sheet.
-    fn closed(self) {
+    pub(super) fn closed(self) {
         self.copied.set(false);
         self.leaving.set(false);
         let goes_on = self
@@ -165,78 +162,5 @@ impl Sheet {
             self.aside.set(None);
             self.show(aside);
         }
-    }
-}
-
-/// The sheet's dialog.
-#[component]
-pub fn SheetView() -> impl IntoView {
-    let sheet = Sheet::get();
-    let engine = use_engine();
-    // A payment of an earlier page may turn out to be resumed by another tab.
-    Effect::new(move |was_there: Option<bool>| {
-        let id = sheet.card.get();
-        let cards = engine.pay.cards();
-        let is_there = cards.with(|cards| cards.iter().any(|card| Some(card.id) == id));
-        if was_there == Some(true) && !is_there && id.is_some() {
-            sheet.leave();
-        }
-        is_there
-    });
-    let close = Callback::new(move |()| sheet.leave());
-    let again = Callback::new(move |()| {
-        if let Some(id) = sheet.card.get_untracked() {
-            engine.pay.renew_offer(id);
-        }
-    });
-    let content = move || {
-        sheet
-            .card
-            .get()
-            .map(|id| PAY_CARD.show(move |entries| (entries.view)(id, close, again)))
-    };
-    view! {
-        <Dialog open=sheet.open title=money::PAYMENT class="sheet" on_close=move |()| sheet.closed() guard=move |()| sheet.may_close()>
-            {content}
-        </Dialog>
-        <Running sheet=sheet />
-    }
-}
-
-/// The button that opens the sheet for a payment that goes on without it, or needs attention.
-#[component]
-fn Running(sheet: Sheet) -> impl IntoView {
-    let engine = use_engine();
-    let running = Memo::new(move |_| {
-        let shown = sheet.card.get();
-        let open = sheet.open.get();
-        engine.pay.cards().with(|cards| {
-            let hidden = |card: &&PayCard| !(open && Some(card.id) == shown);
-            let of_the_sheet = |card: &&PayCard| {
-                let done = matches!(
-                    card.phase,
-                    PaymentPhase::Settled(_) | PaymentPhase::Cancelled
-                );
-                Some(card.id) == shown && !done
-            };
-            // Another purchase may have replaced it on the sheet.
-            let replaced = |card: &&PayCard| {
-                matches!(card.via, PurchaseVia::Direct(_))
-                    && (card.under_way() || card.needs_attention())
-            };
-            let own = cards.iter().filter(hidden).find(of_the_sheet);
-            let card = own.or_else(|| cards.iter().filter(hidden).find(replaced))?;
-            Some((card.id, card.under_way())).filter(|_| !open)
-        })
-    });
-    move || {
-        running.get().map(|(id, under_way)| {
-            let says = if under_way {
-                view! { <span class="spinner" aria-hidden="true"></span>{money::UNDER_WAY} }.into_any()
-            } else {
-                money::NEEDS_A_LOOK.into_any()
-            };
-            view! { <button type="button" class="running" on:click=move |_| sheet.show(id)>{says}</button> }
-        })
     }
 }

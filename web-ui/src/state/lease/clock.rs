@@ -123,7 +123,7 @@ pub fn is_renewable(status: LeaseStatus) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use serde_json::{from_value, json};
 
     use super::*;

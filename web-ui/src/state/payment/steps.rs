@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn a_lost_connection_is_told_until_the_next_progress() {
         let sent = |step: Option<&str>, attempt| {
-            let progress = step.map(WorkProgress::begun);
+            let progress = step.map(WorkProgress::at_step);
             status(&card(PaymentPhase::Sent { progress, attempt })).unwrap()
         };
         assert_eq!(sent(None, 1), phase::SENT);
@@ -181,7 +181,7 @@ mod tests {
         };
         assert!(doubtful(false).contains("do not pay for the same again"));
         assert!(doubtful(true).contains("cannot be charged any more"));
-        let owed = Owed {
+        let owed = OwedPayment {
             message: "The machine was lost.".into(),
             payment_id: None,
             amount: Some(api_types::Usdc(10_000)),
@@ -213,6 +213,6 @@ mod tests {
         );
         assert_eq!(status(&card(PaymentPhase::Offered)), None);
         let said = "The container did not start; nothing was charged.";
-        assert_eq!(uncharged(said), said);
+        assert_eq!(with_nothing_charged(said), said);
     }
 }
