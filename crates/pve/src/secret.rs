@@ -1,4 +1,5 @@
-//! A string that must not reach a log: token secrets, passwords, tickets and password hashes travel in it.
+//! A string that must not reach a log: token secrets, passwords, tickets and password hashes travel
+//! in it.
 
 use std::fmt;
 

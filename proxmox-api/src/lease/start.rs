@@ -145,7 +145,7 @@ pub async fn probe(
 
 /// The address at which others reach the container, once there is one.
 pub async fn address(app: &App, node: &NodeName, vmid: Vmid, until: Instant) -> Option<IpAddr> {
-    let mut looks = app.proxmox.addresses.looks(LOOK_FIRST, LOOK_MOST);
+    let mut looks = app.proxmox.addresses.start(LOOK_FIRST, LOOK_MOST);
     loop {
         let client = &app.proxmox.client;
         let interfaces = client.interfaces(node, vmid).await.unwrap_or_default();
@@ -164,7 +164,7 @@ pub async fn address(app: &App, node: &NodeName, vmid: Vmid, until: Instant) -> 
         if Instant::now() >= until {
             return None;
         }
-        sleep(looks.pause()).await;
+        sleep(looks.next_pause()).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Proxmox's ways to say no, as they come over the wire.
 
-use pve::{Call, Error, Refusal};
+use pve::{ApiCall, Error, Refusal};
 
 use crate::mock::{Answer, Mock};
 
@@ -21,7 +21,7 @@ fn parts(error: &Error) -> (u16, Refusal, String) {
             call,
             ..
         } => {
-            let expected = Call {
+            let expected = ApiCall {
                 method: http::Method::POST,
                 path: "/nodes/pve/lxc/101/status/start".into(),
             };

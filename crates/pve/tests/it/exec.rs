@@ -1,5 +1,5 @@
-//! Commands over the whole way: locks, calls, WebSocket, framing, a terminal proxy with all defects of
-//! the real one, and a real shell behind it that all connections to the container share.
+//! Commands over the whole way: locks, calls, WebSocket, framing, a terminal proxy with all defects
+//! of the real one, and a real shell behind it that all connections to the container share.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ async fn ten_commands_at_once_on_one_container_take_turns_and_all_come_back() {
             let (consoles, node) = (consoles.clone(), node.clone());
             tokio::spawn(async move {
                 let mut request = ExecRequest::new(format!("echo {number}; exit {number}"));
-                request.patience = Duration::from_secs(60);
+                request.lock_timeout = Duration::from_secs(60);
                 (number, consoles.exec(&node, vmid, request, None).await)
             })
         })

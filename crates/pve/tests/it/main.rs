@@ -1,4 +1,5 @@
-//! The client against a server that says exactly what a test tells it to, and against the simulated Proxmox.
+//! The client against a server that says exactly what a test tells it to, and against the simulated
+//! Proxmox.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! The terminal's connection against a server that speaks a WebSocket by hand, with every habit of Proxmox's.
+//! The terminal's connection against a server that speaks a WebSocket by hand, with every habit of
+//! Proxmox's.
 
 use std::time::Duration;
 
@@ -60,7 +61,8 @@ pub fn binary(payload: &[u8]) -> Vec<u8> {
     [&[0x82, payload.len() as u8], payload].concat()
 }
 
-/// Serves what opens a terminal, and gives the upgraded connection to `terminal` with its head already read.
+/// Serves what opens a terminal, and gives the upgraded connection to `terminal` with its head
+/// already read.
 pub async fn serve<F>(terminal: impl Fn(TcpStream) -> F + Clone + Send + 'static) -> String
 where
     F: Future<Output = ()> + Send + 'static,
