@@ -27,8 +27,8 @@ impl Sim {
         self.change_storage(name, |storage| storage.fails = fails);
     }
 
-    /// Sets how much of a storage is taken by other things than simulated containers, as a thin pool
-    /// that fills up.
+    /// Sets how much of a storage is taken by other things than simulated containers, as a thin
+    /// pool that fills up.
     pub fn set_storage_used(&self, name: &str, bytes: u64) {
         self.change_storage(name, |storage| storage.used_otherwise = bytes);
     }

@@ -1,5 +1,5 @@
-//! How Proxmox says no and how it says yes: a refusal carries the status, the text for the status line and the field errors; an
-//! answer carries the data and, for some lists, the total.
+//! How Proxmox says no and how it says yes: a refusal carries the status, the text for the status
+//! line and the field errors; an answer carries the data and, for some lists, the total.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,8 @@ impl Refusal {
         Self::new(403, format!("Permission check failed ({what})"))
     }
 
-    /// 403 for a path that is closed to tokens; the parenthesis stays open, as it does on the real node.
+    /// 403 for a path that is closed to tokens; the parenthesis stays open, as it does on the real
+    /// node.
     pub(crate) fn forbidden_with(what: &str) -> Self {
         Self::new(403, format!("Permission check failed ({what}"))
     }

@@ -1,5 +1,5 @@
-//! The handle to a running simulator: addresses and credentials for a client, and everything that a test may look at or do
-//! behind the client's back.
+//! The handle to a running simulator: addresses and credentials for a client, and everything that a
+//! test may look at or do behind the client's back.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +22,8 @@ use crate::state::{self, State};
 use crate::world::container::{Address, Container};
 use crate::world::{CONSOLE_USER, SERVICE_TOKEN, SERVICE_USER, Secrets};
 
-/// A running simulated Proxmox VE. Dropping it stops it as well, but without writing the state file.
+/// A running simulated Proxmox VE. Dropping it stops it as well, but without writing the state
+/// file.
 pub struct Sim {
     pub(crate) cluster: Arc<Cluster>,
     identity: Identity,
@@ -221,7 +222,8 @@ impl Sim {
         self.cluster.clock.set_scale(scale);
     }
 
-    /// Moves the simulator's wall clock forward: tickets age, uptimes grow. Task durations do not change.
+    /// Moves the simulator's wall clock forward: tickets age, uptimes grow. Task durations do not
+    /// change.
     pub fn advance_clock(&self, by: Duration) {
         self.cluster.clock.advance(by);
     }
@@ -255,8 +257,8 @@ impl Sim {
         self.change(vmid, |one| one.set_lock(lock));
     }
 
-    /// Stops a container behind everybody's back, as a crash or a `poweroff` from inside would. High
-    /// availability starts one that it manages again, some (scaled) seconds later.
+    /// Stops a container behind everybody's back, as a crash or a `poweroff` from inside would.
+    /// High availability starts one that it manages again, some (scaled) seconds later.
     pub fn kill_container(&self, vmid: u32) {
         let now = self.cluster.clock.now();
         self.change(vmid, |one| one.stop(now));
@@ -312,7 +314,8 @@ impl Sim {
         self.cluster.terminals.describe().await
     }
 
-    /// Stops it: the listener and all connections are closed, tasks are dropped, and the state file is written.
+    /// Stops it: the listener and all connections are closed, tasks are dropped, and the state file
+    /// is written.
     pub async fn stop(self) {
         self.cluster.end_background().await;
         if let Some(path) = &self.cluster.config.state_file

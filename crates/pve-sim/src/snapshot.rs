@@ -1,5 +1,5 @@
-//! What a test sees when it looks into the simulator: copies of containers, tasks and requests, taken under the lock and free
-//! of it afterwards.
+//! What a test sees when it looks into the simulator: copies of containers, tasks and requests,
+//! taken under the lock and free of it afterwards.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,7 +31,8 @@ pub struct ContainerSnapshot {
     pub disk_gb: f64,
     /// The whole configuration, as `GET …/config` shows it but without the digest.
     pub config: BTreeMap<String, Value>,
-    /// Whether it belongs to the operator and was put there by [`Sim::put_foreign_container`](crate::Sim::put_foreign_container).
+    /// Whether it belongs to the operator and was put there by
+    /// [`Sim::put_foreign_container`](crate::Sim::put_foreign_container).
     pub foreign: bool,
 }
 

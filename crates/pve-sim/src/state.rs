@@ -1,5 +1,6 @@
-//! The state file: containers, pool members, certificates and credentials, so that a simulator that is started again is the same
-//! cluster. Written next to its final place and renamed, readable by its owner only.
+//! The state file: containers, pool members, certificates and credentials, so that a simulator that
+//! is started again is the same cluster. Written next to its final place and renamed, readable by
+//! its owner only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;

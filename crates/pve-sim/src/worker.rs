@@ -1,5 +1,6 @@
-//! Workers: what Proxmox forks for everything that takes time. A worker has a task id, writes a log, can be aborted, and ends
-//! with an exit status. Faults of the request that started it meet it here.
+//! Workers: what Proxmox forks for everything that takes time. A worker has a task id, writes a
+//! log, can be aborted, and ends with an exit status. Faults of the request that started it meet it
+//! here.
 
 use std::sync::Arc;
 use std::time::Duration;

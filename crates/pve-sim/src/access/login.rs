@@ -1,5 +1,5 @@
-//! Who sent a request: cookie with ticket and CSRF token, or an API token in the Authorization header
-//! (`PVE::HTTPServer::auth_handler`). A cookie, if there is one, wins.
+//! Who sent a request: cookie with ticket and CSRF token, or an API token in the Authorization
+//! header (`PVE::HTTPServer::auth_handler`). A cookie, if there is one, wins.
 
 use http::{HeaderMap, Method, header};
 

@@ -1,5 +1,6 @@
-//! Who may do what: users, API tokens, roles and access rules with inheritance, pools and privilege separation
-//! (`PVE::AccessControl`, `PVE::RPCEnvironment`), and the tickets that prove who somebody is.
+//! Who may do what: users, API tokens, roles and access rules with inheritance, pools and privilege
+//! separation (`PVE::AccessControl`, `PVE::RPCEnvironment`), and the tickets that prove who
+//! somebody is.
 
 mod login;
 mod roles;

@@ -1,4 +1,5 @@
-//! `/cluster`: the next free id, the resource overview with its staleness, and the cluster's members.
+//! `/cluster`: the next free id, the resource overview with its staleness, and the cluster's
+//! members.
 
 use serde_json::{Value, json};
 
@@ -71,7 +72,8 @@ pub(super) fn resources(call: &Call<'_>) -> Outcome {
     Ok(Value::from(list).into())
 }
 
-/// A container as the resource overview shows it: status and name as the status daemon last told them.
+/// A container as the resource overview shows it: status and name as the status daemon last told
+/// them.
 pub(super) fn guest(call: &Call<'_>, world: &World, container: &Container) -> Value {
     let now = call.cluster.clock.now();
     let lag = call

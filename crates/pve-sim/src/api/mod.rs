@@ -1,6 +1,6 @@
-//! The API tree below `/api2/json`: which method of which path exists, who may call it and what it takes. A request goes through
-//! the same steps as on the real node: known path, parameters repeated in body and path, token allowed, permission, node
-//! reachable, parameters valid, handler.
+//! The API tree below `/api2/json`: which method of which path exists, who may call it and what it
+//! takes. A request goes through the same steps as on the real node: known path, parameters
+//! repeated in body and path, token allowed, permission, node reachable, parameters valid, handler.
 
 mod access;
 mod administration;

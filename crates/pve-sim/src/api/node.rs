@@ -101,8 +101,8 @@ pub(super) fn status(call: &Call<'_>) -> Outcome {
     .into())
 }
 
-/// `GET /nodes/{node}/network`: plain bridges, the first on a network card, and VNets where they are
-/// asked for. Bridges and VNets are listed for those who may use them.
+/// `GET /nodes/{node}/network`: plain bridges, the first on a network card, and VNets where they
+/// are asked for. Bridges and VNets are listed for those who may use them.
 pub(super) fn network(call: &Call<'_>) -> Outcome {
     let world = call.world();
     let usable = |bridge: &str| {

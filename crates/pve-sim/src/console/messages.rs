@@ -1,5 +1,6 @@
-//! The byte stream of termproxy: one line with the ticket, then messages `0:length:bytes` (keystrokes), `1:columns:rows:` (size)
-//! and `2` (sign of life). The borders of WebSocket frames mean nothing in it.
+//! The byte stream of termproxy: one line with the ticket, then messages `0:length:bytes`
+//! (keystrokes), `1:columns:rows:` (size) and `2` (sign of life). The borders of WebSocket frames
+//! mean nothing in it.
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! The way from the WebSocket of a terminal to the container's session: handshake, ticket, framing, end.
+//! The way from the WebSocket of a terminal to the container's session: handshake, ticket, framing,
+//! end.
 
 mod defects;
 mod interface;

@@ -1,5 +1,5 @@
-//! One connection between a WebSocket and a session: first the ticket, then `OK`, then bytes both ways until one side ends. The
-//! end is a dropped connection.
+//! One connection between a WebSocket and a session: first the ticket, then `OK`, then bytes both
+//! ways until one side ends. The end is a dropped connection.
 
 use std::sync::Arc;
 
@@ -128,7 +128,8 @@ impl Relay {
                 .allows(authid, &path, &["VM.Console"])
     }
 
-    /// The container's session, or a login prompt where it is configured to have one; `None` if the container is stopped.
+    /// The container's session, or a login prompt where it is configured to have one; `None` if the
+    /// container is stopped.
     async fn session(&self, vmid: u32) -> Option<Arc<Session>> {
         let (hostname, shell, size) = {
             let world = self.cluster.world();
@@ -202,7 +203,8 @@ impl Relay {
                 if detach && !dtach_is_real {
                     return self.show(write, &mut allowed, DETACHED).await;
                 }
-                // Reading on while the shell does not is what keeps both from waiting for each other.
+                // Reading on while the shell does not is what keeps both from waiting for each
+                // other.
                 let typing = type_in(session, message);
                 if defects.waits_for_echo && keys > defects::ECHO_ROOM {
                     typing.await;

@@ -1,5 +1,6 @@
-//! The WebSocket as pveproxy speaks it: version 13, client frames masked, whole, without extensions and at most 128 KiB; server
-//! frames binary; the end is a dropped connection without a closing handshake.
+//! The WebSocket as pveproxy speaks it: version 13, client frames masked, whole, without extensions
+//! and at most 128 KiB; server frames binary; the end is a dropped connection without a closing
+//! handshake.
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};

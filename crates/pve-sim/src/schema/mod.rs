@@ -1,5 +1,6 @@
-//! Proxmox's parameter check: types, ranges, formats and unknown names, all problems at once and in Proxmox's words
-//! (`PVE::JSONSchema`). What passes comes out typed, so handlers need not parse again.
+//! Proxmox's parameter check: types, ranges, formats and unknown names, all problems at once and in
+//! Proxmox's words (`PVE::JSONSchema`). What passes comes out typed, so handlers need not parse
+//! again.
 
 mod check;
 pub(crate) mod format;

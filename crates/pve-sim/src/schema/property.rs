@@ -1,5 +1,5 @@
-//! Property strings: the comma separated `key=value` lists of `net0`, `rootfs`, `mp0` and `features`, with Proxmox's texts for
-//! what is wrong in them.
+//! Property strings: the comma separated `key=value` lists of `net0`, `rootfs`, `mp0` and
+//! `features`, with Proxmox's texts for what is wrong in them.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -64,7 +64,8 @@ pub(crate) fn features(text: &str) -> Result<(), String> {
     parse(text, FEATURES, None, "features").map(|_| ())
 }
 
-/// Keys and values of a well-formed property string; a value without a key goes under the empty key.
+/// Keys and values of a well-formed property string; a value without a key goes under the empty
+/// key.
 pub(crate) fn pairs(text: &str) -> BTreeMap<&str, &str> {
     text.split(',')
         .filter(|part| !part.trim().is_empty())

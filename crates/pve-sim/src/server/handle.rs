@@ -1,4 +1,5 @@
-//! One request: transport rules, faults that come first, authentication, the API, faults that come last, the answer.
+//! One request: transport rules, faults that come first, authentication, the API, faults that come
+//! last, the answer.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The network side, as pveproxy does it: HTTPS with HTTP/1, idle connections closed after five seconds, plain HTTP redirected.
-//! Each connection's requests go to [`handle`].
+//! The network side, as pveproxy does it: HTTPS with HTTP/1, idle connections closed after five
+//! seconds, plain HTTP redirected. Each connection's requests go to [`handle`].
 
 mod body;
 mod handle;
@@ -63,7 +63,8 @@ async fn connection(
     if waited == 0 {
         return Ok(());
     }
-    // A TLS connection begins with a handshake record (22); anything else is plain HTTP on the wrong port.
+    // A TLS connection begins with a handshake record (22); anything else is plain HTTP on the
+    // wrong port.
     if first[0] != 22 {
         return redirect(stream).await;
     }

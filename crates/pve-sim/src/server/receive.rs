@@ -1,5 +1,5 @@
-//! Reading a request the way pveproxy does, with its refusals of what it cannot do: other methods, chunked bodies, bodies where
-//! none belong, too many headers, too much data.
+//! Reading a request the way pveproxy does, with its refusals of what it cannot do: other methods,
+//! chunked bodies, bodies where none belong, too many headers, too much data.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! A login prompt, as a container whose `cmode` is not `shell` shows it. Nobody can log in, since root has no password.
+//! A login prompt, as a container whose `cmode` is not `shell` shows it. Nobody can log in, since
+//! root has no password.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! Real containers: unprivileged, by the LXC that Proxmox uses, attached to as Proxmox does it. They
-//! have a root folder of their own, the host's programs read-only, no network, and no limits. They
-//! need root, and are for tests.
+//! Real containers: unprivileged, by the LXC that Proxmox uses, attached to as Proxmox does it.
+//! They have a root folder of their own, the host's programs read-only, no network, and no limits.
+//! They need root, and are for tests.
 
 use std::collections::HashSet;
 use std::fs::{self, Permissions};

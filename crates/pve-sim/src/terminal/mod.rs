@@ -1,6 +1,8 @@
-//! Terminals: the ports on which terminal proxies wait, the one shared session of each container, and the shells behind the
-//! sessions: a real one in a real terminal (`pty`) that is kept in its place (`confine`, `guest`, `rootfs`) and within its size
-//! (`limits`), one made of Rust (`toy`), one in a real container (`lxc`), or a login prompt (`login`). The way from a request to a session is [`crate::console`].
+//! Terminals: the ports on which terminal proxies wait, the one shared session of each container,
+//! and the shells behind the sessions: a real one in a real terminal (`pty`) that is kept in its
+//! place (`confine`, `guest`, `rootfs`) and within its size (`limits`), one made of Rust (`toy`),
+//! one in a real container (`lxc`), or a login prompt (`login`). The way from a request to a
+//! session is [`crate::console`].
 
 mod confine;
 mod guest;

@@ -1,4 +1,5 @@
-//! A real shell in a real pseudo-terminal. The terminal blocks, so it is served by two threads that end with it.
+//! A real shell in a real pseudo-terminal. The terminal blocks, so it is served by two threads that
+//! end with it.
 
 use std::io::{Error, Read as _, Write as _};
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,5 @@
-//! The root folders of confined shells: one per container, kept until the container is destroyed. They hold what is the
-//! container's own; programs come read-only from the host.
+//! The root folders of confined shells: one per container, kept until the container is destroyed.
+//! They hold what is the container's own; programs come read-only from the host.
 //!
 //! A root folder belongs to its tenant, who may put a link in the place of anything in it. So it is
 //! filled once, in a fresh folder that no tenant has seen, and moved to its place. From then on

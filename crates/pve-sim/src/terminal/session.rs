@@ -1,5 +1,5 @@
-//! A container's one session, as dtach keeps it: everybody who attaches sees the same screen and types into the same shell, and
-//! it goes on when everybody has left.
+//! A container's one session, as dtach keeps it: everybody who attaches sees the same screen and
+//! types into the same shell, and it goes on when everybody has left.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -1,4 +1,5 @@
-//! One container: its configuration as Proxmox stores it, whether it runs, its disk, and the address that it has or will have.
+//! One container: its configuration as Proxmox stores it, whether it runs, its disk, and the
+//! address that it has or will have.
 
 use std::collections::BTreeMap;
 
@@ -245,7 +246,8 @@ impl Container {
         encoding::hex(digest.as_ref())
     }
 
-    /// The IPv4 address with prefix, this long (seconds) after the start, when DHCP takes `delay` seconds.
+    /// The IPv4 address with prefix, this long (seconds) after the start, when DHCP takes `delay`
+    /// seconds.
     pub(crate) fn ipv4(&self, running_for: f64, delay: f64) -> Option<String> {
         match &self.address {
             Address::Never => return None,

@@ -1,6 +1,6 @@
 //! The firewall's files: of the datacenter with its security groups, of the nodes, and of the
-//! guests by their number. Like on the real cluster, a guest's file is not tied to its container: it stays
-//! where the container moves, and a number without a container can have one.
+//! guests by their number. Like on the real cluster, a guest's file is not tied to its container:
+//! it stays where the container moves, and a number without a container can have one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +41,8 @@ pub(crate) struct GuestFirewall {
 }
 
 impl Firewall {
-    /// Whether a guest may send with its configured address only: all three levels are on, and its own says so.
+    /// Whether a guest may send with its configured address only: all three levels are on, and its
+    /// own says so.
     pub(crate) fn keeps_address(&self, node: &str, vmid: u32) -> bool {
         let is = |options: &BTreeMap<String, Value>, name: &str, absent: bool| {
             options.get(name).map_or(absent, |value| {

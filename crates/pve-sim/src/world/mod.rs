@@ -1,5 +1,5 @@
-//! The state of the simulated cluster: nodes, storages, containers, pools, accounts and tasks. One lock guards all of it
-//! ([`crate::cluster::Cluster`]); nothing in here waits or does IO.
+//! The state of the simulated cluster: nodes, storages, containers, pools, accounts and tasks. One
+//! lock guards all of it ([`crate::cluster::Cluster`]); nothing in here waits or does IO.
 
 mod accounts;
 pub(crate) mod backup;

@@ -1,5 +1,5 @@
-//! Tasks and their ids. A task is a worker process on the real node: it has a log, an end, and an id that carries node, process,
-//! start time, type, object and user.
+//! Tasks and their ids. A task is a worker process on the real node: it has a log, an end, and an
+//! id that carries node, process, start time, type, object and user.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! The shells behind the terminals: toy, real and confined ones run the same script in the same envelope.
+//! The shells behind the terminals: toy, real and confined ones run the same script in the same
+//! envelope.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -8,9 +9,10 @@ use pve_sim::ShellMode;
 
 use crate::client::Node;
 use crate::socket::Socket;
-use crate::terminal::{node, toy};
+use crate::terminal::{node, plain_shell};
 
-/// What section 1.5 of the notes on Proxmox types, and what has to come back for a script that prints, complains and fails.
+/// What section 1.5 of the notes on Proxmox types, and what has to come back for a script that
+/// prints, complains and fails.
 async fn envelope(node: &Node) {
     let mut socket = Socket::terminal(node, 100).await;
     socket.until("\x1b[H\x1b[J").await;
@@ -45,7 +47,7 @@ async fn envelope(node: &Node) {
 
 #[tokio::test]
 async fn the_toy_runs_a_script_through_the_envelope() {
-    envelope(&toy().await).await;
+    envelope(&node(|config| config.shell = ShellMode::Toy).await).await;
 }
 
 #[tokio::test]
@@ -66,7 +68,7 @@ async fn real_shells_run_a_script_through_the_envelope() {
 
 #[tokio::test]
 async fn an_unconfined_shell_is_never_root_on_the_host() {
-    let node = node(|config| config.shell = ShellMode::HostForTests("/bin/sh".into())).await;
+    let node = node(|config| config.shell = plain_shell()).await;
     let own = std::fs::metadata("/proc/self").unwrap().uid();
     let expected = if own == 0 { 65534 } else { own };
     let mut socket = Socket::terminal(&node, 100).await;
@@ -80,7 +82,7 @@ async fn a_container_begins_without_files_of_one_that_had_its_number() {
     std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
     let roots = place.path().join("roots");
     let node = node(|config| {
-        config.shell = ShellMode::HostForTests("/bin/sh".into());
+        config.shell = plain_shell();
         config.rootfs_dir = Some(roots.clone());
     })
     .await;

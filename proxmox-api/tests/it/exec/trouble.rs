@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use api_types::ErrorCode;
 use futures_util::future::join_all;
-use pve_sim::{Fault, FaultKind, Operation, ShellMode, TerminalDefects};
+use pve_sim::{Fault, FaultKind, Operation, TerminalDefects};
 use reqwest::Method;
 use serde_json::{Value, json};
 use x402::facilitator::faults::SettleFault;
@@ -59,7 +59,7 @@ async fn ten_commands_on_one_container_take_turns() {
 
 #[tokio::test]
 async fn commands_on_ten_containers_run_side_by_side() {
-    let app = app(ShellMode::Toy, &[]).await;
+    let app = app(plain_shell(), &[]).await;
     let buyer = Buyer::funded(&app, 1).await;
     let mut ctids = Vec::new();
     for number in 0..10 {

@@ -1,5 +1,5 @@
-//! How a container's configuration file comes from parameters: defaults, sorted tags, completed networks. And the check of SSH
-//! keys, which go into the container instead.
+//! How a container's configuration file comes from parameters: defaults, sorted tags, completed
+//! networks. And the check of SSH keys, which go into the container instead.
 
 use std::collections::BTreeMap;
 

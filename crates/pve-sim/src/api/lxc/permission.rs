@@ -26,7 +26,8 @@ pub(super) const NOT_OPTIONS: &[&str] = &[
     "unprivileged",
 ];
 
-/// Checks every given option. A container that is to join a pool may be configured with rights on the pool.
+/// Checks every given option. A container that is to join a pool may be configured with rights on
+/// the pool.
 pub(super) fn check_options(
     access: &Access,
     authid: &str,

@@ -113,7 +113,8 @@ pub(crate) fn config(call: &Call<'_>) -> Outcome {
     Ok(entry.into())
 }
 
-/// `GET …/interfaces`: nothing while stopped, then loopback, then a link-local address, then an IPv4 one.
+/// `GET …/interfaces`: nothing while stopped, then loopback, then a link-local address, then an
+/// IPv4 one.
 pub(crate) fn interfaces(call: &Call<'_>) -> Outcome {
     let world = call.world();
     let container = call.container(&world)?;

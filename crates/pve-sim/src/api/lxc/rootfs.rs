@@ -1,4 +1,5 @@
-//! Where a new container's root disk goes: `STORAGE:GiB`, a bare number with `storage` beside it, or nothing, which means 4 GiB.
+//! Where a new container's root disk goes: `STORAGE:GiB`, a bare number with `storage` beside it,
+//! or nothing, which means 4 GiB.
 
 use crate::refusal::Refusal;
 use crate::schema::{Params, property};

@@ -1,7 +1,8 @@
 //! Keeps a shell in its place: user, mount, process, host name, IPC and network namespaces of its
 //! own, a root file system of its own with the host's programs read-only, no capabilities, no way
 //! to make further user namespaces, and the limits that [`super::limits`] sets. Where the simulator
-//! runs as root the shell is first made an ordinary user, so that root inside has no rights outside.
+//! runs as root the shell is first made an ordinary user, so that root inside has no rights
+//! outside.
 
 mod bubblewrap;
 mod namespaces;
@@ -49,7 +50,8 @@ echo 19 2>/dev/null >/proc/self/autogroup || :
 exec nice -n 19 "$@"
 "#;
 
-/// How long the check may take. On a busy host it takes seconds to set namespaces up, and what fails here is imitated from then on.
+/// How long the check may take. On a busy host it takes seconds to set namespaces up, and what
+/// fails here is imitated from then on.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Whether a command inside is where it should be: the host name is the one asked for, only few
 /// processes are to be seen, and no user namespace can be made.

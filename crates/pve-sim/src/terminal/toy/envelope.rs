@@ -3,8 +3,8 @@
 //! SHA-256, the line that runs the script under `timeout`, and the line that prints the outputs
 //! between sentinels. Those two are typed and end with `exit`, or are lines of a runner that was
 //! written before; then the report is shown again for an empty line and for a probe of its own, and
-//! anything else ends the session. Lines in between, such as those that show output while the script
-//! runs, are taken in and not acted upon.
+//! anything else ends the session. Lines in between, such as those that show output while the
+//! script runs, are taken in and not acted upon.
 
 use std::collections::BTreeMap;
 
@@ -129,7 +129,8 @@ impl Envelope {
         Step::Plain
     }
 
-    /// Keeps the result of the script for the report, and gives the report where a runner prints it.
+    /// Keeps the result of the script for the report, and gives the report where a runner prints
+    /// it.
     pub(super) fn ran(&mut self, report: Report) -> Option<String> {
         self.report = Some(report);
         let line = self.reports_by.take()?;

@@ -1,5 +1,5 @@
-//! The toy's language: commands separated by newline, `;`, `&&` and `||`, words with quotes and variables, and redirections to
-//! files. What it does not know it refuses the way a shell would.
+//! The toy's language: commands separated by newline, `;`, `&&` and `||`, words with quotes and
+//! variables, and redirections to files. What it does not know it refuses the way a shell would.
 
 use super::commands;
 use super::machine::{ENTRY, Machine, OUTPUT, Report};

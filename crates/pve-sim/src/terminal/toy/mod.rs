@@ -1,5 +1,6 @@
-//! A toy shell made of Rust, for hosts that allow no confinement: it edits a line, runs a dozen commands on a file system in
-//! memory, and understands what is typed to run a script through a terminal ([`envelope`]).
+//! A toy shell made of Rust, for hosts that allow no confinement: it edits a line, runs a dozen
+//! commands on a file system in memory, and understands what is typed to run a script through a
+//! terminal ([`envelope`]).
 
 mod commands;
 mod envelope;
@@ -26,8 +27,8 @@ const LONGEST_LINE: usize = 4095;
 /// Keystrokes that wait while a command runs; what is typed beyond is lost.
 const WAITING: usize = 64 * 1024;
 
-/// A session with a toy shell,
-/// that calls `power_off` when `poweroff` or `halt` is run in it. With an `outside` it has programs for a network.
+/// A session with a toy shell, that calls `power_off` when `poweroff` or `halt` is run in it. With
+/// an `outside` it has programs for a network.
 pub(super) fn begin(
     hostname: &str,
     outside: Option<Arc<dyn Outside>>,

@@ -1,5 +1,6 @@
-//! A container's network as the toy sees it: addresses and a default route, which its `ip` changes, and whether a connection is
-//! answered, which the simulated host decides ([`Outside`]). Each session begins with the configured address.
+//! A container's network as the toy sees it: addresses and a default route, which its `ip` changes,
+//! and whether a connection is answered, which the simulated host decides ([`Outside`]). Each
+//! session begins with the configured address.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
