@@ -1,6 +1,6 @@
-//! An administrator's hand, for tests: what happens to containers and nodes behind the back of the
-//! service. Everything acts at once and without a task; the same things with their tasks, locks
-//! and delays are done by Proxmox's own calls.
+//! An administrator's actions, for tests: changes to containers and nodes that the service does not
+//! make itself. They take effect at once and without a task; Proxmox's API methods do the same with
+//! tasks, locks and delays.
 
 use std::time::Duration;
 

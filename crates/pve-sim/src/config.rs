@@ -55,12 +55,12 @@ pub struct SimConfig {
     pub root_password: Option<String>,
     /// Where containers, certificates and credentials are kept between two runs.
     pub state_file: Option<PathBuf>,
-    /// What answers in a container's terminal.
+    /// The shell in a container's terminal.
     pub shell: ShellMode,
     /// Whether the toy shell has `ip`, `timeout` and the connections of `bash`, behind the
     /// simulated firewall.
     pub toy_network: bool,
-    /// What a real terminal proxy does wrong, and this one too.
+    /// Defects of a real terminal proxy that this one has too.
     pub terminal_defects: TerminalDefects,
     /// Where the root file systems of confined shells are kept; `None` keeps them in a temporary
     /// folder that goes with the simulator.
@@ -75,13 +75,14 @@ pub struct SimConfig {
     pub seed: u64,
 }
 
-/// What answers in a container's terminal.
+/// The shell in a container's terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShellMode {
-    /// A real shell, kept in its place by bubblewrap or plain namespaces with a root file system of
-    /// its own; the toy where the host forbids that.
+    /// A real shell, confined by plain namespaces or bubblewrap with a root file system of its own.
+    /// Where the host forbids both, as in an unprivileged Docker container, the toy.
     Confined,
-    /// A small shell made of Rust, which touches nothing of the host.
+    /// An imitation of a shell, which runs no program and touches no file of the host. It is for
+    /// hosts that cannot confine a shell, and for tests of a container without certain programs.
     Toy,
     /// This shell of the host (`bash`, `dash`, `busybox`), unconfined, as an ordinary user where
     /// the simulator is root. Only for tests that type nothing harmful.
@@ -92,10 +93,10 @@ pub enum ShellMode {
     Lxc,
 }
 
-/// Defects of termproxy and of the dtach behind it, each as bad as it can be.
+/// Defects of termproxy and of the dtach behind it, in their worst form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TerminalDefects {
-    /// What a shell shows just before it ends is dropped, and so is dtach's word about its end.
+    /// The last output before a shell's end is dropped, and so is dtach's message about the end.
     pub loses_tail: bool,
     /// A message whose header lies across a multiple of 4,096 bytes of the stream, and all after
     /// it, are not understood.
@@ -145,7 +146,7 @@ pub struct StorageConfig {
     pub content: Vec<String>,
     /// Size in bytes.
     pub capacity_bytes: u64,
-    /// Bytes taken by things that are no simulated container.
+    /// Bytes used by anything but simulated containers.
     pub used_bytes: u64,
     /// Not switched off.
     pub enabled: bool,

@@ -1,4 +1,4 @@
-//! Small encodings that several parts need: base64, hex, random identifiers and percent-decoding as
+//! Small encodings: base64, hex, random identifiers and percent-decoding as
 //! Proxmox does it.
 
 use base64::Engine as _;

@@ -1,6 +1,6 @@
-//! Faults that a test injects: which operation they hit, how, and how often. The server asks
-//! [`Faults`] once per request which fault applies; the fault then changes how that request, or the
-//! task that it starts, goes.
+//! Faults that a test injects: the operation, the kind, and how often. The server asks
+//! [`Faults`] once per request for the fault that applies; the fault then changes that request or
+//! the task that it starts.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub enum Operation {
     Path(String),
 }
 
-/// What goes wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
     /// 595 with an empty body: the node that should execute the request cannot be reached. Nothing
@@ -64,7 +64,7 @@ pub enum FaultKind {
     DropBefore,
     /// The request is executed in full, then the TCP connection is reset without an answer.
     DropAfter,
-    /// 500: the container's configuration lock could not be had in time. Nothing is executed.
+    /// 500: the container's configuration lock could not be taken in time. Nothing is executed.
     LockTimeout,
     /// (`Create`) A foreign container takes the VMID just before the request is executed.
     VmidTaken,
@@ -119,9 +119,9 @@ pub struct Fault {
     pub on: Operation,
     /// What happens to them.
     pub kind: FaultKind,
-    /// How many matching requests pass unharmed first.
+    /// How many matching requests pass without the fault first.
     pub skip: u32,
-    /// How many times it happens before it is spent.
+    /// How many times it happens.
     pub times: u32,
     /// Chance from 0 to 1 that a matching request is hit.
     pub probability: f64,
@@ -264,7 +264,7 @@ impl Faults {
 }
 
 impl Inner {
-    /// xorshift64*: repeatable dice are worth more here than good ones.
+    /// xorshift64*: a repeatable sequence matters more here than its quality.
     fn roll(&mut self) -> f64 {
         self.dice ^= self.dice >> 12;
         self.dice ^= self.dice << 25;

@@ -1,6 +1,5 @@
-//! What an administrator does to the host itself while the simulator runs: storages that go away,
-//! templates that come and go, accounts with a second factor, pools; and what a customer's programs
-//! do to a container's interfaces.
+//! An administrator's changes to the host while the simulator runs: storages, templates, accounts
+//! with a second factor, pools; and the interfaces that a customer's programs add to a container.
 
 use crate::sim::Sim;
 use crate::world::{MoreInterface, Storage, Template};
@@ -22,7 +21,7 @@ impl Sim {
         self.change_storage(name, |storage| storage.nodes = nodes);
     }
 
-    /// Makes the list of a storage's content fail though the storage is active, or ends that.
+    /// Makes the list of a storage's content fail although the storage is active, or ends that.
     pub fn set_storage_failing(&self, name: &str, fails: bool) {
         self.change_storage(name, |storage| storage.fails = fails);
     }

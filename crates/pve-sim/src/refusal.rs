@@ -1,11 +1,11 @@
-//! How Proxmox says no and how it says yes: a refusal carries the status, the text for the status
-//! line and the field errors; an answer carries the data and, for some lists, the total.
+//! Responses of API methods: an error has the status, the text for the status line and the field
+//! errors; a success has the data and, for some lists, the total.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// A refusal, as the status line and the JSON body show it.
+/// An error, as the status line and the JSON body show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
@@ -26,7 +26,7 @@ impl Refusal {
         }
     }
 
-    /// Something in the handler died: 500.
+    /// The handler died: 500.
     pub(crate) fn died(message: impl Into<String>) -> Self {
         Self::new(500, message)
     }
@@ -70,7 +70,7 @@ impl Refusal {
         Self::new(401, "authentication failure")
     }
 
-    /// 401 for a terminal ticket that is wrong, old or somebody else's.
+    /// 401 for a terminal ticket that is wrong, old or another account's.
     pub(crate) fn bad_terminal_ticket() -> Self {
         Self::new(401, "permission denied - invalid PVEVNC ticket")
     }
@@ -80,7 +80,7 @@ impl Refusal {
         Self::new(501, format!("Method '{method} {path}' not implemented"))
     }
 
-    /// A refusal without a body.
+    /// An error without a body.
     pub(crate) fn bare(status: u16, message: impl Into<String>) -> Self {
         Self {
             bare: true,
@@ -100,7 +100,7 @@ impl Refusal {
     }
 }
 
-/// What a handler answers.
+/// A handler's data.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) data: Value,
@@ -123,5 +123,5 @@ impl From<Value> for Answer {
     }
 }
 
-/// What a handler returns.
+/// The result of a handler.
 pub(crate) type Outcome = Result<Answer, Refusal>;

@@ -1,5 +1,5 @@
 //! The handle to a running simulator: addresses and credentials for a client, and everything that a
-//! test may look at or do behind the client's back.
+//! test may read or change.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -257,7 +257,7 @@ impl Sim {
         self.change(vmid, |one| one.set_lock(lock));
     }
 
-    /// Stops a container behind everybody's back, as a crash or a `poweroff` from inside would.
+    /// Stops a container without a request, as a crash or a `poweroff` from inside does.
     /// High availability starts one that it manages again, some (scaled) seconds later.
     pub fn kill_container(&self, vmid: u32) {
         let now = self.cluster.clock.now();
@@ -266,7 +266,7 @@ impl Sim {
         manager::notice_end(&self.cluster, vmid);
     }
 
-    /// Removes a container behind everybody's back.
+    /// Removes a container without a request.
     pub fn remove_container(&self, vmid: u32) {
         let now = self.cluster.clock.now();
         self.change(vmid, |one| one.stop(now));
@@ -308,8 +308,7 @@ impl Sim {
         self.cluster.world().access.set_role(role, privileges);
     }
 
-    /// What answers in terminals and what it is held to, in words: a confined shell, or the toy and
-    /// why.
+    /// The shells in terminals and their limits, in words: a confined shell, or the toy and why.
     pub async fn describe_shell(&self) -> String {
         self.cluster.terminals.describe().await
     }
@@ -321,7 +320,7 @@ impl Sim {
         if let Some(path) = &self.cluster.config.state_file
             && let Err(error) = state::write(&self.cluster, &self.identity, path)
         {
-            tracing::warn!(%error, "cannot keep the state");
+            tracing::warn!(%error, "the state file cannot be written");
         }
     }
 

@@ -20,7 +20,7 @@ use crate::world::ha::Resource;
 use crate::world::history::History;
 use crate::world::{Secrets, World};
 
-/// What is kept.
+/// The content of the state file.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct State {
     pub(crate) identity: Identity,
@@ -110,13 +110,13 @@ pub fn write_private(path: &Path, text: &[u8]) -> anyhow::Result<()> {
     std::fs::rename(&draft, path).with_context(|| format!("write {}", path.display()))
 }
 
-/// Writes the state after changes, many of them at once.
+/// Writes the state after changes, several of them together.
 pub(crate) async fn keep(cluster: Arc<Cluster>, identity: Identity, path: std::path::PathBuf) {
     loop {
         cluster.changed.notified().await;
         tokio::time::sleep(Duration::from_millis(50)).await;
         if let Err(error) = write(&cluster, &identity, &path) {
-            tracing::warn!(%error, "cannot keep the state");
+            tracing::warn!(%error, "the state file cannot be written");
         }
     }
 }

@@ -19,7 +19,7 @@ impl Reset {
     }
 }
 
-/// The stream.
+/// The TCP stream.
 #[derive(Debug)]
 pub(crate) struct Wire {
     stream: TcpStream,

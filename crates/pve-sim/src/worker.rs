@@ -10,7 +10,7 @@ use tokio::sync::OwnedMutexGuard;
 use crate::cluster::Cluster;
 use crate::faults::FaultKind;
 
-/// What a worker is about.
+/// The task of a worker.
 pub(crate) struct Order<'a> {
     pub(crate) node: &'a str,
     pub(crate) kind: &'a str,
@@ -20,12 +20,12 @@ pub(crate) struct Order<'a> {
     pub(crate) fault: Option<FaultKind>,
 }
 
-/// How a worker fails.
+/// The failure of a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// It says why.
+    /// It ends with this text.
     Died(String),
-    /// Its process is gone without a word.
+    /// Its process ends without a status.
     Vanished,
 }
 
@@ -94,7 +94,7 @@ impl Worker {
             .map_err(|_| Failure::Died(lock_timeout(vmid)))
     }
 
-    /// Fails here if a fault says so.
+    /// Fails here if a fault requires it.
     pub(crate) fn trip(&self) -> Result<(), Failure> {
         match &self.fault {
             Some(FaultKind::TaskFailure(text)) => Err(Failure::Died(text.clone())),
@@ -142,7 +142,7 @@ where
             }
             Ok(())
         };
-        // A worker that is to end does nothing more.
+        // An aborted worker does nothing more.
         let end = tokio::select! {
             biased;
             () = abort.notified() => Err(Failure::Died("received interrupt".into())),
@@ -158,7 +158,7 @@ fn close(worker: &Worker, end: Result<(), Failure>) {
     let now = worker.cluster.clock.seconds();
     let mut world = worker.cluster.world();
     let task = world.tasks.find_mut(&worker.upid);
-    // One that its node took along has ended already.
+    // A worker whose node went down has ended already.
     let Some(task) = task.filter(|task| task.exit.is_none()) else {
         return;
     };
@@ -177,7 +177,7 @@ fn close(worker: &Worker, end: Result<(), Failure>) {
     task.took = Some(task.forked.elapsed());
 }
 
-/// Proxmox's text for a configuration lock that could not be had in time.
+/// Proxmox's text for a configuration lock that could not be taken in time.
 pub(crate) fn lock_timeout(vmid: u32) -> String {
     format!("can't lock file '/run/lock/lxc/pve-config-{vmid}.lock' - got timeout")
 }

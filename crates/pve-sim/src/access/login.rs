@@ -1,4 +1,4 @@
-//! Who sent a request: cookie with ticket and CSRF token, or an API token in the Authorization
+//! The sender of a request: cookie with ticket and CSRF token, or an API token in the Authorization
 //! header (`PVE::HTTPServer::auth_handler`). A cookie, if there is one, wins.
 
 use http::{HeaderMap, Method, header};
@@ -8,16 +8,16 @@ use super::ticket::Signer;
 use crate::encoding;
 use crate::refusal::Refusal;
 
-/// How somebody proved who they are.
+/// How the sender of a request authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Means {
     Ticket,
     Token,
-    /// Nobody in particular, on one of the few open paths.
+    /// No authentication, on one of the few open paths.
     None,
 }
 
-/// Who sent a request.
+/// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
     /// `user@realm` or `user@realm!token`.

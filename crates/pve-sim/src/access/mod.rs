@@ -1,6 +1,6 @@
-//! Who may do what: users, API tokens, roles and access rules with inheritance, pools and privilege
-//! separation (`PVE::AccessControl`, `PVE::RPCEnvironment`), and the tickets that prove who
-//! somebody is.
+//! Access control: users, API tokens, roles and access rules with inheritance, pools and privilege
+//! separation (`PVE::AccessControl`, `PVE::RPCEnvironment`), and the tickets that authenticate
+//! users.
 
 mod login;
 mod roles;
@@ -73,7 +73,7 @@ impl Access {
             .insert(role.to_owned(), true);
     }
 
-    /// Without handing it down.
+    /// Without propagation.
     pub(crate) fn grant_here(&mut self, path: &str, to: &str, role: &str) {
         self.grant(path, to, role);
         let held = self.rules.get_mut(path).and_then(|held| held.get_mut(to));
@@ -107,7 +107,7 @@ impl Access {
         format!("/sdn/zones/{zone}/{bridge}")
     }
 
-    /// Removes every rule on a path, as the end of a container does.
+    /// Removes every rule on a path, as the removal of a container does.
     pub(crate) fn forget_path(&mut self, path: &str) {
         self.rules.remove(path);
     }
@@ -160,7 +160,7 @@ impl Access {
         let guest = path.strip_prefix("/vms/").and_then(|id| id.parse().ok());
         let pool = guest.and_then(|id: u32| self.pool_of_guest.get(&id));
         if let Some(pool) = pool.filter(|_| !roles.contains_key("NoAccess")) {
-            // What a pool gives is for its members alone.
+            // A pool's rules apply to its members only.
             for role in self.roles_on(authid, &format!("/pool/{pool}")).into_keys() {
                 roles.entry(role).or_insert(false);
             }
@@ -210,7 +210,7 @@ impl Access {
         }
     }
 
-    /// 403 with all of them, where one would have been enough.
+    /// 403 that names all of them, where one is enough.
     pub(crate) fn check_any(&self, authid: &str, path: &str, any: &[&str]) -> Result<(), Refusal> {
         let held = self.privileges(authid, path);
         if any.iter().any(|one| held.contains_key(*one)) {
@@ -219,7 +219,7 @@ impl Access {
         Err(Refusal::forbidden(&format!("{path}, {}", any.join("|"))))
     }
 
-    /// A privilege on a container, for which a right on the pool that it shall join is enough.
+    /// A privilege on a container; the same privilege on the pool that it will join is enough.
     pub(crate) fn check_guest(
         &self,
         authid: &str,

@@ -1,4 +1,4 @@
-//! `/access`: logging in, tickets, permissions, and as much of users and rules as clients read.
+//! `/access`: login, tickets, permissions, and the parts of users and rules that clients read.
 
 use std::collections::BTreeMap;
 
@@ -139,7 +139,7 @@ pub(super) fn permissions(call: &Call<'_>) -> Outcome {
             .check(call.authid(), "/access", &["Sys.Audit"])?;
     }
     if let Some(path) = call.params().text("path") {
-        // Unlike in the list of all, a path without any right is there.
+        // Unlike the list of all paths, this one has paths without any privilege.
         let held = world.access.privileges(userid, path);
         return Ok(json!({ path: flags(&held) }).into());
     }
@@ -154,7 +154,7 @@ pub(super) fn permissions(call: &Call<'_>) -> Outcome {
     Ok(json!(listed).into())
 }
 
-/// `GET /access/acl`: the rules, for those who may see all of them.
+/// `GET /access/acl`: the rules, for accounts that may see all of them.
 pub(super) fn acl(call: &Call<'_>) -> Outcome {
     let world = call.world();
     if !world

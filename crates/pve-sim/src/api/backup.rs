@@ -1,5 +1,5 @@
 //! `POST /nodes/{node}/vzdump`: backups, one after the other on each node. A container has the lock
-//! `backup` all the time, which refuses starts, stops, changes and removals.
+//! `backup` meanwhile, which refuses starts, stops, changes and removals.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +53,7 @@ pub(super) fn vzdump(call: &Call<'_>) -> Outcome {
             false => wanted.into_iter().filter(|vmid| !elsewhere(vmid)).collect(),
         }
     };
-    // Guests of other nodes are theirs; with nothing to do there is no task.
+    // Guests of other nodes are skipped; with none left there is no task.
     if here.is_empty() && !params.flag("all") {
         return Ok(json!("OK").into());
     }
@@ -99,7 +99,7 @@ fn fork(call: &Call<'_>, storage: String, vmids: Vec<u32>) -> String {
     })
 }
 
-/// What ends the whole job and not the backup of one container.
+/// A failure that ends the whole job and not only the backup of one container.
 fn may_back_up(worker: &Worker, user: &str, storage: &str, vmids: &[u32]) -> Result<(), Failure> {
     let world = worker.cluster.world();
     let takes = world

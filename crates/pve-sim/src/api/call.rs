@@ -1,4 +1,4 @@
-//! One call of an API method, as its handler sees it.
+//! One call of an API method, as its handler gets it.
 
 use std::sync::{Arc, MutexGuard};
 
@@ -52,7 +52,7 @@ impl Call<'_> {
             .ok_or_else(|| Refusal::died(world::missing(&self.node, vmid)))
     }
 
-    /// An order for a worker about the container that the path names.
+    /// The task of a worker on the container that the path names.
     pub(crate) fn order(&self, kind: &'static str) -> Order<'_> {
         Order {
             node: &self.node,

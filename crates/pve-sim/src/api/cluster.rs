@@ -72,8 +72,8 @@ pub(super) fn resources(call: &Call<'_>) -> Outcome {
     Ok(Value::from(list).into())
 }
 
-/// A container as the resource overview shows it: status and name as the status daemon last told
-/// them.
+/// A container as the resource overview shows it: status and name as the status daemon last
+/// reported them.
 pub(super) fn guest(call: &Call<'_>, world: &World, container: &Container) -> Value {
     let now = call.cluster.clock.now();
     let lag = call

@@ -1,4 +1,5 @@
-//! `/cluster/ha/resources`: which containers high availability manages, and what it is to do.
+//! `/cluster/ha/resources`: the containers that high availability manages, and their requested
+//! states.
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ pub(super) const CHANGE: &[Param] = &[
 
 pub(super) const REMOVE: &[Param] = &[optional("purge", Kind::Bool)];
 
-/// Where a container is to go.
+/// The target node of a container.
 pub(super) const RELOCATE: &[Param] = &[required("node", Kind::Format(255, format::node))];
 
 /// The container of a service id, `ct:100` or `100`; only the short form has to exist.

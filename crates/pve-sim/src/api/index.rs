@@ -1,4 +1,4 @@
-//! Directory listings, the version, and methods that exist only to be refused.
+//! Directory listings, the version, and methods that are always refused.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub(super) fn root(_: &Call<'_>) -> Outcome {
 
 pub(super) fn version(call: &Call<'_>) -> Outcome {
     let mut version = json!({"version": "9.2.11", "release": "9.2", "repoid": COMMIT});
-    // No real node has this: it is for pages that tell customers what answers them.
+    // No real node has this: it is for pages that tell customers that Proxmox is simulated.
     if let Some(notice) = call.cluster.terminals.notice() {
         version["simulator"] = json!({"notice": notice});
     }
@@ -53,7 +53,7 @@ pub(super) fn container_status(call: &Call<'_>) -> Outcome {
     Ok(directory(&["current", "reboot", "shutdown", "start", "stop"]).into())
 }
 
-/// A method that stock Proxmox has, but that nothing here should ever need.
+/// A method of Proxmox that the project must never need.
 pub(super) fn refuse(_: &Call<'_>) -> Outcome {
     Err(Refusal::died("not simulated"))
 }

@@ -1,5 +1,5 @@
-//! The API tree below `/api2/json`: which method of which path exists, who may call it and what it
-//! takes. A request goes through the same steps as on the real node: known path, parameters
+//! The API tree below `/api2/json`: the methods of each path, who may call them and their
+//! parameters. A request goes through the same steps as on the real node: known path, parameters
 //! repeated in body and path, token allowed, permission, node reachable, parameters valid, handler.
 
 mod access;
@@ -49,13 +49,13 @@ impl Request {
     }
 }
 
-/// Whether a path is open to everybody.
+/// Whether a path is open without authentication.
 pub(crate) fn is_open(method: &http::Method, segments: &[String]) -> bool {
     routes::find(method.as_str(), segments)
         .is_some_and(|(route, _)| matches!(route.permission, Permission::Open))
 }
 
-/// Answers a request.
+/// Handles a request.
 pub(crate) fn dispatch(cluster: &Arc<Cluster>, caller: &Caller, request: Request) -> Outcome {
     let path = request.path();
     let Some((route, uri)) = routes::find(request.method.as_str(), &request.segments) else {
@@ -134,7 +134,7 @@ fn permitted(
     }
 }
 
-/// The node that a path names, or how the node that answers fails to reach it.
+/// The node that a path names, or the error of the answering node if it cannot reach it.
 fn reachable(cluster: &Cluster, name: Option<&String>) -> Result<String, Refusal> {
     let world = cluster.world();
     let Some(name) = name else {

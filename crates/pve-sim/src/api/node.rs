@@ -32,7 +32,7 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
     Ok(Value::from(entries(call, &call.world())).into())
 }
 
-/// Nodes as lists show them: with figures only for those who may see them.
+/// Nodes as lists show them: figures only for accounts that may see them.
 pub(super) fn entries(call: &Call<'_>, world: &World) -> Vec<Value> {
     world
         .nodes
@@ -101,8 +101,8 @@ pub(super) fn status(call: &Call<'_>) -> Outcome {
     .into())
 }
 
-/// `GET /nodes/{node}/network`: plain bridges, the first on a network card, and VNets where they
-/// are asked for. Bridges and VNets are listed for those who may use them.
+/// `GET /nodes/{node}/network`: plain bridges, the first on a network card, and VNets on request.
+/// Bridges and VNets are listed for accounts that may use them.
 pub(super) fn network(call: &Call<'_>) -> Outcome {
     let world = call.world();
     let usable = |bridge: &str| {
@@ -148,7 +148,8 @@ fn bridge_row(name: &str, bridge: &Bridge, on_card: bool) -> Value {
     row
 }
 
-/// `POST /nodes/{node}/status`: the command is answered at once and carried out two seconds later.
+/// `POST /nodes/{node}/status`: the response comes at once, the command is executed two seconds
+/// later.
 pub(super) fn command(call: &Call<'_>) -> Outcome {
     let again = call.params().text("command") == Some("reboot");
     let (cluster, name) = (call.cluster.clone(), call.node.clone());
@@ -170,7 +171,7 @@ pub(super) fn command(call: &Call<'_>) -> Outcome {
     Ok(Value::Null.into())
 }
 
-/// What a node carries.
+/// The load of a node.
 struct Load {
     cpu: f64,
     memory: u64,

@@ -87,7 +87,7 @@ const PACKAGES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// The release of pve-container before the one with which consoles take API tokens.
+/// The last release of pve-container whose consoles refuse API tokens.
 const BEFORE_TOKENS: &str = "6.1.2";
 
 pub(super) fn versions(call: &Call<'_>) -> Outcome {

@@ -19,7 +19,7 @@ pub(super) const CREATE: &[Param] = &[
     required("poolid", Kind::Format(255, format::pool)),
 ];
 
-/// What a change takes, beside the pool's id.
+/// Parameters of a change, without the pool's id.
 pub(super) const UPDATE: &[Param] = &[
     optional("allow-move", Kind::Bool),
     optional("comment", Kind::Text(0, 4096)),
@@ -34,7 +34,7 @@ pub(super) const ONE: &[Param] = &[optional("type", TYPES)];
 /// `GET /pools[?poolid=…]`.
 pub(super) fn list(call: &Call<'_>) -> Outcome {
     let world = call.world();
-    // Proxmox asks for `Pool.Audit` here and does not look at the answer.
+    // Proxmox checks `Pool.Audit` here and ignores the result.
     if let Some(pool) = call.params().text("poolid") {
         return Ok(json!([members(call, &world, pool)?]).into());
     }
@@ -105,7 +105,8 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
     Ok(Value::Null.into())
 }
 
-/// `PUT /pools` and `PUT /pools/{poolid}`: guests join or, with `delete`, leave. All or none.
+/// `PUT /pools` and `PUT /pools/{poolid}`: guests join or, with `delete`, leave: all
+/// of them or none.
 pub(super) fn update(call: &Call<'_>) -> Outcome {
     let params = call.params();
     let pool = params.text("poolid").unwrap_or_default();

@@ -6,7 +6,7 @@ use crate::schema::Param;
 
 /// Who may call a method.
 pub(crate) enum Permission {
-    /// Everybody, without authentication.
+    /// Open without authentication.
     Open,
     /// Every authenticated account; the handler filters or checks.
     Anyone,

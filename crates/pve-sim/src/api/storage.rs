@@ -61,7 +61,7 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
         .storages
         .iter()
         .filter(|one| visible(call, &world, one) && holds(one, params.text("content")))
-        // A storage of other nodes is left out only where a kind of content is asked for.
+        // A storage of other nodes is left out only if a content type is given.
         .filter(|one| !params.has("content") || one.is_enabled_on(&call.node))
         .filter(|one| !params.flag("enabled") || one.enabled)
         .filter(|one| params.text("storage").is_none_or(|name| name == one.name))

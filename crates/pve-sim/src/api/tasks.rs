@@ -1,4 +1,4 @@
-//! `/nodes/{node}/tasks`: who may see which task, its status and its log.
+//! `/nodes/{node}/tasks`: the tasks that an account may see, their status and log.
 
 use serde_json::{Value, json};
 
@@ -138,7 +138,7 @@ fn window(call: &Call<'_>, count: usize) -> std::ops::Range<usize> {
         })
     };
     let start = number("start", 0).min(count);
-    // A limit of nothing means no limit.
+    // A limit of 0 means no limit.
     let limit = Some(number("limit", 50)).filter(|limit| *limit > 0);
     let end = limit.map_or(count, |limit| start.saturating_add(limit).min(count));
     start..end
@@ -205,7 +205,7 @@ pub(super) fn log(call: &Call<'_>) -> Outcome {
     })
 }
 
-/// `DELETE /nodes/{node}/tasks/{upid}`: asks the worker to end.
+/// `DELETE /nodes/{node}/tasks/{upid}`: tells the worker to end.
 pub(super) fn abort(call: &Call<'_>) -> Outcome {
     let world = call.world();
     let task = named(call, &world, "Sys.Modify")?;

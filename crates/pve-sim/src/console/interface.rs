@@ -1,4 +1,5 @@
-//! What the host lets a container send: the simulated firewall as the toy shell's network meets it.
+//! The traffic that the host lets a container send: the simulated firewall as the toy shell's
+//! network sees it.
 
 use std::net::Ipv4Addr;
 use std::sync::Weak;

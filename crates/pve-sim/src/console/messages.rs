@@ -1,6 +1,6 @@
 //! The byte stream of termproxy: one line with the ticket, then messages `0:length:bytes`
-//! (keystrokes), `1:columns:rows:` (size) and `2` (sign of life). The borders of WebSocket frames
-//! mean nothing in it.
+//! (keystrokes), `1:columns:rows:` (size) and `2` (keepalive). The borders of WebSocket frames
+//! have no meaning in it.
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,13 +10,13 @@ pub(super) enum Message {
     Ping,
 }
 
-/// Takes the stream apart.
+/// Parses the stream.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     buffer: Vec<u8>,
     /// A header that lies across the end of the read buffer is not understood.
     splits_headers: bool,
-    /// Bytes of messages that were taken.
+    /// Bytes of messages that were parsed.
     position: usize,
     /// The borders of messages are lost.
     lost: bool,
@@ -25,7 +25,7 @@ pub(super) struct Messages {
 /// What termproxy reads at a time.
 const READ_BUFFER: usize = 4096;
 
-/// A message that termproxy does not know; it gives up on the connection then.
+/// A message that termproxy does not know; it closes the connection then.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed terminal message")]
 pub(super) struct Malformed;
@@ -45,7 +45,7 @@ impl Messages {
         }
     }
 
-    /// Adds bytes as they come.
+    /// Adds received bytes.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
@@ -58,7 +58,7 @@ impl Messages {
         Some(line)
     }
 
-    /// Bytes that wait for the rest of something.
+    /// Bytes of an incomplete line or message.
     pub(super) fn pending(&self) -> usize {
         self.buffer.len()
     }
@@ -112,7 +112,7 @@ impl Messages {
         Ok(Some(message))
     }
 
-    /// The number between the colon at `at` and the next one, and where it goes on after that.
+    /// The number between the colon at `at` and the next one, and the position after that.
     fn number(&self, at: usize) -> Result<Option<(usize, usize)>, Malformed> {
         match self.buffer.get(at) {
             None => return Ok(None),

@@ -1,4 +1,4 @@
-//! The way from the WebSocket of a terminal to the container's session: handshake, ticket, framing,
+//! Connects the WebSocket of a terminal to the container's session: handshake, ticket, framing,
 //! end.
 
 mod defects;
@@ -19,7 +19,7 @@ use crate::refusal::Refusal;
 use crate::wire::Reset;
 use relay::Relay;
 
-/// A connection that wants to become a terminal.
+/// A request to upgrade a connection to a terminal.
 pub(crate) struct Upgrade {
     pub(crate) upgrade: OnUpgrade,
     pub(crate) request: Request<()>,
@@ -29,7 +29,7 @@ pub(crate) struct Upgrade {
 }
 
 impl Upgrade {
-    /// Answers the handshake, and serves the terminal once the answer is out.
+    /// Accepts the handshake, and serves the terminal once the response was sent.
     pub(crate) fn accept<B: Default>(self, cluster: &Arc<Cluster>) -> Result<Response<B>, Refusal> {
         let port = self.port;
         let response = websocket::handshake(self.request.method(), self.request.headers())?;
@@ -46,7 +46,7 @@ impl Upgrade {
             reset: self.reset,
         };
         cluster.spawn(async move {
-            // A client that is gone by now has nothing to be told.
+            // Without an upgrade the client has disconnected.
             if let Ok(upgraded) = self.upgrade.await {
                 relay.run(TokioIo::new(upgraded), waiting).await;
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
-use super::defects::{self, Screen, until_the_end};
+use super::defects::{self, Screen, hang_until_disconnect};
 use super::interface::Interface;
 use super::messages::{Message, Messages};
 use super::websocket::{self, Incoming};
@@ -15,15 +15,15 @@ use crate::faults::FaultKind;
 use crate::terminal::{Input, Session, Size, Waiting, login_prompt};
 use crate::wire::Reset;
 
-/// What dtach clears the screen with when somebody attaches.
+/// dtach's output when a client attaches: it clears the screen.
 const ATTACHED: &[u8] = b"\x1b[H\x1b[J";
-/// What dtach says when the shell has gone.
+/// dtach's message when the shell has ended.
 const TERMINATED: &[u8] = b"\x1b[999H\r\n[EOF - dtach terminating]\r\n";
-/// What dtach says to the one who leaves.
+/// dtach's message to a client that detaches.
 const DETACHED: &[u8] = b"\x1b[999H\r\n[detached]\r\n";
-/// `^\` leaves the session.
+/// `^\` detaches from the session.
 const DETACH_KEY: u8 = 0x1c;
-/// The longest line with a ticket that is looked at.
+/// The longest line with a ticket that is read.
 const LONGEST_LINE: usize = 2048;
 
 /// A connection that was accepted.
@@ -66,7 +66,7 @@ impl Relay {
             () = ended.closed() => false,
         };
         reader.abort();
-        // The task may have gone already.
+        // The task may have ended already.
         let _ = ended.send(served);
     }
 
@@ -94,7 +94,7 @@ impl Relay {
             return Some(());
         };
         let exchange = self.exchange(&session, &mut messages, incoming, write);
-        // However it ends from here on, the ticket was good.
+        // The ticket was valid, whatever ends the connection now.
         if let Some(FaultKind::CutAfterTime(time)) = self.fault {
             if tokio::time::timeout(time, exchange).await.is_err() {
                 self.reset.on_close();
@@ -105,7 +105,7 @@ impl Relay {
         Some(())
     }
 
-    /// Whether the line is a ticket for this port by somebody who may open this console.
+    /// Whether the line is a ticket for this port of an account that may open this console.
     fn admitted(&self, vmid: u32, line: &[u8]) -> bool {
         let text = String::from_utf8_lossy(line);
         let Some((authid, ticket)) = text.split_once(':') else {
@@ -154,7 +154,7 @@ impl Relay {
         let terminals = &self.cluster.terminals;
         let session = terminals.session(vmid, &hostname, size, outside).await;
         let session = session
-            .inspect_err(|error| tracing::warn!(%error, "cannot begin a shell"))
+            .inspect_err(|error| tracing::warn!(%error, "a shell cannot be started"))
             .ok()?;
         if self.fault == Some(FaultKind::BusySession) {
             session.send(Input::Keys(b" sleep 100000\r".to_vec())).await;
@@ -203,14 +203,14 @@ impl Relay {
                 if detach && !dtach_is_real {
                     return self.show(write, &mut allowed, DETACHED).await;
                 }
-                // Reading on while the shell does not is what keeps both from waiting for each
-                // other.
+                // Output is read while the shell is typed into; otherwise both sides could wait for
+                // each other.
                 let typing = type_in(session, message);
                 if defects.waits_for_echo && keys > defects::ECHO_ROOM {
                     typing.await;
                     let echo = screen.all_at_once().await;
                     if echo.len() > defects::ECHO_ROOM {
-                        return until_the_end(incoming).await;
+                        return hang_until_disconnect(incoming).await;
                     }
                     self.show(write, &mut allowed, &echo).await?;
                     continue;
@@ -243,7 +243,7 @@ impl Relay {
         }
     }
 
-    /// Shows bytes to the client, or cuts it off where a fault says so.
+    /// Shows bytes to the client, or cuts the connection if a fault requires it.
     async fn show<W: AsyncWrite + Unpin>(
         &self,
         write: &mut W,

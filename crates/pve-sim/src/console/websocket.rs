@@ -1,6 +1,7 @@
-//! The WebSocket as pveproxy speaks it: version 13, client frames masked, whole, without extensions
-//! and at most 128 KiB; server frames binary; the end is a dropped connection without a closing
-//! handshake.
+//! The WebSocket as pveproxy implements it: version 13, client frames masked, whole, without
+//! extensions and at most 128 KiB; server frames binary; the end is a dropped connection. It is
+//! written by hand because libraries accept fragments and answer the closing handshake, which
+//! pveproxy does not.
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -13,7 +14,7 @@ const LARGEST: u64 = 128 << 10;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
-/// The answer to a WebSocket handshake, or why there is none.
+/// The response to a WebSocket handshake, or the refusal.
 pub(super) fn handshake<B: Default>(
     method: &Method,
     headers: &HeaderMap,
@@ -42,16 +43,16 @@ pub(super) fn handshake<B: Default>(
     Ok(response)
 }
 
-/// What a client sent.
+/// A frame of the client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Incoming {
     Bytes(Vec<u8>),
     Ping(Vec<u8>),
-    /// The client says goodbye, breaks the rules or is gone; all of that ends the connection.
+    /// A close frame, a violation of the protocol, or a lost connection.
     End,
 }
 
-/// Reads one frame. Not to be abandoned in the middle.
+/// Reads one frame. Dropping the future loses bytes.
 pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Incoming {
     read_frame(stream).await.unwrap_or(Incoming::End)
 }

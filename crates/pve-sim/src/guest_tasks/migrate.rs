@@ -8,7 +8,7 @@ use crate::access::ROOT;
 use crate::cluster::Cluster;
 use crate::worker::{self, Failure, Order, Worker};
 
-/// A migration that was asked for.
+/// A requested migration.
 #[derive(Clone)]
 pub(crate) struct Migration {
     pub(crate) vmid: u32,
@@ -39,7 +39,7 @@ pub(crate) fn fork_relocate(cluster: &Arc<Cluster>, node: &str, vmid: u32, targe
     })
 }
 
-/// Every failure of a migration ends the task with the same words; the log says why.
+/// Every failure of a migration ends the task with the same text; the log has the reason.
 pub(crate) async fn run_migration(
     worker: Arc<Worker>,
     migration: Migration,

@@ -1,4 +1,4 @@
-//! What workers do to a container: start it, stop it, move it, and hold its configuration's lock.
+//! The steps of workers: start, stop and move a container, and hold its configuration's lock.
 //! API methods and the manager of high availability fork these workers.
 
 mod migrate;
@@ -46,7 +46,7 @@ pub(crate) async fn bring_down(
     halt(worker, vmid)
 }
 
-/// A container that is mounted by hand may be started and stopped; no other lock lets it.
+/// A container that is mounted by hand may be started and stopped; every other lock refuses that.
 pub(crate) fn refuse_unless_mounted(container: &Container) -> Result<(), String> {
     match container.lock() {
         Some("mounted") => Ok(()),
@@ -68,7 +68,7 @@ pub(crate) async fn boot(worker: &Worker, vmid: u32) -> Result<(), Failure> {
     come_up(worker, vmid).await
 }
 
-/// The same without a look at the lock, for a worker that holds it.
+/// The same without a check of the lock, for a worker that holds it.
 pub(crate) async fn come_up(worker: &Worker, vmid: u32) -> Result<(), Failure> {
     worker.sleep(Duration::from_millis(1500)).await;
     worker.trip()?;
@@ -110,7 +110,7 @@ pub(crate) fn halt(worker: &Worker, vmid: u32) -> Result<(), Failure> {
     })
 }
 
-/// The container, or the text that the worker dies with when it has gone.
+/// Changes the container; fails with Proxmox's text if it does not exist any more.
 pub(crate) fn with<T>(
     worker: &Worker,
     vmid: u32,
@@ -125,8 +125,8 @@ pub(crate) fn with<T>(
     Ok(change(container)?)
 }
 
-/// A lock in a container's configuration, held by a worker. It goes when the worker ends, unless
-/// the process was killed or its node is gone.
+/// A lock in a container's configuration, held by a worker. It is removed when the worker ends,
+/// unless the process was killed or its node is down.
 pub(crate) struct HeldLock {
     worker: Arc<Worker>,
     vmid: u32,
@@ -149,11 +149,11 @@ impl HeldLock {
             container.set_lock(Some(name));
             Ok(())
         })?;
-        Ok(Self::taken(worker, vmid, name))
+        Ok(Self::adopt(worker, vmid, name))
     }
 
-    /// One that was set before the worker was forked.
-    pub(crate) fn taken(worker: &Arc<Worker>, vmid: u32, name: &'static str) -> Self {
+    /// The lock that was set before the worker was forked.
+    pub(crate) fn adopt(worker: &Arc<Worker>, vmid: u32, name: &'static str) -> Self {
         Self {
             worker: worker.clone(),
             vmid,

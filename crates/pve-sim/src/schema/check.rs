@@ -1,4 +1,4 @@
-//! The check itself.
+//! Checks parameters against a schema.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! Proxmox's parameter check: types, ranges, formats and unknown names, all problems at once and in
-//! Proxmox's words (`PVE::JSONSchema`). What passes comes out typed, so handlers need not parse
-//! again.
+//! Proxmox's parameter check: types, ranges, formats and unknown names, all problems at once and
+//! with Proxmox's texts (`PVE::JSONSchema`). The checked values are typed, so handlers need not
+//! parse again.
 
 mod check;
 pub(crate) mod format;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub(crate) use check::check;
 
-/// What a parameter may hold.
+/// The type of a parameter.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     /// `0` or `1`.
@@ -39,7 +39,7 @@ pub(crate) struct Param {
     pub(crate) count: u32,
 }
 
-/// A parameter that has to be there.
+/// A required parameter.
 pub(crate) const fn required(name: &'static str, kind: Kind) -> Param {
     Param {
         name,
@@ -49,7 +49,7 @@ pub(crate) const fn required(name: &'static str, kind: Kind) -> Param {
     }
 }
 
-/// A parameter that may be left out.
+/// An optional parameter.
 pub(crate) const fn optional(name: &'static str, kind: Kind) -> Param {
     Param {
         name,

@@ -1,4 +1,4 @@
-//! Response bodies, healthy and not.
+//! Response bodies, whole and broken.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -72,7 +72,7 @@ impl Body for Reply {
                 paused: paused @ false,
                 ..
             } => {
-                // A pause lets what there is reach the wire before the end does.
+                // The pause lets the bytes reach the wire before the end does.
                 *paused = true;
                 context.waker().wake_by_ref();
                 return Poll::Pending;

@@ -1,5 +1,5 @@
-//! One request: transport rules, faults that come first, authentication, the API, faults that come
-//! last, the answer.
+//! One request: transport rules, faults before the execution, authentication, the API, faults
+//! after the execution, the response.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::refusal::{Outcome, Refusal};
 use crate::snapshot::RequestRecord;
 use crate::wire::Reset;
 
-/// Answers a request, or cuts the connection where a fault wants that.
+/// Handles a request, or cuts the connection if a fault requires it.
 pub(super) async fn handle(
     cluster: Arc<Cluster>,
     reset: Reset,
@@ -34,7 +34,7 @@ pub(super) async fn handle(
         .map_or(uri.path(), |path| path.as_str())
         .trim_start_matches("/api2/json")
         .to_owned();
-    tracing::debug!(%method, path = uri.path(), status, "request");
+    tracing::debug!(%method, path = uri.path(), status, "a request was handled");
     cluster.record(RequestRecord {
         method: method.to_string(),
         path,
@@ -130,9 +130,9 @@ async fn answer(
         }
         Some(FaultKind::Late(by)) => {
             tokio::time::sleep(by).await;
-            Ok(speak(&outcome))
+            Ok(respond_with(&outcome))
         }
-        _ => Ok(speak(&outcome)),
+        _ => Ok(respond_with(&outcome)),
     }
 }
 
@@ -144,7 +144,7 @@ fn handshake_of(parts: &http::request::Parts) -> http::Request<()> {
     head
 }
 
-/// Who is asking, and what the API answers.
+/// Authenticates the request and calls the API.
 fn perform(cluster: &Arc<Cluster>, received: Received, fault: Option<FaultKind>) -> Outcome {
     let Received {
         method,
@@ -152,7 +152,7 @@ fn perform(cluster: &Arc<Cluster>, received: Received, fault: Option<FaultKind>)
         segments,
         params,
     } = received;
-    // A token is looked at even where nobody has to say who they are; tickets are not.
+    // A token is checked even on open paths; tickets are not.
     let anonymous = !headers.contains_key(header::AUTHORIZATION);
     let caller = if anonymous && api::is_open(&method, &segments) {
         Caller::nobody()
@@ -170,7 +170,7 @@ fn perform(cluster: &Arc<Cluster>, received: Received, fault: Option<FaultKind>)
     api::dispatch(cluster, &caller, request)
 }
 
-fn speak(outcome: &Outcome) -> Response<Reply> {
+fn respond_with(outcome: &Outcome) -> Response<Reply> {
     match outcome {
         Ok(answer) => respond(200, "OK", Reply::whole(answer.body())),
         Err(refusal) => refuse(refusal),
@@ -211,7 +211,7 @@ fn respond(status: u16, reason: &str, body: Reply) -> Response<Reply> {
     response
 }
 
-/// What a reverse proxy answers when it cannot reach Proxmox.
+/// The response of a reverse proxy that cannot reach Proxmox.
 fn bad_gateway() -> Response<Reply> {
     let page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
     let mut response = respond(502, "Bad Gateway", Reply::whole(page));

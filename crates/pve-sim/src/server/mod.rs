@@ -1,4 +1,4 @@
-//! The network side, as pveproxy does it: HTTPS with HTTP/1, idle connections closed after five
+//! The network side, like pveproxy: HTTPS with HTTP/1, idle connections closed after five
 //! seconds, plain HTTP redirected. Each connection's requests go to [`handle`].
 
 mod body;
@@ -34,7 +34,7 @@ pub(crate) async fn serve(
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Out of file descriptors, usually; they come back when connections close.
-                tracing::warn!(%error, "cannot accept a connection");
+                tracing::warn!(%error, "a connection cannot be accepted");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
@@ -42,7 +42,7 @@ pub(crate) async fn serve(
         let connection = connection(cluster.clone(), stream, tls.clone());
         cluster.spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
+                tracing::debug!(%error, "a connection ended with an error");
             }
         });
     }

@@ -1,5 +1,5 @@
-//! Reading a request the way pveproxy does, with its refusals of what it cannot do: other methods,
-//! chunked bodies, bodies where none belong, too many headers, too much data.
+//! Reads a request as pveproxy does, with its refusals: unknown methods, chunked bodies, unexpected
+//! bodies, too many headers, too much data.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const BODY_LIMIT: usize = 512 << 10;
 const HEADER_LINES: usize = 64;
 const HEADER_BYTES: usize = 8 << 10;
 
-/// A request with its parameters taken apart.
+/// A request with parsed parameters.
 pub(super) struct Received {
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
@@ -25,7 +25,7 @@ pub(super) struct Received {
     pub(super) params: BTreeMap<String, Value>,
 }
 
-/// What the transport refuses before anybody looks at who is asking.
+/// The refusals of the transport, before authentication.
 pub(super) fn check_transport(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
     let bytes: usize = headers
         .iter()

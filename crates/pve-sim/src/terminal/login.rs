@@ -1,4 +1,4 @@
-//! A login prompt, as a container whose `cmode` is not `shell` shows it. Nobody can log in, since
+//! A login prompt, as a container whose `cmode` is not `shell` shows it. No login succeeds, since
 //! root has no password.
 
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Terminals: the ports on which terminal proxies wait, the one shared session of each container,
-//! and the shells behind the sessions: a real one in a real terminal (`pty`) that is kept in its
-//! place (`confine`, `guest`, `rootfs`) and within its size (`limits`), one made of Rust (`toy`),
-//! one in a real container (`lxc`), or a login prompt (`login`). The way from a request to a
-//! session is [`crate::console`].
+//! and the shells behind the sessions: a real one in a real terminal (`pty`) that is confined
+//! (`confine`, `guest`, `rootfs`) and limited (`limits`), an imitation of one (`toy`), one in a
+//! real container (`lxc`), or a login prompt (`login`). [`crate::console`] connects a request to a
+//! session.
 
 mod confine;
 mod guest;
@@ -35,14 +35,14 @@ pub(crate) use toy::Outside;
 pub(crate) struct Terminals {
     mode: ShellMode,
     toy_network: bool,
-    /// How shells are kept in their place and within their size, found out when it is first asked
-    /// for; `None` is not at all.
+    /// How shells are confined and limited, found out when the first one starts; `None` if this
+    /// host cannot confine shells.
     confinement: OnceCell<Option<Confined>>,
     roots: Arc<RootFolders>,
     real: lxc::Containers,
     ports: Mutex<Ports>,
     sessions: Mutex<HashMap<u32, Arc<Session>>>,
-    /// Told of containers that were powered off from inside.
+    /// Receives the numbers of containers that were powered off from inside.
     power_off: mpsc::UnboundedSender<u32>,
     powered_off: Mutex<Option<mpsc::UnboundedReceiver<u32>>>,
 }
@@ -84,7 +84,7 @@ impl Terminals {
         }
     }
 
-    /// How shells run here and what they are held to, in words for the operator.
+    /// How shells run here and their limits, in words for the operator.
     pub(crate) async fn describe(&self) -> String {
         match &self.mode {
             ShellMode::HostForTests(_) => "unconfined host shell, for tests only".into(),
@@ -101,8 +101,8 @@ impl Terminals {
         }
     }
 
-    /// What a customer has to know of the shells, as a sentence; `None` before it is known, and
-    /// where there is nothing of the kind.
+    /// A sentence for customers about the shells; `None` before it is known, and for shells without
+    /// restrictions.
     pub(crate) fn notice(&self) -> Option<&'static str> {
         match (&self.mode, self.confinement.get()) {
             (ShellMode::HostForTests(_), _) => Some("Commands run on the demo's host, unconfined."),
@@ -134,21 +134,21 @@ impl Terminals {
         if let Some(found) = self.try_confinement().await {
             return Some(found);
         }
-        // Most often a folder above is closed to the ordinary user that a shell becomes.
+        // A usual cause is a parent folder that is closed to the ordinary user of the shells.
         if !self.roots.go_elsewhere() {
             return None;
         }
         let found = self.try_confinement().await;
         if found.is_some() {
             tracing::warn!(
-                "shells cannot reach the root folders' place; their files will not be kept"
+                "shells cannot reach the folder for root folders; their files are temporary"
             );
         }
         found
     }
 
     async fn try_confinement(&self) -> Option<Confinement> {
-        // One that a crash left behind is none to try on.
+        // A folder that a crash left behind would falsify the check.
         self.roots.remove("probe");
         let points = confine::mount_points();
         let probe = self.roots.prepare("probe", "probe", &points).ok()?;
@@ -157,7 +157,7 @@ impl Terminals {
         found
     }
 
-    /// The numbers of containers that are powered off from inside; for the first who asks.
+    /// The numbers of containers that are powered off from inside; `None` after the first call.
     pub(crate) fn powered_off(&self) -> Option<mpsc::UnboundedReceiver<u32>> {
         self.powered_off
             .lock()
@@ -180,11 +180,11 @@ impl Terminals {
         self.roots.remove(&vmid.to_string());
     }
 
-    /// Gives a container a copy of another's files; without a word where that is not possible, as
-    /// the files are no part of what is simulated.
+    /// Gives a container a copy of another's files. A failure is only logged, since files are not
+    /// part of the simulation.
     pub(crate) fn copy_files(&self, from: u32, to: u32) {
         if let Err(error) = self.roots.copy(&from.to_string(), &to.to_string()) {
-            tracing::debug!(%error, from, to, "a container's files are not copied");
+            tracing::debug!(%error, from, to, "the files of a container cannot be copied");
         }
     }
 
@@ -198,7 +198,7 @@ impl Terminals {
     pub(crate) async fn forget_in_task(self: &Arc<Self>, vmid: u32) {
         let terminals = self.clone();
         if let Err(error) = tokio::task::spawn_blocking(move || terminals.forget(vmid)).await {
-            tracing::warn!(%error, vmid, "removing a container's files was cut short");
+            tracing::warn!(%error, vmid, "the removal of a container's files was interrupted");
         }
     }
 
@@ -257,7 +257,7 @@ impl Terminals {
                 let power_off = self.power_off.clone();
                 let outside = self.toy_network.then_some(outside);
                 toy::begin(hostname, outside, move || {
-                    // Without a listener the simulator is at its end.
+                    // Without a listener the simulator is stopping.
                     let _ = power_off.send(vmid);
                 })
             }
@@ -304,7 +304,7 @@ impl Terminals {
     }
 }
 
-/// A shell of the host as it is, for tests of what is typed into it; never root's.
+/// An unconfined shell of the host, for tests; never root's.
 fn host_command(shell: &Path, home: &Path) -> portable_pty::CommandBuilder {
     let mut arguments = host_user::ordinary_user();
     arguments.push(shell.display().to_string());

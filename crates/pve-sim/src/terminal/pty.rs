@@ -40,14 +40,14 @@ pub(super) fn begin(
         ending: _,
     } = backend;
 
-    // Whether the process id may belong to somebody else by now.
+    // Whether the process id may belong to another process by now.
     let reaped = Arc::new(Mutex::new(false));
     let seen = reaped.clone();
     std::thread::Builder::new()
         .name("pty-output".into())
         .spawn(move || {
             let mut buffer = vec![0; 16 << 10];
-            // A terminal whose shell has gone gives an error, not an end.
+            // A terminal whose shell has ended gives an error, not an end of file.
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
                 if output
                     .blocking_send(Bytes::copy_from_slice(&buffer[..count]))
@@ -56,8 +56,8 @@ pub(super) fn begin(
                     break;
                 }
             }
-            *reaped.lock().expect("nobody panics while holding this") = true;
-            // Nobody can use what is left of it now.
+            *reaped.lock().expect("no code panics while it holds this") = true;
+            // The rest of its processes have no terminal now.
             kill(pid);
             let _ = child.wait();
         })?;
@@ -81,7 +81,7 @@ pub(super) fn begin(
             }
         })?;
     session.ends_by(Box::new(move || {
-        let reaped = seen.lock().expect("nobody panics while holding this");
+        let reaped = seen.lock().expect("no code panics while it holds this");
         if !*reaped {
             kill(pid);
         }

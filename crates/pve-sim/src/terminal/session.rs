@@ -1,5 +1,5 @@
-//! A container's one session, as dtach keeps it: everybody who attaches sees the same screen and
-//! types into the same shell, and it goes on when everybody has left.
+//! The one session of a container, like dtach's: all clients see the same screen and type into the
+//! same shell, and the session outlives them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,17 +8,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
-/// What goes into a session.
+/// Input of a session.
 #[derive(Debug)]
 pub(crate) enum Input {
     Keys(Vec<u8>),
     Size { columns: u16, rows: u16 },
 }
 
-/// Messages that may wait on their way to a shell or a client before the sender has to.
+/// Messages that are queued for a shell or a client before the sender has to wait.
 const QUEUE: usize = 64;
 
-/// How long a client may not read before it is cut off, so that it does not hold up the others.
+/// How long a client may not read before it is disconnected, so that it does not block the others.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The session.
@@ -30,15 +30,15 @@ pub(crate) struct Session {
     behind_dtach: AtomicBool,
 }
 
-/// What ends a shell that cannot be told to.
+/// Ends a shell that does not watch `ending`.
 pub(super) type Kill = Box<dyn FnOnce() + Send>;
 
-/// The shell's side.
+/// The shell's side of a session.
 pub(super) struct Backend {
     pub(super) input: mpsc::Receiver<Input>,
     /// Dropping it ends the session.
     pub(super) output: mpsc::Sender<Bytes>,
-    /// Becomes true when the shell has to go.
+    /// Becomes true when the shell has to end.
     pub(super) ending: watch::Receiver<bool>,
 }
 
@@ -70,7 +70,7 @@ impl Session {
         self
     }
 
-    /// Whether a real dtach shows what dtach says.
+    /// Whether a real dtach shows its own messages.
     pub(crate) fn is_behind_dtach(&self) -> bool {
         self.behind_dtach.load(Ordering::Relaxed)
     }
@@ -79,7 +79,7 @@ impl Session {
         self.clients().is_some()
     }
 
-    /// Everything that the shell shows from now on; `None` if it has gone.
+    /// Everything that the shell shows from now on; `None` if it has ended.
     pub(crate) fn attach(&self) -> Option<mpsc::Receiver<Bytes>> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         self.clients().as_mut()?.push(sender);
@@ -88,7 +88,7 @@ impl Session {
 
     /// Types into the shell; waits while it does not read.
     pub(crate) async fn send(&self, input: Input) {
-        // A shell that has gone is noticed by the closed screen.
+        // The end of a shell is noticed by the closed screen.
         let _ = self.input.send(input).await;
     }
 
@@ -101,7 +101,7 @@ impl Session {
         }
     }
 
-    /// Makes the shell go.
+    /// Ends the shell.
     pub(super) fn end(&self) {
         self.ending.send_replace(true);
         let kill = self

@@ -1,4 +1,4 @@
-//! Whether a rule makes sense (`PVE::Firewall::verify_rule`), with Proxmox's texts.
+//! Validation of a rule (`PVE::Firewall::verify_rule`), with Proxmox's texts.
 
 use std::net::IpAddr;
 
@@ -30,14 +30,14 @@ const MACROS: &[&str] = &[
 /// Names of ports that the simulator knows.
 const SERVICES: &[&str] = &["domain", "http", "https", "smtp", "ssh", "submission"];
 
-/// Where a rule stands: that decides which directions and interfaces it may name.
+/// The level of a rule, which decides what directions and interfaces it may name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Guest,
     Group,
 }
 
-/// Checks a rule and notes the version of its addresses.
+/// Checks a rule and stores the IP version of its addresses.
 pub(super) fn verify(rule: &mut Rule, place: Place) -> Result<(), Refusal> {
     let text = |name: &str| rule.get(name).and_then(|value| value.as_str());
     let wrong = |name: &str, why: &str| Err(Refusal::parameter(name, why));

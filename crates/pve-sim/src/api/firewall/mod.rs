@@ -1,5 +1,5 @@
 //! `…/firewall`: options, rules and security groups at the three levels, and the node's services
-//! that put them into force. A guest's file is found by its number alone, whether or not there is a
+//! that enforce them. A guest's file is found by its number alone, whether or not there is a
 //! container of that number on the node.
 
 mod check;
@@ -154,14 +154,14 @@ pub(super) static ROUTES: &[Route] = &[
     ),
 ];
 
-/// Options as they are shown: what was set, and a checksum.
+/// Options as they are shown: those that were set, and a digest.
 fn shown(options: &BTreeMap<String, Value>) -> Value {
     let mut shown = json!(options);
     shown["digest"] = json!(digest([options]));
     shown
 }
 
-/// Refuses a change of something that has another checksum than the caller knows.
+/// Refuses a change if the digest is not the one that the caller gives.
 fn modified(params: &Params, digest: &str) -> Result<(), Refusal> {
     match params.text("digest") {
         Some(given) if given != digest => Err(Refusal::died(

@@ -1,5 +1,5 @@
-//! Lists of rules: of a guest, and of a security group. A new rule goes to the top, and does not
-//! hold unless it says so.
+//! Lists of rules: of a guest, and of a security group. A new rule goes to the top, and is
+//! disabled unless `enable` is given.
 
 use serde_json::{Value, json};
 
@@ -84,7 +84,7 @@ pub(super) fn of_guest(call: &Call<'_>) -> Outcome {
     Ok(listed(file.map_or(&[], |file| &file.rules)).into())
 }
 
-/// `POST …/lxc/{vmid}/firewall/rules`. That a named group exists is not looked at.
+/// `POST …/lxc/{vmid}/firewall/rules`. Whether a named group exists is not checked.
 pub(super) fn add_to_guest(call: &Call<'_>) -> Outcome {
     let rule = made(call.params(), Place::Guest)?;
     let mut world = call.world();
@@ -136,7 +136,7 @@ pub(super) fn no_group(name: &str) -> Refusal {
     Refusal::died(format!("no such security group '{name}'"))
 }
 
-/// A change is answered with nothing.
+/// The response to a change has no data.
 pub(super) fn done(call: &Call<'_>) -> Outcome {
     call.cluster.changed.notify_one();
     Ok(Value::Null.into())

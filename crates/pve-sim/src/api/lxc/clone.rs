@@ -27,7 +27,7 @@ pub(crate) const CLONE: &[Param] = &[
     optional("target", Kind::Format(255, format::node)),
 ];
 
-/// What the worker needs.
+/// The checked parameters of a clone, for its worker.
 struct Plan {
     vmid: u32,
     newid: u32,
@@ -44,7 +44,7 @@ pub(crate) fn clone(call: &Call<'_>) -> Outcome {
     call.cluster.changed.notify_one();
     let order = call.order("vzclone");
     let upid = worker::fork(call.cluster, order, move |worker| async move {
-        let _source = HeldLock::taken(&worker, vmid, "disk");
+        let _source = HeldLock::adopt(&worker, vmid, "disk");
         let draft = Draft {
             worker: worker.clone(),
             newid: plan.newid,
@@ -59,7 +59,7 @@ pub(crate) fn clone(call: &Call<'_>) -> Outcome {
     Ok(json!(upid).into())
 }
 
-/// A copy that is not finished. It goes with its worker, unless the process was killed.
+/// An unfinished copy. It is removed when its worker ends, unless the process was killed.
 struct Draft {
     worker: Arc<Worker>,
     newid: u32,
@@ -213,7 +213,7 @@ async fn copy(worker: &Arc<Worker>, plan: &Plan) -> Result<(), Failure> {
     if !plan.running {
         let terminals = worker.cluster.terminals.clone();
         let (from, to) = (*vmid, *newid);
-        // A copy that is cut short is the same as none.
+        // A copy that was interrupted has no files.
         let _ = tokio::task::spawn_blocking(move || terminals.copy_files(from, to)).await;
     }
     let mut world = worker.cluster.world();

@@ -1,5 +1,5 @@
-//! How a container's configuration file comes from parameters: defaults, sorted tags, completed
-//! networks. And the check of SSH keys, which go into the container instead.
+//! Makes a container's configuration file from parameters: defaults, sorted tags, completed
+//! networks. Also checks SSH keys, which go into the container instead.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::refusal::Refusal;
 use crate::schema::{Params, format};
 use crate::world::container::complete_network;
 
-/// The configuration file that the worker will write, but for disk and lock.
+/// The configuration file that the worker will write, without disk and lock.
 pub(super) fn configuration(params: &Params, vmid: u32, template: &str) -> BTreeMap<String, Value> {
     const ELSEWHERE: &[&str] = &[
         "node",
@@ -49,7 +49,7 @@ pub(super) fn configuration(params: &Params, vmid: u32, template: &str) -> BTree
     config
 }
 
-/// A value as the configuration file keeps it.
+/// A value as the configuration file stores it.
 pub(super) fn stored(name: &str, value: &Value) -> Value {
     let text = value.as_str().unwrap_or_default();
     if name == "tags" {

@@ -1,4 +1,4 @@
-//! `POST /nodes/{node}/lxc`: what is checked before a worker is forked, and what the worker does.
+//! `POST /nodes/{node}/lxc`: the checks before a worker is forked, and the worker's steps.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::worker::{self, Failure, Worker};
 use crate::world::World;
 use crate::world::container::{Container, Disk};
 
-/// What the worker needs.
+/// The checked parameters of a create, for its worker.
 struct Plan {
     vmid: u32,
     node: String,
@@ -83,7 +83,7 @@ pub(crate) fn create(call: &Call<'_>) -> Outcome {
     Ok(json!(upid).into())
 }
 
-/// All refusals that come before the worker, in Proxmox's order.
+/// All checks before the worker is forked, in Proxmox's order.
 fn checked(call: &Call<'_>, world: &World, params: &Params) -> Result<Plan, Refusal> {
     let vmid = call.vmid();
     let authid = call.authid();
@@ -142,7 +142,7 @@ fn checked(call: &Call<'_>, world: &World, params: &Params) -> Result<Plan, Refu
     })
 }
 
-/// The worker's way: disk, archive, host keys, configuration, pool.
+/// The worker's steps: disk, archive, host keys, configuration, pool.
 async fn build(
     worker: &Worker,
     plan: &Plan,
@@ -234,7 +234,8 @@ fn no_room(plan: &Plan) -> String {
     )
 }
 
-/// A failed create takes everything away again; one whose process is gone leaves its lock behind.
+/// A failed create removes the container again; one whose process was killed leaves its lock
+/// behind.
 fn clean_up(worker: &Worker, plan: &Plan, failure: Failure) -> Failure {
     match failure {
         Failure::Vanished => Failure::Vanished,

@@ -14,7 +14,7 @@ use crate::world::container::Container;
 /// How long high availability takes to stop a container that is to be destroyed.
 const MANAGER: Duration = Duration::from_secs(10);
 
-/// What the caller has asked for.
+/// The caller's options.
 #[derive(Clone, Copy)]
 struct Wanted {
     vmid: u32,
@@ -23,7 +23,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// Checked when the call comes and again by the worker.
+    /// Checked by the method and again by the worker.
     fn check(self, world: &World, container: &Container) -> Result<(), String> {
         let vmid = self.vmid;
         if container.flag("protection") {

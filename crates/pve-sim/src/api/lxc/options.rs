@@ -5,7 +5,7 @@ use crate::schema::{Kind, Param, format, numbered, optional, required};
 
 const MANY: i64 = i64::MAX;
 
-/// What a container can be configured with, at creation and later.
+/// Options at creation and later.
 pub(crate) const OPTIONS: &[Param] = &[
     optional(
         "arch",
@@ -73,7 +73,7 @@ pub(crate) const OPTIONS: &[Param] = &[
     numbered("unused", 256, Kind::Text(1, 255)),
 ];
 
-/// What only creation takes.
+/// Options at creation only.
 pub(crate) const CREATE: &[Param] = &[
     optional("bwlimit", Kind::Number(0.0, f64::MAX)),
     optional("force", Kind::Bool),
@@ -90,7 +90,7 @@ pub(crate) const CREATE: &[Param] = &[
     required("vmid", Kind::Int(100, 999_999_999)),
 ];
 
-/// What only a change takes.
+/// Parameters of a change only.
 pub(crate) const UPDATE: &[Param] = &[
     optional("delete", Kind::Text(0, 1024)),
     optional("digest", Kind::Text(0, 40)),

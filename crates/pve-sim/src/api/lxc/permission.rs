@@ -1,4 +1,4 @@
-//! Which privilege each option of a container needs (`PVE::LXC::check_modify_ct_config_perm`).
+//! The privilege that each option of a container needs (`PVE::LXC::check_modify_ct_config_perm`).
 
 use crate::access::{Access, ROOT};
 use crate::refusal::Refusal;

@@ -1,6 +1,6 @@
-//! Start, stop, shutdown and reboot: refused at once where the container's state does not fit, else
-//! a worker, which looks at the configuration and its lock. Under high availability the worker only
-//! hands the request on to the manager.
+//! Start, stop, shutdown and reboot: refused at once if the container's state does not fit, else
+//! done by a worker, which checks the configuration and its lock. Under high availability the
+//! worker only passes the request to the manager.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::worker;
 use crate::world::container::Container;
 use crate::world::ha::Resource;
 
-/// Whether a container runs is asked before whether there is one: to start what is not there is a
-/// task that fails.
+/// The state is checked before the existence: to start a container that does not exist is a task
+/// that fails.
 pub(crate) fn start(call: &Call<'_>) -> Outcome {
     call.root_only(&["skiplock"])?;
     let vmid = call.vmid();
@@ -23,7 +23,7 @@ pub(crate) fn start(call: &Call<'_>) -> Outcome {
         return Err(Refusal::died(format!("CT {vmid} already running")));
     }
     if managed(call) {
-        return Ok(hand_on(call, "hastart", "start", Request::Start));
+        return Ok(pass_to_manager(call, "hastart", "start", Request::Start));
     }
     let fault = call.fault.clone();
     let upid = fork_start(call.cluster, &call.node, vmid, call.authid(), fault);
@@ -43,7 +43,7 @@ pub(crate) fn stop(call: &Call<'_>) -> Outcome {
         let request = Request::Stop {
             timeout: Duration::ZERO,
         };
-        return Ok(hand_on(call, "hastop", "stop", request));
+        return Ok(pass_to_manager(call, "hastop", "stop", request));
     }
     if overrule {
         abort_shutdowns(call, vmid);
@@ -61,8 +61,13 @@ pub(crate) fn shutdown(call: &Call<'_>) -> Outcome {
     running(call, "CT")?;
     let timeout = seconds(call, 60);
     if managed(call) {
-        // The manager knows no `forceStop`.
-        return Ok(hand_on(call, "hastop", "stop", Request::Stop { timeout }));
+        // The manager has no `forceStop`.
+        return Ok(pass_to_manager(
+            call,
+            "hastop",
+            "stop",
+            Request::Stop { timeout },
+        ));
     }
     let force = call.params().flag("forceStop");
     let order = call.order("vzshutdown");
@@ -79,7 +84,8 @@ pub(crate) fn reboot(call: &Call<'_>) -> Outcome {
     let order = call.order("vzreboot");
     let upid = worker::fork(call.cluster, order, move |worker| async move {
         let _lock = worker.lock_config(vmid).await?;
-        // No lock is looked at before the container is down, and what does not halt is killed.
+        // The lock is not checked before the container is down, and a container that does not halt
+        // is killed.
         ask_to_halt(&worker, vmid, timeout).await;
         worker.trip()?;
         halt(&worker, vmid)?;
@@ -88,8 +94,8 @@ pub(crate) fn reboot(call: &Call<'_>) -> Outcome {
     Ok(json!(upid).into())
 }
 
-/// Forks the worker that passes a request on to high availability; it is done when it is queued.
-fn hand_on(call: &Call<'_>, kind: &'static str, verb: &str, request: Request) -> Answer {
+/// Forks the worker that passes a request to the manager; the task ends when the request is queued.
+fn pass_to_manager(call: &Call<'_>, kind: &'static str, verb: &str, request: Request) -> Answer {
     let vmid = call.vmid();
     let line = format!("Requesting HA {verb} for CT {vmid}");
     let upid = worker::fork(call.cluster, call.order(kind), move |worker| async move {
@@ -102,7 +108,7 @@ fn hand_on(call: &Call<'_>, kind: &'static str, verb: &str, request: Request) ->
     json!(upid).into()
 }
 
-/// Whether a container of that number runs on this node. One that does not exist does not.
+/// Whether a container of that number exists and runs on this node.
 pub(super) fn runs(call: &Call<'_>) -> bool {
     call.container(&call.world()).is_ok_and(Container::running)
 }

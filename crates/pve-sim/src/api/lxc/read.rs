@@ -1,4 +1,4 @@
-//! What can be read about containers: list, status, configuration, addresses, history.
+//! The methods that read containers: list, status, configuration, addresses, history.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ pub(crate) fn memory_used(container: &Container) -> u64 {
     (container.memory_mib() << 20) / 8
 }
 
-/// `GET /nodes/{node}/lxc`: what the caller may see, live.
+/// `GET /nodes/{node}/lxc`: the containers that the caller may see, with current figures.
 pub(crate) fn list(call: &Call<'_>) -> Outcome {
     let world = call.world();
     let list: Value = world
@@ -48,7 +48,7 @@ fn status_of(call: &Call<'_>, world: &World, container: &Container) -> Value {
     let [netin, netout] = container.meter.traffic(now);
     let live = |value: u64| if running { value } else { 0 };
     let cores = container.number("cores").filter(|cores| *cores > 0);
-    // With a limit but no cores Proxmox answers the limit, which it keeps as text.
+    // With a limit but no cores Proxmox shows the limit, which it stores as text.
     let cpus = match (cores, container.text("cpulimit")) {
         (Some(cores), _) => json!(cores),
         (None, Some(limit)) if limit != "0" => json!(limit),
@@ -185,7 +185,7 @@ fn link_local(mac: &str) -> String {
 }
 
 /// `GET …/rrddata`: what the number has used, also by containers that had it before and are gone.
-/// Whether there is one now is not looked at.
+/// Whether a container has the number now is not checked.
 pub(crate) fn rrd(call: &Call<'_>) -> Outcome {
     let minutes = match call.params().text("timeframe") {
         Some("hour") => 1,

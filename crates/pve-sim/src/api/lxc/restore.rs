@@ -1,5 +1,5 @@
-//! `POST /nodes/{node}/lxc` with `restore=1`: a container from a backup, under any number. What
-//! the request gives goes before what the backup says.
+//! `POST /nodes/{node}/lxc` with `restore=1`: a container from a backup, under any number. The
+//! request's options replace those of the backup.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::worker::{self, Failure, Worker};
 use crate::world::World;
 use crate::world::container::{Container, random_mac};
 
-/// What the worker needs.
+/// The checked parameters of a restore, for its worker.
 struct Plan {
     vmid: u32,
     node: String,
@@ -26,7 +26,7 @@ struct Plan {
     pool: Option<String>,
     unique: bool,
     start: bool,
-    /// What had the number before, with the lock of the restore.
+    /// The container that had the number before, with the lock of the restore.
     before: Option<Container>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn restore(call: &Call<'_>) -> Outcome {
     Ok(json!(upid).into())
 }
 
-/// The container that the restore overwrites, if there is one and it may.
+/// The container that the restore overwrites, if there is one and the caller may.
 fn overwritten(call: &Call<'_>, world: &World) -> Result<Option<Container>, Refusal> {
     let vmid = call.vmid();
     let Some(there) = world.containers.get(&vmid) else {
@@ -193,7 +193,7 @@ async fn build(worker: &Worker, plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was there before comes back without its lock; what was not goes.
+/// Puts back the container that was there before, without its lock, or removes the new one.
 fn undo(world: &mut World, plan: &Plan) {
     match &plan.before {
         Some(before) => {

@@ -1,11 +1,11 @@
-//! Where a new container's root disk goes: `STORAGE:GiB`, a bare number with `storage` beside it,
+//! The root disk of a new container: `STORAGE:GiB`, a bare number with `storage` beside it,
 //! or nothing, which means 4 GiB.
 
 use crate::refusal::Refusal;
 use crate::schema::{Params, property};
 use crate::world::World;
 
-/// A root disk to be made.
+/// A root disk to create.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct RootDisk {
     pub(super) storage: String,
@@ -17,7 +17,7 @@ pub(super) struct RootDisk {
 const GIB: f64 = (1u64 << 30) as f64;
 
 impl RootDisk {
-    /// What the parameters ask for.
+    /// The root disk that the parameters request.
     pub(super) fn wanted(params: &Params) -> Result<Self, Refusal> {
         let default = params.text("storage").unwrap_or("local");
         let Some(text) = params.text("rootfs") else {

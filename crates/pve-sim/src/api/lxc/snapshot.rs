@@ -107,7 +107,7 @@ pub(crate) fn remove_snapshot(call: &Call<'_>) -> Outcome {
     Ok(json!(upid).into())
 }
 
-/// `POST …/template`: answers nothing, though a task does the work.
+/// `POST …/template`: the response has no data, although a task does the work.
 pub(crate) fn template(call: &Call<'_>) -> Outcome {
     let vmid = call.vmid();
     {

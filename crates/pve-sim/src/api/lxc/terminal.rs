@@ -1,4 +1,4 @@
-//! `POST …/termproxy` and `GET …/vncwebsocket`: the calls that lead to a terminal.
+//! `POST …/termproxy` and `GET …/vncwebsocket`: the methods that open a terminal.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Drop for Port {
     }
 }
 
-/// `POST …/termproxy`. It does not look at whether the container runs.
+/// `POST …/termproxy`. It does not check whether the container runs.
 pub(crate) fn termproxy(call: &Call<'_>) -> Outcome {
     call.container(&call.world())?;
     let vmid = call.vmid();
@@ -86,7 +86,7 @@ async fn connected(connection: oneshot::Receiver<()>, window: Duration) -> Optio
     tokio::time::timeout(window, connection).await.ok()?.ok()
 }
 
-/// `GET …/vncwebsocket`, as far as it is an ordinary call; the upgrade follows if it succeeds.
+/// `GET …/vncwebsocket`, without the upgrade, which follows if this succeeds.
 pub(crate) fn vncwebsocket(call: &Call<'_>) -> Outcome {
     let params = call.params();
     let port = params

@@ -69,7 +69,7 @@ pub(crate) fn update(call: &Call<'_>) -> Outcome {
     Ok(Value::Null.into())
 }
 
-/// What cannot be changed, or not now.
+/// Refuses options that cannot be changed, or not in this state.
 fn check_fixed(
     container: &Container,
     vmid: u32,

@@ -1,6 +1,6 @@
 //! Control groups, version 2: one for the simulator's containers, and one in it for each container.
 //! They are made below a group that is the simulator's alone, as systemd's `Delegate=yes` gives
-//! one, or by root at the top of the hierarchy. No group of anybody else is changed.
+//! one, or by root at the top of the hierarchy. No other program's group is changed.
 
 use std::fs;
 use std::io;
@@ -24,13 +24,13 @@ const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
 /// The period over which processor time is measured, in microseconds.
 const PERIOD: u64 = 100_000;
 
-/// How often, and how many times, an emptied group is looked at before it is left behind.
+/// The pause between two tries to remove an emptied group, and their number.
 const EMPTYING: (Duration, u32) = (Duration::from_millis(20), 100);
 
 /// The group of one simulator.
 pub(super) struct Groups {
     path: PathBuf,
-    /// The group that the simulator was in before it moved aside.
+    /// The group that the simulator was in before it moved into a subgroup.
     home: Option<PathBuf>,
     next: AtomicU64,
 }

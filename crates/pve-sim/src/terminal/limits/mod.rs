@@ -1,4 +1,4 @@
-//! What a confined shell may take of the host. Memory, processes and processors are limited by the
+//! The limits of a confined shell. Memory, processes and processors are limited by the
 //! kernel where the simulator has control groups (`cgroup`); elsewhere each process has limits of
 //! its own, and a thread (`watch`) adds up what a container uses and ends it. Files are counted by
 //! that thread everywhere. Sizes are the container's own, cut to the host's (`quota`).
@@ -38,7 +38,7 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// For a command that only tries whether shells can be confined.
+    /// For the command that checks whether shells can be confined.
     pub(super) fn for_a_probe() -> Self {
         let quota = Quota::of(Size::default(), &Host::read());
         let rlimits = quota.rlimits(false);
@@ -97,7 +97,7 @@ impl Limits {
         self.watch.close();
     }
 
-    /// Whether the kernel itself holds containers to their memory, processes and processors.
+    /// Whether the kernel itself limits the memory, processes and processors of containers.
     pub(super) fn by_the_kernel(&self) -> bool {
         self.groups.is_ok()
     }

@@ -1,6 +1,6 @@
 //! The processes of a container, as the host sees them: the one that the simulator has started and
-//! all below it. A process namespace keeps them together, since what loses its parent there is
-//! given to the first process of the namespace.
+//! all below it. A process namespace keeps them together, since an orphan there becomes a
+//! child of the first process of the namespace.
 
 use std::collections::HashMap;
 use std::fs;

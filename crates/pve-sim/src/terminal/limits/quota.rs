@@ -1,4 +1,4 @@
-//! How much a container may have: its own size, cut to what the host can spare.
+//! The limits of a container: its own size, reduced to what the host can spare.
 
 use std::num::NonZero;
 
@@ -56,7 +56,7 @@ impl Host {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self {
             cores: cores as u64,
-            // A host that does not tell has little.
+            // Without a figure the host is taken for a small one.
             memory_bytes: meminfo("MemTotal").unwrap_or(GIB),
         }
     }
@@ -145,7 +145,7 @@ impl Quota {
             limits.push((Resource::As, "as", space));
         }
         let argument = |(resource, name, value): (Resource, &str, u64)| {
-            // Only a mighty process may raise what it has inherited.
+            // Only a privileged process may raise an inherited limit.
             let inherited = getrlimit(resource).maximum;
             let value = inherited.map_or(value, |most| value.min(most));
             format!("--{name}={value}")

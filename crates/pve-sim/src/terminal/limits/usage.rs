@@ -1,4 +1,4 @@
-//! What a container's files take on the host's disk.
+//! The disk usage of a container's files.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -80,7 +80,7 @@ impl Count {
             if name == "." || name == ".." {
                 continue;
             }
-            // What has gone meanwhile takes nothing.
+            // A file that was removed meanwhile counts nothing.
             let Ok(about) = statat(folder.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW) else {
                 continue;
             };
