@@ -22,7 +22,7 @@ mod guest_tasks;
 mod host;
 mod manager;
 mod meters;
-mod refusal;
+mod response;
 mod schema;
 mod server;
 mod sim;

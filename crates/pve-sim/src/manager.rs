@@ -7,14 +7,14 @@ use std::time::Duration;
 use crate::access::ROOT;
 use crate::cluster::Cluster;
 use crate::guest_tasks::{fork_halt, fork_relocate, fork_start};
-use crate::world::ha::Resource;
+use crate::world::ha::HaResource;
 
 /// Half of the time between a request and its execution: the manager's cycle, then the node's.
 const CYCLE: Duration = Duration::from_secs(5);
 
 /// A request to the manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Request {
+pub(crate) enum HaRequest {
     Start,
     /// With a timeout of zero the container is killed, otherwise told to halt and never forced.
     Stop {
@@ -26,7 +26,7 @@ pub(crate) enum Request {
     },
 }
 
-impl Request {
+impl HaRequest {
     /// The requested state of the container, if the request changes it.
     fn requested_state(&self) -> Option<&'static str> {
         match self {
@@ -46,7 +46,7 @@ impl Request {
 }
 
 /// Queues a request. The manager forgets it if another one follows before it acts.
-pub(crate) fn queue(cluster: &Arc<Cluster>, vmid: u32, request: Request) {
+pub(crate) fn queue(cluster: &Arc<Cluster>, vmid: u32, request: HaRequest) {
     let number = {
         let mut world = cluster.world();
         let Some(resource) = world.ha.get_mut(&vmid) else {
@@ -74,29 +74,29 @@ pub(crate) fn queue(cluster: &Arc<Cluster>, vmid: u32, request: Request) {
 pub(crate) fn notice_end(cluster: &Arc<Cluster>, vmid: u32) {
     let wanted = {
         let world = cluster.world();
-        world.ha.get(&vmid).is_some_and(Resource::wants_start)
+        world.ha.get(&vmid).is_some_and(HaResource::wants_start)
     };
     if wanted {
-        queue(cluster, vmid, Request::Start);
+        queue(cluster, vmid, HaRequest::Start);
     }
 }
 
 /// Executes a request and returns the state that the manager then shows.
-async fn act(cluster: &Arc<Cluster>, vmid: u32, request: Request) -> &'static str {
+async fn act(cluster: &Arc<Cluster>, vmid: u32, request: HaRequest) -> &'static str {
     // A node that is offline executes nothing; the manager waits until it is fenced.
-    let Some((node, running)) = place(cluster, vmid) else {
+    let Some((node, running)) = locate(cluster, vmid) else {
         return "fence";
     };
     match request {
-        Request::Start => start(cluster, &node, vmid, running).await,
-        Request::Stop { timeout } => stop(cluster, &node, vmid, running, timeout).await,
-        Request::Relocate { target } => {
+        HaRequest::Start => start(cluster, &node, vmid, running).await,
+        HaRequest::Stop { timeout } => stop(cluster, &node, vmid, running, timeout).await,
+        HaRequest::Relocate { target } => {
             relocate(cluster, &node, vmid, running, &target).await;
             let wanted = {
                 let world = cluster.world();
-                world.ha.get(&vmid).is_some_and(Resource::wants_start)
+                world.ha.get(&vmid).is_some_and(HaResource::wants_start)
             };
-            match place(cluster, vmid) {
+            match locate(cluster, vmid) {
                 Some((node, running)) if wanted => start(cluster, &node, vmid, running).await,
                 _ => "stopped",
             }
@@ -105,7 +105,7 @@ async fn act(cluster: &Arc<Cluster>, vmid: u32, request: Request) -> &'static st
 }
 
 /// The node that has the container, if it is there, and whether the container runs.
-fn place(cluster: &Cluster, vmid: u32) -> Option<(String, bool)> {
+fn locate(cluster: &Cluster, vmid: u32) -> Option<(String, bool)> {
     let world = cluster.world();
     let container = world.containers.get(&vmid)?;
     let node = world.node(&container.node).filter(|node| node.online)?;

@@ -18,7 +18,7 @@ use crate::faults::Faults;
 use crate::manager;
 use crate::server;
 use crate::snapshot::{ContainerSnapshot, RequestRecord, TaskSnapshot};
-use crate::state::{self, State};
+use crate::state::{self, SavedState};
 use crate::world::container::{Address, Container};
 use crate::world::{CONSOLE_USER, SERVICE_TOKEN, SERVICE_USER, Secrets};
 
@@ -38,7 +38,7 @@ impl Sim {
     pub async fn start(config: SimConfig) -> anyhow::Result<Self> {
         anyhow::ensure!(!config.nodes.is_empty(), "a cluster has at least one node");
         let kept = match &config.state_file {
-            Some(path) => State::read(path)?,
+            Some(path) => SavedState::read(path)?,
             None => None,
         };
         let mut secrets = kept
@@ -71,8 +71,12 @@ impl Sim {
             state.restore(&mut cluster.world());
         }
         if let Some(path) = state_file {
-            state::write(&cluster, &identity, &path)?;
-            cluster.spawn(state::keep(cluster.clone(), identity.clone(), path));
+            state::save(&cluster, &identity, &path)?;
+            cluster.spawn(state::save_after_changes(
+                cluster.clone(),
+                identity.clone(),
+                path,
+            ));
         }
         if let Some(powered_off) = cluster.terminals.powered_off() {
             cluster.spawn(stop_powered_off(cluster.clone(), powered_off));
@@ -318,7 +322,7 @@ impl Sim {
     pub async fn stop(self) {
         self.cluster.end_background().await;
         if let Some(path) = &self.cluster.config.state_file
-            && let Err(error) = state::write(&self.cluster, &self.identity, path)
+            && let Err(error) = state::save(&self.cluster, &self.identity, path)
         {
             tracing::warn!(%error, "the state file cannot be written");
         }

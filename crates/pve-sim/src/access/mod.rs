@@ -8,9 +8,9 @@ pub(crate) mod ticket;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::refusal::Refusal;
+use crate::response::ErrorResponse;
 
-pub(crate) use login::{Caller, Means, identify};
+pub(crate) use login::{AuthMethod, Caller, identify};
 
 /// Privilege to propagate flag.
 pub(crate) type Privileges = BTreeMap<String, bool>;
@@ -202,21 +202,34 @@ impl Access {
     }
 
     /// 403 with the first missing privilege.
-    pub(crate) fn check(&self, authid: &str, path: &str, wanted: &[&str]) -> Result<(), Refusal> {
+    pub(crate) fn check(
+        &self,
+        authid: &str,
+        path: &str,
+        wanted: &[&str],
+    ) -> Result<(), ErrorResponse> {
         let held = self.privileges(authid, path);
         match wanted.iter().find(|one| !held.contains_key(**one)) {
             None => Ok(()),
-            Some(missing) => Err(Refusal::forbidden(&format!("{path}, {missing}"))),
+            Some(missing) => Err(ErrorResponse::forbidden(&format!("{path}, {missing}"))),
         }
     }
 
     /// 403 that names all of them, where one is enough.
-    pub(crate) fn check_any(&self, authid: &str, path: &str, any: &[&str]) -> Result<(), Refusal> {
+    pub(crate) fn check_any(
+        &self,
+        authid: &str,
+        path: &str,
+        any: &[&str],
+    ) -> Result<(), ErrorResponse> {
         let held = self.privileges(authid, path);
         if any.iter().any(|one| held.contains_key(*one)) {
             return Ok(());
         }
-        Err(Refusal::forbidden(&format!("{path}, {}", any.join("|"))))
+        Err(ErrorResponse::forbidden(&format!(
+            "{path}, {}",
+            any.join("|")
+        )))
     }
 
     /// A privilege on a container; the same privilege on the pool that it will join is enough.
@@ -226,7 +239,7 @@ impl Access {
         vmid: u32,
         pool: Option<&str>,
         wanted: &[&str],
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ErrorResponse> {
         let by_pool =
             pool.is_some_and(|pool| self.allows(authid, &format!("/pool/{pool}"), wanted));
         if by_pool {

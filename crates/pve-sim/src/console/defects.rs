@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::websocket::Incoming;
+use super::websocket::ClientFrame;
 
 /// Bytes that fit between dtach and a shell that echoes while dtach waits to write.
 pub(super) const ECHO_ROOM: usize = 4096;
@@ -20,7 +20,7 @@ const MAX_HELD: usize = 64 * 1024;
 const QUIET_TIME: Duration = Duration::from_millis(50);
 
 /// A shell's output, passed on late by a termproxy that loses it if the shell ends meanwhile.
-pub(super) struct Screen {
+pub(super) struct LateScreen {
     shown: mpsc::Receiver<Bytes>,
     loses_tail: bool,
     held: Vec<u8>,
@@ -29,7 +29,7 @@ pub(super) struct Screen {
     last: Instant,
 }
 
-impl Screen {
+impl LateScreen {
     pub(super) fn new(shown: mpsc::Receiver<Bytes>, loses_tail: bool) -> Self {
         Self {
             shown,
@@ -85,7 +85,9 @@ impl Screen {
 }
 
 /// Neither reads nor shows anything until the client disconnects.
-pub(super) async fn hang_until_disconnect(incoming: &mut mpsc::Receiver<Incoming>) -> Option<()> {
-    while !matches!(incoming.recv().await?, Incoming::End) {}
+pub(super) async fn hang_until_disconnect(
+    incoming: &mut mpsc::Receiver<ClientFrame>,
+) -> Option<()> {
+    while !matches!(incoming.recv().await?, ClientFrame::End) {}
     Some(())
 }

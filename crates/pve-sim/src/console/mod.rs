@@ -15,12 +15,12 @@ use hyper_util::rt::TokioIo;
 
 use crate::cluster::Cluster;
 use crate::faults::FaultKind;
-use crate::refusal::Refusal;
+use crate::response::ErrorResponse;
 use crate::wire::Reset;
 use relay::Relay;
 
 /// A request to upgrade a connection to a terminal.
-pub(crate) struct Upgrade {
+pub(crate) struct TerminalUpgrade {
     pub(crate) upgrade: OnUpgrade,
     pub(crate) request: Request<()>,
     pub(crate) port: u16,
@@ -28,13 +28,16 @@ pub(crate) struct Upgrade {
     pub(crate) reset: Reset,
 }
 
-impl Upgrade {
+impl TerminalUpgrade {
     /// Accepts the handshake, and serves the terminal once the response was sent.
-    pub(crate) fn accept<B: Default>(self, cluster: &Arc<Cluster>) -> Result<Response<B>, Refusal> {
+    pub(crate) fn accept<B: Default>(
+        self,
+        cluster: &Arc<Cluster>,
+    ) -> Result<Response<B>, ErrorResponse> {
         let port = self.port;
         let response = websocket::handshake(self.request.method(), self.request.headers())?;
         let waiting = cluster.terminals.claim(port).ok_or_else(|| {
-            Refusal::bare(
+            ErrorResponse::bare(
                 501,
                 format!("connect to 'localhost:{port}' failed: Connection refused"),
             )

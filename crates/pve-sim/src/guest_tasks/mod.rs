@@ -7,7 +7,7 @@ mod power;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::worker::{Failure, Worker};
+use crate::worker::{Worker, WorkerFailure};
 use crate::world;
 use crate::world::container::Container;
 pub(crate) use migrate::{Migration, fork_relocate, run_migration};
@@ -17,11 +17,11 @@ pub(crate) use power::{fork_halt, fork_start};
 pub(crate) const NESTING_WARNING: &str = "Systemd 252 detected. You may need to enable nesting.";
 
 /// The work of `vzstop`.
-pub(crate) async fn kill(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+pub(crate) async fn kill(worker: &Worker, vmid: u32) -> Result<(), WorkerFailure> {
     let _lock = worker.lock_config(vmid).await?;
     with(worker, vmid, |container| refuse_unless_mounted(container))?;
     worker.sleep(Duration::from_millis(800)).await;
-    worker.trip()?;
+    worker.fail_if_faulty()?;
     halt(worker, vmid)
 }
 
@@ -31,17 +31,17 @@ pub(crate) async fn bring_down(
     vmid: u32,
     timeout: Duration,
     force: bool,
-) -> Result<(), Failure> {
+) -> Result<(), WorkerFailure> {
     let _lock = worker.lock_config(vmid).await?;
     with(worker, vmid, |container| container.refuse_locked())?;
     let done = ask_to_halt(worker, vmid, timeout).await;
-    worker.trip()?;
+    worker.fail_if_faulty()?;
     if !done && !force {
         worker.log(format!(
             "command 'lxc-stop -n {vmid} --nokill --timeout {}' failed: exit code 1",
             timeout.as_secs()
         ));
-        return Err(Failure::Died("container did not stop".into()));
+        return Err(WorkerFailure::Died("container did not stop".into()));
     }
     halt(worker, vmid)
 }
@@ -55,7 +55,7 @@ pub(crate) fn refuse_unless_mounted(container: &Container) -> Result<(), String>
 }
 
 /// Starts a container.
-pub(crate) async fn boot(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+pub(crate) async fn boot(worker: &Worker, vmid: u32) -> Result<(), WorkerFailure> {
     if with(worker, vmid, |container| Ok(container.lacks_nesting()))? {
         worker.warn(NESTING_WARNING);
     }
@@ -69,14 +69,14 @@ pub(crate) async fn boot(worker: &Worker, vmid: u32) -> Result<(), Failure> {
 }
 
 /// The same without a check of the lock, for a worker that holds it.
-pub(crate) async fn come_up(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+pub(crate) async fn come_up(worker: &Worker, vmid: u32) -> Result<(), WorkerFailure> {
     worker.sleep(Duration::from_millis(1500)).await;
-    worker.trip()?;
+    worker.fail_if_faulty()?;
     let bridge = with(worker, vmid, |container| Ok(container.bridge()))?;
     if let Some(bridge) = bridge.filter(|name| !worker.cluster.world().has_vnet(name, &worker.node))
     {
         worker.log(format!("bridge '{bridge}' does not exist"));
-        return Err(Failure::Died(format!(
+        return Err(WorkerFailure::Died(format!(
             "startup for container '{vmid}' failed"
         )));
     }
@@ -101,7 +101,7 @@ pub(crate) async fn ask_to_halt(worker: &Worker, vmid: u32, timeout: Duration) -
 }
 
 /// Stops a container at once.
-pub(crate) fn halt(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+pub(crate) fn halt(worker: &Worker, vmid: u32) -> Result<(), WorkerFailure> {
     worker.cluster.terminals.end(vmid);
     let now = worker.cluster.clock.now();
     with(worker, vmid, |container| {
@@ -115,7 +115,7 @@ pub(crate) fn with<T>(
     worker: &Worker,
     vmid: u32,
     change: impl FnOnce(&mut Container) -> Result<T, String>,
-) -> Result<T, Failure> {
+) -> Result<T, WorkerFailure> {
     let mut world = worker.cluster.world();
     let container = world
         .containers
@@ -142,7 +142,7 @@ impl HeldLock {
         worker: &Arc<Worker>,
         vmid: u32,
         name: &'static str,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, WorkerFailure> {
         let _file = worker.lock_config(vmid).await?;
         with(worker, vmid, |container| {
             container.refuse_locked()?;

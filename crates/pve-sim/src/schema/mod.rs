@@ -14,7 +14,7 @@ pub(crate) use check::check;
 
 /// The type of a parameter.
 #[derive(Clone, Copy)]
-pub(crate) enum Kind {
+pub(crate) enum ParamKind {
     /// `0` or `1`.
     Bool,
     /// A whole number within bounds.
@@ -33,14 +33,14 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy)]
 pub(crate) struct Param {
     pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ParamKind,
     pub(crate) required: bool,
     /// For `net[n]` and its like: how many there are.
     pub(crate) count: u32,
 }
 
 /// A required parameter.
-pub(crate) const fn required(name: &'static str, kind: Kind) -> Param {
+pub(crate) const fn required(name: &'static str, kind: ParamKind) -> Param {
     Param {
         name,
         kind,
@@ -50,7 +50,7 @@ pub(crate) const fn required(name: &'static str, kind: Kind) -> Param {
 }
 
 /// An optional parameter.
-pub(crate) const fn optional(name: &'static str, kind: Kind) -> Param {
+pub(crate) const fn optional(name: &'static str, kind: ParamKind) -> Param {
     Param {
         name,
         kind,
@@ -60,7 +60,7 @@ pub(crate) const fn optional(name: &'static str, kind: Kind) -> Param {
 }
 
 /// A family of parameters, `name0` up to `name(count-1)`.
-pub(crate) const fn numbered(name: &'static str, count: u32, kind: Kind) -> Param {
+pub(crate) const fn numbered(name: &'static str, count: u32, kind: ParamKind) -> Param {
     Param {
         name,
         kind,

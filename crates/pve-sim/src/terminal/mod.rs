@@ -23,13 +23,13 @@ use tokio::sync::{OnceCell, mpsc, oneshot};
 
 use crate::config::{ShellMode, SimConfig};
 use confine::Confinement;
+pub(crate) use limits::ContainerSize;
 use limits::Limits;
-pub(crate) use limits::Size;
 pub(crate) use login::begin as login_prompt;
 pub use lxc::obstacle as lxc_obstacle;
 use rootfs::RootFolders;
-pub(crate) use session::{Input, Session};
-pub(crate) use toy::Outside;
+pub(crate) use session::{DtachSession, TerminalInput};
+pub(crate) use toy::HostNetwork;
 
 /// Everything about the terminals of one simulator.
 pub(crate) struct Terminals {
@@ -37,30 +37,30 @@ pub(crate) struct Terminals {
     toy_network: bool,
     /// How shells are confined and limited, found out when the first one starts; `None` if this
     /// host cannot confine shells.
-    confinement: OnceCell<Option<Confined>>,
+    confinement: OnceCell<Option<ConfinedShells>>,
     roots: Arc<RootFolders>,
-    real: lxc::Containers,
-    ports: Mutex<Ports>,
-    sessions: Mutex<HashMap<u32, Arc<Session>>>,
+    real: lxc::LxcContainers,
+    ports: Mutex<ConsolePorts>,
+    sessions: Mutex<HashMap<u32, Arc<DtachSession>>>,
     /// Receives the numbers of containers that were powered off from inside.
     power_off: mpsc::UnboundedSender<u32>,
     powered_off: Mutex<Option<mpsc::UnboundedReceiver<u32>>>,
 }
 
 /// How this host confines shells.
-struct Confined {
+struct ConfinedShells {
     way: Confinement,
     limits: Limits,
 }
 
 #[derive(Default)]
-struct Ports {
+struct ConsolePorts {
     taken: HashSet<u16>,
-    waiting: HashMap<u16, Waiting>,
+    waiting: HashMap<u16, WaitingProxy>,
 }
 
 /// A terminal proxy that waits for its WebSocket.
-pub(crate) struct Waiting {
+pub(crate) struct WaitingProxy {
     pub(crate) vmid: u32,
     /// Told when the connection comes.
     pub(crate) claimed: oneshot::Sender<()>,
@@ -78,7 +78,7 @@ impl Terminals {
             toy_network: config.toy_network,
             confinement: OnceCell::new(),
             roots: Arc::new(RootFolders::new(config.rootfs_dir.clone())),
-            real: lxc::Containers::default(),
+            real: lxc::LxcContainers::default(),
             ports: Mutex::default(),
             sessions: Mutex::default(),
         }
@@ -91,7 +91,7 @@ impl Terminals {
             ShellMode::Toy => "toy shell".into(),
             ShellMode::Lxc => "real container, for tests only".into(),
             ShellMode::Confined => match self.confinement().await {
-                Some(Confined { way, limits }) => format!(
+                Some(ConfinedShells { way, limits }) => format!(
                     "real shell, confined by {}; limits: {}",
                     way.name(),
                     limits.describe()
@@ -121,11 +121,11 @@ impl Terminals {
         }
     }
 
-    async fn confinement(&self) -> Option<&Confined> {
+    async fn confinement(&self) -> Option<&ConfinedShells> {
         let found = self.confinement.get_or_init(|| async {
             let way = self.find_confinement().await?;
             let limits = Limits::find(&self.roots);
-            Some(Confined { way, limits })
+            Some(ConfinedShells { way, limits })
         });
         found.await.as_ref()
     }
@@ -218,9 +218,9 @@ impl Terminals {
         self: &Arc<Self>,
         vmid: u32,
         hostname: &str,
-        size: Size,
-        outside: Arc<dyn Outside>,
-    ) -> std::io::Result<Arc<Session>> {
+        size: ContainerSize,
+        host_network: Arc<dyn HostNetwork>,
+    ) -> std::io::Result<Arc<DtachSession>> {
         if self.mode == ShellMode::Lxc {
             let (terminals, hostname) = (self.clone(), hostname.to_owned());
             let command =
@@ -244,7 +244,7 @@ impl Terminals {
                 let home = self.roots.bare(&name)?;
                 pty::begin(host_command(shell, &home), limits::end_tree)?.0
             }
-            (ShellMode::Confined, Some(Confined { way, limits })) => {
+            (ShellMode::Confined, Some(ConfinedShells { way, limits })) => {
                 let points = confine::mount_points();
                 let root = self.roots.prepare(&name, hostname, &points)?;
                 let bounds = limits.bounds(&name, size)?;
@@ -255,8 +255,8 @@ impl Terminals {
             }
             _ => {
                 let power_off = self.power_off.clone();
-                let outside = self.toy_network.then_some(outside);
-                toy::begin(hostname, outside, move || {
+                let host_network = self.toy_network.then_some(host_network);
+                toy::begin(hostname, host_network, move || {
                     // Without a listener the simulator is stopping.
                     let _ = power_off.send(vmid);
                 })
@@ -275,12 +275,12 @@ impl Terminals {
     }
 
     /// Lets a proxy wait on its port.
-    pub(crate) fn wait_on(&self, port: u16, waiting: Waiting) {
+    pub(crate) fn wait_on(&self, port: u16, waiting: WaitingProxy) {
         self.ports().waiting.insert(port, waiting);
     }
 
     /// Takes the proxy that waits on a port.
-    pub(crate) fn claim(&self, port: u16) -> Option<Waiting> {
+    pub(crate) fn claim(&self, port: u16) -> Option<WaitingProxy> {
         self.ports().waiting.remove(&port)
     }
 
@@ -291,13 +291,13 @@ impl Terminals {
         ports.taken.remove(&port);
     }
 
-    fn ports(&self) -> MutexGuard<'_, Ports> {
+    fn ports(&self) -> MutexGuard<'_, ConsolePorts> {
         self.ports
             .lock()
             .expect("no code panics while it holds the port table")
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<u32, Arc<Session>>> {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<u32, Arc<DtachSession>>> {
         self.sessions
             .lock()
             .expect("no code panics while it holds the session table")

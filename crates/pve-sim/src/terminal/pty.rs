@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
-use super::session::{Backend, Input, Session};
+use super::session::{DtachSession, ShellEnd, TerminalInput};
 use rustix::io::Errno;
 
-/// Size that termproxy gives its terminal.
+/// The size that termproxy gives its terminal.
 const SIZE: PtySize = PtySize {
     rows: 20,
     cols: 80,
@@ -23,7 +23,7 @@ const SIZE: PtySize = PtySize {
 pub(super) fn begin(
     command: CommandBuilder,
     kill: fn(u32),
-) -> std::io::Result<(Arc<Session>, u32)> {
+) -> std::io::Result<(Arc<DtachSession>, u32)> {
     new_session_keyring()?;
     let pair = native_pty_system().openpty(SIZE).map_err(Error::other)?;
     let mut child = pair.slave.spawn_command(command).map_err(Error::other)?;
@@ -33,8 +33,8 @@ pub(super) fn begin(
     let master = pair.master;
     let pid = child.process_id();
     let pid = pid.ok_or_else(|| Error::other("a process without a number"))?;
-    let (session, backend) = Session::begin();
-    let Backend {
+    let (session, backend) = DtachSession::begin();
+    let ShellEnd {
         mut input,
         output,
         ending: _,
@@ -66,8 +66,10 @@ pub(super) fn begin(
         .spawn(move || {
             while let Some(input) = input.blocking_recv() {
                 let done = match input {
-                    Input::Keys(keys) => writer.write_all(&keys).and_then(|()| writer.flush()),
-                    Input::Size { columns, rows } => master
+                    TerminalInput::Keys(keys) => {
+                        writer.write_all(&keys).and_then(|()| writer.flush())
+                    }
+                    TerminalInput::Size { columns, rows } => master
                         .resize(PtySize {
                             rows: rows.max(1),
                             cols: columns.max(1),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One container that high availability manages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Resource {
+pub(crate) struct HaResource {
     /// What the manager has been asked for: `started`, `stopped`, `disabled` or `ignored`.
     pub(crate) requested: String,
     /// What the manager says it is: `started`, `stopped`, `request_stop`, …
@@ -14,7 +14,7 @@ pub(crate) struct Resource {
     pub(crate) request: u32,
 }
 
-impl Resource {
+impl HaResource {
     pub(crate) fn new(running: bool) -> Self {
         let state = if running { "started" } else { "stopped" };
         Self {

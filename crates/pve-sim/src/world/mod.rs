@@ -21,7 +21,7 @@ use accounts::accounts;
 use container::Container;
 use firewall::Firewall;
 use history::History;
-pub(crate) use storage::{Storage, Template, has};
+pub(crate) use storage::{Storage, Template, is_on_node};
 use task::Tasks;
 
 /// The kernel that runs on every node.
@@ -48,7 +48,7 @@ pub(crate) struct World {
     /// Backups by the id of their volume.
     pub(crate) backups: BTreeMap<String, backup::Backup>,
     /// Containers under high availability.
-    pub(crate) ha: BTreeMap<u32, ha::Resource>,
+    pub(crate) ha: BTreeMap<u32, ha::HaResource>,
     /// Containers that `/cluster/resources` leaves out although they exist.
     pub(crate) unlisted: BTreeSet<u32>,
     /// Where `/cluster/resources` lists a container instead of where it is.
@@ -171,7 +171,7 @@ impl World {
     pub(crate) fn has_vnet(&self, vnet: &str, node: &str) -> bool {
         self.vnet_nodes
             .get(vnet)
-            .is_none_or(|nodes| has(nodes, node))
+            .is_none_or(|nodes| is_on_node(nodes, node))
     }
 
     /// The lowest free id from 100 on.

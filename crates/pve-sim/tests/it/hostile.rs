@@ -22,7 +22,7 @@ const OUTSIDE: [&str; 3] = ["--nproc=6000", "--as=8589934592", "--fsize=42949672
 const INSIDE: &str = "INFRA402_HOSTILE_TEST";
 
 /// How long one test may take.
-const PATIENCE: &str = "90";
+const READ_TIMEOUT: &str = "90";
 
 /// Bytes of disk without which containers are ended for the host's sake.
 const DISK_NEEDED: u64 = 6 << 30;
@@ -37,7 +37,7 @@ async fn two_containers(test: &str) -> Option<(TempDir, Node)> {
     if std::env::var_os(INSIDE).is_none() {
         let mut command = Command::new("timeout");
         command
-            .args(["--kill-after=5", PATIENCE, "prlimit"])
+            .args(["--kill-after=5", READ_TIMEOUT, "prlimit"])
             .args(OUTSIDE);
         command.arg(std::env::current_exe().unwrap());
         command.args(["--exact", "--nocapture", &format!("hostile::{test}")]);

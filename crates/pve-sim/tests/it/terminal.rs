@@ -118,7 +118,7 @@ async fn an_older_console_refuses_tokens_in_silence_and_takes_a_user() {
     let reply = node
         .as_ticket(&login, "POST", "/nodes/pve/lxc/100/termproxy", &[])
         .await;
-    let proxy = Proxy::of(100, reply.data());
+    let proxy = Proxy::from_data(100, reply.data());
     let cookie = login.data()["ticket"].as_str().unwrap();
     let mut socket = proxy
         .connect(&node, &format!("Cookie: PVEAuthCookie={cookie}"))

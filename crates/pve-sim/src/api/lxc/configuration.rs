@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::encoding;
-use crate::refusal::Refusal;
+use crate::response::ErrorResponse;
 use crate::schema::{Params, format};
 use crate::world::container::complete_network;
 
@@ -69,7 +69,7 @@ pub(super) fn stored(name: &str, value: &Value) -> Value {
 }
 
 /// As `ssh-keygen -l` sees it: type, base64 body, comment.
-pub(super) fn valid_ssh_keys(text: &str) -> Result<(), Refusal> {
+pub(super) fn valid_ssh_keys(text: &str) -> Result<(), ErrorResponse> {
     let valid = |line: &str| {
         let mut parts = line.split_whitespace();
         let kind = parts.next().unwrap_or_default();
@@ -90,5 +90,5 @@ pub(super) fn valid_ssh_keys(text: &str) -> Result<(), Refusal> {
     if lines.all(valid) {
         return Ok(());
     }
-    Err(Refusal::died("SSH public key validation error"))
+    Err(ErrorResponse::died("SSH public key validation error"))
 }

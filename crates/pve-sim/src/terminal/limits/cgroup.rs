@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::quota::{Host, Quota};
+use super::quota::{HostSize, Quota};
 use crate::terminal::host_user::is_root;
 
 /// How a simulator's group begins at the top of the hierarchy; its process id follows.
@@ -28,7 +28,7 @@ const PERIOD: u64 = 100_000;
 const EMPTYING: (Duration, u32) = (Duration::from_millis(20), 100);
 
 /// The group of one simulator.
-pub(super) struct Groups {
+pub(super) struct ControlGroups {
     path: PathBuf,
     /// The group that the simulator was in before it moved into a subgroup.
     home: Option<PathBuf>,
@@ -36,18 +36,18 @@ pub(super) struct Groups {
 }
 
 /// The group of one container's shell; its processes are killed when it is dropped.
-pub(in crate::terminal) struct Group {
+pub(in crate::terminal) struct ControlGroup {
     path: PathBuf,
     // Keeps the group above until this one has been removed.
-    _groups: Arc<Groups>,
+    _groups: Arc<ControlGroups>,
 }
 
-impl Groups {
+impl ControlGroups {
     /// Makes the simulator's group.
     ///
     /// # Errors
     /// Why that is not possible here, for the operator.
-    pub(super) fn find(host: &Host) -> Result<Arc<Self>, String> {
+    pub(super) fn find(host: &HostSize) -> Result<Arc<Self>, String> {
         let top = mount_point().ok_or("no cgroup2 file system is mounted")?;
         let own = own_group(&top).ok_or("the simulator is in no control group")?;
         let delegated = Self::in_own(&own);
@@ -124,7 +124,7 @@ impl Groups {
         &self.path
     }
 
-    fn limit(&self, host: &Host) -> io::Result<()> {
+    fn limit(&self, host: &HostSize) -> io::Result<()> {
         set_limits(
             &self.path,
             host.memory_for_all(),
@@ -139,12 +139,12 @@ impl Groups {
     ///
     /// # Errors
     /// The kernel's.
-    pub(super) fn group(groups: &Arc<Self>, name: &str, quota: &Quota) -> io::Result<Group> {
+    pub(super) fn group(groups: &Arc<Self>, name: &str, quota: &Quota) -> io::Result<ControlGroup> {
         // The shell before may still be on its way out.
         let number = groups.next.fetch_add(1, Ordering::Relaxed);
         let path = groups.path.join(format!("{name}.{number}"));
         fs::create_dir(&path)?;
-        let group = Group {
+        let group = ControlGroup {
             path,
             _groups: groups.clone(),
         };
@@ -158,7 +158,7 @@ impl Groups {
     }
 }
 
-impl Drop for Groups {
+impl Drop for ControlGroups {
     fn drop(&mut self) {
         remove(&self.path);
         if let Some(home) = &self.home {
@@ -167,13 +167,13 @@ impl Drop for Groups {
     }
 }
 
-impl Group {
+impl ControlGroup {
     pub(in crate::terminal) fn path(&self) -> &Path {
         &self.path
     }
 }
 
-impl Drop for Group {
+impl Drop for ControlGroup {
     fn drop(&mut self) {
         remove(&self.path);
     }

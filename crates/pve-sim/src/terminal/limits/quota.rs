@@ -22,7 +22,7 @@ const SOCKETS: u64 = 1000;
 
 /// A container's size as its configuration has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Size {
+pub(crate) struct ContainerSize {
     /// Processors; none named means all.
     pub(crate) cores: Option<u64>,
     /// Memory in MiB.
@@ -31,7 +31,7 @@ pub(crate) struct Size {
     pub(crate) disk_bytes: u64,
 }
 
-impl Default for Size {
+impl Default for ContainerSize {
     /// What Proxmox gives a container for which nothing is said, on a disk of 8 GiB.
     fn default() -> Self {
         Self {
@@ -44,14 +44,14 @@ impl Default for Size {
 
 /// The host's own size.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Host {
+pub(super) struct HostSize {
     /// Processors.
     pub(super) cores: u64,
     /// Memory in bytes.
     pub(super) memory_bytes: u64,
 }
 
-impl Host {
+impl HostSize {
     pub(super) fn read() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self {
@@ -112,7 +112,7 @@ pub(super) struct Quota {
 impl Quota {
     /// The container's own size, but no more of the memory than a quarter and no more processors
     /// than all containers may have together.
-    pub(super) fn of(size: Size, host: &Host) -> Self {
+    pub(super) fn new(size: ContainerSize, host: &HostSize) -> Self {
         let cores = size.cores.unwrap_or(host.cores);
         let memory = size.memory_mib.saturating_mul(MIB);
         Self {
@@ -158,34 +158,34 @@ impl Quota {
 mod tests {
     use super::*;
 
-    const HOST: Host = Host {
+    const HOST: HostSize = HostSize {
         cores: 4,
         memory_bytes: 8 * GIB,
     };
 
     #[test]
     fn a_container_has_its_own_size_where_the_host_can_spare_it() {
-        let size = Size {
+        let size = ContainerSize {
             cores: Some(2),
             memory_mib: 1024,
             disk_bytes: 8 * GIB,
         };
-        let quota = Quota::of(size, &HOST);
+        let quota = Quota::new(size, &HOST);
         assert_eq!(quota.cpu_percent, 200);
         assert_eq!(quota.memory_bytes, GIB);
         assert_eq!(quota.disk_bytes, 8 * GIB);
-        let large = Size {
+        let large = ContainerSize {
             cores: None,
             memory_mib: u64::MAX,
             disk_bytes: 8 * GIB,
         };
-        let quota = Quota::of(large, &HOST);
+        let quota = Quota::new(large, &HOST);
         assert_eq!((quota.cpu_percent, quota.memory_bytes), (300, 2 * GIB));
     }
 
     #[test]
     fn where_nobody_adds_up_pipes_a_process_has_few_open_files() {
-        let quota = Quota::of(Size::default(), &HOST);
+        let quota = Quota::new(ContainerSize::default(), &HOST);
         let of = |grouped| {
             let limits = quota.rlimits(grouped);
             let open = limits.iter().find_map(|one| one.strip_prefix("--nofile="));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// An error, as the status line and the JSON body show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct ErrorResponse {
     pub(crate) status: u16,
     /// Without the trailing newline.
     pub(crate) message: String,
@@ -16,7 +16,7 @@ pub(crate) struct Refusal {
     pub(crate) bare: bool,
 }
 
-impl Refusal {
+impl ErrorResponse {
     fn new(status: u16, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -102,12 +102,12 @@ impl Refusal {
 
 /// A handler's data.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Answer {
+pub(crate) struct DataResponse {
     pub(crate) data: Value,
     pub(crate) total: Option<usize>,
 }
 
-impl Answer {
+impl DataResponse {
     pub(crate) fn body(&self) -> Vec<u8> {
         let mut body = json!({"data": self.data});
         if let Some(total) = self.total {
@@ -117,11 +117,11 @@ impl Answer {
     }
 }
 
-impl From<Value> for Answer {
+impl From<Value> for DataResponse {
     fn from(data: Value) -> Self {
         Self { data, total: None }
     }
 }
 
 /// The result of a handler.
-pub(crate) type Outcome = Result<Answer, Refusal>;
+pub(crate) type HandlerResult = Result<DataResponse, ErrorResponse>;
