@@ -11,8 +11,7 @@ use crate::client::Node;
 use crate::socket::Socket;
 use crate::terminal::{node, plain_shell};
 
-/// What section 1.5 of the notes on Proxmox types, and what has to come back for a script that
-/// prints, complains and fails.
+/// Types a script that prints to both outputs and fails, as a client does, and checks its report.
 async fn envelope(node: &Node) {
     let mut socket = Socket::terminal(node, 100).await;
     socket.until("\x1b[H\x1b[J").await;

@@ -1,4 +1,4 @@
-//! Terminals: tickets, framing, the shared session, its end, and what can go wrong.
+//! Terminals: tickets, framing, the shared session, its end, and faults.
 
 use std::time::{Duration, Instant};
 

@@ -97,8 +97,8 @@ async fn a_command_goes_on_and_leaves_the_terminal_free_when_its_caller_goes_awa
     assert_eq!(next.await.unwrap().stdout, b"done\n");
 }
 
-/// Answers what prepares a script, hangs up when it is started, and says afterwards what became of
-/// it; counts the starts.
+/// Answers the preparation of a script, disconnects when it is started, and reports its outcome
+/// afterwards; counts the starts.
 async fn hangs_up(says: &'static str, starts: Arc<AtomicUsize>) -> String {
     serve(move |mut stream| {
         let starts = starts.clone();
@@ -140,7 +140,7 @@ async fn what_became_of_a_command_whose_connection_is_cut_is_asked_in_the_contai
     let cases = [
         ("U 1", 1, true, "it was begun and was ended before"),
         ("U 0", 1, true, "its files are gone"),
-        // Said again and again, as only a container that lies does.
+        // Repeated endlessly, as only a hostile container does.
         ("N", 3, false, "ends again and again"),
     ];
     let all = cases.map(|(says, runs, may_have_run, text)| {
