@@ -343,7 +343,7 @@ impl Drop for Sim {
     }
 }
 
-/// Stops containers whose root powers them off. No lock keeps it from that.
+/// Stops containers whose root powers them off. A configuration lock does not prevent that.
 async fn stop_powered_off(cluster: Arc<Cluster>, mut vmids: mpsc::UnboundedReceiver<u32>) {
     while let Some(vmid) = vmids.recv().await {
         let now = cluster.clock.now();

@@ -1,12 +1,11 @@
-//! What a test sees when it looks into the simulator: copies of containers, tasks and requests,
-//! taken under the lock and free of it afterwards.
+//! Snapshots for tests: copies of containers, tasks and requests that were taken under the lock.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// A container as it was at one moment.
+/// A snapshot of a container.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContainerSnapshot {
     /// Its id.

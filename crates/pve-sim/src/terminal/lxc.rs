@@ -149,7 +149,7 @@ impl LxcState {
     fn kill(&self, vmid: u32) {
         let Some(folder) = &self.folder else { return };
         if let Err(error) = lxc("lxc-stop", folder.path(), vmid, &["-k"]) {
-            tracing::warn!(%error, vmid, "cannot stop a real container");
+            tracing::warn!(%error, vmid, "a real container cannot be stopped");
         }
     }
 }

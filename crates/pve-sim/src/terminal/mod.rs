@@ -6,6 +6,7 @@
 
 mod confine;
 mod guest;
+mod host_shell;
 mod host_user;
 mod limits;
 mod login;
@@ -16,7 +17,6 @@ mod session;
 mod toy;
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{OnceCell, mpsc, oneshot};
@@ -239,10 +239,20 @@ impl Terminals {
             return Ok(session.clone());
         }
         let name = vmid.to_string();
+        let listener = self.power_off.clone();
+        let power_off = move || {
+            // Without a listener the simulator is stopping.
+            let _ = listener.send(vmid);
+        };
         let session = match (&self.mode, confinement) {
             (ShellMode::HostForTests(shell), _) => {
-                let home = self.roots.bare(&name)?;
-                pty::begin(host_command(shell, &home), limits::end_tree)?.0
+                let home = self.roots.plain(&name)?;
+                let command = host_shell::command(shell, &home);
+                let session = pty::begin(command, limits::end_tree)?.0;
+                if let Some(screen) = session.attach() {
+                    tokio::spawn(host_shell::watch(screen, home, power_off));
+                }
+                session
             }
             (ShellMode::Confined, Some(ConfinedShells { way, limits })) => {
                 let points = confine::mount_points();
@@ -254,12 +264,8 @@ impl Terminals {
                 session
             }
             _ => {
-                let power_off = self.power_off.clone();
                 let host_network = self.toy_network.then_some(host_network);
-                toy::begin(hostname, host_network, move || {
-                    // Without a listener the simulator is stopping.
-                    let _ = power_off.send(vmid);
-                })
+                toy::begin(hostname, host_network, power_off)
             }
         };
         sessions.insert(vmid, session.clone());
@@ -302,24 +308,4 @@ impl Terminals {
             .lock()
             .expect("no code panics while it holds the session table")
     }
-}
-
-/// An unconfined shell of the host, for tests; never root's.
-fn host_command(shell: &Path, home: &Path) -> portable_pty::CommandBuilder {
-    let mut arguments = host_user::ordinary_user();
-    arguments.push(shell.display().to_string());
-    if shell.file_name().is_some_and(|name| name == "busybox") {
-        arguments.push("ash".into());
-    }
-    let mut command = portable_pty::CommandBuilder::new(&arguments[0]);
-    command.args(&arguments[1..]);
-    command.env_clear();
-    command.env("HOME", home);
-    command.env("TMPDIR", home);
-    command.env("PATH", "/usr/local/bin:/usr/bin:/bin");
-    command.env("TERM", "xterm-256color");
-    // As root in a container sees it.
-    command.env("PS1", "# ");
-    command.cwd(PathBuf::from(home));
-    command
 }

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
 use super::guest;
+use super::host_shell;
 use super::host_user::{NOBODY, is_root};
 use crate::encoding;
 
@@ -60,9 +61,9 @@ impl RootFolders {
         Ok(root)
     }
 
-    /// A root folder that is empty when it is made.
-    pub(super) fn bare(&self, name: &str) -> io::Result<PathBuf> {
-        self.make(name, |_| Ok(()))
+    /// The home of an unconfined shell, made if there is none.
+    pub(super) fn plain(&self, name: &str) -> io::Result<PathBuf> {
+        self.make(name, host_shell::fill_home)
     }
 
     /// The folder of this name; if there is none, it appears at once with all that `fill` puts into
@@ -123,11 +124,11 @@ impl RootFolders {
                 .args((program == "chmod").then_some("u+rwX"));
             let ended = command.arg("--").arg(folder).stdin(Stdio::null()).status();
             if let Err(error) = ended {
-                tracing::warn!(%error, program, "a program for removing files does not run");
+                tracing::warn!(%error, program, "a program that removes files cannot be started");
             }
         }
         if folder.symlink_metadata().is_ok() {
-            tracing::warn!(folder = %folder.display(), "cannot remove all of a root folder");
+            tracing::warn!(folder = %folder.display(), "a root folder cannot be removed completely");
         }
     }
 
@@ -343,7 +344,7 @@ mod tests {
         let (_place, roots, _host) = beside_a_host();
         for root in [
             roots.prepare("100", "web", &[]).unwrap(),
-            roots.bare("101").unwrap(),
+            roots.plain("101").unwrap(),
         ] {
             assert_eq!(root.metadata().unwrap().uid(), NOBODY);
             for (path, owner, _) in listing(&root) {

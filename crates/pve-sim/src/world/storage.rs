@@ -18,7 +18,7 @@ pub(crate) struct Storage {
     pub(crate) kind: String,
     pub(crate) content: Vec<String>,
     pub(crate) capacity: u64,
-    /// Taken by something else than simulated containers.
+    /// Bytes used by anything but simulated containers.
     pub(crate) used_otherwise: u64,
     pub(crate) enabled: bool,
     pub(crate) active: bool,
@@ -29,12 +29,12 @@ pub(crate) struct Storage {
 }
 
 impl Storage {
-    /// Switched on, and meant for this node.
+    /// Whether it is enabled and available on this node.
     pub(crate) fn is_enabled_on(&self, node: &str) -> bool {
         self.enabled && is_on_node(&self.nodes, node)
     }
 
-    /// Proxmox's refusal where something is to be read from it or put onto it and that cannot be.
+    /// Proxmox's error if the storage cannot be read or written on this node.
     pub(crate) fn usable(&self, node: &str) -> Result<(), ErrorResponse> {
         let name = &self.name;
         if !self.enabled {
@@ -96,7 +96,7 @@ impl World {
     }
 }
 
-/// Whether a thing is on a node: where none is named, it is on all.
+/// Whether a list of nodes includes a node; an empty list means all nodes.
 pub(crate) fn is_on_node(nodes: &[String], node: &str) -> bool {
     nodes.is_empty() || nodes.iter().any(|one| one == node)
 }

@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pve_sim::ShellMode;
 
@@ -73,6 +73,34 @@ async fn an_unconfined_shell_is_never_root_on_the_host() {
     let mut socket = Socket::terminal(&node, 100).await;
     let line = "printf 'user %s;\\n' \"$(id -u)\"";
     socket.asks(line, &format!("\nuser {expected};")).await;
+}
+
+#[tokio::test]
+async fn a_container_that_is_powered_off_from_inside_stops_and_the_host_goes_on() {
+    for shell in [ShellMode::Toy, plain_shell()] {
+        let node = node(|config| config.shell = shell.clone()).await;
+        for program in ["poweroff", "halt"] {
+            let mut socket = Socket::terminal(&node, 100).await;
+            socket.until("# ").await;
+            socket.keys(&format!("{program}\r")).await;
+            socket.end().await;
+            let deadline = Instant::now() + Duration::from_secs(5);
+            while node.sim.container(100).unwrap().status != "stopped" {
+                assert!(Instant::now() < deadline, "{shell:?}: it still runs");
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            let start = node
+                .call("POST", "/nodes/pve/lxc/100/status/start", &[])
+                .await;
+            assert_eq!(node.finish(&start).await, "OK");
+        }
+        // A shell that ends by itself powers nothing off.
+        let mut socket = Socket::terminal(&node, 100).await;
+        socket.until("# ").await;
+        socket.keys("exit\r").await;
+        socket.end().await;
+        assert_eq!(node.sim.container(100).unwrap().status, "running");
+    }
 }
 
 #[tokio::test]

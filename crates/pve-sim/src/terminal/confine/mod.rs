@@ -124,7 +124,7 @@ impl Confinement {
         let works = output.stdout == b"confined\n";
         if !works {
             let cause = String::from_utf8_lossy(&output.stderr).into_owned();
-            tracing::debug!(way = ?self, cause, "this host does not confine shells this way");
+            tracing::debug!(way = ?self, error = cause, "this host does not confine shells this way");
         }
         works
     }

@@ -213,7 +213,7 @@ fn move_back(home: &Path) {
         .and_then(|()| fs::write(home.join("cgroup.procs"), "0"))
         .and_then(|()| fs::remove_dir(home.join("simulator")));
     if let Err(error) = back {
-        tracing::debug!(%error, "the simulator stays in a control group of its own making");
+        tracing::debug!(%error, "the simulator cannot return to its first control group");
     }
 }
 
@@ -233,7 +233,7 @@ fn remove(group: &Path) {
             Err(_) => std::thread::sleep(pause),
         }
     }
-    tracing::warn!(group = %group.display(), "a control group stays behind");
+    tracing::warn!(group = %group.display(), "a control group cannot be removed");
 }
 
 fn members(group: &Path) -> Vec<u32> {

@@ -1,6 +1,6 @@
 //! The thread that watches over running shells: it adds up what each container uses, ends those
 //! that use too much, and ends the largest where the host itself runs out. A container that is
-//! ended for its files loses them, since they may be what the host lacks.
+//! ended for its files loses them, since the host may need their space.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,23 +15,23 @@ use super::usage::{self, ContainerUsage};
 use crate::terminal::rootfs::RootFolders;
 use crate::terminal::session::DtachSession;
 
-/// How often memory is added up, and the host is looked at.
+/// How often memory is added up, and the host is checked.
 const TICK: Duration = Duration::from_millis(200);
 
-/// How often files are counted at most; where counting takes long, it is done less often.
-const COUNTING: Duration = Duration::from_secs(1);
+/// The shortest pause between two counts of files.
+const MIN_COUNT_PAUSE: Duration = Duration::from_secs(1);
 
-/// How many times as long as counting files took they are left alone afterwards.
-const PAUSE: u32 = 10;
+/// The pause after a count of files, as a multiple of the time that it took.
+const COUNT_PAUSE_FACTOR: u32 = 10;
 
-/// How long the processes of an ended container are waited for before its files are removed.
-const ENDING: Duration = Duration::from_secs(3);
+/// How long to wait for the processes of an ended container before its files are removed.
+const END_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The share of its memory and of its disk that the host keeps.
 const RESERVE: u64 = 20;
 
 /// The most disk that is kept for the host, in bytes.
-const MOST_DISK_KEPT: u64 = 2 << 30;
+const MAX_DISK_RESERVE: u64 = 2 << 30;
 
 /// One running shell.
 pub(super) struct GuardedShell {
@@ -77,8 +77,8 @@ impl GuardedShell {
             .is_some_and(|session| session.is_open())
     }
 
-    fn measure(&mut self, families: &ProcessTree) {
-        let tree = families.tree(self.pid);
+    fn measure(&mut self, processes_of_host: &ProcessTree) {
+        let tree = processes_of_host.tree(self.pid);
         if self.group.is_none() {
             self.memory = processes::memory(&tree, self.quota.memory_bytes);
             // The first processes may still be outside of its network namespace.
@@ -90,9 +90,11 @@ impl GuardedShell {
         }
         match usage::measure(&self.root, &tree, self.quota.files) {
             Ok(files) => self.files = files,
-            Err(error) => tracing::debug!(%error, name = self.name, "files are not counted"),
+            Err(error) => {
+                tracing::debug!(%error, vmid = self.name, "the files of a container cannot be counted")
+            }
         }
-        self.count_at = Instant::now() + COUNTING.max(now.elapsed() * PAUSE);
+        self.count_at = Instant::now() + MIN_COUNT_PAUSE.max(now.elapsed() * COUNT_PAUSE_FACTOR);
     }
 }
 
@@ -199,7 +201,7 @@ impl LimitWatch {
         let thread = guards.thread.take();
         drop(guards);
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the thread that watches over shells had failed");
+            tracing::error!("the thread that watches shells has failed");
         }
     }
 
@@ -234,10 +236,10 @@ impl LimitWatch {
     fn look(&self, guarded: &mut Vec<GuardedShell>) {
         // A group takes what is left of its shell along.
         guarded.retain(GuardedShell::runs);
-        let families = ProcessTree::read();
+        let processes_of_host = ProcessTree::read();
         let mut over = Vec::new();
         for (index, one) in guarded.iter_mut().enumerate() {
-            one.measure(&families);
+            one.measure(&processes_of_host);
             if let Some(excess) = Excess::find(one.memory, one.sockets, one.files, &one.quota) {
                 over.push((index, excess));
             }
@@ -248,7 +250,7 @@ impl LimitWatch {
         // From the last on, so that the indices stay true.
         for (index, excess) in over.into_iter().rev() {
             let one = guarded.swap_remove(index);
-            self.end(one, &families, excess);
+            self.end(one, &processes_of_host, excess);
         }
     }
 
@@ -269,9 +271,13 @@ impl LimitWatch {
         None
     }
 
-    fn end(&self, one: GuardedShell, families: &ProcessTree, excess: Excess) {
+    fn end(&self, one: GuardedShell, processes_of_host: &ProcessTree, excess: Excess) {
         let cause = excess.to_string();
-        tracing::warn!(vmid = one.name, cause, "a container's programs are ended");
+        tracing::warn!(
+            vmid = one.name,
+            error = cause,
+            "the programs of a container are ended"
+        );
         let files = if excess.costs_files() {
             " Its files are removed."
         } else {
@@ -287,9 +293,9 @@ impl LimitWatch {
             ));
             session.end();
         }
-        let tree = families.tree(one.pid);
+        let tree = processes_of_host.tree(one.pid);
         processes::end_tree(one.pid);
-        let until = Instant::now() + ENDING;
+        let until = Instant::now() + END_TIMEOUT;
         while tree.iter().any(|id| processes::runs(*id)) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -305,7 +311,7 @@ fn lacks_memory() -> bool {
 }
 
 fn lacks_disk(folder: &Path) -> bool {
-    usage::free(folder).is_ok_and(|(free, size)| free < (size / RESERVE).min(MOST_DISK_KEPT))
+    usage::free(folder).is_ok_and(|(free, size)| free < (size / RESERVE).min(MAX_DISK_RESERVE))
 }
 
 #[cfg(test)]

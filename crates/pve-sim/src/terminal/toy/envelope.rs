@@ -1,10 +1,10 @@
-//! Recognises what a client types to run a script through a terminal: a probe that joins two halves
-//! of a sentinel, here-documents with a file or a part of it in base64, the line that checks their
-//! SHA-256, the line that runs the script under `timeout`, and the line that prints the outputs
-//! between sentinels. Those two are typed and end with `exit`, or are lines of a runner that was
-//! written before; then the report is shown again for an empty line and for a probe of its own, and
-//! anything else ends the session. Lines in between, such as those that show output while the
-//! script runs, are taken in and not acted upon.
+//! Recognises the text that a client types to run a script through a terminal: a probe that joins
+//! two halves of a sentinel, here-documents with a file or a part of it in base64, the line that
+//! checks their SHA-256, the line that runs the script under `timeout`, and the line that prints
+//! the outputs between sentinels. Those two are typed and end with `exit`, or are lines of a runner
+//! that was written before; then the report is shown again for an empty line and for a probe of its
+//! own, and anything else ends the session. Lines in between, such as those that show output while
+//! the script runs, are ignored.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::encoding;
 /// The meaning of a typed line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum EnvelopeStep {
-    /// Nothing of the envelope.
+    /// Not a part of the envelope.
     Plain,
     /// A part of it that needs no answer.
     Consumed,
@@ -30,7 +30,7 @@ pub(super) enum EnvelopeStep {
     Leave,
 }
 
-/// How far the envelope has come.
+/// The progress of the envelope.
 #[derive(Debug, Default)]
 pub(super) struct Envelope {
     probed: bool,
@@ -59,7 +59,7 @@ impl Envelope {
     pub(super) fn take(&mut self, line: &str) -> EnvelopeStep {
         if let Some(document) = &mut self.document {
             if line != document.end {
-                // What is too large fails at the check of its sum, like what was lost.
+                // A part that is too large later fails at the check of its checksum.
                 if self.kept + document.base64.len() + line.len() <= MEMORY {
                     document.base64.push_str(line.trim());
                 }

@@ -1,5 +1,6 @@
 //! The toy's language: commands separated by newline, `;`, `&&` and `||`, words with quotes and
-//! variables, and redirections to files. What it does not know it refuses the way a shell would.
+//! variables, and redirections to files. Unknown commands fail as in a
+//! real shell.
 
 use super::commands;
 use super::machine::{ENTRY, OUTPUT, ScriptOutput, ToyMachine};

@@ -14,7 +14,7 @@ pub(super) const ENTRY: usize = 64;
 pub(super) const ENTRIES: usize = 1000;
 /// Bytes that a script may print.
 pub(super) const OUTPUT: usize = 2 << 20;
-/// What a script printed, and its exit code.
+/// The output of a script, and its exit code.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct ScriptOutput {
     pub(super) stdout: Vec<u8>,
@@ -29,14 +29,14 @@ impl ScriptOutput {
     }
 }
 
-/// The toy's world.
+/// The state of a toy shell.
 pub(super) struct ToyMachine {
     pub(super) hostname: String,
     pub(super) folder: String,
     /// Absolute path to content; `None` is a folder.
     pub(super) files: BTreeMap<String, Option<Vec<u8>>>,
     pub(super) variables: BTreeMap<String, String>,
-    /// What its programs for a network work on; none where it has no such programs.
+    /// The network of its programs; `None` if it has no such programs.
     pub(super) network: Option<ToyNetwork>,
     /// Time that commands asked for; the shell lets it pass.
     pub(super) pause: Duration,

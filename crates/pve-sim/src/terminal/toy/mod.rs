@@ -1,6 +1,6 @@
-//! A toy shell made of Rust, for hosts that allow no confinement: it edits a line, runs a dozen
-//! commands on a file system in memory, and understands what is typed to run a script through a
-//! terminal ([`envelope`]).
+//! An imitation of a shell, for hosts that cannot confine a real one, such as Compose's containers:
+//! it edits a line, runs a dozen commands on a file system in memory, and recognises the text that
+//! a client types to run a script ([`envelope`]).
 
 mod commands;
 mod envelope;
@@ -54,7 +54,7 @@ struct ToyShell {
     machine: ToyMachine,
     envelope: Envelope,
     line: Vec<u8>,
-    /// What was typed while a command ran.
+    /// Keys that were typed while a command ran.
     typed: VecDeque<u8>,
     echo: bool,
     /// No prompt either.
@@ -104,7 +104,7 @@ impl ToyShell {
                         self.echo(backend, b"\x08 \x08").await?;
                     }
                 }
-                // Escapes and other controls mean nothing to it.
+                // Escapes and other control characters are ignored.
                 0..0x20 => {}
                 _ if self.line.len() >= LONGEST_LINE => {}
                 key => {

@@ -1,4 +1,4 @@
-//! Takes a script of the toy's language apart into statements and words.
+//! Parses a script of the toy's language into statements and words.
 
 /// When a statement is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub(super) enum RunCondition {
     Failure,
 }
 
-/// Where a redirection leads.
+/// The target of a redirection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RedirectTarget {
     File { append: bool, errors: bool },
@@ -36,7 +36,7 @@ pub(super) struct Statement {
     pub(super) words: Vec<ShellWord>,
 }
 
-/// Takes a script apart. Quotes may span lines.
+/// Parses a script. Quotes may span lines.
 pub(super) fn split(text: &str) -> Vec<Statement> {
     let mut statements = Vec::new();
     let mut current = Statement {
