@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use api_types::{ErrorCode, Size};
 use pve::{
-    Auth, Client, ClientConfig, ConsoleLocks, Consoles, ContainerState, Node, NodeName, Pace,
-    SharedTerminals, Tls, Vmid,
+    Auth, Client, ClientConfig, ConsoleLocks, Consoles, ContainerState, Node, NodeName,
+    PollSchedule, SharedTerminals, Tls, Vmid,
 };
 use service::semaphore::ResizablePermit;
 use tokio::time::timeout;
@@ -50,7 +50,7 @@ pub struct Proxmox {
     /// Its configuration.
     pub config: ProxmoxConfig,
     /// How long containers take to get their addresses.
-    pub addresses: Pace,
+    pub addresses: PollSchedule,
     creates: NodeSemaphores,
     nodes: Cached<Vec<Node>>,
     guests: tokio::sync::Mutex<Option<guests::GuestsAnswer>>,
@@ -91,11 +91,11 @@ impl Proxmox {
             consoles: Consoles::new(
                 client.clone(),
                 fallback,
-                ConsoleLocks::new(COMMANDS_PER_NODE).among(terminals),
+                ConsoleLocks::new(COMMANDS_PER_NODE).shared_through(terminals),
             ),
             client,
             config,
-            addresses: Pace::default(),
+            addresses: PollSchedule::default(),
             creates,
             nodes: Cached::default(),
             guests: tokio::sync::Mutex::default(),

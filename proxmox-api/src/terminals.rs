@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use pve::{ConsoleUse, NodeName, SharedTerminals, TerminalHold, Vmid};
+use pve::{ConsoleUse, NodeName, SharedTerminals, TerminalGuard, Vmid};
 
 use crate::{
     locks::Locks,
@@ -30,7 +30,7 @@ pub fn shared(advisory_locks: &AdvisoryLocks, shares: &Shares) -> Arc<dyn Shared
 
 #[async_trait::async_trait]
 impl SharedTerminals for TerminalLocks {
-    async fn try_take(&self, vmid: Vmid, purpose: ConsoleUse) -> Result<TerminalHold, ConsoleUse> {
+    async fn try_take(&self, vmid: Vmid, purpose: ConsoleUse) -> Result<TerminalGuard, ConsoleUse> {
         let name = vmid.to_string();
         // A database that cannot be reached counts as a command: something that is soon over.
         let failed = |error| {
@@ -51,10 +51,10 @@ impl SharedTerminals for TerminalLocks {
             ConsoleUse::Console => Some(self.consoles.take(&name).await.map_err(failed)?),
             ConsoleUse::Exec => None,
         };
-        Ok(TerminalHold::new((console, terminal)))
+        Ok(TerminalGuard::new((console, terminal)))
     }
 
-    async fn command_permit(&self, node: &NodeName) -> TerminalHold {
-        TerminalHold::new(self.commands.acquire(node).await)
+    async fn command_permit(&self, node: &NodeName) -> TerminalGuard {
+        TerminalGuard::new(self.commands.acquire(node).await)
     }
 }

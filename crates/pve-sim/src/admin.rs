@@ -1,6 +1,6 @@
-//! An administrator's hand, for tests: what happens to containers and nodes behind the back of the
-//! service. Everything acts at once and without a task; the same things with their tasks, locks
-//! and delays are done by Proxmox's own calls.
+//! An administrator's actions, for tests: changes to containers and nodes that the service does not
+//! make itself. They take effect at once and without a task; Proxmox's API methods do the same with
+//! tasks, locks and delays.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::sim::Sim;
 use crate::world::World;
 use crate::world::backup::Backup;
-use crate::world::ha::Resource;
+use crate::world::ha::HaResource;
 
 impl Sim {
     /// Moves a container to another node. One that runs is stopped and started there, so that its
@@ -55,7 +55,7 @@ impl Sim {
     #[must_use]
     pub fn backup(&self, vmid: u32) -> Backup {
         let world = self.cluster.world();
-        let backup = Backup::of(&world, vmid);
+        let backup = Backup::new(&world, vmid);
         backup.unwrap_or_else(|| panic!("there is no container {vmid}"))
     }
 
@@ -132,7 +132,7 @@ impl Sim {
     pub fn set_ha(&self, vmid: u32, managed: bool) {
         self.administer(|world| {
             world.expect_container(vmid);
-            let resource = Resource::new(world.containers[&vmid].running());
+            let resource = HaResource::new(world.containers[&vmid].running());
             match managed {
                 true => world.ha.insert(vmid, resource),
                 false => world.ha.remove(&vmid),

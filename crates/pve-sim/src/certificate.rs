@@ -1,5 +1,6 @@
-//! The certificate authority and the server certificate of one simulated cluster, like the ones that Proxmox makes at
-//! installation. They are kept in the state file, if there is one, so that a pinned fingerprint survives a restart.
+//! The certificate authority and the server certificate of one simulated cluster, like the ones
+//! that Proxmox makes at installation. They are kept in the state file, if there is one, so that a
+//! pinned fingerprint survives a restart.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The simulator's two clocks: the wall clock, which a test may move forward so that tickets age, and the factor that shortens
-//! realistic durations so that a test need not wait for them.
+//! The simulator's two clocks: the wall clock, which a test may move forward so that tickets age,
+//! and the factor that shortens realistic durations so that a test need not wait for them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

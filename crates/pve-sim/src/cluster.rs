@@ -1,5 +1,5 @@
-//! What all requests and workers of one simulator share: the world behind its lock, the clock, the faults, the keys, the log of
-//! requests and the background work that ends with the simulator.
+//! What all requests and workers of one simulator share: the world behind its lock, the clock, the
+//! faults, the keys, the log of requests and the background work that ends with the simulator.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};

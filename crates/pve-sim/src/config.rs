@@ -1,5 +1,6 @@
-//! What a simulated cluster looks like when it starts: nodes, storages, templates, pool, bridge, accounts and timing. The defaults
-//! describe the small installation that the project's documentation sets up; a test overrides what it cares about. Goes to
+//! What a simulated cluster looks like when it starts: nodes, storages, templates, pool, bridge,
+//! accounts and timing. The defaults describe the small installation that the project's
+//! documentation sets up; a test overrides what it cares about. Goes to
 //! [`Sim::start`](crate::Sim::start).
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,13 +20,15 @@ pub struct SimConfig {
     pub certificate_expired: bool,
     /// Names of the cluster's nodes; the first one is the node that answers.
     pub nodes: Vec<String>,
-    /// Factor on every realistic duration: 1.0 behaves like a real node (a create takes some seconds), tests use 0.001.
+    /// Factor on every realistic duration: 1.0 behaves like a real node (a create takes some
+    /// seconds), tests use 0.001.
     pub time_scale: f64,
     /// Realistic delay before a 401 is answered (times `time_scale`).
     pub auth_failure_delay: Duration,
     /// Realistic delay between a container's start and its IPv4 address (times `time_scale`).
     pub address_delay: Duration,
-    /// How far `/cluster/resources` and `/pools` lag behind with status and name (times `time_scale`).
+    /// How far `/cluster/resources` and `/pools` lag behind with status and name (times
+    /// `time_scale`).
     pub resource_lag: Duration,
     /// The pool that the service's account may use.
     pub pool: String,
@@ -43,7 +46,8 @@ pub struct SimConfig {
     pub node: NodeCapacity,
     /// Secret of the service's API token; `None` makes a random one.
     pub token_secret: Option<String>,
-    /// Whether the service's token has privilege separation, that is, needs access rules of its own.
+    /// Whether the service's token has privilege separation, that is, needs access rules of its
+    /// own.
     pub token_privsep: bool,
     /// Password of the console account; `None` makes a random one.
     pub console_password: Option<String>,
@@ -51,32 +55,38 @@ pub struct SimConfig {
     pub root_password: Option<String>,
     /// Where containers, certificates and credentials are kept between two runs.
     pub state_file: Option<PathBuf>,
-    /// What answers in a container's terminal.
+    /// The shell in a container's terminal.
     pub shell: ShellMode,
-    /// Whether the toy shell has `ip`, `timeout` and the connections of `bash`, behind the simulated firewall.
+    /// Whether the toy shell has `ip`, `timeout` and the connections of `bash`, behind the
+    /// simulated firewall.
     pub toy_network: bool,
-    /// What a real terminal proxy does wrong, and this one too.
+    /// Defects of a real terminal proxy that this one has too.
     pub terminal_defects: TerminalDefects,
-    /// Where the root file systems of confined shells are kept; `None` keeps them in a temporary folder that goes with the simulator.
+    /// Where the root file systems of confined shells are kept; `None` keeps them in a temporary
+    /// folder that goes with the simulator.
     pub rootfs_dir: Option<PathBuf>,
-    /// How long a terminal proxy waits for its connection, and then for the ticket (real time, not scaled).
+    /// How long a terminal proxy waits for its connection, and then for the ticket (real time, not
+    /// scaled).
     pub terminal_window: Duration,
-    /// Whether consoles accept API tokens, as they do from pve-container 6.1.3 on; before, only users with a password got one.
+    /// Whether consoles accept API tokens, as they do from pve-container 6.1.3 on; before, only
+    /// users with a password got one.
     pub console_tokens: bool,
     /// Seed of everything that looks random but is no secret (addresses, process ids, fault dice).
     pub seed: u64,
 }
 
-/// What answers in a container's terminal.
+/// The shell in a container's terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShellMode {
-    /// A real shell, kept in its place by bubblewrap or plain namespaces with a root file system of its own; the toy where the
-    /// host forbids that.
+    /// A real shell, confined by plain namespaces or bubblewrap with a root file system of its own.
+    /// Where the host forbids both, as in an unprivileged Docker container, the toy.
     Confined,
-    /// A small shell made of Rust, which touches nothing of the host.
+    /// An imitation of a shell, which runs no program and touches no file of the host. It is for
+    /// hosts that cannot confine a shell, and for tests of a container without certain programs.
     Toy,
     /// This shell of the host (`bash`, `dash`, `busybox`), unconfined, as an ordinary user where
-    /// the simulator is root. Only for tests that type nothing harmful.
+    /// the simulator is root. `poweroff` in it stops the container. Only for tests that type nothing
+    /// harmful.
     HostForTests(PathBuf),
     /// The root shell of a real unprivileged LXC container, attached to through a real dtach as
     /// Proxmox does it, where [`lxc_obstacle`](crate::lxc_obstacle) finds nothing in the way. Its
@@ -84,10 +94,10 @@ pub enum ShellMode {
     Lxc,
 }
 
-/// Defects of termproxy and of the dtach behind it, each as bad as it can be.
+/// Defects of termproxy and of the dtach behind it, in their worst form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TerminalDefects {
-    /// What a shell shows just before it ends is dropped, and so is dtach's word about its end.
+    /// The last output before a shell's end is dropped, and so is dtach's message about the end.
     pub loses_tail: bool,
     /// A message whose header lies across a multiple of 4,096 bytes of the stream, and all after
     /// it, are not understood.
@@ -137,7 +147,7 @@ pub struct StorageConfig {
     pub content: Vec<String>,
     /// Size in bytes.
     pub capacity_bytes: u64,
-    /// Bytes taken by things that are no simulated container.
+    /// Bytes used by anything but simulated containers.
     pub used_bytes: u64,
     /// Not switched off.
     pub enabled: bool,

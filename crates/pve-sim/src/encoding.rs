@@ -1,4 +1,5 @@
-//! Small encodings that several parts need: base64, hex, random identifiers and percent-decoding as Proxmox does it.
+//! Small encodings: base64, hex, random identifiers and percent-decoding as
+//! Proxmox does it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,5 +1,6 @@
-//! Faults that a test injects: which operation they hit, how, and how often. The server asks [`Faults`] once per request which
-//! fault applies; the fault then changes how that request, or the task that it starts, goes.
+//! Faults that a test injects: the operation, the kind, and how often. The server asks
+//! [`Faults`] once per request for the fault that applies; the fault then changes that request or
+//! the task that it starts.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -49,10 +50,11 @@ pub enum Operation {
     Path(String),
 }
 
-/// What goes wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
-    /// 595 with an empty body: the node that should execute the request cannot be reached. Nothing is executed.
+    /// 595 with an empty body: the node that should execute the request cannot be reached. Nothing
+    /// is executed.
     Unreachable595,
     /// 596 with an empty body before anything is executed.
     Handshake596Before,
@@ -62,13 +64,15 @@ pub enum FaultKind {
     DropBefore,
     /// The request is executed in full, then the TCP connection is reset without an answer.
     DropAfter,
-    /// 500: the container's configuration lock could not be had in time. Nothing is executed.
+    /// 500: the container's configuration lock could not be taken in time. Nothing is executed.
     LockTimeout,
     /// (`Create`) A foreign container takes the VMID just before the request is executed.
     VmidTaken,
-    /// The task that the request starts ends with this error; a failed create cleans up after itself.
+    /// The task that the request starts ends with this error; a failed create cleans up after
+    /// itself.
     TaskFailure(String),
-    /// The task that the request starts ends with `unexpected status`; a create leaves its lock behind.
+    /// The task that the request starts ends with `unexpected status`; a create leaves its lock
+    /// behind.
     TaskUnexpectedStatus,
     /// The task that the request starts takes this much longer (real time, not scaled).
     SlowTask(Duration),
@@ -96,11 +100,13 @@ pub enum FaultKind {
     Warnings,
     /// (`Websocket`) The connection is cut after this many bytes from the terminal.
     CutAfter(usize),
-    /// (`Websocket`) The connection is cut after this many bytes were typed; what is beyond is lost.
+    /// (`Websocket`) The connection is cut after this many bytes were typed; what is beyond is
+    /// lost.
     CutAfterTyped(usize),
     /// (`Websocket`) The connection is cut this long after it was opened (real time, not scaled).
     CutAfterTime(Duration),
-    /// (`Websocket`) The container's session is occupied by a program that ignores what is typed, until it gets `^C`.
+    /// (`Websocket`) The container's session is occupied by a program that ignores what is typed,
+    /// until it gets `^C`.
     BusySession,
     /// (`Websocket`) The terminal shows a login prompt, as with another `cmode` than `shell`.
     LoginPrompt,
@@ -113,9 +119,9 @@ pub struct Fault {
     pub on: Operation,
     /// What happens to them.
     pub kind: FaultKind,
-    /// How many matching requests pass unharmed first.
+    /// How many matching requests pass without the fault first.
     pub skip: u32,
-    /// How many times it happens before it is spent.
+    /// How many times it happens.
     pub times: u32,
     /// Chance from 0 to 1 that a matching request is hit.
     pub probability: f64,
@@ -187,7 +193,8 @@ impl Faults {
         }
     }
 
-    /// Adds a fault. Faults are tried in the order in which they were added, and a request meets one at most.
+    /// Adds a fault. Faults are tried in the order in which they were added, and a request meets
+    /// one at most.
     pub fn inject(&self, fault: Fault) {
         self.lock().faults.push(fault);
     }
@@ -203,7 +210,8 @@ impl Faults {
         self.lock().hits
     }
 
-    /// The fault for a request, counted as happened. `fits` says whether a kind makes sense for the request at all.
+    /// The fault for a request, counted as happened. `fits` says whether a kind makes sense for the
+    /// request at all.
     pub(crate) fn take(
         &self,
         operation: Option<&Operation>,
@@ -256,7 +264,7 @@ impl Faults {
 }
 
 impl Inner {
-    /// xorshift64*: repeatable dice are worth more here than good ones.
+    /// xorshift64*: a repeatable sequence matters more here than its quality.
     fn roll(&mut self) -> f64 {
         self.dice ^= self.dice >> 12;
         self.dice ^= self.dice << 25;

@@ -1,5 +1,5 @@
-//! An administrator's hand on the firewall: the datacenter, the nodes and the security groups, and
-//! a look into a guest's file. A fresh simulator is as a fresh host: off, and without a group.
+//! An administrator's changes to the firewall: the datacenter, the nodes and the security groups;
+//! and a guest's settings for tests. A new simulator is like a new host: off, and without a group.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::sim::Sim;
 use crate::world::firewall::{Firewall, Group};
 
-/// A guest's firewall as it was at one moment.
+/// A snapshot of a guest's firewall.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GuestFirewallSnapshot {
     /// The options that were set, such as `ipfilter`: 1.
@@ -51,7 +51,7 @@ impl Sim {
         self.set_node_option(node, "nftables", on);
     }
 
-    /// Starts or stops the services of a node that put rules into force.
+    /// Starts or stops the services of a node that enforce rules.
     pub fn set_firewall_running(&self, node: &str, running: bool) {
         self.change_firewall(|firewall| match running {
             true => firewall.stopped.remove(node),
@@ -90,7 +90,7 @@ impl Sim {
         });
     }
 
-    /// What a guest's firewall says; `None` where it has no file.
+    /// A guest's firewall; `None` where it has no file.
     #[must_use]
     pub fn guest_firewall(&self, vmid: u32) -> Option<GuestFirewallSnapshot> {
         let world = self.cluster.world();

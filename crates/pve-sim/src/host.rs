@@ -1,6 +1,5 @@
-//! What an administrator does to the host itself while the simulator runs: storages that go away,
-//! templates that come and go, accounts with a second factor, pools; and what a customer's programs
-//! do to a container's interfaces.
+//! An administrator's changes to the host while the simulator runs: storages, templates, accounts
+//! with a second factor, pools; and the interfaces that a customer's programs add to a container.
 
 use crate::sim::Sim;
 use crate::world::{MoreInterface, Storage, Template};
@@ -22,13 +21,13 @@ impl Sim {
         self.change_storage(name, |storage| storage.nodes = nodes);
     }
 
-    /// Makes the list of a storage's content fail though the storage is active, or ends that.
+    /// Makes the list of a storage's content fail although the storage is active, or ends that.
     pub fn set_storage_failing(&self, name: &str, fails: bool) {
         self.change_storage(name, |storage| storage.fails = fails);
     }
 
-    /// Sets how much of a storage is taken by other things than simulated containers, as a thin pool
-    /// that fills up.
+    /// Sets how much of a storage is taken by other things than simulated containers, as a thin
+    /// pool that fills up.
     pub fn set_storage_used(&self, name: &str, bytes: u64) {
         self.change_storage(name, |storage| storage.used_otherwise = bytes);
     }

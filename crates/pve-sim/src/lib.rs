@@ -1,11 +1,11 @@
-//! A simulated Proxmox VE that answers as the real one does, so that clients written by others
-//! accept it: TLS, tokens and tickets, access rules with pools, parameter validation with Proxmox's
-//! texts, configuration locks, tasks with realistic lives, high availability, and faults on request.
+//! A simulated Proxmox VE that behaves as the real one, so that clients of other projects accept
+//! it: TLS, tokens and tickets, access rules with pools, parameter validation with Proxmox's
+//! texts, configuration locks, tasks with realistic lives, high availability, and faults on
+//! request.
 //!
-//! [`Sim`] is the handle. Beside what a test may look at, it has an administrator's hand: containers
-//! are migrated, cloned, restored, re-pooled and renumbered behind a client's back, and nodes reboot
-//! or flap. `docs/PROXMOX-CONFORMANCE.md` lists what is answered in such situations, with the
-//! source.
+//! [`Sim`] is the handle. Tests read its state and act as an administrator: they migrate, clone,
+//! restore, re-pool and renumber containers, and nodes reboot or flap.
+//! `docs/PROXMOX-CONFORMANCE.md` lists the responses in such situations, with the source.
 
 mod access;
 mod admin;
@@ -22,7 +22,7 @@ mod guest_tasks;
 mod host;
 mod manager;
 mod meters;
-mod refusal;
+mod response;
 mod schema;
 mod server;
 mod sim;

@@ -1,5 +1,5 @@
-//! The manager of high availability. A request to it is answered at once; it acts on it seconds
-//! later, by tasks of its own as `root@pam` on whatever node has the container by then.
+//! The manager of high availability. A request to it is accepted at once and executed
+//! seconds later, by tasks as `root@pam` on the node that has the container by then.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use std::time::Duration;
 use crate::access::ROOT;
 use crate::cluster::Cluster;
 use crate::guest_tasks::{fork_halt, fork_relocate, fork_start};
-use crate::world::ha::Resource;
+use crate::world::ha::HaResource;
 
-/// Half of the time between a request and the act: the manager's cycle, then the node's.
+/// Half of the time between a request and its execution: the manager's cycle, then the node's.
 const CYCLE: Duration = Duration::from_secs(5);
 
-/// What the manager is asked for.
+/// A request to the manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Request {
+pub(crate) enum HaRequest {
     Start,
-    /// With no time at all the container is stopped hard, otherwise asked to halt and never forced.
+    /// With a timeout of zero the container is killed, otherwise told to halt and never forced.
     Stop {
         timeout: Duration,
     },
@@ -26,9 +26,9 @@ pub(crate) enum Request {
     },
 }
 
-impl Request {
-    /// What the container is to be from now on, if that changes.
-    fn wanted(&self) -> Option<&'static str> {
+impl HaRequest {
+    /// The requested state of the container, if the request changes it.
+    fn requested_state(&self) -> Option<&'static str> {
         match self {
             Self::Start => Some("started"),
             Self::Stop { .. } => Some("stopped"),
@@ -36,7 +36,7 @@ impl Request {
         }
     }
 
-    fn under_way(&self) -> &'static str {
+    fn transition(&self) -> &'static str {
         match self {
             Self::Start => "request_start",
             Self::Stop { .. } => "request_stop",
@@ -46,13 +46,13 @@ impl Request {
 }
 
 /// Queues a request. The manager forgets it if another one follows before it acts.
-pub(crate) fn queue(cluster: &Arc<Cluster>, vmid: u32, request: Request) {
+pub(crate) fn queue(cluster: &Arc<Cluster>, vmid: u32, request: HaRequest) {
     let number = {
         let mut world = cluster.world();
         let Some(resource) = world.ha.get_mut(&vmid) else {
             return;
         };
-        if let Some(wanted) = request.wanted() {
+        if let Some(wanted) = request.requested_state() {
             wanted.clone_into(&mut resource.requested);
         }
         resource.request += 1;
@@ -61,7 +61,7 @@ pub(crate) fn queue(cluster: &Arc<Cluster>, vmid: u32, request: Request) {
     let home = cluster.clone();
     cluster.spawn(async move {
         home.clock.sleep(CYCLE).await;
-        if !set_state(&home, vmid, number, request.under_way()) {
+        if !set_state(&home, vmid, number, request.transition()) {
             return;
         }
         home.clock.sleep(CYCLE).await;
@@ -70,33 +70,33 @@ pub(crate) fn queue(cluster: &Arc<Cluster>, vmid: u32, request: Request) {
     });
 }
 
-/// A container has ended by itself: the manager starts it again if it is to run.
+/// Restarts a container that has ended by itself, if its requested state is `started`.
 pub(crate) fn notice_end(cluster: &Arc<Cluster>, vmid: u32) {
     let wanted = {
         let world = cluster.world();
-        world.ha.get(&vmid).is_some_and(Resource::wants_start)
+        world.ha.get(&vmid).is_some_and(HaResource::wants_start)
     };
     if wanted {
-        queue(cluster, vmid, Request::Start);
+        queue(cluster, vmid, HaRequest::Start);
     }
 }
 
-/// Carries a request out and gives the state that the manager then shows.
-async fn act(cluster: &Arc<Cluster>, vmid: u32, request: Request) -> &'static str {
-    // A node that is away carries out nothing; the manager waits until it is fenced.
-    let Some((node, running)) = place(cluster, vmid) else {
+/// Executes a request and returns the state that the manager then shows.
+async fn act(cluster: &Arc<Cluster>, vmid: u32, request: HaRequest) -> &'static str {
+    // A node that is offline executes nothing; the manager waits until it is fenced.
+    let Some((node, running)) = locate(cluster, vmid) else {
         return "fence";
     };
     match request {
-        Request::Start => start(cluster, &node, vmid, running).await,
-        Request::Stop { timeout } => stop(cluster, &node, vmid, running, timeout).await,
-        Request::Relocate { target } => {
+        HaRequest::Start => start(cluster, &node, vmid, running).await,
+        HaRequest::Stop { timeout } => stop(cluster, &node, vmid, running, timeout).await,
+        HaRequest::Relocate { target } => {
             relocate(cluster, &node, vmid, running, &target).await;
             let wanted = {
                 let world = cluster.world();
-                world.ha.get(&vmid).is_some_and(Resource::wants_start)
+                world.ha.get(&vmid).is_some_and(HaResource::wants_start)
             };
-            match place(cluster, vmid) {
+            match locate(cluster, vmid) {
                 Some((node, running)) if wanted => start(cluster, &node, vmid, running).await,
                 _ => "stopped",
             }
@@ -105,7 +105,7 @@ async fn act(cluster: &Arc<Cluster>, vmid: u32, request: Request) -> &'static st
 }
 
 /// The node that has the container, if it is there, and whether the container runs.
-fn place(cluster: &Cluster, vmid: u32) -> Option<(String, bool)> {
+fn locate(cluster: &Cluster, vmid: u32) -> Option<(String, bool)> {
     let world = cluster.world();
     let container = world.containers.get(&vmid)?;
     let node = world.node(&container.node).filter(|node| node.online)?;
@@ -152,7 +152,7 @@ async fn relocate(cluster: &Arc<Cluster>, node: &str, vmid: u32, running: bool, 
     succeeded(cluster, &upid).await;
 }
 
-/// Waits for a task's end and says whether it is a good one.
+/// Waits for a task's end and returns whether it succeeded.
 async fn succeeded(cluster: &Cluster, upid: &str) -> bool {
     loop {
         let exit = cluster

@@ -1,12 +1,12 @@
-//! What a test says about the load and the network of containers and nodes: traffic, pressure,
-//! bridges, and the releases of packages.
+//! Tests set the load and the network of containers and nodes: traffic, pressure, bridges, and the
+//! releases of packages.
 
 use crate::sim::Sim;
 use crate::world::Bridge;
 
 impl Sim {
     /// Lets a container receive and send that many bytes now, beside what every container does.
-    /// Returns whether they passed: nothing does while it is stopped or its cable is out.
+    /// Returns whether they passed: none do while it is stopped or its link is down.
     ///
     /// # Panics
     /// There is no such container.

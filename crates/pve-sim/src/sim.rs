@@ -1,5 +1,5 @@
-//! The handle to a running simulator: addresses and credentials for a client, and everything that a test may look at or do
-//! behind the client's back.
+//! The handle to a running simulator: addresses and credentials for a client, and everything that a
+//! test may read or change.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,11 +18,12 @@ use crate::faults::Faults;
 use crate::manager;
 use crate::server;
 use crate::snapshot::{ContainerSnapshot, RequestRecord, TaskSnapshot};
-use crate::state::{self, State};
+use crate::state::{self, SavedState};
 use crate::world::container::{Address, Container};
 use crate::world::{CONSOLE_USER, SERVICE_TOKEN, SERVICE_USER, Secrets};
 
-/// A running simulated Proxmox VE. Dropping it stops it as well, but without writing the state file.
+/// A running simulated Proxmox VE. Dropping it stops it as well, but without writing the state
+/// file.
 pub struct Sim {
     pub(crate) cluster: Arc<Cluster>,
     identity: Identity,
@@ -37,7 +38,7 @@ impl Sim {
     pub async fn start(config: SimConfig) -> anyhow::Result<Self> {
         anyhow::ensure!(!config.nodes.is_empty(), "a cluster has at least one node");
         let kept = match &config.state_file {
-            Some(path) => State::read(path)?,
+            Some(path) => SavedState::read(path)?,
             None => None,
         };
         let mut secrets = kept
@@ -70,8 +71,12 @@ impl Sim {
             state.restore(&mut cluster.world());
         }
         if let Some(path) = state_file {
-            state::write(&cluster, &identity, &path)?;
-            cluster.spawn(state::keep(cluster.clone(), identity.clone(), path));
+            state::save(&cluster, &identity, &path)?;
+            cluster.spawn(state::save_after_changes(
+                cluster.clone(),
+                identity.clone(),
+                path,
+            ));
         }
         if let Some(powered_off) = cluster.terminals.powered_off() {
             cluster.spawn(stop_powered_off(cluster.clone(), powered_off));
@@ -221,7 +226,8 @@ impl Sim {
         self.cluster.clock.set_scale(scale);
     }
 
-    /// Moves the simulator's wall clock forward: tickets age, uptimes grow. Task durations do not change.
+    /// Moves the simulator's wall clock forward: tickets age, uptimes grow. Task durations do not
+    /// change.
     pub fn advance_clock(&self, by: Duration) {
         self.cluster.clock.advance(by);
     }
@@ -255,8 +261,8 @@ impl Sim {
         self.change(vmid, |one| one.set_lock(lock));
     }
 
-    /// Stops a container behind everybody's back, as a crash or a `poweroff` from inside would. High
-    /// availability starts one that it manages again, some (scaled) seconds later.
+    /// Stops a container without a request, as a crash or a `poweroff` from inside does.
+    /// High availability starts one that it manages again, some (scaled) seconds later.
     pub fn kill_container(&self, vmid: u32) {
         let now = self.cluster.clock.now();
         self.change(vmid, |one| one.stop(now));
@@ -264,7 +270,7 @@ impl Sim {
         manager::notice_end(&self.cluster, vmid);
     }
 
-    /// Removes a container behind everybody's back.
+    /// Removes a container without a request.
     pub fn remove_container(&self, vmid: u32) {
         let now = self.cluster.clock.now();
         self.change(vmid, |one| one.stop(now));
@@ -306,19 +312,19 @@ impl Sim {
         self.cluster.world().access.set_role(role, privileges);
     }
 
-    /// What answers in terminals and what it is held to, in words: a confined shell, or the toy and
-    /// why.
+    /// The shells in terminals and their limits, in words: a confined shell, or the toy and why.
     pub async fn describe_shell(&self) -> String {
         self.cluster.terminals.describe().await
     }
 
-    /// Stops it: the listener and all connections are closed, tasks are dropped, and the state file is written.
+    /// Stops it: the listener and all connections are closed, tasks are dropped, and the state file
+    /// is written.
     pub async fn stop(self) {
         self.cluster.end_background().await;
         if let Some(path) = &self.cluster.config.state_file
-            && let Err(error) = state::write(&self.cluster, &self.identity, path)
+            && let Err(error) = state::save(&self.cluster, &self.identity, path)
         {
-            tracing::warn!(%error, "cannot keep the state");
+            tracing::warn!(%error, "the state file cannot be written");
         }
     }
 
@@ -337,7 +343,7 @@ impl Drop for Sim {
     }
 }
 
-/// Stops containers whose root powers them off. No lock keeps it from that.
+/// Stops containers whose root powers them off. A configuration lock does not prevent that.
 async fn stop_powered_off(cluster: Arc<Cluster>, mut vmids: mpsc::UnboundedReceiver<u32>) {
     while let Some(vmid) = vmids.recv().await {
         let now = cluster.clock.now();

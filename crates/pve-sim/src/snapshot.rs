@@ -1,12 +1,11 @@
-//! What a test sees when it looks into the simulator: copies of containers, tasks and requests, taken under the lock and free
-//! of it afterwards.
+//! Snapshots for tests: copies of containers, tasks and requests that were taken under the lock.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// A container as it was at one moment.
+/// A snapshot of a container.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContainerSnapshot {
     /// Its id.
@@ -31,7 +30,8 @@ pub struct ContainerSnapshot {
     pub disk_gb: f64,
     /// The whole configuration, as `GET …/config` shows it but without the digest.
     pub config: BTreeMap<String, Value>,
-    /// Whether it belongs to the operator and was put there by [`Sim::put_foreign_container`](crate::Sim::put_foreign_container).
+    /// Whether it belongs to the operator and was put there by
+    /// [`Sim::put_foreign_container`](crate::Sim::put_foreign_container).
     pub foreign: bool,
 }
 

@@ -1,5 +1,6 @@
-//! The state file: containers, pool members, certificates and credentials, so that a simulator that is started again is the same
-//! cluster. Written next to its final place and renamed, readable by its owner only.
+//! The state file: containers, pool members, certificates and credentials, so that a simulator that
+//! is started again is the same cluster. Written next to its final place and renamed, readable by
+//! its owner only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -15,13 +16,13 @@ use crate::cluster::Cluster;
 use crate::world::backup::Backup;
 use crate::world::container::Container;
 use crate::world::firewall::Firewall;
-use crate::world::ha::Resource;
+use crate::world::ha::HaResource;
 use crate::world::history::History;
 use crate::world::{Secrets, World};
 
-/// What is kept.
+/// The content of the state file.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct State {
+pub(crate) struct SavedState {
     pub(crate) identity: Identity,
     pub(crate) secrets: Secrets,
     containers: Vec<Container>,
@@ -31,14 +32,14 @@ pub(crate) struct State {
     #[serde(default)]
     backups: BTreeMap<String, Backup>,
     #[serde(default)]
-    ha: BTreeMap<u32, Resource>,
+    ha: BTreeMap<u32, HaResource>,
     #[serde(default)]
     firewall: Firewall,
     #[serde(default)]
     past: BTreeMap<u32, History>,
 }
 
-impl State {
+impl SavedState {
     /// Reads the file; `None` if there is none yet.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Option<Self>> {
         let text = match std::fs::read(path) {
@@ -69,7 +70,7 @@ impl State {
         world.past = self.past;
     }
 
-    fn of(cluster: &Cluster, identity: &Identity) -> Self {
+    fn from_cluster(cluster: &Cluster, identity: &Identity) -> Self {
         let world = cluster.world();
         Self {
             identity: identity.clone(),
@@ -86,8 +87,8 @@ impl State {
 }
 
 /// Writes the state as it is now.
-pub(crate) fn write(cluster: &Cluster, identity: &Identity, path: &Path) -> anyhow::Result<()> {
-    let text = serde_json::to_vec_pretty(&State::of(cluster, identity))?;
+pub(crate) fn save(cluster: &Cluster, identity: &Identity, path: &Path) -> anyhow::Result<()> {
+    let text = serde_json::to_vec_pretty(&SavedState::from_cluster(cluster, identity))?;
     write_private(path, &text)
 }
 
@@ -109,13 +110,17 @@ pub fn write_private(path: &Path, text: &[u8]) -> anyhow::Result<()> {
     std::fs::rename(&draft, path).with_context(|| format!("write {}", path.display()))
 }
 
-/// Writes the state after changes, many of them at once.
-pub(crate) async fn keep(cluster: Arc<Cluster>, identity: Identity, path: std::path::PathBuf) {
+/// Writes the state after changes, several of them together.
+pub(crate) async fn save_after_changes(
+    cluster: Arc<Cluster>,
+    identity: Identity,
+    path: std::path::PathBuf,
+) {
     loop {
         cluster.changed.notified().await;
         tokio::time::sleep(Duration::from_millis(50)).await;
-        if let Err(error) = write(&cluster, &identity, &path) {
-            tracing::warn!(%error, "cannot keep the state");
+        if let Err(error) = save(&cluster, &identity, &path) {
+            tracing::warn!(%error, "the state file cannot be written");
         }
     }
 }

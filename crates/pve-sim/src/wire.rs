@@ -1,4 +1,5 @@
-//! A TCP stream that can be told to end with a reset instead of a friendly close, whatever is layered on top of it.
+//! A TCP stream that can be told to end with a reset instead of a friendly close, whatever is
+//! layered on top of it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ impl Reset {
     }
 }
 
-/// The stream.
+/// The TCP stream.
 #[derive(Debug)]
 pub(crate) struct Wire {
     stream: TcpStream,
@@ -39,7 +40,8 @@ impl Wire {
 impl Drop for Wire {
     fn drop(&mut self) {
         if self.reset.0.load(Ordering::Relaxed) {
-            // Closing with no time to linger is what sends a reset. Should that fail, a normal close is all that is left.
+            // Closing with no time to linger is what sends a reset. Should that fail, a normal
+            // close is all that is left.
             let _ = self.stream.set_zero_linger();
         }
     }

@@ -1,5 +1,6 @@
-//! Workers: what Proxmox forks for everything that takes time. A worker has a task id, writes a log, can be aborted, and ends
-//! with an exit status. Faults of the request that started it meet it here.
+//! Workers: what Proxmox forks for everything that takes time. A worker has a task id, writes a
+//! log, can be aborted, and ends with an exit status. Faults of the request that started it meet it
+//! here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use tokio::sync::OwnedMutexGuard;
 use crate::cluster::Cluster;
 use crate::faults::FaultKind;
 
-/// What a worker is about.
-pub(crate) struct Order<'a> {
+/// The task of a worker.
+pub(crate) struct TaskOrder<'a> {
     pub(crate) node: &'a str,
     pub(crate) kind: &'a str,
     pub(crate) id: String,
@@ -19,16 +20,16 @@ pub(crate) struct Order<'a> {
     pub(crate) fault: Option<FaultKind>,
 }
 
-/// How a worker fails.
+/// The failure of a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// It says why.
+pub(crate) enum WorkerFailure {
+    /// It ends with this text.
     Died(String),
-    /// Its process is gone without a word.
+    /// Its process ends without a status.
     Vanished,
 }
 
-impl From<String> for Failure {
+impl From<String> for WorkerFailure {
     fn from(text: String) -> Self {
         Self::Died(text)
     }
@@ -76,38 +77,41 @@ impl Worker {
     }
 
     /// Waits for the lock file of a container's configuration as long as Proxmox does.
-    pub(crate) async fn lock_config(&self, vmid: u32) -> Result<OwnedMutexGuard<()>, Failure> {
+    pub(crate) async fn lock_config(
+        &self,
+        vmid: u32,
+    ) -> Result<OwnedMutexGuard<()>, WorkerFailure> {
         if self.fault == Some(FaultKind::LockTimeout) {
-            return Err(Failure::Died(lock_timeout(vmid)));
+            return Err(WorkerFailure::Died(lock_timeout(vmid)));
         }
         let lock = self.cluster.guest_lock(vmid);
         // Ten seconds on the real node; scaled, but never so short that a busy machine fails by
         // chance.
-        let patience = self
+        let timeout = self
             .cluster
             .clock
             .scaled(Duration::from_secs(10))
             .max(Duration::from_secs(2));
-        tokio::time::timeout(patience, lock.lock_owned())
+        tokio::time::timeout(timeout, lock.lock_owned())
             .await
-            .map_err(|_| Failure::Died(lock_timeout(vmid)))
+            .map_err(|_| WorkerFailure::Died(lock_timeout(vmid)))
     }
 
-    /// Fails here if a fault says so.
-    pub(crate) fn trip(&self) -> Result<(), Failure> {
+    /// Fails here if a fault requires it.
+    pub(crate) fn fail_if_faulty(&self) -> Result<(), WorkerFailure> {
         match &self.fault {
-            Some(FaultKind::TaskFailure(text)) => Err(Failure::Died(text.clone())),
-            Some(FaultKind::TaskUnexpectedStatus) => Err(Failure::Vanished),
+            Some(FaultKind::TaskFailure(text)) => Err(WorkerFailure::Died(text.clone())),
+            Some(FaultKind::TaskUnexpectedStatus) => Err(WorkerFailure::Vanished),
             _ => Ok(()),
         }
     }
 }
 
 /// Starts a worker and returns its task id.
-pub(crate) fn fork<F, Work>(cluster: &Arc<Cluster>, order: Order<'_>, body: F) -> String
+pub(crate) fn fork<F, Work>(cluster: &Arc<Cluster>, order: TaskOrder<'_>, body: F) -> String
 where
     F: FnOnce(Arc<Worker>) -> Work + Send + 'static,
-    Work: Future<Output = Result<(), Failure>> + Send + 'static,
+    Work: Future<Output = Result<(), WorkerFailure>> + Send + 'static,
 {
     let (upid, abort) = {
         let now = cluster.clock.now();
@@ -141,10 +145,10 @@ where
             }
             Ok(())
         };
-        // A worker that is to end does nothing more.
+        // An aborted worker does nothing more.
         let end = tokio::select! {
             biased;
-            () = abort.notified() => Err(Failure::Died("received interrupt".into())),
+            () = abort.notified() => Err(WorkerFailure::Died("received interrupt".into())),
             end = work => end,
         };
         close(&worker, end);
@@ -153,11 +157,11 @@ where
     upid
 }
 
-fn close(worker: &Worker, end: Result<(), Failure>) {
+fn close(worker: &Worker, end: Result<(), WorkerFailure>) {
     let now = worker.cluster.clock.seconds();
     let mut world = worker.cluster.world();
     let task = world.tasks.find_mut(&worker.upid);
-    // One that its node took along has ended already.
+    // A worker whose node went down has ended already.
     let Some(task) = task.filter(|task| task.exit.is_none()) else {
         return;
     };
@@ -167,8 +171,8 @@ fn close(worker: &Worker, end: Result<(), Failure>) {
             (Some(format!("TASK {text}")), text)
         }
         Ok(()) => (Some("TASK OK".into()), "OK".into()),
-        Err(Failure::Died(text)) => (Some(format!("TASK ERROR: {text}")), text),
-        Err(Failure::Vanished) => (None, "unexpected status".into()),
+        Err(WorkerFailure::Died(text)) => (Some(format!("TASK ERROR: {text}")), text),
+        Err(WorkerFailure::Vanished) => (None, "unexpected status".into()),
     };
     task.log.extend(line);
     task.exit = Some(exit);
@@ -176,7 +180,7 @@ fn close(worker: &Worker, end: Result<(), Failure>) {
     task.took = Some(task.forked.elapsed());
 }
 
-/// Proxmox's text for a configuration lock that could not be had in time.
+/// Proxmox's text for a configuration lock that could not be taken in time.
 pub(crate) fn lock_timeout(vmid: u32) -> String {
     format!("can't lock file '/run/lock/lxc/pve-config-{vmid}.lock' - got timeout")
 }

@@ -1,4 +1,4 @@
-//! Who we are to this host, and what we may do there.
+//! The host's release and the account's privileges.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,10 +26,10 @@ pub struct Version {
     pub simulator: Option<Simulator>,
 }
 
-/// What the simulator says of itself.
+/// What the simulator reports about itself.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Simulator {
-    /// What customers have to know of the shells in its containers, as a sentence.
+    /// A sentence for customers about the shells in its containers.
     pub notice: String,
 }
 
@@ -40,9 +40,9 @@ pub struct Permissions {
 }
 
 impl Permissions {
-    /// All paths that Proxmox lists, with the privileges there; the flag says whether it is handed
-    /// down. A path that is not listed may have no rule of its own, or one that takes every right
-    /// away: ask [`Client::privileges`] for what holds there.
+    /// All paths that Proxmox lists, with the privileges there; the flag says whether it is
+    /// inherited below the path. A path that is not listed may have no rule of its own, or one that
+    /// takes every right away: ask [`Client::privileges`] for what holds there.
     pub fn paths(&self) -> &BTreeMap<String, BTreeMap<String, bool>> {
         &self.by_path
     }

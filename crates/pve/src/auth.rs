@@ -1,5 +1,6 @@
-//! Puts the account on every request: a token as a header, or a password's ticket as a cookie that is renewed before
-//! it runs out. No cookie jar is kept, because Proxmox prefers a cookie over a token.
+//! Puts the account on every request: a token as a header, or a password's ticket as a cookie that
+//! is renewed before it runs out. No cookie jar is kept, because Proxmox prefers a cookie over a
+//! token.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ const CSRF_HEADER: HeaderName = HeaderName::from_static("csrfpreventiontoken");
 /// Tickets live for two hours.
 const RENEW_AFTER: Duration = Duration::from_secs(110 * 60);
 
-/// What the requests of one account carry.
+/// The credentials in the requests of one account.
 pub(crate) enum Credentials {
     Token(HeaderValue),
     Password {
@@ -27,7 +28,7 @@ pub(crate) enum Credentials {
 /// A ticket in use.
 #[derive(Clone)]
 pub(crate) struct Ticket {
-    /// Counts the logins, so that of many calls that meet an expired ticket one logs in again.
+    /// Counts the logins: of many requests that meet an expired ticket only one logs in again.
     pub(crate) generation: u64,
     pub(crate) ticket: Secret,
     pub(crate) csrf: Secret,

@@ -11,7 +11,7 @@ pub struct Fingerprint(pub [u8; 32]);
 
 impl Fingerprint {
     /// The fingerprint of a certificate in DER form.
-    pub fn of(der: &[u8]) -> Self {
+    pub fn from_der(der: &[u8]) -> Self {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(digest(&SHA256, der).as_ref());
         Self(bytes)
@@ -60,13 +60,13 @@ impl fmt::Debug for Fingerprint {
 /// Why a host is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distrust {
-    /// Its certificate ran out, or is not valid yet.
+    /// Its certificate has expired or is not valid yet.
     Date,
     /// Its certificate is for other names.
     Name,
     /// Its certificate is not the one that was pinned.
     Pin,
-    /// Nobody who is trusted has signed its certificate.
+    /// Its certificate is not signed by a trusted authority.
     Issuer,
     /// It does not speak TLS.
     NoTls,
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_fingerprint_is_read_with_and_without_colons() {
-        let pin = Fingerprint::of(b"certificate");
+        let pin = Fingerprint::from_der(b"certificate");
         let text = pin.to_string();
         assert_eq!(text.len(), 95);
         assert_eq!(text.parse::<Fingerprint>().unwrap(), pin);

@@ -1,4 +1,4 @@
-//! The handle that all calls hang on: one connection pool, one account.
+//! The client: one connection pool, one account.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use secret::Secret;
 use crate::auth::Credentials;
 use crate::cause::with_causes;
 use crate::config::{Auth, ClientConfig, ConfigError, Timeouts, api_root};
-use crate::pace::Pace;
+use crate::poll::PollSchedule;
 use crate::tls;
 
 /// A connection to one Proxmox VE host. Clones share the connections and the login.
@@ -25,17 +25,17 @@ pub(crate) struct Inner {
     pub(crate) credentials: Credentials,
     pub(crate) account: String,
     pub(crate) timeouts: Timeouts,
-    /// Cut out of every text that goes into an error.
+    /// Removed from every text that goes into an error.
     pub(crate) secrets: Vec<Secret>,
-    /// Of each kind of task.
-    pub(crate) paces: Mutex<HashMap<String, Arc<Pace>>>,
+    /// One for each kind of task.
+    pub(crate) poll_schedules: Mutex<HashMap<String, Arc<PollSchedule>>>,
 }
 
 impl Client {
     /// Checks the configuration and makes a client; nothing is sent yet.
     ///
     /// # Errors
-    /// [`ConfigError`] says which setting is wrong and how it should look.
+    /// [`ConfigError`] says which setting is wrong and what form it must have.
     pub fn new(config: ClientConfig) -> Result<Self, ConfigError> {
         let api_root = api_root(&config.base_url)?;
         let credentials = Credentials::new(&config.auth)?;
@@ -65,7 +65,7 @@ impl Client {
                 account: config.auth.name().to_owned(),
                 timeouts: config.timeouts,
                 secrets: vec![secret.clone()],
-                paces: Mutex::default(),
+                poll_schedules: Mutex::default(),
             }),
         })
     }

@@ -1,18 +1,19 @@
-//! Calls that look at the whole cluster: all guests, free numbers, pools.
+//! Requests about the whole cluster: all guests, free numbers, pools.
 
 use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::error::{Call, Error};
+use crate::error::{ApiCall, Error};
 use crate::ids::{NodeName, Vmid};
 use crate::lenient;
 use crate::lxc::ContainerState;
 use crate::path::ApiPath;
 
-/// A guest in the cluster's overview (`GET /cluster/resources?type=vm`). The figures are some 10 seconds old, and
-/// a new guest has no name and an unknown state at first; lock, pool and tags are current.
+/// A guest in the cluster's overview (`GET /cluster/resources?type=vm`). The figures are some 10
+/// seconds old, and a new guest has no name and an unknown state at first; lock, pool and tags are
+/// current.
 #[derive(Clone, Debug, Deserialize)]
 pub struct GuestResource {
     /// The number.
@@ -118,7 +119,7 @@ impl Client {
                 vec![("type".into(), "vm".into())],
             )
             .await?;
-        // One guest that is on no node, or half made, must not hide all others.
+        // A guest without a node, or one that is half created, must not hide all others.
         let (mut readable, mut left_out, mut first) = (Vec::new(), 0_u32, None);
         for guest in guests {
             match serde_json::from_value(guest) {
@@ -135,7 +136,8 @@ impl Client {
         Ok(readable)
     }
 
-    /// A number that is free at this moment; nothing reserves it. With `wanted`, asks whether that one is free.
+    /// A number that is free at this moment; nothing reserves it. With `wanted`, asks whether that
+    /// one is free.
     ///
     /// # Errors
     /// [`crate::Refusal::VmidTaken`] when the wanted number is not free; see [`Error`].
@@ -161,7 +163,7 @@ impl Client {
     /// See [`Error`]; a pool that does not exist is refused.
     pub async fn pool(&self, poolid: &str) -> Result<Pool, Error> {
         let path = ApiPath::new("/pools");
-        let call = Call::new(Method::GET, path.as_str());
+        let call = ApiCall::new(Method::GET, path.as_str());
         let params = vec![
             ("poolid".to_owned(), poolid.to_owned()),
             ("type".to_owned(), "lxc".to_owned()),

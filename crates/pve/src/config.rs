@@ -1,4 +1,4 @@
-//! Where the Proxmox host is, whom to trust there and who we are.
+//! The address of the Proxmox host, how its certificate is checked, and the account.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use crate::certificate::Fingerprint;
 /// Everything a [`crate::Client`] needs.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
-    /// `https://host:8006`. One host, not a round-robin name: a terminal's two calls have to meet the same one.
+    /// `https://host:8006`. One host, not a round-robin name: a terminal's two calls have to meet
+    /// the same one.
     pub base_url: String,
     /// The account.
     pub auth: Auth,
@@ -84,25 +85,26 @@ pub enum Tls {
     /// By the system's roots.
     #[default]
     System,
-    /// By the certificates in a PEM file, such as a copy of `/etc/pve/pve-root-ca.pem`, and no others.
+    /// By the certificates in a PEM file, such as a copy of `/etc/pve/pve-root-ca.pem`, and no
+    /// others.
     CaFile(PathBuf),
     /// By the certificates in this PEM text and no others.
     CaPem(Vec<u8>),
     /// By its SHA-256 fingerprint; name and dates do not matter then.
     Fingerprint(Fingerprint),
-    /// Not at all. For trying things out.
+    /// Not at all. Only for tests.
     Insecure,
 }
 
-/// How long to wait for what.
+/// How long to wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// For the connection and the TLS handshake.
     pub connect: Duration,
     /// For the whole of a call that only reads.
     pub read: Duration,
-    /// For the whole of a call that changes something. Proxmox itself gives up after 30 seconds when it forwards to
-    /// another node; waiting longer than that turns most of those into its own clear answer.
+    /// For the whole of a call that changes something. Proxmox itself gives up after 30 seconds
+    /// when it forwards to another node; waiting longer lets it report that itself.
     pub write: Duration,
 }
 
@@ -116,7 +118,7 @@ impl Default for Timeouts {
     }
 }
 
-/// A configuration that no client can be made of.
+/// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The address does not parse or has the wrong form.
@@ -147,8 +149,7 @@ pub enum ConfigError {
 }
 
 impl ClientConfig {
-    /// The address of a host as it is best written down: without what may follow the host's own
-    /// path, so that a path of the API can be put behind it.
+    /// A host's address without the API's path behind it.
     pub fn tidy_base_url(given: &str) -> &str {
         let trimmed = given.trim().trim_end_matches('/');
         let trimmed = trimmed.strip_suffix("/json").unwrap_or(trimmed);
@@ -184,7 +185,7 @@ pub(crate) fn api_root(base_url: &str) -> Result<String, ConfigError> {
     ))
 }
 
-/// An address for an error message, without what stands before an `@`.
+/// An address for an error message, without credentials before an `@`.
 fn redacted(base_url: &str) -> String {
     match base_url.rsplit_once('@') {
         Some((_, host)) => format!("***@{host}"),

@@ -1,5 +1,5 @@
-//! What can go wrong with a call, told apart by the one thing that decides what a caller may do next: whether the
-//! request can have been executed. Repeating a create that was executed makes a second container.
+//! Errors, distinguished by whether the request can have been executed, because that decides
+//! whether it may be repeated: a create that was executed makes a second container.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,16 +9,17 @@ use http::Method;
 use crate::certificate::Distrust;
 use crate::refusal::Refusal;
 
-/// The call an error belongs to: its method and path, without the query, which can hold tickets.
+/// The request that an error belongs to: its method and path, without the query, which can hold
+/// tickets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct ApiCall {
     /// The HTTP method.
     pub method: Method,
     /// The path below `/api2/json`.
     pub path: String,
 }
 
-impl Call {
+impl ApiCall {
     pub(crate) fn new(method: Method, path: impl Into<String>) -> Box<Self> {
         Box::new(Self {
             method,
@@ -31,44 +32,44 @@ impl Call {
     }
 }
 
-impl fmt::Display for Call {
+impl fmt::Display for ApiCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, self.path)
     }
 }
 
-/// Why a call gave no result.
+/// Why a request gave no result.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// Guaranteed never executed: the connection was refused, the name unknown, TLS failed, or Proxmox says that it
-    /// could not reach the node (status 595).
+    /// Guaranteed never executed: the connection was refused, the name unknown, TLS failed, or
+    /// Proxmox says that it could not reach the node (status 595).
     #[error("{call}: not sent: {cause}")]
     Unsent {
         /// What was attempted.
-        call: Box<Call>,
+        call: Box<ApiCall>,
         /// Why it could not be sent.
         cause: String,
     },
-    /// May have been executed: the answer is late, cut off, or not Proxmox's.
+    /// May have been executed: the response is late, cut off, or not Proxmox's.
     #[error("{call}: no usable answer: {cause}")]
     Ambiguous {
         /// What was attempted.
-        call: Box<Call>,
+        call: Box<ApiCall>,
         /// The status, when one came.
         status: Option<u16>,
-        /// What came instead of an answer.
+        /// What came instead of a response.
         cause: String,
     },
-    /// Proxmox said no.
+    /// Proxmox refused.
     #[error("{call}: refused with {status}: {message}")]
     Refused {
         /// What was attempted.
-        call: Box<Call>,
+        call: Box<ApiCall>,
         /// The HTTP status.
         status: u16,
         /// What the refusal means.
         kind: Refusal,
-        /// Proxmox's words.
+        /// Proxmox's text.
         message: String,
         /// Validation errors by parameter.
         fields: BTreeMap<String, String>,
@@ -77,7 +78,7 @@ pub enum Error {
     #[error("{call}: unexpected result: {cause}")]
     Decode {
         /// What was attempted.
-        call: Box<Call>,
+        call: Box<ApiCall>,
         /// What does not fit.
         cause: String,
     },
@@ -85,7 +86,7 @@ pub enum Error {
 
 impl Error {
     /// The call that failed.
-    pub fn call(&self) -> &Call {
+    pub fn call(&self) -> &ApiCall {
         match self {
             Self::Unsent { call, .. }
             | Self::Ambiguous { call, .. }
@@ -102,8 +103,9 @@ impl Error {
         }
     }
 
-    /// True if the call may have changed something. Reads never do. A refusal counts when its text does not prove that
-    /// nothing was done, and a lock timeout does because an earlier copy of the same request may hold that lock.
+    /// True if the call may have changed something. Reads never do. A refusal counts when its text
+    /// does not prove that nothing was done, and a lock timeout does because an earlier copy of the
+    /// same request may hold that lock.
     pub fn may_have_executed(&self) -> bool {
         if self.call().is_read() {
             return false;
@@ -148,7 +150,8 @@ impl Error {
         }
     }
 
-    /// The error in one bounded line for operators. Credentials were removed when the error was made.
+    /// The error in one bounded line for operators. Credentials were removed when the error was
+    /// made.
     pub fn safe_text(&self) -> String {
         let mut text = self.to_string();
         if let Self::Refused { fields, .. } = self {
@@ -163,7 +166,8 @@ impl Error {
     }
 }
 
-/// Makes a foreign text fit for a log: one line, no control characters, at most `limit` characters.
+/// Reduces a text from outside to one line without control characters, of at most `limit`
+/// characters.
 pub(crate) fn one_line(text: &str, limit: usize) -> String {
     let mut line = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
@@ -184,7 +188,7 @@ mod tests {
 
     fn refused(method: Method, status: u16, kind: Refusal) -> Error {
         Error::Refused {
-            call: Call::new(method, "/nodes/pve/lxc"),
+            call: ApiCall::new(method, "/nodes/pve/lxc"),
             status,
             kind,
             message: "m".into(),

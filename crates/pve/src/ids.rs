@@ -1,4 +1,5 @@
-//! The two identifiers that every container call carries, validated once so that no request is built from a bad one.
+//! The two identifiers that every container call carries, validated once so that no request is
+//! built from a bad one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -85,8 +86,8 @@ impl<'de> Deserialize<'de> for Vmid {
     }
 }
 
-/// The name of a cluster node: a DNS label, and neither an address nor a fully qualified name, which Proxmox would
-/// take for an unknown host and answer with status 596.
+/// The name of a cluster node: a DNS label, and neither an address nor a fully qualified name,
+/// which Proxmox would take for an unknown host and answer with status 596.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct NodeName(String);

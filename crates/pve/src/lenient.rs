@@ -1,6 +1,7 @@
-//! Readers for Proxmox's loosely typed JSON. Its numbers come as numbers or strings, its booleans as `0`, `"1"` or
-//! `true`, depending on release and endpoint. An optional value that makes no sense is read as absent, because one odd
-//! statistic must not hide a whole list; a required one is an error.
+//! Readers for Proxmox's loosely typed JSON. Its numbers come as numbers or strings, its booleans
+//! as `0`, `"1"` or `true`, depending on release and endpoint. An optional value that makes no
+//! sense is read as absent, because one odd figure must not hide a whole list; a required one is an
+//! error.
 
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -22,7 +23,8 @@ fn as_u64(value: &Value) -> Option<u64> {
     }
 }
 
-/// Above 2^53 a float no longer holds every integer, and a byte count read from it would be invented.
+/// Above 2^53 a float no longer holds every integer, and a byte count read from it would be
+/// invented.
 fn whole_part(number: f64) -> Option<u64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     (0.0..=EXACT).contains(&number).then_some(number as u64)

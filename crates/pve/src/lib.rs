@@ -1,18 +1,18 @@
 //! A typed client for the HTTP API of Proxmox VE, for programs that lease LXC containers.
 //!
-//! [`Client`] speaks to one host; its methods are grouped by the part of the API they call. What makes this client
-//! different from a thin wrapper is its [`Error`]: every failure says whether the request can have been executed, so
-//! that a caller knows when repeating a create would make a second container.
+//! [`Client`] connects to one host; its methods are grouped by the part of the API. Every
+//! [`Error`] says whether the request can have been executed, so that a caller knows when repeating
+//! a create would make a second container.
 //!
 //! Layout, from the wire upwards:
 //!
 //! | Module | Holds |
 //! | --- | --- |
-//! | `config`, `tls`, `auth`, `login` | where to connect, whom to trust, who we are |
+//! | `config`, `certificate`, `tls`, `auth`, `login` | the address, the trust in its certificate, the account |
 //! | `path`, `transport` | request building, sending, the response envelope |
-//! | `error`, `refusal` | what went wrong and what it means |
+//! | `error`, `refusal`, `cause` | errors and what they mean |
 //! | `lenient`, `ids`, `upid` | readers and newtypes for Proxmox's loosely typed values |
-//! | `access`, `appliance`, `cluster`, `firewall`, `node`, `lxc`, `package`, `sdn`, `service`, `task` | the calls |
+//! | `access`, `appliance`, `cluster`, `firewall`, `node`, `lxc`, `package`, `sdn`, `service`, `task` | the requests |
 //! | `terminal`, `exec` | a container's console, and commands run through it |
 
 mod access;
@@ -31,9 +31,9 @@ mod lenient;
 mod login;
 pub mod lxc;
 mod node;
-mod pace;
 mod package;
 mod path;
+mod poll;
 mod refusal;
 mod sdn;
 mod service;
@@ -50,7 +50,7 @@ pub use certificate::{Distrust, Fingerprint, InvalidFingerprint};
 pub use client::Client;
 pub use cluster::{GuestResource, Pool, PoolMember};
 pub use config::{Auth, ClientConfig, ConfigError, Timeouts, Tls};
-pub use error::{Call, Error};
+pub use error::{ApiCall, Error};
 pub use exec::{ExecError, ExecOutcome, ExecRequest, OutputSink, OutputStream, Shell};
 pub use firewall::{
     ClusterFirewall, FirewallRule, GuestFirewall, NodeFirewall, Policy, RuleKind, SecurityGroup,
@@ -62,15 +62,15 @@ pub use lxc::{
     address_of,
 };
 pub use node::{Bridge, CpuInfo, DiskUse, MemoryUse, Node, NodeState, NodeStatus, Storage, Volume};
-pub use pace::{Looks, Pace};
 pub use package::{Package, compare_versions};
+pub use poll::{PollSchedule, Polling};
 pub use refusal::Refusal;
 pub use sdn::Vnet;
 pub use service::ServiceState;
 pub use task::{LineSink, LogLine, TaskLog, TaskOutcome, TaskStatus, WaitError, WaitOptions};
 pub use terminal::{
     ConsoleInUse, ConsoleLocks, ConsoleUse, Consoles, SharedTerminals, Terminal, TerminalError,
-    TerminalHold,
+    TerminalGuard,
 };
-pub use tls::{Glance, glance, server_fingerprint};
+pub use tls::{HostProbe, probe_host, server_fingerprint};
 pub use upid::{InvalidUpid, Upid};

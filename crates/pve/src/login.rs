@@ -1,4 +1,5 @@
-//! Who a request is from: a token as it is, or a ticket that a password was exchanged for, once for all calls.
+//! The credentials of a request: a token, or a ticket that all requests of a password's account
+//! share.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -8,12 +9,13 @@ use secret::Secret;
 
 use crate::auth::{Credentials, Ticket, token_headers};
 use crate::client::Client;
-use crate::error::{Call, Error};
+use crate::error::{ApiCall, Error};
 use crate::refusal::Refusal;
 use crate::transport::decode;
 
 impl Client {
-    /// The headers of the account, and the generation of the ticket in them. `stale` names a ticket that was refused.
+    /// The headers of the account, and the generation of the ticket in them. `stale` names a ticket
+    /// that was refused.
     pub(crate) async fn auth_headers(
         &self,
         stale: Option<u64>,
@@ -96,6 +98,6 @@ impl Client {
     }
 }
 
-fn login_call() -> Box<Call> {
-    Call::new(Method::POST, "/access/ticket")
+fn login_call() -> Box<ApiCall> {
+    ApiCall::new(Method::POST, "/access/ticket")
 }

@@ -1,4 +1,4 @@
-//! Calls that look at one node: its load, its storages and what they hold.
+//! Requests about one node: its load, its storages and their content.
 
 use std::net::IpAddr;
 

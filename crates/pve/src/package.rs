@@ -22,7 +22,7 @@ pub struct Package {
     /// The newest release that the node's repositories have.
     #[serde(default, rename = "Version", deserialize_with = "lenient::opt_text")]
     pub available: Option<String>,
-    /// apt's word: `Installed`, `NotInstalled`, `ConfigFiles`.
+    /// apt's state: `Installed`, `NotInstalled`, `ConfigFiles`.
     #[serde(
         default,
         rename = "CurrentState",

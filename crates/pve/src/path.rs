@@ -1,8 +1,10 @@
-//! Builds the path of a call, one percent-encoded segment at a time, so that no identifier can leave its place.
+//! Builds the path of a call, one percent-encoded segment at a time, so that no identifier can
+//! leave its place.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Everything but RFC 3986's unreserved characters, so that a UPID or a volume id stays one segment.
+/// Everything but RFC 3986's unreserved characters, so that a UPID or a volume id stays one
+/// segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -28,7 +30,8 @@ impl ApiPath {
     /// Appends one segment.
     pub(crate) fn seg(mut self, segment: impl AsRef<str>) -> Self {
         let segment = segment.as_ref();
-        // URL parsers fold dot segments even when they are percent-encoded, so these cannot be sent at all.
+        // URL parsers fold dot segments even when they are percent-encoded, so these cannot be sent
+        // at all.
         self.valid &= !matches!(segment, "" | "." | "..");
         self.text.push('/');
         self.text.extend(utf8_percent_encode(segment, SEGMENT));

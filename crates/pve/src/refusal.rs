@@ -1,5 +1,5 @@
-//! Reads the meaning of a refusal out of Proxmox's status and words. Most refusals are plain 500s that differ in
-//! their text only, so the texts are matched here, in one place, and nowhere else.
+//! Reads the meaning of a refusal out of Proxmox's status and words. Most refusals are plain 500s
+//! that differ in their text only, so the texts are matched here, in one place, and nowhere else.
 
 use std::collections::BTreeMap;
 

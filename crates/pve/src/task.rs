@@ -1,5 +1,5 @@
-//! Worker tasks: everything slow in Proxmox answers with the identifier of a task, which is polled at the node that
-//! runs it until it has stopped.
+//! Worker tasks: everything slow in Proxmox answers with the identifier of a task, which is polled
+//! at the node that runs it until it has stopped.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError};
@@ -10,17 +10,17 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::client::Client;
-use crate::error::{Call, Error};
+use crate::error::{ApiCall, Error};
 use crate::ids::{NodeName, Vmid};
 use crate::lenient;
-use crate::pace::Pace;
 use crate::path::ApiPath;
+use crate::poll::PollSchedule;
 use crate::upid::Upid;
 
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskOutcome {
-    /// Without complaint.
+    /// Successfully, without warnings.
     Ok,
     /// Successfully, with this many warnings in its log.
     Warnings(u32),
@@ -29,7 +29,8 @@ pub enum TaskOutcome {
 }
 
 impl TaskOutcome {
-    /// Warnings are a success: current Proxmox warns about every modern template without nesting, and runs it.
+    /// Warnings are a success: current Proxmox warns about every modern template without nesting,
+    /// and runs it.
     pub fn is_success(&self) -> bool {
         !matches!(self, Self::Failed(_))
     }
@@ -107,9 +108,9 @@ impl fmt::Debug for LineSink {
 /// How to wait for a task.
 #[derive(Clone, Debug)]
 pub struct WaitOptions {
-    /// When to give up; the task itself goes on.
+    /// When to stop waiting; the task itself continues.
     pub timeout: Duration,
-    /// The shortest pause between two looks.
+    /// The shortest pause between two polls.
     pub poll_first: Duration,
     /// The longest pause.
     pub poll_max: Duration,
@@ -118,7 +119,7 @@ pub struct WaitOptions {
 }
 
 impl WaitOptions {
-    /// The usual pace, with this patience.
+    /// The usual pauses, with this timeout.
     pub fn within(timeout: Duration) -> Self {
         Self {
             timeout,
@@ -137,9 +138,9 @@ pub enum WaitError {
     Deadline {
         /// The task.
         upid: Upid,
-        /// The patience that was given.
+        /// The timeout.
         waited: Duration,
-        /// The last failure of a look at it, if the last look failed.
+        /// The error of the last poll, if it failed.
         #[source]
         last: Option<Error>,
     },
@@ -204,7 +205,7 @@ impl Client {
     /// See [`Error`].
     pub async fn task_log(&self, upid: &Upid, start: u64, limit: u64) -> Result<TaskLog, Error> {
         let path = task_path(upid).seg("log");
-        let call = Call::new(Method::GET, path.as_str());
+        let call = ApiCall::new(Method::GET, path.as_str());
         let params = vec![
             ("start".to_owned(), start.to_string()),
             ("limit".to_owned(), limit.to_string()),
@@ -233,15 +234,15 @@ impl Client {
         Ok(())
     }
 
-    /// Waits until a task has ended. Looks when a task of its kind usually ends (see [`Pace`]);
-    /// a look that fails for a passing reason is simply repeated.
+    /// Waits until a task has ended. Polls when a task of its kind usually ends (see
+    /// [`PollSchedule`]); a poll that fails for a transient reason is repeated.
     ///
     /// # Errors
     /// [`WaitError`].
     pub async fn wait(&self, upid: &Upid, options: WaitOptions) -> Result<TaskOutcome, WaitError> {
         let deadline = Instant::now() + options.timeout;
-        let pace = self.pace(&upid.kind);
-        let mut looks = pace.looks(options.poll_first, options.poll_max);
+        let schedule = self.poll_schedule(&upid.kind);
+        let mut polling = schedule.start(options.poll_first, options.poll_max);
         let mut lines_seen = 0;
         let mut last = None;
         loop {
@@ -254,7 +255,7 @@ impl Client {
                     }
                     if let TaskStatus::Stopped(outcome) = status {
                         if outcome.is_success() {
-                            looks.done();
+                            polling.done();
                         }
                         return Ok(outcome);
                     }
@@ -282,20 +283,20 @@ impl Client {
                     last,
                 });
             }
-            sleep(looks.pause().min(deadline - now)).await;
+            sleep(polling.next_pause().min(deadline - now)).await;
         }
     }
 
-    fn pace(&self, kind: &str) -> Arc<Pace> {
-        let mut paces = self
+    fn poll_schedule(&self, kind: &str) -> Arc<PollSchedule> {
+        let mut poll_schedules = self
             .inner
-            .paces
+            .poll_schedules
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(paces.entry(kind.to_owned()).or_default())
+        Arc::clone(poll_schedules.entry(kind.to_owned()).or_default())
     }
 
-    /// Progress is a comfort: if the log cannot be read, the wait goes on without it.
+    /// Passes on new log lines. If the log cannot be read, the wait continues without it.
     async fn pass_on_lines(
         &self,
         upid: &Upid,

@@ -1,4 +1,5 @@
-//! Trust in the host's certificate: by roots, by a private authority, by a pinned fingerprint, or not at all.
+//! Trust in the host's certificate: by roots, by a private authority, by a pinned fingerprint, or
+//! not at all.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,25 +14,26 @@ use crate::cause::with_causes;
 use crate::certificate::{Fingerprint, PIN_DIFFERS};
 use crate::config::{ConfigError, Tls, api_root};
 
-/// What a host shows to anybody who connects.
+/// What a host shows before authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Glance {
+pub struct HostProbe {
     /// Its certificate's fingerprint; none if the address is not https.
     pub fingerprint: Option<Fingerprint>,
-    /// Its clock, if it tells, in seconds.
+    /// Its clock, from the response's `Date`, in seconds.
     pub date: Option<SystemTime>,
 }
 
-/// Looks at a host without trusting it: the certificate, for an operator who wants to pin it after comparing it with the one
-/// that Proxmox shows, and the clock. No credential is sent, and the call is one that Proxmox answers to everybody at once.
+/// Reads a host's certificate and clock without trusting it. An operator can pin the fingerprint
+/// after comparing it with the one that Proxmox shows. No credential is sent: the request
+/// (`GET /access/domains`) is one that Proxmox answers without authentication.
 ///
 /// # Errors
 /// [`ConfigError`] when the address is unusable or the host cannot be reached.
-pub async fn glance(base_url: &str, patience: Duration) -> Result<Glance, ConfigError> {
+pub async fn probe_host(base_url: &str, timeout: Duration) -> Result<HostProbe, ConfigError> {
     let url = format!("{}/access/domains", api_root(base_url)?);
     let builder = reqwest::Client::builder()
         .http1_only()
-        .timeout(patience)
+        .timeout(timeout)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .tls_info(true);
@@ -44,23 +46,23 @@ pub async fn glance(base_url: &str, patience: Duration) -> Result<Glance, Config
         .extensions()
         .get::<reqwest::tls::TlsInfo>()
         .and_then(|info| info.peer_certificate())
-        .map(Fingerprint::of);
+        .map(Fingerprint::from_der);
     let date = response
         .headers()
         .get(http::header::DATE)
         .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
-    Ok(Glance { fingerprint, date })
+    Ok(HostProbe { fingerprint, date })
 }
 
-/// The fingerprint of a host's certificate, by a [`glance`] at it.
+/// The fingerprint of a host's certificate, read by [`probe_host`].
 ///
 /// # Errors
 /// [`ConfigError`] when the address is unusable or not HTTPS, or the host cannot be reached.
 pub async fn server_fingerprint(
     base_url: &str,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Fingerprint, ConfigError> {
-    glance(base_url, patience)
+    probe_host(base_url, timeout)
         .await?
         .fingerprint
         .ok_or_else(|| {
@@ -110,7 +112,8 @@ fn trust_only(builder: ClientBuilder, pem: &[u8]) -> Result<ClientBuilder, Confi
     Ok(builder.tls_backend_rustls().tls_certs_only(roots))
 }
 
-/// Accepts exactly one certificate. The handshake's signature is still checked, so its key has to be there too.
+/// Accepts exactly one certificate. The handshake's signature is still checked, so its key has to
+/// be there too.
 #[derive(Debug)]
 struct Pinned {
     pin: Fingerprint,
@@ -126,7 +129,7 @@ impl ServerCertVerifier for Pinned {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let seen = Fingerprint::of(end_entity);
+        let seen = Fingerprint::from_der(end_entity);
         if seen == self.pin {
             Ok(ServerCertVerified::assertion())
         } else {

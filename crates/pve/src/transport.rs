@@ -1,5 +1,6 @@
-//! Sends one request and reads the answer: Proxmox's transport rules, the `data` envelope, the size limit, and the
-//! sorting of every failure into "never executed", "perhaps executed" and "refused".
+//! Sends one request and reads the response: Proxmox's transport rules, the `data` envelope, the
+//! size limit, and the classification of every failure as never executed, perhaps executed or
+//! refused.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -12,25 +13,25 @@ use serde_json::Value;
 
 use crate::cause::with_causes;
 use crate::client::Client;
-use crate::error::{Call, Error, one_line};
+use crate::error::{ApiCall, Error, one_line};
 use crate::path::ApiPath;
 use crate::refusal::{Refusal, classify};
 
-/// The largest answer that is read; a list of ten thousand guests is about 5 MiB.
-const MAX_ANSWER: usize = 16 * 1024 * 1024;
+/// The largest response that is read; a list of ten thousand guests is about 5 MiB.
+const MAX_RESPONSE: usize = 16 * 1024 * 1024;
 
 /// Parameters of a call, sent as a query or as a form.
 pub(crate) type Params = Vec<(String, String)>;
 
-/// The payload of an answer.
-pub(crate) struct Envelope {
+/// The payload of a response.
+pub(crate) struct ResponseEnvelope {
     pub(crate) data: Value,
     /// The number of all entries, where `data` is a page of a list.
     pub(crate) total: Option<u64>,
 }
 
 impl Client {
-    /// A call that reads.
+    /// A request that reads.
     pub(crate) async fn get<T: DeserializeOwned>(
         &self,
         path: ApiPath,
@@ -39,26 +40,26 @@ impl Client {
         self.call(Method::GET, path, params).await
     }
 
-    /// A call whose `data` is a `T`.
+    /// A request whose `data` is a `T`.
     pub(crate) async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         path: ApiPath,
         params: Params,
     ) -> Result<T, Error> {
-        let call = Call::new(method.clone(), path.as_str());
+        let call = ApiCall::new(method.clone(), path.as_str());
         let envelope = self.envelope(method, path, params).await?;
         decode(call, envelope.data)
     }
 
-    /// A call whose envelope is wanted whole.
+    /// A request whose whole envelope is returned.
     pub(crate) async fn envelope(
         &self,
         method: Method,
         path: ApiPath,
         params: Params,
-    ) -> Result<Envelope, Error> {
-        let call = Call::new(method, path.as_str());
+    ) -> Result<ResponseEnvelope, Error> {
+        let call = ApiCall::new(method, path.as_str());
         if !path.is_valid() {
             return Err(Error::Unsent {
                 call,
@@ -68,7 +69,8 @@ impl Client {
         let (headers, generation) = self.auth_headers(None).await?;
         let first = self.exchange(&call, &params, headers).await;
         match (first, generation) {
-            // Authentication comes before everything else on the server, so a 401 proves that nothing was done.
+            // Authentication comes before everything else on the server, so a 401 proves that
+            // nothing was done.
             (
                 Err(Error::Refused {
                     kind: Refusal::Unauthorized,
@@ -83,24 +85,28 @@ impl Client {
         }
     }
 
-    /// Sends a request with these headers and reads its answer.
+    /// Sends a request with these headers and reads its response.
     pub(crate) async fn exchange(
         &self,
-        call: &Call,
+        call: &ApiCall,
         params: &Params,
         headers: HeaderMap,
-    ) -> Result<Envelope, Error> {
+    ) -> Result<ResponseEnvelope, Error> {
         let response = self.send(call, params, headers).await?;
-        self.answer(call, response).await
+        self.read_response(call, response).await
     }
 
-    /// Reads an answer whose head has come.
-    pub(crate) async fn answer(&self, call: &Call, response: Response) -> Result<Envelope, Error> {
+    /// Reads a response whose head has arrived.
+    pub(crate) async fn read_response(
+        &self,
+        call: &ApiCall,
+        response: Response,
+    ) -> Result<ResponseEnvelope, Error> {
         let status = response.status();
         let reason = reason_phrase(&response);
         let body = match self.read_body(response).await {
             Ok(body) => body,
-            // An answer that only says no has said so with its status line.
+            // A refusal is complete with its status line.
             Err(_) if status.is_client_error() => Vec::new(),
             Err(cause) => {
                 return Err(Error::Ambiguous {
@@ -113,10 +119,10 @@ impl Client {
         self.interpret(call, status, &reason, &body)
     }
 
-    /// Sends a request and waits for the head of the answer.
+    /// Sends a request and waits for the head of the response.
     pub(crate) async fn send(
         &self,
-        call: &Call,
+        call: &ApiCall,
         params: &Params,
         headers: HeaderMap,
     ) -> Result<Response, Error> {
@@ -140,7 +146,7 @@ impl Client {
             .headers(headers)
             .timeout(timeout);
         if with_body {
-            // Said in so many words, because an empty form would go out without a length.
+            // An empty form would otherwise be sent without a length.
             request = request
                 .header(
                     http::header::CONTENT_TYPE,
@@ -155,7 +161,7 @@ impl Client {
             pve.call = %call,
             pve.status = result.as_ref().map_or(0, |r| r.status().as_u16()),
             elapsed_ms = started.elapsed().as_millis() as u64,
-            "proxmox call"
+            "a Proxmox request ended"
         );
         result.map_err(|e| {
             if e.is_connect() || e.is_builder() {
@@ -172,7 +178,7 @@ impl Client {
         })
     }
 
-    fn unsent(&self, call: &Call, cause: &dyn std::error::Error) -> Error {
+    fn unsent(&self, call: &ApiCall, cause: &dyn std::error::Error) -> Error {
         Error::Unsent {
             call: Box::new(call.clone()),
             cause: self.scrub(&with_causes(cause)),
@@ -183,8 +189,8 @@ impl Client {
         let mut body = Vec::new();
         loop {
             match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > MAX_ANSWER => {
-                    return Err(format!("the answer is larger than {MAX_ANSWER} bytes"));
+                Ok(Some(chunk)) if body.len() + chunk.len() > MAX_RESPONSE => {
+                    return Err(format!("the answer is larger than {MAX_RESPONSE} bytes"));
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => return Ok(body),
@@ -200,11 +206,11 @@ impl Client {
 
     fn interpret(
         &self,
-        call: &Call,
+        call: &ApiCall,
         status: StatusCode,
         reason: &str,
         body: &[u8],
-    ) -> Result<Envelope, Error> {
+    ) -> Result<ResponseEnvelope, Error> {
         let call = Box::new(call.clone());
         let code = status.as_u16();
         let envelope = serde_json::from_slice::<Value>(body)
@@ -224,7 +230,7 @@ impl Client {
             };
             let total = object.get("total").and_then(Value::as_u64);
             let data = object.remove("data").unwrap_or(Value::Null);
-            return Ok(Envelope { data, total });
+            return Ok(ResponseEnvelope { data, total });
         }
         let object = envelope.clone().unwrap_or_default();
         let fields = self.fields(object.get("errors"));
@@ -244,7 +250,8 @@ impl Client {
             });
         }
         let kind = classify(code, &message, &fields);
-        // A server error without the envelope is not Proxmox's word, unless its reason phrase is a known one.
+        // A server error without the envelope is not from Proxmox, unless its reason phrase is a
+        // known one.
         let foreign = envelope.is_none() && status.as_u16() >= 500 && kind == Refusal::Other;
         if code >= 596 || foreign {
             return Err(Error::Ambiguous {
@@ -290,7 +297,7 @@ impl Client {
         self.scrub(&start)
     }
 
-    /// One bounded line without our credentials, in case the other side echoes them.
+    /// One bounded line without the credentials, in case the other side echoes them.
     pub(crate) fn scrub(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for secret in &self.inner.secrets {
@@ -300,15 +307,16 @@ impl Client {
     }
 }
 
-/// Reads the payload of an answer.
-pub(crate) fn decode<T: DeserializeOwned>(call: Box<Call>, data: Value) -> Result<T, Error> {
+/// Reads the payload of a response.
+pub(crate) fn decode<T: DeserializeOwned>(call: Box<ApiCall>, data: Value) -> Result<T, Error> {
     serde_json::from_value(data).map_err(|e| Error::Decode {
         call,
         cause: one_line(&e.to_string(), 300),
     })
 }
 
-/// The words in the status line. Before 2025 they were the only place of an error's text, and for 401 they still are.
+/// The reason phrase of the status line. Before 2025 it was the only place of an error's text, and
+/// for 401 it still is.
 pub(crate) fn reason_phrase(response: &Response) -> String {
     match response.extensions().get::<ReasonPhrase>() {
         Some(phrase) => String::from_utf8_lossy(phrase.as_bytes()).into_owned(),

@@ -1,4 +1,5 @@
-//! The identifier of a worker task. It names the node that runs the task, which is where the task has to be polled.
+//! The identifier of a worker task. It names the node that runs the task, which is where the task
+//! has to be polled.
 
 use std::fmt;
 use std::str::FromStr;

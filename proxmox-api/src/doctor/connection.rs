@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pve::{ConfigError, Distrust, Glance, Refusal, Version};
+use pve::{ConfigError, Distrust, HostProbe, Refusal, Version};
 
 use super::Finding;
 use crate::{config::TlsTrust, proxmox::Proxmox};
@@ -15,8 +15,8 @@ const CHECK: &str = "proxmox.connection";
 const TLS: &str = "proxmox.tls";
 
 /// What the host shows to anybody.
-pub(super) async fn look(host: &str) -> Result<Glance, ConfigError> {
-    pve::glance(host, PATIENCE).await
+pub(super) async fn look(host: &str) -> Result<HostProbe, ConfigError> {
+    pve::probe_host(host, PATIENCE).await
 }
 
 /// What came of the first question that carries the token.
@@ -32,7 +32,7 @@ pub(super) enum Answer {
 /// Whether the host is there and trusted, and what it answers.
 pub(super) async fn examine(
     proxmox: &Proxmox,
-    seen: &Result<Glance, ConfigError>,
+    seen: &Result<HostProbe, ConfigError>,
 ) -> (Vec<Finding>, Answer) {
     let host = &proxmox.config.host;
     match proxmox.client.version().await {
@@ -72,7 +72,11 @@ fn trusted(proxmox: &Proxmox) -> Finding {
     Finding::ok(TLS, expected, how)
 }
 
-fn refused(proxmox: &Proxmox, seen: &Result<Glance, ConfigError>, error: &pve::Error) -> Finding {
+fn refused(
+    proxmox: &Proxmox,
+    seen: &Result<HostProbe, ConfigError>,
+    error: &pve::Error,
+) -> Finding {
     let host = &proxmox.config.host;
     if let (Some(distrust), Ok(seen)) = (error.distrust(), seen) {
         return distrusted(proxmox, seen, distrust);
@@ -90,7 +94,7 @@ fn refused(proxmox: &Proxmox, seen: &Result<Glance, ConfigError>, error: &pve::E
 }
 
 /// The certificate was looked at without trusting it, so that it can be shown.
-fn distrusted(proxmox: &Proxmox, seen: &Glance, distrust: Distrust) -> Finding {
+fn distrusted(proxmox: &Proxmox, seen: &HostProbe, distrust: Distrust) -> Finding {
     let host = &proxmox.config.host;
     let expected = "the host's certificate is trusted";
     let Some(fingerprint) = seen.fingerprint.filter(|_| distrust != Distrust::NoTls) else {

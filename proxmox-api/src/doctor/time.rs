@@ -3,7 +3,7 @@
 
 use std::time::UNIX_EPOCH;
 
-use pve::Glance;
+use pve::HostProbe;
 use service::clock::Clock;
 
 use super::Finding;
@@ -12,7 +12,7 @@ use super::Finding;
 const TOLERATED: u64 = 30;
 
 /// Compares the clocks, if the host tells its time.
-pub(super) fn examine(seen: Option<&Glance>, clock: &dyn Clock) -> Option<Finding> {
+pub(super) fn examine(seen: Option<&HostProbe>, clock: &dyn Clock) -> Option<Finding> {
     const EXPECTED: &str = "this machine's clock agrees with the Proxmox host's";
     let host = seen?.date?.duration_since(UNIX_EPOCH).ok()?.as_secs();
     let ours = clock.unix_seconds();

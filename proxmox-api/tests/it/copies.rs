@@ -145,7 +145,7 @@ async fn an_idempotency_key_names_one_request_of_a_wallet() {
 /// While a copy waits, its payment can be given back and taken for another request.
 #[tokio::test]
 async fn a_copy_that_waited_is_not_done_with_a_payment_of_another_request() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let app = &guest.app;
     let list = guest
         .buyer

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use crate::guest::plain_shell;
 use proxmox_api::{lease::comparing::reconcile, store::LeaseState};
-use pve_sim::{Fault, FaultKind, Operation, ShellMode, Sim, SimConfig};
+use pve_sim::{Fault, FaultKind, Operation, Sim, SimConfig};
 use serde_json::json;
 
 use crate::{
@@ -24,7 +25,7 @@ const ROOM: [(&str, &str); 3] = [
 async fn cluster(nodes: &[&str], more: &[(&str, &str)]) -> TestApp {
     let config = SimConfig {
         time_scale: 0.002,
-        shell: ShellMode::Toy,
+        shell: plain_shell(),
         nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
         ..SimConfig::default()
     };

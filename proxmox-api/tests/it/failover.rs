@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::guest::plain_shell;
 use futures_util::future::join_all;
-use pve_sim::ShellMode;
 use reqwest::Method;
 
 use crate::{
@@ -60,7 +60,7 @@ async fn a_standby_takes_over_and_nothing_that_was_told_is_lost() {
     let Some((primary, standby, url)) = blocking(servers).await else {
         return;
     };
-    let app = guest::app(ShellMode::Toy, &[("DATABASE", &url)]).await;
+    let app = guest::app(plain_shell(), &[("DATABASE", &url)]).await;
     let buyer = Buyer::funded(&app, 1).await;
     let ctid = guest::lease(&app, &buyer, "box").await;
     let (told, over) = (AtomicUsize::new(0), AtomicBool::new(false));

@@ -172,6 +172,6 @@ async fn the_catalogue_says_what_answers_where_proxmox_is_simulated() {
     assert_eq!(catalog["simulated"], json!(["proxmox", "payments"]));
     assert_eq!(
         catalog["simulatorNotice"],
-        "Commands run in an imitation of a shell that knows only a few of them."
+        "Commands run on the demo's host, unconfined."
     );
 }

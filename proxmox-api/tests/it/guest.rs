@@ -83,9 +83,9 @@ impl Guest {
         Self { app, buyer, ctid }
     }
 
-    /// A container with the small shell that needs nothing of the host.
-    pub async fn toy() -> Self {
-        Self::with(ShellMode::Toy, &[]).await
+    /// A container with the plain shell.
+    pub async fn plain() -> Self {
+        Self::with(plain_shell(), &[]).await
     }
 
     pub fn exec_path(&self) -> String {

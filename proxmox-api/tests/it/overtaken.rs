@@ -18,12 +18,13 @@ use proxmox_api::{
     store::LeaseState,
     store::Payment,
 };
-use pve_sim::{Fault, FaultKind, Operation, ShellMode, TaskSnapshot};
+use pve_sim::{Fault, FaultKind, Operation, TaskSnapshot};
 use reqwest::Method;
 use serde_json::json;
 use tokio::sync::Notify;
 use x402::facilitator::faults::SettleFault;
 
+use crate::guest::plain_shell;
 use crate::{
     buyer::{Answer, Buyer, Signed},
     guest,
@@ -150,7 +151,7 @@ async fn a_refused_payment_is_not_looked_at_again_while_a_copy_of_its_request_is
 /// Two replicas remove the container of one lease, as happens where one lost its lock while it worked.
 #[tokio::test]
 async fn an_end_that_another_replica_has_made_is_not_told_again() {
-    let app = guest::app(ShellMode::Toy, &[]).await;
+    let app = guest::app(plain_shell(), &[]).await;
     let buyer = Buyer::funded(&app, 1).await;
     let ctid = guest::lease(&app, &buyer, "box").await;
     let (store, now) = (&app.app.store, app.app.now());
@@ -171,7 +172,7 @@ async fn an_end_that_another_replica_has_made_is_not_told_again() {
 /// A replica that stood still while it ended a lease, so that its lock was lost and another replica has renewed the lease.
 #[tokio::test]
 async fn a_container_that_is_halted_while_its_lease_is_renewed_runs_again() {
-    let app = guest::app(ShellMode::Toy, &[]).await;
+    let app = guest::app(plain_shell(), &[]).await;
     let buyer = Buyer::funded(&app, 1).await;
     let ctid = guest::lease(&app, &buyer, "box").await;
     let takes_long = FaultKind::SlowTask(Duration::from_secs(1));

@@ -3,12 +3,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pve_sim::{
-    Fault, FaultKind, Operation, ShellMode, Sim, SimConfig, StorageConfig, TemplateConfig,
-};
+use pve_sim::{Fault, FaultKind, Operation, Sim, SimConfig, StorageConfig, TemplateConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::guest::plain_shell;
 use crate::{
     buyer::{Answer, Buyer, call},
     support::TestApp,
@@ -22,7 +21,7 @@ fn two_nodes() -> SimConfig {
     let mut config = SimConfig {
         nodes: vec!["alpha".into(), "beta".into()],
         time_scale: 0.002,
-        shell: ShellMode::Toy,
+        shell: plain_shell(),
         ..SimConfig::default()
     };
     config.storages.push(StorageConfig {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use proxmox_api::ids::LeaseId;
-use pve_sim::{Fault, FaultKind, Operation, ShellMode, Sim, SimConfig};
+use pve_sim::{Fault, FaultKind, Operation, Sim, SimConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::guest::plain_shell;
 use crate::{
     buyer::{Answer, Buyer, SignedIn, call},
     support::{TestApp, until},
@@ -221,7 +222,7 @@ async fn opposite_wishes_at_once_are_done_one_after_the_other() {
 async fn a_cluster_whose_list_lags_does_not_contradict_what_was_just_done() {
     let sim = SimConfig {
         time_scale: 0.002,
-        shell: ShellMode::Toy,
+        shell: plain_shell(),
         // Longer than this test takes.
         resource_lag: Duration::from_secs(60_000),
         ..SimConfig::default()

@@ -152,7 +152,7 @@ async fn undelivered(guest: &Guest, key: Option<&str>) -> Signed {
 
 #[tokio::test]
 async fn a_paid_call_that_was_not_delivered_is_performed_for_its_payer_only() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let app = &guest.app;
     let signed = undelivered(&guest, Some(KEY)).await;
     let before = guest.balance().await;
@@ -173,7 +173,7 @@ async fn a_paid_call_that_was_not_delivered_is_performed_for_its_payer_only() {
 
 #[tokio::test]
 async fn a_paid_call_that_nobody_asks_for_again_is_owed() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let app = &guest.app;
     let session = guest.buyer.sign_in(app).await;
     let lost = undelivered(&guest, None).await;
@@ -206,7 +206,7 @@ async fn a_paid_call_that_nobody_asks_for_again_is_owed() {
 /// Its lease was decided when it was paid; the number may be another lease's by now, also one of the same wallet.
 #[tokio::test]
 async fn a_paid_call_is_about_the_lease_that_it_was_paid_for() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let app = &guest.app;
     let signed = undelivered(&guest, Some(KEY)).await;
     let misled = Signed {
@@ -220,7 +220,7 @@ async fn a_paid_call_is_about_the_lease_that_it_was_paid_for() {
 
 #[tokio::test]
 async fn a_call_that_names_a_lease_which_is_over_is_not_charged() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let app = &guest.app;
     let before = guest.balance().await;
     let session = guest.buyer.sign_in(app).await;

@@ -9,9 +9,10 @@ use std::{
 use futures_util::future::join_all;
 use proxmox_api::{memory::consoles::OpenConsoles, store::Replicas};
 use pve::{ConsoleUse, NodeName, Vmid, terminal::ConsoleGuard};
-use pve_sim::{Fault, FaultKind, Operation, ShellMode};
+use pve_sim::{Fault, FaultKind, Operation};
 use serde_json::json;
 
+use crate::guest::plain_shell;
 use crate::{
     buyer::Buyer,
     guest,
@@ -26,7 +27,7 @@ const BETWEEN_CALLS: Duration = Duration::from_millis(100);
 async fn service(more: &[(&str, &str)]) -> Option<TestApp> {
     let url = replicas::database().await?;
     let variables = [&[("DATABASE", url.as_str())], more].concat();
-    Some(guest::app(ShellMode::Toy, &variables).await)
+    Some(guest::app(plain_shell(), &variables).await)
 }
 
 /// Waits until each of these knows how many there are.

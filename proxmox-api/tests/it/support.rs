@@ -6,9 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::guest::plain_shell;
 use alloy::primitives::Address;
 use proxmox_api::{App, app, config::Config, start_work, store::DemoLedger, store::Store};
-use pve_sim::{ShellMode, Sim, SimConfig, TerminalDefects};
+use pve_sim::{Sim, SimConfig, TerminalDefects};
 use service::{
     clock::{Clock, TestClock},
     env::Env,
@@ -48,7 +49,7 @@ impl TestApp {
     pub async fn with(more: &[(&str, &str)]) -> Self {
         let config = SimConfig {
             time_scale: 0.002,
-            shell: ShellMode::Toy,
+            shell: plain_shell(),
             terminal_defects: TerminalDefects::ALL,
             ..SimConfig::default()
         };

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use crate::guest::plain_shell;
 use proxmox_api::{
     config::NetworkConfig,
     doctor::{self, Severity},
     lease::network::fence::{FenceProof, PROVEN},
 };
-use pve_sim::{ShellMode, Sim, SimConfig};
+use pve_sim::{Sim, SimConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -29,7 +30,7 @@ pub async fn fenced(more: &[(&str, &str)]) -> TestApp {
 pub async fn unfenced(more: &[(&str, &str)]) -> TestApp {
     let config = SimConfig {
         time_scale: 0.002,
-        shell: ShellMode::Toy,
+        shell: plain_shell(),
         nodes: vec!["pve".into(), "pve2".into()],
         ..SimConfig::default()
     };

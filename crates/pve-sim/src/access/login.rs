@@ -1,35 +1,35 @@
-//! Who sent a request: cookie with ticket and CSRF token, or an API token in the Authorization header
-//! (`PVE::HTTPServer::auth_handler`). A cookie, if there is one, wins.
+//! The sender of a request: cookie with ticket and CSRF token, or an API token in the Authorization
+//! header (`PVE::HTTPServer::auth_handler`). A cookie, if there is one, wins.
 
 use http::{HeaderMap, Method, header};
 
 use super::Access;
 use super::ticket::Signer;
 use crate::encoding;
-use crate::refusal::Refusal;
+use crate::response::ErrorResponse;
 
-/// How somebody proved who they are.
+/// How the sender of a request authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Means {
+pub(crate) enum AuthMethod {
     Ticket,
     Token,
-    /// Nobody in particular, on one of the few open paths.
+    /// No authentication, on one of the few open paths.
     None,
 }
 
-/// Who sent a request.
+/// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
     /// `user@realm` or `user@realm!token`.
     pub(crate) authid: String,
-    pub(crate) means: Means,
+    pub(crate) auth_method: AuthMethod,
 }
 
 impl Caller {
     pub(crate) fn nobody() -> Self {
         Self {
             authid: String::new(),
-            means: Means::None,
+            auth_method: AuthMethod::None,
         }
     }
 
@@ -46,40 +46,40 @@ pub(crate) fn identify(
     method: &Method,
     headers: &HeaderMap,
     now: u64,
-) -> Result<Caller, Refusal> {
+) -> Result<Caller, ErrorResponse> {
     if let Some(ticket) = cookie(headers) {
         let user = signer
             .verify_access(&ticket, now)
             .filter(|user| access.users.contains_key(user))
-            .ok_or_else(|| Refusal::unauthorized("Authentication failed!"))?;
+            .ok_or_else(|| ErrorResponse::unauthorized("Authentication failed!"))?;
         if method != Method::GET {
             let token = headers
                 .get("CSRFPreventionToken")
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or_default();
             if !signer.verify_csrf(token, &user, now) {
-                return Err(Refusal::unauthorized(
+                return Err(ErrorResponse::unauthorized(
                     "Permission denied - invalid csrf token",
                 ));
             }
         }
         return Ok(Caller {
             authid: user,
-            means: Means::Ticket,
+            auth_method: AuthMethod::Ticket,
         });
     }
     let header = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
     let Some(token) = header.and_then(|text| text.strip_prefix("PVEAPIToken=")) else {
-        return Err(Refusal::unauthorized("No ticket"));
+        return Err(ErrorResponse::unauthorized("No ticket"));
     };
     token_holder(access, token)
         .map(|authid| Caller {
             authid,
-            means: Means::Token,
+            auth_method: AuthMethod::Token,
         })
-        .ok_or_else(|| Refusal::unauthorized("Authentication failed!"))
+        .ok_or_else(|| ErrorResponse::unauthorized("Authentication failed!"))
 }
 
 fn token_holder(access: &Access, text: &str) -> Option<String> {

@@ -1,5 +1,6 @@
-//! Who may do what: users, API tokens, roles and access rules with inheritance, pools and privilege separation
-//! (`PVE::AccessControl`, `PVE::RPCEnvironment`), and the tickets that prove who somebody is.
+//! Access control: users, API tokens, roles and access rules with inheritance, pools and privilege
+//! separation (`PVE::AccessControl`, `PVE::RPCEnvironment`), and the tickets that authenticate
+//! users.
 
 mod login;
 mod roles;
@@ -7,9 +8,9 @@ pub(crate) mod ticket;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::refusal::Refusal;
+use crate::response::ErrorResponse;
 
-pub(crate) use login::{Caller, Means, identify};
+pub(crate) use login::{AuthMethod, Caller, identify};
 
 /// Privilege to propagate flag.
 pub(crate) type Privileges = BTreeMap<String, bool>;
@@ -72,7 +73,7 @@ impl Access {
             .insert(role.to_owned(), true);
     }
 
-    /// Without handing it down.
+    /// Without propagation.
     pub(crate) fn grant_here(&mut self, path: &str, to: &str, role: &str) {
         self.grant(path, to, role);
         let held = self.rules.get_mut(path).and_then(|held| held.get_mut(to));
@@ -106,7 +107,7 @@ impl Access {
         format!("/sdn/zones/{zone}/{bridge}")
     }
 
-    /// Removes every rule on a path, as the end of a container does.
+    /// Removes every rule on a path, as the removal of a container does.
     pub(crate) fn forget_path(&mut self, path: &str) {
         self.rules.remove(path);
     }
@@ -159,7 +160,7 @@ impl Access {
         let guest = path.strip_prefix("/vms/").and_then(|id| id.parse().ok());
         let pool = guest.and_then(|id: u32| self.pool_of_guest.get(&id));
         if let Some(pool) = pool.filter(|_| !roles.contains_key("NoAccess")) {
-            // What a pool gives is for its members alone.
+            // A pool's rules apply to its members only.
             for role in self.roles_on(authid, &format!("/pool/{pool}")).into_keys() {
                 roles.entry(role).or_insert(false);
             }
@@ -201,31 +202,44 @@ impl Access {
     }
 
     /// 403 with the first missing privilege.
-    pub(crate) fn check(&self, authid: &str, path: &str, wanted: &[&str]) -> Result<(), Refusal> {
+    pub(crate) fn check(
+        &self,
+        authid: &str,
+        path: &str,
+        wanted: &[&str],
+    ) -> Result<(), ErrorResponse> {
         let held = self.privileges(authid, path);
         match wanted.iter().find(|one| !held.contains_key(**one)) {
             None => Ok(()),
-            Some(missing) => Err(Refusal::forbidden(&format!("{path}, {missing}"))),
+            Some(missing) => Err(ErrorResponse::forbidden(&format!("{path}, {missing}"))),
         }
     }
 
-    /// 403 with all of them, where one would have been enough.
-    pub(crate) fn check_any(&self, authid: &str, path: &str, any: &[&str]) -> Result<(), Refusal> {
+    /// 403 that names all of them, where one is enough.
+    pub(crate) fn check_any(
+        &self,
+        authid: &str,
+        path: &str,
+        any: &[&str],
+    ) -> Result<(), ErrorResponse> {
         let held = self.privileges(authid, path);
         if any.iter().any(|one| held.contains_key(*one)) {
             return Ok(());
         }
-        Err(Refusal::forbidden(&format!("{path}, {}", any.join("|"))))
+        Err(ErrorResponse::forbidden(&format!(
+            "{path}, {}",
+            any.join("|")
+        )))
     }
 
-    /// A privilege on a container, for which a right on the pool that it shall join is enough.
+    /// A privilege on a container; the same privilege on the pool that it will join is enough.
     pub(crate) fn check_guest(
         &self,
         authid: &str,
         vmid: u32,
         pool: Option<&str>,
         wanted: &[&str],
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ErrorResponse> {
         let by_pool =
             pool.is_some_and(|pool| self.allows(authid, &format!("/pool/{pool}"), wanted));
         if by_pool {

@@ -1,5 +1,6 @@
-//! Tickets: signed statements about who somebody is, with an issue time. The real ones are RSA signatures; these are MACs
-//! stretched to the same length, so that a client which cuts them short or forgets to encode them is caught.
+//! Tickets: signed statements of an account and an issue time. The real ones are RSA
+//! signatures; these are MACs stretched to the same length, so that a client which cuts them short
+//! or forgets to encode them is caught.
 
 use ring::hmac;
 

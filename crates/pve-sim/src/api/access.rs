@@ -1,52 +1,53 @@
-//! `/access`: logging in, tickets, permissions, and as much of users and rules as clients read.
+//! `/access`: login, tickets, permissions, and the parts of users and rules that clients read.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::Call;
+use super::MethodCall;
 use crate::access::{Privileges, ROOT};
-use crate::refusal::{Outcome, Refusal};
-use crate::schema::{Kind, Param, format, optional, required};
+use crate::response::{ErrorResponse, HandlerResult};
+use crate::schema::{Param, ParamKind, format, optional, required};
 
 pub(super) const TICKET: &[Param] = &[
-    optional("new-format", Kind::Bool),
-    optional("otp", Kind::Text(0, 256)),
-    required("password", Kind::Text(0, 4096)),
-    optional("path", Kind::Text(0, 64)),
-    optional("privs", Kind::Text(0, 64)),
-    optional("realm", Kind::Text(0, 32)),
-    optional("tfa-challenge", Kind::Text(0, 4096)),
-    required("username", Kind::Text(0, 64)),
+    optional("new-format", ParamKind::Bool),
+    optional("otp", ParamKind::Text(0, 256)),
+    required("password", ParamKind::Text(0, 4096)),
+    optional("path", ParamKind::Text(0, 64)),
+    optional("privs", ParamKind::Text(0, 64)),
+    optional("realm", ParamKind::Text(0, 32)),
+    optional("tfa-challenge", ParamKind::Text(0, 4096)),
+    required("username", ParamKind::Text(0, 64)),
 ];
 
 pub(super) const TERMINAL_TICKET: &[Param] = &[
-    required("authid", Kind::Text(1, 64)),
-    required("path", Kind::Text(0, 64)),
-    optional("port", Kind::Int(1, 65535)),
-    required("privs", Kind::Text(0, 64)),
-    required("vncticket", Kind::Text(0, 512)),
+    required("authid", ParamKind::Text(1, 64)),
+    required("path", ParamKind::Text(0, 64)),
+    optional("port", ParamKind::Int(1, 65535)),
+    required("privs", ParamKind::Text(0, 64)),
+    required("vncticket", ParamKind::Text(0, 512)),
 ];
 
 pub(super) const PERMISSIONS: &[Param] = &[
-    optional("path", Kind::Text(1, 255)),
-    optional("userid", Kind::Text(1, 255)),
+    optional("path", ParamKind::Text(1, 255)),
+    optional("userid", ParamKind::Text(1, 255)),
 ];
 
 pub(super) const USERS: &[Param] = &[
-    optional("enabled", Kind::Bool),
-    optional("full", Kind::Bool),
+    optional("enabled", ParamKind::Bool),
+    optional("full", ParamKind::Bool),
 ];
 
 /// `POST /access/ticket`: a password, or an older ticket in its place.
-pub(super) fn ticket(call: &Call<'_>) -> Outcome {
+pub(super) fn ticket(call: &MethodCall<'_>) -> HandlerResult {
     let params = call.params();
     let mut user = params.text("username").unwrap_or_default().to_owned();
     if let Some(realm) = params.text("realm").filter(|_| !user.contains('@')) {
         user = format!("{user}@{realm}");
     }
-    format::user(&user)
-        .map_err(|text| Refusal::parameter("username", format!("invalid format - {text}\n")))?;
+    format::user(&user).map_err(|text| {
+        ErrorResponse::parameter("username", format!("invalid format - {text}\n"))
+    })?;
     let password = params.text("password").unwrap_or_default();
     let now = call.cluster.clock.seconds();
     let signer = &call.cluster.signer;
@@ -58,7 +59,7 @@ pub(super) fn ticket(call: &Call<'_>) -> Outcome {
         .is_some_and(|holder| holder == user || holder == ROOT);
     let known = account.is_some_and(|account| account.password.as_deref() == Some(password));
     if account.is_none() || !(known || renewed) {
-        return Err(Refusal::login_failed());
+        return Err(ErrorResponse::login_failed());
     }
     if !renewed && account.is_some_and(|account| account.second_factor) {
         // The ticket is good for the second step of the login only.
@@ -93,12 +94,12 @@ pub(super) fn ticket(call: &Call<'_>) -> Outcome {
 }
 
 /// `GET /access/ticket`: a placeholder for web forms.
-pub(super) fn ticket_form(_: &Call<'_>) -> Outcome {
+pub(super) fn ticket_form(_: &MethodCall<'_>) -> HandlerResult {
     Ok(Value::Null.into())
 }
 
 /// `POST /access/vncticket`: the check that the terminal proxy makes.
-pub(super) fn terminal_ticket(call: &Call<'_>) -> Outcome {
+pub(super) fn terminal_ticket(call: &MethodCall<'_>) -> HandlerResult {
     let params = call.params();
     let text = |name: &str| params.text(name).unwrap_or_default();
     let port = params
@@ -112,7 +113,7 @@ pub(super) fn terminal_ticket(call: &Call<'_>) -> Outcome {
         .signer
         .verify_terminal(text("vncticket"), authid, path, port, now);
     if !genuine {
-        return Err(Refusal::login_failed());
+        return Err(ErrorResponse::login_failed());
     }
     let wanted: Vec<&str> = format::list(text("privs")).collect();
     call.world().access.check_any(authid, path, &wanted)?;
@@ -120,7 +121,7 @@ pub(super) fn terminal_ticket(call: &Call<'_>) -> Outcome {
 }
 
 /// `GET /access/domains`.
-pub(super) fn domains(_: &Call<'_>) -> Outcome {
+pub(super) fn domains(_: &MethodCall<'_>) -> HandlerResult {
     Ok(json!([
         {"realm": "pam", "type": "pam", "comment": "Linux PAM standard authentication"},
         {"realm": "pve", "type": "pve", "comment": "Proxmox VE authentication server"},
@@ -129,7 +130,7 @@ pub(super) fn domains(_: &Call<'_>) -> Outcome {
 }
 
 /// `GET /access/permissions`: what the caller, or another account, may do where.
-pub(super) fn permissions(call: &Call<'_>) -> Outcome {
+pub(super) fn permissions(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let userid = call.params().text("userid").unwrap_or(call.authid());
     let own = userid == call.authid() || userid.split('!').next() == Some(call.authid());
@@ -139,7 +140,7 @@ pub(super) fn permissions(call: &Call<'_>) -> Outcome {
             .check(call.authid(), "/access", &["Sys.Audit"])?;
     }
     if let Some(path) = call.params().text("path") {
-        // Unlike in the list of all, a path without any right is there.
+        // Unlike the list of all paths, this one has paths without any privilege.
         let held = world.access.privileges(userid, path);
         return Ok(json!({ path: flags(&held) }).into());
     }
@@ -154,8 +155,8 @@ pub(super) fn permissions(call: &Call<'_>) -> Outcome {
     Ok(json!(listed).into())
 }
 
-/// `GET /access/acl`: the rules, for those who may see all of them.
-pub(super) fn acl(call: &Call<'_>) -> Outcome {
+/// `GET /access/acl`: the rules, for accounts that may see all of them.
+pub(super) fn acl(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     if !world
         .access
@@ -180,7 +181,7 @@ pub(super) fn acl(call: &Call<'_>) -> Outcome {
 }
 
 /// `GET /access/users`: the accounts that the caller may see, at least its own.
-pub(super) fn users(call: &Call<'_>) -> Outcome {
+pub(super) fn users(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let all = world
         .access

@@ -1,4 +1,4 @@
-//! The methods by which an administrator runs a cluster, and which the service itself never calls.
+//! The methods that an administrator uses and the service never calls.
 
 use super::route::Permission::{All, Anyone};
 use super::route::{Permission, Route, route};

@@ -1,32 +1,35 @@
 //! `POST /nodes/{node}/vzdump`: backups, one after the other on each node. A container has the lock
-//! `backup` all the time, which refuses starts, stops, changes and removals.
+//! `backup` meanwhile, which refuses starts, stops, changes and removals.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::Call;
+use super::MethodCall;
 use crate::guest_tasks::{HeldLock, come_up, halt, with};
-use crate::refusal::Outcome;
-use crate::schema::{Kind, Param, format, optional};
-use crate::worker::{self, Failure, Order, Worker};
+use crate::response::HandlerResult;
+use crate::schema::{Param, ParamKind, format, optional};
+use crate::worker::{self, TaskOrder, Worker, WorkerFailure};
 use crate::world::backup::{Backup, file_time};
 
 pub(super) const VZDUMP: &[Param] = &[
-    optional("all", Kind::Bool),
-    optional("bwlimit", Kind::Int(0, i64::MAX)),
-    optional("compress", Kind::OneOf(&["0", "1", "gzip", "lzo", "zstd"])),
-    optional("mode", Kind::OneOf(&["snapshot", "suspend", "stop"])),
-    optional("notes-template", Kind::Text(0, 1024)),
-    optional("protected", Kind::Bool),
-    optional("remove", Kind::Bool),
-    optional("storage", Kind::Format(255, format::storage)),
-    optional("vmid", Kind::Text(0, 4096)),
+    optional("all", ParamKind::Bool),
+    optional("bwlimit", ParamKind::Int(0, i64::MAX)),
+    optional(
+        "compress",
+        ParamKind::OneOf(&["0", "1", "gzip", "lzo", "zstd"]),
+    ),
+    optional("mode", ParamKind::OneOf(&["snapshot", "suspend", "stop"])),
+    optional("notes-template", ParamKind::Text(0, 1024)),
+    optional("protected", ParamKind::Bool),
+    optional("remove", ParamKind::Bool),
+    optional("storage", ParamKind::Format(255, format::storage)),
+    optional("vmid", ParamKind::Text(0, 4096)),
 ];
 
 /// `POST /nodes/{node}/vzdump`.
-pub(super) fn vzdump(call: &Call<'_>) -> Outcome {
+pub(super) fn vzdump(call: &MethodCall<'_>) -> HandlerResult {
     let params = call.params();
     let storage = params.text("storage").unwrap_or("local").to_owned();
     let wanted: Vec<u32> = params
@@ -53,7 +56,7 @@ pub(super) fn vzdump(call: &Call<'_>) -> Outcome {
             false => wanted.into_iter().filter(|vmid| !elsewhere(vmid)).collect(),
         }
     };
-    // Guests of other nodes are theirs; with nothing to do there is no task.
+    // Guests of other nodes are skipped; with none left there is no task.
     if here.is_empty() && !params.flag("all") {
         return Ok(json!("OK").into());
     }
@@ -63,10 +66,10 @@ pub(super) fn vzdump(call: &Call<'_>) -> Outcome {
     Ok(json!(fork(call, storage, here)).into())
 }
 
-fn fork(call: &Call<'_>, storage: String, vmids: Vec<u32>) -> String {
+fn fork(call: &MethodCall<'_>, storage: String, vmids: Vec<u32>) -> String {
     let stop = call.params().text("mode") == Some("stop");
     let user = call.authid().to_owned();
-    let order = Order {
+    let order = TaskOrder {
         node: &call.node,
         kind: "vzdump",
         id: match vmids[..] {
@@ -85,28 +88,33 @@ fn fork(call: &Call<'_>, storage: String, vmids: Vec<u32>) -> String {
             worker.log(format!("INFO: Starting Backup of VM {vmid} (lxc)"));
             match one(&worker, &storage, vmid, stop).await {
                 Ok(()) => worker.log(format!("INFO: Finished Backup of VM {vmid} (00:00:20)")),
-                Err(Failure::Died(why)) => {
+                Err(WorkerFailure::Died(why)) => {
                     worker.log(format!("ERROR: Backup of VM {vmid} failed - {why}"));
                     failed = true;
                 }
-                Err(Failure::Vanished) => return Err(Failure::Vanished),
+                Err(WorkerFailure::Vanished) => return Err(WorkerFailure::Vanished),
             }
         }
         match failed {
-            true => Err(Failure::Died("job errors".into())),
+            true => Err(WorkerFailure::Died("job errors".into())),
             false => Ok(()),
         }
     })
 }
 
-/// What ends the whole job and not the backup of one container.
-fn may_back_up(worker: &Worker, user: &str, storage: &str, vmids: &[u32]) -> Result<(), Failure> {
+/// A failure that ends the whole job and not only the backup of one container.
+fn may_back_up(
+    worker: &Worker,
+    user: &str,
+    storage: &str,
+    vmids: &[u32],
+) -> Result<(), WorkerFailure> {
     let world = worker.cluster.world();
     let takes = world
         .storage(storage)
         .is_some_and(|one| one.content.iter().any(|kind| kind == "backup"));
     if !takes {
-        return Err(Failure::Died(format!(
+        return Err(WorkerFailure::Died(format!(
             "could not get storage information for '{storage}': \
              can't use storage '{storage}' for backups - wrong content type"
         )));
@@ -118,18 +126,23 @@ fn may_back_up(worker: &Worker, user: &str, storage: &str, vmids: &[u32]) -> Res
         world
             .access
             .check(user, &format!("/vms/{vmid}"), &["VM.Backup"])
-            .map_err(|refusal| Failure::Died(refusal.message))?;
+            .map_err(|refusal| WorkerFailure::Died(refusal.message))?;
     }
     Ok(())
 }
 
-async fn one(worker: &Arc<Worker>, storage: &str, vmid: u32, stop: bool) -> Result<(), Failure> {
+async fn one(
+    worker: &Arc<Worker>,
+    storage: &str,
+    vmid: u32,
+    stop: bool,
+) -> Result<(), WorkerFailure> {
     if !worker.cluster.world().containers.contains_key(&vmid) {
-        return Err(Failure::Died(format!("unable to find VM '{vmid}'")));
+        return Err(WorkerFailure::Died(format!("unable to find VM '{vmid}'")));
     }
     let lock = HeldLock::take(worker, vmid, "backup").await?;
     let running = with(worker, vmid, |container| Ok(container.running()))?;
-    let backup = Backup::of(&worker.cluster.world(), vmid)
+    let backup = Backup::new(&worker.cluster.world(), vmid)
         .ok_or_else(|| format!("unable to find VM '{vmid}'"))?;
     let restart = stop && running;
     if restart {
@@ -142,7 +155,7 @@ async fn one(worker: &Arc<Worker>, storage: &str, vmid: u32, stop: bool) -> Resu
         "INFO: creating vzdump archive '/var/lib/vz/dump/{name}'"
     ));
     worker.sleep(Duration::from_secs(20)).await;
-    worker.trip()?;
+    worker.fail_if_faulty()?;
     let volid = format!("{storage}:backup/{name}");
     worker.cluster.world().backups.insert(volid, backup);
     if restart {

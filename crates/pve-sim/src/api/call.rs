@@ -1,18 +1,18 @@
-//! One call of an API method, as its handler sees it.
+//! One call of an API method, as its handler gets it.
 
 use std::sync::{Arc, MutexGuard};
 
 use crate::access::{Caller, ROOT};
 use crate::cluster::Cluster;
 use crate::faults::FaultKind;
-use crate::refusal::Refusal;
+use crate::response::ErrorResponse;
 use crate::schema::Params;
-use crate::worker::Order;
+use crate::worker::TaskOrder;
 use crate::world::container::Container;
 use crate::world::{self, World};
 
 /// One call.
-pub(crate) struct Call<'a> {
+pub(crate) struct MethodCall<'a> {
     pub(crate) cluster: &'a Arc<Cluster>,
     pub(crate) caller: &'a Caller,
     /// The node that the path names, or the one that answers.
@@ -21,7 +21,7 @@ pub(crate) struct Call<'a> {
     pub(crate) fault: Option<FaultKind>,
 }
 
-impl Call<'_> {
+impl MethodCall<'_> {
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.cluster.world()
     }
@@ -43,18 +43,18 @@ impl Call<'_> {
     }
 
     /// The container that the path names, on the node that the path names.
-    pub(crate) fn container<'w>(&self, world: &'w World) -> Result<&'w Container, Refusal> {
+    pub(crate) fn container<'w>(&self, world: &'w World) -> Result<&'w Container, ErrorResponse> {
         let vmid = self.vmid();
         world
             .containers
             .get(&vmid)
             .filter(|container| container.node == self.node)
-            .ok_or_else(|| Refusal::died(world::missing(&self.node, vmid)))
+            .ok_or_else(|| ErrorResponse::died(world::missing(&self.node, vmid)))
     }
 
-    /// An order for a worker about the container that the path names.
-    pub(crate) fn order(&self, kind: &'static str) -> Order<'_> {
-        Order {
+    /// The task of a worker on the container that the path names.
+    pub(crate) fn task_order(&self, kind: &'static str) -> TaskOrder<'_> {
+        TaskOrder {
             node: &self.node,
             kind,
             id: self.vmid().to_string(),
@@ -64,11 +64,12 @@ impl Call<'_> {
     }
 
     /// Refuses options that only root may use.
-    pub(crate) fn root_only(&self, names: &[&str]) -> Result<(), Refusal> {
+    pub(crate) fn root_only(&self, names: &[&str]) -> Result<(), ErrorResponse> {
         match names.iter().find(|name| self.params.has(name)) {
-            Some(name) if !self.is_root() => {
-                Err(Refusal::parameter(name, "Only root may use this option."))
-            }
+            Some(name) if !self.is_root() => Err(ErrorResponse::parameter(
+                name,
+                "Only root may use this option.",
+            )),
             _ => Ok(()),
         }
     }

@@ -1,27 +1,28 @@
-//! `/cluster`: the next free id, the resource overview with its staleness, and the cluster's members.
+//! `/cluster`: the next free id, the resource overview with its staleness, and the cluster's
+//! members.
 
 use serde_json::{Value, json};
 
-use super::{Call, node, storage};
-use crate::refusal::{Outcome, Refusal};
-use crate::schema::{Kind, Param, optional};
+use super::{MethodCall, node, storage};
+use crate::response::{ErrorResponse, HandlerResult};
+use crate::schema::{Param, ParamKind, optional};
 use crate::world::World;
 use crate::world::container::Container;
 
-pub(super) const NEXT_ID: &[Param] = &[optional("vmid", Kind::Int(100, 999_999_999))];
+pub(super) const NEXT_ID: &[Param] = &[optional("vmid", ParamKind::Int(100, 999_999_999))];
 
 pub(super) const RESOURCES: &[Param] = &[optional(
     "type",
-    Kind::OneOf(&["vm", "storage", "node", "sdn"]),
+    ParamKind::OneOf(&["vm", "storage", "node", "sdn"]),
 )];
 
 /// `GET /cluster/nextid`: a pure read; the number comes as a string.
-pub(super) fn next_id(call: &Call<'_>) -> Outcome {
+pub(super) fn next_id(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     if call.params().has("vmid") {
         let vmid = call.vmid();
         if world.containers.contains_key(&vmid) {
-            return Err(Refusal::parameter(
+            return Err(ErrorResponse::parameter(
                 "vmid",
                 format!("VM {vmid} already exists"),
             ));
@@ -32,7 +33,7 @@ pub(super) fn next_id(call: &Call<'_>) -> Outcome {
 }
 
 /// `GET /cluster/resources`.
-pub(super) fn resources(call: &Call<'_>) -> Outcome {
+pub(super) fn resources(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let wanted = call.params().text("type");
     let all = wanted.is_none();
@@ -71,8 +72,9 @@ pub(super) fn resources(call: &Call<'_>) -> Outcome {
     Ok(Value::from(list).into())
 }
 
-/// A container as the resource overview shows it: status and name as the status daemon last told them.
-pub(super) fn guest(call: &Call<'_>, world: &World, container: &Container) -> Value {
+/// A container as the resource overview shows it: status and name as the status daemon last
+/// reported them.
+pub(super) fn guest(call: &MethodCall<'_>, world: &World, container: &Container) -> Value {
     let now = call.cluster.clock.now();
     let lag = call
         .cluster
@@ -147,7 +149,7 @@ pub(super) fn guest(call: &Call<'_>, world: &World, container: &Container) -> Va
 }
 
 /// `GET /cluster/status`.
-pub(super) fn status(call: &Call<'_>) -> Outcome {
+pub(super) fn status(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let nodes: Value = world
         .nodes

@@ -1,6 +1,6 @@
-//! The API tree below `/api2/json`: which method of which path exists, who may call it and what it takes. A request goes through
-//! the same steps as on the real node: known path, parameters repeated in body and path, token allowed, permission, node
-//! reachable, parameters valid, handler.
+//! The API tree below `/api2/json`: the methods of each path, who may call them and their
+//! parameters. A request goes through the same steps as on the real node: known path, parameters
+//! repeated in body and path, token allowed, permission, node reachable, parameters valid, handler.
 
 mod access;
 mod administration;
@@ -25,16 +25,16 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::access::{Caller, Means, ROOT};
+use crate::access::{AuthMethod, Caller, ROOT};
 use crate::cluster::Cluster;
 use crate::faults::FaultKind;
-use crate::refusal::{Outcome, Refusal};
-use crate::schema::{self, Kind, Param, Params, format, required};
-pub(crate) use call::Call;
+use crate::response::{ErrorResponse, HandlerResult};
+use crate::schema::{self, Param, ParamKind, Params, format, required};
+pub(crate) use call::MethodCall;
 pub(crate) use route::{Permission, Route};
 
 /// A request after authentication.
-pub(crate) struct Request {
+pub(crate) struct ApiRequest {
     pub(crate) method: http::Method,
     /// Decoded path segments below `/api2/json`.
     pub(crate) segments: Vec<String>,
@@ -42,24 +42,31 @@ pub(crate) struct Request {
     pub(crate) fault: Option<FaultKind>,
 }
 
-impl Request {
+impl ApiRequest {
     /// The path as Proxmox writes it in its messages.
     pub(crate) fn path(&self) -> String {
         format!("/{}", self.segments.join("/"))
     }
 }
 
-/// Whether a path is open to everybody.
+/// Whether a path is open without authentication.
 pub(crate) fn is_open(method: &http::Method, segments: &[String]) -> bool {
     routes::find(method.as_str(), segments)
         .is_some_and(|(route, _)| matches!(route.permission, Permission::Open))
 }
 
-/// Answers a request.
-pub(crate) fn dispatch(cluster: &Arc<Cluster>, caller: &Caller, request: Request) -> Outcome {
+/// Handles a request.
+pub(crate) fn dispatch(
+    cluster: &Arc<Cluster>,
+    caller: &Caller,
+    request: ApiRequest,
+) -> HandlerResult {
     let path = request.path();
     let Some((route, uri)) = routes::find(request.method.as_str(), &request.segments) else {
-        return Err(Refusal::not_implemented(request.method.as_str(), &path));
+        return Err(ErrorResponse::not_implemented(
+            request.method.as_str(),
+            &path,
+        ));
     };
     let mut params = request.params;
     for (name, value) in &uri {
@@ -70,15 +77,15 @@ pub(crate) fn dispatch(cluster: &Arc<Cluster>, caller: &Caller, request: Request
             Some(_) => false,
         };
         if !same {
-            return Err(Refusal::parameter(
+            return Err(ErrorResponse::parameter(
                 name,
                 "duplicate parameter (already defined in URI) with conflicting values!",
             ));
         }
         params.insert((*name).to_owned(), json!(value));
     }
-    if caller.means == Means::Token && !route.tokens {
-        return Err(Refusal::forbidden_with(&format!(
+    if caller.auth_method == AuthMethod::Token && !route.tokens {
+        return Err(ErrorResponse::forbidden_with(&format!(
             "URI '{path}' not available with API token, need proper ticket."
         )));
     }
@@ -92,9 +99,9 @@ pub(crate) fn dispatch(cluster: &Arc<Cluster>, caller: &Caller, request: Request
         .collect();
     let params = schema::check(&schema, params)?;
     if request.fault == Some(FaultKind::NoQuorum) {
-        return Err(Refusal::died("cluster not ready - no quorum?"));
+        return Err(ErrorResponse::died("cluster not ready - no quorum?"));
     }
-    let call = Call {
+    let call = MethodCall {
         cluster,
         caller,
         node,
@@ -109,7 +116,7 @@ fn permitted(
     caller: &Caller,
     route: &Route,
     params: &BTreeMap<String, Value>,
-) -> Result<(), Refusal> {
+) -> Result<(), ErrorResponse> {
     let fill = |template: &str| {
         let texts = params
             .iter()
@@ -130,25 +137,25 @@ fn permitted(
                 .check_any(&caller.authid, &fill(path), privileges)
         }
         Permission::Root if caller.authid == ROOT => Ok(()),
-        Permission::Root => Err(Refusal::forbidden("user != root@pam")),
+        Permission::Root => Err(ErrorResponse::forbidden("user != root@pam")),
     }
 }
 
-/// The node that a path names, or how the node that answers fails to reach it.
-fn reachable(cluster: &Cluster, name: Option<&String>) -> Result<String, Refusal> {
+/// The node that a path names, or the error of the answering node if it cannot reach it.
+fn reachable(cluster: &Cluster, name: Option<&String>) -> Result<String, ErrorResponse> {
     let world = cluster.world();
     let Some(name) = name else {
         return Ok(cluster.config.nodes.first().cloned().unwrap_or_default());
     };
     match world.node(name) {
         Some(node) if node.online => Ok(node.name.clone()),
-        Some(_) => Err(Refusal::bare(595, "No route to host")),
+        Some(_) => Err(ErrorResponse::bare(595, "No route to host")),
         // A full name resolves, but the certificate is for the short one.
-        None if name.contains('.') => Err(Refusal::bare(
+        None if name.contains('.') => Err(ErrorResponse::bare(
             596,
             "tls_process_server_certificate: certificate verify failed",
         )),
-        None => Err(Refusal::died(format!(
+        None => Err(ErrorResponse::died(format!(
             "hostname lookup '{name}' failed - failed to get address info for: {name}: Name or service not known"
         ))),
     }
@@ -156,16 +163,16 @@ fn reachable(cluster: &Cluster, name: Option<&String>) -> Result<String, Refusal
 
 fn path_param(name: &'static str) -> Param {
     match name {
-        "node" => required(name, Kind::Format(255, format::node)),
-        "vmid" => required(name, Kind::Int(100, 999_999_999)),
-        "storage" => required(name, Kind::Format(255, format::storage)),
-        "snapname" => required(name, Kind::Text(2, 40)),
-        "poolid" => required(name, Kind::Format(255, format::pool)),
-        _ => required(name, Kind::Text(1, 255)),
+        "node" => required(name, ParamKind::Format(255, format::node)),
+        "vmid" => required(name, ParamKind::Int(100, 999_999_999)),
+        "storage" => required(name, ParamKind::Format(255, format::storage)),
+        "snapname" => required(name, ParamKind::Text(2, 40)),
+        "poolid" => required(name, ParamKind::Format(255, format::pool)),
+        _ => required(name, ParamKind::Text(1, 255)),
     }
 }
 
-impl Call<'_> {
+impl MethodCall<'_> {
     /// Checked parameters.
     pub(crate) fn params(&self) -> &Params {
         &self.params

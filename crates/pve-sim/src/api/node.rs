@@ -4,20 +4,23 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Call;
+use super::MethodCall;
 use crate::faults::FaultKind;
-use crate::refusal::{Outcome, Refusal};
-use crate::schema::{Kind, Param, optional, required};
+use crate::response::{ErrorResponse, HandlerResult};
+use crate::schema::{Param, ParamKind, optional, required};
 use crate::world::{Bridge, Node, World};
 
-pub(super) const COMMAND: &[Param] = &[required("command", Kind::OneOf(&["reboot", "shutdown"]))];
+pub(super) const COMMAND: &[Param] = &[required(
+    "command",
+    ParamKind::OneOf(&["reboot", "shutdown"]),
+)];
 
 /// How long a node is away when it reboots.
 const BOOT: Duration = Duration::from_secs(60);
 
 pub(super) const NETWORK: &[Param] = &[optional(
     "type",
-    Kind::OneOf(&[
+    ParamKind::OneOf(&[
         "bridge",
         "eth",
         "vnet",
@@ -28,12 +31,12 @@ pub(super) const NETWORK: &[Param] = &[optional(
 )];
 
 /// `GET /nodes`.
-pub(super) fn list(call: &Call<'_>) -> Outcome {
+pub(super) fn list(call: &MethodCall<'_>) -> HandlerResult {
     Ok(Value::from(entries(call, &call.world())).into())
 }
 
-/// Nodes as lists show them: with figures only for those who may see them.
-pub(super) fn entries(call: &Call<'_>, world: &World) -> Vec<Value> {
+/// Nodes as lists show them: figures only for accounts that may see them.
+pub(super) fn entries(call: &MethodCall<'_>, world: &World) -> Vec<Value> {
     world
         .nodes
         .iter()
@@ -53,7 +56,7 @@ pub(super) fn entries(call: &Call<'_>, world: &World) -> Vec<Value> {
             });
             let path = format!("/nodes/{}", node.name);
             if online && world.access.allows(call.authid(), &path, &["Sys.Audit"]) {
-                let load = Load::of(world, node);
+                let load = NodeLoad::measure(world, node);
                 entry["cpu"] = json!(load.cpu);
                 entry["maxcpu"] = json!(node.cores);
                 entry["mem"] = json!(load.memory);
@@ -68,12 +71,12 @@ pub(super) fn entries(call: &Call<'_>, world: &World) -> Vec<Value> {
 }
 
 /// `GET /nodes/{node}/status`.
-pub(super) fn status(call: &Call<'_>) -> Outcome {
+pub(super) fn status(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let node = world
         .node(&call.node)
-        .ok_or_else(|| Refusal::died("no such node"))?;
-    let load = Load::of(&world, node);
+        .ok_or_else(|| ErrorResponse::died("no such node"))?;
+    let load = NodeLoad::measure(&world, node);
     let free = node.memory.saturating_sub(load.memory);
     let kernel = &node.kernel;
     Ok(json!({
@@ -101,9 +104,9 @@ pub(super) fn status(call: &Call<'_>) -> Outcome {
     .into())
 }
 
-/// `GET /nodes/{node}/network`: plain bridges, the first on a network card, and VNets where they are
-/// asked for. Bridges and VNets are listed for those who may use them.
-pub(super) fn network(call: &Call<'_>) -> Outcome {
+/// `GET /nodes/{node}/network`: plain bridges, the first on a network card, and VNets on request.
+/// Bridges and VNets are listed for accounts that may use them.
+pub(super) fn network(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let usable = |bridge: &str| {
         let path = world.access.bridge_path(bridge);
@@ -148,8 +151,9 @@ fn bridge_row(name: &str, bridge: &Bridge, on_card: bool) -> Value {
     row
 }
 
-/// `POST /nodes/{node}/status`: the command is answered at once and carried out two seconds later.
-pub(super) fn command(call: &Call<'_>) -> Outcome {
+/// `POST /nodes/{node}/status`: the response comes at once, the command is executed two seconds
+/// later.
+pub(super) fn command(call: &MethodCall<'_>) -> HandlerResult {
     let again = call.params().text("command") == Some("reboot");
     let (cluster, name) = (call.cluster.clone(), call.node.clone());
     call.cluster.spawn(async move {
@@ -170,15 +174,15 @@ pub(super) fn command(call: &Call<'_>) -> Outcome {
     Ok(Value::Null.into())
 }
 
-/// What a node carries.
-struct Load {
+/// The load of a node.
+struct NodeLoad {
     cpu: f64,
     memory: u64,
     rootfs: u64,
 }
 
-impl Load {
-    fn of(world: &World, node: &Node) -> Self {
+impl NodeLoad {
+    fn measure(world: &World, node: &Node) -> Self {
         let running: Vec<_> = world
             .containers
             .values()

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Call;
-use crate::refusal::{Outcome, Refusal};
+use super::MethodCall;
+use crate::response::{ErrorResponse, HandlerResult};
 
 /// Name, release and description of what is installed on a host that is up to date.
 const PACKAGES: &[(&str, &str, &str)] = &[
@@ -87,14 +87,14 @@ const PACKAGES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// The release of pve-container before the one with which consoles take API tokens.
+/// The last release of pve-container whose consoles refuse API tokens.
 const BEFORE_TOKENS: &str = "6.1.2";
 
-pub(super) fn versions(call: &Call<'_>) -> Outcome {
+pub(super) fn versions(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let node = world
         .node(&call.node)
-        .ok_or_else(|| Refusal::died("no such node"))?;
+        .ok_or_else(|| ErrorResponse::died("no such node"))?;
     let changed = world.packages.get(&node.name);
     let more = changed
         .into_iter()

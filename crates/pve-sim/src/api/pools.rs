@@ -2,39 +2,39 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, cluster};
-use crate::refusal::{Outcome, Refusal};
-use crate::schema::{Kind, Param, format, optional, required};
+use super::{MethodCall, cluster};
+use crate::response::{ErrorResponse, HandlerResult};
+use crate::schema::{Param, ParamKind, format, optional, required};
 use crate::world::World;
 
-const TYPES: Kind = Kind::OneOf(&["qemu", "lxc", "storage"]);
+const TYPES: ParamKind = ParamKind::OneOf(&["qemu", "lxc", "storage"]);
 
 pub(super) const LIST: &[Param] = &[
-    optional("poolid", Kind::Format(255, format::pool)),
+    optional("poolid", ParamKind::Format(255, format::pool)),
     optional("type", TYPES),
 ];
 
 pub(super) const CREATE: &[Param] = &[
-    optional("comment", Kind::Text(0, 4096)),
-    required("poolid", Kind::Format(255, format::pool)),
+    optional("comment", ParamKind::Text(0, 4096)),
+    required("poolid", ParamKind::Format(255, format::pool)),
 ];
 
-/// What a change takes, beside the pool's id.
+/// Parameters of a change, without the pool's id.
 pub(super) const UPDATE: &[Param] = &[
-    optional("allow-move", Kind::Bool),
-    optional("comment", Kind::Text(0, 4096)),
-    optional("delete", Kind::Bool),
-    optional("vms", Kind::Text(0, 4096)),
+    optional("allow-move", ParamKind::Bool),
+    optional("comment", ParamKind::Text(0, 4096)),
+    optional("delete", ParamKind::Bool),
+    optional("vms", ParamKind::Text(0, 4096)),
 ];
 
-pub(super) const WHICH: &[Param] = &[required("poolid", Kind::Format(255, format::pool))];
+pub(super) const WHICH: &[Param] = &[required("poolid", ParamKind::Format(255, format::pool))];
 
 pub(super) const ONE: &[Param] = &[optional("type", TYPES)];
 
 /// `GET /pools[?poolid=…]`.
-pub(super) fn list(call: &Call<'_>) -> Outcome {
+pub(super) fn list(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
-    // Proxmox asks for `Pool.Audit` here and does not look at the answer.
+    // Proxmox checks `Pool.Audit` here and ignores the result.
     if let Some(pool) = call.params().text("poolid") {
         return Ok(json!([members(call, &world, pool)?]).into());
     }
@@ -53,15 +53,15 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
 }
 
 /// `GET /pools/{poolid}`, the older form.
-pub(super) fn one(call: &Call<'_>) -> Outcome {
+pub(super) fn one(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let pool = call.params().text("poolid").unwrap_or_default();
     Ok(members(call, &world, pool)?.into())
 }
 
-fn members(call: &Call<'_>, world: &World, pool: &str) -> Result<Value, Refusal> {
+fn members(call: &MethodCall<'_>, world: &World, pool: &str) -> Result<Value, ErrorResponse> {
     if !world.access.pools.contains(pool) {
-        return Err(Refusal::died(format!("pool '{pool}' does not exist")));
+        return Err(ErrorResponse::died(format!("pool '{pool}' does not exist")));
     }
     let guests = call.params().text("type").is_none_or(|kind| kind == "lxc");
     let members: Value = world
@@ -83,12 +83,12 @@ fn members(call: &Call<'_>, world: &World, pool: &str) -> Result<Value, Refusal>
 }
 
 /// `POST /pools`. A pool below another needs that one.
-pub(super) fn create(call: &Call<'_>) -> Outcome {
+pub(super) fn create(call: &MethodCall<'_>) -> HandlerResult {
     let pool = call.params().text("poolid").unwrap_or_default();
     let mut world = call.world();
     let pools = &mut world.access.pools;
     if pools.contains(pool) {
-        return Err(Refusal::died(format!("pool '{pool}' already exists")));
+        return Err(ErrorResponse::died(format!("pool '{pool}' already exists")));
     }
     let (parent, leaf) = match pool.rsplit_once('/') {
         Some((parent, leaf)) => (Some(parent), leaf),
@@ -96,27 +96,28 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
     };
     if let Some(parent) = parent.filter(|parent| !pools.contains(*parent)) {
         let text = format!("parent '{parent}' of pool '{pool}' does not exist");
-        return Err(Refusal::died(text));
+        return Err(ErrorResponse::died(text));
     }
     if !leaf.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        return Err(Refusal::died("pool name must start with a letter"));
+        return Err(ErrorResponse::died("pool name must start with a letter"));
     }
     pools.insert(pool.to_owned());
     Ok(Value::Null.into())
 }
 
-/// `PUT /pools` and `PUT /pools/{poolid}`: guests join or, with `delete`, leave. All or none.
-pub(super) fn update(call: &Call<'_>) -> Outcome {
+/// `PUT /pools` and `PUT /pools/{poolid}`: guests join or, with `delete`, leave: all
+/// of them or none.
+pub(super) fn update(call: &MethodCall<'_>) -> HandlerResult {
     let params = call.params();
     let pool = params.text("poolid").unwrap_or_default();
     let mut world = call.world();
     if !world.access.pools.contains(pool) {
-        return Err(Refusal::died(format!("pool '{pool}' does not exist")));
+        return Err(ErrorResponse::died(format!("pool '{pool}' does not exist")));
     }
     let mut members = world.access.pool_of_guest.clone();
     for text in params.text("vms").into_iter().flat_map(format::list) {
         let vmid: u32 = text.parse().map_err(|_| {
-            Refusal::parameter(
+            ErrorResponse::parameter(
                 "vms",
                 format!("value '{text}' does not look like a valid VM ID"),
             )
@@ -127,17 +128,21 @@ pub(super) fn update(call: &Call<'_>) -> Outcome {
         let current = members.get(&vmid).map(String::as_str);
         if params.flag("delete") {
             if current != Some(pool) {
-                return Err(Refusal::died(format!("VM {vmid} is not a pool member")));
+                return Err(ErrorResponse::died(format!(
+                    "VM {vmid} is not a pool member"
+                )));
             }
             members.remove(&vmid);
             continue;
         }
         match current {
             Some(current) if current == pool => {
-                return Err(Refusal::died(format!("VM {vmid} is already a pool member")));
+                return Err(ErrorResponse::died(format!(
+                    "VM {vmid} is already a pool member"
+                )));
             }
             Some(other) if !params.flag("allow-move") => {
-                return Err(Refusal::died(format!(
+                return Err(ErrorResponse::died(format!(
                     "VM {vmid} belongs already to pool '{other}' and 'allow-move' is not set"
                 )));
             }
@@ -156,11 +161,11 @@ pub(super) fn update(call: &Call<'_>) -> Outcome {
 }
 
 /// `DELETE /pools` and `DELETE /pools/{poolid}`: only one that is empty.
-pub(super) fn remove(call: &Call<'_>) -> Outcome {
+pub(super) fn remove(call: &MethodCall<'_>) -> HandlerResult {
     let pool = call.params().text("poolid").unwrap_or_default();
     let mut world = call.world();
     if !world.access.pools.contains(pool) {
-        return Err(Refusal::died(format!("pool '{pool}' does not exist")));
+        return Err(ErrorResponse::died(format!("pool '{pool}' does not exist")));
     }
     let below = format!("{pool}/");
     if let Some(inner) = world
@@ -170,7 +175,7 @@ pub(super) fn remove(call: &Call<'_>) -> Outcome {
         .find(|one| one.starts_with(&below))
     {
         let text = format!("pool '{pool}' is not empty (contains pool '{inner}')");
-        return Err(Refusal::died(text));
+        return Err(ErrorResponse::died(text));
     }
     let member = world
         .containers
@@ -178,7 +183,7 @@ pub(super) fn remove(call: &Call<'_>) -> Outcome {
         .find(|vmid| world.pool_of(**vmid) == Some(pool));
     if let Some(vmid) = member {
         let text = format!("pool '{pool}' is not empty (contains VM {vmid})");
-        return Err(Refusal::died(text));
+        return Err(ErrorResponse::died(text));
     }
     world.access.pools.remove(pool);
     world.access.forget_path(&format!("/pool/{pool}"));

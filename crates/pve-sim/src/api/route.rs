@@ -1,12 +1,12 @@
 //! One method of the API: who may call it, its parameters and its handler.
 
-use super::Call;
-use crate::refusal::Outcome;
+use super::MethodCall;
+use crate::response::HandlerResult;
 use crate::schema::Param;
 
 /// Who may call a method.
 pub(crate) enum Permission {
-    /// Everybody, without authentication.
+    /// Open without authentication.
     Open,
     /// Every authenticated account; the handler filters or checks.
     Anyone,
@@ -27,7 +27,7 @@ pub(crate) struct Route {
     pub(crate) tokens: bool,
     /// Parameters beside those in the path, in several lists.
     pub(crate) params: &'static [&'static [Param]],
-    pub(crate) handler: fn(&Call<'_>) -> Outcome,
+    pub(crate) handler: fn(&MethodCall<'_>) -> HandlerResult,
 }
 
 pub(super) const fn route(
@@ -35,7 +35,7 @@ pub(super) const fn route(
     path: &'static str,
     permission: Permission,
     params: &'static [&'static [Param]],
-    handler: fn(&Call<'_>) -> Outcome,
+    handler: fn(&MethodCall<'_>) -> HandlerResult,
 ) -> Route {
     Route {
         method,

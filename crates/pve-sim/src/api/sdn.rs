@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::Call;
-use crate::refusal::Outcome;
-use crate::schema::{Kind, Param, optional};
+use super::MethodCall;
+use crate::response::HandlerResult;
+use crate::schema::{Param, ParamKind, optional};
 
 pub(super) const LIST: &[Param] = &[
-    optional("pending", Kind::Bool),
-    optional("running", Kind::Bool),
+    optional("pending", ParamKind::Bool),
+    optional("running", ParamKind::Bool),
 ];
 
 /// `SDN.Use` alone shows neither of the two lists.
 const VISIBLE: &[&str] = &["SDN.Audit", "SDN.Allocate"];
 
 /// `GET /cluster/sdn/vnets`.
-pub(super) fn vnets(call: &Call<'_>) -> Outcome {
+pub(super) fn vnets(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let access = &world.access;
     let visible = |vnet: &str| {
@@ -34,7 +34,7 @@ pub(super) fn vnets(call: &Call<'_>) -> Outcome {
 }
 
 /// `GET /cluster/sdn/zones`.
-pub(super) fn zones(call: &Call<'_>) -> Outcome {
+pub(super) fn zones(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let access = &world.access;
     let zones: BTreeSet<&String> = access.zones.values().collect();

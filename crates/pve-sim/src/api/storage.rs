@@ -2,27 +2,27 @@
 
 use serde_json::{Value, json};
 
-use super::Call;
-use crate::refusal::{Outcome, Refusal};
-use crate::schema::{Kind, Param, format, optional};
-use crate::world::{Storage, World, has};
+use super::MethodCall;
+use crate::response::{ErrorResponse, HandlerResult};
+use crate::schema::{Param, ParamKind, format, optional};
+use crate::world::{Storage, World, is_on_node};
 
 pub(super) const LIST: &[Param] = &[
-    optional("content", Kind::Text(0, 255)),
-    optional("enabled", Kind::Bool),
-    optional("format", Kind::Bool),
-    optional("storage", Kind::Format(255, format::storage)),
-    optional("target", Kind::Format(255, format::node)),
+    optional("content", ParamKind::Text(0, 255)),
+    optional("enabled", ParamKind::Bool),
+    optional("format", ParamKind::Bool),
+    optional("storage", ParamKind::Format(255, format::storage)),
+    optional("target", ParamKind::Format(255, format::node)),
 ];
 
 pub(super) const CONTENT: &[Param] = &[
-    optional("content", Kind::Text(0, 255)),
-    optional("vmid", Kind::Int(100, 999_999_999)),
+    optional("content", ParamKind::Text(0, 255)),
+    optional("vmid", ParamKind::Int(100, 999_999_999)),
 ];
 
 const VISIBLE: &[&str] = &["Datastore.Audit", "Datastore.AllocateSpace"];
 
-fn visible(call: &Call<'_>, world: &World, storage: &Storage) -> bool {
+fn visible(call: &MethodCall<'_>, world: &World, storage: &Storage) -> bool {
     let path = format!("/storage/{}", storage.name);
     world
         .access
@@ -37,7 +37,7 @@ fn holds(storage: &Storage, wanted: Option<&str>) -> bool {
 }
 
 /// `GET /storage`.
-pub(super) fn definitions(call: &Call<'_>) -> Outcome {
+pub(super) fn definitions(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let list: Value = world
         .storages
@@ -54,14 +54,14 @@ pub(super) fn definitions(call: &Call<'_>) -> Outcome {
 }
 
 /// `GET /nodes/{node}/storage`.
-pub(super) fn list(call: &Call<'_>) -> Outcome {
+pub(super) fn list(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let params = call.params();
     let list: Value = world
         .storages
         .iter()
         .filter(|one| visible(call, &world, one) && holds(one, params.text("content")))
-        // A storage of other nodes is left out only where a kind of content is asked for.
+        // A storage of other nodes is left out only if a content type is given.
         .filter(|one| !params.has("content") || one.is_enabled_on(&call.node))
         .filter(|one| !params.flag("enabled") || one.enabled)
         .filter(|one| params.text("storage").is_none_or(|name| name == one.name))
@@ -75,19 +75,19 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
 }
 
 /// `GET /nodes/{node}/storage/{storage}/status`.
-pub(super) fn status(call: &Call<'_>) -> Outcome {
+pub(super) fn status(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let storage = named(call, &world)?;
     Ok(usage(&world, storage, &call.node).into())
 }
 
 /// `GET /nodes/{node}/storage/{storage}/content`.
-pub(super) fn content(call: &Call<'_>) -> Outcome {
+pub(super) fn content(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let storage = named(call, &world)?;
     storage.usable(&call.node)?;
     if storage.fails {
-        return Err(Refusal::died("got timeout"));
+        return Err(ErrorResponse::died("got timeout"));
     }
     let wanted = call.params().text("content");
     let mut list = Vec::new();
@@ -98,7 +98,7 @@ pub(super) fn content(call: &Call<'_>) -> Outcome {
                 .templates
                 .iter()
                 .filter(|(volid, _)| volid.starts_with(&prefix))
-                .filter(|(_, template)| storage.shared || has(&template.nodes, &call.node))
+                .filter(|(_, template)| storage.shared || is_on_node(&template.nodes, &call.node))
                 .map(|(volid, template)| {
                     json!({
                         "volid": volid, "format": archive_format(volid), "size": template.size,
@@ -128,7 +128,7 @@ pub(super) fn content(call: &Call<'_>) -> Outcome {
 }
 
 /// `GET /nodes/{node}/aplinfo`: the index of templates that can be downloaded.
-pub(super) fn appliances(call: &Call<'_>) -> Outcome {
+pub(super) fn appliances(call: &MethodCall<'_>) -> HandlerResult {
     let entry = |file: &String| {
         let (name, rest) = file.split_once('_').unwrap_or((file, ""));
         let (version, rest) = rest.split_once('_').unwrap_or((rest, ""));
@@ -150,7 +150,7 @@ pub(super) fn appliances(call: &Call<'_>) -> Outcome {
 }
 
 /// Storages as the resource overview shows them.
-pub(super) fn resources(call: &Call<'_>, world: &World, node: &str) -> Vec<Value> {
+pub(super) fn resources(call: &MethodCall<'_>, world: &World, node: &str) -> Vec<Value> {
     world
         .storages
         .iter()
@@ -166,11 +166,11 @@ pub(super) fn resources(call: &Call<'_>, world: &World, node: &str) -> Vec<Value
         .collect()
 }
 
-fn named<'w>(call: &Call<'_>, world: &'w World) -> Result<&'w Storage, Refusal> {
+fn named<'w>(call: &MethodCall<'_>, world: &'w World) -> Result<&'w Storage, ErrorResponse> {
     let name = call.params().text("storage").unwrap_or_default();
     world
         .storage(name)
-        .ok_or_else(|| Refusal::died(format!("storage '{name}' does not exist")))
+        .ok_or_else(|| ErrorResponse::died(format!("storage '{name}' does not exist")))
 }
 
 fn usage(world: &World, storage: &Storage, node: &str) -> Value {

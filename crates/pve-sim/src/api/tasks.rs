@@ -1,34 +1,34 @@
-//! `/nodes/{node}/tasks`: who may see which task, its status and its log.
+//! `/nodes/{node}/tasks`: the tasks that an account may see, their status and log.
 
 use serde_json::{Value, json};
 
-use super::Call;
-use crate::refusal::{Answer, Outcome, Refusal};
-use crate::schema::{Kind, Param, optional};
+use super::MethodCall;
+use crate::response::{DataResponse, ErrorResponse, HandlerResult};
+use crate::schema::{Param, ParamKind, optional};
 use crate::world::World;
 use crate::world::task::{Task, is_upid};
 
 pub(super) const LIST: &[Param] = &[
-    optional("errors", Kind::Bool),
-    optional("limit", Kind::Int(0, i64::MAX)),
-    optional("since", Kind::Int(0, i64::MAX)),
-    optional("source", Kind::OneOf(&["archive", "active", "all"])),
-    optional("start", Kind::Int(0, i64::MAX)),
-    optional("statusfilter", Kind::Text(0, 255)),
-    optional("typefilter", Kind::Text(0, 255)),
-    optional("until", Kind::Int(0, i64::MAX)),
-    optional("userfilter", Kind::Text(0, 255)),
-    optional("vmid", Kind::Int(100, 999_999_999)),
+    optional("errors", ParamKind::Bool),
+    optional("limit", ParamKind::Int(0, i64::MAX)),
+    optional("since", ParamKind::Int(0, i64::MAX)),
+    optional("source", ParamKind::OneOf(&["archive", "active", "all"])),
+    optional("start", ParamKind::Int(0, i64::MAX)),
+    optional("statusfilter", ParamKind::Text(0, 255)),
+    optional("typefilter", ParamKind::Text(0, 255)),
+    optional("until", ParamKind::Int(0, i64::MAX)),
+    optional("userfilter", ParamKind::Text(0, 255)),
+    optional("vmid", ParamKind::Int(100, 999_999_999)),
 ];
 
 pub(super) const LOG: &[Param] = &[
-    optional("download", Kind::Bool),
-    optional("limit", Kind::Int(0, i64::MAX)),
-    optional("start", Kind::Int(0, i64::MAX)),
+    optional("download", ParamKind::Bool),
+    optional("limit", ParamKind::Int(0, i64::MAX)),
+    optional("start", ParamKind::Int(0, i64::MAX)),
 ];
 
 /// A token sees its own tasks, a user also those of its tokens.
-fn own(call: &Call<'_>, task: &Task) -> bool {
+fn own(call: &MethodCall<'_>, task: &Task) -> bool {
     let caller = call.authid();
     task.user == caller || task.user.split('!').next() == Some(caller)
 }
@@ -49,7 +49,7 @@ fn describe(task: &Task) -> Value {
 }
 
 /// `GET /nodes/{node}/tasks`.
-pub(super) fn list(call: &Call<'_>) -> Outcome {
+pub(super) fn list(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let params = call.params();
     let auditor = world.access.allows(
@@ -100,7 +100,7 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
         .collect();
     let entries = window(call, found.len());
     let data: Value = found[entries].iter().map(|task| with_end(task)).collect();
-    Ok(Answer {
+    Ok(DataResponse {
         data,
         total: Some(found.len()),
     })
@@ -116,7 +116,7 @@ fn with_end(task: &Task) -> Value {
 }
 
 /// `GET /cluster/tasks`.
-pub(super) fn cluster_wide(call: &Call<'_>) -> Outcome {
+pub(super) fn cluster_wide(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let auditor = world.access.allows(call.authid(), "/", &["Sys.Audit"]);
     let list: Value = world
@@ -131,30 +131,37 @@ pub(super) fn cluster_wide(call: &Call<'_>) -> Outcome {
     Ok(list.into())
 }
 
-fn window(call: &Call<'_>, count: usize) -> std::ops::Range<usize> {
+fn window(call: &MethodCall<'_>, count: usize) -> std::ops::Range<usize> {
     let number = |name: &str, default: usize| {
         call.params().int(name).map_or(default, |value| {
             usize::try_from(value).unwrap_or(usize::MAX)
         })
     };
     let start = number("start", 0).min(count);
-    // A limit of nothing means no limit.
+    // A limit of 0 means no limit.
     let limit = Some(number("limit", 50)).filter(|limit| *limit > 0);
     let end = limit.map_or(count, |limit| start.saturating_add(limit).min(count));
     start..end
 }
 
 /// The task that the path names, if it exists and the caller may see it.
-fn named<'w>(call: &Call<'_>, world: &'w World, privilege: &str) -> Result<&'w Task, Refusal> {
+fn named<'w>(
+    call: &MethodCall<'_>,
+    world: &'w World,
+    privilege: &str,
+) -> Result<&'w Task, ErrorResponse> {
     let upid = call.params().text("upid").unwrap_or_default();
     if !is_upid(upid) {
-        return Err(Refusal::parameter("upid", "unable to parse worker upid"));
+        return Err(ErrorResponse::parameter(
+            "upid",
+            "unable to parse worker upid",
+        ));
     }
     let task = world
         .tasks
         .find(upid)
         .filter(|task| task.node == call.node)
-        .ok_or_else(|| Refusal::parameter("upid", "no such task"))?;
+        .ok_or_else(|| ErrorResponse::parameter("upid", "no such task"))?;
     if !own(call, task) {
         let path = format!("/nodes/{}", call.node);
         world.access.check(call.authid(), &path, &[privilege])?;
@@ -163,12 +170,12 @@ fn named<'w>(call: &Call<'_>, world: &'w World, privilege: &str) -> Result<&'w T
 }
 
 /// `GET /nodes/{node}/tasks/{upid}`.
-pub(super) fn index(_: &Call<'_>) -> Outcome {
+pub(super) fn index(_: &MethodCall<'_>) -> HandlerResult {
     Ok(json!([{"name": "log"}, {"name": "status"}]).into())
 }
 
 /// `GET /nodes/{node}/tasks/{upid}/status`.
-pub(super) fn status(call: &Call<'_>) -> Outcome {
+pub(super) fn status(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let task = named(call, &world, "Sys.Audit")?;
     let mut entry = describe(task);
@@ -183,7 +190,7 @@ pub(super) fn status(call: &Call<'_>) -> Outcome {
 }
 
 /// `GET /nodes/{node}/tasks/{upid}/log`.
-pub(super) fn log(call: &Call<'_>) -> Outcome {
+pub(super) fn log(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let task = named(call, &world, "Sys.Audit")?;
     let range = window(call, task.log.len());
@@ -194,19 +201,19 @@ pub(super) fn log(call: &Call<'_>) -> Outcome {
         .map(|(offset, line)| json!({"n": first + offset + 1, "t": line}))
         .collect();
     if task.log.is_empty() {
-        return Ok(Answer {
+        return Ok(DataResponse {
             data: json!([{"n": 1, "t": "no content"}]),
             total: Some(1),
         });
     }
-    Ok(Answer {
+    Ok(DataResponse {
         data: lines.into(),
         total: Some(task.log.len()),
     })
 }
 
-/// `DELETE /nodes/{node}/tasks/{upid}`: asks the worker to end.
-pub(super) fn abort(call: &Call<'_>) -> Outcome {
+/// `DELETE /nodes/{node}/tasks/{upid}`: tells the worker to end.
+pub(super) fn abort(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let task = named(call, &world, "Sys.Modify")?;
     if task.exit.is_none() {

@@ -1,5 +1,4 @@
-//! What goes wrong between a shell and the client in a real termproxy with a real dtach; see
-//! [`crate::TerminalDefects`].
+//! The defects of a real termproxy with a real dtach; see [`crate::TerminalDefects`].
 
 use std::time::Duration;
 
@@ -7,21 +6,21 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::websocket::Incoming;
+use super::websocket::ClientFrame;
 
-/// What fits between dtach and a shell that echoes while dtach waits to write.
+/// Bytes that fit between dtach and a shell that echoes while dtach waits to write.
 pub(super) const ECHO_ROOM: usize = 4096;
 /// How long termproxy, on a busy machine, takes to pass on what it has read.
-const BEHIND: Duration = Duration::from_millis(30);
-/// The longest while there is always more to be read.
-const LONGEST: Duration = Duration::from_millis(300);
-/// The most bytes that it keeps to itself.
-const MOST: usize = 64 * 1024;
-/// A shell that shows nothing for so long has taken what was typed.
-const QUIET: Duration = Duration::from_millis(50);
+const RELAY_DELAY: Duration = Duration::from_millis(30);
+/// The longest delay while more output keeps coming.
+const MAX_RELAY_DELAY: Duration = Duration::from_millis(300);
+/// The most bytes that it holds back.
+const MAX_HELD: usize = 64 * 1024;
+/// A shell that shows nothing for so long has processed the typed text.
+const QUIET_TIME: Duration = Duration::from_millis(50);
 
-/// What a shell shows, passed on late by a termproxy that loses it when the shell ends meanwhile.
-pub(super) struct Screen {
+/// A shell's output, passed on late by a termproxy that loses it if the shell ends meanwhile.
+pub(super) struct LateScreen {
     shown: mpsc::Receiver<Bytes>,
     loses_tail: bool,
     held: Vec<u8>,
@@ -30,7 +29,7 @@ pub(super) struct Screen {
     last: Instant,
 }
 
-impl Screen {
+impl LateScreen {
     pub(super) fn new(shown: mpsc::Receiver<Bytes>, loses_tail: bool) -> Self {
         Self {
             shown,
@@ -57,10 +56,10 @@ impl Screen {
                 self.last = self.since;
             }
             let longest = match self.held.len() {
-                MOST.. => self.since,
-                _ => self.since + LONGEST,
+                MAX_HELD.. => self.since,
+                _ => self.since + MAX_RELAY_DELAY,
             };
-            let deadline = longest.min(self.last + BEHIND);
+            let deadline = longest.min(self.last + RELAY_DELAY);
             match timeout_at(deadline, self.shown.recv()).await {
                 Ok(Some(bytes)) => {
                     self.held.extend_from_slice(&bytes);
@@ -78,15 +77,17 @@ impl Screen {
     /// Everything that is shown until the shell is quiet.
     pub(super) async fn all_at_once(&mut self) -> Vec<u8> {
         let mut all = std::mem::take(&mut self.held);
-        while let Ok(Some(bytes)) = timeout(QUIET, self.shown.recv()).await {
+        while let Ok(Some(bytes)) = timeout(QUIET_TIME, self.shown.recv()).await {
             all.extend_from_slice(&bytes);
         }
         all
     }
 }
 
-/// Neither reads nor shows anything any more, until the client goes.
-pub(super) async fn until_the_end(incoming: &mut mpsc::Receiver<Incoming>) -> Option<()> {
-    while !matches!(incoming.recv().await?, Incoming::End) {}
+/// Neither reads nor shows anything until the client disconnects.
+pub(super) async fn hang_until_disconnect(
+    incoming: &mut mpsc::Receiver<ClientFrame>,
+) -> Option<()> {
+    while !matches!(incoming.recv().await?, ClientFrame::End) {}
     Some(())
 }

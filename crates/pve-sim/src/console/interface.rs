@@ -1,18 +1,19 @@
-//! What the host lets a container send: the simulated firewall as the toy shell's network meets it.
+//! The traffic that the host lets a container send: the simulated firewall as the toy shell's
+//! network sees it.
 
 use std::net::Ipv4Addr;
 use std::sync::Weak;
 
 use crate::cluster::Cluster;
-use crate::terminal::Outside;
+use crate::terminal::HostNetwork;
 
 /// A container's interface on its bridge.
-pub(super) struct Interface {
+pub(super) struct ContainerInterface {
     pub(super) cluster: Weak<Cluster>,
     pub(super) vmid: u32,
 }
 
-impl Outside for Interface {
+impl HostNetwork for ContainerInterface {
     fn address(&self) -> Option<Ipv4Addr> {
         let cluster = self.cluster.upgrade()?;
         let world = cluster.world();

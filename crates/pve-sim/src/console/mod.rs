@@ -1,4 +1,5 @@
-//! The way from the WebSocket of a terminal to the container's session: handshake, ticket, framing, end.
+//! Connects the WebSocket of a terminal to the container's session: handshake, ticket, framing,
+//! end.
 
 mod defects;
 mod interface;
@@ -14,12 +15,12 @@ use hyper_util::rt::TokioIo;
 
 use crate::cluster::Cluster;
 use crate::faults::FaultKind;
-use crate::refusal::Refusal;
+use crate::response::ErrorResponse;
 use crate::wire::Reset;
 use relay::Relay;
 
-/// A connection that wants to become a terminal.
-pub(crate) struct Upgrade {
+/// A request to upgrade a connection to a terminal.
+pub(crate) struct TerminalUpgrade {
     pub(crate) upgrade: OnUpgrade,
     pub(crate) request: Request<()>,
     pub(crate) port: u16,
@@ -27,13 +28,16 @@ pub(crate) struct Upgrade {
     pub(crate) reset: Reset,
 }
 
-impl Upgrade {
-    /// Answers the handshake, and serves the terminal once the answer is out.
-    pub(crate) fn accept<B: Default>(self, cluster: &Arc<Cluster>) -> Result<Response<B>, Refusal> {
+impl TerminalUpgrade {
+    /// Accepts the handshake, and serves the terminal once the response was sent.
+    pub(crate) fn accept<B: Default>(
+        self,
+        cluster: &Arc<Cluster>,
+    ) -> Result<Response<B>, ErrorResponse> {
         let port = self.port;
         let response = websocket::handshake(self.request.method(), self.request.headers())?;
         let waiting = cluster.terminals.claim(port).ok_or_else(|| {
-            Refusal::bare(
+            ErrorResponse::bare(
                 501,
                 format!("connect to 'localhost:{port}' failed: Connection refused"),
             )
@@ -45,7 +49,7 @@ impl Upgrade {
             reset: self.reset,
         };
         cluster.spawn(async move {
-            // A client that is gone by now has nothing to be told.
+            // Without an upgrade the client has disconnected.
             if let Ok(upgraded) = self.upgrade.await {
                 relay.run(TokioIo::new(upgraded), waiting).await;
             }

@@ -1,29 +1,29 @@
-//! One connection between a WebSocket and a session: first the ticket, then `OK`, then bytes both ways until one side ends. The
-//! end is a dropped connection.
+//! One connection between a WebSocket and a session: first the ticket, then `OK`, then bytes both
+//! ways until one side ends. The end is a dropped connection.
 
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
-use super::defects::{self, Screen, until_the_end};
-use super::interface::Interface;
-use super::messages::{Message, Messages};
-use super::websocket::{self, Incoming};
+use super::defects::{self, LateScreen, hang_until_disconnect};
+use super::interface::ContainerInterface;
+use super::messages::{ClientMessage, MessageReader};
+use super::websocket::{self, ClientFrame};
 use crate::cluster::Cluster;
 use crate::faults::FaultKind;
-use crate::terminal::{Input, Session, Size, Waiting, login_prompt};
+use crate::terminal::{ContainerSize, DtachSession, TerminalInput, WaitingProxy, login_prompt};
 use crate::wire::Reset;
 
-/// What dtach clears the screen with when somebody attaches.
+/// dtach's output when a client attaches: it clears the screen.
 const ATTACHED: &[u8] = b"\x1b[H\x1b[J";
-/// What dtach says when the shell has gone.
+/// dtach's message when the shell has ended.
 const TERMINATED: &[u8] = b"\x1b[999H\r\n[EOF - dtach terminating]\r\n";
-/// What dtach says to the one who leaves.
+/// dtach's message to a client that detaches.
 const DETACHED: &[u8] = b"\x1b[999H\r\n[detached]\r\n";
-/// `^\` leaves the session.
+/// `^\` detaches from the session.
 const DETACH_KEY: u8 = 0x1c;
-/// The longest line with a ticket that is looked at.
+/// The longest line with a ticket that is read.
 const LONGEST_LINE: usize = 2048;
 
 /// A connection that was accepted.
@@ -36,11 +36,11 @@ pub(super) struct Relay {
 
 impl Relay {
     /// Serves the connection to its end.
-    pub(super) async fn run<S>(self, stream: S, waiting: Waiting)
+    pub(super) async fn run<S>(self, stream: S, waiting: WaitingProxy)
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
-        let Waiting {
+        let WaitingProxy {
             vmid,
             claimed,
             mut ended,
@@ -54,7 +54,7 @@ impl Relay {
         let reader = tokio::spawn(async move {
             loop {
                 let frame = websocket::read(&mut read).await;
-                let last = frame == Incoming::End;
+                let last = frame == ClientFrame::End;
                 if frames.send(frame).await.is_err() || last {
                     return;
                 }
@@ -66,17 +66,17 @@ impl Relay {
             () = ended.closed() => false,
         };
         reader.abort();
-        // The task may have gone already.
+        // The task may have ended already.
         let _ = ended.send(served);
     }
 
     async fn serve<W: AsyncWrite + Unpin>(
         &self,
         vmid: u32,
-        incoming: &mut mpsc::Receiver<Incoming>,
+        incoming: &mut mpsc::Receiver<ClientFrame>,
         write: &mut W,
     ) -> Option<()> {
-        let mut messages = Messages::new(self.cluster.config.terminal_defects.splits_headers);
+        let mut messages = MessageReader::new(self.cluster.config.terminal_defects.splits_headers);
         let window = self.cluster.config.terminal_window;
         let line = tokio::time::timeout(window, first_line(&mut messages, incoming, write))
             .await
@@ -94,7 +94,7 @@ impl Relay {
             return Some(());
         };
         let exchange = self.exchange(&session, &mut messages, incoming, write);
-        // However it ends from here on, the ticket was good.
+        // The ticket was valid, whatever ends the connection now.
         if let Some(FaultKind::CutAfterTime(time)) = self.fault {
             if tokio::time::timeout(time, exchange).await.is_err() {
                 self.reset.on_close();
@@ -105,7 +105,7 @@ impl Relay {
         Some(())
     }
 
-    /// Whether the line is a ticket for this port by somebody who may open this console.
+    /// Whether the line is a ticket for this port of an account that may open this console.
     fn admitted(&self, vmid: u32, line: &[u8]) -> bool {
         let text = String::from_utf8_lossy(line);
         let Some((authid, ticket)) = text.split_once(':') else {
@@ -128,15 +128,16 @@ impl Relay {
                 .allows(authid, &path, &["VM.Console"])
     }
 
-    /// The container's session, or a login prompt where it is configured to have one; `None` if the container is stopped.
-    async fn session(&self, vmid: u32) -> Option<Arc<Session>> {
+    /// The container's session, or a login prompt where it is configured to have one; `None` if the
+    /// container is stopped.
+    async fn session(&self, vmid: u32) -> Option<Arc<DtachSession>> {
         let (hostname, shell, size) = {
             let world = self.cluster.world();
             let container = world.containers.get(&vmid).filter(|one| one.running())?;
             (
                 container.hostname(),
                 container.text("cmode") == Some("shell"),
-                Size {
+                ContainerSize {
                     cores: container.number("cores"),
                     memory_mib: container.memory_mib(),
                     disk_bytes: container.disk_bytes(),
@@ -146,32 +147,34 @@ impl Relay {
         if !shell || self.fault == Some(FaultKind::LoginPrompt) {
             return Some(login_prompt(&hostname));
         }
-        let outside = Arc::new(Interface {
+        let host_network = Arc::new(ContainerInterface {
             cluster: Arc::downgrade(&self.cluster),
             vmid,
         });
         let terminals = &self.cluster.terminals;
-        let session = terminals.session(vmid, &hostname, size, outside).await;
+        let session = terminals.session(vmid, &hostname, size, host_network).await;
         let session = session
-            .inspect_err(|error| tracing::warn!(%error, "cannot begin a shell"))
+            .inspect_err(|error| tracing::warn!(%error, "a shell cannot be started"))
             .ok()?;
         if self.fault == Some(FaultKind::BusySession) {
-            session.send(Input::Keys(b" sleep 100000\r".to_vec())).await;
+            session
+                .send(TerminalInput::Keys(b" sleep 100000\r".to_vec()))
+                .await;
         }
         Some(session)
     }
 
     async fn exchange<W: AsyncWrite + Unpin>(
         &self,
-        session: &Session,
-        messages: &mut Messages,
-        incoming: &mut mpsc::Receiver<Incoming>,
+        session: &DtachSession,
+        messages: &mut MessageReader,
+        incoming: &mut mpsc::Receiver<ClientFrame>,
         write: &mut W,
     ) -> Option<()> {
         let mut defects = self.cluster.config.terminal_defects;
         let dtach_is_real = session.is_behind_dtach();
         defects.waits_for_echo &= !dtach_is_real;
-        let mut screen = Screen::new(session.attach()?, defects.loses_tail);
+        let mut screen = LateScreen::new(session.attach()?, defects.loses_tail);
         let mut allowed = match self.fault {
             Some(FaultKind::CutAfter(bytes)) => bytes,
             _ => usize::MAX,
@@ -185,7 +188,7 @@ impl Relay {
         }
         loop {
             while let Some(mut message) = messages.next().ok()? {
-                if let Message::Keys(keys) = &mut message {
+                if let ClientMessage::Keys(keys) = &mut message {
                     if keys.len() > may_be_typed {
                         keys.truncate(may_be_typed);
                         type_in(session, message).await;
@@ -195,20 +198,22 @@ impl Relay {
                     may_be_typed -= keys.len();
                 }
                 let keys = match &message {
-                    Message::Keys(keys) => keys.len(),
+                    ClientMessage::Keys(keys) => keys.len(),
                     _ => 0,
                 };
-                let detach = matches!(&message, Message::Keys(keys) if keys.contains(&DETACH_KEY));
+                let detach =
+                    matches!(&message, ClientMessage::Keys(keys) if keys.contains(&DETACH_KEY));
                 if detach && !dtach_is_real {
                     return self.show(write, &mut allowed, DETACHED).await;
                 }
-                // Reading on while the shell does not is what keeps both from waiting for each other.
+                // Output is read while the shell is typed into; otherwise both sides could wait for
+                // each other.
                 let typing = type_in(session, message);
                 if defects.waits_for_echo && keys > defects::ECHO_ROOM {
                     typing.await;
                     let echo = screen.all_at_once().await;
                     if echo.len() > defects::ECHO_ROOM {
-                        return until_the_end(incoming).await;
+                        return hang_until_disconnect(incoming).await;
                     }
                     self.show(write, &mut allowed, &echo).await?;
                     continue;
@@ -233,15 +238,15 @@ impl Relay {
                     None => return self.show(write, &mut allowed, TERMINATED).await,
                 },
                 frame = incoming.recv() => match frame {
-                    Some(Incoming::Bytes(bytes)) => messages.feed(&bytes),
-                    Some(Incoming::Ping(payload)) => websocket::pong(write, &payload).await.ok()?,
-                    Some(Incoming::End) | None => return Some(()),
+                    Some(ClientFrame::Bytes(bytes)) => messages.feed(&bytes),
+                    Some(ClientFrame::Ping(payload)) => websocket::pong(write, &payload).await.ok()?,
+                    Some(ClientFrame::End) | None => return Some(()),
                 },
             }
         }
     }
 
-    /// Shows bytes to the client, or cuts it off where a fault says so.
+    /// Shows bytes to the client, or cuts the connection if a fault requires it.
     async fn show<W: AsyncWrite + Unpin>(
         &self,
         write: &mut W,
@@ -259,17 +264,19 @@ impl Relay {
     }
 }
 
-async fn type_in(session: &Session, message: Message) {
+async fn type_in(session: &DtachSession, message: ClientMessage) {
     match message {
-        Message::Keys(keys) => session.send(Input::Keys(keys)).await,
-        Message::Size { columns, rows } => session.send(Input::Size { columns, rows }).await,
-        Message::Ping => {}
+        ClientMessage::Keys(keys) => session.send(TerminalInput::Keys(keys)).await,
+        ClientMessage::Size { columns, rows } => {
+            session.send(TerminalInput::Size { columns, rows }).await
+        }
+        ClientMessage::Ping => {}
     }
 }
 
 async fn first_line<W: AsyncWrite + Unpin>(
-    messages: &mut Messages,
-    incoming: &mut mpsc::Receiver<Incoming>,
+    messages: &mut MessageReader,
+    incoming: &mut mpsc::Receiver<ClientFrame>,
     write: &mut W,
 ) -> Option<Vec<u8>> {
     loop {
@@ -280,9 +287,9 @@ async fn first_line<W: AsyncWrite + Unpin>(
             return None;
         }
         match incoming.recv().await? {
-            Incoming::Bytes(bytes) => messages.feed(&bytes),
-            Incoming::Ping(payload) => websocket::pong(write, &payload).await.ok()?,
-            Incoming::End => return None,
+            ClientFrame::Bytes(bytes) => messages.feed(&bytes),
+            ClientFrame::Ping(payload) => websocket::pong(write, &payload).await.ok()?,
+            ClientFrame::End => return None,
         }
     }
 }

@@ -1,28 +1,30 @@
-//! The WebSocket as pveproxy speaks it: version 13, client frames masked, whole, without extensions and at most 128 KiB; server
-//! frames binary; the end is a dropped connection without a closing handshake.
+//! The WebSocket as pveproxy implements it: version 13, client frames masked, whole, without
+//! extensions and at most 128 KiB; server frames binary; the end is a dropped connection. It is
+//! written by hand because libraries accept fragments and answer the closing handshake, which
+//! pveproxy does not.
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::encoding;
-use crate::refusal::Refusal;
+use crate::response::ErrorResponse;
 
 const LARGEST: u64 = 128 << 10;
 
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
-/// The answer to a WebSocket handshake, or why there is none.
+/// The response to a WebSocket handshake, or the refusal.
 pub(super) fn handshake<B: Default>(
     method: &Method,
     headers: &HeaderMap,
-) -> Result<Response<B>, Refusal> {
+) -> Result<Response<B>, ErrorResponse> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let upgrade = text("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
     let version = text("sec-websocket-version") == Some("13");
     let key = text("sec-websocket-key").filter(|_| method == Method::GET && upgrade);
     let Some(key) = key.filter(|_| version) else {
-        return Err(Refusal::bare(501, "websocket upgrade not possible"));
+        return Err(ErrorResponse::bare(501, "websocket upgrade not possible"));
     };
     let seal = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, seal.as_bytes());
@@ -41,21 +43,21 @@ pub(super) fn handshake<B: Default>(
     Ok(response)
 }
 
-/// What a client sent.
+/// A frame of the client.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Incoming {
+pub(super) enum ClientFrame {
     Bytes(Vec<u8>),
     Ping(Vec<u8>),
-    /// The client says goodbye, breaks the rules or is gone; all of that ends the connection.
+    /// A close frame, a violation of the protocol, or a lost connection.
     End,
 }
 
-/// Reads one frame. Not to be abandoned in the middle.
-pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Incoming {
-    read_frame(stream).await.unwrap_or(Incoming::End)
+/// Reads one frame. Dropping the future loses bytes.
+pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> ClientFrame {
+    read_frame(stream).await.unwrap_or(ClientFrame::End)
 }
 
-async fn read_frame<S: AsyncRead + Unpin>(stream: &mut S) -> Option<Incoming> {
+async fn read_frame<S: AsyncRead + Unpin>(stream: &mut S) -> Option<ClientFrame> {
     loop {
         let [first, second] = take(stream).await?;
         let whole = first & 0x80 != 0;
@@ -79,8 +81,8 @@ async fn read_frame<S: AsyncRead + Unpin>(stream: &mut S) -> Option<Incoming> {
             *byte ^= mask;
         }
         match first & 0x0f {
-            1 | 2 => return Some(Incoming::Bytes(payload)),
-            PING => return Some(Incoming::Ping(payload)),
+            1 | 2 => return Some(ClientFrame::Bytes(payload)),
+            PING => return Some(ClientFrame::Ping(payload)),
             PONG => {}
             _ => return None,
         }
@@ -149,15 +151,21 @@ mod tests {
     async fn only_whole_masked_plain_frames_are_taken() {
         let large = vec![b'x'; (128 << 10) + 1];
         let cases = [
-            (client(0x82, true, b"hi"), Incoming::Bytes(b"hi".to_vec())),
-            (client(0x81, true, b"hi"), Incoming::Bytes(b"hi".to_vec())),
-            (client(0x89, true, b"p"), Incoming::Ping(b"p".to_vec())),
-            (client(0x82, false, b"hi"), Incoming::End),
-            (client(0x02, true, b"hi"), Incoming::End),
-            (client(0xc2, true, b"hi"), Incoming::End),
-            (client(0x88, true, b""), Incoming::End),
-            (client(0x82, true, &large), Incoming::End),
-            (client(0x82, true, b"cut")[..7].to_vec(), Incoming::End),
+            (
+                client(0x82, true, b"hi"),
+                ClientFrame::Bytes(b"hi".to_vec()),
+            ),
+            (
+                client(0x81, true, b"hi"),
+                ClientFrame::Bytes(b"hi".to_vec()),
+            ),
+            (client(0x89, true, b"p"), ClientFrame::Ping(b"p".to_vec())),
+            (client(0x82, false, b"hi"), ClientFrame::End),
+            (client(0x02, true, b"hi"), ClientFrame::End),
+            (client(0xc2, true, b"hi"), ClientFrame::End),
+            (client(0x88, true, b""), ClientFrame::End),
+            (client(0x82, true, &large), ClientFrame::End),
+            (client(0x82, true, b"cut")[..7].to_vec(), ClientFrame::End),
         ];
         for (bytes, expected) in cases {
             assert_eq!(read(&mut &bytes[..]).await, expected, "{:?}", &bytes[..2]);

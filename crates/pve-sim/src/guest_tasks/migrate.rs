@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::{HeldLock, ask_to_halt, come_up, fork_start, halt, with};
 use crate::access::ROOT;
 use crate::cluster::Cluster;
-use crate::worker::{self, Failure, Order, Worker};
+use crate::worker::{self, TaskOrder, Worker, WorkerFailure};
 
-/// A migration that was asked for.
+/// A requested migration.
 #[derive(Clone)]
 pub(crate) struct Migration {
     pub(crate) vmid: u32,
@@ -20,7 +20,7 @@ pub(crate) struct Migration {
 
 /// Forks the migration by which high availability relocates a container that it has stopped.
 pub(crate) fn fork_relocate(cluster: &Arc<Cluster>, node: &str, vmid: u32, target: &str) -> String {
-    let order = Order {
+    let order = TaskOrder {
         node,
         kind: "vzmigrate",
         id: vmid.to_string(),
@@ -39,19 +39,19 @@ pub(crate) fn fork_relocate(cluster: &Arc<Cluster>, node: &str, vmid: u32, targe
     })
 }
 
-/// Every failure of a migration ends the task with the same words; the log says why.
+/// Every failure of a migration ends the task with the same text; the log has the reason.
 pub(crate) async fn run_migration(
     worker: Arc<Worker>,
     migration: Migration,
-) -> Result<(), Failure> {
+) -> Result<(), WorkerFailure> {
     match carry_out(&worker, &migration).await {
-        Err(Failure::Died(why)) => {
+        Err(WorkerFailure::Died(why)) => {
             worker.log(format!(
                 "ERROR: migration aborted (duration 00:00:00): {why}"
             ));
-            Err(Failure::Died("migration aborted".into()))
+            Err(WorkerFailure::Died("migration aborted".into()))
         }
-        Err(Failure::Vanished) => Err(Failure::Vanished),
+        Err(WorkerFailure::Vanished) => Err(WorkerFailure::Vanished),
         Ok(()) => {
             worker.log("INFO: migration finished successfully (duration 00:00:09)");
             Ok(())
@@ -59,7 +59,7 @@ pub(crate) async fn run_migration(
     }
 }
 
-async fn carry_out(worker: &Arc<Worker>, migration: &Migration) -> Result<(), Failure> {
+async fn carry_out(worker: &Arc<Worker>, migration: &Migration) -> Result<(), WorkerFailure> {
     let Migration { vmid, target, .. } = migration;
     let vmid = *vmid;
     let running = with(worker, vmid, |container| {
@@ -89,7 +89,7 @@ async fn carry_out(worker: &Arc<Worker>, migration: &Migration) -> Result<(), Fa
         halt(worker, vmid)?;
     }
     let moved = transfer(worker, vmid, target).await;
-    if running && matches!(moved, Err(Failure::Died(_))) {
+    if running && matches!(moved, Err(WorkerFailure::Died(_))) {
         worker.log("INFO: start container on source node");
         come_up(worker, vmid).await?;
     }
@@ -102,13 +102,13 @@ async fn carry_out(worker: &Arc<Worker>, migration: &Migration) -> Result<(), Fa
 }
 
 /// Copies a container that is stopped.
-async fn transfer(worker: &Arc<Worker>, vmid: u32, target: &str) -> Result<(), Failure> {
+async fn transfer(worker: &Arc<Worker>, vmid: u32, target: &str) -> Result<(), WorkerFailure> {
     worker.log(format!(
         "INFO: starting migration of CT {vmid} to node '{target}' (127.0.0.1)"
     ));
     let lock = HeldLock::take(worker, vmid, "migrate").await?;
     worker.sleep(Duration::from_secs(5)).await;
-    worker.trip()?;
+    worker.fail_if_faulty()?;
     with(worker, vmid, |container| {
         target.clone_into(&mut container.node);
         Ok(())

@@ -1,4 +1,4 @@
-//! What workers do to a container: start it, stop it, move it, and hold its configuration's lock.
+//! The steps of workers: start, stop and move a container, and hold its configuration's lock.
 //! API methods and the manager of high availability fork these workers.
 
 mod migrate;
@@ -7,7 +7,7 @@ mod power;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::worker::{Failure, Worker};
+use crate::worker::{Worker, WorkerFailure};
 use crate::world;
 use crate::world::container::Container;
 pub(crate) use migrate::{Migration, fork_relocate, run_migration};
@@ -17,11 +17,11 @@ pub(crate) use power::{fork_halt, fork_start};
 pub(crate) const NESTING_WARNING: &str = "Systemd 252 detected. You may need to enable nesting.";
 
 /// The work of `vzstop`.
-pub(crate) async fn kill(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+pub(crate) async fn kill(worker: &Worker, vmid: u32) -> Result<(), WorkerFailure> {
     let _lock = worker.lock_config(vmid).await?;
     with(worker, vmid, |container| refuse_unless_mounted(container))?;
     worker.sleep(Duration::from_millis(800)).await;
-    worker.trip()?;
+    worker.fail_if_faulty()?;
     halt(worker, vmid)
 }
 
@@ -31,22 +31,22 @@ pub(crate) async fn bring_down(
     vmid: u32,
     timeout: Duration,
     force: bool,
-) -> Result<(), Failure> {
+) -> Result<(), WorkerFailure> {
     let _lock = worker.lock_config(vmid).await?;
     with(worker, vmid, |container| container.refuse_locked())?;
     let done = ask_to_halt(worker, vmid, timeout).await;
-    worker.trip()?;
+    worker.fail_if_faulty()?;
     if !done && !force {
         worker.log(format!(
             "command 'lxc-stop -n {vmid} --nokill --timeout {}' failed: exit code 1",
             timeout.as_secs()
         ));
-        return Err(Failure::Died("container did not stop".into()));
+        return Err(WorkerFailure::Died("container did not stop".into()));
     }
     halt(worker, vmid)
 }
 
-/// A container that is mounted by hand may be started and stopped; no other lock lets it.
+/// A container that is mounted by hand may be started and stopped; every other lock refuses that.
 pub(crate) fn refuse_unless_mounted(container: &Container) -> Result<(), String> {
     match container.lock() {
         Some("mounted") => Ok(()),
@@ -55,7 +55,7 @@ pub(crate) fn refuse_unless_mounted(container: &Container) -> Result<(), String>
 }
 
 /// Starts a container.
-pub(crate) async fn boot(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+pub(crate) async fn boot(worker: &Worker, vmid: u32) -> Result<(), WorkerFailure> {
     if with(worker, vmid, |container| Ok(container.lacks_nesting()))? {
         worker.warn(NESTING_WARNING);
     }
@@ -68,15 +68,15 @@ pub(crate) async fn boot(worker: &Worker, vmid: u32) -> Result<(), Failure> {
     come_up(worker, vmid).await
 }
 
-/// The same without a look at the lock, for a worker that holds it.
-pub(crate) async fn come_up(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+/// The same without a check of the lock, for a worker that holds it.
+pub(crate) async fn come_up(worker: &Worker, vmid: u32) -> Result<(), WorkerFailure> {
     worker.sleep(Duration::from_millis(1500)).await;
-    worker.trip()?;
+    worker.fail_if_faulty()?;
     let bridge = with(worker, vmid, |container| Ok(container.bridge()))?;
     if let Some(bridge) = bridge.filter(|name| !worker.cluster.world().has_vnet(name, &worker.node))
     {
         worker.log(format!("bridge '{bridge}' does not exist"));
-        return Err(Failure::Died(format!(
+        return Err(WorkerFailure::Died(format!(
             "startup for container '{vmid}' failed"
         )));
     }
@@ -101,7 +101,7 @@ pub(crate) async fn ask_to_halt(worker: &Worker, vmid: u32, timeout: Duration) -
 }
 
 /// Stops a container at once.
-pub(crate) fn halt(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+pub(crate) fn halt(worker: &Worker, vmid: u32) -> Result<(), WorkerFailure> {
     worker.cluster.terminals.end(vmid);
     let now = worker.cluster.clock.now();
     with(worker, vmid, |container| {
@@ -110,12 +110,12 @@ pub(crate) fn halt(worker: &Worker, vmid: u32) -> Result<(), Failure> {
     })
 }
 
-/// The container, or the text that the worker dies with when it has gone.
+/// Changes the container; fails with Proxmox's text if it does not exist any more.
 pub(crate) fn with<T>(
     worker: &Worker,
     vmid: u32,
     change: impl FnOnce(&mut Container) -> Result<T, String>,
-) -> Result<T, Failure> {
+) -> Result<T, WorkerFailure> {
     let mut world = worker.cluster.world();
     let container = world
         .containers
@@ -125,8 +125,8 @@ pub(crate) fn with<T>(
     Ok(change(container)?)
 }
 
-/// A lock in a container's configuration, held by a worker. It goes when the worker ends, unless
-/// the process was killed or its node is gone.
+/// A lock in a container's configuration, held by a worker. It is removed when the worker ends,
+/// unless the process was killed or its node is down.
 pub(crate) struct HeldLock {
     worker: Arc<Worker>,
     vmid: u32,
@@ -142,18 +142,18 @@ impl HeldLock {
         worker: &Arc<Worker>,
         vmid: u32,
         name: &'static str,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, WorkerFailure> {
         let _file = worker.lock_config(vmid).await?;
         with(worker, vmid, |container| {
             container.refuse_locked()?;
             container.set_lock(Some(name));
             Ok(())
         })?;
-        Ok(Self::taken(worker, vmid, name))
+        Ok(Self::adopt(worker, vmid, name))
     }
 
-    /// One that was set before the worker was forked.
-    pub(crate) fn taken(worker: &Arc<Worker>, vmid: u32, name: &'static str) -> Self {
+    /// The lock that was set before the worker was forked.
+    pub(crate) fn adopt(worker: &Arc<Worker>, vmid: u32, name: &'static str) -> Self {
         Self {
             worker: worker.clone(),
             vmid,

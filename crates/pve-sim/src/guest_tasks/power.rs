@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{boot, bring_down, kill, refuse_unless_mounted, with};
 use crate::cluster::Cluster;
 use crate::faults::FaultKind;
-use crate::worker::{self, Order};
+use crate::worker::{self, TaskOrder};
 
 /// Forks the worker that starts a container, also on behalf of a create with `start=1`.
 pub(crate) fn fork_start(
@@ -16,7 +16,7 @@ pub(crate) fn fork_start(
     user: &str,
     fault: Option<FaultKind>,
 ) -> String {
-    let order = Order {
+    let order = TaskOrder {
         node,
         kind: "vzstart",
         id: vmid.to_string(),
@@ -48,7 +48,7 @@ pub(crate) fn fork_halt(
     timeout: Duration,
 ) -> String {
     let hard = timeout.is_zero();
-    let order = Order {
+    let order = TaskOrder {
         node,
         kind: if hard { "vzstop" } else { "vzshutdown" },
         id: vmid.to_string(),

@@ -1,18 +1,21 @@
-//! The check itself.
+//! Checks parameters against a schema.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Kind, Param, Params};
-use crate::refusal::Refusal;
+use super::{Param, ParamKind, Params};
+use crate::response::ErrorResponse;
 
 const UNKNOWN: &str =
     "property is not defined in schema and the schema does not allow additional properties";
 const MISSING: &str = "property is missing and it is not optional";
 
 /// Checks raw parameters against a method's schema.
-pub(crate) fn check(schema: &[Param], raw: BTreeMap<String, Value>) -> Result<Params, Refusal> {
+pub(crate) fn check(
+    schema: &[Param],
+    raw: BTreeMap<String, Value>,
+) -> Result<Params, ErrorResponse> {
     let mut errors = BTreeMap::new();
     let mut checked = BTreeMap::new();
     for param in schema.iter().filter(|param| param.required) {
@@ -39,12 +42,12 @@ pub(crate) fn check(schema: &[Param], raw: BTreeMap<String, Value>) -> Result<Pa
     if errors.is_empty() {
         Ok(Params(checked))
     } else {
-        Err(Refusal::parameters(errors))
+        Err(ErrorResponse::parameters(errors))
     }
 }
 
 /// One value, typed, or Proxmox's text about it.
-pub(super) fn value_of(kind: Kind, value: &Value) -> Result<Value, String> {
+pub(super) fn value_of(kind: ParamKind, value: &Value) -> Result<Value, String> {
     let type_error = |wanted: &str| {
         let got = match value {
             Value::String(text) => text.clone(),
@@ -59,12 +62,12 @@ pub(super) fn value_of(kind: Kind, value: &Value) -> Result<Value, String> {
         Value::Null | Value::Array(_) | Value::Object(_) => return Err(type_error("string")),
     };
     match kind {
-        Kind::Bool => match text.as_str() {
+        ParamKind::Bool => match text.as_str() {
             "0" => Ok(json!(0)),
             "1" => Ok(json!(1)),
             _ => Err(type_error("boolean")),
         },
-        Kind::Int(low, high) => {
+        ParamKind::Int(low, high) => {
             let digits = text.strip_prefix(['-', '+']).unwrap_or(&text);
             if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
                 return Err(type_error("integer"));
@@ -74,7 +77,7 @@ pub(super) fn value_of(kind: Kind, value: &Value) -> Result<Value, String> {
             bounds(number as f64, low as f64, high as f64)?;
             Ok(json!(number))
         }
-        Kind::Number(low, high) => {
+        ParamKind::Number(low, high) => {
             let number: f64 = text.parse().map_err(|_| type_error("number"))?;
             if !number.is_finite() {
                 return Err(type_error("number"));
@@ -82,11 +85,11 @@ pub(super) fn value_of(kind: Kind, value: &Value) -> Result<Value, String> {
             bounds(number, low, high)?;
             Ok(json!(number))
         }
-        Kind::Text(low, high) => {
+        ParamKind::Text(low, high) => {
             length(&text, low, high)?;
             Ok(json!(text))
         }
-        Kind::OneOf(words) => {
+        ParamKind::OneOf(words) => {
             if words.contains(&text.as_str()) {
                 return Ok(json!(text));
             }
@@ -95,7 +98,7 @@ pub(super) fn value_of(kind: Kind, value: &Value) -> Result<Value, String> {
                 words.join(", ")
             ))
         }
-        Kind::Format(longest, accept) => {
+        ParamKind::Format(longest, accept) => {
             length(&text, 0, longest)?;
             accept(&text).map_err(|text| format!("invalid format - {text}\n"))?;
             Ok(json!(text))
@@ -139,11 +142,11 @@ mod tests {
     #[test]
     fn all_problems_are_told_at_once_in_the_words_of_proxmox() {
         let schema = [
-            required("vmid", Kind::Int(100, 999_999_999)),
-            required("ostemplate", Kind::Text(0, 255)),
-            optional("cores", Kind::Int(1, 8192)),
-            optional("start", Kind::Bool),
-            optional("cmode", Kind::OneOf(&["shell", "console", "tty"])),
+            required("vmid", ParamKind::Int(100, 999_999_999)),
+            required("ostemplate", ParamKind::Text(0, 255)),
+            optional("cores", ParamKind::Int(1, 8192)),
+            optional("start", ParamKind::Bool),
+            optional("cmode", ParamKind::OneOf(&["shell", "console", "tty"])),
         ];
         let refusal = check(
             &schema,
@@ -174,13 +177,13 @@ mod tests {
 
     #[test]
     fn a_json_true_is_a_boolean_and_a_form_true_is_not() {
-        assert_eq!(value_of(Kind::Bool, &json!(true)), Ok(json!(1)));
-        assert!(value_of(Kind::Bool, &json!("true")).is_err());
+        assert_eq!(value_of(ParamKind::Bool, &json!(true)), Ok(json!(1)));
+        assert!(value_of(ParamKind::Bool, &json!("true")).is_err());
     }
 
     #[test]
     fn a_numbered_family_ends_where_it_ends() {
-        let net = numbered("net", 32, Kind::Bool);
+        let net = numbered("net", 32, ParamKind::Bool);
         assert!(net.matches("net0") && net.matches("net31"));
         assert!(!net.matches("net32") && !net.matches("net") && !net.matches("net01"));
     }

@@ -1,4 +1,4 @@
-//! Proxmox's named formats, with the text that each gives for a value that it does not like.
+//! Proxmox's named formats, with the text that each gives for an invalid value.
 
 use std::net::IpAddr;
 
@@ -111,7 +111,7 @@ pub(crate) fn tags(text: &str) -> Result<(), String> {
     })
 }
 
-/// `pve-ct-timezone`; only the form is looked at.
+/// `pve-ct-timezone`; only the form is checked.
 pub(crate) fn timezone(text: &str) -> Result<(), String> {
     let known = text == "host"
         || text == "UTC"

@@ -1,5 +1,6 @@
-//! Proxmox's parameter check: types, ranges, formats and unknown names, all problems at once and in Proxmox's words
-//! (`PVE::JSONSchema`). What passes comes out typed, so handlers need not parse again.
+//! Proxmox's parameter check: types, ranges, formats and unknown names, all problems at once and
+//! with Proxmox's texts (`PVE::JSONSchema`). The checked values are typed, so handlers need not
+//! parse again.
 
 mod check;
 pub(crate) mod format;
@@ -11,9 +12,9 @@ use serde_json::Value;
 
 pub(crate) use check::check;
 
-/// What a parameter may hold.
+/// The type of a parameter.
 #[derive(Clone, Copy)]
-pub(crate) enum Kind {
+pub(crate) enum ParamKind {
     /// `0` or `1`.
     Bool,
     /// A whole number within bounds.
@@ -32,14 +33,14 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy)]
 pub(crate) struct Param {
     pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ParamKind,
     pub(crate) required: bool,
     /// For `net[n]` and its like: how many there are.
     pub(crate) count: u32,
 }
 
-/// A parameter that has to be there.
-pub(crate) const fn required(name: &'static str, kind: Kind) -> Param {
+/// A required parameter.
+pub(crate) const fn required(name: &'static str, kind: ParamKind) -> Param {
     Param {
         name,
         kind,
@@ -48,8 +49,8 @@ pub(crate) const fn required(name: &'static str, kind: Kind) -> Param {
     }
 }
 
-/// A parameter that may be left out.
-pub(crate) const fn optional(name: &'static str, kind: Kind) -> Param {
+/// An optional parameter.
+pub(crate) const fn optional(name: &'static str, kind: ParamKind) -> Param {
     Param {
         name,
         kind,
@@ -59,7 +60,7 @@ pub(crate) const fn optional(name: &'static str, kind: Kind) -> Param {
 }
 
 /// A family of parameters, `name0` up to `name(count-1)`.
-pub(crate) const fn numbered(name: &'static str, count: u32, kind: Kind) -> Param {
+pub(crate) const fn numbered(name: &'static str, count: u32, kind: ParamKind) -> Param {
     Param {
         name,
         kind,

@@ -1,5 +1,5 @@
-//! Property strings: the comma separated `key=value` lists of `net0`, `rootfs`, `mp0` and `features`, with Proxmox's texts for
-//! what is wrong in them.
+//! Property strings: the comma separated `key=value` lists of `net0`, `rootfs`, `mp0` and
+//! `features`, with Proxmox's texts for what is wrong in them.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,46 +7,46 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde_json::json;
 
 use super::check::value_of;
-use super::{Kind, Param, optional, required};
+use super::{Param, ParamKind, optional, required};
 
 const NET: &[Param] = &[
-    optional("bridge", Kind::Text(1, 20)),
-    optional("firewall", Kind::Bool),
-    optional("gw", Kind::Format(64, ipv4)),
-    optional("gw6", Kind::Format(64, ipv6)),
-    optional("host-managed", Kind::Bool),
-    optional("hwaddr", Kind::Format(32, unicast_mac)),
-    optional("ip", Kind::Format(64, ipv4_config)),
-    optional("ip6", Kind::Format(64, ipv6_config)),
-    optional("link_down", Kind::Bool),
-    optional("mtu", Kind::Int(64, 65535)),
-    required("name", Kind::Text(1, 15)),
-    optional("rate", Kind::Number(0.0, f64::MAX)),
-    optional("tag", Kind::Int(1, 4094)),
-    optional("trunks", Kind::Text(1, 255)),
-    optional("type", Kind::OneOf(&["veth"])),
+    optional("bridge", ParamKind::Text(1, 20)),
+    optional("firewall", ParamKind::Bool),
+    optional("gw", ParamKind::Format(64, ipv4)),
+    optional("gw6", ParamKind::Format(64, ipv6)),
+    optional("host-managed", ParamKind::Bool),
+    optional("hwaddr", ParamKind::Format(32, unicast_mac)),
+    optional("ip", ParamKind::Format(64, ipv4_config)),
+    optional("ip6", ParamKind::Format(64, ipv6_config)),
+    optional("link_down", ParamKind::Bool),
+    optional("mtu", ParamKind::Int(64, 65535)),
+    required("name", ParamKind::Text(1, 15)),
+    optional("rate", ParamKind::Number(0.0, f64::MAX)),
+    optional("tag", ParamKind::Int(1, 4094)),
+    optional("trunks", ParamKind::Text(1, 255)),
+    optional("type", ParamKind::OneOf(&["veth"])),
 ];
 
 const VOLUME: &[Param] = &[
-    required("volume", Kind::Text(1, 255)),
-    optional("acl", Kind::Bool),
-    optional("backup", Kind::Bool),
-    optional("mountoptions", Kind::Text(0, 255)),
-    optional("mp", Kind::Text(1, 255)),
-    optional("quota", Kind::Bool),
-    optional("replicate", Kind::Bool),
-    optional("ro", Kind::Bool),
-    optional("shared", Kind::Bool),
-    optional("size", Kind::Text(1, 32)),
+    required("volume", ParamKind::Text(1, 255)),
+    optional("acl", ParamKind::Bool),
+    optional("backup", ParamKind::Bool),
+    optional("mountoptions", ParamKind::Text(0, 255)),
+    optional("mp", ParamKind::Text(1, 255)),
+    optional("quota", ParamKind::Bool),
+    optional("replicate", ParamKind::Bool),
+    optional("ro", ParamKind::Bool),
+    optional("shared", ParamKind::Bool),
+    optional("size", ParamKind::Text(1, 32)),
 ];
 
 const FEATURES: &[Param] = &[
-    optional("force_rw_sys", Kind::Bool),
-    optional("fuse", Kind::Bool),
-    optional("keyctl", Kind::Bool),
-    optional("mknod", Kind::Bool),
-    optional("mount", Kind::Text(0, 255)),
-    optional("nesting", Kind::Bool),
+    optional("force_rw_sys", ParamKind::Bool),
+    optional("fuse", ParamKind::Bool),
+    optional("keyctl", ParamKind::Bool),
+    optional("mknod", ParamKind::Bool),
+    optional("mount", ParamKind::Text(0, 255)),
+    optional("nesting", ParamKind::Bool),
 ];
 
 /// Whether a `netN` value is well-formed.
@@ -64,7 +64,8 @@ pub(crate) fn features(text: &str) -> Result<(), String> {
     parse(text, FEATURES, None, "features").map(|_| ())
 }
 
-/// Keys and values of a well-formed property string; a value without a key goes under the empty key.
+/// Keys and values of a well-formed property string; a value without a key goes under the empty
+/// key.
 pub(crate) fn pairs(text: &str) -> BTreeMap<&str, &str> {
     text.split(',')
         .filter(|part| !part.trim().is_empty())
@@ -121,8 +122,8 @@ fn parse(
         };
         // Inside a property string booleans may be spelled out.
         let value = match (param.kind, value.to_ascii_lowercase().as_str()) {
-            (Kind::Bool, "1" | "on" | "yes" | "true") => "1",
-            (Kind::Bool, "0" | "off" | "no" | "false") => "0",
+            (ParamKind::Bool, "1" | "on" | "yes" | "true") => "1",
+            (ParamKind::Bool, "0" | "off" | "no" | "false") => "0",
             _ => value,
         };
         if found.insert(key.to_owned(), value.to_owned()).is_some() {

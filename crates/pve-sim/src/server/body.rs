@@ -1,4 +1,4 @@
-//! Response bodies, healthy and not.
+//! Response bodies, whole and broken.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,11 +9,11 @@ use hyper::body::{Body, Frame, SizeHint};
 /// The connection is cut here on purpose.
 #[derive(Debug, thiserror::Error)]
 #[error("cut on purpose")]
-pub(crate) struct Cut;
+pub(crate) struct ConnectionCut;
 
 /// A response body.
 #[derive(Debug)]
-pub(crate) enum Reply {
+pub(crate) enum ResponseBody {
     /// All of it at once.
     Whole(Option<Bytes>),
     /// Announces `promised` bytes and breaks off after the ones it has.
@@ -26,7 +26,7 @@ pub(crate) enum Reply {
     Endless { left: u64, begun: bool },
 }
 
-impl Default for Reply {
+impl Default for ResponseBody {
     fn default() -> Self {
         Self::Whole(None)
     }
@@ -34,7 +34,7 @@ impl Default for Reply {
 
 const BLOCK: u64 = 64 << 10;
 
-impl Reply {
+impl ResponseBody {
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
         Self::Whole(Some(bytes.into()).filter(|bytes: &Bytes| !bytes.is_empty()))
     }
@@ -57,14 +57,14 @@ impl Reply {
     }
 }
 
-impl Body for Reply {
+impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = Cut;
+    type Error = ConnectionCut;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ConnectionCut>>> {
         let frame = match self.get_mut() {
             Self::Whole(bytes) => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
             Self::Broken {
@@ -72,12 +72,12 @@ impl Body for Reply {
                 paused: paused @ false,
                 ..
             } => {
-                // A pause lets what there is reach the wire before the end does.
+                // The pause lets the bytes reach the wire before the end does.
                 *paused = true;
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            Self::Broken { part, .. } => Some(part.take().map(Frame::data).ok_or(Cut)),
+            Self::Broken { part, .. } => Some(part.take().map(Frame::data).ok_or(ConnectionCut)),
             Self::Endless { left: 0, .. } => None,
             Self::Endless {
                 begun: begun @ false,

@@ -1,4 +1,5 @@
-//! One request: transport rules, faults that come first, authentication, the API, faults that come last, the answer.
+//! One request: transport rules, faults before the execution, authentication, the API, faults
+//! after the execution, the response.
 
 use std::sync::Arc;
 
@@ -6,24 +7,24 @@ use http::{HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 
-use super::body::{Cut, Reply};
+use super::body::{ConnectionCut, ResponseBody};
 use super::operation::{classify, fits};
-use super::receive::{self, Received};
+use super::receive::{self, ReceivedRequest};
 use crate::access::{Caller, identify};
 use crate::api;
 use crate::cluster::Cluster;
-use crate::console::Upgrade;
+use crate::console::TerminalUpgrade;
 use crate::faults::{FaultKind, Operation};
-use crate::refusal::{Outcome, Refusal};
+use crate::response::{ErrorResponse, HandlerResult};
 use crate::snapshot::RequestRecord;
 use crate::wire::Reset;
 
-/// Answers a request, or cuts the connection where a fault wants that.
+/// Handles a request, or cuts the connection if a fault requires it.
 pub(super) async fn handle(
     cluster: Arc<Cluster>,
     reset: Reset,
     request: http::Request<Incoming>,
-) -> Result<Response<Reply>, Cut> {
+) -> Result<Response<ResponseBody>, ConnectionCut> {
     let method = request.method().clone();
     let uri = request.uri().clone();
     let result = answer(&cluster, &reset, request).await;
@@ -33,7 +34,7 @@ pub(super) async fn handle(
         .map_or(uri.path(), |path| path.as_str())
         .trim_start_matches("/api2/json")
         .to_owned();
-    tracing::debug!(%method, path = uri.path(), status, "request");
+    tracing::debug!(%method, path = uri.path(), status, "a request was handled");
     cluster.record(RequestRecord {
         method: method.to_string(),
         path,
@@ -46,7 +47,7 @@ async fn answer(
     cluster: &Arc<Cluster>,
     reset: &Reset,
     mut request: http::Request<Incoming>,
-) -> Result<Response<Reply>, Cut> {
+) -> Result<Response<ResponseBody>, ConnectionCut> {
     let upgrade = hyper::upgrade::on(&mut request);
     let (parts, body) = request.into_parts();
     let head = handshake_of(&parts);
@@ -54,7 +55,7 @@ async fn answer(
         receive::check_transport(&parts.method, &parts.headers)?;
         let segments = receive::segments(parts.uri.path())?;
         let params = receive::params(&parts.headers, parts.uri.query(), body).await?;
-        Ok(Received {
+        Ok(ReceivedRequest {
             method: parts.method,
             headers: parts.headers,
             segments,
@@ -77,16 +78,18 @@ async fn answer(
     });
     match &fault {
         Some(FaultKind::Unreachable595 | FaultKind::NodeOffline(_)) => {
-            return Ok(refuse(&Refusal::bare(595, "No route to host")));
+            return Ok(refuse(&ErrorResponse::bare(595, "No route to host")));
         }
         Some(FaultKind::Handshake596Before) => return Ok(refuse(&connection_timed_out())),
         Some(FaultKind::DropBefore) => {
             reset.on_close();
-            return Err(Cut);
+            return Err(ConnectionCut);
         }
         Some(FaultKind::ExpiredToken) => {
             cluster.clock.sleep(cluster.config.auth_failure_delay).await;
-            return Ok(refuse(&Refusal::unauthorized("Authentication failed!")));
+            return Ok(refuse(&ErrorResponse::unauthorized(
+                "Authentication failed!",
+            )));
         }
         Some(FaultKind::Html502) => return Ok(bad_gateway()),
         _ => {}
@@ -101,7 +104,7 @@ async fn answer(
         .ok()
         .and_then(|answer| answer.data["port"].as_u64());
     if let (Some(Operation::Websocket), Some(port)) = (&operation, port) {
-        let upgrade = Upgrade {
+        let upgrade = TerminalUpgrade {
             upgrade,
             request: head,
             port: u16::try_from(port).unwrap_or_default(),
@@ -116,22 +119,22 @@ async fn answer(
         Some(FaultKind::Answer596After) => Ok(refuse(&connection_timed_out())),
         Some(FaultKind::DropAfter) => {
             reset.on_close();
-            Err(Cut)
+            Err(ConnectionCut)
         }
-        Some(FaultKind::EmptyBody) => Ok(respond(200, "OK", Reply::Whole(None))),
-        Some(FaultKind::HugeBody) => Ok(respond(200, "OK", Reply::huge())),
+        Some(FaultKind::EmptyBody) => Ok(respond(200, "OK", ResponseBody::Whole(None))),
+        Some(FaultKind::HugeBody) => Ok(respond(200, "OK", ResponseBody::huge())),
         Some(FaultKind::TruncatedBody) => {
             let body = match &outcome {
                 Ok(answer) => answer.body(),
                 Err(refusal) => refusal.body(),
             };
-            Ok(respond(200, "OK", Reply::broken(&body)))
+            Ok(respond(200, "OK", ResponseBody::broken(&body)))
         }
         Some(FaultKind::Late(by)) => {
             tokio::time::sleep(by).await;
-            Ok(speak(&outcome))
+            Ok(respond_with(&outcome))
         }
-        _ => Ok(speak(&outcome)),
+        _ => Ok(respond_with(&outcome)),
     }
 }
 
@@ -143,15 +146,19 @@ fn handshake_of(parts: &http::request::Parts) -> http::Request<()> {
     head
 }
 
-/// Who is asking, and what the API answers.
-fn perform(cluster: &Arc<Cluster>, received: Received, fault: Option<FaultKind>) -> Outcome {
-    let Received {
+/// Authenticates the request and calls the API.
+fn perform(
+    cluster: &Arc<Cluster>,
+    received: ReceivedRequest,
+    fault: Option<FaultKind>,
+) -> HandlerResult {
+    let ReceivedRequest {
         method,
         headers,
         segments,
         params,
     } = received;
-    // A token is looked at even where nobody has to say who they are; tickets are not.
+    // A token is checked even on open paths; tickets are not.
     let anonymous = !headers.contains_key(header::AUTHORIZATION);
     let caller = if anonymous && api::is_open(&method, &segments) {
         Caller::nobody()
@@ -160,7 +167,7 @@ fn perform(cluster: &Arc<Cluster>, received: Received, fault: Option<FaultKind>)
         let now = cluster.clock.seconds();
         identify(&world.access, &cluster.signer, &method, &headers, now)?
     };
-    let request = api::Request {
+    let request = api::ApiRequest {
         method,
         segments,
         params,
@@ -169,23 +176,23 @@ fn perform(cluster: &Arc<Cluster>, received: Received, fault: Option<FaultKind>)
     api::dispatch(cluster, &caller, request)
 }
 
-fn speak(outcome: &Outcome) -> Response<Reply> {
+fn respond_with(outcome: &HandlerResult) -> Response<ResponseBody> {
     match outcome {
-        Ok(answer) => respond(200, "OK", Reply::whole(answer.body())),
+        Ok(answer) => respond(200, "OK", ResponseBody::whole(answer.body())),
         Err(refusal) => refuse(refusal),
     }
 }
 
-fn refuse(refusal: &Refusal) -> Response<Reply> {
+fn refuse(refusal: &ErrorResponse) -> Response<ResponseBody> {
     let line = refusal.message.lines().next().unwrap_or_default();
-    respond(refusal.status, line, Reply::whole(refusal.body()))
+    respond(refusal.status, line, ResponseBody::whole(refusal.body()))
 }
 
-fn connection_timed_out() -> Refusal {
-    Refusal::bare(596, "Connection timed out")
+fn connection_timed_out() -> ErrorResponse {
+    ErrorResponse::bare(596, "Connection timed out")
 }
 
-fn respond(status: u16, reason: &str, body: Reply) -> Response<Reply> {
+fn respond(status: u16, reason: &str, body: ResponseBody) -> Response<ResponseBody> {
     let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(status).expect("every status here has three digits");
@@ -210,10 +217,10 @@ fn respond(status: u16, reason: &str, body: Reply) -> Response<Reply> {
     response
 }
 
-/// What a reverse proxy answers when it cannot reach Proxmox.
-fn bad_gateway() -> Response<Reply> {
+/// The response of a reverse proxy that cannot reach Proxmox.
+fn bad_gateway() -> Response<ResponseBody> {
     let page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
-    let mut response = respond(502, "Bad Gateway", Reply::whole(page));
+    let mut response = respond(502, "Bad Gateway", ResponseBody::whole(page));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
     headers.insert(header::SERVER, HeaderValue::from_static("nginx"));

@@ -1,5 +1,5 @@
-//! The network side, as pveproxy does it: HTTPS with HTTP/1, idle connections closed after five seconds, plain HTTP redirected.
-//! Each connection's requests go to [`handle`].
+//! The network side, like pveproxy: HTTPS with HTTP/1, idle connections closed after five
+//! seconds, plain HTTP redirected. Each connection's requests go to [`handle`].
 
 mod body;
 mod handle;
@@ -34,7 +34,7 @@ pub(crate) async fn serve(
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Out of file descriptors, usually; they come back when connections close.
-                tracing::warn!(%error, "cannot accept a connection");
+                tracing::warn!(%error, "a connection cannot be accepted");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
@@ -42,7 +42,7 @@ pub(crate) async fn serve(
         let connection = connection(cluster.clone(), stream, tls.clone());
         cluster.spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
+                tracing::debug!(%error, "a connection ended with an error");
             }
         });
     }
@@ -63,7 +63,8 @@ async fn connection(
     if waited == 0 {
         return Ok(());
     }
-    // A TLS connection begins with a handshake record (22); anything else is plain HTTP on the wrong port.
+    // A TLS connection begins with a handshake record (22); anything else is plain HTTP on the
+    // wrong port.
     if first[0] != 22 {
         return redirect(stream).await;
     }

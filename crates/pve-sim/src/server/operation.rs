@@ -1,4 +1,4 @@
-//! Which operation a request is, and which faults can happen to it.
+//! The operation of a request, and the faults that can happen to it.
 
 use http::Method;
 
@@ -34,7 +34,7 @@ pub(super) fn classify(method: &Method, segments: &[String]) -> Option<Operation
     Some(operation)
 }
 
-/// Whether a kind of fault makes sense for a request.
+/// Whether a kind of fault can happen to a request.
 pub(super) fn fits(
     kind: &FaultKind,
     operation: Option<&Operation>,

@@ -1,5 +1,5 @@
-//! Reading a request the way pveproxy does, with its refusals of what it cannot do: other methods, chunked bodies, bodies where
-//! none belong, too many headers, too much data.
+//! Reads a request as pveproxy does, with its refusals: unknown methods, chunked bodies, unexpected
+//! bodies, too many headers, too much data.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use crate::encoding;
-use crate::refusal::Refusal;
+use crate::response::ErrorResponse;
 
 const BODY_LIMIT: usize = 512 << 10;
 const HEADER_LINES: usize = 64;
 const HEADER_BYTES: usize = 8 << 10;
 
-/// A request with its parameters taken apart.
-pub(super) struct Received {
+/// A request with parsed parameters.
+pub(super) struct ReceivedRequest {
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
     /// Path segments below `/api2/json`, decoded.
@@ -25,30 +25,30 @@ pub(super) struct Received {
     pub(super) params: BTreeMap<String, Value>,
 }
 
-/// What the transport refuses before anybody looks at who is asking.
-pub(super) fn check_transport(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+/// The refusals of the transport, before authentication.
+pub(super) fn check_transport(method: &Method, headers: &HeaderMap) -> Result<(), ErrorResponse> {
     let bytes: usize = headers
         .iter()
         .map(|(name, value)| name.as_str().len() + value.len() + 4)
         .sum();
     if headers.len() > HEADER_LINES {
-        return Err(Refusal::bare(
+        return Err(ErrorResponse::bare(
             400,
             format!("too many http header lines (> {HEADER_LINES})"),
         ));
     }
     if bytes > HEADER_BYTES {
-        return Err(Refusal::bare(400, "http header too large"));
+        return Err(ErrorResponse::bare(400, "http header too large"));
     }
     let known = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
     if !known.contains(method) {
-        return Err(Refusal::bare(
+        return Err(ErrorResponse::bare(
             501,
             format!("method '{method}' not available"),
         ));
     }
     if headers.contains_key(header::TRANSFER_ENCODING) {
-        return Err(Refusal::bare(
+        return Err(ErrorResponse::bare(
             501,
             "chunked transfer encoding not supported",
         ));
@@ -59,23 +59,23 @@ pub(super) fn check_transport(method: &Method, headers: &HeaderMap) -> Result<()
         .and_then(|value| value.parse::<usize>().ok())
         .unwrap_or_default();
     if announced > 0 && (method == Method::GET || method == Method::DELETE) {
-        return Err(Refusal::bare(
+        return Err(ErrorResponse::bare(
             501,
             format!("Unexpected content for method '{method}'"),
         ));
     }
     if announced > BODY_LIMIT {
-        return Err(Refusal::bare(501, "for data too large"));
+        return Err(ErrorResponse::bare(501, "for data too large"));
     }
     Ok(())
 }
 
 /// The segments of a path below `/api2/json`.
-pub(super) fn segments(path: &str) -> Result<Vec<String>, Refusal> {
+pub(super) fn segments(path: &str) -> Result<Vec<String>, ErrorResponse> {
     let rest = path
         .strip_prefix("/api2/json")
         .filter(|rest| rest.is_empty() || rest.starts_with('/'))
-        .ok_or_else(|| Refusal::bare(501, format!("no such file '{path}'")))?;
+        .ok_or_else(|| ErrorResponse::bare(501, format!("no such file '{path}'")))?;
     Ok(rest
         .split('/')
         .filter(|segment| !segment.is_empty())
@@ -88,11 +88,11 @@ pub(super) async fn params(
     headers: &HeaderMap,
     query: Option<&str>,
     body: Incoming,
-) -> Result<BTreeMap<String, Value>, Refusal> {
+) -> Result<BTreeMap<String, Value>, ErrorResponse> {
     let body = Limited::new(body, BODY_LIMIT)
         .collect()
         .await
-        .map_err(|_| Refusal::bare(501, "for data too large"))?
+        .map_err(|_| ErrorResponse::bare(501, "for data too large"))?
         .to_bytes();
     let mut params = body_params(headers, &body)?;
     for (name, value) in encoding::form_pairs(query.unwrap_or_default()) {
@@ -101,7 +101,10 @@ pub(super) async fn params(
     Ok(params)
 }
 
-fn body_params(headers: &HeaderMap, body: &Bytes) -> Result<BTreeMap<String, Value>, Refusal> {
+fn body_params(
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<BTreeMap<String, Value>, ErrorResponse> {
     if body.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -121,8 +124,8 @@ fn body_params(headers: &HeaderMap, body: &Bytes) -> Result<BTreeMap<String, Val
                 .collect())
         }
         "application/json" => serde_json::from_slice(body)
-            .map_err(|_| Refusal::bare(400, "malformed JSON in request body")),
-        other => Err(Refusal::bare(
+            .map_err(|_| ErrorResponse::bare(400, "malformed JSON in request body")),
+        other => Err(ErrorResponse::bare(
             506,
             format!("upload 'Content-Type '{other}' not implemented"),
         )),

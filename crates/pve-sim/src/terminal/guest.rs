@@ -1,6 +1,6 @@
-//! What a new container has in its root folder: folders, the files that every Debian has, and those
-//! of the host's `/etc` without which its programs do not find their libraries, certificates, names
-//! and settings. No file of the host that is closed to ordinary users is among them.
+//! Fills the root folder of a new container: folders, the files that every Debian has, and the
+//! files of the host's `/etc` that its programs need to find their libraries, certificates, names
+//! and settings. Files that ordinary users cannot read are left out.
 
 use std::fs;
 use std::io;
@@ -51,7 +51,7 @@ const LARGEST: u64 = 2 << 20;
 /// Files and links of one folder of the host that are copied.
 const MOST_ENTRIES: usize = 2000;
 
-/// What a shell says when it begins.
+/// The shell's greeting.
 const WELCOME: &str = "This is a simulated container: it has the host's programs, which cannot be \
                        changed, and no network.";
 
@@ -108,8 +108,8 @@ pub(super) fn build(root: &Path, hostname: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies what the host has there and everybody may read: files as files, links as links. What is
-/// missing, closed or too large is left out, and so are links to manual pages, which are many.
+/// Copies files and links that are readable for all. Missing, closed and large files are left out,
+/// and so are links to manual pages, which are many.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let Ok(about) = from.symlink_metadata() else {
         return Ok(());
@@ -122,7 +122,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     }
     let for_everybody = about.mode() & 0o004 != 0;
     if about.is_file() && for_everybody && about.len() <= LARGEST {
-        // One that went away just now is left out, too.
+        // A file that was removed just now is left out, too.
         if let Ok(content) = fs::read(from) {
             fs::write(to, content)?;
         }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Account that root inside is outside, when the simulator runs as root.
+/// The host's account of root inside, when the simulator runs as root.
 pub(super) const NOBODY: u32 = 65534;
 
 /// Bash if the host has it, as most templates do.
@@ -20,8 +20,8 @@ pub(super) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
-/// The words before a command that make it an ordinary user's, where the simulator is root. No
-/// shell of a container, whether confined or not, is ever root on the host.
+/// The arguments before a command that run it as an ordinary user, if the simulator is root. No
+/// shell of a container, confined or not, is ever root on the host.
 pub(super) fn ordinary_user() -> Vec<String> {
     if !is_root() {
         return Vec::new();

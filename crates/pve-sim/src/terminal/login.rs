@@ -1,20 +1,21 @@
-//! A login prompt, as a container whose `cmode` is not `shell` shows it. Nobody can log in, since root has no password.
+//! A login prompt, as a container whose `cmode` is not `shell` shows it. No login succeeds, since
+//! root has no password.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::session::{Backend, Input, Session, told_to_end};
+use super::session::{DtachSession, ShellEnd, TerminalInput, told_to_end};
 
 /// A session of its own that asks for a name and a password and refuses both.
-pub(crate) fn begin(hostname: &str) -> Arc<Session> {
-    let (session, backend) = Session::begin();
+pub(crate) fn begin(hostname: &str) -> Arc<DtachSession> {
+    let (session, backend) = DtachSession::begin();
     tokio::spawn(ask(backend, hostname.to_owned()));
     session
 }
 
-async fn ask(mut backend: Backend, hostname: String) {
+async fn ask(mut backend: ShellEnd, hostname: String) {
     let prompt = format!("\r\nDebian GNU/Linux 12 {hostname} tty1\r\n\r\n{hostname} login: ");
     let mut show: Vec<u8> = prompt.clone().into_bytes();
     let mut password = false;
@@ -32,8 +33,8 @@ async fn ask(mut backend: Backend, hostname: String) {
             () = told_to_end(&mut backend.ending) => return,
         };
         let keys = match input {
-            Some(Input::Keys(keys)) => keys,
-            Some(Input::Size { .. }) => continue,
+            Some(TerminalInput::Keys(keys)) => keys,
+            Some(TerminalInput::Size { .. }) => continue,
             None => return,
         };
         for key in keys {

@@ -1,6 +1,6 @@
-//! Real containers: unprivileged, by the LXC that Proxmox uses, attached to as Proxmox does it. They
-//! have a root folder of their own, the host's programs read-only, no network, and no limits. They
-//! need root, and are for tests.
+//! Real containers: unprivileged, by the LXC that Proxmox uses, attached to as Proxmox does it.
+//! They have a root folder of their own, the host's programs read-only, no network, and no limits.
+//! They need root, and are for tests.
 
 use std::collections::HashSet;
 use std::fs::{self, Permissions};
@@ -35,10 +35,10 @@ const PATH_FOR_LXC: &str = "/nonexistent";
 
 /// The containers of one simulator.
 #[derive(Default)]
-pub(super) struct Containers(Mutex<State>);
+pub(super) struct LxcContainers(Mutex<LxcState>);
 
 #[derive(Default)]
-struct State {
+struct LxcState {
     folder: Option<TempDir>,
     running: HashSet<u32>,
 }
@@ -73,7 +73,7 @@ fn program_at(name: &str) -> Option<PathBuf> {
         .find(|path| path.exists())
 }
 
-impl Containers {
+impl LxcContainers {
     /// What a terminal proxy runs for a container, which is started if it does not run. Blocks.
     ///
     /// # Errors
@@ -125,14 +125,14 @@ impl Containers {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LxcState> {
         self.0
             .lock()
             .expect("no code panics while it holds the containers")
     }
 }
 
-impl State {
+impl LxcState {
     fn folder(&mut self) -> io::Result<PathBuf> {
         let folder = match &self.folder {
             Some(folder) => folder,
@@ -149,12 +149,12 @@ impl State {
     fn kill(&self, vmid: u32) {
         let Some(folder) = &self.folder else { return };
         if let Err(error) = lxc("lxc-stop", folder.path(), vmid, &["-k"]) {
-            tracing::warn!(%error, vmid, "cannot stop a real container");
+            tracing::warn!(%error, vmid, "a real container cannot be stopped");
         }
     }
 }
 
-impl Drop for Containers {
+impl Drop for LxcContainers {
     fn drop(&mut self) {
         self.stop_all();
     }
@@ -187,8 +187,8 @@ fn lxc(program: &str, folder: &Path, vmid: u32, more: &[&str]) -> io::Result<()>
 
 /// Makes the root folder, if there is none, and the configuration.
 fn prepare(folder: &Path, vmid: u32, hostname: &str) -> io::Result<()> {
-    let place = folder.join(vmid.to_string());
-    let root = place.join("root");
+    let container_folder = folder.join(vmid.to_string());
+    let root = container_folder.join("root");
     let mut mounts = String::new();
     for name in SYSTEM {
         if Path::new("/").join(name).is_dir() && fs::read_link(format!("/{name}")).is_err() {
@@ -224,7 +224,7 @@ lxc.autodev = 1
         root.display(),
         bound("usr"),
     );
-    fs::write(place.join("config"), configuration)
+    fs::write(container_folder.join("config"), configuration)
 }
 
 fn bound(name: &str) -> String {

@@ -1,9 +1,12 @@
-//! Terminals: the ports on which terminal proxies wait, the one shared session of each container, and the shells behind the
-//! sessions: a real one in a real terminal (`pty`) that is kept in its place (`confine`, `guest`, `rootfs`) and within its size
-//! (`limits`), one made of Rust (`toy`), one in a real container (`lxc`), or a login prompt (`login`). The way from a request to a session is [`crate::console`].
+//! Terminals: the ports on which terminal proxies wait, the one shared session of each container,
+//! and the shells behind the sessions: a real one in a real terminal (`pty`) that is confined
+//! (`confine`, `guest`, `rootfs`) and limited (`limits`), an imitation of one (`toy`), one in a
+//! real container (`lxc`), or a login prompt (`login`). [`crate::console`] connects a request to a
+//! session.
 
 mod confine;
 mod guest;
+mod host_shell;
 mod host_user;
 mod limits;
 mod login;
@@ -14,51 +17,50 @@ mod session;
 mod toy;
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{OnceCell, mpsc, oneshot};
 
 use crate::config::{ShellMode, SimConfig};
 use confine::Confinement;
+pub(crate) use limits::ContainerSize;
 use limits::Limits;
-pub(crate) use limits::Size;
 pub(crate) use login::begin as login_prompt;
 pub use lxc::obstacle as lxc_obstacle;
 use rootfs::RootFolders;
-pub(crate) use session::{Input, Session};
-pub(crate) use toy::Outside;
+pub(crate) use session::{DtachSession, TerminalInput};
+pub(crate) use toy::HostNetwork;
 
 /// Everything about the terminals of one simulator.
 pub(crate) struct Terminals {
     mode: ShellMode,
     toy_network: bool,
-    /// How shells are kept in their place and within their size, found out when it is first asked
-    /// for; `None` is not at all.
-    confinement: OnceCell<Option<Confined>>,
+    /// How shells are confined and limited, found out when the first one starts; `None` if this
+    /// host cannot confine shells.
+    confinement: OnceCell<Option<ConfinedShells>>,
     roots: Arc<RootFolders>,
-    real: lxc::Containers,
-    ports: Mutex<Ports>,
-    sessions: Mutex<HashMap<u32, Arc<Session>>>,
-    /// Told of containers that were powered off from inside.
+    real: lxc::LxcContainers,
+    ports: Mutex<ConsolePorts>,
+    sessions: Mutex<HashMap<u32, Arc<DtachSession>>>,
+    /// Receives the numbers of containers that were powered off from inside.
     power_off: mpsc::UnboundedSender<u32>,
     powered_off: Mutex<Option<mpsc::UnboundedReceiver<u32>>>,
 }
 
 /// How this host confines shells.
-struct Confined {
+struct ConfinedShells {
     way: Confinement,
     limits: Limits,
 }
 
 #[derive(Default)]
-struct Ports {
+struct ConsolePorts {
     taken: HashSet<u16>,
-    waiting: HashMap<u16, Waiting>,
+    waiting: HashMap<u16, WaitingProxy>,
 }
 
 /// A terminal proxy that waits for its WebSocket.
-pub(crate) struct Waiting {
+pub(crate) struct WaitingProxy {
     pub(crate) vmid: u32,
     /// Told when the connection comes.
     pub(crate) claimed: oneshot::Sender<()>,
@@ -76,20 +78,20 @@ impl Terminals {
             toy_network: config.toy_network,
             confinement: OnceCell::new(),
             roots: Arc::new(RootFolders::new(config.rootfs_dir.clone())),
-            real: lxc::Containers::default(),
+            real: lxc::LxcContainers::default(),
             ports: Mutex::default(),
             sessions: Mutex::default(),
         }
     }
 
-    /// How shells run here and what they are held to, in words for the operator.
+    /// How shells run here and their limits, in words for the operator.
     pub(crate) async fn describe(&self) -> String {
         match &self.mode {
             ShellMode::HostForTests(_) => "unconfined host shell, for tests only".into(),
             ShellMode::Toy => "toy shell".into(),
             ShellMode::Lxc => "real container, for tests only".into(),
             ShellMode::Confined => match self.confinement().await {
-                Some(Confined { way, limits }) => format!(
+                Some(ConfinedShells { way, limits }) => format!(
                     "real shell, confined by {}; limits: {}",
                     way.name(),
                     limits.describe()
@@ -99,8 +101,8 @@ impl Terminals {
         }
     }
 
-    /// What a customer has to know of the shells, as a sentence; `None` before it is known, and
-    /// where there is nothing of the kind.
+    /// A sentence for customers about the shells; `None` before it is known, and for shells without
+    /// restrictions.
     pub(crate) fn notice(&self) -> Option<&'static str> {
         match (&self.mode, self.confinement.get()) {
             (ShellMode::HostForTests(_), _) => Some("Commands run on the demo's host, unconfined."),
@@ -119,11 +121,11 @@ impl Terminals {
         }
     }
 
-    async fn confinement(&self) -> Option<&Confined> {
+    async fn confinement(&self) -> Option<&ConfinedShells> {
         let found = self.confinement.get_or_init(|| async {
             let way = self.find_confinement().await?;
             let limits = Limits::find(&self.roots);
-            Some(Confined { way, limits })
+            Some(ConfinedShells { way, limits })
         });
         found.await.as_ref()
     }
@@ -132,21 +134,21 @@ impl Terminals {
         if let Some(found) = self.try_confinement().await {
             return Some(found);
         }
-        // Most often a folder above is closed to the ordinary user that a shell becomes.
+        // A usual cause is a parent folder that is closed to the ordinary user of the shells.
         if !self.roots.go_elsewhere() {
             return None;
         }
         let found = self.try_confinement().await;
         if found.is_some() {
             tracing::warn!(
-                "shells cannot reach the root folders' place; their files will not be kept"
+                "shells cannot reach the folder for root folders; their files are temporary"
             );
         }
         found
     }
 
     async fn try_confinement(&self) -> Option<Confinement> {
-        // One that a crash left behind is none to try on.
+        // A folder that a crash left behind would falsify the check.
         self.roots.remove("probe");
         let points = confine::mount_points();
         let probe = self.roots.prepare("probe", "probe", &points).ok()?;
@@ -155,7 +157,7 @@ impl Terminals {
         found
     }
 
-    /// The numbers of containers that are powered off from inside; for the first who asks.
+    /// The numbers of containers that are powered off from inside; `None` after the first call.
     pub(crate) fn powered_off(&self) -> Option<mpsc::UnboundedReceiver<u32>> {
         self.powered_off
             .lock()
@@ -178,11 +180,11 @@ impl Terminals {
         self.roots.remove(&vmid.to_string());
     }
 
-    /// Gives a container a copy of another's files; without a word where that is not possible, as
-    /// the files are no part of what is simulated.
+    /// Gives a container a copy of another's files. A failure is only logged, since files are not
+    /// part of the simulation.
     pub(crate) fn copy_files(&self, from: u32, to: u32) {
         if let Err(error) = self.roots.copy(&from.to_string(), &to.to_string()) {
-            tracing::debug!(%error, from, to, "a container's files are not copied");
+            tracing::debug!(%error, from, to, "the files of a container cannot be copied");
         }
     }
 
@@ -196,7 +198,7 @@ impl Terminals {
     pub(crate) async fn forget_in_task(self: &Arc<Self>, vmid: u32) {
         let terminals = self.clone();
         if let Err(error) = tokio::task::spawn_blocking(move || terminals.forget(vmid)).await {
-            tracing::warn!(%error, vmid, "removing a container's files was cut short");
+            tracing::warn!(%error, vmid, "the removal of a container's files was interrupted");
         }
     }
 
@@ -216,9 +218,9 @@ impl Terminals {
         self: &Arc<Self>,
         vmid: u32,
         hostname: &str,
-        size: Size,
-        outside: Arc<dyn Outside>,
-    ) -> std::io::Result<Arc<Session>> {
+        size: ContainerSize,
+        host_network: Arc<dyn HostNetwork>,
+    ) -> std::io::Result<Arc<DtachSession>> {
         if self.mode == ShellMode::Lxc {
             let (terminals, hostname) = (self.clone(), hostname.to_owned());
             let command =
@@ -237,12 +239,22 @@ impl Terminals {
             return Ok(session.clone());
         }
         let name = vmid.to_string();
+        let listener = self.power_off.clone();
+        let power_off = move || {
+            // Without a listener the simulator is stopping.
+            let _ = listener.send(vmid);
+        };
         let session = match (&self.mode, confinement) {
             (ShellMode::HostForTests(shell), _) => {
-                let home = self.roots.bare(&name)?;
-                pty::begin(host_command(shell, &home), limits::end_tree)?.0
+                let home = self.roots.plain(&name)?;
+                let command = host_shell::command(shell, &home);
+                let session = pty::begin(command, limits::end_tree)?.0;
+                if let Some(screen) = session.attach() {
+                    tokio::spawn(host_shell::watch(screen, home, power_off));
+                }
+                session
             }
-            (ShellMode::Confined, Some(Confined { way, limits })) => {
+            (ShellMode::Confined, Some(ConfinedShells { way, limits })) => {
                 let points = confine::mount_points();
                 let root = self.roots.prepare(&name, hostname, &points)?;
                 let bounds = limits.bounds(&name, size)?;
@@ -252,12 +264,8 @@ impl Terminals {
                 session
             }
             _ => {
-                let power_off = self.power_off.clone();
-                let outside = self.toy_network.then_some(outside);
-                toy::begin(hostname, outside, move || {
-                    // Without a listener the simulator is at its end.
-                    let _ = power_off.send(vmid);
-                })
+                let host_network = self.toy_network.then_some(host_network);
+                toy::begin(hostname, host_network, power_off)
             }
         };
         sessions.insert(vmid, session.clone());
@@ -273,12 +281,12 @@ impl Terminals {
     }
 
     /// Lets a proxy wait on its port.
-    pub(crate) fn wait_on(&self, port: u16, waiting: Waiting) {
+    pub(crate) fn wait_on(&self, port: u16, waiting: WaitingProxy) {
         self.ports().waiting.insert(port, waiting);
     }
 
     /// Takes the proxy that waits on a port.
-    pub(crate) fn claim(&self, port: u16) -> Option<Waiting> {
+    pub(crate) fn claim(&self, port: u16) -> Option<WaitingProxy> {
         self.ports().waiting.remove(&port)
     }
 
@@ -289,35 +297,15 @@ impl Terminals {
         ports.taken.remove(&port);
     }
 
-    fn ports(&self) -> MutexGuard<'_, Ports> {
+    fn ports(&self) -> MutexGuard<'_, ConsolePorts> {
         self.ports
             .lock()
             .expect("no code panics while it holds the port table")
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<u32, Arc<Session>>> {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<u32, Arc<DtachSession>>> {
         self.sessions
             .lock()
             .expect("no code panics while it holds the session table")
     }
-}
-
-/// A shell of the host as it is, for tests of what is typed into it; never root's.
-fn host_command(shell: &Path, home: &Path) -> portable_pty::CommandBuilder {
-    let mut arguments = host_user::ordinary_user();
-    arguments.push(shell.display().to_string());
-    if shell.file_name().is_some_and(|name| name == "busybox") {
-        arguments.push("ash".into());
-    }
-    let mut command = portable_pty::CommandBuilder::new(&arguments[0]);
-    command.args(&arguments[1..]);
-    command.env_clear();
-    command.env("HOME", home);
-    command.env("TMPDIR", home);
-    command.env("PATH", "/usr/local/bin:/usr/bin:/bin");
-    command.env("TERM", "xterm-256color");
-    // As root in a container sees it.
-    command.env("PS1", "# ");
-    command.cwd(PathBuf::from(home));
-    command
 }

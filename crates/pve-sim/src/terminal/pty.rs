@@ -1,4 +1,5 @@
-//! A real shell in a real pseudo-terminal. The terminal blocks, so it is served by two threads that end with it.
+//! A real shell in a real pseudo-terminal. The terminal blocks, so it is served by two threads that
+//! end with it.
 
 use std::io::{Error, Read as _, Write as _};
 use std::sync::{Arc, Mutex};
@@ -6,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
-use super::session::{Backend, Input, Session};
+use super::session::{DtachSession, ShellEnd, TerminalInput};
 use rustix::io::Errno;
 
-/// Size that termproxy gives its terminal.
+/// The size that termproxy gives its terminal.
 const SIZE: PtySize = PtySize {
     rows: 20,
     cols: 80,
@@ -22,7 +23,7 @@ const SIZE: PtySize = PtySize {
 pub(super) fn begin(
     command: CommandBuilder,
     kill: fn(u32),
-) -> std::io::Result<(Arc<Session>, u32)> {
+) -> std::io::Result<(Arc<DtachSession>, u32)> {
     new_session_keyring()?;
     let pair = native_pty_system().openpty(SIZE).map_err(Error::other)?;
     let mut child = pair.slave.spawn_command(command).map_err(Error::other)?;
@@ -32,21 +33,21 @@ pub(super) fn begin(
     let master = pair.master;
     let pid = child.process_id();
     let pid = pid.ok_or_else(|| Error::other("a process without a number"))?;
-    let (session, backend) = Session::begin();
-    let Backend {
+    let (session, backend) = DtachSession::begin();
+    let ShellEnd {
         mut input,
         output,
         ending: _,
     } = backend;
 
-    // Whether the process id may belong to somebody else by now.
+    // Whether the process id may belong to another process by now.
     let reaped = Arc::new(Mutex::new(false));
     let seen = reaped.clone();
     std::thread::Builder::new()
         .name("pty-output".into())
         .spawn(move || {
             let mut buffer = vec![0; 16 << 10];
-            // A terminal whose shell has gone gives an error, not an end.
+            // A terminal whose shell has ended gives an error, not an end of file.
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
                 if output
                     .blocking_send(Bytes::copy_from_slice(&buffer[..count]))
@@ -55,8 +56,8 @@ pub(super) fn begin(
                     break;
                 }
             }
-            *reaped.lock().expect("nobody panics while holding this") = true;
-            // Nobody can use what is left of it now.
+            *reaped.lock().expect("no code panics while it holds this") = true;
+            // The rest of its processes have no terminal now.
             kill(pid);
             let _ = child.wait();
         })?;
@@ -65,8 +66,10 @@ pub(super) fn begin(
         .spawn(move || {
             while let Some(input) = input.blocking_recv() {
                 let done = match input {
-                    Input::Keys(keys) => writer.write_all(&keys).and_then(|()| writer.flush()),
-                    Input::Size { columns, rows } => master
+                    TerminalInput::Keys(keys) => {
+                        writer.write_all(&keys).and_then(|()| writer.flush())
+                    }
+                    TerminalInput::Size { columns, rows } => master
                         .resize(PtySize {
                             rows: rows.max(1),
                             cols: columns.max(1),
@@ -80,7 +83,7 @@ pub(super) fn begin(
             }
         })?;
     session.ends_by(Box::new(move || {
-        let reaped = seen.lock().expect("nobody panics while holding this");
+        let reaped = seen.lock().expect("no code panics while it holds this");
         if !*reaped {
             kill(pid);
         }

@@ -1,9 +1,9 @@
-//! The root folders of confined shells: one per container, kept until the container is destroyed. They hold what is the
-//! container's own; programs come read-only from the host.
+//! The root folders of confined shells: one per container, kept until the container is destroyed.
+//! They hold the container's own files; programs come read-only from the host.
 //!
 //! A root folder belongs to its tenant, who may put a link in the place of anything in it. So it is
 //! filled once, in a fresh folder that no tenant has seen, and moved to its place. From then on
-//! nothing here opens, writes or changes the owner of a path below it: mount points are looked at
+//! nothing here opens, writes or changes the owner of a path below it: mount points are checked
 //! without following links, and removal never leaves the folder.
 
 use std::fs::{self, Permissions};
@@ -17,10 +17,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
 use super::guest;
+use super::host_shell;
 use super::host_user::{NOBODY, is_root};
 use crate::encoding;
 
-/// Where the folders are.
+/// The root folders of all containers.
 pub(super) struct RootFolders {
     given: Option<PathBuf>,
     /// Set when shells cannot reach the given place.
@@ -60,9 +61,9 @@ impl RootFolders {
         Ok(root)
     }
 
-    /// A root folder that is empty when it is made.
-    pub(super) fn bare(&self, name: &str) -> io::Result<PathBuf> {
-        self.make(name, |_| Ok(()))
+    /// The home of an unconfined shell, made if there is none.
+    pub(super) fn plain(&self, name: &str) -> io::Result<PathBuf> {
+        self.make(name, host_shell::fill_home)
     }
 
     /// The folder of this name; if there is none, it appears at once with all that `fill` puts into
@@ -90,7 +91,7 @@ impl RootFolders {
         Ok(root)
     }
 
-    /// Removes a root folder. It is out of the way at once, even if something in it is still busy.
+    /// Removes a root folder. Its name is free at once, even if files in it are still in use.
     pub(super) fn remove(&self, name: &str) {
         if let Some(folder) = self.set_aside(name) {
             Self::discard(&folder);
@@ -123,11 +124,11 @@ impl RootFolders {
                 .args((program == "chmod").then_some("u+rwX"));
             let ended = command.arg("--").arg(folder).stdin(Stdio::null()).status();
             if let Err(error) = ended {
-                tracing::warn!(%error, program, "a program for removing files does not run");
+                tracing::warn!(%error, program, "a program that removes files cannot be started");
             }
         }
         if folder.symlink_metadata().is_ok() {
-            tracing::warn!(folder = %folder.display(), "cannot remove all of a root folder");
+            tracing::warn!(folder = %folder.display(), "a root folder cannot be removed completely");
         }
     }
 
@@ -198,7 +199,7 @@ fn is_folder(path: &Path) -> io::Result<bool> {
     Ok(path.symlink_metadata()?.is_dir())
 }
 
-/// Gives a folder that nobody else has seen yet to the account that shells run as.
+/// Gives a folder that no other process has opened yet to the account that shells run as.
 fn give_away(path: &Path) -> io::Result<()> {
     lchown(path, Some(NOBODY), Some(NOBODY))?;
     if is_folder(path)? {
@@ -244,7 +245,7 @@ mod tests {
         found
     }
 
-    /// What a tenant does: a link in the place of whatever was there.
+    /// Replaces a path by a link, as a tenant may.
     fn replace_by_link(root: &Path, name: &str, target: &Path) {
         let place = root.join(name);
         match place.symlink_metadata() {
@@ -343,7 +344,7 @@ mod tests {
         let (_place, roots, _host) = beside_a_host();
         for root in [
             roots.prepare("100", "web", &[]).unwrap(),
-            roots.bare("101").unwrap(),
+            roots.plain("101").unwrap(),
         ] {
             assert_eq!(root.metadata().unwrap().uid(), NOBODY);
             for (path, owner, _) in listing(&root) {

@@ -1,5 +1,5 @@
-//! A container's one session, as dtach keeps it: everybody who attaches sees the same screen and types into the same shell, and
-//! it goes on when everybody has left.
+//! The one session of a container, like dtach's: all clients see the same screen and type into the
+//! same shell, and the session outlives them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,43 +8,43 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
-/// What goes into a session.
+/// Input of a session.
 #[derive(Debug)]
-pub(crate) enum Input {
+pub(crate) enum TerminalInput {
     Keys(Vec<u8>),
     Size { columns: u16, rows: u16 },
 }
 
-/// Messages that may wait on their way to a shell or a client before the sender has to.
+/// Messages that are queued for a shell or a client before the sender has to wait.
 const QUEUE: usize = 64;
 
-/// How long a client may not read before it is cut off, so that it does not hold up the others.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client may not read before it is disconnected, so that it does not block the others.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The session.
-pub(crate) struct Session {
-    input: mpsc::Sender<Input>,
+pub(crate) struct DtachSession {
+    input: mpsc::Sender<TerminalInput>,
     clients: Mutex<Option<Vec<mpsc::Sender<Bytes>>>>,
     ending: watch::Sender<bool>,
-    kill: Mutex<Option<Kill>>,
+    kill: Mutex<Option<KillShell>>,
     behind_dtach: AtomicBool,
 }
 
-/// What ends a shell that cannot be told to.
-pub(super) type Kill = Box<dyn FnOnce() + Send>;
+/// Ends a shell that does not watch `ending`.
+pub(super) type KillShell = Box<dyn FnOnce() + Send>;
 
-/// The shell's side.
-pub(super) struct Backend {
-    pub(super) input: mpsc::Receiver<Input>,
+/// The shell's side of a session.
+pub(super) struct ShellEnd {
+    pub(super) input: mpsc::Receiver<TerminalInput>,
     /// Dropping it ends the session.
     pub(super) output: mpsc::Sender<Bytes>,
-    /// Becomes true when the shell has to go.
+    /// Becomes true when the shell has to end.
     pub(super) ending: watch::Receiver<bool>,
 }
 
-impl Session {
+impl DtachSession {
     /// A session and the end that a shell has to serve.
-    pub(super) fn begin() -> (Arc<Self>, Backend) {
+    pub(super) fn begin() -> (Arc<Self>, ShellEnd) {
         let (input, for_shell) = mpsc::channel(QUEUE);
         let (output, screen) = mpsc::channel(QUEUE);
         let (ending, ended) = watch::channel(false);
@@ -56,7 +56,7 @@ impl Session {
             behind_dtach: AtomicBool::new(false),
         });
         tokio::spawn(show(Arc::downgrade(&session), screen));
-        let backend = Backend {
+        let backend = ShellEnd {
             input: for_shell,
             output,
             ending: ended,
@@ -70,7 +70,7 @@ impl Session {
         self
     }
 
-    /// Whether a real dtach shows what dtach says.
+    /// Whether a real dtach shows its own messages.
     pub(crate) fn is_behind_dtach(&self) -> bool {
         self.behind_dtach.load(Ordering::Relaxed)
     }
@@ -79,7 +79,7 @@ impl Session {
         self.clients().is_some()
     }
 
-    /// Everything that the shell shows from now on; `None` if it has gone.
+    /// Everything that the shell shows from now on; `None` if it has ended.
     pub(crate) fn attach(&self) -> Option<mpsc::Receiver<Bytes>> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         self.clients().as_mut()?.push(sender);
@@ -87,8 +87,8 @@ impl Session {
     }
 
     /// Types into the shell; waits while it does not read.
-    pub(crate) async fn send(&self, input: Input) {
-        // A shell that has gone is noticed by the closed screen.
+    pub(crate) async fn send(&self, input: TerminalInput) {
+        // The end of a shell is noticed by the closed screen.
         let _ = self.input.send(input).await;
     }
 
@@ -101,7 +101,7 @@ impl Session {
         }
     }
 
-    /// Makes the shell go.
+    /// Ends the shell.
     pub(super) fn end(&self) {
         self.ending.send_replace(true);
         let kill = self
@@ -115,7 +115,7 @@ impl Session {
     }
 
     /// Says how to end the shell; happens at the latest when the session is dropped.
-    pub(super) fn ends_by(&self, kill: Kill) {
+    pub(super) fn ends_by(&self, kill: KillShell) {
         *self
             .kill
             .lock()
@@ -129,7 +129,7 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for DtachSession {
     fn drop(&mut self) {
         self.end();
     }
@@ -142,14 +142,14 @@ pub(super) async fn told_to_end(ending: &mut watch::Receiver<bool>) {
 }
 
 /// Shows what the shell writes to all clients, until it writes no more.
-async fn show(session: std::sync::Weak<Session>, mut screen: mpsc::Receiver<Bytes>) {
+async fn show(session: std::sync::Weak<DtachSession>, mut screen: mpsc::Receiver<Bytes>) {
     while let Some(bytes) = screen.recv().await {
         let Some(session) = session.upgrade() else {
             return;
         };
         let clients = session.clients().clone().unwrap_or_default();
         for client in clients {
-            let sent = tokio::time::timeout(PATIENCE, client.send(bytes.clone())).await;
+            let sent = tokio::time::timeout(READ_TIMEOUT, client.send(bytes.clone())).await;
             if !matches!(sent, Ok(Ok(()))) {
                 let mut clients = session.clients();
                 if let Some(clients) = clients.as_mut() {

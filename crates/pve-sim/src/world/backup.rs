@@ -19,7 +19,7 @@ pub struct Backup {
 
 impl Backup {
     /// `None` where there is no such container.
-    pub(crate) fn of(world: &World, vmid: u32) -> Option<Self> {
+    pub(crate) fn new(world: &World, vmid: u32) -> Option<Self> {
         Some(Self {
             container: world.containers.get(&vmid)?.clone(),
             firewall: world.firewall.guests.get(&vmid).cloned(),

@@ -1,4 +1,5 @@
-//! One container: its configuration as Proxmox stores it, whether it runs, its disk, and the address that it has or will have.
+//! One container: its configuration as Proxmox stores it, whether it runs, its disk, and the
+//! address that it has or will have.
 
 use std::collections::BTreeMap;
 
@@ -176,7 +177,7 @@ impl Container {
         self.meter.stop(now);
     }
 
-    /// Whether its interface is there and its cable in.
+    /// Whether it has an interface whose link is up.
     fn linked(&self) -> bool {
         self.text("net0").is_some() && !self.net0_flag("link_down")
     }
@@ -197,7 +198,7 @@ impl Container {
         Some(address)
     }
 
-    /// A time in which it runs as it is configured now.
+    /// A period in which it runs with its present configuration.
     fn span(&self, now: f64) -> Span {
         Span {
             from: now,
@@ -209,8 +210,8 @@ impl Container {
         }
     }
 
-    /// What a change of `net0` does to it if it runs: with another MAC address the interface is
-    /// made anew.
+    /// Applies a change of `net0` to a running container: another MAC address means a new
+    /// interface.
     pub(crate) fn rewire(&mut self, now: f64, mac_before: Option<&str>) {
         if !self.running() {
             return;
@@ -222,7 +223,7 @@ impl Container {
         }
     }
 
-    /// What its `resolv.conf` names when it starts.
+    /// The name servers in its `resolv.conf` when it starts.
     pub(crate) fn name_servers(&self) -> Vec<String> {
         let own = self.text("nameserver").filter(|own| *own != "host");
         format::list(own.unwrap_or(HOST_NAME_SERVER))
@@ -245,7 +246,8 @@ impl Container {
         encoding::hex(digest.as_ref())
     }
 
-    /// The IPv4 address with prefix, this long (seconds) after the start, when DHCP takes `delay` seconds.
+    /// The IPv4 address with prefix, this long (seconds) after the start, when DHCP takes `delay`
+    /// seconds.
     pub(crate) fn ipv4(&self, running_for: f64, delay: f64) -> Option<String> {
         match &self.address {
             Address::Never => return None,

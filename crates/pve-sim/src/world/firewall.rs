@@ -1,6 +1,6 @@
 //! The firewall's files: of the datacenter with its security groups, of the nodes, and of the
-//! guests by their number. Like on the real cluster, a guest's file is not tied to its container: it stays
-//! where the container moves, and a number without a container can have one.
+//! guests by their number. Like on the real cluster, a guest's file is not tied to its container:
+//! it stays where the container moves, and a number without a container can have one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::encoding;
 /// The properties of a rule, as they are stored.
 pub(crate) type Rule = BTreeMap<String, Value>;
 
-/// All of it.
+/// The firewall of the whole cluster.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Firewall {
     /// Options of the datacenter; `enable` is absent on a fresh host, which means off.
@@ -36,12 +36,13 @@ pub(crate) struct Group {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GuestFirewall {
     pub(crate) options: BTreeMap<String, Value>,
-    /// The first that is asked first.
+    /// In the order in which they are applied.
     pub(crate) rules: Vec<Rule>,
 }
 
 impl Firewall {
-    /// Whether a guest may send with its configured address only: all three levels are on, and its own says so.
+    /// Whether a guest may send only with its configured address: all three levels are on, and its
+    /// own level restricts addresses.
     pub(crate) fn keeps_address(&self, node: &str, vmid: u32) -> bool {
         let is = |options: &BTreeMap<String, Value>, name: &str, absent: bool| {
             options.get(name).map_or(absent, |value| {
@@ -68,8 +69,8 @@ impl Firewall {
     }
 }
 
-/// The checksum that options or a list are shown with, and that refuses a change when they have
-/// changed: SHA-1 over every name and value, as Proxmox makes it.
+/// The digest of options or of a list, by which a change of an outdated version is refused: SHA-1
+/// over every name and value, like Proxmox's.
 pub(crate) fn digest<'a>(parts: impl IntoIterator<Item = &'a BTreeMap<String, Value>>) -> String {
     let mut text = String::new();
     for (name, value) in parts.into_iter().flatten() {
@@ -80,7 +81,7 @@ pub(crate) fn digest<'a>(parts: impl IntoIterator<Item = &'a BTreeMap<String, Va
     encoding::hex(digest.as_ref())
 }
 
-/// Rules as a list shows them: with their places and the list's checksum.
+/// Rules as a list shows them: with their positions and the list's digest.
 pub(crate) fn listed(rules: &[Rule]) -> Value {
     let digest = digest(rules);
     let rows = rules.iter().enumerate().map(|(pos, rule)| {

@@ -1,6 +1,6 @@
-//! What happens to whole containers when an administrator, or Proxmox on behalf of one, moves,
-//! copies, restores or re-pools them, and when a node boots. Calls of the API and
-//! [`crate::admin`] both end here, so that a client sees the same thing whichever way it came.
+//! Changes to whole containers: moves, copies, restores, changes of pool, and the boot of a node.
+//! The API's methods and [`crate::admin`] both use them, so that a client sees the same result of
+//! either.
 
 use std::collections::BTreeMap;
 
@@ -40,14 +40,14 @@ impl World {
         Some(copy)
     }
 
-    /// Puts a container there as it was when it was backed up, stopped. One that has the number is
-    /// overwritten and keeps its pool, unless another is named.
+    /// Restores a container from a backup, stopped. A container that has the number is overwritten
+    /// and keeps its pool, unless another is given.
     pub(crate) fn restore(&mut self, backup: &Backup, vmid: u32, pool: Option<&str>, now: f64) {
         let container = restored(&backup.container, vmid, now);
         if let Some(before) = self.containers.insert(vmid, container) {
             self.keep_history(vmid, before.meter.history);
         }
-        // A backup without a firewall's file leaves the one that is there.
+        // A backup without a firewall's file leaves the present file.
         if let Some(file) = &backup.firewall {
             self.firewall.guests.insert(vmid, file.clone());
         }
@@ -56,7 +56,7 @@ impl World {
         }
     }
 
-    /// Moves a container into a pool, which is made if there is none of that name, or out of all.
+    /// Moves a container into a pool, which is created if it does not exist, or out of all pools.
     pub(crate) fn set_pool(&mut self, vmid: u32, pool: Option<&str>) {
         self.access.pool_of_guest.remove(&vmid);
         if let Some(pool) = pool {
@@ -66,7 +66,7 @@ impl World {
     }
 
     /// Gives a container another number, as renaming its configuration file does: pools and rights
-    /// know it by the old number and do not follow, and neither does its firewall's file.
+    /// still have the old number, and so does its firewall's file.
     pub(crate) fn renumber(&mut self, vmid: u32, new_vmid: u32, now: f64) {
         if let Some(mut container) = self.containers.remove(&vmid) {
             container.vmid = new_vmid;
@@ -91,8 +91,8 @@ impl World {
         }
     }
 
-    /// A node goes down: its workers die without a word, and its containers stop. Returns those
-    /// that were running.
+    /// Shuts a node down: its workers end without a status, and its containers stop. Returns the
+    /// containers that were running.
     pub(crate) fn power_off(&mut self, name: &str, now: f64) -> Vec<u32> {
         self.set_online(name, false);
         self.tasks.vanish(name, now as u64);
@@ -106,7 +106,7 @@ impl World {
         were_running
     }
 
-    /// A node comes up: containers with `onboot`, and those that high availability wants to run,
+    /// Boots a node: containers with `onboot`, and those that high availability wants to run,
     /// are started.
     pub(crate) fn power_on(&mut self, name: &str, now: f64) {
         self.set_online(name, true);
@@ -135,12 +135,12 @@ impl World {
         }
     }
 
-    /// How often a node was told whether it is on line, so that a flapping one can be told to stop.
+    /// How often a node was set on line or off line; a flapping node stops when that changes.
     pub(crate) fn rounds(&self, name: &str) -> u32 {
         self.node(name).map_or(0, |node| node.rounds)
     }
 
-    /// Takes a node off line that is on it, and the other way round.
+    /// Takes a node off line if it is on line, and on line if it is not.
     pub(crate) fn flip(&mut self, name: &str) {
         for node in self.nodes.iter_mut().filter(|node| node.name == name) {
             node.online = !node.online;

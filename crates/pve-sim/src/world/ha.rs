@@ -4,17 +4,17 @@ use serde::{Deserialize, Serialize};
 
 /// One container that high availability manages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Resource {
-    /// What the manager has been asked for: `started`, `stopped`, `disabled` or `ignored`.
+pub(crate) struct HaResource {
+    /// The requested state: `started`, `stopped`, `disabled` or `ignored`.
     pub(crate) requested: String,
-    /// What the manager says it is: `started`, `stopped`, `request_stop`, …
+    /// The state that the manager shows: `started`, `stopped`, `request_stop`, …
     pub(crate) state: String,
-    /// Number of the last request, so that an older one is not carried out.
+    /// Number of the last request, so that an older one is not executed.
     #[serde(default)]
     pub(crate) request: u32,
 }
 
-impl Resource {
+impl HaResource {
     pub(crate) fn new(running: bool) -> Self {
         let state = if running { "started" } else { "stopped" };
         Self {

@@ -1,5 +1,5 @@
-//! What a container used over time, as the round-robin database of a node has it: kept by the
-//! container's number, also when the container is gone.
+//! A container's use of resources over time, like the round-robin database of a node: stored by the
+//! container's number, also after its removal.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub(crate) const IDLE: [u64; 2] = [512, 256];
 
 const MINUTE: u64 = 60;
 
-/// The past of one number.
+/// The history of one number.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct History {
     spans: Vec<Span>,
@@ -19,13 +19,13 @@ pub(crate) struct History {
     moved: BTreeMap<u64, [u64; 2]>,
 }
 
-/// A time in which a container ran.
+/// A period in which a container ran.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Span {
     pub(crate) from: f64,
-    /// `None` goes on.
+    /// `None` while it continues.
     pub(crate) to: Option<f64>,
-    /// Its cable was in.
+    /// Its link was up.
     pub(crate) linked: bool,
     pub(crate) cores: u64,
     /// Bytes of memory: used, and all.
@@ -68,8 +68,8 @@ impl History {
         }
     }
 
-    /// The samples up to now: each begins at its time and lasts as long as a step, and says nothing
-    /// where no container ran.
+    /// The samples up to now: each begins at its time and lasts one step; it has no figures for a
+    /// time when no container ran.
     pub(crate) fn samples(&self, now: u64, step: u64, count: u64) -> Value {
         let end = now / step * step;
         let times = (1..=count).rev().map(|back| end - back * step);

@@ -1,5 +1,5 @@
-//! What passes through a container's interface: the counters that its status shows, which begin
-//! again at every start and with every new interface, and the history, which does not.
+//! The traffic of a container's interface: the counters of its status, which begin at zero with
+//! every start and every new interface, and the history, which continues.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,20 +10,19 @@ use super::history::{History, IDLE, Span};
 pub(crate) struct Meter {
     /// Bytes received and sent, up to the time below.
     counted: [u64; 2],
-    /// Since when what every container receives and sends comes on top; `None` while nothing
-    /// passes.
+    /// Since when the idle traffic of every container is added; `None` while nothing passes.
     since: Option<f64>,
     pub(crate) history: History,
 }
 
 impl Meter {
-    /// The container starts, or its interface is made anew.
+    /// Called when the container starts or gets a new interface.
     pub(crate) fn restart(&mut self, span: Span) {
         self.counted = [0; 2];
         self.go_on(span);
     }
 
-    /// The cable may be in or out from now on; the counters stay.
+    /// Sets the link up or down; the counters stay.
     pub(crate) fn plug(&mut self, span: Span) {
         self.counted = self.traffic(span.from);
         self.go_on(span);
@@ -46,7 +45,7 @@ impl Meter {
         [0, 1].map(|way| self.counted[way].saturating_add(seconds.saturating_mul(IDLE[way])))
     }
 
-    /// Lets bytes pass, unless nothing can.
+    /// Adds bytes, unless the link is down.
     pub(crate) fn add(&mut self, now: f64, bytes: [u64; 2]) -> bool {
         if self.since.is_none() {
             return false;

@@ -1,5 +1,5 @@
-//! The state of the simulated cluster: nodes, storages, containers, pools, accounts and tasks. One lock guards all of it
-//! ([`crate::cluster::Cluster`]); nothing in here waits or does IO.
+//! The state of the simulated cluster: nodes, storages, containers, pools, accounts and tasks. One
+//! lock guards all of it ([`crate::cluster::Cluster`]); nothing in here waits or does IO.
 
 mod accounts;
 pub(crate) mod backup;
@@ -21,7 +21,7 @@ use accounts::accounts;
 use container::Container;
 use firewall::Firewall;
 use history::History;
-pub(crate) use storage::{Storage, Template, has};
+pub(crate) use storage::{Storage, Template, is_on_node};
 use task::Tasks;
 
 /// The kernel that runs on every node.
@@ -38,23 +38,23 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) storages: Vec<Storage>,
     pub(crate) templates: BTreeMap<String, Template>,
-    /// What the customer's own programs have added to a container's interfaces.
+    /// Interfaces that a customer's programs have added to a container.
     pub(crate) more_interfaces: BTreeMap<u32, Vec<MoreInterface>>,
     pub(crate) containers: BTreeMap<u32, Container>,
     pub(crate) access: Access,
     pub(crate) tasks: Tasks,
-    /// Containers that their own operator has, as opposed to those made through the API.
+    /// The operator's own containers, which were not created through the API.
     pub(crate) foreign: BTreeSet<u32>,
     /// Backups by the id of their volume.
     pub(crate) backups: BTreeMap<String, backup::Backup>,
     /// Containers under high availability.
-    pub(crate) ha: BTreeMap<u32, ha::Resource>,
+    pub(crate) ha: BTreeMap<u32, ha::HaResource>,
     /// Containers that `/cluster/resources` leaves out although they exist.
     pub(crate) unlisted: BTreeSet<u32>,
-    /// Where `/cluster/resources` lists a container instead of where it is.
+    /// Wrong nodes on which `/cluster/resources` lists a container.
     pub(crate) listed_on: BTreeMap<u32, String>,
     pub(crate) firewall: Firewall,
-    /// What containers used that are gone, by the number that they had.
+    /// The history of removed containers, by their number.
     pub(crate) past: BTreeMap<u32, History>,
     /// Pressure figures in percent, by container and kind.
     pub(crate) pressure: BTreeMap<u32, BTreeMap<String, f64>>,
@@ -78,7 +78,7 @@ pub(crate) struct Bridge {
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) online: bool,
-    /// How often that was said.
+    /// How often `online` was set.
     pub(crate) rounds: u32,
     /// Seconds since the epoch.
     pub(crate) booted: f64,
@@ -171,7 +171,7 @@ impl World {
     pub(crate) fn has_vnet(&self, vnet: &str, node: &str) -> bool {
         self.vnet_nodes
             .get(vnet)
-            .is_none_or(|nodes| has(nodes, node))
+            .is_none_or(|nodes| is_on_node(nodes, node))
     }
 
     /// The lowest free id from 100 on.
@@ -185,7 +185,7 @@ impl World {
         self.access.pool_of_guest.get(&vmid).map(String::as_str)
     }
 
-    /// What the number has used, by this container and by those that had it before.
+    /// The history of a number: of this container and of those that had the number before.
     pub(crate) fn history(&self, vmid: u32) -> History {
         let mut history = self.past.get(&vmid).cloned().unwrap_or_default();
         if let Some(container) = self.containers.get(&vmid) {
@@ -194,12 +194,12 @@ impl World {
         history
     }
 
-    /// Keeps what a container used, which is shown to whatever gets its number next.
+    /// Stores the history of a container, which the next container of its number shows too.
     pub(crate) fn keep_history(&mut self, vmid: u32, history: History) {
         self.past.entry(vmid).or_default().append(history);
     }
 
-    /// Removes a container with everything that refers to it, but for what it used.
+    /// Removes a container with everything that refers to it, except its history.
     pub(crate) fn forget(&mut self, vmid: u32) {
         if let Some(container) = self.containers.remove(&vmid) {
             self.keep_history(vmid, container.meter.history);
@@ -216,7 +216,7 @@ impl World {
     }
 }
 
-/// Proxmox's text for a container that is not, or not on that node.
+/// Proxmox's text for a container that does not exist on that node.
 pub(crate) fn missing(node: &str, vmid: u32) -> String {
     format!("Configuration file 'nodes/{node}/lxc/{vmid}.conf' does not exist")
 }

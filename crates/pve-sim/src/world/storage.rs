@@ -1,7 +1,7 @@
 //! Storages and the templates on them.
 
 use super::World;
-use crate::refusal::Refusal;
+use crate::response::ErrorResponse;
 
 /// A container template.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub(crate) struct Storage {
     pub(crate) kind: String,
     pub(crate) content: Vec<String>,
     pub(crate) capacity: u64,
-    /// Taken by something else than simulated containers.
+    /// Bytes used by anything but simulated containers.
     pub(crate) used_otherwise: u64,
     pub(crate) enabled: bool,
     pub(crate) active: bool,
@@ -29,23 +29,25 @@ pub(crate) struct Storage {
 }
 
 impl Storage {
-    /// Switched on, and meant for this node.
+    /// Whether it is enabled and available on this node.
     pub(crate) fn is_enabled_on(&self, node: &str) -> bool {
-        self.enabled && has(&self.nodes, node)
+        self.enabled && is_on_node(&self.nodes, node)
     }
 
-    /// Proxmox's refusal where something is to be read from it or put onto it and that cannot be.
-    pub(crate) fn usable(&self, node: &str) -> Result<(), Refusal> {
+    /// Proxmox's error if the storage cannot be read or written on this node.
+    pub(crate) fn usable(&self, node: &str) -> Result<(), ErrorResponse> {
         let name = &self.name;
         if !self.enabled {
-            return Err(Refusal::died(format!("storage '{name}' is disabled")));
+            return Err(ErrorResponse::died(format!("storage '{name}' is disabled")));
         }
-        if !has(&self.nodes, node) {
+        if !is_on_node(&self.nodes, node) {
             let text = format!("storage '{name}' is not available on node '{node}'");
-            return Err(Refusal::died(text));
+            return Err(ErrorResponse::died(text));
         }
         if !self.active {
-            return Err(Refusal::died(format!("storage '{name}' is not online")));
+            return Err(ErrorResponse::died(format!(
+                "storage '{name}' is not online"
+            )));
         }
         Ok(())
     }
@@ -70,14 +72,18 @@ impl World {
             .templates
             .iter()
             .filter(|(volid, _)| volid.split(':').next() == Some(&storage.name))
-            .filter(|(_, template)| storage.shared || has(&template.nodes, node))
+            .filter(|(_, template)| storage.shared || is_on_node(&template.nodes, node))
             .map(|(_, template)| template.size)
             .sum();
         storage.used_otherwise + containers + templates
     }
 
     /// The size of a template as a node sees it, `None` where it is not there.
-    pub(crate) fn template_size(&self, volid: &str, node: &str) -> Result<Option<u64>, Refusal> {
+    pub(crate) fn template_size(
+        &self,
+        volid: &str,
+        node: &str,
+    ) -> Result<Option<u64>, ErrorResponse> {
         let name = volid.split(':').next().unwrap_or_default();
         let storage = self.storage(name);
         if let Some(storage) = storage {
@@ -85,12 +91,12 @@ impl World {
         }
         let shared = storage.is_some_and(|storage| storage.shared);
         let template = self.templates.get(volid);
-        let there = template.filter(|template| shared || has(&template.nodes, node));
+        let there = template.filter(|template| shared || is_on_node(&template.nodes, node));
         Ok(there.map(|template| template.size))
     }
 }
 
-/// Whether a thing is on a node: where none is named, it is on all.
-pub(crate) fn has(nodes: &[String], node: &str) -> bool {
+/// Whether a list of nodes includes a node; an empty list means all nodes.
+pub(crate) fn is_on_node(nodes: &[String], node: &str) -> bool {
     nodes.is_empty() || nodes.iter().any(|one| one == node)
 }

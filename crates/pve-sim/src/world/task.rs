@@ -1,5 +1,5 @@
-//! Tasks and their ids. A task is a worker process on the real node: it has a log, an end, and an id that carries node, process,
-//! start time, type, object and user.
+//! Tasks and their ids. A task is a worker process on the real node: it has a log, an end, and an
+//! id that carries node, process, start time, type, object and user.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ pub(crate) struct Task {
     pub(crate) started: u64,
     pub(crate) ended: Option<u64>,
     pub(crate) forked: Instant,
-    /// What it took, more finely than the seconds that Proxmox tells.
+    /// Its duration, more precise than Proxmox's seconds.
     pub(crate) took: Option<Duration>,
     pub(crate) kind: String,
     pub(crate) id: String,
@@ -31,7 +31,7 @@ pub(crate) struct Task {
     pub(crate) warnings: u32,
     /// `None` while it runs.
     pub(crate) exit: Option<String>,
-    /// Told when somebody wants the task to end.
+    /// Notified when the task is aborted.
     pub(crate) abort: Arc<Notify>,
 }
 
@@ -82,7 +82,7 @@ impl Tasks {
         self.all.last().expect("just pushed")
     }
 
-    /// Ends the running tasks of a node as its end does: without a last line.
+    /// Ends the running tasks of a node that goes down: without a last line.
     pub(crate) fn vanish(&mut self, node: &str, now: u64) {
         for task in self.all.iter_mut() {
             if task.node == node && task.exit.is_none() {

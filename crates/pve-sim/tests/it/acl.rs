@@ -1,4 +1,4 @@
-//! Who may do what, and how a refusal reads.
+//! Access control, and the texts of refusals.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What an administrator does behind the service's back, and what the service then sees.
+//! An administrator's changes without the service, and what the service then reads.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ async fn a_migrated_container_is_missing_where_it_was_and_lives_where_it_is() {
     }
     let gone = node.call("DELETE", "/nodes/pve/lxc/100", &[]).await;
     assert_eq!((gone.status, gone.message()), (500, missing));
-    // Whether it runs is asked first, and here it does not.
+    // The state is checked first, and the container does not run.
     let stop = node
         .call("POST", "/nodes/pve/lxc/100/status/stop", &[])
         .await;
@@ -214,7 +214,7 @@ async fn high_availability_takes_requests_and_acts_on_them_later() {
     assert_eq!(node.finish(&start).await, "OK");
     until(&node, 100, "running").await;
 
-    // Force is ignored: what does not halt goes on running, and is shown as an error.
+    // Force is ignored: a container that does not halt keeps running, and is shown as an error.
     node.sim.ignore_shutdown(100);
     let stop = node
         .call(

@@ -14,15 +14,15 @@ pub struct Node {
     http: reqwest::Client,
 }
 
-/// An answer, taken apart.
+/// A response with its parts.
 #[derive(Debug)]
-pub struct Reply {
+pub struct TestResponse {
     pub status: u16,
     pub reason: String,
     pub body: Value,
 }
 
-impl Reply {
+impl TestResponse {
     pub fn data(&self) -> &Value {
         assert_eq!(self.status, 200, "{self:?}");
         &self.body["data"]
@@ -64,29 +64,29 @@ impl Node {
     }
 
     /// By the service's token; parameters go where Proxmox wants them.
-    pub async fn call(&self, method: &str, path: &str, params: &[(&str, &str)]) -> Reply {
+    pub async fn call(&self, method: &str, path: &str, params: &[(&str, &str)]) -> TestResponse {
         let request = with_params(self.request(method, path), method, params);
         send(request.header("Authorization", self.authorization())).await
     }
 
     /// As `root@pam`.
-    pub async fn as_root(&self, method: &str, path: &str, params: &[(&str, &str)]) -> Reply {
+    pub async fn as_root(&self, method: &str, path: &str, params: &[(&str, &str)]) -> TestResponse {
         let login = self.login("root@pam", &self.sim.root_password()).await;
         self.as_ticket(&login, method, path, params).await
     }
 
-    pub async fn login(&self, user: &str, password: &str) -> Reply {
+    pub async fn login(&self, user: &str, password: &str) -> TestResponse {
         let form = [("username", user), ("password", password)];
         send(self.request("POST", "/access/ticket").form(&form)).await
     }
 
     pub async fn as_ticket(
         &self,
-        login: &Reply,
+        login: &TestResponse,
         method: &str,
         path: &str,
         params: &[(&str, &str)],
-    ) -> Reply {
+    ) -> TestResponse {
         let data = login.data();
         let text = |name: &str| data[name].as_str().unwrap().to_owned();
         let request = with_params(self.request(method, path), method, params)
@@ -95,7 +95,7 @@ impl Node {
         send(request).await
     }
 
-    pub async fn create(&self, vmid: u32, more: &[(&str, &str)]) -> Reply {
+    pub async fn create(&self, vmid: u32, more: &[(&str, &str)]) -> TestResponse {
         let vmid = vmid.to_string();
         let mut params = vec![
             ("vmid", vmid.as_str()),
@@ -112,7 +112,7 @@ impl Node {
     }
 
     /// Waits for a task and gives its exit status.
-    pub async fn finish(&self, reply: &Reply) -> String {
+    pub async fn finish(&self, reply: &TestResponse) -> String {
         let upid = reply.data().as_str().unwrap().to_owned();
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
@@ -150,7 +150,7 @@ fn client(sim: &Sim) -> reqwest::Client {
     reqwest::Client::builder()
         .tls_certs_only([ca])
         .http1_only()
-        // The simulator closes a connection that a slow test leaves alone.
+        // The simulator closes a connection that a slow test leaves idle.
         .pool_max_idle_per_host(0)
         .build()
         .unwrap()
@@ -163,7 +163,7 @@ fn with_params(request: RequestBuilder, method: &str, params: &[(&str, &str)]) -
     }
 }
 
-pub async fn send(request: RequestBuilder) -> Reply {
+pub async fn send(request: RequestBuilder) -> TestResponse {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
     let reason = response
@@ -185,7 +185,7 @@ pub async fn send(request: RequestBuilder) -> Reply {
     } else {
         serde_json::from_slice(&body).unwrap()
     };
-    Reply {
+    TestResponse {
         status,
         reason,
         body,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use pve_sim::{Fault, FaultKind, Operation};
 use serde_json::{Value, json};
 
-use crate::client::{Node, Reply};
+use crate::client::{Node, TestResponse};
 
 const TABLE: &str = include_str!("../../../../docs/PROXMOX-CONFORMANCE.md");
 
@@ -63,7 +63,7 @@ fn rows() -> Vec<Row> {
     TABLE.lines().filter_map(Row::parse).collect()
 }
 
-/// Brings a situation about. Gives the cluster, and the task that `{upid}` stands for.
+/// Sets a situation up. Returns the cluster, and the task that `{upid}` stands for.
 async fn bring_about(situation: &str) -> Result<(Node, String), String> {
     let node = Node::with(|config| config.nodes = vec!["pve".into(), "pve2".into()]).await;
     if situation == "create killed" {
@@ -146,7 +146,7 @@ async fn fence(node: &Node) {
     }
 }
 
-/// Makes a row's call in its situation; says what differs.
+/// Makes a row's call in its situation; returns the differences.
 async fn drive(row: &Row) -> Result<(), String> {
     let repository = row.source.split(' ').next().unwrap_or_default();
     let file = row.source.split('`').nth(1).unwrap_or_default();
@@ -169,7 +169,7 @@ async fn drive(row: &Row) -> Result<(), String> {
     compare(&node, &reply, &row.answer).await
 }
 
-async fn compare(node: &Node, reply: &Reply, answer: &str) -> Result<(), String> {
+async fn compare(node: &Node, reply: &TestResponse, answer: &str) -> Result<(), String> {
     let differs = |is: &str, wanted: &str| match is == wanted {
         true => Ok(()),
         false => Err(format!("it says '{is}'")),
@@ -222,7 +222,7 @@ async fn exit_of(node: &Node, upid: &str) -> Result<String, String> {
     }
 }
 
-/// Whether everything that is wanted is there: some entry of a list, all keys of an object.
+/// Whether all expected values are there: some entry of a list, all keys of an object.
 fn contains(data: &Value, wanted: &Value) -> bool {
     match (data, wanted) {
         (Value::Array(data), Value::Array(wanted)) => wanted

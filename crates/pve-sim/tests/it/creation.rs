@@ -1,4 +1,4 @@
-//! What a create is refused for, in which words, and what becomes of it.
+//! Refusals of a create, their texts, and the state afterwards.
 
 use serde_json::json;
 

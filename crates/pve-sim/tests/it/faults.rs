@@ -1,18 +1,18 @@
-//! Every fault does what it says, and nothing when it is spent.
+//! Every fault has its documented effect, and none when it is used up.
 
 use std::time::{Duration, Instant};
 
 use pve_sim::{Fault, FaultKind, Operation};
 use serde_json::json;
 
-use crate::client::{Node, Reply, send};
+use crate::client::{Node, TestResponse, send};
 
 fn list(node: &Node) -> reqwest::RequestBuilder {
     node.request("GET", "/nodes/pve/lxc")
         .header("Authorization", node.authorization())
 }
 
-async fn create_with(node: &Node, kind: FaultKind) -> Reply {
+async fn create_with(node: &Node, kind: FaultKind) -> TestResponse {
     node.sim
         .faults()
         .inject(Fault::once(Operation::Create, kind));

@@ -1,4 +1,4 @@
-//! Storages, templates, networks and accounts of a host that is not as it should be.
+//! Storages, templates, networks and accounts of a misconfigured host.
 
 use pve_sim::{StorageConfig, TemplateConfig, VnetConfig};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
-//! Tenants of the demo who take what they can: the host stays usable, and the other containers run
-//! on. Each test runs in a process of its own under limits from outside, so that it cannot take the
-//! machine along where the simulator's own limits fail.
+//! Hostile tenants of the demo: the host stays usable, and the other containers keep running. Each
+//! test runs in a process of its own under limits from outside, so that it cannot take the machine
+//! down where the simulator's own limits fail.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -22,7 +22,7 @@ const OUTSIDE: [&str; 3] = ["--nproc=6000", "--as=8589934592", "--fsize=42949672
 const INSIDE: &str = "INFRA402_HOSTILE_TEST";
 
 /// How long one test may take.
-const PATIENCE: &str = "90";
+const READ_TIMEOUT: &str = "90";
 
 /// Bytes of disk without which containers are ended for the host's sake.
 const DISK_NEEDED: u64 = 6 << 30;
@@ -37,7 +37,7 @@ async fn two_containers(test: &str) -> Option<(TempDir, Node)> {
     if std::env::var_os(INSIDE).is_none() {
         let mut command = Command::new("timeout");
         command
-            .args(["--kill-after=5", PATIENCE, "prlimit"])
+            .args(["--kill-after=5", READ_TIMEOUT, "prlimit"])
             .args(OUTSIDE);
         command.arg(std::env::current_exe().unwrap());
         command.args(["--exact", "--nocapture", &format!("hostile::{test}")]);
@@ -187,7 +187,7 @@ async fn files_end_at_the_containers_disk() {
     assert!(shown.contains("File size limit exceeded"), "{shown:?}");
     first.keys("stat -c 'size %s;' large; rm -f large\r").await;
     first.until("size 0;").await;
-    // Each is small enough, and all of them are not.
+    // Each is small enough, all of them together are too large.
     first
         .keys("for n in 1 2 3 4; do fallocate -l 400M file$n; sleep 1; done\r")
         .await;
@@ -237,7 +237,7 @@ async fn a_memory_hog_is_ended_and_nobody_else() {
     first.keys(&format!("{line}\r")).await;
     let shown = first.end_within(Duration::from_secs(40)).await;
     assert!(!shown.contains("survived"), "{shown:?}");
-    // Control groups say nothing.
+    // Control groups report nothing.
     let by_counting = node
         .sim
         .describe_shell()
@@ -263,7 +263,7 @@ async fn a_processor_hog_lets_others_go_first() {
     until("the hogs run", || processes().len() >= quiet.len() + 30).await;
     second_answers(&node).await;
     for id in processes().iter().filter(|id| !quiet.contains(id)) {
-        // One that has gone has no priority.
+        // A process that has ended has no priority.
         let nice = field(*id, 16).unwrap_or("19".into());
         assert_eq!(nice, "19", "process {id} goes before the host's own");
     }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use pve_sim::{Fault, FaultKind, Operation};
 use serde_json::json;
 
-use crate::client::{Node, Reply};
+use crate::client::{Node, TestResponse};
 
 /// Waits for a task of root's and gives its exit status.
-pub async fn finish(node: &Node, reply: &Reply) -> String {
+pub async fn finish(node: &Node, reply: &TestResponse) -> String {
     let upid = reply.data().as_str().unwrap().to_owned();
     exit_of(node, |task| task.upid == upid).await
 }
@@ -26,7 +26,7 @@ pub async fn exit_of(node: &Node, fits: impl Fn(&pve_sim::TaskSnapshot) -> bool)
     }
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 pub async fn until(mut so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !so() {
@@ -137,7 +137,7 @@ async fn pools_are_edited_all_or_nothing_and_nest() {
             .status,
         403
     );
-    // What is given on a pool holds in the pools below it.
+    // A role on a pool also applies to the pools below it.
     node.sim.grant("/pool/a", "infra402@pve", "Infra402Guest");
     assert_eq!(
         node.call("GET", "/nodes/pve/lxc/100/config", &[])
@@ -171,7 +171,7 @@ async fn high_availability_starts_relocates_and_lets_go() {
     let sid = [("sid", "ct:100")];
     let added = node.as_root("POST", "/cluster/ha/resources", &sid).await;
     assert_eq!(added.data(), &json!(null));
-    // Who adds a resource without a state wants it started.
+    // A resource that is added without a state is started.
     until(|| node.sim.container(100).unwrap().status == "running").await;
     let twice = node.as_root("POST", "/cluster/ha/resources", &sid).await;
     assert_eq!(twice.message(), "resource ID 'ct:100' already defined");

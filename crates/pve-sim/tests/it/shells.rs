@@ -1,16 +1,17 @@
-//! The shells behind the terminals: toy, real and confined ones run the same script in the same envelope.
+//! The shells behind the terminals: toy, real and confined ones run the same script in the same
+//! envelope.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pve_sim::ShellMode;
 
 use crate::client::Node;
 use crate::socket::Socket;
-use crate::terminal::{node, toy};
+use crate::terminal::{node, plain_shell};
 
-/// What section 1.5 of the notes on Proxmox types, and what has to come back for a script that prints, complains and fails.
+/// Types a script that prints to both outputs and fails, as a client does, and checks its report.
 async fn envelope(node: &Node) {
     let mut socket = Socket::terminal(node, 100).await;
     socket.until("\x1b[H\x1b[J").await;
@@ -45,7 +46,7 @@ async fn envelope(node: &Node) {
 
 #[tokio::test]
 async fn the_toy_runs_a_script_through_the_envelope() {
-    envelope(&toy().await).await;
+    envelope(&node(|config| config.shell = ShellMode::Toy).await).await;
 }
 
 #[tokio::test]
@@ -66,7 +67,7 @@ async fn real_shells_run_a_script_through_the_envelope() {
 
 #[tokio::test]
 async fn an_unconfined_shell_is_never_root_on_the_host() {
-    let node = node(|config| config.shell = ShellMode::HostForTests("/bin/sh".into())).await;
+    let node = node(|config| config.shell = plain_shell()).await;
     let own = std::fs::metadata("/proc/self").unwrap().uid();
     let expected = if own == 0 { 65534 } else { own };
     let mut socket = Socket::terminal(&node, 100).await;
@@ -75,12 +76,40 @@ async fn an_unconfined_shell_is_never_root_on_the_host() {
 }
 
 #[tokio::test]
+async fn a_container_that_is_powered_off_from_inside_stops_and_the_host_goes_on() {
+    for shell in [ShellMode::Toy, plain_shell()] {
+        let node = node(|config| config.shell = shell.clone()).await;
+        for program in ["poweroff", "halt"] {
+            let mut socket = Socket::terminal(&node, 100).await;
+            socket.until("# ").await;
+            socket.keys(&format!("{program}\r")).await;
+            socket.end().await;
+            let deadline = Instant::now() + Duration::from_secs(5);
+            while node.sim.container(100).unwrap().status != "stopped" {
+                assert!(Instant::now() < deadline, "{shell:?}: it still runs");
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            let start = node
+                .call("POST", "/nodes/pve/lxc/100/status/start", &[])
+                .await;
+            assert_eq!(node.finish(&start).await, "OK");
+        }
+        // A shell that ends by itself powers nothing off.
+        let mut socket = Socket::terminal(&node, 100).await;
+        socket.until("# ").await;
+        socket.keys("exit\r").await;
+        socket.end().await;
+        assert_eq!(node.sim.container(100).unwrap().status, "running");
+    }
+}
+
+#[tokio::test]
 async fn a_container_begins_without_files_of_one_that_had_its_number() {
     let place = tempfile::tempdir().unwrap();
     std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
     let roots = place.path().join("roots");
     let node = node(|config| {
-        config.shell = ShellMode::HostForTests("/bin/sh".into());
+        config.shell = plain_shell();
         config.rootfs_dir = Some(roots.clone());
     })
     .await;

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::client::Node;
 
-const PATIENCE: Duration = Duration::from_secs(8);
+const READ_TIMEOUT: Duration = Duration::from_secs(8);
 
 pub struct Socket {
     stream: TcpStream,
@@ -27,7 +27,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    pub fn of(vmid: u32, data: &Value) -> Self {
+    pub fn from_data(vmid: u32, data: &Value) -> Self {
         let text = |name: &str| data[name].as_str().unwrap().to_owned();
         Self {
             vmid,
@@ -43,7 +43,7 @@ impl Proxy {
         let reply = node
             .call("POST", &format!("/nodes/pve/lxc/{vmid}/termproxy"), &[])
             .await;
-        Self::of(vmid, reply.data())
+        Self::from_data(vmid, reply.data())
     }
 
     pub fn path(&self) -> String {
@@ -146,7 +146,7 @@ impl Socket {
             if shown.contains(text) {
                 return shown;
             }
-            let more = tokio::time::timeout(PATIENCE, self.frame()).await;
+            let more = tokio::time::timeout(READ_TIMEOUT, self.frame()).await;
             match more {
                 Ok(true) => {}
                 Ok(false) => panic!(
@@ -161,10 +161,10 @@ impl Socket {
     /// Types a line until its output is shown: a shell that is still setting up its terminal throws
     /// away what was typed before.
     pub async fn asks(&mut self, line: &str, output: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + READ_TIMEOUT;
         while Instant::now() < deadline {
             self.keys(&format!("{line}\r")).await;
-            let shown = tokio::time::timeout(PATIENCE / 10, self.until(output)).await;
+            let shown = tokio::time::timeout(READ_TIMEOUT / 10, self.until(output)).await;
             if shown.is_ok() {
                 return;
             }
@@ -174,7 +174,7 @@ impl Socket {
 
     /// Reads to the end, which comes without a closing handshake.
     pub async fn end(&mut self) -> String {
-        self.end_within(PATIENCE).await
+        self.end_within(READ_TIMEOUT).await
     }
 
     /// The same, where the shell may be silent for so long.

@@ -1,20 +1,22 @@
-//! The conversation with a terminal that shows more than anybody can read.
+//! Sessions on a terminal that floods its reader.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::exec::script::Plan;
-use crate::exec::session::{Failure, Limits, Passed, Session, Sink, Source};
+use crate::exec::script::ScriptPlan;
+use crate::exec::session::{
+    ByteSink, ByteSource, PassedOutput, RunLimits, ScriptSession, SessionFailure,
+};
 use crate::exec::{ExecError, ExecRequest};
 use crate::terminal::TerminalError;
 
 /// A terminal that always has more to show, until something stops it.
 #[derive(Clone)]
-struct Flood(Arc<Mutex<State>>);
+struct Flood(Arc<Mutex<FloodState>>);
 
-struct State {
+struct FloodState {
     piece: Bytes,
     shown: usize,
     interrupted: bool,
@@ -25,8 +27,8 @@ struct State {
 }
 
 impl Flood {
-    fn of(piece: Vec<u8>, rest: Option<usize>) -> Self {
-        let state = State {
+    fn new(piece: Vec<u8>, rest: Option<usize>) -> Self {
+        let state = FloodState {
             piece: piece.into(),
             shown: 0,
             interrupted: false,
@@ -41,7 +43,7 @@ impl Flood {
     }
 }
 
-impl Source for Flood {
+impl ByteSource for Flood {
     async fn read(&mut self) -> Result<Option<Bytes>, TerminalError> {
         {
             let mut state = self.0.lock().unwrap();
@@ -66,7 +68,7 @@ impl Source for Flood {
     }
 }
 
-impl Sink for Flood {
+impl ByteSink for Flood {
     async fn write(&self, bytes: &[u8]) -> Result<(), TerminalError> {
         let mut state = self.0.lock().unwrap();
         match String::from_utf8_lossy(bytes) {
@@ -97,9 +99,9 @@ async fn a_flooded_terminal_is_given_up_after_some_megabytes() {
         b"y\r\n".repeat(20_000),
     ] {
         for (force, most) in [(false, 5 * MIB), (true, 40 * MIB)] {
-            let flood = Flood::of(piece.clone(), None);
-            let found = Session::find(flood.clone(), flood.clone(), force).await;
-            let Err(Failure::Error(error)) = found else {
+            let flood = Flood::new(piece.clone(), None);
+            let found = ScriptSession::find(flood.clone(), flood.clone(), force).await;
+            let Err(SessionFailure::Error(error)) = found else {
                 panic!("it is not given up");
             };
             assert!(matches!(error, ExecError::Flooded), "{error}");
@@ -112,28 +114,28 @@ async fn a_flooded_terminal_is_given_up_after_some_megabytes() {
 #[tokio::test(start_paused = true)]
 async fn a_flood_is_interrupted_by_force() {
     for rest in [0, MIB, 6 * MIB] {
-        let flood = Flood::of(vec![b'x'; 64 * 1024], Some(rest));
-        let found = Session::find(flood.clone(), flood, true).await;
+        let flood = Flood::new(vec![b'x'; 64 * 1024], Some(rest));
+        let found = ScriptSession::find(flood.clone(), flood, true).await;
         assert!(found.is_ok(), "{rest} bytes in buffers: {:?}", found.err());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_flood_in_the_place_of_a_report_ends_the_command() {
-    let flood = Flood::of(vec![0; 64 * 1024], Some(0));
-    let mut session = Session::find(flood.clone(), flood.clone(), true)
+    let flood = Flood::new(vec![0; 64 * 1024], Some(0));
+    let mut session = ScriptSession::find(flood.clone(), flood.clone(), true)
         .await
         .unwrap_or_else(|failure| panic!("{failure:?}"));
     let mut request = ExecRequest::new("true");
     request.timeout = Duration::from_secs(3600);
     let nonce = session.nonce();
-    let plan = Plan::new(&nonce, &request, false);
+    let plan = ScriptPlan::new(&nonce, &request, false);
     session.upload(&plan, None).await.unwrap();
     {
         let mut state = flood.0.lock().unwrap();
         (state.rest, state.shown) = (None, 0);
     }
-    let (limits, mut passed) = (Limits::from_now(&plan), Passed::to(None));
+    let (limits, mut passed) = (RunLimits::from_now(&plan), PassedOutput::new(None));
     let error = session.run(&plan, &limits, &mut passed).await.unwrap_err();
     assert!(matches!(error, ExecError::Lost(_)), "{error}");
     assert!(flood.shown() <= MIB, "{} bytes read", flood.shown());

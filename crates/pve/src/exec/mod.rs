@@ -34,10 +34,10 @@ pub struct ExecRequest {
     pub timeout: Duration,
     /// How much of each of its two outputs to return, in bytes.
     pub limit_bytes: usize,
-    /// End whatever somebody left running in the container's terminal, unsaved work included.
+    /// End the program that runs in the container's terminal, unsaved work included.
     pub force: bool,
     /// How long to wait for other commands on the same container.
-    pub patience: Duration,
+    pub lock_timeout: Duration,
 }
 
 impl ExecRequest {
@@ -48,7 +48,7 @@ impl ExecRequest {
             timeout: Duration::from_secs(30),
             limit_bytes: 64 * 1024,
             force: false,
-            patience: Duration::from_secs(10),
+            lock_timeout: Duration::from_secs(10),
         }
     }
 }
@@ -81,14 +81,15 @@ pub enum OutputStream {
     Stderr,
 }
 
-/// Receives output while the script runs, in the order of each stream, with a delay of a fraction of a second.
+/// Receives output while the script runs, in the order of each stream, with a delay of a fraction
+/// of a second.
 #[derive(Clone)]
-pub struct OutputSink(Arc<Receiver>);
+pub struct OutputSink(Arc<OutputReceiver>);
 
-type Receiver = dyn Fn(OutputStream, &[u8]) + Send + Sync;
+type OutputReceiver = dyn Fn(OutputStream, &[u8]) + Send + Sync;
 
 impl OutputSink {
-    /// Calls `sink` with every piece. It must not block.
+    /// Calls `sink` with every chunk. It must not block.
     pub fn new(sink: impl Fn(OutputStream, &[u8]) + Send + Sync + 'static) -> Self {
         Self(Arc::new(sink))
     }
@@ -106,16 +107,16 @@ impl fmt::Debug for OutputSink {
     }
 }
 
-/// Why there is no outcome.
+/// Why a script has no outcome.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ExecError {
-    /// The terminal cannot be had.
+    /// The terminal cannot be opened.
     #[error(transparent)]
     Terminal(#[from] TerminalError),
-    /// A program that somebody left running has the container's terminal.
+    /// A program runs in the container's terminal.
     #[error("a program is running in the container's terminal; end it there, or force it")]
     Busy,
-    /// The container shows more in its terminal than is worth reading, and no shell answers.
+    /// The container writes more to its terminal than is read, and no shell answers.
     #[error("the container floods its terminal; end there what writes so much")]
     Flooded,
     /// The terminal shows a login prompt.

@@ -1,7 +1,7 @@
-//! Reads what comes back: a stream of lines in which only the sentinels of this run mean anything. Fed piece by piece,
-//! whatever the borders of the pieces.
+//! Parses the terminal's output: a stream of lines in which only the sentinels of this run have a
+//! meaning. It is fed in chunks with any borders.
 //!
-//! Root in the container decides what comes and how much. What is kept is bounded all the same: one
+//! Root in the container controls what is shown and how much. Memory is bounded nevertheless: one
 //! line, and one block of a report while one is expected.
 
 use base64::Engine;
@@ -14,9 +14,9 @@ use crate::exec::script::Nonce;
 /// echoed has at most 1024 and what an editor of lines adds to it.
 pub(crate) const MAX_LINE: usize = 4096;
 
-/// Something that the container said.
+/// A message of the container.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Event {
+pub(crate) enum ParserEvent {
     /// A shell listens.
     Ready,
     /// There is a place for the script; whether the terminal echoes what is typed.
@@ -32,14 +32,14 @@ pub(crate) enum Event {
     /// More output of the running script.
     Output(OutputStream, Vec<u8>),
     /// The script has ended.
-    Report(Report),
+    Report(ScriptReport),
     /// A sentinel was seen, and what belongs to it makes no sense or has no end.
     Garbled,
 }
 
 /// The end of a script.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Report {
+pub(crate) struct ScriptReport {
     pub(crate) exit_code: i32,
     pub(crate) stdout_bytes: u64,
     pub(crate) stderr_bytes: u64,
@@ -48,20 +48,20 @@ pub(crate) struct Report {
 }
 
 #[derive(Debug, Default)]
-enum State {
-    /// Between the blocks; nothing here is ours.
+enum ParserState {
+    /// Between the blocks: noise and sentinels.
     #[default]
     Outside,
     /// In a block of output of the running script.
     Live(OutputStream),
     /// In the final block.
-    Stdout(Header),
+    Stdout(ReportHeader),
     /// In its second half.
-    Stderr(Header, Vec<u8>),
+    Stderr(ReportHeader, Vec<u8>),
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Header {
+struct ReportHeader {
     exit_code: i32,
     stdout_bytes: u64,
     stderr_bytes: u64,
@@ -69,22 +69,22 @@ struct Header {
 
 /// Reads the stream of one run.
 #[derive(Debug)]
-pub(crate) struct Parser {
+pub(crate) struct OutputParser {
     nonce: Nonce,
-    state: State,
+    state: ParserState,
     line: Vec<u8>,
     /// The line that has not ended yet is longer than is kept, and dropped.
     overlong: bool,
     encoded: Vec<u8>,
-    /// The most base64 in one block; nothing while no script runs, when no block is ours.
+    /// The most base64 in one block; `None` while no script runs, when blocks are ignored.
     longest_block: Option<usize>,
 }
 
-impl Parser {
+impl OutputParser {
     pub(crate) fn new(nonce: Nonce) -> Self {
         Self {
             nonce,
-            state: State::Outside,
+            state: ParserState::Outside,
             line: Vec::new(),
             overlong: false,
             encoded: Vec::new(),
@@ -94,14 +94,14 @@ impl Parser {
 
     /// A script runs from now on, which may show so many bytes of each of its outputs.
     pub(crate) fn expect_report(&mut self, limit_bytes: usize) {
-        // Padding included; more is none of ours.
+        // Padding included.
         self.longest_block = Some(limit_bytes.div_ceil(3) * 4);
     }
 
-    /// Nothing that comes from now on is a block of ours.
+    /// From now on every block is noise.
     pub(crate) fn expect_nothing(&mut self) {
         self.longest_block = None;
-        self.state = State::Outside;
+        self.state = ParserState::Outside;
         self.encoded = Vec::new();
     }
 
@@ -111,7 +111,7 @@ impl Parser {
     }
 
     /// Takes the next bytes.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Event> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<ParserEvent> {
         let mut events = Vec::new();
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let ends = part.ends_with(b"\n");
@@ -129,28 +129,28 @@ impl Parser {
         events
     }
 
-    /// A line that is longer than any of ours. Between the blocks it is noise, and a sentinel
-    /// begins a line of its own.
-    fn drop_line(&mut self) -> Option<Event> {
+    /// Drops a line that is longer than any that the script's runner prints. Between the blocks it
+    /// is noise, and a sentinel begins a line of its own.
+    fn drop_line(&mut self) -> Option<ParserEvent> {
         self.line.clear();
         match self.state {
-            State::Outside => None,
+            ParserState::Outside => None,
             _ => Some(self.garbled()),
         }
     }
 
-    fn garbled(&mut self) -> Event {
-        self.state = State::Outside;
+    fn garbled(&mut self) -> ParserEvent {
+        self.state = ParserState::Outside;
         self.encoded = Vec::new();
-        Event::Garbled
+        ParserEvent::Garbled
     }
 
-    fn take_line(&mut self, line: &[u8]) -> Option<Event> {
+    fn take_line(&mut self, line: &[u8]) -> Option<ParserEvent> {
         let end = match self.state {
-            State::Outside => return self.outside(line),
-            State::Live(_) => 'F',
-            State::Stdout(_) => 'M',
-            State::Stderr(..) => 'E',
+            ParserState::Outside => return self.outside(line),
+            ParserState::Live(_) => 'F',
+            ParserState::Stdout(_) => 'M',
+            ParserState::Stderr(..) => 'E',
         };
         let Some((before, _)) = self.split(line, end) else {
             return self.gather(line);
@@ -162,13 +162,13 @@ impl Parser {
             return Some(self.garbled());
         };
         match std::mem::take(&mut self.state) {
-            State::Outside => None,
-            State::Live(stream) => Some(Event::Output(stream, bytes)),
-            State::Stdout(header) => {
-                self.state = State::Stderr(header, bytes);
+            ParserState::Outside => None,
+            ParserState::Live(stream) => Some(ParserEvent::Output(stream, bytes)),
+            ParserState::Stdout(header) => {
+                self.state = ParserState::Stderr(header, bytes);
                 None
             }
-            State::Stderr(header, stdout) => Some(Event::Report(Report {
+            ParserState::Stderr(header, stdout) => Some(ParserEvent::Report(ScriptReport {
                 exit_code: header.exit_code,
                 stdout_bytes: header.stdout_bytes,
                 stderr_bytes: header.stderr_bytes,
@@ -178,44 +178,44 @@ impl Parser {
         }
     }
 
-    fn outside(&mut self, line: &[u8]) -> Option<Event> {
+    fn outside(&mut self, line: &[u8]) -> Option<ParserEvent> {
         if self.split(line, 'R').is_some() {
-            return Some(Event::Ready);
+            return Some(ParserEvent::Ready);
         }
         self.longest_block?;
         if self.split(line, 'X').is_some() {
-            return Some(Event::SetupFailed);
+            return Some(ParserEvent::SetupFailed);
         }
         if self.split(line, 'N').is_some() {
-            return Some(Event::NeverBegan);
+            return Some(ParserEvent::NeverBegan);
         }
         if let Some((_, after)) = self.split(line, 'U') {
             let begun = after.trim_ascii() == b"1";
-            return Some(Event::Unfinished { begun });
+            return Some(ParserEvent::Unfinished { begun });
         }
         if let Some((_, after)) = self.split(line, 'L') {
             let echo = after.trim_ascii() != b"0";
-            return Some(Event::Listening { echo });
+            return Some(ParserEvent::Listening { echo });
         }
         if let Some((_, after)) = self.split(line, 'W') {
-            return Some(written(after).unwrap_or(Event::Garbled));
+            return Some(written(after).unwrap_or(ParserEvent::Garbled));
         }
         if let Some((_, after)) = self.split(line, 'S') {
             let stream = match after.trim_ascii() {
                 b"o" => OutputStream::Stdout,
                 b"e" => OutputStream::Stderr,
-                _ => return Some(Event::Garbled),
+                _ => return Some(ParserEvent::Garbled),
             };
-            self.state = State::Live(stream);
+            self.state = ParserState::Live(stream);
             return None;
         }
         let (_, after) = self.split(line, 'B')?;
         match header(after) {
             Some(header) => {
-                self.state = State::Stdout(header);
+                self.state = ParserState::Stdout(header);
                 None
             }
-            None => Some(Event::Garbled),
+            None => Some(ParserEvent::Garbled),
         }
     }
 
@@ -228,9 +228,9 @@ impl Parser {
         Some((&line[..start], &line[start + sentinel.len()..]))
     }
 
-    /// Keeps what can be base64; carriage returns and noise fall away. More than was asked for is
-    /// no block of ours.
-    fn gather(&mut self, line: &[u8]) -> Option<Event> {
+    /// Keeps the base64 characters, without carriage returns and noise. More than the limit means
+    /// that the block is garbled.
+    fn gather(&mut self, line: &[u8]) -> Option<ParserEvent> {
         let wanted =
             |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
         self.encoded.extend(line.iter().filter(wanted));
@@ -243,19 +243,19 @@ impl Parser {
     }
 }
 
-fn written(text: &[u8]) -> Option<Event> {
+fn written(text: &[u8]) -> Option<ParserEvent> {
     let text = std::str::from_utf8(text).ok()?;
     let (attempt, status) = text.trim().split_once(' ')?;
-    Some(Event::Written {
+    Some(ParserEvent::Written {
         attempt: attempt.parse().ok()?,
         whole: status == "0",
     })
 }
 
-fn header(text: &[u8]) -> Option<Header> {
+fn header(text: &[u8]) -> Option<ReportHeader> {
     let text = std::str::from_utf8(text).ok()?;
     let mut numbers = text.split_ascii_whitespace();
-    let header = Header {
+    let header = ReportHeader {
         exit_code: numbers.next()?.parse().ok()?,
         stdout_bytes: numbers.next()?.parse().ok()?,
         stderr_bytes: numbers.next()?.parse().ok()?,

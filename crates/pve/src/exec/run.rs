@@ -1,12 +1,15 @@
-//! From lock to release: a shell that was found in a container's terminal, and the script that it runs.
+//! Runs a script under the container's lock: finds a shell in the terminal, uploads the script,
+//! runs it, and reconnects where the connection is lost.
 
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
-use crate::exec::script::Plan;
-use crate::exec::session::{Failure, Limits, Passed, Recovered, Session};
+use crate::exec::script::ScriptPlan;
+use crate::exec::session::{
+    PassedOutput, RecoveredScript, RunLimits, ScriptSession, SessionFailure,
+};
 use crate::exec::{ExecError, ExecOutcome, ExecRequest, MAX_SCRIPT, OutputSink};
 use crate::ids::{NodeName, Vmid};
 use crate::terminal::{
@@ -14,37 +17,38 @@ use crate::terminal::{
 };
 use crate::upid::Upid;
 
-/// Wide, so that nothing that is typed is wrapped.
+/// Wide, so that typed text is not wrapped.
 const SIZE: (u16, u16) = (200, 50);
 /// New sessions opened when the one found was just ending.
 const RETRIES: u32 = 2;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
-/// The longest between two tries after a lost session.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// For how long the terminal is tried to be had again after a lost session.
-const RECONNECT: Duration = Duration::from_secs(60);
+/// The longest pause between two tries after a lost session.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long to try to open the terminal again after a lost session.
+const RECONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A shell that waits for its script, and the right to the container's terminal. Dropping it ends the session in good order.
+/// A shell that waits for its script, with the lock guard of the container's terminal. Dropping it
+/// ends the session in good order.
 #[derive(Debug)]
-pub struct Shell(Option<Held>);
+pub struct Shell(Option<HeldTerminal>);
 
 #[derive(Debug)]
-struct Held {
-    session: Session<TerminalReader, TerminalWriter>,
+struct HeldTerminal {
+    session: ScriptSession<TerminalReader, TerminalWriter>,
     task: Option<Upid>,
-    place: Place,
+    location: TerminalLocation,
     _guard: ConsoleGuard,
 }
 
 /// Where to open the terminal again.
 #[derive(Debug)]
-struct Place {
+struct TerminalLocation {
     consoles: Consoles,
     node: NodeName,
     vmid: Vmid,
 }
 
-impl Held {
+impl HeldTerminal {
     /// Writes the script and runs it, in a new session where this one is lost before it has begun.
     async fn run(
         &mut self,
@@ -55,25 +59,25 @@ impl Held {
         let mut left = None;
         loop {
             let nonce = self.session.nonce();
-            let plan = Plan::new(&nonce, request, output.is_some());
+            let plan = ScriptPlan::new(&nonce, request, output.is_some());
             let failure = match self.session.upload(&plan, left.as_ref()).await {
                 Ok(()) => match self.run_uploaded(&plan, output).await? {
                     Some(outcome) => return Ok(outcome),
-                    None => Failure::Dying,
+                    None => SessionFailure::Dying,
                 },
                 Err(failure) => failure,
             };
             match failure {
-                Failure::Error(error) => return Err(error),
-                Failure::Dying if tries < RETRIES => tries += 1,
-                Failure::Dying => return Err(ends_again()),
+                SessionFailure::Error(error) => return Err(error),
+                SessionFailure::Dying if tries < RETRIES => tries += 1,
+                SessionFailure::Dying => return Err(ends_again()),
             }
             sleep(RETRY_PAUSE).await;
-            let Place {
+            let TerminalLocation {
                 consoles,
                 node,
                 vmid,
-            } = &self.place;
+            } = &self.location;
             // By force: what is left in the terminal is a script that was written in part.
             (self.session, self.task) = consoles.find(node, *vmid, true).await?;
             left = Some(nonce);
@@ -83,28 +87,28 @@ impl Held {
     /// Runs the script that was written; nothing if it surely did not begin.
     async fn run_uploaded(
         &mut self,
-        plan: &Plan<'_>,
+        plan: &ScriptPlan<'_>,
         output: Option<&OutputSink>,
     ) -> Result<Option<ExecOutcome>, ExecError> {
-        let limits = Limits::from_now(plan);
-        let mut passed = Passed::to(output);
+        let limits = RunLimits::from_now(plan);
+        let mut passed = PassedOutput::new(output);
         let lost = match self.session.run(plan, &limits, &mut passed).await {
             Ok(outcome) => return Ok(Some(outcome)),
             Err(ExecError::Lost(lost)) => lost,
             Err(error) => return Err(error),
         };
-        tracing::warn!(vmid = %self.place.vmid, cause = lost, "a command's session was lost");
-        match self.place.recover(plan, &limits, &mut passed).await {
-            Recovered::Outcome(outcome) => Ok(Some(outcome)),
-            Recovered::NeverBegan => Ok(None),
-            Recovered::Unknown(why) => Err(ExecError::Lost(format!("{lost}; {why}"))),
+        tracing::warn!(vmid = %self.location.vmid, error = lost, "the session of a command was lost");
+        match self.location.recover(plan, &limits, &mut passed).await {
+            RecoveredScript::Outcome(outcome) => Ok(Some(outcome)),
+            RecoveredScript::NeverBegan => Ok(None),
+            RecoveredScript::Unknown(why) => Err(ExecError::Lost(format!("{lost}; {why}"))),
         }
     }
 }
 
-impl Place {
-    /// Remembers where a command may still have the terminal, so that the next one ends it.
-    fn note_end(&self, error: Option<&ExecError>) {
+impl TerminalLocation {
+    /// Records whether the command may still run in the terminal, so that the next one ends it.
+    fn record_end(&self, error: Option<&ExecError>) {
         let left = !matches!(
             error,
             None | Some(ExecError::Setup | ExecError::TooLarge(_))
@@ -112,37 +116,37 @@ impl Place {
         self.consoles.set_left_behind(self.vmid, left);
     }
 
-    /// Finds out what became of a script whose session was lost, in new ones.
+    /// Finds out the outcome of a script whose session was lost, in new sessions.
     async fn recover(
         &self,
-        plan: &Plan<'_>,
-        limits: &Limits,
-        passed: &mut Passed<'_>,
-    ) -> Recovered {
+        plan: &ScriptPlan<'_>,
+        limits: &RunLimits,
+        passed: &mut PassedOutput<'_>,
+    ) -> RecoveredScript {
         let mut had = Instant::now();
         let mut pause = RETRY_PAUSE;
         loop {
             sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(RETRY_PAUSE_MAX);
             match self.terminal().await {
                 Ok(terminal) => {
                     let (reader, writer) = terminal.split();
-                    let found = Session::recover(reader, writer, plan, limits, passed).await;
+                    let found = ScriptSession::recover(reader, writer, plan, limits, passed).await;
                     if let Ok(recovered) = found {
                         return recovered;
                     }
-                    // Lost again, but it could be had, in the time that the script has.
+                    // Lost again, but it could be opened while the script may run.
                     if Instant::now() < limits.deadline() {
                         had = Instant::now();
                     }
                 }
                 Err(TerminalError::NotRunning) => {
-                    return Recovered::Unknown("the container was stopped");
+                    return RecoveredScript::Unknown("the container was stopped");
                 }
                 Err(_) => {}
             }
-            if had.elapsed() > RECONNECT {
-                return Recovered::Unknown("its terminal cannot be reached");
+            if had.elapsed() > RECONNECT_TIMEOUT {
+                return RecoveredScript::Unknown("its terminal cannot be reached");
             }
         }
     }
@@ -166,8 +170,9 @@ impl Shell {
         self.0.as_ref().and_then(|held| held.task.as_ref())
     }
 
-    /// Runs a script; with `output`, its output is passed on while it runs, and the outcome holds it all the same. Goes on to
-    /// its end when the caller stops waiting. `force` and `patience` of the request are of no more use here.
+    /// Runs a script; with `output`, its output is passed on while it runs, and the outcome holds
+    /// it too. Continues to its end when the caller stops waiting. `force` and `lock_timeout` of
+    /// the request are not used here.
     ///
     /// # Errors
     /// [`ExecError`]; only [`ExecError::Lost`] leaves open whether the script ran.
@@ -180,7 +185,7 @@ impl Shell {
         let mut held = self.0.take().expect("only a run or the drop takes it");
         let work = tokio::spawn(async move {
             let outcome = held.run(&request, output.as_ref()).await;
-            held.place.note_end(outcome.as_ref().err());
+            held.location.record_end(outcome.as_ref().err());
             drop(held);
             outcome
         });
@@ -204,7 +209,7 @@ impl Drop for Shell {
 }
 
 /// A session, and the task on the node that serves it.
-type Found = (Session<TerminalReader, TerminalWriter>, Option<Upid>);
+type FoundSession = (ScriptSession<TerminalReader, TerminalWriter>, Option<Upid>);
 
 fn ends_again() -> ExecError {
     let why = "the container's session ends again and again".to_owned();
@@ -224,8 +229,8 @@ async fn finished<T>(work: tokio::task::JoinHandle<Result<T, ExecError>>) -> Res
 }
 
 impl Consoles {
-    /// Runs a script in a running container; see [`Consoles::shell`] and [`Shell::run`]. Goes on to its end when the caller
-    /// stops waiting.
+    /// Runs a script in a running container; see [`Consoles::shell`] and [`Shell::run`]. Continues
+    /// to its end when the caller stops waiting.
     ///
     /// # Errors
     /// [`ExecError`]; only [`ExecError::Lost`] leaves open whether the script ran.
@@ -240,15 +245,16 @@ impl Consoles {
         let (consoles, node) = (self.clone(), node.clone());
         let work = tokio::spawn(async move {
             let shell = consoles
-                .shell(&node, vmid, request.force, request.patience)
+                .shell(&node, vmid, request.force, request.lock_timeout)
                 .await?;
             shell.run(request, output).await
         });
         finished(work).await
     }
 
-    /// Finds a shell in a running container's terminal, and holds it: everything that can be refused is refused here, before
-    /// anything has run. Waits up to `patience` for other commands; with `force`, ends what somebody left running there.
+    /// Finds a shell in a running container's terminal, and holds it: all refusals happen here,
+    /// before the script runs. Waits up to `timeout` for other commands; with `force`, ends the
+    /// program that runs there.
     ///
     /// # Errors
     /// [`ExecError`], but neither `Setup` nor `Lost`.
@@ -257,14 +263,14 @@ impl Consoles {
         node: &NodeName,
         vmid: Vmid,
         force: bool,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Shell, ExecError> {
         let guard = self
             .locks()
-            .acquire(node, vmid, ConsoleUse::Exec, patience)
+            .acquire(node, vmid, ConsoleUse::Exec, timeout)
             .await?;
         let (consoles, node) = (self.clone(), node.clone());
-        // In a task of its own, so that a caller who goes away leaves no terminal half set up.
+        // In a task of its own, so that a cancelled caller leaves no terminal half set up.
         let work = tokio::spawn(async move {
             if !consoles.client().container(&node, vmid).await?.is_running() {
                 return Err(TerminalError::NotRunning.into());
@@ -272,10 +278,10 @@ impl Consoles {
             let force = force || consoles.has_left_behind(vmid);
             let (session, task) = consoles.find(&node, vmid, force).await?;
             consoles.set_left_behind(vmid, false);
-            Ok(Shell(Some(Held {
+            Ok(Shell(Some(HeldTerminal {
                 session,
                 task,
-                place: Place {
+                location: TerminalLocation {
                     consoles,
                     node,
                     vmid,
@@ -286,7 +292,7 @@ impl Consoles {
         finished(work).await
     }
 
-    /// Ends what a lost command of ours has left in a container's terminal, which would be mute.
+    /// Ends what a lost command has left in a container's terminal, which would show no prompt.
     pub(crate) async fn end_left_behind(&self, node: &NodeName, vmid: Vmid) {
         if let Ok((mut session, _)) = self.find(node, vmid, true).await {
             session.leave().await;
@@ -294,25 +300,35 @@ impl Consoles {
         }
     }
 
-    async fn find(&self, node: &NodeName, vmid: Vmid, force: bool) -> Result<Found, ExecError> {
+    async fn find(
+        &self,
+        node: &NodeName,
+        vmid: Vmid,
+        force: bool,
+    ) -> Result<FoundSession, ExecError> {
         let mut tries = 0;
         loop {
             match self.find_once(node, vmid, force).await {
                 Ok(found) => return Ok(found),
-                Err(Failure::Error(error)) => return Err(error),
-                Err(Failure::Dying) if tries < RETRIES => {
+                Err(SessionFailure::Error(error)) => return Err(error),
+                Err(SessionFailure::Dying) if tries < RETRIES => {
                     tries += 1;
                     sleep(RETRY_PAUSE).await;
                 }
-                Err(Failure::Dying) => return Err(ends_again()),
+                Err(SessionFailure::Dying) => return Err(ends_again()),
             }
         }
     }
 
-    async fn find_once(&self, node: &NodeName, vmid: Vmid, force: bool) -> Result<Found, Failure> {
+    async fn find_once(
+        &self,
+        node: &NodeName,
+        vmid: Vmid,
+        force: bool,
+    ) -> Result<FoundSession, SessionFailure> {
         let terminal = self.terminal(node, vmid, SIZE).await?;
         let task = terminal.task().cloned();
         let (reader, writer) = terminal.split();
-        Ok((Session::find(reader, writer, force).await?, task))
+        Ok((ScriptSession::find(reader, writer, force).await?, task))
     }
 }

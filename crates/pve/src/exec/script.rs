@@ -1,5 +1,6 @@
-//! What is typed. A terminal echoes, so every sentinel is typed in two halves and joined only by the `printf` that
-//! prints it: seeing one whole proves that it was printed. A leading space keeps the lines out of shells' histories.
+//! The text that is typed. A terminal echoes, so every sentinel is typed in two halves and joined
+//! only by the `printf` that prints it: seeing one whole proves that it was printed. A leading
+//! space keeps the lines out of shells' histories.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -74,7 +75,7 @@ pub(crate) const FORGET_AND_LEAVE: &str = " rm -rf \"$t\"; exit\r";
 pub(crate) const START: &str = " _402g\r";
 
 /// How a script is to be run.
-pub(crate) struct Plan<'a> {
+pub(crate) struct ScriptPlan<'a> {
     pub(crate) nonce: &'a Nonce,
     pub(crate) script: &'a [u8],
     pub(crate) timeout_seconds: u64,
@@ -100,10 +101,10 @@ pub(crate) fn setup(nonce: &Nonce, left: Option<&Nonce>) -> String {
     )
 }
 
-/// Asks a shell that is not the script's any more what became of it: takes the mark away, so that it
+/// Asks another shell about the script: takes the mark away, so that it
 /// can no longer begin (`N`), or prints the report again, or says that there is none (`U`), and
 /// whether the script had begun (`1`).
-pub(crate) fn inspect(plan: &Plan<'_>) -> String {
+pub(crate) fn inspect(plan: &ScriptPlan<'_>) -> String {
     let nonce = plan.nonce;
     let (never, unknown) = (nonce.halves('N'), nonce.halves('U'));
     let (folder, report) = (nonce.folder(), plan.report());
@@ -168,7 +169,7 @@ fn checksum(bytes: &[u8]) -> String {
     format!("{hex}  -")
 }
 
-impl<'a> Plan<'a> {
+impl<'a> ScriptPlan<'a> {
     pub(crate) fn new(nonce: &'a Nonce, request: &'a ExecRequest, live: bool) -> Self {
         Self {
             nonce,
@@ -191,11 +192,11 @@ impl<'a> Plan<'a> {
     /// status at the end. A rename needs no room on a full disk, and of two that take the same file
     /// away only one succeeds.
     ///
-    /// The shell then waits: for the report's receipt, which ends it, or for a probe of this run or an
-    /// empty line, which have the report printed again. It must not end before, since a terminal
-    /// proxy may drop what was printed just before a shell's end. After three quiet seconds, or when
-    /// anything else is typed, it ends by itself, since nobody should find this shell, which is mute;
-    /// the report stays for ten minutes.
+    /// The shell then waits: for the report's receipt, which ends it, or for a probe of this run or
+    /// an empty line, which have the report printed again. It must not end before, since a terminal
+    /// proxy may drop what was printed just before a shell's end. After three quiet seconds, or
+    /// when anything else is typed, it ends by itself, since the next user should not find this
+    /// shell, which shows no prompt; the report stays for ten minutes.
     pub(crate) fn runner(&self) -> String {
         let (sum, report) = (checksum(self.script), self.report());
         let (failed, own) = (self.nonce.halves('X'), &self.nonce.a);
@@ -233,8 +234,8 @@ exit
         )
     }
 
-    /// Prints the report of a script that ended with the status `$r` and has its outputs in `$o` and
-    /// `$e`, or that they are gone (`U`).
+    /// Prints the report of a script that ended with the status `$r` and has its outputs in `$o`
+    /// and `$e`, or that they are gone (`U`).
     fn report(&self) -> String {
         let (nonce, limit) = (self.nonce, self.limit_bytes);
         let (begin, middle, end) = (nonce.halves('B'), nonce.halves('M'), nonce.halves('E'));
@@ -257,8 +258,8 @@ exit
     }
 
     /// The script runs in the background while the shell prints what has been added to its outputs.
-    /// The process is asked as well, in case it was killed before it could say how the script ended.
-    /// Job control is off, or bash would say `Done` in the middle of what is being printed.
+    /// The process is asked as well, in case it was killed before it could say how the script
+    /// ended. Job control is off, or bash would say `Done` in the middle of what is being printed.
     fn live_run(&self) -> String {
         let (start, finish) = (self.nonce.halves('S'), self.nonce.halves('F'));
         let (limit, command) = (self.limit_bytes, self.command());
@@ -283,7 +284,7 @@ mod tests {
 
     fn typed(live: bool, script: &[u8]) -> (Nonce, Vec<String>) {
         let nonce = Nonce::random();
-        let plan = Plan {
+        let plan = ScriptPlan {
             nonce: &nonce,
             script,
             timeout_seconds: 3600,

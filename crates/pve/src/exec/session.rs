@@ -3,7 +3,7 @@
 //! lost in the middle, `recover` finds out in a new one what became of the script.
 
 mod find;
-mod passed;
+mod passed_output;
 mod recover;
 mod upload;
 
@@ -14,26 +14,28 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::exec::parse::{Event, Parser, Report};
-use crate::exec::script::{self, Nonce, Plan};
+use crate::exec::parse::{OutputParser, ParserEvent, ScriptReport};
+use crate::exec::script::{self, Nonce, ScriptPlan};
 use crate::exec::{ExecError, ExecOutcome};
 #[cfg(test)]
 use crate::exec::{ExecRequest, OutputSink};
-pub(crate) use passed::Passed;
-pub(crate) use recover::Recovered;
+pub(crate) use passed_output::PassedOutput;
+pub(crate) use recover::RecoveredScript;
 
 use crate::terminal::{PACE, PACED_BYTES, TerminalError, TerminalReader, TerminalWriter};
 
-const QUIET: Duration = Duration::from_millis(150);
+/// A terminal that shows nothing for so long has settled.
+const QUIET_TIME: Duration = Duration::from_millis(150);
 /// Beyond the script's own time, for typing it and for the report.
-const MARGIN: Duration = Duration::from_secs(15);
-const END: Duration = Duration::from_secs(3);
+const REPORT_MARGIN: Duration = Duration::from_secs(15);
+/// How long to wait for the session's end.
+const END_TIMEOUT: Duration = Duration::from_secs(3);
 /// The most bytes that are read while a shell is looked for, from one thing that is typed to the
 /// next, and after a report. A screen has a few KiB; what a flood leaves in the buffers on the way
 /// when it is interrupted is less than this.
-const NOISE: usize = 4 * 1024 * 1024;
+const MAX_NOISE: usize = 4 * 1024 * 1024;
 /// Around the report of a script: the echo of what was typed, sentinels, line ends.
-const AROUND: usize = 64 * 1024;
+const REPORT_OVERHEAD: usize = 64 * 1024;
 
 /// How often a report that makes no sense is asked for again.
 const REPRINTS: u32 = 2;
@@ -41,36 +43,36 @@ const REPRINTS: u32 = 2;
 const INTERRUPT: &str = "\x03";
 
 /// Where a terminal's bytes come from. Reading may be abandoned and begun again.
-pub(crate) trait Source: Send {
+pub(crate) trait ByteSource: Send {
     fn read(&mut self) -> impl Future<Output = Result<Option<Bytes>, TerminalError>> + Send;
 }
 
 /// Where typed bytes go. Pieces are at most 64 KiB; an abandoned write has written nothing.
-pub(crate) trait Sink: Send + Sync {
+pub(crate) trait ByteSink: Send + Sync {
     fn write(&self, bytes: &[u8]) -> impl Future<Output = Result<(), TerminalError>> + Send;
 }
 
 #[cfg(test)]
-impl<S: Source> Source for &mut S {
+impl<S: ByteSource> ByteSource for &mut S {
     async fn read(&mut self) -> Result<Option<Bytes>, TerminalError> {
         S::read(self).await
     }
 }
 
 #[cfg(test)]
-impl<S: Sink> Sink for &S {
+impl<S: ByteSink> ByteSink for &S {
     async fn write(&self, bytes: &[u8]) -> Result<(), TerminalError> {
         S::write(self, bytes).await
     }
 }
 
-impl Source for TerminalReader {
+impl ByteSource for TerminalReader {
     async fn read(&mut self) -> Result<Option<Bytes>, TerminalError> {
         TerminalReader::read(self).await
     }
 }
 
-impl Sink for TerminalWriter {
+impl ByteSink for TerminalWriter {
     async fn write(&self, bytes: &[u8]) -> Result<(), TerminalError> {
         TerminalWriter::write(self, bytes).await
     }
@@ -78,20 +80,20 @@ impl Sink for TerminalWriter {
 
 /// Why a conversation failed.
 #[derive(Debug)]
-pub(crate) enum Failure {
-    /// The session of an earlier user was just ending; a new one can be opened.
+pub(crate) enum SessionFailure {
+    /// The session of an earlier user was just ending; a new session can be opened.
     Dying,
-    /// For good.
+    /// A retry does not help.
     Error(ExecError),
 }
 
-impl From<ExecError> for Failure {
+impl From<ExecError> for SessionFailure {
     fn from(error: ExecError) -> Self {
         Self::Error(error)
     }
 }
 
-impl From<TerminalError> for Failure {
+impl From<TerminalError> for SessionFailure {
     fn from(error: TerminalError) -> Self {
         Self::Error(error.into())
     }
@@ -99,25 +101,25 @@ impl From<TerminalError> for Failure {
 
 /// Runs a script on an open terminal.
 #[cfg(test)]
-pub(crate) async fn converse<R: Source, W: Sink>(
+pub(crate) async fn converse<R: ByteSource, W: ByteSink>(
     source: R,
     sink: W,
     request: &ExecRequest,
     output: Option<&OutputSink>,
-) -> Result<ExecOutcome, Failure> {
-    let mut session = Session::find(source, sink, request.force).await?;
+) -> Result<ExecOutcome, SessionFailure> {
+    let mut session = ScriptSession::find(source, sink, request.force).await?;
     let nonce = session.nonce();
-    let plan = Plan::new(&nonce, request, output.is_some());
+    let plan = ScriptPlan::new(&nonce, request, output.is_some());
     session.upload(&plan, None).await?;
-    let mut passed = Passed::to(output);
+    let mut passed = PassedOutput::new(output);
     Ok(session
-        .run(&plan, &Limits::from_now(&plan), &mut passed)
+        .run(&plan, &RunLimits::from_now(&plan), &mut passed)
         .await?)
 }
 
-/// When a script is begun, and how long it may take.
+/// When a script was started, how long it may take, and how much it may show.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct RunLimits {
     begun: Instant,
     limit: Duration,
     /// The most bytes that are read: both outputs in base64, twice where they are shown while the
@@ -125,23 +127,23 @@ pub(crate) struct Limits {
     most: usize,
 }
 
-impl Limits {
-    pub(crate) fn from_now(plan: &Plan<'_>) -> Self {
+impl RunLimits {
+    pub(crate) fn from_now(plan: &ScriptPlan<'_>) -> Self {
         Self {
             begun: Instant::now(),
             limit: Duration::from_secs(plan.timeout_seconds),
-            most: 8 * plan.limit_bytes + AROUND,
+            most: 8 * plan.limit_bytes + REPORT_OVERHEAD,
         }
     }
 
     /// When the report has to be there.
     pub(crate) fn deadline(&self) -> Instant {
-        self.begun + self.limit + MARGIN
+        self.begun + self.limit + REPORT_MARGIN
     }
 }
 
-fn outcome(report: Report, limits: &Limits) -> ExecOutcome {
-    // A shell may also end by itself with one of these codes, but not at this time.
+fn outcome(report: ScriptReport, limits: &RunLimits) -> ExecOutcome {
+    // A shell may also end by itself with one of these codes, but before the time limit.
     let timed_out =
         matches!(report.exit_code, 124 | 137 | 143) && limits.begun.elapsed() >= limits.limit;
     ExecOutcome {
@@ -156,31 +158,31 @@ fn outcome(report: Report, limits: &Limits) -> ExecOutcome {
     }
 }
 
-/// A terminal in which a shell was found that listens to us.
+/// A terminal in which a listening shell was found.
 #[derive(Debug)]
-pub(crate) struct Session<R, W> {
+pub(crate) struct ScriptSession<R, W> {
     source: R,
     sink: W,
     nonce: Nonce,
-    parser: Parser,
+    parser: OutputParser,
     to_type: VecDeque<Vec<u8>>,
     /// The terminal shows what is typed, as far as is known.
     echo: bool,
     /// Nothing is typed before.
     type_at: Instant,
-    events: VecDeque<Event>,
+    events: VecDeque<ParserEvent>,
     /// Bytes that came since the present phase began.
     received: usize,
     ended: bool,
     last_line: Vec<u8>,
 }
 
-impl<R: Source, W: Sink> Session<R, W> {
+impl<R: ByteSource, W: ByteSink> ScriptSession<R, W> {
     fn new(source: R, sink: W, nonce: Nonce) -> Self {
         Self {
             source,
             sink,
-            parser: Parser::new(nonce.clone()),
+            parser: OutputParser::new(nonce.clone()),
             nonce,
             to_type: VecDeque::new(),
             echo: true,
@@ -192,8 +194,9 @@ impl<R: Source, W: Sink> Session<R, W> {
         }
     }
 
-    /// Waits until the terminal is set up and asks whether a shell listens; with `force`, ends what does not.
-    pub(crate) async fn find(source: R, sink: W, force: bool) -> Result<Self, Failure> {
+    /// Waits until the terminal is set up and asks whether a shell listens; with `force`, ends what
+    /// does not.
+    pub(crate) async fn find(source: R, sink: W, force: bool) -> Result<Self, SessionFailure> {
         let mut session = Self::new(source, sink, Nonce::random());
         session.find_shell(force).await?;
         Ok(session)
@@ -203,9 +206,9 @@ impl<R: Source, W: Sink> Session<R, W> {
     /// may have run.
     pub(crate) async fn run(
         &mut self,
-        plan: &Plan<'_>,
-        limits: &Limits,
-        passed: &mut Passed<'_>,
+        plan: &ScriptPlan<'_>,
+        limits: &RunLimits,
+        passed: &mut PassedOutput<'_>,
     ) -> Result<ExecOutcome, ExecError> {
         self.type_in(script::START.to_owned());
         self.received = 0;
@@ -215,12 +218,12 @@ impl<R: Source, W: Sink> Session<R, W> {
         Ok(outcome(report, limits))
     }
 
-    /// What the sentinels of this session are made of.
+    /// The nonce in the sentinels of this session.
     pub(crate) fn nonce(&self) -> Nonce {
         self.nonce.clone()
     }
 
-    async fn no_place(&mut self) -> ExecError {
+    async fn setup_failed(&mut self) -> ExecError {
         self.leave().await;
         ExecError::Setup
     }
@@ -238,11 +241,11 @@ impl<R: Source, W: Sink> Session<R, W> {
     /// Ends the session without having run anything.
     pub(crate) async fn leave(&mut self) {
         self.to_type.push_back(script::LEAVE.as_bytes().to_vec());
-        self.see_the_end().await;
+        self.await_end().await;
     }
 
-    /// Types what is to be typed and reads what comes, at the same time, since either may wait for the other. Returns
-    /// after something was read.
+    /// Types the queued text and reads at the same time, since either may wait for the other.
+    /// Returns after something was read.
     async fn step(&mut self) -> Result<(), TerminalError> {
         loop {
             let read = match self.to_type.front() {
@@ -276,15 +279,15 @@ impl<R: Source, W: Sink> Session<R, W> {
                 Some(bytes) => {
                     self.received += bytes.len();
                     self.events.extend(self.parser.feed(&bytes));
-                    self.remember(&bytes);
+                    self.keep_last_line(&bytes);
                 }
             }
             return Ok(());
         }
     }
 
-    /// Keeps the end of what was shown, to recognise a login prompt or the last words of a session.
-    fn remember(&mut self, bytes: &[u8]) {
+    /// Keeps the end of what was shown, to recognise a login prompt or dtach's last message.
+    fn keep_last_line(&mut self, bytes: &[u8]) {
         self.last_line.extend_from_slice(bytes);
         let excess = self.last_line.len().saturating_sub(256);
         self.last_line.drain(..excess);
@@ -302,29 +305,31 @@ impl<R: Source, W: Sink> Session<R, W> {
 
     async fn report(
         &mut self,
-        plan: &Plan<'_>,
-        limits: &Limits,
-        passed: &mut Passed<'_>,
-    ) -> Result<Report, ExecError> {
+        plan: &ScriptPlan<'_>,
+        limits: &RunLimits,
+        passed: &mut PassedOutput<'_>,
+    ) -> Result<ScriptReport, ExecError> {
         let mut asked_again = 0;
         loop {
             while let Some(event) = self.events.pop_front() {
                 match event {
-                    Event::SetupFailed => return Err(self.no_place().await),
-                    // Something else was written in the middle of it.
-                    Event::Garbled if asked_again < REPRINTS => {
+                    ParserEvent::SetupFailed => return Err(self.setup_failed().await),
+                    // Other output came in the middle of the report.
+                    ParserEvent::Garbled if asked_again < REPRINTS => {
                         asked_again += 1;
                         passed.wait_for_report();
                         self.parser.expect_report(plan.limit_bytes);
                         self.type_in(script::PRINT_AGAIN.to_owned());
                     }
-                    Event::Garbled => return Err(self.give_up("its report makes no sense").await),
-                    Event::Unfinished { .. } => {
+                    ParserEvent::Garbled => {
+                        return Err(self.give_up("its report makes no sense").await);
+                    }
+                    ParserEvent::Unfinished { .. } => {
                         self.leave().await;
                         return Err(ExecError::Lost("it has removed its outputs".to_owned()));
                     }
-                    Event::Output(stream, bytes) => passed.output(stream, &bytes),
-                    Event::Report(report) => {
+                    ParserEvent::Output(stream, bytes) => passed.output(stream, &bytes),
+                    ParserEvent::Report(report) => {
                         passed.rest(&report);
                         return Ok(report);
                     }
@@ -349,15 +354,15 @@ impl<R: Source, W: Sink> Session<R, W> {
 
     /// Interrupts what runs, so that the next user of the terminal finds a shell.
     async fn give_up(&mut self, why: &str) -> ExecError {
-        let _ = timeout(QUIET, self.sink.write(INTERRUPT.as_bytes())).await;
+        let _ = timeout(QUIET_TIME, self.sink.write(INTERRUPT.as_bytes())).await;
         ExecError::Lost(why.to_owned())
     }
 
     /// The terminal is free for the next user only when the session has ended.
-    async fn see_the_end(&mut self) {
-        let deadline = Instant::now() + END;
+    async fn await_end(&mut self) {
+        let deadline = Instant::now() + END_TIMEOUT;
         self.received = 0;
-        while !self.is_over() && self.received <= NOISE {
+        while !self.is_over() && self.received <= MAX_NOISE {
             match timeout_at(deadline, self.step()).await {
                 Ok(Ok(())) => self.events.clear(),
                 _ => return,

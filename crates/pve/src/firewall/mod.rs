@@ -16,8 +16,8 @@ use crate::path::ApiPath;
 pub use guest::GuestFirewall;
 pub use rule::{FirewallRule, RuleKind};
 
-/// What happens to traffic that no rule speaks of. A word that is none of these is an error: a
-/// firewall that is read wrongly would be taken for closed.
+/// What happens to traffic that matches no rule. An unknown value is an error: otherwise an open
+/// firewall could be taken for closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Policy {
@@ -30,7 +30,7 @@ pub enum Policy {
 }
 
 impl Policy {
-    /// Proxmox's word for it.
+    /// Proxmox's name for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Accept => "ACCEPT",

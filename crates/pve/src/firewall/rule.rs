@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::Policy;
 use crate::lenient;
 
-/// What a rule speaks of.
+/// What a rule applies to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RuleKind {
@@ -41,13 +41,13 @@ pub struct FirewallRule {
     /// Its place in the list, from 0; set by Proxmox.
     #[serde(default, deserialize_with = "lenient::opt_u64")]
     pub pos: Option<u64>,
-    /// What it speaks of.
+    /// What it applies to.
     #[serde(default, rename = "type", deserialize_with = "lenient::or_default")]
     pub kind: RuleKind,
     /// `ACCEPT`, `DROP`, `REJECT`, or the name of the security group.
     #[serde(default)]
     pub action: String,
-    /// It holds.
+    /// It is enabled.
     #[serde(default, deserialize_with = "lenient::flag")]
     pub enable: bool,
     /// The guest's interface that it is for, such as `net0`.
@@ -86,7 +86,7 @@ pub struct FirewallRule {
 }
 
 impl FirewallRule {
-    /// A rule that holds, for all traffic in one direction until it is narrowed.
+    /// An enabled rule, for all traffic in one direction until it is narrowed.
     pub fn new(kind: RuleKind, action: Policy) -> Self {
         Self {
             kind,
@@ -96,7 +96,7 @@ impl FirewallRule {
         }
     }
 
-    /// The rules of a security group; they hold.
+    /// The enabled rules of a security group.
     pub fn group(name: impl Into<String>) -> Self {
         Self {
             kind: RuleKind::Group,
@@ -113,7 +113,7 @@ impl FirewallRule {
         self.kind == RuleKind::Group && self.action == name && self.enable && first
     }
 
-    /// The form. `enable` is always sent, because a rule without it does not hold.
+    /// The form. `enable` is always sent, because a rule without it is disabled.
     pub(super) fn to_params(&self) -> Vec<(String, String)> {
         let enable = if self.enable { "1" } else { "0" };
         [

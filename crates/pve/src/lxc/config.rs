@@ -48,7 +48,7 @@ pub struct ContainerConfig {
     /// The tags.
     #[serde(default, deserialize_with = "lenient::comma_list")]
     pub tags: Vec<String>,
-    /// Root in the container is nobody outside of it.
+    /// Root in the container is an ordinary user on the host.
     #[serde(default, deserialize_with = "lenient::flag")]
     pub unprivileged: bool,
     /// It starts with the node.
@@ -91,7 +91,8 @@ impl Client {
             .await
     }
 
-    /// Changes parts of a configuration. Takes effect at once where Proxmox can do that, else at the next start.
+    /// Changes parts of a configuration. Takes effect at once where Proxmox can do that, else at
+    /// the next start.
     ///
     /// # Errors
     /// See [`Error`]; [`crate::Refusal::Locked`] while another operation holds the container.

@@ -1,5 +1,5 @@
-//! Making a container. Everything that a lease sets is set here in one request; it is started by a request of its own,
-//! because a start inside of a create runs as a task that nobody is told about.
+//! Creating a container. One request sets everything that a lease needs. The start is a request of
+//! its own, because a start inside of a create runs as a task whose identifier is not returned.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use crate::ids::{NodeName, Vmid};
 use crate::path::ApiPath;
 use crate::upid::Upid;
 
-/// A container to be made (`POST /nodes/{node}/lxc`).
+/// A container to create (`POST /nodes/{node}/lxc`).
 #[derive(Clone, Debug)]
 pub struct CreateContainer {
     /// The number; must be free.
@@ -41,13 +41,15 @@ pub struct CreateContainer {
     pub nameservers: Vec<IpAddr>,
     /// The domain in which short names are looked up; absent means the host's.
     pub searchdomain: Option<String>,
-    /// Root in the container is nobody outside of it. Without it, rights on the whole system are needed.
+    /// Root in the container is an ordinary user on the host. Without it, rights on the whole
+    /// system are needed.
     pub unprivileged: bool,
     /// Lets the container run containers, which modern systemd needs.
     pub nesting: bool,
     /// Consoles open a root shell instead of a login prompt; commands can be run only then.
     pub shell_console: bool,
-    /// Root's password as a crypt string (`$6$…`), stored as it is. Without it root cannot log in by password.
+    /// Root's password as a crypt string (`$6$…`), stored as it is. Without it root cannot log in
+    /// by password.
     pub password_hash: Option<Secret>,
     /// Root's authorized keys, one a line.
     pub ssh_public_keys: Option<String>,
@@ -59,7 +61,7 @@ pub struct CreateContainer {
     pub onboot: bool,
 }
 
-/// A root disk to be made.
+/// A root disk to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootFs {
     /// The storage, which must allow `rootdir`.
@@ -69,7 +71,8 @@ pub struct RootFs {
 }
 
 impl CreateContainer {
-    /// An unprivileged container with nesting and a shell console, one core, 512 MiB, no swap and no network.
+    /// An unprivileged container with nesting and a shell console, one core, 512 MiB, no swap and
+    /// no network.
     pub fn new(vmid: Vmid, ostemplate: impl Into<String>, rootfs: RootFs) -> Self {
         Self {
             vmid,
@@ -94,8 +97,9 @@ impl CreateContainer {
         }
     }
 
-    /// The form. Empty parameters are left out, because an empty `features` alone asks for root's rights, and so are
-    /// `start` (see the module) and `tags`, which need rights that a pool does not give.
+    /// The form. Empty parameters are left out, because an empty `features` alone asks for root's
+    /// rights, and so are `start` (see the module) and `tags`, which need rights that a pool does
+    /// not give.
     pub(crate) fn to_params(&self) -> Vec<(String, String)> {
         let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -152,8 +156,8 @@ impl CreateContainer {
 }
 
 impl Client {
-    /// Starts making a container. Never repeat this blindly: look at [`Error::may_have_executed`], and if it may have
-    /// been, look for the container first.
+    /// Starts making a container. Never repeat this blindly: look at [`Error::may_have_executed`],
+    /// and if it may have been, look for the container first.
     ///
     /// # Errors
     /// [`crate::Refusal::VmidTaken`] when the number is in use; see [`Error`].

@@ -47,8 +47,8 @@ pub fn address_of(interfaces: &[Interface], hwaddr: Option<&str>) -> Option<IpAd
 }
 
 impl Interface {
-    /// The addresses that others can reach: neither loopback nor link-local ones, IPv4 first. Right after a start
-    /// there is none for some seconds.
+    /// The addresses that others can reach: neither loopback nor link-local ones, IPv4 first. Right
+    /// after a start there is none for some seconds.
     pub fn reachable(&self) -> Vec<IpAddr> {
         let mut found: Vec<IpAddr> = self
             .addresses

@@ -199,7 +199,7 @@ impl Network {
             "rate" => {
                 let megabytes: f64 = value.parse().map_err(|_| invalid(key))?;
                 self.rate = Rate::from_mb_per_s(megabytes);
-                // Zero is Proxmox's word for no limit.
+                // Zero means no limit.
                 if self.rate.is_none() && megabytes != 0.0 {
                     return Err(invalid(key));
                 }
@@ -308,7 +308,7 @@ impl Client {
     /// Replaces the first network interface, live where the container runs. Read it by
     /// [`ContainerConfig::net0`] first and change parts of that: without its `hwaddr` the interface
     /// gets another MAC address and is made anew, which ends every connection. With the `digest` of
-    /// the configuration the change is refused if somebody else has changed it since.
+    /// the configuration the change is refused if it was changed meanwhile.
     ///
     /// # Errors
     /// See [`Error`]; [`crate::Refusal::Locked`] while another operation holds the container.

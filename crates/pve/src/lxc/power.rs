@@ -10,8 +10,8 @@ use crate::ids::{NodeName, Vmid};
 use crate::path::ApiPath;
 use crate::upid::Upid;
 
-/// How to remove a container. Disks that its configuration does not name are never touched: they may be an
-/// operator's, of an older guest with the same number.
+/// How to remove a container. Disks that its configuration does not name are never touched: they
+/// may be an operator's, of an older guest with the same number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Destroy {
     /// Kill it first if it runs.
@@ -37,7 +37,8 @@ impl Client {
         self.power(node, vmid, "stop", Vec::new()).await
     }
 
-    /// Asks a container to shut down within `timeout` (whole seconds), and with `force_stop` kills it after that.
+    /// Asks a container to shut down within `timeout` (whole seconds), and with `force_stop` kills
+    /// it after that.
     ///
     /// # Errors
     /// [`crate::Refusal::NotRunning`]; see [`Error`].
@@ -66,7 +67,8 @@ impl Client {
     /// Removes a container with its disks. The number is free again when the task has ended.
     ///
     /// # Errors
-    /// [`Error::is_missing`], [`crate::Refusal::Running`], [`crate::Refusal::Protected`]; see [`Error`].
+    /// [`Error::is_missing`], [`crate::Refusal::Running`], [`crate::Refusal::Protected`]; see
+    /// [`Error`].
     pub async fn destroy(&self, node: &NodeName, vmid: Vmid, how: Destroy) -> Result<Upid, Error> {
         let mut params = Vec::new();
         for (name, on) in [("force", how.force), ("purge", how.purge)] {

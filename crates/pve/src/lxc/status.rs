@@ -23,7 +23,7 @@ pub enum ContainerState {
 }
 
 impl ContainerState {
-    /// Proxmox's word for it.
+    /// Proxmox's name for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -137,7 +137,8 @@ impl Client {
     /// The live state of one container.
     ///
     /// # Errors
-    /// [`Error::is_missing`] when it does not exist; see there for accounts whose rights come from a pool.
+    /// [`Error::is_missing`] when it does not exist; see there for accounts whose rights come from
+    /// a pool.
     pub async fn container(&self, node: &NodeName, vmid: Vmid) -> Result<ContainerStatus, Error> {
         self.get(
             ApiPath::lxc(node, vmid).seg("status").seg("current"),

@@ -1,5 +1,5 @@
-//! Consoles as a service uses them: exclusive per container, by API token where the host accepts that, else by the
-//! account that is kept for consoles on older hosts.
+//! Consoles as a service uses them: exclusive per container, by API token where the host accepts
+//! that, else by the account that is kept for consoles on older hosts.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ pub struct Consoles {
     fallback: Option<Client>,
     locks: ConsoleLocks,
     use_fallback: Arc<AtomicBool>,
-    /// Containers in whose terminal a command of ours was lost, which may still have it.
+    /// Containers in whose terminal a lost command of this process may still run.
     left_behind: Arc<Mutex<HashSet<Vmid>>>,
 }
 
@@ -35,7 +35,8 @@ pub struct ConsoleSession {
 }
 
 impl Consoles {
-    /// Terminals by `client`, and by `fallback` once the host has turned out not to accept the former.
+    /// Terminals by `client`, and by `fallback` once the host has turned out not to accept the
+    /// former.
     pub fn new(client: Client, fallback: Option<Client>, locks: ConsoleLocks) -> Self {
         Self {
             client,
@@ -56,7 +57,7 @@ impl Consoles {
         &self.client
     }
 
-    /// Opens a terminal for a person. Waits up to `patience` for a command that has it.
+    /// Opens a terminal for a person. Waits up to `timeout` for a command that has it.
     ///
     /// # Errors
     /// [`TerminalError::InUse`], [`TerminalError::NotRunning`]; see [`TerminalError`].
@@ -65,11 +66,11 @@ impl Consoles {
         node: &NodeName,
         vmid: Vmid,
         size: (u16, u16),
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<ConsoleSession, TerminalError> {
         let guard = self
             .locks
-            .acquire(node, vmid, ConsoleUse::Console, patience)
+            .acquire(node, vmid, ConsoleUse::Console, timeout)
             .await?;
         // The host opens a terminal of a stopped container too, and shows an error message in it.
         if !self.client.container(node, vmid).await?.is_running() {
@@ -82,12 +83,12 @@ impl Consoles {
         Ok(ConsoleSession { terminal, guard })
     }
 
-    /// Whether a command of ours may still have the container's terminal.
+    /// Whether a lost command of this process may still run in the container's terminal.
     pub(crate) fn has_left_behind(&self, vmid: Vmid) -> bool {
         self.left().contains(&vmid)
     }
 
-    /// Remembers or forgets that.
+    /// Records or clears that.
     pub(crate) fn set_left_behind(&self, vmid: Vmid, left: bool) {
         if left {
             self.left().insert(vmid);
@@ -102,7 +103,7 @@ impl Consoles {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens a terminal by whichever account works. The caller holds the lock.
+    /// Opens a terminal with the first account that the host accepts. The caller holds the lock.
     pub(crate) async fn terminal(
         &self,
         node: &NodeName,
@@ -120,8 +121,8 @@ impl Consoles {
                 tracing::warn!(
                     account = self.client.account(),
                     fallback = fallback.account(),
-                    cause = %refused,
-                    "console refused; trying the account for consoles"
+                    error = %refused,
+                    "the host refused a console; the account for consoles is tried"
                 );
                 let terminal = fallback.terminal(node, vmid, cols, rows).await?;
                 self.use_fallback.store(true, Ordering::Relaxed);

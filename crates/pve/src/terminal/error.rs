@@ -9,8 +9,8 @@ pub enum TerminalError {
     /// Proxmox refused one of the two calls that open a terminal.
     #[error(transparent)]
     Api(#[from] Error),
-    /// Proxmox opened the terminal and then closed it without accepting the account. Hosts whose pve-container is
-    /// older than 6.1.3 do this to every API token.
+    /// Proxmox opened the terminal and then closed it without accepting the account. Hosts whose
+    /// pve-container is older than 6.1.3 do this to every API token.
     #[error(
         "the host does not accept the account {account} for consoles: API tokens need pve-container 6.1.3 or newer; \
          for older hosts set up a user with a password for consoles"
@@ -19,7 +19,7 @@ pub enum TerminalError {
         /// The account that was tried last.
         account: String,
     },
-    /// Somebody else uses the container's terminal.
+    /// The container's terminal is in use.
     #[error(transparent)]
     InUse(#[from] ConsoleInUse),
     /// The connection stayed plain HTTP: a proxy in front of the host does not pass WebSockets on.
@@ -40,7 +40,7 @@ pub enum TerminalError {
     /// The connection is gone.
     #[error("the terminal's connection was lost: {0}")]
     Lost(String),
-    /// Nothing was heard in time.
+    /// The other side was silent for too long.
     #[error("the terminal did not answer in time: {0}")]
     Timeout(&'static str),
 }

@@ -1,10 +1,11 @@
-//! What is said on a terminal's stream. To the host: `0:<length>:<bytes>` for typed bytes, `1:<columns>:<rows>:` for a
-//! new size, `2` for a sign of life. From the host: the terminal's bytes as they are.
+//! What is said on a terminal's stream. To the host: `0:<length>:<bytes>` for typed bytes,
+//! `1:<columns>:<rows>:` for a new size, `2` for a sign of life. From the host: the terminal's
+//! bytes as they are.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-/// The most typed bytes in one message. A WebSocket frame may hold 128 KiB; a terminal in line mode takes 4095 bytes
-/// at a time anyway.
+/// The most typed bytes in one message. A WebSocket frame may hold 128 KiB; a terminal in line mode
+/// takes 4095 bytes at a time anyway.
 pub(crate) const MAX_DATA: usize = 64 * 1024;
 
 /// Typed bytes, at most [`MAX_DATA`].

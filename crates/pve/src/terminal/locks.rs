@@ -1,5 +1,6 @@
-//! Who uses a container's terminal. Proxmox gives all terminals of a container one session: what one types, the other
-//! sees. So a command and a console must never be open at once, and neither must two commands.
+//! Locks on the terminals of containers. Proxmox gives all terminals of a container one session, so
+//! that each sees what the other types. A command and a console must therefore never be open at
+//! once, and neither must two commands.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -11,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::ids::{NodeName, Vmid};
 
-/// How often another process's command is looked at again.
+/// The pause between two tries to take a terminal that another process's command has.
 const POLL: Duration = Duration::from_millis(100);
 
 /// What a terminal is used for.
@@ -32,48 +33,48 @@ impl std::fmt::Display for ConsoleUse {
     }
 }
 
-/// Somebody else has the terminal.
+/// The terminal is in use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the terminal of container {vmid} is in use by {by}")]
 pub struct ConsoleInUse {
     /// The container.
     pub vmid: Vmid,
-    /// What has it.
+    /// What uses it.
     pub by: ConsoleUse,
-    /// When it makes sense to ask again.
+    /// After what time to try again.
     pub retry_after: Duration,
 }
 
-/// The terminals of all containers that one process uses. Clones are the same registry.
+/// The locks of one process on the terminals of all containers. Clones share them.
 #[derive(Clone)]
 pub struct ConsoleLocks {
     inner: Arc<Inner>,
     shared: Option<Arc<dyn SharedTerminals>>,
 }
 
-/// The same among several processes that use the same containers.
+/// Locks that several processes share on the terminals of the same containers.
 #[async_trait::async_trait]
 pub trait SharedTerminals: Send + Sync {
-    /// Takes a container's terminal if no other process has it, else says what for.
-    async fn try_take(&self, vmid: Vmid, purpose: ConsoleUse) -> Result<TerminalHold, ConsoleUse>;
+    /// Takes a container's terminal; the error says what another process uses it for.
+    async fn try_take(&self, vmid: Vmid, purpose: ConsoleUse) -> Result<TerminalGuard, ConsoleUse>;
 
-    /// Waits for a permit to run a command on a node, from this process's share of them.
-    async fn command_permit(&self, node: &NodeName) -> TerminalHold;
+    /// Waits for one of this process's permits to run a command on a node.
+    async fn command_permit(&self, node: &NodeName) -> TerminalGuard;
 }
 
 /// A terminal's lock guard, or a permit for a command on a node; released when it is dropped.
-pub struct TerminalHold(#[allow(dead_code)] Box<dyn Send + Sync>);
+pub struct TerminalGuard(#[allow(dead_code)] Box<dyn Send + Sync>);
 
-impl TerminalHold {
-    /// Gives back what is held when it is dropped.
+impl TerminalGuard {
+    /// A guard that drops `held` when it is dropped itself.
     pub fn new(held: impl Send + Sync + 'static) -> Self {
         Self(Box::new(held))
     }
 }
 
-impl std::fmt::Debug for TerminalHold {
+impl std::fmt::Debug for TerminalGuard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TerminalHold")
+        f.write_str("TerminalGuard")
     }
 }
 
@@ -92,22 +93,22 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Slot {
-    turn: Arc<tokio::sync::Mutex<()>>,
+    lock: Arc<tokio::sync::Mutex<()>>,
     holder: AtomicU8,
 }
 
-/// The right to a container's terminal, until it is dropped.
+/// The lock guard of a container's terminal.
 #[derive(Debug)]
 pub struct ConsoleGuard {
     slot: Arc<Slot>,
-    _shared: Option<TerminalHold>,
-    _turn: OwnedMutexGuard<()>,
-    _node: Option<TerminalHold>,
+    _shared: Option<TerminalGuard>,
+    _lock_guard: OwnedMutexGuard<()>,
+    _node: Option<TerminalGuard>,
 }
 
 impl Drop for ConsoleGuard {
     fn drop(&mut self) {
-        // Before the turn itself, which is dropped after this.
+        // The lock guard is dropped after this, so the next holder never sees an old entry.
         self.slot.holder.store(0, Ordering::Release);
     }
 }
@@ -119,8 +120,9 @@ impl Default for ConsoleLocks {
 }
 
 impl ConsoleLocks {
-    /// A registry that lets this many commands run at once on each node, which has a hundred terminal ports in all.
-    /// After [`ConsoleLocks::among`] the [`SharedTerminals`] have that number instead.
+    /// Locks that let this many commands run at once on each node, which has a hundred terminal
+    /// ports in all. After [`ConsoleLocks::shared_through`] the [`SharedTerminals`] decide that
+    /// number instead.
     pub fn new(execs_per_node: usize) -> Self {
         let inner = Inner {
             slots: Mutex::default(),
@@ -133,29 +135,30 @@ impl ConsoleLocks {
         }
     }
 
-    /// The same registry among other processes' ones.
+    /// The same locks, which also respect those of other processes.
     #[must_use]
-    pub fn among(self, shared: Option<Arc<dyn SharedTerminals>>) -> Self {
+    pub fn shared_through(self, shared: Option<Arc<dyn SharedTerminals>>) -> Self {
         Self { shared, ..self }
     }
 
-    /// Takes a container's terminal. Waits up to `patience` while a command has it; an open console is not waited for.
+    /// Takes a container's terminal. Waits up to `timeout` while a command has it; does not wait
+    /// for an open console to end.
     ///
     /// # Errors
-    /// [`ConsoleInUse`] says what has it.
+    /// [`ConsoleInUse`] says what uses it.
     pub async fn acquire(
         &self,
         node: &NodeName,
         vmid: Vmid,
         purpose: ConsoleUse,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<ConsoleGuard, ConsoleInUse> {
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + timeout;
         let slot = self.slot(vmid);
-        let turn = match slot.turn.clone().try_lock_owned() {
-            Ok(turn) => turn,
+        let lock_guard = match slot.lock.clone().try_lock_owned() {
+            Ok(lock_guard) => lock_guard,
             Err(_) if slot.held_by() == Some(ConsoleUse::Console) => return Err(slot.in_use(vmid)),
-            Err(_) => timeout_at(deadline, slot.turn.clone().lock_owned())
+            Err(_) => timeout_at(deadline, slot.lock.clone().lock_owned())
                 .await
                 .map_err(|_| slot.in_use(vmid))?,
         };
@@ -166,33 +169,33 @@ impl ConsoleLocks {
                 Some(permit.map_err(|_| slot.in_use(vmid))?)
             }
         };
-        let shared = self.take_among_all(vmid, purpose, deadline).await?;
+        let shared = self.take_shared(vmid, purpose, deadline).await?;
         slot.holder.store(purpose as u8 + 1, Ordering::Release);
         Ok(ConsoleGuard {
             slot,
             _shared: shared,
-            _turn: turn,
+            _lock_guard: lock_guard,
             _node: node,
         })
     }
 
-    async fn command_permit(&self, node: &NodeName) -> TerminalHold {
+    async fn command_permit(&self, node: &NodeName) -> TerminalGuard {
         match &self.shared {
             Some(shared) => shared.command_permit(node).await,
             None => {
                 let permit = self.node(node).acquire_owned().await;
-                TerminalHold::new(permit.expect("the semaphore is never closed"))
+                TerminalGuard::new(permit.expect("the semaphore is never closed"))
             }
         }
     }
 
-    /// By the same rules as within this process.
-    async fn take_among_all(
+    /// Takes the lock that processes share, by the same rules as within this process.
+    async fn take_shared(
         &self,
         vmid: Vmid,
         purpose: ConsoleUse,
         deadline: Instant,
-    ) -> Result<Option<TerminalHold>, ConsoleInUse> {
+    ) -> Result<Option<TerminalGuard>, ConsoleInUse> {
         let Some(shared) = &self.shared else {
             return Ok(None);
         };
@@ -211,7 +214,7 @@ impl ConsoleLocks {
             .slots
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        // What nobody holds and nobody waits for is referred to by the map alone.
+        // A slot without a holder and without a waiting task is referred to by the map alone.
         slots.retain(|_, slot| Arc::strong_count(slot) > 1);
         slots.entry(vmid).or_default().clone()
     }
@@ -257,7 +260,7 @@ fn in_use(vmid: Vmid, by: ConsoleUse) -> ConsoleInUse {
 mod tests {
     use super::*;
 
-    const NO_PATIENCE: Duration = Duration::ZERO;
+    const NO_WAIT: Duration = Duration::ZERO;
 
     fn ids() -> (NodeName, Vmid) {
         ("pve".parse().unwrap(), "101".parse().unwrap())
@@ -267,7 +270,7 @@ mod tests {
     async fn a_command_does_not_wait_for_a_console() {
         let (locks, (node, vmid)) = (ConsoleLocks::default(), ids());
         let console = locks
-            .acquire(&node, vmid, ConsoleUse::Console, NO_PATIENCE)
+            .acquire(&node, vmid, ConsoleUse::Console, NO_WAIT)
             .await
             .unwrap();
         let long = Duration::from_secs(3600);
@@ -278,7 +281,7 @@ mod tests {
         assert_eq!(refused.by, ConsoleUse::Console);
         drop(console);
         locks
-            .acquire(&node, vmid, ConsoleUse::Exec, NO_PATIENCE)
+            .acquire(&node, vmid, ConsoleUse::Exec, NO_WAIT)
             .await
             .unwrap();
     }

@@ -1,6 +1,7 @@
-//! A container's terminal over Proxmox's API: the ticket (`proxy`), the WebSocket (`socket`), what is said on it
-//! (`framing`), and the two ends a program holds (`stream`). [`Consoles`] adds what a service needs around that: one
-//! user of a container's terminal at a time (`locks`) and a second account for older hosts.
+//! A container's terminal over Proxmox's API: the ticket (`proxy`), the WebSocket (`socket`), its
+//! messages (`framing`), and the two ends that a program holds (`stream`). [`Consoles`] adds what a
+//! service needs around that: one user of a container's terminal at a time (`locks`) and a second
+//! account for older hosts.
 //!
 //! All terminals of one container are one and the same session inside of it; see [`ConsoleLocks`].
 
@@ -15,7 +16,7 @@ mod stream;
 pub use consoles::{ConsoleSession, Consoles};
 pub use error::TerminalError;
 pub use locks::{
-    ConsoleGuard, ConsoleInUse, ConsoleLocks, ConsoleUse, SharedTerminals, TerminalHold,
+    ConsoleGuard, ConsoleInUse, ConsoleLocks, ConsoleUse, SharedTerminals, TerminalGuard,
 };
 pub(crate) use stream::{PACE, PACED_BYTES};
 pub use stream::{PacedWriter, Terminal, TerminalReader, TerminalWriter};

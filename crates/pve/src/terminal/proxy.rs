@@ -1,5 +1,6 @@
-//! Opens a terminal: the call that starts the host's terminal program and gives a ticket, then, within ten seconds and
-//! at the same host, the WebSocket that leads to it, then the ticket itself as the first line on that stream.
+//! Opens a terminal: the call that starts the host's terminal program and gives a ticket, then,
+//! within ten seconds and at the same host, the WebSocket that leads to it, then the ticket itself
+//! as the first line on that stream.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::cause::with_causes;
 use crate::client::Client;
-use crate::error::{Call, Error};
+use crate::error::{ApiCall, Error};
 use crate::ids::{NodeName, Vmid};
 use crate::lenient;
 use crate::path::ApiPath;
@@ -19,11 +20,10 @@ use crate::terminal::error::TerminalError;
 use crate::terminal::socket::{self, SocketReader};
 use crate::terminal::stream::Terminal;
 
-/// How long the host waits for the ticket, and we for its word.
-const AUTH_WINDOW: Duration = Duration::from_secs(10);
+/// How long the host waits for the ticket, and the client for the host's `OK`.
+const AUTH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How hosts and proxies refuse a request for a WebSocket of which the proxy has removed the wish
-/// for one.
+/// How hosts and proxies answer an upgrade request whose upgrade headers a proxy has removed.
 const NOT_UPGRADED: [u16; 5] = [400, 404, 405, 426, 501];
 
 #[derive(Deserialize)]
@@ -36,12 +36,14 @@ struct Proxy {
 }
 
 impl Client {
-    /// Opens a container's terminal. There is one session per container, which everybody who opens it shares and which
-    /// outlives the connection; hold a [`crate::terminal::ConsoleLocks`] entry around this call and the use of it.
-    /// The container has to run; a stopped one gives a terminal that ends at once.
+    /// Opens a container's terminal. There is one session per container, which all its terminals
+    /// share and which outlives the connection; hold a [`crate::terminal::ConsoleLocks`] entry
+    /// around this call and the use of it. The container has to run; a stopped one gives a terminal
+    /// that ends at once.
     ///
     /// # Errors
-    /// [`TerminalError::AuthUnsupported`] when the host is too old for this account; see [`TerminalError`].
+    /// [`TerminalError::AuthUnsupported`] when the host is too old for this account; see
+    /// [`TerminalError`].
     pub async fn terminal(
         &self,
         node: &NodeName,
@@ -58,7 +60,7 @@ impl Client {
             .send_ticket(line.into())
             .await
             .map_err(|_| self.rejected())?;
-        let early = timeout(AUTH_WINDOW, self.await_ok(&mut reader))
+        let early = timeout(AUTH_TIMEOUT, self.await_ok(&mut reader))
             .await
             .map_err(|_| TerminalError::Timeout("the host did not confirm the ticket"))??;
         let mut terminal = Terminal::new(reader, writer, early, task);
@@ -73,7 +75,7 @@ impl Client {
         proxy: &Proxy,
     ) -> Result<(SocketReader, socket::SocketWriter), TerminalError> {
         let path = ApiPath::lxc(node, vmid).seg("vncwebsocket");
-        let call = Call::new(Method::GET, path.as_str());
+        let call = ApiCall::new(Method::GET, path.as_str());
         let params = vec![
             ("port".to_owned(), proxy.port.to_string()),
             ("vncticket".to_owned(), proxy.ticket.expose().to_owned()),
@@ -84,7 +86,7 @@ impl Client {
         let response = self.send(&call, &params, headers).await?;
         if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
             let status = response.status().as_u16();
-            return Err(match self.answer(&call, response).await {
+            return Err(match self.read_response(&call, response).await {
                 Err(error) if !NOT_UPGRADED.contains(&status) => error.into(),
                 _ => TerminalError::NoUpgrade { status },
             });

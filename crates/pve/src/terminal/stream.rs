@@ -22,14 +22,14 @@ pub struct Terminal {
     task: Option<Upid>,
 }
 
-/// What the container shows.
+/// The end that reads what the container shows.
 #[derive(Debug)]
 pub struct TerminalReader {
     socket: SocketReader,
     early: Option<Bytes>,
 }
 
-/// What is typed. Clones type into the same terminal; it ends when the last one is dropped.
+/// The end that types. Clones type into the same terminal; it ends when the last one is dropped.
 #[derive(Clone, Debug)]
 pub struct TerminalWriter {
     socket: SocketWriter,
@@ -99,8 +99,8 @@ impl Terminal {
 }
 
 impl TerminalReader {
-    /// The next bytes, or `None` when the terminal has ended. A call that is abandoned loses nothing, so it may stand
-    /// in a `select!`.
+    /// The next bytes, or `None` when the terminal has ended. A call that is abandoned loses
+    /// nothing, so it may stand in a `select!`.
     ///
     /// # Errors
     /// [`TerminalError::Protocol`] when the host sends what is not a terminal's stream.
@@ -113,8 +113,8 @@ impl TerminalReader {
 }
 
 impl TerminalWriter {
-    /// Types bytes. Waits when the host does not keep up. A call that is abandoned has typed a whole number of
-    /// 64 KiB parts.
+    /// Types bytes. Waits when the host does not keep up. A call that is abandoned has typed a
+    /// whole number of 64 KiB parts.
     ///
     /// # Errors
     /// [`TerminalError::Lost`] when the connection is gone.
@@ -146,7 +146,8 @@ impl TerminalWriter {
         self.socket.send(message, header).await
     }
 
-    /// A sign of life; to be given every 30 seconds, since the host gives up after five quiet minutes.
+    /// A sign of life; to be given every 30 seconds, since the host gives up after five quiet
+    /// minutes.
     ///
     /// # Errors
     /// [`TerminalError::Lost`] when the connection is gone.
@@ -155,8 +156,8 @@ impl TerminalWriter {
     }
 }
 
-/// What is typed while the terminal echoes it, at most 512 bytes each 30 ms. More at once makes the
-/// host's dtach wait to write while the shell waits to echo, and neither goes on.
+/// A writer for a terminal that echoes: at most 512 bytes each 30 ms. More at once makes the
+/// host's dtach wait to write while the shell waits to echo, which is a deadlock.
 #[derive(Debug)]
 pub struct PacedWriter {
     writer: TerminalWriter,
@@ -165,7 +166,7 @@ pub struct PacedWriter {
 }
 
 impl PacedWriter {
-    /// Types bytes, all of them in the end; a call that is abandoned has typed a part of them.
+    /// Types all bytes; a call that is abandoned has typed a part of them.
     ///
     /// # Errors
     /// [`TerminalError::Lost`] when the connection is gone.

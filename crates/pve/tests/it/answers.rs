@@ -1,11 +1,11 @@
-//! Proxmox's ways to say no, as they come over the wire.
+//! Proxmox's refusals, as they come over the wire.
 
-use pve::{Call, Error, Refusal};
+use pve::{ApiCall, Error, Refusal};
 
-use crate::mock::{Answer, Mock};
+use crate::mock::{Mock, MockResponse};
 
 async fn refusal(status: &str, body: &str) -> Error {
-    let mock = Mock::always(Answer::status(status, body)).await;
+    let mock = Mock::always(MockResponse::status(status, body)).await;
     mock.client()
         .start(&"pve".parse().unwrap(), "101".parse().unwrap())
         .await
@@ -21,7 +21,7 @@ fn parts(error: &Error) -> (u16, Refusal, String) {
             call,
             ..
         } => {
-            let expected = Call {
+            let expected = ApiCall {
                 method: http::Method::POST,
                 path: "/nodes/pve/lxc/101/status/start".into(),
             };
@@ -133,7 +133,7 @@ async fn a_credential_that_the_server_echoes_is_not_told() {
     for text in [error.safe_text(), error.to_string(), format!("{error:?}")] {
         assert!(!text.contains("s3cr3t"), "{text}");
     }
-    let mock = Mock::always(Answer::json("\"s3cr3t-value\"")).await;
+    let mock = Mock::always(MockResponse::json("\"s3cr3t-value\"")).await;
     let error = mock.client().version().await.unwrap_err();
     assert!(!format!("{error:?} {error}").contains("s3cr3t"), "{error}");
     assert!(!format!("{:?}", mock.client()).contains("s3cr3t"));
@@ -141,7 +141,7 @@ async fn a_credential_that_the_server_echoes_is_not_told() {
 
 #[tokio::test]
 async fn a_result_of_another_shape_is_told_apart_from_no_result() {
-    let mock = Mock::always(Answer::json(r#"{"data":{"upid":7}}"#)).await;
+    let mock = Mock::always(MockResponse::json(r#"{"data":{"upid":7}}"#)).await;
     let error = mock
         .client()
         .start(&"pve".parse().unwrap(), "101".parse().unwrap())
@@ -155,14 +155,14 @@ async fn a_result_of_another_shape_is_told_apart_from_no_result() {
 async fn empty_lists_and_lone_values_are_read_in_the_spellings_of_proxmox() {
     let mock = Mock::start(
         |_, seen| match seen.line.split(['?', ' ']).nth(1).unwrap() {
-            "/api2/json/cluster/nextid" => Answer::json(r#"{"data":"105"}"#),
-            "/api2/json/nodes/pve/lxc/101/interfaces" => Answer::json(r#"{"data":null}"#),
-            "/api2/json/pools" => Answer::json(
+            "/api2/json/cluster/nextid" => MockResponse::json(r#"{"data":"105"}"#),
+            "/api2/json/nodes/pve/lxc/101/interfaces" => MockResponse::json(r#"{"data":null}"#),
+            "/api2/json/pools" => MockResponse::json(
                 r#"{"data":[{"poolid":"infra402","members":[
                 {"id":"lxc/101","vmid":101,"node":"pve","type":"lxc","status":"unknown"},
                 {"id":"storage/pve/local","type":"storage","node":"pve"}]}]}"#,
             ),
-            "/api2/json/nodes/pve/lxc/101/config" => Answer::json(r#"{"data":null}"#),
+            "/api2/json/nodes/pve/lxc/101/config" => MockResponse::json(r#"{"data":null}"#),
             other => panic!("{other}"),
         },
     )

@@ -1,10 +1,10 @@
-//! Whether a create can have been executed, for every way in which its answer can fail to come.
+//! Whether a create can have been executed, for every way in which its response can be missing.
 
 use pve::{Client, CreateContainer, Error, RootFs};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use crate::mock::{Answer, Mock, client};
+use crate::mock::{Mock, MockResponse, client};
 
 async fn create(client: &Client) -> Error {
     let rootfs = RootFs {
@@ -50,7 +50,7 @@ async fn what_never_left_this_machine_was_not_executed() {
 
 #[tokio::test]
 async fn a_node_that_could_not_be_reached_has_executed_nothing() {
-    let mock = Mock::always(Answer::status("595 No route to host", "")).await;
+    let mock = Mock::always(MockResponse::status("595 No route to host", "")).await;
     let error = create(&mock.client()).await;
     assert!(matches!(error, Error::Unsent { .. }), "{error}");
     assert!(error.to_string().contains("No route to host"));
@@ -62,43 +62,46 @@ async fn an_answer_that_is_cut_off_late_or_not_proxmox_leaves_it_open() {
     let cut = &full[..20];
     let head = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
     let cases = [
-        ("closed before the answer", Answer::Last(Vec::new())),
+        ("closed before the answer", MockResponse::Last(Vec::new())),
         (
             "closed within the head",
-            Answer::Last(b"HTTP/1.1 200 OK\r\nConte".to_vec()),
+            MockResponse::Last(b"HTTP/1.1 200 OK\r\nConte".to_vec()),
         ),
         (
             "closed after the head",
-            Answer::Last(head(full.len()).into_bytes()),
+            MockResponse::Last(head(full.len()).into_bytes()),
         ),
         (
             "closed within the body",
-            Answer::Last(format!("{}{cut}", head(full.len())).into_bytes()),
+            MockResponse::Last(format!("{}{cut}", head(full.len())).into_bytes()),
         ),
-        ("truncated JSON", Answer::json(cut)),
-        ("empty", Answer::json("")),
-        ("HTML", Answer::json("<html>login</html>")),
-        ("JSON without the envelope", Answer::json("{}")),
+        ("truncated JSON", MockResponse::json(cut)),
+        ("empty", MockResponse::json("")),
+        ("HTML", MockResponse::json("<html>login</html>")),
+        ("JSON without the envelope", MockResponse::json("{}")),
         (
             "not HTTP",
-            Answer::Last(b"\x15\x03\x01\x00\x02\x02\x50".to_vec()),
+            MockResponse::Last(b"\x15\x03\x01\x00\x02\x02\x50".to_vec()),
         ),
-        ("late", Answer::Silence),
-        ("late after the head", Answer::Bytes(head(10).into_bytes())),
-        ("596", Answer::status("596 ssl3_read_bytes", "")),
-        ("597", Answer::status("597 read error", "")),
-        ("599", Answer::status("599 Too many redirections", "")),
+        ("late", MockResponse::Silence),
+        (
+            "late after the head",
+            MockResponse::Bytes(head(10).into_bytes()),
+        ),
+        ("596", MockResponse::status("596 ssl3_read_bytes", "")),
+        ("597", MockResponse::status("597 read error", "")),
+        ("599", MockResponse::status("599 Too many redirections", "")),
         (
             "a gateway's error",
-            Answer::status("502 Bad Gateway", "<html>nginx</html>"),
+            MockResponse::status("502 Bad Gateway", "<html>nginx</html>"),
         ),
         (
             "a gateway's time-out",
-            Answer::status("504 Gateway Time-out", ""),
+            MockResponse::status("504 Gateway Time-out", ""),
         ),
         (
             "an empty 500",
-            Answer::status("500 Internal Server Error", ""),
+            MockResponse::status("500 Internal Server Error", ""),
         ),
     ];
     for (case, answer) in cases {
@@ -112,7 +115,7 @@ async fn an_answer_that_is_cut_off_late_or_not_proxmox_leaves_it_open() {
 #[tokio::test]
 async fn a_huge_answer_is_not_read_to_its_end() {
     let body = format!("{{\"data\":\"{}\"}}", "x".repeat(17 * 1024 * 1024));
-    let mock = Mock::always(Answer::json(&body)).await;
+    let mock = Mock::always(MockResponse::json(&body)).await;
     let error = mock.client().version().await.unwrap_err();
     assert!(matches!(error, Error::Ambiguous { .. }), "{error}");
     assert!(!error.may_have_executed(), "a read changes nothing");
@@ -134,7 +137,11 @@ async fn only_a_known_text_proves_that_a_create_was_not_executed() {
         ),
         ("a new kind of trouble", true),
     ] {
-        let mock = Mock::always(Answer::status(&format!("500 {text}"), "{\"data\":null}")).await;
+        let mock = Mock::always(MockResponse::status(
+            &format!("500 {text}"),
+            "{\"data\":null}",
+        ))
+        .await;
         let error = create(&mock.client()).await;
         assert!(matches!(error, Error::Refused { .. }), "{error}");
         assert_eq!(error.may_have_executed(), may_have, "{text}");
@@ -143,13 +150,13 @@ async fn only_a_known_text_proves_that_a_create_was_not_executed() {
 
 #[tokio::test]
 async fn a_kept_connection_that_was_closed_meanwhile_is_not_the_callers_problem() {
-    // The first answer says "keep-alive" and hangs up all the same.
+    // The first response says "keep-alive", but the connection is closed.
     let answer = r#"{"data":{"version":"9.0.11","release":"9.0","repoid":"x"}}"#;
     let bytes = format!(
         "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: keep-alive\r\n\r\n{answer}",
         answer.len()
     );
-    let mock = Mock::always(Answer::Last(bytes.into_bytes())).await;
+    let mock = Mock::always(MockResponse::Last(bytes.into_bytes())).await;
     let client = mock.client();
     for _ in 0..5 {
         // The pool notices a closed connection when its task has run.

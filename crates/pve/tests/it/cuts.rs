@@ -1,11 +1,11 @@
-//! Connections that are cut on the way: before a script, while it is written, while it runs, while its
-//! report comes. Each time it runs once, and its result is given.
+//! Connections that are cut on the way: before a script, while it is written, while it runs, while
+//! its report comes. Each time it runs once, and its result is given.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use pve::{ExecError, ExecOutcome, ExecRequest, OutputSink, Vmid};
-use pve_sim::{Fault, FaultKind, Operation, ShellMode, TerminalDefects};
+use pve_sim::{Fault, FaultKind, Operation, TerminalDefects};
 use tokio::sync::Mutex;
 
 use crate::host::{Host, host, sh};
@@ -63,7 +63,7 @@ async fn all_run_once(cuts: impl Iterator<Item = (FaultKind, u32)>) {
 
 /// How many bytes are typed for the script.
 async fn typed_bytes() -> usize {
-    let host = host(ShellMode::Toy, TerminalDefects::NONE, 1).await;
+    let host = host(sh(), TerminalDefects::NONE, 1).await;
     let (mut low, mut high) = (1000, 8000);
     while low < high {
         let middle = (low + high) / 2;
@@ -180,7 +180,8 @@ async fn a_container_that_takes_no_files_runs_nothing() {
     let host = host(sh(), TerminalDefects::ALL, 1).await;
     let vmid = host.containers[0];
     let mut terminal = host.terminal().await;
-    // The shell of the next command, as after a console: a full disk and a read-only one refuse alike.
+    // The shell of the next command, as after a console: a full disk and a read-only one refuse
+    // alike.
     terminal
         .write(b"TMPDIR=/proc; export TMPDIR\r")
         .await

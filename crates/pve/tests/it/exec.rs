@@ -1,5 +1,5 @@
-//! Commands over the whole way: locks, calls, WebSocket, framing, a terminal proxy with all defects of
-//! the real one, and a real shell behind it that all connections to the container share.
+//! Commands over the whole way: locks, calls, WebSocket, framing, a terminal proxy with all defects
+//! of the real one, and a real shell behind it that all connections to the container share.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ async fn ten_commands_at_once_on_one_container_take_turns_and_all_come_back() {
             let (consoles, node) = (consoles.clone(), node.clone());
             tokio::spawn(async move {
                 let mut request = ExecRequest::new(format!("echo {number}; exit {number}"));
-                request.patience = Duration::from_secs(60);
+                request.lock_timeout = Duration::from_secs(60);
                 (number, consoles.exec(&node, vmid, request, None).await)
             })
         })
@@ -97,8 +97,8 @@ async fn a_command_goes_on_and_leaves_the_terminal_free_when_its_caller_goes_awa
     assert_eq!(next.await.unwrap().stdout, b"done\n");
 }
 
-/// Answers what prepares a script, hangs up when it is started, and says afterwards what became of
-/// it; counts the starts.
+/// Answers the preparation of a script, disconnects when it is started, and reports its outcome
+/// afterwards; counts the starts.
 async fn hangs_up(says: &'static str, starts: Arc<AtomicUsize>) -> String {
     serve(move |mut stream| {
         let starts = starts.clone();
@@ -140,7 +140,7 @@ async fn what_became_of_a_command_whose_connection_is_cut_is_asked_in_the_contai
     let cases = [
         ("U 1", 1, true, "it was begun and was ended before"),
         ("U 0", 1, true, "its files are gone"),
-        // Said again and again, as only a container that lies does.
+        // Repeated endlessly, as only a hostile container does.
         ("N", 3, false, "ends again and again"),
     ];
     let all = cases.map(|(says, runs, may_have_run, text)| {

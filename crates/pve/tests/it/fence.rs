@@ -208,7 +208,7 @@ async fn rules_are_added_on_top_read_back_and_removed() {
     };
     assert_eq!(read.iter().map(bare).collect::<Vec<_>>(), wanted);
     assert!(read[0].uses_group("infra402"));
-    // The group does not exist: the rule is accepted all the same.
+    // The group does not exist, and the rule is accepted.
     assert!(client.security_groups().await.unwrap().is_empty());
 
     let digest = read[0].digest.as_deref();

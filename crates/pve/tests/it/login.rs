@@ -1,13 +1,13 @@
-//! Passwords: the ticket, its renewal, and what is never sent.
+//! Passwords: the ticket, its renewal, and the secrets that are never sent.
 
 use pve::{Auth, Refusal};
 
-use crate::mock::{Answer, Mock, client};
+use crate::mock::{Mock, MockResponse, client};
 
 const VERSION: &str = r#"{"data":{"version":"9.0.11","release":"9.0","repoid":"x"}}"#;
 
-fn ticket(number: usize) -> Answer {
-    Answer::json(&format!(
+fn ticket(number: usize) -> MockResponse {
+    MockResponse::json(&format!(
         r#"{{"data":{{"username":"lease@pve","ticket":"PVE:lease@pve:{number}::a+/=","CSRFPreventionToken":"csrf{number}"}}}}"#
     ))
 }
@@ -16,7 +16,7 @@ fn ticket(number: usize) -> Answer {
 async fn a_password_is_sent_once_and_its_ticket_from_then_on() {
     let mock = Mock::start(|_, seen| match seen.line.contains("/access/ticket") {
         true => ticket(1),
-        false => Answer::json(VERSION),
+        false => MockResponse::json(VERSION),
     })
     .await;
     let client = client(&mock.url, Auth::password("lease@pve", "p w&d"));
@@ -42,8 +42,8 @@ async fn an_expired_ticket_is_replaced_once_for_all_concurrent_calls() {
             return ticket(if position == 0 { 1 } else { 2 });
         }
         match seen.header("cookie").unwrap().contains(":1:") {
-            true => Answer::status("401 permission denied - invalid PVE ticket", ""),
-            false => Answer::json(VERSION),
+            true => MockResponse::status("401 permission denied - invalid PVE ticket", ""),
+            false => MockResponse::json(VERSION),
         }
     })
     .await;
@@ -70,7 +70,7 @@ async fn a_ticket_that_is_refused_again_is_not_renewed_for_ever() {
     let mock = Mock::start(
         |position, seen| match seen.line.contains("/access/ticket") {
             true => ticket(position),
-            false => Answer::status("401 No ticket", ""),
+            false => MockResponse::status("401 No ticket", ""),
         },
     )
     .await;
@@ -84,7 +84,7 @@ async fn a_ticket_that_is_refused_again_is_not_renewed_for_ever() {
 
 #[tokio::test]
 async fn a_wrong_password_and_a_second_factor_are_refusals_without_secrets() {
-    let wrong = Mock::always(Answer::status("401 authentication failure", "")).await;
+    let wrong = Mock::always(MockResponse::status("401 authentication failure", "")).await;
     let error = client(&wrong.url, Auth::password("lease@pve", "hush-hush"))
         .version()
         .await
@@ -97,7 +97,7 @@ async fn a_wrong_password_and_a_second_factor_are_refusals_without_secrets() {
         "a refused login must not be repeated"
     );
 
-    let factor = Mock::always(Answer::json(
+    let factor = Mock::always(MockResponse::json(
         r#"{"data":{"ticket":"PVE:!tfa!x","CSRFPreventionToken":"c","NeedTFA":1,"username":"a@pve"}}"#,
     ))
     .await;
@@ -113,7 +113,7 @@ async fn a_wrong_password_and_a_second_factor_are_refusals_without_secrets() {
 async fn a_writing_call_by_ticket_carries_the_forgery_token() {
     let mock = Mock::start(|_, seen| match seen.line.contains("/access/ticket") {
         true => ticket(1),
-        false => Answer::json(r#"{"data":null}"#),
+        false => MockResponse::json(r#"{"data":null}"#),
     })
     .await;
     let client = client(&mock.url, Auth::password("lease@pve", "x"));

@@ -1,4 +1,4 @@
-//! The client against a server that says exactly what a test tells it to, and against the simulated Proxmox.
+//! The client against a server with scripted responses, and against the simulated Proxmox.
 
 #![allow(
     clippy::unwrap_used,

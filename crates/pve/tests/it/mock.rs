@@ -24,18 +24,18 @@ impl Seen {
     }
 }
 
-/// What to answer.
+/// A scripted response.
 #[derive(Clone)]
-pub enum Answer {
+pub enum MockResponse {
     /// These bytes, and the connection stays open.
     Bytes(Vec<u8>),
     /// These bytes, and the connection ends.
     Last(Vec<u8>),
-    /// Nothing, for ever.
+    /// No response at all.
     Silence,
 }
 
-impl Answer {
+impl MockResponse {
     pub fn json(body: &str) -> Self {
         Self::status("200 OK", body)
     }
@@ -56,7 +56,9 @@ pub struct Mock {
 
 impl Mock {
     /// Answers every request by `answer`, which gets its position.
-    pub async fn start(answer: impl Fn(usize, &Seen) -> Answer + Send + Sync + 'static) -> Self {
+    pub async fn start(
+        answer: impl Fn(usize, &Seen) -> MockResponse + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -71,7 +73,7 @@ impl Mock {
     }
 
     /// Gives one answer to everything.
-    pub async fn always(answer: Answer) -> Self {
+    pub async fn always(answer: MockResponse) -> Self {
         Self::start(move |_, _| answer.clone()).await
     }
 
@@ -97,7 +99,7 @@ pub fn client(url: &str, auth: Auth) -> Client {
 async fn serve(
     mut stream: TcpStream,
     log: Arc<Mutex<Vec<Seen>>>,
-    answer: Arc<impl Fn(usize, &Seen) -> Answer + Send + Sync + 'static>,
+    answer: Arc<impl Fn(usize, &Seen) -> MockResponse + Send + Sync + 'static>,
 ) {
     while let Some(request) = read_request(&mut stream).await {
         let position = {
@@ -106,12 +108,12 @@ async fn serve(
             log.len() - 1
         };
         match answer(position, &request) {
-            Answer::Bytes(bytes) => stream.write_all(&bytes).await.unwrap_or_default(),
-            Answer::Last(bytes) => {
+            MockResponse::Bytes(bytes) => stream.write_all(&bytes).await.unwrap_or_default(),
+            MockResponse::Last(bytes) => {
                 stream.write_all(&bytes).await.unwrap_or_default();
                 return;
             }
-            Answer::Silence => std::future::pending().await,
+            MockResponse::Silence => std::future::pending().await,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Commands in real unprivileged LXC containers, attached to through a real dtach as Proxmox does it.
-//! Only termproxy and the calls before it are simulated, with its two defects.
+//! Commands in real unprivileged LXC containers, attached to through a real dtach as Proxmox does
+//! it. Only termproxy and the calls before it are simulated, with its two defects.
 
 use std::time::Duration;
 

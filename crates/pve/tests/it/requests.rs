@@ -7,16 +7,16 @@ use pve::{
     CreateContainer, Destroy, LineSink, Network, RootFs, TaskOutcome, WaitError, WaitOptions,
 };
 
-use crate::mock::{Answer, Mock};
+use crate::mock::{Mock, MockResponse};
 
 const UPID: &str = "UPID:other:00000001:00000001:00000001:vzcreate:101:lease@pve!svc:";
 
 #[tokio::test]
 async fn requests_have_the_form_that_proxmox_accepts() {
     let mock = Mock::start(|_, seen| match seen.line.as_str() {
-        line if line.starts_with("PUT") => Answer::json(r#"{"data":null}"#),
-        line if line.contains("/storage?") => Answer::json(r#"{"data":[]}"#),
-        _ => Answer::json(&format!(r#"{{"data":"{UPID}"}}"#)),
+        line if line.starts_with("PUT") => MockResponse::json(r#"{"data":null}"#),
+        line if line.contains("/storage?") => MockResponse::json(r#"{"data":[]}"#),
+        _ => MockResponse::json(&format!(r#"{{"data":"{UPID}"}}"#)),
     })
     .await;
     let client = mock.client();
@@ -107,7 +107,7 @@ async fn requests_have_the_form_that_proxmox_accepts() {
 
 #[tokio::test]
 async fn an_identifier_that_a_url_cannot_hold_is_not_sent() {
-    let mock = Mock::always(Answer::json(r#"{"data":[]}"#)).await;
+    let mock = Mock::always(MockResponse::json(r#"{"data":[]}"#)).await;
     let client = mock.client();
     let node = "pve".parse().unwrap();
     for storage in ["..", ".", ""] {
@@ -138,15 +138,15 @@ async fn a_task_is_polled_at_its_own_node_through_passing_trouble_until_it_ends(
             seen.line
         );
         if seen.line.contains("/log?") {
-            return Answer::json(
+            return MockResponse::json(
                 r#"{"data":[{"n":1,"t":"extracting"},{"n":"2","t":"TASK OK"}],"total":2}"#,
             );
         }
         match position {
-            0 => Answer::json(r#"{"data":{"status":"running"}}"#),
-            2 => Answer::status("596 timeout", ""),
-            3 => Answer::Last(Vec::new()),
-            _ => Answer::json(r#"{"data":{"status":"stopped","exitstatus":"WARNINGS: 1"}}"#),
+            0 => MockResponse::json(r#"{"data":{"status":"running"}}"#),
+            2 => MockResponse::status("596 timeout", ""),
+            3 => MockResponse::Last(Vec::new()),
+            _ => MockResponse::json(r#"{"data":{"status":"stopped","exitstatus":"WARNINGS: 1"}}"#),
         }
     })
     .await;
@@ -172,7 +172,7 @@ async fn a_task_is_polled_at_its_own_node_through_passing_trouble_until_it_ends(
 
 #[tokio::test]
 async fn a_wait_ends_at_its_deadline_or_when_the_task_cannot_be_seen() {
-    let running = Mock::always(Answer::json(r#"{"data":{"status":"running"}}"#)).await;
+    let running = Mock::always(MockResponse::json(r#"{"data":{"status":"running"}}"#)).await;
     let upid = UPID.parse().unwrap();
     let late = running
         .client()
@@ -186,7 +186,11 @@ async fn a_wait_ends_at_its_deadline_or_when_the_task_cannot_be_seen() {
     assert!(running.seen().len() > 1);
 
     let body = r#"{"data":null,"errors":{"upid":"no such task"}}"#;
-    let gone = Mock::always(Answer::status("400 Parameter verification failed.", body)).await;
+    let gone = Mock::always(MockResponse::status(
+        "400 Parameter verification failed.",
+        body,
+    ))
+    .await;
     let lost = gone
         .client()
         .wait(&upid, WaitOptions::within(Duration::from_secs(5)))

@@ -1,4 +1,5 @@
-//! The terminal's connection against a server that speaks a WebSocket by hand, with every habit of Proxmox's.
+//! The terminal's connection against a server that speaks a WebSocket by hand, with every habit of
+//! Proxmox's.
 
 use std::time::Duration;
 
@@ -60,7 +61,8 @@ pub fn binary(payload: &[u8]) -> Vec<u8> {
     [&[0x82, payload.len() as u8], payload].concat()
 }
 
-/// Serves what opens a terminal, and gives the upgraded connection to `terminal` with its head already read.
+/// Serves what opens a terminal, and gives the upgraded connection to `terminal` with its head
+/// already read.
 pub async fn serve<F>(terminal: impl Fn(TcpStream) -> F + Clone + Send + 'static) -> String
 where
     F: Future<Output = ()> + Send + 'static,
@@ -294,10 +296,10 @@ async fn a_stream_that_is_not_a_terminals_is_a_broken_protocol() {
 #[tokio::test]
 async fn a_refused_upgrade_is_proxmox_word_and_holds_no_ticket() {
     let mock = crate::mock::Mock::start(|_, seen| match seen.line.starts_with("POST") {
-        true => crate::mock::Answer::json(&format!(
+        true => crate::mock::MockResponse::json(&format!(
             r#"{{"data":{{"user":"lease@pve!svc","ticket":"{TICKET}","port":5900,"upid":"UPID:"}}}}"#
         )),
-        false => crate::mock::Answer::status("403 Permission check failed (/vms/101, VM.Console)", ""),
+        false => crate::mock::MockResponse::status("403 Permission check failed (/vms/101, VM.Console)", ""),
     })
     .await;
     let error = open(&mock.url).await.unwrap_err();

@@ -17,7 +17,7 @@ const LOOK_FIRST: Duration = Duration::from_millis(40);
 const LOOK_MOST: Duration = Duration::from_secs(1);
 /// The address at which others reach the container, once there is one.
 pub async fn address(app: &App, node: &NodeName, vmid: Vmid, until: Instant) -> Option<IpAddr> {
-    let mut looks = app.proxmox.addresses.looks(LOOK_FIRST, LOOK_MOST);
+    let mut looks = app.proxmox.addresses.start(LOOK_FIRST, LOOK_MOST);
     loop {
         let client = &app.proxmox.client;
         let interfaces = client.interfaces(node, vmid).await.unwrap_or_default();
@@ -36,7 +36,7 @@ pub async fn address(app: &App, node: &NodeName, vmid: Vmid, until: Instant) -> 
         if Instant::now() >= until {
             return None;
         }
-        sleep(looks.pause()).await;
+        sleep(looks.next_pause()).await;
     }
 }
 

@@ -14,11 +14,12 @@ mod upgraded;
 
 use std::time::Duration;
 
+use crate::guest::plain_shell;
 use proxmox_api::{
     ids::LeaseId,
     lease::comparing::{Findings, reconcile},
 };
-use pve_sim::{ShellMode, Sim, SimConfig};
+use pve_sim::{Sim, SimConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -34,7 +35,7 @@ const LATER: Duration = Duration::from_secs(6);
 async fn cluster(more: &[(&str, &str)]) -> TestApp {
     let config = SimConfig {
         time_scale: 0.002,
-        shell: ShellMode::Toy,
+        shell: plain_shell(),
         nodes: vec!["pve".into(), "pve2".into()],
         ..SimConfig::default()
     };

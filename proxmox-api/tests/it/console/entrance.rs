@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use alloy::primitives::Address;
-use pve_sim::ShellMode;
 use reqwest::Method;
 use serde_json::{Value, json};
 use service::crypto;
@@ -12,12 +11,12 @@ use tokio_tungstenite::tungstenite::Message;
 use super::client::{buy, connect, dial, open, ticket};
 use crate::{
     buyer::{Buyer, call},
-    guest::{CALL, Guest},
+    guest::{CALL, Guest, plain_shell},
 };
 
 #[tokio::test]
 async fn a_console_is_bought_with_a_ticket_of_our_own() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let before = guest.balance().await;
     let body = buy(&guest).await;
     assert_eq!(guest.balance().await, before - CALL);
@@ -33,7 +32,7 @@ async fn a_console_is_bought_with_a_ticket_of_our_own() {
 
 #[tokio::test]
 async fn a_lost_answer_is_given_again_with_its_ticket_to_whoever_has_the_key() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let app = &guest.app;
     let signed = guest
         .buyer
@@ -56,7 +55,7 @@ async fn a_lost_answer_is_given_again_with_its_ticket_to_whoever_has_the_key() {
 
 #[tokio::test]
 async fn only_the_owner_of_a_running_container_buys_a_console() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let (app, path) = (&guest.app, guest.console_path());
     let stranger = Buyer::funded(app, 2).await;
     let answer = stranger.pay(app, Method::POST, &path, None).await;
@@ -76,7 +75,7 @@ async fn only_the_owner_of_a_running_container_buys_a_console() {
 
 #[tokio::test]
 async fn a_ticket_works_once_in_time_and_for_its_wallet() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let once = ticket(&guest).await;
     let mut console = connect(&guest, &once).await;
     console.opened(&guest).await;
@@ -119,7 +118,7 @@ async fn a_ticket_works_once_in_time_and_for_its_wallet() {
 
 #[tokio::test]
 async fn only_pages_that_are_known_may_connect() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     for origin in [
         "https://evil.example",
         "null",
@@ -146,7 +145,7 @@ async fn only_pages_that_are_known_may_connect() {
 
 #[tokio::test]
 async fn what_is_not_understood_closes_the_connection_and_harms_nothing() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let first_messages = [
         Message::binary(b"ls\r".to_vec()),
         Message::text("hello"),
@@ -185,7 +184,7 @@ async fn what_is_not_understood_closes_the_connection_and_harms_nothing() {
 
 #[tokio::test]
 async fn a_connection_without_a_ticket_is_not_kept() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let client = dial(&guest, &[]).await.unwrap();
     let (code, reason) = client.closed().await;
     assert_eq!(
@@ -199,7 +198,7 @@ const BEHIND_A_PROXY: &[(&str, &str)] = &[("TRUSTED_PROXIES", "1")];
 
 #[tokio::test]
 async fn one_address_without_tickets_keeps_nobody_else_out() {
-    let guest = Guest::with(ShellMode::Toy, BEHIND_A_PROXY).await;
+    let guest = Guest::with(plain_shell(), BEHIND_A_PROXY).await;
     let once = ticket(&guest).await;
     let mut waiting = Vec::new();
     for last in 1..=8 {
@@ -222,7 +221,7 @@ async fn one_address_without_tickets_keeps_nobody_else_out() {
 
 #[tokio::test]
 async fn connections_without_a_ticket_have_no_seats() {
-    let guest = Guest::with(ShellMode::Toy, BEHIND_A_PROXY).await;
+    let guest = Guest::with(plain_shell(), BEHIND_A_PROXY).await;
     let mut waiting = Vec::new();
     for number in 0..64 {
         let address = format!("192.0.2.{number}");
@@ -238,7 +237,7 @@ async fn connections_without_a_ticket_have_no_seats() {
 
 #[tokio::test]
 async fn a_ticket_outlives_a_full_house() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let consoles = &guest.app.app.consoles;
     let all: Vec<_> = std::iter::from_fn(|| consoles.room()).collect();
     let once = ticket(&guest).await;
@@ -257,7 +256,7 @@ async fn a_ticket_outlives_a_full_house() {
 
 #[tokio::test]
 async fn the_page_is_served_whole_or_says_what_is_missing() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let page = call(&guest.app, &Method::GET, "/console", None, &[]).await;
     let Value::String(html) = &page.body else {
         panic!("{:?}", page.body)

@@ -164,7 +164,7 @@ async fn a_service_that_stops_says_so_and_its_successor_takes_the_console_up_aga
 
 #[tokio::test]
 async fn a_new_ticket_takes_over_from_the_console_before() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let (first, resume) = open(&guest).await;
     let (mut second, _) = open(&guest).await;
     second.says("echo", "mine").await;
@@ -175,7 +175,7 @@ async fn a_new_ticket_takes_over_from_the_console_before() {
 
 #[tokio::test]
 async fn a_console_ends_with_its_lease_unless_that_is_renewed() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let (mut console, _) = open(&guest).await;
     let renew = guest.buyer.renew(&guest.app, guest.ctid, 30).await;
     assert_eq!(renew.status, 200);
@@ -220,12 +220,12 @@ async fn every_other_end_has_its_reason_too() {
         (4409, "The container does not run.".into())
     );
     // It is gone.
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let (console, _) = open(&guest).await;
     guest.app.sim.remove_container(guest.ctid);
     assert_eq!(console.closed().await.0, 4410);
     // Nobody is there.
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let (mut console, _) = open(&guest).await;
     console.says("echo", "quiet").await;
     console.until("# ").await;

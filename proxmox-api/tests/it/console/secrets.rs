@@ -40,7 +40,7 @@ async fn nothing_of_proxmox_is_in_any_answer_page_message_or_log_line() {
     // Everything of this test runs on its one thread.
     let _guard = tracing::subscriber::set_default(subscriber);
 
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let (app, faults) = (&guest.app, guest.app.sim.faults());
     let mut said = Vec::new();
     let mut note = |answer: Answer| said.push(format!("{:?} {}", answer.headers, answer.body));

@@ -19,11 +19,12 @@ use proxmox_api::{
     config::{Config, ProxmoxConfig, SCHEMA},
     doctor::{Finding, Severity, command::look, report},
 };
-use pve_sim::{ShellMode, Sim, SimConfig};
+use pve_sim::{Sim, SimConfig};
 use serde_json::json;
 use service::{clock::SystemClock, env::Env};
 use tempfile::TempDir;
 
+use crate::guest::plain_shell;
 use crate::support::PAYEE;
 use shell::Host;
 
@@ -41,7 +42,7 @@ fn quick() -> SimConfig {
     SimConfig {
         auth_failure_delay: std::time::Duration::ZERO,
         time_scale: 0.001,
-        shell: ShellMode::Toy,
+        shell: plain_shell(),
         ..SimConfig::default()
     }
 }

@@ -126,6 +126,7 @@ async fn claimed(probed: &Probed) -> Finding {
 /// A host whose containers have a network of their own, which is simulated with its firewall.
 async fn with_network() -> Probed {
     Probed::with(SimConfig {
+        shell: ShellMode::Toy,
         toy_network: true,
         ..quick()
     })

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use pve_sim::{Fault, FaultKind, Operation, ShellMode, Sim, SimConfig};
+use pve_sim::{Fault, FaultKind, Operation, Sim, SimConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     buyer::{Buyer, call},
-    guest::{Guest, lease},
+    guest::{Guest, lease, plain_shell},
     support::{TestApp, until},
 };
 
@@ -18,7 +18,7 @@ fn hello() -> Option<Value> {
 
 #[tokio::test]
 async fn only_the_owner_of_an_active_lease_runs_commands_and_nobody_else_pays() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let (app, path) = (&guest.app, guest.exec_path());
     let stranger = Buyer::funded(app, 2).await;
     let before = app.balance(stranger.wallet()).await;
@@ -78,7 +78,7 @@ async fn only_the_owner_of_an_active_lease_runs_commands_and_nobody_else_pays() 
 
 #[tokio::test]
 async fn bad_commands_are_named_before_anything_is_paid() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let (app, path) = (&guest.app, guest.exec_path());
     let cases = [
         (json!({"command": "x".repeat(70_000)}), "command"),
@@ -140,7 +140,7 @@ async fn bad_commands_are_named_before_anything_is_paid() {
 
 #[tokio::test]
 async fn a_session_that_something_else_has_is_said_to_be_busy_and_can_be_recovered() {
-    let guest = Guest::toy().await;
+    let guest = Guest::plain().await;
     let busy = Fault::times(Operation::Websocket, FaultKind::BusySession, 2);
     guest.app.sim.faults().inject(busy);
     let answer = guest
@@ -162,7 +162,7 @@ async fn a_session_that_something_else_has_is_said_to_be_busy_and_can_be_recover
 async fn a_host_that_lets_us_open_no_terminals_is_said_so_and_costs_nothing() {
     let config = SimConfig {
         time_scale: 0.002,
-        shell: ShellMode::Toy,
+        shell: plain_shell(),
         console_tokens: false,
         ..SimConfig::default()
     };

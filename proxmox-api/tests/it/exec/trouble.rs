@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use api_types::ErrorCode;
 use futures_util::future::join_all;
-use pve_sim::{Fault, FaultKind, Operation, ShellMode, TerminalDefects};
+use pve_sim::{Fault, FaultKind, Operation, TerminalDefects};
 use reqwest::Method;
 use serde_json::{Value, json};
 use x402::facilitator::faults::SettleFault;
@@ -59,7 +59,7 @@ async fn ten_commands_on_one_container_take_turns() {
 
 #[tokio::test]
 async fn commands_on_ten_containers_run_side_by_side() {
-    let app = app(ShellMode::Toy, &[]).await;
+    let app = app(plain_shell(), &[]).await;
     let buyer = Buyer::funded(&app, 1).await;
     let mut ctids = Vec::new();
     for number in 0..10 {
@@ -71,13 +71,14 @@ async fn commands_on_ten_containers_run_side_by_side() {
         let (app, buyer) = (&app, &buyer);
         async move {
             let path = format!("/management/exec/{ctid}");
-            let body = json!({"command": "sleep 2.5; hostname"});
+            // The plain shell's home is a folder with the container's number.
+            let body = json!({"command": "sleep 2.5; basename \"$HOME\""});
             buyer.pay(app, Method::POST, &path, Some(body)).await
         }
     });
-    for (number, answer) in join_all(all).await.iter().enumerate() {
+    for (ctid, answer) in ctids.iter().zip(join_all(all).await) {
         assert_eq!(answer.status, 200, "{:?}", answer.body);
-        assert_eq!(answer.body["stdout"], format!("box{number}\n"));
+        assert_eq!(answer.body["stdout"], format!("{ctid}\n"));
     }
     // Eight run at a time on a node, so two rounds, not ten.
     assert!(start.elapsed() < sleeping * 6, "{:?}", start.elapsed());

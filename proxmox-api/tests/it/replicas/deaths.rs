@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use proxmox_api::store::{LeaseState, PaymentState};
-use pve_sim::{Fault, FaultKind, Operation, ShellMode};
+use pve_sim::{Fault, FaultKind, Operation};
 use x402::facilitator::faults::SettleFault;
 
 use super::{Mortal, a_lease, die, next_look, nothing_unfinished, number, service};
+use crate::guest::plain_shell;
 use crate::{buyer::Buyer, support::until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_dead_replica_was_making_is_taken_back_and_the_payment_given_back() {
-    let Some(one) = service(ShellMode::Toy, &[]).await else {
+    let Some(one) = service(plain_shell(), &[]).await else {
         return;
     };
     let two = Mortal::beside(&one).await;
@@ -54,7 +55,7 @@ async fn what_a_dead_replica_was_making_is_taken_back_and_the_payment_given_back
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_dead_replica_had_paid_for_is_delivered_by_the_other() {
-    let Some(one) = service(ShellMode::Toy, &[]).await else {
+    let Some(one) = service(plain_shell(), &[]).await else {
         return;
     };
     let two = Mortal::beside(&one).await;

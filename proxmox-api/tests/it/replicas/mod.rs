@@ -170,7 +170,7 @@ async fn a_lease_lives_its_whole_life_between_two_replicas() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn copies_sent_to_both_at_once_are_one_charge_and_one_container() {
-    let Some(one) = service(ShellMode::Toy, &[]).await else {
+    let Some(one) = service(plain_shell(), &[]).await else {
         return;
     };
     let two = Mortal::beside(&one).await;
@@ -193,7 +193,7 @@ async fn copies_sent_to_both_at_once_are_one_charge_and_one_container() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lease_ends_once_whoever_ends_it() {
     let grace = [("LEASE_GRACE_MINUTES", "10")];
-    let Some(one) = service(ShellMode::Toy, &grace).await else {
+    let Some(one) = service(plain_shell(), &grace).await else {
         return;
     };
     let two = Mortal::beside(&one).await;

@@ -6,11 +6,12 @@ use std::{
 };
 
 use proxmox_api::store::LeaseState;
-use pve_sim::{Fault, FaultKind, Operation, ShellMode};
+use pve_sim::{Fault, FaultKind, Operation};
 use reqwest::Method;
 use serde_json::json;
 
 use super::{a_lease, blocking, next_look, nothing_unfinished, number};
+use crate::guest::plain_shell;
 use crate::{buyer::Buyer, guest, postgres::Postgres, support::until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -27,7 +28,7 @@ async fn a_server_that_is_away_is_a_503_and_work_goes_on_when_it_is_back() {
         let postgres = Arc::clone(&postgres);
         blocking(move || postgres.url("postgres", &postgres.empty(), "sslmode=disable")).await
     };
-    let one = guest::app(ShellMode::Toy, &[("DATABASE", &url)]).await;
+    let one = guest::app(plain_shell(), &[("DATABASE", &url)]).await;
     let buyer = Buyer::funded(&one, 1).await;
     let before = one.balance(buyer.wallet()).await;
     // In the middle of a lease.

@@ -4,11 +4,12 @@ use std::{sync::Mutex, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use proxmox_api::lease::comparing::reconcile;
-use pve_sim::{ShellMode, Sim, SimConfig};
+use pve_sim::{Sim, SimConfig};
 use reqwest::Method;
 use serde_json::json;
 
 use super::{Mortal, database, die, next_look, nothing_unfinished};
+use crate::guest::plain_shell;
 use crate::{
     buyer::Buyer,
     support::{TestApp, until},
@@ -23,7 +24,7 @@ async fn a_storm_over_replicas_that_die_leaves_books_and_machines_equal() {
     };
     let config = SimConfig {
         time_scale: 0.01,
-        shell: ShellMode::Toy,
+        shell: plain_shell(),
         ..SimConfig::default()
     };
     let sim = Sim::start(config).await.unwrap();

@@ -6,8 +6,9 @@ mod offer;
 mod stop;
 mod usage;
 
+use crate::guest::plain_shell;
 use proxmox_api::{ids::LeaseId, lease::comparing::reconcile};
-use pve_sim::{ShellMode, Sim, SimConfig};
+use pve_sim::{Sim, SimConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -30,7 +31,7 @@ struct Tenant {
 async fn cluster(more: &[(&str, &str)]) -> TestApp {
     let config = SimConfig {
         time_scale: 0.002,
-        shell: ShellMode::Toy,
+        shell: plain_shell(),
         nodes: vec!["pve".into(), "pve2".into()],
         ..SimConfig::default()
     };

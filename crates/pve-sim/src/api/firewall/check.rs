@@ -1,10 +1,10 @@
-//! Whether a rule makes sense (`PVE::Firewall::verify_rule`), with Proxmox's texts.
+//! Validation of a rule (`PVE::Firewall::verify_rule`), with Proxmox's texts.
 
 use std::net::IpAddr;
 
 use serde_json::json;
 
-use crate::refusal::Refusal;
+use crate::response::ErrorResponse;
 use crate::world::firewall::Rule;
 
 /// Protocols that have ports; the others that are known have none.
@@ -30,22 +30,22 @@ const MACROS: &[&str] = &[
 /// Names of ports that the simulator knows.
 const SERVICES: &[&str] = &["domain", "http", "https", "smtp", "ssh", "submission"];
 
-/// Where a rule stands: that decides which directions and interfaces it may name.
+/// The level of a rule, which decides what directions and interfaces it may name.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum RuleLevel {
     Guest,
     Group,
 }
 
-/// Checks a rule and notes the version of its addresses.
-pub(super) fn verify(rule: &mut Rule, place: Place) -> Result<(), Refusal> {
+/// Checks a rule and stores the IP version of its addresses.
+pub(super) fn verify(rule: &mut Rule, level: RuleLevel) -> Result<(), ErrorResponse> {
     let text = |name: &str| rule.get(name).and_then(|value| value.as_str());
-    let wrong = |name: &str, why: &str| Err(Refusal::parameter(name, why));
+    let wrong = |name: &str, why: &str| Err(ErrorResponse::parameter(name, why));
     let kind = text("type").unwrap_or_default();
     let action = text("action").unwrap_or_default();
-    let (allowed, env): (&[&str], _) = match place {
-        Place::Guest => (&["in", "out", "group"], "ct"),
-        Place::Group => (&["in", "out", "forward"], "group"),
+    let (allowed, env): (&[&str], _) = match level {
+        RuleLevel::Guest => (&["in", "out", "group"], "ct"),
+        RuleLevel::Group => (&["in", "out", "forward"], "group"),
     };
     if !allowed.contains(&kind) {
         let why = format!("invalid rule type '{kind}' for rule_env '{env}'");
@@ -56,7 +56,7 @@ pub(super) fn verify(rule: &mut Rule, place: Place) -> Result<(), Refusal> {
     }
     if let Some(iface) = text("iface") {
         let number = iface.strip_prefix("net").map(str::parse::<u32>);
-        if place == Place::Guest && !matches!(number, Some(Ok(_))) {
+        if level == RuleLevel::Guest && !matches!(number, Some(Ok(_))) {
             return wrong("iface", "value does not match the regex pattern 'net\\d+'");
         }
     }
@@ -89,7 +89,7 @@ pub(super) fn verify(rule: &mut Rule, place: Place) -> Result<(), Refusal> {
         if let Some(set) = list.strip_prefix('+') {
             return wrong(end, &format!("no such ipset '{set}'"));
         }
-        let theirs = addresses(list).map_err(|why| Refusal::parameter(end, why))?;
+        let theirs = addresses(list).map_err(|why| ErrorResponse::parameter(end, why))?;
         match (version, theirs) {
             (_, None) => return wrong(end, &format!("no such alias '{list}'")),
             (Some(one), Some(other)) if one != other => {

@@ -1,5 +1,5 @@
 //! `…/firewall`: options, rules and security groups at the three levels, and the node's services
-//! that put them into force. A guest's file is found by its number alone, whether or not there is a
+//! that enforce them. A guest's file is found by its number alone, whether or not there is a
 //! container of that number on the node.
 
 mod check;
@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::Call;
+use super::MethodCall;
 use super::route::Permission::{All, Anyone};
 use super::route::{Permission, Route, route};
-use crate::refusal::{Outcome, Refusal};
-use crate::schema::{Kind, Param, Params, format, optional, required};
+use crate::response::{ErrorResponse, HandlerResult};
+use crate::schema::{Param, ParamKind, Params, format, optional, required};
 use crate::world::firewall::{Group, digest};
 use rules::{LOG_LEVELS, REMOVE, RULE};
 
@@ -23,39 +23,39 @@ const AUDIT_NODE: Permission = All("/nodes/{node}", &["Sys.Audit"]);
 const AUDIT: Permission = All("/", &["Sys.Audit"]);
 const CHANGE: Permission = All("/", &["Sys.Modify"]);
 
-const POLICY: Kind = Kind::OneOf(&["ACCEPT", "REJECT", "DROP"]);
+const POLICY: ParamKind = ParamKind::OneOf(&["ACCEPT", "REJECT", "DROP"]);
 
 const CHANGES: &[Param] = &[
-    optional("delete", Kind::Text(0, 1024)),
-    optional("digest", Kind::Text(0, 40)),
+    optional("delete", ParamKind::Text(0, 1024)),
+    optional("digest", ParamKind::Text(0, 40)),
 ];
 
 const GUEST: &[Param] = &[
-    optional("dhcp", Kind::Bool),
-    optional("enable", Kind::Bool),
-    optional("ipfilter", Kind::Bool),
+    optional("dhcp", ParamKind::Bool),
+    optional("enable", ParamKind::Bool),
+    optional("ipfilter", ParamKind::Bool),
     optional("log_level_in", LOG_LEVELS),
     optional("log_level_out", LOG_LEVELS),
-    optional("macfilter", Kind::Bool),
-    optional("ndp", Kind::Bool),
+    optional("macfilter", ParamKind::Bool),
+    optional("ndp", ParamKind::Bool),
     optional("policy_in", POLICY),
     optional("policy_out", POLICY),
-    optional("radv", Kind::Bool),
+    optional("radv", ParamKind::Bool),
 ];
 
 const DATACENTER: &[Param] = &[
-    optional("ebtables", Kind::Bool),
-    optional("enable", Kind::Int(0, i64::MAX)),
-    optional("log_ratelimit", Kind::Text(1, 255)),
-    optional("policy_forward", Kind::OneOf(&["ACCEPT", "DROP"])),
+    optional("ebtables", ParamKind::Bool),
+    optional("enable", ParamKind::Int(0, i64::MAX)),
+    optional("log_ratelimit", ParamKind::Text(1, 255)),
+    optional("policy_forward", ParamKind::OneOf(&["ACCEPT", "DROP"])),
     optional("policy_in", POLICY),
     optional("policy_out", POLICY),
 ];
 
 const GROUP: &[Param] = &[
-    optional("comment", Kind::Text(0, 1024)),
-    optional("digest", Kind::Text(0, 40)),
-    required("group", Kind::Text(2, 18)),
+    optional("comment", ParamKind::Text(0, 1024)),
+    optional("digest", ParamKind::Text(0, 40)),
+    required("group", ParamKind::Text(2, 18)),
 ];
 
 pub(super) static ROUTES: &[Route] = &[
@@ -78,7 +78,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/nodes/{node}/lxc/{vmid}/firewall/rules",
         AUDIT_GUEST,
         &[],
-        rules::of_guest,
+        rules::list_of_guest,
     ),
     route(
         "POST",
@@ -115,7 +115,7 @@ pub(super) static ROUTES: &[Route] = &[
         "/cluster/firewall/groups/{group}",
         AUDIT,
         &[],
-        rules::of_group,
+        rules::list_of_group,
     ),
     route(
         "POST",
@@ -154,17 +154,17 @@ pub(super) static ROUTES: &[Route] = &[
     ),
 ];
 
-/// Options as they are shown: what was set, and a checksum.
+/// Options as they are shown: those that were set, and a digest.
 fn shown(options: &BTreeMap<String, Value>) -> Value {
     let mut shown = json!(options);
     shown["digest"] = json!(digest([options]));
     shown
 }
 
-/// Refuses a change of something that has another checksum than the caller knows.
-fn modified(params: &Params, digest: &str) -> Result<(), Refusal> {
+/// Refuses a change if the digest is not the one that the caller gives.
+fn modified(params: &Params, digest: &str) -> Result<(), ErrorResponse> {
     match params.text("digest") {
-        Some(given) if given != digest => Err(Refusal::died(
+        Some(given) if given != digest => Err(ErrorResponse::died(
             "detected modified configuration - file changed by other user? Try again.",
         )),
         _ => Ok(()),
@@ -176,13 +176,13 @@ fn change(
     options: &mut BTreeMap<String, Value>,
     params: &Params,
     known: &[Param],
-) -> Result<(), Refusal> {
+) -> Result<(), ErrorResponse> {
     modified(params, &digest([&*options]))?;
     let is_known = |name: &str| known.iter().any(|param| param.name == name);
     let deleted: Vec<&str> = format::list(params.text("delete").unwrap_or_default()).collect();
     if let Some(unknown) = deleted.iter().find(|name| !is_known(name)) {
         let why = format!("no such option '{unknown}'");
-        return Err(Refusal::parameter("delete", why));
+        return Err(ErrorResponse::parameter("delete", why));
     }
     options.retain(|name, _| !deleted.contains(&name.as_str()));
     let given = params.0.iter().filter(|(name, _)| is_known(name));
@@ -190,31 +190,31 @@ fn change(
     Ok(())
 }
 
-fn guest(call: &Call<'_>) -> Outcome {
+fn guest(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let file = world.firewall.guests.get(&call.vmid());
     let none = BTreeMap::new();
     Ok(shown(file.map_or(&none, |file| &file.options)).into())
 }
 
-fn change_guest(call: &Call<'_>) -> Outcome {
+fn change_guest(call: &MethodCall<'_>) -> HandlerResult {
     let mut world = call.world();
     let file = world.firewall.guests.entry(call.vmid()).or_default();
     change(&mut file.options, call.params(), GUEST)?;
     rules::done(call)
 }
 
-fn datacenter(call: &Call<'_>) -> Outcome {
+fn datacenter(call: &MethodCall<'_>) -> HandlerResult {
     Ok(shown(&call.world().firewall.options).into())
 }
 
-fn change_datacenter(call: &Call<'_>) -> Outcome {
+fn change_datacenter(call: &MethodCall<'_>) -> HandlerResult {
     let mut world = call.world();
     change(&mut world.firewall.options, call.params(), DATACENTER)?;
     rules::done(call)
 }
 
-fn groups(call: &Call<'_>) -> Outcome {
+fn groups(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let groups = &world.firewall.groups;
     let rows = groups.iter().map(|(name, group)| {
@@ -232,16 +232,16 @@ fn groups(call: &Call<'_>) -> Outcome {
     Ok(json!(rows).into())
 }
 
-fn add_group(call: &Call<'_>) -> Outcome {
+fn add_group(call: &MethodCall<'_>) -> HandlerResult {
     let name = call.params().text("group").unwrap_or_default();
     if !rules::is_group_name(name) {
         let why = "value does not match the regex pattern";
-        return Err(Refusal::parameter("group", why));
+        return Err(ErrorResponse::parameter("group", why));
     }
     let mut world = call.world();
     if world.firewall.groups.contains_key(name) {
         let why = format!("Security group '{name}' already exists");
-        return Err(Refusal::parameter("group", why));
+        return Err(ErrorResponse::parameter("group", why));
     }
     let group = Group {
         comment: call.params().text("comment").map(str::to_owned),
@@ -251,14 +251,14 @@ fn add_group(call: &Call<'_>) -> Outcome {
     rules::done(call)
 }
 
-fn remove_group(call: &Call<'_>) -> Outcome {
+fn remove_group(call: &MethodCall<'_>) -> HandlerResult {
     let name = call.params().text("group").unwrap_or_default();
     let mut world = call.world();
     match world.firewall.groups.get(name) {
         None => return Err(rules::no_group(name)),
         Some(group) if !group.rules.is_empty() => {
             let text = format!("Security group '{name}' is not empty");
-            return Err(Refusal::died(text));
+            return Err(ErrorResponse::died(text));
         }
         Some(_) => {}
     }
@@ -266,7 +266,7 @@ fn remove_group(call: &Call<'_>) -> Outcome {
     rules::done(call)
 }
 
-fn node(call: &Call<'_>) -> Outcome {
+fn node(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let none = BTreeMap::new();
     Ok(shown(world.firewall.nodes.get(&call.node).unwrap_or(&none)).into())
@@ -281,7 +281,7 @@ const SERVICES: &[(&str, &str)] = &[
     ("pvestatd", "PVE Status Daemon"),
 ];
 
-fn service(call: &Call<'_>) -> Outcome {
+fn service(call: &MethodCall<'_>) -> HandlerResult {
     let wanted = call.params().text("service").unwrap_or_default();
     let Some((name, what)) = SERVICES.iter().find(|(name, _)| *name == wanted) else {
         let names: Vec<&str> = SERVICES.iter().map(|(name, _)| *name).collect();
@@ -289,7 +289,7 @@ fn service(call: &Call<'_>) -> Outcome {
             "value '{wanted}' does not have a value in the enumeration '{}'",
             names.join(", ")
         );
-        return Err(Refusal::parameter("service", why));
+        return Err(ErrorResponse::parameter("service", why));
     };
     let stopped = call.world().firewall.stopped.contains(&call.node) && name.contains("firewall");
     let (state, active) = match stopped {

@@ -7,28 +7,28 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::access::ROOT;
-use crate::api::Call;
+use crate::api::MethodCall;
 use crate::guest_tasks::HeldLock;
-use crate::refusal::{Outcome, Refusal};
-use crate::schema::{Kind, Param, format, optional, required};
-use crate::worker::{self, Failure, Worker};
+use crate::response::{ErrorResponse, HandlerResult};
+use crate::schema::{Param, ParamKind, format, optional, required};
+use crate::worker::{self, Worker, WorkerFailure};
 use crate::world::World;
 use crate::world::container::{Container, Disk};
 
 pub(crate) const CLONE: &[Param] = &[
-    optional("bwlimit", Kind::Number(0.0, f64::MAX)),
-    optional("description", Kind::Text(0, 8192)),
-    optional("full", Kind::Bool),
-    optional("hostname", Kind::Format(255, format::dns_name)),
-    required("newid", Kind::Int(100, 999_999_999)),
-    optional("pool", Kind::Format(255, format::pool)),
-    optional("snapname", Kind::Text(1, 40)),
-    optional("storage", Kind::Format(255, format::storage)),
-    optional("target", Kind::Format(255, format::node)),
+    optional("bwlimit", ParamKind::Number(0.0, f64::MAX)),
+    optional("description", ParamKind::Text(0, 8192)),
+    optional("full", ParamKind::Bool),
+    optional("hostname", ParamKind::Format(255, format::dns_name)),
+    required("newid", ParamKind::Int(100, 999_999_999)),
+    optional("pool", ParamKind::Format(255, format::pool)),
+    optional("snapname", ParamKind::Text(1, 40)),
+    optional("storage", ParamKind::Format(255, format::storage)),
+    optional("target", ParamKind::Format(255, format::node)),
 ];
 
-/// What the worker needs.
-struct Plan {
+/// The checked parameters of a clone, for its worker.
+struct ClonePlan {
     vmid: u32,
     newid: u32,
     pool: Option<String>,
@@ -38,34 +38,34 @@ struct Plan {
     running: bool,
 }
 
-pub(crate) fn clone(call: &Call<'_>) -> Outcome {
+pub(crate) fn clone(call: &MethodCall<'_>) -> HandlerResult {
     let vmid = call.vmid();
     let plan = prepare(call)?;
     call.cluster.changed.notify_one();
-    let order = call.order("vzclone");
+    let order = call.task_order("vzclone");
     let upid = worker::fork(call.cluster, order, move |worker| async move {
-        let _source = HeldLock::taken(&worker, vmid, "disk");
-        let draft = Draft {
+        let _source = HeldLock::adopt(&worker, vmid, "disk");
+        let draft = CloneDraft {
             worker: worker.clone(),
             newid: plan.newid,
         };
         let made = copy(&worker, &plan).await;
         drop(draft);
         made.map_err(|failure| match failure {
-            Failure::Died(why) => Failure::Died(format!("clone failed: {why}")),
-            Failure::Vanished => Failure::Vanished,
+            WorkerFailure::Died(why) => WorkerFailure::Died(format!("clone failed: {why}")),
+            WorkerFailure::Vanished => WorkerFailure::Vanished,
         })
     });
     Ok(json!(upid).into())
 }
 
-/// A copy that is not finished. It goes with its worker, unless the process was killed.
-struct Draft {
+/// An unfinished copy. It is removed when its worker ends, unless the process was killed.
+struct CloneDraft {
     worker: Arc<Worker>,
     newid: u32,
 }
 
-impl Drop for Draft {
+impl Drop for CloneDraft {
     fn drop(&mut self) {
         if self.worker.killed() {
             return;
@@ -79,7 +79,7 @@ impl Drop for Draft {
 }
 
 /// Checks, locks the source and writes the copy's configuration, which is locked as well.
-fn prepare(call: &Call<'_>) -> Result<Plan, Refusal> {
+fn prepare(call: &MethodCall<'_>) -> Result<ClonePlan, ErrorResponse> {
     let params = call.params();
     let vmid = call.vmid();
     let newid = params
@@ -90,10 +90,10 @@ fn prepare(call: &Call<'_>) -> Result<Plan, Refusal> {
     let mut world = call.world();
     permitted(call, &world, newid, pool)?;
     let source = call.container(&world)?;
-    source.refuse_locked().map_err(Refusal::died)?;
+    source.refuse_locked().map_err(ErrorResponse::died)?;
     if let Some(other) = world.containers.get(&newid) {
         let text = format!("CT {newid} already exists on node '{}'", other.node);
-        return Err(Refusal::died(text));
+        return Err(ErrorResponse::died(text));
     }
     let template = source.flag("template");
     let full = match params.has("full") {
@@ -122,7 +122,7 @@ fn prepare(call: &Call<'_>) -> Result<Plan, Refusal> {
     if let Some(source) = world.containers.get_mut(&vmid) {
         source.set_lock(Some("disk"));
     }
-    Ok(Plan {
+    Ok(ClonePlan {
         vmid,
         newid,
         pool: pool.map(str::to_owned),
@@ -134,45 +134,51 @@ fn prepare(call: &Call<'_>) -> Result<Plan, Refusal> {
 }
 
 fn permitted(
-    call: &Call<'_>,
+    call: &MethodCall<'_>,
     world: &World,
     newid: u32,
     pool: Option<&str>,
-) -> Result<(), Refusal> {
+) -> Result<(), ErrorResponse> {
     let access = &world.access;
     let allowed = |path: &str| access.allows(call.authid(), path, &["VM.Allocate"]);
     let by_pool = pool.is_some_and(|pool| allowed(&format!("/pool/{pool}")));
     if call.authid() != ROOT && !allowed(&format!("/vms/{newid}")) && !by_pool {
-        return Err(Refusal::forbidden_plainly());
+        return Err(ErrorResponse::forbidden_plainly());
     }
     match pool.filter(|pool| !access.pools.contains(*pool)) {
-        Some(pool) => Err(Refusal::forbidden(&format!("pool '{pool}' does not exist"))),
+        Some(pool) => Err(ErrorResponse::forbidden(&format!(
+            "pool '{pool}' does not exist"
+        ))),
         None => Ok(()),
     }
 }
 
 fn check_disks(
-    call: &Call<'_>,
+    call: &MethodCall<'_>,
     world: &World,
     source: &Container,
     full: bool,
-) -> Result<(), Refusal> {
+) -> Result<(), ErrorResponse> {
     let params = call.params();
     let storage = params.text("storage");
     if storage.is_some() && !full {
-        return Err(Refusal::died(
+        return Err(ErrorResponse::died(
             "parameter 'storage' not allowed for linked clones",
         ));
     }
     if let Some(name) = storage.filter(|name| world.storage(name).is_none()) {
-        return Err(Refusal::died(format!("storage '{name}' does not exist")));
+        return Err(ErrorResponse::died(format!(
+            "storage '{name}' does not exist"
+        )));
     }
     if let Some(name) = params.text("snapname") {
         if !source.snapshots.contains_key(name) {
-            return Err(Refusal::died(format!("snapshot '{name}' does not exist")));
+            return Err(ErrorResponse::died(format!(
+                "snapshot '{name}' does not exist"
+            )));
         }
     } else if full && source.running() {
-        return Err(Refusal::died(
+        return Err(ErrorResponse::died(
             "Full clone of a running container is only possible from a snapshot",
         ));
     }
@@ -186,18 +192,18 @@ fn check_disks(
         let rootfs = source.text("rootfs").unwrap_or_default();
         let volume = rootfs.split(',').next().unwrap_or_default();
         let text = format!("Linked clone feature for '{volume}' is not available");
-        return Err(Refusal::died(text));
+        return Err(ErrorResponse::died(text));
     }
     let target = params.text("target").filter(|target| *target != call.node);
     if let Some(target) = target {
         let text = format!("can't clone CT to node '{target}' (CT uses local storage)");
-        return Err(Refusal::died(text));
+        return Err(ErrorResponse::died(text));
     }
     Ok(())
 }
 
-async fn copy(worker: &Arc<Worker>, plan: &Plan) -> Result<(), Failure> {
-    let Plan { vmid, newid, .. } = plan;
+async fn copy(worker: &Arc<Worker>, plan: &ClonePlan) -> Result<(), WorkerFailure> {
+    let ClonePlan { vmid, newid, .. } = plan;
     let rootfs = plan.rootfs.as_str().unwrap_or_default();
     let volume = rootfs.split(',').next().unwrap_or_default();
     worker.log(format!(
@@ -209,11 +215,11 @@ async fn copy(worker: &Arc<Worker>, plan: &Plan) -> Result<(), Failure> {
     };
     worker.log(format!("create {kind} rootfs ({volume})"));
     worker.sleep(Duration::from_secs(takes)).await;
-    worker.trip()?;
+    worker.fail_if_faulty()?;
     if !plan.running {
         let terminals = worker.cluster.terminals.clone();
         let (from, to) = (*vmid, *newid);
-        // A copy that is cut short is the same as none.
+        // A copy that was interrupted has no files.
         let _ = tokio::task::spawn_blocking(move || terminals.copy_files(from, to)).await;
     }
     let mut world = worker.cluster.world();
@@ -229,6 +235,6 @@ async fn copy(worker: &Arc<Worker>, plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-fn world_lost(newid: u32) -> Failure {
-    Failure::Died(format!("container {newid} is gone"))
+fn world_lost(newid: u32) -> WorkerFailure {
+    WorkerFailure::Died(format!("container {newid} is gone"))
 }

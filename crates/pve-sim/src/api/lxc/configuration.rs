@@ -1,16 +1,16 @@
-//! How a container's configuration file comes from parameters: defaults, sorted tags, completed networks. And the check of SSH
-//! keys, which go into the container instead.
+//! Makes a container's configuration file from parameters: defaults, sorted tags, completed
+//! networks. Also checks SSH keys, which go into the container instead.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use crate::encoding;
-use crate::refusal::Refusal;
+use crate::response::ErrorResponse;
 use crate::schema::{Params, format};
 use crate::world::container::complete_network;
 
-/// The configuration file that the worker will write, but for disk and lock.
+/// The configuration file that the worker will write, without disk and lock.
 pub(super) fn configuration(params: &Params, vmid: u32, template: &str) -> BTreeMap<String, Value> {
     const ELSEWHERE: &[&str] = &[
         "node",
@@ -49,7 +49,7 @@ pub(super) fn configuration(params: &Params, vmid: u32, template: &str) -> BTree
     config
 }
 
-/// A value as the configuration file keeps it.
+/// A value as the configuration file stores it.
 pub(super) fn stored(name: &str, value: &Value) -> Value {
     let text = value.as_str().unwrap_or_default();
     if name == "tags" {
@@ -69,7 +69,7 @@ pub(super) fn stored(name: &str, value: &Value) -> Value {
 }
 
 /// As `ssh-keygen -l` sees it: type, base64 body, comment.
-pub(super) fn valid_ssh_keys(text: &str) -> Result<(), Refusal> {
+pub(super) fn valid_ssh_keys(text: &str) -> Result<(), ErrorResponse> {
     let valid = |line: &str| {
         let mut parts = line.split_whitespace();
         let kind = parts.next().unwrap_or_default();
@@ -90,5 +90,5 @@ pub(super) fn valid_ssh_keys(text: &str) -> Result<(), Refusal> {
     if lines.all(valid) {
         return Ok(());
     }
-    Err(Refusal::died("SSH public key validation error"))
+    Err(ErrorResponse::died("SSH public key validation error"))
 }

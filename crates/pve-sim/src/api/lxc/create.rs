@@ -1,4 +1,4 @@
-//! `POST /nodes/{node}/lxc`: what is checked before a worker is forked, and what the worker does.
+//! `POST /nodes/{node}/lxc`: the checks before a worker is forked, and the worker's steps.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use super::configuration::{configuration, valid_ssh_keys};
 use super::permission::check_options;
 use super::restore::restore;
 use super::rootfs::RootDisk;
-use crate::api::Call;
+use crate::api::MethodCall;
 use crate::encoding;
 use crate::faults::FaultKind;
 use crate::guest_tasks::{NESTING_WARNING, fork_start};
-use crate::refusal::{Outcome, Refusal};
+use crate::response::{ErrorResponse, HandlerResult};
 use crate::schema::Params;
-use crate::worker::{self, Failure, Worker};
+use crate::worker::{self, Worker, WorkerFailure};
 use crate::world::World;
 use crate::world::container::{Container, Disk};
 
-/// What the worker needs.
-struct Plan {
+/// The checked parameters of a create, for its worker.
+struct CreatePlan {
     vmid: u32,
     node: String,
     user: String,
@@ -31,7 +31,7 @@ struct Plan {
     start: bool,
 }
 
-pub(crate) fn create(call: &Call<'_>) -> Outcome {
+pub(crate) fn create(call: &MethodCall<'_>) -> HandlerResult {
     if call.params().flag("restore") {
         return restore(call);
     }
@@ -45,14 +45,15 @@ pub(crate) fn create(call: &Call<'_>) -> Outcome {
     }
     let plan = {
         let mut world = call.world();
-        let unable = |text: &str| Refusal::died(format!("unable to create CT {vmid} - {text}"));
+        let unable =
+            |text: &str| ErrorResponse::died(format!("unable to create CT {vmid} - {text}"));
         if let Some(other) = world.containers.get(&vmid) {
             let text = format!("CT {vmid} already exists on node '{}'", other.node);
             let raced = call.fault == Some(FaultKind::VmidTaken);
             return Err(if raced {
                 unable(&text)
             } else {
-                Refusal::died(text)
+                ErrorResponse::died(text)
             });
         }
         let plan = checked(call, &world, params)?;
@@ -68,7 +69,7 @@ pub(crate) fn create(call: &Call<'_>) -> Outcome {
     let config = configuration(params, vmid, &plan.template);
     let upid = worker::fork(
         call.cluster,
-        call.order("vzcreate"),
+        call.task_order("vzcreate"),
         move |worker| async move {
             let made = build(&worker, &plan, config).await;
             if let Err(failure) = made {
@@ -83,8 +84,12 @@ pub(crate) fn create(call: &Call<'_>) -> Outcome {
     Ok(json!(upid).into())
 }
 
-/// All refusals that come before the worker, in Proxmox's order.
-fn checked(call: &Call<'_>, world: &World, params: &Params) -> Result<Plan, Refusal> {
+/// All checks before the worker is forked, in Proxmox's order.
+fn checked(
+    call: &MethodCall<'_>,
+    world: &World,
+    params: &Params,
+) -> Result<CreatePlan, ErrorResponse> {
     let vmid = call.vmid();
     let authid = call.authid();
     let access = &world.access;
@@ -93,13 +98,15 @@ fn checked(call: &Call<'_>, world: &World, params: &Params) -> Result<Plan, Refu
         valid_ssh_keys(keys)?;
     }
     if let Some(pool) = pool.filter(|pool| !access.pools.contains(*pool)) {
-        return Err(Refusal::forbidden(&format!("pool '{pool}' does not exist")));
+        return Err(ErrorResponse::forbidden(&format!(
+            "pool '{pool}' does not exist"
+        )));
     }
     let by_guest = access.allows(authid, &format!("/vms/{vmid}"), &["VM.Allocate"]);
     let by_pool =
         pool.is_some_and(|pool| access.allows(authid, &format!("/pool/{pool}"), &["VM.Allocate"]));
     if !by_guest && !by_pool {
-        return Err(Refusal::forbidden_plainly());
+        return Err(ErrorResponse::forbidden_plainly());
     }
     if params.has("ha-managed") {
         access.check(authid, "/", &["Sys.Console"])?;
@@ -111,15 +118,17 @@ fn checked(call: &Call<'_>, world: &World, params: &Params) -> Result<Plan, Refu
     }
     let template = params.text("ostemplate").unwrap_or_default();
     let Some((storage, volume)) = template.split_once(':') else {
-        return Err(Refusal::died(format!(
+        return Err(ErrorResponse::died(format!(
             "unable to parse volume ID '{template}'"
         )));
     };
     if world.storage(storage).is_none() {
-        return Err(Refusal::died(format!("storage '{storage}' does not exist")));
+        return Err(ErrorResponse::died(format!(
+            "storage '{storage}' does not exist"
+        )));
     }
     if !volume.starts_with("vztmpl/") {
-        return Err(Refusal::died(format!(
+        return Err(ErrorResponse::died(format!(
             "unable to use '{template}' as a container template"
         )));
     }
@@ -130,7 +139,7 @@ fn checked(call: &Call<'_>, world: &World, params: &Params) -> Result<Plan, Refu
     )?;
     let disk = RootDisk::wanted(params)?;
     disk.check(world, authid, &call.node)?;
-    Ok(Plan {
+    Ok(CreatePlan {
         vmid,
         node: call.node.clone(),
         user: authid.to_owned(),
@@ -142,19 +151,19 @@ fn checked(call: &Call<'_>, world: &World, params: &Params) -> Result<Plan, Refu
     })
 }
 
-/// The worker's way: disk, archive, host keys, configuration, pool.
+/// The worker's steps: disk, archive, host keys, configuration, pool.
 async fn build(
     worker: &Worker,
-    plan: &Plan,
+    plan: &CreatePlan,
     config: BTreeMap<String, Value>,
-) -> Result<(), Failure> {
+) -> Result<(), WorkerFailure> {
     let vmid = plan.vmid;
     let _lock = worker.lock_config(vmid).await?;
     let full = worker.fault == Some(FaultKind::StorageFull);
     {
         let mut world = worker.cluster.world();
         if full || !plan.disk.fits(&world, &plan.node) {
-            return Err(Failure::Died(no_room(plan)));
+            return Err(WorkerFailure::Died(no_room(plan)));
         }
         let disk = Disk {
             storage: plan.disk.storage.clone(),
@@ -180,18 +189,18 @@ async fn build(
         .cluster
         .world()
         .template_size(&plan.template, &plan.node)
-        .map_err(|refusal| Failure::Died(refusal.message))?;
+        .map_err(|refusal| WorkerFailure::Died(refusal.message))?;
     let missing = worker.fault == Some(FaultKind::MissingTemplate);
     let Some(size) = size.filter(|_| !missing) else {
         let text = format!("volume '{}' does not exist", plan.template);
-        return Err(Failure::Died(text));
+        return Err(WorkerFailure::Died(text));
     };
     let archive = plan.template.rsplit('/').next().unwrap_or_default();
     worker.log(format!(
         "extracting archive '/var/lib/vz/template/cache/{archive}'"
     ));
     worker.sleep(Duration::from_millis(2000)).await;
-    worker.trip()?;
+    worker.fail_if_faulty()?;
     worker.sleep(Duration::from_millis(1500)).await;
     worker.log(format!("Total bytes read: {} (512MiB, 220MiB/s)", size * 4));
     worker.log("Detected container architecture: amd64");
@@ -215,7 +224,7 @@ async fn build(
             container.config.insert("rootfs".into(), json!(rootfs));
             container.lacks_nesting()
         }
-        None => return Err(Failure::Died(format!("CT {vmid} vanished"))),
+        None => return Err(WorkerFailure::Died(format!("CT {vmid} vanished"))),
     };
     if let Some(pool) = plan.pool.clone() {
         world.access.pool_of_guest.insert(vmid, pool);
@@ -227,21 +236,22 @@ async fn build(
     Ok(())
 }
 
-fn no_room(plan: &Plan) -> String {
+fn no_room(plan: &CreatePlan) -> String {
     format!(
         "lvcreate 'pve/vm-{}-disk-0' error:   Cannot create new thin volume, free space in thin pool pve/data reached threshold.",
         plan.vmid
     )
 }
 
-/// A failed create takes everything away again; one whose process is gone leaves its lock behind.
-fn clean_up(worker: &Worker, plan: &Plan, failure: Failure) -> Failure {
+/// A failed create removes the container again; one whose process was killed leaves its lock
+/// behind.
+fn clean_up(worker: &Worker, plan: &CreatePlan, failure: WorkerFailure) -> WorkerFailure {
     match failure {
-        Failure::Vanished => Failure::Vanished,
-        Failure::Died(text) => {
+        WorkerFailure::Vanished => WorkerFailure::Vanished,
+        WorkerFailure::Died(text) => {
             worker.cluster.world().forget(plan.vmid);
             let known = text.starts_with("unable to create CT");
-            Failure::Died(if known {
+            WorkerFailure::Died(if known {
                 text
             } else {
                 format!("unable to create CT {} - {text}", plan.vmid)

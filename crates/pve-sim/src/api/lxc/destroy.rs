@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::api::Call;
+use crate::api::MethodCall;
 use crate::guest_tasks::{halt, with};
-use crate::refusal::{Outcome, Refusal};
-use crate::worker::{self, Failure, Worker};
+use crate::response::{ErrorResponse, HandlerResult};
+use crate::worker::{self, Worker, WorkerFailure};
 use crate::world::World;
 use crate::world::container::Container;
 
 /// How long high availability takes to stop a container that is to be destroyed.
 const MANAGER: Duration = Duration::from_secs(10);
 
-/// What the caller has asked for.
+/// The caller's options.
 #[derive(Clone, Copy)]
-struct Wanted {
+struct DestroyOptions {
     vmid: u32,
     force: bool,
     purge: bool,
 }
 
-impl Wanted {
-    /// Checked when the call comes and again by the worker.
+impl DestroyOptions {
+    /// Checked by the method and again by the worker.
     fn check(self, world: &World, container: &Container) -> Result<(), String> {
         let vmid = self.vmid;
         if container.flag("protection") {
@@ -44,8 +44,8 @@ impl Wanted {
     }
 }
 
-pub(crate) fn destroy(call: &Call<'_>) -> Outcome {
-    let wanted = Wanted {
+pub(crate) fn destroy(call: &MethodCall<'_>) -> HandlerResult {
+    let wanted = DestroyOptions {
         vmid: call.vmid(),
         force: call.params().flag("force"),
         purge: call.params().flag("purge"),
@@ -53,9 +53,11 @@ pub(crate) fn destroy(call: &Call<'_>) -> Outcome {
     {
         let world = call.world();
         let container = call.container(&world)?;
-        wanted.check(&world, container).map_err(Refusal::died)?;
+        wanted
+            .check(&world, container)
+            .map_err(ErrorResponse::died)?;
     }
-    let order = call.order("vzdestroy");
+    let order = call.task_order("vzdestroy");
     let upid = worker::fork(call.cluster, order, move |worker| async move {
         let _lock = worker.lock_config(wanted.vmid).await?;
         stop(&worker, wanted).await?;
@@ -65,7 +67,7 @@ pub(crate) fn destroy(call: &Call<'_>) -> Outcome {
 }
 
 /// Stops the container if it runs; one under high availability is stopped by the manager.
-async fn stop(worker: &Worker, wanted: Wanted) -> Result<(), Failure> {
+async fn stop(worker: &Worker, wanted: DestroyOptions) -> Result<(), WorkerFailure> {
     let vmid = wanted.vmid;
     let container = with(worker, vmid, |container| Ok(container.clone()))?;
     let managed = {
@@ -73,7 +75,7 @@ async fn stop(worker: &Worker, wanted: Wanted) -> Result<(), Failure> {
         wanted.check(&world, &container)?;
         world.ha.contains_key(&vmid)
     };
-    worker.trip()?;
+    worker.fail_if_faulty()?;
     if !container.running() {
         return Ok(());
     }
@@ -87,7 +89,7 @@ async fn stop(worker: &Worker, wanted: Wanted) -> Result<(), Failure> {
     halt(worker, vmid)
 }
 
-async fn remove(worker: &Worker, wanted: Wanted) -> Result<(), Failure> {
+async fn remove(worker: &Worker, wanted: DestroyOptions) -> Result<(), WorkerFailure> {
     let vmid = wanted.vmid;
     worker.sleep(Duration::from_millis(1000)).await;
     worker.cluster.terminals.forget_in_task(vmid).await;

@@ -5,50 +5,52 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::power::runs;
-use crate::api::Call;
+use crate::api::MethodCall;
 use crate::guest_tasks::{Migration, run_migration};
-use crate::manager::{self, Request};
-use crate::refusal::{Outcome, Refusal};
-use crate::schema::{Kind, Param, format, optional, required};
+use crate::manager::{self, HaRequest};
+use crate::response::{ErrorResponse, HandlerResult};
+use crate::schema::{Param, ParamKind, format, optional, required};
 use crate::worker;
-use crate::world::ha::Resource;
+use crate::world::ha::HaResource;
 
 pub(crate) const MIGRATE: &[Param] = &[
-    optional("bwlimit", Kind::Number(0.0, f64::MAX)),
-    optional("online", Kind::Bool),
-    optional("restart", Kind::Bool),
-    required("target", Kind::Format(255, format::node)),
-    optional("target-storage", Kind::Text(0, 255)),
-    optional("timeout", Kind::Int(0, i64::MAX)),
+    optional("bwlimit", ParamKind::Number(0.0, f64::MAX)),
+    optional("online", ParamKind::Bool),
+    optional("restart", ParamKind::Bool),
+    required("target", ParamKind::Format(255, format::node)),
+    optional("target-storage", ParamKind::Text(0, 255)),
+    optional("timeout", ParamKind::Int(0, i64::MAX)),
 ];
 
-pub(crate) fn migrate(call: &Call<'_>) -> Outcome {
+pub(crate) fn migrate(call: &MethodCall<'_>) -> HandlerResult {
     let params = call.params();
     let target = params.text("target").unwrap_or_default().to_owned();
     if target == call.node {
-        return Err(Refusal::parameter("target", "target is local node."));
+        return Err(ErrorResponse::parameter("target", "target is local node."));
     }
     let (online, restart) = (params.flag("online"), params.flag("restart"));
     let vmid = call.vmid();
     let managed = {
         let world = call.world();
         if world.node(&target).is_none() {
-            return Err(Refusal::died(format!("no such cluster node '{target}'")));
+            return Err(ErrorResponse::died(format!(
+                "no such cluster node '{target}'"
+            )));
         }
         call.container(&world)?;
-        world.ha.get(&vmid).is_some_and(Resource::managed)
+        world.ha.get(&vmid).is_some_and(HaResource::managed)
     };
     if runs(call) && !online && !restart {
-        return Err(Refusal::died(
+        return Err(ErrorResponse::died(
             "can't migrate running container without --online or --restart",
         ));
     }
     if managed {
         let line = format!("Requesting HA migration for CT {vmid} to node {target}");
-        let order = call.order("hamigrate");
+        let order = call.task_order("hamigrate");
         let upid = worker::fork(call.cluster, order, move |worker| async move {
             worker.log(line);
-            manager::queue(&worker.cluster, vmid, Request::Relocate { target });
+            manager::queue(&worker.cluster, vmid, HaRequest::Relocate { target });
             Ok(())
         });
         return Ok(json!(upid).into());
@@ -61,7 +63,7 @@ pub(crate) fn migrate(call: &Call<'_>) -> Outcome {
         restart,
         timeout: Duration::from_secs(seconds.unwrap_or(180)),
     };
-    let order = call.order("vzmigrate");
+    let order = call.task_order("vzmigrate");
     let upid = worker::fork(call.cluster, order, move |worker| {
         run_migration(worker, migration)
     });

@@ -1,7 +1,7 @@
-//! Which privilege each option of a container needs (`PVE::LXC::check_modify_ct_config_perm`).
+//! The privilege that each option of a container needs (`PVE::LXC::check_modify_ct_config_perm`).
 
 use crate::access::{Access, ROOT};
-use crate::refusal::Refusal;
+use crate::response::ErrorResponse;
 use crate::schema::{Params, property};
 
 /// Parameters that are no options of the container; creation checks them itself.
@@ -26,14 +26,15 @@ pub(super) const NOT_OPTIONS: &[&str] = &[
     "unprivileged",
 ];
 
-/// Checks every given option. A container that is to join a pool may be configured with rights on the pool.
+/// Checks every given option. A container that is to join a pool may be configured with rights on
+/// the pool.
 pub(super) fn check_options(
     access: &Access,
     authid: &str,
     vmid: u32,
     pool: Option<&str>,
     params: &Params,
-) -> Result<(), Refusal> {
+) -> Result<(), ErrorResponse> {
     if authid == ROOT {
         return Ok(());
     }
@@ -57,7 +58,7 @@ pub(super) fn check_options(
                     .iter()
                     .any(|(key, value)| matches!(*key, "" | "volume") && value.starts_with('/'))
                 {
-                    return Err(Refusal::forbidden(
+                    return Err(ErrorResponse::forbidden(
                         "mount point type bind is only allowed for root@pam",
                     ));
                 }
@@ -72,12 +73,12 @@ pub(super) fn check_options(
             // Rights on a pool do not count for tags.
             "tags" => access.check(authid, &format!("/vms/{vmid}"), &["VM.Config.Options"])?,
             "dev" => {
-                return Err(Refusal::forbidden(
+                return Err(ErrorResponse::forbidden(
                     "configuring device passthrough is only allowed for root@pam",
                 ));
             }
             "hookscript" => {
-                return Err(Refusal::forbidden(
+                return Err(ErrorResponse::forbidden(
                     "changing the hookscript is only allowed for root@pam",
                 ));
             }
@@ -87,7 +88,7 @@ pub(super) fn check_options(
     Ok(())
 }
 
-fn check_bridge(access: &Access, authid: &str, net: &str) -> Result<(), Refusal> {
+fn check_bridge(access: &Access, authid: &str, net: &str) -> Result<(), ErrorResponse> {
     let pairs = property::pairs(net);
     let Some(bridge) = pairs.get("bridge") else {
         return Ok(());
@@ -99,12 +100,12 @@ fn check_bridge(access: &Access, authid: &str, net: &str) -> Result<(), Refusal>
     access.check(authid, &path, &["SDN.Use"])
 }
 
-fn check_features(value: &str) -> Result<(), Refusal> {
+fn check_features(value: &str) -> Result<(), ErrorResponse> {
     let pairs = property::pairs(value);
     if !pairs.is_empty() && pairs.keys().all(|key| *key == "nesting") {
         return Ok(());
     }
-    Err(Refusal::forbidden(
+    Err(ErrorResponse::forbidden(
         "changing feature flags (except nesting) is only allowed for root@pam",
     ))
 }

@@ -1,9 +1,9 @@
-//! What can be read about containers: list, status, configuration, addresses, history.
+//! The methods that read containers: list, status, configuration, addresses, history.
 
 use serde_json::{Value, json};
 
-use crate::api::Call;
-use crate::refusal::Outcome;
+use crate::api::MethodCall;
+use crate::response::HandlerResult;
 use crate::world::World;
 use crate::world::container::Container;
 
@@ -12,8 +12,8 @@ pub(crate) fn memory_used(container: &Container) -> u64 {
     (container.memory_mib() << 20) / 8
 }
 
-/// `GET /nodes/{node}/lxc`: what the caller may see, live.
-pub(crate) fn list(call: &Call<'_>) -> Outcome {
+/// `GET /nodes/{node}/lxc`: the containers that the caller may see, with current figures.
+pub(crate) fn list(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let list: Value = world
         .containers
@@ -29,7 +29,7 @@ pub(crate) fn list(call: &Call<'_>) -> Outcome {
 }
 
 /// `GET …/status/current`.
-pub(crate) fn current(call: &Call<'_>) -> Outcome {
+pub(crate) fn current(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let mut entry = status_of(call, &world, call.container(&world)?);
     entry["ha"] = match world.ha.get(&call.vmid()).filter(|one| one.managed()) {
@@ -39,7 +39,7 @@ pub(crate) fn current(call: &Call<'_>) -> Outcome {
     Ok(entry.into())
 }
 
-fn status_of(call: &Call<'_>, world: &World, container: &Container) -> Value {
+fn status_of(call: &MethodCall<'_>, world: &World, container: &Container) -> Value {
     let running = container.running();
     let now = call.cluster.clock.now();
     let uptime = container
@@ -48,7 +48,7 @@ fn status_of(call: &Call<'_>, world: &World, container: &Container) -> Value {
     let [netin, netout] = container.meter.traffic(now);
     let live = |value: u64| if running { value } else { 0 };
     let cores = container.number("cores").filter(|cores| *cores > 0);
-    // With a limit but no cores Proxmox answers the limit, which it keeps as text.
+    // With a limit but no cores Proxmox shows the limit, which it stores as text.
     let cpus = match (cores, container.text("cpulimit")) {
         (Some(cores), _) => json!(cores),
         (None, Some(limit)) if limit != "0" => json!(limit),
@@ -101,7 +101,7 @@ fn status_of(call: &Call<'_>, world: &World, container: &Container) -> Value {
 }
 
 /// `GET …/config`.
-pub(crate) fn config(call: &Call<'_>) -> Outcome {
+pub(crate) fn config(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let container = call.container(&world)?;
     let mut entry = json!(container.config);
@@ -113,8 +113,9 @@ pub(crate) fn config(call: &Call<'_>) -> Outcome {
     Ok(entry.into())
 }
 
-/// `GET …/interfaces`: nothing while stopped, then loopback, then a link-local address, then an IPv4 one.
-pub(crate) fn interfaces(call: &Call<'_>) -> Outcome {
+/// `GET …/interfaces`: nothing while stopped, then loopback, then a link-local address, then an
+/// IPv4 one.
+pub(crate) fn interfaces(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let container = call.container(&world)?;
     let Some(since) = container.running_since else {
@@ -184,8 +185,8 @@ fn link_local(mac: &str) -> String {
 }
 
 /// `GET …/rrddata`: what the number has used, also by containers that had it before and are gone.
-/// Whether there is one now is not looked at.
-pub(crate) fn rrd(call: &Call<'_>) -> Outcome {
+/// Whether a container has the number now is not checked.
+pub(crate) fn rrd(call: &MethodCall<'_>) -> HandlerResult {
     let minutes = match call.params().text("timeframe") {
         Some("hour") => 1,
         Some("day") => 30,

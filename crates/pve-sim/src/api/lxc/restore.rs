@@ -1,5 +1,5 @@
-//! `POST /nodes/{node}/lxc` with `restore=1`: a container from a backup, under any number. What
-//! the request gives goes before what the backup says.
+//! `POST /nodes/{node}/lxc` with `restore=1`: a container from a backup, under any number. The
+//! request's options replace those of the backup.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use serde_json::json;
 
 use super::configuration::stored;
 use super::permission::{NOT_OPTIONS, check_options};
-use crate::api::Call;
+use crate::api::MethodCall;
 use crate::guest_tasks::fork_start;
-use crate::refusal::{Outcome, Refusal};
+use crate::response::{ErrorResponse, HandlerResult};
 use crate::schema::property;
-use crate::worker::{self, Failure, Worker};
+use crate::worker::{self, Worker, WorkerFailure};
 use crate::world::World;
 use crate::world::container::{Container, random_mac};
 
-/// What the worker needs.
-struct Plan {
+/// The checked parameters of a restore, for its worker.
+struct RestorePlan {
     vmid: u32,
     node: String,
     user: String,
@@ -26,11 +26,11 @@ struct Plan {
     pool: Option<String>,
     unique: bool,
     start: bool,
-    /// What had the number before, with the lock of the restore.
+    /// The container that had the number before, with the lock of the restore.
     before: Option<Container>,
 }
 
-pub(crate) fn restore(call: &Call<'_>) -> Outcome {
+pub(crate) fn restore(call: &MethodCall<'_>) -> HandlerResult {
     let vmid = call.vmid();
     let plan = {
         let mut world = call.world();
@@ -45,14 +45,14 @@ pub(crate) fn restore(call: &Call<'_>) -> Outcome {
         world.containers.insert(vmid, draft);
         plan
     };
-    let order = call.order("vzrestore");
+    let order = call.task_order("vzrestore");
     let upid = worker::fork(call.cluster, order, move |worker| async move {
         match build(&worker, &plan).await {
             Ok(()) => {}
-            Err(Failure::Vanished) => return Err(Failure::Vanished),
-            Err(Failure::Died(why)) => {
+            Err(WorkerFailure::Vanished) => return Err(WorkerFailure::Vanished),
+            Err(WorkerFailure::Died(why)) => {
                 undo(&mut worker.cluster.world(), &plan);
-                return Err(Failure::Died(format!(
+                return Err(WorkerFailure::Died(format!(
                     "unable to restore CT {vmid} - {why}"
                 )));
             }
@@ -65,35 +65,41 @@ pub(crate) fn restore(call: &Call<'_>) -> Outcome {
     Ok(json!(upid).into())
 }
 
-/// The container that the restore overwrites, if there is one and it may.
-fn overwritten(call: &Call<'_>, world: &World) -> Result<Option<Container>, Refusal> {
+/// The container that the restore overwrites, if there is one and the caller may.
+fn overwritten(call: &MethodCall<'_>, world: &World) -> Result<Option<Container>, ErrorResponse> {
     let vmid = call.vmid();
     let Some(there) = world.containers.get(&vmid) else {
         return Ok(None);
     };
     if there.node != call.node || !call.params().flag("force") {
         let text = format!("CT {vmid} already exists on node '{}'", there.node);
-        return Err(Refusal::died(text));
+        return Err(ErrorResponse::died(text));
     }
     if there.running() {
-        return Err(Refusal::died("can't overwrite running container"));
+        return Err(ErrorResponse::died("can't overwrite running container"));
     }
     if there.flag("protection") {
         let text = format!("unable to restore CT {vmid} - protection mode enabled");
-        return Err(Refusal::died(text));
+        return Err(ErrorResponse::died(text));
     }
     there
         .refuse_locked()
-        .map_err(|why| Refusal::died(format!("unable to restore CT {vmid} - {why}")))?;
+        .map_err(|why| ErrorResponse::died(format!("unable to restore CT {vmid} - {why}")))?;
     Ok(Some(there.clone()))
 }
 
-fn checked(call: &Call<'_>, world: &World, before: Option<Container>) -> Result<Plan, Refusal> {
+fn checked(
+    call: &MethodCall<'_>,
+    world: &World,
+    before: Option<Container>,
+) -> Result<RestorePlan, ErrorResponse> {
     let (vmid, params, authid) = (call.vmid(), call.params(), call.authid());
     let access = &world.access;
     let pool = params.text("pool");
     if let Some(pool) = pool.filter(|pool| !access.pools.contains(*pool)) {
-        return Err(Refusal::forbidden(&format!("pool '{pool}' does not exist")));
+        return Err(ErrorResponse::forbidden(&format!(
+            "pool '{pool}' does not exist"
+        )));
     }
     let may = |path: &str, privilege: &str| access.allows(authid, path, &[privilege]);
     let guest = format!("/vms/{vmid}");
@@ -101,12 +107,12 @@ fn checked(call: &Call<'_>, world: &World, before: Option<Container>) -> Result<
         || pool.is_some_and(|pool| may(&format!("/pool/{pool}"), "VM.Allocate"))
         || before.is_some() && may(&guest, "VM.Backup");
     if !allowed {
-        return Err(Refusal::forbidden_plainly());
+        return Err(ErrorResponse::forbidden_plainly());
     }
     check_options(access, authid, vmid, pool, params)?;
     let archive = params.text("ostemplate").unwrap_or_default();
     let Some((at, _)) = archive.split_once(':') else {
-        return Err(Refusal::died(format!(
+        return Err(ErrorResponse::died(format!(
             "unable to parse volume ID '{archive}'"
         )));
     };
@@ -129,7 +135,7 @@ fn checked(call: &Call<'_>, world: &World, before: Option<Container>) -> Result<
         .filter(|(name, _)| !NOT_OPTIONS.contains(&name.as_str()) && *name != "rootfs")
         .map(|(name, value)| (name.clone(), stored(name, value)))
         .collect();
-    Ok(Plan {
+    Ok(RestorePlan {
         vmid,
         node: call.node.clone(),
         user: authid.to_owned(),
@@ -143,13 +149,13 @@ fn checked(call: &Call<'_>, world: &World, before: Option<Container>) -> Result<
     })
 }
 
-fn check_storage(world: &World, authid: &str, name: &str) -> Result<(), Refusal> {
+fn check_storage(world: &World, authid: &str, name: &str) -> Result<(), ErrorResponse> {
     let storage = world
         .storage(name)
-        .ok_or_else(|| Refusal::died(format!("storage '{name}' does not exist")))?;
+        .ok_or_else(|| ErrorResponse::died(format!("storage '{name}' does not exist")))?;
     if !storage.content.iter().any(|kind| kind == "rootdir") {
         let text = format!("storage '{name}' does not support container directories");
-        return Err(Refusal::parameter("storage", text));
+        return Err(ErrorResponse::parameter("storage", text));
     }
     let path = format!("/storage/{name}");
     world
@@ -157,27 +163,29 @@ fn check_storage(world: &World, authid: &str, name: &str) -> Result<(), Refusal>
         .check(authid, &path, &["Datastore.AllocateSpace"])
 }
 
-async fn build(worker: &Worker, plan: &Plan) -> Result<(), Failure> {
-    let Plan { vmid, archive, .. } = plan;
+async fn build(worker: &Worker, plan: &RestorePlan) -> Result<(), WorkerFailure> {
+    let RestorePlan { vmid, archive, .. } = plan;
     let _lock = worker.lock_config(*vmid).await?;
     worker.log(format!(
         "recovering backed-up configuration from '{archive}'"
     ));
     let backup = worker.cluster.world().backups.get(archive).cloned();
     let Some(backup) = backup else {
-        return Err(Failure::Died(format!("volume '{archive}' does not exist")));
+        return Err(WorkerFailure::Died(format!(
+            "volume '{archive}' does not exist"
+        )));
     };
     worker.sleep(Duration::from_secs(1)).await;
     worker.log(format!("restoring '{archive}' now.."));
     worker.cluster.terminals.forget_in_task(*vmid).await;
     worker.sleep(Duration::from_secs(4)).await;
-    worker.trip()?;
+    worker.fail_if_faulty()?;
     worker.log("merging backed-up and given configuration..");
     let now = worker.cluster.clock.now();
     let mut world = worker.cluster.world();
     world.restore(&backup, *vmid, plan.pool.as_deref(), now);
     let Some(made) = world.containers.get_mut(vmid) else {
-        return Err(Failure::Died(format!("CT {vmid} vanished")));
+        return Err(WorkerFailure::Died(format!("CT {vmid} vanished")));
     };
     made.node.clone_from(&plan.node);
     made.settle_on(&plan.storage);
@@ -193,8 +201,8 @@ async fn build(worker: &Worker, plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was there before comes back without its lock; what was not goes.
-fn undo(world: &mut World, plan: &Plan) {
+/// Puts back the container that was there before, without its lock, or removes the new one.
+fn undo(world: &mut World, plan: &RestorePlan) {
     match &plan.before {
         Some(before) => {
             world.containers.insert(plan.vmid, before.clone());

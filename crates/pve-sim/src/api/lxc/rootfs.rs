@@ -1,10 +1,11 @@
-//! Where a new container's root disk goes: `STORAGE:GiB`, a bare number with `storage` beside it, or nothing, which means 4 GiB.
+//! The root disk of a new container: `STORAGE:GiB`, a bare number with `storage` beside it,
+//! or nothing, which means 4 GiB.
 
-use crate::refusal::Refusal;
+use crate::response::ErrorResponse;
 use crate::schema::{Params, property};
 use crate::world::World;
 
-/// A root disk to be made.
+/// A root disk to create.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct RootDisk {
     pub(super) storage: String,
@@ -16,8 +17,8 @@ pub(super) struct RootDisk {
 const GIB: f64 = (1u64 << 30) as f64;
 
 impl RootDisk {
-    /// What the parameters ask for.
-    pub(super) fn wanted(params: &Params) -> Result<Self, Refusal> {
+    /// The root disk that the parameters request.
+    pub(super) fn wanted(params: &Params) -> Result<Self, ErrorResponse> {
         let default = params.text("storage").unwrap_or("local");
         let Some(text) = params.text("rootfs") else {
             return Ok(Self {
@@ -37,7 +38,7 @@ impl RootDisk {
             .filter(|size| size.starts_with(|c: char| c.is_ascii_digit()))
             .and_then(|size| size.parse().ok())
             .ok_or_else(|| {
-                Refusal::died(format!(
+                ErrorResponse::died(format!(
                     "unable to use existing volume '{volume}' as root disk"
                 ))
             })?;
@@ -54,13 +55,18 @@ impl RootDisk {
     }
 
     /// Storage exists on the node, takes root disks, and the account may put one there.
-    pub(super) fn check(&self, world: &World, authid: &str, node: &str) -> Result<(), Refusal> {
+    pub(super) fn check(
+        &self,
+        world: &World,
+        authid: &str,
+        node: &str,
+    ) -> Result<(), ErrorResponse> {
         let name = &self.storage;
         let storage = world
             .storage(name)
-            .ok_or_else(|| Refusal::died(format!("storage '{name}' does not exist")))?;
+            .ok_or_else(|| ErrorResponse::died(format!("storage '{name}' does not exist")))?;
         if !storage.content.iter().any(|kind| kind == "rootdir") {
-            return Err(Refusal::parameter(
+            return Err(ErrorResponse::parameter(
                 "storage",
                 format!("storage '{name}' does not support container directories"),
             ));
@@ -103,7 +109,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn wanted(pairs: &[(&str, &str)]) -> Result<RootDisk, Refusal> {
+    fn wanted(pairs: &[(&str, &str)]) -> Result<RootDisk, ErrorResponse> {
         let params = pairs
             .iter()
             .map(|(name, value)| ((*name).to_owned(), json!(value)));

@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::api::Call;
+use crate::api::MethodCall;
 use crate::guest_tasks::{HeldLock, with};
-use crate::refusal::{Outcome, Refusal};
-use crate::schema::{Kind, Param, optional, required};
+use crate::response::{ErrorResponse, HandlerResult};
+use crate::schema::{Param, ParamKind, optional, required};
 use crate::worker;
 
 pub(crate) const SNAPSHOT: &[Param] = &[
-    optional("description", Kind::Text(0, 8192)),
-    required("snapname", Kind::Text(2, 40)),
+    optional("description", ParamKind::Text(0, 8192)),
+    required("snapname", ParamKind::Text(2, 40)),
 ];
 
-pub(crate) const REMOVE_SNAPSHOT: &[Param] = &[optional("force", Kind::Bool)];
+pub(crate) const REMOVE_SNAPSHOT: &[Param] = &[optional("force", ParamKind::Bool)];
 
 /// `GET …/snapshot`.
-pub(crate) fn snapshots(call: &Call<'_>) -> Outcome {
+pub(crate) fn snapshots(call: &MethodCall<'_>) -> HandlerResult {
     let world = call.world();
     let container = call.container(&world)?;
     let mut list: Vec<Value> = container
@@ -38,14 +38,14 @@ pub(crate) fn snapshots(call: &Call<'_>) -> Outcome {
 }
 
 /// `POST …/snapshot`.
-pub(crate) fn snapshot(call: &Call<'_>) -> Outcome {
+pub(crate) fn snapshot(call: &MethodCall<'_>) -> HandlerResult {
     let name = call
         .params()
         .text("snapname")
         .unwrap_or_default()
         .to_owned();
     if let "current" | "vzdump" = &*name {
-        return Err(Refusal::died(format!(
+        return Err(ErrorResponse::died(format!(
             "unable to use snapshot name '{name}' (reserved name)"
         )));
     }
@@ -55,7 +55,7 @@ pub(crate) fn snapshot(call: &Call<'_>) -> Outcome {
         .unwrap_or_default()
         .to_owned();
     let vmid = call.vmid();
-    let order = call.order("vzsnapshot");
+    let order = call.task_order("vzsnapshot");
     let upid = worker::fork(call.cluster, order, move |worker| async move {
         with(&worker, vmid, |container| {
             if container.flag("template") {
@@ -69,7 +69,7 @@ pub(crate) fn snapshot(call: &Call<'_>) -> Outcome {
         })?;
         let _lock = HeldLock::take(&worker, vmid, "snapshot").await?;
         worker.sleep(Duration::from_secs(2)).await;
-        worker.trip()?;
+        worker.fail_if_faulty()?;
         let now = worker.cluster.clock.seconds();
         with(&worker, vmid, |container| {
             container.take_snapshot(name, about, now);
@@ -80,14 +80,14 @@ pub(crate) fn snapshot(call: &Call<'_>) -> Outcome {
 }
 
 /// `DELETE …/snapshot/{snapname}`.
-pub(crate) fn remove_snapshot(call: &Call<'_>) -> Outcome {
+pub(crate) fn remove_snapshot(call: &MethodCall<'_>) -> HandlerResult {
     let name = call
         .params()
         .text("snapname")
         .unwrap_or_default()
         .to_owned();
     let vmid = call.vmid();
-    let order = call.order("vzdelsnapshot");
+    let order = call.task_order("vzdelsnapshot");
     let upid = worker::fork(call.cluster, order, move |worker| async move {
         with(&worker, vmid, |container| {
             container.refuse_locked()?;
@@ -98,7 +98,7 @@ pub(crate) fn remove_snapshot(call: &Call<'_>) -> Outcome {
         })?;
         let _lock = HeldLock::take(&worker, vmid, "snapshot-delete").await?;
         worker.sleep(Duration::from_secs(1)).await;
-        worker.trip()?;
+        worker.fail_if_faulty()?;
         with(&worker, vmid, |container| {
             container.snapshots.remove(&name);
             Ok(())
@@ -107,14 +107,14 @@ pub(crate) fn remove_snapshot(call: &Call<'_>) -> Outcome {
     Ok(json!(upid).into())
 }
 
-/// `POST …/template`: answers nothing, though a task does the work.
-pub(crate) fn template(call: &Call<'_>) -> Outcome {
+/// `POST …/template`: the response has no data, although a task does the work.
+pub(crate) fn template(call: &MethodCall<'_>) -> HandlerResult {
     let vmid = call.vmid();
     {
         let world = call.world();
         let container = call.container(&world)?;
-        container.refuse_locked().map_err(Refusal::died)?;
-        let refuse = |text: &str| Err(Refusal::died(text));
+        container.refuse_locked().map_err(ErrorResponse::died)?;
+        let refuse = |text: &str| Err(ErrorResponse::died(text));
         if !container.snapshots.is_empty() {
             return refuse("unable to create template, because CT contains snapshots");
         }
@@ -125,10 +125,10 @@ pub(crate) fn template(call: &Call<'_>) -> Outcome {
             return refuse("you can't convert a CT to template if the CT is running");
         }
     }
-    let order = call.order("vztemplate");
+    let order = call.task_order("vztemplate");
     worker::fork(call.cluster, order, move |worker| async move {
         worker.sleep(Duration::from_secs(1)).await;
-        worker.trip()?;
+        worker.fail_if_faulty()?;
         with(&worker, vmid, |_| Ok(()))?;
         worker.cluster.world().make_template(vmid);
         Ok(())

@@ -1,20 +1,20 @@
-//! `POST …/termproxy` and `GET …/vncwebsocket`: the calls that lead to a terminal.
+//! `POST …/termproxy` and `GET …/vncwebsocket`: the methods that open a terminal.
 
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use crate::api::Call;
-use crate::refusal::{Outcome, Refusal};
-use crate::schema::{Kind, Param, required};
-use crate::terminal::Waiting;
-use crate::worker::{self, Failure};
+use crate::api::MethodCall;
+use crate::response::{ErrorResponse, HandlerResult};
+use crate::schema::{Param, ParamKind, required};
+use crate::terminal::WaitingProxy;
+use crate::worker::{self, WorkerFailure};
 
 /// Parameters of `vncwebsocket`.
 pub(crate) const SOCKET: &[Param] = &[
-    required("port", Kind::Int(5900, 5999)),
-    required("vncticket", Kind::Text(0, 512)),
+    required("port", ParamKind::Int(5900, 5999)),
+    required("vncticket", ParamKind::Text(0, 512)),
 ];
 
 /// Frees the port when the proxy's worker ends, however it ends.
@@ -29,14 +29,14 @@ impl Drop for Port {
     }
 }
 
-/// `POST …/termproxy`. It does not look at whether the container runs.
-pub(crate) fn termproxy(call: &Call<'_>) -> Outcome {
+/// `POST …/termproxy`. It does not check whether the container runs.
+pub(crate) fn termproxy(call: &MethodCall<'_>) -> HandlerResult {
     call.container(&call.world())?;
     let vmid = call.vmid();
     let terminals = &call.cluster.terminals;
     let number = terminals
         .reserve()
-        .ok_or_else(|| Refusal::died("unable to find free port (5900-6000)"))?;
+        .ok_or_else(|| ErrorResponse::died("unable to find free port (5900-6000)"))?;
     let port = Port {
         cluster: call.cluster.clone(),
         number,
@@ -45,7 +45,7 @@ pub(crate) fn termproxy(call: &Call<'_>) -> Outcome {
     let (ended, end) = oneshot::channel();
     terminals.wait_on(
         number,
-        Waiting {
+        WaitingProxy {
             vmid,
             claimed,
             ended,
@@ -54,11 +54,11 @@ pub(crate) fn termproxy(call: &Call<'_>) -> Outcome {
     let window = call.cluster.config.terminal_window;
     let upid = worker::fork(
         call.cluster,
-        call.order("vncproxy"),
+        call.task_order("vncproxy"),
         move |worker| async move {
             let port = port;
             let failed = || {
-                Failure::Died(format!(
+                WorkerFailure::Died(format!(
                     "command '/usr/bin/termproxy {} --path /vms/{vmid} --perm VM.Console' failed: exit code 1",
                     port.number
                 ))
@@ -86,8 +86,8 @@ async fn connected(connection: oneshot::Receiver<()>, window: Duration) -> Optio
     tokio::time::timeout(window, connection).await.ok()?.ok()
 }
 
-/// `GET …/vncwebsocket`, as far as it is an ordinary call; the upgrade follows if it succeeds.
-pub(crate) fn vncwebsocket(call: &Call<'_>) -> Outcome {
+/// `GET …/vncwebsocket`, without the upgrade, which follows if this succeeds.
+pub(crate) fn vncwebsocket(call: &MethodCall<'_>) -> HandlerResult {
     let params = call.params();
     let port = params
         .int("port")
@@ -98,7 +98,7 @@ pub(crate) fn vncwebsocket(call: &Call<'_>) -> Outcome {
     let ticket = params.text("vncticket").unwrap_or_default();
     let signer = &call.cluster.signer;
     if !signer.verify_terminal(ticket, call.authid(), &path, port, now) {
-        return Err(Refusal::bad_terminal_ticket());
+        return Err(ErrorResponse::bad_terminal_ticket());
     }
     Ok(json!({"port": port}).into())
 }

@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use super::configuration::stored;
 use super::permission::check_options;
-use crate::api::Call;
+use crate::api::MethodCall;
 use crate::faults::FaultKind;
-use crate::refusal::{Outcome, Refusal};
+use crate::response::{ErrorResponse, HandlerResult};
 use crate::schema::format;
 use crate::worker;
 use crate::world::container::Container;
 
-pub(crate) fn update(call: &Call<'_>) -> Outcome {
+pub(crate) fn update(call: &MethodCall<'_>) -> HandlerResult {
     let vmid = call.vmid();
     let params = call.params();
     let changes: Vec<(String, Value)> = params
@@ -30,14 +30,14 @@ pub(crate) fn update(call: &Call<'_>) -> Outcome {
         .map(|text| format::list(text).collect())
         .unwrap_or_default();
     if changes.is_empty() && deleted.is_empty() && !params.has("revert") {
-        return Err(Refusal::died("no options specified"));
+        return Err(ErrorResponse::died("no options specified"));
     }
     let mut world = call.world();
     let container = call.container(&world)?;
-    container.refuse_locked().map_err(Refusal::died)?;
+    container.refuse_locked().map_err(ErrorResponse::died)?;
     let digest = container.digest();
     if params.text("digest").is_some_and(|given| given != digest) {
-        return Err(Refusal::died(
+        return Err(ErrorResponse::died(
             "detected modified configuration - file changed by other user? Try again.",
         ));
     }
@@ -45,7 +45,7 @@ pub(crate) fn update(call: &Call<'_>) -> Outcome {
     check_options(&world.access, call.authid(), vmid, pool, params)?;
     check_fixed(container, vmid, &changes, &deleted)?;
     if call.fault == Some(FaultKind::LockTimeout) {
-        return Err(Refusal::died(worker::lock_timeout(vmid)));
+        return Err(ErrorResponse::died(worker::lock_timeout(vmid)));
     }
     let container = world
         .containers
@@ -69,31 +69,31 @@ pub(crate) fn update(call: &Call<'_>) -> Outcome {
     Ok(Value::Null.into())
 }
 
-/// What cannot be changed, or not now.
+/// Refuses options that cannot be changed, or not in this state.
 fn check_fixed(
     container: &Container,
     vmid: u32,
     changes: &[(String, Value)],
     deleted: &[&str],
-) -> Result<(), Refusal> {
+) -> Result<(), ErrorResponse> {
     for name in deleted {
         if let "memory" | "rootfs" | "ostype" = *name {
             let text = format!("unable to delete required option '{name}'");
-            return Err(Refusal::died(text));
+            return Err(ErrorResponse::died(text));
         }
         if *name == "unprivileged" {
             let text = format!("unable to delete read-only option: '{name}'");
-            return Err(Refusal::died(text));
+            return Err(ErrorResponse::died(text));
         }
     }
     for (name, _) in changes {
         if name == "unprivileged" {
             let text = format!("unable to modify read-only option: '{name}'");
-            return Err(Refusal::died(text));
+            return Err(ErrorResponse::died(text));
         }
         if name == "rootfs" && container.flag("protection") {
             let text = format!("can't update CT {vmid} drive 'rootfs' - protection mode enabled");
-            return Err(Refusal::died(text));
+            return Err(ErrorResponse::died(text));
         }
     }
     Ok(())

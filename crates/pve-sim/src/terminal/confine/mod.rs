@@ -1,7 +1,8 @@
-//! Keeps a shell in its place: user, mount, process, host name, IPC and network namespaces of its
+//! Confines a shell: user, mount, process, host name, IPC and network namespaces of its
 //! own, a root file system of its own with the host's programs read-only, no capabilities, no way
 //! to make further user namespaces, and the limits that [`super::limits`] sets. Where the simulator
-//! runs as root the shell is first made an ordinary user, so that root inside has no rights outside.
+//! runs as root the shell is first made an ordinary user, so that root inside has no rights
+//! outside.
 
 mod bubblewrap;
 mod namespaces;
@@ -18,7 +19,7 @@ use tokio::process::Command;
 use super::host_user::{login_shell, ordinary_user};
 use super::limits::Bounds;
 
-/// Files in `/proc` that tell of the host, and are empty inside.
+/// Files in `/proc` that show the host's state; they are empty inside.
 const MASKED_FILES: &[&str] = &[
     "cmdline",
     "diskstats",
@@ -35,12 +36,12 @@ const MASKED_FILES: &[&str] = &[
     "timer_list",
 ];
 
-/// Folders in `/proc` that tell of the host, and are empty inside.
+/// Folders in `/proc` that show the host's state; they are empty inside.
 const MASKED_FOLDERS: &[&str] = &["acpi", "asound", "driver", "fs", "scsi"];
 
-/// Puts the process into its control group, where it has one, has the kernel end its like first
-/// where memory runs out, and lets everything else on the host go first.
-const PLACE: &str = r#"
+/// Puts the process into its control group, if it has one, makes it the first to be killed when
+/// memory runs out, and gives it the lowest priority.
+const JOIN_GROUP: &str = r#"
 group=$1
 shift
 if [ -n "$group" ]; then echo 0 >"$group/cgroup.procs" || exit 1; fi
@@ -49,10 +50,11 @@ echo 19 2>/dev/null >/proc/self/autogroup || :
 exec nice -n 19 "$@"
 "#;
 
-/// How long the check may take. On a busy host it takes seconds to set namespaces up, and what fails here is imitated from then on.
+/// How long the check may take. On a busy host it takes seconds to set namespaces up, and after
+/// a failure the toy shell answers.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
-/// Whether a command inside is where it should be: the host name is the one asked for, only few
-/// processes are to be seen, and no user namespace can be made.
+/// Checks that a command is confined: the host name is the given one, few processes are visible,
+/// the host's files are hidden or read-only, and no user namespace can be made.
 const CHECK: &str = r#"
 test "$(uname -n)" = probe && test -d /proc/self && test $(ls -d /proc/[0-9]* | wc -l) -lt 9 &&
 ! test -e /etc/shadow && echo x >/root/written && rm /root/written &&
@@ -63,16 +65,16 @@ echo x >/dev/null && ! touch /usr/written 2>/dev/null &&
 /// Folders of the host's system that a shell needs, where they are no links into `/usr`.
 const SYSTEM: &[&str] = &["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
-/// How shells are kept in their place.
+/// How shells are confined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Confinement {
     /// By `unshare` and a script that builds the file system.
     Namespaces,
-    /// By `bwrap`, which some hosts allow what they forbid to others.
+    /// By `bwrap`, to which some hosts allow more than to other programs.
     Bubblewrap,
 }
 
-/// The first way that works on this host, tried on a root folder.
+/// The first kind of confinement that works on this host, tried on a root folder.
 pub(super) async fn find(root: &Path) -> Option<Confinement> {
     for way in [Confinement::Namespaces, Confinement::Bubblewrap] {
         if way.works(root).await {
@@ -104,7 +106,7 @@ impl Confinement {
         command
     }
 
-    /// Whether it keeps a command in its place.
+    /// Whether it confines a command.
     async fn works(self, root: &Path) -> bool {
         let bounds = Bounds::for_a_probe();
         let arguments = self.arguments(root, "probe", &bounds, &["/bin/sh", "-c", CHECK]);
@@ -122,7 +124,7 @@ impl Confinement {
         let works = output.stdout == b"confined\n";
         if !works {
             let cause = String::from_utf8_lossy(&output.stderr).into_owned();
-            tracing::debug!(way = ?self, cause, "this host does not confine shells this way");
+            tracing::debug!(way = ?self, error = cause, "this host does not confine shells this way");
         }
         works
     }
@@ -136,7 +138,9 @@ impl Confinement {
     ) -> Vec<String> {
         let group = bounds.group.as_ref().map(|group| group.path());
         let group = group.map_or_else(String::new, |path| path.display().to_string());
-        let mut arguments = ["sh", "-c", PLACE, "sh", &group].map(String::from).to_vec();
+        let mut arguments = ["sh", "-c", JOIN_GROUP, "sh", &group]
+            .map(String::from)
+            .to_vec();
         arguments.extend(ordinary_user());
         arguments.extend(match self {
             Self::Namespaces => namespaces::arguments(root, hostname),

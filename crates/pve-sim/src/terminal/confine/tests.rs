@@ -1,4 +1,4 @@
-//! Each way of confinement, seen from a shell inside.
+//! Each kind of confinement, seen from a shell inside.
 
 use super::*;
 use crate::terminal::rootfs::RootFolders;
@@ -116,7 +116,8 @@ async fn a_confined_shell_is_root_in_a_small_world_and_nobody_outside() {
     eprintln!("{tried} of 2 ways of confinement tried");
 }
 
-/// Whether a way works here. Where the host allows namespaces, the simulator's own way has to.
+/// Whether a confinement works here. Where the host allows namespaces, the one by namespaces has
+/// to.
 async fn works(way: Confinement, root: &Path) -> bool {
     let works = way.works(root).await;
     if way == Confinement::Namespaces {
@@ -142,7 +143,7 @@ async fn works(way: Confinement, root: &Path) -> bool {
     works
 }
 
-/// Tries something in every way of confinement that this host allows.
+/// Runs a test in every kind of confinement that this host allows.
 async fn in_every_way(mut attempt: impl AsyncFnMut(Confinement, &Path)) {
     let roots = RootFolders::new(None);
     for way in [Confinement::Namespaces, Confinement::Bubblewrap] {

@@ -1,6 +1,6 @@
 //! Control groups, version 2: one for the simulator's containers, and one in it for each container.
 //! They are made below a group that is the simulator's alone, as systemd's `Delegate=yes` gives
-//! one, or by root at the top of the hierarchy. No group of anybody else is changed.
+//! one, or by root at the top of the hierarchy. No other program's group is changed.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::quota::{Host, Quota};
+use super::quota::{HostSize, Quota};
 use crate::terminal::host_user::is_root;
 
 /// How a simulator's group begins at the top of the hierarchy; its process id follows.
@@ -24,30 +24,30 @@ const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
 /// The period over which processor time is measured, in microseconds.
 const PERIOD: u64 = 100_000;
 
-/// How often, and how many times, an emptied group is looked at before it is left behind.
+/// The pause between two tries to remove an emptied group, and their number.
 const EMPTYING: (Duration, u32) = (Duration::from_millis(20), 100);
 
 /// The group of one simulator.
-pub(super) struct Groups {
+pub(super) struct ControlGroups {
     path: PathBuf,
-    /// The group that the simulator was in before it moved aside.
+    /// The group that the simulator was in before it moved into a subgroup.
     home: Option<PathBuf>,
     next: AtomicU64,
 }
 
 /// The group of one container's shell; its processes are killed when it is dropped.
-pub(in crate::terminal) struct Group {
+pub(in crate::terminal) struct ControlGroup {
     path: PathBuf,
     // Keeps the group above until this one has been removed.
-    _groups: Arc<Groups>,
+    _groups: Arc<ControlGroups>,
 }
 
-impl Groups {
+impl ControlGroups {
     /// Makes the simulator's group.
     ///
     /// # Errors
     /// Why that is not possible here, for the operator.
-    pub(super) fn find(host: &Host) -> Result<Arc<Self>, String> {
+    pub(super) fn find(host: &HostSize) -> Result<Arc<Self>, String> {
         let top = mount_point().ok_or("no cgroup2 file system is mounted")?;
         let own = own_group(&top).ok_or("the simulator is in no control group")?;
         let delegated = Self::in_own(&own);
@@ -124,7 +124,7 @@ impl Groups {
         &self.path
     }
 
-    fn limit(&self, host: &Host) -> io::Result<()> {
+    fn limit(&self, host: &HostSize) -> io::Result<()> {
         set_limits(
             &self.path,
             host.memory_for_all(),
@@ -139,12 +139,12 @@ impl Groups {
     ///
     /// # Errors
     /// The kernel's.
-    pub(super) fn group(groups: &Arc<Self>, name: &str, quota: &Quota) -> io::Result<Group> {
+    pub(super) fn group(groups: &Arc<Self>, name: &str, quota: &Quota) -> io::Result<ControlGroup> {
         // The shell before may still be on its way out.
         let number = groups.next.fetch_add(1, Ordering::Relaxed);
         let path = groups.path.join(format!("{name}.{number}"));
         fs::create_dir(&path)?;
-        let group = Group {
+        let group = ControlGroup {
             path,
             _groups: groups.clone(),
         };
@@ -158,7 +158,7 @@ impl Groups {
     }
 }
 
-impl Drop for Groups {
+impl Drop for ControlGroups {
     fn drop(&mut self) {
         remove(&self.path);
         if let Some(home) = &self.home {
@@ -167,13 +167,13 @@ impl Drop for Groups {
     }
 }
 
-impl Group {
+impl ControlGroup {
     pub(in crate::terminal) fn path(&self) -> &Path {
         &self.path
     }
 }
 
-impl Drop for Group {
+impl Drop for ControlGroup {
     fn drop(&mut self) {
         remove(&self.path);
     }
@@ -213,7 +213,7 @@ fn move_back(home: &Path) {
         .and_then(|()| fs::write(home.join("cgroup.procs"), "0"))
         .and_then(|()| fs::remove_dir(home.join("simulator")));
     if let Err(error) = back {
-        tracing::debug!(%error, "the simulator stays in a control group of its own making");
+        tracing::debug!(%error, "the simulator cannot return to its first control group");
     }
 }
 
@@ -233,7 +233,7 @@ fn remove(group: &Path) {
             Err(_) => std::thread::sleep(pause),
         }
     }
-    tracing::warn!(group = %group.display(), "a control group stays behind");
+    tracing::warn!(group = %group.display(), "a control group cannot be removed");
 }
 
 fn members(group: &Path) -> Vec<u32> {

@@ -1,4 +1,4 @@
-//! What a confined shell may take of the host. Memory, processes and processors are limited by the
+//! The limits of a confined shell. Memory, processes and processors are limited by the
 //! kernel where the simulator has control groups (`cgroup`); elsewhere each process has limits of
 //! its own, and a thread (`watch`) adds up what a container uses and ends it. Files are counted by
 //! that thread everywhere. Sizes are the container's own, cut to the host's (`quota`).
@@ -13,19 +13,19 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use super::rootfs::RootFolders;
-use super::session::Session;
-use cgroup::{Group, Groups};
+use super::session::DtachSession;
+use cgroup::{ControlGroup, ControlGroups};
 pub(super) use processes::{end_tree, kill};
-pub(crate) use quota::Size;
-use quota::{Host, Quota};
-use watch::{Guarded, Watch};
+pub(crate) use quota::ContainerSize;
+use quota::{HostSize, Quota};
+use watch::{GuardedShell, LimitWatch};
 
 /// The limits of all containers of one simulator.
 pub(super) struct Limits {
-    host: Host,
+    host: HostSize,
     /// Control groups, or why there are none.
-    groups: Result<Arc<Groups>, String>,
-    watch: Arc<Watch>,
+    groups: Result<Arc<ControlGroups>, String>,
+    watch: Arc<LimitWatch>,
 }
 
 /// The limits of one container's shell.
@@ -34,13 +34,13 @@ pub(super) struct Bounds {
     /// Arguments of `prlimit`.
     pub(super) rlimits: Vec<String>,
     /// The control group to run in.
-    pub(super) group: Option<Group>,
+    pub(super) group: Option<ControlGroup>,
 }
 
 impl Bounds {
-    /// For a command that only tries whether shells can be confined.
+    /// For the command that checks whether shells can be confined.
     pub(super) fn for_a_probe() -> Self {
-        let quota = Quota::of(Size::default(), &Host::read());
+        let quota = Quota::new(ContainerSize::default(), &HostSize::read());
         let rlimits = quota.rlimits(false);
         Self {
             quota,
@@ -53,11 +53,11 @@ impl Bounds {
 impl Limits {
     /// Finds out what this host has to limit shells with.
     pub(super) fn find(roots: &Arc<RootFolders>) -> Self {
-        let host = Host::read();
+        let host = HostSize::read();
         Self {
-            groups: Groups::find(&host),
+            groups: ControlGroups::find(&host),
             host,
-            watch: Watch::new(roots.clone()),
+            watch: LimitWatch::new(roots.clone()),
         }
     }
 
@@ -65,10 +65,10 @@ impl Limits {
     ///
     /// # Errors
     /// The control group cannot be made.
-    pub(super) fn bounds(&self, name: &str, size: Size) -> std::io::Result<Bounds> {
-        let quota = Quota::of(size, &self.host);
+    pub(super) fn bounds(&self, name: &str, size: ContainerSize) -> std::io::Result<Bounds> {
+        let quota = Quota::new(size, &self.host);
         let groups = self.groups.as_ref().ok();
-        let group = groups.map(|groups| Groups::group(groups, name, &quota));
+        let group = groups.map(|groups| ControlGroups::group(groups, name, &quota));
         let group = group.transpose()?;
         Ok(Bounds {
             rlimits: quota.rlimits(group.is_some()),
@@ -82,14 +82,14 @@ impl Limits {
     pub(super) fn guard(
         &self,
         name: String,
-        session: Weak<Session>,
+        session: Weak<DtachSession>,
         pid: u32,
         root: PathBuf,
         bounds: Bounds,
     ) {
         let Bounds { quota, group, .. } = bounds;
-        let guarded = Guarded::new(name, session, pid, root, quota, group);
-        Watch::add(&self.watch, guarded);
+        let guarded = GuardedShell::new(name, session, pid, root, quota, group);
+        LimitWatch::add(&self.watch, guarded);
     }
 
     /// Ends all shells and removes their control groups.
@@ -97,7 +97,7 @@ impl Limits {
         self.watch.close();
     }
 
-    /// Whether the kernel itself holds containers to their memory, processes and processors.
+    /// Whether the kernel itself limits the memory, processes and processors of containers.
     pub(super) fn by_the_kernel(&self) -> bool {
         self.groups.is_ok()
     }

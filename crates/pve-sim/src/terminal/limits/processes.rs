@@ -1,6 +1,6 @@
 //! The processes of a container, as the host sees them: the one that the simulator has started and
-//! all below it. A process namespace keeps them together, since what loses its parent there is
-//! given to the first process of the namespace.
+//! all below it. A process namespace keeps them together, since an orphan there becomes a
+//! child of the first process of the namespace.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,9 +11,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::quota::kibibytes;
 
 /// The children of every process of the host.
-pub(super) struct Families(HashMap<u32, Vec<u32>>);
+pub(super) struct ProcessTree(HashMap<u32, Vec<u32>>);
 
-impl Families {
+impl ProcessTree {
     /// As they are now.
     pub(super) fn read() -> Self {
         let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
@@ -124,7 +124,7 @@ pub(in crate::terminal) fn kill(id: u32) {
 /// Kills a process and what it has started. A tenant may have told the first process of his
 /// namespace to outlive its parent, so that is killed first, and all others end with it.
 pub(in crate::terminal) fn end_tree(top: u32) {
-    for id in Families::read().tree(top).into_iter().skip(1) {
+    for id in ProcessTree::read().tree(top).into_iter().skip(1) {
         kill(id);
     }
     kill(top);

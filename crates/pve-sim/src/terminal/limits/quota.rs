@@ -1,4 +1,4 @@
-//! How much a container may have: its own size, cut to what the host can spare.
+//! The limits of a container: its own size, reduced to what the host can spare.
 
 use std::num::NonZero;
 
@@ -22,7 +22,7 @@ const SOCKETS: u64 = 1000;
 
 /// A container's size as its configuration has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Size {
+pub(crate) struct ContainerSize {
     /// Processors; none named means all.
     pub(crate) cores: Option<u64>,
     /// Memory in MiB.
@@ -31,7 +31,7 @@ pub(crate) struct Size {
     pub(crate) disk_bytes: u64,
 }
 
-impl Default for Size {
+impl Default for ContainerSize {
     /// What Proxmox gives a container for which nothing is said, on a disk of 8 GiB.
     fn default() -> Self {
         Self {
@@ -44,19 +44,19 @@ impl Default for Size {
 
 /// The host's own size.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Host {
+pub(super) struct HostSize {
     /// Processors.
     pub(super) cores: u64,
     /// Memory in bytes.
     pub(super) memory_bytes: u64,
 }
 
-impl Host {
+impl HostSize {
     pub(super) fn read() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self {
             cores: cores as u64,
-            // A host that does not tell has little.
+            // Without a figure the host is taken for a small one.
             memory_bytes: meminfo("MemTotal").unwrap_or(GIB),
         }
     }
@@ -112,7 +112,7 @@ pub(super) struct Quota {
 impl Quota {
     /// The container's own size, but no more of the memory than a quarter and no more processors
     /// than all containers may have together.
-    pub(super) fn of(size: Size, host: &Host) -> Self {
+    pub(super) fn new(size: ContainerSize, host: &HostSize) -> Self {
         let cores = size.cores.unwrap_or(host.cores);
         let memory = size.memory_mib.saturating_mul(MIB);
         Self {
@@ -145,7 +145,7 @@ impl Quota {
             limits.push((Resource::As, "as", space));
         }
         let argument = |(resource, name, value): (Resource, &str, u64)| {
-            // Only a mighty process may raise what it has inherited.
+            // Only a privileged process may raise an inherited limit.
             let inherited = getrlimit(resource).maximum;
             let value = inherited.map_or(value, |most| value.min(most));
             format!("--{name}={value}")
@@ -158,34 +158,34 @@ impl Quota {
 mod tests {
     use super::*;
 
-    const HOST: Host = Host {
+    const HOST: HostSize = HostSize {
         cores: 4,
         memory_bytes: 8 * GIB,
     };
 
     #[test]
     fn a_container_has_its_own_size_where_the_host_can_spare_it() {
-        let size = Size {
+        let size = ContainerSize {
             cores: Some(2),
             memory_mib: 1024,
             disk_bytes: 8 * GIB,
         };
-        let quota = Quota::of(size, &HOST);
+        let quota = Quota::new(size, &HOST);
         assert_eq!(quota.cpu_percent, 200);
         assert_eq!(quota.memory_bytes, GIB);
         assert_eq!(quota.disk_bytes, 8 * GIB);
-        let large = Size {
+        let large = ContainerSize {
             cores: None,
             memory_mib: u64::MAX,
             disk_bytes: 8 * GIB,
         };
-        let quota = Quota::of(large, &HOST);
+        let quota = Quota::new(large, &HOST);
         assert_eq!((quota.cpu_percent, quota.memory_bytes), (300, 2 * GIB));
     }
 
     #[test]
     fn where_nobody_adds_up_pipes_a_process_has_few_open_files() {
-        let quota = Quota::of(Size::default(), &HOST);
+        let quota = Quota::new(ContainerSize::default(), &HOST);
         let of = |grouped| {
             let limits = quota.rlimits(grouped);
             let open = limits.iter().find_map(|one| one.strip_prefix("--nofile="));

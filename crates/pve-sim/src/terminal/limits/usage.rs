@@ -1,4 +1,4 @@
-//! What a container's files take on the host's disk.
+//! The disk usage of a container's files.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -28,14 +28,14 @@ const BLOCK: u64 = 512;
 
 /// Bytes on disk, and names.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Usage {
+pub(super) struct ContainerUsage {
     pub(super) bytes: u64,
     pub(super) files: u64,
 }
 
 /// Adds up until there are more than so many files.
-struct Count {
-    usage: Usage,
+struct FileCount {
+    usage: ContainerUsage,
     most_files: u64,
     /// Files with several names that have been counted.
     linked: HashSet<(u64, u64)>,
@@ -43,9 +43,13 @@ struct Count {
 
 /// What is below a folder, and what the processes have open but removed. Where there are more than
 /// `most_files`, counting stops.
-pub(super) fn measure(root: &Path, processes: &[u32], most_files: u64) -> io::Result<Usage> {
-    let mut count = Count {
-        usage: Usage::default(),
+pub(super) fn measure(
+    root: &Path,
+    processes: &[u32],
+    most_files: u64,
+) -> io::Result<ContainerUsage> {
+    let mut count = FileCount {
+        usage: ContainerUsage::default(),
         most_files,
         linked: HashSet::new(),
     };
@@ -61,7 +65,7 @@ pub(super) fn measure(root: &Path, processes: &[u32], most_files: u64) -> io::Re
     Ok(count.usage)
 }
 
-impl Count {
+impl FileCount {
     fn full(&self) -> bool {
         self.usage.files > self.most_files
     }
@@ -80,7 +84,7 @@ impl Count {
             if name == "." || name == ".." {
                 continue;
             }
-            // What has gone meanwhile takes nothing.
+            // A file that was removed meanwhile counts nothing.
             let Ok(about) = statat(folder.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW) else {
                 continue;
             };

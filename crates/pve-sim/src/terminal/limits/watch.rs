@@ -1,6 +1,6 @@
 //! The thread that watches over running shells: it adds up what each container uses, ends those
 //! that use too much, and ends the largest where the host itself runs out. A container that is
-//! ended for its files loses them, since they may be what the host lacks.
+//! ended for its files loses them, since the host may need their space.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,54 +8,54 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::cgroup::Group;
-use super::processes::{self, Families};
+use super::cgroup::ControlGroup;
+use super::processes::{self, ProcessTree};
 use super::quota::{Quota, meminfo};
-use super::usage::{self, Usage};
+use super::usage::{self, ContainerUsage};
 use crate::terminal::rootfs::RootFolders;
-use crate::terminal::session::Session;
+use crate::terminal::session::DtachSession;
 
-/// How often memory is added up, and the host is looked at.
+/// How often memory is added up, and the host is checked.
 const TICK: Duration = Duration::from_millis(200);
 
-/// How often files are counted at most; where counting takes long, it is done less often.
-const COUNTING: Duration = Duration::from_secs(1);
+/// The shortest pause between two counts of files.
+const MIN_COUNT_PAUSE: Duration = Duration::from_secs(1);
 
-/// How many times as long as counting files took they are left alone afterwards.
-const PAUSE: u32 = 10;
+/// The pause after a count of files, as a multiple of the time that it took.
+const COUNT_PAUSE_FACTOR: u32 = 10;
 
-/// How long the processes of an ended container are waited for before its files are removed.
-const ENDING: Duration = Duration::from_secs(3);
+/// How long to wait for the processes of an ended container before its files are removed.
+const END_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The share of its memory and of its disk that the host keeps.
 const RESERVE: u64 = 20;
 
 /// The most disk that is kept for the host, in bytes.
-const MOST_DISK_KEPT: u64 = 2 << 30;
+const MAX_DISK_RESERVE: u64 = 2 << 30;
 
 /// One running shell.
-pub(super) struct Guarded {
+pub(super) struct GuardedShell {
     name: String,
-    session: Weak<Session>,
+    session: Weak<DtachSession>,
     pid: u32,
     root: PathBuf,
     quota: Quota,
     /// Its memory is limited by this group.
-    group: Option<Group>,
+    group: Option<ControlGroup>,
     memory: u64,
     sockets: u64,
-    files: Usage,
+    files: ContainerUsage,
     count_at: Instant,
 }
 
-impl Guarded {
+impl GuardedShell {
     pub(super) fn new(
         name: String,
-        session: Weak<Session>,
+        session: Weak<DtachSession>,
         pid: u32,
         root: PathBuf,
         quota: Quota,
-        group: Option<Group>,
+        group: Option<ControlGroup>,
     ) -> Self {
         Self {
             name,
@@ -66,7 +66,7 @@ impl Guarded {
             group,
             memory: 0,
             sockets: 0,
-            files: Usage::default(),
+            files: ContainerUsage::default(),
             count_at: Instant::now(),
         }
     }
@@ -77,11 +77,11 @@ impl Guarded {
             .is_some_and(|session| session.is_open())
     }
 
-    fn measure(&mut self, families: &Families) {
-        let tree = families.tree(self.pid);
+    fn measure(&mut self, processes_of_host: &ProcessTree) {
+        let tree = processes_of_host.tree(self.pid);
         if self.group.is_none() {
             self.memory = processes::memory(&tree, self.quota.memory_bytes);
-            // The first ones may be outside of its network.
+            // The first processes may still be outside of its network namespace.
             self.sockets = tree.last().copied().map_or(0, processes::sockets);
         }
         let now = Instant::now();
@@ -90,9 +90,11 @@ impl Guarded {
         }
         match usage::measure(&self.root, &tree, self.quota.files) {
             Ok(files) => self.files = files,
-            Err(error) => tracing::debug!(%error, name = self.name, "files are not counted"),
+            Err(error) => {
+                tracing::debug!(%error, vmid = self.name, "the files of a container cannot be counted")
+            }
         }
-        self.count_at = Instant::now() + COUNTING.max(now.elapsed() * PAUSE);
+        self.count_at = Instant::now() + MIN_COUNT_PAUSE.max(now.elapsed() * COUNT_PAUSE_FACTOR);
     }
 }
 
@@ -108,7 +110,7 @@ enum Excess {
 }
 
 impl Excess {
-    fn of(memory: u64, sockets: u64, files: Usage, quota: &Quota) -> Option<Self> {
+    fn find(memory: u64, sockets: u64, files: ContainerUsage, quota: &Quota) -> Option<Self> {
         if memory > quota.memory_bytes {
             Some(Self::Memory(quota.memory_bytes))
         } else if sockets > quota.sockets {
@@ -146,22 +148,22 @@ impl fmt::Display for Excess {
 }
 
 /// The running shells, and what they are held to.
-pub(super) struct Watch {
+pub(super) struct LimitWatch {
     roots: Arc<RootFolders>,
-    guards: Mutex<Guards>,
+    guards: Mutex<GuardedShells>,
     /// Told when the thread has to end.
     closing: Condvar,
 }
 
 #[derive(Default)]
-struct Guards {
+struct GuardedShells {
     /// Shells that the thread has not seen yet.
-    new: Vec<Guarded>,
+    new: Vec<GuardedShell>,
     thread: Option<JoinHandle<()>>,
     closed: bool,
 }
 
-impl Watch {
+impl LimitWatch {
     pub(super) fn new(roots: Arc<RootFolders>) -> Arc<Self> {
         Arc::new(Self {
             roots,
@@ -172,7 +174,7 @@ impl Watch {
 
     /// Watches over one more; the thread runs as long as there is any. A shell that cannot be
     /// watched is ended.
-    pub(super) fn add(watch: &Arc<Self>, guarded: Guarded) {
+    pub(super) fn add(watch: &Arc<Self>, guarded: GuardedShell) {
         let mut guards = watch.guards();
         if guards.closed {
             return processes::end_tree(guarded.pid);
@@ -199,7 +201,7 @@ impl Watch {
         let thread = guards.thread.take();
         drop(guards);
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the thread that watches over shells had failed");
+            tracing::error!("the thread that watches shells has failed");
         }
     }
 
@@ -224,21 +226,21 @@ impl Watch {
         }
     }
 
-    fn guards(&self) -> MutexGuard<'_, Guards> {
+    fn guards(&self) -> MutexGuard<'_, GuardedShells> {
         self.guards
             .lock()
             .expect("no code panics while it holds the guarded shells")
     }
 
     /// Looks at all once.
-    fn look(&self, guarded: &mut Vec<Guarded>) {
+    fn look(&self, guarded: &mut Vec<GuardedShell>) {
         // A group takes what is left of its shell along.
-        guarded.retain(Guarded::runs);
-        let families = Families::read();
+        guarded.retain(GuardedShell::runs);
+        let processes_of_host = ProcessTree::read();
         let mut over = Vec::new();
         for (index, one) in guarded.iter_mut().enumerate() {
-            one.measure(&families);
-            if let Some(excess) = Excess::of(one.memory, one.sockets, one.files, &one.quota) {
+            one.measure(&processes_of_host);
+            if let Some(excess) = Excess::find(one.memory, one.sockets, one.files, &one.quota) {
                 over.push((index, excess));
             }
         }
@@ -248,13 +250,13 @@ impl Watch {
         // From the last on, so that the indices stay true.
         for (index, excess) in over.into_iter().rev() {
             let one = guarded.swap_remove(index);
-            self.end(one, &families, excess);
+            self.end(one, &processes_of_host, excess);
         }
     }
 
     /// The container to end first where the host runs out of memory or disk.
-    fn largest(&self, guarded: &[Guarded]) -> Option<(usize, Excess)> {
-        let by = |size: fn(&Guarded) -> u64| {
+    fn largest(&self, guarded: &[GuardedShell]) -> Option<(usize, Excess)> {
+        let by = |size: fn(&GuardedShell) -> u64| {
             let largest = guarded.iter().enumerate().max_by_key(|(_, one)| size(one));
             largest.map(|(index, _)| index)
         };
@@ -269,9 +271,13 @@ impl Watch {
         None
     }
 
-    fn end(&self, one: Guarded, families: &Families, excess: Excess) {
+    fn end(&self, one: GuardedShell, processes_of_host: &ProcessTree, excess: Excess) {
         let cause = excess.to_string();
-        tracing::warn!(vmid = one.name, cause, "a container's programs are ended");
+        tracing::warn!(
+            vmid = one.name,
+            error = cause,
+            "the programs of a container are ended"
+        );
         let files = if excess.costs_files() {
             " Its files are removed."
         } else {
@@ -287,9 +293,9 @@ impl Watch {
             ));
             session.end();
         }
-        let tree = families.tree(one.pid);
+        let tree = processes_of_host.tree(one.pid);
         processes::end_tree(one.pid);
-        let until = Instant::now() + ENDING;
+        let until = Instant::now() + END_TIMEOUT;
         while tree.iter().any(|id| processes::runs(*id)) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -305,7 +311,7 @@ fn lacks_memory() -> bool {
 }
 
 fn lacks_disk(folder: &Path) -> bool {
-    usage::free(folder).is_ok_and(|(free, size)| free < (size / RESERVE).min(MOST_DISK_KEPT))
+    usage::free(folder).is_ok_and(|(free, size)| free < (size / RESERVE).min(MAX_DISK_RESERVE))
 }
 
 #[cfg(test)]
@@ -323,24 +329,24 @@ mod tests {
 
     #[test]
     fn a_container_may_have_its_quota_and_no_byte_more() {
-        let files = |bytes, files| Usage { bytes, files };
+        let files = |bytes, files| ContainerUsage { bytes, files };
         let full = files(1 << 30, 100);
-        assert_eq!(Excess::of(512 << 20, 20, full, &QUOTA), None);
+        assert_eq!(Excess::find(512 << 20, 20, full, &QUOTA), None);
         let cases = [
             (
-                Excess::of((512 << 20) + 1, 21, full, &QUOTA),
+                Excess::find((512 << 20) + 1, 21, full, &QUOTA),
                 "they used more than 512 MiB of memory",
             ),
             (
-                Excess::of(0, 21, full, &QUOTA),
+                Excess::find(0, 21, full, &QUOTA),
                 "they opened more than 20 sockets",
             ),
             (
-                Excess::of(0, 0, files((1 << 30) + 1, 1), &QUOTA),
+                Excess::find(0, 0, files((1 << 30) + 1, 1), &QUOTA),
                 "they wrote more than 1024 MiB of files",
             ),
             (
-                Excess::of(0, 0, files(0, 101), &QUOTA),
+                Excess::find(0, 0, files(0, 101), &QUOTA),
                 "they made more than 100 files",
             ),
         ];

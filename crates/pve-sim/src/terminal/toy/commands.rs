@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use super::machine::{ENTRY, Machine, OUTPUT, Report};
+use super::machine::{ENTRY, OUTPUT, ScriptOutput, ToyMachine};
 use super::network_commands;
 
 /// Runs one command and gives its exit code.
-pub(super) fn run(machine: &mut Machine, arguments: &[String], report: &mut Report) -> i32 {
+pub(super) fn run(
+    machine: &mut ToyMachine,
+    arguments: &[String],
+    report: &mut ScriptOutput,
+) -> i32 {
     let name = arguments[0].as_str();
     let rest: Vec<&str> = arguments[1..].iter().map(String::as_str).collect();
     let options = rest.iter().filter(|one| one.starts_with('-')).count();
@@ -15,8 +19,8 @@ pub(super) fn run(machine: &mut Machine, arguments: &[String], report: &mut Repo
         .copied()
         .filter(|one| !one.starts_with('-'))
         .collect();
-    let out = |report: &mut Report, text: &str| report.stdout.extend(text.as_bytes());
-    let fail = |report: &mut Report, text: String, code: i32| {
+    let out = |report: &mut ScriptOutput, text: &str| report.stdout.extend(text.as_bytes());
+    let fail = |report: &mut ScriptOutput, text: String, code: i32| {
         report.stderr.extend(format!("{text}\n").into_bytes());
         code
     };
@@ -173,7 +177,7 @@ pub(super) fn run(machine: &mut Machine, arguments: &[String], report: &mut Repo
     }
 }
 
-fn list(machine: &Machine, operand: Option<&str>, all: bool, report: &mut Report) -> i32 {
+fn list(machine: &ToyMachine, operand: Option<&str>, all: bool, report: &mut ScriptOutput) -> i32 {
     let path = machine.absolute(operand.unwrap_or("."));
     match machine.files.get(&path) {
         None => {

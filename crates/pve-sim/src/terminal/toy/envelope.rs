@@ -1,20 +1,20 @@
-//! Recognises what a client types to run a script through a terminal: a probe that joins two halves
-//! of a sentinel, here-documents with a file or a part of it in base64, the line that checks their
-//! SHA-256, the line that runs the script under `timeout`, and the line that prints the outputs
-//! between sentinels. Those two are typed and end with `exit`, or are lines of a runner that was
-//! written before; then the report is shown again for an empty line and for a probe of its own, and
-//! anything else ends the session. Lines in between, such as those that show output while the script
-//! runs, are taken in and not acted upon.
+//! Recognises the text that a client types to run a script through a terminal: a probe that joins
+//! two halves of a sentinel, here-documents with a file or a part of it in base64, the line that
+//! checks their SHA-256, the line that runs the script under `timeout`, and the line that prints
+//! the outputs between sentinels. Those two are typed and end with `exit`, or are lines of a runner
+//! that was written before; then the report is shown again for an empty line and for a probe of its
+//! own, and anything else ends the session. Lines in between, such as those that show output while
+//! the script runs, are ignored.
 
 use std::collections::BTreeMap;
 
-use super::machine::{ENTRY, MEMORY, Report};
+use super::machine::{ENTRY, MEMORY, ScriptOutput};
 use crate::encoding;
 
-/// What a line means.
+/// The meaning of a typed line.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Nothing of the envelope.
+pub(super) enum EnvelopeStep {
+    /// Not a part of the envelope.
     Plain,
     /// A part of it that needs no answer.
     Consumed,
@@ -30,16 +30,16 @@ pub(super) enum Step {
     Leave,
 }
 
-/// How far the envelope has come.
+/// The progress of the envelope.
 #[derive(Debug, Default)]
 pub(super) struct Envelope {
     probed: bool,
-    document: Option<Document>,
+    document: Option<HereDocument>,
     /// The parts of the script by the names of their files.
     parts: BTreeMap<String, Vec<u8>>,
     /// Bytes in them.
     kept: usize,
-    report: Option<Report>,
+    report: Option<ScriptOutput>,
     /// The line of a runner that prints the report.
     reports_by: Option<String>,
     /// The report that waits for its receipt.
@@ -48,7 +48,7 @@ pub(super) struct Envelope {
 
 /// A here-document that is being typed.
 #[derive(Debug)]
-struct Document {
+struct HereDocument {
     file: String,
     end: String,
     base64: String,
@@ -56,14 +56,14 @@ struct Document {
 
 impl Envelope {
     /// Takes one typed line.
-    pub(super) fn take(&mut self, line: &str) -> Step {
+    pub(super) fn take(&mut self, line: &str) -> EnvelopeStep {
         if let Some(document) = &mut self.document {
             if line != document.end {
-                // What is too large fails at the check of its sum, like what was lost.
+                // A part that is too large later fails at the check of its checksum.
                 if self.kept + document.base64.len() + line.len() <= MEMORY {
                     document.base64.push_str(line.trim());
                 }
-            } else if let Some(Document { file, base64, .. }) = self.document.take() {
+            } else if let Some(HereDocument { file, base64, .. }) = self.document.take() {
                 let bytes = encoding::unbase64(&base64).unwrap_or_default();
                 let size = bytes.len() + file.len() + ENTRY;
                 if self.kept + size <= MEMORY {
@@ -71,38 +71,38 @@ impl Envelope {
                     self.parts.insert(file, bytes);
                 }
             }
-            return Step::Consumed;
+            return EnvelopeStep::Consumed;
         }
         if let Some(shown) = &self.shown {
             let own = shown.trim().split('B').next().unwrap_or_default();
             return match line.trim() {
-                "" => Step::Show(shown.clone()),
-                line if line.contains(own) => Step::Show(shown.clone()),
-                _ => Step::Leave,
+                "" => EnvelopeStep::Show(shown.clone()),
+                line if line.contains(own) => EnvelopeStep::Show(shown.clone()),
+                _ => EnvelopeStep::Leave,
             };
         }
         if self.probed && line.contains("sha256sum </dev/null") {
             self.parts.clear();
             self.kept = 0;
             let sentinel = sentinels(line).into_iter().next().unwrap_or_default();
-            return Step::Show(format!("\r\n{sentinel} 0\r\n"));
+            return EnvelopeStep::Show(format!("\r\n{sentinel} 0\r\n"));
         }
         if line.contains("stty -echo") && line.contains("printf") {
             self.probed = true;
             let sentinel = sentinels(line).into_iter().next().unwrap_or_default();
-            return Step::Probed(format!("\r\n{sentinel}\r\n"));
+            return EnvelopeStep::Probed(format!("\r\n{sentinel}\r\n"));
         }
         if !self.probed {
-            return Step::Plain;
+            return EnvelopeStep::Plain;
         }
         if line.contains("base64 -d") {
             let end = line.split("<<").nth(1).unwrap_or_default();
-            self.document = Some(Document {
+            self.document = Some(HereDocument {
                 file: file_name(line),
                 end: end.trim_matches('\'').to_owned(),
                 base64: String::new(),
             });
-            return Step::Consumed;
+            return EnvelopeStep::Consumed;
         }
         if line.contains("sha256sum") && line.contains("printf") {
             return self.check(line);
@@ -118,23 +118,24 @@ impl Envelope {
         }
         if line.contains("mv \"$t/w\" \"$t/n\"") {
             let sentinel = sentinels(line).into_iter().next().unwrap_or_default();
-            return Step::Show(format!("\r\n{sentinel}\r\n"));
+            return EnvelopeStep::Show(format!("\r\n{sentinel}\r\n"));
         }
         if !self.parts.is_empty() && line.trim_end().ends_with("; exit") {
-            return Step::Leave;
+            return EnvelopeStep::Leave;
         }
         if !self.parts.is_empty() && line.trim() != "exit" {
-            return Step::Consumed;
+            return EnvelopeStep::Consumed;
         }
-        Step::Plain
+        EnvelopeStep::Plain
     }
 
-    /// Keeps the result of the script for the report, and gives the report where a runner prints it.
-    pub(super) fn ran(&mut self, report: Report) -> Option<String> {
+    /// Keeps the result of the script for the report, and gives the report where a runner prints
+    /// it.
+    pub(super) fn ran(&mut self, report: ScriptOutput) -> Option<String> {
         self.report = Some(report);
         let line = self.reports_by.take()?;
         match self.report(&line) {
-            Step::Report { text, .. } => self.shown.insert(text).clone().into(),
+            EnvelopeStep::Report { text, .. } => self.shown.insert(text).clone().into(),
             _ => None,
         }
     }
@@ -144,7 +145,7 @@ impl Envelope {
         self.document = None;
     }
 
-    fn run(&self, line: &str) -> Step {
+    fn run(&self, line: &str) -> EnvelopeStep {
         // `timeout [-k N] SECONDS sh …`
         let seconds = line
             .split("exec timeout ")
@@ -156,23 +157,23 @@ impl Envelope {
         let parts = self.parts.iter().filter(|(name, _)| name.starts_with('c'));
         let bytes: Vec<u8> = parts.flat_map(|(_, part)| part).copied().collect();
         let script = String::from_utf8_lossy(&bytes).into_owned();
-        Step::Run { script, seconds }
+        EnvelopeStep::Run { script, seconds }
     }
 
-    fn run_by_runner(&mut self) -> Step {
+    fn run_by_runner(&mut self) -> EnvelopeStep {
         let runner = self.parts.get("f").map_or(&[][..], Vec::as_slice);
         let runner = String::from_utf8_lossy(runner).into_owned();
         let line_with = |text: &str| runner.lines().find(|line| line.contains(text));
         let (Some(run), Some(report)) = (line_with("exec timeout "), line_with("_402p() { if"))
         else {
-            return Step::Consumed;
+            return EnvelopeStep::Consumed;
         };
         self.reports_by = Some(report.to_owned());
         self.run(run)
     }
 
     /// Says whether files are what their checksums say, behind the number of the try.
-    fn check(&self, line: &str) -> Step {
+    fn check(&self, line: &str) -> EnvelopeStep {
         let mut wrong = false;
         for check in line.split("sha256sum").skip(1) {
             let file = self.parts.get(&file_name(check));
@@ -183,14 +184,14 @@ impl Envelope {
         }
         let sentinel = sentinels(line).into_iter().next().unwrap_or_default();
         let words = line.rsplit(' ').nth(1).unwrap_or_default();
-        Step::Show(format!("\r\n{sentinel} {words} {}\r\n", u8::from(wrong)))
+        EnvelopeStep::Show(format!("\r\n{sentinel} {words} {}\r\n", u8::from(wrong)))
     }
 
-    fn report(&mut self, line: &str) -> Step {
+    fn report(&mut self, line: &str) -> EnvelopeStep {
         let report = self.report.take().unwrap_or_default();
         let marks = sentinels(line);
         let [begin, middle, end, ..] = &marks[..] else {
-            return Step::Plain;
+            return EnvelopeStep::Plain;
         };
         let limit = line
             .split("head -c ")
@@ -208,7 +209,7 @@ impl Envelope {
             wrapped(&err[..err.len().min(limit)]),
         );
         let ends = line.trim_end().ends_with("exit");
-        Step::Report { text, ends }
+        EnvelopeStep::Report { text, ends }
     }
 }
 
@@ -251,7 +252,7 @@ mod tests {
         envelope.take("stty -echo; printf '%s' 'a' 'b'");
         for part in 0..200 {
             let begin = format!("base64 -d >\"$t/c{part}\" <<'END'");
-            assert_eq!(envelope.take(&begin), Step::Consumed);
+            assert_eq!(envelope.take(&begin), EnvelopeStep::Consumed);
             for _ in 0..100 {
                 envelope.take(&"QUFB".repeat(100));
             }
@@ -267,23 +268,26 @@ mod tests {
         let mut envelope = Envelope::default();
         let probe =
             r" unset HISTFILE; stty -echo 2>/dev/null; PS1= PS2=; printf '\n%s%s\n' 'aaR' 'bb'";
-        assert_eq!(envelope.take(probe), Step::Probed("\r\naaRbb\r\n".into()));
+        assert_eq!(
+            envelope.take(probe),
+            EnvelopeStep::Probed("\r\naaRbb\r\n".into())
+        );
         assert_eq!(
             envelope.take(" t=$(mktemp -d) && base64 -d >\"$t/c\" <<'aaH'"),
-            Step::Consumed
+            EnvelopeStep::Consumed
         );
-        assert_eq!(envelope.take("ZWNobyBo"), Step::Consumed);
-        assert_eq!(envelope.take("aQo="), Step::Consumed);
-        assert_eq!(envelope.take("aaH"), Step::Consumed);
+        assert_eq!(envelope.take("ZWNobyBo"), EnvelopeStep::Consumed);
+        assert_eq!(envelope.take("aQo="), EnvelopeStep::Consumed);
+        assert_eq!(envelope.take("aaH"), EnvelopeStep::Consumed);
         let run = " (cd; exec timeout -k 2 7 sh \"$t/c\" </dev/null >\"$t/o\" 2>\"$t/e\"); r=$?";
         assert_eq!(
             envelope.take(run),
-            Step::Run {
+            EnvelopeStep::Run {
                 script: "echo hi\n".into(),
                 seconds: 7
             }
         );
-        envelope.ran(Report {
+        envelope.ran(ScriptOutput {
             stdout: b"hi\n".to_vec(),
             stderr: Vec::new(),
             code: 0,
@@ -291,7 +295,7 @@ mod tests {
         let report = r#" printf '\n%s%s %d %d %d\n' 'aaB' 'bb' "$r" $(wc -c <"$t/o") $(wc -c <"$t/e"); head -c 2 "$t/o" | base64; printf '%s%s\n' 'aaM' 'bb'; head -c 2 "$t/e" | base64; printf '%s%s\n' 'aaE' 'bb'; rm -rf "$t"; exit"#;
         assert_eq!(
             envelope.take(report),
-            Step::Report {
+            EnvelopeStep::Report {
                 text: "\r\naaBbb 0 3 0\r\naGk=\r\naaMbb\r\naaEbb\r\n".into(),
                 ends: true,
             }
@@ -304,26 +308,29 @@ mod tests {
         let probe = r"stty -echo 2>/dev/null; printf '\n%s%s\n' 'aaR' 'bb'";
         envelope.take(probe);
         let setup = r#" t=/tmp/x; : >"$t/c" && sha256sum </dev/null >/dev/null && printf '\n%s%s %d\n' 'aaL' 'bb' $q"#;
-        assert_eq!(envelope.take(setup), Step::Show("\r\naaLbb 0\r\n".into()));
+        assert_eq!(
+            envelope.take(setup),
+            EnvelopeStep::Show("\r\naaLbb 0\r\n".into())
+        );
         // Another text's.
         let sum = "2c7c2bb2aaa2dc20a3ab4f0b7bd0e0bf0b6b3cc1ea1fa7ba1aa6b2ea9a3a8e1f";
         for (text, sum, status) in [("ZWNobyBoaQo=", sum, 1), ("", EMPTY, 0)] {
             for line in [" base64 -d >\"$t/c0\" <<'aaH'", text, "aaH"] {
-                assert_eq!(envelope.take(line), Step::Consumed);
+                assert_eq!(envelope.take(line), EnvelopeStep::Consumed);
             }
             let check = format!(
                 r#" [ "$(sha256sum <"$t/c0")" = '{sum}  -' ]; printf '\n%s%s %d %d\n' 'aaW' 'bb' 3 $?"#
             );
             let shown = format!("\r\naaWbb 3 {status}\r\n");
-            assert_eq!(envelope.take(&check), Step::Show(shown));
+            assert_eq!(envelope.take(&check), EnvelopeStep::Show(shown));
         }
-        envelope.ran(Report::default());
+        envelope.ran(ScriptOutput::default());
         let report = r#" printf '\n%s%s %d %d %d\n' 'aaB' 'bb' "$r" $(wc -c <"$t/o") $(wc -c <"$t/e"); head -c 2 "$t/o" | base64; printf '%s%s\n' 'aaM' 'bb'; head -c 2 "$t/e" | base64; rm -rf "$t"; printf '%s%s\n' 'aaE' 'bb'"#;
         assert!(matches!(
             envelope.take(report),
-            Step::Report { ends: false, .. }
+            EnvelopeStep::Report { ends: false, .. }
         ));
-        assert_eq!(envelope.take(" exit"), Step::Plain);
+        assert_eq!(envelope.take(" exit"), EnvelopeStep::Plain);
     }
 
     #[test]
@@ -337,18 +344,18 @@ mod tests {
         for (file, text) in [("c0", "ZWNobyBoaQo="), ("f", runner.as_str())] {
             let begin = format!(" base64 -d >\"$t/{file}\" <<'aaH'");
             for line in [begin.as_str(), text, "aaH"] {
-                assert_eq!(envelope.take(line), Step::Consumed);
+                assert_eq!(envelope.take(line), EnvelopeStep::Consumed);
             }
         }
-        let run = Step::Run {
+        let run = EnvelopeStep::Run {
             script: "echo hi\n".into(),
             seconds: 9,
         };
         assert_eq!(envelope.take(" _402g"), run);
-        let report = envelope.ran(Report::default()).unwrap();
+        let report = envelope.ran(ScriptOutput::default()).unwrap();
         assert!(report.starts_with("\r\naaBbb 0 0 0\r\n"), "{report}");
-        assert_eq!(envelope.take(""), Step::Show(report));
-        assert_eq!(envelope.take(" exit"), Step::Leave);
+        assert_eq!(envelope.take(""), EnvelopeStep::Show(report));
+        assert_eq!(envelope.take(" exit"), EnvelopeStep::Leave);
     }
 
     /// The SHA-256 of nothing.
@@ -356,6 +363,6 @@ mod tests {
 
     #[test]
     fn an_ordinary_line_is_none_of_its_business() {
-        assert_eq!(Envelope::default().take("ls -l"), Step::Plain);
+        assert_eq!(Envelope::default().take("ls -l"), EnvelopeStep::Plain);
     }
 }

@@ -1,26 +1,27 @@
-//! The toy's language: commands separated by newline, `;`, `&&` and `||`, words with quotes and variables, and redirections to
-//! files. What it does not know it refuses the way a shell would.
+//! The toy's language: commands separated by newline, `;`, `&&` and `||`, words with quotes and
+//! variables, and redirections to files. Unknown commands fail as in a
+//! real shell.
 
 use super::commands;
-use super::machine::{ENTRY, Machine, OUTPUT, Report};
-use super::parse::{After, Piece, Target, Word, split};
+use super::machine::{ENTRY, OUTPUT, ScriptOutput, ToyMachine};
+use super::parse::{RedirectTarget, RunCondition, ShellWord, WordPart, split};
 
 /// Bytes in the arguments of one command.
 const ARGUMENTS: usize = 128 << 10;
 /// Bytes that one script may read and print. It runs to its end on a thread that others need.
 const WORK: usize = 64 << 20;
 
-impl Machine {
+impl ToyMachine {
     /// Runs a script to its end or to `exit`.
-    pub(super) fn script(&mut self, text: &str) -> Report {
-        let mut report = Report::default();
+    pub(super) fn script(&mut self, text: &str) -> ScriptOutput {
+        let mut report = ScriptOutput::default();
         self.exited = false;
         let mut work = 0;
         for statement in split(text) {
             let skip = match statement.after {
-                After::Always => false,
-                After::Success => self.code != 0,
-                After::Failure => self.code == 0,
+                RunCondition::Always => false,
+                RunCondition::Success => self.code != 0,
+                RunCondition::Failure => self.code == 0,
             };
             if skip {
                 continue;
@@ -40,14 +41,14 @@ impl Machine {
     }
 
     /// Runs one statement; how many bytes were handled for that.
-    fn statement(&mut self, words: &[Word], report: &mut Report) -> usize {
+    fn statement(&mut self, words: &[ShellWord], report: &mut ScriptOutput) -> usize {
         let mut arguments = Vec::new();
         let mut size = 0;
-        let mut target: Option<(Target, String)> = None;
+        let mut target: Option<(RedirectTarget, String)> = None;
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match word {
-                Word::Redirect(to) => {
+                ShellWord::Redirect(to) => {
                     let name = words
                         .next()
                         .map(|word| self.expand(word))
@@ -75,7 +76,7 @@ impl Machine {
         if arguments.is_empty() {
             return size;
         }
-        let mut own = Report::default();
+        let mut own = ScriptOutput::default();
         self.code = commands::run(self, &arguments, &mut own);
         let handled = size + own.size() + self.size();
         match target {
@@ -83,15 +84,15 @@ impl Machine {
                 report.stdout.extend(own.stdout);
                 report.stderr.extend(own.stderr);
             }
-            Some((Target::ErrorsToOutput, _)) => {
+            Some((RedirectTarget::ErrorsToOutput, _)) => {
                 report.stdout.extend(own.stdout);
                 report.stdout.extend(own.stderr);
             }
-            Some((Target::OutputToErrors, _)) => {
+            Some((RedirectTarget::OutputToErrors, _)) => {
                 report.stderr.extend(own.stdout);
                 report.stderr.extend(own.stderr);
             }
-            Some((Target::File { append, errors }, name)) => {
+            Some((RedirectTarget::File { append, errors }, name)) => {
                 let (to_file, rest) = if errors {
                     (own.stderr, own.stdout)
                 } else {
@@ -108,7 +109,7 @@ impl Machine {
         handled
     }
 
-    fn set(&mut self, name: &str, value: &str, report: &mut Report) {
+    fn set(&mut self, name: &str, value: &str, report: &mut ScriptOutput) {
         if !self.has_room(name.len() + value.len() + ENTRY) {
             report.stderr.extend(b"sh: 1: Out of memory\n");
             self.code = 2;
@@ -118,7 +119,7 @@ impl Machine {
         self.code = 0;
     }
 
-    fn write(&mut self, name: &str, bytes: Vec<u8>, append: bool, report: &mut Report) {
+    fn write(&mut self, name: &str, bytes: Vec<u8>, append: bool, report: &mut ScriptOutput) {
         if name == "/dev/null" {
             return;
         }
@@ -138,16 +139,16 @@ impl Machine {
         }
     }
 
-    fn expand(&self, word: &Word) -> String {
-        let Word::Text(pieces) = word else {
+    fn expand(&self, word: &ShellWord) -> String {
+        let ShellWord::Text(pieces) = word else {
             return String::new();
         };
         let mut text = String::new();
         for piece in pieces {
             match piece {
-                Piece::Plain(plain) => text.push_str(plain),
-                Piece::Variable(name) if name == "?" => text.push_str(&self.code.to_string()),
-                Piece::Variable(name) => {
+                WordPart::Plain(plain) => text.push_str(plain),
+                WordPart::Variable(name) if name == "?" => text.push_str(&self.code.to_string()),
+                WordPart::Variable(name) => {
                     text.push_str(self.variables.get(name).map_or("", String::as_str));
                 }
             }
@@ -166,7 +167,7 @@ mod tests {
     use super::*;
 
     fn run(text: &str) -> (String, String, i32) {
-        let report = Machine::new("web").script(text);
+        let report = ToyMachine::new("web").script(text);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (text(report.stdout), text(report.stderr), report.code)
     }
@@ -197,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_grows_without_end_ends_at_the_memory_of_the_container() {
-        let mut machine = Machine::new("web");
+        let mut machine = ToyMachine::new("web");
         let double = "x=$x$x;".repeat(400);
         let report = machine.script(&format!("x=abcdefgh;{double} echo done"));
         let errors = String::from_utf8(report.stderr).unwrap();
@@ -208,7 +209,7 @@ mod tests {
         assert!(report.stderr.starts_with(b"sh: 1: Out of memory\n"));
         assert!(machine.size() <= MEMORY);
 
-        let mut machine = Machine::new("web");
+        let mut machine = ToyMachine::new("web");
         let grow = "cat f f f f > g; cat g g g g > f;".repeat(12);
         let report = machine.script(&format!("echo hello > f;{grow} echo done"));
         let errors = String::from_utf8(report.stderr).unwrap();
@@ -221,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_script_that_prints_or_works_without_end_is_killed() {
-        let mut machine = Machine::new("web");
+        let mut machine = ToyMachine::new("web");
         machine.script(&format!("echo {} > f", "x".repeat(100_000)));
         let prints = machine.script(&"cat f f f f f f f f f f;".repeat(10));
         assert_eq!((prints.code, &prints.stderr[..]), (137, &b"Killed\n"[..]));
@@ -250,7 +251,7 @@ mod tests {
             "sleep inf",
             "exit 99999999999",
         ] {
-            Machine::new("web").script(text);
+            ToyMachine::new("web").script(text);
         }
     }
 }

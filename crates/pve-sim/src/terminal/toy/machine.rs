@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::network::Network;
+use super::network::ToyNetwork;
 
 /// Bytes that files and variables of one container may have: they are the simulator's own memory,
 /// which other containers need.
@@ -14,30 +14,30 @@ pub(super) const ENTRY: usize = 64;
 pub(super) const ENTRIES: usize = 1000;
 /// Bytes that a script may print.
 pub(super) const OUTPUT: usize = 2 << 20;
-/// What a script printed, and its exit code.
+/// The output of a script, and its exit code.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Report {
+pub(super) struct ScriptOutput {
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
     pub(super) code: i32,
 }
 
-impl Report {
+impl ScriptOutput {
     /// Bytes that were printed.
     pub(super) fn size(&self) -> usize {
         self.stdout.len() + self.stderr.len()
     }
 }
 
-/// The toy's world.
-pub(super) struct Machine {
+/// The state of a toy shell.
+pub(super) struct ToyMachine {
     pub(super) hostname: String,
     pub(super) folder: String,
     /// Absolute path to content; `None` is a folder.
     pub(super) files: BTreeMap<String, Option<Vec<u8>>>,
     pub(super) variables: BTreeMap<String, String>,
-    /// What its programs for a network work on; none where it has no such programs.
-    pub(super) network: Option<Network>,
+    /// The network of its programs; `None` if it has no such programs.
+    pub(super) network: Option<ToyNetwork>,
     /// Time that commands asked for; the shell lets it pass.
     pub(super) pause: Duration,
     pub(super) exited: bool,
@@ -45,7 +45,7 @@ pub(super) struct Machine {
     pub(super) code: i32,
 }
 
-impl Machine {
+impl ToyMachine {
     pub(super) fn new(hostname: &str) -> Self {
         let folders = ["/", "/etc", "/home", "/root", "/tmp", "/var"];
         let mut files: BTreeMap<String, Option<Vec<u8>>> =

@@ -1,5 +1,6 @@
-//! A toy shell made of Rust, for hosts that allow no confinement: it edits a line, runs a dozen commands on a file system in
-//! memory, and understands what is typed to run a script through a terminal ([`envelope`]).
+//! An imitation of a shell, for hosts that cannot confine a real one, such as Compose's containers:
+//! it edits a line, runs a dozen commands on a file system in memory, and recognises the text that
+//! a client types to run a script ([`envelope`]).
 
 mod commands;
 mod envelope;
@@ -15,28 +16,28 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::session::{Backend, Input, Session, told_to_end};
-use envelope::{Envelope, Step};
-use machine::Machine;
-use network::Network;
-pub(crate) use network::Outside;
+use super::session::{DtachSession, ShellEnd, TerminalInput, told_to_end};
+use envelope::{Envelope, EnvelopeStep};
+use machine::ToyMachine;
+pub(crate) use network::HostNetwork;
+use network::ToyNetwork;
 
 /// The longest line that is typed, as a terminal has it; what is typed beyond is lost.
 const LONGEST_LINE: usize = 4095;
 /// Keystrokes that wait while a command runs; what is typed beyond is lost.
 const WAITING: usize = 64 * 1024;
 
-/// A session with a toy shell,
-/// that calls `power_off` when `poweroff` or `halt` is run in it. With an `outside` it has programs for a network.
+/// A session with a toy shell, that calls `power_off` when `poweroff` or `halt` is run in it. With
+/// a `host_network` it has programs for a network.
 pub(super) fn begin(
     hostname: &str,
-    outside: Option<Arc<dyn Outside>>,
+    host_network: Option<Arc<dyn HostNetwork>>,
     power_off: impl Fn() + Send + Sync + 'static,
-) -> Arc<Session> {
-    let (session, backend) = Session::begin();
-    let mut machine = Machine::new(hostname);
-    machine.network = outside.map(Network::new);
-    let shell = Shell {
+) -> Arc<DtachSession> {
+    let (session, backend) = DtachSession::begin();
+    let mut machine = ToyMachine::new(hostname);
+    machine.network = host_network.map(ToyNetwork::new);
+    let shell = ToyShell {
         machine,
         envelope: Envelope::default(),
         line: Vec::new(),
@@ -49,11 +50,11 @@ pub(super) fn begin(
     session
 }
 
-struct Shell {
-    machine: Machine,
+struct ToyShell {
+    machine: ToyMachine,
     envelope: Envelope,
     line: Vec<u8>,
-    /// What was typed while a command ran.
+    /// Keys that were typed while a command ran.
     typed: VecDeque<u8>,
     echo: bool,
     /// No prompt either.
@@ -61,8 +62,8 @@ struct Shell {
     power_off: Box<dyn Fn() + Send + Sync>,
 }
 
-impl Shell {
-    async fn run(mut self, mut backend: Backend) {
+impl ToyShell {
+    async fn run(mut self, mut backend: ShellEnd) {
         if backend.show(self.prompt()).await.is_none() {
             return;
         }
@@ -72,8 +73,8 @@ impl Shell {
                 () = told_to_end(&mut backend.ending) => return,
             };
             match input {
-                Some(Input::Keys(keys)) => self.typed.extend(keys),
-                Some(Input::Size { .. }) => continue,
+                Some(TerminalInput::Keys(keys)) => self.typed.extend(keys),
+                Some(TerminalInput::Size { .. }) => continue,
                 None => return,
             }
             if self.take_typed(&mut backend).await.is_none() {
@@ -83,7 +84,7 @@ impl Shell {
     }
 
     /// Handles all typed keys; `None` when the shell has ended.
-    async fn take_typed(&mut self, backend: &mut Backend) -> Option<()> {
+    async fn take_typed(&mut self, backend: &mut ShellEnd) -> Option<()> {
         while let Some(key) = self.typed.pop_front() {
             match key {
                 b'\r' | b'\n' => {
@@ -103,7 +104,7 @@ impl Shell {
                         self.echo(backend, b"\x08 \x08").await?;
                     }
                 }
-                // Escapes and other controls mean nothing to it.
+                // Escapes and other control characters are ignored.
                 0..0x20 => {}
                 _ if self.line.len() >= LONGEST_LINE => {}
                 key => {
@@ -115,15 +116,15 @@ impl Shell {
         Some(())
     }
 
-    async fn enter(&mut self, backend: &mut Backend, line: &str) -> Option<()> {
+    async fn enter(&mut self, backend: &mut ShellEnd, line: &str) -> Option<()> {
         match self.envelope.take(line) {
-            Step::Consumed => Some(()),
-            Step::Probed(answer) => {
+            EnvelopeStep::Consumed => Some(()),
+            EnvelopeStep::Probed(answer) => {
                 self.echo = false;
                 self.quiet = true;
                 backend.show(answer).await
             }
-            Step::Run { script, seconds } => {
+            EnvelopeStep::Run { script, seconds } => {
                 let limit = Duration::from_secs(seconds);
                 let mut report = self.machine.script(&script);
                 self.look_for_power_off()?;
@@ -137,13 +138,13 @@ impl Shell {
                     None => Some(()),
                 }
             }
-            Step::Show(text) => backend.show(text).await,
-            Step::Leave => None,
-            Step::Report { text, ends } => {
+            EnvelopeStep::Show(text) => backend.show(text).await,
+            EnvelopeStep::Leave => None,
+            EnvelopeStep::Report { text, ends } => {
                 backend.show(text).await?;
                 (!ends).then_some(())
             }
-            Step::Plain => {
+            EnvelopeStep::Plain => {
                 let report = self.machine.script(line);
                 self.look_for_power_off()?;
                 let slept = std::mem::take(&mut self.machine.pause);
@@ -170,7 +171,7 @@ impl Shell {
     }
 
     /// Lets a command's time pass; `^C` ends it early, everything else waits its turn.
-    async fn pause(&mut self, backend: &mut Backend, time: Duration) -> Option<()> {
+    async fn pause(&mut self, backend: &mut ShellEnd, time: Duration) -> Option<()> {
         let end = tokio::time::sleep(time);
         tokio::pin!(end);
         loop {
@@ -178,21 +179,21 @@ impl Shell {
                 () = &mut end => return Some(()),
                 () = told_to_end(&mut backend.ending) => return None,
                 input = backend.input.recv() => match input? {
-                    Input::Keys(keys) if keys.contains(&0x03) => {
+                    TerminalInput::Keys(keys) if keys.contains(&0x03) => {
                         self.typed.clear();
                         return backend.show("^C\r\n").await;
                     }
-                    Input::Keys(keys) => {
+                    TerminalInput::Keys(keys) => {
                         let room = WAITING.saturating_sub(self.typed.len());
                         self.typed.extend(keys.into_iter().take(room));
                     }
-                    Input::Size { .. } => {}
+                    TerminalInput::Size { .. } => {}
                 },
             }
         }
     }
 
-    async fn echo(&self, backend: &mut Backend, bytes: &[u8]) -> Option<()> {
+    async fn echo(&self, backend: &mut ShellEnd, bytes: &[u8]) -> Option<()> {
         if self.echo {
             backend.show(Bytes::copy_from_slice(bytes)).await?;
         }
@@ -207,7 +208,7 @@ impl Shell {
     }
 }
 
-impl Backend {
+impl ShellEnd {
     async fn show(&mut self, bytes: impl Into<Bytes>) -> Option<()> {
         self.output.send(bytes.into()).await.ok()
     }

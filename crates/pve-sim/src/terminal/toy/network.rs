@@ -1,11 +1,12 @@
-//! A container's network as the toy sees it: addresses and a default route, which its `ip` changes, and whether a connection is
-//! answered, which the simulated host decides ([`Outside`]). Each session begins with the configured address.
+//! A container's network as the toy sees it: addresses and a default route, which its `ip` changes,
+//! and whether a connection is answered, which the simulated host decides ([`HostNetwork`]). Each
+//! session begins with the configured address.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 /// The host's side of a container's interface.
-pub(crate) trait Outside: Send + Sync {
+pub(crate) trait HostNetwork: Send + Sync {
     /// The address that the container was given.
     fn address(&self) -> Option<Ipv4Addr>;
     /// Whether what the container sends with this address gets out, and is answered.
@@ -13,19 +14,19 @@ pub(crate) trait Outside: Send + Sync {
 }
 
 /// The container's side.
-pub(super) struct Network {
-    outside: Arc<dyn Outside>,
+pub(super) struct ToyNetwork {
+    host_network: Arc<dyn HostNetwork>,
     addresses: Vec<Ipv4Addr>,
     /// The source that the default route names.
     source: Option<Ipv4Addr>,
 }
 
-impl Network {
-    pub(super) fn new(outside: Arc<dyn Outside>) -> Self {
+impl ToyNetwork {
+    pub(super) fn new(host_network: Arc<dyn HostNetwork>) -> Self {
         Self {
-            addresses: outside.address().into_iter().collect(),
+            addresses: host_network.address().into_iter().collect(),
             source: None,
-            outside,
+            host_network,
         }
     }
 
@@ -79,6 +80,6 @@ impl Network {
         script.starts_with("exec 3<> /dev/tcp/")
             && self
                 .source()
-                .is_some_and(|source| self.outside.lets_out(source))
+                .is_some_and(|source| self.host_network.lets_out(source))
     }
 }

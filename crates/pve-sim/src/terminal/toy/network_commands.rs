@@ -1,16 +1,16 @@
 //! The toy's programs for a network.
 
-use super::machine::{Machine, Report};
+use super::machine::{ScriptOutput, ToyMachine};
 
 /// Programs that need a network; without one the toy has none of them.
 const PROGRAMS: [&str; 3] = ["bash", "ip", "timeout"];
 
 /// Runs one of the programs that need a network; `None` for all others.
 pub(super) fn run(
-    machine: &mut Machine,
+    machine: &mut ToyMachine,
     name: &str,
     rest: &[&str],
-    report: &mut Report,
+    report: &mut ScriptOutput,
 ) -> Option<i32> {
     let network = machine.network.as_mut()?;
     let code = match (name, rest) {
@@ -36,14 +36,14 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::sync::Arc;
 
-    use super::super::network::{Network, Outside};
+    use super::super::network::{HostNetwork, ToyNetwork};
     use super::*;
 
     const OWN: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 2);
 
     struct OwnOnly;
 
-    impl Outside for OwnOnly {
+    impl HostNetwork for OwnOnly {
         fn address(&self) -> Option<Ipv4Addr> {
             Some(OWN)
         }
@@ -53,17 +53,17 @@ mod tests {
         }
     }
 
-    fn said(machine: &mut Machine, script: &str) -> String {
+    fn said(machine: &mut ToyMachine, script: &str) -> String {
         String::from_utf8(machine.script(script).stdout).unwrap()
     }
 
     #[test]
     fn what_is_sent_has_the_source_of_the_route() {
-        let mut machine = Machine::new("web");
+        let mut machine = ToyMachine::new("web");
         let attempt =
             "timeout 5 bash -c 'exec 3<> /dev/tcp/example.com/443' && echo yes || echo no";
         assert_eq!(said(&mut machine, attempt), "no\n", "without a network");
-        machine.network = Some(Network::new(Arc::new(OwnOnly)));
+        machine.network = Some(ToyNetwork::new(Arc::new(OwnOnly)));
         assert_eq!(said(&mut machine, attempt), "yes\n");
         let route = "ip route replace default via 10.64.0.1 dev eth0 src 10.64.0.9 && echo routed";
         assert_eq!(said(&mut machine, route), "", "not its address yet");

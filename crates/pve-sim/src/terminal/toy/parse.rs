@@ -1,16 +1,16 @@
-//! Takes a script of the toy's language apart into statements and words.
+//! Parses a script of the toy's language into statements and words.
 
 /// When a statement is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum After {
+pub(super) enum RunCondition {
     Always,
     Success,
     Failure,
 }
 
-/// Where a redirection leads.
+/// The target of a redirection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum RedirectTarget {
     File { append: bool, errors: bool },
     ErrorsToOutput,
     OutputToErrors,
@@ -18,43 +18,44 @@ pub(super) enum Target {
 
 /// A part of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(super) enum WordPart {
     Plain(String),
     Variable(String),
 }
 
 /// A word of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Word {
-    Text(Vec<Piece>),
-    Redirect(Target),
+pub(super) enum ShellWord {
+    Text(Vec<WordPart>),
+    Redirect(RedirectTarget),
 }
 
 /// A command with its arguments and redirections.
 pub(super) struct Statement {
-    pub(super) after: After,
-    pub(super) words: Vec<Word>,
+    pub(super) after: RunCondition,
+    pub(super) words: Vec<ShellWord>,
 }
 
-/// Takes a script apart. Quotes may span lines.
+/// Parses a script. Quotes may span lines.
 pub(super) fn split(text: &str) -> Vec<Statement> {
     let mut statements = Vec::new();
     let mut current = Statement {
-        after: After::Always,
+        after: RunCondition::Always,
         words: Vec::new(),
     };
     let mut rest = text;
     loop {
         rest = rest.trim_start_matches([' ', '\t', '\r']);
         let ends = [
-            ("&&", After::Success),
-            ("||", After::Failure),
-            (";", After::Always),
-            ("\n", After::Always),
+            ("&&", RunCondition::Success),
+            ("||", RunCondition::Failure),
+            (";", RunCondition::Always),
+            ("\n", RunCondition::Always),
         ];
         let end = ends.into_iter().find(|(end, _)| rest.starts_with(end));
         if rest.is_empty() || end.is_some() {
-            let (length, after) = end.map_or((0, After::Always), |(end, after)| (end.len(), after));
+            let (length, after) =
+                end.map_or((0, RunCondition::Always), |(end, after)| (end.len(), after));
             let next = Statement {
                 after,
                 words: Vec::new(),
@@ -71,10 +72,10 @@ pub(super) fn split(text: &str) -> Vec<Statement> {
             rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
             continue;
         }
-        let file = |append, errors| Target::File { append, errors };
+        let file = |append, errors| RedirectTarget::File { append, errors };
         let redirects = [
-            ("2>&1", Target::ErrorsToOutput),
-            (">&2", Target::OutputToErrors),
+            ("2>&1", RedirectTarget::ErrorsToOutput),
+            (">&2", RedirectTarget::OutputToErrors),
             ("2>>", file(true, true)),
             ("2>", file(false, true)),
             (">>", file(true, false)),
@@ -84,7 +85,7 @@ pub(super) fn split(text: &str) -> Vec<Statement> {
             .into_iter()
             .find(|(sign, _)| rest.starts_with(sign))
         {
-            current.words.push(Word::Redirect(target));
+            current.words.push(ShellWord::Redirect(target));
             rest = &rest[sign.len()..];
             continue;
         }
@@ -95,7 +96,7 @@ pub(super) fn split(text: &str) -> Vec<Statement> {
 }
 
 /// The first word of a text, and what follows it.
-fn word(text: &str) -> (Word, &str) {
+fn word(text: &str) -> (ShellWord, &str) {
     let mut pieces = Vec::new();
     let mut plain = String::new();
     let mut quote: Option<char> = None;
@@ -122,15 +123,15 @@ fn word(text: &str) -> (Word, &str) {
                 if name.is_empty() {
                     plain.push('$');
                 } else {
-                    pieces.push(Piece::Plain(std::mem::take(&mut plain)));
-                    pieces.push(Piece::Variable(name));
+                    pieces.push(WordPart::Plain(std::mem::take(&mut plain)));
+                    pieces.push(WordPart::Variable(name));
                 }
             }
             (c, _) => plain.push(c),
         }
     }
-    pieces.push(Piece::Plain(plain));
-    (Word::Text(pieces), &text[at..])
+    pieces.push(WordPart::Plain(plain));
+    (ShellWord::Text(pieces), &text[at..])
 }
 
 fn variable(text: &str) -> &str {

@@ -10,16 +10,16 @@ fn nonce() -> Nonce {
 }
 
 /// A parser of a running script.
-fn running(nonce: Nonce) -> Parser {
-    let mut parser = Parser::new(nonce);
+fn running(nonce: Nonce) -> OutputParser {
+    let mut parser = OutputParser::new(nonce);
     parser.expect_report(400);
     parser
 }
 
 /// Bytes that it keeps.
-fn kept(parser: &Parser) -> usize {
+fn kept(parser: &OutputParser) -> usize {
     let stdout = match &parser.state {
-        State::Stderr(_, stdout) => stdout.capacity(),
+        ParserState::Stderr(_, stdout) => stdout.capacity(),
         _ => 0,
     };
     parser.line.capacity() + parser.encoded.capacity() + stdout
@@ -53,11 +53,11 @@ proptest! {
         code in 0_i32..256, cut in 1_usize..40,
     ) {
         let mut parser = running(nonce());
-        let events: Vec<Event> = transcript(code, &stdout, &stderr).chunks(cut).flat_map(|c| parser.feed(c)).collect();
-        let expected = Report {
+        let events: Vec<ParserEvent> = transcript(code, &stdout, &stderr).chunks(cut).flat_map(|c| parser.feed(c)).collect();
+        let expected = ScriptReport {
             exit_code: code, stdout_bytes: stdout.len() as u64, stderr_bytes: stderr.len() as u64, stdout, stderr,
         };
-        prop_assert_eq!(events, [Event::Report(expected)]);
+        prop_assert_eq!(events, [ParserEvent::Report(expected)]);
     }
 
     #[test]
@@ -87,7 +87,7 @@ fn a_forged_block_is_garbled_and_never_a_panic() {
     ] {
         assert_eq!(
             running(nonce()).feed(text.as_bytes()),
-            [Event::Garbled],
+            [ParserEvent::Garbled],
             "{text}"
         );
     }
@@ -106,8 +106,8 @@ fn output_of_a_running_script_is_told_by_stream() {
     assert_eq!(
         running(n).feed(text.as_bytes()),
         [
-            Event::Output(OutputStream::Stdout, b"hi".to_vec()),
-            Event::Output(OutputStream::Stderr, b"!".to_vec()),
+            ParserEvent::Output(OutputStream::Stdout, b"hi".to_vec()),
+            ParserEvent::Output(OutputStream::Stderr, b"!".to_vec()),
         ]
     );
 }
@@ -133,7 +133,7 @@ fn no_flood_is_kept_in_any_phase() {
     for begin in &begins {
         for flood in &floods {
             for expects in [false, true] {
-                let mut parser = Parser::new(n.clone());
+                let mut parser = OutputParser::new(n.clone());
                 if expects {
                     parser.expect_report(16 * 1024);
                 }
@@ -155,22 +155,22 @@ fn no_flood_is_kept_in_any_phase() {
 
 #[test]
 fn a_long_line_between_the_blocks_hides_no_sentinel_behind_it() {
-    let mut parser = Parser::new(nonce());
+    let mut parser = OutputParser::new(nonce());
     for _ in 0..10 {
         assert_eq!(parser.feed(&[b'.'; MAX_LINE]), []);
     }
     let ready = format!("\n{}\n", nonce().joined('R'));
-    assert_eq!(parser.feed(ready.as_bytes()), [Event::Ready]);
+    assert_eq!(parser.feed(ready.as_bytes()), [ParserEvent::Ready]);
 }
 
 #[test]
 fn a_block_is_ours_only_while_a_script_runs_and_no_longer_than_asked_for() {
     let block = transcript(0, &[7; 400], b"");
-    assert_eq!(Parser::new(nonce()).feed(&block), []);
-    let [Event::Report(report)] = &running(nonce()).feed(&block)[..] else {
+    assert_eq!(OutputParser::new(nonce()).feed(&block), []);
+    let [ParserEvent::Report(report)] = &running(nonce()).feed(&block)[..] else {
         panic!("no report")
     };
     assert_eq!(report.stdout, [7; 400]);
     let longer = transcript(0, &[7; 403], b"");
-    assert_eq!(running(nonce()).feed(&longer), [Event::Garbled]);
+    assert_eq!(running(nonce()).feed(&longer), [ParserEvent::Garbled]);
 }

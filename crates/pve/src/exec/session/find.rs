@@ -4,58 +4,61 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Failure, INTERRUPT, NOISE, QUIET, Session, Sink, Source};
+use super::{
+    ByteSink, ByteSource, INTERRUPT, MAX_NOISE, QUIET_TIME, ScriptSession, SessionFailure,
+};
 use crate::exec::ExecError;
-use crate::exec::parse::Event;
+use crate::exec::parse::ParserEvent;
 use crate::exec::script;
 use crate::terminal::TerminalError;
 
-const FIRST_BYTES: Duration = Duration::from_secs(1);
-const PROBE: Duration = Duration::from_secs(3);
+const FIRST_BYTES_TIMEOUT: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Leaves an editor's insert mode and suspends whatever is in the foreground.
 const SUSPEND: &str = "\x1b\x1a";
 /// Leaves vi, which suspends only where job control is on.
 const LEAVE_VI: &str = "\x1b\x1b:qa!\r";
 
-/// What a terminal turned out to have.
+/// What runs in a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum FoundProgram {
     /// A shell that listens.
     Shell,
     /// Nothing that answers.
     Quiet,
-    /// More than is worth reading.
+    /// A program that shows more than is read.
     Flood,
 }
 
-impl<R: Source, W: Sink> Session<R, W> {
-    /// Waits for the first screen and then for quiet; what is typed while the terminal is set up may be lost.
-    pub(super) async fn settle(&mut self) -> Result<Found, Failure> {
-        let longest = Instant::now() + 2 * FIRST_BYTES;
-        let mut wait = FIRST_BYTES;
+impl<R: ByteSource, W: ByteSink> ScriptSession<R, W> {
+    /// Waits for the first screen and then for quiet; what is typed while the terminal is set up
+    /// may be lost.
+    pub(super) async fn settle(&mut self) -> Result<FoundProgram, SessionFailure> {
+        let longest = Instant::now() + 2 * FIRST_BYTES_TIMEOUT;
+        let mut wait = FIRST_BYTES_TIMEOUT;
         self.received = 0;
         while let Ok(step) = timeout_at(longest.min(Instant::now() + wait), self.step()).await {
             step?;
-            // No question is open that any of this could answer.
+            // Nothing was asked yet, so none of these events is an answer.
             self.events.clear();
             if self.is_over() {
-                return Err(Failure::Dying);
+                return Err(SessionFailure::Dying);
             }
-            if self.received > NOISE {
-                return Ok(Found::Flood);
+            if self.received > MAX_NOISE {
+                return Ok(FoundProgram::Flood);
             }
-            wait = QUIET;
+            wait = QUIET_TIME;
         }
-        Ok(Found::Quiet)
+        Ok(FoundProgram::Quiet)
     }
 
-    pub(super) async fn find_shell(&mut self, force: bool) -> Result<(), Failure> {
+    pub(super) async fn find_shell(&mut self, force: bool) -> Result<(), SessionFailure> {
         let mut found = self.settle().await?;
-        if found != Found::Flood || force {
+        if found != FoundProgram::Flood || force {
             found = self.probe().await?;
         }
-        if found == Found::Shell {
+        if found == FoundProgram::Shell {
             return Ok(());
         }
         if self.asks_for_login() {
@@ -66,7 +69,7 @@ impl<R: Source, W: Sink> Session<R, W> {
                 self.to_type.push_back(keys.as_bytes().to_vec());
                 self.settle().await?;
                 found = self.probe().await?;
-                if found == Found::Shell {
+                if found == FoundProgram::Shell {
                     self.to_type
                         .push_back(script::KILL_JOBS.as_bytes().to_vec());
                     return Ok(());
@@ -74,8 +77,8 @@ impl<R: Source, W: Sink> Session<R, W> {
             }
         }
         Err(match found {
-            Found::Flood => ExecError::Flooded.into(),
-            Found::Quiet | Found::Shell => ExecError::Busy.into(),
+            FoundProgram::Flood => ExecError::Flooded.into(),
+            FoundProgram::Quiet | FoundProgram::Shell => ExecError::Busy.into(),
         })
     }
 
@@ -87,25 +90,29 @@ impl<R: Source, W: Sink> Session<R, W> {
     }
 
     /// Asks whether a shell listens.
-    pub(super) async fn probe(&mut self) -> Result<Found, Failure> {
+    pub(super) async fn probe(&mut self) -> Result<FoundProgram, SessionFailure> {
         self.to_type
             .push_back(script::probe(&self.nonce).into_bytes());
-        let deadline = Instant::now() + PROBE;
+        let deadline = Instant::now() + PROBE_TIMEOUT;
         self.received = 0;
-        let mut found = Found::Quiet;
+        let mut found = FoundProgram::Quiet;
         while let Ok(step) = timeout_at(deadline, self.step()).await {
             match step {
-                Err(TerminalError::Lost(_)) => return Err(Failure::Dying),
+                Err(TerminalError::Lost(_)) => return Err(SessionFailure::Dying),
                 other => other?,
             }
-            if self.events.drain(..).any(|event| event == Event::Ready) {
-                return Ok(Found::Shell);
+            if self
+                .events
+                .drain(..)
+                .any(|event| event == ParserEvent::Ready)
+            {
+                return Ok(FoundProgram::Shell);
             }
             if self.is_over() {
-                return Err(Failure::Dying);
+                return Err(SessionFailure::Dying);
             }
-            if self.received > NOISE {
-                found = Found::Flood;
+            if self.received > MAX_NOISE {
+                found = FoundProgram::Flood;
                 break;
             }
         }

@@ -1,5 +1,5 @@
-//! The conversation held with real shells in real pseudo-terminals: bash with its line editor, dash, busybox's ash,
-//! and bash behind the dtach that Proxmox puts before every container's shell.
+//! The conversation held with real shells in real pseudo-terminals: bash with its line editor,
+//! dash, busybox's ash, and bash behind the dtach that Proxmox puts before every container's shell.
 
 mod pty;
 
@@ -11,7 +11,7 @@ use proptest::test_runner::TestRunner;
 
 use crate::exec::{ExecError, ExecOutcome, ExecRequest, OutputSink, OutputStream};
 
-use pty::{Garble, Shell};
+use pty::{Garble, PtyShell};
 
 fn exists(program: &str) -> bool {
     let found = ["/bin", "/usr/bin"]
@@ -35,7 +35,7 @@ fn shells() -> Vec<&'static [&'static str]> {
 }
 
 async fn run_in(shell: &[&str], request: &ExecRequest, output: Option<&OutputSink>) -> ExecOutcome {
-    let mut shell = Shell::start(shell);
+    let mut shell = PtyShell::start(shell);
     let outcome = shell.run(request, output).await.unwrap();
     shell.assert_clean();
     outcome
@@ -117,7 +117,7 @@ async fn a_script_is_ended_at_its_time_limit() {
 #[tokio::test]
 async fn a_script_that_cannot_be_written_is_not_run() {
     for shell in shells() {
-        let mut shell = Shell::start(shell);
+        let mut shell = PtyShell::start(shell);
         shell
             .leave_running(
                 "TMPDIR=/nonexistent; export TMPDIR; printf 'se%s\\n' t\r",
@@ -156,7 +156,7 @@ async fn a_script_that_arrives_garbled_is_not_run_and_is_sent_again() {
     // A cut part is waited for, so all wait together.
     let all = cases.into_iter().map(|(command, how)| {
         tokio::spawn(async move {
-            let mut shell = Shell::start(command);
+            let mut shell = PtyShell::start(command);
             shell.garble(how);
             let request = ExecRequest::new("echo run >>runs; cat runs; rm runs");
             let outcome = shell.run(&request, None).await.unwrap();
@@ -172,7 +172,7 @@ async fn a_script_that_arrives_garbled_is_not_run_and_is_sent_again() {
 
 /// Leaves a program running, sees that it is reported, and ends it by force.
 async fn recover(command: &'static [&'static str], line: &str, word: &str) {
-    let mut shell = Shell::start(command);
+    let mut shell = PtyShell::start(command);
     shell.leave_running(line, word).await;
     let mut request = ExecRequest::new("echo hi");
     let error = shell.run(&request, None).await.unwrap_err();
@@ -212,7 +212,7 @@ async fn a_program_left_running_is_reported_and_ended_by_force() {
 
 #[tokio::test]
 async fn a_login_prompt_is_told_apart_from_a_busy_shell() {
-    let mut shell = Shell::start(&[
+    let mut shell = PtyShell::start(&[
         "sh",
         "-c",
         "printf 'box login: '; read x; printf 'Password: '; read y; sleep 60",
@@ -226,7 +226,7 @@ async fn a_login_prompt_is_told_apart_from_a_busy_shell() {
 
 #[tokio::test]
 async fn a_session_that_ends_in_the_middle_leaves_the_outcome_open() {
-    let mut shell = Shell::start(DASH);
+    let mut shell = PtyShell::start(DASH);
     shell
         .leave_running("echo $$ >pid; printf 'se%s\\n' t\r", "set")
         .await;

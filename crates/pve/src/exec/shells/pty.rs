@@ -8,21 +8,21 @@ use bytes::Bytes;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tokio::sync::mpsc;
 
-use crate::exec::session::{Failure, Sink, Source, converse};
+use crate::exec::session::{ByteSink, ByteSource, SessionFailure, converse};
 use crate::exec::{ExecError, ExecOutcome, ExecRequest, OutputSink};
 use crate::terminal::TerminalError;
 
 /// A shell in a pseudo-terminal. Dropping it kills the shell.
-pub(super) struct Shell {
-    output: Output,
-    input: Input,
+pub(super) struct PtyShell {
+    output: ShellOutput,
+    input: ShellInput,
     child: Box<dyn Child + Send + Sync>,
     _master: Box<dyn MasterPty + Send>,
     home: tempfile::TempDir,
 }
 
-struct Output(mpsc::Receiver<Bytes>);
-struct Input {
+struct ShellOutput(mpsc::Receiver<Bytes>);
+struct ShellInput {
     keys: mpsc::Sender<Vec<u8>>,
     garble: Mutex<Option<Garble>>,
 }
@@ -36,13 +36,13 @@ pub(super) enum Garble {
     Cut,
 }
 
-impl Source for Output {
+impl ByteSource for ShellOutput {
     async fn read(&mut self) -> Result<Option<Bytes>, TerminalError> {
         Ok(self.0.recv().await)
     }
 }
 
-impl Sink for Input {
+impl ByteSink for ShellInput {
     async fn write(&self, bytes: &[u8]) -> Result<(), TerminalError> {
         let mut bytes = bytes.to_vec();
         if bytes.windows(10).any(|part| part == b" base64 -d") {
@@ -60,7 +60,7 @@ impl Sink for Input {
     }
 }
 
-impl Shell {
+impl PtyShell {
     pub(super) fn start(command: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let size = PtySize {
@@ -102,8 +102,8 @@ impl Shell {
             }
         });
         Self {
-            output: Output(output),
-            input: Input {
+            output: ShellOutput(output),
+            input: ShellInput {
                 keys: input,
                 garble: Mutex::new(None),
             },
@@ -120,8 +120,8 @@ impl Shell {
     ) -> Result<ExecOutcome, ExecError> {
         match converse(&mut self.output, &self.input, request, output).await {
             Ok(outcome) => Ok(outcome),
-            Err(Failure::Error(error)) => Err(error),
-            Err(Failure::Dying) => panic!("the shell ended by itself"),
+            Err(SessionFailure::Error(error)) => Err(error),
+            Err(SessionFailure::Dying) => panic!("the shell ended by itself"),
         }
     }
 
@@ -156,7 +156,7 @@ impl Shell {
     }
 }
 
-impl Drop for Shell {
+impl Drop for PtyShell {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,19 +1,19 @@
-//! What was passed on of a script's output while it ran.
+//! The part of a script's output that was passed on while it ran.
 
-use crate::exec::parse::Report;
+use crate::exec::parse::ScriptReport;
 use crate::exec::{OutputSink, OutputStream};
 
-/// Passes output on, each byte once, whatever happens to the connection.
-pub(crate) struct Passed<'a> {
+/// Passes output on, each byte once, also after the connection was lost.
+pub(crate) struct PassedOutput<'a> {
     sink: Option<&'a OutputSink>,
     /// Bytes of each stream, from its beginning.
     sent: [usize; 2],
-    /// A piece may be missing, so that what is not yet passed on has to come from the report.
+    /// A chunk may be missing, so that the rest has to come from the report.
     gap: bool,
 }
 
-impl<'a> Passed<'a> {
-    pub(crate) fn to(sink: Option<&'a OutputSink>) -> Self {
+impl<'a> PassedOutput<'a> {
+    pub(crate) fn new(sink: Option<&'a OutputSink>) -> Self {
         Self {
             sink,
             sent: [0; 2],
@@ -26,7 +26,7 @@ impl<'a> Passed<'a> {
         self.gap = true;
     }
 
-    /// The next piece of a stream.
+    /// The next chunk of a stream.
     pub(super) fn output(&mut self, stream: OutputStream, bytes: &[u8]) {
         if self.gap {
             return;
@@ -37,8 +37,8 @@ impl<'a> Passed<'a> {
         }
     }
 
-    /// What the report has beyond what was passed on.
-    pub(super) fn rest(&mut self, report: &Report) {
+    /// Passes on the rest of the output from the report.
+    pub(super) fn rest(&mut self, report: &ScriptReport) {
         self.gap = false;
         for (stream, all) in [
             (OutputStream::Stdout, &report.stdout),

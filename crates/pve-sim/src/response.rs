@@ -1,13 +1,13 @@
-//! How Proxmox says no and how it says yes: a refusal carries the status, the text for the status line and the field errors; an
-//! answer carries the data and, for some lists, the total.
+//! Responses of API methods: an error has the status, the text for the status line and the field
+//! errors; a success has the data and, for some lists, the total.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// A refusal, as the status line and the JSON body show it.
+/// An error, as the status line and the JSON body show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct ErrorResponse {
     pub(crate) status: u16,
     /// Without the trailing newline.
     pub(crate) message: String,
@@ -16,7 +16,7 @@ pub(crate) struct Refusal {
     pub(crate) bare: bool,
 }
 
-impl Refusal {
+impl ErrorResponse {
     fn new(status: u16, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -26,7 +26,7 @@ impl Refusal {
         }
     }
 
-    /// Something in the handler died: 500.
+    /// The handler died: 500.
     pub(crate) fn died(message: impl Into<String>) -> Self {
         Self::new(500, message)
     }
@@ -49,7 +49,8 @@ impl Refusal {
         Self::new(403, format!("Permission check failed ({what})"))
     }
 
-    /// 403 for a path that is closed to tokens; the parenthesis stays open, as it does on the real node.
+    /// 403 for a path that is closed to tokens; the parenthesis stays open, as it does on the real
+    /// node.
     pub(crate) fn forbidden_with(what: &str) -> Self {
         Self::new(403, format!("Permission check failed ({what}"))
     }
@@ -69,7 +70,7 @@ impl Refusal {
         Self::new(401, "authentication failure")
     }
 
-    /// 401 for a terminal ticket that is wrong, old or somebody else's.
+    /// 401 for a terminal ticket that is wrong, old or another account's.
     pub(crate) fn bad_terminal_ticket() -> Self {
         Self::new(401, "permission denied - invalid PVEVNC ticket")
     }
@@ -79,7 +80,7 @@ impl Refusal {
         Self::new(501, format!("Method '{method} {path}' not implemented"))
     }
 
-    /// A refusal without a body.
+    /// An error without a body.
     pub(crate) fn bare(status: u16, message: impl Into<String>) -> Self {
         Self {
             bare: true,
@@ -99,14 +100,14 @@ impl Refusal {
     }
 }
 
-/// What a handler answers.
+/// A handler's data.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Answer {
+pub(crate) struct DataResponse {
     pub(crate) data: Value,
     pub(crate) total: Option<usize>,
 }
 
-impl Answer {
+impl DataResponse {
     pub(crate) fn body(&self) -> Vec<u8> {
         let mut body = json!({"data": self.data});
         if let Some(total) = self.total {
@@ -116,11 +117,11 @@ impl Answer {
     }
 }
 
-impl From<Value> for Answer {
+impl From<Value> for DataResponse {
     fn from(data: Value) -> Self {
         Self { data, total: None }
     }
 }
 
-/// What a handler returns.
-pub(crate) type Outcome = Result<Answer, Refusal>;
+/// The result of a handler.
+pub(crate) type HandlerResult = Result<DataResponse, ErrorResponse>;
