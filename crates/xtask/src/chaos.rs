@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::setup;
+use crate::host;
 use crate::workspace::{self, Profile};
 
 /// What the campaign says where it cannot be run.
@@ -35,22 +35,45 @@ const SEEDS: [&str; 3] = ["402", "403", "404"];
 /// Where the reports go, in cargo's target folder.
 const FOLDER: &str = "chaos";
 
-/// The command `cargo xtask chaos`. `prove` in place of options asks for each seeded bug, and wants
-/// it found.
+/// What `cargo xtask chaos` runs.
+#[derive(clap::Args)]
+pub struct ChaosArguments {
+    /// `prove`, which asks the service for each seeded bug and wants it found; or the options of a
+    /// campaign: [--seed N] [--minutes M] [--mode sqlite|postgres] [--replicas N] [--customers N]
+    /// [--speed N] [--bug NAME]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "prove|OPTIONS"
+    )]
+    words: Vec<String>,
+}
+
+impl ChaosArguments {
+    /// The campaign's mode, after which its report is named.
+    fn mode(&self) -> &str {
+        let mut words = self.words.iter().map(String::as_str);
+        let mode = words.find_map(|word| match word.strip_prefix("--mode")? {
+            "" => Some(None),
+            value => Some(value.strip_prefix('=')),
+        });
+        mode.and_then(|value| value.or_else(|| words.next()))
+            .unwrap_or(MODES[0])
+    }
+}
+
+/// The command `cargo xtask chaos`.
 ///
 /// # Errors
 /// Something does not compile, PostgreSQL is not installed, the campaign found something, or, with
 /// `prove`, did not.
-pub fn run(arguments: &[&str]) -> Result<()> {
+pub fn run(arguments: &ChaosArguments) -> Result<()> {
     build()?;
-    if arguments == ["prove"] {
+    let words: Vec<&str> = arguments.words.iter().map(String::as_str).collect();
+    if words == ["prove"] {
         return prove();
     }
-    let mode = arguments
-        .windows(2)
-        .find(|pair| pair[0] == "--mode")
-        .map_or(MODES[0], |pair| pair[1]);
-    match campaign(mode, arguments)? {
+    match campaign(arguments.mode(), &words)? {
         0 => Ok(()),
         VIOLATED => bail!("the campaign found violations"),
         SKIPPED => bail!("the campaign cannot be run here: PostgreSQL is not installed"),
@@ -58,8 +81,8 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     }
 }
 
-/// A short campaign for the tests, in the modes that this machine has, and the seeded bugs: how
-/// many passed. Where there is no PostgreSQL, [`setup::skips`] counts it.
+/// A short campaign for the tests, in the modes that this machine has, and the seeded bugs; gives
+/// how many passed. Without PostgreSQL its mode counts among the skips.
 ///
 /// # Errors
 /// Something does not compile, or a campaign found something, or did not find a bug.
@@ -67,7 +90,7 @@ pub fn short() -> Result<u32> {
     build()?;
     let mut passed = 0;
     for mode in MODES {
-        if mode == "postgres" && !setup::postgresql_exists() {
+        if mode == "postgres" && !host::has_postgresql() {
             continue;
         }
         run_short(mode)?;
@@ -89,7 +112,7 @@ fn run_short(mode: &str) -> Result<()> {
 /// that it is looked for with a few seeds.
 fn prove() -> Result<()> {
     for (bug, mode, rule) in BUGS {
-        if mode == "postgres" && !setup::postgresql_exists() {
+        if mode == "postgres" && !host::has_postgresql() {
             println!("\nskipped: the bug {bug}, since PostgreSQL is not installed");
             continue;
         }

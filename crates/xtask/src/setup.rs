@@ -7,9 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::statvfs;
 
-use crate::fence;
+use crate::host;
 use crate::workspace::{self, root};
 
 /// The oldest Node that the test packages support.
@@ -57,99 +56,19 @@ const ENVIRONMENTS: [Environment; 5] = [
     },
 ];
 
-/// Disk in bytes without which the tests of hostile tenants are left out, as they ask themselves.
-const HOSTILE_DISK: u64 = 6 << 30;
-
-/// Programs of the system that some cases of the Rust tests try, and which cases those are. The tests
-/// go on without them, so what is left out is said and counted here.
-const OPTIONAL: [(&str, &str); 4] = [
-    (
-        "bash",
-        "the exec cases under bash, and the probe of the fence",
-    ),
-    ("busybox", "the exec cases under busybox ash and vi"),
-    ("dtach", "the exec case behind dtach"),
-    ("pgbouncer", "the store behind a pooler"),
-];
-
-/// Where a server that some cases of the Rust tests start is found, beside the usual folders: it lies in one of its release.
-const POSTGRESQL: &str = "/usr/lib/postgresql";
-
-/// What the Rust tests leave out on this machine, each with its reason.
-pub fn skips() -> Vec<String> {
-    let programs = OPTIONAL
-        .iter()
-        .filter(|(program, _)| !exists(program))
-        .map(|(program, cases)| (*program, *cases));
-    let server = (!postgresql_exists()).then_some((
-        "postgresql",
-        "the store and the lease API on PostgreSQL, alone and with replicas, and chaos on it",
-    ));
-    let missing = of_the_demo().chain(programs.chain(server).map(|(program, cases)| {
-        format!("{cases}: {program} is not installed (Debian: apt-get install {program})")
-    }));
-    let real = lxc_obstacle()
-        .map(|obstacle| format!("commands and consoles in real LXC containers: {obstacle}"));
-    let fence = fence::obstacle().map(|obstacle| format!("the fence around tenants: {obstacle}"));
-    let bound = processes_obstacle()
-        .map(|obstacle| format!("the probe's look for a bound of processes: {obstacle}"));
-    missing.chain(real).chain(fence).chain(bound).collect()
-}
-
-/// Why no other user's processes can be bounded here.
-fn processes_obstacle() -> Option<&'static str> {
-    if !["setpriv", "prlimit", "perl"].into_iter().all(exists) {
-        return Some("setpriv, prlimit or perl is not installed (Debian: apt-get install perl)");
-    }
-    (!rustix::process::geteuid().is_root()).then_some("it needs root")
-}
-
-/// Why the tests have no real containers here; `pve_sim::lxc_obstacle` asks the same.
-fn lxc_obstacle() -> Option<&'static str> {
-    let programs = ["lxc-start", "lxc-attach", "lxc-stop", "dtach", "unshare"];
-    if !programs.into_iter().all(exists) {
-        return Some(
-            "lxc, dtach or util-linux is not installed (Debian: apt-get install lxc dtach)",
-        );
-    }
-    if !rustix::process::geteuid().is_root() {
-        return Some("they need root");
-    }
-    let allowed = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "--pid", "--fork"])
-        .args(["--mount-proc", "true"])
-        .stderr(Stdio::null())
-        .status();
-    (!allowed.is_ok_and(|status| status.success())).then_some("this host allows no namespaces")
-}
-
-/// Whether a PostgreSQL can be started.
-pub fn postgresql_exists() -> bool {
-    let releases = fs::read_dir(POSTGRESQL).into_iter().flatten().flatten();
-    exists("initdb")
-        || releases
-            .into_iter()
-            .any(|release| release.path().join("bin/initdb").exists())
-}
-
-/// Whether the system has a program.
-pub fn exists(program: &str) -> bool {
-    ["/bin", "/usr/bin", "/sbin", "/usr/sbin"]
-        .iter()
-        .any(|folder| Path::new(folder).join(program).exists())
-}
-
-/// Sets up everything; says every missing tool at once.
+/// Sets up everything, the browser if asked for; says every missing tool at once.
 ///
 /// # Errors
 /// A tool is missing, or an installation failed.
-pub fn prepare() -> Result<()> {
+pub fn prepare(with_browser: bool) -> Result<()> {
     let missing = missing_tools();
     if !missing.is_empty() {
         bail!("the tests need more tools:\n  {}", missing.join("\n  "));
     }
     node_packages()?;
-    browser();
+    if with_browser {
+        browser();
+    }
     for environment in ENVIRONMENTS {
         python_environment(&environment)?;
     }
@@ -161,7 +80,7 @@ pub fn prepare() -> Result<()> {
 /// # Errors
 /// As [`prepare`].
 pub fn run() -> Result<()> {
-    prepare()?;
+    prepare(true)?;
     println!(
         "ready: npm packages in {}; Python environments in e2e and examples/python",
         PACKAGES.join(", ")
@@ -260,8 +179,9 @@ pub fn npm_install(folder: &Path) -> Result<()> {
 /// The browser of the browser tests, from the system's own packages where we may install any. Where it stays absent those tests
 /// are skipped, each with that reason.
 fn browser() {
-    let present = exists("chromium") || std::env::var_os("INFRA402_CHROMIUM").is_some();
-    let may_install = first_line("id", &["-u"]).as_deref() == Some("0") && exists("apt-get");
+    let present = host::has_program("chromium") || std::env::var_os("INFRA402_CHROMIUM").is_some();
+    let may_install =
+        first_line("id", &["-u"]).as_deref() == Some("0") && host::has_program("apt-get");
     if present || !may_install {
         return;
     }
@@ -313,40 +233,6 @@ fn python_environment(environment: &Environment) -> Result<()> {
 
 fn same(one: &Path, other: &Path) -> bool {
     matches!((fs::read(one), fs::read(other)), (Ok(one), Ok(other)) if one == other)
-}
-
-/// What the tests of the demo's shells leave out.
-fn of_the_demo() -> impl Iterator<Item = String> {
-    let bubblewrap = (!exists("bwrap")).then(|| {
-        "shells of the demo confined by bubblewrap: it is not installed (Debian: apt-get install \
-         bubblewrap)"
-            .to_owned()
-    });
-    let groups = control_groups_obstacle()
-        .map(|obstacle| format!("limits of the demo's shells by control groups: {obstacle}"));
-    let full =
-        statvfs("/var/tmp").is_ok_and(|about| about.f_bavail * about.f_frsize < HOSTILE_DISK);
-    let hostile = full.then(|| "hostile tenants of the demo: less than 6 GiB are free".to_owned());
-    [bubblewrap, groups, hostile].into_iter().flatten()
-}
-
-/// Why the kernel does not add up what the demo's containers use here, as far as that can be seen
-/// from outside.
-fn control_groups_obstacle() -> Option<&'static str> {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let place = mounts.lines().find_map(|line| {
-        let mut fields = line.split(' ').skip(1);
-        let place = fields.next()?;
-        (fields.next()? == "cgroup2").then_some(place)
-    });
-    let Some(place) = place else {
-        return Some("no cgroup2 file system is mounted");
-    };
-    let controllers = Path::new(place).join("cgroup.controllers");
-    let controllers = fs::read_to_string(controllers).unwrap_or_default();
-    let has = |name| controllers.split_whitespace().any(|one| one == name);
-    (!["cpu", "memory", "pids"].into_iter().all(has))
-        .then_some("the host's cgroup 2 lacks cpu, memory or pids")
 }
 
 #[cfg(test)]

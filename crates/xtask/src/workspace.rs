@@ -103,7 +103,7 @@ pub fn build(profile: Profile, binaries: &[&str]) -> Result<()> {
 ///
 /// # Errors
 /// The client's, after it has printed them itself.
-pub fn pay(arguments: &[&str]) -> Result<()> {
+pub fn pay(arguments: &[String]) -> Result<()> {
     let built = |profile| binary(profile, "examples/pay");
     let program = [Profile::Dev, Profile::Release]
         .map(built)

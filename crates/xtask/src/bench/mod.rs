@@ -19,33 +19,17 @@ use crate::workspace::{self, Profile};
 use figure::Figure;
 use report::Report;
 
-/// What was asked for.
-struct Options {
-    /// A short run of development builds: whether it works, not how fast it is.
+/// What `cargo xtask bench` measures.
+#[derive(clap::Args)]
+pub struct BenchArguments {
+    /// Only try whether it works: a short run of development builds
+    #[arg(long)]
     quick: bool,
-    /// Build the browser part first.
+    /// Build the browser part first
+    #[arg(long)]
     web: bool,
-    /// Where the figures are kept.
-    file: PathBuf,
-}
-
-impl Options {
-    fn read(arguments: &[&str]) -> Result<Self> {
-        let mut options = Self {
-            quick: false,
-            web: false,
-            file: workspace::target_folder().join("bench.json"),
-        };
-        for argument in arguments {
-            match *argument {
-                "--quick" => options.quick = true,
-                "--web" => options.web = true,
-                option if option.starts_with('-') => bail!("bench has no option {option}"),
-                file => options.file = file.into(),
-            }
-        }
-        Ok(options)
-    }
+    /// Where the figures go [default: bench.json in cargo's target folder]
+    file: Option<PathBuf>,
 }
 
 /// The command `cargo xtask bench`.
@@ -53,14 +37,14 @@ impl Options {
 /// # Errors
 /// Something does not compile, a program failed or did not say a figure that has an aim, or the file cannot be written. A missed
 /// aim is shown and is no error.
-pub fn run(arguments: &[&str]) -> Result<()> {
-    let options = Options::read(arguments)?;
-    if options.web {
+pub fn run(arguments: &BenchArguments) -> Result<()> {
+    if arguments.web {
         web::build(Profile::Release)?;
     }
-    let report = measure(options.quick)?;
+    let report = measure(arguments.quick)?;
     report.print();
-    report.keep(&options.file)
+    let default = || workspace::target_folder().join("bench.json");
+    report.write(&arguments.file.clone().unwrap_or_else(default))
 }
 
 /// A short run, for the tests: that every figure with an aim is still measured.
@@ -167,13 +151,21 @@ fn lines(command: &mut Command, mut each: impl FnMut(&str)) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        bench: BenchArguments,
+    }
 
     #[test]
     fn a_mistyped_option_is_not_taken_for_a_file() {
-        assert!(Options::read(&["--quik"]).is_err());
-        let options = Options::read(&["--quick", "figures.json"]).unwrap();
-        assert!(options.quick && !options.web);
-        assert_eq!(options.file, PathBuf::from("figures.json"));
+        assert!(Command::try_parse_from(["bench", "--quik"]).is_err());
+        let read = Command::try_parse_from(["bench", "--quick", "figures.json"]).unwrap();
+        assert!(read.bench.quick && !read.bench.web);
+        assert_eq!(read.bench.file, Some(PathBuf::from("figures.json")));
     }
 }

@@ -108,7 +108,7 @@ impl Report {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn keep(&self, file: &Path) -> Result<()> {
+    pub fn write(&self, file: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(&self.json()).context("cannot write JSON")?;
         if let Some(folder) = file
             .parent()

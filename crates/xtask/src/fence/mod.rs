@@ -16,7 +16,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::setup;
+use crate::host;
 use matrix::{ROWS, STAGES, Stage};
 
 /// Everything of the lab is in namespaces of its own, and ends with its first process.
@@ -36,7 +36,7 @@ const NEEDED: &str = "test -e /proc/sys/net/ipv6/conf/default/accept_dad && \
 
 /// Why the lab cannot be built here.
 pub fn obstacle() -> Option<&'static str> {
-    if !["ip", "nft", "unshare"].into_iter().all(setup::exists) {
+    if !["ip", "nft", "unshare"].into_iter().all(host::has_program) {
         return Some(
             "ip, nft or unshare is not installed (Debian: apt-get install iproute2 nftables)",
         );
@@ -50,7 +50,27 @@ pub fn obstacle() -> Option<&'static str> {
         .then_some("this host allows no network namespaces with bridges and nft tables")
 }
 
-/// The command `cargo xtask fence`.
+/// What `cargo xtask fence` runs.
+#[derive(clap::Args)]
+pub struct FenceArguments {
+    /// Words with which the fence starts its own processes in namespaces
+    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    lab_command: Vec<String>,
+}
+
+/// The command `cargo xtask fence`, or one of the processes that it starts.
+///
+/// # Errors
+/// As [`run`], or of the process.
+pub fn command(arguments: &FenceArguments) -> Result<()> {
+    let words: Vec<&str> = arguments.lab_command.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => run(),
+        words => run_lab_command(words),
+    }
+}
+
+/// Tries every way against every layer.
 ///
 /// # Errors
 /// The lab cannot be built, something does not compile, or a way is open that should be closed or
@@ -137,11 +157,8 @@ fn stage_in_lab(stage: Stage, this: &ThisProgram, table: &str) -> Result<Vec<boo
     all.context("it left out a row")
 }
 
-/// The lab's own processes: what [`run`] and the lab start of this program.
-///
-/// # Errors
-/// What goes wrong in the lab.
-pub fn inside(arguments: &[&str]) -> Result<()> {
+/// The lab's own processes, which are started from this program.
+fn run_lab_command(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["lab", stage] => lab::run(matrix::stage(stage)?),
         ["serve", name, ports @ ..] => probe::serve(name, ports),

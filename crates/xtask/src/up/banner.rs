@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use super::services::SERVICES;
+use super::services::{AGENT_API, PROXMOX_API, SERVICES, WEB_UI};
 use super::settings::Settings;
 
 /// Prints the table and what to try.
@@ -26,9 +26,10 @@ pub fn print(settings: &Settings) -> Result<()> {
             say!("  {}", "-".repeat(widths.iter().sum::<usize>() + 9));
         }
     }
-    let [api, agent, interface] = [0, 1, 2].map(|index| SERVICES[index].address(settings));
-    let (api, agent) = (api?, agent?);
-    say!("\nOpen {} in a browser, or stay here.", interface?);
+    let api = PROXMOX_API.address(settings)?;
+    let agent = AGENT_API.address(settings)?;
+    let interface = WEB_UI.address(settings)?;
+    say!("\nOpen {interface} in a browser, or stay here.");
     say!("Ask what a container costs:");
     say!("  curl {api}/lease/quote --json '{{\"runtimeMinutes\":30}}'");
     if settings.simulates_payments() {
