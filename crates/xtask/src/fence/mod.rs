@@ -4,8 +4,8 @@
 //! compares with what docs/TENANTS.md promises. No root, no Proxmox and no trace: everything ends
 //! with the namespaces.
 
+mod cases;
 mod lab;
-mod matrix;
 mod printed;
 mod probe;
 
@@ -17,7 +17,7 @@ use std::thread;
 use anyhow::{Context as _, Result, bail};
 
 use crate::host;
-use matrix::{ROWS, STAGES, Stage};
+use cases::{CASES, FenceVariant, VARIANTS};
 
 /// Everything of the lab is in namespaces of its own, and ends with its first process.
 const UNSHARE: [&str; 8] = [
@@ -31,7 +31,7 @@ const UNSHARE: [&str; 8] = [
     "--mount-proc",
 ];
 /// What a host has to allow, each of which some do not.
-const NEEDED: &str = "test -e /proc/sys/net/ipv6/conf/default/accept_dad && \
+const CAPABILITY_CHECK: &str = "test -e /proc/sys/net/ipv6/conf/default/accept_dad && \
      ip link add up0 type bridge && nft add table inet one && nft add table bridge two";
 
 /// Why the lab cannot be built here.
@@ -43,7 +43,7 @@ pub fn obstacle() -> Option<&'static str> {
     }
     let allowed = Command::new("unshare")
         .args(UNSHARE)
-        .args(["sh", "-c", NEEDED])
+        .args(["sh", "-c", CAPABILITY_CHECK])
         .stderr(Stdio::null())
         .status();
     (!allowed.is_ok_and(|status| status.success()))
@@ -79,36 +79,36 @@ pub fn run() -> Result<()> {
     if let Some(obstacle) = obstacle() {
         bail!("the fence cannot be tried here: {obstacle}");
     }
-    let this = ThisProgram::copied()?;
+    let this = ProgramCopy::copied()?;
     let table = printed::table()?;
-    let stages = thread::scope(|scope| {
+    let variants = thread::scope(|scope| {
         let (this, table) = (&this, &table);
-        let run = |stage| move || (stage, stage_in_lab(stage, this, table));
-        let runs = STAGES.map(|stage| scope.spawn(run(stage)));
+        let run = |variant| move || (variant, run_in_lab(variant, this, table));
+        let runs = VARIANTS.map(|variant| scope.spawn(run(variant)));
         runs.map(|run| run.join().expect("a stage does not panic"))
     });
     let mut seen = Vec::new();
-    for (stage, outcome) in stages {
-        seen.push(outcome.with_context(|| format!("the lab failed: {}", stage.title))?);
+    for (variant, outcome) in variants {
+        seen.push(outcome.with_context(|| format!("the lab failed: {}", variant.title))?);
     }
-    print!("{}", matrix::rendered(&|row, stage| seen[stage][row]));
-    let wrong = matrix::wrong(&seen);
+    print!("{}", cases::markdown(&|case, variant| seen[variant][case]));
+    let wrong = cases::mismatches(&seen);
     if !wrong.is_empty() {
         bail!("the fence is not as promised:\n  {}", wrong.join("\n  "));
     }
     println!(
         "\nas promised: {} ways, {} layers",
-        ROWS.len(),
-        STAGES.len()
+        CASES.len(),
+        VARIANTS.len()
     );
     Ok(())
 }
 
 /// A copy of this program for the lab to run. Tests build the workspace, and with it this program
 /// anew, so that its own file may be gone.
-struct ThisProgram(PathBuf);
+struct ProgramCopy(PathBuf);
 
-impl ThisProgram {
+impl ProgramCopy {
     fn copied() -> Result<Self> {
         let own = std::env::current_exe().context("where this program is")?;
         let folder = own.parent().context("where this program is")?;
@@ -119,7 +119,7 @@ impl ThisProgram {
     }
 }
 
-impl Drop for ThisProgram {
+impl Drop for ProgramCopy {
     fn drop(&mut self) {
         // A copy that stays in the target folder harms nobody.
         let _ = std::fs::remove_file(&self.0);
@@ -127,11 +127,11 @@ impl Drop for ThisProgram {
 }
 
 /// Starts the lab and gives, for each row, whether the way is open.
-fn stage_in_lab(stage: Stage, this: &ThisProgram, table: &str) -> Result<Vec<bool>> {
+fn run_in_lab(variant: FenceVariant, this: &ProgramCopy, table: &str) -> Result<Vec<bool>> {
     let mut lab = Command::new("unshare")
         .args(UNSHARE)
         .arg(&this.0)
-        .args(["fence", "lab", stage.name])
+        .args(["fence", "lab", variant.name])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -142,12 +142,12 @@ fn stage_in_lab(stage: Stage, this: &ThisProgram, table: &str) -> Result<Vec<boo
         .context("the table does not reach the lab")?;
     drop(input);
     let output = lab.stdout.take().expect("its output is piped");
-    let mut open = vec![None; ROWS.len()];
+    let mut open = vec![None; CASES.len()];
     for line in BufReader::new(output).lines() {
         let line = line.context("the lab's output")?;
-        let (row, answer) = line.split_once(' ').context("a row of the lab")?;
-        let row: usize = row.parse().with_context(|| format!("the row {row:?}"))?;
-        *open.get_mut(row).context("a row that there is not")? = Some(answer == "open");
+        let (case, answer) = line.split_once(' ').context("a row of the lab")?;
+        let case: usize = case.parse().with_context(|| format!("the case {case:?}"))?;
+        *open.get_mut(case).context("a row that there is not")? = Some(answer == "open");
     }
     let status = lab.wait().context("the lab's end")?;
     if !status.success() {
@@ -160,7 +160,7 @@ fn stage_in_lab(stage: Stage, this: &ThisProgram, table: &str) -> Result<Vec<boo
 /// The lab's own processes, which are started from this program.
 fn run_lab_command(arguments: &[&str]) -> Result<()> {
     match arguments {
-        ["lab", stage] => lab::run(matrix::stage(stage)?),
+        ["lab", variant] => lab::run(cases::variant(variant)?),
         ["serve", name, ports @ ..] => probe::serve(name, ports),
         ["receive", port] => probe::receive(port),
         ["tcp", address, name] => probe::tcp(address, name),

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::lab::{BRIDGE, GATEWAY, PROXY, SUBNET};
+use super::lab::network::{BRIDGE, GATEWAY, PROXY, SUBNET};
 use crate::workspace::{self, Profile};
 
 /// The line before the table, and the one behind it.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 /// How long a try waits. The ways are some microseconds long, so this is for a busy machine.
-const PATIENCE: Duration = Duration::from_millis(900);
+const PROBE_TIMEOUT: Duration = Duration::from_millis(900);
 
 /// Serves the name on each port of a list such as `22 80 udp:9.9.9.9:53`, until the lab ends. A
 /// server by UDP needs the address, since it would answer from the first one otherwise.
@@ -56,8 +56,8 @@ pub fn receive(port: &str) -> Result<()> {
 /// Ends with 0 if the server of that name answers at the address, else with 1.
 pub fn tcp(address: &str, name: &str) -> Result<()> {
     let answer = || -> Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address.parse()?, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = TcpStream::connect_timeout(&address.parse()?, PROBE_TIMEOUT)?;
+        stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
@@ -69,7 +69,7 @@ pub fn tcp(address: &str, name: &str) -> Result<()> {
 pub fn udp(address: &str, name: &str) -> Result<()> {
     let answer = || -> Result<bool> {
         let socket = UdpSocket::bind("0.0.0.0:0")?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(PROBE_TIMEOUT))?;
         socket.send_to(b"?", address)?;
         let mut answer = [0; 64];
         let length = socket.recv(&mut answer)?;
