@@ -73,6 +73,7 @@ inBrowser('the leases beside a conversation on a phone', (stage) => {
       await page.mouse.down();
       const { x, y, width, height } = await handle.boundingBox();
       await page.mouse.move(x + width / 2, y + height / 2 + pixels, { steps });
+      // A slow pull: its speed counts as well as its length.
       await page.waitForTimeout(pause);
       await page.mouse.up();
     };
