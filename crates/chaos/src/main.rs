@@ -1,8 +1,8 @@
 //! A campaign that tries to break the service: many customers buy, while processes die, the
 //! facilitator lies, the chain stops or reorganises, Proxmox fails before and after acting, an
-//! administrator moves and deletes, and the database goes away. Afterwards a checker reads Proxmox,
-//! the ledger and the store, and what customers were told. `cargo xtask chaos` builds what it needs
-//! and runs it; docs/CHAOS.md says what it injects and what has to hold.
+//! administrator moves and deletes containers, and the database goes away. Afterwards a checker
+//! reads Proxmox, the ledger, the store and the responses that customers got. `cargo xtask chaos`
+//! builds the programs and runs them; docs/CHAOS.md lists the faults and the rules.
 
 mod campaign;
 mod check;
@@ -24,7 +24,7 @@ use clap::Parser as _;
 
 use crate::options::CampaignOptions;
 
-/// What the campaign ends with where it cannot be run here.
+/// The exit code where the campaign cannot run on this machine.
 const SKIPPED: u8 = 77;
 
 #[tokio::main]

@@ -11,11 +11,11 @@ use crate::host;
 use crate::workspace::{self, Profile};
 
 /// What the campaign says where it cannot be run.
-const SKIPPED: i32 = 77;
+const EXIT_SKIPPED: i32 = 77;
 /// What the campaign says where it has found something.
-const VIOLATED: i32 = 1;
+const EXIT_VIOLATED: i32 = 1;
 /// The bugs that the service can be asked to have, the mode in which each matters, and a rule that it has to break.
-const BUGS: [(&str, &str, &str); 3] = [
+const SEEDED_BUGS: [(&str, &str, &str); 3] = [
     ("skip-undo", "sqlite", "no machine runs without money"),
     ("any-transfer", "sqlite", "a payment names its own transfer"),
     (
@@ -27,13 +27,13 @@ const BUGS: [(&str, &str, &str); 3] = [
 /// The campaigns of `cargo xtask test`.
 const MODES: [&str; 2] = ["sqlite", "postgres"];
 /// Minutes of a short campaign.
-const SHORT: &str = "0.25";
+const SHORT_MINUTES: &str = "0.25";
 /// Minutes and customers of a campaign that looks for a bug, and the seeds that are tried.
-const PROOF: &str = "0.4";
-const MANY: &str = "16";
-const SEEDS: [&str; 3] = ["402", "403", "404"];
+const PROOF_MINUTES: &str = "0.4";
+const PROOF_CUSTOMERS: &str = "16";
+const PROOF_SEEDS: [&str; 3] = ["402", "403", "404"];
 /// Where the reports go, in cargo's target folder.
-const FOLDER: &str = "chaos";
+const REPORT_FOLDER: &str = "chaos";
 
 /// What `cargo xtask chaos` runs.
 #[derive(clap::Args)]
@@ -73,10 +73,10 @@ pub fn run(arguments: &ChaosArguments) -> Result<()> {
     if words == ["prove"] {
         return prove();
     }
-    match campaign(arguments.mode(), &words)? {
+    match run_campaign(arguments.mode(), &words)? {
         0 => Ok(()),
-        VIOLATED => bail!("the campaign found violations"),
-        SKIPPED => bail!("the campaign cannot be run here: PostgreSQL is not installed"),
+        EXIT_VIOLATED => bail!("the campaign found violations"),
+        EXIT_SKIPPED => bail!("the campaign cannot be run here: PostgreSQL is not installed"),
         other => bail!("the campaign did not come to its end ({other})"),
     }
 }
@@ -101,8 +101,8 @@ pub fn short() -> Result<u32> {
 }
 
 fn run_short(mode: &str) -> Result<()> {
-    let arguments = ["--mode", mode, "--seed", "402", "--minutes", SHORT];
-    match campaign(mode, &arguments)? {
+    let arguments = ["--mode", mode, "--seed", "402", "--minutes", SHORT_MINUTES];
+    match run_campaign(mode, &arguments)? {
         0 => Ok(()),
         code => bail!("the campaign on {mode} ended with {code}"),
     }
@@ -111,15 +111,17 @@ fn run_short(mode: &str) -> Result<()> {
 /// Each seeded bug turns the campaign red, by the rule that it breaks. A short campaign may not come to what the bug spoils, so
 /// that it is looked for with a few seeds.
 fn prove() -> Result<()> {
-    for (bug, mode, rule) in BUGS {
+    for (bug, mode, rule) in SEEDED_BUGS {
         if mode == "postgres" && !host::has_postgresql() {
             println!("\nskipped: the bug {bug}, since PostgreSQL is not installed");
             continue;
         }
-        let found = SEEDS.iter().try_fold(false, |found, seed| match found {
-            true => Ok(true),
-            false => finds(bug, mode, rule, seed),
-        })?;
+        let found = PROOF_SEEDS
+            .iter()
+            .try_fold(false, |found, seed| match found {
+                true => Ok(true),
+                false => finds_bug(bug, mode, rule, seed),
+            })?;
         if !found {
             bail!("the bug {bug} was not found");
         }
@@ -128,7 +130,7 @@ fn prove() -> Result<()> {
     Ok(())
 }
 
-fn finds(bug: &str, mode: &str, rule: &str, seed: &str) -> Result<bool> {
+fn finds_bug(bug: &str, mode: &str, rule: &str, seed: &str) -> Result<bool> {
     let arguments = [
         "--mode",
         mode,
@@ -137,14 +139,16 @@ fn finds(bug: &str, mode: &str, rule: &str, seed: &str) -> Result<bool> {
         "--seed",
         seed,
         "--minutes",
-        PROOF,
+        PROOF_MINUTES,
         "--customers",
-        MANY,
+        PROOF_CUSTOMERS,
     ];
-    let code = campaign(bug, &arguments)?;
-    let said = std::fs::read_to_string(folder(bug).join("report.txt")).unwrap_or_default();
+    let code = run_campaign(bug, &arguments)?;
+    let report = std::fs::read_to_string(report_folder(bug).join("report.txt")).unwrap_or_default();
     match code {
-        0 | VIOLATED => Ok(code == VIOLATED && said.contains(&format!("VIOLATION {rule}\n"))),
+        0 | EXIT_VIOLATED => {
+            Ok(code == EXIT_VIOLATED && report.contains(&format!("VIOLATION {rule}\n")))
+        }
         other => bail!("the campaign with the bug {bug} did not come to its end ({other})"),
     }
 }
@@ -158,18 +162,18 @@ fn build() -> Result<()> {
 }
 
 /// Where a campaign writes its report and logs; it makes the folder anew.
-fn folder(name: &str) -> PathBuf {
-    workspace::target_folder().join(FOLDER).join(name)
+fn report_folder(name: &str) -> PathBuf {
+    workspace::target_folder().join(REPORT_FOLDER).join(name)
 }
 
 /// Runs one, and gives the code that it ended with.
-fn campaign(name: &str, arguments: &[&str]) -> Result<i32> {
+fn run_campaign(name: &str, arguments: &[&str]) -> Result<i32> {
     let mut command = Command::new(workspace::binary(Profile::Dev, "chaos"));
     command
         .arg("--program")
         .arg(workspace::binary(Profile::Dev, "proxmox-api-chaos"))
         .arg("--folder")
-        .arg(folder(name))
+        .arg(report_folder(name))
         .args(arguments);
     let shown = arguments.join(" ");
     println!("\n$ cargo xtask chaos {shown}");

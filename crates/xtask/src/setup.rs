@@ -15,7 +15,7 @@ use crate::workspace::{self, root};
 const NODE_MAJOR: u32 = 20;
 
 /// Folders with npm packages.
-const PACKAGES: [&str; 5] = [
+const NPM_FOLDERS: [&str; 5] = [
     "e2e",
     "e2e/browser",
     "examples/curl",
@@ -24,33 +24,33 @@ const PACKAGES: [&str; 5] = [
 ];
 
 /// What pins a folder's npm packages, and the copy that says what was installed.
-const LOCK: &str = "package-lock.json";
-const STAMP: &str = "node_modules/.installed-from";
+const LOCK_FILE: &str = "package-lock.json";
+const STAMP_FILE: &str = "node_modules/.installed-from";
 
 /// One virtual environment of the end-to-end tests.
-struct Environment {
+struct PythonEnvironment {
     folder: &'static str,
     requirements: &'static str,
 }
 
-const ENVIRONMENTS: [Environment; 5] = [
-    Environment {
+const PYTHON_ENVIRONMENTS: [PythonEnvironment; 5] = [
+    PythonEnvironment {
         folder: "e2e/.venv-v1",
         requirements: "e2e/requirements-v1.txt",
     },
-    Environment {
+    PythonEnvironment {
         folder: "e2e/.venv-proxmoxer",
         requirements: "e2e/proxmoxer/requirements.txt",
     },
-    Environment {
+    PythonEnvironment {
         folder: "e2e/.venv-schemathesis",
         requirements: "e2e/schemathesis/requirements.txt",
     },
-    Environment {
+    PythonEnvironment {
         folder: "e2e/.venv-compose",
         requirements: "e2e/compose/requirements.txt",
     },
-    Environment {
+    PythonEnvironment {
         folder: "examples/python/.venv",
         requirements: "examples/python/requirements.txt",
     },
@@ -65,12 +65,12 @@ pub fn prepare(with_browser: bool) -> Result<()> {
     if !missing.is_empty() {
         bail!("the tests need more tools:\n  {}", missing.join("\n  "));
     }
-    node_packages()?;
+    install_npm_packages()?;
     if with_browser {
-        browser();
+        install_browser();
     }
-    for environment in ENVIRONMENTS {
-        python_environment(&environment)?;
+    for environment in PYTHON_ENVIRONMENTS {
+        install_python_environment(&environment)?;
     }
     Ok(())
 }
@@ -83,7 +83,7 @@ pub fn run() -> Result<()> {
     prepare(true)?;
     println!(
         "ready: npm packages in {}; Python environments in e2e and examples/python",
-        PACKAGES.join(", ")
+        NPM_FOLDERS.join(", ")
     );
     Ok(())
 }
@@ -94,7 +94,7 @@ fn missing_tools() -> Vec<String> {
         None => missing.push(format!(
             "node is missing: install Node.js {NODE_MAJOR} or newer"
         )),
-        Some(version) if major(&version) < NODE_MAJOR => {
+        Some(version) if major_version(&version) < NODE_MAJOR => {
             missing.push(format!(
                 "node is {version}: install Node.js {NODE_MAJOR} or newer"
             ));
@@ -124,7 +124,7 @@ fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
         .then(|| text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
-fn major(version: &str) -> u32 {
+fn major_version(version: &str) -> u32 {
     let digits = version
         .trim_start_matches('v')
         .split('.')
@@ -133,8 +133,8 @@ fn major(version: &str) -> u32 {
     digits.parse().unwrap_or(0)
 }
 
-fn node_packages() -> Result<()> {
-    PACKAGES
+fn install_npm_packages() -> Result<()> {
+    NPM_FOLDERS
         .iter()
         .try_for_each(|folder| npm_install(&root().join(folder)))
 }
@@ -146,7 +146,7 @@ pub fn has_npm() -> bool {
 
 /// Whether exactly what a folder's lock file pins was installed there.
 pub fn is_installed(folder: &Path) -> bool {
-    same(&folder.join(LOCK), &folder.join(STAMP))
+    has_same_content(&folder.join(LOCK_FILE), &folder.join(STAMP_FILE))
 }
 
 /// Installs what a folder's lock file pins, unless that was done before.
@@ -172,13 +172,14 @@ pub fn npm_install(folder: &Path) -> Result<()> {
             ])
             .current_dir(folder),
     )?;
-    fs::copy(folder.join(LOCK), folder.join(STAMP)).context("cannot note what was installed")?;
+    fs::copy(folder.join(LOCK_FILE), folder.join(STAMP_FILE))
+        .context("cannot note what was installed")?;
     Ok(())
 }
 
 /// The browser of the browser tests, from the system's own packages where we may install any. Where it stays absent those tests
 /// are skipped, each with that reason.
-fn browser() {
+fn install_browser() {
     let present = host::has_program("chromium") || std::env::var_os("INFRA402_CHROMIUM").is_some();
     let may_install =
         first_line("id", &["-u"]).as_deref() == Some("0") && host::has_program("apt-get");
@@ -202,11 +203,11 @@ fn browser() {
     }
 }
 
-fn python_environment(environment: &Environment) -> Result<()> {
+fn install_python_environment(environment: &PythonEnvironment) -> Result<()> {
     let pinned = root().join(environment.requirements);
     let folder = root().join(environment.folder);
     let stamp = folder.join(".installed-from");
-    if same(&pinned, &stamp) {
+    if has_same_content(&pinned, &stamp) {
         return Ok(());
     }
     println!("setting up {}", environment.folder);
@@ -231,7 +232,7 @@ fn python_environment(environment: &Environment) -> Result<()> {
     Ok(())
 }
 
-fn same(one: &Path, other: &Path) -> bool {
+fn has_same_content(one: &Path, other: &Path) -> bool {
     matches!((fs::read(one), fs::read(other)), (Ok(one), Ok(other)) if one == other)
 }
 
@@ -242,7 +243,11 @@ mod tests {
     #[test]
     fn the_major_version_is_read_with_and_without_the_v() {
         assert_eq!(
-            (major("v20.20.2"), major("9.1"), major("nonsense")),
+            (
+                major_version("v20.20.2"),
+                major_version("9.1"),
+                major_version("nonsense")
+            ),
             (20, 9, 0)
         );
     }

@@ -65,7 +65,7 @@ pub const BROWSER: [&str; 2] = ["first contentful paint", "time to interactive"]
 
 impl Aim {
     /// The aim of a figure, if it has one.
-    pub fn of(name: &str) -> Option<Self> {
+    pub fn for_figure(name: &str) -> Option<Self> {
         AIMS.iter()
             .find(|(known, _)| *known == name)
             .map(|(_, aim)| *aim)

@@ -42,7 +42,7 @@ pub struct Browser {
 
 impl Browser {
     /// Looks for what is needed, and says what is missing.
-    pub fn here(quick: bool) -> Result<Self, String> {
+    pub fn find(quick: bool) -> Result<Self, String> {
         let chromium =
             std::env::var("INFRA402_CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
         let needed = [

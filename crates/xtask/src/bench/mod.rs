@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::web;
 use crate::workspace::{self, Profile};
 use figure::Figure;
-use report::Report;
+use report::BenchReport;
 
 /// What `cargo xtask bench` measures.
 #[derive(clap::Args)]
@@ -56,14 +56,14 @@ pub fn smoke() -> Result<()> {
     measure(true).map(drop)
 }
 
-fn measure(quick: bool) -> Result<Report> {
-    let browser = browser::Browser::here(quick);
+fn measure(quick: bool) -> Result<BenchReport> {
+    let browser = browser::Browser::find(quick);
     let mut targets = vec!["--bench", LEASE_API, "--example", AGENT_API];
     if browser.is_ok() {
         targets.extend(browser::BINARIES.iter().flat_map(|name| ["--bin", name]));
     }
     let built = build(quick, &targets)?;
-    let mut report = Report::new(quick);
+    let mut report = BenchReport::new(quick);
     for name in [LEASE_API, AGENT_API] {
         let program = built
             .iter()
@@ -74,14 +74,14 @@ fn measure(quick: bool) -> Result<Report> {
         if quick {
             command.arg("--quick");
         }
-        report_of(&mut command, &mut report)?;
+        run_and_report(&mut command, &mut report)?;
     }
     match browser::first_visit()? {
         Some(figure) => report.add(vec![figure]),
         None => report.skip(&[aims::FIRST_VISIT], browser::NO_BUNDLE),
     }
     match browser {
-        Ok(browser) => report_of(&mut browser.command(&built), &mut report)?,
+        Ok(browser) => run_and_report(&mut browser.command(&built), &mut report)?,
         Err(why) => report.skip(&aims::BROWSER, &why),
     }
     report.check()?;
@@ -116,7 +116,7 @@ fn build(quick: bool, targets: &[&str]) -> Result<Vec<(String, PathBuf)>> {
 }
 
 /// Runs a program, shows its lines as they come, and adds the figures among them.
-fn report_of(command: &mut Command, report: &mut Report) -> Result<()> {
+fn run_and_report(command: &mut Command, report: &mut BenchReport) -> Result<()> {
     lines(command, |line| {
         println!("{line}");
         if let Some((name, why)) = figure::read_skip(line) {

@@ -11,14 +11,14 @@ use super::aims::Aim;
 use super::figure::Figure;
 
 /// Everything that a run has found.
-pub struct Report {
+pub struct BenchReport {
     quick: bool,
     figures: Vec<Figure>,
     /// What was not measured, and why.
     skipped: Vec<(String, String)>,
 }
 
-impl Report {
+impl BenchReport {
     /// An empty one.
     pub fn new(quick: bool) -> Self {
         Self {
@@ -67,9 +67,9 @@ impl Report {
         };
         let widths = [0, 1, 2].map(width);
         println!();
-        for [name, value, aim, verdict] in [&head].into_iter().chain(&rows) {
+        for [name, value, aim, result] in [&head].into_iter().chain(&rows) {
             let [a, b, c] = widths;
-            let line = format!("{name:a$}  {value:>b$}  {aim:c$}  {verdict}");
+            let line = format!("{name:a$}  {value:>b$}  {aim:c$}  {result}");
             println!("{}", line.trim_end());
         }
         for (name, why) in &self.skipped {
@@ -79,7 +79,7 @@ impl Report {
             println!("\na short run of development builds: that it works, not how fast it is");
             return;
         }
-        let judged = || self.figures.iter().filter_map(verdict);
+        let judged = || self.figures.iter().filter_map(is_met);
         let met = judged().filter(|met| *met).count();
         println!(
             "\n{met} of {} aims met, on {} cores",
@@ -89,8 +89,8 @@ impl Report {
     }
 
     fn row(&self, figure: &Figure) -> [String; 4] {
-        let aim = Aim::of(&figure.name);
-        let verdict = match verdict(figure) {
+        let aim = Aim::for_figure(&figure.name);
+        let result = match is_met(figure) {
             _ if self.quick => "",
             Some(true) => "met",
             Some(false) => "MISSED",
@@ -98,9 +98,9 @@ impl Report {
         };
         [
             figure.name.clone(),
-            format!("{} {}", shown(figure.value), figure.unit),
+            format!("{} {}", format_value(figure.value), figure.unit),
             aim.map(|aim| aim.to_string()).unwrap_or_default(),
-            verdict.to_owned(),
+            result.to_owned(),
         ]
     }
 
@@ -126,8 +126,8 @@ impl Report {
         let figure = |figure: &Figure| {
             json!({
                 "name": figure.name, "value": figure.value, "unit": figure.unit,
-                "aim": Aim::of(&figure.name).map(|aim| aim.to_string()),
-                "met": verdict(figure).filter(|_| !self.quick),
+                "aim": Aim::for_figure(&figure.name).map(|aim| aim.to_string()),
+                "met": is_met(figure).filter(|_| !self.quick),
             })
         };
         let skipped = |(name, why): &(String, String)| json!({"name": name, "why": why});
@@ -139,12 +139,12 @@ impl Report {
     }
 }
 
-fn verdict(figure: &Figure) -> Option<bool> {
-    Aim::of(&figure.name).map(|aim| aim.is_met(figure.value))
+fn is_met(figure: &Figure) -> Option<bool> {
+    Aim::for_figure(&figure.name).map(|aim| aim.is_met(figure.value))
 }
 
 /// With as many digits as mean something.
-fn shown(value: f64) -> String {
+fn format_value(value: f64) -> String {
     let digits = match value.abs() {
         _ if value.fract() == 0.0 => 0,
         large if large >= 100.0 => 0,
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_figure_with_an_aim_that_nobody_said_is_noticed() {
-        let mut report = Report::new(false);
+        let mut report = BenchReport::new(false);
         for name in Aim::names().skip(1) {
             report.add(vec![figure(name, 1.0)]);
         }
@@ -189,7 +189,7 @@ mod tests {
             (false, Value::Bool(false), "MISSED"),
             (true, Value::Null, ""),
         ] {
-            let mut report = Report::new(quick);
+            let mut report = BenchReport::new(quick);
             report.add(vec![missed.clone()]);
             assert_eq!(report.json()["figures"][0]["met"], met);
             assert_eq!(report.row(&missed)[3], word);

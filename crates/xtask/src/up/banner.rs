@@ -4,13 +4,13 @@
 use anyhow::Result;
 
 use super::services::{AGENT_API, PROXMOX_API, SERVICES, WEB_UI};
-use super::settings::Settings;
+use super::settings::UpSettings;
 
 /// Prints the table and what to try.
 ///
 /// # Errors
 /// A port is none.
-pub fn print(settings: &Settings) -> Result<()> {
+pub fn print(settings: &UpSettings) -> Result<()> {
     let rows = rows(settings)?;
     let mut widths = [0; 4];
     for row in &rows {
@@ -45,7 +45,7 @@ pub fn print(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-fn rows(settings: &Settings) -> Result<Vec<[String; 4]>> {
+fn rows(settings: &UpSettings) -> Result<Vec<[String; 4]>> {
     let words = |cells: [&str; 4]| cells.map(str::to_owned);
     let simulator = format!(
         "https://127.0.0.1:{}",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::settings::Settings;
+use super::settings::UpSettings;
 
 /// Variables and their values.
 type Defaults = Vec<(&'static str, String)>;
@@ -14,7 +14,7 @@ type Defaults = Vec<(&'static str, String)>;
 const DEMO_PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
 /// One of our services.
-pub struct Service {
+pub struct ServiceSpec {
     /// Its package and binary.
     pub name: &'static str,
     /// The variable that holds its port.
@@ -22,55 +22,55 @@ pub struct Service {
     /// Its port where the variable is not set.
     pub default_port: u16,
     /// What it needs beside everything that was set.
-    defaults: fn(&Settings) -> Result<Defaults>,
+    defaults: fn(&UpSettings) -> Result<Defaults>,
 }
 
 /// The lease API.
-pub const PROXMOX_API: Service = Service {
+pub const PROXMOX_API: ServiceSpec = ServiceSpec {
     name: "proxmox-api",
     port_variable: "PORT",
     default_port: 4021,
     defaults: proxmox_api_defaults,
 };
 /// The agent.
-pub const AGENT_API: Service = Service {
+pub const AGENT_API: ServiceSpec = ServiceSpec {
     name: "agent-api",
     port_variable: "AGENT_PORT",
     default_port: 8000,
     defaults: agent_api_defaults,
 };
 /// The interface.
-pub const WEB_UI: Service = Service {
+pub const WEB_UI: ServiceSpec = ServiceSpec {
     name: "web-ui",
     port_variable: "WEB_PORT",
     default_port: 3000,
     defaults: web_ui_defaults,
 };
 /// In the order in which they are started; each may call those before it.
-pub const SERVICES: [Service; 3] = [PROXMOX_API, AGENT_API, WEB_UI];
+pub const SERVICES: [ServiceSpec; 3] = [PROXMOX_API, AGENT_API, WEB_UI];
 
-impl Service {
+impl ServiceSpec {
     /// Its port.
     ///
     /// # Errors
     /// The variable is set to something that is no port.
-    pub fn port(&self, settings: &Settings) -> Result<u16> {
+    pub fn port(&self, settings: &UpSettings) -> Result<u16> {
         settings.port(self.port_variable, self.default_port)
     }
 
     /// Where it answers on this machine.
     ///
     /// # Errors
-    /// As [`Service::port`].
-    pub fn address(&self, settings: &Settings) -> Result<String> {
+    /// As [`ServiceSpec::port`].
+    pub fn address(&self, settings: &UpSettings) -> Result<String> {
         Ok(format!("http://127.0.0.1:{}", self.port(settings)?))
     }
 
     /// Its environment: everything that was set, and a default for what a demo needs.
     ///
     /// # Errors
-    /// As [`Service::port`].
-    pub fn environment(&self, settings: &Settings) -> Result<BTreeMap<String, String>> {
+    /// As [`ServiceSpec::port`].
+    pub fn environment(&self, settings: &UpSettings) -> Result<BTreeMap<String, String>> {
         let mut environment = settings.variables().clone();
         for (name, value) in (self.defaults)(settings)? {
             if settings.get(name).is_none() {
@@ -86,7 +86,7 @@ impl Service {
 }
 
 /// What the lease API needs for a demo, unless it is set.
-fn proxmox_api_defaults(settings: &Settings) -> Result<Defaults> {
+fn proxmox_api_defaults(settings: &UpSettings) -> Result<Defaults> {
     let database = settings.data_folder().join("infra402.sqlite");
     let mut defaults = vec![
         ("FACILITATOR", settings.facilitator().to_owned()),
@@ -105,7 +105,7 @@ fn proxmox_api_defaults(settings: &Settings) -> Result<Defaults> {
 }
 
 /// What the agent needs for a demo, unless it is set.
-fn agent_api_defaults(settings: &Settings) -> Result<Defaults> {
+fn agent_api_defaults(settings: &UpSettings) -> Result<Defaults> {
     let data = settings.data_folder();
     let mut defaults = vec![
         ("BACKEND_BASE_URL", PROXMOX_API.address(settings)?),
@@ -117,7 +117,7 @@ fn agent_api_defaults(settings: &Settings) -> Result<Defaults> {
 }
 
 /// What the interface needs for a demo, unless it is set.
-fn web_ui_defaults(settings: &Settings) -> Result<Defaults> {
+fn web_ui_defaults(settings: &UpSettings) -> Result<Defaults> {
     Ok(vec![
         ("LEASE_API_BASE", PROXMOX_API.address(settings)?),
         ("CHAT_API_BASE", AGENT_API.address(settings)?),
@@ -126,7 +126,7 @@ fn web_ui_defaults(settings: &Settings) -> Result<Defaults> {
 }
 
 /// The origins of the interface on this machine.
-fn interface_origins(settings: &Settings) -> Result<String> {
+fn interface_origins(settings: &UpSettings) -> Result<String> {
     let port = WEB_UI.port(settings)?;
     Ok(format!("http://localhost:{port},http://127.0.0.1:{port}"))
 }
@@ -135,13 +135,13 @@ fn interface_origins(settings: &Settings) -> Result<String> {
 mod tests {
     use super::*;
 
-    fn environment(settings: &Settings) -> BTreeMap<String, String> {
+    fn environment(settings: &UpSettings) -> BTreeMap<String, String> {
         PROXMOX_API.environment(settings).unwrap()
     }
 
     #[test]
     fn nothing_set_is_a_complete_demo() {
-        let settings = Settings::from_pairs(&[]);
+        let settings = UpSettings::from_pairs(&[]);
         let environment = environment(&settings);
         assert!(settings.simulates_proxmox() && settings.simulates_payments());
         assert_eq!(environment["FACILITATOR"], "demo");
@@ -151,19 +151,19 @@ mod tests {
 
     #[test]
     fn the_agent_finds_the_lease_api_and_says_when_no_model_answers() {
-        let settings = Settings::from_pairs(&[("PORT", "5000")]);
+        let settings = UpSettings::from_pairs(&[("PORT", "5000")]);
         let environment = AGENT_API.environment(&settings).unwrap();
         assert_eq!(environment["BACKEND_BASE_URL"], "http://127.0.0.1:5000");
         assert_eq!(environment["PORT"], "8000");
         assert!(!settings.has_language_model());
-        assert!(Settings::from_pairs(&[("OPENAI_API_KEY", "sk-1")]).has_language_model());
+        assert!(UpSettings::from_pairs(&[("OPENAI_API_KEY", "sk-1")]).has_language_model());
         let offline = [("OPENAI_API_KEY", "sk-1"), ("LLM_PROVIDER", "offline")];
-        assert!(!Settings::from_pairs(&offline).has_language_model());
+        assert!(!UpSettings::from_pairs(&offline).has_language_model());
     }
 
     #[test]
     fn agent_and_lease_api_share_a_secret_that_is_new_at_each_start() {
-        let secret = |settings: &Settings| {
+        let secret = |settings: &UpSettings| {
             let [api, agent, interface] = [0, 1, 2].map(|index| {
                 let environment = SERVICES[index].environment(settings).unwrap();
                 environment.get("SERVICES_SECRET").cloned()
@@ -173,21 +173,22 @@ mod tests {
             api
         };
         let (one, other) = (
-            secret(&Settings::from_pairs(&[])),
-            secret(&Settings::from_pairs(&[])),
+            secret(&UpSettings::from_pairs(&[])),
+            secret(&UpSettings::from_pairs(&[])),
         );
         assert_eq!(one.as_ref().map(String::len), Some(64));
         assert_ne!(one, other);
-        let given = Settings::from_pairs(&[("SERVICES_SECRET", "a secret of the operator")]);
+        let given = UpSettings::from_pairs(&[("SERVICES_SECRET", "a secret of the operator")]);
         assert_eq!(secret(&given).as_deref(), Some("a secret of the operator"));
         let file =
-            Settings::from_pairs(&[("SERVICES_SECRET_FILE", "/run/secrets/services_secret")]);
+            UpSettings::from_pairs(&[("SERVICES_SECRET_FILE", "/run/secrets/services_secret")]);
         assert_eq!(secret(&file), None, "only one of the two can count");
     }
 
     #[test]
     fn real_payments_never_go_to_the_demo_payee() {
-        let settings = Settings::from_pairs(&[("FACILITATOR_URL", "https://x402.org/facilitator")]);
+        let settings =
+            UpSettings::from_pairs(&[("FACILITATOR_URL", "https://x402.org/facilitator")]);
         assert!(!settings.simulates_payments());
         assert!(!environment(&settings).contains_key("ADDRESS"));
     }
@@ -195,7 +196,7 @@ mod tests {
     #[test]
     fn what_is_set_is_handed_on_untouched_and_empty_counts_as_unset() {
         let settings =
-            Settings::from_pairs(&[("PORT", "5021"), ("PVE_HOST", ""), ("PVE_POOL", "mine")]);
+            UpSettings::from_pairs(&[("PORT", "5021"), ("PVE_HOST", ""), ("PVE_POOL", "mine")]);
         assert_eq!(environment(&settings)["PORT"], "5021");
         assert_eq!(environment(&settings)["PVE_POOL"], "mine");
         assert!(settings.simulates_proxmox());
@@ -203,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_port_that_is_none_is_named_with_an_example() {
-        let settings = Settings::from_pairs(&[("PORT", "http")]);
+        let settings = UpSettings::from_pairs(&[("PORT", "http")]);
         let error = PROXMOX_API.port(&settings).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -13,14 +13,14 @@ use crate::workspace::root;
 const SIMULATOR_PORT: u16 = 8006;
 
 /// Every variable that was set, by `.env` or the environment.
-pub struct Settings {
+pub struct UpSettings {
     variables: BTreeMap<String, String>,
     /// What the agent proves to the lease API that it is one of ours with: new at each start, and
     /// the same for both.
     services_secret: String,
 }
 
-impl Settings {
+impl UpSettings {
     /// Reads `.env` at the workspace's root, if there is one, and the environment.
     ///
     /// # Errors

@@ -8,14 +8,14 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use super::START_DEADLINE;
-use super::part::{Part, Spec};
-use super::settings::Settings;
+use super::process::{ProcessSpec, SupervisedProcess};
+use super::settings::UpSettings;
 use crate::workspace::{self, Profile};
 
 /// What the simulator tells about itself.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Connection {
+struct SimulatorConnection {
     url: String,
     token_id: String,
     token_secret: String,
@@ -29,15 +29,15 @@ struct Connection {
 /// It does not start, or does not say how to reach it.
 pub async fn start(
     profile: Profile,
-    settings: &Settings,
+    settings: &UpSettings,
     data: &Path,
-) -> Result<(Part, BTreeMap<String, String>)> {
+) -> Result<(SupervisedProcess, BTreeMap<String, String>)> {
     let file = data.join("pve-sim-connection.json");
     if file.exists() {
         std::fs::remove_file(&file)
             .with_context(|| format!("cannot remove the old {}", file.display()))?;
     }
-    let mut part = Part::start(Spec {
+    let mut process = SupervisedProcess::start(ProcessSpec {
         name: "pve-sim",
         program: workspace::binary(profile, "pve-sim"),
         arguments: vec![
@@ -54,9 +54,10 @@ pub async fn start(
     })?;
     let read = || {
         let text = std::fs::read_to_string(&file).ok()?;
-        serde_json::from_str::<Connection>(&text).ok()
+        serde_json::from_str::<SimulatorConnection>(&text).ok()
     };
-    part.healthy(START_DEADLINE, async || read().is_some())
+    process
+        .wait_until_healthy(START_DEADLINE, async || read().is_some())
         .await?;
     let connection = read().context("the simulator's connection file went away")?;
     let found = [
@@ -69,7 +70,7 @@ pub async fn start(
     ];
     // A token or a pin in .env belongs to a real host, which is not in use without PVE_HOST.
     Ok((
-        part,
+        process,
         found.map(|(name, value)| (name.to_owned(), value)).into(),
     ))
 }

@@ -33,7 +33,7 @@ impl Bundle {
     ///
     /// # Errors
     /// The module was compiled with another version of wasm-bindgen or without its relocations, or cannot be read.
-    pub fn of(wasm: &Path, profile: Profile) -> Result<Self> {
+    pub fn build(wasm: &Path, profile: Profile) -> Result<Self> {
         let release = profile == Profile::Release;
         let (main, files) = split(wasm)?;
         let mut output = Bindgen::new()

@@ -20,7 +20,7 @@ use crate::workspace::{self, Profile, root};
 use assets::Assets;
 use bundle::Bundle;
 pub use size::first_visit;
-use stamp::Stamp;
+use stamp::BuildStamp;
 
 /// The folder that is served.
 pub fn dist() -> PathBuf {
@@ -61,13 +61,13 @@ pub fn build(profile: Profile) -> Result<()> {
     if packages.is_none() {
         println!("npm is missing: the interface is built without its terminal");
     }
-    let stamp = Stamp::of(profile, &wasm, &sources, packages.as_deref())?;
-    if stamp.is_on(&dist()) {
+    let stamp = BuildStamp::compute(profile, &wasm, &sources, packages.as_deref())?;
+    if stamp.matches(&dist()) {
         return Ok(());
     }
     println!("bundling web-ui/dist");
-    let bundle = Bundle::of(&wasm, profile)?;
-    let folder = emptied(&dist())?;
+    let bundle = Bundle::build(&wasm, profile)?;
+    let folder = create_empty(&dist())?;
     let mut assets = Assets::new(&folder, profile)?;
     let mut loader = bundle.loader;
     for (name, part) in &bundle.parts {
@@ -77,7 +77,7 @@ pub fn build(profile: Profile) -> Result<()> {
     let script = script::without_comments(&bundle.script);
     let loader = script::without_comments(&loader);
     let [app, parts] = assets.add_pair([(bundle::APP, &script), (bundle::PARTS, &loader)])?;
-    let names = page::Names {
+    let names = page::AssetNames {
         style: assets.add_text("style.css", &page::style(&sources)?)?,
         wasm: assets.add("app.wasm", &bundle.wasm)?,
         app,
@@ -92,7 +92,7 @@ pub fn build(profile: Profile) -> Result<()> {
     assets.add_page("index.html", &page::index(&sources, &names, &start)?)?;
     let verdict = size::report(&assets, profile);
     if verdict.is_ok() {
-        stamp.put_on(&folder)?;
+        stamp.write_to(&folder)?;
     }
     verdict
 }
@@ -116,7 +116,7 @@ fn compile(profile: Profile) -> Result<PathBuf> {
         .join("web-ui.wasm"))
 }
 
-fn emptied(folder: &Path) -> Result<PathBuf> {
+fn create_empty(folder: &Path) -> Result<PathBuf> {
     if folder.exists() {
         std::fs::remove_dir_all(folder)
             .with_context(|| format!("cannot empty {}", folder.display()))?;

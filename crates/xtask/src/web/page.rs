@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::assets::{beside, files_below, from_page};
 
 /// What this build's files are called.
-pub struct Names {
+pub struct AssetNames {
     /// The style sheet.
     pub style: String,
     /// The module.
@@ -36,7 +36,7 @@ pub fn style(sources: &Path) -> Result<String> {
 }
 
 /// Starts the application. A file of its own, because the content security policy forbids scripts in the page.
-pub fn start_script(names: &Names) -> String {
+pub fn start_script(names: &AssetNames) -> String {
     format!(
         "import init from '{}';\ninit({{ module_or_path: new URL('{}', import.meta.url) }});\n",
         beside(&names.app),
@@ -48,7 +48,7 @@ pub fn start_script(names: &Names) -> String {
 ///
 /// # Errors
 /// It cannot be read, or marks something that is not known.
-pub fn index(sources: &Path, names: &Names, start: &str) -> Result<String> {
+pub fn index(sources: &Path, names: &AssetNames, start: &str) -> Result<String> {
     let page = read(&sources.join("index.html"))?;
     let page = page
         .replace("{{style}}", &from_page(&names.style))
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_page_names_nothing_from_the_root_of_its_host() {
-        let names = Names {
+        let names = AssetNames {
             style: "style-1.css".into(),
             wasm: "app-1.wasm".into(),
             app: "app-2.js".into(),
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_start_script_loads_this_builds_module() {
-        let names = Names {
+        let names = AssetNames {
             style: String::new(),
             wasm: "app-1.wasm".into(),
             app: "app-2.js".into(),

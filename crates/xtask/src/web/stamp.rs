@@ -12,14 +12,14 @@ use crate::workspace::{self, Profile};
 const FILE: &str = ".made-from";
 
 /// A digest of everything that goes in.
-pub struct Stamp(String);
+pub struct BuildStamp(String);
 
-impl Stamp {
+impl BuildStamp {
     /// Reads everything that goes in.
     ///
     /// # Errors
     /// A file cannot be read.
-    pub fn of(
+    pub fn compute(
         profile: Profile,
         wasm: &Path,
         sources: &Path,
@@ -51,7 +51,7 @@ impl Stamp {
     }
 
     /// Whether the bundle in a folder was made of the same.
-    pub fn is_on(&self, folder: &Path) -> bool {
+    pub fn matches(&self, folder: &Path) -> bool {
         fs::read_to_string(folder.join(FILE)).is_ok_and(|stamp| stamp == self.0)
     }
 
@@ -59,7 +59,7 @@ impl Stamp {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn put_on(&self, folder: &Path) -> Result<()> {
+    pub fn write_to(&self, folder: &Path) -> Result<()> {
         fs::write(folder.join(FILE), &self.0).context("cannot note what the bundle was made of")
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// How long a part may take to finish what it is doing before it is killed; the services take up to 20 seconds.
 const STOP_DEADLINE: Duration = Duration::from_secs(25);
-const KEPT_LINES: usize = 15;
+const KEPT_LINE_COUNT: usize = 15;
 const COLOURS: [(&str, &str); 4] = [
     ("pve-sim", "\x1b[35m"),
     ("proxmox-api", "\x1b[36m"),
@@ -27,7 +27,7 @@ const COLOURS: [(&str, &str); 4] = [
 ];
 
 /// What to start.
-pub struct Spec {
+pub struct ProcessSpec {
     /// Shown before each of its lines.
     pub name: &'static str,
     /// The built binary.
@@ -39,20 +39,20 @@ pub struct Spec {
 }
 
 /// A part that was started; dropped, it is killed.
-pub struct Part {
+pub struct SupervisedProcess {
     name: &'static str,
     child: Child,
     lines: Arc<Mutex<VecDeque<String>>>,
 }
 
-impl Part {
+impl SupervisedProcess {
     /// Starts it.
     ///
     /// # Errors
     /// The program cannot be run.
-    pub fn start(spec: Spec) -> Result<Self> {
+    pub fn start(spec: ProcessSpec) -> Result<Self> {
         let mut command = Command::new(&spec.program);
-        if plain() {
+        if without_colour() {
             command.env("NO_COLOR", "1");
         }
         let mut child = command
@@ -67,12 +67,12 @@ impl Part {
             .spawn()
             .with_context(|| format!("cannot start {} ({})", spec.name, spec.program.display()))?;
         let lines = Arc::new(Mutex::new(VecDeque::new()));
-        let prefix = prefix(spec.name);
+        let line_prefix = line_prefix(spec.name);
         if let Some(stream) = child.stdout.take() {
-            tokio::spawn(show(stream, prefix.clone(), Arc::clone(&lines)));
+            tokio::spawn(print_lines(stream, line_prefix.clone(), Arc::clone(&lines)));
         }
         if let Some(stream) = child.stderr.take() {
-            tokio::spawn(show(stream, prefix, Arc::clone(&lines)));
+            tokio::spawn(print_lines(stream, line_prefix, Arc::clone(&lines)));
         }
         Ok(Self {
             name: spec.name,
@@ -116,7 +116,7 @@ impl Part {
     ///
     /// # Errors
     /// It ended first, or the deadline passed.
-    pub async fn healthy(
+    pub async fn wait_until_healthy(
         &mut self,
         deadline: Duration,
         ready: impl AsyncFn() -> bool,
@@ -161,7 +161,7 @@ impl Part {
 }
 
 /// Whether `GET /health` on that port of this machine answers 200.
-pub async fn answers_health(port: u16) -> bool {
+pub async fn is_healthy(port: u16) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.ok()?;
         let request =
@@ -178,26 +178,32 @@ pub async fn answers_health(port: u16) -> bool {
         .unwrap_or(false)
 }
 
-fn plain() -> bool {
+fn without_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some() || !std::io::stdout().is_terminal()
 }
 
-fn prefix(name: &str) -> String {
+fn line_prefix(name: &str) -> String {
     match COLOURS.iter().find(|(of, _)| *of == name) {
-        Some((_, colour)) if !plain() => format!("{colour}{name:<11}\x1b[0m | "),
+        Some((_, colour)) if !without_colour() => format!("{colour}{name:<11}\x1b[0m | "),
         _ => format!("{name:<11} | "),
     }
 }
 
-async fn show(stream: impl AsyncRead + Unpin, prefix: String, kept: Arc<Mutex<VecDeque<String>>>) {
+async fn print_lines(
+    stream: impl AsyncRead + Unpin,
+    line_prefix: String,
+    kept_lines: Arc<Mutex<VecDeque<String>>>,
+) {
     let mut lines = BufReader::new(stream).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
         let line = String::from_utf8_lossy(&line).into_owned();
-        say!("{prefix}{line}");
-        let mut kept = kept.lock().expect("nobody panics while holding the lines");
-        if kept.len() == KEPT_LINES {
-            kept.pop_front();
+        say!("{line_prefix}{line}");
+        let mut kept_lines = kept_lines
+            .lock()
+            .expect("nobody panics while holding the lines");
+        if kept_lines.len() == KEPT_LINE_COUNT {
+            kept_lines.pop_front();
         }
-        kept.push_back(line);
+        kept_lines.push_back(line);
     }
 }
