@@ -1,5 +1,5 @@
-//! Runs a campaign: customers buy while faults are injected; then the faults stop, the processes run
-//! until no work is left, customers repeat requests that they paid for, and a day passes.
+//! Runs a campaign: customers buy while faults are injected; then the faults stop, the processes
+//! run until no work is left, customers repeat requests that they paid for, and a day passes.
 
 use std::{
     collections::BTreeMap,
@@ -156,8 +156,8 @@ async fn end_faults(testbed: &Testbed) -> Result<()> {
     Ok(())
 }
 
-/// Advances the time by `step`, at least `at_least` times, until no work is left. Gives the work that
-/// is left at the deadline, or once it has not changed for [`Testbed::stuck_after`].
+/// Advances the time by `step`, at least `at_least` times, until no work is left. Gives the work
+/// that is left at the deadline, or once it has not changed for [`Testbed::stuck_after`].
 async fn advance_until_quiet(
     testbed: &Testbed,
     step: Duration,

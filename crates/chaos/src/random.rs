@@ -1,5 +1,5 @@
-//! Random choices of a campaign. Each actor has a stream of its own from the campaign's seed, so that
-//! its choices do not depend on how fast the others run.
+//! Random choices of a campaign. Each actor has a stream of its own from the campaign's seed, so
+//! that its choices do not depend on how fast the others run.
 
 use alloy::primitives::{B256, keccak256};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};

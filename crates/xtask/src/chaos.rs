@@ -1,6 +1,6 @@
 //! `cargo xtask chaos`: builds the campaign of `crates/chaos` and the service that it tries to
-//! break, and runs it. The service is a program of its own name, `proxmox-api-chaos`, since it has
-//! a clock that can be moved and bugs on request.
+//! break, and runs the campaign. The service is the program `proxmox-api-chaos`, which has a clock
+//! that can be moved and bugs on request.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,11 +10,12 @@ use anyhow::{Context, Result, bail};
 use crate::host;
 use crate::workspace::{self, Profile};
 
-/// What the campaign says where it cannot be run.
+/// The campaign's exit code where it cannot be run.
 const EXIT_SKIPPED: i32 = 77;
-/// What the campaign says where it has found something.
+/// The campaign's exit code where it has found violations.
 const EXIT_VIOLATED: i32 = 1;
-/// The bugs that the service can be asked to have, the mode in which each matters, and a rule that it has to break.
+/// The bugs that the service can be asked to have, the mode in which each matters, and the rule
+/// that it breaks.
 const SEEDED_BUGS: [(&str, &str, &str); 3] = [
     ("skip-undo", "sqlite", "no machine runs without money"),
     ("any-transfer", "sqlite", "a payment names its own transfer"),
@@ -108,8 +109,8 @@ fn run_short(mode: &str) -> Result<()> {
     }
 }
 
-/// Each seeded bug turns the campaign red, by the rule that it breaks. A short campaign may not come to what the bug spoils, so
-/// that it is looked for with a few seeds.
+/// Checks that each seeded bug is found by the rule that it breaks. A short campaign may not reach
+/// the bug, so several seeds are tried.
 fn prove() -> Result<()> {
     for (bug, mode, rule) in SEEDED_BUGS {
         if mode == "postgres" && !host::has_postgresql() {
@@ -161,12 +162,12 @@ fn build() -> Result<()> {
     workspace::run(&mut command)
 }
 
-/// Where a campaign writes its report and logs; it makes the folder anew.
+/// The folder of a campaign's report and logs, which the campaign empties first.
 fn report_folder(name: &str) -> PathBuf {
     workspace::target_folder().join(REPORT_FOLDER).join(name)
 }
 
-/// Runs one, and gives the code that it ended with.
+/// Runs a campaign, and gives its exit code.
 fn run_campaign(name: &str, arguments: &[&str]) -> Result<i32> {
     let mut command = Command::new(workspace::binary(Profile::Dev, "chaos"));
     command

@@ -1,6 +1,6 @@
-//! The project's own commands, as `cargo xtask COMMAND`: start the whole system on this machine, set
-//! up and run the tests, measure, try the tenants' fence, try to break the service. Each command is
-//! one module; [`workspace`] knows where things are.
+//! The project's own commands, as `cargo xtask COMMAND`: start the whole system on this machine,
+//! set up and run the tests, measure, try the tenants' fence, try to break the service. Each
+//! command is one module; [`workspace`] knows where things are.
 
 mod bench;
 mod chaos;
@@ -49,8 +49,8 @@ enum XtaskCommand {
         #[arg(long)]
         dev: bool,
     },
-    /// Try the fence around tenants that `proxmox-api doctor --setup` prints, in network namespaces,
-    /// and show what each of its layers closes
+    /// Try the fence around tenants that `proxmox-api doctor --setup` prints, in network
+    /// namespaces, and show what each of its layers closes
     Fence(fence::FenceArguments),
     /// Let customers buy while everything fails, and check what is left: docs/CHAOS.md
     Chaos(chaos::ChaosArguments),

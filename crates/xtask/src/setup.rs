@@ -1,6 +1,7 @@
-//! Sets up what the tests need beside Rust: the npm packages of `e2e/`, the examples and the console page, pinned by their lock
-//! files, a browser where it can be had, and one virtual environment for each Python client. A copy of the pinned list is left
-//! beside what was installed from it, so that a second run costs nothing.
+//! Sets up what the tests need beside Rust: the npm packages of `e2e/`, the examples and the
+//! console page, pinned by their lock files, a browser if it can be installed, and a virtual
+//! environment for each Python client. A copy of the lock file is left beside the installed
+//! packages, so that a second run does nothing.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +24,7 @@ const NPM_FOLDERS: [&str; 5] = [
     "proxmox-api/page",
 ];
 
-/// What pins a folder's npm packages, and the copy that says what was installed.
+/// The lock file of a folder's npm packages, and its copy from the last installation.
 const LOCK_FILE: &str = "package-lock.json";
 const STAMP_FILE: &str = "node_modules/.installed-from";
 
@@ -144,15 +145,15 @@ pub fn has_npm() -> bool {
     first_line("npm", &["--version"]).is_some()
 }
 
-/// Whether exactly what a folder's lock file pins was installed there.
+/// Whether the packages of a folder's lock file are installed.
 pub fn is_installed(folder: &Path) -> bool {
     has_same_content(&folder.join(LOCK_FILE), &folder.join(STAMP_FILE))
 }
 
-/// Installs what a folder's lock file pins, unless that was done before.
+/// Installs the packages of a folder's lock file, unless they are installed.
 ///
 /// # Errors
-/// npm says why, or cannot be called.
+/// npm fails, or is not installed.
 pub fn npm_install(folder: &Path) -> Result<()> {
     if is_installed(folder) {
         return Ok(());
@@ -162,8 +163,8 @@ pub fn npm_install(folder: &Path) -> Result<()> {
         Command::new("npm")
             .args([
                 "install",
-                // The lock file is read and left alone. `npm ci` refuses it wherever a registry lacks
-                // the chain's binaries for the other platforms, which are optional.
+                // The lock file is read and left alone. `npm ci` refuses it wherever a registry
+                // lacks the chain's binaries for the other platforms, which are optional.
                 "--no-save",
                 "--ignore-scripts",
                 "--no-audit",
@@ -173,12 +174,12 @@ pub fn npm_install(folder: &Path) -> Result<()> {
             .current_dir(folder),
     )?;
     fs::copy(folder.join(LOCK_FILE), folder.join(STAMP_FILE))
-        .context("cannot note what was installed")?;
+        .context("cannot copy the list of what was installed")?;
     Ok(())
 }
 
-/// The browser of the browser tests, from the system's own packages where we may install any. Where it stays absent those tests
-/// are skipped, each with that reason.
+/// The browser of the browser tests, from the system's own packages where we may install any. Where
+/// it stays absent those tests are skipped, each with that reason.
 fn install_browser() {
     let present = host::has_program("chromium") || std::env::var_os("INFRA402_CHROMIUM").is_some();
     let may_install =
@@ -228,7 +229,7 @@ fn install_python_environment(environment: &PythonEnvironment) -> Result<()> {
             ])
             .arg(&pinned),
     )?;
-    fs::copy(&pinned, &stamp).context("cannot note what was installed")?;
+    fs::copy(&pinned, &stamp).context("cannot copy the list of what was installed")?;
     Ok(())
 }
 

@@ -10,8 +10,8 @@ use crate::{evidence::Snapshot, world::database::Row, world::proxmox::lease_of};
 /// Seconds of the campaign's time by which an event may be written late.
 const EVENT_DELAY: i64 = 600;
 
-/// Seconds of the campaign's time for which the service may not have read the containers, because it
-/// was killed or Proxmox failed.
+/// Seconds of the campaign's time for which the service may not have read the containers, because
+/// it was killed or Proxmox failed.
 const DETECTION_DELAY: u64 = 300;
 
 pub(super) fn check(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
@@ -55,8 +55,8 @@ fn live(case: &IndexedEvidence<'_>, snapshot: &Snapshot, violations: &mut Vec<Vi
                 .removed
                 .iter()
                 .any(|removed| removed.lease == id);
-            // A lease that ended before its container was missed for ten minutes keeps its row until
-            // its grace is over.
+            // A lease that ended before its container was missed for ten minutes keeps its row
+            // until its grace is over.
             if !(deleted && state == "stopped") {
                 wrong(
                     "a live lease has one container",
@@ -174,7 +174,8 @@ fn ends(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
             .iter()
             .filter(|renewal| text(renewal, "lease_id") == id)
             .collect();
-        // Each ends later than the one before; the clocks of replicas may say otherwise when they were made.
+        // Each ends later than the one before; the clocks of replicas may say otherwise when they
+        // were made.
         renewals.sort_by_key(|renewal| number(renewal, "expires_at"));
         let mut wrong = |what: String| {
             violations.push(Violation {

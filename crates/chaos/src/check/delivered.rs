@@ -63,7 +63,8 @@ pub(super) fn check(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>)
     }
 }
 
-/// What the buyer got for a payment beside the answer. A list and a console consist of their answer.
+/// What the buyer got for a payment beside the answer. A list and a console consist of their
+/// answer.
 fn goods(case: &IndexedEvidence<'_>, row: &Row) -> Option<String> {
     let id = text(row, "payment_id");
     let tables = &case.evidence.end.tables;

@@ -1,5 +1,5 @@
-//! Rules about processes: they never panic, never log a secret, stay below a limit of memory, and run
-//! into no constraint of the database.
+//! Rules about processes: they never panic, never log a secret, stay below a limit of memory, and
+//! run into no constraint of the database.
 
 use super::{IndexedEvidence, Violation};
 

@@ -1,6 +1,6 @@
-//! The rules that have to hold at the end. They are checked on Proxmox, on the ledger, on the store's
-//! tables read by SQL of our own, and on the responses that customers got; never through the
-//! service's own code.
+//! The rules that have to hold at the end. They are checked on Proxmox, on the ledger, on the
+//! store's tables read by SQL of our own, and on the responses that customers got; never through
+//! the service's own code.
 
 mod containers;
 mod debts;

@@ -1,4 +1,5 @@
-//! The checker finds each violation in evidence that differs in one thing from evidence without any.
+//! The checker finds each violation in evidence that differs in one thing from evidence without
+//! any.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! One customer: leases, renews, runs commands, lists, opens consoles, stops and destroys. It repeats
-//! a request without a response with the same signed bytes, sends copies, gives up, and sometimes
-//! cheats.
+//! One customer: leases, renews, runs commands, lists, opens consoles, stops and destroys. It
+//! repeats a request without a response with the same signed bytes, sends copies, gives up, and
+//! sometimes cheats.
 
 use std::{
     path::PathBuf,
@@ -262,7 +262,8 @@ impl Customer {
         }
     }
 
-    /// Spends the nonce on another transfer, or cancels the authorization, perhaps during the settlement.
+    /// Spends the nonce on another transfer, or cancels the authorization, perhaps during the
+    /// settlement.
     fn spend_nonce_elsewhere(&mut self, number: usize, later: u64) {
         let client = self.context.client.clone();
         let purchase = client.purchases.get(number);

@@ -1,5 +1,5 @@
-//! A table that the campaign adds to the store's database. Triggers write into it every state change
-//! of a payment and of a lease; the final rows do not show the states in between.
+//! A table that the campaign adds to the store's database. Triggers write into it every state
+//! change of a payment and of a lease; the final rows do not show the states in between.
 
 use anyhow::Result;
 

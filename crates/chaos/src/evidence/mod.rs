@@ -99,8 +99,8 @@ pub fn unfinished_of_a_day(database: &Database) -> Result<Vec<String>> {
     Ok(left)
 }
 
-/// As [`unfinished`], with the payments that the sweep has yet to look for on the chain. It looks for
-/// a hundred per minute.
+/// As [`unfinished`], with the payments that the sweep has yet to look for on the chain. It looks
+/// for a hundred per minute.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -124,9 +124,9 @@ pub fn unfinished_looks(database: &Database) -> Result<Vec<String>> {
     Ok(left)
 }
 
-/// Reads the store and Proxmox. `left` are the rows that were unfinished before: work that has begun
-/// since is not stuck. The tables are read one after the other, and all of them again if a lease
-/// has moved in between.
+/// Reads the store and Proxmox. `left` are the rows that were unfinished before: work that has
+/// begun since is not stuck. The tables are read one after the other, and all of them again if a
+/// lease has moved in between.
 ///
 /// # Errors
 /// The store cannot be read.

@@ -1,5 +1,5 @@
-//! Another session on the same PostgreSQL. It locks rows for a moment, in the reverse order, so that
-//! deadlocks come about, and changes no value. Triggers raise serialization failures without a
+//! Another session on the same PostgreSQL. It locks rows for a moment, in the reverse order, so
+//! that deadlocks come about, and changes no value. Triggers raise serialization failures without a
 //! conflict, at a statement or at its commit.
 
 use std::time::Duration;
@@ -11,13 +11,14 @@ use crate::{
     world::database::Database,
 };
 
-/// PostgreSQL aborts the transaction that detects a deadlock first. This session looks for deadlocks
-/// late, so that the service's transaction is the one that is aborted.
+/// PostgreSQL aborts the transaction that detects a deadlock first. This session looks for
+/// deadlocks late, so that the service's transaction is the one that is aborted.
 pub const LATE_DEADLOCK_CHECK: &str = "SET deadlock_timeout = '5s'";
 /// One statement and one commit in this many fails.
 const FAILURE_ONE_IN: u32 = 150;
 
-/// SQL that locks rows of leases and then of payments; the service locks a payment before its lease.
+/// SQL that locks rows of leases and then of payments; the service locks a payment before its
+/// lease.
 fn hold_rows_sql(random: &mut SeededRandom) -> String {
     let order = *random.pick(&["DESC", "ASC"]);
     let (leases, payments) = (random.between(1, 12), random.between(1, 12));

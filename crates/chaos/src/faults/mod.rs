@@ -74,7 +74,8 @@ async fn kill_processes(targets: FaultTargets, mut random: SeededRandom) {
     }
 }
 
-/// Restarts a process that has ended by itself, as a supervisor does, and measures the memory of all.
+/// Restarts a process that has ended by itself, as a supervisor does, and measures the memory of
+/// all.
 pub async fn restart_ended_processes(targets: FaultTargets, done: Arc<AtomicBool>) {
     while !done.load(Ordering::SeqCst) {
         tokio::time::sleep(Duration::from_millis(500)).await;

@@ -162,10 +162,10 @@ impl Database {
         pair.current().start(true)
     }
 
-    /// The primary dies for good, its standby is promoted after `away`, and a new standby is made in
-    /// the primary's place. With `wakes` the primary was only stopped (SIGSTOP) and goes on beside
-    /// its successor for a while: it still takes changes of open connections, and commits none
-    /// because it has no standby.
+    /// The primary dies for good, its standby is promoted after `away`, and a new standby is made
+    /// in the primary's place. With `wakes` the primary was only stopped (SIGSTOP) and goes on
+    /// beside its successor for a while: it still takes changes of open connections, and commits
+    /// none because it has no standby.
     ///
     /// # Errors
     /// A server does not start, or the new standby does not follow.

@@ -218,8 +218,8 @@ impl Ledger {
         }
     }
 
-    /// Replaces the newest blocks: their transfers are mined again, in another order, at once or some
-    /// blocks later. Gives how many transfers moved.
+    /// Replaces the newest blocks: their transfers are mined again, in another order, at once or
+    /// some blocks later. Gives how many transfers moved.
     pub fn reorganise(&self, blocks: u64) -> usize {
         let mut state = self.state();
         let head = self.head();

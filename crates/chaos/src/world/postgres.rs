@@ -1,6 +1,6 @@
-//! A PostgreSQL server in a temporary folder. It can crash, replicate a primary, and be promoted. It
-//! stops and its folder is removed when this process ends in any way. A root process starts it as
-//! the unprivileged account `nobody`.
+//! A PostgreSQL server in a temporary folder. It can crash, replicate a primary, and be promoted.
+//! It stops and its folder is removed when this process ends in any way. A root process starts it
+//! as the unprivileged account `nobody`.
 
 use std::{
     net::TcpListener,

@@ -1,5 +1,5 @@
-//! The simulated Proxmox of a campaign, with faults before and after acting, and an administrator who
-//! changes containers without notice.
+//! The simulated Proxmox of a campaign, with faults before and after acting, and an administrator
+//! who changes containers without notice.
 
 use std::{
     collections::BTreeSet,

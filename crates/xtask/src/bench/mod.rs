@@ -1,6 +1,7 @@
-//! `cargo xtask bench`: builds the measuring programs, runs them one after the other, and puts their figures beside the aims. The
-//! programs are in the packages that they measure (`proxmox-api/benches`, `agent-api/examples`, `e2e/browser/paint.mjs`) and say one
-//! figure a line; [`aims`] says what the figures should be, [`report`] shows and keeps them.
+//! `cargo xtask bench`: builds the measuring programs, runs them one after the other, and shows
+//! their figures beside the aims. The programs are in the packages that they measure
+//! (`proxmox-api/benches`, `agent-api/examples`, `e2e/browser/paint.mjs`) and print one figure a
+//! line; [`aims`] holds the aims, [`report`] prints and writes the figures.
 
 mod aims;
 mod browser;
@@ -35,8 +36,8 @@ pub struct BenchArguments {
 /// The command `cargo xtask bench`.
 ///
 /// # Errors
-/// Something does not compile, a program failed or did not say a figure that has an aim, or the file cannot be written. A missed
-/// aim is shown and is no error.
+/// Something does not compile, a program failed or did not print a figure that has an aim, or the
+/// file cannot be written. A missed aim is shown and is no error.
 pub fn run(arguments: &BenchArguments) -> Result<()> {
     if arguments.web {
         web::build(Profile::Release)?;
@@ -91,8 +92,8 @@ fn measure(quick: bool) -> Result<BenchReport> {
 const LEASE_API: &str = "lease_api";
 const AGENT_API: &str = "bench";
 
-/// Builds, and says where the programs are. One call of cargo for the whole workspace, so that nothing is compiled twice with
-/// other features.
+/// Builds the programs and gives their paths. One call of cargo builds all, so that nothing is
+/// compiled twice with different features.
 fn build(quick: bool, targets: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     let mut command = workspace::cargo();
     command.args(["build", "--workspace"]).args(targets);

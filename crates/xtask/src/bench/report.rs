@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 use super::aims::Aim;
 use super::figure::Figure;
 
-/// Everything that a run has found.
+/// The figures of a run.
 pub struct BenchReport {
     quick: bool,
     figures: Vec<Figure>,
-    /// What was not measured, and why.
+    /// Figures that were not measured, and why.
     skipped: Vec<(String, String)>,
 }
 
 impl BenchReport {
-    /// An empty one.
+    /// An empty report.
     pub fn new(quick: bool) -> Self {
         Self {
             quick,
@@ -28,12 +28,12 @@ impl BenchReport {
         }
     }
 
-    /// Adds what a program said.
+    /// Adds figures.
     pub fn add(&mut self, figures: Vec<Figure>) {
         self.figures.extend(figures);
     }
 
-    /// Adds what cannot be measured on this machine.
+    /// Adds figures that cannot be measured on this machine.
     pub fn skip(&mut self, names: &[&str], why: &str) {
         let skipped = names
             .iter()
@@ -41,10 +41,10 @@ impl BenchReport {
         self.skipped.extend(skipped);
     }
 
-    /// Makes sure that nothing which has an aim has silently gone.
+    /// Checks that every figure with an aim was measured or skipped with a reason.
     ///
     /// # Errors
-    /// Something has.
+    /// One was not.
     pub fn check(&self) -> Result<()> {
         let said = |name: &&str| {
             self.figures.iter().any(|figure| figure.name == *name)
@@ -143,7 +143,7 @@ fn is_met(figure: &Figure) -> Option<bool> {
     Aim::for_figure(&figure.name).map(|aim| aim.is_met(figure.value))
 }
 
-/// With as many digits as mean something.
+/// A value with its significant digits.
 fn format_value(value: f64) -> String {
     let digits = match value.abs() {
         _ if value.fract() == 0.0 => 0,

@@ -1,5 +1,5 @@
-//! The ways that are tried, the layers they are tried against, and which is open where. The same
-//! table is in docs/TENANTS.md.
+//! The traffic paths that are tried, the variants of the fence, and where each path is open. The
+//! same table is in docs/TENANTS.md.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 /// A host with some layers of the fence.
 #[derive(Clone, Copy, Debug)]
 pub struct FenceVariant {
-    /// Its word on the command line.
+    /// Its name on the command line.
     pub name: &'static str,
     /// Its column's title.
     pub title: &'static str,
@@ -18,7 +18,7 @@ pub struct FenceVariant {
     pub table: bool,
     /// Each port passes its own address only, as with the option `ipfilter` of Proxmox's firewall.
     pub ipfilter: bool,
-    /// The host knows the tenants' hardware addresses for good.
+    /// The host has permanent entries for the tenants' hardware addresses.
     pub pinned: bool,
 }
 
@@ -31,7 +31,7 @@ const BARE: FenceVariant = FenceVariant {
     pinned: false,
 };
 
-/// From nothing to everything.
+/// From no layer to all layers.
 pub const VARIANTS: [FenceVariant; 6] = [
     BARE,
     FenceVariant {
@@ -71,13 +71,13 @@ pub const VARIANTS: [FenceVariant; 6] = [
     },
 ];
 
-/// The stage of a name.
+/// The variant of a name.
 pub fn variant(name: &str) -> Result<FenceVariant> {
     let variant = VARIANTS.into_iter().find(|variant| variant.name == name);
-    variant.with_context(|| format!("there is no stage {name:?}"))
+    variant.with_context(|| format!("there is no variant {name:?}"))
 }
 
-/// How a way is tried.
+/// A traffic path, by how it is tried.
 #[derive(Clone, Copy, Debug)]
 pub enum TrafficPath {
     /// A connection from a namespace, answered by the server of that name.
@@ -104,9 +104,9 @@ pub enum TrafficPath {
 
 /// One path, and on which variants it is open.
 pub struct FenceCase {
-    /// What the reader sees.
+    /// Its title in the table.
     pub title: &'static str,
-    /// How it is tried.
+    /// The path.
     pub path: TrafficPath,
     open: fn(FenceVariant) -> bool,
 }
@@ -127,7 +127,7 @@ const WITHOUT_TABLE: fn(FenceVariant) -> bool = |variant| !variant.table;
 const WITHOUT_ISOLATION: fn(FenceVariant) -> bool = |variant| !variant.isolated;
 const ALWAYS: fn(FenceVariant) -> bool = |_| true;
 
-/// Every way, those that must be closed first. The order is that in which they are tried.
+/// Every path, those that must be closed first, in the order in which they are tried.
 pub const CASES: [FenceCase; 27] = [
     case(
         "tenant → tenant :22, on the bridge",
@@ -310,7 +310,7 @@ pub fn markdown(open: &dyn Fn(usize, usize) -> bool) -> String {
     text
 }
 
-/// What is not as promised.
+/// The cases that differ from the promise.
 pub fn mismatches(seen: &[Vec<bool>]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (variant, seen) in VARIANTS.into_iter().zip(seen) {

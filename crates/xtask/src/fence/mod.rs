@@ -1,7 +1,7 @@
-//! `cargo xtask fence`: shows what each layer of the fence around tenants closes. It takes the nft
-//! table that `proxmox-api doctor --setup` prints, loads it in network namespaces that stand for a
-//! Proxmox host with two tenants, its network and the internet, tries every way out and in, and
-//! compares with what docs/TENANTS.md promises. No root, no Proxmox and no trace: everything ends
+//! `cargo xtask fence`: shows which traffic each layer of the fence around tenants closes. It loads
+//! the nft table that `proxmox-api doctor --setup` prints in network namespaces that stand for a
+//! Proxmox host with two tenants, its LAN and the internet, tries every path out and in, and
+//! compares the result with docs/TENANTS.md. It needs neither root nor Proxmox, and everything ends
 //! with the namespaces.
 
 mod cases;
@@ -19,7 +19,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::host;
 use cases::{CASES, FenceVariant, VARIANTS};
 
-/// Everything of the lab is in namespaces of its own, and ends with its first process.
+/// The lab runs in namespaces of its own, and ends with its first process.
 const UNSHARE: [&str; 8] = [
     "--user",
     "--map-root-user",
@@ -30,7 +30,7 @@ const UNSHARE: [&str; 8] = [
     "--kill-child",
     "--mount-proc",
 ];
-/// What a host has to allow, each of which some do not.
+/// Checks what a host has to allow; some hosts do not.
 const CAPABILITY_CHECK: &str = "test -e /proc/sys/net/ipv6/conf/default/accept_dad && \
      ip link add up0 type bridge && nft add table inet one && nft add table bridge two";
 
@@ -70,7 +70,7 @@ pub fn command(arguments: &FenceArguments) -> Result<()> {
     }
 }
 
-/// Tries every way against every layer.
+/// Tries every path on every variant.
 ///
 /// # Errors
 /// The lab cannot be built, something does not compile, or a way is open that should be closed or
@@ -104,8 +104,8 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// A copy of this program for the lab to run. Tests build the workspace, and with it this program
-/// anew, so that its own file may be gone.
+/// A copy of this program, which the lab runs. Tests build this program again, so that its own file
+/// may be replaced.
 struct ProgramCopy(PathBuf);
 
 impl ProgramCopy {
@@ -121,12 +121,12 @@ impl ProgramCopy {
 
 impl Drop for ProgramCopy {
     fn drop(&mut self) {
-        // A copy that stays in the target folder harms nobody.
+        // A copy that stays in the target folder does no harm.
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
-/// Starts the lab and gives, for each row, whether the way is open.
+/// Starts the lab and gives, for each case, whether the path is open.
 fn run_in_lab(variant: FenceVariant, this: &ProgramCopy, table: &str) -> Result<Vec<bool>> {
     let mut lab = Command::new("unshare")
         .args(UNSHARE)

@@ -1,4 +1,4 @@
-//! Loops in a graph of imports.
+//! Finds loops in the graph of imports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,8 +18,8 @@ pub fn cycles(imports: &FileImports) -> Vec<ImportLoop> {
         .collect()
 }
 
-/// Loops of folders, or of folders and files beside them, that are more than the loops of files. `a.rs` is a part of
-/// the folder `a`; the folder's own file, which knows what is in it, is none of its members.
+/// Loops of folders, or of folders and files beside them. `a.rs` belongs to the folder `a`; the
+/// file that declares the modules of a folder is not one of its members.
 pub fn folder_loops(imports: &FileImports) -> Vec<ImportLoop> {
     let files: BTreeSet<&String> = imports
         .iter()
@@ -49,7 +49,7 @@ pub fn folder_loops(imports: &FileImports) -> Vec<ImportLoop> {
     found
 }
 
-/// Whether there are files in it, and not only one of its name.
+/// Whether a member is a folder with files.
 fn is_folder(files: &BTreeSet<&String>, member: &str) -> bool {
     let inside = format!("{member}/");
     files.iter().any(|file| file.starts_with(&inside))
@@ -109,14 +109,14 @@ fn find_loops(graph: &Graph) -> Vec<Vec<String>> {
     found
 }
 
-/// All nodes to which a way leads from `start`.
+/// All nodes that can be reached from `start`.
 fn reachable_from<'a>(graph: &'a Graph, start: &String) -> BTreeSet<&'a String> {
-    let mut reachable_from = BTreeSet::new();
+    let mut found = BTreeSet::new();
     let mut open: Vec<&String> = graph.get(start).into_iter().flatten().collect();
     while let Some(node) = open.pop() {
-        if reachable_from.insert(node) {
+        if found.insert(node) {
             open.extend(graph.get(node).into_iter().flatten());
         }
     }
-    reachable_from
+    found
 }

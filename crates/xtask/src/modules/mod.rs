@@ -1,10 +1,12 @@
-//! `cargo xtask modules`: prints module cycles and upward imports of each package; there should be none.
+//! `cargo xtask modules`: prints module cycles and upward imports of each package; there should be
+//! none.
 //!
-//! A *module cycle* is a loop of files that import each other. An *upward import* is the same one level up: folders (or a folder
-//! and a file beside it) that import each other although no single file does. A name counts for the file that defines it, not
-//! for those that re-export it. A module may use its children, which may use what it defines: Rust's own privacy makes a family of
-//! them, and only loops that leave it are found. Code under `#[cfg(test)]` does not count. [`source`] reads files, [`resolve`] finds where a name is
-//! defined, [`graph`] finds the loops.
+//! A *module cycle* is a loop of files that import each other. An *upward import* is the same one
+//! level up: folders (or a folder and a file beside it) that import each other although no single
+//! file does. A name counts for the file that defines it, not for those that re-export it. A module
+//! may use its children, which may use what it defines: Rust's own privacy makes a family of them,
+//! and only loops that leave it are found. Code under `#[cfg(test)]` does not count. [`source`]
+//! reads files, [`resolve`] finds where a name is defined, [`graph`] finds the loops.
 
 mod graph;
 mod resolve;

@@ -32,8 +32,8 @@ enum ResolvedPath<'a> {
 }
 
 impl Package {
-    /// Reads the modules below `sources`, which is relative to `root`; those of a program that stands beside a library, and
-    /// modules of tests, are left out.
+    /// Reads the modules below `sources`, which is relative to `root`. The modules of a program
+    /// beside a library, and those of tests, are left out.
     ///
     /// # Errors
     /// A file cannot be read.
@@ -74,7 +74,7 @@ impl Package {
         Ok(())
     }
 
-    /// What each file takes from which.
+    /// The names that each file imports from each other file.
     pub fn imports(&self) -> FileImports {
         let mut imports = FileImports::new();
         for (path, module) in &self.0 {
@@ -95,7 +95,8 @@ impl Package {
         imports
     }
 
-    /// What `path` names in the module `from`; `None` for other packages' items and for local names.
+    /// What `path` names in the module `from`; `None` for other packages' items and for local
+    /// names.
     fn find<'a>(
         &'a self,
         from: &Segments,
@@ -179,7 +180,7 @@ fn is_in_family(parent: &str, file: &str) -> bool {
     Path::new(file).starts_with(folder_of(Path::new(parent)))
 }
 
-/// Where the modules that a file declares are.
+/// The folder of the modules that a file declares.
 fn folder_of(file: &Path) -> PathBuf {
     match file.file_stem().and_then(|stem| stem.to_str()) {
         Some("lib" | "main" | "mod") | None => file.parent().unwrap_or(Path::new("")).to_owned(),

@@ -1,7 +1,7 @@
-//! `cargo xtask test`: set-up, `cargo test --workspace`, the binaries and the browser part, the tests
-//! that drive them with clients by others, a short run of the bench, one of the tenants' fence, and
-//! short campaigns of chaos, which count as one test each. The runners' own output is passed through;
-//! their counts are added up into one last line. [`only`] runs a single suite.
+//! `cargo xtask test`: set-up, `cargo test --workspace`, the binaries and the browser part, the
+//! tests that drive them with clients by others, a short run of the bench, one of the tenants'
+//! fence, and short campaigns of chaos, which count as one test each. The runners' own output is
+//! passed through; their counts are added up into one last line. [`only`] runs a single suite.
 
 mod counts;
 mod node;
@@ -18,8 +18,8 @@ use counts::TestCounts;
 /// What `cargo xtask test` runs.
 #[derive(clap::Args)]
 pub struct TestArguments {
-    /// Run one suite: a Rust package, a file of e2e/tests without its ending, bench, chaos, fence or
-    /// modules; TEST picks tests by a part of their name (also SUITE/TEST)
+    /// Run one suite: a Rust package, a file of e2e/tests without its ending, bench, chaos, fence
+    /// or modules; TEST picks tests by a part of their name (also SUITE/TEST)
     #[arg(long, num_args = 1..=2, value_names = ["SUITE", "TEST"])]
     only: Vec<String>,
 }

@@ -43,8 +43,8 @@ const fn service(variable: &'static str, name: &'static str) -> TestedBinary {
     }
 }
 
-/// The command that runs test files, such as `demo.test.mjs`, against the development binaries; with
-/// a pattern only the tests whose names match it.
+/// The command that runs test files, such as `demo.test.mjs`, against the development binaries;
+/// with a pattern only the tests whose names match it.
 pub fn command(files: &[String], pattern: Option<&str>) -> Command {
     let mut command = Command::new("node");
     command

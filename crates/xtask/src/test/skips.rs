@@ -1,4 +1,4 @@
-//! What the Rust tests leave out on this machine, each with its reason.
+//! The cases that the Rust tests skip on this machine, each with its reason.
 
 use std::fs;
 use std::path::Path;
@@ -8,11 +8,11 @@ use rustix::fs::statvfs;
 
 use crate::{fence, host};
 
-/// Disk in bytes without which the tests of hostile tenants are left out, as they ask themselves.
+/// Free disk in bytes that the tests of hostile tenants need, by their own check.
 const HOSTILE_DISK: u64 = 6 << 30;
 
-/// Programs of the system that some cases of the Rust tests try, and which cases those are. The tests
-/// go on without them, so what is left out is said and counted here.
+/// Programs that some Rust tests use, and which tests those are. The tests pass without them, so
+/// the skipped cases are counted here.
 const OPTIONAL: [(&str, &str); 4] = [
     (
         "bash",
@@ -23,7 +23,7 @@ const OPTIONAL: [(&str, &str); 4] = [
     ("pgbouncer", "the store behind a pooler"),
 ];
 
-/// What the Rust tests leave out on this machine, each with its reason.
+/// The cases that the Rust tests skip on this machine, each with its reason.
 pub fn skips() -> Vec<String> {
     let programs = OPTIONAL
         .iter()
@@ -33,7 +33,7 @@ pub fn skips() -> Vec<String> {
         "postgresql",
         "the store and the lease API on PostgreSQL, alone and with replicas, and chaos on it",
     ));
-    let missing = of_the_demo().chain(programs.chain(server).map(|(program, cases)| {
+    let missing = demo_skips().chain(programs.chain(server).map(|(program, cases)| {
         format!("{cases}: {program} is not installed (Debian: apt-get install {program})")
     }));
     let real = lxc_obstacle()
@@ -44,7 +44,7 @@ pub fn skips() -> Vec<String> {
     missing.chain(real).chain(fence).chain(bound).collect()
 }
 
-/// Why no other user's processes can be bounded here.
+/// Why processes of another user cannot be limited here.
 fn processes_obstacle() -> Option<&'static str> {
     if !["setpriv", "prlimit", "perl"]
         .into_iter()
@@ -55,7 +55,7 @@ fn processes_obstacle() -> Option<&'static str> {
     (!rustix::process::geteuid().is_root()).then_some("it needs root")
 }
 
-/// Why the tests have no real containers here; `pve_sim::lxc_obstacle` asks the same.
+/// Why the tests have no real containers here; `pve_sim::lxc_obstacle` checks the same.
 fn lxc_obstacle() -> Option<&'static str> {
     let programs = ["lxc-start", "lxc-attach", "lxc-stop", "dtach", "unshare"];
     if !programs.into_iter().all(host::has_program) {
@@ -74,8 +74,8 @@ fn lxc_obstacle() -> Option<&'static str> {
     (!allowed.is_ok_and(|status| status.success())).then_some("this host allows no namespaces")
 }
 
-/// What the tests of the demo's shells leave out.
-fn of_the_demo() -> impl Iterator<Item = String> {
+/// The skipped cases of the demo's shells.
+fn demo_skips() -> impl Iterator<Item = String> {
     let bubblewrap = (!host::has_program("bwrap")).then(|| {
         "shells of the demo confined by bubblewrap: it is not installed (Debian: apt-get install \
          bubblewrap)"
@@ -89,8 +89,7 @@ fn of_the_demo() -> impl Iterator<Item = String> {
     [bubblewrap, groups, hostile].into_iter().flatten()
 }
 
-/// Why the kernel does not add up what the demo's containers use here, as far as that can be seen
-/// from outside.
+/// Why control groups cannot limit the demo's containers here, as far as the mounts show it.
 fn control_groups_obstacle() -> Option<&'static str> {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let place = mounts.lines().find_map(|line| {

@@ -1,15 +1,15 @@
-//! What a person sees when everything runs: each part, its address, whether it is real, and how to make it real; then a line
-//! to try.
+//! The table that is shown once everything runs: each part, its address, whether it is simulated,
+//! and how to replace it by a real one; then commands to try.
 
 use anyhow::Result;
 
 use super::services::{AGENT_API, PROXMOX_API, SERVICES, WEB_UI};
 use super::settings::UpSettings;
 
-/// Prints the table and what to try.
+/// Prints the table and the commands.
 ///
 /// # Errors
-/// A port is none.
+/// A port variable holds no port.
 pub fn print(settings: &UpSettings) -> Result<()> {
     let rows = rows(settings)?;
     let mut widths = [0; 4];

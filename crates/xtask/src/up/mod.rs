@@ -1,8 +1,9 @@
-//! `cargo xtask up`: the whole system on this machine. Settings are read, ports looked at, binaries built, then each part is
-//! started once the one below it is healthy; a table says what runs and what is simulated; logs are shown until a signal, or until
-//! a part ends, and everything is stopped in the reverse order.
+//! `cargo xtask up`: runs the whole system on this machine. It reads the settings, checks the
+//! ports, builds the binaries, and starts each process once the one before it is healthy. A table
+//! shows what runs and what is simulated. Logs are shown until a signal, or until a process ends;
+//! then all are stopped in the reverse order.
 
-/// Prints a line. A reader that went away (`| head`) must not take the parts with it.
+/// Prints a line. A closed pipe (`| head`) is ignored, so that it does not end the processes.
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;
@@ -29,18 +30,18 @@ use process::{ProcessSpec, SupervisedProcess};
 use services::SERVICES;
 use settings::UpSettings;
 
-/// How long a part may take until it answers.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a process may take until it responds.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Starts everything and stays until it is told to stop.
+/// Starts everything and runs until a signal.
 ///
 /// # Errors
-/// A port is taken, something does not build, or a part ends by itself.
+/// A port is taken, something does not build, or a process ends by itself.
 pub fn run(profile: Profile) -> Result<()> {
     let settings = UpSettings::load()?;
     ports::check(&settings)?;
     let mut binaries: Vec<_> = SERVICES.iter().map(|service| service.name).collect();
-    // Also those that the documents use beside the services, so that nothing is left to build.
+    // Also the programs that the documents use, so that nothing is left to build.
     for name in ["pve-sim", workspace::PAY, "agent-api/sign"] {
         if !binaries.contains(&name) {
             binaries.push(name);
@@ -73,7 +74,7 @@ async fn start_and_watch(profile: Profile, settings: &UpSettings) -> Result<()> 
     while let Some(process) = processes.pop() {
         tokio::select! {
             () = process.stop() => {}
-            _ = stop_requested() => {} // dropped parts are killed
+            _ = stop_requested() => {} // dropped processes are killed
         }
     }
     outcome.map(drop)
@@ -109,7 +110,7 @@ async fn start_all(
         })?);
         let process = processes.last_mut().expect("just pushed");
         process
-            .wait_until_healthy(START_DEADLINE, async || process::is_healthy(port).await)
+            .wait_until_healthy(START_TIMEOUT, async || process::is_healthy(port).await)
             .await?;
     }
     banner::print(settings)?;
@@ -137,7 +138,7 @@ async fn watch(processes: &mut [SupervisedProcess]) -> Result<String> {
     }
 }
 
-/// Waits for a signal, or for the process that started us to be gone.
+/// Waits for a signal, or for the end of the process that started this one.
 async fn stop_requested() -> Result<String> {
     let listen = |kind| signal(kind).context("cannot listen for signals");
     let (mut interrupt, mut terminate, mut hang_up) = (

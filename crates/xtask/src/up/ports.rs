@@ -1,4 +1,5 @@
-//! Looks whether the ports are free before anything is built, and finds out who has one that is not.
+//! Checks that the ports are free before anything is built, and finds the process that holds a
+//! taken one.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -9,10 +10,10 @@ use anyhow::{Result, bail};
 use super::services::SERVICES;
 use super::settings::UpSettings;
 
-/// Checks every port that a part of ours will listen on.
+/// Checks every port that a process will listen on.
 ///
 /// # Errors
-/// Names each taken port, its holder where that can be told, and the variable that changes it.
+/// A port is taken. The message names its holder, where known, and the variable that changes it.
 pub fn check(settings: &UpSettings) -> Result<()> {
     let mut wanted = Vec::new();
     for service in &SERVICES {
@@ -67,7 +68,7 @@ fn find_port_holder(port: u16) -> Option<String> {
             continue; // not a process, or the link to our own
         };
         let Ok(files) = fs::read_dir(process.path().join("fd")) else {
-            continue; // somebody else's
+            continue; // a process of another user
         };
         let holds = |file: fs::DirEntry| {
             fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == link.as_str())

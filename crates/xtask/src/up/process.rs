@@ -1,5 +1,5 @@
-//! One running part: a child process in its own process group, whose lines are shown with its name in colour, the last ones kept
-//! for the message if it dies.
+//! A child process in its own process group. Its lines are shown with its name in colour; the last
+//! lines are kept for the message if it ends.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::IsTerminal;
@@ -16,8 +16,8 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long a part may take to finish what it is doing before it is killed; the services take up to 20 seconds.
-const STOP_DEADLINE: Duration = Duration::from_secs(25);
+/// How long a process may take to stop before it is killed; the services take up to 20 seconds.
+const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 const KEPT_LINE_COUNT: usize = 15;
 const COLOURS: [(&str, &str); 4] = [
     ("pve-sim", "\x1b[35m"),
@@ -26,19 +26,19 @@ const COLOURS: [(&str, &str); 4] = [
     ("web-ui", "\x1b[32m"),
 ];
 
-/// What to start.
+/// A process to start.
 pub struct ProcessSpec {
-    /// Shown before each of its lines.
+    /// Its name, which is shown before each of its lines.
     pub name: &'static str,
     /// The built binary.
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// Added to our own environment.
+    /// Variables that are added to our own environment.
     pub environment: BTreeMap<String, String>,
 }
 
-/// A part that was started; dropped, it is killed.
+/// A process that was started. It is killed when this is dropped.
 pub struct SupervisedProcess {
     name: &'static str,
     child: Child,
@@ -62,7 +62,7 @@ impl SupervisedProcess {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0) // Ctrl-C reaches us alone, so that parts stop in order
+            .process_group(0) // Ctrl-C reaches only us, so that processes stop in order
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {} ({})", spec.name, spec.program.display()))?;
@@ -96,14 +96,14 @@ impl SupervisedProcess {
             .with_context(|| format!("cannot look after {}", self.name))
     }
 
-    /// The last lines that it said, indented.
+    /// The last lines of its output, indented.
     pub fn last_lines(&self) -> String {
         let lines = self
             .lines
             .lock()
-            .expect("nobody panics while holding the lines");
+            .expect("no thread panics while it holds the lines");
         if lines.is_empty() {
-            return "  (it said nothing)".to_owned();
+            return "  (it printed nothing)".to_owned();
         }
         lines
             .iter()
@@ -124,7 +124,7 @@ impl SupervisedProcess {
         let until = Instant::now() + deadline;
         while !ready().await {
             if let Some(end) = self.ended()? {
-                sleep(Duration::from_millis(100)).await; // its last words are still on their way
+                sleep(Duration::from_millis(100)).await; // its last lines are still being read
                 bail!(
                     "{} ended before it was healthy ({end}); its last lines:\n{}",
                     self.name,
@@ -153,7 +153,7 @@ impl SupervisedProcess {
             // The child has not been waited for, so its id cannot belong to another process.
             let _ = kill_process(pid, Signal::TERM);
         }
-        if timeout(STOP_DEADLINE, self.child.wait()).await.is_err() {
+        if timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
             say!("{} does not stop: killing it", self.name);
             let _ = self.child.kill().await;
         }
@@ -200,7 +200,7 @@ async fn print_lines(
         say!("{line_prefix}{line}");
         let mut kept_lines = kept_lines
             .lock()
-            .expect("nobody panics while holding the lines");
+            .expect("no thread panics while it holds the lines");
         if kept_lines.len() == KEPT_LINE_COUNT {
             kept_lines.pop_front();
         }

@@ -1,5 +1,5 @@
-//! Our own services: which binary, on which port, with which settings. One `.env` serves them all, so each service's `PORT` is
-//! set from a variable of its own.
+//! The services: their binaries, ports and settings. They share one `.env`, so each service's
+//! `PORT` comes from a variable of its own.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ type Defaults = Vec<(&'static str, String)>;
 /// Account 1 of the public development mnemonic: a payee for demos, never for money.
 const DEMO_PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
-/// One of our services.
+/// One of the services.
 pub struct ServiceSpec {
     /// Its package and binary.
     pub name: &'static str,
@@ -21,7 +21,7 @@ pub struct ServiceSpec {
     pub port_variable: &'static str,
     /// Its port where the variable is not set.
     pub default_port: u16,
-    /// What it needs beside everything that was set.
+    /// Values for the variables that are not set.
     defaults: fn(&UpSettings) -> Result<Defaults>,
 }
 

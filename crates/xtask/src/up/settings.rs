@@ -1,5 +1,5 @@
-//! What `.env` and the environment say, and the defaults that make an empty configuration a complete demo. The environment wins
-//! over `.env`; whatever is set there is handed on to the parts untouched.
+//! The variables of `.env` and of the environment, which takes precedence. They are handed on to
+//! the services unchanged; an empty configuration gives a complete demo.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,8 +15,7 @@ const SIMULATOR_PORT: u16 = 8006;
 /// Every variable that was set, by `.env` or the environment.
 pub struct UpSettings {
     variables: BTreeMap<String, String>,
-    /// What the agent proves to the lease API that it is one of ours with: new at each start, and
-    /// the same for both.
+    /// The secret by which the lease API recognises the agent: new at each start.
     services_secret: String,
 }
 
@@ -58,7 +57,7 @@ impl UpSettings {
         }
     }
 
-    /// A variable's value; one that is set to nothing counts as not set.
+    /// A variable's value; an empty one counts as not set.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables
             .get(name)
@@ -66,7 +65,7 @@ impl UpSettings {
             .filter(|value| !value.is_empty())
     }
 
-    /// Whether Proxmox is simulated: nobody named a host.
+    /// Whether Proxmox is simulated: no host is set.
     pub fn simulates_proxmox(&self) -> bool {
         self.get("PVE_HOST").is_none()
     }
@@ -76,7 +75,7 @@ impl UpSettings {
         self.facilitator() == "demo"
     }
 
-    /// Who settles payments: `demo`, `cdp`, `onchain` or a URL.
+    /// The facilitator: `demo`, `cdp`, `onchain` or a URL.
     pub fn facilitator(&self) -> &str {
         self.get("FACILITATOR")
             .or(self.get("FACILITATOR_URL"))
@@ -123,8 +122,7 @@ impl UpSettings {
         &self.variables
     }
 
-    /// The secret that agent and lease API share, unless one is set; a file that names one counts
-    /// too.
+    /// The secret that agent and lease API share, unless one is set by a file.
     pub fn services_secret(&self) -> Option<(&'static str, String)> {
         let unset = self.get("SERVICES_SECRET_FILE").is_none();
         unset.then(|| ("SERVICES_SECRET", self.services_secret.clone()))

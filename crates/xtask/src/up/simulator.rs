@@ -1,5 +1,5 @@
-//! Starts the simulated Proxmox and reads the connection file that it writes once it listens: the settings with which the lease
-//! API reaches it, exactly as it would reach a real one.
+//! Starts the simulated Proxmox and reads the connection file that it writes once it listens. The
+//! lease API reaches it by these settings, as it would reach a real one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,12 +7,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use super::START_DEADLINE;
+use super::START_TIMEOUT;
 use super::process::{ProcessSpec, SupervisedProcess};
 use super::settings::UpSettings;
 use crate::workspace::{self, Profile};
 
-/// What the simulator tells about itself.
+/// The connection file of the simulator.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SimulatorConnection {
@@ -23,10 +23,10 @@ struct SimulatorConnection {
     node: String,
 }
 
-/// Starts it, and returns the `PVE_*` settings that lead to it, except those that were set by hand.
+/// Starts the simulator, and gives it with the `PVE_*` settings that reach it.
 ///
 /// # Errors
-/// It does not start, or does not say how to reach it.
+/// It does not start, or writes no connection file.
 pub async fn start(
     profile: Profile,
     settings: &UpSettings,
@@ -57,7 +57,7 @@ pub async fn start(
         serde_json::from_str::<SimulatorConnection>(&text).ok()
     };
     process
-        .wait_until_healthy(START_DEADLINE, async || read().is_some())
+        .wait_until_healthy(START_TIMEOUT, async || read().is_some())
         .await?;
     let connection = read().context("the simulator's connection file went away")?;
     let found = [

@@ -1,6 +1,6 @@
-//! The files of the bundle: named by their content, so that they may be cached for ever, and compressed ahead of time, so that the
-//! server only picks a file. They name each other by where they lie beside each other, and the page names them by where they lie below
-//! it: so the bundle works from any folder of any host.
+//! The files of the bundle. They are named by their content, so that they may be cached for ever,
+//! and compressed ahead of time, so that the server only picks a file. They name each other by
+//! relative paths, so that the bundle works from any folder of any host.
 
 use std::fs;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use crate::workspace::Profile;
 
 /// The folder of the files whose names change with their content.
 pub const FOLDER: &str = "assets";
-/// Smaller than this, compression gains nothing that a packet would not carry anyway.
+/// Smaller files are not compressed: they fit into one packet.
 const WORTH_COMPRESSING: usize = 512;
 
 /// One file as it was written.
@@ -37,7 +37,8 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// Starts with an empty folder. Development builds are not compressed: that takes longer than it saves.
+    /// Starts with an empty folder. Development builds are not compressed, which would take longer
+    /// than it saves.
     ///
     /// # Errors
     /// The folder cannot be made.
@@ -65,8 +66,8 @@ impl Assets {
         Ok(name)
     }
 
-    /// Adds two scripts that import each other under the names that they have here. Neither can be named by its own content, which
-    /// has the other's name: both are named by what they were before.
+    /// Adds two scripts that import each other by these names. Neither can be named by its final
+    /// content, which contains the other's name, so both are named by the content of both before.
     ///
     /// # Errors
     /// They cannot be written.

@@ -1,4 +1,4 @@
-//! The little of the WebAssembly format that is needed to take out of a module what no browser reads.
+//! Removes from a WebAssembly module the sections that no browser reads.
 
 use anyhow::{Context, Result, ensure};
 
@@ -9,7 +9,7 @@ const CUSTOM: u8 = 0;
 /// A module without its custom sections.
 ///
 /// # Errors
-/// It is no module.
+/// It is not a WebAssembly module.
 pub fn without_custom_sections(module: &[u8]) -> Result<Vec<u8>> {
     ensure!(module.starts_with(HEADER), "this is no WebAssembly module");
     let mut kept = HEADER.to_vec();
@@ -28,11 +28,11 @@ pub fn without_custom_sections(module: &[u8]) -> Result<Vec<u8>> {
 
 /// A number of at most 32 bits in LEB128, and how many bytes it takes.
 fn leb128(bytes: &[u8]) -> Option<(usize, usize)> {
-    let mut leb128 = 0;
+    let mut value = 0;
     for (position, byte) in bytes.iter().take(5).enumerate() {
-        leb128 |= usize::from(byte & 0x7f) << (7 * position);
+        value |= usize::from(byte & 0x7f) << (7 * position);
         if byte & 0x80 == 0 {
-            return Some((leb128, position + 1));
+            return Some((value, position + 1));
         }
     }
     None

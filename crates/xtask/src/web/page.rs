@@ -1,5 +1,5 @@
-//! The page itself: one style sheet from the sources, one script that starts the application, and the page with the names of
-//! this build in the places that it marks with double braces.
+//! The page: one style sheet from the sources, one script that starts the application, and the page
+//! with the names of this build in place of its marks in double braces.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::assets::{beside, files_below, from_page};
 
-/// What this build's files are called.
+/// The names of this build's files.
 pub struct AssetNames {
     /// The style sheet.
     pub style: String,
@@ -35,7 +35,8 @@ pub fn style(sources: &Path) -> Result<String> {
     Ok(without_comments(&style))
 }
 
-/// Starts the application. A file of its own, because the content security policy forbids scripts in the page.
+/// The script that starts the application. It is a file, because the content security policy
+/// forbids scripts in the page.
 pub fn start_script(names: &AssetNames) -> String {
     format!(
         "import init from '{}';\ninit({{ module_or_path: new URL('{}', import.meta.url) }});\n",
@@ -47,7 +48,7 @@ pub fn start_script(names: &AssetNames) -> String {
 /// The page with every mark replaced.
 ///
 /// # Errors
-/// It cannot be read, or marks something that is not known.
+/// It cannot be read, or has an unknown mark.
 pub fn index(sources: &Path, names: &AssetNames, start: &str) -> Result<String> {
     let page = read(&sources.join("index.html"))?;
     let page = page
@@ -71,7 +72,7 @@ fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Comments are for those who read the sources.
+/// A style sheet without comments.
 fn without_comments(style: &str) -> String {
     let mut rest = style;
     let mut kept = String::with_capacity(style.len());

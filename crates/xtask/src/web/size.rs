@@ -1,4 +1,4 @@
-//! How much a visitor has to load, and the budget that no release may pass.
+//! The bytes that a visitor loads, and the budget of a release.
 
 use std::fs;
 
@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 use super::assets::{Asset, Assets, files_below};
 use crate::workspace::Profile;
 
-/// What a first visit may load, in bytes after brotli. 250 KiB are promised; this is just above what is there, and only ever goes
-/// down. What comes on demand is counted apart.
+/// Bytes after brotli that a first visit may load. 250 KiB are promised; this is just above the
+/// present size and is only ever lowered. Lazy chunks are counted apart.
 const BUDGET: usize = 224 * 1024;
 
 /// Prints the sizes.
@@ -54,9 +54,9 @@ fn sent(asset: &Asset) -> usize {
 /// When a file is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LoadTime {
-    /// Until the page can be used.
+    /// Before the page can be used.
     FirstVisit,
-    /// When the page rests, or when somebody asks for it.
+    /// Once the page is idle, or when it is needed.
     Later,
     /// When the first console is opened.
     Terminal,
@@ -73,7 +73,8 @@ fn load_time(name: &str) -> LoadTime {
     }
 }
 
-/// What the first visit to the bundle that is there loads, in bytes after brotli; `None` where there is no release bundle.
+/// The bytes after brotli that a first visit to the built bundle loads; `None` without a release
+/// bundle.
 ///
 /// # Errors
 /// A file cannot be read.

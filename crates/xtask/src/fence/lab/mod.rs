@@ -1,6 +1,7 @@
-//! The lab, inside namespaces of its own. This namespace is the host: a bridge for tenants with `a` and
-//! `b` on it, and a bridge to the LAN. There are a file server `nas`, the machine `proxy` that
-//! `GUEST_SSH_SOURCE` names, and `net`, the router, which also stands for everything beyond it.
+//! The lab, inside namespaces of its own. Its first namespace is the host, with a bridge for the
+//! tenants `a` and `b`, and a bridge to the LAN. The others are a file server `nas`, the machine
+//! `proxy` that `GUEST_SSH_SOURCE` names, and `net`, the router, which also stands for the
+//! internet.
 
 pub mod network;
 mod processes;
@@ -16,12 +17,12 @@ use super::cases::{CASES, FenceVariant, TrafficPath};
 use network::{GATEWAY, TENANTS, run_script};
 use processes::{run_in, try_path};
 
-/// Where datagrams with claimed sources go.
+/// The target of datagrams with claimed sources.
 const RECEIVER: &str = "203.0.113.9:9999";
 /// How long a datagram may take.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// Builds the lab, tries every way and says of each row whether it is open.
+/// Builds the lab, tries every path and prints for each case whether it is open.
 pub fn run(variant: FenceVariant) -> Result<()> {
     let mut table = String::new();
     std::io::stdin()
@@ -33,7 +34,7 @@ pub fn run(variant: FenceVariant) -> Result<()> {
     }
     let _servers = processes::servers()?;
     let (_receiver, datagrams) = processes::receiver()?;
-    // Those that change nothing, side by side.
+    // Probes that change nothing run side by side.
     thread::scope(|scope| {
         let tries = CASES.iter().enumerate().filter_map(|(number, case)| {
             let arguments = match case.path {
@@ -106,7 +107,8 @@ fn takeover(variant: FenceVariant) -> Result<bool> {
         );
     }
     run_script(&format!("ip -n b addr add {victim}/32 dev eth0"))?;
-    // Having forgotten the gateway, `b` asks for it with the address as its own, and the host learns.
+    // Having forgotten the gateway, `b` asks for it with the address as its own, and the host
+    // learns.
     for _ in 0..3 {
         run_script("ip -n b neigh flush dev eth0")?;
         run_in("b", &["send", victim, &format!("{GATEWAY}:9"), "here"])?;
@@ -114,7 +116,7 @@ fn takeover(variant: FenceVariant) -> Result<bool> {
     try_path("host", &["tcp", &way_in, "b"])
 }
 
-/// A neighbour has room all the same.
+/// Fills the connection limit of the tenant `b`. A neighbour still has connections left.
 fn flood(datagrams: &Receiver<String>) -> Result<bool> {
     let [_, (_, flooder, ..)] = TENANTS;
     run_in("b", &["flood", flooder, RECEIVER, "one more"])?;

@@ -1,5 +1,5 @@
-//! The lab's network: bridges, namespaces and routes that stand for a Proxmox host with two tenants,
-//! its LAN and the internet.
+//! The lab's network: bridges, namespaces and routes that stand for a Proxmox host with two
+//! tenants, its LAN and the internet.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,8 +10,9 @@ use crate::fence::cases::FenceVariant;
 
 /// The bridge for tenants.
 pub const BRIDGE: &str = "i402net";
-/// Their network, and the host's address in it.
+/// The tenants' network.
 pub const SUBNET: &str = "10.64.0.0/20";
+/// The host's address in it.
 pub const GATEWAY: &str = "10.64.0.1";
 /// The machine that may reach their port 22.
 pub const PROXY: &str = "192.168.7.20";
@@ -22,7 +23,7 @@ pub const TENANTS: [(&str, &str, &str, &str); 2] = [
 ];
 /// Builds the network of a variant.
 pub fn build(variant: FenceVariant) -> Result<()> {
-    // Addresses of IPv6 are good at once, not after a second's search for the same one.
+    // IPv6 addresses are usable at once, without a second of duplicate address detection.
     let no_dad = "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad";
     run_script(&format!(
         "mount -t tmpfs none /run && mkdir /run/netns && ip link set lo up && {no_dad}"
@@ -60,7 +61,7 @@ pub fn build(variant: FenceVariant) -> Result<()> {
             &format!("192.168.7.{number}/24"),
             &format!("2001:db8:7::{number}/64"),
         )?;
-        // Everybody in the LAN knows the way to the tenants: what keeps them out is to be the fence.
+        // Every machine of the LAN has a route to the tenants, so that only the fence keeps it out.
         run_script(&format!(
             "ip -n {name} route add {SUBNET} via 192.168.7.2 && ip -n {name} -6 route add \
             fd64::/64 via 2001:db8:7::2"
@@ -79,12 +80,13 @@ pub fn build(variant: FenceVariant) -> Result<()> {
     )?;
     sysctl("net/ipv4/ip_forward", "1")?;
     sysctl("net/ipv6/conf/all/forwarding", "1")?;
-    // As Debian has it: any route back to the source will do.
+    // Debian's value: any route back to the source is enough.
     for interface in ["all", "default", BRIDGE, "vmbr0"] {
         sysctl(&format!("net/ipv4/conf/{interface}/rp_filter"), "2")?;
     }
     for family in ["iptables", "ip6tables", "arptables"] {
-        // Where the module is loaded, frames of a bridge would pass the table too, as they do not on a plain host.
+        // Where the module is loaded, frames of a bridge would pass the table too; on a plain host
+        // they do not.
         let switch = format!("net/bridge/bridge-nf-call-{family}");
         if Path::new("/proc/sys").join(&switch).exists() {
             sysctl(&switch, "0")?;
@@ -107,7 +109,7 @@ pub fn build(variant: FenceVariant) -> Result<()> {
     Ok(())
 }
 
-/// What the option `ipfilter` makes of a static address: frames and ARP of that one only.
+/// The rules of Proxmox's option `ipfilter` for a static address: frames and ARP of that one only.
 fn ipfilter() -> String {
     let rules = TENANTS.map(|(name, address, ..)| {
         format!(

@@ -7,7 +7,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 
-/// Ends its process when it is no longer needed.
+/// A server, which is killed when this is dropped.
 pub struct LabServer(Child);
 
 impl Drop for LabServer {
@@ -46,7 +46,7 @@ pub fn servers() -> Result<Vec<LabServer>> {
     all.into_iter().map(start).collect()
 }
 
-/// The server for datagrams, and what it says.
+/// Starts the server for datagrams; gives the texts that it receives.
 pub fn receiver() -> Result<(LabServer, Receiver<String>)> {
     let (server, output) = start_server("net", &["receive", "9999"])?;
     let (sender, receiver) = mpsc::channel();
