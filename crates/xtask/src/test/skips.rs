@@ -1,4 +1,4 @@
-//! The cases that the Rust tests skip on this machine, each with its reason.
+//! The cases that the Rust tests skip on this machine without saying so to libtest.
 
 use std::fs;
 use std::path::Path;
@@ -6,53 +6,31 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::statvfs;
 
-use crate::{fence, host};
+use crate::host;
 
 /// Free disk in bytes that the tests of hostile tenants need, by their own check.
 const HOSTILE_DISK: u64 = 6 << 30;
 
-/// Programs that some Rust tests use, and which tests those are. The tests pass without them, so
-/// the skipped cases are counted here.
-const OPTIONAL: [(&str, &str); 4] = [
-    (
-        "bash",
-        "the exec cases under bash, and the probe of the fence",
-    ),
+/// Programs that exec cases of the package `pve` use, and which cases those are. The cases return
+/// early without them, so they are counted here. Other packages ignore such cases by a `cfg` of the
+/// crate `test-needs`, and libtest counts them.
+const SHELLS: [(&str, &str); 3] = [
+    ("bash", "the exec cases under bash"),
     ("busybox", "the exec cases under busybox ash and vi"),
     ("dtach", "the exec case behind dtach"),
-    ("pgbouncer", "the store behind a pooler"),
 ];
 
-/// The cases that the Rust tests skip on this machine, each with its reason.
+/// The cases that the Rust tests skip without saying so to libtest, each with its reason.
 pub fn skips() -> Vec<String> {
-    let programs = OPTIONAL
+    let shells = SHELLS
         .iter()
         .filter(|(program, _)| !host::has_program(program))
-        .map(|(program, cases)| (*program, *cases));
-    let server = (!host::has_postgresql()).then_some((
-        "postgresql",
-        "the store and the lease API on PostgreSQL, alone and with replicas, and chaos on it",
-    ));
-    let missing = demo_skips().chain(programs.chain(server).map(|(program, cases)| {
-        format!("{cases}: {program} is not installed (Debian: apt-get install {program})")
-    }));
-    let real = lxc_obstacle()
-        .map(|obstacle| format!("commands and consoles in real LXC containers: {obstacle}"));
-    let fence = fence::obstacle().map(|obstacle| format!("the fence around tenants: {obstacle}"));
-    let bound = processes_obstacle()
-        .map(|obstacle| format!("the probe's look for a bound of processes: {obstacle}"));
-    missing.chain(real).chain(fence).chain(bound).collect()
-}
-
-/// Why processes of another user cannot be limited here.
-fn processes_obstacle() -> Option<&'static str> {
-    if !["setpriv", "prlimit", "perl"]
-        .into_iter()
-        .all(host::has_program)
-    {
-        return Some("setpriv, prlimit or perl is not installed (Debian: apt-get install perl)");
-    }
-    (!rustix::process::geteuid().is_root()).then_some("it needs root")
+        .map(|(program, cases)| {
+            format!("{cases}: {program} is not installed (Debian: apt-get install {program})")
+        });
+    let containers =
+        lxc_obstacle().map(|obstacle| format!("commands in real LXC containers: {obstacle}"));
+    demo_skips().chain(shells).chain(containers).collect()
 }
 
 /// Why the tests have no real containers here; `pve_sim::lxc_obstacle` checks the same.
