@@ -1,4 +1,4 @@
-// What somebody with a keyboard or a screen reader meets: every field has a name, the focus is never lost, questions are answered
+// The interface with a keyboard or a screen reader: every field has a name, the focus is never lost, questions are answered
 // where they are asked, and the browser's Back closes what is open.
 
 import assert from 'node:assert/strict';
@@ -7,7 +7,7 @@ import { DESKTOP, PHONE, visit } from '../browser/customer.mjs';
 import { inBrowser } from '../browser/suite.mjs';
 import { holds, steady, until } from '../stack/process.mjs';
 
-inBrowser('somebody with a keyboard', (stage) => {
+inBrowser('a customer with a keyboard', (stage) => {
   let site, browser;
   before(() => ({ site, browser } = stage));
 

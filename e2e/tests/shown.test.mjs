@@ -1,4 +1,4 @@
-// What is on the screen is what is so: what is signed is shown whole, figures follow on a translated page, and nobody says of a machine
+// The screen shows the truth: what is signed is shown whole, figures follow on a translated page, and nothing is said of a container
 // out of sight that it runs.
 
 import assert from 'node:assert/strict';
@@ -191,7 +191,7 @@ inBrowser('what is on the screen', (stage) => {
     await visitor.close();
   });
 
-  test('a machine that nobody can see is grey, with when it was seen, and not offered for use', async () => {
+  test('a container that cannot be seen is grey, with when it was seen, and not offered for use', async () => {
     const { visitor, page, lease } = await withContainer(106);
     await lease.locator('.pill', { hasText: 'Running' }).waitFor();
     await lease.locator('.usage').waitFor();

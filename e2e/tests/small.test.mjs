@@ -14,7 +14,7 @@ const PAGES = ['Chat', 'Leases', 'Receipts', 'Settings'];
 /** What a finger hits, in pixels. */
 const FINGER = 44;
 
-inBrowser('somebody with a small screen', (stage) => {
+inBrowser('a customer with a small screen', (stage) => {
   let site, browser;
   before(() => ({ site, browser } = stage));
 

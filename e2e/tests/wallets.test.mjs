@@ -33,7 +33,7 @@ inBrowser('a wallet that does not answer', (stage) => {
   /** A wallet's answer that the page no longer waits for changes nothing: the page gets time to act on it. */
   const staysSo = (what, condition) => holds(what, condition, { forMs: 700 });
 
-  test('a signature that nobody waits for any longer is not sent, and bars nothing', async () => {
+  test('a signature that is no longer waited for is not sent, and bars nothing', async () => {
     const visitor = await withSlow(60);
     const { page, wallet } = visitor;
     const sent = watchSignatures(page);
@@ -238,7 +238,7 @@ inBrowser('a wallet that does not answer', (stage) => {
       await dialog.locator('.import input').fill(privateKey(67));
       await visitor.button('Import', dialog).click();
       await dialog.locator('.field-problem', { hasText: 'A key kept nowhere is lost' }).waitFor();
-      assert.equal(await dialog.locator('.burner-address').count(), 0, 'no address that somebody could fill');
+      assert.equal(await dialog.locator('.burner-address').count(), 0, 'no address that could be funded');
       await page.keyboard.press('Escape');
       assert.match(await page.locator('.wallet-button').innerText(), /Connect wallet/);
     });

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_with_an_aim_that_nobody_said_is_noticed() {
+    fn a_figure_with_an_aim_that_was_not_printed_is_noticed() {
         let mut report = BenchReport::new(false);
         for name in Aim::names().skip(1) {
             report.add(vec![figure(name, 1.0)]);
