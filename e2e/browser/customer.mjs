@@ -14,9 +14,20 @@ const PRICED = /status of 402/;
 /** A simulated lease takes a few seconds on a busy machine. */
 const PATIENT = { timeout: 60_000 };
 
+/** Records for which events the page's window has listeners. Runs in each page before its own scripts. */
+function recordListeners() {
+  window.listenedEvents = new Set();
+  const add = EventTarget.prototype.addEventListener;
+  EventTarget.prototype.addEventListener = function (type, ...rest) {
+    add.call(this, type, ...rest);
+    if (this === window) window.listenedEvents.add(type);
+  };
+}
+
 /** Opens the page in a browser of its own. `expected` are console errors that the test itself brings about; `before` readies the page. */
 export async function visit(browser, site, { viewport = DESKTOP, theme = 'light', hasTouch = false, wallet, before, expected = [], path = '/' } = {}) {
   const context = await browser.newContext({ viewport, colorScheme: theme, hasTouch, isMobile: hasTouch, reducedMotion: 'reduce' });
+  await context.addInitScript(recordListeners);
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
   const complaints = [];
@@ -75,6 +86,11 @@ class Customer {
     await dialog.getByText('10.00').first().waitFor();
     await this.button('Close', dialog).click();
     await this.left(dialog);
+  }
+
+  /** Waits until a tab notices what other tabs store: it loads the code for that once it is idle. */
+  async listensToOtherTabs(page = this.page) {
+    await page.waitForFunction(() => window.listenedEvents.has('storage'));
   }
 
   async signIn() {

@@ -51,7 +51,7 @@ export async function plantToken(treasury) {
 
 /** Gives `to` that many atomic units (1,000,000 = 1 USDC). */
 export async function mint(treasury, to, amount) {
-  if (to === zeroAddress) throw new Error('nobody to mint for');
+  if (to === zeroAddress) throw new Error('no wallet to mint for');
   await call(treasury, 'mint', [to, amount]);
 }
 

@@ -1,6 +1,6 @@
 // Child processes that tests start: they listen on loopback, are waited for by a
-// condition with a deadline, leave their output for the failure message, and are
-// gone when the test is.
+// condition with a deadline, keep their output for the failure message, and end
+// with the test.
 
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
@@ -13,8 +13,8 @@ process.on('exit', () => {
 });
 
 /**
- * A TCP port of 127.0.0.1 that nobody was using a moment ago, below those that Linux gives to outgoing connections: one of
- * those could be taken by any connection until a service that is started later listens there.
+ * A free TCP port of 127.0.0.1, below the range that Linux gives to outgoing connections: a port of
+ * that range could be taken by any connection before the service listens on it.
  */
 export async function freePort() {
   for (;;) {
@@ -43,11 +43,34 @@ export async function until(what, condition, { timeoutMs = 15_000, everyMs = 40 
       last = error;
     }
     if (Date.now() > deadline) {
-      throw new Error(`waited ${timeoutMs} ms in vain: ${what}; last: ${last?.message ?? JSON.stringify(last)}`);
+      throw new Error(`did not happen within ${timeoutMs} ms: ${what}; last: ${last?.message ?? JSON.stringify(last)}`);
     }
-    await new Promise((done) => setTimeout(done, everyMs));
+    await pause(everyMs);
   }
 }
+
+/** Polls `condition` for a while, and throws as soon as it does not hold: for what must not happen. */
+export async function holds(what, condition, { forMs = 500, everyMs = 40 } = {}) {
+  const end = Date.now() + forMs;
+  do {
+    if (!(await condition())) throw new Error(`it did not stay so: ${what}`);
+    await pause(everyMs);
+  } while (Date.now() < end);
+}
+
+/** Waits until `read` has given the same value for a while, and gives that value. */
+export async function steady(what, read, { forMs = 200 } = {}) {
+  let value;
+  let since;
+  await until(`${what} to change no more`, async () => {
+    const now = await read();
+    if (since === undefined || now !== value) [value, since] = [now, Date.now()];
+    return Date.now() - since >= forMs;
+  });
+  return value;
+}
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** Starts a program with exactly this environment (plus PATH and HOME) and remembers its last output. */
 export function start(name, command, args, { env = {}, cwd } = {}) {

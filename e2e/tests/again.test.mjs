@@ -7,7 +7,7 @@ import { visit } from '../browser/customer.mjs';
 import { inBrowser } from '../browser/suite.mjs';
 import { until } from '../stack/process.mjs';
 
-const PART = /\.wasm$/;
+const CHUNK = /\.wasm$/;
 
 inBrowser('a customer who stays', (stage) => {
   let site, browser;
@@ -28,7 +28,7 @@ inBrowser('a customer who stays', (stage) => {
 
   test('sees the question and that an answer is coming, however slow the line is', async () => {
     let held = [];
-    const hold = (page) => page.route(PART, (route) => (/app-/.test(route.request().url()) ? route.fallback() : held.push(route)));
+    const hold = (page) => page.route(CHUNK, (route) => (/app-/.test(route.request().url()) ? route.fallback() : held.push(route)));
     const customer = await visit(browser, site, { before: hold });
     const { page } = customer;
     await page.locator('.suggestion', { hasText: 'How busy' }).click();
@@ -49,8 +49,7 @@ inBrowser('a customer who stays', (stage) => {
     const other = await customer.context.newPage();
     await other.goto(`${site.url}/#/leases`);
     await other.getByText('Connect your wallet').first().waitFor();
-    // It listens once it rests.
-    await other.waitForTimeout(3000);
+    await customer.listensToOtherTabs(other);
     await customer.useBurner(33);
     const label = await page.locator('.wallet-button').innerText();
     assert.match(label, /^0x/);
@@ -100,7 +99,7 @@ inBrowser('a customer who stays', (stage) => {
     await customer.leave();
   });
 
-  test('has what ends soonest first, and a card stays where somebody writes in it', async () => {
+  test('has what ends soonest first, and a card stays while the customer writes in it', async () => {
     const customer = await rich(35);
     const { page } = customer;
     await customer.go('Leases');
@@ -154,9 +153,8 @@ inBrowser('a customer who stays', (stage) => {
     await dialog.getByText('Connecting').waitFor();
     await site.api.restart();
     await open();
-    await page.waitForTimeout(800);
+    await shows(/42 apples/);
     await customer.picture('terminal-again');
-    assert.match(await screen(), /42 apples/, 'what was there is there');
     await page.keyboard.type('echo $word pears\n');
     await shows(/kept pears/);
     await customer.leave();

@@ -97,7 +97,7 @@ for (const [number, way] of ['chat', 'stream'].entries()) {
     assert.equal((await simulator.container(ctid)).status, 'stopped');
     script(`${way}: go on`, call('start_container', { ctid }), { content: 'It is on.' });
     const stranger = await agent[way]({ message: `${way}: go on` });
-    assert.equal(stranger.events.find(({ type }) => type === 'tool_done').ok, false, 'nobody starts it without a session');
+    assert.equal(stranger.events.find(({ type }) => type === 'tool_done').ok, false, 'it is not started without a session');
     const resumed = await agent[way]({ message: `${way}: go on`, session: session.token });
     assert.equal(resumed.reply, 'It is on.', JSON.stringify(resumed));
     assert.equal((await simulator.container(ctid)).status, 'running');
@@ -168,7 +168,7 @@ test('a stream that is cut off in the middle is an error and no answer', async (
   assert.equal(answer.reply, undefined);
 });
 
-test('a model that leases what nobody asked for gets nothing without the customer', async () => {
+test('a model that leases without being asked gets nothing without the customer', async () => {
   const before = (await simulator.containers()).length;
   script('read the message', call('lease_container', { runtimeMinutes: 60, cores: 8 }));
   const answer = await agent.chat({ message: 'read the message' });

@@ -71,7 +71,7 @@ describe('with a remote facilitator on a chain', { timeout: 180_000 }, () => {
       const signed = await sign(api.url, payer, 'POST', '/lease/container', { ...SMALL_LEASE, hostname: 'e2e-ten' });
       const answers = await Promise.all(Array.from({ length: 10 }, () => signed.send()));
       const leased = await assertOne(payer, signed, answers, transfersBefore, 'e2e-ten');
-      assert.ok(leased.length >= 1, 'somebody has the lease');
+      assert.ok(leased.length >= 1, 'one client has the lease');
     });
 
     test('of which five come after a restart lease one container for one transfer', async () => {

@@ -130,7 +130,7 @@ describe('a wallet that is a contract', { timeout: 240_000 }, () => {
       });
     }
 
-    test(`is nobody else with ${name}, though the key be known`, async () => {
+    test(`is no other wallet with ${name}, though the key is known`, async () => {
       const send = await signedFor(`${services[name].url}/management/list`, wallet, owner);
       const first = await send();
       assert.equal(first.status, 200, JSON.stringify(first.body));
@@ -140,7 +140,7 @@ describe('a wallet that is a contract', { timeout: 240_000 }, () => {
       assert.equal(forged.body.leases, undefined);
     });
 
-    test(`signed by somebody else it pays nothing with ${name}`, async () => {
+    test(`signed by another wallet it pays nothing with ${name}`, async () => {
       const before = await chain.balance(wallet);
       const send = await signedFor(`${services[name].url}/management/list`, wallet, account(9));
       const refused = await send();

@@ -74,7 +74,7 @@ inBrowser('a payment in doubt', (stage) => {
       assert.equal(record.signed.Direct.idempotency_key, key, 'a reload sends the same');
       assert.ok(!nonce.includes(key) && !key.includes(nonce.slice(2, 18)), 'not of the nonce');
       const payment = Buffer.from(headers['payment-signature'], 'base64').toString();
-      assert.ok(!payment.includes(key), 'whoever settles the payment does not learn it');
+      assert.ok(!payment.includes(key), 'the facilitator does not learn it');
       return key;
     });
     assert.notEqual(keys[0], keys[1]);

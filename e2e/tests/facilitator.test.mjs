@@ -42,7 +42,7 @@ describe('with a facilitator that misbehaves', { timeout: 240_000 }, () => {
   const containers = async () => (await simulator.containers()).length;
   const lease = () => pay(api.url, PAYER, 'POST', '/lease/container', SMALL_LEASE);
 
-  /** The lease that somebody paid for without knowing it: active in the end, for one transfer. */
+  /** The lease of a payment whose settlement was not reported: active in the end, for one transfer. */
   async function assertDeliveredOnce(signed) {
     const session = await signIn(api.url, PAYER);
     const lease = await until(
@@ -124,7 +124,7 @@ describe('with a facilitator that misbehaves', { timeout: 240_000 }, () => {
     await assertDeliveredOnce(signed);
   });
 
-  test('a renewal whose settlement nobody heard of is performed once, for one transfer', async () => {
+  test('a renewal whose settlement was not reported is performed once, for one transfer', async () => {
     const leased = await lease();
     assert.equal(leased.status, 200, JSON.stringify(leased.body));
     const path = `/lease/${leased.body.ctid}/renew`;

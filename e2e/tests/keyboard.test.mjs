@@ -1,13 +1,13 @@
-// What somebody with a keyboard or a screen reader meets: every field has a name, the focus is never lost, questions are answered
+// The interface with a keyboard or a screen reader: every field has a name, the focus is never lost, questions are answered
 // where they are asked, and the browser's Back closes what is open.
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { DESKTOP, PHONE, visit } from '../browser/customer.mjs';
 import { inBrowser } from '../browser/suite.mjs';
-import { until } from '../stack/process.mjs';
+import { holds, steady, until } from '../stack/process.mjs';
 
-inBrowser('somebody with a keyboard', (stage) => {
+inBrowser('a customer with a keyboard', (stage) => {
   let site, browser;
   before(() => ({ site, browser } = stage));
 
@@ -162,8 +162,7 @@ inBrowser('somebody with a keyboard', (stage) => {
     await page.mouse.move(box.x + 50, box.y + 100);
     await page.mouse.wheel(0, -200);
     await page.locator('.to-latest').waitFor();
-    await until('the scroll to end', async () => (await top()) === (await (async () => { const before = await top(); await page.waitForTimeout(150); return before; })()));
-    const place = await top();
+    const place = await steady('the scroll position', top);
     assert.ok(place < end);
     await customer.go('Settings');
     await customer.go('Chat');
@@ -233,8 +232,7 @@ inBrowser('somebody with a keyboard', (stage) => {
     await customer.delivered();
     const sheet = page.locator('dialog.sheet');
     await page.goBack();
-    await page.waitForTimeout(300);
-    assert.ok(await sheet.locator('.made-password-text').isVisible());
+    await holds('the password in sight', () => sheet.locator('.made-password-text').isVisible());
     assert.ok(await page.evaluate(() => location.hash === '#/leases'));
     await customer.button('Copy Root password', sheet).click();
     await sheet.locator('.copy-said', { hasText: 'Copied' }).waitFor();

@@ -52,7 +52,7 @@ describe('docs/OPERATIONS.md', () => {
   });
 
   test('has a unit that systemd accepts for each service', (context) => {
-    if (spawnSync('systemd-analyze', ['--version']).error) return context.skip('systemd-analyze is not installed here');
+    if (spawnSync('systemd-analyze', ['--version']).error) return context.skip('systemd-analyze is not installed (Debian: apt-get install systemd)');
     const folder = mkdtempSync(path.join(tmpdir(), 'infra402-unit-'));
     try {
       const [unit] = blocks('[Service]');

@@ -27,7 +27,7 @@ inBrowser('a customer who pays', (stage) => {
     await left?.leave();
   });
   const come = async (options) => (customer = await visit(browser, site, options));
-  /** Nobody can say what the account has, as on a chain without a node. */
+  /** The balance is unknown, as on a chain without a node. */
   const hideBalances = (page) => page.route('**/demo/balance?*', (route) => route.fulfill({ status: 404, body: '{}', headers: { 'access-control-allow-origin': '*' } }));
   const ask = async ({ page }, text) => {
     await page.locator('#message').fill(text);
@@ -170,7 +170,7 @@ inBrowser('a customer who pays', (stage) => {
     assert.equal((await settled(site, 37)).length, 1);
   });
 
-  test('where nobody knew the balance, the sheet tells the refusal once and leads on', async () => {
+  test('where the balance is unknown, the sheet shows the refusal once and what to do', async () => {
     const visitor = await come({ before: hideBalances, expected: [/status of 404/] });
     await visitor.useBurner(38);
     const slip = await visitor.askForLease();

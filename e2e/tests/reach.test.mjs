@@ -58,7 +58,7 @@ inBrowser('the leases beside a conversation on a phone', (stage) => {
       await customer.picture(`reach-renew-${theme}`);
       assert.deepEqual(found, { line: [], sheet: [] });
       const moves = await sheet.evaluate((dialog) => getComputedStyle(dialog).animationDuration);
-      assert.ok(parseFloat(moves) < 0.001, `whoever wants no motion has none, not ${moves}`);
+      assert.ok(parseFloat(moves) < 0.001, `reduced motion shows none, not ${moves}`);
       for (const button of await sheet.locator('.lease-actions > button').all()) assert.ok((await button.boundingBox()).height >= 44);
       await customer.leave();
     });
@@ -73,6 +73,7 @@ inBrowser('the leases beside a conversation on a phone', (stage) => {
       await page.mouse.down();
       const { x, y, width, height } = await handle.boundingBox();
       await page.mouse.move(x + width / 2, y + height / 2 + pixels, { steps });
+      // A slow pull: its speed counts as well as its length.
       await page.waitForTimeout(pause);
       await page.mouse.up();
     };

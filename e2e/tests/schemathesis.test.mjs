@@ -69,11 +69,11 @@ async function holds(service, url, { token, leftOut = [] } = {}) {
 
 const timeout = 240_000;
 
-test('the lease API keeps to its document for somebody who is not signed in', { timeout }, async () => {
+test('the lease API keeps to its document for a client that is not signed in', { timeout }, async () => {
   await holds('proxmox-api', api.url);
 });
 
-test('the lease API keeps to its document for somebody who is signed in', { timeout }, async () => {
+test('the lease API keeps to its document for a client that is signed in', { timeout }, async () => {
   const { token } = await signIn(api.url, PAYERS[0]);
   await holds('proxmox-api', api.url, { token, leftOut: ['closeSession'] }); // which would sign out
 });

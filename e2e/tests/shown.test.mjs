@@ -1,9 +1,9 @@
-// What is on the screen is what is so: what is signed is shown whole, figures follow on a translated page, and nobody says of a machine
+// The screen shows the truth: what is signed is shown whole, figures follow on a translated page, and nothing is said of a container
 // out of sight that it runs.
 
 import assert from 'node:assert/strict';
 import { afterEach, before, test } from 'node:test';
-import { until } from '../stack/process.mjs';
+import { holds, steady, until } from '../stack/process.mjs';
 import { PHONE, visit } from '../browser/customer.mjs';
 import { settled, watchSignatures } from '../browser/payments.mjs';
 import { translate } from '../browser/translator.mjs';
@@ -90,8 +90,7 @@ inBrowser('what is on the screen', (stage) => {
     assert.ok(await block.evaluate((one) => one.scrollHeight > one.clientHeight));
     assert.match(await block.innerText(), /touch \/tmp\/end/);
     await visitor.picture('sends-long');
-    await page.waitForTimeout(1000);
-    assert.deepEqual(sent, []);
+    await holds('nothing is sent', () => sent.length === 0, { forMs: 1000 });
     await visitor.payButton(slip).click();
     await lease.locator('.exec').waitFor();
     assert.equal(sent.length, 1);
@@ -121,8 +120,7 @@ inBrowser('what is on the screen', (stage) => {
     await page.locator('.wallet-dialog .facts').first().waitFor();
     go();
     await page.locator('.answer .sends-text').waitFor();
-    await page.waitForTimeout(1500);
-    assert.equal(await paid(), 1, 'the dialog is over it');
+    await holds('nothing is paid below the dialog', async () => (await paid()) === 1, { forMs: 1500 });
     await page.keyboard.press('Escape');
     await until('it to be paid', async () => (await paid()) === 2);
     await page.locator('.tool[data-step=completed]').waitFor();
@@ -146,8 +144,7 @@ inBrowser('what is on the screen', (stage) => {
     await page.keyboard.press('ArrowRight');
     await until('the price to follow', async () => (await total.innerText()) !== before);
     assert.match(await form.locator('.slider-value').first().innerText(), /2 cores/);
-    await page.waitForTimeout(500);
-    const price = await total.innerText();
+    const price = await steady('the price', () => total.innerText(), { forMs: 500 });
     await visitor.button('Continue to payment', form).click();
     const slip = await visitor.slip();
     assert.equal(await slip.locator('.slip-total').innerText(), price);
@@ -162,8 +159,7 @@ inBrowser('what is on the screen', (stage) => {
     await cores.focus();
     await page.keyboard.press('ArrowRight');
     await until('the price to follow', async () => (await total.innerText()) !== price);
-    await page.waitForTimeout(500);
-    const dearer = await total.innerText();
+    const dearer = await steady('the price', () => total.innerText(), { forMs: 500 });
     await visitor.button('Continue to payment', form).click();
     const second = await visitor.slip();
     assert.equal(await second.locator('.slip-total').innerText(), dearer);
@@ -195,7 +191,7 @@ inBrowser('what is on the screen', (stage) => {
     await visitor.close();
   });
 
-  test('a machine that nobody can see is grey, with when it was seen, and not offered for use', async () => {
+  test('a container that cannot be seen is grey, with when it was seen, and not offered for use', async () => {
     const { visitor, page, lease } = await withContainer(106);
     await lease.locator('.pill', { hasText: 'Running' }).waitFor();
     await lease.locator('.usage').waitFor();

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, before, test } from 'node:test';
-import { until } from '../stack/process.mjs';
+import { holds, until } from '../stack/process.mjs';
 import { privateKey } from '../chain/accounts.mjs';
 import { PHONE, visit } from '../browser/customer.mjs';
 import { loseAnswers, settled, watchSignatures } from '../browser/payments.mjs';
@@ -30,10 +30,10 @@ inBrowser('a wallet that does not answer', (stage) => {
   };
   /** What a wallet signed: the nonce of the authorization in a request of its. */
   const nonceOf = ({ params }) => JSON.parse(params[1]).message.nonce;
-  /** Nothing comes of an answer that nobody waits for: the page has had time to do something with it. */
-  const settle = (page) => page.evaluate(() => new Promise((done) => setTimeout(done, 700)));
+  /** A wallet's answer that the page no longer waits for changes nothing: the page gets time to act on it. */
+  const staysSo = (what, condition) => holds(what, condition, { forMs: 700 });
 
-  test('a signature that nobody waits for any longer is not sent, and bars nothing', async () => {
+  test('a signature that is no longer waited for is not sent, and bars nothing', async () => {
     const visitor = await withSlow(60);
     const { page, wallet } = visitor;
     const sent = watchSignatures(page);
@@ -48,8 +48,7 @@ inBrowser('a wallet that does not answer', (stage) => {
     assert.ok(await slip.evaluate((slip) => slip.contains(document.activeElement)), 'the focus stays with the payment');
     await visitor.picture('wallet-stopped');
     wallet.release(SIGN);
-    await settle(page);
-    assert.deepEqual(sent, []);
+    await staysSo('nothing is sent', () => sent.length === 0);
     assert.equal(await visitor.button('Ask again', slip).isEnabled(), true);
     await visitor.button('Cancel', slip).click();
 
@@ -77,8 +76,7 @@ inBrowser('a wallet that does not answer', (stage) => {
     wallet.release(SIGN, 1);
     await visitor.delivered();
     wallet.release(SIGN);
-    await settle(page);
-    assert.equal(new Set(sent).size, 1);
+    await staysSo('one payment is sent', () => new Set(sent).size === 1);
     assert.equal((await settled(site, 61)).length, 1);
     await visitor.close();
   });
@@ -130,8 +128,7 @@ inBrowser('a wallet that does not answer', (stage) => {
     await visitor.button('Sign in', board).waitFor();
     wallet.release('personal_sign');
     wallet.release('personal_sign');
-    await settle(page);
-    assert.equal(await visitor.button('Sign in', board).count(), 1, 'the late signature signs nobody in');
+    await staysSo('signed out', async () => (await visitor.button('Sign in', board).count()) === 1);
     wallet.answer();
     await visitor.button('Sign in', board).click();
     await page.getByText('Nothing leased yet').waitFor();
@@ -156,8 +153,8 @@ inBrowser('a wallet that does not answer', (stage) => {
     await row(page, chosen).click();
     await page.locator('.wallet-button', { hasText: short(chosen.address) }).waitFor();
     left.release(CONNECT);
-    await settle(page);
-    assert.match(await page.locator('.wallet-button').innerText(), new RegExp(short(chosen.address)));
+    const label = () => page.locator('.wallet-button').innerText();
+    await staysSo('the chosen wallet', async () => (await label()).includes(short(chosen.address)));
     assert.equal(await kept(page), 'example.chosen');
   });
 
@@ -171,27 +168,33 @@ inBrowser('a wallet that does not answer', (stage) => {
     ['overtaken by a disconnect in another tab', async ({ context, page }) => {
       const other = await context.newPage();
       await other.goto(page.url());
+      // The listener that comes last hears of the removal after the page's own.
+      const noticed = page.evaluate(() => new Promise((done) => {
+        window.addEventListener('storage', ({ key, newValue }) => {
+          if (key === 'infra402.wallet' && newValue === null) done();
+        });
+      }));
+      await page.evaluate(() => undefined);
       await other.evaluate(() => {
         localStorage.setItem('infra402.wallet', 'x');
         localStorage.removeItem('infra402.wallet');
       });
-      await page.waitForTimeout(300);
+      await noticed;
       await other.close();
     }],
   ]) {
     test(`a connection that was ${how} stays so when the wallet answers`, async () => {
       const visitor = await come({ wallet: two });
       const { page, wallet: { left } } = visitor;
-      // It listens to other tabs once it rests.
-      await page.waitForTimeout(3000);
+      await visitor.listensToOtherTabs();
       left.hold(CONNECT);
       await page.locator('.wallet-button').click();
       await row(page, left).click();
       await until('the wallet to be asked', () => left.waiting(CONNECT).length === 1);
       await leave(visitor);
       left.release(CONNECT);
-      await settle(page);
-      assert.match(await page.locator('.wallet-button').innerText(), /Connect wallet/);
+      const label = () => page.locator('.wallet-button').innerText();
+      await staysSo('not connected', async () => (await label()).includes('Connect wallet'));
       assert.equal(await kept(page), null);
     });
   }
@@ -235,7 +238,7 @@ inBrowser('a wallet that does not answer', (stage) => {
       await dialog.locator('.import input').fill(privateKey(67));
       await visitor.button('Import', dialog).click();
       await dialog.locator('.field-problem', { hasText: 'A key kept nowhere is lost' }).waitFor();
-      assert.equal(await dialog.locator('.burner-address').count(), 0, 'no address that somebody could fill');
+      assert.equal(await dialog.locator('.burner-address').count(), 0, 'no address that could be funded');
       await page.keyboard.press('Escape');
       assert.match(await page.locator('.wallet-button').innerText(), /Connect wallet/);
     });

@@ -51,7 +51,7 @@ pay() {
   signature=$(cast wallet sign --private-key "$key" --data "$typed")
 
   # 4. The offer that is accepted, what was authorized, and the signature; in the header PAYMENT-SIGNATURE. With a key of
-  #    its own the same signed request may be sent again, should its answer get lost. The key is a secret: whoever has it can
+  #    its own the same signed request may be sent again, should its answer get lost. The key is a secret: a client that has it can
   #    have the answer, so it is random and nothing of the payment is in it.
   local payment
   payment=$(jq -c --argjson authorization "$authorization" --arg signature "$signature" \

@@ -1,6 +1,5 @@
-//! A campaign from its beginning to what can be checked: customers buy while faults come, then the
-//! faults stop, the processes run on until they are quiet, customers ask again for what they paid
-//! for, and the rest of a day passes.
+//! Runs a campaign: customers buy while faults are injected; then the faults stop, the processes
+//! run until no work is left, customers repeat requests that they paid for, and a day passes.
 
 use std::{
     collections::BTreeMap,
@@ -32,13 +31,13 @@ use crate::{
     world::node::NodeCondition,
 };
 
-/// Times that a customer asks again for what was paid.
+/// Attempts of a customer to get the response to a payment at the end.
 const FINAL_ATTEMPTS: usize = 8;
 
-/// Runs one.
+/// Runs a campaign and gives the evidence; `None` where it cannot run on this machine.
 ///
 /// # Errors
-/// Something of the campaign's own does not work; faults of the service are in the evidence.
+/// A part of the campaign itself fails. Faults of the service are in the evidence.
 pub async fn run(options: &CampaignOptions) -> Result<Option<Evidence>> {
     let Some(testbed) = set_up(options).await? else {
         return Ok(None);
@@ -101,7 +100,7 @@ pub async fn run(options: &CampaignOptions) -> Result<Option<Evidence>> {
     contention::drop_failing_triggers(&testbed.database, &testbed.journal)?;
     end_faults(&testbed).await?;
     let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
-    // A long campaign leaves more to look for.
+    // A long campaign leaves more payments to look for.
     let at_most = (2 * minute).max(options.length / 4);
     advance_until_quiet(&testbed, 2 * minute, 14, at_most, unfinished_looks).await?;
     repeat_unanswered(&testbed).await;
@@ -141,7 +140,7 @@ pub async fn run(options: &CampaignOptions) -> Result<Option<Evidence>> {
     }))
 }
 
-/// The faults stop, and every process is started anew, as after a bad day.
+/// Stops all faults and restarts every process.
 async fn end_faults(testbed: &Testbed) -> Result<()> {
     testbed.facilitator.become_honest();
     testbed.node.set(NodeCondition::Good);
@@ -157,8 +156,8 @@ async fn end_faults(testbed: &Testbed) -> Result<()> {
     Ok(())
 }
 
-/// Puts the time forward until nothing is worked on, at least so many times. What is left after the longest wait, or after
-/// nothing has changed for long, is given back.
+/// Advances the time by `step`, at least `at_least` times, until no work is left. Gives the work
+/// that is left at the deadline, or once it has not changed for [`Testbed::stuck_after`].
 async fn advance_until_quiet(
     testbed: &Testbed,
     step: Duration,
@@ -172,7 +171,7 @@ async fn advance_until_quiet(
         testbed.clock.advance(step)?;
         tokio::time::sleep(Duration::from_millis(500)).await;
         if round == 3 {
-            // A task that a fault broke off may have left its lock.
+            // A task that a fault interrupted may have left its lock.
             testbed.cluster.put_in_order();
         }
         let left = unfinished(&testbed.database)?;
@@ -187,7 +186,7 @@ async fn advance_until_quiet(
     Ok(before)
 }
 
-/// Customers ask again for everything that they paid for and were not told about.
+/// Repeats the requests whose payment moved and that had no successful response.
 async fn repeat_unanswered(testbed: &Testbed) {
     let paid = |purchase: &Purchase| {
         let one = testbed.ledger.find_by_nonce(purchase.payer, purchase.nonce);
@@ -221,7 +220,7 @@ async fn repeat_unanswered(testbed: &Testbed) {
     stream::iter(asks).buffer_unordered(6).collect::<()>().await;
 }
 
-/// What each wallet sees of its payments.
+/// Reads the payments that `GET /payments` shows to each wallet.
 async fn read_shown_payments(
     testbed: &Testbed,
     options: &CampaignOptions,

@@ -1,5 +1,5 @@
-//! The campaign's time, which its processes share through a file: it runs faster than real time,
-//! and is put forward while things settle.
+//! The campaign's time, which its processes share through a file. It runs faster than real time and
+//! is advanced at the end.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,7 +9,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-/// What the file says: real milliseconds, the milliseconds shown then, and how fast time runs.
+/// The content of the file: real milliseconds, the campaign's milliseconds at that time, and the
+/// factor between the two.
 #[derive(Clone, Copy)]
 struct ClockRate {
     since: u64,
@@ -21,12 +22,12 @@ struct ClockRate {
 pub struct CampaignClock {
     file: PathBuf,
     rate: Mutex<ClockRate>,
-    /// Clocks that are wrong, and by how many milliseconds.
+    /// The files of clocks that are wrong, and by how many milliseconds.
     wrong: Mutex<Vec<(PathBuf, i64)>>,
 }
 
 impl CampaignClock {
-    /// A clock that begins with the real time.
+    /// A clock that begins at the real time.
     ///
     /// # Errors
     /// Its file cannot be written.
@@ -45,12 +46,12 @@ impl CampaignClock {
         })
     }
 
-    /// Where the file is.
+    /// The file.
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// The file of a clock that is always wrong by so many seconds.
+    /// Creates the file of a clock that is always wrong by this many seconds.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -72,25 +73,25 @@ impl CampaignClock {
         Ok(())
     }
 
-    /// How long so much of the campaign's time takes.
+    /// The real duration of a duration of the campaign's time.
     pub fn real(&self, time: Duration) -> Duration {
         let rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
         let speed = u32::try_from(rate.speed).unwrap_or(u32::MAX);
         time / speed.max(1)
     }
 
-    /// Milliseconds since 1970 of the campaign's time.
+    /// The campaign's time in Unix milliseconds.
     pub fn millis(&self) -> u64 {
         let rate = *self.rate.lock().unwrap_or_else(PoisonError::into_inner);
         shown(rate, real_millis())
     }
 
-    /// The same in seconds.
+    /// The campaign's time in Unix seconds.
     pub fn seconds(&self) -> u64 {
         self.millis() / 1000
     }
 
-    /// Puts the time forward.
+    /// Advances the time.
     ///
     /// # Errors
     /// The file cannot be written.

@@ -1,4 +1,4 @@
-//! What happened, in order: the timeline of each payment and lease, and counts of everything.
+//! The campaign's record of events: the timeline of each payment and lease, and counts.
 
 use std::{
     collections::BTreeMap,
@@ -8,16 +8,16 @@ use std::{
 
 use crate::clock::CampaignClock;
 
-/// One thing that happened.
+/// One event.
 #[derive(Clone, Debug)]
 pub struct JournalEntry {
     /// Real seconds since the campaign's start.
     pub real: f64,
     /// The campaign's time, Unix seconds.
     pub at: u64,
-    /// What it is about: a nonce, a lease's id, a process.
+    /// The subject: a nonce, a lease's id, a process.
     pub subject: String,
-    /// What happened.
+    /// The event in words.
     pub text: String,
 }
 
@@ -27,7 +27,7 @@ struct JournalContents {
     counts: BTreeMap<String, u64>,
 }
 
-/// Everybody writes into it.
+/// The events of a campaign, which all of its tasks write.
 pub struct Journal {
     start: Instant,
     clock: Arc<CampaignClock>,
@@ -35,7 +35,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// An empty one.
+    /// An empty journal.
     pub fn new(clock: Arc<CampaignClock>) -> Self {
         Self {
             start: Instant::now(),
@@ -48,7 +48,7 @@ impl Journal {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes something about a subject.
+    /// Records an event about a subject.
     pub fn record(&self, subject: &str, text: impl Into<String>) {
         let entry = JournalEntry {
             real: self.start.elapsed().as_secs_f64(),
@@ -59,7 +59,7 @@ impl Journal {
         self.contents().entries.push(entry);
     }
 
-    /// Counts something: `group / what`.
+    /// Adds one to the count `group / what`.
     pub fn count(&self, group: &str, what: &str) {
         *self
             .contents()
@@ -68,7 +68,7 @@ impl Journal {
             .or_default() += 1;
     }
 
-    /// A fault was injected.
+    /// Records and counts a fault that was injected.
     pub fn fault(&self, subject: &str, kind: &str) {
         self.count("fault", kind);
         self.record(subject, format!("fault: {kind}"));
@@ -79,12 +79,12 @@ impl Journal {
         self.contents().counts.clone()
     }
 
-    /// Everything, oldest first.
+    /// All events, oldest first.
     pub fn entries(&self) -> Vec<JournalEntry> {
         self.contents().entries.clone()
     }
 
-    /// What is known of these subjects, oldest first.
+    /// The events about these subjects, oldest first.
     pub fn about(&self, subjects: &[String]) -> Vec<JournalEntry> {
         let contents = self.contents();
         let asked = |entry: &&JournalEntry| subjects.contains(&entry.subject);

@@ -1,8 +1,8 @@
 //! A campaign that tries to break the service: many customers buy, while processes die, the
 //! facilitator lies, the chain stops or reorganises, Proxmox fails before and after acting, an
-//! administrator moves and deletes, and the database goes away. Afterwards a checker reads Proxmox,
-//! the ledger and the store, and what customers were told. `cargo xtask chaos` builds what it needs
-//! and runs it; docs/CHAOS.md says what it injects and what has to hold.
+//! administrator moves and deletes containers, and the database goes away. Afterwards a checker
+//! reads Proxmox, the ledger, the store and the responses that customers got. `cargo xtask chaos`
+//! builds the programs and runs them; docs/CHAOS.md lists the faults and the rules.
 
 mod campaign;
 mod check;
@@ -20,24 +20,18 @@ mod world;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::Parser as _;
 
-use crate::options::{CampaignOptions, USAGE};
+use crate::options::CampaignOptions;
 
-/// What the campaign ends with where it cannot be run here.
+/// The exit code where the campaign cannot run on this machine.
 const SKIPPED: u8 = 77;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments
-        .iter()
-        .any(|word| word == "--help" || word == "-h")
-    {
-        print!("{USAGE}");
-        return ExitCode::SUCCESS;
-    }
+    let options = CampaignOptions::parse();
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match run(&arguments).await {
+    match run(&options).await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -46,13 +40,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: &[String]) -> Result<ExitCode> {
-    let options = CampaignOptions::read(arguments)?;
-    let Some(evidence) = campaign::run(&options).await? else {
+async fn run(options: &CampaignOptions) -> Result<ExitCode> {
+    let Some(evidence) = campaign::run(options).await? else {
         return Ok(ExitCode::from(SKIPPED));
     };
     let violations = check::all(&evidence);
-    let text = report::text(&options, &evidence, &violations);
+    let text = report::text(options, &evidence, &violations);
     print!("{text}");
     report::write(&options.folder, &text, &evidence)?;
     Ok(if violations.is_empty() {

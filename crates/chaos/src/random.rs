@@ -1,10 +1,10 @@
-//! Every random choice of a campaign, from its seed: each actor has a stream of its own, so that
-//! its choices do not depend on how fast the others run.
+//! Random choices of a campaign. Each actor has a stream of its own from the campaign's seed, so
+//! that its choices do not depend on how fast the others run.
 
 use alloy::primitives::{B256, keccak256};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
-/// The stream of one actor.
+/// The random stream of one actor.
 pub struct SeededRandom(StdRng);
 
 impl SeededRandom {
@@ -14,7 +14,7 @@ impl SeededRandom {
         Self(StdRng::from_seed(digest.0))
     }
 
-    /// True with this chance, in percent.
+    /// True with this probability, in percent.
     pub fn percent(&mut self, chance: u32) -> bool {
         self.0.random_range(0..100) < chance
     }
@@ -24,12 +24,12 @@ impl SeededRandom {
         self.0.random_range(low..=high)
     }
 
-    /// One of these.
+    /// One element of a list.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.0.random_range(0..from.len())]
     }
 
-    /// One of these, each as often as its weight says.
+    /// One element of a list, with a probability in proportion to its weight.
     pub fn weighted<T: Copy>(&mut self, from: &[(T, u32)]) -> T {
         let total: u32 = from.iter().map(|(_, weight)| weight).sum();
         let mut left = self.0.random_range(0..total);

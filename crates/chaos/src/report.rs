@@ -1,4 +1,4 @@
-//! The report: counts of everything, and for each violation what happened in order.
+//! The report of a campaign: counts, and the timeline of each violation.
 
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{check::Violation, evidence::Evidence, options::CampaignOptions, world::database::Row};
 
-/// Violations of a rule whose timeline is shown; more of them say the same.
+/// Violations of a rule whose timeline is shown.
 const SHOWN: usize = 3;
 
 /// The report of a campaign.
@@ -86,13 +86,13 @@ fn count_by(rows: &[Row], column: &str) -> Vec<(String, u64)> {
     counts.into_iter().collect()
 }
 
-/// What happened to these, by the campaign's time: the campaign's journal, the store's events, and
-/// the rows as they ended.
+/// The timeline of these subjects, by the campaign's time: the journal, the store's events, and the
+/// final rows.
 fn timeline(evidence: &Evidence, about: &[String]) -> String {
     let mut lines: Vec<(u64, String)> = Vec::new();
     let mut subjects = about.to_vec();
     let rows = |table: &str| evidence.end.tables[table].iter();
-    // A payment's nonce and lease, and the payment of a lease.
+    // The nonce and the lease of a payment, and the payment of a lease.
     for row in rows("payments") {
         let names = ["payment_id", "nonce", "lease_id"].map(|name| row[name].as_str());
         if names[..2]

@@ -1,5 +1,5 @@
-//! Everything that a campaign needs around it: a clock, the ledger with its node and facilitator, a
-//! Proxmox, a database, and the processes of the service, not started yet.
+//! Sets up a campaign: a clock, the ledger with its node and facilitator, Proxmox, a database, and
+//! the processes of the service, which are not started yet.
 
 use std::{
     path::PathBuf,
@@ -33,38 +33,37 @@ use crate::{
 const STUCK_AFTER: Duration = Duration::from_secs(40);
 /// The same with a seeded bug, which leaves work stuck for ever and is found by other rules.
 const STUCK_AFTER_WITH_BUG: Duration = Duration::from_secs(8);
-/// Public development account 1, who is paid.
+/// Public development account 1, the payee.
 pub const PAY_TO: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
 
-/// The replica whose clock is wrong, and by how many seconds of the campaign's time, ahead or
-/// behind.
+/// The replica whose clock is wrong.
 const SKEWED_REPLICA: usize = 1;
-/// Seconds by which the clock of the replica [`SKEWED_REPLICA`] is off.
+/// Seconds of the campaign's time by which that clock is ahead or behind.
 pub const CLOCK_SKEW: i64 = 60;
-/// Leases that a wallet may have in the making.
+/// Leases of a wallet that may be in creation at a time.
 pub const MAX_LEASES_IN_MAKING: usize = 4;
 /// Live leases that a wallet may have.
 pub const MAX_LEASES_PER_WALLET: usize = 10;
 
-/// Where the campaign's own servers are.
+/// The servers and processes of a campaign.
 pub struct Testbed {
     /// The campaign's time.
     pub clock: Arc<CampaignClock>,
-    /// What happened.
+    /// The record of events.
     pub journal: Arc<Journal>,
-    /// The truth about money.
+    /// All transfers.
     pub ledger: Arc<Ledger>,
-    /// What the chain shows of it.
+    /// The chain's node, which shows the ledger with faults.
     pub node: Arc<ChainNode>,
-    /// Who moves it.
+    /// The facilitator, which moves money on the ledger.
     pub facilitator: Arc<FaultyFacilitator>,
     /// The Proxmox cluster.
     pub cluster: Arc<Cluster>,
     /// The store.
     pub database: Database,
-    /// The processes.
+    /// The processes of the service.
     pub services: Vec<Arc<ServiceProcess>>,
-    /// Where customers buy.
+    /// The HTTP client of all customers.
     pub client: ApiClient,
     /// The file in which commands leave their marks.
     pub marks: PathBuf,
@@ -74,10 +73,10 @@ pub struct Testbed {
     _folder: tempfile::TempDir,
 }
 
-/// Sets everything up; none where PostgreSQL is wanted and not installed.
+/// Sets everything up; `None` where PostgreSQL is asked for and not installed.
 ///
 /// # Errors
-/// Something of the campaign's own does not start.
+/// A part of the campaign itself does not start.
 pub async fn set_up(options: &CampaignOptions) -> Result<Option<Testbed>> {
     let folder = tempfile::tempdir()?;
     let database = match options.mode {
@@ -202,7 +201,7 @@ async fn serve(servers: &mut JoinSet<()>, router: Router) -> Result<String> {
     Ok(url)
 }
 
-/// A file that the containers' shells, which are another account's, can write.
+/// Creates a file that the containers' shells can write, which run as another account.
 fn create_marks_file(folder: &std::path::Path) -> Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
     let open = |path: &std::path::Path, mode| {
@@ -215,7 +214,7 @@ fn create_marks_file(folder: &std::path::Path) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// The simulator's clock goes with the campaign's.
+/// Keeps the simulator's clock in step with the campaign's.
 pub async fn advance_simulator_clock(clock: Arc<CampaignClock>, cluster: Arc<Cluster>) {
     let mut ahead = 0;
     loop {

@@ -1,12 +1,12 @@
-//! The project's own commands: `cargo xtask up` starts the whole system on this machine, `cargo xtask test` sets up and runs every
-//! test, `cargo xtask bench` measures, `cargo xtask fence` tries the tenants' fence, `cargo xtask chaos` tries to break the service,
-//! `cargo xtask setup` only sets up. Each command is one module; [`workspace`] knows where things are.
+//! The project's own commands, as `cargo xtask COMMAND`: start the whole system on this machine,
+//! set up and run the tests, measure, try the tenants' fence, try to break the service. Each
+//! command is one module; [`workspace`] knows where things are.
 
 mod bench;
 mod chaos;
 mod fence;
+mod host;
 mod modules;
-mod node_tests;
 mod setup;
 mod test;
 mod up;
@@ -15,59 +15,114 @@ mod workspace;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "\
-usage: cargo xtask COMMAND
+use anyhow::Result;
+use clap::{Parser, Subcommand};
 
-  up [--release]   build and start everything, with a simulated Proxmox and a demo ledger
-                   unless .env says otherwise; Ctrl-C stops it
-  pay METHOD PATH [JSON]
-                   call the running API and pay for it with a public development key
-  web [--dev]      build the browser part into web-ui/dist, small, compressed and within its
-                   budget; with --dev quickly and as it is
-  fence            try the fence around tenants that `proxmox-api doctor --setup` prints, in
-                   network namespaces, and show what each of its layers closes
-  chaos [--seed N] [--minutes M] [--mode sqlite|postgres] [--customers N] [--speed N]
-                   let customers buy while everything fails, and check what is left: docs/CHAOS.md
-  chaos prove      the same for each bug that it has to find
-  modules          print modules and folders that import each other: there should be none
-  test             set up and run every test: Rust, and the clients by others
-  bench [--quick] [--web] [FILE]
-                   measure release builds and compare with the aims; figures go to FILE
-                   (target/bench.json). --quick only tries whether it works, --web builds
-                   the browser part first
-  setup            only set up what the tests need (npm packages, Python environments)
-";
+use workspace::Profile;
+
+/// The commands of this workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct CommandLine {
+    #[command(subcommand)]
+    command: XtaskCommand,
+}
+
+#[derive(Subcommand)]
+enum XtaskCommand {
+    /// Build and start everything, with a simulated Proxmox and a demo ledger unless .env says
+    /// otherwise; Ctrl-C stops it
+    Up {
+        /// Build release binaries
+        #[arg(long)]
+        release: bool,
+    },
+    /// Call the running API and pay for it with a public development key
+    Pay {
+        /// METHOD PATH [JSON]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        request: Vec<String>,
+    },
+    /// Build the browser part into web-ui/dist, small, compressed and within its budget
+    Web {
+        /// Build quickly, without compression or budget
+        #[arg(long)]
+        dev: bool,
+    },
+    /// Try the fence around tenants that `proxmox-api doctor --setup` prints, in network
+    /// namespaces, and show what each of its layers closes
+    Fence(fence::FenceArguments),
+    /// Let customers buy while everything fails, and check what is left: docs/CHAOS.md
+    Chaos(chaos::ChaosArguments),
+    /// Print modules and folders that import each other: there should be none
+    Modules,
+    /// Set up and run every test: Rust, and the clients by others
+    Test(test::TestArguments),
+    /// Measure release builds and compare with the aims
+    Bench(bench::BenchArguments),
+    /// Only set up what the tests need (npm packages, Python environments)
+    Setup,
+}
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let outcome = match words.as_slice() {
-        ["up"] => up::run(workspace::Profile::Dev),
-        ["up", "--release"] => up::run(workspace::Profile::Release),
-        ["web"] => web::run(workspace::Profile::Release),
-        ["web", "--dev"] => web::run(workspace::Profile::Dev),
-        ["pay", rest @ ..] => workspace::pay(rest),
-        ["bench", rest @ ..] => bench::run(rest),
-        ["chaos", rest @ ..] => chaos::run(rest),
-        ["modules"] => modules::run(),
-        ["fence"] => fence::run(),
-        ["fence", part @ ..] => fence::inside(part),
-        ["test"] => test::run(),
-        ["setup"] => setup::run(),
-        ["help" | "--help" | "-h"] => {
-            print!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        _ => {
-            eprint!("{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match outcome {
+    match run(&CommandLine::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(command: &XtaskCommand) -> Result<()> {
+    let profile = |release: bool| match release {
+        true => Profile::Release,
+        false => Profile::Dev,
+    };
+    match command {
+        XtaskCommand::Up { release } => up::run(profile(*release)),
+        XtaskCommand::Pay { request } => workspace::pay(request),
+        XtaskCommand::Web { dev } => web::run(profile(!dev)),
+        XtaskCommand::Fence(arguments) => fence::command(arguments),
+        XtaskCommand::Chaos(arguments) => chaos::run(arguments),
+        XtaskCommand::Modules => modules::run(),
+        XtaskCommand::Test(arguments) => test::run(arguments),
+        XtaskCommand::Bench(arguments) => bench::run(arguments),
+        XtaskCommand::Setup => setup::run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_wrong_words_are_refused() {
+        CommandLine::command().debug_assert();
+        for wrong in [
+            &["up", "--relase"][..],
+            &["setup", "now"],
+            &["nothing"],
+            &[],
+        ] {
+            let words = ["cargo xtask"].iter().chain(wrong);
+            assert!(CommandLine::try_parse_from(words).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn words_for_other_programs_are_passed_on_as_they_are() {
+        let words = [
+            "cargo xtask",
+            "pay",
+            "POST",
+            "/lease/container",
+            "-{}",
+            "--help",
+        ];
+        let read = CommandLine::try_parse_from(words).unwrap();
+        assert!(matches!(read.command, XtaskCommand::Pay { request } if request == words[2..]));
     }
 }

@@ -1,22 +1,22 @@
-//! Sets up what the tests need beside Rust: the npm packages of `e2e/`, the examples and the console page, pinned by their lock
-//! files, a browser where it can be had, and one virtual environment for each Python client. A copy of the pinned list is left
-//! beside what was installed from it, so that a second run costs nothing.
+//! Sets up what the tests need beside Rust: the npm packages of `e2e/`, the examples and the
+//! console page, pinned by their lock files, a browser if it can be installed, and a virtual
+//! environment for each Python client. A copy of the lock file is left beside the installed
+//! packages, so that a second run does nothing.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::statvfs;
 
-use crate::fence;
+use crate::host;
 use crate::workspace::{self, root};
 
 /// The oldest Node that the test packages support.
 const NODE_MAJOR: u32 = 20;
 
 /// Folders with npm packages.
-const PACKAGES: [&str; 5] = [
+const NPM_FOLDERS: [&str; 5] = [
     "e2e",
     "e2e/browser",
     "examples/curl",
@@ -24,134 +24,54 @@ const PACKAGES: [&str; 5] = [
     "proxmox-api/page",
 ];
 
-/// What pins a folder's npm packages, and the copy that says what was installed.
-const LOCK: &str = "package-lock.json";
-const STAMP: &str = "node_modules/.installed-from";
+/// The lock file of a folder's npm packages, and its copy from the last installation.
+const LOCK_FILE: &str = "package-lock.json";
+const STAMP_FILE: &str = "node_modules/.installed-from";
 
 /// One virtual environment of the end-to-end tests.
-struct Environment {
+struct PythonEnvironment {
     folder: &'static str,
     requirements: &'static str,
 }
 
-const ENVIRONMENTS: [Environment; 5] = [
-    Environment {
+const PYTHON_ENVIRONMENTS: [PythonEnvironment; 5] = [
+    PythonEnvironment {
         folder: "e2e/.venv-v1",
         requirements: "e2e/requirements-v1.txt",
     },
-    Environment {
+    PythonEnvironment {
         folder: "e2e/.venv-proxmoxer",
         requirements: "e2e/proxmoxer/requirements.txt",
     },
-    Environment {
+    PythonEnvironment {
         folder: "e2e/.venv-schemathesis",
         requirements: "e2e/schemathesis/requirements.txt",
     },
-    Environment {
+    PythonEnvironment {
         folder: "e2e/.venv-compose",
         requirements: "e2e/compose/requirements.txt",
     },
-    Environment {
+    PythonEnvironment {
         folder: "examples/python/.venv",
         requirements: "examples/python/requirements.txt",
     },
 ];
 
-/// Disk in bytes without which the tests of hostile tenants are left out, as they ask themselves.
-const HOSTILE_DISK: u64 = 6 << 30;
-
-/// Programs of the system that some cases of the Rust tests try, and which cases those are. The tests
-/// go on without them, so what is left out is said and counted here.
-const OPTIONAL: [(&str, &str); 4] = [
-    (
-        "bash",
-        "the exec cases under bash, and the probe of the fence",
-    ),
-    ("busybox", "the exec cases under busybox ash and vi"),
-    ("dtach", "the exec case behind dtach"),
-    ("pgbouncer", "the store behind a pooler"),
-];
-
-/// Where a server that some cases of the Rust tests start is found, beside the usual folders: it lies in one of its release.
-const POSTGRESQL: &str = "/usr/lib/postgresql";
-
-/// What the Rust tests leave out on this machine, each with its reason.
-pub fn skips() -> Vec<String> {
-    let programs = OPTIONAL
-        .iter()
-        .filter(|(program, _)| !exists(program))
-        .map(|(program, cases)| (*program, *cases));
-    let server = (!postgresql_exists()).then_some((
-        "postgresql",
-        "the store and the lease API on PostgreSQL, alone and with replicas, and chaos on it",
-    ));
-    let missing = of_the_demo().chain(programs.chain(server).map(|(program, cases)| {
-        format!("{cases}: {program} is not installed (Debian: apt-get install {program})")
-    }));
-    let real = lxc_obstacle()
-        .map(|obstacle| format!("commands and consoles in real LXC containers: {obstacle}"));
-    let fence = fence::obstacle().map(|obstacle| format!("the fence around tenants: {obstacle}"));
-    let bound = processes_obstacle()
-        .map(|obstacle| format!("the probe's look for a bound of processes: {obstacle}"));
-    missing.chain(real).chain(fence).chain(bound).collect()
-}
-
-/// Why no other user's processes can be bounded here.
-fn processes_obstacle() -> Option<&'static str> {
-    if !["setpriv", "prlimit", "perl"].into_iter().all(exists) {
-        return Some("setpriv, prlimit or perl is not installed (Debian: apt-get install perl)");
-    }
-    (!rustix::process::geteuid().is_root()).then_some("it needs root")
-}
-
-/// Why the tests have no real containers here; `pve_sim::lxc_obstacle` asks the same.
-fn lxc_obstacle() -> Option<&'static str> {
-    let programs = ["lxc-start", "lxc-attach", "lxc-stop", "dtach", "unshare"];
-    if !programs.into_iter().all(exists) {
-        return Some(
-            "lxc, dtach or util-linux is not installed (Debian: apt-get install lxc dtach)",
-        );
-    }
-    if !rustix::process::geteuid().is_root() {
-        return Some("they need root");
-    }
-    let allowed = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "--pid", "--fork"])
-        .args(["--mount-proc", "true"])
-        .stderr(Stdio::null())
-        .status();
-    (!allowed.is_ok_and(|status| status.success())).then_some("this host allows no namespaces")
-}
-
-/// Whether a PostgreSQL can be started.
-pub fn postgresql_exists() -> bool {
-    let releases = fs::read_dir(POSTGRESQL).into_iter().flatten().flatten();
-    exists("initdb")
-        || releases
-            .into_iter()
-            .any(|release| release.path().join("bin/initdb").exists())
-}
-
-/// Whether the system has a program.
-pub fn exists(program: &str) -> bool {
-    ["/bin", "/usr/bin", "/sbin", "/usr/sbin"]
-        .iter()
-        .any(|folder| Path::new(folder).join(program).exists())
-}
-
-/// Sets up everything; says every missing tool at once.
+/// Sets up everything, the browser if asked for; says every missing tool at once.
 ///
 /// # Errors
 /// A tool is missing, or an installation failed.
-pub fn prepare() -> Result<()> {
+pub fn prepare(with_browser: bool) -> Result<()> {
     let missing = missing_tools();
     if !missing.is_empty() {
         bail!("the tests need more tools:\n  {}", missing.join("\n  "));
     }
-    node_packages()?;
-    browser();
-    for environment in ENVIRONMENTS {
-        python_environment(&environment)?;
+    install_npm_packages()?;
+    if with_browser {
+        install_browser();
+    }
+    for environment in PYTHON_ENVIRONMENTS {
+        install_python_environment(&environment)?;
     }
     Ok(())
 }
@@ -161,10 +81,10 @@ pub fn prepare() -> Result<()> {
 /// # Errors
 /// As [`prepare`].
 pub fn run() -> Result<()> {
-    prepare()?;
+    prepare(true)?;
     println!(
         "ready: npm packages in {}; Python environments in e2e and examples/python",
-        PACKAGES.join(", ")
+        NPM_FOLDERS.join(", ")
     );
     Ok(())
 }
@@ -175,7 +95,7 @@ fn missing_tools() -> Vec<String> {
         None => missing.push(format!(
             "node is missing: install Node.js {NODE_MAJOR} or newer"
         )),
-        Some(version) if major(&version) < NODE_MAJOR => {
+        Some(version) if major_version(&version) < NODE_MAJOR => {
             missing.push(format!(
                 "node is {version}: install Node.js {NODE_MAJOR} or newer"
             ));
@@ -205,7 +125,7 @@ fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
         .then(|| text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
-fn major(version: &str) -> u32 {
+fn major_version(version: &str) -> u32 {
     let digits = version
         .trim_start_matches('v')
         .split('.')
@@ -214,8 +134,8 @@ fn major(version: &str) -> u32 {
     digits.parse().unwrap_or(0)
 }
 
-fn node_packages() -> Result<()> {
-    PACKAGES
+fn install_npm_packages() -> Result<()> {
+    NPM_FOLDERS
         .iter()
         .try_for_each(|folder| npm_install(&root().join(folder)))
 }
@@ -225,15 +145,15 @@ pub fn has_npm() -> bool {
     first_line("npm", &["--version"]).is_some()
 }
 
-/// Whether exactly what a folder's lock file pins was installed there.
+/// Whether the packages of a folder's lock file are installed.
 pub fn is_installed(folder: &Path) -> bool {
-    same(&folder.join(LOCK), &folder.join(STAMP))
+    has_same_content(&folder.join(LOCK_FILE), &folder.join(STAMP_FILE))
 }
 
-/// Installs what a folder's lock file pins, unless that was done before.
+/// Installs the packages of a folder's lock file, unless they are installed.
 ///
 /// # Errors
-/// npm says why, or cannot be called.
+/// npm fails, or is not installed.
 pub fn npm_install(folder: &Path) -> Result<()> {
     if is_installed(folder) {
         return Ok(());
@@ -243,8 +163,8 @@ pub fn npm_install(folder: &Path) -> Result<()> {
         Command::new("npm")
             .args([
                 "install",
-                // The lock file is read and left alone. `npm ci` refuses it wherever a registry lacks
-                // the chain's binaries for the other platforms, which are optional.
+                // The lock file is read and left alone. `npm ci` refuses it wherever a registry
+                // lacks the chain's binaries for the other platforms, which are optional.
                 "--no-save",
                 "--ignore-scripts",
                 "--no-audit",
@@ -253,15 +173,17 @@ pub fn npm_install(folder: &Path) -> Result<()> {
             ])
             .current_dir(folder),
     )?;
-    fs::copy(folder.join(LOCK), folder.join(STAMP)).context("cannot note what was installed")?;
+    fs::copy(folder.join(LOCK_FILE), folder.join(STAMP_FILE))
+        .context("cannot copy the list of what was installed")?;
     Ok(())
 }
 
-/// The browser of the browser tests, from the system's own packages where we may install any. Where it stays absent those tests
-/// are skipped, each with that reason.
-fn browser() {
-    let present = exists("chromium") || std::env::var_os("INFRA402_CHROMIUM").is_some();
-    let may_install = first_line("id", &["-u"]).as_deref() == Some("0") && exists("apt-get");
+/// The browser of the browser tests, from the system's own packages where we may install any. Where
+/// it stays absent those tests are skipped, each with that reason.
+fn install_browser() {
+    let present = host::has_program("chromium") || std::env::var_os("INFRA402_CHROMIUM").is_some();
+    let may_install =
+        first_line("id", &["-u"]).as_deref() == Some("0") && host::has_program("apt-get");
     if present || !may_install {
         return;
     }
@@ -282,11 +204,11 @@ fn browser() {
     }
 }
 
-fn python_environment(environment: &Environment) -> Result<()> {
+fn install_python_environment(environment: &PythonEnvironment) -> Result<()> {
     let pinned = root().join(environment.requirements);
     let folder = root().join(environment.folder);
     let stamp = folder.join(".installed-from");
-    if same(&pinned, &stamp) {
+    if has_same_content(&pinned, &stamp) {
         return Ok(());
     }
     println!("setting up {}", environment.folder);
@@ -307,46 +229,12 @@ fn python_environment(environment: &Environment) -> Result<()> {
             ])
             .arg(&pinned),
     )?;
-    fs::copy(&pinned, &stamp).context("cannot note what was installed")?;
+    fs::copy(&pinned, &stamp).context("cannot copy the list of what was installed")?;
     Ok(())
 }
 
-fn same(one: &Path, other: &Path) -> bool {
+fn has_same_content(one: &Path, other: &Path) -> bool {
     matches!((fs::read(one), fs::read(other)), (Ok(one), Ok(other)) if one == other)
-}
-
-/// What the tests of the demo's shells leave out.
-fn of_the_demo() -> impl Iterator<Item = String> {
-    let bubblewrap = (!exists("bwrap")).then(|| {
-        "shells of the demo confined by bubblewrap: it is not installed (Debian: apt-get install \
-         bubblewrap)"
-            .to_owned()
-    });
-    let groups = control_groups_obstacle()
-        .map(|obstacle| format!("limits of the demo's shells by control groups: {obstacle}"));
-    let full =
-        statvfs("/var/tmp").is_ok_and(|about| about.f_bavail * about.f_frsize < HOSTILE_DISK);
-    let hostile = full.then(|| "hostile tenants of the demo: less than 6 GiB are free".to_owned());
-    [bubblewrap, groups, hostile].into_iter().flatten()
-}
-
-/// Why the kernel does not add up what the demo's containers use here, as far as that can be seen
-/// from outside.
-fn control_groups_obstacle() -> Option<&'static str> {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let place = mounts.lines().find_map(|line| {
-        let mut fields = line.split(' ').skip(1);
-        let place = fields.next()?;
-        (fields.next()? == "cgroup2").then_some(place)
-    });
-    let Some(place) = place else {
-        return Some("no cgroup2 file system is mounted");
-    };
-    let controllers = Path::new(place).join("cgroup.controllers");
-    let controllers = fs::read_to_string(controllers).unwrap_or_default();
-    let has = |name| controllers.split_whitespace().any(|one| one == name);
-    (!["cpu", "memory", "pids"].into_iter().all(has))
-        .then_some("the host's cgroup 2 lacks cpu, memory or pids")
 }
 
 #[cfg(test)]
@@ -356,7 +244,11 @@ mod tests {
     #[test]
     fn the_major_version_is_read_with_and_without_the_v() {
         assert_eq!(
-            (major("v20.20.2"), major("9.1"), major("nonsense")),
+            (
+                major_version("v20.20.2"),
+                major_version("9.1"),
+                major_version("nonsense")
+            ),
             (20, 9, 0)
         );
     }

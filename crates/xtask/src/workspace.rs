@@ -1,4 +1,4 @@
-//! Where the workspace's files are, and how its own binaries are built.
+//! The workspace's folders, and how its binaries are built.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -41,13 +41,13 @@ pub fn packages() -> Result<Vec<PathBuf>> {
     Ok(packages)
 }
 
-/// The cargo that runs us, or the one on the path.
+/// The cargo that runs this program, or the one on the path.
 pub fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
     command.current_dir(root());
-    // What the outer cargo says about this crate. Build scripts watch these names (ring's does), so that the inner cargo
-    // would build everything again that it, or a person, has built without them.
+    // The outer cargo sets these for this crate. Build scripts watch them (ring's does), so that
+    // the inner cargo would build everything again that was built without them.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
@@ -57,7 +57,7 @@ pub fn cargo() -> Command {
     command
 }
 
-/// Where cargo puts what it builds.
+/// Cargo's target folder.
 pub fn target_folder() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(folder) => root().join(folder),
@@ -65,7 +65,7 @@ pub fn target_folder() -> PathBuf {
     }
 }
 
-/// Where a binary of the workspace is put.
+/// The path of a built binary of the workspace.
 pub fn binary(profile: Profile, name: &str) -> PathBuf {
     let folder = match profile {
         Profile::Dev => "debug",
@@ -79,8 +79,8 @@ pub fn binary(profile: Profile, name: &str) -> PathBuf {
 /// The paying client: package and example.
 pub const PAY: &str = "proxmox-api/pay";
 
-/// Builds binaries, each of the package of its own name, and examples as `package/example`. Cargo chooses features by all that
-/// is built together, so the same selection as the last time builds nothing again.
+/// Builds binaries, each of the package of its own name, and examples as `package/example`. Cargo
+/// chooses features by the whole selection, so a repeated selection builds nothing again.
 ///
 /// # Errors
 /// The compiler's, after it has printed them itself.
@@ -103,7 +103,7 @@ pub fn build(profile: Profile, binaries: &[&str]) -> Result<()> {
 ///
 /// # Errors
 /// The client's, after it has printed them itself.
-pub fn pay(arguments: &[&str]) -> Result<()> {
+pub fn pay(arguments: &[String]) -> Result<()> {
     let built = |profile| binary(profile, "examples/pay");
     let program = [Profile::Dev, Profile::Release]
         .map(built)
@@ -134,7 +134,7 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// A command as a person would type it, with the program's name instead of its path.
+/// A command line for messages, with the program's name instead of its path.
 pub fn show(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(command.get_program());

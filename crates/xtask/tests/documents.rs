@@ -1,5 +1,5 @@
 //! Tables of the documents name the code that keeps a rule and the test that proves it. Both have
-//! to exist, so that a table that nobody reads again cannot go stale.
+//! to exist, so that a table cannot go stale.
 
 use std::{
     collections::HashSet,

@@ -1,4 +1,4 @@
-//! Leases and containers belong together, and run for as long as was paid.
+//! Rules about containers: each belongs to a lease, and runs for as long as was paid.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use pve_sim::ContainerSnapshot;
 use super::{IndexedEvidence, Violation, is_set, lease, number, text};
 use crate::{evidence::Snapshot, world::database::Row, world::proxmox::lease_of};
 
-/// Seconds of the campaign's time by which an event may be written later than what it tells of.
-const LATE: i64 = 600;
+/// Seconds of the campaign's time by which an event may be written late.
+const EVENT_DELAY: i64 = 600;
 
-/// Seconds of the campaign's time for which the service may not have looked at the containers,
-/// since it was killed or Proxmox failed.
-const UNSEEN: u64 = 300;
+/// Seconds of the campaign's time for which the service may not have read the containers, because
+/// it was killed or Proxmox failed.
+const DETECTION_DELAY: u64 = 300;
 
 pub(super) fn check(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
     live(case, &case.evidence.midway, violations);
@@ -55,7 +55,8 @@ fn live(case: &IndexedEvidence<'_>, snapshot: &Snapshot, violations: &mut Vec<Vi
                 .removed
                 .iter()
                 .any(|removed| removed.lease == id);
-            // One that was over before it could be missed for ten minutes stays until its grace is.
+            // A lease that ended before its container was missed for ten minutes keeps its row
+            // until its grace is over.
             if !(deleted && state == "stopped") {
                 wrong(
                     "a live lease has one container",
@@ -83,8 +84,8 @@ fn live(case: &IndexedEvidence<'_>, snapshot: &Snapshot, violations: &mut Vec<Vi
     }
 }
 
-/// Its owner or an administrator stopped it, or its node rebooted so soon after a migration that the
-/// service cannot know whether it was running.
+/// Whether its owner or an administrator stopped it, or its node rebooted so soon after a migration
+/// that the service cannot know whether it was running.
 fn is_off_for_a_reason(case: &IndexedEvidence<'_>, id: &str) -> bool {
     let entries = case.evidence.journal.about(&[id.to_owned()]);
     let all = case.evidence.journal.about(&["administrator".to_owned()]);
@@ -92,14 +93,14 @@ fn is_off_for_a_reason(case: &IndexedEvidence<'_>, id: &str) -> bool {
     let reboots: Vec<u64> = reboots.map(|entry| entry.at).collect();
     entries.iter().any(|entry| {
         let moved = entry.text.contains("migrates a container");
-        let after = |at: &u64| (entry.at..entry.at + UNSEEN).contains(at);
+        let after = |at: &u64| (entry.at..entry.at + DETECTION_DELAY).contains(at);
         entry.text.contains("stops a container")
             || entry.text.contains("asks to stop")
             || moved && reboots.iter().any(after)
     })
 }
 
-/// Every container has a lease that is paid for, or is kept for a while, stopped.
+/// Every container has a lease that is paid for, or is stopped and kept for its grace.
 fn strays(case: &IndexedEvidence<'_>, snapshot: &Snapshot, violations: &mut Vec<Violation>) {
     for (id, containers) in by_lease(snapshot) {
         for one in containers {
@@ -173,7 +174,8 @@ fn ends(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
             .iter()
             .filter(|renewal| text(renewal, "lease_id") == id)
             .collect();
-        // Each ends later than the one before; the clocks of replicas may say otherwise when they were made.
+        // Each ends later than the one before; the clocks of replicas may say otherwise when they
+        // were made.
         renewals.sort_by_key(|renewal| number(renewal, "expires_at"));
         let mut wrong = |what: String| {
             violations.push(Violation {
@@ -182,7 +184,7 @@ fn ends(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
                 subjects: vec![id.clone(), text(row, "payment_id")],
             });
         };
-        // When it began is known by an event that was written a little later.
+        // The beginning is known from an event that was written a little later.
         let mut known: Option<i64> = None;
         for renewal in &renewals {
             let (at, until) = (number(renewal, "created_at"), number(renewal, "expires_at"));
@@ -200,7 +202,7 @@ fn ends(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
             }
             (None, Some((_, at, _))) => {
                 let begun = expires_at - minutes * 60;
-                if begun > *at || begun < at - LATE {
+                if begun > *at || begun < at - EVENT_DELAY {
                     wrong(format!("{minutes} minutes from {at} are not {expires_at}"));
                 }
             }

@@ -1,13 +1,12 @@
-//! What is owed is what was not delivered, once.
+//! Rules about debts: what was not delivered is owed, once.
 
 use std::collections::BTreeMap;
 
 use super::{IndexedEvidence, Violation, is_set, lease, number, subjects, text};
 use crate::{testbed::CLOCK_SKEW, world::database::Row};
 
-/// Seconds of the campaign's time within which a container that is gone is missed, whatever else
-/// fails.
-const UNSEEN: i64 = 300;
+/// Seconds of the campaign's time within which a deleted container is missed, whatever else fails.
+const DETECTION_DELAY: i64 = 300;
 /// The reason of a debt for a lost container.
 const LOST: &str = "container_lost";
 
@@ -78,25 +77,24 @@ fn one_lost(case: &IndexedEvidence<'_>, id: &str, at: i64, violations: &mut Vec<
         });
     };
     let (expires_at, now) = (number(row, "expires_at"), number(row, "updated_at"));
-    // Never paid for, or over before it could be missed, or ended by its owner.
-    let over = !is_set(row, "expires_at") || expires_at < at + UNSEEN;
+    // It was never paid for, was over before it could be missed, or was ended by its owner.
+    let over = !is_set(row, "expires_at") || expires_at < at + DETECTION_DELAY;
     let asked = events.iter().any(|(kind, ..)| kind == "destroy_requested");
     let lost = events.iter().find(|(kind, ..)| kind == "container_lost");
     let Some((_, _, data)) = lost else {
-        if !over && !asked && now > at + UNSEEN {
+        if !over && !asked && now > at + DETECTION_DELAY {
             let text = format!("deleted at {at}, paid until {expires_at}, ended at {now}");
             wrong("a lost machine is owed", text);
         }
         return;
     };
     let since = data["since"].as_i64().unwrap_or(0);
-    // By the clock of the replica that missed it.
+    // In the clock of the replica that missed it.
     if since < at - CLOCK_SKEW {
         let text = format!("missed since {since}, deleted at {at}");
         wrong("a machine is not missed before it is lost", text);
     }
-    // After a container that was lost, its time is over: what is left of it comes from the latest
-    // purchase first.
+    // The time that is left counts to the latest purchase first.
     let mut left = (expires_at - since).max(0);
     for (payment, minutes) in bought(case, row) {
         let bought = minutes * 60;
@@ -124,7 +122,7 @@ fn one_lost(case: &IndexedEvidence<'_>, id: &str, at: i64, violations: &mut Vec<
     }
 }
 
-/// What was bought for a lease, the latest first: payment and minutes.
+/// The purchases of a lease, the latest first: payment and minutes.
 fn bought(case: &IndexedEvidence<'_>, lease: &Row) -> Vec<(String, i64)> {
     let id = text(lease, "lease_id");
     let renewals = case.evidence.end.tables["renewals"].iter();

@@ -1,4 +1,4 @@
-//! What is answered as delivered was delivered, once; what was not paid for was not.
+//! Rules about deliveries: an answered payment was delivered, once; an unpaid one was not.
 
 use super::{IndexedEvidence, Violation, is_set, number, subjects, text};
 use crate::world::database::Row;
@@ -48,7 +48,7 @@ pub(super) fn check(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>)
             }
         }
     }
-    // A command whose payment left no row at all.
+    // A command whose payment has no row.
     for purchase in &case.evidence.purchases {
         let Some(mark) = &purchase.mark else { continue };
         let runs = case.evidence.marks.get(mark).copied().unwrap_or(0);
@@ -63,7 +63,7 @@ pub(super) fn check(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>)
     }
 }
 
-/// What a payment's buyer has of it, beside an answer; a list and a console are nothing but their
+/// What the buyer got for a payment beside the answer. A list and a console consist of their
 /// answer.
 fn goods(case: &IndexedEvidence<'_>, row: &Row) -> Option<String> {
     let id = text(row, "payment_id");

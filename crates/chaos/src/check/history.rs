@@ -1,6 +1,5 @@
-//! Invariants that have to hold at every moment, checked on the history that triggers wrote. A
-//! single writer gives them for free; concurrent writers need constraints, compare-and-set and
-//! locks.
+//! Rules that have to hold at every time, checked on the history that triggers wrote. With several
+//! writers they need constraints, compare-and-set and locks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +10,7 @@ use crate::{
     world::database::Row,
 };
 
-/// The moves of a payment: from, and to.
+/// The allowed state changes of a payment: from, and to.
 const PAYMENT: [(&str, &[&str]); 10] = [
     ("", &["reserved"]),
     (
@@ -30,7 +29,7 @@ const PAYMENT: [(&str, &[&str]); 10] = [
     ("released", &["reserved", ""]),
     ("answered", &[]),
 ];
-/// The moves of a lease.
+/// The allowed state changes of a lease.
 const LEASE: [(&str, &[&str]); 11] = [
     ("", &["provisioning"]),
     ("provisioning", &["create_sent", "undoing"]),
@@ -47,7 +46,7 @@ const LEASE: [(&str, &[&str]); 11] = [
     ("destroying", &["destroyed"]),
     ("destroyed", &[]),
 ];
-/// States in which a lease counts as in the making.
+/// States in which a lease counts as in creation.
 const MAKING: [&str; 4] = ["provisioning", "create_sent", "created", "probed"];
 /// Events of a lease's end, and the state into which each moves the lease.
 const ENDS: [(&str, &str); 4] = [
@@ -121,8 +120,7 @@ impl Live {
     }
 }
 
-/// No wallet has more leases than it may at the moment of a claim, and nothing that can be had once
-/// is had twice.
+/// At a claim no wallet has more leases than it may, and no number, address or payment has two.
 fn bounds(rows: &[&Row], violations: &mut Vec<Violation>) {
     let mut live: BTreeMap<String, Live> = BTreeMap::new();
     for row in rows {

@@ -1,12 +1,12 @@
-//! Processes never panic, never log a secret, stay below a limit of memory, and know how their
-//! changes end.
+//! Rules about processes: they never panic, never log a secret, stay below a limit of memory, and
+//! run into no constraint of the database.
 
 use super::{IndexedEvidence, Violation};
 
-/// The most memory of a process that was not optimised, in KiB.
-const MEMORY: u64 = 400 * 1024;
+/// The memory limit of a process that was built without optimisation, in KiB.
+const MEMORY_LIMIT: u64 = 400 * 1024;
 
-/// How databases report a change that only a constraint has stopped: a lock was missing.
+/// Words of a database's error where a constraint stopped a change: a lock was missing.
 const CONSTRAINTS: [&str; 2] = [" violates ", " constraint failed"];
 
 pub(super) fn check(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
@@ -37,7 +37,7 @@ pub(super) fn check(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>)
         }
     }
     for (process, most) in &case.evidence.memory {
-        if *most > MEMORY {
+        if *most > MEMORY_LIMIT {
             wrong(
                 "memory is bounded",
                 format!("{process} had {most} KiB"),

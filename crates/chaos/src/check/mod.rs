@@ -1,6 +1,6 @@
-//! What has to hold when everything is over. It is read from Proxmox, from the ledger, from the
-//! tables of the store by SQL of our own, and from what customers were told: never through the
-//! service's own code.
+//! The rules that have to hold at the end. They are checked on Proxmox, on the ledger, on the
+//! store's tables read by SQL of our own, and on the responses that customers got; never through
+//! the service's own code.
 
 mod containers;
 mod debts;
@@ -24,18 +24,18 @@ use crate::{
     world::ledger::{Transfer, TransferKind},
 };
 
-/// Something that must not be.
+/// A rule that does not hold.
 #[derive(Clone, Debug)]
 pub struct Violation {
     /// The rule, in a few words.
     pub rule: &'static str,
-    /// What is wrong.
+    /// What is wrong in this instance.
     pub text: String,
-    /// What it is about: nonces, payments and leases whose timeline explains it.
+    /// The nonces, payments and leases whose timeline explains it.
     pub subjects: Vec<String>,
 }
 
-/// Looks for everything that must not be.
+/// Checks all rules and gives the violations.
 pub fn all(evidence: &Evidence) -> Vec<Violation> {
     let case = IndexedEvidence::new(evidence);
     let mut violations = Vec::new();
@@ -49,7 +49,7 @@ pub fn all(evidence: &Evidence) -> Vec<Violation> {
     violations
 }
 
-/// The evidence, put in order.
+/// The evidence with indexes on its payments.
 pub struct IndexedEvidence<'a> {
     evidence: &'a Evidence,
     /// Rows of payments at the end, by payer and nonce.
@@ -100,7 +100,7 @@ impl<'a> IndexedEvidence<'a> {
         found.iter().map(read).collect()
     }
 
-    /// How often a payment's command ran; none where it has no command.
+    /// How often a payment's command ran; `None` where it has no command.
     fn runs(&self, row: &Row) -> Option<usize> {
         let nonce = text(row, "nonce");
         let mut purchases = self.evidence.purchases.iter();
@@ -136,7 +136,7 @@ fn is_set(row: &Row, column: &str) -> bool {
     row.get(column).is_some_and(|value| !value.is_null())
 }
 
-/// What a violation of a payment's row is about.
+/// The subjects of a violation about a payment's row.
 fn subjects(row: &Row) -> Vec<String> {
     ["nonce", "payment_id", "lease_id"]
         .map(|column| text(row, column))

@@ -1,4 +1,5 @@
-//! Money moved exactly if the store says so, each transfer for one purchase.
+//! Rules about money: it moved exactly if the store says so, and each transfer pays for one
+//! purchase.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What customers were told is true, the same each time, and can be had by who paid.
+//! Rules about responses: they are true, the same each time, and available to the payer.
 
 use serde_json::Value;
 
@@ -92,7 +92,7 @@ fn one(case: &IndexedEvidence<'_>, purchase: &Purchase, violations: &mut Vec<Vio
         );
         wrong("who paid is told what became of it", text);
     }
-    // Delivered, and kept from who has the good key: not as long as the answer is kept.
+    // A payer with a valid key gets the answer of a delivery for as long as it is stored.
     let delivered = row.is_some_and(|row| number(row, "answer_status") == 200);
     let withheld = last.is_some_and(|response| response.code == "payment_replayed");
     let lease = row.map(|row| text(row, "lease_id")).unwrap_or_default();
@@ -106,7 +106,7 @@ fn one(case: &IndexedEvidence<'_>, purchase: &Purchase, violations: &mut Vec<Vio
     }
 }
 
-/// An answer without what says when the network is ready, which is only there until it is.
+/// A body without `networkReadyAt`, which is only there until the network is ready.
 fn lasting(body: &Value) -> Value {
     let mut body = body.clone();
     if let Some(members) = body.as_object_mut() {

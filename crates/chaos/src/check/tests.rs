@@ -1,4 +1,5 @@
-//! The checker finds what is wrong in evidence that differs from a good one in a single thing.
+//! The checker finds each violation in evidence that differs in one thing from evidence without
+//! any.
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
-//! The counter at which customers are served: calls over HTTP to one replica or to all, and what
-//! comes back.
+//! The HTTP client of the customers: requests to one of the replicas, and their responses.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,40 +22,40 @@ use crate::{
     random::SeededRandom,
 };
 
-/// What all customers share.
+/// The client that all customers share.
 #[derive(Clone)]
 pub struct ApiClient {
     /// The replicas' addresses.
     pub urls: Vec<String>,
-    /// Without connections that are kept: a killed process would leave dead ones.
+    /// It keeps no idle connections, since a killed process would leave dead ones.
     pub http: reqwest::Client,
     /// The campaign's time.
     pub clock: Arc<CampaignClock>,
-    /// What was asked and told.
+    /// The requests and their responses.
     pub purchases: Purchases,
-    /// What happened.
+    /// The campaign's events.
     pub journal: Arc<Journal>,
 }
 
-/// What is asked for.
+/// A request for a paid operation.
 pub struct PurchaseRequest {
-    /// What for.
+    /// The paid operation.
     pub kind: PurchaseKind,
-    /// Method of the route.
+    /// The method of the route.
     pub method: Method,
     /// Its path.
     pub path: String,
     /// The body.
     pub body: Option<Value>,
-    /// What a command leaves behind.
+    /// The mark that a command writes when it runs.
     pub mark: Option<String>,
 }
 
 impl ApiClient {
-    /// Asks for the price and signs it.
+    /// Asks for the price and signs a payment; gives the number of the purchase.
     ///
     /// # Errors
-    /// There is no price now.
+    /// The service names no price.
     pub async fn sign(
         &self,
         wallet: &PrivateKeySigner,
@@ -73,7 +72,7 @@ impl ApiClient {
         if let Some(body) = &wanted.body {
             request = request.json(body);
         }
-        // Before the answer, so that the stream does not depend on it.
+        // Drawn before the response, so that the stream does not depend on it.
         let (is_v2, nonce) = (random.percent(70), random.bytes());
         let idempotency_key = idempotency_key(random);
         let answer = request.send().await?;
@@ -122,7 +121,7 @@ impl ApiClient {
         }))
     }
 
-    /// Sends a signed request to a replica, and records the answer.
+    /// Sends a signed request to a replica, and records the response.
     pub async fn send(&self, number: usize, replica: usize, timeout: Duration) -> ClientResponse {
         let purchase = self.purchases.get(number);
         let replica = replica % self.urls.len();
@@ -155,7 +154,7 @@ impl ApiClient {
         response
     }
 
-    /// Signs in; none where that fails.
+    /// Signs in and gives the session's token; `None` where that fails.
     pub async fn sign_in(&self, wallet: &PrivateKeySigner, replica: usize) -> Option<String> {
         let url = &self.urls[replica % self.urls.len()];
         let (first, is_v2) = (format!("{url}/session/challenge"), format!("{url}/session"));
@@ -170,7 +169,7 @@ impl ApiClient {
         Some(session.await.body["token"].as_str()?.to_owned())
     }
 
-    /// A call without a payment.
+    /// Sends a request without a payment.
     pub async fn send_unpaid(
         &self,
         method: Method,
@@ -191,7 +190,7 @@ impl ApiClient {
         read_response(request).await
     }
 
-    /// The same at a replica's path.
+    /// Sends a request without a payment to a path of a replica.
     pub async fn send_to_replica(
         &self,
         replica: usize,
@@ -238,14 +237,14 @@ async fn read_response(request: reqwest::RequestBuilder) -> ClientResponse {
     }
 }
 
-/// The code of an error, in the envelope or in a 402.
+/// The code of an error, in the error envelope or in a 402.
 fn error_code(body: &Value) -> String {
     let envelope = body["error"]["code"].as_str();
     let challenge = body["error"].as_str();
     envelope.or(challenge).unwrap_or_default().to_owned()
 }
 
-/// Mostly a good one; some are too short, and some clients have none.
+/// An `Idempotency-Key`: mostly a valid one; some are too short, and some clients send none.
 fn idempotency_key(random: &mut SeededRandom) -> Option<String> {
     let bytes = random.bytes().to_string();
     match random.between(0, 99) {
@@ -255,20 +254,19 @@ fn idempotency_key(random: &mut SeededRandom) -> Option<String> {
     }
 }
 
-/// Some customer's address.
+/// A random address of a customer.
 fn client_address(random: &mut SeededRandom) -> String {
     let mut part = || random.between(1, 250);
     format!("100.{}.{}.{}", 64 + part() % 64, part(), part())
 }
 
-/// The wallet of a customer, whose key everybody can make: it never holds money that is worth
-/// anything.
+/// The wallet of a customer. Its key is derived from public values, and it never holds real money.
 pub fn wallet(seed: u64, name: &str) -> PrivateKeySigner {
     let digest = alloy::primitives::keccak256(format!("infra402 chaos customer {seed} {name}"));
     PrivateKeySigner::from_bytes(&digest).unwrap_or_else(|_| PrivateKeySigner::random())
 }
 
-/// Lower case, as the store writes it.
+/// An address as the store writes it, in lower case.
 pub fn store_address(account: Address) -> String {
     account.to_string().to_lowercase()
 }

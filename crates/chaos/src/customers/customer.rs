@@ -1,5 +1,6 @@
-//! One customer: leases, renews, runs commands, lists, opens consoles, stops and destroys; repeats
-//! what was not answered with the same signed bytes, sends copies, gives up, and sometimes cheats.
+//! One customer: leases, renews, runs commands, lists, opens consoles, stops and destroys. It
+//! repeats a request without a response with the same signed bytes, sends copies, gives up, and
+//! sometimes cheats.
 
 use std::{
     path::PathBuf,
@@ -23,16 +24,16 @@ use crate::{
     world::ledger::{Ledger, Transfer, TransferKind},
 };
 
-/// What all customers are told by the campaign.
+/// What all customers share.
 #[derive(Clone)]
 pub struct CustomerContext {
-    /// Where they buy.
+    /// Their HTTP client.
     pub client: ApiClient,
-    /// Their money.
+    /// The ledger with their money.
     pub ledger: Arc<Ledger>,
-    /// Where commands leave their marks.
+    /// The file in which commands leave their marks.
     pub marks: PathBuf,
-    /// No more orders.
+    /// Whether customers stop buying.
     pub closed: Arc<AtomicBool>,
 }
 
@@ -40,7 +41,7 @@ pub struct CustomerContext {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum CustomerAction {
     Buy(PurchaseKind),
-    /// Several leases at once, at all replicas: more than may be in the making.
+    /// Several leases at once, at all replicas: more than may be in creation.
     Rush,
     Destroy,
     Stop,
@@ -48,7 +49,7 @@ enum CustomerAction {
     ReadLeases,
 }
 
-/// Leases that are asked for at once.
+/// Leases that one rush asks for at once.
 const RUSH_LEASES: usize = 7;
 
 const ACTIONS: [(CustomerAction, u32); 10] = [
@@ -69,15 +70,15 @@ struct Customer {
     random: SeededRandom,
     wallet: PrivateKeySigner,
     session: Option<String>,
-    /// Number and lease of what was leased.
+    /// The vmid and the id of each lease.
     leases: Vec<(u64, String)>,
 }
 
-/// Buys until the town closes.
+/// Performs random actions until the campaign stops customers.
 pub async fn run_customer(context: CustomerContext, seed: u64, number: usize) {
     let name = format!("customer {number}");
     let wallet = wallet(seed, &name);
-    // Some have hardly anything.
+    // One customer in seven has hardly any money.
     let money = if number % 7 == 6 { 4_000 } else { 100_000_000 };
     context.ledger.fund(wallet.address(), money);
     let mut customer = Customer {
@@ -209,7 +210,7 @@ impl Customer {
         if !answers.iter().any(ClientResponse::is_final) {
             client.journal.count(kind.name(), "given up by the client");
         } else if self.random.percent(12) {
-            // Once more, after everything is over.
+            // A replay after the final response.
             let replica = self.replica();
             answers.push(client.send(number, replica, timeout * 2).await);
         }
@@ -217,7 +218,7 @@ impl Customer {
             .iter()
             .any(|response| response.code == "insufficient_funds")
         {
-            // Who has no money, or was told so, does not try again at once.
+            // A customer without money, or who was told so, waits before the next purchase.
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         let done = answers.iter().find(|response| response.status == 200);
@@ -230,7 +231,7 @@ impl Customer {
         }
     }
 
-    /// Leases that were refused for the bounds on a wallet; they are not asked for again.
+    /// Asks for more leases at once than a wallet may have. Refused ones are not asked for again.
     async fn rush(&mut self) {
         let client = self.context.client.clone();
         let mut numbers = Vec::new();
@@ -249,7 +250,7 @@ impl Customer {
         }
     }
 
-    /// Records a lease for later calls.
+    /// Remembers a lease for later actions.
     fn remember_lease(&mut self, response: &ClientResponse) {
         let (ctid, lease) = (&response.body["ctid"], &response.body["leaseId"]);
         if response.status == 200
@@ -261,7 +262,8 @@ impl Customer {
         }
     }
 
-    /// Spends the nonce on something else, or takes the authorization back, perhaps in the middle.
+    /// Spends the nonce on another transfer, or cancels the authorization, perhaps during the
+    /// settlement.
     fn spend_nonce_elsewhere(&mut self, number: usize, later: u64) {
         let client = self.context.client.clone();
         let purchase = client.purchases.get(number);
@@ -344,7 +346,7 @@ impl Customer {
         }
     }
 
-    /// Looks at what there is, and finds leases that were never answered.
+    /// Reads the wallet's leases, and so finds those whose response was lost.
     async fn read_leases(&mut self) {
         let Some(session) = self.session().await else {
             return;

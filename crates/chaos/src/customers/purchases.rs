@@ -1,4 +1,4 @@
-//! What customers asked for and what they were told.
+//! The requests of customers and the responses that they got.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::Value;
 use x402::payment::Payment;
 
-/// What is bought.
+/// A paid operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PurchaseKind {
     /// A container.
@@ -35,10 +35,10 @@ impl PurchaseKind {
     }
 }
 
-/// An answer, or none.
+/// A response, or the lack of one.
 #[derive(Clone, Debug)]
 pub struct ClientResponse {
-    /// 0 where no answer came.
+    /// The HTTP status; 0 where no response came.
     pub status: u16,
     /// The code of an error.
     pub code: String,
@@ -49,7 +49,7 @@ pub struct ClientResponse {
 }
 
 impl ClientResponse {
-    /// Whether the payer knows what became of the money.
+    /// Whether the payer knows the outcome of the payment.
     pub fn is_final(&self) -> bool {
         match self.status {
             200..=299 => self.status != 202,
@@ -70,34 +70,34 @@ impl ClientResponse {
 /// One signed payment.
 #[derive(Clone)]
 pub struct Purchase {
-    /// What for.
+    /// The paid operation.
     pub kind: PurchaseKind,
-    /// Who pays.
+    /// The wallet that pays.
     pub payer: Address,
-    /// Of the authorization.
+    /// The authorization's nonce.
     pub nonce: B256,
-    /// Unix seconds.
+    /// The end of the authorization's window, in Unix seconds.
     pub valid_before: u64,
-    /// Method and path.
+    /// The method of the route.
     pub method: Method,
     /// The path.
     pub path: String,
     /// The body.
     pub body: Option<Value>,
-    /// What is sent each time, byte for byte.
+    /// The signed payment, which each attempt sends byte for byte.
     pub payment: Payment,
     /// The `Idempotency-Key`.
     pub idempotency_key: Option<String>,
-    /// The address that it seems to come from.
+    /// The client's address, sent as `X-Forwarded-For`.
     pub client_address: String,
-    /// What a command leaves behind.
+    /// The mark that a command writes when it runs.
     pub mark: Option<String>,
-    /// The answers, in the order in which they came.
+    /// The responses, in the order in which they came.
     pub responses: Vec<ClientResponse>,
 }
 
 impl Purchase {
-    /// Whether the key is one with which the answer is given again.
+    /// Whether the idempotency key is long enough for a replay to get the answer.
     pub fn has_valid_key(&self) -> bool {
         self.idempotency_key
             .as_ref()
@@ -105,7 +105,7 @@ impl Purchase {
     }
 }
 
-/// All of them.
+/// All purchases of a campaign.
 #[derive(Clone, Default)]
 pub struct Purchases(Arc<Mutex<Vec<Purchase>>>);
 
@@ -114,24 +114,24 @@ impl Purchases {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes one down and gives its number.
+    /// Adds a purchase and gives its number.
     pub fn add(&self, purchase: Purchase) -> usize {
         let mut lines = self.lines();
         lines.push(purchase);
         lines.len() - 1
     }
 
-    /// Notes an answer.
+    /// Adds a response to a purchase.
     pub fn add_response(&self, number: usize, response: ClientResponse) {
         self.lines()[number].responses.push(response);
     }
 
-    /// One of them, as it is now.
+    /// A purchase as it is now.
     pub fn get(&self, number: usize) -> Purchase {
         self.lines()[number].clone()
     }
 
-    /// All, as they are now.
+    /// All purchases as they are now.
     pub fn all(&self) -> Vec<Purchase> {
         self.lines().clone()
     }

@@ -1,6 +1,5 @@
-//! A table of the campaign's own in the store's database, into which triggers write every move of a
-//! payment and of a lease as it is made. Neither the service's own reports nor the final rows show
-//! the states in between.
+//! A table that the campaign adds to the store's database. Triggers write into it every state
+//! change of a payment and of a lease; the final rows do not show the states in between.
 
 use anyhow::Result;
 
@@ -9,12 +8,12 @@ use crate::{faults::contention::LATE_DEADLOCK_CHECK, world::database::Database};
 /// The table's name.
 pub const TABLE: &str = "chaos_history";
 
-/// `what` is `payment`, `lease` (states before and after), `place` (another number) or `end` (when
-/// a lease ends, before and after).
+/// `what` is `payment` or `lease` (states before and after), `place` (a new vmid) or `end` (the end
+/// of a lease, before and after).
 const COLUMNS: &str = "what TEXT NOT NULL, id TEXT NOT NULL, owner TEXT, payment_id TEXT,
     before TEXT, after TEXT, vmid BIGINT, address TEXT";
 
-/// For each kind of row: its table, the trigger's condition, and the values that are written.
+/// A trigger: its table, event and condition, and the values that it writes.
 struct HistoryTrigger {
     name: &'static str,
     table: &'static str,
@@ -79,7 +78,7 @@ const TRIGGERS: [HistoryTrigger; 7] = [
 
 const NAMES: &str = "what, id, owner, payment_id, before, after, vmid, address";
 
-/// Begins to write it, once the service has made its tables.
+/// Creates the table and its triggers. The service has made its own tables before.
 ///
 /// # Errors
 /// The database does not answer.

@@ -1,5 +1,5 @@
-//! What the checker reads: the tables of the store and the containers on Proxmox at two moments,
-//! the ledger, what customers were told, how often commands ran, and the logs.
+//! What the checker reads: the store's tables and the containers on Proxmox at two times, the
+//! ledger, the responses that customers got, how often commands ran, and the logs.
 
 pub mod history;
 
@@ -19,48 +19,48 @@ use crate::{
     world::service::ServiceProcess,
 };
 
-/// How often all is read until no lease moves meanwhile.
+/// Attempts to read all tables without a lease moving meanwhile.
 const TRIES: u32 = 20;
 
-/// What is in the store and on Proxmox at one moment.
+/// The store and Proxmox at one time.
 pub struct Snapshot {
-    /// The tables that are looked at.
+    /// The rows of each table.
     pub tables: BTreeMap<&'static str, Vec<Row>>,
-    /// What the service made.
+    /// The containers that the service made.
     pub containers: Vec<ContainerSnapshot>,
-    /// What was still being worked on; empty once it is quiet.
+    /// Rows that the service was still working on.
     pub unfinished: Vec<String>,
 }
 
 /// Everything that the checker reads.
 pub struct Evidence {
-    /// While leases still run.
+    /// The state while leases still run.
     pub midway: Snapshot,
-    /// More than a day later.
+    /// The state more than a day later.
     pub end: Snapshot,
-    /// What customers asked and were told.
+    /// The requests of customers with their responses.
     pub purchases: Vec<Purchase>,
-    /// What `GET /payments` shows, by wallet: nonces.
+    /// The nonces that `GET /payments` shows, by wallet.
     pub shown: BTreeMap<String, Vec<String>>,
-    /// The ledger.
+    /// The transfers on the ledger.
     pub transfers: Vec<Transfer>,
-    /// Who is paid.
+    /// The payee.
     pub pay_to: Address,
-    /// What an administrator removed.
+    /// Containers that an administrator removed.
     pub removed: Vec<RemovedContainer>,
-    /// How often each command ran.
+    /// How often each command ran, by its mark.
     pub marks: BTreeMap<String, usize>,
-    /// The logs of the processes.
+    /// The log of each process.
     pub logs: Vec<(String, String)>,
-    /// The most memory that a process had, in KiB.
+    /// The largest memory of each process, in KiB.
     pub memory: Vec<(String, u64)>,
-    /// What must not be in a log.
+    /// Secrets that must not be in a log, with what each is.
     pub secrets: Vec<(&'static str, String)>,
-    /// What happened.
+    /// The campaign's events.
     pub journal: Arc<Journal>,
 }
 
-/// What the service still has to do something about.
+/// The payments and leases that the service still has to work on.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -84,8 +84,7 @@ pub fn unfinished(database: &Database) -> Result<Vec<String>> {
     Ok(left)
 }
 
-/// The same, with the payments that the sweep has yet to look for on the chain, and with those that a
-/// day later are owed.
+/// As [`unfinished_looks`], with the payments that become owed within a day.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -100,8 +99,8 @@ pub fn unfinished_of_a_day(database: &Database) -> Result<Vec<String>> {
     Ok(left)
 }
 
-/// What is still being worked on, with the payments that the sweep has yet to look for on the chain. It
-/// looks for a hundred a minute.
+/// As [`unfinished`], with the payments that the sweep has yet to look for on the chain. It looks
+/// for a hundred per minute.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -125,9 +124,9 @@ pub fn unfinished_looks(database: &Database) -> Result<Vec<String>> {
     Ok(left)
 }
 
-/// The present state. `left` are the rows that were unfinished a moment ago: work that has begun
-/// since is not stuck. The tables are read one after the other, so all of them are read again where
-/// a lease has moved in between.
+/// Reads the store and Proxmox. `left` are the rows that were unfinished before: work that has
+/// begun since is not stuck. The tables are read one after the other, and all of them again if a
+/// lease has moved in between.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -182,7 +181,7 @@ pub fn marks(file: &std::path::Path) -> Result<BTreeMap<String, usize>> {
     Ok(marks)
 }
 
-/// Everything that the processes wrote.
+/// The logs of the processes.
 pub fn logs(services: &[Arc<ServiceProcess>]) -> Vec<(String, String)> {
     let read = |one: &Arc<ServiceProcess>| {
         let bytes = std::fs::read(&one.log).unwrap_or_default();
@@ -191,7 +190,7 @@ pub fn logs(services: &[Arc<ServiceProcess>]) -> Vec<(String, String)> {
     services.iter().map(read).collect()
 }
 
-/// What must not be in a log.
+/// Secrets that must not be in a log.
 pub fn secrets(testbed: &Testbed, purchases: &[Purchase]) -> Vec<(&'static str, String)> {
     let mut secrets = vec![("the token's secret", testbed.cluster.sim.token_secret())];
     for purchase in purchases {

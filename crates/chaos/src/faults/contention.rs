@@ -1,6 +1,6 @@
-//! Another user of the same PostgreSQL, as the service meets it: it locks rows for a moment, in the
-//! reverse order, so that deadlocks come about, and changes no value. Triggers of the campaign's own
-//! raise serialization failures without a conflict, at a statement or at its commit.
+//! Another session on the same PostgreSQL. It locks rows for a moment, in the reverse order, so
+//! that deadlocks come about, and changes no value. Triggers raise serialization failures without a
+//! conflict, at a statement or at its commit.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::{
     world::database::Database,
 };
 
-/// PostgreSQL aborts the transaction that detects the deadlock first. This session looks for one
-/// late, so that the service's transaction is aborted.
+/// PostgreSQL aborts the transaction that detects a deadlock first. This session looks for
+/// deadlocks late, so that the service's transaction is the one that is aborted.
 pub const LATE_DEADLOCK_CHECK: &str = "SET deadlock_timeout = '5s'";
-/// One in this many statements, and one in this many commits, fails.
+/// One statement and one commit in this many fails.
 const FAILURE_ONE_IN: u32 = 150;
 
-/// Rows of leases, and then of payments, by the last or by the first: the service takes a payment
-/// before its lease.
+/// SQL that locks rows of leases and then of payments; the service locks a payment before its
+/// lease.
 fn hold_rows_sql(random: &mut SeededRandom) -> String {
     let order = *random.pick(&["DESC", "ASC"]);
     let (leases, payments) = (random.between(1, 12), random.between(1, 12));
@@ -43,7 +43,7 @@ fn hold_rows_sql(random: &mut SeededRandom) -> String {
     )
 }
 
-/// Disturbs until the faults are over.
+/// Locks rows again and again until the faults are over.
 pub async fn hold_rows(targets: FaultTargets, mut random: SeededRandom) {
     if !targets.database.is_server() {
         return;
@@ -62,7 +62,7 @@ pub async fn hold_rows(targets: FaultTargets, mut random: SeededRandom) {
     }
 }
 
-/// Makes triggers that raise serialization failures.
+/// Creates triggers that raise serialization failures.
 ///
 /// # Errors
 /// The database does not answer.

@@ -1,5 +1,5 @@
-//! What befalls the service while customers buy. Each kind of fault is an actor with a stream of
-//! its own.
+//! The faults that are injected while customers buy. Each kind of fault is a task with a random
+//! stream of its own.
 
 pub mod contention;
 pub mod targets;
@@ -26,17 +26,17 @@ use crate::{
     },
 };
 
-/// For how long a replica stands still, of the campaign's time.
+/// How long a replica is frozen, in the campaign's time.
 const TWO_MINUTES: Duration = Duration::from_secs(120);
-/// Real time after which the database ends a transaction in which nothing happens.
+/// Longer than the real time after which the database ends an idle transaction.
 const LONGER_THAN_A_TRANSACTION: Duration = Duration::from_secs(24);
 
-/// Sleeps for a time of the dice's, in real milliseconds.
+/// Sleeps for a random time, in real milliseconds.
 async fn pause(random: &mut SeededRandom, low: u64, high: u64) {
     tokio::time::sleep(Duration::from_millis(random.between(low, high))).await;
 }
 
-/// Lets all of them loose. They end once the faults are over.
+/// Starts all faults. Their tasks end once the faults are over.
 pub fn start(targets: &FaultTargets, seed: u64) -> JoinSet<()> {
     let mut actors = JoinSet::new();
     let random = |name: &str| SeededRandom::for_actor(seed, name);
@@ -74,7 +74,8 @@ async fn kill_processes(targets: FaultTargets, mut random: SeededRandom) {
     }
 }
 
-/// Starts a process again that has ended by itself, as a supervisor does, and weighs all of them.
+/// Restarts a process that has ended by itself, as a supervisor does, and measures the memory of
+/// all.
 pub async fn restart_ended_processes(targets: FaultTargets, done: Arc<AtomicBool>) {
     while !done.load(Ordering::SeqCst) {
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -95,7 +96,7 @@ async fn fail_proxmox(targets: FaultTargets, mut random: SeededRandom) {
         if targets.goes_on() {
             targets.cluster.inject_fault(&mut random);
         }
-        // Faults that nothing met are not kept for a storm.
+        // Faults that no request met are dropped, so that they do not pile up.
         if random.percent(25) {
             targets.cluster.sim.faults().clear();
         }
@@ -144,7 +145,7 @@ async fn reorganise_chain(targets: FaultTargets, mut random: SeededRandom) {
     }
 }
 
-/// Transfers to the payee by wallets that bought nothing.
+/// Sends transfers to the payee from a wallet that bought nothing.
 async fn send_unrelated_transfers(targets: FaultTargets, seed: u64, mut random: SeededRandom) {
     let stranger = wallet(seed, "stranger").address();
     targets.ledger.fund(stranger, 1_000_000_000);
@@ -204,8 +205,8 @@ async fn fail_database(targets: FaultTargets, mut random: SeededRandom) {
     }
 }
 
-/// A replica stands still for two minutes of the campaign's time, and sometimes for longer than the
-/// database keeps the transaction of one that hangs. Then it goes on as if nothing had happened.
+/// Freezes a replica for two minutes of the campaign's time, and sometimes for longer than the
+/// database keeps an idle transaction.
 async fn freeze_replicas(targets: FaultTargets, mut random: SeededRandom) {
     if targets.services.len() < 2 {
         return;

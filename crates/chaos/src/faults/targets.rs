@@ -1,4 +1,4 @@
-//! What the faults of a campaign act on.
+//! The parts of a campaign that faults act on.
 
 use std::sync::{
     Arc, Mutex,
@@ -19,10 +19,10 @@ use crate::{
     },
 };
 
-/// Everything that can be made to fail.
+/// The parts that can be made to fail.
 #[derive(Clone)]
 pub struct FaultTargets {
-    /// The processes.
+    /// The processes of the service.
     pub services: Vec<Arc<ServiceProcess>>,
     /// The Proxmox cluster.
     pub cluster: Arc<Cluster>,
@@ -34,13 +34,13 @@ pub struct FaultTargets {
     pub database: Database,
     /// The campaign's time.
     pub clock: Arc<CampaignClock>,
-    /// What happened.
+    /// The campaign's events.
     pub journal: Arc<Journal>,
-    /// What an administrator removed.
+    /// Containers that an administrator removed.
     pub removed: Arc<Mutex<Vec<RemovedContainer>>>,
-    /// The faults are over.
+    /// Whether the faults are over.
     pub over: Arc<AtomicBool>,
-    /// Who is paid.
+    /// The payee.
     pub pay_to: Address,
 }
 

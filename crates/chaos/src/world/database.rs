@@ -1,5 +1,5 @@
-//! The store as the checker reads it, by SQL of its own, and as faults cut it off, crash it and let
-//! a standby take over.
+//! The store's database: the checker reads it by SQL of its own, and faults cut connections, crash
+//! the server and promote a standby.
 
 use std::{
     collections::BTreeMap,
@@ -15,21 +15,21 @@ use super::postgres::PostgresServer;
 
 /// The database's name on its server.
 const NAME: &str = "store";
-/// How long a standby may take until it has all that its primary has.
-const CATCH_UP: Duration = Duration::from_secs(60);
+/// How long a standby may take until it has caught up with its primary.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a primary that was replaced lives beside its successor.
-const BESIDE: Duration = Duration::from_secs(2);
+/// How long a primary that was replaced runs beside its successor.
+const OVERLAP: Duration = Duration::from_secs(2);
 
 /// One row, by the names of its columns.
 pub type Row = BTreeMap<String, Value>;
 
-/// Where the store is.
+/// The database of the store.
 #[derive(Clone)]
 pub enum Database {
-    /// A file that one process has.
+    /// A file of one process.
     Sqlite(PathBuf),
-    /// Servers of the campaign's own.
+    /// Servers that the campaign starts.
     Postgres(Arc<ReplicatedPair>),
 }
 
@@ -56,7 +56,7 @@ impl ReplicatedPair {
         primary.wait_for_standby(true)?;
         let sql = "SELECT count(*) FROM pg_stat_replication
              WHERE sync_state = 'sync' AND flush_lsn >= pg_current_wal_flush_lsn()";
-        let deadline = Instant::now() + CATCH_UP;
+        let deadline = Instant::now() + CATCH_UP_TIMEOUT;
         while primary.sql("postgres", sql)? != "1" {
             ensure!(Instant::now() < deadline, "the standby does not follow");
             std::thread::sleep(Duration::from_millis(20));
@@ -66,7 +66,7 @@ impl ReplicatedPair {
 }
 
 impl Database {
-    /// PostgreSQL of our own, with a standby; none where it is not installed.
+    /// Starts a PostgreSQL server with a standby; `None` where it is not installed.
     ///
     /// # Errors
     /// A server does not start.
@@ -84,7 +84,7 @@ impl Database {
         Ok(Some(Self::Postgres(Arc::new(pair))))
     }
 
-    /// The service's `DATABASE`: it names both servers, where there are two.
+    /// The value of the service's `DATABASE`, which names both servers.
     pub fn address(&self) -> String {
         match self {
             Self::Sqlite(path) => path.display().to_string(),
@@ -113,7 +113,7 @@ impl Database {
         }
     }
 
-    /// Makes statements of the campaign's own, each written as its database wants it.
+    /// Runs the campaign's own statements, in the dialect of the database.
     ///
     /// # Errors
     /// The database does not answer, or refuses them.
@@ -129,12 +129,12 @@ impl Database {
         }
     }
 
-    /// Whether there is a server, which can fail apart from the service.
+    /// Whether it is a server, which can fail on its own.
     pub fn is_server(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }
 
-    /// Ends every connection of the service's.
+    /// Ends every connection of the service.
     ///
     /// # Errors
     /// The server does not answer.
@@ -162,10 +162,10 @@ impl Database {
         pair.current().start(true)
     }
 
-    /// The primary dies for good, its standby is promoted after `away`, and a new standby is made in
-    /// the primary's place. With `wakes` the primary was only stopped (SIGSTOP) and goes on beside
-    /// its successor for a while: it still takes changes of open connections, and commits none
-    /// because it has no standby.
+    /// The primary dies for good, its standby is promoted after `away`, and a new standby is made
+    /// in the primary's place. With `wakes` the primary was only stopped (SIGSTOP) and goes on
+    /// beside its successor for a while: it still takes changes of open connections, and commits
+    /// none because it has no standby.
     ///
     /// # Errors
     /// A server does not start, or the new standby does not follow.
@@ -185,7 +185,7 @@ impl Database {
         if wakes {
             std::thread::sleep(away);
             old.signal("CONT")?;
-            std::thread::sleep(BESIDE);
+            std::thread::sleep(OVERLAP);
             old.crash()?;
         }
         pair.attach()

@@ -1,5 +1,4 @@
-//! A facilitator that moves money on the ledger and says something else about it: late, twice,
-//! wrongly or nothing.
+//! A facilitator that moves money on the ledger and responds late, twice, wrongly or not at all.
 
 use std::{
     sync::{
@@ -26,7 +25,7 @@ use crate::{
     world::ledger::{Ledger, Transfer, TransferKind, TransferRefusal},
 };
 
-/// How a settlement goes.
+/// How the facilitator performs a settlement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SettleBehavior {
     Good,
@@ -66,7 +65,7 @@ const SETTLE_BEHAVIORS: [(SettleBehavior, u32); 16] = [
     (SettleBehavior::Answers503, 3),
 ];
 
-/// How a verification goes.
+/// How the facilitator performs a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum VerifyBehavior {
     Good,
@@ -96,7 +95,7 @@ pub struct FaultyFacilitator {
 }
 
 impl FaultyFacilitator {
-    /// A hostile one.
+    /// A facilitator with faults.
     pub fn new(
         ledger: Arc<Ledger>,
         journal: Arc<Journal>,
@@ -112,7 +111,7 @@ impl FaultyFacilitator {
         })
     }
 
-    /// From now on it does what it should.
+    /// Makes it work without faults from now on.
     pub fn become_honest(&self) {
         self.honest.store(true, Ordering::SeqCst);
     }
@@ -159,7 +158,7 @@ impl FaultyFacilitator {
         Ok((wanted, small(message.valid_after)))
     }
 
-    /// Moves the money, and waits for the block unless told not to.
+    /// Moves the money, and waits for the block if `wait`.
     async fn move_money(&self, request: &FacilitatorRequest, after: u64, wait: bool) -> Value {
         let network = request.payment_payload.network();
         let sent = self.read(request).and_then(|(wanted, valid_after)| {
@@ -205,7 +204,7 @@ impl FaultyFacilitator {
         json!({"success": true, "transaction": transaction, "network": network, "payer": payer})
     }
 
-    /// Whether the use of the nonce was this authorization's.
+    /// Whether the transfer that used the nonce is of this authorization.
     fn is_same_authorization(&self, request: &FacilitatorRequest, facilitator: &Transfer) -> bool {
         let message = request.payment_payload.authorization();
         message.to == facilitator.to && message.value == U256::from(facilitator.value)
@@ -294,7 +293,7 @@ async fn settle(
             &format!("facilitator settle: {}", spaced_words(behavior)),
         );
     }
-    // In a task of its own: a caller who hangs up does not stop a transfer.
+    // In a task of its own: a client that hangs up does not stop a transfer.
     let work =
         tokio::spawn(async move { perform_settlement(&facilitator, &request, behavior).await });
     work.await
@@ -363,7 +362,7 @@ async fn never_answer() -> Response {
     StatusCode::GATEWAY_TIMEOUT.into_response()
 }
 
-/// An answer that breaks off.
+/// A response that breaks off.
 fn broken_response() -> Response {
     let broken = futures_util::stream::iter([
         Ok(axum::body::Bytes::from_static(b"{\"succ")),

@@ -1,5 +1,5 @@
-//! The ledger: which transfers there are, and in which blocks. It is the truth that the facilitator
-//! acts on, that the chain's node shows, with its faults, and that the checker reads.
+//! The ledger: all transfers, and the blocks that contain them. The facilitator acts on it, the
+//! chain's node shows it with faults, and the checker reads it.
 
 use std::{
     collections::BTreeMap,
@@ -17,59 +17,59 @@ const FINAL_AFTER_BLOCKS: u64 = 50;
 /// Blocks before the campaign's first.
 const BLOCKS_BEFORE: u64 = 1_000;
 
-/// What happened on the ledger.
+/// What a transaction on the ledger is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransferKind {
-    /// An authorization was carried out.
+    /// A transfer by an authorization.
     Authorized,
-    /// An authorization was taken back by its author.
+    /// An authorization that its signer canceled.
     Canceled,
-    /// An ordinary transfer, of no authorization.
+    /// An ordinary transfer, without an authorization.
     Plain,
 }
 
-/// Where it is on the chain.
+/// The position of a transaction on the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainPosition {
     /// The block's number.
     pub block: u64,
-    /// The first log's place in the block; an authorization has two logs.
+    /// The index of its first log in the block; an authorization has two logs.
     pub log_index: u64,
 }
 
-/// One of them.
+/// One transaction.
 #[derive(Clone, Debug)]
 pub struct Transfer {
     /// The transaction's hash.
     pub transaction: B256,
-    /// What it is.
+    /// What kind of transaction it is.
     pub kind: TransferKind,
-    /// Who paid.
+    /// The wallet that paid.
     pub from: Address,
-    /// Who was paid.
+    /// The wallet that was paid.
     pub to: Address,
-    /// Atomic units.
+    /// The amount in atomic units.
     pub value: u64,
-    /// Of the authorization.
+    /// The authorization's nonce.
     pub nonce: B256,
-    /// Unix seconds after which it cannot be mined any more.
+    /// The end of its window in Unix seconds; it is not mined later.
     pub valid_before: u64,
-    /// Where it is now; none while it waits for a block.
+    /// Its position; `None` while it waits for a block.
     pub place: Option<ChainPosition>,
-    /// The block that will take it.
+    /// The block that will contain it.
     due: u64,
-    /// The first block that was to take it.
+    /// The block that was to contain it at first.
     first: u64,
 }
 
-/// Why a transfer is not made.
+/// Why a transfer is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransferRefusal {
-    /// Its window is not now.
+    /// The time is outside of its window.
     Window,
-    /// The account has too little.
+    /// The balance is too low.
     Balance,
-    /// Its nonce is used.
+    /// The nonce is used.
     NonceUsed,
 }
 
@@ -77,7 +77,7 @@ struct LedgerState {
     transfers: Vec<Transfer>,
     balances: BTreeMap<Address, u64>,
     next_index: BTreeMap<u64, u64>,
-    /// From this block on, this is the fork's number.
+    /// First block and number of each fork.
     forks: Vec<(u64, u64)>,
     random: SeededRandom,
 }
@@ -90,7 +90,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// An empty one.
+    /// An empty ledger.
     pub fn new(clock: Arc<CampaignClock>, seed: u64) -> Self {
         let genesis = clock.millis() - BLOCKS_BEFORE * BLOCK;
         Self {
@@ -172,10 +172,10 @@ impl Ledger {
         Ok(())
     }
 
-    /// Sends a transfer, which a block takes after so many others.
+    /// Sends a transfer, which is mined after `after` more blocks.
     ///
     /// # Errors
-    /// It is not made.
+    /// It is refused.
     pub fn send(
         &self,
         wanted: &Transfer,
@@ -199,7 +199,7 @@ impl Ledger {
         Ok(transaction)
     }
 
-    /// Puts what is due into blocks.
+    /// Mines the transfers that are due.
     fn mine(&self, state: &mut LedgerState) {
         let head = self.head();
         for at in 0..state.transfers.len() {
@@ -218,8 +218,8 @@ impl Ledger {
         }
     }
 
-    /// Undoes the newest blocks: what they held comes again, in another order, at once or some
-    /// blocks later. How many transfers moved.
+    /// Replaces the newest blocks: their transfers are mined again, in another order, at once or
+    /// some blocks later. Gives how many transfers moved.
     pub fn reorganise(&self, blocks: u64) -> usize {
         let mut state = self.state();
         let head = self.head();
@@ -244,19 +244,19 @@ impl Ledger {
             let later = head + state.random.between(0, 4);
             let one = &mut state.transfers[at];
             one.place = None;
-            // It is never lost: no later than its window allows.
+            // Mined again before its window ends, so that it is never lost.
             let last = (one.valid_before.saturating_sub(1) * 1000 - self.genesis) / BLOCK;
             one.due = later.min(last).max(cut + 1);
         }
         moved
     }
 
-    /// Everything that is on the chain or will be.
+    /// All transfers, mined or not.
     pub fn transfers(&self) -> Vec<Transfer> {
         self.state().transfers.clone()
     }
 
-    /// The use of a nonce.
+    /// The transfer or cancellation that used a nonce.
     pub fn find_by_nonce(&self, from: Address, nonce: B256) -> Option<Transfer> {
         let state = self.state();
         let is_it = |one: &&Transfer| {
@@ -267,7 +267,7 @@ impl Ledger {
 }
 
 impl Transfer {
-    /// One that is not sent yet.
+    /// A transfer that is not sent yet.
     pub fn unsent(
         kind: TransferKind,
         from: Address,

@@ -1,5 +1,5 @@
-//! A node of the ledger's chain, over JSON-RPC: as much of it as is asked for, and sometimes
-//! silent, behind or wrong.
+//! A node of the ledger's chain over JSON-RPC, with the methods that the service calls. It is
+//! sometimes silent, behind or wrong.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -22,22 +22,22 @@ use x402::network::Network;
 
 use crate::world::ledger::{Ledger, Transfer, TransferKind};
 
-/// What is the matter with the node.
+/// The condition of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeCondition {
-    /// Nothing.
+    /// It works.
     Good,
     /// It answers 503.
     Down,
-    /// It takes the question and does not answer.
+    /// It accepts a request and does not respond.
     Silent,
-    /// It does not know of so many of the newest blocks.
+    /// It lacks this many of the newest blocks.
     Behind(u64),
-    /// It answers nonsense.
+    /// It responds with HTML.
     Nonsense,
 }
 
-/// The node.
+/// The chain's node.
 pub struct ChainNode {
     ledger: Arc<Ledger>,
     network: &'static Network,
@@ -45,7 +45,7 @@ pub struct ChainNode {
 }
 
 impl ChainNode {
-    /// A good one.
+    /// A node that works.
     pub fn new(ledger: Arc<Ledger>, network: &'static Network) -> Arc<Self> {
         Arc::new(Self {
             ledger,
@@ -54,7 +54,7 @@ impl ChainNode {
         })
     }
 
-    /// Changes what is the matter with it.
+    /// Changes its condition.
     pub fn set(&self, condition: NodeCondition) {
         *self
             .condition
@@ -106,7 +106,10 @@ impl ChainNode {
         }
     }
 
-    /// The number that a parameter names, if the node has that block.
+    /// The number of the block that a parameter names.
+    ///
+    /// # Errors
+    /// The node does not have it.
     fn block_of(&self, named: &Value) -> Result<u64, String> {
         let head = self.head();
         let number = match named.as_str() {
@@ -145,7 +148,7 @@ impl ChainNode {
 
     fn logs(&self, filter: &Value) -> Result<Value, String> {
         let first = self.block_of(&filter["fromBlock"])?;
-        // A search may go beyond the newest block.
+        // A search may end beyond the newest block.
         let last = self.block_of(&filter["toBlock"]).unwrap_or(self.head());
         let mut found: Vec<(u64, u64, Value)> = Vec::new();
         for one in self.ledger.transfers() {
@@ -215,7 +218,7 @@ fn quantity(number: u64) -> Value {
     json!(format!("{number:#x}"))
 }
 
-/// Whether a log has the topics of a filter; null fits anything, a list fits any of it.
+/// Whether a log matches the topics of a filter: null matches any topic, a list any of its members.
 fn matches_topics(log: &Value, topics: &Value) -> bool {
     let wanted = topics.as_array().map(Vec::as_slice).unwrap_or_default();
     wanted.iter().enumerate().all(|(at, wanted)| match wanted {

@@ -1,6 +1,6 @@
-//! A PostgreSQL of the campaign's own in a temporary folder: it can crash, replicate a primary, and
-//! be promoted. It stops and its folder is removed when this process ends, however that
-//! happens. A root process starts it as the unprivileged account `nobody`.
+//! A PostgreSQL server in a temporary folder. It can crash, replicate a primary, and be promoted.
+//! It stops and its folder is removed when this process ends in any way. A root process starts it
+//! as the unprivileged account `nobody`.
 
 use std::{
     net::TcpListener,
@@ -31,7 +31,7 @@ local all all trust
 local replication all trust
 ";
 
-/// One server.
+/// One PostgreSQL server.
 pub struct PostgresServer {
     programs: PathBuf,
     folder: PathBuf,

@@ -1,5 +1,5 @@
-//! The simulated Proxmox of a campaign: faults before and after acting, and an administrator who
-//! does not ask.
+//! The simulated Proxmox of a campaign, with faults before and after acting, and an administrator
+//! who changes containers without notice.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ use crate::{journal::Journal, random::SeededRandom};
 /// The nodes of the cluster.
 pub const NODES: [&str; 3] = ["pve", "pve2", "pve3"];
 
-/// What an administrator does.
+/// What the administrator does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AdministratorAction {
     Migrates,
@@ -41,7 +41,7 @@ const ADMINISTRATOR_ACTIONS: [(AdministratorAction, u32); 7] = [
     (AdministratorAction::TakesANodeAway, 8),
 ];
 
-/// The cluster.
+/// The simulated cluster.
 pub struct Cluster {
     /// The simulator.
     pub sim: Arc<Sim>,
@@ -52,14 +52,14 @@ pub struct Cluster {
 /// A container that an administrator removed, and when.
 #[derive(Clone, Debug)]
 pub struct RemovedContainer {
-    /// The lease that its notes name.
+    /// The lease that its marker names.
     pub lease: String,
     /// Unix seconds of the campaign's time.
     pub at: u64,
 }
 
 impl Cluster {
-    /// A cluster whose containers have the host's plain shell.
+    /// Starts a cluster whose containers use the host's plain shell.
     ///
     /// # Errors
     /// It does not start.
@@ -79,8 +79,8 @@ impl Cluster {
         })
     }
 
-    /// The containers that the service made: neither the operator's own nor an administrator's
-    /// copies.
+    /// The containers that the service made, without the operator's own and the administrator's
+    /// clones.
     pub fn containers(&self) -> Vec<ContainerSnapshot> {
         let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = self.sim.containers();
@@ -88,7 +88,7 @@ impl Cluster {
         all
     }
 
-    /// Puts a fault in force that hits the next requests.
+    /// Injects a fault into the next requests.
     pub fn inject_fault(&self, random: &mut SeededRandom) {
         let (on, kind) = fault(random);
         self.journal.fault(
@@ -99,7 +99,7 @@ impl Cluster {
         self.sim.faults().inject(Fault::times(on, kind, times));
     }
 
-    /// Lets an administrator do something.
+    /// Performs a random action of the administrator.
     pub async fn administer(
         &self,
         random: &mut SeededRandom,
@@ -125,7 +125,7 @@ impl Cluster {
             }
             _ => {}
         }
-        // A container that is being made is locked, and no administrator's to touch.
+        // A container in creation is locked, and the administrator does not touch it.
         let free: Vec<_> = containers.iter().filter(|one| one.lock.is_none()).collect();
         let Some(one) = (!free.is_empty()).then(|| free[choice as usize % free.len()]) else {
             return;
@@ -176,8 +176,7 @@ impl Cluster {
         }
     }
 
-    /// The operator puts everything in order: no fault is in force, every node is there, no lock is
-    /// left behind.
+    /// Removes all faults and locks, and brings every node back.
     pub fn put_in_order(&self) {
         self.sim.faults().clear();
         for node in NODES {
@@ -191,7 +190,7 @@ impl Cluster {
     }
 }
 
-/// The lease that a container's notes name.
+/// The lease that the marker in a container's description names.
 pub fn lease_of(one: &ContainerSnapshot) -> Option<String> {
     let notes = one.description.as_deref()?;
     let marker: Value = serde_json::from_str(notes.lines().next()?).ok()?;

@@ -1,4 +1,4 @@
-//! The processes of the service: started, killed without a word, started again on the same port.
+//! The processes of the service: they are started, killed, and started again on the same port.
 
 use std::{
     fs::File,
@@ -15,16 +15,16 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::journal::Journal;
 
-/// How long a process may take until it answers.
-const START_AT_MOST: Duration = Duration::from_secs(60);
+/// How long a process may take until it responds.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// One process, and the place of its next one.
+/// One process of the service, which keeps its port and log over restarts.
 pub struct ServiceProcess {
     /// Its number, from 0.
     pub number: usize,
-    /// Where it answers.
+    /// The base of its URLs.
     pub url: String,
-    /// Everything that it and those before it wrote.
+    /// The file with the output of all runs.
     pub log: PathBuf,
     program: PathBuf,
     variables: Vec<(String, String)>,
@@ -34,7 +34,7 @@ pub struct ServiceProcess {
 }
 
 impl ServiceProcess {
-    /// Not started yet.
+    /// A process that is not started yet.
     ///
     /// # Errors
     /// No port is free.
@@ -62,7 +62,7 @@ impl ServiceProcess {
         })
     }
 
-    /// Starts the process. It is not waited for.
+    /// Starts the process, without waiting until it responds.
     ///
     /// # Errors
     /// It cannot be started.
@@ -83,12 +83,12 @@ impl ServiceProcess {
         Ok(())
     }
 
-    /// Waits until it answers.
+    /// Waits until it responds.
     ///
     /// # Errors
-    /// It does not in time.
+    /// It does not respond in time.
     pub async fn answers(&self, http: &reqwest::Client) -> Result<()> {
-        let deadline = Instant::now() + START_AT_MOST;
+        let deadline = Instant::now() + START_TIMEOUT;
         loop {
             let asked = http.get(format!("{}/health", self.url)).send().await;
             if asked.is_ok_and(|answer| answer.status().is_success()) {
@@ -120,13 +120,13 @@ impl ServiceProcess {
         }
     }
 
-    /// Stops the process where it is; it keeps its connections. Its number, if there is one.
+    /// Suspends the process by SIGSTOP; it keeps its connections. Gives its id, if it runs.
     pub fn freeze(&self) -> Option<u32> {
         let id = self.id()?;
         signal("STOP", id).then_some(id)
     }
 
-    /// Lets the process with this number go on; false where it was killed meanwhile.
+    /// Resumes the process with this id; false if it was killed meanwhile.
     pub fn wake(&self, frozen: u32) -> bool {
         self.id() == Some(frozen) && signal("CONT", frozen)
     }
@@ -136,10 +136,10 @@ impl ServiceProcess {
         child.as_ref().map(Child::id)
     }
 
-    /// Whether it has ended by itself; then it says so and starts it again.
+    /// Whether it has ended by itself.
     ///
     /// # Errors
-    /// It cannot be started again.
+    /// The operating system does not say.
     pub fn has_ended(&self) -> Result<bool> {
         let ended = {
             let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
@@ -151,7 +151,7 @@ impl ServiceProcess {
         Ok(ended)
     }
 
-    /// Notes how much memory the process has, and gives the most so far, in KiB.
+    /// Measures the memory of the process, and gives the largest so far, in KiB.
     pub fn measure_memory(&self) -> u64 {
         let status = self
             .id()
@@ -165,13 +165,13 @@ impl ServiceProcess {
             .max(resident.unwrap_or(0))
     }
 
-    /// What it is called in the journal.
+    /// Its name in the journal.
     pub fn name(&self) -> String {
         format!("api-{}", self.number)
     }
 }
 
-/// Sends a signal to a process of ours; whether it was there.
+/// Sends a signal to a process; false if there is none with this id.
 fn signal(name: &str, id: u32) -> bool {
     let sent = Command::new("kill")
         .args([&format!("-{name}"), &id.to_string()])

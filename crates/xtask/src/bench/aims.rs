@@ -1,15 +1,15 @@
-//! What the figures should be.
+//! The aims of the figures.
 
 use std::fmt;
 
-/// What a figure should be.
+/// The aim of a figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Aim {
     /// More than this.
     Over(f64),
     /// Less than this.
     Under(f64),
-    /// This and nothing else.
+    /// Exactly this.
     Exactly(f64),
 }
 
@@ -57,15 +57,15 @@ const AIMS: [(&str, Aim); 25] = [
     (FIRST_VISIT, Aim::Under(250.0)),
 ];
 
-/// What a first visit loads, after brotli.
+/// The bytes that a first visit loads, after brotli.
 pub const FIRST_VISIT: &str = "first visit, brotli";
 
-/// What only a browser can tell. No aim was set for it.
+/// Figures that need a browser. They have no aim.
 pub const BROWSER: [&str; 2] = ["first contentful paint", "time to interactive"];
 
 impl Aim {
     /// The aim of a figure, if it has one.
-    pub fn of(name: &str) -> Option<Self> {
+    pub fn for_figure(name: &str) -> Option<Self> {
         AIMS.iter()
             .find(|(known, _)| *known == name)
             .map(|(_, aim)| *aim)
@@ -76,7 +76,7 @@ impl Aim {
         AIMS.iter().map(|(name, _)| *name)
     }
 
-    /// Whether a value is what it should be.
+    /// Whether a value meets the aim.
     pub fn is_met(self, value: f64) -> bool {
         match self {
             Self::Over(least) => value > least,

@@ -1,4 +1,5 @@
-//! The interface: how much a first visit loads, and how soon it shows something and can be used in a real Chromium.
+//! The interface: the bytes of a first visit, and the times until it paints and can be used in
+//! Chromium.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +11,7 @@ use super::figure::Figure;
 use crate::web;
 use crate::workspace::root;
 
-/// What the page needs behind it.
+/// The programs that the page needs.
 pub const BINARIES: [&str; 4] = ["pve-sim", "proxmox-api", "agent-api", "web-ui"];
 const VARIABLES: [&str; 4] = [
     "INFRA402_PVE_SIM",
@@ -19,10 +20,10 @@ const VARIABLES: [&str; 4] = [
     "INFRA402_WEB_UI",
 ];
 
-/// Why there is no figure of the bundle.
+/// The reason why the bundle is not measured.
 pub const NO_BUNDLE: &str = "the bundle is not built (cargo xtask bench --web)";
 
-/// What a first visit loads, where the bundle has been built.
+/// The size of a first visit, if the bundle has been built.
 ///
 /// # Errors
 /// A file cannot be read.
@@ -35,14 +36,14 @@ pub fn first_visit() -> Result<Option<Figure>> {
     }))
 }
 
-/// A machine on which it can be tried.
+/// A machine with a browser and a bundle.
 pub struct Browser {
     quick: bool,
 }
 
 impl Browser {
-    /// Looks for what is needed, and says what is missing.
-    pub fn here(quick: bool) -> Result<Self, String> {
+    /// Looks for what is needed; the error names what is missing.
+    pub fn find(quick: bool) -> Result<Self, String> {
         let chromium =
             std::env::var("INFRA402_CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
         let needed = [

@@ -1,19 +1,19 @@
-//! One figure, as the measuring programs say it: `402 challenges = 21034.120 /s/core`, or why there
-//! is none.
+//! A figure as the measuring programs print it, `402 challenges = 21034.120 /s/core`, or the reason
+//! why it was not measured.
 
-/// Something measured.
+/// A measured figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
-    /// What.
+    /// What was measured.
     pub name: String,
-    /// How much.
+    /// The value.
     pub value: f64,
-    /// Of what.
+    /// The unit.
     pub unit: String,
 }
 
 impl Figure {
-    /// Reads a line; other lines are none.
+    /// Reads a line; `None` for a line without a figure.
     pub fn read(line: &str) -> Option<Self> {
         let (name, rest) = line.split_once(" = ")?;
         let (value, unit) = rest.split_once(' ')?;
@@ -25,7 +25,7 @@ impl Figure {
     }
 }
 
-/// Reads a line that says why something was not measured: `NAME = skipped: WHY`.
+/// Reads a line with the reason why a figure was not measured: `NAME = skipped: REASON`.
 pub fn read_skip(line: &str) -> Option<(&str, &str)> {
     line.split_once(" = skipped: ")
 }

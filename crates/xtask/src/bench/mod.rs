@@ -1,6 +1,7 @@
-//! `cargo xtask bench`: builds the measuring programs, runs them one after the other, and puts their figures beside the aims. The
-//! programs are in the packages that they measure (`proxmox-api/benches`, `agent-api/examples`, `e2e/browser/paint.mjs`) and say one
-//! figure a line; [`aims`] says what the figures should be, [`report`] shows and keeps them.
+//! `cargo xtask bench`: builds the measuring programs, runs them one after the other, and shows
+//! their figures beside the aims. The programs are in the packages that they measure
+//! (`proxmox-api/benches`, `agent-api/examples`, `e2e/browser/paint.mjs`) and print one figure a
+//! line; [`aims`] holds the aims, [`report`] prints and writes the figures.
 
 mod aims;
 mod browser;
@@ -17,50 +18,34 @@ use serde_json::Value;
 use crate::web;
 use crate::workspace::{self, Profile};
 use figure::Figure;
-use report::Report;
+use report::BenchReport;
 
-/// What was asked for.
-struct Options {
-    /// A short run of development builds: whether it works, not how fast it is.
+/// What `cargo xtask bench` measures.
+#[derive(clap::Args)]
+pub struct BenchArguments {
+    /// Only try whether it works: a short run of development builds
+    #[arg(long)]
     quick: bool,
-    /// Build the browser part first.
+    /// Build the browser part first
+    #[arg(long)]
     web: bool,
-    /// Where the figures are kept.
-    file: PathBuf,
-}
-
-impl Options {
-    fn read(arguments: &[&str]) -> Result<Self> {
-        let mut options = Self {
-            quick: false,
-            web: false,
-            file: workspace::target_folder().join("bench.json"),
-        };
-        for argument in arguments {
-            match *argument {
-                "--quick" => options.quick = true,
-                "--web" => options.web = true,
-                option if option.starts_with('-') => bail!("bench has no option {option}"),
-                file => options.file = file.into(),
-            }
-        }
-        Ok(options)
-    }
+    /// Where the figures go [default: bench.json in cargo's target folder]
+    file: Option<PathBuf>,
 }
 
 /// The command `cargo xtask bench`.
 ///
 /// # Errors
-/// Something does not compile, a program failed or did not say a figure that has an aim, or the file cannot be written. A missed
-/// aim is shown and is no error.
-pub fn run(arguments: &[&str]) -> Result<()> {
-    let options = Options::read(arguments)?;
-    if options.web {
+/// Something does not compile, a program failed or did not print a figure that has an aim, or the
+/// file cannot be written. A missed aim is shown and is no error.
+pub fn run(arguments: &BenchArguments) -> Result<()> {
+    if arguments.web {
         web::build(Profile::Release)?;
     }
-    let report = measure(options.quick)?;
+    let report = measure(arguments.quick)?;
     report.print();
-    report.keep(&options.file)
+    let default = || workspace::target_folder().join("bench.json");
+    report.write(&arguments.file.clone().unwrap_or_else(default))
 }
 
 /// A short run, for the tests: that every figure with an aim is still measured.
@@ -72,14 +57,14 @@ pub fn smoke() -> Result<()> {
     measure(true).map(drop)
 }
 
-fn measure(quick: bool) -> Result<Report> {
-    let browser = browser::Browser::here(quick);
+fn measure(quick: bool) -> Result<BenchReport> {
+    let browser = browser::Browser::find(quick);
     let mut targets = vec!["--bench", LEASE_API, "--example", AGENT_API];
     if browser.is_ok() {
         targets.extend(browser::BINARIES.iter().flat_map(|name| ["--bin", name]));
     }
     let built = build(quick, &targets)?;
-    let mut report = Report::new(quick);
+    let mut report = BenchReport::new(quick);
     for name in [LEASE_API, AGENT_API] {
         let program = built
             .iter()
@@ -90,14 +75,14 @@ fn measure(quick: bool) -> Result<Report> {
         if quick {
             command.arg("--quick");
         }
-        report_of(&mut command, &mut report)?;
+        run_and_report(&mut command, &mut report)?;
     }
     match browser::first_visit()? {
         Some(figure) => report.add(vec![figure]),
         None => report.skip(&[aims::FIRST_VISIT], browser::NO_BUNDLE),
     }
     match browser {
-        Ok(browser) => report_of(&mut browser.command(&built), &mut report)?,
+        Ok(browser) => run_and_report(&mut browser.command(&built), &mut report)?,
         Err(why) => report.skip(&aims::BROWSER, &why),
     }
     report.check()?;
@@ -107,8 +92,8 @@ fn measure(quick: bool) -> Result<Report> {
 const LEASE_API: &str = "lease_api";
 const AGENT_API: &str = "bench";
 
-/// Builds, and says where the programs are. One call of cargo for the whole workspace, so that nothing is compiled twice with
-/// other features.
+/// Builds the programs and gives their paths. One call of cargo builds all, so that nothing is
+/// compiled twice with different features.
 fn build(quick: bool, targets: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     let mut command = workspace::cargo();
     command.args(["build", "--workspace"]).args(targets);
@@ -132,7 +117,7 @@ fn build(quick: bool, targets: &[&str]) -> Result<Vec<(String, PathBuf)>> {
 }
 
 /// Runs a program, shows its lines as they come, and adds the figures among them.
-fn report_of(command: &mut Command, report: &mut Report) -> Result<()> {
+fn run_and_report(command: &mut Command, report: &mut BenchReport) -> Result<()> {
     lines(command, |line| {
         println!("{line}");
         if let Some((name, why)) = figure::read_skip(line) {
@@ -167,13 +152,21 @@ fn lines(command: &mut Command, mut each: impl FnMut(&str)) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        bench: BenchArguments,
+    }
 
     #[test]
     fn a_mistyped_option_is_not_taken_for_a_file() {
-        assert!(Options::read(&["--quik"]).is_err());
-        let options = Options::read(&["--quick", "figures.json"]).unwrap();
-        assert!(options.quick && !options.web);
-        assert_eq!(options.file, PathBuf::from("figures.json"));
+        assert!(Command::try_parse_from(["bench", "--quik"]).is_err());
+        let read = Command::try_parse_from(["bench", "--quick", "figures.json"]).unwrap();
+        assert!(read.bench.quick && !read.bench.web);
+        assert_eq!(read.bench.file, Some(PathBuf::from("figures.json")));
     }
 }

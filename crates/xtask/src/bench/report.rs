@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 use super::aims::Aim;
 use super::figure::Figure;
 
-/// Everything that a run has found.
-pub struct Report {
+/// The figures of a run.
+pub struct BenchReport {
     quick: bool,
     figures: Vec<Figure>,
-    /// What was not measured, and why.
+    /// Figures that were not measured, and why.
     skipped: Vec<(String, String)>,
 }
 
-impl Report {
-    /// An empty one.
+impl BenchReport {
+    /// An empty report.
     pub fn new(quick: bool) -> Self {
         Self {
             quick,
@@ -28,12 +28,12 @@ impl Report {
         }
     }
 
-    /// Adds what a program said.
+    /// Adds figures.
     pub fn add(&mut self, figures: Vec<Figure>) {
         self.figures.extend(figures);
     }
 
-    /// Adds what cannot be measured on this machine.
+    /// Adds figures that cannot be measured on this machine.
     pub fn skip(&mut self, names: &[&str], why: &str) {
         let skipped = names
             .iter()
@@ -41,10 +41,10 @@ impl Report {
         self.skipped.extend(skipped);
     }
 
-    /// Makes sure that nothing which has an aim has silently gone.
+    /// Checks that every figure with an aim was measured or skipped with a reason.
     ///
     /// # Errors
-    /// Something has.
+    /// One was not.
     pub fn check(&self) -> Result<()> {
         let said = |name: &&str| {
             self.figures.iter().any(|figure| figure.name == *name)
@@ -67,9 +67,9 @@ impl Report {
         };
         let widths = [0, 1, 2].map(width);
         println!();
-        for [name, value, aim, verdict] in [&head].into_iter().chain(&rows) {
+        for [name, value, aim, result] in [&head].into_iter().chain(&rows) {
             let [a, b, c] = widths;
-            let line = format!("{name:a$}  {value:>b$}  {aim:c$}  {verdict}");
+            let line = format!("{name:a$}  {value:>b$}  {aim:c$}  {result}");
             println!("{}", line.trim_end());
         }
         for (name, why) in &self.skipped {
@@ -79,7 +79,7 @@ impl Report {
             println!("\na short run of development builds: that it works, not how fast it is");
             return;
         }
-        let judged = || self.figures.iter().filter_map(verdict);
+        let judged = || self.figures.iter().filter_map(is_met);
         let met = judged().filter(|met| *met).count();
         println!(
             "\n{met} of {} aims met, on {} cores",
@@ -89,8 +89,8 @@ impl Report {
     }
 
     fn row(&self, figure: &Figure) -> [String; 4] {
-        let aim = Aim::of(&figure.name);
-        let verdict = match verdict(figure) {
+        let aim = Aim::for_figure(&figure.name);
+        let result = match is_met(figure) {
             _ if self.quick => "",
             Some(true) => "met",
             Some(false) => "MISSED",
@@ -98,9 +98,9 @@ impl Report {
         };
         [
             figure.name.clone(),
-            format!("{} {}", shown(figure.value), figure.unit),
+            format!("{} {}", format_value(figure.value), figure.unit),
             aim.map(|aim| aim.to_string()).unwrap_or_default(),
-            verdict.to_owned(),
+            result.to_owned(),
         ]
     }
 
@@ -108,7 +108,7 @@ impl Report {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn keep(&self, file: &Path) -> Result<()> {
+    pub fn write(&self, file: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(&self.json()).context("cannot write JSON")?;
         if let Some(folder) = file
             .parent()
@@ -126,8 +126,8 @@ impl Report {
         let figure = |figure: &Figure| {
             json!({
                 "name": figure.name, "value": figure.value, "unit": figure.unit,
-                "aim": Aim::of(&figure.name).map(|aim| aim.to_string()),
-                "met": verdict(figure).filter(|_| !self.quick),
+                "aim": Aim::for_figure(&figure.name).map(|aim| aim.to_string()),
+                "met": is_met(figure).filter(|_| !self.quick),
             })
         };
         let skipped = |(name, why): &(String, String)| json!({"name": name, "why": why});
@@ -139,12 +139,12 @@ impl Report {
     }
 }
 
-fn verdict(figure: &Figure) -> Option<bool> {
-    Aim::of(&figure.name).map(|aim| aim.is_met(figure.value))
+fn is_met(figure: &Figure) -> Option<bool> {
+    Aim::for_figure(&figure.name).map(|aim| aim.is_met(figure.value))
 }
 
-/// With as many digits as mean something.
-fn shown(value: f64) -> String {
+/// A value with its significant digits.
+fn format_value(value: f64) -> String {
     let digits = match value.abs() {
         _ if value.fract() == 0.0 => 0,
         large if large >= 100.0 => 0,
@@ -171,8 +171,8 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_with_an_aim_that_nobody_said_is_noticed() {
-        let mut report = Report::new(false);
+    fn a_figure_with_an_aim_that_was_not_printed_is_noticed() {
+        let mut report = BenchReport::new(false);
         for name in Aim::names().skip(1) {
             report.add(vec![figure(name, 1.0)]);
         }
@@ -189,7 +189,7 @@ mod tests {
             (false, Value::Bool(false), "MISSED"),
             (true, Value::Null, ""),
         ] {
-            let mut report = Report::new(quick);
+            let mut report = BenchReport::new(quick);
             report.add(vec![missed.clone()]);
             assert_eq!(report.json()["figures"][0]["met"], met);
             assert_eq!(report.row(&missed)[3], word);

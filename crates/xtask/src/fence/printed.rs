@@ -1,22 +1,22 @@
-//! The nft table as `proxmox-api doctor --setup` prints it, cut out of the program's own output.
+//! Reads the nft table from the output of `proxmox-api doctor --setup`.
 
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::lab::{BRIDGE, GATEWAY, PROXY, SUBNET};
+use super::lab::network::{BRIDGE, GATEWAY, PROXY, SUBNET};
 use crate::workspace::{self, Profile};
 
 /// The line before the table, and the one behind it.
 const START: &str = "cat > /etc/infra402/fence-";
 const END: &str = "NFT";
 
-/// Builds the lease API and asks it.
+/// Builds the lease API and reads the table from its output.
 pub fn table() -> Result<String> {
     workspace::build(Profile::Dev, &["proxmox-api"])?;
     let mut command = Command::new(workspace::binary(Profile::Dev, "proxmox-api"));
-    // Neither the variables of this shell nor a file .env may change what is tried.
+    // The environment is cleared, so that neither the shell nor a file .env changes the table.
     command.env_clear().current_dir(Path::new("/"));
     command.args(["doctor", "--setup"]).envs([
         ("PVE_BRIDGE", BRIDGE),

@@ -1,4 +1,4 @@
-//! What runs in one namespace of the lab: a server that says its name, or one try of a way.
+//! The processes in a namespace of the lab: a server that answers with its name, or one probe.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-/// How long a try waits. The ways are some microseconds long, so this is for a busy machine.
-const PATIENCE: Duration = Duration::from_millis(900);
+/// How long a probe waits. A path takes microseconds, so this is for a busy machine.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// Serves the name on each port of a list such as `22 80 udp:9.9.9.9:53`, until the lab ends. A
-/// server by UDP needs the address, since it would answer from the first one otherwise.
+/// Serves the name on each port of a list such as `22 80 udp:9.9.9.9:53`, until the lab ends. A UDP
+/// server needs the address, since it would answer from the first one otherwise.
 pub fn serve(name: &str, ports: &[&str]) -> Result<()> {
     for port in ports {
         let udp = port.strip_prefix("udp:");
@@ -42,7 +42,7 @@ pub fn serve(name: &str, ports: &[&str]) -> Result<()> {
     }
 }
 
-/// Says the text of each datagram that comes to the port.
+/// Prints the text of each datagram that comes to the port.
 pub fn receive(port: &str) -> Result<()> {
     let socket = UdpSocket::bind(format!("0.0.0.0:{port}"))?;
     println!("ready");
@@ -53,11 +53,11 @@ pub fn receive(port: &str) -> Result<()> {
     }
 }
 
-/// Ends with 0 if the server of that name answers at the address, else with 1.
+/// Exits with 0 if the server of that name answers at the address over TCP, else with 1.
 pub fn tcp(address: &str, name: &str) -> Result<()> {
     let answer = || -> Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address.parse()?, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = TcpStream::connect_timeout(&address.parse()?, PROBE_TIMEOUT)?;
+        stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
@@ -65,11 +65,11 @@ pub fn tcp(address: &str, name: &str) -> Result<()> {
     ended(answer().is_ok_and(|answer| answer == name))
 }
 
-/// The same by UDP.
+/// Exits with 0 if the server of that name answers at the address over UDP, else with 1.
 pub fn udp(address: &str, name: &str) -> Result<()> {
     let answer = || -> Result<bool> {
         let socket = UdpSocket::bind("0.0.0.0:0")?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(PROBE_TIMEOUT))?;
         socket.send_to(b"?", address)?;
         let mut answer = [0; 64];
         let length = socket.recv(&mut answer)?;
@@ -85,17 +85,18 @@ pub fn send(source: &str, address: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The first port of a flood, and how many connections it makes: more than the table lets one tenant have.
+/// The first port of a flood, and how many connections it makes: more than the table allows one
+/// tenant.
 const FIRST_PORT: u16 = 20_000;
 const FLOOD: u16 = 2100;
 
-/// Makes connections to a port that nobody listens on, each from a port of its own, and one more
-/// that carries the text.
+/// Makes connections to a closed port, each from a port of its own, and one more that carries the
+/// text.
 pub fn flood(source: &str, address: &str, text: &str) -> Result<()> {
     let to: SocketAddr = address.parse()?;
     for port in FIRST_PORT..FIRST_PORT + FLOOD {
         let socket = UdpSocket::bind(format!("{source}:{port}"))?;
-        // What the table drops is not said to the sender.
+        // The sender gets no error for a datagram that the table drops.
         socket.send_to(b"?", (to.ip(), to.port() - 1))?;
     }
     send(source, address, text)

@@ -1,26 +1,26 @@
-//! Loops in a graph of imports.
+//! Finds loops in the graph of imports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Imports, Loop};
+use super::{FileImports, ImportLoop};
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 /// Loops of files.
-pub fn cycles(imports: &Imports) -> Vec<Loop> {
+pub fn cycles(imports: &FileImports) -> Vec<ImportLoop> {
     let graph = imports
         .iter()
         .map(|(file, imported)| (file.clone(), imported.keys().cloned().collect()))
         .collect();
-    let loops = loops_of(&graph).into_iter();
+    let loops = find_loops(&graph).into_iter();
     loops
-        .map(|members| told(imports, members, |file| file.to_owned()))
+        .map(|members| describe_loop(imports, members, |file| file.to_owned()))
         .collect()
 }
 
-/// Loops of folders, or of folders and files beside them, that are more than the loops of files. `a.rs` is a part of
-/// the folder `a`; the folder's own file, which knows what is in it, is none of its members.
-pub fn upward(imports: &Imports) -> Vec<Loop> {
+/// Loops of folders, or of folders and files beside them. `a.rs` belongs to the folder `a`; the
+/// file that declares the modules of a folder is not one of its members.
+pub fn folder_loops(imports: &FileImports) -> Vec<ImportLoop> {
     let files: BTreeSet<&String> = imports
         .iter()
         .flat_map(|(file, imported)| imported.keys().chain([file]))
@@ -39,8 +39,8 @@ pub fn upward(imports: &Imports) -> Vec<Loop> {
             let to = to.filter(|to| *to != from);
             graph.entry(from.clone()).or_default().extend(to);
         }
-        for members in loops_of(&graph) {
-            found.push(told(imports, members, |file| {
+        for members in find_loops(&graph) {
+            found.push(describe_loop(imports, members, |file| {
                 member(file).unwrap_or_default()
             }));
         }
@@ -49,7 +49,7 @@ pub fn upward(imports: &Imports) -> Vec<Loop> {
     found
 }
 
-/// Whether there are files in it, and not only one of its name.
+/// Whether a member is a folder with files.
 fn is_folder(files: &BTreeSet<&String>, member: &str) -> bool {
     let inside = format!("{member}/");
     files.iter().any(|file| file.starts_with(&inside))
@@ -65,7 +65,11 @@ fn member_of(folder: &str, file: &str) -> Option<String> {
     Some(format!("{folder}/{}", name.trim_end_matches(".rs")))
 }
 
-fn told(imports: &Imports, members: Vec<String>, member: impl Fn(&str) -> String) -> Loop {
+fn describe_loop(
+    imports: &FileImports,
+    members: Vec<String>,
+    member: impl Fn(&str) -> String,
+) -> ImportLoop {
     let mut lines = Vec::new();
     for (file, imported) in imports {
         for (other, names) in imported {
@@ -76,25 +80,25 @@ fn told(imports: &Imports, members: Vec<String>, member: impl Fn(&str) -> String
             }
         }
     }
-    Loop {
+    ImportLoop {
         members,
         imports: lines,
     }
 }
 
 /// Sets of nodes that reach each other.
-fn loops_of(graph: &Graph) -> Vec<Vec<String>> {
+fn find_loops(graph: &Graph) -> Vec<Vec<String>> {
     let reach: BTreeMap<&String, BTreeSet<&String>> = graph
         .keys()
-        .map(|node| (node, reached(graph, node)))
+        .map(|node| (node, reachable_from(graph, node)))
         .collect();
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
-    for (node, reached) in &reach {
-        if !reached.contains(node) || seen.contains(node) {
+    for (node, reachable_from) in &reach {
+        if !reachable_from.contains(node) || seen.contains(node) {
             continue;
         }
-        let members: Vec<&String> = reached
+        let members: Vec<&String> = reachable_from
             .iter()
             .copied()
             .filter(|other| reach.get(other).is_some_and(|back| back.contains(node)))
@@ -105,14 +109,14 @@ fn loops_of(graph: &Graph) -> Vec<Vec<String>> {
     found
 }
 
-/// All nodes to which a way leads from `start`.
-fn reached<'a>(graph: &'a Graph, start: &String) -> BTreeSet<&'a String> {
-    let mut reached = BTreeSet::new();
+/// All nodes that can be reached from `start`.
+fn reachable_from<'a>(graph: &'a Graph, start: &String) -> BTreeSet<&'a String> {
+    let mut found = BTreeSet::new();
     let mut open: Vec<&String> = graph.get(start).into_iter().flatten().collect();
     while let Some(node) = open.pop() {
-        if reached.insert(node) {
+        if found.insert(node) {
             open.extend(graph.get(node).into_iter().flatten());
         }
     }
-    reached
+    found
 }

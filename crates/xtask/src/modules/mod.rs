@@ -1,10 +1,12 @@
-//! `cargo xtask modules`: prints module cycles and upward imports of each package; there should be none.
+//! `cargo xtask modules`: prints module cycles and upward imports of each package; there should be
+//! none.
 //!
-//! A *module cycle* is a loop of files that import each other. An *upward import* is the same one level up: folders (or a folder
-//! and a file beside it) that import each other although no single file does. A name counts for the file that defines it, not
-//! for those that re-export it. A module may use its children, which may use what it defines: Rust's own privacy makes a family of
-//! them, and only loops that leave it are found. Code under `#[cfg(test)]` does not count. [`source`] reads files, [`resolve`] finds where a name is
-//! defined, [`graph`] finds the loops.
+//! A *module cycle* is a loop of files that import each other. An *upward import* is the same one
+//! level up: folders (or a folder and a file beside it) that import each other although no single
+//! file does. A name counts for the file that defines it, not for those that re-export it. A module
+//! may use its children, which may use what it defines: Rust's own privacy makes a family of them,
+//! and only loops that leave it are found. Code under `#[cfg(test)]` does not count. [`source`]
+//! reads files, [`resolve`] finds where a name is defined, [`graph`] finds the loops.
 
 mod graph;
 mod resolve;
@@ -21,10 +23,10 @@ use crate::workspace;
 use resolve::Package;
 
 /// For each importing file, the files that it imports and the names that it takes from each.
-type Imports = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+type FileImports = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 /// A loop, and the imports that close it.
-pub struct Loop {
+pub struct ImportLoop {
     /// Files or folders, relative to the workspace.
     pub members: Vec<String>,
     /// `FILE -> FILE: names`.
@@ -36,8 +38,8 @@ pub struct Loop {
 /// # Errors
 /// There is one, or a file cannot be read.
 pub fn run() -> Result<()> {
-    let (cycles, upward) = loops()?;
-    for (kind, found) in [("module cycle", &cycles), ("upward imports", &upward)] {
+    let (cycles, folder_loops) = loops()?;
+    for (kind, found) in [("module cycle", &cycles), ("upward imports", &folder_loops)] {
         for found in found {
             println!("{kind}: {}", found.members.join(", "));
             for import in &found.imports {
@@ -48,9 +50,9 @@ pub fn run() -> Result<()> {
     println!(
         "{} module cycles, {} loops of folders",
         cycles.len(),
-        upward.len()
+        folder_loops.len()
     );
-    if cycles.len() + upward.len() > 0 {
+    if cycles.len() + folder_loops.len() > 0 {
         bail!("modules import each other");
     }
     Ok(())
@@ -60,18 +62,18 @@ pub fn run() -> Result<()> {
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn loops() -> Result<(Vec<Loop>, Vec<Loop>)> {
-    let (mut cycles, mut upward) = (Vec::new(), Vec::new());
+pub fn loops() -> Result<(Vec<ImportLoop>, Vec<ImportLoop>)> {
+    let (mut cycles, mut folder_loops) = (Vec::new(), Vec::new());
     for package in workspace::packages()? {
         let imports = imports(&package)?;
         cycles.extend(graph::cycles(&imports));
-        upward.extend(graph::upward(&imports));
+        folder_loops.extend(graph::folder_loops(&imports));
     }
-    Ok((cycles, upward))
+    Ok((cycles, folder_loops))
 }
 
 /// What the files of a package import from each other; `package` is relative to the workspace.
-fn imports(package: &Path) -> Result<Imports> {
+fn imports(package: &Path) -> Result<FileImports> {
     let package = Package::read(&workspace::root(), &package.join("src"))?;
     Ok(package.imports())
 }
@@ -90,10 +92,11 @@ mod tests {
         let imports = Package::read(folder.path(), Path::new("src"))
             .unwrap()
             .imports();
-        let members = |loops: Vec<Loop>| loops.into_iter().map(|found| found.members).collect();
+        let members =
+            |loops: Vec<ImportLoop>| loops.into_iter().map(|found| found.members).collect();
         (
             members(graph::cycles(&imports)),
-            members(graph::upward(&imports)),
+            members(graph::folder_loops(&imports)),
         )
     }
 
@@ -135,7 +138,7 @@ mod tests {
 
     #[test]
     fn folders_that_import_each_other_are_told_though_no_file_does() {
-        let (cycles, upward) = found(&[
+        let (cycles, folder_loops) = found(&[
             ("lib.rs", "mod a; mod b;"),
             ("a/mod.rs", "pub mod low; pub mod high;"),
             ("a/low.rs", "pub const LOW: u8 = 1;"),
@@ -146,7 +149,7 @@ mod tests {
             ),
         ]);
         assert!(cycles.is_empty());
-        assert_eq!(upward, [["src/a", "src/b"]]);
+        assert_eq!(folder_loops, [["src/a", "src/b"]]);
     }
 
     #[test]
@@ -168,12 +171,12 @@ mod tests {
 
     #[test]
     fn the_packages_of_the_workspace_have_no_loops() {
-        let (cycles, upward) = loops().unwrap();
-        let told: Vec<_> = cycles
+        let (cycles, folder_loops) = loops().unwrap();
+        let members: Vec<_> = cycles
             .iter()
-            .chain(&upward)
+            .chain(&folder_loops)
             .map(|found| found.members.join(", "))
             .collect();
-        assert!(told.is_empty(), "{told:#?}");
+        assert!(members.is_empty(), "{members:#?}");
     }
 }

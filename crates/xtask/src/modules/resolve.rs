@@ -9,8 +9,8 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::{
-    Imports,
-    source::{Segments, Source},
+    FileImports,
+    source::{Segments, SourceFile},
 };
 
 /// Re-exports that are followed from one name, at most.
@@ -22,18 +22,18 @@ pub struct Package(BTreeMap<Segments, Module>);
 struct Module {
     /// Relative to the workspace.
     file: String,
-    source: Source,
+    source: SourceFile,
 }
 
 /// What a path names.
-enum Named<'a> {
+enum ResolvedPath<'a> {
     Item(&'a Module, &'a str),
     Module(Segments),
 }
 
 impl Package {
-    /// Reads the modules below `sources`, which is relative to `root`; those of a program that stands beside a library, and
-    /// modules of tests, are left out.
+    /// Reads the modules below `sources`, which is relative to `root`. The modules of a program
+    /// beside a library, and those of tests, are left out.
     ///
     /// # Errors
     /// A file cannot be read.
@@ -53,7 +53,7 @@ impl Package {
         let shown = file.display().to_string();
         let text =
             fs::read_to_string(root.join(file)).with_context(|| format!("cannot read {shown}"))?;
-        let source = Source::read(&text).with_context(|| format!("cannot parse {shown}"))?;
+        let source = SourceFile::read(&text).with_context(|| format!("cannot parse {shown}"))?;
         let folder = folder_of(file);
         for child in children(&text)? {
             let candidates = [
@@ -74,17 +74,18 @@ impl Package {
         Ok(())
     }
 
-    /// What each file takes from which.
-    pub fn imports(&self) -> Imports {
-        let mut imports = Imports::new();
+    /// The names that each file imports from each other file.
+    pub fn imports(&self) -> FileImports {
+        let mut imports = FileImports::new();
         for (path, module) in &self.0 {
             let source = &module.source;
             let names = source.names.iter().chain(source.uses.values());
             for name in names.chain(&source.globs) {
-                let Some(Named::Item(definer, item)) = self.find(path, name, RE_EXPORTS) else {
+                let Some(ResolvedPath::Item(definer, item)) = self.find(path, name, RE_EXPORTS)
+                else {
                     continue;
                 };
-                if definer.file != module.file && !is_parent(&module.file, &definer.file) {
+                if definer.file != module.file && !is_in_family(&module.file, &definer.file) {
                     let from = imports.entry(module.file.clone()).or_default();
                     let names = from.entry(definer.file.clone()).or_default();
                     names.insert(item.to_owned());
@@ -94,8 +95,14 @@ impl Package {
         imports
     }
 
-    /// What `path` names in the module `from`; `None` for other packages' items and for local names.
-    fn find<'a>(&'a self, from: &Segments, path: &'a [String], left: usize) -> Option<Named<'a>> {
+    /// What `path` names in the module `from`; `None` for other packages' items and for local
+    /// names.
+    fn find<'a>(
+        &'a self,
+        from: &Segments,
+        path: &'a [String],
+        left: usize,
+    ) -> Option<ResolvedPath<'a>> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {
             "crate" => self.walk(Vec::new(), rest, left),
@@ -111,7 +118,7 @@ impl Package {
         from: &Segments,
         path: &'a [String],
         left: usize,
-    ) -> Option<Named<'a>> {
+    ) -> Option<ResolvedPath<'a>> {
         let first = &path[0];
         let imported = self.0.get(from)?.source.uses.get(first);
         let child = [&from[..], std::slice::from_ref(first)].concat();
@@ -127,7 +134,12 @@ impl Package {
         self.walk(from.clone(), path, left)
     }
 
-    fn walk<'a>(&'a self, mut at: Segments, path: &'a [String], left: usize) -> Option<Named<'a>> {
+    fn walk<'a>(
+        &'a self,
+        mut at: Segments,
+        path: &'a [String],
+        left: usize,
+    ) -> Option<ResolvedPath<'a>> {
         for (number, name) in path.iter().enumerate() {
             if name == "super" {
                 at.pop()?;
@@ -140,35 +152,35 @@ impl Package {
             }
             let module = self.0.get(&at)?;
             if module.source.defines.contains(name) {
-                return Some(Named::Item(module, name));
+                return Some(ResolvedPath::Item(module, name));
             }
             let left = left.checked_sub(1)?;
             if let Some(target) = module.source.uses.get(name) {
                 return match self.find(&at, target, left)? {
-                    Named::Module(module) => self.walk(module, &path[number + 1..], left),
-                    item @ Named::Item(..) => Some(item),
+                    ResolvedPath::Module(module) => self.walk(module, &path[number + 1..], left),
+                    item @ ResolvedPath::Item(..) => Some(item),
                 };
             }
             let globs = module.source.globs.iter();
             return globs
                 .filter_map(|glob| match self.find(&at, glob, left)? {
-                    Named::Module(module) if module != at => {
+                    ResolvedPath::Module(module) if module != at => {
                         self.walk(module, &path[number..], left)
                     }
                     _ => None,
                 })
                 .next();
         }
-        Some(Named::Module(at))
+        Some(ResolvedPath::Module(at))
     }
 }
 
 /// Whether the modules of `file` are declared in `parent`, or below what is declared there.
-fn is_parent(parent: &str, file: &str) -> bool {
+fn is_in_family(parent: &str, file: &str) -> bool {
     Path::new(file).starts_with(folder_of(Path::new(parent)))
 }
 
-/// Where the modules that a file declares are.
+/// The folder of the modules that a file declares.
 fn folder_of(file: &Path) -> PathBuf {
     match file.file_stem().and_then(|stem| stem.to_str()) {
         Some("lib" | "main" | "mod") | None => file.parent().unwrap_or(Path::new("")).to_owned(),

@@ -12,7 +12,7 @@ pub type Segments = Vec<String>;
 
 /// What is read from a file. Inline modules count as a part of it.
 #[derive(Default)]
-pub struct Source {
+pub struct SourceFile {
     /// Names of items.
     pub defines: BTreeSet<String>,
     /// Each imported name with its path.
@@ -23,7 +23,7 @@ pub struct Source {
     pub names: BTreeSet<Segments>,
 }
 
-impl Source {
+impl SourceFile {
     /// Reads the text of a file.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ impl Source {
     }
 }
 
-impl<'a> Visit<'a> for Source {
+impl<'a> Visit<'a> for SourceFile {
     fn visit_item(&mut self, item: &'a Item) {
         let (attributes, name) = match item {
             Item::Const(item) => (&item.attrs, Some(&item.ident)),

@@ -1,16 +1,16 @@
-//! What a person sees when everything runs: each part, its address, whether it is real, and how to make it real; then a line
-//! to try.
+//! The table that is shown once everything runs: each part, its address, whether it is simulated,
+//! and how to replace it by a real one; then commands to try.
 
 use anyhow::Result;
 
-use super::services::SERVICES;
-use super::settings::Settings;
+use super::services::{AGENT_API, PROXMOX_API, SERVICES, WEB_UI};
+use super::settings::UpSettings;
 
-/// Prints the table and what to try.
+/// Prints the table and the commands.
 ///
 /// # Errors
-/// A port is none.
-pub fn print(settings: &Settings) -> Result<()> {
+/// A port variable holds no port.
+pub fn print(settings: &UpSettings) -> Result<()> {
     let rows = rows(settings)?;
     let mut widths = [0; 4];
     for row in &rows {
@@ -26,9 +26,10 @@ pub fn print(settings: &Settings) -> Result<()> {
             say!("  {}", "-".repeat(widths.iter().sum::<usize>() + 9));
         }
     }
-    let [api, agent, interface] = [0, 1, 2].map(|index| SERVICES[index].address(settings));
-    let (api, agent) = (api?, agent?);
-    say!("\nOpen {} in a browser, or stay here.", interface?);
+    let api = PROXMOX_API.address(settings)?;
+    let agent = AGENT_API.address(settings)?;
+    let interface = WEB_UI.address(settings)?;
+    say!("\nOpen {interface} in a browser, or stay here.");
     say!("Ask what a container costs:");
     say!("  curl {api}/lease/quote --json '{{\"runtimeMinutes\":30}}'");
     if settings.simulates_payments() {
@@ -44,7 +45,7 @@ pub fn print(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-fn rows(settings: &Settings) -> Result<Vec<[String; 4]>> {
+fn rows(settings: &UpSettings) -> Result<Vec<[String; 4]>> {
     let words = |cells: [&str; 4]| cells.map(str::to_owned);
     let simulator = format!(
         "https://127.0.0.1:{}",

@@ -1,8 +1,9 @@
-//! `cargo xtask up`: the whole system on this machine. Settings are read, ports looked at, binaries built, then each part is
-//! started once the one below it is healthy; a table says what runs and what is simulated; logs are shown until a signal, or until
-//! a part ends, and everything is stopped in the reverse order.
+//! `cargo xtask up`: runs the whole system on this machine. It reads the settings, checks the
+//! ports, builds the binaries, and starts each process once the one before it is healthy. A table
+//! shows what runs and what is simulated. Logs are shown until a signal, or until a process ends;
+//! then all are stopped in the reverse order.
 
-/// Prints a line. A reader that went away (`| head`) must not take the parts with it.
+/// Prints a line. A closed pipe (`| head`) is ignored, so that it does not end the processes.
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;
@@ -11,8 +12,8 @@ macro_rules! say {
 }
 
 mod banner;
-mod part;
 mod ports;
+mod process;
 mod services;
 mod settings;
 mod simulator;
@@ -25,22 +26,22 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::web;
 use crate::workspace::{self, Profile};
-use part::{Part, Spec};
+use process::{ProcessSpec, SupervisedProcess};
 use services::SERVICES;
-use settings::Settings;
+use settings::UpSettings;
 
-/// How long a part may take until it answers.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a process may take until it responds.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Starts everything and stays until it is told to stop.
+/// Starts everything and runs until a signal.
 ///
 /// # Errors
-/// A port is taken, something does not build, or a part ends by itself.
+/// A port is taken, something does not build, or a process ends by itself.
 pub fn run(profile: Profile) -> Result<()> {
-    let settings = Settings::load()?;
+    let settings = UpSettings::load()?;
     ports::check(&settings)?;
     let mut binaries: Vec<_> = SERVICES.iter().map(|service| service.name).collect();
-    // Also those that the documents use beside the services, so that nothing is left to build.
+    // Also the programs that the documents use, so that nothing is left to build.
     for name in ["pve-sim", workspace::PAY, "agent-api/sign"] {
         if !binaries.contains(&name) {
             binaries.push(name);
@@ -53,73 +54,78 @@ pub fn run(profile: Profile) -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?
-        .block_on(start_and_stay(profile, &settings))
+        .block_on(start_and_watch(profile, &settings))
 }
 
-async fn start_and_stay(profile: Profile, settings: &Settings) -> Result<()> {
-    let mut parts = Vec::new();
+async fn start_and_watch(profile: Profile, settings: &UpSettings) -> Result<()> {
+    let mut processes = Vec::new();
     let outcome = tokio::select! {
-        outcome = start_all(profile, settings, &mut parts) => outcome.map(|()| Started::Everything),
-        reason = told_to_stop() => reason.map(Started::Interrupted),
+        outcome = start_all(profile, settings, &mut processes) => outcome.map(|()| StartOutcome::Everything),
+        reason = stop_requested() => reason.map(StartOutcome::Interrupted),
     };
     let outcome = match outcome {
-        Ok(Started::Everything) => stay(&mut parts).await,
-        Ok(Started::Interrupted(reason)) => Ok(reason),
+        Ok(StartOutcome::Everything) => watch(&mut processes).await,
+        Ok(StartOutcome::Interrupted(reason)) => Ok(reason),
         Err(error) => Err(error),
     };
     if let Ok(reason) = &outcome {
         say!("\n{reason}: stopping");
     }
-    while let Some(part) = parts.pop() {
+    while let Some(process) = processes.pop() {
         tokio::select! {
-            () = part.stop() => {}
-            _ = told_to_stop() => {} // dropped parts are killed
+            () = process.stop() => {}
+            _ = stop_requested() => {} // dropped processes are killed
         }
     }
     outcome.map(drop)
 }
 
-enum Started {
+enum StartOutcome {
     Everything,
     Interrupted(String),
 }
 
-async fn start_all(profile: Profile, settings: &Settings, parts: &mut Vec<Part>) -> Result<()> {
+async fn start_all(
+    profile: Profile,
+    settings: &UpSettings,
+    processes: &mut Vec<SupervisedProcess>,
+) -> Result<()> {
     let data = settings.data_folder();
     std::fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
     let mut proxmox = BTreeMap::new();
     if settings.simulates_proxmox() {
-        let (part, connection) = simulator::start(profile, settings, &data).await?;
-        parts.push(part);
+        let (process, connection) = simulator::start(profile, settings, &data).await?;
+        processes.push(process);
         proxmox = connection;
     }
     for service in &SERVICES {
         let port = service.port(settings)?;
         let mut environment = service.environment(settings)?;
         environment.extend(proxmox.clone());
-        parts.push(Part::start(Spec {
+        processes.push(SupervisedProcess::start(ProcessSpec {
             name: service.name,
             program: workspace::binary(profile, service.name),
             arguments: Vec::new(),
             environment,
         })?);
-        let part = parts.last_mut().expect("just pushed");
-        part.healthy(START_DEADLINE, async || part::answers_health(port).await)
+        let process = processes.last_mut().expect("just pushed");
+        process
+            .wait_until_healthy(START_TIMEOUT, async || process::is_healthy(port).await)
             .await?;
     }
     banner::print(settings)?;
     Ok(())
 }
 
-async fn stay(parts: &mut [Part]) -> Result<String> {
+async fn watch(processes: &mut [SupervisedProcess]) -> Result<String> {
     let ended = async {
         loop {
-            for part in parts.iter_mut() {
-                if let Some(end) = part.ended()? {
+            for process in processes.iter_mut() {
+                if let Some(end) = process.ended()? {
                     bail!(
                         "{} ended by itself ({end}); its last lines:\n{}",
-                        part.name(),
-                        part.last_lines()
+                        process.name(),
+                        process.last_lines()
                     );
                 }
             }
@@ -128,12 +134,12 @@ async fn stay(parts: &mut [Part]) -> Result<String> {
     };
     tokio::select! {
         error = ended => error,
-        reason = told_to_stop() => reason,
+        reason = stop_requested() => reason,
     }
 }
 
-/// Waits for a signal, or for the process that started us to be gone.
-async fn told_to_stop() -> Result<String> {
+/// Waits for a signal, or for the end of the process that started this one.
+async fn stop_requested() -> Result<String> {
     let listen = |kind| signal(kind).context("cannot listen for signals");
     let (mut interrupt, mut terminate, mut hang_up) = (
         listen(SignalKind::interrupt())?,

@@ -1,4 +1,5 @@
-//! Looks whether the ports are free before anything is built, and finds out who has one that is not.
+//! Checks that the ports are free before anything is built, and finds the process that holds a
+//! taken one.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -7,13 +8,13 @@ use std::net::{Ipv4Addr, TcpListener};
 use anyhow::{Result, bail};
 
 use super::services::SERVICES;
-use super::settings::Settings;
+use super::settings::UpSettings;
 
-/// Checks every port that a part of ours will listen on.
+/// Checks every port that a process will listen on.
 ///
 /// # Errors
-/// Names each taken port, its holder where that can be told, and the variable that changes it.
-pub fn check(settings: &Settings) -> Result<()> {
+/// A port is taken. The message names its holder, where known, and the variable that changes it.
+pub fn check(settings: &UpSettings) -> Result<()> {
     let mut wanted = Vec::new();
     for service in &SERVICES {
         wanted.push((service.name, service.port_variable, service.port(settings)?));
@@ -30,7 +31,7 @@ pub fn check(settings: &Settings) -> Result<()> {
         .filter_map(|(part, variable, port)| {
             Some(format!(
                 "{} wanted by {part}: {variable} changes it",
-                taken(port)?
+                port_problem(port)?
             ))
         })
         .collect();
@@ -40,10 +41,10 @@ pub fn check(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-fn taken(port: u16) -> Option<String> {
+fn port_problem(port: u16) -> Option<String> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => None,
-        Err(error) if error.kind() == ErrorKind::AddrInUse => Some(match holder(port) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Some(match find_port_holder(port) {
             Some(holder) => format!("port {port} is taken by {holder},"),
             None => format!("port {port} is taken by another program,"),
         }),
@@ -52,7 +53,7 @@ fn taken(port: u16) -> Option<String> {
 }
 
 /// The listening process as `name (pid N)`, where /proc shows it.
-fn holder(port: u16) -> Option<String> {
+fn find_port_holder(port: u16) -> Option<String> {
     let socket = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|table| fs::read_to_string(table).ok())
@@ -67,7 +68,7 @@ fn holder(port: u16) -> Option<String> {
             continue; // not a process, or the link to our own
         };
         let Ok(files) = fs::read_dir(process.path().join("fd")) else {
-            continue; // somebody else's
+            continue; // a process of another user
         };
         let holds = |file: fs::DirEntry| {
             fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == link.as_str())
@@ -100,7 +101,7 @@ mod tests {
     fn a_taken_port_is_told_with_its_holder() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let told = taken(port).unwrap();
+        let told = port_problem(port).unwrap();
         assert!(
             told.starts_with(&format!("port {port} is taken by")),
             "{told}"
@@ -112,6 +113,6 @@ mod tests {
             );
         }
         drop(listener);
-        assert_eq!(taken(port), None);
+        assert_eq!(port_problem(port), None);
     }
 }

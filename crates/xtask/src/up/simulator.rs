@@ -1,5 +1,5 @@
-//! Starts the simulated Proxmox and reads the connection file that it writes once it listens: the settings with which the lease
-//! API reaches it, exactly as it would reach a real one.
+//! Starts the simulated Proxmox and reads the connection file that it writes once it listens. The
+//! lease API reaches it by these settings, as it would reach a real one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,15 +7,15 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use super::START_DEADLINE;
-use super::part::{Part, Spec};
-use super::settings::Settings;
+use super::START_TIMEOUT;
+use super::process::{ProcessSpec, SupervisedProcess};
+use super::settings::UpSettings;
 use crate::workspace::{self, Profile};
 
-/// What the simulator tells about itself.
+/// The connection file of the simulator.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Connection {
+struct SimulatorConnection {
     url: String,
     token_id: String,
     token_secret: String,
@@ -23,21 +23,21 @@ struct Connection {
     node: String,
 }
 
-/// Starts it, and returns the `PVE_*` settings that lead to it, except those that were set by hand.
+/// Starts the simulator, and gives it with the `PVE_*` settings that reach it.
 ///
 /// # Errors
-/// It does not start, or does not say how to reach it.
+/// It does not start, or writes no connection file.
 pub async fn start(
     profile: Profile,
-    settings: &Settings,
+    settings: &UpSettings,
     data: &Path,
-) -> Result<(Part, BTreeMap<String, String>)> {
+) -> Result<(SupervisedProcess, BTreeMap<String, String>)> {
     let file = data.join("pve-sim-connection.json");
     if file.exists() {
         std::fs::remove_file(&file)
             .with_context(|| format!("cannot remove the old {}", file.display()))?;
     }
-    let mut part = Part::start(Spec {
+    let mut process = SupervisedProcess::start(ProcessSpec {
         name: "pve-sim",
         program: workspace::binary(profile, "pve-sim"),
         arguments: vec![
@@ -54,9 +54,10 @@ pub async fn start(
     })?;
     let read = || {
         let text = std::fs::read_to_string(&file).ok()?;
-        serde_json::from_str::<Connection>(&text).ok()
+        serde_json::from_str::<SimulatorConnection>(&text).ok()
     };
-    part.healthy(START_DEADLINE, async || read().is_some())
+    process
+        .wait_until_healthy(START_TIMEOUT, async || read().is_some())
         .await?;
     let connection = read().context("the simulator's connection file went away")?;
     let found = [
@@ -69,7 +70,7 @@ pub async fn start(
     ];
     // A token or a pin in .env belongs to a real host, which is not in use without PVE_HOST.
     Ok((
-        part,
+        process,
         found.map(|(name, value)| (name.to_owned(), value)).into(),
     ))
 }

@@ -1,6 +1,6 @@
-//! The files of the bundle: named by their content, so that they may be cached for ever, and compressed ahead of time, so that the
-//! server only picks a file. They name each other by where they lie beside each other, and the page names them by where they lie below
-//! it: so the bundle works from any folder of any host.
+//! The files of the bundle. They are named by their content, so that they may be cached for ever,
+//! and compressed ahead of time, so that the server only picks a file. They name each other by
+//! relative paths, so that the bundle works from any folder of any host.
 
 use std::fs;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use crate::workspace::Profile;
 
 /// The folder of the files whose names change with their content.
 pub const FOLDER: &str = "assets";
-/// Smaller than this, compression gains nothing that a packet would not carry anyway.
+/// Smaller files are not compressed: they fit into one packet.
 const WORTH_COMPRESSING: usize = 512;
 
 /// One file as it was written.
@@ -37,7 +37,8 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// Starts with an empty folder. Development builds are not compressed: that takes longer than it saves.
+    /// Starts with an empty folder. Development builds are not compressed, which would take longer
+    /// than it saves.
     ///
     /// # Errors
     /// The folder cannot be made.
@@ -60,19 +61,19 @@ impl Assets {
     /// # Errors
     /// It cannot be written.
     pub fn add(&mut self, name: &str, content: &[u8]) -> Result<String> {
-        let name = named(name, content);
+        let name = hashed_name(name, content);
         self.write(&from_page(&name), content)?;
         Ok(name)
     }
 
-    /// Adds two scripts that import each other under the names that they have here. Neither can be named by its own content, which
-    /// has the other's name: both are named by what they were before.
+    /// Adds two scripts that import each other by these names. Neither can be named by its final
+    /// content, which contains the other's name, so both are named by the content of both before.
     ///
     /// # Errors
     /// They cannot be written.
     pub fn add_pair(&mut self, pair: [(&str, &str); 2]) -> Result<[String; 2]> {
         let both = pair.map(|(_, content)| content).concat();
-        let names = pair.map(|(name, _)| named(name, both.as_bytes()));
+        let names = pair.map(|(name, _)| hashed_name(name, both.as_bytes()));
         for ((_, content), own) in pair.iter().zip(&names) {
             let mut content = (*content).to_owned();
             for ((before, _), name) in pair.iter().zip(&names) {
@@ -132,10 +133,10 @@ impl Assets {
         put("", content)?;
         let (mut gzip, mut brotli) = (None, None);
         if self.compress && content.len() >= WORTH_COMPRESSING {
-            let smaller = gzipped(content)?;
+            let smaller = compress_gzip(content)?;
             put(".gz", &smaller)?;
             gzip = Some(smaller.len());
-            let smaller = brotlied(content)?;
+            let smaller = compress_brotli(content)?;
             put(".br", &smaller)?;
             brotli = Some(smaller.len());
         }
@@ -160,7 +161,7 @@ pub fn beside(name: &str) -> String {
 }
 
 /// `app-0123456789abcdef.js` for `app.js`.
-fn named(name: &str, content: &[u8]) -> String {
+fn hashed_name(name: &str, content: &[u8]) -> String {
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "bin"));
     format!("{stem}-{}.{extension}", digest(content))
 }
@@ -174,13 +175,13 @@ fn digest(content: &[u8]) -> String {
         .collect()
 }
 
-fn gzipped(content: &[u8]) -> Result<Vec<u8>> {
+fn compress_gzip(content: &[u8]) -> Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(content)?;
     Ok(encoder.finish()?)
 }
 
-fn brotlied(content: &[u8]) -> Result<Vec<u8>> {
+fn compress_brotli(content: &[u8]) -> Result<Vec<u8>> {
     let parameters = brotli::enc::BrotliEncoderParams {
         quality: 11,
         lgwin: 22,
@@ -246,10 +247,14 @@ mod tests {
     fn both_compressions_give_the_content_back() {
         let content = "the same words again and again ".repeat(200);
         let mut plain = Vec::new();
-        brotli::BrotliDecompress(&mut &*brotlied(content.as_bytes()).unwrap(), &mut plain).unwrap();
+        brotli::BrotliDecompress(
+            &mut &*compress_brotli(content.as_bytes()).unwrap(),
+            &mut plain,
+        )
+        .unwrap();
         assert_eq!(plain, content.as_bytes());
         let mut plain = String::new();
-        let small = gzipped(content.as_bytes()).unwrap();
+        let small = compress_gzip(content.as_bytes()).unwrap();
         std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*small), &mut plain)
             .unwrap();
         assert_eq!(plain, content);

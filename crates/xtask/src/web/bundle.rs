@@ -1,5 +1,5 @@
-//! From what the compiler gives to what a browser loads: the module that every visit begins with and the script that binds it, the
-//! parts that are loaded on demand and the script that loads them.
+//! Turns the compiler's module into the files that a browser loads: the main module and the script
+//! that binds it, the lazy chunks and the script that loads them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,18 +22,19 @@ pub struct Bundle {
     pub wasm: Vec<u8>,
     /// The script that loads the module and gives it the browser.
     pub script: String,
-    /// The script that loads the parts.
+    /// The script that loads the chunks.
     pub loader: String,
-    /// The parts, by the names that the loader has for them.
-    pub parts: Vec<(String, Vec<u8>)>,
+    /// The chunks, by the names that the loader has for them.
+    pub chunks: Vec<(String, Vec<u8>)>,
 }
 
 impl Bundle {
-    /// Cuts a compiled module into its parts and binds it.
+    /// Splits a compiled module into chunks and binds it.
     ///
     /// # Errors
-    /// The module was compiled with another version of wasm-bindgen or without its relocations, or cannot be read.
-    pub fn of(wasm: &Path, profile: Profile) -> Result<Self> {
+    /// The module was compiled with another version of wasm-bindgen or without its relocations, or
+    /// cannot be read.
+    pub fn build(wasm: &Path, profile: Profile) -> Result<Self> {
         let release = profile == Profile::Release;
         let (main, files) = split(wasm)?;
         let mut output = Bindgen::new()
@@ -56,7 +57,7 @@ impl Bundle {
         let loader = main.with_file_name(PARTS);
         let loader = fs::read_to_string(&loader)
             .with_context(|| format!("cannot read {}", loader.display()))?;
-        let mut parts = Vec::new();
+        let mut chunks = Vec::new();
         for file in files {
             let part =
                 fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -66,19 +67,20 @@ impl Bundle {
                 part
             };
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            parts.push((name.into_owned(), part));
+            chunks.push((name.into_owned(), part));
         }
-        parts.sort();
+        chunks.sort();
         Ok(Self {
             script: output.js().to_owned(),
             wasm: output.wasm_mut().emit_wasm(),
             loader,
-            parts,
+            chunks,
         })
     }
 }
 
-/// Cuts a module at its marked functions: the module that loads the others, which is to be bound, and those.
+/// Splits a module at its marked functions: gives the main module, which is to be bound, and the
+/// chunks.
 fn split(wasm: &Path) -> Result<(PathBuf, Vec<PathBuf>)> {
     let whole = fs::read(wasm).with_context(|| format!("cannot read {}", wasm.display()))?;
     let folder = wasm.with_file_name("web-ui-parts");

@@ -1,6 +1,7 @@
-//! `cargo xtask web`: makes `web-ui/dist`, the folder that the interface's server or any static host serves. Cargo compiles the
-//! application for WebAssembly, `bundle` cuts it into parts and makes it loadable, `assets` gives every file a name by its content and
-//! compresses it, `page` puts the names into the page. When nothing has changed since the last time, nothing is written.
+//! `cargo xtask web`: builds `web-ui/dist`, the folder that the interface's server or any static
+//! host serves. Cargo compiles the application for WebAssembly, [`bundle`] splits it into chunks
+//! and makes it loadable, [`assets`] names every file by its content and compresses it, [`page`]
+//! puts the names into the page. An unchanged bundle is not built again.
 
 mod assets;
 mod bundle;
@@ -20,7 +21,7 @@ use crate::workspace::{self, Profile, root};
 use assets::Assets;
 use bundle::Bundle;
 pub use size::first_visit;
-use stamp::Stamp;
+use stamp::BuildStamp;
 
 /// The folder that is served.
 pub fn dist() -> PathBuf {
@@ -37,7 +38,8 @@ pub fn run(profile: Profile) -> Result<()> {
     Ok(())
 }
 
-/// Installs what the lease API's own terminal page is built from; without npm that page says what is missing.
+/// Installs the packages of the lease API's terminal page. Without npm that page shows what is
+/// missing.
 ///
 /// # Errors
 /// npm is there and fails.
@@ -48,11 +50,11 @@ pub fn terminal_of_the_api() -> Result<()> {
     Ok(())
 }
 
-/// Makes the folder, if it is not what the sources would give.
+/// Builds the folder, if its sources have changed.
 ///
 /// # Errors
-/// The target cannot be set up, something does not compile, a file cannot be written, or the release is
-/// larger than its budget.
+/// The target cannot be set up, something does not compile, a file cannot be written, or the
+/// release is larger than its budget.
 pub fn build(profile: Profile) -> Result<()> {
     target::prepare()?;
     let wasm = compile(profile)?;
@@ -61,23 +63,23 @@ pub fn build(profile: Profile) -> Result<()> {
     if packages.is_none() {
         println!("npm is missing: the interface is built without its terminal");
     }
-    let stamp = Stamp::of(profile, &wasm, &sources, packages.as_deref())?;
-    if stamp.is_on(&dist()) {
+    let stamp = BuildStamp::compute(profile, &wasm, &sources, packages.as_deref())?;
+    if stamp.matches(&dist()) {
         return Ok(());
     }
     println!("bundling web-ui/dist");
-    let bundle = Bundle::of(&wasm, profile)?;
-    let folder = emptied(&dist())?;
+    let bundle = Bundle::build(&wasm, profile)?;
+    let folder = create_empty(&dist())?;
     let mut assets = Assets::new(&folder, profile)?;
     let mut loader = bundle.loader;
-    for (name, part) in &bundle.parts {
+    for (name, part) in &bundle.chunks {
         let added = assets.add(name, part)?;
         loader = loader.replace(&assets::beside(name), &assets::beside(&added));
     }
     let script = script::without_comments(&bundle.script);
     let loader = script::without_comments(&loader);
     let [app, parts] = assets.add_pair([(bundle::APP, &script), (bundle::PARTS, &loader)])?;
-    let names = page::Names {
+    let names = page::AssetNames {
         style: assets.add_text("style.css", &page::style(&sources)?)?,
         wasm: assets.add("app.wasm", &bundle.wasm)?,
         app,
@@ -90,11 +92,8 @@ pub fn build(profile: Profile) -> Result<()> {
     let start = assets.add_text("start.js", &page::start_script(&names))?;
     assets.copy_all(&sources.join("public"))?;
     assets.add_page("index.html", &page::index(&sources, &names, &start)?)?;
-    let verdict = size::report(&assets, profile);
-    if verdict.is_ok() {
-        stamp.put_on(&folder)?;
-    }
-    verdict
+    size::report(&assets, profile)?;
+    stamp.write_to(&folder)
 }
 
 fn compile(profile: Profile) -> Result<PathBuf> {
@@ -105,9 +104,9 @@ fn compile(profile: Profile) -> Result<PathBuf> {
     let mut command = workspace::cargo();
     command.args(["rustc", "--quiet", "--package", "web-ui", "--bin", "web-ui"]);
     command.args(["--target", target::TRIPLE, "--profile", name]);
-    // Where the module's functions and data name each other: it is cut along that.
+    // The splitter needs the relocations between the module's functions and data.
     command.args(["--", "-C", "link-arg=--emit-relocs"]);
-    // Flags for this machine's own processor are not for the browser.
+    // Flags for the processor of this machine do not fit WebAssembly.
     command.env_remove("RUSTFLAGS");
     workspace::run(&mut command)?;
     Ok(workspace::target_folder()
@@ -116,7 +115,7 @@ fn compile(profile: Profile) -> Result<PathBuf> {
         .join("web-ui.wasm"))
 }
 
-fn emptied(folder: &Path) -> Result<PathBuf> {
+fn create_empty(folder: &Path) -> Result<PathBuf> {
     if folder.exists() {
         std::fs::remove_dir_all(folder)
             .with_context(|| format!("cannot empty {}", folder.display()))?;

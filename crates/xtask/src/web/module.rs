@@ -1,4 +1,4 @@
-//! The little of the WebAssembly format that is needed to take out of a module what no browser reads.
+//! Removes from a WebAssembly module the sections that no browser reads.
 
 use anyhow::{Context, Result, ensure};
 
@@ -9,13 +9,13 @@ const CUSTOM: u8 = 0;
 /// A module without its custom sections.
 ///
 /// # Errors
-/// It is no module.
+/// It is not a WebAssembly module.
 pub fn without_custom_sections(module: &[u8]) -> Result<Vec<u8>> {
     ensure!(module.starts_with(HEADER), "this is no WebAssembly module");
     let mut kept = HEADER.to_vec();
     let mut rest = &module[HEADER.len()..];
     while let Some((&id, after)) = rest.split_first() {
-        let (size, length) = number(after).context("a section has no size")?;
+        let (size, length) = leb128(after).context("a section has no size")?;
         let whole = 1 + length + size;
         ensure!(whole <= rest.len(), "a section is longer than its module");
         if id != CUSTOM {
@@ -27,12 +27,12 @@ pub fn without_custom_sections(module: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// A number of at most 32 bits in LEB128, and how many bytes it takes.
-fn number(bytes: &[u8]) -> Option<(usize, usize)> {
-    let mut number = 0;
+fn leb128(bytes: &[u8]) -> Option<(usize, usize)> {
+    let mut value = 0;
     for (position, byte) in bytes.iter().take(5).enumerate() {
-        number |= usize::from(byte & 0x7f) << (7 * position);
+        value |= usize::from(byte & 0x7f) << (7 * position);
         if byte & 0x80 == 0 {
-            return Some((number, position + 1));
+            return Some((value, position + 1));
         }
     }
     None

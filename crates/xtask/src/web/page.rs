@@ -1,5 +1,5 @@
-//! The page itself: one style sheet from the sources, one script that starts the application, and the page with the names of
-//! this build in the places that it marks with double braces.
+//! The page: one style sheet from the sources, one script that starts the application, and the page
+//! with the names of this build in place of its marks in double braces.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 
 use super::assets::{beside, files_below, from_page};
 
-/// What this build's files are called.
-pub struct Names {
+/// The names of this build's files.
+pub struct AssetNames {
     /// The style sheet.
     pub style: String,
     /// The module.
@@ -35,8 +35,9 @@ pub fn style(sources: &Path) -> Result<String> {
     Ok(without_comments(&style))
 }
 
-/// Starts the application. A file of its own, because the content security policy forbids scripts in the page.
-pub fn start_script(names: &Names) -> String {
+/// The script that starts the application. It is a file, because the content security policy
+/// forbids scripts in the page.
+pub fn start_script(names: &AssetNames) -> String {
     format!(
         "import init from '{}';\ninit({{ module_or_path: new URL('{}', import.meta.url) }});\n",
         beside(&names.app),
@@ -47,8 +48,8 @@ pub fn start_script(names: &Names) -> String {
 /// The page with every mark replaced.
 ///
 /// # Errors
-/// It cannot be read, or marks something that is not known.
-pub fn index(sources: &Path, names: &Names, start: &str) -> Result<String> {
+/// It cannot be read, or has an unknown mark.
+pub fn index(sources: &Path, names: &AssetNames, start: &str) -> Result<String> {
     let page = read(&sources.join("index.html"))?;
     let page = page
         .replace("{{style}}", &from_page(&names.style))
@@ -71,7 +72,7 @@ fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Comments are for those who read the sources.
+/// A style sheet without comments.
 fn without_comments(style: &str) -> String {
     let mut rest = style;
     let mut kept = String::with_capacity(style.len());
@@ -98,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_page_names_nothing_from_the_root_of_its_host() {
-        let names = Names {
+        let names = AssetNames {
             style: "style-1.css".into(),
             wasm: "app-1.wasm".into(),
             app: "app-2.js".into(),
@@ -118,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_start_script_loads_this_builds_module() {
-        let names = Names {
+        let names = AssetNames {
             style: String::new(),
             wasm: "app-1.wasm".into(),
             app: "app-2.js".into(),

@@ -1,7 +1,7 @@
-//! Makes the generated scripts smaller by what only people read: comments on lines of their own, and indentation.
+//! Removes comment lines and indentation from the generated scripts.
 
-/// The same script without those. One with a text that goes over several lines stays as it is, since a line of that text
-/// could look like a comment.
+/// The script without comment lines and indentation. A script with a text over several lines stays
+/// as it is, since a line of that text could look like a comment.
 pub fn without_comments(script: &str) -> String {
     if script
         .lines()

@@ -1,4 +1,4 @@
-//! How much a visitor has to load, and the budget that no release may pass.
+//! The bytes that a visitor loads, and the budget of a release.
 
 use std::fs;
 
@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 use super::assets::{Asset, Assets, files_below};
 use crate::workspace::Profile;
 
-/// What a first visit may load, in bytes after brotli. 250 KiB are promised; this is just above what is there, and only ever goes
-/// down. What comes on demand is counted apart.
+/// Bytes after brotli that a first visit may load. 250 KiB are promised; this is just above the
+/// present size and is only ever lowered. Lazy chunks are counted apart.
 const BUDGET: usize = 224 * 1024;
 
 /// Prints the sizes.
@@ -26,12 +26,12 @@ pub fn report(assets: &Assets, profile: Profile) -> Result<()> {
         let (gzip, brotli) = (show(asset.gzip), show(asset.brotli));
         println!("{:>9} {gzip:>9} {brotli:>9}  {}", asset.plain, asset.name);
     }
-    let sum = |when: When| -> usize {
+    let sum = |when: LoadTime| -> usize {
         let all = assets.written().iter();
-        all.filter(|a| when_loaded(&a.name) == when).map(sent).sum()
+        all.filter(|a| load_time(&a.name) == when).map(sent).sum()
     };
-    let first = sum(When::First);
-    let (rest, terminal) = (sum(When::Later), sum(When::Terminal));
+    let first = sum(LoadTime::FirstVisit);
+    let (rest, terminal) = (sum(LoadTime::Later), sum(LoadTime::Terminal));
     println!("first visit: {first} bytes with brotli, of {BUDGET}");
     println!(
         "parts of the application, later: {rest}; xterm.js, with the first console: {terminal}; all: {}",
@@ -53,27 +53,28 @@ fn sent(asset: &Asset) -> usize {
 
 /// When a file is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
-    /// Until the page can be used.
-    First,
-    /// When the page rests, or when somebody asks for it.
+enum LoadTime {
+    /// Before the page can be used.
+    FirstVisit,
+    /// Once the page is idle, or when it is needed.
     Later,
     /// When the first console is opened.
     Terminal,
 }
 
-fn when_loaded(name: &str) -> When {
+fn load_time(name: &str) -> LoadTime {
     let name = name.rsplit('/').next().unwrap_or_default();
     if name.starts_with("split_") || name.starts_with("chunk_") {
-        When::Later
+        LoadTime::Later
     } else if name.starts_with("terminal-") || name.starts_with("xterm") {
-        When::Terminal
+        LoadTime::Terminal
     } else {
-        When::First
+        LoadTime::FirstVisit
     }
 }
 
-/// What the first visit to the bundle that is there loads, in bytes after brotli; `None` where there is no release bundle.
+/// The bytes after brotli that a first visit to the built bundle loads; `None` without a release
+/// bundle.
 ///
 /// # Errors
 /// A file cannot be read.
@@ -89,7 +90,7 @@ pub fn first_visit() -> Result<Option<u64>> {
             .expect("the files were found below it");
         let name = below.display().to_string();
         let copy = name.ends_with(".br") || name.ends_with(".gz");
-        if copy || name.starts_with('.') || when_loaded(&name) != When::First {
+        if copy || name.starts_with('.') || load_time(&name) != LoadTime::FirstVisit {
             continue;
         }
         let compressed = folder.join(format!("{name}.br"));
@@ -112,11 +113,11 @@ mod tests {
     #[test]
     fn only_parts_and_the_terminal_come_later() {
         for first in ["index.html", "assets/app-0.wasm", "assets/parts-0.js"] {
-            assert_eq!(when_loaded(first), When::First, "{first}");
+            assert_eq!(load_time(first), LoadTime::FirstVisit, "{first}");
         }
-        assert_eq!(when_loaded("assets/split_pay-0.wasm"), When::Later);
-        assert_eq!(when_loaded("assets/chunk_3-0.wasm"), When::Later);
-        assert_eq!(when_loaded("assets/xterm-fit-0.js"), When::Terminal);
+        assert_eq!(load_time("assets/split_pay-0.wasm"), LoadTime::Later);
+        assert_eq!(load_time("assets/chunk_3-0.wasm"), LoadTime::Later);
+        assert_eq!(load_time("assets/xterm-fit-0.js"), LoadTime::Terminal);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What a bundle was made of, kept beside it, so that the same is not made twice.
+//! A digest of the bundle's sources, stored beside the bundle, so that an unchanged one is not
+//! built again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,15 +12,15 @@ use crate::workspace::{self, Profile};
 
 const FILE: &str = ".made-from";
 
-/// A digest of everything that goes in.
-pub struct Stamp(String);
+/// The digest of the sources of a bundle.
+pub struct BuildStamp(String);
 
-impl Stamp {
-    /// Reads everything that goes in.
+impl BuildStamp {
+    /// Reads all sources and computes their digest.
     ///
     /// # Errors
     /// A file cannot be read.
-    pub fn of(
+    pub fn compute(
         profile: Profile,
         wasm: &Path,
         sources: &Path,
@@ -32,7 +33,7 @@ impl Stamp {
         for file in ["terminal.js", "package-lock.json"] {
             files.push(sources.join("terminal").join(file));
         }
-        // A change of this tool changes its outcome as well.
+        // A change of this tool changes the bundle as well.
         files.extend(files_below(
             &workspace::root().join("crates/xtask/src/web"),
         )?);
@@ -50,16 +51,16 @@ impl Stamp {
         Ok(Self(digest.iter().map(|b| format!("{b:02x}")).collect()))
     }
 
-    /// Whether the bundle in a folder was made of the same.
-    pub fn is_on(&self, folder: &Path) -> bool {
+    /// Whether the bundle in a folder was built from the same sources.
+    pub fn matches(&self, folder: &Path) -> bool {
         fs::read_to_string(folder.join(FILE)).is_ok_and(|stamp| stamp == self.0)
     }
 
-    /// Notes what the bundle in a folder was made of.
+    /// Writes the digest beside the bundle in a folder.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn put_on(&self, folder: &Path) -> Result<()> {
+    pub fn write_to(&self, folder: &Path) -> Result<()> {
         fs::write(folder.join(FILE), &self.0).context("cannot note what the bundle was made of")
     }
 }

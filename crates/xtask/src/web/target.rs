@@ -1,5 +1,5 @@
-//! The WebAssembly target's standard library. `wasm-target.sh` adds it with rustup, or compiles it from the sources that
-//! Debian packs for the same compiler; it does nothing where the target already works.
+//! The standard library for WebAssembly. `wasm-target.sh` adds it with rustup, or compiles it from
+//! Debian's sources of the same compiler; it does nothing where the target already works.
 
 use std::process::Command;
 

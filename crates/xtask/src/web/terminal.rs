@@ -1,5 +1,5 @@
-//! The terminal: xterm.js from its own packages, as the modules that they publish, and our glue between it and the application.
-//! Nothing of it is loaded before a console is opened.
+//! The terminal: the published modules of xterm.js, and our glue between them and the application.
+//! They are loaded when a terminal is opened.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use super::assets::{Assets, beside};
 use crate::setup;
 
-/// The installed packages of a part's folder; none where they are not there and npm is missing, and the part then says that it
-/// was built without a terminal.
+/// The installed packages of a folder; `None` where they are not installed and npm is missing. The
+/// interface then shows that it was built without a terminal.
 ///
 /// # Errors
 /// npm is there and fails.

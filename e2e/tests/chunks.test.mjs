@@ -6,11 +6,11 @@ import { visit } from '../browser/customer.mjs';
 import { assets } from '../browser/site.mjs';
 import { inBrowser } from '../browser/suite.mjs';
 
-const PART = /\/assets\/(split|chunk)_[^/]*\.wasm$/;
+const CHUNK = /\/assets\/(split|chunk)_[^/]*\.wasm$/;
 /** Promised for a first visit, in bytes as they travel. */
 const FIRST_VISIT = 250 * 1024;
 const NOT_LOADED = [/ERR_FAILED/, /Failed to fetch/];
-const withhold = (page) => page.route(PART, (route) => route.abort());
+const withhold = (page) => page.route(CHUNK, (route) => route.abort());
 
 inBrowser('the parts of the application', (stage) => {
   let site, browser;
@@ -28,12 +28,12 @@ inBrowser('the parts of the application', (stage) => {
       look();
     });
     await page.goto(site.url);
-    const all = assets().filter((name) => PART.test(`/assets/${name}`)).length;
+    const all = assets().filter((name) => CHUNK.test(`/assets/${name}`)).length;
     const allCame = ({ part, all }) => {
       const files = performance.getEntriesByType('resource');
       return files.filter(({ name }) => new RegExp(part).test(name)).length >= all;
     };
-    await page.waitForFunction(allCame, { part: PART.source, all });
+    await page.waitForFunction(allCame, { part: CHUNK.source, all });
     const found = await page.evaluate(() => ({
       usableAt: window.usableAt,
       files: [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
@@ -45,7 +45,7 @@ inBrowser('the parts of the application', (stage) => {
 
   test('come after the page can be used, each once, and are not part of the first visit', async (t) => {
     const { usableAt, files } = await loaded();
-    const parts = files.filter(({ name }) => PART.test(name));
+    const parts = files.filter(({ name }) => CHUNK.test(name));
     assert.equal(new Set(parts.map(({ name }) => name)).size, parts.length, 'each once');
     assert.deepEqual(parts.filter(({ startTime }) => startTime <= usableAt), [], 'none before the page can be used');
     const first = files.filter(({ startTime }) => startTime <= usableAt);
@@ -62,7 +62,7 @@ inBrowser('the parts of the application', (stage) => {
     const customer = await visit(browser, site, { before: withhold, expected: NOT_LOADED });
     await customer.page.getByRole('link', { name: 'Settings', exact: true }).click();
     await customer.page.getByRole('alert').filter({ hasText: 'could not be loaded' }).waitFor();
-    await customer.page.unroute(PART);
+    await customer.page.unroute(CHUNK);
     await customer.button('Try again').click();
     await customer.page.getByRole('heading', { level: 1, name: 'Settings' }).waitFor();
     await customer.leave();
@@ -75,7 +75,7 @@ inBrowser('the parts of the application', (stage) => {
     await box.press('Enter');
     await customer.page.getByRole('alert').filter({ hasText: 'could not be sent' }).waitFor();
     assert.equal(await box.inputValue(), 'How busy is the node?');
-    await customer.page.unroute(PART);
+    await customer.page.unroute(CHUNK);
     await box.press('Enter');
     await customer.page.locator('.question', { hasText: 'How busy is the node?' }).waitFor();
     await customer.page.getByRole('alert').waitFor({ state: 'detached' });
@@ -83,7 +83,7 @@ inBrowser('the parts of the application', (stage) => {
     await customer.leave();
   });
 
-  test('come before the page for somebody who has conversations, and the page waits for them', async () => {
+  test('come before the page for a customer with conversations, and the page waits for them', async () => {
     const customer = await visit(browser, site, { expected: NOT_LOADED });
     const { page } = customer;
     await page.locator('#message').fill('How busy is the node?');
@@ -93,7 +93,7 @@ inBrowser('the parts of the application', (stage) => {
     await page.reload();
     await page.waitForEvent('requestfailed');
     assert.ok(await page.locator('#loading').isVisible(), 'a page without them would show no conversations');
-    await page.unroute(PART);
+    await page.unroute(CHUNK);
     await page.locator('.question', { hasText: 'How busy is the node?' }).waitFor();
     assert.equal(await page.locator('.history-title').first().innerText(), 'How busy is the node?');
     await customer.leave();

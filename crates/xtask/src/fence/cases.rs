@@ -1,16 +1,14 @@
-//! The ways that are tried, the layers they are tried against, and which is open where. The same
-//! table is in docs/TENANTS.md.
+//! The traffic paths that are tried, the variants of the fence, and where each path is open. The
+//! same table is in docs/TENANTS.md.
 
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
 
-use super::lab::Way;
-
 /// A host with some layers of the fence.
 #[derive(Clone, Copy, Debug)]
-pub struct Stage {
-    /// Its word on the command line.
+pub struct FenceVariant {
+    /// Its name on the command line.
     pub name: &'static str,
     /// Its column's title.
     pub title: &'static str,
@@ -20,11 +18,11 @@ pub struct Stage {
     pub table: bool,
     /// Each port passes its own address only, as with the option `ipfilter` of Proxmox's firewall.
     pub ipfilter: bool,
-    /// The host knows the tenants' hardware addresses for good.
+    /// The host has permanent entries for the tenants' hardware addresses.
     pub pinned: bool,
 }
 
-const BARE: Stage = Stage {
+const BARE: FenceVariant = FenceVariant {
     name: "plain",
     title: "plain bridge, NAT",
     isolated: false,
@@ -33,29 +31,29 @@ const BARE: Stage = Stage {
     pinned: false,
 };
 
-/// From nothing to everything.
-pub const STAGES: [Stage; 6] = [
+/// From no layer to all layers.
+pub const VARIANTS: [FenceVariant; 6] = [
     BARE,
-    Stage {
+    FenceVariant {
         name: "vnet",
         title: "VNet, isolated ports, NAT",
         isolated: true,
         ..BARE
     },
-    Stage {
+    FenceVariant {
         name: "plain-table",
         title: "plain bridge, table",
         table: true,
         ..BARE
     },
-    Stage {
+    FenceVariant {
         name: "table",
         title: "VNet, table",
         isolated: true,
         table: true,
         ..BARE
     },
-    Stage {
+    FenceVariant {
         name: "pinned",
         title: "VNet, table, fixed neighbours",
         isolated: true,
@@ -63,7 +61,7 @@ pub const STAGES: [Stage; 6] = [
         pinned: true,
         ..BARE
     },
-    Stage {
+    FenceVariant {
         name: "ipfilter",
         title: "VNet, table, ipfilter",
         isolated: true,
@@ -73,190 +71,215 @@ pub const STAGES: [Stage; 6] = [
     },
 ];
 
-/// The stage of a name.
-pub fn stage(name: &str) -> Result<Stage> {
-    let stage = STAGES.into_iter().find(|stage| stage.name == name);
-    stage.with_context(|| format!("there is no stage {name:?}"))
+/// The variant of a name.
+pub fn variant(name: &str) -> Result<FenceVariant> {
+    let variant = VARIANTS.into_iter().find(|variant| variant.name == name);
+    variant.with_context(|| format!("there is no variant {name:?}"))
 }
 
-/// One way, and where it is open.
-pub struct Row {
-    /// What the reader sees.
+/// A traffic path, by how it is tried.
+#[derive(Clone, Copy, Debug)]
+pub enum TrafficPath {
+    /// A connection from a namespace, answered by the server of that name.
+    Tcp {
+        from: &'static str,
+        address: &'static str,
+        name: &'static str,
+    },
+    /// A datagram and its answer.
+    Udp {
+        from: &'static str,
+        address: &'static str,
+        name: &'static str,
+    },
+    /// Both tenants send what is for the other one to the gateway.
+    ByGateway,
+    /// The tenant `b` sends a datagram with this source, and it arrives.
+    Claim(&'static str),
+    /// The tenant `b` answers the host at the address of `a`.
+    Takeover,
+    /// The tenant `b` has more connections than one may have, and another.
+    Flood,
+}
+
+/// One path, and on which variants it is open.
+pub struct FenceCase {
+    /// Its title in the table.
     pub title: &'static str,
-    /// How it is tried.
-    pub way: Way,
-    open: fn(Stage) -> bool,
+    /// The path.
+    pub path: TrafficPath,
+    open: fn(FenceVariant) -> bool,
 }
 
-const fn row(title: &'static str, way: Way, open: fn(Stage) -> bool) -> Row {
-    Row { title, way, open }
+const fn case(title: &'static str, path: TrafficPath, open: fn(FenceVariant) -> bool) -> FenceCase {
+    FenceCase { title, path, open }
 }
 
-const fn from_tenant(address: &'static str, name: &'static str) -> Way {
-    Way::Tcp {
+const fn from_tenant(address: &'static str, name: &'static str) -> TrafficPath {
+    TrafficPath::Tcp {
         from: "a",
         address,
         name,
     }
 }
 
-const UNFENCED: fn(Stage) -> bool = |stage| !stage.table;
-const SAME_BRIDGE: fn(Stage) -> bool = |stage| !stage.isolated;
-const ALWAYS: fn(Stage) -> bool = |_| true;
+const WITHOUT_TABLE: fn(FenceVariant) -> bool = |variant| !variant.table;
+const WITHOUT_ISOLATION: fn(FenceVariant) -> bool = |variant| !variant.isolated;
+const ALWAYS: fn(FenceVariant) -> bool = |_| true;
 
-/// Every way, those that must be closed first. The order is that in which they are tried.
-pub const ROWS: [Row; 27] = [
-    row(
+/// Every path, those that must be closed first, in the order in which they are tried.
+pub const CASES: [FenceCase; 27] = [
+    case(
         "tenant → tenant :22, on the bridge",
         from_tenant("10.64.0.11:22", "b"),
-        SAME_BRIDGE,
+        WITHOUT_ISOLATION,
     ),
-    row(
+    case(
         "the same by IPv6",
         from_tenant("[fd64::11]:22", "b"),
-        SAME_BRIDGE,
+        WITHOUT_ISOLATION,
     ),
-    row(
+    case(
         "tenant → tenant :22, by way of the gateway",
-        Way::ByGateway,
-        UNFENCED,
+        TrafficPath::ByGateway,
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "tenant → host :8006, at the gateway's address",
         from_tenant("10.64.0.1:8006", "host"),
-        UNFENCED,
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "tenant → host :8006, at its address in the LAN",
         from_tenant("192.168.7.2:8006", "host"),
-        UNFENCED,
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "tenant → host :22",
         from_tenant("10.64.0.1:22", "host"),
-        UNFENCED,
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "tenant → host :8006, by IPv6",
         from_tenant("[fd64::1]:8006", "host"),
-        UNFENCED,
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "tenant → LAN, router :80",
         from_tenant("192.168.7.1:80", "net"),
-        UNFENCED,
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "tenant → LAN, file server :445",
         from_tenant("192.168.7.50:445", "nas"),
-        UNFENCED,
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "tenant → 169.254.169.254 :80 (metadata)",
         from_tenant("169.254.169.254:80", "net"),
-        UNFENCED,
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "tenant → internet :25",
         from_tenant("203.0.113.9:25", "net"),
-        UNFENCED,
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "tenant → internet :465",
         from_tenant("203.0.113.9:465", "net"),
-        UNFENCED,
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "tenant → internet :587",
         from_tenant("203.0.113.9:587", "net"),
-        UNFENCED,
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "tenant → internet :443, by IPv6",
         from_tenant("[2001:db8:9::9]:443", "net"),
-        UNFENCED,
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "LAN, file server → tenant :22",
-        Way::Tcp {
+        TrafficPath::Tcp {
             from: "nas",
             address: "10.64.0.10:22",
             name: "a",
         },
-        UNFENCED,
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "GUEST_SSH_SOURCE → tenant :80",
-        Way::Tcp {
+        TrafficPath::Tcp {
             from: "proxy",
             address: "10.64.0.10:80",
             name: "a",
         },
-        UNFENCED,
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "tenant → internet, beyond 2000 connections at once",
-        Way::Flood,
-        UNFENCED,
+        TrafficPath::Flood,
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "packets with an address of the LAN as source",
-        Way::Claim("192.168.7.99"),
-        UNFENCED,
+        TrafficPath::Claim("192.168.7.99"),
+        WITHOUT_TABLE,
     ),
-    row(
+    case(
         "packets with a neighbour's address as source",
-        Way::Claim("10.64.0.10"),
-        |stage| !stage.ipfilter,
+        TrafficPath::Claim("10.64.0.10"),
+        |variant| !variant.ipfilter,
     ),
-    row(
+    case(
         "taking over a neighbour's address by ARP",
-        Way::Takeover,
-        |stage| !stage.ipfilter && !stage.pinned,
+        TrafficPath::Takeover,
+        |variant| !variant.ipfilter && !variant.pinned,
     ),
-    row(
+    case(
         "GUEST_SSH_SOURCE → tenant :22",
-        Way::Tcp {
+        TrafficPath::Tcp {
             from: "proxy",
             address: "10.64.0.10:22",
             name: "a",
         },
         ALWAYS,
     ),
-    row(
+    case(
         "host → tenant :22",
-        Way::Tcp {
+        TrafficPath::Tcp {
             from: "host",
             address: "10.64.0.10:22",
             name: "a",
         },
         ALWAYS,
     ),
-    row(
+    case(
         "tenant → public resolver :53, UDP",
-        Way::Udp {
+        TrafficPath::Udp {
             from: "a",
             address: "9.9.9.9:53",
             name: "net",
         },
         ALWAYS,
     ),
-    row(
+    case(
         "tenant → public resolver :53, TCP",
         from_tenant("9.9.9.9:53", "net"),
         ALWAYS,
     ),
-    row(
+    case(
         "tenant → internet :443",
         from_tenant("203.0.113.9:443", "net"),
         ALWAYS,
     ),
-    row(
+    case(
         "tenant → internet :80",
         from_tenant("203.0.113.9:80", "net"),
         ALWAYS,
     ),
-    row(
+    case(
         "tenant → internet :22",
         from_tenant("203.0.113.9:22", "net"),
         ALWAYS,
@@ -264,18 +287,18 @@ pub const ROWS: [Row; 27] = [
 ];
 
 /// The table in Markdown.
-pub fn rendered(open: &dyn Fn(usize, usize) -> bool) -> String {
+pub fn markdown(open: &dyn Fn(usize, usize) -> bool) -> String {
     let mut text = String::from("| Way |");
-    for stage in STAGES {
-        let _ = write!(text, " {} |", stage.title);
+    for variant in VARIANTS {
+        let _ = write!(text, " {} |", variant.title);
     }
     text += "\n| --- |";
-    text += &" --- |".repeat(STAGES.len());
+    text += &" --- |".repeat(VARIANTS.len());
     text.push('\n');
-    for (number, row) in ROWS.iter().enumerate() {
-        let _ = write!(text, "| {} |", row.title);
-        for stage in 0..STAGES.len() {
-            let word = if open(number, stage) {
+    for (number, case) in CASES.iter().enumerate() {
+        let _ = write!(text, "| {} |", case.title);
+        for variant in 0..VARIANTS.len() {
+            let word = if open(number, variant) {
                 "open"
             } else {
                 "closed"
@@ -287,14 +310,14 @@ pub fn rendered(open: &dyn Fn(usize, usize) -> bool) -> String {
     text
 }
 
-/// What is not as promised.
-pub fn wrong(seen: &[Vec<bool>]) -> Vec<String> {
+/// The cases that differ from the promise.
+pub fn mismatches(seen: &[Vec<bool>]) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (stage, seen) in STAGES.into_iter().zip(seen) {
-        for (row, &open) in ROWS.iter().zip(seen) {
-            if open != (row.open)(stage) {
+    for (variant, seen) in VARIANTS.into_iter().zip(seen) {
+        for (case, &open) in CASES.iter().zip(seen) {
+            if open != (case.open)(variant) {
                 let word = if open { "open" } else { "closed" };
-                wrong.push(format!("{}: {} is {word}", stage.title, row.title));
+                wrong.push(format!("{}: {} is {word}", variant.title, case.title));
             }
         }
     }
@@ -306,8 +329,9 @@ mod tests {
     use super::*;
 
     fn promised() -> Vec<Vec<bool>> {
-        let column = |stage: Stage| ROWS.iter().map(|row| (row.open)(stage)).collect();
-        STAGES.into_iter().map(column).collect()
+        let column =
+            |variant: FenceVariant| CASES.iter().map(|case| (case.open)(variant)).collect();
+        VARIANTS.into_iter().map(column).collect()
     }
 
     #[test]
@@ -315,24 +339,24 @@ mod tests {
         let path = crate::workspace::root().join("docs/TENANTS.md");
         let text = std::fs::read_to_string(path).unwrap();
         let promised = promised();
-        let table = rendered(&|row, stage| promised[stage][row]);
+        let table = markdown(&|case, variant| promised[variant][case]);
         assert!(text.contains(&table), "docs/TENANTS.md lacks:\n{table}");
     }
 
     #[test]
     fn every_way_that_is_ever_closed_is_open_somewhere() {
         // Else a try that can never succeed would pass for a closed way.
-        assert!(ROWS.iter().all(|row| (row.open)(BARE)));
+        assert!(CASES.iter().all(|case| (case.open)(BARE)));
     }
 
     #[test]
     fn one_way_that_is_open_or_closed_against_the_promise_is_named() {
         let mut seen = promised();
-        assert!(wrong(&seen).is_empty());
+        assert!(mismatches(&seen).is_empty());
         seen[3][7] = true;
         seen[5][24] = false;
         assert_eq!(
-            wrong(&seen),
+            mismatches(&seen),
             [
                 "VNet, table: tenant → LAN, router :80 is open",
                 "VNet, table, ipfilter: tenant → internet :443 is closed",

@@ -1,5 +1,5 @@
-//! One running part: a child process in its own process group, whose lines are shown with its name in colour, the last ones kept
-//! for the message if it dies.
+//! A child process in its own process group. Its lines are shown with its name in colour; the last
+//! lines are kept for the message if it ends.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::IsTerminal;
@@ -16,9 +16,9 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long a part may take to finish what it is doing before it is killed; the services take up to 20 seconds.
-const STOP_DEADLINE: Duration = Duration::from_secs(25);
-const KEPT_LINES: usize = 15;
+/// How long a process may take to stop before it is killed; the services take up to 20 seconds.
+const STOP_TIMEOUT: Duration = Duration::from_secs(25);
+const KEPT_LINE_COUNT: usize = 15;
 const COLOURS: [(&str, &str); 4] = [
     ("pve-sim", "\x1b[35m"),
     ("proxmox-api", "\x1b[36m"),
@@ -26,33 +26,33 @@ const COLOURS: [(&str, &str); 4] = [
     ("web-ui", "\x1b[32m"),
 ];
 
-/// What to start.
-pub struct Spec {
-    /// Shown before each of its lines.
+/// A process to start.
+pub struct ProcessSpec {
+    /// Its name, which is shown before each of its lines.
     pub name: &'static str,
     /// The built binary.
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// Added to our own environment.
+    /// Variables that are added to our own environment.
     pub environment: BTreeMap<String, String>,
 }
 
-/// A part that was started; dropped, it is killed.
-pub struct Part {
+/// A process that was started. It is killed when this is dropped.
+pub struct SupervisedProcess {
     name: &'static str,
     child: Child,
     lines: Arc<Mutex<VecDeque<String>>>,
 }
 
-impl Part {
+impl SupervisedProcess {
     /// Starts it.
     ///
     /// # Errors
     /// The program cannot be run.
-    pub fn start(spec: Spec) -> Result<Self> {
+    pub fn start(spec: ProcessSpec) -> Result<Self> {
         let mut command = Command::new(&spec.program);
-        if plain() {
+        if without_colour() {
             command.env("NO_COLOR", "1");
         }
         let mut child = command
@@ -62,17 +62,17 @@ impl Part {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0) // Ctrl-C reaches us alone, so that parts stop in order
+            .process_group(0) // Ctrl-C reaches only us, so that processes stop in order
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {} ({})", spec.name, spec.program.display()))?;
         let lines = Arc::new(Mutex::new(VecDeque::new()));
-        let prefix = prefix(spec.name);
+        let line_prefix = line_prefix(spec.name);
         if let Some(stream) = child.stdout.take() {
-            tokio::spawn(show(stream, prefix.clone(), Arc::clone(&lines)));
+            tokio::spawn(print_lines(stream, line_prefix.clone(), Arc::clone(&lines)));
         }
         if let Some(stream) = child.stderr.take() {
-            tokio::spawn(show(stream, prefix, Arc::clone(&lines)));
+            tokio::spawn(print_lines(stream, line_prefix, Arc::clone(&lines)));
         }
         Ok(Self {
             name: spec.name,
@@ -96,14 +96,14 @@ impl Part {
             .with_context(|| format!("cannot look after {}", self.name))
     }
 
-    /// The last lines that it said, indented.
+    /// The last lines of its output, indented.
     pub fn last_lines(&self) -> String {
         let lines = self
             .lines
             .lock()
-            .expect("nobody panics while holding the lines");
+            .expect("no thread panics while it holds the lines");
         if lines.is_empty() {
-            return "  (it said nothing)".to_owned();
+            return "  (it printed nothing)".to_owned();
         }
         lines
             .iter()
@@ -116,7 +116,7 @@ impl Part {
     ///
     /// # Errors
     /// It ended first, or the deadline passed.
-    pub async fn healthy(
+    pub async fn wait_until_healthy(
         &mut self,
         deadline: Duration,
         ready: impl AsyncFn() -> bool,
@@ -124,7 +124,7 @@ impl Part {
         let until = Instant::now() + deadline;
         while !ready().await {
             if let Some(end) = self.ended()? {
-                sleep(Duration::from_millis(100)).await; // its last words are still on their way
+                sleep(Duration::from_millis(100)).await; // its last lines are still being read
                 bail!(
                     "{} ended before it was healthy ({end}); its last lines:\n{}",
                     self.name,
@@ -153,7 +153,7 @@ impl Part {
             // The child has not been waited for, so its id cannot belong to another process.
             let _ = kill_process(pid, Signal::TERM);
         }
-        if timeout(STOP_DEADLINE, self.child.wait()).await.is_err() {
+        if timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
             say!("{} does not stop: killing it", self.name);
             let _ = self.child.kill().await;
         }
@@ -161,7 +161,7 @@ impl Part {
 }
 
 /// Whether `GET /health` on that port of this machine answers 200.
-pub async fn answers_health(port: u16) -> bool {
+pub async fn is_healthy(port: u16) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.ok()?;
         let request =
@@ -178,26 +178,32 @@ pub async fn answers_health(port: u16) -> bool {
         .unwrap_or(false)
 }
 
-fn plain() -> bool {
+fn without_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some() || !std::io::stdout().is_terminal()
 }
 
-fn prefix(name: &str) -> String {
+fn line_prefix(name: &str) -> String {
     match COLOURS.iter().find(|(of, _)| *of == name) {
-        Some((_, colour)) if !plain() => format!("{colour}{name:<11}\x1b[0m | "),
+        Some((_, colour)) if !without_colour() => format!("{colour}{name:<11}\x1b[0m | "),
         _ => format!("{name:<11} | "),
     }
 }
 
-async fn show(stream: impl AsyncRead + Unpin, prefix: String, kept: Arc<Mutex<VecDeque<String>>>) {
+async fn print_lines(
+    stream: impl AsyncRead + Unpin,
+    line_prefix: String,
+    kept_lines: Arc<Mutex<VecDeque<String>>>,
+) {
     let mut lines = BufReader::new(stream).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
         let line = String::from_utf8_lossy(&line).into_owned();
-        say!("{prefix}{line}");
-        let mut kept = kept.lock().expect("nobody panics while holding the lines");
-        if kept.len() == KEPT_LINES {
-            kept.pop_front();
+        say!("{line_prefix}{line}");
+        let mut kept_lines = kept_lines
+            .lock()
+            .expect("no thread panics while it holds the lines");
+        if kept_lines.len() == KEPT_LINE_COUNT {
+            kept_lines.pop_front();
         }
-        kept.push_back(line);
+        kept_lines.push_back(line);
     }
 }

@@ -29,7 +29,7 @@ describe('a client that gives up sooner than a lease takes', { timeout: 180_000 
   async function lease(payer, prefer) {
     await faucet(api, account(payer).address);
     const env = { PATH: process.env.PATH, BASE_URL: api.url, PRIVATE_KEY: privateKey(payer), PREFER: prefer };
-    const { stdout } = await run(PYTHON, [here('../clients/patience-v1.py')], { env, timeout: 120_000 });
+    const { stdout } = await run(PYTHON, [here('../clients/timeouts-v1.py')], { env, timeout: 120_000 });
     return JSON.parse(stdout);
   }
 
