@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::{IpNet, Ipv4Net};
 use service::env::Env;
 
-use super::{ProxmoxConfig, variables};
+use super::variables;
 use crate::store::AddressPool;
 
 /// The longest prefix of a network for tenants: 13 addresses beside the gateway's.
@@ -61,15 +61,13 @@ impl NetworkConfig {
     }
 }
 
-impl ProxmoxConfig {
-    /// The addresses that containers may get; `None` where they get none from us.
-    pub fn address_pool(&self) -> Option<AddressPool> {
-        self.bridge.as_ref()?;
-        let network = &self.network;
-        let (subnet, gateway) = network.subnet.zip(network.gateway)?;
-        let servers = network.nameservers.iter().copied().map(IpNet::from);
+impl NetworkConfig {
+    /// The addresses that containers may get; `None` where a DHCP server gives them.
+    pub(super) fn address_pool(&self) -> Option<AddressPool> {
+        let (subnet, gateway) = self.subnet.zip(self.gateway)?;
+        let servers = self.nameservers.iter().copied().map(IpNet::from);
         // A source as large as the network leaves no address, and doctor warns of it.
-        let source = network.ssh_source.filter(|source| {
+        let source = self.ssh_source.filter(|source| {
             matches!(source, IpNet::V4(source) if source.prefix_len() > subnet.prefix_len())
         });
         let router = IpNet::from(IpAddr::V4(gateway));

@@ -7,6 +7,7 @@ use pve::{ClientConfig, Fingerprint, NodeName, Vmid};
 use service::env::{Env, Secret, schema::Variable};
 
 use super::{NetworkConfig, variables};
+use crate::store::AddressPool;
 
 /// The Proxmox host and what we may use of it.
 #[derive(Clone, Debug)]
@@ -90,6 +91,12 @@ impl ProxmoxConfig {
         };
         let (host, token_id) = (text(&variables::PVE_HOST), text(&variables::PVE_TOKEN_ID));
         Self::with_account(&mut env, tidy(&host).to_owned(), token_id, Secret::new(""))
+    }
+
+    /// The addresses that containers may get; `None` where the service gives them none.
+    pub fn address_pool(&self) -> Option<AddressPool> {
+        self.bridge.as_ref()?;
+        self.network.address_pool()
     }
 
     fn with_account(env: &mut Env, host: String, token_id: String, token_secret: Secret) -> Self {

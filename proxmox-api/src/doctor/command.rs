@@ -10,13 +10,14 @@ use std::{
     },
 };
 
+use clap::Args;
 use service::{clock::Clock, env::Env};
 
 use super::{
     Depth, Finding, Severity, browsers, chain, configuration,
     configuration::Reading,
     fence, hypervisor, payments, port,
-    probe::{self, Ways},
+    probe::{self, ProbeScope},
     report, setup, store, tenants,
 };
 use crate::{
@@ -26,19 +27,23 @@ use crate::{
     state,
 };
 
-/// What is asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Print the commands that make the account on Proxmox and the fence around tenants, and look at nothing.
+/// The options of `proxmox-api doctor`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+pub struct DoctorOptions {
+    /// Print the commands that make the account on Proxmox and the fence around tenants; examine
+    /// nothing.
+    #[arg(long)]
     pub setup: bool,
-    /// Try the fence around tenants from inside, with containers that are removed again.
+    /// Try the fence around tenants from inside, with containers that are removed afterwards.
+    #[arg(long)]
     pub probe: bool,
-    /// Write for programs.
+    /// Write JSON.
+    #[arg(long)]
     pub json: bool,
 }
 
 /// Runs the command. The status is 0 where all is well, 1 with warnings, 2 with errors.
-pub async fn run(env: &Env, clock: Arc<dyn Clock>, options: Options) -> ExitCode {
+pub async fn run(env: &Env, clock: Arc<dyn Clock>, options: DoctorOptions) -> ExitCode {
     if options.setup {
         let outline = ProxmoxConfig::outline(env.clone());
         write(&(setup::script(&outline) + &fence::script(&outline)));
@@ -98,7 +103,7 @@ async fn try_fence(env: &Env, clock: &dyn Clock) -> Vec<Finding> {
             }
         }
     });
-    let findings = probe::run(config, &proxmox, clock, Ways::OfTenants, &stopped).await;
+    let findings = probe::run(config, &proxmox, clock, ProbeScope::AllPaths, &stopped).await;
     listener.abort();
     findings
 }
