@@ -15,6 +15,7 @@ pub mod config;
 pub mod console;
 pub mod doctor;
 pub mod error;
+pub mod failed_payments;
 mod host_alarms;
 pub mod ids;
 pub mod lease;
@@ -22,7 +23,10 @@ pub mod locks;
 pub mod openapi;
 pub mod operations;
 pub mod payment;
+pub mod payment_machine;
 pub mod paywall;
+pub mod progress;
+pub mod proof_limits;
 pub mod proxmox;
 pub mod routes;
 pub mod sessions;
@@ -30,6 +34,7 @@ mod shared_rates;
 pub mod shares;
 pub mod state;
 pub mod store;
+pub mod tariffs;
 mod terminals;
 
 use std::{sync::Arc, time::Duration};
@@ -96,9 +101,9 @@ pub async fn start_work(app: &App) -> anyhow::Result<JoinSet<()>> {
     workers.spawn(lease::links::run(app.clone()));
     workers.spawn(lease::reconcile::run(app.clone()));
     workers.spawn(operations::sweep::run(app.clone()));
-    if let Some(turns) = app.turns.clone() {
-        workers.spawn(shared_rates::run(app.clone(), turns.clone()));
-        workers.spawn(console::takeover::listen(app.clone(), turns));
+    if let Some(locks) = app.advisory_locks.clone() {
+        workers.spawn(shared_rates::run(app.clone(), locks.clone()));
+        workers.spawn(console::takeover::listen(app.clone(), locks));
     }
     Ok(workers)
 }

@@ -1,89 +1,90 @@
-//! Locks by name: one piece of work at a time on a payment or a lease, within this process and, where replicas share a
-//! database, among all of them. What has to hold in any case is decided by the store's constraints; these locks only spare work
-//! and give copies an order.
+//! Locks by name: one task at a time works on a payment or a lease, in this process and, where
+//! replicas share a database, in all of them. The store's constraints keep the data right without
+//! these locks; the locks save work and put copies of a request in order.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
-use crate::store::{SharedTurn, SharedTurns, StoreError};
+use crate::store::{AdvisoryLockGuard, AdvisoryLocks, StoreError};
 
 type Slots = Mutex<HashMap<String, Arc<AsyncMutex<()>>>>;
 
-/// A set of locks that come into being when they are asked for.
+/// A set of locks, each made when it is first asked for.
 #[derive(Default, Clone)]
 pub struct Locks {
     slots: Arc<Slots>,
-    /// The turns of all replicas, and the name of this set among them.
-    shared: Option<(SharedTurns, &'static str)>,
+    /// The advisory locks of all replicas, and the name of this set among them.
+    shared: Option<(AdvisoryLocks, &'static str)>,
 }
 
-/// The right to one name, until it is dropped.
-pub struct Turn {
-    // Given back in this order, so that the next one in this process finds the other free.
-    _shared: Option<SharedTurn>,
+/// Holds the lock of one name until it is dropped.
+pub struct LockGuard {
+    // Fields are dropped in this order: the next task of this process finds the advisory lock free.
+    _shared: Option<AdvisoryLockGuard>,
     _own: OwnedMutexGuard<()>,
 }
 
 impl Locks {
-    /// A set that all replicas share by its name, where there are turns to share.
-    pub fn among(turns: Option<&SharedTurns>, set: &'static str) -> Self {
+    /// A set that replicas share by its name; without advisory locks it is this process's alone.
+    pub fn shared(advisory: Option<&AdvisoryLocks>, set: &'static str) -> Self {
         Self {
             slots: Arc::default(),
-            shared: turns.map(|turns| (turns.clone(), set)),
+            shared: advisory.map(|advisory| (advisory.clone(), set)),
         }
     }
 
     fn slot(&self, name: &str) -> Arc<AsyncMutex<()>> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        // Many names come and go: a slot that only the map knows is nobody's.
+        // Names come and go: a slot that only the map refers to is not in use.
         if slots.len() >= 64 && slots.len().is_power_of_two() {
             slots.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
         Arc::clone(slots.entry(name.to_owned()).or_default())
     }
 
-    /// Waits for the name's turn; those of one process who wait get it in the order of asking.
+    /// Waits for the lock of a name. Tasks of one process get it in the order in which they asked.
     ///
     /// # Errors
     /// The database that replicas share cannot be reached.
-    pub async fn take(&self, name: &str) -> Result<Turn, StoreError> {
-        self.take_all([name]).await.map(|[turn]| turn)
+    pub async fn take(&self, name: &str) -> Result<LockGuard, StoreError> {
+        self.take_all([name]).await.map(|[guard]| guard)
     }
 
-    /// Waits for the locks of several names. All callers have to name them in the same order, or two of them may deadlock.
+    /// Waits for the locks of several names. All callers have to name them in the same order, or
+    /// two of them may deadlock.
     ///
     /// # Errors
     /// As [`Locks::take`].
     pub async fn take_all<const N: usize>(
         &self,
         names: [&str; N],
-    ) -> Result<[Turn; N], StoreError> {
+    ) -> Result<[LockGuard; N], StoreError> {
         let mut own = Vec::with_capacity(N);
         for name in names {
             own.push(self.slot(name).lock_owned().await);
         }
         let shared = match &self.shared {
-            Some((turns, set)) => Some(turns.take(set, &names).await?),
+            Some((advisory, set)) => Some(advisory.take(set, &names).await?),
             None => None,
         };
-        together(own, shared).ok_or(StoreError::Stopped)
+        guards(own, shared).ok_or(StoreError::Stopped)
     }
 
-    /// Whether this process holds or takes the name just now; costs no request.
+    /// Whether a task of this process holds or waits for the lock; sends no request.
     pub fn is_held_here(&self, name: &str) -> bool {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.get(name).is_some_and(|slot| slot.try_lock().is_err())
     }
 
-    /// The name's turn, if nobody has it.
+    /// The lock guard of a name; `None` if the lock is held.
     ///
     /// # Errors
     /// As [`Locks::take`].
-    pub async fn try_take(&self, name: &str) -> Result<Option<Turn>, StoreError> {
-        let turns = self.try_take_all([name]).await?;
-        Ok(turns.map(|[turn]| turn))
+    pub async fn try_take(&self, name: &str) -> Result<Option<LockGuard>, StoreError> {
+        let guards = self.try_take_all([name]).await?;
+        Ok(guards.map(|[guard]| guard))
     }
 
     /// The lock guards of several names; `None` if any of the locks is held.
@@ -93,51 +94,51 @@ impl Locks {
     pub async fn try_take_all<const N: usize>(
         &self,
         names: [&str; N],
-    ) -> Result<Option<[Turn; N]>, StoreError> {
+    ) -> Result<Option<[LockGuard; N]>, StoreError> {
         let mut own = Vec::with_capacity(N);
         for name in names {
-            let Ok(turn) = self.slot(name).try_lock_owned() else {
+            let Ok(guard) = self.slot(name).try_lock_owned() else {
                 return Ok(None);
             };
-            own.push(turn);
+            own.push(guard);
         }
         let shared = match &self.shared {
             None => None,
-            Some((turns, set)) => match turns.try_take(set, &names).await? {
+            Some((advisory, set)) => match advisory.try_take(set, &names).await? {
                 None => return Ok(None),
                 shared => shared,
             },
         };
-        Ok(together(own, shared))
+        Ok(guards(own, shared))
     }
 }
 
 /// This process's lock guards, together with the advisory locks that replicas share, where there are replicas.
-fn together<const N: usize>(
+fn guards<const N: usize>(
     own: Vec<OwnedMutexGuard<()>>,
-    shared: Option<Vec<SharedTurn>>,
-) -> Option<[Turn; N]> {
+    shared: Option<Vec<AdvisoryLockGuard>>,
+) -> Option<[LockGuard; N]> {
     let mut shared = shared.into_iter().flatten();
-    let turn = |own| Turn {
+    let guard = |own| LockGuard {
         _shared: shared.next(),
         _own: own,
     };
-    let turns: Vec<_> = own.into_iter().map(turn).collect();
-    turns.try_into().ok()
+    let guards: Vec<_> = own.into_iter().map(guard).collect();
+    guards.try_into().ok()
 }
 
-/// Work that one replica does for all of them: the same one for as long as it can, because it
-/// remembers things from one run to the next, and another replica when it has died. The duty is a
-/// named lock.
+/// Work that one replica does for all, under a named lock. The same replica does it for as long as
+/// it can, because the work remembers things from one run to the next; another one takes over when
+/// it has died.
 pub struct Duty {
     name: &'static str,
-    held: Option<Turn>,
+    guard: Option<LockGuard>,
 }
 
 impl Duty {
     /// The duty of this name; this replica does not hold its lock yet.
-    pub fn of(name: &'static str) -> Self {
-        Self { name, held: None }
+    pub fn new(name: &'static str) -> Self {
+        Self { name, guard: None }
     }
 
     /// Whether this replica has the duty until its next call of this.
@@ -145,11 +146,11 @@ impl Duty {
     /// # Errors
     /// As [`Locks::take`]; this replica then gives the duty up.
     pub async fn is_ours(&mut self, locks: &Locks) -> Result<bool, StoreError> {
-        // Taken anew each time: while the session for locks was lost, another replica may have got
-        // it.
-        self.held = None;
-        self.held = locks.try_take(self.name).await?;
-        Ok(self.held.is_some())
+        // Taken again each time: while the session for locks was lost, another replica may have
+        // taken it.
+        self.guard = None;
+        self.guard = locks.try_take(self.name).await?;
+        Ok(self.guard.is_some())
     }
 }
 
@@ -158,19 +159,19 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_name_is_held_by_one_and_other_names_are_free() {
+    async fn a_lock_is_held_by_one_task_and_other_locks_are_free() {
         let locks = Locks::default();
-        let turn = locks.take("a").await.unwrap();
+        let guard = locks.take("a").await.unwrap();
         assert!(locks.try_take("a").await.unwrap().is_none());
         assert!(locks.try_take("b").await.unwrap().is_some());
-        drop(turn);
+        drop(guard);
         assert!(locks.try_take("a").await.unwrap().is_some());
     }
 
     #[tokio::test]
-    async fn a_duty_stays_with_who_has_it_and_goes_on_when_that_ends() {
+    async fn a_duty_stays_with_its_holder_and_passes_on_when_the_holder_ends() {
         let locks = Locks::default();
-        let [mut one, mut two] = ["comparison"; 2].map(Duty::of);
+        let [mut one, mut two] = ["comparison"; 2].map(Duty::new);
         for _ in 0..3 {
             assert!(one.is_ours(&locks).await.unwrap());
             assert!(!two.is_ours(&locks).await.unwrap());
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn names_that_nobody_holds_do_not_pile_up() {
+    async fn locks_that_are_not_held_are_removed() {
         let locks = Locks::default();
         let held = locks.take("held").await.unwrap();
         for number in 0..1_000 {

@@ -1,6 +1,6 @@
 //! Rate limits that hold for all replicas together: once a second each sends the others its counts
-//! of the clients with the most calls, so that a client that calls several replicas has each limit
-//! once. Nothing is sent while nothing was counted, or while there is one replica.
+//! of the clients with the most requests, so that a client that calls several replicas has each
+//! limit once. Nothing is sent while nothing was counted, or while there is one replica.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -10,18 +10,19 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use crate::{state::App, store::SharedTurns};
+use crate::{state::App, store::AdvisoryLocks};
 
-const EVERY: Duration = Duration::from_secs(1);
-const WORD: &str = "calls ";
-/// Clients in one message, which has to stay below 8000 bytes. One with fewer calls than so many
-/// others in a second is far from any limit, and is sent when its calls have added up.
-const MOST: usize = 160;
+const SEND_INTERVAL: Duration = Duration::from_secs(1);
+/// How a message with counts begins.
+const PREFIX: &str = "calls ";
+/// Clients in one message, which has to stay below 8000 bytes. A client with fewer requests than
+/// this many others in one second is far from any limit; its count is sent once it has added up.
+const MAX_CLIENTS: usize = 160;
 
 /// Sends and receives counts until the process ends.
-pub async fn run(app: App, turns: SharedTurns) {
-    let words = turns.words();
-    tokio::join!(tell(&app, &turns), hear(&app, words));
+pub async fn run(app: App, advisory_locks: AdvisoryLocks) {
+    let messages = advisory_locks.notifications();
+    tokio::join!(send(&app, &advisory_locks), receive(&app, messages));
 }
 
 /// The limits that hold for all replicas together, and their names in a message.
@@ -35,9 +36,9 @@ fn limits(app: &App) -> [(&'static str, &RateLimit); 4] {
     ]
 }
 
-async fn tell(app: &App, turns: &SharedTurns) {
-    let replicas = turns.replicas();
-    let mut next = interval(EVERY);
+async fn send(app: &App, advisory_locks: &AdvisoryLocks) {
+    let replicas = advisory_locks.replicas();
+    let mut next = interval(SEND_INTERVAL);
     next.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         next.tick().await;
@@ -45,21 +46,21 @@ async fn tell(app: &App, turns: &SharedTurns) {
         for (name, limit) in limits(app) {
             if is_alone {
                 limit.forget_untold();
-            } else if turns.can_tell()
-                && let counted = limit.take_untold(MOST)
+            } else if advisory_locks.can_notify()
+                && let counted = limit.take_untold(MAX_CLIENTS)
                 && !counted.is_empty()
             {
-                turns.tell(&message(name, &counted)).await;
+                advisory_locks.notify(&message(name, &counted)).await;
             }
         }
     }
 }
 
-async fn hear(app: &App, mut words: Receiver<String>) {
+async fn receive(app: &App, mut messages: Receiver<String>) {
     loop {
-        match words.recv().await {
-            Ok(words) => {
-                if let Some((name, counted)) = read(&words)
+        match messages.recv().await {
+            Ok(message) => {
+                if let Some((name, counted)) = read(&message)
                     && let Some((_, limit)) = limits(app).iter().find(|(known, _)| *known == name)
                 {
                     for (client, calls) in counted {
@@ -67,7 +68,7 @@ async fn hear(app: &App, mut words: Receiver<String>) {
                     }
                 }
             }
-            // Some calls count at one replica only.
+            // Some requests are counted by one replica only.
             Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => return,
         }
@@ -79,12 +80,12 @@ fn message(name: &str, counted: &[(IpAddr, u32)]) -> String {
     let counted: Vec<_> = counted
         .map(|(client, calls)| format!("{client}={calls}"))
         .collect();
-    format!("{WORD}{name} {}", counted.join(" "))
+    format!("{PREFIX}{name} {}", counted.join(" "))
 }
 
-/// The name of a limit, and its counts; limits that this release does not know are left out.
-fn read(words: &str) -> Option<(&str, impl Iterator<Item = (IpAddr, u32)>)> {
-    let (name, counted) = words.strip_prefix(WORD)?.split_once(' ')?;
+/// The name of a limit, and its counts. Entries that cannot be read are left out.
+fn read(message: &str) -> Option<(&str, impl Iterator<Item = (IpAddr, u32)>)> {
+    let (name, counted) = message.strip_prefix(PREFIX)?.split_once(' ')?;
     let counted = counted.split(' ').filter_map(|one| {
         let (client, calls) = one.split_once('=')?;
         Some((client.parse().ok()?, calls.parse().ok()?))
@@ -99,13 +100,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_is_read_again_and_fits_into_one_message() {
+    fn a_full_message_is_read_back_and_fits_into_one_notification() {
         let network = |last: u16| Ipv6Addr::new(0xffff, 0xffff, 0xffff, 0xf000 + last, 0, 0, 0, 0);
         let mut counted: Vec<_> = (0..160)
             .map(|last| (network(last).into(), u32::MAX))
             .collect();
         counted[0] = (IpAddr::from([10, 0, 0, 1]), 1);
-        assert_eq!(counted.len(), MOST);
+        assert_eq!(counted.len(), MAX_CLIENTS);
         let message = message("all-proofs", &counted);
         // A payload is shorter than 8000 bytes, with the name of the replica before it.
         assert!(message.len() < 7_900, "{}", message.len());
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_are_left_out() {
+    fn other_messages_and_unreadable_entries_are_ignored() {
         assert!(read("console lease-1").is_none());
         let (name, counted) = read("calls free 10.0.0.1=2 nonsense 10.0.0.2=x 10.0.0.3=4").unwrap();
         let counted: Vec<_> = counted

@@ -16,20 +16,20 @@ use service::{
 };
 use tokio::sync::watch;
 
-use crate::store::{Replicas, SharedTurns};
+use crate::store::{AdvisoryLocks, Replicas};
 
 /// This replica's shares; clones are the same. By default it is alone.
 #[derive(Clone, Default)]
 pub struct Shares(Option<watch::Receiver<Replicas>>);
 
 impl Shares {
-    /// Shares among the replicas that share locks, where there may be several.
-    pub fn among(turns: Option<&SharedTurns>) -> Self {
-        Self(turns.map(SharedTurns::replicas))
+    /// Shares of the replicas that share advisory locks; without these, the whole of each limit.
+    pub fn new(advisory_locks: Option<&AdvisoryLocks>) -> Self {
+        Self(advisory_locks.map(AdvisoryLocks::replicas))
     }
 
-    /// The share of a limit on concurrent work.
-    pub fn of(&self, limit: usize) -> watch::Receiver<usize> {
+    /// This replica's share of a limit on concurrent work, which changes with the replicas.
+    pub fn share_of(&self, limit: usize) -> watch::Receiver<usize> {
         let Some(mut replicas) = self.0.clone() else {
             return watch::channel(limit).1;
         };
@@ -49,8 +49,8 @@ impl Shares {
         watched
     }
 
-    /// A limit on the calls of each client.
-    pub fn rate(&self, per_minute: NonZeroU32, clock: &Arc<dyn Clock>) -> RateLimit {
+    /// A rate limit for each client.
+    pub fn rate_limit(&self, per_minute: NonZeroU32, clock: &Arc<dyn Clock>) -> RateLimit {
         let limit = RateLimit::new(per_minute, Arc::clone(clock));
         match self.0 {
             None => limit,
@@ -66,7 +66,7 @@ pub struct NodeSemaphores {
 }
 
 impl NodeSemaphores {
-    /// So many at a time on each node, as a share or as a limit that stays.
+    /// This many permits on each node, following the share as it changes.
     pub fn new(size: watch::Receiver<usize>) -> Self {
         let nodes = Mutex::default();
         Self { size, nodes }

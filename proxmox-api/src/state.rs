@@ -15,9 +15,9 @@ use x402::facilitator::{
 };
 
 use crate::{
-    brake::FailedPayments,
     config::{Config, FacilitatorChoice, PaymentConfig},
     console::OpenConsoles,
+    failed_payments::FailedPayments,
     host_alarms::HostAlarms,
     ids::{LeaseId, PaymentId},
     lease::{
@@ -26,11 +26,12 @@ use crate::{
         locate::RecentLooks, reboot::SeenOff,
     },
     locks::Locks,
-    payment::{checkpoint::Checkpoint, tariffs::Tariffs},
-    paywall::proof::ProofLimits,
+    payment_machine::Checkpoint,
+    proof_limits::ProofLimits,
     proxmox::Proxmox,
     shares::Shares,
-    store::{Database, DemoLedger, Hold, SharedTurns, Store},
+    store::{AdvisoryLocks, Database, DemoLedger, Hold, Store},
+    tariffs::Tariffs,
     terminals,
 };
 
@@ -62,8 +63,8 @@ pub struct Parts {
     pub failed_payments: FailedPayments,
     /// The rates, and those that were quoted until a moment ago.
     pub tariffs: Tariffs,
-    /// What replicas have between them, where there may be several.
-    pub turns: Option<SharedTurns>,
+    /// The locks that replicas share; `None` on SQLite.
+    pub advisory_locks: Option<AdvisoryLocks>,
     /// This replica's part of limits that hold for all of them.
     pub shares: Shares,
     /// One piece of work at a time on each payment, by nonce and by id.
@@ -183,9 +184,11 @@ impl App {
         facilitator: Arc<dyn Facilitator>,
         http: reqwest::Client,
     ) -> anyhow::Result<Self> {
-        let turns = store.turns();
-        let shares = Shares::among(turns.as_ref());
-        let terminals = turns.as_ref().map(|turns| terminals::among(turns, &shares));
+        let advisory_locks = store.advisory_locks();
+        let shares = Shares::new(advisory_locks.as_ref());
+        let terminals = advisory_locks
+            .as_ref()
+            .map(|locks| terminals::shared(locks, &shares));
         let proxmox = Proxmox::new(config.proxmox.clone(), terminals, &shares)?;
         let installation = Installation::load(&store).await?;
         let tariffs = Tariffs::load(&store, &config.tariff, clock.unix_seconds()).await?;
@@ -195,9 +198,9 @@ impl App {
             .clone()
             .map(|node| Witness::new(payments.network, node, http))
             .map(|witness| witness.with_confirmations(payments.confirmations));
-        let free_calls = shares.rate(config.free_calls_per_minute, &clock);
+        let free_calls = shares.rate_limit(config.free_calls_per_minute, &clock);
         let proofs = ProofLimits::new(&shares, &clock);
-        let failures = shares.rate(config.failed_payments_per_minute, &clock);
+        let failures = shares.rate_limit(config.failed_payments_per_minute, &clock);
         let consoles = OpenConsoles::new(&shares);
         let failed_payments = FailedPayments::new(failures, Arc::clone(&clock));
         Ok(Self(Arc::new(Parts {
@@ -211,11 +214,11 @@ impl App {
             free_calls,
             failed_payments,
             tariffs,
-            payments_in_work: Locks::among(turns.as_ref(), "payments"),
-            payments_followed: Locks::among(turns.as_ref(), "followed"),
-            leases_in_work: Locks::among(turns.as_ref(), "leases"),
-            links_in_work: Locks::among(turns.as_ref(), "links"),
-            turns,
+            payments_in_work: Locks::shared(advisory_locks.as_ref(), "payments"),
+            payments_followed: Locks::shared(advisory_locks.as_ref(), "followed"),
+            leases_in_work: Locks::shared(advisory_locks.as_ref(), "leases"),
+            links_in_work: Locks::shared(advisory_locks.as_ref(), "links"),
+            advisory_locks,
             shares,
             looks: RecentLooks::default(),
             seen_off: SeenOff::default(),

@@ -1,6 +1,6 @@
-//! Who uses a container's terminal, among all replicas: the registry of each process asks here as well. Two locks per
-//! container: one is the terminal's, the other says that a person has it. Of the commands that may run on a node at a time each
-//! replica has a share.
+//! Locks of containers' terminals that replicas share. The `ConsoleLocks` of each process ask here as well. There are two
+//! locks for each container: one is held by whatever uses the terminal, the second one by a person's console alone. Each
+//! replica has a share of the commands that may run on a node at a time.
 
 use std::sync::Arc;
 
@@ -10,26 +10,26 @@ use crate::{
     locks::Locks,
     proxmox::COMMANDS_PER_NODE,
     shares::{NodeSemaphores, Shares},
-    store::SharedTurns,
+    store::AdvisoryLocks,
 };
 
-struct Terminals {
+struct TerminalLocks {
     terminals: Locks,
-    persons: Locks,
+    consoles: Locks,
     commands: NodeSemaphores,
 }
 
 /// The terminals of all replicas.
-pub fn among(turns: &SharedTurns, shares: &Shares) -> Arc<dyn SharedTerminals> {
-    Arc::new(Terminals {
-        terminals: Locks::among(Some(turns), "terminals"),
-        persons: Locks::among(Some(turns), "consoles"),
-        commands: NodeSemaphores::new(shares.of(COMMANDS_PER_NODE)),
+pub fn shared(advisory_locks: &AdvisoryLocks, shares: &Shares) -> Arc<dyn SharedTerminals> {
+    Arc::new(TerminalLocks {
+        terminals: Locks::shared(Some(advisory_locks), "terminals"),
+        consoles: Locks::shared(Some(advisory_locks), "consoles"),
+        commands: NodeSemaphores::new(shares.share_of(COMMANDS_PER_NODE)),
     })
 }
 
 #[async_trait::async_trait]
-impl SharedTerminals for Terminals {
+impl SharedTerminals for TerminalLocks {
     async fn try_take(&self, vmid: Vmid, purpose: ConsoleUse) -> Result<TerminalHold, ConsoleUse> {
         let name = vmid.to_string();
         // A database that cannot be reached counts as a command: something that is soon over.
@@ -38,7 +38,7 @@ impl SharedTerminals for Terminals {
             ConsoleUse::Exec
         };
         let Some(terminal) = self.terminals.try_take(&name).await.map_err(failed)? else {
-            let free = self.persons.try_take(&name).await.map_err(failed)?;
+            let free = self.consoles.try_take(&name).await.map_err(failed)?;
             let by = if free.is_some() {
                 ConsoleUse::Exec
             } else {
@@ -46,12 +46,12 @@ impl SharedTerminals for Terminals {
             };
             return Err(by);
         };
-        // Somebody who was refused may be looking at it just now.
-        let person = match purpose {
-            ConsoleUse::Console => Some(self.persons.take(&name).await.map_err(failed)?),
+        // Another caller that was refused may hold this lock for a moment to learn the purpose.
+        let console = match purpose {
+            ConsoleUse::Console => Some(self.consoles.take(&name).await.map_err(failed)?),
             ConsoleUse::Exec => None,
         };
-        Ok(TerminalHold::new((person, terminal)))
+        Ok(TerminalHold::new((console, terminal)))
     }
 
     async fn command_permit(&self, node: &NodeName) -> TerminalHold {

@@ -57,7 +57,7 @@ impl OpenConsoles {
     pub fn new(shares: &Shares) -> Self {
         Self {
             seats: Arc::default(),
-            room: ResizableSemaphore::new(shares.of(ROOM)),
+            room: ResizableSemaphore::new(shares.share_of(ROOM)),
             unproven: ConcurrencyLimit::new(UNPROVEN, UNPROVEN_PER_NETWORK),
         }
     }

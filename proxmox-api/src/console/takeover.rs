@@ -5,7 +5,7 @@ use std::time::Duration;
 use pve::{ConsoleUse, TerminalError, terminal::ConsoleSession};
 use tokio::time::{Instant, sleep};
 
-use crate::{ids::LeaseId, lease::locate::Place, state::App, store::SharedTurns};
+use crate::{ids::LeaseId, lease::locate::Place, state::App, store::AdvisoryLocks};
 
 const WORD: &str = "console ";
 /// How long a command that has the terminal is waited for.
@@ -29,7 +29,8 @@ pub(super) async fn open(
     let mut until = None;
     loop {
         let opened = consoles.open(&place.node, place.vmid, size, PATIENCE).await;
-        let (Err(TerminalError::InUse(in_use)), Some(turns)) = (&opened, &app.turns) else {
+        let (Err(TerminalError::InUse(in_use)), Some(locks)) = (&opened, &app.advisory_locks)
+        else {
             return opened;
         };
         if in_use.by != ConsoleUse::Console {
@@ -37,7 +38,7 @@ pub(super) async fn open(
         }
         match until {
             None => {
-                turns.tell(&format!("{WORD}{lease_id}")).await;
+                locks.notify(&format!("{WORD}{lease_id}")).await;
                 until = Some(Instant::now() + LEAVE);
             }
             Some(until) if Instant::now() >= until => return opened,
@@ -48,8 +49,8 @@ pub(super) async fn open(
 }
 
 /// Lets visitors here leave when others come at another replica, until the process ends.
-pub async fn listen(app: App, turns: SharedTurns) {
-    let mut words = turns.words();
+pub async fn listen(app: App, locks: AdvisoryLocks) {
+    let mut words = locks.notifications();
     loop {
         match words.recv().await {
             Ok(words) => {

@@ -14,7 +14,8 @@ use super::{
     marker::{self, Marker},
 };
 use crate::{
-    config::FencePolicy, error::ApiError, ids::LeaseId, payment::Progress, state::App, store::Lease,
+    config::FencePolicy, error::ApiError, ids::LeaseId, progress::Progress, state::App,
+    store::Lease,
 };
 
 /// Numbers or nodes that are tried.

@@ -100,8 +100,8 @@ impl Ends {
         let removals = (stops / 2).max(1);
         Self {
             lanes: Lanes::new(Places {
-                stops: app.shares.of(stops),
-                removals: app.shares.of(removals),
+                stops: app.shares.share_of(stops),
+                removals: app.shares.share_of(removals),
             }),
             taken: HashMap::new(),
         }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::ApiError,
     ids::LeaseId,
-    payment::PaymentState,
+    payment_machine::PaymentState,
     state::App,
     store::{HeldMachine, HeldPower, Lease, StoreError},
 };

@@ -53,7 +53,7 @@ pub struct Findings {
 /// Compares now and every minute, until the process ends. Of several replicas one compares, so that
 /// no container is started or removed by two of them at once, and Proxmox is asked once for all.
 pub async fn run(app: App) {
-    let mut duty = Duty::of("comparison");
+    let mut duty = Duty::new("comparison");
     loop {
         let done = match duty.is_ours(&app.leases_in_work).await {
             Ok(true) => compare(&app).await.map(drop),

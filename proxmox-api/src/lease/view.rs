@@ -6,7 +6,7 @@ use super::{LeaseState, alarms::Trouble, lock, traffic};
 use crate::{
     error::ApiError,
     ids::{LeaseId, Wallet},
-    payment::PaymentState,
+    payment_machine::PaymentState,
     proxmox::{RecentUsage, Usage},
     state::App,
     store::{Lease, PaidLease, StoreError, Traffic},

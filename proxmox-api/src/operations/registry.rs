@@ -10,7 +10,7 @@ use super::ALL;
 use crate::{
     error::ApiError,
     openapi::{Documentation, Documented},
-    payment::{About, Operation, follow},
+    payment::{About, Operation, driver::follow},
     paywall::paid,
     state::App,
     store::{Payment, StoreError},

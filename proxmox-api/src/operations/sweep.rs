@@ -7,7 +7,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use crate::{
     locks::Duty,
     operations::{lease_container::LeaseContainer, registry},
-    payment::{Operation, PaymentState, follow, recheck},
+    payment::{Operation, payment_locks, recheck},
+    payment_machine::PaymentState,
     paywall::key,
     state::App,
     store::{Lease, OpenAccounts, Payment, StoreError},
@@ -42,7 +43,7 @@ pub async fn recover(app: &App) -> Result<(), StoreError> {
 
 /// Sweeps every minute, until the process ends.
 pub async fn run(app: App) {
-    let mut duty = Duty::of("sweep");
+    let mut duty = Duty::new("sweep");
     loop {
         let wake = (app.now() + EVERY).unsigned_abs() * 1000;
         app.clock.sleep_until(wake).await;
@@ -112,7 +113,7 @@ async fn resume_one(app: &App, found: Payment) -> Result<(), StoreError> {
     if app.payments_followed.is_held_here(&found.payment_id) {
         return Ok(());
     }
-    let Some(_locks) = follow::idle(app, &found).await? else {
+    let Some(_locks) = payment_locks::idle(app, &found).await? else {
         return Ok(());
     };
     // Read again under its locks: their last holder may have finished.
@@ -134,7 +135,7 @@ async fn undo_abandoned(app: &App, found: Lease, before: i64) -> Result<(), Stor
     let Some(payment) = app.store.payment(&found.payment_id).await? else {
         return Ok(());
     };
-    let Some(_locks) = follow::idle(app, &payment).await? else {
+    let Some(_locks) = payment_locks::idle(app, &payment).await? else {
         return Ok(());
     };
     let still = app.store.abandoned_leases(before).await?;

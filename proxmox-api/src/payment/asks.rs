@@ -12,8 +12,13 @@ use x402::{
     wire::receipt::Receipt,
 };
 
-use super::{driver::Outcome, machine::Word, operation::Job, purchase};
-use crate::{error::ApiError, payment::PaymentState, state::App, store::Payment};
+use super::{operation::Job, outcome::Outcome};
+use crate::{
+    error::ApiError,
+    payment_machine::{PaymentState, Word},
+    state::App,
+    store::Payment,
+};
 
 /// The facilitator's word on a payment.
 ///
@@ -23,7 +28,7 @@ pub(super) async fn verify(app: &App, request: &FacilitatorRequest) -> Result<()
     let signed_by = request.payment_payload.exact().authorization.from;
     match app.facilitator.verify(request).await {
         Ok(Verification::Valid { payer }) => match payer {
-            Some(payer) if payer != signed_by => Err(Outcome::NotTaken(purchase::another_payer())),
+            Some(payer) if payer != signed_by => Err(Outcome::NotTaken(another_payer())),
             _ => Ok(()),
         },
         Ok(Verification::Invalid { reason, message }) => Err(Outcome::NotTaken(Reason {
@@ -137,4 +142,12 @@ pub(super) fn unsent(retry_after: Option<u64>) -> ApiError {
     ApiError::new(ErrorCode::FacilitatorUnavailable, message)
         .retry_after(retry_after.unwrap_or(30).min(3600))
         .advise("send the same signed request again")
+}
+
+/// A reason that the payment itself is not taken.
+fn another_payer() -> Reason {
+    Reason::new(
+        x402::reason::code::SIGNATURE,
+        "the facilitator found another payer",
+    )
 }

@@ -1,36 +1,30 @@
-//! The life of a payment. [`state`] and [`machine`] are pure: the states, the moves between them, and what is done next for
-//! whatever happened. [`driver`] is the only one who does it; [`purchase`] (a request), [`follow`] (an unknown outcome), the
-//! sweep and a copy of a request all call it. [`moves`] makes sure that a payment's state is written by nobody else, and
-//! `record` writes it, with what belongs to it in the same commit; `asks` asks the facilitator and the chain. [`operation`] is what a paid operation says of itself;
-//! [`recheck`] looks at the chain once more for payments that are over, [`resolve`] is a person's decision, and [`owed`] says
-//! what is owed for what could not be delivered. Nothing here reads or writes HTTP, or knows what a container is.
+//! The payment of a paid request, from its reservation to its answer. [`payment_machine`](crate::payment_machine) decides
+//! what is done next; [`driver`] alone performs it. A request ([`purchase`]), a copy of a request, the task that follows an
+//! unknown outcome ([`driver::follow`]) and the sweep all call the driver. `record` stores each transition with the rows that
+//! belong to it, and `asks` calls the facilitator and the chain. [`operation`] is the trait of a paid operation; [`recheck`]
+//! looks at the chain again for payments that have ended, [`resolve`] stores an operator's decision, [`owed`] writes the errors
+//! about debts, and [`payment_locks`] takes a payment's locks. Nothing here reads or writes HTTP, or knows what a container is.
 
 mod asks;
-pub mod checkpoint;
 pub mod digest;
 pub mod driver;
-pub mod follow;
-pub mod machine;
-pub mod moves;
 pub mod operation;
+pub mod outcome;
 pub mod owed;
-pub mod progress;
+pub mod payment_locks;
 pub mod purchase;
 pub mod recheck;
 mod record;
 pub mod resolve;
-pub mod state;
-pub mod tariffs;
 
-pub use operation::{
-    About, Call, Delivered, Flow, Job, Operation, Paid, Progress, Registered, Repeat,
-};
-pub use state::PaymentState;
+pub use operation::{About, Call, Delivered, Flow, Job, Operation, Paid, Registered, Repeat};
 
-use machine::{Funding, Terms};
+use crate::payment_machine::{Funding, Terms, TransitionRight};
 
-/// Seconds that a payment stays valid after it was signed: all the time there is to make a container and to settle.
-pub const MAX_TIMEOUT_SECONDS: u64 = 300;
+/// The only right to move payments.
+struct Right;
+
+impl TransitionRight for Right {}
 
 /// The terms of a step that delivers and undoes nothing. What was begun by an operation that is not
 /// known here may have run.

@@ -7,16 +7,16 @@ use api_types::{Price, Tariff};
 use axum::http::Method;
 use serde_json::{Value, json};
 
-pub use super::machine::Repeat;
-use super::moves::{Answer, Move, Target};
-pub use super::progress::Progress;
+use super::Right;
 use crate::{
     error::ApiError,
     ids::{LeaseId, PaymentId, Wallet},
-    locks::Turn,
+    locks::LockGuard,
+    payment_machine::{Answer, Move, Target},
     state::App,
     store::{Change, Payment, StoreError},
 };
+pub use crate::{payment_machine::Repeat, progress::Progress};
 
 /// When the money moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl Job {
             first_seen: row.created_at,
             valid_before: row.valid_before,
             progress: Progress::default(),
-            claim: Move::new(&row.payment_id, row.state, Target::Verified),
+            claim: Move::new(&Right, &row.payment_id, row.state, Target::Verified),
         }
     }
 
@@ -153,7 +153,7 @@ pub struct Delivered {
     /// What is stored with it, or not at all.
     pub changes: Vec<Change>,
     /// Held until it is stored.
-    pub lock: Option<Turn>,
+    pub lock: Option<LockGuard>,
 }
 
 impl From<Answer> for Delivered {

@@ -2,9 +2,9 @@
 
 use api_types::{ErrorCode, Usdc};
 
-use super::machine::DebtReason;
 use crate::{
     error::ApiError,
+    payment_machine::DebtReason,
     state::App,
     store::{Payment as Row, StoreError},
 };

@@ -6,70 +6,22 @@ use std::net::IpAddr;
 use alloy::primitives::U256;
 use api_types::Price;
 use serde_json::json;
-use service::crypto;
-use x402::{facilitator::FacilitatorRequest, offer::Offer, payment::Payment, reason::Reason};
+use x402::{facilitator::FacilitatorRequest, offer::Offer, payment::Payment};
 
 use super::{
     asks,
-    driver::{Outcome, Work},
-    machine::Event,
+    driver::Work,
     operation::{Job, Operation, Progress},
+    outcome::Outcome,
+    payment_locks::Locked,
 };
 use crate::{
     error::ApiError,
     ids::PaymentId,
-    locks::Turn,
+    payment_machine::Event,
     state::App,
     store::{NewPayment, Reservation, SignedRequest, StoreError},
 };
-
-/// The locks of a payment that is not seen yet: under its signature, and under the id that its row will have.
-pub struct Locked {
-    /// Held until the request has its reply.
-    pub signature: Turn,
-    /// Fresh.
-    pub payment_id: PaymentId,
-    /// Taken before the row is there: a copy that finds it by its key then waits.
-    pub own: Turn,
-}
-
-impl Locked {
-    /// Waits for them.
-    ///
-    /// # Errors
-    /// The database that replicas share cannot be reached.
-    pub async fn take(app: &App, signature: &str) -> Result<Self, StoreError> {
-        let payment_id = fresh_id(app.clock.unix_seconds());
-        let names = [signature, &payment_id];
-        let [signature, own] = app.payments_in_work.take_all(names).await?;
-        Ok(Self {
-            signature,
-            payment_id,
-            own,
-        })
-    }
-
-    /// Takes them without waiting; `None` if another task holds one.
-    ///
-    /// # Errors
-    /// The database that replicas share cannot be reached.
-    pub async fn try_take(app: &App, signature: &str) -> Result<Option<Self>, StoreError> {
-        let payment_id = fresh_id(app.clock.unix_seconds());
-        let names = [signature, &payment_id];
-        let turns = app.payments_in_work.try_take_all(names).await?;
-        Ok(turns.map(|[signature, own]| Self {
-            signature,
-            payment_id,
-            own,
-        }))
-    }
-}
-
-/// The time comes first, so that new rows lie side by side in each index that begins with the id: a commit then writes the same
-/// few pages however many payments there are. 64 random bits follow.
-fn fresh_id(now: u64) -> PaymentId {
-    format!("pay_{now:08x}{}", crypto::random_hex(8)).into()
-}
 
 /// A request whose payment is good as far as that can be said here.
 pub struct Purchase<O> {
@@ -223,14 +175,6 @@ fn arguments<O: Operation>(purchase: &Purchase<O>) -> String {
     let mut arguments = purchase.operation.arguments();
     arguments["price"] = json!(purchase.price);
     arguments.to_string()
-}
-
-/// A reason that the payment itself is not taken.
-pub(super) fn another_payer() -> Reason {
-    Reason::new(
-        x402::reason::code::SIGNATURE,
-        "the facilitator found another payer",
-    )
 }
 
 #[cfg(test)]

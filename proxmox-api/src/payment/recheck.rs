@@ -9,12 +9,12 @@ use x402::facilitator::{
 
 use super::{
     driver::{self, MARGIN, WAIT_FOR_CHAIN},
-    follow,
-    machine::{self, Asker, Effect, Event, Fate},
+    payment_locks,
     record::{self, Stored},
     terms_without_work,
 };
 use crate::{
+    payment_machine::{self as machine, Asker, Effect, Event, Fate},
     state::App,
     store::{Payment, StoreError},
 };
@@ -37,7 +37,7 @@ pub async fn refusals(app: &App) -> Result<(), StoreError> {
     for row in app.store.refusals_to_check(now - MARGIN).await? {
         let id = &row.payment_id;
         // A copy of the request must not be delivered between the settlement and the debt.
-        let Some(_turns) = follow::idle(app, &row).await? else {
+        let Some(_turns) = payment_locks::idle(app, &row).await? else {
             continue;
         };
         if row.network != app.config.payments.network.caip2 {

@@ -2,12 +2,8 @@
 
 use serde_json::json;
 
-use super::{
-    machine::DebtReason,
-    moves::{Answer, Move, Target},
-    owed,
-    state::PaymentState,
-};
+use super::{Right, owed};
+use crate::payment_machine::{Answer, DebtReason, Move, PaymentState, Target};
 use crate::store::{Change, Payment, Store, StoreError};
 
 /// What became of a move.
@@ -34,7 +30,7 @@ pub(super) async fn store(
     now: i64,
 ) -> Stored {
     let id = row.payment_id.clone();
-    let Some(wanted) = Move::new(&id, row.state, target.clone()) else {
+    let Some(wanted) = Move::new(&Right, &id, row.state, target.clone()) else {
         tracing::error!(
             payment.id = id.as_str(),
             from = row.state.as_str(),

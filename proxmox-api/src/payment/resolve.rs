@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    machine::{self, Effect, Event, Verdict},
     record::{self, Stored},
     terms_without_work,
 };
+use crate::payment_machine::{self as machine, Effect, Event, Verdict};
 use crate::store::{Change, Payment, Store, StoreError};
 
 /// The event of a person's decision.

@@ -3,12 +3,19 @@
 
 use std::fmt;
 
-use api_types::{ErrorCode, FieldError};
+use api_types::{ErrorCode, ErrorEnvelope, FieldError};
+use axum::{
+    Json,
+    extract::rejection::BytesRejection,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::{Map, Value, error::Category};
+use service::request_id::RequestId;
 
 use crate::error::ApiError;
 
@@ -102,6 +109,21 @@ pub fn none(body: &[u8]) -> Result<(), ApiError> {
     } else {
         Err(ApiError::invalid(unknown))
     }
+}
+
+/// The response to a body that is too large, or was cut off.
+pub fn unread(rejection: &BytesRejection, id: &RequestId) -> Response {
+    let (code, message) = match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => (ErrorCode::BodyTooLarge, "The body is too large."),
+        _ => (
+            ErrorCode::MalformedBody,
+            "The body could not be read to its end.",
+        ),
+    };
+    let status = StatusCode::from_u16(code.status())
+        .expect("every code has an HTTP status, by its own table");
+    let envelope = ErrorEnvelope::new(code, message, id.as_str());
+    (status, Json(envelope)).into_response()
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {

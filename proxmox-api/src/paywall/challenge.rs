@@ -15,8 +15,9 @@ use x402::{
 
 use crate::{
     config::Config,
-    payment::{About, Flow, MAX_TIMEOUT_SECONDS, Operation},
+    payment::{About, Flow, Operation},
     state::App,
+    tariffs::MAX_TIMEOUT_SECONDS,
 };
 
 /// What is asked for one call of an operation.

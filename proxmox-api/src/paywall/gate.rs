@@ -21,8 +21,9 @@ use x402::{
 };
 
 use super::{
-    challenge, key,
-    process::{Entry, Presented, conflict, in_progress, process},
+    body, challenge, key,
+    presented::{Presented, conflict, in_progress},
+    process::{Entry, process},
     proof::{self, Denied},
     replay::replay,
     reply::{Frame, Reply},
@@ -33,9 +34,12 @@ use crate::{
     error::ApiError,
     ids::LeaseId,
     payment::{
-        Call, Operation, PaymentState, Progress, digest, follow::signature_name, purchase::Locked,
+        Call, Operation, digest,
+        payment_locks::{Locked, signature_name},
     },
-    routes, sessions,
+    payment_machine::PaymentState,
+    progress::Progress,
+    sessions,
     state::App,
     store::Payment as Row,
 };
@@ -63,7 +67,7 @@ async fn serve<O: Operation>(
     }
     let body = match body {
         Ok(body) => body,
-        Err(rejection) => return routes::unread(&rejection, &id),
+        Err(rejection) => return body::unread(&rejection, &id),
     };
     let asked = Asked {
         client,

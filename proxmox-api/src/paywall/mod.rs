@@ -6,6 +6,7 @@ pub mod body;
 pub mod challenge;
 pub mod gate;
 pub mod key;
+mod presented;
 pub mod process;
 pub mod proof;
 mod replay;

@@ -1,145 +1,23 @@
 //! A request with a payment, and its way to a reply: bought where the payment was not seen before, told again where it was.
 
-use std::{net::IpAddr, time::Duration};
-
 use api_types::{ErrorCode, Price};
-use bytes::Bytes;
-use tokio::time::timeout;
-use x402::{
-    offer::Offer,
-    payment::Payment,
-    wire::{Rest, receipt::Receipt},
-};
+use x402::offer::Offer;
 
 use super::{
+    presented::{Presented, conflict, in_progress},
     proof::Proof,
     replay::{GivenBack, replay},
     reply::Reply,
 };
 use crate::{
-    error::ApiError,
-    ids::{LeaseId, PaymentId, Wallet},
     payment::{
-        Call, Operation, Progress,
-        driver::Outcome,
-        follow::signature_name,
-        purchase::{Bought, Locked, Purchase, buy},
+        Operation,
+        outcome::Outcome,
+        purchase::{Bought, Purchase, buy},
     },
+    progress::Progress,
     state::App,
 };
-
-/// How long a copy waits for the request that came first. A container takes up to half a minute.
-pub(super) const COPY_TIMEOUT: Duration = Duration::from_secs(90);
-
-/// A request with a payment, before the payment's terms are known to fit.
-pub struct Presented {
-    /// What came in.
-    pub payment: Payment,
-    /// Whether the payer is proven.
-    pub proof: Proof,
-    /// Of method, path and body.
-    pub digest: String,
-    /// The client's own id of this request.
-    pub key: Option<String>,
-    /// The wallet that the request is signed in as, if it is.
-    pub wallet: Option<Wallet>,
-    /// The customer's address, where it is known.
-    pub client: Option<IpAddr>,
-    /// Path of the request.
-    pub path: String,
-    /// The `{ctid}` of the path, where the route has one.
-    pub ctid: Option<String>,
-    /// The `leaseId` of the query.
-    pub lease_id: Option<LeaseId>,
-    /// The body.
-    pub body: Bytes,
-    /// The locks of its payment, unless another task holds them.
-    pub locked: Option<Locked>,
-}
-
-impl Presented {
-    pub(super) fn call(&self) -> Call<'_> {
-        Call {
-            ctid: self.ctid.as_deref(),
-            lease_id: self.lease_id.as_ref(),
-            body: &self.body,
-        }
-    }
-
-    /// The locks of a payment that was not seen before: of its signature, which is held from before its row is there, and of
-    /// the row.
-    ///
-    /// # Errors
-    /// The first request takes too long, or the database that replicas share cannot be reached.
-    pub(super) async fn lock(&mut self, app: &App) -> Result<Locked, ApiError> {
-        if let Some(locked) = self.locked.take() {
-            return Ok(locked);
-        }
-        match timeout(COPY_TIMEOUT, Locked::take(app, &self.signature_name())).await {
-            Ok(locked) => Ok(locked?),
-            Err(_) => Err(in_progress()),
-        }
-    }
-
-    /// The lock's name for its signature.
-    fn signature_name(&self) -> String {
-        let nonce = self.payment.authorization().nonce.to_string();
-        signature_name(&self.payer(), &nonce)
-    }
-
-    pub(super) fn payer(&self) -> Wallet {
-        self.payment.payer().into()
-    }
-
-    /// A receipt in the words of the payment's version.
-    pub(super) fn receipt(&self, transaction: &str) -> Receipt {
-        Receipt {
-            success: true,
-            error_reason: None,
-            transaction: transaction.to_owned(),
-            network: self.payment.network().to_owned(),
-            payer: Some(self.payment.payer().to_checksum(None)),
-            rest: Rest::new(),
-        }
-    }
-
-    /// The same for money that did not move.
-    pub(super) fn refusal(&self, reason: String) -> Receipt {
-        Receipt {
-            success: false,
-            error_reason: Some(reason),
-            ..self.receipt("")
-        }
-    }
-
-    /// What the customer is told of an outcome.
-    pub(super) fn reply<O: Operation>(
-        &self,
-        app: &App,
-        payment_id: &PaymentId,
-        outcome: Outcome,
-    ) -> Reply {
-        match outcome {
-            Outcome::Done {
-                answer,
-                transaction,
-            } => Reply::Done {
-                answer: O::reveal(app, payment_id, answer),
-                receipt: self.receipt(&transaction),
-            },
-            Outcome::Unknown(Some(answer)) => Reply::Held(answer),
-            Outcome::Unknown(None) => unresolved(payment_id).into(),
-            Outcome::NotTaken(reason) => Reply::NotTaken(reason),
-            Outcome::Refused(reason) => Reply::NotSettled(self.refusal(reason)),
-            Outcome::Failed(error) => error.into(),
-            Outcome::Undelivered { error, transaction } => Reply::Failed {
-                error,
-                receipt: Some(self.receipt(&transaction)),
-            },
-            Outcome::Elsewhere => in_progress().into(),
-        }
-    }
-}
 
 /// A request whose payment is good as far as that can be said here.
 pub struct Entry<O> {
@@ -199,29 +77,6 @@ pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progres
         }
         Bought::Conflict => conflict().into(),
     }
-}
-
-/// The payment, or the key, is another request's.
-pub(super) fn conflict() -> ApiError {
-    let message = "This payment, or this Idempotency-Key, belongs to another request.";
-    ApiError::new(ErrorCode::PaymentReplayed, message).advise("sign in and GET /leases to see what it bought; for another purchase take a new key and sign a new payment")
-}
-
-pub(super) fn in_progress() -> ApiError {
-    let message = "The same payment is being worked on at this moment.";
-    ApiError::new(ErrorCode::PaymentInProgress, message)
-        .retry_after(2)
-        .advise("send the same signed request again to learn its outcome")
-}
-
-/// Never a 402: the money may have moved.
-pub(super) fn unresolved(payment_id: &PaymentId) -> ApiError {
-    let message = "It is not known yet whether the payment moved money. Do not sign another one.";
-    ApiError::new(ErrorCode::PaymentUnresolved, message)
-        .retry_after(5)
-        .with("paymentId", payment_id.as_str())
-        .with("statusUrl", "/payments")
-        .advise("send the same signed request again to learn its outcome")
 }
 
 /// The facilitator was asked in vain, or left without an outcome; an address that lets this happen too often is put off. What

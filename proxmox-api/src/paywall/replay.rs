@@ -6,19 +6,16 @@ use tokio::time::timeout;
 
 use super::{
     key,
-    process::{COPY_TIMEOUT, Presented, conflict, in_progress, unresolved},
+    presented::{COPY_TIMEOUT, Presented, conflict, in_progress, unresolved},
     proof::Proof,
     reply::Reply,
 };
 use crate::{
     error::ApiError,
     ids::PaymentId,
-    payment::{
-        Call, Operation, PaymentState, Progress, Repeat,
-        driver::{self, Outcome},
-        machine::Asker,
-        owed,
-    },
+    payment::{Call, Operation, Repeat, driver, outcome::Outcome, owed},
+    payment_machine::{Asker, PaymentState},
+    progress::Progress,
     state::App,
     store::Payment as Row,
 };

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use x402::{offer::Offer, payment::Version, reason::Reason, wire::receipt::Receipt};
 
 use super::challenge;
-use crate::{error::ApiError, payment::progress::Step, store::Answer};
+use crate::{error::ApiError, progress::Step, store::Answer};
 
 /// What came of a payment.
 #[derive(Debug)]

@@ -9,11 +9,11 @@ use tracing::Instrument as _;
 
 use super::{
     key,
-    process::Presented,
+    presented::Presented,
     reply::{Frame, Reply, arrived},
     respond_async::{self, Preference},
 };
-use crate::payment::Progress;
+use crate::progress::Progress;
 
 /// What the client asked for.
 #[derive(Debug, Clone, Copy)]

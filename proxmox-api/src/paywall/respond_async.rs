@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::reply::{Frame, Reply, arrived};
-use crate::payment::progress::Step;
+use crate::progress::Step;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");

@@ -22,14 +22,14 @@ use api_types::{ErrorCode, ErrorEnvelope};
 use axum::{
     Extension, Json, Router,
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
+    extract::{FromRequest, FromRequestParts, Request},
     http::{Extensions, HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use service::request_id::RequestId;
 
-use crate::{App, error::ApiError, operations};
+use crate::{App, error::ApiError, operations, paywall::body};
 
 /// Every route of the API itself.
 pub fn router(app: &App) -> Router<App> {
@@ -59,7 +59,8 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let id = id_of(request.extensions());
         let read = Bytes::from_request(request, state).await;
-        read.map(Self).map_err(|rejection| unread(&rejection, &id))
+        read.map(Self)
+            .map_err(|rejection| body::unread(&rejection, &id))
     }
 }
 
@@ -106,18 +107,6 @@ pub(crate) fn refuse(envelope: ErrorEnvelope) -> Response {
     let status = StatusCode::from_u16(envelope.error.code.status())
         .expect("every code has an HTTP status, by its own table");
     (status, Json(envelope)).into_response()
-}
-
-/// A body that could not be read: too large, or cut off.
-pub(crate) fn unread(rejection: &BytesRejection, id: &RequestId) -> Response {
-    let (code, message) = match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => (ErrorCode::BodyTooLarge, "The body is too large."),
-        _ => (
-            ErrorCode::MalformedBody,
-            "The body could not be read to its end.",
-        ),
-    };
-    refuse(ErrorEnvelope::new(code, message, id.as_str()))
 }
 
 /// A handler panicked; what it says is in the log.

@@ -13,9 +13,9 @@ use super::{Body, limited};
 use crate::{
     App,
     error::ApiError,
-    payment::MAX_TIMEOUT_SECONDS,
     paywall::body,
     proxmox::{NOT_ON_OFFER, Template},
+    tariffs::MAX_TIMEOUT_SECONDS,
 };
 
 /// The route.

@@ -1,6 +1,6 @@
 //! Machines that were made and not paid for, by wallet and by address, and until when none is made for them.
 
-use super::{Db, Store, StoreError, apart::Apart, cells, db::taken_over, values};
+use super::{Db, Store, StoreError, cells, change_lock::ChangeLock, sql::taken_over, values};
 use crate::{
     brake::{FORGET_AFTER, Subject},
     ids::Wallet,
@@ -18,7 +18,7 @@ impl Store {
         now: i64,
     ) -> Result<(), StoreError> {
         let (payer, client) = (payer.clone(), client.map(str::to_owned));
-        self.write(Apart::Of("brakes"), move |db| {
+        self.write(ChangeLock::Named("brakes"), move |db| {
             let sql = "DELETE FROM brakes WHERE updated_at <= ?1";
             db.execute(sql, values![now - FORGET_AFTER])?;
             record(db, Subject::Payer, payer.as_str(), now)?;

@@ -4,9 +4,11 @@ use serde_json::Value;
 
 use super::{
     ConsoleTicket, Db, StoreError,
-    apart::Apart,
-    console_tickets, debts, events, leases,
-    steps::{Step, Table, Unfit, kept},
+    change_lock::ChangeLock,
+    console_tickets, debts,
+    events::NewEvent,
+    leases,
+    sql::{Step, Table, Unfit, kept},
 };
 use crate::ids::{LeaseId, PaymentId};
 
@@ -14,14 +16,7 @@ use crate::ids::{LeaseId, PaymentId};
 #[derive(Debug, Clone)]
 pub enum Change {
     /// A row of the audit trail.
-    Event {
-        /// The lease or payment it is about.
-        subject: String,
-        /// What happened, as a short word.
-        kind: &'static str,
-        /// Details; no secrets.
-        data: Value,
-    },
+    Event(NewEvent),
     /// Takes the right to do for the payment what must not be done twice.
     Begin,
     /// Owes a part or the whole of the payment.
@@ -54,22 +49,13 @@ pub enum Change {
 impl Change {
     /// A row of the audit trail.
     pub fn event(subject: &str, kind: &'static str, data: Value) -> Self {
-        Self::Event {
-            subject: subject.to_owned(),
-            kind,
-            data,
-        }
+        Self::Event(NewEvent::new(subject, kind, data))
     }
 
-    /// Says an event in the log, once it is stored.
+    /// Logs an event once it is stored.
     pub fn log(&self) {
-        if let Self::Event {
-            subject,
-            kind,
-            data,
-        } = self
-        {
-            tracing::info!(subject, event = kind, %data, "noted");
+        if let Self::Event(event) = self {
+            event.log();
         }
     }
 
@@ -80,11 +66,7 @@ impl Change {
         now: i64,
     ) -> Result<Option<Step>, StoreError> {
         Ok(Some(match self {
-            Self::Event {
-                subject,
-                kind,
-                data,
-            } => events::append(now, subject, kind, &data.to_string()),
+            Self::Event(event) => event.step(now),
             Self::Begin => {
                 let sql = "UPDATE payments SET performed_at = ?2 WHERE payment_id = ?1 AND performed_at IS NULL";
                 Step::new(Table::Payments, payment_id, sql, kept![payment_id, now])
@@ -96,10 +78,10 @@ impl Change {
     }
 
     /// The lock that it needs, beside the payment's own.
-    pub(super) fn apart(&self) -> Apart {
+    pub(super) fn lock(&self) -> ChangeLock {
         match self {
-            Self::ActivateLease { lease_id, .. } => Apart::Lease(lease_id.clone()),
-            _ => Apart::FromNothing,
+            Self::ActivateLease { lease_id, .. } => ChangeLock::Lease(lease_id.clone()),
+            _ => ChangeLock::None,
         }
     }
 
@@ -110,7 +92,7 @@ impl Change {
         now: i64,
     ) -> Result<(), StoreError> {
         if let Some(step) = self.step(payment_id, now)? {
-            return step.make(db);
+            return db.make(&step);
         }
         match self {
             Self::ActivateLease {
@@ -133,7 +115,7 @@ impl Change {
                 ticket,
                 expires_at,
             } => console_tickets::keep(db, hash, ticket, *expires_at, now),
-            Self::Event { .. } | Self::Begin | Self::Debt { .. } => Ok(()),
+            Self::Event(_) | Self::Begin | Self::Debt { .. } => Ok(()),
         }
     }
 }

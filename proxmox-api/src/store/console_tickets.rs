@@ -1,6 +1,6 @@
 //! Tickets for consoles: used once, and known only by their hash, so that a stolen file opens nothing.
 
-use super::{Db, Store, StoreError, apart::Apart, values};
+use super::{Db, Store, StoreError, change_lock::ChangeLock, values};
 use crate::ids::{LeaseId, Wallet};
 
 /// What a ticket is good for.
@@ -44,7 +44,7 @@ impl Store {
         now: i64,
     ) -> Result<(), StoreError> {
         let hash = hash.to_owned();
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             keep(db, &hash, &ticket, expires_at, now)
         })
         .await
@@ -60,7 +60,7 @@ impl Store {
         now: i64,
     ) -> Result<Option<ConsoleTicket>, StoreError> {
         let hash = hash.to_owned();
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             db.optional(
                 "UPDATE console_tickets SET used_at = ?2
                  WHERE ticket_hash = ?1 AND used_at IS NULL AND expires_at > ?2 RETURNING lease_id, wallet",
@@ -86,7 +86,7 @@ impl Store {
         expires_at: i64,
     ) -> Result<(), StoreError> {
         let hash = hash.to_owned();
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             let sql = "UPDATE console_tickets SET used_at = NULL, expires_at = ?2
                        WHERE ticket_hash = ?1";
             db.execute(sql, values![hash, expires_at])?;
@@ -101,7 +101,7 @@ impl Store {
     /// The database failed.
     pub async fn end_console_ticket(&self, hash: &str, expires_at: i64) -> Result<(), StoreError> {
         let hash = hash.to_owned();
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             let sql = "UPDATE console_tickets SET expires_at = ?2 WHERE ticket_hash = ?1 AND used_at IS NULL";
             db.execute(sql, values![hash, expires_at])?;
             Ok(())

@@ -2,11 +2,11 @@
 //! and reason, and ends when somebody gives the money back.
 
 use super::{
-    Change, Db, LISTED, Store, StoreError,
-    apart::Apart,
-    db::Row,
+    Db, LISTED, NewEvent, Store, StoreError,
+    change_lock::ChangeLock,
     signed,
-    steps::{Step, Table, kept},
+    sql::Row,
+    sql::{Step, Table, kept},
     values,
 };
 use crate::ids::PaymentId;
@@ -87,7 +87,7 @@ pub(super) fn owe_if_none(
     if known > 0 {
         return Ok(false);
     }
-    owe(payment_id, reason, amount, now)?.make(db)?;
+    db.make(&owe(payment_id, reason, amount, now)?)?;
     Ok(true)
 }
 
@@ -130,20 +130,20 @@ impl Store {
         reason: &str,
         note: &str,
         transaction: Option<&str>,
-        event: Change,
+        event: NewEvent,
         now: i64,
     ) -> Result<bool, StoreError> {
         let id = payment_id.clone();
         let [reason, note] = [reason, note].map(str::to_owned);
         let transaction = transaction.map(str::to_owned);
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             let paid = db.execute(
                 "UPDATE debts SET state = 'paid', note = ?3, transaction_hash = ?4, updated_at = ?5
                  WHERE payment_id = ?1 AND reason = ?2 AND state = 'due'",
                 values![id, reason, note, transaction, now],
             )?;
             if paid == 1 {
-                event.apply(db, &id, now)?;
+                db.make(&event.step(now))?;
             }
             Ok(paid == 1)
         })

@@ -11,10 +11,10 @@ use x402::{
 };
 
 use super::{
-    Store, StoreError,
-    apart::Apart,
-    cells, signed,
-    steps::{Step, Table, Unfit, kept},
+    Store, StoreError, cells,
+    change_lock::ChangeLock,
+    signed,
+    sql::{Step, Table, Unfit, kept},
     values,
 };
 use crate::ids::Wallet;
@@ -129,7 +129,7 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let (network, asset) = (network.to_owned(), text_of(asset));
         let account = account.clone();
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             db.one(
                 "INSERT INTO demo_balances (network, asset, account, balance) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (network, asset, account) DO UPDATE SET balance =

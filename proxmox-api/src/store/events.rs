@@ -2,7 +2,7 @@
 
 use super::{
     Store, StoreError, cells,
-    steps::{Step, Table},
+    sql::{Step, Table},
     values,
 };
 
@@ -19,6 +19,39 @@ pub struct Event {
     pub kind: String,
     /// Details as JSON; no secrets.
     pub data: String,
+}
+
+/// An event that is not stored yet.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// The lease or payment it is about.
+    pub subject: String,
+    /// What happened, as a short word.
+    pub kind: &'static str,
+    /// Details; no secrets.
+    pub data: serde_json::Value,
+}
+
+impl NewEvent {
+    /// An event about a lease or payment.
+    pub fn new(subject: &str, kind: &'static str, data: serde_json::Value) -> Self {
+        Self {
+            subject: subject.to_owned(),
+            kind,
+            data,
+        }
+    }
+
+    /// Logs the event once it is stored.
+    pub fn log(&self) {
+        let (subject, event, data) = (&self.subject, self.kind, &self.data);
+        tracing::info!(subject, event, %data, "an event was recorded");
+    }
+
+    /// The event as a step, which is made alone or together with the change that it is about.
+    pub(super) fn step(&self, at: i64) -> Step {
+        append(at, &self.subject, self.kind, &self.data.to_string())
+    }
 }
 
 /// Adds an event, alone or together with the change that it is about.

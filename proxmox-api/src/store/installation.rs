@@ -1,6 +1,6 @@
 //! What this installation knows of itself: a few named values that are made once and kept.
 
-use super::{Store, StoreError, apart::Apart, values};
+use super::{Store, StoreError, change_lock::ChangeLock, values};
 
 /// The name under which the last proof of writing is kept.
 const WRITABLE: &str = "writable_at";
@@ -12,7 +12,7 @@ impl Store {
     /// The database failed.
     pub async fn kept_or(&self, name: &str, fresh: String) -> Result<String, StoreError> {
         let name = name.to_owned();
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             db.one(
                 "INSERT INTO installation (name, value) VALUES (?1, ?2)
                  ON CONFLICT (name) DO UPDATE SET value = installation.value RETURNING value",
@@ -42,7 +42,7 @@ impl Store {
     /// The database failed.
     pub async fn keep(&self, name: &str, value: String) -> Result<Option<String>, StoreError> {
         let name = name.to_owned();
-        self.write(Apart::Of("installation"), move |db| {
+        self.write(ChangeLock::Named("installation"), move |db| {
             let sql = "SELECT value FROM installation WHERE name = ?1";
             let before = db.optional(sql, values![name], |row| row.get("value"))?;
             db.execute(

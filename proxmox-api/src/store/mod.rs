@@ -3,13 +3,11 @@
 //! compare-and-set statements, or holds the lock that `apart` names. Reads use a connection pool of their own. Times are Unix
 //! seconds and come from the caller; amounts are atomic units of the asset.
 
-mod apart;
-mod backup;
 mod brakes;
+mod change_lock;
 mod changes;
-mod condition;
+mod claims;
 mod console_tickets;
-mod copy;
 mod database;
 mod db;
 mod debts;
@@ -17,50 +15,45 @@ mod demo;
 mod events;
 mod installation;
 mod leases;
-mod meter;
+mod maintenance;
 mod payments;
-mod pool;
 mod postgres;
 mod schema;
-mod sent;
+mod sent_transactions;
 mod sessions;
+mod sql;
 mod sqlite;
-mod steps;
 #[cfg(test)]
 mod tests;
 mod traffic;
-mod writer;
 
 use std::{borrow::Cow, path::Path};
 
-pub use crate::payment::{PaymentState, moves::Answer};
-pub use backup::{Backup, BackupError, backup};
+pub use crate::payment_machine::{Answer, PaymentState};
 pub use changes::Change;
-pub use condition::{Condition, condition};
 pub use console_tickets::ConsoleTicket;
-pub use copy::{CopyError, CopyStep, Observer, TableFigures, copy};
 pub use database::Database;
 pub use debts::{Debt, OpenAccounts};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
-pub use events::Event;
+pub use events::{Event, NewEvent};
 pub use leases::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, DueEnd, HeldMachine, HeldPower, Lease,
     PaidLease, ProbeClaim, Renewal, RenewalOutcome, Warned,
 };
-pub use meter::{Counted, Counters};
+pub use maintenance::{
+    Backup, BackupError, CopyError, CopyStep, Observer, TableFigures, backup, condition, copy,
+};
 pub use payments::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
-pub use postgres::{Replicas, Server, ServerError, SharedTurn, SharedTurns};
+pub use postgres::{AdvisoryLockGuard, AdvisoryLocks, Replicas, Server, ServerError};
+pub use schema::Condition;
 pub use sqlite::{FileInUse, Hold};
-pub use traffic::{Count, Kept, Look, Traffic, TrafficChange};
+pub use traffic::{Count, Counted, Counters, Kept, Look, Traffic, TrafficChange};
 
-use apart::Apart;
-use db::{Connection, Db, OwnedValue, Row, cells, values};
+use change_lock::ChangeLock;
+use db::{Connection, Db, Pool, PostgresWriters, SqliteWriter, Writer};
 use leases::EndedLeases;
-use pool::Pool;
 use postgres::Session;
-use schema::STEPS;
-use steps::Step;
-use writer::{Thread, Writer};
+use sql::{OwnedValue, Row, Step, cells, values};
 
 /// Why the store could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -136,7 +129,7 @@ pub struct Store {
     writer: Writer,
     readers: Pool,
     /// Asynchronous connections for reads of one statement, so that no thread waits for the server.
-    looks: Option<postgres::Looks>,
+    looks: Option<postgres::ReadConnections>,
     server: Option<Server>,
     ended: EndedLeases,
 }
@@ -152,7 +145,7 @@ impl Store {
             .map(|_| Ok(Connection::Sqlite(sqlite::connect_to_read(path)?)))
             .collect::<Result<Vec<_>, StoreError>>()?;
         Ok(Self {
-            writer: Thread::start(connection)?.into(),
+            writer: SqliteWriter::start(connection)?.into(),
             readers: Pool::new(readers),
             looks: None,
             server: None,
@@ -177,9 +170,9 @@ impl Store {
         let readers = tokio::task::spawn_blocking(connecting).await;
         let readers = readers.map_err(|_| StoreError::Stopped)??;
         Ok(Self {
-            writer: postgres::Writers::start(server)?.into(),
+            writer: PostgresWriters::start(server)?.into(),
             readers: Pool::new(readers),
-            looks: Some(postgres::Looks::at(server)),
+            looks: Some(postgres::ReadConnections::at(server)),
             server: Some(server.clone()),
             ended: EndedLeases::default(),
         })
@@ -196,9 +189,9 @@ impl Store {
         }
     }
 
-    /// A session for turns that all replicas share, where there may be others.
-    pub fn turns(&self) -> Option<SharedTurns> {
-        self.server.clone().map(SharedTurns::start)
+    /// A session for the locks that replicas share; `None` on SQLite, which has one process.
+    pub fn advisory_locks(&self) -> Option<AdvisoryLocks> {
+        self.server.clone().map(AdvisoryLocks::start)
     }
 
     /// How many changes were asked for since the start: a measure of what a request costs.
@@ -211,13 +204,13 @@ impl Store {
         self.readers.count()
     }
 
-    /// A change that reads before it writes, under the lock of `apart`.
-    async fn write<T, F>(&self, apart: Apart, change: F) -> Result<T, StoreError>
+    /// A change that reads before it writes, under this lock.
+    async fn write<T, F>(&self, lock: ChangeLock, change: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(Db<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        self.writer.change(apart, change).await
+        self.writer.change(lock, change).await
     }
 
     /// All of these steps, or none and why.

@@ -2,6 +2,24 @@
 
 use std::borrow::Cow;
 
+/// What a database is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// There is none yet, and one can be made.
+    Fresh,
+    /// It can be used as it is.
+    InOrder,
+    /// It can be used once its schema is brought up to date.
+    Older,
+    /// Its schema is of a later release.
+    Newer,
+    /// A copy into it is unfinished.
+    HalfCopied,
+}
+
+/// The table of a database into which a copy is unfinished.
+pub(super) const COPY_PROGRESS: &str = "copying";
+
 /// A step of the schema.
 #[derive(Clone, Copy)]
 pub(super) struct Step {

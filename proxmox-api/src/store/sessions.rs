@@ -1,6 +1,6 @@
 //! Sign-in by wallet: challenges that work once, and sessions known only by the hash of their token.
 
-use super::{Store, StoreError, apart::Apart, steps::kept, values};
+use super::{Store, StoreError, change_lock::ChangeLock, sql::kept, values};
 use crate::ids::Wallet;
 
 impl Store {
@@ -15,7 +15,7 @@ impl Store {
         now: i64,
     ) -> Result<(), StoreError> {
         let digest = digest.to_owned();
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             db.execute(
                 "DELETE FROM challenges WHERE expires_at <= ?1",
                 values![now],
@@ -35,7 +35,7 @@ impl Store {
     /// The database failed.
     pub async fn consume_challenge(&self, digest: &str, now: i64) -> Result<bool, StoreError> {
         let digest = digest.to_owned();
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             let used = db.execute(
                 "UPDATE challenges SET consumed_at = ?2 WHERE digest = ?1 AND consumed_at IS NULL AND expires_at > ?2",
                 values![digest, now],
@@ -57,7 +57,7 @@ impl Store {
         now: i64,
     ) -> Result<(), StoreError> {
         let (token_hash, wallet) = (token_hash.to_owned(), wallet.clone());
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             db.execute("DELETE FROM sessions WHERE expires_at <= ?1", values![now])?;
             db.execute(
                 "INSERT INTO sessions (token_hash, wallet, expires_at) VALUES (?1, ?2, ?3)",
@@ -74,7 +74,7 @@ impl Store {
     /// The database failed.
     pub async fn end_session(&self, token_hash: &str) -> Result<(), StoreError> {
         let token_hash = token_hash.to_owned();
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             db.execute(
                 "DELETE FROM sessions WHERE token_hash = ?1",
                 values![token_hash],

@@ -10,8 +10,8 @@ use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
 use super::{
-    StoreError, copy,
-    schema::{STEPS, Step},
+    StoreError,
+    schema::{COPY_PROGRESS, STEPS, Step},
 };
 
 /// Statements that a connection keeps prepared: more than the store has.
@@ -19,7 +19,7 @@ const STATEMENTS: usize = 64;
 
 /// Memory for pages of the connection that writes. A new payment needs some of the inner pages of each index, which are
 /// 12 MiB for a million payments; SQLite's own 2 MiB would have them read again and again.
-const WRITER_CACHE_KIB: i64 = 16 << 10;
+const WRITER_CACHE_KIB: i64 = 8 << 10;
 
 /// Why a file is not worked on.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +97,7 @@ fn drop_statistics(connection: &Connection) -> Result<(), StoreError> {
 
 /// Whether a copy into this file is unfinished.
 pub(super) fn is_half_copied(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.table_exists(None, copy::PROGRESS)
+    connection.table_exists(None, COPY_PROGRESS)
 }
 
 /// Makes the file where there is none. It holds the key from which made passwords come, so it is its account's alone, and

@@ -7,7 +7,7 @@ use std::{
 };
 
 use api_types::ErrorCode;
-use proxmox_api::{config::SCHEMA, lease::LeaseState, payment::PaymentState};
+use proxmox_api::{config::SCHEMA, lease::LeaseState, store::PaymentState};
 use serde_json::Value;
 
 use crate::{

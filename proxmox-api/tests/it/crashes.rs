@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use proxmox_api::{
     ids::LeaseId,
-    payment::{machine::Effect, moves::Target},
+    payment_machine::{Effect, Target},
     store::PaymentState,
 };
 use pve_sim::{Fault, FaultKind, Operation};

@@ -13,7 +13,8 @@ use axum::{Router, http::StatusCode, routing::post};
 use proxmox_api::{
     ids::Wallet,
     lease::{LeaseState, remove::remove},
-    payment::{PaymentState, machine::Effect, moves::Target, recheck},
+    payment::recheck,
+    payment_machine::{Effect, PaymentState, Target},
     store::Payment,
 };
 use pve_sim::{Fault, FaultKind, Operation, ShellMode, TaskSnapshot};

@@ -32,7 +32,15 @@ async fn service(more: &[(&str, &str)]) -> Option<TestApp> {
 /// Waits until each of these knows how many there are.
 pub async fn know(all: &[&TestApp]) {
     until("replicas to know of each other", async || {
-        let known = |app: &&TestApp| app.app.turns.as_ref().unwrap().replicas().borrow().number;
+        let known = |app: &&TestApp| {
+            app.app
+                .advisory_locks
+                .as_ref()
+                .unwrap()
+                .replicas()
+                .borrow()
+                .number
+        };
         all.iter().all(|app| known(app) == all.len()).then_some(())
     })
     .await;
@@ -219,7 +227,7 @@ async fn a_client_that_goes_round_the_replicas_is_limited_as_at_one() {
 async fn a_service_on_a_file_has_the_whole_of_each_limit() {
     let limits = [("FREE_CALLS_PER_MINUTE", "5"), ("TRUSTED_PROXIES", "1")];
     let app = TestApp::with(&limits).await;
-    assert!(app.app.turns.is_none());
+    assert!(app.app.advisory_locks.is_none());
     assert_eq!(rooms(&app.app.consoles).len(), 256);
     assert_eq!(commands(&app, 40_200).await.len(), 8);
     let through = join_all((0..10).map(|_| quote(&app, "192.0.2.7"))).await;

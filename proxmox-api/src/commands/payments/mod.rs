@@ -15,8 +15,9 @@ use report::{due, show};
 
 use super::unusable;
 use crate::{
-    payment::{machine::Verdict, resolve},
-    store::{Change, Database, Payment, PaymentState, Store, StoreError},
+    payment::resolve,
+    payment_machine::Verdict,
+    store::{Database, NewEvent, Payment, PaymentState, Store, StoreError},
 };
 
 /// What the command prints.
@@ -113,7 +114,7 @@ async fn settle(
                     payment.state.as_str()
                 ));
             };
-            let event = Change::event(id, resolve::RESOLVED_BY_OPERATOR, data);
+            let event = NewEvent::new(id, resolve::RESOLVED_BY_OPERATOR, data);
             let done = store
                 .pay_debt(id, &debt.reason, reason, transaction, event, now)
                 .await;

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use pve::{OutputSink, OutputStream};
 use serde_json::json;
 
-use crate::payment::Progress;
+use crate::progress::Progress;
 
 /// Output up to this size, in bytes, is shown as it is, whatever it is made of.
 const SMALL: usize = 4096;

@@ -1,21 +1,23 @@
 //! Performs what the machine says, under the payment's lock. A request, a copy of it, the follower and the sweep all come here.
 
-mod outcome;
+pub mod follow;
 mod storing;
 mod working;
 
 use x402::facilitator::FacilitatorRequest;
 
 use super::{
-    asks, follow,
-    machine::{self, Asker, Effect, Event, Funding, Repeat, Terms, Window, Word},
-    operation::{Delivered, Job, Operation},
-    progress::Progress,
-    state::PaymentState,
+    asks,
+    operation::{Delivered, Job, Operation, Progress},
+    outcome::Outcome,
 };
-use crate::{state::App, store::Payment};
-
-pub use outcome::Outcome;
+use crate::{
+    payment_machine::{
+        self as machine, Asker, Effect, Event, Funding, PaymentState, Repeat, Terms, Window, Word,
+    },
+    state::App,
+    store::Payment,
+};
 
 /// Seconds after the end of an authorization's window after which nothing is waited for any more. A transfer that was sent in
 /// the last moment is mined by then, and a chain that can be asked has its word.

@@ -3,16 +3,15 @@
 use api_types::ErrorCode;
 use serde_json::json;
 
-use super::{Next, Outcome, Work};
+use super::{Next, Work};
 use crate::{
     error::ApiError,
     payment::{
-        PaymentState,
-        machine::{Event, Repeat},
-        moves::Target,
         operation::Operation,
+        outcome::Outcome,
         record::{self, Stored},
     },
+    payment_machine::{Event, PaymentState, Repeat, Target},
     state::App,
     store::{Change, StoreError},
 };

@@ -2,16 +2,17 @@
 
 use api_types::ErrorCode;
 
-use super::{Next, Outcome, Work};
+use super::{Next, Work};
 use crate::{
     error::ApiError,
     payment::{
-        PaymentState, asks,
-        machine::{DebtReason, Event, Repeat},
+        asks,
         operation::{Flow, Operation, Paid},
+        outcome::Outcome,
         owed,
         record::{self, Stored},
     },
+    payment_machine::{DebtReason, Event, PaymentState, Repeat},
     state::App,
     store::{Payment, StoreError},
 };

@@ -1,25 +1,20 @@
-//! A database as the store's changes and looks see it: one set of SQL, SQLite or PostgreSQL behind it. Parameters are written
-//! `?1`; numbers are 64 bits wide in both.
+//! The connections to either database, and how changes and reads use them: [`Db`] runs the same SQL on both, [`pool`] lends
+//! connections, [`writer`] makes changes.
 
-mod batch;
-mod domain;
-mod insert;
-mod row;
+mod pool;
 #[cfg(test)]
 pub(super) mod trace;
-mod value;
+mod writer;
 
-use super::{StoreError, postgres::Session};
-pub(super) use batch::{batches, parameters};
-pub(super) use insert::{Cell, cells, insert_statement, taken_over};
-pub(super) use row::Row;
-pub(super) use value::{OwnedValue, ToValue, Value};
+use rusqlite::ErrorCode;
 
-/// The values of a statement's parameters, in their order.
-macro_rules! values {
-    ($($value:expr),* $(,)?) => { &[$($crate::store::db::ToValue::to_value(&$value)),*] };
-}
-pub(super) use values;
+use super::{
+    ServerError, StoreError,
+    postgres::Session,
+    sql::{Cell, OwnedValue, Row, Step, Value, batches, insert_many_statement, insert_statement},
+};
+pub(super) use pool::Pool;
+pub(super) use writer::{PostgresWriters, SqliteWriter, Writer};
 
 /// A connection that is lent for one change or look.
 #[derive(Clone, Copy)]
@@ -120,6 +115,45 @@ impl Db<'_> {
             .ok_or(StoreError::Unreadable("a row that has to be there"))
     }
 
+    /// Inserts a row; `or` is empty or an `ON CONFLICT` clause. Says how many rows changed.
+    pub(super) fn insert(
+        self,
+        table: &'static str,
+        row: &[Cell<'_>],
+        or: &str,
+    ) -> Result<usize, StoreError> {
+        let values: Vec<Value<'_>> = row.iter().map(|(_, value)| value.to_value()).collect();
+        self.execute(&insert_statement(table, row, or), &values)
+    }
+
+    /// Inserts rows of the same columns; `or` is empty or an `ON CONFLICT` clause.
+    pub(super) fn insert_all(
+        self,
+        table: &'static str,
+        rows: &[Vec<Cell<'_>>],
+        or: &str,
+    ) -> Result<(), StoreError> {
+        for rows in batches(rows) {
+            let values: Vec<Value<'_>> = rows
+                .iter()
+                .flat_map(|row| row.iter().map(|(_, value)| value.to_value()))
+                .collect();
+            self.execute(&insert_many_statement(table, rows, or), &values)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a step within a change that reads before it writes.
+    pub(super) fn make(self, step: &Step) -> Result<(), StoreError> {
+        let values: Vec<Value<'_>> = step.values.iter().map(OwnedValue::borrow).collect();
+        match (self.execute(&step.sql, &values), step.required, step.taken) {
+            (Ok(0), Some(unfit), _) => Err(unfit.into()),
+            (Ok(_), ..) => Ok(()),
+            (Err(error), _, Some(unfit)) if is_unique_violation(&error) => Err(unfit.into()),
+            (Err(error), ..) => Err(error),
+        }
+    }
+
     /// Whether there is any row.
     pub(super) fn exists(self, sql: &str, values: &[Value<'_>]) -> Result<bool, StoreError> {
         Ok(self.optional(sql, values, |_| Ok(()))?.is_some())
@@ -139,5 +173,21 @@ impl Connection {
             Self::Sqlite(connection) => Db::Sqlite(connection),
             Self::Postgres(session) => Db::Postgres(session),
         }
+    }
+}
+
+/// Whether a unique index refused a statement.
+fn is_unique_violation(error: &StoreError) -> bool {
+    match error {
+        StoreError::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => {
+            error.code == ErrorCode::ConstraintViolation
+                && [
+                    rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE,
+                    rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY,
+                ]
+                .contains(&error.extended_code)
+        }
+        StoreError::Postgres(error) => matches!(error, ServerError::Taken(_)),
+        _ => false,
     }
 }

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{Db, Store, StoreError, apart::Apart, values},
+    super::{Db, Store, StoreError, change_lock::ChangeLock, values},
     record::AddressPool,
     row::{COLUMNS, Lease, read_lease},
 };
@@ -42,7 +42,7 @@ pub enum ProbeClaim {
 }
 
 /// The lowest address that is free; `None` where there is none.
-pub(super) fn free_address(
+pub(in crate::store) fn free_address(
     db: Db<'_>,
     pool: &AddressPool,
     now: i64,
@@ -90,7 +90,7 @@ impl Store {
         now: i64,
     ) -> Result<ProbeClaim, StoreError> {
         let id = id.to_owned();
-        self.write(Apart::Claims, move |db| {
+        self.write(ChangeLock::Claims, move |db| {
             let before = of_probe(db)?;
             if let Some(before) = &before
                 // One that is of later than now was kept before the clock was set back.
@@ -130,7 +130,7 @@ impl Store {
     /// The database failed.
     pub async fn release_probe_addresses(&self, id: &str) -> Result<(), StoreError> {
         let id = id.to_owned();
-        self.write(Apart::Claims, move |db| {
+        self.write(ChangeLock::Claims, move |db| {
             if of_probe(db)?.is_some_and(|probe| probe.id == id) {
                 db.execute(
                     "DELETE FROM installation WHERE name = ?1",
@@ -166,7 +166,7 @@ impl Store {
     /// The database failed.
     pub async fn keep_link_down(&self, id: &LeaseId, at: i64) -> Result<(), StoreError> {
         let id = id.clone();
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             let sql =
                 "UPDATE leases SET link_up_at = ?2, network_ready_at = ?2 WHERE lease_id = ?1";
             db.execute(sql, values![id, at])?;
@@ -180,7 +180,7 @@ impl Store {
     /// The database failed.
     pub async fn link_is_up(&self, id: &LeaseId) -> Result<(), StoreError> {
         let id = id.clone();
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             let sql = "UPDATE leases SET link_up_at = NULL WHERE lease_id = ?1";
             db.execute(sql, values![id])?;
             Ok(())

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use pve::{NodeName, Vmid};
 
 use super::{
-    super::{Db, Store, StoreError, apart::Apart, debts, values},
+    super::{Db, Store, StoreError, change_lock::ChangeLock, debts, values},
     move_lease, record_use,
 };
 use crate::ids::{LeaseId, Minutes, PaymentId};
@@ -32,7 +32,7 @@ impl Store {
         now: i64,
     ) -> Result<bool, StoreError> {
         let (id, mac) = (id.clone(), mac.map(str::to_owned));
-        self.write(Apart::Lease(id.clone()), move |db| {
+        self.write(ChangeLock::Lease(id.clone()), move |db| {
             let (from, to) = (LeaseState::CreateSent, LeaseState::Created);
             if !move_lease(db, &id, from, to, now)? {
                 return Ok(false);
@@ -64,7 +64,7 @@ impl Store {
     /// The database failed.
     pub async fn set_mac(&self, id: &LeaseId, mac: &str) -> Result<(), StoreError> {
         let (id, mac) = (id.clone(), mac.to_owned());
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             let sql = "UPDATE leases SET mac = ?2 WHERE lease_id = ?1";
             db.execute(sql, values![id, mac])?;
             Ok(())
@@ -82,7 +82,7 @@ impl Store {
         now: i64,
     ) -> Result<bool, StoreError> {
         let (id, node) = (id.clone(), node.clone());
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             // Its new node may have booted since it was last seen running, which is no reason to start it.
             let sql = "UPDATE leases SET node = ?2, updated_at = ?3,
                      running_seen_at = CASE WHEN running_seen_at IS NULL THEN NULL ELSE ?3 END
@@ -111,7 +111,7 @@ impl Store {
     /// The database failed.
     pub async fn miss(&self, id: &LeaseId, now: i64) -> Result<i64, StoreError> {
         let id = id.clone();
-        self.write(Apart::Lease(id.clone()), move |db| {
+        self.write(ChangeLock::Lease(id.clone()), move |db| {
             let sql = "UPDATE leases SET missing_since = ?2
                  WHERE lease_id = ?1 AND missing_since IS NULL";
             db.execute(sql, values![id, now])?;
@@ -129,7 +129,7 @@ impl Store {
     /// The database failed.
     pub async fn found(&self, id: &LeaseId) -> Result<(), StoreError> {
         let id = id.clone();
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             let sql = "UPDATE leases SET missing_since = NULL
                  WHERE lease_id = ?1 AND missing_since IS NOT NULL";
             db.execute(sql, values![id]).map(drop)
@@ -149,7 +149,7 @@ impl Store {
         now: i64,
     ) -> Result<Option<Vec<(PaymentId, u64)>>, StoreError> {
         let id = id.clone();
-        self.write(Apart::Lease(id.clone()), move |db| {
+        self.write(ChangeLock::Lease(id.clone()), move |db| {
             let sql = "SELECT CASE WHEN state = 'destroying' THEN ?2 ELSE expires_at END AS end_at
                  FROM leases
                  WHERE lease_id = ?1 AND state IN ('active', 'expiring', 'stopped', 'destroying')";
@@ -180,7 +180,7 @@ impl Store {
         now: i64,
     ) -> Result<i64, StoreError> {
         let lease_id = lease_id.clone();
-        self.write(Apart::Of("orphans"), move |db| {
+        self.write(ChangeLock::Named("orphans"), move |db| {
             // Another container under the same number begins anew.
             db.execute(
                 "INSERT INTO orphans (vmid, lease_id, seen_at) VALUES (?1, ?2, ?3)

@@ -6,10 +6,9 @@ use pve::NodeName;
 use serde_json::json;
 
 use super::super::{
-    Store, StoreError,
-    apart::Apart,
-    cells,
-    db::{Cell, Row},
+    Store, StoreError, cells,
+    change_lock::ChangeLock,
+    sql::{Cell, Row},
     values,
 };
 use crate::{ids::LeaseId, lease::LeaseState};
@@ -101,7 +100,7 @@ impl Store {
         if !any.await? {
             return Ok(Vec::new());
         }
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             // Said of the row once more: its lease may be renewed between the look and the change.
             let sql = format!(
                 "UPDATE leases SET warned_at = ?1 WHERE lease_id IN ({UNWARNED})

@@ -1,7 +1,7 @@
 //! Machines of leases whose payment nobody knows the outcome of.
 
 use super::{
-    super::{Store, StoreError, apart::Apart, db::Row, values},
+    super::{Store, StoreError, change_lock::ChangeLock, sql::Row, values},
     row::{COLUMNS, read_lease},
 };
 use crate::ids::LeaseId;
@@ -79,7 +79,7 @@ impl Store {
     /// The database failed.
     pub async fn set_held_power(&self, id: &LeaseId, power: HeldPower) -> Result<bool, StoreError> {
         let id = id.clone();
-        self.write(Apart::Lease(id.clone()), move |db| {
+        self.write(ChangeLock::Lease(id.clone()), move |db| {
             let sql = format!("UPDATE leases SET held = ?2 WHERE lease_id = ?1 AND {IS_HELD}");
             Ok(db.execute(&sql, values![id, power.as_str()])? == 1)
         })
@@ -104,7 +104,7 @@ impl Store {
     /// The database failed.
     pub async fn give_up_held(&self, id: &LeaseId, now: i64) -> Result<bool, StoreError> {
         let id = id.clone();
-        self.write(Apart::Lease(id.clone()), move |db| {
+        self.write(ChangeLock::Lease(id.clone()), move |db| {
             let sql = format!(
                 "UPDATE leases SET state = 'undoing', updated_at = ?2 WHERE lease_id = ?1 AND {IS_HELD}"
             );

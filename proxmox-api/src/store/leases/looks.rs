@@ -7,8 +7,8 @@ use pve::Vmid;
 
 use super::super::{
     Db, Store, StoreError,
-    apart::Apart,
-    db::{ToValue, Value, batches, parameters},
+    change_lock::ChangeLock,
+    sql::{ToValue, Value, batches, parameters},
     values,
 };
 use crate::ids::LeaseId;
@@ -26,7 +26,7 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn saw_running(&self, ids: Vec<LeaseId>, now: i64) -> Result<(), StoreError> {
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             set_for_all(db, "running_seen_at", &Some(now), &ids)
         })
         .await
@@ -36,7 +36,7 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn saw_stopped(&self, ids: Vec<LeaseId>) -> Result<(), StoreError> {
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             set_for_all(db, "running_seen_at", &None::<i64>, &ids)
         })
         .await
@@ -112,7 +112,7 @@ impl Store {
         if changed.is_empty() {
             return Ok(());
         }
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             for (word, ids) in &changed {
                 set_for_all(db, "trouble", word, ids)?;
             }
@@ -142,7 +142,7 @@ impl Store {
         if vmids.is_empty() {
             return Ok(());
         }
-        self.write(Apart::Of("orphans"), move |db| {
+        self.write(ChangeLock::Named("orphans"), move |db| {
             for vmids in batches(&vmids) {
                 let list = parameters(1, vmids.len());
                 let sql = format!("DELETE FROM orphans WHERE vmid IN ({list})");

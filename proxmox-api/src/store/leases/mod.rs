@@ -1,7 +1,6 @@
 //! Leases: the claim of a VMID together with the payment, guarded moves, deadlines and renewals.
 
 mod addresses;
-mod claim;
 mod containers;
 mod counts;
 mod ends;
@@ -18,27 +17,26 @@ use std::ops::RangeInclusive;
 use pve::{NodeName, Vmid};
 
 use super::{
-    Change, Db, Store, StoreError,
-    apart::Apart,
-    brakes, cells,
-    db::{Row, Value},
+    Db, Store, StoreError, brakes, cells,
+    change_lock::ChangeLock,
+    sql::{Row, Value},
     values,
 };
 use crate::{
     ids::{LeaseId, Minutes, PaymentId, Wallet},
     lease::{LeaseState, grace},
-    payment::moves::Move,
 };
 pub use addresses::ProbeClaim;
-use claim::claim_lease;
+pub(super) use addresses::free_address;
 pub(super) use counts::EndedLeases;
 pub use ends::{DueEnd, Warned};
 pub use held::{HeldMachine, HeldPower};
-use numbers::{free_vmid, record_use};
+pub(super) use numbers::{free_vmid, record_use};
 pub use of_wallet::PaidLease;
 pub use record::{AddressPool, ClaimLimits, ClaimOutcome, Renewal, RenewalOutcome};
 use row::{COLUMNS, read_lease};
 pub use row::{Claim, Lease};
+pub(super) use row::{Given, cells_of};
 
 /// States in which a restart finds work half done.
 const UNFINISHED: &str =
@@ -47,29 +45,6 @@ const UNFINISHED: &str =
 // Statements about leases that are not over say `state <> 'destroyed'` beside the states that they want: SQLite takes a partial
 // index only where its condition is written out, and those of all leases grow with history.
 impl Store {
-    /// Takes a VMID and makes the lease and its payment go on together, with these changes, or changes nothing.
-    /// # Errors
-    /// The payment does not exist, or the database failed.
-    pub async fn claim_lease(
-        &self,
-        claim: Claim,
-        limits: ClaimLimits,
-        payment: Move,
-        changes: Vec<Change>,
-        now: i64,
-    ) -> Result<ClaimOutcome, StoreError> {
-        self.write(Apart::Claims, move |db| {
-            let outcome = claim_lease(db, &claim, limits, &payment, now)?;
-            if let ClaimOutcome::Claimed { .. } = outcome {
-                for change in &changes {
-                    change.apply(db, payment.payment_id(), now)?;
-                }
-            }
-            Ok(outcome)
-        })
-        .await
-    }
-
     /// Moves a lease if it is in `from` and the move is allowed; says whether it moved.
     /// # Errors
     /// The database failed.
@@ -84,7 +59,7 @@ impl Store {
             return Ok(false);
         }
         let id = id.clone();
-        self.write(Apart::Lease(id.clone()), move |db| {
+        self.write(ChangeLock::Lease(id.clone()), move |db| {
             move_lease(db, &id, from, to, now)
         })
         .await
@@ -103,7 +78,7 @@ impl Store {
         now: i64,
     ) -> Result<Option<Vmid>, StoreError> {
         let (id, node) = (id.clone(), node.clone());
-        self.write(Apart::Claims, move |db| {
+        self.write(ChangeLock::Claims, move |db| {
             let Some(vmid) = free_vmid(db, vmids.clone(), &busy)? else { return Ok(None) };
             record_use(db, &id)?;
             let moved = db.execute(
@@ -121,7 +96,7 @@ impl Store {
     /// The database failed.
     pub async fn set_ip(&self, id: &LeaseId, ip: &str, now: i64) -> Result<bool, StoreError> {
         let (id, ip) = (id.clone(), ip.to_owned());
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             let sql = "UPDATE leases SET ip = ?2, updated_at = ?3 WHERE lease_id = ?1 AND state <> 'destroyed'";
             Ok(db.execute(sql, values![id, ip, now])? == 1)
         })
@@ -140,7 +115,7 @@ impl Store {
     /// # Errors
     /// The payment does not exist, or the database failed.
     pub async fn renew(&self, renewal: Renewal, now: i64) -> Result<RenewalOutcome, StoreError> {
-        self.write(Apart::Lease(renewal.lease_id.clone()), move |db| {
+        self.write(ChangeLock::Lease(renewal.lease_id.clone()), move |db| {
             renew(db, &renewal, now)
         })
         .await

@@ -10,7 +10,7 @@ use super::super::{Db, StoreError, values};
 use crate::ids::LeaseId;
 
 /// A number of the range that no lease holds and that is none of `busy`; `None` where there is none.
-pub(super) fn free_vmid(
+pub(in crate::store) fn free_vmid(
     db: Db<'_>,
     range: RangeInclusive<u32>,
     busy: &HashSet<Vmid>,
@@ -52,7 +52,7 @@ fn guests(range: RangeInclusive<u32>) -> impl Iterator<Item = Vmid> {
 }
 
 /// The number of a lease was used just now: it is handed out, given up or freed.
-pub(super) fn record_use(db: Db<'_>, lease_id: &LeaseId) -> Result<(), StoreError> {
+pub(in crate::store) fn record_use(db: Db<'_>, lease_id: &LeaseId) -> Result<(), StoreError> {
     db.execute(
         "INSERT INTO vmids (vmid, last_use)
          SELECT vmid, (SELECT coalesce(max(last_use), 0) + 1 FROM vmids) FROM leases WHERE lease_id = ?1

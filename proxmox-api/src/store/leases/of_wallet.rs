@@ -3,7 +3,7 @@
 use pve::Vmid;
 
 use super::{
-    super::{Store, StoreError, db::Row, steps::kept, values},
+    super::{Store, StoreError, sql::Row, sql::kept, values},
     readable,
     row::{COLUMNS, Lease},
 };

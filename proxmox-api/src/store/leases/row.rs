@@ -9,14 +9,14 @@ use pve::{NodeName, Vmid};
 use super::{
     super::{
         StoreError,
-        db::{Cell, Row, cells},
+        sql::{Cell, Row, cells},
     },
     record::AddressPool,
 };
 use crate::{
     ids::{LeaseId, Minutes, PaymentId, Wallet},
     lease::LeaseState,
-    payment::PaymentState,
+    payment_machine::PaymentState,
 };
 
 /// A lease to be claimed for a payment that is reserved.
@@ -47,10 +47,10 @@ pub struct Claim {
 }
 
 /// What the store adds to a claim.
-pub(super) struct Given {
-    pub(super) vmid: Vmid,
-    pub(super) address: Option<String>,
-    pub(super) now: i64,
+pub(in crate::store) struct Given {
+    pub(in crate::store) vmid: Vmid,
+    pub(in crate::store) address: Option<String>,
+    pub(in crate::store) now: i64,
 }
 
 /// A lease as stored.
@@ -85,7 +85,7 @@ pub struct Lease {
 }
 
 /// The row of a claim. The pattern names every field, so that none is left out here.
-pub(super) fn cells_of<'a>(claim: &'a Claim, given: &'a Given) -> Vec<Cell<'a>> {
+pub(in crate::store) fn cells_of<'a>(claim: &'a Claim, given: &'a Given) -> Vec<Cell<'a>> {
     let Claim {
         lease_id,
         payment_id,

@@ -11,17 +11,14 @@ use x402::facilitator::TransferEvidence;
 
 use super::{
     Change, Db, Store, StoreError,
-    apart::Apart,
+    change_lock::ChangeLock,
     signed,
-    steps::{Step, Table, Unfit, kept},
+    sql::{Step, Table, Unfit, kept},
     values,
 };
 use crate::{
     ids::{PaymentId, Wallet},
-    payment::{
-        PaymentState,
-        moves::{Move, Target},
-    },
+    payment_machine::{Move, PaymentState, Target},
 };
 pub(super) use record::SUMMARY;
 use record::{COLUMNS, read_payment, read_summary};
@@ -35,10 +32,8 @@ impl Store {
     /// The amount is out of range, or the database failed.
     pub async fn reserve(&self, payment: NewPayment, now: i64) -> Result<Reservation, StoreError> {
         if !self.writer.is_shared() {
-            let apart = Apart::FromNothing;
-            return self
-                .write(apart, move |db| reserve(db, &payment, now))
-                .await;
+            let lock = ChangeLock::None;
+            return self.write(lock, move |db| reserve(db, &payment, now)).await;
         }
         // Nearly every nonce is new, which one statement says and needs no look.
         match self
@@ -49,9 +44,8 @@ impl Store {
                 payment_id: payment.payment_id,
             }),
             Ok(false) => {
-                let apart = Apart::Wallet(payment.payer.to_string());
-                self.write(apart, move |db| reserve(db, &payment, now))
-                    .await
+                let lock = ChangeLock::Wallet(payment.payer.to_string());
+                self.write(lock, move |db| reserve(db, &payment, now)).await
             }
             Err(error) => Err(error),
         }
@@ -77,9 +71,9 @@ impl Store {
             steps.extend(more);
             return self.make_if_fits(steps).await;
         }
-        let kept_apart = changes.iter().map(Change::apart);
-        let apart = kept_apart.fold(Apart::FromNothing, Apart::or);
-        self.write(apart, move |db| {
+        let locks = changes.iter().map(Change::lock);
+        let lock = locks.fold(ChangeLock::None, ChangeLock::or);
+        self.write(lock, move |db| {
             if !apply(db, &wanted, now)? {
                 return Ok(false);
             }
@@ -125,7 +119,7 @@ impl Store {
     /// The database failed.
     pub async fn take_performance_back(&self, id: &PaymentId) -> Result<bool, StoreError> {
         let id = id.clone();
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             let sql = "UPDATE payments SET performed_at = NULL
                  WHERE payment_id = ?1 AND state = 'settled'";
             Ok(db.execute(sql, values![id])? == 1)
@@ -138,7 +132,7 @@ impl Store {
     /// The database failed.
     pub async fn mark_checked(&self, id: &PaymentId, now: i64) -> Result<bool, StoreError> {
         let id = id.clone();
-        self.write(Apart::FromNothing, move |db| {
+        self.write(ChangeLock::None, move |db| {
             let sql = "UPDATE payments SET checked_at = ?2 WHERE payment_id = ?1";
             Ok(db.execute(sql, values![id, now])? == 1)
         })
@@ -209,7 +203,7 @@ impl Store {
 
 /// Writes a move down if the payment is in the state that it starts from.
 pub(super) fn apply(db: Db<'_>, wanted: &Move, now: i64) -> Result<bool, StoreError> {
-    match step(wanted, now)?.make(db) {
+    match db.make(&step(wanted, now)?) {
         Ok(()) => Ok(true),
         Err(StoreError::Overtaken) => Ok(false),
         Err(error) => Err(error),

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::super::{StoreError, db::Row};
+use super::super::{StoreError, sql::Row};
 use crate::{
     ids::{LeaseId, PaymentId, Wallet},
-    payment::{PaymentState, moves::Answer},
+    payment_machine::{Answer, PaymentState},
 };
 
 /// What the facilitator is sent, as JSON, kept to be sent again unchanged. It holds a signature, which is

@@ -3,8 +3,8 @@
 use super::{
     super::{
         ServerError, cells,
-        db::{Cell, taken_over},
-        steps::{Step, Table, Unfit},
+        sql::{Cell, taken_over},
+        sql::{Step, Table, Unfit},
     },
     COLUMNS, Db, NewPayment, Payment,
     PaymentState::{Released, Reserved},

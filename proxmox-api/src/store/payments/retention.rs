@@ -1,6 +1,6 @@
 //! What is not kept: rows of payments that were given back, and the texts of payments that are over.
 
-use super::{super::apart::Apart, Db, Store, StoreError, values};
+use super::{super::change_lock::ChangeLock, Db, Store, StoreError, values};
 use crate::ids::PaymentId;
 
 /// Rows in one change, so that other writers need not wait for long.
@@ -19,7 +19,7 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn remove_released(&self, before: i64) -> Result<usize, StoreError> {
-        self.write(Apart::Of("retention"), move |db| {
+        self.write(ChangeLock::Named("retention"), move |db| {
             // Held, since a nonce that was given back may be taken again at any moment.
             let sql = format!(
                 "SELECT payment_id FROM payments WHERE state = 'released' AND updated_at <= ?1
@@ -52,7 +52,7 @@ impl Store {
         before: i64,
         unchecked_before: i64,
     ) -> Result<usize, StoreError> {
-        self.write(Apart::Of("retention"), move |db| {
+        self.write(ChangeLock::Named("retention"), move |db| {
             let values = values![before, AT_A_TIME, unchecked_before];
             let of_age = format!(
                 "SELECT payment_id FROM payments

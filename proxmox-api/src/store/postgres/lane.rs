@@ -15,33 +15,32 @@ use tokio::{
 use tokio_postgres::{Error, types::ToSql};
 
 use super::{
-    PATIENCE, ServerError,
+    STATEMENT_TIMEOUT, ServerError,
+    connection::{ConnectBackoff, PreparedConnection},
     failure::is_lost,
-    link::{Link, Patience},
     server::Server,
     session::{TRIES, pause},
 };
 use crate::store::{
     StoreError,
-    db::{OwnedValue, Value},
-    steps::{Step, Unfit},
+    sql::{OwnedValue, Step, Unfit, Value},
 };
 
 /// Changes in one transaction: enough to share the price of a commit, few enough to keep the first caller's wait short.
 const GROUP: usize = 64;
 
 /// A change, and the channel to its caller.
-pub(super) struct Job {
-    pub(super) steps: Vec<Step>,
-    pub(super) reply: oneshot::Sender<Result<(), StoreError>>,
+pub(in crate::store) struct Job {
+    pub(in crate::store) steps: Vec<Step>,
+    pub(in crate::store) reply: oneshot::Sender<Result<(), StoreError>>,
 }
 
 /// Sends queued changes until all senders are dropped.
-pub(super) async fn serve(server: Server, mut jobs: mpsc::Receiver<Job>) {
+pub(in crate::store) async fn serve(server: Server, mut jobs: mpsc::Receiver<Job>) {
     let mut lane = Lane {
         server,
         link: None,
-        patience: Patience::default(),
+        backoff: ConnectBackoff::default(),
     };
     loop {
         let mut group = Vec::new();
@@ -54,8 +53,8 @@ pub(super) async fn serve(server: Server, mut jobs: mpsc::Receiver<Job>) {
 
 struct Lane {
     server: Server,
-    link: Option<Link>,
-    patience: Patience,
+    link: Option<PreparedConnection>,
+    backoff: ConnectBackoff,
 }
 
 /// Whether a change was made, of those that can be left out alone.
@@ -125,15 +124,16 @@ impl Lane {
             Some(link) if !link.client.is_closed() => link,
             link => {
                 let unsent = |error: ServerError| Failure::Unsent(error.into());
-                self.patience.check().map_err(unsent)?;
-                let made = timeout(PATIENCE, Link::connect(&self.server)).await;
+                self.backoff.check().map_err(unsent)?;
+                let made =
+                    timeout(STATEMENT_TIMEOUT, PreparedConnection::connect(&self.server)).await;
                 let late = |_| ServerError::Unreachable("the server did not answer in time".into());
                 let made = made.map_err(late).flatten();
-                self.patience.tried(made.is_ok());
+                self.backoff.tried(made.is_ok());
                 link.insert(made.map_err(unsent)?)
             }
         };
-        let sent = match timeout(PATIENCE, transact(link, changes)).await {
+        let sent = match timeout(STATEMENT_TIMEOUT, transact(link, changes)).await {
             Ok(sent) => sent,
             Err(_) => Err(Failure::Unknown(
                 "the server did not answer in time".to_owned(),
@@ -182,7 +182,10 @@ struct Sent<'a> {
 }
 
 /// Sends all steps in a pipeline, sorted by row, so that two groups with rows in common do not deadlock.
-async fn transact(link: &mut Link, changes: &[&[Step]]) -> Result<Vec<Fits>, Failure> {
+async fn transact(
+    link: &mut PreparedConnection,
+    changes: &[&[Step]],
+) -> Result<Vec<Fits>, Failure> {
     let mut steps: Vec<Sent<'_>> = Vec::new();
     for (change, of_change) in changes.iter().enumerate() {
         let is_alone = of_change.len() == 1;

@@ -1,7 +1,11 @@
 //! The schema on PostgreSQL: the same steps as on SQLite, counted in a table of one row. One replica at a time makes them.
 
 use super::{MIGRATING, OLDEST, ServerError, Session, presence, server::Server};
-use crate::store::{Condition, StoreError, copy, db::Row, schema::STEPS, values};
+use crate::store::{
+    StoreError,
+    schema::{COPY_PROGRESS, Condition, STEPS},
+    sql::{Row, values},
+};
 
 /// Brings the schema up to date for a service, or refuses one of a later release and a database
 /// that is being copied, or whose copy is unfinished.
@@ -86,7 +90,7 @@ fn check_release(session: &Session) -> Result<(), StoreError> {
 }
 
 fn is_half_copied(session: &Session) -> Result<bool, StoreError> {
-    is_there(session, copy::PROGRESS)
+    is_there(session, COPY_PROGRESS)
 }
 
 fn is_there(session: &Session, table: &str) -> Result<bool, StoreError> {

@@ -4,31 +4,29 @@
 //! those of this process, [`presence`] the lock that keeps a copy and services apart, [`pooler`] detects a pooler that does not
 //! keep sessions, [`replicas`] counts the replicas.
 
+mod advisory_locks;
+mod connection;
 mod failure;
-mod held;
-mod lane;
-mod link;
-mod looks;
+mod held_locks;
+pub(super) mod lane;
 mod migrate;
 pub(super) mod pooler;
 pub(super) mod presence;
-mod replicas;
+mod read_connections;
+mod replica_count;
 mod server;
 mod session;
-mod turns;
-mod writers;
 
+pub use advisory_locks::{AdvisoryLockGuard, AdvisoryLocks};
 pub use failure::ServerError;
-pub(super) use looks::Looks;
 pub(super) use migrate::{bring_up_to_date, condition, migrate};
-pub use replicas::Replicas;
+pub(super) use read_connections::ReadConnections;
+pub use replica_count::Replicas;
 pub use server::Server;
 pub(super) use session::Session;
-pub use turns::{SharedTurn, SharedTurns};
-pub(super) use writers::Writers;
 
 /// Timeout of one statement, the wait for locks included.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+const STATEMENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
 /// The lock under which the schema is brought up to date.
 const MIGRATING: i64 = 0x0402_0002;
 /// The oldest release that is worked with.

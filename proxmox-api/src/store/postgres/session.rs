@@ -12,12 +12,12 @@ use tokio::{runtime::Runtime, time::timeout};
 use tokio_postgres::Row;
 
 use super::{
-    PATIENCE,
+    STATEMENT_TIMEOUT,
+    connection::{ConnectBackoff, PreparedConnection},
     failure::{ServerError, is_lost},
-    link::{Link, Patience},
     server::Server,
 };
-use crate::store::{Db, StoreError, db::Value};
+use crate::store::{StoreError, sql::Value};
 
 /// How often a change is tried that a deadlock or a serialization failure rolls back.
 pub(super) const TRIES: u32 = 8;
@@ -27,8 +27,8 @@ pub(in crate::store) struct Session {
     /// There until it is dropped.
     runtime: Option<Runtime>,
     server: Server,
-    link: RefCell<Option<Link>>,
-    patience: Patience,
+    link: RefCell<Option<PreparedConnection>>,
+    backoff: ConnectBackoff,
     within: Cell<Within>,
 }
 
@@ -51,7 +51,7 @@ impl Session {
             runtime: Some(runtime),
             server,
             link: RefCell::new(None),
-            patience: Patience::default(),
+            backoff: ConnectBackoff::default(),
             within: Cell::new(Within::Nothing),
         })
     }
@@ -91,7 +91,7 @@ impl Session {
     pub(in crate::store) fn change<T>(
         &self,
         lock: Option<i64>,
-        change: impl Fn(Db<'_>) -> Result<T, StoreError>,
+        change: impl Fn(&Self) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut tries = 1;
         loop {
@@ -113,10 +113,10 @@ impl Session {
     fn try_change<T>(
         &self,
         lock: Option<i64>,
-        change: &impl Fn(Db<'_>) -> Result<T, StoreError>,
+        change: &impl Fn(&Self) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.begin(lock)?;
-        let result = catch_unwind(AssertUnwindSafe(|| change(Db::Postgres(self))));
+        let result = catch_unwind(AssertUnwindSafe(|| change(self)));
         let result = result.unwrap_or_else(|panic| {
             // Rolled back at once, so that its locks do not stop others.
             self.roll_back();
@@ -193,7 +193,7 @@ impl Session {
     /// Does something, on a new connection where the old one is found to be gone and nothing was begun on it.
     fn run<T>(
         &self,
-        work: impl AsyncFn(&mut Link) -> Result<T, tokio_postgres::Error>,
+        work: impl AsyncFn(&mut PreparedConnection) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, StoreError> {
         let runtime = self.runtime.as_ref().expect("it is there until the drop");
         let mut link = self.link.borrow_mut();
@@ -207,20 +207,21 @@ impl Session {
                 *link = Some(self.connect(runtime)?);
             }
             let current = link.as_mut().expect("it was just made");
-            let lost = match runtime.block_on(async { timeout(PATIENCE, work(current)).await }) {
-                Ok(Ok(done)) => return Ok(done),
-                Ok(Err(error)) if is_lost(&error) => ServerError::of(&error).to_string(),
-                Ok(Err(error)) => {
-                    if !outside {
-                        self.within.set(Within::FailedChange);
+            let lost =
+                match runtime.block_on(async { timeout(STATEMENT_TIMEOUT, work(current)).await }) {
+                    Ok(Ok(done)) => return Ok(done),
+                    Ok(Err(error)) if is_lost(&error) => ServerError::of(&error).to_string(),
+                    Ok(Err(error)) => {
+                        if !outside {
+                            self.within.set(Within::FailedChange);
+                        }
+                        return Err(ServerError::of(&error).into());
                     }
-                    return Err(ServerError::of(&error).into());
-                }
-                Err(_) => {
-                    again = false;
-                    "the server did not answer in time".to_owned()
-                }
-            };
+                    Err(_) => {
+                        again = false;
+                        "the server did not answer in time".to_owned()
+                    }
+                };
             *link = None;
             if !(again && outside) {
                 return Err(ServerError::Lost(lost).into());
@@ -229,10 +230,10 @@ impl Session {
         }
     }
 
-    fn connect(&self, runtime: &Runtime) -> Result<Link, StoreError> {
-        self.patience.check()?;
-        let made = runtime.block_on(Link::connect(&self.server));
-        self.patience.tried(made.is_ok());
+    fn connect(&self, runtime: &Runtime) -> Result<PreparedConnection, StoreError> {
+        self.backoff.check()?;
+        let made = runtime.block_on(PreparedConnection::connect(&self.server));
+        self.backoff.tried(made.is_ok());
         Ok(made?)
     }
 }

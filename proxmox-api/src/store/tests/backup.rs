@@ -49,7 +49,7 @@ async fn a_backup_under_a_stream_of_writes_ends_and_is_a_store(place: Place) {
         let new = payment(&format!("old-{number}"), PAYER, &format!("0x{number}"));
         store.reserve(new, 0).await.unwrap();
     }
-    let gap = store.write(Apart::FromNothing, |db| {
+    let gap = store.write(ChangeLock::None, |db| {
         db.execute("DELETE FROM payments WHERE payment_id = 'old-2'", &[])
     });
     gap.await.unwrap();

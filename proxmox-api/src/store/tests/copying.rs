@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    super::copy::{BatchSize, copy_in},
+    super::maintenance::copy::{BatchSize, copy_in},
     every_table::filled,
     postgres::Postgres,
     *,
@@ -241,7 +241,7 @@ async fn nothing_is_copied_while_a_service_works_on_either_side() {
     drop(hold);
     // A replica, as soon as it has its session for locks.
     let replica = Store::of(&server.database).await.unwrap();
-    let turns = replica.turns().unwrap();
+    let turns = replica.advisory_locks().unwrap();
     drop(turns.take("set", &["name"]).await.unwrap());
     let said = refused(&file, &server).await;
     assert!(said.contains("a service works on this database"), "{said}");

@@ -24,8 +24,8 @@ async fn owed(store: &Store, id: &str) -> bool {
         .unwrap()
 }
 
-fn event() -> Change {
-    Change::event("0x1", "resolved_by_operator", serde_json::json!({}))
+fn event() -> NewEvent {
+    NewEvent::new("0x1", "resolved_by_operator", serde_json::json!({}))
 }
 
 async fn an_undelivered_payment_is_owed_once(place: Place) {

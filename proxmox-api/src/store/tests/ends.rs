@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::store::{db::Value, leases};
+use crate::store::{leases, sql::Value};
 
 on_both![
     many_leases_are_written_down_by_few_statements,
@@ -31,7 +31,7 @@ async fn many(store: &Store, now: i64) -> Vec<LeaseId> {
         let sql = "UPDATE leases SET state = 'active', expires_at = ?2, destroy_at = ?2 + 600
              WHERE lease_id = ?1";
         let end = now + 3600 + i64::from(number);
-        let made = store.write(Apart::FromNothing, move |db| {
+        let made = store.write(ChangeLock::None, move |db| {
             db.execute(sql, values![id(number), end])
         });
         assert_eq!(made.await.unwrap(), 1);

@@ -1,6 +1,6 @@
 //! A store with rows in every table, for tests of copies and backups.
 
-use super::{super::db::Value, *};
+use super::{super::sql::Value, *};
 
 /// Texts with characters that have a meaning on the way.
 const TEXTS: [&str; 6] = [
@@ -103,7 +103,7 @@ fn fill(db: Db<'_>) {
 
 pub(super) async fn filled(place: &Place) {
     let store = place.open().await;
-    let done = store.write(Apart::FromNothing, |db| {
+    let done = store.write(ChangeLock::None, |db| {
         fill(db);
         Ok(())
     });

@@ -190,7 +190,7 @@ async fn a_database_of_the_release_before_keeps_every_payment_and_no_public_key(
         .unwrap();
     assert_eq!(listed.len(), ROWS.len());
     let orphan = store
-        .write(Apart::FromNothing, |db| {
+        .write(ChangeLock::None, |db| {
             db.execute("DELETE FROM payments WHERE payment_id = 'pay-8'", &[])
         })
         .await;

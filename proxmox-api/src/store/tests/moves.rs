@@ -5,10 +5,7 @@ use x402::facilitator::TransferEvidence;
 use super::super::{Answer, Change, Claim, ClaimLimits, ClaimOutcome, Store, StoreError};
 use crate::{
     ids::{LeaseId, PaymentId},
-    payment::{
-        PaymentState,
-        moves::{Move, Target},
-    },
+    payment_machine::{Move, PaymentState, Target},
 };
 
 impl Store {

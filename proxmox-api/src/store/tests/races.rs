@@ -9,7 +9,7 @@ use std::{
 use futures_util::future::join_all;
 
 use super::*;
-use crate::payment::PaymentState;
+use crate::payment_machine::PaymentState;
 
 on_both!(
     one_of_many_has_a_nonce_and_one_has_a_key,
@@ -273,7 +273,7 @@ async fn a_change_that_a_deadlock_rolls_back_is_made_again(place: Place) {
                 }
                 Ok(())
             };
-            store.write(Apart::FromNothing, change).await
+            store.write(ChangeLock::None, change).await
         })
     };
     let both = [raise(&stores[0], ["a", "b"]), raise(&stores[1], ["b", "a"])];

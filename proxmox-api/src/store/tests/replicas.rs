@@ -56,8 +56,8 @@ async fn a_turn_is_one_replicas_until_it_is_given_back_or_the_replica_dies() {
         return;
     };
     let (one, two) = (
-        SharedTurns::start(server(&place).clone()),
-        SharedTurns::start(server(&place).clone()),
+        AdvisoryLocks::start(server(&place).clone()),
+        AdvisoryLocks::start(server(&place).clone()),
     );
     let turn = one.take("set", &["name"]).await.unwrap();
     assert!(two.try_take("set", &["name"]).await.unwrap().is_none());
@@ -88,10 +88,10 @@ async fn replicas_count_each_other_and_their_shares_add_up_to_the_limit() {
         return;
     };
     let mut all: Vec<_> = (0..3)
-        .map(|_| SharedTurns::start(server(&place).clone()))
+        .map(|_| AdvisoryLocks::start(server(&place).clone()))
         .collect();
-    let _stranger = SharedTurns::start(server(&elsewhere).clone());
-    let agree = async |all: &[SharedTurns]| {
+    let _stranger = AdvisoryLocks::start(server(&elsewhere).clone());
+    let agree = async |all: &[AdvisoryLocks]| {
         let seen = || all.iter().map(|one| *one.replicas().borrow());
         let agree = async {
             loop {
@@ -114,15 +114,15 @@ async fn replicas_count_each_other_and_their_shares_add_up_to_the_limit() {
     agree(&all).await;
     drop(all.remove(1));
     agree(&all).await;
-    all.push(SharedTurns::start(server(&place).clone()));
+    all.push(AdvisoryLocks::start(server(&place).clone()));
     agree(&all).await;
 }
 
 /// A turn of a replica that runs on this runtime.
-fn taken_on(runtime: &tokio::runtime::Runtime, server: Server) -> Vec<SharedTurn> {
+fn taken_on(runtime: &tokio::runtime::Runtime, server: Server) -> Vec<AdvisoryLockGuard> {
     let (give, given) = std::sync::mpsc::channel();
     runtime.spawn(async move {
-        let turns = SharedTurns::start(server);
+        let turns = AdvisoryLocks::start(server);
         give.send(turns.take("set", &["dying"]).await.unwrap())
             .unwrap();
         std::future::pending::<()>().await;
@@ -147,7 +147,7 @@ async fn a_server_that_comes_back_is_worked_with_again_and_turns_are_kept() {
         _folder: None,
     };
     let store = place.open().await;
-    let turns = store.turns().unwrap();
+    let turns = store.advisory_locks().unwrap();
     let turn = turns.take("set", &["kept"]).await.unwrap();
     activated(&store, 1, 0).await;
     // Connections that are cut while nobody uses them are not even noticed.
@@ -191,7 +191,7 @@ async fn a_server_that_comes_back_is_worked_with_again_and_turns_are_kept() {
     let lease = store.lease(&"lease-1".into()).await.unwrap().unwrap();
     assert_eq!(lease.ip.as_deref(), Some("10.0.0.3"));
     let fresh = turns.take("set", &["fresh"]).await.unwrap();
-    let others = place.open().await.turns().unwrap();
+    let others = place.open().await.advisory_locks().unwrap();
     assert!(others.try_take("set", &["kept"]).await.unwrap().is_none());
     drop(turn);
     others.take("set", &["kept"]).await.unwrap();
@@ -256,7 +256,7 @@ async fn what_is_wrong_with_a_server_is_said_in_words() {
     let store = place.open().await;
     let later = "INSERT INTO schema_version (version) VALUES (1000)";
     store
-        .write(Apart::FromNothing, move |db| db.execute(later, &[]))
+        .write(ChangeLock::None, move |db| db.execute(later, &[]))
         .await
         .unwrap();
     let newer = Store::of(&place.database).await.unwrap_err().to_string();
@@ -270,13 +270,13 @@ async fn a_duty_stays_with_one_replica_and_goes_to_another_when_that_dies() {
     let Some(place) = Place::server().await else {
         return;
     };
-    let turns = || SharedTurns::start(server(&place).clone());
+    let turns = || AdvisoryLocks::start(server(&place).clone());
     let [one, two] = [turns(), turns()];
     let (first, second) = (
-        Locks::among(Some(&one), "leases"),
-        Locks::among(Some(&two), "leases"),
+        Locks::shared(Some(&one), "leases"),
+        Locks::shared(Some(&two), "leases"),
     );
-    let [mut ours, mut theirs] = ["comparison"; 2].map(Duty::of);
+    let [mut ours, mut theirs] = ["comparison"; 2].map(Duty::new);
     for _ in 0..3 {
         assert!(ours.is_ours(&first).await.unwrap());
         assert!(!theirs.is_ours(&second).await.unwrap());
@@ -306,7 +306,7 @@ async fn a_turn_that_ended_without_a_session_takes_none_away_that_is_had_after_i
     let Database::Server(server) = Database::parse(&url).unwrap() else {
         panic!("no server");
     };
-    let turns = SharedTurns::start((*server).clone());
+    let turns = AdvisoryLocks::start((*server).clone());
     let before = turns.take("set", &["name"]).await.unwrap();
     let kept = turns.take("set", &["kept"]).await.unwrap();
     let postgres = blocking(move || {
@@ -314,7 +314,7 @@ async fn a_turn_that_ended_without_a_session_takes_none_away_that_is_had_after_i
         postgres
     })
     .await;
-    while turns.can_tell() {
+    while turns.can_notify() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     drop(before);
@@ -334,7 +334,7 @@ async fn a_turn_that_ended_without_a_session_takes_none_away_that_is_had_after_i
     let _after = after.await.unwrap();
     // What is given back is freed in order: after this one nothing of before is left.
     drop(kept);
-    let others = SharedTurns::start(*server);
+    let others = AdvisoryLocks::start(*server);
     others.take("set", &["kept"]).await.unwrap();
     assert!(others.try_take("set", &["name"]).await.unwrap().is_none());
 }
@@ -363,7 +363,10 @@ async fn a_pooler_that_keeps_no_sessions_is_refused_and_one_that_does_is_not() {
     assert_eq!(looked.to_string(), refused.to_string());
     let database = through(session.port);
     let store = Store::of(&database).await.unwrap();
-    let (one, two) = (store.turns().unwrap(), store.turns().unwrap());
+    let (one, two) = (
+        store.advisory_locks().unwrap(),
+        store.advisory_locks().unwrap(),
+    );
     let turn = one.take("set", &["name"]).await.unwrap();
     assert!(two.try_take("set", &["name"]).await.unwrap().is_none());
     drop(turn);

@@ -123,7 +123,7 @@ async fn a_request_is_kept_until_the_chain_was_looked_at(place: Place) {
         .await
         .unwrap();
     store
-        .write(Apart::FromNothing, |db| {
+        .write(ChangeLock::None, |db| {
             let sql = "UPDATE payments SET checked_at = NULL WHERE payment_id = 'pay-2'";
             db.execute(sql, &[])
         })

@@ -93,7 +93,7 @@ async fn events_cannot_be_changed(place: Place) {
         .unwrap();
     for sql in ["UPDATE events SET at = 6", "DELETE FROM events"] {
         let refused = store
-            .write(Apart::FromNothing, move |db| db.execute(sql, &[]))
+            .write(ChangeLock::None, move |db| db.execute(sql, &[]))
             .await;
         let refused = refused.unwrap_err().to_string();
         assert!(
@@ -121,7 +121,7 @@ async fn a_damaged_lease_keeps_no_other_from_its_end(place: Place) {
     activated(&store, 2, 0).await;
     let spoilt = "UPDATE leases SET node = 'a node' WHERE lease_id = 'lease-1'";
     let spoilt = store
-        .write(Apart::FromNothing, move |db| db.execute(spoilt, &[]))
+        .write(ChangeLock::None, move |db| db.execute(spoilt, &[]))
         .await;
     assert_eq!(spoilt.unwrap(), 1);
     let due = store.ends_due(1_000_000).await.unwrap();
@@ -143,13 +143,13 @@ async fn a_row_that_holds_what_cannot_be_is_an_error_that_names_the_column(place
         let [spoil, mend] = [bad, good]
             .map(|it| format!("UPDATE leases SET {column} = {it} WHERE lease_id = 'lease-1'"));
         let spoilt = store
-            .write(Apart::FromNothing, move |db| db.execute(&spoil, &[]))
+            .write(ChangeLock::None, move |db| db.execute(&spoil, &[]))
             .await;
         assert_eq!(spoilt.unwrap(), 1);
         let error = store.lease(&"lease-1".into()).await.unwrap_err();
         assert_eq!(error.to_string(), format!("{column} cannot be read"));
         let mended = store
-            .write(Apart::FromNothing, move |db| db.execute(&mend, &[]))
+            .write(ChangeLock::None, move |db| db.execute(&mend, &[]))
             .await;
         assert_eq!(mended.unwrap(), 1);
         store.lease(&"lease-1".into()).await.unwrap().unwrap();
@@ -159,11 +159,11 @@ async fn a_row_that_holds_what_cannot_be_is_an_error_that_names_the_column(place
 async fn a_failed_or_panicking_change_leaves_nothing_and_harms_no_other(place: Place) {
     let store = place.open().await;
     let insert = "INSERT INTO challenges (digest, expires_at) VALUES ('half', 9)";
-    let failed = store.write::<(), _>(Apart::FromNothing, move |db| {
+    let failed = store.write::<(), _>(ChangeLock::None, move |db| {
         db.execute(insert, &[])?;
         Err(StoreError::Range("test"))
     });
-    let panicked = store.write::<(), _>(Apart::FromNothing, move |db| {
+    let panicked = store.write::<(), _>(ChangeLock::None, move |db| {
         db.execute(insert, &[])?;
         panic!("on purpose")
     });

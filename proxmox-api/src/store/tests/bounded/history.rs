@@ -73,7 +73,7 @@ const ROWS: [(&str, &str); 13] = [
 /// Fills a store that has `begun` payments of [`PAYER`]'s already up to `payments` of them, with a lease for each fourth, and as
 /// many of everything else. The range of numbers is the same for any history.
 pub(super) async fn fill(store: &Store, begun: i64, payments: i64) {
-    let filled = store.write(Apart::FromNothing, move |db| {
+    let filled = store.write(ChangeLock::None, move |db| {
         for (table, rows) in ROWS {
             // Statements that only a test runs are not checked.
             let sql = format!("INSERT INTO {table} {NUMBERS} {rows}");

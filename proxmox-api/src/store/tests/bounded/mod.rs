@@ -8,10 +8,7 @@ mod tour;
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    super::db::{
-        OwnedValue,
-        trace::{self, Ran},
-    },
+    super::db::trace::{self, Ran},
     *,
 };
 
@@ -214,7 +211,7 @@ async fn a_list_of_payments_reads_no_answer_and_no_request() {
     const ANSWER: usize = 500_000;
     let (folder, store) = open_file();
     history::fill(&store, 0, 40).await;
-    let filled = store.write(Apart::FromNothing, |db| {
+    let filled = store.write(ChangeLock::None, |db| {
         let sql = "UPDATE payments SET answer_body = ?1, request = ?1 WHERE payment_id = ?2";
         for number in 1..=20 {
             let large = "x".repeat(ANSWER);

@@ -202,10 +202,10 @@ async fn pay(store: &Store) {
             expires_at: NOW + 60,
         },
     ];
-    let wanted = crate::payment::moves::Move::in_test(
+    let wanted = crate::payment_machine::Move::in_test(
         &id,
         PaymentState::Settled,
-        crate::payment::moves::Target::Answered(answer()),
+        crate::payment_machine::Target::Answered(answer()),
     );
     let moved = store.move_payment(wanted.unwrap(), changes, NOW);
     assert!(moved.await.unwrap());
@@ -355,7 +355,7 @@ async fn keep_books(store: &Store) {
     let asked = vec!["0xabc5".to_owned(), "0xnone".to_owned()];
     let known = store.known_transactions("eip155:84532", asked);
     assert_eq!(known.await.unwrap().len(), 1);
-    let event = Change::event(&id, "resolved_by_operator", serde_json::json!({}));
+    let event = NewEvent::new(&id, "resolved_by_operator", serde_json::json!({}));
     let paid = store.pay_debt(&id, "undelivered", "sent", None, event, NOW);
     assert!(paid.await.unwrap());
     let data = serde_json::json!({});

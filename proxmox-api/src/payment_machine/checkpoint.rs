@@ -1,0 +1,40 @@
+//! A place between two steps of the work for a payment, where tests stop a process as a crash would.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+};
+
+use super::effect::Effect;
+
+type Reached = dyn Fn(&Effect) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
+
+/// Called before each effect; by default nothing happens.
+#[derive(Clone, Default)]
+pub struct Checkpoint(Arc<OnceLock<Box<Reached>>>);
+
+impl Checkpoint {
+    /// From now on `reached` is called, and waited for. Once is enough: a second call changes nothing.
+    pub fn set(
+        &self,
+        reached: impl Fn(&Effect) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync + 'static,
+    ) {
+        let _ = self.0.set(Box::new(reached));
+    }
+
+    /// Waits for the callback of a test, where one is set.
+    pub async fn reached(&self, effect: &Effect) {
+        if let Some(reached) = self.0.get() {
+            reached(effect).await;
+        }
+    }
+}
+
+impl fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Checkpoint")
+            .field(&self.0.get().is_some())
+            .finish()
+    }
+}

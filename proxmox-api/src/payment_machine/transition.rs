@@ -1,0 +1,133 @@
+//! A move of a payment from one state to the next, with what is written down at the same time. Only this folder makes one, and
+//! the store changes a payment's state for nothing else: a state that is set elsewhere does not compile.
+
+use std::fmt;
+
+use x402::facilitator::TransferEvidence;
+
+use super::state::PaymentState;
+use crate::ids::PaymentId;
+
+/// A stored answer. It may hold a password, so `Debug` hides the body.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// HTTP body.
+    pub body: String,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer {{ status: {}, body: *** }}", self.status)
+    }
+}
+
+/// A state to come, with what is written down with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Admitted.
+    Verified,
+    /// Settlement is about to be asked for.
+    Settling,
+    /// The money moved, by this transfer.
+    Settled(TransferEvidence),
+    /// Settlement was refused, for a reason that may be shown.
+    Refused(String),
+    /// It is not known yet whether the money moved; a transaction that may be looked for.
+    Unknown(Option<String>),
+    /// It could not be learnt whether the money moved, and why.
+    Unresolved(String),
+    /// Given back, and why.
+    Released(String),
+    /// Done; the answer.
+    Answered(Answer),
+}
+
+impl Target {
+    /// The state.
+    pub fn state(&self) -> PaymentState {
+        match self {
+            Self::Verified => PaymentState::Verified,
+            Self::Settling => PaymentState::Settling,
+            Self::Settled(_) => PaymentState::Settled,
+            Self::Refused(_) => PaymentState::Refused,
+            Self::Unknown(_) => PaymentState::Unknown,
+            Self::Unresolved(_) => PaymentState::Unresolved,
+            Self::Released(_) => PaymentState::Released,
+            Self::Answered(_) => PaymentState::Answered,
+        }
+    }
+}
+
+/// The right to move payments between states. `payment` implements it for one private type;
+/// implement it nowhere else, so that a payment changes its state in one place.
+pub trait TransitionRight {}
+
+#[cfg(test)]
+struct TestRight;
+
+#[cfg(test)]
+impl TransitionRight for TestRight {}
+
+/// A move that the table of states allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    payment_id: PaymentId,
+    from: PaymentState,
+    target: Target,
+}
+
+impl Move {
+    /// The move, where the table allows it.
+    pub fn new(
+        _right: &impl TransitionRight,
+        payment_id: &PaymentId,
+        from: PaymentState,
+        target: Target,
+    ) -> Option<Self> {
+        from.may_become(target.state()).then(|| Self {
+            payment_id: payment_id.clone(),
+            from,
+            target,
+        })
+    }
+
+    /// The same for tests of the store.
+    #[cfg(test)]
+    pub(crate) fn in_test(
+        payment_id: &PaymentId,
+        from: PaymentState,
+        target: Target,
+    ) -> Option<Self> {
+        Self::new(&TestRight, payment_id, from, target)
+    }
+
+    /// The payment.
+    pub fn payment_id(&self) -> &PaymentId {
+        &self.payment_id
+    }
+
+    /// The state that it has to be in.
+    pub fn from(&self) -> PaymentState {
+        self.from
+    }
+
+    /// The state that it comes to, and what is written down.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_move_that_the_table_forbids_cannot_be_made() {
+        let settling = |from| Move::new(&TestRight, &"pay_1".into(), from, Target::Settling);
+        assert!(settling(PaymentState::Verified).is_some());
+        assert!(settling(PaymentState::Refused).is_none());
+        assert!(settling(PaymentState::Settling).is_none());
+    }
+}

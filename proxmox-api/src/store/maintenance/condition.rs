@@ -1,0 +1,68 @@
+//! A look at a database before anybody opens it for good: nothing in it is changed.
+
+use std::{fs, io, path::Path};
+
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::SchemaVersion;
+
+use crate::store::{
+    Database, StoreError, postgres,
+    schema::Condition,
+    sqlite::{is_half_copied, migrations},
+};
+
+/// Looks at a database.
+///
+/// # Errors
+/// It cannot be reached or used.
+pub async fn condition(database: &Database) -> Result<Condition, StoreError> {
+    if let Database::Server(server) = database {
+        postgres::pooler::refuse(server).await?;
+    }
+    let database = database.clone();
+    let look = move || match &database {
+        Database::File(path) => of_file(path),
+        Database::Server(server) => postgres::condition(server),
+    };
+    let looked = tokio::task::spawn_blocking(look).await;
+    looked.map_err(|_| StoreError::Stopped)?
+}
+
+/// The file or its folder may not be writable, or the file be no database.
+fn of_file(path: &Path) -> Result<Condition, StoreError> {
+    let folder = nearest_folder(path)?;
+    // SQLite keeps its log beside the file, so the folder has to be writable too.
+    drop(tempfile::tempfile_in(folder)?);
+    if !path.try_exists()? {
+        return Ok(Condition::Fresh);
+    }
+    fs::OpenOptions::new().append(true).open(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    if is_half_copied(&connection)? {
+        return Ok(Condition::HalfCopied);
+    }
+    let migrations = migrations();
+    let pending = migrations.pending_migrations(&connection)?;
+    Ok(match migrations.current_version(&connection)? {
+        SchemaVersion::NoneSet => Condition::Fresh,
+        _ if pending > 0 => Condition::Older,
+        _ if pending < 0 => Condition::Newer,
+        _ => Condition::InOrder,
+    })
+}
+
+/// The folder of the file, or the nearest one above it that is there: what lacks is made at the start.
+fn nearest_folder(path: &Path) -> io::Result<&Path> {
+    let mut folder = path.parent();
+    while let Some(above) = folder {
+        if above.as_os_str().is_empty() {
+            break;
+        }
+        if above.try_exists()? {
+            return Ok(above);
+        }
+        folder = above.parent();
+    }
+    Ok(Path::new("."))
+}

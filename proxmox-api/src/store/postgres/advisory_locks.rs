@@ -1,0 +1,401 @@
+//! Locks that all replicas share. All advisory locks of a process belong to one session of the server, so that they end with the
+//! process. While the session is lost, work goes on, guarded by compare-and-set on the rows. The next session first takes the
+//! held locks again, before it grants new ones.
+
+use std::{sync::Arc, time::Duration};
+
+use service::crypto;
+use tokio::{
+    sync::{broadcast, mpsc, watch},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_postgres::{Client, Row, Statement, types::ToSql};
+
+use super::{
+    ServerError,
+    held_locks::{self, Held, Missed, lock},
+    presence,
+    replica_count::{Came, Census, HERE, Replicas},
+    server::Server,
+};
+use crate::store::{StoreError, change_lock::lock_key};
+
+/// How long a request for a lock waits for a session.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(5);
+/// Backoff between attempts to take a lock: the first pause and the longest one.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// Locks that are released by one statement.
+const UNLOCK_BATCH: usize = 256;
+/// Notifications that are queued for a slow listener.
+const NOTIFICATIONS: usize = 64;
+/// The pause between two attempts to connect.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
+/// How long new locks wait after a lost session, so that other replicas, which may have lost theirs too, take their held locks
+/// again.
+const RETAKE_GRACE: Duration = Duration::from_secs(1);
+/// Timeout of one statement.
+const LOCK_STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Settings of the session for locks. By TCP keepalive the server notices within a minute, instead of
+/// two hours, that the client's machine has vanished, and releases its locks. The session writes
+/// nothing durable, so its notifications wait for no disk and no standby.
+const GREETING: &str = "LISTEN infra402;
+    SET synchronous_commit = off;
+    SET tcp_keepalives_idle = 30;
+    SET tcp_keepalives_interval = 10;
+    SET tcp_keepalives_count = 3";
+
+/// The advisory locks of this process; clones share one session.
+#[derive(Clone)]
+pub struct AdvisoryLocks(Arc<Shared>);
+
+struct Shared {
+    /// Tells this replica's notifications from those of others.
+    replica: String,
+    received: broadcast::Sender<String>,
+    session: watch::Receiver<Option<Arc<LockSession>>>,
+    replicas: watch::Receiver<Replicas>,
+    held: Held,
+    freed: mpsc::UnboundedSender<i64>,
+}
+
+struct LockSession {
+    client: Client,
+    lock: Statement,
+    unlock: Statement,
+    notify: Statement,
+    count: Statement,
+}
+
+/// Holds an advisory lock until it is dropped.
+pub struct AdvisoryLockGuard {
+    key: i64,
+    shared: Arc<Shared>,
+}
+
+impl Drop for AdvisoryLockGuard {
+    fn drop(&mut self) {
+        let mut held = lock(&self.shared.held);
+        if let Some(count) = held.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.key);
+            }
+        }
+        // Sent while `held` is locked, so that a new session does not both retake and release it.
+        let _ = self.shared.freed.send(self.key);
+    }
+}
+
+impl AdvisoryLocks {
+    /// Starts a session of its own, which is replaced when it is lost, until the last clone is dropped.
+    pub(in crate::store) fn start(server: Server) -> Self {
+        let (freed, inbox) = mpsc::unbounded_channel();
+        let (publish, session) = watch::channel(None);
+        let held = Held::default();
+        let (received, replica) = (broadcast::Sender::new(NOTIFICATIONS), crypto::random_hex(8));
+        let (census, replicas) = Census::new(&replica);
+        let listener = listener(replica.clone(), received.clone(), census.came());
+        tokio::spawn(keep_session(
+            server,
+            listener,
+            Arc::clone(&held),
+            publish,
+            inbox,
+            census,
+        ));
+        Self(Arc::new(Shared {
+            replica,
+            received,
+            session,
+            replicas,
+            held,
+            freed,
+        }))
+    }
+
+    /// The replicas that are running, as far as this one knows.
+    pub fn replicas(&self) -> watch::Receiver<Replicas> {
+        self.0.replicas.clone()
+    }
+
+    /// Whether notifications can be sent now.
+    pub fn can_notify(&self) -> bool {
+        self.0.session.borrow().is_some()
+    }
+
+    /// Sends a notification to all other replicas. It may be lost.
+    pub async fn notify(&self, message: &str) {
+        let sent = async {
+            let session = session(&self.0).await?;
+            let payload: &(dyn ToSql + Sync) = &format!("{} {message}", self.0.replica);
+            let parameters = [payload];
+            let notified = session.client.query_one(&session.notify, &parameters);
+            match timeout(SESSION_TIMEOUT, notified).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(ServerError::of(&error).into()),
+                Err(_) => return Err(StoreError::Stopped),
+            }
+            Ok::<_, StoreError>(())
+        };
+        if let Err(error) = sent.await {
+            tracing::warn!(%error, "other replicas could not be notified");
+        }
+    }
+
+    /// The notifications of other replicas from now on.
+    pub fn notifications(&self) -> broadcast::Receiver<String> {
+        self.0.received.subscribe()
+    }
+
+    /// Waits for the locks of several names; all are granted together.
+    ///
+    /// # Errors
+    /// There is no session, and none came about in a few seconds.
+    pub async fn take(
+        &self,
+        set: &str,
+        names: &[&str],
+    ) -> Result<Vec<AdvisoryLockGuard>, StoreError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            if let Some(guards) = self.try_take(set, names).await? {
+                return Ok(guards);
+            }
+            // Random, so that waiting tasks do not all ask at once.
+            sleep(pause.mul_f64(0.5 + f64::from(crypto::random_bytes::<1>()[0]) / 255.0)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// The lock guards of several names; `None` if any of the locks is held.
+    ///
+    /// # Errors
+    /// As [`AdvisoryLocks::take`].
+    pub async fn try_take(
+        &self,
+        set: &str,
+        names: &[&str],
+    ) -> Result<Option<Vec<AdvisoryLockGuard>>, StoreError> {
+        let keys = names.iter().map(|name| lock_key(set, name)).collect();
+        let shared = Arc::clone(&self.0);
+        // In a task of its own: if the caller is cancelled, the lock must still be released.
+        let asked = tokio::spawn(async move { acquire(&shared, keys).await });
+        asked.await.map_err(|_| StoreError::Stopped)?
+    }
+}
+
+/// Passes on the notifications of other replicas.
+fn listener(replica: String, received: broadcast::Sender<String>, came: Came) -> impl Listener {
+    move |payload: &str| match payload.split_once(' ') {
+        Some((from, _)) if from == replica => {}
+        Some((_, HERE)) => came.count_again(),
+        Some((_, message)) => {
+            // An error means that there is no subscriber.
+            let _ = received.send(message.to_owned());
+        }
+        None => {}
+    }
+}
+
+/// Takes the notifications of each session in turn.
+trait Listener: Fn(&str) + Clone + Send + 'static {}
+impl<F: Fn(&str) + Clone + Send + 'static> Listener for F {}
+
+/// Which locks the server granted, in the order in which they were asked for.
+fn granted(rows: &[Row]) -> Result<Vec<bool>, StoreError> {
+    let each = rows.iter().map(|row| row.try_get(0));
+    each.collect::<Result<_, _>>()
+        .map_err(|_| StoreError::Unreadable("whether a lock was granted"))
+}
+
+async fn acquire(
+    shared: &Arc<Shared>,
+    keys: Vec<i64>,
+) -> Result<Option<Vec<AdvisoryLockGuard>>, StoreError> {
+    let mut again = true;
+    loop {
+        let current = session(shared).await?;
+        match timeout(
+            LOCK_STATEMENT_TIMEOUT,
+            current.client.query(&current.lock, &[&keys]),
+        )
+        .await
+        {
+            Ok(Ok(rows)) => {
+                let granted = granted(&rows)?;
+                let mut held = lock(&shared.held);
+                if !is_current(shared, &current) {
+                    // The locks ended with their session; the next one retakes only locks that are held.
+                    drop(held);
+                    if std::mem::take(&mut again) {
+                        continue;
+                    }
+                    return Err(ServerError::Lost("with the session for locks".into()).into());
+                }
+                let mut guard = |(key, _): (&i64, _)| {
+                    *held.entry(*key).or_default() += 1;
+                    let shared = Arc::clone(shared);
+                    AdvisoryLockGuard { key: *key, shared }
+                };
+                let granted = keys.iter().zip(granted).filter(|(_, is)| *is);
+                let guards: Vec<_> = granted.map(&mut guard).collect();
+                drop(held);
+                // All or none: if only some were granted, they are released at once.
+                return Ok((guards.len() == keys.len()).then_some(guards));
+            }
+            Ok(Err(error)) if again => {
+                tracing::debug!(error = %ServerError::of(&error), "a request for an advisory lock is retried");
+                again = false;
+                sleep(FIRST_PAUSE).await;
+            }
+            Ok(Err(error)) => return Err(ServerError::of(&error).into()),
+            Err(_) => {
+                return Err(ServerError::Lost("the server did not answer in time".into()).into());
+            }
+        }
+    }
+}
+
+fn is_current(shared: &Shared, session: &Arc<LockSession>) -> bool {
+    let current = shared.session.borrow();
+    current
+        .as_ref()
+        .is_some_and(|current| Arc::ptr_eq(current, session))
+}
+
+/// Waits for a session.
+async fn session(shared: &Shared) -> Result<Arc<LockSession>, StoreError> {
+    let mut session = shared.session.clone();
+    let found = match timeout(SESSION_TIMEOUT, session.wait_for(Option::is_some)).await {
+        Ok(Ok(session)) => session.clone(),
+        Ok(Err(_)) => return Err(StoreError::Stopped),
+        Err(_) => None,
+    };
+    found.ok_or_else(|| ServerError::Lost("no session for locks".into()).into())
+}
+
+/// Connects, and connects again when the session is lost, until the last [`AdvisoryLocks`] and the last guard are dropped.
+async fn keep_session(
+    server: Server,
+    listener: impl Listener,
+    held: Held,
+    publish: watch::Sender<Option<Arc<LockSession>>>,
+    mut freed: mpsc::UnboundedReceiver<i64>,
+    mut census: Census,
+) {
+    let (mut lost, mut away) = (false, false);
+    loop {
+        // Dropping this ends the connection's task.
+        let mut driver = JoinSet::new();
+        match connect(&server, listener.clone(), &mut driver).await {
+            Ok(session) => {
+                away = false;
+                let mut missed = Missed::default();
+                if lost {
+                    missed =
+                        held_locks::retake(&session.client, &session.lock, &held, &mut freed).await;
+                    sleep(RETAKE_GRACE).await;
+                    tracing::info!("the session for advisory locks was restored");
+                }
+                let session = Arc::new(session);
+                publish.send_replace(Some(Arc::clone(&session)));
+                let over = serve(&session, &mut driver, &mut freed, missed, &mut census).await;
+                publish.send_replace(None);
+                if over {
+                    return;
+                }
+                lost = true;
+                tracing::warn!("the session for advisory locks was lost; work goes on");
+            }
+            Err(error) => {
+                // Logged once: an attempt is made twice a second.
+                if !std::mem::replace(&mut away, true) {
+                    tracing::warn!(%error, "a session for advisory locks cannot be opened");
+                }
+                if freed.is_closed() {
+                    return;
+                }
+                sleep(RECONNECT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connect(
+    server: &Server,
+    listener: impl Listener,
+    driver: &mut JoinSet<()>,
+) -> Result<LockSession, ServerError> {
+    let of = |error: tokio_postgres::Error| ServerError::of(&error);
+    let (client, connection) = server.connect(listener).await?;
+    driver.spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error = %ServerError::of(&error), "a connection to PostgreSQL ended");
+        }
+    });
+    presence::join(&client).await?;
+    let of_each = |function| format!("SELECT {function}(key) FROM unnest($1::bigint[]) AS key");
+    let lock = client.prepare(&of_each("pg_try_advisory_lock")).await;
+    let lock = lock.map_err(of)?;
+    let unlock = of_each("pg_advisory_unlock");
+    let unlock = client.prepare(&unlock);
+    let unlock = unlock.await.map_err(of)?;
+    let notify = client.prepare("SELECT pg_notify('infra402', $1)");
+    let notify = notify.await.map_err(of)?;
+    let count = Census::prepare(&client).await.map_err(of)?;
+    client.batch_execute(GREETING).await.map_err(of)?;
+    Ok(LockSession {
+        client,
+        lock,
+        unlock,
+        notify,
+        count,
+    })
+}
+
+/// Releases the locks whose guards were dropped, except those that this session does not hold, and counts the replicas. Returns
+/// true when all senders are dropped, false when the session is lost.
+async fn serve(
+    session: &LockSession,
+    driver: &mut JoinSet<()>,
+    freed: &mut mpsc::UnboundedReceiver<i64>,
+    mut missed: Missed,
+    census: &mut Census,
+) -> bool {
+    let mut keys = Vec::new();
+    let begun = async {
+        let here = session
+            .client
+            .query_one(&session.notify, &[&census.here()])
+            .await;
+        here.is_ok() && census.count(&session.client, &session.count).await
+    };
+    if timeout(LOCK_STATEMENT_TIMEOUT, begun).await != Ok(true) {
+        return false;
+    }
+    loop {
+        let answered = tokio::select! {
+            _ = driver.join_next() => return false,
+            _ = freed.recv_many(&mut keys, UNLOCK_BATCH) => {
+                if keys.is_empty() {
+                    return true;
+                }
+                keys.retain(|key| !missed.takes(*key));
+                let unlock = async { session.client.query(&session.unlock, &[&keys]).await.is_ok() };
+                let unlocked = timeout(LOCK_STATEMENT_TIMEOUT, unlock).await;
+                keys.clear();
+                unlocked
+            }
+            // This query also detects a lost session.
+            () = census.due() => {
+                timeout(LOCK_STATEMENT_TIMEOUT, census.count(&session.client, &session.count)).await
+            }
+        };
+        if answered != Ok(true) {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Types of the domain as they are stored: read strictly, so that a row that holds anything else is
+//! an error that names the column.
+
+use api_types::TrafficStep;
+use pve::{NodeName, Vmid};
+
+use super::{
+    super::StoreError,
+    row::{Column, Row},
+    value::{ToValue, Value},
+};
+use crate::{
+    ids::{LeaseId, Minutes, PaymentId, Wallet},
+    lease::LeaseState,
+    payment_machine::PaymentState,
+};
+
+/// A type that is stored as text.
+macro_rules! text {
+    ($kind:ty, $parse:expr) => {
+        impl Column for $kind {
+            fn read(row: &Row<'_>, name: &'static str) -> Result<Self, StoreError> {
+                let text: String = row.get(name)?;
+                $parse(&text).ok_or(StoreError::Unreadable(name))
+            }
+        }
+        impl Column for Option<$kind> {
+            fn read(row: &Row<'_>, name: &'static str) -> Result<Self, StoreError> {
+                let text: Option<String> = row.get(name)?;
+                let parsed = text.map(|text| $parse(&text).ok_or(StoreError::Unreadable(name)));
+                parsed.transpose()
+            }
+        }
+        impl ToValue for $kind {
+            fn to_value(&self) -> Value<'_> {
+                Value::Text(Some(self.as_str()))
+            }
+        }
+        impl ToValue for Option<$kind> {
+            fn to_value(&self) -> Value<'_> {
+                Value::Text(self.as_ref().map(|it| it.as_str()))
+            }
+        }
+    };
+}
+text!(LeaseId, |text: &str| Some(text.into()));
+text!(PaymentId, |text: &str| Some(text.into()));
+text!(NodeName, |text: &str| text.parse().ok());
+text!(Wallet, |text: &str| text.parse().ok());
+text!(LeaseState, LeaseState::parse);
+text!(PaymentState, PaymentState::parse);
+text!(TrafficStep, TrafficStep::parse);
+
+/// A type that is stored as a number.
+macro_rules! number {
+    ($kind:ty, $parse:expr, $write:expr) => {
+        impl Column for $kind {
+            fn read(row: &Row<'_>, name: &'static str) -> Result<Self, StoreError> {
+                let number: i64 = row.get(name)?;
+                $parse(number).ok_or(StoreError::Unreadable(name))
+            }
+        }
+        impl Column for Option<$kind> {
+            fn read(row: &Row<'_>, name: &'static str) -> Result<Self, StoreError> {
+                let number: Option<i64> = row.get(name)?;
+                let parsed =
+                    number.map(|number| $parse(number).ok_or(StoreError::Unreadable(name)));
+                parsed.transpose()
+            }
+        }
+        impl ToValue for $kind {
+            fn to_value(&self) -> Value<'_> {
+                Value::Number(Some(i64::from($write(*self))))
+            }
+        }
+    };
+}
+number!(
+    Minutes,
+    |number: i64| u32::try_from(number).ok().map(Minutes),
+    |minutes: Minutes| minutes.0
+);
+number!(Vmid, |number: i64| Vmid::try_from(number).ok(), Vmid::get);

@@ -1,0 +1,104 @@
+//! A change as a list of compare-and-set statements that are made together or not at all, without a read in between. On
+//! PostgreSQL such a list takes one round trip and no lock but those of its rows.
+
+use std::borrow::Cow;
+
+use super::{Cell, OwnedValue, insert_statement};
+use crate::store::StoreError;
+
+/// The values of a statement that keeps them, in their order.
+macro_rules! kept {
+    ($($value:expr),* $(,)?) => { vec![$($crate::store::sql::OwnedValue::of(&$value)),*] };
+}
+pub(in crate::store) use kept;
+
+/// Tables that steps change, in the order in which their rows are locked, so that two groups of changes with rows in common
+/// do not deadlock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::store) enum Table {
+    Payments,
+    Debts,
+    DemoTransfers,
+    DemoBalances,
+    Events,
+}
+
+/// Why a change is not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Unfit {
+    /// The row is not as it has to be.
+    Overtaken,
+    /// A part of a payment's move, such as the activation of its lease, is refused.
+    ChangeRefused,
+    /// The transfer pays for another purchase.
+    EvidenceTaken,
+    /// There is too little money.
+    Insufficient,
+}
+
+impl From<Unfit> for StoreError {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Overtaken => Self::Overtaken,
+            Unfit::ChangeRefused => Self::ChangeRefused,
+            Unfit::EvidenceTaken => Self::EvidenceTaken,
+            Unfit::Insufficient => Self::Insufficient,
+        }
+    }
+}
+
+/// One statement.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct Step {
+    /// The row that it changes, by which the steps of a group are sorted.
+    pub(in crate::store) row: (Table, String),
+    pub(in crate::store) sql: Cow<'static, str>,
+    pub(in crate::store) values: Vec<OwnedValue>,
+    /// The error if it changes no row; `None` where it may change none.
+    pub(in crate::store) required: Option<Unfit>,
+    /// The error if a unique index refuses it.
+    pub(in crate::store) taken: Option<Unfit>,
+}
+
+impl Step {
+    pub(in crate::store) fn new(
+        table: Table,
+        row: &str,
+        sql: impl Into<Cow<'static, str>>,
+        values: Vec<OwnedValue>,
+    ) -> Self {
+        Self {
+            row: (table, row.to_owned()),
+            sql: sql.into(),
+            values,
+            required: None,
+            taken: None,
+        }
+    }
+
+    /// Inserts a row; `or` is empty or an `ON CONFLICT` clause.
+    pub(in crate::store) fn insert(
+        place: (Table, &str),
+        table: &'static str,
+        row: &[Cell<'_>],
+        or: &str,
+    ) -> Self {
+        let values = row
+            .iter()
+            .map(|(_, value)| OwnedValue::of(*value))
+            .collect();
+        Self::new(place.0, place.1, insert_statement(table, row, or), values)
+    }
+
+    /// Makes it an error to change no row.
+    pub(in crate::store) fn or(mut self, unfit: Unfit) -> Self {
+        self.required = Some(unfit);
+        self
+    }
+
+    /// Turns a violated unique index into this error.
+    pub(in crate::store) fn unless_taken(mut self, unfit: Unfit) -> Self {
+        self.taken = Some(unfit);
+        self
+    }
+}
