@@ -180,10 +180,9 @@ async fn a_claim_that_cannot_be_tried_is_never_called_closed() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(has_bash), ignore = "bash is not installed")]
 async fn processes_without_a_bound_are_a_warning_with_the_line_that_bounds_them() {
-    let Some(shell) = host_shell("bash") else {
-        return;
-    };
+    let shell = host_shell("bash");
     let probed = Probed::on(shell).await;
     let extra = ExtraChecks {
         claim: None,
@@ -241,10 +240,9 @@ fn port(listener: &TcpListener) -> u16 {
 }
 
 #[tokio::test]
+#[cfg_attr(not(has_bash), ignore = "bash is not installed")]
 async fn a_fence_that_holds_is_proven_and_nothing_is_left() {
-    let Some(shell) = host_shell("bash") else {
-        return;
-    };
+    let shell = host_shell("bash");
     let probed = Probed::on(shell).await;
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = Silent::new();
@@ -261,10 +259,9 @@ async fn a_fence_that_holds_is_proven_and_nothing_is_left() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(has_bash), ignore = "bash is not installed")]
 async fn a_way_that_is_open_or_refused_disproves_what_was_proven_before() {
-    let Some(shell) = host_shell("bash") else {
-        return;
-    };
+    let shell = host_shell("bash");
     let probed = Probed::on(shell).await;
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = Silent::new();
@@ -310,10 +307,9 @@ async fn a_probe_that_cannot_try_proves_nothing_and_leaves_nothing() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(has_bash), ignore = "bash is not installed")]
 async fn another_containers_number_is_left_alone() {
-    let Some(shell) = host_shell("bash") else {
-        return;
-    };
+    let shell = host_shell("bash");
     let probed = Probed::on(shell).await;
     let sim = &probed.installation.sim;
     // The number that the probe asks for first.
