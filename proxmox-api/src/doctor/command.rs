@@ -1,5 +1,5 @@
-//! `proxmox-api doctor`: examines what the variables lead to, also where some of them cannot be read, writes the findings down,
-//! and ends with a status that says how bad they are.
+//! `proxmox-api doctor`: examines the installation, also where some variables cannot be read, prints the
+//! findings, and ends with a status that says how bad they are.
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -15,7 +15,7 @@ use service::{clock::Clock, env::Env};
 
 use super::{
     Depth, Finding, Severity, browsers, chain, configuration,
-    configuration::Reading,
+    configuration::PartialConfig,
     fence, hypervisor, payments, port,
     probe::{self, ProbeScope},
     report, setup, store, tenants,
@@ -66,14 +66,14 @@ pub async fn run(env: &Env, clock: Arc<dyn Clock>, options: DoctorOptions) -> Ex
     }
 }
 
-/// Whoever reads the output may have had enough of it, as `head` has.
+/// The reader of the output may have ended, as `head` does.
 fn write(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// Tries the fence. A signal ends it at the next step, with its containers removed.
+/// Probes the fence. Ctrl-C ends the probe before its next step; its containers are removed.
 async fn try_fence(env: &Env, clock: &dyn Clock) -> Vec<Finding> {
-    let reading = Reading::of(env);
+    let reading = PartialConfig::read(env);
     let findings = reading.findings();
     let is_bad = |finding: &Finding| finding.severity == Severity::Error;
     let Some(config) = reading
@@ -108,10 +108,10 @@ async fn try_fence(env: &Env, clock: &dyn Clock) -> Vec<Finding> {
     findings
 }
 
-/// Everything that can be found out from these variables. What hangs on a variable that cannot be read is left out, as the
-/// finding about the variable says enough.
+/// All findings that these variables allow. Checks that need an unreadable variable are left out,
+/// because the finding about the variable says enough.
 pub async fn look(env: &Env, clock: Arc<dyn Clock>) -> Vec<Finding> {
-    let reading = Reading::of(env);
+    let reading = PartialConfig::read(env);
     let mut findings = reading.findings();
     let Some(config) = &reading.config else {
         return findings;
@@ -142,7 +142,11 @@ pub async fn look(env: &Env, clock: Arc<dyn Clock>) -> Vec<Finding> {
     findings
 }
 
-async fn look_at_proxmox(reading: &Reading, config: &Config, clock: &dyn Clock) -> Vec<Finding> {
+async fn look_at_proxmox(
+    reading: &PartialConfig,
+    config: &Config,
+    clock: &dyn Clock,
+) -> Vec<Finding> {
     const HOST: &[&str] = &["PVE_HOST", "PVE_FINGERPRINT"];
     const TOKEN: &[&str] = &["PVE_TOKEN_ID", "PVE_TOKEN_SECRET", "PVE_TOKEN_SECRET_FILE"];
     const CONSOLE: &[&str] = &[
@@ -176,7 +180,7 @@ async fn look_at_proxmox(reading: &Reading, config: &Config, clock: &dyn Clock) 
 }
 
 async fn look_at_payments(
-    reading: &Reading,
+    reading: &PartialConfig,
     config: &Config,
     clock: Arc<dyn Clock>,
 ) -> Vec<Finding> {
