@@ -10,7 +10,10 @@ use std::{
 
 use service::clock::{Clock, Sleep, SystemClock};
 
-use crate::{ids::LeaseId, state::App, store::PaymentState};
+use crate::{
+    ids::LeaseId,
+    store::{PaymentState, Store},
+};
 
 /// Names the file that says how time runs.
 const CLOCK: &str = "CHAOS_CLOCK";
@@ -84,10 +87,10 @@ impl Clock for ChaosClock {
 
 /// The bug `skip-undo`: a machine whose settlement was refused is not taken back, at once or by the
 /// sweep.
-pub(crate) async fn skips_undo(app: &App, lease_id: &LeaseId) -> bool {
+pub(crate) async fn skips_undo(store: &Store, lease_id: &LeaseId) -> bool {
     if !x402::chaos::has(x402::chaos::Bug::SkipUndo) {
         return false;
     }
-    let lease = app.store.lease(lease_id).await;
+    let lease = store.lease(lease_id).await;
     lease.is_ok_and(|lease| lease.is_some_and(|lease| lease.payment == Some(PaymentState::Refused)))
 }

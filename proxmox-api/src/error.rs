@@ -10,8 +10,6 @@ use axum::{
 use pve::{ExecError, TerminalError};
 use service::request_id::RequestId;
 
-use crate::store::StoreError;
-
 /// A refusal or failure, ready to be sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiError {
@@ -118,15 +116,6 @@ impl ApiError {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
-    }
-}
-
-/// The store's failures are ours; what failed goes to the log.
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the store failed");
-        let message = "The service cannot reach its own records just now.";
-        Self::new(ErrorCode::Unavailable, message).retry_after(5)
     }
 }
 

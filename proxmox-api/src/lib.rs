@@ -16,10 +16,10 @@ pub mod console;
 pub mod doctor;
 pub mod error;
 pub mod failed_payments;
-mod host_alarms;
 pub mod ids;
 pub mod lease;
 pub mod locks;
+pub mod memory;
 pub mod openapi;
 pub mod operations;
 pub mod payment;
@@ -36,6 +36,7 @@ pub mod state;
 pub mod store;
 pub mod tariffs;
 mod terminals;
+mod timestamp;
 
 use std::{sync::Arc, time::Duration};
 
@@ -52,15 +53,15 @@ use x402::facilitator::FacilitatorError;
 pub use state::App;
 
 /// The HTTP client names the host that it connects to on each call; where Proxmox is stays out of the log.
-pub const TALKATIVE: &str = "hyper_util::client";
+pub const NOISY_LOG_TARGET: &str = "hyper_util::client";
 
 /// The client of PostgreSQL writes the values of each statement: addresses of clients, for one.
-pub const VALUES: &str = "tokio_postgres::query";
+pub const SQL_VALUES_LOG_TARGET: &str = "tokio_postgres::query";
 
 /// The largest body that is read.
 const MAX_BODY: usize = 256 * 1024;
 /// How long each part gets to say that it is ready.
-const READY_PATIENCE: Duration = Duration::from_secs(3);
+const READY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The time that this process works by: the system's.
 #[must_use]
@@ -97,9 +98,9 @@ pub fn app(state: App, metrics: Metrics) -> Router {
 pub async fn start_work(app: &App) -> anyhow::Result<JoinSet<()>> {
     operations::sweep::recover(app).await?;
     let mut workers = JoinSet::new();
-    workers.spawn(lease::expiry::run(app.clone()));
-    workers.spawn(lease::links::run(app.clone()));
-    workers.spawn(lease::reconcile::run(app.clone()));
+    workers.spawn(lease::ending::expiry::run(app.clone()));
+    workers.spawn(lease::network::links::run(app.clone()));
+    workers.spawn(lease::comparing::reconcile::run(app.clone()));
     workers.spawn(operations::sweep::run(app.clone()));
     if let Some(locks) = app.advisory_locks.clone() {
         workers.spawn(shared_rates::run(app.clone(), locks.clone()));
@@ -118,7 +119,7 @@ pub async fn examine(app: App) {
 
 fn readiness(app: &App) -> Readiness {
     let (store, proxmox, offer, payments) = (app.clone(), app.clone(), app.clone(), app.clone());
-    Readiness::new(READY_PATIENCE)
+    Readiness::new(READY_TIMEOUT)
         .check("store", move || {
             let app = store.clone();
             async move {

@@ -20,8 +20,8 @@ use service::{
 };
 use tokio::task::JoinSet;
 
-/// How long open requests may take after a stop was asked for.
-const GRACE: Duration = Duration::from_secs(20);
+/// How long open requests may take after a stop was command for.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Runs the command that the command line names.
 #[tokio::main]
@@ -37,33 +37,33 @@ pub async fn main() -> ExitCode {
             let env = Env::load().of(&SCHEMA);
             doctor::command::run(&env, Arc::new(SystemClock), options).await
         }
-        Command::Payments(asked) => {
+        Command::Payments(command) => {
             let perform = |database: Database| async move {
-                commands::payments::perform(&database, Arc::new(SystemClock), asked).await
+                commands::payments::perform(&database, Arc::new(SystemClock), command).await
             };
             on_database(perform).await
         }
-        Command::Leases(asked) => {
+        Command::Leases(command) => {
             let perform = |database: Database| async move {
-                commands::leases::perform(&database, Arc::new(SystemClock), asked).await
+                commands::leases::perform(&database, Arc::new(SystemClock), command).await
             };
             on_database(perform).await
         }
-        Command::Backup(asked) => {
+        Command::Backup(command) => {
             let perform = |database: Database| async move {
-                commands::backup::perform(&database, asked).await
+                commands::backup::perform(&database, command).await
             };
             on_database(perform).await
         }
-        Command::Store(asked) if asked.needs_configured() => {
+        Command::Store(command) if command.needs_configured() => {
             let perform = |database: Database| async move {
-                commands::store::perform(Some(&database), asked).await
+                commands::store::perform(Some(&database), command).await
             };
             on_database(perform).await
         }
-        Command::Store(asked) => {
+        Command::Store(command) => {
             service::crypto::install_ring_provider();
-            commands::print(commands::store::perform(None, asked).await)
+            commands::print(commands::store::perform(None, command).await)
         }
         Command::Health => probe::run(Env::load(), &SCHEMA),
     }
@@ -89,8 +89,8 @@ where
 async fn serve() -> ExitCode {
     let mut env = Env::load().of(&SCHEMA);
     let telemetry = Telemetry::from_env(&mut env)
-        .without(proxmox_api::TALKATIVE)
-        .without(proxmox_api::VALUES);
+        .without(proxmox_api::NOISY_LOG_TARGET)
+        .without(proxmox_api::SQL_VALUES_LOG_TARGET);
     let notices = env.notices();
     let config = match Config::from_env(env) {
         Ok(config) => config,
@@ -127,7 +127,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         Shutdown::on_signals()?,
         Limits::behind(state.config.trusted_proxies),
     );
-    serve::serve(listener, app, shutdown, GRACE, limits).await?;
+    serve::serve(listener, app, shutdown, STOP_TIMEOUT, limits).await?;
     state.consoles.close_all().await;
     Ok(())
 }

@@ -25,19 +25,19 @@ use crate::{
     shares::{NodeSemaphores, Shares},
 };
 
-pub use guests::Listed;
-pub use sites::Site;
+pub use guests::ListedPosition;
+pub use sites::NodeSite;
 pub use templates::Template;
-use usage::Figures;
-pub use usage::{RecentUsage, Usage};
+use usage::UsageCache;
+pub use usage::{ContainerUsage, RecentUsage};
 
-use sites::{KnownSites, Root};
+use sites::{KnownSites, RootStorage};
 
 /// Commands that run on one node at a time; Proxmox has a hundred console ports.
 pub const COMMANDS_PER_NODE: usize = 8;
 /// How long Proxmox may take to show that it is there before money or a machine is at stake. A single call of the client gives
 /// up later, since what has been begun is worth more patience.
-const FIRST_CONTACT: Duration = Duration::from_secs(5);
+const FIRST_CONTACT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a list of nodes is good for a placement.
 const NODES_FRESH: Duration = Duration::from_secs(5);
 
@@ -52,10 +52,10 @@ pub struct Proxmox {
     /// How long containers take to get their addresses.
     pub addresses: Pace,
     creates: NodeSemaphores,
-    nodes: Kept<Vec<Node>>,
-    guests: tokio::sync::Mutex<Option<guests::Asked>>,
+    nodes: Cached<Vec<Node>>,
+    guests: tokio::sync::Mutex<Option<guests::GuestsAnswer>>,
     sites: tokio::sync::Mutex<KnownSites>,
-    usage: tokio::sync::Mutex<Figures>,
+    usage: tokio::sync::Mutex<UsageCache>,
     seen: Mutex<HashMap<Vmid, (Instant, ContainerState)>>,
 }
 
@@ -63,7 +63,7 @@ pub struct Proxmox {
 pub const NOT_ON_OFFER: &str = "is none of those in GET /catalog";
 
 /// A value and when it was read.
-pub(crate) type Kept<T> = tokio::sync::Mutex<Option<(Instant, T)>>;
+pub(crate) type Cached<T> = tokio::sync::Mutex<Option<(Instant, T)>>;
 
 impl Proxmox {
     /// Makes the clients, without a request to the host. Replicas share `terminals`, and divide the
@@ -97,7 +97,7 @@ impl Proxmox {
             config,
             addresses: Pace::default(),
             creates,
-            nodes: Kept::default(),
+            nodes: Cached::default(),
             guests: tokio::sync::Mutex::default(),
             sites: tokio::sync::Mutex::default(),
             usage: tokio::sync::Mutex::default(),
@@ -133,14 +133,14 @@ impl Proxmox {
     ///
     /// # Errors
     /// No node fits, or Proxmox did not answer.
-    pub async fn place(
+    pub async fn pick_node(
         &self,
         size: Size,
         template: &str,
         without: &[NodeName],
     ) -> Result<NodeName, ApiError> {
         let sites = self.sites().await?;
-        let equipped: Vec<&Site> = self.equipped(&sites, template).collect();
+        let equipped: Vec<&NodeSite> = self.equipped(&sites, template).collect();
         let refused = |message: &str| {
             let error = ApiError::new(ErrorCode::CapacityExhausted, message);
             error.retry_after(60)
@@ -167,12 +167,12 @@ impl Proxmox {
     /// The nodes that can make containers from this template.
     fn equipped<'a>(
         &self,
-        sites: &'a [Site],
+        sites: &'a [NodeSite],
         template: &str,
-    ) -> impl Iterator<Item = &'a Site> + use<'a, '_> {
+    ) -> impl Iterator<Item = &'a NodeSite> + use<'a, '_> {
         let template = template.to_owned();
         sites.iter().filter(move |site| {
-            site.has_template(&template) && site.root(&self.config.storage) != Root::Unusable
+            site.has_template(&template) && site.root(&self.config.storage) != RootStorage::Unusable
         })
     }
 
@@ -186,7 +186,7 @@ impl Proxmox {
             return Ok(templates::named(&self.config.templates));
         }
         let sites = self.sites().await?;
-        let volumes = sites.iter().flat_map(Site::templates);
+        let volumes = sites.iter().flat_map(NodeSite::templates);
         Ok(templates::offered(volumes.cloned()))
     }
 
@@ -224,7 +224,7 @@ impl Proxmox {
 pub async fn first_contact<T, E: Into<ApiError>>(
     asked: impl Future<Output = Result<T, E>>,
 ) -> Result<T, ApiError> {
-    match timeout(FIRST_CONTACT, asked).await {
+    match timeout(FIRST_CONTACT_TIMEOUT, asked).await {
         Ok(answered) => answered.map_err(Into::into),
         Err(_) => {
             tracing::warn!("Proxmox takes too long to answer");

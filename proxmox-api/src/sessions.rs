@@ -14,7 +14,7 @@ use axum::{
 use service::{crypto, request_id::RequestId};
 
 use self::message::{Page, SignIn};
-use crate::{error::ApiError, ids::Wallet, lease::view::time, state::App, store::StoreError};
+use crate::{error::ApiError, ids::Wallet, state::App, store::StoreError, timestamp::timestamp};
 
 /// Seconds that a text may be signed for.
 pub const CHALLENGE_SECONDS: u64 = 5 * 60;
@@ -145,7 +145,7 @@ pub async fn open(app: &App, request: &SessionRequest) -> Result<SessionResponse
         token: Secret::new(token),
         token_type: "Bearer".to_owned(),
         wallet: wallet.checksummed(),
-        expires_at: time(expires_at),
+        expires_at: timestamp(expires_at),
     })
 }
 

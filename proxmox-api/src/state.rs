@@ -16,16 +16,21 @@ use x402::facilitator::{
 
 use crate::{
     config::{Config, FacilitatorChoice, PaymentConfig},
-    console::OpenConsoles,
     failed_payments::FailedPayments,
-    host_alarms::HostAlarms,
     ids::{LeaseId, PaymentId},
-    lease::{
-        alarms::Alarms, backoff::Backoff, counts::RecentCounts, fence::RecentFence,
-        fence_watch::OpenNodes, known_guests::KnownGuests, link_waits::LinkWaits,
-        locate::RecentLooks, reboot::SeenOff,
-    },
     locks::Locks,
+    memory::{
+        alarms::Alarms,
+        backoff::Backoff,
+        consoles::OpenConsoles,
+        fences::{RecentFence, UnfencedNodes},
+        host_alarms::HostAlarms,
+        known_guests::KnownGuests,
+        lease_counts::RecentCounts,
+        link_waits::LinkWaits,
+        locations::RecentLocations,
+        seen_off::SeenOff,
+    },
     payment_machine::Checkpoint,
     proof_limits::ProofLimits,
     proxmox::Proxmox,
@@ -76,7 +81,7 @@ pub struct Parts {
     /// One replica at a time that puts the link of a lease's container up.
     pub links_in_work: Locks,
     /// Containers that were located a moment ago.
-    pub looks: RecentLooks,
+    pub locations: RecentLocations,
     /// Leases whose container needs its operator.
     pub alarms: Alarms,
     /// How many containers are leased, as it was counted a moment ago.
@@ -90,7 +95,7 @@ pub struct Parts {
     /// What was seen of the datacenter's firewall a moment ago.
     pub fence: RecentFence,
     /// Nodes whose containers are fenced in by nothing.
-    pub open_nodes: OpenNodes,
+    pub unfenced_nodes: UnfencedNodes,
     /// When ends of leases that failed are tried again.
     pub retries: Backoff,
     /// When containers' links may be put up.
@@ -220,7 +225,7 @@ impl App {
             links_in_work: Locks::shared(advisory_locks.as_ref(), "links"),
             advisory_locks,
             shares,
-            looks: RecentLooks::default(),
+            locations: RecentLocations::default(),
             seen_off: SeenOff::default(),
             known_guests: KnownGuests::default(),
             alarms: Alarms::default(),
@@ -228,7 +233,7 @@ impl App {
             host_alarms: HostAlarms::default(),
             retries: Backoff::default(),
             link_waits: LinkWaits::default(),
-            open_nodes: OpenNodes::default(),
+            unfenced_nodes: UnfencedNodes::default(),
             fence: RecentFence::default(),
             consoles,
             deadlines_moved: Notify::new(),
@@ -249,7 +254,7 @@ impl App {
     }
 
     /// Adds to the audit trail; a trail that cannot be written is said in the log and stops nothing.
-    pub async fn note(&self, subject: &str, kind: &str, data: serde_json::Value) {
+    pub async fn record_event(&self, subject: &str, kind: &str, data: serde_json::Value) {
         tracing::info!(subject, event = kind, %data, "noted");
         if let Err(error) = self
             .store

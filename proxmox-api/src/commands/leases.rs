@@ -11,8 +11,8 @@ use service::clock::Clock;
 
 use super::unusable;
 use crate::{
-    lease::view::time,
     store::{Database, Lease, Store, StoreError},
+    timestamp::timestamp,
 };
 
 /// The commands about leases.
@@ -68,7 +68,9 @@ async fn list(store: &Store) -> Result<String, StoreError> {
     let leases = store.live_leases().await?;
     let mut text = format!("Leases that are not over: {}\n", leases.len());
     for lease in leases {
-        let end = lease.expires_at.map(|end| format!("  until {}", time(end)));
+        let end = lease
+            .expires_at
+            .map(|end| format!("  until {}", timestamp(end)));
         text.push_str(&format!(
             "  {}  {:>9} on {}  {}  {}  {}{}\n",
             lease.lease_id,
@@ -91,7 +93,7 @@ async fn show(store: &Store, lease: &Lease) -> Result<String, StoreError> {
         ("hostname", lease.hostname.clone()),
         ("owner", lease.owner.to_string()),
         ("payment", lease.payment_id.to_string()),
-        ("asked for", time(lease.created_at).to_string()),
+        ("asked for", timestamp(lease.created_at).to_string()),
     ];
     let times = [
         ("paid until", lease.expires_at),
@@ -100,10 +102,10 @@ async fn show(store: &Store, lease: &Lease) -> Result<String, StoreError> {
     lines.extend(
         times
             .into_iter()
-            .filter_map(|(name, at)| Some((name, time(at?).to_string()))),
+            .filter_map(|(name, at)| Some((name, timestamp(at?).to_string()))),
     );
     for event in store.events(&lease.lease_id, 0, 1000).await? {
-        let text = format!("{} {} {}", time(event.at), event.kind, event.data);
+        let text = format!("{} {} {}", timestamp(event.at), event.kind, event.data);
         lines.push(("event", text));
     }
     Ok(lines

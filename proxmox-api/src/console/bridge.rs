@@ -16,8 +16,8 @@ use pve::{
 };
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::{MAX_FRAME, end::End, meter::Meter, open::Seat};
-use crate::{ids::LeaseId, lease::LeaseState, state::App};
+use super::{MAX_FRAME, end::ConsoleEnd, meter::Meter};
+use crate::{ids::LeaseId, memory::consoles::Seat, state::App, store::LeaseState};
 
 /// Between two pings to the client and to the machines, which give up after five quiet minutes.
 const PING: Duration = Duration::from_secs(20);
@@ -40,14 +40,14 @@ pub(super) async fn carry(
     (to_client, from_client): (&mut ToClient, &mut FromClient),
     terminal: Terminal,
     meter: &Meter,
-) -> End {
+) -> ConsoleEnd {
     let (reader, writer) = terminal.split();
     let max_bytes = app.config.console.max_bytes;
     tokio::select! {
         end = show(reader, &writer, to_client, meter, max_bytes) => end,
         end = take(from_client, &writer, meter) => end,
         end = watch(app, lease_id, meter) => end,
-        end = seat.pushed() => end,
+        loss = seat.pushed() => loss.into(),
     }
 }
 
@@ -58,7 +58,7 @@ async fn show(
     client: &mut ToClient,
     meter: &Meter,
     max_bytes: u64,
-) -> End {
+) -> ConsoleEnd {
     let mut pings = interval(PING);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut tail = Tail::default();
@@ -70,13 +70,13 @@ async fn show(
                     tail.keep(&bytes);
                     Message::Binary(bytes)
                 }
-                Ok(None) if tail.shows(SHELL_OVER) => return End::ShellOver,
-                Ok(None) => return End::StreamOver,
+                Ok(None) if tail.shows(SHELL_OVER) => return ConsoleEnd::ShellOver,
+                Ok(None) => return ConsoleEnd::StreamOver,
                 Err(error) => return error.into(),
             },
             _ = pings.tick() => {
                 if meter.silence() > DEAD {
-                    return End::ClientLost;
+                    return ConsoleEnd::ClientLost;
                 }
                 // Behind what is typed and not yet taken a sign of life is of no use.
                 let _ = timeout(Duration::from_secs(1), writer.ping()).await;
@@ -84,20 +84,20 @@ async fn show(
             }
         };
         match timeout(SEND, client.send(message)).await {
-            Ok(Ok(())) if meter.is_over(max_bytes) => return End::TooMuch,
+            Ok(Ok(())) if meter.is_over(max_bytes) => return ConsoleEnd::TooMuch,
             Ok(Ok(())) => {}
-            _ => return End::ClientLost,
+            _ => return ConsoleEnd::ClientLost,
         }
     }
 }
 
 /// From the client to the terminal.
-async fn take(client: &mut FromClient, terminal: &TerminalWriter, meter: &Meter) -> End {
+async fn take(client: &mut FromClient, terminal: &TerminalWriter, meter: &Meter) -> ConsoleEnd {
     let mut typing = terminal.paced();
     while let Some(Ok(message)) = client.next().await {
         meter.hear();
         let done = match message {
-            Message::Binary(bytes) if bytes.len() > MAX_FRAME => return End::FrameTooLarge,
+            Message::Binary(bytes) if bytes.len() > MAX_FRAME => return ConsoleEnd::FrameTooLarge,
             Message::Binary(bytes) => {
                 meter.type_bytes(bytes.len());
                 meter.hold_back(true);
@@ -110,21 +110,21 @@ async fn take(client: &mut FromClient, terminal: &TerminalWriter, meter: &Meter)
                     let (columns, rows) = control.resize;
                     terminal.resize(columns, rows).await
                 }
-                _ => return End::NotUnderstood,
+                _ => return ConsoleEnd::NotUnderstood,
             },
             Message::Close(Some(frame)) if frame.code != close_code::NORMAL => {
                 // A page that is left or reloaded may come back.
-                return End::ClientLost;
+                return ConsoleEnd::ClientLost;
             }
-            Message::Close(_) => return End::ClientLeft,
+            Message::Close(_) => return ConsoleEnd::ClientLeft,
             Message::Ping(_) | Message::Pong(_) => Ok(()),
         };
         if done.is_err() {
             // Nothing can be typed any more once the terminal's connection is gone.
-            return End::StreamOver;
+            return ConsoleEnd::StreamOver;
         }
     }
-    End::ClientLost
+    ConsoleEnd::ClientLost
 }
 
 /// Whether a terminal can have this size.
@@ -133,12 +133,12 @@ pub(super) fn is_size((columns, rows): (u16, u16)) -> bool {
 }
 
 /// Waits for the end of the lease, which a renewal moves, and for the console to be idle.
-async fn watch(app: &App, lease_id: &LeaseId, meter: &Meter) -> End {
+async fn watch(app: &App, lease_id: &LeaseId, meter: &Meter) -> ConsoleEnd {
     let idle = u64::try_from(app.config.console.idle.as_millis()).unwrap_or(u64::MAX);
     loop {
         let expires_at = match expiry(app, lease_id).await {
             Ok(Some(expires_at)) => expires_at,
-            Ok(None) => return End::LeaseOver,
+            Ok(None) => return ConsoleEnd::LeaseOver,
             Err(()) => app.now() + 5,
         };
         let lease_end = u64::try_from(expires_at).unwrap_or(0).saturating_mul(1000);
@@ -146,7 +146,7 @@ async fn watch(app: &App, lease_id: &LeaseId, meter: &Meter) -> End {
         meter.clock().sleep_until(lease_end.min(idle_end)).await;
         let now = meter.clock().unix_millis();
         if now < lease_end && now >= meter.last_active().saturating_add(idle) {
-            return End::Idle;
+            return ConsoleEnd::Idle;
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use pve::TerminalError;
 
+use crate::memory::consoles::SeatLoss;
+
 /// Why a console closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum ConsoleEnd {
     /// The shell has ended.
     ShellOver,
     /// The client has closed it.
@@ -45,7 +47,7 @@ pub enum End {
     StreamOver,
 }
 
-impl End {
+impl ConsoleEnd {
     /// Close code, word and sentence.
     fn parts(self) -> (u16, &'static str, &'static str) {
         match self {
@@ -114,7 +116,16 @@ impl End {
     }
 }
 
-impl From<TerminalError> for End {
+impl From<SeatLoss> for ConsoleEnd {
+    fn from(loss: SeatLoss) -> Self {
+        match loss {
+            SeatLoss::TakenOver => Self::TakenOver,
+            SeatLoss::ServiceStops => Self::Restart,
+        }
+    }
+}
+
+impl From<TerminalError> for ConsoleEnd {
     fn from(error: TerminalError) -> Self {
         match error {
             TerminalError::InUse(_) => Self::InUse,
@@ -138,8 +149,8 @@ mod tests {
         // The `match` does not compile without an end that the list lacks.
         macro_rules! every_end {
             ($($name:ident)*) => {{
-                let complete = |end: End| match end { $(End::$name => end),* };
-                [$(End::$name),*].map(complete)
+                let complete = |end: ConsoleEnd| match end { $(ConsoleEnd::$name => end),* };
+                [$(ConsoleEnd::$name),*].map(complete)
             }};
         }
         let all = every_end![

@@ -1,18 +1,17 @@
 //! Consoles: a person's WebSocket on one side, the container's terminal on the other. [`ticket`] is who may come in,
 //! [`visit`] the way of one connection from its first message to its close frame, `bridge` the bytes in between, `end` why
-//! it closes, `open` what is open here, `takeover` what is at other replicas. Nothing of Proxmox, neither address nor ticket, goes to the client.
+//! it closes, `takeover` asks other replicas for a console; `memory::consoles` has those that are open here. Neither Proxmox's
+//! address nor its ticket goes to the client.
 
 mod bridge;
 mod end;
 mod meter;
-mod open;
 pub mod page;
 pub mod takeover;
 pub mod ticket;
 mod visit;
 
-pub use open::OpenConsoles;
-pub use visit::{FIRST_MESSAGE, Visitor, visit};
+pub use visit::{ConsoleVisitor, FIRST_MESSAGE, visit};
 
 /// The largest frame that is taken from a client, in bytes.
 pub const MAX_FRAME: usize = 64 * 1024;

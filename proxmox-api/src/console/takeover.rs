@@ -5,13 +5,13 @@ use std::time::Duration;
 use pve::{ConsoleUse, TerminalError, terminal::ConsoleSession};
 use tokio::time::{Instant, sleep};
 
-use crate::{ids::LeaseId, lease::locate::Place, state::App, store::AdvisoryLocks};
+use crate::{ids::LeaseId, memory::locations::ContainerLocation, state::App, store::AdvisoryLocks};
 
-const WORD: &str = "console ";
+const GIVE_UP_MESSAGE: &str = "console ";
 /// How long a command that has the terminal is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TERMINAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a visitor at another replica may take to leave.
-const LEAVE: Duration = Duration::from_secs(10);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the terminal is looked at until then.
 const POLL: Duration = Duration::from_millis(200);
 
@@ -22,13 +22,15 @@ const POLL: Duration = Duration::from_millis(200);
 pub(super) async fn open(
     app: &App,
     lease_id: &LeaseId,
-    place: &Place,
+    location: &ContainerLocation,
     size: (u16, u16),
 ) -> Result<ConsoleSession, TerminalError> {
     let consoles = &app.proxmox.consoles;
     let mut until = None;
     loop {
-        let opened = consoles.open(&place.node, place.vmid, size, PATIENCE).await;
+        let opened = consoles
+            .open(&location.node, location.vmid, size, TERMINAL_TIMEOUT)
+            .await;
         let (Err(TerminalError::InUse(in_use)), Some(locks)) = (&opened, &app.advisory_locks)
         else {
             return opened;
@@ -38,8 +40,8 @@ pub(super) async fn open(
         }
         match until {
             None => {
-                locks.notify(&format!("{WORD}{lease_id}")).await;
-                until = Some(Instant::now() + LEAVE);
+                locks.notify(&format!("{GIVE_UP_MESSAGE}{lease_id}")).await;
+                until = Some(Instant::now() + LEAVE_TIMEOUT);
             }
             Some(until) if Instant::now() >= until => return opened,
             Some(_) => {}
@@ -54,7 +56,7 @@ pub async fn listen(app: App, locks: AdvisoryLocks) {
     loop {
         match words.recv().await {
             Ok(words) => {
-                if let Some(lease_id) = words.strip_prefix(WORD) {
+                if let Some(lease_id) = words.strip_prefix(GIVE_UP_MESSAGE) {
                     app.consoles.give_up(&lease_id.into());
                 }
             }

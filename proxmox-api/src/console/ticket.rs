@@ -9,13 +9,13 @@ use crate::{
 };
 
 /// Seconds within which a bought ticket has to be used.
-pub const LIFE: i64 = 30;
+pub const TICKET_SECONDS: i64 = 30;
 /// Seconds for which a lost connection can be taken up again.
-const RESUME: i64 = 120;
+const RESUME_SECONDS: i64 = 120;
 
 /// The change that makes a bought ticket good from now on, and its end, Unix seconds.
-pub fn kept(app: &App, token: &str, ticket: ConsoleTicket) -> (Change, i64) {
-    let expires_at = app.now() + LIFE;
+pub fn keep_ticket(app: &App, token: &str, ticket: ConsoleTicket) -> (Change, i64) {
+    let expires_at = app.now() + TICKET_SECONDS;
     let change = Change::KeepTicket {
         hash: crypto::sha256_hex(token),
         ticket,
@@ -41,18 +41,18 @@ pub async fn redeem(app: &App, token: &str) -> Result<Option<ConsoleTicket>, Sto
 pub async fn restore(app: &App, token: &str) -> Result<(), StoreError> {
     let hash = crypto::sha256_hex(token);
     app.store
-        .restore_console_ticket(&hash, app.now() + LIFE)
+        .restore_console_ticket(&hash, app.now() + TICKET_SECONDS)
         .await
 }
 
 /// The ticket of an open console, to come back with.
-pub struct Resume {
+pub struct ResumeTicket {
     /// The ticket.
     pub token: String,
     hash: String,
 }
 
-impl Resume {
+impl ResumeTicket {
     /// Makes one that is good for as long as the console is open, `until` at the latest.
     ///
     /// # Errors
@@ -68,7 +68,7 @@ impl Resume {
 
     /// The console has closed: the ticket ends soon if the connection was lost, else now.
     pub async fn close(self, app: &App, lost: bool) {
-        let end = app.now() + if lost { RESUME } else { 0 };
+        let end = app.now() + if lost { RESUME_SECONDS } else { 0 };
         if let Err(error) = app.store.end_console_ticket(&self.hash, end).await {
             tracing::error!(%error, "a console's ticket cannot be ended");
         }

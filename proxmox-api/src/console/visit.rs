@@ -12,33 +12,31 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     bridge::{FromClient, ToClient, carry, expiry, is_size},
-    end::End,
+    end::ConsoleEnd,
     meter::Meter,
-    open::Seat,
     takeover,
-    ticket::{self, Resume},
+    ticket::{self, ResumeTicket},
 };
 use crate::{
     error::ApiError,
     ids::Wallet,
-    lease::{
-        locate::{self, Place},
-        view::time,
-    },
+    lease::container::locate,
+    memory::{consoles::Seat, locations::ContainerLocation},
     state::App,
     store::{ConsoleTicket, Lease},
+    timestamp::timestamp,
 };
 
 /// How long the first message may take. Clients have the ticket when they connect.
 pub const FIRST_MESSAGE: Duration = Duration::from_secs(3);
 /// How long a client may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(2);
+const CLOSE_FRAME_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a stop that has ended a terminal may take to become the container's state.
 const STOP: Duration = Duration::from_millis(500);
-const SIZE: (u16, u16) = (80, 24);
+const DEFAULT_SIZE: (u16, u16) = (80, 24);
 
 /// Who connects.
-pub struct Visitor {
+pub struct ConsoleVisitor {
     /// The wallet that the request is signed in as, if it is.
     pub wallet: Option<Wallet>,
     /// Its place among the connections that have shown no ticket yet.
@@ -46,14 +44,14 @@ pub struct Visitor {
 }
 
 /// Serves one connection to its end.
-pub async fn visit(app: App, socket: WebSocket, visitor: Visitor) {
+pub async fn visit(app: App, socket: WebSocket, visitor: ConsoleVisitor) {
     let (mut to_client, mut from_client) = socket.split();
-    let Visitor { wallet, unproven } = visitor;
+    let ConsoleVisitor { wallet, unproven } = visitor;
     // One of the two places is held until the close frame is answered.
     let (end, _unproven, _room) = match enter(&app, &mut from_client, wallet).await {
         Ok((entrance, room)) => {
             drop(unproven);
-            let end = stay(&app, entrance, &mut to_client, &mut from_client).await;
+            let end = run_console(&app, entrance, &mut to_client, &mut from_client).await;
             (end, None, Some(room))
         }
         Err(end) => {
@@ -66,9 +64,9 @@ pub async fn visit(app: App, socket: WebSocket, visitor: Visitor) {
 }
 
 /// What a ticket and a lease allow.
-struct Entrance {
+struct AdmittedVisit {
     lease: Lease,
-    place: Place,
+    location: ContainerLocation,
     ticket: ConsoleTicket,
     expires_at: i64,
     size: (u16, u16),
@@ -78,37 +76,37 @@ async fn enter(
     app: &App,
     client: &mut FromClient,
     wallet: Option<Wallet>,
-) -> Result<(Entrance, ResizablePermit), End> {
+) -> Result<(AdmittedVisit, ResizablePermit), ConsoleEnd> {
     let opening = first_message(client).await?;
-    let size = opening.resize.unwrap_or(SIZE);
+    let size = opening.resize.unwrap_or(DEFAULT_SIZE);
     if !is_size(size) {
-        return Err(End::NotUnderstood);
+        return Err(ConsoleEnd::NotUnderstood);
     }
     let found = ticket::redeem(app, opening.ticket.expose()).await;
-    let ticket = found.map_err(unreadable)?.ok_or(End::BadTicket)?;
+    let ticket = found.map_err(unreadable)?.ok_or(ConsoleEnd::BadTicket)?;
     let stranger = wallet.is_some_and(|wallet| wallet != ticket.wallet);
     let lease = app
         .store
         .lease(&ticket.lease_id)
         .await
         .map_err(unreadable)?;
-    let lease = lease.ok_or(End::LeaseOver)?;
+    let lease = lease.ok_or(ConsoleEnd::LeaseOver)?;
     if stranger || lease.owner != ticket.wallet {
-        return Err(End::NotYours);
+        return Err(ConsoleEnd::NotYours);
     }
     let expires_at = expiry(app, &lease.lease_id)
         .await
-        .map_err(|()| End::MachineLost)?
-        .ok_or(End::LeaseOver)?;
+        .map_err(|()| ConsoleEnd::MachineLost)?
+        .ok_or(ConsoleEnd::LeaseOver)?;
     let Some(room) = app.consoles.room() else {
         let restored = ticket::restore(app, opening.ticket.expose()).await;
         restored.map_err(unreadable)?;
-        return Err(End::Full);
+        return Err(ConsoleEnd::Full);
     };
-    let place = locate::find(app, &lease).await.map_err(unreached)?;
-    let entrance = Entrance {
+    let location = locate::find(app, &lease).await.map_err(unreached)?;
+    let entrance = AdmittedVisit {
         lease,
-        place,
+        location,
         ticket,
         expires_at,
         size,
@@ -116,49 +114,49 @@ async fn enter(
     Ok((entrance, room))
 }
 
-fn unreadable(error: impl std::fmt::Display) -> End {
+fn unreadable(error: impl std::fmt::Display) -> ConsoleEnd {
     tracing::error!(%error, "a console's records cannot be read");
-    End::MachineLost
+    ConsoleEnd::MachineLost
 }
 
-fn unreached(error: ApiError) -> End {
+fn unreached(error: ApiError) -> ConsoleEnd {
     if error.code == ErrorCode::LeaseEnded {
-        End::LeaseOver
+        ConsoleEnd::LeaseOver
     } else {
-        End::MachineLost
+        ConsoleEnd::MachineLost
     }
 }
 
-async fn first_message(client: &mut FromClient) -> Result<ConsoleOpening, End> {
+async fn first_message(client: &mut FromClient) -> Result<ConsoleOpening, ConsoleEnd> {
     let message = async {
         loop {
             match client.next().await {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Text(text))) => {
-                    return serde_json::from_str(&text).map_err(|_| End::NotUnderstood);
+                    return serde_json::from_str(&text).map_err(|_| ConsoleEnd::NotUnderstood);
                 }
-                Some(Ok(Message::Binary(_))) => return Err(End::NotUnderstood),
-                Some(Ok(Message::Close(_))) => return Err(End::ClientLeft),
-                Some(Err(_)) | None => return Err(End::ClientLost),
+                Some(Ok(Message::Binary(_))) => return Err(ConsoleEnd::NotUnderstood),
+                Some(Ok(Message::Close(_))) => return Err(ConsoleEnd::ClientLeft),
+                Some(Err(_)) | None => return Err(ConsoleEnd::ClientLost),
             }
         }
     };
     timeout(FIRST_MESSAGE, message)
         .await
-        .unwrap_or(Err(End::NoTicket))
+        .unwrap_or(Err(ConsoleEnd::NoTicket))
 }
 
-async fn stay(
+async fn run_console(
     app: &App,
-    entrance: Entrance,
+    entrance: AdmittedVisit,
     to_client: &mut ToClient,
     from_client: &mut FromClient,
-) -> End {
+) -> ConsoleEnd {
     let lease_id = &entrance.lease.lease_id;
     let mut seat = app.consoles.take(lease_id).await;
     let opened = tokio::select! {
-        opened = takeover::open(app, lease_id, &entrance.place, entrance.size) => opened,
-        end = seat.pushed() => return end,
+        opened = takeover::open(app, lease_id, &entrance.location, entrance.size) => opened,
+        loss = seat.pushed() => return loss.into(),
     };
     let session = match opened {
         Ok(session) => session,
@@ -167,22 +165,23 @@ async fn stay(
             return error.into();
         }
     };
-    let resume = Resume::give(app, entrance.ticket.clone(), entrance.expires_at).await;
+    let resume = ResumeTicket::give(app, entrance.ticket.clone(), entrance.expires_at).await;
     let resume = match resume {
         Ok(resume) => resume,
         Err(error) => return unreadable(error),
     };
     metrics::gauge!("consoles_open").increment(1);
-    app.note(lease_id, "console_opened", json!({})).await;
+    app.record_event(lease_id, "console_opened", json!({}))
+        .await;
     let meter = Meter::new(app);
     let clients = (to_client, from_client);
     let end = serve(app, &entrance, &mut seat, &resume, clients, session, &meter).await;
-    let end = why(app, &entrance, end).await;
+    let end = refine_end(app, &entrance, end).await;
     metrics::gauge!("consoles_open").decrement(1);
     let data = json!({
         "reason": end.word(), "typedBytes": meter.typed(), "shownBytes": meter.shown(), "seconds": meter.seconds(),
     });
-    app.note(lease_id, "console_closed", data).await;
+    app.record_event(lease_id, "console_closed", data).await;
     resume.close(app, end.is_lost()).await;
     end
 }
@@ -190,24 +189,24 @@ async fn stay(
 /// The terminal is free again when this returns.
 async fn serve(
     app: &App,
-    entrance: &Entrance,
+    entrance: &AdmittedVisit,
     seat: &mut Seat,
-    resume: &Resume,
+    resume: &ResumeTicket,
     (to_client, from_client): (&mut ToClient, &mut FromClient),
     session: ConsoleSession,
     meter: &Meter,
-) -> End {
+) -> ConsoleEnd {
     let opened = ConsoleOpened {
         opened: OpenConsole {
             ctid: entrance.lease.vmid.get(),
             hostname: entrance.lease.hostname.clone(),
-            expires_at: time(entrance.expires_at),
+            expires_at: timestamp(entrance.expires_at),
             resume: Secret::new(resume.token.as_str()),
         },
     };
     let text = serde_json::to_string(&opened).expect("it consists of texts and numbers");
     if to_client.send(Message::Text(text.into())).await.is_err() {
-        return End::ClientLost;
+        return ConsoleEnd::ClientLost;
     }
     let ConsoleSession { terminal, guard } = session;
     let clients = (to_client, from_client);
@@ -220,37 +219,40 @@ async fn serve(
 /// A terminal also ends because its container does. The real termproxy drops what it has not passed
 /// on when the shell ends, so a stream that ends while the container runs means the same as the
 /// multiplexer's last line.
-async fn why(app: &App, entrance: &Entrance, end: End) -> End {
-    if !matches!(end, End::MachineLost | End::StreamOver | End::ShellOver) {
+async fn refine_end(app: &App, entrance: &AdmittedVisit, end: ConsoleEnd) -> ConsoleEnd {
+    if !matches!(
+        end,
+        ConsoleEnd::MachineLost | ConsoleEnd::StreamOver | ConsoleEnd::ShellOver
+    ) {
         return end;
     }
     if let Ok(None) = expiry(app, &entrance.lease.lease_id).await {
-        return End::LeaseOver;
+        return ConsoleEnd::LeaseOver;
     }
     let mut looks = 0;
     loop {
         looks += 1;
         // It may have been moved meanwhile.
-        let place = match locate::find(app, &entrance.lease).await {
-            Ok(place) => place,
-            Err(error) if error.code == ErrorCode::LeaseEnded => return End::LeaseOver,
-            Err(_) if end == End::StreamOver => return End::MachineLost,
+        let location = match locate::find(app, &entrance.lease).await {
+            Ok(location) => location,
+            Err(error) if error.code == ErrorCode::LeaseEnded => return ConsoleEnd::LeaseOver,
+            Err(_) if end == ConsoleEnd::StreamOver => return ConsoleEnd::MachineLost,
             Err(_) => return end,
         };
         let client = &app.proxmox.client;
-        match client.container(&place.node, place.vmid).await {
-            Ok(container) if !container.is_running() => return End::NotRunning,
+        match client.container(&location.node, location.vmid).await {
+            Ok(container) if !container.is_running() => return ConsoleEnd::NotRunning,
             // A stop ends the processes before it is the container's state.
-            Ok(_) if looks < 2 && end != End::MachineLost => sleep(STOP).await,
-            Ok(_) if end == End::StreamOver => return End::ShellOver,
-            Err(_) if end == End::StreamOver => return End::MachineLost,
+            Ok(_) if looks < 2 && end != ConsoleEnd::MachineLost => sleep(STOP).await,
+            Ok(_) if end == ConsoleEnd::StreamOver => return ConsoleEnd::ShellOver,
+            Err(_) if end == ConsoleEnd::StreamOver => return ConsoleEnd::MachineLost,
             _ => return end,
         }
     }
 }
 
 /// Says why, and lets the client answer, so that the close frame is not lost with the connection.
-async fn close(end: End, to_client: &mut ToClient, from_client: &mut FromClient) {
+async fn close(end: ConsoleEnd, to_client: &mut ToClient, from_client: &mut FromClient) {
     let frame = CloseFrame {
         code: end.code(),
         reason: end.reason().into(),
@@ -260,5 +262,5 @@ async fn close(end: End, to_client: &mut ToClient, from_client: &mut FromClient)
             while let Some(Ok(_)) = from_client.next().await {}
         }
     };
-    let _ = timeout(GOODBYE, goodbye).await;
+    let _ = timeout(CLOSE_FRAME_TIMEOUT, goodbye).await;
 }

@@ -8,7 +8,7 @@ use pve::{
 use super::{Depth, Finding, connection, setup};
 use crate::{
     config::ConsoleAccount,
-    lease::marker,
+    lease::container::marker,
     proxmox::{Proxmox, connect},
 };
 
@@ -120,7 +120,7 @@ async fn to_be_tried(proxmox: &Proxmox, members: &[PoolMember]) -> Option<(NodeN
             continue;
         };
         if proxmox.config.vmids.contains(&vmid.get())
-            && !marker::all(config.description.as_deref()).is_empty()
+            && !marker::read_all(config.description.as_deref()).is_empty()
         {
             return Some((node, vmid));
         }

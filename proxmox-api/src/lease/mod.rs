@@ -1,39 +1,23 @@
-//! The life of a lease. The states and their order are pure functions here; the store guards the same order in its rows.
-//! [`create`] and [`start`] make a container, [`locate`] finds it wherever an administrator has moved it, [`expiry`] ends it in
-//! time, by `lanes` of each node, [`remove`] takes it away, [`reconcile`] compares with Proxmox,
-//! [`traffic`] counts the bytes it sends, [`view`] shows it to its owner, [`counts`] has the public numbers of leases.
+//! The life of a lease, from a container that is made to one that is removed. The states and their
+//! allowed transitions are in `store::LeaseState`, beside the row.
+//!
+//! | Folder | What it does | Used by |
+//! | --- | --- | --- |
+//! | [`container`] | one container: finds it, reads its marker, starts and halts it, reads its address | all others |
+//! | [`network`] | fence, links that wait for it, traffic that is counted and limited | making, ending, comparing |
+//! | [`making`] | creates a container for a lease and probes it | `operations::lease_container` |
+//! | [`ending`] | the worker that ends leases in time, removal, machines whose payment is unknown | a worker, `operations` |
+//! | [`comparing`] | compares leases with Proxmox every minute: moved, lost, rebooted, orphaned | a worker |
+//! | [`owner`] | who may use a lease; power and early end | `routes`, `operations` |
+//! | [`view`] | a lease as its owner sees it, its usage, public counts | `routes`, `operations` |
+//!
+//! Everything that acts on a container locates it first ([`container::locate`]), because administrators
+//! move, copy and replace containers. Work on a lease holds its lock, `App::leases_in_work`.
 
-pub mod alarms;
-pub mod backoff;
-pub mod counts;
-pub mod create;
-pub mod destroy;
-pub mod expiry;
-pub mod fence;
-pub mod fence_watch;
-pub mod grace;
-pub mod halt;
-pub mod held;
-pub mod known_guests;
-mod lanes;
-// The file is named for what it holds.
-#[allow(clippy::module_inception)]
-mod lease;
-pub mod link_waits;
-pub(crate) mod links;
-pub mod locate;
-pub mod lock;
-pub mod marker;
-mod orphans;
-pub mod owned;
-pub mod power;
-pub mod reboot;
-pub mod reconcile;
-pub mod remove;
-pub mod start;
-pub mod traffic;
-pub mod unpaid;
-pub mod usage;
+pub mod comparing;
+pub mod container;
+pub mod ending;
+pub mod making;
+pub mod network;
+pub mod owner;
 pub mod view;
-
-pub use lease::LeaseState;

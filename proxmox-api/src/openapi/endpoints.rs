@@ -7,7 +7,7 @@ use super::{
     endpoint::{ABOUT_LEASE, CTID, Endpoint, ctid},
     examples, guest,
 };
-use crate::routes::{leases, payments::LARGEST_PAGE};
+use crate::store::LARGEST_PAGE;
 
 /// The routes that cost nothing.
 pub(super) fn free() -> Vec<Endpoint> {
@@ -20,7 +20,7 @@ pub(super) fn free() -> Vec<Endpoint> {
 }
 
 fn leases_on_a_page() -> serde_json::Value {
-    json!({"type": "integer", "minimum": 1, "maximum": leases::LARGEST_PAGE, "default": 50})
+    json!({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": 50})
 }
 
 fn leases() -> Vec<Endpoint> {

@@ -10,13 +10,14 @@ use crate::{
     console::{page_url, socket_url, ticket},
     error::ApiError,
     ids::{LeaseId, PaymentId},
-    lease::{locate, owned::active, view::time},
+    lease::{container::locate, owner::access::active},
     openapi::{ABOUT_TERMINAL, Content, Documentation, Documented, examples},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
     paywall::body,
     proxmox::first_contact,
     state::App,
     store::{Answer, Change, ConsoleTicket, Lease, Payment, StoreError},
+    timestamp::timestamp,
 };
 
 /// A console of a container.
@@ -56,9 +57,9 @@ impl Operation for Console {
     async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
         let lease = active(app, &self.lease.lease_id, &job.payer).await?;
         let asked = async {
-            let place = locate::find_for_sale(app, &lease).await?;
+            let location = locate::find_for_sale(app, &lease).await?;
             let client = &app.proxmox.client;
-            let container = client.container(&place.node, place.vmid).await;
+            let container = client.container(&location.node, location.vmid).await;
             container.map_err(ApiError::from)
         };
         let container = first_contact(asked).await?;
@@ -76,7 +77,7 @@ impl Operation for Console {
             wallet: job.payer.clone(),
         };
         let token = app.installation.console_ticket(&job.payment_id);
-        let (kept, expires_at) = ticket::kept(app, &token, for_whom);
+        let (kept, expires_at) = ticket::keep_ticket(app, &token, for_whom);
         let data = json!({"paymentId": job.payment_id, "expiresAt": expires_at});
         let event = Change::event(&self.lease.lease_id, "console_ticket", data);
         let public = &app.config.public_base_url;
@@ -86,7 +87,7 @@ impl Operation for Console {
             console_url: Secret::new(page_url(public, "")),
             websocket_url: Secret::new(socket_url(public)),
             ticket: Secret::new(""),
-            expires_at: time(expires_at),
+            expires_at: timestamp(expires_at),
             kind: ConsoleType::Terminal,
         };
         Ok(Delivered {

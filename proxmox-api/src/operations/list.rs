@@ -6,7 +6,7 @@ use axum::http::Method;
 use super::{answer, call_price};
 use crate::{
     error::ApiError,
-    lease::view::{self, EndedPage, Live},
+    lease::view::{self, EndedPage, LiveStateNeed},
     openapi::{Content, Documentation, Documented, examples},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
     paywall::body,
@@ -53,7 +53,7 @@ impl Operation for List {
             before: None,
             limit: MOST_ENDED,
         };
-        let mut list = view::of_wallet(app, &job.payer, Live::Required, ended).await?;
+        let mut list = view::list_leases(app, &job.payer, LiveStateNeed::Required, ended).await?;
         // Further pages are those of `GET /leases`.
         list.next = None;
         Ok(answer(200, &list)?.into())

@@ -15,22 +15,24 @@ use crate::{
     error::ApiError,
     ids::{LeaseId, Minutes},
     lease::{
-        LeaseState, expiry,
-        locate::{self, Place},
-        owned::owned,
-        start, traffic,
-        view::{status_alone, time},
+        container::{locate, start},
+        ending::expiry,
+        network::traffic,
+        owner::access::owned,
+        view::status_alone,
     },
+    memory::locations::ContainerLocation,
     openapi::{Content, Documentation, Documented, examples},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat, owed},
     paywall::body,
     proxmox::first_contact,
     state::App,
-    store::{Change, Lease, Payment, Renewal, RenewalOutcome, StoreError},
+    store::{Change, Lease, LeaseState, Payment, Renewal, RenewalOutcome, StoreError},
+    timestamp::timestamp,
 };
 
 /// How long a stopped container may take to start.
-const START_AT_MOST: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Seconds for which a container that was renewed and does not start is tried again.
 const TRY_TO_START: i64 = 3600;
 
@@ -127,7 +129,7 @@ impl Operation for RenewLease {
         app.deadlines_moved.notify_one();
         expiry::forget_failures(app, &self.lease.lease_id);
         // What was bought may undo what was done about its traffic. The comparison makes up for it.
-        if let Err(error) = traffic::take_step_in_turn(app, &self.lease.lease_id).await {
+        if let Err(error) = traffic::take_step_locked(app, &self.lease.lease_id).await {
             tracing::warn!(lease.id = self.lease.lease_id.as_str(), %error, "traffic is looked at later");
         }
         // Performed again after a crash, the time that was added then may be over, and the number another lease's.
@@ -151,7 +153,7 @@ impl Operation for RenewLease {
             lease_id: self.lease.lease_id.to_string(),
             status: status_alone(state),
             ctid: self.lease.vmid.get(),
-            expires_at: time(expires_at),
+            expires_at: timestamp(expires_at),
             message,
             price: job.price.clone(),
             payment: PaymentReceipt {
@@ -194,11 +196,11 @@ impl RenewLease {
     async fn make_sure_it_runs(
         &self,
         app: &App,
-        found: Result<Place, ApiError>,
+        found: Result<ContainerLocation, ApiError>,
     ) -> Result<(), ApiError> {
         // Gone is not final here: the comparison ends the lease, and what was added is owed with
         // the rest of it.
-        let place = found.map_err(|error| match error.code {
+        let location = found.map_err(|error| match error.code {
             ErrorCode::LeaseEnded => {
                 let message = "The time was added, but the container is gone from the host.";
                 ApiError::new(ErrorCode::HypervisorUnavailable, message).retry_after(300)
@@ -208,12 +210,12 @@ impl RenewLease {
         let client = &app.proxmox.client;
         // Its node may reboot while it starts.
         let asked = app.now();
-        let status = client.container(&place.node, place.vmid).await?;
+        let status = client.container(&location.node, location.vmid).await?;
         if status.is_running() {
             return Ok(());
         }
-        let deadline = Instant::now() + START_AT_MOST;
-        start::start(app, &place.node, place.vmid, deadline)
+        let deadline = Instant::now() + START_TIMEOUT;
+        start::start(app, &location.node, location.vmid, deadline)
             .await
             .map_err(|error| {
                 let message = "The time was added, but the container does not start.";

@@ -194,7 +194,8 @@ async fn replace_evidence(
         Err(error) => return Err(error),
     }
     if row.log_index.is_some() {
-        app.note(id, "payment_evidence_replaced", data).await;
+        app.record_event(id, "payment_evidence_replaced", data)
+            .await;
     }
     Ok(())
 }
@@ -211,6 +212,6 @@ async fn without_transfer(app: &App, row: &Payment, reason: &str) -> Result<(), 
     );
     metrics::counter!("payments_without_transfer_total").increment(1);
     let data = json!({"transaction": transaction, "reason": reason});
-    app.note(id, "payment_without_transfer", data).await;
+    app.record_event(id, "payment_without_transfer", data).await;
     app.store.mark_checked(id, app.now()).await.map(drop)
 }

@@ -3,7 +3,7 @@
 use api_types::Size;
 
 use super::Proxmox;
-use super::sites::{Root, Site};
+use super::sites::{NodeSite, RootStorage};
 
 impl Proxmox {
     /// Containers of this size that can be made from this template, by memory and disk of the nodes
@@ -21,7 +21,11 @@ impl Proxmox {
     }
 }
 
-fn count<'a>(equipped: impl Iterator<Item = &'a Site>, storage: &str, size: Size) -> Option<u64> {
+fn count<'a>(
+    equipped: impl Iterator<Item = &'a NodeSite>,
+    storage: &str,
+    size: Size,
+) -> Option<u64> {
     let (mut total, mut in_shared) = (0_u64, None);
     for site in equipped {
         let by_memory = {
@@ -30,15 +34,15 @@ fn count<'a>(equipped: impl Iterator<Item = &'a Site>, storage: &str, size: Size
         };
         total += match site.root(storage) {
             // All nodes fill the same one.
-            Root::Usable { free, shared: true } => {
+            RootStorage::Usable { free, shared: true } => {
                 in_shared = free.map(|free| fit(free, size.disk_gb, 30)).or(in_shared);
                 by_memory
             }
-            Root::Usable {
+            RootStorage::Usable {
                 free: Some(free), ..
             } => by_memory.min(fit(free, size.disk_gb, 30)),
-            Root::Usable { free: None, .. } => by_memory,
-            Root::Unusable | Root::Unknown => 0,
+            RootStorage::Usable { free: None, .. } => by_memory,
+            RootStorage::Unusable | RootStorage::Unknown => 0,
         };
     }
     Some(total.min(in_shared.unwrap_or(u64::MAX)))

@@ -12,14 +12,14 @@ use super::Proxmox;
 const RECENT: Duration = Duration::from_secs(60);
 
 /// A list or why there is none, and when it was asked for.
-pub(super) struct Asked {
+pub(super) struct GuestsAnswer {
     at: Instant,
     answer: Result<Arc<Vec<GuestResource>>, pve::Error>,
 }
 
 /// Where a list shows a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listed {
+pub enum ListedPosition {
     /// On this node.
     On(NodeName),
     /// Not at all.
@@ -45,7 +45,7 @@ impl Proxmox {
         }
         let at = Instant::now();
         let answer = self.client.resources().await.map(Arc::new);
-        *kept = Some(Asked {
+        *kept = Some(GuestsAnswer {
             at,
             answer: answer.clone(),
         });
@@ -54,15 +54,15 @@ impl Proxmox {
 
     /// Where a list of a moment ago shows a number. It may be of before the guest was made,
     /// restored or moved.
-    pub async fn recently_listed(&self, vmid: Vmid) -> Listed {
+    pub async fn recently_listed(&self, vmid: Vmid) -> ListedPosition {
         let kept = self.guests.lock().await;
         let recent = kept.as_ref().filter(|asked| asked.at.elapsed() < RECENT);
         let Some(Ok(guests)) = recent.map(|asked| &asked.answer) else {
-            return Listed::Unknown;
+            return ListedPosition::Unknown;
         };
         match guests.iter().find(|guest| guest.vmid == vmid) {
-            Some(guest) => Listed::On(guest.node.clone()),
-            None => Listed::Nowhere,
+            Some(guest) => ListedPosition::On(guest.node.clone()),
+            None => ListedPosition::Nowhere,
         }
     }
 }

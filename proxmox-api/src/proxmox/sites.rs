@@ -24,7 +24,7 @@ const NODE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A node that is online, as a place for containers.
 #[derive(Debug, Clone)]
-pub struct Site {
+pub struct NodeSite {
     /// The node, with its load.
     pub node: Node,
     /// Its storages; `None` while they cannot be read.
@@ -37,7 +37,7 @@ pub struct Site {
 
 /// What is known of a node's storage for root disks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Root {
+pub(super) enum RootStorage {
     /// It can take disks.
     Usable {
         /// Bytes left, as far as it is told.
@@ -51,7 +51,7 @@ pub(super) enum Root {
     Unknown,
 }
 
-impl Site {
+impl NodeSite {
     /// Whether containers can be made from the template here. What could not be read does not count
     /// against it: Proxmox then refuses by itself, before anything is charged.
     pub fn has_template(&self, volume: &str) -> bool {
@@ -70,16 +70,16 @@ impl Site {
         self.storages.is_some() && self.unlisted.is_empty()
     }
 
-    pub(super) fn root(&self, storage: &str) -> Root {
+    pub(super) fn root(&self, storage: &str) -> RootStorage {
         let Some(storages) = &self.storages else {
-            return Root::Unknown;
+            return RootStorage::Unknown;
         };
         match storages.iter().find(|one| one.storage == storage) {
-            Some(one) if one.is_usable() && one.holds("rootdir") => Root::Usable {
+            Some(one) if one.is_usable() && one.holds("rootdir") => RootStorage::Usable {
                 free: one.avail,
                 shared: one.shared,
             },
-            _ => Root::Unusable,
+            _ => RootStorage::Unusable,
         }
     }
 }
@@ -87,32 +87,32 @@ impl Site {
 /// What was read last, and when.
 #[derive(Default)]
 pub(super) struct KnownSites {
-    lists: Lists,
-    last: Option<(Instant, Vec<Site>)>,
+    lists: TemplateLists,
+    last: Option<(Instant, Vec<NodeSite>)>,
 }
 
 /// The last lists of the storages' templates, and which of them could not be read.
 #[derive(Default)]
-struct Lists {
-    by_storage: HashMap<(NodeName, String), List>,
+struct TemplateLists {
+    by_storage: HashMap<(NodeName, String), TemplateList>,
     /// By the place, the cause.
     troubles: BTreeMap<String, String>,
 }
 
-struct List {
+struct TemplateList {
     read: Instant,
     volumes: Vec<String>,
 }
 
 /// What one node answered.
-struct Reading {
+struct NodeReading {
     node: Node,
     storages: Result<Vec<Storage>, String>,
     /// The lists that were asked for.
     lists: Vec<(String, Result<Vec<String>, String>)>,
 }
 
-impl Lists {
+impl TemplateLists {
     fn is_fresh(&self, node: &NodeName, storage: &str, now: Instant) -> bool {
         let list = self.by_storage.get(&(node.clone(), storage.to_owned()));
         list.is_some_and(|list| now.duration_since(list.read) < TEMPLATES_FRESH)
@@ -121,7 +121,7 @@ impl Lists {
     /// Adds what the nodes answered, and gives them as places. A storage that cannot be read keeps
     /// its last list for [`TEMPLATES_KEPT`]; one that is off or away has none, because nothing can
     /// be unpacked from it. Troubles are logged when they begin and when they end.
-    fn take(&mut self, readings: Vec<Reading>, now: Instant) -> Vec<Site> {
+    fn take(&mut self, readings: Vec<NodeReading>, now: Instant) -> Vec<NodeSite> {
         let mut troubles = BTreeMap::new();
         let mut sites = Vec::new();
         for reading in readings {
@@ -130,7 +130,8 @@ impl Lists {
                 let key = (node.clone(), storage);
                 match list {
                     Ok(volumes) => {
-                        self.by_storage.insert(key, List { read: now, volumes });
+                        self.by_storage
+                            .insert(key, TemplateList { read: now, volumes });
                     }
                     Err(cause) => {
                         troubles.insert(format!("{} on {node}", key.1), cause);
@@ -144,7 +145,7 @@ impl Lists {
                     None
                 }
             };
-            let mut site = Site {
+            let mut site = NodeSite {
                 node: reading.node,
                 templates: BTreeSet::new(),
                 unlisted: BTreeSet::new(),
@@ -203,7 +204,7 @@ impl Proxmox {
     ///
     /// # Errors
     /// Proxmox did not say which nodes there are.
-    pub async fn sites(&self) -> Result<Vec<Site>, pve::Error> {
+    pub async fn sites(&self) -> Result<Vec<NodeSite>, pve::Error> {
         // Held while the nodes are asked: those who come meanwhile wait for this answer.
         let mut kept = self.sites.lock().await;
         let nodes = self.nodes().await?;
@@ -220,7 +221,7 @@ impl Proxmox {
         {
             let current = online.into_iter().filter_map(|node| {
                 let site = sites.iter().find(|site| site.node.node == node.node)?;
-                Some(Site {
+                Some(NodeSite {
                     node,
                     ..site.clone()
                 })
@@ -235,7 +236,7 @@ impl Proxmox {
         Ok(sites)
     }
 
-    async fn read(&self, node: Node, known: &Lists, now: Instant) -> Reading {
+    async fn read(&self, node: Node, known: &TemplateLists, now: Instant) -> NodeReading {
         let name = node.node.clone();
         let deadline = tokio::time::Instant::now() + NODE_TIMEOUT;
         let late = || "it does not answer in time".to_owned();
@@ -259,7 +260,7 @@ impl Proxmox {
             };
             (storage, list)
         });
-        Reading {
+        NodeReading {
             lists: join_all(lists).await,
             node,
             storages,
@@ -267,8 +268,8 @@ impl Proxmox {
     }
 }
 
-fn freshness(sites: &[Site]) -> Duration {
-    if sites.iter().all(Site::is_known) {
+fn freshness(sites: &[NodeSite]) -> Duration {
+    if sites.iter().all(NodeSite::is_known) {
         SITES_FRESH
     } else {
         TROUBLED_SITES_FRESH
@@ -293,10 +294,10 @@ mod tests {
         .unwrap()
     }
 
-    fn nas(active: u8, list: Option<Result<&[&str], &str>>) -> Reading {
+    fn nas(active: u8, list: Option<Result<&[&str], &str>>) -> NodeReading {
         let volumes = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect();
         let list = list.map(|list| list.map(volumes).map_err(str::to_owned));
-        Reading {
+        NodeReading {
             node: node("pve"),
             storages: Ok(vec![
                 storage("nas", "vztmpl", active, 1),
@@ -309,8 +310,8 @@ mod tests {
         }
     }
 
-    fn silent() -> Reading {
-        Reading {
+    fn silent() -> NodeReading {
+        NodeReading {
             node: node("pve"),
             storages: Err("it does not answer in time".into()),
             lists: Vec::new(),
@@ -319,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_list_that_fails_is_taken_as_it_was_for_ten_minutes_and_then_no_more() {
-        let (mut lists, start) = (Lists::default(), Instant::now());
+        let (mut lists, start) = (TemplateLists::default(), Instant::now());
         let failing = || nas(1, Some(Err("got timeout")));
         let sites = lists.take(vec![nas(1, Some(Ok(&[DEBIAN])))], start);
         assert!(sites[0].templates.contains(DEBIAN));
@@ -339,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_storage_that_is_away_offers_nothing_at_once() {
-        let (mut lists, now) = (Lists::default(), Instant::now());
+        let (mut lists, now) = (TemplateLists::default(), Instant::now());
         lists.take(vec![nas(1, Some(Ok(&[DEBIAN])))], now);
         let sites = lists.take(vec![nas(0, None)], now);
         assert!(!sites[0].has_template(DEBIAN));
@@ -349,11 +350,11 @@ mod tests {
 
     #[test]
     fn a_node_that_is_silent_counts_as_it_was() {
-        let (mut lists, now) = (Lists::default(), Instant::now());
+        let (mut lists, now) = (TemplateLists::default(), Instant::now());
         lists.take(vec![nas(1, Some(Ok(&[DEBIAN])))], now);
         let sites = lists.take(vec![silent()], now);
         assert!(sites[0].templates.contains(DEBIAN));
-        assert_eq!(sites[0].root("disks"), Root::Unknown);
+        assert_eq!(sites[0].root("disks"), RootStorage::Unknown);
         let sites = lists.take(vec![silent()], now + TEMPLATES_KEPT);
         assert!(sites[0].templates.is_empty());
     }
@@ -361,27 +362,30 @@ mod tests {
     #[test]
     fn root_disks_need_a_storage_that_is_there_and_takes_them() {
         let root = |storages: Vec<Storage>| {
-            let reading = Reading {
+            let reading = NodeReading {
                 storages: Ok(storages),
                 ..silent()
             };
-            let sites = Lists::default().take(vec![reading], Instant::now());
+            let sites = TemplateLists::default().take(vec![reading], Instant::now());
             sites[0].root("disks")
         };
-        let usable = Root::Usable {
+        let usable = RootStorage::Usable {
             free: Some(100),
             shared: false,
         };
         assert_eq!(root(vec![storage("disks", "rootdir", 1, 1)]), usable);
         assert_eq!(
             root(vec![storage("disks", "rootdir", 0, 1)]),
-            Root::Unusable
+            RootStorage::Unusable
         );
         assert_eq!(
             root(vec![storage("disks", "rootdir", 0, 0)]),
-            Root::Unusable
+            RootStorage::Unusable
         );
-        assert_eq!(root(vec![storage("disks", "images", 1, 1)]), Root::Unusable);
-        assert_eq!(root(Vec::new()), Root::Unusable);
+        assert_eq!(
+            root(vec![storage("disks", "images", 1, 1)]),
+            RootStorage::Unusable
+        );
+        assert_eq!(root(Vec::new()), RootStorage::Unusable);
     }
 }

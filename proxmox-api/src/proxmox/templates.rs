@@ -55,15 +55,15 @@ pub(crate) fn offered(volumes: impl IntoIterator<Item = String>) -> Vec<Template
     for volume in volumes {
         *nodes.entry(volume).or_default() += 1;
     }
-    let mut newest: BTreeMap<String, (Rank, String)> = BTreeMap::new();
+    let mut newest: BTreeMap<String, (BuildRank, String)> = BTreeMap::new();
     for (volume, count) in nodes {
-        let build = Build::of(file_of(&volume));
+        let build = TemplateBuild::of(file_of(&volume));
         if !build.is_a_machine() {
             continue;
         }
-        let rank = Rank {
+        let rank = BuildRank {
             usual_architecture: build.architecture == "amd64",
-            version: Natural::of(build.version),
+            version: NaturalOrder::of(build.version),
             nodes: count,
         };
         let name = build.name.to_owned();
@@ -72,7 +72,7 @@ pub(crate) fn offered(volumes: impl IntoIterator<Item = String>) -> Vec<Template
             newest.insert(name, (rank, volume));
         }
     }
-    let mut all: Vec<(String, (Rank, String))> = newest.into_iter().collect();
+    let mut all: Vec<(String, (BuildRank, String))> = newest.into_iter().collect();
     all.sort_by_cached_key(|(name, (rank, _))| {
         let kind = match name.strip_prefix("debian-") {
             Some(rest) if rest.ends_with("-standard") => 0,
@@ -85,7 +85,7 @@ pub(crate) fn offered(volumes: impl IntoIterator<Item = String>) -> Vec<Template
         (
             kind,
             distribution,
-            Reverse((Natural::of(release), rank.version.clone())),
+            Reverse((NaturalOrder::of(release), rank.version.clone())),
         )
     });
     let templates = all.into_iter();
@@ -97,8 +97,10 @@ pub(crate) fn offered(volumes: impl IntoIterator<Item = String>) -> Vec<Template
 /// The newest of these files for the same distribution, release and kind as `file`, or else of what
 /// the default would be.
 pub(crate) fn closest<'a>(file: &str, index: &[&'a str]) -> Option<&'a str> {
-    let name = Build::of(file).name;
-    let same = index.iter().filter(|other| Build::of(other).name == name);
+    let name = TemplateBuild::of(file).name;
+    let same = index
+        .iter()
+        .filter(|other| TemplateBuild::of(other).name == name);
     let volumes: Vec<String> = match same.clone().next() {
         Some(_) => same.map(|other| (*other).to_owned()).collect(),
         None => index.iter().map(|other| (*other).to_owned()).collect(),
@@ -115,14 +117,14 @@ pub(crate) fn file_of(volume: &str) -> &str {
 
 /// A file's name, taken apart. One that is not named as in Proxmox's index is a name without a
 /// version, so that it is never taken for a build of another.
-struct Build<'a> {
+struct TemplateBuild<'a> {
     file: &'a str,
     name: &'a str,
     version: &'a str,
     architecture: &'a str,
 }
 
-impl<'a> Build<'a> {
+impl<'a> TemplateBuild<'a> {
     fn of(file: &'a str) -> Self {
         let whole = Self {
             file,
@@ -159,24 +161,24 @@ impl<'a> Build<'a> {
 
 /// How much a build is preferred to others of its name.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
+struct BuildRank {
     usual_architecture: bool,
-    version: Natural,
+    version: NaturalOrder,
     nodes: usize,
 }
 
 /// A text ordered as people order versions: 12.12 after 12.7.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Natural(Vec<Part>);
+struct NaturalOrder(Vec<VersionPart>);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
+enum VersionPart {
     Text(String),
     /// Without leading zeros, by length first: no version is too long to be compared.
     Number(usize, String),
 }
 
-impl Natural {
+impl NaturalOrder {
     fn of(text: &str) -> Self {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -186,9 +188,9 @@ impl Natural {
             let (part, after) = rest.split_at(end.unwrap_or(rest.len()));
             parts.push(if digits {
                 let number = part.trim_start_matches('0');
-                Part::Number(number.len(), number.to_owned())
+                VersionPart::Number(number.len(), number.to_owned())
             } else {
-                Part::Text(part.to_owned())
+                VersionPart::Text(part.to_owned())
             });
             rest = after;
         }
@@ -286,10 +288,10 @@ mod tests {
     #[test]
     fn versions_of_any_length_are_compared() {
         let long = "9".repeat(60);
-        assert!(Natural::of("12.12-1") > Natural::of("12.7-1"));
-        assert!(Natural::of(&long) > Natural::of("20250101"));
-        assert!(Natural::of("007") == Natural::of("7"));
-        assert!(Natural::of("13") > Natural::of("12.12"));
+        assert!(NaturalOrder::of("12.12-1") > NaturalOrder::of("12.7-1"));
+        assert!(NaturalOrder::of(&long) > NaturalOrder::of("20250101"));
+        assert!(NaturalOrder::of("007") == NaturalOrder::of("7"));
+        assert!(NaturalOrder::of("13") > NaturalOrder::of("12.12"));
     }
 
     #[test]

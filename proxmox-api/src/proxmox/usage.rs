@@ -18,7 +18,7 @@ const LAG: Duration = Duration::from_secs(12);
 /// The figures of one container; bytes where they are sizes.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
-pub struct Usage {
+pub struct ContainerUsage {
     pub vmid: Vmid,
     pub node: NodeName,
     pub state: ContainerState,
@@ -41,7 +41,7 @@ pub struct Usage {
 pub struct RecentUsage {
     /// When Proxmox was asked.
     pub at: Instant,
-    all: HashMap<Vmid, Usage>,
+    all: HashMap<Vmid, ContainerUsage>,
 }
 
 impl RecentUsage {
@@ -54,14 +54,14 @@ impl RecentUsage {
     }
 
     /// The figures of a container; `None` where it is not shown.
-    pub fn of(&self, vmid: Vmid) -> Option<&Usage> {
+    pub fn of(&self, vmid: Vmid) -> Option<&ContainerUsage> {
         self.all.get(&vmid)
     }
 }
 
 /// The last look at all containers.
 #[derive(Default)]
-pub(super) struct Figures {
+pub(super) struct UsageCache {
     /// Its containers.
     kept: Option<Arc<RecentUsage>>,
     /// The numbers that were looked for and not seen, and when each was asked for last.
@@ -70,7 +70,7 @@ pub(super) struct Figures {
     failed: Option<(Instant, pve::Error)>,
 }
 
-impl Figures {
+impl UsageCache {
     /// The last look, if it is fresh and was made for all of `needed`.
     fn fresh(&mut self, needed: &[Vmid], now: Instant) -> Option<Arc<RecentUsage>> {
         let usage = self.kept.as_ref()?;
@@ -99,12 +99,12 @@ impl Proxmox {
     ///
     /// # Errors
     /// Proxmox did not answer.
-    async fn usage(&self) -> Result<Vec<Usage>, pve::Error> {
+    async fn usage(&self) -> Result<Vec<ContainerUsage>, pve::Error> {
         if let [node] = self.config.nodes.as_slice() {
             let containers = self.client.containers(node).await?;
             return Ok(containers
                 .into_iter()
-                .map(|container| of_container(node, container))
+                .map(|container| usage_of_container(node, container))
                 .collect());
         }
         let guests = self.client.resources().await?;
@@ -118,12 +118,12 @@ impl Proxmox {
                     .map_or(guest.status, |(_, state)| *state),
                 ..guest
             })
-            .map(of_guest)
+            .map(usage_of_guest)
             .collect())
     }
 
     /// Remembers a state that we have just brought about, until the cluster's list has it too.
-    pub async fn saw(&self, vmid: Vmid, state: ContainerState) {
+    pub async fn remember_state(&self, vmid: Vmid, state: ContainerState) {
         self.seen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -133,7 +133,7 @@ impl Proxmox {
 
     /// The state that we have brought about a moment ago, which the cluster's list may not have
     /// yet.
-    pub fn brought_about(&self, vmid: Vmid) -> Option<ContainerState> {
+    pub fn state_set_by_us(&self, vmid: Vmid) -> Option<ContainerState> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, state) = seen.get(&vmid)?;
         (at.elapsed() < LAG).then_some(*state)
@@ -186,7 +186,7 @@ impl Proxmox {
             let elsewhere = guests
                 .into_iter()
                 .filter(|guest| guest.kind == "lxc" && wanted.contains(&guest.vmid));
-            all.extend(by_vmid(elsewhere.map(of_guest)));
+            all.extend(by_vmid(elsewhere.map(usage_of_guest)));
         }
         Ok(RecentUsage { at, all })
     }
@@ -196,9 +196,13 @@ impl Proxmox {
     ///
     /// # Errors
     /// Proxmox did not answer.
-    pub async fn usage_of(&self, node: &NodeName, vmid: Vmid) -> Result<Option<Usage>, pve::Error> {
+    pub async fn usage_of(
+        &self,
+        node: &NodeName,
+        vmid: Vmid,
+    ) -> Result<Option<ContainerUsage>, pve::Error> {
         let error = match self.client.container(node, vmid).await {
-            Ok(status) => return Ok(Some(of_container(node, status))),
+            Ok(status) => return Ok(Some(usage_of_container(node, status))),
             Err(error) => error,
         };
         // The list tells a node that is away from a container that is gone.
@@ -206,16 +210,16 @@ impl Proxmox {
         let found = guests
             .into_iter()
             .find(|guest| guest.kind == "lxc" && guest.vmid == vmid);
-        Ok(found.map(of_guest))
+        Ok(found.map(usage_of_guest))
     }
 }
 
-fn by_vmid(all: impl IntoIterator<Item = Usage>) -> HashMap<Vmid, Usage> {
+fn by_vmid(all: impl IntoIterator<Item = ContainerUsage>) -> HashMap<Vmid, ContainerUsage> {
     all.into_iter().map(|usage| (usage.vmid, usage)).collect()
 }
 
-fn of_container(node: &NodeName, status: ContainerStatus) -> Usage {
-    Usage {
+fn usage_of_container(node: &NodeName, status: ContainerStatus) -> ContainerUsage {
+    ContainerUsage {
         vmid: status.vmid,
         node: node.clone(),
         state: status.status,
@@ -231,8 +235,8 @@ fn of_container(node: &NodeName, status: ContainerStatus) -> Usage {
     }
 }
 
-fn of_guest(guest: GuestResource) -> Usage {
-    Usage {
+fn usage_of_guest(guest: GuestResource) -> ContainerUsage {
+    ContainerUsage {
         vmid: guest.vmid,
         node: guest.node,
         state: guest.status,

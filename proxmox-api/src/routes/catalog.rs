@@ -6,7 +6,7 @@ use api_types::{Catalog, LeaseRequest, Template};
 use axum::{Json, Router, extract::State, routing::get};
 use tokio::time::timeout;
 
-use crate::{App, lease::fence};
+use crate::{App, lease::network::fence};
 
 /// How long a Proxmox that hangs is waited for; whoever looks at prices has less patience than whoever leases.
 const PATIENCE: Duration = Duration::from_secs(4);

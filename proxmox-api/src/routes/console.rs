@@ -18,7 +18,7 @@ use crate::{
     App,
     client::ClientAddress,
     config::Config,
-    console::{FIRST_MESSAGE, Visitor, page, socket_url, visit},
+    console::{ConsoleVisitor, FIRST_MESSAGE, page, socket_url, visit},
     error::ApiError,
     sessions,
 };
@@ -102,7 +102,7 @@ async fn socket(
         Ok(unproven) => unproven,
         Err(exceeded) => return crowded(exceeded).respond(&id),
     };
-    let visitor = Visitor {
+    let visitor = ConsoleVisitor {
         wallet: sessions::wallet_of(&app, &headers).await,
         unproven,
     };

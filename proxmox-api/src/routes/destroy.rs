@@ -12,7 +12,7 @@ use service::request_id::RequestId;
 
 use super::{
     Query,
-    meant::{Meant, find},
+    lease_selector::{LeaseSelector, find},
     no_store,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     error::ApiError,
     ids::{LeaseId, Wallet},
     lease::{
-        destroy::{Ended, destroy},
+        owner::destroy::{DestroyOutcome, destroy},
         view,
     },
     sessions::Session,
@@ -36,7 +36,7 @@ async fn end(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
     Path(ctid): Path<String>,
-    Query(meant): Query<Meant>,
+    Query(meant): Query<LeaseSelector>,
 ) -> Response {
     match end_lease(&app, &session.wallet, &ctid, meant.lease_id.as_ref()).await {
         Ok((status, view)) => no_store((status, Json(view)).into_response()),
@@ -52,8 +52,8 @@ async fn end_lease(
 ) -> Result<(StatusCode, LeaseView), ApiError> {
     let lease = find(app, wallet, ctid, lease_id).await?;
     let (status, lease) = match destroy(app, lease).await? {
-        Ended::Gone(lease) => (StatusCode::OK, lease),
-        Ended::Going(lease) => (StatusCode::ACCEPTED, lease),
+        DestroyOutcome::Removed(lease) => (StatusCode::OK, lease),
+        DestroyOutcome::Removing(lease) => (StatusCode::ACCEPTED, lease),
     };
-    Ok((status, view::of_lease(app, &lease).await?))
+    Ok((status, view::show_lease(app, &lease).await?))
 }

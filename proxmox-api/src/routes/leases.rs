@@ -15,14 +15,13 @@ use crate::{
     App,
     error::ApiError,
     ids::{LeaseId, Wallet},
-    lease::view::{self, EndedPage, Live},
+    lease::view::{self, EndedPage, LiveStateNeed},
     sessions::Session,
+    store::LARGEST_PAGE,
 };
 
-/// Leases that are over on a page, where nothing else is asked for, and at most.
+/// Ended leases on a page where the query names no limit.
 const PAGE: u32 = 50;
-/// The most that are given at a time.
-pub const LARGEST_PAGE: u32 = 200;
 
 /// The routes.
 pub fn router() -> Router<App> {
@@ -31,10 +30,10 @@ pub fn router() -> Router<App> {
         .route("/leases/{leaseId}", get(one))
 }
 
-/// Which leases are wanted.
+/// Which leases are query.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct LeaseQuery {
     /// Those whose container is gone too.
     #[serde(default)]
     all: bool,
@@ -46,7 +45,7 @@ struct Wanted {
     before: Option<LeaseId>,
 }
 
-impl Wanted {
+impl LeaseQuery {
     /// The page of leases that are over.
     fn ended(&self) -> Result<EndedPage, ApiError> {
         let limit = self.limit.unwrap_or(PAGE);
@@ -69,18 +68,22 @@ async fn list(
     session: Session,
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
-    Query(wanted): Query<Wanted>,
+    Query(query): Query<LeaseQuery>,
 ) -> Response {
-    private(&id, wallets(&app, &session.wallet, &wanted).await)
+    private(&id, list_of_wallet(&app, &session.wallet, &query).await)
 }
 
-async fn wallets(app: &App, wallet: &Wallet, wanted: &Wanted) -> Result<ListResponse, ApiError> {
-    let ended = wanted.ended()?;
+async fn list_of_wallet(
+    app: &App,
+    wallet: &Wallet,
+    query: &LeaseQuery,
+) -> Result<ListResponse, ApiError> {
+    let ended = query.ended()?;
     let ListResponse { mut leases, next } =
-        view::of_wallet(app, wallet, Live::IfPossible, ended).await?;
-    leases.retain(|lease| match wanted.status {
+        view::list_leases(app, wallet, LiveStateNeed::IfPossible, ended).await?;
+    leases.retain(|lease| match query.status {
         Some(status) => lease.status == status,
-        None => wanted.all || lease.status != LeaseStatus::Destroyed,
+        None => query.all || lease.status != LeaseStatus::Destroyed,
     });
     // The order within a rank stays: the youngest first.
     leases.sort_by_key(|lease| rank(lease.status));
@@ -115,7 +118,7 @@ async fn find(app: &App, wallet: &Wallet, lease_id: &LeaseId) -> Result<LeaseVie
     if lease.owner != *wallet {
         return Err(foreign());
     }
-    view::of_lease(app, &lease).await
+    view::show_lease(app, &lease).await
 }
 
 /// The lease of another wallet.

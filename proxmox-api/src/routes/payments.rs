@@ -11,16 +11,15 @@ use crate::{
     App,
     error::ApiError,
     ids::{PaymentId, Wallet},
-    lease::view::{checksummed, time},
+    lease::view::checksummed,
     operations::registry,
     sessions::Session,
-    store::{PaymentState, PaymentSummary},
+    store::{LARGEST_PAGE, PaymentState, PaymentSummary},
+    timestamp::timestamp,
 };
 
-/// Payments on a page, where nothing else is asked for, and at most.
+/// Payments on a page where the query names no limit.
 const PAGE: u32 = 50;
-/// The most that are given at a time.
-pub const LARGEST_PAGE: u32 = 200;
 
 /// The route.
 pub fn router() -> Router<App> {
@@ -98,8 +97,9 @@ fn view(row: PaymentSummary, simulated: bool) -> PaymentView {
         owed: (row.due > 0).then_some(Usdc(row.due)),
         lease_id: row.lease_id.map(String::from),
         reason: row.reason,
-        created_at: time(row.created_at),
-        settled_at: matches!(state, Public::Settled | Public::Owed).then(|| time(row.updated_at)),
+        created_at: timestamp(row.created_at),
+        settled_at: matches!(state, Public::Settled | Public::Owed)
+            .then(|| timestamp(row.updated_at)),
         payment_id: row.payment_id.into(),
         network: row.network,
     }

@@ -13,7 +13,7 @@ use service::request_id::RequestId;
 
 use super::{
     Query,
-    meant::{Meant, find},
+    lease_selector::{LeaseSelector, find},
     no_store,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     error::ApiError,
     ids::Wallet,
     lease::{
-        power::{Power, Switched, switch},
+        owner::power::{Power, PowerOutcome, switch},
         view,
     },
     sessions::Session,
@@ -40,7 +40,7 @@ fn switching(power: Power) -> MethodRouter<App> {
               State(app): State<App>,
               Extension(id): Extension<RequestId>,
               Path(ctid): Path<String>,
-              Query(meant): Query<Meant>| async move {
+              Query(meant): Query<LeaseSelector>| async move {
             match switched(&app, &session.wallet, &ctid, &meant, power).await {
                 Ok((status, view)) => no_store((status, Json(view)).into_response()),
                 Err(error) => error.respond(&id),
@@ -53,13 +53,13 @@ async fn switched(
     app: &App,
     wallet: &Wallet,
     ctid: &str,
-    meant: &Meant,
+    meant: &LeaseSelector,
     power: Power,
 ) -> Result<(StatusCode, LeaseView), ApiError> {
     let lease = find(app, wallet, ctid, meant.lease_id.as_ref()).await?;
     let (status, lease) = match switch(app, &lease, power).await? {
-        Switched::Done(lease) => (StatusCode::OK, lease),
-        Switched::Soon(lease) => (StatusCode::ACCEPTED, lease),
+        PowerOutcome::Done(lease) => (StatusCode::OK, lease),
+        PowerOutcome::Soon(lease) => (StatusCode::ACCEPTED, lease),
     };
-    Ok((status, view::of_lease(app, &lease).await?))
+    Ok((status, view::show_lease(app, &lease).await?))
 }

@@ -90,7 +90,7 @@ async fn refusals(
         Ok(template) => template.volume,
         Err(code) => return vec![code],
     };
-    match app.proxmox.place(request.size(), &volume, &[]).await {
+    match app.proxmox.pick_node(request.size(), &volume, &[]).await {
         Ok(_) => Vec::new(),
         Err(error) => vec![error.code],
     }

@@ -8,7 +8,8 @@ use service::request_id::RequestId;
 
 use super::private;
 use crate::{
-    App, error::ApiError, ids::Wallet, lease::view, proxmox::Usage, sessions, store::Lease,
+    App, error::ApiError, ids::Wallet, lease::view::counts, proxmox::ContainerUsage, sessions,
+    store::Lease,
 };
 
 /// The routes.
@@ -53,14 +54,14 @@ async fn containers(
 }
 
 async fn of_leases(app: &App, wallet: Option<&Wallet>) -> Result<LxcStats, ApiError> {
-    let counts = app.lease_counts.of(app).await?;
+    let counts = counts::count(app).await?;
     let own = match wallet {
         Some(wallet) => app.store.live_leases_of(wallet).await?,
         None => Vec::new(),
     };
     let is_own = |lease: &Lease| {
         // A container that is still being made may never be leased.
-        lease.state.is_renewable() && !view::is_other(app.alarms.of(&lease.lease_id))
+        lease.state.is_renewable() && !app.alarms.may_be_another(&lease.lease_id)
     };
     let own = own.iter().map(|known| &known.lease);
     Ok(LxcStats {
@@ -73,7 +74,7 @@ async fn of_leases(app: &App, wallet: Option<&Wallet>) -> Result<LxcStats, ApiEr
     })
 }
 
-fn of_container(lease: &Lease, usage: &Usage) -> ContainerStats {
+fn of_container(lease: &Lease, usage: &ContainerUsage) -> ContainerStats {
     ContainerStats {
         ctid: lease.vmid.get(),
         hostname: lease.hostname.clone(),

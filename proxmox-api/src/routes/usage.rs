@@ -10,8 +10,8 @@ use axum::{
 use serde::Deserialize;
 use service::request_id::RequestId;
 
-use super::{Query, limited, meant, private};
-use crate::{App, error::ApiError, ids::Wallet, lease::usage, sessions::Session};
+use super::{Query, lease_selector, limited, private};
+use crate::{App, error::ApiError, ids::Wallet, lease::view::usage, sessions::Session};
 
 /// The route.
 pub fn router(app: &App) -> Router<App> {
@@ -45,6 +45,6 @@ async fn of(
     lease: &str,
     timeframe: UsageTimeframe,
 ) -> Result<UsageResponse, ApiError> {
-    let lease = meant::find_either(app, wallet, lease).await?;
-    usage::of_lease(app, &lease, timeframe).await
+    let lease = lease_selector::find_by_id_or_vmid(app, wallet, lease).await?;
+    usage::show_usage(app, &lease, timeframe).await
 }

@@ -7,7 +7,7 @@ use super::{
     leases::{Given, cells_of, free_address, free_vmid, record_use},
     payments, signed, values,
 };
-use crate::{brake, lease::LeaseState, payment_machine::Move};
+use crate::{brake, payment_machine::Move, store::lease_state::LeaseState};
 
 impl Store {
     /// Takes a VMID and makes the lease and its payment go on together, with these changes, or changes nothing.

@@ -14,6 +14,7 @@ mod debts;
 mod demo;
 mod events;
 mod installation;
+mod lease_state;
 mod leases;
 mod maintenance;
 mod payments;
@@ -29,6 +30,8 @@ mod traffic;
 
 use std::{borrow::Cow, path::Path};
 
+use api_types::ErrorCode;
+
 pub use crate::payment_machine::{Answer, PaymentState};
 pub use changes::Change;
 pub use console_tickets::ConsoleTicket;
@@ -36,6 +39,7 @@ pub use database::Database;
 pub use debts::{Debt, OpenAccounts};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::{Event, NewEvent};
+pub use lease_state::LeaseState;
 pub use leases::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, DueEnd, HeldMachine, HeldPower, Lease,
     PaidLease, ProbeClaim, Renewal, RenewalOutcome, Warned,
@@ -54,6 +58,8 @@ use db::{Connection, Db, Pool, PostgresWriters, SqliteWriter, Writer};
 use leases::EndedLeases;
 use postgres::Session;
 use sql::{OwnedValue, Row, Step, cells, values};
+
+use crate::error::ApiError;
 
 /// Why the store could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -118,8 +124,19 @@ impl StoreError {
     }
 }
 
+/// A failure of the store, for the customer; its cause goes to the log.
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed");
+        let message = "The service cannot reach its own records just now.";
+        ApiError::new(ErrorCode::Unavailable, message).retry_after(5)
+    }
+}
+
 /// The most entries of each kind in an operator's list; further ones show once those were settled.
 pub const LISTED: usize = 1000;
+/// The most rows on a page of a wallet's leases or payments.
+pub const LARGEST_PAGE: u32 = 200;
 /// Connections that only read.
 const READERS: usize = 4;
 

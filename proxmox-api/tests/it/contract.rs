@@ -7,7 +7,10 @@ use std::{
 };
 
 use api_types::ErrorCode;
-use proxmox_api::{config::SCHEMA, lease::LeaseState, store::PaymentState};
+use proxmox_api::{
+    config::SCHEMA,
+    store::{LeaseState, PaymentState},
+};
 use serde_json::Value;
 
 use crate::{

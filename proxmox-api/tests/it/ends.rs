@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use proxmox_api::lease::{LeaseState, reconcile};
+use proxmox_api::{lease::comparing::reconcile, store::LeaseState};
 use pve_sim::{Fault, FaultKind, Operation, ShellMode, Sim, SimConfig};
 use serde_json::json;
 
@@ -344,7 +344,7 @@ async fn what_the_replica_that_compares_has_found_the_other_shows_as_well() {
     one.sim.clear_requests();
     reconcile::compare(&one.app).await.unwrap();
     let asked = one.sim.requests().len();
-    reconcile::learn(&two.app).await.unwrap();
+    reconcile::take_over_alarms(&two.app).await.unwrap();
     assert_eq!(two.app.alarms.of(id), one.app.alarms.of(id));
     assert!(two.app.alarms.of(id).is_some());
     assert_eq!(
@@ -354,17 +354,17 @@ async fn what_the_replica_that_compares_has_found_the_other_shows_as_well() {
     );
     one.sim.set_pool(ctid, Some("infra402"));
     reconcile::compare(&one.app).await.unwrap();
-    reconcile::learn(&two.app).await.unwrap();
+    reconcile::take_over_alarms(&two.app).await.unwrap();
     assert_eq!(two.app.alarms.of(id), None);
     // A trouble that a replica found by a request of its own ends there too.
     one.sim.set_pool(ctid, None);
     assert!(
-        proxmox_api::lease::locate::find(&two.app, &lease)
+        proxmox_api::lease::container::locate::find(&two.app, &lease)
             .await
             .is_err()
     );
     assert!(two.app.alarms.of(id).is_some());
     one.sim.set_pool(ctid, Some("infra402"));
-    reconcile::learn(&two.app).await.unwrap();
+    reconcile::take_over_alarms(&two.app).await.unwrap();
     assert_eq!(two.app.alarms.of(id), None);
 }

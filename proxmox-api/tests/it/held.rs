@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use proxmox_api::{
-    lease::{LeaseState, alarms::Trouble, expiry},
+    lease::ending::expiry,
+    memory::alarms::Trouble,
+    store::LeaseState,
     store::{Payment, PaymentState},
 };
 use reqwest::Method;

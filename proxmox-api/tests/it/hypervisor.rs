@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use proxmox_api::lease::alarms::Trouble;
+use proxmox_api::memory::alarms::Trouble;
 use pve_sim::{Fault, FaultKind, Operation};
 use reqwest::Method;
 use serde_json::json;

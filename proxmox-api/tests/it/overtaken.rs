@@ -12,9 +12,10 @@ use std::{
 use axum::{Router, http::StatusCode, routing::post};
 use proxmox_api::{
     ids::Wallet,
-    lease::{LeaseState, remove::remove},
+    lease::ending::remove::remove,
     payment::recheck,
     payment_machine::{Effect, PaymentState, Target},
+    store::LeaseState,
     store::Payment,
 };
 use pve_sim::{Fault, FaultKind, Operation, ShellMode, TaskSnapshot};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use proxmox_api::{console::OpenConsoles, store::Replicas};
+use proxmox_api::{memory::consoles::OpenConsoles, store::Replicas};
 use pve::{ConsoleUse, NodeName, Vmid, terminal::ConsoleGuard};
 use pve_sim::{Fault, FaultKind, Operation, ShellMode};
 use serde_json::json;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proxmox_api::{
     config::NetworkConfig,
     doctor::{self, Severity},
-    lease::fence::{PROVEN, Proof},
+    lease::network::fence::{FenceProof, PROVEN},
 };
 use pve_sim::{ShellMode, Sim, SimConfig};
 use reqwest::Method;
@@ -186,7 +186,7 @@ async fn a_fence_stays_through_a_life() {
 async fn a_table_that_was_proven_on_the_bridge_needs_no_waiting() {
     let app = unfenced(&[NETWORK]).await;
     let proof = |network: &str| {
-        let proof = Proof {
+        let proof = FenceProof {
             bridge: "vmbr0".into(),
             network: network.into(),
             vlan: None,

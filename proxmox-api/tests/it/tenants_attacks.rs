@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use proxmox_api::lease::{alarms::Trouble, fence::PROVEN, reconcile};
+use proxmox_api::{
+    lease::{comparing::reconcile, network::fence::PROVEN},
+    memory::alarms::Trouble,
+};
 use pve_sim::{Fault, FaultKind, Operation};
 use reqwest::Method;
 use serde_json::json;
@@ -155,12 +158,12 @@ async fn a_fence_that_goes_away_under_running_containers_is_told_once() {
         events
     };
     reconcile::compare(&app.app).await.unwrap();
-    assert_eq!(app.app.open_nodes.count(), 0);
+    assert_eq!(app.app.unfenced_nodes.count(), 0);
     app.sim.remove_security_group("infra402");
     for _ in 0..3 {
         app.clock.advance(Duration::from_secs(11));
         reconcile::compare(&app.app).await.unwrap();
-        assert_eq!(app.app.open_nodes.count(), 1);
+        assert_eq!(app.app.unfenced_nodes.count(), 1);
     }
     assert_eq!(
         (told("fence_open").await, told("fence_closed").await),
@@ -169,7 +172,7 @@ async fn a_fence_that_goes_away_under_running_containers_is_told_once() {
     app.sim.add_security_group("infra402");
     app.clock.advance(Duration::from_secs(11));
     reconcile::compare(&app.app).await.unwrap();
-    assert_eq!(app.app.open_nodes.count(), 0);
+    assert_eq!(app.app.unfenced_nodes.count(), 0);
     assert_eq!(
         (told("fence_open").await, told("fence_closed").await),
         (1, 1)

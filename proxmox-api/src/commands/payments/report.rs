@@ -6,9 +6,9 @@ use x402::network::Network;
 
 use crate::{
     ids::LeaseId,
-    lease::view::time,
     operations,
     store::{Debt, LISTED, Payment, PaymentState, Store, StoreError},
+    timestamp::timestamp,
 };
 
 /// What is owed and what is unresolved, as text or as JSON.
@@ -45,7 +45,7 @@ pub(super) async fn due(store: &Store, json: bool) -> Result<String, StoreError>
             Usdc(debt.amount).to_string(),
             to.unwrap_or_default(),
             debt.reason,
-            time(debt.created_at)
+            timestamp(debt.created_at)
         ));
     }
     text.push_str(&format!(
@@ -74,7 +74,7 @@ pub(super) async fn due(store: &Store, json: bool) -> Result<String, StoreError>
 
 fn debt_json(debt: &Debt) -> Value {
     json!({"paymentId": debt.payment_id, "amount": debt.amount.to_string(), "reason": debt.reason,
-        "since": time(debt.created_at)})
+        "since": timestamp(debt.created_at)})
 }
 
 /// One payment with its debts and events, and how to settle it.
@@ -91,9 +91,9 @@ pub(super) async fn show(store: &Store, payment: &Payment) -> Result<String, Sto
         ("pay to", payment.pay_to.clone()),
         ("network", payment.network.clone()),
         ("nonce", payment.nonce.clone()),
-        ("good until", time(payment.valid_before).to_string()),
-        ("first seen", time(payment.created_at).to_string()),
-        ("last change", time(payment.updated_at).to_string()),
+        ("good until", timestamp(payment.valid_before).to_string()),
+        ("first seen", timestamp(payment.created_at).to_string()),
+        ("last change", timestamp(payment.updated_at).to_string()),
     ];
     let explorer = Network::by_name(&payment.network);
     let optional = [
@@ -130,7 +130,7 @@ pub(super) async fn show(store: &Store, payment: &Payment) -> Result<String, Sto
         lines.push(("debt", text));
     }
     for event in store.events(&payment.payment_id, 0, 100).await? {
-        let text = format!("{} {} {}", time(event.at), event.kind, event.data);
+        let text = format!("{} {} {}", timestamp(event.at), event.kind, event.data);
         lines.push(("event", text));
     }
     let mut text = String::new();

@@ -11,7 +11,7 @@ use pve::{NodeName, Vmid};
 use tokio::time::sleep;
 
 use super::{CHECK, Finding, containers::ProbeContainers, paths};
-use crate::{lease::fence, proxmox::Proxmox};
+use crate::{lease::network::fence, proxmox::Proxmox};
 
 /// A server that is reached while another address is claimed.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ pub(super) async fn examine(
     Ok(match read_output(&output) {
         SpoofResult::NotTried(why) => not_tried(why),
         SpoofResult::Closed => Finding::ok(CHECK, &expected, "they do not"),
-        SpoofResult::Open => match fence::of_guests(proxmox, node).await {
+        SpoofResult::Open => match fence::guest_firewall_gap(proxmox, node).await {
             Ok(Some(gap)) => {
                 let found = "they do: the guests' firewall does not act";
                 Finding::warning(CHECK, &expected, found).mend(gap.mend())

@@ -22,7 +22,7 @@ pub use address_claim::AddressClaim;
 pub use paths::NetworkPath;
 
 use super::{Finding, nodes};
-use crate::{config::Config, lease::fence::SETTLES_AFTER, proxmox::Proxmox};
+use crate::{config::Config, memory::fences::SETTLES_AFTER, proxmox::Proxmox};
 use containers::ProbeContainers;
 use paths::INTERNET;
 

@@ -5,7 +5,7 @@ use service::clock::Clock;
 
 use super::{CHECK, Finding, prepare::ProbeNetwork, unix_seconds};
 use crate::{
-    lease::fence::{PROVEN, Proof},
+    lease::network::fence::{FenceProof, PROVEN},
     store::Store,
 };
 
@@ -18,7 +18,7 @@ pub(super) async fn store(
     clock: &dyn Clock,
 ) -> Finding {
     let expected = "the outcome is stored for the service";
-    let proof = Proof {
+    let proof = FenceProof {
         bridge: network.bridge.clone(),
         network: network.subnet.to_string(),
         vlan: network.vlan,

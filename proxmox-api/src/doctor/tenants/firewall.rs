@@ -5,7 +5,7 @@
 use pve::{NodeName, Refusal};
 
 use super::{super::setup, Finding, SETUP, gap};
-use crate::{lease::fence, proxmox::Proxmox};
+use crate::{lease::network::fence, proxmox::Proxmox};
 
 const GROUP: &str = "tenants.group";
 const FIREWALL: &str = "tenants.firewall";

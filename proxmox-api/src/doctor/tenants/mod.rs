@@ -14,7 +14,7 @@ pub(super) use addresses::examine as addresses;
 use super::{Finding, Severity};
 use crate::{
     config::{Config, FencePolicy},
-    lease::fence,
+    lease::network::fence,
     proxmox::Proxmox,
     store::{Condition, Store, condition},
 };
@@ -48,7 +48,7 @@ pub(super) async fn proven(config: &Config) -> bool {
     let Some(store) = store(config).await else {
         return false;
     };
-    let proof = fence::proof(&store, &config.proxmox).await;
+    let proof = fence::load_proof(&store, &config.proxmox).await;
     proof.is_ok_and(|proof| proof.is_some())
 }
 

@@ -16,13 +16,14 @@ use super::{answer, call_price, lease_in_path};
 use crate::{
     error::ApiError,
     ids::{LeaseId, PaymentId},
-    lease::{locate, owned::active, view::time},
+    lease::{container::locate, owner::access::active},
     openapi::{ABOUT_TERMINAL, Content, Documentation, Documented},
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
     paywall::body,
     proxmox::first_contact,
     state::App,
     store::{Answer, Change, Lease, Payment, StoreError},
+    timestamp::timestamp,
 };
 
 /// How long a command may run where the request does not say.
@@ -30,7 +31,7 @@ const DEFAULT_SECONDS: u32 = 30;
 /// How much of each output is returned, in bytes; the rest is counted.
 const OUTPUT_LIMIT: usize = 64 * 1024;
 /// How long other commands on the same container are waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TERMINAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A command for a container.
 #[derive(Debug)]
@@ -168,9 +169,9 @@ fn begun_before() -> ApiError {
 
 impl Exec {
     async fn find_shell(&self, app: &App) -> Result<Shell, ApiError> {
-        let place = first_contact(locate::find_for_sale(app, &self.lease)).await?;
+        let location = first_contact(locate::find_for_sale(app, &self.lease)).await?;
         let consoles = &app.proxmox.consoles;
-        let shell = consoles.shell(&place.node, place.vmid, self.force, PATIENCE);
+        let shell = consoles.shell(&location.node, location.vmid, self.force, TERMINAL_TIMEOUT);
         Ok(shell.await?)
     }
 
@@ -195,7 +196,11 @@ impl Exec {
             exit_code: (!outcome.timed_out).then_some(outcome.exit_code),
             timed_out: outcome.timed_out,
             truncated: outcome.truncated,
-            network_ready_at: self.lease.network_ready_at.filter(|at| *at > now).map(time),
+            network_ready_at: self
+                .lease
+                .network_ready_at
+                .filter(|at| *at > now)
+                .map(timestamp),
         }
     }
 }

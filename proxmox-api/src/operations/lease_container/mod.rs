@@ -24,12 +24,23 @@ use crate::{
     client::ClientAddress,
     error::ApiError,
     ids::{LeaseId, Minutes, PaymentId},
-    lease::{LeaseState, create, create::Order, fence, held, remove, start, unpaid, view::time},
+    lease::{
+        container::{address, start},
+        ending::{held, remove, unpaid},
+        making::{
+            create::{self, NewContainer},
+            probe::probe,
+        },
+        network::fence,
+    },
     payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
     paywall::body,
     proxmox::first_contact,
     state::App,
-    store::{Answer, Change, Claim, ClaimLimits, ClaimOutcome, Lease, Payment, StoreError},
+    store::{
+        Answer, Change, Claim, ClaimLimits, ClaimOutcome, Lease, LeaseState, Payment, StoreError,
+    },
+    timestamp::timestamp,
 };
 
 /// Seconds of a payment's window that are kept for the settlement.
@@ -100,9 +111,9 @@ impl Operation for LeaseContainer {
             let template = self.template(app).await?;
             let node = app
                 .proxmox
-                .place(request.size(), &template.volume, &[])
+                .pick_node(request.size(), &template.volume, &[])
                 .await?;
-            fence::for_sale(app, &node).await?;
+            fence::require(app, &node).await?;
             let resources = app.proxmox.client.resources().await?;
             Ok::<_, ApiError>((template, node, resources))
         };
@@ -152,7 +163,7 @@ impl Operation for LeaseContainer {
         let left = (job.valid_before - SETTLE_RESERVE - app.now()).clamp(0, MAKE_AT_MOST);
         let deadline = Instant::now() + Duration::from_secs(left.unsigned_abs());
         let lease = self.lease(app).await?;
-        let mut order = Order {
+        let mut order = NewContainer {
             vmid: lease.vmid,
             node: lease.node.clone(),
             hostname: lease.hostname.clone(),
@@ -166,7 +177,7 @@ impl Operation for LeaseContainer {
         job.progress.step("starting");
         start::start(app, &order.node, order.vmid, deadline).await?;
         job.progress.step("probing");
-        let ip = start::probe(app, &order.node, order.vmid, deadline).await?;
+        let ip = probe(app, &order.node, order.vmid, deadline).await?;
         // Its own address is known. What a container says of itself is for those of a DHCP server.
         if let Some(ip) = ip.filter(|_| order.lease.address.is_none()) {
             app.store
@@ -183,7 +194,7 @@ impl Operation for LeaseContainer {
             let message = "The machine that was held for this payment is gone.";
             return Err(ApiError::new(ErrorCode::LeaseEnded, message));
         }
-        held::wake(app, &lease, self.resumed).await?;
+        held::ensure_running(app, &lease, self.resumed).await?;
         // Read again: a machine that was started may have another address.
         let lease = self.lease(app).await?;
         let now = app.now();
@@ -192,7 +203,7 @@ impl Operation for LeaseContainer {
             lease_id: lease.lease_id.to_string(),
             status: LeaseStatus::Active,
             ctid: lease.vmid.get(),
-            expires_at: time(begins + lease.minutes.seconds()),
+            expires_at: timestamp(begins + lease.minutes.seconds()),
             message: format!(
                 "{} is running for {} minutes.",
                 lease.hostname, lease.minutes
@@ -201,7 +212,7 @@ impl Operation for LeaseContainer {
             hostname: lease.hostname.clone(),
             node: lease.node.to_string(),
             ip: lease.ip.clone(),
-            network_ready_at: lease.network_ready_at.filter(|at| *at > now).map(time),
+            network_ready_at: lease.network_ready_at.filter(|at| *at > now).map(timestamp),
             // It is added by `reveal`, so that it is not stored.
             password: self.makes_password.then(|| Secret::new("")),
             price: job.price.clone(),
@@ -230,7 +241,9 @@ impl Operation for LeaseContainer {
             return;
         }
         match app.store.lease(&self.lease_id).await {
-            Ok(Some(lease)) if lease.ip.is_none() => start::note_late_address(app.clone(), lease),
+            Ok(Some(lease)) if lease.ip.is_none() => {
+                address::store_late_address(app.clone(), lease)
+            }
             Ok(_) => {}
             Err(error) => {
                 tracing::error!(%error, lease.id = self.lease_id.as_str(), "its address is noted later")
@@ -265,7 +278,7 @@ impl Operation for LeaseContainer {
 
     async fn undo(&self, app: &App) {
         #[cfg(feature = "chaos")]
-        if crate::chaos::skips_undo(app, &self.lease_id).await {
+        if crate::chaos::skips_undo(&app.store, &self.lease_id).await {
             return;
         }
         let removal = async {

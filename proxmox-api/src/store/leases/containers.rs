@@ -9,7 +9,7 @@ use super::{
     move_lease, record_use,
 };
 use crate::ids::{LeaseId, Minutes, PaymentId};
-use crate::lease::LeaseState;
+use crate::store::lease_state::LeaseState;
 
 /// Why the unused part of a lease is owed.
 const LOST: &str = "container_lost";

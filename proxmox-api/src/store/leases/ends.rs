@@ -11,7 +11,8 @@ use super::super::{
     sql::{Cell, Row},
     values,
 };
-use crate::{ids::LeaseId, lease::LeaseState};
+use crate::ids::LeaseId;
+use crate::store::lease_state::LeaseState;
 
 /// Leases whose end is due at `?1` or was begun.
 const DUE: &str = "SELECT lease_id, node, state, expires_at AS due_at FROM leases

@@ -80,7 +80,7 @@ impl Store {
     }
 
     /// The troubles that the last comparison found with containers of live leases, in the words of
-    /// [`Trouble::word`](crate::lease::alarms::Trouble::word).
+    /// [`Trouble::word`](crate::memory::alarms::Trouble::word).
     /// # Errors
     /// The database failed.
     pub async fn troubles(&self) -> Result<HashMap<LeaseId, String>, StoreError> {

@@ -4,6 +4,7 @@ mod addresses;
 mod containers;
 mod counts;
 mod ends;
+mod grace;
 mod held;
 mod looks;
 mod numbers;
@@ -17,15 +18,12 @@ use std::ops::RangeInclusive;
 use pve::{NodeName, Vmid};
 
 use super::{
-    Db, Store, StoreError, brakes, cells,
+    Db, LeaseState, Store, StoreError, brakes, cells,
     change_lock::ChangeLock,
     sql::{Row, Value},
     values,
 };
-use crate::{
-    ids::{LeaseId, Minutes, PaymentId, Wallet},
-    lease::{LeaseState, grace},
-};
+use crate::ids::{LeaseId, Minutes, PaymentId, Wallet};
 pub use addresses::ProbeClaim;
 pub(super) use addresses::free_address;
 pub(super) use counts::EndedLeases;

@@ -8,7 +8,7 @@ use pve::Vmid;
 
 use crate::{
     ids::{LeaseId, Minutes, PaymentId},
-    lease::LeaseState,
+    store::lease_state::LeaseState,
 };
 
 /// The addresses that containers may get.

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     ids::{LeaseId, Minutes, PaymentId, Wallet},
-    lease::LeaseState,
     payment_machine::PaymentState,
+    store::lease_state::LeaseState,
 };
 
 /// A lease to be claimed for a payment that is reserved.

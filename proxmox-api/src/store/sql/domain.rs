@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     ids::{LeaseId, Minutes, PaymentId, Wallet},
-    lease::LeaseState,
     payment_machine::PaymentState,
+    store::lease_state::LeaseState,
 };
 
 /// A type that is stored as text.

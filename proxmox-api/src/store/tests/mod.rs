@@ -33,7 +33,7 @@ use x402::facilitator::TransferEvidence;
 use super::{schema::STEPS, *};
 use crate::{
     ids::{LeaseId, Minutes, PaymentId, Wallet},
-    lease::LeaseState,
+    store::LeaseState,
 };
 
 const PAYER: &str = "0x00000000000000000000000000000000000000aa";

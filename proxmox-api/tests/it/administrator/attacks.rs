@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use proxmox_api::lease::{
-    alarms::Trouble,
-    halt,
-    locate::{Located, Place, locate},
-    reconcile,
+use proxmox_api::{
+    lease::{
+        comparing::reconcile,
+        container::{
+            halt,
+            locate::{Located, locate},
+        },
+    },
+    memory::{alarms::Trouble, locations::ContainerLocation},
 };
 use pve::WaitOptions;
 use pve_sim::{Fault, FaultKind, Operation};
@@ -24,7 +28,7 @@ fn later(app: &TestApp, seconds: u64) {
     app.sim.advance_clock(Duration::from_secs(seconds));
 }
 
-async fn place_of(app: &TestApp, customer: &Customer) -> Place {
+async fn place_of(app: &TestApp, customer: &Customer) -> ContainerLocation {
     let lease = app.app.store.lease(&customer.lease_id).await.unwrap();
     match locate(&app.app, &lease.unwrap()).await.unwrap() {
         Located::Here(place) => place,

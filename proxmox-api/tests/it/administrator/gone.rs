@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use proxmox_api::{
     commands::leases::{LeasesCommand, perform},
-    lease::alarms::Trouble,
+    memory::alarms::Trouble,
     store::PaymentState,
 };
 use service::clock::SystemClock;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use proxmox_api::{
     ids::LeaseId,
-    lease::reconcile::{self, Findings},
+    lease::comparing::{Findings, reconcile},
 };
 use pve_sim::{ShellMode, Sim, SimConfig};
 use reqwest::Method;

@@ -130,7 +130,7 @@ async fn a_node_that_comes_and_goes_every_moment_loses_nothing() {
         app.sim.set_node_online(&node, round % 2 == 1);
         app.clock.advance(Duration::from_secs(61));
         // The node that answers may be the one that flaps: then there is nothing to compare with.
-        if let Ok(found) = proxmox_api::lease::reconcile::compare(&app.app).await {
+        if let Ok(found) = proxmox_api::lease::comparing::reconcile::compare(&app.app).await {
             assert_eq!(
                 (found.lost, found.removed),
                 (vec![], vec![]),

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use proxmox_api::{
-    lease::{alarms::Trouble, reconcile},
-    store::PaymentState,
-};
+use proxmox_api::{lease::comparing::reconcile, memory::alarms::Trouble, store::PaymentState};
 use pve_sim::{Fault, FaultKind, Operation};
 use serde_json::{Value, json};
 

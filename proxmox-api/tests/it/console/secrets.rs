@@ -33,7 +33,7 @@ async fn nothing_of_proxmox_is_in_any_answer_page_message_or_log_line() {
     let log = Log::default();
     let writer = log.clone();
     let mut env = Env::from_map([("LOG_FORMAT", "json"), ("RUST_LOG", "debug")]);
-    let telemetry = Telemetry::from_env(&mut env).without(proxmox_api::TALKATIVE);
+    let telemetry = Telemetry::from_env(&mut env).without(proxmox_api::NOISY_LOG_TARGET);
     let subscriber = telemetry.subscriber(move || writer.clone());
     // With one subscriber alone, whichever test meets a log line first decides for all whether it is wanted.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());

@@ -3,7 +3,7 @@
 use proxmox_api::{
     config::Config,
     doctor::Severity,
-    lease::fence::{PROVEN, Proof},
+    lease::network::fence::{FenceProof, PROVEN},
     store::Store,
 };
 use pve_sim::{Sim, SimConfig, StorageConfig, VnetConfig};
@@ -104,7 +104,7 @@ async fn a_missing_group_fails_leases_unless_a_probe_has_proven_the_bridge() {
         ("10.65.0.0/20", Severity::Error),
         ("10.64.0.0/20", Severity::Warning),
     ] {
-        let proof = Proof {
+        let proof = FenceProof {
             bridge: "i402net".into(),
             network: network.into(),
             vlan: None,

@@ -12,7 +12,7 @@ use proxmox_api::{
         probe::{self, AddressClaim, ExtraChecks, NetworkPath, ProbeScope},
         report,
     },
-    lease::fence::{self as fence_of_leases, PROVEN},
+    lease::network::fence::{self as fence_of_leases, PROVEN},
     proxmox::Proxmox,
     shares::Shares,
     store::{ProbeClaim, Store},
@@ -90,7 +90,7 @@ impl Probed {
     }
 
     async fn is_proven(&self) -> bool {
-        let proof = fence_of_leases::proof(&self.store, &self.config.proxmox);
+        let proof = fence_of_leases::load_proof(&self.store, &self.config.proxmox);
         let proof = proof.await.unwrap();
         proof.is_some_and(|proof| proof.nodes.iter().map(|node| node.as_str()).eq(["pve"]))
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proxmox_api::{lease::LeaseState, store::PaymentState};
+use proxmox_api::store::{LeaseState, PaymentState};
 use pve_sim::{Fault, FaultKind, Operation, ShellMode};
 use x402::facilitator::faults::SettleFault;
 

@@ -8,7 +8,7 @@ mod storm;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use proxmox_api::lease::LeaseState;
+use proxmox_api::store::LeaseState;
 use pve_sim::ShellMode;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use proxmox_api::lease::LeaseState;
+use proxmox_api::store::LeaseState;
 use pve_sim::{Fault, FaultKind, Operation, ShellMode};
 use reqwest::Method;
 use serde_json::json;

@@ -3,7 +3,7 @@
 use std::{sync::Mutex, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
-use proxmox_api::lease::reconcile;
+use proxmox_api::lease::comparing::reconcile;
 use pve_sim::{ShellMode, Sim, SimConfig};
 use reqwest::Method;
 use serde_json::json;

@@ -6,7 +6,7 @@ mod offer;
 mod stop;
 mod usage;
 
-use proxmox_api::{ids::LeaseId, lease::reconcile};
+use proxmox_api::{ids::LeaseId, lease::comparing::reconcile};
 use pve_sim::{ShellMode, Sim, SimConfig};
 use reqwest::Method;
 use serde_json::{Value, json};

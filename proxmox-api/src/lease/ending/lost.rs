@@ -1,0 +1,41 @@
+//! Ends a lease whose container was lost on the host; the unused part of what was paid is owed.
+
+use serde_json::json;
+
+use crate::{
+    memory::alarms::Trouble,
+    state::App,
+    store::{Lease, StoreError},
+};
+
+/// Ends a paid lease whose container is missed since `since`; false if it is over. The caller has its turn.
+///
+/// # Errors
+/// The store failed.
+pub async fn end_missed(
+    app: &App,
+    lease: &Lease,
+    trouble: Trouble,
+    since: i64,
+) -> Result<bool, StoreError> {
+    let id = &lease.lease_id;
+    let Some(owed) = app.store.end_lost(id, since, app.now()).await? else {
+        return Ok(false);
+    };
+    app.alarms.clear(id, &[]);
+    app.deadlines_moved.notify_one();
+    let owed: Vec<_> = owed
+        .into_iter()
+        .map(|(payment, amount)| json!({ "paymentId": payment, "amount": amount.to_string() }))
+        .collect();
+    tracing::error!(
+        lease.id = id.as_str(),
+        vmid = lease.vmid.get(),
+        debts = owed.len(),
+        "the container of a lease is lost; the lease has ended, and its unused part is owed"
+    );
+    let data = json!({ "vmid": lease.vmid, "why": trouble.word(), "since": since, "owed": owed });
+    app.record_event(id, "container_lost", data).await;
+    metrics::counter!("leases_lost_total").increment(1);
+    Ok(true)
+}

@@ -1,0 +1,217 @@
+//! The consoles that are open in this process: one per lease, the newest. Whoever comes anew takes over from the one before,
+//! which may well be a connection that is dead and does not know it yet.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use service::{
+    concurrency::{ConcurrencyLimit, ConcurrencyPermit, Exceeded},
+    semaphore::{ResizablePermit, ResizableSemaphore},
+};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::{ids::LeaseId, shares::Shares};
+
+/// Consoles at a time in all replicas together: connections whose ticket was good.
+const ROOM: usize = 256;
+/// Connections at a time that have shown no ticket yet, in this process, whose memory it spares: each may send a message of a
+/// megabyte.
+const UNPROVEN: usize = 64;
+/// The same from one network: a client shows its ticket at once, so several are rarely there.
+const UNPROVEN_PER_NETWORK: usize = 8;
+/// How long all of them get to say goodbye when the service stops.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the one before may take to leave.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The registry; clones are the same.
+#[derive(Clone)]
+pub struct OpenConsoles {
+    seats: Arc<Mutex<HashMap<LeaseId, Occupant>>>,
+    room: ResizableSemaphore,
+    unproven: ConcurrencyLimit,
+}
+
+struct Occupant {
+    number: u64,
+    /// Until somebody has used it.
+    push: Option<oneshot::Sender<SeatLoss>>,
+    gone: oneshot::Receiver<()>,
+}
+
+/// Why a console has to give up its seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeatLoss {
+    /// Another console of the same lease takes over.
+    TakenOver,
+    /// The service stops, or is started anew.
+    ServiceStops,
+}
+
+/// A lease's console, from its opening until it is dropped.
+pub struct Seat {
+    lease_id: LeaseId,
+    number: u64,
+    consoles: OpenConsoles,
+    pushed: oneshot::Receiver<SeatLoss>,
+    _gone: oneshot::Sender<()>,
+}
+
+impl OpenConsoles {
+    /// Limits without an open console: the state at the start of the service.
+    pub fn new(shares: &Shares) -> Self {
+        Self {
+            seats: Arc::default(),
+            room: ResizableSemaphore::new(shares.share_of(ROOM)),
+            unproven: ConcurrencyLimit::new(UNPROVEN, UNPROVEN_PER_NETWORK),
+        }
+    }
+
+    /// A place for a connection from this address until it has shown a ticket. A service of ours
+    /// that does not say for whom it calls is bounded in total only.
+    ///
+    /// # Errors
+    /// Too many are there already.
+    pub fn unproven(&self, client: Option<IpAddr>) -> Result<ConcurrencyPermit, Exceeded> {
+        self.unproven.acquire(client)
+    }
+
+    /// Room for one more console, if there is any.
+    pub fn room(&self) -> Option<ResizablePermit> {
+        self.room.try_acquire()
+    }
+
+    /// Takes a lease's console, after whoever had it before has left.
+    pub async fn take(&self, lease_id: &LeaseId) -> Seat {
+        let (push, pushed) = oneshot::channel();
+        let (gone, is_gone) = oneshot::channel();
+        let (number, before) = {
+            let mut seats = self.seats();
+            let number = seats.get(lease_id).map_or(0, |before| before.number + 1);
+            let occupant = Occupant {
+                number,
+                push: Some(push),
+                gone: is_gone,
+            };
+            (number, seats.insert(lease_id.clone(), occupant))
+        };
+        let seat = Seat {
+            lease_id: lease_id.clone(),
+            number,
+            consoles: self.clone(),
+            pushed,
+            _gone: gone,
+        };
+        if let Some(before) = before {
+            // It may be leaving by itself.
+            if let Some(push) = before.push {
+                let _ = push.send(SeatLoss::TakenOver);
+            }
+            let _ = timeout(LEAVE_TIMEOUT, before.gone).await;
+        }
+        seat
+    }
+
+    /// Asks whoever has a lease's console here to leave, because somebody has come for it at another replica.
+    pub fn give_up(&self, lease_id: &LeaseId) {
+        // The seat stays theirs until they have left.
+        let push = self
+            .seats()
+            .get_mut(lease_id)
+            .and_then(|found| found.push.take());
+        if let Some(push) = push {
+            let _ = push.send(SeatLoss::TakenOver);
+        }
+    }
+
+    /// Ends all of them because the service stops, and waits a moment until they have said so. Their tickets are good for coming back.
+    pub async fn close_all(&self) {
+        let all: Vec<_> = self.seats().drain().collect();
+        for (_, occupant) in all {
+            if let Some(push) = occupant.push {
+                let _ = push.send(SeatLoss::ServiceStops);
+            }
+        }
+        if timeout(CLOSE_TIMEOUT, self.room.all_returned())
+            .await
+            .is_err()
+        {
+            tracing::warn!("stopping with open consoles");
+        }
+    }
+
+    fn seats(&self) -> MutexGuard<'_, HashMap<LeaseId, Occupant>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seat {
+    /// Completes when it has to be left: somebody else has taken over, or the service stops.
+    pub async fn pushed(&mut self) -> SeatLoss {
+        match (&mut self.pushed).await {
+            Ok(end) => end,
+            // The sender goes without a word only with the registry.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = self.consoles.seats();
+        if seats
+            .get(&self.lease_id)
+            .is_some_and(|now| now.number == self.number)
+        {
+            seats.remove(&self.lease_id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_newest_takes_over_once_the_one_before_has_left() {
+        let consoles = OpenConsoles::new(&Shares::default());
+        let mut first = consoles.take(&"lease-1".into()).await;
+        let other = consoles.take(&"lease-2".into()).await;
+        let newer = tokio::spawn({
+            let consoles = consoles.clone();
+            async move { consoles.take(&"lease-1".into()).await }
+        });
+        assert_eq!(first.pushed().await, SeatLoss::TakenOver);
+        assert!(!newer.is_finished());
+        drop(first);
+        let newer = newer.await.unwrap();
+        assert_eq!(consoles.seats().len(), 2);
+        drop((newer, other));
+        assert!(consoles.seats().is_empty());
+    }
+
+    #[tokio::test]
+    async fn whoever_is_asked_to_give_up_leaves_and_the_next_has_a_seat_of_its_own() {
+        let consoles = OpenConsoles::new(&Shares::default());
+        let mut first = consoles.take(&"lease-1".into()).await;
+        consoles.give_up(&"lease-2".into());
+        consoles.give_up(&"lease-1".into());
+        assert_eq!(first.pushed().await, SeatLoss::TakenOver);
+        let next = consoles.take(&"lease-1".into()).await;
+        drop(first);
+        assert_eq!(consoles.seats().len(), 1, "not the seat of the next one");
+        drop(next);
+    }
+
+    #[tokio::test]
+    async fn there_is_room_for_so_many_and_no_more() {
+        let consoles = OpenConsoles::new(&Shares::default());
+        let all: Vec<_> = (0..ROOM).map(|_| consoles.room().unwrap()).collect();
+        assert!(consoles.room().is_none());
+        drop(all);
+        assert!(consoles.room().is_some());
+    }
+}

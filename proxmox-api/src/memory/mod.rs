@@ -1,0 +1,15 @@
+//! What this process remembers between requests and between rounds of its workers: recent answers of
+//! Proxmox, alarms, failed attempts, open consoles. [`App`](crate::state::App) holds all of it. Nothing
+//! here is stored, and nothing here asks Proxmox: a restart begins empty and learns it again.
+//! `lease` and `console` fill it in.
+
+pub mod alarms;
+pub mod backoff;
+pub mod consoles;
+pub mod fences;
+pub mod host_alarms;
+pub mod known_guests;
+pub mod lease_counts;
+pub mod link_waits;
+pub mod locations;
+pub mod seen_off;
