@@ -199,8 +199,14 @@ impl ServiceProcess {
         clock: &TestClock,
         faults: &Faults,
     ) -> (Self, App, String) {
+        // A test that reads the log has a subscriber of its own thread.
+        let log = tracing::dispatcher::get_default(Clone::clone);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
+            .on_thread_start(move || {
+                let for_good = tracing::dispatcher::set_default(&log);
+                std::mem::forget(for_good);
+            })
             .enable_all()
             .build()
             .unwrap();

@@ -1,6 +1,10 @@
 //! Many at once, failures on the way, and what the customer has in the end.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt as _,
+    time::{Duration, Instant},
+};
 
 use api_types::ErrorCode;
 use futures_util::future::join_all;
@@ -137,8 +141,10 @@ async fn a_command_whose_outcome_is_lost_is_owed_and_never_run_again() {
     let guest = Guest::with(plain_shell(), &[]).await;
     let app = &guest.app;
     let path = guest.exec_path();
-    // The container's shell is one of this machine, so that it can tell that the command has begun.
+    // The container's shell is one of this machine under another account, so that it can create a file
+    // when the command begins.
     let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
     let begun = folder.path().join("begun");
     let command = format!("echo once >> runs; : > {}; sleep 30", begun.display());
     let body = Some(json!({ "command": command }));
