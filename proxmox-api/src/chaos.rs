@@ -19,7 +19,7 @@ use crate::{
 const CLOCK: &str = "CHAOS_CLOCK";
 /// How often the file is read.
 const READ_EVERY: Duration = Duration::from_millis(10);
-/// Between two looks of a sleeper.
+/// How often a sleeper reads the clock.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Milliseconds of the campaign's time: `shown + (now - since) * speed`.
@@ -38,11 +38,11 @@ pub(crate) fn clock() -> Option<Arc<dyn Clock>> {
     let file = PathBuf::from(std::env::var_os(CLOCK)?);
     let clock = ChaosClock::default();
     clock.read(&file);
-    let kept = clock.clone();
+    let read = clock.clone();
     std::thread::spawn(move || {
         loop {
             std::thread::sleep(READ_EVERY);
-            kept.read(&file);
+            read.read(&file);
         }
     });
     Some(Arc::new(clock))

@@ -1,5 +1,5 @@
-//! The address that a request counts for in limits. It is found once per request, before any route, and read from there by
-//! every limit: by the free routes' and by the paywall's.
+//! The address that a request counts for in limits. A layer before all routes finds it once; the
+//! limits of the free routes and of the paywall read it from the request.
 
 use std::{convert::Infallible, net::IpAddr};
 
@@ -16,7 +16,7 @@ use service::{
 
 use crate::App;
 
-/// The client's address; `None` for a call of a service of ours that does not say for whom it calls, which must not be
+/// The client's address. `None` for a request of one of our services that names no customer: it is not
 /// counted by address, since all of its customers would share one limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub Option<IpAddr>);
@@ -42,7 +42,7 @@ impl<S: Sync> FromRequestParts<S> for ClientAddress {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
         let found = parts.extensions.get::<Self>().copied();
-        // Without the layer, as in tests of a bare router, nobody can be told apart.
+        // Without the layer, as in tests of a bare router, the peer is the client.
         Ok(found.unwrap_or_else(|| Self(Some(caller::peer(&parts.extensions)))))
     }
 }

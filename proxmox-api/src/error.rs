@@ -1,5 +1,5 @@
-//! The one error of this service: what the customer is told, in the contract's words. Causes are logged where the error is
-//! made, once; they never travel in it.
+//! The error of all routes: what the customer is told, in the words of the API. The cause is logged
+//! once, where the error is made, and is no part of it. `routes` and `paywall` send it.
 
 use api_types::{ErrorBody, ErrorCode, ErrorDetails, ErrorEnvelope, FieldError, Json};
 use axum::{
@@ -21,7 +21,7 @@ pub struct ApiError {
     pub fields: Vec<FieldError>,
     /// Further values, such as `statusUrl`.
     pub values: Vec<(&'static str, Json)>,
-    /// What the caller can do now.
+    /// Advice to the caller.
     pub next_actions: Vec<String>,
     /// Seconds after which the same request may succeed.
     pub retry_after: Option<u64>,
@@ -128,13 +128,13 @@ impl From<pve::Error> for ApiError {
         // An answer that is late, cut off or another's may be a good one next time.
         let unusable = matches!(error, pve::Error::Ambiguous { .. });
         if error.is_transient() && !unusable {
-            tracing::warn!(proxmox.cause = cause, "Proxmox did not answer");
+            tracing::warn!(error = cause, "Proxmox did not answer");
             let message = "The machines cannot be reached just now.";
             return Self::new(ErrorCode::HypervisorUnavailable, message).retry_after(10);
         }
         tracing::error!(
-            proxmox.cause = cause,
-            "Proxmox refused or answered nonsense"
+            error = cause,
+            "Proxmox refused or sent an unusable response"
         );
         let error = Self::new(
             ErrorCode::HypervisorError,
@@ -165,17 +165,17 @@ impl From<TerminalError> for ApiError {
                     .advise("or renew the lease, which starts it as well")
             }
             TerminalError::AuthUnsupported { .. } => {
-                tracing::error!(cause = %error, "no account may open terminals");
+                tracing::error!(error = %error, "no account of the service may open terminals");
                 let message = "The machines let this service open no terminals; its operator has to change that.";
                 Self::new(ErrorCode::ConsoleAuthUnsupported, message)
             }
             TerminalError::NoUpgrade { .. } => {
-                tracing::error!(cause = %error, "`proxmox-api doctor` shows the proxy's settings");
+                tracing::error!(error = %error, "the proxy before Proxmox does not pass WebSockets on; `proxmox-api doctor` shows its settings");
                 let message = "The container's terminal cannot be reached; the operator has to change a setting.";
                 Self::new(ErrorCode::HypervisorUnavailable, message).retry_after(60)
             }
             TerminalError::Protocol(_) | TerminalError::Lost(_) | TerminalError::Timeout(_) => {
-                tracing::warn!(cause = %error, "a terminal cannot be had");
+                tracing::warn!(error = %error, "the terminal of a container cannot be opened");
                 let message = "The container's terminal cannot be reached just now.";
                 Self::new(ErrorCode::HypervisorUnavailable, message).retry_after(5)
             }
@@ -203,7 +203,7 @@ impl From<ExecError> for ApiError {
             }
             ExecError::NotShell => {
                 tracing::error!(
-                    "a container's console asks for a login: its `cmode` is not `shell`"
+                    "the console of a container asks for a login: its `cmode` is not `shell`"
                 );
                 let message = "The container's terminal asks for a login, so that no command can be run in it.";
                 Self::new(ErrorCode::HypervisorError, message)
@@ -218,7 +218,7 @@ impl From<ExecError> for ApiError {
                 Self::invalid(vec![FieldError::new("command", "is too long")])
             }
             ExecError::Lost(cause) => {
-                tracing::warn!(cause, "a command's outcome is not known");
+                tracing::warn!(error = cause, "the outcome of a command is unknown");
                 let message = "The connection to the container was lost while the command may have been running, \
                     and what became of it cannot be found out.";
                 Self::new(ErrorCode::HypervisorError, message).with("mayHaveRun", true)

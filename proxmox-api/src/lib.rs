@@ -1,9 +1,25 @@
 //! The lease API: time on Linux containers, paid for over HTTP 402.
 //!
-//! `config` is read once; [`state::App`] is what everything shares. `routes` are HTTP words only; a paid route is an
-//! `operation` behind the `paywall`, which reserves, verifies and settles; `lease` makes and ends containers; `store` is SQL
-//! only, `proxmox` the host; `console` joins a customer's WebSocket and a container's terminal. Two workers end leases in time
-//! and compare Proxmox with the store, where `host_alarms` looks after the host as well.
+//! Imports go downwards only; `cargo xtask modules` prints those that do not. From top to bottom:
+//!
+//! | Modules | What they do |
+//! | --- | --- |
+//! | [`arguments`], [`commands`], [`doctor`] | the command line, and what the operator runs |
+//! | [`routes`] | HTTP; one file per resource |
+//! | [`operations`] | what is sold: one file per paid operation |
+//! | [`openapi`] | the document of all routes |
+//! | [`console`], [`lease`], [`paywall`] | terminals; containers; the order of checks on a paid request |
+//! | [`payment`] | performs the life of a payment, which [`payment_machine`] decides |
+//! | [`client`], [`sessions`] | who calls |
+//! | [`state`] | [`App`], which all of the above share |
+//! | [`memory`], [`proxmox`], [`tariffs`], [`locks`], [`shares`] | what [`App`] holds |
+//! | [`config`], [`store`] | the configuration; SQL |
+//! | [`brake`], [`error`], [`ids`], [`payment_machine`] | pure rules and types |
+//!
+//! Where to look: the window of a payment is checked in `paywall::gate`; a payment is answered 202 in
+//! `paywall::respond_async` and `paywall::reply`; `terminals` has the locks of terminals, `App` those
+//! of leases and payments; a field of a lease begins in `store::leases::row`, and
+//! docs/ARCHITECTURE.md lists the other files.
 
 pub mod arguments;
 pub mod brake;
@@ -52,18 +68,20 @@ use x402::facilitator::FacilitatorError;
 
 pub use state::App;
 
-/// The HTTP client names the host that it connects to on each call; where Proxmox is stays out of the log.
+/// A log target that is kept out of the log: the HTTP client names the host that it connects to, and
+/// the address of Proxmox is private.
 pub const NOISY_LOG_TARGET: &str = "hyper_util::client";
 
-/// The client of PostgreSQL writes the values of each statement: addresses of clients, for one.
+/// A log target that is kept out of the log: the PostgreSQL client writes the values of statements,
+/// such as clients' addresses.
 pub const SQL_VALUES_LOG_TARGET: &str = "tokio_postgres::query";
 
 /// The largest body that is read.
 const MAX_BODY: usize = 256 * 1024;
-/// How long each part gets to say that it is ready.
+/// How long each check of readiness may take.
 const READY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The time that this process works by: the system's.
+/// The clock of this process: the system's, or that of a chaos campaign.
 #[must_use]
 pub fn clock() -> Arc<dyn Clock> {
     #[cfg(feature = "chaos")]
@@ -91,7 +109,7 @@ pub fn app(state: App, metrics: Metrics) -> Router {
     service::observe(panics::catch(routes, routes::failed).layer(cors))
 }
 
-/// Takes up what a crash left behind and starts the workers, which stop when the set is dropped.
+/// Resumes what a crash interrupted and starts the workers, which stop when the set is dropped.
 ///
 /// # Errors
 /// The store failed.
@@ -109,7 +127,7 @@ pub async fn start_work(app: &App) -> anyhow::Result<JoinSet<()>> {
     Ok(workers)
 }
 
-/// Examines the installation and says in the log what is not as it should be.
+/// Examines the installation and logs what is wrong.
 pub async fn examine(app: App) {
     let clock = app.clock.as_ref();
     let findings =
@@ -156,7 +174,7 @@ fn readiness(app: &App) -> Readiness {
                 if !serves {
                     return Err(format!("does not settle on {}", network.display_name));
                 }
-                // The text is the facilitator's own, made for the public; what else fails is not.
+                // This text is made for the public; other errors may name hosts.
                 match app.facilitator.ready().await {
                     Ok(()) => Ok(format!("settles on {}", network.display_name)),
                     Err(FacilitatorError::NotReady(why)) => Err(format!("cannot settle: {why}")),

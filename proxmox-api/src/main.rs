@@ -20,7 +20,7 @@ use service::{
 };
 use tokio::task::JoinSet;
 
-/// How long open requests may take after a stop was command for.
+/// How long open requests may take once the service was told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Runs the command that the command line names.
@@ -69,7 +69,7 @@ pub async fn main() -> ExitCode {
     }
 }
 
-/// Runs a command of the operator's on the configured database.
+/// Runs an operator's command on the configured database.
 async fn on_database<F>(perform: impl FnOnce(Database) -> F) -> ExitCode
 where
     F: Future<Output = Result<String, String>>,
@@ -106,7 +106,10 @@ async fn serve() -> ExitCode {
     match run(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "stopped");
+            tracing::error!(
+                error = format!("{error:#}"),
+                "the service stopped with an error"
+            );
             ExitCode::FAILURE
         }
     }
@@ -119,7 +122,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let _hold = proxmox_api::state::hold_database(&config.database)?;
     let state = App::start(config, proxmox_api::clock()).await?;
     let _workers = start_work(&state).await?;
-    // Beside serving: what cannot be reached now may come back. It ends with the set, if it has not ended by itself.
+    // In a task of its own, because a host that cannot be reached may take long. Dropping the set
+    // ends it.
     let mut examination = JoinSet::new();
     examination.spawn(examine(state.clone()));
     let app = app(state.clone(), metrics);

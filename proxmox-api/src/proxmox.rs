@@ -1,5 +1,5 @@
-//! The Proxmox host as the lease operations use it: the client and the consoles, which nodes and templates there are, and how
-//! much may be asked of a node at once.
+//! Proxmox as leases and consoles use it: the client, terminals, caches of its lists, the choice of a
+//! node, and limits on concurrent work of each node. `lease` acts on containers through it.
 
 mod capacity;
 mod guests;
@@ -35,19 +35,19 @@ use sites::{KnownSites, RootStorage};
 
 /// Commands that run on one node at a time; Proxmox has a hundred console ports.
 pub const COMMANDS_PER_NODE: usize = 8;
-/// How long Proxmox may take to show that it is there before money or a machine is at stake. A single call of the client gives
-/// up later, since what has been begun is worth more patience.
+/// How long Proxmox may take to answer before a request is admitted. The client's own timeout is
+/// longer, because work that has begun is worth a longer wait.
 const FIRST_CONTACT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a list of nodes is good for a placement.
 const NODES_FRESH: Duration = Duration::from_secs(5);
 
-/// The host and what is known of it.
+/// The clients of Proxmox, and what was read from it.
 pub struct Proxmox {
     /// The API.
     pub client: Client,
     /// Terminals and commands.
     pub consoles: Consoles,
-    /// What we were told of it.
+    /// Its configuration.
     pub config: ProxmoxConfig,
     /// How long containers take to get their addresses.
     pub addresses: Pace,
@@ -59,7 +59,7 @@ pub struct Proxmox {
     seen: Mutex<HashMap<Vmid, (Instant, ContainerState)>>,
 }
 
-/// What is said of a template that is none of those.
+/// The text for a template that is not on offer.
 pub const NOT_ON_OFFER: &str = "is none of those in GET /catalog";
 
 /// A value and when it was read.
@@ -105,7 +105,7 @@ impl Proxmox {
         })
     }
 
-    /// The right to make a container on a node.
+    /// A permit to create a container on a node.
     pub async fn create_turn(&self, node: &NodeName) -> ResizablePermit {
         self.creates.acquire(node).await
     }

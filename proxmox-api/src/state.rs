@@ -1,4 +1,6 @@
-//! What every route, operation and worker shares, made once at start.
+//! The state that routes, operations and workers share. `main` makes one [`App`] at start. It holds the
+//! configuration, the store, the clients of Proxmox and of the facilitator, the locks, and what
+//! `memory` remembers; it calls none of the code that uses it.
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
@@ -46,74 +48,74 @@ pub struct App(Arc<Parts>);
 
 /// The parts of [`App`].
 pub struct Parts {
-    /// What the process was told.
+    /// The configuration of the process.
     pub config: Config,
-    /// What time it is.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// What has to survive a restart.
+    /// The database.
     pub store: Store,
-    /// Who verifies and settles.
+    /// Verifies and settles payments.
     pub facilitator: Arc<dyn Facilitator>,
-    /// Who says what became of a payment when the facilitator does not.
+    /// Looks for transfers on the chain when the facilitator's outcome is unknown.
     pub witness: Option<Witness>,
-    /// The machines.
+    /// Client and caches of Proxmox.
     pub proxmox: Proxmox,
-    /// Which installation this is.
+    /// Id and key of this installation.
     pub installation: Installation,
-    /// How often somebody may use the free routes.
+    /// The rate limit of the free routes, by the caller's address.
     pub free_calls: RateLimit,
-    /// What bounds the work for signatures that only a chain or the facilitator can judge.
+    /// Limits on the work for signatures that only a chain or the facilitator can judge.
     pub proofs: ProofLimits,
-    /// How often payments from one address may fail.
+    /// The rate limit of failed payments, by the caller's address.
     pub failed_payments: FailedPayments,
-    /// The rates, and those that were quoted until a moment ago.
+    /// The current rates, and the earlier ones whose quotes are still good.
     pub tariffs: Tariffs,
     /// The locks that replicas share; `None` on SQLite.
     pub advisory_locks: Option<AdvisoryLocks>,
     /// This replica's part of limits that hold for all of them.
     pub shares: Shares,
-    /// One piece of work at a time on each payment, by nonce and by id.
+    /// Locks of payments, by nonce and by id: one task at a time works on a payment.
     pub payments_in_work: Locks,
-    /// One at a time who follows a payment of unknown outcome.
+    /// Locks of payments of unknown outcome: one follower for each.
     pub payments_followed: Locks,
-    /// One piece of work at a time on each lease, by id.
+    /// Locks of leases, by id: one task at a time works on a lease.
     pub leases_in_work: Locks,
-    /// One replica at a time that puts the link of a lease's container up.
+    /// Locks of links, by lease id: one replica at a time puts a container's link up.
     pub links_in_work: Locks,
-    /// Containers that were located a moment ago.
+    /// Where containers were located within the last seconds.
     pub locations: RecentLocations,
-    /// Leases whose container needs its operator.
+    /// Leases whose container needs the operator.
     pub alarms: Alarms,
-    /// How many containers are leased, as it was counted a moment ago.
+    /// The last count of leases and of running containers.
     pub lease_counts: RecentCounts,
-    /// What the operator has to know of the host.
+    /// Busy disks, restarting containers and full storages.
     pub host_alarms: HostAlarms,
-    /// Containers that are seen off.
+    /// Containers that are off and may have been shut down from inside.
     pub seen_off: SeenOff,
-    /// Containers without a lease that were looked at before.
+    /// Containers without a lease whose configuration was read.
     pub known_guests: KnownGuests,
-    /// What was seen of the datacenter's firewall a moment ago.
+    /// The fence of each node as it was last read.
     pub fence: RecentFence,
-    /// Nodes whose containers are fenced in by nothing.
+    /// Nodes without a fence around running containers.
     pub unfenced_nodes: UnfencedNodes,
-    /// When ends of leases that failed are tried again.
+    /// When failed ends of leases are tried again.
     pub retries: Backoff,
-    /// When containers' links may be put up.
+    /// When the links of containers may be put up.
     pub link_waits: LinkWaits,
-    /// The consoles that are open, and the room for more.
+    /// The open consoles, and the room for more.
     pub consoles: OpenConsoles,
     /// Wakes the expiry worker when a deadline was added or moved.
     pub deadlines_moved: Notify,
     /// Wakes the worker that puts links up.
     pub links_moved: Notify,
-    /// Where tests stop the work for a payment.
+    /// The hook at which tests stop the work on a payment.
     pub checkpoint: Checkpoint,
 }
 
-/// What tells this installation's containers from those of another on the same Proxmox.
+/// Tells this installation's containers from those of another one on the same Proxmox.
 #[derive(Clone)]
 pub struct Installation {
-    /// Written into the note of each container.
+    /// The id, which is in the marker of each container.
     pub id: String,
     /// The key from which made passwords are derived, so that they survive a crash without being stored.
     key: String,
@@ -156,7 +158,7 @@ impl Deref for App {
 }
 
 impl App {
-    /// Opens the store and makes everything that hangs on the configuration.
+    /// Opens the store and makes all that depends on the configuration.
     ///
     /// # Errors
     /// The store cannot be opened, or a client cannot be made.
@@ -169,7 +171,7 @@ impl App {
         Self::assemble(config, clock, store, facilitator, http).await
     }
 
-    /// The same with a facilitator of the caller's.
+    /// As [`App::start`], with the given facilitator.
     ///
     /// # Errors
     /// As [`App::start`].
@@ -248,20 +250,38 @@ impl App {
         i64::try_from(self.clock.unix_seconds()).unwrap_or(i64::MAX)
     }
 
-    /// The rates of this moment.
+    /// The current rates.
     pub fn tariff(&self) -> &Tariff {
         &self.config.tariff
     }
 
-    /// Adds to the audit trail; a trail that cannot be written is said in the log and stops nothing.
+    /// Adds an event to the audit trail. The caller goes on when the trail cannot be written; the log
+    /// says so.
     pub async fn record_event(&self, subject: &str, kind: &str, data: serde_json::Value) {
-        tracing::info!(subject, event = kind, %data, "noted");
-        if let Err(error) = self
+        let lease = subject.starts_with("lease").then_some(subject);
+        let payment = subject.starts_with("pay").then_some(subject);
+        let node = lease.or(payment).is_none().then_some(subject);
+        tracing::info!(
+            lease.id = lease,
+            payment.id = payment,
+            node,
+            event = kind,
+            %data,
+            "event recorded"
+        );
+        let stored = self
             .store
             .append_event(self.now(), subject, kind, &data)
-            .await
-        {
-            tracing::error!(%error, subject, event = kind, "the audit trail cannot be written");
+            .await;
+        if let Err(error) = stored {
+            tracing::error!(
+                lease.id = lease,
+                payment.id = payment,
+                node,
+                event = kind,
+                %error,
+                "the audit trail cannot be written"
+            );
         }
     }
 }
@@ -286,7 +306,7 @@ fn make_folder(database: &Database) -> anyhow::Result<()> {
     }
 }
 
-/// Takes the right to a database that only one process may work on. A server keeps replicas apart by itself.
+/// Takes the right to a file that only one process may work on. A server keeps replicas apart itself.
 ///
 /// # Errors
 /// Another process works on it.
@@ -303,7 +323,8 @@ pub fn hold_database(database: &Database) -> anyhow::Result<Option<Hold>> {
     }
 }
 
-/// A redirected settlement cannot be told from a lost one, so none is followed.
+/// The HTTP client for the facilitator. It follows no redirect: a redirected settlement could not be
+/// told from a lost one.
 pub(crate) fn facilitator_http() -> anyhow::Result<reqwest::Client> {
     Ok(reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -311,7 +332,7 @@ pub(crate) fn facilitator_http() -> anyhow::Result<reqwest::Client> {
         .build()?)
 }
 
-/// The facilitator for a look at what it settles: it remembers nothing.
+/// A facilitator that is only asked what it supports. It stores nothing.
 ///
 /// # Errors
 /// The settings cannot be used.
@@ -326,7 +347,7 @@ pub fn facilitator_to_ask(
     facilitator(payments, ledger, sent, &clock, &facilitator_http()?)
 }
 
-/// How the chain is dealt with where we settle ourselves.
+/// The settings of the chain for payments that we settle ourselves.
 pub(crate) fn chain_settings(payments: &PaymentConfig) -> ChainSettings {
     ChainSettings {
         settle_timeout: payments.settle_timeout,

@@ -159,7 +159,7 @@ pub(super) async fn expiry(app: &App, lease_id: &LeaseId) -> Result<Option<i64>,
             .and_then(|lease| lease.expires_at)
             .filter(|end| *end > app.now())),
         Err(error) => {
-            tracing::error!(%error, "a console's lease cannot be read");
+            tracing::error!(%error, "the lease of a console cannot be read");
             Err(())
         }
     }

@@ -39,7 +39,7 @@ pub enum ConsoleEnd {
     Restart,
     /// More bytes than one connection may carry.
     TooMuch,
-    /// The machines let nobody of ours open terminals.
+    /// No account of the service may open terminals.
     AuthUnsupported,
     /// The machines cannot be reached, or have closed the terminal.
     MachineLost,

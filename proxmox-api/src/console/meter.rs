@@ -1,4 +1,4 @@
-//! What goes through a console, counted: how much, and when last.
+//! Counts the bytes of a console, and measures how long it is idle and its client silent.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};

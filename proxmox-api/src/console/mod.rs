@@ -1,6 +1,7 @@
-//! Consoles: a person's WebSocket on one side, the container's terminal on the other. [`ticket`] is who may come in,
-//! [`visit`] the way of one connection from its first message to its close frame, `bridge` the bytes in between, `end` why
-//! it closes, `takeover` asks other replicas for a console; `memory::consoles` has those that are open here. Neither Proxmox's
+//! Consoles: a customer's WebSocket on one side, the container's terminal on the other. [`ticket`]
+//! admits a connection, [`visit`] serves it from its first message to its close frame, `bridge` copies
+//! the bytes, `end` has the reasons for closing, `takeover` asks other replicas to give a console up.
+//! `memory::consoles` has the open consoles, `crate::terminals` the lock of each terminal. Neither Proxmox's
 //! address nor its ticket goes to the client.
 
 mod bridge;

@@ -1,4 +1,4 @@
-//! Takes a console over from another replica: the newest visitor has it there as well as here.
+//! Takes a console over from another replica, so that the newest connection has it among replicas too.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::{ids::LeaseId, memory::locations::ContainerLocation, state::App, stor
 const GIVE_UP_MESSAGE: &str = "console ";
 /// How long a command that has the terminal is waited for.
 const TERMINAL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a visitor at another replica may take to leave.
+/// How long a console at another replica may take to close.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often the terminal is looked at until then.
+/// How often the terminal is tried until then.
 const POLL: Duration = Duration::from_millis(200);
 
-/// Opens a lease's terminal. A person who has it at another replica is asked to leave, and waited for.
+/// Opens a lease's terminal. A console at another replica is asked to close, and waited for.
 ///
 /// # Errors
 /// As [`pve::Consoles::open`].
@@ -50,7 +50,7 @@ pub(super) async fn open(
     }
 }
 
-/// Lets visitors here leave when others come at another replica, until the process ends.
+/// Closes consoles here that were opened at another replica, until the process ends.
 pub async fn listen(app: App, locks: AdvisoryLocks) {
     let mut words = locks.notifications();
     loop {
@@ -60,7 +60,7 @@ pub async fn listen(app: App, locks: AdvisoryLocks) {
                     app.consoles.give_up(&lease_id.into());
                 }
             }
-            // Whoever was missed stays until the end of theirs is noticed.
+            // A console whose message was missed stays until its connection ends.
             Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
             Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
         }

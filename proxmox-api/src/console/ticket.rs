@@ -1,5 +1,5 @@
-//! Tickets: what opens a console once. One is bought and lives for half a minute; another is given to an open console, to come
-//! back with when its connection is lost.
+//! Tickets, each of which opens a console once. A bought ticket is good for half a minute; an open
+//! console has another one, by which a lost connection is resumed.
 
 use service::crypto;
 
@@ -10,7 +10,7 @@ use crate::{
 
 /// Seconds within which a bought ticket has to be used.
 pub const TICKET_SECONDS: i64 = 30;
-/// Seconds for which a lost connection can be taken up again.
+/// Seconds for which a lost connection can be resumed.
 const RESUME_SECONDS: i64 = 120;
 
 /// The change that makes a bought ticket good from now on, and its end, Unix seconds.
@@ -70,7 +70,7 @@ impl ResumeTicket {
     pub async fn close(self, app: &App, lost: bool) {
         let end = app.now() + if lost { RESUME_SECONDS } else { 0 };
         if let Err(error) = app.store.end_console_ticket(&self.hash, end).await {
-            tracing::error!(%error, "a console's ticket cannot be ended");
+            tracing::error!(%error, "the ticket of a console cannot be ended");
         }
     }
 }

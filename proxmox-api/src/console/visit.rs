@@ -1,4 +1,4 @@
-//! One connection: its ticket, the lease, the terminal, the bytes, and how it closed.
+//! Serves one connection: checks its ticket and lease, opens the terminal, copies bytes, closes.
 
 use std::time::Duration;
 
@@ -29,17 +29,17 @@ use crate::{
 
 /// How long the first message may take. Clients have the ticket when they connect.
 pub const FIRST_MESSAGE: Duration = Duration::from_secs(3);
-/// How long a client may take to say goodbye.
+/// How long a client may take to answer the close frame.
 const CLOSE_FRAME_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a stop that has ended a terminal may take to become the container's state.
 const STOP: Duration = Duration::from_millis(500);
 const DEFAULT_SIZE: (u16, u16) = (80, 24);
 
-/// Who connects.
+/// A connection that has shown no ticket yet.
 pub struct ConsoleVisitor {
     /// The wallet that the request is signed in as, if it is.
     pub wallet: Option<Wallet>,
-    /// Its place among the connections that have shown no ticket yet.
+    /// Its permit among the connections that have shown no ticket yet.
     pub unproven: ConcurrencyPermit,
 }
 
@@ -47,7 +47,7 @@ pub struct ConsoleVisitor {
 pub async fn visit(app: App, socket: WebSocket, visitor: ConsoleVisitor) {
     let (mut to_client, mut from_client) = socket.split();
     let ConsoleVisitor { wallet, unproven } = visitor;
-    // One of the two places is held until the close frame is answered.
+    // One of the two permits is held until the close frame is answered.
     let (end, _unproven, _room) = match enter(&app, &mut from_client, wallet).await {
         Ok((entrance, room)) => {
             drop(unproven);
@@ -55,7 +55,7 @@ pub async fn visit(app: App, socket: WebSocket, visitor: ConsoleVisitor) {
             (end, None, Some(room))
         }
         Err(end) => {
-            tracing::info!(console.end = end.word(), "a console was not opened");
+            tracing::info!(console.end = end.word(), "the console was not opened");
             (end, Some(unproven), None)
         }
     };
@@ -63,7 +63,7 @@ pub async fn visit(app: App, socket: WebSocket, visitor: ConsoleVisitor) {
     close(end, &mut to_client, &mut from_client).await;
 }
 
-/// What a ticket and a lease allow.
+/// A connection whose ticket and lease are good.
 struct AdmittedVisit {
     lease: Lease,
     location: ContainerLocation,
@@ -115,7 +115,7 @@ async fn enter(
 }
 
 fn unreadable(error: impl std::fmt::Display) -> ConsoleEnd {
-    tracing::error!(%error, "a console's records cannot be read");
+    tracing::error!(%error, "the records of a console cannot be read");
     ConsoleEnd::MachineLost
 }
 
@@ -161,7 +161,7 @@ async fn run_console(
     let session = match opened {
         Ok(session) => session,
         Err(error) => {
-            tracing::warn!(lease.id = lease_id.as_str(), cause = %error, "a terminal cannot be opened");
+            tracing::warn!(lease.id = lease_id.as_str(), error = %error, "the terminal of a console cannot be opened");
             return error.into();
         }
     };
@@ -251,7 +251,8 @@ async fn refine_end(app: &App, entrance: &AdmittedVisit, end: ConsoleEnd) -> Con
     }
 }
 
-/// Says why, and lets the client answer, so that the close frame is not lost with the connection.
+/// Sends the close frame and waits for the client's, so that the reason is not lost with the
+/// connection.
 async fn close(end: ConsoleEnd, to_client: &mut ToClient, from_client: &mut FromClient) {
     let frame = CloseFrame {
         code: end.code(),

@@ -1,5 +1,6 @@
-//! What keeps a container from being used or ended as it should, and what the operator has to do about it: said once in the
-//! log when it begins, counted in a metric while it lasts, and shown to the customer.
+//! Alarms of leases: what keeps a container from being used or ended, and what the operator has to do.
+//! An alarm is logged once when it begins, counted in a metric while it lasts, and shown to the
+//! customer.
 
 use crate::ids::LeaseId;
 
@@ -8,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pve::Vmid;
 
-/// What is the matter with a lease's container.
+/// The kind of an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trouble {
     /// Another guest has its number, or nothing has.

@@ -1,5 +1,5 @@
-//! When what could not be done for a lease now is tried again: soon at first, later every ten minutes or as often as is asked
-//! for. A backup can hold a container for hours, and a protected one is left to its operator.
+//! Backoff of failed work on leases: soon at first, later every ten minutes or as often as the caller
+//! wants. A backup can hold a container for hours, and a protected one waits for the operator.
 
 use crate::ids::LeaseId;
 

@@ -1,5 +1,5 @@
-//! The consoles that are open in this process: one per lease, the newest. Whoever comes anew takes over from the one before,
-//! which may well be a connection that is dead and does not know it yet.
+//! The open consoles of this process: one per lease, the newest. A new console takes the seat of the
+//! one before, whose connection may be dead without having noticed.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -22,12 +22,12 @@ const ROOM: usize = 256;
 const UNPROVEN: usize = 64;
 /// The same from one network: a client shows its ticket at once, so several are rarely there.
 const UNPROVEN_PER_NETWORK: usize = 8;
-/// How long all of them get to say goodbye when the service stops.
+/// How long all consoles get to close when the service stops.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the one before may take to leave.
+/// How long the console before may take to leave.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The registry; clones are the same.
+/// The open consoles; clones share them.
 #[derive(Clone)]
 pub struct OpenConsoles {
     seats: Arc<Mutex<HashMap<LeaseId, Occupant>>>,
@@ -37,7 +37,7 @@ pub struct OpenConsoles {
 
 struct Occupant {
     number: u64,
-    /// Until somebody has used it.
+    /// Taken when the occupant is asked to leave.
     push: Option<oneshot::Sender<SeatLoss>>,
     gone: oneshot::Receiver<()>,
 }
@@ -70,8 +70,8 @@ impl OpenConsoles {
         }
     }
 
-    /// A place for a connection from this address until it has shown a ticket. A service of ours
-    /// that does not say for whom it calls is bounded in total only.
+    /// A permit for a connection from this address that has shown no ticket yet. One of our services that
+    /// names no customer is limited in total only.
     ///
     /// # Errors
     /// Too many are there already.
@@ -84,7 +84,7 @@ impl OpenConsoles {
         self.room.try_acquire()
     }
 
-    /// Takes a lease's console, after whoever had it before has left.
+    /// Takes a lease's seat, after the console before has left.
     pub async fn take(&self, lease_id: &LeaseId) -> Seat {
         let (push, pushed) = oneshot::channel();
         let (gone, is_gone) = oneshot::channel();
@@ -115,7 +115,7 @@ impl OpenConsoles {
         seat
     }
 
-    /// Asks whoever has a lease's console here to leave, because somebody has come for it at another replica.
+    /// Asks the console of a lease to leave, because another one was opened at another replica.
     pub fn give_up(&self, lease_id: &LeaseId) {
         // The seat stays theirs until they have left.
         let push = self
@@ -139,7 +139,7 @@ impl OpenConsoles {
             .await
             .is_err()
         {
-            tracing::warn!("stopping with open consoles");
+            tracing::warn!("the service stops with open consoles");
         }
     }
 
@@ -149,7 +149,7 @@ impl OpenConsoles {
 }
 
 impl Seat {
-    /// Completes when it has to be left: somebody else has taken over, or the service stops.
+    /// Completes when the seat has to be left.
     pub async fn pushed(&mut self) -> SeatLoss {
         match (&mut self.pushed).await {
             Ok(end) => end,

@@ -11,7 +11,7 @@ use tokio::sync::Mutex as AsyncMutex;
 /// Seconds after which the host's firewall has taken in the rules of a guest: its loop is ten seconds, and takes a moment.
 pub const SETTLES_AFTER: i64 = 12;
 
-/// What fences containers in.
+/// The fence around the containers of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fence {
     /// The host's own table on the bridge, from the first packet on; proven by a probe.
@@ -22,7 +22,7 @@ pub enum Fence {
     Open(FenceGap),
 }
 
-/// Why nothing fences containers in.
+/// Why there is no fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FenceGap {
     /// They have no network.
@@ -85,12 +85,12 @@ impl RecentFence {
     }
 }
 
-/// The nodes whose containers are fenced in by nothing, as of the last look.
+/// The nodes without a fence, as of the last comparison.
 #[derive(Default)]
 pub struct UnfencedNodes(Mutex<HashSet<NodeName>>);
 
 impl UnfencedNodes {
-    /// Notes what was seen of a node; true where that is new.
+    /// Stores whether a node has no fence; true where that is new.
     pub fn see(&self, node: &NodeName, is_open: bool) -> bool {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match is_open {
@@ -99,7 +99,7 @@ impl UnfencedNodes {
         }
     }
 
-    /// How many they are.
+    /// How many nodes have none.
     pub fn count(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }

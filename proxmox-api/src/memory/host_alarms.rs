@@ -1,6 +1,5 @@
-//! What the operator has to know of the host while tenants use it: containers that keep its disks
-//! busy or start again and again, and storages that fill up, which every tenant on them would feel.
-//! Said once in the log when it begins, and shown in metrics while it lasts.
+//! Alarms of the host: containers that keep its disks busy or restart again and again, and storages
+//! that fill up. An alarm is logged once when it begins, and shown in metrics while it lasts.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,5 @@
-//! Containers of our pool that no lease has and that were looked at before. An operator's pool may
-//! hold thousands of them, of which nothing is asked in each comparison but the cluster's list.
+//! Containers of our pool without a lease, with what their configuration said when it was read. An
+//! operator's pool may hold thousands; a comparison then needs the cluster's list only.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! When a container's link may be put up, by a clock that nobody can set. A system clock that jumps forward would open a link
+//! When the link of a container may be put up, by the monotonic clock. A system clock that jumps forward would open a link
 //! before the host's firewall knows the rules, and one that is set back would keep it down for paid hours. The time of day in
 //! the store is for a process that did not see the wait begin: a restarted one, or another replica.
 

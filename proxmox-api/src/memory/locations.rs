@@ -13,7 +13,7 @@ use crate::ids::LeaseId;
 /// How long a look is good for calls that may come many times a second, in milliseconds.
 const FRESH: u64 = 5_000;
 
-/// A lease's own container, where it was a moment ago.
+/// A container that was located as a lease's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerLocation {
     /// The node.
@@ -26,7 +26,7 @@ pub struct ContainerLocation {
     pub template: bool,
 }
 
-/// The containers that were found a moment ago.
+/// The containers that were located within the last seconds.
 #[derive(Default)]
 pub struct RecentLocations(Mutex<HashMap<Vmid, RecentLocation>>);
 
@@ -82,7 +82,7 @@ impl RecentLocations {
     }
 }
 
-/// A look that is of later than now was taken before the clock was set back.
+/// Whether a location is fresh. A later time was stored before the clock was set back.
 fn is_fresh(at: u64, now: u64) -> bool {
     now.checked_sub(at).is_some_and(|age| age < FRESH)
 }

@@ -1,5 +1,5 @@
-//! `POST /management/console/{ctid}`: a ticket that opens the container's terminal once, on a WebSocket of ours. Nothing of
-//! Proxmox is in it.
+//! `POST /management/console/{ctid}`: a ticket that opens the container's terminal once, on our own
+//! WebSocket. The ticket contains nothing of Proxmox.
 
 use api_types::{ConsoleResponse, ConsoleType, Price, Secret, Tariff, Timestamp};
 use axum::http::Method;

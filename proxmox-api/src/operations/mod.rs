@@ -82,7 +82,7 @@ pub fn call_price(tariff: &Tariff) -> Result<Price, ApiError> {
 /// The body cannot be written.
 pub fn answer(status: u16, body: &impl Serialize) -> Result<Answer, ApiError> {
     let body = serde_json::to_string(body).map_err(|error| {
-        tracing::error!(%error, "an answer cannot be written");
+        tracing::error!(%error, "the answer cannot be serialized");
         ApiError::new(ErrorCode::Internal, "The answer cannot be written.")
     })?;
     Ok(Answer { status, body })

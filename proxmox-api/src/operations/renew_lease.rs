@@ -1,4 +1,5 @@
-//! `POST /lease/{ctid}/renew`: more time, at the container's real size. A container that was stopped is started again.
+//! `POST /lease/{ctid}/renew`: more time, priced by the container's real size. A stopped container is
+//! started again.
 
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ use crate::{
 
 /// How long a stopped container may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// Seconds for which a container that was renewed and does not start is tried again.
+/// Seconds for which the start of a renewed container is retried.
 const TRY_TO_START: i64 = 3600;
 
 /// More time for a lease.
@@ -92,14 +93,14 @@ impl Operation for RenewLease {
             let message = "The lease is not active yet; nothing was charged.";
             return Err(ApiError::new(ErrorCode::LeaseConflict, message).retry_after(5));
         }
-        // Nobody pays for time on a container that is gone.
+        // Checked before the payment: a container that is gone cannot be renewed.
         first_contact(locate::find_for_sale(app, &lease)).await?;
         Ok(())
     }
 
     async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Delivered, ApiError> {
         // Waits for a stop that is under way; what is stopped is then started again.
-        let _turn = app.leases_in_work.take(&self.lease.lease_id).await?;
+        let _lock = app.leases_in_work.take(&self.lease.lease_id).await?;
         // What is owed back is not added: looked for before the time is, unless that was added by
         // an earlier try.
         let found = locate::find(app, &self.lease).await;
@@ -130,7 +131,7 @@ impl Operation for RenewLease {
         expiry::forget_failures(app, &self.lease.lease_id);
         // What was bought may undo what was done about its traffic. The comparison makes up for it.
         if let Err(error) = traffic::take_step_locked(app, &self.lease.lease_id).await {
-            tracing::warn!(lease.id = self.lease.lease_id.as_str(), %error, "traffic is looked at later");
+            tracing::warn!(lease.id = self.lease.lease_id.as_str(), %error, "the traffic of a lease is checked later");
         }
         // Performed again after a crash, the time that was added then may be over, and the number another lease's.
         let mut message = format!("{} has {} minutes more.", self.lease.hostname, self.minutes);

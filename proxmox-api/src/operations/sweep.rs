@@ -1,6 +1,6 @@
-//! Resumes unfinished work: at start, and every minute, on either database. A crash, a failed write
-//! or a replica that died leaves orphaned rows, and some work is due only after a time. Replicas
-//! share orphaned rows by the locks of each row; checks in turn and removals are one replica's work.
+//! The worker that resumes unfinished payments, at start and every minute. A crash, a failed write or a
+//! replica that died leaves orphaned rows, and some work is due only after a time. The locks of each
+//! row divide the rows among replicas; checks of the chain and removals are one replica's duty.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -16,7 +16,7 @@ use crate::{
 
 /// Between two sweeps, in seconds.
 const EVERY: i64 = 60;
-/// How long something that nobody works on has to have stood still, in seconds.
+/// Seconds without a move after which a row without a lock holder counts as orphaned.
 const STILL: i64 = 60;
 /// Rows that are resumed at a time.
 const AT_ONCE: usize = 8;
@@ -32,7 +32,7 @@ const KEEP_UNCHECKED: i64 = 7 * 24 * 3600;
 /// Between two looks at the chain for a payment that could not be resolved, in seconds.
 const LOOK_AGAIN: i64 = 3600;
 
-/// Goes on with everything that was left behind, however lately.
+/// Resumes all unfinished work, however recent.
 ///
 /// # Errors
 /// The store failed.
@@ -64,7 +64,7 @@ pub async fn run(app: App) {
     }
 }
 
-/// One sweep. Each part is done although another one failed.
+/// One sweep. A part that fails does not stop the others.
 ///
 /// # Errors
 /// The store failed; the first failure.
@@ -94,7 +94,7 @@ async fn sweep_once(app: &App) -> Result<(), StoreError> {
     parts.into_iter().collect()
 }
 
-/// Payments that are unfinished, have not moved since `before` and are worked on by nobody.
+/// Resumes unfinished payments that have not moved since `before` and whose locks are free.
 async fn resume_payments(app: &App, before: i64) -> Result<(), StoreError> {
     let mut found = app.store.unfinished_payments().await?;
     found.retain(|payment| payment.updated_at <= before);
@@ -178,7 +178,7 @@ fn is_late(app: &App, payment: &Payment) -> bool {
     payment.updated_at <= app.now() - redeemable
 }
 
-/// What is not kept for ever.
+/// Removes rows that are not kept for ever.
 async fn forget(app: &App) -> Result<(), StoreError> {
     let now = app.now();
     while app.store.remove_released(now - KEEP_RELEASED).await? > 0 {}
@@ -192,7 +192,7 @@ async fn forget(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What operators are told by metrics.
+/// Sets the metrics of open payments.
 async fn measure(app: &App) -> Result<(), StoreError> {
     let OpenAccounts { due, unresolved } = app.store.open_accounts().await?;
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a floating number")]

@@ -1,4 +1,4 @@
-//! How many more containers there is room for, as far as Proxmox tells.
+//! How many more containers fit, as far as Proxmox shows memory and disks.
 
 use api_types::Size;
 

@@ -11,7 +11,7 @@ use super::Proxmox;
 /// How long a list is good enough to say where to look first.
 const RECENT: Duration = Duration::from_secs(60);
 
-/// A list or why there is none, and when it was asked for.
+/// A list or the error, and when it was requested.
 pub(super) struct GuestsAnswer {
     at: Instant,
     answer: Result<Arc<Vec<GuestResource>>, pve::Error>,
@@ -52,8 +52,8 @@ impl Proxmox {
         answer
     }
 
-    /// Where a list of a moment ago shows a number. It may be of before the guest was made,
-    /// restored or moved.
+    /// Where a list of the last minute shows a number. It may be older than the guest's creation, restore
+    /// or move.
     pub async fn recently_listed(&self, vmid: Vmid) -> ListedPosition {
         let kept = self.guests.lock().await;
         let recent = kept.as_ref().filter(|asked| asked.at.elapsed() < RECENT);

@@ -1,6 +1,6 @@
-//! What the nodes have that containers need: the storage for root disks, and templates. Read from
-//! each node at the same time, so that one that hangs costs the others nothing; and what cannot be
-//! read for a while is taken as it was last seen.
+//! What each node has for containers: the storage for root disks, and templates. All nodes are read
+//! concurrently, so that one that hangs delays no other; a list that cannot be read for a while is used
+//! as it was last read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ const TEMPLATES_KEPT: Duration = Duration::from_secs(600);
 /// How long a node may take to answer; less than a request waits for Proxmox before it is admitted.
 const NODE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A node that is online, as a place for containers.
+/// A node that is online, with its storages and templates.
 #[derive(Debug, Clone)]
 pub struct NodeSite {
     /// The node, with its load.
@@ -187,7 +187,11 @@ impl TemplateLists {
     fn log(&mut self, troubles: BTreeMap<String, String>) {
         for (storage, cause) in &troubles {
             if !self.troubles.contains_key(storage) {
-                tracing::warn!(storage, cause, "a storage's templates cannot be used");
+                tracing::warn!(
+                    storage,
+                    error = cause,
+                    "a storage's templates cannot be used"
+                );
             }
         }
         for storage in self.troubles.keys() {
@@ -205,7 +209,7 @@ impl Proxmox {
     /// # Errors
     /// Proxmox did not say which nodes there are.
     pub async fn sites(&self) -> Result<Vec<NodeSite>, pve::Error> {
-        // Held while the nodes are asked: those who come meanwhile wait for this answer.
+        // Held while the nodes are asked, so that concurrent callers share the answer.
         let mut kept = self.sites.lock().await;
         let nodes = self.nodes().await?;
         let online: Vec<Node> = nodes

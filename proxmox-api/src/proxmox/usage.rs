@@ -1,4 +1,4 @@
-//! How busy the containers are, by one request for all of them.
+//! The usage of all containers, by one request for all of them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
@@ -8,7 +8,7 @@ use pve::{ContainerState, ContainerStatus, GuestResource, NodeName, Vmid};
 
 use super::Proxmox;
 
-/// How long figures for people are good; whoever watches them polls every few seconds, and many may watch.
+/// How long figures for people are good: a page polls every few seconds, and many may be open.
 const USAGE_FRESH: Duration = Duration::from_secs(3);
 /// For how long a container that was asked for and not shown stays in the requests of later looks.
 const ASKED_LATELY: Duration = Duration::from_secs(10);
@@ -122,7 +122,7 @@ impl Proxmox {
             .collect())
     }
 
-    /// Remembers a state that we have just brought about, until the cluster's list has it too.
+    /// Remembers a state that we have just set, until the cluster's list has it too.
     pub async fn remember_state(&self, vmid: Vmid, state: ContainerState) {
         self.seen
             .lock()
@@ -131,8 +131,7 @@ impl Proxmox {
         self.usage.lock().await.kept = None;
     }
 
-    /// The state that we have brought about a moment ago, which the cluster's list may not have
-    /// yet.
+    /// The state that we set within the last seconds, which the cluster's list may not have yet.
     pub fn state_set_by_us(&self, vmid: Vmid) -> Option<ContainerState> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, state) = seen.get(&vmid)?;
@@ -149,7 +148,7 @@ impl Proxmox {
         needed: impl IntoIterator<Item = Vmid>,
     ) -> Result<Arc<RecentUsage>, pve::Error> {
         let (needed, asked) = (Vec::from_iter(needed), Instant::now());
-        // Held while Proxmox is asked: those who come meanwhile wait for this answer.
+        // Held while Proxmox is asked, so that concurrent callers share the answer.
         let mut figures = self.usage.lock().await;
         if let Some(usage) = figures.fresh(&needed, Instant::now()) {
             return Ok(usage);

@@ -8,7 +8,8 @@ use tokio::time::timeout;
 
 use crate::{App, lease::network::fence};
 
-/// How long a Proxmox that hangs is waited for; whoever looks at prices has less patience than whoever leases.
+/// How long Proxmox may take to list templates; shorter than for a lease, because a reader of prices
+/// waits.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The route.
@@ -29,7 +30,7 @@ async fn catalog(State(app): State<App>) -> Json<Catalog> {
         Ok(Ok(templates)) => Some(templates),
         Ok(Err(error)) => {
             let cause = error.safe_text();
-            tracing::warn!(proxmox.cause = cause, "the templates cannot be listed");
+            tracing::warn!(error = cause, "the templates cannot be listed");
             None
         }
         Err(_) => {

@@ -30,7 +30,7 @@ const BUFFER: usize = 4 * 1024;
 
 /// The routes.
 pub fn router(app: &App) -> Router<App> {
-    // Who has no ticket yet takes room all the same.
+    // A connection without a ticket takes memory as well.
     let socket = limited::per_caller(Router::new().route("/console/ws", get(socket)), app);
     Router::new()
         .route("/console", get(console_page))
@@ -128,7 +128,8 @@ fn crowded(exceeded: Exceeded) -> ApiError {
     ApiError::new(code, message).retry_after(FIRST_MESSAGE.as_secs())
 }
 
-/// A browser says which page connects; a page that is not known could be anybody's who was handed a ticket.
+/// Whether a page may connect. A browser names the page; an unknown one may belong to a thief of a
+/// ticket.
 fn may_connect(config: &Config, headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return true;

@@ -1,4 +1,4 @@
-//! `DELETE /lease/{ctid}`: ends a lease early, for its owner. Asked again, it answers the same.
+//! `DELETE /lease/{ctid}`: ends a lease early, for its owner. It is idempotent.
 
 use api_types::LeaseView;
 use axum::{

@@ -1,4 +1,4 @@
-//! Which lease a number in a path means, for its owner.
+//! Finds the lease that the number in a path and the query `leaseId` select, for its owner.
 
 use api_types::ErrorCode;
 use serde::Deserialize;
@@ -12,7 +12,8 @@ use crate::{
     store::Lease,
 };
 
-/// Numbers are used again: who repeats a request names the lease that is meant.
+/// The query that selects a lease. Numbers are used again, so a client that repeats a request names
+/// the lease.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LeaseSelector {
@@ -28,7 +29,7 @@ pub(super) async fn find_by_id_or_vmid(
     wallet: &Wallet,
     text: &str,
 ) -> Result<Lease, ApiError> {
-    // What is no container's number is no lease's id either.
+    // A text that is no container's number is a lease's id.
     if operations::vmid_in_path(Some(text)).is_ok() {
         return find(app, wallet, text, None).await;
     }

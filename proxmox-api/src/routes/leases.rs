@@ -1,4 +1,4 @@
-//! `GET /leases`, `GET /leases/{leaseId}`: what a wallet has, for those who are signed in.
+//! `GET /leases`, `GET /leases/{leaseId}`: the leases of the wallet that is signed in.
 
 use api_types::{ErrorCode, FieldError, LeaseStatus, LeaseView, ListResponse};
 use axum::{
@@ -30,7 +30,7 @@ pub fn router() -> Router<App> {
         .route("/leases/{leaseId}", get(one))
 }
 
-/// Which leases are query.
+/// The query of `GET /leases`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LeaseQuery {
@@ -90,7 +90,7 @@ async fn list_of_wallet(
     Ok(ListResponse { leases, next })
 }
 
-/// What runs comes before what is being made, and what is over comes last.
+/// The order in the list: running leases, those in the making, ended ones.
 fn rank(status: LeaseStatus) -> u8 {
     match status {
         LeaseStatus::Active => 0,

@@ -1,5 +1,5 @@
-//! How often one caller may use the free routes that cost us something: `FREE_CALLS_PER_MINUTE`, all at once or spread, by the
-//! caller's address. Paid routes need no such limit: what they cost us, they cost the caller.
+//! The rate limit of the free routes that cost us work, `FREE_CALLS_PER_MINUTE`, by the caller's
+//! address. Paid routes need none, because the caller pays for the work.
 
 use api_types::ErrorCode;
 use axum::{
@@ -12,7 +12,7 @@ use service::request_id::RequestId;
 
 use crate::{App, client::ClientAddress, error::ApiError};
 
-/// Counts every call of these routes; one too many is a 429 with `Retry-After`.
+/// Applies the limit to these routes; a request above it is answered 429 with `Retry-After`.
 pub fn per_caller(routes: Router<App>, app: &App) -> Router<App> {
     routes.layer(middleware::from_fn_with_state(app.clone(), count))
 }

@@ -1,5 +1,5 @@
-//! HTTP in, HTTP out: one file per resource, each with its own `router()`. Paid routes come from the
-//! registry of operations.
+//! The HTTP routes: one file per resource, each with its own `router()`. Free routes call `lease`,
+//! `store` and `proxmox`; paid routes come from the registry of operations, behind `paywall::paid`.
 
 pub mod catalog;
 pub mod console;
@@ -87,7 +87,7 @@ fn id_of(extensions: &Extensions) -> RequestId {
     id.unwrap_or_else(|| RequestId::from_headers(&HeaderMap::new()))
 }
 
-/// An answer that is one caller's, or of one moment; or the error.
+/// A response that no cache may store; or the error.
 pub(crate) fn private<T: Serialize>(id: &RequestId, result: Result<T, ApiError>) -> Response {
     match result {
         Ok(body) => no_store(Json(body).into_response()),

@@ -1,5 +1,5 @@
-//! `POST /lease/{ctid}/stop`, `POST /lease/{ctid}/start`: the container of a running lease, switched by its owner. Asked again, they
-//! answer the same.
+//! `POST /lease/{ctid}/stop`, `POST /lease/{ctid}/start`: the owner stops or starts the container of an
+//! active lease. Both are idempotent.
 
 use api_types::LeaseView;
 use axum::{

@@ -1,5 +1,5 @@
-//! `GET /stats/node`, `GET /stats/lxc`: how busy the machines are. Everybody sees how many containers are leased; the figures of
-//! a container are its owner's.
+//! `GET /stats/node`, `GET /stats/lxc`: the load of nodes and containers. The numbers of leases are
+//! public; the figures of a container are shown to its owner only.
 
 use api_types::{ContainerStats, LxcStats, NodeStats, NodeUsage};
 use axum::{Extension, Router, extract::State, http::HeaderMap, response::Response, routing::get};

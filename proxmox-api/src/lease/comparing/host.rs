@@ -24,7 +24,7 @@ pub async fn look(app: &App, nodes: &[Node], holding: &HashSet<&NodeName>) {
     });
     for (node, looked) in join_all(looks).await {
         let Ok((containers, storages)) = looked else {
-            tracing::warn!(%node, "a node takes too long to tell how its containers are");
+            tracing::warn!(%node, "the node takes too long to report its containers and storages");
             continue;
         };
         if let Ok(containers) = containers {

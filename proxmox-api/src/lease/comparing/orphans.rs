@@ -1,5 +1,5 @@
-//! Containers in our pool that no lease has: our own left-overs, containers of leases that a restored database has forgotten,
-//! and an administrator's copies and own containers, which are never touched.
+//! Containers in our pool without a lease: left-overs of ours, containers of leases that a restored
+//! database does not have, and an administrator's copies and own containers, which are never touched.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -32,7 +32,7 @@ const AT_ONCE: usize = 8;
 /// ones.
 const READS_PER_COMPARISON: usize = 500;
 
-/// Whose a container is.
+/// The owner of a container without a live lease.
 enum ContainerOwner {
     /// Ours, made for this lease, which can never use it: it was ended before it was paid.
     NeverUsed(LeaseId),
@@ -44,7 +44,7 @@ enum ContainerOwner {
     Foreign,
 }
 
-/// The action to be taken on an orphan.
+/// The action on an orphan.
 enum OrphanAction {
     Halt,
     Remove(LeaseId),
@@ -158,7 +158,11 @@ async fn read_configs<'a>(
                 }
                 Err(error) => {
                     let (vmid, cause) = (guest.vmid.get(), error.safe_text());
-                    tracing::debug!(vmid, cause, "a container cannot be looked at");
+                    tracing::debug!(
+                        vmid,
+                        error = cause,
+                        "the configuration of a container cannot be read"
+                    );
                     let known = &app.known_guests;
                     known.remember(guest, GuestClass::Unreadable, app.now());
                     (guest, None)
@@ -274,7 +278,7 @@ async fn perform(app: App, location: ContainerLocation, work: OrphanAction) -> O
     match work {
         OrphanAction::Halt => {
             if let Err(error) = halt::halt(&app, &location).await {
-                tracing::warn!(vmid, %error, "a container without a lease cannot be stopped yet");
+                tracing::warn!(vmid, %error, "the orphan cannot be stopped yet");
             }
             None
         }
@@ -285,7 +289,7 @@ async fn perform(app: App, location: ContainerLocation, work: OrphanAction) -> O
                 Some(vmid)
             }
             Err(error) => {
-                tracing::warn!(vmid, %error, "an orphan cannot be removed yet");
+                tracing::warn!(vmid, %error, "the orphan cannot be removed yet");
                 None
             }
         },

@@ -1,5 +1,5 @@
-//! Starts again what ran before its node rebooted. Containers do not start with their node by themselves, so that nothing runs
-//! before its fence is up; what their owners switched off, inside or here, stays off.
+//! Starts the containers that ran before their node rebooted. Containers do not start with their node,
+//! so that none runs before its fence is up; containers that their owners switched off stay off.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,9 +24,9 @@ use crate::{
     store::{Lease, LeaseState},
 };
 
-/// Seconds after which the time at which a container was seen running is written down again.
+/// Seconds after which the time at which a container was last seen running is stored again.
 const REFRESH: i64 = 3600;
-/// Seconds by which a boot time may be wrong: uptimes come in whole seconds, and take a moment to come.
+/// Seconds by which a boot time may be wrong: uptimes come in whole seconds, with a delay.
 const CLOCKS: i64 = 2;
 /// Seconds for which a container has to be off until it counts as switched off inside: a node stops
 /// its containers minutes before it goes down, and is seen meanwhile.
@@ -36,7 +36,8 @@ const AT_ONCE: usize = 4;
 /// How long a start may take.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Notes which containers run, and starts those that ran until their node rebooted; the leases of the latter.
+/// Stores which containers run, and starts those that ran until their node rebooted. Returns the leases
+/// of the started ones.
 ///
 /// # Errors
 /// Proxmox or the store did not answer.
@@ -95,7 +96,8 @@ pub(super) async fn start_rebooted(
     Ok(start_all(app, to_start).await)
 }
 
-/// What is seen of the container of an active lease. Times in Unix seconds.
+/// The power state of an active lease's container, as the list and the store show it. Times in Unix
+/// seconds.
 struct Observation {
     state: ContainerState,
     /// Seconds for which it runs, by the cluster's list.
@@ -108,7 +110,7 @@ struct Observation {
     off_since: Option<i64>,
 }
 
-/// What that means.
+/// What an observation means.
 #[derive(Debug, PartialEq, Eq)]
 enum Conclusion {
     /// It runs, which has to be written down.
@@ -179,7 +181,7 @@ async fn start_one(app: App, lease: Lease) -> Option<LeaseId> {
             tracing::warn!(
                 lease.id = lease.lease_id.as_str(),
                 code = %error.code,
-                "a container cannot be started after its node's boot; it is tried again"
+                "the container cannot be started after its node's boot; the next comparison tries again"
             );
             None
         }
@@ -187,7 +189,7 @@ async fn start_one(app: App, lease: Lease) -> Option<LeaseId> {
 }
 
 async fn try_start(app: &App, lease_id: &LeaseId) -> Result<bool, ApiError> {
-    let _turn = app.leases_in_work.take(lease_id).await?;
+    let _lock = app.leases_in_work.take(lease_id).await?;
     // Read again: its owner may have stopped, renewed or ended it meanwhile.
     let lease = app.store.lease(lease_id).await?;
     let Some(lease) = lease.filter(|lease| lease.state == LeaseState::Active) else {

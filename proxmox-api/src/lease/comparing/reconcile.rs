@@ -1,6 +1,7 @@
-//! Compares Proxmox with the store, in both directions. Leases: a container that an administrator moved is followed, one that
-//! ran before its node rebooted is started again, one that is lost for ten minutes ends its lease. Containers: those with our
-//! marker that no lease has are stopped, and removed after `ORPHAN_KEEP_HOURS`.
+//! The worker that compares Proxmox with the store every minute, in both directions. From leases to
+//! containers: a moved container is located, one that ran before its node rebooted is started, one
+//! that is lost for ten minutes ends its lease. From containers to leases: a container with our marker
+//! and no lease is stopped, and removed after `ORPHAN_KEEP_HOURS`.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -35,8 +36,8 @@ const AT_ONCE: usize = 8;
 /// Containers that are looked at in one comparison because something is not as expected.
 const LOOKS_PER_COMPARISON: usize = 500;
 
-/// Compares now and every minute, until the process ends. Of several replicas one compares, so that
-/// no container is started or removed by two of them at once, and Proxmox is asked once for all.
+/// Compares now and every minute, until the process ends. One replica compares for all, so that no
+/// container is started or removed by two of them, and Proxmox is asked once.
 pub async fn run(app: App) {
     let mut duty = Duty::new("comparison");
     loop {
@@ -46,10 +47,10 @@ pub async fn run(app: App) {
             Err(error) => Err(error.into()),
         };
         if let Err(error) = done {
-            tracing::warn!(code = %error.code, "Proxmox and the store cannot be compared now");
+            tracing::warn!(code = %error.code, "the comparison of Proxmox with the store failed");
         }
         if let Err(error) = count(&app).await {
-            tracing::error!(code = %error.code, "leases cannot be counted");
+            tracing::error!(code = %error.code, "the leases cannot be counted");
         }
         tokio::time::sleep(INTERVAL).await;
     }
@@ -63,7 +64,7 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     let mut findings = Findings::default();
     // Troubles that another replica found before are found again here, or are over.
     app.alarms.take_over(&HashMap::new(), app.now());
-    // Containers first: a lease that comes into being in between is then known, not missing.
+    // Containers are read first, so that a lease that is made in between does not count as lost.
     let guests = app.proxmox.guests().await?;
     let nodes = app.proxmox.client.nodes().await?;
     let leases = app.store.live_leases().await?;
@@ -93,7 +94,7 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     let with_leases = listed.iter().map(|(_, guest)| guest.node.clone());
     fence_watch::look(app, &with_leases.collect()).await;
     if let Err(error) = counted {
-        tracing::error!(%error, "traffic cannot be counted now");
+        tracing::error!(%error, "the traffic cannot be counted now");
     }
     (findings.started, findings.lost) = (started?, lost);
     let by_vmid: HashMap<Vmid, &Lease> = leases.iter().map(|lease| (lease.vmid, lease)).collect();
@@ -164,7 +165,7 @@ fn is_as_expected(app: &App, guest: &GuestResource, lease: &Lease) -> bool {
         && guest.status != ContainerState::Unknown
 }
 
-/// What is the matter otherwise is only seen by a look at the container.
+/// Whether the list alone can show that a container is in order. Other troubles end by locating it.
 fn is_untroubled(app: &App, lease: &Lease) -> bool {
     let trouble = app.alarms.of(&lease.lease_id);
     trouble.is_none_or(|trouble| {
@@ -175,13 +176,13 @@ fn is_untroubled(app: &App, lease: &Lease) -> bool {
     })
 }
 
-/// Looks at containers of which something is not as expected: at most so many in one comparison,
-/// and at others in the next. The leases that have ended by that.
+/// Locates the containers that are not as expected, at most [`LOOKS_PER_COMPARISON`] of them; the next
+/// comparison begins with others. Returns the leases that have ended.
 async fn locate_all(app: &App, mut leases: Vec<Lease>) -> Vec<LeaseId> {
     if leases.len() > LOOKS_PER_COMPARISON {
         tracing::warn!(
             leases = leases.len(),
-            "more containers are to be looked at than can be in a minute"
+            "more containers have to be located than fit into one comparison"
         );
         let minute = usize::try_from(app.now() / 60).unwrap_or(0);
         let first = minute.wrapping_mul(LOOKS_PER_COMPARISON) % leases.len();
@@ -207,7 +208,7 @@ async fn locate_all(app: &App, mut leases: Vec<Lease>) -> Vec<LeaseId> {
     lost
 }
 
-/// Something is not as expected of a lease's container; the lease's id, if it has ended by that.
+/// Locates a container that is not as expected. Returns the lease's id, if the lease has ended.
 async fn locate_one(app: App, lease: Lease) -> Result<Option<LeaseId>, (LeaseId, ApiError)> {
     let ended = async {
         let Some((trouble, since)) = lost_since(&app, &lease).await? else {
@@ -221,7 +222,7 @@ async fn locate_one(app: App, lease: Lease) -> Result<Option<LeaseId>, (LeaseId,
     }
 }
 
-/// Why the container of a lease cannot be used any more, and since when that is known.
+/// Why the container of a lease is lost, and since when.
 async fn lost_since(app: &App, lease: &Lease) -> Result<Option<(Trouble, i64)>, ApiError> {
     let (id, now) = (&lease.lease_id, app.now());
     let trouble = match locate(app, lease).await? {
@@ -246,9 +247,9 @@ async fn lost_since(app: &App, lease: &Lease) -> Result<Option<(Trouble, i64)>, 
 /// Ends a lease whose container cannot be used any more, and owes its unused part.
 async fn end_lost(app: &App, lease: &Lease, trouble: Trouble) -> Result<bool, ApiError> {
     let id = &lease.lease_id;
-    let _turn = app.leases_in_work.take(id).await?;
-    // Looked at again under the turn, which may have taken a while: it may have come back, and been
-    // renewed or ended.
+    let _lock = app.leases_in_work.take(id).await?;
+    // Read again under the lock: the container may have come back, or the lease may have been renewed
+    // or ended.
     let Some(lease) = app
         .store
         .lease(id)

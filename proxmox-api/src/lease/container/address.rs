@@ -45,7 +45,7 @@ pub fn store_late_address(app: App, lease: Lease) {
     tokio::spawn(async move {
         let until = Instant::now() + LATE_ADDRESS_TIMEOUT;
         if let Err(error) = store_address(&app, &lease, (&lease.node, lease.vmid), until).await {
-            tracing::error!(lease.id = lease.lease_id.as_str(), %error, "an address cannot be written down");
+            tracing::error!(lease.id = lease.lease_id.as_str(), %error, "the address of a container cannot be stored");
         }
     });
 }

@@ -1,6 +1,7 @@
-//! Finds the container of a lease. Administrators and high availability move containers between nodes, clone them, restore
-//! them, take them out of the pool and use their numbers again, so everything that acts on a container finds it here first: by
-//! its number, on whichever node it is, and by the marker in its notes.
+//! Finds the container of a lease. Administrators and high availability move containers between nodes,
+//! clone them, restore them, take them out of the pool and use their numbers again. So all code that
+//! acts on a container locates it here first: by its number on any node, and by the marker in its
+//! notes or its hardware address. `memory::locations` remembers the result for some seconds.
 
 use api_types::ErrorCode;
 use pve::{ContainerConfig, NodeName, Refusal, Vmid};
@@ -213,7 +214,7 @@ async fn rewrite(
         return;
     };
     let mut changes = vec![("description", notes.as_str())];
-    // With it, notes that somebody else changes meanwhile are not overwritten.
+    // With the digest, Proxmox refuses the change if the notes were changed since they were read.
     changes.extend(config.digest.as_deref().map(|digest| ("digest", digest)));
     match app.proxmox.client.update_config(node, vmid, &changes).await {
         Ok(()) => {
@@ -224,7 +225,7 @@ async fn rewrite(
         Err(error) => tracing::warn!(
             lease.id = marker.lease.as_str(),
             vmid = vmid.get(),
-            cause = error.safe_text(),
+            error = error.safe_text(),
             "the marker cannot be written into the container's notes"
         ),
     }
@@ -271,7 +272,8 @@ fn a_template() -> ApiError {
     ApiError::new(ErrorCode::LeaseEnded, message)
 }
 
-/// The same by a look that may be five seconds old, before money moves: a container that is locked is refused as well.
+/// As [`find`], before money moves: the location may be five seconds old, and a locked container is
+/// refused.
 ///
 /// # Errors
 /// As [`find`], and 409 it is locked.

@@ -38,9 +38,11 @@ pub async fn start(
                     return runs(app, node, vmid, deadline, halt::HA_TIMEOUT).await;
                 }
                 Ok(outcome) if outcome.is_success() => return Ok(()),
-                Ok(outcome) => tracing::error!(vmid = vmid.get(), %outcome, "a start failed"),
+                Ok(outcome) => {
+                    tracing::error!(vmid = vmid.get(), %outcome, "the start of a container failed")
+                }
                 Err(error) => {
-                    tracing::error!(vmid = vmid.get(), %error, "a start was not seen to its end")
+                    tracing::error!(vmid = vmid.get(), %error, "the start of a container was not seen to its end")
                 }
             }
         }
@@ -49,8 +51,8 @@ pub async fn start(
         Err(error) if error.may_have_executed() => {
             tracing::warn!(
                 vmid = vmid.get(),
-                cause = error.safe_text(),
-                "a start of unknown outcome"
+                error = error.safe_text(),
+                "the start of a container has an unknown outcome"
             );
             return runs(app, node, vmid, deadline, START_WATCH_TIMEOUT).await;
         }
@@ -79,8 +81,8 @@ async fn runs(
                 if let Err(error) = client.start(node, vmid).await {
                     tracing::warn!(
                         vmid = vmid.get(),
-                        cause = error.safe_text(),
-                        "a second start failed"
+                        error = error.safe_text(),
+                        "the second start of a container failed"
                     );
                 }
             }

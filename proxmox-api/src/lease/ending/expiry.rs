@@ -1,8 +1,8 @@
-//! The worker that ends leases in time: it sleeps until the next deadline, warns, stops, and after
-//! the grace destroys. Work is done in `lanes` of each node, so that an end that falls due during
-//! others begins at once. Work that fails is tried again. It also finishes removals that were
-//! begun, by an undo or by their owner, and stops and destroys machines that are held for a payment
-//! of unknown outcome. All replicas have the same queue; the lease's lock decides which one does it.
+//! The worker that ends leases in time. It sleeps until the next deadline, warns the owner, stops the
+//! container, and destroys it after the grace. Work is done in `lanes` of each node, so that an end
+//! that falls due during others begins at once; failed work is retried with backoff. The worker also
+//! finishes removals that an undo or an owner began, and passes machines whose payment is unknown to
+//! `held`. All replicas have the same queue; the lease's lock decides which one does the work.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -37,13 +37,13 @@ use crate::{
 pub const WARN_SECONDS: i64 = 300;
 /// Owners that are warned by one commit.
 const WARN_AT_ONCE: i64 = 200;
-/// Seconds after which work that was not done is tried again.
+/// Seconds until work that could not be done is retried.
 const RETRY_SECONDS: i64 = 5;
-/// The longest sleep, in seconds.
+/// The longest sleep of the worker, in seconds.
 const LONGEST: i64 = 300;
-/// The same where another replica may set a deadline, and die before it comes.
+/// The longest sleep among replicas: another one may set a deadline and die before it comes.
 const LONGEST_AMONG_REPLICAS: i64 = 15;
-/// Milliseconds between two looks for work, however often a deadline is moved meanwhile.
+/// Milliseconds between two reads of due work, however often deadlines are moved.
 const BETWEEN_LOOKS: u64 = 250;
 /// How long a container may take to start that was halted while its lease was renewed.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -56,7 +56,7 @@ pub async fn run(app: App) {
         let wake = match ends.look(&app).await {
             Ok(wake) => wake,
             Err(error) => {
-                tracing::error!(%error, "deadlines cannot be read");
+                tracing::error!(%error, "the deadlines of leases cannot be read");
                 app.now() + RETRY_SECONDS
             }
         };
@@ -64,14 +64,14 @@ pub async fn run(app: App) {
     }
 }
 
-/// Does all work that is due, and returns when none is left that can be done now.
+/// Does all due work, and returns when no more can be done now. For tests.
 ///
 /// # Errors
 /// The store failed.
 pub async fn tick(app: &App) -> Result<(), StoreError> {
     let mut ends = EndsWorker::new(app);
     ends.look(app).await?;
-    while ends.lanes.in_hand().0 > 0 {
+    while ends.lanes.in_progress().0 > 0 {
         if let Some(ended) = ends.lanes.changed().await {
             ends.handle_result(app, ended);
         }
@@ -87,12 +87,11 @@ enum StepOutcome {
     Done,
     /// It has to be tried again then, Unix seconds.
     Failed(i64),
-    /// Another process, or a request of this one, works on the lease: it leaves it in order, or it
-    /// is here again later.
+    /// Another task holds the lease's lock. The lease is looked at again later.
     Taken,
 }
 
-/// The work of one process.
+/// The state of the worker.
 struct EndsWorker {
     lanes: Lanes<StepOutcome>,
     /// Leases whose lock another task held, and when they are tried again, Unix seconds.
@@ -117,15 +116,15 @@ impl EndsWorker {
         let now = app.now();
         let mut due: Vec<(i64, NodeLane, LeaseId)> = Vec::new();
         due.extend(app.store.ends_due(now).await?.into_iter().map(in_lane));
-        // Machines that are held must not keep paid leases from ending.
+        // A failure to read held machines must not keep paid leases from ending.
         let (held, held_later) = held::due(app).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "held machines cannot be read");
+            tracing::error!(%error, "the held machines cannot be read");
             (Vec::new(), Some(now + RETRY_SECONDS))
         });
         due.extend(held);
         self.forget_what_is_over(app, &due);
         let mut next = held_later.unwrap_or(i64::MAX);
-        // A time that is further away was noted before the clock was set back.
+        // A later time was computed before the clock was set back.
         self.taken
             .retain(|_, at| (now + 1..=now + RETRY_SECONDS).contains(at));
         due.retain(|(_, _, lease_id)| {
@@ -134,7 +133,7 @@ impl EndsWorker {
             next = next.min(later.unwrap_or(i64::MAX));
             later.is_none()
         });
-        // Work that has failed before comes last: it may fail again, and take long.
+        // Work that failed before comes last, because it may take long and fail again.
         due.sort_by_cached_key(|(at, _, lease_id)| (app.retries.since(lease_id).is_some(), *at));
         self.lanes
             .refill(due.into_iter().map(|(_, lane, lease_id)| (lane, lease_id)));
@@ -184,8 +183,8 @@ impl EndsWorker {
     fn start(&mut self, app: &App) {
         self.lanes.start(|lease_id| end(app.clone(), lease_id));
         metrics::gauge!("lease_ends_waiting").set(self.lanes.waiting() as f64);
-        let (in_hand, slow) = self.lanes.in_hand();
-        metrics::gauge!("lease_ends_in_hand").set(in_hand as f64);
+        let (in_progress, slow) = self.lanes.in_progress();
+        metrics::gauge!("lease_ends_in_hand").set(in_progress as f64);
         metrics::gauge!("lease_ends_slow").set(slow as f64);
     }
 
@@ -203,7 +202,7 @@ impl EndsWorker {
             None => {
                 let pause = app.retries.failed(&ended.lease_id, now);
                 let id = ended.lease_id.as_str();
-                tracing::error!(lease.id = id, pause, "the end of a lease broke off");
+                tracing::error!(lease.id = id, pause, "the work to end a lease broke off");
                 now + pause
             }
         }
@@ -229,8 +228,8 @@ async fn warn(app: &App, now: i64) -> Result<bool, StoreError> {
     let warned = warned.await?;
     for one in &warned {
         let data = json!({ "expiresAt": one.expires_at, "destroysAt": one.destroy_at });
-        let subject = one.lease_id.as_str();
-        tracing::info!(subject, event = "expires_soon", %data, "noted");
+        let id = one.lease_id.as_str();
+        tracing::info!(lease.id = id, event = "expires_soon", %data, "event recorded");
     }
     Ok(i64::try_from(warned.len()).unwrap_or(i64::MAX) >= WARN_AT_ONCE)
 }
@@ -238,8 +237,9 @@ async fn warn(app: &App, now: i64) -> Result<bool, StoreError> {
 /// Takes one lease a step further, unless another task holds its lock.
 async fn end(app: App, lease_id: LeaseId) -> StepOutcome {
     let lock = app.leases_in_work.try_take(&lease_id).await;
-    let lock =
-        lock.inspect_err(|error| tracing::warn!(%error, "a lease cannot be locked to end it"));
+    let lock = lock.inspect_err(
+        |error| tracing::warn!(%error, "the lock of a lease cannot be taken to end it"),
+    );
     let Ok(Some(_lock)) = lock else {
         return StepOutcome::Taken;
     };
@@ -255,7 +255,7 @@ async fn end(app: App, lease_id: LeaseId) -> StepOutcome {
             {
                 app.alarms.raise(&lease_id, lease.vmid, trouble, app.now());
             }
-            tracing::warn!(lease.id = lease_id.as_str(), pause, %error, "a lease cannot be ended yet");
+            tracing::warn!(lease.id = lease_id.as_str(), pause, %error, "the lease cannot be ended yet");
             StepOutcome::Failed(app.now() + pause)
         }
     }
@@ -313,7 +313,8 @@ async fn step(app: &App, lease_id: &LeaseId) -> Result<(), ContainerError> {
     }
 }
 
-/// The grace is over. A container that was lost in the paid time, and too late for the comparison's ten minutes, is owed now.
+/// Ends the grace. A container that was lost in the paid time, too late for the ten minutes of the
+/// comparison, is owed now.
 async fn end_grace(app: &App, lease: &Lease) -> Result<(), ContainerError> {
     if let Some(since) = app.store.missing_since(&lease.lease_id).await?
         && matches!(locate(app, lease).await?, Located::Gone)
@@ -378,7 +379,7 @@ async fn start_if_renewed(app: &App, lease_id: &LeaseId) -> Result<(), Container
     Ok(())
 }
 
-/// Destroys a lease that was paid for: at the end of its grace, or because its owner asked. The caller has its turn.
+/// Destroys a lease that was paid for: at the end of its grace, or because its owner asked. The caller holds its lock.
 ///
 /// # Errors
 /// The container is still there; the lease stays `destroying` and the worker goes on.

@@ -1,6 +1,6 @@
-//! The machine of a lease whose payment nobody knows the outcome of. It is nobody's yet: after two minutes it is stopped, a
-//! day after the payment's window it is destroyed, and it is started again when the money is seen. What becomes of the
-//! payment is decided elsewhere, by evidence only; a machine that is gone by then makes it owed.
+//! The machine of a lease whose payment has an unknown outcome. It is stopped after two minutes,
+//! destroyed a day after the payment's window, and started again when the transfer is seen. `payment`
+//! decides over the payment, by evidence only; if the machine is gone by then, the payment is owed.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the address of a started container is waited for.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What is to be done with a held machine, and from when, Unix seconds.
+/// The next step with a held machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HeldStep {
     Stop,
@@ -89,12 +89,12 @@ pub(super) async fn due(app: &App) -> Result<(Vec<DueMachine>, Option<i64>), Sto
     Ok((due, later))
 }
 
-/// Does what is due with the machine of a lease. The caller has the lease's turn.
+/// Does what is due with the machine of a lease. The caller holds the lease's lock.
 ///
 /// # Errors
 /// It could not be done; try again later.
 pub async fn advance(app: &App, lease_id: &LeaseId) -> Result<(), ContainerError> {
-    // Read under the turn: the money may have been seen meanwhile.
+    // Read under the lock, because the transfer may have been seen before it was taken.
     let all = app.store.held_machines().await?;
     let Some(held) = all
         .into_iter()
@@ -146,9 +146,9 @@ async fn destroy(app: &App, lease: &Lease) -> Result<(), ContainerError> {
     remove::remove(app, &undoing).await
 }
 
-/// Makes sure that the machine of a lease whose money was seen is there and runs: it may have been stopped meanwhile, and
-/// after a while (`resumed`) an administrator or a crash may have removed it. One that was probed a moment ago needs no look.
-/// The caller has the lease's turn.
+/// Makes sure that the machine of a lease whose transfer was seen exists and runs: it may have been
+/// stopped, or removed by an administrator or a crash (`resumed`). A machine that was just probed is
+/// not checked again. The caller holds the lease's lock.
 ///
 /// # Errors
 /// It is gone, does not start, or Proxmox did not answer.

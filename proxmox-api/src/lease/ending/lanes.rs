@@ -1,6 +1,6 @@
-//! Work on leases in lanes: each node has places of its own for each kind of work, so that a slow
-//! node delays no other, and queued work begins as soon as a place is free. Work that takes
-//! unusually long gives its place back while it goes on.
+//! Work on leases in lanes: each node has a limited number of slots for each kind of work, so that a
+//! slow node delays no other, and queued work begins as soon as a slot is free. Work that takes longer
+//! than [`SLOW_AFTER`] gives its slot back and goes on. `expiry` fills the lanes.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
@@ -16,13 +16,14 @@ use tokio::{
 
 use crate::ids::LeaseId;
 
-/// After this, work is set aside: a container shuts down within ten seconds, or does not listen.
+/// Work that takes longer counts as slow: a container shuts down within ten seconds, or ignores the
+/// request.
 pub const SLOW_AFTER: Duration = Duration::from_secs(10);
-/// Work of one lane that is set aside at most, for each of its places. More keeps its location.
+/// Slow work that may go on without a slot, for each slot of a lane. Further slow work keeps its slot.
 const ASIDE: usize = 4;
 
-/// Kinds of work on a container. They load a node differently: a stop waits for the guest, a removal
-/// holds the storage's lock, on which Proxmox lets a task wait for ten seconds only.
+/// The kinds of work on a container. They load a node differently: a stop waits for the guest; a
+/// removal holds the storage's lock, for which Proxmox lets a task wait ten seconds only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LaneTask {
     /// It is shut down.
@@ -31,7 +32,7 @@ pub enum LaneTask {
     Remove,
 }
 
-/// A lane.
+/// One lane: a kind of work on one node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NodeLane {
     /// The node.
@@ -40,7 +41,7 @@ pub struct NodeLane {
     pub task: LaneTask,
 }
 
-/// LaneCapacity in each lane, which may get more or fewer; work that is in hand keeps its location.
+/// The number of slots in each lane. It may change; work that has begun keeps its slot.
 #[derive(Debug, Clone)]
 pub struct LaneCapacity {
     /// For stops.
@@ -57,7 +58,7 @@ impl LaneCapacity {
         }
     }
 
-    /// Waits until there are more or fewer.
+    /// Waits until a number changes.
     async fn changed(&mut self) {
         let changed = |places| async {
             let places: &mut watch::Receiver<usize> = places;
@@ -72,7 +73,7 @@ impl LaneCapacity {
     }
 }
 
-/// Work that has ended.
+/// The result of work that has ended.
 #[derive(Debug, PartialEq, Eq)]
 pub struct WorkResult<T> {
     /// The lease.
@@ -81,24 +82,24 @@ pub struct WorkResult<T> {
     pub outcome: Option<T>,
 }
 
-/// The lanes of all nodes. Work in hand is cut off when they are dropped.
+/// The lanes of all nodes. Dropping them cancels work that has begun.
 pub struct Lanes<T> {
     capacity: LaneCapacity,
     waiting: HashMap<NodeLane, VecDeque<LeaseId>>,
-    in_hand: HashMap<LeaseId, InHand>,
+    in_progress: HashMap<LeaseId, WorkInProgress>,
     tasks: JoinSet<()>,
     tell: mpsc::UnboundedSender<LaneNews<T>>,
     news: mpsc::UnboundedReceiver<LaneNews<T>>,
 }
 
-struct InHand {
+struct WorkInProgress {
     lane: NodeLane,
     is_slow: bool,
 }
 
 enum LaneNews<T> {
     IsSlow(LeaseId),
-    WorkResult(WorkResult<T>),
+    Ended(WorkResult<T>),
 }
 
 /// Reports the end of work when it is dropped, so also after a panic.
@@ -111,7 +112,7 @@ struct Reporter<T> {
 impl<T> Drop for Reporter<T> {
     fn drop(&mut self) {
         // Sending fails only once the lanes, and with them the receiver, are dropped.
-        let _ = self.tell.send(LaneNews::WorkResult(WorkResult {
+        let _ = self.tell.send(LaneNews::Ended(WorkResult {
             lease_id: self.lease_id.clone(),
             outcome: self.outcome.take(),
         }));
@@ -125,25 +126,25 @@ impl<T: Send + 'static> Lanes<T> {
         Self {
             capacity,
             waiting: HashMap::new(),
-            in_hand: HashMap::new(),
+            in_progress: HashMap::new(),
             tasks: JoinSet::new(),
             tell,
             news,
         }
     }
 
-    /// Replaces the queue, in the order in which work is to begin. Leases that are in hand are left
+    /// Replaces the queue, in the order in which work is to begin. Leases with work in progress are left
     /// out.
     pub fn refill(&mut self, work: impl IntoIterator<Item = (NodeLane, LeaseId)>) {
         self.waiting.clear();
         for (lane, lease_id) in work {
-            if !self.in_hand.contains_key(&lease_id) {
+            if !self.in_progress.contains_key(&lease_id) {
                 self.waiting.entry(lane).or_default().push_back(lease_id);
             }
         }
     }
 
-    /// Begins queued work while places are free.
+    /// Begins queued work while slots are free.
     pub fn start<F>(&mut self, work: impl Fn(LeaseId) -> F)
     where
         F: Future<Output = T> + Send + 'static,
@@ -165,7 +166,7 @@ impl<T: Send + 'static> Lanes<T> {
 
     fn free(&self, lane: &NodeLane) -> usize {
         let places = self.capacity.of(lane.task);
-        let own = self.in_hand.values().filter(|one| one.lane == *lane);
+        let own = self.in_progress.values().filter(|one| one.lane == *lane);
         let (slow, prompt): (Vec<_>, Vec<_>) = own.partition(|one| one.is_slow);
         let too_slow = slow.len().saturating_sub(places * ASIDE);
         places.saturating_sub(prompt.len() + too_slow)
@@ -175,11 +176,11 @@ impl<T: Send + 'static> Lanes<T> {
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let in_hand = InHand {
+        let in_progress = WorkInProgress {
             lane,
             is_slow: false,
         };
-        self.in_hand.insert(lease_id.clone(), in_hand);
+        self.in_progress.insert(lease_id.clone(), in_progress);
         let (work, tell) = (work(lease_id.clone()), self.tell.clone());
         self.tasks.spawn(async move {
             let mut reporter = Reporter {
@@ -200,25 +201,24 @@ impl<T: Send + 'static> Lanes<T> {
         });
     }
 
-    /// Waits until places may be free again: because work has ended, which is returned, or because
-    /// it is slow, or because there are more places. For ever, where nothing is in hand and their
-    /// number stays.
+    /// Waits until slots may be free again: work has ended, which is returned, or counts as slow, or the
+    /// number of slots has changed. It waits for ever where no work is in progress and the number stays.
     pub async fn changed(&mut self) -> Option<WorkResult<T>> {
         let news = tokio::select! {
-            // Ours is never the last sender that is dropped.
+            // `self.tell` keeps the channel open.
             news = self.news.recv() => news?,
             () = self.capacity.changed() => return None,
         };
         while self.tasks.try_join_next().is_some() {}
         match news {
             LaneNews::IsSlow(lease_id) => {
-                if let Some(in_hand) = self.in_hand.get_mut(&lease_id) {
-                    in_hand.is_slow = true;
+                if let Some(in_progress) = self.in_progress.get_mut(&lease_id) {
+                    in_progress.is_slow = true;
                 }
                 None
             }
-            LaneNews::WorkResult(ended) => {
-                self.in_hand.remove(&ended.lease_id);
+            LaneNews::Ended(ended) => {
+                self.in_progress.remove(&ended.lease_id);
                 Some(ended)
             }
         }
@@ -229,14 +229,14 @@ impl<T: Send + 'static> Lanes<T> {
         self.waiting.values().map(VecDeque::len).sum()
     }
 
-    /// How many leases are in hand, and how many of these are set aside as slow.
-    pub fn in_hand(&self) -> (usize, usize) {
-        let slow = self.in_hand.values().filter(|one| one.is_slow).count();
-        (self.in_hand.len(), slow)
+    /// How many leases have work in progress, and how many of these are slow.
+    pub fn in_progress(&self) -> (usize, usize) {
+        let slow = self.in_progress.values().filter(|one| one.is_slow).count();
+        (self.in_progress.len(), slow)
     }
 }
 
-/// Does work on each node at most `at_once` at a time, on all nodes side by side.
+/// Does at most `at_once` pieces of work at a time on each node, on all nodes concurrently.
 pub async fn per_node<F: Future>(
     work: impl IntoIterator<Item = (NodeName, F)>,
     at_once: usize,

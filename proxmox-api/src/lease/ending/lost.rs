@@ -8,7 +8,7 @@ use crate::{
     store::{Lease, StoreError},
 };
 
-/// Ends a paid lease whose container is missed since `since`; false if it is over. The caller has its turn.
+/// Ends a paid lease whose container is missing since `since`; false if the lease is over already. The caller holds its lock.
 ///
 /// # Errors
 /// The store failed.

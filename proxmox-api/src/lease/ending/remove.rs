@@ -1,4 +1,4 @@
-//! Removes the container of a lease, and nothing else: only what was located as the lease's own goes.
+//! Removes the container of a lease, once it was located as the lease's own, and ends the lease.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const REMOVE_TIMEOUT: Duration = Duration::from_secs(60);
 /// It is still there; try again later.
 pub async fn remove(app: &App, lease: &Lease) -> Result<(), ContainerError> {
     match locate(app, lease).await? {
-        // Somebody made a template of it: theirs now, and of no use to a customer.
+        // An administrator made a template of it, which cannot run for a customer.
         Located::Here(location) if location.template => {
             let vmid = lease.vmid.get();
             tracing::warn!(
@@ -34,10 +34,10 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), ContainerError> {
         }
         Located::Here(location) => {
             if let Err(error) = remove_container(app, &location).await {
-                // What cannot be removed for now does not run on for nothing.
+                // A container that cannot be removed yet is halted, because its time is over.
                 if let Err(error) = halt::halt_for_good(app, lease, &location).await {
                     let id = &lease.lease_id;
-                    tracing::warn!(lease.id = id.as_str(), %error, "what cannot be removed runs on");
+                    tracing::warn!(lease.id = id.as_str(), %error, "the container can neither be removed nor halted");
                 }
                 return Err(error);
             }
@@ -87,7 +87,7 @@ pub async fn remove_container(
     };
     let upid = match client.destroy(&location.node, location.vmid, how).await {
         Ok(upid) => upid,
-        // Gone, or moved since it was located: the next look tells.
+        // It may be gone or moved since it was located; the next attempt finds out.
         Err(error) => return Err(error.into()),
     };
     let options = WaitOptions {
@@ -114,7 +114,7 @@ async fn check_never_made(app: &App, lease: &Lease) -> Result<(), ContainerError
         pve::TaskStatus::Stopped(outcome) if outcome.is_success() => {
             Err(ContainerError::Unclear(Trouble::Hidden))
         }
-        // Proxmox removes what it fails to make, so this is somebody else's.
+        // Proxmox removes what it fails to make, so this container is not the lease's.
         pve::TaskStatus::Stopped(_) => Ok(()),
     }
 }

@@ -26,6 +26,6 @@ pub async fn count(app: &App, lease: &Lease) {
     let client = lease.client.as_deref();
     let counted = app.store.record_unpaid(&lease.owner, client, app.now());
     if let Err(error) = counted.await {
-        tracing::error!(%error, lease.id = lease.lease_id.as_str(), "an unpaid machine cannot be counted");
+        tracing::error!(%error, lease.id = lease.lease_id.as_str(), "the unpaid machine of a lease cannot be counted");
     }
 }

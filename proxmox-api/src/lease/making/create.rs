@@ -1,5 +1,6 @@
-//! Makes the container of a lease: exactly one, whatever Proxmox answers. A creation that was surely not executed is tried on
-//! another number or node; one that may have been executed is looked for first.
+//! Creates the container of a lease: exactly one, whatever Proxmox answers. A creation that was surely
+//! not executed is tried with another number or node; one that may have been executed is searched for
+//! first. `operations::lease_container` calls it.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -49,11 +50,11 @@ pub struct NewContainer {
     pub ssh_public_key: Option<String>,
 }
 
-/// What became of one request.
+/// The result of one request to create.
 enum CreateAttempt {
     /// A task is making it, or has made it.
     Task(Upid),
-    /// The number belongs to somebody else.
+    /// Another guest has the number.
     Taken,
     /// It was surely not executed; the node may be at fault.
     NotExecuted(ApiError),
@@ -168,7 +169,7 @@ fn unexpected_state(lease_id: &LeaseId, from: LeaseState, to: LeaseState) -> Api
         lease.id = lease_id.as_str(),
         from = from.as_str(),
         to = to.as_str(),
-        "the lease is not where it should be"
+        "the lease is not in the expected state"
     );
     ApiError::new(
         ErrorCode::LeaseConflict,
@@ -192,8 +193,8 @@ async fn fence_in(app: &App, container: &NewContainer, fence: Fence) -> Result<(
         tracing::error!(
             lease.id = id.as_str(),
             vmid = container.vmid.get(),
-            cause,
-            "a container's firewall cannot be set"
+            error = cause,
+            "the firewall of a container cannot be set"
         );
         // The bridge's own table needs no rules of the guest's.
         if network.fence == FencePolicy::Required && fence != Fence::Bridge {
@@ -226,8 +227,8 @@ async fn attempt(
     if error.may_have_executed() {
         tracing::warn!(
             lease.id = container.lease.lease_id.as_str(),
-            cause = error.safe_text(),
-            "a creation of unknown outcome"
+            error = error.safe_text(),
+            "the creation of a container has an unknown outcome"
         );
         return Ok(match find_creation(app, container).await {
             Some(upid) => CreateAttempt::Task(upid),
@@ -284,7 +285,7 @@ async fn wait_until_created(
         Ok(outcome) if outcome.is_success() => {}
         Ok(outcome) => return Err(task_failed(container, upid, &outcome)),
         Err(error) => {
-            tracing::error!(lease.id = container.lease.lease_id.as_str(), %error, "a creation was not seen to its end");
+            tracing::error!(lease.id = container.lease.lease_id.as_str(), %error, "the creation of a container was not seen to its end");
             return Err(failed());
         }
     }
@@ -299,7 +300,7 @@ async fn wait_until_created(
     tracing::error!(
         lease.id = container.lease.lease_id.as_str(),
         vmid = container.vmid.get(),
-        "the container is not ours"
+        "the new container has no marker of this lease"
     );
     Err(failed())
 }
@@ -309,7 +310,7 @@ pub(super) fn task_failed(
     upid: &Upid,
     outcome: &TaskOutcome,
 ) -> ApiError {
-    tracing::error!(lease.id = container.lease.lease_id.as_str(), task = upid.kind, %outcome, "a task failed");
+    tracing::error!(lease.id = container.lease.lease_id.as_str(), upid = upid.as_str(), %outcome, "the task that creates a container failed");
     failed()
 }
 

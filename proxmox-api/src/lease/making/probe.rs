@@ -46,12 +46,12 @@ pub async fn probe(
             tracing::error!(
                 vmid = vmid.get(),
                 exit_code = outcome.exit_code,
-                "`true` failed"
+                "the new container runs the command `true` without success"
             );
             Err(unresponsive())
         }
         Err(error) => {
-            tracing::error!(vmid = vmid.get(), %error, "a container has no address and runs no command");
+            tracing::error!(vmid = vmid.get(), %error, "the new container has no address and runs no command");
             Err(unresponsive())
         }
     }

@@ -1,6 +1,6 @@
-//! What keeps a tenant from the operator's network: the guest's own firewall with the datacenter's group of rules, and a table
-//! of the host on the bridge itself where `doctor --probe` has proven it. Proxmox treats a group that is missing as one without
-//! rules, so that it is looked for before each lease.
+//! The fence between tenants and the operator's network: the guest's own firewall with the datacenter's
+//! security group, or a table of the host on the bridge itself where `doctor --probe` has proven it.
+//! Proxmox treats a missing group as one without rules, so it is looked for before each lease.
 
 use api_types::ErrorCode;
 use pve::{FirewallRule, GuestFirewall, Network, NodeName, Policy, Rate, Refusal, RuleKind, Vmid};
@@ -36,7 +36,7 @@ pub struct FenceProof {
     pub at: i64,
 }
 
-/// What fences a container on a node in.
+/// The fence on a node, by an answer that is a few seconds old at most.
 ///
 /// # Errors
 /// Proxmox did not answer, or the store failed.
@@ -44,7 +44,7 @@ pub async fn read_fence(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
     let seen = app.fence.of_node(node);
     let mut kept = seen.lock().await;
     let now = app.clock.unix_millis();
-    // One that is of later than now was taken before the clock was set back.
+    // A later time was stored before the clock was set back.
     if let Some((at, fence)) = *kept
         && now
             .checked_sub(at)
@@ -157,7 +157,7 @@ pub async fn require(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
         return Ok(fence);
     };
     metrics::counter!("leases_refused_total", "reason" => "not_fenced").increment(1);
-    tracing::error!(%node, gap = ?gap, mend = gap.mend(), "a lease is refused because its container cannot be fenced in");
+    tracing::error!(%node, gap = ?gap, mend = gap.mend(), "the lease is refused because its container would not be fenced in");
     let message = "Containers cannot be kept apart from the operator's network just now; nothing was charged.";
     Err(ApiError::new(ErrorCode::Unavailable, message).retry_after(300))
 }

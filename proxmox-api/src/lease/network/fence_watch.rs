@@ -1,5 +1,5 @@
-//! Tells the operator when the fence around containers that run goes away, and when it is back. Sales
-//! stop by themselves; what was sold runs on.
+//! Tells the operator when the fence around running containers is gone, and when it is back. New leases
+//! are refused meanwhile; those that were sold run on.
 
 use std::collections::HashSet;
 
@@ -36,12 +36,12 @@ pub(crate) async fn look(app: &App, nodes: &HashSet<NodeName>) {
         }
         match gap {
             Some(gap) => {
-                tracing::error!(%node, mend = gap.mend(), "containers that run are no longer fenced in");
+                tracing::error!(%node, mend = gap.mend(), "the fence around running containers is gone");
                 let data = json!({ "gap": format!("{gap:?}") });
                 app.record_event(node.as_str(), "fence_open", data).await;
             }
             None => {
-                tracing::info!(%node, "containers are fenced in again");
+                tracing::info!(%node, "the fence around running containers is back");
                 app.record_event(node.as_str(), "fence_closed", json!({}))
                     .await;
             }

@@ -1,5 +1,6 @@
-//! Puts containers on their bridge once the host's firewall knows their rules. Until then their link is down. This is a worker
-//! of its own: the end of a neighbour's lease may take half a minute, and the paid time of this one runs.
+//! The worker that puts a container's link up once the host's firewall has its rules; until then the
+//! link is down. It is a worker of its own, because the end of another lease may take half a minute
+//! while the paid time of this one runs.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(5);
 /// The longest sleep.
 const LONGEST: Duration = Duration::from_secs(300);
-/// The same where another replica may keep a link down, and die before it may be put up.
+/// The longest sleep among replicas: another one may keep a link down and die before it puts it up.
 const LONGEST_AMONG_REPLICAS: Duration = Duration::from_secs(5);
 /// Links that are put up at a time.
 const AT_ONCE: usize = 8;
@@ -35,7 +36,7 @@ pub async fn run(app: App) {
     };
     loop {
         let pause = put_up_due(&app).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "links to be put up cannot be read");
+            tracing::error!(%error, "the links that are kept down cannot be read");
             RETRY
         });
         let pause = pause.min(longest);
@@ -102,8 +103,8 @@ async fn put_up_or_say_why(app: App, lease: Lease) -> Result<Option<LeaseId>, St
                 tracing::warn!(
                     lease.id = id.as_str(),
                     vmid = vmid.get(),
-                    cause,
-                    "a container's link cannot be put up yet"
+                    error = cause,
+                    "the link of a container cannot be put up yet"
                 );
             }
             app.alarms.raise(id, vmid, Trouble::LinkDown, app.now());

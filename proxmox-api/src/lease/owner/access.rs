@@ -1,4 +1,4 @@
-//! Who may do something with a lease, and when.
+//! Whether a wallet may use a lease now.
 
 use api_types::ErrorCode;
 
@@ -9,10 +9,10 @@ use crate::{
     store::{Lease, LeaseState},
 };
 
-/// Only the owner; the lease may have changed since it was read.
+/// The lease as it is now, for its owner only.
 ///
 /// # Errors
-/// It is somebody else's, or it is gone.
+/// It is another wallet's, or it is gone.
 pub async fn owned(app: &App, lease_id: &LeaseId, payer: &Wallet) -> Result<Lease, ApiError> {
     let lease = app
         .store
@@ -35,7 +35,7 @@ pub async fn owned(app: &App, lease_id: &LeaseId, payer: &Wallet) -> Result<Leas
     Ok(lease)
 }
 
-/// Only the owner, and only while the paid time runs.
+/// The lease as it is now, for its owner and only while the paid time runs.
 ///
 /// # Errors
 /// As [`owned`], or the lease is not active.

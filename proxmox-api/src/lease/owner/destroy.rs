@@ -1,4 +1,4 @@
-//! Ends a lease before its time, because its owner wants that. What is paid is not given back.
+//! Ends a lease early for its owner. Nothing is refunded.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
 /// How long the owner waits for the container to be gone; the worker goes on with it.
 const OWNER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What became of the wish. Either way the lease cannot be renewed any more.
+/// The result of an early end. The lease cannot be renewed any more in either case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DestroyOutcome {
     /// The container is gone.
@@ -35,16 +35,19 @@ pub async fn destroy(app: &App, lease: Lease) -> Result<DestroyOutcome, ApiError
         let message = "The lease is still being made or paid; it can be ended once it is active.";
         return Err(ApiError::new(ErrorCode::LeaseConflict, message).retry_after(5));
     }
-    // In a task of its own: an owner who hangs up has still ended the lease.
+    // In a task of its own, so that the lease ends even if the owner hangs up.
     let work = tokio::spawn(end(app.clone(), lease.lease_id.clone()));
     match timeout(OWNER_TIMEOUT, work).await {
         Ok(Ok(done)) => done?,
         Ok(Err(error)) => {
-            tracing::error!(lease.id = lease.lease_id.as_str(), %error, "ending a lease broke off");
+            tracing::error!(lease.id = lease.lease_id.as_str(), %error, "the early end of a lease broke off");
             let message = "Ending the lease broke off; it is tried again.";
             return Err(ApiError::new(ErrorCode::Internal, message));
         }
-        Err(_) => tracing::warn!(lease.id = lease.lease_id.as_str(), "a removal takes long"),
+        Err(_) => tracing::warn!(
+            lease.id = lease.lease_id.as_str(),
+            "the removal of a container takes long; the work goes on"
+        ),
     }
     let now = app.store.lease(&lease.lease_id).await?.unwrap_or(lease);
     Ok(match now.state {
@@ -55,7 +58,7 @@ pub async fn destroy(app: &App, lease: Lease) -> Result<DestroyOutcome, ApiError
 
 async fn end(app: App, lease_id: LeaseId) -> Result<(), StoreError> {
     // Waits for a stop, a start or a renewal that is under way.
-    let _turn = app.leases_in_work.take(&lease_id).await?;
+    let _lock = app.leases_in_work.take(&lease_id).await?;
     let Some(mut lease) = app.store.lease(&lease_id).await? else {
         return Ok(());
     };
@@ -72,7 +75,7 @@ async fn end(app: App, lease_id: LeaseId) -> Result<(), StoreError> {
     if matches!(lease.state, LeaseState::Destroying | LeaseState::Undoing)
         && let Err(error) = remove::remove(&app, &lease).await
     {
-        tracing::warn!(lease.id = lease_id.as_str(), %error, "a container cannot be removed yet");
+        tracing::warn!(lease.id = lease_id.as_str(), %error, "the container cannot be removed yet");
         app.deadlines_moved.notify_one();
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! Stops and starts the container of a running lease, because its owner wants that. The paid time goes on either way, and the data
-//! stays. Proxmox is the only record of whether a container runs, so a crash in between leaves nothing to be taken up.
+//! Stops and starts the container of an active lease for its owner. The paid time goes on, and the data
+//! stays. Proxmox is the only record of whether a container runs, so a crash leaves nothing to resume.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub enum Power {
     On,
 }
 
-/// What became of the wish.
+/// The result of a switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PowerOutcome {
     /// It is as the owner wants it.
@@ -66,14 +66,14 @@ impl Power {
 /// # Errors
 /// The paid time does not run, or Proxmox does not do it.
 pub async fn switch(app: &App, lease: &Lease, power: Power) -> Result<PowerOutcome, ApiError> {
-    // Before the wait for a turn: whoever may not is told at once.
+    // Checked before the wait for the lock, so that a refusal comes at once.
     active(app, &lease.lease_id, &lease.owner).await?;
     // In a task of its own: an owner who hangs up leaves no container half stopped.
     let work = tokio::spawn(work(app.clone(), lease.clone(), power));
     match timeout(OWNER_TIMEOUT, work).await {
         Ok(Ok(done)) => Ok(PowerOutcome::Done(done?)),
         Ok(Err(error)) => {
-            tracing::error!(lease.id = lease.lease_id.as_str(), %error, "switching a container broke off");
+            tracing::error!(lease.id = lease.lease_id.as_str(), %error, "the work to switch a container's power broke off");
             let message = "It broke off half way; look at the lease and try again.";
             Err(ApiError::new(ErrorCode::Internal, message))
         }
@@ -81,7 +81,7 @@ pub async fn switch(app: &App, lease: &Lease, power: Power) -> Result<PowerOutco
             tracing::warn!(
                 lease.id = lease.lease_id.as_str(),
                 ?power,
-                "a container takes long"
+                "the container takes long to stop or start; the work goes on"
             );
             Ok(PowerOutcome::Soon(lease.clone()))
         }
@@ -89,8 +89,8 @@ pub async fn switch(app: &App, lease: &Lease, power: Power) -> Result<PowerOutco
 }
 
 async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
-    // Waits for an end, a renewal or another wish that is under way; it may have changed what is allowed.
-    let _turn = app.leases_in_work.take(&lease.lease_id).await?;
+    // Waits for an end, a renewal or another switch, which may change what is allowed.
+    let _lock = app.leases_in_work.take(&lease.lease_id).await?;
     let lease = active(&app, &lease.lease_id, &lease.owner).await?;
     if power == Power::On
         && let Some(why) = traffic::keeps_off(&app, &lease.lease_id).await?
@@ -139,7 +139,7 @@ async fn store_power(app: &App, lease: &Lease, power: Power, asked: i64) -> Resu
 }
 
 fn stop_error(error: ContainerError) -> ApiError {
-    tracing::warn!(%error, "a container cannot be stopped");
+    tracing::warn!(%error, "the container cannot be stopped");
     match error {
         ContainerError::Locked(held_by) => lock::refusal(&held_by),
         ContainerError::Store(error) => error.into(),

@@ -306,7 +306,7 @@ fn or_missing<T>(
         (Err(error), LiveStateNeed::Required) => Err(error.into()),
         (Err(error), LiveStateNeed::IfPossible) => {
             tracing::warn!(
-                proxmox.cause = error.safe_text(),
+                error = error.safe_text(),
                 "leases are shown without their live state"
             );
             Ok(None)

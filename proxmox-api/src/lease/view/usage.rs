@@ -39,8 +39,8 @@ pub async fn show_usage(
             let id = &lease.lease_id;
             tracing::warn!(
                 lease.id = id.as_str(),
-                proxmox.cause = cause,
-                "usage is shown without Proxmox"
+                error = cause,
+                "the usage of a lease is shown without Proxmox"
             );
             (None, Vec::new())
         }

@@ -1,5 +1,5 @@
-//! `POST /management/exec/{ctid}`: a command in a leased container. A shell that listens is found before the money moves, so
-//! that a terminal that is in use, or a container that does not run, costs nothing.
+//! `POST /management/exec/{ctid}`: a command in a leased container. The shell is opened before the
+//! payment is settled, so that a terminal in use or a stopped container costs nothing.
 
 mod output;
 mod words;
@@ -30,7 +30,7 @@ use crate::{
 const DEFAULT_SECONDS: u32 = 30;
 /// How much of each output is returned, in bytes; the rest is counted.
 const OUTPUT_LIMIT: usize = 64 * 1024;
-/// How long other commands on the same container are waited for.
+/// How long to wait for other commands on the same container.
 const TERMINAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A command for a container.

@@ -1,4 +1,4 @@
-//! Output for an answer, which is text: whole at the end, or in pieces while the command runs.
+//! Converts a command's output to text for the answer: whole at the end, or in pieces while it runs.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::progress::Progress;
 
-/// Output up to this size, in bytes, is shown as it is, whatever it is made of.
+/// Output up to this size, in bytes, is shown unchanged.
 const SMALL: usize = 4096;
 
 /// Output as text and, where it is no text, also in base64. A character that was cut in two at the limit is left out.

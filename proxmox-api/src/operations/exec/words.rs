@@ -1,8 +1,8 @@
-//! From a request to what the shell reads, and from a task's name to what a customer may see of it.
+//! Quotes a request's arguments for the shell, and removes our account from a task's name.
 
 use pve::Upid;
 
-/// The command line with each further argument as one word, whatever it contains.
+/// The command line with each further argument quoted as one word.
 pub(super) fn script(command: &str, extra_args: &[String]) -> String {
     // A line break at the end would make a command of its own out of the arguments.
     let mut script = command.trim().to_owned();

@@ -1,5 +1,6 @@
-//! `POST /lease/container`: a container for some minutes. It is made, started and seen to answer before the money moves; if the
-//! money does not move, it is taken away again.
+//! `POST /lease/container`: a container for some minutes. It is created, started and probed before the
+//! payment is settled, and removed if the payment is not settled. `lease::making` does the work;
+//! `store` claims number and address; `lease::view` shows the result.
 
 mod documentation;
 mod machine;
@@ -43,14 +44,14 @@ use crate::{
     timestamp::timestamp,
 };
 
-/// Seconds of a payment's window that are kept for the settlement.
+/// Seconds of a payment's window that are reserved for the settlement.
 const SETTLE_RESERVE: i64 = 30;
 /// How long a container may take to be made.
 const MAKE_AT_MOST: i64 = 240;
-/// How long a refused customer waits for the removal before they are answered; the worker goes on with it.
+/// How long a refused customer waits for the removal; the worker finishes it.
 const UNDO_PATIENCE: Duration = Duration::from_secs(15);
 
-/// A lease that is asked for, or one that is taken up again.
+/// A requested lease, or one whose payment is resumed.
 #[derive(Debug)]
 pub struct LeaseContainer {
     lease_id: LeaseId,
@@ -159,7 +160,7 @@ impl Operation for LeaseContainer {
     }
 
     async fn prepare(&self, app: &App, job: &Job) -> Result<(), ApiError> {
-        let _turn = app.leases_in_work.take(&self.lease_id).await?;
+        let _lock = app.leases_in_work.take(&self.lease_id).await?;
         let left = (job.valid_before - SETTLE_RESERVE - app.now()).clamp(0, MAKE_AT_MOST);
         let deadline = Instant::now() + Duration::from_secs(left.unsigned_abs());
         let lease = self.lease(app).await?;
@@ -246,7 +247,7 @@ impl Operation for LeaseContainer {
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::error!(%error, lease.id = self.lease_id.as_str(), "its address is noted later")
+                tracing::error!(%error, lease.id = self.lease_id.as_str(), "the address of a container is stored later")
             }
         }
     }
@@ -282,7 +283,7 @@ impl Operation for LeaseContainer {
             return;
         }
         let removal = async {
-            let Ok(_turn) = app.leases_in_work.take(&self.lease_id).await else {
+            let Ok(_lock) = app.leases_in_work.take(&self.lease_id).await else {
                 return;
             };
             let Ok(Some(lease)) = app.store.lease(&self.lease_id).await else {
@@ -299,7 +300,7 @@ impl Operation for LeaseContainer {
             if !matches!(moved, Ok(true)) {
                 tracing::error!(
                     lease.id = self.lease_id.as_str(),
-                    "a lease cannot be undone"
+                    "the lease cannot be undone"
                 );
                 return;
             }
@@ -309,13 +310,13 @@ impl Operation for LeaseContainer {
                 ..lease
             };
             if let Err(error) = remove::remove(app, &lease).await {
-                tracing::warn!(lease.id = self.lease_id.as_str(), %error, "a container cannot be removed yet");
+                tracing::warn!(lease.id = self.lease_id.as_str(), %error, "the container cannot be removed yet");
             }
         };
         if timeout(UNDO_PATIENCE, removal).await.is_err() {
             tracing::warn!(
                 lease.id = self.lease_id.as_str(),
-                "a removal takes long; the worker goes on with it"
+                "the removal of a container takes long; the worker goes on with it"
             );
         }
         app.deadlines_moved.notify_one();

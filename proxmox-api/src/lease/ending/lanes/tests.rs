@@ -108,7 +108,7 @@ async fn slow_work_gives_its_place_back_but_not_without_end() {
     let (start, mut most) = (Instant::now(), 0);
     while start.elapsed() < Duration::from_secs(600) {
         begun += begin(&mut lanes, hangs).len();
-        let (all, slow) = lanes.in_hand();
+        let (all, slow) = lanes.in_progress();
         most = most.max(all - slow);
         tokio::select! {
             ended = lanes.changed() => assert_eq!(ended, None),

@@ -1,5 +1,6 @@
-//! Counts what leased containers send and receive, and slows, cuts off and in the end stops those
-//! that have sent more than is included in the time that was bought; a renewal undoes that.
+//! Traffic of leased containers: counts it, and slows, cuts off and in the end stops a container that
+//! has sent more than the bought time includes; a renewal undoes that. `ladder` decides the step,
+//! `notice` tells the customer, `power` stops and starts.
 
 mod ladder;
 mod notice;
@@ -45,7 +46,7 @@ pub(crate) async fn update(
         metrics::counter!("traffic_doubtful_total").increment(1);
         tracing::warn!(
             lease.id = lease_id.as_str(),
-            "a container's counters do not fit what was seen before; nothing is counted this time"
+            "the traffic counters of a container do not fit the last ones; nothing is counted this time"
         );
     }
     let counted = count.counted;
@@ -125,17 +126,17 @@ fn look(app: &App, lease: &Lease, guest: &GuestResource) -> Option<Look> {
 /// The store failed.
 async fn take_step(app: &App, lease_id: &LeaseId) -> Result<(), StoreError> {
     match app.leases_in_work.try_take(lease_id).await? {
-        Some(_turn) => take_step_locked(app, lease_id).await,
+        Some(_lock) => take_step_locked(app, lease_id).await,
         None => Ok(()),
     }
 }
 
-/// The same by who has the lease's turn, such as a renewal.
+/// As [`take_step`], for a caller that holds the lease's lock, such as a renewal.
 ///
 /// # Errors
 /// The store failed.
 pub async fn take_step_locked(app: &App, lease_id: &LeaseId) -> Result<(), StoreError> {
-    // Looked at again under the turn: it may have been renewed or ended.
+    // Read again under the lock, because the lease may have been renewed or ended.
     let lease = app
         .store
         .lease(lease_id)
@@ -157,8 +158,8 @@ pub async fn take_step_locked(app: &App, lease_id: &LeaseId) -> Result<(), Store
                 lease.id = lease_id.as_str(),
                 vmid = lease.vmid.get(),
                 step = step.as_str(),
-                cause,
-                "a container's network cannot be changed yet"
+                error = cause,
+                "the network of a container cannot be changed yet"
             );
             Ok(())
         }
@@ -253,7 +254,7 @@ async fn store_step(
         "vmid": lease.vmid, "from": traffic.step,
         "sent": traffic.counted.sent, "included": included(app, traffic),
     });
-    tracing::info!(subject = id.as_str(), event = kind, %data, "noted");
+    tracing::info!(lease.id = id.as_str(), event = kind, %data, "event recorded");
     let change = TrafficChange {
         lease_id: id.clone(),
         from: traffic.step,
@@ -267,7 +268,7 @@ async fn store_step(
     Ok(())
 }
 
-/// Why a lease's container stays off whatever its owner wants; `None` where it does not.
+/// Why a lease's container stays off even if its owner wants it on; `None` where it may run.
 ///
 /// # Errors
 /// The store failed.
