@@ -1,5 +1,6 @@
-//! Looks for the terminal emulator that `cargo xtask setup` installs in `page/node_modules`, and makes it a part of the binary.
-//! Without it everything else builds and works; the console page then says what is missing.
+//! Looks for the terminal emulator that `cargo xtask setup` installs in `page/node_modules`, and builds
+//! it into the binary. Without it the program builds, and the console page says that it is missing. It
+//! also sets the `cfg`s by which tests that need something of this machine are ignored.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -12,12 +13,18 @@ const PARTS: [(&str, &str); 3] = [
 ];
 
 fn main() -> io::Result<()> {
-    // The folder is always there, unlike what npm puts into it: a missing file would be looked for by every build.
+    test_needs::emit();
+    // The folder is always there. A missing file, such as one that npm installs, would make every
+    // build run this again.
     println!("cargo::rerun-if-changed=page");
     let page = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join("page");
     let packages = page.join("node_modules");
     let complete = PARTS.iter().all(|(_, file)| packages.join(file).is_file());
     let out = PathBuf::from(variable("OUT_DIR")?);
+    println!("cargo::rustc-check-cfg=cfg(has_console_page)");
+    if complete {
+        println!("cargo::rustc-cfg=has_console_page");
+    }
     let emulator = if complete {
         format!("Some(Emulator {{ {} }})", fields(&packages, &out)?)
     } else {

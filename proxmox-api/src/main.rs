@@ -26,30 +26,16 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// Runs the command that the command line names.
 #[tokio::main]
 pub async fn main() -> ExitCode {
-    let command = match Command::read(std::env::args().skip(1)) {
-        Ok(command) => command,
-        Err(argument) => {
-            eprintln!("{argument:?} is not known here; see proxmox-api --help");
-            return ExitCode::FAILURE;
-        }
+    let command = match arguments::read(std::env::args_os()) {
+        Ok(Some(command)) => command,
+        Ok(None) => return serve().await,
+        Err(message) => return message.print(),
     };
     match command {
-        Command::Help => {
-            print!("{}", arguments::help(&SCHEMA));
-            ExitCode::SUCCESS
-        }
-        Command::Version => {
-            println!("proxmox-api {}", env!("CARGO_PKG_VERSION"));
-            ExitCode::SUCCESS
-        }
         Command::Doctor(options) => {
             service::crypto::install_ring_provider();
             let env = Env::load().of(&SCHEMA);
             doctor::command::run(&env, Arc::new(SystemClock), options).await
-        }
-        Command::Wrong(what) => {
-            eprintln!("{what}; see proxmox-api --help");
-            ExitCode::FAILURE
         }
         Command::Payments(command) => {
             let perform = |database: Database| async move {
@@ -80,7 +66,6 @@ pub async fn main() -> ExitCode {
             commands::print(commands::store::perform(None, command).await)
         }
         Command::Health => probe::run(Env::load(), &SCHEMA),
-        Command::Serve => serve().await,
     }
 }
 

@@ -8,7 +8,13 @@ use serde::{Deserialize, Serialize};
 /// and [`Secret::expose`] is the only way to the text in code. It is serialised as the plain text,
 /// because bodies carry it to its reader.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    // The description in the OpenAPI documents, which stays.
+    schemars(description = "A password, token or ticket. It is serialised as the plain text, since \
+it has to reach its reader; `Debug`\nprints `***`, and there is no `Display`.")
+)]
 #[serde(transparent)]
 pub struct Secret(String);
 

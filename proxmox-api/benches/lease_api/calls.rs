@@ -4,17 +4,17 @@
 use axum::body::Bytes;
 
 use crate::{
-    Extent,
+    BenchSize,
     customer::{Customer, price_of_list},
     figures::figure,
     load::{self, Cost},
-    stage::Stage,
+    stage::BenchTestbed,
 };
 
 const LANES: [usize; 3] = [1, 16, 64];
 
 /// The most memory that was seen, in bytes.
-pub async fn measure(stage: &Stage, extent: &Extent) -> u64 {
+pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) -> u64 {
     // The first requests pay for caches and threads.
     challenges(stage, extent.challenges / 10).await;
     let asked = challenges(stage, extent.challenges).await;
@@ -36,7 +36,7 @@ pub async fn measure(stage: &Stage, extent: &Extent) -> u64 {
     memory
 }
 
-async fn challenges(stage: &Stage, count: usize) -> Cost {
+async fn challenges(stage: &BenchTestbed, count: usize) -> Cost {
     const AT_ONCE: usize = 64;
     let body = r#"{"runtimeMinutes": 60, "cores": 1, "memoryMB": 512, "diskGB": 8}"#;
     let request = Bytes::from(format!(
@@ -51,7 +51,7 @@ async fn challenges(stage: &Stage, count: usize) -> Cost {
 }
 
 /// Each lane is a customer, as the payments of one wallet would be looked through with each list.
-pub async fn paid(stage: &Stage, lanes: usize, calls: usize) -> Cost {
+pub async fn paid(stage: &BenchTestbed, lanes: usize, calls: usize) -> Cost {
     let price = price_of_list(stage).await;
     let mut signed = Vec::new();
     for _ in 0..lanes {

@@ -13,7 +13,7 @@ pub struct Connection {
 }
 
 /// As much of an answer as the bench looks at.
-pub struct Answer<'a> {
+pub struct RawResponse<'a> {
     pub status: u16,
     pub body: &'a [u8],
 }
@@ -30,7 +30,7 @@ impl Connection {
     }
 
     /// Sends a whole request and reads the whole answer. The connection stays open, so the answer has to say its length.
-    pub async fn ask(&mut self, request: &[u8]) -> Answer<'_> {
+    pub async fn ask(&mut self, request: &[u8]) -> RawResponse<'_> {
         self.stream.write_all(request).await.unwrap();
         let first = self.line().await;
         let status = first.split(' ').nth(1).unwrap().parse().unwrap();
@@ -47,7 +47,7 @@ impl Connection {
         }
         self.body.resize(length.unwrap(), 0);
         self.stream.read_exact(&mut self.body).await.unwrap();
-        Answer {
+        RawResponse {
             status,
             body: &self.body,
         }

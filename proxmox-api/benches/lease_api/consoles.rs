@@ -8,13 +8,13 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
 use crate::{
-    Extent,
+    BenchSize,
     customer::Customer,
     figures::{durations, figure},
-    stage::Stage,
+    stage::BenchTestbed,
 };
 
-pub async fn measure(stage: &Stage, extent: &Extent) {
+pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) {
     let customer = Customer::new(stage).await;
     let ctid = customer.lease(stage).await;
     commands(stage, &customer, ctid, extent.commands).await;
@@ -23,7 +23,7 @@ pub async fn measure(stage: &Stage, extent: &Extent) {
 }
 
 /// A command that takes half a second, for the whole paid call; what is beyond that half is ours and the terminal's.
-async fn commands(stage: &Stage, customer: &Customer, ctid: u32, count: usize) {
+async fn commands(stage: &BenchTestbed, customer: &Customer, ctid: u32, count: usize) {
     let own = Duration::from_millis(500);
     let (path, body) = (
         format!("/management/exec/{ctid}"),
@@ -40,7 +40,7 @@ async fn commands(stage: &Stage, customer: &Customer, ctid: u32, count: usize) {
 }
 
 /// From a key to its echo, through the service, its socket to Proxmox and the shell's terminal.
-async fn echoes(stage: &Stage, customer: &Customer, ctid: u32, count: usize) {
+async fn echoes(stage: &BenchTestbed, customer: &Customer, ctid: u32, count: usize) {
     let mut console = Console::open(stage, customer, ctid).await;
     let mut spent = Vec::new();
     for _ in 0..count {
@@ -52,7 +52,7 @@ async fn echoes(stage: &Stage, customer: &Customer, ctid: u32, count: usize) {
 }
 
 /// Memory of the service with many consoles open, each of which has shown something.
-async fn many(stage: &Stage, customer: &Customer, count: usize) {
+async fn many(stage: &BenchTestbed, customer: &Customer, count: usize) {
     let mut ctids = Vec::new();
     for _ in 0..count {
         ctids.push(customer.lease(stage).await);
@@ -78,7 +78,7 @@ pub struct Console(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Console {
     /// Buys a ticket, opens it and waits until the shell is quiet.
-    pub async fn open(stage: &Stage, customer: &Customer, ctid: u32) -> Self {
+    pub async fn open(stage: &BenchTestbed, customer: &Customer, ctid: u32) -> Self {
         let path = format!("/management/console/{ctid}");
         let bought = customer.pay(stage, &path, &json!({})).await;
         let url = format!("ws://{}/console/ws", stage.address);

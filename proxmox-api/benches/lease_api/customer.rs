@@ -12,7 +12,7 @@ use x402::{
     purchase::{Chosen, Limits},
 };
 
-use crate::stage::Stage;
+use crate::stage::BenchTestbed;
 
 const NETWORKS: [&str; 1] = ["base-sepolia"];
 const LIST: &str = "/management/list";
@@ -26,12 +26,12 @@ pub struct Customer {
 
 impl Customer {
     /// A new wallet that has been to the faucet.
-    pub async fn new(stage: &Stage) -> Self {
+    pub async fn new(stage: &BenchTestbed) -> Self {
         Self::with_key(stage, PrivateKeySigner::random()).await
     }
 
     /// The wallet of a key, which has been to the faucet.
-    pub async fn with_key(stage: &Stage, key: PrivateKeySigner) -> Self {
+    pub async fn with_key(stage: &BenchTestbed, key: PrivateKeySigner) -> Self {
         let client = PayingClient::builder(stage.http.clone(), key.clone())
             .networks(NETWORKS)
             .build();
@@ -41,13 +41,13 @@ impl Customer {
     }
 
     /// Has 10 USDC afterwards, if it had less.
-    pub async fn visit_faucet(&self, stage: &Stage) {
+    pub async fn visit_faucet(&self, stage: &BenchTestbed) {
         let body = json!({"address": self.key.address()});
         post(stage, "/demo/faucet", &body).await;
     }
 
     /// The token of a session.
-    pub async fn sign_in(&self, stage: &Stage) -> String {
+    pub async fn sign_in(&self, stage: &BenchTestbed) -> String {
         let asked = json!({"address": self.key.address()});
         let challenge = post(stage, "/session/challenge", &asked).await;
         let message = challenge["message"].as_str().unwrap();
@@ -58,7 +58,7 @@ impl Customer {
     }
 
     /// Asks, pays and returns the answer, which has to be a success.
-    pub async fn pay(&self, stage: &Stage, path: &str, body: &Value) -> Value {
+    pub async fn pay(&self, stage: &BenchTestbed, path: &str, body: &Value) -> Value {
         let request = stage
             .http
             .request(Method::POST, format!("{}{path}", stage.url()));
@@ -70,19 +70,19 @@ impl Customer {
     }
 
     /// A container, small enough that many are paid for. Its number.
-    pub async fn lease(&self, stage: &Stage) -> u32 {
+    pub async fn lease(&self, stage: &BenchTestbed) -> u32 {
         let lease = self.pay(stage, LEASE, &small()).await;
         lease["ctid"].as_u64().unwrap().try_into().unwrap()
     }
 
     /// Whole requests for the list, each with a payment of its own.
-    pub fn signed_lists(&self, stage: &Stage, price: &Chosen, count: usize) -> Vec<Bytes> {
+    pub fn signed_lists(&self, stage: &BenchTestbed, price: &Chosen, count: usize) -> Vec<Bytes> {
         let head = format!("GET {LIST} HTTP/1.1\r\nhost: {}\r\n", stage.address);
         self.signed(price, &head, "", count)
     }
 
     /// Whole requests for small containers, each with a payment of its own.
-    pub fn signed_leases(&self, stage: &Stage, price: &Chosen, count: usize) -> Vec<Bytes> {
+    pub fn signed_leases(&self, stage: &BenchTestbed, price: &Chosen, count: usize) -> Vec<Bytes> {
         let body = small().to_string();
         let head = format!(
             "POST {LEASE} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
@@ -113,7 +113,7 @@ fn small() -> Value {
 }
 
 /// The answer of a route that costs nothing.
-async fn post(stage: &Stage, path: &str, body: &Value) -> Value {
+async fn post(stage: &BenchTestbed, path: &str, body: &Value) -> Value {
     let request = stage.http.post(format!("{}{path}", stage.url()));
     let answer = request.json(body).send().await.unwrap();
     let status = answer.status();
@@ -123,13 +123,13 @@ async fn post(stage: &Stage, path: &str, body: &Value) -> Value {
 }
 
 /// What the list costs, by version 2.
-pub async fn price_of_list(stage: &Stage) -> Chosen {
+pub async fn price_of_list(stage: &BenchTestbed) -> Chosen {
     let request = stage.http.get(format!("{}{LIST}", stage.url()));
     price(request).await
 }
 
 /// The challenge for a small container, by version 2.
-pub async fn price_of_lease(stage: &Stage) -> Chosen {
+pub async fn price_of_lease(stage: &BenchTestbed) -> Chosen {
     let request = stage.http.post(format!("{}{LEASE}", stage.url()));
     price(request.json(&small())).await
 }

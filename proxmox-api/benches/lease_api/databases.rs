@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    Extent, FAST, NO_SERVER, calls,
+    BenchSize, FAST, NO_SERVER, calls,
     connection::Connection,
     customer::{Customer, price_of_list},
     delay,
@@ -18,7 +18,7 @@ use crate::{
     postgres::Postgres,
     process,
     quota::Quota,
-    stage::Stage,
+    stage::BenchTestbed,
 };
 
 const LANES: usize = 64;
@@ -41,9 +41,9 @@ const LIMITED: [&str; 2] = [
     "two limited replicas over one, 1 ms away",
 ];
 
-pub async fn measure(extent: &Extent, server: Option<&Postgres>) {
+pub async fn measure(extent: &BenchSize, server: Option<&Postgres>) {
     let sqlite = {
-        let stage = Stage::start(FAST).await;
+        let stage = BenchTestbed::start(FAST).await;
         calls::paid(&stage, LANES, extent.calls / 4).await;
         let cost = calls::paid(&stage, LANES, extent.calls).await;
         assert!(cost.answers.iter().all(|status| *status == 200));
@@ -97,11 +97,11 @@ pub async fn measure(extent: &Extent, server: Option<&Postgres>) {
 }
 
 /// How often a call waits for a database that is far away; the demo's own ledger waits twice more, as no facilitator does.
-async fn round_trips(extent: &Extent, server: &Postgres) {
+async fn round_trips(extent: &BenchSize, server: &Postgres) {
     const FAR: Duration = Duration::from_millis(25);
     let (port, database) = (delay::before(server.port(), FAR), server.empty());
     let url = format!("postgres://postgres@localhost:{port}/{database}?sslmode=disable");
-    let stage = Stage::with_database(FAST, &url).await;
+    let stage = BenchTestbed::with_database(FAST, &url).await;
     let price = price_of_list(&stage).await;
     let customer = Customer::new(&stage).await;
     let mut connection = Connection::open(&stage.address).await;
@@ -125,7 +125,7 @@ async fn round_trips(extent: &Extent, server: &Postgres) {
 ///
 /// A replica cannot be limited here.
 async fn on_server(
-    extent: &Extent,
+    extent: &BenchSize,
     server: &Postgres,
     port: u16,
     replicas: usize,
@@ -135,7 +135,7 @@ async fn on_server(
     let url = format!("postgres://postgres@localhost:{port}/{database}?sslmode=disable");
     // Before the processes, because what is declared first is dropped last.
     let mut quotas = Vec::new();
-    let mut stages = vec![Stage::with_database(FAST, &url).await];
+    let mut stages = vec![BenchTestbed::with_database(FAST, &url).await];
     while stages.len() < replicas {
         let replica = stages[0].replica(&url).await;
         stages.push(replica);

@@ -9,10 +9,10 @@ use pve::Upid;
 use rusqlite::params;
 
 use crate::{
-    Extent, FAST,
+    BenchSize, FAST,
     customer::Customer,
     figures::figure,
-    stage::{IN_FLIGHT, Stage},
+    stage::{BenchTestbed, IN_FLIGHT},
 };
 
 /// The nodes that the containers are on.
@@ -20,9 +20,9 @@ pub const NODES: [&str; 5] = ["pve", "pve2", "pve3", "pve4", "pve5"];
 /// Seconds until the first end, in which the service learns of it.
 const FIRST: i64 = 4;
 /// How long after the last deadline the last shutdown may be requested.
-const PATIENCE: Duration = Duration::from_secs(300);
+const ENDS_TIMEOUT: Duration = Duration::from_secs(300);
 
-pub async fn measure(stage: &Stage, extent: &Extent) {
+pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) {
     stage.sim.set_time_scale(FAST);
     let customer = Customer::new(stage).await;
     let ctids: Vec<u32> = stream::iter(0..extent.ends)
@@ -40,7 +40,7 @@ pub async fn measure(stage: &Stage, extent: &Extent) {
         if shutdowns.len() == ctids.len() {
             break shutdowns;
         }
-        let longest = Duration::from_secs(extent.ends_within) + PATIENCE;
+        let longest = Duration::from_secs(extent.ends_within) + ENDS_TIMEOUT;
         assert!(begun.elapsed() < longest, "{} of all end", shutdowns.len());
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
@@ -57,7 +57,7 @@ pub async fn measure(stage: &Stage, extent: &Extent) {
 }
 
 /// Moves the ends of these leases into the next minute; when each is, Unix seconds.
-fn bring_ends_near(stage: &Stage, ctids: &[u32], extent: &Extent) -> HashMap<u32, i64> {
+fn bring_ends_near(stage: &BenchTestbed, ctids: &[u32], extent: &BenchSize) -> HashMap<u32, i64> {
     let mut rows = rusqlite::Connection::open(stage.database()).unwrap();
     rows.busy_timeout(Duration::from_secs(10)).unwrap();
     let change = rows.transaction().unwrap();
@@ -77,7 +77,7 @@ fn bring_ends_near(stage: &Stage, ctids: &[u32], extent: &Extent) -> HashMap<u32
 }
 
 /// When each container was asked to shut down, Unix seconds.
-fn shutdowns(stage: &Stage) -> HashMap<u32, i64> {
+fn shutdowns(stage: &BenchTestbed) -> HashMap<u32, i64> {
     let tasks = stage.sim.tasks().into_iter();
     let shutdowns = tasks.filter(|task| task.kind == "vzshutdown").map(|task| {
         let upid: Upid = task.upid.parse().unwrap();

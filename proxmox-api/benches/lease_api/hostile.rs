@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
-use crate::{Extent, consoles::Console, customer::Customer, figures::figure, stage::Stage};
+use crate::{
+    BenchSize, consoles::Console, customer::Customer, figures::figure, stage::BenchTestbed,
+};
 
 /// How long they flood.
 const FLOOD: Duration = Duration::from_secs(10);
 /// What each console carries at least, in bytes; sockets alone hold some hundred KB.
 const LEAST: u64 = 1 << 20;
 
-pub async fn measure(stage: &Stage, extent: &Extent) {
+pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) {
     let customer = Customer::new(stage).await;
     let mut consoles = Vec::new();
     for _ in 0..extent.consoles {

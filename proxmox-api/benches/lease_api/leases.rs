@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::{Extent, customer::Customer, figures::durations, stage::Stage};
+use crate::{BenchSize, customer::Customer, figures::durations, stage::BenchTestbed};
 
 /// Between two customers, so that they do not ask in step.
 const APART: Duration = Duration::from_millis(317);
 
-pub async fn measure(stage: &Stage, extent: &Extent) {
+pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) {
     let mut customers = Vec::new();
     for _ in 0..extent.leases {
         customers.push(Customer::new(stage).await);
@@ -34,7 +34,7 @@ pub async fn measure(stage: &Stage, extent: &Extent) {
 }
 
 /// The create task, the start task, and then the address.
-fn own_time(stage: &Stage, ctid: u32) -> Duration {
+fn own_time(stage: &BenchTestbed, ctid: u32) -> Duration {
     let tasks = stage.sim.tasks();
     let of_this = tasks.iter().filter(|task| task.id == ctid.to_string());
     let worked: Vec<_> = of_this.map(|task| task.took.unwrap()).collect();

@@ -1,4 +1,4 @@
-//! The list of somebody who has leased much.
+//! The list of a customer with many leases.
 
 use std::time::Instant;
 
@@ -6,14 +6,14 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
 use crate::{
-    Extent,
+    BenchSize,
     connection::Connection,
     customer::{Customer, price_of_list},
     figures::{durations, figure},
-    stage::{IN_FLIGHT, Stage},
+    stage::{BenchTestbed, IN_FLIGHT},
 };
 
-pub async fn measure(stage: &Stage, extent: &Extent) {
+pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) {
     let customer = Customer::new(stage).await;
     let made: Vec<_> = stream::iter(0..extent.listed)
         .map(|_| customer.lease(stage))

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::{connection::Connection, stage::Stage};
+use crate::{connection::Connection, stage::BenchTestbed};
 
 /// What a load cost.
 pub struct Cost {
@@ -34,12 +34,12 @@ impl Cost {
 }
 
 /// Sends each lane's requests one after the other, all lanes side by side.
-pub async fn apply(stage: &Stage, lanes: Vec<Vec<Bytes>>) -> Cost {
+pub async fn apply(stage: &BenchTestbed, lanes: Vec<Vec<Bytes>>) -> Cost {
     apply_to(std::slice::from_ref(stage), lanes).await
 }
 
 /// The same to several replicas, which the lanes go to in turn. The memory is that of the first one.
-pub async fn apply_to(stages: &[Stage], lanes: Vec<Vec<Bytes>>) -> Cost {
+pub async fn apply_to(stages: &[BenchTestbed], lanes: Vec<Vec<Bytes>>) -> Cost {
     let mut connections = Vec::new();
     for (stage, _) in stages.iter().cycle().zip(&lanes) {
         connections.push(Connection::open(&stage.address).await);

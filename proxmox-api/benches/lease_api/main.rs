@@ -35,10 +35,10 @@ use std::time::Duration;
 
 use figures::figure;
 use postgres::Postgres;
-use stage::Stage;
+use stage::BenchTestbed;
 
 /// How much of everything.
-pub struct Extent {
+pub struct BenchSize {
     /// Challenges asked for.
     pub challenges: usize,
     /// Paid calls at each concurrency.
@@ -69,7 +69,7 @@ pub struct Extent {
     pub round: Duration,
 }
 
-const FULL: Extent = Extent {
+const FULL: BenchSize = BenchSize {
     challenges: 100_000,
     calls: 6_400,
     leases: 24,
@@ -86,7 +86,7 @@ const FULL: Extent = Extent {
     round: Duration::from_millis(200),
 };
 
-const QUICK: Extent = Extent {
+const QUICK: BenchSize = BenchSize {
     challenges: 200,
     calls: 64,
     leases: 2,
@@ -135,7 +135,7 @@ fn main() {
     runtime.block_on(measure(&extent, &parts));
 }
 
-async fn measure(extent: &Extent, parts: &[&str]) {
+async fn measure(extent: &BenchSize, parts: &[&str]) {
     let wanted = |part| parts.contains(&part);
     if wanted("databases") || wanted("history") {
         let server = Postgres::durable(Path::new(env!("CARGO_TARGET_TMPDIR")));
@@ -152,7 +152,7 @@ async fn measure(extent: &Extent, parts: &[&str]) {
     {
         return;
     }
-    let stage = Stage::start(extent.time_scale).await;
+    let stage = BenchTestbed::start(extent.time_scale).await;
     figure("memory, idle", stage.service.memory() as f64 / 1e6, "MB");
     if wanted("calls") {
         let peak = calls::measure(&stage, extent).await;
@@ -168,15 +168,15 @@ async fn measure(extent: &Extent, parts: &[&str]) {
     drop(stage);
     if wanted("consoles") {
         // A fresh process, whose memory grows by what the consoles need.
-        let stage = Stage::start(FAST).await;
+        let stage = BenchTestbed::start(FAST).await;
         consoles::measure(&stage, extent).await;
     }
     if wanted("hostile") {
-        let stage = Stage::start(FAST).await;
+        let stage = BenchTestbed::start(FAST).await;
         hostile::measure(&stage, extent).await;
     }
     if wanted("ends") {
-        let stage = Stage::on(&ends::NODES, FAST).await;
+        let stage = BenchTestbed::on(&ends::NODES, FAST).await;
         ends::measure(&stage, extent).await;
     }
 }

@@ -23,7 +23,7 @@ const SETTLED: Duration = Duration::from_secs(3);
 
 /// Everything that is shared; what it started goes with it.
 #[derive(Clone)]
-pub struct Stage {
+pub struct BenchTestbed {
     /// Host and port of the service.
     pub address: String,
     pub http: reqwest::Client,
@@ -34,7 +34,7 @@ pub struct Stage {
     folder: Arc<TempDir>,
 }
 
-impl Stage {
+impl BenchTestbed {
     /// On one node.
     pub async fn start(time_scale: f64) -> Self {
         Self::of(&["pve"], time_scale, None).await

@@ -13,7 +13,7 @@ use service::crypto::sha256_hex;
 
 /// The size of the store to be made.
 #[derive(Debug, Clone, Default)]
-pub struct Extent {
+pub struct StoreSize {
     /// Payments, all of them final.
     pub payments: i64,
     /// Leases, each for a payment, so no more than these. They are over but for the live ones.
@@ -38,10 +38,10 @@ const FIRST: i64 = 1_700_000_000;
 const APART: i64 = 60;
 const YEAR: i64 = 365 * 86_400;
 
-impl Extent {
+impl StoreSize {
     /// So many payments, with a tenth of it and the large wallet's in leases, and as many events.
     #[must_use]
-    pub fn of(payments: i64) -> Self {
+    pub fn with_payments(payments: i64) -> Self {
         Self {
             payments,
             leases: payments / 10 + LARGE.1,
@@ -59,7 +59,7 @@ fn wallet(number: i64) -> String {
 ///
 /// # Errors
 /// It is there already, or cannot be written.
-pub fn fill(path: &Path, extent: &Extent) -> anyhow::Result<()> {
+pub fn fill(path: &Path, extent: &StoreSize) -> anyhow::Result<()> {
     ensure!(!path.try_exists()?, "{} is there already", path.display());
     ensure!(
         extent.live <= extent.leases && extent.leases <= extent.payments,
@@ -70,9 +70,9 @@ pub fn fill(path: &Path, extent: &Extent) -> anyhow::Result<()> {
     // An interrupted run begins anew, so nothing is kept for its sake.
     let fast = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -524288;";
     // The store's own threads close the file in their own time.
-    let patience = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(10);
     while let Err(error) = file.execute_batch(fast) {
-        ensure!(Instant::now() < patience, error);
+        ensure!(Instant::now() < deadline, error);
         std::thread::sleep(Duration::from_millis(10));
     }
     let all = file.transaction()?;
@@ -115,7 +115,7 @@ const TRAFFIC: &str =
 const EVENT: &str = "INSERT INTO events (at, subject, kind, data) VALUES (?1, ?2, ?3, ?4)";
 
 /// The wallet that made a payment.
-fn payer(number: i64, extent: &Extent) -> String {
+fn payer(number: i64, extent: &StoreSize) -> String {
     let large = LARGE.0.min(extent.payments);
     match number < large {
         true => LARGE_WALLET.to_owned(),
@@ -124,7 +124,7 @@ fn payer(number: i64, extent: &Extent) -> String {
 }
 
 /// The payment of a lease: the large wallet's first ones, and then one of so many others.
-fn paid_by(lease: i64, extent: &Extent) -> i64 {
+fn paid_by(lease: i64, extent: &StoreSize) -> i64 {
     let large = LARGE.1.min(extent.leases);
     if lease < large {
         return lease;
@@ -143,7 +143,7 @@ fn payment_id(number: i64) -> String {
     format!("pay_{:08x}{random}", made_at(number))
 }
 
-fn payments(insert: &mut Statement<'_>, extent: &Extent) -> anyhow::Result<()> {
+fn payments(insert: &mut Statement<'_>, extent: &StoreSize) -> anyhow::Result<()> {
     let signature = sha256_hex("signature").repeat(2);
     let mut next_lease = 0;
     for number in 0..extent.payments {
@@ -186,7 +186,7 @@ fn payments(insert: &mut Statement<'_>, extent: &Extent) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn leases(insert: &mut Statement<'_>, extent: &Extent) -> anyhow::Result<()> {
+fn leases(insert: &mut Statement<'_>, extent: &StoreSize) -> anyhow::Result<()> {
     for number in 0..extent.leases {
         let payment = paid_by(number, extent);
         let lives = number >= extent.leases - extent.live;
@@ -213,14 +213,14 @@ fn leases(insert: &mut Statement<'_>, extent: &Extent) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn traffic(insert: &mut Statement<'_>, extent: &Extent) -> anyhow::Result<()> {
+fn traffic(insert: &mut Statement<'_>, extent: &StoreSize) -> anyhow::Result<()> {
     for number in 0..extent.leases {
         insert.execute(params![format!("lease_{number:012}"), made_at(number)])?;
     }
     Ok(())
 }
 
-fn events(insert: &mut Statement<'_>, extent: &Extent) -> anyhow::Result<()> {
+fn events(insert: &mut Statement<'_>, extent: &StoreSize) -> anyhow::Result<()> {
     const KINDS: [&str; 5] = [
         "claimed",
         "activated",

@@ -6,7 +6,7 @@ mod fill;
 
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
-use fill::{Extent, fill};
+use fill::{StoreSize, fill};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -36,15 +36,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn read(arguments: &mut impl Iterator<Item = String>) -> Option<(PathBuf, Extent)> {
+fn read(arguments: &mut impl Iterator<Item = String>) -> Option<(PathBuf, StoreSize)> {
     let path = arguments.next().filter(|path| !path.starts_with('-'))?;
-    let mut extent = Extent::default();
+    let mut extent = StoreSize::default();
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next()?.parse().ok();
         match argument.as_str() {
-            "a" => extent = Extent::default(),
-            "b" => extent = Extent::of(100_000),
-            "c" => extent = Extent::of(1_000_000),
+            "a" => extent = StoreSize::default(),
+            "b" => extent = StoreSize::with_payments(100_000),
+            "c" => extent = StoreSize::with_payments(1_000_000),
             "--payments" => extent.payments = number()?,
             "--leases" => extent.leases = number()?,
             "--live" => extent.live = number()?,

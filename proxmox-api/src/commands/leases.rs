@@ -1,10 +1,11 @@
-//! `proxmox-api leases`: which leases there are, and how a person ends one whose container is lost or cannot be told from
-//! another. The command touches no container; one of the
-//! lease's that shows up in the pool later has no lease, and is treated as any such.
+//! `proxmox-api leases`: lists leases, and ends one whose container is lost or cannot be told from
+//! another. The command touches no container; a container of the lease that shows up in the pool
+//! later is treated as an orphan.
 
 use std::sync::Arc;
 
 use api_types::Usdc;
+use clap::Subcommand;
 use serde_json::json;
 use service::clock::Clock;
 
@@ -14,52 +15,24 @@ use crate::{
     timestamp::timestamp,
 };
 
-/// What is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The commands about leases.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum LeasesCommand {
     /// List the leases that are not over.
     List,
-    /// Show one lease.
+    /// Show all that is known of a lease.
     Show {
         /// The lease's id.
         id: String,
     },
-    /// End a lease whose container is lost; its unused part is owed.
+    /// End a lease whose container is lost or cannot be told from another; its unused part is owed.
     End {
         /// The lease's id.
         id: String,
-        /// Why: kept in the audit trail.
+        /// Why you decide so; the audit trail keeps it.
+        #[arg(long, value_name = "TEXT", value_parser = super::read_reason, allow_hyphen_values = true)]
         reason: String,
     },
-}
-
-impl LeasesCommand {
-    /// Reads the arguments after `leases`; none where help is asked for.
-    ///
-    /// # Errors
-    /// What is wrong with them, for people.
-    pub fn read(arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let all: Vec<String> = arguments.collect();
-        if all.iter().any(|word| word == "--help" || word == "-h") {
-            return Ok(None);
-        }
-        let words: Vec<&str> = all.iter().map(String::as_str).collect();
-        match words.as_slice() {
-            ["list"] => Ok(Some(Self::List)),
-            ["show", id] => Ok(Some(Self::Show {
-                id: (*id).to_owned(),
-            })),
-            ["end", id, "--reason", reason] if !reason.trim().is_empty() => Ok(Some(Self::End {
-                id: (*id).to_owned(),
-                reason: reason.trim().to_owned(),
-            })),
-            ["show" | "end"] => Err(format!("leases {} needs the id of a lease", words[0])),
-            ["end", ..] => {
-                Err("leases end ID needs --reason TEXT: it is kept with the decision".into())
-            }
-            _ => Err("leases needs one of: list, show ID, end ID --reason TEXT".into()),
-        }
-    }
 }
 
 /// What the command prints.
@@ -165,35 +138,4 @@ async fn end(store: &Store, lease: &Lease, reason: &str, now: i64) -> Result<Str
          Once it is seen in the pool it is stopped, and removed after ORPHAN_KEEP_HOURS.\n",
         lease.vmid
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(line: &str) -> Result<Option<LeasesCommand>, String> {
-        LeasesCommand::read(line.split_whitespace().map(str::to_owned))
-    }
-
-    #[test]
-    fn nothing_is_ended_without_an_id_and_a_reason() {
-        let end = LeasesCommand::End {
-            id: "lease-1".into(),
-            reason: "burnt".into(),
-        };
-        assert_eq!(read("end lease-1 --reason burnt"), Ok(Some(end)));
-        assert_eq!(read("list"), Ok(Some(LeasesCommand::List)));
-        assert_eq!(read("end --help"), Ok(None));
-        for wrong in [
-            "",
-            "end",
-            "end lease-1",
-            "end lease-1 --reason",
-            "show",
-            "list all",
-            "stop lease-1",
-        ] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -1,5 +1,5 @@
-//! The operator's commands. They work on the database beside the running service: every change is one transaction that checks
-//! the row's state, and the service goes on from the row.
+//! The operator's commands. They work on the database beside the running service: every change is
+//! one transaction that checks the row's state, and the service goes on from the row.
 
 pub mod backup;
 pub mod leases;
@@ -10,11 +10,11 @@ use std::{io::Write as _, process::ExitCode};
 
 use crate::store::{Condition, Database, Store, StoreError, condition};
 
-/// Prints what a command says. The status is 0 where it did what was asked.
-pub fn print(said: Result<String, String>) -> ExitCode {
-    match said {
+/// Prints the text of a command. The status is 0 if the command succeeded.
+pub fn print(text: Result<String, String>) -> ExitCode {
+    match text {
         Ok(text) => {
-            // Whatever reads the output may have ended, as `head` does.
+            // The reader of the output may have ended, as `head` does.
             let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
@@ -25,7 +25,16 @@ pub fn print(said: Result<String, String>) -> ExitCode {
     }
 }
 
-/// Opens a database of this release; never makes one or brings its schema up to date, under a service of another release.
+/// Reads the option `--reason`, which the audit trail keeps.
+fn read_reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a decision needs a reason".into()),
+        reason => Ok(reason.to_owned()),
+    }
+}
+
+/// Opens a database of this release. It makes none and migrates none, because a service of another
+/// release may be running on it.
 async fn open(database: &Database) -> Result<Store, String> {
     match condition(database).await.map_err(unusable)? {
         Condition::InOrder => Store::of(database).await.map_err(unusable),

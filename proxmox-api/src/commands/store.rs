@@ -7,16 +7,27 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::Subcommand;
+
 use crate::store::{self, CopyError, CopyStep, Database, TableFigures};
 
 /// How often progress is said.
 const PROGRESS: Duration = Duration::from_secs(5);
 
-/// One call of the command. Addresses may hold passwords, so its `Debug` shows neither.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StoreCommand {
-    from: String,
-    to: String,
+/// The command about databases. Addresses may hold passwords, so its `Debug` text has neither.
+#[derive(Clone, PartialEq, Eq, Subcommand)]
+pub enum StoreCommand {
+    /// Move to PostgreSQL or back while no service runs. After an interruption the same command goes
+    /// on where it stopped.
+    ///
+    /// A database is a path, sqlite://PATH, postgres://…, @FILE that has one of these, or - for the
+    /// one in DATABASE.
+    Copy {
+        /// The database that is read.
+        from: String,
+        /// The database that is written.
+        to: String,
+    },
 }
 
 impl std::fmt::Debug for StoreCommand {
@@ -26,27 +37,10 @@ impl std::fmt::Debug for StoreCommand {
 }
 
 impl StoreCommand {
-    /// Reads the arguments after `store`; none where help is asked for.
-    ///
-    /// # Errors
-    /// What is wrong with them, for people, in words that repeat none of them.
-    pub fn read(arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let all: Vec<String> = arguments.collect();
-        if all.iter().any(|word| word == "--help" || word == "-h") {
-            return Ok(None);
-        }
-        match all.as_slice() {
-            [verb, from, to] if verb == "copy" => Ok(Some(Self {
-                from: from.clone(),
-                to: to.clone(),
-            })),
-            _ => Err("store needs: copy FROM TO".into()),
-        }
-    }
-
-    /// Whether one of them is the database of the service's configuration.
+    /// Whether one of the databases is that of the service's configuration.
     pub fn needs_configured(&self) -> bool {
-        [&self.from, &self.to].into_iter().any(|it| it == "-")
+        let Self::Copy { from, to } = self;
+        [from, to].into_iter().any(|name| name == "-")
     }
 }
 
@@ -80,8 +74,9 @@ pub async fn perform(
     configured: Option<&Database>,
     command: StoreCommand,
 ) -> Result<String, String> {
-    let from = database("FROM", &command.from, configured)?;
-    let to = database("TO", &command.to, configured)?;
+    let StoreCommand::Copy { from, to } = command;
+    let from = database("FROM", &from, configured)?;
+    let to = database("TO", &to, configured)?;
     eprintln!("copying {from} to {to}");
     let began = Instant::now();
     let (mut said, mut begun, mut current) = (Instant::now(), false, String::new());
@@ -146,34 +141,14 @@ fn table(figures: &[TableFigures], took: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn read(line: &[&str]) -> Result<Option<StoreCommand>, String> {
-        StoreCommand::read(line.iter().map(|word| (*word).to_owned()))
-    }
-
     #[test]
-    fn two_databases_are_named_and_no_mistake_repeats_a_password() {
-        let command = read(&["copy", "a.sqlite", "-"]).unwrap().unwrap();
-        assert!(command.needs_configured());
-        assert!(!format!("{command:?}").contains("a.sqlite"));
-        assert_eq!(read(&["copy", "--help"]), Ok(None));
+    fn a_database_is_named_by_path_address_file_or_configuration() {
         let secret = "postgres://u:s3cret@h:port/db";
-        for wrong in [
-            &["copy", secret] as &[&str],
-            &["copy", secret, secret, secret],
-            &["move", secret, secret],
-        ] {
-            let said = read(wrong).unwrap_err();
-            assert!(!said.contains("s3cret"), "{said}");
-        }
         let said = database("FROM", secret, None).unwrap_err();
         assert!(
             said.starts_with("FROM ") && !said.contains("s3cret"),
             "{said}"
         );
-    }
-
-    #[test]
-    fn a_database_is_named_by_path_address_file_or_configuration() {
         let of = |text: &str, configured| database("FROM", text, configured);
         let shown = |text: &str| of(text, None).unwrap().to_string();
         assert_eq!(shown("data/x.sqlite"), "data/x.sqlite");

@@ -1,4 +1,4 @@
-//! Bounds of an open console.
+//! Limits of an open console.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use service::env::Env;
 
 use super::variables;
 
-/// Bounds of an open console.
+/// Limits of an open console.
 #[derive(Clone, Copy, Debug)]
 pub struct ConsoleConfig {
-    /// How long nothing may be typed and nothing shown: `CONSOLE_IDLE_MINUTES`.
+    /// How long a console stays open without input and output: `CONSOLE_IDLE_MINUTES`.
     pub idle: Duration,
-    /// How much may go through one connection in both directions, in bytes: `CONSOLE_MAX_MIB`.
+    /// Bytes that one connection may carry in both directions: `CONSOLE_MAX_MIB`.
     pub max_bytes: u64,
 }
 

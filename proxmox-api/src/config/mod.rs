@@ -1,4 +1,5 @@
-//! The configuration, read once at start. Every mistake is reported at once, with the variable's name and an example.
+//! The configuration, read once at start. All mistakes are reported together, each with the
+//! variable's name and an example.
 
 mod console;
 mod network;
@@ -26,7 +27,7 @@ pub use variables::SCHEMA;
 
 use crate::store::Database;
 
-/// What the process was told.
+/// The configuration of the process.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where to listen: `BIND` and `PORT`.
@@ -39,37 +40,41 @@ pub struct Config {
     pub database: Database,
     /// How long the data of an expired lease is kept at most, in seconds: `LEASE_GRACE_MINUTES`.
     pub grace_seconds: u32,
-    /// How long after a payment's window the machine is kept that waits for it, in seconds: `HELD_HOURS`.
+    /// Seconds after a payment's window for which the container is kept that waits for its outcome:
+    /// `HELD_HOURS`.
     pub held_seconds: u32,
-    /// How long a container of ours is kept that no lease has, in seconds: `ORPHAN_KEEP_HOURS`.
+    /// Seconds for which an orphan is kept: `ORPHAN_KEEP_HOURS`.
     pub orphan_keep_seconds: i64,
-    /// Leases of one wallet that may be in the making at a time: `LEASES_IN_FLIGHT_PER_WALLET`.
+    /// Leases of one wallet that may be provisioned at a time: `LEASES_IN_FLIGHT_PER_WALLET`.
     pub leases_in_flight: u32,
-    /// Leases that were asked for from one address and may be in the making at a time: `LEASES_IN_FLIGHT_PER_ADDRESS`.
+    /// Leases requested from one address that may be provisioned at a time:
+    /// `LEASES_IN_FLIGHT_PER_ADDRESS`.
     pub leases_in_flight_per_address: u32,
-    /// Leases of everybody that may be unpaid at a time, in all replicas together: `MAX_UNPAID_LEASES`.
+    /// Unpaid leases of all wallets at a time, in all replicas together: `MAX_UNPAID_LEASES`.
     pub max_unpaid_leases: u32,
     /// Payments from one address that may fail in a minute: `FAILED_PAYMENTS_PER_MINUTE`.
     pub failed_payments_per_minute: NonZeroU32,
-    /// Calls of the free routes that one address may make in a minute: `FREE_CALLS_PER_MINUTE`.
+    /// Requests to the free routes that one address may make in a minute: `FREE_CALLS_PER_MINUTE`.
     pub free_calls_per_minute: NonZeroU32,
-    /// Proxies of ours in front of the service, each of which adds to `X-Forwarded-For`: `TRUSTED_PROXIES`.
+    /// The operator's proxies in front of the service, each of which adds to `X-Forwarded-For`:
+    /// `TRUSTED_PROXIES`.
     pub trusted_proxies: usize,
-    /// By which a service of ours proves itself that passes its callers' addresses on: `SERVICES_SECRET`.
+    /// The secret by which agent-api proves itself when it passes its callers' addresses on:
+    /// `SERVICES_SECRET`.
     pub services_secret: Option<Secret>,
-    /// Whether the Proxmox host is the simulator, so that customers are told: `PVE_SIMULATED`.
+    /// Whether the Proxmox host is the simulator, which customers are told: `PVE_SIMULATED`.
     pub simulated_proxmox: bool,
-    /// The rates.
+    /// The operator's rates.
     pub tariff: Tariff,
-    /// What may be asked for.
+    /// The limits of what a customer may request.
     pub limits: Limits,
-    /// Who is paid, where and through whom.
+    /// The payee, the network and the facilitator.
     pub payments: PaymentConfig,
     /// The Proxmox host.
     pub proxmox: ProxmoxConfig,
-    /// What tenants may do, and who may be one.
+    /// What tenants may do, and which wallets may be tenants.
     pub tenants: TenantConfig,
-    /// Bounds of an open console.
+    /// Limits of an open console.
     pub console: ConsoleConfig,
 }
 
@@ -131,7 +136,7 @@ impl Config {
     }
 }
 
-/// Reads where the database is and nothing else, for commands that need no more.
+/// Reads only `DATABASE`, for commands that need nothing else.
 ///
 /// # Errors
 /// What is wrong with `DATABASE`.
@@ -141,7 +146,7 @@ pub fn read_database(env: Env) -> Result<Database, Problems> {
     env.finish_with(|| database)
 }
 
-/// Never taken from a request: a `Host` header can be anybody's.
+/// The public address is never taken from a request, because a client chooses its `Host` header.
 fn public_base_url(env: &mut Env, bind: IpAddr, port: u16) -> String {
     let host = match bind {
         ip if ip.is_unspecified() => "localhost".to_owned(),
@@ -179,7 +184,8 @@ fn allowed_origins(env: &mut Env) -> Vec<String> {
     origins
 }
 
-/// None only after noting why. An address may have a password in it, so that none of it is repeated.
+/// `None` only after a problem was recorded. The text is not repeated in it, because an address may
+/// hold a password.
 fn database(env: &mut Env) -> Option<Database> {
     let secret = env.find_secret(&variables::DATABASE);
     let text = secret
@@ -190,7 +196,7 @@ fn database(env: &mut Env) -> Option<Database> {
         .ok()
 }
 
-/// Short secrets can be guessed, and a guessed one lets anybody count as anybody.
+/// A short secret can be guessed, and then a client can claim any address.
 fn services_secret(env: &mut Env) -> Option<Secret> {
     const SHORTEST: usize = 16;
     let secret = env.find_secret(&variables::SERVICES_SECRET)?;

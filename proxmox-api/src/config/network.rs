@@ -1,11 +1,11 @@
-//! The network that tenants are on: addresses of our own, and what keeps them apart from everything else.
+//! The network of tenants: its addresses, and the fence around it.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 use service::env::Env;
 
-use super::{ProxmoxConfig, variables};
+use super::variables;
 use crate::store::AddressPool;
 
 /// The longest prefix of a network for tenants: 13 addresses beside the gateway's.
@@ -17,19 +17,22 @@ const MAX_GROUP: usize = 18;
 /// The network that containers are attached to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkConfig {
-    /// The addresses that containers get from us; none where they ask a DHCP server: `PVE_NETWORK`.
+    /// The addresses that the service gives to containers; none where a DHCP server does:
+    /// `PVE_NETWORK`.
     pub subnet: Option<Ipv4Net>,
-    /// Their router, where they get addresses from us: `PVE_GATEWAY`.
+    /// The containers' router, where the service gives them addresses: `PVE_GATEWAY`.
     pub gateway: Option<Ipv4Addr>,
-    /// Their name servers, where they get addresses from us: `PVE_NAMESERVERS`.
+    /// The containers' name servers, where the service gives them addresses: `PVE_NAMESERVERS`.
     pub nameservers: Vec<IpAddr>,
-    /// The VLAN of their interface: `PVE_VLAN`.
+    /// The VLAN of the containers' interfaces: `PVE_VLAN`.
     pub vlan: Option<u16>,
-    /// What one core may send and receive, in Mbit/s; 0 is no limit: `PVE_RATE_MBIT_PER_CORE`.
+    /// Mbit/s that a container may send and receive for each core; 0 is no limit:
+    /// `PVE_RATE_MBIT_PER_CORE`.
     pub rate_mbit_per_core: u32,
     /// The security group of the datacenter that holds the rules for tenants: `PVE_SECURITY_GROUP`.
     pub group: String,
-    /// From where containers see this service, or its proxy: `GUEST_SSH_SOURCE`.
+    /// The address or network from which customers' SSH connections reach containers:
+    /// `GUEST_SSH_SOURCE`.
     pub ssh_source: Option<IpNet>,
     /// What happens to a lease that cannot be fenced: `PVE_FENCE`.
     pub fence: FencePolicy,
@@ -38,9 +41,9 @@ pub struct NetworkConfig {
 /// What happens to a lease that cannot be fenced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FencePolicy {
-    /// It is refused before money moves.
+    /// The lease is refused before money moves.
     Required,
-    /// It is sold, and doctor, log and catalogue warn.
+    /// The lease is sold; doctor, log and catalogue warn.
     Warn,
 }
 
@@ -61,15 +64,13 @@ impl NetworkConfig {
     }
 }
 
-impl ProxmoxConfig {
-    /// The addresses that containers may get; `None` where they get none from us.
-    pub fn address_pool(&self) -> Option<AddressPool> {
-        self.bridge.as_ref()?;
-        let network = &self.network;
-        let (subnet, gateway) = network.subnet.zip(network.gateway)?;
-        let servers = network.nameservers.iter().copied().map(IpNet::from);
+impl NetworkConfig {
+    /// The addresses that containers may get; `None` where a DHCP server gives them.
+    pub(super) fn address_pool(&self) -> Option<AddressPool> {
+        let (subnet, gateway) = self.subnet.zip(self.gateway)?;
+        let servers = self.nameservers.iter().copied().map(IpNet::from);
         // A source as large as the network leaves no address, and doctor warns of it.
-        let source = network.ssh_source.filter(|source| {
+        let source = self.ssh_source.filter(|source| {
             matches!(source, IpNet::V4(source) if source.prefix_len() > subnet.prefix_len())
         });
         let router = IpNet::from(IpAddr::V4(gateway));

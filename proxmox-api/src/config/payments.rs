@@ -1,4 +1,4 @@
-//! Who is paid, on which network, and who moves the money.
+//! The payee, the network of payments, and the facilitator.
 
 use std::time::Duration;
 
@@ -9,34 +9,35 @@ use x402::{facilitator::onchain::GasPolicy, network::Network};
 
 use super::variables;
 
-/// Who is paid, where and through whom.
+/// The payee, the network and the facilitator.
 #[derive(Clone, Debug)]
 pub struct PaymentConfig {
-    /// Who is paid: `ADDRESS`.
+    /// The payee's address: `ADDRESS`.
     pub pay_to: Address,
-    /// Where it is paid: `NETWORK`.
+    /// The chain of the payments: `NETWORK`.
     pub network: &'static Network,
-    /// Who verifies and settles: `FACILITATOR`.
+    /// The facilitator, which verifies and settles: `FACILITATOR`.
     pub facilitator: FacilitatorChoice,
     /// How long a settlement may take before its outcome is unknown: `FACILITATOR_TIMEOUT_SECONDS`.
     pub settle_timeout: Duration,
-    /// A node that can be asked what became of a payment: `RPC_URL`.
+    /// A node of the chain, which shows what became of a payment: `RPC_URL`.
     pub rpc_url: Option<Url>,
     /// Blocks after which a transfer counts: `CONFIRMATIONS`.
     pub confirmations: u64,
-    /// What a settlement of our own may cost: `GAS_MAX_FEE_GWEI`, `GAS_LIMIT_ORDINARY`, `GAS_LIMIT_CONTRACT`, `GAS_COIN_USD` and
-    /// `MIN_DEPLOY_PRICE`.
+    /// What a settlement by the gas key may cost: `GAS_MAX_FEE_GWEI`, `GAS_LIMIT_ORDINARY`,
+    /// `GAS_LIMIT_CONTRACT`, `GAS_COIN_USD` and `MIN_DEPLOY_PRICE`.
     pub gas: GasPolicy,
     /// Whether the challenge says that calls are settled before they are performed: `ANNOUNCE_UPFRONT`.
     pub announce_upfront: bool,
-    /// What payments of one wallet may wait to be settled, in atomic USDC: `MAX_RESERVED_PER_WALLET`.
+    /// Sum of one wallet's payments that may wait for their settlement, in atomic USDC:
+    /// `MAX_RESERVED_PER_WALLET`.
     pub max_reserved: u64,
 }
 
-/// Who verifies and settles.
+/// The facilitator, which verifies and settles.
 #[derive(Clone, Debug)]
 pub enum FacilitatorChoice {
-    /// Play money in our own store: `demo`.
+    /// The demo ledger, with play money in the service's store: `demo`.
     Demo,
     /// A facilitator at a URL.
     Remote(Url),
@@ -47,7 +48,7 @@ pub enum FacilitatorChoice {
         /// The key's secret.
         key_secret: Secret,
     },
-    /// A gas key of our own: `onchain`, with `GAS_KEY` and `RPC_URL`.
+    /// The operator's own gas key: `onchain`, with `GAS_KEY` and `RPC_URL`.
     Onchain {
         /// The key that sends the transfers and pays for gas.
         gas_key: PrivateKeySigner,
@@ -57,7 +58,7 @@ pub enum FacilitatorChoice {
 }
 
 impl PaymentConfig {
-    /// The sentence that documents begin with where nothing real is paid; empty elsewhere.
+    /// The sentence with which documents begin where payments are play money; empty elsewhere.
     pub fn play_money_notice(&self) -> &'static str {
         match self.facilitator {
             FacilitatorChoice::Demo => {
@@ -67,7 +68,7 @@ impl PaymentConfig {
         }
     }
 
-    /// Reads everything about payments; `None` only after noting a problem.
+    /// Reads everything about payments; `None` only after a problem was recorded.
     pub(super) fn read(env: &mut Env) -> Option<Self> {
         let pay_to: Option<Address> = env.need(&variables::ADDRESS);
         if pay_to == Some(Address::ZERO) {
@@ -179,7 +180,7 @@ fn choose(
         }
         "onchain" => {
             let gas_key = env.need_secret(&variables::GAS_KEY).and_then(|key| {
-                // The parser's own text could repeat the key.
+                // The parser's error text could repeat the key.
                 let parsed = key.expose().parse::<PrivateKeySigner>().ok();
                 if parsed.is_none() {
                     env.reject(&variables::GAS_KEY, "is no private key");
@@ -206,7 +207,7 @@ fn choose(
             }
             match url {
                 Some(url) => Some(FacilitatorChoice::Remote(url)),
-                // Unset means the default; what was set and is no URL has been noted.
+                // Unset means the default; a text that is no URL was recorded as a problem.
                 None if text == default => Url::parse(default).ok().map(FacilitatorChoice::Remote),
                 None => None,
             }

@@ -1,4 +1,4 @@
-//! Where Proxmox is, who we are there, and where containers go.
+//! The Proxmox host, the service's accounts on it, and where containers are created.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -7,8 +7,9 @@ use pve::{ClientConfig, Fingerprint, NodeName, Vmid};
 use service::env::{Env, Secret, schema::Variable};
 
 use super::{NetworkConfig, variables};
+use crate::store::AddressPool;
 
-/// The Proxmox host and what we may use of it.
+/// The Proxmox host and what the service uses of it.
 #[derive(Clone, Debug)]
 pub struct ProxmoxConfig {
     /// Address of the API: `PVE_HOST`.
@@ -17,7 +18,7 @@ pub struct ProxmoxConfig {
     pub token_id: String,
     /// The API token's secret: `PVE_TOKEN_SECRET`.
     pub token_secret: Secret,
-    /// Whom to trust: `PVE_FINGERPRINT`, `PVE_CA_FILE` or `PVE_VERIFY_SSL`.
+    /// How the host's certificate is verified: `PVE_FINGERPRINT`, `PVE_CA_FILE` or `PVE_VERIFY_SSL`.
     pub tls: TlsTrust,
     /// The nodes that take containers; empty means every node that is online: `PVE_NODE`.
     pub nodes: Vec<NodeName>,
@@ -30,19 +31,19 @@ pub struct ProxmoxConfig {
     pub bridge: Option<String>,
     /// The network behind the bridge.
     pub network: NetworkConfig,
-    /// The pool that our containers, and nothing else, belong to: `PVE_POOL`.
+    /// The pool of the service's containers, which has no other members: `PVE_POOL`.
     pub pool: String,
-    /// The numbers that our containers get: `PVE_VMID_RANGE`.
+    /// The VMIDs of the service's containers: `PVE_VMID_RANGE`.
     pub vmids: RangeInclusive<u32>,
     /// Creations that run on one node at a time: `PVE_CREATES_PER_NODE`.
     pub creates_per_node: usize,
     /// Ends of leases that are under way on one node at a time: `PVE_ENDS_PER_NODE`.
     pub ends_per_node: usize,
-    /// A user with a password, for consoles of hosts that accept no token there.
+    /// A user with a password, for consoles on hosts that accept no token for them.
     pub console: Option<ConsoleAccount>,
 }
 
-/// Whom to trust when connecting.
+/// How the host's certificate is verified.
 #[derive(Clone, Debug)]
 pub enum TlsTrust {
     /// The authorities that the system trusts.
@@ -51,7 +52,7 @@ pub enum TlsTrust {
     CaFile(PathBuf),
     /// The one certificate with this SHA-256 fingerprint.
     Fingerprint(Fingerprint),
-    /// Anybody: for trying things out.
+    /// Every certificate is accepted: for experiments.
     Insecure,
 }
 
@@ -67,7 +68,7 @@ pub struct ConsoleAccount {
 }
 
 impl ProxmoxConfig {
-    /// Reads everything about Proxmox; `None` only after noting a problem.
+    /// Reads everything about Proxmox; `None` only after a problem was recorded.
     pub(super) fn read(env: &mut Env) -> Option<Self> {
         let host = host(env);
         let token_id = token_id(env);
@@ -81,7 +82,8 @@ impl ProxmoxConfig {
         })
     }
 
-    /// What is known before there is an account, or a host: enough to say what an account needs.
+    /// The configuration before there is an account or a host: enough to print the commands that make
+    /// an account.
     pub fn outline(env: Env) -> Self {
         let mut env = env.of(&variables::SCHEMA);
         let text = |variable: &Variable| {
@@ -90,6 +92,12 @@ impl ProxmoxConfig {
         };
         let (host, token_id) = (text(&variables::PVE_HOST), text(&variables::PVE_TOKEN_ID));
         Self::with_account(&mut env, tidy(&host).to_owned(), token_id, Secret::new(""))
+    }
+
+    /// The addresses that containers may get; `None` where the service gives them none.
+    pub fn address_pool(&self) -> Option<AddressPool> {
+        self.bridge.as_ref()?;
+        self.network.address_pool()
     }
 
     fn with_account(env: &mut Env, host: String, token_id: String, token_secret: Secret) -> Self {
@@ -134,8 +142,8 @@ fn host(env: &mut Env) -> Option<String> {
     Some(tidy(&host).to_owned())
 }
 
-/// The address without what the web interface's or the API's own would have behind it, since
-/// commands and settings that are shown are made of it.
+/// The host's address without the path of the web interface or the API, because printed commands and
+/// settings contain it.
 fn tidy(host: &str) -> &str {
     Some(ClientConfig::tidy_base_url(host))
         .filter(|tidy| tidy.contains("://"))
@@ -212,7 +220,8 @@ fn vmids(env: &mut Env) -> RangeInclusive<u32> {
     })
 }
 
-/// The account for consoles; the prototype's variable still works, and is said to be a bad idea.
+/// The account for consoles. The prototype's variable `PVE_ROOT_PASSWORD` still works; doctor warns of
+/// it.
 fn console(env: &mut Env) -> Option<ConsoleAccount> {
     let user = env.find_text(&variables::PVE_CONSOLE_USER);
     let password = env.find_secret(&variables::PVE_CONSOLE_PASSWORD);

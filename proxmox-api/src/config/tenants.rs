@@ -1,4 +1,4 @@
-//! What tenants may do to the network and to others.
+//! Limits of tenants, and wallets that may not be tenants.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use super::variables;
 /// The longest contact for reports of abuse, in characters.
 const LONGEST_CONTACT: usize = 200;
 
-/// What tenants may do, and who may be one.
+/// Limits of tenants, and wallets that may not be tenants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenantConfig {
     /// What a container may send for each hour that was bought, in GiB; 0 is no limit:
@@ -19,7 +19,7 @@ pub struct TenantConfig {
     /// For how many hours a container may run while it is cut off, until it is stopped; 0 is for
     /// ever: `TRAFFIC_STOP_HOURS`.
     pub traffic_stop_hours: u32,
-    /// Wallets that nothing is sold to: `REFUSED_WALLETS`.
+    /// Wallets that may buy nothing: `REFUSED_WALLETS`.
     pub refused_wallets: HashSet<Address>,
     /// Where to report abuse: `ABUSE_CONTACT`.
     pub abuse_contact: Option<String>,
@@ -43,7 +43,7 @@ impl TenantConfig {
         contact.map(sentence).unwrap_or_default()
     }
 
-    /// What may be sent in so many bought minutes, in bytes; `None` where there is no limit.
+    /// Bytes that may be sent in so many bought minutes; `None` where there is no limit.
     pub fn included_traffic(&self, minutes: u64) -> Option<u64> {
         let per_hour = u128::from(self.traffic_gib_per_hour) << 30;
         let bytes = per_hour * u128::from(minutes) / 60;

@@ -146,14 +146,19 @@ mod tests {
 
     #[test]
     fn every_reason_fits_a_close_frame() {
-        for end in [
-            ConsoleEnd::ShellOver,
-            ConsoleEnd::Full,
-            ConsoleEnd::Idle,
-            ConsoleEnd::AuthUnsupported,
-            ConsoleEnd::TooMuch,
-            ConsoleEnd::MachineLost,
-        ] {
+        // The `match` does not compile without an end that the list lacks.
+        macro_rules! every_end {
+            ($($name:ident)*) => {{
+                let complete = |end: ConsoleEnd| match end { $(ConsoleEnd::$name => end),* };
+                [$(ConsoleEnd::$name),*].map(complete)
+            }};
+        }
+        let all = every_end![
+            ShellOver ClientLeft ClientLost NotUnderstood FrameTooLarge Full NoTicket BadTicket
+            NotYours Idle InUse NotRunning LeaseOver TakenOver Restart TooMuch AuthUnsupported
+            MachineLost StreamOver
+        ];
+        for end in all {
             assert!(end.reason().len() <= 123);
             assert!(matches!(end.code(), 1000..=1014 | 4000..=4999));
         }

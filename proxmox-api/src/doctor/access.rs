@@ -8,7 +8,8 @@ use super::{Finding, setup};
 use crate::proxmox::Proxmox;
 
 const CHECK: &str = "proxmox.access";
-/// What nobody needs who makes containers in one pool, and where holding it reaches beyond.
+/// Privileges that an account for containers in one pool does not need, and the paths on which they
+/// reach beyond it.
 const TOO_MUCH: [(&str, &[&str]); 2] = [
     (
         "/",
@@ -22,15 +23,15 @@ const TOO_MUCH: [(&str, &[&str]); 2] = [
     ("/vms", &["VM.Allocate", "VM.Console"]),
 ];
 
-/// What the token holds where. Each path is asked for by itself: Proxmox's list of all leaves out a
-/// path whose own rule takes every right away, and rights from above would seem to hold there.
-struct Held {
+/// The token's privileges by path. Each path is asked for by itself: Proxmox's list of all leaves out
+/// a path whose own rule takes every right away, and rights from above would seem to hold there.
+struct TokenPrivileges {
     listed: Permissions,
     by_path: BTreeMap<String, Privileges>,
 }
 
-impl Held {
-    async fn of(proxmox: &Proxmox, paths: Vec<String>) -> Result<Self, pve::Error> {
+impl TokenPrivileges {
+    async fn read(proxmox: &Proxmox, paths: Vec<String>) -> Result<Self, pve::Error> {
         let listed = proxmox.client.permissions().await?;
         let mut by_path = BTreeMap::new();
         for path in paths {
@@ -58,7 +59,7 @@ impl Held {
     }
 }
 
-/// Looks at every path on which something is needed; `nodes` are those that would take containers.
+/// Examines every path on which a privilege is needed; `nodes` are those that take containers.
 pub(super) async fn examine(
     proxmox: &Proxmox,
     nodes: &[NodeName],
@@ -68,13 +69,16 @@ pub(super) async fn examine(
     let of_grants = grants.iter().map(|grant| grant.path.clone());
     let of_nodes = nodes.iter().map(|node| format!("/nodes/{node}"));
     let beyond = TOO_MUCH.iter().map(|(path, _)| (*path).to_owned());
-    let held = match Held::of(proxmox, of_grants.chain(of_nodes).chain(beyond).collect()).await {
-        Ok(held) => held,
-        Err(error) => {
-            let expected = "Proxmox lists the token's rights";
-            return vec![Finding::unanswered(CHECK, expected, &error)];
-        }
-    };
+    let held =
+        match TokenPrivileges::read(proxmox, of_grants.chain(of_nodes).chain(beyond).collect())
+            .await
+        {
+            Ok(held) => held,
+            Err(error) => {
+                let expected = "Proxmox lists the token's rights";
+                return vec![Finding::unanswered(CHECK, expected, &error)];
+            }
+        };
     let mut findings: Vec<Finding> = grants
         .iter()
         .map(|grant| granted(proxmox, &held, nodes, grant))
@@ -83,9 +87,14 @@ pub(super) async fn examine(
     findings
 }
 
-fn granted(proxmox: &Proxmox, held: &Held, nodes: &[NodeName], grant: &setup::Grant) -> Finding {
+fn granted(
+    proxmox: &Proxmox,
+    held: &TokenPrivileges,
+    nodes: &[NodeName],
+    grant: &setup::Grant,
+) -> Finding {
     let expected = format!("{} on {}", grant.privileges.join(" "), grant.path);
-    // What is wanted on all nodes may also be given on each.
+    // A privilege that is needed on all nodes may also be granted on each.
     let on_each = |privilege: &str| {
         grant.path == "/nodes"
             && !nodes.is_empty()
@@ -131,7 +140,7 @@ fn granted(proxmox: &Proxmox, held: &Held, nodes: &[NodeName], grant: &setup::Gr
     }
 }
 
-fn too_much(held: &Held) -> Option<Finding> {
+fn too_much(held: &TokenPrivileges) -> Option<Finding> {
     let held: Vec<String> = TOO_MUCH
         .iter()
         .filter_map(|(path, privileges)| {

@@ -1,5 +1,4 @@
-//! Whether the bridge that containers are attached to is there, and in which zone the rights on it
-//! are.
+//! Whether the containers' bridge exists, and in which zone the rights on it are.
 
 use pve::{NodeName, Vnet};
 
@@ -35,7 +34,7 @@ pub(super) async fn zone(proxmox: &Proxmox, nodes: &[NodeName]) -> Option<String
     None
 }
 
-/// Looks for the bridge on one node; containers without a network need none.
+/// Examines the bridge on one node; containers without a network need none.
 pub(super) async fn examine(proxmox: &Proxmox, node: &NodeName) -> Option<Finding> {
     let name = proxmox.config.bridge.as_deref()?;
     let expected = format!("there is a bridge {name} on {node}");

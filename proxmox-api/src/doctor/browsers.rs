@@ -5,7 +5,7 @@ use url::{Host, Url};
 use super::Finding;
 use crate::config::Config;
 
-/// Looks at the public address and the pages that may call.
+/// Examines the public address and the origins of pages.
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
     vec![origins(config), address(config)]
 }

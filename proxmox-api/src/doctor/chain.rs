@@ -1,5 +1,5 @@
-//! Whether the chain's node is on the right chain, whether the gas key can pay for settlements, and whether money came to
-//! `ADDRESS` that this installation does not know of.
+//! Whether the node is on the right chain, whether the gas key can pay for settlements, and whether
+//! money came to `ADDRESS` that this installation has no payment for.
 
 use std::sync::Arc;
 
@@ -20,11 +20,11 @@ const GAS: &str = "payments.gas";
 const ENOUGH: u64 = 20;
 
 const TRANSFERS: &str = "payments.transfers";
-/// Blocks in which transfers are looked for: five hours of a chain with a block every two seconds.
+/// Blocks that are searched for transfers: five hours of a chain with a block every two seconds.
 const LOOK_BACK: u64 = 9_000;
 
-/// Looks for transfers to `ADDRESS` that the store does not know. Money that came and was not delivered for shows so, and
-/// another installation that uses the same address. Nothing is said where there is no node, or no store yet.
+/// Searches for transfers to `ADDRESS` that the store does not have. They are money without a delivery,
+/// or another installation uses the same address. Without a node or a store there is no finding.
 pub(super) async fn unknown_transfers(config: &Config) -> Option<Finding> {
     let payments = &config.payments;
     let node = payments.rpc_url.clone()?;
@@ -38,7 +38,7 @@ pub(super) async fn unknown_transfers(config: &Config) -> Option<Finding> {
     let witness = Witness::new(payments.network, node, http);
     let seen = match witness.transfers_to(payments.pay_to, LOOK_BACK).await {
         Ok(seen) => seen,
-        // Another finding says what is wrong with the node; few public ones refuse to search so far back.
+        // A broken node has another finding; some public nodes refuse to search so far back.
         Err(error) => {
             return Some(Finding::ok(
                 TRANSFERS,
@@ -82,7 +82,7 @@ pub(super) async fn unknown_transfers(config: &Config) -> Option<Finding> {
     )
 }
 
-/// Asks the node, where there is one.
+/// Examines the node and the gas key, if a node is configured.
 pub(super) async fn examine(payments: &PaymentConfig) -> Vec<Finding> {
     let http = match state::facilitator_http() {
         Ok(http) => http,
@@ -134,7 +134,7 @@ async fn settling(
     };
     let gas = match settler.settlement_cost().await {
         Ok(cost) => {
-            // A chain that asks nothing counts as one that asks a single wei.
+            // A gas price of zero counts as one wei.
             let enough_for = balance / cost.max(U256::ONE);
             let found = format!(
                 "{} coins, enough for about {enough_for} settlements",
@@ -152,7 +152,7 @@ async fn settling(
 }
 
 fn expected(payments: &PaymentConfig, node: &Url) -> String {
-    // Paths and queries of such URLs often hold a key.
+    // Paths and queries of a node's URL often hold a key.
     let place = node.origin().ascii_serialization();
     format!(
         "the node of RPC_URL ({place}) is on {}, with its USDC",

@@ -1,5 +1,5 @@
-//! `proxmox-api doctor`: examines what the variables lead to, also where some of them cannot be read, writes the findings down,
-//! and ends with a status that says how bad they are.
+//! `proxmox-api doctor`: examines the installation, also where some variables cannot be read, prints the
+//! findings, and ends with a status that says how bad they are.
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -10,13 +10,14 @@ use std::{
     },
 };
 
+use clap::Args;
 use service::{clock::Clock, env::Env};
 
 use super::{
     Depth, Finding, Severity, browsers, chain, configuration,
-    configuration::Reading,
+    configuration::PartialConfig,
     fence, hypervisor, payments, port,
-    probe::{self, Ways},
+    probe::{self, ProbeScope},
     report, setup, store, tenants,
 };
 use crate::{
@@ -26,19 +27,23 @@ use crate::{
     state,
 };
 
-/// What is asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Print the commands that make the account on Proxmox and the fence around tenants, and look at nothing.
+/// The options of `proxmox-api doctor`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+pub struct DoctorOptions {
+    /// Print the commands that make the account on Proxmox and the fence around tenants; examine
+    /// nothing.
+    #[arg(long)]
     pub setup: bool,
-    /// Try the fence around tenants from inside, with containers that are removed again.
+    /// Try the fence around tenants from inside, with containers that are removed afterwards.
+    #[arg(long)]
     pub probe: bool,
-    /// Write for programs.
+    /// Write JSON.
+    #[arg(long)]
     pub json: bool,
 }
 
 /// Runs the command. The status is 0 where all is well, 1 with warnings, 2 with errors.
-pub async fn run(env: &Env, clock: Arc<dyn Clock>, options: Options) -> ExitCode {
+pub async fn run(env: &Env, clock: Arc<dyn Clock>, options: DoctorOptions) -> ExitCode {
     if options.setup {
         let outline = ProxmoxConfig::outline(env.clone());
         write(&(setup::script(&outline) + &fence::script(&outline)));
@@ -61,14 +66,14 @@ pub async fn run(env: &Env, clock: Arc<dyn Clock>, options: Options) -> ExitCode
     }
 }
 
-/// Whoever reads the output may have had enough of it, as `head` has.
+/// The reader of the output may have ended, as `head` does.
 fn write(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// Tries the fence. A signal ends it at the next step, with its containers removed.
+/// Probes the fence. Ctrl-C ends the probe before its next step; its containers are removed.
 async fn try_fence(env: &Env, clock: &dyn Clock) -> Vec<Finding> {
-    let reading = Reading::of(env);
+    let reading = PartialConfig::read(env);
     let findings = reading.findings();
     let is_bad = |finding: &Finding| finding.severity == Severity::Error;
     let Some(config) = reading
@@ -98,15 +103,15 @@ async fn try_fence(env: &Env, clock: &dyn Clock) -> Vec<Finding> {
             }
         }
     });
-    let findings = probe::run(config, &proxmox, clock, Ways::OfTenants, &stopped).await;
+    let findings = probe::run(config, &proxmox, clock, ProbeScope::AllPaths, &stopped).await;
     listener.abort();
     findings
 }
 
-/// Everything that can be found out from these variables. What hangs on a variable that cannot be read is left out, as the
-/// finding about the variable says enough.
+/// All findings that these variables allow. Checks that need an unreadable variable are left out,
+/// because the finding about the variable says enough.
 pub async fn look(env: &Env, clock: Arc<dyn Clock>) -> Vec<Finding> {
-    let reading = Reading::of(env);
+    let reading = PartialConfig::read(env);
     let mut findings = reading.findings();
     let Some(config) = &reading.config else {
         return findings;
@@ -137,7 +142,11 @@ pub async fn look(env: &Env, clock: Arc<dyn Clock>) -> Vec<Finding> {
     findings
 }
 
-async fn look_at_proxmox(reading: &Reading, config: &Config, clock: &dyn Clock) -> Vec<Finding> {
+async fn look_at_proxmox(
+    reading: &PartialConfig,
+    config: &Config,
+    clock: &dyn Clock,
+) -> Vec<Finding> {
     const HOST: &[&str] = &["PVE_HOST", "PVE_FINGERPRINT"];
     const TOKEN: &[&str] = &["PVE_TOKEN_ID", "PVE_TOKEN_SECRET", "PVE_TOKEN_SECRET_FILE"];
     const CONSOLE: &[&str] = &[
@@ -171,7 +180,7 @@ async fn look_at_proxmox(reading: &Reading, config: &Config, clock: &dyn Clock) 
 }
 
 async fn look_at_payments(
-    reading: &Reading,
+    reading: &PartialConfig,
     config: &Config,
     clock: Arc<dyn Clock>,
 ) -> Vec<Finding> {

@@ -1,5 +1,5 @@
-//! What can be said of a configuration without asking anybody, and a reading of one that cannot be read as a whole: each variable
-//! that is missing or wrong gets a stand-in, so that the rest can be examined.
+//! Checks of the configuration that need no other machine, and a partial reading of one with mistakes:
+//! each variable that is missing or wrong gets a stand-in, so that the rest can be examined.
 
 use std::collections::BTreeSet;
 
@@ -10,27 +10,28 @@ use super::Finding;
 use crate::config::{Config, TlsTrust};
 
 const CHECK: &str = "configuration";
-/// Readings until every variable that is wrong has its stand-in: a few, since one may lead to another.
-const ROUNDS: usize = 8;
+/// How often the configuration is read until every wrong variable has a stand-in. One mistake may hide
+/// another, so once is not enough.
+const MAX_READS: usize = 8;
 
 /// A configuration as far as it can be read.
-pub(super) struct Reading {
-    /// With stand-ins for what cannot be read; none if even they do not help.
+pub(super) struct PartialConfig {
+    /// The configuration with stand-ins; none if they do not make it readable.
     pub(super) config: Option<Config>,
     problems: Vec<(Problem, String)>,
     stand_ins: BTreeSet<String>,
-    /// What is set in vain.
+    /// Notices about variables that have no effect.
     notices: Vec<String>,
 }
 
-impl Reading {
+impl PartialConfig {
     /// Reads the variables.
-    pub(super) fn of(env: &Env) -> Self {
+    pub(super) fn read(env: &Env) -> Self {
         let mut env = env.clone();
         let notices = env.notices();
         let mut problems: Option<Vec<(Problem, String)>> = None;
         let mut stand_ins = BTreeSet::new();
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_READS {
             let mut attempt = env.clone();
             Telemetry::from_env(&mut attempt);
             let wrong = match Config::from_env(attempt) {
@@ -51,7 +52,7 @@ impl Reading {
                 .map(|problem| problem.variable.clone())
                 .collect();
             let changes: Vec<_> = names.iter().flat_map(|name| stand_in(&env, name)).collect();
-            // An address that only lacks its scheme is known well enough.
+            // An address that only lacks its scheme can still be examined.
             let mended = completed_host(&env).is_some();
             env = env.amended(changes);
             stand_ins.extend(
@@ -68,7 +69,7 @@ impl Reading {
         }
     }
 
-    /// Whether these variables are as they were given.
+    /// Whether none of these variables has a stand-in.
     pub(super) fn knows(&self, names: &[&str]) -> bool {
         !names.iter().any(|name| self.stand_ins.contains(*name))
     }
@@ -106,7 +107,8 @@ fn with_mends(env: &Env, problems: &Problems) -> Vec<(Problem, String)> {
     problems.as_slice().iter().map(with_mend).collect()
 }
 
-/// An address that lacks nothing but its scheme, and perhaps the port, with both. One with an `@` may hold a password.
+/// Completes an address that lacks only its scheme and perhaps the port. One with an `@` may hold a
+/// password and is not completed.
 fn completed_host(env: &Env) -> Option<String> {
     let host = env.optional_text("PVE_HOST")?;
     let bare = host
@@ -125,7 +127,7 @@ fn completed_host(env: &Env) -> Option<String> {
     })
 }
 
-/// What takes the place of a variable that cannot be read: nothing, where it has a default.
+/// The stand-in of a variable that cannot be read: unset, where it has a default.
 fn stand_in<'a>(env: &Env, name: &'a str) -> Vec<(&'a str, Option<String>)> {
     let is = |value: &str| vec![(name, Some(value.to_owned()))];
     match name {
@@ -137,7 +139,7 @@ fn stand_in<'a>(env: &Env, name: &'a str) -> Vec<(&'a str, Option<String>)> {
         "PVE_TOKEN_SECRET" | "PVE_CONSOLE_PASSWORD" => is("unset"),
         "PVE_CONSOLE_USER" => is("unset@pve"),
         "ADDRESS" => is("0x000000000000000000000000000000000000dEaD"),
-        // One that needs nothing else, whatever the network.
+        // The facilitator that needs no other variable, on any network.
         "FACILITATOR" | "GAS_KEY" | "RPC_URL" | "CDP_API_KEY_ID" | "CDP_API_KEY_SECRET" => vec![
             (name, None),
             ("FACILITATOR", Some("https://unset.invalid".to_owned())),
@@ -146,7 +148,7 @@ fn stand_in<'a>(env: &Env, name: &'a str) -> Vec<(&'a str, Option<String>)> {
     }
 }
 
-/// What is taken as it is, though it should not stay so.
+/// Warnings about settings that work and should be changed.
 pub(super) fn cautions(config: &Config) -> Vec<Finding> {
     const SETUP: &str =
         "proxmox-api doctor --setup  # prints the commands for an account of its own";
@@ -161,7 +163,8 @@ pub(super) fn cautions(config: &Config) -> Vec<Finding> {
         );
     }
     if matches!(proxmox.tls, TlsTrust::Insecure) {
-        let found = "PVE_VERIFY_SSL=false: whoever answers at that address is sent the token";
+        let found =
+            "PVE_VERIFY_SSL=false: any machine that answers at that address is sent the token";
         findings.push(
             Finding::warning("proxmox.tls", "the host's certificate is checked", found).mend(
                 "PVE_VERIFY_SSL=true  # the next examination then shows the fingerprint for PVE_FINGERPRINT",

@@ -1,4 +1,4 @@
-//! Whether Proxmox answers, whether it is the host that we trust, and whether it knows the token.
+//! Whether Proxmox answers, whether its certificate is the trusted one, and whether it knows the token.
 
 use std::time::Duration;
 
@@ -7,33 +7,33 @@ use pve::{ConfigError, Distrust, HostProbe, Refusal, Version};
 use super::Finding;
 use crate::{config::TlsTrust, proxmox::Proxmox};
 
-/// How long a look at the host may take.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// The oldest major version that the client was written for.
+/// How long the host may take to show its certificate.
+const GLANCE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The oldest major version that the client supports.
 const OLDEST: u32 = 8;
 const CHECK: &str = "proxmox.connection";
 const TLS: &str = "proxmox.tls";
 
-/// What the host shows to anybody.
+/// What the host shows without an account.
 pub(super) async fn look(host: &str) -> Result<HostProbe, ConfigError> {
-    pve::probe_host(host, PATIENCE).await
+    pve::probe_host(host, GLANCE_TIMEOUT).await
 }
 
-/// What came of the first question that carries the token.
-pub(super) enum Answer {
+/// The result of the first request with the token.
+pub(super) enum TokenCheck {
     /// The host's release.
     Release(Version),
-    /// It is the host, but it does not know the token.
+    /// The host is trusted and does not know the token.
     UnknownToken,
-    /// Nothing that makes it worth while to ask further.
+    /// The request failed, so that further requests would fail as well.
     None,
 }
 
-/// Whether the host is there and trusted, and what it answers.
+/// Examines whether the host answers, is trusted, and knows the token.
 pub(super) async fn examine(
     proxmox: &Proxmox,
     seen: &Result<HostProbe, ConfigError>,
-) -> (Vec<Finding>, Answer) {
+) -> (Vec<Finding>, TokenCheck) {
     let host = &proxmox.config.host;
     match proxmox.client.version().await {
         Ok(version) => {
@@ -45,13 +45,16 @@ pub(super) async fn examine(
             } else {
                 Finding::ok(CHECK, &expected, found)
             };
-            (vec![finding, trusted(proxmox)], Answer::Release(version))
+            (
+                vec![finding, trusted(proxmox)],
+                TokenCheck::Release(version),
+            )
         }
         Err(error) if error.refusal() == Some(&Refusal::Unauthorized) => {
             let there = Finding::ok(CHECK, "Proxmox VE answers", format!("it does, at {host}"));
-            (vec![there, trusted(proxmox)], Answer::UnknownToken)
+            (vec![there, trusted(proxmox)], TokenCheck::UnknownToken)
         }
-        Err(error) => (vec![refused(proxmox, seen, &error)], Answer::None),
+        Err(error) => (vec![refused(proxmox, seen, &error)], TokenCheck::None),
     }
 }
 
@@ -66,7 +69,7 @@ fn trusted(proxmox: &Proxmox) -> Finding {
         TlsTrust::System => "by this system's authorities",
         TlsTrust::CaFile(_) => "by PVE_CA_FILE",
         TlsTrust::Fingerprint(_) => "by PVE_FINGERPRINT",
-        // Said as a warning of its own.
+        // This has a warning of its own.
         TlsTrust::Insecure => "unchecked",
     };
     Finding::ok(TLS, expected, how)
@@ -84,7 +87,7 @@ fn refused(
     let curl = format!("curl -k {host}/api2/json/version  # from this machine; it has to say 401");
     let finding = Finding::error(CHECK, "Proxmox VE answers", error.safe_text()).mend(curl);
     match (error, host.strip_prefix("http://")) {
-        // A host that speaks TLS redirects whoever comes without.
+        // A host with TLS redirects plain requests.
         (_, Some(rest)) => finding.mend(format!("PVE_HOST=https://{rest}")),
         (pve::Error::Unsent { .. }, None) => {
             finding.mend("PVE_HOST=https://the-host:8006  # with the scheme and the port")
@@ -93,7 +96,7 @@ fn refused(
     }
 }
 
-/// The certificate was looked at without trusting it, so that it can be shown.
+/// The certificate is read without trusting it, so that it can be shown.
 fn distrusted(proxmox: &Proxmox, seen: &HostProbe, distrust: Distrust) -> Finding {
     let host = &proxmox.config.host;
     let expected = "the host's certificate is trusted";

@@ -1,5 +1,5 @@
-//! Whether commands and consoles will find an account that Proxmox lets in. Where a container of ours is there, a terminal is
-//! really opened: only that proves that the host takes tokens for it.
+//! Whether Proxmox accepts the account for commands and consoles. If there is a container of this
+//! service, a terminal is opened: only that proves that the host accepts tokens for it.
 
 use pve::{
     Auth, Client, ContainerState, NodeName, PoolMember, Refusal, TerminalError, Version, Vmid,
@@ -13,10 +13,10 @@ use crate::{
 };
 
 const CHECK: &str = "proxmox.console";
-/// The first major version with hosts that take tokens for terminals.
+/// The first major version that accepts tokens for terminals.
 const TOKENS_SINCE: u32 = 9;
 
-/// What lets a proxy in front of Proxmox pass consoles on, for the usual ones.
+/// Settings by which the usual proxies in front of Proxmox forward consoles.
 const WEBSOCKETS: [&str; 4] = [
     "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; \
      proxy_read_timeout 1h;  # nginx, in the location that leads to Proxmox",
@@ -101,7 +101,8 @@ async fn signed_in(proxmox: &Proxmox, account: &ConsoleAccount) -> Result<Client
     }
 }
 
-/// A container that this software made, a stopped one if possible: there nobody sees that somebody looked.
+/// A container that this software made, a stopped one if possible: its customer does not notice the
+/// check.
 async fn to_be_tried(proxmox: &Proxmox, members: &[PoolMember]) -> Option<(NodeName, Vmid)> {
     let mut candidates: Vec<&PoolMember> = members
         .iter()

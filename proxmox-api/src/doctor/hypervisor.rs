@@ -1,4 +1,5 @@
-//! Everything about Proxmox, from the outside inwards: what cannot be reached is not asked further.
+//! All checks of Proxmox, from the connection to the details. After a failed connection no further check
+//! runs.
 
 use service::clock::Clock;
 
@@ -8,18 +9,18 @@ use super::{
 };
 use crate::proxmox::Proxmox;
 
-/// Looks whether the host is there and trusted; the release only where it also knows the token.
+/// Examines whether the host answers and is trusted; gives the release if it also knows the token.
 pub(super) async fn reach(
     proxmox: &Proxmox,
     clock: &dyn Clock,
-) -> (Vec<Finding>, connection::Answer) {
+) -> (Vec<Finding>, connection::TokenCheck) {
     let seen = connection::look(&proxmox.config.host).await;
     let (mut findings, answer) = connection::examine(proxmox, &seen).await;
     findings.extend(time::examine(seen.as_ref().ok(), clock));
     (findings, answer)
 }
 
-/// Asks the host all that an account with the rights of `doctor --setup` may ask. `proven` is whether a
+/// Runs all checks that an account with the rights of `doctor --setup` may make. `proven` is whether a
 /// probe has shown that the bridge's own table fences tenants in.
 pub(super) async fn examine(
     proxmox: &Proxmox,
@@ -29,12 +30,12 @@ pub(super) async fn examine(
 ) -> Vec<Finding> {
     let (mut findings, answer) = reach(proxmox, clock).await;
     let version = match answer {
-        connection::Answer::Release(version) => version,
-        connection::Answer::UnknownToken => {
+        connection::TokenCheck::Release(version) => version,
+        connection::TokenCheck::UnknownToken => {
             findings.push(connection::unknown_token(proxmox));
             return findings;
         }
-        connection::Answer::None => return findings,
+        connection::TokenCheck::None => return findings,
     };
     let (named, usable) = nodes::examine(proxmox).await;
     let zone = bridge::zone(proxmox, &usable).await;

@@ -1,9 +1,9 @@
-//! Examines an installation from end to end and says of each finding what was expected, what was found, and what mends it.
+//! Examines an installation. Each [`Finding`] has what was expected, what was found, and what mends it.
 //!
-//! One file per concern; a [`Finding`] is what they all speak. [`command`] is `proxmox-api doctor`, which also examines a
-//! configuration that cannot be read as a whole; [`examine`] is the quick part that runs beside every start of the service and
-//! warns in the log; [`report`] writes findings down, [`setup`] prints the commands that make the account on
-//! Proxmox, and [`fence`] those that keep tenants apart from everything else.
+//! There is one file per concern. [`command`] is `proxmox-api doctor`, which also examines a
+//! configuration of which only a part can be read. [`examine`] is the quick part, which runs at every
+//! start of the service and warns in the log. [`report`] writes findings; [`setup`] prints the
+//! commands that make the account on Proxmox, and [`fence`] those that make the fence around tenants.
 
 mod access;
 mod bridge;
@@ -38,7 +38,7 @@ use crate::{config::Config, proxmox::Proxmox, store::Database};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// As it should be.
+    /// All is well.
     Ok,
     /// It works, and could be better or safer.
     Warning,
@@ -49,22 +49,23 @@ pub enum Severity {
 /// How far an examination goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Depth {
-    /// What takes a moment and disturbs nobody.
+    /// Checks that are quick and change nothing.
     Quick,
-    /// Also what the service that runs has tried already, or would trip over itself: its port, its store, a console.
+    /// Also checks that a running service has passed already, or that its own work would fail: the
+    /// port, the store, a console.
     Full,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at, such as `proxmox.tls`.
+    /// The check's name, such as `proxmox.tls`.
     pub check: &'static str,
     /// How bad it is.
     pub severity: Severity,
-    /// What should be.
+    /// The expected state.
     pub expected: String,
-    /// What is.
+    /// The state that was found.
     pub found: String,
     /// Commands or settings that mend it, the best first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -107,7 +108,7 @@ impl Finding {
         Self::error(check, expected, error.safe_text())
     }
 
-    /// What mends it, besides what was said before.
+    /// Adds a command or setting that mends it.
     #[must_use]
     fn mend(mut self, command: impl Into<String>) -> Self {
         self.mend.push(command.into());
@@ -115,7 +116,7 @@ impl Finding {
     }
 }
 
-/// The quick part, for a service that starts. Nothing is changed anywhere, and no money moves.
+/// The quick checks, for a service that starts. They change nothing and move no money.
 pub async fn examine(
     config: &Config,
     proxmox: &Proxmox,
@@ -140,7 +141,7 @@ pub async fn examine(
     findings
 }
 
-/// Names in a sentence.
+/// Joins names for a sentence.
 fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
     if names.is_empty() {

@@ -1,4 +1,4 @@
-//! Whether the nodes are there under the names that were given.
+//! Whether the configured nodes exist.
 
 use pve::{NodeName, NodeState};
 

@@ -1,4 +1,4 @@
-//! Whether payments can be settled, and whether they reach somebody.
+//! Whether payments can be settled, and whether the payee can receive them.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use super::{Finding, listed};
 use crate::config::{Config, FacilitatorChoice};
 
 const FACILITATOR: &str = "payments.facilitator";
-/// How long a facilitator may take to say what it settles.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a facilitator may take to list what it settles.
+const SUPPORTED_TIMEOUT: Duration = Duration::from_secs(15);
 /// Accounts whose keys are in every manual: the first of the development mnemonic.
 const EVERYBODYS: [Address; 5] = [
     address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266"),
@@ -24,7 +24,7 @@ const EVERYBODYS: [Address; 5] = [
     address!("15d34AAf54267DB7D7c367839AAf71A00a2C6A65"),
 ];
 
-/// Asks the facilitator what it settles, and looks at the payee.
+/// Asks the facilitator what it settles, and examines the payee.
 pub(super) async fn examine(config: &Config, facilitator: &dyn Facilitator) -> Vec<Finding> {
     let described = facilitator.describe();
     let mut findings = vec![payee(config, &described)];
@@ -69,13 +69,13 @@ async fn settles(
             "FACILITATOR=onchain  # with RPC_URL and GAS_KEY; or cdp, or the URL of another facilitator",
         )
     };
-    let supported = match timeout(PATIENCE, facilitator.supported()).await {
+    let supported = match timeout(SUPPORTED_TIMEOUT, facilitator.supported()).await {
         Ok(Ok(supported)) => supported,
         Ok(Err(error)) => {
             return mend(Finding::error(FACILITATOR, &expected, error.to_string()));
         }
         Err(_) => {
-            let found = format!("no answer within {} seconds", PATIENCE.as_secs());
+            let found = format!("no answer within {} seconds", SUPPORTED_TIMEOUT.as_secs());
             return mend(Finding::error(FACILITATOR, &expected, found));
         }
     };
@@ -104,7 +104,7 @@ async fn settles(
 fn seriousness(config: &Config, facilitator: &Description) -> Option<Finding> {
     let payments = &config.payments;
     if facilitator.simulated && !config.simulated_proxmox {
-        let found = "play money, which anybody makes for himself: anybody leases containers";
+        let found = "play money, which is free for everyone: everyone can lease containers";
         return Some(
             Finding::warning(FACILITATOR, "containers are paid for", found)
                 .mend("FACILITATOR=https://x402.org/facilitator  # test USDC; see docs/PAYMENTS.md for real money")

@@ -1,4 +1,4 @@
-//! Whether the pool is there, and whether numbers for containers are left.
+//! Whether the pool exists, and whether VMIDs for containers are left.
 
 use pve::{PoolMember, Refusal};
 
@@ -7,10 +7,10 @@ use crate::proxmox::Proxmox;
 
 const POOL: &str = "proxmox.pool";
 const VMIDS: &str = "proxmox.vmids";
-/// Fewer free numbers than this are said.
+/// The number of free VMIDs below which doctor warns.
 const FEW: u32 = 10;
 
-/// The findings, and what is in the pool.
+/// The findings, and the members of the pool.
 pub(super) async fn examine(proxmox: &Proxmox) -> (Vec<Finding>, Vec<PoolMember>) {
     let name = &proxmox.config.pool;
     let expected = format!("there is a pool {name}");
@@ -21,7 +21,7 @@ pub(super) async fn examine(proxmox: &Proxmox) -> (Vec<Finding>, Vec<PoolMember>
             findings.push(vmids(proxmox, &pool.members).await);
             (findings, pool.members)
         }
-        // Missing or hidden cannot be told apart; the rights are examined by themselves.
+        // A missing pool looks like a hidden one; the rights are examined by themselves.
         Err(error) => {
             let finding = Finding::unanswered(POOL, &expected, &error);
             let finding = match error.refusal() {
@@ -41,7 +41,8 @@ async fn vmids(proxmox: &Proxmox, members: &[PoolMember]) -> Finding {
     let expected = format!("numbers from {low} to {high} are left for containers");
     let ours = members.iter().filter_map(|member| member.vmid);
     let ours: Vec<u32> = ours.map(|vmid| vmid.get()).collect();
-    // Guests of others are shown only to accounts with more rights than needed; what is hidden is skipped at creation.
+    // Other guests are shown only to accounts with more rights than needed. Their VMIDs are skipped at
+    // creation.
     let guests = proxmox.client.resources().await.unwrap_or_default();
     let foreign: Vec<String> = guests
         .iter()

@@ -1,4 +1,4 @@
-//! Whether the service can listen where it is told to.
+//! Whether the service can listen on the configured address.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -7,10 +7,10 @@ use service::serve;
 use super::Finding;
 
 const CHECK: &str = "listen";
-/// How long whoever has the port may take to say who he is.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a process that has the port may take to respond.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Takes the port and gives it back at once.
+/// Binds the port and releases it at once.
 pub(super) async fn examine(address: SocketAddr) -> Finding {
     let expected = format!("{address} is free to listen on");
     let Err(error) = serve::bind(address, "PORT").await else {
@@ -30,7 +30,7 @@ pub(super) async fn examine(address: SocketAddr) -> Finding {
         ))
 }
 
-/// Nobody else has a catalog with a payee's network in it.
+/// Only this service has a catalog with the payee's network in it.
 async fn is_this_service(address: SocketAddr) -> bool {
     let host = match address.ip() {
         ip if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], address.port())),
@@ -39,7 +39,7 @@ async fn is_this_service(address: SocketAddr) -> bool {
     let ask = async {
         let client = reqwest::Client::builder()
             .no_proxy()
-            .timeout(PATIENCE)
+            .timeout(RESPONSE_TIMEOUT)
             .build()
             .ok()?;
         let answer = client

@@ -1,4 +1,4 @@
-//! The findings, for people, for programs and for the log.
+//! Writes the findings: for people, for programs and for the log.
 
 use std::fmt::Write as _;
 
@@ -6,18 +6,19 @@ use serde_json::{Value, json};
 
 use super::{Finding, Severity};
 
-/// How bad the worst finding is.
+/// The severity of the worst finding.
 pub fn worst(findings: &[Finding]) -> Severity {
     let severities = findings.iter().map(|finding| finding.severity);
     severities.max().unwrap_or(Severity::Ok)
 }
 
-/// For programs.
+/// The findings as JSON.
 pub fn json(findings: &[Finding]) -> Value {
     json!({"severity": worst(findings), "findings": findings})
 }
 
-/// For people: one line for each finding, and below what is not as it should be, each on a line to be copied, what mends it.
+/// The findings for people: a line for each, and below it the commands that mend it, each on a line to
+/// be copied.
 pub fn text(findings: &[Finding], colours: bool) -> String {
     let mut text = String::new();
     for finding in findings {
@@ -62,7 +63,7 @@ pub fn text(findings: &[Finding], colours: bool) -> String {
     text
 }
 
-/// Says in the log what is not as it should be, in the same words.
+/// Logs the warnings and errors with the same texts.
 pub fn warn(findings: &[Finding]) {
     for finding in findings {
         let Finding {

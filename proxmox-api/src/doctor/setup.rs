@@ -5,19 +5,19 @@ use std::fmt::Write as _;
 
 use crate::config::ProxmoxConfig;
 
-/// Who runs the service on Proxmox where the configuration names root, or nobody.
+/// The service's account on Proxmox where the configuration names root, or no account.
 const OWN_TOKEN: (&str, &str) = ("infra402@pve", "svc");
-/// Who opens consoles on hosts that take no token there.
+/// The account for consoles on hosts that accept no token for them.
 const CONSOLE_USER: &str = "infra402-console@pve";
 const CONSOLE_ROLE: &str = "Infra402Console";
-/// What may be read of nodes.
+/// The privilege to read nodes.
 const NODE_ROLE: &str = "Infra402Node";
 
 /// Where a bridge is in Proxmox's tree of access: below the zone of its VNet, or below one that
 /// stands for plain bridges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Zone<'a> {
-    /// As the host says.
+    /// The host shows it.
     Known(&'a str),
     /// The printed commands ask the host.
     Asked,
@@ -58,7 +58,7 @@ pub(super) fn pools(pool: &str) -> Vec<String> {
 pub struct Grant {
     /// The path in Proxmox's tree of access; of a bridge in an unknown zone, that of a plain one.
     pub path: String,
-    /// The same as a word for the host's shell, which finds out what is not known here.
+    /// The path as a word for the host's shell, which finds out an unknown zone.
     in_shell: String,
     /// The role that carries them.
     pub role: &'static str,
@@ -66,9 +66,9 @@ pub struct Grant {
     pub privileges: &'static [&'static str],
     /// The role comes with Proxmox.
     pub built_in: bool,
-    /// Without it leases fail; else figures are missing.
+    /// Without these rights leases fail; if false, only figures are missing.
     pub needed: bool,
-    /// What it is for.
+    /// The purpose, for people.
     pub reason: &'static str,
 }
 

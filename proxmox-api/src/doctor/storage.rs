@@ -6,20 +6,20 @@ use super::{Finding, Severity, listed};
 use crate::proxmox::Proxmox;
 
 const CHECK: &str = "proxmox.storage";
-/// Less than this, in bytes, is said: a lease's usual disk.
+/// Free bytes below which doctor warns: a lease's usual disk.
 const ROOM: u64 = 8 << 30;
-/// Storages that give out more than they have. A full one fails for everybody at once.
+/// Kinds of storages that allocate more than they have. A full one fails for all containers at once.
 const THIN: [&str; 3] = ["lvmthin", "zfspool", "rbd"];
-/// How full one of them may be, in percent.
+/// How full such a storage may be, in percent.
 const FULL: u64 = 80;
 
 /// A node with its storages.
-struct Seen<'a> {
+struct NodeStorages<'a> {
     node: &'a NodeName,
     storages: Vec<Storage>,
 }
 
-impl Seen<'_> {
+impl NodeStorages<'_> {
     fn takes_containers_on(&self, name: &str) -> bool {
         self.storages
             .iter()
@@ -33,13 +33,13 @@ impl Seen<'_> {
     }
 }
 
-/// Looks at the storage as each of the nodes sees it.
+/// Examines the storage on each of the nodes.
 pub(super) async fn examine(proxmox: &Proxmox, nodes: &[NodeName]) -> Vec<Finding> {
     let name = &proxmox.config.storage;
     let (mut findings, mut seen) = (Vec::new(), Vec::new());
     for node in nodes {
         match proxmox.client.storages(node, None).await {
-            Ok(storages) => seen.push(Seen { node, storages }),
+            Ok(storages) => seen.push(NodeStorages { node, storages }),
             Err(error) => findings.push(Finding::unanswered(CHECK, &expected(name, node), &error)),
         }
     }
@@ -51,7 +51,7 @@ fn expected(name: &str, node: &NodeName) -> String {
     format!("the storage {name} on {node} takes containers")
 }
 
-fn on_node(name: &str, one: &Seen<'_>, all: &[Seen<'_>]) -> Finding {
+fn on_node(name: &str, one: &NodeStorages<'_>, all: &[NodeStorages<'_>]) -> Finding {
     let expected = expected(name, one.node);
     let found = one.storages.iter().find(|storage| storage.storage == name);
     match found {
@@ -115,13 +115,13 @@ fn thin_and_full(storage: &Storage) -> Option<u64> {
 }
 
 /// A node without the storage takes no container; only where no node has it do leases fail.
-fn unusable(name: &str, expected: &str, found: String, all: &[Seen<'_>]) -> Finding {
+fn unusable(name: &str, expected: &str, found: String, all: &[NodeStorages<'_>]) -> Finding {
     let having = all.iter().filter(|seen| seen.takes_containers_on(name));
     let having: Vec<&str> = having.map(|seen| seen.node.as_str()).collect();
     // Another storage is advice only if it would do on every node.
     let mut other = all
         .iter()
-        .flat_map(Seen::takes_containers)
+        .flat_map(NodeStorages::takes_containers)
         .filter(|other| *other != name && all.iter().all(|seen| seen.takes_containers_on(other)));
     let other = other.next().map(|other| format!("PVE_STORAGE={other}"));
     let finding = if having.is_empty() {

@@ -1,4 +1,4 @@
-//! Whether the store can be used where it is told to be.
+//! Whether the configured store can be used.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::store::{Condition, Database, Server, ServerError, StoreError, conditi
 
 const CHECK: &str = "store";
 
-/// Looks at the file, or at the folder where it will be made, or at the server.
+/// Examines the file, the folder where it will be made, or the server.
 pub(super) async fn examine(database: &Database) -> Finding {
     let expected = match database {
         Database::File(_) => format!("the store {database} can be written"),
@@ -32,7 +32,7 @@ pub(super) async fn examine(database: &Database) -> Finding {
     }
 }
 
-/// What a service that runs can say of its server: that it is reached is shown by its running.
+/// The finding about a server that is in use: a running service reaches it.
 pub(super) fn caution(server: &Server) -> Option<Finding> {
     let expected = format!("the store, {server}, can be used");
     server.is_exposed().then(|| exposed(&expected))
@@ -50,7 +50,7 @@ fn half_copied(expected: &str) -> Finding {
 }
 
 fn exposed(expected: &str) -> Finding {
-    let found = "the server's certificate is not checked: whoever is in between can read and change everything";
+    let found = "the server's certificate is not checked: a machine in between can read and change everything";
     Finding::warning(CHECK, expected, found)
         .mend("DATABASE=postgres://…?sslmode=verify-full  # and sslrootcert=FILE for an authority of your own")
 }

@@ -12,16 +12,16 @@ use crate::proxmox::{
 
 const CHECK: &str = "proxmox.templates";
 
-/// What the nodes have.
-struct Seen {
+/// The templates of the nodes.
+struct NodeTemplates {
     /// Templates by node.
     volumes: BTreeMap<NodeName, BTreeSet<String>>,
     findings: Vec<Finding>,
 }
 
-/// Looks at every template on offer, on every node that takes containers.
+/// Examines every template on offer, on every node that takes containers.
 pub(super) async fn examine(proxmox: &Proxmox, nodes: &[NodeName]) -> Vec<Finding> {
-    let mut seen = Seen {
+    let mut seen = NodeTemplates {
         volumes: BTreeMap::new(),
         findings: Vec::new(),
     };
@@ -69,8 +69,8 @@ async fn index(proxmox: &Proxmox, node: &NodeName) -> Vec<String> {
     index.into_iter().map(|one| one.template).collect()
 }
 
-impl Seen {
-    /// Reads the storages of one node. One that cannot be used is said, and the others count.
+impl NodeTemplates {
+    /// Reads the storages of one node. A storage that cannot be read is a finding; the others count.
     async fn look(&mut self, proxmox: &Proxmox, node: &NodeName) {
         let storages = match proxmox.client.storages(node, Some("vztmpl")).await {
             Ok(storages) => storages,

@@ -1,5 +1,5 @@
-//! Whether this machine's clock agrees with the host's. Payments carry the times between which they are valid, and this
-//! machine's clock decides over them.
+//! Whether this machine's clock agrees with the host's. A payment is valid between two timestamps, which
+//! are compared with this machine's clock.
 
 use std::time::UNIX_EPOCH;
 
@@ -8,7 +8,7 @@ use service::clock::Clock;
 
 use super::Finding;
 
-/// Seconds that may pass between the host's look at its clock and ours.
+/// Seconds that may pass between the host's reading of its clock and this machine's.
 const TOLERATED: u64 = 30;
 
 /// Compares the clocks, if the host tells its time.

@@ -1,4 +1,4 @@
-//! Writes the document down.
+//! Writes the OpenAPI document.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,21 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{
-    endpoint::{Access, Answer, Content, Described, Endpoint},
+    endpoint::{BodySchema, Content, DocumentedResponse, Endpoint, RouteAccess},
     limits, payment,
 };
 use crate::{config::Config, payment::Flow};
 
-/// Schemas of what is sent to us, of what we send, and what each error code means.
-struct Schemas {
+/// SchemaSet of requests and responses, and the meaning of each error code.
+struct SchemaSet {
     requests: SchemaGenerator,
-    answers: SchemaGenerator,
+    responses: SchemaGenerator,
     meanings: BTreeMap<String, String>,
-    /// Refusals that several routes have in common, by name.
+    /// Error responses that routes share, by name.
     refusals: Map<String, Value>,
 }
 
-/// What the document says of the whole.
+/// The description of the whole service.
 const ABOUT: &str = "Time on Linux containers, paid per lease in USDC over HTTP 402 (x402, versions 1 and 2). \
     A paid route without a payment answers 402 with what to pay; the same request with a signed payment is performed. \
     A refusal before the settlement costs nothing; a lease is settled once its container answers, everything else before \
@@ -29,9 +29,9 @@ const ABOUT: &str = "Time on Linux containers, paid per lease in USDC over HTTP 
     `Prefer: respond-async` and a random `Idempotency-Key` of 16 characters or more, to be kept secret, and repeat the request with the same key while it is \
     answered 202.";
 
-/// The document that says this of these endpoints.
+/// Writes the document of these endpoints.
 pub(super) fn write(endpoints: &[Endpoint], config: &Config) -> Value {
-    let mut schemas = Schemas::new();
+    let mut schemas = SchemaSet::new();
     let mut paths = Map::new();
     for endpoint in endpoints {
         let path = paths.entry(endpoint.path).or_insert_with(|| json!({}));
@@ -66,7 +66,7 @@ pub(super) fn write(endpoints: &[Endpoint], config: &Config) -> Value {
     })
 }
 
-impl Schemas {
+impl SchemaSet {
     fn new() -> Self {
         let settings = || {
             SchemaSettings::draft2020_12().with(|settings| {
@@ -74,20 +74,20 @@ impl Schemas {
                 settings.meta_schema = None;
             })
         };
-        let mut answers = settings().for_serialize().into_generator();
-        answers.subschema_for::<ErrorEnvelope>();
+        let mut responses = settings().for_serialize().into_generator();
+        responses.subschema_for::<ErrorEnvelope>();
         Self {
             requests: settings().for_deserialize().into_generator(),
-            meanings: meanings(&answers.definitions()["ErrorCode"]),
-            answers,
+            meanings: meanings(&responses.definitions()["ErrorCode"]),
+            responses,
             refusals: Map::new(),
         }
     }
 
     fn definitions(mut self) -> Map<String, Value> {
         let mut all = self.requests.take_definitions(true);
-        for (name, schema) in self.answers.take_definitions(true) {
-            // What goes both ways has no defaults, so that both ways look the same.
+        for (name, schema) in self.responses.take_definitions(true) {
+            // Types of both directions have no defaults, so that both schemas are equal.
             debug_assert!(
                 all.get(&name).is_none_or(|known| *known == schema),
                 "{name}"
@@ -98,7 +98,7 @@ impl Schemas {
     }
 }
 
-/// What the codes' own documentation says.
+/// The documentation of each code.
 fn meanings(codes: &Value) -> BTreeMap<String, String> {
     let listed = codes["oneOf"].as_array().into_iter().flatten();
     listed
@@ -109,7 +109,7 @@ fn meanings(codes: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
+fn operation(endpoint: &Endpoint, schemas: &mut SchemaSet) -> Value {
     let mut written = json!({
         "operationId": endpoint.id,
         "tags": [endpoint.tag],
@@ -121,12 +121,14 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
     }
     let mut parameters = endpoint.parameters.clone();
     match endpoint.access {
-        Access::Open => {}
-        Access::Session { required: true } => written["security"] = json!([{"walletSession": []}]),
-        Access::Session { required: false } => {
+        RouteAccess::Open => {}
+        RouteAccess::Session { required: true } => {
+            written["security"] = json!([{"walletSession": []}])
+        }
+        RouteAccess::Session { required: false } => {
             written["security"] = json!([{}, {"walletSession": []}]);
         }
-        Access::Paid(flow) => {
+        RouteAccess::Paid(flow) => {
             parameters.extend(payment::parameters());
             let moves = match flow {
                 Flow::DeliverThenSettle => "after delivery",
@@ -141,8 +143,9 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
         written["parameters"] = parameters.into();
     }
     if let Some(content) = &endpoint.request {
-        // An absent body stands for the defaults where something is priced.
-        let absent = matches!(endpoint.access, Access::Paid(_)) || endpoint.path == "/lease/quote";
+        // Where something is priced, an absent body stands for the defaults.
+        let absent =
+            matches!(endpoint.access, RouteAccess::Paid(_)) || endpoint.path == "/lease/quote";
         written["requestBody"] = json!({
             "required": !absent,
             "content": body(content, &mut schemas.requests),
@@ -153,8 +156,8 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
 
 fn body(content: &Content, schemas: &mut SchemaGenerator) -> Value {
     let schema = match &content.schema {
-        Described::Type(describe) => describe(schemas).to_value(),
-        Described::Plain(schema) => schema.clone(),
+        BodySchema::Type(describe) => describe(schemas).to_value(),
+        BodySchema::Plain(schema) => schema.clone(),
     };
     let mut written = json!({ "schema": schema });
     if let Some(example) = &content.example {
@@ -163,10 +166,11 @@ fn body(content: &Content, schemas: &mut SchemaGenerator) -> Value {
     json!({ content.media: written })
 }
 
-fn responses(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
+fn responses(endpoint: &Endpoint, schemas: &mut SchemaSet) -> Value {
     let mut written = Map::new();
-    for answer in &endpoint.answers {
-        written.insert(answer.status.to_string(), good(endpoint, answer, schemas));
+    for response in &endpoint.responses {
+        let documented = good_response(endpoint, response, schemas);
+        written.insert(response.status.to_string(), documented);
     }
     let mut by_status: BTreeMap<u16, Vec<ErrorCode>> = BTreeMap::new();
     for code in &endpoint.errors {
@@ -182,18 +186,22 @@ fn responses(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
         }
         written.insert(status.to_string(), json!({ "$ref": reference }));
     }
-    if matches!(endpoint.access, Access::Paid(_)) {
+    if matches!(endpoint.access, RouteAccess::Paid(_)) {
         written.insert("402".into(), payment::required());
     }
     written.into()
 }
 
-fn good(endpoint: &Endpoint, answer: &Answer, schemas: &mut Schemas) -> Value {
-    let mut written = json!({ "description": answer.what });
-    if let Some(content) = &answer.content {
-        written["content"] = body(content, &mut schemas.answers);
+fn good_response(
+    endpoint: &Endpoint,
+    response: &DocumentedResponse,
+    schemas: &mut SchemaSet,
+) -> Value {
+    let mut written = json!({ "description": response.what });
+    if let Some(content) = &response.content {
+        written["content"] = body(content, &mut schemas.responses);
     }
-    if matches!(endpoint.access, Access::Paid(_)) {
+    if matches!(endpoint.access, RouteAccess::Paid(_)) {
         written["headers"] = payment::receipt_headers();
         written["content"]["text/event-stream"] = payment::events();
     }

@@ -1,4 +1,4 @@
-//! What is said of one route.
+//! The description of one route.
 
 use api_types::ErrorCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -9,7 +9,7 @@ use crate::payment::Flow;
 
 /// A container's number in a path.
 pub(super) const CTID: &str = "The container's number.";
-/// What is answered about a container in the path.
+/// Error codes of routes with a container in the path.
 pub(super) const ABOUT_LEASE: &[ErrorCode] = &[
     ErrorCode::Forbidden,
     ErrorCode::LeaseNotFound,
@@ -22,35 +22,35 @@ pub(super) fn ctid() -> Value {
     json!({"type": "integer", "minimum": 100, "maximum": 999_999_999})
 }
 
-/// Who may use it.
+/// What a request to a route needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// Everybody.
+pub(super) enum RouteAccess {
+    /// Nothing.
     Open,
-    /// Everybody, and those with a session get more.
+    /// A session, or nothing for a part of the response.
     Session {
-        /// Those without one get nothing.
+        /// A request without a session is refused.
         required: bool,
     },
-    /// Whoever pays.
+    /// A payment.
     Paid(Flow),
 }
 
 /// A body, in one direction.
 pub struct Content {
     pub(super) media: &'static str,
-    pub(super) schema: Described,
+    pub(super) schema: BodySchema,
     pub(super) example: Option<Value>,
 }
 
-/// A schema of a type, or one of its own.
-pub(super) enum Described {
+/// A schema of a type, or one written as JSON.
+pub(super) enum BodySchema {
     Type(fn(&mut SchemaGenerator) -> Schema),
     Plain(Value),
 }
 
-/// An answer that is no error.
-pub(super) struct Answer {
+/// A response that is no error.
+pub(super) struct DocumentedResponse {
     pub(super) status: u16,
     pub(super) what: &'static str,
     pub(super) content: Option<Content>,
@@ -64,10 +64,10 @@ pub(super) struct Endpoint {
     pub(super) tag: &'static str,
     pub(super) summary: &'static str,
     pub(super) details: &'static str,
-    pub(super) access: Access,
+    pub(super) access: RouteAccess,
     pub(super) parameters: Vec<Value>,
     pub(super) request: Option<Content>,
-    pub(super) answers: Vec<Answer>,
+    pub(super) responses: Vec<DocumentedResponse>,
     pub(super) errors: Vec<ErrorCode>,
 }
 
@@ -76,14 +76,14 @@ impl Content {
     pub fn json<T: JsonSchema + Serialize>(example: &T) -> Self {
         Self {
             media: "application/json",
-            schema: Described::Type(SchemaGenerator::subschema_for::<T>),
+            schema: BodySchema::Type(SchemaGenerator::subschema_for::<T>),
             example: Some(json!(example)),
         }
     }
 }
 
 impl Endpoint {
-    /// A route that everybody may use.
+    /// A route that needs neither a session nor a payment.
     pub(super) fn new(
         method: &str,
         path: &'static str,
@@ -98,48 +98,48 @@ impl Endpoint {
             tag,
             summary,
             details: "",
-            access: Access::Open,
+            access: RouteAccess::Open,
             parameters: Vec::new(),
             request: None,
-            answers: Vec::new(),
+            responses: Vec::new(),
             errors: Vec::new(),
         }
     }
 
-    /// More about it.
+    /// Adds a description.
     pub(super) fn details(self, details: &'static str) -> Self {
         Self { details, ..self }
     }
 
-    /// Only with a session.
+    /// The route needs a session.
     pub(super) fn with_session(self) -> Self {
-        let access = Access::Session { required: true };
+        let access = RouteAccess::Session { required: true };
         Self { access, ..self }.refuses(&[ErrorCode::Unauthorized, ErrorCode::Unavailable])
     }
 
-    /// More with a session.
+    /// The route gives more with a session.
     pub(super) fn better_with_session(self) -> Self {
-        let access = Access::Session { required: false };
+        let access = RouteAccess::Session { required: false };
         Self { access, ..self }
     }
 
-    /// Counted by caller.
+    /// The route has a rate limit for each client.
     pub(super) fn limited(self) -> Self {
         self.refuses(&[ErrorCode::RateLimited])
     }
 
-    /// A part of the path.
+    /// Adds a parameter of the path.
     pub(super) fn in_path(self, name: &str, schema: Value, what: &str) -> Self {
         self.parameter("path", name, schema, what, true)
     }
 
-    /// A part of the query, which may be absent.
+    /// Adds an optional parameter of the query.
     pub(super) fn in_query(self, name: &str, schema: Value, what: &str) -> Self {
         self.parameter("query", name, schema, what, false)
             .refuses(&[ErrorCode::InvalidRequest])
     }
 
-    /// A part of the query, which has to be there.
+    /// Adds a required parameter of the query.
     pub(super) fn needs_query(self, name: &str, schema: Value, what: &str) -> Self {
         self.parameter("query", name, schema, what, true)
             .refuses(&[ErrorCode::InvalidRequest])
@@ -152,12 +152,12 @@ impl Endpoint {
         self
     }
 
-    /// Takes a JSON body.
+    /// The route takes a JSON body.
     pub(super) fn takes<T: JsonSchema + Serialize>(self, example: &T) -> Self {
         self.takes_content(Content::json(example))
     }
 
-    /// The same, with a body that is described already.
+    /// The route takes this body.
     pub(super) fn takes_content(self, content: Content) -> Self {
         let request = Some(content);
         Self { request, ..self }.refuses(&[
@@ -167,15 +167,15 @@ impl Endpoint {
         ])
     }
 
-    /// Answers a JSON body.
-    pub(super) fn answers<T: JsonSchema + Serialize>(
+    /// The route responds with a JSON body.
+    pub(super) fn responds<T: JsonSchema + Serialize>(
         mut self,
         status: u16,
         what: &'static str,
         example: &T,
     ) -> Self {
         let content = Some(Content::json(example));
-        self.answers.push(Answer {
+        self.responses.push(DocumentedResponse {
             status,
             what,
             content,
@@ -183,8 +183,8 @@ impl Endpoint {
         self
     }
 
-    /// Answers something that no type of the contract describes.
-    pub(super) fn answers_plain(
+    /// The route responds with a body that no type of the contract describes.
+    pub(super) fn responds_plain(
         mut self,
         status: u16,
         what: &'static str,
@@ -193,10 +193,10 @@ impl Endpoint {
     ) -> Self {
         let content = Some(Content {
             media,
-            schema: Described::Plain(schema),
+            schema: BodySchema::Plain(schema),
             example: None,
         });
-        self.answers.push(Answer {
+        self.responses.push(DocumentedResponse {
             status,
             what,
             content,
@@ -204,9 +204,9 @@ impl Endpoint {
         self
     }
 
-    /// Answers without a body.
-    pub(super) fn answers_nothing(mut self, status: u16, what: &'static str) -> Self {
-        self.answers.push(Answer {
+    /// The route responds without a body.
+    pub(super) fn responds_nothing(mut self, status: u16, what: &'static str) -> Self {
+        self.responses.push(DocumentedResponse {
             status,
             what,
             content: None,
@@ -214,7 +214,7 @@ impl Endpoint {
         self
     }
 
-    /// May refuse with these codes.
+    /// The route may refuse with these codes.
     pub(super) fn refuses(mut self, codes: &[ErrorCode]) -> Self {
         for code in codes {
             if !self.errors.contains(code) {

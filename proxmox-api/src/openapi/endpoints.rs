@@ -28,7 +28,7 @@ fn leases() -> Vec<Endpoint> {
         Endpoint::new("POST", "/lease/quote", "Leases", "quoteLease", "What a lease would cost, and what would be refused")
             .details("Takes the body of `POST /lease/container`; an absent body is the default lease.")
             .takes(&examples::lease_request())
-            .answers(200, "The price with its lines, and every field that would be refused.", &examples::quote())
+            .responds(200, "The price with its lines, and every field that would be refused.", &examples::quote())
             .limited(),
         Endpoint::new("GET", "/leases", "Leases", "listLeases", "The wallet's leases with their live state")
             .details(
@@ -43,11 +43,11 @@ fn leases() -> Vec<Endpoint> {
                 json!({"type": "string"}),
                 "The `next` of the page before. Without `all=true` or `status=destroyed` there is nothing on a later page.",
             )
-            .answers(200, "The leases.", &examples::list())
+            .responds(200, "The leases.", &examples::list())
             .with_session(),
         Endpoint::new("GET", "/leases/{leaseId}", "Leases", "readLease", "One lease of the wallet")
             .in_path("leaseId", json!({"type": "string", "minLength": 1}), "The lease's id.")
-            .answers(200, "The lease.", &examples::lease_view())
+            .responds(200, "The lease.", &examples::lease_view())
             .refuses(&[Forbidden, LeaseNotFound])
             .with_session(),
         Endpoint::new("GET", "/lease/{lease}/usage", "Leases", "readUsage", "What a lease's container uses and has sent")
@@ -58,7 +58,7 @@ fn leases() -> Vec<Endpoint> {
             )
             .in_path("lease", json!({"type": "string", "minLength": 1}), "The lease's id, or its container's number.")
             .in_query("timeframe", json!({"$ref": "#/components/schemas/UsageTimeframe"}), "How far back `history` goes; `hour` if absent.")
-            .answers(200, "What it uses.", &examples::usage())
+            .responds(200, "What it uses.", &examples::usage())
             .refuses(&[Forbidden, LeaseNotFound, LeaseEnded])
             .with_session()
             .limited(),
@@ -67,12 +67,12 @@ fn leases() -> Vec<Endpoint> {
                 "It is asked to shut down and is stopped after twenty seconds. The paid time goes on, and the data stays; \
                  `POST /lease/{ctid}/start` starts it again.",
             )
-            .answers(200, "The container does not run.", &examples::switched("stopped"))
-            .answers(202, "The container is about to stop.", &examples::switched("running")),
+            .responds(200, "The container does not run.", &examples::switched("stopped"))
+            .responds(202, "The container is about to stop.", &examples::switched("running")),
         power("/lease/{ctid}/start", "startContainer", "Starts the container of a lease that was stopped")
             .details("For the paid time only: a lease that is over is started by a renewal.")
-            .answers(200, "The container runs.", &examples::switched("running"))
-            .answers(202, "The container is about to run.", &examples::switched("stopped"))
+            .responds(200, "The container runs.", &examples::switched("running"))
+            .responds(202, "The container is about to run.", &examples::switched("stopped"))
             .refuses(&[ProvisioningFailed]),
         Endpoint::new("DELETE", "/lease/{ctid}", "Leases", "endLease", "Ends a lease early")
             .details(
@@ -81,15 +81,15 @@ fn leases() -> Vec<Endpoint> {
             )
             .in_path("ctid", ctid(), CTID)
             .in_query("leaseId", json!({"type": "string"}), "The lease that is meant.")
-            .answers(200, "The container is gone.", &examples::destroyed())
-            .answers(202, "The lease is over and the container is about to go.", &examples::destroyed())
+            .responds(200, "The container is gone.", &examples::destroyed())
+            .responds(202, "The lease is over and the container is about to go.", &examples::destroyed())
             .refuses(ABOUT_LEASE)
             .refuses(&[Internal])
             .with_session(),
         Endpoint::new("GET", "/payments", "Payments", "listPayments", "What the wallet has paid, the youngest first")
             .in_query("limit", json!({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": 50}), "Payments on a page.")
             .in_query("before", json!({"type": "string"}), "The `next` of the page before.")
-            .answers(200, "A page of payments.", &examples::payments())
+            .responds(200, "A page of payments.", &examples::payments())
             .with_session(),
     ]
 }
@@ -113,17 +113,17 @@ fn sessions() -> Vec<Endpoint> {
         Endpoint::new("POST", "/session/challenge", "Session", "startSession", "A text for a wallet to sign")
             .details("The text has the form of EIP-4361 and is good once, for five minutes.")
             .takes(&examples::challenge_request())
-            .answers(200, "The text.", &examples::challenge())
+            .responds(200, "The text.", &examples::challenge())
             .refuses(&[Unavailable])
             .limited(),
         Endpoint::new("POST", "/session", "Session", "openSession", "Opens a session with the signed text")
             .details("Signatures of ordinary accounts (EIP-191) are taken, and of contracts (ERC-1271) where a node is configured.")
             .takes(&examples::session_request())
-            .answers(200, "A bearer token for this wallet.", &examples::session())
+            .responds(200, "A bearer token for this wallet.", &examples::session())
             .refuses(&[Unauthorized, Unavailable])
             .limited(),
         Endpoint::new("DELETE", "/session", "Session", "closeSession", "Ends the session")
-            .answers_nothing(204, "The token is good for nothing any more.")
+            .responds_nothing(204, "The token is good for nothing any more.")
             .with_session()
             .limited(),
     ]
@@ -138,7 +138,7 @@ fn offers() -> Vec<Endpoint> {
             "readCatalog",
             "Limits, rates, templates, and how to pay",
         )
-        .answers(
+        .responds(
             200,
             "Everything to know before asking.",
             &examples::catalog(),
@@ -150,7 +150,7 @@ fn offers() -> Vec<Endpoint> {
             "readNodeStats",
             "How busy the nodes are",
         )
-        .answers(
+        .responds(
             200,
             "The nodes, a few seconds old at most.",
             &examples::node_stats(),
@@ -164,7 +164,7 @@ fn offers() -> Vec<Endpoint> {
             "How many containers are leased, and how busy one's own are",
         )
         .better_with_session()
-        .answers(
+        .responds(
             200,
             "Counts for everybody; `containers` only for their owner.",
             &examples::lxc_stats(),
@@ -179,7 +179,7 @@ fn offers() -> Vec<Endpoint> {
         )
         .details("Fills an account up to 10 USDC. Elsewhere the route does not exist.")
         .takes(&examples::faucet_request())
-        .answers(200, "What the account has now.", &examples::faucet())
+        .responds(200, "What the account has now.", &examples::faucet())
         .refuses(&[NotFound, Unavailable])
         .limited(),
         Endpoint::new(
@@ -195,7 +195,7 @@ fn offers() -> Vec<Endpoint> {
             json!({"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"}),
             "The account.",
         )
-        .answers(200, "What the account has.", &examples::faucet())
+        .responds(200, "What the account has.", &examples::faucet())
         .refuses(&[NotFound, Unavailable])
         .limited(),
     ]
@@ -223,7 +223,7 @@ fn service() -> Vec<Endpoint> {
             "readHealth",
             "Whether the process answers",
         )
-        .answers_plain(
+        .responds_plain(
             200,
             "It does.",
             json_type,
@@ -236,8 +236,8 @@ fn service() -> Vec<Endpoint> {
             "readReadiness",
             "Whether everything that is needed answers",
         )
-        .answers_plain(200, "It does.", json_type, report())
-        .answers_plain(503, "Something does not.", json_type, report()),
+        .responds_plain(200, "It does.", json_type, report())
+        .responds_plain(503, "Something does not.", json_type, report()),
         Endpoint::new(
             "GET",
             "/metrics",
@@ -245,7 +245,7 @@ fn service() -> Vec<Endpoint> {
             "readMetrics",
             "Numbers for Prometheus",
         )
-        .answers_plain(200, "In the Prometheus text format.", "text/plain", text()),
+        .responds_plain(200, "In the Prometheus text format.", "text/plain", text()),
         Endpoint::new(
             "GET",
             "/openapi.json",
@@ -253,7 +253,7 @@ fn service() -> Vec<Endpoint> {
             "readOpenApi",
             "This document",
         )
-        .answers_plain(200, "OpenAPI 3.1.", json_type, object()),
+        .responds_plain(200, "OpenAPI 3.1.", json_type, object()),
         Endpoint::new(
             "GET",
             "/docs",
@@ -261,7 +261,7 @@ fn service() -> Vec<Endpoint> {
             "readDocs",
             "This document for people",
         )
-        .answers_plain(200, "A page.", "text/html", text()),
+        .responds_plain(200, "A page.", "text/html", text()),
         Endpoint::new(
             "GET",
             "/.well-known/x402",
@@ -269,7 +269,7 @@ fn service() -> Vec<Endpoint> {
             "readDiscovery",
             "What is sold here, for catalogues of paid services",
         )
-        .answers_plain(
+        .responds_plain(
             200,
             "The paid routes with what they ask for.",
             json_type,
@@ -282,6 +282,6 @@ fn service() -> Vec<Endpoint> {
             "readLlmsTxt",
             "How to lease a container, for language models",
         )
-        .answers_plain(200, "Markdown.", "text/markdown", text()),
+        .responds_plain(200, "Markdown.", "text/markdown", text()),
     ]
 }

@@ -10,19 +10,19 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new("GET", "/console", "Containers", "readConsolePage", "A page with a terminal")
             .details("Reads its ticket from the fragment, which is not sent.")
-            .answers_plain(200, "The page.", "text/html", text())
-            .answers_plain(501, "This build has no terminal in it.", "text/html", text()),
+            .responds_plain(200, "The page.", "text/html", text())
+            .responds_plain(501, "This build has no terminal in it.", "text/html", text()),
         Endpoint::new("GET", "/console/{version}/{file}", "Containers", "readConsoleFile", "A file of that page")
             .in_path("version", text(), "Changes with the files.")
             .in_path("file", text(), "Its name.")
-            .answers_plain(200, "The file.", "text/javascript", text())
+            .responds_plain(200, "The file.", "text/javascript", text())
             .refuses(&[NotFound]),
         Endpoint::new("GET", "/console/ws", "Containers", "connectConsole", "The terminal's WebSocket")
             .details(
                 "The first message is a `ConsoleOpening` as text; then bytes go both ways in binary messages, and \
                  `{\"resize\": [columns, rows]}` as text. It closes with a reason when the lease ends.",
             )
-            .answers_nothing(101, "The protocol is switched.")
+            .responds_nothing(101, "The protocol is switched.")
             .refuses(&[InvalidRequest, Forbidden])
             .limited(),
     ]

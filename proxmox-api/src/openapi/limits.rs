@@ -1,12 +1,12 @@
-//! The operator's bounds, and the shapes that fields are checked for, in the schemas of the requests: what the document allows is
-//! what the routes take.
+//! Puts the operator's limits and the checked forms of fields into the schemas of requests, so that the
+//! document allows exactly what the routes take.
 
 use api_types::Bounds;
 use serde_json::{Map, Value, json};
 
 use crate::{config::Config, proxmox};
 
-/// Narrows the schemas.
+/// Narrows the schemas of requests.
 pub(super) fn apply(schemas: &mut Map<String, Value>, config: &Config) {
     let limits = &config.limits;
     let printable = |most: u32| json!({"minLength": 1, "maxLength": most, "pattern": PRINTABLE});
@@ -66,7 +66,8 @@ const DNS_LABEL: &str = "^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$";
 const SSH_KEY: &str = "^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\\.com) \
     AAAA([A-Za-z0-9+/]{4}){15,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?( [ -~]*)?$";
 
-/// Those on offer, where the operator has named them; elsewhere they can change while we run.
+/// The templates on offer, where the operator named them. Otherwise the list may change while the
+/// service runs, and any text is allowed.
 fn template(volumes: &[String]) -> Value {
     if volumes.is_empty() {
         return json!({"minLength": 1, "maxLength": 255, "pattern": PRINTABLE});

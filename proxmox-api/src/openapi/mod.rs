@@ -1,8 +1,7 @@
-//! The OpenAPI document of this service. `endpoints` says of every free route what it takes and
-//! answers, in the types that the routes themselves use, with `examples` that are values of those
-//! types; `paid` has what a paid operation says of itself beside its code; `document` writes it
-//! down; `limits` puts the operator's bounds into it; `payment` describes the 402 of both protocol
-//! versions.
+//! The OpenAPI document of this service. `endpoints` describes the free routes in the types that the
+//! routes themselves use, with `examples` that are values of those types. `paid` is what a paid
+//! operation adds beside its code. `document` writes the whole, `limits` puts the operator's limits
+//! into it, and `payment` describes the 402 of both protocol versions.
 
 mod document;
 mod endpoint;

@@ -5,7 +5,7 @@ use api_types::ErrorCode::{self, *};
 use serde_json::json;
 
 use super::{
-    endpoint::{ABOUT_LEASE, Access, Answer, CTID, Content, Endpoint, ctid},
+    endpoint::{ABOUT_LEASE, CTID, Content, DocumentedResponse, Endpoint, RouteAccess, ctid},
     examples,
 };
 use crate::payment::About;
@@ -42,14 +42,14 @@ pub trait Documented {
     fn documentation() -> Documentation;
 }
 
-/// What a container's one terminal session may answer.
+/// Error codes of operations that use a container's one terminal session.
 pub const ABOUT_TERMINAL: &[ErrorCode] = &[ConsoleInUse, ConsoleAuthUnsupported, Timeout];
 
 impl Endpoint {
     /// The route of a paid operation.
     pub(super) fn paid(about: &About, documentation: Documentation) -> Self {
         let mut endpoint = Self {
-            access: Access::Paid(about.flow),
+            access: RouteAccess::Paid(about.flow),
             details: documentation.details,
             ..Self::new(
                 about.method.as_str(),
@@ -90,7 +90,7 @@ impl Endpoint {
             (202, what, content),
         ] {
             let content = Some(content);
-            endpoint.answers.push(Answer {
+            endpoint.responses.push(DocumentedResponse {
                 status,
                 what,
                 content,

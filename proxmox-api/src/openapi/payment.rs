@@ -1,9 +1,9 @@
-//! How payments look on the wire, for both versions of x402. The types of the protocol keep members that they do not know, so
-//! their schemas are written here and held to the real answers by tests.
+//! Payments on the wire, in both versions of x402. The protocol's types keep unknown members, so their
+//! schemas are written here; tests compare them with real responses.
 
 use serde_json::{Map, Value, json};
 
-/// Headers with a payment; one of them makes the route perform.
+/// The request headers of a paid route.
 pub(super) fn parameters() -> [Value; 4] {
     let header = |name: &str, what: &str| {
         json!({
@@ -74,7 +74,7 @@ fn requirement(own: &Value) -> Value {
     all
 }
 
-/// Headers of a paid answer.
+/// The response headers with a receipt.
 pub(super) fn receipt_headers() -> Value {
     json!({
         "PAYMENT-RESPONSE": {"$ref": "#/components/headers/PaymentResponse"},
@@ -82,7 +82,7 @@ pub(super) fn receipt_headers() -> Value {
     })
 }
 
-/// What a caller sees who listens.
+/// The event stream of a request that accepts one.
 pub(super) fn events() -> Value {
     json!({
         "schema": {"type": "string"},
@@ -90,7 +90,7 @@ pub(super) fn events() -> Value {
     })
 }
 
-/// Headers that more than one answer has.
+/// Headers that responses share.
 pub(super) fn headers() -> Value {
     let base64 = |what: &str, reference: &str| {
         json!({
@@ -111,7 +111,7 @@ pub(super) fn headers() -> Value {
     })
 }
 
-/// The protocol's bodies.
+/// Schemas of the protocol's bodies.
 pub(super) fn schemas() -> Map<String, Value> {
     let text = json!({"type": "string"});
     let amount = json!({"type": "string", "pattern": "^[0-9]+$", "description": "Atomic units of the token."});

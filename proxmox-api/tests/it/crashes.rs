@@ -21,7 +21,7 @@ use x402::facilitator::faults::SettleFault;
 use crate::{
     buyer::{Answer, Buyer, Signed, call},
     guest::{self, plain_shell},
-    replicas::{Mortal, database, die, nothing_unfinished},
+    replicas::{database, die, nothing_unfinished},
     support::{TestApp, until},
 };
 
@@ -118,7 +118,7 @@ impl Run {
 
     /// Sends the purchase to a process that ends at this step; the answer, where it never came to the step.
     async fn crash_at(&mut self, step: Step) -> Option<Answer> {
-        let dying = Mortal::beside(&self.app).await;
+        let dying = self.app.beside().await;
         let (reached, seen) = (Arc::new(AtomicBool::new(false)), AtomicU32::new(0));
         let hits = self.app.sim.faults().hits();
         match step {
@@ -300,6 +300,10 @@ async fn on_sqlite() -> Option<String> {
     None
 }
 
+async fn on_postgresql() -> Option<String> {
+    Some(database().await)
+}
+
 /// What the facilitator does with the first settlement that it is asked for.
 fn settlements() -> [Option<SettleFault>; 5] {
     [
@@ -345,17 +349,15 @@ async fn a_process_that_ends_at_any_step_of_a_call_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn a_replica_that_ends_at_any_step_leaves_the_rest_to_another() {
-    if database().await.is_none() {
-        return;
-    }
     for fault in settlements() {
-        every_step(database, Purchase::Lease, fault, Step::Effect).await;
+        every_step(on_postgresql, Purchase::Lease, fault, Step::Effect).await;
     }
     for purchase in [Purchase::Renewal, Purchase::Command, Purchase::Console] {
-        every_step(database, purchase, None, Step::Effect).await;
+        every_step(on_postgresql, purchase, None, Step::Effect).await;
     }
-    every_step(database, Purchase::Lease, None, Step::Proxmox).await;
+    every_step(on_postgresql, Purchase::Lease, None, Step::Proxmox).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,8 +10,7 @@ use serde_json::json;
 
 use crate::{
     buyer::Buyer,
-    replicas::{self, Mortal},
-    shared_limits,
+    replicas, shared_limits,
     support::{TestApp, until},
 };
 
@@ -300,17 +299,16 @@ async fn nothing_is_asked_of_orphans_that_are_off_until_their_time_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn replicas_share_the_ends_and_none_is_done_twice() {
-    let Some(url) = replicas::database().await else {
-        return;
-    };
+    let url = replicas::database().await;
     let more = [("DATABASE", url.as_str()), ("PVE_ENDS_PER_NODE", "4")];
     let one = cluster(&["pve"], &more).await;
     let mut all = Vec::new();
     for number in 0..10 {
         all.push(leased(&one, number, 5, "pve").await);
     }
-    let two = Mortal::beside(&one).await;
+    let two = one.beside().await;
     // Each has half of the places, so that all of them in use are the work of both.
     shared_limits::know(&[&one, &two]).await;
     let slow = FaultKind::SlowTask(Duration::from_millis(700));
@@ -329,19 +327,18 @@ async fn replicas_share_the_ends_and_none_is_done_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn what_the_replica_that_compares_has_found_the_other_shows_as_well() {
-    let Some(url) = replicas::database().await else {
-        return;
-    };
+    let url = replicas::database().await;
     let one = cluster(&["pve"], &[("DATABASE", url.as_str())]).await;
-    let two = Mortal::beside(&one).await;
+    let two = one.beside().await;
     let ctid = leased(&one, 1, 60, "pve").await;
     let lease = one.app.store.lease_by_vmid(ctid.try_into().unwrap());
     let lease = lease.await.unwrap().unwrap();
     assert_eq!(lease.state, LeaseState::Active);
     let id = &lease.lease_id;
     one.sim.set_pool(ctid, None);
-    for app in [&one, &*two] {
+    for app in [&one, &two] {
         let known = app.app.store.troubles().await.unwrap();
         assert_eq!((known.len(), app.app.alarms.of(id)), (0, None));
     }

@@ -3,12 +3,10 @@
 
 use std::process::{Child, Command};
 
+use pve_sim::ShellMode;
 use serde_json::json;
 
-use crate::{
-    console::client::open,
-    guest::{Guest, real},
-};
+use crate::{console::client::open, guest::Guest};
 
 /// Loops on every core until it is dropped.
 struct Load(Vec<Child>);
@@ -34,9 +32,10 @@ impl Drop for Load {
 }
 
 #[tokio::test]
+#[cfg_attr(not(has_lxc), ignore = "real LXC containers cannot be started here")]
 async fn commands_and_a_console_in_a_real_container_keep_their_promises() {
-    let Some(shell) = real() else { return };
-    let guest = Guest::with(shell, &[]).await;
+    assert_eq!(pve_sim::lxc_obstacle(), None);
+    let guest = Guest::with(ShellMode::Lxc, &[]).await;
     let _load = Load::start();
     let answer = guest
         .exec(json!({"command": "id -u; hostname; echo err >&2; exit 7"}))

@@ -13,9 +13,14 @@ use crate::{
 
 /// The command line beside the running service, as an operator uses it.
 async fn payments(app: &TestApp, line: &str) -> Result<String, String> {
-    use proxmox_api::commands::payments::{PaymentsCommand, perform};
-    let words = line.split_whitespace().map(str::to_owned);
-    let command = PaymentsCommand::read(words).unwrap().unwrap();
+    use proxmox_api::{arguments, commands::payments::perform};
+    let words = ["proxmox-api", "payments"]
+        .into_iter()
+        .chain(line.split_whitespace());
+    let Ok(Some(arguments::Command::Payments(command))) = arguments::read(words.map(Into::into))
+    else {
+        panic!("`payments {line}` is not read");
+    };
     perform(
         &app.app.config.database,
         std::sync::Arc::new(app.clock.clone()),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proxmox_api::store::PaymentState;
+use pve_sim::{Fault, FaultKind, Operation};
 use reqwest::Method;
 use serde_json::json;
 use x402::facilitator::faults::SettleFault;
@@ -186,39 +187,53 @@ async fn a_settlement_that_was_surely_not_sent_is_given_back_and_the_same_paymen
 
 #[tokio::test]
 async fn a_paid_call_that_could_not_be_delivered_stays_good() {
-    use pve_sim::{Fault, FaultKind, Operation};
     let app = TestApp::start().await;
     let buyer = Buyer::funded(&app, 1).await;
     let leased = buyer.lease(&app, json!({"runtimeMinutes": 30})).await;
     let ctid = &leased.body["ctid"];
-    let body = json!({"runtimeMinutes": 30});
     let path = format!("/lease/{ctid}/renew");
-    let number = u32::try_from(ctid.as_u64().unwrap()).unwrap();
-    app.sim.kill_container(number);
+    app.sim
+        .kill_container(u32::try_from(ctid.as_u64().unwrap()).unwrap());
+    let body = json!({"runtimeMinutes": 30});
     let renewal = buyer.sign(&app, Method::POST, &path, Some(body)).await;
     let renewal = renewal.with_key("a-renewal-of-this-customer");
     let before = app.balance(buyer.wallet()).await;
-    app.sim
-        .faults()
-        .inject(Fault::always(Operation::Any, FaultKind::Unreachable595));
-    let failed = renewal.send(&app).await;
-    if failed.status == 200 {
-        // The days were added; the start is tried again by the worker.
-        app.sim.faults().clear();
-        return;
-    }
+    // Proxmox goes away while the payment is being settled.
+    app.faults.set_delay(Duration::from_millis(500));
+    let wallet = buyer.wallet().into();
+    let outage = async {
+        until("the settlement to be asked for", async || {
+            let rows = app
+                .app
+                .store
+                .payments_by_payer(&wallet, None, 9)
+                .await
+                .unwrap();
+            let settling = rows.iter().any(|row| row.state == PaymentState::Settling);
+            settling.then_some(())
+        })
+        .await;
+        let unreachable = Fault::always(Operation::Any, FaultKind::Unreachable595);
+        app.sim.faults().inject(unreachable);
+    };
+    let (failed, ()) = tokio::join!(renewal.send(&app), outage);
     assert!(matches!(failed.status.as_u16(), 502 | 503), "{failed:?}");
-    app.sim.faults().clear();
     let charged = before - app.balance(buyer.wallet()).await;
-    let done = renewal.send(&app).await;
-    assert_eq!(done.status, 200, "{:?}", done.body);
-    let price: u64 = done.body["price"]["total"]
-        .as_str()
-        .unwrap()
-        .parse()
-        .unwrap();
-    assert!(charged == 0 || charged == price);
-    assert_eq!(app.balance(buyer.wallet()).await, before - price);
+    assert!(charged > 0);
+
+    app.faults.set_delay(Duration::ZERO);
+    app.sim.faults().clear();
+    // Past the window of the payment, within the time of the lease.
+    app.clock.advance(Duration::from_secs(10 * 60));
+    let done = until("the renewal to be delivered", async || {
+        let again = renewal.send(&app).await;
+        (again.status == 200).then_some(again)
+    })
+    .await;
+    let price = &done.body["price"]["total"];
+    assert_eq!(price.as_str().unwrap(), charged.to_string());
+    assert_eq!(done.receipt().unwrap()["success"], true);
+    assert_eq!(app.balance(buyer.wallet()).await, before - charged);
 }
 
 /// Another replica, or an operator, has found out that the money moved while this one was told that it did not.

@@ -15,8 +15,7 @@ use serde_json::json;
 use crate::guest::plain_shell;
 use crate::{
     buyer::Buyer,
-    guest,
-    replicas::{self, Mortal},
+    guest, replicas,
     support::{TestApp, until},
 };
 
@@ -24,10 +23,10 @@ use crate::{
 const BETWEEN_CALLS: Duration = Duration::from_millis(100);
 
 /// A service on an empty database.
-async fn service(more: &[(&str, &str)]) -> Option<TestApp> {
-    let url = replicas::database().await?;
+async fn service(more: &[(&str, &str)]) -> TestApp {
+    let url = replicas::database().await;
     let variables = [&[("DATABASE", url.as_str())], more].concat();
-    Some(guest::app(plain_shell(), &variables).await)
+    guest::app(plain_shell(), &variables).await
 }
 
 /// Waits until each of these knows how many there are.
@@ -64,12 +63,11 @@ async fn commands(app: &TestApp, first: u32) -> Vec<ConsoleGuard> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn consoles_and_commands_of_all_replicas_stay_within_the_limit_and_a_dead_ones_share_is_used()
 {
-    let Some(one) = service(&[]).await else {
-        return;
-    };
-    let two = Mortal::beside(&one).await;
+    let one = service(&[]).await;
+    let two = one.beside().await;
     know(&[&one, &two]).await;
     let (ours, theirs) = (rooms(&one.app.consoles), rooms(&two.app.consoles));
     assert_eq!((ours.len(), theirs.len()), (128, 128));
@@ -121,6 +119,7 @@ async fn lease(apps: &[&TestApp], buyers: &[Buyer]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn a_node_makes_and_stops_no_more_containers_at_a_time_than_for_one_replica() {
     let limits = [
         ("PVE_CREATES_PER_NODE", "4"),
@@ -129,10 +128,8 @@ async fn a_node_makes_and_stops_no_more_containers_at_a_time_than_for_one_replic
         ("MAX_UNPAID_LEASES", "100"),
         ("LEASE_GRACE_MINUTES", "60"),
     ];
-    let Some(one) = service(&limits).await else {
-        return;
-    };
-    let two = Mortal::beside(&one).await;
+    let one = service(&limits).await;
+    let two = one.beside().await;
     know(&[&one, &two]).await;
     let mut buyers = Vec::new();
     for number in 0..16 {
@@ -185,13 +182,12 @@ async fn quote(app: &TestApp, client: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn a_client_that_goes_round_the_replicas_is_limited_as_at_one() {
     const LIMIT: usize = 60;
     let limits = [("FREE_CALLS_PER_MINUTE", "60"), ("TRUSTED_PROXIES", "1")];
-    let Some(one) = service(&limits).await else {
-        return;
-    };
-    let [two, three] = [Mortal::beside(&one).await, Mortal::beside(&one).await];
+    let one = service(&limits).await;
+    let [two, three] = [one.beside().await, one.beside().await];
     know(&[&one, &two, &three]).await;
     let (client, neighbour, other) = ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1");
     // All that it may at one of them.

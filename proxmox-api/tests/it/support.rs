@@ -1,5 +1,5 @@
-//! The service as a test runs it: on a free port, with a simulated Proxmox, a facilitator with levers, and a clock that can be
-//! put forward.
+//! The service as a test runs it: on a free port and a runtime of its own, with a simulated Proxmox, a
+//! facilitator with faults, and a clock that can be advanced.
 
 use std::{
     sync::Arc,
@@ -16,7 +16,7 @@ use service::{
     metrics::Metrics,
 };
 use tempfile::TempDir;
-use tokio::task::JoinSet;
+use tokio::runtime::Runtime;
 use x402::facilitator::{
     demo::DemoFacilitator,
     faults::{Faults, Faulty},
@@ -26,7 +26,7 @@ use x402::network::Network;
 /// Public development account 1, who is paid.
 pub const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
-/// Everything that a test needs; what it started goes with it.
+/// A service with what it depends on; all of it ends when this is dropped.
 pub struct TestApp {
     pub sim: Arc<Sim>,
     pub app: App,
@@ -36,7 +36,7 @@ pub struct TestApp {
     pub http: reqwest::Client,
     variables: Vec<(String, String)>,
     folder: Arc<TempDir>,
-    running: JoinSet<()>,
+    process: ServiceProcess,
 }
 
 impl TestApp {
@@ -81,7 +81,7 @@ impl TestApp {
         );
         let (clock, faults) = (TestClock::running(), Faults::default());
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let (app, url, running) = launch(&variables, &clock, &faults).await;
+        let (process, app, url) = ServiceProcess::launch(&variables, &clock, &faults).await;
         Self {
             sim,
             app,
@@ -91,41 +91,40 @@ impl TestApp {
             http,
             variables,
             folder,
-            running,
+            process,
         }
     }
 
-    /// Ends the service at once, as a crash would, and starts it on the same data. Work in tasks of their own goes on in a
-    /// test process, so they are cut off at the store.
+    /// Ends the service at once, as a crash does, and starts it on the same data. All tasks of the old
+    /// one are dead before the new one starts. Work that the test itself called on `app` is not.
     pub async fn restart(&mut self) {
         self.restart_with(&[]).await;
     }
 
-    /// The same, with variables that are set anew.
+    /// As [`TestApp::restart`], with variables that are set anew.
     pub async fn restart_with(&mut self, more: &[(&str, &str)]) {
         for (name, value) in more {
             self.variables.retain(|(known, _)| known != name);
             self.variables.push(((*name).into(), (*value).into()));
         }
-        self.running.shutdown().await;
-        let (app, url, running) = launch(&self.variables, &self.clock, &self.faults).await;
-        (self.app, self.url, self.running) = (app, url, running);
+        self.stop().await;
+        let launched = ServiceProcess::launch(&self.variables, &self.clock, &self.faults).await;
+        (self.process, self.app, self.url) = launched;
     }
 
-    /// Ends the service; [`TestApp::restart_with`] starts it again, perhaps on other data.
+    /// Ends the service as a crash does; [`TestApp::restart_with`] starts it again, perhaps on other
+    /// data.
     pub async fn stop(&mut self) {
-        self.running.shutdown().await;
+        self.process.kill().await;
+        // The writer of a file is a thread beside the runtime. It handles its queue in order, so this
+        // returns after the writes that the dead tasks had queued.
+        let _ = self.app.store.prove_writable(self.app.now()).await;
     }
 
-    /// Another replica on the same data and the same Proxmox, for which `runtime` works.
-    pub async fn beside(&self, runtime: &tokio::runtime::Handle) -> Self {
-        let (variables, clock, faults) = (
-            self.variables.clone(),
-            self.clock.clone(),
-            self.faults.clone(),
-        );
-        let launched = runtime.spawn(async move { launch(&variables, &clock, &faults).await });
-        let (app, url, running) = launched.await.unwrap();
+    /// Another replica on the same data and the same Proxmox. It dies when it is dropped.
+    pub async fn beside(&self) -> Self {
+        let (process, app, url) =
+            ServiceProcess::launch(&self.variables, &self.clock, &self.faults).await;
         Self {
             sim: Arc::clone(&self.sim),
             app,
@@ -135,7 +134,7 @@ impl TestApp {
             http: self.http.clone(),
             variables: self.variables.clone(),
             folder: Arc::clone(&self.folder),
-            running,
+            process,
         }
     }
 
@@ -189,11 +188,60 @@ impl TestApp {
     }
 }
 
+/// A runtime on which everything of one service runs, so that the service can end at any point of its
+/// work, as a process does.
+struct ServiceProcess {
+    runtime: Option<Runtime>,
+}
+
+impl ServiceProcess {
+    async fn launch(
+        variables: &[(String, String)],
+        clock: &TestClock,
+        faults: &Faults,
+    ) -> (Self, App, String) {
+        // A test that reads the log has a subscriber of its own thread.
+        let log = tracing::dispatcher::get_default(Clone::clone);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .on_thread_start(move || {
+                let for_good = tracing::dispatcher::set_default(&log);
+                std::mem::forget(for_good);
+            })
+            .enable_all()
+            .build()
+            .unwrap();
+        let (variables, clock, faults) = (variables.to_vec(), clock.clone(), faults.clone());
+        let launched = runtime.spawn(async move { launch(&variables, &clock, &faults).await });
+        let runtime = Some(runtime);
+        let process = Self { runtime };
+        let (app, url) = launched.await.unwrap();
+        (process, app, url)
+    }
+
+    /// Ends all tasks and returns once they are gone.
+    async fn kill(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            let shutdown = move || runtime.shutdown_timeout(Duration::from_secs(20));
+            tokio::task::spawn_blocking(shutdown).await.unwrap();
+        }
+    }
+}
+
+impl Drop for ServiceProcess {
+    fn drop(&mut self) {
+        // A runtime must not be waited for in an asynchronous test.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 async fn launch(
     variables: &[(String, String)],
     clock: &TestClock,
     faults: &Faults,
-) -> (App, String, JoinSet<()>) {
+) -> (App, String) {
     let config = Config::from_env(Env::from_map(variables.iter().cloned())).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
     let network = config.payments.network;
@@ -210,22 +258,25 @@ async fn launch(
     let state = App::with_facilitator(config, clock, facilitator)
         .await
         .unwrap();
-    let mut running = start_work(&state).await.unwrap();
+    let workers = start_work(&state).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let router = app(state.clone(), Metrics::install().unwrap());
-    running.spawn(async move { axum::serve(listener, router).await.unwrap() });
-    (state, url, running)
+    tokio::spawn(async move {
+        let _workers = workers;
+        axum::serve(listener, router).await.unwrap();
+    });
+    (state, url)
 }
 
-/// Waits until something holds, and fails with its name if it does not in time.
+/// Waits until `look` finds something, and fails with the name of the condition after a deadline.
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        assert!(Instant::now() < deadline, "not within the deadline: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -45,7 +45,7 @@ pub struct Postgres {
     keeper: Child,
 }
 
-/// Where the programs are, if they are installed. `cargo xtask test` counts what is left out without them.
+/// The folder of the programs, if they are installed.
 fn programs() -> Option<PathBuf> {
     let mut releases: Vec<_> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -85,28 +85,26 @@ impl Postgres {
         String::from_utf8(dumped.stdout).unwrap()
     }
 
-    /// The server that the tests of one process share; none where it is not installed.
-    pub fn shared() -> Option<&'static Self> {
-        static SHARED: OnceLock<Option<Postgres>> = OnceLock::new();
-        SHARED.get_or_init(Self::start).as_ref()
+    /// The server that the tests of one process share.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Postgres> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
     }
 
-    /// A server for one test.
-    pub fn start() -> Option<Self> {
-        Self::start_in(&std::env::temp_dir(), FORGETFUL)
+    /// A server for one test. The case has to be ignored where PostgreSQL is not installed.
+    pub fn start() -> Self {
+        let server = Self::start_in(&std::env::temp_dir(), FORGETFUL);
+        server.expect("PostgreSQL is installed, or the test is ignored")
     }
 
-    /// A server with durable commits, in a folder on a disk.
+    /// A server with durable commits, in a folder on a disk; none where PostgreSQL is not installed.
     #[allow(dead_code, reason = "only the benchmarks need one")]
     pub fn durable(parent: &Path) -> Option<Self> {
         Self::start_in(parent, "")
     }
 
     fn start_in(parent: &Path, more: &'static str) -> Option<Self> {
-        let Some(programs) = programs() else {
-            eprintln!("skipped: PostgreSQL is not installed");
-            return None;
-        };
+        let programs = programs()?;
         let server = Self::prepare(programs, parent, more);
         let words = "-A trust -U postgres --no-sync -E UTF8 --locale=C";
         server.run("initdb", words.split(' '));
@@ -281,14 +279,12 @@ impl Postgres {
         format!("postgres://postgres@localhost:{one},localhost:{two}/{database}?sslmode=disable")
     }
 
-    /// PgBouncer in front of this server, and its port; none where it is not installed.
+    /// Starts PgBouncer in front of this server.
     #[allow(dead_code, reason = "only the store's own tests look through one")]
-    pub fn pooler(&self, mode: &str) -> Option<Pooler> {
+    pub fn pooler(&self, mode: &str) -> Pooler {
         let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"];
-        let Some(program) = program.iter().find(|path| Path::new(path).exists()) else {
-            eprintln!("skipped: PgBouncer is not installed");
-            return None;
-        };
+        let program = program.iter().find(|path| Path::new(path).exists());
+        let program = program.expect("PgBouncer is installed, or the test is ignored");
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
@@ -310,7 +306,7 @@ impl Postgres {
             );
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
-        Some(Pooler { port, life, keeper })
+        Pooler { port, life, keeper }
     }
 
     /// The address of a database, with more parameters or none.

@@ -16,7 +16,7 @@ use std::{
 };
 
 use crate::{
-    Extent, NO_SERVER,
+    BenchSize, NO_SERVER,
     figures::{figure, skip},
     fill::{self, fill},
     postgres::Postgres,
@@ -31,7 +31,7 @@ const ON_SERVER: [&str; 3] = [
     "history, PostgreSQL, others' lists, a wallet with 20,000 payments leasing, over a new one",
 ];
 
-pub async fn measure(extent: &Extent, server: Option<&Postgres>) {
+pub async fn measure(extent: &BenchSize, server: Option<&Postgres>) {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let files = stores(folder.path(), extent);
     let databases = server.map(|server| files.each_ref().map(|file| moved(file, server)));
@@ -48,18 +48,18 @@ pub async fn measure(extent: &Extent, server: Option<&Postgres>) {
 }
 
 /// The files of a and c.
-fn stores(folder: &Path, extent: &Extent) -> [PathBuf; 2] {
-    let page = fill::Extent {
+fn stores(folder: &Path, extent: &BenchSize) -> [PathBuf; 2] {
+    let page = fill::StoreSize {
         payments: 400,
         leases: 100,
         events: 400,
-        ..fill::Extent::default()
+        ..fill::StoreSize::default()
     };
-    let long = fill::Extent::of(extent.payments);
+    let long = fill::StoreSize::with_payments(extent.payments);
     [("a.sqlite", page), ("c.sqlite", long)].map(|(name, filled)| {
         let file = folder.join(name);
         let blanked = true;
-        fill(&file, &fill::Extent { blanked, ..filled }).unwrap();
+        fill(&file, &fill::StoreSize { blanked, ..filled }).unwrap();
         file
     })
 }
@@ -81,7 +81,7 @@ fn moved(file: &Path, server: &Postgres) -> String {
     url
 }
 
-async fn compare(place: &str, stores: &[String; 2], server: Option<u32>, extent: &Extent) {
+async fn compare(place: &str, stores: &[String; 2], server: Option<u32>, extent: &BenchSize) {
     let [a, c] = stores;
     let (a, c) = tokio::join!(Side::on(a, server), Side::on(c, server));
     let mut least = f64::INFINITY;

@@ -7,13 +7,13 @@ use std::sync::{
 };
 
 use super::{rounds::middle, routes::lists_of_new_wallets, side::Side};
-use crate::{Extent, customer::Customer};
+use crate::{BenchSize, customer::Customer};
 
 /// How much longer a round is than one of `calls`, as a part of it.
 const PART: usize = 16;
 
 /// The calls of others per second, large over small; and with the large one.
-pub async fn measure(side: &Side, extent: &Extent) -> (f64, f64) {
+pub async fn measure(side: &Side, extent: &BenchSize) -> (f64, f64) {
     let each = (extent.calls / PART).div_ceil(16);
     let (mut ratios, mut rates) = (Vec::new(), Vec::new());
     for round in 0..extent.rounds {

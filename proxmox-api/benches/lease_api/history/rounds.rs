@@ -6,7 +6,7 @@ use super::{
     routes::Route,
     side::{Side, Spent},
 };
-use crate::Extent;
+use crate::BenchSize;
 
 /// Requests to begin with, and at most.
 const LEAST: usize = 16;
@@ -24,7 +24,7 @@ pub struct Ratio {
     pub by_clock: f64,
 }
 
-pub async fn compare(route: Route, a: &Side, c: &Side, extent: &Extent) -> Ratio {
+pub async fn compare(route: Route, a: &Side, c: &Side, extent: &BenchSize) -> Ratio {
     let count = calibrated(route, a, c, extent).await;
     let (mut work, mut clock) = (Vec::new(), Vec::new());
     for round in 0..extent.rounds {
@@ -47,7 +47,7 @@ pub async fn compare(route: Route, a: &Side, c: &Side, extent: &Extent) -> Ratio
 }
 
 /// As many requests as take a round's time on a; both sides have warmed up then.
-async fn calibrated(route: Route, a: &Side, c: &Side, extent: &Extent) -> usize {
+async fn calibrated(route: Route, a: &Side, c: &Side, extent: &BenchSize) -> usize {
     let most = if route.is_lease() { LEASES } else { MOST };
     let mut count = LEAST;
     loop {

@@ -10,14 +10,14 @@ use crate::{
     FAST,
     customer::{Customer, price_of_lease, price_of_list},
     load, process,
-    stage::Stage,
+    stage::BenchTestbed,
 };
 
 /// The key of the wallet that `fill` gives more than others: public development account 2.
 const LARGE: &str = "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a";
 
 pub struct Side {
-    pub stage: Stage,
+    pub stage: BenchTestbed,
     /// The process of the database, where that is a server.
     server: Option<u32>,
     /// The wallet with 20,000 payments in c; it has one live lease, and then those of the rounds.
@@ -43,7 +43,7 @@ pub struct Spent {
 
 impl Side {
     pub async fn on(store: &str, server: Option<u32>) -> Self {
-        let stage = Stage::with_database(FAST, store).await;
+        let stage = BenchTestbed::with_database(FAST, store).await;
         let large = Customer::with_key(&stage, LARGE.parse().unwrap()).await;
         large.lease(&stage).await;
         let token = large.sign_in(&stage).await;

@@ -10,7 +10,7 @@ use api_types::Usdc;
 use service::clock::Clock;
 use x402::facilitator::TransferEvidence;
 
-pub use arguments::{Decision, PaymentsCommand};
+pub use arguments::{Decision, DecisionOptions, PaymentsCommand};
 use report::{due, show};
 
 use super::unusable;
@@ -43,7 +43,7 @@ pub async fn perform(
             decision,
         } => {
             let payment = find(&store, &id).await?;
-            settle(&store, &payment, &reason, &decision, now).await
+            settle(&store, &payment, &reason, &decision.decision(), now).await
         }
     }
 }

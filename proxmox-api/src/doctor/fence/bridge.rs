@@ -1,9 +1,9 @@
 //! The network that tenants are on: a VNet of the SDN, or a plain bridge. The one that `PVE_BRIDGE`
 //! names is printed to be run, the other to be read.
 
-use super::{Kind, Plan, ZONE, commented};
+use super::{BridgeKind, FencePlan, ZONE, commented};
 
-pub(super) fn step(plan: &Plan) -> String {
+pub(super) fn step(plan: &FencePlan) -> String {
     let chosen = commands(plan);
     let mut text = format!(
         "# 9. A network for tenants alone, {}\n{chosen}",
@@ -28,23 +28,23 @@ pub(super) fn step(plan: &Plan) -> String {
     text + &commented(&commands(&other))
 }
 
-fn title(kind: Kind) -> &'static str {
+fn title(kind: BridgeKind) -> &'static str {
     match kind {
-        Kind::Vnet => "as a VNet of the SDN (Proxmox VE 8.3 or newer; once in a cluster)",
-        Kind::Plain => "as a plain bridge (on every node)",
+        BridgeKind::Vnet => "as a VNet of the SDN (Proxmox VE 8.3 or newer; once in a cluster)",
+        BridgeKind::Plain => "as a plain bridge (on every node)",
     }
 }
 
-fn commands(plan: &Plan) -> String {
+fn commands(plan: &FencePlan) -> String {
     match plan.kind {
-        Kind::Vnet => vnet(plan),
-        Kind::Plain => plain(plan),
+        BridgeKind::Vnet => vnet(plan),
+        BridgeKind::Plain => plain(plan),
     }
 }
 
 /// Its ports are isolated, so that no frame goes from one tenant to another without the host.
-fn vnet(plan: &Plan) -> String {
-    let Plan {
+fn vnet(plan: &FencePlan) -> String {
+    let FencePlan {
         bridge,
         subnet,
         gateway,
@@ -70,8 +70,8 @@ fn vnet(plan: &Plan) -> String {
     )
 }
 
-fn plain(plan: &Plan) -> String {
-    let Plan {
+fn plain(plan: &FencePlan) -> String {
+    let FencePlan {
         bridge,
         subnet,
         gateway,

@@ -1,11 +1,11 @@
 //! The datacenter's security group for tenants, and the datacenter's firewall without which it does
-//! nothing. A new rule goes to the top of its group, switched off unless told otherwise: the order of
+//! nothing. A new rule goes to the top of its group, switched off unless enabled: the order of
 //! the commands is the reverse of the rules'.
 
-use super::{MAIL_PORTS, Plan};
+use super::{FencePlan, MAIL_PORTS};
 
-/// The group's rules, the one that is looked at first at the end.
-fn rules(plan: &Plan) -> Vec<String> {
+/// The group's rules in reverse order: the first one that applies is last.
+fn rules(plan: &FencePlan) -> Vec<String> {
     let mail = MAIL_PORTS.map(|port| port.to_string()).join(",");
     let own = plan.own_address.map(|address| address.to_string());
     let closed = plan
@@ -36,7 +36,7 @@ fn rules(plan: &Plan) -> Vec<String> {
     rules
 }
 
-pub(super) fn step(plan: &Plan) -> String {
+pub(super) fn step(plan: &FencePlan) -> String {
     let group = &plan.group;
     let path = format!("/cluster/firewall/groups/{group}");
     let rules: String = rules(plan)
@@ -62,8 +62,8 @@ pub(super) fn step(plan: &Plan) -> String {
     )
 }
 
-/// The third layer. It closes the host's own ports as well, so nothing of it runs by itself.
-pub(super) fn datacenter(plan: &Plan) -> String {
+/// The third layer. It closes the host's own ports as well, so these commands are printed as comments.
+pub(super) fn datacenter(plan: &FencePlan) -> String {
     let group = &plan.group;
     format!(
         "# 12. Optional, and read first: the datacenter's firewall, by which the group {group} \
@@ -90,7 +90,7 @@ pub(super) fn datacenter(plan: &Plan) -> String {
     )
 }
 
-pub(super) fn undo(plan: &Plan) -> String {
+pub(super) fn undo(plan: &FencePlan) -> String {
     let group = &plan.group;
     format!(
         "#pvesh set /cluster/firewall/options --enable 0  # only if it was off before\n\

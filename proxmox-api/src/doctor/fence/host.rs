@@ -3,18 +3,18 @@
 
 use ipnet::IpNet;
 
-use super::{Kind, Plan, ZONE, group, table};
+use super::{BridgeKind, FencePlan, ZONE, group, table};
 
-/// Tasks of one container: far more than a server needs, far less than a fork bomb takes.
+/// Bound of one container's tasks: far more than a server needs, far fewer than a fork bomb makes.
 pub(in crate::doctor) const PIDS: u32 = 4096;
 /// The file with that bound.
 pub(in crate::doctor) const PIDS_FILE: &str =
     "/usr/share/lxc/config/common.conf.d/90-infra402.conf";
-/// Workers of each of Proxmox's two daemons for its API; each runs 3 of its own accord.
+/// Workers of each of Proxmox's two API daemons; the default is 3.
 const WORKERS: u32 = 8;
 
-pub(super) fn way_in(plan: &Plan) -> String {
-    let Plan {
+pub(super) fn way_in(plan: &FencePlan) -> String {
+    let FencePlan {
         subnet, gateway, ..
     } = plan;
     let heading = "# 13. The way in to port 22 of the containers\n";
@@ -75,10 +75,10 @@ pub(super) fn limits() -> String {
     )
 }
 
-/// The unit that looks at the table of connections, without its ending.
+/// The unit that watches the table of connections, without its file ending.
 const CONNTRACK: &str = "/etc/systemd/system/infra402-conntrack";
 
-/// systemd makes `$` of `$$`.
+/// systemd reads `$$` as `$`.
 const CONNTRACK_SERVICE: &str = "\
 [Unit]
 Description=Room in the table of connections
@@ -100,8 +100,8 @@ OnCalendar=minutely
 WantedBy=timers.target
 ";
 
-pub(super) fn settings(plan: &Plan) -> String {
-    let Plan {
+pub(super) fn settings(plan: &FencePlan) -> String {
+    let FencePlan {
         bridge,
         subnet,
         gateway,
@@ -117,11 +117,11 @@ pub(super) fn settings(plan: &Plan) -> String {
     )
 }
 
-pub(super) fn undo(plan: &Plan) -> String {
+pub(super) fn undo(plan: &FencePlan) -> String {
     let (file, unit, name) = (table::file(plan), table::unit(plan), table::name(plan));
-    let Plan { bridge, subnet, .. } = plan;
+    let FencePlan { bridge, subnet, .. } = plan;
     let network = match plan.kind {
-        Kind::Vnet => format!(
+        BridgeKind::Vnet => format!(
             "#pvesh delete /cluster/sdn/vnets/{bridge}/subnets/{ZONE}-{}-{}\n\
              #pvesh delete /cluster/sdn/vnets/{bridge}\n\
              #pvesh delete /cluster/sdn/zones/{ZONE}\n\
@@ -129,7 +129,7 @@ pub(super) fn undo(plan: &Plan) -> String {
             subnet.addr(),
             subnet.prefix_len()
         ),
-        Kind::Plain => format!(
+        BridgeKind::Plain => format!(
             "#ifdown {bridge}\n\
              # and take its lines out of /etc/network/interfaces\n"
         ),

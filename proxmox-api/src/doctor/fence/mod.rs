@@ -1,7 +1,7 @@
 //! The fence around tenants, as commands for a root shell on the Proxmox host: a network of their own,
 //! an nft table on its bridge, a security group, and how to undo all of it. [`script`] is what
 //! `proxmox-api doctor --setup` prints behind the account's commands. `cargo xtask fence` cuts the
-//! table out of that output and tries it, so there is no second copy of it anywhere.
+//! table out of that output and tests it, so there is no second copy.
 
 mod bridge;
 mod group;
@@ -38,22 +38,22 @@ pub(super) const NOT_INTERNET: [&str; 10] = [
     "198.18.0.0/15",
     "224.0.0.0/3",
 ];
-/// Ports by which mail servers take mail from anybody, or from their users.
+/// Ports on which mail servers accept mail: from other servers, and from their users.
 const MAIL_PORTS: [u16; 3] = [25, 465, 587];
 
-/// How the bridge is made.
+/// The kind of the tenants' bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum BridgeKind {
     /// A VNet of the SDN, whose ports are isolated from each other.
     Vnet,
     /// A bridge in `/etc/network/interfaces`.
     Plain,
 }
 
-/// What the commands are made of.
+/// The values in the commands.
 #[derive(Debug, Clone)]
-struct Plan {
-    kind: Kind,
+struct FencePlan {
+    kind: BridgeKind,
     bridge: String,
     subnet: Ipv4Net,
     gateway: Ipv4Addr,
@@ -66,19 +66,19 @@ struct Plan {
     own_address: Option<Ipv4Addr>,
     /// The command that lets the service use the bridge.
     grant: Option<String>,
-    /// The one that lets it read whether the datacenter's firewall is on.
+    /// The command that lets it read whether the datacenter's firewall is on.
     datacenter_grant: String,
 }
 
-impl Plan {
-    /// `None` without a network of our own.
-    fn of(config: &ProxmoxConfig) -> Option<Self> {
+impl FencePlan {
+    /// `None` without `PVE_NETWORK`.
+    fn from_config(config: &ProxmoxConfig) -> Option<Self> {
         let network = &config.network;
         let (subnet, gateway) = (network.subnet?, network.gateway?);
         let bridge = tenants_bridge(config.bridge.as_deref());
         let kind = match is_vnet_name(bridge) && network.vlan.is_none() {
-            true => Kind::Vnet,
-            false => Kind::Plain,
+            true => BridgeKind::Vnet,
+            false => BridgeKind::Plain,
         };
         let servers = network
             .nameservers
@@ -119,8 +119,8 @@ impl Plan {
     /// The same network on the proposed bridge of the other kind.
     fn other(&self) -> Self {
         let (kind, bridge) = match self.kind {
-            Kind::Vnet => (Kind::Plain, OWN_BRIDGE),
-            Kind::Plain => (Kind::Vnet, OWN_VNET),
+            BridgeKind::Vnet => (BridgeKind::Plain, OWN_BRIDGE),
+            BridgeKind::Plain => (BridgeKind::Vnet, OWN_VNET),
         };
         Self {
             kind,
@@ -129,7 +129,7 @@ impl Plan {
         }
     }
 
-    /// Where connections to the tenants' port 22 come from, if it is by IPv4.
+    /// The source of connections to the tenants' port 22, if it is an IPv4 network.
     fn ssh_source(&self) -> Option<Ipv4Net> {
         match self.ssh_source? {
             IpNet::V4(source) => Some(source),
@@ -184,7 +184,7 @@ fn own_address(host: &str) -> Option<Ipv4Addr> {
     Some(address).filter(|address| !is_closed(*address))
 }
 
-/// A line that is shown and not run.
+/// Makes comments of lines, which are shown and not run.
 fn commented(text: &str) -> String {
     let lines = text.lines().map(|line| match line {
         "" => "#\n".to_owned(),
@@ -195,7 +195,7 @@ fn commented(text: &str) -> String {
 
 /// The commands that fence tenants in; without `PVE_NETWORK`, how to begin.
 pub fn script(config: &ProxmoxConfig) -> String {
-    let Some(plan) = Plan::of(config) else {
+    let Some(plan) = FencePlan::from_config(config) else {
         return MISSING.to_owned();
     };
     let steps = [

@@ -2,14 +2,14 @@
 //! packet, and the unit that loads it before any guest starts. Proxmox's own firewalls leave tables
 //! alone that are not theirs.
 
-use super::{MAIL_PORTS, Plan};
+use super::{FencePlan, MAIL_PORTS};
 
 /// The word that ends the table in the printed commands; `cargo xtask fence` cuts there.
 const END: &str = "NFT";
-/// Connections of one tenant at a time: one alone must not fill the host's table of all.
+/// Connections of one tenant at a time, so that one tenant cannot fill the host's table.
 const CONNECTIONS: u32 = 2000;
 
-pub(super) fn name(plan: &Plan) -> String {
+pub(super) fn name(plan: &FencePlan) -> String {
     let fits = |letter: char| letter.is_ascii_alphanumeric();
     let device: String = plan
         .device()
@@ -19,18 +19,18 @@ pub(super) fn name(plan: &Plan) -> String {
     format!("infra402_{device}")
 }
 
-pub(super) fn file(plan: &Plan) -> String {
+pub(super) fn file(plan: &FencePlan) -> String {
     format!("/etc/infra402/fence-{}.nft", plan.device())
 }
 
-pub(super) fn unit(plan: &Plan) -> String {
+pub(super) fn unit(plan: &FencePlan) -> String {
     format!("infra402-fence@{}.service", plan.device())
 }
 
-/// Loading it again replaces the old one as a whole, so there is no moment without it.
-pub(super) fn table(plan: &Plan) -> String {
+/// The nft table. Loading it again replaces the old one in one transaction, so the fence has no gap.
+pub(super) fn table(plan: &FencePlan) -> String {
     let (name, device) = (name(plan), plan.device());
-    let Plan {
+    let FencePlan {
         subnet, gateway, ..
     } = plan;
     let closed = plan.closed().join(", ");
@@ -104,7 +104,7 @@ table inet {name} {{
     )
 }
 
-pub(super) fn step(plan: &Plan) -> String {
+pub(super) fn step(plan: &FencePlan) -> String {
     let (file, unit, device) = (file(plan), unit(plan), plan.device());
     let gateway = plan.gateway.to_string().replace('.', "[.]");
     format!(

@@ -1,50 +1,52 @@
-//! Whether the processes of a container are bounded. No call of Proxmox shows it, and the bound is above what a container sees
-//! of its own control groups, so that only trying tells: processes are made until one is refused, or until there are more than
-//! the printed bound allows. They do nothing, and end with the try.
+//! Whether the processes of a container are bounded. No call of Proxmox shows it, and the bound is
+//! above what a container sees of its own control groups. So processes are started until one is
+//! refused, or until there are more than the printed bound allows. They sleep, and end with the check.
 
 use pve::{NodeName, Vmid};
 
-use super::{CHECK, Finding, guests::Guests};
+use super::{CHECK, Finding, containers::ProbeContainers};
 use crate::doctor::fence::{PIDS, PIDS_FILE};
 
-/// Processes of a try: more than the bound that `--setup` prints. They take some 800 MB for a moment.
-pub(super) const MOST: u32 = PIDS + 100;
-/// `EAGAIN`, which is how the kernel refuses one process too many. Too little memory is another.
+/// Processes that are started: more than the bound that `--setup` prints. They take some 800 MB for a
+/// moment.
+pub(super) const PROCESSES_TRIED: u32 = PIDS + 100;
+/// `EAGAIN`, with which the kernel refuses one process too many. `ENOMEM` is another number.
 const REFUSED: u32 = 11;
 
-/// Tries it in a container.
+/// Starts processes in a container.
 ///
 /// # Errors
 /// The container does not answer.
 pub(super) async fn examine(
-    guests: &Guests<'_>,
+    containers: &ProbeContainers<'_>,
     node: &NodeName,
     vmid: Vmid,
-    most: u32,
+    count: u32,
 ) -> Result<Finding, String> {
-    let said = guests.says(node, vmid, script(most)).await?;
+    let output = containers.run_script(node, vmid, script(count)).await?;
     let expected = format!("the number of processes of a container on {node} is bounded");
     let mend = format!(
         "echo 'lxc.cgroup2.pids.max = {PIDS}' > {PIDS_FILE}  # on {node}; see step 14 of doctor --setup"
     );
-    Ok(match outcome(&said) {
-        Outcome::Bounded(made) => Finding::ok(CHECK, &expected, format!("at some {made}")),
-        Outcome::Unbounded(made) => {
+    Ok(match read_output(&output) {
+        ProcessBound::Bounded(made) => Finding::ok(CHECK, &expected, format!("at some {made}")),
+        ProcessBound::Unbounded(made) => {
             let found = format!("it is not: it started {made}, and no more were tried");
             Finding::warning(CHECK, &expected, found).mend(mend)
         }
-        Outcome::Unknown(why) => {
+        ProcessBound::Unknown(why) => {
             Finding::warning(CHECK, &expected, format!("unknown: {why}")).mend(mend)
         }
     })
 }
 
-/// Every Debian has Perl. A shell waits and tries again where it is refused a process, and does not say why it was.
-fn script(most: u32) -> String {
+/// The script is Perl, which every Debian has: a shell that is refused a process retries, and does
+/// not print the cause.
+fn script(count: u32) -> String {
     format!(
         "command -v perl > /dev/null && perl -e '\
          my @all; \
-         while (@all < {most}) {{ \
+         while (@all < {count}) {{ \
          my $one = fork; \
          if (!defined $one) {{ print \"refused \", $! + 0, \"\\n\"; last }} \
          if (!$one) {{ sleep 60; exit }} \
@@ -55,24 +57,26 @@ fn script(most: u32) -> String {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Outcome {
+enum ProcessBound {
     Bounded(u32),
     Unbounded(u32),
     Unknown(&'static str),
 }
 
-fn outcome(said: &str) -> Outcome {
+fn read_output(output: &str) -> ProcessBound {
     let number = |name: &str| -> Option<u32> {
-        let mut lines = said.lines();
+        let mut lines = output.lines();
         let line = lines.find_map(|line| line.trim().strip_prefix(name))?;
         line.trim().parse().ok()
     };
     match (number("made "), number("refused ")) {
-        (Some(made), Some(REFUSED)) => Outcome::Bounded(made),
-        (Some(_), Some(_)) => Outcome::Unknown("the container's memory was full before"),
-        (Some(made), None) => Outcome::Unbounded(made),
-        (None, _) if said.contains("no perl") => Outcome::Unknown("the template has no perl"),
-        (None, _) => Outcome::Unknown("the container did not say"),
+        (Some(made), Some(REFUSED)) => ProcessBound::Bounded(made),
+        (Some(_), Some(_)) => ProcessBound::Unknown("the container's memory was full before"),
+        (Some(made), None) => ProcessBound::Unbounded(made),
+        (None, _) if output.contains("no perl") => {
+            ProcessBound::Unknown("the template has no perl")
+        }
+        (None, _) => ProcessBound::Unknown("the container did not say"),
     }
 }
 
@@ -84,17 +88,23 @@ mod tests {
 
     #[test]
     fn only_a_refusal_counts_as_a_bound() {
-        for (said, expected) in [
-            ("refused 11\r\nmade 4090\r\n", Outcome::Bounded(4090)),
-            ("made 4196\r\n", Outcome::Unbounded(4196)),
+        for (output, expected) in [
+            ("refused 11\r\nmade 4090\r\n", ProcessBound::Bounded(4090)),
+            ("made 4196\r\n", ProcessBound::Unbounded(4196)),
             (
                 "refused 12\nmade 2000\n",
-                Outcome::Unknown("the container's memory was full before"),
+                ProcessBound::Unknown("the container's memory was full before"),
             ),
-            ("no perl\n", Outcome::Unknown("the template has no perl")),
-            ("Killed\n", Outcome::Unknown("the container did not say")),
+            (
+                "no perl\n",
+                ProcessBound::Unknown("the template has no perl"),
+            ),
+            (
+                "Killed\n",
+                ProcessBound::Unknown("the container did not say"),
+            ),
         ] {
-            assert_eq!(outcome(said), expected, "{said}");
+            assert_eq!(read_output(output), expected, "{output}");
         }
     }
 
@@ -116,13 +126,13 @@ mod tests {
             );
             return;
         }
-        let said = |limit| {
+        let output = |limit| {
             let output = as_user(limit, &script(40)).output().unwrap();
-            outcome(&String::from_utf8_lossy(&output.stdout))
+            read_output(&String::from_utf8_lossy(&output.stdout))
         };
-        assert_eq!(said("200"), Outcome::Unbounded(40));
-        let Outcome::Bounded(made) = said("20") else {
-            panic!("{:?}", said("20"));
+        assert_eq!(output("200"), ProcessBound::Unbounded(40));
+        let ProcessBound::Bounded(made) = output("20") else {
+            panic!("{:?}", output("20"));
         };
         assert!((10..20).contains(&made), "{made}");
     }

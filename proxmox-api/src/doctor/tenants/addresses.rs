@@ -1,5 +1,5 @@
-//! Whether the addresses of live leases still fit the settings: containers keep the one that they were given, whatever
-//! `PVE_NETWORK` and `PVE_GATEWAY` say since.
+//! Whether the addresses of live leases fit the settings: a container keeps its address when
+//! `PVE_NETWORK` and `PVE_GATEWAY` change.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -8,10 +8,10 @@ use crate::config::Config;
 use crate::ids::LeaseId;
 
 const CHECK: &str = "tenants.addresses";
-/// Leases that are named.
+/// How many leases a finding names.
 const NAMED: usize = 3;
 
-/// Compares them; no finding where the store cannot be read, which is one of its own.
+/// Compares the addresses. A store that cannot be read is a finding of its own.
 pub(in crate::doctor) async fn examine(config: &Config) -> Vec<Finding> {
     let Some(store) = store(config).await else {
         return Vec::new();

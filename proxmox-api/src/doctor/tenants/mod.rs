@@ -22,7 +22,7 @@ use crate::{
 /// The command that prints the fence.
 const SETUP: &str = "proxmox-api doctor --setup  # prints the fence for these settings";
 
-/// Looks at all of it; without a network of our own only at what every container is exposed to.
+/// Examines all of it; without `PVE_NETWORK` only the faults that every container is exposed to.
 pub(super) async fn examine(proxmox: &Proxmox, nodes: &[NodeName], proven: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let (Some(subnet), Some(bridge)) = (proxmox.config.network.subnet, &proxmox.config.bridge) {
@@ -52,7 +52,7 @@ pub(super) async fn proven(config: &Config) -> bool {
     proof.is_ok_and(|proof| proof.is_some())
 }
 
-/// The store, where there is one of this release.
+/// The store, if there is one of this release.
 async fn store(config: &Config) -> Option<Store> {
     match condition(&config.database).await {
         Ok(Condition::InOrder) => Store::of(&config.database).await.ok(),

@@ -1,4 +1,4 @@
-//! Whether the network for tenants is large enough, nobody else's, and on a bridge of its own.
+//! Whether the network for tenants is large enough, used by tenants only, and on a bridge of its own.
 
 use std::net::IpAddr;
 
@@ -12,13 +12,13 @@ const CHECK: &str = "tenants.network";
 /// An address rests an hour after its lease. With fewer than this, short leases use them up.
 const FEW: usize = 250;
 
-/// Whether there are addresses enough.
+/// Examines the number of addresses.
 pub(super) fn room(proxmox: &Proxmox, subnet: Ipv4Net) -> Finding {
     let range = &proxmox.config.vmids;
     let numbers = usize::try_from(range.end() - range.start())
         .unwrap_or(usize::MAX)
         .saturating_add(1);
-    // All but the gateway's.
+    // All addresses but the gateway's.
     let addresses = subnet.hosts().take(numbers.saturating_add(1)).count() - 1;
     let expected = format!("PVE_NETWORK={subnet} has addresses for PVE_VMID_RANGE");
     if addresses < numbers && addresses < FEW {
@@ -35,7 +35,7 @@ pub(super) fn room(proxmox: &Proxmox, subnet: Ipv4Net) -> Finding {
     }
 }
 
-/// Whether whom `GUEST_SSH_SOURCE` names can reach a container at all.
+/// Whether the network of `GUEST_SSH_SOURCE` can reach a container.
 pub(super) fn way_in(proxmox: &Proxmox, subnet: Ipv4Net) -> Option<Finding> {
     let network = &proxmox.config.network;
     let source = network.ssh_source?;
@@ -63,7 +63,7 @@ pub(super) fn way_in(proxmox: &Proxmox, subnet: Ipv4Net) -> Option<Finding> {
     )
 }
 
-/// Looks at one node's bridges.
+/// Examines one node's bridges.
 pub(super) async fn examine(
     proxmox: &Proxmox,
     node: &NodeName,

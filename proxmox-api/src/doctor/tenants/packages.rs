@@ -10,13 +10,13 @@ use crate::proxmox::Proxmox;
 const CHECK: &str = "tenants.packages";
 
 /// A package that closed a way out of containers, the first release that did, and who says so.
-struct Fixed {
+struct PackageFix {
     package: &'static str,
     release: &'static str,
     source: &'static str,
 }
 
-const PACKAGES: [Fixed; 1] = [Fixed {
+const PACKAGES: [PackageFix; 1] = [PackageFix {
     package: "pve-container",
     release: "6.1.13",
     source: "PSA-2026-00040",
@@ -24,10 +24,10 @@ const PACKAGES: [Fixed; 1] = [Fixed {
 
 /// The same of kernels, by the series that the node boots, the newest first. A series that is not
 /// here gets no fixes that are known.
-const KERNELS: [(&str, Fixed); 3] = [
+const KERNELS: [(&str, PackageFix); 3] = [
     (
         "7.0.",
-        Fixed {
+        PackageFix {
             package: "proxmox-kernel-7.0",
             release: "7.0.14-11",
             source: "PSA-2026-00037 and PSA-2026-00038",
@@ -35,7 +35,7 @@ const KERNELS: [(&str, Fixed); 3] = [
     ),
     (
         "6.17.",
-        Fixed {
+        PackageFix {
             package: "proxmox-kernel-6.17",
             release: "6.17.13-10",
             source: "CVE-2026-43494",
@@ -43,7 +43,7 @@ const KERNELS: [(&str, Fixed); 3] = [
     ),
     (
         "6.8.",
-        Fixed {
+        PackageFix {
             package: "proxmox-kernel-6.8",
             release: "6.8.12-25",
             source: "CVE-2026-43494",

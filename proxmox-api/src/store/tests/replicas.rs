@@ -17,10 +17,9 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn replicas_that_start_together_make_the_schema_once_and_hand_nothing_out_twice() {
-    let Some(place) = Place::server().await else {
-        return;
-    };
+    let place = Place::server().await;
     let place = std::sync::Arc::new(place);
     let opened: Vec<_> = (0..3)
         .map(|_| {
@@ -51,10 +50,9 @@ async fn replicas_that_start_together_make_the_schema_once_and_hand_nothing_out_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn a_turn_is_one_replicas_until_it_is_given_back_or_the_replica_dies() {
-    let Some(place) = Place::server().await else {
-        return;
-    };
+    let place = Place::server().await;
     let (one, two) = (
         AdvisoryLocks::start(server(&place).clone()),
         AdvisoryLocks::start(server(&place).clone()),
@@ -83,10 +81,9 @@ async fn a_turn_is_one_replicas_until_it_is_given_back_or_the_replica_dies() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn replicas_count_each_other_and_their_shares_add_up_to_the_limit() {
-    let (Some(place), Some(elsewhere)) = (Place::server().await, Place::server().await) else {
-        return;
-    };
+    let (place, elsewhere) = (Place::server().await, Place::server().await);
     let mut all: Vec<_> = (0..3)
         .map(|_| AdvisoryLocks::start(server(&place).clone()))
         .collect();
@@ -131,11 +128,10 @@ fn taken_on(runtime: &tokio::runtime::Runtime, server: Server) -> Vec<AdvisoryLo
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn a_server_that_comes_back_is_worked_with_again_and_turns_are_kept() {
     service::crypto::install_ring_provider();
-    let Some(postgres) = blocking(Postgres::start).await else {
-        return;
-    };
+    let postgres = blocking(Postgres::start).await;
     let postgres = std::sync::Arc::new(postgres);
     let url = blocking({
         let postgres = std::sync::Arc::clone(&postgres);
@@ -199,11 +195,10 @@ async fn a_server_that_comes_back_is_worked_with_again_and_turns_are_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn what_is_wrong_with_a_server_is_said_in_words() {
-    let Some(place) = Place::server().await else {
-        return;
-    };
-    let postgres = Postgres::shared().unwrap();
+    let place = Place::server().await;
+    let postgres = Postgres::shared();
     let name = blocking(move || {
         let name = postgres.empty();
         postgres.sql("postgres", "CREATE ROLE locked LOGIN PASSWORD 'right'");
@@ -266,10 +261,9 @@ async fn what_is_wrong_with_a_server_is_said_in_words() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn a_duty_stays_with_one_replica_and_goes_to_another_when_that_dies() {
-    let Some(place) = Place::server().await else {
-        return;
-    };
+    let place = Place::server().await;
     let turns = || AdvisoryLocks::start(server(&place).clone());
     let [one, two] = [turns(), turns()];
     let (first, second) = (
@@ -293,16 +287,15 @@ async fn a_duty_stays_with_one_replica_and_goes_to_another_when_that_dies() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn a_turn_that_ended_without_a_session_takes_none_away_that_is_had_after_it() {
     service::crypto::install_ring_provider();
     let started = blocking(|| {
-        let postgres = Postgres::start()?;
+        let postgres = Postgres::start();
         let url = postgres.url("postgres", &postgres.empty(), "sslmode=disable");
-        Some((postgres, url))
+        (postgres, url)
     });
-    let Some((postgres, url)) = started.await else {
-        return;
-    };
+    let (postgres, url) = started.await;
     let Database::Server(server) = Database::parse(&url).unwrap() else {
         panic!("no server");
     };
@@ -340,16 +333,16 @@ async fn a_turn_that_ended_without_a_session_takes_none_away_that_is_had_after_i
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_pgbouncer), ignore = "PgBouncer is not installed")]
 async fn a_pooler_that_keeps_no_sessions_is_refused_and_one_that_does_is_not() {
     let poolers = blocking(|| {
         service::crypto::install_ring_provider();
-        let server = Postgres::shared()?;
+        let server = Postgres::shared();
         let poolers = ["transaction", "session"].map(|mode| server.pooler(mode));
-        Some((server.empty(), poolers))
+        (server.empty(), poolers)
     });
-    let Some((database, [Some(transaction), Some(session)])) = poolers.await else {
-        return;
-    };
+    let (database, [transaction, session]) = poolers.await;
     let through = |port: u16| {
         let url = format!("postgres://postgres@127.0.0.1:{port}/{database}?sslmode=disable");
         Database::parse(&url).unwrap()

@@ -311,7 +311,8 @@ async fn a_console_carries_no_more_than_it_may() {
 async fn a_client_that_does_not_read_holds_up_the_container_and_not_the_service() {
     let guest = Guest::with(plain_shell(), &[]).await;
     let (mut console, _) = open(&guest).await;
-    // A hundred megabytes that nobody reads.
+    // A hundred megabytes that the client does not read. Two seconds are enough to carry them all
+    // where nothing holds the container up.
     console
         .keys("yes 0123456789abcdef | head -c 100000000; echo done >marker\r")
         .await;
@@ -324,7 +325,7 @@ async fn a_client_that_does_not_read_holds_up_the_container_and_not_the_service(
     .await;
     let shown = closed.1["shownBytes"].as_u64().unwrap();
     assert!(
-        shown < 30_000_000,
+        (1..30_000_000).contains(&shown),
         "{shown} bytes were taken from the container"
     );
 }

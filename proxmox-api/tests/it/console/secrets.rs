@@ -37,7 +37,7 @@ async fn nothing_of_proxmox_is_in_any_answer_page_message_or_log_line() {
     let subscriber = telemetry.subscriber(move || writer.clone());
     // With one subscriber alone, whichever test meets a log line first decides for all whether it is wanted.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
-    // Everything of this test runs on its one thread.
+    // The service's threads take the subscriber over from the thread that launches it.
     let _guard = tracing::subscriber::set_default(subscriber);
 
     let guest = Guest::plain().await;

@@ -9,7 +9,7 @@ use proxmox_api::{
     config::Config,
     doctor::{
         Severity,
-        probe::{self, Beside, Claim, Way, Ways},
+        probe::{self, AddressClaim, ExtraChecks, NetworkPath, ProbeScope},
         report,
     },
     lease::network::fence::{self as fence_of_leases, PROVEN},
@@ -78,15 +78,15 @@ impl Probed {
         }
     }
 
-    async fn findings(&self, ways: Vec<Way>, stopped: bool) -> Vec<Finding> {
-        self.tried(Ways::These(ways, Beside::default()), stopped)
+    async fn findings(&self, paths: Vec<NetworkPath>, stopped: bool) -> Vec<Finding> {
+        self.tried(ProbeScope::Only(paths, ExtraChecks::default()), stopped)
             .await
     }
 
-    async fn tried(&self, ways: Ways, stopped: bool) -> Vec<Finding> {
+    async fn tried(&self, paths: ProbeScope, stopped: bool) -> Vec<Finding> {
         let proxmox = Proxmox::new(self.config.proxmox.clone(), None, &Shares::default()).unwrap();
         let stopped = AtomicBool::new(stopped);
-        probe::run(&self.config, &proxmox, &SystemClock, ways, &stopped).await
+        probe::run(&self.config, &proxmox, &SystemClock, paths, &stopped).await
     }
 
     async fn is_proven(&self) -> bool {
@@ -105,16 +105,18 @@ impl Probed {
 
 /// What is said of a claim of another's address.
 async fn claimed(probed: &Probed) -> Finding {
-    let claim = Claim {
+    let claim = AddressClaim {
         host: "example.com".into(),
         port: 443,
         settles: Duration::ZERO,
     };
-    let beside = Beside {
+    let extra = ExtraChecks {
         claim: Some(claim),
         processes: None,
     };
-    let findings = probed.tried(Ways::These(Vec::new(), beside), false).await;
+    let findings = probed
+        .tried(ProbeScope::Only(Vec::new(), extra), false)
+        .await;
     let of_claim = |finding: &&Finding| finding.expected.contains("another's address");
     let mut said = findings.iter().filter(of_claim);
     let one = said.next().unwrap_or_else(|| panic!("{findings:#?}"));
@@ -179,16 +181,17 @@ async fn a_claim_that_cannot_be_tried_is_never_called_closed() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(has_bash), ignore = "bash is not installed")]
 async fn processes_without_a_bound_are_a_warning_with_the_line_that_bounds_them() {
-    let Some(shell) = host_shell("bash") else {
-        return;
-    };
+    let shell = host_shell("bash");
     let probed = Probed::on(shell).await;
-    let beside = Beside {
+    let extra = ExtraChecks {
         claim: None,
         processes: Some(30),
     };
-    let findings = probed.tried(Ways::These(Vec::new(), beside), false).await;
+    let findings = probed
+        .tried(ProbeScope::Only(Vec::new(), extra), false)
+        .await;
     let finding = findings
         .iter()
         .find(|finding| finding.expected.contains("processes"))
@@ -238,18 +241,17 @@ fn port(listener: &TcpListener) -> u16 {
 }
 
 #[tokio::test]
+#[cfg_attr(not(has_bash), ignore = "bash is not installed")]
 async fn a_fence_that_holds_is_proven_and_nothing_is_left() {
-    let Some(shell) = host_shell("bash") else {
-        return;
-    };
+    let shell = host_shell("bash");
     let probed = Probed::on(shell).await;
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = Silent::new();
-    let ways = vec![
-        Way::closed("the host", "127.0.0.1", silent.port),
-        Way::open("a server", "127.0.0.1", port(&server)),
+    let paths = vec![
+        NetworkPath::closed("the host", "127.0.0.1", silent.port),
+        NetworkPath::open("a server", "127.0.0.1", port(&server)),
     ];
-    let findings = probed.findings(ways, false).await;
+    let findings = probed.findings(paths, false).await;
     assert_eq!(report::worst(&findings), Severity::Ok, "{findings:#?}");
     assert_eq!(findings.len(), 3, "{findings:#?}");
     assert!(probed.is_proven().await);
@@ -258,29 +260,28 @@ async fn a_fence_that_holds_is_proven_and_nothing_is_left() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(has_bash), ignore = "bash is not installed")]
 async fn a_way_that_is_open_or_refused_disproves_what_was_proven_before() {
-    let Some(shell) = host_shell("bash") else {
-        return;
-    };
+    let shell = host_shell("bash");
     let probed = Probed::on(shell).await;
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = Silent::new();
     let refusing = port(&TcpListener::bind("127.0.0.1:0").unwrap());
-    for way in [
-        Way::closed("the host", "127.0.0.1", port(&server)),
-        Way::closed("a host that refuses", "127.0.0.1", refusing),
-        Way::open("the internet", "127.0.0.1", silent.port),
+    for path in [
+        NetworkPath::closed("the host", "127.0.0.1", port(&server)),
+        NetworkPath::closed("a host that refuses", "127.0.0.1", refusing),
+        NetworkPath::open("the internet", "127.0.0.1", silent.port),
     ] {
-        let holds = vec![Way::open("a server", "127.0.0.1", port(&server))];
+        let holds = vec![NetworkPath::open("a server", "127.0.0.1", port(&server))];
         probed.findings(holds, false).await;
         assert!(probed.is_proven().await);
-        let findings = probed.findings(vec![way.clone()], false).await;
+        let findings = probed.findings(vec![path.clone()], false).await;
         assert_eq!(
             report::worst(&findings),
             Severity::Error,
-            "{way:?}: {findings:#?}"
+            "{path:?}: {findings:#?}"
         );
-        assert!(!probed.is_proven().await, "{way:?}");
+        assert!(!probed.is_proven().await, "{path:?}");
         assert_eq!(probed.made_and_left().1, 0);
     }
 }
@@ -289,8 +290,8 @@ async fn a_way_that_is_open_or_refused_disproves_what_was_proven_before() {
 async fn a_probe_that_cannot_try_proves_nothing_and_leaves_nothing() {
     // Its shell knows neither bash nor timeout.
     let probed = Probed::on(ShellMode::Toy).await;
-    let ways = vec![Way::closed("the host", "127.0.0.1", 8006)];
-    let findings = probed.findings(ways, false).await;
+    let paths = vec![NetworkPath::closed("the host", "127.0.0.1", 8006)];
+    let findings = probed.findings(paths, false).await;
     assert_eq!(report::worst(&findings), Severity::Error, "{findings:#?}");
     assert!(!probed.is_proven().await);
     let (made, left) = probed.made_and_left();
@@ -307,17 +308,16 @@ async fn a_probe_that_cannot_try_proves_nothing_and_leaves_nothing() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(has_bash), ignore = "bash is not installed")]
 async fn another_containers_number_is_left_alone() {
-    let Some(shell) = host_shell("bash") else {
-        return;
-    };
+    let shell = host_shell("bash");
     let probed = Probed::on(shell).await;
     let sim = &probed.installation.sim;
     // The number that the probe asks for first.
     sim.put_foreign_container(49_999, "somebody");
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let ways = vec![Way::open("a server", "127.0.0.1", port(&server))];
-    let findings = probed.findings(ways, false).await;
+    let paths = vec![NetworkPath::open("a server", "127.0.0.1", port(&server))];
+    let findings = probed.findings(paths, false).await;
     assert_eq!(report::worst(&findings), Severity::Ok, "{findings:#?}");
     let left: Vec<u32> = sim
         .containers()
@@ -333,7 +333,14 @@ async fn without_a_network_nothing_is_made() {
     let config = Config::from_env(probed.installation.env(&[])).unwrap();
     let proxmox = Proxmox::new(config.proxmox.clone(), None, &Shares::default()).unwrap();
     let stopped = AtomicBool::new(false);
-    let findings = probe::run(&config, &proxmox, &SystemClock, Ways::OfTenants, &stopped).await;
+    let findings = probe::run(
+        &config,
+        &proxmox,
+        &SystemClock,
+        ProbeScope::AllPaths,
+        &stopped,
+    )
+    .await;
     assert_eq!(findings.len(), 1, "{findings:#?}");
     assert_eq!(findings[0].found, "PVE_NETWORK is not set");
     assert_eq!(probed.made_and_left(), (0, 0));

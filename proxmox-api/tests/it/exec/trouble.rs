@@ -1,6 +1,10 @@
 //! Many at once, failures on the way, and what the customer has in the end.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt as _,
+    time::{Duration, Instant},
+};
 
 use api_types::ErrorCode;
 use futures_util::future::join_all;
@@ -138,18 +142,18 @@ async fn a_command_whose_outcome_is_lost_is_owed_and_never_run_again() {
     let guest = Guest::with(plain_shell(), &[]).await;
     let app = &guest.app;
     let path = guest.exec_path();
-    let body = Some(json!({"command": "echo once >> runs; sleep 30"}));
+    // The container's shell is one of this machine under another account, so that it can create a file
+    // when the command begins.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let begun = folder.path().join("begun");
+    let command = format!("echo once >> runs; : > {}; sleep 30", begun.display());
+    let body = Some(json!({ "command": command }));
     let signed = guest.buyer.sign(app, Method::POST, &path, body).await;
     let signed = signed.with_key("a-key-that-proves-the-payer");
     let before = guest.balance().await;
     let stop = async {
-        until("the command to run", async || {
-            let lines = app.sim.requests();
-            let opened = lines.iter().any(|line| line.path.contains("/vncwebsocket"));
-            opened.then_some(())
-        })
-        .await;
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        until("the command to run", async || begun.exists().then_some(())).await;
         app.sim.kill_container(guest.ctid);
     };
     let (broken, ()) = tokio::join!(signed.send(app), stop);

@@ -6,16 +6,15 @@ use proxmox_api::store::{LeaseState, PaymentState};
 use pve_sim::{Fault, FaultKind, Operation};
 use x402::facilitator::faults::SettleFault;
 
-use super::{Mortal, a_lease, die, next_look, nothing_unfinished, number, service};
+use super::{a_lease, die, next_look, nothing_unfinished, number, service};
 use crate::guest::plain_shell;
 use crate::{buyer::Buyer, support::until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn what_a_dead_replica_was_making_is_taken_back_and_the_payment_given_back() {
-    let Some(one) = service(plain_shell(), &[]).await else {
-        return;
-    };
-    let two = Mortal::beside(&one).await;
+    let one = service(plain_shell(), &[]).await;
+    let two = one.beside().await;
     let buyer = Buyer::funded(&one, 1).await;
     let before = one.balance(buyer.wallet()).await;
     let signed = a_lease(&one, &buyer).await;
@@ -54,11 +53,10 @@ async fn what_a_dead_replica_was_making_is_taken_back_and_the_payment_given_back
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn what_a_dead_replica_had_paid_for_is_delivered_by_the_other() {
-    let Some(one) = service(plain_shell(), &[]).await else {
-        return;
-    };
-    let two = Mortal::beside(&one).await;
+    let one = service(plain_shell(), &[]).await;
+    let two = one.beside().await;
     let buyer = Buyer::funded(&one, 1).await;
     let before = one.balance(buyer.wallet()).await;
     let signed = a_lease(&one, &buyer).await.with_key("paid-before-the-end");

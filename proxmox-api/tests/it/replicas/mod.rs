@@ -5,17 +5,13 @@ mod deaths;
 mod outage;
 mod storm;
 
-use std::{
-    ops::Deref,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use proxmox_api::store::LeaseState;
 use pve_sim::ShellMode;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
 
 use crate::{
     buyer::{Answer, Buyer, Signed},
@@ -25,61 +21,25 @@ use crate::{
     support::{TestApp, until},
 };
 
-/// A replica that can die: everything of it runs on a runtime of its own.
-pub struct Mortal {
-    app: Option<TestApp>,
-    runtime: Option<Runtime>,
-}
-
-impl Mortal {
-    pub async fn beside(app: &TestApp) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let app = app.beside(runtime.handle()).await;
-        Self {
-            app: Some(app),
-            runtime: Some(runtime),
-        }
-    }
-}
-
-impl Deref for Mortal {
-    type Target = TestApp;
-
-    fn deref(&self) -> &TestApp {
-        self.app.as_ref().unwrap()
-    }
-}
-
-impl Drop for Mortal {
-    fn drop(&mut self) {
-        self.runtime.take().unwrap().shutdown_background();
-        self.app.take();
-    }
-}
-
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
-/// The address of an empty database; none where PostgreSQL is not installed.
-pub async fn database() -> Option<String> {
+/// The address of an empty database of PostgreSQL.
+pub async fn database() -> String {
     blocking(|| {
-        let server = Postgres::shared()?;
-        Some(server.url("postgres", &server.empty(), "sslmode=disable"))
+        let server = Postgres::shared();
+        server.url("postgres", &server.empty(), "sslmode=disable")
     })
     .await
 }
 
 /// A service on an empty database.
-async fn service(shell: ShellMode, more: &[(&str, &str)]) -> Option<TestApp> {
-    let url = database().await?;
+async fn service(shell: ShellMode, more: &[(&str, &str)]) -> TestApp {
+    let url = database().await;
     let mut variables = vec![("DATABASE", url.as_str())];
     variables.extend(more);
-    Some(guest::app(shell, &variables).await)
+    guest::app(shell, &variables).await
 }
 
 async fn a_lease(app: &TestApp, buyer: &Buyer) -> Signed {
@@ -109,7 +69,7 @@ pub async fn nothing_unfinished(app: &TestApp) {
 }
 
 /// Kills a replica, and waits until the database knows that it is dead.
-pub async fn die(one: &TestApp, two: Mortal) {
+pub async fn die(one: &TestApp, two: TestApp) {
     let unfinished = one.app.store.unfinished_payments().await.unwrap();
     drop(two);
     until("the dead replica's locks to be released", async || {
@@ -128,11 +88,10 @@ fn number(value: &Value) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn a_lease_lives_its_whole_life_between_two_replicas() {
-    let Some(one) = service(plain_shell(), &[]).await else {
-        return;
-    };
-    let two = Mortal::beside(&one).await;
+    let one = service(plain_shell(), &[]).await;
+    let two = one.beside().await;
     let buyer = Buyer::funded(&one, 1).await;
     let before = two.balance(buyer.wallet()).await;
     let signed = a_lease(&one, &buyer)
@@ -169,11 +128,10 @@ async fn a_lease_lives_its_whole_life_between_two_replicas() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn copies_sent_to_both_at_once_are_one_charge_and_one_container() {
-    let Some(one) = service(plain_shell(), &[]).await else {
-        return;
-    };
-    let two = Mortal::beside(&one).await;
+    let one = service(plain_shell(), &[]).await;
+    let two = one.beside().await;
     let buyer = Buyer::funded(&one, 1).await;
     let before = one.balance(buyer.wallet()).await;
     let signed = a_lease(&one, &buyer).await;
@@ -191,12 +149,11 @@ async fn copies_sent_to_both_at_once_are_one_charge_and_one_container() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn a_lease_ends_once_whoever_ends_it() {
     let grace = [("LEASE_GRACE_MINUTES", "10")];
-    let Some(one) = service(plain_shell(), &grace).await else {
-        return;
-    };
-    let two = Mortal::beside(&one).await;
+    let one = service(plain_shell(), &grace).await;
+    let two = one.beside().await;
     let buyer = Buyer::funded(&one, 1).await;
     let ctid = guest::lease(&two, &buyer, "box").await;
     let lease = one
@@ -208,10 +165,15 @@ async fn a_lease_ends_once_whoever_ends_it() {
         .unwrap();
     // The replica that knows the deadline by itself is not needed for it.
     drop(two);
-    let _three = Mortal::beside(&one).await;
-    for minutes in [26, 5, 11] {
+    let _three = one.beside().await;
+    for (minutes, kind) in [(26, "expires_soon"), (5, "stopped"), (11, "destroyed")] {
         one.clock.advance(Duration::from_secs(minutes * 60));
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        until(kind, async || {
+            let events = one.app.store.events(&lease.lease_id, 0, 100).await.unwrap();
+            let has_kind = events.iter().any(|event| event.kind == kind);
+            has_kind.then_some(())
+        })
+        .await;
     }
     until("the lease to be over", async || {
         let lease = one.app.store.lease(&lease.lease_id).await.unwrap().unwrap();
@@ -233,14 +195,12 @@ async fn a_lease_ends_once_whoever_ends_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn a_terminal_is_one_replicas_at_a_time_and_a_ticket_opens_it_at_either() {
-    let Some(app) = service(plain_shell(), &[]).await else {
-        return;
-    };
+    let app = service(plain_shell(), &[]).await;
     let buyer = Buyer::funded(&app, 1).await;
     let ctid = guest::lease(&app, &buyer, "box").await;
-    let runtime = tokio::runtime::Handle::current();
-    let (app, other) = (app.beside(&runtime).await, app);
+    let (app, other) = (app.beside().await, app);
     let two = Guest {
         app: other,
         buyer: buyer.clone(),

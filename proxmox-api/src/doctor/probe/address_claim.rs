@@ -1,7 +1,8 @@
-//! Whether a container can send with an address that is not its own: the guests' firewall has to close that, which the
-//! bridge's table cannot. It is switched on for the container, as for a leased one, and a free address is claimed from
-//! inside; nobody else answers to it, so that an answer comes back where the claim gets out. The same way has to be open with
-//! the container's own address before and after, else its being closed shows nothing.
+//! Whether a container can send with an address that is not its own. The guests' firewall has to close
+//! that, which the bridge's table cannot. It is switched on for the container, as for a leased one, and
+//! a free address is claimed from inside. No other machine answers to that address, so a response comes
+//! back only where the claim gets out. The same path has to be open with the container's own address
+//! before and after: otherwise silence shows nothing.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -9,43 +10,45 @@ use std::time::Duration;
 use pve::{NodeName, Vmid};
 use tokio::time::sleep;
 
-use super::{CHECK, Finding, guests::Guests, ways};
+use super::{CHECK, Finding, containers::ProbeContainers, paths};
 use crate::{lease::network::fence, proxmox::Proxmox};
 
-/// What is tried.
+/// A server that is reached while another address is claimed.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub struct AddressClaim {
     /// An address or a name that answers on the port.
     pub host: String,
     /// The port.
     pub port: u16,
-    /// How long the host's firewall takes until it knows the container's rules.
+    /// How long the host's firewall takes to load the container's rules.
     pub settles: Duration,
 }
 
-/// The addresses of a try.
-pub(super) struct Addresses {
+/// The addresses of the check.
+pub(super) struct ClaimAddresses {
     pub(super) own: Ipv4Addr,
-    /// Nobody's, and nobody gets it meanwhile.
+    /// An address that no container has or gets meanwhile.
     pub(super) other: Ipv4Addr,
     pub(super) gateway: Ipv4Addr,
 }
 
-/// Claims the other address from inside a container that runs outside of the guests' firewall until now.
+/// Switches the guests' firewall on for a container and claims the other address from inside.
 ///
 /// # Errors
 /// The container's firewall cannot be set, or it does not answer.
 pub(super) async fn examine(
     proxmox: &Proxmox,
-    guests: &Guests<'_>,
+    containers: &ProbeContainers<'_>,
     (node, vmid): (&NodeName, Vmid),
-    addresses: &Addresses,
-    claim: &Claim,
+    addresses: &ClaimAddresses,
+    claim: &AddressClaim,
 ) -> Result<Finding, String> {
     let set = fence::apply(proxmox, node, vmid).await;
     set.map_err(|error| error.safe_text())?;
     sleep(claim.settles).await;
-    let said = guests.says(node, vmid, script(addresses, claim)).await?;
+    let output = containers
+        .run_script(node, vmid, script(addresses, claim))
+        .await?;
     let expected = format!(
         "from a container on {node}, packets with another's address as their source do not get out"
     );
@@ -54,10 +57,10 @@ pub(super) async fn examine(
             "proxmox-api doctor --probe  # again, with Debian's template first in PVE_OS_TEMPLATE",
         )
     };
-    Ok(match outcome(&said) {
-        Outcome::NotTried(why) => not_tried(why),
-        Outcome::Closed => Finding::ok(CHECK, &expected, "they do not"),
-        Outcome::Open => match fence::guest_firewall_gap(proxmox, node).await {
+    Ok(match read_output(&output) {
+        SpoofResult::NotTried(why) => not_tried(why),
+        SpoofResult::Closed => Finding::ok(CHECK, &expected, "they do not"),
+        SpoofResult::Open => match fence::guest_firewall_gap(proxmox, node).await {
             Ok(Some(gap)) => {
                 let found = "they do: the guests' firewall does not act";
                 Finding::warning(CHECK, &expected, found).mend(gap.mend())
@@ -75,18 +78,18 @@ pub(super) async fn examine(
     })
 }
 
-/// In words that each shell knows. The own address is put back before the last try.
-fn script(addresses: &Addresses, claim: &Claim) -> String {
-    let Addresses {
+/// The script, for any shell. It restores the own address before the last attempt.
+fn script(addresses: &ClaimAddresses, claim: &AddressClaim) -> String {
+    let ClaimAddresses {
         own,
         other,
         gateway,
     } = addresses;
-    let Claim { host, port, .. } = claim;
-    let patience = ways::PATIENCE;
+    let AddressClaim { host, port, .. } = claim;
+    let timeout = paths::CONNECT_TIMEOUT_SECONDS;
     let attempt = |name: &str| {
         format!(
-            "timeout {patience} bash -c 'exec 3<> /dev/tcp/{host}/{port}' 2> /dev/null && \
+            "timeout {timeout} bash -c 'exec 3<> /dev/tcp/{host}/{port}' 2> /dev/null && \
              echo '{name} reached' || echo '{name} silent'\n"
         )
     };
@@ -109,29 +112,29 @@ fn script(addresses: &Addresses, claim: &Claim) -> String {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Outcome {
+enum SpoofResult {
     Open,
     Closed,
     NotTried(&'static str),
 }
 
-fn outcome(said: &str) -> Outcome {
-    let has = |line: &str| said.lines().any(|said| said.trim() == line);
+fn read_output(output: &str) -> SpoofResult {
+    let has = |line: &str| output.lines().any(|output| output.trim() == line);
     if !has("tools") {
-        return Outcome::NotTried("the template lacks ip, bash or timeout");
+        return SpoofResult::NotTried("the template lacks ip, bash or timeout");
     }
     if !has("before reached") {
-        return Outcome::NotTried("nothing is reached with the container's own address either");
+        return SpoofResult::NotTried("nothing is reached with the container's own address either");
     }
     if !has("claimed") {
-        return Outcome::NotTried("the container cannot take another address");
+        return SpoofResult::NotTried("the container cannot take another address");
     }
     if has("claim reached") {
-        return Outcome::Open;
+        return SpoofResult::Open;
     }
     match has("claim silent") && has("after reached") {
-        true => Outcome::Closed,
-        false => Outcome::NotTried("the container's network went away meanwhile"),
+        true => SpoofResult::Closed,
+        false => SpoofResult::NotTried("the container's network went away meanwhile"),
     }
 }
 
@@ -141,7 +144,7 @@ mod tests {
 
     #[test]
     fn only_silence_between_two_answers_counts_as_closed() {
-        let said = |parts: &[&str]| outcome(&parts.join("\r\n"));
+        let result = |parts: &[&str]| read_output(&parts.join("\r\n"));
         let all = [
             "tools",
             "before reached",
@@ -149,18 +152,21 @@ mod tests {
             "claim silent",
             "after reached",
         ];
-        assert_eq!(said(&all), Outcome::Closed);
+        assert_eq!(result(&all), SpoofResult::Closed);
         for missing in 0..all.len() {
             let mut parts = all.to_vec();
             parts.remove(missing);
-            assert!(matches!(said(&parts), Outcome::NotTried(_)), "{parts:?}");
+            assert!(
+                matches!(result(&parts), SpoofResult::NotTried(_)),
+                "{parts:?}"
+            );
         }
         let mut parts = all;
         parts[3] = "claim reached";
-        assert_eq!(said(&parts), Outcome::Open);
+        assert_eq!(result(&parts), SpoofResult::Open);
         // What got out did, whatever came later.
-        assert_eq!(said(&parts[..4]), Outcome::Open);
+        assert_eq!(result(&parts[..4]), SpoofResult::Open);
         parts[1] = "before silent";
-        assert!(matches!(said(&parts), Outcome::NotTried(_)));
+        assert!(matches!(result(&parts), SpoofResult::NotTried(_)));
     }
 }

@@ -12,15 +12,15 @@ use tokio::time::timeout;
 use super::{CHECK, Finding};
 
 /// How long a connection may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Tries it from here.
+/// Opens a connection from this machine.
 pub(super) async fn examine(source: IpNet, container: SocketAddr) -> Finding {
     let expected = format!(
         "this machine reaches port {} of containers",
         container.port()
     );
-    let found = match timeout(PATIENCE, TcpStream::connect(container)).await {
+    let found = match timeout(CONNECT_TIMEOUT, TcpStream::connect(container)).await {
         Ok(Ok(_)) => return Finding::ok(CHECK, &expected, "it does"),
         Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => {
             return Finding::ok(CHECK, &expected, "it does; nothing listens there yet");
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_of_any_kind_is_a_way_in() {
+    async fn any_response_counts_as_reached() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let open = examine(source(), address).await;
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_way_in_is_a_warning_that_names_the_route() {
+    async fn silence_is_a_warning_that_names_the_route() {
         // Without an interface it leads nowhere.
         let nowhere = "[fe80::1]:22".parse().unwrap();
         let silent = examine(source(), nowhere).await;

@@ -1,5 +1,6 @@
-//! Throwaway containers of a probe. Each is remembered before it is asked for, carries a note of this
-//! one probe, and is removed whatever happens; what does not carry the note is never touched.
+//! Throwaway containers of a probe. Each is remembered before Proxmox is asked for it, carries the
+//! marker of this one probe, and is removed in any case; a container without the marker is never
+//! touched.
 
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
@@ -13,34 +14,34 @@ use tokio::time::{Instant, sleep};
 
 use crate::proxmox::Proxmox;
 
-/// How long Proxmox may take for one step.
-const STEP: Duration = Duration::from_secs(120);
-/// How long a removal is tried again, and how often.
-const REMOVAL: Duration = Duration::from_secs(180);
-const AGAIN: Duration = Duration::from_secs(2);
-/// Looks after which a number that is free was never taken.
-const SURELY_FREE: u32 = 3;
-/// Numbers that are tried for one container.
-const TRIES: usize = 20;
-/// Enough for as many processes as are tried, MiB; little of it is used but for a moment.
+/// How long Proxmox may take for one task.
+const STEP_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a removal is retried, and at which interval.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(180);
+const REMOVAL_RETRY_INTERVAL: Duration = Duration::from_secs(2);
+/// Times that a number has to be seen free until it counts as never taken.
+const FREE_SIGHTINGS: u32 = 3;
+/// VMIDs that are tried for one container.
+const VMID_ATTEMPTS: usize = 20;
+/// MiB: enough for the processes that a probe starts, which need it only for a moment.
 const MEMORY_MB: u64 = 1536;
-/// Enough for a system that only tries connections, GiB.
+/// GiB: enough for a system that only opens connections.
 const DISK_GIB: u32 = 4;
 
 /// The containers of one probe.
-pub(super) struct Guests<'a> {
+pub(super) struct ProbeContainers<'a> {
     proxmox: &'a Proxmox,
     template: String,
-    note: String,
+    marker: String,
     made: Mutex<Vec<(NodeName, Vmid)>>,
 }
 
-impl<'a> Guests<'a> {
+impl<'a> ProbeContainers<'a> {
     pub(super) fn new(proxmox: &'a Proxmox, template: String, id: &str) -> Self {
         Self {
             proxmox,
             template,
-            note: format!(
+            marker: format!(
                 "infra402 probe {id}: made by `proxmox-api doctor --probe`, and may be removed"
             ),
             made: Mutex::default(),
@@ -51,23 +52,27 @@ impl<'a> Guests<'a> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes and starts one, outside of the guests' firewall: what holds it in is the bridge's table. Its interface is ready
-    /// for that firewall, which does nothing until the container's own is switched on.
+    /// Creates and starts a container outside of the guests' firewall: only the bridge's table fences it
+    /// in. Its interface is ready for that firewall, which acts once the container's own is switched
+    /// on.
     pub(super) async fn start(&self, node: &NodeName, address: Ipv4Addr) -> Result<Vmid, String> {
         let config = &self.proxmox.config;
         let client = &self.proxmox.client;
         let mut last = "every number is taken".to_owned();
         // From the end that leases reach last.
-        for number in config.vmids.clone().rev().take(TRIES) {
+        for number in config.vmids.clone().rev().take(VMID_ATTEMPTS) {
             let Ok(vmid) = Vmid::try_from(u64::from(number)) else {
                 continue;
             };
             self.made().push((node.clone(), vmid));
-            match client.create(node, &self.order(vmid, address)).await {
+            match client
+                .create(node, &self.create_request(vmid, address))
+                .await
+            {
                 Ok(upid) => {
-                    self.ended(&upid).await?;
+                    self.wait_for(&upid).await?;
                     let started = client.start(node, vmid).await;
-                    self.ended(&started.map_err(|error| error.safe_text())?)
+                    self.wait_for(&started.map_err(|error| error.safe_text())?)
                         .await?;
                     return Ok(vmid);
                 }
@@ -82,7 +87,7 @@ impl<'a> Guests<'a> {
         Err(last)
     }
 
-    fn order(&self, vmid: Vmid, address: Ipv4Addr) -> CreateContainer {
+    fn create_request(&self, vmid: Vmid, address: Ipv4Addr) -> CreateContainer {
         let config = &self.proxmox.config;
         let rootfs = RootFs {
             storage: config.storage.clone(),
@@ -103,16 +108,16 @@ impl<'a> Guests<'a> {
             net0,
             nameservers: config.network.nameservers.clone(),
             pool: Some(config.pool.clone()),
-            description: Some(self.note.clone()),
+            description: Some(self.marker.clone()),
             ..CreateContainer::new(vmid, self.template.clone(), rootfs)
         }
     }
 
-    async fn ended(&self, upid: &Upid) -> Result<(), String> {
+    async fn wait_for(&self, upid: &Upid) -> Result<(), String> {
         let ended = self
             .proxmox
             .client
-            .wait(upid, WaitOptions::within(STEP))
+            .wait(upid, WaitOptions::within(STEP_TIMEOUT))
             .await;
         match ended {
             Ok(outcome) if outcome.is_success() => Ok(()),
@@ -121,8 +126,8 @@ impl<'a> Guests<'a> {
         }
     }
 
-    /// What a script says in one of them.
-    pub(super) async fn says(
+    /// Runs a script in a container and gives its standard output.
+    pub(super) async fn run_script(
         &self,
         node: &NodeName,
         vmid: Vmid,
@@ -136,10 +141,10 @@ impl<'a> Guests<'a> {
         }
     }
 
-    /// Removes all of them.
+    /// Removes all containers of the probe.
     ///
     /// # Errors
-    /// The numbers of those that may be left, for the operator.
+    /// The VMIDs of containers that may be left, for the operator.
     pub(super) async fn remove(&self) -> Result<(), String> {
         let made = std::mem::take(&mut *self.made());
         let mut left = Vec::new();
@@ -156,15 +161,15 @@ impl<'a> Guests<'a> {
     }
 
     fn is_ours(&self, config: &ContainerConfig) -> bool {
-        let note = config.description.as_deref().unwrap_or_default();
-        note.contains(&self.note)
+        let marker = config.description.as_deref().unwrap_or_default();
+        marker.contains(&self.marker)
     }
 
-    /// A creation whose answer was lost may still be at work, so this tries for a while.
+    /// Retries for a while, because a creation whose response was lost may still be at work.
     async fn remove_one(&self, node: &NodeName, vmid: Vmid) -> bool {
         let client = &self.proxmox.client;
-        let deadline = Instant::now() + REMOVAL;
-        let mut looks_free = 0;
+        let deadline = Instant::now() + REMOVAL_TIMEOUT;
+        let mut seen_free = 0;
         while Instant::now() < deadline {
             match client.config(node, vmid).await {
                 Ok(config) if self.is_ours(&config) => {
@@ -173,24 +178,24 @@ impl<'a> Guests<'a> {
                         purge: true,
                     };
                     if let Ok(upid) = client.destroy(node, vmid, how).await
-                        && self.ended(&upid).await.is_ok()
+                        && self.wait_for(&upid).await.is_ok()
                     {
                         return true;
                     }
                 }
-                // Another's, which took the number.
+                // A container without the marker took the number.
                 Ok(config) if config.lock.is_none() => return true,
                 // Containers that are gone, and those that are not in the pool yet, may not be read.
                 Ok(_) | Err(_) => {
                     if client.next_id(Some(vmid)).await.is_ok() {
-                        looks_free += 1;
+                        seen_free += 1;
                     }
-                    if looks_free >= SURELY_FREE {
+                    if seen_free >= FREE_SIGHTINGS {
                         return true;
                     }
                 }
             }
-            sleep(AGAIN).await;
+            sleep(REMOVAL_RETRY_INTERVAL).await;
         }
         false
     }
