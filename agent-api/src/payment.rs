@@ -12,10 +12,7 @@ use x402::{
     wire::header as wire,
 };
 
-use crate::{
-    lease_api::Answer,
-    tools::{Plan, to_json},
-};
+use crate::{lease_api::Answer, tools::Plan};
 
 /// What one call costs, and to whom: what the customer is asked to sign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,7 +192,7 @@ impl Demand {
         let request = PaymentRequest {
             x402_version: 1,
             error: challenge.error().unwrap_or_default().to_owned(),
-            accepts: accepts.map(to_json).collect(),
+            accepts: accepts.cloned().collect(),
             payment_required: answer.payment_required.clone(),
             call: plan.suspended(),
             amount: terms.amount.to_string(),

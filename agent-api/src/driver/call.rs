@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use api_types::{ChatEvent, Json};
+use api_types::ChatEvent;
 use serde_json::{Value, json};
 
 use super::{Asked, Called, Driver};
@@ -12,7 +12,7 @@ use crate::{
     lease_api::{Answer, LeaseApiError},
     payment::Demand,
     pending::Wanted,
-    tools::{self, Class, Plan, Registered, to_json, without_secrets},
+    tools::{self, Class, Plan, Registered, without_secrets},
     turn::{Event, Mark, ToolAnswer, Turn},
     typed,
 };
@@ -232,7 +232,7 @@ impl Driver<'_> {
     /// Tells the interface that a tool is called.
     pub(super) fn starts(&mut self, call: &ToolCall, tool: &str, title: &str) {
         let arguments = serde_json::from_str::<Value>(&call.arguments);
-        let arguments = arguments.map_or(Json::Null, |value| to_json(&without_secrets(value)));
+        let arguments = arguments.map_or(Value::Null, without_secrets);
         self.stage.happened(ChatEvent::ToolStart {
             id: call.id.clone(),
             tool: tool.to_owned(),
@@ -252,8 +252,8 @@ impl Driver<'_> {
                 .map_or_else(|| call.tool.clone(), |tool| tool.name.to_owned()),
             ok: told.ok,
             summary: told.summary.clone(),
-            result: to_json(&told.interface),
-            receipt: told.receipt.as_ref().map(to_json),
+            result: told.interface,
+            receipt: told.receipt,
             duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
         });
         let mut seen = told.model;

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::{conversation::ToolCall, turn::Mark, visible};
 
-pub use show::{minutes, moment, to_json, without_secrets};
+pub use show::{minutes, moment, without_secrets};
 
 /// What a call may do before the customer is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Answers of the lease API as the model, the customer and the interface see them.
 
-use api_types::{Json, SuspendedLease, Timestamp, Usdc};
+use api_types::{SuspendedLease, Timestamp, Usdc};
 use serde_json::{Map, Value};
 
 use crate::visible::line;
@@ -143,25 +143,4 @@ pub(super) fn shortened(text: &str, longest: usize) -> String {
     }
     let cut = text.floor_char_boundary(longest);
     format!("{}… ({} bytes more)", &text[..cut], text.len() - cut)
-}
-
-/// The same value in the contract's own type.
-pub fn to_json(value: &Value) -> Json {
-    match value {
-        Value::Null => Json::Null,
-        Value::Bool(value) => Json::Bool(*value),
-        Value::Number(number) => number
-            .as_u64()
-            .map(Json::Unsigned)
-            .or_else(|| number.as_i64().map(Json::Integer))
-            .unwrap_or_else(|| Json::Float(number.as_f64().unwrap_or_default())),
-        Value::String(text) => Json::String(text.clone()),
-        Value::Array(values) => Json::Array(values.iter().map(to_json).collect()),
-        Value::Object(members) => Json::Object(
-            members
-                .iter()
-                .map(|(name, value)| (name.clone(), to_json(value)))
-                .collect(),
-        ),
-    }
 }

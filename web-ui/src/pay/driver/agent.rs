@@ -1,6 +1,6 @@
 //! One attempt at a purchase that the agent performs: its turn goes on with the suspended call, and then with the model.
 
-use api_types::{ChatEvent, ChatRequest, Json};
+use api_types::{ChatEvent, ChatRequest};
 use leptos::prelude::*;
 use serde_json::Value;
 use x402::wire::receipt::Receipt;
@@ -93,11 +93,10 @@ fn meaning(event: &ChatEvent, paid_tool: &str) -> Option<Outcome> {
     }
 }
 
-fn of_tool(ok: bool, summary: &str, result: &Json, receipt: Option<&Json>) -> Outcome {
-    let value = |json: &Json| serde_json::to_value(json).unwrap_or(Value::Null);
-    let body = value(result);
+fn of_tool(ok: bool, summary: &str, result: &Value, receipt: Option<&Value>) -> Outcome {
+    let body = result.clone();
     let receipt: Option<Receipt> =
-        receipt.and_then(|json| serde_json::from_value(value(json)).ok());
+        receipt.and_then(|value| serde_json::from_value(value.clone()).ok());
     let held = body["status"] == "reconciling" || body["status"] == "settling";
     match (ok, receipt) {
         (true, _) if held => Outcome::Open {

@@ -6,8 +6,9 @@ mod redact;
 #[cfg(test)]
 mod tests;
 
-use api_types::{ChatMessage, ChatRole, Json, PaymentRequest, SuspendedCall, error::ErrorBody};
+use api_types::{ChatMessage, ChatRole, PaymentRequest, SuspendedCall, error::ErrorBody};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The longest history that is sent along, in characters: the agent bounds it as well, and older lines help little.
 const LONGEST_HISTORY: usize = 24_000;
@@ -87,15 +88,15 @@ pub struct ToolCall {
     /// For people: what is done.
     pub title: String,
     /// What it was asked, without secrets.
-    pub arguments: Json,
+    pub arguments: Value,
     /// How far it is.
     pub step: ToolStep,
     /// One line on what came of it.
     pub summary: String,
     /// What it answered.
-    pub result: Json,
+    pub result: Value,
     /// Proof of payment.
-    pub receipt: Option<Json>,
+    pub receipt: Option<Value>,
     /// How long it took.
     pub duration_ms: Option<u64>,
     /// The payment that belongs to it, as long as this page lives.
@@ -174,7 +175,7 @@ impl Conversation {
 
 impl ToolCall {
     /// What it answered, without what is shown once and elsewhere.
-    pub fn public_result(&self) -> Json {
+    pub fn public_result(&self) -> Value {
         let mut result = self.result.clone();
         redact::redact(&mut result);
         result
