@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use api_types::{PaymentRequest, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use x402::{
     network::Network,
     payment,
@@ -12,7 +13,7 @@ use x402::{
     wire::header as wire,
 };
 
-use crate::{lease_api::Answer, tools::Plan};
+use crate::tools::Plan;
 
 /// What one call costs, and to whom: what the customer is asked to sign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,16 +160,20 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// Reads a 402. `now` is in Unix seconds.
+    /// Reads a 402: its `PAYMENT-REQUIRED` header and its body. `now` is in Unix seconds.
     ///
     /// # Errors
     /// It names no way to pay that is known here, in words for people.
-    pub fn read(answer: &Answer, plan: &Plan, now: u64) -> Result<Self, String> {
-        let body = answer.body.to_string();
+    pub fn read(
+        payment_required: Option<&str>,
+        body: &Value,
+        plan: &Plan,
+        now: u64,
+    ) -> Result<Self, String> {
+        let text = body.to_string();
         let unreadable = || "The lease API asks for a payment that cannot be read.".to_owned();
-        let challenge =
-            Challenge::from_response(answer.payment_required.as_deref(), body.as_bytes())
-                .map_err(|_| unreadable())?;
+        let challenge = Challenge::from_response(payment_required, text.as_bytes())
+            .map_err(|_| unreadable())?;
         let networks: Vec<&str> = x402::network::NETWORKS
             .iter()
             .map(|known| known.caip2)
@@ -188,12 +193,12 @@ impl Demand {
             resource: chosen.resource().0.to_owned(),
             valid_until: now.saturating_add(chosen.max_timeout_seconds),
         };
-        let accepts = answer.body["accepts"].as_array().into_iter().flatten();
+        let accepts = body["accepts"].as_array().into_iter().flatten();
         let request = PaymentRequest {
             x402_version: 1,
             error: challenge.error().unwrap_or_default().to_owned(),
             accepts: accepts.cloned().collect(),
-            payment_required: answer.payment_required.clone(),
+            payment_required: payment_required.map(str::to_owned),
             call: plan.suspended(),
             amount: terms.amount.to_string(),
             network: chosen
@@ -312,13 +317,6 @@ mod tests {
             "description": "LXC lease", "mimeType": "application/json", "payTo": PAYEE, "maxTimeoutSeconds": 300,
             "asset": ASSET, "extra": {"name": "USDC", "version": "2"},
         }]});
-        let answer = Answer {
-            status: 402,
-            body,
-            payment_required: None,
-            receipt: None,
-            retry_after: None,
-        };
         let plan = crate::tools::find("lease_container")
             .unwrap()
             .plan(&crate::conversation::ToolCall {
@@ -327,7 +325,7 @@ mod tests {
                 arguments: r#"{"runtimeMinutes": 60}"#.into(),
             })
             .unwrap();
-        let demand = Demand::read(&answer, &plan, 1000).unwrap();
+        let demand = Demand::read(None, &body, &plan, 1000).unwrap();
         assert_eq!(
             demand.terms,
             Terms {
@@ -338,10 +336,6 @@ mod tests {
         assert_eq!(demand.request.network, "base-sepolia");
         assert!(demand.request.needs_credential);
         assert_eq!(demand.request.accepts.len(), 1);
-        let nothing = Answer {
-            body: json!({}),
-            ..answer
-        };
-        assert!(Demand::read(&nothing, &plan, 0).is_err());
+        assert!(Demand::read(None, &json!({}), &plan, 0).is_err());
     }
 }

@@ -11,17 +11,23 @@ use proxmox_api::{
     doctor, examine, start_work,
 };
 use service::{
+    Service,
     clock::SystemClock,
     env::Env,
     metrics::Metrics,
     probe,
     serve::{self, Limits, Shutdown},
-    telemetry::Telemetry,
 };
 use tokio::task::JoinSet;
 
 /// How long open requests may take after a stop was asked for.
 const GRACE: Duration = Duration::from_secs(20);
+
+const SERVICE: Service<Config> = Service {
+    schema: &SCHEMA,
+    silenced_log_targets: &[proxmox_api::TALKATIVE, proxmox_api::VALUES],
+    read_config: Config::from_env,
+};
 
 /// Runs the command that the command line names.
 #[tokio::main]
@@ -80,7 +86,7 @@ pub async fn main() -> ExitCode {
             commands::print(commands::store::perform(None, asked).await)
         }
         Command::Health => probe::run(Env::load(), &SCHEMA),
-        Command::Serve => serve().await,
+        Command::Serve => service::run(SERVICE, serve).await,
     }
 }
 
@@ -101,40 +107,13 @@ where
     }
 }
 
-async fn serve() -> ExitCode {
-    let mut env = Env::load().of(&SCHEMA);
-    let telemetry = Telemetry::from_env(&mut env)
-        .without(proxmox_api::TALKATIVE)
-        .without(proxmox_api::VALUES);
-    let notices = env.notices();
-    let config = match Config::from_env(env) {
-        Ok(config) => config,
-        Err(problems) => {
-            eprintln!("{problems}");
-            return ExitCode::FAILURE;
-        }
-    };
-    telemetry.install();
-    for notice in notices {
-        tracing::warn!("{notice}");
-    }
-    match run(config).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "stopped");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run(config: Config) -> anyhow::Result<()> {
-    service::crypto::install_ring_provider();
-    let metrics = Metrics::install()?;
+async fn serve(config: Config, metrics: Metrics) -> anyhow::Result<()> {
     let listener = serve::bind(config.listen, "PORT").await?;
     let _hold = proxmox_api::state::hold_database(&config.database)?;
     let state = App::start(config, proxmox_api::clock()).await?;
     let _workers = start_work(&state).await?;
-    // Beside serving: what cannot be reached now may come back. It ends with the set, if it has not ended by itself.
+    // Beside serving: what cannot be reached now may come back. It ends with the set, if it has not
+    // ended by itself.
     let mut examination = JoinSet::new();
     examination.spawn(examine(state.clone()));
     let app = app(state.clone(), metrics);

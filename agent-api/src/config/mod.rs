@@ -15,9 +15,12 @@ use axum::http::HeaderValue;
 use service::env::{Env, Problems, Secret, schema::Variable};
 use url::Url;
 
-use crate::{limits::Allowed, llm::metered::Budget, policy::Policy};
+use crate::{
+    limits::Allowed,
+    llm::{Provider, metered::Budget},
+    policy::Policy,
+};
 
-pub use provider::{Provider, ProviderKind};
 pub use secret::SecretSource;
 pub use variables::SCHEMA;
 
@@ -77,7 +80,7 @@ impl Config {
             env.reject(&variables::SERVICES_SECRET, what);
         }
         let allowed_origins = allowed_origins(&mut env);
-        let llm = Provider::read(&mut env);
+        let llm = provider::read(&mut env);
         let secret = SecretSource::read(&mut env);
         let policy = policy::read(&mut env);
         let turn_patience = env.read_in(&variables::TURN_TIMEOUT_SECONDS, 1..=900);

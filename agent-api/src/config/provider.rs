@@ -10,99 +10,59 @@ use super::{
         LLM_PROVIDER, LLM_STREAM, OPENAI_API_KEY,
     },
 };
+use crate::llm::{Provider, ProviderKind};
 
-/// A provider of a language model.
-#[derive(Clone, Debug)]
-pub struct Provider {
-    /// Which one.
-    pub kind: ProviderKind,
-    /// Where it answers, without a trailing slash: `LLM_BASE_URL`.
-    pub base_url: String,
-    /// The model's name: `LLM_MODEL`.
-    pub model: String,
-    /// The key; local servers often need none.
-    pub key: Option<Secret>,
-    /// Whether it is asked to stream: `LLM_STREAM`.
-    pub streams: bool,
-    /// The most tokens of one answer: `LLM_MAX_TOKENS`.
-    pub max_tokens: u32,
-}
-
-/// The providers that differ in what they want to hear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProviderKind {
-    /// OpenAI itself.
-    OpenAi,
-    /// Flock's API platform, which takes the key in either of two headers.
-    Flockio,
-    /// llama.cpp, vLLM, Ollama and whatever else speaks the same.
-    Compatible,
-}
-
-impl ProviderKind {
-    /// Its name in `LLM_PROVIDER`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Flockio => "flockio",
-            Self::Compatible => "openai-compatible",
+/// Reads the provider; `None` is the built-in assistant, chosen by name or because nothing else is configured.
+pub(super) fn read(env: &mut Env) -> Option<Provider> {
+    let keys = Keys::read(env);
+    let address = env.find_text(&LLM_BASE_URL);
+    let implied = match (&keys.openai, &keys.flock) {
+        _ if address.is_some() => Some(ProviderKind::Compatible),
+        (Some(_), _) => Some(ProviderKind::OpenAi),
+        (None, Some(_)) => Some(ProviderKind::Flockio),
+        (None, None) => None,
+    };
+    let words = [
+        ("offline", None),
+        ("openai", Some(ProviderKind::OpenAi)),
+        ("flockio", Some(ProviderKind::Flockio)),
+        ("openai-compatible", Some(ProviderKind::Compatible)),
+    ];
+    let kind = env.choice(LLM_PROVIDER.name, implied, &words)?;
+    let (base, model, variable) = match kind {
+        ProviderKind::OpenAi => {
+            let base = "https://api.openai.com/v1";
+            (base, "gpt-4o-mini", Some(&OPENAI_API_KEY))
         }
-    }
-}
-
-impl Provider {
-    /// Reads the provider; `None` is the built-in assistant, chosen by name or because nothing else is configured.
-    pub(super) fn read(env: &mut Env) -> Option<Self> {
-        let keys = Keys::read(env);
-        let address = env.find_text(&LLM_BASE_URL);
-        let implied = match (&keys.openai, &keys.flock) {
-            _ if address.is_some() => Some(ProviderKind::Compatible),
-            (Some(_), _) => Some(ProviderKind::OpenAi),
-            (None, Some(_)) => Some(ProviderKind::Flockio),
-            (None, None) => None,
-        };
-        let words = [
-            ("offline", None),
-            ("openai", Some(ProviderKind::OpenAi)),
-            ("flockio", Some(ProviderKind::Flockio)),
-            ("openai-compatible", Some(ProviderKind::Compatible)),
-        ];
-        let kind = env.choice(LLM_PROVIDER.name, implied, &words)?;
-        let (base, model, variable) = match kind {
-            ProviderKind::OpenAi => {
-                let base = "https://api.openai.com/v1";
-                (base, "gpt-4o-mini", Some(&OPENAI_API_KEY))
-            }
-            ProviderKind::Flockio => {
-                let model = "qwen3-235b-a22b-instruct-2507";
-                ("https://api.flock.io/v1", model, Some(&FLOCKIO_API_KEY))
-            }
-            ProviderKind::Compatible => {
-                require(env, &LLM_BASE_URL, address.is_some());
-                let named = env.find_text(&LLM_MODEL).is_some();
-                require(env, &LLM_MODEL, named);
-                (LLM_BASE_URL.example, LLM_MODEL.example, None)
-            }
-        };
-        let base = address.as_deref().unwrap_or(base);
-        let key = keys.for_address(base);
-        if let (Some(variable), None) = (variable, &key) {
-            // At an address of one's own the provider's key is not sent, so it needs one of its
-            // own.
-            let own = Host::of(base).is_some();
-            require(env, if own { variable } else { &LLM_API_KEY }, false);
+        ProviderKind::Flockio => {
+            let model = "qwen3-235b-a22b-instruct-2507";
+            ("https://api.flock.io/v1", model, Some(&FLOCKIO_API_KEY))
         }
-        Some(Self {
-            kind,
-            base_url: base_url(env, &LLM_BASE_URL, base),
-            model: env
-                .find_text(&LLM_MODEL)
-                .unwrap_or_else(|| model.to_owned()),
-            key,
-            streams: env.read_flag(&LLM_STREAM),
-            max_tokens: env.read_in(&LLM_MAX_TOKENS, 16..=32_768),
-        })
+        ProviderKind::Compatible => {
+            require(env, &LLM_BASE_URL, address.is_some());
+            let named = env.find_text(&LLM_MODEL).is_some();
+            require(env, &LLM_MODEL, named);
+            (LLM_BASE_URL.example, LLM_MODEL.example, None)
+        }
+    };
+    let base = address.as_deref().unwrap_or(base);
+    let key = keys.for_address(base);
+    if let (Some(variable), None) = (variable, &key) {
+        // At an address of one's own the provider's key is not sent, so it needs one of its
+        // own.
+        let own = Host::of(base).is_some();
+        require(env, if own { variable } else { &LLM_API_KEY }, false);
     }
+    Some(Provider {
+        kind,
+        base_url: base_url(env, &LLM_BASE_URL, base),
+        model: env
+            .find_text(&LLM_MODEL)
+            .unwrap_or_else(|| model.to_owned()),
+        key,
+        streams: env.read_flag(&LLM_STREAM),
+        max_tokens: env.read_in(&LLM_MAX_TOKENS, 16..=32_768),
+    })
 }
 
 /// The keys that were set.

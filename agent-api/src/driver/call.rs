@@ -10,7 +10,6 @@ use super::{Asked, Called, Driver};
 use crate::{
     conversation::ToolCall,
     lease_api::{Answer, LeaseApiError},
-    payment::Demand,
     pending::Wanted,
     tools::{self, Class, Plan, Registered, without_secrets},
     turn::{Event, Mark, ToolAnswer, Turn},
@@ -197,7 +196,7 @@ impl Driver<'_> {
         start: Instant,
     ) -> Called {
         let now = self.app.clock.unix_seconds();
-        let mut demand = match Demand::read(answer, &plan, now) {
+        let mut demand = match answer.demand(&plan, now) {
             Ok(demand) => demand,
             Err(problem) => return self.told(call, Told::failed(problem), start),
         };

@@ -11,7 +11,7 @@ use crate::{
     conversation::ToolCall,
     error::ApiError,
     lease_api::{Answer, Delivery, Fate, Payment},
-    payment::{Demand, SignedHeader, Terms},
+    payment::{SignedHeader, Terms},
     pending::Wanted,
     tools::{Plan, Registered},
     turn::Turn,
@@ -113,7 +113,7 @@ impl Driver<'_> {
     ) -> Called {
         if answer.wants_payment() {
             let now = self.app.clock.unix_seconds();
-            return match Demand::read(answer, &plan, now) {
+            return match answer.demand(&plan, now) {
                 Ok(mut demand) => {
                     demand.request.price_changed = demand.terms.amount != before.amount;
                     Called::Suspended(Box::new(Asked {

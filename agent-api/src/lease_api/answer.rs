@@ -1,9 +1,9 @@
 //! What the lease API answered.
 
-use api_types::ErrorCode;
+use api_types::{ErrorBody, ErrorCode};
 use serde_json::{Value, json};
 
-use super::error_of;
+use crate::{payment::Demand, tools::Plan};
 
 /// An answer of any status.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,9 +36,22 @@ impl Answer {
         self.code() == Some(ErrorCode::PaymentInProgress)
     }
 
+    /// The terms of a 402. `now` is in Unix seconds.
+    ///
+    /// # Errors
+    /// As for [`Demand::read`].
+    pub fn demand(&self, plan: &Plan, now: u64) -> Result<Demand, String> {
+        Demand::read(self.payment_required.as_deref(), &self.body, plan, now)
+    }
+
+    /// The error that it gives, where it gives one in the contract's words.
+    pub fn error(&self) -> Option<ErrorBody> {
+        serde_json::from_value(self.body.get("error")?.clone()).ok()
+    }
+
     /// The code of its error.
     pub fn code(&self) -> Option<ErrorCode> {
-        error_of(&self.body).map(|error| error.code)
+        self.error().map(|error| error.code)
     }
 
     /// Whether money moved for it.
@@ -49,7 +62,7 @@ impl Answer {
 
     /// What is wrong, in one sentence for people, and for the model with the particulars.
     pub fn refusal(&self) -> (String, Value) {
-        let Some(error) = error_of(&self.body) else {
+        let Some(error) = self.error() else {
             let message = format!("The lease API answered with status {}.", self.status);
             return (message.clone(), json!({ "message": message }));
         };

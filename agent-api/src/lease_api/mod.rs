@@ -8,7 +8,7 @@ mod fate;
 use std::{net::IpAddr, time::Duration};
 
 use anyhow::Context as _;
-use api_types::{ErrorBody, QuoteResponse};
+use api_types::QuoteResponse;
 use futures_util::TryStreamExt as _;
 use reqwest::{
     Method,
@@ -296,9 +296,4 @@ async fn receive(request: reqwest::RequestBuilder) -> Result<Answer, LeaseApiErr
         receipt,
         retry_after: header("retry-after").and_then(|value| value.parse().ok()),
     })
-}
-
-/// An error that the lease API gave, where it gave one in the contract's words.
-pub fn error_of(body: &Value) -> Option<ErrorBody> {
-    serde_json::from_value(body.get("error")?.clone()).ok()
 }

@@ -5,6 +5,7 @@ pub mod metered;
 pub mod offline;
 pub mod openai;
 mod prompt;
+mod provider;
 
 use std::net::IpAddr;
 
@@ -15,6 +16,7 @@ use service::health::Finding;
 use crate::{conversation::Message, turn::Said};
 
 pub use prompt::instructions;
+pub use provider::{Provider, ProviderKind};
 
 /// What the model is asked.
 #[derive(Debug, Clone, Copy)]

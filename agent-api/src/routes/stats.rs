@@ -12,11 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use service::request_id::RequestId;
 
 use super::admitted::Address;
-use crate::{
-    App,
-    error::ApiError,
-    lease_api::{Caller, error_of},
-};
+use crate::{App, error::ApiError, lease_api::Caller};
 
 /// The routes.
 pub fn router() -> Router<App> {
@@ -69,7 +65,8 @@ async fn relay<T: Relayed>(
             "The lease API gave an answer that cannot be used.",
         )
     };
-    error_of(&answer.body)
+    answer
+        .error()
         .map_or_else(unusable, ApiError::from)
         .respond(&id)
 }

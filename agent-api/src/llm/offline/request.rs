@@ -16,7 +16,7 @@ pub(super) fn understand(conversation: &[Message]) -> Move {
     let sentence = last_words(conversation);
     let words = words::split(sentence);
     let asked = asked_before(conversation);
-    let intent = match (intent::of(&words), asked) {
+    let intent = match (intent::find_intent(&words), asked) {
         // An answer to our question, and what it was about.
         (None | Some(Intent::Lease), Some((before, _))) => Some(before),
         (intent, _) => intent,
@@ -191,52 +191,19 @@ impl Heard<'_> {
 
     /// The container's number: said now, or the last one that was spoken of.
     fn container(&self) -> Option<u64> {
-        number_of_container(&self.all).or_else(|| {
+        words::container_number(&self.all).or_else(|| {
             self.conversation
                 .iter()
                 .rev()
                 .skip(1)
                 .find_map(|message| match message {
                     Message::User { text } | Message::Assistant { text, .. } => {
-                        named_container(&words::split(text))
+                        words::named_container(&words::split(text))
                     }
                     Message::Tool { .. } => None,
                 })
         })
     }
-}
-
-/// A number after `container`, or one that no unit belongs to and that is large enough for one.
-pub(super) fn number_of_container(words: &[Word]) -> Option<u64> {
-    named_container(words).or_else(|| {
-        words
-            .iter()
-            .enumerate()
-            .find_map(|(position, word)| match word {
-                Word::Number(number) if *number >= 100.0 && number.fract() == 0.0 => {
-                    let next = words.get(position + 1).map_or("", Word::text);
-                    let free = matches!(
-                        next,
-                        "" | "by" | "for" | "and" | "please" | "now" | "with" | "again"
-                    );
-                    free.then_some(*number as u64)
-                }
-                _ => None,
-            })
-    })
-}
-
-fn named_container(words: &[Word]) -> Option<u64> {
-    words.windows(2).rev().find_map(|pair| match pair {
-        [Word::Text(word), Word::Number(number)]
-            if ["container", "ct", "ctid", "lease"].contains(&word.as_str())
-                && number.fract() == 0.0
-                && *number >= 100.0 =>
-        {
-            Some(*number as u64)
-        }
-        _ => None,
-    })
 }
 
 /// The command of `run COMMAND in container 100`: what is quoted, else what is between the verb and the place.

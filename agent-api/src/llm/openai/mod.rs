@@ -4,10 +4,10 @@
 //! model through `inert` alone.
 
 mod collect;
+mod connection;
 mod failure;
 mod finish;
 mod inert;
-mod provider;
 mod repair;
 mod wire;
 
@@ -20,10 +20,10 @@ use futures_util::StreamExt as _;
 use service::health::Finding;
 use url::Url;
 
-use super::{Model, ModelError, Question, Words};
-use crate::{config::Provider, turn::Said};
+use super::{Model, ModelError, Provider, Question, Words};
+use crate::turn::Said;
 use collect::Collected;
-use provider::Connection;
+use connection::Connection;
 
 /// The model.
 pub struct OpenAi {
@@ -40,7 +40,7 @@ impl OpenAi {
     /// The HTTP client cannot be made.
     pub fn new(provider: Provider) -> anyhow::Result<Self> {
         Ok(Self {
-            client: provider::connect(&provider)?,
+            client: connection::connect(&provider)?,
             provider,
             last: Mutex::new(None),
         })

@@ -5,11 +5,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::{
-    super::{Question, instructions},
+    super::{Provider, ProviderKind, Question, instructions},
     inert::inert,
 };
 use crate::{
-    config::{Provider, ProviderKind},
     conversation::{Message, ToolCall},
     tools::REGISTRY,
 };

@@ -4,7 +4,6 @@
 use std::time::Instant;
 
 use super::{
-    fees::Fees,
     sender::{Broadcast, InFlight, SendError, Task, unix_now},
     sent::Sent,
 };
@@ -103,7 +102,7 @@ impl Task {
 
     /// Sends an empty transaction with this nonce, for more than the one that is known to have it.
     async fn send_empty(&mut self, nonce: u64) -> Result<(), SendError> {
-        let (mut fees, head) = Fees::now(&self.rpc).await.map_err(SendError::Asking)?;
+        let (mut fees, head) = self.rpc.fees().await.map_err(SendError::Asking)?;
         if let Some(known) = self.in_flight.get(&nonce) {
             fees = fees.outbidding(&known.sent);
         }

@@ -158,7 +158,7 @@ impl OnchainFacilitator {
     /// # Errors
     /// The node did not answer.
     pub async fn settlement_cost(&self) -> Result<U256, RpcError> {
-        let (fees, _) = Fees::now(&self.rpc).await?;
+        let (fees, _) = self.rpc.fees().await?;
         Ok(U256::from(SETTLEMENT_GAS) * U256::from(fees.max_fee))
     }
 
@@ -184,7 +184,7 @@ impl OnchainFacilitator {
 
     /// Whether the payment would settle now, in the state after the latest block.
     async fn examine(&self, job: &Job<'_>) -> Result<(Finding, Fees, u64), RpcError> {
-        let (fees, head) = Fees::now(&self.rpc).await?;
+        let (fees, head) = self.rpc.fees().await?;
         let examination = Examination {
             rpc: &self.rpc,
             terms: job.terms,
@@ -204,7 +204,7 @@ impl OnchainFacilitator {
     /// Whether a settlement of an ordinary account could be paid for now.
     async fn can_pay(&self) -> Result<(), String> {
         let policy = &self.settings.gas;
-        let asked = tokio::try_join!(Fees::now(&self.rpc), self.rpc.gas_balance(self.gas_key));
+        let asked = tokio::try_join!(self.rpc.fees(), self.rpc.gas_balance(self.gas_key));
         // The cause may name the node, and this is public.
         let ((fees, _), balance) = asked.map_err(|_| "the node does not answer".to_owned())?;
         if fees.max_fee > policy.max_fee_per_gas {

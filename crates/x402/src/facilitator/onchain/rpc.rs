@@ -250,6 +250,13 @@ impl Rpc {
         }
     }
 
+    /// The fees that the chain asks now, and its latest block.
+    pub(super) async fn fees(&self) -> Result<(Fees, Block), RpcError> {
+        let (block, priority_fee) = tokio::try_join!(self.latest_block(), self.priority_fee())?;
+        let fees = Fees::over_base(block.base_fee_per_gas.to(), priority_fee);
+        Ok((fees, block))
+    }
+
     pub(super) async fn call(&self, call: &Call) -> Result<Bytes, RpcError> {
         self.get("eth_call", call.params()).await
     }

@@ -121,7 +121,7 @@ impl OnchainFacilitator {
 
     /// Sends the same transaction for more, in its own place.
     async fn outbid(&self, job: &Job<'_>, old: &Sent) -> Result<Sent, SendError> {
-        let (now, _) = Fees::now(&self.rpc).await.map_err(SendError::Asking)?;
+        let (now, _) = self.rpc.fees().await.map_err(SendError::Asking)?;
         let fees = now.outbidding(old);
         if fees.max_fee > self.settings.gas.max_fee_per_gas {
             return Err(SendError::TooDear);
