@@ -1,9 +1,7 @@
 //! From a container's number to the lease that has it now. Numbers are used again, so what the
 //! customer is asked about is bound to the lease's id, which is not.
 
-use api_types::{ErrorCode, SuspendedLease, Timestamp};
-use serde::Deserialize;
-use serde_json::Value;
+use api_types::{ErrorCode, LeaseStatus, LeaseView, ListResponse, SuspendedLease};
 
 use super::{Driver, call::Told};
 use crate::{
@@ -13,32 +11,9 @@ use crate::{
     turn::Turn,
 };
 
-/// The status of a lease whose container is gone.
-const DESTROYED: &str = "destroyed";
-
-/// A lease as `GET /leases` and `GET /leases/{leaseId}` tell of it, as far as it matters here.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Held {
-    lease_id: String,
-    ctid: u32,
-    status: String,
-    #[serde(default)]
-    hostname: String,
-    #[serde(default)]
-    ip: Option<String>,
-    #[serde(default)]
-    expires_at: Option<Timestamp>,
-}
-
-impl Held {
-    fn read(lease: &Value) -> Option<Self> {
-        serde_json::from_value(lease.clone()).ok()
-    }
-
-    fn has(&self, ctid: u32) -> bool {
-        self.ctid == ctid && self.status != DESTROYED
-    }
+/// Whether a lease has the container with this number.
+fn has_container(lease: &LeaseView, ctid: u32) -> bool {
+    lease.ctid == ctid && lease.status != LeaseStatus::Destroyed
 }
 
 impl Driver<'_> {
@@ -60,16 +35,21 @@ impl Driver<'_> {
         };
         let answer = self.read(turn, "/leases").await;
         let found = match &answer {
-            Ok(answer) if answer.is_done() => {
-                let leases = answer.body["leases"].as_array().into_iter().flatten();
-                let mut held = leases.filter_map(Held::read);
-                Ok(held.find(|lease| lease.has(ctid)))
-            }
+            Ok(answer) if answer.is_done() => answer
+                .read::<ListResponse>()
+                .map(|list| {
+                    let mut leases = list.leases.into_iter();
+                    leases.find(|lease| has_container(lease, ctid))
+                })
+                .map_err(|error| error.to_string()),
             Ok(answer) => Err(answer.refusal().0),
             Err(error) => Err(error.to_string()),
         };
         match found {
-            Ok(Some(held)) => Ok(plan.for_lease(held.into(), self.app.clock.unix_seconds())),
+            Ok(Some(lease)) => {
+                let lease = suspended_lease(lease);
+                Ok(plan.for_lease(lease, self.app.clock.unix_seconds()))
+            }
             _ if tool.class != Class::Confirmed => Ok(plan),
             Ok(None) => Err(Told::failed(format!(
                 "None of the customer's leases has container {ctid}."
@@ -90,8 +70,8 @@ impl Driver<'_> {
         let Ok(answer) = self.read(turn, &path).await else {
             return Ok(());
         };
-        match Held::read(&answer.body).filter(|_| answer.is_done()) {
-            Some(held) if !held.has(lease.ctid) => Err(over(lease)),
+        match answer.read::<LeaseView>() {
+            Ok(now) if answer.is_done() && !has_container(&now, lease.ctid) => Err(over(lease)),
             _ => Ok(()),
         }
     }
@@ -102,15 +82,14 @@ impl Driver<'_> {
     }
 }
 
-impl From<Held> for SuspendedLease {
-    fn from(held: Held) -> Self {
-        Self {
-            lease_id: held.lease_id,
-            ctid: held.ctid,
-            hostname: held.hostname,
-            ip: held.ip,
-            expires_at: held.expires_at,
-        }
+/// What the customer is shown of the lease that a call is bound to.
+fn suspended_lease(lease: LeaseView) -> SuspendedLease {
+    SuspendedLease {
+        lease_id: lease.lease_id,
+        ctid: lease.ctid,
+        hostname: lease.hostname,
+        ip: lease.ip,
+        expires_at: lease.expires_at,
     }
 }
 

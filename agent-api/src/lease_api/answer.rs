@@ -1,8 +1,10 @@
 //! What the lease API answered.
 
 use api_types::{ErrorBody, ErrorCode};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::LeaseApiError;
 use crate::{payment::Demand, tools::Plan};
 
 /// An answer of any status.
@@ -42,6 +44,14 @@ impl Answer {
     /// As for [`Demand::read`].
     pub fn demand(&self, plan: &Plan, now: u64) -> Result<Demand, String> {
         Demand::read(self.payment_required.as_deref(), &self.body, plan, now)
+    }
+
+    /// The body as the type that the contract says it has.
+    ///
+    /// # Errors
+    /// [`LeaseApiError::Nonsense`]: it has another shape.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, LeaseApiError> {
+        T::deserialize(&self.body).map_err(|_| LeaseApiError::Nonsense)
     }
 
     /// The error that it gives, where it gives one in the contract's words.

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::{conversation::ToolCall, turn::Mark, visible};
 
-pub use show::{minutes, moment, without_secrets};
+pub use show::{date_and_time, minutes, without_secrets};
 
 /// What a call may do before the customer is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,15 +119,19 @@ trait Tool {
     const DESCRIPTION: &'static str;
     /// What the model says.
     type Arguments: DeserializeOwned + JsonSchema;
+    /// The body of the lease API's response.
+    type Response: DeserializeOwned;
+    /// The sentence about a response whose body is none of [`Tool::Response`].
+    const UNREAD: &'static str = "The lease API took the request.";
 
     /// The call for these arguments.
     fn plan(arguments: Self::Arguments) -> Plan;
 
-    /// What the model sees of the answer.
-    fn view(answer: &Value) -> Value;
+    /// What the model sees of the response.
+    fn view(response: &Self::Response) -> Value;
 
-    /// One sentence about the answer, for people.
-    fn summary(answer: &Value) -> String;
+    /// One sentence about the response, for people.
+    fn summary(response: &Self::Response) -> String;
 }
 
 /// A tool as the rest of the service handles it.
@@ -170,8 +174,8 @@ const fn register<T: Tool>() -> Registered {
         description: T::DESCRIPTION,
         parameters: parameters_of::<T::Arguments>,
         plan: plan_of::<T>,
-        view: T::view,
-        summary: T::summary,
+        view: view_of::<T>,
+        summary: summary_of::<T>,
     }
 }
 
@@ -235,6 +239,25 @@ fn plan_of<T: Tool>(arguments: Value) -> Result<Plan, String> {
     serde_json::from_value::<T::Arguments>(arguments)
         .map(T::plan)
         .map_err(|error| format!("The arguments do not fit {}: {error}.", T::NAME))
+}
+
+fn view_of<T: Tool>(body: &Value) -> Value {
+    T::Response::deserialize(body).map_or_else(
+        |_| {
+            // Without the error, which may repeat a value.
+            tracing::warn!(
+                tool = T::NAME,
+                "a response of the lease API has another shape than the contract's"
+            );
+            Value::Object(serde_json::Map::new())
+        },
+        |response| T::view(&response),
+    )
+}
+
+fn summary_of<T: Tool>(body: &Value) -> String {
+    T::Response::deserialize(body)
+        .map_or_else(|_| T::UNREAD.to_owned(), |response| T::summary(&response))
 }
 
 /// A call without a body, to start from.

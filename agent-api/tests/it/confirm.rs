@@ -6,23 +6,21 @@ use serde_json::{Value, json};
 
 use crate::{
     agent::Agent,
+    bodies,
     market::Market,
     stand_in::{Asked, Said, StandIn, done, failed},
 };
 
 /// A lease of the wallet that is signed in; its number is 100.
 fn lease(id: &str) -> Value {
-    json!({
-        "leaseId": id, "ctid": 100, "hostname": "box", "ip": "10.0.0.5", "status": "active",
-        "expiresAt": "2999-01-01T00:00:00Z",
-    })
+    bodies::lease(json!({ "leaseId": id }))
 }
 
 fn shop(asked: &Asked) -> Said {
     match (asked.method.as_str(), asked.path.as_str()) {
         ("GET", "/leases") => done(&json!({ "leases": [lease("lease-a")] })),
-        ("DELETE", "/lease/100") => done(&json!({"ctid": 100, "status": "destroyed"})),
-        ("POST", "/lease/100/stop") => done(&json!({"ctid": 100, "liveStatus": "stopped"})),
+        ("DELETE", "/lease/100") => done(&bodies::lease(json!({"status": "destroyed"}))),
+        ("POST", "/lease/100/stop") => done(&bodies::lease(json!({"liveStatus": "stopped"}))),
         _ => failed(404, "lease_not_found"),
     }
 }
@@ -149,7 +147,7 @@ async fn a_payment_for_a_lease_that_is_over_is_not_sent() {
             done(&over)
         }
         (path, false) => crate::stand_in::challenge(path, 1000),
-        _ => done(&json!({"ctid": 100, "exitCode": 0, "stdout": "", "stderr": ""})),
+        _ => done(&bodies::ran("")),
     })
     .await;
     let agent = Agent::offline(&shop.url).await;

@@ -6,6 +6,7 @@
 
 mod agent;
 mod bad_input;
+mod bodies;
 mod cancel;
 mod confirm;
 mod customer;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     agent::Agent,
+    bodies,
     customer::Customer,
     model::{Scripted, calls, words},
     stand_in::{Asked, Said, StandIn, challenge, done},
@@ -17,9 +18,7 @@ fn shop(asked: &Asked) -> Said {
         ("/management/list", false) => challenge("/management/list", 1000),
         ("/management/list", true) => done(&json!({"leases": []})),
         (path, false) => challenge(path, 8900),
-        (_, true) => {
-            done(&json!({"ctid": 100, "status": "active", "expiresAt": "2026-01-01T00:00:00Z"}))
-        }
+        (_, true) => done(&bodies::leased(json!({}))),
     }
 }
 
@@ -244,10 +243,9 @@ async fn the_service_relays_no_more_than_its_policy_allows() {
 
 #[tokio::test]
 async fn a_call_that_ends_something_needs_the_customers_yes_and_session() {
-    let lease = json!({"leaseId": "l", "ctid": 100, "hostname": "box", "status": "active"});
-    let leases = json!({ "leases": [lease] });
+    let leases = json!({ "leases": [bodies::lease(json!({}))] });
     let shop = StandIn::start(move |asked| match asked.method.as_str() {
-        "DELETE" => done(&json!({"ctid": 100, "status": "destroyed"})),
+        "DELETE" => done(&bodies::lease(json!({"status": "destroyed"}))),
         _ => done(&leases),
     })
     .await;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     agent::{Agent, Answer},
+    bodies,
     customer::Customer,
     stand_in::{HANG_UP, Said, StandIn, challenge, done, failed, with_receipt},
 };
@@ -30,7 +31,7 @@ async fn shop(answers: Vec<Said>) -> StandIn {
 }
 
 fn leased() -> Said {
-    done(&json!({"ctid": 100, "status": "active", "expiresAt": "2026-01-01T00:00:00Z"}))
+    done(&bodies::leased(json!({})))
 }
 
 fn bare() -> Said {

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::{
     agent::{Agent, Answer},
+    bodies,
     customer::Customer,
     stand_in::{Asked, Said, StandIn, challenge, done},
 };
@@ -11,9 +12,7 @@ use crate::{
 fn shop(asked: &Asked) -> Said {
     match (asked.path.as_str(), asked.is_paid()) {
         ("/lease/quote", _) => (404, "{}".into()),
-        (_, true) => {
-            done(&json!({"ctid": 100, "status": "active", "expiresAt": "2026-01-01T00:00:00Z"}))
-        }
+        (_, true) => done(&bodies::leased(json!({}))),
         (path, false) => challenge(path, 8900),
     }
 }

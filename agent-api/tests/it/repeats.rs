@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     agent::{Agent, Answer},
+    bodies,
     customer::Customer,
     model::{Scripted, calls, words},
     stand_in::{Asked, Said, StandIn, challenge, done},
@@ -13,10 +14,8 @@ fn shop(asked: &Asked) -> Said {
     match (asked.path.as_str(), asked.is_paid()) {
         ("/lease/quote" | "/leases", _) => (404, "{}".into()),
         (path, false) => challenge(path, 8900),
-        ("/lease/container", true) => {
-            done(&json!({"ctid": 100, "status": "active", "expiresAt": "2026-01-01T00:00:00Z"}))
-        }
-        _ => done(&json!({"ctid": 100, "exitCode": 0, "stdout": "", "stderr": ""})),
+        ("/lease/container", true) => done(&bodies::leased(json!({}))),
+        _ => done(&bodies::ran("")),
     }
 }
 

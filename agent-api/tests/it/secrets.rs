@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     agent::Agent,
+    bodies,
     customer::Customer,
     model::{Scripted, calls, words},
     stand_in::{StandIn, challenge, done},
@@ -18,12 +19,12 @@ async fn no_password_token_ticket_or_signature_reaches_the_model() {
     let shop = StandIn::start(|asked| match (asked.path.as_str(), asked.is_paid()) {
         ("/lease/quote" | "/leases", _) => (404, "{}".into()),
         (path, false) => challenge(path, 8900),
-        ("/lease/container", true) => done(&json!({"ctid": 100, "status": "active", "password": "made-by-api-77"})),
+        ("/lease/container", true) => done(&bodies::leased(json!({"password": "made-by-api-77"}))),
         ("/management/console/100", true) => done(&json!({
             "ctid": 100, "ticket": "t1cket", "consoleUrl": "http://h/console?t=t1cket", "websocketUrl": "ws://h/?t=t1cket",
             "type": "terminal", "expiresAt": "2026-01-01T00:00:00Z",
         })),
-        _ => done(&json!({"ctid": 100, "exitCode": 0, "stdout": INJECTION, "stderr": "", "timedOut": false, "truncated": false})),
+        _ => done(&bodies::ran(INJECTION)),
     })
     .await;
     let model = Scripted::saying([
@@ -87,7 +88,7 @@ async fn an_injected_lease_is_at_most_a_question_to_the_customer() {
         ("/lease/quote", _) => (404, "{}".into()),
         ("/lease/container", false) => challenge("/lease/container", 50_000),
         (path, false) => challenge(path, 1000),
-        _ => done(&json!({"ctid": 100, "exitCode": 0, "stdout": INJECTION, "stderr": ""})),
+        _ => done(&bodies::ran(INJECTION)),
     })
     .await;
     let model = Scripted::saying([
