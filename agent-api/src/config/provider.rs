@@ -14,7 +14,7 @@ use crate::llm::{Provider, ProviderKind};
 
 /// Reads the provider; `None` is the built-in assistant, chosen by name or because nothing else is configured.
 pub(super) fn read(env: &mut Env) -> Option<Provider> {
-    let keys = Keys::read(env);
+    let keys = ProviderKeys::read(env);
     let address = env.find_text(&LLM_BASE_URL);
     let implied = match (&keys.openai, &keys.flock) {
         _ if address.is_some() => Some(ProviderKind::Compatible),
@@ -50,7 +50,7 @@ pub(super) fn read(env: &mut Env) -> Option<Provider> {
     if let (Some(variable), None) = (variable, &key) {
         // At an address of one's own the provider's key is not sent, so it needs one of its
         // own.
-        let own = Host::of(base).is_some();
+        let own = ProviderHost::of(base).is_some();
         require(env, if own { variable } else { &LLM_API_KEY }, false);
     }
     Some(Provider {
@@ -66,7 +66,7 @@ pub(super) fn read(env: &mut Env) -> Option<Provider> {
 }
 
 /// The keys that were set.
-struct Keys {
+struct ProviderKeys {
     openai: Option<Secret>,
     flock: Option<Secret>,
     own: Option<Secret>,
@@ -74,12 +74,12 @@ struct Keys {
 
 /// A host of a provider whose keys are sent there and nowhere else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Host {
+enum ProviderHost {
     OpenAi,
     Flock,
 }
 
-impl Host {
+impl ProviderHost {
     /// The provider that an address belongs to: by HTTPS, and by its whole name.
     fn of(address: &str) -> Option<Self> {
         let url = Url::parse(address).ok()?;
@@ -102,7 +102,7 @@ impl Host {
     }
 }
 
-impl Keys {
+impl ProviderKeys {
     fn read(env: &mut Env) -> Self {
         Self {
             openai: env.find_secret(&OPENAI_API_KEY),
@@ -117,9 +117,9 @@ impl Keys {
     /// The key for an address: a provider's key for its own host, and the one that was given for a
     /// server of one's own for any other.
     fn for_address(self, address: &str) -> Option<Secret> {
-        match Host::of(address) {
-            Some(Host::OpenAi) => self.openai.or(self.own),
-            Some(Host::Flock) => self.flock.or(self.own),
+        match ProviderHost::of(address) {
+            Some(ProviderHost::OpenAi) => self.openai.or(self.own),
+            Some(ProviderHost::Flock) => self.flock.or(self.own),
             None => self.own,
         }
     }
@@ -139,9 +139,9 @@ mod tests {
     #[test]
     fn only_a_providers_own_name_by_https_is_its_host() {
         let cases = [
-            ("https://api.openai.com/v1", Some(Host::OpenAi)),
-            ("https://eu.api.openai.com/v1", Some(Host::OpenAi)),
-            ("https://api.flock.io/v1", Some(Host::Flock)),
+            ("https://api.openai.com/v1", Some(ProviderHost::OpenAi)),
+            ("https://eu.api.openai.com/v1", Some(ProviderHost::OpenAi)),
+            ("https://api.flock.io/v1", Some(ProviderHost::Flock)),
             ("http://api.openai.com/v1", None),
             ("https://api.openai.com:8443/v1", None),
             ("https://notapi.openai.com/v1", None),
@@ -152,7 +152,7 @@ mod tests {
             ("nonsense", None),
         ];
         for (address, expected) in cases {
-            assert_eq!(Host::of(address), expected, "{address}");
+            assert_eq!(ProviderHost::of(address), expected, "{address}");
         }
     }
 }

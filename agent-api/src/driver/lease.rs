@@ -1,13 +1,13 @@
-//! From a container's number to the lease that has it now. Numbers are used again, so what the
-//! customer is asked about is bound to the lease's id, which is not.
+//! Finds the lease that has a container's number now. Numbers are reused, so what the customer is
+//! asked about is bound to the lease's id, which is not.
 
 use api_types::{ErrorCode, LeaseStatus, LeaseView, ListResponse, SuspendedLease};
 
-use super::{Driver, call::Told};
+use super::{Driver, call::ToolReport};
 use crate::{
     error::ApiError,
-    lease_api::{Answer, LeaseApiError},
-    tools::{Class, Plan, Registered},
+    lease_api::{LeaseApiError, LeaseApiResponse},
+    tools::{CallPlan, RegisteredTool, ToolClass},
     turn::Turn,
 };
 
@@ -27,9 +27,9 @@ impl Driver<'_> {
     pub(super) async fn bind(
         &self,
         turn: &Turn,
-        tool: &Registered,
-        plan: Plan,
-    ) -> Result<Plan, Told> {
+        tool: &RegisteredTool,
+        plan: CallPlan,
+    ) -> Result<CallPlan, ToolReport> {
         let (Some(ctid), Some(_)) = (plan.ctid, &self.session) else {
             return Ok(plan);
         };
@@ -50,11 +50,11 @@ impl Driver<'_> {
                 let lease = suspended_lease(lease);
                 Ok(plan.for_lease(lease, self.app.clock.unix_seconds()))
             }
-            _ if tool.class != Class::Confirmed => Ok(plan),
-            Ok(None) => Err(Told::failed(format!(
+            _ if tool.class != ToolClass::Confirmed => Ok(plan),
+            Ok(None) => Err(ToolReport::failed(format!(
                 "None of the customer's leases has container {ctid}."
             ))),
-            Err(problem) => Err(Told::failed(problem)),
+            Err(problem) => Err(ToolReport::failed(problem)),
         }
     }
 
@@ -62,7 +62,7 @@ impl Driver<'_> {
     ///
     /// # Errors
     /// It is over; nothing was sent.
-    pub(super) async fn lease_lives(&self, turn: &Turn, plan: &Plan) -> Result<(), ApiError> {
+    pub(super) async fn check_lease(&self, turn: &Turn, plan: &CallPlan) -> Result<(), ApiError> {
         let (Some(lease), Some(_)) = (&plan.lease, &self.session) else {
             return Ok(());
         };
@@ -76,7 +76,7 @@ impl Driver<'_> {
         }
     }
 
-    async fn read(&self, turn: &Turn, path: &str) -> Result<Answer, LeaseApiError> {
+    async fn read(&self, turn: &Turn, path: &str) -> Result<LeaseApiResponse, LeaseApiError> {
         let caller = self.caller(turn.id(), self.session.as_ref());
         self.app.lease_api.get(path, caller).await
     }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Class, Plan, Tool,
+    CallPlan, Tool, ToolClass,
     arguments::{optional_whole, whole},
     body_of, call, call_for,
     show::{self, date_and_time, minutes, without_nulls},
@@ -98,20 +98,20 @@ fn size_and_time(request: &LeaseRequest) -> String {
 
 impl Tool for LeaseContainer {
     const NAME: &'static str = "lease_container";
-    const CLASS: Class = Class::Paid;
+    const CLASS: ToolClass = ToolClass::Paid;
     const DESCRIPTION: &'static str = "Leases a new Linux container. The customer is shown the exact price and pays in their own wallet; \
          never ask for a password or key, the interface does that. Call it once the customer has asked for a lease and said for how long.";
     type Arguments = LeaseArguments;
     type Response = LeaseResponse;
     const UNREAD: &'static str = "The lease is being settled.";
 
-    fn plan(arguments: LeaseArguments) -> Plan {
+    fn plan(arguments: LeaseArguments) -> CallPlan {
         let request = arguments.request();
         let what = size_and_time(&request);
         let size = size_of(&request);
         let named = request.hostname.as_ref();
         let named = named.map_or(String::new(), |name| format!(" as {name}"));
-        Plan {
+        CallPlan {
             body: body_of(&request),
             title: format!("Leasing {what}{named}"),
             summary: format!("Lease {what}{named}"),
@@ -149,15 +149,15 @@ impl Tool for LeaseContainer {
 
 impl Tool for QuoteLease {
     const NAME: &'static str = "quote_lease";
-    const CLASS: Class = Class::Free;
+    const CLASS: ToolClass = ToolClass::Free;
     const DESCRIPTION: &'static str = "Asks what a lease would cost, with line items and, in `includedTraffic`, the bytes that it may send. Use it for every question about prices; never compute one.";
     type Arguments = LeaseArguments;
     type Response = QuoteResponse;
 
-    fn plan(arguments: LeaseArguments) -> Plan {
+    fn plan(arguments: LeaseArguments) -> CallPlan {
         let request = arguments.request();
         let what = size_and_time(&request);
-        Plan {
+        CallPlan {
             body: body_of(&request),
             title: format!("Asking for the price of {what}"),
             summary: format!("Quote {what}"),
@@ -223,18 +223,18 @@ pub(super) struct RenewArguments {
 
 impl Tool for RenewLease {
     const NAME: &'static str = "renew_lease";
-    const CLASS: Class = Class::Paid;
+    const CLASS: ToolClass = ToolClass::Paid;
     const DESCRIPTION: &'static str = "Adds time to a lease, and starts its container again if it was stopped. The customer is shown the price and pays.";
     type Arguments = RenewArguments;
     type Response = RenewResponse;
 
-    fn plan(arguments: RenewArguments) -> Plan {
+    fn plan(arguments: RenewArguments) -> CallPlan {
         let RenewArguments {
             ctid,
             runtime_minutes,
         } = arguments;
         let time = minutes(runtime_minutes);
-        Plan {
+        CallPlan {
             body: body_of(&RenewRequest { runtime_minutes }),
             title: format!("Renewing container {ctid} by {time}"),
             summary: format!("Renew container {ctid} by {time}"),
@@ -272,15 +272,15 @@ pub(super) struct ContainerArguments {
 
 impl Tool for DestroyLease {
     const NAME: &'static str = "destroy_lease";
-    const CLASS: Class = Class::Confirmed;
+    const CLASS: ToolClass = ToolClass::Confirmed;
     const DESCRIPTION: &'static str = "Destroys a container with all its data before its time is over. The customer is asked to confirm it in the interface.";
     type Arguments = ContainerArguments;
     type Response = LeaseView;
     const UNREAD: &'static str = "The container is destroyed.";
 
-    fn plan(arguments: ContainerArguments) -> Plan {
+    fn plan(arguments: ContainerArguments) -> CallPlan {
         let ctid = arguments.ctid;
-        Plan {
+        CallPlan {
             title: format!("Destroying container {ctid}"),
             summary: format!("Destroy container {ctid} and all its data"),
             ..call_for(Self::NAME, &Method::DELETE, ctid, format!("/lease/{ctid}"))
@@ -303,13 +303,13 @@ pub(super) struct NoArguments {}
 
 impl Tool for ListManagedContainers {
     const NAME: &'static str = "list_managed_containers";
-    const CLASS: Class = Class::Paid;
+    const CLASS: ToolClass = ToolClass::Paid;
     const DESCRIPTION: &'static str = "Lists the customer's containers with their state, time left and, in `notice`, what keeps one from being used now. Free for a customer who is signed in, else a small fee.";
     type Arguments = NoArguments;
     type Response = ListResponse;
 
-    fn plan(_: NoArguments) -> Plan {
-        Plan {
+    fn plan(_: NoArguments) -> CallPlan {
+        CallPlan {
             title: "Looking at your containers".to_owned(),
             summary: "List your containers".to_owned(),
             free_path: Some("/leases".to_owned()),

@@ -4,7 +4,7 @@ use api_types::LeaseView;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{Class, Plan, Tool, call_for, lease::ContainerArguments, show::without_nulls};
+use super::{CallPlan, Tool, ToolClass, call_for, lease::ContainerArguments, show::without_nulls};
 
 /// `POST /lease/{ctid}/stop`.
 pub(super) struct StopContainer;
@@ -21,14 +21,14 @@ fn power_view(lease: &LeaseView) -> Value {
 
 impl Tool for StopContainer {
     const NAME: &'static str = "stop_container";
-    const CLASS: Class = Class::Confirmed;
+    const CLASS: ToolClass = ToolClass::Confirmed;
     const DESCRIPTION: &'static str = "Stops a container; its data stays and its paid time goes on. The customer is asked to confirm it in the interface.";
     type Arguments = ContainerArguments;
     type Response = LeaseView;
 
-    fn plan(arguments: ContainerArguments) -> Plan {
+    fn plan(arguments: ContainerArguments) -> CallPlan {
         let ctid = arguments.ctid;
-        Plan {
+        CallPlan {
             title: format!("Stopping container {ctid}"),
             summary: format!("Stop container {ctid}"),
             ..call_for(
@@ -55,14 +55,14 @@ impl Tool for StopContainer {
 
 impl Tool for StartContainer {
     const NAME: &'static str = "start_container";
-    const CLASS: Class = Class::Free;
+    const CLASS: ToolClass = ToolClass::Free;
     const DESCRIPTION: &'static str = "Starts a container that was stopped, within its paid time and for nothing; the customer has to be signed in. One whose time is over is started by renew_lease.";
     type Arguments = ContainerArguments;
     type Response = LeaseView;
 
-    fn plan(arguments: ContainerArguments) -> Plan {
+    fn plan(arguments: ContainerArguments) -> CallPlan {
         let ctid = arguments.ctid;
-        Plan {
+        CallPlan {
             title: format!("Starting container {ctid}"),
             summary: format!("Start container {ctid}"),
             ..call_for(

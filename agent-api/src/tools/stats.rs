@@ -4,7 +4,7 @@ use api_types::{LxcStats, NodeStats};
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{Class, Plan, Tool, call, lease::NoArguments, show};
+use super::{CallPlan, Tool, ToolClass, call, lease::NoArguments, show};
 
 /// `GET /stats/node`.
 pub(super) struct GetNodeStats;
@@ -13,13 +13,13 @@ pub(super) struct ListLxcStats;
 
 impl Tool for GetNodeStats {
     const NAME: &'static str = "get_node_stats";
-    const CLASS: Class = Class::Free;
+    const CLASS: ToolClass = ToolClass::Free;
     const DESCRIPTION: &'static str = "Says how busy the hosts are: processor, memory, disk.";
     type Arguments = NoArguments;
     type Response = NodeStats;
 
-    fn plan(_: NoArguments) -> Plan {
-        Plan {
+    fn plan(_: NoArguments) -> CallPlan {
+        CallPlan {
             title: "Looking at the hosts".to_owned(),
             summary: "Show how busy the hosts are".to_owned(),
             ..call(Self::NAME, &Method::GET, "/stats/node")
@@ -54,13 +54,13 @@ impl Tool for GetNodeStats {
 
 impl Tool for ListLxcStats {
     const NAME: &'static str = "list_lxc_stats";
-    const CLASS: Class = Class::Free;
+    const CLASS: ToolClass = ToolClass::Free;
     const DESCRIPTION: &'static str = "Says how many containers there are, and how busy the customer's own are where the customer is signed in.";
     type Arguments = NoArguments;
     type Response = LxcStats;
 
-    fn plan(_: NoArguments) -> Plan {
-        Plan {
+    fn plan(_: NoArguments) -> CallPlan {
+        CallPlan {
             title: "Looking at the containers' load".to_owned(),
             summary: "Show how busy the containers are".to_owned(),
             ..call(Self::NAME, &Method::GET, "/stats/lxc")

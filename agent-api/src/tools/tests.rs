@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-fn plan(tool: &str, arguments: &str) -> Result<Plan, String> {
+fn plan(tool: &str, arguments: &str) -> Result<CallPlan, String> {
     find(tool).unwrap().plan(&ToolCall {
         id: "c1".into(),
         tool: tool.into(),

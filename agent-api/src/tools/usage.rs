@@ -5,7 +5,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    Class, Plan, Tool, call_for,
+    CallPlan, Tool, ToolClass, call_for,
     lease::ContainerArguments,
     show::{bytes, without_nulls},
 };
@@ -15,15 +15,15 @@ pub(super) struct GetContainerUsage;
 
 impl Tool for GetContainerUsage {
     const NAME: &'static str = "get_container_usage";
-    const CLASS: Class = Class::Free;
+    const CLASS: ToolClass = ToolClass::Free;
     const DESCRIPTION: &'static str = "Says what one of the customer's containers uses now, and how much traffic it has sent of what is included in the time that was bought (bytes); `step` is `slowed` or `cut` where that is used up, until the lease is renewed. The customer has to be signed in.";
     type Arguments = ContainerArguments;
     type Response = UsageResponse;
     const UNREAD: &'static str = "What the container has sent is not known.";
 
-    fn plan(arguments: ContainerArguments) -> Plan {
+    fn plan(arguments: ContainerArguments) -> CallPlan {
         let ctid = arguments.ctid;
-        Plan {
+        CallPlan {
             title: format!("Looking at the traffic of container {ctid}"),
             summary: format!("Show what container {ctid} uses and has sent"),
             ..call_for(

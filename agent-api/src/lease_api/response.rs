@@ -5,11 +5,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::LeaseApiError;
-use crate::{payment::Demand, tools::Plan};
+use crate::{payment::Demand, tools::CallPlan};
 
 /// An answer of any status.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub struct LeaseApiResponse {
     /// The HTTP status.
     pub status: u16,
     /// The body; null where there is none.
@@ -22,7 +22,7 @@ pub struct Answer {
     pub retry_after: Option<u64>,
 }
 
-impl Answer {
+impl LeaseApiResponse {
     /// Whether it was done.
     pub fn is_done(&self) -> bool {
         matches!(self.status, 200 | 201 | 204)
@@ -42,7 +42,7 @@ impl Answer {
     ///
     /// # Errors
     /// As for [`Demand::read`].
-    pub fn demand(&self, plan: &Plan, now: u64) -> Result<Demand, String> {
+    pub fn demand(&self, plan: &CallPlan, now: u64) -> Result<Demand, String> {
         Demand::read(self.payment_required.as_deref(), &self.body, plan, now)
     }
 
@@ -97,8 +97,8 @@ impl Answer {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: Value) -> Answer {
-        Answer {
+    fn answer(status: u16, body: Value) -> LeaseApiResponse {
+        LeaseApiResponse {
             status,
             body,
             payment_required: None,
