@@ -45,12 +45,12 @@ use url::Url;
 
 use self::{
     backoff::Backoff,
-    examine::{Examination, Finding},
+    examine::{Examination, TransferCheck},
     fees::Fees,
     first_seen::FirstSeen,
     rpc::Rpc,
     sender::Sender,
-    settle::Job,
+    settle::SettlementJob,
 };
 use super::{
     Description, Facilitator, FacilitatorError, FacilitatorRequest, Settlement, Supported,
@@ -168,14 +168,14 @@ impl OnchainFacilitator {
         self.gas_key
     }
 
-    fn job<'a>(&self, request: &'a FacilitatorRequest, terms: &'a Terms) -> Job<'a> {
+    fn job<'a>(&self, request: &'a FacilitatorRequest, terms: &'a Terms) -> SettlementJob<'a> {
         let key = PaymentKey {
             network: self.network.caip2,
             asset: self.network.usdc.address,
             from: terms.authorization.from,
             nonce: terms.authorization.nonce,
         };
-        Job {
+        SettlementJob {
             terms,
             request,
             key,
@@ -183,7 +183,10 @@ impl OnchainFacilitator {
     }
 
     /// Whether the payment would settle now, in the state after the latest block.
-    async fn examine(&self, job: &Job<'_>) -> Result<(Finding, Fees, u64), RpcError> {
+    async fn examine(
+        &self,
+        job: &SettlementJob<'_>,
+    ) -> Result<(TransferCheck, Fees, u64), RpcError> {
         let (fees, head) = self.rpc.fees().await?;
         let examination = Examination {
             rpc: &self.rpc,
@@ -194,7 +197,7 @@ impl OnchainFacilitator {
             fees,
         };
         let finding = examination.run().await?;
-        if matches!(finding, Finding::Good(_)) {
+        if matches!(finding, TransferCheck::Good(_)) {
             let now = Instant::now();
             self.first_seen.record(&job.key, head.number(), now);
         }
@@ -266,9 +269,9 @@ impl Facilitator for OnchainFacilitator {
             return Ok(invalid(Reason::new(code::TRANSACTION_FAILED, message)));
         }
         match self.examine(&job).await {
-            Ok((Finding::Good(_), ..)) => Ok(Verification::Valid { payer: Some(payer) }),
-            Ok((Finding::Bad(reason), ..)) => Ok(invalid(reason)),
-            Ok((Finding::NotReady(why), ..)) => Err(FacilitatorError::NotReady(why)),
+            Ok((TransferCheck::Good(_), ..)) => Ok(Verification::Valid { payer: Some(payer) }),
+            Ok((TransferCheck::Bad(reason), ..)) => Ok(invalid(reason)),
+            Ok((TransferCheck::NotReady(why), ..)) => Err(FacilitatorError::NotReady(why)),
             Err(RpcError::Nonsense(text)) => Err(FacilitatorError::Nonsense(text)),
             Err(error) => Err(FacilitatorError::Unreachable(error.to_string())),
         }
@@ -317,7 +320,7 @@ impl Facilitator for OnchainFacilitator {
     fn describe(&self) -> Description {
         Description {
             kind: "onchain",
-            url: Some(self.rpc.place()),
+            url: Some(self.rpc.origin()),
             simulated: false,
         }
     }
