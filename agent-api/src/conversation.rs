@@ -1,5 +1,5 @@
-//! What the model reads: the customer's words, its own, and what tools answered. Nothing secret ever becomes part of it: payments,
-//! passwords and tokens travel beside the conversation, never in it.
+//! The conversation as the model reads it: messages of the customer and of the model, and results of
+//! tools. Payments, passwords and tokens travel beside it and never become part of it.
 
 use api_types::{ChatMessage, ChatRole};
 use serde::{Deserialize, Serialize};
@@ -7,20 +7,20 @@ use serde::{Deserialize, Serialize};
 /// The longest text of one message that is kept, in bytes.
 pub const MAX_MESSAGE: usize = 16 * 1024;
 
-/// How much of a history is kept: the youngest messages that fit.
+/// The bounds of a history: the youngest messages within them are sent to the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
+pub struct HistoryLimit {
     bytes: usize,
     messages: usize,
 }
 
-impl Room {
+impl HistoryLimit {
     /// For customers who are signed in.
     pub const LONG: Self = Self {
         bytes: 48 * 1024,
         messages: 100,
     };
-    /// For anybody.
+    /// For customers who are not signed in.
     pub const SHORT: Self = Self {
         bytes: 8 * 1024,
         messages: 20,
@@ -70,7 +70,7 @@ pub struct ToolCall {
 }
 
 /// A conversation that goes on with the customer's next words.
-pub fn begin(history: &[ChatMessage], message: &str, room: Room) -> Vec<Message> {
+pub fn begin(history: &[ChatMessage], message: &str, room: HistoryLimit) -> Vec<Message> {
     let mut conversation: Vec<Message> = youngest(history, room)
         .iter()
         .map(|said| match said.role {
@@ -90,7 +90,10 @@ pub fn begin(history: &[ChatMessage], message: &str, room: Room) -> Vec<Message>
 }
 
 /// The longest tail of a history that is within its bounds.
-fn youngest(history: &[ChatMessage], Room { bytes, messages }: Room) -> &[ChatMessage] {
+fn youngest(
+    history: &[ChatMessage],
+    HistoryLimit { bytes, messages }: HistoryLimit,
+) -> &[ChatMessage] {
     let mut room = bytes;
     let fitting = history
         .iter()
@@ -139,15 +142,15 @@ mod tests {
             .map(|number| {
                 said(
                     ChatRole::User,
-                    number.to_string().repeat(Room::LONG.bytes / 4),
+                    number.to_string().repeat(HistoryLimit::LONG.bytes / 4),
                 )
             })
             .collect();
-        let conversation = begin(&history, "and now?", Room::LONG);
+        let conversation = begin(&history, "and now?", HistoryLimit::LONG);
         assert_eq!(conversation.len(), 5);
         assert_eq!(last_words(&conversation), "and now?");
         let many = vec![said(ChatRole::Assistant, "x".into()); 1000];
-        for room in [Room::LONG, Room::SHORT] {
+        for room in [HistoryLimit::LONG, HistoryLimit::SHORT] {
             assert_eq!(begin(&many, "", room).len(), room.messages + 1);
             assert!(room.is_exceeded(&many) && !room.is_exceeded(&many[..room.messages]));
         }

@@ -10,7 +10,10 @@ use axum::{
 };
 use service::request_id::RequestId;
 
-use crate::{limits, payment::Misfit, pending::PendingError, policy::Refused, turn::Failure};
+use crate::{
+    limits, payment::PaymentMisfit, pending::PendingError, policy::PolicyViolation,
+    turn::TurnFailure,
+};
 
 /// A refusal or failure; the request's id is added when it is sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,10 +107,10 @@ impl From<PendingError> for ApiError {
     }
 }
 
-impl From<Misfit> for ApiError {
-    fn from(misfit: Misfit) -> Self {
+impl From<PaymentMisfit> for ApiError {
+    fn from(misfit: PaymentMisfit) -> Self {
         let code = match misfit {
-            Misfit::Unreadable => ErrorCode::MalformedPayment,
+            PaymentMisfit::Unreadable => ErrorCode::MalformedPayment,
             _ => ErrorCode::PaymentInvalid,
         };
         Self::new(code, format!("{misfit} Nothing was sent."))
@@ -115,22 +118,22 @@ impl From<Misfit> for ApiError {
     }
 }
 
-impl From<limits::Refused> for ApiError {
-    fn from(refused: limits::Refused) -> Self {
+impl From<limits::ChatLimitExceeded> for ApiError {
+    fn from(refused: limits::ChatLimitExceeded) -> Self {
         // About as long as a turn takes.
         let soon = Duration::from_secs(5);
         let (code, message, wait) = match refused {
-            limits::Refused::TooMany(wait) => {
+            limits::ChatLimitExceeded::TooMany(wait) => {
                 let message =
                     "Too many requests from your address; wait a moment. Nothing was sent.";
                 (ErrorCode::RateLimited, message, wait)
             }
-            limits::Refused::AtATime => {
+            limits::ChatLimitExceeded::AtATime => {
                 let message = "Your address has too many turns under way; wait for one to end. \
                                Nothing was sent.";
                 (ErrorCode::RateLimited, message, soon)
             }
-            limits::Refused::Full => {
+            limits::ChatLimitExceeded::Full => {
                 let message = "The agent is busy; try again in a moment. Nothing was sent.";
                 (ErrorCode::Unavailable, message, soon)
             }
@@ -139,18 +142,18 @@ impl From<limits::Refused> for ApiError {
     }
 }
 
-impl From<Refused> for ApiError {
-    fn from(refused: Refused) -> Self {
+impl From<PolicyViolation> for ApiError {
+    fn from(refused: PolicyViolation) -> Self {
         Self::new(ErrorCode::Forbidden, format!("{refused} Nothing was sent."))
     }
 }
 
-impl From<Failure> for ApiError {
-    fn from(failure: Failure) -> Self {
+impl From<TurnFailure> for ApiError {
+    fn from(failure: TurnFailure) -> Self {
         let code = match failure {
-            Failure::Silent | Failure::Model(_) => ErrorCode::ModelError,
-            Failure::OutOfTime => ErrorCode::Timeout,
-            Failure::Unexpected(event) => {
+            TurnFailure::Silent | TurnFailure::Model(_) => ErrorCode::ModelError,
+            TurnFailure::OutOfTime => ErrorCode::Timeout,
+            TurnFailure::Unexpected(event) => {
                 tracing::error!(
                     turn.event = event,
                     "a turn got an event that its state does not know"

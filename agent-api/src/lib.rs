@@ -1,8 +1,10 @@
-//! The chat agent: turns a customer's sentences into calls of the lease API, and its 402 answers into payment requests.
+//! The chat agent: makes calls of the lease API from a customer's sentences, and payment requests
+//! from its 402 responses.
 //!
-//! `config` is read once; [`state::App`] is what everything shares. `routes` are HTTP words only; the [`driver`] performs what a
-//! [`turn`] (a pure state machine) wants: it asks the `llm`, plans calls by the `tools` and sends them by the `lease_api`. What has
-//! to be paid or confirmed is sealed as [`pending`] and goes on when the customer brings it back, within the [`policy`].
+//! `config` is read once; [`state::App`] is the shared state. Only `routes` know HTTP. The [`driver`]
+//! performs the effects of a [`turn`], a pure state machine: it asks the `llm`, plans calls by the
+//! `tools` and sends them by the `lease_api`. A call that has to be paid or confirmed is sealed as
+//! [`pending`] and resumed when the customer brings it back, within the [`policy`].
 
 pub mod config;
 pub mod conversation;
@@ -18,7 +20,7 @@ pub mod routes;
 pub mod state;
 pub mod tools;
 pub mod turn;
-mod typed;
+mod typed_secrets;
 pub mod visible;
 
 use std::time::Duration;
@@ -34,8 +36,8 @@ pub use state::App;
 
 /// The largest body that is read: a sealed call, a history, and a message.
 const MAX_BODY: usize = 1024 * 1024;
-/// How long each part gets to say that it is ready.
-const READY_PATIENCE: Duration = Duration::from_secs(3);
+/// How long each readiness check may take.
+const READINESS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The whole service, without a socket.
 pub fn app(state: App, metrics: Metrics) -> Router {
@@ -53,11 +55,11 @@ pub fn app(state: App, metrics: Metrics) -> Router {
 
 fn readiness(app: &App) -> Readiness {
     let (backend, model) = (app.clone(), app.clone());
-    Readiness::new(READY_PATIENCE)
+    Readiness::new(READINESS_TIMEOUT)
         .check("lease API", move || {
             let app = backend.clone();
             async move {
-                let caller = lease_api::Caller {
+                let caller = lease_api::RequestContext {
                     id: "readiness",
                     session: None,
                     address: None,

@@ -1,7 +1,6 @@
-//! How much of `/chat` one caller may have, and all of them together: calls a minute for each
-//! network, and turns at a time. A turn asks a language model, which costs money for each word, so
-//! a stranger without a wallet must not have it without end. Callers are told apart by address,
-//! never by a wallet that a request names.
+//! The rate limit of `/chat` for each network, and the concurrency limits of turns for each network
+//! and for all. A turn asks a language model, which costs money for each token, so callers without a
+//! wallet need a bound. Callers are identified by address, never by a wallet that a request names.
 
 use std::{
     collections::HashMap,
@@ -16,9 +15,9 @@ use service::{
     clock::Clock,
 };
 
-/// What the configuration allows.
+/// The limits as configured.
 #[derive(Debug, Clone, Copy)]
-pub struct Allowed {
+pub struct ChatLimitSettings {
     /// Calls a minute of one network: `CHAT_CALLS_PER_MINUTE`.
     pub calls_per_minute: NonZeroU32,
     /// Turns at a time of all: `CHAT_TURNS_AT_A_TIME`.
@@ -29,8 +28,8 @@ pub struct Allowed {
 
 /// Why a turn may not begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
-    /// Too many calls; worth another try after this time.
+pub enum ChatLimitExceeded {
+    /// Too many calls; a retry can succeed after this time.
     TooMany(Duration),
     /// The network has as many turns at a time as it may have.
     AtATime,
@@ -39,22 +38,22 @@ pub enum Refused {
 }
 
 /// The limits and what counts against them.
-pub struct Limits {
-    allowed: Allowed,
+pub struct ChatLimits {
+    allowed: ChatLimitSettings,
     calls: RateLimit,
-    /// Turns at a time, by network; nothing is kept of those without.
+    /// Running turns by network; networks without one have no entry.
     turns: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// The right to one turn, until it is dropped.
-pub struct Seat {
-    limits: Arc<Limits>,
+/// The permit for one turn, released when it is dropped.
+pub struct TurnPermit {
+    limits: Arc<ChatLimits>,
     network: IpAddr,
 }
 
-impl Limits {
-    /// With nothing counted yet.
-    pub fn new(allowed: Allowed, clock: Arc<dyn Clock>) -> Self {
+impl ChatLimits {
+    /// Limits with nothing counted yet.
+    pub fn new(allowed: ChatLimitSettings, clock: Arc<dyn Clock>) -> Self {
         Self {
             calls: RateLimit::new(allowed.calls_per_minute, clock),
             allowed,
@@ -62,24 +61,26 @@ impl Limits {
         }
     }
 
-    /// Counts a call of this address and gives it a turn.
+    /// Counts a call of this address and gives it a permit for a turn.
     ///
     /// # Errors
-    /// Why it gets none.
-    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Seat, Refused> {
-        self.calls.count(address).map_err(Refused::TooMany)?;
+    /// The limit that is exceeded.
+    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Result<TurnPermit, ChatLimitExceeded> {
+        self.calls
+            .count(address)
+            .map_err(ChatLimitExceeded::TooMany)?;
         let network = network_of(address);
         let mut turns = self.turns();
         if turns.values().sum::<usize>() >= self.allowed.turns {
-            return Err(Refused::Full);
+            return Err(ChatLimitExceeded::Full);
         }
         let own = turns.entry(network).or_default();
         if *own >= self.allowed.turns_per_address {
-            return Err(Refused::AtATime);
+            return Err(ChatLimitExceeded::AtATime);
         }
         *own += 1;
         drop(turns);
-        Ok(Seat {
+        Ok(TurnPermit {
             limits: Arc::clone(self),
             network,
         })
@@ -90,7 +91,7 @@ impl Limits {
     }
 }
 
-impl Drop for Seat {
+impl Drop for TurnPermit {
     fn drop(&mut self) {
         let mut turns = self.limits.turns();
         if let Some(own) = turns.get_mut(&self.network) {
@@ -109,18 +110,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seat_is_free_again_when_its_turn_ends_and_nothing_is_kept_of_it() {
-        let allowed = Allowed {
+    fn a_permit_is_released_when_its_turn_ends_and_leaves_no_entry() {
+        let allowed = ChatLimitSettings {
             calls_per_minute: NonZeroU32::new(100).unwrap(),
             turns: 3,
             turns_per_address: 2,
         };
-        let limits = Arc::new(Limits::new(allowed, Arc::new(TestClock::at(1_000))));
+        let limits = Arc::new(ChatLimits::new(allowed, Arc::new(TestClock::at(1_000))));
         let admit = |address: &str| limits.admit(address.parse().unwrap());
         let (one, two) = (admit("2001:db8::1").unwrap(), admit("2001:db8::2").unwrap());
-        assert_eq!(admit("2001:db8::3").err(), Some(Refused::AtATime));
+        assert_eq!(admit("2001:db8::3").err(), Some(ChatLimitExceeded::AtATime));
         let three = admit("10.0.0.1").unwrap();
-        assert_eq!(admit("10.0.0.2").err(), Some(Refused::Full));
+        assert_eq!(admit("10.0.0.2").err(), Some(ChatLimitExceeded::Full));
         drop(one);
         let four = admit("2001:db8::3").unwrap();
         drop((two, three, four));

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use api_types::{PaymentRequest, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use x402::{
     network::Network,
     payment,
@@ -12,14 +13,11 @@ use x402::{
     wire::header as wire,
 };
 
-use crate::{
-    lease_api::Answer,
-    tools::{Plan, to_json},
-};
+use crate::tools::CallPlan;
 
 /// What one call costs, and to whom: what the customer is asked to sign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Terms {
+pub struct PaymentTerms {
     /// Atomic units.
     pub amount: u64,
     /// CAIP-2 id.
@@ -36,7 +34,7 @@ pub struct Terms {
 
 /// Why a payment cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Misfit {
+pub enum PaymentMisfit {
     /// It cannot be read.
     #[error("The payment header cannot be read.")]
     Unreadable,
@@ -76,7 +74,7 @@ impl SignedHeader {
     ///
     /// # Errors
     /// There is one, and it cannot be read.
-    pub fn from_headers(headers: &BTreeMap<String, Secret>) -> Result<Option<Self>, Misfit> {
+    pub fn from_headers(headers: &BTreeMap<String, Secret>) -> Result<Option<Self>, PaymentMisfit> {
         for name in [wire::PAYMENT_SIGNATURE, wire::X_PAYMENT] {
             let found = headers
                 .iter()
@@ -86,7 +84,7 @@ impl SignedHeader {
             let printable = bytes.iter().all(u8::is_ascii_graphic);
             let payment = payment::Payment::from_headers(&[], &[bytes]).ok().flatten();
             let (true, Some(payment)) = (printable, payment) else {
-                return Err(Misfit::Unreadable);
+                return Err(PaymentMisfit::Unreadable);
             };
             return Ok(Some(Self {
                 name,
@@ -97,7 +95,7 @@ impl SignedHeader {
         if headers.is_empty() {
             return Ok(None);
         }
-        Err(Misfit::Unreadable)
+        Err(PaymentMisfit::Unreadable)
     }
 
     /// The header's name.
@@ -119,10 +117,10 @@ impl SignedHeader {
     ///
     /// # Errors
     /// Why it is not.
-    pub fn fits(&self, terms: &Terms) -> Result<(), Misfit> {
-        let network = Network::by_name(&terms.network).ok_or(Misfit::Network)?;
+    pub fn fits(&self, terms: &PaymentTerms) -> Result<(), PaymentMisfit> {
+        let network = Network::by_name(&terms.network).ok_or(PaymentMisfit::Network)?;
         if Network::by_name(self.payment.network()) != Some(network) {
-            return Err(Misfit::Network);
+            return Err(PaymentMisfit::Network);
         }
         let authorization = self.payment.authorization();
         if !authorization
@@ -130,11 +128,11 @@ impl SignedHeader {
             .to_string()
             .eq_ignore_ascii_case(&terms.pay_to)
         {
-            return Err(Misfit::Payee);
+            return Err(PaymentMisfit::Payee);
         }
         // Version 1 takes more than was asked; a wallet that follows the challenge never signs more, so nothing here does.
         if authorization.value.to_string() != terms.amount.to_string() {
-            return Err(Misfit::Amount);
+            return Err(PaymentMisfit::Amount);
         }
         match &self.payment {
             payment::Payment::V2(payload) => {
@@ -142,7 +140,7 @@ impl SignedHeader {
                 let other = resource.is_some_and(|resource| resource.url != terms.resource);
                 let asset = payload.accepted.asset.eq_ignore_ascii_case(&terms.asset);
                 if other || !asset {
-                    Err(Misfit::Resource)
+                    Err(PaymentMisfit::Resource)
                 } else {
                     Ok(())
                 }
@@ -156,22 +154,26 @@ impl SignedHeader {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Demand {
     /// What it costs.
-    pub terms: Terms,
+    pub terms: PaymentTerms,
     /// What the interface is sent.
     pub request: PaymentRequest,
 }
 
 impl Demand {
-    /// Reads a 402. `now` is in Unix seconds.
+    /// Reads a 402: its `PAYMENT-REQUIRED` header and its body. `now` is in Unix seconds.
     ///
     /// # Errors
     /// It names no way to pay that is known here, in words for people.
-    pub fn read(answer: &Answer, plan: &Plan, now: u64) -> Result<Self, String> {
-        let body = answer.body.to_string();
+    pub fn read(
+        payment_required: Option<&str>,
+        body: &Value,
+        plan: &CallPlan,
+        now: u64,
+    ) -> Result<Self, String> {
+        let text = body.to_string();
         let unreadable = || "The lease API asks for a payment that cannot be read.".to_owned();
-        let challenge =
-            Challenge::from_response(answer.payment_required.as_deref(), body.as_bytes())
-                .map_err(|_| unreadable())?;
+        let challenge = Challenge::from_response(payment_required, text.as_bytes())
+            .map_err(|_| unreadable())?;
         let networks: Vec<&str> = x402::network::NETWORKS
             .iter()
             .map(|known| known.caip2)
@@ -183,7 +185,7 @@ impl Demand {
         let chosen = challenge.choose(&every).map_err(|_| {
             "The lease API asks for a payment in a way that is not known here.".to_owned()
         })?;
-        let terms = Terms {
+        let terms = PaymentTerms {
             amount: chosen.amount,
             network: chosen.network.caip2.to_owned(),
             asset: chosen.network.usdc.address.to_checksum(None),
@@ -191,12 +193,12 @@ impl Demand {
             resource: chosen.resource().0.to_owned(),
             valid_until: now.saturating_add(chosen.max_timeout_seconds),
         };
-        let accepts = answer.body["accepts"].as_array().into_iter().flatten();
+        let accepts = body["accepts"].as_array().into_iter().flatten();
         let request = PaymentRequest {
             x402_version: 1,
             error: challenge.error().unwrap_or_default().to_owned(),
-            accepts: accepts.map(to_json).collect(),
-            payment_required: answer.payment_required.clone(),
+            accepts: accepts.cloned().collect(),
+            payment_required: payment_required.map(str::to_owned),
             call: plan.suspended(),
             amount: terms.amount.to_string(),
             network: chosen
@@ -225,8 +227,8 @@ mod tests {
     const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
     const ASSET: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
 
-    fn terms() -> Terms {
-        Terms {
+    fn terms() -> PaymentTerms {
+        PaymentTerms {
             amount: 8900,
             network: "eip155:84532".into(),
             asset: ASSET.into(),
@@ -274,12 +276,21 @@ mod tests {
     fn a_payment_fits_the_call_that_it_was_signed_for_and_no_other() {
         let cases = [
             (v1("base-sepolia", PAYEE, "8900"), Ok(())),
-            (v1("base", PAYEE, "8900"), Err(Misfit::Network)),
-            (v1("base-sepolia", ASSET, "8900"), Err(Misfit::Payee)),
-            (v1("base-sepolia", PAYEE, "8899"), Err(Misfit::Amount)),
-            (v1("base-sepolia", PAYEE, "9000"), Err(Misfit::Amount)),
+            (v1("base", PAYEE, "8900"), Err(PaymentMisfit::Network)),
+            (v1("base-sepolia", ASSET, "8900"), Err(PaymentMisfit::Payee)),
+            (
+                v1("base-sepolia", PAYEE, "8899"),
+                Err(PaymentMisfit::Amount),
+            ),
+            (
+                v1("base-sepolia", PAYEE, "9000"),
+                Err(PaymentMisfit::Amount),
+            ),
             (v2("http://host/lease/container"), Ok(())),
-            (v2("http://host/management/list"), Err(Misfit::Resource)),
+            (
+                v2("http://host/management/list"),
+                Err(PaymentMisfit::Resource),
+            ),
         ];
         for (number, (header, expected)) in cases.into_iter().enumerate() {
             assert_eq!(header.fits(&terms()), expected, "case {number}");
@@ -296,7 +307,7 @@ mod tests {
             let headers = BTreeMap::from([(name.to_owned(), Secret::new(value))]);
             assert_eq!(
                 SignedHeader::from_headers(&headers).unwrap_err(),
-                Misfit::Unreadable
+                PaymentMisfit::Unreadable
             );
         }
         assert!(
@@ -315,13 +326,6 @@ mod tests {
             "description": "LXC lease", "mimeType": "application/json", "payTo": PAYEE, "maxTimeoutSeconds": 300,
             "asset": ASSET, "extra": {"name": "USDC", "version": "2"},
         }]});
-        let answer = Answer {
-            status: 402,
-            body,
-            payment_required: None,
-            receipt: None,
-            retry_after: None,
-        };
         let plan = crate::tools::find("lease_container")
             .unwrap()
             .plan(&crate::conversation::ToolCall {
@@ -330,10 +334,10 @@ mod tests {
                 arguments: r#"{"runtimeMinutes": 60}"#.into(),
             })
             .unwrap();
-        let demand = Demand::read(&answer, &plan, 1000).unwrap();
+        let demand = Demand::read(None, &body, &plan, 1000).unwrap();
         assert_eq!(
             demand.terms,
-            Terms {
+            PaymentTerms {
                 valid_until: 1300,
                 ..terms()
             }
@@ -341,10 +345,6 @@ mod tests {
         assert_eq!(demand.request.network, "base-sepolia");
         assert!(demand.request.needs_credential);
         assert_eq!(demand.request.accepts.len(), 1);
-        let nothing = Answer {
-            body: json!({}),
-            ..answer
-        };
-        assert!(Demand::read(&nothing, &plan, 0).is_err());
+        assert!(Demand::read(None, &json!({}), &plan, 0).is_err());
     }
 }

@@ -1,5 +1,6 @@
-//! What this service lets a customer sign: the most for one call, the most in a session, which payees, which networks. The interface
-//! has its own limits; these hold whatever it does, and are looked at when the price is shown and again when it is paid.
+//! Limits on the payments that this service relays: the most for one call, the most for one wallet
+//! and day, the payees and the networks. The interface has limits of its own; these are checked
+//! independently of it, when the price is shown and again when it is paid.
 
 use std::{
     collections::HashMap,
@@ -9,7 +10,7 @@ use std::{
 use api_types::Usdc;
 use x402::network::Network;
 
-use crate::payment::Terms;
+use crate::payment::PaymentTerms;
 
 /// How long a session's spending counts: a day after its first payment it starts anew.
 const SESSION_SECONDS: u64 = 24 * 60 * 60;
@@ -23,15 +24,15 @@ pub struct Policy {
     pub max_payment: Usdc,
     /// The most that one wallet may pay in a day.
     pub max_session: Usdc,
-    /// Who may be paid, lower case; anybody where empty.
+    /// Payees that may be paid, lower case; any where empty.
     pub payees: Vec<String>,
-    /// Where may be paid; everywhere where empty.
+    /// Networks that may be paid on; any where empty.
     pub networks: Vec<&'static Network>,
 }
 
 /// Why a payment is not relayed. The texts are for customers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum PolicyViolation {
     /// One call costs too much.
     #[error("It costs {0}, and this service relays at most {1} for one call.")]
     TooMuch(Usdc, Usdc),
@@ -49,36 +50,36 @@ pub enum Refused {
 }
 
 impl Policy {
-    /// Whether a call on these terms may be put to a customer who has spent this much.
+    /// Checks the terms of a call for a customer who has spent this much.
     ///
     /// # Errors
     /// Why not.
-    pub fn check(&self, terms: &Terms, spent: Usdc) -> Result<(), Refused> {
-        let network = Network::by_name(&terms.network).ok_or(Refused::Network)?;
+    pub fn check(&self, terms: &PaymentTerms, spent: Usdc) -> Result<(), PolicyViolation> {
+        let network = Network::by_name(&terms.network).ok_or(PolicyViolation::Network)?;
         if !self.networks.is_empty() && !self.networks.contains(&network) {
-            return Err(Refused::Network);
+            return Err(PolicyViolation::Network);
         }
         let payee = terms.pay_to.to_lowercase();
         if !self.payees.is_empty() && !self.payees.contains(&payee) {
-            return Err(Refused::Payee);
+            return Err(PolicyViolation::Payee);
         }
         let amount = Usdc(terms.amount);
         if amount > self.max_payment {
-            return Err(Refused::TooMuch(amount, self.max_payment));
+            return Err(PolicyViolation::TooMuch(amount, self.max_payment));
         }
         match spent.checked_add(amount) {
             Some(total) if total <= self.max_session => Ok(()),
-            _ => Err(Refused::TooMuchToday(spent, self.max_session)),
+            _ => Err(PolicyViolation::TooMuchToday(spent, self.max_session)),
         }
     }
 }
 
 /// What each wallet has paid through this process.
 #[derive(Debug, Default)]
-pub struct Spending(Mutex<HashMap<String, Session>>);
+pub struct Spending(Mutex<HashMap<String, WalletSpending>>);
 
 #[derive(Debug, Clone, Copy)]
-struct Session {
+struct WalletSpending {
     ends_at: u64,
     spent: Usdc,
 }
@@ -91,10 +92,10 @@ impl Spending {
     pub fn check(
         &self,
         policy: &Policy,
-        terms: &Terms,
+        terms: &PaymentTerms,
         wallet: Option<&str>,
         now: u64,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), PolicyViolation> {
         let sessions = self.sessions();
         let session = wallet.and_then(|wallet| sessions.get(wallet));
         policy.check(terms, spent(session, now))
@@ -107,10 +108,10 @@ impl Spending {
     pub fn reserve(
         &self,
         policy: &Policy,
-        terms: &Terms,
+        terms: &PaymentTerms,
         wallet: &str,
         now: u64,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), PolicyViolation> {
         let mut sessions = self.sessions();
         policy.check(terms, spent(sessions.get(wallet), now))?;
         sessions.retain(|_, session| session.ends_at > now);
@@ -120,7 +121,7 @@ impl Spending {
                 sessions.remove(&wallet);
             }
         }
-        let session = sessions.entry(wallet.to_owned()).or_insert(Session {
+        let session = sessions.entry(wallet.to_owned()).or_insert(WalletSpending {
             ends_at: now + SESSION_SECONDS,
             spent: Usdc::ZERO,
         });
@@ -129,19 +130,19 @@ impl Spending {
     }
 
     /// Takes back the count of a payment that was not taken.
-    pub fn release(&self, terms: &Terms, wallet: &str) {
+    pub fn release(&self, terms: &PaymentTerms, wallet: &str) {
         if let Some(session) = self.sessions().get_mut(wallet) {
             let less = session.spent.checked_sub(Usdc(terms.amount));
             session.spent = less.unwrap_or(Usdc::ZERO);
         }
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<String, Session>> {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<String, WalletSpending>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn spent(session: Option<&Session>, now: u64) -> Usdc {
+fn spent(session: Option<&WalletSpending>, now: u64) -> Usdc {
     let current = session.filter(|session| session.ends_at > now);
     current.map_or(Usdc::ZERO, |session| session.spent)
 }
@@ -150,8 +151,8 @@ fn spent(session: Option<&Session>, now: u64) -> Usdc {
 mod tests {
     use super::*;
 
-    fn terms(amount: u64) -> Terms {
-        Terms {
+    fn terms(amount: u64) -> PaymentTerms {
+        PaymentTerms {
             amount,
             network: "eip155:84532".into(),
             asset: "0xa".into(),
@@ -176,23 +177,26 @@ mod tests {
         assert_eq!(policy.check(&terms(1_000), Usdc(500)), Ok(()));
         assert_eq!(
             policy.check(&terms(1_001), Usdc(0)),
-            Err(Refused::TooMuch(Usdc(1_001), Usdc(1_000)))
+            Err(PolicyViolation::TooMuch(Usdc(1_001), Usdc(1_000)))
         );
         assert_eq!(
             policy.check(&terms(1_000), Usdc(501)),
-            Err(Refused::TooMuchToday(Usdc(501), Usdc(1_500)))
+            Err(PolicyViolation::TooMuchToday(Usdc(501), Usdc(1_500)))
         );
         assert!(policy.check(&terms(1_000), Usdc(u64::MAX)).is_err());
-        let payee = Terms {
+        let payee = PaymentTerms {
             pay_to: "0xdef".into(),
             ..terms(1)
         };
-        assert_eq!(policy.check(&payee, Usdc(0)), Err(Refused::Payee));
-        let network = Terms {
+        assert_eq!(policy.check(&payee, Usdc(0)), Err(PolicyViolation::Payee));
+        let network = PaymentTerms {
             network: "eip155:8453".into(),
             ..terms(1)
         };
-        assert_eq!(policy.check(&network, Usdc(0)), Err(Refused::Network));
+        assert_eq!(
+            policy.check(&network, Usdc(0)),
+            Err(PolicyViolation::Network)
+        );
         let open = Policy {
             payees: vec![],
             networks: vec![],
@@ -200,7 +204,7 @@ mod tests {
         };
         assert_eq!(
             open.check(
-                &Terms {
+                &PaymentTerms {
                     network: "eip155:8453".into(),
                     ..payee
                 },

@@ -1,4 +1,4 @@
-//! What everything in the process shares.
+//! The state that all requests share.
 
 use std::sync::Arc;
 
@@ -7,50 +7,50 @@ use service::clock::Clock;
 use crate::{
     config::Config,
     lease_api::LeaseApi,
-    limits::Limits,
-    llm::{Model, metered::Metered, offline::Offline, openai::OpenAi},
-    pending::{Sealer, Used},
+    limits::ChatLimits,
+    llm::{Model, metered::MeteredModel, offline::Offline, openai::OpenAi},
+    pending::{Sealer, UsedCalls},
     policy::Spending,
 };
 
 /// The shared state; cheap to clone.
 #[derive(Clone)]
 pub struct App {
-    /// What the process was told.
+    /// The configuration.
     pub config: Arc<Config>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Who answers.
+    /// The model that answers.
     pub model: Arc<dyn Model>,
     /// The lease API.
     pub lease_api: LeaseApi,
     /// Seals suspended calls.
     pub sealer: Sealer,
-    /// The suspended calls that were used here.
-    pub used: Arc<Used>,
-    /// What wallets have paid through here.
+    /// The suspended calls that this process has used.
+    pub used: Arc<UsedCalls>,
+    /// What wallets have paid through this process.
     pub spending: Arc<Spending>,
-    /// How much of the chat callers have.
-    pub limits: Arc<Limits>,
+    /// Rate and concurrency limits of the chat.
+    pub limits: Arc<ChatLimits>,
 }
 
 impl App {
     /// The state for a configuration.
     ///
     /// # Errors
-    /// An HTTP client cannot be made, or the secret can be neither read nor kept.
+    /// An HTTP client cannot be made, or the secret can be neither read nor stored.
     pub fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let model: Arc<dyn Model> = match &config.llm {
             Some(provider) => {
                 let model = Arc::new(OpenAi::new(provider.clone())?);
-                Arc::new(Metered::new(model, config.budget, Arc::clone(&clock)))
+                Arc::new(MeteredModel::new(model, config.budget, Arc::clone(&clock)))
             }
             None => Arc::new(Offline),
         };
         Self::with_model(config, clock, model)
     }
 
-    /// The same with somebody else to answer.
+    /// The same with another model.
     ///
     /// # Errors
     /// As for [`App::start`].
@@ -63,11 +63,11 @@ impl App {
         Ok(Self {
             lease_api: LeaseApi::new(
                 &config.backend,
-                config.backend_patience,
+                config.backend_timeout,
                 config.services_secret.as_ref(),
             )?,
             sealer: Sealer::new(secret.expose()),
-            limits: Arc::new(Limits::new(config.limits, Arc::clone(&clock))),
+            limits: Arc::new(ChatLimits::new(config.limits, Arc::clone(&clock))),
             config: Arc::new(config),
             clock,
             model,

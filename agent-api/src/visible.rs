@@ -54,7 +54,7 @@ fn gap(shown: &mut String, empty: usize) {
     match empty {
         0 => {}
         few if few <= MOST_EMPTY_LINES => shown.push_str(&"\n".repeat(few)),
-        many => note(shown, format_args!("{OPEN}{many} empty lines⟩\n")),
+        many => write_mark(shown, format_args!("{OPEN}{many} empty lines⟩\n")),
     }
 }
 
@@ -68,7 +68,7 @@ fn write_line(shown: &mut String, line: &str) {
         write_spaces(shown, spaces);
         spaces = 0;
         if hides(c) || c == OPEN {
-            note(shown, format_args!("{OPEN}U+{:04X}⟩", u32::from(c)));
+            write_mark(shown, format_args!("{OPEN}U+{:04X}⟩", u32::from(c)));
         } else {
             shown.push(c);
         }
@@ -78,13 +78,13 @@ fn write_line(shown: &mut String, line: &str) {
 
 fn write_spaces(shown: &mut String, spaces: usize) {
     if spaces > MOST_SPACES {
-        note(shown, format_args!("{OPEN}{spaces} spaces⟩"));
+        write_mark(shown, format_args!("{OPEN}{spaces} spaces⟩"));
     } else {
         shown.push_str(&" ".repeat(spaces));
     }
 }
 
-fn note(shown: &mut String, mark: std::fmt::Arguments<'_>) {
+fn write_mark(shown: &mut String, mark: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _ = shown.write_fmt(mark);
 }

@@ -1,13 +1,14 @@
 //! The error of all routes: what the customer is told, in the words of the API. The cause is logged
 //! once, where the error is made, and is no part of it. `routes` and `paywall` send it.
 
-use api_types::{ErrorBody, ErrorCode, ErrorDetails, ErrorEnvelope, FieldError, Json};
+use api_types::{ErrorBody, ErrorCode, ErrorDetails, ErrorEnvelope, FieldError};
 use axum::{
-    Json as JsonBody,
+    Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use pve::{ExecError, TerminalError};
+use serde_json::Value;
 use service::request_id::RequestId;
 
 /// A refusal or failure, ready to be sent.
@@ -20,7 +21,7 @@ pub struct ApiError {
     /// Every refused field.
     pub fields: Vec<FieldError>,
     /// Further values, such as `statusUrl`.
-    pub values: Vec<(&'static str, Json)>,
+    pub values: Vec<(&'static str, Value)>,
     /// Advice to the caller.
     pub next_actions: Vec<String>,
     /// Seconds after which the same request may succeed.
@@ -66,7 +67,7 @@ impl ApiError {
 
     /// The same with a further value in its details.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Into<Json>) -> Self {
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.values.push((name, value.into()));
         self
     }
@@ -106,7 +107,7 @@ impl ApiError {
     pub fn respond(&self, id: &RequestId) -> Response {
         let status = StatusCode::from_u16(self.code.status())
             .expect("every code has an HTTP status, by its own table");
-        let mut response = (status, JsonBody(self.envelope(id.as_str()))).into_response();
+        let mut response = (status, Json(self.envelope(id.as_str()))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.code == ErrorCode::Unauthorized {

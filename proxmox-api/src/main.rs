@@ -11,24 +11,33 @@ use proxmox_api::{
     doctor, examine, start_work,
 };
 use service::{
+    Service,
     clock::SystemClock,
     env::Env,
     metrics::Metrics,
     probe,
     serve::{self, Limits, Shutdown},
-    telemetry::Telemetry,
 };
 use tokio::task::JoinSet;
 
 /// How long open requests may take once the service was told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
+const SERVICE: Service<Config> = Service {
+    schema: &SCHEMA,
+    silenced_log_targets: &[
+        proxmox_api::NOISY_LOG_TARGET,
+        proxmox_api::SQL_VALUES_LOG_TARGET,
+    ],
+    read_config: Config::from_env,
+};
+
 /// Runs the command that the command line names.
 #[tokio::main]
 pub async fn main() -> ExitCode {
     let command = match arguments::read(std::env::args_os()) {
         Ok(Some(command)) => command,
-        Ok(None) => return serve().await,
+        Ok(None) => return service::run(SERVICE, serve).await,
         Err(message) => return message.print(),
     };
     match command {
@@ -86,38 +95,7 @@ where
     }
 }
 
-async fn serve() -> ExitCode {
-    let mut env = Env::load().of(&SCHEMA);
-    let telemetry = Telemetry::from_env(&mut env)
-        .without(proxmox_api::NOISY_LOG_TARGET)
-        .without(proxmox_api::SQL_VALUES_LOG_TARGET);
-    let notices = env.notices();
-    let config = match Config::from_env(env) {
-        Ok(config) => config,
-        Err(problems) => {
-            eprintln!("{problems}");
-            return ExitCode::FAILURE;
-        }
-    };
-    telemetry.install();
-    for notice in notices {
-        tracing::warn!("{notice}");
-    }
-    match run(config).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(
-                error = format!("{error:#}"),
-                "the service stopped with an error"
-            );
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run(config: Config) -> anyhow::Result<()> {
-    service::crypto::install_ring_provider();
-    let metrics = Metrics::install()?;
+async fn serve(config: Config, metrics: Metrics) -> anyhow::Result<()> {
     let listener = serve::bind(config.listen, "PORT").await?;
     let _hold = proxmox_api::state::hold_database(&config.database)?;
     let state = App::start(config, proxmox_api::clock()).await?;

@@ -15,13 +15,16 @@ use axum::http::HeaderValue;
 use service::env::{Env, Problems, Secret, schema::Variable};
 use url::Url;
 
-use crate::{limits::Allowed, llm::metered::Budget, policy::Policy};
+use crate::{
+    limits::ChatLimitSettings,
+    llm::{Provider, metered::TokenBudget},
+    policy::Policy,
+};
 
-pub use provider::{Provider, ProviderKind};
 pub use secret::SecretSource;
 pub use variables::SCHEMA;
 
-/// The least and the most of [`Allowed::calls_per_minute`].
+/// The least and the most of [`ChatLimitSettings::calls_per_minute`].
 const ONE: NonZeroU32 = NonZeroU32::MIN;
 const MANY: NonZeroU32 = NonZeroU32::new(100_000).expect("is not 0");
 
@@ -33,7 +36,7 @@ pub struct Config {
     /// The lease API, without a trailing slash: `BACKEND_BASE_URL`.
     pub backend: String,
     /// How long the lease API may take for a call without a payment: `BACKEND_TIMEOUT_SECONDS`.
-    pub backend_patience: Duration,
+    pub backend_timeout: Duration,
     /// What proves to the lease API that we are a service of the same operator: `SERVICES_SECRET`.
     pub services_secret: Option<Secret>,
     /// Browser pages that may talk to us: `ALLOWED_ORIGINS`.
@@ -45,15 +48,15 @@ pub struct Config {
     /// What is relayed to be paid.
     pub policy: Policy,
     /// How long one answer to the customer may take, paid calls aside: `TURN_TIMEOUT_SECONDS`.
-    pub turn_patience: Duration,
+    pub turn_timeout: Duration,
     /// How long the model may take for one answer: `LLM_TIMEOUT_SECONDS`.
-    pub model_patience: Duration,
+    pub model_timeout: Duration,
     /// How long a suspended call can be gone on with, in seconds: `PENDING_SECONDS`.
     pub pending_seconds: u64,
     /// How much of the chat callers may have.
-    pub limits: Allowed,
+    pub limits: ChatLimitSettings,
     /// What callers may use of the model.
-    pub budget: Budget,
+    pub budget: TokenBudget,
     /// Proxies of ours in front of the service: `TRUSTED_PROXIES`.
     pub trusted_proxies: usize,
 }
@@ -69,7 +72,7 @@ impl Config {
         let port = env.read(&variables::PORT);
         let text = env.read_text(&variables::BACKEND_BASE_URL);
         let backend = base_url(&mut env, &variables::BACKEND_BASE_URL, &text);
-        let backend_patience = env.read_in(&variables::BACKEND_TIMEOUT_SECONDS, 1..=120);
+        let backend_timeout = env.read_in(&variables::BACKEND_TIMEOUT_SECONDS, 1..=120);
         let services_secret = env.find_secret(&variables::SERVICES_SECRET);
         let short = |secret: &Secret| secret.expose().len() < secret::SHORTEST;
         if services_secret.as_ref().is_some_and(short) {
@@ -77,18 +80,18 @@ impl Config {
             env.reject(&variables::SERVICES_SECRET, what);
         }
         let allowed_origins = allowed_origins(&mut env);
-        let llm = Provider::read(&mut env);
+        let llm = provider::read(&mut env);
         let secret = SecretSource::read(&mut env);
         let policy = policy::read(&mut env);
-        let turn_patience = env.read_in(&variables::TURN_TIMEOUT_SECONDS, 1..=900);
-        let model_patience = env.read_in(&variables::LLM_TIMEOUT_SECONDS, 1..=600);
+        let turn_timeout = env.read_in(&variables::TURN_TIMEOUT_SECONDS, 1..=900);
+        let model_timeout = env.read_in(&variables::LLM_TIMEOUT_SECONDS, 1..=600);
         let pending_seconds = env.read_in(&variables::PENDING_SECONDS, 30..=86_400);
-        let limits = Allowed {
+        let limits = ChatLimitSettings {
             calls_per_minute: env.read_in(&variables::CHAT_CALLS_PER_MINUTE, ONE..=MANY),
             turns: env.read_in(&variables::CHAT_TURNS_AT_A_TIME, 1..=10_000),
             turns_per_address: env.read_in(&variables::CHAT_TURNS_PER_ADDRESS, 1..=10_000),
         };
-        let budget = Budget {
+        let budget = TokenBudget {
             of_all: env.read(&variables::LLM_TOKENS_PER_DAY),
             of_one: env.read(&variables::LLM_TOKENS_PER_ADDRESS),
         };
@@ -97,14 +100,14 @@ impl Config {
             Some(Self {
                 listen: SocketAddr::new(bind, port),
                 backend,
-                backend_patience: Duration::from_secs(backend_patience),
+                backend_timeout: Duration::from_secs(backend_timeout),
                 services_secret,
                 allowed_origins,
                 llm,
                 secret,
                 policy,
-                turn_patience: Duration::from_secs(turn_patience),
-                model_patience: Duration::from_secs(model_patience),
+                turn_timeout: Duration::from_secs(turn_timeout),
+                model_timeout: Duration::from_secs(model_timeout),
                 pending_seconds,
                 limits,
                 budget,

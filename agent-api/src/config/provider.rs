@@ -10,103 +10,63 @@ use super::{
         LLM_PROVIDER, LLM_STREAM, OPENAI_API_KEY,
     },
 };
+use crate::llm::{Provider, ProviderKind};
 
-/// A provider of a language model.
-#[derive(Clone, Debug)]
-pub struct Provider {
-    /// Which one.
-    pub kind: ProviderKind,
-    /// Where it answers, without a trailing slash: `LLM_BASE_URL`.
-    pub base_url: String,
-    /// The model's name: `LLM_MODEL`.
-    pub model: String,
-    /// The key; local servers often need none.
-    pub key: Option<Secret>,
-    /// Whether it is asked to stream: `LLM_STREAM`.
-    pub streams: bool,
-    /// The most tokens of one answer: `LLM_MAX_TOKENS`.
-    pub max_tokens: u32,
-}
-
-/// The providers that differ in what they want to hear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProviderKind {
-    /// OpenAI itself.
-    OpenAi,
-    /// Flock's API platform, which takes the key in either of two headers.
-    Flockio,
-    /// llama.cpp, vLLM, Ollama and whatever else speaks the same.
-    Compatible,
-}
-
-impl ProviderKind {
-    /// Its name in `LLM_PROVIDER`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Flockio => "flockio",
-            Self::Compatible => "openai-compatible",
+/// Reads the provider; `None` is the built-in assistant, chosen by name or because nothing else is configured.
+pub(super) fn read(env: &mut Env) -> Option<Provider> {
+    let keys = ProviderKeys::read(env);
+    let address = env.find_text(&LLM_BASE_URL);
+    let implied = match (&keys.openai, &keys.flock) {
+        _ if address.is_some() => Some(ProviderKind::Compatible),
+        (Some(_), _) => Some(ProviderKind::OpenAi),
+        (None, Some(_)) => Some(ProviderKind::Flockio),
+        (None, None) => None,
+    };
+    let words = [
+        ("offline", None),
+        ("openai", Some(ProviderKind::OpenAi)),
+        ("flockio", Some(ProviderKind::Flockio)),
+        ("openai-compatible", Some(ProviderKind::Compatible)),
+    ];
+    let kind = env.choice(LLM_PROVIDER.name, implied, &words)?;
+    let (base, model, variable) = match kind {
+        ProviderKind::OpenAi => {
+            let base = "https://api.openai.com/v1";
+            (base, "gpt-4o-mini", Some(&OPENAI_API_KEY))
         }
-    }
-}
-
-impl Provider {
-    /// Reads the provider; `None` is the built-in assistant, chosen by name or because nothing else is configured.
-    pub(super) fn read(env: &mut Env) -> Option<Self> {
-        let keys = Keys::read(env);
-        let address = env.find_text(&LLM_BASE_URL);
-        let implied = match (&keys.openai, &keys.flock) {
-            _ if address.is_some() => Some(ProviderKind::Compatible),
-            (Some(_), _) => Some(ProviderKind::OpenAi),
-            (None, Some(_)) => Some(ProviderKind::Flockio),
-            (None, None) => None,
-        };
-        let words = [
-            ("offline", None),
-            ("openai", Some(ProviderKind::OpenAi)),
-            ("flockio", Some(ProviderKind::Flockio)),
-            ("openai-compatible", Some(ProviderKind::Compatible)),
-        ];
-        let kind = env.choice(LLM_PROVIDER.name, implied, &words)?;
-        let (base, model, variable) = match kind {
-            ProviderKind::OpenAi => {
-                let base = "https://api.openai.com/v1";
-                (base, "gpt-4o-mini", Some(&OPENAI_API_KEY))
-            }
-            ProviderKind::Flockio => {
-                let model = "qwen3-235b-a22b-instruct-2507";
-                ("https://api.flock.io/v1", model, Some(&FLOCKIO_API_KEY))
-            }
-            ProviderKind::Compatible => {
-                require(env, &LLM_BASE_URL, address.is_some());
-                let named = env.find_text(&LLM_MODEL).is_some();
-                require(env, &LLM_MODEL, named);
-                (LLM_BASE_URL.example, LLM_MODEL.example, None)
-            }
-        };
-        let base = address.as_deref().unwrap_or(base);
-        let key = keys.for_address(base);
-        if let (Some(variable), None) = (variable, &key) {
-            // At an address of one's own the provider's key is not sent, so it needs one of its
-            // own.
-            let own = Host::of(base).is_some();
-            require(env, if own { variable } else { &LLM_API_KEY }, false);
+        ProviderKind::Flockio => {
+            let model = "qwen3-235b-a22b-instruct-2507";
+            ("https://api.flock.io/v1", model, Some(&FLOCKIO_API_KEY))
         }
-        Some(Self {
-            kind,
-            base_url: base_url(env, &LLM_BASE_URL, base),
-            model: env
-                .find_text(&LLM_MODEL)
-                .unwrap_or_else(|| model.to_owned()),
-            key,
-            streams: env.read_flag(&LLM_STREAM),
-            max_tokens: env.read_in(&LLM_MAX_TOKENS, 16..=32_768),
-        })
+        ProviderKind::Compatible => {
+            require(env, &LLM_BASE_URL, address.is_some());
+            let named = env.find_text(&LLM_MODEL).is_some();
+            require(env, &LLM_MODEL, named);
+            (LLM_BASE_URL.example, LLM_MODEL.example, None)
+        }
+    };
+    let base = address.as_deref().unwrap_or(base);
+    let key = keys.for_address(base);
+    if let (Some(variable), None) = (variable, &key) {
+        // At an address of one's own the provider's key is not sent, so it needs one of its
+        // own.
+        let own = ProviderHost::of(base).is_some();
+        require(env, if own { variable } else { &LLM_API_KEY }, false);
     }
+    Some(Provider {
+        kind,
+        base_url: base_url(env, &LLM_BASE_URL, base),
+        model: env
+            .find_text(&LLM_MODEL)
+            .unwrap_or_else(|| model.to_owned()),
+        key,
+        streams: env.read_flag(&LLM_STREAM),
+        max_tokens: env.read_in(&LLM_MAX_TOKENS, 16..=32_768),
+    })
 }
 
 /// The keys that were set.
-struct Keys {
+struct ProviderKeys {
     openai: Option<Secret>,
     flock: Option<Secret>,
     own: Option<Secret>,
@@ -114,12 +74,12 @@ struct Keys {
 
 /// A host of a provider whose keys are sent there and nowhere else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Host {
+enum ProviderHost {
     OpenAi,
     Flock,
 }
 
-impl Host {
+impl ProviderHost {
     /// The provider that an address belongs to: by HTTPS, and by its whole name.
     fn of(address: &str) -> Option<Self> {
         let url = Url::parse(address).ok()?;
@@ -142,7 +102,7 @@ impl Host {
     }
 }
 
-impl Keys {
+impl ProviderKeys {
     fn read(env: &mut Env) -> Self {
         Self {
             openai: env.find_secret(&OPENAI_API_KEY),
@@ -157,9 +117,9 @@ impl Keys {
     /// The key for an address: a provider's key for its own host, and the one that was given for a
     /// server of one's own for any other.
     fn for_address(self, address: &str) -> Option<Secret> {
-        match Host::of(address) {
-            Some(Host::OpenAi) => self.openai.or(self.own),
-            Some(Host::Flock) => self.flock.or(self.own),
+        match ProviderHost::of(address) {
+            Some(ProviderHost::OpenAi) => self.openai.or(self.own),
+            Some(ProviderHost::Flock) => self.flock.or(self.own),
             None => self.own,
         }
     }
@@ -179,9 +139,9 @@ mod tests {
     #[test]
     fn only_a_providers_own_name_by_https_is_its_host() {
         let cases = [
-            ("https://api.openai.com/v1", Some(Host::OpenAi)),
-            ("https://eu.api.openai.com/v1", Some(Host::OpenAi)),
-            ("https://api.flock.io/v1", Some(Host::Flock)),
+            ("https://api.openai.com/v1", Some(ProviderHost::OpenAi)),
+            ("https://eu.api.openai.com/v1", Some(ProviderHost::OpenAi)),
+            ("https://api.flock.io/v1", Some(ProviderHost::Flock)),
             ("http://api.openai.com/v1", None),
             ("https://api.openai.com:8443/v1", None),
             ("https://notapi.openai.com/v1", None),
@@ -192,7 +152,7 @@ mod tests {
             ("nonsense", None),
         ];
         for (address, expected) in cases {
-            assert_eq!(Host::of(address), expected, "{address}");
+            assert_eq!(ProviderHost::of(address), expected, "{address}");
         }
     }
 }

@@ -3,6 +3,7 @@ use std::path::Path;
 use service::env::documents::keep;
 
 use super::*;
+use crate::llm::ProviderKind;
 
 fn with(variables: &[(&'static str, &'static str)]) -> Result<Config, Problems> {
     Config::from_env(Env::from_map(variables.iter().copied()))

@@ -1,27 +1,26 @@
-//! A tool call, up to the point where the customer is needed: read, planned, sent without a payment, and its answer told to the
-//! model compactly and to the interface completely.
+//! Performs a tool call up to the point where the customer is needed: reads and plans it, sends it
+//! without a payment, and reports its result, short to the model and whole to the interface.
 
 use std::time::Instant;
 
-use api_types::{ChatEvent, Json};
+use api_types::ChatEvent;
 use serde_json::{Value, json};
 
-use super::{Asked, Called, Driver};
+use super::{CustomerRequest, Driver, ToolCallOutcome};
 use crate::{
     conversation::ToolCall,
-    lease_api::{Answer, LeaseApiError},
-    payment::Demand,
-    pending::Wanted,
-    tools::{self, Class, Plan, Registered, to_json, without_secrets},
-    turn::{Event, Mark, ToolAnswer, Turn},
-    typed,
+    lease_api::{LeaseApiError, LeaseApiResponse},
+    pending::CustomerAction,
+    tools::{self, CallPlan, RegisteredTool, ToolClass, without_secrets},
+    turn::{CallFingerprint, ToolResult, Turn, TurnEvent},
+    typed_secrets,
 };
 
-/// The longest answer of a tool that the model sees, in bytes.
+/// The longest result of a tool that is sent to the model, in bytes.
 const MAX_SEEN: usize = 12 * 1024;
 
-/// What a tool came to, before it is told.
-pub(super) struct Told {
+/// The result of a tool call, for all who are told of it.
+pub(super) struct ToolReport {
     /// Whether it did what it was asked.
     pub ok: bool,
     /// One sentence for people.
@@ -33,11 +32,11 @@ pub(super) struct Told {
     /// Proof of payment.
     pub receipt: Option<Value>,
     /// What was paid for.
-    pub bought: Option<Mark>,
+    pub bought: Option<CallFingerprint>,
 }
 
-impl Told {
-    /// Something went wrong, in one sentence.
+impl ToolReport {
+    /// A failure, in one sentence.
     pub(super) fn failed(summary: impl Into<String>) -> Self {
         let summary = summary.into();
         let error = json!({ "error": { "message": summary } });
@@ -51,8 +50,8 @@ impl Told {
         }
     }
 
-    /// The lease API's answer.
-    pub(super) fn answer(tool: &Registered, answer: &Answer) -> Self {
+    /// The lease API's response.
+    pub(super) fn answer(tool: &RegisteredTool, answer: &LeaseApiResponse) -> Self {
         if answer.is_done() || answer.status == 202 {
             let summary = tool.summary(&answer.body);
             return Self {
@@ -69,7 +68,7 @@ impl Told {
             ok: false,
             summary,
             model: json!({ "error": told }),
-            // Only what is in the contract's words: anything else may be anybody's page.
+            // Only an error of the contract: any other body may be a foreign page.
             interface: json!({ "error": told }),
             receipt: answer.receipt.clone(),
             bought: None,
@@ -78,20 +77,20 @@ impl Told {
 }
 
 impl Driver<'_> {
-    /// Performs a call of the model's.
-    pub(super) async fn call(&mut self, turn: &Turn, call: &ToolCall) -> Called {
+    /// Performs a tool call of the model.
+    pub(super) async fn call(&mut self, turn: &Turn, call: &ToolCall) -> ToolCallOutcome {
         let start = Instant::now();
         let Some(tool) = tools::find(&call.tool) else {
             let known: Vec<_> = tools::REGISTRY.iter().map(|tool| tool.name).collect();
             let message = format!("There is no such tool. The tools are {}.", known.join(", "));
-            self.starts(call, &call.tool, "An unknown tool");
-            return self.told(call, Told::failed(message), start);
+            self.report_start(call, &call.tool, "An unknown tool");
+            return self.report(call, ToolReport::failed(message), start);
         };
         let plan = match tool.plan(call) {
             Ok(plan) => plan,
             Err(problem) => {
-                self.starts(call, tool.name, "Reading the request");
-                return self.told(call, Told::failed(problem), start);
+                self.report_start(call, tool.name, "Reading the request");
+                return self.report(call, ToolReport::failed(problem), start);
             }
         };
         if self.repeats_a_secret(turn, &plan) {
@@ -101,43 +100,44 @@ impl Driver<'_> {
                 arguments: String::new(),
                 ..call.clone()
             };
-            self.starts(&hidden, tool.name, title);
+            self.report_start(&hidden, tool.name, title);
             let message = "An argument repeats a password or key that the customer typed. Leave it out: \
                            the interface takes passwords on its own.";
-            return self.told(call, Told::failed(message), start);
+            return self.report(call, ToolReport::failed(message), start);
         }
-        self.starts(call, tool.name, &plan.title);
+        self.report_start(call, tool.name, &plan.title);
         if let Some(objection) = turn.objection(&plan.mark()) {
-            return self.told(call, Told::failed(objection), start);
+            return self.report(call, ToolReport::failed(objection), start);
         }
-        if tool.class == Class::Confirmed && self.session.is_none() {
+        if tool.class == ToolClass::Confirmed && self.session.is_none() {
             let message = "First sign in with the wallet; the interface offers it.";
-            return self.told(call, Told::failed(message), start);
+            return self.report(call, ToolReport::failed(message), start);
         }
         let plan = match self.bind(turn, tool, plan).await {
             Ok(plan) => plan,
             Err(told) => {
-                self.elsewhere += start.elapsed();
-                return self.told(call, told, start);
+                self.external_time += start.elapsed();
+                return self.report(call, told, start);
             }
         };
         match tool.class {
-            Class::Confirmed => {
-                self.elsewhere += start.elapsed();
-                Called::Suspended(Box::new(Asked {
+            ToolClass::Confirmed => {
+                self.external_time += start.elapsed();
+                ToolCallOutcome::Suspended(Box::new(CustomerRequest {
                     plan,
-                    wanted: Wanted::Confirmation,
+                    wanted: CustomerAction::Confirmation,
                     request: None,
                 }))
             }
-            Class::Free | Class::Paid => self.unpaid(turn, call, tool, plan, start).await,
+            ToolClass::Free | ToolClass::Paid => {
+                self.send_unpaid(turn, call, tool, plan, start).await
+            }
         }
     }
 
-    /// Whether a call repeats a password: one that the customer typed, or one that came beside the
-    /// words.
-    fn repeats_a_secret(&self, turn: &Turn, plan: &Plan) -> bool {
-        let mut secrets = typed::secrets(turn.conversation());
+    /// Whether a call repeats a password that the customer typed or sent beside the message.
+    fn repeats_a_secret(&self, turn: &Turn, plan: &CallPlan) -> bool {
+        let mut secrets = typed_secrets::secrets(turn.conversation());
         let beside = self
             .secrets
             .as_ref()
@@ -145,61 +145,63 @@ impl Driver<'_> {
         secrets.extend(beside.map(|password| password.expose().to_lowercase()));
         let body = plan.body.as_deref().unwrap_or_default();
         let body = serde_json::from_str(body).unwrap_or(Value::Null);
-        typed::repeated(&secrets, &plan.path, &body, turn.conversation())
+        typed_secrets::repeated(&secrets, &plan.path, &body, turn.conversation())
     }
 
-    async fn unpaid(
+    async fn send_unpaid(
         &mut self,
         turn: &Turn,
         call: &ToolCall,
-        tool: &'static Registered,
-        plan: Plan,
+        tool: &'static RegisteredTool,
+        plan: CallPlan,
         start: Instant,
-    ) -> Called {
-        let answer = match self.for_nothing(turn, &plan).await {
+    ) -> ToolCallOutcome {
+        let answer = match self.send_free(turn, &plan).await {
             Some(answer) => Ok(answer),
             None => {
-                // A paid call is asked for as a stranger would: its answer is a price.
+                // A paid call goes without the session: its response is a price.
                 let session = match tool.class {
-                    Class::Free => self.session.clone(),
+                    ToolClass::Free => self.session.clone(),
                     _ => None,
                 };
                 let caller = self.caller(turn.id(), session.as_ref());
                 self.app.lease_api.send(&plan, caller).await
             }
         };
-        self.elsewhere += start.elapsed();
+        self.external_time += start.elapsed();
         match answer {
-            Err(error) => self.told(call, Told::failed(error.to_string()), start),
+            Err(error) => self.report(call, ToolReport::failed(error.to_string()), start),
             Ok(answer) if answer.wants_payment() => {
-                self.priced(turn, call, tool, plan, &answer, start).await
+                self.handle_price(turn, call, tool, plan, &answer, start)
+                    .await
             }
-            Ok(answer) => self.told(call, Told::answer(tool, &answer), start),
+            Ok(answer) => self.report(call, ToolReport::answer(tool, &answer), start),
         }
     }
 
-    /// The same from the path that costs a signed-in wallet nothing, if there is one and it answers.
-    async fn for_nothing(&self, turn: &Turn, plan: &Plan) -> Option<Answer> {
+    /// Sends the call to the path that is free for a signed-in wallet, if there is one.
+    async fn send_free(&self, turn: &Turn, plan: &CallPlan) -> Option<LeaseApiResponse> {
         let (path, session) = (plan.free_path.as_deref()?, self.session.as_ref()?);
         let caller = self.caller(turn.id(), Some(session));
-        let answer: Result<Answer, LeaseApiError> = self.app.lease_api.get(path, caller).await;
-        answer.ok().filter(Answer::is_done)
+        let answer: Result<LeaseApiResponse, LeaseApiError> =
+            self.app.lease_api.get(path, caller).await;
+        answer.ok().filter(LeaseApiResponse::is_done)
     }
 
-    /// A call has a price: the payment that came with the request if it fits, else the customer is asked.
-    async fn priced(
+    /// Pays a call with the payment that came with the request if it fits; else asks the customer.
+    async fn handle_price(
         &mut self,
         turn: &Turn,
         call: &ToolCall,
-        tool: &'static Registered,
-        plan: Plan,
-        answer: &Answer,
+        tool: &'static RegisteredTool,
+        plan: CallPlan,
+        answer: &LeaseApiResponse,
         start: Instant,
-    ) -> Called {
+    ) -> ToolCallOutcome {
         let now = self.app.clock.unix_seconds();
-        let mut demand = match Demand::read(answer, &plan, now) {
+        let mut demand = match answer.demand(&plan, now) {
             Ok(demand) => demand,
-            Err(problem) => return self.told(call, Told::failed(problem), start),
+            Err(problem) => return self.report(call, ToolReport::failed(problem), start),
         };
         let voucher = self
             .voucher
@@ -212,7 +214,7 @@ impl Driver<'_> {
         let policy = &self.app.config.policy;
         let wallet = self.wallet.as_deref();
         if let Err(refused) = self.app.spending.check(policy, &demand.terms, wallet, now) {
-            return self.told(call, Told::failed(refused.to_string()), start);
+            return self.report(call, ToolReport::failed(refused.to_string()), start);
         }
         if let (true, Some(body)) = (plan.takes_credential, &plan.body) {
             let caller = self.caller(turn.id(), None);
@@ -222,18 +224,18 @@ impl Driver<'_> {
                 .and_then(|quote| quote.price)
                 .filter(|price| price.total.atomic() == demand.terms.amount);
         }
-        Called::Suspended(Box::new(Asked {
+        ToolCallOutcome::Suspended(Box::new(CustomerRequest {
             plan,
-            wanted: Wanted::Payment(demand.terms),
+            wanted: CustomerAction::Payment(demand.terms),
             request: Some(demand.request),
         }))
     }
 
-    /// Tells the interface that a tool is called.
-    pub(super) fn starts(&mut self, call: &ToolCall, tool: &str, title: &str) {
+    /// Reports to the interface that a tool call starts.
+    pub(super) fn report_start(&mut self, call: &ToolCall, tool: &str, title: &str) {
         let arguments = serde_json::from_str::<Value>(&call.arguments);
-        let arguments = arguments.map_or(Json::Null, |value| to_json(&without_secrets(value)));
-        self.stage.happened(ChatEvent::ToolStart {
+        let arguments = arguments.map_or(Value::Null, without_secrets);
+        self.events.emit(ChatEvent::ToolStart {
             id: call.id.clone(),
             tool: tool.to_owned(),
             title: title.to_owned(),
@@ -241,19 +243,24 @@ impl Driver<'_> {
         });
     }
 
-    /// Tells both the model and the interface what a tool came to.
-    pub(super) fn told(&mut self, call: &ToolCall, told: Told, start: Instant) -> Called {
+    /// Reports the result of a tool call to the model and to the interface.
+    pub(super) fn report(
+        &mut self,
+        call: &ToolCall,
+        told: ToolReport,
+        start: Instant,
+    ) -> ToolCallOutcome {
         let tool = tools::find(&call.tool).map_or("unknown", |tool| tool.name);
         let ok = if told.ok { "true" } else { "false" };
         metrics::counter!("chat_tool_calls_total", "tool" => tool, "ok" => ok).increment(1);
-        self.stage.happened(ChatEvent::ToolDone {
+        self.events.emit(ChatEvent::ToolDone {
             id: call.id.clone(),
             tool: tools::find(&call.tool)
                 .map_or_else(|| call.tool.clone(), |tool| tool.name.to_owned()),
             ok: told.ok,
             summary: told.summary.clone(),
-            result: to_json(&told.interface),
-            receipt: told.receipt.as_ref().map(to_json),
+            result: told.interface,
+            receipt: told.receipt,
             duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
         });
         let mut seen = told.model;
@@ -264,7 +271,7 @@ impl Driver<'_> {
                 json!({ "ok": told.ok, "summary": told.summary, "data": "too long to be shown" })
                     .to_string();
         }
-        Called::Answered(Event::Answered(ToolAnswer {
+        ToolCallOutcome::Answered(TurnEvent::Answered(ToolResult {
             ok: told.ok,
             text,
             summary: told.summary,

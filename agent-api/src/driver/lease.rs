@@ -1,44 +1,19 @@
-//! From a container's number to the lease that has it now. Numbers are used again, so what the
-//! customer is asked about is bound to the lease's id, which is not.
+//! Finds the lease that has a container's number now. Numbers are reused, so what the customer is
+//! asked about is bound to the lease's id, which is not.
 
-use api_types::{ErrorCode, SuspendedLease, Timestamp};
-use serde::Deserialize;
-use serde_json::Value;
+use api_types::{ErrorCode, LeaseStatus, LeaseView, ListResponse, SuspendedLease};
 
-use super::{Driver, call::Told};
+use super::{Driver, call::ToolReport};
 use crate::{
     error::ApiError,
-    lease_api::{Answer, LeaseApiError},
-    tools::{Class, Plan, Registered},
+    lease_api::{LeaseApiError, LeaseApiResponse},
+    tools::{CallPlan, RegisteredTool, ToolClass},
     turn::Turn,
 };
 
-/// The status of a lease whose container is gone.
-const DESTROYED: &str = "destroyed";
-
-/// A lease as `GET /leases` and `GET /leases/{leaseId}` tell of it, as far as it matters here.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Held {
-    lease_id: String,
-    ctid: u32,
-    status: String,
-    #[serde(default)]
-    hostname: String,
-    #[serde(default)]
-    ip: Option<String>,
-    #[serde(default)]
-    expires_at: Option<Timestamp>,
-}
-
-impl Held {
-    fn read(lease: &Value) -> Option<Self> {
-        serde_json::from_value(lease.clone()).ok()
-    }
-
-    fn has(&self, ctid: u32) -> bool {
-        self.ctid == ctid && self.status != DESTROYED
-    }
+/// Whether a lease has the container with this number.
+fn has_container(lease: &LeaseView, ctid: u32) -> bool {
+    lease.ctid == ctid && lease.status != LeaseStatus::Destroyed
 }
 
 impl Driver<'_> {
@@ -52,29 +27,34 @@ impl Driver<'_> {
     pub(super) async fn bind(
         &self,
         turn: &Turn,
-        tool: &Registered,
-        plan: Plan,
-    ) -> Result<Plan, Told> {
+        tool: &RegisteredTool,
+        plan: CallPlan,
+    ) -> Result<CallPlan, ToolReport> {
         let (Some(ctid), Some(_)) = (plan.ctid, &self.session) else {
             return Ok(plan);
         };
         let answer = self.read(turn, "/leases").await;
         let found = match &answer {
-            Ok(answer) if answer.is_done() => {
-                let leases = answer.body["leases"].as_array().into_iter().flatten();
-                let mut held = leases.filter_map(Held::read);
-                Ok(held.find(|lease| lease.has(ctid)))
-            }
+            Ok(answer) if answer.is_done() => answer
+                .read::<ListResponse>()
+                .map(|list| {
+                    let mut leases = list.leases.into_iter();
+                    leases.find(|lease| has_container(lease, ctid))
+                })
+                .map_err(|error| error.to_string()),
             Ok(answer) => Err(answer.refusal().0),
             Err(error) => Err(error.to_string()),
         };
         match found {
-            Ok(Some(held)) => Ok(plan.for_lease(held.into(), self.app.clock.unix_seconds())),
-            _ if tool.class != Class::Confirmed => Ok(plan),
-            Ok(None) => Err(Told::failed(format!(
+            Ok(Some(lease)) => {
+                let lease = suspended_lease(lease);
+                Ok(plan.for_lease(lease, self.app.clock.unix_seconds()))
+            }
+            _ if tool.class != ToolClass::Confirmed => Ok(plan),
+            Ok(None) => Err(ToolReport::failed(format!(
                 "None of the customer's leases has container {ctid}."
             ))),
-            Err(problem) => Err(Told::failed(problem)),
+            Err(problem) => Err(ToolReport::failed(problem)),
         }
     }
 
@@ -82,7 +62,7 @@ impl Driver<'_> {
     ///
     /// # Errors
     /// It is over; nothing was sent.
-    pub(super) async fn lease_lives(&self, turn: &Turn, plan: &Plan) -> Result<(), ApiError> {
+    pub(super) async fn check_lease(&self, turn: &Turn, plan: &CallPlan) -> Result<(), ApiError> {
         let (Some(lease), Some(_)) = (&plan.lease, &self.session) else {
             return Ok(());
         };
@@ -90,27 +70,26 @@ impl Driver<'_> {
         let Ok(answer) = self.read(turn, &path).await else {
             return Ok(());
         };
-        match Held::read(&answer.body).filter(|_| answer.is_done()) {
-            Some(held) if !held.has(lease.ctid) => Err(over(lease)),
+        match answer.read::<LeaseView>() {
+            Ok(now) if answer.is_done() && !has_container(&now, lease.ctid) => Err(over(lease)),
             _ => Ok(()),
         }
     }
 
-    async fn read(&self, turn: &Turn, path: &str) -> Result<Answer, LeaseApiError> {
+    async fn read(&self, turn: &Turn, path: &str) -> Result<LeaseApiResponse, LeaseApiError> {
         let caller = self.caller(turn.id(), self.session.as_ref());
         self.app.lease_api.get(path, caller).await
     }
 }
 
-impl From<Held> for SuspendedLease {
-    fn from(held: Held) -> Self {
-        Self {
-            lease_id: held.lease_id,
-            ctid: held.ctid,
-            hostname: held.hostname,
-            ip: held.ip,
-            expires_at: held.expires_at,
-        }
+/// What the customer is shown of the lease that a call is bound to.
+fn suspended_lease(lease: LeaseView) -> SuspendedLease {
+    SuspendedLease {
+        lease_id: lease.lease_id,
+        ctid: lease.ctid,
+        hostname: lease.hostname,
+        ip: lease.ip,
+        expires_at: lease.expires_at,
     }
 }
 

@@ -2,10 +2,10 @@
 //! something is sent without a payment first; its 402 suspends the turn, and `resume` goes on with exactly that call.
 
 mod call;
+mod event_sink;
 mod lease;
 mod pay;
 mod resume;
-mod stage;
 
 use std::{
     net::IpAddr,
@@ -16,25 +16,25 @@ use api_types::{ChatEvent, ChatMessage, ChatRequest, PaymentRequest, Secret, Sus
 use service::crypto;
 
 use crate::{
-    conversation::{self, Room},
+    conversation::{self, HistoryLimit},
     error::ApiError,
-    lease_api::Caller,
-    llm::Question,
+    lease_api::RequestContext,
+    llm::ModelRequest,
     payment::SignedHeader,
-    pending::{Pending, Wanted},
+    pending::{CustomerAction, Pending},
     state::App,
-    tools::Plan,
-    turn::{Bounds, Effect, Event, Failure, Turn},
+    tools::CallPlan,
+    turn::{Turn, TurnBounds, TurnEffect, TurnEvent, TurnFailure},
 };
 
-pub use stage::Stage;
+pub use event_sink::EventSink;
 
-/// How a request ended well.
+/// The result of a request that ended without an error.
 #[derive(Debug)]
-pub struct Outcome {
-    /// The agent's words.
+pub struct TurnOutcome {
+    /// The agent's text.
     pub reply: String,
-    /// What the customer has to do, if something.
+    /// What the customer has to do before the turn goes on, if anything.
     pub suspended: Option<Suspension>,
     /// The turn.
     pub turn_id: String,
@@ -49,29 +49,29 @@ pub enum Suspension {
     Confirmation(Box<SuspendedCall>, String),
 }
 
-/// What a call came to.
-enum Called {
-    /// The tool answered, well or badly.
-    Answered(Event),
+/// The outcome of a tool call.
+enum ToolCallOutcome {
+    /// The tool has a result, good or bad.
+    Answered(TurnEvent),
     /// The customer has to pay or to confirm.
-    Suspended(Box<Asked>),
+    Suspended(Box<CustomerRequest>),
 }
 
-/// What will be asked of the customer.
-struct Asked {
-    plan: Plan,
-    wanted: Wanted,
+/// A call that needs a payment or a confirmation of the customer.
+struct CustomerRequest {
+    plan: CallPlan,
+    wanted: CustomerAction,
     request: Option<PaymentRequest>,
 }
 
 /// Performs one request of a customer.
 struct Driver<'a> {
     app: &'a App,
-    stage: &'a mut Stage,
+    events: &'a mut EventSink,
     began: Instant,
-    /// Time that the model and the lease API took.
-    elsewhere: Duration,
-    /// Where the customer calls from.
+    /// Time spent waiting for the model and the lease API.
+    external_time: Duration,
+    /// The customer's address.
     address: IpAddr,
     session: Option<Secret>,
     wallet: Option<String>,
@@ -80,7 +80,7 @@ struct Driver<'a> {
     secrets: Option<api_types::ChatSecrets>,
 }
 
-/// Answers a request; `stage` hears of everything on the way.
+/// Performs a request and sends its events to `events`.
 ///
 /// # Errors
 /// What the customer is told instead of an answer. Nothing was charged unless the error says that this is not known.
@@ -88,17 +88,17 @@ pub async fn converse(
     app: &App,
     request: ChatRequest,
     address: IpAddr,
-    stage: &mut Stage,
-) -> Result<Outcome, ApiError> {
+    events: &mut EventSink,
+) -> Result<TurnOutcome, ApiError> {
     let payment = match &request.payment_headers {
         Some(headers) => SignedHeader::from_headers(headers)?,
         None => None,
     };
     let driver = Driver {
         app,
-        stage,
+        events,
         began: Instant::now(),
-        elsewhere: Duration::ZERO,
+        external_time: Duration::ZERO,
         address,
         session: request.session.clone(),
         wallet: request.wallet.as_deref().map(str::to_lowercase),
@@ -109,66 +109,67 @@ pub async fn converse(
         return driver.resume(&request, sealed, payment).await;
     }
     let id = format!("turn_{}", crypto::random_hex(12));
-    let room = driver.room(&request.history, &id).await;
+    let room = driver.history_limit(&request.history, &id).await;
     let conversation = conversation::begin(&request.history, &request.message, room);
     let turn = Turn::new(id, conversation);
     let driver = Driver {
         voucher: payment,
         ..driver
     };
-    driver.run(turn, Event::Start).await
+    driver.run(turn, TurnEvent::Start).await
 }
 
 impl Driver<'_> {
     /// How much of a history is kept: the model is paid for each word, so a long one is for
     /// customers who are signed in. That a session is named proves nothing; the lease API is asked.
-    async fn room(&self, history: &[ChatMessage], id: &str) -> Room {
-        let (true, Some(session)) = (Room::SHORT.is_exceeded(history), &self.session) else {
-            return Room::SHORT;
+    async fn history_limit(&self, history: &[ChatMessage], id: &str) -> HistoryLimit {
+        let (true, Some(session)) = (HistoryLimit::SHORT.is_exceeded(history), &self.session)
+        else {
+            return HistoryLimit::SHORT;
         };
         let caller = self.caller(id, Some(session));
         match self.app.lease_api.knows_session(caller).await {
-            true => Room::LONG,
-            false => Room::SHORT,
+            true => HistoryLimit::LONG,
+            false => HistoryLimit::SHORT,
         }
     }
 
-    /// Who asks the lease API, in this turn.
-    fn caller<'a>(&self, turn: &'a str, session: Option<&'a Secret>) -> Caller<'a> {
-        Caller {
+    /// The context of a request to the lease API in this turn.
+    fn caller<'a>(&self, turn: &'a str, session: Option<&'a Secret>) -> RequestContext<'a> {
+        RequestContext {
             id: turn,
             session: session.map(Secret::expose),
             address: Some(self.address),
         }
     }
 
-    /// Goes on until the customer's turn comes.
-    async fn run(mut self, mut turn: Turn, event: Event) -> Result<Outcome, ApiError> {
-        let bounds = Bounds::default();
+    /// Performs effects until the customer has to act or the turn ends.
+    async fn run(mut self, mut turn: Turn, event: TurnEvent) -> Result<TurnOutcome, ApiError> {
+        let bounds = TurnBounds::default();
         let mut effect = turn.step(event, &bounds);
         let mut asked = None;
         loop {
             let event = match effect {
-                Effect::Ask { tools, again } => self.ask(&turn, tools, again).await,
-                Effect::Call(call) => match self.call(&turn, &call).await {
-                    Called::Answered(event) => event,
-                    Called::Suspended(what) => {
+                TurnEffect::Ask { tools, again } => self.ask(&turn, tools, again).await,
+                TurnEffect::Call(call) => match self.call(&turn, &call).await {
+                    ToolCallOutcome::Answered(event) => event,
+                    ToolCallOutcome::Suspended(what) => {
                         let mark = what.plan.mark();
                         asked = Some(what);
-                        Event::Suspended(mark)
+                        TurnEvent::Suspended(mark)
                     }
                 },
-                Effect::Wait => return self.suspend(&turn, asked),
-                Effect::Finish => {
-                    self.note(&turn, "finished");
-                    return Ok(Outcome {
+                TurnEffect::Wait => return self.suspend(&turn, asked),
+                TurnEffect::Finish => {
+                    self.record(&turn, "finished");
+                    return Ok(TurnOutcome {
                         reply: turn.words().to_owned(),
                         suspended: None,
                         turn_id: turn.id().to_owned(),
                     });
                 }
-                Effect::Break(failure) => {
-                    self.note(&turn, "failed");
+                TurnEffect::Break(failure) => {
+                    self.record(&turn, "failed");
                     return Err(ApiError::from(failure).in_turn(turn.id()));
                 }
             };
@@ -176,12 +177,12 @@ impl Driver<'_> {
         }
     }
 
-    async fn ask(&mut self, turn: &Turn, tools: bool, again: bool) -> Event {
-        let patience = self.time_left().min(self.app.config.model_patience);
-        if patience.is_zero() {
-            return Event::Failed(Failure::OutOfTime);
+    async fn ask(&mut self, turn: &Turn, tools: bool, again: bool) -> TurnEvent {
+        let timeout = self.time_left().min(self.app.config.model_timeout);
+        if timeout.is_zero() {
+            return TurnEvent::Failed(TurnFailure::OutOfTime);
         }
-        let question = Question {
+        let question = ModelRequest {
             conversation: turn.conversation(),
             tools,
             again,
@@ -189,30 +190,36 @@ impl Driver<'_> {
             address: self.address,
         };
         let start = Instant::now();
-        let stage = &*self.stage;
-        let words = |text: &str| stage.token(text);
+        let events = &*self.events;
+        let words = |text: &str| events.token(text);
         let answer = self.app.model.answer(question, &words);
-        let answer = tokio::time::timeout(patience, answer).await;
+        let answer = tokio::time::timeout(timeout, answer).await;
         let took = start.elapsed();
-        self.elsewhere += took;
+        self.external_time += took;
         metrics::histogram!("model_seconds").record(took.as_secs_f64());
         match answer {
-            Ok(Ok(said)) => Event::Said(said),
+            Ok(Ok(said)) => TurnEvent::Said(said),
             Ok(Err(error)) => {
                 tracing::warn!(turn.id = turn.id(), %error, "the model did not answer");
-                Event::Failed(Failure::Model(error.to_string()))
+                TurnEvent::Failed(TurnFailure::Model(error.to_string()))
             }
-            Err(_) if self.time_left().is_zero() => Event::Failed(Failure::OutOfTime),
-            Err(_) => Event::Failed(Failure::Model(crate::llm::ModelError::Slow.to_string())),
+            Err(_) if self.time_left().is_zero() => TurnEvent::Failed(TurnFailure::OutOfTime),
+            Err(_) => {
+                TurnEvent::Failed(TurnFailure::Model(crate::llm::ModelError::Slow.to_string()))
+            }
         }
     }
 
-    /// Seals the turn and tells the customer what to do.
-    fn suspend(&mut self, turn: &Turn, asked: Option<Box<Asked>>) -> Result<Outcome, ApiError> {
+    /// Seals the turn and asks the customer to pay or to confirm.
+    fn suspend(
+        &mut self,
+        turn: &Turn,
+        asked: Option<Box<CustomerRequest>>,
+    ) -> Result<TurnOutcome, ApiError> {
         let (Some(asked), Some(call)) = (asked, turn.waiting()) else {
-            return Err(Failure::Unexpected("wait").into());
+            return Err(TurnFailure::Unexpected("wait").into());
         };
-        let Asked {
+        let CustomerRequest {
             plan,
             wanted,
             request,
@@ -228,17 +235,17 @@ impl Driver<'_> {
             turn: turn.clone(),
         };
         let sealed = self.app.sealer.seal(&pending).map_err(|error| {
-            tracing::error!(turn.id = turn.id(), %error, "a turn cannot be written down");
-            ApiError::from(Failure::Unexpected("seal"))
+            tracing::error!(turn.id = turn.id(), %error, "a turn cannot be serialised");
+            ApiError::from(TurnFailure::Unexpected("seal"))
         })?;
         let mut reply = turn.words().to_owned();
         let id = call.id.clone();
         let suspended = match request {
             Some(request) => {
                 if reply.is_empty() {
-                    reply = asking_to_pay(&request);
+                    reply = payment_prompt(&request);
                 }
-                self.stage.happened(ChatEvent::PaymentRequired {
+                self.events.emit(ChatEvent::PaymentRequired {
                     id,
                     request: Box::new(request.clone()),
                     pending: sealed.clone(),
@@ -249,7 +256,7 @@ impl Driver<'_> {
                 if reply.is_empty() {
                     reply = format!("{}? Please confirm it.", shown.summary);
                 }
-                self.stage.happened(ChatEvent::ConfirmRequired {
+                self.events.emit(ChatEvent::ConfirmRequired {
                     id,
                     call: shown.clone(),
                     pending: sealed.clone(),
@@ -257,8 +264,8 @@ impl Driver<'_> {
                 Suspension::Confirmation(Box::new(shown), sealed)
             }
         };
-        self.note(turn, "suspended");
-        Ok(Outcome {
+        self.record(turn, "suspended");
+        Ok(TurnOutcome {
             reply,
             suspended: Some(suspended),
             turn_id: turn.id().to_owned(),
@@ -268,23 +275,29 @@ impl Driver<'_> {
     fn time_left(&self) -> Duration {
         self.app
             .config
-            .turn_patience
+            .turn_timeout
             .saturating_sub(self.began.elapsed())
     }
 
-    /// One line of the log and the numbers of a request.
-    fn note(&self, turn: &Turn, outcome: &'static str) {
+    /// Logs the request and records its metrics.
+    fn record(&self, turn: &Turn, outcome: &'static str) {
         let whole = self.began.elapsed();
-        let own = whole.saturating_sub(self.elsewhere);
+        let own = whole.saturating_sub(self.external_time);
         metrics::counter!("chat_requests_total", "outcome" => outcome).increment(1);
         metrics::histogram!("chat_overhead_seconds").record(own.as_secs_f64());
         let (whole_ms, own_us) = (whole.as_millis() as u64, own.as_micros() as u64);
-        tracing::info!(turn.id = turn.id(), outcome, whole_ms, own_us, "turn");
+        tracing::info!(
+            turn.id = turn.id(),
+            outcome,
+            whole_ms,
+            own_us,
+            "the request of a turn ended"
+        );
     }
 }
 
-/// Said where the model said nothing: the amount is the lease API's, never the model's.
-fn asking_to_pay(request: &PaymentRequest) -> String {
+/// The reply where the model gave no text. The amount is the lease API's, never the model's.
+fn payment_prompt(request: &PaymentRequest) -> String {
     let amount = request.amount.parse::<api_types::Usdc>();
     let amount = amount.map_or_else(|_| request.amount.clone(), |amount| amount.to_string());
     let what = &request.call.summary;

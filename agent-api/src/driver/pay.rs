@@ -6,14 +6,14 @@ use std::time::Instant;
 use api_types::{ChatSecrets, ErrorCode, LeaseRequest, Limits};
 use serde_json::json;
 
-use super::{Asked, Called, Driver, call::Told};
+use super::{CustomerRequest, Driver, ToolCallOutcome, call::ToolReport};
 use crate::{
     conversation::ToolCall,
     error::ApiError,
-    lease_api::{Answer, Delivery, Fate, Payment},
-    payment::{Demand, SignedHeader, Terms},
-    pending::Wanted,
-    tools::{Plan, Registered},
+    lease_api::{KeyedPayment, LeaseApiResponse, PaidCallResult, PaymentFate},
+    payment::{PaymentTerms, SignedHeader},
+    pending::CustomerAction,
+    tools::{CallPlan, RegisteredTool},
     turn::Turn,
 };
 
@@ -24,57 +24,59 @@ impl Driver<'_> {
         &mut self,
         turn: &Turn,
         call: &ToolCall,
-        tool: &'static Registered,
-        plan: Plan,
-        terms: &Terms,
+        tool: &'static RegisteredTool,
+        plan: CallPlan,
+        terms: &PaymentTerms,
         voucher: &SignedHeader,
         start: Instant,
-    ) -> Called {
+    ) -> ToolCallOutcome {
         let (policy, now) = (&self.app.config.policy, self.app.clock.unix_seconds());
         let payer = voucher.payer();
         // The same payment, sent again, is the same purchase. The tag stays in this process.
         let tag = self.app.sealer.tag("voucher", voucher.value());
         let key = self.app.used.key_of(&tag, now);
         if let Err(refused) = self.app.spending.reserve(policy, terms, &payer, now) {
-            return self.told(call, Told::failed(refused.to_string()), start);
+            return self.report(call, ToolReport::failed(refused.to_string()), start);
         }
         let body = match self.body(&plan) {
             Ok(body) => body,
             Err(_) => {
                 self.app.spending.release(terms, &payer);
                 let message = "The password or key that came with the request is not acceptable.";
-                return self.told(call, Told::failed(message), start);
+                return self.report(call, ToolReport::failed(message), start);
             }
         };
         let delivery = self
             .deliver(turn, &plan, body.as_deref(), voucher, &key)
             .await;
         match (self.settle(&tag, &delivery), delivery.answer) {
-            (Fate::Open, _) | (_, Err(_)) => self.told(call, Told::failed(STILL_OPEN), start),
+            (PaymentFate::Open, _) | (_, Err(_)) => {
+                self.report(call, ToolReport::failed(STILL_OPEN), start)
+            }
             (fate, Ok(answer)) => {
-                if matches!(fate, Fate::Asked | Fate::Refused) {
+                if matches!(fate, PaymentFate::Asked | PaymentFate::Refused) {
                     self.app.spending.release(terms, &payer);
                 }
-                self.paid(call, tool, plan, terms, &answer, start)
+                self.finish_paid(call, tool, plan, terms, &answer, start)
             }
         }
     }
 
-    /// Remembers what became of a payment, by its suspended call or its tag. What was ever open is
-    /// ended only by an answer that says what became of the money.
-    pub(super) fn settle(&self, id: &str, delivery: &Delivery) -> Fate {
+    /// Records the fate of a payment by its suspended call or its tag. A payment that was open once
+    /// is closed only by a response that says what became of the money.
+    pub(super) fn settle(&self, id: &str, delivery: &PaidCallResult) -> PaymentFate {
         let (used, now) = (&self.app.used, self.app.clock.unix_seconds());
         match delivery.fate() {
-            fate @ (Fate::Done | Fate::Spent | Fate::Owed) => {
+            fate @ (PaymentFate::Done | PaymentFate::Spent | PaymentFate::Owed) => {
                 used.mark_closed(id);
                 fate
             }
-            fate @ (Fate::Held | Fate::Open) => {
+            fate @ (PaymentFate::Held | PaymentFate::Open) => {
                 used.mark_open(id, now);
                 fate
             }
-            Fate::Asked | Fate::Refused if used.is_open(id) => Fate::Open,
-            fate @ (Fate::Asked | Fate::Refused) => fate,
+            PaymentFate::Asked | PaymentFate::Refused if used.is_open(id) => PaymentFate::Open,
+            fate @ (PaymentFate::Asked | PaymentFate::Refused) => fate,
         }
     }
 
@@ -82,81 +84,84 @@ impl Driver<'_> {
     pub(super) async fn deliver(
         &mut self,
         turn: &Turn,
-        plan: &Plan,
+        plan: &CallPlan,
         body: Option<&str>,
         header: &SignedHeader,
         key: &str,
-    ) -> Delivery {
+    ) -> PaidCallResult {
         let start = Instant::now();
-        let payment = Payment { header, key };
+        let payment = KeyedPayment { header, key };
         let caller = self.caller(turn.id(), None);
         let delivery = self.app.lease_api.pay(plan, body, payment, caller).await;
-        self.elsewhere += start.elapsed();
+        self.external_time += start.elapsed();
         let outcome = match &delivery.answer {
             Ok(answer) => answer.status.to_string(),
             Err(error) => error.to_string(),
         };
         let (turn, tool, fate) = (turn.id(), &plan.tool, delivery.fate());
-        tracing::info!(turn.id = turn, tool, outcome, payment.fate = ?fate, "paid call");
+        tracing::info!(turn.id = turn, tool, outcome, payment.fate = ?fate, "a paid call was sent");
         delivery
     }
 
-    /// What came of a paid call. A second 402 is shown as such and never answered in silence.
-    pub(super) fn paid(
+    /// The outcome of a paid call. A second 402 is shown to the customer and never paid silently.
+    pub(super) fn finish_paid(
         &mut self,
         call: &ToolCall,
-        tool: &'static Registered,
-        plan: Plan,
-        before: &Terms,
-        answer: &Answer,
+        tool: &'static RegisteredTool,
+        plan: CallPlan,
+        before: &PaymentTerms,
+        answer: &LeaseApiResponse,
         start: Instant,
-    ) -> Called {
+    ) -> ToolCallOutcome {
         if answer.wants_payment() {
             let now = self.app.clock.unix_seconds();
-            return match Demand::read(answer, &plan, now) {
+            return match answer.demand(&plan, now) {
                 Ok(mut demand) => {
                     demand.request.price_changed = demand.terms.amount != before.amount;
-                    Called::Suspended(Box::new(Asked {
+                    ToolCallOutcome::Suspended(Box::new(CustomerRequest {
                         plan,
-                        wanted: Wanted::Payment(demand.terms),
+                        wanted: CustomerAction::Payment(demand.terms),
                         request: Some(demand.request),
                     }))
                 }
-                Err(problem) => self.told(call, Told::failed(problem), start),
+                Err(problem) => self.report(call, ToolReport::failed(problem), start),
             };
         }
         let fate = answer.fate();
         let mut told = match fate {
-            Fate::Held => held(answer),
-            Fate::Owed => owed(answer),
-            _ => Told::answer(tool, answer),
+            PaymentFate::Held => held(answer),
+            PaymentFate::Owed => owed(answer),
+            _ => ToolReport::answer(tool, answer),
         };
-        let taken = matches!(fate, Fate::Done | Fate::Spent | Fate::Owed | Fate::Held);
+        let taken = matches!(
+            fate,
+            PaymentFate::Done | PaymentFate::Spent | PaymentFate::Owed | PaymentFate::Held
+        );
         told.bought = taken.then(|| plan.mark());
-        self.told(call, told, start)
+        self.report(call, told, start)
     }
 
     /// The body as it is sent: the one that was shown, and the customer's credential at its end.
     ///
     /// # Errors
     /// The credential is not acceptable; nothing was sent.
-    pub(super) fn body(&self, plan: &Plan) -> Result<Option<String>, ApiError> {
+    pub(super) fn body(&self, plan: &CallPlan) -> Result<Option<String>, ApiError> {
         let given = self.secrets.as_ref().filter(|_| plan.takes_credential);
         let (Some(secrets), Some(body)) = (given, &plan.body) else {
             return Ok(plan.body.clone());
         };
-        check(secrets)?;
+        check_credential(secrets)?;
         with_secrets(body, secrets).map(Some)
     }
 }
 
-/// Said of a payment whose fate is open, where the model goes on.
+/// The report on a payment whose outcome is unknown.
 const STILL_OPEN: &str = "It is not known yet what became of the payment. Nothing must be signed or paid \
                           again for this; the same request can be sent again to learn it.";
 
-fn held(answer: &Answer) -> Told {
+fn held(answer: &LeaseApiResponse) -> ToolReport {
     let summary = "The payment came in and is still being settled; nothing has to be paid again.";
-    Told {
+    ToolReport {
         ok: true,
         summary: summary.to_owned(),
         model: json!({ "summary": summary, "data": { "status": "settling" } }),
@@ -166,11 +171,11 @@ fn held(answer: &Answer) -> Told {
     }
 }
 
-fn owed(answer: &Answer) -> Told {
+fn owed(answer: &LeaseApiResponse) -> ToolReport {
     let summary = "The payment was taken, and what it was for could not be delivered: it is owed to \
                    you. Do not pay again for this.";
     let error = json!({ "code": "payment_owed", "message": summary, "retryable": false });
-    Told {
+    ToolReport {
         ok: false,
         summary: summary.to_owned(),
         model: json!({ "error": error }),
@@ -180,8 +185,8 @@ fn owed(answer: &Answer) -> Told {
     }
 }
 
-/// Checked here already, so that the customer can mend it before the payment is sent.
-fn check(secrets: &ChatSecrets) -> Result<(), ApiError> {
+/// Checks the credential before the payment is sent, so that the customer can correct it.
+fn check_credential(secrets: &ChatSecrets) -> Result<(), ApiError> {
     let request = LeaseRequest {
         password: secrets.password.clone(),
         ssh_public_key: secrets.ssh_public_key.clone(),
@@ -236,7 +241,7 @@ mod tests {
             password: Some(Secret::new("short")),
             ssh_public_key: Some("not a key".into()),
         };
-        let error = check(&secrets).unwrap_err();
+        let error = check_credential(&secrets).unwrap_err();
         assert_eq!(error.code(), ErrorCode::InvalidRequest);
         assert!(!format!("{error:?}").contains("short"));
     }

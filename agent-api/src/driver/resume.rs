@@ -1,4 +1,4 @@
-//! Goes on with a suspended call: paid, confirmed, or given up.
+//! Resumes a suspended call: paid, confirmed, or given up.
 
 use std::time::Instant;
 
@@ -6,27 +6,27 @@ use api_types::{ChatRequest, ErrorCode, Secret};
 use tokio::sync::watch;
 use tracing::Instrument as _;
 
-use super::{Called, Driver, Outcome, call::Told};
+use super::{Driver, ToolCallOutcome, TurnOutcome, call::ToolReport};
 use crate::{
     error::ApiError,
-    lease_api::{Answer, Caller, Fate, LeaseApiError},
-    payment::{SignedHeader, Terms},
-    pending::{self, Pending, PendingError, Reuse, Wanted},
-    tools::{self, Registered},
-    turn::Event,
+    lease_api::{LeaseApiError, LeaseApiResponse, PaymentFate, RequestContext},
+    payment::{PaymentTerms, SignedHeader},
+    pending::{self, CustomerAction, Pending, PendingError, Reuse},
+    tools::{self, RegisteredTool},
+    turn::TurnEvent,
 };
 
-/// The longest reason that the model hears, in characters.
+/// The longest reason that is passed to the model, in characters.
 const MAX_REASON: usize = 500;
 
 impl Driver<'_> {
-    /// Opens the suspended call and does what the customer wants of it.
+    /// Opens the suspended call and pays, performs or gives it up, as the customer decided.
     pub(super) async fn resume(
         mut self,
         request: &ChatRequest,
         sealed: &str,
         payment: Option<SignedHeader>,
-    ) -> Result<Outcome, ApiError> {
+    ) -> Result<TurnOutcome, ApiError> {
         let pending = self.open(sealed, payment.is_some())?;
         if let (Some(bound), Some(wallet)) = (&pending.wallet, &self.wallet)
             && bound != wallet
@@ -36,40 +36,42 @@ impl Driver<'_> {
         self.wallet = self.wallet.take().or_else(|| pending.wallet.clone());
         let tool = tools::find(&pending.plan.tool).ok_or(PendingError::NotOurs)?;
         let called = match (&pending.wanted, payment, request.confirm, &request.cancel) {
-            (_, _, _, Some(reason)) => return self.given_up(pending, request, reason).await,
-            (Wanted::Payment(terms), Some(payment), _, None) => {
+            (_, _, _, Some(reason)) => return self.give_up(pending, request, reason).await,
+            (CustomerAction::Payment(terms), Some(payment), _, None) => {
                 self.pay_pending(&pending, tool, terms, &payment).await?
             }
-            (Wanted::Confirmation, None, true, None) => self.confirmed(&pending, tool).await?,
-            (Wanted::Confirmation, Some(_), _, None) => {
+            (CustomerAction::Confirmation, None, true, None) => {
+                self.confirm(&pending, tool).await?
+            }
+            (CustomerAction::Confirmation, Some(_), _, None) => {
                 let message = "The suspended call costs nothing; the payment was not sent.";
                 return Err(ApiError::new(ErrorCode::PaymentInvalid, message));
             }
             (_, None, _, None) if !request.message.trim().is_empty() => {
                 let reason = "the customer went on without it";
-                return self.given_up(pending, request, reason).await;
+                return self.give_up(pending, request, reason).await;
             }
-            (Wanted::Payment(_), None, ..) => {
+            (CustomerAction::Payment(_), None, ..) => {
                 let message = "has to hold the signed payment for the suspended call, or cancel has to say why not";
                 return Err(ApiError::field("payment_headers", message));
             }
-            (Wanted::Confirmation, None, ..) => {
+            (CustomerAction::Confirmation, None, ..) => {
                 let message = "has to be true for the suspended call, or cancel has to say why not";
                 return Err(ApiError::field("confirm", message));
             }
         };
         let mut turn = pending.turn;
         match called {
-            Called::Answered(event) => self.run(turn, event).await,
-            Called::Suspended(asked) => {
+            ToolCallOutcome::Answered(event) => self.run(turn, event).await,
+            ToolCallOutcome::Suspended(asked) => {
                 let mark = asked.plan.mark();
-                turn.step(Event::Suspended(mark), &super::Bounds::default());
+                turn.step(TurnEvent::Suspended(mark), &super::TurnBounds::default());
                 self.suspend(&turn, Some(asked))
             }
         }
     }
 
-    /// The suspended call. One whose payment is open can be asked after also when its time is over.
+    /// Opens a suspended call. One whose payment is open can be asked about after its expiry too.
     fn open(&self, sealed: &str, paid: bool) -> Result<Pending, ApiError> {
         let pending = self.app.sealer.open_at_any_age(sealed)?;
         let late = pending.expires_at <= self.app.clock.unix_seconds();
@@ -83,26 +85,26 @@ impl Driver<'_> {
         })
     }
 
-    async fn given_up(
+    async fn give_up(
         self,
         pending: Pending,
         request: &ChatRequest,
         reason: &str,
-    ) -> Result<Outcome, ApiError> {
-        self.note_use(&pending, "given up")?;
+    ) -> Result<TurnOutcome, ApiError> {
+        self.record_use(&pending, "given up")?;
         let message = Some(request.message.clone()).filter(|text| !text.trim().is_empty());
-        let event = Event::GivenUp {
+        let event = TurnEvent::GivenUp {
             reason: reason.chars().take(MAX_REASON).collect(),
             message,
         };
         self.run(pending.turn, event).await
     }
 
-    async fn confirmed(
+    async fn confirm(
         &mut self,
         pending: &Pending,
-        tool: &'static Registered,
-    ) -> Result<Called, ApiError> {
+        tool: &'static RegisteredTool,
+    ) -> Result<ToolCallOutcome, ApiError> {
         let start = Instant::now();
         let call = pending.turn.waiting().ok_or(PendingError::NotOurs)?;
         let Some(session) = self.session.clone() else {
@@ -110,15 +112,14 @@ impl Driver<'_> {
                 "Sign in with the wallet first: only its owner may do this to a container.";
             return Err(ApiError::new(ErrorCode::Unauthorized, message));
         };
-        // Another session is another answer of the customer: what came of the call is not its to
-        // hear.
+        // Another session is another customer's decision: it must not learn the outcome.
         let with = self
             .app
             .sealer
             .tag("use", &format!("confirmed\n{}", session.expose()));
         let now = self.app.clock.unix_seconds();
         let confirmed = self.app.used.confirm(pending, &with, now)?;
-        self.starts(call, tool.name, &pending.plan.title);
+        self.report_start(call, tool.name, &pending.plan.title);
         if let Some(perform) = confirmed.perform {
             self.perform(pending, session, perform);
         }
@@ -127,32 +128,32 @@ impl Driver<'_> {
             Ok(answer) => answer.clone().unwrap_or(Err(LeaseApiError::Away)),
             Err(_) => Err(LeaseApiError::Away),
         };
-        self.elsewhere += start.elapsed();
+        self.external_time += start.elapsed();
         let told = match answer {
-            Ok(answer) => Told::answer(tool, &answer),
-            Err(error) => Told::failed(error.to_string()),
+            Ok(answer) => ToolReport::answer(tool, &answer),
+            Err(error) => ToolReport::failed(error.to_string()),
         };
-        Ok(self.told(call, told, start))
+        Ok(self.report(call, told, start))
     }
 
-    /// Sends a confirmed call in a task of its own: a customer who hangs up does not lose its
-    /// outcome.
+    /// Sends a confirmed call in a task of its own, so that its outcome is recorded even if the
+    /// customer hangs up.
     fn perform(
         &self,
         pending: &Pending,
         session: Secret,
-        outcome: watch::Sender<Option<pending::Outcome>>,
+        outcome: watch::Sender<Option<pending::LeaseApiResult>>,
     ) {
         let (app, pending, address) = (self.app.clone(), pending.clone(), self.address);
         let work = async move {
-            let caller = Caller {
+            let caller = RequestContext {
                 id: pending.turn.id(),
                 session: Some(session.expose()),
                 address: Some(address),
             };
             let answer = app.lease_api.send(&pending.plan, caller).await;
             // A session that has ended did nothing; the customer signs in and confirms again.
-            let code = answer.as_ref().ok().and_then(Answer::code);
+            let code = answer.as_ref().ok().and_then(LeaseApiResponse::code);
             if code == Some(ErrorCode::Unauthorized) {
                 app.used.forget(&pending);
             }
@@ -161,14 +162,15 @@ impl Driver<'_> {
         tokio::spawn(work.instrument(tracing::Span::current()));
     }
 
-    /// Everything is checked before the payment leaves: it fits this call, nobody used the call otherwise, and the policy holds.
+    /// Sends a payment after all checks: it fits this call, the call was not used otherwise, and the
+    /// policy allows it.
     async fn pay_pending(
         &mut self,
         pending: &Pending,
-        tool: &'static Registered,
-        terms: &Terms,
+        tool: &'static RegisteredTool,
+        terms: &PaymentTerms,
         payment: &SignedHeader,
-    ) -> Result<Called, ApiError> {
+    ) -> Result<ToolCallOutcome, ApiError> {
         let start = Instant::now();
         let call = pending.turn.waiting().ok_or(PendingError::NotOurs)?;
         payment.fits(terms)?;
@@ -183,9 +185,9 @@ impl Driver<'_> {
             payment.value(),
             body.as_deref().unwrap_or_default()
         );
-        let reuse = self.note_use(pending, &with)?;
+        let reuse = self.record_use(pending, &with)?;
         if reuse == Reuse::First
-            && let Err(over) = self.lease_lives(&pending.turn, &plan).await
+            && let Err(over) = self.check_lease(&pending.turn, &plan).await
         {
             self.app.used.forget(pending);
             return Err(over);
@@ -200,25 +202,25 @@ impl Driver<'_> {
             self.app.used.forget(pending);
             return Err(refused.into());
         }
-        self.starts(call, tool.name, &plan.title);
+        self.report_start(call, tool.name, &plan.title);
         let key = pending.idempotency_key();
         let delivery = self
             .deliver(&pending.turn, &plan, body.as_deref(), payment, &key)
             .await;
         match (self.settle(&pending.id, &delivery), delivery.answer) {
-            (Fate::Open, _) | (_, Err(_)) => Err(still_open(pending.turn.id())),
+            (PaymentFate::Open, _) | (_, Err(_)) => Err(still_open(pending.turn.id())),
             (fate, Ok(answer)) => {
-                if matches!(fate, Fate::Asked | Fate::Refused) {
+                if matches!(fate, PaymentFate::Asked | PaymentFate::Refused) {
                     self.app.used.forget(pending);
                     self.app.spending.release(terms, &payer);
                 }
-                Ok(self.paid(call, tool, plan, terms, &answer, start))
+                Ok(self.finish_paid(call, tool, plan, terms, &answer, start))
             }
         }
     }
 
-    /// Notes what the call is used with; only a digest of it is kept.
-    fn note_use(&self, pending: &Pending, with: &str) -> Result<Reuse, ApiError> {
+    /// Records what the call is used with, as a digest.
+    fn record_use(&self, pending: &Pending, with: &str) -> Result<Reuse, ApiError> {
         let digest = self.app.sealer.tag("use", with);
         let now = self.app.clock.unix_seconds();
         Ok(self.app.used.note(pending, &digest, now)?)

@@ -4,14 +4,14 @@
 
 use api_types::ErrorCode;
 
-use super::Answer;
+use super::LeaseApiResponse;
 
 /// The code of an answer to what was paid and cannot be delivered; the operator owes it.
 const OWED: &str = "payment_owed";
 
 /// What became of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum PaymentFate {
     /// It moved the money, and the call was done.
     Done,
     /// It moved the money for this or another call, and nothing more will come of it.
@@ -28,32 +28,32 @@ pub enum Fate {
     Refused,
 }
 
-impl Answer {
+impl LeaseApiResponse {
     /// What became of the payment that went with the call.
-    pub fn fate(&self) -> Fate {
+    pub fn fate(&self) -> PaymentFate {
         if self.is_done() {
-            return Fate::Done;
+            return PaymentFate::Done;
         }
         if self.body["error"]["code"] == OWED {
-            return Fate::Owed;
+            return PaymentFate::Owed;
         }
         if self.status == 202 {
-            return Fate::Held;
+            return PaymentFate::Held;
         }
         let code = self.code();
         if code == Some(ErrorCode::PaymentReplayed) {
-            return Fate::Spent;
+            return PaymentFate::Spent;
         }
         // Paid, and not done: the same payment, sent again, is delivered.
         if self.is_paid() {
-            return Fate::Open;
+            return PaymentFate::Open;
         }
         if self.wants_payment() {
-            return Fate::Asked;
+            return PaymentFate::Asked;
         }
         match code {
-            Some(code) if says_nothing_was_charged(code) => Fate::Refused,
-            _ => Fate::Open,
+            Some(code) if says_nothing_was_charged(code) => PaymentFate::Refused,
+            _ => PaymentFate::Open,
         }
     }
 }
@@ -77,8 +77,8 @@ mod tests {
 
     use super::*;
 
-    fn answer(status: u16, body: Value) -> Answer {
-        Answer {
+    fn answer(status: u16, body: Value) -> LeaseApiResponse {
+        LeaseApiResponse {
             status,
             body,
             payment_required: None,
@@ -87,7 +87,7 @@ mod tests {
         }
     }
 
-    fn failed(status: u16, code: &str) -> Answer {
+    fn failed(status: u16, code: &str) -> LeaseApiResponse {
         let error = json!({"code": code, "message": "m", "retryable": false, "requestId": "r"});
         answer(status, json!({ "error": error }))
     }
@@ -95,20 +95,20 @@ mod tests {
     #[test]
     fn each_answer_says_what_became_of_its_payment() {
         let cases = [
-            (answer(200, json!({})), Fate::Done),
-            (answer(202, json!({})), Fate::Held),
-            (answer(402, json!({})), Fate::Asked),
-            (answer(404, json!({})), Fate::Open),
-            (failed(409, "payment_owed"), Fate::Owed),
-            (failed(409, "payment_replayed"), Fate::Spent),
-            (failed(409, "payment_in_progress"), Fate::Open),
-            (failed(409, "something_newer"), Fate::Open),
-            (failed(409, "lease_conflict"), Fate::Refused),
-            (failed(429, "rate_limited"), Fate::Refused),
-            (failed(502, "provisioning_failed"), Fate::Refused),
-            (failed(503, "payment_unresolved"), Fate::Open),
-            (failed(500, "internal"), Fate::Open),
-            (failed(504, "timeout"), Fate::Open),
+            (answer(200, json!({})), PaymentFate::Done),
+            (answer(202, json!({})), PaymentFate::Held),
+            (answer(402, json!({})), PaymentFate::Asked),
+            (answer(404, json!({})), PaymentFate::Open),
+            (failed(409, "payment_owed"), PaymentFate::Owed),
+            (failed(409, "payment_replayed"), PaymentFate::Spent),
+            (failed(409, "payment_in_progress"), PaymentFate::Open),
+            (failed(409, "something_newer"), PaymentFate::Open),
+            (failed(409, "lease_conflict"), PaymentFate::Refused),
+            (failed(429, "rate_limited"), PaymentFate::Refused),
+            (failed(502, "provisioning_failed"), PaymentFate::Refused),
+            (failed(503, "payment_unresolved"), PaymentFate::Open),
+            (failed(500, "internal"), PaymentFate::Open),
+            (failed(504, "timeout"), PaymentFate::Open),
         ];
         for (answer, expected) in cases {
             assert_eq!(answer.fate(), expected, "{answer:?}");
@@ -118,9 +118,9 @@ mod tests {
     #[test]
     fn a_receipt_says_that_the_money_moved_whatever_else_is_said() {
         for mut answer in [failed(502, "hypervisor_error"), failed(410, "lease_ended")] {
-            assert_eq!(answer.fate(), Fate::Refused);
+            assert_eq!(answer.fate(), PaymentFate::Refused);
             answer.receipt = Some(json!({"success": true}));
-            assert_eq!(answer.fate(), Fate::Open);
+            assert_eq!(answer.fate(), PaymentFate::Open);
         }
     }
 }

@@ -1,14 +1,14 @@
 //! The lease API as this service calls it: bounded in time and size, with a 402 as a value, and with the turn's id as the request
 //! id, so that the two logs can be read side by side. What goes wrong on the way is an error; what the API answers, also a
-//! refusal, is an [`Answer`].
+//! refusal, is a [`LeaseApiResponse`].
 
-mod answer;
 mod fate;
+mod response;
 
 use std::{net::IpAddr, time::Duration};
 
 use anyhow::Context as _;
-use api_types::{ErrorBody, QuoteResponse};
+use api_types::QuoteResponse;
 use futures_util::TryStreamExt as _;
 use reqwest::{
     Method,
@@ -22,15 +22,15 @@ use service::{
 };
 use x402::wire::header as wire;
 
-use crate::{payment::SignedHeader, tools::Plan};
+use crate::{payment::SignedHeader, tools::CallPlan};
 
-pub use answer::Answer;
-pub use fate::Fate;
+pub use fate::PaymentFate;
+pub use response::LeaseApiResponse;
 
 /// The largest answer that is read.
-const MAX_ANSWER: usize = 1024 * 1024;
+const MAX_RESPONSE: usize = 1024 * 1024;
 /// How long a paid call may take: a container is made while it waits.
-const PAID_PATIENCE: Duration = Duration::from_secs(120);
+const PAID_CALL_TIMEOUT: Duration = Duration::from_secs(120);
 /// How often a paid call is sent when its answer gets lost.
 const DELIVERIES: u32 = 3;
 
@@ -54,14 +54,14 @@ pub struct LeaseApi {
     http: reqwest::Client,
     base: String,
     /// How long a call without a payment may take.
-    patience: Duration,
+    timeout: Duration,
     /// Proves that the caller's address which we pass on is true.
     secret: Option<HeaderValue>,
 }
 
 /// Who asks, on whose behalf.
 #[derive(Debug, Clone, Copy)]
-pub struct Caller<'a> {
+pub struct RequestContext<'a> {
     /// The turn, or the request of ours.
     pub id: &'a str,
     /// The wallet session's bearer token.
@@ -73,7 +73,7 @@ pub struct Caller<'a> {
 
 /// A signed payment and the key under which its call may be repeated.
 #[derive(Debug, Clone, Copy)]
-pub struct Payment<'a> {
+pub struct KeyedPayment<'a> {
     /// The header, as it came from the wallet.
     pub header: &'a SignedHeader,
     /// The `Idempotency-Key`.
@@ -82,21 +82,21 @@ pub struct Payment<'a> {
 
 /// What came of a call with its payment.
 #[derive(Debug)]
-pub struct Delivery {
+pub struct PaidCallResult {
     /// The last answer.
-    pub answer: Result<Answer, LeaseApiError>,
+    pub answer: Result<LeaseApiResponse, LeaseApiError>,
     /// Whether it answers the first copy that was sent. Otherwise an earlier one may have been
     /// taken.
     pub first: bool,
 }
 
-impl Delivery {
+impl PaidCallResult {
     /// What became of the payment, as far as this delivery tells. A refusal of a later copy says
     /// nothing about an earlier one.
-    pub fn fate(&self) -> Fate {
-        match self.answer.as_ref().map(Answer::fate) {
-            Err(_) => Fate::Open,
-            Ok(Fate::Asked | Fate::Refused) if !self.first => Fate::Open,
+    pub fn fate(&self) -> PaymentFate {
+        match self.answer.as_ref().map(LeaseApiResponse::fate) {
+            Err(_) => PaymentFate::Open,
+            Ok(PaymentFate::Asked | PaymentFate::Refused) if !self.first => PaymentFate::Open,
             Ok(fate) => fate,
         }
     }
@@ -109,7 +109,7 @@ impl LeaseApi {
     /// The HTTP client cannot be made, or the secret cannot be put into a header.
     pub fn new(
         base: impl Into<String>,
-        patience: Duration,
+        timeout: Duration,
         secret: Option<&Secret>,
     ) -> anyhow::Result<Self> {
         let secret = secret.map(|secret| {
@@ -130,7 +130,7 @@ impl LeaseApi {
         Ok(Self {
             http,
             base: base.into(),
-            patience,
+            timeout,
             secret: secret.transpose()?,
         })
     }
@@ -139,30 +139,38 @@ impl LeaseApi {
     ///
     /// # Errors
     /// There is no answer.
-    pub async fn send(&self, plan: &Plan, caller: Caller<'_>) -> Result<Answer, LeaseApiError> {
+    pub async fn send(
+        &self,
+        plan: &CallPlan,
+        caller: RequestContext<'_>,
+    ) -> Result<LeaseApiResponse, LeaseApiError> {
         let request = self.planned(plan, plan.body.as_deref(), caller);
-        exchange(request, self.patience).await
+        exchange(request, self.timeout).await
     }
 
     /// Asks for a path.
     ///
     /// # Errors
     /// There is no answer.
-    pub async fn get(&self, path: &str, caller: Caller<'_>) -> Result<Answer, LeaseApiError> {
-        exchange(self.request("GET", path, None, caller), self.patience).await
+    pub async fn get(
+        &self,
+        path: &str,
+        caller: RequestContext<'_>,
+    ) -> Result<LeaseApiResponse, LeaseApiError> {
+        exchange(self.request("GET", path, None, caller), self.timeout).await
     }
 
     /// Whether a wallet session is valid. It asks for a lease that does not exist: 401 means that the
     /// session is not valid, 404 that it is.
-    pub async fn knows_session(&self, caller: Caller<'_>) -> bool {
+    pub async fn knows_session(&self, caller: RequestContext<'_>) -> bool {
         let answer = self.get("/leases/-", caller).await;
         answer.is_ok_and(|answer| answer.status == 404)
     }
 
     /// The price of a lease with its lines, where it gives one.
-    pub async fn quote(&self, body: &str, caller: Caller<'_>) -> Option<QuoteResponse> {
+    pub async fn quote(&self, body: &str, caller: RequestContext<'_>) -> Option<QuoteResponse> {
         let request = self.request("POST", "/lease/quote", Some(body), caller);
-        let answer = exchange(request, self.patience).await.ok()?;
+        let answer = exchange(request, self.timeout).await.ok()?;
         serde_json::from_value(answer.body).ok()
     }
 
@@ -170,18 +178,18 @@ impl LeaseApi {
     /// sent again: it can move the money once, however often it arrives.
     pub async fn pay(
         &self,
-        plan: &Plan,
+        plan: &CallPlan,
         body: Option<&str>,
-        payment: Payment<'_>,
-        caller: Caller<'_>,
-    ) -> Delivery {
+        payment: KeyedPayment<'_>,
+        caller: RequestContext<'_>,
+    ) -> PaidCallResult {
         let mut delivery = 1;
         loop {
             let request = self
                 .planned(plan, body, caller)
                 .header(payment.header.name(), payment.header.value())
                 .header("idempotency-key", payment.key);
-            let answer = exchange(request, PAID_PATIENCE).await;
+            let answer = exchange(request, PAID_CALL_TIMEOUT).await;
             let again = match &answer {
                 Err(LeaseApiError::Away) => Some(Duration::from_millis(500) * delivery),
                 Ok(answer) if answer.is_in_progress() => {
@@ -193,7 +201,7 @@ impl LeaseApi {
             match again.filter(|_| delivery < DELIVERIES) {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => {
-                    return Delivery {
+                    return PaidCallResult {
                         answer,
                         first: delivery == 1,
                     };
@@ -207,9 +215,9 @@ impl LeaseApi {
     /// comes late, from whichever replica, cannot mean the next lease with that number.
     fn planned(
         &self,
-        plan: &Plan,
+        plan: &CallPlan,
         body: Option<&str>,
-        caller: Caller<'_>,
+        caller: RequestContext<'_>,
     ) -> reqwest::RequestBuilder {
         let request = |path: &str| self.request(&plan.method, path, body, caller);
         match &plan.lease {
@@ -229,7 +237,7 @@ impl LeaseApi {
         method: &str,
         path: &str,
         body: Option<&str>,
-        caller: Caller<'_>,
+        caller: RequestContext<'_>,
     ) -> reqwest::RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
         let mut request = self
@@ -256,14 +264,14 @@ impl LeaseApi {
 
 async fn exchange(
     request: reqwest::RequestBuilder,
-    patience: Duration,
-) -> Result<Answer, LeaseApiError> {
-    tokio::time::timeout(patience, receive(request))
+    timeout: Duration,
+) -> Result<LeaseApiResponse, LeaseApiError> {
+    tokio::time::timeout(timeout, receive(request))
         .await
         .unwrap_or(Err(LeaseApiError::Slow))
 }
 
-async fn receive(request: reqwest::RequestBuilder) -> Result<Answer, LeaseApiError> {
+async fn receive(request: reqwest::RequestBuilder) -> Result<LeaseApiResponse, LeaseApiError> {
     let away = |error: reqwest::Error| {
         // Without the address, which is the operator's affair; the kind is enough to find it.
         tracing::warn!(error = %error.without_url(), "the lease API does not answer");
@@ -276,7 +284,7 @@ async fn receive(request: reqwest::RequestBuilder) -> Result<Answer, LeaseApiErr
     let mut body = Vec::new();
     let mut chunks = response.bytes_stream();
     while let Some(chunk) = chunks.try_next().await.map_err(away)? {
-        if body.len() + chunk.len() > MAX_ANSWER {
+        if body.len() + chunk.len() > MAX_RESPONSE {
             return Err(LeaseApiError::Nonsense);
         }
         body.extend_from_slice(&chunk);
@@ -289,16 +297,11 @@ async fn receive(request: reqwest::RequestBuilder) -> Result<Answer, LeaseApiErr
         .iter()
         .find_map(|name| header(name))
         .and_then(|value| wire::decode(value.as_bytes()).ok());
-    Ok(Answer {
+    Ok(LeaseApiResponse {
         status,
         body,
         payment_required: header(wire::PAYMENT_REQUIRED),
         receipt,
         retry_after: header("retry-after").and_then(|value| value.parse().ok()),
     })
-}
-
-/// An error that the lease API gave, where it gave one in the contract's words.
-pub fn error_of(body: &Value) -> Option<ErrorBody> {
-    serde_json::from_value(body.get("error")?.clone()).ok()
 }

@@ -13,11 +13,11 @@ use api_types::AgentInfo;
 use async_trait::async_trait;
 use service::{caller::network_of, clock::Clock, health::Finding};
 
-use super::{Model, ModelError, Question, Words, instructions, offline::Offline};
+use super::{Model, ModelError, ModelRequest, WordSink, instructions, offline::Offline};
 use crate::{
     conversation::{Message, ToolCall},
     tools::REGISTRY,
-    turn::Said,
+    turn::ModelAnswer,
 };
 
 /// What the customer reads before the rules' first answer in a turn.
@@ -31,7 +31,7 @@ const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
 /// Tokens of a day, 0 for any number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
+pub struct TokenBudget {
     /// Of all callers: `LLM_TOKENS_PER_DAY`.
     pub of_all: u64,
     /// Of one network: `LLM_TOKENS_PER_ADDRESS`.
@@ -39,17 +39,17 @@ pub struct Budget {
 }
 
 /// The model, and the rules that stand in for it.
-pub struct Metered {
+pub struct MeteredModel {
     model: Arc<dyn Model>,
     rules: Offline,
-    budget: Budget,
+    budget: TokenBudget,
     clock: Arc<dyn Clock>,
-    used: Mutex<Day>,
+    used: Mutex<DayUsage>,
 }
 
 /// What was used on one day.
 #[derive(Debug, Default)]
-struct Day {
+struct DayUsage {
     number: u64,
     of_all: u64,
     by_network: HashMap<IpAddr, u64>,
@@ -57,9 +57,9 @@ struct Day {
     told: bool,
 }
 
-impl Metered {
+impl MeteredModel {
     /// A model with nothing used yet.
-    pub fn new(model: Arc<dyn Model>, budget: Budget, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(model: Arc<dyn Model>, budget: TokenBudget, clock: Arc<dyn Clock>) -> Self {
         Self {
             model,
             rules: Offline,
@@ -105,13 +105,13 @@ impl Metered {
         metrics::counter!("model_tokens_total").increment(tokens);
     }
 
-    fn today(&self) -> MutexGuard<'_, Day> {
+    fn today(&self) -> MutexGuard<'_, DayUsage> {
         let number = self.clock.unix_seconds() / SECONDS_PER_DAY;
         let mut day = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if day.number != number {
-            *day = Day {
+            *day = DayUsage {
                 number,
-                ..Day::default()
+                ..DayUsage::default()
             };
         }
         day
@@ -119,8 +119,12 @@ impl Metered {
 }
 
 #[async_trait]
-impl Model for Metered {
-    async fn answer(&self, question: Question<'_>, words: Words<'_>) -> Result<Said, ModelError> {
+impl Model for MeteredModel {
+    async fn answer(
+        &self,
+        question: ModelRequest<'_>,
+        words: WordSink<'_>,
+    ) -> Result<ModelAnswer, ModelError> {
         let network = network_of(question.address);
         let asked = tokens_of_question(&question);
         if !self.reserve(network, asked) {
@@ -150,7 +154,7 @@ impl Model for Metered {
     }
 }
 
-fn tokens_of_question(question: &Question<'_>) -> u64 {
+fn tokens_of_question(question: &ModelRequest<'_>) -> u64 {
     let said = question.conversation.iter().map(|message| match message {
         Message::User { text } | Message::Tool { text, .. } => text.len(),
         Message::Assistant { text, calls } => text.len() + bytes_of(calls),
@@ -161,7 +165,7 @@ fn tokens_of_question(question: &Question<'_>) -> u64 {
     tokens(instructions().len() + tools.sum::<usize>() + said.sum::<usize>())
 }
 
-fn tokens_of_answer(said: &Said) -> u64 {
+fn tokens_of_answer(said: &ModelAnswer) -> u64 {
     tokens(said.text.len() + bytes_of(&said.calls))
 }
 
@@ -185,11 +189,11 @@ mod tests {
     #[test]
     fn a_day_ends_and_an_estimate_is_replaced() {
         let clock = Arc::new(TestClock::at(SECONDS_PER_DAY));
-        let budget = Budget {
+        let budget = TokenBudget {
             of_all: 1_000,
             of_one: 600,
         };
-        let metered = Metered::new(Arc::new(Offline), budget, clock.clone());
+        let metered = MeteredModel::new(Arc::new(Offline), budget, clock.clone());
         let network = |last: u8| IpAddr::from([10, 0, 0, last]);
         assert!(metered.reserve(network(1), 900));
         assert!(
@@ -206,12 +210,12 @@ mod tests {
 
     #[test]
     fn no_budget_is_no_bound() {
-        let budget = Budget {
+        let budget = TokenBudget {
             of_all: 0,
             of_one: 0,
         };
         let clock = Arc::new(TestClock::at(0));
-        let metered = Metered::new(Arc::new(Offline), budget, clock);
+        let metered = MeteredModel::new(Arc::new(Offline), budget, clock);
         for _ in 0..3 {
             assert!(metered.reserve(IpAddr::from([10, 0, 0, 1]), u64::MAX / 8));
         }

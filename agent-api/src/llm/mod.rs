@@ -1,10 +1,11 @@
 //! Who answers the customer: a language model behind an OpenAI-compatible API, or the built-in assistant that is none. The words of
-//! providers stay in here; the rest of the service knows a [`Model`] that is asked a [`Question`] and says something.
+//! providers stay in here; the rest of the service knows a [`Model`] that is asked a [`ModelRequest`] and says something.
 
 pub mod metered;
 pub mod offline;
 pub mod openai;
 mod prompt;
+mod provider;
 
 use std::net::IpAddr;
 
@@ -12,13 +13,14 @@ use api_types::AgentInfo;
 use async_trait::async_trait;
 use service::health::Finding;
 
-use crate::{conversation::Message, turn::Said};
+use crate::{conversation::Message, turn::ModelAnswer};
 
 pub use prompt::instructions;
+pub use provider::{Provider, ProviderKind};
 
 /// What the model is asked.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct ModelRequest<'a> {
     /// What was said so far.
     pub conversation: &'a [Message],
     /// Whether it may call tools.
@@ -66,7 +68,7 @@ pub enum ModelError {
 }
 
 /// Takes the words while they come.
-pub type Words<'a> = &'a (dyn Fn(&str) + Send + Sync);
+pub type WordSink<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// Somebody who answers.
 #[async_trait]
@@ -75,7 +77,11 @@ pub trait Model: Send + Sync {
     ///
     /// # Errors
     /// There is no answer.
-    async fn answer(&self, question: Question<'_>, words: Words<'_>) -> Result<Said, ModelError>;
+    async fn answer(
+        &self,
+        question: ModelRequest<'_>,
+        words: WordSink<'_>,
+    ) -> Result<ModelAnswer, ModelError>;
 
     /// What the interface shows of it.
     fn info(&self) -> AgentInfo;

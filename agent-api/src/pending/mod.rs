@@ -9,17 +9,17 @@ use api_types::ErrorCode;
 use serde::{Deserialize, Serialize};
 use service::crypto;
 
-use crate::{payment::Terms, tools::Plan, turn::Turn};
+use crate::{payment::PaymentTerms, tools::CallPlan, turn::Turn};
 
 pub use seal::{MAX_SEALED, Sealer};
-pub use used::{Confirmed, Outcome, Reuse, Used};
+pub use used::{ConfirmedCall, LeaseApiResult, Reuse, UsedCalls};
 
 /// What the customer has to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Wanted {
+pub enum CustomerAction {
     /// Pay on these terms.
-    Payment(Terms),
+    Payment(PaymentTerms),
     /// Say yes.
     Confirmation,
 }
@@ -28,7 +28,7 @@ pub enum Wanted {
 /// meant for long is what is paid.
 const MAX_CONFIRMATION: u64 = 15 * 60;
 
-impl Wanted {
+impl CustomerAction {
     /// How long the customer may take, in seconds, of what the configuration allows.
     pub fn seconds(&self, allowed: u64) -> u64 {
         match self {
@@ -48,9 +48,9 @@ pub struct Pending {
     /// The wallet that asked, lower case.
     pub wallet: Option<String>,
     /// The call, exactly as it will be sent.
-    pub plan: Plan,
+    pub plan: CallPlan,
     /// What the customer has to do.
-    pub wanted: Wanted,
+    pub wanted: CustomerAction,
     /// The turn.
     pub turn: Turn,
 }

@@ -108,14 +108,14 @@ fn only_nonce() -> Nonce {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{conversation::Message, pending::Wanted, tools::Plan, turn::Turn};
+    use crate::{conversation::Message, pending::CustomerAction, tools::CallPlan, turn::Turn};
 
     fn pending() -> Pending {
         Pending {
             id: Pending::new_id(),
             expires_at: 1000,
             wallet: None,
-            plan: Plan {
+            plan: CallPlan {
                 tool: "destroy_lease".into(),
                 method: "DELETE".into(),
                 path: "/lease/100".into(),
@@ -129,7 +129,7 @@ mod tests {
                 ctid: Some(100),
                 lease: None,
             },
-            wanted: Wanted::Confirmation,
+            wanted: CustomerAction::Confirmation,
             turn: Turn::new(
                 "turn_1",
                 vec![Message::User {

@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::{Pending, PendingError, new_key};
-use crate::lease_api::{Answer, LeaseApiError};
+use crate::lease_api::{LeaseApiError, LeaseApiResponse};
 
 /// The most that are remembered; the oldest go first.
 const MOST: usize = 50_000;
@@ -33,41 +33,41 @@ pub enum Reuse {
 }
 
 /// What came of a confirmed call.
-pub type Outcome = Result<Answer, LeaseApiError>;
+pub type LeaseApiResult = Result<LeaseApiResponse, LeaseApiError>;
 
 /// A confirmation that came.
 #[derive(Debug)]
-pub struct Confirmed {
+pub struct ConfirmedCall {
     /// Where the outcome goes, for the first one, which alone performs the call.
-    pub perform: Option<watch::Sender<Option<Outcome>>>,
+    pub perform: Option<watch::Sender<Option<LeaseApiResult>>>,
     /// Where it can be had, by all of them.
-    pub outcome: watch::Receiver<Option<Outcome>>,
+    pub outcome: watch::Receiver<Option<LeaseApiResult>>,
 }
 
 /// The suspended calls that were used.
 #[derive(Debug, Default)]
-pub struct Used(Mutex<HashMap<String, Use>>);
+pub struct UsedCalls(Mutex<HashMap<String, CallUse>>);
 
 #[derive(Debug)]
-struct Use {
+struct CallUse {
     with: String,
     expires_at: u64,
-    outcome: Option<watch::Receiver<Option<Outcome>>>,
+    outcome: Option<watch::Receiver<Option<LeaseApiResult>>>,
     /// Whether its payment may have moved money, and its outcome is not known yet.
     open: bool,
     /// The `Idempotency-Key` of a payment that came without a suspended call.
     key: Option<String>,
 }
 
-impl Used {
+impl UsedCalls {
     /// The key for a payment that came without a suspended call, known by this tag: random, and the
     /// same again for the same payment. `now` is in Unix seconds.
     pub fn key_of(&self, tag: &str, now: u64) -> String {
         let mut uses = self.uses();
         make_room(&mut uses, now);
-        let used = uses.entry(tag.to_owned()).or_insert_with(|| Use {
+        let used = uses.entry(tag.to_owned()).or_insert_with(|| CallUse {
             key: Some(new_key("voucher")),
-            ..Use::new(tag, now + KEPT)
+            ..CallUse::new(tag, now + KEPT)
         });
         used.key.clone().unwrap_or_else(|| new_key("voucher"))
     }
@@ -105,25 +105,25 @@ impl Used {
     /// The same for a confirmation.
     ///
     /// # Errors
-    /// As for [`Used::note`].
+    /// As for [`UsedCalls::note`].
     pub fn confirm(
         &self,
         pending: &Pending,
         with: &str,
         now: u64,
-    ) -> Result<Confirmed, PendingError> {
+    ) -> Result<ConfirmedCall, PendingError> {
         let mut uses = self.uses();
         note(&mut uses, pending, with, now)?;
         let used = uses.get_mut(&pending.id).ok_or(PendingError::Used)?;
         if let Some(outcome) = &used.outcome {
-            return Ok(Confirmed {
+            return Ok(ConfirmedCall {
                 perform: None,
                 outcome: outcome.clone(),
             });
         }
         let (perform, outcome) = watch::channel(None);
         used.outcome = Some(outcome.clone());
-        Ok(Confirmed {
+        Ok(ConfirmedCall {
             perform: Some(perform),
             outcome,
         })
@@ -134,12 +134,12 @@ impl Used {
         self.uses().remove(&pending.id);
     }
 
-    fn uses(&self) -> MutexGuard<'_, HashMap<String, Use>> {
+    fn uses(&self) -> MutexGuard<'_, HashMap<String, CallUse>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Use {
+impl CallUse {
     fn new(with: &str, expires_at: u64) -> Self {
         Self {
             with: with.to_owned(),
@@ -152,7 +152,7 @@ impl Use {
 }
 
 /// Forgets what has expired, and the oldest where there are too many.
-fn make_room(uses: &mut HashMap<String, Use>, now: u64) {
+fn make_room(uses: &mut HashMap<String, CallUse>, now: u64) {
     uses.retain(|_, before| before.expires_at > now);
     if uses.len() >= MOST {
         let oldest = uses.iter().min_by_key(|(_, before)| before.expires_at);
@@ -163,7 +163,7 @@ fn make_room(uses: &mut HashMap<String, Use>, now: u64) {
 }
 
 fn note(
-    uses: &mut HashMap<String, Use>,
+    uses: &mut HashMap<String, CallUse>,
     pending: &Pending,
     with: &str,
     now: u64,
@@ -175,7 +175,7 @@ fn note(
             false => Err(PendingError::Used),
         };
     }
-    let noted = Use::new(with, pending.expires_at);
+    let noted = CallUse::new(with, pending.expires_at);
     uses.insert(pending.id.clone(), noted);
     Ok(Reuse::First)
 }
@@ -183,7 +183,7 @@ fn note(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{pending::Wanted, tools, turn::Turn};
+    use crate::{pending::CustomerAction, tools, turn::Turn};
 
     fn pending(expires_at: u64) -> Pending {
         let call = crate::conversation::ToolCall {
@@ -196,14 +196,14 @@ mod tests {
             expires_at,
             wallet: None,
             plan: tools::find(&call.tool).unwrap().plan(&call).unwrap(),
-            wanted: Wanted::Confirmation,
+            wanted: CustomerAction::Confirmation,
             turn: Turn::new("t", Vec::new()),
         }
     }
 
     #[test]
     fn the_same_answer_may_come_again_and_another_may_not() {
-        let (used, call) = (Used::default(), pending(100));
+        let (used, call) = (UsedCalls::default(), pending(100));
         assert_eq!(used.note(&call, "header", 0), Ok(Reuse::First));
         assert_eq!(used.note(&call, "header", 1), Ok(Reuse::Same));
         assert_eq!(used.note(&call, "other", 1), Err(PendingError::Used));
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_has_expired_is_forgotten() {
-        let used = Used::default();
+        let used = UsedCalls::default();
         used.note(&pending(100), "a", 0).unwrap();
         used.note(&pending(300), "a", 200).unwrap();
         assert_eq!(used.0.lock().unwrap().len(), 1);
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_payment_whose_fate_is_open_outlives_its_suspended_call() {
-        let (used, call) = (Used::default(), pending(100));
+        let (used, call) = (UsedCalls::default(), pending(100));
         used.note(&call, "header", 0).unwrap();
         assert!(!used.is_open(&call.id));
         used.mark_open(&call.id, 50);
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_payments_key_is_random_and_the_same_again() {
-        let (used, other) = (Used::default(), Used::default());
+        let (used, other) = (UsedCalls::default(), UsedCalls::default());
         let key = used.key_of("tag", 0);
         assert_eq!(used.key_of("tag", 1), key);
         assert_ne!(used.key_of("another", 1), key);
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_confirmed_call_is_performed_once_and_its_outcome_remembered() {
-        let (used, call) = (Used::default(), pending(100));
+        let (used, call) = (UsedCalls::default(), pending(100));
         let first = used.confirm(&call, "yes", 0).unwrap();
         let copy = used.confirm(&call, "yes", 1).unwrap();
         assert!(first.perform.is_some() && copy.perform.is_none());

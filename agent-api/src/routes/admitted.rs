@@ -1,5 +1,5 @@
-//! What has to hold before a `/chat` body is read: it is announced as JSON, which a page of
-//! somebody else cannot do without asking first, and its caller is within the limits.
+//! Admits a caller before a `/chat` body is read: the body has to be announced as JSON, which a
+//! foreign page cannot do without a CORS preflight, and the caller has to be within its limits.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use service::{caller, request_id::RequestId};
 use crate::{
     App,
     error::ApiError,
-    limits::{Refused, Seat},
+    limits::{ChatLimitExceeded, TurnPermit},
 };
 
 /// The caller's IP address, as reported by the trusted proxies.
@@ -30,10 +30,10 @@ impl FromRequestParts<App> for Address {
     }
 }
 
-/// The right to one turn, for a caller at this address.
+/// An admitted caller and the permit for one turn.
 pub(super) struct Admitted {
     pub address: IpAddr,
-    pub seat: Seat,
+    pub permit: TurnPermit,
 }
 
 impl FromRequestParts<App> for Admitted {
@@ -49,7 +49,7 @@ impl FromRequestParts<App> for Admitted {
         }
         let Ok(Address(address)) = Address::from_request_parts(parts, app).await;
         match app.limits.admit(address) {
-            Ok(seat) => Ok(Self { address, seat }),
+            Ok(permit) => Ok(Self { address, permit }),
             Err(refused) => {
                 metrics::counter!("chat_refused_total", "limit" => name(refused)).increment(1);
                 Err(ApiError::from(refused).respond(&id))
@@ -58,11 +58,11 @@ impl FromRequestParts<App> for Admitted {
     }
 }
 
-fn name(refused: Refused) -> &'static str {
+fn name(refused: ChatLimitExceeded) -> &'static str {
     match refused {
-        Refused::TooMany(_) => "calls",
-        Refused::AtATime => "turns_of_one",
-        Refused::Full => "turns_of_all",
+        ChatLimitExceeded::TooMany(_) => "calls",
+        ChatLimitExceeded::AtATime => "turns_of_one",
+        ChatLimitExceeded::Full => "turns_of_all",
     }
 }
 

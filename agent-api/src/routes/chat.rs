@@ -16,7 +16,7 @@ use service::{accept, request_id::RequestId};
 use super::{admitted::Admitted, read, stream};
 use crate::{
     App,
-    driver::{Outcome, Stage, Suspension, converse},
+    driver::{EventSink, Suspension, TurnOutcome, converse},
     error::ApiError,
 };
 
@@ -28,7 +28,7 @@ pub fn router() -> Router<App> {
 async fn chat(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
-    Admitted { address, seat }: Admitted,
+    Admitted { address, permit }: Admitted,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
@@ -37,10 +37,10 @@ async fn chat(
         Err(error) => return error.respond(&id),
     };
     if accept::prefers_events(&headers) {
-        return stream::respond(app, request, address, seat, id);
+        return stream::respond(app, request, address, permit, id);
     }
-    // The seat is taken until the turn is over.
-    let _seat = seat;
+    // Held until the turn is over.
+    let _permit = permit;
     match answer(&app, request, address).await {
         Ok(response) => {
             let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
@@ -50,18 +50,19 @@ async fn chat(
     }
 }
 
-/// A client that hangs up ends this future, and the turn with it; a payment that was sent can be asked after again.
+/// Runs a turn to its end. A client that hangs up drops this future and with it the turn; a payment
+/// that was sent can be asked about again.
 async fn answer(
     app: &App,
     request: ChatRequest,
     address: IpAddr,
 ) -> Result<ChatResponse, ApiError> {
-    let mut stage = Stage::quiet();
-    let Outcome {
+    let mut events = EventSink::buffered();
+    let TurnOutcome {
         reply,
         suspended,
         turn_id,
-    } = converse(app, request, address, &mut stage).await?;
+    } = converse(app, request, address, &mut events).await?;
     let (payment_request, pending) = match suspended {
         Some(Suspension::Payment(request, pending)) => (Some(*request), Some(pending)),
         Some(Suspension::Confirmation(_, pending)) => (None, Some(pending)),
@@ -71,7 +72,7 @@ async fn answer(
         reply,
         payment_request,
         pending,
-        events: stage.into_events(),
+        events: events.into_events(),
         turn_id,
     })
 }

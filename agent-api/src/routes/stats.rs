@@ -12,11 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use service::request_id::RequestId;
 
 use super::admitted::Address;
-use crate::{
-    App,
-    error::ApiError,
-    lease_api::{Caller, error_of},
-};
+use crate::{App, error::ApiError, lease_api::RequestContext};
 
 /// The routes.
 pub fn router() -> Router<App> {
@@ -26,20 +22,20 @@ pub fn router() -> Router<App> {
 }
 
 /// What a route of the lease API answers.
-trait Relayed: Serialize + DeserializeOwned + Send + 'static {
+trait RelayedStats: Serialize + DeserializeOwned + Send + 'static {
     const PATH: &'static str;
 }
 
-impl Relayed for NodeStats {
+impl RelayedStats for NodeStats {
     const PATH: &'static str = "/stats/node";
 }
 
-impl Relayed for LxcStats {
+impl RelayedStats for LxcStats {
     const PATH: &'static str = "/stats/lxc";
 }
 
 /// Only what is in the contract's words is passed on.
-async fn relay<T: Relayed>(
+async fn relay<T: RelayedStats>(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
     Address(address): Address,
@@ -48,7 +44,7 @@ async fn relay<T: Relayed>(
     let session = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let caller = Caller {
+    let caller = RequestContext {
         id: id.as_str(),
         session,
         address: Some(address),
@@ -69,7 +65,8 @@ async fn relay<T: Relayed>(
             "The lease API gave an answer that cannot be used.",
         )
     };
-    error_of(&answer.body)
+    answer
+        .error()
         .map_or_else(unusable, ApiError::from)
         .respond(&id)
 }

@@ -14,8 +14,8 @@ use tracing::Instrument as _;
 
 use crate::{
     App,
-    driver::{Stage, converse},
-    limits::Seat,
+    driver::{EventSink, converse},
+    limits::TurnPermit,
 };
 
 /// Proxies close connections that are silent for longer.
@@ -26,14 +26,14 @@ pub(super) fn respond(
     app: App,
     request: ChatRequest,
     address: IpAddr,
-    seat: Seat,
+    permit: TurnPermit,
     id: RequestId,
 ) -> Response {
-    let (mut stage, events) = Stage::listened();
+    let (mut sink, events) = EventSink::streaming();
     let work = async move {
-        // Taken until the turn is over, or the client hangs up.
-        let _seat = seat;
-        let last = match converse(&app, request, address, &mut stage).await {
+        // Held until the turn is over, or the client hangs up.
+        let _permit = permit;
+        let last = match converse(&app, request, address, &mut sink).await {
             Ok(outcome) => ChatEvent::Final {
                 reply: outcome.reply,
                 turn_id: outcome.turn_id,
@@ -42,7 +42,7 @@ pub(super) fn respond(
                 error: error.body(&id),
             },
         };
-        stage.happened(last);
+        sink.emit(last);
     };
     // A set, because its tasks end with it.
     let mut task = JoinSet::new();
@@ -53,14 +53,14 @@ pub(super) fn respond(
     (headers, Sse::new(events).keep_alive(heartbeat)).into_response()
 }
 
-type Working = (UnboundedReceiver<ChatEvent>, JoinSet<()>);
+type RunningTurn = (UnboundedReceiver<ChatEvent>, JoinSet<()>);
 
-async fn next((mut events, task): Working) -> Option<(Result<Event, Infallible>, Working)> {
+async fn next((mut events, task): RunningTurn) -> Option<(Result<Event, Infallible>, RunningTurn)> {
     let event = events.recv().await?;
     let written = Event::default().event(event.name()).json_data(&event);
-    // Events have string keys and finite numbers; what cannot be written would be a fault of ours.
+    // Events have string keys and finite numbers, so this fails by a mistake of ours only.
     let written = written.unwrap_or_else(|error| {
-        tracing::error!(%error, "an event cannot be written");
+        tracing::error!(%error, "a chat event cannot be serialised");
         Event::default().comment("an event was left out")
     });
     Some((Ok(written), (events, task)))

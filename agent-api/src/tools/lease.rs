@@ -1,16 +1,19 @@
 //! The tools that make, price, prolong, list and end leases.
 
-use api_types::{LeaseRequest, RenewRequest};
+use api_types::{
+    LeaseRequest, LeaseResponse, LeaseStatus, LeaseView, ListResponse, QuoteResponse, RenewRequest,
+    RenewResponse,
+};
 use axum::http::Method;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Class, Plan, Tool,
+    CallPlan, Tool, ToolClass,
     arguments::{optional_whole, whole},
     body_of, call, call_for,
-    show::{self, minutes, moment, text},
+    show::{self, date_and_time, minutes, without_nulls},
 };
 
 /// `POST /lease/container`.
@@ -95,18 +98,20 @@ fn size_and_time(request: &LeaseRequest) -> String {
 
 impl Tool for LeaseContainer {
     const NAME: &'static str = "lease_container";
-    const CLASS: Class = Class::Paid;
+    const CLASS: ToolClass = ToolClass::Paid;
     const DESCRIPTION: &'static str = "Leases a new Linux container. The customer is shown the exact price and pays in their own wallet; \
          never ask for a password or key, the interface does that. Call it once the customer has asked for a lease and said for how long.";
     type Arguments = LeaseArguments;
+    type Response = LeaseResponse;
+    const UNREAD: &'static str = "The lease is being settled.";
 
-    fn plan(arguments: LeaseArguments) -> Plan {
+    fn plan(arguments: LeaseArguments) -> CallPlan {
         let request = arguments.request();
         let what = size_and_time(&request);
         let size = size_of(&request);
         let named = request.hostname.as_ref();
         let named = named.map_or(String::new(), |name| format!(" as {name}"));
-        Plan {
+        CallPlan {
             body: body_of(&request),
             title: format!("Leasing {what}{named}"),
             summary: format!("Lease {what}{named}"),
@@ -116,52 +121,43 @@ impl Tool for LeaseContainer {
         }
     }
 
-    fn view(answer: &Value) -> Value {
-        let mut seen = show::keep(
-            answer,
-            &[
-                "leaseId",
-                "status",
-                "ctid",
-                "expiresAt",
-                "hostname",
-                "ip",
-                "message",
-            ],
-        );
-        seen["paid"] = answer["price"]["total"].clone();
-        seen["credential"] = if answer["password"].is_string() {
-            json!("a password was made and is shown to the customer, not to you")
+    fn view(lease: &LeaseResponse) -> Value {
+        let credential = if lease.password.is_some() {
+            "a password was made and is shown to the customer, not to you"
         } else {
-            json!("as the customer chose")
+            "as the customer chose"
         };
-        seen
+        without_nulls(json!({
+            "leaseId": lease.lease_id, "status": lease.status, "ctid": lease.ctid,
+            "expiresAt": lease.expires_at, "hostname": lease.hostname, "ip": lease.ip,
+            "message": lease.message, "paid": lease.price.total, "credential": credential,
+        }))
     }
 
-    fn summary(answer: &Value) -> String {
-        let (ctid, until) = (text(answer, "ctid"), moment(answer, "expiresAt"));
-        match answer["status"].as_str() {
-            Some("active") => {
-                let at = answer["ip"].as_str();
+    fn summary(lease: &LeaseResponse) -> String {
+        let (ctid, until) = (lease.ctid, date_and_time(lease.expires_at));
+        match lease.status {
+            LeaseStatus::Active => {
+                let at = lease.ip.as_ref();
                 let at = at.map_or(String::new(), |ip| format!(" at {ip}"));
                 format!("Container {ctid} runs{at} until {until}.")
             }
-            Some(status) => format!("Container {ctid} is {status}."),
-            None => "The lease is being settled.".to_owned(),
+            status => format!("Container {ctid} is {}.", show::word(status)),
         }
     }
 }
 
 impl Tool for QuoteLease {
     const NAME: &'static str = "quote_lease";
-    const CLASS: Class = Class::Free;
+    const CLASS: ToolClass = ToolClass::Free;
     const DESCRIPTION: &'static str = "Asks what a lease would cost, with line items and, in `includedTraffic`, the bytes that it may send. Use it for every question about prices; never compute one.";
     type Arguments = LeaseArguments;
+    type Response = QuoteResponse;
 
-    fn plan(arguments: LeaseArguments) -> Plan {
+    fn plan(arguments: LeaseArguments) -> CallPlan {
         let request = arguments.request();
         let what = size_and_time(&request);
-        Plan {
+        CallPlan {
             body: body_of(&request),
             title: format!("Asking for the price of {what}"),
             summary: format!("Quote {what}"),
@@ -169,55 +165,44 @@ impl Tool for QuoteLease {
         }
     }
 
-    fn view(answer: &Value) -> Value {
-        let mut seen = show::keep(
-            answer,
-            &[
-                "acceptable",
-                "network",
-                "validUntil",
-                "includedTraffic",
-                "fieldErrors",
-                "refusals",
-            ],
-        );
-        seen["total"] = json!(show::dollars(&answer["price"]["total"]));
-        let lines = answer["price"]["lines"].as_array().into_iter().flatten();
-        let lines: Vec<_> = lines
-            .map(|line| {
-                let (label, quantity, unit) = (
-                    text(line, "label"),
-                    text(line, "quantity"),
-                    text(line, "unit"),
-                );
-                let counted = show::counted(&quantity, &unit);
-                format!("{label}: {counted} = {}", show::dollars(&line["amount"]))
-            })
-            .collect();
-        seen["lines"] = json!(lines);
-        seen
+    fn view(quote: &QuoteResponse) -> Value {
+        let lines: Option<Vec<String>> = quote.price.as_ref().map(|price| {
+            let lines = price.lines.iter().map(|line| {
+                let counted = show::counted(&line.quantity, &line.unit);
+                format!("{}: {counted} = {}", line.label, line.amount)
+            });
+            lines.collect()
+        });
+        without_nulls(json!({
+            "acceptable": quote.acceptable, "network": quote.network, "validUntil": quote.valid_until,
+            "includedTraffic": quote.included_traffic, "fieldErrors": quote.field_errors,
+            "refusals": quote.refusals, "total": total(quote), "lines": lines.unwrap_or_default(),
+        }))
     }
 
-    fn summary(answer: &Value) -> String {
-        let total = show::dollars(&answer["price"]["total"]);
-        match answer["acceptable"].as_bool() {
-            Some(false) => {
-                let problems = answer["fieldErrors"].as_array().into_iter().flatten();
-                let problems: Vec<_> = problems
-                    .map(|problem| {
-                        format!("{} {}", text(problem, "field"), text(problem, "message"))
-                    })
-                    .collect();
-                match problems.as_slice() {
-                    [] => {
-                        format!("It would cost {total}, but there is no room for it at the moment.")
-                    }
-                    _ => format!("It would be refused: {}.", problems.join("; ")),
-                }
-            }
-            _ => format!("It costs {total}."),
+    fn summary(quote: &QuoteResponse) -> String {
+        let total = total(quote);
+        if quote.acceptable {
+            return format!("It costs {total}.");
+        }
+        let problems = quote.field_errors.iter();
+        let problems: Vec<_> = problems
+            .map(|problem| format!("{} {}", problem.field, problem.message))
+            .collect();
+        match problems.as_slice() {
+            [] => format!("It would cost {total}, but there is no room for it at the moment."),
+            _ => format!("It would be refused: {}.", problems.join("; ")),
         }
     }
+}
+
+/// The price of a quote with its unit.
+fn total(quote: &QuoteResponse) -> String {
+    let price = quote.price.as_ref();
+    price.map_or_else(
+        || "an unknown amount".to_owned(),
+        |price| price.total.to_string(),
+    )
 }
 
 /// Which lease, and how much longer.
@@ -238,17 +223,18 @@ pub(super) struct RenewArguments {
 
 impl Tool for RenewLease {
     const NAME: &'static str = "renew_lease";
-    const CLASS: Class = Class::Paid;
+    const CLASS: ToolClass = ToolClass::Paid;
     const DESCRIPTION: &'static str = "Adds time to a lease, and starts its container again if it was stopped. The customer is shown the price and pays.";
     type Arguments = RenewArguments;
+    type Response = RenewResponse;
 
-    fn plan(arguments: RenewArguments) -> Plan {
+    fn plan(arguments: RenewArguments) -> CallPlan {
         let RenewArguments {
             ctid,
             runtime_minutes,
         } = arguments;
         let time = minutes(runtime_minutes);
-        Plan {
+        CallPlan {
             body: body_of(&RenewRequest { runtime_minutes }),
             title: format!("Renewing container {ctid} by {time}"),
             summary: format!("Renew container {ctid} by {time}"),
@@ -261,18 +247,17 @@ impl Tool for RenewLease {
         }
     }
 
-    fn view(answer: &Value) -> Value {
-        let mut seen = show::keep(
-            answer,
-            &["leaseId", "status", "ctid", "expiresAt", "message"],
-        );
-        seen["paid"] = answer["price"]["total"].clone();
-        seen
+    fn view(renewed: &RenewResponse) -> Value {
+        json!({
+            "leaseId": renewed.lease_id, "status": renewed.status, "ctid": renewed.ctid,
+            "expiresAt": renewed.expires_at, "message": renewed.message,
+            "paid": renewed.price.total,
+        })
     }
 
-    fn summary(answer: &Value) -> String {
-        let (ctid, until) = (text(answer, "ctid"), moment(answer, "expiresAt"));
-        format!("Container {ctid} is paid until {until}.")
+    fn summary(renewed: &RenewResponse) -> String {
+        let until = date_and_time(renewed.expires_at);
+        format!("Container {} is paid until {until}.", renewed.ctid)
     }
 }
 
@@ -287,28 +272,27 @@ pub(super) struct ContainerArguments {
 
 impl Tool for DestroyLease {
     const NAME: &'static str = "destroy_lease";
-    const CLASS: Class = Class::Confirmed;
+    const CLASS: ToolClass = ToolClass::Confirmed;
     const DESCRIPTION: &'static str = "Destroys a container with all its data before its time is over. The customer is asked to confirm it in the interface.";
     type Arguments = ContainerArguments;
+    type Response = LeaseView;
+    const UNREAD: &'static str = "The container is destroyed.";
 
-    fn plan(arguments: ContainerArguments) -> Plan {
+    fn plan(arguments: ContainerArguments) -> CallPlan {
         let ctid = arguments.ctid;
-        Plan {
+        CallPlan {
             title: format!("Destroying container {ctid}"),
             summary: format!("Destroy container {ctid} and all its data"),
             ..call_for(Self::NAME, &Method::DELETE, ctid, format!("/lease/{ctid}"))
         }
     }
 
-    fn view(answer: &Value) -> Value {
-        show::keep(answer, &["leaseId", "status", "ctid", "message"])
+    fn view(lease: &LeaseView) -> Value {
+        json!({ "leaseId": lease.lease_id, "status": lease.status, "ctid": lease.ctid })
     }
 
-    fn summary(answer: &Value) -> String {
-        match answer["ctid"].as_u64() {
-            Some(ctid) => format!("Container {ctid} is destroyed."),
-            None => "The container is destroyed.".to_owned(),
-        }
+    fn summary(lease: &LeaseView) -> String {
+        format!("Container {} is destroyed.", lease.ctid)
     }
 }
 
@@ -319,12 +303,13 @@ pub(super) struct NoArguments {}
 
 impl Tool for ListManagedContainers {
     const NAME: &'static str = "list_managed_containers";
-    const CLASS: Class = Class::Paid;
+    const CLASS: ToolClass = ToolClass::Paid;
     const DESCRIPTION: &'static str = "Lists the customer's containers with their state, time left and, in `notice`, what keeps one from being used now. Free for a customer who is signed in, else a small fee.";
     type Arguments = NoArguments;
+    type Response = ListResponse;
 
-    fn plan(_: NoArguments) -> Plan {
-        Plan {
+    fn plan(_: NoArguments) -> CallPlan {
+        CallPlan {
             title: "Looking at your containers".to_owned(),
             summary: "List your containers".to_owned(),
             free_path: Some("/leases".to_owned()),
@@ -332,32 +317,20 @@ impl Tool for ListManagedContainers {
         }
     }
 
-    fn view(answer: &Value) -> Value {
-        let leases = answer["leases"].as_array().into_iter().flatten();
-        let leases: Vec<_> = leases
-            .map(|lease| {
-                let kept = [
-                    "ctid",
-                    "hostname",
-                    "status",
-                    "liveStatus",
-                    "notice",
-                    "ip",
-                    "cores",
-                    "memoryMB",
-                    "diskGB",
-                    "expiresAt",
-                    "destroysAt",
-                ];
-                show::keep(lease, &kept)
-            })
-            .collect();
-        json!({ "leases": leases })
+    fn view(list: &ListResponse) -> Value {
+        let leases = list.leases.iter().map(|lease| {
+            without_nulls(json!({
+                "ctid": lease.ctid, "hostname": lease.hostname, "status": lease.status,
+                "liveStatus": lease.live_status, "notice": lease.notice, "ip": lease.ip,
+                "cores": lease.cores, "memoryMB": lease.memory_mb, "diskGB": lease.disk_gb,
+                "expiresAt": lease.expires_at, "destroysAt": lease.destroys_at,
+            }))
+        });
+        json!({ "leases": leases.collect::<Vec<_>>() })
     }
 
-    fn summary(answer: &Value) -> String {
-        let leases = answer["leases"].as_array().map_or(0, Vec::len);
-        match leases {
+    fn summary(list: &ListResponse) -> String {
+        match list.leases.len() {
             0 => "You have no containers.".to_owned(),
             1 => "You have 1 container.".to_owned(),
             many => format!("You have {many} containers."),

@@ -18,13 +18,13 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{conversation::ToolCall, turn::Mark, visible};
+use crate::{conversation::ToolCall, turn::CallFingerprint, visible};
 
-pub use show::{minutes, moment, to_json, without_secrets};
+pub use show::{date_and_time, minutes, without_secrets};
 
 /// What a call may do before the customer is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum ToolClass {
     /// It costs nothing and changes nothing.
     Free,
     /// The lease API asks for a payment, which only the customer's wallet can sign.
@@ -35,7 +35,7 @@ pub enum Class {
 
 /// One call of the lease API, exactly as it will be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
+pub struct CallPlan {
     /// The tool's name.
     pub tool: String,
     /// The HTTP method.
@@ -67,7 +67,7 @@ pub struct Plan {
     pub lease: Option<SuspendedLease>,
 }
 
-impl Plan {
+impl CallPlan {
     /// The same as the interface shows it.
     pub fn suspended(&self) -> SuspendedCall {
         let body = self.body.as_deref();
@@ -84,13 +84,13 @@ impl Plan {
 
     /// By which the same call is known again: the request as it will be sent, not the model's
     /// spelling of it.
-    pub fn mark(&self) -> Mark {
+    pub fn mark(&self) -> CallFingerprint {
         let Self {
             method, path, body, ..
         } = self;
         // Bodies are written by our own types, so equal requests are equal text.
         let body = body.as_deref().unwrap_or_default();
-        Mark {
+        CallFingerprint {
             call: format!("{method} {path} {body}"),
             kind: self.kind.clone(),
         }
@@ -114,40 +114,44 @@ trait Tool {
     /// Names by which it was known before.
     const ALIASES: &'static [&'static str] = &[];
     /// What a call may do.
-    const CLASS: Class;
+    const CLASS: ToolClass;
     /// For the model.
     const DESCRIPTION: &'static str;
     /// What the model says.
     type Arguments: DeserializeOwned + JsonSchema;
+    /// The body of the lease API's response.
+    type Response: DeserializeOwned;
+    /// The sentence about a response whose body is none of [`Tool::Response`].
+    const UNREAD: &'static str = "The lease API took the request.";
 
     /// The call for these arguments.
-    fn plan(arguments: Self::Arguments) -> Plan;
+    fn plan(arguments: Self::Arguments) -> CallPlan;
 
-    /// What the model sees of the answer.
-    fn view(answer: &Value) -> Value;
+    /// What the model sees of the response.
+    fn view(response: &Self::Response) -> Value;
 
-    /// One sentence about the answer, for people.
-    fn summary(answer: &Value) -> String;
+    /// One sentence about the response, for people.
+    fn summary(response: &Self::Response) -> String;
 }
 
 /// A tool as the rest of the service handles it.
-pub struct Registered {
+pub struct RegisteredTool {
     /// Its name.
     pub name: &'static str,
     /// Names by which it was known before.
     pub aliases: &'static [&'static str],
     /// What a call may do.
-    pub class: Class,
+    pub class: ToolClass,
     /// For the model.
     pub description: &'static str,
     parameters: fn() -> Value,
-    plan: fn(Value) -> Result<Plan, String>,
+    plan: fn(Value) -> Result<CallPlan, String>,
     view: fn(&Value) -> Value,
     summary: fn(&Value) -> String,
 }
 
 /// Every tool.
-pub static REGISTRY: [Registered; 12] = [
+pub static REGISTRY: [RegisteredTool; 12] = [
     register::<lease::LeaseContainer>(),
     register::<lease::RenewLease>(),
     register::<lease::QuoteLease>(),
@@ -162,27 +166,27 @@ pub static REGISTRY: [Registered; 12] = [
     register::<usage::GetContainerUsage>(),
 ];
 
-const fn register<T: Tool>() -> Registered {
-    Registered {
+const fn register<T: Tool>() -> RegisteredTool {
+    RegisteredTool {
         name: T::NAME,
         aliases: T::ALIASES,
         class: T::CLASS,
         description: T::DESCRIPTION,
         parameters: parameters_of::<T::Arguments>,
         plan: plan_of::<T>,
-        view: T::view,
-        summary: T::summary,
+        view: view_of::<T>,
+        summary: summary_of::<T>,
     }
 }
 
 /// The tool of this name or former name.
-pub fn find(name: &str) -> Option<&'static Registered> {
+pub fn find(name: &str) -> Option<&'static RegisteredTool> {
     REGISTRY
         .iter()
         .find(|tool| tool.name == name || tool.aliases.contains(&name))
 }
 
-impl Registered {
+impl RegisteredTool {
     /// The JSON Schema of its arguments.
     pub fn parameters(&self) -> Value {
         (self.parameters)()
@@ -192,7 +196,7 @@ impl Registered {
     ///
     /// # Errors
     /// What is wrong with them, for the model.
-    pub fn plan(&self, call: &ToolCall) -> Result<Plan, String> {
+    pub fn plan(&self, call: &ToolCall) -> Result<CallPlan, String> {
         let mut plan = (self.plan)(arguments::read(&call.arguments)?)?;
         // What the model wrote is in them, and people read them before they sign.
         plan.title = visible::line(&plan.title);
@@ -231,15 +235,34 @@ fn parameters_of<A: JsonSchema>() -> Value {
     schema
 }
 
-fn plan_of<T: Tool>(arguments: Value) -> Result<Plan, String> {
+fn plan_of<T: Tool>(arguments: Value) -> Result<CallPlan, String> {
     serde_json::from_value::<T::Arguments>(arguments)
         .map(T::plan)
         .map_err(|error| format!("The arguments do not fit {}: {error}.", T::NAME))
 }
 
+fn view_of<T: Tool>(body: &Value) -> Value {
+    T::Response::deserialize(body).map_or_else(
+        |_| {
+            // Without the error, which may repeat a value.
+            tracing::warn!(
+                tool = T::NAME,
+                "a response of the lease API has another shape than the contract's"
+            );
+            Value::Object(serde_json::Map::new())
+        },
+        |response| T::view(&response),
+    )
+}
+
+fn summary_of<T: Tool>(body: &Value) -> String {
+    T::Response::deserialize(body)
+        .map_or_else(|_| T::UNREAD.to_owned(), |response| T::summary(&response))
+}
+
 /// A call without a body, to start from.
-fn call(tool: &str, method: &Method, path: impl Into<String>) -> Plan {
-    Plan {
+fn call(tool: &str, method: &Method, path: impl Into<String>) -> CallPlan {
+    CallPlan {
         tool: tool.to_owned(),
         method: method.to_string(),
         path: path.into(),
@@ -256,8 +279,8 @@ fn call(tool: &str, method: &Method, path: impl Into<String>) -> Plan {
 }
 
 /// A call without a body for a container.
-fn call_for(tool: &str, method: &Method, ctid: u32, path: impl Into<String>) -> Plan {
-    Plan {
+fn call_for(tool: &str, method: &Method, ctid: u32, path: impl Into<String>) -> CallPlan {
+    CallPlan {
         ctid: Some(ctid),
         ..call(tool, method, path)
     }

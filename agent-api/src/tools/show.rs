@@ -1,6 +1,7 @@
 //! Answers of the lease API as the model, the customer and the interface see them.
 
-use api_types::{Json, SuspendedLease, Timestamp, Usdc};
+use api_types::{SuspendedLease, Timestamp};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::visible::line;
@@ -17,13 +18,12 @@ const SECRETS: [&str; 8] = [
     "authCookie",
 ];
 
-/// The members of an object that are there.
-pub(super) fn keep(object: &Value, names: &[&str]) -> Value {
-    let members = names.iter().filter_map(|name| {
-        let value = object.get(*name)?;
-        Some(((*name).to_owned(), value.clone()))
-    });
-    Value::Object(members.collect())
+/// The same object without the members that are null.
+pub(super) fn without_nulls(mut object: Value) -> Value {
+    if let Some(members) = object.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+    object
 }
 
 /// The same without the members that are credentials, however deep they are.
@@ -41,34 +41,19 @@ pub fn without_secrets(value: Value) -> Value {
     }
 }
 
-/// A member as text, for a sentence.
-pub(super) fn text(object: &Value, name: &str) -> String {
-    match &object[name] {
-        Value::String(text) => text.clone(),
-        Value::Null => "?".to_owned(),
-        other => other.to_string(),
+/// A value of one of the contract's closed sets, as it is written there: `active`.
+pub(super) fn word(value: impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => word,
+        _ => "unknown".to_owned(),
     }
 }
 
-/// Atomic units as an amount with its unit.
-pub(super) fn dollars(atomic: &Value) -> String {
-    let read = atomic.as_str().and_then(|text| text.parse::<Usdc>().ok());
-    read.map_or_else(
-        || "an unknown amount".to_owned(),
-        |amount| amount.to_string(),
-    )
-}
-
-/// A moment as people write it: `2026-01-31 12:00 UTC`.
-pub fn moment(object: &Value, name: &str) -> String {
-    let told = text(object, name);
-    match told.parse::<Timestamp>() {
-        Ok(_) => {
-            let (day, time) = told.split_once('T').unwrap_or((told.as_str(), ""));
-            format!("{day} {} UTC", time.get(..5).unwrap_or(time))
-        }
-        Err(_) => told,
-    }
+/// A timestamp as people write it: `2026-01-31 12:00 UTC`.
+pub fn date_and_time(timestamp: Timestamp) -> String {
+    let text = timestamp.to_string();
+    let (day, time) = text.split_once('T').unwrap_or((text.as_str(), ""));
+    format!("{day} {} UTC", time.get(..5).unwrap_or(time))
 }
 
 /// `512 MiB`, `4 GiB`: a number of MiB.
@@ -143,25 +128,4 @@ pub(super) fn shortened(text: &str, longest: usize) -> String {
     }
     let cut = text.floor_char_boundary(longest);
     format!("{}… ({} bytes more)", &text[..cut], text.len() - cut)
-}
-
-/// The same value in the contract's own type.
-pub fn to_json(value: &Value) -> Json {
-    match value {
-        Value::Null => Json::Null,
-        Value::Bool(value) => Json::Bool(*value),
-        Value::Number(number) => number
-            .as_u64()
-            .map(Json::Unsigned)
-            .or_else(|| number.as_i64().map(Json::Integer))
-            .unwrap_or_else(|| Json::Float(number.as_f64().unwrap_or_default())),
-        Value::String(text) => Json::String(text.clone()),
-        Value::Array(values) => Json::Array(values.iter().map(to_json).collect()),
-        Value::Object(members) => Json::Object(
-            members
-                .iter()
-                .map(|(name, value)| (name.clone(), to_json(value)))
-                .collect(),
-        ),
-    }
 }

@@ -1,13 +1,10 @@
 //! The tools that say how busy things are.
 
+use api_types::{LxcStats, NodeStats};
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{
-    Class, Plan, Tool, call,
-    lease::NoArguments,
-    show::{self, text},
-};
+use super::{CallPlan, Tool, ToolClass, call, lease::NoArguments, show};
 
 /// `GET /stats/node`.
 pub(super) struct GetNodeStats;
@@ -16,34 +13,36 @@ pub(super) struct ListLxcStats;
 
 impl Tool for GetNodeStats {
     const NAME: &'static str = "get_node_stats";
-    const CLASS: Class = Class::Free;
+    const CLASS: ToolClass = ToolClass::Free;
     const DESCRIPTION: &'static str = "Says how busy the hosts are: processor, memory, disk.";
     type Arguments = NoArguments;
+    type Response = NodeStats;
 
-    fn plan(_: NoArguments) -> Plan {
-        Plan {
+    fn plan(_: NoArguments) -> CallPlan {
+        CallPlan {
             title: "Looking at the hosts".to_owned(),
             summary: "Show how busy the hosts are".to_owned(),
             ..call(Self::NAME, &Method::GET, "/stats/node")
         }
     }
 
-    fn view(answer: &Value) -> Value {
-        answer.clone()
+    fn view(stats: &NodeStats) -> Value {
+        json!(stats)
     }
 
-    fn summary(answer: &Value) -> String {
-        let nodes = answer["nodes"].as_array().into_iter().flatten();
-        let nodes: Vec<_> = nodes
-            .map(|node| {
-                if node["online"] == false {
-                    return format!("{} is offline", text(node, "node"));
+    fn summary(stats: &NodeStats) -> String {
+        let nodes: Vec<_> = stats
+            .nodes
+            .iter()
+            .map(|usage| {
+                let node = &usage.node;
+                if !usage.online {
+                    return format!("{node} is offline");
                 }
-                let cpu = show::percent(node["cpu"].as_f64(), Some(1.0));
-                let memory =
-                    show::percent(node["memoryUsed"].as_f64(), node["memoryTotal"].as_f64());
-                let name = text(node, "node");
-                format!("{name}: processor {cpu}, memory {memory} in use")
+                let float = |number: Option<u64>| number.map(|number| number as f64);
+                let cpu = show::percent(usage.cpu, Some(1.0));
+                let memory = show::percent(float(usage.memory_used), float(usage.memory_total));
+                format!("{node}: processor {cpu}, memory {memory} in use")
             })
             .collect();
         match nodes.as_slice() {
@@ -55,40 +54,35 @@ impl Tool for GetNodeStats {
 
 impl Tool for ListLxcStats {
     const NAME: &'static str = "list_lxc_stats";
-    const CLASS: Class = Class::Free;
+    const CLASS: ToolClass = ToolClass::Free;
     const DESCRIPTION: &'static str = "Says how many containers there are, and how busy the customer's own are where the customer is signed in.";
     type Arguments = NoArguments;
+    type Response = LxcStats;
 
-    fn plan(_: NoArguments) -> Plan {
-        Plan {
+    fn plan(_: NoArguments) -> CallPlan {
+        CallPlan {
             title: "Looking at the containers' load".to_owned(),
             summary: "Show how busy the containers are".to_owned(),
             ..call(Self::NAME, &Method::GET, "/stats/lxc")
         }
     }
 
-    fn view(answer: &Value) -> Value {
-        let mut seen = show::keep(answer, &["total", "running"]);
-        let containers = answer["containers"].as_array().into_iter().flatten();
-        let kept = [
-            "ctid",
-            "hostname",
-            "status",
-            "cpu",
-            "memoryUsed",
-            "memoryTotal",
-            "uptimeSeconds",
-        ];
-        seen["containers"] = json!(
-            containers
-                .map(|one| show::keep(one, &kept))
-                .collect::<Vec<_>>()
-        );
-        seen
+    fn view(stats: &LxcStats) -> Value {
+        let containers = stats.containers.iter().map(|container| {
+            json!({
+                "ctid": container.ctid, "hostname": container.hostname, "status": container.status,
+                "cpu": container.cpu, "memoryUsed": container.memory_used,
+                "memoryTotal": container.memory_total, "uptimeSeconds": container.uptime_seconds,
+            })
+        });
+        json!({
+            "total": stats.total, "running": stats.running,
+            "containers": containers.collect::<Vec<_>>(),
+        })
     }
 
-    fn summary(answer: &Value) -> String {
-        let (total, running) = (text(answer, "total"), text(answer, "running"));
+    fn summary(stats: &LxcStats) -> String {
+        let LxcStats { total, running, .. } = stats;
         format!("{running} of {total} leased containers are running.")
     }
 }

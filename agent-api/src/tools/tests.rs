@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-fn plan(tool: &str, arguments: &str) -> Result<Plan, String> {
+fn plan(tool: &str, arguments: &str) -> Result<CallPlan, String> {
     find(tool).unwrap().plan(&ToolCall {
         id: "c1".into(),
         tool: tool.into(),
@@ -110,10 +110,19 @@ fn former_names_reach_the_tool_of_today() {
 #[test]
 fn the_model_never_sees_a_credential() {
     let leased = json!({
-        "leaseId": "l1", "status": "active", "ctid": 100, "password": "hunter2", "price": {"total": "10000"},
-        "expiresAt": "2026-01-01T00:00:00Z",
+        "leaseId": "l1", "status": "active", "ctid": 100, "password": "hunter2",
+        "price": {"total": "10000", "lines": []}, "expiresAt": "2026-01-01T00:00:00Z",
+        "message": "", "ownerWallet": "0xabc", "hostname": "box", "node": "pve",
+        "payment": {"transaction": "0x1", "network": "base-sepolia"},
     });
-    let console = json!({"ctid": 100, "ticket": "hunter2", "consoleUrl": "http://h?t=hunter2", "websocketUrl": "ws://h?t=hunter2"});
+    let seen = find("lease_container").unwrap().view(&leased);
+    assert_eq!(seen["paid"], "10000");
+    let console = json!({
+        "ctid": 100, "ticket": "hunter2", "consoleUrl": "http://h?t=hunter2",
+        "websocketUrl": "ws://h?t=hunter2", "type": "terminal", "expiresAt": "2026-01-01T00:00:00Z",
+    });
+    let seen = find("open_container_console").unwrap().view(&console);
+    assert_eq!(seen["type"], "terminal");
     for tool in &REGISTRY {
         for answer in [&leased, &console] {
             let seen = tool.view(answer).to_string();
@@ -126,7 +135,10 @@ fn the_model_never_sees_a_credential() {
 
 #[test]
 fn long_output_is_cut_for_the_model_and_marked_as_data() {
-    let answer = json!({"ctid": 100, "exitCode": 0, "stdout": "ü".repeat(10_000), "stderr": ""});
+    let answer = json!({
+        "ctid": 100, "exitCode": 0, "stdout": "ü".repeat(10_000), "stderr": "", "output": "",
+        "upid": "UPID:x", "timedOut": false, "truncated": false,
+    });
     let seen = find("exec_container_command").unwrap().view(&answer);
     let stdout = seen["untrustedOutput"]["stdout"].as_str().unwrap();
     assert!(stdout.len() < 4_100 && stdout.contains("bytes more"));
@@ -135,27 +147,41 @@ fn long_output_is_cut_for_the_model_and_marked_as_data() {
 #[test]
 fn the_list_says_what_keeps_a_container_from_being_used() {
     let locked = "Locked because a backup of it is being made.";
-    let answer = json!({"leases": [
-        {"ctid": 100, "liveStatus": "running", "notice": locked, "paid": "1"},
-        {"ctid": 101, "liveStatus": "running"},
-    ]});
+    let lease = |ctid: u32, notice: Option<&str>| {
+        json!({
+            "leaseId": "l", "status": "active", "liveStatus": "running", "notice": notice,
+            "ctid": ctid, "hostname": "box", "node": "pve", "sku": "lxc-small",
+            "template": "debian", "cores": 1, "memoryMB": 512, "diskGB": 8, "ownerWallet": "0xabc",
+            "createdAt": "2026-01-01T00:00:00Z", "paid": "1",
+        })
+    };
+    let answer = json!({"leases": [lease(100, Some(locked)), lease(101, None)]});
     let seen = find("list_managed_containers").unwrap().view(&answer);
-    let expected = json!({"leases": [
-        {"ctid": 100, "liveStatus": "running", "notice": locked},
-        {"ctid": 101, "liveStatus": "running"},
-    ]});
+    let shown = |ctid: u32| {
+        json!({
+            "ctid": ctid, "hostname": "box", "status": "active", "liveStatus": "running", "cores": 1,
+            "memoryMB": 512, "diskGB": 8,
+        })
+    };
+    let mut expected = json!({"leases": [shown(100), shown(101)]});
+    expected["leases"][0]["notice"] = json!(locked);
     assert_eq!(seen, expected);
 }
 
 #[test]
 fn summaries_are_sentences_for_people() {
     let said = |tool: &str, answer: &Value| find(tool).unwrap().summary(answer);
-    let quote = json!({"acceptable": true, "price": {"total": "12300", "lines": []}});
-    assert_eq!(said("quote_lease", &quote), "It costs 0.0123 USDC.");
-    let refused = json!({
-        "acceptable": false, "price": {"total": "1"},
-        "fieldErrors": [{"field": "cores", "message": "has to be from 1 to 8"}],
-    });
+    let quote = |acceptable: bool, total: &str, problems: Value| {
+        json!({
+            "acceptable": acceptable, "price": {"total": total, "lines": []},
+            "network": "base-sepolia", "asset": "0x0", "validUntil": "2026-01-01T00:00:00Z",
+            "fieldErrors": problems,
+        })
+    };
+    let good = quote(true, "12300", json!([]));
+    assert_eq!(said("quote_lease", &good), "It costs 0.0123 USDC.");
+    let problem = json!([{"field": "cores", "message": "has to be from 1 to 8"}]);
+    let refused = quote(false, "1", problem);
     assert_eq!(
         said("quote_lease", &refused),
         "It would be refused: cores has to be from 1 to 8."
@@ -171,7 +197,9 @@ fn summaries_are_sentences_for_people() {
         "The lease is being settled."
     );
     let usage = |traffic: Value| {
-        let answer = json!({"ctid": 100, "traffic": traffic});
+        let answer = json!({
+            "leaseId": "l", "ctid": 100, "traffic": traffic, "timeframe": "hour",
+        });
         said("get_container_usage", &answer)
     };
     let gib = 1_u64 << 30;
@@ -180,20 +208,20 @@ fn summaries_are_sentences_for_people() {
         "Container 100 has sent 1.2 GiB of the 50 GiB that are included."
     );
     assert_eq!(
-        usage(json!({"sent": gib * 21, "included": gib * 20, "step": "slowed"})),
+        usage(json!({"sent": gib * 21, "received": 0, "included": gib * 20, "step": "slowed"})),
         "Container 100 has sent 21 GiB of the 20 GiB that are included. Its network is slowed to 1 Mbit/s until the lease is renewed."
     );
     assert_eq!(
-        usage(json!({"sent": gib * 4096, "included": gib * 20, "step": "cut"})),
+        usage(json!({"sent": gib * 4096, "received": 0, "included": gib * 20, "step": "cut"})),
         "Container 100 has sent 4 TiB of the 20 GiB that are included. Its network is cut off until the lease is renewed."
     );
     assert_eq!(
-        usage(json!({"sent": 12, "step": "full"})),
+        usage(json!({"sent": 12, "received": 0, "step": "full"})),
         "Container 100 has sent 12 bytes."
     );
     assert_eq!(
         usage(Value::Null),
-        "What container 100 has sent is not known."
+        "What the container has sent is not known."
     );
     assert_eq!(minutes(1), "1 minute");
     assert_eq!(minutes(90), "90 minutes");

@@ -1,12 +1,13 @@
 //! The tool that says what a container uses and has sent.
 
+use api_types::{TrafficStep, UsageResponse};
 use axum::http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
-    Class, Plan, Tool, call_for,
+    CallPlan, Tool, ToolClass, call_for,
     lease::ContainerArguments,
-    show::{self, bytes, text},
+    show::{bytes, without_nulls},
 };
 
 /// `GET /lease/{ctid}/usage`.
@@ -14,13 +15,15 @@ pub(super) struct GetContainerUsage;
 
 impl Tool for GetContainerUsage {
     const NAME: &'static str = "get_container_usage";
-    const CLASS: Class = Class::Free;
+    const CLASS: ToolClass = ToolClass::Free;
     const DESCRIPTION: &'static str = "Says what one of the customer's containers uses now, and how much traffic it has sent of what is included in the time that was bought (bytes); `step` is `slowed` or `cut` where that is used up, until the lease is renewed. The customer has to be signed in.";
     type Arguments = ContainerArguments;
+    type Response = UsageResponse;
+    const UNREAD: &'static str = "What the container has sent is not known.";
 
-    fn plan(arguments: ContainerArguments) -> Plan {
+    fn plan(arguments: ContainerArguments) -> CallPlan {
         let ctid = arguments.ctid;
-        Plan {
+        CallPlan {
             title: format!("Looking at the traffic of container {ctid}"),
             summary: format!("Show what container {ctid} uses and has sent"),
             ..call_for(
@@ -32,24 +35,24 @@ impl Tool for GetContainerUsage {
         }
     }
 
-    fn view(answer: &Value) -> Value {
-        show::keep(answer, &["leaseId", "ctid", "now", "traffic"])
+    fn view(usage: &UsageResponse) -> Value {
+        without_nulls(json!({
+            "leaseId": usage.lease_id, "ctid": usage.ctid, "now": usage.now,
+            "traffic": usage.traffic,
+        }))
     }
 
-    fn summary(answer: &Value) -> String {
-        let ctid = text(answer, "ctid");
-        let traffic = &answer["traffic"];
-        let Some(sent) = traffic["sent"].as_u64().map(bytes) else {
-            return format!("What container {ctid} has sent is not known.");
-        };
-        let included = traffic["included"].as_u64().map(bytes);
+    fn summary(usage: &UsageResponse) -> String {
+        let (ctid, traffic) = (usage.ctid, &usage.traffic);
+        let sent = bytes(traffic.sent);
+        let included = traffic.included.map(bytes);
         let of = included.map_or(String::new(), |included| {
             format!(" of the {included} that are included")
         });
-        let step = match traffic["step"].as_str() {
-            Some("slowed") => " Its network is slowed to 1 Mbit/s until the lease is renewed.",
-            Some("cut") => " Its network is cut off until the lease is renewed.",
-            _ => "",
+        let step = match traffic.step {
+            TrafficStep::Slowed => " Its network is slowed to 1 Mbit/s until the lease is renewed.",
+            TrafficStep::Cut => " Its network is cut off until the lease is renewed.",
+            TrafficStep::Full | TrafficStep::Stopped => "",
         };
         format!("Container {ctid} has sent {sent}{of}.{step}")
     }

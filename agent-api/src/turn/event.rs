@@ -6,14 +6,14 @@ use crate::conversation::ToolCall;
 
 /// What one turn may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
+pub struct TurnBounds {
     /// Tool calls.
     pub calls: u32,
     /// Answers of the model.
     pub rounds: u32,
 }
 
-impl Default for Bounds {
+impl Default for TurnBounds {
     fn default() -> Self {
         Self {
             calls: 12,
@@ -24,17 +24,17 @@ impl Default for Bounds {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Event {
+pub enum TurnEvent {
     /// The turn begins.
     Start,
     /// The model answered.
-    Said(Said),
+    Said(ModelAnswer),
     /// The turn cannot go on.
-    Failed(Failure),
+    Failed(TurnFailure),
     /// The tool answered, well or badly.
-    Answered(ToolAnswer),
+    Answered(ToolResult),
     /// The tool wants something of the customer first.
-    Suspended(Mark),
+    Suspended(CallFingerprint),
     /// The customer does not want the call that waits.
     GivenUp {
         /// Why, as the model hears it.
@@ -44,7 +44,7 @@ pub enum Event {
     },
 }
 
-impl Event {
+impl TurnEvent {
     /// Its name in a log.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -60,7 +60,7 @@ impl Event {
 
 /// What the model said.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Said {
+pub struct ModelAnswer {
     /// Its words.
     pub text: String,
     /// The tools that it wants called, in this order.
@@ -71,7 +71,7 @@ pub struct Said {
 
 /// What a tool answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ToolAnswer {
+pub struct ToolResult {
     /// Whether it did what it was asked.
     pub ok: bool,
     /// For the model.
@@ -79,12 +79,12 @@ pub struct ToolAnswer {
     /// One sentence for people.
     pub summary: String,
     /// What was paid for, where something was.
-    pub bought: Option<Mark>,
+    pub bought: Option<CallFingerprint>,
 }
 
 /// By which two calls are told to be the same, however a model spells their arguments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mark {
+pub struct CallFingerprint {
     /// The planned request: method, path and canonical body.
     pub call: String,
     /// What is bought, where one of a kind is what a customer usually wants: a lease of this size.
@@ -93,7 +93,7 @@ pub struct Mark {
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
+pub enum TurnEffect {
     /// Ask the model.
     Ask {
         /// Whether it may call tools.
@@ -108,12 +108,12 @@ pub enum Effect {
     /// Answer the customer.
     Finish,
     /// Tell the customer that it broke off.
-    Break(Failure),
+    Break(TurnFailure),
 }
 
 /// Why a turn breaks off. The texts are for customers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub enum TurnFailure {
     /// The model did not answer anything, twice.
     Silent,
     /// The time of a turn is over.
@@ -124,7 +124,7 @@ pub enum Failure {
     Unexpected(&'static str),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for TurnFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silent => f.write_str("The language model gave no answer."),

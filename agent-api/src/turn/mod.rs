@@ -19,7 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::conversation::{Message, ToolCall, last_words};
 
-pub use event::{Bounds, Effect, Event, Failure, Mark, Said, ToolAnswer};
+pub use event::{
+    CallFingerprint, ModelAnswer, ToolResult, TurnBounds, TurnEffect, TurnEvent, TurnFailure,
+};
 
 /// What the model hears of a call that is over the bound.
 const TOO_MANY: &str = r#"{"ok":false,"error":"Too many tool calls in this turn. Answer the customer with what you have."}"#;
@@ -38,8 +40,8 @@ const SKIPPED: &str =
 pub struct Turn {
     id: String,
     conversation: Vec<Message>,
-    state: State,
-    tally: Tally,
+    state: TurnState,
+    tally: TurnCounts,
     /// The agent's words since the last answer to the customer.
     #[serde(skip)]
     words: String,
@@ -51,7 +53,7 @@ pub struct Turn {
 /// Where a turn is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum State {
+enum TurnState {
     /// Nothing has happened.
     Begun,
     /// The model is asked.
@@ -72,13 +74,13 @@ enum State {
 
 /// What counts against the bounds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Tally {
+struct TurnCounts {
     calls: u32,
     rounds: u32,
     silences: u32,
-    /// The calls that were put to the customer, by [`Mark::call`].
+    /// The calls that were put to the customer, by [`CallFingerprint::call`].
     put: Vec<String>,
-    /// What was paid for, by [`Mark::kind`].
+    /// What was paid for, by [`CallFingerprint::kind`].
     #[serde(default)]
     bought: Vec<String>,
 }
@@ -89,8 +91,8 @@ impl Turn {
         Self {
             id: id.into(),
             conversation,
-            state: State::Begun,
-            tally: Tally::default(),
+            state: TurnState::Begun,
+            tally: TurnCounts::default(),
             words: String::new(),
             done: Vec::new(),
         }
@@ -119,13 +121,13 @@ impl Turn {
     /// The call that waits for the customer.
     pub fn waiting(&self) -> Option<&ToolCall> {
         match &self.state {
-            State::Waiting { call, .. } => Some(call),
+            TurnState::Waiting { call, .. } => Some(call),
             _ => None,
         }
     }
 
     /// Why a call may not be put to the customer without a new word of theirs, for the model.
-    pub fn objection(&self, mark: &Mark) -> Option<&'static str> {
+    pub fn objection(&self, mark: &CallFingerprint) -> Option<&'static str> {
         let kind = mark.kind.as_ref();
         if self.tally.put.contains(&mark.call) {
             Some(REPEATED)
@@ -137,21 +139,23 @@ impl Turn {
     }
 
     /// Takes an event and says what is to be done about it.
-    pub fn step(&mut self, event: Event, bounds: &Bounds) -> Effect {
-        let state = std::mem::replace(&mut self.state, State::Over);
+    pub fn step(&mut self, event: TurnEvent, bounds: &TurnBounds) -> TurnEffect {
+        let state = std::mem::replace(&mut self.state, TurnState::Over);
         match (state, event) {
-            (State::Begun, Event::Start) => self.think(true),
-            (State::Thinking { tools }, Event::Said(said)) => self.heard(said, tools, bounds),
-            (_, Event::Failed(failure)) => self.fail(failure),
+            (TurnState::Begun, TurnEvent::Start) => self.think(true),
+            (TurnState::Thinking { tools }, TurnEvent::Said(said)) => {
+                self.heard(said, tools, bounds)
+            }
+            (_, TurnEvent::Failed(failure)) => self.fail(failure),
             (
-                State::Working { rest, call } | State::Waiting { rest, call },
-                Event::Answered(answer),
+                TurnState::Working { rest, call } | TurnState::Waiting { rest, call },
+                TurnEvent::Answered(answer),
             ) => {
                 // What money moved for is told whatever became of it.
                 if answer.ok || answer.bought.is_some() {
                     self.done.push(answer.summary);
                 }
-                if let Some(Mark { call, kind }) = answer.bought {
+                if let Some(CallFingerprint { call, kind }) = answer.bought {
                     self.tally.put.push(call);
                     self.tally.bought.extend(kind);
                 }
@@ -159,22 +163,22 @@ impl Turn {
                 self.go_on(rest, bounds)
             }
             (
-                State::Working { rest, call } | State::Waiting { rest, call },
-                Event::Suspended(mark),
+                TurnState::Working { rest, call } | TurnState::Waiting { rest, call },
+                TurnEvent::Suspended(mark),
             ) => {
                 self.tally.put.push(mark.call);
-                self.state = State::Waiting { call, rest };
-                Effect::Wait
+                self.state = TurnState::Waiting { call, rest };
+                TurnEffect::Wait
             }
-            (State::Waiting { rest, call }, Event::GivenUp { reason, message }) => {
+            (TurnState::Waiting { rest, call }, TurnEvent::GivenUp { reason, message }) => {
                 self.give_up(&call, rest, &reason, message);
                 self.think(true)
             }
-            (_, event) => Effect::Break(Failure::Unexpected(event.name())),
+            (_, event) => TurnEffect::Break(TurnFailure::Unexpected(event.name())),
         }
     }
 
-    fn heard(&mut self, said: Said, tools: bool, bounds: &Bounds) -> Effect {
+    fn heard(&mut self, said: ModelAnswer, tools: bool, bounds: &TurnBounds) -> TurnEffect {
         self.tally.rounds += 1;
         self.say(&said.text);
         if !said.calls.is_empty() && tools {
@@ -191,37 +195,37 @@ impl Turn {
             self.tally.silences += 1;
             return match self.tally.silences {
                 1 => self.think(tools),
-                _ => self.fail(Failure::Silent),
+                _ => self.fail(TurnFailure::Silent),
             };
         }
         self.conversation.push(Message::Assistant {
             text: said.text,
             calls: Vec::new(),
         });
-        Effect::Finish
+        TurnEffect::Finish
     }
 
     /// The next of the calls, or the model.
-    fn go_on(&mut self, mut calls: VecDeque<ToolCall>, bounds: &Bounds) -> Effect {
+    fn go_on(&mut self, mut calls: VecDeque<ToolCall>, bounds: &TurnBounds) -> TurnEffect {
         while let Some(call) = calls.pop_front() {
             if self.tally.calls >= bounds.calls {
                 self.answer(&call, TOO_MANY.to_owned());
                 continue;
             }
             self.tally.calls += 1;
-            self.state = State::Working {
+            self.state = TurnState::Working {
                 call: call.clone(),
                 rest: calls,
             };
-            return Effect::Call(call);
+            return TurnEffect::Call(call);
         }
         let may_go_on = self.tally.calls < bounds.calls && self.tally.rounds < bounds.rounds;
         self.think(may_go_on)
     }
 
-    fn think(&mut self, tools: bool) -> Effect {
-        self.state = State::Thinking { tools };
-        Effect::Ask {
+    fn think(&mut self, tools: bool) -> TurnEffect {
+        self.state = TurnState::Thinking { tools };
+        TurnEffect::Ask {
             tools,
             again: self.tally.silences > 0,
         }
@@ -253,13 +257,13 @@ impl Turn {
     }
 
     /// What was done is not taken back by a model that fails afterwards: the customer is told of both.
-    fn fail(&mut self, failure: Failure) -> Effect {
+    fn fail(&mut self, failure: TurnFailure) -> TurnEffect {
         if self.done.is_empty() {
-            return Effect::Break(failure);
+            return TurnEffect::Break(failure);
         }
         let done = self.done.join(" ");
         self.say(&format!("{done} ({failure})"));
-        Effect::Finish
+        TurnEffect::Finish
     }
 
     fn answer(&mut self, call: &ToolCall, text: String) {

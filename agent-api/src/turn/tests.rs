@@ -1,6 +1,6 @@
 use super::*;
 
-const BOUNDS: Bounds = Bounds {
+const BOUNDS: TurnBounds = TurnBounds {
     calls: 3,
     rounds: 3,
 };
@@ -13,22 +13,22 @@ fn call(id: &str, tool: &str) -> ToolCall {
     }
 }
 
-fn words(text: &str) -> Event {
-    Event::Said(Said {
+fn words(text: &str) -> TurnEvent {
+    TurnEvent::Said(ModelAnswer {
         text: text.into(),
-        ..Said::default()
+        ..ModelAnswer::default()
     })
 }
 
-fn calls(calls: impl Into<Vec<ToolCall>>) -> Event {
-    Event::Said(Said {
+fn calls(calls: impl Into<Vec<ToolCall>>) -> TurnEvent {
+    TurnEvent::Said(ModelAnswer {
         calls: calls.into(),
-        ..Said::default()
+        ..ModelAnswer::default()
     })
 }
 
-fn answered(ok: bool) -> Event {
-    Event::Answered(ToolAnswer {
+fn answered(ok: bool) -> TurnEvent {
+    TurnEvent::Answered(ToolResult {
         ok,
         text: "{}".into(),
         summary: "Did it.".into(),
@@ -36,22 +36,22 @@ fn answered(ok: bool) -> Event {
     })
 }
 
-fn given_up() -> Event {
-    Event::GivenUp {
+fn given_up() -> TurnEvent {
+    TurnEvent::GivenUp {
         reason: "too dear".into(),
         message: None,
     }
 }
 
-const ASK: Effect = Effect::Ask {
+const ASK: TurnEffect = TurnEffect::Ask {
     tools: true,
     again: false,
 };
-const ASK_AGAIN: Effect = Effect::Ask {
+const ASK_AGAIN: TurnEffect = TurnEffect::Ask {
     tools: true,
     again: true,
 };
-const ASK_WITHOUT_TOOLS: Effect = Effect::Ask {
+const ASK_WITHOUT_TOOLS: TurnEffect = TurnEffect::Ask {
     tools: false,
     again: false,
 };
@@ -65,7 +65,7 @@ fn turn() -> Turn {
 
 /// Takes the events one after the other and compares each effect.
 #[track_caller]
-fn follow(story: impl IntoIterator<Item = (Event, Effect)>) -> Turn {
+fn follow(story: impl IntoIterator<Item = (TurnEvent, TurnEffect)>) -> Turn {
     let mut turn = turn();
     for (number, (event, expected)) in story.into_iter().enumerate() {
         let name = event.name();
@@ -81,93 +81,111 @@ fn follow(story: impl IntoIterator<Item = (Event, Effect)>) -> Turn {
 #[test]
 fn every_story_leads_where_the_table_says() {
     let (a, b) = (call("a", "quote_lease"), call("b", "get_node_stats"));
-    let stories: Vec<(&str, Vec<(Event, Effect)>)> = vec![
+    let stories: Vec<(&str, Vec<(TurnEvent, TurnEffect)>)> = vec![
         (
             "words end the turn",
-            vec![(Event::Start, ASK), (words("hello"), Effect::Finish)],
+            vec![
+                (TurnEvent::Start, ASK),
+                (words("hello"), TurnEffect::Finish),
+            ],
         ),
         (
             "a tool's answer goes back to the model, also a bad one",
             vec![
-                (Event::Start, ASK),
-                (calls([a.clone()]), Effect::Call(a.clone())),
+                (TurnEvent::Start, ASK),
+                (calls([a.clone()]), TurnEffect::Call(a.clone())),
                 (answered(false), ASK),
-                (words("no"), Effect::Finish),
+                (words("no"), TurnEffect::Finish),
             ],
         ),
         (
             "parallel calls are made one after the other",
             vec![
-                (Event::Start, ASK),
-                (calls([a.clone(), b.clone()]), Effect::Call(a.clone())),
-                (answered(true), Effect::Call(b.clone())),
+                (TurnEvent::Start, ASK),
+                (calls([a.clone(), b.clone()]), TurnEffect::Call(a.clone())),
+                (answered(true), TurnEffect::Call(b.clone())),
                 (answered(true), ASK),
             ],
         ),
         (
             "a call that waits goes on with its answer, and then the rest",
             vec![
-                (Event::Start, ASK),
-                (calls([a.clone(), b.clone()]), Effect::Call(a.clone())),
-                (Event::Suspended(Mark::default()), Effect::Wait),
-                (answered(true), Effect::Call(b.clone())),
+                (TurnEvent::Start, ASK),
+                (calls([a.clone(), b.clone()]), TurnEffect::Call(a.clone())),
+                (
+                    TurnEvent::Suspended(CallFingerprint::default()),
+                    TurnEffect::Wait,
+                ),
+                (answered(true), TurnEffect::Call(b.clone())),
             ],
         ),
         (
             "a price that moved suspends again",
             vec![
-                (Event::Start, ASK),
-                (calls([a.clone()]), Effect::Call(a.clone())),
-                (Event::Suspended(Mark::default()), Effect::Wait),
-                (Event::Suspended(Mark::default()), Effect::Wait),
+                (TurnEvent::Start, ASK),
+                (calls([a.clone()]), TurnEffect::Call(a.clone())),
+                (
+                    TurnEvent::Suspended(CallFingerprint::default()),
+                    TurnEffect::Wait,
+                ),
+                (
+                    TurnEvent::Suspended(CallFingerprint::default()),
+                    TurnEffect::Wait,
+                ),
                 (answered(true), ASK),
             ],
         ),
         (
             "what the customer gives up is not done, nor what follows",
             vec![
-                (Event::Start, ASK),
-                (calls([a.clone(), b.clone()]), Effect::Call(a.clone())),
-                (Event::Suspended(Mark::default()), Effect::Wait),
+                (TurnEvent::Start, ASK),
+                (calls([a.clone(), b.clone()]), TurnEffect::Call(a.clone())),
+                (
+                    TurnEvent::Suspended(CallFingerprint::default()),
+                    TurnEffect::Wait,
+                ),
                 (given_up(), ASK),
-                (words("fine"), Effect::Finish),
+                (words("fine"), TurnEffect::Finish),
             ],
         ),
         (
             "silence is asked again once",
             vec![
-                (Event::Start, ASK),
+                (TurnEvent::Start, ASK),
                 (words("  "), ASK_AGAIN),
-                (words(""), Effect::Break(Failure::Silent)),
+                (words(""), TurnEffect::Break(TurnFailure::Silent)),
             ],
         ),
         (
             "a model that fails breaks the turn off",
             vec![
-                (Event::Start, ASK),
+                (TurnEvent::Start, ASK),
                 (
-                    Event::Failed(Failure::Model("down".into())),
-                    Effect::Break(Failure::Model("down".into())),
+                    TurnEvent::Failed(TurnFailure::Model("down".into())),
+                    TurnEffect::Break(TurnFailure::Model("down".into())),
                 ),
             ],
         ),
         (
             "time runs out",
             vec![
-                (Event::Start, ASK),
+                (TurnEvent::Start, ASK),
                 (
-                    Event::Failed(Failure::OutOfTime),
-                    Effect::Break(Failure::OutOfTime),
+                    TurnEvent::Failed(TurnFailure::OutOfTime),
+                    TurnEffect::Break(TurnFailure::OutOfTime),
                 ),
             ],
         ),
         (
             "what was done is told even if the model fails afterwards",
             vec![
-                (Event::Start, ASK),
-                (calls([a.clone()]), Effect::Call(a.clone())),
+                (TurnEvent::Start, ASK),
+                (calls([a.clone()]), TurnEffect::Call(a.clone())),
                 (answered(true), ASK),
-                (Event::Failed(Failure::OutOfTime), Effect::Finish),
+                (
+                    TurnEvent::Failed(TurnFailure::OutOfTime),
+                    TurnEffect::Finish,
+                ),
             ],
         ),
     ];
@@ -180,13 +198,16 @@ fn every_story_leads_where_the_table_says() {
 #[test]
 fn an_event_that_the_state_does_not_know_is_a_fault_and_no_panic() {
     let call = call("a", "quote_lease");
-    let thinking = follow([(Event::Start, ASK)]);
+    let thinking = follow([(TurnEvent::Start, ASK)]);
     let waiting = follow([
-        (Event::Start, ASK),
-        (calls([call.clone()]), Effect::Call(call)),
-        (Event::Suspended(Mark::default()), Effect::Wait),
+        (TurnEvent::Start, ASK),
+        (calls([call.clone()]), TurnEffect::Call(call)),
+        (
+            TurnEvent::Suspended(CallFingerprint::default()),
+            TurnEffect::Wait,
+        ),
     ]);
-    let over = follow([(Event::Start, ASK), (words("."), Effect::Finish)]);
+    let over = follow([(TurnEvent::Start, ASK), (words("."), TurnEffect::Finish)]);
     let known = [
         ("begun", turn()),
         ("thinking", thinking),
@@ -194,10 +215,10 @@ fn an_event_that_the_state_does_not_know_is_a_fault_and_no_panic() {
         ("over", over),
     ];
     let events = [
-        Event::Start,
+        TurnEvent::Start,
         words("x"),
         answered(true),
-        Event::Suspended(Mark::default()),
+        TurnEvent::Suspended(CallFingerprint::default()),
         given_up(),
     ];
     let taken = [
@@ -210,7 +231,7 @@ fn an_event_that_the_state_does_not_know_is_a_fault_and_no_panic() {
     for (state, turn) in known {
         for event in &events {
             let effect = turn.clone().step(event.clone(), &BOUNDS);
-            let fault = effect == Effect::Break(Failure::Unexpected(event.name()));
+            let fault = effect == TurnEffect::Break(TurnFailure::Unexpected(event.name()));
             assert_eq!(
                 fault,
                 !taken.contains(&(state, event.name())),
@@ -225,14 +246,14 @@ fn an_event_that_the_state_does_not_know_is_a_fault_and_no_panic() {
 fn a_model_that_never_stops_is_stopped() {
     let step = |id: &str| call(id, "get_node_stats");
     let turn = follow([
-        (Event::Start, ASK),
-        (calls([step("1")]), Effect::Call(step("1"))),
+        (TurnEvent::Start, ASK),
+        (calls([step("1")]), TurnEffect::Call(step("1"))),
         (answered(true), ASK),
-        (calls([step("2")]), Effect::Call(step("2"))),
+        (calls([step("2")]), TurnEffect::Call(step("2"))),
         (answered(true), ASK),
-        (calls([step("3")]), Effect::Call(step("3"))),
+        (calls([step("3")]), TurnEffect::Call(step("3"))),
         (answered(true), ASK_WITHOUT_TOOLS),
-        (calls([step("4")]), Effect::Finish),
+        (calls([step("4")]), TurnEffect::Finish),
     ]);
     assert!(turn.words().contains("more steps"));
 }
@@ -243,10 +264,10 @@ fn twenty_calls_at_once_are_cut_to_the_bound_and_every_one_is_answered() {
         .map(|number| call(&number.to_string(), "get_node_stats"))
         .collect();
     let turn = follow([
-        (Event::Start, ASK),
-        (calls(twenty.clone()), Effect::Call(twenty[0].clone())),
-        (answered(true), Effect::Call(twenty[1].clone())),
-        (answered(true), Effect::Call(twenty[2].clone())),
+        (TurnEvent::Start, ASK),
+        (calls(twenty.clone()), TurnEffect::Call(twenty[0].clone())),
+        (answered(true), TurnEffect::Call(twenty[1].clone())),
+        (answered(true), TurnEffect::Call(twenty[2].clone())),
         (answered(true), ASK_WITHOUT_TOOLS),
     ]);
     let answers = turn
@@ -260,8 +281,8 @@ fn twenty_calls_at_once_are_cut_to_the_bound_and_every_one_is_answered() {
     );
 }
 
-fn lease(minutes: u32, size: &str) -> Mark {
-    Mark {
+fn lease(minutes: u32, size: &str) -> CallFingerprint {
+    CallFingerprint {
         call: format!("POST /lease/container {size} {minutes}"),
         kind: Some(size.to_owned()),
     }
@@ -271,19 +292,19 @@ fn lease(minutes: u32, size: &str) -> Mark {
 fn what_money_moved_for_is_told_also_where_it_failed_and_the_model_does() {
     let first = call("a", "lease_container");
     let mut turn = follow([
-        (Event::Start, ASK),
-        (calls([first.clone()]), Effect::Call(first)),
-        (Event::Suspended(lease(60, "small")), Effect::Wait),
+        (TurnEvent::Start, ASK),
+        (calls([first.clone()]), TurnEffect::Call(first)),
+        (TurnEvent::Suspended(lease(60, "small")), TurnEffect::Wait),
     ]);
-    let owed = ToolAnswer {
+    let owed = ToolResult {
         ok: false,
         text: "{}".into(),
         summary: "It is owed to you.".into(),
         bought: Some(lease(60, "small")),
     };
-    assert_eq!(turn.step(Event::Answered(owed), &BOUNDS), ASK);
-    let end = turn.step(Event::Failed(Failure::OutOfTime), &BOUNDS);
-    assert_eq!(end, Effect::Finish);
+    assert_eq!(turn.step(TurnEvent::Answered(owed), &BOUNDS), ASK);
+    let end = turn.step(TurnEvent::Failed(TurnFailure::OutOfTime), &BOUNDS);
+    assert_eq!(end, TurnEffect::Finish);
     assert!(
         turn.words().contains("It is owed to you."),
         "{}",
@@ -296,15 +317,15 @@ fn what_was_put_to_the_customer_needs_their_word_to_be_put_again() {
     let first = call("a", "lease_container");
     let (put, longer, larger) = (lease(60, "small"), lease(90, "small"), lease(60, "large"));
     let mut turn = follow([
-        (Event::Start, ASK),
-        (calls([first.clone()]), Effect::Call(first)),
-        (Event::Suspended(put.clone()), Effect::Wait),
+        (TurnEvent::Start, ASK),
+        (calls([first.clone()]), TurnEffect::Call(first)),
+        (TurnEvent::Suspended(put.clone()), TurnEffect::Wait),
     ]);
     assert_eq!(turn.objection(&put), Some(REPEATED));
     assert_eq!(turn.objection(&longer), None, "nothing was paid for yet");
     let mut given_up = turn.clone();
     given_up.step(
-        Event::GivenUp {
+        TurnEvent::GivenUp {
             reason: "another".into(),
             message: Some("make it so after all".into()),
         },
@@ -312,12 +333,12 @@ fn what_was_put_to_the_customer_needs_their_word_to_be_put_again() {
     );
     assert_eq!(given_up.objection(&put), None, "the customer's new word");
 
-    let paid = ToolAnswer {
+    let paid = ToolResult {
         ok: true,
         bought: Some(put.clone()),
-        ..ToolAnswer::default()
+        ..ToolResult::default()
     };
-    turn.step(Event::Answered(paid), &BOUNDS);
+    turn.step(TurnEvent::Answered(paid), &BOUNDS);
     let written = serde_json::to_string(&turn).unwrap();
     let turn: Turn = serde_json::from_str(&written).unwrap();
     assert_eq!(turn.objection(&put), Some(REPEATED));
@@ -329,9 +350,12 @@ fn what_was_put_to_the_customer_needs_their_word_to_be_put_again() {
 fn a_suspended_turn_goes_on_after_it_was_written_down() {
     let first = call("a", "quote_lease");
     let turn = follow([
-        (Event::Start, ASK),
-        (calls([first.clone()]), Effect::Call(first.clone())),
-        (Event::Suspended(Mark::default()), Effect::Wait),
+        (TurnEvent::Start, ASK),
+        (calls([first.clone()]), TurnEffect::Call(first.clone())),
+        (
+            TurnEvent::Suspended(CallFingerprint::default()),
+            TurnEffect::Wait,
+        ),
     ]);
     let written = serde_json::to_string(&turn).unwrap();
     let mut read: Turn = serde_json::from_str(&written).unwrap();
@@ -345,13 +369,13 @@ fn a_suspended_turn_goes_on_after_it_was_written_down() {
 fn words_of_several_rounds_are_kept_apart() {
     let first = call("a", "quote_lease");
     let mut turn = turn();
-    turn.step(Event::Start, &BOUNDS);
-    let said = Said {
+    turn.step(TurnEvent::Start, &BOUNDS);
+    let said = ModelAnswer {
         text: "Let me look.".into(),
         calls: vec![first],
-        ..Said::default()
+        ..ModelAnswer::default()
     };
-    turn.step(Event::Said(said), &BOUNDS);
+    turn.step(TurnEvent::Said(said), &BOUNDS);
     turn.step(answered(true), &BOUNDS);
     turn.step(words("One cent."), &BOUNDS);
     assert_eq!(turn.words(), "Let me look.\n\nOne cent.");
@@ -361,11 +385,14 @@ fn words_of_several_rounds_are_kept_apart() {
 fn a_customer_who_says_something_else_is_heard() {
     let first = call("a", "quote_lease");
     let mut turn = follow([
-        (Event::Start, ASK),
-        (calls([first.clone()]), Effect::Call(first)),
-        (Event::Suspended(Mark::default()), Effect::Wait),
+        (TurnEvent::Start, ASK),
+        (calls([first.clone()]), TurnEffect::Call(first)),
+        (
+            TurnEvent::Suspended(CallFingerprint::default()),
+            TurnEffect::Wait,
+        ),
     ]);
-    let event = Event::GivenUp {
+    let event = TurnEvent::GivenUp {
         reason: "the customer went on".into(),
         message: Some("smaller, please".into()),
     };

@@ -18,12 +18,12 @@ pub struct Agent {
 
 /// What came back.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct AgentResponse {
     pub status: u16,
     pub body: Value,
 }
 
-impl Answer {
+impl AgentResponse {
     /// The answer to a request.
     pub async fn of(request: reqwest::RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
@@ -80,7 +80,7 @@ impl Agent {
             None => App::start(config, Arc::new(SystemClock)),
         };
         let router = app(state.unwrap(), Metrics::install().unwrap());
-        let (url, serving) = crate::stand_in::serve(router).await;
+        let (url, serving) = crate::fake_lease_api::serve(router).await;
         Self {
             url,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
@@ -90,18 +90,18 @@ impl Agent {
     }
 
     /// `POST /chat`.
-    pub async fn chat(&self, body: Value) -> Answer {
-        Answer::of(self.http.post(format!("{}/chat", self.url)).json(&body)).await
+    pub async fn chat(&self, body: Value) -> AgentResponse {
+        AgentResponse::of(self.http.post(format!("{}/chat", self.url)).json(&body)).await
     }
 
     /// `POST /chat` as a proxy passes it on for a customer of this address.
-    pub async fn chat_from(&self, address: &str, body: Value) -> Answer {
+    pub async fn chat_from(&self, address: &str, body: Value) -> AgentResponse {
         let request = self.http.post(format!("{}/chat", self.url)).json(&body);
-        Answer::of(request.header("x-forwarded-for", address)).await
+        AgentResponse::of(request.header("x-forwarded-for", address)).await
     }
 
     /// `POST /chat` with a message alone.
-    pub async fn say(&self, message: &str) -> Answer {
+    pub async fn say(&self, message: &str) -> AgentResponse {
         self.chat(json!({ "message": message })).await
     }
 
@@ -118,8 +118,8 @@ impl Agent {
     }
 
     /// `GET` anything.
-    pub async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.http.get(format!("{}{path}", self.url))).await
+    pub async fn get(&self, path: &str) -> AgentResponse {
+        AgentResponse::of(self.http.get(format!("{}{path}", self.url))).await
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::{
-    agent::{Agent, Answer},
+    agent::{Agent, AgentResponse},
+    fake_lease_api::{FakeLeaseApi, done},
     model::{Scripted, calls, words},
-    stand_in::{StandIn, done},
 };
 
 /// Nobody listens there.
@@ -42,8 +42,10 @@ async fn bodies_that_are_not_in_order_are_refused_with_every_field() {
     assert_eq!((method.status, method.code()), (405, "method_not_allowed"));
 }
 
-async fn with_model(lines: impl IntoIterator<Item = agent_api::turn::Said>) -> Answer {
-    let api = StandIn::start(|_| done(&json!({"nodes": []}))).await;
+async fn with_model(
+    lines: impl IntoIterator<Item = agent_api::turn::ModelAnswer>,
+) -> AgentResponse {
+    let api = FakeLeaseApi::start(|_| done(&json!({"nodes": []}))).await;
     let agent = Agent::with(&api.url, Some(Scripted::saying(lines)), &[]).await;
     agent.say("please").await
 }
@@ -101,7 +103,7 @@ async fn a_model_that_answers_nothing_is_an_error_and_not_silence() {
 
 #[tokio::test]
 async fn a_model_that_fails_after_a_tool_leaves_the_tools_result_standing() {
-    let api = StandIn::start(|_| done(&json!({"nodes": []}))).await;
+    let api = FakeLeaseApi::start(|_| done(&json!({"nodes": []}))).await;
     let model = Scripted::saying([calls([("get_node_stats", json!({}))]), words(""), words("")]);
     let agent = Agent::with(&api.url, Some(model), &[]).await;
     let answer = agent.say("how busy?").await;
@@ -114,9 +116,9 @@ async fn a_model_that_fails_after_a_tool_leaves_the_tools_result_standing() {
 
 #[tokio::test]
 async fn a_lease_api_that_is_down_slow_or_speaks_nonsense_is_named() {
-    let nonsense = StandIn::start(|_| (200, "<html>secret trace</html>".into())).await;
-    let failing = StandIn::start(|_| (500, r#"{"stack": "secret trace"}"#.into())).await;
-    let vague = StandIn::start(|_| (402, "{}".into())).await;
+    let nonsense = FakeLeaseApi::start(|_| (200, "<html>secret trace</html>".into())).await;
+    let failing = FakeLeaseApi::start(|_| (500, r#"{"stack": "secret trace"}"#.into())).await;
+    let vague = FakeLeaseApi::start(|_| (402, "{}".into())).await;
     let cases = [
         (NOWHERE, "cannot be reached"),
         (nonsense.url.as_str(), "cannot be used"),
@@ -152,7 +154,7 @@ async fn a_lease_api_that_never_answers_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_stream_says_what_went_wrong_as_its_last_event() {
-    let api = StandIn::start(|_| done(&json!({}))).await;
+    let api = FakeLeaseApi::start(|_| done(&json!({}))).await;
     let agent = Agent::with(&api.url, Some(Scripted::saying([words("")])), &[]).await;
     let events = agent.stream(json!({"message": "hi"})).await;
     let (name, data) = events.last().unwrap();
@@ -163,7 +165,7 @@ async fn a_stream_says_what_went_wrong_as_its_last_event() {
 
 #[tokio::test]
 async fn readiness_tells_whether_the_lease_api_answers() {
-    let api = StandIn::start(|_| done(&json!({"status": "ok"}))).await;
+    let api = FakeLeaseApi::start(|_| done(&json!({"status": "ok"}))).await;
     let ready = Agent::offline(&api.url).await.get("/ready").await;
     assert_eq!((ready.status, &ready.body["ready"]), (200, &json!(true)));
     let alone = Agent::offline(NOWHERE).await;

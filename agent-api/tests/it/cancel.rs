@@ -9,8 +9,8 @@ use std::{
 };
 
 use agent_api::{
-    llm::{Model, ModelError, Question, Words},
-    turn::Said,
+    llm::{Model, ModelError, ModelRequest, WordSink},
+    turn::ModelAnswer,
 };
 use api_types::AgentInfo;
 use async_trait::async_trait;
@@ -36,7 +36,11 @@ impl Drop for Watched {
 
 #[async_trait]
 impl Model for Endless {
-    async fn answer(&self, _: Question<'_>, words: Words<'_>) -> Result<Said, ModelError> {
+    async fn answer(
+        &self,
+        _: ModelRequest<'_>,
+        words: WordSink<'_>,
+    ) -> Result<ModelAnswer, ModelError> {
         let _watched = Watched(Arc::clone(&self.dropped));
         words("Let me think.");
         self.asked.notify_one();

@@ -6,28 +6,26 @@ use serde_json::{Value, json};
 
 use crate::{
     agent::Agent,
+    bodies,
+    fake_lease_api::{FakeLeaseApi, GivenResponse, ReceivedRequest, done, failed},
     market::Market,
-    stand_in::{Asked, Said, StandIn, done, failed},
 };
 
 /// A lease of the wallet that is signed in; its number is 100.
 fn lease(id: &str) -> Value {
-    json!({
-        "leaseId": id, "ctid": 100, "hostname": "box", "ip": "10.0.0.5", "status": "active",
-        "expiresAt": "2999-01-01T00:00:00Z",
-    })
+    bodies::lease(json!({ "leaseId": id }))
 }
 
-fn shop(asked: &Asked) -> Said {
+fn shop(asked: &ReceivedRequest) -> GivenResponse {
     match (asked.method.as_str(), asked.path.as_str()) {
         ("GET", "/leases") => done(&json!({ "leases": [lease("lease-a")] })),
-        ("DELETE", "/lease/100") => done(&json!({"ctid": 100, "status": "destroyed"})),
-        ("POST", "/lease/100/stop") => done(&json!({"ctid": 100, "liveStatus": "stopped"})),
+        ("DELETE", "/lease/100") => done(&bodies::lease(json!({"status": "destroyed"}))),
+        ("POST", "/lease/100/stop") => done(&bodies::lease(json!({"liveStatus": "stopped"}))),
         _ => failed(404, "lease_not_found"),
     }
 }
 
-fn changes(shop: &StandIn) -> Vec<Asked> {
+fn changes(shop: &FakeLeaseApi) -> Vec<ReceivedRequest> {
     let mut asked = shop.asked();
     asked.retain(|call| call.method != "GET");
     asked
@@ -44,7 +42,7 @@ async fn asked(agent: &Agent, message: &str) -> Value {
 #[tokio::test]
 async fn a_repeated_confirmation_is_answered_from_memory() {
     for message in ["destroy container 100", "stop container 100"] {
-        let shop = StandIn::start(shop).await;
+        let shop = FakeLeaseApi::start(shop).await;
         let agent = Agent::offline(&shop.url).await;
         let asked = asked(&agent, message).await;
         let yes = json!({"pending": asked["pending"], "confirm": true, "session": "t0ken"});
@@ -58,7 +56,7 @@ async fn a_repeated_confirmation_is_answered_from_memory() {
 
 #[tokio::test]
 async fn two_copies_of_a_confirmation_at_once_are_one_call() {
-    let shop = StandIn::start(shop).await;
+    let shop = FakeLeaseApi::start(shop).await;
     let agent = Agent::offline(&shop.url).await;
     let asked = asked(&agent, "destroy container 100").await;
     let yes = json!({"pending": asked["pending"], "confirm": true, "session": "t0ken"});
@@ -71,7 +69,7 @@ async fn two_copies_of_a_confirmation_at_once_are_one_call() {
 
 #[tokio::test]
 async fn a_confirmed_call_names_its_lease_on_every_replica() {
-    let shop = StandIn::start(shop).await;
+    let shop = FakeLeaseApi::start(shop).await;
     let (one, other) = (
         Agent::offline(&shop.url).await,
         Agent::offline(&shop.url).await,
@@ -91,7 +89,7 @@ async fn a_confirmed_call_names_its_lease_on_every_replica() {
 
 #[tokio::test]
 async fn a_number_that_no_lease_of_the_wallet_has_is_not_asked_about() {
-    let shop = StandIn::start(shop).await;
+    let shop = FakeLeaseApi::start(shop).await;
     let agent = Agent::offline(&shop.url).await;
     let body = json!({"message": "destroy container 101", "session": "t0ken"});
     let answer = agent.chat(body).await;
@@ -138,7 +136,7 @@ async fn a_number_that_is_used_again_never_answers_for_an_older_lease() {
 #[tokio::test]
 async fn a_payment_for_a_lease_that_is_over_is_not_sent() {
     let leases = AtomicUsize::new(0);
-    let shop = StandIn::start(move |asked| match (asked.path.as_str(), asked.is_paid()) {
+    let shop = FakeLeaseApi::start(move |asked| match (asked.path.as_str(), asked.is_paid()) {
         ("/leases", _) => done(&json!({ "leases": [lease("lease-a")] })),
         ("/leases/lease-a", _) => {
             let mut over = lease("lease-a");
@@ -148,8 +146,8 @@ async fn a_payment_for_a_lease_that_is_over_is_not_sent() {
             };
             done(&over)
         }
-        (path, false) => crate::stand_in::challenge(path, 1000),
-        _ => done(&json!({"ctid": 100, "exitCode": 0, "stdout": "", "stderr": ""})),
+        (path, false) => crate::fake_lease_api::challenge(path, 1000),
+        _ => done(&bodies::ran("")),
     })
     .await;
     let agent = Agent::offline(&shop.url).await;
@@ -162,7 +160,7 @@ async fn a_payment_for_a_lease_that_is_over_is_not_sent() {
         });
         let answer = agent.chat(body).await;
         assert_eq!(shop.paid().len(), paid, "{}", answer.body);
-        let named = |call: &Asked| call.query == "leaseId=lease-a";
+        let named = |call: &ReceivedRequest| call.query == "leaseId=lease-a";
         assert!(
             shop.paid().iter().all(named),
             "a paid call names its lease as well"
@@ -176,7 +174,7 @@ async fn a_payment_for_a_lease_that_is_over_is_not_sent() {
 
 #[tokio::test]
 async fn a_confirmation_names_the_container_its_address_and_its_time() {
-    let shop = StandIn::start(shop).await;
+    let shop = FakeLeaseApi::start(shop).await;
     let agent = Agent::offline(&shop.url).await;
     let body = json!({"message": "destroy container 100", "session": "t0ken"});
     let events = agent.stream(body).await;

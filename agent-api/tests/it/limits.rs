@@ -6,8 +6,8 @@ use std::{
 };
 
 use agent_api::{
-    llm::{Model, ModelError, Question, Words},
-    turn::Said,
+    llm::{Model, ModelError, ModelRequest, WordSink},
+    turn::ModelAnswer,
 };
 use api_types::AgentInfo;
 use async_trait::async_trait;
@@ -15,23 +15,23 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::{
-    agent::{Agent, Answer},
+    agent::{Agent, AgentResponse},
+    fake_lease_api::{FakeLeaseApi, done, failed},
     model::{Scripted, words},
-    stand_in::{StandIn, done, failed},
 };
 
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// A model server that counts what it is asked.
-async fn counting(tokens: u64) -> StandIn {
-    StandIn::start(move |_| {
+async fn counting(tokens: u64) -> FakeLeaseApi {
+    FakeLeaseApi::start(move |_| {
         let message = json!({"message": {"content": "Hello."}, "finish_reason": "stop"});
         done(&json!({"choices": [message], "usage": {"total_tokens": tokens}}))
     })
     .await
 }
 
-async fn agent(model: &StandIn, more: &[(&str, &str)]) -> Agent {
+async fn agent(model: &FakeLeaseApi, more: &[(&str, &str)]) -> Agent {
     let base = format!("{}/v1", model.url);
     let mut settings = vec![
         ("LLM_PROVIDER", "openai-compatible"),
@@ -112,7 +112,7 @@ async fn only_what_is_announced_as_json_is_read() {
         if let Some(kind) = kind {
             request = request.header("content-type", kind);
         }
-        let refused = Answer::of(request).await;
+        let refused = AgentResponse::of(request).await;
         assert_eq!(
             (refused.status, refused.code()),
             (415, "unsupported_media_type"),
@@ -125,7 +125,7 @@ async fn only_what_is_announced_as_json_is_read() {
             .post(&url)
             .body(body.clone())
             .header("content-type", kind);
-        assert_eq!(Answer::of(request).await.status, 200, "{kind}");
+        assert_eq!(AgentResponse::of(request).await.status, 200, "{kind}");
     }
 }
 
@@ -137,7 +137,11 @@ struct Held {
 
 #[async_trait]
 impl Model for Held {
-    async fn answer(&self, _: Question<'_>, _: Words<'_>) -> Result<Said, ModelError> {
+    async fn answer(
+        &self,
+        _: ModelRequest<'_>,
+        _: WordSink<'_>,
+    ) -> Result<ModelAnswer, ModelError> {
         self.asked.add_permits(1);
         self.go.notified().await;
         Ok(words("Hello."))
@@ -274,7 +278,7 @@ async fn one_address_cannot_use_up_the_days_tokens_of_all() {
 
 #[tokio::test]
 async fn without_a_session_only_a_short_history_is_kept() {
-    let api = StandIn::start(|asked| {
+    let api = FakeLeaseApi::start(|asked| {
         let known = asked
             .headers
             .get("authorization")

@@ -6,9 +6,11 @@
 
 mod agent;
 mod bad_input;
+mod bodies;
 mod cancel;
 mod confirm;
 mod customer;
+mod fake_lease_api;
 mod leases;
 mod limits;
 mod market;
@@ -22,4 +24,3 @@ mod provider;
 mod repeats;
 mod secrets;
 mod shown;
-mod stand_in;

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     customer::Customer,
-    stand_in::{PAYEE, serve},
+    fake_lease_api::{PAYEE, serve},
 };
 
 /// The lease API and what it needs; all of it goes with this.

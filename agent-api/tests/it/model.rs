@@ -7,8 +7,8 @@ use std::{
 
 use agent_api::{
     conversation::ToolCall,
-    llm::{Model, ModelError, Question, Words},
-    turn::Said,
+    llm::{Model, ModelError, ModelRequest, WordSink},
+    turn::ModelAnswer,
 };
 use api_types::AgentInfo;
 use async_trait::async_trait;
@@ -16,20 +16,20 @@ use serde_json::Value;
 
 /// The model. When its lines are over it says the last one again.
 pub struct Scripted {
-    lines: Mutex<VecDeque<Said>>,
+    lines: Mutex<VecDeque<ModelAnswer>>,
     seen: Mutex<String>,
 }
 
 /// Words.
-pub fn words(text: &str) -> Said {
-    Said {
+pub fn words(text: &str) -> ModelAnswer {
+    ModelAnswer {
         text: text.to_owned(),
-        ..Said::default()
+        ..ModelAnswer::default()
     }
 }
 
 /// Calls, each a tool and its arguments.
-pub fn calls<const N: usize>(calls: [(&str, Value); N]) -> Said {
+pub fn calls<const N: usize>(calls: [(&str, Value); N]) -> ModelAnswer {
     let numbered = calls.into_iter().enumerate();
     let calls = numbered.map(|(number, (tool, arguments))| ToolCall {
         id: format!("call_{}_{number}", service::crypto::random_hex(4)),
@@ -39,15 +39,15 @@ pub fn calls<const N: usize>(calls: [(&str, Value); N]) -> Said {
             other => other.to_string(),
         },
     });
-    Said {
+    ModelAnswer {
         calls: calls.collect(),
-        ..Said::default()
+        ..ModelAnswer::default()
     }
 }
 
 impl Scripted {
     /// A model with these lines.
-    pub fn saying(lines: impl IntoIterator<Item = Said>) -> Arc<Self> {
+    pub fn saying(lines: impl IntoIterator<Item = ModelAnswer>) -> Arc<Self> {
         Arc::new(Self {
             lines: Mutex::new(lines.into_iter().collect()),
             seen: Mutex::default(),
@@ -62,7 +62,11 @@ impl Scripted {
 
 #[async_trait]
 impl Model for Scripted {
-    async fn answer(&self, question: Question<'_>, show: Words<'_>) -> Result<Said, ModelError> {
+    async fn answer(
+        &self,
+        question: ModelRequest<'_>,
+        show: WordSink<'_>,
+    ) -> Result<ModelAnswer, ModelError> {
         let shown = serde_json::to_string(question.conversation).unwrap();
         self.seen.lock().unwrap().push_str(&shown);
         let mut lines = self.lines.lock().unwrap();

@@ -4,22 +4,21 @@ use serde_json::{Value, json};
 
 use crate::{
     agent::Agent,
+    bodies,
     customer::Customer,
+    fake_lease_api::{FakeLeaseApi, GivenResponse, ReceivedRequest, challenge, done},
     model::{Scripted, calls, words},
-    stand_in::{Asked, Said, StandIn, challenge, done},
 };
 
 /// A lease API that leases for 8900 to whoever pays.
-fn shop(asked: &Asked) -> Said {
+fn shop(asked: &ReceivedRequest) -> GivenResponse {
     match (asked.path.as_str(), asked.is_paid()) {
         ("/lease/quote", _) => (404, "{}".into()),
         ("/leases", _) => (401, "{}".into()),
         ("/management/list", false) => challenge("/management/list", 1000),
         ("/management/list", true) => done(&json!({"leases": []})),
         (path, false) => challenge(path, 8900),
-        (_, true) => {
-            done(&json!({"ctid": 100, "status": "active", "expiresAt": "2026-01-01T00:00:00Z"}))
-        }
+        (_, true) => done(&bodies::leased(json!({}))),
     }
 }
 
@@ -35,7 +34,7 @@ async fn asked(agent: &Agent, extra: Value) -> Value {
 
 #[tokio::test]
 async fn exactly_the_call_that_was_shown_is_sent() {
-    let shop = StandIn::start(shop).await;
+    let shop = FakeLeaseApi::start(shop).await;
     let agent = Agent::offline(&shop.url).await;
     let asked = asked(&agent, json!({})).await;
     let headers = Customer::new(1).sign(&asked["payment_request"]);
@@ -80,7 +79,7 @@ async fn exactly_the_call_that_was_shown_is_sent() {
 
 #[tokio::test]
 async fn a_pending_that_is_not_in_order_is_refused_and_nothing_is_sent() {
-    let shop = StandIn::start(shop).await;
+    let shop = FakeLeaseApi::start(shop).await;
     let agent = Agent::offline(&shop.url).await;
     let (one, other) = (Customer::new(1), Customer::new(2));
     let asked = asked(&agent, json!({ "wallet": one.wallet() })).await;
@@ -169,7 +168,7 @@ async fn a_pending_that_is_not_in_order_is_refused_and_nothing_is_sent() {
 
 #[tokio::test]
 async fn what_the_customer_gives_up_is_not_done_and_cannot_be_paid_later() {
-    let shop = StandIn::start(shop).await;
+    let shop = FakeLeaseApi::start(shop).await;
     let agent = Agent::offline(&shop.url).await;
     let asked = asked(&agent, json!({})).await;
     let given_up = agent
@@ -183,7 +182,7 @@ async fn what_the_customer_gives_up_is_not_done_and_cannot_be_paid_later() {
 
 #[tokio::test]
 async fn a_price_that_moved_is_shown_and_not_paid_in_silence() {
-    let shop = StandIn::start(|asked| match (asked.path.as_str(), asked.is_paid()) {
+    let shop = FakeLeaseApi::start(|asked| match (asked.path.as_str(), asked.is_paid()) {
         ("/lease/quote", _) => (404, "{}".into()),
         (path, false) => challenge(path, 8900),
         (path, true) => challenge(path, 9900),
@@ -202,7 +201,7 @@ async fn a_price_that_moved_is_shown_and_not_paid_in_silence() {
 
 #[tokio::test]
 async fn the_service_relays_no_more_than_its_policy_allows() {
-    let shop = StandIn::start(shop).await;
+    let shop = FakeLeaseApi::start(shop).await;
     let strict = [
         [("MAX_PAYMENT_USD", "0.0088"), ("MAX_SESSION_USD", "50")],
         [
@@ -244,10 +243,9 @@ async fn the_service_relays_no_more_than_its_policy_allows() {
 
 #[tokio::test]
 async fn a_call_that_ends_something_needs_the_customers_yes_and_session() {
-    let lease = json!({"leaseId": "l", "ctid": 100, "hostname": "box", "status": "active"});
-    let leases = json!({ "leases": [lease] });
-    let shop = StandIn::start(move |asked| match asked.method.as_str() {
-        "DELETE" => done(&json!({"ctid": 100, "status": "destroyed"})),
+    let leases = json!({ "leases": [bodies::lease(json!({}))] });
+    let shop = FakeLeaseApi::start(move |asked| match asked.method.as_str() {
+        "DELETE" => done(&bodies::lease(json!({"status": "destroyed"}))),
         _ => done(&leases),
     })
     .await;
@@ -295,7 +293,7 @@ async fn a_call_that_ends_something_needs_the_customers_yes_and_session() {
 
 #[tokio::test]
 async fn a_customer_who_is_signed_in_lists_for_nothing() {
-    let shop = StandIn::start(|asked| match asked.path.as_str() {
+    let shop = FakeLeaseApi::start(|asked| match asked.path.as_str() {
         "/leases" if asked.headers.contains_key("authorization") => done(&json!({"leases": []})),
         path => challenge(path, 1000),
     })
@@ -311,7 +309,7 @@ async fn a_customer_who_is_signed_in_lists_for_nothing() {
 
 #[tokio::test]
 async fn the_same_paid_call_twenty_times_is_one_payment_request() {
-    let shop = StandIn::start(shop).await;
+    let shop = FakeLeaseApi::start(shop).await;
     let lease = || ("lease_container", json!({"runtimeMinutes": 60}));
     let model = Scripted::saying([calls([(); 20].map(|()| lease())), words("Done.")]);
     let agent = Agent::with(&shop.url, Some(model), &[]).await;

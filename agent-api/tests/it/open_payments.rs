@@ -9,16 +9,17 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    agent::{Agent, Answer},
+    agent::{Agent, AgentResponse},
+    bodies,
     customer::Customer,
-    stand_in::{HANG_UP, Said, StandIn, challenge, done, failed, with_receipt},
+    fake_lease_api::{FakeLeaseApi, GivenResponse, HANG_UP, challenge, done, failed, with_receipt},
 };
 
 /// A lease API that answers paid calls with these, one after the other, and then with the last
 /// again.
-async fn shop(answers: Vec<Said>) -> StandIn {
+async fn shop(answers: Vec<GivenResponse>) -> FakeLeaseApi {
     let paid = AtomicUsize::new(0);
-    StandIn::start(move |asked| match (asked.path.as_str(), asked.is_paid()) {
+    FakeLeaseApi::start(move |asked| match (asked.path.as_str(), asked.is_paid()) {
         ("/lease/quote", _) => (404, "{}".into()),
         (path, false) => challenge(path, 8900),
         (_, true) => {
@@ -29,11 +30,11 @@ async fn shop(answers: Vec<Said>) -> StandIn {
     .await
 }
 
-fn leased() -> Said {
-    done(&json!({"ctid": 100, "status": "active", "expiresAt": "2026-01-01T00:00:00Z"}))
+fn leased() -> GivenResponse {
+    done(&bodies::leased(json!({})))
 }
 
-fn bare() -> Said {
+fn bare() -> GivenResponse {
     challenge("/lease/container", 8900)
 }
 
@@ -43,14 +44,14 @@ async fn signed(agent: &Agent) -> Value {
     json!({"pending": asked.body["pending"], "payment_headers": headers})
 }
 
-fn is_still_open(answer: &Answer) -> bool {
+fn is_still_open(answer: &AgentResponse) -> bool {
     answer.code() == "payment_unresolved" && answer.body["payment_request"].is_null()
 }
 
 #[tokio::test]
 async fn a_payment_that_was_ever_open_is_not_ended_by_a_bare_402() {
     let lost = vec![(HANG_UP, String::new()); 3];
-    let cases: [(&str, Vec<Said>); 6] = [
+    let cases: [(&str, Vec<GivenResponse>); 6] = [
         ("unresolved", vec![failed(503, "payment_unresolved")]),
         ("lost", lost),
         ("in progress", vec![failed(409, "payment_in_progress"); 3]),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use agent_api::{
-    llm::{Model, ModelError, Question, Words},
-    turn::Said,
+    llm::{Model, ModelError, ModelRequest, WordSink},
+    turn::ModelAnswer,
 };
 use api_types::AgentInfo;
 use async_trait::async_trait;
@@ -17,7 +17,11 @@ struct Broken;
 
 #[async_trait]
 impl Model for Broken {
-    async fn answer(&self, _: Question<'_>, _: Words<'_>) -> Result<Said, ModelError> {
+    async fn answer(
+        &self,
+        _: ModelRequest<'_>,
+        _: WordSink<'_>,
+    ) -> Result<ModelAnswer, ModelError> {
         Err(ModelError::Away)
     }
 

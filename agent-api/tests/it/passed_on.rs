@@ -3,32 +3,31 @@
 use serde_json::json;
 
 use crate::{
-    agent::{Agent, Answer},
+    agent::{Agent, AgentResponse},
+    bodies,
     customer::Customer,
-    stand_in::{Asked, Said, StandIn, challenge, done},
+    fake_lease_api::{FakeLeaseApi, GivenResponse, ReceivedRequest, challenge, done},
 };
 
-fn shop(asked: &Asked) -> Said {
+fn shop(asked: &ReceivedRequest) -> GivenResponse {
     match (asked.path.as_str(), asked.is_paid()) {
         ("/lease/quote", _) => (404, "{}".into()),
-        (_, true) => {
-            done(&json!({"ctid": 100, "status": "active", "expiresAt": "2026-01-01T00:00:00Z"}))
-        }
+        (_, true) => done(&bodies::leased(json!({}))),
         (path, false) => challenge(path, 8900),
     }
 }
 
 #[tokio::test]
 async fn the_address_of_the_caller_is_passed_on_with_the_secret_of_the_services() {
-    let told = |shop: &StandIn| {
+    let told = |shop: &FakeLeaseApi| {
         let calls = shop.asked();
-        assert!(calls.iter().any(Asked::is_paid));
+        assert!(calls.iter().any(ReceivedRequest::is_paid));
         calls
     };
     let secret = "a secret that both services share";
     let settings = [("SERVICES_SECRET", secret), ("TRUSTED_PROXIES", "1")];
     for (settings, expected) in [(&settings[..], true), (&settings[1..], false)] {
-        let shop = StandIn::start(shop).await;
+        let shop = FakeLeaseApi::start(shop).await;
         let agent = Agent::with(&shop.url, None, settings).await;
         let message = json!({"message": "lease one for an hour"});
         let asked = agent.chat_from("1.2.3.4", message).await;
@@ -36,7 +35,7 @@ async fn the_address_of_the_caller_is_passed_on_with_the_secret_of_the_services(
         let body = json!({"pending": asked.body["pending"], "payment_headers": headers});
         agent.chat_from("1.2.3.4", body).await;
         let stats = agent.http.get(format!("{}/stats/node", agent.url));
-        Answer::of(stats.header("x-forwarded-for", "1.2.3.4")).await;
+        AgentResponse::of(stats.header("x-forwarded-for", "1.2.3.4")).await;
         for call in told(&shop) {
             let header = |name: &str| call.headers.get(name).map(|value| value.to_str().unwrap());
             let (client, proof) = (

@@ -5,14 +5,15 @@ use serde_json::{Value, json};
 
 use crate::{
     agent::Agent,
+    bodies,
     customer::Customer,
-    stand_in::{Asked, Said, StandIn, challenge, done},
+    fake_lease_api::{FakeLeaseApi, GivenResponse, ReceivedRequest, challenge, done},
 };
 
 /// A model server that answers each request with this choice, as JSON or as a stream, whichever it
 /// is asked for.
-async fn server(choice: impl Fn(&Value) -> Value + Send + Sync + 'static) -> StandIn {
-    StandIn::start(move |asked| {
+async fn server(choice: impl Fn(&Value) -> Value + Send + Sync + 'static) -> FakeLeaseApi {
+    FakeLeaseApi::start(move |asked| {
         let request: Value = serde_json::from_str(&asked.body).unwrap();
         let mut choice = choice(&request);
         let usage = json!({"total_tokens": 500});
@@ -48,7 +49,7 @@ fn wants(tool: &str, arguments: &str, finish: &str) -> Value {
     json!({"message": {"content": null, "tool_calls": [call]}, "finish_reason": finish})
 }
 
-async fn agent(shop: &StandIn, model: &StandIn, streams: &str) -> Agent {
+async fn agent(shop: &FakeLeaseApi, model: &FakeLeaseApi, streams: &str) -> Agent {
     let base = format!("{}/v1", model.url);
     let settings = [
         ("LLM_PROVIDER", "openai-compatible"),
@@ -60,7 +61,7 @@ async fn agent(shop: &StandIn, model: &StandIn, streams: &str) -> Agent {
 }
 
 /// Everything that the model was shown but our own instructions and tools.
-fn shown(model: &StandIn) -> String {
+fn shown(model: &FakeLeaseApi) -> String {
     let requests = model.asked().into_iter();
     let messages = requests.map(|asked| {
         let request: Value = serde_json::from_str(&asked.body).unwrap();
@@ -75,11 +76,11 @@ fn shown(model: &StandIn) -> String {
     messages.collect()
 }
 
-fn shop(asked: &Asked) -> Said {
+fn shop(asked: &ReceivedRequest) -> GivenResponse {
     match (asked.path.as_str(), asked.is_paid()) {
         ("/lease/quote", _) => (404, "{}".into()),
         (path, false) => challenge(path, 1000),
-        _ => done(&json!({"ctid": 100, "exitCode": 0, "stdout": FORGED, "stderr": ""})),
+        _ => done(&bodies::ran(FORGED)),
     }
 }
 
@@ -106,7 +107,7 @@ const TOKENS: [&str; 14] = [
 
 #[tokio::test]
 async fn control_sequences_reach_no_model_and_the_customer_sees_the_output_as_it_was() {
-    let shop = StandIn::start(shop).await;
+    let shop = FakeLeaseApi::start(shop).await;
     let model = server(|request| {
         let messages = request["messages"].as_array().unwrap();
         match messages.last().unwrap()["role"].as_str() {
@@ -152,7 +153,7 @@ async fn no_call_of_an_answer_that_was_cut_or_filtered_is_taken() {
     ];
     for (finish, arguments) in cases {
         for streams in ["true", "false"] {
-            let shop = StandIn::start(shop).await;
+            let shop = FakeLeaseApi::start(shop).await;
             let model = server(move |_| wants("lease_container", arguments, finish)).await;
             let agent = agent(&shop, &model, streams).await;
             let answer = agent.say("lease one for 60 minutes").await;
@@ -166,7 +167,7 @@ async fn no_call_of_an_answer_that_was_cut_or_filtered_is_taken() {
 #[tokio::test]
 async fn braces_of_cut_arguments_are_never_closed() {
     for streams in ["true", "false"] {
-        let shop = StandIn::start(shop).await;
+        let shop = FakeLeaseApi::start(shop).await;
         let model = server(|request| {
             let messages = request["messages"].as_array().unwrap();
             match messages.last().unwrap()["role"].as_str() {
@@ -188,7 +189,7 @@ async fn braces_of_cut_arguments_are_never_closed() {
 
 #[tokio::test]
 async fn words_that_were_cut_are_shown_and_said_to_be_cut() {
-    let shop = StandIn::start(shop).await;
+    let shop = FakeLeaseApi::start(shop).await;
     let cut = json!({"message": {"content": "It is a long"}, "finish_reason": "length"});
     let model = server(move |_| cut.clone()).await;
     let agent = agent(&shop, &model, "true").await;
@@ -204,9 +205,9 @@ async fn words_that_were_cut_are_shown_and_said_to_be_cut() {
 #[tokio::test]
 async fn an_answer_without_end_is_given_up_whichever_way_it_comes() {
     for streams in ["true", "false"] {
-        let shop = StandIn::start(shop).await;
+        let shop = FakeLeaseApi::start(shop).await;
         let endless = "x".repeat(8 * 1024 * 1024);
-        let model = StandIn::start(move |asked| {
+        let model = FakeLeaseApi::start(move |asked| {
             let request: Value = serde_json::from_str(&asked.body).unwrap();
             match request["stream"] == true {
                 // One event that never ends.

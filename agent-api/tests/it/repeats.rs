@@ -3,25 +3,24 @@
 use serde_json::{Value, json};
 
 use crate::{
-    agent::{Agent, Answer},
+    agent::{Agent, AgentResponse},
+    bodies,
     customer::Customer,
+    fake_lease_api::{FakeLeaseApi, GivenResponse, ReceivedRequest, challenge, done},
     model::{Scripted, calls, words},
-    stand_in::{Asked, Said, StandIn, challenge, done},
 };
 
-fn shop(asked: &Asked) -> Said {
+fn shop(asked: &ReceivedRequest) -> GivenResponse {
     match (asked.path.as_str(), asked.is_paid()) {
         ("/lease/quote" | "/leases", _) => (404, "{}".into()),
         (path, false) => challenge(path, 8900),
-        ("/lease/container", true) => {
-            done(&json!({"ctid": 100, "status": "active", "expiresAt": "2026-01-01T00:00:00Z"}))
-        }
-        _ => done(&json!({"ctid": 100, "exitCode": 0, "stdout": "", "stderr": ""})),
+        ("/lease/container", true) => done(&bodies::leased(json!({}))),
+        _ => done(&bodies::ran("")),
     }
 }
 
 /// Pays whatever is asked for until the agent is done; the last answer.
-async fn pay_all(agent: &Agent, mut answer: Answer) -> Answer {
+async fn pay_all(agent: &Agent, mut answer: AgentResponse) -> AgentResponse {
     let customer = Customer::new(1);
     for _ in 0..20 {
         if !answer.body["payment_request"].is_object() {
@@ -72,7 +71,7 @@ async fn one_call_in_many_spellings_is_one_payment_request() {
         ),
     ]);
     for spellings in [leases, dates] {
-        let shop = StandIn::start(shop).await;
+        let shop = FakeLeaseApi::start(shop).await;
         let model = Scripted::saying([spellings.clone(), spellings, words("Done.")]);
         let agent = Agent::with(&shop.url, Some(model), &[]).await;
         let asked = agent.say("please").await;
@@ -84,7 +83,7 @@ async fn one_call_in_many_spellings_is_one_payment_request() {
 
 #[tokio::test]
 async fn a_second_lease_of_equal_size_needs_the_customers_word() {
-    let shop = StandIn::start(shop).await;
+    let shop = FakeLeaseApi::start(shop).await;
     let lease = |minutes: u32, name: &str| {
         calls([(
             "lease_container",
@@ -111,7 +110,7 @@ async fn a_second_lease_of_equal_size_needs_the_customers_word() {
 
 #[tokio::test]
 async fn a_lease_of_another_size_or_one_that_was_not_made_may_follow() {
-    let shop = StandIn::start(shop).await;
+    let shop = FakeLeaseApi::start(shop).await;
     let lease = |cores: u32, name: &str| {
         let arguments = json!({"runtimeMinutes": 60, "cores": cores, "hostname": name});
         calls([("lease_container", arguments)])

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use crate::{
     agent::Agent,
+    fake_lease_api::{FakeLeaseApi, challenge},
     model::{Scripted, calls, words},
-    stand_in::{StandIn, challenge},
 };
 
 async fn asked(tool: &str, arguments: Value) -> Value {
-    let shop = StandIn::start(|asked| match asked.path.as_str() {
+    let shop = FakeLeaseApi::start(|asked| match asked.path.as_str() {
         "/lease/quote" => (404, "{}".into()),
         path => challenge(path, 1000),
     })

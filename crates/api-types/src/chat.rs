@@ -6,8 +6,9 @@ use std::{collections::BTreeMap, fmt};
 
 use secret::Secret;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::{error::ErrorBody, json::Json, price::Price, time::Timestamp};
+use crate::{error::ErrorBody, price::Price, time::Timestamp};
 
 /// The body of `POST /chat`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -115,7 +116,8 @@ pub enum ChatEvent {
         /// For people: what is done.
         title: String,
         /// The arguments, without secrets.
-        arguments: Json,
+        #[cfg_attr(feature = "schema", schemars(with = "crate::any_json::AnyJson"))]
+        arguments: Value,
     },
     /// The tool has answered.
     ToolDone {
@@ -128,10 +130,15 @@ pub enum ChatEvent {
         /// One line for people.
         summary: String,
         /// The whole answer, for the interface; a made password is in here, and never in the model's view.
-        result: Json,
+        #[cfg_attr(feature = "schema", schemars(with = "crate::any_json::AnyJson"))]
+        result: Value,
         /// Proof of payment, where something was paid: the decoded receipt header.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        receipt: Option<Json>,
+        #[cfg_attr(
+            feature = "schema",
+            schemars(with = "Option<crate::any_json::AnyJson>")
+        )]
+        receipt: Option<Value>,
         /// How long it took, in milliseconds.
         duration_ms: u64,
     },
@@ -194,7 +201,11 @@ pub struct SuspendedCall {
     pub path: String,
     /// The body, byte for byte as it will be sent; secrets are added at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<Json>,
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::any_json::AnyJson>")
+    )]
+    pub body: Option<Value>,
     /// One line for people: "Lease 1 core, 512 MB, 8 GB disk for 60 minutes".
     pub summary: String,
     /// The whole command line of a call that runs one, with its arguments as the container's shell
@@ -239,7 +250,8 @@ pub struct PaymentRequest {
     #[serde(default)]
     pub error: String,
     /// The version 1 `PaymentRequirements`.
-    pub accepts: Vec<Json>,
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::any_json::AnyJson>"))]
+    pub accepts: Vec<Value>,
     /// The version 2 `PAYMENT-REQUIRED` header's value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_required: Option<String>,

@@ -4,8 +4,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
-
-use crate::json::Json;
+use serde_json::Value;
 
 /// The body of every answer with a status of 400 or above.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,7 +45,11 @@ pub struct ErrorDetails {
     pub fields: Vec<FieldError>,
     /// Further values that belong to the code, such as `transaction` or `statusUrl`.
     #[serde(flatten)]
-    pub values: BTreeMap<String, Json>,
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "BTreeMap<String, crate::any_json::AnyJson>")
+    )]
+    pub values: BTreeMap<String, Value>,
 }
 
 /// One refused field.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use secret::Secret;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
-    json::Json,
     money::Usdc,
     price::{Price, Size},
     time::Timestamp,
@@ -50,7 +50,11 @@ pub struct LeaseRequest {
     pub requester: Option<String>,
     /// Free data of the caller; recorded, never interpreted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payload: Option<BTreeMap<String, Json>>,
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<BTreeMap<String, crate::any_json::AnyJson>>")
+    )]
+    pub payload: Option<BTreeMap<String, Value>>,
 }
 
 fn default_sku() -> String {

@@ -1,18 +1,19 @@
 //! The words that server, agent and user interface exchange: request and answer bodies, limits,
 //! the one price formula and the error envelope.
 //!
-//! Layout: [`money`], [`time`] and [`json`] are the value types; [`limits`] says what may be
+//! Layout: [`money`] and [`time`] are the value types; [`limits`] says what may be
 //! asked for and [`price`] what it costs; [`lease`], [`management`], [`quote`], [`catalog`], [`stats`],
 //! [`usage`], [`session`] and [`payment`] hold the bodies of the routes, [`chat`] those of the agent; [`error`] is what every refusal looks like.
 //! Nothing here reads a clock, a file or the network, so the crate builds for WebAssembly as it is.
 //! Fields that the interface does not read yet are skipped there (`target_family = "wasm"`), because a first visit pays for each.
 //! With the feature `schema` every type also describes itself as a JSON Schema.
 
+#[cfg(feature = "schema")]
+mod any_json;
 pub mod catalog;
 pub mod chat;
 pub mod demo;
 pub mod error;
-pub mod json;
 pub mod lease;
 pub mod limits;
 pub mod management;
@@ -33,7 +34,6 @@ pub use chat::{
 };
 pub use demo::{FaucetRequest, FaucetResponse};
 pub use error::{ErrorBody, ErrorCode, ErrorDetails, ErrorEnvelope, FieldError};
-pub use json::Json;
 pub use lease::{
     LeaseRequest, LeaseResponse, LeaseStatus, LeaseView, ListResponse, PaymentReceipt,
     RenewRequest, RenewResponse,

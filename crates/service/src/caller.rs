@@ -1,8 +1,8 @@
-//! Who calls, by address: what a proxy of ours or a service of ours says of the caller's address, and how often one address
-//! may call.
+//! Identifies callers by address, and limits the rate of each.
 //!
-//! An address is never taken from a header unless somebody of ours wrote it: the proxies that `TRUSTED_PROXIES` counts, or
-//! another service that proves itself by the secret which both share.
+//! An address is taken from a header only if a trusted party wrote it: the proxies that
+//! `TRUSTED_PROXIES` counts, or another service of the operator, which proves itself by the shared
+//! secret.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -46,7 +46,7 @@ pub fn peer(extensions: &Extensions) -> IpAddr {
     peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip())
 }
 
-/// What is known of a caller's address.
+/// A caller, as far as it is identified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// This address, network by network.
@@ -72,7 +72,8 @@ pub fn caller(peer: IpAddr, headers: &HeaderMap, proxies: usize, secret: Option<
         .map_or(Caller::Service, Caller::Address)
 }
 
-/// The network that counts as one caller: whoever has one address of IP version 6 has all that share its first half.
+/// The network that counts as one caller. With IPv6 it is the /64, because a customer usually has
+/// all of its addresses.
 pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

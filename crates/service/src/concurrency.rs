@@ -1,5 +1,5 @@
-//! How many at a time: a bound in total and for each caller's network, so that one caller cannot
-//! take all the room there is.
+//! A concurrency limit in total and for each caller's network, so that one caller cannot use up the
+//! total.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -21,19 +21,19 @@ struct Held {
     networks: HashMap<IpAddr, usize>,
 }
 
-/// One of the places, until it is dropped.
+/// A permit, released when it is dropped.
 #[derive(Debug)]
 pub struct ConcurrencyPermit {
     network: Option<IpAddr>,
     held: Arc<Mutex<Held>>,
 }
 
-/// Why there is no place.
+/// The bound that is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exceeded {
-    /// The caller's network has as many as one may have.
+    /// The caller's network has as many permits as one may have.
     PerNetwork,
-    /// All places are taken.
+    /// All permits are taken.
     Total,
 }
 
@@ -47,7 +47,7 @@ impl ConcurrencyLimit {
         }
     }
 
-    /// Takes a place for a caller at this address; one without an address is bounded in total only.
+    /// Takes a permit for a caller at this address; one without an address is bounded in total only.
     ///
     /// # Errors
     /// One of the two bounds is reached.

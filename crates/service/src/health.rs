@@ -17,7 +17,8 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// What a check finds: what it saw working, or why it does not. Both texts are public, so they hold no credential.
+/// The result of a check: what works, or why it does not. Both texts are public, so they contain no
+/// credential.
 pub type Finding = Result<String, String>;
 
 type Probe = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Finding> + Send>> + Send + Sync>;
@@ -88,7 +89,7 @@ impl Readiness {
                 (position, finding.unwrap_or_else(late))
             });
         }
-        // What a panic leaves unanswered keeps this finding.
+        // A check that panics keeps this finding.
         let mut findings = vec![Err("the check itself failed".to_owned()); self.checks.len()];
         while let Some(outcome) = running.join_next().await {
             if let Ok((position, finding)) = outcome {
@@ -124,11 +125,11 @@ where
         .with_state(Arc::new(LastReport::of(readiness)))
 }
 
-/// For how long a report is given again. Anybody may ask for one, and each asks all that the
-/// service needs.
+/// How long a report is cached: every client may request one, and making it asks every part that
+/// the service needs.
 const FRESH: Duration = Duration::from_secs(3);
 
-/// The newest report. Whoever asks while one is being made waits for it.
+/// The newest report. Requests that come while one is being made wait for it.
 struct LastReport {
     readiness: Readiness,
     last: Mutex<Option<(Instant, Report)>>,
@@ -160,7 +161,7 @@ async fn health() -> Json<serde_json::Value> {
 }
 
 async fn ready(State(last): State<Arc<LastReport>>) -> Response {
-    // In a task of its own, so that a client which hangs up does not make the next one begin again.
+    // In a task of its own, so that a client that hangs up does not cancel the report.
     let report = tokio::spawn(async move { last.report().await }).await;
     let report = report.unwrap_or_else(|_| Report {
         ready: false,

@@ -1,16 +1,20 @@
-//! What every service of the workspace needs once, so that none of them grows its own variant.
+//! What every service of the workspace needs, written once.
 //!
-//! A `main` usually goes through the modules in this order: [`mod@env`] reads the configuration and
-//! reports every mistake at once, [`telemetry`] starts the log, [`crypto`] installs the TLS
-//! provider, [`metrics`] the recorder; the router is then merged with [`health::router`] and
-//! [`metrics::Metrics::router`], wrapped by [`panics::catch`] and [`observe`], and given to
-//! [`serve`]. [`accept`] reads what a client accepts; [`caller`] tells who calls and how often,
-//! [`concurrency`] how many at a time, [`semaphore`] the same of a number that changes; [`clock`] is how the domain code asks for the time;
-//! [`probe`] is how a container asks a service for its health. Nothing here knows a service.
+//! A `main` gives [`run()`] a description of the service and a function that serves. `run` reads the
+//! configuration by [`mod@env`], which reports every mistake at once, starts the log by
+//! [`telemetry`], installs the TLS provider by [`crypto`] and the recorder by [`metrics`]. The
+//! function merges its router with [`health::router`] and [`metrics::Metrics::router`], wraps it by
+//! [`panics::catch`] and [`observe`], and gives it to [`serve`].
+//!
+//! [`accept`] reads which media types a client accepts; [`caller`] identifies callers and limits
+//! their rate, [`concurrency`] and [`semaphore`] limit how many run at a time; [`clock`] is how
+//! domain code asks for the time; [`command_line`] reads the arguments and [`probe`] is the command
+//! `health`. Nothing here knows a particular service.
 
 pub mod accept;
 pub mod caller;
 pub mod clock;
+pub mod command_line;
 pub mod concurrency;
 pub mod crypto;
 pub mod env;
@@ -19,15 +23,19 @@ pub mod metrics;
 pub mod panics;
 pub mod probe;
 pub mod request_id;
+mod run;
 pub mod semaphore;
 pub mod serve;
 pub mod telemetry;
-pub mod usage;
 
-/// Wraps a whole router (routes and fallback) in request ids, the access log and the request metrics.
+pub use command_line::About;
+pub use run::{Service, main, run};
+
+/// Wraps a whole router (routes and fallback) in request ids, the access log and the request
+/// metrics.
 ///
-/// Call it last: what is merged into the router afterwards is neither counted nor logged, and a merge may replace the
-/// observed fallback by a plain one.
+/// Call it last: what is merged into the router afterwards is neither counted nor logged, and a
+/// merge may replace the observed fallback by a plain one.
 pub fn observe<S>(router: axum::Router<S>) -> axum::Router<S>
 where
     S: Clone + Send + Sync + 'static,

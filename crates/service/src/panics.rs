@@ -1,4 +1,4 @@
-//! What a client hears when a handler panics: an answer, instead of a connection that is cut.
+//! Responds to a request whose handler panics, instead of cutting the connection.
 
 use std::any::Any;
 
@@ -12,12 +12,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::request_id::RequestId;
 
-/// Says that an answer stands for a panic.
+/// Marks a response that stands for a panic.
 #[derive(Clone, Copy)]
 struct Panicked;
 
-/// Answers with `answer` where a handler, or a layer that the router has so far, panics. The panic
-/// itself is in the log by the process's hook; what it says goes to no client.
+/// Responds with `answer` where a handler, or a layer that the router has so far, panics. The panic
+/// is logged by the process's panic hook; its text goes to no client.
 ///
 /// Call it before [`observe`](crate::observe), which gives the request its id.
 pub fn catch<S>(router: Router<S>, answer: fn(&RequestId) -> Response) -> Router<S>

@@ -1,5 +1,6 @@
-//! What a service's command `health` does: it asks the running copy of the same service, on this machine, for its `/health`.
-//! A container's health check runs it, so that an image needs no other program for that.
+//! The command `health` of every service: asks the running copy of the same service, on this
+//! machine, for its `/health`. A container's health check runs it, so that the image needs no other
+//! program for it.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -8,10 +9,10 @@ use std::time::Duration;
 
 use crate::env::{Env, schema::Schema};
 
-/// How long the service may take to take the connection, and then to answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// The timeout of the connection, and again of the response.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Asks the service that listens where `BIND` and `PORT` of this schema say. Prints what is wrong, and nothing else.
+/// Asks the service at the `BIND` and `PORT` of this schema. Prints what is wrong, nothing else.
 ///
 /// # Panics
 /// The schema has no `BIND` and `PORT`: a mistake of the program.
@@ -28,7 +29,7 @@ pub fn run(env: Env, schema: &'static Schema) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let address = reachable(SocketAddr::new(bind, port));
-    match ask(address, PATIENCE) {
+    match ask(address, PROBE_TIMEOUT) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{} at {address} is not healthy: {error}", schema.service);
@@ -47,11 +48,12 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-fn ask(address: SocketAddr, patience: Duration) -> io::Result<()> {
-    let mut stream = TcpStream::connect_timeout(&address, patience)?;
-    stream.set_read_timeout(Some(patience))?;
-    stream.set_write_timeout(Some(patience))?;
-    // In one piece: who answers the first of several and hangs up has refused the rest.
+fn ask(address: SocketAddr, timeout: Duration) -> io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
+    stream.set_read_timeout(Some(timeout))?;
+    stream.set_write_timeout(Some(timeout))?;
+    // In one write: a service that answers after the first of several and closes would refuse the
+    // rest.
     let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut status = [0; "HTTP/1.1 200".len()];

@@ -106,7 +106,7 @@ impl Entry {
 }
 
 impl Drop for Entry {
-    /// A client that hangs up drops the request in the middle; that too has to be found in the log.
+    /// A client that hangs up drops the request in the middle; the log has a line for that too.
     fn drop(&mut self) {
         if self.answered {
             return;
@@ -114,11 +114,16 @@ impl Drop for Entry {
         let Self { method, path, .. } = &*self;
         let latency_ms = self.latency_ms();
         let _guard = self.span.enter();
-        tracing::info!(method, path, latency_ms, "request abandoned");
+        tracing::info!(
+            method,
+            path,
+            latency_ms,
+            "a request was abandoned by its client"
+        );
     }
 }
 
-/// Probes and scrapes come every few seconds and would bury the rest.
+/// Probes and scrapes come every few seconds and would flood the log.
 fn is_probe(path: &str) -> bool {
     matches!(path, "/health" | "/ready" | "/metrics")
 }

@@ -21,8 +21,9 @@ pub use limits::Limits;
 mod body;
 mod limits;
 
-/// The pause after the system refused a connection, as it does while the process has too many files open.
-const BREATH: Duration = Duration::from_secs(1);
+/// The backoff after the system refused a connection, as it does while the process has too many
+/// files open.
+const ACCEPT_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Why the service cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +76,7 @@ enum Phase {
     Insisting,
 }
 
-/// Tells every part of the process that it should end. Clones watch the same request.
+/// Tells every part of the process to end. Clones watch the same request.
 #[derive(Debug, Clone)]
 pub struct Shutdown(watch::Receiver<Phase>);
 
@@ -96,7 +97,7 @@ impl ShutdownTrigger {
 }
 
 impl Shutdown {
-    /// One that somebody in the process triggers, such as a test.
+    /// One that code in the process triggers, such as a test.
     pub fn manual() -> (ShutdownTrigger, Self) {
         let (sender, receiver) = watch::channel(Phase::Running);
         (ShutdownTrigger(sender), Self(receiver))
@@ -118,7 +119,7 @@ impl Shutdown {
                     _ = terminate.recv() => "SIGTERM",
                 };
                 trigger.request();
-                tracing::info!(signal = name, "asked to stop");
+                tracing::info!(signal = name, "the service was asked to stop");
             }
         });
         Ok(shutdown)
@@ -142,7 +143,7 @@ impl Shutdown {
     async fn reached(&self, wanted: Phase) {
         let mut phase = self.0.clone();
         if phase.wait_for(|phase| *phase >= wanted).await.is_err() {
-            // The trigger is gone, so nobody can ask any more.
+            // The trigger was dropped, so no request can come any more.
             std::future::pending::<()>().await;
         }
     }
@@ -171,7 +172,7 @@ pub async fn serve(
     limits: Limits,
 ) -> io::Result<Ending> {
     if let Ok(address) = listener.local_addr() {
-        tracing::info!(%address, "listening");
+        tracing::info!(%address, "the service listens");
     }
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -184,8 +185,8 @@ pub async fn serve(
                 Ok(accepted) => accepted,
                 Err(error) if is_the_peers(&error) => continue,
                 Err(error) => {
-                    tracing::error!(%error, "no connection can be taken; trying again");
-                    tokio::time::sleep(BREATH).await;
+                    tracing::error!(%error, "the listener cannot accept a connection and retries");
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
                     continue;
                 }
             },
@@ -207,13 +208,13 @@ pub async fn serve(
             drop(place);
         });
     }
-    // Whoever comes now shall be told at once that nobody is there.
+    // Closed, so that new connections are refused at once.
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
     tokio::select! {
         () = drained => Ok(Ending::Drained),
         () = patience_ends(&shutdown, grace) => {
-            tracing::warn!("stopping with open connections");
+            tracing::warn!("the service stops with open connections");
             Ok(Ending::Cut)
         }
     }
@@ -227,12 +228,12 @@ async fn attend(
     shutdown: Shutdown,
     limits: Limits,
 ) {
-    // Answers are small and wanted at once: no waiting for more to send.
+    // Responses are small, so Nagle's algorithm would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection stays without TCP_NODELAY");
     }
     if let Err(error) = give_up_unread(&stream, limits.unread) {
-        tracing::debug!(%error, "a connection stays without a time to read what is sent");
+        tracing::debug!(%error, "a connection stays without TCP_USER_TIMEOUT");
     }
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(|body| body::within(limits.body, body));
@@ -253,7 +254,7 @@ async fn attend(
     }
 }
 
-/// Whether a connection failed that is nobody's any more, which says nothing of the listener.
+/// Whether the error is about one connection that its peer gave up, and not about the listener.
 fn is_the_peers(error: &io::Error) -> bool {
     matches!(
         error.kind(),

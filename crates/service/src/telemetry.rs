@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::env::Env;
 use crate::env::schema::{Group, Variable};
 
-/// What every service can be told about its log.
+/// The variables of every service's log.
 pub static VARIABLES: Group = Group {
     title: "Log",
     variables: &[&LOG_FORMAT, &RUST_LOG],
@@ -53,7 +53,7 @@ impl Telemetry {
         Self { format, filter }
     }
 
-    /// The same without a target whose lines may hold what must not be logged, whatever the filter says.
+    /// The same without a target whose lines may hold secrets, whatever the filter says.
     #[must_use]
     pub fn without(mut self, target: &'static str) -> Self {
         let directive = format!("{target}=off");
@@ -79,7 +79,7 @@ impl Telemetry {
         let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
         let builder = tracing_subscriber::fmt()
             .with_env_filter(self.filter)
-            // Said on standard error, which is where it could not be written: that would be a panic for each line.
+            // Internal errors go to standard error, which is what failed; each would panic again.
             .log_internal_errors(false)
             .with_writer(writer);
         match self.format {

@@ -1,13 +1,13 @@
 //! What binds a payment to one request: a digest of method, path and canonical body. Two bodies with the same members in another
 //! order are the same request; any other difference makes another one.
 
-use api_types::Json;
+use serde_json::Value;
 use service::crypto;
 
 /// The digest of a request whose body has been read as JSON before, as lower-case hex.
 pub fn of(method: &str, path: &str, body: &[u8]) -> String {
-    let canonical = match serde_json::from_slice::<Json>(body) {
-        // `Json` keeps objects sorted by key.
+    let canonical = match serde_json::from_slice::<Value>(body) {
+        // `Value` keeps objects sorted by key.
         Ok(value) => serde_json::to_string(&value).unwrap_or_default(),
         Err(_) => String::from_utf8_lossy(body.trim_ascii()).into_owned(),
     };

@@ -1,5 +1,6 @@
 //! What the assistant says: its questions, its help, and the answers of tools in words.
 
+use api_types::Timestamp;
 use serde_json::Value;
 
 use crate::{conversation::ToolCall, tools};
@@ -110,7 +111,10 @@ fn leases(leases: &Value) -> String {
             status.to_owned()
         };
         let (ctid, name) = (member("ctid"), member("hostname"));
-        let until = tools::moment(lease, "expiresAt");
+        let until = member("expiresAt");
+        let until = until
+            .parse::<Timestamp>()
+            .map_or(until, tools::date_and_time);
         let notice = lease["notice"].as_str();
         let notice = notice.map_or_else(String::new, |notice| format!(". {notice}"));
         format!("\n- container {ctid} ({name}): {status}, until {until}{notice}")

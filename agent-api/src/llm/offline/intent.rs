@@ -1,6 +1,6 @@
 //! What a sentence is about.
 
-use super::{request::number_of_container, words::Word};
+use super::words::{Word, container_number};
 
 /// What the customer wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ const DECISIVE: [(Intent, &[&str]); 9] = [
 const TRAFFIC: &[&str] = &["traffic", "bandwidth", "sent"];
 
 /// The intent of a sentence, if it has one.
-pub(super) fn of(words: &[Word]) -> Option<Intent> {
+pub(super) fn find_intent(words: &[Word]) -> Option<Intent> {
     let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.text()));
     let follows = |first: &str, second: &str| {
         words
@@ -124,7 +124,7 @@ pub(super) fn of(words: &[Word]) -> Option<Intent> {
 /// `stop container 100` and `start it`: a container that there is. Without one, `stop` means what we are doing, and `start a container`
 /// asks for a new one.
 fn power(words: &[Word]) -> Option<Intent> {
-    let of_one = number_of_container(words).is_some()
+    let of_one = container_number(words).is_some()
         || words.iter().any(|word| ["it", "my"].contains(&word.text()));
     words
         .iter()
@@ -182,7 +182,7 @@ mod tests {
             ("write me a poem about cheese", None),
         ];
         for (sentence, expected) in cases {
-            assert_eq!(of(&split(sentence)), expected, "{sentence}");
+            assert_eq!(find_intent(&split(sentence)), expected, "{sentence}");
         }
     }
 }

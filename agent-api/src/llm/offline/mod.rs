@@ -12,10 +12,10 @@ use api_types::AgentInfo;
 use async_trait::async_trait;
 use service::{crypto, health::Finding};
 
-use super::{Model, ModelError, Question, Words};
+use super::{Model, ModelError, ModelRequest, WordSink};
 use crate::{
     conversation::{Message, ToolCall},
-    turn::Said,
+    turn::ModelAnswer,
 };
 
 /// The assistant.
@@ -24,7 +24,7 @@ pub struct Offline;
 
 /// What it does next.
 #[derive(Debug, Clone, PartialEq)]
-enum Move {
+enum NextStep {
     /// Says something.
     Say(String),
     /// Calls a tool.
@@ -32,14 +32,14 @@ enum Move {
 }
 
 impl Offline {
-    fn next(conversation: &[Message], tools: bool) -> Move {
+    fn next(conversation: &[Message], tools: bool) -> NextStep {
         match conversation.last() {
             Some(Message::Tool { call, text }) => {
                 let called = crate::conversation::call_of(conversation, call);
-                Move::Say(answer::in_words(called, text))
+                NextStep::Say(answer::in_words(called, text))
             }
             _ => match request::understand(conversation) {
-                Move::Call(..) if !tools => Move::Say(answer::NO_TOOLS.to_owned()),
+                NextStep::Call(..) if !tools => NextStep::Say(answer::NO_TOOLS.to_owned()),
                 next => next,
             },
         }
@@ -48,22 +48,26 @@ impl Offline {
 
 #[async_trait]
 impl Model for Offline {
-    async fn answer(&self, question: Question<'_>, words: Words<'_>) -> Result<Said, ModelError> {
+    async fn answer(
+        &self,
+        question: ModelRequest<'_>,
+        words: WordSink<'_>,
+    ) -> Result<ModelAnswer, ModelError> {
         match Self::next(question.conversation, question.tools) {
-            Move::Say(text) => {
+            NextStep::Say(text) => {
                 words(&text);
-                Ok(Said {
+                Ok(ModelAnswer {
                     text,
-                    ..Said::default()
+                    ..ModelAnswer::default()
                 })
             }
-            Move::Call(tool, arguments) => Ok(Said {
+            NextStep::Call(tool, arguments) => Ok(ModelAnswer {
                 calls: vec![ToolCall {
                     id: format!("call_{}", crypto::random_hex(8)),
                     tool: tool.to_owned(),
                     arguments: arguments.to_string(),
                 }],
-                ..Said::default()
+                ..ModelAnswer::default()
             }),
         }
     }

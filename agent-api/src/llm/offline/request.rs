@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Move, answer,
+    NextStep, answer,
     duration::minutes,
     intent::{self, Intent},
     words::{self, Word},
@@ -12,11 +12,11 @@ use super::{
 use crate::conversation::{Message, last_words};
 
 /// The next move.
-pub(super) fn understand(conversation: &[Message]) -> Move {
+pub(super) fn understand(conversation: &[Message]) -> NextStep {
     let sentence = last_words(conversation);
     let words = words::split(sentence);
     let asked = asked_before(conversation);
-    let intent = match (intent::of(&words), asked) {
+    let intent = match (intent::find_intent(&words), asked) {
         // An answer to our question, and what it was about.
         (None | Some(Intent::Lease), Some((before, _))) => Some(before),
         (intent, _) => intent,
@@ -25,18 +25,18 @@ pub(super) fn understand(conversation: &[Message]) -> Move {
         Some((before, said)) if Some(before) == intent => words::split(said),
         _ => Vec::new(),
     };
-    let heard = Heard {
+    let heard = ParsedRequest {
         sentence,
         all: context.into_iter().chain(words.iter().cloned()).collect(),
         conversation,
     };
     match intent {
-        None => Move::Say(answer::NOT_UNDERSTOOD.to_owned()),
-        Some(Intent::Help) => Move::Say(answer::HELP.to_owned()),
-        Some(Intent::Greeting) => Move::Say(answer::GREETING.to_owned()),
-        Some(Intent::Thanks) => Move::Say("You are welcome.".to_owned()),
-        Some(Intent::Yes) => Move::Say(answer::YES.to_owned()),
-        Some(Intent::No) => Move::Say("Nothing was done.".to_owned()),
+        None => NextStep::Say(answer::NOT_UNDERSTOOD.to_owned()),
+        Some(Intent::Help) => NextStep::Say(answer::HELP.to_owned()),
+        Some(Intent::Greeting) => NextStep::Say(answer::GREETING.to_owned()),
+        Some(Intent::Thanks) => NextStep::Say("You are welcome.".to_owned()),
+        Some(Intent::Yes) => NextStep::Say(answer::YES.to_owned()),
+        Some(Intent::No) => NextStep::Say("Nothing was done.".to_owned()),
         Some(Intent::Lease) => heard.lease("lease_container"),
         Some(Intent::Quote) => heard.lease("quote_lease"),
         Some(Intent::Renew) => heard.renew(),
@@ -46,9 +46,9 @@ pub(super) fn understand(conversation: &[Message]) -> Move {
         Some(Intent::Start) => heard.about("start_container", answer::WHICH_START),
         Some(Intent::Destroy) => heard.about("destroy_lease", answer::WHICH_DESTROY),
         Some(Intent::Traffic) => heard.about("get_container_usage", answer::WHICH_TRAFFIC),
-        Some(Intent::List) => Move::Call("list_managed_containers", json!({})),
-        Some(Intent::NodeStats) => Move::Call("get_node_stats", json!({})),
-        Some(Intent::LxcStats) => Move::Call("list_lxc_stats", json!({})),
+        Some(Intent::List) => NextStep::Call("list_managed_containers", json!({})),
+        Some(Intent::NodeStats) => NextStep::Call("get_node_stats", json!({})),
+        Some(Intent::LxcStats) => NextStep::Call("list_lxc_stats", json!({})),
     }
 }
 
@@ -82,59 +82,59 @@ fn asked_before(conversation: &[Message]) -> Option<(Intent, &str)> {
 }
 
 /// Everything that counts for the request in hand.
-struct Heard<'a> {
+struct ParsedRequest<'a> {
     sentence: &'a str,
     all: Vec<Word>,
     conversation: &'a [Message],
 }
 
-impl Heard<'_> {
-    fn lease(&self, tool: &'static str) -> Move {
+impl ParsedRequest<'_> {
+    fn lease(&self, tool: &'static str) -> NextStep {
         let size = self.size();
         let whole = |(name, value): &(String, Value)| name != "cores" || value.is_u64();
         if !size.iter().all(whole) {
-            return Move::Say(answer::WHOLE_CORES.to_owned());
+            return NextStep::Say(answer::WHOLE_CORES.to_owned());
         }
         let Some(minutes) = minutes(&self.all) else {
             let question = match tool {
                 "quote_lease" => answer::HOW_LONG_QUOTE,
                 _ => answer::HOW_LONG,
             };
-            return Move::Say(question.to_owned());
+            return NextStep::Say(question.to_owned());
         };
         let mut arguments = Map::from_iter([("runtimeMinutes".to_owned(), json!(minutes))]);
         arguments.extend(size);
         if let Some(name) = self.name() {
             arguments.insert("hostname".to_owned(), json!(name));
         }
-        Move::Call(tool, Value::Object(arguments))
+        NextStep::Call(tool, Value::Object(arguments))
     }
 
-    fn renew(&self) -> Move {
+    fn renew(&self) -> NextStep {
         match (self.container(), minutes(&self.all)) {
-            (None, _) => Move::Say(answer::WHICH_RENEW.to_owned()),
-            (_, None) => Move::Say(answer::HOW_LONG_RENEW.to_owned()),
-            (Some(ctid), Some(minutes)) => Move::Call(
+            (None, _) => NextStep::Say(answer::WHICH_RENEW.to_owned()),
+            (_, None) => NextStep::Say(answer::HOW_LONG_RENEW.to_owned()),
+            (Some(ctid), Some(minutes)) => NextStep::Call(
                 "renew_lease",
                 json!({ "ctid": ctid, "runtimeMinutes": minutes }),
             ),
         }
     }
 
-    fn run(&self) -> Move {
+    fn run(&self) -> NextStep {
         match (command(self.sentence), self.container()) {
-            (Some(command), Some(ctid)) => Move::Call(
+            (Some(command), Some(ctid)) => NextStep::Call(
                 "exec_container_command",
                 json!({ "ctid": ctid, "command": command }),
             ),
-            _ => Move::Say(answer::WHICH_COMMAND.to_owned()),
+            _ => NextStep::Say(answer::WHICH_COMMAND.to_owned()),
         }
     }
 
-    fn about(&self, tool: &'static str, question: &str) -> Move {
+    fn about(&self, tool: &'static str, question: &str) -> NextStep {
         match self.container() {
-            Some(ctid) => Move::Call(tool, json!({ "ctid": ctid })),
-            None => Move::Say(question.to_owned()),
+            Some(ctid) => NextStep::Call(tool, json!({ "ctid": ctid })),
+            None => NextStep::Say(question.to_owned()),
         }
     }
 
@@ -191,52 +191,19 @@ impl Heard<'_> {
 
     /// The container's number: said now, or the last one that was spoken of.
     fn container(&self) -> Option<u64> {
-        number_of_container(&self.all).or_else(|| {
+        words::container_number(&self.all).or_else(|| {
             self.conversation
                 .iter()
                 .rev()
                 .skip(1)
                 .find_map(|message| match message {
                     Message::User { text } | Message::Assistant { text, .. } => {
-                        named_container(&words::split(text))
+                        words::named_container(&words::split(text))
                     }
                     Message::Tool { .. } => None,
                 })
         })
     }
-}
-
-/// A number after `container`, or one that no unit belongs to and that is large enough for one.
-pub(super) fn number_of_container(words: &[Word]) -> Option<u64> {
-    named_container(words).or_else(|| {
-        words
-            .iter()
-            .enumerate()
-            .find_map(|(position, word)| match word {
-                Word::Number(number) if *number >= 100.0 && number.fract() == 0.0 => {
-                    let next = words.get(position + 1).map_or("", Word::text);
-                    let free = matches!(
-                        next,
-                        "" | "by" | "for" | "and" | "please" | "now" | "with" | "again"
-                    );
-                    free.then_some(*number as u64)
-                }
-                _ => None,
-            })
-    })
-}
-
-fn named_container(words: &[Word]) -> Option<u64> {
-    words.windows(2).rev().find_map(|pair| match pair {
-        [Word::Text(word), Word::Number(number)]
-            if ["container", "ct", "ctid", "lease"].contains(&word.as_str())
-                && number.fract() == 0.0
-                && *number >= 100.0 =>
-        {
-            Some(*number as u64)
-        }
-        _ => None,
-    })
 }
 
 /// The command of `run COMMAND in container 100`: what is quoted, else what is between the verb and the place.

@@ -16,8 +16,10 @@ fn assistant(text: &str) -> Message {
 #[track_caller]
 fn calls(sentence: &str, tool: &str, arguments: serde_json::Value) {
     match Offline::next(&[user(sentence)], true) {
-        Move::Call(called, given) => assert_eq!((called, given), (tool, arguments), "{sentence}"),
-        Move::Say(text) => panic!("{sentence}: {text}"),
+        NextStep::Call(called, given) => {
+            assert_eq!((called, given), (tool, arguments), "{sentence}")
+        }
+        NextStep::Say(text) => panic!("{sentence}: {text}"),
     }
 }
 
@@ -97,13 +99,13 @@ fn the_plain_requests_become_calls() {
 fn how_much_traffic_was_used_is_answered_for_the_container_that_is_named_then() {
     let asked = "how much traffic have I used?";
     let which = Offline::next(&[user(asked)], true);
-    assert_eq!(which, Move::Say(answer::WHICH_TRAFFIC.to_owned()));
+    assert_eq!(which, NextStep::Say(answer::WHICH_TRAFFIC.to_owned()));
     let then = [
         user(asked),
         assistant(answer::WHICH_TRAFFIC),
         user("container 101"),
     ];
-    let call = Move::Call("get_container_usage", json!({"ctid": 101}));
+    let call = NextStep::Call("get_container_usage", json!({"ctid": 101}));
     assert_eq!(Offline::next(&then, true), call);
     let told = json!({"ok": true, "summary": "Container 101 has sent 1.2 GiB of the 20 GiB that are included."});
     assert_eq!(
@@ -115,7 +117,7 @@ fn how_much_traffic_was_used_is_answered_for_the_container_that_is_named_then() 
 #[test]
 fn what_is_missing_is_asked_for_and_the_answer_completes_the_request() {
     let first = [user("Lease 2 cores")];
-    let Move::Say(question) = Offline::next(&first, true) else {
+    let NextStep::Say(question) = Offline::next(&first, true) else {
         panic!("it has no time")
     };
     assert_eq!(question, answer::HOW_LONG);
@@ -124,11 +126,11 @@ fn what_is_missing_is_asked_for_and_the_answer_completes_the_request() {
         assistant(&question),
         user("for an hour"),
     ];
-    let expected = Move::Call("lease_container", json!({"runtimeMinutes": 60, "cores": 2}));
+    let expected = NextStep::Call("lease_container", json!({"runtimeMinutes": 60, "cores": 2}));
     assert_eq!(Offline::next(&then, true), expected);
 
     let which = Offline::next(&[user("destroy it")], true);
-    assert_eq!(which, Move::Say(answer::WHICH_DESTROY.to_owned()));
+    assert_eq!(which, NextStep::Say(answer::WHICH_DESTROY.to_owned()));
     let then = [
         user("destroy it"),
         assistant(answer::WHICH_DESTROY),
@@ -136,7 +138,7 @@ fn what_is_missing_is_asked_for_and_the_answer_completes_the_request() {
     ];
     assert_eq!(
         Offline::next(&then, true),
-        Move::Call("destroy_lease", json!({"ctid": 101}))
+        NextStep::Call("destroy_lease", json!({"ctid": 101}))
     );
 }
 
@@ -147,7 +149,7 @@ fn the_container_that_was_spoken_of_is_meant() {
         assistant("Container 104 runs at 10.0.0.4 until 2026-01-01T00:00:00Z."),
         user("run uptime"),
     ];
-    let expected = Move::Call(
+    let expected = NextStep::Call(
         "exec_container_command",
         json!({"ctid": 104, "command": "uptime"}),
     );
@@ -157,7 +159,7 @@ fn the_container_that_was_spoken_of_is_meant() {
 #[test]
 fn it_says_that_it_is_no_language_model() {
     for sentence in ["help", "hello", "write me a poem about cheese"] {
-        let Move::Say(text) = Offline::next(&[user(sentence)], true) else {
+        let NextStep::Say(text) = Offline::next(&[user(sentence)], true) else {
             panic!("{sentence} is no request")
         };
         assert!(text.contains("no language model"), "{text}");
@@ -181,8 +183,8 @@ fn after(tool: &str, answer: serde_json::Value) -> String {
         },
     ];
     match Offline::next(&conversation, true) {
-        Move::Say(text) => text,
-        Move::Call(tool, _) => panic!("calls {tool} again"),
+        NextStep::Say(text) => text,
+        NextStep::Call(tool, _) => panic!("calls {tool} again"),
     }
 }
 
@@ -230,13 +232,13 @@ fn the_list_in_words_says_what_keeps_a_container_from_being_used() {
 #[test]
 fn without_tools_it_does_not_call_any() {
     let next = Offline::next(&[user("list my containers")], false);
-    assert_eq!(next, Move::Say(answer::NO_TOOLS.to_owned()));
+    assert_eq!(next, NextStep::Say(answer::NO_TOOLS.to_owned()));
 }
 
 #[test]
 fn a_part_of_a_core_and_a_negative_time_are_not_made_into_something_else() {
     let half = Offline::next(&[user("lease 0.5 cores for an hour")], true);
-    assert_eq!(half, Move::Say(answer::WHOLE_CORES.to_owned()));
+    assert_eq!(half, NextStep::Say(answer::WHOLE_CORES.to_owned()));
     let negative = Offline::next(&[user("lease 1 core for -30 minutes")], true);
-    assert_eq!(negative, Move::Say(answer::HOW_LONG.to_owned()));
+    assert_eq!(negative, NextStep::Say(answer::HOW_LONG.to_owned()));
 }

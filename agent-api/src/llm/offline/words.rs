@@ -97,6 +97,40 @@ fn push(words: &mut Vec<Word>, token: &str) {
     }
 }
 
+/// The number of a container: one after `container`, or one without a unit that is large enough.
+pub(super) fn container_number(words: &[Word]) -> Option<u64> {
+    named_container(words).or_else(|| {
+        words
+            .iter()
+            .enumerate()
+            .find_map(|(position, word)| match word {
+                Word::Number(number) if *number >= 100.0 && number.fract() == 0.0 => {
+                    let next = words.get(position + 1).map_or("", Word::text);
+                    let free = matches!(
+                        next,
+                        "" | "by" | "for" | "and" | "please" | "now" | "with" | "again"
+                    );
+                    free.then_some(*number as u64)
+                }
+                _ => None,
+            })
+    })
+}
+
+/// The number in `container 100`, the last one where there are several.
+pub(super) fn named_container(words: &[Word]) -> Option<u64> {
+    words.windows(2).rev().find_map(|pair| match pair {
+        [Word::Text(word), Word::Number(number)]
+            if ["container", "ct", "ctid", "lease"].contains(&word.as_str())
+                && number.fract() == 0.0
+                && *number >= 100.0 =>
+        {
+            Some(*number as u64)
+        }
+        _ => None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

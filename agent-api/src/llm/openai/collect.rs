@@ -9,12 +9,12 @@ use super::{
 };
 use crate::{
     conversation::ToolCall,
-    llm::{ModelError, Words},
-    turn::Said,
+    llm::{ModelError, WordSink},
+    turn::ModelAnswer,
 };
 
 /// The most that one answer may be, in bytes; a model that never stops is cut off.
-const MAX_ANSWER: usize = 64 * 1024;
+const MAX_RESPONSE: usize = 64 * 1024;
 /// The most calls of one answer.
 const MAX_CALLS: usize = 64;
 
@@ -28,7 +28,7 @@ const CUT_OFF: &str = "\n\n(The answer was cut off here.)";
 pub(super) struct Collected {
     text: String,
     calls: Vec<Piece>,
-    shown: Shown,
+    shown: StreamedText,
     /// Why it ended; absent while it goes on.
     finish: Option<Finish>,
     /// What it cost, as the provider says.
@@ -37,7 +37,7 @@ pub(super) struct Collected {
 
 /// What the customer has seen of the words.
 #[derive(Debug, Default, PartialEq)]
-enum Shown {
+enum StreamedText {
     /// Nothing: nothing but white space has come.
     #[default]
     Nothing,
@@ -58,14 +58,14 @@ struct Piece {
 impl Collected {
     /// Whether the customer has seen words already.
     pub(super) fn has_spoken(&self) -> bool {
-        self.shown == Shown::Everything
+        self.shown == StreamedText::Everything
     }
 
     /// An answer that came at once.
     ///
     /// # Errors
     /// It is too long.
-    pub(super) fn whole(&mut self, whole: wire::Whole) -> Result<(), ModelError> {
+    pub(super) fn whole(&mut self, whole: wire::WholeResponse) -> Result<(), ModelError> {
         self.tokens = whole.usage.total_tokens;
         if let Some(choice) = whole.choices.into_iter().next() {
             self.text = choice.message.words();
@@ -82,7 +82,11 @@ impl Collected {
     ///
     /// # Errors
     /// The server reports a failure, or the answer is too long.
-    pub(super) fn piece(&mut self, chunk: wire::Chunk, words: Words<'_>) -> Result<(), ModelError> {
+    pub(super) fn piece(
+        &mut self,
+        chunk: wire::Chunk,
+        words: WordSink<'_>,
+    ) -> Result<(), ModelError> {
         if !chunk.error.is_null() {
             return Err(ModelError::Away);
         }
@@ -102,7 +106,7 @@ impl Collected {
     fn bounded(&self) -> Result<(), ModelError> {
         let arguments = self.calls.iter().map(|call| call.arguments.len());
         let size = self.text.len() + arguments.sum::<usize>();
-        if size > MAX_ANSWER || self.calls.len() > MAX_CALLS {
+        if size > MAX_RESPONSE || self.calls.len() > MAX_CALLS {
             return Err(ModelError::Nonsense);
         }
         Ok(())
@@ -139,16 +143,16 @@ impl Collected {
         !text.is_empty() && !text.starts_with(SUSPICIOUS)
     }
 
-    fn words(&mut self, piece: &str, words: Words<'_>) {
+    fn words(&mut self, piece: &str, words: WordSink<'_>) {
         self.text.push_str(piece);
         match self.shown {
-            Shown::Everything => words(piece),
-            Shown::HeldBack => {}
-            Shown::Nothing => match self.text.trim_start().chars().next() {
+            StreamedText::Everything => words(piece),
+            StreamedText::HeldBack => {}
+            StreamedText::Nothing => match self.text.trim_start().chars().next() {
                 None => {}
-                Some(c) if SUSPICIOUS.contains(&c) => self.shown = Shown::HeldBack,
+                Some(c) if SUSPICIOUS.contains(&c) => self.shown = StreamedText::HeldBack,
                 Some(_) => {
-                    self.shown = Shown::Everything;
+                    self.shown = StreamedText::Everything;
                     words(self.text.trim_start());
                 }
             },
@@ -184,7 +188,7 @@ impl Collected {
     }
 
     /// The answer; what was held back and is words after all is shown now.
-    pub(super) fn finish(self, words: Words<'_>) -> Said {
+    pub(super) fn finish(self, words: WordSink<'_>) -> ModelAnswer {
         let mut calls: Vec<ToolCall> = Vec::new();
         for piece in self
             .calls
@@ -207,7 +211,7 @@ impl Collected {
         }
         if calls.is_empty()
             && !broken
-            && self.shown != Shown::Everything
+            && self.shown != StreamedText::Everything
             && let Some(found) = repair::calls_in(&text)
         {
             tracing::info!(
@@ -223,12 +227,12 @@ impl Collected {
             text.clear();
         }
         match self.shown {
-            Shown::Everything if broken => words(CUT_OFF),
-            Shown::Everything => {}
+            StreamedText::Everything if broken => words(CUT_OFF),
+            StreamedText::Everything => {}
             _ if text.trim().is_empty() => {}
             _ => words(&text),
         }
-        Said {
+        ModelAnswer {
             text,
             calls,
             tokens: self.tokens,
@@ -248,7 +252,7 @@ mod tests {
 
     use super::*;
 
-    fn collect(deltas: &[Value]) -> (Said, String) {
+    fn collect(deltas: &[Value]) -> (ModelAnswer, String) {
         let shown = Mutex::new(String::new());
         let words = |text: &str| shown.lock().unwrap().push_str(text);
         let mut collected = Collected::default();

@@ -4,10 +4,10 @@
 //! model through `inert` alone.
 
 mod collect;
+mod connection;
 mod failure;
 mod finish;
 mod inert;
-mod provider;
 mod repair;
 mod wire;
 
@@ -20,10 +20,10 @@ use futures_util::StreamExt as _;
 use service::health::Finding;
 use url::Url;
 
-use super::{Model, ModelError, Question, Words};
-use crate::{config::Provider, turn::Said};
+use super::{Model, ModelError, ModelRequest, Provider, WordSink};
+use crate::turn::ModelAnswer;
 use collect::Collected;
-use provider::Connection;
+use connection::Connection;
 
 /// The model.
 pub struct OpenAi {
@@ -40,17 +40,21 @@ impl OpenAi {
     /// The HTTP client cannot be made.
     pub fn new(provider: Provider) -> anyhow::Result<Self> {
         Ok(Self {
-            client: provider::connect(&provider)?,
+            client: connection::connect(&provider)?,
             provider,
             last: Mutex::new(None),
         })
     }
 
-    async fn ask(&self, question: Question<'_>, words: Words<'_>) -> Result<Said, ModelError> {
+    async fn ask(
+        &self,
+        question: ModelRequest<'_>,
+        words: WordSink<'_>,
+    ) -> Result<ModelAnswer, ModelError> {
         let request = wire::request(&self.provider, question);
         if !self.provider.streams {
             let chat = self.client.chat();
-            let answer = chat.create_byot::<_, wire::Whole>(&request).await;
+            let answer = chat.create_byot::<_, wire::WholeResponse>(&request).await;
             let mut collected = Collected::default();
             collected.whole(answer.map_err(|error| self.read(&error))?)?;
             collected.complete()?;
@@ -76,7 +80,7 @@ impl OpenAi {
         &self,
         request: &serde_json::Value,
         collected: &mut Collected,
-        words: Words<'_>,
+        words: WordSink<'_>,
     ) -> Result<(), ModelError> {
         let chat = self.client.chat();
         let stream = chat.create_stream_byot::<_, wire::Chunk>(request).await;
@@ -97,7 +101,11 @@ impl OpenAi {
 
 #[async_trait]
 impl Model for OpenAi {
-    async fn answer(&self, question: Question<'_>, words: Words<'_>) -> Result<Said, ModelError> {
+    async fn answer(
+        &self,
+        question: ModelRequest<'_>,
+        words: WordSink<'_>,
+    ) -> Result<ModelAnswer, ModelError> {
         let answer = self.ask(question, words).await;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = answer.as_ref().err().copied();

@@ -5,17 +5,16 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::{
-    super::{Question, instructions},
+    super::{ModelRequest, Provider, ProviderKind, instructions},
     inert::inert,
 };
 use crate::{
-    config::{Provider, ProviderKind},
     conversation::{Message, ToolCall},
     tools::REGISTRY,
 };
 
 /// The body of a request.
-pub(super) fn request(provider: &Provider, question: Question<'_>) -> Value {
+pub(super) fn request(provider: &Provider, question: ModelRequest<'_>) -> Value {
     let mut system = instructions();
     if question.again {
         system.push_str("\n- Your last answer was empty. Answer the customer, or call a tool.");
@@ -104,16 +103,16 @@ fn tools() -> Vec<Value> {
 
 /// An answer that came at once.
 #[derive(Debug, Deserialize)]
-pub(super) struct Whole {
+pub(super) struct WholeResponse {
     #[serde(default, deserialize_with = "lenient")]
     pub choices: Vec<WholeChoice>,
     #[serde(default, deserialize_with = "lenient")]
-    pub usage: Usage,
+    pub usage: TokenUsage,
 }
 
 /// What a question and its answer cost.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Usage {
+pub(super) struct TokenUsage {
     #[serde(default, deserialize_with = "lenient")]
     pub total_tokens: Option<u64>,
 }
@@ -137,7 +136,7 @@ pub(super) struct Chunk {
     pub error: Value,
     /// In the last piece, of servers that tell.
     #[serde(default, deserialize_with = "lenient")]
-    pub usage: Usage,
+    pub usage: TokenUsage,
 }
 
 /// A piece of its only choice.
@@ -247,7 +246,7 @@ mod tests {
                 text: "{}".into(),
             },
         ];
-        let question = Question {
+        let question = ModelRequest {
             conversation: &conversation,
             tools: false,
             again: true,
@@ -282,7 +281,7 @@ mod tests {
     #[test]
     fn answers_of_many_servers_are_read() {
         let words = |body: Value| {
-            serde_json::from_value::<Whole>(body)
+            serde_json::from_value::<WholeResponse>(body)
                 .unwrap()
                 .choices
                 .remove(0)

@@ -17,7 +17,7 @@ impl Env {
         }
     }
 
-    /// What is set in vain, in words for the log.
+    /// Warnings about variables that are set and have no effect.
     pub fn notices(&self) -> Vec<String> {
         let gone = self.schema.iter().flat_map(|schema| schema.gone);
         gone.filter(|gone| self.optional_text(gone.name).is_some())
@@ -128,7 +128,7 @@ impl Env {
         self.required_secret(variable.name, variable.example)
     }
 
-    /// Notes what only the caller can see to be wrong.
+    /// Records a problem that only the caller can detect.
     pub fn reject(&mut self, variable: &Variable, what: impl Into<String>) {
         self.known(variable);
         self.problem(variable.name, what, variable.example);

@@ -1,4 +1,5 @@
-//! Keeps the documents equal to the schema: a test compares the part between two marks, and writes it where it is asked to.
+//! Keeps the documents equal to the schema: a test compares the part between two marks, or writes
+//! it if `UPDATE_DOCUMENTS` is set.
 
 use std::path::Path;
 

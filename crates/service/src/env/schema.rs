@@ -1,5 +1,5 @@
-//! What a service can be told: each variable once, with its group, default, meaning and example. From this come the defaults that
-//! are read, the words of an error, the text of `--help` and the tables in the documents.
+//! The environment variables of a service, each declared once with its group, default, meaning and
+//! example. Reading, error messages, `--help` and the tables in the documents all use it.
 
 use std::fmt::Write as _;
 
@@ -25,7 +25,7 @@ pub enum Unset {
     Refused,
     /// This value is taken.
     Is(&'static str),
-    /// Something that no value of its own says, in words.
+    /// An effect that no value expresses, in words.
     Means(&'static str),
 }
 
@@ -38,7 +38,7 @@ pub struct Group {
     pub variables: &'static [&'static Variable],
 }
 
-/// A variable of an earlier version that has no effect any more.
+/// A variable of an earlier version, without effect now.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Gone {
     /// Its name.
@@ -47,14 +47,14 @@ pub struct Gone {
     pub instead: &'static str,
 }
 
-/// Everything that one service can be told.
+/// All variables of one service.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Schema {
     /// The service's name.
     pub service: &'static str,
     /// The groups, in the order of the documents.
     pub groups: &'static [&'static Group],
-    /// What is set in vain.
+    /// Variables of earlier versions, which get a warning.
     pub gone: &'static [Gone],
 }
 

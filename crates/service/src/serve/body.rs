@@ -1,4 +1,4 @@
-//! A request's body with a time for all of it, however steadily it trickles.
+//! A request body with a timeout for the whole of it, so that a slow trickle ends too.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

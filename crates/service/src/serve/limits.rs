@@ -1,4 +1,4 @@
-//! What one client may take of a server: connections at a time, and time for a request.
+//! Limits of a server for each client: connections at a time, and timeouts of a request.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const PER_NETWORK: usize = 256;
 /// Half of the files that the process may have open are left for everything else.
 const SHARE_OF_FILES: u64 = 2;
 
-/// What one client may take.
+/// The limits of one server.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The longest wait for the whole head of a request, from the connection or the request before
@@ -74,7 +74,7 @@ impl Connections {
         ))
     }
 
-    /// A place for a connection from this address, if there is one.
+    /// A permit for a connection from this address, if there is one.
     pub(super) fn place(&self, peer: IpAddr) -> Option<ConcurrencyPermit> {
         let peer = peer.to_canonical();
         let permit = self.0.acquire((!peer.is_loopback()).then_some(peer));
@@ -83,7 +83,7 @@ impl Connections {
                 Exceeded::PerNetwork => "address",
                 Exceeded::Total => "total",
             };
-            // No line in the log for each, or a flood of connections would be one of lines.
+            // Not logged one by one: a flood of connections would flood the log.
             metrics::counter!("connections_refused_total", "bound" => bound).increment(1);
         };
         permit.map_err(refused).ok()

@@ -63,18 +63,18 @@ pub struct HttpFacilitator {
     client: reqwest::Client,
     timeouts: Timeouts,
     auth: Option<Arc<dyn AuthHeaders>>,
-    supported: Mutex<Option<Known>>,
+    supported: Mutex<Option<CachedSupported>>,
 }
 
-/// The last good answer of `/supported`.
+/// The last good response of `/supported`, cached.
 #[derive(Clone)]
-struct Known {
+struct CachedSupported {
     supported: Supported,
-    ask_again: Instant,
+    refresh_at: Instant,
 }
 
-/// What came back: a status and a bounded body.
-struct Answer {
+/// A response with a body of bounded size.
+struct ReadResponse {
     status: StatusCode,
     retry_after: Option<u64>,
     body: Vec<u8>,
@@ -82,7 +82,7 @@ struct Answer {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct VerifyAnswer {
+struct VerifyResponse {
     is_valid: bool,
     invalid_reason: Option<String>,
     invalid_message: Option<String>,
@@ -92,7 +92,7 @@ struct VerifyAnswer {
 /// The answer of `/settle`. Some facilitators send null, or nothing, for what a refusal lacks.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SettleAnswer {
+struct SettleResponse {
     success: bool,
     error_reason: Option<String>,
     transaction: Option<String>,
@@ -103,13 +103,13 @@ struct SettleAnswer {
 }
 
 /// No answer.
-struct Lost {
+struct LostResponse {
     error: FacilitatorError,
     /// Whether the request may have arrived.
     may_have_arrived: bool,
 }
 
-impl From<FacilitatorError> for Lost {
+impl From<FacilitatorError> for LostResponse {
     fn from(error: FacilitatorError) -> Self {
         Self {
             error,
@@ -147,8 +147,8 @@ impl HttpFacilitator {
         path: &str,
         body: Option<&FacilitatorRequest>,
         timeout: Duration,
-    ) -> Result<Answer, Lost> {
-        let unsent = |message: String| Lost {
+    ) -> Result<ReadResponse, LostResponse> {
+        let unsent = |message: String| LostResponse {
             error: FacilitatorError::Unreachable(message),
             may_have_arrived: false,
         };
@@ -166,7 +166,7 @@ impl HttpFacilitator {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let lost = |e: reqwest::Error| Lost {
+        let lost = |e: reqwest::Error| LostResponse {
             // Without a connection nothing can have arrived.
             may_have_arrived: !e.is_connect(),
             error: FacilitatorError::Unreachable(e.without_url().to_string()),
@@ -185,7 +185,7 @@ impl HttpFacilitator {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer {
+        Ok(ReadResponse {
             status,
             retry_after,
             body,
@@ -200,7 +200,7 @@ impl HttpFacilitator {
         serde_json::from_slice(&answer.body).map_err(|_| answer.no_decision())
     }
 
-    fn known<T>(&self, read: impl FnOnce(&mut Option<Known>) -> T) -> T {
+    fn known<T>(&self, read: impl FnOnce(&mut Option<CachedSupported>) -> T) -> T {
         read(
             &mut self
                 .supported
@@ -210,7 +210,7 @@ impl HttpFacilitator {
     }
 }
 
-impl Answer {
+impl ReadResponse {
     /// The text of a failure: the status only, since the body is a stranger's.
     fn no_decision(&self) -> FacilitatorError {
         match self.status {
@@ -229,7 +229,7 @@ impl Facilitator for HttpFacilitator {
             .ask(Method::POST, "verify", Some(request), self.timeouts.verify)
             .await
             .map_err(|lost| lost.error)?;
-        let decision: VerifyAnswer =
+        let decision: VerifyResponse =
             serde_json::from_slice(&answer.body).map_err(|_| answer.no_decision())?;
         if decision.is_valid && !answer.status.is_success() {
             return Err(answer.no_decision());
@@ -253,7 +253,7 @@ impl Facilitator for HttpFacilitator {
             .ask(Method::POST, "settle", Some(request), self.timeouts.settle)
             .await
         {
-            Ok(answer) => match serde_json::from_slice::<SettleAnswer>(&answer.body) {
+            Ok(answer) => match serde_json::from_slice::<SettleResponse>(&answer.body) {
                 Ok(decision) => {
                     let network = request.payment_payload.network();
                     decide(decision, answer.status, network)
@@ -271,7 +271,7 @@ impl Facilitator for HttpFacilitator {
     async fn supported(&self) -> Result<Supported, FacilitatorError> {
         let known = self.known(|known| known.clone());
         if let Some(known) = &known
-            && Instant::now() < known.ask_again
+            && Instant::now() < known.refresh_at
         {
             return Ok(known.supported.clone());
         }
@@ -282,9 +282,9 @@ impl Facilitator for HttpFacilitator {
             (Err(error), None) => return Err(error),
         };
         self.known(|known| {
-            *known = Some(Known {
+            *known = Some(CachedSupported {
                 supported: supported.clone(),
-                ask_again: Instant::now() + fresh_for,
+                refresh_at: Instant::now() + fresh_for,
             });
         });
         Ok(supported)
@@ -312,7 +312,7 @@ fn unknown(reason: String) -> Settlement {
 
 /// Reads a settlement's answer for what it proves. `network` is the payment's, for a facilitator
 /// that leaves it out.
-fn decide(answer: SettleAnswer, status: StatusCode, network: &str) -> Settlement {
+fn decide(answer: SettleResponse, status: StatusCode, network: &str) -> Settlement {
     let transaction = answer.transaction.filter(|hash| !hash.is_empty());
     if answer.success {
         return match transaction {

@@ -131,11 +131,8 @@ fn StoredReceipt(call: Memo<Option<ToolCall>>) -> impl IntoView {
         (!there).then_some(receipt)
     });
     move || {
-        let receipt = serde_json::to_value(receipt.get()?).ok()?;
-        let proof = read_receipt(
-            serde_json::from_value(receipt).ok(),
-            serde_json::Value::Null,
-        );
+        let receipt = serde_json::from_value(receipt.get()?).ok();
+        let proof = read_receipt(receipt, serde_json::Value::Null);
         let hash = proof.transaction?;
         // The demo's transactions look like those of a chain and are on no chain.
         let url = proof.explorer_url.filter(|_| !simulated.get());
@@ -175,8 +172,7 @@ fn ToolResult(call: Memo<Option<ToolCall>>) -> impl IntoView {
     // A result that comes while the card is on the screen is new.
     let old = result.with_untracked(Option::is_some);
     move || {
-        let (tool, result) = result.get()?;
-        let value = serde_json::to_value(&result).ok()?;
+        let (tool, value) = result.get()?;
         match tool.as_str() {
             "lease_container" => {
                 let was_shown = value[PASSWORD_SHOWN] == true;

@@ -1,7 +1,7 @@
 //! A value as JSON.
 
-use api_types::Json;
 use leptos::prelude::*;
+use serde_json::Value;
 
 /// A labelled value; nothing for `null`.
 #[component]
@@ -9,9 +9,9 @@ pub fn JsonBlock(
     /// Its label.
     label: &'static str,
     /// The value.
-    value: Json,
+    value: Value,
 ) -> impl IntoView {
-    if value == Json::Null {
+    if value == Value::Null {
         return ().into_any();
     }
     let text = serde_json::to_string_pretty(&value).unwrap_or_default();

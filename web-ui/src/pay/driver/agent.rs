@@ -1,6 +1,6 @@
 //! One attempt to send a signed request to the agent: its turn resumes the suspended call, and then goes on with the model.
 
-use api_types::{ChatEvent, ChatRequest, Json};
+use api_types::{ChatEvent, ChatRequest};
 use leptos::prelude::*;
 use serde_json::Value;
 use x402::wire::receipt::Receipt;
@@ -96,13 +96,12 @@ fn outcome_of_event(event: &ChatEvent, paid_tool: &str) -> Option<PaymentOutcome
 fn outcome_of_tool(
     ok: bool,
     summary: &str,
-    result: &Json,
-    receipt: Option<&Json>,
+    result: &Value,
+    receipt: Option<&Value>,
 ) -> PaymentOutcome {
-    let value = |json: &Json| serde_json::to_value(json).unwrap_or(Value::Null);
-    let body = value(result);
+    let body = result.clone();
     let receipt: Option<Receipt> =
-        receipt.and_then(|json| serde_json::from_value(value(json)).ok());
+        receipt.and_then(|value| serde_json::from_value(value.clone()).ok());
     let is_open = body["status"] == "reconciling" || body["status"] == "settling";
     match (ok, receipt) {
         (true, _) if is_open => PaymentOutcome::Open {

@@ -1,6 +1,7 @@
 //! How events change a turn.
 
-use api_types::{ChatEvent, Json};
+use api_types::ChatEvent;
+use serde_json::Value;
 
 use super::{AnswerPart, ToolCall, ToolStep, Turn, TurnError, TurnState};
 
@@ -204,10 +205,10 @@ impl ToolCall {
             id: id.to_owned(),
             tool: tool.to_owned(),
             title: String::new(),
-            arguments: Json::Null,
+            arguments: Value::Null,
             step: ToolStep::Running,
             summary: String::new(),
-            result: Json::Null,
+            result: Value::Null,
             receipt: None,
             duration_ms: None,
             card: None,

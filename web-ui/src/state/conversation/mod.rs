@@ -6,8 +6,9 @@ mod redact;
 #[cfg(test)]
 mod tests;
 
-use api_types::{ChatMessage, ChatRole, Json, PaymentRequest, SuspendedCall, error::ErrorBody};
+use api_types::{ChatMessage, ChatRole, PaymentRequest, SuspendedCall, error::ErrorBody};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The longest history that is sent with a message, in characters. The agent limits it as well.
 const LONGEST_HISTORY: usize = 24_000;
@@ -87,15 +88,15 @@ pub struct ToolCall {
     /// What it does, for people.
     pub title: String,
     /// Its arguments, without secrets.
-    pub arguments: Json,
+    pub arguments: Value,
     /// Its state.
     pub step: ToolStep,
     /// Its outcome, in one line.
     pub summary: String,
     /// Its result.
-    pub result: Json,
+    pub result: Value,
     /// The receipt of its payment.
-    pub receipt: Option<Json>,
+    pub receipt: Option<Value>,
     /// How long it took.
     pub duration_ms: Option<u64>,
     /// Its pay card, as long as this page lives.
@@ -174,7 +175,7 @@ impl Conversation {
 
 impl ToolCall {
     /// Its result without secrets, which other views show once.
-    pub fn public_result(&self) -> Json {
+    pub fn public_result(&self) -> Value {
         let mut result = self.result.clone();
         redact::redact(&mut result);
         result

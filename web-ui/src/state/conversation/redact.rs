@@ -1,21 +1,21 @@
 //! Removes secrets that must not outlive the page: a generated password is shown once, and a ticket opens a terminal.
 
-use api_types::Json;
+use serde_json::Value;
 
 const SECRETS: [&str; 4] = ["password", "ticket", "consoleUrl", "websocketUrl"];
 
 /// Removes secrets from a tool's result, at any depth.
-pub(super) fn redact(value: &mut Json) {
+pub(super) fn redact(value: &mut Value) {
     match value {
-        Json::Object(members) => {
-            let was_shown = matches!(members.get("password"), Some(Json::String(_)));
+        Value::Object(members) => {
+            let was_shown = matches!(members.get("password"), Some(Value::String(_)));
             members.retain(|name, _| !SECRETS.contains(&name.as_str()));
             if was_shown {
-                members.insert(super::PASSWORD_SHOWN.to_owned(), Json::Bool(true));
+                members.insert(super::PASSWORD_SHOWN.to_owned(), Value::Bool(true));
             }
             members.values_mut().for_each(redact);
         }
-        Json::Array(items) => items.iter_mut().for_each(redact),
+        Value::Array(items) => items.iter_mut().for_each(redact),
         _ => {}
     }
 }

@@ -227,7 +227,7 @@ fn a_question_is_worth_asking_again_where_a_call_failed_and_nothing_was_paid() {
         last("No."),
     ]);
     assert!(paid.can_be_retried());
-    paid.calls_mut().next().unwrap().receipt = Some(Json::Bool(true));
+    paid.calls_mut().next().unwrap().receipt = Some(Value::Bool(true));
     assert!(!paid.can_be_retried());
 }
 

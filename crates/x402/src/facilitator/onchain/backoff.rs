@@ -17,9 +17,9 @@ const MAX_PAYERS: usize = 10_000;
 
 /// Who has to wait.
 #[derive(Default)]
-pub(super) struct Backoff(Mutex<HashMap<Address, Pause>>);
+pub(super) struct Backoff(Mutex<HashMap<Address, PayerPause>>);
 
-struct Pause {
+struct PayerPause {
     /// The transaction that reverted last: it is seen again by every copy of its settlement.
     transaction: B256,
     length: Duration,
@@ -27,7 +27,7 @@ struct Pause {
 }
 
 impl Backoff {
-    fn pauses(&self) -> MutexGuard<'_, HashMap<Address, Pause>> {
+    fn pauses(&self) -> MutexGuard<'_, HashMap<Address, PayerPause>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -47,7 +47,7 @@ impl Backoff {
                 pauses.remove(&address);
             }
         }
-        let pause = Pause {
+        let pause = PayerPause {
             transaction,
             length,
             until: now + length,

@@ -19,7 +19,7 @@ const ALLOWED: [Address; 2] = [
 
 /// The three parts of a wrapped signature.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wrapped {
+pub(super) struct WrappedSignature {
     pub(super) factory: Address,
     /// What the factory is called with.
     pub(super) deployment: Bytes,
@@ -29,16 +29,16 @@ pub(super) struct Wrapped {
 
 /// A signature that is wrapped and cannot be unwrapped.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(super) struct MalformedSignature;
 
-impl Wrapped {
+impl WrappedSignature {
     /// Reads a signature; `None` for one that is not wrapped.
-    pub(super) fn read(signature: &[u8]) -> Result<Option<Self>, Malformed> {
+    pub(super) fn read(signature: &[u8]) -> Result<Option<Self>, MalformedSignature> {
         let Some(body) = signature.strip_suffix(&MAGIC) else {
             return Ok(None);
         };
         let (factory, deployment, signature) =
-            <(Address, Bytes, Bytes)>::abi_decode_params(body).map_err(|_| Malformed)?;
+            <(Address, Bytes, Bytes)>::abi_decode_params(body).map_err(|_| MalformedSignature)?;
         Ok(Some(Self {
             factory,
             deployment,
@@ -99,8 +99,8 @@ fn two_bytes(number: usize) -> [u8; 2] {
 mod tests {
     use super::*;
 
-    fn wrapped() -> Wrapped {
-        Wrapped {
+    fn wrapped() -> WrappedSignature {
+        WrappedSignature {
             factory: ALLOWED[1],
             deployment: Bytes::from_static(b"deploy"),
             signature: Bytes::from_static(b"sign"),
@@ -112,11 +112,11 @@ mod tests {
         let one = wrapped();
         let parts = (one.factory, one.deployment.clone(), one.signature.clone());
         let text = [&parts.abi_encode_params()[..], &MAGIC].concat();
-        assert_eq!(Wrapped::read(&text), Ok(Some(one)));
-        assert_eq!(Wrapped::read(&[7; 65]), Ok(None));
+        assert_eq!(WrappedSignature::read(&text), Ok(Some(one)));
+        assert_eq!(WrappedSignature::read(&[7; 65]), Ok(None));
         assert_eq!(
-            Wrapped::read(&[&[7; 40][..], &MAGIC].concat()),
-            Err(Malformed)
+            WrappedSignature::read(&[&[7; 40][..], &MAGIC].concat()),
+            Err(MalformedSignature)
         );
     }
 

@@ -4,9 +4,9 @@ use alloy::primitives::{Address, Bytes, TxKind, U64, U256};
 
 use super::{
     SETTLEMENT_GAS,
-    erc6492::Wrapped,
+    erc6492::WrappedSignature,
     fees::Fees,
-    rpc::{Block, Call, Rpc, RpcError},
+    rpc::{Block, Rpc, RpcError, SimulatedCall},
     settings::GasPolicy,
     token,
 };
@@ -21,18 +21,18 @@ const SHARE_OF_PRICE: u64 = 2;
 /// whether the limit was the cause.
 const GENEROUS: u64 = 4;
 
-/// What the node makes of the transfer.
-pub(super) enum Finding {
+/// The result of simulating the transfer.
+pub(super) enum TransferCheck {
     /// It would be carried out.
-    Good(Plan),
+    Good(TransferPlan),
     /// It would not.
     Bad(Reason),
-    /// It would not, and not because of the payment.
+    /// It would not, for a reason other than the payment.
     NotReady(String),
 }
 
 /// A transaction that carries the transfer out.
-pub(super) struct Plan {
+pub(super) struct TransferPlan {
     pub(super) to: TxKind,
     pub(super) input: Bytes,
     /// Units of gas to send it with.
@@ -61,10 +61,10 @@ pub(super) struct Examination<'a> {
 impl Examination<'_> {
     /// Lets the node run the transfer without doing it: from the gas key, with the fees and the gas
     /// that it would be sent with, because a contract can tell an unpaid call from a real one.
-    pub(super) async fn run(&self) -> Result<Finding, RpcError> {
+    pub(super) async fn run(&self) -> Result<TransferCheck, RpcError> {
         if self.fees.max_fee > self.policy.max_fee_per_gas {
             let why = "the chain wants more for gas than is allowed";
-            return Ok(Finding::NotReady(why.into()));
+            return Ok(TransferCheck::NotReady(why.into()));
         }
         let from = self.terms.authorization.from;
         let (code, balance) = tokio::try_join!(
@@ -73,13 +73,13 @@ impl Examination<'_> {
         )?;
         let (account, to, input) = match self.transaction(&code) {
             Ok(transaction) => transaction,
-            Err(reason) => return Ok(Finding::Bad(reason)),
+            Err(reason) => return Ok(TransferCheck::Bad(reason)),
         };
         let limit = self.limit(account);
         if balance < U256::from(limit) * U256::from(self.fees.max_fee) {
-            return Ok(Finding::NotReady("the gas key has too little".into()));
+            return Ok(TransferCheck::NotReady("the gas key has too little".into()));
         }
-        let call = Call {
+        let call = SimulatedCall {
             from: Some(self.gas_key),
             to: to.to().copied(),
             gas: Some(U64::from(limit)),
@@ -88,14 +88,14 @@ impl Examination<'_> {
             input,
         };
         match self.rpc.estimate_gas(&call).await {
-            Ok(gas) if gas > limit => Ok(Finding::Bad(self.too_much_gas(limit))),
+            Ok(gas) if gas > limit => Ok(TransferCheck::Bad(self.too_much_gas(limit))),
             Ok(gas) if account != Account::Ordinary && self.too_dear(gas) => {
-                Ok(Finding::Bad(Reason::new(
+                Ok(TransferCheck::Bad(Reason::new(
                     code::SIMULATION_FAILED,
                     "the gas of the account's contract costs too much for a payment this small",
                 )))
             }
-            Ok(gas) => Ok(Finding::Good(Plan {
+            Ok(gas) => Ok(TransferCheck::Good(TransferPlan {
                 to,
                 input: call.input,
                 // The state may have changed a little by the time the transfer is run.
@@ -123,7 +123,7 @@ impl Examination<'_> {
             let input = token::transfer_by_contract(message, signature);
             Ok((Account::Contract, asset.into(), input))
         };
-        match Wrapped::read(&self.terms.signature).map_err(|_| malformed())? {
+        match WrappedSignature::read(&self.terms.signature).map_err(|_| malformed())? {
             None if code.is_empty() => {
                 self.terms.signed_by_payer()?;
                 let rsv = self.terms.signature.as_ref().try_into();
@@ -172,9 +172,9 @@ impl Examination<'_> {
     async fn diagnose(
         &self,
         account: Account,
-        call: Call,
+        call: SimulatedCall,
         error: &RpcError,
-    ) -> Result<Finding, RpcError> {
+    ) -> Result<TransferCheck, RpcError> {
         let (rpc, authorization) = (self.rpc, &self.terms.authorization);
         let (asset, block) = (self.terms.network.usdc.address, self.head.number());
         let (spent, balance, blocks) = tokio::try_join!(
@@ -183,15 +183,15 @@ impl Examination<'_> {
             token::blocks(rpc, self.terms, block),
         )?;
         if blocks.paused {
-            return Ok(Finding::NotReady(
+            return Ok(TransferCheck::NotReady(
                 "the token is paused by its issuer".into(),
             ));
         }
         if blocks.payee {
             let why = "the token's issuer has blocked the account that is to be paid";
-            return Ok(Finding::NotReady(why.into()));
+            return Ok(TransferCheck::NotReady(why.into()));
         }
-        let bad = |code, message: &str| Ok(Finding::Bad(Reason::new(code, message)));
+        let bad = |code, message: &str| Ok(TransferCheck::Bad(Reason::new(code, message)));
         if spent {
             return bad(code::NONCE_USED, "the authorization was used or taken back");
         }
@@ -203,16 +203,16 @@ impl Examination<'_> {
             return bad(code::SIMULATION_FAILED, why);
         }
         if let Err(reason) = self.terms.window(self.head.timestamp.to()) {
-            return Ok(Finding::Bad(reason));
+            return Ok(TransferCheck::Bad(reason));
         }
         if account == Account::Ordinary {
-            return Ok(Finding::Bad(Reason::new(
+            return Ok(TransferCheck::Bad(Reason::new(
                 code::SIMULATION_FAILED,
                 error.to_string(),
             )));
         }
         let limit = self.limit(account);
-        let generous = Call {
+        let generous = SimulatedCall {
             gas: Some(U64::from(limit.saturating_mul(GENEROUS))),
             // Whether the gas key could pay for it does not matter here.
             from: None,
@@ -224,7 +224,7 @@ impl Examination<'_> {
             Err(error) if error.failed_in_evm() => false,
             Err(error) => return Err(error),
         };
-        Ok(Finding::Bad(if enough {
+        Ok(TransferCheck::Bad(if enough {
             self.too_much_gas(limit)
         } else {
             Reason::new(

@@ -3,10 +3,7 @@
 use alloy::primitives::U128;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
-use super::{
-    rpc::{Block, Rpc, RpcError},
-    sent::Sent,
-};
+use super::sent::Sent;
 
 /// An offer by EIP-1559, in wei for each unit of gas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,15 +23,12 @@ impl Serialize for Fees {
 }
 
 impl Fees {
-    /// What the chain asks now, good for several full blocks, and its latest block.
-    pub(super) async fn now(rpc: &Rpc) -> Result<(Self, Block), RpcError> {
-        let (block, priority_fee) = tokio::try_join!(rpc.latest_block(), rpc.priority_fee())?;
-        let base: u128 = block.base_fee_per_gas.to();
-        let fees = Self {
-            max_fee: base.saturating_mul(2).saturating_add(priority_fee),
+    /// Fees over a block's base fee that stay good for several full blocks.
+    pub(super) fn over_base(base_fee: u128, priority_fee: u128) -> Self {
+        Self {
+            max_fee: base_fee.saturating_mul(2).saturating_add(priority_fee),
             priority_fee,
-        };
-        Ok((fees, block))
+        }
     }
 
     /// At least what nodes ask of a transaction that takes another's place: 10 % more of both, and

@@ -1,4 +1,4 @@
-//! What became of the transactions of a payment.
+//! Reads the fate of a payment's transactions from the chain.
 
 use alloy::primitives::B256;
 
@@ -19,8 +19,8 @@ pub(super) struct Follower<'a> {
     pub(super) confirmations: u64,
 }
 
-/// What the chain says.
-pub(super) enum Fate {
+/// The fate of a payment as the chain shows it.
+pub(super) enum TransactionFate {
     /// The money moved by this transfer.
     Moved(TransferEvidence),
     /// Our transaction reverted and the authorization is unspent: the money did not move and,
@@ -31,7 +31,7 @@ pub(super) enum Fate {
         reason: &'static str,
         message: &'static str,
     },
-    /// The chain says what cannot be.
+    /// The chain shows something impossible.
     Odd(&'static str, B256),
 }
 
@@ -45,7 +45,7 @@ impl Follower<'_> {
     }
 
     /// Whether one of our transactions has been mined and confirmed.
-    pub(super) async fn mined(&self, sent: &[Sent]) -> Result<Option<Fate>, RpcError> {
+    pub(super) async fn mined(&self, sent: &[Sent]) -> Result<Option<TransactionFate>, RpcError> {
         for one in sent.iter().rev() {
             let Some(receipt) = self.rpc.receipt(one.hash).await? else {
                 continue;
@@ -56,8 +56,8 @@ impl Follower<'_> {
             }
             if receipt.status.to::<u64>() == 1 {
                 return Ok(Some(match transfer_in(&receipt, self.terms) {
-                    Some(moved) => Fate::Moved(moved),
-                    None => Fate::Odd(
+                    Some(moved) => TransactionFate::Moved(moved),
+                    None => TransactionFate::Odd(
                         "invalid_exact_evm_transfer_event_mismatch",
                         receipt.transaction_hash,
                     ),
@@ -65,7 +65,7 @@ impl Follower<'_> {
             }
             // Perhaps because somebody else sent the same authorization first.
             return Ok(match self.evidence(Since::Block(one.after_block)).await? {
-                Evidence::Unspent => Some(Fate::Reverted(receipt.transaction_hash)),
+                Evidence::Unspent => Some(TransactionFate::Reverted(receipt.transaction_hash)),
                 evidence => fate(evidence),
             });
         }
@@ -75,7 +75,10 @@ impl Follower<'_> {
     /// Whether the authorization has been spent by anybody, or has run out. Asked only for payments
     /// that the chain had found unspent at `since`: else a payment could claim a transfer that was
     /// made for another one.
-    pub(super) async fn elsewhere(&self, since: Since) -> Result<Option<Fate>, RpcError> {
+    pub(super) async fn elsewhere(
+        &self,
+        since: Since,
+    ) -> Result<Option<TransactionFate>, RpcError> {
         Ok(fate(self.evidence(since).await?))
     }
 
@@ -84,11 +87,11 @@ impl Follower<'_> {
     }
 }
 
-fn fate(evidence: Evidence) -> Option<Fate> {
-    let failed = |reason, message| Some(Fate::Failed { reason, message });
+fn fate(evidence: Evidence) -> Option<TransactionFate> {
+    let failed = |reason, message| Some(TransactionFate::Failed { reason, message });
     match evidence {
         Evidence::Unspent | Evidence::NotFound => None,
-        Evidence::Moved(transfer) => Some(Fate::Moved(transfer)),
+        Evidence::Moved(transfer) => Some(TransactionFate::Moved(transfer)),
         Evidence::Expired => failed(
             code::VALID_BEFORE,
             "the authorization ran out before the chain took it",

@@ -4,8 +4,7 @@
 use std::time::Instant;
 
 use super::{
-    fees::Fees,
-    sender::{Broadcast, InFlight, SendError, Task, unix_now},
+    sender::{Broadcast, InFlight, SendError, SenderTask, unix_now},
     sent::Sent,
 };
 
@@ -14,11 +13,11 @@ const AT_ONCE: u64 = 32;
 /// A transaction that is worth nothing any more and is not mined for so many looks is outbid here.
 const SLOW: u32 = 5;
 
-impl Task {
+impl SenderTask {
     /// A look without an order. What fails is tried again at the next one.
-    pub(super) async fn look_after(&mut self) {
+    pub(super) async fn check_gaps(&mut self) {
         if let Err(error) = self.fill_gaps(None).await {
-            tracing::error!(%error, "the gas key's transactions cannot be looked after");
+            tracing::error!(%error, "the gas key's transactions cannot be checked for gaps");
         }
     }
 
@@ -77,7 +76,7 @@ impl Task {
         self.send_empty(nonce).await
     }
 
-    /// Notes that the node took a transaction at last.
+    /// Records that the node took a transaction.
     fn again(&mut self, nonce: u64) {
         if let Some(known) = self.in_flight.get_mut(&nonce) {
             known.taken = true;
@@ -103,7 +102,7 @@ impl Task {
 
     /// Sends an empty transaction with this nonce, for more than the one that is known to have it.
     async fn send_empty(&mut self, nonce: u64) -> Result<(), SendError> {
-        let (mut fees, head) = Fees::now(&self.rpc).await.map_err(SendError::Asking)?;
+        let (mut fees, head) = self.rpc.fees().await.map_err(SendError::Asking)?;
         if let Some(known) = self.in_flight.get(&nonce) {
             fees = fees.outbidding(&known.sent);
         }

@@ -45,12 +45,12 @@ use url::Url;
 
 use self::{
     backoff::Backoff,
-    examine::{Examination, Finding},
+    examine::{Examination, TransferCheck},
     fees::Fees,
     first_seen::FirstSeen,
     rpc::Rpc,
     sender::Sender,
-    settle::Job,
+    settle::SettlementJob,
 };
 use super::{
     Description, Facilitator, FacilitatorError, FacilitatorRequest, Settlement, Supported,
@@ -158,7 +158,7 @@ impl OnchainFacilitator {
     /// # Errors
     /// The node did not answer.
     pub async fn settlement_cost(&self) -> Result<U256, RpcError> {
-        let (fees, _) = Fees::now(&self.rpc).await?;
+        let (fees, _) = self.rpc.fees().await?;
         Ok(U256::from(SETTLEMENT_GAS) * U256::from(fees.max_fee))
     }
 
@@ -168,14 +168,14 @@ impl OnchainFacilitator {
         self.gas_key
     }
 
-    fn job<'a>(&self, request: &'a FacilitatorRequest, terms: &'a Terms) -> Job<'a> {
+    fn job<'a>(&self, request: &'a FacilitatorRequest, terms: &'a Terms) -> SettlementJob<'a> {
         let key = PaymentKey {
             network: self.network.caip2,
             asset: self.network.usdc.address,
             from: terms.authorization.from,
             nonce: terms.authorization.nonce,
         };
-        Job {
+        SettlementJob {
             terms,
             request,
             key,
@@ -183,8 +183,11 @@ impl OnchainFacilitator {
     }
 
     /// Whether the payment would settle now, in the state after the latest block.
-    async fn examine(&self, job: &Job<'_>) -> Result<(Finding, Fees, u64), RpcError> {
-        let (fees, head) = Fees::now(&self.rpc).await?;
+    async fn examine(
+        &self,
+        job: &SettlementJob<'_>,
+    ) -> Result<(TransferCheck, Fees, u64), RpcError> {
+        let (fees, head) = self.rpc.fees().await?;
         let examination = Examination {
             rpc: &self.rpc,
             terms: job.terms,
@@ -194,7 +197,7 @@ impl OnchainFacilitator {
             fees,
         };
         let finding = examination.run().await?;
-        if matches!(finding, Finding::Good(_)) {
+        if matches!(finding, TransferCheck::Good(_)) {
             let now = Instant::now();
             self.first_seen.record(&job.key, head.number(), now);
         }
@@ -204,7 +207,7 @@ impl OnchainFacilitator {
     /// Whether a settlement of an ordinary account could be paid for now.
     async fn can_pay(&self) -> Result<(), String> {
         let policy = &self.settings.gas;
-        let asked = tokio::try_join!(Fees::now(&self.rpc), self.rpc.gas_balance(self.gas_key));
+        let asked = tokio::try_join!(self.rpc.fees(), self.rpc.gas_balance(self.gas_key));
         // The cause may name the node, and this is public.
         let ((fees, _), balance) = asked.map_err(|_| "the node does not answer".to_owned())?;
         if fees.max_fee > policy.max_fee_per_gas {
@@ -266,9 +269,9 @@ impl Facilitator for OnchainFacilitator {
             return Ok(invalid(Reason::new(code::TRANSACTION_FAILED, message)));
         }
         match self.examine(&job).await {
-            Ok((Finding::Good(_), ..)) => Ok(Verification::Valid { payer: Some(payer) }),
-            Ok((Finding::Bad(reason), ..)) => Ok(invalid(reason)),
-            Ok((Finding::NotReady(why), ..)) => Err(FacilitatorError::NotReady(why)),
+            Ok((TransferCheck::Good(_), ..)) => Ok(Verification::Valid { payer: Some(payer) }),
+            Ok((TransferCheck::Bad(reason), ..)) => Ok(invalid(reason)),
+            Ok((TransferCheck::NotReady(why), ..)) => Err(FacilitatorError::NotReady(why)),
             Err(RpcError::Nonsense(text)) => Err(FacilitatorError::Nonsense(text)),
             Err(error) => Err(FacilitatorError::Unreachable(error.to_string())),
         }
@@ -317,7 +320,7 @@ impl Facilitator for OnchainFacilitator {
     fn describe(&self) -> Description {
         Description {
             kind: "onchain",
-            url: Some(self.rpc.place()),
+            url: Some(self.rpc.origin()),
             simulated: false,
         }
     }

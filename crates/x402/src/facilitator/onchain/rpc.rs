@@ -10,11 +10,11 @@ use url::Url;
 use super::fees::Fees;
 
 /// The largest answer that is read: a receipt with a few logs is a few KiB.
-const MAX_ANSWER: usize = 1024 * 1024;
+const MAX_RESPONSE: usize = 1024 * 1024;
 /// The longest text of a node's that is kept.
 const MAX_TEXT: usize = 200;
 
-/// A question to the node that has no answer.
+/// A failed request to the node.
 #[derive(Debug, thiserror::Error)]
 pub enum RpcError {
     /// No answer, or not in time: the node may have acted.
@@ -23,7 +23,7 @@ pub enum RpcError {
     /// It answered something that is no answer: it may have acted.
     #[error("the node's answer cannot be read: {0}")]
     Nonsense(String),
-    /// It said no.
+    /// It refused.
     #[error("the node refused ({code}): {message}")]
     Refused {
         /// JSON-RPC's code; 3 is a reverted call.
@@ -44,11 +44,11 @@ pub(super) struct Rpc {
 struct Envelope<T> {
     // A null result is an answer: `default` would take its absence for one.
     result: Option<T>,
-    error: Option<Refusal>,
+    error: Option<RpcRefusal>,
 }
 
 #[derive(Deserialize)]
-struct Refusal {
+struct RpcRefusal {
     code: i64,
     message: String,
 }
@@ -72,7 +72,7 @@ impl Block {
 /// A call that the node runs without doing it.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Call {
+pub(super) struct SimulatedCall {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) from: Option<Address>,
     /// Nobody where a contract is created.
@@ -90,7 +90,7 @@ pub(super) struct Call {
     pub(super) block: Option<u64>,
 }
 
-impl Call {
+impl SimulatedCall {
     pub(super) fn to(to: Address, input: Bytes) -> Self {
         Self {
             to: Some(to),
@@ -158,7 +158,7 @@ impl Rpc {
     }
 
     /// Scheme, host and port: the path and the query of a node's URL often hold a key.
-    pub(super) fn place(&self) -> String {
+    pub(super) fn origin(&self) -> String {
         self.url.origin().ascii_serialization()
     }
 
@@ -178,8 +178,8 @@ impl Rpc {
             .map_err(lost)?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            if body.len() + chunk.len() > MAX_ANSWER {
-                return Err(RpcError::Nonsense(format!("over {MAX_ANSWER} bytes")));
+            if body.len() + chunk.len() > MAX_RESPONSE {
+                return Err(RpcError::Nonsense(format!("over {MAX_RESPONSE} bytes")));
             }
             body.extend_from_slice(&chunk);
         }
@@ -250,12 +250,19 @@ impl Rpc {
         }
     }
 
-    pub(super) async fn call(&self, call: &Call) -> Result<Bytes, RpcError> {
+    /// The fees that the chain asks now, and its latest block.
+    pub(super) async fn fees(&self) -> Result<(Fees, Block), RpcError> {
+        let (block, priority_fee) = tokio::try_join!(self.latest_block(), self.priority_fee())?;
+        let fees = Fees::over_base(block.base_fee_per_gas.to(), priority_fee);
+        Ok((fees, block))
+    }
+
+    pub(super) async fn call(&self, call: &SimulatedCall) -> Result<Bytes, RpcError> {
         self.get("eth_call", call.params()).await
     }
 
     /// The gas that a call needs, which the node finds by running it.
-    pub(super) async fn estimate_gas(&self, call: &Call) -> Result<u64, RpcError> {
+    pub(super) async fn estimate_gas(&self, call: &SimulatedCall) -> Result<u64, RpcError> {
         let gas: U64 = self.get("eth_estimateGas", call.params()).await?;
         Ok(gas.to())
     }

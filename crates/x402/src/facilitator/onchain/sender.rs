@@ -25,14 +25,14 @@ use super::{
     sent::{PaymentKey, Sent, SentStore, SentStoreError},
 };
 
-/// How often an order is numbered anew before it is given back.
+/// How often a request gets a new nonce before it fails.
 const ATTEMPTS: u32 = 5;
-/// Orders that wait for the task; more wait in their callers.
+/// Requests queued for the task; further callers wait to enqueue.
 const QUEUE: usize = 256;
 
 /// A transaction to be made.
 #[derive(Clone)]
-pub(super) struct Order {
+pub(super) struct SendRequest {
     pub(super) payment: PaymentKey,
     pub(super) to: TxKind,
     pub(super) input: Bytes,
@@ -41,11 +41,11 @@ pub(super) struct Order {
     pub(super) after_block: u64,
     /// When the payment's authorization runs out, in Unix seconds.
     pub(super) valid_before: u64,
-    /// Take the place of the transaction with this nonce instead of the next place.
+    /// Replace the transaction with this nonce instead of using the next nonce.
     pub(super) instead_of: Option<u64>,
 }
 
-/// Why nothing was broadcast.
+/// The reason why nothing was broadcast.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SendError {
     #[error(transparent)]
@@ -73,7 +73,7 @@ pub(super) enum SendError {
 }
 
 impl SendError {
-    /// Whether no node has taken a transaction of this order.
+    /// Whether it is certain that no node took a transaction of this request.
     pub(super) fn surely_unsent(&self) -> bool {
         !matches!(self, Self::Node(_) | Self::Stopped)
     }
@@ -87,10 +87,10 @@ impl SendError {
     }
 }
 
-type Reply = oneshot::Sender<Result<Sent, SendError>>;
+type SendReply = oneshot::Sender<Result<Sent, SendError>>;
 
-/// The way to the task, which ends when the last of these is dropped.
-pub(super) struct Sender(mpsc::Sender<(Order, Reply)>);
+/// The handle of the task, which ends when the last handle is dropped.
+pub(super) struct Sender(mpsc::Sender<(SendRequest, SendReply)>);
 
 impl Sender {
     pub(super) fn start(
@@ -100,8 +100,8 @@ impl Sender {
         chain_id: u64,
         (heal_every, max_fee): (Duration, u128),
     ) -> Self {
-        let (orders, mut inbox) = mpsc::channel::<(Order, Reply)>(QUEUE);
-        let mut task = Task {
+        let (orders, mut inbox) = mpsc::channel::<(SendRequest, SendReply)>(QUEUE);
+        let mut task = SenderTask {
             rpc,
             store,
             signer,
@@ -117,12 +117,12 @@ impl Sender {
                 let order = tokio::select! {
                     order = inbox.recv() => order,
                     () = tokio::time::sleep(heal_every), if !idle => {
-                        task.look_after().await;
+                        task.check_gaps().await;
                         continue;
                     }
                 };
                 let Some((order, reply)) = order else { return };
-                // Who ordered may be gone; what was sent is in the store.
+                // The caller may be gone; the sent transaction is in the store.
                 let _ = reply.send(task.send(order).await);
             }
         });
@@ -131,7 +131,7 @@ impl Sender {
 
     /// Broadcasts a transaction. It may have arrived even where the node did not answer: that is a
     /// success here, because what was sent is recorded and its receipt can be asked for.
-    pub(super) async fn send(&self, order: Order) -> Result<Sent, SendError> {
+    pub(super) async fn send(&self, order: SendRequest) -> Result<Sent, SendError> {
         let (reply, answer) = oneshot::channel();
         self.0
             .send((order, reply))
@@ -152,7 +152,7 @@ pub(super) struct InFlight {
     pub(super) since: Instant,
 }
 
-pub(super) struct Task {
+pub(super) struct SenderTask {
     pub(super) rpc: Arc<Rpc>,
     store: Arc<dyn SentStore>,
     pub(super) signer: PrivateKeySigner,
@@ -167,7 +167,7 @@ pub(super) struct Task {
     pub(super) in_flight: BTreeMap<u64, InFlight>,
 }
 
-/// What became of one broadcast.
+/// The outcome of one broadcast.
 pub(super) enum Broadcast {
     /// The node has it, or may have it.
     Taken,
@@ -180,14 +180,14 @@ pub(super) enum Broadcast {
     /// It offers too little.
     Underpriced(RpcError),
     OutOfGas,
-    /// The node said no in other words.
+    /// The node refused for another reason.
     Refused(RpcError),
     /// No answer, twice.
     Lost,
 }
 
-impl Task {
-    async fn send(&mut self, mut order: Order) -> Result<Sent, SendError> {
+impl SenderTask {
+    async fn send(&mut self, mut order: SendRequest) -> Result<Sent, SendError> {
         // Behind a gap nothing is mined, so nothing is put there.
         self.fill_gaps(order.instead_of).await?;
         let mut last = SendError::NonceTaken;
@@ -227,7 +227,7 @@ impl Task {
         Err(last)
     }
 
-    async fn nonce(&self, order: &Order) -> Result<u64, SendError> {
+    async fn nonce(&self, order: &SendRequest) -> Result<u64, SendError> {
         match order.instead_of.or(self.next_nonce) {
             Some(nonce) => Ok(nonce),
             None => {
@@ -271,7 +271,7 @@ impl Task {
         }
     }
 
-    fn took(&mut self, order: &Order, sent: &Sent, taken: bool) {
+    fn took(&mut self, order: &SendRequest, sent: &Sent, taken: bool) {
         if order.instead_of.is_none() {
             self.next_nonce = Some(sent.sender_nonce + 1);
         }
@@ -284,7 +284,7 @@ impl Task {
         self.in_flight.insert(sent.sender_nonce, in_flight);
     }
 
-    fn sign(&self, order: &Order, nonce: u64) -> Result<Sent, SendError> {
+    fn sign(&self, order: &SendRequest, nonce: u64) -> Result<Sent, SendError> {
         let transaction = TxEip1559 {
             to: order.to,
             input: order.input.clone(),
@@ -374,7 +374,7 @@ mod tests {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let node = node_that_is_quick().await;
-        let task = Task {
+        let task = SenderTask {
             rpc: Arc::new(Rpc::new(node, http, Duration::from_secs(5))),
             store: Arc::new(MemorySentStore::default()),
             signer: PrivateKeySigner::from_bytes(&[7; 32].into()).unwrap(),

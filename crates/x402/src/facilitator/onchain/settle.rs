@@ -5,11 +5,11 @@ use std::time::Instant;
 use super::{
     OnchainFacilitator,
     evidence::Since,
-    examine::{Finding, Plan},
+    examine::{TransferCheck, TransferPlan},
     fees::Fees,
-    follow::{Fate, Follower},
+    follow::{Follower, TransactionFate},
     rpc::RpcError,
-    sender::{Order, SendError},
+    sender::{SendError, SendRequest},
     sent::{PaymentKey, Sent},
 };
 use crate::{
@@ -19,22 +19,22 @@ use crate::{
 };
 
 /// What is to be settled.
-pub(super) struct Job<'a> {
+pub(super) struct SettlementJob<'a> {
     pub(super) terms: &'a Terms,
     pub(super) request: &'a FacilitatorRequest,
     pub(super) key: PaymentKey,
 }
 
-impl Job<'_> {
+impl SettlementJob<'_> {
     /// The end of the authorization's window, in Unix seconds.
     fn valid_before(&self) -> u64 {
         let end = self.terms.authorization.valid_before;
         u64::try_from(end).unwrap_or(u64::MAX)
     }
 
-    fn settlement(&self, fate: Fate) -> Settlement {
+    fn settlement(&self, fate: TransactionFate) -> Settlement {
         match fate {
-            Fate::Moved(transfer) => Settlement::Settled {
+            TransactionFate::Moved(transfer) => Settlement::Settled {
                 receipt: Receipt {
                     success: true,
                     error_reason: None,
@@ -45,15 +45,15 @@ impl Job<'_> {
                 },
                 evidence: Some(transfer),
             },
-            Fate::Reverted(transaction) => Settlement::Refused {
+            TransactionFate::Reverted(transaction) => Settlement::Refused {
                 reason: code::TRANSACTION_FAILED.to_owned(),
                 message: Some(format!("the transfer reverted in {transaction}")),
             },
-            Fate::Failed { reason, message } => Settlement::Refused {
+            TransactionFate::Failed { reason, message } => Settlement::Refused {
                 reason: reason.to_owned(),
                 message: Some(message.to_owned()),
             },
-            Fate::Odd(reason, transaction) => Settlement::Unknown {
+            TransactionFate::Odd(reason, transaction) => Settlement::Unknown {
                 reason: reason.to_owned(),
                 transaction: Some(transaction.to_string()),
             },
@@ -61,7 +61,7 @@ impl Job<'_> {
     }
 }
 
-/// The outcome while the chain has not spoken.
+/// The outcome while the chain has not decided.
 fn pending(sent: &[Sent], reason: impl Into<String>) -> Settlement {
     Settlement::Unknown {
         reason: reason.into(),
@@ -81,8 +81,8 @@ fn unsent(reason: impl Into<String>, retry_after: u64) -> Settlement {
 const NOT_READY: u64 = 60;
 const NO_ANSWER: u64 = 5;
 
-/// How a settlement goes on after its beginning.
-enum Begun {
+/// How a settlement continues after its start.
+enum SettlementStart {
     /// These transactions were sent.
     Sent(Vec<Sent>),
     /// Nothing was, because the authorization was used after we had found it unspent.
@@ -101,12 +101,12 @@ impl OnchainFacilitator {
     /// Sends the transfer.
     async fn send(
         &self,
-        job: &Job<'_>,
-        plan: Plan,
+        job: &SettlementJob<'_>,
+        plan: TransferPlan,
         fees: Fees,
         after_block: u64,
     ) -> Result<Sent, SendError> {
-        let order = Order {
+        let order = SendRequest {
             payment: job.key.clone(),
             to: plan.to,
             input: plan.input,
@@ -119,15 +119,15 @@ impl OnchainFacilitator {
         self.sender.send(order).await
     }
 
-    /// Sends the same transaction for more, in its own place.
-    async fn outbid(&self, job: &Job<'_>, old: &Sent) -> Result<Sent, SendError> {
-        let (now, _) = Fees::now(&self.rpc).await.map_err(SendError::Asking)?;
+    /// Sends the same transaction with higher fees and the same nonce.
+    async fn outbid(&self, job: &SettlementJob<'_>, old: &Sent) -> Result<Sent, SendError> {
+        let (now, _) = self.rpc.fees().await.map_err(SendError::Asking)?;
         let fees = now.outbidding(old);
         if fees.max_fee > self.settings.gas.max_fee_per_gas {
             return Err(SendError::TooDear);
         }
         let transaction = old.transaction().ok_or(SendError::Unreadable)?;
-        let order = Order {
+        let order = SendRequest {
             payment: job.key.clone(),
             to: transaction.to,
             input: transaction.input,
@@ -141,24 +141,24 @@ impl OnchainFacilitator {
     }
 
     /// The first sending of a payment, which has to be good in the node's eyes.
-    async fn begin(&self, job: &Job<'_>) -> Result<Begun, Settlement> {
+    async fn begin(&self, job: &SettlementJob<'_>) -> Result<SettlementStart, Settlement> {
         let examined = self.examine(job).await;
         let (finding, fees, block) =
             examined.map_err(|error| unsent(error.to_string(), NO_ANSWER))?;
         match finding {
             // What was unspent when we first looked was spent for this payment, or on purpose.
-            Finding::Bad(reason)
+            TransferCheck::Bad(reason)
                 if reason.code == code::NONCE_USED && self.first_seen.block(&job.key).is_some() =>
             {
-                Ok(Begun::Overtaken)
+                Ok(SettlementStart::Overtaken)
             }
-            Finding::Bad(reason) => Err(Settlement::Refused {
+            TransferCheck::Bad(reason) => Err(Settlement::Refused {
                 reason: reason.code.into_owned(),
                 message: Some(reason.message),
             }),
-            Finding::NotReady(why) => Err(unsent(why, NOT_READY)),
-            Finding::Good(plan) => match self.send(job, plan, fees, block).await {
-                Ok(sent) => Ok(Begun::Sent(vec![sent])),
+            TransferCheck::NotReady(why) => Err(unsent(why, NOT_READY)),
+            TransferCheck::Good(plan) => match self.send(job, plan, fees, block).await {
+                Ok(sent) => Ok(SettlementStart::Sent(vec![sent])),
                 Err(error) if error.surely_unsent() => {
                     Err(unsent(error.to_string(), error.retry_after()))
                 }
@@ -168,7 +168,12 @@ impl OnchainFacilitator {
     }
 
     /// Sends a payment that is not getting mined once more: as it is, for more, or anew.
-    async fn press(&self, job: &Job<'_>, sent: &mut Vec<Sent>, outbid: bool) -> Result<(), String> {
+    async fn press(
+        &self,
+        job: &SettlementJob<'_>,
+        sent: &mut Vec<Sent>,
+        outbid: bool,
+    ) -> Result<(), String> {
         let Some(last) = sent.last().cloned() else {
             return Ok(());
         };
@@ -195,19 +200,24 @@ impl OnchainFacilitator {
             return Ok(());
         }
         match self.examine(job).await {
-            Ok((Finding::Good(plan), fees, block)) => {
+            Ok((TransferCheck::Good(plan), fees, block)) => {
                 let anew = self.send(job, plan, fees, block).await;
                 sent.push(anew.map_err(|e| e.to_string())?);
                 Ok(())
             }
-            Ok((Finding::Bad(reason), ..)) => Err(reason.to_string()),
-            Ok((Finding::NotReady(why), ..)) => Err(why),
+            Ok((TransferCheck::Bad(reason), ..)) => Err(reason.to_string()),
+            Ok((TransferCheck::NotReady(why), ..)) => Err(why),
             Err(error) => Err(error.to_string()),
         }
     }
 
     /// Waits for the chain to decide, pressing now and then.
-    async fn follow(&self, job: &Job<'_>, mut sent: Vec<Sent>, resumed: bool) -> Settlement {
+    async fn follow(
+        &self,
+        job: &SettlementJob<'_>,
+        mut sent: Vec<Sent>,
+        resumed: bool,
+    ) -> Settlement {
         let started = Instant::now();
         let mut pressed = started;
         let mut trouble = None;
@@ -243,10 +253,10 @@ impl OnchainFacilitator {
 
     async fn decided(
         &self,
-        job: &Job<'_>,
+        job: &SettlementJob<'_>,
         sent: &[Sent],
         thoroughly: bool,
-    ) -> Result<Option<Fate>, RpcError> {
+    ) -> Result<Option<TransactionFate>, RpcError> {
         let follower = self.follower(job.terms);
         if let Some(fate) = follower.mined(sent).await? {
             return Ok(Some(fate));
@@ -258,8 +268,8 @@ impl OnchainFacilitator {
         }
     }
 
-    fn settlement(&self, job: &Job<'_>, fate: Fate) -> Settlement {
-        if let Fate::Reverted(transaction) = fate {
+    fn settlement(&self, job: &SettlementJob<'_>, fate: TransactionFate) -> Settlement {
+        if let TransactionFate::Reverted(transaction) = fate {
             self.backoff
                 .reverted(job.key.from, transaction, Instant::now());
         }
@@ -267,12 +277,12 @@ impl OnchainFacilitator {
     }
 
     /// Settles while no copy of the same settlement runs.
-    pub(super) async fn settle_alone(&self, job: &Job<'_>) -> Settlement {
+    pub(super) async fn settle_alone(&self, job: &SettlementJob<'_>) -> Settlement {
         match self.store.sent(&job.key).await {
             Err(error) => pending(&[], error.to_string()),
             Ok(sent) if sent.is_empty() => match self.begin(job).await {
-                Ok(Begun::Sent(first)) => self.follow(job, first, false).await,
-                Ok(Begun::Overtaken) => self.follow(job, Vec::new(), false).await,
+                Ok(SettlementStart::Sent(first)) => self.follow(job, first, false).await,
+                Ok(SettlementStart::Overtaken) => self.follow(job, Vec::new(), false).await,
                 Err(settlement) => settlement,
             },
             Ok(sent) => self.follow(job, sent, true).await,

@@ -10,7 +10,7 @@ use alloy::{
 
 use serde_json::json;
 
-use super::rpc::{Call, Log, Rpc, RpcError};
+use super::rpc::{Log, Rpc, RpcError, SimulatedCall};
 use crate::{facilitator::terms::Terms, network::Network, wire::exact::Authorization};
 
 sol! {
@@ -85,9 +85,9 @@ pub(super) struct Blocks {
 pub(super) async fn blocks(rpc: &Rpc, terms: &Terms, block: u64) -> Result<Blocks, RpcError> {
     let listed = |account| Token::isBlacklistedCall { account }.abi_encode();
     let ask = async |call: Vec<u8>| {
-        let call = Call {
+        let call = SimulatedCall {
             block: Some(block),
-            ..Call::to(terms.network.usdc.address, call.into())
+            ..SimulatedCall::to(terms.network.usdc.address, call.into())
         };
         match rpc.call(&call).await {
             Ok(answer) => Ok(bool::abi_decode(&answer).unwrap_or(false)),
@@ -118,9 +118,9 @@ pub(super) async fn authorization_spent(
         authorizer: terms.authorization.from,
         nonce: terms.authorization.nonce,
     };
-    let call = Call {
+    let call = SimulatedCall {
         block: Some(block),
-        ..Call::to(terms.network.usdc.address, call.abi_encode().into())
+        ..SimulatedCall::to(terms.network.usdc.address, call.abi_encode().into())
     };
     let answer = rpc.call(&call).await?;
     bool::abi_decode(&answer).map_err(|_| RpcError::Nonsense("authorizationState".into()))
@@ -134,9 +134,9 @@ pub(super) async fn balance(
     block: u64,
 ) -> Result<U256, RpcError> {
     let call = Token::balanceOfCall { account };
-    let call = Call {
+    let call = SimulatedCall {
         block: Some(block),
-        ..Call::to(asset, call.abi_encode().into())
+        ..SimulatedCall::to(asset, call.abi_encode().into())
     };
     let answer = rpc.call(&call).await?;
     U256::abi_decode(&answer).map_err(|_| RpcError::Nonsense("balanceOf".into()))

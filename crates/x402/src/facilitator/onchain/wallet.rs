@@ -8,8 +8,8 @@ use alloy::{
 };
 
 use super::{
-    erc6492::Wrapped,
-    rpc::{Call, Rpc, RpcError},
+    erc6492::WrappedSignature,
+    rpc::{Rpc, RpcError, SimulatedCall},
 };
 
 /// Gas for a stranger's contract that judges a signature on our node: several times what checking a
@@ -33,7 +33,7 @@ pub(super) async fn proves(
     hash: B256,
     signature: &[u8],
 ) -> Result<bool, RpcError> {
-    let Ok(wrapped) = Wrapped::read(signature) else {
+    let Ok(wrapped) = WrappedSignature::read(signature) else {
         return Ok(false);
     };
     let code = rpc.code(account).await?;
@@ -50,15 +50,15 @@ pub(super) async fn proves(
             if !wrapped.allowed() {
                 return Ok(false);
             }
-            Call {
+            SimulatedCall {
                 gas: Some(DEPLOY_AND_JUDGE_GAS),
-                ..Call::create(wrapped.deploy_and_call(account, &question, 32))
+                ..SimulatedCall::create(wrapped.deploy_and_call(account, &question, 32))
             }
         }
         None if code.is_empty() => return Ok(recovers(account, hash, signature)),
-        _ => Call {
+        _ => SimulatedCall {
             gas: Some(JUDGE_GAS),
-            ..Call::to(account, question)
+            ..SimulatedCall::to(account, question)
         },
     };
     match rpc.call(&call).await {

@@ -1,51 +1,51 @@
-//! Where a request's events go: to a listener as they happen, and all but the words into the answer.
+//! The events of a request: sent to a listener as they happen, or kept for the response.
 
 use api_types::ChatEvent;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 /// The events of one request.
 #[derive(Debug, Default)]
-pub struct Stage {
+pub struct EventSink {
     listener: Option<UnboundedSender<ChatEvent>>,
     events: Vec<ChatEvent>,
 }
 
-impl Stage {
-    /// Nobody listens; the events are kept for the answer.
-    pub fn quiet() -> Self {
+impl EventSink {
+    /// A sink that keeps the events for the whole response.
+    pub fn buffered() -> Self {
         Self::default()
     }
 
-    /// Somebody listens. A turn is bounded, so what waits for a slow listener is as well.
-    pub fn listened() -> (Self, UnboundedReceiver<ChatEvent>) {
+    /// A sink that sends each event at once. A turn is bounded, so what waits for a slow listener is too.
+    pub fn streaming() -> (Self, UnboundedReceiver<ChatEvent>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let stage = Self {
+        let sink = Self {
             listener: Some(sender),
             events: Vec::new(),
         };
-        (stage, receiver)
+        (sink, receiver)
     }
 
-    /// Some of the agent's words.
+    /// Sends a piece of the agent's text.
     pub fn token(&self, text: &str) {
         if let Some(listener) = &self.listener
             && !text.is_empty()
         {
             let text = text.to_owned();
-            // Whoever hung up is noticed where the stream is.
+            // A client that hung up is noticed by the stream.
             let _ = listener.send(ChatEvent::Token { text });
         }
     }
 
-    /// Anything else.
-    pub fn happened(&mut self, event: ChatEvent) {
+    /// Records any other event.
+    pub fn emit(&mut self, event: ChatEvent) {
         match &self.listener {
             Some(listener) => drop(listener.send(event)),
             None => self.events.push(event),
         }
     }
 
-    /// What happened, where nobody listened.
+    /// The buffered events.
     pub fn into_events(self) -> Vec<ChatEvent> {
         self.events
     }

@@ -1,13 +1,15 @@
 //! What the lease API answered.
 
-use api_types::ErrorCode;
+use api_types::{ErrorBody, ErrorCode};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::error_of;
+use super::LeaseApiError;
+use crate::{payment::Demand, tools::CallPlan};
 
 /// An answer of any status.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub struct LeaseApiResponse {
     /// The HTTP status.
     pub status: u16,
     /// The body; null where there is none.
@@ -20,7 +22,7 @@ pub struct Answer {
     pub retry_after: Option<u64>,
 }
 
-impl Answer {
+impl LeaseApiResponse {
     /// Whether it was done.
     pub fn is_done(&self) -> bool {
         matches!(self.status, 200 | 201 | 204)
@@ -36,9 +38,30 @@ impl Answer {
         self.code() == Some(ErrorCode::PaymentInProgress)
     }
 
+    /// The terms of a 402. `now` is in Unix seconds.
+    ///
+    /// # Errors
+    /// As for [`Demand::read`].
+    pub fn demand(&self, plan: &CallPlan, now: u64) -> Result<Demand, String> {
+        Demand::read(self.payment_required.as_deref(), &self.body, plan, now)
+    }
+
+    /// The body as the type that the contract says it has.
+    ///
+    /// # Errors
+    /// [`LeaseApiError::Nonsense`]: it has another shape.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, LeaseApiError> {
+        T::deserialize(&self.body).map_err(|_| LeaseApiError::Nonsense)
+    }
+
+    /// The error that it gives, where it gives one in the contract's words.
+    pub fn error(&self) -> Option<ErrorBody> {
+        serde_json::from_value(self.body.get("error")?.clone()).ok()
+    }
+
     /// The code of its error.
     pub fn code(&self) -> Option<ErrorCode> {
-        error_of(&self.body).map(|error| error.code)
+        self.error().map(|error| error.code)
     }
 
     /// Whether money moved for it.
@@ -49,7 +72,7 @@ impl Answer {
 
     /// What is wrong, in one sentence for people, and for the model with the particulars.
     pub fn refusal(&self) -> (String, Value) {
-        let Some(error) = error_of(&self.body) else {
+        let Some(error) = self.error() else {
             let message = format!("The lease API answered with status {}.", self.status);
             return (message.clone(), json!({ "message": message }));
         };
@@ -74,8 +97,8 @@ impl Answer {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: Value) -> Answer {
-        Answer {
+    fn answer(status: u16, body: Value) -> LeaseApiResponse {
+        LeaseApiResponse {
             status,
             body,
             payment_required: None,

@@ -1,12 +1,12 @@
-//! Passwords and keys that the customer typed into the chat. The interface has a field for them
-//! that goes past the model; where somebody types one all the same, no argument of a tool may
-//! repeat it: a name or a label is recorded for ever and shown in many places.
+//! Finds passwords and keys that the customer typed into the chat. The interface has a field for
+//! them that bypasses the model. A typed one must not be repeated in a tool's arguments, because
+//! names and labels are stored and shown in many places.
 
 use serde_json::Value;
 
 use crate::conversation::Message;
 
-/// Words after which a secret is written.
+/// Words that announce a secret.
 const MARKERS: [&str; 13] = [
     "apikey",
     "api-key",
@@ -22,13 +22,13 @@ const MARKERS: [&str; 13] = [
     "secret",
     "token",
 ];
-/// Words before `key` with which it is one of them.
+/// Words that make a following `key` announce a secret.
 const KEYS: [&str; 5] = ["access", "api", "encryption", "private", "secret"];
-/// Words between such a word and the secret that say that one follows.
+/// Words between such a word and the secret.
 const ASSIGNS: [&str; 12] = [
     ":", "=", "->", "is", "be", "should", "shall", "will", "to", "as", "set", "it",
 ];
-/// Words that follow without being one.
+/// Ordinary words that follow such a word and are no secret.
 const ORDINARY: [&str; 21] = [
     "access",
     "already",
@@ -55,7 +55,7 @@ const ORDINARY: [&str; 21] = [
 /// The shortest secret that is looked for, in characters: shorter ones are words and numbers.
 const SHORTEST: usize = 6;
 
-/// What the customer typed that looks like a password or key, lower case.
+/// The texts in the customer's messages that look like a password or key, lower case.
 pub fn secrets(conversation: &[Message]) -> Vec<String> {
     let said = conversation.iter().filter_map(|message| match message {
         Message::User { text } => Some(text.as_str()),
@@ -90,7 +90,7 @@ fn in_text(text: &str) -> Vec<String> {
     found
 }
 
-/// The first word that is none of those that only lead to it.
+/// The secret that these words announce, if the first one that is not in [`ASSIGNS`] can be one.
 fn following(words: &[&str], mut assigned: bool) -> Option<String> {
     let mut words = words.iter().map(|word| word.to_lowercase());
     let mut next = words.next()?;
@@ -101,7 +101,8 @@ fn following(words: &[&str], mut assigned: bool) -> Option<String> {
     secret(&next, assigned || next.starts_with(is_quote))
 }
 
-/// The word as a secret, if it can be one. What was not said to be one has to look like one.
+/// The word as a secret, if it can be one. Without an assignment before it, it has to contain
+/// something other than letters.
 fn secret(word: &str, assigned: bool) -> Option<String> {
     let word = word.trim_matches(is_quote);
     let word = word
@@ -124,8 +125,8 @@ fn is_quote(c: char) -> bool {
     )
 }
 
-/// Whether a call's body or path repeats one of these. A command line that the customer wrote word
-/// for word is theirs.
+/// Whether a call's body or path repeats one of these secrets. A command line that the customer
+/// typed literally may.
 pub fn repeated(secrets: &[String], path: &str, body: &Value, conversation: &[Message]) -> bool {
     if secrets.is_empty() {
         return false;

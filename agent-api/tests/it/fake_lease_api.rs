@@ -20,7 +20,7 @@ pub const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct ReceivedRequest {
     pub method: String,
     pub path: String,
     /// Empty where there is none.
@@ -29,7 +29,7 @@ pub struct Asked {
     pub body: String,
 }
 
-impl Asked {
+impl ReceivedRequest {
     /// Whether it came with a payment.
     pub fn is_paid(&self) -> bool {
         self.headers.contains_key("x-payment") || self.headers.contains_key("payment-signature")
@@ -37,14 +37,14 @@ impl Asked {
 }
 
 /// The stand-in.
-pub struct StandIn {
+pub struct FakeLeaseApi {
     pub url: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<ReceivedRequest>>>,
     _serving: JoinSet<()>,
 }
 
 /// What it answers: status and body.
-pub type Said = (u16, String);
+pub type GivenResponse = (u16, String);
 
 /// As a status: the connection breaks before the answer is whole.
 pub const HANG_UP: u16 = 0;
@@ -72,27 +72,29 @@ fn respond(status: u16, body: String) -> Response<Body> {
 }
 
 /// The same answer with a receipt of a payment that moved money.
-pub fn with_receipt((status, body): Said) -> Said {
+pub fn with_receipt((status, body): GivenResponse) -> GivenResponse {
     (status, format!("{PAID}{body}"))
 }
 
 /// A refusal or failure in the contract's envelope.
-pub fn failed(status: u16, code: &str) -> Said {
+pub fn failed(status: u16, code: &str) -> GivenResponse {
     let error = json!({"code": code, "message": "m", "retryable": false, "requestId": "r"});
     (status, json!({ "error": error }).to_string())
 }
 
-impl StandIn {
+impl FakeLeaseApi {
     /// Answers every request by this function.
-    pub async fn start(answer: impl Fn(&Asked) -> Said + Send + Sync + 'static) -> Self {
-        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+    pub async fn start(
+        answer: impl Fn(&ReceivedRequest) -> GivenResponse + Send + Sync + 'static,
+    ) -> Self {
+        let asked: Arc<Mutex<Vec<ReceivedRequest>>> = Arc::default();
         let (remembered, answer) = (Arc::clone(&asked), Arc::new(answer));
         let handler = move |request: Request| {
             let (remembered, answer) = (Arc::clone(&remembered), Arc::clone(&answer));
             async move {
                 let (parts, body) = request.into_parts();
                 let body = to_bytes(body, 1 << 20).await.unwrap();
-                let asked = Asked {
+                let asked = ReceivedRequest {
                     method: parts.method.to_string(),
                     path: parts.uri.path().to_owned(),
                     query: parts.uri.query().unwrap_or_default().to_owned(),
@@ -113,20 +115,20 @@ impl StandIn {
     }
 
     /// What it was asked so far.
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<ReceivedRequest> {
         self.asked.lock().unwrap().clone()
     }
 
     /// The requests that came with a payment.
-    pub fn paid(&self) -> Vec<Asked> {
+    pub fn paid(&self) -> Vec<ReceivedRequest> {
         let mut asked = self.asked();
-        asked.retain(Asked::is_paid);
+        asked.retain(ReceivedRequest::is_paid);
         asked
     }
 }
 
 /// A 402 of version 1.
-pub fn challenge(path: &str, amount: u64) -> Said {
+pub fn challenge(path: &str, amount: u64) -> GivenResponse {
     let body = json!({"x402Version": 1, "error": "Payment required", "accepts": [{
         "scheme": "exact", "network": "base-sepolia", "maxAmountRequired": amount.to_string(),
         "resource": format!("http://lease.example{path}"), "description": "d", "mimeType": "application/json",
@@ -137,7 +139,7 @@ pub fn challenge(path: &str, amount: u64) -> Said {
 }
 
 /// A success.
-pub fn done(body: &Value) -> Said {
+pub fn done(body: &Value) -> GivenResponse {
     (200, body.to_string())
 }
 

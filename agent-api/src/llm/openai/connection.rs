@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use tower::{Layer as _, ServiceExt as _};
 use url::{Host, Url};
 
-use crate::config::{Provider, ProviderKind};
+use crate::llm::{Provider, ProviderKind};
 
 /// The other header in which Flock's platform takes a key.
 const LITELLM_KEY: HeaderName = HeaderName::from_static("x-litellm-api-key");
