@@ -16,9 +16,9 @@
 //! | [`config`], [`store`] | the configuration; SQL |
 //! | [`brake`], [`error`], [`ids`], [`payment_machine`] | pure rules and types |
 //!
-//! Where to look: the window of a payment is checked in `paywall::gate`; a payment is answered 202 in
-//! `paywall::respond_async` and `paywall::reply`; `terminals` has the locks of terminals, `App` those
-//! of leases and payments; a field of a lease begins in `store::leases::row`, and
+//! Where to look: the window of a payment is checked in `paywall::gate`; a payment is answered 202
+//! in `paywall::respond_async` and `paywall::reply`; `terminals` has the locks of terminals, `App`
+//! those of leases and payments; a field of a lease begins in `store::leases::row`, and
 //! docs/ARCHITECTURE.md lists the other files.
 
 pub mod arguments;
@@ -68,8 +68,8 @@ use x402::facilitator::FacilitatorError;
 
 pub use state::App;
 
-/// A log target that is kept out of the log: the HTTP client names the host that it connects to, and
-/// the address of Proxmox is private.
+/// A log target that is kept out of the log: the HTTP client names the host that it connects to,
+/// and the address of Proxmox is private.
 pub const NOISY_LOG_TARGET: &str = "hyper_util::client";
 
 /// A log target that is kept out of the log: the PostgreSQL client writes the values of statements,

@@ -1,6 +1,6 @@
-//! Traffic of leased containers: counts it, and slows, cuts off and in the end stops a container that
-//! has sent more than the bought time includes; a renewal undoes that. `ladder` decides the step,
-//! `notice` tells the customer, `power` stops and starts.
+//! Traffic of leased containers: counts it, and slows, cuts off and in the end stops a container
+//! that has sent more than the bought time includes; a renewal undoes that. `ladder` decides the
+//! step, `notice` tells the customer, `power` stops and starts.
 
 mod ladder;
 mod notice;
