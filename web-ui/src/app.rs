@@ -1,4 +1,4 @@
-//! The application: its contexts, the page that the address names, and what is loaded once that is there.
+//! The application: its contexts, the frame, and the page of the address.
 
 use std::time::Duration;
 
@@ -6,24 +6,21 @@ use leptos::prelude::*;
 
 use crate::{
     components::{
-        ToastStack, Toasts, begin,
-        pay::{SLIP, Sheet, SheetView},
-        shell::{Appearance, Banners, Doors, Header, Navigation, Shortcuts, focus_content},
-        terminal::{TerminalDoor, TerminalWindow},
-        wallet::{WALLET, WalletDialog, WalletDoor},
+        Appearance, Navigation, ToastStack, Toasts, focus_content,
+        pay::{Sheet, SheetView},
+        terminal::{TerminalOverlay, TerminalWindow},
+        wallet::{WalletDialog, WalletOverlay},
     },
-    engine::{clock, use_engine},
-    pages::{ChatPage, LeaseWarnings, PAGES, TURN},
-    pay::{DRIVER, PayCard},
-    state::{
-        board::Board,
-        chat::{Chat, TALK},
-        now::Now,
-        route::Route,
-        services::Services,
-    },
+    engine::use_engine,
+    pages::{self, LeaseWarnings, PAGES},
+    pay::PayCard,
+    shell::{Banners, Header, Overlays, Shortcuts, idle},
+    state::{chat::Chat, lease::board::Board, now::Now, services::Services},
     text::shell,
 };
+
+/// How long the page rests before it starts what it needs only when it is idle.
+const IDLE_AFTER: Duration = Duration::from_secs(2);
 
 /// The whole application.
 #[component]
@@ -31,11 +28,11 @@ pub fn App() -> impl IntoView {
     let engine = use_engine();
     Appearance::provide();
     Now::provide();
-    Navigation::provide();
-    Doors::provide();
+    Navigation::provide(PAGES.iter().map(|page| page.route).collect());
+    Overlays::provide();
     Toasts::provide();
-    WalletDoor::provide();
-    TerminalDoor::provide();
+    WalletOverlay::provide();
+    TerminalOverlay::provide();
     Services::provide(engine);
     Board::provide(engine);
     Sheet::provide(engine);
@@ -46,15 +43,13 @@ pub fn App() -> impl IntoView {
         board.refresh();
         engine.wallet.refresh_balance();
     }));
-    set_timeout(move || begin(engine), Duration::from_secs(REST.into()));
+    set_timeout(move || idle::start(engine), IDLE_AFTER);
     let route = Navigation::route();
-    let page = move || match route.get() {
-        Route::Chat => view! { <ChatPage /> }.into_any(),
-        Route::Leases => PAGES.show(|pages| (pages.leases)()),
-        Route::Receipts => PAGES.show(|pages| (pages.receipts)()),
-        Route::Settings => PAGES.show(|pages| (pages.settings)()),
-        Route::Unknown => PAGES.show(|pages| (pages.unknown)()),
-    };
+    Effect::new(move || {
+        let title = pages::title(route.get());
+        document().set_title(&format!("{title} · {}", shell::NAME));
+    });
+    let page = move || pages::show(route.get());
     let skip = move |event: web_sys::MouseEvent| {
         event.prevent_default();
         focus_content();
@@ -73,19 +68,4 @@ pub fn App() -> impl IntoView {
         <Shortcuts />
         <LeaseWarnings />
     }
-}
-
-/// How long the page rests before it loads what may be wanted next, in seconds.
-const REST: u32 = 2;
-
-/// Loads what the page on the screen does without, so that nobody waits for it later. The terminal's window is not among it: few
-/// visitors open one.
-pub async fn load_the_rest() {
-    clock::pause(REST).await;
-    TALK.prefetch();
-    TURN.prefetch();
-    WALLET.prefetch();
-    DRIVER.prefetch();
-    SLIP.prefetch();
-    PAGES.prefetch();
 }

@@ -1,9 +1,9 @@
-//! The deployment's settings, which the application reads from `config.json` beside its page when it starts, so that one build serves
-//! every deployment. The server writes that file from its environment; a static host serves one that was written by hand.
+//! The deployment's settings. The application reads them from `config.json` beside its page when it starts, so that one build
+//! serves every deployment. The server writes that file from its environment; on a static host it is written by hand.
 
 use serde::{Deserialize, Serialize};
 
-/// Where the application finds what it needs.
+/// The deployment's settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
@@ -11,16 +11,16 @@ pub struct Settings {
     pub chat_api_base: String,
     /// The lease API's address, without a trailing slash.
     pub lease_api_base: String,
-    /// The network that is suggested before the lease API has named its own.
+    /// The network that is assumed until the lease API has named its own.
     pub default_network: String,
-    /// A node of that network, for the balance; absent where none may be asked.
+    /// The RPC address of a node of that network, for the balance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rpc_url: Option<String>,
 }
 
 impl Settings {
-    /// Where the services usually listen beside a page of `origin` (`http://localhost`, without a port).
-    pub fn beside(origin: &str) -> Self {
+    /// The services on their usual ports of `origin` (`http://localhost`, without a port).
+    pub fn on_default_ports(origin: &str) -> Self {
         Self {
             chat_api_base: format!("{origin}:8000"),
             lease_api_base: format!("{origin}:4021"),
@@ -29,10 +29,10 @@ impl Settings {
         }
     }
 
-    /// Reads `config.json`; addresses lose their trailing slashes.
+    /// Reads `config.json` and removes trailing slashes from the addresses.
     ///
     /// # Errors
-    /// It is not the expected JSON.
+    /// The text is not the expected JSON.
     pub fn read(text: &str) -> Result<Self, serde_json::Error> {
         let mut settings: Self = serde_json::from_str(text)?;
         for base in [&mut settings.chat_api_base, &mut settings.lease_api_base] {
@@ -42,12 +42,12 @@ impl Settings {
     }
 }
 
-/// Loads the settings. Where the host has no such file, the services are looked for on their usual ports.
+/// Loads the settings. Without such a file, the services are expected on their usual ports.
 #[cfg(target_arch = "wasm32")]
 pub async fn load() -> Settings {
-    use crate::api::fetch::{self, Call};
+    use crate::http::{HttpRequest, fetch};
     let read = async {
-        let response = fetch::send(&Call::get("config.json")).await.ok()?;
+        let response = fetch::send(&HttpRequest::get("config.json")).await.ok()?;
         if !response.ok() {
             return None;
         }
@@ -59,7 +59,7 @@ pub async fn load() -> Settings {
             let location = leptos::prelude::window().location();
             let part = |part: Result<String, wasm_bindgen::JsValue>| part.unwrap_or_default();
             let (scheme, host) = (part(location.protocol()), part(location.hostname()));
-            Settings::beside(&format!("{scheme}//{host}"))
+            Settings::on_default_ports(&format!("{scheme}//{host}"))
         }
     }
 }
@@ -71,7 +71,10 @@ mod tests {
     #[test]
     fn settings_are_read_with_and_without_slashes() {
         let text = r#"{"chatApiBase":"http://h:8000/","leaseApiBase":"http://h:4021","defaultNetwork":"base-sepolia"}"#;
-        assert_eq!(Settings::read(text).unwrap(), Settings::beside("http://h"));
+        assert_eq!(
+            Settings::read(text).unwrap(),
+            Settings::on_default_ports("http://h")
+        );
         assert!(Settings::read("<html>").is_err());
     }
 }

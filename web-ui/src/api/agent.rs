@@ -1,12 +1,9 @@
-//! The agent: who it is, and a turn of conversation.
+//! The agent: which model it uses, and a turn of a conversation.
 
 use api_types::{AgentInfo, ChatEvent, ChatRequest, ChatResponse};
 use leptos::prelude::*;
 
-use super::{
-    ApiError,
-    fetch::{self, Abort, Call},
-};
+use crate::http::{AbortHandle, HttpRequest, RequestError, fetch};
 
 /// The agent's service.
 #[derive(Clone, Copy, Debug)]
@@ -26,47 +23,47 @@ impl AgentApi {
         self.base.with_value(|base| format!("{base}{path}"))
     }
 
-    /// Which model answers.
+    /// Which model the agent uses.
     ///
     /// # Errors
-    /// See [`ApiError`].
-    pub async fn info(&self) -> Result<AgentInfo, ApiError> {
-        let response = fetch::send(&Call::get(self.url("/info")).timed()).await?;
+    /// The request failed.
+    pub async fn info(&self) -> Result<AgentInfo, RequestError> {
+        let response = fetch::send(&HttpRequest::get(self.url("/info")).read_date()).await?;
         let body = fetch::text(&response).await?;
         if !response.ok() {
-            return Err(ApiError::from_answer(response.status(), &body));
+            return Err(RequestError::from_response(response.status(), &body));
         }
-        serde_json::from_str(&body).map_err(|_| ApiError::Unreadable {
+        serde_json::from_str(&body).map_err(|_| RequestError::Unreadable {
             status: response.status(),
         })
     }
 
-    /// One turn. Events are given as they come; a service that does not stream gives them all at its end.
+    /// Runs one turn and passes its events on as they come. A service that does not stream sends them all at the end.
     ///
     /// # Errors
-    /// See [`ApiError`]; a stream that ends without `final`, a question or an `error` was cut, and is [`ApiError::Unreachable`].
+    /// The request failed. A stream that ends without `final`, a question or an `error` was cut: [`RequestError::Unreachable`].
     pub async fn chat(
         &self,
         request: &ChatRequest,
-        abort: &Abort,
+        abort: &AbortHandle,
         mut on_event: impl FnMut(ChatEvent),
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), RequestError> {
         let body = serde_json::to_string(request).expect("the contract's types are JSON");
-        let call = Call::new("POST", self.url("/chat"))
+        let request = HttpRequest::new("POST", self.url("/chat"))
             .json(body)
             .header("accept", "text/event-stream")
-            .timed()
+            .read_date()
             .abort(abort.clone());
-        let response = fetch::send(&call).await?;
+        let response = fetch::send(&request).await?;
         if !response.ok() {
             let body = fetch::text(&response).await?;
-            return Err(ApiError::from_answer(response.status(), &body));
+            return Err(RequestError::from_response(response.status(), &body));
         }
-        let kind = response.headers().get("content-type").ok().flatten();
-        if kind.is_some_and(|kind| kind.starts_with("text/event-stream")) {
+        let content_type = response.headers().get("content-type").ok().flatten();
+        if content_type.is_some_and(|text| text.starts_with("text/event-stream")) {
             let mut over = false;
             fetch::events(&response, |event| {
-                // An event of a later version of the service is passed over.
+                // An event that a later version of the service adds is skipped.
                 if let Ok(event) = serde_json::from_str::<ChatEvent>(&event.data) {
                     over |= ends_turn(&event);
                     on_event(event);
@@ -76,12 +73,12 @@ impl AgentApi {
             return if over {
                 Ok(())
             } else {
-                Err(ApiError::Unreachable)
+                Err(RequestError::Unreachable)
             };
         }
         let body = fetch::text(&response).await?;
         let answer: ChatResponse =
-            serde_json::from_str(&body).map_err(|_| ApiError::Unreadable {
+            serde_json::from_str(&body).map_err(|_| RequestError::Unreadable {
                 status: response.status(),
             })?;
         let over = answer.events.iter().any(ends_turn);

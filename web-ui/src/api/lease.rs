@@ -1,35 +1,35 @@
 //! The lease API's free routes. What costs money goes through `pay`.
 
 use api_types::{
-    Catalog, LeaseRequest, LeaseView, ListResponse, LxcStats, NodeStats, QuoteResponse,
-    SessionChallenge, SessionChallengeRequest, SessionRequest, SessionResponse, TrafficUsage, Usdc,
+    Catalog, LeaseRequest, LeaseView, ListResponse, LxcStats, QuoteResponse, SessionChallenge,
+    SessionChallengeRequest, SessionRequest, SessionResponse, TrafficUsage, Usdc,
 };
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{
-    ApiError,
-    fetch::{self, Call},
+use super::ListedPayment;
+use crate::{
+    http::{HttpRequest, RequestError, fetch},
+    session::WalletSession,
 };
-use crate::{session::Session, state::receipts::Payment};
 
 /// The lease API.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaseApi {
     base: StoredValue<String>,
-    session: Session,
+    session: WalletSession,
 }
 
-/// What the demo's faucet leaves an account with.
+/// The response of the demo's faucet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct Faucet {
-    /// The balance, in atomic USDC.
+pub struct FaucetResponse {
+    /// The account's new balance, in atomic USDC.
     pub balance: Usdc,
 }
 
 impl LeaseApi {
-    /// The API at an address, with the session whose token its free routes take.
-    pub fn new(base: String, session: Session) -> Self {
+    /// The API at an address, with the session whose token its free routes are sent.
+    pub fn new(base: String, session: WalletSession) -> Self {
         Self {
             base: StoredValue::new(base),
             session,
@@ -41,133 +41,132 @@ impl LeaseApi {
         self.base.with_value(|base| format!("{base}{path}"))
     }
 
-    /// What is on offer.
+    /// The catalog: prices, limits and templates.
     ///
     /// # Errors
-    /// See [`ApiError`]; so with all that follow.
-    pub async fn catalog(&self) -> Result<Catalog, ApiError> {
+    /// The request failed; so with all methods below.
+    pub async fn catalog(&self) -> Result<Catalog, RequestError> {
         self.read(self.get("/catalog")).await
     }
 
-    /// What a lease would cost, and what would be refused.
-    pub async fn quote(&self, request: &LeaseRequest) -> Result<QuoteResponse, ApiError> {
+    /// What a lease would cost, and why it would be refused.
+    pub async fn quote(&self, request: &LeaseRequest) -> Result<QuoteResponse, RequestError> {
         self.read(self.post("/lease/quote", request)).await
     }
 
     /// The signed-in wallet's leases.
-    pub async fn leases(&self) -> Result<Vec<LeaseView>, ApiError> {
+    pub async fn leases(&self) -> Result<Vec<LeaseView>, RequestError> {
         let list: ListResponse = self.read(self.get("/leases")).await?;
         Ok(list.leases)
     }
 
     /// The signed-in wallet's payments.
-    pub async fn payments(&self) -> Result<Vec<Payment>, ApiError> {
+    pub async fn payments(&self) -> Result<Vec<ListedPayment>, RequestError> {
         #[derive(Deserialize)]
-        struct Answer {
-            payments: Vec<Payment>,
+        struct PaymentList {
+            payments: Vec<ListedPayment>,
         }
-        let list: Answer = self.read(self.get("/payments")).await?;
+        let list: PaymentList = self.read(self.get("/payments")).await?;
         Ok(list.payments)
     }
 
-    /// Destroys a container of the signed-in wallet, for good.
-    pub async fn destroy(&self, ctid: u32) -> Result<(), ApiError> {
+    /// Destroys a container of the signed-in wallet and its data.
+    pub async fn destroy(&self, ctid: u32) -> Result<(), RequestError> {
         let url = self.url(&format!("/lease/{ctid}"));
-        self.done(self.signed_in(Call::new("DELETE", url))).await
-    }
-
-    /// Stops or starts the container of a lease of the signed-in wallet; the lease as it then stands.
-    pub async fn switch(&self, lease: &LeaseView, on: bool) -> Result<LeaseView, ApiError> {
-        let action = if on { "start" } else { "stop" };
-        let path = format!("/lease/{}/{action}?leaseId={}", lease.ctid, lease.lease_id);
-        self.read(self.signed_in(Call::new("POST", self.url(&path))))
+        self.send_only(self.signed_in(HttpRequest::new("DELETE", url)))
             .await
     }
 
-    /// How busy the nodes are.
-    pub async fn node_stats(&self) -> Result<NodeStats, ApiError> {
-        self.read(self.get("/stats/node")).await
+    /// Starts (`on`) or stops the container of a lease of the signed-in wallet, and returns the changed lease.
+    pub async fn switch_power(
+        &self,
+        lease: &LeaseView,
+        on: bool,
+    ) -> Result<LeaseView, RequestError> {
+        let action = if on { "start" } else { "stop" };
+        let path = format!("/lease/{}/{action}?leaseId={}", lease.ctid, lease.lease_id);
+        self.read(self.signed_in(HttpRequest::new("POST", self.url(&path))))
+            .await
     }
 
-    /// How busy the signed-in wallet's containers are.
-    pub async fn lxc_stats(&self) -> Result<LxcStats, ApiError> {
+    /// The signed-in wallet's containers' use of processor, memory and disk.
+    pub async fn lxc_stats(&self) -> Result<LxcStats, RequestError> {
         self.read(self.get("/stats/lxc")).await
     }
 
-    /// What a lease's container has sent and received.
-    pub async fn traffic(&self, lease_id: &str) -> Result<TrafficUsage, ApiError> {
+    /// How much a lease's container has sent and received.
+    pub async fn traffic(&self, lease_id: &str) -> Result<TrafficUsage, RequestError> {
         #[derive(Deserialize)]
-        struct Answer {
+        struct LeaseUsage {
             traffic: TrafficUsage,
         }
         let path = format!("/lease/{lease_id}/usage");
-        let usage: Answer = self.read(self.get(&path)).await?;
+        let usage: LeaseUsage = self.read(self.get(&path)).await?;
         Ok(usage.traffic)
     }
 
-    /// Play money, where payments are simulated.
-    pub async fn faucet(&self, address: &str) -> Result<Faucet, ApiError> {
+    /// Adds demo money to an account, where payments are simulated.
+    pub async fn faucet(&self, address: &str) -> Result<FaucetResponse, RequestError> {
         #[derive(Serialize)]
-        struct Ask<'a> {
+        struct FaucetRequest<'a> {
             address: &'a str,
         }
-        self.read(self.post("/demo/faucet", &Ask { address })).await
+        self.read(self.post("/demo/faucet", &FaucetRequest { address }))
+            .await
     }
 
-    /// Whether the service answers.
-    pub async fn health(&self) -> Result<(), ApiError> {
-        self.done(self.get("/health")).await
-    }
-
-    /// The text that signs a wallet in.
+    /// The text that a wallet signs to sign in.
     pub async fn challenge(
         &self,
         request: &SessionChallengeRequest,
-    ) -> Result<SessionChallenge, ApiError> {
+    ) -> Result<SessionChallenge, RequestError> {
         self.read(self.post("/session/challenge", request)).await
     }
 
-    /// Signs in with that text's signature.
-    pub async fn sign_in(&self, request: &SessionRequest) -> Result<SessionResponse, ApiError> {
+    /// Signs in with the signature of that text.
+    pub async fn sign_in(&self, request: &SessionRequest) -> Result<SessionResponse, RequestError> {
         self.read(self.post("/session", request)).await
     }
 
-    fn get(&self, path: &str) -> Call {
-        self.signed_in(Call::get(self.url(path)))
+    fn get(&self, path: &str) -> HttpRequest {
+        self.signed_in(HttpRequest::get(self.url(path)))
     }
 
-    fn post<T: Serialize>(&self, path: &str, body: &T) -> Call {
+    fn post<T: Serialize>(&self, path: &str, body: &T) -> HttpRequest {
         let body = serde_json::to_string(body).expect("the contract's types are JSON");
-        self.signed_in(Call::new("POST", self.url(path)).json(body))
+        self.signed_in(HttpRequest::new("POST", self.url(path)).json(body))
     }
 
-    fn signed_in(&self, call: Call) -> Call {
-        let call = call.timed();
-        match self.session.current() {
-            Some(token) => call.bearer(token.expose()),
-            None => call,
+    fn signed_in(&self, request: HttpRequest) -> HttpRequest {
+        let request = request.read_date();
+        match self.session.token_untracked() {
+            Some(token) => request.bearer(token.expose()),
+            None => request,
         }
     }
 
-    async fn done(&self, call: Call) -> Result<(), ApiError> {
-        answered(&call, self.session).await.map(drop)
+    async fn send_only(&self, request: HttpRequest) -> Result<(), RequestError> {
+        send(&request, self.session).await.map(drop)
     }
 
-    async fn read<T: DeserializeOwned>(&self, call: Call) -> Result<T, ApiError> {
-        let (status, body) = answered(&call, self.session).await?;
-        serde_json::from_str(&body).map_err(|_| ApiError::Unreadable { status })
+    async fn read<T: DeserializeOwned>(&self, request: HttpRequest) -> Result<T, RequestError> {
+        let (status, body) = send(&request, self.session).await?;
+        serde_json::from_str(&body).map_err(|_| RequestError::Unreadable { status })
     }
 }
 
-/// A good answer's status and text. A session that the service no longer knows is forgotten.
-async fn answered(call: &Call, session: Session) -> Result<(u16, String), ApiError> {
-    let response = fetch::send(call).await?;
+/// Sends a request and returns status and text of a good response. A session that the service no longer knows is removed.
+async fn send(
+    request: &HttpRequest,
+    session: WalletSession,
+) -> Result<(u16, String), RequestError> {
+    let response = fetch::send(request).await?;
     let body = fetch::text(&response).await?;
     if response.ok() {
         return Ok((response.status(), body));
     }
     if response.status() == 401 {
-        session.forget();
+        session.remove();
     }
-    Err(ApiError::from_answer(response.status(), &body))
+    Err(RequestError::from_response(response.status(), &body))
 }

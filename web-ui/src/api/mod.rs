@@ -1,19 +1,14 @@
-//! The two services as the application calls them. [`error`] says what can go wrong; `fetch` is the browser's, `lease` and
-//! `agent` are one method for each route.
-
-pub mod error;
+//! The two services as the application calls them. `lease` and `agent` have one method for each route; [`payment`] is a payment
+//! as the lease API lists it.
 
 #[cfg(target_arch = "wasm32")]
 pub mod agent;
 #[cfg(target_arch = "wasm32")]
-pub mod fetch;
-#[cfg(target_arch = "wasm32")]
 pub mod lease;
+pub mod payment;
 
 #[cfg(target_arch = "wasm32")]
 pub use agent::AgentApi;
-pub use error::ApiError;
 #[cfg(target_arch = "wasm32")]
-pub use fetch::Abort;
-#[cfg(target_arch = "wasm32")]
-pub use lease::{Faucet, LeaseApi};
+pub use lease::LeaseApi;
+pub use payment::ListedPayment;

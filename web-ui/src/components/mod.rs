@@ -1,33 +1,25 @@
 //! The parts that pages are made of.
 
-mod back;
-mod coming;
-mod copy;
-mod dialog;
-mod fact;
-mod figure;
+mod appearance;
+mod elements;
 mod focus;
-mod icon;
-mod in_sight;
-mod moment;
-mod notice;
-mod rest;
-mod toasts;
+mod navigation;
 
+pub mod dialog;
+pub mod key_list;
 pub mod pay;
-pub mod shell;
 pub mod terminal;
+pub mod toasts;
 pub mod tool;
 pub mod wallet;
 
-pub use copy::CopyButton;
+pub use appearance::{Appearance, ThemeButton, ThemeChoice, theme_icon};
 pub use dialog::Dialog;
-pub use fact::{Copyable, Fact};
-pub use figure::{figure, words};
-pub use focus::{catch_focus, catch_in_conversation, first_in, focus_quietly};
-pub use icon::{Glyph, Icon};
-pub use in_sight::InSight;
-pub use moment::{Moment, local};
-pub use notice::{Empty, Notice, Tone, Trouble};
-pub use rest::{ToastStack, begin, of_the_device};
-pub use toasts::Toasts;
+pub use elements::*;
+pub use focus::{
+    find_first, focus_content, focus_conversation, focus_id, focus_quietly, restore_focus,
+    restore_focus_in_conversation,
+};
+pub use key_list::KeyList;
+pub use navigation::Navigation;
+pub use toasts::{ToastStack, Toasts};

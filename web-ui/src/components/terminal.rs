@@ -1,66 +1,68 @@
-//! The terminal's window: its state, the way back after a lost connection, and the question before several lines are pasted.
+//! The terminal's window: its state, the buttons to reconnect, and the question before several lines are pasted.
 
 use api_types::{ConsoleResponse, Secret};
 use leptos::{html, prelude::*};
-use wasm_split_helpers::wasm_split;
 
 use super::{Dialog, Glyph, Icon, pay::Purchase};
 use crate::{
-    part::{NotLoaded, Part},
-    pay::Call,
+    lazy::{LazyTable, PAGES_CHUNK},
+    pay::PaidOperation,
     state::now::Now,
     terminal::{self, TerminalEvents, TerminalHandle, TerminalState, protocol},
     text::{leases::terminal as words, shell},
 };
 
-/// The console that is open.
+/// The terminal that is open.
 #[derive(Clone, Copy)]
-pub struct TerminalDoor {
+pub struct TerminalOverlay {
     open: RwSignal<bool>,
     console: RwSignal<Option<(ConsoleResponse, String)>>,
-    spent: RwSignal<Vec<Secret>>,
+    used_tickets: RwSignal<Vec<Secret>>,
 }
 
-impl TerminalDoor {
-    /// For the whole application.
+impl TerminalOverlay {
+    /// Provides it for the whole application.
     pub fn provide() {
         provide_context(Self {
             open: RwSignal::new(false),
             console: RwSignal::new(None),
-            spent: RwSignal::default(),
+            used_tickets: RwSignal::default(),
         });
     }
 
-    /// The application's.
+    /// The application's terminal.
     pub fn get() -> Self {
         expect_context()
     }
 
-    /// Opens a console.
+    /// Opens a terminal with a ticket.
     pub fn open(self, console: ConsoleResponse, hostname: String) {
         self.console.set(Some((console, hostname)));
         self.open.set(true);
     }
 
-    /// A ticket has opened its console, or will never.
-    fn spend(self, ticket: &Secret) {
-        if !self.spent.with_untracked(|spent| spent.contains(ticket)) {
-            self.spent.update(|spent| spent.push(ticket.clone()));
+    /// Marks a ticket that has opened its terminal, or can no longer open it.
+    fn mark_used(self, ticket: &Secret) {
+        if !self
+            .used_tickets
+            .with_untracked(|used| used.contains(ticket))
+        {
+            self.used_tickets.update(|used| used.push(ticket.clone()));
         }
     }
 
-    /// Whether a ticket has opened its console already.
-    pub fn is_spent(self, ticket: &Secret) -> bool {
-        self.spent.with(|spent| spent.contains(ticket))
+    /// Whether a ticket has opened its terminal already.
+    pub fn is_used(self, ticket: &Secret) -> bool {
+        self.used_tickets.with(|used| used.contains(ticket))
     }
 }
 
 /// The terminal's window.
 #[component]
 pub fn TerminalWindow() -> impl IntoView {
-    let door = TerminalDoor::get();
+    let overlay = TerminalOverlay::get();
     let title = Signal::derive(move || {
-        let name = door
+        let name = overlay
             .console
             .with(|console| console.as_ref().map(|console| console.1.clone()));
         format!(
@@ -70,21 +72,16 @@ pub fn TerminalWindow() -> impl IntoView {
         )
     });
     view! {
-        <Dialog open=door.open title=title class="terminal-dialog" on_close=move |()| door.console.set(None)>
-            {move || door.console.get().map(|(console, hostname)| SCREEN.show(move |screen| screen(console.clone(), hostname.clone())))}
+        <Dialog open=overlay.open title=title class="terminal-dialog" on_close=move |()| overlay.console.set(None)>
+            {move || overlay.console.get().map(|(console, hostname)| TERMINAL_SCREEN.show(move |screen| screen(console.clone(), hostname.clone())))}
         </Dialog>
     }
 }
 
-/// What the window shows.
-static SCREEN: Part<fn(ConsoleResponse, String) -> AnyView> = Part::new(|| Box::pin(screen()));
+pub(crate) static TERMINAL_SCREEN: LazyTable<fn(ConsoleResponse, String) -> AnyView> =
+    LazyTable::new(&PAGES_CHUNK);
 
-#[wasm_split(pages, fallible)]
-fn screen() -> Result<fn(ConsoleResponse, String) -> AnyView, NotLoaded> {
-    Ok(|console, hostname| view! { <Screen console=console hostname=hostname /> }.into_any())
-}
-
-/// Keys that a phone lacks, with what a terminal sends for them.
+/// Keys that a phone lacks, with the bytes that a terminal sends for them.
 const KEYS: [(&str, &str); 8] = [
     ("Esc", "\u{1b}"),
     ("Tab", "\t"),
@@ -107,9 +104,10 @@ fn state_words(state: &TerminalState) -> String {
     }
 }
 
+/// The content of the terminal's window.
 #[component]
-fn Screen(console: ConsoleResponse, hostname: String) -> impl IntoView {
-    let door = TerminalDoor::get();
+pub(crate) fn TerminalScreen(console: ConsoleResponse, hostname: String) -> impl IntoView {
+    let overlay = TerminalOverlay::get();
     let host = NodeRef::<html::Div>::new();
     let state = RwSignal::new(TerminalState::Loading);
     let paste = RwSignal::new(None::<String>);
@@ -134,7 +132,7 @@ fn Screen(console: ConsoleResponse, hostname: String) -> impl IntoView {
                 let over = matches!(now, TerminalState::Closed { .. })
                     && !protocol::is_unused(&now, false, expires_at, 0);
                 if now == TerminalState::Open || over {
-                    door.spend(&ticket);
+                    overlay.mark_used(&ticket);
                 }
                 state.try_set(now);
             }),
@@ -144,9 +142,9 @@ fn Screen(console: ConsoleResponse, hostname: String) -> impl IntoView {
         };
         handle.set_value(Some(terminal::mount(element.into(), &console, events)));
     });
-    let again = Purchase::new(move |receipt| {
+    let reconnect = Purchase::new(move |receipt| {
         if let Some(console) = receipt.read::<ConsoleResponse>() {
-            door.open(console, hostname.clone());
+            overlay.open(console, hostname.clone());
         }
     });
     let over = move || {
@@ -165,7 +163,7 @@ fn Screen(console: ConsoleResponse, hostname: String) -> impl IntoView {
             }
         });
     };
-    // The terminal keeps the focus, and with it a phone its keyboard.
+    // The terminal keeps the focus, so that a phone keeps its keyboard open.
     let key = move |(name, bytes): (&'static str, &'static str)| {
         view! {
             <button type="button" on:mousedown=|event| event.prevent_default() on:click=move |_| act(&|handle| handle.send(bytes))>{name}</button>
@@ -177,10 +175,10 @@ fn Screen(console: ConsoleResponse, hostname: String) -> impl IntoView {
         {
             act(&|handle| handle.paste(&text));
         }
-        // The terminal takes no focus until the question has gone.
+        // The terminal cannot have the focus until the question is gone.
         request_animation_frame(move || act(&TerminalHandle::focus));
     });
-    let asked = Memo::new(move |_| paste.with(Option::is_some));
+    let is_asking = Memo::new(move |_| paste.with(Option::is_some));
     let pasting = move || {
         paste
             .get()
@@ -195,30 +193,30 @@ fn Screen(console: ConsoleResponse, hostname: String) -> impl IntoView {
                     <button type="button" class="button small" on:click=move |_| attempt.update(|attempt| *attempt += 1)><Icon glyph=Glyph::Refresh />{shell::RETRY}</button>
                 })}
                 {move || (over() && !unused.get()).then(|| view! {
-                    <button type="button" class="button small" on:click=move |_| again.start(Call::Console { ctid })><Icon glyph=Glyph::Refresh />{words::RECONNECT}</button>
+                    <button type="button" class="button small" on:click=move |_| reconnect.start(PaidOperation::Console { ctid })><Icon glyph=Glyph::Refresh />{words::RECONNECT}</button>
                 })}
             </p>
-            <div class="terminal-host" node_ref=host inert=move || asked.get()></div>
-            <div class="terminal-keys" role="toolbar" aria-label=words::KEYS inert=move || asked.get()>{KEYS.map(key).into_iter().collect_view()}</div>
+            <div class="terminal-host" node_ref=host inert=move || is_asking.get()></div>
+            <div class="terminal-keys" role="toolbar" aria-label=words::KEYS inert=move || is_asking.get()>{KEYS.map(key).into_iter().collect_view()}</div>
             {pasting}
         </div>
     }
 }
 
-/// The question before several lines are pasted. Until it is answered, nothing else in the terminal takes a key.
+/// The question before several lines are pasted. Until it is answered, the terminal takes no keys.
 #[component]
 fn PasteGuard(text: String, on_answer: Callback<bool>) -> impl IntoView {
     let lines = text.lines().count();
     let no = NodeRef::<html::Button>::new();
     Effect::new(move || {
         if let Some(no) = no.get() {
-            // A button of a dialog that is open takes the focus.
+            // A button of an open dialog can have the focus.
             let _ = no.focus();
         }
     });
     let key = move |event: web_sys::KeyboardEvent| {
         if event.key() == "Escape" {
-            // The dialog around it stays.
+            // The dialog around it stays open.
             event.prevent_default();
             event.stop_propagation();
             on_answer.run(false);

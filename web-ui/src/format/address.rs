@@ -1,11 +1,11 @@
 //! Addresses and hashes, shortened so that both ends can be compared.
 
-/// `0x1234…cdef`: the first four and the last four digits. A text that is no longer than that stays as it is.
+/// `0x1234…cdef`: the first four and the last four digits. A shorter text stays as it is.
 pub fn short_address(address: &str) -> String {
     shorten(address, 6, 4)
 }
 
-/// `0x12345678…90abcdef`: eight digits at either end, for transactions.
+/// `0x12345678…90abcdef`: the first eight and the last eight digits, for transactions.
 pub fn short_hash(hash: &str) -> String {
     shorten(hash, 10, 8)
 }

@@ -12,7 +12,7 @@ pub fn usdc(amount: Usdc) -> String {
     amount.to_string()
 }
 
-/// Reads what a person types as dollars: `0.5`, `,5` or `12`. Nothing is rounded: a seventh decimal is refused.
+/// Reads dollars as a person types them: `0.5`, `,5` or `12`. Nothing is rounded: a seventh decimal is an error.
 pub fn parse_amount(text: &str) -> Option<Usdc> {
     let text = text.trim().replace(',', ".");
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
@@ -36,7 +36,7 @@ pub fn parse_amount(text: &str) -> Option<Usdc> {
         .map(Usdc)
 }
 
-/// `0.5 GiB-hours`: a line item's quantity with its unit, in the plural unless it is one.
+/// `0.5 GiB-hours`: the quantity of a price line with its unit, in the plural unless it is one.
 pub fn quantity(amount: &str, unit: &str) -> String {
     let plural = if amount == "1" { "" } else { "s" };
     format!("{amount} {unit}{plural}")

@@ -1,4 +1,4 @@
-//! Sizes and shares.
+//! Sizes in bytes, and percentages.
 
 const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
 
@@ -9,7 +9,7 @@ pub fn bytes(count: u64) -> String {
     }
     let mut value = count as f64 / 1024.0;
     let mut unit = 0;
-    // 1023.5 would be written as 1024.
+    // 1023.5 would be rounded to 1024.
     while value >= 1023.5 && unit + 1 < UNITS.len() {
         value /= 1024.0;
         unit += 1;
@@ -23,7 +23,7 @@ pub fn mebibytes(count: u32) -> String {
     bytes(u64::from(count) * 1024 * 1024)
 }
 
-/// `42 %`: a share from 0 to 1; whatever lies outside is moved to the nearer end.
+/// `42 %`: a share from 0 to 1. Values outside are clamped.
 pub fn percent(share: f64) -> String {
     let share = if share.is_finite() {
         share.clamp(0.0, 1.0)

@@ -1,13 +1,16 @@
-//! Values as people read them: money, time, addresses and sizes. All of it is pure.
+//! Values as people read them: money, time, addresses, sizes, and texts of others with invisible characters marked. All of it is
+//! pure.
 
 mod address;
 mod amount;
 mod bytes;
+mod invisible;
 mod time;
-mod visible;
 
 pub use address::{short_address, short_hash};
 pub use amount::{decimal_amount, parse_amount, quantity, usdc};
 pub use bytes::{bytes, mebibytes, percent};
-pub use time::{ago, clock, countdown, duration, local_minute, minutes, moment_today, utc_minute};
-pub use visible::{Piece, one_line, visible};
+pub use invisible::{TextPiece, mark_invisible, one_line};
+pub use time::{
+    ago, countdown, duration, elapsed, local_minute, minutes, short_minute, utc_minute,
+};

@@ -1,4 +1,4 @@
-//! Spans and instants.
+//! Durations and times.
 
 use api_types::Timestamp;
 
@@ -29,7 +29,7 @@ pub fn minutes(count: u32) -> String {
     duration(u64::from(count) * MINUTE)
 }
 
-/// `2 d 04:05:06`, `4:05:06`, `5:06`: the time left until a moment, for a display that changes every second.
+/// `2 d 04:05:06`, `4:05:06`, `5:06`: the time left until a timestamp, for a display that changes every second.
 pub fn countdown(until: Timestamp, now: u64) -> String {
     let left = until.unix().saturating_sub(now);
     let (days, hours) = (left / DAY, left % DAY / HOUR);
@@ -58,7 +58,7 @@ pub fn utc_minute(at: Timestamp) -> String {
     format!("{} UTC", local_minute(at, 0))
 }
 
-/// `2026-01-31 13:00`: in a zone that is so many minutes ahead of UTC at that moment.
+/// `2026-01-31 13:00`: in a time zone that is so many minutes ahead of UTC.
 pub fn local_minute(at: Timestamp, ahead: i32) -> String {
     let seconds = i64::from(ahead) * 60;
     let text = Timestamp(at.unix().saturating_add_signed(seconds)).to_string();
@@ -66,8 +66,8 @@ pub fn local_minute(at: Timestamp, ahead: i32) -> String {
     format!("{date} {}", time.get(..5).unwrap_or(time))
 }
 
-/// `13:00`, or `2026-01-31 13:00` where that is another day than today: both as [`local_minute`] writes them.
-pub fn moment_today<'m>(minute: &'m str, now: &str) -> &'m str {
+/// `13:00` for a time of today, otherwise `2026-01-31 13:00`. Both arguments are as [`local_minute`] writes them.
+pub fn short_minute<'m>(minute: &'m str, now: &str) -> &'m str {
     match (minute.split_once(' '), now.split_once(' ')) {
         (Some((day, time)), Some((today, _))) if day == today => time,
         _ => minute,
@@ -75,7 +75,7 @@ pub fn moment_today<'m>(minute: &'m str, now: &str) -> &'m str {
 }
 
 /// `1.2 s`, `340 ms`: how long a call took.
-pub fn clock(milliseconds: u64) -> String {
+pub fn elapsed(milliseconds: u64) -> String {
     match milliseconds {
         60_000.. => duration(milliseconds / 1000),
         1000.. => format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100),
@@ -136,11 +136,11 @@ mod tests {
             "2000-02-28 23:00"
         );
         let now = "2026-01-31 13:00";
-        assert_eq!(moment_today("2026-01-31 12:59", now), "12:59");
-        assert_eq!(moment_today("2026-01-30 12:59", now), "2026-01-30 12:59");
+        assert_eq!(short_minute("2026-01-31 12:59", now), "12:59");
+        assert_eq!(short_minute("2026-01-30 12:59", now), "2026-01-30 12:59");
         assert_eq!(local_minute(Timestamp(0), -60), "1970-01-01 00:00");
-        assert_eq!(clock(340), "340 ms");
-        assert_eq!(clock(1_250), "1.2 s");
-        assert_eq!(clock(61_000), "1 min 01 s");
+        assert_eq!(elapsed(340), "340 ms");
+        assert_eq!(elapsed(1_250), "1.2 s");
+        assert_eq!(elapsed(61_000), "1 min 01 s");
     }
 }

@@ -1,45 +1,111 @@
-//! The pages. All but the chat are a part that is loaded when one of them is opened.
+//! The pages, and the one table of them. A new page needs three changes: its module below `pages`, declared here; its row in
+//! [`PAGES`] with its view, which is listed in [`LazyPages`]; and its texts in `text`.
 
-mod chat;
-mod leases;
+pub(crate) mod chat;
+pub(crate) mod leases;
 mod receipts;
 mod settings;
 mod unknown;
 
 use leptos::prelude::*;
-use wasm_split_helpers::wasm_split;
 
-pub use chat::{ChatPage, TURN};
+use chat::ChatPage;
 pub use leases::LeaseWarnings;
 use leases::LeasesPage;
 use receipts::ReceiptsPage;
 use settings::SettingsPage;
 use unknown::UnknownPage;
 
-use crate::part::{NotLoaded, Part};
+use crate::{
+    components::Glyph,
+    lazy::{LazyTable, PAGES_CHUNK},
+    state::route::Route,
+    text::shell,
+};
 
-/// The pages that come on demand.
-#[derive(Clone, Copy)]
-pub struct Pages {
-    /// The board of leases.
-    pub leases: fn() -> AnyView,
-    /// The payments.
-    pub receipts: fn() -> AnyView,
-    /// The customer's choices.
-    pub settings: fn() -> AnyView,
-    /// No page at all.
-    pub unknown: fn() -> AnyView,
+/// A page.
+pub struct PageRow {
+    /// Its address.
+    pub route: Route,
+    /// Its title.
+    pub title: &'static str,
+    /// Its icon in the tabs and the command palette.
+    pub icon: Glyph,
+    /// The key that opens it together with Alt.
+    pub key: &'static str,
+    /// Its view.
+    pub view: fn() -> AnyView,
 }
 
-/// The pages that come on demand.
-pub static PAGES: Part<Pages> = Part::new(|| Box::pin(pages()));
+/// The pages, in the order of the tabs.
+pub static PAGES: [PageRow; 4] = [
+    PageRow {
+        route: Route::CHAT,
+        title: shell::CHAT,
+        icon: Glyph::Chat,
+        key: "1",
+        view: || view! { <ChatPage /> }.into_any(),
+    },
+    PageRow {
+        route: Route::LEASES,
+        title: shell::LEASES,
+        icon: Glyph::Server,
+        key: "2",
+        view: || LAZY_PAGES.show(|pages| (pages.leases)()),
+    },
+    PageRow {
+        route: Route::RECEIPTS,
+        title: shell::RECEIPTS,
+        icon: Glyph::Receipt,
+        key: "3",
+        view: || LAZY_PAGES.show(|pages| (pages.receipts)()),
+    },
+    PageRow {
+        route: Route::SETTINGS,
+        title: shell::SETTINGS,
+        icon: Glyph::Sliders,
+        key: "4",
+        view: || LAZY_PAGES.show(|pages| (pages.settings)()),
+    },
+];
 
-#[wasm_split(pages, fallible)]
-fn pages() -> Result<Pages, NotLoaded> {
-    Ok(Pages {
+/// The pages that are loaded lazily: all but the chat.
+#[derive(Clone, Copy)]
+pub(crate) struct LazyPages {
+    leases: fn() -> AnyView,
+    receipts: fn() -> AnyView,
+    settings: fn() -> AnyView,
+    unknown: fn() -> AnyView,
+}
+
+pub(crate) static LAZY_PAGES: LazyTable<LazyPages> = LazyTable::new(&PAGES_CHUNK);
+
+/// The entries of the chunk.
+pub(crate) fn lazy_pages() -> LazyPages {
+    LazyPages {
         leases: || view! { <LeasesPage /> }.into_any(),
         receipts: || view! { <ReceiptsPage /> }.into_any(),
         settings: || view! { <SettingsPage /> }.into_any(),
         unknown: || view! { <UnknownPage /> }.into_any(),
-    })
+    }
+}
+
+/// The row of a page.
+pub fn find(route: Route) -> Option<&'static PageRow> {
+    PAGES.iter().find(|page| page.route == route)
+}
+
+/// The view of the page at an address; none if the address leads nowhere.
+pub fn show(route: Option<Route>) -> AnyView {
+    match route.and_then(find) {
+        Some(page) => (page.view)(),
+        None => LAZY_PAGES.show(|pages| (pages.unknown)()),
+    }
+}
+
+/// The title of the page at an address.
+pub fn title(route: Option<Route>) -> &'static str {
+    route
+        .and_then(find)
+        .map_or(shell::UNKNOWN, |page| page.title)
 }

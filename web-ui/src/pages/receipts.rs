@@ -1,4 +1,4 @@
-//! What was paid, with the transactions, and as a file.
+//! The receipts: payments with their transactions, and their export.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,12 @@ use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::{
-    components::{Copyable, Empty, Glyph, Icon, Moment, Trouble, wallet::SignInGate},
+    api::ListedPayment,
+    components::{Copyable, Empty, Glyph, Icon, LocalTime, RequestFailure, wallet::SignInGate},
     format::{one_line, short_hash, usdc},
     state::{
-        board::Board,
-        receipts::{Payment, csv, json, owed_sum, settled_sum},
+        lease::board::Board,
+        payment::receipts::{csv, json, owed_sum, settled_sum},
         services::Services,
     },
     text::{
@@ -60,13 +61,13 @@ fn Payments() -> impl IntoView {
         Some(payments) => view! { <Table payments=payments /> }.into_any(),
     };
     view! {
-        {move || error.get().map(|error| view! { <Trouble error=error on_retry=move |()| board.refresh() /> })}
+        {move || error.get().map(|error| view! { <RequestFailure error=error on_retry=move |()| board.refresh() /> })}
         {body}
     }
 }
 
 #[component]
-fn Table(payments: Vec<Payment>) -> impl IntoView {
+fn Table(payments: Vec<ListedPayment>) -> impl IntoView {
     let sum = usdc(settled_sum(&payments));
     let owed = Some(owed_sum(&payments)).filter(|owed| owed.0 > 0).map(|owed| {
         view! { " · " <span class="muted">{receipts::OWED}</span> " " <strong class="number" translate="no" prop:textContent=usdc(owed)></strong> }
@@ -76,7 +77,7 @@ fn Table(payments: Vec<Payment>) -> impl IntoView {
     let names = Memo::new(move |_| {
         let leases = leases.get().unwrap_or_default();
         let name = |lease: api_types::LeaseView| (lease.lease_id, (lease.hostname, lease.ctid));
-        leases.into_iter().map(name).collect::<Names>()
+        leases.into_iter().map(name).collect::<ContainerNames>()
     });
     let column = |name: &'static str| view! { <th scope="col">{name}</th> };
     view! {
@@ -89,20 +90,20 @@ fn Table(payments: Vec<Payment>) -> impl IntoView {
         </div>
         <table class="receipts">
             <thead><tr>{receipts::COLUMNS.map(column).into_iter().collect_view()}</tr></thead>
-            <tbody>{payments.into_iter().map(|payment| view! { <Row payment=payment names=names /> }).collect_view()}</tbody>
+            <tbody>{payments.into_iter().map(|payment| view! { <PaymentRow payment=payment names=names /> }).collect_view()}</tbody>
         </table>
     }
 }
 
-/// Name and number of the container, by its lease.
-type Names = BTreeMap<String, (String, u32)>;
+/// Name and number of the container, by lease.
+type ContainerNames = BTreeMap<String, (String, u32)>;
 
 #[component]
-fn Row(payment: Payment, names: Memo<Names>) -> impl IntoView {
+fn PaymentRow(payment: ListedPayment, names: Memo<ContainerNames>) -> impl IntoView {
     let [when, what, container, amount, state, transaction] = receipts::COLUMNS;
     let demo = Services::get().demo_money();
     let lease = payment.lease_id;
-    let machine = move || {
+    let container_name = move || {
         let lease = lease.as_ref()?;
         names.with(|names| {
             names.get(lease).map(|(name, ctid)| view! { <span class="receipts-name">{name.clone()}</span> " " <span class="tag">{*ctid}</span> })
@@ -119,11 +120,11 @@ fn Row(payment: Payment, names: Memo<Names>) -> impl IntoView {
         Some(reason) => format!("{meaning} ({})", one_line(&reason, 80)),
         None => meaning.to_owned(),
     };
-    let told = !receipts::is_plain(&payment.state);
-    let told = told.then(|| view! { <p class="fine">{meaning.clone()}</p> });
+    let needs_text = !receipts::is_plain(&payment.state);
+    let explanation = needs_text.then(|| view! { <p class="fine">{meaning.clone()}</p> });
     let hash = match payment.transaction {
         Some(hash) => {
-            // The demo's transactions look like a chain's and are on none.
+            // The demo's transactions look like those of a chain and are on no chain.
             let url = payment.explorer_url.filter(|_| !demo.get_untracked());
             let link = url.map(|url| {
                 view! {
@@ -140,17 +141,17 @@ fn Row(payment: Payment, names: Memo<Names>) -> impl IntoView {
     };
     view! {
         <tr>
-            <td data-label=when class="number"><Moment at=payment.created_at /></td>
+            <td data-label=when class="number"><LocalTime at=payment.created_at /></td>
             <td data-label=what>{receipts::operation(&payment.operation).to_owned()}</td>
-            <td data-label=container><span class="receipts-container">{machine}</span></td>
+            <td data-label=container><span class="receipts-container">{container_name}</span></td>
             <td data-label=amount class="number receipts-amount" translate="no" prop:textContent=usdc(payment.amount)></td>
-            <td data-label=state><div class="receipts-state"><span class="pill" data-status=tone title=meaning prop:textContent=receipts::state(&payment.state)></span>{told}</div></td>
+            <td data-label=state><div class="receipts-state"><span class="pill" data-status=tone title=meaning prop:textContent=receipts::state(&payment.state)></span>{explanation}</div></td>
             <td data-label=transaction>{hash}</td>
         </tr>
     }
 }
 
-/// Hands a text to the browser as a file. A browser that makes no such address saves nothing.
+/// Saves a text as a file. If the browser creates no address for it, nothing is saved.
 fn download(text: &str, name: &str, kind: &str) {
     let parts = js_sys::Array::of1(&JsValue::from_str(text));
     let options = web_sys::BlobPropertyBag::new();
@@ -170,6 +171,6 @@ fn download(text: &str, name: &str, kind: &str) {
         link.set_download(name);
         link.click();
     }
-    // The address is one of our own making.
+    // Revoking an address of our own does not fail.
     let _ = web_sys::Url::revoke_object_url(&url);
 }

@@ -1,13 +1,9 @@
-//! Theme, budget, what is kept in this browser, and what the page is connected to.
+//! The settings: theme, budget, the data in this browser, and the connected services.
 
 use leptos::prelude::*;
 
 use crate::{
-    components::{
-        Fact, Glyph, Icon, Toasts, Tone,
-        pay::Limits,
-        shell::{KeyHelp, ThemeChoice},
-    },
+    components::{Fact, Glyph, Icon, KeyList, ThemeChoice, Toasts, Tone, pay::BudgetLimits},
     engine::use_engine,
     format::short_address,
     state::{chat::Chat, services::Services},
@@ -24,7 +20,7 @@ pub fn SettingsPage() -> impl IntoView {
             <BudgetSettings />
             <Data />
             <About />
-            <section class="panel"><h2>{shell::KEYS}</h2><KeyHelp /></section>
+            <section class="panel"><h2>{shell::KEYS}</h2><KeyList /></section>
         </div>
     }
 }
@@ -34,7 +30,7 @@ fn BudgetSettings() -> impl IntoView {
     view! {
         <section class="panel">
             <h2>{shell::BUDGET}</h2>
-            <Limits place="settings" />
+            <BudgetLimits place="settings" />
         </section>
     }
 }
@@ -43,15 +39,15 @@ fn BudgetSettings() -> impl IntoView {
 fn Data() -> impl IntoView {
     let chat = Chat::get();
     let toasts = Toasts::get();
-    let forget = move |_| {
-        chat.forget_all();
-        toasts.say(Tone::Info, shell::DELETED_ALL);
+    let delete = move |_| {
+        chat.delete_all();
+        toasts.show(Tone::Info, shell::DELETED_ALL);
     };
     view! {
         <section class="panel">
             <h2>{shell::DATA}</h2>
             <p class="muted">{shell::DATA_HELP}</p>
-            <button type="button" class="button small quiet-danger" on:click=forget><Icon glyph=Glyph::Bin />{shell::DELETE_ALL}</button>
+            <button type="button" class="button small quiet-danger" on:click=delete><Icon glyph=Glyph::Bin />{shell::DELETE_ALL}</button>
         </section>
     }
 }

@@ -1,34 +1,34 @@
-//! How much the customer allows. It is checked before a wallet is opened.
+//! The customer's spending limits. They are checked before a wallet is opened.
 
 use api_types::Usdc;
 use serde::{Deserialize, Serialize};
 
-/// The customer's limits; none where a field is absent.
+/// The customer's limits. An absent field is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Budget {
-    /// The most that one payment may be.
+pub struct CustomerBudget {
+    /// The largest payment.
     pub per_payment: Option<Usdc>,
     /// The most that may be spent until the tab is closed.
     pub per_session: Option<Usdc>,
-    /// Up to this, a payment is begun without a press of the button. Absent: the customer is always asked.
+    /// Payments up to this amount start without a press of the button. Absent: the customer is always asked.
     pub auto_below: Option<Usdc>,
 }
 
-/// Which limit stands in the way.
+/// The limit that a payment exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverBudget {
-    /// The one for a single payment.
+    /// The limit of one payment.
     Payment(Usdc),
-    /// The one for the session.
+    /// The limit of the session.
     Session(Usdc),
 }
 
-impl Budget {
-    /// Whether a payment is within the limits, with what has been spent before it.
+impl CustomerBudget {
+    /// Checks a payment against the limits. `spent` is what was spent in this session before.
     ///
     /// # Errors
-    /// The first limit that it passes.
+    /// The first limit that it exceeds.
     pub fn check(&self, amount: Usdc, spent: Usdc) -> Result<(), OverBudget> {
         if let Some(cap) = self.per_payment
             && amount > cap
@@ -43,8 +43,8 @@ impl Budget {
         Ok(())
     }
 
-    /// Whether a payment may be begun by itself.
-    pub fn pays_by_itself(&self, amount: Usdc, spent: Usdc) -> bool {
+    /// Whether a payment may start without a press of the button.
+    pub fn allows_automatic(&self, amount: Usdc, spent: Usdc) -> bool {
         self.auto_below.is_some_and(|limit| amount <= limit) && self.check(amount, spent).is_ok()
     }
 }
@@ -53,7 +53,7 @@ impl Budget {
 mod tests {
     use super::*;
 
-    const BUDGET: Budget = Budget {
+    const BUDGET: CustomerBudget = CustomerBudget {
         per_payment: Some(Usdc(50)),
         per_session: Some(Usdc(100)),
         auto_below: None,
@@ -74,19 +74,22 @@ mod tests {
             BUDGET.check(Usdc(50), Usdc(u64::MAX)),
             Err(OverBudget::Session(Usdc(100)))
         );
-        assert_eq!(Budget::default().check(Usdc(u64::MAX), Usdc(9)), Ok(()));
+        assert_eq!(
+            CustomerBudget::default().check(Usdc(u64::MAX), Usdc(9)),
+            Ok(())
+        );
     }
 
     #[test]
     fn nothing_is_paid_by_itself_unless_that_was_turned_on() {
-        assert!(!BUDGET.pays_by_itself(Usdc(1), Usdc(0)));
-        let on = Budget {
+        assert!(!BUDGET.allows_automatic(Usdc(1), Usdc(0)));
+        let on = CustomerBudget {
             auto_below: Some(Usdc(60)),
             ..BUDGET
         };
-        assert!(on.pays_by_itself(Usdc(50), Usdc(0)));
-        assert!(!on.pays_by_itself(Usdc(55), Usdc(0)));
-        assert!(!on.pays_by_itself(Usdc(50), Usdc(60)));
-        assert!(!on.pays_by_itself(Usdc(61), Usdc(0)));
+        assert!(on.allows_automatic(Usdc(50), Usdc(0)));
+        assert!(!on.allows_automatic(Usdc(55), Usdc(0)));
+        assert!(!on.allows_automatic(Usdc(50), Usdc(60)));
+        assert!(!on.allows_automatic(Usdc(61), Usdc(0)));
     }
 }

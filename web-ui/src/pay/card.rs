@@ -1,21 +1,21 @@
-//! A purchase as the customer sees it, and the only ways in which it changes. Every change is a method that says whether it
-//! took place, so that a second press of a button, or an answer that comes too late, does nothing.
+//! The pay card: a purchase as the customer sees it, and the only ways in which it changes. Every change is a method that
+//! returns whether it took place, so that a second press of a button or a late response does nothing.
 
 use api_types::{ErrorCode, Price, Timestamp, Usdc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{budget::OverBudget, call::Call, refusal::Refusal};
+use super::{budget::OverBudget, operation::PaidOperation, refusal_reason::PaymentRefusal};
 
-/// Names a card on this page.
+/// The number of a card on this page.
 pub type CardId = u64;
 
-/// Who performs the purchase.
+/// How the purchase is performed.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Via {
+pub enum PurchaseVia {
     /// The page calls the lease API itself.
-    Direct(Call),
-    /// The agent goes on with a suspended call.
+    Direct(PaidOperation),
+    /// The agent resumes a suspended call.
     Agent {
         /// The conversation that it belongs to.
         conversation: String,
@@ -24,42 +24,42 @@ pub enum Via {
     },
 }
 
-/// What is asked for a purchase: the server's words, never the model's.
+/// The terms of a payment, from the service's challenge and never from the model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
-    /// How much.
+    /// The amount, in atomic USDC.
     pub amount: Usdc,
-    /// The network's name for people.
+    /// The network's display name.
     pub network: String,
-    /// Its EIP-155 id.
+    /// The chain's EIP-155 id.
     pub chain_id: u64,
-    /// Whether its money is play money.
+    /// Whether it is a test network.
     pub testnet: bool,
-    /// The token's address.
+    /// The token's contract address.
     pub asset: String,
-    /// Who is paid.
+    /// The address that is paid.
     pub pay_to: String,
-    /// Until when it stands.
+    /// When the offer expires.
     pub valid_until: Timestamp,
 }
 
-/// How far the work is that a customer waits for.
+/// How far the work behind a paid request is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// What is being done: `creating`, `starting`, `probing`, `settling`, or what a later service says.
+pub struct WorkProgress {
+    /// The current step: `creating`, `starting`, `probing`, `settling`, or one that a later service adds.
     pub step: String,
-    /// Steps that are done.
+    /// The number of finished steps.
     pub done: u32,
-    /// Steps in all.
+    /// The number of all steps.
     pub of: u32,
 }
 
-impl Progress {
-    /// The steps of a lease, which takes the most of them.
+impl WorkProgress {
+    /// The steps of a lease, which has the most.
     const STEPS: [&'static str; 4] = ["creating", "starting", "probing", "settling"];
 
-    /// A step that has begun.
-    pub fn begun(step: &str) -> Self {
+    /// The progress when a step begins.
+    pub fn at_step(step: &str) -> Self {
         let of = Self::STEPS.len() as u32;
         let done = Self::STEPS.iter().position(|known| *known == step);
         Self {
@@ -70,151 +70,151 @@ impl Progress {
     }
 }
 
-/// Proof of payment, and what was bought.
+/// The proof of a payment, and the response that it paid for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Receipt {
-    /// The transaction.
+pub struct PurchaseReceipt {
+    /// The hash of the transaction.
     pub transaction: Option<String>,
-    /// Where to look at it; absent for play money that is on no chain.
+    /// Its page on the block explorer; absent for demo payments, which are on no chain.
     pub explorer_url: Option<String>,
-    /// The network, as the receipt names it.
+    /// The network, as in the receipt.
     pub network: Option<String>,
-    /// The answer's body.
+    /// The body of the response.
     pub result: Value,
 }
 
-impl Receipt {
-    /// The answer as one of the contract's types.
+impl PurchaseReceipt {
+    /// The body of the response as one of the contract's types.
     pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_value(self.result.clone()).ok()
     }
 }
 
-/// Money that has moved for something that will not be delivered.
+/// A payment that moved money and will not be delivered.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Owed {
-    /// What the service says.
+pub struct OwedPayment {
+    /// The service's message.
     pub message: String,
-    /// The payment, by which the seller finds it.
+    /// The payment's id, by which the seller finds it.
     pub payment_id: Option<String>,
-    /// How much is owed.
+    /// The amount that is owed.
     pub amount: Option<Usdc>,
-    /// Why, in the service's words.
+    /// The service's reason.
     pub reason: Option<String>,
 }
 
-/// Where a purchase is.
+/// The state of a purchase.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Phase {
-    /// The price is being asked for.
+pub enum PaymentPhase {
+    /// The price is being requested.
     Quoting,
     /// The customer decides.
     Offered,
-    /// A limit of the customer's own is in the way.
+    /// The amount exceeds one of the customer's own limits.
     OverBudget {
         /// The limit.
         cap: Usdc,
-        /// Whether it is the session's, not the single payment's.
+        /// Whether it is the limit of the session, not of one payment.
         session: bool,
     },
-    /// The wallet is asked to change to the offer's chain.
+    /// The wallet is asked to switch to the offer's chain.
     SwitchingChain,
-    /// The wallet is on another chain and does not change by itself.
+    /// The wallet is on another chain and did not switch.
     WrongChain {
-        /// The name of the one that is needed.
+        /// The name of the needed network.
         wanted: String,
     },
-    /// The wallet asks the customer.
+    /// The wallet asks the customer to sign.
     WalletOpen,
-    /// The customer said no in the wallet; nothing was signed.
+    /// The customer declined in the wallet. Nothing was signed.
     Declined,
-    /// The wallet did not answer in time, or the customer did not want to wait any longer. What it signs later is not sent.
+    /// The wallet did not answer in time, or the customer stopped waiting. What it signs later is not sent.
     Unanswered {
-        /// Whether it was the time that was up.
+        /// Whether the timeout passed.
         timed_out: bool,
     },
     /// Signed and stored, about to be sent.
     Signed,
-    /// Sent; the work is being done.
+    /// Sent. The service works on it.
     Sent {
-        /// How far it is, where that is told.
-        progress: Option<Progress>,
-        /// The number of the attempt, from 1; the signature is the same in each.
+        /// How far the work is, if the service tells.
+        progress: Option<WorkProgress>,
+        /// The number of the attempt, from 1. The signature is the same in each.
         attempt: u32,
     },
-    /// Paid and done.
-    Settled(Receipt),
-    /// Paid, and not delivered by a fault of the service: the same signature gets it without a new charge.
+    /// Paid and delivered.
+    Settled(PurchaseReceipt),
+    /// Paid, and not delivered because the service failed. The same signed request gets it without a new charge.
     Undelivered {
-        /// What the service says.
+        /// The service's message.
         message: String,
-        /// The transaction.
+        /// The hash of the transaction.
         transaction: Option<String>,
     },
-    /// Not taken; nothing was charged.
+    /// The payment was refused. Nothing was charged.
     Refused {
-        /// What the service says.
+        /// The service's message.
         message: String,
-        /// Its code.
+        /// The service's error code.
         code: Option<ErrorCode>,
-        /// Whether the payer has too little.
+        /// Whether the payer's balance is too low.
         too_little: bool,
     },
-    /// Nobody knows yet whether the money moved. The same signature is sent again until somebody does.
+    /// It is not known yet whether money moved. The same signed request is sent again until it is.
     Unknown {
-        /// What is known.
+        /// What is known, for people.
         message: String,
         /// The number of the attempt.
         attempt: u32,
     },
-    /// Paid, and never delivered: the money is owed to the customer.
-    Owed(Owed),
-    /// It may have moved money, and nobody says so for sure. The signed request is kept until somebody does.
+    /// Paid, and not delivered: the amount is owed to the customer.
+    Owed(OwedPayment),
+    /// Money may have moved, and no response says so for sure. The signed request stays stored until one does.
     Doubtful {
-        /// What is known.
+        /// What is known, for people.
         message: String,
-        /// Whether the signature's window has passed, so that nothing more can be charged with it.
+        /// Whether the signature has expired, so that nothing can be charged with it any more.
         expired: bool,
     },
-    /// Nothing was signed; with an offer, it can be tried again.
+    /// Failed before anything was signed. With an offer it can be tried again.
     Failed {
-        /// Why.
+        /// The reason, for people.
         message: String,
     },
-    /// The customer gave it up before signing.
+    /// The customer cancelled before signing.
     Cancelled,
 }
 
 /// A purchase.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PayCard {
-    /// Its name on this page.
+    /// Its number on this page.
     pub id: CardId,
-    /// Who performs it.
-    pub via: Via,
+    /// How it is performed.
+    pub via: PurchaseVia,
     /// One line for people.
     pub summary: String,
-    /// What is asked for it, once that is known.
+    /// The offer, once it is known.
     pub offer: Option<Offer>,
-    /// The price with its lines, where the service gives them.
+    /// The price with its lines, if they are known.
     pub price: Option<Price>,
-    /// Whether the customer may choose a credential.
+    /// Whether the customer chooses how to log in.
     pub needs_credential: bool,
-    /// Whether this replaces an offer whose price has moved.
+    /// Whether this replaces an offer with another price.
     pub price_changed: bool,
-    /// Why the payment before this one, for the same, was not taken.
-    pub refused_before: Option<Refusal>,
-    /// The account that it can only be paid from.
+    /// Why the previous payment for the same was refused.
+    pub refused_before: Option<PaymentRefusal>,
+    /// The only account that can pay it.
     pub made_for: Option<String>,
-    /// Whether it is within what the customer lets be paid without a question. It still waits until all of it was on the screen.
-    pub by_itself: bool,
-    /// Where it is.
-    pub phase: Phase,
+    /// Whether it starts without a press of the button, once all of it was on the screen.
+    pub automatic: bool,
+    /// Its state.
+    pub phase: PaymentPhase,
 }
 
 impl PayCard {
-    /// A purchase whose price is being asked for.
-    pub fn new(id: CardId, via: Via) -> Self {
+    /// A purchase whose price is being requested.
+    pub fn new(id: CardId, via: PurchaseVia) -> Self {
         Self {
             id,
             via,
@@ -225,93 +225,100 @@ impl PayCard {
             price_changed: false,
             refused_before: None,
             made_for: None,
-            by_itself: false,
-            phase: Phase::Quoting,
+            automatic: false,
+            phase: PaymentPhase::Quoting,
         }
     }
 
-    /// The server's offer has come; the customer's limits decide what the card says.
-    pub fn offered(&mut self, offer: Offer, price: Option<Price>, limit: Result<(), OverBudget>) {
-        if self.phase == Phase::Quoting {
-            // What is still the same price keeps its lines.
+    /// Sets the offer. `limit` is the check of the customer's limits.
+    pub fn set_offer(&mut self, offer: Offer, price: Option<Price>, limit: Result<(), OverBudget>) {
+        if self.phase == PaymentPhase::Quoting {
+            // The lines of the earlier price are kept if the amount is still the same.
             let kept = self.price.take().filter(|old| old.total == offer.amount);
             self.price = price.or(kept);
             self.offer = Some(offer);
-            self.phase = Phase::Offered;
-            self.limited(limit);
+            self.phase = PaymentPhase::Offered;
+            self.apply_limit(limit);
         }
     }
 
-    /// The limits, or what has been spent, have changed.
-    pub fn limited(&mut self, limit: Result<(), OverBudget>) {
-        if !matches!(self.phase, Phase::Offered | Phase::OverBudget { .. }) {
+    /// Applies the check of the customer's limits again, when a limit or the spent sum has changed.
+    pub fn apply_limit(&mut self, limit: Result<(), OverBudget>) {
+        if !matches!(
+            self.phase,
+            PaymentPhase::Offered | PaymentPhase::OverBudget { .. }
+        ) {
             return;
         }
         self.phase = match limit {
-            Ok(()) => Phase::Offered,
-            Err(OverBudget::Payment(cap)) => Phase::OverBudget {
+            Ok(()) => PaymentPhase::Offered,
+            Err(OverBudget::Payment(cap)) => PaymentPhase::OverBudget {
                 cap,
                 session: false,
             },
-            Err(OverBudget::Session(cap)) => Phase::OverBudget { cap, session: true },
+            Err(OverBudget::Session(cap)) => PaymentPhase::OverBudget { cap, session: true },
         };
     }
 
     /// Whether the customer can press "pay" now.
     pub fn can_pay(&self) -> bool {
         match self.phase {
-            Phase::Offered
-            | Phase::Declined
-            | Phase::Unanswered { .. }
-            | Phase::WrongChain { .. } => true,
-            Phase::Failed { .. } => self.offer.is_some(),
+            PaymentPhase::Offered
+            | PaymentPhase::Declined
+            | PaymentPhase::Unanswered { .. }
+            | PaymentPhase::WrongChain { .. } => true,
+            PaymentPhase::Failed { .. } => self.offer.is_some(),
             _ => false,
         }
     }
 
-    /// Whether it leaves the customer nothing to decide but the money: no credential to choose, no refusal to answer.
-    pub fn may_pay_by_itself(&self) -> bool {
-        self.phase == Phase::Offered && !self.needs_credential && self.refused_before.is_none()
+    /// Whether the payment may start without a press of the button: there is no credential to choose and no refusal to read.
+    pub fn may_be_automatic(&self) -> bool {
+        self.phase == PaymentPhase::Offered
+            && !self.needs_credential
+            && self.refused_before.is_none()
     }
 
-    /// Whether it is paid as soon as all of it has been on the screen.
-    pub fn waits_to_be_seen(&self) -> bool {
-        self.by_itself && self.may_pay_by_itself()
+    /// Whether the payment starts as soon as all of the card was on the screen.
+    pub fn waits_for_view(&self) -> bool {
+        self.automatic && self.may_be_automatic()
     }
 
-    /// All of it is on the screen. True, once, where it is paid without a question.
-    pub fn seen(&mut self) -> bool {
-        let pays = self.waits_to_be_seen();
-        self.by_itself = false;
+    /// All of the card is on the screen. Returns true, once, if the payment then starts.
+    pub fn viewed(&mut self) -> bool {
+        let pays = self.waits_for_view();
+        self.automatic = false;
         pays
     }
 
-    /// The customer pressed "pay". False where that means nothing now, as with the second of two presses.
-    pub fn begin(&mut self) -> bool {
-        let begins = self.can_pay();
-        if begins {
-            self.phase = Phase::WalletOpen;
+    /// The customer pressed "pay". Returns false if the payment cannot start now, as with the second of two presses.
+    pub fn start_payment(&mut self) -> bool {
+        let starts = self.can_pay();
+        if starts {
+            self.phase = PaymentPhase::WalletOpen;
         }
-        begins
+        starts
     }
 
-    /// The price is asked for once more: the offer has run out, or the payment was not taken. False where that is no answer.
-    pub fn ask_again(&mut self) -> bool {
-        let asks = self.can_pay()
+    /// Requests the price once more: the offer has expired, or the payment was refused. Returns false in other phases.
+    pub fn renew_offer(&mut self) -> bool {
+        let renews = self.can_pay()
             || matches!(
                 self.phase,
-                Phase::OverBudget { .. } | Phase::Refused { .. } | Phase::Failed { .. }
+                PaymentPhase::OverBudget { .. }
+                    | PaymentPhase::Refused { .. }
+                    | PaymentPhase::Failed { .. }
             );
-        if asks {
-            self.phase = Phase::Quoting;
+        if renews {
+            self.phase = PaymentPhase::Quoting;
         }
-        asks
+        renews
     }
 
-    /// Whether it shows a password that nobody will see again.
-    pub fn holds_password(&self) -> bool {
+    /// Whether it shows a password that is shown only once.
+    pub fn shows_password(&self) -> bool {
         match &self.phase {
-            Phase::Settled(receipt) => {
+            PaymentPhase::Settled(receipt) => {
                 let password = receipt.result.get("password");
                 password.is_some_and(Value::is_string)
             }
@@ -319,56 +326,60 @@ impl PayCard {
         }
     }
 
-    /// Whether it can still be given up: nothing is signed.
+    /// Whether it can still be cancelled: nothing is signed.
     pub fn can_cancel(&self) -> bool {
-        self.can_pay() || matches!(self.phase, Phase::Quoting | Phase::OverBudget { .. })
+        self.can_pay()
+            || matches!(
+                self.phase,
+                PaymentPhase::Quoting | PaymentPhase::OverBudget { .. }
+            )
     }
 
-    /// The customer gave it up. False where it is too late, or over already.
+    /// Cancels it. Returns false if it is signed or over.
     pub fn cancel(&mut self) -> bool {
         let cancels = self.can_cancel();
         if cancels {
-            self.phase = Phase::Cancelled;
+            self.phase = PaymentPhase::Cancelled;
         }
         cancels
     }
 
-    /// Whether a signature of this card is on its way, so that no other payment may begin.
+    /// Whether its payment is under way, so that no other payment may start.
     pub fn under_way(&self) -> bool {
         matches!(
             self.phase,
-            Phase::SwitchingChain
-                | Phase::WalletOpen
-                | Phase::Signed
-                | Phase::Sent { .. }
-                | Phase::Unknown { .. }
+            PaymentPhase::SwitchingChain
+                | PaymentPhase::WalletOpen
+                | PaymentPhase::Signed
+                | PaymentPhase::Sent { .. }
+                | PaymentPhase::Unknown { .. }
         )
     }
 
-    /// Whether a signed payment waits for the customer to look at it again.
-    pub fn needs_a_look(&self) -> bool {
+    /// Whether a signed payment waits until the customer sends it again.
+    pub fn needs_attention(&self) -> bool {
         matches!(
             self.phase,
-            Phase::Undelivered { .. } | Phase::Doubtful { .. }
+            PaymentPhase::Undelivered { .. } | PaymentPhase::Doubtful { .. }
         )
     }
 
-    /// Whether nothing more will happen to it by itself or by the customer.
+    /// Whether it is over: nothing changes it any more.
     pub fn is_over(&self) -> bool {
         matches!(
             self.phase,
-            Phase::Settled(_)
-                | Phase::Refused { .. }
-                | Phase::Owed(_)
-                | Phase::Failed { .. }
-                | Phase::Cancelled
+            PaymentPhase::Settled(_)
+                | PaymentPhase::Refused { .. }
+                | PaymentPhase::Owed(_)
+                | PaymentPhase::Failed { .. }
+                | PaymentPhase::Cancelled
         )
     }
 
-    /// The work has come so far.
-    pub fn progressed(&mut self, step: &str) {
-        if let Phase::Sent { progress, .. } = &mut self.phase {
-            *progress = Some(Progress::begun(step));
+    /// Sets the step that the service works on.
+    pub fn set_step(&mut self, step: &str) {
+        if let PaymentPhase::Sent { progress, .. } = &mut self.phase {
+            *progress = Some(WorkProgress::at_step(step));
         }
     }
 }

@@ -1,25 +1,27 @@
-//! A payment from its offer to its receipt. [`call`] is what can be bought, [`card`] what the customer sees of a purchase and how
-//! it may change, [`budget`] what may be spent, [`outcome`] what an answer means for the money, [`record`] what is
-//! kept while a signature is under way, so that a reload sends the same one again, [`retry`] when it is sent again,
-//! [`refusal`] why it was not taken, [`sends`] the request that is paid for, as the customer sees it.
+//! A payment from its offer to its receipt. [`operation`] is what can be bought, [`card`] what the customer sees of a purchase and
+//! how it may change, [`budget`] the customer's limits, [`outcome`] what a response means for the money, [`stored_payment`] what is
+//! stored while a payment is under way, so that a reload sends the same signed request again, [`retry`] when it is sent again,
+//! [`refusal_reason`] why a payment was refused, [`request_view`] the request as the customer sees it before paying.
 //! All of that is pure; `driver` performs it in the browser.
 
 pub mod budget;
-pub mod call;
 pub mod card;
+pub mod operation;
 pub mod outcome;
-pub mod record;
-pub mod refusal;
+pub mod refusal_reason;
+pub mod request_view;
 pub mod retry;
-pub mod sends;
+pub mod stored_payment;
 
 #[cfg(target_arch = "wasm32")]
 pub mod driver;
 
-pub use budget::{Budget, OverBudget};
-pub use call::{Call, Item};
-pub use card::{CardId, Offer, Owed, PayCard, Phase, Progress, Receipt, Via};
+pub use budget::{CustomerBudget, OverBudget};
+pub use card::{
+    CardId, Offer, OwedPayment, PayCard, PaymentPhase, PurchaseReceipt, PurchaseVia, WorkProgress,
+};
 #[cfg(target_arch = "wasm32")]
-pub use driver::{DRIVER, Pay, Suspended, TurnNews, leased};
-pub use record::Credential;
-pub use sends::{Request, Sends};
+pub use driver::{Pay, SuspendedPurchase, TurnUpdate, leased};
+pub use operation::{PaidOperation, PurchaseItem};
+pub use request_view::{RequestText, RequestView};
+pub use stored_payment::LoginCredential;

@@ -1,66 +1,66 @@
-//! What an answer to a signed request means for the money. The rule behind all of it: a payment ends only with an answer that is
-//! surely about this very payment. Everything else is asked again, or kept to be asked again, with the same signature.
+//! What a response to a signed request means for the money. The rule: a payment ends only with a response that is surely about
+//! this very payment. In every other case the same signed request is sent again, or stays stored to be sent again.
 
 use api_types::{ErrorBody, ErrorCode, Usdc};
 use serde_json::Value;
 use x402::{network::Network, wire::receipt::Receipt as WireReceipt};
 
 use super::{
-    card::{Owed, Phase, Receipt},
-    refusal,
+    card::{OwedPayment, PaymentPhase, PurchaseReceipt},
+    refusal_reason,
 };
 use crate::text::{
-    money::{answer, refusal as words},
+    money::{answer, refusal},
     service,
 };
 
-/// The code of a payment that moved money and cannot be delivered any more.
+/// The error code of a payment that moved money and will not be delivered.
 const PAYMENT_OWED: &str = "payment_owed";
 
-/// What an answer says.
+/// What a response says of a payment.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// Paid and done.
-    Settled(Receipt),
-    /// Paid and not delivered.
+pub enum PaymentOutcome {
+    /// Paid and delivered.
+    Settled(PurchaseReceipt),
+    /// Paid and not delivered. The same signed request gets it without a new charge.
     Undelivered {
-        /// The service's words.
+        /// The service's message.
         message: String,
-        /// The transaction.
+        /// The hash of the transaction.
         transaction: Option<String>,
     },
-    /// Paid, and never delivered: the money is owed to the customer.
-    Owed(Owed),
-    /// Nothing was charged, and the signature is of no more use.
+    /// Paid, and not delivered: the amount is owed to the customer.
+    Owed(OwedPayment),
+    /// The payment was refused. Nothing was charged, and the signature is of no more use.
     Refused {
-        /// The service's words.
+        /// The service's message.
         message: String,
-        /// Its code.
+        /// The service's error code.
         code: Option<ErrorCode>,
-        /// Whether the payer has too little.
+        /// Whether the payer's balance is too low.
         too_little: bool,
-        /// Whether the answer is about this very payment. Otherwise it says nothing about an earlier copy of the request.
+        /// Whether the response is about this very payment. Otherwise it says nothing about an earlier copy of the request.
         proven: bool,
     },
-    /// Ask again.
+    /// The outcome is open: send the request again.
     Open {
-        /// What is known.
+        /// What is known, for people.
         message: String,
     },
-    /// The answer says nothing about this payment: it is kept, and asked about again when the customer wants to.
+    /// The response says nothing about this payment. The request stays stored, and the customer can send it again.
     Doubtful {
-        /// What is known.
+        /// What is known, for people.
         message: String,
     },
 }
 
-impl Outcome {
-    /// What the answer means for a payment that was open or undelivered before: then an earlier copy of the request may have
-    /// moved money, and only a proven refusal ends it.
+impl PaymentOutcome {
+    /// The outcome in view of earlier copies of the request: if one of them may have moved money (`was_open`), only a proven
+    /// refusal ends the payment.
     #[must_use]
-    pub fn weighed(self, was_open: bool) -> Self {
+    pub fn after_earlier_copies(self, was_open: bool) -> Self {
         match self {
-            // The reason given may be that of a new payment: "pay again" would be the wrong advice.
+            // The reason may be that of a new payment, so that "pay again" would be wrong advice.
             Self::Refused { proven: false, .. } if was_open => Self::Doubtful {
                 message: answer::DOUBTFUL.to_owned(),
             },
@@ -68,7 +68,7 @@ impl Outcome {
         }
     }
 
-    /// Whether an earlier copy of the request may have moved money when it is sent once more.
+    /// Whether this copy of the request may have moved money when the request is sent once more.
     pub fn leaves_open(&self) -> bool {
         matches!(
             self,
@@ -84,30 +84,30 @@ impl Outcome {
         )
     }
 
-    /// The phase of a card to which this is the answer.
-    pub fn into_phase(self, attempt: u32) -> Phase {
+    /// The phase of the card after this outcome.
+    pub fn into_phase(self, attempt: u32) -> PaymentPhase {
         match self {
-            Self::Settled(receipt) => Phase::Settled(receipt),
+            Self::Settled(receipt) => PaymentPhase::Settled(receipt),
             Self::Undelivered {
                 message,
                 transaction,
-            } => Phase::Undelivered {
+            } => PaymentPhase::Undelivered {
                 message,
                 transaction,
             },
-            Self::Owed(owed) => Phase::Owed(owed),
+            Self::Owed(owed) => PaymentPhase::Owed(owed),
             Self::Refused {
                 message,
                 code,
                 too_little,
                 ..
-            } => Phase::Refused {
+            } => PaymentPhase::Refused {
                 message,
                 code,
                 too_little,
             },
-            Self::Open { message } => Phase::Unknown { message, attempt },
-            Self::Doubtful { message } => Phase::Doubtful {
+            Self::Open { message } => PaymentPhase::Unknown { message, attempt },
+            Self::Doubtful { message } => PaymentPhase::Doubtful {
                 message,
                 expired: false,
             },
@@ -115,40 +115,40 @@ impl Outcome {
     }
 }
 
-/// Reads the lease API's answer: its status, its body and the receipt header, if there was one.
-pub fn of_answer(status: u16, body: Value, receipt: Option<WireReceipt>) -> Outcome {
+/// Reads the lease API's response: status, body and the receipt header, if there was one.
+pub fn from_response(status: u16, body: Value, receipt: Option<WireReceipt>) -> PaymentOutcome {
     match status {
-        202 => Outcome::Open {
+        202 => PaymentOutcome::Open {
             message: text(&body, "message").unwrap_or_else(|| answer::NOT_KNOWN.into()),
         },
-        200..=299 => Outcome::Settled(proof(receipt, body)),
+        200..=299 => PaymentOutcome::Settled(read_receipt(receipt, body)),
         402 => {
-            // A challenge names no payment; a receipt that says no is about the one that was sent.
+            // A challenge names no payment. A receipt of a refusal is about the payment that was sent.
             let proven = receipt.as_ref().is_some_and(|receipt| !receipt.success);
             let reason = receipt.and_then(|receipt| receipt.error_reason);
             let reason = reason.or_else(|| text(&body, "error")).unwrap_or_default();
             refused_for(&reason, proven)
         }
-        _ => match Said::read(&body) {
-            Some(said) => said.outcome(receipt),
-            None if status < 500 => Outcome::Doubtful {
+        _ => match ServiceError::read(&body) {
+            Some(error) => error.outcome(receipt),
+            None if status < 500 => PaymentOutcome::Doubtful {
                 message: service::refused(status),
             },
-            None => Outcome::Open {
+            None => PaymentOutcome::Open {
                 message: service::broke_off(status),
             },
         },
     }
 }
 
-/// An error in the service's words. Its code is read as a text: a later version of the service may say one that is not known here.
-struct Said {
+/// An error of the service. Its code is a text, because a later version of the service may have codes that are not known here.
+struct ServiceError {
     code: String,
     message: String,
     details: Value,
 }
 
-impl Said {
+impl ServiceError {
     fn read(body: &Value) -> Option<Self> {
         let error = body.get("error")?;
         Some(Self {
@@ -158,27 +158,27 @@ impl Said {
         })
     }
 
-    fn outcome(self, receipt: Option<WireReceipt>) -> Outcome {
+    fn outcome(self, receipt: Option<WireReceipt>) -> PaymentOutcome {
         if self.code == PAYMENT_OWED {
             return self.owed();
         }
         if let Some(receipt) = receipt.filter(|receipt| receipt.success) {
-            return Outcome::Undelivered {
+            return PaymentOutcome::Undelivered {
                 message: self.message,
                 transaction: Some(receipt.transaction),
             };
         }
         match serde_json::from_value(Value::String(self.code.clone())) {
             Ok(code) => self.without_receipt(code),
-            Err(_) => Outcome::Doubtful {
+            Err(_) => PaymentOutcome::Doubtful {
                 message: self.message,
             },
         }
     }
 
-    fn without_receipt(self, code: ErrorCode) -> Outcome {
+    fn without_receipt(self, code: ErrorCode) -> PaymentOutcome {
         let message = self.message.clone();
-        let refused = |proven| Outcome::Refused {
+        let refused = |proven| PaymentOutcome::Refused {
             message: message.clone(),
             code: Some(code),
             too_little: false,
@@ -186,8 +186,8 @@ impl Said {
         };
         match code {
             ErrorCode::PaymentReplayed => match text(&self.details, "state").as_deref() {
-                // The answer is kept for whoever has the key; that it was performed is public.
-                Some("settled") => Outcome::Settled(Receipt {
+                // Only the holder of the idempotency key gets the answer; that the payment settled is public.
+                Some("settled") => PaymentOutcome::Settled(PurchaseReceipt {
                     transaction: text(&self.details, "transaction"),
                     explorer_url: None,
                     network: None,
@@ -195,7 +195,7 @@ impl Said {
                 }),
                 Some("owed") => self.owed(),
                 Some("refused" | "released") => refused(true),
-                Some(_) => Outcome::Doubtful { message },
+                Some(_) => PaymentOutcome::Doubtful { message },
                 None => refused(false),
             },
             ErrorCode::PaymentInProgress
@@ -206,8 +206,8 @@ impl Said {
             | ErrorCode::RequestTimeout
             | ErrorCode::Timeout
             | ErrorCode::ModelError
-            | ErrorCode::Internal => Outcome::Open { message },
-            // A lease is only settled after all of these, and only where this payment is not known to have moved money.
+            | ErrorCode::Internal => PaymentOutcome::Open { message },
+            // These come before a lease is settled, and only if this payment is not known to have moved money.
             ErrorCode::ProvisioningFailed
             | ErrorCode::CapacityExhausted
             | ErrorCode::LeaseLimitReached => refused(true),
@@ -215,9 +215,9 @@ impl Said {
         }
     }
 
-    fn owed(self) -> Outcome {
+    fn owed(self) -> PaymentOutcome {
         let amount = self.details.get("amount").cloned().unwrap_or_default();
-        Outcome::Owed(Owed {
+        PaymentOutcome::Owed(OwedPayment {
             message: self.message,
             payment_id: text(&self.details, "paymentId"),
             amount: serde_json::from_value::<Usdc>(amount).ok(),
@@ -227,51 +227,59 @@ impl Said {
 }
 
 /// Reads an error without a receipt.
-pub fn of_error(error: &ErrorBody) -> Outcome {
-    let said = Said {
+pub fn from_error(error: &ErrorBody) -> PaymentOutcome {
+    let error = ServiceError {
         code: error.code.as_str().to_owned(),
         message: error.message.clone(),
         details: serde_json::to_value(&error.details).unwrap_or_default(),
     };
-    said.outcome(None)
+    error.outcome(None)
 }
 
-/// Reads the lease API's error as the agent passes it on: code and particulars in the body, the words beside it. Nothing where the
-/// body has no code.
-pub fn of_passed_on(body: &Value, message: &str, receipt: Option<WireReceipt>) -> Option<Outcome> {
+/// Reads the lease API's error as the agent passes it on: code and details in the body, the message beside it. None if the body
+/// has no code.
+pub fn from_agent_error(
+    body: &Value,
+    message: &str,
+    receipt: Option<WireReceipt>,
+) -> Option<PaymentOutcome> {
     let error = body.get("error")?;
-    let said = Said {
+    let error = ServiceError {
         code: text(error, "code")?,
         message: message.to_owned(),
         details: error.get("details").cloned().unwrap_or_default(),
     };
-    Some(said.outcome(receipt))
+    Some(error.outcome(receipt))
 }
 
-/// A payment was asked for again in place of being taken, with this reason.
-pub fn not_taken(reason: &str) -> Outcome {
+/// The outcome when the service sends a new challenge with this reason instead of taking the payment.
+pub fn from_challenge(reason: &str) -> PaymentOutcome {
     refused_for(reason, false)
 }
 
-fn refused_for(reason: &str, proven: bool) -> Outcome {
-    Outcome::Refused {
-        message: refusal::reason(reason).unwrap_or_else(|| words::NOT_TAKEN.to_owned()),
+fn refused_for(reason: &str, proven: bool) -> PaymentOutcome {
+    PaymentOutcome::Refused {
+        message: refusal_reason::message(reason).unwrap_or_else(|| refusal::NOT_TAKEN.to_owned()),
         code: Some(ErrorCode::PaymentRefused),
-        too_little: refusal::is_too_little(reason),
-        proven: proven && !refusal::says_nothing_of_earlier_copies(reason),
+        too_little: refusal_reason::is_too_little(reason),
+        proven: proven && !refusal_reason::may_follow_a_transfer(reason),
     }
 }
 
-/// What the list of the wallet's payments says of one: nothing while it is not decided.
-pub fn of_listed(state: &str, transaction: Option<String>, amount: Usdc) -> Option<Outcome> {
+/// What the state in the wallet's list of payments says: none while it is not decided.
+pub fn from_listed_state(
+    state: &str,
+    transaction: Option<String>,
+    amount: Usdc,
+) -> Option<PaymentOutcome> {
     match state {
-        "settled" => Some(Outcome::Settled(Receipt {
+        "settled" => Some(PaymentOutcome::Settled(PurchaseReceipt {
             transaction,
             explorer_url: None,
             network: None,
             result: Value::Null,
         })),
-        "owed" => Some(Outcome::Owed(Owed {
+        "owed" => Some(PaymentOutcome::Owed(OwedPayment {
             message: answer::OWED.to_owned(),
             payment_id: None,
             amount: Some(amount),
@@ -282,13 +290,13 @@ pub fn of_listed(state: &str, transaction: Option<String>, amount: Usdc) -> Opti
     }
 }
 
-/// A receipt as the customer sees it.
-pub fn proof(receipt: Option<WireReceipt>, result: Value) -> Receipt {
+/// Reads a receipt for the customer.
+pub fn read_receipt(receipt: Option<WireReceipt>, result: Value) -> PurchaseReceipt {
     let network = receipt.as_ref().map(|receipt| receipt.network.clone());
     let transaction = receipt
         .map(|receipt| receipt.transaction)
         .filter(|transaction| !transaction.is_empty());
-    Receipt {
+    PurchaseReceipt {
         explorer_url: explorer_url(network.as_deref(), transaction.as_deref()),
         transaction,
         network,
@@ -296,7 +304,7 @@ pub fn proof(receipt: Option<WireReceipt>, result: Value) -> Receipt {
     }
 }
 
-/// Where a transaction can be looked at; nowhere if it is not one of a chain's.
+/// The transaction's page on the block explorer; none if the transaction is not on a chain.
 fn explorer_url(network: Option<&str>, transaction: Option<&str>) -> Option<String> {
     let transaction = transaction?;
     let digits = transaction.strip_prefix("0x")?;

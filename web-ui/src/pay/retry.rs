@@ -1,20 +1,20 @@
-//! When a signed request is sent again, and when that stops making sense.
+//! The backoff between attempts to send a signed request, and when attempts end.
 
-/// Seconds before each further attempt; the last stands for all that follow.
-const PAUSES: [u32; 6] = [1, 2, 4, 8, 15, 30];
-/// Seconds after the end of a signature's window after which it cannot be settled any more; the same margin as the server's.
-const MARGIN: u64 = 60;
+/// The backoff before each further attempt, in seconds. The last one repeats.
+const BACKOFF: [u32; 6] = [1, 2, 4, 8, 15, 30];
+/// So many seconds after its expiry a signature can no longer be settled. It is the margin of the service.
+const EXPIRY_MARGIN: u64 = 60;
 
-/// Seconds to wait after an attempt, from 1. What the server asks for counts, within reason.
-pub fn pause(attempt: u32, server_asks: Option<u32>) -> u32 {
-    let last = PAUSES.len() - 1;
+/// The seconds to wait after an attempt (from 1). `retry_after` is what the service asks for; it counts up to a minute.
+pub fn backoff(attempt: u32, retry_after: Option<u32>) -> u32 {
+    let last = BACKOFF.len() - 1;
     let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(last);
-    PAUSES[index.min(last)].max(server_asks.unwrap_or(0).min(60))
+    BACKOFF[index.min(last)].max(retry_after.unwrap_or(0).min(60))
 }
 
 /// Whether a signature can still be settled. Both in Unix seconds.
 pub fn worth_sending(valid_before: u64, now: u64) -> bool {
-    now <= valid_before.saturating_add(MARGIN)
+    now <= valid_before.saturating_add(EXPIRY_MARGIN)
 }
 
 #[cfg(test)]
@@ -23,11 +23,11 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_heed_the_server() {
-        let pauses: Vec<u32> = (1..=8).map(|attempt| pause(attempt, None)).collect();
-        assert_eq!(pauses, [1, 2, 4, 8, 15, 30, 30, 30]);
-        assert_eq!(pause(1, Some(5)), 5);
-        assert_eq!(pause(1, Some(86_400)), 60);
-        assert_eq!(pause(u32::MAX, None), 30);
+        let waits: Vec<u32> = (1..=8).map(|attempt| backoff(attempt, None)).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 15, 30, 30, 30]);
+        assert_eq!(backoff(1, Some(5)), 5);
+        assert_eq!(backoff(1, Some(86_400)), 60);
+        assert_eq!(backoff(u32::MAX, None), 30);
     }
 
     #[test]

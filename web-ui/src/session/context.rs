@@ -1,41 +1,28 @@
 //! The session of the connected account.
 
-use api_types::{Secret, SessionChallengeRequest, SessionRequest};
+use api_types::{Secret, SessionResponse};
 use leptos::prelude::*;
 
-use super::stored::Sessions;
+use super::stored::StoredSessions;
 use crate::{
-    api::{ApiError, LeaseApi},
-    engine::{clock, storage},
-    wallet::{Patience, Wallet, WalletError},
+    browser::{clock, storage},
+    wallet::Wallet,
 };
 
-const KEY: &str = "infra402.sessions";
-
-/// Why nobody is signed in.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum SignInError {
-    /// The wallet did not sign.
-    #[error(transparent)]
-    Wallet(#[from] WalletError),
-    /// The service did not take it.
-    #[error(transparent)]
-    Api(#[from] ApiError),
-}
+const STORED_AT: &str = "infra402.sessions";
 
 /// The session of the connected account.
 #[derive(Clone, Copy, Debug)]
-pub struct Session {
-    sessions: RwSignal<Sessions>,
+pub struct WalletSession {
+    sessions: RwSignal<StoredSessions>,
     wallet: Wallet,
 }
 
-impl Session {
-    /// What an earlier visit has left.
+impl WalletSession {
+    /// Reads the sessions that an earlier visit has stored.
     pub fn load(wallet: Wallet) -> Self {
-        let kept = storage::read(KEY).unwrap_or_default();
         Self {
-            sessions: RwSignal::new(Sessions::read(&kept)),
+            sessions: RwSignal::new(stored()),
             wallet,
         }
     }
@@ -45,7 +32,7 @@ impl Session {
         let session = *self;
         Signal::derive(move || {
             let account = session.wallet.account().get()?;
-            // A token that has ended by the device's clock may be good by the service's.
+            // A token that has expired by the device's clock may be valid by the service's.
             let _ = clock::server();
             session
                 .sessions
@@ -53,7 +40,7 @@ impl Session {
         })
     }
 
-    /// The connected account, if it is signed in.
+    /// The address of the connected account, if it is signed in.
     pub fn wallet(&self) -> Signal<Option<String>> {
         let (token, account) = (self.token(), self.wallet.account());
         Signal::derive(move || {
@@ -62,66 +49,42 @@ impl Session {
         })
     }
 
-    /// The token at this moment, without watching it.
-    pub fn current(&self) -> Option<Secret> {
+    /// The connected account's token, without tracking its signals.
+    pub fn token_untracked(&self) -> Option<Secret> {
         let account = self.wallet.account().get_untracked()?;
         self.sessions
             .with_untracked(|all| all.token(&account.address, clock::now()))
     }
 
-    /// Signs the connected account in.
-    ///
-    /// # Errors
-    /// The wallet did not sign or was not waited for any longer, or the service did not take it.
-    pub async fn sign_in(&self, api: LeaseApi, patience: &Patience) -> Result<(), SignInError> {
-        let account = self.wallet.account().get_untracked();
-        let account = account.ok_or(WalletError::NoWallet)?;
-        let network = self.wallet.network().get_untracked();
-        let chain_id = account.chain_id.or(network.map(|network| network.chain_id));
-        let challenge = api
-            .challenge(&SessionChallengeRequest {
-                address: account.address.clone(),
-                chain_id,
-            })
-            .await?;
-        let ask = || self.wallet.sign_text(&account.address, &challenge.message);
-        let signature = patience.wait(ask).await?;
-        let session = api
-            .sign_in(&SessionRequest {
-                message: challenge.message,
-                signature: Secret::new(signature),
-            })
-            .await?;
-        self.change(|all| all.keep(session, clock::now()));
-        Ok(())
+    /// Stores a new session.
+    pub fn store(&self, session: SessionResponse) {
+        self.change(|all| all.insert(session, clock::now()));
     }
 
-    /// Forgets the connected account's token.
-    pub fn sign_out(&self) {
-        self.forget();
-    }
-
-    /// The service no longer takes the token.
-    pub fn forget(&self) {
+    /// Removes the connected account's token: the customer signed out, or the service no longer accepts it.
+    pub fn remove(&self) {
         if let Some(account) = self.wallet.account().get_untracked() {
-            self.change(|all| all.forget(&account.address));
+            self.change(|all| all.remove(&account.address));
         }
     }
 
-    /// Another tab has signed in or out.
-    pub fn follow(&self, key: Option<&str>) {
-        if key.is_none_or(|key| key == KEY) {
-            let kept = storage::read(KEY).unwrap_or_default();
-            self.sessions.set(Sessions::read(&kept));
+    /// Takes over what another tab has stored. `key` is the changed key of the storage, none if all were cleared.
+    pub fn sync(&self, key: Option<&str>) {
+        if key.is_none_or(|key| key == STORED_AT) {
+            self.sessions.set(stored());
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut Sessions)) {
+    fn change(&self, change: impl FnOnce(&mut StoredSessions)) {
         let mut all = self.sessions.get_untracked();
         change(&mut all);
-        storage::write(KEY, &all.write());
+        storage::write(STORED_AT, &all.write());
         if self.sessions.with_untracked(|now| *now != all) {
             self.sessions.set(all);
         }
     }
+}
+
+fn stored() -> StoredSessions {
+    StoredSessions::read(&storage::read(STORED_AT).unwrap_or_default())
 }

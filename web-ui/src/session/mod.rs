@@ -1,5 +1,5 @@
-//! Signing in with the wallet, for the free reads. One token for each address, kept until it ends or the service no longer takes
-//! it; [`stored`] is what is kept, `context` what the pages use.
+//! Sessions of wallets, for the free reads. One token for each address is stored until it expires or the service no longer
+//! accepts it. [`stored`] is what is stored, `context` what the pages use; `engine` signs in.
 
 pub mod stored;
 
@@ -7,4 +7,4 @@ pub mod stored;
 mod context;
 
 #[cfg(target_arch = "wasm32")]
-pub use context::{Session, SignInError};
+pub use context::WalletSession;

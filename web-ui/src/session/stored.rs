@@ -1,4 +1,4 @@
-//! The sessions that this browser keeps.
+//! The sessions that this browser stores.
 
 use std::collections::BTreeMap;
 
@@ -8,48 +8,48 @@ use serde::{Deserialize, Serialize};
 /// Tokens by lower-case address.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Sessions(BTreeMap<String, Kept>);
+pub struct StoredSessions(BTreeMap<String, StoredSession>);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Kept {
+struct StoredSession {
     token: Secret,
     expires_at: Timestamp,
 }
 
-/// Seconds before its end from which a token is not used any more.
-const MARGIN: u64 = 30;
+/// So many seconds before its expiry a token is no longer used.
+const EXPIRY_MARGIN: u64 = 30;
 
-impl Sessions {
-    /// Reads what is stored; what cannot be read is nothing.
+impl StoredSessions {
+    /// Reads the stored text. A text that cannot be read counts as no sessions.
     pub fn read(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
     }
 
-    /// As it is stored.
+    /// The text to be stored.
     pub fn write(&self) -> String {
         serde_json::to_string(self).expect("a map of texts is JSON")
     }
 
-    /// The token of an address, if it is still good.
+    /// The token of an address, if it is still valid.
     pub fn token(&self, address: &str, now: u64) -> Option<Secret> {
-        let kept = self.0.get(&address.to_ascii_lowercase())?;
-        (kept.expires_at.0 > now + MARGIN).then(|| kept.token.clone())
+        let stored = self.0.get(&address.to_ascii_lowercase())?;
+        (stored.expires_at.0 > now + EXPIRY_MARGIN).then(|| stored.token.clone())
     }
 
-    /// Keeps a new one, and drops those that have ended.
-    pub fn keep(&mut self, session: SessionResponse, now: u64) {
-        self.0.retain(|_, kept| kept.expires_at.0 > now);
+    /// Adds a session, and removes those that have expired.
+    pub fn insert(&mut self, session: SessionResponse, now: u64) {
+        self.0.retain(|_, stored| stored.expires_at.0 > now);
         self.0.insert(
             session.wallet.to_ascii_lowercase(),
-            Kept {
+            StoredSession {
                 token: session.token,
                 expires_at: session.expires_at,
             },
         );
     }
 
-    /// Drops the one of an address.
-    pub fn forget(&mut self, address: &str) {
+    /// Removes the session of an address.
+    pub fn remove(&mut self, address: &str) {
         self.0.remove(&address.to_ascii_lowercase());
     }
 }
@@ -68,19 +68,19 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_its_wallets_until_it_ends() {
-        let mut sessions = Sessions::default();
-        sessions.keep(session("0xAB", 1000), 0);
+    fn a_token_is_valid_for_its_wallet_until_it_expires() {
+        let mut sessions = StoredSessions::default();
+        sessions.insert(session("0xAB", 1000), 0);
         assert!(sessions.token("0xab", 900).is_some());
         assert!(
             sessions.token("0xab", 980).is_none(),
-            "too close to its end"
+            "too close to its expiry"
         );
         assert!(sessions.token("0xcd", 900).is_none(), "another wallet");
-        assert_eq!(Sessions::read(&sessions.write()), sessions);
-        sessions.keep(session("0xcd", 5000), 2000);
-        assert_eq!(sessions.0.len(), 1, "what has ended is dropped");
-        sessions.forget("0xCD");
-        assert_eq!(sessions, Sessions::read("nonsense"));
+        assert_eq!(StoredSessions::read(&sessions.write()), sessions);
+        sessions.insert(session("0xcd", 5000), 2000);
+        assert_eq!(sessions.0.len(), 1, "expired sessions are removed");
+        sessions.remove("0xCD");
+        assert_eq!(sessions, StoredSessions::read("nonsense"));
     }
 }

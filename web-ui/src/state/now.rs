@@ -1,21 +1,21 @@
-//! The time, as a signal that changes every second while somebody looks.
+//! The time, as a signal that changes every second while the page is visible.
 
 use std::time::Duration;
 
 use leptos::prelude::*;
 
-use crate::engine::clock;
+use crate::browser::clock;
 
-/// The present second, for countdowns.
+/// The time in Unix seconds by the service's clock, for countdowns.
 #[derive(Clone, Copy)]
 pub struct Now(RwSignal<u64>);
 
-/// Whether the page can be seen.
+/// Whether the page is visible.
 pub fn is_visible() -> bool {
     !document().hidden()
 }
 
-/// Does something every so often while the page can be seen, as long as the calling component lives.
+/// Calls `action` at an interval while the page is visible, as long as the calling component lives.
 pub fn every(period: Duration, action: impl Fn() + 'static) {
     let tick = move || {
         if is_visible() {
@@ -32,9 +32,9 @@ impl Now {
     pub fn provide() {
         let now = RwSignal::new(clock::now());
         every(Duration::from_secs(1), move || now.set(clock::now()));
-        let back =
+        let visible =
             window_event_listener_untyped("visibilitychange", move |_| now.set(clock::now()));
-        on_cleanup(move || back.remove());
+        on_cleanup(move || visible.remove());
         provide_context(Self(now));
     }
 

@@ -1,23 +1,23 @@
-//! The list of commands: what can be done now, and what of it fits the words that somebody types.
+//! The command palette: the commands that are available, and those that match a search.
 
 use api_types::LeaseView;
 
 use super::{
-    lease_clock::{is_renewable, runs},
-    route::{Errand, Route},
+    lease::clock::{is_renewable, is_running},
+    route::{PendingAction, Route},
     theme::Theme,
 };
 use crate::text::{palette, shell};
 
-/// Something that can be done from every page.
+/// A command that is available on every page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// Begins another conversation.
+pub enum PaletteCommand {
+    /// Starts a new conversation.
     NewChat,
     /// Goes to a page.
     Go(Route),
-    /// Goes to the board and does something there.
-    OnBoard(Errand),
+    /// Goes to the board and carries out an action there.
+    OnBoard(PendingAction),
     /// Opens the wallet's dialog.
     Wallet,
     /// Disconnects the wallet.
@@ -32,21 +32,21 @@ pub enum Command {
 
 /// A row of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// What it does.
-    pub command: Command,
-    /// What it is called.
+pub struct PaletteEntry {
+    /// The command.
+    pub command: PaletteCommand,
+    /// Its name.
     pub label: String,
-    /// What stands beside it: what it is about, or how it stands. It can be found by that, too.
+    /// A note beside the name, which a search finds as well.
     pub note: String,
-    /// The key that does the same.
+    /// The key for the same command.
     pub key: Option<String>,
-    /// Other words by which it can be found.
+    /// Other words that find it.
     words: &'static str,
 }
 
-impl Entry {
-    fn new(command: Command, label: impl Into<String>) -> Self {
+impl PaletteEntry {
+    fn new(command: PaletteCommand, label: impl Into<String>) -> Self {
         Self {
             command,
             label: label.into(),
@@ -72,58 +72,60 @@ impl Entry {
     }
 }
 
-/// What decides over what can be done.
+/// What decides which commands are available.
 #[derive(Debug, Clone, Copy)]
-pub struct Situation<'s> {
+pub struct PaletteContext<'s> {
+    /// The pages, each with its title and its key.
+    pub pages: &'s [(Route, &'static str, &'static str)],
     /// Whether a wallet is connected.
     pub connected: bool,
     /// The theme.
     pub theme: Theme,
     /// The leases of the wallet that is signed in.
     pub leases: &'s [LeaseView],
-    /// The conversations that are kept, each with its id and its title.
+    /// The stored conversations, each with its id and its title.
     pub conversations: &'s [(String, String)],
 }
 
-/// All that can be done, in the order in which it is shown to those who have typed nothing.
-pub fn entries(situation: Situation) -> Vec<Entry> {
-    let board = |errand| Command::OnBoard(errand);
+/// All available commands, in the order in which they are shown without a search.
+pub fn entries(context: PaletteContext) -> Vec<PaletteEntry> {
+    let board = PaletteCommand::OnBoard;
     let mut all = vec![
-        Entry::new(Command::NewChat, palette::NEW_CHAT).key(shell::KEY_NEW_CHAT),
-        Entry::new(board(Errand::Form), palette::LEASE).words(palette::LEASE_WORDS),
+        PaletteEntry::new(PaletteCommand::NewChat, palette::NEW_CHAT).key(shell::KEY_NEW_CHAT),
+        PaletteEntry::new(board(PendingAction::OpenForm), palette::LEASE)
+            .words(palette::LEASE_WORDS),
     ];
-    for lease in situation.leases {
+    for lease in context.leases {
         let (id, name) = (&lease.lease_id, &lease.hostname);
-        let mut about = |errand: fn(String) -> Errand, label: String| {
-            let entry = Entry::new(board(errand(id.clone())), label);
+        let mut about = |action: fn(String) -> PendingAction, label: String| {
+            let entry = PaletteEntry::new(board(action(id.clone())), label);
             all.push(entry.note(palette::container(lease.ctid)));
         };
-        if runs(lease) {
-            about(Errand::Terminal, palette::terminal(name));
-            about(Errand::Run, palette::run(name));
+        if is_running(lease) {
+            about(PendingAction::OpenTerminal, palette::terminal(name));
+            about(PendingAction::RunCommand, palette::run(name));
         }
         if is_renewable(lease.status) {
-            about(Errand::Renew, palette::renew(name));
+            about(PendingAction::Renew, palette::renew(name));
         }
     }
-    let pages = [
-        (Route::Chat, shell::CHAT),
-        (Route::Leases, shell::LEASES),
-        (Route::Receipts, shell::RECEIPTS),
-        (Route::Settings, shell::SETTINGS),
-    ];
-    for ((page, name), number) in pages.into_iter().zip(1..) {
-        let key = format!("{} + {number}", shell::KEY_ALT);
-        all.push(Entry::new(Command::Go(page), palette::go(name)).key(key));
+    for (page, title, key) in context.pages {
+        let key = format!("{} + {key}", shell::KEY_ALT);
+        all.push(PaletteEntry::new(PaletteCommand::Go(*page), palette::go(title)).key(key));
     }
-    if situation.connected {
-        all.push(Entry::new(Command::Wallet, palette::WALLET).words(palette::WALLET_WORDS));
-        all.push(Entry::new(Command::Disconnect, palette::DISCONNECT));
+    if context.connected {
+        all.push(
+            PaletteEntry::new(PaletteCommand::Wallet, palette::WALLET).words(palette::WALLET_WORDS),
+        );
+        all.push(PaletteEntry::new(
+            PaletteCommand::Disconnect,
+            palette::DISCONNECT,
+        ));
     } else {
-        all.push(Entry::new(Command::Wallet, palette::CONNECT));
+        all.push(PaletteEntry::new(PaletteCommand::Wallet, palette::CONNECT));
     }
     for theme in Theme::ALL {
-        let chosen = if theme == situation.theme {
+        let chosen = if theme == context.theme {
             palette::CHOSEN
         } else {
             ""
@@ -133,92 +135,100 @@ pub fn entries(situation: Situation) -> Vec<Entry> {
             Theme::Light => palette::THEME_LIGHT,
             Theme::Dark => palette::THEME_DARK,
         };
-        all.push(Entry::new(Command::Theme(theme), label).note(chosen));
+        all.push(PaletteEntry::new(PaletteCommand::Theme(theme), label).note(chosen));
     }
     all.push(
-        Entry::new(Command::Keys, palette::KEYS)
+        PaletteEntry::new(PaletteCommand::Keys, palette::KEYS)
             .key(shell::KEY_HELP)
             .words(palette::KEYS_WORDS),
     );
-    for (id, title) in situation.conversations {
-        let entry = Entry::new(Command::Conversation(id.clone()), title);
+    for (id, title) in context.conversations {
+        let entry = PaletteEntry::new(PaletteCommand::Conversation(id.clone()), title);
         all.push(entry.note(palette::CONVERSATION));
     }
     all
 }
 
-/// The entries that fit what was typed, the best first; those that fit alike stay in their order.
-pub fn found(entries: &[Entry], typed: &str) -> Vec<Entry> {
+/// The entries that match a search, the best first. Entries that match alike stay in their order.
+pub fn search(entries: &[PaletteEntry], typed: &str) -> Vec<PaletteEntry> {
     let typed = typed.to_lowercase();
     let words: Vec<&str> = typed.split_whitespace().collect();
-    let mut fitting: Vec<(u32, &Entry)> = entries
+    let mut matching: Vec<(u32, &PaletteEntry)> = entries
         .iter()
         .filter_map(|entry| Some((distance(entry, &words)?, entry)))
         .collect();
-    fitting.sort_by_key(|(distance, _)| *distance);
-    fitting
+    matching.sort_by_key(|(distance, _)| *distance);
+    matching
         .into_iter()
         .map(|(_, entry)| entry.clone())
         .collect()
 }
 
-/// How far an entry is from what was typed. Every word has to be in it somewhere.
-fn distance(entry: &Entry, words: &[&str]) -> Option<u32> {
+/// The distance of an entry from the search; none if one of the words is not in it.
+fn distance(entry: &PaletteEntry, words: &[&str]) -> Option<u32> {
     let label = entry.label.to_lowercase();
     let rest = format!("{} {}", entry.note, entry.words).to_lowercase();
-    let one = |word: &str| {
+    let distance_of = |word: &str| {
         if label.starts_with(word) {
             Some(0)
-        } else if begins_a_word(&label, word) {
+        } else if starts_a_word(&label, word) {
             Some(1)
         } else if label.contains(word) {
             Some(3)
-        } else if begins_a_word(&rest, word) {
+        } else if starts_a_word(&rest, word) {
             Some(5)
         } else {
             None
         }
     };
-    words.iter().map(|word| one(word)).sum()
+    words.iter().map(|word| distance_of(word)).sum()
 }
 
-fn begins_a_word(text: &str, word: &str) -> bool {
+fn starts_a_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         let before = text[..at].chars().next_back();
         before.is_none_or(|before| !before.is_alphanumeric())
     })
 }
 
-/// The place after one step down or up in a list that begins again at its ends.
-pub fn step(place: usize, down: bool, count: usize) -> usize {
-    match (place, down) {
+/// The selected row after one step down or up. After the last row comes the first.
+pub fn move_selection(row: usize, down: bool, count: usize) -> usize {
+    match (row, down) {
         _ if count == 0 => 0,
         (0, false) => count - 1,
-        (place, false) => place - 1,
-        (place, true) => (place + 1) % count,
+        (row, false) => row - 1,
+        (row, true) => (row + 1) % count,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::lease_clock::tests::lease;
+    use crate::state::lease::clock::tests::lease;
 
-    const NOBODY: Situation = Situation {
+    const PAGES: [(Route, &str, &str); 4] = [
+        (Route::CHAT, "Chat", "1"),
+        (Route::LEASES, "Leases", "2"),
+        (Route::RECEIPTS, "Receipts", "3"),
+        (Route::SETTINGS, "Settings", "4"),
+    ];
+
+    const STRANGER: PaletteContext = PaletteContext {
+        pages: &PAGES,
         connected: false,
         theme: Theme::System,
         leases: &[],
         conversations: &[],
     };
 
-    fn labels(entries: &[Entry]) -> Vec<&str> {
+    fn labels(entries: &[PaletteEntry]) -> Vec<&str> {
         entries.iter().map(|entry| entry.label.as_str()).collect()
     }
 
     #[test]
-    fn a_stranger_is_offered_what_a_stranger_can_do() {
+    fn a_stranger_has_the_commands_that_need_no_wallet() {
         assert_eq!(
-            labels(&entries(NOBODY)),
+            labels(&entries(STRANGER)),
             [
                 "New chat",
                 "Lease a container",
@@ -236,15 +246,15 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_has_what_its_state_allows() {
+    fn a_lease_has_the_commands_that_its_status_allows() {
         let about = |status: &str| {
             let leases = [lease(status)];
-            let situation = Situation {
+            let context = PaletteContext {
                 connected: true,
                 leases: &leases,
-                ..NOBODY
+                ..STRANGER
             };
-            let mut about = entries(situation);
+            let mut about = entries(context);
             about.retain(|entry| entry.label.contains("web"));
             about
         };
@@ -255,7 +265,7 @@ mod tests {
         );
         assert_eq!(
             running[2].command,
-            Command::OnBoard(Errand::Renew("l-1".into()))
+            PaletteCommand::OnBoard(PendingAction::Renew("l-1".into()))
         );
         assert_eq!(running[0].note, "Container 101");
         assert_eq!(labels(&about("stopped")), ["Renew web"]);
@@ -263,34 +273,34 @@ mod tests {
     }
 
     #[test]
-    fn a_connected_wallet_can_be_opened_and_disconnected_and_a_conversation_has_its_title() {
+    fn a_connected_wallet_can_be_opened_and_a_conversation_has_its_title() {
         let conversations = [("c-1".to_owned(), "A box for tests".to_owned())];
-        let all = entries(Situation {
+        let all = entries(PaletteContext {
             connected: true,
             theme: Theme::Dark,
             conversations: &conversations,
-            ..NOBODY
+            ..STRANGER
         });
-        let wallet = labels(&found(&all, "wallet"))
+        let wallet = labels(&search(&all, "wallet"))
             .into_iter()
             .map(str::to_owned)
             .collect::<Vec<_>>();
         assert_eq!(wallet, ["Open the wallet", "Disconnect the wallet"]);
-        let dark = &found(&all, "theme dark")[0];
+        let dark = &search(&all, "theme dark")[0];
         assert_eq!(dark.note, "chosen");
         let last = all.last().unwrap();
-        assert_eq!(last.command, Command::Conversation("c-1".into()));
+        assert_eq!(last.command, PaletteCommand::Conversation("c-1".into()));
     }
 
     #[test]
-    fn what_begins_with_the_words_comes_before_what_only_has_them() {
+    fn entries_that_start_with_the_search_come_first() {
         let leases = [lease("active")];
-        let all = entries(Situation {
+        let all = entries(PaletteContext {
             leases: &leases,
-            ..NOBODY
+            ..STRANGER
         });
         let first = |typed: &str| {
-            let found = found(&all, typed);
+            let found = search(&all, typed);
             found.into_iter().next().map(|entry| entry.label)
         };
         for (typed, label) in [
@@ -307,13 +317,22 @@ mod tests {
             assert_eq!(first(typed).as_deref(), Some(label), "{typed}");
         }
         assert_eq!(first("lease nothing"), None);
-        assert_eq!(found(&all, " ").len(), all.len());
+        assert_eq!(search(&all, " ").len(), all.len());
     }
 
     #[test]
-    fn the_list_begins_again_at_its_ends() {
-        assert_eq!([step(0, true, 3), step(2, true, 3)], [1, 0]);
-        assert_eq!([step(2, false, 3), step(0, false, 3)], [1, 2]);
-        assert_eq!([step(0, true, 0), step(0, false, 0)], [0, 0]);
+    fn the_selection_wraps_around() {
+        assert_eq!(
+            [move_selection(0, true, 3), move_selection(2, true, 3)],
+            [1, 0]
+        );
+        assert_eq!(
+            [move_selection(2, false, 3), move_selection(0, false, 3)],
+            [1, 2]
+        );
+        assert_eq!(
+            [move_selection(0, true, 0), move_selection(0, false, 0)],
+            [0, 0]
+        );
     }
 }

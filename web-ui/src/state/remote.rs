@@ -1,18 +1,18 @@
-//! Something that a service knows: the last answer, and whether the last question was answered.
+//! A value of a service: the last response, and whether the last request failed.
 
 use std::future::Future;
 
 use leptos::{prelude::*, task::spawn_local};
 
-use crate::api::ApiError;
+use crate::http::RequestError;
 
-/// What is known of a value that a service has. An answer stays while a newer one is asked for, or fails to come.
+/// A value of a service. The last response stays while a newer one is requested, or if that request fails.
 pub struct Remote<T: 'static> {
     value: RwSignal<Option<T>>,
-    error: RwSignal<Option<ApiError>>,
+    error: RwSignal<Option<RequestError>>,
     loading: RwSignal<bool>,
-    /// Counts up when everything is forgotten: an answer to an older question is then nobody's.
-    age: RwSignal<u64>,
+    /// Changes when the value is cleared, so that responses to older requests are ignored.
+    generation: RwSignal<u64>,
 }
 
 impl<T> Clone for Remote<T> {
@@ -30,32 +30,32 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> Default for Remote<T> {
 }
 
 impl<T: Clone + PartialEq + Send + Sync + 'static> Remote<T> {
-    /// Nothing is known.
+    /// A value that was not requested yet.
     pub fn new() -> Self {
         Self {
             value: RwSignal::new(None),
             error: RwSignal::new(None),
             loading: RwSignal::new(false),
-            age: RwSignal::new(0),
+            generation: RwSignal::new(0),
         }
     }
 
-    /// Asks, unless that is under way.
-    pub fn ask(self, question: impl Future<Output = Result<T, ApiError>> + 'static) {
+    /// Sends a request, unless one is under way.
+    pub fn request(self, request: impl Future<Output = Result<T, RequestError>> + 'static) {
         if self.loading.get_untracked() {
             return;
         }
         self.loading.set(true);
-        let age = self.age.get_untracked();
+        let generation = self.generation.get_untracked();
         spawn_local(async move {
-            let answer = question.await;
-            // The view that asked may be gone, and its signals with it.
-            if self.age.try_get_untracked() != Some(age) {
+            let response = request.await;
+            // The view may be gone, and its signals with it.
+            if self.generation.try_get_untracked() != Some(generation) {
                 return;
             }
-            match answer {
+            match response {
                 Ok(value) => {
-                    // The same answer again redraws nothing.
+                    // An equal response redraws nothing.
                     if self
                         .value
                         .with_untracked(|known| known.as_ref() != Some(&value))
@@ -70,7 +70,7 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> Remote<T> {
         });
     }
 
-    /// Changes what is known, by an answer to another question; an answer that is under way is older and counts no more.
+    /// Changes the value by the response to another request. A response that is under way is older and is ignored.
     pub fn change(self, change: impl FnOnce(&mut T)) {
         self.value.update(|value| {
             if let Some(value) = value {
@@ -78,33 +78,33 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> Remote<T> {
             }
         });
         self.loading.set(false);
-        self.age.update(|age| *age += 1);
+        self.generation.update(|generation| *generation += 1);
     }
 
-    /// Could not even be asked for.
-    pub fn fail(self, error: ApiError) {
+    /// Sets the error of a request that could not be sent.
+    pub fn fail(self, error: RequestError) {
         self.error.set(Some(error));
     }
 
-    /// Forgets everything, as when another wallet is connected.
+    /// Clears the value, as when another wallet is connected.
     pub fn clear(self) {
         self.value.set(None);
         self.error.set(None);
         self.loading.set(false);
-        self.age.update(|age| *age += 1);
+        self.generation.update(|generation| *generation += 1);
     }
 
-    /// The last answer.
+    /// The last response.
     pub fn value(self) -> Signal<Option<T>> {
         self.value.into()
     }
 
-    /// Why the last question was not answered.
-    pub fn error(self) -> Signal<Option<ApiError>> {
+    /// Why the last request failed.
+    pub fn error(self) -> Signal<Option<RequestError>> {
         self.error.into()
     }
 
-    /// Whether an answer is awaited.
+    /// Whether a request is under way.
     pub fn loading(self) -> Signal<bool> {
         self.loading.into()
     }

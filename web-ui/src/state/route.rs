@@ -1,63 +1,62 @@
-//! The pages, by the part of the address behind the `#`: it needs no server that knows them, so that the interface
-//! also works from any static host.
+//! The address of a page: the part of the URL behind the `#`. It needs no server that knows the pages, so that the interface also
+//! works from any static host. `pages` has the table of all pages; here are only those that other modules link to.
 
-/// A page.
+/// The address of a page, by its slug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
-    /// Talking to the agent.
-    Chat,
-    /// The board of leases.
-    Leases,
-    /// What was paid.
-    Receipts,
-    /// Theme, budgets, wallet.
-    Settings,
-    /// An address that leads nowhere.
-    Unknown,
-}
-
-/// What somebody goes to the board for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Errand {
-    /// To lease a container with the form.
-    Form,
-    /// To open the terminal of a lease, by its id.
-    Terminal(String),
-    /// To run a command in its container.
-    Run(String),
-    /// To renew it.
-    Renew(String),
-}
-
-impl Errand {
-    /// The lease that it is about.
-    pub fn lease(&self) -> Option<&str> {
-        match self {
-            Self::Form => None,
-            Self::Terminal(id) | Self::Run(id) | Self::Renew(id) => Some(id),
-        }
-    }
-}
+pub struct Route(&'static str);
 
 impl Route {
-    /// Reads the address's part behind the `#`.
-    pub fn read(hash: &str) -> Self {
-        match hash.trim_start_matches('#').trim_matches('/') {
-            "" | "chat" => Self::Chat,
-            "leases" => Self::Leases,
-            "receipts" => Self::Receipts,
-            "settings" => Self::Settings,
-            _ => Self::Unknown,
-        }
+    /// The chat, which is also the page of an address without a slug.
+    pub const CHAT: Self = Self("#/");
+    /// The board of leases.
+    pub const LEASES: Self = Self("#/leases");
+    /// The payments.
+    pub const RECEIPTS: Self = Self("#/receipts");
+    /// The settings.
+    pub const SETTINGS: Self = Self("#/settings");
+
+    /// Finds the route of the URL's part behind the `#` among those that are known; none if it leads nowhere.
+    pub fn from_hash(hash: &str, known: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let slug = match slug(hash) {
+            "chat" => "",
+            slug => slug,
+        };
+        known.into_iter().find(|route| route.slug() == slug)
     }
 
     /// The address of the page, for a link.
     pub const fn href(self) -> &'static str {
+        self.0
+    }
+
+    fn slug(self) -> &'static str {
+        slug(self.0)
+    }
+}
+
+fn slug(hash: &str) -> &str {
+    hash.trim_start_matches('#').trim_matches('/')
+}
+
+/// An action on the board that was chosen on another page. It is carried out once the board shows what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PendingAction {
+    /// Lease a container with the form.
+    OpenForm,
+    /// Open the terminal of a lease, by its id.
+    OpenTerminal(String),
+    /// Run a command in the container of a lease.
+    RunCommand(String),
+    /// Renew a lease.
+    Renew(String),
+}
+
+impl PendingAction {
+    /// The lease that it is about.
+    pub fn lease(&self) -> Option<&str> {
         match self {
-            Self::Chat | Self::Unknown => "#/",
-            Self::Leases => "#/leases",
-            Self::Receipts => "#/receipts",
-            Self::Settings => "#/settings",
+            Self::OpenForm => None,
+            Self::OpenTerminal(id) | Self::RunCommand(id) | Self::Renew(id) => Some(id),
         }
     }
 }
@@ -68,11 +67,14 @@ mod tests {
 
     #[test]
     fn every_page_is_found_by_its_own_link() {
-        for page in [Route::Chat, Route::Leases, Route::Receipts, Route::Settings] {
-            assert_eq!(Route::read(page.href()), page);
+        let known = [Route::CHAT, Route::LEASES, Route::RECEIPTS, Route::SETTINGS];
+        let read = |hash: &str| Route::from_hash(hash, known);
+        for page in known {
+            assert_eq!(read(page.href()), Some(page));
         }
-        assert_eq!(Route::read(""), Route::Chat);
-        assert_eq!(Route::read("#/leases/"), Route::Leases);
-        assert_eq!(Route::read("#/nowhere"), Route::Unknown);
+        assert_eq!(read(""), Some(Route::CHAT));
+        assert_eq!(read("#/chat"), Some(Route::CHAT));
+        assert_eq!(read("#/leases/"), Some(Route::LEASES));
+        assert_eq!(read("#/nowhere"), None);
     }
 }

@@ -1,5 +1,5 @@
-//! The two services, seen from here: what they offer, and whether they answer. They are asked at the start and now and
-//! then, and more often while one of them does not answer, so that the page recovers by itself.
+//! The two services: what they offer, and whether they respond. They are asked at the start and then regularly, more often while
+//! one of them does not respond, so that the page recovers by itself.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use leptos::prelude::*;
 
 use super::{now::every, remote::Remote};
 use crate::{
-    api::{ApiError, fetch::UNREACHABLE},
     engine::Engine,
+    http::{RequestError, fetch::UNREACHABLE},
 };
 
-/// How long until a service that did not answer is asked again.
-const AGAIN: Duration = Duration::from_secs(8);
-/// How long until a service that answered is asked again.
-const STILL: Duration = Duration::from_secs(24);
+/// The interval at which services are asked while one does not respond.
+const RETRY_INTERVAL: Duration = Duration::from_secs(8);
+/// The interval at which services are asked while both respond.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(24);
 
 /// What is known of the services.
 #[derive(Clone, Copy)]
@@ -27,7 +27,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// Asks both services, for the whole application.
+    /// Asks both services regularly, for the whole application.
     pub fn provide(engine: Engine) {
         let services = Self {
             engine,
@@ -36,21 +36,21 @@ impl Services {
             online: RwSignal::new(window().navigator().on_line()),
         };
         services.ask();
-        every(AGAIN, move || {
-            if services.trouble_untracked() {
+        every(RETRY_INTERVAL, move || {
+            if services.has_error_untracked() {
                 services.ask();
             }
         });
-        every(STILL, move || {
-            if !services.trouble_untracked() {
+        every(REFRESH_INTERVAL, move || {
+            if !services.has_error_untracked() {
                 services.ask();
             }
         });
         for name in ["online", "offline", UNREACHABLE] {
             let listener = window_event_listener_untyped(name, move |_| {
                 services.online.set(window().navigator().on_line());
-                // What does not answer is asked now and then already.
-                if name != UNREACHABLE || !services.trouble_untracked() {
+                // A service that does not respond is asked regularly anyway.
+                if name != UNREACHABLE || !services.has_error_untracked() {
                     services.ask();
                 }
             });
@@ -59,7 +59,7 @@ impl Services {
         provide_context(services);
     }
 
-    /// The application's view of its services.
+    /// The application's services.
     pub fn get() -> Self {
         expect_context()
     }
@@ -67,8 +67,8 @@ impl Services {
     /// Asks both services again.
     pub fn ask(self) {
         let engine = self.engine;
-        self.catalog.ask(async move { engine.catalog().await });
-        self.agent.ask(async move { engine.agent.info().await });
+        self.catalog.request(async move { engine.catalog().await });
+        self.agent.request(async move { engine.agent.info().await });
     }
 
     /// What the lease API offers.
@@ -76,22 +76,22 @@ impl Services {
         self.catalog.value()
     }
 
-    /// Which model the agent asks.
+    /// Which model the agent uses.
     pub fn agent(self) -> Signal<Option<AgentInfo>> {
         self.agent.value()
     }
 
-    /// Why the lease API does not answer.
-    pub fn catalog_error(self) -> Signal<Option<ApiError>> {
+    /// Why the lease API does not respond.
+    pub fn catalog_error(self) -> Signal<Option<RequestError>> {
         self.catalog.error()
     }
 
-    /// Why the agent does not answer.
-    pub fn agent_error(self) -> Signal<Option<ApiError>> {
+    /// Why the agent does not respond.
+    pub fn agent_error(self) -> Signal<Option<RequestError>> {
         self.agent.error()
     }
 
-    /// Whether the browser has a network at all.
+    /// Whether the browser is online.
     pub fn online(self) -> Signal<bool> {
         self.online.into()
     }
@@ -111,13 +111,13 @@ impl Services {
         })
     }
 
-    /// What to know of the commands that simulated machines run.
+    /// A notice about commands in simulated containers.
     pub fn simulator_notice(self) -> Signal<Option<String>> {
         let catalog = self.catalog();
         Signal::derive(move || catalog.get().and_then(|catalog| catalog.simulator_notice))
     }
 
-    /// Whether payments are play money of the demo ledger.
+    /// Whether payments are simulated on the demo's ledger.
     pub fn demo_money(self) -> Signal<bool> {
         let catalog = self.catalog();
         Signal::derive(move || {
@@ -128,7 +128,7 @@ impl Services {
         })
     }
 
-    fn trouble_untracked(self) -> bool {
+    fn has_error_untracked(self) -> bool {
         self.catalog.error().get_untracked().is_some()
             || self.agent.error().get_untracked().is_some()
     }

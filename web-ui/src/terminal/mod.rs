@@ -1,34 +1,34 @@
-//! A console in the page: xterm.js, loaded when the first one is opened, over the lease API's own WebSocket. [`protocol`] is what is
-//! said there; `screen` is the emulator, `link` the connection, whose `mount` puts the two together.
+//! A terminal in the page: xterm.js, which is loaded with the first terminal, over the console's WebSocket. [`protocol`] has the
+//! messages, `screen` is the emulator, `connection` the WebSocket, and its `mount` connects the two.
 
 pub mod protocol;
 
 #[cfg(target_arch = "wasm32")]
-mod link;
+mod connection;
 #[cfg(target_arch = "wasm32")]
 mod screen;
 
 #[cfg(target_arch = "wasm32")]
-pub use link::{TerminalEvents, TerminalHandle, mount};
+pub use connection::{TerminalEvents, TerminalHandle, mount};
 #[cfg(target_arch = "wasm32")]
 pub use screen::load;
 
-/// How a terminal is doing.
+/// The state of a terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TerminalState {
     /// The emulator is being loaded.
     Loading,
-    /// The connection is being made, or made again.
+    /// It is being connected or reconnected.
     Connecting,
-    /// It can be used.
+    /// It is connected.
     Open,
-    /// It is over; another needs another ticket.
+    /// It is closed. Opening one again needs a new ticket.
     Closed {
-        /// The WebSocket's code.
+        /// The WebSocket's close code.
         code: u16,
-        /// One sentence for people.
+        /// The reason, for people.
         reason: String,
     },
-    /// It cannot be shown at all.
+    /// It could not be opened, with the reason for people.
     Failed(String),
 }

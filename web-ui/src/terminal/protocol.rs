@@ -1,5 +1,5 @@
-//! What is said over a console's WebSocket. The first message is ours and brings the ticket; the server answers with a ticket for
-//! coming back after a cut; from then on, bytes are the terminal's, and a text of ours says its size.
+//! The messages of a console's WebSocket. The first one is ours and has the ticket. The server responds with a ticket for
+//! reconnecting. From then on bytes are the terminal's, and texts of ours tell its size.
 
 use api_types::Secret;
 use serde::Deserialize;
@@ -8,45 +8,45 @@ use serde_json::json;
 use super::TerminalState;
 use crate::text::leases::terminal;
 
-/// The largest frame that we send; a long paste is cut into several.
+/// The largest frame that we send. A long paste is sent in several.
 pub const LARGEST_FRAME: usize = 32 * 1024;
-/// Seconds for which the server keeps a shell whose connection was cut.
-pub const KEPT_SECONDS: u64 = 120;
+/// How long the server keeps a shell whose connection was lost, in seconds.
+pub const RECONNECT_SECONDS: u64 = 120;
 
-/// Brings the ticket.
+/// The first message: ticket and size.
 pub fn first_message(ticket: &Secret, (columns, rows): (u32, u32)) -> String {
     json!({"ticket": ticket.expose(), "resize": [columns, rows]}).to_string()
 }
 
-/// Says the terminal's size.
+/// The message that tells the terminal's size.
 pub fn size_message((columns, rows): (u32, u32)) -> String {
     json!({"resize": [columns, rows]}).to_string()
 }
 
-/// The ticket for coming back, from the server's only text.
-pub fn ticket_to_resume(text: &str) -> Option<Secret> {
+/// The ticket for reconnecting, from the server's only text message.
+pub fn resume_ticket(text: &str) -> Option<Secret> {
     #[derive(Deserialize)]
-    struct Message {
+    struct ServerMessage {
         opened: Opened,
     }
     #[derive(Deserialize)]
     struct Opened {
         resume: Option<Secret>,
     }
-    let message: Message = serde_json::from_str(text).ok()?;
+    let message: ServerMessage = serde_json::from_str(text).ok()?;
     message.opened.resume
 }
 
-/// What the machine's side clears the screen with when somebody attaches to a shell (dtach).
-const CLEARS: &[u8] = b"\x1b[H\x1b[J";
+/// How dtach in the container clears the screen when a client attaches.
+const CLEAR_SCREEN: &[u8] = b"\x1b[H\x1b[J";
 
-/// The first bytes after coming back, without the clearing of a screen that already shows what it should.
+/// The first bytes after reconnecting, without clearing the screen, which already shows the right content.
 pub fn without_clearing(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(CLEARS).unwrap_or(bytes)
+    bytes.strip_prefix(CLEAR_SCREEN).unwrap_or(bytes)
 }
 
-/// Another size, for a moment: a shell or a program redraws itself when its screen has changed.
-pub const fn nudged((columns, rows): (u32, u32)) -> (u32, u32) {
+/// A different size. A shell or a program redraws itself when its size changes.
+pub const fn other_size((columns, rows): (u32, u32)) -> (u32, u32) {
     if rows > 1 {
         (columns, rows - 1)
     } else {
@@ -54,36 +54,40 @@ pub const fn nudged((columns, rows): (u32, u32)) -> (u32, u32) {
     }
 }
 
-/// What follows when the connection has ended.
+/// What follows a closed connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Connect again with the ticket for that.
-    Again,
-    /// It is over.
-    Over,
+pub enum AfterClose {
+    /// Reconnect with the ticket for that.
+    Reconnect,
+    /// The terminal is closed.
+    End,
 }
 
-/// Reads a close code. Only what nobody meant is mended by itself: a cut line, a server that goes or fails.
-pub fn after_close(code: u16, can_resume: bool, seconds_since_cut: u64) -> Next {
-    let unmeant = matches!(code, 1001 | 1005 | 1006 | 1011 | 1012 | 1013);
-    if unmeant && can_resume && seconds_since_cut < KEPT_SECONDS {
-        Next::Again
+/// Reads a close code. Only unintended closes reconnect: a lost connection, a server that restarts or fails.
+pub fn after_close(code: u16, can_resume: bool, seconds_since_cut: u64) -> AfterClose {
+    if is_unintended(code) && can_resume && seconds_since_cut < RECONNECT_SECONDS {
+        AfterClose::Reconnect
     } else {
-        Next::Over
+        AfterClose::End
     }
 }
 
-/// Whether a ticket can still open its terminal: nothing has used it, and it is not too old.
-pub fn is_unused(state: &TerminalState, was_open: bool, expires_at: u64, now: u64) -> bool {
-    let unmeant = match state {
-        TerminalState::Failed(_) => true,
-        TerminalState::Closed { code, .. } => matches!(code, 1001 | 1005 | 1006 | 1011..=1013),
-        _ => false,
-    };
-    unmeant && !was_open && now < expires_at
+/// Whether a close code is that of a lost connection, or of a server that restarts or fails.
+fn is_unintended(code: u16) -> bool {
+    matches!(code, 1001 | 1005 | 1006 | 1011..=1013)
 }
 
-/// A sentence for a close without one.
+/// Whether a ticket can still open its terminal: it was not used and has not expired.
+pub fn is_unused(state: &TerminalState, was_open: bool, expires_at: u64, now: u64) -> bool {
+    let unintended = match state {
+        TerminalState::Failed(_) => true,
+        TerminalState::Closed { code, .. } => is_unintended(*code),
+        _ => false,
+    };
+    unintended && !was_open && now < expires_at
+}
+
+/// The reason of a close, for people: the server's, or one for the code.
 pub fn reason(code: u16, given: &str) -> String {
     if !given.is_empty() {
         return given.to_owned();
@@ -91,12 +95,12 @@ pub fn reason(code: u16, given: &str) -> String {
     terminal::closed(code).to_owned()
 }
 
-/// Seconds before the next attempt to come back, from 1.
-pub fn pause(attempt: u32) -> u32 {
+/// The seconds before an attempt to reconnect (from 1).
+pub fn backoff(attempt: u32) -> u32 {
     attempt.clamp(1, 5)
 }
 
-/// Whether a text may do something by being pasted: it has lines, each of which a shell would run.
+/// Whether pasting a text runs commands: it has line breaks, and a shell runs each line.
 pub fn runs_when_pasted(text: &str) -> bool {
     text.contains(['\n', '\r'])
 }
@@ -114,23 +118,23 @@ mod tests {
         );
         assert_eq!(size_message((132, 43)), r#"{"resize":[132,43]}"#);
         let opened = r#"{"opened":{"ctid":101,"hostname":"box","expiresAt":"2026-01-01T00:00:00Z","resume":"t-2"}}"#;
-        assert_eq!(ticket_to_resume(opened), Some(Secret::new("t-2")));
-        assert_eq!(ticket_to_resume("hello"), None);
+        assert_eq!(resume_ticket(opened), Some(Secret::new("t-2")));
+        assert_eq!(resume_ticket("hello"), None);
     }
 
     #[test]
     fn only_what_nobody_meant_is_mended() {
         for (code, next) in [
-            (1006, Next::Again),
-            (1012, Next::Again),
-            (1000, Next::Over),
-            (4410, Next::Over),
-            (4411, Next::Over),
+            (1006, AfterClose::Reconnect),
+            (1012, AfterClose::Reconnect),
+            (1000, AfterClose::End),
+            (4410, AfterClose::End),
+            (4411, AfterClose::End),
         ] {
             assert_eq!(after_close(code, true, 0), next, "{code}");
         }
-        assert_eq!(after_close(1006, false, 0), Next::Over);
-        assert_eq!(after_close(1006, true, KEPT_SECONDS), Next::Over);
+        assert_eq!(after_close(1006, false, 0), AfterClose::End);
+        assert_eq!(after_close(1006, true, RECONNECT_SECONDS), AfterClose::End);
     }
 
     #[test]
@@ -157,8 +161,8 @@ mod tests {
     fn a_screen_is_not_cleared_on_coming_back_and_its_program_redraws_it() {
         assert_eq!(without_clearing(b"\x1b[H\x1b[J$ "), b"$ ");
         assert_eq!(without_clearing(b"\x1b[J"), b"\x1b[J");
-        assert_eq!(nudged((80, 24)), (80, 23));
-        assert_eq!(nudged((80, 1)), (80, 2));
+        assert_eq!(other_size((80, 24)), (80, 23));
+        assert_eq!(other_size((80, 1)), (80, 2));
     }
 
     #[test]

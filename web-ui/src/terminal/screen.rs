@@ -1,4 +1,4 @@
-//! The emulator: xterm.js behind the few methods that the glue script gives it.
+//! The emulator: xterm.js behind the few methods of the glue script (`terminal/terminal.js`).
 
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use leptos::prelude::{document, window};
@@ -10,10 +10,10 @@ use crate::text::leases::terminal;
 
 const GLUE: &str = "infra402Terminal";
 
-/// A terminal on the page. It is taken off when this is dropped.
+/// A terminal on the page. It is removed when this is dropped.
 pub(super) struct Screen {
     object: JsValue,
-    _heard: [JsValue; 3],
+    _callbacks: [JsValue; 3],
     _data: Closure<dyn FnMut(String)>,
     _size: Closure<dyn FnMut(u32, u32)>,
     _paste: Closure<dyn FnMut(String)>,
@@ -22,7 +22,7 @@ pub(super) struct Screen {
 /// Loads the emulator, once for the page.
 ///
 /// # Errors
-/// A sentence for people: this build has none, or it does not load.
+/// The reason for people: this build has no emulator, or it could not be loaded.
 pub async fn load() -> Result<(), String> {
     if glue().is_some() {
         return Ok(());
@@ -47,7 +47,7 @@ pub async fn load() -> Result<(), String> {
         script.set_onload(Some(&resolve));
         script.set_onerror(Some(&reject));
         if let Some(head) = document().head() {
-            // Without it, neither event comes; every page has a head.
+            // Every page has a head. Without one, neither event would come.
             let _ = head.append_child(&script);
         }
     });
@@ -61,10 +61,10 @@ fn glue() -> Option<JsValue> {
 }
 
 impl Screen {
-    /// Puts a terminal into an element.
+    /// Opens a terminal in an element.
     ///
     /// # Errors
-    /// A sentence for people.
+    /// The reason, for people.
     pub(super) fn open(
         host: &HtmlElement,
         typed: impl FnMut(String) + 'static,
@@ -80,16 +80,16 @@ impl Screen {
         let open: Function = Reflect::get(&glue, &"open".into())
             .and_then(JsCast::dyn_into)
             .map_err(failed)?;
-        let heard = [
+        let callbacks = [
             data.as_ref().clone(),
             size.as_ref().clone(),
             paste.as_ref().clone(),
         ];
-        let arguments = Array::of4(host, &heard[0], &heard[1], &heard[2]);
+        let arguments = Array::of4(host, &callbacks[0], &callbacks[1], &callbacks[2]);
         let object = open.apply(&glue, &arguments).map_err(failed)?;
         Ok(Self {
             object,
-            _heard: heard,
+            _callbacks: callbacks,
             _data: data,
             _size: size,
             _paste: paste,
@@ -101,22 +101,22 @@ impl Screen {
         self.call("write", Some(bytes));
     }
 
-    /// Types a text, as a paste.
+    /// Pastes a text.
     pub(super) fn paste(&self, text: &str) {
         self.call("paste", Some(&text.into()));
     }
 
-    /// Takes the keyboard.
+    /// Takes the focus.
     pub(super) fn focus(&self) {
         self.call("focus", None);
     }
 
-    /// Takes the size of its element.
+    /// Adapts to the size of its element.
     pub(super) fn fit(&self) {
         self.call("fit", None);
     }
 
-    /// Columns and rows.
+    /// The number of columns and rows.
     pub(super) fn size(&self) -> (u32, u32) {
         let size = self
             .call("size", None)

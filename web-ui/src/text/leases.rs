@@ -64,13 +64,13 @@ pub fn some(count: usize, state: &str) -> String {
     format!("{count} {state}")
 }
 /// Switched off, within a line.
-pub const GLANCE_OFF: &str = "switched off";
+pub const SUMMARY_OFF: &str = "switched off";
 /// The machines do not answer, within a line.
-pub const GLANCE_UNSEEN: &str = "not reachable";
+pub const SUMMARY_UNREACHABLE: &str = "not reachable";
 /// Its time is over, within a line.
-pub const GLANCE_OVER: &str = "stopped";
+pub const SUMMARY_EXPIRED: &str = "stopped";
 /// Being made, within a line.
-pub const GLANCE_COMING: &str = "being made";
+pub const SUMMARY_IN_CREATION: &str = "being made";
 
 /// Number of the container.
 pub const CONTAINER: &str = "Container";
@@ -262,10 +262,10 @@ pub mod terminal {
     /// Opens one that is paid for.
     pub const OPEN_IT: &str = "Open terminal";
     /// One that was opened, or was not opened in time.
-    pub const SPENT: &str =
+    pub const TICKET_USED: &str =
         "Its ticket is used up. Ask for another console to open the terminal again.";
     /// A terminal's name where its container's is not known.
-    pub fn of(ctid: u32) -> String {
+    pub fn name(ctid: u32) -> String {
         format!("container {ctid}")
     }
     /// Pays for a new ticket.

@@ -195,9 +195,9 @@ pub mod credential {
     /// The group's name.
     pub const LEGEND: &str = "How will you log in as root?";
     /// The password is made.
-    pub const MADE: &str = "Made password";
+    pub const GENERATED: &str = "Made password";
     /// What that means.
-    pub const MADE_HELP: &str = "The service makes a strong password and shows it once, here. The chat's model never sees it.";
+    pub const GENERATED_HELP: &str = "The service makes a strong password and shows it once, here. The chat's model never sees it.";
     /// The customer's password.
     pub const OWN: &str = "My password";
     /// The field.

@@ -44,7 +44,7 @@ pub const DISMISS: &str = "Dismiss";
 /// Until an answer comes.
 pub const LOADING: &str = "Loading…";
 /// Code that is loaded on demand did not come.
-pub const PART_MISSING: &str =
+pub const CHUNK_MISSING: &str =
     "This part of the page could not be loaded. If trying again does not help, reload the page.";
 /// The id in the service's log.
 pub const REQUEST_ID: &str = "Request";
@@ -58,17 +58,7 @@ pub const AGENT_DOWN: &str =
     "The chat agent does not answer. You can still lease with the form on the Leases page.";
 
 /// The browser keeps nothing for the page.
-pub const NOT_KEPT: &str = "This browser keeps nothing for this page: its storage is blocked or full. Conversations, limits and payments under way are lost when the page is closed.";
-/// What stands for characters that cannot be seen.
-pub mod hidden {
-    /// Spaces.
-    pub const SPACE: &str = "space";
-    /// The end of a line.
-    pub const NEWLINE: &str = "newline";
-    /// A tabulator.
-    pub const TAB: &str = "tab";
-}
-
+pub const NOT_STORED: &str = "This browser keeps nothing for this page: its storage is blocked or full. Conversations, limits and payments under way are lost when the page is closed.";
 /// The device's clock is so many seconds ahead of the service's, or behind it. Where the difference is too large to be followed, the
 /// customer has to set it.
 pub fn clock_off(ahead: i64, followed: bool) -> String {

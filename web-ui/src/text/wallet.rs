@@ -63,7 +63,7 @@ pub mod burner {
     /// Not on this network.
     pub const NOT_ALLOWED: &str = "Not available here: this deployment takes real money, and a key in the browser is not safe enough for it.";
     /// Makes one.
-    pub const MAKE: &str = "Make a burner wallet";
+    pub const CREATE: &str = "Make a burner wallet";
     /// Uses it.
     pub const USE: &str = "Use it";
     /// Its address.
@@ -87,13 +87,13 @@ pub mod burner {
     /// Yes.
     pub const REPLACE_DO: &str = "Replace the key";
     /// Deletes it.
-    pub const WIPE: &str = "Delete this wallet";
+    pub const DELETE: &str = "Delete this wallet";
     /// Asks first.
-    pub const WIPE_ASK: &str = "Its key is gone for good, and with it what the account holds. Export it first if you want to keep it.";
+    pub const DELETE_ASK: &str = "Its key is gone for good, and with it what the account holds. Export it first if you want to keep it.";
     /// Yes.
-    pub const WIPE_DO: &str = "Delete the key";
+    pub const DELETE_DO: &str = "Delete the key";
     /// Gone.
-    pub const WIPED: &str = "The burner wallet is deleted.";
+    pub const DELETED: &str = "The burner wallet is deleted.";
 }
 
 /// The burner wallet's name.
@@ -110,7 +110,8 @@ pub mod problem {
     /// It gave no account.
     pub const LOCKED: &str = "The wallet gave no account. Unlock it and try again.";
     /// It waits for an answer to something else.
-    pub const WAITING: &str = "The wallet is waiting for an answer to an earlier request. Open it.";
+    pub const EARLIER_REQUEST: &str =
+        "The wallet is waiting for an answer to an earlier request. Open it.";
     /// Its account was changed in between.
     pub const WRONG_ACCOUNT: &str = "Another account is selected in the wallet now.";
     /// It was never told of the network.
@@ -124,7 +125,7 @@ pub mod problem {
     pub const UNANSWERED: &str =
         "The wallet did not answer. Open it, decline what it still asks, and try again.";
     /// The key would be lost.
-    pub const NOT_KEPT: &str = "This browser keeps nothing for this page: its storage is blocked or full. A key kept nowhere is lost with the page, and with it what its account holds, so none was made or taken. Allow storage for this page, make room, or use another wallet.";
+    pub const NOT_STORED: &str = "This browser keeps nothing for this page: its storage is blocked or full. A key kept nowhere is lost with the page, and with it what its account holds, so none was made or taken. Allow storage for this page, make room, or use another wallet.";
     /// What was given is no key.
     pub const BAD_KEY: &str = "This is no private key: 64 hexadecimal digits are expected.";
     /// Anything else, in its own words.

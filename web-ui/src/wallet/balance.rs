@@ -1,4 +1,4 @@
-//! How much USDC an account has, asked of the node that the deployment configures, or of the demo's ledger where payments are
+//! The USDC balance of an account, from the node that the deployment configures, or from the demo's ledger where payments are
 //! simulated.
 
 use api_types::Usdc;
@@ -6,71 +6,69 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use x402::network::Network;
 
-use crate::api::{
-    ApiError,
-    fetch::{self, Call},
-};
+use crate::http::{HttpRequest, RequestError, fetch};
 
 /// The selector of `balanceOf(address)`.
 const BALANCE_OF: &str = "0x70a08231";
 
-/// Who knows a balance.
-pub(super) enum Ledger {
-    /// A node of the network.
+/// The ledger that has an account's balance.
+pub(crate) enum BalanceSource {
+    /// A node of the network, by its RPC address.
     Node(String, &'static Network),
-    /// The lease API, whose ledger the demo's money is on.
+    /// The demo's ledger, which the lease API at this address has.
     Demo(String),
 }
 
-/// Asks who knows.
+/// Reads the balance of an account.
 ///
 /// # Errors
-/// Nobody answers, or not in their words.
-pub(super) async fn of(ledger: &Ledger, address: &str) -> Result<Usdc, ApiError> {
-    match ledger {
-        Ledger::Node(node, network) => ask(node, network, address).await,
-        Ledger::Demo(base) => ask_demo(base, address).await,
+/// The request failed, or the response cannot be read.
+pub(crate) async fn read(source: &BalanceSource, address: &str) -> Result<Usdc, RequestError> {
+    match source {
+        BalanceSource::Node(node, network) => read_from_node(node, network, address).await,
+        BalanceSource::Demo(base) => read_from_demo(base, address).await,
     }
 }
 
-async fn ask_demo(base: &str, address: &str) -> Result<Usdc, ApiError> {
+async fn read_from_demo(base: &str, address: &str) -> Result<Usdc, RequestError> {
     #[derive(Deserialize)]
-    struct Answer {
+    struct DemoBalance {
         balance: Usdc,
     }
     let url = format!("{base}/demo/balance?address={address}");
-    let response = fetch::send(&Call::get(url)).await?;
+    let response = fetch::send(&HttpRequest::get(url)).await?;
     let text = fetch::text(&response).await?;
     if !response.ok() {
-        return Err(ApiError::from_answer(response.status(), &text));
+        return Err(RequestError::from_response(response.status(), &text));
     }
     let answer = serde_json::from_str(&text);
-    let answer: Answer = answer.map_err(|_| ApiError::Unreadable {
+    let answer: DemoBalance = answer.map_err(|_| RequestError::Unreadable {
         status: response.status(),
     })?;
     Ok(answer.balance)
 }
 
-/// Asks a node.
-///
-/// # Errors
-/// It does not answer, or not in its words.
-async fn ask(node: &str, network: &Network, address: &str) -> Result<Usdc, ApiError> {
+/// Calls the token's contract through a node.
+async fn read_from_node(
+    node: &str,
+    network: &Network,
+    address: &str,
+) -> Result<Usdc, RequestError> {
     let digits = address.trim_start_matches("0x").to_ascii_lowercase();
     let call = json!({"to": network.usdc.address.to_string(), "data": format!("{BALANCE_OF}{digits:0>64}")});
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [call, "latest"]});
-    let response = fetch::send(&Call::new("POST", node).json(body.to_string())).await?;
+    let response = fetch::send(&HttpRequest::new("POST", node).json(body.to_string())).await?;
     let text = fetch::text(&response).await?;
-    let unreadable = ApiError::Unreadable {
+    let unreadable = RequestError::Unreadable {
         status: response.status(),
     };
     let answer: Value = serde_json::from_str(&text).map_err(|_| unreadable.clone())?;
-    let amount = answer["result"].as_str().and_then(read);
+    let amount = answer["result"].as_str().and_then(parse);
     amount.ok_or(unreadable)
 }
 
-/// A balance beyond what we count in is as good as the most that we do.
-fn read(result: &str) -> Option<Usdc> {
+/// Reads a hexadecimal number. A balance that is larger than our type counts as its largest value.
+fn parse(result: &str) -> Option<Usdc> {
     let digits = result.strip_prefix("0x")?.trim_start_matches('0');
     if digits.is_empty() {
         return Some(Usdc(0));

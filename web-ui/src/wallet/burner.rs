@@ -1,5 +1,4 @@
-//! A wallet for trying things out: its key is in this browser's storage, so it signs without asking, and only for money that is
-//! play money.
+//! A wallet for trying things out. Its key is in this browser's storage, so it signs without asking, and only on test networks.
 
 use alloy::{
     primitives::hex,
@@ -9,10 +8,16 @@ use api_types::Secret;
 use leptos::prelude::*;
 use x402::{eip3009, network::Network, wire::exact::Authorization};
 
-use super::{PURSE, WalletError};
-use crate::engine::storage;
+use super::WalletError;
+use crate::{
+    browser::storage,
+    lazy::{LazyTable, PAY_CHUNK},
+};
 
-pub(super) const KEY: &str = "infra402.burner";
+/// The address of the stored key, from the chunk that can compute it.
+pub(crate) static BURNER_ADDRESS: LazyTable<fn() -> Option<String>> = LazyTable::new(&PAY_CHUNK);
+
+pub(super) const STORED_AT: &str = "infra402.burner";
 
 /// The burner wallet.
 #[derive(Clone, Copy, Debug)]
@@ -22,20 +27,20 @@ pub struct Burner {
 }
 
 impl Burner {
-    /// Whether an earlier visit has left one. Then [`PURSE`] has to be here before [`Self::load`].
-    pub fn is_kept() -> bool {
-        storage::read(KEY).is_some()
+    /// Whether an earlier visit has stored a key. [`PAY_CHUNK`] must then be loaded before [`Self::load`].
+    pub fn is_stored() -> bool {
+        storage::read(STORED_AT).is_some()
     }
 
-    /// The one that an earlier visit has left, or none. Allowed where the network that is paid on is known to be for tests.
+    /// The wallet of the stored key, or none. It is allowed where the network is known to be a test network.
     pub fn load(network: Option<&Network>) -> Self {
         Self {
-            address: RwSignal::new(PURSE.here().and_then(|purse| (purse.burner)())),
+            address: RwSignal::new(BURNER_ADDRESS.get().and_then(|stored| stored())),
             allowed: RwSignal::new(network.is_some_and(|network| network.testnet)),
         }
     }
 
-    /// Its address, once it is made.
+    /// The address of its key, once there is one.
     pub fn address(&self) -> Signal<Option<String>> {
         self.address.into()
     }
@@ -45,52 +50,52 @@ impl Burner {
         self.allowed.into()
     }
 
-    /// The deployment has said what it is paid in.
-    pub fn allow(&self, network: Option<&Network>, simulated: bool) {
+    /// Allows the wallet where the deployment's payments are simulated or on a test network.
+    pub fn set_allowed(&self, network: Option<&Network>, simulated: bool) {
         self.allowed
             .set(simulated || network.is_some_and(|network| network.testnet));
     }
 
-    /// Makes a new key, unless there is one.
+    /// Creates a key, unless there is one, and returns its address.
     ///
     /// # Errors
-    /// Not for a network with real money, nor where the browser does not keep it.
-    pub fn make(&self) -> Result<String, WalletError> {
+    /// The network has real money, or the browser does not store the key.
+    pub fn create(&self) -> Result<String, WalletError> {
         if let Some(signer) = signer() {
             return Ok(address(&signer));
         }
         if !self.allowed.get_untracked() {
             return Err(WalletError::NotAllowed);
         }
-        self.keep(&PrivateKeySigner::random())
+        self.store(&PrivateKeySigner::random())
     }
 
-    /// The key, to be kept somewhere else.
+    /// The key, for the customer to store elsewhere.
     pub fn export(&self) -> Option<Secret> {
         let key = signer()?.to_bytes();
         Some(Secret::new(hex::encode_prefixed(key)))
     }
 
-    /// Takes a key that was exported before. The one that was here is gone.
+    /// Imports a key, in place of the stored one, and returns its address.
     ///
     /// # Errors
-    /// It is none, or the browser does not keep it.
+    /// The text is not a key, or the browser does not store it.
     pub fn import(&self, key: &str) -> Result<String, WalletError> {
-        self.keep(&read(key)?)
+        self.store(&parse(key)?)
     }
 
-    /// Whether another key than this one is here, which taking it would end.
+    /// Whether importing this key would delete another one.
     ///
     /// # Errors
-    /// It is none.
+    /// The text is not a key.
     pub fn replaces(&self, key: &str) -> Result<bool, WalletError> {
-        let new = read(key)?;
+        let new = parse(key)?;
         Ok(signer().is_some_and(|old| old.address() != new.address()))
     }
 
-    /// Forgets the key, and with it what the account holds.
-    pub fn wipe(&self) {
-        storage::forget(KEY);
+    /// Deletes the key. What its account holds is then lost.
+    pub fn delete(&self) {
+        storage::remove(STORED_AT);
         self.address.set(None);
     }
 
@@ -123,38 +128,38 @@ impl Burner {
         Ok(hex::encode_prefixed(signature.as_bytes()))
     }
 
-    /// Another tab may have changed the key.
-    pub(super) fn read_again(&self) {
-        self.address.set(stored());
+    /// Reads the key again, which another tab may have changed.
+    pub(super) fn reload(&self) {
+        self.address.set(stored_address());
     }
 
-    /// Keeps a key; its address is shown only once it is kept, so that nobody fills an account whose key is nowhere.
-    fn keep(&self, signer: &PrivateKeySigner) -> Result<String, WalletError> {
+    /// Stores a key. Its address is shown only once the key is stored, so that no money is sent to an account whose key is lost.
+    fn store(&self, signer: &PrivateKeySigner) -> Result<String, WalletError> {
         let address = address(signer);
-        let kept = storage::write(KEY, &hex::encode(signer.to_bytes()));
-        if !kept || stored().as_ref() != Some(&address) {
-            return Err(WalletError::NotKept);
+        let stored = storage::write(STORED_AT, &hex::encode(signer.to_bytes()));
+        if !stored || stored_address().as_ref() != Some(&address) {
+            return Err(WalletError::NotStored);
         }
         self.address.set(Some(address.clone()));
         Ok(address)
     }
 }
 
-/// A key as people write it.
-fn read(key: &str) -> Result<PrivateKeySigner, WalletError> {
+/// Reads a key as people write it, with or without `0x`.
+fn parse(key: &str) -> Result<PrivateKeySigner, WalletError> {
     let key = key.trim();
     let digits = key.strip_prefix("0x").unwrap_or(key);
     digits.parse().map_err(|_| WalletError::BadKey)
 }
 
 /// The address of the stored key.
-pub(super) fn stored() -> Option<String> {
+pub(crate) fn stored_address() -> Option<String> {
     signer().map(|signer| address(&signer))
 }
 
-/// The stored key. It is read for each use, so that a wipe in another tab counts at once.
+/// The stored key. It is read for each use, so that a deletion in another tab takes effect at once.
 fn signer() -> Option<PrivateKeySigner> {
-    storage::read(KEY)?.parse().ok()
+    storage::read(STORED_AT)?.parse().ok()
 }
 
 fn address(signer: &PrivateKeySigner) -> String {

@@ -1,10 +1,10 @@
-//! What a wallet is told about a network that it does not have yet (EIP-3085).
+//! The description of a network, for a wallet that does not know it yet (EIP-3085).
 
 use serde_json::{Value, json};
 use x402::network::Network;
 
-/// Public nodes, for wallets that are told about a network. The page itself asks only the node that the deployment configures.
-const NODES: [(u64, &str); 10] = [
+/// RPC addresses of public nodes, for wallets only. The page itself asks only the node that the deployment configures.
+const PUBLIC_NODES: [(u64, &str); 10] = [
     (84532, "https://sepolia.base.org"),
     (8453, "https://mainnet.base.org"),
     (43113, "https://api.avax-test.network/ext/bc/C/rpc"),
@@ -17,14 +17,14 @@ const NODES: [(u64, &str); 10] = [
     (11155111, "https://ethereum-sepolia-rpc.publicnode.com"),
 ];
 
-/// A chain's id as wallets want it.
+/// A chain's id as wallets read it.
 pub fn hexadecimal(chain_id: u64) -> String {
     format!("{chain_id:#x}")
 }
 
 /// The argument of `wallet_addEthereumChain`.
 pub fn parameters(network: &Network, configured_node: Option<&str>) -> Value {
-    let known = NODES.iter().find(|(id, _)| *id == network.chain_id);
+    let known = PUBLIC_NODES.iter().find(|(id, _)| *id == network.chain_id);
     let node = configured_node.or(known.map(|(_, node)| *node));
     let (name, symbol) = match network.chain_id {
         43113 | 43114 => ("Avalanche", "AVAX"),

@@ -1,5 +1,5 @@
-//! The wallet as the pages use it: what was found, which account is connected, and the two things that it signs. `connect` has how it
-//! comes to be connected.
+//! The wallet as the pages use it: the wallets that were found, the connected account, and what is signed with it. `connect`
+//! connects and disconnects.
 
 mod connect;
 
@@ -8,53 +8,33 @@ use std::collections::BTreeMap;
 use api_types::Usdc;
 use leptos::{prelude::*, task::spawn_local};
 use serde_json::json;
-use wasm_split_helpers::wasm_split;
 use x402::{network::Network, purchase::Chosen, wire::exact::Authorization};
 
 use super::{
     Account, Burner, WalletError, WalletInfo,
-    asking::{Attempt, Attempts},
-    balance::{self, Ledger},
-    burner, chain, discovery,
+    balance::{self, BalanceSource},
+    chain, discovery,
     info::{BURNER, LEGACY},
     provider::{self, Provider},
+    wait::{ConnectAttempt, ConnectAttempts},
 };
 use crate::{
+    browser::storage,
     config::Settings,
-    engine::storage,
-    part::{NotLoaded, Part},
+    lazy::{LazyTable, NotLoaded, PAY_CHUNK},
 };
 
-const CHOICE: &str = "infra402.wallet";
+/// Where the id of the chosen wallet is stored.
+const CHOSEN_AT: &str = "infra402.wallet";
 
-/// What it takes to have an account, and a first visit does without.
+/// What is needed once there is an account.
 #[derive(Clone, Copy)]
-pub struct Purse {
-    /// The address of the burner's stored key.
-    pub(super) burner: fn() -> Option<String>,
-    reconnect: fn(Wallet, String, Attempt),
-    ask_balance: fn(Wallet, Ledger, Account),
+pub(crate) struct WalletEntries {
+    pub(crate) reconnect: fn(Wallet, String, ConnectAttempt),
+    pub(crate) read_balance: fn(Wallet, BalanceSource, Account),
 }
 
-/// What it takes to have an account.
-pub static PURSE: Part<Purse> = Part::new(|| Box::pin(purse()));
-
-#[wasm_split(pay, fallible)]
-fn purse() -> Result<Purse, NotLoaded> {
-    Ok(Purse {
-        burner: burner::stored,
-        reconnect: Wallet::reconnect,
-        ask_balance: |wallet, ledger, account| {
-            spawn_local(async move {
-                let balance = balance::of(&ledger, &account.address).await.ok();
-                let still = wallet.account.get_untracked();
-                if still.is_some_and(|now| now.address == account.address) {
-                    wallet.balance.set(balance);
-                }
-            });
-        },
-    })
-}
+pub(crate) static WALLET_ENTRIES: LazyTable<WalletEntries> = LazyTable::new(&PAY_CHUNK);
 
 /// The customer's wallet.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +42,7 @@ pub struct Wallet {
     found: RwSignal<Vec<WalletInfo>>,
     providers: StoredValue<BTreeMap<String, Provider>, LocalStorage>,
     account: RwSignal<Option<Account>>,
-    attempts: StoredValue<Attempts>,
+    attempts: StoredValue<ConnectAttempts>,
     burner: Burner,
     balance: RwSignal<Option<Usdc>>,
     network: RwSignal<Option<&'static Network>>,
@@ -72,14 +52,14 @@ pub struct Wallet {
 }
 
 impl Wallet {
-    /// Looks for wallets from now on, and connects again to the one that was chosen on an earlier visit.
+    /// Starts to look for wallets, and reconnects the one that was chosen on an earlier visit.
     pub fn start(settings: &Settings) -> Self {
         let network = Network::by_name(&settings.default_network);
         let wallet = Self {
             found: RwSignal::new(Vec::new()),
             providers: StoredValue::new_local(BTreeMap::new()),
             account: RwSignal::new(None),
-            attempts: StoredValue::new(Attempts::default()),
+            attempts: StoredValue::new(ConnectAttempts::default()),
             burner: Burner::load(network),
             balance: RwSignal::new(None),
             network: RwSignal::new(network),
@@ -91,7 +71,7 @@ impl Wallet {
         if let Some(provider) = discovery::legacy() {
             wallet.add(WalletInfo::legacy(), provider);
         }
-        if storage::read(CHOICE).as_deref() == Some(BURNER) {
+        if storage::read(CHOSEN_AT).as_deref() == Some(BURNER) {
             wallet.connect_burner();
         }
         wallet
@@ -102,7 +82,7 @@ impl Wallet {
         let (found, burner) = (self.found, self.burner);
         Signal::derive(move || {
             let mut all = found.get();
-            // Who announces itself is usually at `window.ethereum` too.
+            // A wallet that announces itself is usually at `window.ethereum` as well.
             if all.len() > 1 {
                 all.retain(|wallet| wallet.id != LEGACY);
             }
@@ -118,41 +98,41 @@ impl Wallet {
         self.account.into()
     }
 
-    /// The wallet of this browser.
+    /// The burner wallet.
     pub fn burner(&self) -> Burner {
         self.burner
     }
 
-    /// The account's USDC on the network that is paid on; none where nobody can be asked.
+    /// The account's USDC on the network of payments; none where it is not known.
     pub fn balance(&self) -> Signal<Option<Usdc>> {
         self.balance.into()
     }
 
-    /// The network that is paid on.
+    /// The network of payments.
     pub fn network(&self) -> Signal<Option<&'static Network>> {
         self.network.into()
     }
 
-    /// Whether payments are on a ledger of the demo's, and on no chain.
+    /// Whether payments are simulated on the demo's ledger.
     pub fn simulated(&self) -> Signal<bool> {
         self.simulated.into()
     }
 
-    /// The deployment has said what it is paid in.
-    pub fn paid_on(&self, network: Option<&'static Network>, simulated: bool) {
+    /// Sets the network of payments, and whether payments are simulated.
+    pub fn set_network(&self, network: Option<&'static Network>, simulated: bool) {
         self.network.set(network);
         self.simulated.set(simulated);
-        self.burner.allow(network, simulated);
+        self.burner.set_allowed(network, simulated);
         self.refresh_balance();
     }
 
-    /// Somebody else knows the balance, such as the demo's faucet.
+    /// Sets a balance that a response has told.
     pub fn set_balance(&self, balance: Usdc) {
         self.balance.set(Some(balance));
     }
 
-    /// A payment of this amount has been made.
-    pub fn spend(&self, amount: Usdc) {
+    /// Subtracts a payment from the balance, and reads the balance again.
+    pub fn subtract(&self, amount: Usdc) {
         self.balance.update(|balance| {
             if let Some(balance) = balance {
                 *balance = Usdc(balance.0.saturating_sub(amount.0));
@@ -161,33 +141,44 @@ impl Wallet {
         self.refresh_balance();
     }
 
-    /// Asks for the balance again.
+    /// Reads the balance again.
     pub fn refresh_balance(&self) {
         let wallet = *self;
-        let (Some(ledger), Some(account)) = (self.ledger(), self.account.get_untracked()) else {
+        let source = self.balance_source();
+        let (Some(source), Some(account)) = (source, self.account.get_untracked()) else {
             return;
         };
-        PURSE.then(move |purse| match purse {
-            Ok(purse) => (purse.ask_balance)(wallet, ledger, account),
+        WALLET_ENTRIES.then(move |entries| match entries {
+            Ok(entries) => (entries.read_balance)(wallet, source, account),
             Err(NotLoaded) => wallet.balance.set(None),
         });
     }
 
-    /// Who knows the balance; nobody, where no node is configured and the money is not the demo's.
-    fn ledger(&self) -> Option<Ledger> {
+    pub(crate) fn read_balance(self, source: BalanceSource, account: Account) {
+        spawn_local(async move {
+            let balance = balance::read(&source, &account.address).await.ok();
+            let now = self.account.get_untracked();
+            if now.is_some_and(|now| now.address == account.address) {
+                self.balance.set(balance);
+            }
+        });
+    }
+
+    /// Where the balance is read; none if no node is configured and payments are not simulated.
+    fn balance_source(&self) -> Option<BalanceSource> {
         if self.simulated.get_untracked() {
-            return Some(Ledger::Demo(self.demo.get_value()));
+            return Some(BalanceSource::Demo(self.demo.get_value()));
         }
-        Some(Ledger::Node(
+        Some(BalanceSource::Node(
             self.node.get_value()?,
             self.network.get_untracked()?,
         ))
     }
 
-    /// Puts the wallet on a network, which is told to it if it is new to it.
+    /// Switches the wallet to a network, and adds the network first if the wallet does not know it.
     ///
     /// # Errors
-    /// The wallet's.
+    /// The wallet's error.
     pub async fn switch_to(&self, network: &'static Network) -> Result<(), WalletError> {
         let Some(provider) = self.provider()? else {
             return Ok(());
@@ -206,28 +197,28 @@ impl Wallet {
             Ok(_) => {}
         }
         let chain = provider.request("eth_chainId", &json!([])).await?;
-        self.on_chain(provider::chain_id(&chain));
+        self.set_chain(provider::chain_id(&chain));
         Ok(())
     }
 
-    /// The chain that the wallet says it is on; none for a burner, which is on every one.
+    /// The chain that the wallet is on; none for the burner wallet, which is on every chain.
     ///
     /// # Errors
-    /// The wallet's.
+    /// The wallet's error.
     pub async fn chain(&self) -> Result<Option<u64>, WalletError> {
         let Some(provider) = self.provider()? else {
             return Ok(None);
         };
         let chain = provider.request("eth_chainId", &json!([])).await?;
         let chain = provider::chain_id(&chain);
-        self.on_chain(chain);
+        self.set_chain(chain);
         Ok(chain)
     }
 
     /// Signs a payment. The signature is passed on as the wallet gave it, whatever its length.
     ///
     /// # Errors
-    /// The wallet's.
+    /// The wallet's error.
     pub async fn sign_payment(
         &self,
         chosen: &Chosen,
@@ -238,17 +229,17 @@ impl Wallet {
         };
         let from = authorization.from.to_checksum(None);
         self.expect_account(&from)?;
-        // Some wallets take the typed data only as a text.
+        // Some wallets accept the typed data only as a text.
         let typed = chosen.typed_data(authorization).to_string();
         provider
             .request_text("eth_signTypedData_v4", &json!([from, typed]))
             .await
     }
 
-    /// Signs a text.
+    /// Signs a text (EIP-191).
     ///
     /// # Errors
-    /// The wallet's.
+    /// The wallet's error.
     pub async fn sign_text(&self, address: &str, text: &str) -> Result<String, WalletError> {
         let Some(provider) = self.provider()? else {
             return self.burner.sign_text(text);

@@ -1,5 +1,5 @@
-//! Finds the browser's wallets: those that announce themselves (EIP-6963), whenever they do, and the one that an older wallet
-//! puts at `window.ethereum`.
+//! Finds the browser's wallets: those that announce themselves (EIP-6963), at any time, and the one that an older wallet puts at
+//! `window.ethereum`.
 
 use js_sys::Reflect;
 use leptos::prelude::window;
@@ -11,7 +11,7 @@ use super::{info::WalletInfo, provider::Provider};
 /// Calls `found` for each wallet that announces itself, now and later.
 pub fn listen(found: impl Fn(WalletInfo, Provider) + 'static) {
     let heard = Closure::<dyn FnMut(CustomEvent)>::new(move |event: CustomEvent| {
-        if let Some((info, provider)) = announced(&event.detail()) {
+        if let Some((info, provider)) = read_announcement(&event.detail()) {
             found(info, provider);
         }
     });
@@ -24,25 +24,25 @@ pub fn listen(found: impl Fn(WalletInfo, Provider) + 'static) {
         heard.forget();
     }
     if let Ok(ask) = Event::new("eip6963:requestProvider") {
-        // Whoever hears it answers; nobody does where there is no wallet.
+        // Each wallet answers by announcing itself.
         let _ = window.dispatch_event(&ask);
     }
 }
 
 /// The wallet at `window.ethereum`, if there is one.
 pub fn legacy() -> Option<Provider> {
-    Provider::of(get(&window(), "ethereum")?)
+    Provider::from_object(get(&window(), "ethereum")?)
 }
 
-fn announced(detail: &JsValue) -> Option<(WalletInfo, Provider)> {
+fn read_announcement(detail: &JsValue) -> Option<(WalletInfo, Provider)> {
     let info = get(detail, "info")?;
     let text = |name: &str| get(&info, name).and_then(|value| value.as_string());
-    let wallet = WalletInfo::announced(
+    let wallet = WalletInfo::from_announcement(
         &text("rdns")?,
         &text("name").unwrap_or_default(),
         &text("icon").unwrap_or_default(),
     )?;
-    Some((wallet, Provider::of(get(detail, "provider")?)?))
+    Some((wallet, Provider::from_object(get(detail, "provider")?)?))
 }
 
 fn get(object: &JsValue, name: &str) -> Option<JsValue> {

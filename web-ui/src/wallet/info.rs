@@ -1,4 +1,4 @@
-//! What the pages know of a wallet.
+//! A wallet and its account, as the pages show them.
 
 use crate::text::wallet as text;
 
@@ -10,7 +10,7 @@ pub const LEGACY: &str = "window.ethereum";
 /// Where a wallet's key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WalletKind {
-    /// In an extension or an application of the customer's.
+    /// In an extension or application that puts a provider into the page.
     Injected,
     /// In this browser's storage.
     Burner,
@@ -19,7 +19,7 @@ pub enum WalletKind {
 /// A wallet that can be connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WalletInfo {
-    /// Its reverse domain name, [`LEGACY`] or [`BURNER`].
+    /// Its reverse domain name, [`LEGACY`], or [`BURNER`].
     pub id: String,
     /// Its name.
     pub name: String,
@@ -30,7 +30,7 @@ pub struct WalletInfo {
 }
 
 impl WalletInfo {
-    /// The wallet of this browser.
+    /// The burner wallet.
     pub fn burner() -> Self {
         Self {
             id: BURNER.to_owned(),
@@ -50,8 +50,8 @@ impl WalletInfo {
         }
     }
 
-    /// A wallet that announces itself. Its words are its own, so they are bounded, and its picture is only taken if it is one.
-    pub fn announced(id: &str, name: &str, icon: &str) -> Option<Self> {
+    /// A wallet that announces itself. Its texts come from elsewhere, so they are cut, and its icon must be a `data:` image.
+    pub fn from_announcement(id: &str, name: &str, icon: &str) -> Option<Self> {
         let text = |text: &str, longest| text.trim().chars().take(longest).collect::<String>();
         let (id, name) = (text(id, 100), text(name, 60));
         if id.is_empty() || id == BURNER {
@@ -74,13 +74,13 @@ impl WalletInfo {
 pub struct Account {
     /// Its address, with the checksum in its letters.
     pub address: String,
-    /// The chain that its wallet is on; a burner is on every one.
+    /// The chain that its wallet is on; none for the burner wallet, which is on every chain.
     pub chain_id: Option<u64>,
     /// Its wallet.
     pub wallet: WalletInfo,
 }
 
-/// Reads a chain id as wallets give it: hexadecimal digits in a text, or a number.
+/// Reads a chain id as wallets write it: hexadecimal with `0x`, or decimal.
 pub fn chain_id(text: &str) -> Option<u64> {
     match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16).ok(),
@@ -88,7 +88,7 @@ pub fn chain_id(text: &str) -> Option<u64> {
     }
 }
 
-/// Writes an address with its checksum; none if it is no address.
+/// The address with its checksum; none if the text is not an address.
 pub fn checksummed(address: &str) -> Option<String> {
     let address: alloy::primitives::Address = address.trim().parse().ok()?;
     Some(address.to_checksum(None))
@@ -99,21 +99,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_announcement_cannot_pretend_to_be_the_burner_or_bring_a_script() {
-        assert_eq!(WalletInfo::announced("burner", "Burner wallet", ""), None);
-        assert_eq!(WalletInfo::announced("  ", "x", ""), None);
+    fn an_announcement_cannot_pretend_to_be_the_burner_or_load_a_file() {
+        assert_eq!(
+            WalletInfo::from_announcement("burner", "Burner wallet", ""),
+            None
+        );
+        assert_eq!(WalletInfo::from_announcement("  ", "x", ""), None);
         let wallet =
-            WalletInfo::announced("org.example", "", "https://evil.example/x.png").unwrap();
+            WalletInfo::from_announcement("org.example", "", "https://evil.example/x.png").unwrap();
         assert_eq!((wallet.name.as_str(), wallet.icon), ("org.example", None));
         let long = "n".repeat(1000);
         let wallet =
-            WalletInfo::announced("org.example", &long, " data:image/png;base64,AA==").unwrap();
+            WalletInfo::from_announcement("org.example", &long, " data:image/png;base64,AA==")
+                .unwrap();
         assert_eq!(wallet.name.len(), 60);
         assert_eq!(wallet.icon.as_deref(), Some("data:image/png;base64,AA=="));
     }
 
     #[test]
-    fn chain_ids_come_as_digits_of_both_kinds() {
+    fn chain_ids_are_hexadecimal_or_decimal() {
         assert_eq!(chain_id("0x14a34"), Some(84532));
         assert_eq!(chain_id("84532"), Some(84532));
         assert_eq!(chain_id("base"), None);

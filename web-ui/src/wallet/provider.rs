@@ -1,4 +1,4 @@
-//! A wallet's provider, as EIP-1193 has it: one method that asks, and events.
+//! A wallet's provider (EIP-1193): one method for requests, and events.
 
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use serde_json::Value;
@@ -12,14 +12,14 @@ use super::WalletError;
 pub struct Provider(JsValue);
 
 impl Provider {
-    /// Takes an object for a provider, if it can be asked.
-    pub fn of(object: JsValue) -> Option<Self> {
+    /// The object as a provider, if it has the method `request`.
+    pub fn from_object(object: JsValue) -> Option<Self> {
         let provider = Self(object);
         provider.method("request").is_some().then_some(provider)
     }
 
     /// Whether both are the same object.
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn is_same(&self, other: &Self) -> bool {
         self.0 == other.0
     }
 
@@ -30,10 +30,10 @@ impl Provider {
         Reflect::get(&self.0, &name.into()).ok()?.dyn_into().ok()
     }
 
-    /// Asks. The answer is as the wallet gave it.
+    /// Sends a request and returns the wallet's answer as it is.
     ///
     /// # Errors
-    /// The wallet's, read from its code or its words.
+    /// The wallet's error, read from its code or its message.
     pub async fn request(&self, method: &str, params: &Value) -> Result<JsValue, WalletError> {
         let ask = self.method("request").ok_or(WalletError::NoWallet)?;
         let params = js_sys::JSON::parse(&params.to_string()).map_err(|e| rejection(&e))?;
@@ -42,16 +42,16 @@ impl Provider {
             Reflect::set(&argument, &name.into(), &value).map_err(|e| rejection(&e))?;
         }
         let asked = ask.call1(&self.0, &argument).map_err(|e| rejection(&e))?;
-        // A wallet that answers at once instead of promising is answered to as well.
+        // Some wallets return the answer itself instead of a promise.
         JsFuture::from(Promise::resolve(&asked))
             .await
             .map_err(|e| rejection(&e))
     }
 
-    /// Asks for a text.
+    /// Sends a request whose answer is a text.
     ///
     /// # Errors
-    /// As [`Self::request`], or the answer is none.
+    /// As [`Self::request`], or the answer is not a text.
     pub async fn request_text(&self, method: &str, params: &Value) -> Result<String, WalletError> {
         let answer = self.request(method, params).await?;
         answer
@@ -59,7 +59,7 @@ impl Provider {
             .ok_or_else(|| WalletError::Failed(format!("{method} gave no text")))
     }
 
-    /// Listens for as long as the page lives.
+    /// Listens to an event for as long as the page lives.
     pub fn on(&self, event: &str, heard: impl FnMut(JsValue) + 'static) {
         let Some(on) = self.method("on") else {
             return;
@@ -74,7 +74,7 @@ impl Provider {
     }
 }
 
-/// The addresses in an answer.
+/// The addresses in an answer of a wallet.
 pub fn addresses(answer: &JsValue) -> Vec<String> {
     let Some(list) = answer.dyn_ref::<Array>() else {
         return Vec::new();
@@ -84,7 +84,7 @@ pub fn addresses(answer: &JsValue) -> Vec<String> {
         .collect()
 }
 
-/// A chain's id in an answer: text or number.
+/// The chain id in an answer of a wallet: a text or a number.
 pub fn chain_id(answer: &JsValue) -> Option<u64> {
     match answer.as_string() {
         Some(text) => super::info::chain_id(&text),

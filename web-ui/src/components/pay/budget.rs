@@ -1,18 +1,19 @@
-//! What has been spent in this session, and of how much; behind it, the limits.
+//! The spent sum of this session in the header, and the limits behind it.
 
 use leptos::prelude::*;
-use wasm_split_helpers::wasm_split;
 
-use super::limits::Limits;
+use super::limits::BudgetLimits;
 use crate::{
     components::{Glyph, Icon},
     engine::use_engine,
     format::decimal_amount,
-    part::{NotLoaded, Part},
+    lazy::{LazyTable, PAY_CHUNK},
     text::{money, shell},
 };
 
-/// The session's spending in the header; a press shows the limits.
+pub(crate) static BUDGET_LIMITS: LazyTable<fn() -> AnyView> = LazyTable::new(&PAY_CHUNK);
+
+/// The spent sum of the session. A press shows the limits.
 #[component]
 pub fn BudgetChip() -> impl IntoView {
     let engine = use_engine();
@@ -22,22 +23,20 @@ pub fn BudgetChip() -> impl IntoView {
         let cap = budget.get().per_session;
         cap.map_or_else(String::new, |cap| format!(" / {}", decimal_amount(cap)))
     };
-    // The browser opens it; what is in it comes with the first press.
+    // The browser opens the popover. Its content is created at the first press.
     let wanted = RwSignal::new(false);
     view! {
         <button type="button" class="chip budget-chip" popovertarget="budget" title=money::SPENT on:click=move |_| wanted.set(true)>
             <Icon glyph=Glyph::Receipt /><span class="budget-word">{money::SPENT_WORD}</span><span class="number notranslate"><span prop:textContent=amount></span><span class="budget-cap" prop:textContent=cap></span></span>
         </button>
         <section id="budget" class="popover" popover="auto" aria-label=shell::BUDGET>
-            {move || wanted.get().then(|| LIMITS.show(|limits| limits()))}
+            {move || wanted.get().then(|| BUDGET_LIMITS.show(|content| content()))}
         </section>
     }
 }
 
-/// What the popover shows.
-static LIMITS: Part<fn() -> AnyView> = Part::new(|| Box::pin(limits()));
-
-#[wasm_split(pay, fallible)]
-fn limits() -> Result<fn() -> AnyView, NotLoaded> {
-    Ok(|| view! { <h2>{shell::BUDGET}</h2> <Limits place="header" /> }.into_any())
+/// The content of the popover.
+#[component]
+pub(crate) fn LimitsPopover() -> impl IntoView {
+    view! { <h2>{shell::BUDGET}</h2> <BudgetLimits place="header" /> }
 }

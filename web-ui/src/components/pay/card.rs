@@ -1,138 +1,109 @@
-//! The pay card: what is bought, what it costs, on which terms, where the payment is, and what can be done now.
+//! The pay card: what is bought, its price and terms, the state of the payment, and the buttons.
 
 use leptos::{html, prelude::*};
-use wasm_split_helpers::wasm_split;
 
 use super::{
     actions::Actions,
+    card_state::{is_agent, is_open},
     credential::{CredentialFields, CredentialForm},
     facts::{Facts, PriceLines},
-    item::item,
-    limits::Limits,
-    outcome::{Outcome, OwedFacts},
-    sends::SendsBlock,
+    limits::BudgetLimits,
+    outcome::{OwedFacts, PurchaseResult},
+    request_view::RequestBlock,
 };
 use crate::{
-    components::InSight,
+    components::ScrollIntoView,
     engine::use_engine,
     format::{one_line, usdc},
-    part::{NotLoaded, Part},
-    pay::{Call, CardId, Item, PayCard, Phase, Via},
+    lazy::{LazyTable, PAY_CHUNK},
+    pay::{CardId, PaidOperation, PayCard, PaymentPhase, PurchaseItem},
     state::{
-        board::Board,
-        pay_steps::{Step, is_busy, status, steps},
+        lease::board::Board,
+        payment::steps::{StepState, is_busy, status, steps},
         services::Services,
     },
     text::money,
 };
 
-/// What comes with the first payment's card.
+/// What panels and the conversation need of the pay card.
 #[derive(Clone, Copy)]
-pub struct Slip {
-    /// Shows it, by the payment, what is done when the customer gives it up, and how another offer is asked for.
-    pub show: fn(CardId, Callback<()>, Callback<()>) -> AnyView,
-    /// A call with what the page knows of it.
-    pub item: fn(Call, Board, Services) -> Item,
+pub(crate) struct PayCardEntries {
+    /// The view of a card. The callbacks cancel the purchase, and ask for a new offer.
+    pub(crate) view: fn(CardId, Callback<()>, Callback<()>) -> AnyView,
+    /// Describes an operation by what the page knows of it.
+    pub(crate) describe: fn(PaidOperation, Board, Services) -> PurchaseItem,
 }
 
-/// A payment's card.
-pub static SLIP: Part<Slip> = Part::new(|| Box::pin(slip()));
+pub(crate) static PAY_CARD: LazyTable<PayCardEntries> = LazyTable::new(&PAY_CHUNK);
 
-#[wasm_split(pay, fallible)]
-fn slip() -> Result<Slip, NotLoaded> {
-    Ok(Slip {
-        show: |id, on_cancel, on_again| {
-            view! { <PaySlip id=id on_cancel=on_cancel on_again=on_again /> }.into_any()
-        },
-        item,
-    })
-}
-
-/// A payment's card. Whoever shows it says what a cancelled payment means for them.
+/// A pay card.
 #[component]
-fn PaySlip(
-    /// Which payment.
+pub(crate) fn PayCardView(
+    /// The card.
     id: CardId,
-    /// The customer gave it up.
+    /// Called when the customer cancels.
     on_cancel: Callback<()>,
-    /// The customer wants another offer for the same.
-    on_again: Callback<()>,
+    /// Called when the customer wants a new offer for the same.
+    on_new_offer: Callback<()>,
 ) -> impl IntoView {
     let engine = use_engine();
     let card = engine.pay.card(id);
     let form = CredentialForm::new();
     let phase = Memo::new(move |_| card.with(|card| card.as_ref().map(|card| card.phase.clone())));
     let open = is_open(card);
-    let head = Memo::new(move |_| card.with(|card| card.as_ref().map(Head::of)));
-    let told = NodeRef::<html::Div>::new();
-    // They stay while a limit is typed, though its first figures may be enough.
+    let head = Memo::new(move |_| card.with(|card| card.as_ref().map(CardHead::new)));
+    let status_node = NodeRef::<html::Div>::new();
+    // The limits stay open while one is typed, even if its first digits are high enough.
     let limits = RwSignal::new(false);
     view! {
         <section class="slip" aria-label=money::PAYMENT>
-            {move || head.get().map(|head| view! { <SlipHead head=head open=open /> })}
+            {move || head.get().map(|head| view! { <CardHeadView head=head open=open /> })}
             {move || {
-                let asks = head.with(|head| head.as_ref().is_some_and(|head| head.needs_credential));
-                (asks && open.get()).then(|| view! { <CredentialFields form=form /> })
+                let needed = head.with(|head| head.as_ref().is_some_and(|head| head.needs_credential));
+                (needed && open.get()).then(|| view! { <CredentialFields form=form /> })
             }}
             <StepStrip phase=phase />
             {move || {
                 let settled = phase.with(|phase| match phase {
-                    Some(Phase::Settled(receipt)) => Some(receipt.clone()),
+                    Some(PaymentPhase::Settled(receipt)) => Some(receipt.clone()),
                     _ => None,
                 });
-                settled.map(|receipt| view! { <Outcome receipt=receipt agent=is_agent(card) /> })
+                settled.map(|receipt| view! { <PurchaseResult receipt=receipt agent=is_agent(card) /> })
             }}
-            {move || (limits.get() && open.get()).then(|| view! { <InSight><div class="slip-limits"><Limits place="slip" /></div></InSight> })}
+            {move || (limits.get() && open.get()).then(|| view! { <ScrollIntoView><div class="slip-limits"><BudgetLimits place="slip" /></div></ScrollIntoView> })}
             <div class="slip-foot">
-                <SendsBlock id=id card=card open=open />
+                <RequestBlock id=id card=card open=open />
                 {move || {
                     let owed = phase.with(|phase| match phase {
-                        Some(Phase::Owed(owed)) => Some(owed.clone()),
+                        Some(PaymentPhase::Owed(owed)) => Some(owed.clone()),
                         _ => None,
                     });
                     owed.map(|owed| view! { <OwedFacts owed=owed /> })
                 }}
-                <Status card=card node=told />
-                <Actions id=id card=card form=form told=told limits=limits on_cancel=on_cancel on_again=on_again />
+                <Status card=card node=status_node />
+                <Actions id=id card=card form=form status_node=status_node limits=limits on_cancel=on_cancel on_new_offer=on_new_offer />
             </div>
         </section>
     }
 }
 
-/// Whether the customer still decides.
-pub(super) fn is_open(card: Signal<Option<PayCard>>) -> Memo<bool> {
-    Memo::new(move |_| {
-        card.with(|card| {
-            let offered = card.as_ref().filter(|card| card.offer.is_some());
-            offered.is_some_and(|card| card.can_pay() || card.can_cancel())
-        })
-    })
-}
-
-pub(super) fn is_agent(card: Signal<Option<PayCard>>) -> bool {
-    card.with_untracked(|card| {
-        card.as_ref()
-            .is_some_and(|card| matches!(card.via, Via::Agent { .. }))
-    })
-}
-
-/// The longest summary that is shown whole; all that is sent is shown below it.
+/// The longest summary that is shown in full. The whole request is shown below it.
 const LONGEST_SUMMARY: usize = 160;
 
-/// What of a card stays as it is while its payment goes on.
+/// The parts of a card that do not change while its payment goes on.
 #[derive(Clone, PartialEq)]
-struct Head {
+struct CardHead {
     card: PayCard,
     needs_credential: bool,
 }
 
-impl Head {
-    fn of(card: &PayCard) -> Self {
+impl CardHead {
+    fn new(card: &PayCard) -> Self {
         let needs_credential = card.needs_credential;
-        // The phase changes often and is shown elsewhere.
+        // The phase changes often and is shown by other components.
         let card = PayCard {
-            phase: Phase::Quoting,
-            by_itself: false,
+            phase: PaymentPhase::Quoting,
+            automatic: false,
             ..card.clone()
         };
         Self {
@@ -143,7 +114,7 @@ impl Head {
 }
 
 #[component]
-fn SlipHead(head: Head, open: Memo<bool>) -> impl IntoView {
+fn CardHeadView(head: CardHead, open: Memo<bool>) -> impl IntoView {
     let card = head.card;
     let total = card.offer.as_ref().map(|offer| usdc(offer.amount));
     let summary = one_line(&card.summary, LONGEST_SUMMARY);
@@ -160,10 +131,10 @@ fn SlipHead(head: Head, open: Memo<bool>) -> impl IntoView {
 }
 
 #[component]
-fn StepStrip(phase: Memo<Option<Phase>>) -> impl IntoView {
+fn StepStrip(phase: Memo<Option<PaymentPhase>>) -> impl IntoView {
     let strip = Memo::new(move |_| phase.with(|phase| phase.as_ref().map(steps)));
-    let step = |(name, step): (&'static str, Step)| {
-        let current = (step == Step::Current).then_some("step");
+    let step = |(name, step): (&'static str, StepState)| {
+        let current = (step == StepState::Current).then_some("step");
         view! { <li data-step=step.name() aria-current=current>{name}</li> }
     };
     move || {
@@ -175,13 +146,13 @@ fn StepStrip(phase: Memo<Option<Phase>>) -> impl IntoView {
 
 #[component]
 fn Status(card: Signal<Option<PayCard>>, node: NodeRef<html::Div>) -> impl IntoView {
-    let said = Memo::new(move |_| card.with(|card| card.as_ref().and_then(status)));
+    let text = Memo::new(move |_| card.with(|card| card.as_ref().and_then(status)));
     let busy = Memo::new(move |_| {
         card.with(|card| card.as_ref().is_some_and(|card| is_busy(&card.phase)))
     });
     let share = Memo::new(move |_| {
         card.with(|card| match &card.as_ref()?.phase {
-            Phase::Sent {
+            PaymentPhase::Sent {
                 progress: Some(progress),
                 ..
             } => Some((progress.done, progress.of)),
@@ -191,7 +162,7 @@ fn Status(card: Signal<Option<PayCard>>, node: NodeRef<html::Div>) -> impl IntoV
     view! {
         <div class="slip-status" role="status" aria-live="polite" tabindex="-1" node_ref=node>
             {move || busy.get().then(|| view! { <span class="spinner" aria-hidden="true"></span> })}
-            <span prop:textContent=move || said.get().unwrap_or_default()></span>
+            <span prop:textContent=move || text.get().unwrap_or_default()></span>
         </div>
         {move || share.get().map(|(done, of)| view! {
             <progress class="slip-progress" aria-label=money::STEPS[2] max=of.to_string() value=(done + 1).to_string()></progress>

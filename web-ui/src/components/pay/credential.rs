@@ -1,37 +1,37 @@
-//! How the owner of a new container will log in: a made password, a password of their own, or a key.
+//! How the owner of a new container logs in: a generated password, their own password, or an SSH key.
 
 use api_types::{LeaseRequest, Secret};
 use leptos::prelude::*;
 
 use crate::{
-    pay::Credential,
-    state::{lease_form::credential_problem, services::Services},
+    pay::LoginCredential,
+    state::{lease::form::credential_error, services::Services},
     text::money::credential,
 };
 
-/// Which kind.
+/// The kind of credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Made,
+enum CredentialKind {
+    Generated,
     Own,
     Key,
 }
 
-/// The fields' values.
+/// The values of the fields.
 #[derive(Clone, Copy)]
 pub struct CredentialForm {
-    kind: RwSignal<Kind>,
+    kind: RwSignal<CredentialKind>,
     password: RwSignal<String>,
     key: RwSignal<String>,
     problem: Memo<Option<String>>,
 }
 
 impl CredentialForm {
-    /// A made password, until something else is chosen.
+    /// A generated password is chosen at first.
     pub fn new() -> Self {
         let catalog = Services::get().catalog();
         let (kind, password, key) = (
-            RwSignal::new(Kind::Made),
+            RwSignal::new(CredentialKind::Generated),
             RwSignal::new(String::new()),
             RwSignal::new(String::new()),
         );
@@ -40,11 +40,11 @@ impl CredentialForm {
                 catalog.with(|catalog| catalog.as_ref().map(|catalog| catalog.limits.clone()));
             let mut request = LeaseRequest::default();
             match kind.get() {
-                Kind::Made => return None,
-                Kind::Own => request.password = Some(Secret::new(password.get())),
-                Kind::Key => request.ssh_public_key = Some(key.get().trim().to_owned()),
+                CredentialKind::Generated => return None,
+                CredentialKind::Own => request.password = Some(Secret::new(password.get())),
+                CredentialKind::Key => request.ssh_public_key = Some(key.get().trim().to_owned()),
             }
-            credential_problem(&limits.unwrap_or_default(), &request)
+            credential_error(&limits.unwrap_or_default(), &request)
         });
         Self {
             kind,
@@ -54,23 +54,27 @@ impl CredentialForm {
         }
     }
 
-    /// Whether what is there can be used.
+    /// Whether the values can be used.
     pub fn is_good(self) -> bool {
         self.problem.with(Option::is_none)
     }
 
-    /// What is to be sent; nothing where a field is not yet right.
-    pub fn credential(self, needed: bool) -> Option<Credential> {
+    /// The credential; none while a field has an error.
+    pub fn credential(self, needed: bool) -> Option<LoginCredential> {
         if !needed {
-            return Some(Credential::Made);
+            return Some(LoginCredential::Generated);
         }
         if self.problem.with_untracked(Option::is_some) {
             return None;
         }
         Some(match self.kind.get_untracked() {
-            Kind::Made => Credential::Made,
-            Kind::Own => Credential::Password(Secret::new(self.password.get_untracked())),
-            Kind::Key => Credential::SshKey(self.key.get_untracked().trim().to_owned()),
+            CredentialKind::Generated => LoginCredential::Generated,
+            CredentialKind::Own => {
+                LoginCredential::Password(Secret::new(self.password.get_untracked()))
+            }
+            CredentialKind::Key => {
+                LoginCredential::SshKey(self.key.get_untracked().trim().to_owned())
+            }
         })
     }
 }
@@ -78,10 +82,10 @@ impl CredentialForm {
 /// The fields.
 #[component]
 pub fn CredentialFields(
-    /// Their values.
+    /// The values.
     form: CredentialForm,
 ) -> impl IntoView {
-    let choice = move |kind: Kind, label: &'static str| {
+    let choice = move |kind: CredentialKind, label: &'static str| {
         view! {
             <label class="segment">
                 <input type="radio" name="credential" prop:checked=move || form.kind.get() == kind on:change=move |_| form.kind.set(kind) />
@@ -91,9 +95,9 @@ pub fn CredentialFields(
     };
     let field = move || {
         match form.kind.get() {
-        Kind::Made => view! { <p class="fine">{credential::MADE_HELP}</p> }.into_any(),
-        Kind::Own => view! { <OwnPassword form=form /> }.into_any(),
-        Kind::Key => view! {
+        CredentialKind::Generated => view! { <p class="fine">{credential::GENERATED_HELP}</p> }.into_any(),
+        CredentialKind::Own => view! { <OwnPassword form=form /> }.into_any(),
+        CredentialKind::Key => view! {
             <label class="field">
                 <span>{credential::KEY_LABEL}</span>
                 <textarea rows="2" spellcheck="false" autocomplete="off" placeholder=credential::KEY_PLACEHOLDER prop:value=form.key
@@ -105,9 +109,9 @@ pub fn CredentialFields(
     };
     let problem = move || {
         let typed = match form.kind.get() {
-            Kind::Made => false,
-            Kind::Own => form.password.with(|text| !text.is_empty()),
-            Kind::Key => form.key.with(|text| !text.is_empty()),
+            CredentialKind::Generated => false,
+            CredentialKind::Own => form.password.with(|text| !text.is_empty()),
+            CredentialKind::Key => form.key.with(|text| !text.is_empty()),
         };
         form.problem.get().filter(|_| typed)
     };
@@ -115,13 +119,13 @@ pub fn CredentialFields(
         <fieldset class="credential">
             <legend>{credential::LEGEND}</legend>
             <div class="segments">
-                {choice(Kind::Made, credential::MADE)}
-                {choice(Kind::Own, credential::OWN)}
-                {choice(Kind::Key, credential::KEY)}
+                {choice(CredentialKind::Generated, credential::GENERATED)}
+                {choice(CredentialKind::Own, credential::OWN)}
+                {choice(CredentialKind::Key, credential::KEY)}
             </div>
             {field}
             <p class="field-problem" role="status">{problem}</p>
-            {move || (form.kind.get() != Kind::Made).then(|| view! { <p class="fine">{credential::PAST_MODEL}</p> })}
+            {move || (form.kind.get() != CredentialKind::Generated).then(|| view! { <p class="fine">{credential::PAST_MODEL}</p> })}
         </fieldset>
     }
 }

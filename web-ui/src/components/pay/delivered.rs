@@ -1,10 +1,10 @@
-//! What a new container's owner needs: its number, its address, its password (once), and until when it runs.
+//! A new container: its number, its address, its password (once), and when it expires.
 
 use api_types::{LeaseResponse, Secret};
 use leptos::prelude::*;
 
 use crate::{
-    components::{Copyable, Fact, Glyph, Icon, Moment},
+    components::{Copyable, Fact, Glyph, Icon, LocalTime},
     state::route::Route,
     text::{leases, money::delivered},
 };
@@ -12,15 +12,15 @@ use crate::{
 /// A new container.
 #[component]
 pub fn Delivered(
-    /// The answer of the lease service.
+    /// The lease service's response.
     lease: LeaseResponse,
-    /// Its password was shown, and is not here any more.
+    /// Whether its password was shown and is not available any more.
     #[prop(optional)]
     was_shown: bool,
-    /// The password is copied.
+    /// Called once the password is copied.
     #[prop(optional, into)]
     on_copied: Option<Callback<()>>,
-    /// Goes to the board, where more has to be done for that than to follow a link.
+    /// Goes to the board, if following the link is not enough.
     #[prop(optional, into)]
     on_board: Option<Callback<()>>,
 ) -> impl IntoView {
@@ -40,17 +40,17 @@ pub fn Delivered(
             <dl class="facts">
                 <Fact name=delivered::CONTAINER>{lease.hostname} " " <span class="tag">{lease.ctid}</span></Fact>
                 <Fact name=delivered::ADDRESS>{address}</Fact>
-                <Fact name=delivered::UNTIL><Moment at=lease.expires_at /></Fact>
+                <Fact name=delivered::UNTIL><LocalTime at=lease.expires_at /></Fact>
             </dl>
-            {lease.password.map(|password| view! { <MadePassword password=password on_copied=on_copied /> })}
+            {lease.password.map(|password| view! { <GeneratedPassword password=password on_copied=on_copied /> })}
             {was_shown.then(|| view! { <p class="fine">{delivered::SHOWN}</p> })}
-            <a class="button small" href=Route::Leases.href() on:click=to_board><Icon glyph=Glyph::Server />{delivered::TO_BOARD}</a>
+            <a class="button small" href=Route::LEASES.href() on:click=to_board><Icon glyph=Glyph::Server />{delivered::TO_BOARD}</a>
         </div>
     }
 }
 
 #[component]
-fn MadePassword(password: Secret, on_copied: Option<Callback<()>>) -> impl IntoView {
+fn GeneratedPassword(password: Secret, on_copied: Option<Callback<()>>) -> impl IntoView {
     let on_copied = on_copied.unwrap_or_else(|| Callback::new(|()| {}));
     let plain = password.expose().to_owned();
     view! {

@@ -1,18 +1,19 @@
-//! The terms of an offer: its lines, where and to whom it is paid, how long it stands, what is left.
+//! The terms of an offer: its price lines, network and payee, its expiry, balance and budget.
 
 use api_types::Price;
 use leptos::prelude::*;
 
 use crate::{
+    browser::clock,
     components::{Copyable, Fact, figure},
-    engine::{clock, use_engine},
+    engine::use_engine,
     format::{countdown, decimal_amount, quantity, short_address, usdc},
     pay::Offer,
     state::now::Now,
     text::{money, wallet},
 };
 
-/// A price, line by line, with its sum.
+/// A price with its lines and its total.
 #[component]
 pub fn PriceLines(
     /// The price.
@@ -43,14 +44,14 @@ pub fn PriceLines(
 pub fn Facts(
     /// The offer.
     offer: Offer,
-    /// Whether it can still be taken.
+    /// Whether it can still be paid.
     open: Memo<bool>,
 ) -> impl IntoView {
     let engine = use_engine();
     let now = Now::get();
     let until = offer.valid_until;
     let valid = move || {
-        // The page's clock is up to a second behind.
+        // The signal of the time is up to a second behind.
         let now = now.get().max(clock::now());
         if until.unix() <= now {
             money::EXPIRED.to_owned()

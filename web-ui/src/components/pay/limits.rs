@@ -1,4 +1,4 @@
-//! The customer's limits: the most for one payment and for the session, and which payments are begun without a question.
+//! The customer's limits: for one payment, for the session, and for payments without a question.
 
 use api_types::Usdc;
 use leptos::prelude::*;
@@ -7,17 +7,17 @@ use crate::{
     components::{Fact, figure},
     engine::use_engine,
     format::{decimal_amount, parse_amount, usdc},
-    pay::Budget,
+    pay::CustomerBudget,
     text::{money, shell},
 };
 
-/// Where automatic payment begins once it is turned on: the price of a call.
-const AUTO_START: Usdc = Usdc(1_000);
+/// The limit for automatic payments when they are turned on: the price of a command.
+const AUTOMATIC_DEFAULT: Usdc = Usdc(1_000);
 
-/// What is spent and left, and the limits, to be changed at once.
+/// The spent sum, what is left, and the fields for the limits. Changes take effect at once.
 #[component]
-pub fn Limits(
-    /// Tells its fields from those in another place.
+pub fn BudgetLimits(
+    /// Distinguishes its fields from those in another place.
     place: &'static str,
 ) -> impl IntoView {
     let engine = use_engine();
@@ -32,7 +32,7 @@ pub fn Limits(
     let auto = Memo::new(move |_| budget.get().auto_below.is_some());
     let ask = move |above: bool, label: &'static str| {
         let choose =
-            move |_| budget.update(|budget| budget.auto_below = above.then_some(AUTO_START));
+            move |_| budget.update(|budget| budget.auto_below = above.then_some(AUTOMATIC_DEFAULT));
         view! {
             <label class="segment">
                 <input type="radio" name=format!("ask-{place}") prop:checked=move || auto.get() == above on:change=choose />
@@ -59,20 +59,20 @@ pub fn Limits(
     }
 }
 
-/// An amount of the budget. What cannot be read is not taken over.
+/// A field for an amount of the budget. A text that is not an amount changes nothing.
 #[component]
 fn AmountField(
     label: &'static str,
-    budget: RwSignal<Budget>,
-    read: fn(&Budget) -> Option<Usdc>,
-    write: fn(&mut Budget, Option<Usdc>),
+    budget: RwSignal<CustomerBudget>,
+    read: fn(&CustomerBudget) -> Option<Usdc>,
+    write: fn(&mut CustomerBudget, Option<Usdc>),
 ) -> impl IntoView {
     let start = budget.with_untracked(read).map(decimal_amount);
     let text = RwSignal::new(start.unwrap_or_default());
     let wrong = Memo::new(move |_| {
         text.with(|text| !text.trim().is_empty() && parse_amount(text).is_none())
     });
-    // The same limit may be changed in another place.
+    // The same limit may be changed by another field.
     Effect::new(move || {
         let now = budget.with(read);
         let shown = text.with_untracked(|text| parse_amount(text));

@@ -1,24 +1,26 @@
-//! Paying: the card, the sheet that shows it, what a panel does to buy something, and the budget.
+//! Paying: the pay card, the sheet that shows it, purchases from panels, and the budget.
 
 mod actions;
-mod budget;
-mod card;
+pub(crate) mod budget;
+pub(crate) mod card;
+mod card_state;
 mod credential;
 mod delivered;
-mod end;
 mod facts;
-mod item;
+mod leave_question;
 mod limits;
 mod outcome;
 mod purchase;
-mod sends;
+pub(crate) mod purchase_item;
+mod request_view;
 mod sheet;
+mod sheet_view;
 
 pub use budget::BudgetChip;
-pub use card::SLIP;
 pub use delivered::Delivered;
 pub use facts::PriceLines;
-pub use limits::Limits;
+pub use limits::BudgetLimits;
 pub use outcome::Transaction;
 pub use purchase::Purchase;
-pub use sheet::{Sheet, SheetView};
+pub use sheet::Sheet;
+pub use sheet_view::SheetView;

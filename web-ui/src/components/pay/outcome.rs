@@ -1,26 +1,26 @@
-//! The end of a payment: what was bought, and its transaction.
+//! The result of a payment: what was bought, and its transaction.
 
 use api_types::{LeaseResponse, RenewResponse};
 use leptos::{html, prelude::*};
 
 use super::{Delivered, Sheet};
 use crate::{
-    components::{Copyable, Fact, Glyph, Icon, shell::Navigation},
+    components::{Copyable, Fact, Glyph, Icon, Navigation},
     format::{one_line, short_hash, utc_minute},
-    pay::{Owed, Receipt},
+    pay::{OwedPayment, PurchaseReceipt},
     state::route::Route,
     text::{money, money::delivered},
 };
 
-/// The longest reason that is shown whole.
+/// The longest reason that is shown in full.
 const LONGEST_REASON: usize = 80;
 
-/// The receipt. In a conversation the tool's own card shows what was bought, so that it is not shown twice.
+/// The receipt. In a conversation the tool's card shows what was bought.
 #[component]
-pub fn Outcome(
-    /// Proof of payment.
-    receipt: Receipt,
-    /// Whether the agent goes on with it.
+pub fn PurchaseResult(
+    /// The receipt.
+    receipt: PurchaseReceipt,
+    /// Whether it belongs to a conversation.
     agent: bool,
 ) -> impl IntoView {
     let bought = (!agent).then(|| bought(&receipt)).flatten();
@@ -30,15 +30,15 @@ pub fn Outcome(
     }
 }
 
-/// What was bought, in sight and with the focus: what is shown once must not come in below the fold.
-fn bought(receipt: &Receipt) -> Option<AnyView> {
+/// What was bought. It scrolls into view and takes the focus, because a password is shown only once.
+fn bought(receipt: &PurchaseReceipt) -> Option<AnyView> {
     let node = NodeRef::<html::Div>::new();
     let content = if let Some(lease) = receipt.read::<LeaseResponse>() {
         let sheet = Sheet::get();
         let copied = Callback::new(move |()| sheet.copied());
         let board = Callback::new(move |()| {
             if sheet.close() {
-                Navigation::go(Route::Leases);
+                Navigation::go(Route::LEASES);
             }
         });
         view! { <Delivered lease=lease on_copied=copied on_board=board /> }.into_any()
@@ -51,7 +51,7 @@ fn bought(receipt: &Receipt) -> Option<AnyView> {
     };
     Effect::new(move || {
         if let Some(element) = node.get() {
-            // After the dialog's own choice of where the focus goes.
+            // The dialog sets its own focus before that.
             request_animation_frame(move || {
                 let _ = element.focus();
                 element.scroll_into_view();
@@ -61,11 +61,11 @@ fn bought(receipt: &Receipt) -> Option<AnyView> {
     Some(view! { <div class="bought" tabindex="-1" node_ref=node>{content}</div> }.into_any())
 }
 
-/// By what the seller finds a payment that is owed.
+/// The facts by which the seller finds a payment that is owed.
 #[component]
 pub fn OwedFacts(
-    /// What is owed.
-    owed: Owed,
+    /// The payment.
+    owed: OwedPayment,
 ) -> impl IntoView {
     let reason = owed
         .reason
@@ -83,7 +83,7 @@ pub fn OwedFacts(
 pub fn Transaction(
     /// Its hash.
     hash: String,
-    /// Where it can be looked at.
+    /// Its page on the block explorer.
     url: Option<String>,
 ) -> impl IntoView {
     let link = url.map(|url| {

@@ -1,15 +1,15 @@
-//! Buying something from a panel: the price is asked, the sheet opens, and the panel hears when it is paid and done.
+//! A purchase from a panel: the price is requested, the sheet opens, and the panel is called back once it is paid and delivered.
 
 use leptos::prelude::*;
 
-use super::{SLIP, Sheet};
+use super::{Sheet, card::PAY_CARD};
 use crate::{
     engine::{Engine, use_engine},
-    pay::{Call, CardId, Phase, Receipt},
-    state::{board::Board, services::Services},
+    pay::{CardId, PaidOperation, PaymentPhase, PurchaseReceipt},
+    state::{lease::board::Board, services::Services},
 };
 
-/// Something that a panel can buy, again and again.
+/// Something that a panel can buy any number of times.
 #[derive(Clone, Copy)]
 pub struct Purchase {
     engine: Engine,
@@ -20,8 +20,8 @@ pub struct Purchase {
 }
 
 impl Purchase {
-    /// A purchase whose outcome is told to the caller, once for each.
-    pub fn new(on_settled: impl Fn(Receipt) + 'static) -> Self {
+    /// A purchase. The callback is called once for each receipt.
+    pub fn new(on_settled: impl Fn(PurchaseReceipt) + 'static) -> Self {
         let engine = use_engine();
         let sheet = Sheet::get();
         let card = RwSignal::new(None::<CardId>);
@@ -30,7 +30,7 @@ impl Purchase {
             let receipt = engine.pay.cards().with(|cards| {
                 let card = cards.iter().find(|card| card.id == id)?;
                 match &card.phase {
-                    Phase::Settled(receipt) => Some(receipt.clone()),
+                    PaymentPhase::Settled(receipt) => Some(receipt.clone()),
                     _ => None,
                 }
             });
@@ -49,11 +49,11 @@ impl Purchase {
         }
     }
 
-    /// Asks for the price and opens the sheet.
-    pub fn start(self, call: Call) {
-        let item = match SLIP.here() {
-            Some(slip) => (slip.item)(call, self.board, self.services),
-            None => call.into(),
+    /// Requests the price and opens the sheet.
+    pub fn start(self, operation: PaidOperation) {
+        let item = match PAY_CARD.get() {
+            Some(entries) => (entries.describe)(operation, self.board, self.services),
+            None => operation.into(),
         };
         let id = self.engine.pay.start(item);
         self.card.set(Some(id));

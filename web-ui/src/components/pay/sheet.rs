@@ -1,35 +1,32 @@
-//! The sheet: the one place where payments that were not asked for in a conversation are made. A password that was made is shown
-//! in it once: the sheet opens again for it, and asks before it closes over one that nobody has copied.
+//! The sheet: the dialog for payments that do not belong to a conversation. It shows a generated password once: it opens again for
+//! the password, and asks before it closes if the password was not copied.
 
 use leptos::prelude::*;
 
-use super::SLIP;
 use crate::{
-    components::Dialog,
-    engine::{Engine, use_engine},
-    pay::{Call, CardId, PayCard, Phase, Via},
-    text::money,
+    engine::Engine,
+    pay::{CardId, PaidOperation, PayCard, PurchaseVia},
 };
 
-/// The sheet: whether it is open, and with which payment.
+/// Whether the sheet is open, and its card.
 #[derive(Clone, Copy)]
 pub struct Sheet {
     engine: Engine,
-    open: RwSignal<bool>,
-    card: RwSignal<Option<CardId>>,
-    /// What was on the sheet when another payment's password came.
+    pub(super) open: RwSignal<bool>,
+    pub(super) card: RwSignal<Option<CardId>>,
+    /// The card that was shown when the password of another purchase came.
     aside: RwSignal<Option<CardId>>,
     copied: RwSignal<bool>,
     leaving: RwSignal<bool>,
 }
 
 impl Sheet {
-    /// For the whole application. A payment that a reload interrupted is shown again.
+    /// Provides the sheet for the whole application. A payment that a reload interrupted is shown again.
     pub fn provide(engine: Engine) {
         let interrupted = engine.pay.cards().with_untracked(|cards| {
             let direct = cards
                 .iter()
-                .find(|card| matches!(card.via, Via::Direct(_)) && !card.is_over());
+                .find(|card| matches!(card.via, PurchaseVia::Direct(_)) && !card.is_over());
             direct.map(|card| card.id)
         });
         let sheet = Self {
@@ -40,7 +37,7 @@ impl Sheet {
             copied: RwSignal::new(false),
             leaving: RwSignal::new(false),
         };
-        // Nothing brings the password back; the browser asks in its own words.
+        // A lost password cannot be shown again. The browser asks before the page is left.
         let left = window_event_listener_untyped("beforeunload", move |event| {
             let password = sheet.open.get_untracked() && sheet.loses_something();
             if password || engine.pay.is_lost_with_the_page() {
@@ -56,22 +53,25 @@ impl Sheet {
         expect_context()
     }
 
-    /// Shows a payment.
+    /// Shows a card.
     pub fn show(self, card: CardId) {
-        // What is shown already is not drawn anew.
+        // A card that is shown already is not redrawn.
         if self.card.get_untracked() != Some(card) {
             self.card.set(Some(card));
         }
         self.open.set(true);
     }
 
-    /// A payment is paid and done. What somebody waits for elsewhere needs no further look; a new container has a password, and a
-    /// renewal a receipt.
+    /// A purchase is paid and delivered. The sheet closes if its result is shown elsewhere. A new container has a password to show,
+    /// and a renewal a receipt.
     pub fn settled(self, card: CardId) {
         let shows_more = self.engine.pay.cards().with_untracked(|cards| {
             let card = cards.iter().find(|one| one.id == card);
             card.is_some_and(|card| {
-                matches!(card.via, Via::Direct(Call::Lease(_) | Call::Renew { .. }))
+                matches!(
+                    card.via,
+                    PurchaseVia::Direct(PaidOperation::Lease(_) | PaidOperation::Renew { .. })
+                )
             })
         });
         if !shows_more && self.card.get_untracked() == Some(card) {
@@ -84,28 +84,28 @@ impl Sheet {
         self.open.into()
     }
 
-    /// The password that it shows is copied.
+    /// The password on the sheet was copied.
     pub fn copied(self) {
         self.copied.set(true);
         self.leaving.set(false);
     }
 
-    /// Whether it asks before a password is left.
+    /// Whether it asks before it closes over a password.
     pub fn leaving(self) -> Signal<bool> {
         self.leaving.into()
     }
 
-    /// The customer stays.
+    /// The customer wants to stay.
     pub fn stay(self) {
         self.leaving.set(false);
     }
 
-    /// The customer has seen it all.
+    /// The customer closes the sheet without a further question.
     pub fn leave(self) {
         self.open.set(false);
     }
 
-    /// Closes it, unless it has a question first.
+    /// Closes it, unless it has to ask first. Returns whether it closed.
     pub fn close(self) -> bool {
         let closes = self.may_close();
         if closes {
@@ -114,9 +114,9 @@ impl Sheet {
         closes
     }
 
-    /// A payment is paid. A password that came with it is shown, whatever the sheet shows or whether it is closed.
+    /// A purchase is paid. If it has a password, the sheet shows it, even if it is closed or shows another card.
     pub fn paid(self, card: &PayCard) {
-        if !matches!(card.via, Via::Direct(_)) || !card.holds_password() {
+        if !matches!(card.via, PurchaseVia::Direct(_)) || !card.shows_password() {
             return;
         }
         let shown = self.card.get_untracked().filter(|shown| *shown != card.id);
@@ -134,21 +134,21 @@ impl Sheet {
             .with_untracked(|cards| cards.iter().find(|card| card.id == id).cloned())
     }
 
-    /// Whether nothing is lost if it closes; where something is, it asks.
-    fn may_close(self) -> bool {
+    /// Whether it may close. If a password would be lost, it asks.
+    pub(super) fn may_close(self) -> bool {
         let may = !self.loses_something();
         self.leaving.set(!may);
         may
     }
 
-    /// Whether it shows a password that nobody has copied.
+    /// Whether it shows a password that was not copied.
     fn loses_something(self) -> bool {
-        let holds = self.shown().is_some_and(|card| card.holds_password());
+        let holds = self.shown().is_some_and(|card| card.shows_password());
         holds && !self.copied.get_untracked()
     }
 
-    /// What was not signed is given up; what is signed goes on without the sheet.
-    fn closed(self) {
+    /// After closing: a purchase that is not signed is cancelled, a signed one goes on without the sheet.
+    pub(super) fn closed(self) {
         self.copied.set(false);
         self.leaving.set(false);
         let goes_on = self
@@ -162,74 +162,5 @@ impl Sheet {
             self.aside.set(None);
             self.show(aside);
         }
-    }
-}
-
-/// The sheet's dialog.
-#[component]
-pub fn SheetView() -> impl IntoView {
-    let sheet = Sheet::get();
-    let engine = use_engine();
-    // What an earlier page has left under way may turn out to be another tab's.
-    Effect::new(move |was_there: Option<bool>| {
-        let id = sheet.card.get();
-        let cards = engine.pay.cards();
-        let is_there = cards.with(|cards| cards.iter().any(|card| Some(card.id) == id));
-        if was_there == Some(true) && !is_there && id.is_some() {
-            sheet.leave();
-        }
-        is_there
-    });
-    let close = Callback::new(move |()| sheet.leave());
-    let again = Callback::new(move |()| {
-        if let Some(id) = sheet.card.get_untracked() {
-            engine.pay.ask_again(id);
-        }
-    });
-    let content = move || {
-        sheet
-            .card
-            .get()
-            .map(|id| SLIP.show(move |slip| (slip.show)(id, close, again)))
-    };
-    view! {
-        <Dialog open=sheet.open title=money::PAYMENT class="sheet" on_close=move |()| sheet.closed() guard=move |()| sheet.may_close()>
-            {content}
-        </Dialog>
-        <Running sheet=sheet />
-    }
-}
-
-/// The way back to a payment that goes on, or did not end well, without the sheet.
-#[component]
-fn Running(sheet: Sheet) -> impl IntoView {
-    let engine = use_engine();
-    let running = Memo::new(move |_| {
-        let shown = sheet.card.get();
-        let open = sheet.open.get();
-        engine.pay.cards().with(|cards| {
-            let hidden = |card: &&PayCard| !(open && Some(card.id) == shown);
-            let of_the_sheet = |card: &&PayCard| {
-                let done = matches!(card.phase, Phase::Settled(_) | Phase::Cancelled);
-                Some(card.id) == shown && !done
-            };
-            // Another purchase may have taken its place on the sheet.
-            let replaced = |card: &&PayCard| {
-                matches!(card.via, Via::Direct(_)) && (card.under_way() || card.needs_a_look())
-            };
-            let own = cards.iter().filter(hidden).find(of_the_sheet);
-            let card = own.or_else(|| cards.iter().filter(hidden).find(replaced))?;
-            Some((card.id, card.under_way())).filter(|_| !open)
-        })
-    });
-    move || {
-        running.get().map(|(id, under_way)| {
-            let says = if under_way {
-                view! { <span class="spinner" aria-hidden="true"></span>{money::UNDER_WAY} }.into_any()
-            } else {
-                money::NEEDS_A_LOOK.into_any()
-            };
-            view! { <button type="button" class="running" on:click=move |_| sheet.show(id)>{says}</button> }
-        })
     }
 }

@@ -1,5 +1,4 @@
-//! The card: what is done, how far it is, what it was asked and what it answered; with the payment or the question that
-//! it waits for.
+//! The card of a tool call: its title and state, its arguments and result, and the payment or the question that it waits for.
 
 use api_types::{ExecResponse, LeaseResponse};
 use leptos::prelude::*;
@@ -7,12 +6,13 @@ use leptos::prelude::*;
 use super::{confirm::Confirm, console::ConsoleResult, exec::ExecOutput, json::JsonBlock};
 use crate::{
     components::{
-        Glyph, Icon, catch_in_conversation,
-        pay::{Delivered, SLIP, Transaction},
+        Glyph, Icon,
+        pay::{Delivered, Transaction, card::PAY_CARD},
+        restore_focus_in_conversation,
     },
     engine::use_engine,
-    format::{clock, one_line},
-    pay::outcome::proof,
+    format::{elapsed, one_line},
+    pay::outcome::read_receipt,
     state::{
         chat::{Chat, TurnCell},
         conversation::{PASSWORD_SHOWN, ToolCall, ToolStep, Turn},
@@ -20,10 +20,10 @@ use crate::{
     text::{chat::tool, shell},
 };
 
-/// The longest title that is shown whole.
+/// The longest title that is shown in full.
 const LONGEST_TITLE: usize = 160;
 
-/// A tool's card.
+/// The card of a tool call.
 #[component]
 pub fn ToolCard(
     /// The turn that the call belongs to.
@@ -40,7 +40,7 @@ pub fn ToolCard(
     let step = Memo::new(move |_| call.with(|call| call.as_ref().map(|call| call.step.clone())));
     let name = move || step.with(|step| step.as_ref().map_or("", step_name));
     let summary = move || call.with(|call| call.as_ref().map(|call| call.summary.clone()));
-    let took = move || call.with(|call| call.as_ref()?.duration_ms.map(clock));
+    let took = move || call.with(|call| call.as_ref()?.duration_ms.map(elapsed));
     let titled = move || {
         let title = head
             .get()
@@ -55,25 +55,25 @@ pub fn ToolCard(
                 <span class="tool-took number">{took}</span>
                 <span class="pill" data-step=name prop:textContent=move || step.with(|step| step.as_ref().map_or("", label))></span>
             </header>
-            <Waiting cell=cell.clone() step=step call=call />
+            <WaitingFor cell=cell.clone() step=step call=call />
             <p class="tool-summary" prop:textContent=move || summary().unwrap_or_default()></p>
-            <Result call=call />
-            <Receipt call=call />
-            <Again cell=cell step=step />
+            <ToolResult call=call />
+            <StoredReceipt call=call />
+            <RetryButton cell=cell step=step />
             <Details call=call />
         </article>
     }
 }
 
 #[component]
-fn Waiting(
+fn WaitingFor(
     cell: TurnCell,
     step: Memo<Option<ToolStep>>,
     call: Memo<Option<ToolCall>>,
 ) -> impl IntoView {
     let engine = use_engine();
     let chat = Chat::get();
-    // The slip stays once it is paid: it then is the receipt.
+    // The pay card stays once it is paid, as the receipt.
     let card = Memo::new(move |_| {
         let id = call.with(|call| call.as_ref().and_then(|call| call.card))?;
         engine
@@ -106,17 +106,17 @@ fn Waiting(
             engine.pay.cancel(id);
             if let Some(ToolStep::AwaitingPayment { pending, .. }) = step.get_untracked() {
                 chat.deny(&cell, pending);
-                catch_in_conversation();
+                restore_focus_in_conversation();
             }
         });
-        Some(SLIP.show(move |slip| (slip.show)(id, cancel, again)))
+        Some(PAY_CARD.show(move |entries| (entries.view)(id, cancel, again)))
     };
     view! { {asking} {slip} }
 }
 
-/// The receipt of a payment whose card is gone with an earlier page.
+/// The receipt of a payment whose pay card is gone with an earlier page.
 #[component]
-fn Receipt(call: Memo<Option<ToolCall>>) -> impl IntoView {
+fn StoredReceipt(call: Memo<Option<ToolCall>>) -> impl IntoView {
     let engine = use_engine();
     let simulated = engine.wallet.simulated();
     let receipt = Memo::new(move |_| {
@@ -132,30 +132,30 @@ fn Receipt(call: Memo<Option<ToolCall>>) -> impl IntoView {
     });
     move || {
         let receipt = serde_json::to_value(receipt.get()?).ok()?;
-        let proof = proof(
+        let proof = read_receipt(
             serde_json::from_value(receipt).ok(),
             serde_json::Value::Null,
         );
         let hash = proof.transaction?;
-        // The demo's transactions look like a chain's and are on none.
+        // The demo's transactions look like those of a chain and are on no chain.
         let url = proof.explorer_url.filter(|_| !simulated.get());
         Some(view! { <div class="tool-receipt"><Transaction hash=hash url=url /></div> })
     }
 }
 
-/// A call that did not work, in the last answer: the question can be asked again.
+/// The button to ask the question again, if a call of the last answer failed.
 #[component]
-fn Again(cell: TurnCell, step: Memo<Option<ToolStep>>) -> impl IntoView {
+fn RetryButton(cell: TurnCell, step: Memo<Option<ToolStep>>) -> impl IntoView {
     let chat = Chat::get();
     let (turns, running) = (chat.turns(), chat.running());
     move || {
         let failed = step.get() == Some(ToolStep::Failed);
         let last = turns.with(|turns| turns.last().is_some_and(|last| last.id == cell.id));
-        let worth = cell.turn.with(Turn::is_worth_a_retry);
+        let can_retry = cell.turn.with(Turn::can_be_retried);
         let cell = cell.clone();
-        (failed && last && worth).then(|| view! {
+        (failed && last && can_retry).then(|| view! {
             <div class="actions">
-                <button type="button" class="button small" disabled=move || running.get() on:click=move |_| { chat.retry(&cell); catch_in_conversation(); }>
+                <button type="button" class="button small" disabled=move || running.get() on:click=move |_| { chat.retry(&cell); restore_focus_in_conversation(); }>
                     <Icon glyph=Glyph::Refresh />{shell::RETRY}
                 </button>
             </div>
@@ -163,16 +163,16 @@ fn Again(cell: TurnCell, step: Memo<Option<ToolStep>>) -> impl IntoView {
     }
 }
 
-/// What a call answered, where there is a better way to show it than its JSON.
+/// The result of a call, if there is a better view than its JSON.
 #[component]
-fn Result(call: Memo<Option<ToolCall>>) -> impl IntoView {
+fn ToolResult(call: Memo<Option<ToolCall>>) -> impl IntoView {
     let result = Memo::new(move |_| {
         call.with(|call| {
             let call = call.as_ref()?;
             (call.step == ToolStep::Completed).then(|| (call.tool.clone(), call.result.clone()))
         })
     });
-    // What comes while the card is on the screen is new; what it begins with was there before.
+    // A result that comes while the card is on the screen is new.
     let old = result.with_untracked(Option::is_some);
     move || {
         let (tool, result) = result.get()?;

@@ -1,24 +1,24 @@
-//! The question before a call that ends something.
+//! The question before a call that stops or destroys something.
 
 use api_types::SuspendedCall;
 use leptos::prelude::*;
 
 use crate::{
-    components::catch_in_conversation,
+    components::restore_focus_in_conversation,
     format::one_line,
     state::chat::{Chat, TurnCell},
     text::chat::tool,
 };
 
-/// The longest line that says what would be done.
-const LONGEST: usize = 240;
+/// The longest summary that is shown in full.
+const LONGEST_SUMMARY: usize = 240;
 
-/// The question, with its two answers.
+/// The question with its two buttons.
 #[component]
 pub fn Confirm(
     /// The turn that waits.
     cell: TurnCell,
-    /// What would be done.
+    /// The call.
     call: SuspendedCall,
     /// The suspended call, sealed.
     pending: String,
@@ -28,15 +28,15 @@ pub fn Confirm(
     let (yes, no) = ((cell.clone(), pending.clone()), (cell, pending));
     let confirm = move |_| {
         chat.confirm(&yes.0, yes.1.clone());
-        catch_in_conversation();
+        restore_focus_in_conversation();
     };
     let deny = move |_| {
         chat.deny(&no.0, no.1.clone());
-        catch_in_conversation();
+        restore_focus_in_conversation();
     };
     view! {
         <div class="confirm" role="group" aria-label=tool::AWAITING_CONFIRMATION>
-            <p class="confirm-what" prop:textContent=one_line(&call.summary, LONGEST)></p>
+            <p class="confirm-what" prop:textContent=one_line(&call.summary, LONGEST_SUMMARY)></p>
             <p class="fine">{tool::confirm_help(&call.tool)}</p>
             <div class="actions">
                 <button type="button" class="button danger" disabled=move || running.get() on:click=confirm>{tool::CONFIRM}</button>

@@ -1,4 +1,4 @@
-//! What a command printed, and how it ended.
+//! The output of a command, and how it ended.
 
 use api_types::ExecResponse;
 use leptos::prelude::*;
@@ -8,10 +8,10 @@ use crate::{
     text::{leases, shell},
 };
 
-/// A command's outcome.
+/// The result of a command.
 #[component]
 pub fn ExecOutput(
-    /// The lease service's answer.
+    /// The lease service's response.
     response: ExecResponse,
 ) -> impl IntoView {
     let ended = match response.exit_code {

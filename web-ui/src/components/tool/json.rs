@@ -1,12 +1,12 @@
-//! A value as it travels, for those who want to see it.
+//! A value as JSON.
 
 use api_types::Json;
 use leptos::prelude::*;
 
-/// A labelled value; nothing where there is none.
+/// A labelled value; nothing for `null`.
 #[component]
 pub fn JsonBlock(
-    /// What it is.
+    /// Its label.
     label: &'static str,
     /// The value.
     value: Json,

@@ -1,4 +1,4 @@
-//! A tool's card in a conversation.
+//! The card of a tool call in a conversation.
 
 mod card;
 mod confirm;

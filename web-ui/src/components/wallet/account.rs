@@ -1,4 +1,4 @@
-//! The account that is connected: its address, what it holds, signing in and out.
+//! The connected account: its address and balance, signing in and out.
 
 use leptos::{prelude::*, task::spawn_local};
 
@@ -15,7 +15,7 @@ use crate::{
 /// The account.
 #[component]
 pub fn AccountPanel(
-    /// Which.
+    /// The account.
     account: Account,
 ) -> impl IntoView {
     let engine = use_engine();
@@ -32,7 +32,7 @@ pub fn AccountPanel(
         if signed_in.with(Option::is_some) {
             view! {
                 <p class="muted">{wallet::SIGNED_IN}</p>
-                <button type="button" class="button small" on:click=move |_| engine.session.sign_out()>{wallet::SIGN_OUT}</button>
+                <button type="button" class="button small" on:click=move |_| engine.session.remove()>{wallet::SIGN_OUT}</button>
             }
             .into_any()
         } else {
@@ -61,7 +61,7 @@ pub fn AccountPanel(
     }
 }
 
-/// Play money where payments are a demo's; a word on where test money comes from elsewhere.
+/// The button of the demo's faucet, or on test networks a hint where test money comes from.
 #[component]
 pub fn FaucetButton() -> impl IntoView {
     let engine = use_engine();
@@ -72,10 +72,10 @@ pub fn FaucetButton() -> impl IntoView {
         busy.set(true);
         spawn_local(async move {
             match engine.faucet().await {
-                Ok(()) => toasts.say(Tone::Success, wallet::FAUCET_DONE),
-                Err(error) => toasts.say(Tone::Danger, error.to_string()),
+                Ok(()) => toasts.show(Tone::Success, wallet::FAUCET_DONE),
+                Err(error) => toasts.show(Tone::Danger, error.to_string()),
             }
-            // With money there may be no need for the button any more.
+            // The button may be gone by now.
             busy.try_set(false);
         });
     };

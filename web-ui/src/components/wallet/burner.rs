@@ -1,25 +1,25 @@
-//! The burner wallet: made, used, shown, brought from elsewhere, deleted.
+//! The burner wallet: creating, using, exporting, importing and deleting it.
 
 use leptos::{prelude::*, task::spawn_local};
 
-use super::WalletDoor;
+use super::WalletOverlay;
 use crate::{
-    components::{Copyable, Glyph, Icon, InSight, Notice, Toasts, Tone},
+    components::{Copyable, Glyph, Icon, Notice, ScrollIntoView, Toasts, Tone},
     engine::use_engine,
     format::short_address,
     text::{shell, wallet::burner},
-    wallet::{Patience, WalletKind, info::BURNER},
+    wallet::{WalletKind, WalletWait, info::BURNER},
 };
 
-/// The burner wallet's part of the dialog.
+/// The burner wallet's section of the dialog.
 #[component]
 pub fn BurnerPanel() -> impl IntoView {
     let engine = use_engine();
     let wallet = engine.wallet.burner();
     let (address, allowed) = (wallet.address(), wallet.allowed());
-    // A catalog that says the same again must not take away what is being typed.
-    let kept = Memo::new(move |_| allowed.get().then(|| address.get()));
-    let body = move || match kept.get() {
+    // An update of the catalog must not remove what is being typed.
+    let stored = Memo::new(move |_| allowed.get().then(|| address.get()));
+    let body = move || match stored.get() {
         None => view! { <p class="muted">{burner::NOT_ALLOWED}</p> }.into_any(),
         Some(Some(address)) => view! { <Owned address=address /> }.into_any(),
         Some(None) => view! { <Absent /> }.into_any(),
@@ -33,14 +33,14 @@ pub fn BurnerPanel() -> impl IntoView {
     }
 }
 
-fn use_it(door: WalletDoor) -> impl Fn() + Copy + 'static {
+fn connector(overlay: WalletOverlay) -> impl Fn() + Copy + 'static {
     let engine = use_engine();
     let toasts = Toasts::get();
     move || {
         spawn_local(async move {
-            match engine.wallet.connect(BURNER, &Patience::default()).await {
-                Ok(_) => door.state().set(false),
-                Err(error) => toasts.say(Tone::Warning, error.to_string()),
+            match engine.wallet.connect(BURNER, &WalletWait::default()).await {
+                Ok(_) => overlay.is_open().set(false),
+                Err(error) => toasts.show(Tone::Warning, error.to_string()),
             }
         });
     }
@@ -50,14 +50,14 @@ fn use_it(door: WalletDoor) -> impl Fn() + Copy + 'static {
 fn Absent() -> impl IntoView {
     let wallet = use_engine().wallet.burner();
     let problem = RwSignal::new(None::<String>);
-    let connect = use_it(WalletDoor::get());
-    let make = move |_| match wallet.make() {
+    let connect = connector(WalletOverlay::get());
+    let create = move |_| match wallet.create() {
         Ok(_) => connect(),
         Err(error) => problem.set(Some(error.to_string())),
     };
     view! {
         <div class="actions">
-            <button type="button" class="button primary" on:click=make><Icon glyph=Glyph::Plus />{burner::MAKE}</button>
+            <button type="button" class="button primary" on:click=create><Icon glyph=Glyph::Plus />{burner::CREATE}</button>
         </div>
         <div role="status">{move || problem.get().map(|text| view! { <Notice tone=Tone::Warning><p>{text}</p></Notice> })}</div>
         <Import />
@@ -67,7 +67,7 @@ fn Absent() -> impl IntoView {
 #[component]
 fn Owned(address: String) -> impl IntoView {
     let engine = use_engine();
-    let connect = use_it(WalletDoor::get());
+    let connect = connector(WalletOverlay::get());
     let account = engine.wallet.account();
     let in_use = move || {
         account.with(|account| {
@@ -85,7 +85,7 @@ fn Owned(address: String) -> impl IntoView {
         <details class="more">
             <summary>{burner::MANAGE}<Icon glyph=Glyph::Chevron /></summary>
             <Export />
-            <Wipe />
+            <Delete />
             <Import />
         </details>
     }
@@ -99,7 +99,7 @@ fn Export() -> impl IntoView {
         let key = shown.get().then(|| wallet.export()).flatten()?;
         let plain = key.expose().to_owned();
         Some(view! {
-            <InSight><p class="key"><Copyable name=burner::KEY value=plain /></p></InSight>
+            <ScrollIntoView><p class="key"><Copyable name=burner::KEY value=plain /></p></ScrollIntoView>
         })
     };
     view! {
@@ -113,36 +113,36 @@ fn Export() -> impl IntoView {
 }
 
 #[component]
-fn Wipe() -> impl IntoView {
+fn Delete() -> impl IntoView {
     let engine = use_engine();
     let toasts = Toasts::get();
     let asking = RwSignal::new(false);
-    let wipe = move |_| {
-        engine.wallet.burner().wipe();
+    let delete = move |_| {
+        engine.wallet.burner().delete();
         let connected = engine.wallet.account().get_untracked();
         if connected.is_some_and(|account| account.wallet.kind == WalletKind::Burner) {
             engine.wallet.disconnect();
         }
-        toasts.say(Tone::Info, burner::WIPED);
+        toasts.show(Tone::Info, burner::DELETED);
     };
     move || {
         if asking.get() {
             view! {
-                <InSight>
+                <ScrollIntoView>
                     <Notice tone=Tone::Warning>
-                        <p role="alert">{burner::WIPE_ASK}</p>
+                        <p role="alert">{burner::DELETE_ASK}</p>
                         <div class="actions">
-                            <button type="button" class="button danger small" on:click=wipe>{burner::WIPE_DO}</button>
+                            <button type="button" class="button danger small" on:click=delete>{burner::DELETE_DO}</button>
                             <button type="button" class="button small" on:click=move |_| asking.set(false)>{shell::CANCEL}</button>
                         </div>
                     </Notice>
-                </InSight>
+                </ScrollIntoView>
             }
             .into_any()
         } else {
             view! {
                 <div class="actions">
-                    <button type="button" class="button small" on:click=move |_| asking.set(true)><Icon glyph=Glyph::Bin />{burner::WIPE}</button>
+                    <button type="button" class="button small" on:click=move |_| asking.set(true)><Icon glyph=Glyph::Bin />{burner::DELETE}</button>
                 </div>
             }
             .into_any()
@@ -153,7 +153,7 @@ fn Wipe() -> impl IntoView {
 #[component]
 fn Import() -> impl IntoView {
     let wallet = use_engine().wallet.burner();
-    let connect = use_it(WalletDoor::get());
+    let connect = connector(WalletOverlay::get());
     let key = RwSignal::new(String::new());
     let problem = RwSignal::new(None::<String>);
     let asking = RwSignal::new(false);
@@ -179,7 +179,7 @@ fn Import() -> impl IntoView {
     let question = move || {
         asking.get().then(|| {
             view! {
-                <InSight>
+                <ScrollIntoView>
                     <Notice tone=Tone::Warning>
                         <p role="alert">{burner::REPLACE_ASK}</p>
                         <Export />
@@ -188,7 +188,7 @@ fn Import() -> impl IntoView {
                             <button type="button" class="button small" on:click=move |_| asking.set(false)>{shell::CANCEL}</button>
                         </div>
                     </Notice>
-                </InSight>
+                </ScrollIntoView>
             }
         })
     };

@@ -1,4 +1,4 @@
-//! The button in the header: connects a wallet, or shows which one is.
+//! The button in the header: connects a wallet, or shows the connected one.
 
 use leptos::prelude::*;
 
@@ -11,15 +11,15 @@ use crate::{
 
 /// Whether the wallet's dialog is open.
 #[derive(Clone, Copy)]
-pub struct WalletDoor(RwSignal<bool>);
+pub struct WalletOverlay(RwSignal<bool>);
 
-impl WalletDoor {
-    /// For the whole application.
+impl WalletOverlay {
+    /// Provides it for the whole application.
     pub fn provide() {
         provide_context(Self(RwSignal::new(false)));
     }
 
-    /// The application's.
+    /// The application's dialog.
     pub fn get() -> Self {
         expect_context()
     }
@@ -30,7 +30,7 @@ impl WalletDoor {
     }
 
     /// Whether it is open.
-    pub fn state(self) -> RwSignal<bool> {
+    pub fn is_open(self) -> RwSignal<bool> {
         self.0
     }
 }
@@ -39,7 +39,7 @@ impl WalletDoor {
 #[component]
 pub fn WalletButton() -> impl IntoView {
     let account = use_engine().wallet.account();
-    let door = WalletDoor::get();
+    let overlay = WalletOverlay::get();
     let content = move || {
         match account.get() {
         Some(account) => view! { <WalletIcon icon=account.wallet.icon /> <span class="number notranslate" prop:textContent=short_address(&account.address)></span> }.into_any(),
@@ -54,11 +54,11 @@ pub fn WalletButton() -> impl IntoView {
         }
     };
     view! {
-        <button type="button" class=class aria-haspopup="dialog" on:click=move |_| door.open()>{content}</button>
+        <button type="button" class=class aria-haspopup="dialog" on:click=move |_| overlay.open()>{content}</button>
     }
 }
 
-/// A wallet's own picture, or ours.
+/// A wallet's own icon, or ours.
 #[component]
 pub fn WalletIcon(
     /// A `data:` URL.

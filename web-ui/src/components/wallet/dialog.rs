@@ -1,40 +1,34 @@
-//! The dialog: the wallets that there are, or the one that is connected.
+//! The wallet's dialog: the wallets that were found, or the connected one.
 
 use leptos::{prelude::*, task::spawn_local};
-use wasm_split_helpers::wasm_split;
 
 use super::{
     account::AccountPanel,
     burner::BurnerPanel,
-    button::{WalletDoor, WalletIcon},
+    button::{WalletIcon, WalletOverlay},
 };
 use crate::{
     components::{Dialog, Notice, Tone},
     engine::use_engine,
-    part::{NotLoaded, Part},
+    lazy::{LazyTable, PAY_CHUNK},
     text::{shell, wallet},
-    wallet::{Patience, WalletError, WalletInfo, WalletKind},
+    wallet::{WalletError, WalletInfo, WalletKind, WalletWait},
 };
 
 /// The wallet's dialog.
 #[component]
 pub fn WalletDialog() -> impl IntoView {
-    let door = WalletDoor::get();
+    let overlay = WalletOverlay::get();
     view! {
-        <Dialog open=door.state() title=wallet::TITLE class="wallet-dialog">{WALLET.show(|content| content())}</Dialog>
+        <Dialog open=overlay.is_open() title=wallet::TITLE class="wallet-dialog">{WALLET_CONTENT.show(|content| content())}</Dialog>
     }
 }
 
-/// What the dialog shows.
-pub static WALLET: Part<fn() -> AnyView> = Part::new(|| Box::pin(content()));
+pub(crate) static WALLET_CONTENT: LazyTable<fn() -> AnyView> = LazyTable::new(&PAY_CHUNK);
 
-#[wasm_split(pay, fallible)]
-fn content() -> Result<fn() -> AnyView, NotLoaded> {
-    Ok(|| view! { <Content /> }.into_any())
-}
-
+/// The content of the dialog.
 #[component]
-fn Content() -> impl IntoView {
+pub(crate) fn WalletContent() -> impl IntoView {
     let account = use_engine().wallet.account();
     view! {
         {move || match account.get() {
@@ -48,16 +42,16 @@ fn Content() -> impl IntoView {
 #[component]
 fn WalletList() -> impl IntoView {
     let engine = use_engine();
-    let door = WalletDoor::get();
+    let overlay = WalletOverlay::get();
     let asked = RwSignal::new(None::<String>);
     let problem = RwSignal::new(None::<String>);
-    let patience = StoredValue::new_local(Patience::default());
-    // What is answered after the dialog is left, or after another wallet is asked, connects nothing.
-    on_cleanup(move || patience.with_value(Patience::stop));
+    let wait = StoredValue::new_local(WalletWait::default());
+    // An answer that comes after the dialog was left, or after another wallet was asked, connects nothing.
+    on_cleanup(move || wait.with_value(WalletWait::stop));
     let connect = move |wallet: WalletInfo| {
-        patience.with_value(Patience::stop);
-        let own = Patience::default();
-        patience.set_value(own.clone());
+        wait.with_value(WalletWait::stop);
+        let own = WalletWait::default();
+        wait.set_value(own.clone());
         asked.set(Some(wallet.name));
         problem.set(None);
         spawn_local(async move {
@@ -66,14 +60,14 @@ fn WalletList() -> impl IntoView {
                 return;
             }
             match outcome {
-                Ok(_) => door.state().set(false),
+                Ok(_) => overlay.is_open().set(false),
                 Err(error) => drop(problem.try_set(Some(error.to_string()))),
             }
             asked.try_set(None);
         });
     };
     let stop = move |_| {
-        patience.with_value(Patience::stop);
+        wait.with_value(WalletWait::stop);
         asked.set(None);
         problem.set(Some(WalletError::Stopped.to_string()));
     };
@@ -112,7 +106,7 @@ fn WalletList() -> impl IntoView {
                 <Notice tone=Tone::Info>
                     <p>{wallet::asking(&name)}</p>
                     <div class="actions">
-                        <button type="button" class="button small" on:click=move |_| patience.with_value(Patience::ask_again)>{wallet::ASK_AGAIN}</button>
+                        <button type="button" class="button small" on:click=move |_| wait.with_value(WalletWait::ask_again)>{wallet::ASK_AGAIN}</button>
                         <button type="button" class="button small" on:click=stop>{wallet::STOP_WAITING}</button>
                     </div>
                 </Notice>

@@ -3,10 +3,10 @@
 mod account;
 mod burner;
 mod button;
-mod dialog;
+pub(crate) mod dialog;
 mod sign_in;
 
 pub use account::FaucetButton;
-pub use button::{WalletButton, WalletDoor};
-pub use dialog::{WALLET, WalletDialog};
+pub use button::{WalletButton, WalletOverlay};
+pub use dialog::WalletDialog;
 pub use sign_in::SignInGate;

@@ -1,4 +1,4 @@
-//! The box to write in. What is being written survives a page change, a reload and a failed answer.
+//! The message box. The text in it survives a page change, a reload and a failed answer.
 
 use leptos::{html, prelude::*};
 
@@ -8,7 +8,7 @@ use crate::{
     text::chat,
 };
 
-/// The box, with Send or Stop.
+/// The box, with the button to send or to stop.
 #[component]
 pub fn Composer() -> impl IntoView {
     let state = Chat::get();
@@ -35,7 +35,7 @@ pub fn Composer() -> impl IntoView {
         })
     };
     let pressed = move |event: web_sys::KeyboardEvent| match event.key().as_str() {
-        // While a composed character is being chosen, Enter chooses it.
+        // While a character is being composed, Enter belongs to the input method.
         "Enter" if !event.shift_key() && !event.is_composing() => {
             event.prevent_default();
             send();
@@ -48,15 +48,15 @@ pub fn Composer() -> impl IntoView {
         }
         _ => {}
     };
-    // The box is as high as its text, up to what the stylesheet allows.
+    // The box is as high as its text, up to the limit of the stylesheet.
     Effect::new(move || {
         let text = draft.get();
-        state.keep_draft(&text);
+        state.store_draft(&text);
         if let Some(area) = node.get() {
-            // It is measured with this text, not with the one before. Whoever types has it there already.
+            // The height is measured with the new text. After typing, the box already has it.
             area.set_value(&text);
             let style = web_sys::HtmlElement::style(&area);
-            // A height that cannot be set leaves the box scrollable.
+            // If the height cannot be set, the box scrolls.
             let _ = style.set_property("height", "auto");
             let _ = style.set_property("height", &format!("{}px", area.scroll_height()));
         }

@@ -1,41 +1,40 @@
-//! The conversations that are kept in this browser.
+//! The list of the stored conversations.
 
 use leptos::{html, prelude::*};
-use wasm_split_helpers::wasm_split;
 
 use crate::{
-    components::{Glyph, Icon, catch_focus, first_in},
+    components::{Glyph, Icon, find_first, restore_focus},
     format::ago,
-    part::{NotLoaded, Part},
+    lazy::{LazyTable, TALK_CHUNK},
     state::{chat::Chat, conversation::Conversation, now::Now},
     text::{chat, shell},
 };
 
 /// A row of the list.
 #[derive(Clone, PartialEq)]
-struct Row {
+struct ConversationRow {
     id: String,
     title: String,
     changed: u64,
 }
 
-/// The list, with the way to a new conversation.
+/// The list, with the button for a new conversation.
 #[component]
 pub fn HistoryPanel(
-    /// A conversation was chosen.
+    /// Called once a conversation is chosen.
     #[prop(into)]
     on_choice: Callback<()>,
 ) -> impl IntoView {
     let state = Chat::get();
-    let kept = state.kept();
-    let some = Memo::new(move |_| kept.with(|kept| !kept.conversations.is_empty()));
+    let history = state.stored();
+    let some = Memo::new(move |_| history.with(|history| !history.conversations.is_empty()));
     let begin = move |_| {
-        state.begin();
+        state.start_new();
         on_choice.run(());
     };
     let list = move || {
         if some.get() {
-            LIST.show_once_here(move |list| list(on_choice))
+            HISTORY_LIST.show_once_loaded(move |list| list(on_choice))
         } else {
             view! { <p class="muted">{chat::NO_CONVERSATIONS}</p> }.into_any()
         }
@@ -48,25 +47,21 @@ pub fn HistoryPanel(
     }
 }
 
-/// The list, which a first visit has nothing for.
-static LIST: Part<fn(Callback<()>) -> AnyView> = Part::new(|| Box::pin(list()));
+pub(crate) static HISTORY_LIST: LazyTable<fn(Callback<()>) -> AnyView> =
+    LazyTable::new(&TALK_CHUNK);
 
-#[wasm_split(talk, fallible)]
-fn list() -> Result<fn(Callback<()>) -> AnyView, NotLoaded> {
-    Ok(|on_choice| view! { <HistoryList on_choice=on_choice /> }.into_any())
-}
-
+/// The rows of the list.
 #[component]
-fn HistoryList(on_choice: Callback<()>) -> impl IntoView {
-    let kept = Chat::get().kept();
+pub(crate) fn HistoryList(on_choice: Callback<()>) -> impl IntoView {
+    let history = Chat::get().stored();
     let rows = Memo::new(move |_| {
-        kept.with(|kept| {
-            let row = |one: &Conversation| Row {
+        history.with(|history| {
+            let row = |one: &Conversation| ConversationRow {
                 id: one.id.clone(),
                 title: one.title().unwrap_or_else(|| chat::UNTITLED.to_owned()),
                 changed: one.changed,
             };
-            kept.conversations.iter().map(row).collect::<Vec<_>>()
+            history.conversations.iter().map(row).collect::<Vec<_>>()
         })
     });
     view! {
@@ -77,7 +72,7 @@ fn HistoryList(on_choice: Callback<()>) -> impl IntoView {
 }
 
 #[component]
-fn HistoryRow(row: Row, on_choice: Callback<()>) -> impl IntoView {
+fn HistoryRow(row: ConversationRow, on_choice: Callback<()>) -> impl IntoView {
     let state = Chat::get();
     let now = Now::get();
     let changed = row.changed;
@@ -90,21 +85,21 @@ fn HistoryRow(row: Row, on_choice: Callback<()>) -> impl IntoView {
         on_choice.run(());
     });
     let forget = Callback::new(move |()| {
-        // The list stays where it is: the focus goes on to what is in it then.
+        // The focus moves to the first conversation that is left.
         let list = node
             .get_untracked()
             .and_then(|row| row.closest(".history").ok().flatten());
-        state.forget(&forgotten);
-        catch_focus(move || {
+        state.delete(&forgotten);
+        restore_focus(move || {
             let list = list?;
-            first_in(&list, ".history-open").or_else(|| first_in(&list, "button"))
+            find_first(&list, ".history-open").or_else(|| find_first(&list, "button"))
         });
     });
     let keep = Callback::new(move |()| {
         asked.set(false);
-        catch_focus(move || first_in(&node.try_get_untracked()??.into(), ".history-delete"));
+        restore_focus(move || find_first(&node.try_get_untracked()??.into(), ".history-delete"));
     });
-    // The time is read once a minute at most: the text changes no more often.
+    // The memo redraws only when the text changes.
     let when = Memo::new(move |_| ago(changed, now.get()));
     let title = StoredValue::new(row.title);
     view! {
@@ -128,19 +123,19 @@ fn HistoryRow(row: Row, on_choice: Callback<()>) -> impl IntoView {
     }
 }
 
-/// The question before a conversation is forgotten, in its place.
+/// The question before a conversation is deleted, in place of its row.
 #[component]
 fn Question(title: String, on_yes: Callback<()>, on_no: Callback<()>) -> impl IntoView {
     let no = NodeRef::<html::Button>::new();
     Effect::new(move || {
         if let Some(no) = no.get() {
-            // A button on the page takes the focus.
+            // A button on the page can have the focus.
             let _ = no.focus();
         }
     });
     let key = move |event: web_sys::KeyboardEvent| {
         if event.key() == "Escape" {
-            // The dialog around the list stays.
+            // The dialog around the list stays open.
             event.prevent_default();
             event.stop_propagation();
             on_no.run(());

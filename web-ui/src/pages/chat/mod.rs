@@ -1,19 +1,19 @@
-//! Talking to the agent: the conversations at the side, the log, the box to write in, and the quick form beside them
-//! where there is room. On a phone the wallet's leases are in reach above the box.
+//! The chat: the stored conversations at the side, the log, the message box, and the quick form if there is room. On a phone there is a
+//! line with the wallet's leases above the box.
 
 mod composer;
-mod history;
-mod log;
-mod turn;
+pub(crate) mod history;
+pub(crate) mod log;
+mod thinking;
+pub(crate) mod turn;
 mod welcome;
 
 use leptos::prelude::*;
 
-pub use self::log::TURN;
 use self::{composer::Composer, history::HistoryPanel, log::Log};
 use crate::{
     components::{Dialog, Glyph, Icon},
-    pages::leases::{LeaseFormPanel, LeasesInReach},
+    pages::leases::{LeaseFormPanel, MobileLeases},
     state::chat::Chat,
     text::chat,
 };
@@ -32,12 +32,12 @@ pub fn ChatPage() -> impl IntoView {
                     <button type="button" class="icon-button" aria-label=chat::SHOW_CONVERSATIONS title=chat::SHOW_CONVERSATIONS on:click=move |_| drawer.set(true)>
                         <Icon glyph=Glyph::Menu />
                     </button>
-                    <button type="button" class="icon-button" aria-label=chat::NEW title=chat::NEW on:click=move |_| state.begin()>
+                    <button type="button" class="icon-button" aria-label=chat::NEW title=chat::NEW on:click=move |_| state.start_new()>
                         <Icon glyph=Glyph::Plus />
                     </button>
                 </div>
                 <Log />
-                <LeasesInReach />
+                <MobileLeases />
                 <Composer />
             </section>
             <aside class="chat-rail" aria-label=crate::text::leases::form::TITLE><LeaseFormPanel /></aside>

@@ -2,20 +2,22 @@
 
 use leptos::prelude::*;
 
-use super::log::thinking;
+use super::thinking::thinking;
 use crate::{
-    components::{CopyButton, Glyph, Icon, Notice, Tone, catch_in_conversation, tool::ToolCard},
+    components::{
+        CopyButton, Glyph, Icon, Notice, Tone, restore_focus_in_conversation, tool::ToolCard,
+    },
     markdown::Markdown,
     state::{
         chat::{Chat, TurnCell},
-        conversation::{Fault, Part, Turn, TurnState},
+        conversation::{AnswerPart, Turn, TurnError, TurnState},
     },
     text::{chat, shell},
 };
 
-/// What kind of part stands at a place; a part never changes its kind.
+/// The kind of a part of the answer. A part never changes its kind.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+enum PartKind {
     Text,
     Tool,
 }
@@ -30,29 +32,29 @@ pub fn TurnView(
     let question = Memo::new(move |_| turn.with(|turn| turn.question.clone()));
     let kinds = Memo::new(move |_| {
         turn.with(|turn| {
-            let kind = |part: &Part| match part {
-                Part::Text(_) => Kind::Text,
-                Part::Tool(_) => Kind::Tool,
+            let kind = |part: &AnswerPart| match part {
+                AnswerPart::Text(_) => PartKind::Text,
+                AnswerPart::Tool(_) => PartKind::Tool,
             };
             turn.parts.iter().map(kind).enumerate().collect::<Vec<_>>()
         })
     });
     let parts = {
         let cell = cell.clone();
-        move |(position, kind): (usize, Kind)| match kind {
-            Kind::Text => {
+        move |(position, kind): (usize, PartKind)| match kind {
+            PartKind::Text => {
                 let text = Memo::new(move |_| {
                     turn.with(|turn| match turn.parts.get(position) {
-                        Some(Part::Text(text)) => text.clone(),
+                        Some(AnswerPart::Text(text)) => text.clone(),
                         _ => String::new(),
                     })
                 });
                 view! { <Markdown text=text /> }.into_any()
             }
-            Kind::Tool => {
+            PartKind::Tool => {
                 let call = Memo::new(move |_| {
                     turn.with(|turn| match turn.parts.get(position) {
-                        Some(Part::Tool(call)) => Some((**call).clone()),
+                        Some(AnswerPart::Tool(call)) => Some((**call).clone()),
                         _ => None,
                     })
                 });
@@ -75,31 +77,31 @@ pub fn TurnView(
     }
 }
 
-/// How the answer ends, or that it is coming.
+/// The end of the answer, or the placeholder while it is coming.
 #[component]
 fn End(cell: TurnCell, turn: RwSignal<Turn>) -> impl IntoView {
     let state = Chat::get();
     let end = Memo::new(move |_| turn.with(|turn| turn.state.clone()));
     let reply = Memo::new(move |_| turn.with(Turn::reply));
     let running = state.running();
-    // What is paid for is not asked for again in its place.
+    // A turn with a paid call is not retried, because that could pay twice.
     let paid = Memo::new(move |_| turn.with(Turn::has_paid));
     let retry = move || {
         let cell = cell.clone();
         (!paid.get()).then(|| view! {
-            <button type="button" class="button small" disabled=move || running.get() on:click=move |_| { state.retry(&cell); catch_in_conversation(); }>
+            <button type="button" class="button small" disabled=move || running.get() on:click=move |_| { state.retry(&cell); restore_focus_in_conversation(); }>
                 <Icon glyph=Glyph::Refresh />{shell::RETRY}
             </button>
         })
     };
     let broken = {
         let retry = retry.clone();
-        move |fault: Fault| {
+        move |error: TurnError| {
             let retry = retry();
             view! {
                 <Notice tone=Tone::Danger>
-                    <p role="alert">{fault.message}</p>
-                    {fault.request_id.map(|id| view! { <p class="fine">{shell::REQUEST_ID} " " <code>{id}</code></p> })}
+                    <p role="alert">{error.message}</p>
+                    {error.request_id.map(|id| view! { <p class="fine">{shell::REQUEST_ID} " " <code>{id}</code></p> })}
                     {retry}
                 </Notice>
             }
@@ -110,7 +112,7 @@ fn End(cell: TurnCell, turn: RwSignal<Turn>) -> impl IntoView {
         TurnState::Answering => view! { <span class="caret" aria-hidden="true"></span> }.into_any(),
         TurnState::Suspended => ().into_any(),
         TurnState::Stopped => view! { <p class="turn-end">{chat::STOPPED}{retry()}</p> }.into_any(),
-        TurnState::Broken(fault) => broken(fault).into_any(),
+        TurnState::Broken(error) => broken(error).into_any(),
         TurnState::Done if reply.with(String::is_empty) => ().into_any(),
         TurnState::Done => {
             view! { <p class="turn-end"><CopyButton text=reply label=chat::COPY_ANSWER /></p> }

@@ -1,14 +1,14 @@
-//! An empty conversation: what can be done here, and requests that run when they are pressed.
+//! An empty conversation: what the agent can do, and suggested messages that are sent when they are pressed.
 
 use leptos::prelude::*;
 
 use crate::{
-    components::{Glyph, Icon, shell::focus_conversation},
+    components::{Glyph, Icon, focus_conversation},
     state::chat::Chat,
     text::{chat, shell},
 };
 
-/// What an empty conversation shows.
+/// The content of an empty conversation.
 #[component]
 pub fn Welcome() -> impl IntoView {
     let state = Chat::get();

@@ -1,32 +1,33 @@
-//! A lease on the board: what it is, how long it lasts, how busy it is, and what can be done with it.
+//! The card of a lease on the board: its facts, remaining time, usage, and buttons.
 
 use api_types::{ConsoleResponse, LeaseStatus, LeaseView, Timestamp};
 use leptos::{html, prelude::*};
 
 use super::{
-    destroy::DestroyDialog, errand, exec::ExecPanel, meter::TimeMeter, power::PowerButton,
+    destroy::DestroyDialog, exec::ExecPanel, meter::TimeMeter, pending_action, power::PowerButton,
     renew::RenewPanel, traffic::Traffic, usage::Usage,
 };
 use crate::{
+    browser::clock,
     components::{
-        Copyable, Fact, Glyph, Icon, Moment, Notice, Tone, catch_focus, first_in, local,
+        Copyable, Fact, Glyph, Icon, LocalTime, Notice, Tone, find_first, local_time,
         pay::{Purchase, Sheet},
-        terminal::TerminalDoor,
+        restore_focus,
+        terminal::TerminalOverlay,
     },
-    engine::clock,
-    format::{mebibytes, moment_today, usdc},
-    pay::Call,
+    format::{mebibytes, short_minute, usdc},
+    pay::PaidOperation,
     state::{
-        board::Board,
-        lease_clock::{is_off, is_renewable, is_unseen, is_usable, runs},
-        route::Errand,
+        lease::board::Board,
+        lease::clock::{is_off, is_renewable, is_running, is_unreachable, is_usable},
+        route::PendingAction,
     },
     text::leases,
 };
 
-/// Which panel of a card is open.
+/// The open panel of a card.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Panel {
+enum OpenPanel {
     Renew,
     Run,
 }
@@ -34,16 +35,16 @@ enum Panel {
 /// A lease.
 #[component]
 pub fn LeaseCard(
-    /// The lease as it stands; absent once it has left the list.
+    /// The lease; none once it has left the list.
     lease: Memo<Option<LeaseView>>,
 ) -> impl IntoView {
-    let panel = RwSignal::new(None::<Panel>);
+    let panel = RwSignal::new(None::<OpenPanel>);
     let board = Board::get();
-    let unseen = unseen(lease);
+    let unreachable = unreachable(lease);
     let head = Memo::new(move |_| {
         lease.with(|lease| {
             let lease = lease.as_ref()?;
-            let status = if unseen.get() {
+            let status = if unreachable.get() {
                 ("unseen", last_seen(board, lease))
             } else {
                 shown_status(lease)
@@ -54,10 +55,10 @@ pub fn LeaseCard(
     let notice = Memo::new(move |_| {
         lease.with(|lease| lease.as_ref().and_then(|lease| lease.notice.clone()))
     });
-    let facts = Memo::new(move |_| lease.with(|lease| lease.as_ref().map(Facts::of)));
-    let usable = Memo::new(move |_| lease.with(|lease| lease.as_ref().is_some_and(runs)));
-    // What was measured last stays, dimmed.
-    let measured = Memo::new(move |_| usable.get() || unseen.get());
+    let facts = Memo::new(move |_| lease.with(|lease| lease.as_ref().map(LeaseFacts::new)));
+    let usable = Memo::new(move |_| lease.with(|lease| lease.as_ref().is_some_and(is_running)));
+    // While the container is unreachable, the last usage stays, dimmed.
+    let measured = Memo::new(move |_| usable.get() || unreachable.get());
     let ctid = Memo::new(move |_| head.with(|head| head.as_ref().map_or(0, |head| head.1)));
     let id = Memo::new(move |_| {
         lease.with(|lease| {
@@ -67,7 +68,7 @@ pub fn LeaseCard(
         })
     });
     let node = NodeRef::<html::Article>::new();
-    // The panel is gone when the sheet with the receipt gives the focus back to it.
+    // The sheet with the receipt gives the focus back to the panel, which is gone by then.
     let (was_renewed, sheet) = (RwSignal::new(false), Sheet::get().is_open());
     let renewed = move |()| {
         panel.set(None);
@@ -77,12 +78,12 @@ pub fn LeaseCard(
         if was_renewed.get() && !sheet.get() {
             was_renewed.set(false);
             let button = ".lease-actions button";
-            catch_focus(move || first_in(&node.try_get_untracked()??.into(), button));
+            restore_focus(move || find_first(&node.try_get_untracked()??.into(), button));
         }
     });
     let name = move || head.with(|head| head.as_ref().map(|head| head.0.clone()));
     view! {
-        <article class="lease" data-unseen=move || unseen.get().to_string() aria-label=name node_ref=node>
+        <article class="lease" data-unseen=move || unreachable.get().to_string() aria-label=name node_ref=node>
             {move || head.get().map(|(hostname, ctid, status)| view! {
                 <header class="lease-head">
                     <h2 tabindex="-1" translate="no" prop:textContent=hostname></h2>
@@ -99,30 +100,30 @@ pub fn LeaseCard(
             {move || (measured.get() && !id.with(String::is_empty)).then(|| view! { <Traffic lease_id=id.get() /> })}
             <LeaseActions lease=lease panel=panel />
             {move || match panel.get() {
-                Some(Panel::Renew) => view! { <RenewPanel lease=lease on_done=renewed /> }.into_any(),
-                Some(Panel::Run) if usable.get() => view! { <ExecPanel ctid=ctid.get_untracked() /> }.into_any(),
+                Some(OpenPanel::Renew) => view! { <RenewPanel lease=lease on_done=renewed /> }.into_any(),
+                Some(OpenPanel::Run) if usable.get() => view! { <ExecPanel ctid=ctid.get_untracked() /> }.into_any(),
                 _ => ().into_any(),
             }}
         </article>
     }
 }
 
-/// Whether nobody knows how the container is: the machines do not answer, or the service does not.
-fn unseen(lease: Memo<Option<LeaseView>>) -> Memo<bool> {
+/// Whether the state of the container is not known: Proxmox or the lease service does not respond.
+fn unreachable(lease: Memo<Option<LeaseView>>) -> Memo<bool> {
     let error = Board::get().leases_error();
     Memo::new(move |_| {
         let stale = error.with(Option::is_some);
         lease.with(|lease| {
             let lease = lease.as_ref();
-            lease.is_some_and(|lease| is_unseen(lease) || (stale && is_usable(lease.status)))
+            lease.is_some_and(|lease| is_unreachable(lease) || (stale && is_usable(lease.status)))
         })
     })
 }
 
 fn last_seen(board: Board, lease: &LeaseView) -> String {
-    let seen = board.seen_at(&lease.lease_id).map(local);
-    let now = local(Timestamp(clock::now()));
-    leases::not_reachable(seen.as_deref().map(|seen| moment_today(seen, &now)))
+    let seen = board.seen_at(&lease.lease_id).map(local_time);
+    let now = local_time(Timestamp(clock::now()));
+    leases::not_reachable(seen.as_deref().map(|seen| short_minute(seen, &now)))
 }
 
 /// The status, for the stylesheet and for people.
@@ -144,9 +145,9 @@ fn status_name(status: LeaseStatus) -> &'static str {
     }
 }
 
-/// What a card tells of a lease; the rest changes too often.
+/// The facts of a lease that change rarely.
 #[derive(Clone, PartialEq)]
-struct Facts {
+struct LeaseFacts {
     size: String,
     ip: Option<String>,
     until: Option<Timestamp>,
@@ -155,8 +156,8 @@ struct Facts {
     node: String,
 }
 
-impl Facts {
-    fn of(lease: &LeaseView) -> Self {
+impl LeaseFacts {
+    fn new(lease: &LeaseView) -> Self {
         let (memory, disk) = (
             mebibytes(lease.memory_mb),
             mebibytes(lease.disk_gb.saturating_mul(1024)),
@@ -173,7 +174,7 @@ impl Facts {
 }
 
 #[component]
-fn FactList(facts: Facts) -> impl IntoView {
+fn FactList(facts: LeaseFacts) -> impl IntoView {
     let address = match facts.ip {
         Some(ip) => view! { <Copyable name=leases::ADDRESS value=ip /> }.into_any(),
         None => leases::NO_ADDRESS.into_any(),
@@ -182,7 +183,7 @@ fn FactList(facts: Facts) -> impl IntoView {
         <p class="lease-size">{facts.size}</p>
         <dl class="facts">
             <Fact name=leases::ADDRESS>{address}</Fact>
-            {facts.until.map(|until| view! { <Fact name=leases::UNTIL><Moment at=until /></Fact> })}
+            {facts.until.map(|until| view! { <Fact name=leases::UNTIL><LocalTime at=until /></Fact> })}
             <Fact name=leases::PAID><span translate="no" prop:textContent=facts.paid></span></Fact>
             <Fact name=leases::SYSTEM>{facts.template} " · " {facts.node}</Fact>
         </dl>
@@ -190,7 +191,10 @@ fn FactList(facts: Facts) -> impl IntoView {
 }
 
 #[component]
-fn LeaseActions(lease: Memo<Option<LeaseView>>, panel: RwSignal<Option<Panel>>) -> impl IntoView {
+fn LeaseActions(
+    lease: Memo<Option<LeaseView>>,
+    panel: RwSignal<Option<OpenPanel>>,
+) -> impl IntoView {
     let state = Memo::new(move |_| {
         lease.with(|lease| {
             lease.as_ref().map(|lease| {
@@ -198,12 +202,12 @@ fn LeaseActions(lease: Memo<Option<LeaseView>>, panel: RwSignal<Option<Panel>>) 
                     lease.status,
                     lease.ctid,
                     lease.hostname.clone(),
-                    runs(lease),
+                    is_running(lease),
                 )
             })
         })
     });
-    let terminal = TerminalDoor::get();
+    let terminal = TerminalOverlay::get();
     let destroying = RwSignal::new(false);
     let console = Purchase::new(move |receipt| {
         if let Some(console) = receipt.read::<ConsoleResponse>() {
@@ -213,27 +217,28 @@ fn LeaseActions(lease: Memo<Option<LeaseView>>, panel: RwSignal<Option<Panel>>) 
         }
     });
     let node = NodeRef::new();
-    errand::at_lease(lease, node, move |errand| match errand {
-        Errand::Renew(_) => panel.set(Some(Panel::Renew)),
-        Errand::Run(_) => panel.set(Some(Panel::Run)),
-        Errand::Terminal(_) => {
+    pending_action::carry_out_at_lease(lease, node, move |action| match action {
+        PendingAction::Renew(_) => panel.set(Some(OpenPanel::Renew)),
+        PendingAction::RunCommand(_) => panel.set(Some(OpenPanel::Run)),
+        PendingAction::OpenTerminal(_) => {
             if let Some((_, ctid, _, true)) = state.get_untracked() {
-                console.start(Call::Console { ctid });
+                console.start(PaidOperation::Console { ctid });
             }
         }
-        Errand::Form => {}
+        PendingAction::OpenForm => {}
     });
-    let toggle = move |one: Panel| panel.update(|open| *open = (*open != Some(one)).then_some(one));
-    let pressed = move |one: Panel| move || (panel.get() == Some(one)).to_string();
+    let toggle =
+        move |one: OpenPanel| panel.update(|open| *open = (*open != Some(one)).then_some(one));
+    let pressed = move |one: OpenPanel| move || (panel.get() == Some(one)).to_string();
     let buttons = move || {
         let (status, ctid, _, runs) = state.get()?;
         Some(view! {
             {is_renewable(status).then(|| view! {
-                <button type="button" class="button small" aria-expanded=pressed(Panel::Renew) on:click=move |_| toggle(Panel::Renew)><Icon glyph=Glyph::Clock />{leases::RENEW}</button>
+                <button type="button" class="button small" aria-expanded=pressed(OpenPanel::Renew) on:click=move |_| toggle(OpenPanel::Renew)><Icon glyph=Glyph::Clock />{leases::RENEW}</button>
             })}
             {runs.then(|| view! {
-                <button type="button" class="button small" aria-expanded=pressed(Panel::Run) on:click=move |_| toggle(Panel::Run)><Icon glyph=Glyph::Play />{leases::RUN}</button>
-                <button type="button" class="button small" on:click=move |_| console.start(Call::Console { ctid })><Icon glyph=Glyph::Prompt />{leases::TERMINAL}</button>
+                <button type="button" class="button small" aria-expanded=pressed(OpenPanel::Run) on:click=move |_| toggle(OpenPanel::Run)><Icon glyph=Glyph::Play />{leases::RUN}</button>
+                <button type="button" class="button small" on:click=move |_| console.start(PaidOperation::Console { ctid })><Icon glyph=Glyph::Prompt />{leases::TERMINAL}</button>
             })}
         })
     };

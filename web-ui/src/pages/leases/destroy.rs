@@ -1,18 +1,18 @@
-//! Destroying a lease: only after its name has been typed.
+//! Destroying a lease, after its name was typed.
 
 use leptos::{html, prelude::*, task::spawn_local};
 
 use crate::{
     components::{Dialog, Notice, Toasts, Tone, focus_quietly},
     engine::use_engine,
-    state::board::Board,
+    state::lease::board::Board,
     text::{leases, shell},
 };
 
-/// The question.
+/// The dialog.
 #[component]
 pub fn DestroyDialog(
-    /// Whether it is asked.
+    /// Whether it is open.
     open: RwSignal<bool>,
     /// The container.
     ctid: u32,
@@ -39,7 +39,7 @@ fn Question(open: RwSignal<bool>, ctid: u32, hostname: String) -> impl IntoView 
     let field = NodeRef::<html::Input>::new();
     Effect::new(move || {
         if let Some(field) = field.get() {
-            // The dialog is open a moment later, and begins with its first button.
+            // The dialog opens after this and focuses its first button.
             request_animation_frame(move || focus_quietly(&field));
         }
     });
@@ -55,7 +55,7 @@ fn Question(open: RwSignal<bool>, ctid: u32, hostname: String) -> impl IntoView 
         spawn_local(async move {
             match engine.lease.destroy(ctid).await {
                 Ok(()) => {
-                    toasts.say(Tone::Success, leases::destroyed(&hostname));
+                    toasts.show(Tone::Success, leases::destroyed(&hostname));
                     open.set(false);
                     board.refresh();
                 }

@@ -1,4 +1,4 @@
-//! Running a command in a container, and what came of the last ones.
+//! Running a command in a container, and its result.
 
 use api_types::{ExecRequest, ExecResponse, price::price_call};
 use leptos::prelude::*;
@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::{
     components::{Glyph, Icon, pay::Purchase, tool::ExecOutput},
     format::usdc,
-    pay::Call,
+    pay::PaidOperation,
     state::services::Services,
     text::leases,
 };
@@ -48,7 +48,7 @@ pub fn ExecPanel(
         event.prevent_default();
         if untrack(problem).is_none() {
             asked.set(command.get_untracked());
-            purchase.start(Call::Exec {
+            purchase.start(PaidOperation::Exec {
                 ctid,
                 request: untrack(request),
             });

@@ -1,5 +1,5 @@
-//! The quick lease form: four sliders, a price that follows them, and the way to the payment. The price is computed here
-//! by the formula that the service uses, and confirmed by the service's own quote a moment later.
+//! The quick lease form: four sliders, the price, and the button to the payment. The price is computed here by the service's own
+//! formula, and then confirmed by the service's quote.
 
 use std::time::Duration;
 
@@ -14,23 +14,23 @@ use crate::{
     },
     engine::use_engine,
     format::{mebibytes, minutes},
-    pay::{Call, leased},
+    pay::{PaidOperation, leased},
     state::{
-        board::Board,
-        lease_form::{Stops, default_template, entered, problem},
+        lease::board::Board,
+        lease::form::{SliderStops, default_template, field_error, non_empty},
         services::Services,
     },
     text::{leases, leases::form, money},
 };
 
-/// How long the sliders rest before the service is asked.
-const REST: Duration = Duration::from_millis(350);
+/// The pause after the last change before the service is asked for a quote.
+const QUOTE_DELAY: Duration = Duration::from_millis(350);
 
-/// The form, once the catalog is there.
+/// The form, once the catalog is known.
 #[component]
 pub fn LeaseFormPanel() -> impl IntoView {
     let catalog = Services::get().catalog();
-    // A catalog that is asked for again is mostly the same; the form must not lose what was chosen.
+    // An update of the catalog is mostly the same, and the form must keep its values.
     let catalog = Memo::new(move |_| {
         catalog.get().map(|catalog| Catalog {
             capacity_left: None,
@@ -48,9 +48,9 @@ pub fn LeaseFormPanel() -> impl IntoView {
     }
 }
 
-/// The fields, each with a signal of its own.
+/// The values of the fields, each with its own signal.
 #[derive(Clone, Copy)]
-struct Values {
+struct FormValues {
     cores: RwSignal<u32>,
     memory: RwSignal<u32>,
     disk: RwSignal<u32>,
@@ -59,7 +59,7 @@ struct Values {
     template: RwSignal<String>,
 }
 
-impl Values {
+impl FormValues {
     fn new(catalog: &Catalog) -> Self {
         let start = LeaseRequest::default();
         Self {
@@ -72,15 +72,15 @@ impl Values {
         }
     }
 
-    /// What is asked of the lease API.
+    /// The request to the lease API.
     fn request(self) -> LeaseRequest {
         LeaseRequest {
             cores: self.cores.get(),
             memory_mb: self.memory.get(),
             disk_gb: self.disk.get(),
             runtime_minutes: self.time.get(),
-            hostname: self.hostname.with(|text| entered(text)),
-            template: self.template.with(|text| entered(text)),
+            hostname: self.hostname.with(|text| non_empty(text)),
+            template: self.template.with(|text| non_empty(text)),
             ..LeaseRequest::default()
         }
     }
@@ -88,7 +88,7 @@ impl Values {
 
 #[component]
 fn Fields(catalog: Catalog) -> impl IntoView {
-    let values = Values::new(&catalog);
+    let values = FormValues::new(&catalog);
     let limits = catalog.limits.clone();
     let rates = catalog.rates.clone();
     let toasts = Toasts::get();
@@ -96,11 +96,11 @@ fn Fields(catalog: Catalog) -> impl IntoView {
     let purchase = Purchase::new(move |receipt| {
         board.refresh();
         if let Some(lease) = leased(&receipt) {
-            toasts.say(Tone::Success, leases::ready(&lease.hostname));
+            toasts.show(Tone::Success, leases::ready(&lease.hostname));
         }
     });
     let request = Memo::new(move |_| values.request());
-    let quote = quoted(request);
+    let quote = request_quote(request);
     let price = Memo::new(move |_| {
         let confirmed = quote.with(|quote| {
             let (asked, quote) = quote.as_ref()?;
@@ -116,7 +116,7 @@ fn Fields(catalog: Catalog) -> impl IntoView {
     });
     let problem = {
         let limits = limits.clone();
-        Memo::new(move |_| request.with(|request| problem(&limits, request, "hostname")))
+        Memo::new(move |_| request.with(|request| field_error(&limits, request, "hostname")))
     };
     let refusal = Memo::new(move |_| {
         quote.with(|quote| {
@@ -131,16 +131,16 @@ fn Fields(catalog: Catalog) -> impl IntoView {
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
         if !barred() {
-            purchase.start(Call::Lease(request.get_untracked()));
+            purchase.start(PaidOperation::Lease(request.get_untracked()));
         }
     };
     view! {
         <form on:submit=submit>
             {warning.map(|text| view! { <Notice tone=Tone::Warning><p>{text}</p></Notice> })}
-            <StopSlider label=form::CORES stops=Stops::cores(&limits) value=values.cores words=leases::cores />
-            <StopSlider label=form::MEMORY stops=Stops::memory(&limits) value=values.memory words=mebibytes />
-            <StopSlider label=form::DISK stops=Stops::disk(&limits) value=values.disk words=gibibytes />
-            <StopSlider label=form::TIME stops=Stops::time(&limits) value=values.time words=minutes />
+            <StopSlider label=form::CORES stops=SliderStops::cores(&limits) value=values.cores words=leases::cores />
+            <StopSlider label=form::MEMORY stops=SliderStops::memory(&limits) value=values.memory words=mebibytes />
+            <StopSlider label=form::DISK stops=SliderStops::disk(&limits) value=values.disk words=gibibytes />
+            <StopSlider label=form::TIME stops=SliderStops::time(&limits) value=values.time words=minutes />
             <More catalog=catalog values=values problem=problem />
             <Total price=price />
             <p class="field-problem" role="status">{move || refusal.get()}</p>
@@ -155,7 +155,7 @@ fn gibibytes(count: u32) -> String {
 }
 
 #[component]
-fn More(catalog: Catalog, values: Values, problem: Memo<Option<String>>) -> impl IntoView {
+fn More(catalog: Catalog, values: FormValues, problem: Memo<Option<String>>) -> impl IntoView {
     let option = |template: api_types::Template| {
         view! { <option value=template.name.clone()>{template.description}</option> }
     };
@@ -190,8 +190,8 @@ fn Total(price: Memo<Option<Price>>) -> impl IntoView {
     }
 }
 
-/// The service's quote for the request that it was asked for, once the fields rest.
-fn quoted(request: Memo<LeaseRequest>) -> RwSignal<Option<(LeaseRequest, QuoteResponse)>> {
+/// The service's quote, with the request that it is for. It is requested once the fields rest.
+fn request_quote(request: Memo<LeaseRequest>) -> RwSignal<Option<(LeaseRequest, QuoteResponse)>> {
     let engine = use_engine();
     let quote = RwSignal::new(None);
     let waiting = StoredValue::new(None::<TimeoutHandle>);
@@ -205,13 +205,13 @@ fn quoted(request: Memo<LeaseRequest>) -> RwSignal<Option<(LeaseRequest, QuoteRe
         forget();
         let ask = move || {
             spawn_local(async move {
-                // Without an answer the price stays an estimate by the same formula; the payment asks again.
+                // Without a quote the price stays an estimate by the same formula. The payment requests the price again.
                 if let Ok(answer) = engine.lease.quote(&asked).await {
                     quote.try_set(Some((asked, answer)));
                 }
             });
         };
-        waiting.set_value(set_timeout_with_handle(ask, REST).ok());
+        waiting.set_value(set_timeout_with_handle(ask, QUOTE_DELAY).ok());
     });
     on_cleanup(forget);
     quote

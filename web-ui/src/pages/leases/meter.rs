@@ -1,4 +1,4 @@
-//! The meter of the time that is left, with its countdown.
+//! The meter of the remaining time, with its countdown.
 
 use api_types::LeaseView;
 use leptos::prelude::*;
@@ -6,38 +6,34 @@ use leptos::prelude::*;
 use crate::{
     format::{countdown, duration, percent},
     state::{
-        lease_clock::{Urgency, read},
+        lease::clock::{Urgency, read_meter},
         now::Now,
     },
     text::leases,
 };
 
-/// The meter. Its colour is said in words as well: the countdown is right beside it.
+/// The meter. The countdown beside it tells in words what its colour means.
 #[component]
 pub fn TimeMeter(
     /// The lease.
     lease: Memo<Option<LeaseView>>,
 ) -> impl IntoView {
     let now = Now::get();
-    let reading = Memo::new(move |_| {
+    let meter = Memo::new(move |_| {
         let now = now.get();
-        lease.with(|lease| lease.as_ref().map(|lease| read(lease, now)))
+        lease.with(|lease| lease.as_ref().map(|lease| read_meter(lease, now)))
     });
-    let urgency = Memo::new(move |_| {
-        reading
-            .get()
-            .map_or(Urgency::None, |reading| reading.urgency)
-    });
-    // After the paid time, the meter is that of the data.
+    let urgency = Memo::new(move |_| meter.get().map_or(Urgency::None, |meter| meter.urgency));
+    // After the expiry, the meter shows the time until the data is deleted.
     let label = move || match urgency.get() {
         Urgency::Over => leases::DATA_LEFT,
         _ => leases::TIME_LEFT,
     };
-    let share = move || reading.get().map_or(0.0, |reading| reading.left);
+    let share = move || meter.get().map_or(0.0, |meter| meter.left);
     let words = move || {
-        let reading = reading.get()?;
+        let meter = meter.get()?;
         let now = now.get();
-        match (reading.urgency, reading.until) {
+        match (meter.urgency, meter.until) {
             (Urgency::Over, Some(until)) => {
                 let left = until.unix().saturating_sub(now);
                 Some(leases::deletes_in(&duration(left)))

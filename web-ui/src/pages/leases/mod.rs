@@ -2,34 +2,34 @@
 
 mod card;
 mod destroy;
-mod errand;
 mod exec;
+pub(crate) mod expiry_warnings;
 mod form;
+pub(crate) mod lease_holder;
 mod meter;
+pub(crate) mod mobile_lease_sheet;
 mod order;
-mod owner;
+mod pending_action;
 mod power;
-mod reach;
 mod renew;
 mod slider;
 mod traffic;
 mod usage;
-mod warnings;
 
 use api_types::{LeaseStatus, LeaseView};
 use leptos::{html, prelude::*};
 
 use self::{
     card::LeaseCard,
-    order::{Order, content},
+    order::{CardOrder, content},
 };
 pub use self::{
     form::LeaseFormPanel,
-    owner::{LeaseWarnings, LeasesInReach},
+    lease_holder::{LeaseWarnings, MobileLeases},
 };
 use crate::{
-    components::{Empty, Glyph, Icon, Trouble, catch_focus, wallet::SignInGate},
-    state::board::Board,
+    components::{Empty, Glyph, Icon, RequestFailure, restore_focus, wallet::SignInGate},
+    state::lease::board::Board,
     text::{leases, shell},
 };
 
@@ -37,13 +37,13 @@ use crate::{
 #[component]
 pub fn LeasesPage() -> impl IntoView {
     let form = NodeRef::<html::Aside>::new();
-    errand::at_form(form);
+    pending_action::carry_out_at_form(form);
     view! {
         <div class="page board-page">
             <header class="page-head">
                 <div><h1>{shell::LEASES}</h1><p class="muted">{leases::HELP}</p></div>
                 <div class="actions">
-                    <button type="button" class="button small primary to-form" on:click=move |_| errand::show_form(form)><Icon glyph=Glyph::Plus />{leases::form::TITLE}</button>
+                    <button type="button" class="button small primary to-form" on:click=move |_| pending_action::show_form(form)><Icon glyph=Glyph::Plus />{leases::form::TITLE}</button>
                     <RefreshButton />
                 </div>
             </header>
@@ -70,10 +70,10 @@ fn is_past(lease: &LeaseView) -> bool {
     lease.status == LeaseStatus::Destroyed
 }
 
-/// Cards side by side, where there is room. A card outlives the refreshes of its lease, and with it what is typed there.
+/// Cards side by side, if there is room. A card stays when its lease is updated, with all that is typed in it.
 #[component]
 fn LeaseGrid(leases: Memo<Vec<LeaseView>>) -> impl IntoView {
-    let order = Order::of(leases);
+    let order = CardOrder::new(leases);
     let one = move |id: String| {
         let lease = Memo::new(move |_| {
             leases.with(|leases| leases.iter().find(|lease| lease.lease_id == id).cloned())
@@ -81,14 +81,14 @@ fn LeaseGrid(leases: Memo<Vec<LeaseView>>) -> impl IntoView {
         view! { <LeaseCard lease=lease /> }
     };
     view! {
-        <div class="lease-grid" node_ref=order.grid on:focusout=move |_| order.left()>
+        <div class="lease-grid" node_ref=order.grid on:focusout=move |_| order.on_focus_out()>
             <For each=move || order.ids.get() key=|id| id.clone() children=one />
         </div>
     }
 }
 
-/// The leases that are over, or those that are not.
-fn those(past: bool) -> Memo<Vec<LeaseView>> {
+/// The destroyed leases (`past`), or all others.
+fn select_leases(past: bool) -> Memo<Vec<LeaseView>> {
     let all = Board::get().leases();
     Memo::new(move |_| {
         let mut leases = all.get().unwrap_or_default();
@@ -102,11 +102,11 @@ fn Leases() -> impl IntoView {
     let board = Board::get();
     board.watch();
     let (all, error) = (board.leases(), board.leases_error());
-    let (present, past) = (those(false), those(true));
-    // The last card has taken the focus with it.
+    let (present, past) = (select_leases(false), select_leases(true));
+    // If the last card had the focus, it is lost with the card.
     Effect::new(move || {
         if present.with(Vec::is_empty) && all.with(Option::is_some) {
-            catch_focus(content);
+            restore_focus(content);
         }
     });
     let body = move || {
@@ -137,7 +137,7 @@ fn Leases() -> impl IntoView {
         )
     });
     view! {
-        {move || error.get().map(|error| view! { <Trouble error=error on_retry=move |()| board.refresh() /> })}
+        {move || error.get().map(|error| view! { <RequestFailure error=error on_retry=move |()| board.refresh() /> })}
         {move || { let _ = shape.get(); untrack(body) }}
     }
 }

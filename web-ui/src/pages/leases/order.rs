@@ -1,4 +1,4 @@
-//! The cards of the board in their order. While somebody is in one of them, they stay where they are.
+//! The order of the cards on the board. While one of them has the focus, they stay where they are.
 
 use api_types::LeaseView;
 use leptos::{html, prelude::*};
@@ -6,62 +6,66 @@ use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
 use crate::{
-    components::catch_focus,
-    engine::clock,
-    state::lease_order::{by_end, held},
+    browser::clock,
+    components::restore_focus,
+    state::lease::order::{by_expiry, keep_order},
 };
 
-/// The cards' order.
+/// The order of the cards.
 #[derive(Clone, Copy)]
-pub(super) struct Order {
+pub(super) struct CardOrder {
     /// The leases' ids.
     pub ids: Memo<Vec<String>>,
-    /// Where the cards are.
+    /// The element with the cards.
     pub grid: NodeRef<html::Div>,
-    left: RwSignal<()>,
+    focus_changed: RwSignal<()>,
 }
 
-impl Order {
-    /// The order of some leases.
-    pub fn of(leases: Memo<Vec<LeaseView>>) -> Self {
+impl CardOrder {
+    /// The order of leases.
+    pub fn new(leases: Memo<Vec<LeaseView>>) -> Self {
         let grid = NodeRef::<html::Div>::new();
-        let left = RwSignal::new(());
+        let focus_changed = RwSignal::new(());
         let ids = Memo::new(move |before: Option<&Vec<String>>| {
-            left.track();
-            let now = leases.with(|leases| by_end(leases, clock::now()));
+            focus_changed.track();
+            let now = leases.with(|leases| by_expiry(leases, clock::now()));
             let grid = grid.try_get_untracked().flatten();
             let used = grid.is_some_and(|grid| grid.matches(":focus-within").unwrap_or_default());
             match before {
-                Some(before) if used => held(before, now),
+                Some(before) if used => keep_order(before, now),
                 _ => now,
             }
         });
-        let order = Self { ids, grid, left };
-        order.catch_focus();
+        let order = Self {
+            ids,
+            grid,
+            focus_changed,
+        };
+        order.restore_focus();
         order
     }
 
-    /// The focus has left a control. Whether it went to another one here is known after that.
-    pub fn left(self) {
+    /// An element of a card has lost the focus. Where the focus goes is known one frame later.
+    pub fn on_focus_out(self) {
         request_animation_frame(move || {
-            // The page may have been left with it.
-            let _ = self.left.try_set(());
+            // The page may have been left.
+            let _ = self.focus_changed.try_set(());
         });
     }
 
-    /// When a card goes and nothing has the focus then, the next card's heading gets it.
-    fn catch_focus(self) {
+    /// If a card is removed and no element has the focus then, the heading of the next card gets it.
+    fn restore_focus(self) {
         Effect::new(move |before: Option<Vec<String>>| {
             let now = self.ids.get();
             let gone = before.and_then(|before| before.iter().position(|id| !now.contains(id)));
             if let Some(place) = gone {
-                catch_focus(move || self.heading(place).or_else(content));
+                restore_focus(move || self.heading(place).or_else(content));
             }
             now
         });
     }
 
-    /// The heading of the card at a place, or of the last one.
+    /// The heading of the card at a position, or of the last card.
     fn heading(self, place: usize) -> Option<HtmlElement> {
         let headings = self
             .grid
@@ -75,7 +79,7 @@ impl Order {
     }
 }
 
-/// Where the focus is when there is nothing else that it could have.
+/// The page's content, which gets the focus if there is no better element.
 pub(super) fn content() -> Option<HtmlElement> {
     document().get_element_by_id("content")?.dyn_into().ok()
 }

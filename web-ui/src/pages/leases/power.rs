@@ -7,13 +7,14 @@ use crate::{
     components::{Dialog, Glyph, Icon, Notice, Toasts, Tone, words as said},
     engine::{Engine, use_engine},
     state::{
-        board::Board,
-        lease_clock::{is_off, is_unseen, is_usable},
+        lease::board::Board,
+        lease::clock::{is_off, is_unreachable, is_usable},
     },
     text::{leases, shell},
 };
 
-/// The button; there is none before and after the paid time, nor while nobody knows how the container is. It is one button for both, so that it keeps the focus.
+/// The button. It is shown during the paid time while the state of the container is known. It is one button for both actions, so
+/// that it keeps the focus.
 #[component]
 pub fn PowerButton(
     /// The lease.
@@ -22,11 +23,11 @@ pub fn PowerButton(
     let shown = Memo::new(move |_| {
         lease.with(|lease| {
             let lease = lease.as_ref();
-            lease.is_some_and(|lease| is_usable(lease.status) && !is_unseen(lease))
+            lease.is_some_and(|lease| is_usable(lease.status) && !is_unreachable(lease))
         })
     });
     let off = Memo::new(move |_| lease.with(|lease| lease.as_ref().is_some_and(is_off)));
-    let switch = Switch::new(lease);
+    let switch = PowerSwitch::new(lease);
     let asked = RwSignal::new(false);
     let press = move |_| {
         if off.get_untracked() {
@@ -68,9 +69,9 @@ pub fn PowerButton(
     }
 }
 
-/// The wish that is under way.
+/// The action that is under way.
 #[derive(Clone, Copy)]
-struct Switch {
+struct PowerSwitch {
     engine: Engine,
     board: Board,
     toasts: Toasts,
@@ -79,7 +80,7 @@ struct Switch {
     problem: RwSignal<Option<String>>,
 }
 
-impl Switch {
+impl PowerSwitch {
     fn new(lease: Memo<Option<LeaseView>>) -> Self {
         Self {
             engine: use_engine(),
@@ -91,7 +92,7 @@ impl Switch {
         }
     }
 
-    /// Asks for it; the question, if there was one, closes once it is done.
+    /// Starts (`on`) or stops the container. The question closes once that is done.
     fn start(self, on: bool, asked: RwSignal<bool>) {
         let (engine, board, toasts) = (self.engine, self.board, self.toasts);
         let Some(lease) = self.lease.get_untracked() else {
@@ -103,17 +104,17 @@ impl Switch {
         self.busy.set(true);
         self.problem.set(None);
         spawn_local(async move {
-            match engine.lease.switch(&lease, on).await {
+            match engine.lease.switch_power(&lease, on).await {
                 Ok(now) => {
                     let done = is_off(&now) != on;
-                    toasts.say(Tone::Success, leases::switched(&now.hostname, on, done));
-                    board.put(now);
+                    toasts.show(Tone::Success, leases::switched(&now.hostname, on, done));
+                    board.replace(now);
                     asked.try_set(false);
                 }
                 Err(error) if asked.try_get_untracked() == Some(true) => {
                     self.problem.try_set(Some(error.to_string()));
                 }
-                Err(error) => toasts.say(Tone::Danger, error.to_string()),
+                Err(error) => toasts.show(Tone::Danger, error.to_string()),
             }
             self.busy.try_set(false);
             board.refresh();

@@ -1,4 +1,4 @@
-//! More time for a lease: how much, what it costs, and until when it then runs.
+//! Renewing a lease: the time, its price, and the new expiry.
 
 use api_types::{LeaseView, RenewResponse, Size, Timestamp, price::price_renew};
 use leptos::prelude::*;
@@ -6,12 +6,16 @@ use leptos::prelude::*;
 use super::slider::StopSlider;
 use crate::{
     components::{
-        Toasts, Tone, local,
+        Toasts, Tone, local_time,
         pay::{PriceLines, Purchase},
     },
     format::minutes,
-    pay::Call,
-    state::{board::Board, lease_form::Stops, now::Now, services::Services},
+    pay::PaidOperation,
+    state::{
+        lease::{board::Board, form::SliderStops},
+        now::Now,
+        services::Services,
+    },
     text::{leases, leases::form},
 };
 
@@ -20,7 +24,7 @@ use crate::{
 pub fn RenewPanel(
     /// The lease.
     lease: Memo<Option<LeaseView>>,
-    /// It is renewed.
+    /// Called once it is renewed.
     #[prop(into)]
     on_done: Callback<()>,
 ) -> impl IntoView {
@@ -32,7 +36,10 @@ pub fn RenewPanel(
     let purchase = Purchase::new(move |receipt| {
         board.refresh();
         if let Some(renewed) = receipt.read::<RenewResponse>() {
-            toasts.say(Tone::Success, leases::renewed(&local(renewed.expires_at)));
+            toasts.show(
+                Tone::Success,
+                leases::renewed(&local_time(renewed.expires_at)),
+            );
         }
         on_done.run(());
     });
@@ -51,11 +58,11 @@ pub fn RenewPanel(
     let until = move || {
         let end = lease.with(|lease| lease.as_ref().and_then(|lease| lease.expires_at))?;
         let from = Timestamp(end.unix().max(now.get()));
-        Some(local(from.plus_minutes(time.get())))
+        Some(local_time(from.plus_minutes(time.get())))
     };
     let renew = move |_| {
         if let Some(ctid) = lease.with_untracked(|lease| lease.as_ref().map(|lease| lease.ctid)) {
-            purchase.start(Call::Renew {
+            purchase.start(PaidOperation::Renew {
                 ctid,
                 minutes: time.get_untracked(),
             });
@@ -65,7 +72,7 @@ pub fn RenewPanel(
         let limits = catalog
             .with(|catalog| catalog.as_ref().map(|catalog| catalog.limits.clone()))
             .unwrap_or_default();
-        view! { <StopSlider label=leases::RENEW_BY stops=Stops::time(&limits) value=time words=minutes /> }
+        view! { <StopSlider label=leases::RENEW_BY stops=SliderStops::time(&limits) value=time words=minutes /> }
     };
     view! {
         <div class="panel">

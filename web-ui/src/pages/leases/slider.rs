@@ -1,8 +1,8 @@
-//! A slider with stops, and the value that it stands at in words.
+//! A slider with stops, and its value in words.
 
 use leptos::prelude::*;
 
-use crate::state::lease_form::Stops;
+use crate::state::lease::form::SliderStops;
 
 /// A slider.
 #[component]
@@ -10,7 +10,7 @@ pub fn StopSlider(
     /// What it sets.
     label: &'static str,
     /// Its stops.
-    stops: Stops,
+    stops: SliderStops,
     /// The value.
     value: RwSignal<u32>,
     /// The value in words.

@@ -1,4 +1,4 @@
-//! What a container has sent of what is included. Why it is slowed or cut off stands in the lease's notice.
+//! How much traffic a container has sent of what is included. The lease's notice tells why it is slowed down or cut off.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::{
     text::leases,
 };
 
-/// The service counts every minute.
-const EVERY: Duration = Duration::from_secs(60);
+/// The interval of updates. The service counts every minute.
+const INTERVAL: Duration = Duration::from_secs(60);
 
-/// A line; nothing until it is known.
+/// The line; nothing until the traffic is known.
 #[component]
 pub fn Traffic(
     /// The lease.
@@ -22,10 +22,10 @@ pub fn Traffic(
     let (api, traffic) = (use_engine().lease, Remote::new());
     let ask = move || {
         let id = lease_id.clone();
-        traffic.ask(async move { api.traffic(&id).await });
+        traffic.request(async move { api.traffic(&id).await });
     };
     ask();
-    every(EVERY, ask);
+    every(INTERVAL, ask);
     let known = traffic.value();
     move || {
         let words = leases::traffic(&known.get()?);

@@ -1,14 +1,14 @@
-//! How busy a container is: three bars, and the processor's last minutes as a line.
+//! The usage of a container: three bars, and the processor's last minutes as a line.
 
 use leptos::prelude::*;
 
 use crate::{
     format::{bytes, percent},
-    state::board::Board,
+    state::lease::board::Board,
     text::leases,
 };
 
-/// The bars; nothing until the first numbers have come.
+/// The bars; nothing until the usage is known.
 #[component]
 pub fn Usage(
     /// The container.

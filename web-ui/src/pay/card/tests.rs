@@ -1,9 +1,9 @@
 use super::*;
 
-fn card(phase: Phase) -> PayCard {
+fn card(phase: PaymentPhase) -> PayCard {
     PayCard {
         phase,
-        ..PayCard::new(1, Via::Direct(Call::List))
+        ..PayCard::new(1, PurchaseVia::Direct(PaidOperation::List))
     }
 }
 
@@ -21,126 +21,133 @@ fn offer() -> Offer {
 
 #[test]
 fn two_presses_open_the_wallet_once() {
-    let mut card = card(Phase::Quoting);
-    assert!(!card.begin(), "there is nothing to pay yet");
-    card.offered(offer(), None, Ok(()));
-    assert!(card.begin());
-    assert!(!card.begin());
+    let mut card = card(PaymentPhase::Quoting);
+    assert!(!card.start_payment(), "there is nothing to pay yet");
+    card.set_offer(offer(), None, Ok(()));
+    assert!(card.start_payment());
+    assert!(!card.start_payment());
     assert!(!card.cancel(), "the wallet decides now");
-    assert_eq!(card.phase, Phase::WalletOpen);
+    assert_eq!(card.phase, PaymentPhase::WalletOpen);
 }
 
 #[test]
-fn after_a_no_in_the_wallet_it_can_be_paid_or_given_up() {
-    let mut declined = card(Phase::Declined);
-    assert!(declined.clone().begin());
+fn a_declined_payment_can_be_paid_or_cancelled() {
+    let mut declined = card(PaymentPhase::Declined);
+    assert!(declined.clone().start_payment());
     assert!(declined.cancel());
-    assert_eq!(declined.phase, Phase::Cancelled);
-    assert!(!declined.begin(), "what was given up stays so");
+    assert_eq!(declined.phase, PaymentPhase::Cancelled);
+    assert!(
+        !declined.start_payment(),
+        "a cancelled payment stays cancelled"
+    );
 }
 
 #[test]
-fn a_limit_bars_the_wallet_until_it_is_raised() {
-    let mut card = card(Phase::Quoting);
-    card.offered(offer(), None, Err(OverBudget::Session(Usdc(5))));
+fn a_payment_over_a_limit_starts_only_once_the_limit_is_raised() {
+    let mut card = card(PaymentPhase::Quoting);
+    card.set_offer(offer(), None, Err(OverBudget::Session(Usdc(5))));
     assert_eq!(
         card.phase,
-        Phase::OverBudget {
+        PaymentPhase::OverBudget {
             cap: Usdc(5),
             session: true
         }
     );
-    assert!(!card.begin());
-    card.limited(Ok(()));
-    assert!(card.begin());
-    card.limited(Err(OverBudget::Payment(Usdc(5))));
-    assert_eq!(card.phase, Phase::WalletOpen, "what is begun is not undone");
+    assert!(!card.start_payment());
+    card.apply_limit(Ok(()));
+    assert!(card.start_payment());
+    card.apply_limit(Err(OverBudget::Payment(Usdc(5))));
+    assert_eq!(
+        card.phase,
+        PaymentPhase::WalletOpen,
+        "a payment that has started goes on"
+    );
 }
 
 #[test]
-fn progress_counts_the_known_steps_and_shows_the_unknown() {
-    let mut card = card(Phase::Sent {
+fn progress_counts_known_steps_and_shows_unknown_ones() {
+    let mut card = card(PaymentPhase::Sent {
         progress: None,
         attempt: 1,
     });
-    card.progressed("probing");
-    let Phase::Sent { progress, .. } = &card.phase else {
+    card.set_step("probing");
+    let PaymentPhase::Sent { progress, .. } = &card.phase else {
         unreachable!()
     };
     assert_eq!(
         progress.clone(),
-        Some(Progress {
+        Some(WorkProgress {
             step: "probing".into(),
             done: 2,
             of: 4
         })
     );
-    assert_eq!(Progress::begun("polishing").done, 0);
+    assert_eq!(WorkProgress::at_step("polishing").done, 0);
 }
 
 #[test]
-fn nothing_is_paid_by_itself_over_a_choice_or_a_refusal() {
-    let plain = card(Phase::Offered);
-    assert!(plain.may_pay_by_itself());
+fn no_payment_is_automatic_with_a_credential_to_choose_or_a_refusal() {
+    let plain = card(PaymentPhase::Offered);
+    assert!(plain.may_be_automatic());
     let with_choice = PayCard {
         needs_credential: true,
         ..plain.clone()
     };
     let refused = PayCard {
-        refused_before: Refusal::read("payment_refused"),
+        refused_before: PaymentRefusal::read("payment_refused"),
         ..plain
     };
-    assert!(!with_choice.may_pay_by_itself() && !refused.may_pay_by_itself());
-    assert!(!card(Phase::Declined).may_pay_by_itself());
+    assert!(!with_choice.may_be_automatic() && !refused.may_be_automatic());
+    assert!(!card(PaymentPhase::Declined).may_be_automatic());
 }
 
 #[test]
-fn what_was_refused_or_has_run_out_can_be_asked_for_again() {
-    let refused = Phase::Refused {
+fn a_refused_failed_or_expired_offer_can_be_renewed() {
+    let refused = PaymentPhase::Refused {
         message: "No.".into(),
         code: None,
         too_little: true,
     };
-    let failed = Phase::Failed {
+    let failed = PaymentPhase::Failed {
         message: "No.".into(),
     };
-    for phase in [refused, failed, Phase::Offered] {
+    for phase in [refused, failed, PaymentPhase::Offered] {
         let mut card = card(phase);
-        assert!(card.ask_again());
-        assert_eq!(card.phase, Phase::Quoting);
-        card.offered(offer(), None, Ok(()));
-        assert!(card.begin());
+        assert!(card.renew_offer());
+        assert_eq!(card.phase, PaymentPhase::Quoting);
+        card.set_offer(offer(), None, Ok(()));
+        assert!(card.start_payment());
         assert!(
-            !card.ask_again(),
-            "what is under way is not asked for again"
+            !card.renew_offer(),
+            "an offer whose payment is under way is not renewed"
         );
     }
 }
 
 #[test]
-fn the_lines_of_a_price_outlive_an_offer_of_the_same_price_only() {
+fn the_lines_of_a_price_are_kept_for_the_same_price_only() {
     let price = |total| Price {
         lines: Vec::new(),
         total: Usdc(total),
     };
-    let mut card = card(Phase::Quoting);
-    card.offered(offer(), Some(price(1000)), Ok(()));
-    assert!(card.ask_again());
-    card.offered(offer(), None, Ok(()));
+    let mut card = card(PaymentPhase::Quoting);
+    card.set_offer(offer(), Some(price(1000)), Ok(()));
+    assert!(card.renew_offer());
+    card.set_offer(offer(), None, Ok(()));
     assert_eq!(card.price, Some(price(1000)));
-    assert!(card.ask_again());
+    assert!(card.renew_offer());
     let dearer = Offer {
         amount: Usdc(2000),
         ..offer()
     };
-    card.offered(dearer, None, Ok(()));
+    card.set_offer(dearer, None, Ok(()));
     assert_eq!(card.price, None);
 }
 
 #[test]
-fn a_password_is_known_to_be_there_until_the_card_goes() {
+fn a_card_tells_whether_it_shows_a_password() {
     let receipt = |result| {
-        Phase::Settled(Receipt {
+        PaymentPhase::Settled(PurchaseReceipt {
             transaction: None,
             explorer_url: None,
             network: None,
@@ -148,51 +155,56 @@ fn a_password_is_known_to_be_there_until_the_card_goes() {
         })
     };
     let made = serde_json::json!({"ctid": 101, "password": "once"});
-    assert!(card(receipt(made)).holds_password());
-    assert!(!card(receipt(serde_json::json!({"ctid": 101}))).holds_password());
-    assert!(!card(receipt(Value::Null)).holds_password());
-    assert!(!card(Phase::Offered).holds_password());
+    assert!(card(receipt(made)).shows_password());
+    assert!(!card(receipt(serde_json::json!({"ctid": 101}))).shows_password());
+    assert!(!card(receipt(Value::Null)).shows_password());
+    assert!(!card(PaymentPhase::Offered).shows_password());
 }
 
 #[test]
 fn a_late_offer_changes_nothing() {
-    let mut card = card(Phase::Cancelled);
-    card.offered(offer(), None, Ok(()));
-    assert_eq!((card.offer, card.phase), (None, Phase::Cancelled));
+    let mut card = card(PaymentPhase::Cancelled);
+    card.set_offer(offer(), None, Ok(()));
+    assert_eq!((card.offer, card.phase), (None, PaymentPhase::Cancelled));
 }
 
 #[test]
-fn what_is_in_doubt_bars_no_other_payment_and_is_not_over() {
-    let doubtful = card(Phase::Doubtful {
+fn a_doubtful_payment_is_not_over_and_blocks_no_other() {
+    let doubtful = card(PaymentPhase::Doubtful {
         message: String::new(),
         expired: true,
     });
-    assert!(!doubtful.under_way() && !doubtful.is_over() && doubtful.needs_a_look());
+    assert!(!doubtful.under_way() && !doubtful.is_over() && doubtful.needs_attention());
     assert!(
-        !doubtful.clone().cancel() && !doubtful.clone().ask_again() && !doubtful.clone().begin()
+        !doubtful.clone().cancel()
+            && !doubtful.clone().renew_offer()
+            && !doubtful.clone().start_payment()
     );
 }
 
 #[test]
-fn a_wallet_that_gave_no_answer_can_be_asked_again() {
-    let mut card = card(Phase::Unanswered { timed_out: true });
-    assert!(!card.under_way(), "other payments are not barred");
-    assert!(card.begin());
+fn an_unanswered_wallet_can_be_asked_again() {
+    let mut card = card(PaymentPhase::Unanswered { timed_out: true });
+    assert!(!card.under_way(), "other payments are not blocked");
+    assert!(card.start_payment());
 }
 
 #[test]
-fn a_payment_without_a_question_is_begun_once_and_only_when_it_was_seen() {
-    let mut by_itself = PayCard {
-        by_itself: true,
-        ..card(Phase::Offered)
+fn an_automatic_payment_starts_once_and_only_when_it_was_viewed() {
+    let mut automatic = PayCard {
+        automatic: true,
+        ..card(PaymentPhase::Offered)
     };
-    assert!(by_itself.waits_to_be_seen());
-    assert!(by_itself.seen());
-    assert!(!by_itself.seen());
-    assert!(!card(Phase::Offered).seen(), "the customer is to be asked");
+    assert!(automatic.waits_for_view());
+    assert!(automatic.viewed());
+    assert!(!automatic.viewed());
+    assert!(
+        !card(PaymentPhase::Offered).viewed(),
+        "the customer has to press the button"
+    );
     let mut declined = PayCard {
-        by_itself: true,
-        ..card(Phase::Declined)
+        automatic: true,
+        ..card(PaymentPhase::Declined)
     };
-    assert!(!declined.seen());
+    assert!(!declined.viewed());
 }

@@ -1,83 +1,83 @@
-//! One attempt at a purchase that the agent performs: its turn goes on with the suspended call, and then with the model.
+//! One attempt to send a signed request to the agent: its turn resumes the suspended call, and then goes on with the model.
 
 use api_types::{ChatEvent, ChatRequest, Json};
 use leptos::prelude::*;
 use serde_json::Value;
 use x402::wire::receipt::Receipt;
 
-use super::{Pay, TurnNews, direct::Answer};
+use super::{Pay, TurnUpdate, direct::AttemptResult};
 use crate::{
-    api::{Abort, ApiError},
+    http::{AbortHandle, RequestError},
     pay::{
-        card::Phase,
-        outcome::{self, Outcome},
+        card::PaymentPhase,
+        outcome::{self, PaymentOutcome},
     },
 };
 
-/// Sends the signed request once. The payment's outcome is given to `on_outcome` as soon as it is known, while the model is still
-/// talking; the answer is the outcome of the whole attempt.
+/// Sends the signed request once. The payment's outcome is passed to `on_outcome` as soon as it is known, while the model is
+/// still answering. Returns the outcome of the whole attempt.
 pub(super) async fn attempt(
     pay: Pay,
     conversation: &str,
     tool: &str,
     request: &ChatRequest,
     was_open: bool,
-    mut on_outcome: impl FnMut(&Outcome),
-) -> Answer {
-    let abort = Abort::new();
-    let tell = |news| {
-        if let Some(callback) = pay.news.get_value() {
-            callback.run((conversation.to_owned(), news));
+    mut on_outcome: impl FnMut(&PaymentOutcome),
+) -> AttemptResult {
+    let abort = AbortHandle::new();
+    let notify = |update| {
+        if let Some(callback) = pay.on_turn.get_value() {
+            callback.run((conversation.to_owned(), update));
         }
     };
-    tell(TurnNews::Begin);
-    let mut known: Option<Outcome> = None;
+    notify(TurnUpdate::Started);
+    let mut known: Option<PaymentOutcome> = None;
     let ended = pay
         .agent
         .chat(request, &abort, |event| {
             if known.is_none()
-                && let Some(outcome) = meaning(&event, tool)
+                && let Some(outcome) = outcome_of_event(&event, tool)
             {
-                let outcome = outcome.weighed(was_open);
+                let outcome = outcome.after_earlier_copies(was_open);
                 on_outcome(&outcome);
-                if matches!(outcome, Outcome::Settled(_)) {
-                    // From here on, a stop costs nothing.
+                if matches!(outcome, PaymentOutcome::Settled(_)) {
+                    // From now on, aborting the turn costs nothing.
                     pay.turns.update_value(|all| {
                         drop(all.insert(conversation.to_owned(), abort.clone()));
                     });
                 }
                 known = Some(outcome);
             }
-            // What is asked or said instead of an answer would have the customer pay for the same again.
-            if !matches!(known, Some(Outcome::Doubtful { .. })) {
-                tell(TurnNews::Event(Box::new(event)));
+            // In doubt the turn's events are not shown: they could ask the customer to pay for the same again.
+            if !matches!(known, Some(PaymentOutcome::Doubtful { .. })) {
+                notify(TurnUpdate::Event(Box::new(event)));
             }
         })
         .await;
     pay.turns.update_value(|all| drop(all.remove(conversation)));
-    if let (None, Err(ApiError::Refused { error, .. })) = (&known, &ended) {
-        known = Some(outcome::of_error(error).weighed(was_open));
+    if let (None, Err(RequestError::Refused { error, .. })) = (&known, &ended) {
+        known = Some(outcome::from_error(error).after_earlier_copies(was_open));
     }
-    // Without an outcome the request is sent again, and in doubt it is kept: a turn that broke off would offer to ask once more.
-    let held = matches!(
+    // Without an outcome the request is sent again, and in doubt it stays stored. A failed turn would offer a retry instead.
+    let on_hold = matches!(
         (&known, &ended),
-        (None, Err(_)) | (Some(Outcome::Doubtful { .. }), _)
+        (None, Err(_)) | (Some(PaymentOutcome::Doubtful { .. }), _)
     );
-    tell(if held {
-        TurnNews::Hold
+    notify(if on_hold {
+        TurnUpdate::OnHold
     } else {
-        TurnNews::End(ended.clone())
+        TurnUpdate::Ended(ended.clone())
     });
     match (known, ended) {
         (Some(outcome), _) => Ok((outcome, None)),
         (None, Err(error)) => Err(error),
-        // A whole turn that does not say what became of the call.
-        (None, Ok(())) => Err(ApiError::Unreachable),
+        // The turn ended without an outcome of the call.
+        (None, Ok(())) => Err(RequestError::Unreachable),
     }
 }
 
-/// What an event says of the call that was paid for.
-fn meaning(event: &ChatEvent, paid_tool: &str) -> Option<Outcome> {
+/// What an event says of the call that is paid for.
+fn outcome_of_event(event: &ChatEvent, paid_tool: &str) -> Option<PaymentOutcome> {
     match event {
         ChatEvent::ToolDone {
             tool,
@@ -86,37 +86,42 @@ fn meaning(event: &ChatEvent, paid_tool: &str) -> Option<Outcome> {
             result,
             receipt,
             ..
-        } if tool == paid_tool => Some(of_tool(*ok, summary, result, receipt.as_ref())),
-        ChatEvent::PaymentRequired { request, .. } => Some(outcome::not_taken(&request.error)),
-        ChatEvent::Error { error } => Some(outcome::of_error(error)),
+        } if tool == paid_tool => Some(outcome_of_tool(*ok, summary, result, receipt.as_ref())),
+        ChatEvent::PaymentRequired { request, .. } => Some(outcome::from_challenge(&request.error)),
+        ChatEvent::Error { error } => Some(outcome::from_error(error)),
         _ => None,
     }
 }
 
-fn of_tool(ok: bool, summary: &str, result: &Json, receipt: Option<&Json>) -> Outcome {
+fn outcome_of_tool(
+    ok: bool,
+    summary: &str,
+    result: &Json,
+    receipt: Option<&Json>,
+) -> PaymentOutcome {
     let value = |json: &Json| serde_json::to_value(json).unwrap_or(Value::Null);
     let body = value(result);
     let receipt: Option<Receipt> =
         receipt.and_then(|json| serde_json::from_value(value(json)).ok());
-    let held = body["status"] == "reconciling" || body["status"] == "settling";
+    let is_open = body["status"] == "reconciling" || body["status"] == "settling";
     match (ok, receipt) {
-        (true, _) if held => Outcome::Open {
+        (true, _) if is_open => PaymentOutcome::Open {
             message: summary.to_owned(),
         },
-        (true, receipt) => Outcome::Settled(outcome::proof(receipt, body)),
-        (false, receipt) => failed(summary, &body, receipt),
+        (true, receipt) => PaymentOutcome::Settled(outcome::read_receipt(receipt, body)),
+        (false, receipt) => outcome_of_failure(summary, &body, receipt),
     }
 }
 
-/// A failure in the lease API's words, as far as the agent passes them on; what the agent says in its own was not done.
-fn failed(summary: &str, body: &Value, receipt: Option<Receipt>) -> Outcome {
-    let passed_on = outcome::of_passed_on(body, summary, receipt.clone());
+/// A failed call: the lease API's error, if the agent passes one on. Without one the agent did not send the request.
+fn outcome_of_failure(summary: &str, body: &Value, receipt: Option<Receipt>) -> PaymentOutcome {
+    let passed_on = outcome::from_agent_error(body, summary, receipt.clone());
     passed_on.unwrap_or_else(|| match receipt.filter(|receipt| receipt.success) {
-        Some(receipt) => Outcome::Undelivered {
+        Some(receipt) => PaymentOutcome::Undelivered {
             message: summary.to_owned(),
             transaction: Some(receipt.transaction),
         },
-        None => Outcome::Refused {
+        None => PaymentOutcome::Refused {
             message: summary.to_owned(),
             code: None,
             too_little: false,
@@ -125,7 +130,10 @@ fn failed(summary: &str, body: &Value, receipt: Option<Receipt>) -> Outcome {
     })
 }
 
-/// Whether a card shows an outcome already, so that the end of the attempt has nothing to add.
-pub(super) fn shows_outcome(phase: &Phase) -> bool {
-    !matches!(phase, Phase::Sent { .. } | Phase::Unknown { .. })
+/// Whether a card shows an outcome already, so that the end of the attempt adds nothing.
+pub(super) fn shows_outcome(phase: &PaymentPhase) -> bool {
+    !matches!(
+        phase,
+        PaymentPhase::Sent { .. } | PaymentPhase::Unknown { .. }
+    )
 }

@@ -1,63 +1,63 @@
-//! One attempt at a purchase at the lease API.
+//! One attempt to send a signed request to the lease API.
 
 use serde::Deserialize;
 use serde_json::Value;
 use web_sys::Response;
 use x402::wire::{header, receipt::Receipt};
 
-use super::{Call, Pay};
+use super::{PaidOperation, Pay};
 use crate::{
-    api::{
-        ApiError,
-        fetch::{self, Call as Request},
-    },
-    pay::outcome::{self, Outcome},
+    http::{HttpRequest, RequestError, fetch},
+    pay::outcome::{self, PaymentOutcome},
 };
 
-/// The last event of a stream.
+/// The last event of a stream: the response.
 #[derive(Deserialize)]
-struct Last {
+struct StreamResult {
     status: u16,
     body: Value,
     #[serde(default)]
     receipt: Option<Receipt>,
 }
 
-/// An answer, and how long the service asks to be left alone before the next attempt, in seconds.
-pub(super) type Answer = Result<(Outcome, Option<u32>), ApiError>;
+/// The outcome of an attempt, with the `Retry-After` of the response, in seconds.
+pub(super) type AttemptResult = Result<(PaymentOutcome, Option<u32>), RequestError>;
 
-/// Sends the signed request once, and says each step that is told of.
+/// Sends the signed request once, and passes on each step of the work.
 pub(super) async fn attempt(
     pay: Pay,
-    call: &Call,
+    operation: &PaidOperation,
     payment: (&str, &str),
     idempotency_key: Option<&str>,
     mut on_step: impl FnMut(&str),
-) -> Answer {
-    let mut request = Request::new(call.method(), pay.lease.url(&call.path()))
-        .patient()
-        .timed()
+) -> AttemptResult {
+    let mut request = HttpRequest::new(operation.method(), pay.lease.url(&operation.path()))
+        .without_timeout()
+        .read_date()
         .header("accept", "text/event-stream, application/json;q=0.9")
         .header(payment.0, payment.1);
     if let Some(key) = idempotency_key {
         request = request.header("idempotency-key", key);
     }
-    if let Some(body) = call.body() {
+    if let Some(body) = operation.body() {
         request = request.json(body);
     }
     let response = fetch::send(&request).await?;
-    let wait = header_of(&response, "retry-after").and_then(|seconds| seconds.parse().ok());
+    let retry_after = header_of(&response, "retry-after").and_then(|seconds| seconds.parse().ok());
     let streams = header_of(&response, "content-type")
         .is_some_and(|kind| kind.starts_with("text/event-stream"));
     if !streams {
         let receipt = receipt_of(&response);
         let body = fetch::text(&response).await?;
         let body = serde_json::from_str(&body).unwrap_or(Value::Null);
-        return Ok((outcome::of_answer(response.status(), body, receipt), wait));
+        return Ok((
+            outcome::from_response(response.status(), body, receipt),
+            retry_after,
+        ));
     }
     let mut last = None;
     fetch::events(&response, |event| match event.event.as_str() {
-        "result" => last = serde_json::from_str::<Last>(&event.data).ok(),
+        "result" => last = serde_json::from_str::<StreamResult>(&event.data).ok(),
         "progress" => {
             let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
             if let Some(step) = data["step"].as_str() {
@@ -67,9 +67,9 @@ pub(super) async fn attempt(
         _ => {}
     })
     .await?;
-    let last = last.ok_or(ApiError::Unreachable)?;
-    let outcome = outcome::of_answer(last.status, last.body, last.receipt);
-    Ok((outcome, wait))
+    let last = last.ok_or(RequestError::Unreachable)?;
+    let outcome = outcome::from_response(last.status, last.body, last.receipt);
+    Ok((outcome, retry_after))
 }
 
 fn header_of(response: &Response, name: &str) -> Option<String> {

@@ -1,6 +1,6 @@
-//! One payment at a time in all tabs of this browser. The lock itself is the browser's (Web Locks) and ends with its tab; a
-//! channel tells the other tabs, so that they can say why they wait. Whether they still have to is asked of the browser, which
-//! knows of a tab that ended without a word.
+//! One payment at a time in all tabs of this browser. The lock is the browser's (Web Locks), which releases it when its tab
+//! closes. A broadcast channel tells the other tabs why they wait. They also ask the browser whether the lock is still held,
+//! because a tab can close without a message.
 
 use std::cell::Cell;
 
@@ -10,33 +10,34 @@ use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{BroadcastChannel, MessageEvent};
 
-use super::DRIVER;
-use crate::engine::clock;
+use super::PAY_DRIVER;
+use crate::browser::clock;
 
 const NAME: &str = "infra402.payment";
 const BUSY: &str = "busy";
 const IDLE: &str = "idle";
 const ASK: &str = "ask";
-/// How long between two looks at the lock of another tab, in seconds.
-const LOOK: u32 = 2;
+/// The pause between two checks of another tab's lock, in seconds.
+const CHECK_PAUSE: u32 = 2;
 
 /// Holds the lock until it is dropped.
-pub(super) struct Lock(Option<Function>);
+pub(super) struct LockGuard(Option<Function>);
 
-impl Drop for Lock {
+impl Drop for LockGuard {
     fn drop(&mut self) {
         if let Some(release) = &self.0 {
             // Resolving a promise does not fail.
             let _ = release.call0(&JsValue::NULL);
-            MINE.set(false);
+            IS_HELD_HERE.set(false);
         }
     }
 }
 
-/// Takes the lock, unless another tab has it. What this tab itself still does with it is waited for. A page without a secure origin has no locks to take, and goes without.
-pub(super) async fn acquire() -> Option<Lock> {
+/// Takes the lock, unless another tab holds it. If this tab itself holds it, waits until it is released. A page without a secure
+/// origin has no Web Locks and works without them.
+pub(super) async fn acquire() -> Option<LockGuard> {
     let Some((locks, request)) = manager() else {
-        return Some(Lock(None));
+        return Some(LockGuard(None));
     };
     let granted = Promise::new(&mut |resolve, _| {
         let given = Closure::once_into_js(move |lock: JsValue| -> JsValue {
@@ -44,57 +45,61 @@ pub(super) async fn acquire() -> Option<Lock> {
                 let _ = resolve.call1(&JsValue::NULL, &JsValue::NULL);
                 return JsValue::UNDEFINED;
             }
-            // The lock is held for as long as this promise is open.
+            // The browser holds the lock until this promise is resolved.
             let held = Promise::new(&mut |release, _| {
                 let _ = resolve.call1(&JsValue::NULL, &release);
             });
             held.into()
         });
         let options = Object::new();
-        let _ = Reflect::set(&options, &"ifAvailable".into(), &(!MINE.get()).into());
+        let _ = Reflect::set(
+            &options,
+            &"ifAvailable".into(),
+            &(!IS_HELD_HERE.get()).into(),
+        );
         let _ = request.call3(&locks, &NAME.into(), &options, &given);
     });
     let release = JsFuture::from(granted).await.ok()?;
     let release = release.dyn_into().ok()?;
-    MINE.set(true);
-    Some(Lock(Some(release)))
+    IS_HELD_HERE.set(true);
+    Some(LockGuard(Some(release)))
 }
 
-/// Another tab pays: this one waits until that tab says, or the browser knows, that it is over.
-pub(super) fn is_elsewhere(elsewhere: RwSignal<bool>) {
-    elsewhere.set(true);
-    DRIVER.then(move |driver| {
-        // Without it, the word of the other tab has to do.
+/// Another tab pays: waits for its message, or for the browser to release its lock.
+pub(super) fn wait_for_other_tab(other_tab_pays: RwSignal<bool>) {
+    other_tab_pays.set(true);
+    PAY_DRIVER.then(move |driver| {
+        // If the chunk cannot be loaded, only the message of the other tab ends the wait.
         if let Ok(driver) = driver {
-            (driver.watch)(elsewhere);
+            (driver.watch_other_tabs)(other_tab_pays);
         }
     });
 }
 
-/// Looks now and then whether another tab still has the lock.
-pub(super) fn watch(elsewhere: RwSignal<bool>) {
+/// Checks regularly whether another tab still holds the lock, until none does.
+pub(crate) fn watch_other_tabs(other_tab_pays: RwSignal<bool>) {
     if manager().is_none() {
         return;
     }
     spawn_local(async move {
-        while elsewhere.get_untracked() {
-            clock::pause(LOOK).await;
-            if !is_held_elsewhere().await {
-                elsewhere.set(false);
+        while other_tab_pays.get_untracked() {
+            clock::pause(CHECK_PAUSE).await;
+            if !is_held_by_other_tab().await {
+                other_tab_pays.set(false);
             }
         }
     });
 }
 
-async fn is_held_elsewhere() -> bool {
-    held()
+async fn is_held_by_other_tab() -> bool {
+    held_locks()
         .await
         .is_some_and(|names| names.includes(&NAME.into(), 0))
-        && !MINE.get()
+        && !IS_HELD_HERE.get()
 }
 
 /// The names of the locks that are held in any tab.
-async fn held() -> Option<Array> {
+async fn held_locks() -> Option<Array> {
     let (locks, _) = manager()?;
     let query: Function = Reflect::get(&locks, &"query".into())
         .ok()?
@@ -120,17 +125,20 @@ fn manager() -> Option<(JsValue, Function)> {
 }
 
 /// Tells the other tabs whether this one pays.
-pub(super) fn tell_others(busy: bool) {
-    say(if busy { BUSY } else { IDLE });
+pub(super) fn tell_other_tabs(busy: bool) {
+    send(if busy { BUSY } else { IDLE });
 }
 
-/// Listens to the other tabs, answers those that ask, and asks once.
-pub(super) fn hear_others(elsewhere: RwSignal<bool>, busy: impl Fn() -> bool + 'static) {
+/// Listens to the other tabs, answers their questions, and asks once.
+pub(super) fn listen_to_other_tabs(
+    other_tab_pays: RwSignal<bool>,
+    busy: impl Fn() -> bool + 'static,
+) {
     let heard = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         match event.data().as_string().as_deref() {
-            Some(BUSY) => is_elsewhere(elsewhere),
-            Some(IDLE) => elsewhere.set(false),
-            Some(ASK) if busy() => say(BUSY),
+            Some(BUSY) => wait_for_other_tab(other_tab_pays),
+            Some(IDLE) => other_tab_pays.set(false),
+            Some(ASK) if busy() => send(BUSY),
             _ => {}
         }
     });
@@ -140,8 +148,8 @@ pub(super) fn hear_others(elsewhere: RwSignal<bool>, busy: impl Fn() -> bool + '
         }
     });
     heard.forget();
-    // A tab that goes does not pay any more.
-    let leaving = Closure::<dyn FnMut()>::new(|| say(IDLE));
+    // A tab that closes does not pay any more.
+    let leaving = Closure::<dyn FnMut()>::new(|| send(IDLE));
     let window = window();
     if window
         .add_event_listener_with_callback("pagehide", leaving.as_ref().unchecked_ref())
@@ -149,21 +157,21 @@ pub(super) fn hear_others(elsewhere: RwSignal<bool>, busy: impl Fn() -> bool + '
     {
         leaving.forget();
     }
-    say(ASK);
+    send(ASK);
 }
 
 thread_local! {
-    /// One for the page: a second one would hear what the first one says.
+    /// One for the page, because a second one would receive the messages of the first.
     static CHANNEL: Option<BroadcastChannel> = BroadcastChannel::new(NAME).ok();
-    /// Whether this tab has the lock.
-    static MINE: Cell<bool> = const { Cell::new(false) };
+    /// Whether this tab holds the lock.
+    static IS_HELD_HERE: Cell<bool> = const { Cell::new(false) };
 }
 
-fn say(word: &str) {
+fn send(message: &str) {
     CHANNEL.with(|channel| {
         if let Some(channel) = channel {
-            // A closed channel has nobody on the other side.
-            let _ = channel.post_message(&word.into());
+            // A closed channel has no receivers.
+            let _ = channel.post_message(&message.into());
         }
     });
 }

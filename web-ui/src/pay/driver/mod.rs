@@ -1,116 +1,107 @@
-//! Performs purchases in the browser. [`Pay`] is what the pages use; `begin` makes the card, `offer` asks for the price, `sign` opens the wallet, `send` sends
-//! the signed request until its outcome is known, `kept` remembers it meanwhile, and `lock` keeps the tabs from paying at
-//! the same time.
+//! Performs purchases in the browser. [`Pay`] is what the pages use; `start` makes the card, `offer` requests the price, `sign`
+//! opens the wallet, `send` sends the signed request until its outcome is known, to the lease API (`direct`) or to the agent
+//! (`agent`); `stored` has it in the browser's storage meanwhile, and `lock` keeps tabs from paying at the same time.
 
 mod agent;
-mod begin;
 mod direct;
-mod kept;
-mod lock;
+pub(crate) mod lock;
 mod offer;
 mod send;
 mod sign;
+mod start;
+mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use api_types::{ChatEvent, ChatMessage, LeaseResponse, PaymentRequest, Usdc};
 use leptos::{prelude::*, task::spawn_local};
-use wasm_split_helpers::wasm_split;
 use x402::purchase::Chosen;
 
 use super::{
-    Budget, Call, CardId, Credential, Item, PayCard, Phase, Receipt, Request, Via,
-    record::{self, Record},
+    CardId, CustomerBudget, LoginCredential, OverBudget, PaidOperation, PayCard, PaymentPhase,
+    PurchaseItem, PurchaseReceipt, PurchaseVia, RequestText, stored_payment::StoredPayment,
 };
 use crate::{
-    api::{Abort, AgentApi, ApiError, LeaseApi},
-    engine::storage,
-    part::{NotLoaded, Part},
-    session::Session,
+    api::{AgentApi, LeaseApi},
+    browser::storage,
+    http::{AbortHandle, RequestError},
+    lazy::{LazyTable, PAY_CHUNK},
+    session::WalletSession,
     wallet::Wallet,
 };
 
-const BUDGET: &str = "infra402.budget";
-const SPENT: &str = "infra402.spent";
+/// Where the customer's limits are stored.
+const BUDGET_AT: &str = "infra402.budget";
+/// Where the spent sum of this tab is stored.
+const SPENT_AT: &str = "infra402.spent";
 
-/// What comes with the first payment.
+/// What is needed from the first payment on. Everything after the offer is reached from the pay card, which is in the same chunk.
 #[derive(Clone, Copy)]
-pub struct Driver {
-    start: fn(Pay, CardId, Item),
-    ask: fn(Pay, CardId),
-    start_agent: fn(Pay, CardId, Suspended),
-    take_up: fn(Pay),
-    lease: fn(&Receipt) -> Option<LeaseResponse>,
-    /// Looks until no other tab pays any more.
-    watch: fn(RwSignal<bool>),
+pub(crate) struct PayDriver {
+    pub(crate) start_direct: fn(Pay, CardId, PurchaseItem),
+    pub(crate) request_offer: fn(Pay, CardId),
+    pub(crate) start_agent: fn(Pay, CardId, SuspendedPurchase),
+    pub(crate) resume_stored: fn(Pay),
+    pub(crate) lease: fn(&PurchaseReceipt) -> Option<LeaseResponse>,
+    pub(crate) watch_other_tabs: fn(RwSignal<bool>),
 }
 
-/// What comes with the first payment. Everything after the offer is reached from the pay card, which comes with it.
-pub static DRIVER: Part<Driver> = Part::new(|| Box::pin(driver()));
+pub(crate) static PAY_DRIVER: LazyTable<PayDriver> = LazyTable::new(&PAY_CHUNK);
 
-#[wasm_split(pay, fallible)]
-fn driver() -> Result<Driver, NotLoaded> {
-    Ok(Driver {
-        start: Pay::begin_direct,
-        ask: Pay::ask,
-        start_agent: Pay::begin_agent,
-        take_up: |pay| {
-            let left = send::left_over(pay);
-            spawn_local(send::take_up(pay, left));
-        },
-        lease: Receipt::read,
-        watch: lock::watch,
-    })
+/// Shows the stored payments of an earlier page and resumes them.
+pub(crate) fn resume_stored(pay: Pay) {
+    let stored = send::show_stored(pay);
+    spawn_local(send::resume(pay, stored));
 }
 
-/// The lease in a receipt. Whoever has a receipt has paid, and thereby loaded what reads it.
-pub fn leased(receipt: &Receipt) -> Option<LeaseResponse> {
-    (DRIVER.here()?.lease)(receipt)
+/// The lease in a receipt. A receipt implies that the chunk is loaded.
+pub fn leased(receipt: &PurchaseReceipt) -> Option<LeaseResponse> {
+    (PAY_DRIVER.get()?.lease)(receipt)
 }
 
-/// What becomes of an agent's turn that goes on after a payment.
+/// What happens in an agent's turn that goes on after a payment.
 #[derive(Clone, Debug)]
-pub enum TurnNews {
-    /// It begins, or begins anew after a cut: what came before of it is void.
-    Begin,
-    /// Something happened in it.
+pub enum TurnUpdate {
+    /// It starts, or starts again after the connection was lost. Earlier events of it are void.
+    Started,
+    /// An event of the turn.
     Event(Box<ChatEvent>),
-    /// It was cut, and what became of the payment is not known: nothing else may be offered in its place.
-    Hold,
-    /// It is over, or was cut.
-    End(Result<(), ApiError>),
+    /// The connection was lost and the outcome of the payment is not known: nothing may be offered in its place.
+    OnHold,
+    /// It is over, or failed.
+    Ended(Result<(), RequestError>),
 }
 
-/// An agent's call that waits for its payment.
+/// A suspended call of the agent that waits for its payment.
 #[derive(Clone, Debug)]
-pub struct Suspended {
+pub struct SuspendedPurchase {
     /// The conversation that it belongs to.
     pub conversation: String,
-    /// What is asked for it.
+    /// The payment that it needs.
     pub request: PaymentRequest,
-    /// The call, sealed.
+    /// The suspended call, sealed.
     pub pending: String,
-    /// What was said before.
+    /// The conversation before it.
     pub history: Vec<ChatMessage>,
-    /// The card that this one is in place of, whose payment was not taken.
-    pub before: Option<CardId>,
-    /// The account that it is bound to.
+    /// The card of a refused payment that this one replaces.
+    pub replaces: Option<CardId>,
+    /// The account that it is for.
     pub made_for: Option<String>,
-    /// Whether it has come just now: its time is then counted by this browser's clock, however wrong that is.
+    /// Whether it came just now. Its time is then counted from now, whatever the service's clock says.
     pub fresh: bool,
 }
 
-/// How a card's purchase is performed, once it is signed.
+/// What is needed to perform a card's purchase.
 #[derive(Clone, Debug)]
-struct Work {
-    source: Source,
-    request: Request,
+struct PendingPurchase {
+    source: PurchaseSource,
+    request: RequestText,
     chosen: Option<Chosen>,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
-    Direct(Item),
+enum PurchaseSource {
+    Direct(PurchaseItem),
     Agent {
         conversation: String,
         tool: String,
@@ -119,57 +110,64 @@ enum Source {
     },
 }
 
-/// The customer's purchases.
+/// The customer's purchases on this page.
 #[derive(Clone, Copy, Debug)]
 pub struct Pay {
     cards: RwSignal<Vec<PayCard>>,
-    work: StoredValue<BTreeMap<CardId, Work>, LocalStorage>,
-    next: StoredValue<CardId>,
-    hurry: StoredValue<BTreeSet<CardId>>,
+    pending: StoredValue<BTreeMap<CardId, PendingPurchase>, LocalStorage>,
+    next_id: StoredValue<CardId>,
+    /// Cards whose next attempt starts without the rest of its backoff.
+    retry_now: StoredValue<BTreeSet<CardId>>,
     nonces: StoredValue<BTreeMap<CardId, String>>,
-    turns: StoredValue<BTreeMap<String, Abort>, LocalStorage>,
-    budget: RwSignal<Budget>,
+    /// Turns that can be aborted because their payment is done, by conversation.
+    turns: StoredValue<BTreeMap<String, AbortHandle>, LocalStorage>,
+    budget: RwSignal<CustomerBudget>,
     spent: RwSignal<Usdc>,
-    elsewhere: RwSignal<bool>,
-    settled: StoredValue<Option<Callback<PayCard>>>,
-    news: StoredValue<Option<Callback<(String, TurnNews)>>>,
+    other_tab_pays: RwSignal<bool>,
+    on_settled: StoredValue<Option<Callback<PayCard>>>,
+    on_turn: StoredValue<Option<Callback<(String, TurnUpdate)>>>,
     lease: LeaseApi,
     agent: AgentApi,
-    session: Session,
+    session: WalletSession,
     wallet: Wallet,
 }
 
 impl Pay {
-    /// Whether an earlier page has left something under way. Then [`DRIVER`] has to be here before [`Self::start_up`].
+    /// Whether an earlier page has left payments under way. [`PAY_CHUNK`] must then be loaded before [`Self::start_up`].
     pub fn is_interrupted() -> bool {
-        kept::any()
+        stored::any()
     }
 
-    /// Shows what a reload has left under way, and goes on with it once the page is built and listens.
-    pub fn start_up(lease: LeaseApi, agent: AgentApi, session: Session, wallet: Wallet) -> Self {
-        let kept = |text: Option<String>| serde_json::from_str(&text?).ok();
-        let spent = storage::read_tab(SPENT).and_then(|text| text.parse().ok());
+    /// Reads the limits, and resumes payments that a reload has interrupted.
+    pub fn start_up(
+        lease: LeaseApi,
+        agent: AgentApi,
+        session: WalletSession,
+        wallet: Wallet,
+    ) -> Self {
+        let parse = |text: Option<String>| serde_json::from_str(&text?).ok();
+        let spent = storage::read_tab(SPENT_AT).and_then(|text| text.parse().ok());
         let pay = Self {
             cards: RwSignal::new(Vec::new()),
-            work: StoredValue::new_local(BTreeMap::new()),
-            next: StoredValue::new(1),
-            hurry: StoredValue::new(BTreeSet::new()),
+            pending: StoredValue::new_local(BTreeMap::new()),
+            next_id: StoredValue::new(1),
+            retry_now: StoredValue::new(BTreeSet::new()),
             nonces: StoredValue::new(BTreeMap::new()),
             turns: StoredValue::new_local(BTreeMap::new()),
-            budget: RwSignal::new(kept(storage::read(BUDGET)).unwrap_or_default()),
+            budget: RwSignal::new(parse(storage::read(BUDGET_AT)).unwrap_or_default()),
             spent: RwSignal::new(Usdc(spent.unwrap_or(0))),
-            elsewhere: RwSignal::new(false),
-            settled: StoredValue::new(None),
-            news: StoredValue::new(None),
+            other_tab_pays: RwSignal::new(false),
+            on_settled: StoredValue::new(None),
+            on_turn: StoredValue::new(None),
             lease,
             agent,
             session,
             wallet,
         };
-        Effect::new(move |_| pay.keep_budget());
-        lock::hear_others(pay.elsewhere, move || pay.any_under_way());
-        if let Some(driver) = DRIVER.here() {
-            (driver.take_up)(pay);
+        Effect::new(move |_| pay.apply_budget());
+        lock::listen_to_other_tabs(pay.other_tab_pays, move || pay.any_under_way());
+        if let Some(driver) = PAY_DRIVER.get() {
+            (driver.resume_stored)(pay);
         }
         pay
     }
@@ -191,13 +189,13 @@ impl Pay {
         Signal::derive(move || cards.with(|all| all.iter().any(PayCard::under_way)))
     }
 
-    /// Whether one is in another tab.
-    pub fn elsewhere(&self) -> Signal<bool> {
-        self.elsewhere.into()
+    /// Whether a payment is under way in another tab.
+    pub fn other_tab_pays(&self) -> Signal<bool> {
+        self.other_tab_pays.into()
     }
 
-    /// The customer's limits; what is set here is kept.
-    pub fn budget(&self) -> RwSignal<Budget> {
+    /// The customer's limits. Changes are stored.
+    pub fn budget(&self) -> RwSignal<CustomerBudget> {
         self.budget
     }
 
@@ -206,127 +204,128 @@ impl Pay {
         self.spent.into()
     }
 
-    /// Calls this for each purchase that is paid and done.
+    /// Sets the callback for each purchase that is paid and delivered.
     pub fn on_settled(&self, callback: Callback<PayCard>) {
-        self.settled.set_value(Some(callback));
+        self.on_settled.set_value(Some(callback));
     }
 
-    /// Calls this with a conversation and what happens in its turn after a payment, also after a reload.
-    pub fn on_turn(&self, callback: Callback<(String, TurnNews)>) {
-        self.news.set_value(Some(callback));
+    /// Sets the callback for turns that go on after a payment, with the id of the conversation; also after a reload.
+    pub fn on_turn(&self, callback: Callback<(String, TurnUpdate)>) {
+        self.on_turn.set_value(Some(callback));
     }
 
-    /// Begins a purchase at the lease API: asks for its price.
-    pub fn start(&self, item: Item) -> CardId {
+    /// Starts a purchase at the lease API: requests its price.
+    pub fn start(&self, item: PurchaseItem) -> CardId {
         let id = self.new_id();
-        self.drive(move |driver, pay| (driver.start)(pay, id, item));
+        self.with_driver(move |driver, pay| (driver.start_direct)(pay, id, item));
         id
     }
 
-    /// Begins a purchase that an agent's turn waits for.
-    pub fn start_agent(&self, call: Suspended) -> CardId {
+    /// Starts a purchase that an agent's turn waits for.
+    pub fn start_agent(&self, call: SuspendedPurchase) -> CardId {
         let id = self.new_id();
-        self.drive(move |driver, pay| (driver.start_agent)(pay, id, call));
+        self.with_driver(move |driver, pay| (driver.start_agent)(pay, id, call));
         id
     }
 
-    /// Does something with what comes with the first payment, as soon as it is here.
-    fn drive(&self, act: impl FnOnce(Driver, Self) + 'static) {
+    /// Calls `act` with the driver as soon as its chunk is loaded.
+    fn with_driver(&self, act: impl FnOnce(PayDriver, Self) + 'static) {
         let pay = *self;
-        if let Some(driver) = DRIVER.here() {
+        if let Some(driver) = PAY_DRIVER.get() {
             return act(driver, pay);
         }
         spawn_local(async move {
-            DRIVER.until_here().await;
-            if let Some(driver) = DRIVER.here() {
+            PAY_CHUNK.until_loaded().await;
+            if let Some(driver) = PAY_DRIVER.get() {
                 act(driver, pay);
             }
         });
     }
 
-    fn ask(self, id: CardId) {
-        spawn_local(offer::ask(self, id));
+    pub(crate) fn request_offer(self, id: CardId) {
+        spawn_local(offer::request(self, id));
     }
 
-    /// Asks for the price of a purchase at the lease API once more.
-    pub fn ask_again(&self, id: CardId) {
-        if self.change(id, PayCard::ask_again) {
-            self.drive(move |driver, pay| (driver.ask)(pay, id));
+    /// Requests the price of a purchase at the lease API once more.
+    pub fn renew_offer(&self, id: CardId) {
+        if self.change(id, PayCard::renew_offer) {
+            self.with_driver(move |driver, pay| (driver.request_offer)(pay, id));
         }
     }
 
-    /// The customer agrees: opens the wallet. A second press does nothing.
-    pub fn approve(&self, id: CardId, credential: Credential) {
-        if self.any_under_way() || !self.change(id, PayCard::begin) {
+    /// Pays, as the customer wants: opens the wallet. A second press does nothing.
+    pub fn approve(&self, id: CardId, credential: LoginCredential) {
+        if self.any_under_way() || !self.change(id, PayCard::start_payment) {
             return;
         }
         let pay = *self;
         spawn_local(async move { sign::pay(pay, id, credential).await });
     }
 
-    /// The customer gives it up, if nothing is signed yet.
+    /// Cancels a purchase, if nothing is signed yet.
     pub fn cancel(&self, id: CardId) {
-        self.drive(move |_, pay| {
+        self.with_driver(move |_, pay| {
             pay.change(id, PayCard::cancel);
         });
     }
 
-    /// The request that a card's payment is for, without what is secret in it; nothing where an earlier page has sent it.
-    pub fn request(&self, id: CardId) -> Option<Request> {
-        self.work
-            .with_value(|all| all.get(&id).map(|work| work.request.clone()))
+    /// The request that a card's payment is for, without secrets; none if an earlier page has sent it.
+    pub fn request(&self, id: CardId) -> Option<RequestText> {
+        self.pending
+            .with_value(|all| all.get(&id).map(|pending| pending.request.clone()))
     }
 
-    /// All of a card is on the screen: begins the payment, where the customer lets it be paid without a question.
-    pub fn seen(&self, id: CardId) {
-        if self.change(id, PayCard::seen) && self.wallet.account().with_untracked(Option::is_some) {
-            self.approve(id, Credential::Made);
+    /// All of a card is on the screen: starts its payment, if it starts without a press of the button.
+    pub fn viewed(&self, id: CardId) {
+        if self.change(id, PayCard::viewed) && self.wallet.account().with_untracked(Option::is_some)
+        {
+            self.approve(id, LoginCredential::Generated);
         }
     }
 
-    /// Asks at once instead of at the next pause; or sends again what was paid and not delivered, or may have been paid.
+    /// Sends the signed request again now, without the rest of its backoff.
     pub fn check_again(&self, id: CardId) {
-        self.hurry.update_value(|hurry| hurry.extend([id]));
-        if self.with(id, PayCard::needs_a_look) == Some(true) {
-            spawn_local(send::redeem(*self, id));
+        self.retry_now.update_value(|cards| cards.extend([id]));
+        if self.with(id, PayCard::needs_attention) == Some(true) {
+            spawn_local(send::retry_stored(*self, id));
         }
     }
 
-    /// Takes a payment off the page that may have been charged, and cannot be any more: its receipt is all that is left to look for.
+    /// Removes a doubtful payment whose signature has expired. If it was charged before, the receipts show it.
     pub fn set_aside(&self, id: CardId) {
         let is_expired =
-            |card: &PayCard| matches!(card.phase, Phase::Doubtful { expired: true, .. });
+            |card: &PayCard| matches!(card.phase, PaymentPhase::Doubtful { expired: true, .. });
         if self.with(id, is_expired) != Some(true) {
             return;
         }
         if let Some(nonce) = self.nonces.with_value(|all| all.get(&id).cloned()) {
-            kept::forget(&nonce);
+            stored::remove(&nonce);
         }
         self.cards.update(|all| all.retain(|card| card.id != id));
     }
 
-    /// Takes a card off the page, if it is over.
+    /// Removes a card from the page, unless its payment is under way.
     pub fn dismiss(&self, id: CardId) {
         self.cards.update(|all| {
             all.retain(|card| card.id != id || card.under_way());
         });
     }
 
-    /// Stops an agent's turn that goes on after its payment is done. Before that, it is not stopped.
+    /// Aborts an agent's turn that goes on after its payment. Before the payment is done, it is not aborted.
     pub fn stop_turn(&self, conversation: &str) {
         if let Some(turn) = self.turns.with_value(|all| all.get(conversation).cloned()) {
             turn.abort();
         }
     }
 
-    /// Whether a payment is under way that no later page will find, because the browser keeps nothing.
+    /// Whether a payment is under way that a reload would lose, because the browser stores nothing.
     pub fn is_lost_with_the_page(&self) -> bool {
         self.any_under_way() && untrack(storage::failed)
     }
 
     fn new_id(&self) -> CardId {
-        let id = self.next.get_value();
-        self.next.set_value(id + 1);
+        let id = self.next_id.get_value();
+        self.next_id.set_value(id + 1);
         id
     }
 
@@ -340,7 +339,7 @@ impl Pay {
             .with_untracked(|all| all.iter().find(|card| card.id == id).map(read))
     }
 
-    /// Changes a card; what `change` says, or the default where the card is gone.
+    /// Changes a card. Returns what `change` returns, or the default if the card is gone.
     fn change<T: Default>(&self, id: CardId, change: impl FnOnce(&mut PayCard) -> T) -> T {
         let was = self.any_under_way();
         let mut outcome = T::default();
@@ -351,42 +350,42 @@ impl Pay {
         });
         let is = self.any_under_way();
         if was != is {
-            lock::tell_others(is);
+            lock::tell_other_tabs(is);
         }
         outcome
     }
 
-    fn become_phase(&self, id: CardId, phase: Phase) {
+    fn set_phase(&self, id: CardId, phase: PaymentPhase) {
         self.change(id, |card| card.phase = phase);
     }
 
-    fn limit(&self, amount: Usdc) -> Result<(), super::OverBudget> {
+    fn check_budget(&self, amount: Usdc) -> Result<(), OverBudget> {
         let spent = self.spent.get_untracked();
         self.budget
             .with_untracked(|budget| budget.check(amount, spent))
     }
 
-    /// Counts what a payment has cost, once.
-    fn count(&self, record: &mut Record) {
-        if !record.counted {
-            record.counted = true;
-            let amount = record.offer.amount;
+    /// Adds a payment to the spent sum, once.
+    fn count(&self, payment: &mut StoredPayment) {
+        if !payment.counted {
+            payment.counted = true;
+            let amount = payment.offer.amount;
             let spent = Usdc(self.spent.get_untracked().0.saturating_add(amount.0));
-            storage::write_tab(SPENT, &spent.0.to_string());
+            storage::write_tab(SPENT_AT, &spent.0.to_string());
             self.spent.set(spent);
-            self.wallet.spend(amount);
+            self.wallet.subtract(amount);
         }
     }
 
-    /// Keeps the limits and applies them to what is not paid yet.
-    fn keep_budget(&self) {
+    /// Stores the limits and applies them to cards that are not paid yet.
+    fn apply_budget(&self) {
         let (budget, spent) = (self.budget.get(), self.spent.get());
         let text = serde_json::to_string(&budget).expect("limits are JSON");
-        storage::write(BUDGET, &text);
+        storage::write(BUDGET_AT, &text);
         self.cards.update(|all| {
             for card in all {
                 if let Some(amount) = card.offer.as_ref().map(|offer| offer.amount) {
-                    card.limited(budget.check(amount, spent));
+                    card.apply_limit(budget.check(amount, spent));
                 }
             }
         });

@@ -1,195 +1,221 @@
-//! Sends a signed request until its outcome is known. It is the same request each time: nothing here can sign.
+//! Sends a signed request until its outcome is known. It is the same request each time: this module cannot sign.
 
 use leptos::prelude::*;
 
 use super::{
-    CardId, Pay, PayCard, Phase, Record, TurnNews,
+    CardId, Pay, PayCard, PaymentPhase, StoredPayment, TurnUpdate,
     agent::{self, shows_outcome},
-    direct::{self, Answer},
-    kept, lock,
+    direct::{self, AttemptResult},
+    lock, stored,
 };
 use crate::{
-    engine::clock,
+    browser::clock,
     pay::{
-        outcome::{self, Outcome},
-        record::Signed,
+        outcome::{self, PaymentOutcome},
         retry,
+        stored_payment::SignedRequest,
     },
     text::money::answer,
 };
 
-/// The cards of what an earlier page has left under way, with the records behind them.
-pub(super) fn left_over(pay: Pay) -> Vec<(CardId, String, Record)> {
-    let records = kept::all().0.into_iter();
-    let left: Vec<_> = records
-        .map(|(nonce, record)| {
-            // The page that is gone may have sent it.
-            let record = Record {
+/// Shows the payments that an earlier page has left under way.
+pub(super) fn show_stored(pay: Pay) -> Vec<(CardId, String, StoredPayment)> {
+    let stored: Vec<_> = stored::all()
+        .0
+        .into_iter()
+        .map(|(nonce, payment)| {
+            // The earlier page may have sent it.
+            let payment = StoredPayment {
                 was_open: true,
-                ..record
+                ..payment
             };
-            (pay.new_id(), nonce, record)
+            (pay.new_id(), nonce, payment)
         })
         .collect();
     pay.cards
-        .update(|all| all.extend(left.iter().map(|(id, _, record)| record.card(*id))));
-    left
+        .update(|all| all.extend(stored.iter().map(|(id, _, payment)| payment.card(*id))));
+    stored
 }
 
-/// Goes on with what an earlier page has left under way, unless another tab does.
-pub(super) async fn take_up(pay: Pay, left: Vec<(CardId, String, Record)>) {
-    if left.is_empty() {
+/// Resumes payments that an earlier page has left under way, unless another tab does.
+pub(super) async fn resume(pay: Pay, stored: Vec<(CardId, String, StoredPayment)>) {
+    if stored.is_empty() {
         return;
     }
     let Some(_lock) = lock::acquire().await else {
         pay.cards
-            .update(|all| all.retain(|card| left.iter().all(|(id, ..)| *id != card.id)));
+            .update(|all| all.retain(|card| stored.iter().all(|(id, ..)| *id != card.id)));
         return;
     };
-    for (id, nonce, record) in left {
-        until_known(pay, id, &nonce, record).await;
+    for (id, nonce, payment) in stored {
+        send_until_known(pay, id, &nonce, payment).await;
     }
 }
 
-/// Sends again what was paid and not delivered, or may have been paid.
-pub(super) async fn redeem(pay: Pay, id: CardId) {
+/// Sends the stored request of a card again: it was paid and not delivered, or may have been paid.
+pub(super) async fn retry_stored(pay: Pay, id: CardId) {
     let Some(_lock) = lock::acquire().await else {
         return;
     };
     let Some(nonce) = pay.nonces.with_value(|all| all.get(&id).cloned()) else {
         return;
     };
-    if let Some(record) = kept::all().0.remove(&nonce) {
-        until_known(pay, id, &nonce, record).await;
+    if let Some(payment) = stored::all().0.remove(&nonce) {
+        send_until_known(pay, id, &nonce, payment).await;
     }
 }
 
-/// Sends the request until somebody says surely what became of it, or nobody does.
-pub(super) async fn until_known(pay: Pay, id: CardId, nonce: &str, mut record: Record) {
+/// Sends the request until its outcome is known for sure, or cannot become known any more.
+pub(super) async fn send_until_known(
+    pay: Pay,
+    id: CardId,
+    nonce: &str,
+    mut payment: StoredPayment,
+) {
     pay.nonces
         .update_value(|all| drop(all.insert(id, nonce.to_owned())));
     let mut attempt = 0;
     loop {
         attempt += 1;
-        pay.become_phase(
+        pay.set_phase(
             id,
-            Phase::Sent {
+            PaymentPhase::Sent {
                 progress: None,
                 attempt,
             },
         );
-        let (outcome, wait) = match once(pay, id, nonce, &mut record).await {
-            Ok((outcome, wait)) => (outcome.weighed(record.was_open), wait),
+        let (outcome, retry_after) = match attempt_once(pay, id, nonce, &mut payment).await {
+            Ok((outcome, retry_after)) => {
+                (outcome.after_earlier_copies(payment.was_open), retry_after)
+            }
             Err(_) => {
                 let message = answer::NO_ANSWER.to_owned();
-                (Outcome::Open { message }, None)
+                (PaymentOutcome::Open { message }, None)
             }
         };
         if !pay
             .with(id, |card| shows_outcome(&card.phase))
             .unwrap_or(true)
         {
-            note(pay, id, nonce, &mut record, &outcome, attempt);
+            apply_outcome(pay, id, nonce, &mut payment, &outcome, attempt);
         }
         match outcome {
-            Outcome::Open { .. } => {}
-            Outcome::Doubtful { message } => {
-                return doubt(pay, id, nonce, record, message).await;
+            PaymentOutcome::Open { .. } => {}
+            PaymentOutcome::Doubtful { message } => {
+                return leave_in_doubt(pay, id, nonce, payment, message).await;
             }
             _ => return,
         }
-        rest(pay, id, retry::pause(attempt, wait)).await;
-        if !retry::worth_sending(record.valid_before, clock::now()) {
+        pause_before_retry(pay, id, retry::backoff(attempt, retry_after)).await;
+        if !retry::worth_sending(payment.valid_before, clock::now()) {
             let message = answer::RAN_OUT.to_owned();
-            return doubt(pay, id, nonce, record, message).await;
+            return leave_in_doubt(pay, id, nonce, payment, message).await;
         }
     }
 }
 
-/// Nobody says what became of the payment. Where the wallet is signed in, the list of its payments does; else the signed request is
-/// kept until the customer looks again.
-async fn doubt(pay: Pay, id: CardId, nonce: &str, mut record: Record, message: String) {
-    if let Some(outcome) = listed(pay, nonce).await {
-        return note(pay, id, nonce, &mut record, &outcome, 1);
+/// No response tells the outcome. If the wallet is signed in, the list of its payments does; otherwise the signed request stays
+/// stored until the customer sends it again.
+async fn leave_in_doubt(
+    pay: Pay,
+    id: CardId,
+    nonce: &str,
+    mut payment: StoredPayment,
+    message: String,
+) {
+    if let Some(outcome) = look_up_in_list(pay, nonce).await {
+        return apply_outcome(pay, id, nonce, &mut payment, &outcome, 1);
     }
-    if let Signed::Agent { conversation, .. } = &record.signed
-        && let Some(news) = pay.news.get_value()
+    if let SignedRequest::Agent { conversation, .. } = &payment.signed
+        && let Some(on_turn) = pay.on_turn.get_value()
     {
-        news.run((conversation.clone(), TurnNews::Hold));
+        on_turn.run((conversation.clone(), TurnUpdate::OnHold));
     }
-    let expired = !retry::worth_sending(record.valid_before, clock::now());
-    pay.become_phase(id, Phase::Doubtful { message, expired });
+    let expired = !retry::worth_sending(payment.valid_before, clock::now());
+    pay.set_phase(id, PaymentPhase::Doubtful { message, expired });
 }
 
-async fn listed(pay: Pay, nonce: &str) -> Option<Outcome> {
-    pay.session.current()?;
+async fn look_up_in_list(pay: Pay, nonce: &str) -> Option<PaymentOutcome> {
+    pay.session.token_untracked()?;
     let payments = pay.lease.payments().await.ok()?;
     let one = payments
         .into_iter()
         .find(|payment| payment.nonce.eq_ignore_ascii_case(nonce))?;
-    outcome::of_listed(&one.state, one.transaction, one.amount)
+    outcome::from_listed_state(&one.state, one.transaction, one.amount)
 }
 
-async fn once(pay: Pay, id: CardId, nonce: &str, record: &mut Record) -> Answer {
-    match record.signed.clone() {
-        Signed::Direct {
+async fn attempt_once(
+    pay: Pay,
+    id: CardId,
+    nonce: &str,
+    payment: &mut StoredPayment,
+) -> AttemptResult {
+    match payment.signed.clone() {
+        SignedRequest::Direct {
             call,
             header: (name, value),
             idempotency_key,
         } => {
             let header = (name.as_str(), value.expose());
             direct::attempt(pay, &call, header, idempotency_key.as_deref(), |step| {
-                pay.change(id, |card| card.progressed(step));
+                pay.change(id, |card| card.set_step(step));
             })
             .await
         }
-        Signed::Agent {
+        SignedRequest::Agent {
             conversation,
             tool,
             request,
         } => {
-            let was_open = record.was_open;
+            let was_open = payment.was_open;
             agent::attempt(pay, &conversation, &tool, &request, was_open, |outcome| {
-                note(pay, id, nonce, record, outcome, 1);
+                apply_outcome(pay, id, nonce, payment, outcome, 1);
             })
             .await
         }
     }
 }
 
-/// Shows an outcome on its card, and forgets the request unless it has to be sent again.
-fn note(pay: Pay, id: CardId, nonce: &str, record: &mut Record, outcome: &Outcome, attempt: u32) {
+/// Shows an outcome on its card, and removes the stored request unless it has to be sent again.
+fn apply_outcome(
+    pay: Pay,
+    id: CardId,
+    nonce: &str,
+    payment: &mut StoredPayment,
+    outcome: &PaymentOutcome,
+    attempt: u32,
+) {
     if outcome.is_paid() {
-        pay.count(record);
+        pay.count(payment);
     }
     if outcome.leaves_open() {
-        record.was_open = true;
-        kept::put(nonce, record);
+        payment.was_open = true;
+        stored::insert(nonce, payment);
     } else {
-        kept::forget(nonce);
+        stored::remove(nonce);
     }
     let mut phase = outcome.clone().into_phase(attempt);
-    if let Phase::Settled(receipt) = &mut phase
+    if let PaymentPhase::Settled(receipt) = &mut phase
         && pay.wallet.simulated().get_untracked()
     {
-        // The demo's transactions look like a chain's and are on none.
+        // The demo's transactions look like those of a chain and are on no chain.
         receipt.explorer_url = None;
     }
-    pay.become_phase(id, phase);
-    if matches!(outcome, Outcome::Settled(_))
-        && let Some(callback) = pay.settled.get_value()
+    pay.set_phase(id, phase);
+    if matches!(outcome, PaymentOutcome::Settled(_))
+        && let Some(callback) = pay.on_settled.get_value()
         && let Some(card) = pay.with(id, PayCard::clone)
     {
         callback.run(card);
     }
 }
 
-/// Waits, unless the customer wants to know at once.
-async fn rest(pay: Pay, id: CardId, seconds: u32) {
+/// Waits, unless the customer wants the next attempt now.
+async fn pause_before_retry(pay: Pay, id: CardId, seconds: u32) {
     for _ in 0..seconds {
-        let mut hurries = false;
-        pay.hurry.update_value(|hurry| hurries = hurry.remove(&id));
-        if hurries {
+        let mut now = false;
+        pay.retry_now.update_value(|cards| now = cards.remove(&id));
+        if now {
             return;
         }
         clock::pause(1).await;

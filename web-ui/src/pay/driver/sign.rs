@@ -1,4 +1,4 @@
-//! From the customer's yes to a signature that is stored: one tab, the right chain, the wallet.
+//! From the press of "pay" to a stored signature: the lock, the chain, the wallet.
 
 use std::cell::RefCell;
 
@@ -7,106 +7,107 @@ use api_types::Secret;
 use leptos::prelude::*;
 use x402::{eip3009, purchase::Chosen, wire::exact::Authorization};
 
-use super::{Call, CardId, Credential, Pay, Phase, Source, Work, kept, lock, send};
+use super::{
+    CardId, LoginCredential, PaidOperation, Pay, PaymentPhase, PendingPurchase, PurchaseSource,
+    lock, send, stored,
+};
 use crate::{
-    engine::clock,
-    pay::record::{self, Record, Signed},
+    browser::clock,
+    pay::stored_payment::{self, SignedRequest, StoredPayment},
     terminal,
     text::money::phase,
-    wallet::{Account, Patience, WalletError},
+    wallet::{Account, WalletError, WalletKind, WalletWait},
 };
 
-/// The agent's tool whose answer is a terminal.
+/// The agent's tool that opens a terminal.
 const CONSOLE_TOOL: &str = "open_container_console";
 
 thread_local! {
-    /// The card that waits for the wallet, and how long it does: one payment at a time.
-    static WAITS: RefCell<Option<(CardId, Patience)>> = const { RefCell::new(None) };
+    /// The card that waits for the wallet, and its wait. There is one payment at a time.
+    static CURRENT_WAIT: RefCell<Option<(CardId, WalletWait)>> = const { RefCell::new(None) };
 }
 
 impl Pay {
-    /// Asks the wallet once more for the signature that a card waits for.
+    /// Asks the wallet once more for the signature of a card.
     pub fn ask_wallet_again(&self, id: CardId) {
-        tell(id, Patience::ask_again);
+        on_wait(id, WalletWait::ask_again);
     }
 
-    /// Does not wait for the wallet any longer. What it signs after that is not sent.
+    /// Stops waiting for the wallet. What it signs after that is not sent.
     pub fn stop_waiting(&self, id: CardId) {
-        tell(id, Patience::stop);
+        on_wait(id, WalletWait::stop);
     }
 }
 
-/// Tells something to the waiting for a card's signature, if it is still waited for.
-fn tell(id: CardId, what: fn(&Patience)) {
-    WAITS.with_borrow(|waits| {
-        if let Some((_, patience)) = waits.as_ref().filter(|(card, _)| *card == id) {
-            what(patience);
+/// Calls `act` with the wait for a card's signature, if it is still under way.
+fn on_wait(id: CardId, act: fn(&WalletWait)) {
+    CURRENT_WAIT.with_borrow(|current| {
+        if let Some((_, wait)) = current.as_ref().filter(|(card, _)| *card == id) {
+            act(wait);
         }
     });
 }
 
-/// Takes a card whose wallet is about to be opened to the end of its payment.
-pub(super) async fn pay(pay: Pay, id: CardId, credential: Credential) {
+/// Pays a card: asks the wallet to sign, and sends the signed request until its outcome is known.
+pub(super) async fn pay(pay: Pay, id: CardId, credential: LoginCredential) {
     let Some(_lock) = lock::acquire().await else {
-        lock::is_elsewhere(pay.elsewhere);
-        pay.become_phase(id, Phase::Offered);
+        lock::wait_for_other_tab(pay.other_tab_pays);
+        pay.set_phase(id, PaymentPhase::Offered);
         return;
     };
-    pay.elsewhere.set(false);
-    let patience = Patience::default();
-    WAITS.set(Some((id, patience.clone())));
-    let signed = signed(pay, id, credential, &patience).await;
-    WAITS.set(None);
+    pay.other_tab_pays.set(false);
+    let wait = WalletWait::default();
+    CURRENT_WAIT.set(Some((id, wait.clone())));
+    let signed = sign(pay, id, credential, &wait).await;
+    CURRENT_WAIT.set(None);
     match signed {
-        Ok((nonce, record)) => {
-            kept::put(&nonce, &record);
-            pay.become_phase(id, Phase::Signed);
-            send::until_known(pay, id, &nonce, record).await;
+        Ok((nonce, payment)) => {
+            stored::insert(&nonce, &payment);
+            pay.set_phase(id, PaymentPhase::Signed);
+            send::send_until_known(pay, id, &nonce, payment).await;
         }
-        Err(phase) => pay.become_phase(id, phase),
+        Err(phase) => pay.set_phase(id, phase),
     }
 }
 
-/// The phase in which it ends, where nothing was signed.
-type Unsigned = Phase;
-
-async fn signed(
+/// Asks for the signature. Returns the nonce and what is to be stored, or the phase of the card if nothing was signed.
+async fn sign(
     pay: Pay,
     id: CardId,
-    credential: Credential,
-    patience: &Patience,
-) -> Result<(String, Record), Unsigned> {
-    let work = pay.work.with_value(|all| all.get(&id).cloned());
+    credential: LoginCredential,
+    wait: &WalletWait,
+) -> Result<(String, StoredPayment), PaymentPhase> {
+    let pending = pay.pending.with_value(|all| all.get(&id).cloned());
     let account = pay.wallet.account().get_untracked();
-    let (Some(work), Some(account)) = (work, account) else {
-        return Err(failed(&WalletError::NoWallet));
+    let (Some(pending), Some(account)) = (pending, account) else {
+        return Err(phase_of(&WalletError::NoWallet));
     };
-    let Some(chosen) = &work.chosen else {
-        return Err(failed(&WalletError::NoWallet));
+    let Some(chosen) = &pending.chosen else {
+        return Err(phase_of(&WalletError::NoWallet));
     };
-    if opens_a_terminal(&work.source) {
-        // Not after the money: a ticket that nothing here can use is soon worth nothing.
-        let unpaid = |words| Phase::Failed {
-            message: format!("{words} {}", phase::NOTHING_CHARGED),
+    if opens_a_terminal(&pending.source) {
+        // Before the payment: without the terminal's code, the paid ticket would expire unused.
+        let unpaid = |reason| PaymentPhase::Failed {
+            message: format!("{reason} {}", phase::NOTHING_CHARGED),
         };
         terminal::load().await.map_err(unpaid)?;
     }
-    on_the_right_chain(pay, id, chosen, &account, patience).await?;
-    pay.become_phase(id, Phase::WalletOpen);
-    let (authorization, signature) = ask_wallet(pay, chosen, &account, patience).await?;
+    ensure_chain(pay, id, chosen, &account, wait).await?;
+    pay.set_phase(id, PaymentPhase::WalletOpen);
+    let (authorization, signature) = ask_wallet(pay, chosen, &account, wait).await?;
     let nonce = authorization.nonce.to_string();
     let valid_before = u64::try_from(authorization.valid_before).unwrap_or(u64::MAX);
-    // Nothing in the payment names the request: whoever settles it sees that, and the key unlocks the answer.
+    // The idempotency key is not part of the payment, which the facilitator sees: the key gives access to the response.
     let (name, value) = chosen.payment(authorization, signature, None).to_header();
     let header = (name.to_owned(), Secret::new(value));
     let shown = pay.with(id, |card| {
         (card.summary.clone(), card.offer.clone(), card.price.clone())
     });
     let Some((summary, Some(offer), price)) = shown else {
-        return Err(Phase::Cancelled);
+        return Err(PaymentPhase::Cancelled);
     };
-    let record = Record {
-        signed: request(pay, work, header, credential, account),
+    let payment = StoredPayment {
+        signed: signed_request(pay, pending, header, credential, account),
         summary,
         offer,
         price,
@@ -114,111 +115,111 @@ async fn signed(
         counted: false,
         was_open: false,
     };
-    Ok((nonce, record))
+    Ok((nonce, payment))
 }
 
-fn opens_a_terminal(source: &Source) -> bool {
+fn opens_a_terminal(source: &PurchaseSource) -> bool {
     match source {
-        Source::Direct(item) => matches!(item.call, Call::Console { .. }),
-        Source::Agent { tool, .. } => tool == CONSOLE_TOOL,
+        PurchaseSource::Direct(item) => matches!(item.operation, PaidOperation::Console { .. }),
+        PurchaseSource::Agent { tool, .. } => tool == CONSOLE_TOOL,
     }
 }
 
-fn request(
+fn signed_request(
     pay: Pay,
-    work: Work,
+    pending: PendingPurchase,
     header: (String, Secret),
-    credential: Credential,
+    credential: LoginCredential,
     account: Account,
-) -> Signed {
-    match work.source {
-        Source::Direct(item) => Signed::Direct {
-            call: Box::new(credential.put_into(&item.call)),
+) -> SignedRequest {
+    match pending.source {
+        PurchaseSource::Direct(item) => SignedRequest::Direct {
+            call: Box::new(credential.add_to(&item.operation)),
             header,
-            idempotency_key: Some(fresh_key()),
+            idempotency_key: Some(random_key()),
         },
-        Source::Agent {
+        PurchaseSource::Agent {
             conversation,
             tool,
             pending,
             history,
-        } => Signed::Agent {
+        } => SignedRequest::Agent {
             conversation,
             tool,
-            request: Box::new(record::resumed(
+            request: Box::new(stored_payment::resume_request(
                 pending,
                 history,
                 header,
                 credential,
                 account.address,
-                pay.session.current(),
+                pay.session.token_untracked(),
             )),
         },
     }
 }
 
-/// A key for a request of the page's own. The agent gives the lease API its own for a suspended call.
-fn fresh_key() -> String {
-    record::idempotency_key(FixedBytes::<16>::random().0)
+/// The idempotency key of a request that the page sends. For a suspended call, the agent has its own.
+fn random_key() -> String {
+    stored_payment::idempotency_key(FixedBytes::<16>::random().0)
 }
 
-async fn on_the_right_chain(
+async fn ensure_chain(
     pay: Pay,
     id: CardId,
     chosen: &Chosen,
     account: &Account,
-    patience: &Patience,
-) -> Result<(), Unsigned> {
-    if account.wallet.kind == crate::wallet::WalletKind::Burner {
+    wait: &WalletWait,
+) -> Result<(), PaymentPhase> {
+    if account.wallet.kind == WalletKind::Burner {
         return Ok(());
     }
     let wanted = chosen.network;
-    let is_there = async || {
-        let chain = patience.wait(|| pay.wallet.chain()).await;
+    let is_on_chain = async || {
+        let chain = wait.first_answer(|| pay.wallet.chain()).await;
         chain
             .map(|chain| chain == Some(wanted.chain_id))
-            .map_err(|error| failed(&error))
+            .map_err(|error| phase_of(&error))
     };
-    if is_there().await? {
+    if is_on_chain().await? {
         return Ok(());
     }
-    pay.become_phase(id, Phase::SwitchingChain);
-    let wrong = || Phase::WrongChain {
+    pay.set_phase(id, PaymentPhase::SwitchingChain);
+    let wrong = || PaymentPhase::WrongChain {
         wanted: wanted.display_name.to_owned(),
     };
-    let switched = patience.wait(|| pay.wallet.switch_to(wanted)).await;
+    let switched = wait.first_answer(|| pay.wallet.switch_to(wanted)).await;
     match switched {
-        Ok(()) if is_there().await? => Ok(()),
-        Err(error @ (WalletError::Stopped | WalletError::Unanswered)) => Err(failed(&error)),
+        Ok(()) if is_on_chain().await? => Ok(()),
+        Err(error @ (WalletError::Stopped | WalletError::Unanswered)) => Err(phase_of(&error)),
         _ => Err(wrong()),
     }
 }
 
-/// Asks for the signature. However often that is, it is for one authorization, so that no two answers can be two payments.
+/// Asks the wallet for the signature. Asked again, it is for the same authorization, so that two answers are one payment.
 async fn ask_wallet(
     pay: Pay,
     chosen: &Chosen,
     account: &Account,
-    patience: &Patience,
-) -> Result<(Authorization, String), Unsigned> {
+    wait: &WalletWait,
+) -> Result<(Authorization, String), PaymentPhase> {
     let from: Address = account
         .address
         .parse()
-        .map_err(|_| failed(&WalletError::Locked))?;
+        .map_err(|_| phase_of(&WalletError::Locked))?;
     let authorization = chosen.authorization(from, clock::now(), eip3009::random_nonce());
     let ask = || pay.wallet.sign_payment(chosen, &authorization);
-    match patience.wait(ask).await {
+    match wait.first_answer(ask).await {
         Ok(signature) => Ok((authorization, signature)),
-        Err(error) => Err(failed(&error)),
+        Err(error) => Err(phase_of(&error)),
     }
 }
 
-fn failed(error: &WalletError) -> Unsigned {
+fn phase_of(error: &WalletError) -> PaymentPhase {
     match error {
-        WalletError::Declined => Phase::Declined,
-        WalletError::Stopped => Phase::Unanswered { timed_out: false },
-        WalletError::Unanswered => Phase::Unanswered { timed_out: true },
-        other => Phase::Failed {
+        WalletError::Declined => PaymentPhase::Declined,
+        WalletError::Stopped => PaymentPhase::Unanswered { timed_out: false },
+        WalletError::Unanswered => PaymentPhase::Unanswered { timed_out: true },
+        other => PaymentPhase::Failed {
             message: other.to_string(),
         },
     }

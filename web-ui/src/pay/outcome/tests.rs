@@ -22,28 +22,28 @@ fn envelope(code: &str, details: Value) -> Value {
     }})
 }
 
-fn plain(code: ErrorCode) -> Outcome {
+fn plain(code: ErrorCode) -> PaymentOutcome {
     let body = envelope(code.as_str(), json!({}));
-    of_answer(code.status(), body, None)
+    from_response(code.status(), body, None)
 }
 
 fn challenge(error: &str) -> Value {
     json!({"x402Version": 1, "error": error, "accepts": []})
 }
 
-fn is_refused(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Refused { .. })
+fn is_refused(outcome: &PaymentOutcome) -> bool {
+    matches!(outcome, PaymentOutcome::Refused { .. })
 }
 
-fn is_kept(outcome: &Outcome) -> bool {
+fn is_kept(outcome: &PaymentOutcome) -> bool {
     outcome.leaves_open() && !is_refused(outcome)
 }
 
 #[test]
 fn a_good_answer_is_a_receipt_with_a_link() {
     let hash = format!("0x{}", "ab".repeat(32));
-    let outcome = of_answer(200, json!({"ctid": 101}), Some(receipt(true, &hash)));
-    let Outcome::Settled(receipt) = outcome else {
+    let outcome = from_response(200, json!({"ctid": 101}), Some(receipt(true, &hash)));
+    let PaymentOutcome::Settled(receipt) = outcome else {
         panic!("{outcome:?}")
     };
     assert_eq!(
@@ -55,7 +55,8 @@ fn a_good_answer_is_a_receipt_with_a_link() {
 
 #[test]
 fn play_money_has_no_link() {
-    let Outcome::Settled(receipt) = of_answer(200, Value::Null, Some(receipt(true, "demo-42")))
+    let PaymentOutcome::Settled(receipt) =
+        from_response(200, Value::Null, Some(receipt(true, "demo-42")))
     else {
         unreachable!()
     };
@@ -68,7 +69,7 @@ fn play_money_has_no_link() {
 #[test]
 fn only_a_sure_no_ends_a_payment() {
     use ErrorCode as E;
-    let open = |outcome: &Outcome| matches!(outcome, Outcome::Open { .. });
+    let open = |outcome: &PaymentOutcome| matches!(outcome, PaymentOutcome::Open { .. });
     for code in [
         E::PaymentInProgress,
         E::PaymentUnresolved,
@@ -86,8 +87,8 @@ fn only_a_sure_no_ends_a_payment() {
         assert!(is_refused(&plain(code)), "{code}");
     }
     let reconciling = json!({"status": "reconciling"});
-    assert!(open(&of_answer(202, reconciling, None)));
-    assert!(open(&of_answer(502, json!("<html>"), None)));
+    assert!(open(&from_response(202, reconciling, None)));
+    assert!(open(&from_response(502, json!("<html>"), None)));
 }
 
 #[test]
@@ -98,7 +99,7 @@ fn a_container_that_cannot_be_used_is_told_in_the_services_words() {
         ErrorCode::HypervisorUnavailable,
     ] {
         match plain(code).into_phase(0) {
-            Phase::Refused { message, .. } => assert_eq!(message, "Words.", "{code}"),
+            PaymentPhase::Refused { message, .. } => assert_eq!(message, "Words.", "{code}"),
             other => panic!("{code}: {other:?}"),
         }
     }
@@ -112,19 +113,24 @@ fn a_payment_that_was_open_survives_a_bare_402() {
         "payment_refused",
         "insufficient_funds",
     ] {
-        let asked_again = of_answer(402, challenge(error), None);
-        assert!(is_refused(&asked_again.clone().weighed(false)), "{error}");
-        let weighed = asked_again.weighed(true);
+        let asked_again = from_response(402, challenge(error), None);
+        assert!(
+            is_refused(&asked_again.clone().after_earlier_copies(false)),
+            "{error}"
+        );
+        let weighed = asked_again.after_earlier_copies(true);
         assert!(is_kept(&weighed), "{error}: {weighed:?}");
     }
     // The agent passes a 402 on without its receipt.
-    assert!(is_kept(&not_taken("payment_expired").weighed(true)));
+    assert!(is_kept(
+        &from_challenge("payment_expired").after_earlier_copies(true)
+    ));
 }
 
 #[test]
 fn a_payment_that_was_open_ends_only_with_an_answer_about_itself() {
     use ErrorCode as E;
-    let ends = |outcome: Outcome| is_refused(&outcome.weighed(true));
+    let ends = |outcome: PaymentOutcome| is_refused(&outcome.after_earlier_copies(true));
     for code in [
         E::InvalidRequest,
         E::Unauthorized,
@@ -147,11 +153,11 @@ fn a_payment_that_was_open_ends_only_with_an_answer_about_itself() {
     }
     for state in ["refused", "released"] {
         let body = envelope("payment_replayed", json!({"state": state}));
-        assert!(ends(of_answer(409, body, None)), "{state}");
+        assert!(ends(from_response(409, body, None)), "{state}");
     }
     let unresolved = envelope("payment_replayed", json!({"state": "unresolved"}));
-    assert!(!ends(of_answer(409, unresolved, None)));
-    let said_no = |reason| of_answer(402, challenge(reason), Some(refusing(reason)));
+    assert!(!ends(from_response(409, unresolved, None)));
+    let said_no = |reason| from_response(402, challenge(reason), Some(refusing(reason)));
     assert!(ends(said_no("insufficient_funds")));
     // These are said as well where an earlier copy has moved the money.
     for reason in [
@@ -174,9 +180,9 @@ fn what_is_no_word_of_the_service_never_ends_a_payment() {
         (418, envelope("a_later_versions_code", json!({}))),
     ];
     for (status, body) in answers {
-        let outcome = of_answer(status, body, None);
+        let outcome = from_response(status, body, None);
         assert!(
-            matches!(outcome, Outcome::Doubtful { .. }),
+            matches!(outcome, PaymentOutcome::Doubtful { .. }),
             "{status}: {outcome:?}"
         );
     }
@@ -185,7 +191,7 @@ fn what_is_no_word_of_the_service_never_ends_a_payment() {
 #[test]
 fn what_is_owed_is_told_with_its_particulars_and_is_not_paid_again() {
     let details = json!({"paymentId": "p-7", "amount": "10000", "reason": "host_lost"});
-    let owed = Owed {
+    let owed = OwedPayment {
         message: "Words.".into(),
         payment_id: Some("p-7".into()),
         amount: Some(Usdc(10_000)),
@@ -193,15 +199,16 @@ fn what_is_owed_is_told_with_its_particulars_and_is_not_paid_again() {
     };
     let body = envelope("payment_owed", details.clone());
     for receipt in [None, Some(receipt(true, "demo-1"))] {
-        let outcome = of_answer(409, body.clone(), receipt);
-        assert_eq!(outcome, Outcome::Owed(owed.clone()));
+        let outcome = from_response(409, body.clone(), receipt);
+        assert_eq!(outcome, PaymentOutcome::Owed(owed.clone()));
         assert!(outcome.is_paid() && !outcome.leaves_open());
     }
     assert_eq!(
-        of_passed_on(&body, "Words.", None),
-        Some(Outcome::Owed(owed))
+        from_agent_error(&body, "Words.", None),
+        Some(PaymentOutcome::Owed(owed))
     );
-    let Outcome::Owed(bare) = of_answer(409, envelope("payment_owed", json!({})), None) else {
+    let PaymentOutcome::Owed(bare) = from_response(409, envelope("payment_owed", json!({})), None)
+    else {
         unreachable!()
     };
     assert_eq!((bare.payment_id, bare.amount), (None, None));
@@ -209,11 +216,17 @@ fn what_is_owed_is_told_with_its_particulars_and_is_not_paid_again() {
 
 #[test]
 fn the_list_of_payments_decides_what_an_answer_leaves_in_doubt() {
-    let listed = |state| of_listed(state, None, Usdc(1));
-    assert!(matches!(listed("settled"), Some(Outcome::Settled(_))));
-    assert!(matches!(listed("owed"), Some(Outcome::Owed(_))));
+    let listed = |state| from_listed_state(state, None, Usdc(1));
+    assert!(matches!(
+        listed("settled"),
+        Some(PaymentOutcome::Settled(_))
+    ));
+    assert!(matches!(listed("owed"), Some(PaymentOutcome::Owed(_))));
     for state in ["refused", "released"] {
-        assert!(is_refused(&listed(state).unwrap().weighed(true)), "{state}");
+        assert!(
+            is_refused(&listed(state).unwrap().after_earlier_copies(true)),
+            "{state}"
+        );
     }
     for state in ["settling", "reconciling", "unresolved", "a_later_state"] {
         assert_eq!(listed(state), None, "{state}");
@@ -222,14 +235,14 @@ fn the_list_of_payments_decides_what_an_answer_leaves_in_doubt() {
 
 #[test]
 fn what_is_paid_and_not_delivered_is_never_called_refused() {
-    let outcome = of_answer(
+    let outcome = from_response(
         502,
         envelope("hypervisor_error", json!({})),
         Some(receipt(true, "demo-1")),
     );
     assert_eq!(
         outcome,
-        Outcome::Undelivered {
+        PaymentOutcome::Undelivered {
             message: "Words.".into(),
             transaction: Some("demo-1".into())
         }
@@ -238,14 +251,14 @@ fn what_is_paid_and_not_delivered_is_never_called_refused() {
 
 #[test]
 fn a_refused_settlement_says_why_in_words() {
-    let outcome = of_answer(
+    let outcome = from_response(
         402,
         json!({"x402Version": 1}),
         Some(refusing("insufficient_funds")),
     );
     assert_eq!(
         outcome,
-        Outcome::Refused {
+        PaymentOutcome::Refused {
             message: "Your balance is too low for this payment.".into(),
             code: Some(ErrorCode::PaymentRefused),
             too_little: true,
@@ -258,7 +271,7 @@ fn a_refused_settlement_says_why_in_words() {
 fn a_replay_that_was_performed_is_settled_without_its_secrets() {
     let details = json!({"state": "settled", "transaction": "demo-7"});
     let body = envelope("payment_replayed", details);
-    let Outcome::Settled(receipt) = of_answer(409, body, None) else {
+    let PaymentOutcome::Settled(receipt) = from_response(409, body, None) else {
         unreachable!()
     };
     assert_eq!(receipt.transaction.as_deref(), Some("demo-7"));

@@ -1,29 +1,29 @@
-//! The agent's turns: asking, asking again, stopping, and answering its questions.
+//! The agent's turns: asking, retrying, stopping, and answering its questions.
 
 use api_types::{ChatEvent, ChatRequest};
 use leptos::{prelude::*, task::spawn_local};
 
 use super::{Chat, TurnCell};
 use crate::{
-    api::{Abort, ApiError},
-    state::conversation::{Fault, Turn, history},
+    http::{AbortHandle, RequestError},
+    state::conversation::{Turn, TurnError, history},
     text,
 };
 
 impl Chat {
-    /// Says something. A call that still waits for the customer is given up by that.
-    pub(super) fn ask(self, message: String) {
+    /// Sends a message to the agent. A call that still waits for the customer is declined by that.
+    pub(crate) fn ask(self, message: String) {
         let message = message.trim().to_owned();
         if message.is_empty() || self.running.get_untracked() {
             return;
         }
-        self.give_up_waiting();
+        self.decline_waiting_call();
         let id = self
             .turns
             .with_untracked(|turns| turns.last().map_or(0, |last| last.id + 1));
         let cell = TurnCell {
             id,
-            turn: ArcRwSignal::new(Turn::asked(id, message.clone())),
+            turn: ArcRwSignal::new(Turn::new(id, message.clone())),
         };
         self.turns.update(|turns| turns.push(cell.clone()));
         self.save();
@@ -36,13 +36,13 @@ impl Chat {
         self.run(cell, request);
     }
 
-    /// Asks the last question again, in place of the answer that broke off.
+    /// Asks the last question again and replaces its answer.
     pub fn retry(self, cell: &TurnCell) {
         if self.running.get_untracked() {
             return;
         }
         let question = cell.turn.with_untracked(|turn| turn.question.clone());
-        cell.turn.set(Turn::asked(cell.id, question.clone()));
+        cell.turn.set(Turn::new(cell.id, question.clone()));
         let request = ChatRequest {
             message: question,
             ..self.request(cell.id)
@@ -52,7 +52,7 @@ impl Chat {
         self.run(cell.clone(), request);
     }
 
-    /// Stops the answer; what was said stays.
+    /// Stops the answer. The parts that have come stay.
     pub fn stop(self) {
         let abort = self.abort.try_update_value(Option::take).flatten();
         match abort {
@@ -61,7 +61,7 @@ impl Chat {
         }
     }
 
-    /// Says yes to the call that waits for it.
+    /// Confirms the suspended call.
     pub fn confirm(self, cell: &TurnCell, pending: String) {
         cell.turn.update(Turn::respond);
         let request = ChatRequest {
@@ -72,13 +72,13 @@ impl Chat {
         self.run(cell.clone(), request);
     }
 
-    /// Says no to the call that waits, and lets the agent know.
+    /// Declines the suspended call, and tells the agent.
     pub fn deny(self, cell: &TurnCell, pending: String) {
         cell.turn.update(Turn::deny);
         let request = ChatRequest {
             pending: Some(pending),
             cancel: Some(text::chat::CANCEL_REASON.to_owned()),
-            // A no is taken from whoever asked, whatever account is connected by now.
+            // The agent accepts it from the account that asked, which may not be connected any more.
             wallet: cell.turn.with_untracked(|turn| turn.asked_by.clone()),
             ..self.request(cell.id)
         };
@@ -86,15 +86,15 @@ impl Chat {
     }
 
     fn run(self, cell: TurnCell, request: ChatRequest) {
-        let abort = Abort::new();
+        let abort = AbortHandle::new();
         self.abort.set_value(Some(abort.clone()));
         self.running.set(true);
         let conversation = self.id.get_untracked();
         spawn_local(async move {
-            let taking = cell.clone();
-            let take = move |event| self.take(&taking, event);
-            let outcome = self.engine.agent.chat(&request, &abort, take).await;
-            cell.turn.update(|turn| end(turn, outcome));
+            let changed = cell.clone();
+            let on_event = move |event| self.apply(&changed, event);
+            let outcome = self.engine.agent.chat(&request, &abort, on_event).await;
+            cell.turn.update(|turn| end_turn(turn, outcome));
             if self.id.with_untracked(|current| *current == conversation) {
                 self.abort.set_value(None);
                 self.running.set(false);
@@ -103,7 +103,7 @@ impl Chat {
         });
     }
 
-    pub(super) fn take(self, cell: &TurnCell, event: ChatEvent) {
+    pub(super) fn apply(self, cell: &TurnCell, event: ChatEvent) {
         let payment = match &event {
             ChatEvent::PaymentRequired {
                 request, pending, ..
@@ -118,7 +118,7 @@ impl Chat {
         }
     }
 
-    /// A request with everything but its message: what was said before the turn, who asks, and for which wallet.
+    /// A request with everything but its message: the earlier turns, the session and the wallet.
     pub(super) fn request(self, turn: u64) -> ChatRequest {
         let before: Vec<Turn> = self.turns.with_untracked(|turns| {
             let earlier = turns.iter().filter(|cell| cell.id < turn);
@@ -127,13 +127,13 @@ impl Chat {
         let account = self.engine.wallet.account().get_untracked();
         ChatRequest {
             history: history(before.iter()),
-            session: self.engine.session.token().get_untracked(),
+            session: self.engine.session.token_untracked(),
             wallet: account.map(|account| account.address),
             ..ChatRequest::default()
         }
     }
 
-    fn give_up_waiting(self) {
+    fn decline_waiting_call(self) {
         let last = self.turns.with_untracked(|turns| turns.last().cloned());
         let Some(cell) = last else { return };
         let waiting = cell
@@ -148,19 +148,19 @@ impl Chat {
     }
 }
 
-/// What the end of a stream means for its turn.
-pub(super) fn end(turn: &mut Turn, outcome: Result<(), ApiError>) {
+/// Ends a turn with the outcome of its stream.
+pub(super) fn end_turn(turn: &mut Turn, outcome: Result<(), RequestError>) {
     match outcome {
-        Ok(()) => turn.ended(text::chat::CUT_OFF),
-        Err(ApiError::Aborted) => turn.stop(),
-        Err(error) => turn.break_off(fault(&error)),
+        Ok(()) => turn.on_stream_end(text::chat::CUT_OFF),
+        Err(RequestError::Aborted) => turn.stop(),
+        Err(error) => turn.fail(turn_error(&error)),
     }
 }
 
-fn fault(error: &ApiError) -> Fault {
+fn turn_error(error: &RequestError) -> TurnError {
     match error {
-        ApiError::Refused { error, .. } => Fault::from(&**error),
-        other => Fault {
+        RequestError::Refused { error, .. } => TurnError::from(&**error),
+        other => TurnError {
             message: other.to_string(),
             request_id: None,
         },

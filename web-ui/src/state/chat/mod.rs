@@ -1,54 +1,40 @@
-//! The conversation on the screen: asks the agent, takes its events in, and keeps everything in this browser. A turn
-//! that waits for a payment goes on when the payment's part of the application sends it on.
-//! `ask` has the agent's turns, `paid` what concerns payments, `keep` the conversations that are stored.
+//! The conversation on the screen: asks the agent, applies its events, and stores everything in this browser. A turn that waits
+//! for a payment is resumed by `pay`. `ask` has the agent's turns, `payments` the calls that cost money, `conversations` the
+//! stored conversations.
 
 mod ask;
-mod keep;
-mod paid;
+mod conversations;
+mod payments;
 
 use leptos::prelude::*;
-use wasm_split_helpers::wasm_split;
 
 use super::{conversation::Turn, history::History};
 use crate::{
-    api::Abort,
-    engine::{Engine, clock, storage},
-    part::{NotLoaded, Part},
-    pay::TurnNews,
+    browser::{clock, storage},
+    engine::Engine,
+    http::AbortHandle,
+    lazy::{LazyTable, NotLoaded, TALK_CHUNK},
+    pay::TurnUpdate,
 };
 
-/// What is being written in this tab, for its reload.
+/// Where this tab stores the message that is being written, for a reload.
 const DRAFT_AT: &str = "infra402.draft";
 
-/// What an empty conversation does without.
+/// What is needed once there is a conversation.
 #[derive(Clone, Copy)]
-pub struct Talk {
-    send: fn(Chat, String),
-    take_paid: fn(Chat, &str, TurnNews),
-    read: fn(&str) -> History,
-    reopen: fn(Chat),
-    open: fn(Chat, &str),
-    forget: fn(Chat, &str),
-    left: fn(Chat),
+pub(crate) struct ChatEntries {
+    pub(crate) ask: fn(Chat, String),
+    pub(crate) take_payment_news: fn(Chat, &str, TurnUpdate),
+    pub(crate) read_history: fn(&str) -> History,
+    pub(crate) reopen: fn(Chat),
+    pub(crate) open: fn(Chat, &str),
+    pub(crate) delete: fn(Chat, &str),
+    pub(crate) stop_last_turn: fn(Chat),
 }
 
-/// What an empty conversation does without.
-pub static TALK: Part<Talk> = Part::new(|| Box::pin(talk()));
+pub(crate) static CHAT_ENTRIES: LazyTable<ChatEntries> = LazyTable::new(&TALK_CHUNK);
 
-#[wasm_split(talk, fallible)]
-fn talk() -> Result<Talk, NotLoaded> {
-    Ok(Talk {
-        send: Chat::ask,
-        take_paid: Chat::take_paid,
-        read: History::read,
-        reopen: Chat::reopen,
-        open: Chat::open_kept,
-        forget: Chat::forget_kept,
-        left: Chat::left,
-    })
-}
-
-/// A turn with a signal of its own, so that a growing answer redraws itself alone.
+/// A turn with its own signal, so that a growing answer redraws only itself.
 #[derive(Clone)]
 pub struct TurnCell {
     /// Its number within the conversation.
@@ -57,55 +43,55 @@ pub struct TurnCell {
     pub turn: ArcRwSignal<Turn>,
 }
 
-/// The conversation on the screen and all that are kept.
+/// The conversation on the screen and all stored conversations.
 #[derive(Clone, Copy)]
 pub struct Chat {
     engine: Engine,
     id: RwSignal<String>,
     turns: RwSignal<Vec<TurnCell>>,
-    kept: RwSignal<History>,
+    stored: RwSignal<History>,
     running: RwSignal<bool>,
-    abort: StoredValue<Option<Abort>, LocalStorage>,
-    /// What the customer is writing.
+    abort: StoredValue<Option<AbortHandle>, LocalStorage>,
+    /// The message that is being written.
     pub draft: RwSignal<String>,
     unsent: RwSignal<bool>,
-    asked: RwSignal<Option<String>>,
-    /// Where the reader of a conversation is who is not at its end: the conversation's id, and how far it is scrolled.
-    pub reading: StoredValue<Option<(String, i32)>>,
+    sending: RwSignal<Option<String>>,
+    /// The scroll position of a reader who is not at the end: the conversation's id, and the pixels above the window.
+    pub scrolled_to: StoredValue<Option<(String, i32)>>,
 }
 
 impl Chat {
-    /// Whether an earlier visit has left conversations. Then [`TALK`] has to be here before [`Self::provide`].
-    pub fn is_kept() -> bool {
-        keep::any()
+    /// Whether an earlier visit has stored conversations. [`TALK_CHUNK`] must then be loaded before [`Self::provide`].
+    pub fn has_stored() -> bool {
+        conversations::any_stored()
     }
 
-    /// Reads what is kept and opens what this tab has shown, or an empty conversation, for the whole application.
+    /// Reads the stored conversations and opens the one that this tab has shown, or an empty one, for the whole application.
     pub fn provide(engine: Engine) {
         let chat = Self {
             engine,
             id: RwSignal::default(),
             turns: RwSignal::default(),
-            kept: RwSignal::new(keep::load()),
+            stored: RwSignal::new(conversations::load()),
             running: RwSignal::new(false),
             abort: StoredValue::new_local(None),
             draft: RwSignal::new(storage::read_tab(DRAFT_AT).unwrap_or_default()),
             unsent: RwSignal::new(false),
-            asked: RwSignal::new(None),
-            reading: StoredValue::new(None),
+            sending: RwSignal::new(None),
+            scrolled_to: StoredValue::new(None),
         };
         engine.pay.on_turn(Callback::new(
-            move |(conversation, news): (String, TurnNews)| {
-                TALK.then(move |talk| {
-                    // A payment goes on without its conversation; the next page shows what came of it.
-                    if let Ok(talk) = talk {
-                        (talk.take_paid)(chat, &conversation, news);
+            move |(conversation, news): (String, TurnUpdate)| {
+                CHAT_ENTRIES.then(move |entries| {
+                    // Without the chunk the payment goes on alone. The next page shows the outcome.
+                    if let Ok(entries) = entries {
+                        (entries.take_payment_news)(chat, &conversation, news);
                     }
                 });
             },
         ));
-        match TALK.here() {
-            Some(talk) => (talk.reopen)(chat),
+        match CHAT_ENTRIES.get() {
+            Some(entries) => (entries.reopen)(chat),
             None => chat.clear(),
         }
         provide_context(chat);
@@ -126,32 +112,32 @@ impl Chat {
         self.turns.into()
     }
 
-    /// All that are kept.
-    pub fn kept(self) -> Signal<History> {
-        self.kept.into()
+    /// All stored conversations.
+    pub fn stored(self) -> Signal<History> {
+        self.stored.into()
     }
 
-    /// Says something.
+    /// Sends a message.
     pub fn send(self, message: String) {
         if self.running.get_untracked() {
             return;
         }
         self.unsent.set(false);
-        // Nothing else can be said while the code that says it is on its way.
+        // No other message can be sent while the chunk is being loaded.
         self.running.set(true);
-        self.asked.set(Some(message.clone()));
-        TALK.then(move |talk| {
+        self.sending.set(Some(message.clone()));
+        CHAT_ENTRIES.then(move |entries| {
             self.running.set(false);
-            self.asked.set(None);
-            match talk {
-                Ok(talk) => (talk.send)(self, message),
-                Err(NotLoaded) => self.give_back(message),
+            self.sending.set(None);
+            match entries {
+                Ok(entries) => (entries.ask)(self, message),
+                Err(NotLoaded) => self.return_to_draft(message),
             }
         });
     }
 
-    /// Puts a message that could not be sent before what has been written since.
-    fn give_back(self, mut message: String) {
+    /// Puts a message that could not be sent back into the box, before the text that was written since.
+    fn return_to_draft(self, mut message: String) {
         self.unsent.set(true);
         self.draft.update(|draft| {
             if !draft.is_empty() {
@@ -161,18 +147,18 @@ impl Chat {
         });
     }
 
-    /// What was said and is on its way to the conversation.
-    pub fn asked(self) -> Signal<Option<String>> {
-        self.asked.into()
+    /// The message that is being sent and has no turn yet.
+    pub fn sending(self) -> Signal<Option<String>> {
+        self.sending.into()
     }
 
-    /// Whether the last message could not even be sent off. It is in the box again.
+    /// Whether the last message could not be sent. It is in the box again.
     pub fn unsent(self) -> Signal<bool> {
         self.unsent.into()
     }
 
-    /// Keeps what is being written until this tab is closed.
-    pub fn keep_draft(self, text: &str) {
+    /// Stores the message that is being written until this tab is closed.
+    pub fn store_draft(self, text: &str) {
         storage::write_tab(DRAFT_AT, text);
     }
 

@@ -1,17 +1,16 @@
-//! One event at a time: how a turn grows.
+//! How events change a turn.
 
 use api_types::{ChatEvent, Json};
 
-use super::{Fault, Part, ToolCall, ToolStep, Turn, TurnState};
+use super::{AnswerPart, ToolCall, ToolStep, Turn, TurnError, TurnState};
 
 impl Turn {
-    /// Takes an event in. Ids that were never announced are no reason to lose what happened: the call is then shown
-    /// from what the event says.
+    /// Applies an event. A call whose start was missed is shown from what the event says.
     pub fn apply(&mut self, event: ChatEvent) {
         match event {
             ChatEvent::Token { text } => {
                 self.state = TurnState::Answering;
-                self.say(&text);
+                self.push_text(&text);
             }
             ChatEvent::ToolStart {
                 id,
@@ -23,7 +22,7 @@ impl Turn {
                 let call = self.call(&id, &tool);
                 call.title = title;
                 call.arguments = arguments;
-                // A paid call starts again; that it was answered for is not forgotten.
+                // A paid call starts again. It stays marked as approved.
                 if call.step.is_waiting() || call.step == ToolStep::Responded {
                     call.step = ToolStep::Responded;
                 } else {
@@ -67,41 +66,41 @@ impl Turn {
                 self.state = TurnState::Suspended;
             }
             ChatEvent::Final { reply, .. } => {
-                // Where the words did not come as tokens, they come here. What the agent asks for in words while the
-                // turn waits stands on the card already, and would stay there once it is answered.
+                // An agent that sends no tokens sends its text here. While the turn waits, the text repeats what the card asks and
+                // would stay after the customer has answered.
                 let waits = self.waiting().is_some();
                 if !waits && self.reply().trim().is_empty() && !reply.trim().is_empty() {
-                    self.parts.push(Part::Text(reply));
+                    self.parts.push(AnswerPart::Text(reply));
                 }
                 self.finish();
             }
-            ChatEvent::Error { error } => self.break_off(Fault::from(&error)),
+            ChatEvent::Error { error } => self.fail(TurnError::from(&error)),
         }
     }
 
-    /// The stream has ended. It should have said so before; where it did not, the connection was lost.
-    pub fn ended(&mut self, lost: &str) {
+    /// The stream has ended. Without a final event before, the connection was lost.
+    pub fn on_stream_end(&mut self, lost: &str) {
         if self.is_running() {
-            self.break_off(Fault {
+            self.fail(TurnError {
                 message: lost.to_owned(),
                 request_id: None,
             });
         }
     }
 
-    /// Breaks the turn off; what was said stays.
-    pub fn break_off(&mut self, fault: Fault) {
+    /// The turn has failed. The parts of its answer stay.
+    pub fn fail(&mut self, error: TurnError) {
         self.fail_running_calls();
-        self.state = TurnState::Broken(fault);
+        self.state = TurnState::Broken(error);
     }
 
-    /// The customer stopped the turn; what was said stays.
+    /// The customer stopped the turn. The parts of its answer stay.
     pub fn stop(&mut self) {
         self.fail_running_calls();
         self.state = TurnState::Stopped;
     }
 
-    /// The customer has paid or confirmed: the suspended call goes on.
+    /// The customer has paid or confirmed: the suspended call is resumed.
     pub fn respond(&mut self) {
         for call in self.calls_mut().filter(|call| call.step.is_waiting()) {
             call.step = ToolStep::Responded;
@@ -109,7 +108,7 @@ impl Turn {
         self.state = TurnState::Answering;
     }
 
-    /// The customer has said no.
+    /// The customer has declined the suspended call.
     pub fn deny(&mut self) {
         for call in self.calls_mut().filter(|call| call.step.is_waiting()) {
             call.step = ToolStep::Denied;
@@ -124,7 +123,7 @@ impl Turn {
         self.calls().find(|call| call.step.is_waiting())
     }
 
-    /// Remembers which payment belongs to the call that waits for one.
+    /// Sets the pay card of the call that waits for a payment.
     pub fn attach_card(&mut self, card: u64) {
         let mut waiting = self.calls_mut().filter(|call| call.step.is_waiting());
         if let Some(call) = waiting.next() {
@@ -132,35 +131,36 @@ impl Turn {
         }
     }
 
-    /// The page that knew the payment of the last call is gone: the two are tied together again.
-    pub fn tie_to(&mut self, card: u64) {
+    /// Sets the pay card of the last call, after a reload.
+    pub fn attach_card_to_last(&mut self, card: u64) {
         if let Some(call) = self.calls_mut().last() {
             call.card = Some(card);
         }
     }
 
-    /// The paid call is sent, perhaps once more after a lost connection: what came after it comes anew.
-    pub fn begin_again(&mut self) {
-        let is_paid = |part: &Part| matches!(part, Part::Tool(call) if call.card.is_some());
+    /// The paid call is sent, perhaps once more after a lost connection. The parts after it are removed and come again.
+    pub fn restart_paid_call(&mut self) {
+        let is_paid =
+            |part: &AnswerPart| matches!(part, AnswerPart::Tool(call) if call.card.is_some());
         if let Some(position) = self.parts.iter().rposition(is_paid) {
             self.parts.truncate(position + 1);
-            if let Some(Part::Tool(call)) = self.parts.last_mut() {
+            if let Some(AnswerPart::Tool(call)) = self.parts.last_mut() {
                 call.step = ToolStep::Responded;
             }
         }
         self.state = TurnState::Answering;
     }
 
-    /// What became of the payment is not known: the turn waits, and nothing in it is done or offered meanwhile.
-    pub fn hold(&mut self) {
+    /// The outcome of the payment is not known: the turn waits, and offers nothing meanwhile.
+    pub fn put_on_hold(&mut self) {
         self.state = TurnState::Suspended;
     }
 
-    fn say(&mut self, text: &str) {
-        if let Some(Part::Text(last)) = self.parts.last_mut() {
+    fn push_text(&mut self, text: &str) {
+        if let Some(AnswerPart::Text(last)) = self.parts.last_mut() {
             last.push_str(text);
         } else {
-            self.parts.push(Part::Text(text.to_owned()));
+            self.parts.push(AnswerPart::Text(text.to_owned()));
         }
     }
 
@@ -185,15 +185,15 @@ impl Turn {
         let known = self
             .parts
             .iter()
-            .position(|part| matches!(part, Part::Tool(call) if call.id == id));
+            .position(|part| matches!(part, AnswerPart::Tool(call) if call.id == id));
         let position = known.unwrap_or_else(|| {
             self.parts
-                .push(Part::Tool(Box::new(ToolCall::new(id, tool))));
+                .push(AnswerPart::Tool(Box::new(ToolCall::new(id, tool))));
             self.parts.len() - 1
         });
         match &mut self.parts[position] {
-            Part::Tool(call) => call,
-            Part::Text(_) => unreachable!("the position is that of a call"),
+            AnswerPart::Tool(call) => call,
+            AnswerPart::Text(_) => unreachable!("the position is that of a call"),
         }
     }
 }
@@ -220,7 +220,7 @@ impl ToolCall {
         }
     }
 
-    /// A call that the customer said no to is told to the model as failed; for the customer it stays denied.
+    /// A call that the customer declined is reported to the model as failed. For the customer it stays declined.
     fn finish(&mut self, ok: bool) {
         self.step = match (ok, &self.step) {
             (true, _) => ToolStep::Completed,
@@ -231,7 +231,7 @@ impl ToolCall {
 }
 
 impl ToolStep {
-    /// Whether the customer has to do something.
+    /// Whether it waits for the customer.
     pub fn is_waiting(&self) -> bool {
         matches!(
             self,

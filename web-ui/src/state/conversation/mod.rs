@@ -1,5 +1,5 @@
-//! A conversation as it is shown and stored: turns, each a question and the parts of its answer. [`apply`](Turn::apply)
-//! takes the agent's events in; nothing here knows how they travel.
+//! A conversation as it is shown and stored: turns, each a question and the parts of its answer. [`apply`](Turn::apply) applies
+//! the agent's events.
 
 mod apply;
 mod redact;
@@ -9,10 +9,10 @@ mod tests;
 use api_types::{ChatMessage, ChatRole, Json, PaymentRequest, SuspendedCall, error::ErrorBody};
 use serde::{Deserialize, Serialize};
 
-/// The longest history that is sent along, in characters: the agent bounds it as well, and older lines help little.
+/// The longest history that is sent with a message, in characters. The agent limits it as well.
 const LONGEST_HISTORY: usize = 24_000;
 
-/// Stands in a tool's answer for a password that was shown and is not kept.
+/// The member of a stored result that replaces a password: it was shown and is not stored.
 pub const PASSWORD_SHOWN: &str = "passwordShown";
 
 /// A conversation.
@@ -22,113 +22,113 @@ pub struct Conversation {
     pub id: String,
     /// Unix seconds of its last change.
     pub changed: u64,
-    /// What was said.
+    /// Its turns.
     pub turns: Vec<Turn>,
 }
 
-/// A question and what came of it.
+/// A question and its answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Turn {
     /// Its number within the conversation.
     pub id: u64,
-    /// What the customer said.
+    /// The customer's message.
     pub question: String,
-    /// What came of it, in order.
-    pub parts: Vec<Part>,
-    /// How far it is.
+    /// The parts of the answer, in order.
+    pub parts: Vec<AnswerPart>,
+    /// Its state.
     pub state: TurnState,
-    /// The account that was connected when it was asked, to which the agent binds what it offers.
+    /// The account that was connected when the question was asked. The agent's offers are for this account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_by: Option<String>,
 }
 
-/// How far a turn is.
+/// The state of a turn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum TurnState {
-    /// Sent; nothing has come back.
+    /// The question is sent, and no event has come.
     Asking,
-    /// The answer is coming.
+    /// Events of the answer are coming.
     Answering,
-    /// It waits for the customer to pay or to confirm.
+    /// It waits until the customer pays or confirms.
     Suspended,
     /// It is over.
     Done,
     /// The customer stopped it.
     Stopped,
-    /// It broke off.
-    Broken(Fault),
+    /// It failed.
+    Broken(TurnError),
 }
 
-/// Why a turn broke off.
+/// Why a turn failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Fault {
-    /// One sentence for people.
+pub struct TurnError {
+    /// The message, for people.
     pub message: String,
-    /// The id under which the service's log has the rest.
+    /// The request's id in the service's log.
     pub request_id: Option<String>,
 }
 
 /// A part of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Part {
-    /// Words, in Markdown.
+pub enum AnswerPart {
+    /// Text in Markdown.
     Text(String),
-    /// A call of a tool.
+    /// A tool call.
     Tool(Box<ToolCall>),
 }
 
-/// A call of a tool.
+/// A tool call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolCall {
     /// The call's id within the turn.
     pub id: String,
     /// The tool's name.
     pub tool: String,
-    /// For people: what is done.
+    /// What it does, for people.
     pub title: String,
-    /// What it was asked, without secrets.
+    /// Its arguments, without secrets.
     pub arguments: Json,
-    /// How far it is.
+    /// Its state.
     pub step: ToolStep,
-    /// One line on what came of it.
+    /// Its outcome, in one line.
     pub summary: String,
-    /// What it answered.
+    /// Its result.
     pub result: Json,
-    /// Proof of payment.
+    /// The receipt of its payment.
     pub receipt: Option<Json>,
     /// How long it took.
     pub duration_ms: Option<u64>,
-    /// The payment that belongs to it, as long as this page lives.
+    /// Its pay card, as long as this page lives.
     #[serde(skip)]
     pub card: Option<u64>,
 }
 
-/// How far a tool's call is.
+/// The state of a tool call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ToolStep {
-    /// It is being done.
+    /// It is under way.
     Running,
     /// It waits for a payment.
     AwaitingPayment {
-        /// What has to be signed.
+        /// The payment that it needs.
         request: Box<PaymentRequest>,
         /// The suspended call, sealed.
         pending: String,
     },
-    /// It waits for a yes.
+    /// It waits for a confirmation.
     AwaitingConfirmation {
-        /// What would be done.
+        /// The call.
         call: Box<SuspendedCall>,
         /// The suspended call, sealed.
         pending: String,
     },
-    /// The customer has paid or confirmed; it is being done.
+    /// The customer has paid or confirmed, and it is under way.
     Responded,
     /// It is done.
     Completed,
-    /// The customer said no.
+    /// The customer declined it.
     Denied,
-    /// It did not work.
+    /// It failed.
     Failed,
 }
 
@@ -142,7 +142,7 @@ impl Conversation {
         }
     }
 
-    /// The first line of the first question, as its name in a list.
+    /// Its title: the first line of the first question.
     pub fn title(&self) -> Option<String> {
         let line = self.turns.first()?.question.lines().next()?.trim();
         let mut title: String = line.chars().take(60).collect();
@@ -152,7 +152,7 @@ impl Conversation {
         Some(title)
     }
 
-    /// Prepares a conversation that was stored by a page that is gone: what was under way then is no longer.
+    /// Prepares a conversation that an earlier page has stored: turns that were running are stopped.
     pub fn restored(mut self) -> Self {
         for turn in &mut self.turns {
             if turn.is_running() {
@@ -162,7 +162,7 @@ impl Conversation {
         self
     }
 
-    /// A copy that may be stored: without passwords and tickets.
+    /// A copy without passwords and tickets, which may be stored.
     pub fn without_secrets(&self) -> Self {
         let mut copy = self.clone();
         for call in copy.turns.iter_mut().flat_map(Turn::calls_mut) {
@@ -173,7 +173,7 @@ impl Conversation {
 }
 
 impl ToolCall {
-    /// What it answered, without what is shown once and elsewhere.
+    /// Its result without secrets, which other views show once.
     pub fn public_result(&self) -> Json {
         let mut result = self.result.clone();
         redact::redact(&mut result);
@@ -182,8 +182,8 @@ impl ToolCall {
 }
 
 impl Turn {
-    /// A turn that has just been sent.
-    pub fn asked(id: u64, question: String) -> Self {
+    /// A turn whose question is sent.
+    pub fn new(id: u64, question: String) -> Self {
         Self {
             id,
             question,
@@ -193,48 +193,48 @@ impl Turn {
         }
     }
 
-    /// Whether something is still to come without the customer's doing.
+    /// Whether it goes on without the customer.
     pub fn is_running(&self) -> bool {
         matches!(self.state, TurnState::Asking | TurnState::Answering)
     }
 
-    /// Whether the same question can be asked again in its place: nothing in it was paid for, and a part of it did not work.
-    pub fn is_worth_a_retry(&self) -> bool {
+    /// Whether the same question can be asked again in its place: a call failed, and nothing was paid for.
+    pub fn can_be_retried(&self) -> bool {
         let failed = self.calls().any(|call| call.step == ToolStep::Failed);
         self.state == TurnState::Done && failed && !self.has_paid()
     }
 
-    /// Whether something in it was paid for, so that to ask the same question again might pay for it twice.
+    /// Whether a call in it was paid for. Asking the same question again could pay twice.
     pub fn has_paid(&self) -> bool {
         self.calls().any(|call| call.receipt.is_some())
     }
 
-    /// All of the agent's words.
+    /// All texts of the answer.
     pub fn reply(&self) -> String {
         let texts = self.parts.iter().filter_map(|part| match part {
-            Part::Text(text) => Some(text.as_str()),
-            Part::Tool(_) => None,
+            AnswerPart::Text(text) => Some(text.as_str()),
+            AnswerPart::Tool(_) => None,
         });
         texts.collect::<Vec<_>>().join("\n\n")
     }
 
-    /// The calls of tools, in order.
+    /// The tool calls, in order.
     pub fn calls(&self) -> impl Iterator<Item = &ToolCall> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Tool(call) => Some(&**call),
-            Part::Text(_) => None,
+            AnswerPart::Tool(call) => Some(&**call),
+            AnswerPart::Text(_) => None,
         })
     }
 
     fn calls_mut(&mut self) -> impl Iterator<Item = &mut ToolCall> {
         self.parts.iter_mut().filter_map(|part| match part {
-            Part::Tool(call) => Some(&mut **call),
-            Part::Text(_) => None,
+            AnswerPart::Tool(call) => Some(&mut **call),
+            AnswerPart::Text(_) => None,
         })
     }
 
-    /// What the agent is told of this turn later. Where it found no words, the outcome of its calls stands for them.
-    fn remembered(&self) -> String {
+    /// What later requests tell the agent of this turn: the texts, or without texts the outcomes of the calls.
+    fn as_history(&self) -> String {
         let reply = self.reply();
         if !reply.trim().is_empty() {
             return reply;
@@ -247,19 +247,18 @@ impl Turn {
     }
 }
 
-/// What the agent is told was said before, the oldest first. What does not fit is left out from the beginning, by
-/// whole turns.
+/// The earlier turns as the agent is told of them, the oldest first. If they are too long, the oldest turns are left out.
 pub fn history<'t>(turns: impl DoubleEndedIterator<Item = &'t Turn>) -> Vec<ChatMessage> {
     let mut room = LONGEST_HISTORY;
     let mut messages = Vec::new();
     for turn in turns.rev() {
-        let answer = turn.remembered();
+        let answer = turn.as_history();
         let length = turn.question.chars().count() + answer.chars().count();
         let Some(left) = room.checked_sub(length) else {
             break;
         };
         room = left;
-        // Reversed below, hence the answer first.
+        // The list is reversed below, so the answer comes first.
         if !answer.is_empty() {
             messages.push(message(ChatRole::Assistant, answer));
         }
@@ -275,7 +274,7 @@ fn message(role: ChatRole, content: String) -> ChatMessage {
     ChatMessage { role, content }
 }
 
-impl From<&ErrorBody> for Fault {
+impl From<&ErrorBody> for TurnError {
     fn from(error: &ErrorBody) -> Self {
         Self {
             message: error.message.clone(),

@@ -1,10 +1,10 @@
-//! What must not outlive the page: a made password is shown once, and a ticket opens a console.
+//! Removes secrets that must not outlive the page: a generated password is shown once, and a ticket opens a terminal.
 
 use api_types::Json;
 
 const SECRETS: [&str; 4] = ["password", "ticket", "consoleUrl", "websocketUrl"];
 
-/// Takes secrets out of a tool's answer, however deep they lie.
+/// Removes secrets from a tool's result, at any depth.
 pub(super) fn redact(value: &mut Json) {
     match value {
         Json::Object(members) => {

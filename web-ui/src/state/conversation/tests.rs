@@ -39,7 +39,7 @@ fn last(reply: &str) -> ChatEvent {
 }
 
 fn turn(events: impl IntoIterator<Item = ChatEvent>) -> Turn {
-    let mut turn = Turn::asked(1, "Lease one".to_owned());
+    let mut turn = Turn::new(1, "Lease one".to_owned());
     for event in events {
         turn.apply(event);
     }
@@ -116,7 +116,7 @@ fn a_no_stays_a_no() {
 fn what_breaks_off_keeps_what_was_said() {
     let error = ErrorEnvelope::new(ErrorCode::ModelError, "The model broke.", "r-9").error;
     let broken = turn([token("Half"), start("c1"), ChatEvent::Error { error }]);
-    let fault = Fault {
+    let fault = TurnError {
         message: "The model broke.".to_owned(),
         request_id: Some("r-9".to_owned()),
     };
@@ -125,10 +125,10 @@ fn what_breaks_off_keeps_what_was_said() {
     assert_eq!(steps(&broken), [ToolStep::Failed]);
 
     let mut cut = turn([token("Half")]);
-    cut.ended("lost");
+    cut.on_stream_end("lost");
     assert!(matches!(cut.state, TurnState::Broken(_)));
     let mut complete = turn([last("Yes.")]);
-    complete.ended("lost");
+    complete.on_stream_end("lost");
     assert_eq!(complete.state, TurnState::Done);
 }
 
@@ -166,8 +166,8 @@ fn a_paid_call_that_outlived_its_page_is_tied_to_its_payment_again() {
     conversation.turns.push(paid);
     let mut restored = conversation.restored().turns.remove(0);
     assert_eq!(restored.state, TurnState::Stopped);
-    restored.tie_to(3);
-    restored.begin_again();
+    restored.attach_card_to_last(3);
+    restored.restart_paid_call();
     assert_eq!(restored.calls().next().unwrap().card, Some(3));
     assert_eq!(restored.state, TurnState::Answering);
     assert_eq!(steps(&restored), [ToolStep::Responded]);
@@ -177,10 +177,10 @@ fn a_paid_call_that_outlived_its_page_is_tied_to_its_payment_again() {
 fn what_followed_a_paid_call_is_not_said_twice() {
     let mut turn = turn([token("Leasing."), start("c1"), payment("c1")]);
     turn.attach_card(1);
-    turn.begin_again();
+    turn.restart_paid_call();
     turn.apply(done("c1", true));
     turn.apply(token("It ru"));
-    turn.begin_again();
+    turn.restart_paid_call();
     assert_eq!(turn.reply(), "Leasing.");
     turn.apply(done("c1", true));
     turn.apply(token("It runs."));
@@ -194,7 +194,7 @@ fn a_conversation_is_named_after_its_first_words() {
     let mut conversation = Conversation::new("c".to_owned(), 0);
     assert_eq!(conversation.title(), None);
     let long = format!("{}\nsecond line", "ä".repeat(80));
-    conversation.turns.push(Turn::asked(1, long));
+    conversation.turns.push(Turn::new(1, long));
     assert_eq!(
         conversation.title().unwrap(),
         format!("{}…", "ä".repeat(60))
@@ -213,10 +213,10 @@ fn the_agent_is_told_the_latest_turns_by_whole_turns() {
 
 #[test]
 fn a_question_is_worth_asking_again_where_a_call_failed_and_nothing_was_paid() {
-    assert!(turn([start("c1"), done("c1", false), last("No.")]).is_worth_a_retry());
-    assert!(!turn([start("c1"), done("c1", true), last("Yes.")]).is_worth_a_retry());
+    assert!(turn([start("c1"), done("c1", false), last("No.")]).can_be_retried());
+    assert!(!turn([start("c1"), done("c1", true), last("Yes.")]).can_be_retried());
     assert!(
-        !turn([start("c1"), done("c1", false)]).is_worth_a_retry(),
+        !turn([start("c1"), done("c1", false)]).can_be_retried(),
         "it is still going on"
     );
     let mut paid = turn([
@@ -226,21 +226,21 @@ fn a_question_is_worth_asking_again_where_a_call_failed_and_nothing_was_paid() {
         done("c2", false),
         last("No."),
     ]);
-    assert!(paid.is_worth_a_retry());
+    assert!(paid.can_be_retried());
     paid.calls_mut().next().unwrap().receipt = Some(Json::Bool(true));
-    assert!(!paid.is_worth_a_retry());
+    assert!(!paid.can_be_retried());
 }
 
 #[test]
 fn a_turn_whose_payment_is_in_doubt_waits_and_goes_on_with_it() {
     let mut turn = turn([start("c1"), payment("c1")]);
     turn.attach_card(1);
-    turn.begin_again();
-    turn.hold();
+    turn.restart_paid_call();
+    turn.put_on_hold();
     assert_eq!(turn.state, TurnState::Suspended);
     assert_eq!(steps(&turn), [ToolStep::Responded]);
     assert!(turn.waiting().is_none(), "nothing is offered in its place");
-    turn.begin_again();
+    turn.restart_paid_call();
     turn.apply(done("c1", true));
     turn.apply(last("It runs."));
     assert_eq!(turn.state, TurnState::Done);

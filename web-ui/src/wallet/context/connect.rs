@@ -1,67 +1,67 @@
-//! Finding wallets, connecting one of them, and following what it does.
+//! Connecting a wallet, following its events, and disconnecting it.
 
 use leptos::{prelude::*, task::spawn_local};
 use serde_json::{Value, json};
 
-use super::{CHOICE, PURSE, Wallet};
+use super::{CHOSEN_AT, WALLET_ENTRIES, Wallet};
 use crate::{
-    engine::storage,
+    browser::storage,
     wallet::{
-        Account, Patience, WalletError, WalletInfo,
-        asking::Attempt,
-        burner,
+        Account, WalletError, WalletInfo, WalletWait, burner,
         info::{self, BURNER},
         provider::{self, Provider},
+        wait::ConnectAttempt,
     },
 };
 
 impl Wallet {
-    /// Connects a wallet and remembers the choice. Whatever was being connected before is given up.
+    /// Connects a wallet and stores the choice. An earlier attempt that is under way is given up.
     ///
     /// # Errors
-    /// The wallet's; or it was not waited for any longer.
-    pub async fn connect(&self, id: &str, patience: &Patience) -> Result<Account, WalletError> {
+    /// The wallet's error, the customer stopped waiting, or the wallet did not answer in time.
+    pub async fn connect(&self, id: &str, wait: &WalletWait) -> Result<Account, WalletError> {
         let attempt = self.begin_attempt();
         if id == BURNER {
-            self.burner.make()?;
+            self.burner.create()?;
             return self.connect_burner().ok_or(WalletError::NoWallet);
         }
         let ask = || self.connect_injected(id, "eth_requestAccounts", attempt);
-        patience.wait(ask).await
+        wait.first_answer(ask).await
     }
 
-    /// Connects the wallet of an earlier visit again, if it still allows that, without asking.
-    pub(super) fn reconnect(self, id: String, attempt: Attempt) {
+    /// Reconnects the wallet of an earlier visit without asking the customer, if the wallet still allows it.
+    pub(crate) fn reconnect(self, id: String, attempt: ConnectAttempt) {
         spawn_local(async move {
             drop(self.connect_injected(&id, "eth_accounts", attempt).await);
         });
     }
 
-    fn begin_attempt(&self) -> Attempt {
+    fn begin_attempt(&self) -> ConnectAttempt {
         let mut attempts = self.attempts.get_value();
         let attempt = attempts.begin();
         self.attempts.set_value(attempts);
         attempt
     }
 
-    /// Forgets the choice. What a wallet has allowed this page is the wallet's to forget.
+    /// Disconnects the wallet and removes the choice. The wallet itself may still allow this page to see its accounts.
     pub fn disconnect(&self) {
         self.begin_attempt();
-        storage::forget(CHOICE);
-        self.become_account(None);
+        storage::remove(CHOSEN_AT);
+        self.set_account(None);
     }
 
-    /// Another tab has connected or left a wallet, or has another key in the burner.
-    pub fn follow(&self, key: Option<&str>) {
-        if key.is_some_and(|key| key != CHOICE && key != burner::KEY) {
+    /// Takes over another tab's choice of a wallet, and its key of the burner wallet. `key` is the changed key of the storage,
+    /// none if all were cleared.
+    pub fn sync(&self, key: Option<&str>) {
+        if key.is_some_and(|key| key != CHOSEN_AT && key != burner::STORED_AT) {
             return;
         }
-        self.burner.read_again();
-        match storage::read(CHOICE) {
+        self.burner.reload();
+        match storage::read(CHOSEN_AT) {
             Some(id) if id == BURNER => {
                 self.begin_attempt();
                 if self.connect_burner().is_none() {
-                    self.become_account(None);
+                    self.set_account(None);
                 }
             }
             Some(id) => {
@@ -70,7 +70,7 @@ impl Wallet {
             }
             None => {
                 self.begin_attempt();
-                self.become_account(None);
+                self.set_account(None);
             }
         }
     }
@@ -78,7 +78,7 @@ impl Wallet {
     pub(super) fn add(&self, info: WalletInfo, provider: Provider) {
         let known = self
             .providers
-            .with_value(|all| all.get(&info.id).is_some_and(|old| old.is(&provider)));
+            .with_value(|all| all.get(&info.id).is_some_and(|old| old.is_same(&provider)));
         if known {
             return;
         }
@@ -90,15 +90,15 @@ impl Wallet {
             found.retain(|other| other.id != info.id);
             found.push(info);
         });
-        let quiet = self.attempts.get_value();
-        let waits = self.account.with_untracked(Option::is_none) && !quiet.any();
-        if waits && storage::read(CHOICE).as_deref() == Some(&id) {
+        let attempts = self.attempts.get_value();
+        let is_untouched = self.account.with_untracked(Option::is_none) && !attempts.any();
+        // The wallet was chosen on an earlier visit.
+        if is_untouched && storage::read(CHOSEN_AT).as_deref() == Some(&id) {
             let wallet = *self;
-            // Chosen on an earlier visit.
-            PURSE.then(move |purse| {
-                // Without it the customer connects by hand, as on a first visit.
-                if let Ok(purse) = purse {
-                    (purse.reconnect)(wallet, id, quiet.current());
+            WALLET_ENTRIES.then(move |entries| {
+                // If the chunk cannot be loaded, the customer connects by hand, as on a first visit.
+                if let Ok(entries) = entries {
+                    (entries.reconnect)(wallet, id, attempts.current());
                 }
             });
         }
@@ -107,14 +107,14 @@ impl Wallet {
     fn listen(&self, id: &str, provider: &Provider) {
         let (wallet, own) = (*self, id.to_owned());
         provider.on("accountsChanged", move |accounts| {
-            wallet.if_connected(&own, |account| {
+            wallet.update_account(&own, |account| {
                 let first = provider::addresses(&accounts).into_iter().next();
                 first.map(|address| Account { address, ..account })
             });
         });
         let (wallet, own) = (*self, id.to_owned());
         provider.on("chainChanged", move |chain| {
-            wallet.if_connected(&own, |account| {
+            wallet.update_account(&own, |account| {
                 Some(Account {
                     chain_id: provider::chain_id(&chain),
                     ..account
@@ -123,20 +123,20 @@ impl Wallet {
         });
     }
 
-    fn if_connected(&self, id: &str, change: impl FnOnce(Account) -> Option<Account>) {
+    fn update_account(&self, id: &str, change: impl FnOnce(Account) -> Option<Account>) {
         if let Some(account) = self.account.get_untracked()
             && account.wallet.id == id
         {
-            self.become_account(change(account));
+            self.set_account(change(account));
         }
     }
 
-    /// Asks for the account. An answer that comes after another attempt has begun changes nothing.
+    /// Asks a wallet for its account. An answer that comes after another attempt has begun changes nothing.
     async fn connect_injected(
         &self,
         id: &str,
         method: &str,
-        attempt: Attempt,
+        attempt: ConnectAttempt,
     ) -> Result<Account, WalletError> {
         let provider = self.providers.with_value(|all| all.get(id).cloned());
         let provider = provider.ok_or(WalletError::NoWallet)?;
@@ -154,8 +154,8 @@ impl Wallet {
         if !self.attempts.get_value().is_current(attempt) {
             return Err(WalletError::Outdated);
         }
-        storage::write(CHOICE, id);
-        self.become_account(Some(account.clone()));
+        storage::write(CHOSEN_AT, id);
+        self.set_account(Some(account.clone()));
         Ok(account)
     }
 
@@ -165,17 +165,17 @@ impl Wallet {
             chain_id: None,
             wallet: WalletInfo::burner(),
         };
-        storage::write(CHOICE, BURNER);
-        self.become_account(Some(account.clone()));
+        storage::write(CHOSEN_AT, BURNER);
+        self.set_account(Some(account.clone()));
         Some(account)
     }
 
-    pub(super) fn on_chain(&self, chain_id: Option<u64>) {
+    pub(super) fn set_chain(&self, chain_id: Option<u64>) {
         let id = self
             .account
             .with_untracked(|account| Some(account.as_ref()?.wallet.id.clone()));
         if let Some(id) = id {
-            self.if_connected(&id, |account| {
+            self.update_account(&id, |account| {
                 Some(Account {
                     chain_id,
                     ..account
@@ -184,7 +184,7 @@ impl Wallet {
         }
     }
 
-    fn become_account(&self, account: Option<Account>) {
+    fn set_account(&self, account: Option<Account>) {
         let before = self.account.get_untracked();
         if before == account {
             return;
