@@ -131,7 +131,7 @@ async fn take_step(app: &App, lease_id: &LeaseId) -> Result<(), StoreError> {
     }
 }
 
-/// As [`take_step`], for a caller that holds the lease's lock, such as a renewal.
+/// As `take_step`, for a caller that holds the lease's lock, such as a renewal.
 ///
 /// # Errors
 /// The store failed.
