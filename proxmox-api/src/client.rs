@@ -16,13 +16,14 @@ use service::{
 
 use crate::App;
 
-/// The client's address. `None` for a request of one of our services that names no customer: it is not
-/// counted by address, since all of its customers would share one limit.
+/// The client's address. `None` for a request of one of our services that names no customer: it is
+/// not counted by address, since all of its customers would share one limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub Option<IpAddr>);
 
 impl ClientAddress {
-    /// The network that counts as one client, as the store names it: an IPv4 address, or the first half of an IPv6 address.
+    /// The network that counts as one client, as the store names it: an IPv4 address, or the first
+    /// half of an IPv6 address.
     pub fn network(self) -> Option<String> {
         Some(caller::network_of(self.0?).to_string())
     }

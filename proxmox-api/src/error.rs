@@ -171,7 +171,7 @@ impl From<TerminalError> for ApiError {
                 Self::new(ErrorCode::ConsoleAuthUnsupported, message)
             }
             TerminalError::NoUpgrade { .. } => {
-                tracing::error!(error = %error, "the proxy before Proxmox does not pass WebSockets on; `proxmox-api doctor` shows its settings");
+                tracing::error!(error = %error, "the WebSocket of a terminal was not upgraded; `proxmox-api doctor` shows the settings of the proxy");
                 let message = "The container's terminal cannot be reached; the operator has to change a setting.";
                 Self::new(ErrorCode::HypervisorUnavailable, message).retry_after(60)
             }

@@ -16,10 +16,15 @@
 //! | [`config`], [`store`] | the configuration; SQL |
 //! | [`brake`], [`error`], [`ids`], [`payment_machine`] | pure rules and types |
 //!
-//! Where to look: the window of a payment is checked in `paywall::gate`; a payment is answered 202 in
-//! `paywall::respond_async` and `paywall::reply`; `terminals` has the locks of terminals, `App` those
-//! of leases and payments; a field of a lease begins in `store::leases::row`, and
-//! docs/ARCHITECTURE.md lists the other files.
+//! Where to look:
+//!
+//! * The window of a payment is checked in `paywall::gate`, by `x402::check::terms`.
+//! * A request is answered 202 in `paywall::respond_async`, because the customer sent
+//!   `Prefer: respond-async`, and in `operations::lease_container`, because the outcome of the
+//!   payment is unknown.
+//! * The locks of leases, payments and links are fields of [`App`]. A terminal is guarded by
+//!   `pve::ConsoleLocks` in a process and by `terminals` among replicas.
+//! * A field of a lease begins in `store::leases::row`; docs/ARCHITECTURE.md lists the other files.
 
 pub mod arguments;
 pub mod brake;
@@ -68,8 +73,8 @@ use x402::facilitator::FacilitatorError;
 
 pub use state::App;
 
-/// A log target that is kept out of the log: the HTTP client names the host that it connects to, and
-/// the address of Proxmox is private.
+/// A log target that is kept out of the log: the HTTP client names the host that it connects to,
+/// and the address of Proxmox is private.
 pub const NOISY_LOG_TARGET: &str = "hyper_util::client";
 
 /// A log target that is kept out of the log: the PostgreSQL client writes the values of statements,

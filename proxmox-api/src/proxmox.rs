@@ -1,5 +1,5 @@
-//! Proxmox as leases and consoles use it: the client, terminals, caches of its lists, the choice of a
-//! node, and limits on concurrent work of each node. `lease` acts on containers through it.
+//! Proxmox as leases and consoles use it: the client, terminals, caches of its lists, the choice of
+//! a node, and limits on concurrent work of each node. `lease` acts on containers through it.
 
 mod capacity;
 mod guests;

@@ -1,5 +1,5 @@
-//! The state that routes, operations and workers share. `main` makes one [`App`] at start. It holds the
-//! configuration, the store, the clients of Proxmox and of the facilitator, the locks, and what
+//! The state that routes, operations and workers share. `main` makes one [`App`] at start. It holds
+//! the configuration, the store, the clients of Proxmox and of the facilitator, the locks, and what
 //! `memory` remembers; it calls none of the code that uses it.
 
 use std::{ops::Deref, sync::Arc, time::Duration};
@@ -117,7 +117,8 @@ pub struct Parts {
 pub struct Installation {
     /// The id, which is in the marker of each container.
     pub id: String,
-    /// The key from which made passwords are derived, so that they survive a crash without being stored.
+    /// The key from which made passwords are derived, so that they survive a crash without being
+    /// stored.
     key: String,
 }
 
@@ -135,7 +136,8 @@ impl Installation {
         crypto::hex(&crypto::hmac_sign(self.key.as_bytes(), text.as_bytes()))
     }
 
-    /// The password that is made for a lease whose customer gave none: 20 letters and digits, about 115 bits.
+    /// The password that is made for a lease whose customer gave none: 20 letters and digits, about
+    /// 115 bits.
     pub fn password(&self, lease_id: &LeaseId) -> String {
         const ALPHABET: &[u8] = b"abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
         let tag = crypto::hmac_sign(
@@ -255,8 +257,8 @@ impl App {
         &self.config.tariff
     }
 
-    /// Adds an event to the audit trail. The caller goes on when the trail cannot be written; the log
-    /// says so.
+    /// Adds an event to the audit trail. The caller goes on when the trail cannot be written; the
+    /// log says so.
     pub async fn record_event(&self, subject: &str, kind: &str, data: serde_json::Value) {
         let lease = subject.starts_with("lease").then_some(subject);
         let payment = subject.starts_with("pay").then_some(subject);
@@ -306,7 +308,8 @@ fn make_folder(database: &Database) -> anyhow::Result<()> {
     }
 }
 
-/// Takes the right to a file that only one process may work on. A server keeps replicas apart itself.
+/// Takes the right to a file that only one process may work on. A server keeps replicas apart
+/// itself.
 ///
 /// # Errors
 /// Another process works on it.
@@ -323,8 +326,8 @@ pub fn hold_database(database: &Database) -> anyhow::Result<Option<Hold>> {
     }
 }
 
-/// The HTTP client for the facilitator. It follows no redirect: a redirected settlement could not be
-/// told from a lost one.
+/// The HTTP client for the facilitator. It follows no redirect: a redirected settlement could not
+/// be told from a lost one.
 pub(crate) fn facilitator_http() -> anyhow::Result<reqwest::Client> {
     Ok(reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())

@@ -1,5 +1,6 @@
-//! The bytes between a WebSocket and a terminal. Each direction waits for its reader, so nothing piles up here: a browser that
-//! does not read holds up the container's terminal, and a program that does not read holds up the typing.
+//! The bytes between a WebSocket and a terminal. Each direction waits for its reader, so nothing
+//! piles up here: a browser that does not read holds up the container's terminal, and a program
+//! that does not read holds up the typing.
 
 use std::time::Duration;
 

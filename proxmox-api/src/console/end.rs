@@ -1,4 +1,5 @@
-//! Why a console closes: the close code of its WebSocket, a sentence for the person in front of it, a word for the audit trail.
+//! Why a console closes: the close code of its WebSocket, a sentence for the person in front of it,
+//! a word for the audit trail.
 
 use pve::TerminalError;
 

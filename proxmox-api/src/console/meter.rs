@@ -15,7 +15,8 @@ pub(super) struct Meter {
     shown: AtomicU64,
     /// When something was typed or shown last, Unix milliseconds.
     active: AtomicU64,
-    /// When the client was heard of last, milliseconds since `begun`; this is about the connection, so it is real time.
+    /// When the client was heard of last, milliseconds since `begun`; this is about the connection,
+    /// so it is real time.
     heard: AtomicU64,
     /// What was typed waits for the container, and the client is not listened to meanwhile.
     held_back: AtomicBool,

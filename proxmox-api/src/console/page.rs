@@ -1,5 +1,5 @@
-//! The console page and its files. The terminal emulator is npm's xterm.js, which becomes a part of the binary when it was
-//! installed before the build; see `build.rs`.
+//! The console page and its files. The terminal emulator is npm's xterm.js, which becomes a part of
+//! the binary when it was installed before the build; see `build.rs`.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,5 @@
-//! Takes a console over from another replica, so that the newest connection has it among replicas too.
+//! Takes a console over from another replica, so that the newest connection has it among replicas
+//! too.
 
 use std::time::Duration;
 

@@ -11,8 +11,9 @@
 //! | [`owner`] | who may use a lease; power and early end | `routes`, `operations` |
 //! | [`view`] | a lease as its owner sees it, its usage, public counts | `routes`, `operations` |
 //!
-//! Everything that acts on a container locates it first ([`container::locate`]), because administrators
-//! move, copy and replace containers. Work on a lease holds its lock, `App::leases_in_work`.
+//! Everything that acts on a container locates it first ([`container::locate`]), because
+//! administrators move, copy and replace containers. Work on a lease holds its lock,
+//! `App::leases_in_work`.
 
 pub mod comparing;
 pub mod container;

@@ -1,5 +1,5 @@
-//! Alarms of leases: what keeps a container from being used or ended, and what the operator has to do.
-//! An alarm is logged once when it begins, counted in a metric while it lasts, and shown to the
+//! Alarms of leases: what keeps a container from being used or ended, and what the operator has to
+//! do. An alarm is logged once when it begins, counted in a metric while it lasts, and shown to the
 //! customer.
 
 use crate::ids::LeaseId;
@@ -14,7 +14,8 @@ use pve::Vmid;
 pub enum Trouble {
     /// Another guest has its number, or nothing has.
     Gone,
-    /// Its number is taken, and this service may not see by what: out of the pool, or rights were lost.
+    /// Its number is taken, and this service may not see by what: out of the pool, or rights were
+    /// lost.
     Hidden,
     /// The guest with its number has no marker, and nothing else tells whether it is the lease's.
     Unmarked,

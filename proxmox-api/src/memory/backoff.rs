@@ -1,5 +1,6 @@
-//! Backoff of failed work on leases: soon at first, later every ten minutes or as often as the caller
-//! wants. A backup can hold a container for hours, and a protected one waits for the operator.
+//! Backoff of failed work on leases: soon at first, later every ten minutes or as often as the
+//! caller wants. A backup can hold a container for hours, and a protected one waits for the
+//! operator.
 
 use crate::ids::LeaseId;
 

@@ -1,5 +1,5 @@
-//! The open consoles of this process: one per lease, the newest. A new console takes the seat of the
-//! one before, whose connection may be dead without having noticed.
+//! The open consoles of this process: one per lease, the newest. A new console takes the seat of
+//! the one before, whose connection may be dead without having noticed.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,8 +17,8 @@ use crate::{ids::LeaseId, shares::Shares};
 
 /// Consoles at a time in all replicas together: connections whose ticket was good.
 const ROOM: usize = 256;
-/// Connections at a time that have shown no ticket yet, in this process, whose memory it spares: each may send a message of a
-/// megabyte.
+/// Connections at a time that have shown no ticket yet, in this process, whose memory it spares:
+/// each may send a message of a megabyte.
 const UNPROVEN: usize = 64;
 /// The same from one network: a client shows its ticket at once, so several are rarely there.
 const UNPROVEN_PER_NETWORK: usize = 8;
@@ -70,8 +70,8 @@ impl OpenConsoles {
         }
     }
 
-    /// A permit for a connection from this address that has shown no ticket yet. One of our services that
-    /// names no customer is limited in total only.
+    /// A permit for a connection from this address that has shown no ticket yet. One of our
+    /// services that names no customer is limited in total only.
     ///
     /// # Errors
     /// Too many are there already.
@@ -127,7 +127,8 @@ impl OpenConsoles {
         }
     }
 
-    /// Ends all of them because the service stops, and waits a moment until they have said so. Their tickets are good for coming back.
+    /// Ends all of them because the service stops, and waits a moment until they have said so.
+    /// Their tickets are good for coming back.
     pub async fn close_all(&self) {
         let all: Vec<_> = self.seats().drain().collect();
         for (_, occupant) in all {

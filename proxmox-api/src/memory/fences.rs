@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pve::NodeName;
 use tokio::sync::Mutex as AsyncMutex;
 
-/// Seconds after which the host's firewall has taken in the rules of a guest: its loop is ten seconds, and takes a moment.
+/// Seconds after which the host's firewall has taken in the rules of a guest: its loop is ten
+/// seconds, and takes a moment.
 pub const SETTLES_AFTER: i64 = 12;
 
 /// The fence around the containers of a node.

@@ -62,8 +62,8 @@ impl HostAlarms {
         }
     }
 
-    /// Counts the containers of a node that were started anew, and warns of those that restart again and
-    /// again.
+    /// Counts the containers of a node that were started anew, and warns of those that restart
+    /// again and again.
     pub fn starts(&self, node: &NodeName, containers: &[ContainerStatus]) {
         let young = containers
             .iter()

@@ -1,6 +1,7 @@
-//! When the link of a container may be put up, by the monotonic clock. A system clock that jumps forward would open a link
-//! before the host's firewall knows the rules, and one that is set back would keep it down for paid hours. The time of day in
-//! the store is for a process that did not see the wait begin: a restarted one, or another replica.
+//! When the link of a container may be put up, by the monotonic clock. A system clock that jumps
+//! forward would open a link before the host's firewall knows the rules, and one that is set back
+//! would keep it down for paid hours. The time of day in the store is for a process that did not
+//! see the wait begin: a restarted one, or another replica.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,8 +39,9 @@ impl LinkWaits {
             .insert(lease_id.clone(), now + millis(SETTLES_AFTER));
     }
 
-    /// When the link is to be tried, in milliseconds of the monotonic clock, of which it is `now`. By the time of day there
-    /// are `left` seconds, which counts where this process has not seen the wait begin, up to the whole wait.
+    /// When the link is to be tried, in milliseconds of the monotonic clock, of which it is `now`.
+    /// By the time of day there are `left` seconds, which counts where this process has not seen
+    /// the wait begin, up to the whole wait.
     pub fn next_try(&self, lease_id: &LeaseId, left: i64, now: u64) -> u64 {
         let left = left.clamp(0, SETTLES_AFTER);
         let ready = *self

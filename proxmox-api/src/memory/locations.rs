@@ -1,6 +1,6 @@
-//! Where leases' containers were found within the last seconds, so that checks before a sale and the
-//! lists of a wallet's leases need no request to Proxmox for each container. `lease::container::locate`
-//! fills this in.
+//! Where leases' containers were found within the last seconds, so that checks before a sale and
+//! the lists of a wallet's leases need no request to Proxmox for each container.
+//! `lease::container::locate` fills this in.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,7 +30,8 @@ pub struct ContainerLocation {
 #[derive(Default)]
 pub struct RecentLocations(Mutex<HashMap<Vmid, RecentLocation>>);
 
-/// A located container, its owner, and when it was read: in Unix milliseconds, and in milliseconds of the monotonic clock.
+/// A located container, its owner, and when it was read: in Unix milliseconds, and in milliseconds
+/// of the monotonic clock.
 struct RecentLocation {
     at: u64,
     moment: Instant,

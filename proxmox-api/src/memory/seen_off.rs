@@ -1,5 +1,5 @@
-//! Containers that are off and may have been shut down from inside. The comparison with Proxmox fills
-//! this in; after five minutes it counts a container as switched off by its owner.
+//! Containers that are off and may have been shut down from inside. The comparison with Proxmox
+//! fills this in; after five minutes it counts a container as switched off by its owner.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

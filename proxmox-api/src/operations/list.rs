@@ -1,4 +1,5 @@
-//! `GET /management/list`: the payer's leases with the live state of their containers, for programs that have no session.
+//! `GET /management/list`: the payer's leases with the live state of their containers, for programs
+//! that have no session.
 
 use api_types::{Price, Tariff};
 use axum::http::Method;

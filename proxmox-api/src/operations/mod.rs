@@ -1,5 +1,6 @@
-//! The paid operations, one per file: what it costs, what has to hold before money moves, how it is done, how it is undone.
-//! The list below is the only one; [`registry`] is what the rest of the service reads from it.
+//! The paid operations, one per file: what it costs, what has to hold before money moves, how it is
+//! done, how it is undone. The list below is the only one; [`registry`] is what the rest of the
+//! service reads from it.
 //! [`sweep`] goes on with what was left behind. docs/ARCHITECTURE.md says how to add an operation.
 
 pub mod console;
@@ -42,7 +43,8 @@ pub fn vmid_in_path(ctid: Option<&str>) -> Result<Vmid, ApiError> {
         })
 }
 
-/// The lease in the path: the one that has the number now, which has to be the one that the query names, if it names one.
+/// The lease in the path: the one that has the number now, which has to be the one that the query
+/// names, if it names one.
 ///
 /// # Errors
 /// The path has no VMID, no lease has it, or another lease has it than the one that is meant.

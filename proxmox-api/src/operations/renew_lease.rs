@@ -1,5 +1,5 @@
-//! `POST /lease/{ctid}/renew`: more time, priced by the container's real size. A stopped container is
-//! started again.
+//! `POST /lease/{ctid}/renew`: more time, priced by the container's real size. A stopped container
+//! is started again.
 
 use std::time::Duration;
 
@@ -133,7 +133,8 @@ impl Operation for RenewLease {
         if let Err(error) = traffic::take_step_locked(app, &self.lease.lease_id).await {
             tracing::warn!(lease.id = self.lease.lease_id.as_str(), %error, "the traffic of a lease is checked later");
         }
-        // Performed again after a crash, the time that was added then may be over, and the number another lease's.
+        // Performed again after a crash, the time that was added then may be over, and the number
+        // another lease's.
         let mut message = format!("{} has {} minutes more.", self.lease.hostname, self.minutes);
         let kept_off = traffic::keeps_off(app, &self.lease.lease_id).await?;
         if let Some(why) = kept_off {

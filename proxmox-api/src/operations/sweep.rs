@@ -1,6 +1,7 @@
-//! The worker that resumes unfinished payments, at start and every minute. A crash, a failed write or a
-//! replica that died leaves orphaned rows, and some work is due only after a time. The locks of each
-//! row divide the rows among replicas; checks of the chain and removals are one replica's duty.
+//! The worker that resumes unfinished payments, at start and every minute. A crash, a failed write
+//! or a replica that died leaves orphaned rows, and some work is due only after a time. The locks
+//! of each row divide the rows among replicas; checks of the chain and removals are one replica's
+//! duty.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -20,14 +21,16 @@ const EVERY: i64 = 60;
 const STILL: i64 = 60;
 /// Rows that are resumed at a time.
 const AT_ONCE: usize = 8;
-/// How long a paid call may be asked for again before it is owed, in seconds: without a key that proves who asks, and with.
+/// How long a paid call may be asked for again before it is owed, in seconds: without a key that
+/// proves who asks, and with.
 const REDEEMABLE: i64 = 600;
 const REDEEMABLE_BY_KEY: i64 = 24 * 3600;
 /// How long the row of a payment that was given back is kept, in seconds.
 const KEEP_RELEASED: i64 = 3600;
 /// How long an answer can be had again, in seconds.
 const KEEP_ANSWERS: i64 = 24 * 3600;
-/// How long the terms of a refused payment are kept for a look at a chain that does not answer, in seconds.
+/// How long the terms of a refused payment are kept for a look at a chain that does not answer, in
+/// seconds.
 const KEEP_UNCHECKED: i64 = 7 * 24 * 3600;
 /// Between two looks at the chain for a payment that could not be resolved, in seconds.
 const LOOK_AGAIN: i64 = 3600;
@@ -157,7 +160,8 @@ async fn recover_one(app: &App, payment: &Payment) -> Result<(), StoreError> {
             recheck::give_up(app, payment, late).await
         }
         None => {
-            // Only the operation can undo what it prepared, so the row waits for a release that has it.
+            // Only the operation can undo what it prepared, so the row waits for a release that has
+            // it.
             tracing::error!(
                 payment.id = payment.payment_id.as_str(),
                 operation = payment.operation,

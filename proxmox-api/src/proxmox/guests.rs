@@ -52,8 +52,8 @@ impl Proxmox {
         answer
     }
 
-    /// Where a list of the last minute shows a number. It may be older than the guest's creation, restore
-    /// or move.
+    /// Where a list of the last minute shows a number. It may be older than the guest's creation,
+    /// restore or move.
     pub async fn recently_listed(&self, vmid: Vmid) -> ListedPosition {
         let kept = self.guests.lock().await;
         let recent = kept.as_ref().filter(|asked| asked.at.elapsed() < RECENT);

@@ -1,6 +1,6 @@
 //! What each node has for containers: the storage for root disks, and templates. All nodes are read
-//! concurrently, so that one that hangs delays no other; a list that cannot be read for a while is used
-//! as it was last read.
+//! concurrently, so that one that hangs delays no other; a list that cannot be read for a while is
+//! used as it was last read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};

@@ -94,8 +94,8 @@ impl UsageCache {
 }
 
 impl Proxmox {
-    /// Every container that we may see: by the node's own list, which is live, where there is one node, else by the cluster's,
-    /// which lags a few seconds.
+    /// Every container that we may see: by the node's own list, which is live, where there is one
+    /// node, else by the cluster's, which lags a few seconds.
     ///
     /// # Errors
     /// Proxmox did not answer.
@@ -138,8 +138,8 @@ impl Proxmox {
         (at.elapsed() < LAG).then_some(*state)
     }
 
-    /// The containers that we may see, a few seconds old at most, and no older than what is missing of `needed`. All who ask
-    /// meanwhile share one look, and its failure.
+    /// The containers that we may see, a few seconds old at most, and no older than what is missing
+    /// of `needed`. All who ask meanwhile share one look, and its failure.
     ///
     /// # Errors
     /// Proxmox did not answer.
@@ -175,7 +175,8 @@ impl Proxmox {
         }
     }
 
-    /// Every container, and where there is one node also those of `wanted` that were moved away from it.
+    /// Every container, and where there is one node also those of `wanted` that were moved away
+    /// from it.
     async fn read_usage(&self, mut wanted: HashSet<Vmid>) -> Result<RecentUsage, pve::Error> {
         let at = Instant::now();
         let mut all = by_vmid(self.usage().await?);
@@ -190,8 +191,8 @@ impl Proxmox {
         Ok(RecentUsage { at, all })
     }
 
-    /// One container as it is now, by its own status; where its node does not show it, by the cluster's list, as it may have
-    /// been moved. `None`: it is not shown at all.
+    /// One container as it is now, by its own status; where its node does not show it, by the
+    /// cluster's list, as it may have been moved. `None`: it is not shown at all.
     ///
     /// # Errors
     /// Proxmox did not answer.

@@ -8,9 +8,9 @@ use tokio::time::timeout;
 
 use crate::{App, lease::network::fence};
 
-/// How long Proxmox may take to list templates; shorter than for a lease, because a reader of prices
-/// waits.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long Proxmox may take to list templates; shorter than for a lease, because a reader of
+/// prices waits.
+const PROXMOX_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The route.
 pub fn router() -> Router<App> {
@@ -22,7 +22,7 @@ async fn catalog(State(app): State<App>) -> Json<Catalog> {
     let config = &app.config;
     let payments = &config.payments;
     let (templates, isolation_notice, simulator_notice) = tokio::join!(
-        timeout(PATIENCE, templates(&app)),
+        timeout(PROXMOX_TIMEOUT, templates(&app)),
         isolation_notice(&app),
         simulator_notice(&app)
     );
@@ -87,7 +87,7 @@ async fn isolation_notice(app: &App) -> Option<String> {
     if app.config.simulated_proxmox {
         return None;
     }
-    let notice = timeout(PATIENCE, fence::notice(app)).await.ok()?;
+    let notice = timeout(PROXMOX_TIMEOUT, fence::notice(app)).await.ok()?;
     notice.map(str::to_owned)
 }
 
@@ -109,7 +109,7 @@ async fn simulator_notice(app: &App) -> Option<String> {
         return None;
     }
     // One that does not answer is told of by the templates that are missing.
-    let version = timeout(PATIENCE, app.proxmox.client.version())
+    let version = timeout(PROXMOX_TIMEOUT, app.proxmox.client.version())
         .await
         .ok()?
         .ok()?;

@@ -1,5 +1,6 @@
-//! `GET /console`, its files, and `GET /console/ws`: the page with a terminal and the WebSocket behind it. Who comes in is
-//! decided by the ticket in the first message; here only by the page that asks.
+//! `GET /console`, its files, and `GET /console/ws`: the page with a terminal and the WebSocket
+//! behind it. Who comes in is decided by the ticket in the first message; here only by the page
+//! that asks.
 
 use api_types::ErrorCode;
 use axum::{
@@ -23,7 +24,8 @@ use crate::{
     sessions,
 };
 
-/// The largest message that is read at all; above it the connection breaks instead of closing with a reason.
+/// The largest message that is read at all; above it the connection breaks instead of closing with
+/// a reason.
 const MAX_MESSAGE: usize = 1024 * 1024;
 /// A console carries little most of the time, and many may be open.
 const BUFFER: usize = 4 * 1024;

@@ -1,5 +1,5 @@
-//! What browsers may do. Clients of both protocol versions send `Access-Control-Expose-Headers` as a *request* header, so it has
-//! to be allowed, or their preflight fails.
+//! What browsers may do. Clients of both protocol versions send `Access-Control-Expose-Headers` as
+//! a *request* header, so it has to be allowed, or their preflight fails.
 
 use std::time::Duration;
 

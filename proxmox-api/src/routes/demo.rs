@@ -1,4 +1,5 @@
-//! `POST /demo/faucet`, `GET /demo/balance`: play money, where the facilitator is the demo's. Elsewhere the routes do not exist.
+//! `POST /demo/faucet`, `GET /demo/balance`: play money, where the facilitator is the demo's.
+//! Elsewhere the routes do not exist.
 
 use alloy::primitives::Address;
 use api_types::{FaucetRequest, FaucetResponse, Usdc};

@@ -1,4 +1,5 @@
-//! `GET /.well-known/x402` and `GET /llms.txt`: what is sold here, for catalogues of paid services and for language models.
+//! `GET /.well-known/x402` and `GET /llms.txt`: what is sold here, for catalogues of paid services
+//! and for language models.
 
 use axum::{Router, routing::get};
 use serde_json::{Value, json};
@@ -21,10 +22,12 @@ pub fn router(app: &App) -> Router<App> {
         .route("/llms.txt", get(async move || guide))
 }
 
-/// The list of addresses that crawlers read, and what each asks for, in the words of a version 2 challenge.
+/// The list of addresses that crawlers read, and what each asks for, in the words of a version 2
+/// challenge.
 fn resources(config: &Config) -> Value {
     let base = &config.public_base_url;
-    // Crawlers request what is listed, so that a path with a parameter is none of it; the OpenAPI document has those.
+    // Crawlers request what is listed, so that a path with a parameter is none of it; the OpenAPI
+    // document has those.
     let concrete = || {
         operations::ALL
             .iter()

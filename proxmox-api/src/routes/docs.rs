@@ -1,4 +1,5 @@
-//! `GET /openapi.json` and `GET /docs`: the document for programs, and the same for people. Both are made once, at start.
+//! `GET /openapi.json` and `GET /docs`: the document for programs, and the same for people. Both
+//! are made once, at start.
 
 use axum::{
     Router,

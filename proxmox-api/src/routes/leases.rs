@@ -57,7 +57,8 @@ impl LeaseQuery {
             Some(status) => status == LeaseStatus::Destroyed,
             None => self.all,
         };
-        // Live leases are all on the first page: without those that are over, a later one has nothing.
+        // Live leases are all on the first page: without those that are over, a later one has
+        // nothing.
         let limit = if shown { limit } else { 0 };
         let before = self.before.clone();
         Ok(EndedPage { before, limit })

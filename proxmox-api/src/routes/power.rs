@@ -1,5 +1,5 @@
-//! `POST /lease/{ctid}/stop`, `POST /lease/{ctid}/start`: the owner stops or starts the container of an
-//! active lease. Both are idempotent.
+//! `POST /lease/{ctid}/stop`, `POST /lease/{ctid}/start`: the owner stops or starts the container
+//! of an active lease. Both are idempotent.
 
 use api_types::LeaseView;
 use axum::{

@@ -1,4 +1,5 @@
-//! `POST /session/challenge`, `POST /session`, `DELETE /session`: signing in with a wallet, and out again.
+//! `POST /session/challenge`, `POST /session`, `DELETE /session`: signing in with a wallet, and out
+//! again.
 
 use alloy::primitives::Address;
 use api_types::{

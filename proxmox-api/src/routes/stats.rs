@@ -29,7 +29,8 @@ async fn nodes(State(app): State<App>, Extension(id): Extension<RequestId>) -> R
     )
 }
 
-/// Proxmox gives the figures of a node only to those with `Sys.Audit` on it, and of one that is online.
+/// Proxmox gives the figures of a node only to those with `Sys.Audit` on it, and of one that is
+/// online.
 fn of_node(node: &Node) -> NodeUsage {
     NodeUsage {
         node: node.node.as_str().to_owned(),

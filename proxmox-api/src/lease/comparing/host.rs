@@ -1,5 +1,5 @@
-//! Reads what the operator has to know of the host while tenants use it. `memory::host_alarms` decides
-//! what is an alarm.
+//! Reads what the operator has to know of the host while tenants use it. `memory::host_alarms`
+//! decides what is an alarm.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use crate::state::App;
 /// How long a node may take to answer.
 const NODE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Looks at every node that is online, and at the containers of those in `holding`, which have leased
-/// ones. A node that does not answer keeps its alarms.
+/// Looks at every node that is online, and at the containers of those in `holding`, which have
+/// leased ones. A node that does not answer keeps its alarms.
 pub async fn look(app: &App, nodes: &[Node], holding: &HashSet<&NodeName>) {
     let online = nodes.iter().filter(|node| node.status == NodeState::Online);
     let looks = online.map(|node| async {

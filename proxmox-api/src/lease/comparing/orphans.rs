@@ -1,5 +1,6 @@
 //! Containers in our pool without a lease: left-overs of ours, containers of leases that a restored
-//! database does not have, and an administrator's copies and own containers, which are never touched.
+//! database does not have, and an administrator's copies and own containers, which are never
+//! touched.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -235,7 +236,8 @@ async fn owner(
     Ok(match lease.state {
         // After a creation of unknown outcome the lease goes on under another number.
         state if state.is_in_flight() && young => ContainerOwner::OnItsWay,
-        // The state is final, in an older copy of the store as well, and a lease gets an end when it is paid.
+        // The state is final, in an older copy of the store as well, and a lease gets an end when
+        // it is paid.
         LeaseState::Destroyed if lease.expires_at.is_none() => {
             ContainerOwner::NeverUsed(marker.lease)
         }

@@ -1,5 +1,6 @@
-//! Starts the containers that ran before their node rebooted. Containers do not start with their node,
-//! so that none runs before its fence is up; containers that their owners switched off stay off.
+//! Starts the containers that ran before their node rebooted. Containers do not start with their
+//! node, so that none runs before its fence is up; containers that their owners switched off stay
+//! off.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -36,8 +37,8 @@ const AT_ONCE: usize = 4;
 /// How long a start may take.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Stores which containers run, and starts those that ran until their node rebooted. Returns the leases
-/// of the started ones.
+/// Stores which containers run, and starts those that ran until their node rebooted. Returns the
+/// leases of the started ones.
 ///
 /// # Errors
 /// Proxmox or the store did not answer.

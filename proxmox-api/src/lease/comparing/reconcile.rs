@@ -1,7 +1,7 @@
 //! The worker that compares Proxmox with the store every minute, in both directions. From leases to
 //! containers: a moved container is located, one that ran before its node rebooted is started, one
-//! that is lost for ten minutes ends its lease. From containers to leases: a container with our marker
-//! and no lease is stopped, and removed after `ORPHAN_KEEP_HOURS`.
+//! that is lost for ten minutes ends its lease. From containers to leases: a container with our
+//! marker and no lease is stopped, and removed after `ORPHAN_KEEP_HOURS`.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -28,8 +28,8 @@ use crate::{
 
 /// Between two comparisons; shorter where a campaign lets the clock run faster than time.
 const INTERVAL: Duration = Duration::from_secs(if cfg!(feature = "chaos") { 3 } else { 60 });
-/// How long a container has to be gone until its lease ends, in seconds: restoring a backup under the same number takes some
-/// minutes, during which there is no container.
+/// How long a container has to be gone until its lease ends, in seconds: restoring a backup under
+/// the same number takes some minutes, during which there is no container.
 const LOST_AFTER: i64 = 600;
 /// Containers of one node that are looked at at a time.
 const AT_ONCE: usize = 8;
@@ -150,8 +150,8 @@ fn forget_ended<'a>(app: &App, live: impl Iterator<Item = &'a LeaseId>) {
     app.alarms.measure();
 }
 
-/// Whether the cluster's list shows a lease's container where it should be. What has its number is looked at whenever
-/// something is done with it; here that would be a request for each lease.
+/// Whether the cluster's list shows a lease's container where it should be. What has its number is
+/// looked at whenever something is done with it; here that would be a request for each lease.
 fn is_as_expected(app: &App, guest: &GuestResource, lease: &Lease) -> bool {
     let pool = app.proxmox.config.pool.as_str();
     guest.kind == "lxc"
@@ -176,8 +176,8 @@ fn is_untroubled(app: &App, lease: &Lease) -> bool {
     })
 }
 
-/// Locates the containers that are not as expected, at most [`LOOKS_PER_COMPARISON`] of them; the next
-/// comparison begins with others. Returns the leases that have ended.
+/// Locates the containers that are not as expected, at most [`LOOKS_PER_COMPARISON`] of them; the
+/// next comparison begins with others. Returns the leases that have ended.
 async fn locate_all(app: &App, mut leases: Vec<Lease>) -> Vec<LeaseId> {
     if leases.len() > LOOKS_PER_COMPARISON {
         tracing::warn!(
@@ -248,8 +248,8 @@ async fn lost_since(app: &App, lease: &Lease) -> Result<Option<(Trouble, i64)>, 
 async fn end_lost(app: &App, lease: &Lease, trouble: Trouble) -> Result<bool, ApiError> {
     let id = &lease.lease_id;
     let _lock = app.leases_in_work.take(id).await?;
-    // Read again under the lock: the container may have come back, or the lease may have been renewed
-    // or ended.
+    // Read again under the lock: the container may have come back, or the lease may have been
+    // renewed or ended.
     let Some(lease) = app
         .store
         .lease(id)

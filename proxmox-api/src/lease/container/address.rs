@@ -1,4 +1,5 @@
-//! Reads the address of a container, and stores it with its lease. A fixed address is known already.
+//! Reads the address of a container, and stores it with its lease. A fixed address is known
+//! already.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -50,8 +51,9 @@ pub fn store_late_address(app: App, lease: Lease) {
     });
 }
 
-/// Writes down the address of a lease's container, once there is one. One of ours is known already: what is read inside the
-/// container is what its tenant wants to be read, such as the address of a neighbour.
+/// Writes down the address of a lease's container, once there is one. One of ours is known already:
+/// what is read inside the container is what its tenant wants to be read, such as the address of a
+/// neighbour.
 ///
 /// # Errors
 /// The store failed.

@@ -118,7 +118,8 @@ async fn succeeds(app: &App, upid: &Upid, poll: Duration) -> bool {
     outcome.is_ok_and(|outcome: TaskOutcome| outcome.is_success())
 }
 
-/// Whether a task only asks high availability for something, which is done seconds after the task's end.
+/// Whether a task only asks high availability for something, which is done seconds after the task's
+/// end.
 pub(crate) fn is_ha(upid: &Upid) -> bool {
     upid.kind.starts_with("ha")
 }

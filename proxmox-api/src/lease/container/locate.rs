@@ -1,7 +1,8 @@
-//! Finds the container of a lease. Administrators and high availability move containers between nodes,
-//! clone them, restore them, take them out of the pool and use their numbers again. So all code that
-//! acts on a container locates it here first: by its number on any node, and by the marker in its
-//! notes or its hardware address. `memory::locations` remembers the result for some seconds.
+//! Finds the container of a lease. Administrators and high availability move containers between
+//! nodes, clone them, restore them, take them out of the pool and use their numbers again. So all
+//! code that acts on a container locates it here first: by its number on any node, and by the
+//! marker in its notes or its hardware address. `memory::locations` remembers the result for some
+//! seconds.
 
 use api_types::ErrorCode;
 use pve::{ContainerConfig, NodeName, Refusal, Vmid};
@@ -26,7 +27,8 @@ pub enum Located {
     Here(ContainerLocation),
     /// Gone for sure: its number is free, or belongs to a guest that is another one for sure.
     Gone,
-    /// Its number is taken, and it cannot be told whether by the lease's container. That is never an end of the lease.
+    /// Its number is taken, and it cannot be told whether by the lease's container. That is never
+    /// an end of the lease.
     Unclear(Trouble),
     /// Its node does not answer.
     Away,
@@ -52,8 +54,8 @@ impl From<LocateError> for ApiError {
     }
 }
 
-/// Finds the container of a lease, and stores its node where it has moved. An alarm tells the operator of what is not as it
-/// should be.
+/// Finds the container of a lease, and stores its node where it has moved. An alarm tells the
+/// operator of what is not as it should be.
 ///
 /// # Errors
 /// Proxmox did not answer, or the store failed.
@@ -112,7 +114,8 @@ async fn look(app: &App, lease: &Lease) -> Result<Located, LocateError> {
     if listed == ListedPosition::Nowhere && matches!(absent(app, vmid).await?, Located::Gone) {
         return Ok(Located::Gone);
     }
-    // Gone from there, hidden, or the node is away, renamed or removed: the cluster knows where the number is now.
+    // Gone from there, hidden, or the node is away, renamed or removed: the cluster knows where the
+    // number is now.
     let guests = match app.proxmox.guests().await {
         Ok(guests) => guests,
         Err(_) if is_unreachable(&first) => return Err(first.into()),
@@ -173,7 +176,8 @@ async fn judge(
             app.store.set_mac(&lease.lease_id, found).await?;
         }
     } else {
-        // Notes can be overwritten; the hardware address is the container's own, and a clone gets another one.
+        // Notes can be overwritten; the hardware address is the container's own, and a clone gets
+        // another one.
         match (mac, found) {
             (Some(mac), Some(found)) if mac.eq_ignore_ascii_case(found) => {}
             (Some(_), Some(_)) => return Ok(Located::Gone),
@@ -201,7 +205,8 @@ async fn judge(
     }))
 }
 
-/// Writes the marker anew: it is of an earlier release, or was overwritten. It is tried again at the next look.
+/// Writes the marker anew: it is of an earlier release, or was overwritten. It is tried again at
+/// the next look.
 async fn rewrite(
     app: &App,
     node: &NodeName,

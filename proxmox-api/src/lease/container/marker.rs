@@ -1,6 +1,7 @@
-//! The marker in each container's notes: which lease the container was made for, by which installation, under which number and
-//! when. An administrator's clone or restored backup carries the same notes under another number, so a marker counts only for
-//! the container whose number it names.
+//! The marker in each container's notes: which lease the container was made for, by which
+//! installation, under which number and when. An administrator's clone or restored backup carries
+//! the same notes under another number, so a marker counts only for the container whose number it
+//! names.
 
 use pve::Vmid;
 use serde::{Deserialize, Serialize};
@@ -69,8 +70,8 @@ pub fn read_all(notes: Option<&str>) -> Vec<Marker> {
         .collect()
 }
 
-/// The notes with `marker` in the place of the one that fits it, or in front where there is none; everything else stays.
-/// `None` where Proxmox would not take notes of that length.
+/// The notes with `marker` in the place of the one that fits it, or in front where there is none;
+/// everything else stays. `None` where Proxmox would not take notes of that length.
 pub fn insert_into(notes: &str, marker: &Marker) -> Option<String> {
     let old = found(notes).find(|(_, _, old)| old.fits(marker));
     let text = match old {

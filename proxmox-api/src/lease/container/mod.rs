@@ -1,4 +1,5 @@
-//! One container in Proxmox: where it is, whether it is the lease's own, how it is started and halted.
+//! One container in Proxmox: where it is, whether it is the lease's own, how it is started and
+//! halted.
 
 pub mod address;
 pub mod error;

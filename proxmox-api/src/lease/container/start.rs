@@ -1,5 +1,5 @@
-//! Starts a container. A start that high availability or a lost response leaves open is watched until
-//! the container runs.
+//! Starts a container. A start that high availability or a lost response leaves open is watched
+//! until the container runs.
 
 use std::time::Duration;
 

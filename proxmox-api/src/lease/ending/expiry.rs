@@ -1,8 +1,9 @@
-//! The worker that ends leases in time. It sleeps until the next deadline, warns the owner, stops the
-//! container, and destroys it after the grace. Work is done in `lanes` of each node, so that an end
-//! that falls due during others begins at once; failed work is retried with backoff. The worker also
-//! finishes removals that an undo or an owner began, and passes machines whose payment is unknown to
-//! `held`. All replicas have the same queue; the lease's lock decides which one does the work.
+//! The worker that ends leases in time. It sleeps until the next deadline, warns the owner, stops
+//! the container, and destroys it after the grace. Work is done in `lanes` of each node, so that an
+//! end that falls due during others begins at once; failed work is retried with backoff. The worker
+//! also finishes removals that an undo or an owner began, and passes machines whose payment is
+//! unknown to `held`. All replicas have the same queue; the lease's lock decides which one does the
+//! work.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -357,8 +358,8 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), ContainerError> {
     start_if_renewed(app, &lease.lease_id).await
 }
 
-/// Starts the container again if another replica has renewed the lease while this one halted it, which happens where the lock
-/// was lost with its session. Paid time has to run.
+/// Starts the container again if another replica has renewed the lease while this one halted it,
+/// which happens where the lock was lost with its session. Paid time has to run.
 async fn start_if_renewed(app: &App, lease_id: &LeaseId) -> Result<(), ContainerError> {
     let lease = app.store.lease(lease_id).await?;
     let Some(lease) = lease.filter(|lease| lease.state == LeaseState::Active) else {
@@ -379,7 +380,8 @@ async fn start_if_renewed(app: &App, lease_id: &LeaseId) -> Result<(), Container
     Ok(())
 }
 
-/// Destroys a lease that was paid for: at the end of its grace, or because its owner asked. The caller holds its lock.
+/// Destroys a lease that was paid for: at the end of its grace, or because its owner asked. The
+/// caller holds its lock.
 ///
 /// # Errors
 /// The container is still there; the lease stays `destroying` and the worker goes on.

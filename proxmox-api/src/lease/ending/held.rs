@@ -1,6 +1,7 @@
 //! The machine of a lease whose payment has an unknown outcome. It is stopped after two minutes,
-//! destroyed a day after the payment's window, and started again when the transfer is seen. `payment`
-//! decides over the payment, by evidence only; if the machine is gone by then, the payment is owed.
+//! destroyed a day after the payment's window, and started again when the transfer is seen.
+//! `payment` decides over the payment, by evidence only; if the machine is gone by then, the
+//! payment is owed.
 
 use std::time::Duration;
 
@@ -40,8 +41,8 @@ enum HeldStep {
     Destroy,
 }
 
-/// The next step of a held machine. One whose payment is still being settled by the request itself is left to it for as long
-/// as the facilitator may take.
+/// The next step of a held machine. One whose payment is still being settled by the request itself
+/// is left to it for as long as the facilitator may take.
 fn step_by_times(held: &HeldMachine, settle_seconds: i64, held_seconds: i64) -> (HeldStep, i64) {
     let unknown_since = match held.lease.payment {
         Some(PaymentState::Settling) => held.since + settle_seconds,
@@ -123,7 +124,8 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), ContainerError> {
         Located::Away => return Err(ContainerError::Away),
     }
     app.store.set_held_power(id, HeldPower::Stopped).await?;
-    // Here and not when it is destroyed a day later: until the money is seen it counts as a machine for nothing.
+    // Here and not when it is destroyed a day later: until the money is seen it counts as a machine
+    // for nothing.
     unpaid::count(app, lease).await;
     metrics::counter!("held_machines_total", "step" => "stopped").increment(1);
     app.record_event(id, "held_stopped", json!({ "paymentId": lease.payment_id }))
@@ -147,8 +149,8 @@ async fn destroy(app: &App, lease: &Lease) -> Result<(), ContainerError> {
 }
 
 /// Makes sure that the machine of a lease whose transfer was seen exists and runs: it may have been
-/// stopped, or removed by an administrator or a crash (`resumed`). A machine that was just probed is
-/// not checked again. The caller holds the lease's lock.
+/// stopped, or removed by an administrator or a crash (`resumed`). A machine that was just probed
+/// is not checked again. The caller holds the lease's lock.
 ///
 /// # Errors
 /// It is gone, does not start, or Proxmox did not answer.

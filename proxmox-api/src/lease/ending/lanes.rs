@@ -1,6 +1,6 @@
-//! Work on leases in lanes: each node has a limited number of slots for each kind of work, so that a
-//! slow node delays no other, and queued work begins as soon as a slot is free. Work that takes longer
-//! than [`SLOW_AFTER`] gives its slot back and goes on. `expiry` fills the lanes.
+//! Work on leases in lanes: each node has a limited number of slots for each kind of work, so that
+//! a slow node delays no other, and queued work begins as soon as a slot is free. Work that takes
+//! longer than [`SLOW_AFTER`] gives its slot back and goes on. `expiry` fills the lanes.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
@@ -19,7 +19,8 @@ use crate::ids::LeaseId;
 /// Work that takes longer counts as slow: a container shuts down within ten seconds, or ignores the
 /// request.
 pub const SLOW_AFTER: Duration = Duration::from_secs(10);
-/// Slow work that may go on without a slot, for each slot of a lane. Further slow work keeps its slot.
+/// Slow work that may go on without a slot, for each slot of a lane. Further slow work keeps its
+/// slot.
 const ASIDE: usize = 4;
 
 /// The kinds of work on a container. They load a node differently: a stop waits for the guest; a
@@ -133,8 +134,8 @@ impl<T: Send + 'static> Lanes<T> {
         }
     }
 
-    /// Replaces the queue, in the order in which work is to begin. Leases with work in progress are left
-    /// out.
+    /// Replaces the queue, in the order in which work is to begin. Leases with work in progress are
+    /// left out.
     pub fn refill(&mut self, work: impl IntoIterator<Item = (NodeLane, LeaseId)>) {
         self.waiting.clear();
         for (lane, lease_id) in work {
@@ -201,8 +202,9 @@ impl<T: Send + 'static> Lanes<T> {
         });
     }
 
-    /// Waits until slots may be free again: work has ended, which is returned, or counts as slow, or the
-    /// number of slots has changed. It waits for ever where no work is in progress and the number stays.
+    /// Waits until slots may be free again: work has ended, which is returned, or counts as slow,
+    /// or the number of slots has changed. It waits for ever where no work is in progress and the
+    /// number stays.
     pub async fn changed(&mut self) -> Option<WorkResult<T>> {
         let news = tokio::select! {
             // `self.tell` keeps the channel open.

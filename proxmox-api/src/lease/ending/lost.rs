@@ -8,7 +8,8 @@ use crate::{
     store::{Lease, StoreError},
 };
 
-/// Ends a paid lease whose container is missing since `since`; false if the lease is over already. The caller holds its lock.
+/// Ends a paid lease whose container is missing since `since`; false if the lease is over already.
+/// The caller holds its lock.
 ///
 /// # Errors
 /// The store failed.

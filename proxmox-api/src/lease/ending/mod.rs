@@ -1,6 +1,7 @@
-//! The end of a lease. [`expiry`] is the worker, which works in `lanes` of each node; [`remove`] removes
-//! a container; [`held`] stops and destroys machines whose payment is unknown; [`lost`] ends a lease
-//! whose container was lost; [`unpaid`] counts machines that were never paid for the brake.
+//! The end of a lease. [`expiry`] is the worker, which works in `lanes` of each node; [`remove`]
+//! removes a container; [`held`] stops and destroys machines whose payment is unknown; [`lost`]
+//! ends a lease whose container was lost; [`unpaid`] counts machines that were never paid for the
+//! brake.
 
 pub mod expiry;
 pub mod held;

@@ -101,8 +101,9 @@ pub async fn remove_container(
     }
 }
 
-/// A container that is being made is not in the pool yet, and so hidden. For a lease that was never paid, a number that is
-/// taken means its container only if a creation of ours is running or has succeeded.
+/// A container that is being made is not in the pool yet, and so hidden. For a lease that was never
+/// paid, a number that is taken means its container only if a creation of ours is running or has
+/// succeeded.
 async fn check_never_made(app: &App, lease: &Lease) -> Result<(), ContainerError> {
     let client = &app.proxmox.client;
     let tasks = client.tasks(&lease.node, lease.vmid, "vzcreate").await?;

@@ -5,8 +5,8 @@ use crate::{
     store::{HeldPower, Lease, PaymentState},
 };
 
-/// Counts a lease that is being undone where its payment was refused. What failed on our side is not the customer's fault, and
-/// one whose machine was held and stopped was counted then.
+/// Counts a lease that is being undone where its payment was refused. What failed on our side is
+/// not the customer's fault, and one whose machine was held and stopped was counted then.
 pub async fn count_if_refused(app: &App, lease: &Lease) {
     if !matches!(
         app.store.held_power(&lease.lease_id).await,

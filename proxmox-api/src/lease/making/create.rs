@@ -1,6 +1,6 @@
-//! Creates the container of a lease: exactly one, whatever Proxmox answers. A creation that was surely
-//! not executed is tried with another number or node; one that may have been executed is searched for
-//! first. `operations::lease_container` calls it.
+//! Creates the container of a lease: exactly one, whatever Proxmox answers. A creation that was
+//! surely not executed is tried with another number or node; one that may have been executed is
+//! searched for first. `operations::lease_container` calls it.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -243,8 +243,8 @@ async fn attempt(
     }
 }
 
-/// The task of a creation whose answer was lost. The number is taken before Proxmox answers, so a number that stays free was
-/// not asked for.
+/// The task of a creation whose answer was lost. The number is taken before Proxmox answers, so a
+/// number that stays free was not asked for.
 async fn find_creation(app: &App, container: &NewContainer) -> Option<Upid> {
     let client = &app.proxmox.client;
     let deadline = Instant::now() + SEARCH_TIMEOUT;

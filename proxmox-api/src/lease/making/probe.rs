@@ -14,8 +14,8 @@ use crate::{
 
 /// How long an address is waited for before the container is asked to run a command instead.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(12);
-/// Makes sure that the container answers: it runs and, where it has a network, has an address or runs a command. The
-/// address, where there is one.
+/// Makes sure that the container answers: it runs and, where it has a network, has an address or
+/// runs a command. The address, where there is one.
 ///
 /// # Errors
 /// It does not answer in time.

@@ -1,6 +1,7 @@
-//! The fence between tenants and the operator's network: the guest's own firewall with the datacenter's
-//! security group, or a table of the host on the bridge itself where `doctor --probe` has proven it.
-//! Proxmox treats a missing group as one without rules, so it is looked for before each lease.
+//! The fence between tenants and the operator's network: the guest's own firewall with the
+//! datacenter's security group, or a table of the host on the bridge itself where `doctor --probe`
+//! has proven it. Proxmox treats a missing group as one without rules, so it is looked for before
+//! each lease.
 
 use api_types::ErrorCode;
 use pve::{FirewallRule, GuestFirewall, Network, NodeName, Policy, Rate, Refusal, RuleKind, Vmid};
@@ -17,7 +18,8 @@ use crate::{
 
 /// The name under which a successful probe is kept in the store.
 pub const PROVEN: &str = "fence_proven";
-/// How long a look at the datacenter's firewall is good, in milliseconds: less than a link waits, so that it is looked again.
+/// How long a look at the datacenter's firewall is good, in milliseconds: less than a link waits,
+/// so that it is looked again.
 const FENCE_FRESH_MILLIS: u64 = 10_000;
 /// What a probe has shown, as it is kept in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +77,8 @@ async fn look(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
     })
 }
 
-/// Why the guests' firewall does not act on a node; `None` where it does, as far as this account sees.
+/// Why the guests' firewall does not act on a node; `None` where it does, as far as this account
+/// sees.
 ///
 /// # Errors
 /// Proxmox did not answer.
@@ -91,7 +94,8 @@ pub async fn guest_firewall_gap(
     {
         return Ok(Some(FenceGap::NoGroup));
     }
-    // The rest is shown to those with Sys.Audit only; without it the group is all that can be known.
+    // The rest is shown to those with Sys.Audit only; without it the group is all that can be
+    // known.
     if let Some(rules) = shown(client.security_group(&config.network.group).await)?
         && !rules.iter().any(closes_a_way_out)
     {
@@ -115,7 +119,8 @@ pub async fn guest_firewall_gap(
     Ok(is_down.then_some(FenceGap::NotRunning))
 }
 
-/// A group that only lets in, or only accepts, leaves every way out open: guests accept what no rule drops.
+/// A group that only lets in, or only accepts, leaves every way out open: guests accept what no
+/// rule drops.
 pub(crate) fn closes_a_way_out(rule: &FirewallRule) -> bool {
     rule.enable && rule.kind == RuleKind::Out && rule.action != Policy::Accept.as_str()
 }
@@ -147,7 +152,8 @@ pub async fn load_proof(
     }))
 }
 
-/// The fence for a lease that is asked for. One that cannot be fenced in is refused where the operator wants that.
+/// The fence for a lease that is asked for. One that cannot be fenced in is refused where the
+/// operator wants that.
 ///
 /// # Errors
 /// 503 it cannot be fenced in; nothing was charged.
@@ -265,7 +271,8 @@ pub async fn filters_guest(
             .any(|rule| rule.uses_group(group)))
 }
 
-/// Why tenants are not fenced in on some node, for customers; `None` where they are, or where that is not known.
+/// Why tenants are not fenced in on some node, for customers; `None` where they are, or where that
+/// is not known.
 pub async fn notice(app: &App) -> Option<&'static str> {
     for node in app.proxmox.nodes().await.ok()? {
         match read_fence(app, &node.node).await {

@@ -1,5 +1,5 @@
-//! Tells the operator when the fence around running containers is gone, and when it is back. New leases
-//! are refused meanwhile; those that were sold run on.
+//! Tells the operator when the fence around running containers is gone, and when it is back. New
+//! leases are refused meanwhile; those that were sold run on.
 
 use std::collections::HashSet;
 

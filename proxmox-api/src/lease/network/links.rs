@@ -1,6 +1,6 @@
-//! The worker that puts a container's link up once the host's firewall has its rules; until then the
-//! link is down. It is a worker of its own, because the end of another lease may take half a minute
-//! while the paid time of this one runs.
+//! The worker that puts a container's link up once the host's firewall has its rules; until then
+//! the link is down. It is a worker of its own, because the end of another lease may take half a
+//! minute while the paid time of this one runs.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -131,7 +131,8 @@ async fn put_up(app: &App, lease: &Lease) -> Result<bool, String> {
         // One that is gone may come back, restored from a backup with its link down.
         return Ok(false);
     };
-    // Since it was made, the operator may have taken the fence away, or moved it to a node without one.
+    // Since it was made, the operator may have taken the fence away, or moved it to a node without
+    // one.
     let fence = fence::read_fence(app, &location.node).await;
     let fence = fence.map_err(|error| error.message)?;
     if let Some(gap) = fence::required_gap(app, fence) {

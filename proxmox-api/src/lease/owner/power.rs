@@ -1,5 +1,6 @@
-//! Stops and starts the container of an active lease for its owner. The paid time goes on, and the data
-//! stays. Proxmox is the only record of whether a container runs, so a crash leaves nothing to resume.
+//! Stops and starts the container of an active lease for its owner. The paid time goes on, and the
+//! data stays. Proxmox is the only record of whether a container runs, so a crash leaves nothing to
+//! resume.
 
 use std::time::Duration;
 
@@ -128,8 +129,8 @@ async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
     Ok(app.store.lease(&lease.lease_id).await?.unwrap_or(lease))
 }
 
-/// After its node has booted, a container is started again unless its owner wants it off. `asked` is from before Proxmox was
-/// asked to start it: a boot after that is one to make up for.
+/// After its node has booted, a container is started again unless its owner wants it off. `asked`
+/// is from before Proxmox was asked to start it: a boot after that is one to make up for.
 async fn store_power(app: &App, lease: &Lease, power: Power, asked: i64) -> Result<(), StoreError> {
     let ids = vec![lease.lease_id.clone()];
     match power {

@@ -109,7 +109,8 @@ pub enum LiveStateNeed {
     IfPossible,
 }
 
-/// Which of a wallet's leases are wanted that are over: `limit` of them, older than `before` where that is given.
+/// Which of a wallet's leases are wanted that are over: `limit` of them, older than `before` where
+/// that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EndedPage {
     /// The last one of the page before.
@@ -118,8 +119,8 @@ pub struct EndedPage {
     pub limit: u32,
 }
 
-/// A wallet's live leases, unless a later page is wanted, and a page of those that are over, the youngest first; with the live
-/// state of their containers, a few seconds old at most.
+/// A wallet's live leases, unless a later page is wanted, and a page of those that are over, the
+/// youngest first; with the live state of their containers, a few seconds old at most.
 ///
 /// # Errors
 /// The store failed, or Proxmox did and its answer is required.
@@ -215,7 +216,8 @@ struct UsageReading<'a> {
     at: Instant,
 }
 
-/// The live part of a lease's view. `seen` is `None` where Proxmox did not answer, and empty where it does not show the container.
+/// The live part of a lease's view. `seen` is `None` where Proxmox did not answer, and empty where
+/// it does not show the container.
 fn live_state(
     app: &App,
     lease: &Lease,

@@ -1,4 +1,5 @@
-//! Converts a command's output to text for the answer: whole at the end, or in pieces while it runs.
+//! Converts a command's output to text for the answer: whole at the end, or in pieces while it
+//! runs.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +12,8 @@ use crate::progress::Progress;
 /// Output up to this size, in bytes, is shown unchanged.
 const SMALL: usize = 4096;
 
-/// Output as text and, where it is no text, also in base64. A character that was cut in two at the limit is left out.
+/// Output as text and, where it is no text, also in base64. A character that was cut in two at the
+/// limit is left out.
 pub(super) fn text(mut bytes: Vec<u8>, whole: u64) -> (String, Option<String>) {
     if whole > bytes.len() as u64
         && let Err(error) = std::str::from_utf8(&bytes)
@@ -27,8 +29,8 @@ pub(super) fn text(mut bytes: Vec<u8>, whole: u64) -> (String, Option<String>) {
         ),
     };
     let mut shown = text;
-    // A control character takes six bytes in JSON, and a replacement three: what is mostly those is no text, and is shown
-    // without them.
+    // A control character takes six bytes in JSON, and a replacement three: what is mostly those is
+    // no text, and is shown without them.
     if bytes.len() > SMALL && escaped_len(&shown) > 2 * bytes.len() {
         shown.retain(|character| !is_noise(character));
         is_text = false;
@@ -77,7 +79,8 @@ impl Pieces {
     fn push(&mut self, bytes: &[u8]) -> String {
         self.0.extend_from_slice(bytes);
         let open = match self.0.utf8_chunks().last() {
-            // A chunk's invalid end that is cut short by the end of the bytes may still become a character.
+            // A chunk's invalid end that is cut short by the end of the bytes may still become a
+            // character.
             Some(last)
                 if std::str::from_utf8(last.invalid()).is_err_and(|e| e.error_len().is_none()) =>
             {

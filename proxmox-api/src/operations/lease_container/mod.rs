@@ -1,6 +1,6 @@
-//! `POST /lease/container`: a container for some minutes. It is created, started and probed before the
-//! payment is settled, and removed if the payment is not settled. `lease::making` does the work;
-//! `store` claims number and address; `lease::view` shows the result.
+//! `POST /lease/container`: a container for some minutes. It is created, started and probed before
+//! the payment is settled, and removed if the payment is not settled. `lease::making` does the
+//! work; `store` claims number and address; `lease::view` shows the result.
 
 mod documentation;
 mod machine;
@@ -49,7 +49,7 @@ const SETTLE_RESERVE: i64 = 30;
 /// How long a container may take to be made.
 const MAKE_AT_MOST: i64 = 240;
 /// How long a refused customer waits for the removal; the worker finishes it.
-const UNDO_PATIENCE: Duration = Duration::from_secs(15);
+const UNDO_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A requested lease, or one whose payment is resumed.
 #[derive(Debug)]
@@ -84,7 +84,8 @@ impl Operation for LeaseContainer {
             resumed: false,
             request,
         };
-        // A template that is not on offer is a wrong field; a Proxmox that cannot say so is no fault of the request.
+        // A template that is not on offer is a wrong field; a Proxmox that cannot say so is no
+        // fault of the request.
         if lease.request.template.is_some()
             && let Err(error) = first_contact(lease.template(app)).await
             && error.code == ErrorCode::InvalidRequest
@@ -313,7 +314,7 @@ impl Operation for LeaseContainer {
                 tracing::warn!(lease.id = self.lease_id.as_str(), %error, "the container cannot be removed yet");
             }
         };
-        if timeout(UNDO_PATIENCE, removal).await.is_err() {
+        if timeout(UNDO_TIMEOUT, removal).await.is_err() {
             tracing::warn!(
                 lease.id = self.lease_id.as_str(),
                 "the removal of a container takes long; the worker goes on with it"

@@ -1,6 +1,6 @@
-//! Traffic of leased containers: counts it, and slows, cuts off and in the end stops a container that
-//! has sent more than the bought time includes; a renewal undoes that. `ladder` decides the step,
-//! `notice` tells the customer, `power` stops and starts.
+//! Traffic of leased containers: counts it, and slows, cuts off and in the end stops a container
+//! that has sent more than the bought time includes; a renewal undoes that. `ladder` decides the
+//! step, `notice` tells the customer, `power` stops and starts.
 
 mod ladder;
 mod notice;
@@ -131,7 +131,7 @@ async fn take_step(app: &App, lease_id: &LeaseId) -> Result<(), StoreError> {
     }
 }
 
-/// As [`take_step`], for a caller that holds the lease's lock, such as a renewal.
+/// As `take_step`, for a caller that holds the lease's lock, such as a renewal.
 ///
 /// # Errors
 /// The store failed.
