@@ -82,7 +82,7 @@ class Customer {
   async fund() {
     await this.page.locator('.wallet-button').click();
     const dialog = this.page.locator('.wallet-dialog');
-    await this.button('Get 10 USDC of play money', dialog).click();
+    await this.button('Get 10 test USDC', dialog).click();
     await dialog.getByText('10.00').first().waitFor();
     await this.button('Close', dialog).click();
     await this.left(dialog);

@@ -97,7 +97,7 @@ inBrowser('a customer in a browser', (stage) => {
     await page.button('Stop', lease).click();
     const question = page.page.locator('dialog[open]', { hasText: 'Whatever runs in it ends' });
     await page.button('Stop it', question).click();
-    await lease.getByText('Switched off', { exact: true }).waitFor();
+    await lease.getByText('Stopped', { exact: true }).waitFor();
     await question.waitFor({ state: 'hidden' });
     assert.equal(await status(), 'stopped');
     for (const name of ['Run', 'Terminal']) assert.equal(await page.button(name, lease).count(), 0, `${name} is offered`);
@@ -273,7 +273,7 @@ inBrowser('a customer in a browser', (stage) => {
     await page.useBurner(13);
     await page.fund();
     await page.go('Settings');
-    await page.page.getByLabel('Most for one payment').fill('0.001');
+    await page.page.getByLabel('Limit per payment').fill('0.001');
     await page.go('Leases');
     await page.button('Continue to payment', page.page.locator('.lease-form')).click();
     const slip = page.page.locator('dialog.sheet .slip');
@@ -281,7 +281,7 @@ inBrowser('a customer in a browser', (stage) => {
     assert.equal(await page.payButton(slip).count(), 0);
     assert.equal((await settled(site, 13)).length, 0);
     await page.button('Change the budget', slip).click();
-    const most = slip.getByLabel('Most for one payment');
+    const most = slip.getByLabel('Limit per payment');
     await until('the limits to be in sight', () => inSight(most));
     await most.fill('0.02');
     await page.picture('over-budget');
@@ -294,7 +294,7 @@ inBrowser('a customer in a browser', (stage) => {
     const page = await come({ viewport: PHONE });
     await page.page.locator('.wallet-button').click();
     const dialog = page.page.locator('.wallet-dialog');
-    await page.button('Make a burner wallet', dialog).click();
+    await page.button('Create a burner wallet', dialog).click();
     await dialog.waitFor({ state: 'hidden' });
     await page.page.locator('.wallet-button').click();
     await dialog.getByText('Export, delete or replace').click();
@@ -302,7 +302,7 @@ inBrowser('a customer in a browser', (stage) => {
     assert.match(await dialog.locator('.key code').innerText(), /^0x[0-9a-f]{64}$/);
     await page.button('Delete this wallet', dialog).click();
     await page.button('Delete the key', dialog).click();
-    await page.button('Make a burner wallet', dialog).waitFor();
+    await page.button('Create a burner wallet', dialog).waitFor();
     assert.equal(await page.page.evaluate(() => localStorage.getItem('infra402.burner')), null);
   });
 

@@ -217,7 +217,7 @@ inBrowser('a payment in doubt', (stage) => {
     await answerWith(page, [null, asksAgain()], { unheard: true });
     const second = await visitor.askForLease();
     await visitor.payButton(second).click();
-    await visitor.says(second, 'The payment was not taken. Nothing was charged.');
+    await visitor.says(second, 'The payment was refused. Nothing was charged.');
     assert.deepEqual(await kept(page), {});
   });
 

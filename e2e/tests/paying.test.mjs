@@ -164,7 +164,7 @@ inBrowser('a customer who pays', (stage) => {
     await slip.getByText('Your balance is lower than the price.').waitFor();
     assert.ok(await visitor.payButton(slip).isDisabled());
     await visitor.picture('sheet-too-little');
-    await visitor.button('Get 10 USDC of play money', slip).click();
+    await visitor.button('Get 10 test USDC', slip).click();
     await visitor.payButton(slip).click();
     await visitor.delivered();
     assert.equal((await settled(site, 37)).length, 1);
@@ -177,8 +177,8 @@ inBrowser('a customer who pays', (stage) => {
     await visitor.payButton(slip).click();
     await visitor.says(slip, 'Your balance is too low for this payment. Nothing was charged.');
     await visitor.picture('sheet-refused');
-    await visitor.button('Get 10 USDC of play money', slip).click();
-    await visitor.page.getByText('Your account has been filled up.').waitFor();
+    await visitor.button('Get 10 test USDC', slip).click();
+    await visitor.page.getByText('Added 10 test USDC.').waitFor();
     await visitor.button('Try again', slip).click();
     await visitor.payButton(slip).click();
     await visitor.delivered();
@@ -197,8 +197,8 @@ inBrowser('a customer who pays', (stage) => {
     await slip.getByText('Your balance is too low for this payment. Nothing was charged.').waitFor();
     await visitor.picture('chat-refused');
     assert.equal(await slip.locator('.lines tbody tr').count(), lines);
-    await visitor.button('Get 10 USDC of play money', slip).click();
-    await page.getByText('Your account has been filled up.').waitFor();
+    await visitor.button('Get 10 test USDC', slip).click();
+    await page.getByText('Added 10 test USDC.').waitFor();
     await visitor.payButton(slip).click();
     await visitor.delivered();
     assert.equal((await settled(site, 39)).length, 1);
@@ -228,8 +228,8 @@ inBrowser('a customer who pays', (stage) => {
     await ask(visitor, 'What do I have running?');
     const slip = chatSlip(visitor);
     await slip.getByText('Your balance is too low').waitFor();
-    await visitor.button('Get 10 USDC of play money', slip).click();
-    await page.getByText('Your account has been filled up.').waitFor();
+    await visitor.button('Get 10 test USDC', slip).click();
+    await page.getByText('Added 10 test USDC.').waitFor();
     await visitor.payButton(slip).click();
     await until('the list to be paid', async () => (await settled(site, 40)).length === 1);
     await visitor.button('Copy answer').waitFor();
@@ -483,10 +483,10 @@ inBrowser('a customer who pays', (stage) => {
       await chip.focus();
       await page.keyboard.press('Enter');
       const limits = page.locator('#budget');
-      await limits.getByLabel('Most for one payment').waitFor();
+      await limits.getByLabel('Limit per payment').waitFor();
       await page.keyboard.press('Tab');
       assert.ok(await limits.evaluate((box) => box.contains(document.activeElement)), 'the next key goes into it');
-      await limits.getByLabel('Most for this session').fill('0.5');
+      await limits.getByLabel('Limit for this session').fill('0.5');
       await limits.getByText('0.5000 USDC').waitFor();
       await limits.getByRole('radio', { name: 'Ask above' }).check();
       await limits.getByLabel('Pay without asking up to').fill('0.002');
@@ -497,7 +497,7 @@ inBrowser('a customer who pays', (stage) => {
       await limits.waitFor({ state: 'hidden' });
       assert.ok(await chip.evaluate((chip) => chip === document.activeElement), 'the focus is back');
       await visitor.go('Settings');
-      assert.equal(await page.locator('.settings').getByLabel('Most for this session').inputValue(), '0.5000');
+      assert.equal(await page.locator('.settings').getByLabel('Limit for this session').inputValue(), '0.5000');
       await page.locator('.settings').getByRole('radio', { name: 'Ask always' }).check();
       await chip.click();
       assert.equal(await limits.getByLabel('Pay without asking up to').count(), 0, 'both places say the same');

@@ -85,7 +85,7 @@ inBrowser('what is on the screen', (stage) => {
     await lease.getByLabel('Command').fill(command);
     await visitor.button('Run', lease.locator('form.panel')).click();
     const slip = await visitor.slip();
-    await slip.getByText('Not paid by itself: not all of what is sent fits on the screen.').waitFor();
+    await slip.getByText('Not paid automatically: the request does not fit on the screen.').waitFor();
     const block = slip.locator('.sends-text');
     assert.ok(await block.evaluate((one) => one.scrollHeight > one.clientHeight));
     assert.match(await block.innerText(), /touch \/tmp\/end/);

@@ -228,11 +228,11 @@ inBrowser('a wallet that does not answer', (stage) => {
     test(`with storage that is ${state} no burner wallet is made or taken, and why is said`, async () => {
       const visitor = await come({ before: spoil });
       const { page } = visitor;
-      await page.locator('.banner', { hasText: 'This browser keeps nothing for this page' }).waitFor();
-      assert.equal(await page.locator('.banner', { hasText: 'keeps nothing' }).count(), 1, 'it is said once');
+      await page.locator('.banner', { hasText: 'This browser stores nothing for this page' }).waitFor();
+      assert.equal(await page.locator('.banner', { hasText: 'stores nothing' }).count(), 1, 'it is said once');
       await page.locator('.wallet-button').click();
       const dialog = page.locator('.wallet-dialog');
-      await visitor.button('Make a burner wallet', dialog).click();
+      await visitor.button('Create a burner wallet', dialog).click();
       await dialog.getByText('A key kept nowhere is lost with the page').waitFor();
       await visitor.picture(`burner-${state}`);
       await dialog.locator('.import input').fill(privateKey(67));

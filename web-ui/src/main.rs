@@ -1,4 +1,4 @@
-//! In the browser, the application; elsewhere, the server that gives it to browsers.
+//! In the browser, the application; natively, the server of its files.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod server;

@@ -1,6 +1,5 @@
-//! Server-sent events from a fetch body, as the chunks arrive. `EventSource` cannot send a `POST`, so the stream is
-//! read here. Follows the HTML standard, section 9.2.6; ids and retry times are left out, since a chat turn is
-//! never resumed by id.
+//! Parser of server-sent events (HTML standard, section 9.2.6), because `EventSource` cannot send a `POST`. Ids and retry times are
+//! ignored, since a chat turn is never resumed by id.
 
 /// One event: its name and its data, lines joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,10 +10,10 @@ pub struct SseEvent {
     pub data: String,
 }
 
-/// The longest line that is kept, in bytes. A longer one is cut, so that a broken server cannot fill the memory.
+/// The longest line, in bytes. A longer one is cut, so that a broken server cannot fill the memory.
 const LONGEST_LINE: usize = 4 * 1024 * 1024;
 
-/// Turns chunks of bytes into events. A chunk may end anywhere, also within a character or a line break.
+/// Turns chunks of bytes into events. A chunk may end anywhere, even within a character or a line break.
 #[derive(Debug, Default)]
 pub struct SseParser {
     line: Vec<u8>,
@@ -34,7 +33,7 @@ impl SseParser {
     pub fn push(&mut self, chunk: &[u8]) -> Vec<SseEvent> {
         let mut events = Vec::new();
         for &byte in chunk {
-            // CR LF is one line break, also where a chunk ends between the two.
+            // CR LF is one line break, even if a chunk ends between the two.
             let second_half = self.after_cr && byte == b'\n';
             self.after_cr = byte == b'\r';
             match byte {
@@ -67,7 +66,7 @@ impl SseParser {
                 }
                 None => self.data = Some(value.to_owned()),
             },
-            // An empty field name is a comment, which servers send to keep the connection open.
+            // A line without a field name is a comment, which servers send to keep the connection open.
             _ => {}
         }
         None

@@ -1,5 +1,5 @@
-//! Markdown as a small tree. The agent's words are data: raw HTML stays visible as text, images become links, and a
-//! link leads only to the web or to a mailbox. The browser builds its elements from the tree, never from markup.
+//! Markdown as a small tree. The agent's texts are data: raw HTML is shown as text, images become links, and links lead only to the
+//! web or to a mailbox. Elements are built from the tree, never from markup.
 
 mod parse;
 #[cfg(target_arch = "wasm32")]
@@ -9,7 +9,7 @@ pub use parse::parse;
 #[cfg(target_arch = "wasm32")]
 pub use view::Markdown;
 
-/// A part of a page. Equal blocks are shown by the same element, so that a growing text keeps what is done.
+/// A block of a text. Equal blocks keep their element, so that a growing text redraws only its end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Block {
     /// Running text.
@@ -29,57 +29,57 @@ pub enum Block {
     List {
         /// The first number.
         start: Option<u64>,
-        /// The points.
+        /// The items.
         items: Vec<Item>,
     },
     /// A table.
     Table {
-        /// How each column is set.
+        /// The alignment of each column.
         columns: Vec<Align>,
         /// The heading row.
         head: Vec<Cell>,
         /// The other rows.
         rows: Vec<Vec<Cell>>,
     },
-    /// A line across.
+    /// A horizontal rule.
     Rule,
 }
 
 /// The content of a table's cell.
 pub type Cell = Vec<Inline>;
 
-/// A point of a list.
+/// An item of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Item {
     /// Whether its box is ticked, where it has one.
     pub checked: Option<bool>,
-    /// What it says.
+    /// Its content.
     pub blocks: Vec<Block>,
 }
 
-/// How a column is set.
+/// The alignment of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Align {
-    /// At its beginning.
+    /// At the start.
     Start,
-    /// In the middle.
+    /// Centered.
     Center,
-    /// At its end.
+    /// At the end.
     End,
 }
 
-/// A part of a line.
+/// Inline content.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Inline {
     /// Plain text.
     Text(String),
     /// Code.
     Code(String),
-    /// Important.
+    /// Strong text.
     Strong(Vec<Inline>),
-    /// Stressed.
+    /// Emphasised text.
     Emphasis(Vec<Inline>),
-    /// No longer so.
+    /// Struck text.
     Struck(Vec<Inline>),
     /// A link to a checked address.
     Link(String, Vec<Inline>),

@@ -1,10 +1,10 @@
-//! From the parser's flat events to the tree, by descent: every function reads until the end of what it stands for.
+//! Builds the tree from the parser's events by recursive descent: every function reads until the end of its element.
 
 use pulldown_cmark::{Alignment, CodeBlockKind, Event, Options, Parser, Tag};
 
 use super::{Align, Block, Inline, Item};
 
-/// Deeper nesting is shown flat. Each level costs stack, and the text comes from elsewhere.
+/// Deeper nesting is shown as plain text, because each level costs stack and the text is not trusted.
 const DEEPEST: usize = 24;
 
 /// Reads GitHub's Markdown: tables, struck text and task lists on top of CommonMark.
@@ -22,12 +22,12 @@ pub fn parse(text: &str) -> Vec<Block> {
 struct Reader<'t> {
     events: Parser<'t>,
     depth: usize,
-    /// The box of the list's point that is being read.
+    /// The box of the list item that is being read.
     checked: Option<bool>,
 }
 
 impl<'t> Reader<'t> {
-    /// Blocks until the end of what encloses them. Loose text, as in the points of a tight list, is a paragraph.
+    /// Blocks until the end of the enclosing element. Loose text, as in a tight list, is a paragraph.
     fn blocks(&mut self) -> Vec<Block> {
         let mut blocks = Vec::new();
         let mut loose = Vec::new();
@@ -79,7 +79,7 @@ impl<'t> Reader<'t> {
                 blocks.push(Block::Paragraph(vec![Inline::Text(text)]));
             }
             Tag::Paragraph => blocks.push(Block::Paragraph(self.inlines())),
-            // What the options leave out does not come; should it, its content counts.
+            // Other blocks are turned off by the options. If one comes, its content is shown.
             _ => blocks.extend(self.blocks()),
         }
         self.depth -= 1;
@@ -125,7 +125,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Inline content until the end of what encloses it.
+    /// Inline content until the end of the enclosing element.
     fn inlines(&mut self) -> Vec<Inline> {
         let mut line = Vec::new();
         while let Some(event) = self.events.next() {
@@ -161,7 +161,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// All text until the end of what encloses it, whatever is nested in there.
+    /// All text until the end of the enclosing element, nested elements included.
     fn flat_text(&mut self) -> String {
         let mut text = String::new();
         let mut open = 1;
@@ -222,8 +222,7 @@ fn language(kind: &CodeBlockKind<'_>) -> Option<String> {
     info.split_whitespace().next().map(str::to_owned)
 }
 
-/// The address, where following it is harmless. `javascript:` and its like are not, nor are addresses within this
-/// page, which the agent has no reason to name.
+/// The address, if it is safe to follow: `javascript:` and similar are not, and neither are addresses within this page.
 fn web_address(address: &str) -> Option<String> {
     let (scheme, _) = address.split_once(':')?;
     let known = ["https", "http", "mailto"];

@@ -1,11 +1,11 @@
-//! The tree as elements.
+//! The elements of the tree.
 
 use leptos::prelude::*;
 
 use super::{Align, Block, Inline, Item, parse};
 use crate::{components::CopyButton, text::chat};
 
-/// A text in Markdown. A block that has not changed keeps its element while the text grows.
+/// A text in Markdown. An unchanged block keeps its element while the text grows.
 #[component]
 pub fn Markdown(
     /// The text.
@@ -45,7 +45,7 @@ fn all(blocks: Vec<Block>) -> AnyView {
     blocks.into_iter().map(block).collect_view().into_any()
 }
 
-/// The page has a first heading, and the conversation a second: those of a text come below.
+/// The page has the first level of headings and the conversation the second, so those of a text start at the third.
 fn heading(level: u8, line: Vec<Inline>) -> AnyView {
     match level {
         1 | 2 => view! { <h3>{inlines(line)}</h3> }.into_any(),

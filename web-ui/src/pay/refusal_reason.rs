@@ -147,7 +147,7 @@ mod tests {
                 "{code}: {text}"
             );
             assert!(
-                !text.starts_with("The payment was not taken:"),
+                !text.starts_with("The payment was refused:"),
                 "{code}: {text}"
             );
         }
@@ -159,11 +159,11 @@ mod tests {
         assert_eq!(message(""), None);
         assert_eq!(
             message("moon_phase").unwrap(),
-            "The payment was not taken: moon phase."
+            "The payment was refused: moon phase."
         );
         assert_eq!(
             message("payment_refused").unwrap(),
-            "The payment was not taken."
+            "The payment was refused."
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The server's settings, read once at start. Every mistake is reported at once.
+//! The server's settings, read once at the start. All errors are reported together.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -9,14 +9,14 @@ use x402::network::Network;
 
 use super::variables;
 
-/// What the process was told.
+/// The configuration of the server.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     /// Where to listen: `BIND` and `PORT`.
     pub(crate) listen: SocketAddr,
     /// The bundle: `WEB_DIST`.
     pub(crate) dist: PathBuf,
-    /// What the application is told: `CHAT_API_BASE`, `LEASE_API_BASE`, `DEFAULT_NETWORK`, `WEB_RPC_URL`.
+    /// The settings of the application: `CHAT_API_BASE`, `LEASE_API_BASE`, `DEFAULT_NETWORK`, `WEB_RPC_URL`.
     pub(crate) settings: Settings,
 }
 
@@ -24,7 +24,7 @@ impl Config {
     /// Reads the configuration.
     ///
     /// # Errors
-    /// Every problem, with the variable's name and an example.
+    /// All problems, each with the variable's name and an example.
     pub(crate) fn from_env(env: Env) -> Result<Self, Problems> {
         let mut env = env.of(&variables::SCHEMA);
         let bind = env.read(&variables::BIND);

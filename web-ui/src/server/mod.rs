@@ -1,5 +1,5 @@
-//! The small server: the bundle with the right caching, the deployment's settings, and the headers that tell the browser what the
-//! page may do. `config` is read once; `site` is the router; `policy` are the headers.
+//! The small server: it serves the bundle with its caching headers, the deployment's settings, and the security headers. `config` is
+//! read once, `site` is the router, `policy` has the security headers.
 
 mod config;
 mod policy;

@@ -1,10 +1,10 @@
-//! What the browser is told about the page: where it may connect to, that nobody may frame it, and the like.
+//! Security headers: where the page may connect to, that it may not be framed, and others.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 use web_ui::config::Settings;
 
-/// The headers of every answer.
+/// The headers of every response.
 pub(crate) fn headers(settings: &Settings) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut put = |name: HeaderName, value: &'static str| {
@@ -13,7 +13,7 @@ pub(crate) fn headers(settings: &Settings) -> HeaderMap {
     put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     put(header::X_FRAME_OPTIONS, "DENY");
     put(header::REFERRER_POLICY, "no-referrer");
-    // Not `same-origin`: wallets that open a window of their own have to reach back.
+    // Not `same-origin`: a wallet that opens its own window must reach the page.
     put(
         HeaderName::from_static("cross-origin-opener-policy"),
         "same-origin-allow-popups",
@@ -30,8 +30,8 @@ pub(crate) fn headers(settings: &Settings) -> HeaderMap {
     headers
 }
 
-/// Scripts from here only (WebAssembly included); connections to the configured services only. The terminal writes style
-/// elements of its own, which is why styles are not held to files.
+/// Scripts, WebAssembly included, from this origin only; connections to the configured services only. The terminal adds its own
+/// style elements, so inline styles are allowed.
 fn content_policy(settings: &Settings) -> String {
     let mut connect = vec!["'self'".to_owned()];
     let bases = [&settings.chat_api_base, &settings.lease_api_base];

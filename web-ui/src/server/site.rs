@@ -1,4 +1,4 @@
-//! The site: the bundle's files, `/config.json`, and the way to the page from an address that is neither.
+//! The router: the bundle's files, `/config.json`, and a redirect to the page from any other address.
 
 use std::{convert::Infallible, path::Path, time::Duration};
 
@@ -22,12 +22,12 @@ use web_ui::config::Settings;
 
 use super::{config::Config, policy};
 
-/// Names with a digest of the content in them never change.
+/// Files whose names have a digest of their content never change.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-/// Everything else is asked for again, and answered with 304 where nothing has changed.
-const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
-/// How long readiness may take to look at the bundle.
-const READY_PATIENCE: Duration = Duration::from_secs(1);
+/// All other files are revalidated, and answered with 304 if they have not changed.
+const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
+/// How long the readiness check may take.
+const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The whole service, without a socket.
 pub(crate) fn app(config: &Config, metrics: &Metrics) -> Router {
@@ -41,7 +41,7 @@ pub(crate) fn app(config: &Config, metrics: &Metrics) -> Router {
         .merge(metrics.clone().router())
         .fallback_service(files(&config.dist));
     let site = panics::catch(site, |_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
-        .layer(middleware::from_fn_with_state(headers, dress));
+        .layer(middleware::from_fn_with_state(headers, add_headers));
     service::observe(site)
 }
 
@@ -51,7 +51,7 @@ async fn settings(State(settings): State<Settings>) -> Json<Settings> {
 
 fn readiness(dist: &Path) -> Readiness {
     let page = dist.join("index.html");
-    Readiness::new(READY_PATIENCE).check("bundle", move || {
+    Readiness::new(READY_TIMEOUT).check("bundle", move || {
         let page = page.clone();
         async move {
             if tokio::fs::try_exists(&page).await.unwrap_or(false) {
@@ -63,7 +63,7 @@ fn readiness(dist: &Path) -> Readiness {
     })
 }
 
-/// The bundle's files. An address that is none of them leads to the page, which finds its own files beside itself only.
+/// The bundle's files. Any other address redirects to the page, which loads its files relative to itself.
 fn files(
     dist: &Path,
 ) -> impl tower::Service<Request, Response = Response, Error = Infallible, Future: Send>
@@ -78,7 +78,7 @@ fn files(
     service_fn(move |request: Request| {
         let files = files.clone();
         async move {
-            let instead = instead_of_nothing(request.method(), request.uri().path());
+            let instead = redirect_to_page(request.method(), request.uri().path());
             let found = files.oneshot(request).await?;
             match instead {
                 Some(instead) if found.status() == StatusCode::NOT_FOUND => Ok(instead),
@@ -88,8 +88,8 @@ fn files(
     })
 }
 
-/// What is answered where no file is. A name with an extension is a file's; that it is missing has to be said.
-fn instead_of_nothing(method: &Method, path: &str) -> Option<Response> {
+/// The response if there is no such file. A name with an extension is that of a file, so it stays 404.
+fn redirect_to_page(method: &Method, path: &str) -> Option<Response> {
     let last = path.rsplit('/').next().unwrap_or_default();
     if !matches!(*method, Method::GET | Method::HEAD) || last.contains('.') {
         return None;
@@ -97,7 +97,7 @@ fn instead_of_nothing(method: &Method, path: &str) -> Option<Response> {
     if path == "/" {
         return Some(not_built());
     }
-    // Relative, so that it is right as well behind a proxy that took a folder off the address.
+    // Relative, so that it is right behind a proxy that removes a folder from the address.
     let folders = path.matches('/').count().saturating_sub(1);
     let page = if folders == 0 {
         "./".to_owned()
@@ -108,19 +108,23 @@ fn instead_of_nothing(method: &Method, path: &str) -> Option<Response> {
 }
 
 fn not_built() -> Response {
-    let words = "The interface is not built here. `cargo xtask web` builds it; WEB_DIST says where it is.\n";
-    (StatusCode::SERVICE_UNAVAILABLE, words).into_response()
+    let message = "The interface is not built here. `cargo xtask web` builds it; WEB_DIST says where it is.\n";
+    (StatusCode::SERVICE_UNAVAILABLE, message).into_response()
 }
 
-/// Puts the policy and the caching on every answer.
-async fn dress(State(policy): State<HeaderMap>, request: Request, next: Next) -> Response {
+/// Adds the security and caching headers to every response.
+async fn add_headers(State(policy): State<HeaderMap>, request: Request, next: Next) -> Response {
     let hashed = request.uri().path().starts_with("/assets/");
     let mut response = next.run(request).await;
-    let fine = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
+    let is_good = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
     headers.insert(
         header::CACHE_CONTROL,
-        if hashed && fine { FOR_EVER } else { ASK_AGAIN },
+        if hashed && is_good {
+            FOR_EVER
+        } else {
+            REVALIDATE
+        },
     );
     for (name, value) in &policy {
         headers.insert(name, value.clone());

@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn every_ending_has_a_sentence() {
-        assert_eq!(reason(4410, ""), "The lease is over.");
+        assert_eq!(reason(4410, ""), "The lease has expired.");
         assert_eq!(
             reason(4410, "The lease ended at noon."),
             "The lease ended at noon."

@@ -1,10 +1,10 @@
 //! The chat page and the cards in it.
 
 /// What an empty conversation says.
-pub const WELCOME: &str = "What do you need a machine for?";
+pub const WELCOME: &str = "What do you need a container for?";
 /// What can be done here.
-pub const WELCOME_HELP: &str = "Tell me the size and the time. I quote the price, you sign the payment in your own wallet, and the container is yours until its time is over. You are charged only once it answers.";
-/// Plain requests that run when they are pressed.
+pub const WELCOME_HELP: &str = "Tell me the size and the time. I quote the price, you sign the payment in your own wallet, and the container is yours until it expires. You are charged only once it answers.";
+/// Suggested messages that are sent when they are pressed.
 pub const SUGGESTIONS: [&str; 4] = [
     "Lease 1 core, 512 MB for 30 minutes",
     "What do I have running?",
@@ -17,16 +17,16 @@ pub const CONVERSATIONS: &str = "Conversations";
 pub const SHOW_CONVERSATIONS: &str = "Show conversations";
 /// Begins another conversation.
 pub const NEW: &str = "New chat";
-/// Forgets a conversation.
+/// Deletes a conversation.
 pub const DELETE: &str = "Delete";
 /// Asks before that.
 pub const DELETE_ASK: &str = "Delete this conversation?";
 /// A conversation without words.
 pub const UNTITLED: &str = "New chat";
-/// Nothing is kept yet.
+/// There are no conversations yet.
 pub const NO_CONVERSATIONS: &str = "Your conversations show up here.";
 
-/// The code that sends did not come.
+/// The message could not be sent.
 pub const UNSENT: &str = "This could not be sent. It is still here: try again.";
 
 /// The log of a conversation.
@@ -38,7 +38,7 @@ pub const AGENT: &str = "Agent";
 /// The box to write in.
 pub const MESSAGE: &str = "Message";
 /// What it says while it is empty.
-pub const PLACEHOLDER: &str = "Ask for a machine or a price…";
+pub const PLACEHOLDER: &str = "Ask for a container or a price…";
 /// Sends.
 pub const SEND: &str = "Send";
 /// Stops.
@@ -51,7 +51,7 @@ pub const THINKING: &str = "Thinking…";
 pub const STOPPED: &str = "Stopped.";
 /// The stream ended too early.
 pub const CUT_OFF: &str = "The connection was lost before the answer was complete.";
-/// What the agent hears when a call was given up.
+/// What the agent is told when the customer declines a call.
 pub const CANCEL_REASON: &str = "The customer cancelled.";
 /// Copies an answer.
 pub const COPY_ANSWER: &str = "Copy answer";
@@ -64,37 +64,37 @@ pub const CODE: &str = "code";
 
 /// States of a tool's card.
 pub mod tool {
-    /// It is being done.
+    /// It is under way.
     pub const RUNNING: &str = "Running";
     /// It waits for a payment.
     pub const AWAITING_PAYMENT: &str = "Awaiting payment";
-    /// It waits for a yes.
+    /// It waits for a confirmation.
     pub const AWAITING_CONFIRMATION: &str = "Awaiting your OK";
-    /// The customer has answered.
+    /// The customer has paid or confirmed.
     pub const RESPONDED: &str = "Approved";
-    /// It is done.
+    /// It is completed.
     pub const COMPLETED: &str = "Completed";
-    /// The customer said no.
+    /// The customer declined.
     pub const DENIED: &str = "Denied";
-    /// It did not work.
+    /// It failed.
     pub const FAILED: &str = "Error";
-    /// Goes on with a payment that was left open.
+    /// Resumes a payment that was left open.
     pub const OFFER_AGAIN: &str = "Continue with the payment";
     /// Input and output.
     pub const DETAILS: &str = "Details";
-    /// What it was asked.
+    /// The arguments.
     pub const INPUT: &str = "Input";
-    /// What it answered.
+    /// The result.
     pub const OUTPUT: &str = "Output";
-    /// What stands between the customer and a call that ends something.
+    /// What a call does that has to be confirmed.
     pub fn confirm_help(tool: &str) -> &'static str {
         match tool {
             "stop_container" => crate::text::leases::STOP_HELP,
             _ => "This cannot be undone. Unused time is not paid back.",
         }
     }
-    /// Says yes.
+    /// Confirms.
     pub const CONFIRM: &str = "Yes, do it";
-    /// Says no.
+    /// Declines.
     pub const DENY: &str = "No, keep it";
 }

@@ -18,14 +18,14 @@ pub const PAST: &str = "Ended";
 /// A status for people.
 pub const fn status(status: LeaseStatus) -> &'static str {
     match status {
-        LeaseStatus::Provisioning => "Being made",
+        LeaseStatus::Provisioning => "Being created",
         LeaseStatus::Settling => "Settling",
         LeaseStatus::Reconciling => "Checking payment",
         LeaseStatus::Active => "Running",
-        LeaseStatus::Expiring => "Stopping",
-        LeaseStatus::Stopped => "Stopped",
+        LeaseStatus::Expiring => "Expiring",
+        LeaseStatus::Stopped => "Expired",
         LeaseStatus::Undoing => "Being removed",
-        LeaseStatus::Destroyed => "Gone",
+        LeaseStatus::Destroyed => "Destroyed",
     }
 }
 
@@ -39,10 +39,10 @@ pub const LEFT: &str = "left";
 pub fn deletes_in(time: &str) -> String {
     format!("Data deleted in {time} – renew to keep it")
 }
-/// A stopped one whose date is not known.
-pub const OVER: &str = "Time is over";
+/// An expired one whose deletion date is not known.
+pub const OVER: &str = "Expired";
 
-/// What a wallet has, where it is shown beside the conversation.
+/// The title of the leases beside a conversation.
 pub const YOURS: &str = "Your containers";
 /// How many containers there are.
 pub fn containers(count: usize) -> String {
@@ -63,14 +63,14 @@ pub fn first_ends(time: &str) -> String {
 pub fn some(count: usize, state: &str) -> String {
     format!("{count} {state}")
 }
-/// Switched off, within a line.
-pub const SUMMARY_OFF: &str = "switched off";
-/// The machines do not answer, within a line.
+/// Stopped, within a line.
+pub const SUMMARY_OFF: &str = "stopped";
+/// Proxmox does not respond, within a line.
 pub const SUMMARY_UNREACHABLE: &str = "not reachable";
-/// Its time is over, within a line.
-pub const SUMMARY_EXPIRED: &str = "stopped";
-/// Being made, within a line.
-pub const SUMMARY_IN_CREATION: &str = "being made";
+/// Expired, within a line.
+pub const SUMMARY_EXPIRED: &str = "expired";
+/// Being created, within a line.
+pub const SUMMARY_IN_CREATION: &str = "being created";
 
 /// Number of the container.
 pub const CONTAINER: &str = "Container";
@@ -95,7 +95,7 @@ pub const DISK: &str = "Disk";
 /// Processor's line.
 pub const CPU_LINE: &str = "CPU over the last minutes";
 
-/// What was sent, of what is included, and whether that has an effect.
+/// The sent traffic, the included traffic, and whether it is slowed down.
 pub fn traffic(usage: &TrafficUsage) -> String {
     let sent = bytes(usage.sent);
     let included = usage.included.map(bytes);
@@ -160,9 +160,9 @@ pub const NO_OUTPUT: &str = "(no output)";
 pub const STDERR: &str = "Standard error";
 /// Opens the terminal.
 pub const TERMINAL: &str = "Terminal";
-/// The owner has stopped the container; its time goes on.
-pub const OFF: &str = "Switched off";
-/// The machines do not answer, so that nobody knows how the container is.
+/// The container is stopped while its paid time goes on.
+pub const OFF: &str = "Stopped";
+/// Proxmox does not respond, so that the state of the container is not known.
 pub fn not_reachable(last_seen: Option<&str>) -> String {
     match last_seen {
         Some(time) => format!("Not reachable, last seen {time}"),
@@ -181,11 +181,11 @@ pub const STOPPING: &str = "Stopping…";
 pub const START: &str = "Start";
 /// It is being started.
 pub const STARTING: &str = "Starting…";
-/// It was switched, or will be in a moment.
+/// The container was started or stopped, or is about to be.
 pub fn switched(hostname: &str, on: bool, done: bool) -> String {
     let state = match (on, done) {
         (true, true) => "runs again.",
-        (false, true) => "is switched off.",
+        (false, true) => "is stopped.",
         (true, false) => "is about to start.",
         (false, false) => "is about to stop.",
     };
@@ -236,17 +236,18 @@ pub mod form {
     /// Name.
     pub const HOSTNAME: &str = "Name";
     /// Name's example.
-    pub const HOSTNAME_PLACEHOLDER: &str = "made for you";
+    pub const HOSTNAME_PLACEHOLDER: &str = "generated";
     /// Template.
     pub const TEMPLATE: &str = "System";
     /// Goes on.
     pub const CONTINUE: &str = "Continue to payment";
     /// The service has no room.
-    pub const NO_ROOM: &str = "There is no room for this size at the moment.";
+    pub const NO_ROOM: &str =
+        "There is no room for this size at the moment. Try a smaller size, or try again later.";
     /// The service cannot say.
-    pub const NOT_NOW: &str = "This cannot be leased at the moment.";
+    pub const NOT_NOW: &str = "This size cannot be leased at the moment. Try again later.";
     /// The catalog is missing.
-    pub const NO_CATALOG: &str = "Prices are not known yet.";
+    pub const NO_CATALOG: &str = "Prices are not loaded yet.";
 }
 
 /// The terminal.
@@ -261,9 +262,9 @@ pub mod terminal {
     pub const CLOSED: &str = "Disconnected";
     /// Opens one that is paid for.
     pub const OPEN_IT: &str = "Open terminal";
-    /// One that was opened, or was not opened in time.
+    /// Its ticket was used, or has expired.
     pub const TICKET_USED: &str =
-        "Its ticket is used up. Ask for another console to open the terminal again.";
+        "Its ticket is used up. Ask for the terminal again; it is paid again.";
     /// A terminal's name where its container's is not known.
     pub fn name(ctid: u32) -> String {
         format!("container {ctid}")
@@ -280,29 +281,30 @@ pub mod terminal {
     pub const KEYS: &str = "Terminal keys";
     /// The bundle was made without it.
     pub const MISSING: &str = "This build of the interface has no terminal.";
-    /// Its parts did not come.
+    /// Its code could not be loaded.
     pub const NOT_LOADED: &str = "The terminal's code could not be loaded.";
-    /// Its parts came and do not work.
+    /// Its code was loaded and failed.
     pub const NOT_OPENED: &str = "The terminal could not be opened.";
-    /// The address is none.
-    pub const BAD_ADDRESS: &str = "The console's address cannot be opened.";
+    /// The address is not valid.
+    pub const BAD_ADDRESS: &str =
+        "The terminal's address cannot be opened. Nothing more was charged.";
 
     /// Why it was closed, where the service gave no sentence.
     pub const fn closed(code: u16) -> &'static str {
         match code {
             1000 => "The shell has ended.",
             1006 => "The connection was lost.",
-            1012 => "The service is being restarted.",
-            1013 => "Too many consoles are open just now.",
-            4401 => "The ticket is used up or too old.",
+            1012 => "The service is restarting.",
+            1013 => "Too many terminals are open. Close one, or try again later.",
+            4401 => "The ticket is used up or has expired.",
             4403 => "This container belongs to another wallet.",
-            4408 => "Nothing was typed for a long time.",
-            4409 => "A command runs in this container just now.",
-            4410 => "The lease is over.",
-            4411 => "Another console of this container took over.",
-            4413 => "The console has passed on as much as it may.",
-            4429 => "Too many consoles are open.",
-            4503 => "The machines cannot be reached just now.",
+            4408 => "The terminal was closed because nothing was typed for a long time.",
+            4409 => "A command is running in this container. Try again when it has ended.",
+            4410 => "The lease has expired.",
+            4411 => "The terminal was opened in another window.",
+            4413 => "The terminal has reached its limit of data.",
+            4429 => "Too many terminals are open. Close one first.",
+            4503 => "The container cannot be reached at the moment. Try again later.",
             _ => "The connection has ended.",
         }
     }

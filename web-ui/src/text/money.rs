@@ -17,7 +17,7 @@ pub const TESTNET: &str = "test money";
 pub const PAY_TO: &str = "Pay to";
 /// Until when.
 pub const VALID: &str = "Offer valid for";
-/// It has run out.
+/// It has expired.
 pub const EXPIRED: &str = "expired";
 /// What the wallet has.
 pub const BALANCE: &str = "Your balance";
@@ -38,7 +38,8 @@ pub fn pay(amount: Usdc) -> String {
 /// Connects a wallet before paying.
 pub const CONNECT_TO_PAY: &str = "Connect a wallet to pay";
 /// Too little money.
-pub const TOO_LITTLE: &str = "Your balance is lower than the price.";
+pub const TOO_LITTLE: &str =
+    "Your balance is lower than the price. Add money, then check the balance.";
 /// Where to get money on a test network.
 pub const FAUCET_HINT: &str = "Test USDC comes from Circle's faucet: faucet.circle.com.";
 
@@ -55,16 +56,16 @@ pub mod phase {
     pub const SWITCHING: &str = "Confirm the change of network in your wallet…";
     /// The wallet is open.
     pub const WALLET_OPEN: &str = "Confirm in your wallet…";
-    /// The customer did not want to wait for the wallet any longer.
+    /// The customer stopped waiting for the wallet.
     pub const STOPPED_WAITING: &str = "You stopped waiting for the wallet. Nothing was charged, and what you confirm there now is not sent. If it still asks, decline.";
     /// The wallet took too long.
     pub const NO_SIGNATURE: &str = "The wallet did not answer. Nothing was charged, and what you confirm there now is not sent. Open the wallet and decline what it still asks, then ask again.";
-    /// The customer said no in the wallet.
+    /// The customer declined in the wallet.
     pub const DECLINED: &str = "You declined in the wallet. Nothing was charged.";
     /// Signed.
     pub const SIGNED: &str = "Signed. Sending…";
     /// Sent.
-    pub const SENT: &str = "Paid call under way…";
+    pub const SENT: &str = "The paid request is under way…";
     /// After the service's own words.
     pub const NOTHING_CHARGED: &str = "Nothing was charged.";
     /// After the service's own words.
@@ -72,17 +73,17 @@ pub mod phase {
     /// Not known.
     pub const UNKNOWN: &str =
         "Checking whether the payment went through. You will not be asked to sign again.";
-    /// After what is known of a payment that nobody is sure of.
+    /// After the message of a doubtful payment.
     pub const DOUBTFUL: &str = "The money may have moved: do not pay for the same again. Looking again costs nothing and signs nothing.";
-    /// The same, once nothing can be charged with the signature any more.
-    pub const DOUBTFUL_EXPIRED: &str = "The signature has run out and cannot be charged any more. Whether it was before, your receipts and your leases show. Looking again costs nothing and signs nothing.";
+    /// The same, once the signature has expired.
+    pub const DOUBTFUL_EXPIRED: &str = "The signature has expired and cannot be charged any more. Your receipts and your leases show whether it was charged before. Looking again costs nothing and signs nothing.";
     /// After the service's words.
     pub const OWED: &str = "Do not pay for it again.";
     /// How much.
     pub fn owed_amount(amount: Usdc) -> String {
         format!("{} is owed to you.", usdc(amount))
     }
-    /// Given up.
+    /// Cancelled.
     pub const CANCELLED: &str = "Cancelled. Nothing was charged.";
     /// Settled.
     pub const SETTLED: &str = "Paid";
@@ -90,9 +91,9 @@ pub mod phase {
     /// A step of the work behind a paid call.
     pub fn progress(step: &str) -> &str {
         match step {
-            "creating" => "Making the container…",
-            "starting" => "Starting it…",
-            "probing" => "Waiting for it to answer…",
+            "creating" => "Creating the container…",
+            "starting" => "Starting the container…",
+            "probing" => "Waiting for the container to answer…",
             "settling" => "Settling the payment…",
             "running" => "Running…",
             _ => SENT,
@@ -124,13 +125,13 @@ pub mod phase {
 pub const SWITCH_CHAIN: &str = "Switch network and pay";
 /// Pays after a refusal in the wallet.
 pub const PAY_AGAIN: &str = "Try again";
-/// Gets what is paid.
+/// Gets what is paid for.
 pub const GET_NOW: &str = "Get it now, no new charge";
-/// Asks once more about a payment that nobody is sure of.
+/// Sends a doubtful payment again.
 pub const LOOK_AGAIN: &str = "Look again";
 /// Shows the receipts.
 pub const TO_RECEIPTS: &str = "Open the receipts";
-/// Takes a payment off the page whose signature has run out.
+/// Removes a doubtful payment whose signature has expired.
 pub const SET_ASIDE: &str = "Take it off this page";
 /// Names a payment to the seller.
 pub const PAYMENT_ID: &str = "Payment";
@@ -140,9 +141,9 @@ pub const OWED_REASON: &str = "Reason";
 pub const ASK_WALLET: &str = "Ask again";
 /// Ends the waiting for the wallet.
 pub const STOP_WAITING: &str = "Stop waiting";
-/// Why what is paid without a question is not.
+/// Why an automatic payment did not start.
 pub const NOT_BY_ITSELF: &str =
-    "Not paid by itself: not all of what is sent fits on the screen. Read it, then pay.";
+    "Not paid automatically: the request does not fit on the screen. Read it, then pay.";
 /// Asks the service again.
 pub const CHECK_AGAIN: &str = "Check now";
 /// A payment goes on.
@@ -172,7 +173,7 @@ pub const PAYEE: &str = "the payee's address";
 pub const SPENT: &str = "Spent in this session, in USDC. Change the budget";
 /// The same in a word.
 pub const SPENT_WORD: &str = "Spent";
-/// A payment that is not under way any more, and not done.
+/// A payment that waits for the customer.
 pub const NEEDS_A_LOOK: &str = "A payment needs a look";
 /// The password was not copied.
 pub const LEAVE_ASK: &str =
@@ -194,10 +195,10 @@ pub const CHANGE_BUDGET: &str = "Change the budget";
 pub mod credential {
     /// The group's name.
     pub const LEGEND: &str = "How will you log in as root?";
-    /// The password is made.
-    pub const GENERATED: &str = "Made password";
+    /// The service generates the password.
+    pub const GENERATED: &str = "Generated password";
     /// What that means.
-    pub const GENERATED_HELP: &str = "The service makes a strong password and shows it once, here. The chat's model never sees it.";
+    pub const GENERATED_HELP: &str = "The service generates a strong password and shows it once, here. The chat's model never sees it.";
     /// The customer's password.
     pub const OWN: &str = "My password";
     /// The field.
@@ -291,12 +292,12 @@ pub mod sends {
     /// A body without members.
     pub const BODY: &str = "Body";
     /// What the marks are.
-    pub const MARKS: &str = "What is marked stands for characters that cannot be seen.";
+    pub const MARKS: &str = "Marked words stand for invisible characters.";
 }
 
-/// Why a payment was not taken. That nothing was charged is said after it.
+/// Why a payment was refused. A text that nothing was charged follows it.
 pub mod refusal {
-    /// The payer has too little.
+    /// The payer's balance is too low.
     pub const TOO_LITTLE: &str = "Your balance is too low for this payment.";
     /// Its window has passed.
     pub const TOO_LATE: &str = "The signature came too late to be used. Pay again.";
@@ -314,24 +315,24 @@ pub mod refusal {
     /// The token does not move.
     pub const TOKEN: &str = "The token refused the transfer.";
     /// Without a reason.
-    pub const NOT_TAKEN: &str = "The payment was not taken.";
+    pub const NOT_TAKEN: &str = "The payment was refused.";
     /// With one that has no words here.
     pub fn not_taken(reason: &str) -> String {
-        format!("The payment was not taken: {reason}.")
+        format!("The payment was refused: {reason}.")
     }
 }
 
-/// What became of a payment, where the service does not say it.
+/// The outcome of a payment, if the service does not tell it.
 pub mod answer {
-    /// Nobody knows yet.
+    /// The outcome is not known yet.
     pub const NOT_KNOWN: &str = "It is not known yet whether the payment moved money.";
     /// The answer was lost.
     pub const NO_ANSWER: &str =
         "No answer came. The same signature is sent again; nothing can be charged twice.";
     /// The answer stayed lost.
-    pub const RAN_OUT: &str = "No answer came until the signature ran out.";
-    /// The answer is about something else.
-    pub const DOUBTFUL: &str = "The service does not say what became of this payment.";
+    pub const RAN_OUT: &str = "No answer came before the signature expired. It is not known whether the payment moved money.";
+    /// The response is about something else.
+    pub const DOUBTFUL: &str = "The service does not tell the outcome of this payment.";
     /// It is known from the list of payments.
     pub const OWED: &str = "You paid, and it could not be delivered.";
 }

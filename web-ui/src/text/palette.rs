@@ -1,4 +1,4 @@
-//! The list of commands.
+//! The command palette.
 
 /// What it is called.
 pub const TITLE: &str = "Commands";
@@ -36,9 +36,9 @@ pub const DISCONNECT: &str = "Disconnect the wallet";
 pub const KEYS: &str = "Keyboard help";
 /// Other words for it.
 pub const KEYS_WORDS: &str = "shortcuts";
-/// Stands beside what is chosen already.
+/// The note beside the current choice.
 pub const CHOSEN: &str = "chosen";
-/// Stands beside a conversation.
+/// The note beside a conversation.
 pub const CONVERSATION: &str = "Conversation";
 
 /// Goes to a page.
@@ -68,7 +68,7 @@ pub fn renew(hostname: &str) -> String {
     format!("Renew {hostname}")
 }
 
-/// Stands beside what is done with a lease.
+/// The note beside a command for a lease.
 pub fn container(ctid: u32) -> String {
     format!("Container {ctid}")
 }

@@ -1,18 +1,18 @@
-//! What is said of a service that gave nothing.
+//! Failed requests.
 
 /// No answer.
 pub const UNREACHABLE: &str = "The service cannot be reached.";
 /// The customer stopped it, or it took too long.
 pub const STOPPED: &str = "Stopped.";
-/// An answer that is none of the service's words.
+/// A response that is not in the service's format.
 pub fn unreadable(status: u16) -> String {
-    format!("The service answered something unreadable (status {status}).")
+    format!("The service sent an unreadable response (status {status}).")
 }
-/// It refused in words that are none of ours.
+/// It refused without an error of its own.
 pub fn refused(status: u16) -> String {
     format!("The service refused the request (status {status}).")
 }
-/// It failed in the middle.
+/// It failed.
 pub fn broke_off(status: u16) -> String {
-    format!("The service broke off (status {status}).")
+    format!("The service failed (status {status}).")
 }

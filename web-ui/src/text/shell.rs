@@ -43,22 +43,22 @@ pub const RETRY: &str = "Try again";
 pub const DISMISS: &str = "Dismiss";
 /// Until an answer comes.
 pub const LOADING: &str = "Loading…";
-/// Code that is loaded on demand did not come.
+/// A lazily loaded chunk could not be loaded.
 pub const CHUNK_MISSING: &str =
-    "This part of the page could not be loaded. If trying again does not help, reload the page.";
+    "This part of the page could not be loaded. Try again; if that does not help, reload the page.";
 /// The id in the service's log.
 pub const REQUEST_ID: &str = "Request";
 
 /// The browser has no network.
 pub const OFFLINE: &str = "You are offline. What you see may be out of date; nothing can be paid until the network is back.";
 /// The lease API does not answer.
-pub const LEASE_API_DOWN: &str = "The lease service does not answer. Leases, prices and payments have to wait; trying again by itself.";
+pub const LEASE_API_DOWN: &str = "The lease service does not answer. Leases, prices and payments have to wait; the page keeps trying.";
 /// The agent does not answer.
 pub const AGENT_DOWN: &str =
     "The chat agent does not answer. You can still lease with the form on the Leases page.";
 
-/// The browser keeps nothing for the page.
-pub const NOT_STORED: &str = "This browser keeps nothing for this page: its storage is blocked or full. Conversations, limits and payments under way are lost when the page is closed.";
+/// The browser stores nothing for the page.
+pub const NOT_STORED: &str = "This browser stores nothing for this page: its storage is blocked or full. Conversations, limits and payments under way are lost when the page is closed.";
 /// The device's clock is so many seconds ahead of the service's, or behind it. Where the difference is too large to be followed, the
 /// customer has to set it.
 pub fn clock_off(ahead: i64, followed: bool) -> String {
@@ -89,8 +89,8 @@ pub fn simulated(parts: &[String], notice: Option<&str>) -> String {
 
 fn simulated_part(part: &str) -> &str {
     match part {
-        "proxmox" => "machines are simulated",
-        "payments" => "payments use play money",
+        "proxmox" => "containers are simulated",
+        "payments" => "payments use test money",
         "model" => "answers come from a small rule-based assistant",
         other => other,
     }
@@ -116,9 +116,9 @@ pub const BUDGET: &str = "Budget";
 pub const BUDGET_HELP: &str =
     "Checked in this browser before your wallet opens. Leave a field empty for no limit.";
 /// The cap of one payment.
-pub const BUDGET_PAYMENT: &str = "Most for one payment";
+pub const BUDGET_PAYMENT: &str = "Limit per payment";
 /// The cap of a session.
-pub const BUDGET_SESSION: &str = "Most for this session";
+pub const BUDGET_SESSION: &str = "Limit for this session";
 /// There is no cap.
 pub const NO_LIMIT: &str = "no limit";
 /// When the customer is asked.
@@ -135,8 +135,8 @@ pub const ASK_HELP: &str = "With the burner wallet, such payments are signed at 
 pub const BAD_AMOUNT: &str = "An amount such as 0.05, with at most six decimals.";
 /// Heading of the data settings.
 pub const DATA: &str = "Data in this browser";
-/// What is kept.
-pub const DATA_HELP: &str = "Conversations, budgets and the burner wallet are kept here and nowhere else. Passwords are never kept.";
+/// What is stored.
+pub const DATA_HELP: &str = "Conversations, budgets and the burner wallet are stored in this browser and nowhere else. Passwords are never stored.";
 /// Deletes all conversations.
 pub const DELETE_ALL: &str = "Delete all conversations";
 /// They are gone.
@@ -204,14 +204,14 @@ mod tests {
             simulated(&parts, None)
         };
         assert_eq!(say(&[]), "");
-        assert_eq!(say(&["payments"]), "Demo: payments use play money.");
+        assert_eq!(say(&["payments"]), "Demo: payments use test money.");
         assert_eq!(
             say(&["proxmox", "payments", "model"]),
-            "Demo: machines are simulated, payments use play money and answers come from a small rule-based assistant."
+            "Demo: containers are simulated, payments use test money and answers come from a small rule-based assistant."
         );
         assert_eq!(
             simulated(&["proxmox".to_owned()], Some("Commands are imitated.")),
-            "Demo: machines are simulated. Commands are imitated."
+            "Demo: containers are simulated. Commands are imitated."
         );
     }
 }

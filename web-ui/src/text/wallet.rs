@@ -50,20 +50,20 @@ pub const CONNECT_FIRST: &str =
     "Connect a wallet first; then a signature proves that the leases are yours.";
 
 /// Asks the demo's faucet.
-pub const FAUCET: &str = "Get 10 USDC of play money";
+pub const FAUCET: &str = "Get 10 test USDC";
 /// It has come.
-pub const FAUCET_DONE: &str = "Your account has been filled up.";
+pub const FAUCET_DONE: &str = "Added 10 test USDC.";
 
 /// The wallet in the browser.
 pub mod burner {
     /// Its name.
     pub const TITLE: &str = "Burner wallet";
     /// What it is.
-    pub const HELP: &str = "A key kept in this browser, to try things out with test or play money. Whoever can use this browser can use it.";
+    pub const HELP: &str = "A key stored in this browser, to try things out with test money. Whoever can use this browser can use it.";
     /// Not on this network.
     pub const NOT_ALLOWED: &str = "Not available here: this deployment takes real money, and a key in the browser is not safe enough for it.";
     /// Makes one.
-    pub const CREATE: &str = "Make a burner wallet";
+    pub const CREATE: &str = "Create a burner wallet";
     /// Uses it.
     pub const USE: &str = "Use it";
     /// Its address.
@@ -83,7 +83,7 @@ pub mod burner {
     /// Imports.
     pub const IMPORT_DO: &str = "Import";
     /// Asks before the key that is here is replaced.
-    pub const REPLACE_ASK: &str = "Another key is here. Importing this one deletes it for good, and with it what its account holds. Show it and keep it somewhere else first.";
+    pub const REPLACE_ASK: &str = "Another key is here. Importing this one deletes it for good, and with it what its account holds. Show it and store it elsewhere first.";
     /// Yes.
     pub const REPLACE_DO: &str = "Replace the key";
     /// Deletes it.
@@ -106,7 +106,7 @@ pub mod problem {
     /// The customer said no.
     pub const DECLINED: &str = "You declined in your wallet. Nothing was signed.";
     /// The wallet is no longer in the browser.
-    pub const GONE: &str = "This wallet is not there. Is its extension on?";
+    pub const GONE: &str = "This wallet was not found. Check that its extension is turned on.";
     /// It gave no account.
     pub const LOCKED: &str = "The wallet gave no account. Unlock it and try again.";
     /// It waits for an answer to something else.
@@ -118,16 +118,16 @@ pub mod problem {
     pub const CHAIN_UNKNOWN: &str = "The wallet does not know this network.";
     /// The burner wallet and real money.
     pub const NOT_ALLOWED: &str = "The burner wallet is for test networks only.";
-    /// The customer did not want to wait any longer.
+    /// The customer stopped waiting.
     pub const STOPPED: &str =
         "You stopped waiting for the wallet. What you confirm there now has no effect here.";
     /// It took too long.
     pub const UNANSWERED: &str =
         "The wallet did not answer. Open it, decline what it still asks, and try again.";
     /// The key would be lost.
-    pub const NOT_STORED: &str = "This browser keeps nothing for this page: its storage is blocked or full. A key kept nowhere is lost with the page, and with it what its account holds, so none was made or taken. Allow storage for this page, make room, or use another wallet.";
-    /// What was given is no key.
-    pub const BAD_KEY: &str = "This is no private key: 64 hexadecimal digits are expected.";
+    pub const NOT_STORED: &str = "This browser stores nothing for this page: its storage is blocked or full. The key would be lost with the page, and with it what its account holds, so no key was created or imported. Allow storage for this page, make room, or use another wallet.";
+    /// The text is not a key.
+    pub const BAD_KEY: &str = "This is not a private key: 64 hexadecimal digits are expected.";
     /// Anything else, in its own words.
     pub fn says(words: &str) -> String {
         format!("The wallet says: {words}")

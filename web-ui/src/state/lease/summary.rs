@@ -143,22 +143,19 @@ mod tests {
                 vec![later.clone(), one.clone()],
                 "2 containers · first ends in 23 min",
             ),
-            (
-                vec![off.clone()],
-                "1 container · 33 min left · switched off",
-            ),
+            (vec![off.clone()], "1 container · 33 min left · stopped"),
             (
                 vec![one.clone(), off, lease("stopped"), lease("settling")],
-                "4 containers · first ends in 23 min · 1 switched off · 1 stopped · 1 being made",
+                "4 containers · first ends in 23 min · 1 stopped · 1 expired · 1 being created",
             ),
-            (vec![lease("stopped")], "1 container · stopped"),
+            (vec![lease("stopped")], "1 container · expired"),
             (
                 vec![lease("provisioning"), lease("reconciling")],
-                "2 containers · being made",
+                "2 containers · being created",
             ),
             (
                 vec![one, lease("stopped"), lease("destroyed")],
-                "2 containers · 23 min left · 1 stopped",
+                "2 containers · 23 min left · 1 expired",
             ),
         ] {
             assert_eq!(line(&leases, 2_205).as_deref(), Some(words));
@@ -185,7 +182,7 @@ mod tests {
             at(3_570),
             (Urgency::Critical, line("1 container · 30 s left"))
         );
-        assert_eq!(at(3_600), (Urgency::None, line("1 container · stopped")));
+        assert_eq!(at(3_600), (Urgency::None, line("1 container · expired")));
     }
 
     #[test]

@@ -168,7 +168,10 @@ mod tests {
             status(&card(PaymentPhase::Sent { progress, attempt })).unwrap()
         };
         assert_eq!(sent(None, 1), phase::SENT);
-        assert_eq!(sent(Some("probing"), 1), "Waiting for it to answer…");
+        assert_eq!(
+            sent(Some("probing"), 1),
+            "Waiting for the container to answer…"
+        );
         assert!(sent(None, 2).contains("same signature"));
         assert_eq!(sent(Some("settling"), 2), "Settling the payment…");
     }

@@ -29,7 +29,7 @@ pub const COLUMNS: [&str; 6] = [
 /// No transaction yet.
 pub const NO_TRANSACTION: &str = "none";
 
-/// A payment's state. One that this version does not know is told in the service's word for it.
+/// A payment's state. An unknown one is shown in the service's word.
 pub fn state(state: &str) -> String {
     let known = match state {
         "reserved" => "Reserved",
@@ -51,7 +51,7 @@ pub fn state(state: &str) -> String {
     known.to_owned()
 }
 
-/// Whether a state says enough by its name.
+/// Whether the name of a state needs no explanation.
 pub fn is_plain(state: &str) -> bool {
     matches!(
         state,
@@ -63,17 +63,17 @@ pub fn is_plain(state: &str) -> bool {
 pub fn meaning(state: &str) -> &'static str {
     match state {
         "reserved" | "verified" => "No money has moved yet.",
-        "released" => "It was given back unused. No money has moved.",
-        "refused" => "It was not taken. No money has moved.",
+        "released" => "It was released unused. No money has moved.",
+        "refused" => "It was refused. No money has moved.",
         "settling" | "reconciling" => {
-            "It is being checked whether money has moved. Nothing has to be done."
+            "The service checks whether money has moved. You need not do anything."
         }
         "settled" => "Paid.",
         "owed" => {
             "You paid, and it could not be delivered. The amount is owed to you: do not pay for it again."
         }
         "unresolved" => {
-            "Nobody knows for sure whether money has moved. The seller looks into it: do not pay for it again."
+            "It is not known for sure whether money has moved. The seller looks into it: do not pay for it again."
         }
         _ => "This page does not know this state. Reload it for its newest version.",
     }
